@@ -1,0 +1,58 @@
+# The project's commands. Each needs only Python 3.11 or newer: uv is brought along when it is missing.
+
+SHELL := /bin/sh
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+RUN := $(UV) run --frozen --no-sync
+WORKERS ?= 4
+export KOGGE_REQUIRE_SERVICES ?=
+
+.PHONY: help install demo test check bench soak live rehearsal clean
+
+help: ## lists these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.uv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+
+.venv/.synced: pyproject.toml uv.lock | $(UV)
+	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --quiet
+	@touch $@
+
+# A uv on the PATH is no file of ours: nothing to make.
+ifneq ($(UV),.uv/bin/uv)
+$(UV): ;
+endif
+
+install: .venv/.synced ## makes the project's own environment in .venv
+
+demo: install ## ten practice people move, from Exchange and Microsoft 365 (ARGS=--hold keeps Prefect)
+	$(RUN) python -m practice.demo $(ARGS)
+
+test: install ## runs the tests; on Debian as root it installs the servers they need first
+	@if [ -f /etc/debian_version ] && [ "$$(id -u)" = 0 ]; then sh .ci/services; fi
+	$(RUN) pytest -n $(WORKERS) --dist loadfile -m 'not soak and not bench and not live' $(ARGS)
+
+check: install ## ruff and mypy --strict
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+
+bench: install ## measures against a bare loop and mbsync; writes build/bench.json
+	$(RUN) pytest -m bench -s tests/bench $(ARGS)
+
+soak: install ## runs the wide tests long, and against Dovecot
+	$(RUN) pytest -m soak -n $(WORKERS) --timeout 7200 $(ARGS)
+
+SIZE ?= whole
+rehearsal: install ## 40,000 practice mailboxes while all is killed; goes on where it was (SIZE=ci: 500)
+	$(RUN) python -m practice.rehearsal --size $(SIZE) $(ARGS)
+
+live: install ## tests against real servers whose addresses the environment gives
+	$(RUN) pytest -m live tests/live $(ARGS)
+
+clean: ## removes what these commands made, but no migration's state
+	rm -rf .uv .venv build demo-state .mypy_cache .pytest_cache .ruff_cache .hypothesis

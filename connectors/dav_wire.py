@@ -1,0 +1,269 @@
+"""One conversation with one DAV server for one account: requests, answers, and waiting.
+
+Nothing is followed, retried or decoded here: a redirect is an answer like any other, an answer that is
+compressed although nobody asked for it is garbage, and credentials go to one origin only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import BinaryIO, Protocol, TypeVar
+
+import urllib3
+
+from connectors.dav_auth import Credentials, Login
+from connectors.dav_errors import closed, status_error
+from connectors.dav_hrefs import Origin
+from connectors.errors import Blocked, MigrationError, Transient
+from connectors.http_errors import network_error
+from connectors.http_sockets import Sockets, pool
+from connectors.settings import Account, Tls
+
+T = TypeVar("T")
+CONNECT_SECONDS = 20.0
+SMALL = 8_000_000  # bytes of an answer that is held in memory
+CHUNK = 1 << 16
+ANSWER_SECONDS = 1800.0  # however slowly it drips
+FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
+TRIES = {
+    "connection-closed": 0,
+    "unreachable": 3,
+    "timeout": 2,
+    "connection-cut": 6,
+    "not-dav": 2,
+    "reply-too-large": 1,
+    "body-changed": 1,
+}
+"""Pauses for faults that waiting seldom cures."""
+_FAULTS = (urllib3.exceptions.HTTPError, OSError, ValueError)
+
+
+class Endpoint(Login, Protocol):
+    """Which server, and how long to wait for it: what settings say of it."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def tls(self) -> Tls: ...
+
+    @property
+    def timeout_seconds(self) -> float: ...
+
+    @property
+    def patience_seconds(self) -> float: ...
+
+    @property
+    def connections(self) -> int: ...
+
+    @property
+    def user_agent(self) -> str | None: ...
+
+
+class Habits(Protocol):
+    """What a product's profile says of requests to it."""
+
+    @property
+    def writers(self) -> int: ...
+
+    @property
+    def user_agent(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """headers: by lower-case name. body: whole, at most SMALL bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    def error(self) -> MigrationError:
+        return status_error(self.status, self.headers.get("retry-after"))
+
+
+@dataclass(slots=True)
+class Patience:
+    """How long passing faults are waited out since the last progress."""
+
+    seconds: float
+    wait: Callable[[float], None]
+    _same: Counter[str] = field(default_factory=Counter, init=False)
+    _since: float | None = field(default=None, init=False)
+    _tries: int = field(default=0, init=False)
+
+    def pause(self, error: Transient) -> None:
+        """Waits as the server asked, or longer each time; raises error, with the delay, when it would take
+        too long. What was closed is not waited for."""
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        delay = error.after if error.after is not None else min(LONGEST_WAIT, FIRST_WAIT * 3**self._tries)
+        self._tries += 1
+        self._same[error.code] += 1
+        hopeless = self._same[error.code] > TRIES.get(error.code, self._tries)
+        if hopeless or now - self._since + delay > self.seconds:
+            raise Transient(error.code, error.advice, after=delay)
+        self.wait(delay)
+
+
+class Wire:
+    """Safe from several threads, close() included. answer_seconds: for the whole of one answer."""
+
+    def __init__(
+        self, settings: Endpoint, account: Account, profile: Habits, answer_seconds: float = ANSWER_SECONDS
+    ) -> None:
+        self._settings = settings
+        self._answer_seconds = answer_seconds
+        self._sockets = Sockets()
+        self._credentials = Credentials(settings, account)
+        self._refused: Blocked | None = None
+        self.origin = Origin.of(settings.url)
+        self.writers = min(profile.writers, settings.connections)
+        self._agent = settings.user_agent or profile.user_agent
+        here, trust = self.origin, settings.tls.context("dav")
+        self._pool = pool(here.scheme, here.host, here.port, self._sockets, trust, self.writers + 2)
+
+    def close(self) -> None:
+        self._sockets.shut()
+        self._pool.close()
+
+    def wait(self, seconds: float) -> None:
+        """Sleeps; raises as soon as the target is closed."""
+        if self._sockets.closed.wait(seconds):
+            raise closed()
+
+    def patience(self) -> Patience:
+        return Patience(self._settings.patience_seconds, self.wait)
+
+    def patiently(self, attempt: Callable[[], T]) -> T:
+        """attempt's result; it must change nothing, for it is repeated while faults may pass."""
+        patience = self.patience()
+        while True:
+            try:
+                return attempt()
+            except Transient as error:
+                patience.pause(error)
+
+    def look(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Answer:
+        """ask, for what changes nothing: busy answers and cut connections are waited out."""
+        return self.patiently(lambda: passing(self.ask(method, path, headers, body)))
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | BinaryIO = b"",
+    ) -> Answer:
+        """One attempt. Raises Transient for a broken connection (what was asked may have happened), Blocked
+        for a refused login; every other status is an answer."""
+        with self.stream(method, path, headers, body) as (head, chunks):
+            parts, held = [], 0
+            for chunk in chunks:
+                held += len(chunk)
+                if held > SMALL:
+                    raise Transient("reply-too-large", "the server's answer has no end")
+                parts.append(chunk)
+            return Answer(head.status, head.headers, b"".join(parts))
+
+    @contextmanager
+    def stream(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | BinaryIO = b"",
+    ) -> Iterator[tuple[Answer, Iterator[bytes]]]:
+        """ask, with the body in chunks; what is not read of it is dropped with its connection."""
+        response = self._opened(method, path, headers or {}, body)
+        try:
+            # merged: Cyrus says what it offers in several DAV headers (RFC 9110, 5.3)
+            named = {name.lower(): value for name, value in response.headers.itermerged()}
+            yield Answer(response.status, named), self._chunks(response)
+        finally:
+            # a body read to its end has given its connection back already
+            response.close()
+
+    # -- internals
+
+    def _opened(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO
+    ) -> urllib3.BaseHTTPResponse:
+        if self._refused is not None:
+            raise self._refused
+        identity = self._credentials.headers(method, path)
+        response = self._sent(method, path, {**headers, **identity}, body)
+        if response.status != 401:
+            return response
+        challenge = response.headers.get("www-authenticate", "")
+        response.close()
+        if self._credentials.renewed(identity, challenge):
+            if not isinstance(body, bytes):
+                raise Transient("connection-cut", "a token expired while a body was sent")
+            response = self._sent(method, path, {**headers, **self._credentials.headers(method, path)}, body)
+            if response.status != 401:
+                return response
+            response.close()
+        # A refused password is never tried again: repeated, it locks the account or everybody out.
+        self._refused = Blocked("login-refused", "the server refuses the login; it was not tried again")
+        raise self._refused
+
+    def _sent(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO
+    ) -> urllib3.BaseHTTPResponse:
+        if self._sockets.closed.is_set():
+            raise closed()
+        timeout = urllib3.Timeout(
+            connect=min(CONNECT_SECONDS, self._settings.timeout_seconds), read=self._settings.timeout_seconds
+        )
+        try:
+            return self._pool.urlopen(
+                method,
+                path,
+                body=body or None,
+                headers={"User-Agent": self._agent, "Accept-Encoding": "identity", **headers},
+                retries=False,
+                redirect=False,
+                timeout=timeout,
+                preload_content=False,
+                decode_content=False,
+            )
+        except _FAULTS as error:
+            raise self._network(error) from None
+
+    def _chunks(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+        until = time.monotonic() + self._answer_seconds
+        try:
+            for chunk in response.stream(CHUNK, decode_content=False):
+                if time.monotonic() > until:
+                    raise Transient("timeout", "the server's answer takes too long")
+                yield chunk
+        except _FAULTS as error:
+            raise self._network(error) from None
+        # an answer that ends with its connection looks whole when we have cut it ourselves
+        if self._sockets.closed.is_set():
+            raise closed()
+
+    def _network(self, error: Exception) -> MigrationError:
+        return closed() if self._sockets.closed.is_set() else network_error(error)
+
+
+def passing(answer: Answer) -> Answer:
+    """answer, unless waiting may change it: then its error is raised."""
+    # a captive portal or a maintenance page; that an empty answer is called HTML is PHP's doing
+    if answer.ok and answer.body and "html" in answer.headers.get("content-type", "").lower():
+        raise Transient("not-dav", "something answered that is no DAV server")
+    error = answer.error() if not answer.ok else None
+    if isinstance(error, Transient):
+        raise error
+    return answer

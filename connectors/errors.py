@@ -1,0 +1,55 @@
+"""One class per reaction. Connectors translate at the edge; nothing above them knows exchangelib,
+requests or imaplib.
+
+Every error has a stable `code`: kebab-case, documented in docs/operations.md, safe to show to anyone. The
+text of an error is its code and our own advice, never a server's words: those may carry a person's
+address or a folder's name.
+"""
+
+from __future__ import annotations
+
+
+class MigrationError(Exception):
+    """Base of all. str(error) is safe for logs and for Prefect."""
+
+    def __init__(self, code: str, advice: str = "") -> None:
+        super().__init__(f"{code}: {advice}" if advice else code)
+        self.code = code
+        self.advice = advice
+
+
+class Transient(MigrationError):
+    """429, 503, time-out, busy, connection cut: retry the batch after `after` seconds (the server's
+    own word where it gave one). The outcome of a write is unknown: settle first."""
+
+    def __init__(self, code: str, advice: str = "", after: float | None = None) -> None:
+        super().__init__(code, advice)
+        self.after = after
+
+
+class Rejected(MigrationError):
+    """This item cannot move (too large, malformed, unconvertible): mark it, go on."""
+
+
+class Blocked(MigrationError):
+    """This mailbox cannot go on (login, quota, missing, identity not proven); the others do."""
+
+
+class Misconfigured(MigrationError):
+    """The operator's input is wrong: stop before any write. `where` names file, line and field."""
+
+    def __init__(self, where: str, advice: str) -> None:
+        super().__init__("misconfigured", f"{where}: {advice}")
+        self.where = where
+
+
+class CursorLost(MigrationError):
+    """The source no longer knows a cursor: enumerate anew and reconcile by the ledger."""
+
+
+class LeaseLost(MigrationError):
+    """Another worker owns the leg now: close the sockets, record an event, drop the work."""
+
+
+class Corrupt(MigrationError):
+    """An invariant of the ledger or its event chain is broken: stop the run, alert."""

@@ -1,0 +1,62 @@
+"""Mails: their message bytes, and the properties that live outside of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from connectors.base import Failed, Native, Ref, key_of
+from connectors.errors import Rejected
+from connectors.ews_calls import get_items
+from connectors.ews_errors import UNCONVERTIBLE, Refusal
+from connectors.ews_fetch import ANSWER, Again
+from connectors.ews_rebuild import FORMAT, rebuilt
+from connectors.ews_records import id_in, id_of, item_of, properties
+from connectors.ews_stream import Message
+from connectors.ews_wire import Wire
+
+
+class MailPlan:
+    """Reads items as "ews-message"; what the server cannot convert to MIME is rebuilt."""
+
+    answer = ANSWER
+
+    def __init__(self, wire: Wire, *, bodies: bool) -> None:
+        self._wire = wire
+        self._bodies = bodies
+        self._rebuild: list[Ref] = []
+
+    def request(self, ids: Sequence[str]) -> str:
+        return get_items(ids, mime=self._bodies)
+
+    def about(self, message: Message) -> str:
+        return id_in(message.element)
+
+    def read(self, message: Message, ref: Ref, again: int) -> Native | Failed | Again | None:
+        cut = next(iter(message.bodies.values()), None)
+        if self._bodies and cut is None:
+            self._rebuild.append(ref)
+            return None
+        if self._bodies and cut is not None and cut.body is None:
+            # Asked again once, alone: the damage may have happened on the way.
+            damaged = Rejected("mime-damaged", "the server's base64 is damaged")
+            return Failed(key_of(ref.id), damaged) if again else Again(ref)
+        item = item_of(message.element)
+        assert item is not None  # noqa: S101 - about() found it
+        found = properties(item)
+        read = Ref(ref.id, id_of(item)[1] or ref.version, size=int(str(found["Size"])) or ref.size)
+        return Native(read, FORMAT, found, cut.body if self._bodies and cut is not None else None)
+
+    def refused(self, ref: Ref, code: str) -> bool:
+        if self._bodies and code in UNCONVERTIBLE:
+            self._rebuild.append(ref)
+            return True
+        return False
+
+    def later(self) -> Iterator[Native | Failed | Again]:
+        put_off, self._rebuild = self._rebuild, []
+        for ref in put_off:
+            yield rebuilt(self._wire, ref)
+
+    def lessen(self, ids: Sequence[str], refusals: Sequence[Refusal]) -> bool:
+        del ids, refusals  # nothing in it can be done without
+        return False

@@ -1,0 +1,25 @@
+"""What becomes of one item that Graph refuses, and of one that another request has to be repeated for."""
+
+from __future__ import annotations
+
+from connectors.base import Failed, Ref, key_of
+from connectors.errors import Rejected
+from connectors.graph_errors import BLOCKED, DENIED, Refusal, item_error
+from connectors.graph_wire import Wire, query
+
+
+def refused(wire: Wire, ref: Ref, refusal: Refusal, container: str) -> Failed:
+    """The fate of one item, unless it is the mailbox that is refused. container: the path of what it lies in,
+    asked where an item is forbidden. Raises Refusal, Transient or Blocked."""
+    blocked = BLOCKED.get(refusal.code, ("",))[0]
+    if refusal.status == 401 or (blocked and blocked not in DENIED):
+        raise refusal
+    if refusal.status == 403:
+        wire.get(container, query(select="id"))
+    if (refusal.status >= 500 or refusal.status == 408) and not refusal.unconvertible:
+        return poison(ref)
+    return Failed(key_of(ref.id), item_error(refusal))
+
+
+def poison(ref: Ref) -> Failed:
+    return Failed(key_of(ref.id), Rejected("poison-item", "the server fails whenever this item is read"))

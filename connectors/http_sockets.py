@@ -1,0 +1,88 @@
+"""The open sockets of one connection to a server, and urllib3 pools that register theirs: close() has to end,
+from any thread, a request that another one is blocked in."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import weakref
+from typing import Any
+
+import urllib3
+
+PoolClasses = dict[str, type[Any]]
+BLOCK = 1 << 18
+"""Bytes of a body that are sent at a time: urllib3's own 16 KiB cost a third of the speed."""
+
+
+class Sockets:
+    """Those of one source or target."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self.closed = threading.Event()
+
+    def add(self, sock: socket.socket) -> None:
+        """Raises OSError once shut."""
+        with self._lock:
+            self._open.add(sock)
+            closed = self.closed.is_set()
+        if closed:
+            _shut(sock)
+            raise OSError("closed")
+
+    def shut(self) -> None:
+        """Ends every read and write on them; nothing is connected any more."""
+        self.closed.set()
+        with self._lock:
+            sockets = list(self._open)
+        for sock in sockets:
+            _shut(sock)
+
+
+def _shut(sock: socket.socket) -> None:
+    try:
+        # Not SSLSocket.shutdown: it would let a reading thread see the ciphertext.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    except OSError:
+        return
+
+
+def pool_classes(sockets: Sockets) -> PoolClasses:
+    """By scheme, for urllib3.PoolManager.pool_classes_by_scheme. urllib3 itself sets TCP_NODELAY."""
+
+    class Plain(urllib3.connection.HTTPConnection):
+        def connect(self) -> None:
+            super().connect()
+            sockets.add(self.sock)
+
+    class Secure(urllib3.connection.HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            sock = super()._new_conn()
+            sockets.add(sock)
+            return sock
+
+        def connect(self) -> None:
+            super().connect()
+            sockets.add(self.sock)
+
+    class PlainPool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    return {"http": PlainPool, "https": SecurePool}
+
+
+def pool(
+    scheme: str, host: str, port: int, sockets: Sockets, context: ssl.SSLContext, size: int
+) -> urllib3.HTTPConnectionPool:
+    """At most size keep-alive connections to one server; context is for https."""
+    trust = {"ssl_context": context} if scheme == "https" else {}
+    found: urllib3.HTTPConnectionPool = pool_classes(sockets)[scheme](
+        host, port, maxsize=size, blocksize=BLOCK, **trust
+    )
+    return found

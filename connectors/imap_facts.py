@@ -1,0 +1,60 @@
+"""What an IMAP server says about itself and about whose account is open."""
+
+from __future__ import annotations
+
+import hashlib
+
+from connectors.base import Identity
+from connectors.imap import Session
+from connectors.imap_folders import INBOX, id_item
+from connectors.imap_wire import number
+
+SHOWN = (
+    "MULTIAPPEND",
+    "UIDPLUS",
+    "LITERAL+",
+    "CONDSTORE",
+    "QRESYNC",
+    "OBJECTID",
+    "SPECIAL-USE",
+    "CREATE-SPECIAL-USE",
+    "METADATA",
+    "QUOTA",
+    "ACL",
+)
+
+
+def facts(session: Session) -> dict[str, str]:
+    """Short printable values for a preflight. Raises what connecting raises."""
+    capabilities = session.capabilities
+    found = {"server": session.server_name or "unknown"}
+    found["extensions"] = " ".join(name for name in SHOWN if name in capabilities)
+    limit = append_limit(session)
+    if limit is not None:
+        found["append-limit"] = str(limit)
+    # RFC 6785: scripts that run when a client appends or flags; a redirect in one would mail people
+    sieve = next((name for name in sorted(capabilities) if name.startswith("IMAPSIEVE=")), None)
+    found["imapsieve"] = "yes" if sieve else "no"
+    found["removes"] = "yes" if "UIDPLUS" in capabilities else "no"
+    return found
+
+
+def append_limit(session: Session) -> int | None:
+    """The largest message in bytes (RFC 7889); None when the server names none for all mailboxes."""
+    names = (name.partition("=") for name in session.capabilities)
+    return next((number(value.encode()) for name, _, value in names if name == "APPENDLIMIT" and value), None)
+
+
+def identity(session: Session) -> Identity:
+    """INBOX's lifelong id where the server has one, else its UIDVALIDITY with the login. Either changes
+    when the account is deleted and made anew. The login is hashed: an id may be shown.
+
+    Without an id of its own, a server cannot tell that two logins ("anna", "anna@new.example") open one
+    account: flows.gate asks for more there."""
+    item = id_item(session)
+    status = session.status(INBOX, "UIDVALIDITY", *([item] if item else []))
+    own = status.get(item, "") if item else ""
+    if not own:
+        login = hashlib.blake2b(session.account.login.lower().encode(), digest_size=8).hexdigest()
+        own = f"{status['UIDVALIDITY']}-{login}"
+    return Identity("imap", own)

@@ -1,0 +1,46 @@
+"""What an IMAP server's section of the configuration holds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from connectors.endpoints import is_loopback
+from connectors.settings import Port, Secret, Security, Strict, Tls
+
+Auth = Literal["password", "master-user", "plain-authzid", "xoauth2"]
+
+
+class ImapSettings(Strict):
+    """One IMAP server.
+
+    username  the master user, for auth = "master-user" and "plain-authzid"
+    password  of the user, or of the master user; for "xoauth2" the access token
+    """
+
+    kind: Literal["imap"] = "imap"
+    host: str
+    port: Port = 993
+    security: Security = "tls"
+    tls: Tls = Tls()
+    auth: Auth = "password"
+    username: str | None = None
+    password: Secret
+    master_separator: str = Field(default="*", min_length=1, max_length=1)
+    timeout_seconds: float = Field(default=60.0, gt=0)
+    artefacts: tuple[str, ...] = Field(
+        default=(), description="beginnings of the subjects of provisioning mail that a new mailbox may hold"
+    )
+    batch_items: int = Field(default=100, ge=1, le=1000)
+    batch_bytes: int = Field(default=10_000_000, ge=100_000)
+    connections: int = Field(default=2, ge=1, le=4, description="that write to one mailbox at a time")
+    spool_above: int = Field(default=4_000_000, ge=65_536, description="larger bodies go through a file")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ImapSettings:
+        if self.security == "none" and not is_loopback(self.host):
+            raise ValueError('security = "none" is for a server on this very machine only')
+        if self.auth in ("master-user", "plain-authzid") and not self.username:
+            raise ValueError(f'auth = "{self.auth}" needs username: the master user')
+        return self

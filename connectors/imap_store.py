@@ -1,0 +1,120 @@
+"""Changing and removing what is already in an IMAP mailbox: flags by STORE, removal by UID EXPUNGE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+from connectors.base import Amendment, Failed, Guard, Stored
+from connectors.errors import Blocked, MigrationError, Rejected, Transient
+from connectors.imap import Session, raise_for
+from connectors.imap_append import ITEM_FAULTS, flags_kept
+from connectors.imap_fetch import flags_of, uid_of
+from connectors.imap_wire import Parts, compact, fetched
+
+AT_ONCE = 500
+
+Flags = frozenset[str]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One mailbox (raw: its encoded name), opened for writing."""
+
+    session: Session
+    guard: Guard
+    raw: bytes
+
+    def amend(self, changes: Iterable[Amendment], permanent: Flags) -> Iterator[Stored | Failed]:
+        """Sends STORE only for messages whose flags differ, one for each set of flags."""
+        todo = iter(changes)
+        while batch := list(islice(todo, AT_ONCE)):
+            by_uid, lost = self._located([(change.stored, change) for change in batch], Rejected("vanished"))
+            yield from lost
+            yield from self._amended(by_uid, permanent)
+
+    def _amended(self, by_uid: dict[int, list[Amendment]], permanent: Flags) -> Iterator[Stored | Failed]:
+        now = self._flags(sorted(by_uid))
+        groups: dict[Flags, list[int]] = {}
+        for uid, changes in by_uid.items():
+            wanted = flags_kept(changes[-1].flags, permanent)
+            if uid not in now or wanted is None:
+                code = "flag-not-allowed" if uid in now else "vanished"
+                yield from (Failed(change.stored.key, Rejected(code)) for change in changes)
+            elif _folded(now[uid]) == _folded(wanted):
+                yield from (change.stored for change in changes)
+            else:
+                groups.setdefault(wanted, []).append(uid)
+        for wanted, uids in groups.items():
+            refused = self._set(sorted(uids), wanted)
+            for change in (change for uid in uids for change in by_uid[uid]):
+                yield Failed(change.stored.key, refused) if refused else change.stored
+
+    def remove(self, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
+        r"""\Deleted and UID EXPUNGE, for these UIDs only; one that is already gone is success. Of what has
+        another UIDVALIDITY that cannot be told: Transient("container-renumbered")."""
+        todo = iter(stored)
+        while batch := list(islice(todo, AT_ONCE)):
+            by_uid, lost = self._located([(one, one) for one in batch], Transient("container-renumbered"))
+            yield from lost
+            present = sorted(self._flags(sorted(by_uid)))
+            if present:
+                self._expunge(present)
+            yield from (one for group in by_uid.values() for one in group)
+
+    def _expunge(self, uids: list[int]) -> None:
+        chosen = compact(uids)
+        self.guard()
+        self.session.done(b"UID STORE " + chosen + rb" +FLAGS.SILENT (\Deleted)")
+        self.guard()
+        self.session.done(b"UID EXPUNGE " + chosen)
+        if self._flags(uids):
+            raise Blocked("no-permission", "the server keeps messages that were to be removed")
+
+    def _located(
+        self, pairs: list[tuple[Stored, T]], otherwise: MigrationError
+    ) -> tuple[dict[int, list[T]], list[Failed]]:
+        """By UID; what has another UIDVALIDITY cannot be found by its href any more: otherwise."""
+        validity = str(self.session.select(self.raw, readonly=False).uidvalidity)
+        by_uid: dict[int, list[T]] = {}
+        lost = []
+        for stored, value in pairs:
+            own, _, uid = stored.href.partition(":")
+            if own == validity and uid.isdigit():
+                by_uid.setdefault(int(uid), []).append(value)
+            else:
+                lost.append(Failed(stored.key, otherwise))
+        return by_uid, lost
+
+    def _flags(self, uids: list[int]) -> dict[int, Flags]:
+        """The flags of those that are there."""
+        found: dict[int, Flags] = {}
+        asked = set(uids)
+
+        def note(parts: Parts) -> None:
+            entry = fetched(parts)
+            if entry is not None and b"FLAGS" in entry and uid_of(entry) in asked:
+                found[uid_of(entry)] = flags_of(entry)
+
+        if uids:
+            self.session.done(b"NOOP")
+            self.session.done(b"UID FETCH %s (UID FLAGS)" % compact(uids), note)
+        return found
+
+    def _set(self, uids: list[int], flags: Flags) -> Rejected | None:
+        self.guard()
+        names = " ".join(sorted(flags)).encode()
+        reply = self.session.run(b"UID STORE %s FLAGS.SILENT (%s)" % (compact(uids), names))
+        if reply.ok:
+            return None
+        if reply.reason not in ITEM_FAULTS:
+            raise_for(reply)
+        return Rejected("refused-by-target")
+
+
+def _folded(flags: Flags) -> Flags:
+    """Flags compare without case (RFC 9051, 2.3.2)."""
+    return frozenset(flag.lower() for flag in flags)

@@ -1,0 +1,181 @@
+"""What every connector's settings share: secrets by reference, and TLS.
+
+A secret is never written in the configuration: it is named, and read when it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import ssl
+import subprocess
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+
+from connectors.errors import Misconfigured
+
+COMMAND_SECONDS = 30
+
+
+class Strict(BaseModel):
+    """Unknown fields are errors: a typo must not silently fall back to a default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    _places: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def where(self, field: str) -> str:
+        """Where a field stands, for errors: what name_fields was told, else its name alone."""
+        return self._places.get(field, field)
+
+    def readable(self, field: str) -> bytes:
+        """What the file holds that a field names. Raises Misconfigured, which names field and file."""
+        path = Path(str(getattr(self, field)))
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise Misconfigured(self.where(field), f"{path} cannot be read ({error.strerror})") from None
+
+
+class Secret(Strict):
+    """A reference to a secret: exactly one of env, file, command or block.
+
+    {login} and {address} in env, file and command are replaced by the account's, so that one line
+    serves many people. A command's arguments are split like a shell does, but no shell is run.
+    """
+
+    env: str | None = None
+    file: str | None = None
+    command: str | None = None
+    block: str | None = Field(default=None, description="name of a Prefect Secret block")
+    _field: str = PrivateAttr(default="")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Secret:
+        given = [name for name in ("env", "file", "command", "block") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError("give exactly one of env, file, command or block")
+        return self
+
+    def read(self, login: str = "", address: str = "") -> SecretStr:
+        """The secret's value, without the final line end. Raises Misconfigured, which names the field
+        (see name_fields) and the reference as it was written, never the value, a login or an address."""
+        value = self._value({"login": login, "address": address})
+        if not value:
+            raise self._fault("is empty")
+        return SecretStr(value)
+
+    def _fault(self, what: str) -> Misconfigured:
+        reference = f"secret from {self._reference()}"
+        return (
+            Misconfigured(self._field, f"{reference} {what}")
+            if self._field
+            else Misconfigured(reference, what)
+        )
+
+    def _reference(self) -> str:
+        """Of a command nothing, for its arguments may be secret."""
+        if self.env:
+            return f"env {self.env}"
+        if self.file:
+            return f"file {self.file}"
+        return "command" if self.command else f"block {self.block}"
+
+    def _value(self, names: dict[str, str]) -> str:
+        if self.env:
+            return os.environ.get(_filled(self.env, names), "")
+        if self.file:
+            return self._from_file(Path(_filled(self.file, names)))
+        if self.command:
+            return self._from_command([_filled(part, names) for part in shlex.split(self.command)])
+        return self._from_block(str(self.block))
+
+    def _from_file(self, path: Path) -> str:
+        try:
+            return path.read_text().rstrip("\r\n")
+        except OSError as error:
+            raise self._fault(f"cannot be read ({error.strerror})") from None
+        except UnicodeDecodeError:
+            raise self._fault("cannot be read (no UTF-8)") from None
+
+    def _from_command(self, arguments: list[str]) -> str:
+        try:
+            done = subprocess.run(
+                arguments, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=True
+            )
+        except OSError as error:
+            raise self._fault(f"cannot be started ({error.strerror})") from None
+        except subprocess.TimeoutExpired:
+            raise self._fault(f"was not there within {COMMAND_SECONDS} seconds") from None
+        except subprocess.CalledProcessError as error:
+            raise self._fault(f"is not there: it ended with {error.returncode}") from None
+        except UnicodeDecodeError:
+            raise self._fault("is no UTF-8") from None
+        return done.stdout.rstrip("\r\n")
+
+    def _from_block(self, name: str) -> str:
+        from prefect.blocks.system import Secret as SecretBlock
+
+        try:
+            return str(SecretBlock.load(name, _sync=True).get())  # type: ignore[call-arg, union-attr]
+        except ValueError:
+            raise self._fault("does not exist in Prefect") from None
+
+
+def name_fields(settings: Strict, where: Callable[[str], str] = str, within: str = "") -> None:
+    """Tells every table and secret of settings where its fields stand, for their errors. where: what to say
+    for a dotted name ("source.password")."""
+    for name, value in settings:
+        field = f"{within}{name}"
+        settings._places[name] = where(field)
+        if isinstance(value, Secret):
+            value._field = where(field)
+        elif isinstance(value, Strict):
+            name_fields(value, where, f"{field}.")
+
+
+def _filled(text: str, names: dict[str, str]) -> str:
+    for name, value in names.items():
+        text = text.replace("{" + name + "}", value)
+    return text
+
+
+class Tls(Strict):
+    """System trust by default; a private authority by `ca_file`. There is no switch to turn
+    verification off."""
+
+    ca_file: str | None = None
+
+    def context(self, purpose: str) -> ssl.SSLContext:
+        """One for all connections of a purpose: to read the authorities takes 10 ms. HTTP libraries note in
+        it which protocols they offer, so that two of them must not share one."""
+        try:
+            changed = Path(self.ca_file).stat().st_mtime_ns if self.ca_file else 0
+            return _context(self.ca_file, changed, purpose)
+        except ssl.SSLError:
+            raise Misconfigured(self.where("ca_file"), f"{self.ca_file} is no PEM file") from None
+        except OSError as error:
+            told = f"{self.ca_file} cannot be read ({error.strerror})"
+            raise Misconfigured(self.where("ca_file"), told) from None
+
+
+@lru_cache(maxsize=16)
+def _context(ca_file: str | None, changed: int, purpose: str) -> ssl.SSLContext:
+    del changed, purpose
+    return ssl.create_default_context(cafile=ca_file)
+
+
+class Account(Strict):
+    """One side of one mailbox, as the mapping CSV names it. folder: what this mailbox's files go into, below
+    those of the target's account and in place of the configured root; "" where the row names none."""
+
+    login: str
+    address: str = ""
+    folder: str = ""
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Security = Literal["tls", "starttls", "none"]

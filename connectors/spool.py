@@ -1,0 +1,98 @@
+"""Bodies too large for memory, in files without a name: nobody else can open one, and it disappears with its
+last reader, however the process ends."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import tempfile
+import weakref
+from pathlib import Path
+from typing import BinaryIO
+
+from connectors.base import Body
+from connectors.errors import Blocked
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""No room on the disk, in the quota, or below the limit of a file's size (setrlimit)."""
+
+
+class SpoolFile:
+    """An unlinked file, closed when the last body or stream that uses it is gone.
+
+    Making one, writing and reading raise Blocked: "spool-full", "spool-unusable"."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.fd = _unlinked(folder)
+        except OSError as error:
+            raise _fault(error) from None
+        weakref.finalize(self, os.close, self.fd)
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self.fd, view) :]
+        except OSError as error:
+            raise _fault(error) from None
+
+    def open(self) -> BinaryIO:
+        return io.BufferedReader(_Window(self), 1 << 16)
+
+
+class _Window(io.RawIOBase):
+    """Reads a SpoolFile from byte 0 with an offset of its own; keeps the file alive."""
+
+    def __init__(self, file: SpoolFile) -> None:
+        super().__init__()
+        self._file = file
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: os.fstat(self._file.fd).st_size}
+        self._at = max(0, base[whence] + offset)
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        try:
+            count = os.preadv(self._file.fd, [buffer], self._at)
+        except OSError as error:
+            raise _fault(error) from None
+        self._at += count
+        return count
+
+
+def bytes_body(data: bytes) -> Body:
+    """A body that is held in memory."""
+    return lambda: io.BytesIO(data)
+
+
+def _unlinked(folder: Path) -> int:
+    flag = getattr(os, "O_TMPFILE", 0)
+    if flag:
+        try:
+            return os.open(folder, os.O_RDWR | os.O_CLOEXEC | flag, 0o600)
+        except OSError as error:
+            # Overlay and some network file systems know no O_TMPFILE.
+            if error.errno not in {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}:
+                raise
+    fd, name = tempfile.mkstemp(dir=folder)
+    Path(name).unlink()
+    return fd
+
+
+def _fault(error: OSError) -> Blocked:
+    """Somebody must make room or repair the directory: no time to wait would be the right one, and while
+    nothing can be spooled a repetition reads the same bytes from the source again and again."""
+    if error.errno in FULL:
+        return Blocked("spool-full", "make room in the spool directory")
+    return Blocked("spool-unusable", f"the spool directory cannot be used ({type(error).__name__})")

@@ -1,0 +1,1 @@
+"""What runs, in which order: the Prefect flows, the command line, the configuration."""

@@ -1,0 +1,105 @@
+"""What a walk over a leg works with: connections to both sides, and the proof whose they are.
+
+Every walk opens its own, whether it copies, verifies or takes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from connectors.errors import MigrationError
+from flows import binding, gate, lease
+from flows.stopping import Stopping
+from flows.work import Work
+from ledger.rows import Lease, LegRow, Phase
+from ledger.steps import is_releasing
+
+if TYPE_CHECKING:
+    from flows.leg import Setting
+
+
+@dataclass(slots=True)
+class Past:
+    """died: the worker before us ended in the middle of something that is not settled yet. proven: the
+    gate was passed in this walk; owner: the addresses that the source then stated."""
+
+    died: bool
+    proven: bool = False
+    owner: frozenset[str] = frozenset()
+
+
+def leg_of(setting: Setting, held: Lease) -> LegRow:
+    return setting.ledger.leg(held.leg)
+
+
+def prove(setting: Setting, held: Lease, work: Work, past: Past) -> Callable[[], None]:
+    """Until this leg has sent something, the target must be empty: binding alone does not excuse that. For
+    what is returned see binding.bind."""
+    if setting.task.copy:
+        _refuse_another_phase(setting)
+    begun = work.ledger.begun()
+    pair = replace(setting.pair, bound=past.proven or begun)
+    proof = gate.prove(pair, work.source, work.target, setting.rules, frozenset(work.ledger.elsewhere()))
+    if setting.task.copy:
+        setting.permit(proof.level)
+    bind_folder = binding.bind(setting.ledger, held, work, proof, first=not begun)
+    past.proven = True
+    past.owner = work.owner = work.owner | proof.source.addresses
+    return bind_folder
+
+
+def _refuse_another_phase(setting: Setting) -> None:
+    """Both sides were opened by the rules of a phase that may have ended just before the leg was claimed;
+    from here on it cannot. Raises Stopping."""
+    if setting.ledger.mailbox(setting.mailbox.id).phase is not setting.mailbox.phase:
+        raise Stopping
+    if is_releasing(setting.ledger, setting.mailbox.id):
+        raise Stopping("releasing")
+
+
+@contextmanager
+def at_work(setting: Setting, held: Lease, keeper: lease.Keeper, past: Past) -> Iterator[Work]:
+    """New connections to both sides, closed at the end and whenever the lease is lost."""
+    mirror = setting.mailbox.phase is not Phase.LIVE
+    started = _started(setting, held)
+    source = setting.opener.source()
+    try:
+        target = setting.opener.target(keeper.guard, started)
+    except MigrationError:
+        source.close()
+        raise
+    keeper.watch(source.close, target.close)
+    try:
+        with setting.ledger.session(held, mirror=mirror, tally=setting.tally) as session:
+            yield Work(
+                mailbox=setting.mailbox,
+                kind=held.workload,
+                ledger=session,
+                source=source,
+                target=target,
+                guard=keeper.guard,
+                not_after=started,
+                pace=setting.pace,
+                mirror=mirror,
+                stop=setting.stop,
+                approved=setting.rules.approved,
+                suspects=setting.suspects,
+                artefacts=setting.rules.artefacts,
+                owner=past.owner | {setting.pair.source.address, setting.pair.target.address},
+                addresses=setting.addresses,
+                parties=setting.parties,
+                turn=setting.opener.turn,
+            )
+    finally:
+        source.close()
+        target.close()
+
+
+def _started(setting: Setting, held: Lease) -> datetime:
+    """When the leg began its first run: the same moment for every later run, so that a date in the
+    future is clamped to the same value."""
+    return leg_of(setting, held).started or datetime.now(UTC)

@@ -1,0 +1,41 @@
+"""The ledger keeps which accounts the gate has proven, and of files which folder they go into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from connectors.base import Kind
+from connectors.errors import Blocked
+from flows.gate import Proof, refuse_lent
+from flows.work import Work
+from ledger.rows import Lease
+from ledger.store import Ledger
+
+REPLACED = "folder-replaced"
+
+
+def bind(ledger: Ledger, held: Lease, work: Work, proof: Proof, *, first: bool) -> Callable[[], None]:
+    """See Ledger.bind; another folder than before is bound when a person approved that. first: nothing was
+    put into it yet. What is returned binds the folder that was not there: to be called when it is made,
+    before anything is put into it. Raises Blocked("folder-lent") for one that a person shares by now."""
+    if first:
+        refuse_lent(proof.target, work.approved)
+    try:
+        ledger.bind(held, proof.source, proof.target, proof.level)
+    except Blocked as error:
+        if error.code != REPLACED or not work.allowed_once(REPLACED, 1):
+            raise
+        ledger.bind(held, proof.source, proof.target, proof.level, replaced=True)
+    if not first or work.kind is not Kind.FILES or proof.target.part:
+        return _nothing
+
+    def bind_made() -> None:
+        made = work.target.identity()
+        refuse_lent(made, work.approved)
+        ledger.bind(held, proof.source, made, proof.level)
+
+    return bind_made
+
+
+def _nothing() -> None:
+    """It was bound before."""

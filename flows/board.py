@@ -1,0 +1,161 @@
+"""A wave in Prefect's UI while it runs: progress, summary, batches, all waves, and a way to its runs. One
+artifact each, kept current in place; another's run of the wave makes its own.
+
+What cannot be shown is not: a wave never fails because of its board.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+import httpx
+from prefect import get_client
+from prefect.artifacts import (
+    acreate_link_artifact,
+    acreate_markdown_artifact,
+    acreate_progress_artifact,
+    acreate_table_artifact,
+)
+from prefect.client.schemas.actions import ArtifactUpdate
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.settings import PREFECT_UI_URL
+
+from connectors.errors import MigrationError
+from flows import progress
+from flows.ahead import Ahead
+from flows.board_text import Seen, batch_rows, overall_text, share, wave_text
+from flows.crew import Crew
+from flows.estimate import Estimate
+from flows.parameters import BatchParameters, VerifyParameters, WaveParameters
+from ledger.health import newest
+from ledger.overview import expected, overview
+
+TICK_SECONDS = 10.0
+OVERALL_TICKS = 6
+"""All waves are told, and what is left is estimated, once in so many ticks: it costs more. In the first
+EARLY_TICKS each time, as nothing is known when a wave begins."""
+EARLY_TICKS = 4
+RATE_SECONDS = 300.0
+PASSING = (httpx.HTTPError, PrefectHTTPStatusError, MigrationError)
+
+
+@dataclass(slots=True)
+class Board:
+    """shards: the wave's batches. made: artifact keys and ids."""
+
+    crew: Crew
+    asked: WaveParameters | VerifyParameters
+    shards: Sequence[BatchParameters]
+    made: dict[str, UUID] = field(default_factory=dict)
+    past: deque[progress.Snapshot] = field(default_factory=deque)
+    ahead: Ahead | None = None
+    left: dict[str, Estimate] = field(default_factory=dict)
+    expected: int = 0
+    ticks: int = 0
+
+    @property
+    def wave(self) -> str:
+        return self.asked.wave
+
+    async def show(self, ended: bool = False) -> None:
+        """Makes or renews all of it."""
+        whole = ended or self.ticks < EARLY_TICKS or self.ticks % OVERALL_TICKS == 0
+        self.ticks += 1
+        seen, rows, waves = await asyncio.to_thread(self._read, whole)
+        key = progress.slug("wave", self.wave)
+        title = f"wave {self.wave}"
+        await self._put(f"{key}-progress", share(seen.snapshot, seen.expected), title)
+        await self._put(f"{key}-summary", wave_text(seen, ended), title)
+        if whole:
+            await self._put(f"{key}-batches", rows, f"{title}: its batches")
+            await self._put("kogge-waves", waves, "all waves")
+
+    def _read(self, whole: bool) -> tuple[Seen, list[dict[str, str | int]], str]:
+        """Asks the ledger; in a thread."""
+        ledger, now = self.crew.ledger, datetime.now(UTC)
+        if whole:
+            self.ahead = self.ahead or Ahead(self.crew.config, ledger)
+            self.left = self.ahead.left()
+            self.expected = expected(ledger, self.wave)
+        shot = self.crew.snapshot(self.wave, self.asked.mailboxes, self.asked.workloads)
+        seen = Seen(
+            self.wave,
+            shot,
+            self._rate(shot),
+            self.left.get(self.wave),
+            newest(ledger),
+            now,
+            0 if self.asked.mailboxes or self.asked.workloads else self.expected,
+        )
+        waves = overall_text(overview(ledger), self.left, now) if whole else ""
+        return seen, batch_rows(self.shards, shot), waves
+
+    def _rate(self, shot: progress.Snapshot) -> float:
+        """Items a second, lately."""
+        self.past.append(shot)
+        while len(self.past) > 2 and shot.at - self.past[1].at > RATE_SECONDS:
+            self.past.popleft()
+        first = self.past[0]
+        passed = shot.at - first.at
+        return max(0.0, (shot.done - first.done) / passed) if passed > 0 else 0.0
+
+    async def _put(self, key: str, data: Any, title: str) -> None:
+        if key in self.made:
+            plain = data if isinstance(data, float | str) else json.dumps(data)
+            async with get_client() as client:
+                await client.update_artifact(self.made[key], ArtifactUpdate(data=plain))
+            return
+        if isinstance(data, float):
+            found = await acreate_progress_artifact(progress=data, key=key, description=title)
+        elif isinstance(data, str):
+            found = await acreate_markdown_artifact(data, key=key, description=title)
+        else:
+            found = await acreate_table_artifact(data, key=key, description=title)
+        self.made[key] = found
+
+    async def link(self) -> None:
+        """The way to every run of this wave."""
+        if ui := PREFECT_UI_URL.value():
+            await acreate_link_artifact(
+                f"{ui}/runs?tags={quote(f'wave:{self.wave}')}",
+                link_text=f"All runs of wave {self.wave}",
+                key=progress.slug("wave", self.wave, "runs"),
+                description=f"wave {self.wave}",
+            )
+
+
+@asynccontextmanager
+async def shown(
+    crew: Crew, asked: WaveParameters | VerifyParameters, shards: Sequence[BatchParameters]
+) -> AsyncIterator[None]:
+    """Keeps the board current for the length of the block, and leaves the wave's end on it."""
+    board = Board(crew, asked, shards)
+    with suppress(*PASSING):
+        await board.link()
+    keeping = asyncio.create_task(_keep(board))
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.wait([keeping])
+        with suppress(*PASSING):
+            await board.show(ended=True)
+
+
+async def _keep(board: Board) -> None:
+    while True:
+        try:
+            await board.show()
+        except PASSING as error:
+            logging.getLogger("kogge.board").info("not shown: %s", type(error).__name__)
+        await asyncio.sleep(TICK_SECONDS)

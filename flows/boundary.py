@@ -1,0 +1,66 @@
+"""Many mailboxes at once, and where the trouble of each ends: for what runs legs beside `migrate`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from connectors.errors import Blocked, Corrupt, MigrationError, Misconfigured
+from flows.crew import REFUSALS_MOST
+from flows.defects import described
+from ledger.rows import LegRow
+
+Ended = TypeVar("Ended")
+
+
+@dataclass
+class Boundary:
+    """stop: the wish to end. fault: what concerns every mailbox; it asks the others to stop. So does one
+    mailbox after the other whose login is refused: a wrong password tried for all of them locks the account.
+    """
+
+    stop: threading.Event
+    fault: MigrationError | None = None
+    _refused: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def within(self, leg_id: int, act: Callable[[], str | None]) -> str | None:
+        """What act returns: the code with which a leg ended, None when it is done. Never raises for its
+        trouble: the code of the error, or "internal-error" for a defect of ours, which is logged."""
+        fault: MigrationError | None = None
+        try:
+            code = act()
+        except MigrationError as error:
+            code = error.code
+            fault = error if isinstance(error, (Misconfigured, Corrupt)) else None
+        except Exception as error:  # noqa: BLE001 (the mailbox boundary)
+            logging.getLogger("kogge.defect").error("leg %s: %s", leg_id, described(error))
+            code = "internal-error"
+        with self._lock:
+            self._refused = self._refused + 1 if code == "login-refused" else 0
+            if self._refused >= REFUSALS_MOST:
+                fault = Blocked("login-refused", f"{self._refused} mailboxes in a row; the run has stopped")
+            if fault is not None and self.fault is None:
+                self.fault = fault
+                self.stop.set()
+        return code
+
+
+def legs_of_each(
+    rows: Iterable[LegRow], at_once: int, stop: threading.Event, one: Callable[[LegRow], Ended]
+) -> list[Ended]:
+    """How the legs ended: those of one mailbox one after the other, several mailboxes at once. Left out: what
+    was not begun when somebody asked to stop. one raises for nothing (Boundary.within)."""
+    groups: dict[str, list[LegRow]] = {}
+    for row in rows:
+        groups.setdefault(row.mailbox, []).append(row)
+
+    def mailbox(legs: Sequence[LegRow]) -> list[Ended]:
+        return [one(leg) for leg in legs if not stop.is_set()]
+
+    with ThreadPoolExecutor(at_once, thread_name_prefix="leg") as pool:
+        return [ended for group in pool.map(mailbox, groups.values()) for ended in group]

@@ -1,0 +1,46 @@
+"""What `kogge check` found of each mailbox, kept in the ledger for those who approve the wave."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from flows.config import Config
+from flows.gate import ASKED_ONCE
+from flows.plan import plan, planned_mailbox
+from flows.preflight import Look
+from flows.terminal import opened_ledger
+from ledger.approvals import Check, PlanRow, keep_checks, plan_rows
+from ledger.planning import FIELDS
+
+
+def renew_plan(config: Config, wave: str | None) -> None:
+    """Plans the wave that is asked for, as `kogge migrate` would; every other plan stays as it is."""
+    if wave is not None:
+        with opened_ledger(config) as ledger:
+            plan(config, ledger, wave)
+
+
+def keep(
+    config: Config, wave: str | None, looks: Iterable[Look], begun: Collection[str] = frozenset()
+) -> None:
+    """Of the mailboxes that the ledger has planned as the list has them; makes no ledger. begun: the sources
+    of those that something was copied of."""
+    if config.ledger_file is not None and not config.ledger_file.exists():
+        return
+    with opened_ledger(config) as ledger:
+        rows = {row.source: row for row in plan_rows(ledger, wave)}
+        found = [one for look in looks if (one := _found(config, look, rows, begun)) is not None]
+        keep_checks(ledger, found)
+
+
+def _found(config: Config, look: Look, rows: dict[str, PlanRow], begun: Collection[str]) -> Check | None:
+    planned = planned_mailbox(config, look.person)
+    row = rows.get(planned.source)
+    if row is None or any(getattr(row, name) != getattr(planned, name) for name in FIELDS):
+        return None
+    codes = [code for _, code in (*look.faults, *look.warnings)]
+    passing = bool(look.faults) and look.passing == len(look.faults)
+    code = codes[0] if codes else None
+    if code is None and look.person.source in begun and row.code in ASKED_ONCE:
+        code = row.code  # what approvers saw still holds: nobody asked
+    return Check(row.mailbox, look.level, code, look.items or 0, look.bytes or 0, passing)

@@ -1,0 +1,227 @@
+"""`kogge cutover`: from the first freeze hook to a mailbox that its user works in, or back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from connectors.errors import Blocked, MigrationError, Misconfigured, Transient
+from flows.advice import PASSING, advice
+from flows.config import Config, load
+from flows.tables import moment, table
+from flows.terminal import (
+    DEFAULT,
+    AsJson,
+    ConfigPath,
+    Decider,
+    Exit,
+    Mailboxes,
+    Wave,
+    chosen,
+    emit,
+    given,
+    next_command,
+    opened_ledger,
+    report,
+    say,
+    screen,
+)
+from ledger.rows import Phase
+
+if TYPE_CHECKING:
+    from flows.cutover_mailbox import Cut
+    from flows.score import Score
+    from ledger.rows import MailboxRow
+    from ledger.steps import StepRow
+    from ledger.store import Ledger
+
+SHOWN = 40
+LOOK = (
+    "lacking: arrived without part of its content, see `kogge failures --losses --code content`; "
+    "what did not arrive: `kogge failures`."
+)
+
+
+def cutover(
+    config: ConfigPath = DEFAULT,
+    wave: Wave = None,
+    mailbox: Mailboxes = None,
+    by: Decider = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say which mailboxes would begin, and which would not.")
+    ] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show each mailbox's steps.")] = False,
+    back: Annotated[
+        bool, typer.Option("--back", help="Take back what is not live yet: to staging, with the undo hooks.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Cuts mailboxes over: freeze hooks, the final delta, verification, score, release hooks, live.
+
+    Only mailboxes whose every workload is verified begin, and only with the approvals of the stage
+    "cutover". Run it again to go on where it stopped: a hook that is recorded as done is not run again. A
+    mailbox that fails stays where it is, with a code; the others go on.
+
+    Example: kogge cutover --wave pilot --by "Cutover team"
+    """
+    settings = load(config)
+    if wave is None and not mailbox:
+        raise Misconfigured("cutover", "give --wave or --mailbox")
+    if sum((dry_run, status, back)) > 1:
+        raise Misconfigured("cutover", "give one of --dry-run, --status and --back")
+    with opened_ledger(settings) as ledger:
+        rows = chosen(ledger, wave, mailbox)
+        if status:
+            _show(ledger, rows, as_json)
+        elif dry_run:
+            raise typer.Exit(_look(settings, ledger, rows, as_json))
+        else:
+            who = given("--by", by, "who decides is recorded")
+            raise typer.Exit(_act(settings, ledger, rows, who, back, as_json, config))
+
+
+def _show(ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> None:
+    from flows.cutover_mailbox import SCORE
+    from flows.score import LOW, scores
+    from ledger.steps import Steps
+
+    steps = Steps(ledger).of(row.id for row in rows)
+    scored = [number for number, done in steps.items() if any(one.name == SCORE for one in done)]
+    found = scores(ledger, scored)
+    if as_json:
+        emit([_document(row, steps.get(row.id, []), found.get(row.id)) for row in rows])
+        return
+    cells = []
+    for row in rows:
+        for number, one in enumerate(steps.get(row.id, [])):
+            name, phase = (row.id, str(row.phase)) if number == 0 else ("", "")
+            code = one.code or "" if one.state != "begun" else ""
+            cells.append([name, phase, one.name, one.state, f"{one.attempts}", moment(one.at), code])
+        if row.id not in steps:
+            cells.append([row.id, str(row.phase), "-", "", "", "", ""])
+    out = screen()
+    out.print(table(["mailbox", "phase", "step", "state", "count", "at", "code"], cells))
+    if not found:
+        return
+    out.print()
+    numbers = [[number, *map(str, _score(score).values())] for number, score in found.items()]
+    out.print(table(["mailbox", "score now", "items", "arrived", "lacking"], numbers))
+    if any(one.rating in LOW for one in found.values()):
+        out.print(LOOK, soft_wrap=True)
+
+
+def _score(score: Score) -> dict[str, object]:
+    counts = {"items": score.items, "arrived": score.arrived, "lacking": score.lacking}
+    return {"rating": str(score.rating), **counts}
+
+
+def _document(row: MailboxRow, steps: Sequence[StepRow], score: Score | None) -> dict[str, object]:
+    return {
+        "mailbox": row.id,
+        "phase": str(row.phase),
+        "score": None if score is None else _score(score),
+        "steps": [
+            {
+                "step": one.name,
+                "state": one.state,
+                "code": one.code or "" if one.state != "begun" else "",
+                "attempts": one.attempts,
+                "at": one.at,
+            }
+            for one in steps
+        ],
+    }
+
+
+def _look(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> int:
+    """Writes nothing and runs no hook."""
+    from flows.cutover_mailbox import Cut, readiness, steps_of
+
+    seen = [Cut(row.id, row.phase, readiness(ledger, row.id)) for row in rows]
+    refusals = _refusals(config, ledger, rows)
+    if as_json:
+        emit({"mailboxes": [_cell(one) for one in seen], "refused": [str(one) for one in refusals]})
+    else:
+        _tell(seen, "would go on")
+        say(f"steps: {', '.join(steps_of(config.hooks))}")
+        for refusal in refusals:
+            say(str(refusal))
+    return Exit.OPEN if refusals or any(one.code for one in seen) else Exit.OK
+
+
+def _refusals(config: Config, ledger: Ledger, rows: Sequence[MailboxRow]) -> list[MigrationError]:
+    """Of each wave whose cutover is not approved, or that is paused."""
+    from flows.cutover_crew import permit
+
+    found: list[MigrationError] = []
+    for wave in sorted({row.wave for row in rows if row.phase is not Phase.LIVE}):
+        try:
+            permit(config, ledger, wave)
+        except (Blocked, Transient) as error:
+            found.append(error)
+    return found
+
+
+def _act(
+    config: Config,
+    ledger: Ledger,
+    rows: Sequence[MailboxRow],
+    by: str,
+    back: bool,
+    as_json: bool,
+    path: ConfigPath,
+) -> int:
+    from flows.crew import Drain, quieten
+    from flows.cutover_crew import all_of, announce, opened
+    from flows.cutover_mailbox import STOPPED
+    from flows.launch import defect_log, signals
+
+    for refusal in () if back else _refusals(config, ledger, rows):
+        raise refusal
+    quieten()
+    ended: list[Cut] = []
+    drain = Drain()
+    with (
+        signals(drain),
+        defect_log(config.state_directory),
+        opened(config, ledger, by, drain.event, back=back) as order,
+    ):
+        announce(order, rows)
+        all_of(order, [row.id for row in rows], ended.append)
+    if as_json:
+        emit([_cell(one) for one in ended])
+    else:
+        _tell(ended, "")
+        option = f"cutover --wave {rows[0].wave} --status" if rows else "status"
+        say(f"Each step: {next_command(path, option)}")
+    if order.fault is not None:
+        return report(order.fault)
+    if any(one.code == STOPPED for one in ended):
+        return 130
+    codes = {one.code for one in ended if one.code}
+    if codes and codes <= PASSING.keys():
+        return Exit.AGAIN
+    return Exit.OPEN if codes else Exit.OK
+
+
+def _cell(one: Cut) -> dict[str, str]:
+    return {"mailbox": one.mailbox, "phase": str(one.phase), "code": one.code or ""}
+
+
+def _tell(ended: Sequence[Cut], well: str) -> None:
+    """What needs a person first."""
+    order = sorted(ended, key=lambda one: (one.code is None, one.mailbox))
+    cells = [
+        [one.mailbox, str(one.phase), one.code or (well if one.phase is not Phase.LIVE else "")]
+        for one in order[:SHOWN]
+    ]
+    out = screen()
+    out.print(table(["mailbox", "phase", "code"], cells))
+    if len(order) > SHOWN:
+        out.print(f"and {len(order) - SHOWN:,} more (--json)")
+    phases = {phase: sum(one.phase is phase for one in ended) for phase in Phase}
+    out.print(", ".join(f"{count:,} {phase}" for phase, count in phases.items() if count))
+    for code in sorted({one.code for one in ended if one.code}):
+        out.print(f"{code} ({sum(one.code == code for one in ended):,}): {advice(code)}", soft_wrap=True)

@@ -1,0 +1,225 @@
+"""`kogge approve`, `kogge phase` and `kogge who`: a person decides or asks; the ledger records it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from connectors.base import Kind
+from connectors.errors import Blocked, Misconfigured
+from flows.command_keys import PassphraseEnv, PassphraseFile, passphrase_of
+from flows.config import load
+from flows.needless import refuse_needless
+from flows.problems import unknown
+from flows.sites import one_spelling
+from flows.terminal import (
+    DEFAULT,
+    AsJson,
+    By,
+    ConfigPath,
+    Decider,
+    Reason,
+    chosen,
+    emit,
+    given,
+    next_command,
+    opened_ledger,
+    say,
+)
+from ledger.rows import LegState, Phase
+
+if TYPE_CHECKING:
+    from ledger.store import Ledger
+
+APPROVABLE = {
+    "asserted": "only mailboxes.csv says that both are one person's; I have checked that they are",
+    "control-mailbox": "a credential opens mailboxes outside every wave; I accept that",
+    "folder-lent": "a person shares the folder with the account, and keeps it; it may hold these files",
+    "folder-replaced": "the target's folder is another one than before; I have checked whose it is",
+    "may-write": "the source's credential may write and send; I accept that",
+    "narrower-rights": "who has a folder gets what is in it, also what was for fewer; they may",
+    "rollback": "what was written may be taken back, where nobody has changed it since",
+    "score-low": "its cutover scored low; I have looked at what is missing, and it may go live",
+    "sent-items": "most Sent Items name another sender; I have checked whose mailbox it is",
+    "source-rekeyed": "the source gave known items new ids; I know why",
+    "source-shrunk": "many items disappeared at the source; I know why, and they may leave the target",
+    "target-not-empty": "the target held items before us; they may stay beside ours",
+    "tenant-wide": "the source's credential reads every mailbox of the tenant; I accept that",
+}
+"""What a person can take responsibility for, in the words they take it with."""
+
+AUDITOR = "an auditor will ask"
+NEXT = {"rollback": "rollback", "score-low": "cutover"}
+"""What goes on by what was approved; after everything else, `kogge retry`."""
+SHARES_LATER = ("held-back", "person-later")
+"""Losses of shares that Kogge makes as long as a mailbox is frozen: once they are approved, or the other
+person was run."""
+
+Stage = Annotated[Literal["start", "cutover"], typer.Option("--stage", help="What of the wave is approved.")]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="Sign the plan with this private key.")
+]
+PrintTo = Annotated[
+    Path | None, typer.Option("--print", metavar="FILE", help="Write what --by is to sign elsewhere.")
+]
+Signed = Annotated[
+    Path | None, typer.Option("--signed", metavar="FILE", help="Take in what was signed: FILE.sig.")
+]
+AcceptNotReady = Annotated[
+    bool, typer.Option("--accept-not-ready", help="What is not ready stays out of the approval.")
+]
+One = Annotated[str | None, typer.Option("--mailbox", "-m", metavar="M", help="For this mailbox alone.")]
+Whole = Annotated[
+    str | None, typer.Option("--wave", "-w", metavar="W", help="For every mailbox of this wave.")
+]
+
+
+def approve(
+    code: Annotated[str | None, typer.Argument(metavar="[CODE]", help=", ".join(APPROVABLE))] = None,
+    by: Decider = None,
+    reason: Reason = None,
+    mailbox: One = None,
+    wave: Whole = None,
+    stage: Stage = "start",
+    key: KeyFile = None,
+    passphrase_env: PassphraseEnv = None,
+    passphrase_file: PassphraseFile = None,
+    print_to: PrintTo = None,
+    signed: Signed = None,
+    accept_not_ready: AcceptNotReady = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: ConfigPath = DEFAULT,
+) -> None:
+    """Approves a wave's plan, or takes responsibility for what Kogge will not decide alone (CODE).
+
+    A plan is signed: nothing of a wave is written before as many different approvers did as the configuration
+    asks for, and a plan that changes needs them anew. With a CODE, give --by, --reason, and --mailbox, or
+    --wave for all of it; then `kogge retry`; what needs no approval, as far as the ledger knows, is refused.
+    Both are recorded in the wave's event chain.
+
+    Example: kogge approve --wave pilot --key approver.pem --reason "as agreed on Monday"
+
+    Example: kogge approve asserted --mailbox m-7f3a9c01 --by "A. Auditor" --reason "seen both accounts"
+    """
+    if code is None:
+        if wave is None or mailbox is not None:
+            raise Misconfigured("approve", "give --wave, whose plan is approved, or a CODE")
+        from flows.command_approve import Order, approve_plan
+
+        passphrase = passphrase_of(passphrase_env, passphrase_file)
+        approve_plan(
+            config,
+            Order(wave, stage, reason, by, key, passphrase, print_to, signed, accept_not_ready, yes),
+        )
+        return
+    if key or print_to or signed:
+        raise Misconfigured("CODE", "a plan is signed, a code is not: give one or the other")
+    if code not in APPROVABLE:
+        raise Misconfigured("CODE", unknown(code, APPROVABLE))
+    if (mailbox is None) == (wave is None):
+        raise Misconfigured("approve", "give either --mailbox or --wave")
+    _answer_for(config, code, given("--by", by, AUDITOR), given("--reason", reason, AUDITOR), mailbox, wave)
+
+
+def _answer_for(path: Path, code: str, by: str, reason: str, mailbox: str | None, wave: str | None) -> None:
+    """Records who takes responsibility for a code, of the mailbox or of the whole wave."""
+    settings = load(path)
+    with opened_ledger(settings) as ledger:
+        rows = chosen(ledger, wave, None if mailbox is None else [mailbox])
+        refuse_needless(settings, ledger, code, rows, of_wave=mailbox is None)
+        subject = f"wave:{wave}" if mailbox is None else rows[0].id
+        event = ledger.approve(subject, code, by, reason)
+    typer.echo(f"approved {code} for {subject}: {APPROVABLE[code]}")
+    going_on = next_command(path, NEXT.get(code, "retry"))
+    say(f"Recorded as event {event.seq} of wave {event.wave}. Next: {going_on}")
+
+
+def phase(
+    to: Annotated[str, typer.Argument(metavar="PHASE", help=", ".join(Phase))],
+    by: By,
+    mailbox: One = None,
+    wave: Whole = None,
+    config: ConfigPath = DEFAULT,
+) -> None:
+    """Moves mailboxes to a phase: staging (nobody works at the target), frozen (the final delta), live.
+
+    In the live phase the target belongs to its user, and Kogge only adds; there is no way back from it.
+    The phase column of mailboxes.csv counts only when a mailbox is planned for the first time.
+
+    Example: kogge phase live --wave pilot --by "Cutover team"
+    """
+    if to not in list(Phase):
+        raise Misconfigured("PHASE", f"give one of {', '.join(Phase)}")
+    if (mailbox is None) == (wave is None):
+        raise Misconfigured("phase", "give either --mailbox or --wave")
+    decider = given("--by", by, "who decides is recorded")
+    from ledger.steps import Steps
+
+    with opened_ledger(load(config)) as ledger:
+        rows = chosen(ledger, wave, [mailbox] if mailbox is not None else None)
+        if to != Phase.LIVE and any(row.phase == Phase.LIVE for row in rows):
+            raise Misconfigured(
+                "PHASE",
+                "a live mailbox is its user's, whose changes a pass would revert; `kogge rollback` takes back"
+                " what nobody has changed",
+            )
+        if to != Phase.LIVE and Steps(ledger).of(row.id for row in rows):
+            raise Misconfigured("PHASE", "a cutover of it was begun: `kogge cutover --back`")
+        ids = {row.id for row in rows}
+        if any(leg.state is LegState.RUNNING for leg in ledger.legs() if leg.mailbox in ids):
+            raise Misconfigured(
+                "phase",
+                "a mailbox is being worked on, or was when its worker died: let `kogge migrate` end first",
+            )
+        changing = [row.id for row in rows if row.phase != to]
+        for number in changing:
+            ledger.set_phase(number, Phase(to), decider)
+        waiting = _waiting(ledger, changing) if to == Phase.LIVE else {}
+    typer.echo(f"{len(changing)} mailboxes are {to} now; {len(rows) - len(changing)} were already")
+    for code, count in sorted(waiting.items()):
+        say(f"{count} shares were not made, and are their owners' now: kogge failures --losses --code {code}")
+
+
+def _waiting(ledger: Ledger, mailboxes: Collection[str]) -> Counter[str]:
+    """By code, the shares that another frozen pass might have made."""
+    legs = [leg.id for leg in ledger.legs(workload=Kind.FILES) if leg.mailbox in mailboxes]
+    found = (loss.reason for leg in legs for _, _, loss in ledger.losses(leg))
+    return Counter(code for code in found if code in SHARES_LATER)
+
+
+def who(
+    name: Annotated[
+        str, typer.Argument(metavar="ID|ADDRESS", help="A random id, or an address to find one.")
+    ],
+    by: By,
+    config: ConfigPath = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Resolves a random id to its accounts, or an address to its id. The question itself is recorded.
+
+    Example: kogge who m-7f3a9c01 --by "Night shift"
+    """
+    asking = given("--by", by, "who asks is recorded")
+    with opened_ledger(load(config)) as ledger:
+        try:
+            row = ledger.who(one_spelling(name), asking)
+        except Blocked:
+            raise Misconfigured(
+                "ID|ADDRESS", "the ledger has no such mailbox; `kogge status` lists the ids"
+            ) from None
+    found = {
+        "mailbox": row.id,
+        "wave": row.wave,
+        "phase": str(row.phase),
+        "source": row.source,
+        "target": row.target,
+    }
+    if as_json:
+        emit(found)
+        return
+    for key, value in found.items():
+        typer.echo(f"{key:8} {value}")

@@ -1,0 +1,156 @@
+"""`kogge failures`: which items could not move, and which arrived without something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from connectors.base import Kind
+from flows import command_losses
+from flows.advice import advice
+from flows.command_losses import refuse_unknown_codes, subjects_of, write_csv
+from flows.config import load
+from flows.parameters import workloads_of
+from flows.tables import CARE, GOOD, bytes_cell, date_of, table
+from flows.terminal import (
+    DEFAULT,
+    AsJson,
+    ConfigPath,
+    Exit,
+    Mailboxes,
+    Wave,
+    Workloads,
+    chosen,
+    emit,
+    given,
+    opened_ledger,
+    screen,
+)
+
+if TYPE_CHECKING:
+    from flows.locate import Spot
+    from ledger.reports import Rejection
+    from ledger.store import Ledger
+
+OfLosses = Annotated[
+    bool, typer.Option("--losses", help="Instead: every item that moved, and what it lost on the way.")
+]
+Codes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--code", metavar="C", help="Only this code; of a loss, its field, reason or class; repeatable."
+    ),
+]
+Subjects = Annotated[
+    bool,
+    typer.Option(
+        "--subjects", help="Read each item's subject or name from the source, now; never stored. Needs --by."
+    ),
+]
+Reader = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who reads the subjects; recorded.")]
+CsvFile = Annotated[
+    Path | None, typer.Option("--csv", metavar="FILE", help="Write them to FILE instead of the screen.")
+]
+FAILED = ("mailbox", "wave", "workload", "code", "folder", "date", "bytes", "attempts", "advice")
+
+
+def failures(
+    config: ConfigPath = DEFAULT,
+    wave: Wave = None,
+    mailbox: Mailboxes = None,
+    workload: Workloads = None,
+    losses: OfLosses = False,
+    code: Codes = None,
+    subjects: Subjects = False,
+    by: Reader = None,
+    csv_file: CsvFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Every item that could not move: why, what to do, and where its owner finds it.
+
+    The locator (folder, date, size) is what a person needs to find the item in their mailbox: it is
+    shown here and nowhere else. Exit code 1 when there is one.
+
+    With --losses: every item that arrived without something, and what that is. The screen shows the first
+    ones; --json and --csv have them all. Exit code 0, for these items moved.
+
+    Example: kogge failures --wave pilot --subjects --by "Night shift"
+    """
+    settings = load(config)
+    reader = given("--by", by, "who reads subjects is recorded") if subjects else None
+    kinds = workloads_of(settings, workload, "--workload") if workload else frozenset(Kind)
+    with opened_ledger(settings) as ledger:
+        wanted = frozenset(row.id for row in chosen(ledger, wave, mailbox))
+        if losses:
+            filters = command_losses.Filters(wave, wanted, kinds, frozenset(code or ()))
+            command_losses.show(settings, ledger, filters, reader, csv_file, as_json)
+            raise typer.Exit(Exit.OK)
+        every = [one for one in ledger.rejected(wave) if one[0].id in wanted and one[1].kind in kinds]
+        refuse_unknown_codes(code or (), (one[2].code for one in every))
+        found = [one for one in every if not code or one[2].code in code]
+        texts = {} if reader is None else subjects_of(settings, ledger, found, reader)
+        unfinished = _unfinished(ledger, wanted, kinds)
+    rows = [_failure(one, texts) for one in found]
+    if csv_file is not None:
+        write_csv(csv_file, rows, [*FAILED, *(["subject"] if subjects else [])], "failures")
+    if as_json:
+        emit(rows)
+    elif csv_file is None:
+        _show(rows, subjects, bool(code), unfinished)
+    raise typer.Exit(Exit.OPEN if rows else Exit.OK)
+
+
+def _unfinished(ledger: Ledger, wanted: frozenset[str], kinds: frozenset[Kind]) -> int:
+    """How many workloads of these mailboxes are not verified: of them, more may come to light."""
+    from ledger.rows import LegState
+
+    legs = [leg for leg in ledger.legs() if leg.mailbox in wanted and leg.workload in kinds]
+    return sum(leg.state is not LegState.VERIFIED for leg in legs)
+
+
+def _failure(one: Rejection, subjects: Mapping[Spot, str]) -> dict[str, object]:
+    box, container, item = one
+    found: dict[str, object] = {
+        "mailbox": box.id,
+        "wave": box.wave,
+        "workload": str(container.kind),
+        "code": item.code or "",
+        "folder": " > ".join(container.path),
+        "date": date_of(item.date),
+        "bytes": item.size,
+        "attempts": item.attempts,
+        "advice": advice(item.code or ""),
+    }
+    if subjects:
+        found["subject"] = subjects.get((container.id, item.key), "")
+    return found
+
+
+def _show(rows: Sequence[Mapping[str, object]], subjects: bool, by_code: bool, unfinished: int) -> None:
+    """unfinished: workloads of which this is not the last word."""
+    out = screen()
+    if not rows:
+        told = "No rejected item has that code" if by_code else "No rejected items"
+        more = f" so far; {unfinished:,} mailboxes' workloads are not verified: kogge status"
+        out.print(Text(told + (more if unfinished else "."), style=CARE if unfinished else GOOD))
+        return
+    columns = ["mailbox", "code", "date", "size", "folder", *(["subject"] if subjects else [])]
+    cells = [_failure_cells(row, columns[4:]) for row in rows]
+    out.print(table(columns, cells, wrap=("folder", "subject")))
+    out.print()
+    for code in sorted({str(row["code"]) for row in rows}):
+        count = sum(row["code"] == code for row in rows)
+        out.print(f"{code} ({count:,}): {advice(code)}", soft_wrap=True)
+
+
+def _failure_cells(row: Mapping[str, object], more: Sequence[str]) -> list[str | Text]:
+    head = (str(row["mailbox"]), str(row["code"]), str(row["date"]), bytes_cell(_size(row["bytes"])))
+    return [*head, *(str(row.get(name, "")) for name in more)]
+
+
+def _size(value: object) -> int | None:
+    return value if isinstance(value, int) else None

@@ -1,0 +1,74 @@
+"""`kogge keys`: what an approver signs with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connectors.errors import Misconfigured
+from flows.settings_approval import ApprovalSettings
+from flows.terminal import say, told
+
+keys = typer.Typer(help="Keys to approve waves with.", no_args_is_help=True)
+
+PassphraseEnv = Annotated[
+    str | None,
+    typer.Option("--passphrase-env", metavar="NAME", help="The environment variable with its passphrase."),
+]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option("--passphrase-file", metavar="FILE", help="The file with its passphrase."),
+]
+
+
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose it is, as approvals will say.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the private key goes.")],
+    passphrase_env: PassphraseEnv = None,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Makes a key to sign approvals with. Prints its public half, a line for the configuration.
+
+    Each approver makes one, on a machine of their own; the private key never leaves it. Never overwrites.
+
+    Example: kogge keys new "A. Approver" --out approver.pem
+    """
+    from flows.keys import new_key, write_key
+
+    passphrase = passphrase_of(passphrase_env, passphrase_file)
+    pem, line = new_key(passphrase)
+    try:
+        ApprovalSettings(approvers={name: line})
+    except ValueError:
+        raise Misconfigured("NAME", "give a name of at most 64 characters") from None
+    write_key(out, pem)
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    typer.echo(f'"{quoted}" = "{line}"')
+    say(f"The private key is in {out}. Whoever runs Kogge puts the line above below [approval.approvers].")
+    if passphrase is None:
+        say("It has no passphrase: whoever reads the file can approve.")
+
+
+def passphrase_of(env: str | None, file: Path | None) -> str | None:
+    """What the options name. Raises Misconfigured, never with the passphrase."""
+    if env is not None and file is not None:
+        raise Misconfigured("--passphrase-env", "give it or --passphrase-file, not both")
+    if env is not None:
+        if not (found := os.environ.get(env)):
+            raise Misconfigured("--passphrase-env", "there is no such variable, or it is empty")
+        return found
+    if file is None:
+        return None
+    try:
+        found = file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        raise Misconfigured("--passphrase-file", "cannot be read") from None
+    if not found:
+        raise Misconfigured("--passphrase-file", "is empty")
+    return found
+
+
+keys.command("new", help=told(new))(new)

@@ -1,0 +1,81 @@
+"""`kogge pause`, `kogge resume`; and which waves `kogge migrate` may run now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from connectors.errors import Transient
+from flows.config import Config, load
+from flows.terminal import DEFAULT, By, ConfigPath, given, next_command, opened_ledger, say
+
+if TYPE_CHECKING:
+    from ledger.rows import MailboxRow
+    from ledger.store import Ledger
+
+OneWave = Annotated[str, typer.Option("--wave", "-w", metavar="W", help="The wave.")]
+Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded.")]
+WhoNow = Annotated[
+    str | None, typer.Option("--by", metavar="NAME", help="With --now: who decides; recorded.")
+]
+
+
+def pause(wave: OneWave, by: By, reason: Why = "", config: ConfigPath = DEFAULT) -> None:
+    """Stops a wave between two batches within seconds, on every machine; nothing of it begins until resumed.
+
+    What is at work is settled and left pending, as paused. Recorded in the wave's event chain.
+
+    Example: kogge pause --wave wave-001 --by "Night shift" --reason "storage of the target is full"
+    """
+    _set(wave, True, by, reason, config)
+    say(f"Next: {next_command(config, f'resume --wave {wave}')}")
+
+
+def resume(wave: OneWave, by: By, config: ConfigPath = DEFAULT) -> None:
+    """Lets a paused wave run again, in its window; recorded. Then `kogge migrate`, or its schedule.
+
+    Example: kogge resume --wave wave-001 --by "Night shift"
+    """
+    _set(wave, False, by, "", config)
+    say(f"Next: {next_command(config, f'migrate --wave {wave}')}")
+
+
+def _set(wave: str, paused: bool, by: str, reason: str, config: ConfigPath) -> None:
+    from ledger.running import set_paused
+
+    decider = given("--by", by, "who decides is recorded")
+    with opened_ledger(load(config)) as ledger:
+        changed = set_paused(ledger, wave, paused, decider, reason.strip())
+    if paused:
+        typer.echo(f"wave {wave} is paused" if changed else f"wave {wave} was paused already")
+    else:
+        typer.echo(f"wave {wave} is not paused any more" if changed else f"wave {wave} was not paused")
+
+
+def that_may_run(
+    config: Config, ledger: Ledger, rows: Sequence[MailboxRow], override_by: str | None
+) -> list[MailboxRow]:
+    """The mailboxes whose waves may run now. override_by: who lets those run that may not; a pause stays. Of
+    several waves the others are told and left out. Raises Transient when none may run; Misconfigured."""
+    from flows.windows import CLOSED, refuse_closed
+    from ledger.running import override
+
+    closed: dict[str, Transient] = {}
+    for wave in sorted({row.wave for row in rows}):
+        try:
+            refuse_closed(config, ledger, wave, datetime.now(UTC))
+        except Transient as error:
+            if override_by is None or error.code != CLOSED:
+                closed[wave] = error
+                continue
+            override(ledger, wave, override_by)
+            say(f"wave {wave} runs outside of its hours; recorded")
+    left = [row for row in rows if row.wave not in closed]
+    if closed and not left:
+        raise next(iter(closed.values()))
+    for reason in closed.values():
+        say(f"left out: {reason}")
+    return left

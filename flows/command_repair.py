@@ -1,0 +1,142 @@
+"""`kogge repair`: dates, flags and folders of what has moved, put right in place; looks first."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from connectors.errors import Misconfigured
+from flows.advice import advice
+from flows.config import load
+from flows.parameters import workloads_of
+from flows.problems import unknown
+from flows.tables import table
+from flows.terminal import (
+    DEFAULT,
+    AsJson,
+    ConfigPath,
+    Decider,
+    Exit,
+    Mailboxes,
+    Reason,
+    Wave,
+    Workloads,
+    chosen,
+    emit,
+    given,
+    opened_ledger,
+    report,
+    say,
+    screen,
+)
+
+if TYPE_CHECKING:
+    from flows.boundary import Boundary
+    from flows.config import Config
+    from flows.repair import Repair, What
+    from ledger.rows import LegRow
+
+WHAT = ("dates", "flags", "folders")
+AUDITOR = "an auditor will ask who had this done, and why"
+COUNTS = ("right", "repaired", "user", "refused", "unread")
+
+
+def repair(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help=", ".join(WHAT))],
+    config: ConfigPath = DEFAULT,
+    wave: Wave = None,
+    mailbox: Mailboxes = None,
+    workload: Workloads = None,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="Put it right; without this, only look.")
+    ] = False,
+    by: Decider = None,
+    reason: Reason = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compares what has moved with its source, and puts dates, flags or folders right in place.
+
+    For mailboxes that Kogge moved. In the live phase only what is still as it was last written is touched:
+    what its user changed stays ("user"). A message gets another date by being written once more; the old copy
+    goes only when the new one is there. Run it again after an interruption.
+
+    --execute needs --by and --reason: it touches what may be in use.
+
+    Example: kogge repair dates --wave pilot --execute --by "A. Auditor" --reason "dates of the first pass"
+    """
+    from flows.boundary import Boundary, legs_of_each
+    from flows.crew import Drain, quieten
+    from flows.launch import defect_log, signals
+    from flows.repair import What
+
+    if what not in WHAT:
+        raise Misconfigured("WHAT", unknown(what, dict.fromkeys(WHAT)))
+    if wave is None and not mailbox:
+        raise Misconfigured("repair", "give --wave or --mailbox")
+    said = {}
+    if execute:
+        said = {"by": given("--by", by, AUDITOR), "reason": given("--reason", reason, AUDITOR)}
+    settings = load(config)
+    kinds = workloads_of(settings, workload or (), "--workload")
+    with opened_ledger(settings) as ledger:
+        rows = chosen(ledger, wave, mailbox)
+        ids = {row.id for row in rows}
+        for name, count in Counter(row.wave for row in rows if execute).items():
+            ledger.event(name, "repair-started", {**said, "what": what, "mailboxes": count})
+        legs = [leg for leg in ledger.legs(wave) if leg.mailbox in ids and leg.workload in kinds]
+    drain = Drain()
+    boundary = Boundary(drain.event)
+    quieten()
+    with signals(drain), defect_log(settings.state_directory):
+        act = partial(_one, settings, What(what), execute, boundary)
+        ended = legs_of_each(legs, settings.run.legs, boundary.stop, act)
+    _tell(ended, execute, as_json)
+    if boundary.fault is not None:
+        raise typer.Exit(report(boundary.fault))
+    codes = {order.code for _, order in ended if order.code is not None}
+    raise typer.Exit(130 if drain.stopping else Exit.OPEN if codes else Exit.OK)
+
+
+def _one(config: Config, what: What, execute: bool, boundary: Boundary, row: LegRow) -> tuple[LegRow, Repair]:
+    from flows.repair import Repair
+    from flows.repair_run import run
+
+    order = Repair(what, execute)
+
+    def act() -> str | None:
+        run(config, row.id, order, stop=boundary.stop)
+        return order.code
+
+    order.code = boundary.within(row.id, act)
+    return row, order
+
+
+def _tell(ended: Sequence[tuple[LegRow, Repair]], execute: bool, as_json: bool) -> None:
+    if as_json:
+        legs = [
+            {
+                "mailbox": row.mailbox,
+                "workload": str(row.workload),
+                "code": order.code or "",
+                **{name: order.counts[name] for name in COUNTS},
+            }
+            for row, order in ended
+        ]
+        emit({"executed": execute, "legs": legs})
+        return
+    whole: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row, order in ended:
+        whole[str(row.workload)].update(order.counts)
+    head = ["workload", "right", "repaired" if execute else "to repair", "user", "refused", "unread"]
+    cells = [[name, *(f"{counts[one]:,}" for one in COUNTS)] for name, counts in sorted(whole.items())]
+    out = screen()
+    out.print(table(head, cells))
+    codes = Counter(order.code for _, order in ended if order.code is not None)
+    for code, count in sorted(codes.items()):
+        out.print(f"{code} ({count:,}): {advice(code)}", soft_wrap=True)
+    if not execute:
+        say("Nothing was changed. To do it: --execute")

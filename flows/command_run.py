@@ -1,0 +1,325 @@
+"""`kogge migrate`, `kogge verify`, `kogge retry`: start work."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.live import Live
+
+from connectors.base import Kind
+from connectors.errors import MigrationError, Misconfigured, Transient
+from flows.advice import advice
+from flows.command_pause import WhoNow, that_may_run
+from flows.config import Config, load
+from flows.parameters import workloads_of
+from flows.progress import LATER, Display, Snapshot
+from flows.terminal import (
+    DEFAULT,
+    AsJson,
+    ConfigPath,
+    Exit,
+    Mailboxes,
+    Wave,
+    Workloads,
+    chosen,
+    emit,
+    given,
+    next_command,
+    opened_ledger,
+    say,
+    screen,
+)
+
+if TYPE_CHECKING:
+    from flows.launch import Api, RunResult
+    from flows.plan import Planned
+    from ledger.rows import MailboxRow, Tally
+    from ledger.store import Ledger
+
+Level = Literal["counts", "sample", "target", "both"]
+PLAIN_SECONDS = 10.0
+"""Without a terminal: one line of progress that often."""
+
+
+def migrate(
+    config: ConfigPath = DEFAULT,
+    wave: Wave = None,
+    mailbox: Mailboxes = None,
+    workload: Workloads = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and look; write to no mailbox.")] = False,
+    rest: Annotated[bool, typer.Option("--rest", help="Only what is not verified yet.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Also outside of the wave's window.")] = False,
+    by: WhoNow = None,
+    as_json: AsJson = False,
+) -> None:
+    """Moves a wave: plans it from mailboxes.csv, proves whose each mailbox is, copies, verifies.
+
+    Run it again as often as you like: it goes on where it stopped and copies only what changed.
+    Interrupt it once to stop between two batches. Exit code 0 only when every item is accounted for.
+    With --rest an interrupted run goes on without a new look at what is verified already.
+    Outside of its window a wave is refused (a dry run is not), and one at work stops when that closes.
+
+    Example: kogge migrate --wave pilot --dry-run
+    """
+    from flows.approval import START, refuse_unapproved
+    from flows.command_check import people
+    from flows.plan import plan
+    from flows.preflight import refuse_power
+
+    settings = load(config)
+    kinds = workloads_of(settings, workload or (), "--workload")
+    decider = given("--by", by, "who lets a wave run outside of its hours is recorded") if now else None
+    with opened_ledger(settings) as ledger:
+        if wave is not None and not ledger.mailboxes(wave):
+            people(settings, wave, None)
+        planned = plan(settings, ledger, wave)
+        wanted = _to_run(chosen(ledger, wave, mailbox), planned, wave)
+        for name in () if dry_run else sorted({row.wave for row in wanted}):
+            refuse_unapproved(settings, ledger, name, START)  # the flow asks again; here it costs no server
+            refuse_power(settings, ledger, name)
+        rows = wanted if dry_run else that_may_run(settings, ledger, wanted, decider)
+    _tell_conflicts(planned)
+    order = Order(rows, bool(mailbox), tuple(workload or ()), kinds, dry_run=dry_run, rest=rest)
+    code = _run_all(settings, order, as_json)
+    if code == Exit.OK and planned.conflicts:
+        code = Exit.OPEN
+    elif code == Exit.OK and len(rows) < len(wanted):
+        code = Exit.AGAIN
+    raise typer.Exit(code)
+
+
+def _to_run(rows: Sequence[MailboxRow], planned: Planned, wave: str | None) -> list[MailboxRow]:
+    """Only mailboxes that a row of mailboxes.csv still asks for."""
+    ids = frozenset(planned.ids)
+    found = [row for row in rows if row.id in ids]
+    if not found:
+        raise Misconfigured("--wave" if wave else "mailboxes", "no row names any of these mailboxes")
+    return found
+
+
+def _tell_conflicts(planned: Planned) -> None:
+    for conflict in planned.conflicts:
+        field = conflict.field.replace("_", " ")
+        say(f"{conflict.mailbox}: {conflict.code}: its {field} is not what it was when it was bound")
+    if planned.conflicts:
+        say(f"  {advice('plan-changed')}")
+
+
+def verify(
+    config: ConfigPath = DEFAULT,
+    wave: Wave = None,
+    mailbox: Mailboxes = None,
+    workload: Workloads = None,
+    level: Annotated[
+        Level | None, typer.Option("--level", help="How much is read again; otherwise as configured.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compares both sides once more, with connections of its own; writes to neither.
+
+    counts: listings only. sample: some bodies. target: every body at the target against the digest
+    taken while the source was read. both: the source's bodies as well. Exit code 0 only when every
+    item is accounted for.
+
+    Example: kogge verify --wave pilot --level both
+    """
+    settings = load(config)
+    kinds = workloads_of(settings, workload or (), "--workload")
+    with opened_ledger(settings) as ledger:
+        rows = chosen(ledger, wave, mailbox)
+    order = Order(rows, bool(mailbox), tuple(workload or ()), kinds, verify_only=True, level=level)
+    raise typer.Exit(_run_all(settings, order, as_json))
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a run was asked for. some: not whole waves. named: the workloads as they were given; kinds: those
+    that it is about, all that have a target where none was given."""
+
+    rows: Sequence[MailboxRow]
+    some: bool
+    named: tuple[str, ...]
+    kinds: frozenset[Kind]
+    dry_run: bool = False
+    rest: bool = False
+    verify_only: bool = False
+    level: Level | None = None
+
+
+def _run_all(config: Config, order: Order, as_json: bool) -> int:
+    """Runs wave after wave; ends with the first one that was stopped, or that met a fault of every mailbox:
+    a wrong password is not tried on the next wave."""
+    from flows.launch import launch
+    from flows.server import status as local_server
+
+    given = config.prefect.api_url or os.environ.get("PREFECT_API_URL")
+    if not given and local_server(config.state_directory) is None:
+        say("Starting the local Prefect server; the first time takes about 15 seconds.")
+    began = time.monotonic()
+    results: list[RunResult] = []
+    for wave in _in_order(config, order):
+        ids = [row.id for row in order.rows if row.wave == wave] if order.some else []
+        with _shown(f"wave {wave}", as_json) as on_progress:
+            result = launch(
+                config,
+                wave,
+                ids,
+                workloads=order.named,
+                dry_run=order.dry_run,
+                rest=order.rest,
+                verify_only=order.verify_only,
+                level=order.level,
+                on_progress=on_progress,
+                on_api=_announce,
+            )
+        say(f"wave {wave}: {result.message}")
+        results.append(result)
+        if result.stopped or (result.fault is not None and result.fault.code not in LATER):
+            break
+    _conclude(config, order, as_json, time.monotonic() - began, _tally(order, results))
+    return _code(results)
+
+
+def _in_order(config: Config, order: Order) -> list[str]:
+    """The waves to run: by priority, then by date."""
+    from ledger.waves import Waves
+
+    with opened_ledger(config) as ledger:
+        return Waves(ledger).in_order({row.wave for row in order.rows})
+
+
+def _announce(api: Api) -> None:
+    say(f"Prefect: {api.ui}")
+
+
+def _code(results: Sequence[RunResult]) -> int:
+    if any(result.stopped for result in results):
+        return 130
+    fault = next((result.fault for result in results if result.fault is not None), None)
+    if fault is not None:
+        return _fault_code(fault)
+    if all(result.complete for result in results):
+        return Exit.OK
+    waiting = all(str(leg.state) == "waiting" for result in results for leg in result.seen.open)
+    return Exit.AGAIN if waiting else Exit.OPEN
+
+
+def _fault_code(fault: MigrationError) -> int:
+    if isinstance(fault, Misconfigured):
+        return Exit.INPUT
+    return Exit.AGAIN if isinstance(fault, Transient) else Exit.OPEN
+
+
+@contextmanager
+def _shown(title: str, as_json: bool) -> Iterator[Callable[[Snapshot], None] | None]:
+    """Progress: a table that redraws itself on a terminal, a line now and then elsewhere."""
+    board = Display(title)
+    if as_json:
+        yield None
+    elif sys.stdout.isatty():
+        with Live(console=screen(), auto_refresh=False, transient=True) as live:
+            yield lambda snapshot: live.update(board.draw(snapshot), refresh=True)
+    else:
+        yield _Lines(title).show
+
+
+class _Lines:
+    """One line of progress every PLAIN_SECONDS, for a log or a pipe."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._due = time.monotonic() + PLAIN_SECONDS
+
+    def show(self, snapshot: Snapshot) -> None:
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + PLAIN_SECONDS
+        states = ", ".join(f"{count} {state}" for state, count in sorted(snapshot.states.items()))
+        say(f"{self._title}: {snapshot.done:,} of {snapshot.items:,} items; {states}")
+
+
+def _tally(order: Order, results: Sequence[RunResult]) -> Tally | None:
+    """What the whole pass did; None where nothing was to be written, or workers elsewhere wrote."""
+    from ledger.rows import Tally
+
+    told = [result.tally for result in results if result.tally is not None]
+    if order.dry_run or order.verify_only or len(told) < len(results):
+        return None
+    whole = Tally()
+    for one in told:
+        whole.add(one)
+    return whole
+
+
+def _conclude(config: Config, order: Order, as_json: bool, seconds: float, tally: Tally | None) -> None:
+    from flows.outcome import drawn, pass_document, result_of
+
+    wanted = frozenset(row.id for row in order.rows)
+    with opened_ledger(config) as ledger:
+        result = result_of(ledger.summary(), wanted, order.kinds if order.named else None)
+    if as_json:
+        did = None if tally is None else pass_document(tally)
+        emit({**result.document(), "pass": did, "seconds": round(seconds, 1)})
+    else:
+        out = screen()
+        out.print(drawn(result, seconds, order.dry_run, tally, out.width))
+
+
+def retry(
+    config: ConfigPath = DEFAULT,
+    wave: Wave = None,
+    mailbox: Mailboxes = None,
+    workload: Workloads = None,
+    rejected: Annotated[
+        bool, typer.Option("--rejected", help="Give rejected items new attempts as well.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Sends blocked, waiting and differing mailboxes back into the queue; `kogge migrate` runs them.
+
+    A blocked mailbox is never tried again by itself: a wrong password, tried often enough, locks a
+    person out.
+
+    Example: kogge retry --mailbox m-7f3a9c01 --rejected
+    """
+    settings = load(config)
+    kinds = workloads_of(settings, workload, "--workload") if workload else frozenset(Kind)
+    count = items = 0
+    with opened_ledger(settings) as ledger:
+        rows = chosen(ledger, wave, mailbox)
+        for name in sorted({row.wave for row in rows}):
+            wanted = frozenset(row.id for row in rows if row.wave == name)
+            legs, given = _requeue(ledger, name, wanted, kinds, rejected)
+            count, items = count + legs, items + given
+    if as_json:
+        emit({"requeued": count, "rejected": items})
+    else:
+        more = f", {items:,} rejected items with new attempts" if rejected else ""
+        typer.echo(f"{count} mailboxes' workloads are pending again{more}")
+        if count:
+            say(f"Next: {next_command(config, 'migrate')}")
+
+
+def _requeue(
+    ledger: Ledger, wave: str, wanted: frozenset[str], kinds: frozenset[Kind], rejected: bool
+) -> tuple[int, int]:
+    """Of one wave: how many legs are pending again, and how many rejected items; an event says so."""
+    from ledger.rows import LegState, State
+
+    legs = {leg.id for leg in ledger.legs(wave) if leg.mailbox in wanted and leg.workload in kinds}
+    summaries = ledger.summary(wave) if rejected else []
+    items = {one.leg: one.counts.get(State.REJECTED, 0) for one in summaries if one.leg in legs}
+    again = {leg for leg, count in items.items() if count}
+    requeued = ledger.requeue(legs, rejected=rejected)
+    requeued += ledger.requeue(again, states=(LegState.VERIFIED, LegState.COPIED), rejected=True)
+    given = sum(items.values())
+    if requeued:
+        ledger.event(wave, "retried", {"legs": requeued, "rejected": given})
+    return requeued, given

@@ -1,0 +1,214 @@
+"""What the flows of one process share: the ledger, the threads of legs, the slots, the wish to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import signal
+import threading
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from connectors.errors import Blocked, MigrationError, Transient
+from flows import progress
+from flows.admission import UNWELL, Admission
+from flows.config import Config
+from flows.defects import described
+from flows.lookout import Lookout
+from flows.slots import Slot, Slots
+from flows.stopping import Stop
+from ledger.rows import LegState, Tally
+from ledger.store import Ledger
+
+if TYPE_CHECKING:
+    from flows.leg import LegResult
+
+TALKATIVE = ("exchangelib", "imapclient", "urllib3", "requests", "oauthlib", "spnego", "caldav")
+"""Libraries that log what servers say; that may carry a person's address."""
+
+FAILED_MOST = 120
+"""How often a leg is tried while a server is halted: the server may be well, but for this mailbox. At one try
+in a quarter of a minute, half an hour for a leg that is alone."""
+
+REFUSALS_MOST = 3
+"""Login refusals in a row, of different mailboxes, after which a run stops."""
+
+
+class Drain:
+    """The wish to stop. Legs see it at their next batch boundary, settle, and release their lease."""
+
+    def __init__(self) -> None:
+        self.event = Stop()
+        self._replaced: Any = None
+
+    @property
+    def stopping(self) -> bool:
+        return self.event.is_set()
+
+    def arm(self) -> None:
+        """Makes SIGTERM drain instead of kill; to be called again and again, because Prefect puts its
+        own handler (which raises wherever the program is) back for every nested flow. Does nothing
+        outside the main thread, where signals are another's."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        installed = signal.getsignal(signal.SIGTERM)
+        if installed != self._drain:
+            if self._replaced is None:
+                self._replaced = installed
+            signal.signal(signal.SIGTERM, self._drain)
+
+    def disarm(self) -> None:
+        if self._replaced is not None:
+            signal.signal(signal.SIGTERM, self._replaced)
+            self._replaced = None
+
+    def _drain(self, _number: int, _frame: FrameType | None) -> None:
+        self.event.set()
+
+
+class Crew:
+    """Runs legs. One a process and wave; made within the event loop that uses it. tally: what its
+    legs did. underway: the numbers of the batches whose mailboxes are in line."""
+
+    def __init__(self, config: Config, ledger: Ledger, drain: Drain) -> None:
+        self.config = config
+        self.ledger = ledger
+        self.drain = drain
+        self.admission = Admission(config, ledger)
+        self.lookout = Lookout(config, ledger, drain.event, self.admission)
+        self.slots = Slots(config.run.legs)
+        self.underway: set[int] = set()
+        self.pool = ThreadPoolExecutor(config.run.legs, thread_name_prefix="leg")
+        self.fault: MigrationError | None = None
+        self.tally = Tally()
+        self._refused = 0
+
+    @property
+    def shut(self) -> bool:
+        """Whether no more legs begin: somebody wants to stop, or the wave's window is about to close."""
+        return self.drain.stopping or self.lookout.closing
+
+    def heed(self, wave: str, *, hours: bool = True) -> None:
+        """Says which wave is worked on; see flows.lookout.Lookout.heed. hours=False: what writes nothing."""
+        self.lookout.heed(wave, hours=hours)
+
+    @property
+    def refusal(self) -> Transient | None:
+        """Why the wave may go on another time only."""
+        return self.lookout.refusal
+
+    def snapshot(
+        self, wave: str | None, mailboxes: Collection[str] = (), workloads: Collection[str] = ()
+    ) -> progress.Snapshot:
+        return progress.read(self.ledger, wave, mailboxes, workloads)
+
+    async def run_leg(
+        self, leg_id: int, slot: Slot, *, verify_only: bool, dry_run: bool, level: str | None
+    ) -> tuple[LegState, str | None]:
+        """Runs one leg to its end in a thread: its state and code. What concerns every mailbox (a wrong
+        configuration, a broken ledger) ends the run: see fault. A leg that ended because a server is not well
+        gives its place away, and goes on once there is room."""
+        call = functools.partial(
+            _run_leg,
+            self.config,
+            leg_id,
+            stop=self.drain.event,
+            verify_only=verify_only,
+            dry_run=dry_run,
+            level=level,
+        )
+        state, code = await self._run_once(call, leg_id, slot)
+        failed = 0
+        while not self.shut and failed < FAILED_MOST:
+            halted = slot.entry is not None and self.admission.halted(slot.entry)
+            if code != UNWELL and not (halted and state is LegState.WAITING):
+                break
+            failed += halted
+            slot.give()
+            await slot.take()
+            state, code = await self._run_once(call, leg_id, slot)
+        return state, code
+
+    async def _run_once(
+        self, call: Callable[..., LegResult], leg_id: int, slot: Slot
+    ) -> tuple[LegState, str | None]:
+        if slot.entry is not None:
+            call = functools.partial(call, through=self.admission.through(slot.entry, self.drain.event))
+        loop = asyncio.get_running_loop()
+        try:
+            state, code, tally = await loop.run_in_executor(self.pool, _guarded, call, leg_id)
+            self.tally.add(tally)
+            self._count_refusal(code)
+        except MigrationError as error:
+            self.fault = error
+            self.drain.event.set()
+            return LegState.PENDING, error.code
+        return state, code
+
+    def _count_refusal(self, code: str | None) -> None:
+        """Raises Blocked when one mailbox after the other is refused: it is the service account, and a
+        wrong password tried for every mailbox of a wave locks it."""
+        self._refused = self._refused + 1 if code == "login-refused" else 0
+        if self._refused >= REFUSALS_MOST:
+            raise Blocked("login-refused", f"{self._refused} mailboxes in a row; the run has stopped")
+
+
+def _run_leg(config: Config, leg_id: int, **asked: Any) -> LegResult:
+    # Imported late: a wave that hands its batches to other workers needs no connector.
+    from flows.leg import run_leg
+
+    return run_leg(config, leg_id, **asked)
+
+
+def _guarded(call: Callable[[], LegResult], leg_id: int) -> tuple[LegState, str | None, Tally]:
+    """The boundary of one mailbox: a defect in our own code must not end the others, and its text, which
+    may carry anything, must reach neither Prefect nor a log."""
+    try:
+        result = call()
+    except MigrationError:
+        raise
+    except Exception as error:  # noqa: BLE001 (the mailbox boundary)
+        logging.getLogger("kogge.defect").error("leg %s: %s", leg_id, described(error))
+        return LegState.RUNNING, "internal-error", Tally()
+    return result.state, result.code, result.tally
+
+
+_crew: ContextVar[Crew | None] = ContextVar("crew", default=None)
+
+
+def current() -> Crew | None:
+    """The crew of the flow around this one, when both run in one process."""
+    return _crew.get()
+
+
+@contextmanager
+def opened(config: Config, drain: Drain | None = None) -> Iterator[Crew]:
+    """Opens the ledger and the threads; visible to nested flows as current(). Waits for legs at work."""
+    quieten()
+    ledger = Ledger(config.ledger_url())
+    ledger.migrate()
+    crew = Crew(config, ledger, drain or Drain())
+    token = _crew.set(crew)
+    crew.drain.arm()
+    crew.lookout.start()
+    try:
+        yield crew
+    finally:
+        crew.lookout.end()
+        crew.drain.event.set()
+        crew.pool.shutdown(wait=True)
+        crew.admission.close()
+        crew.drain.disarm()
+        _crew.reset(token)
+        ledger.close()
+
+
+def quieten() -> None:
+    """Libraries that log what servers say are silenced for the life of the process."""
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)

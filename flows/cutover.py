@@ -1,0 +1,111 @@
+"""The Prefect flow `cutover`: waits for the second approval, then cuts mailboxes over, a task for each.
+
+The gate is all that it holds: whatever stands before it is harmless twice, and a run that is started or
+resumed again goes on where the ledger says. Parameters, states and messages hold waves, random ids and codes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, tags, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed, Failed
+from pydantic import Field
+
+from connectors.errors import MigrationError
+from flows.approval import CUTOVER
+from flows.approval_gate import wait_for_approval
+from flows.config import load
+from flows.crew import Crew, current, opened
+from flows.cutover_crew import Order, announce
+from flows.cutover_crew import opened as ordered
+from flows.cutover_mailbox import STOPPED, Cut
+from flows.deployments import TAG
+from flows.parameters import Form
+from ledger.rows import MailboxRow, Phase
+
+BY = "prefect"
+"""Who decides, of a run that Prefect started: those whose signatures the ledger has."""
+
+
+class CutoverParameters(Form):
+    """What a person may choose when starting a cutover."""
+
+    config: str = Field(
+        "kogge.toml", title="Configuration", description="Path of kogge.toml, where the flow runs"
+    )
+    wave: str = Field(title="Wave", description="Name of the wave, as in the mapping")
+    mailboxes: list[str] = Field(
+        default=[], title="Mailboxes", description="Random ids (m-...); none means the whole wave"
+    )
+
+
+@task(
+    name="cut-over",
+    task_run_name="{mailbox}/cutover",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=0,
+)
+async def cut_over(mailbox: str, order: Order, crew: Crew, ended: list[Cut]) -> State[Any]:
+    """One mailbox, in a thread of the crew."""
+    cut = await asyncio.get_running_loop().run_in_executor(crew.pool, order.mailbox, mailbox)
+    ended.append(cut)
+    if cut.code is None:
+        return Completed(name="Live", message="live")
+    return Failed(name="Stopped" if cut.code == STOPPED else str(cut.phase).capitalize(), message=cut.code)
+
+
+@flow(name="cutover", flow_run_name="cutover {parameters.wave}", persist_result=False)
+async def cutover(parameters: CutoverParameters) -> State[Any]:
+    """Freeze hooks, final delta, verification, score, release hooks, live. See flows.cutover_mailbox."""
+    with ExitStack() as stack:
+        try:
+            crew = current() or stack.enter_context(opened(load(Path(parameters.config))))
+            await wait_for_approval(crew.config, crew.ledger, parameters.wave, CUTOVER)
+            rows = await asyncio.to_thread(_rows, crew, parameters)
+            order = stack.enter_context(ordered(crew.config, crew.ledger, BY, crew.drain.event))
+        except MigrationError as error:
+            return Failed(message=str(error))
+        if not rows:
+            return Failed(message="nothing to do: no mailbox of this wave is to be cut over")
+        stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
+        await asyncio.to_thread(announce, order, rows)
+        ended: list[Cut] = []
+        await asyncio.gather(*(_mailbox(row, order, crew, ended) for row in rows))
+        return _end_state(ended, len(rows), order)
+
+
+def _rows(crew: Crew, parameters: CutoverParameters) -> list[MailboxRow]:
+    wanted = frozenset(parameters.mailboxes)
+    return [
+        row
+        for row in crew.ledger.mailboxes(parameters.wave)
+        if (not wanted or row.id in wanted) and row.phase is not Phase.LIVE
+    ]
+
+
+async def _mailbox(row: MailboxRow, order: Order, crew: Crew, ended: list[Cut]) -> None:
+    async with crew.slots:
+        if not order.stop.is_set():
+            await cut_over(  # type: ignore[misc]  # Prefect 3.9 types a task that returns a State wrongly
+                row.id, order, crew, ended, return_state=True
+            )
+
+
+def _end_state(ended: list[Cut], count: int, order: Order) -> State[Any]:
+    live = sum(cut.code is None for cut in ended)
+    codes = ", ".join(sorted({cut.code for cut in ended if cut.code is not None}))
+    if order.fault is not None:
+        return Failed(message=str(order.fault))
+    if live == count:
+        return Completed(message=f"{count} mailboxes are live")
+    message = f"{count - live} of {count} mailboxes are not live" + (f": {codes}" if codes else "")
+    if order.stop.is_set():
+        return Cancelled(name="Stopped", message=f"stopped on request; {message}")
+    return Failed(name="Incomplete", message=message)

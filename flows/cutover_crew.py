@@ -1,0 +1,130 @@
+"""Cuts many mailboxes over, or takes them back, several at once: for the command line and for Prefect."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from connectors.errors import Blocked, Corrupt, MigrationError, Misconfigured, Transient
+from flows import hooks, lease
+from flows.approval import CUTOVER, refuse_unapproved
+from flows.config import Config
+from flows.crew import REFUSALS_MOST
+from flows.cutover_mailbox import Cut, Cutting, cut_over, short, take_back
+from flows.defects import described
+from flows.events import tell
+from flows.leg import approvals, run_leg
+from flows.windows import PAUSED
+from ledger.rows import LegState, MailboxRow
+from ledger.store import Ledger
+from ledger.waves import Waves
+
+
+@dataclass
+class Order:
+    """What was asked. fault: what concerns every mailbox; it stops the others. back: take them back."""
+
+    config: Config
+    cutting: Cutting
+    back: bool = False
+    fault: MigrationError | None = None
+    _refused: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def stop(self) -> threading.Event:
+        return self.cutting.stop
+
+    def mailbox(self, mailbox_id: str) -> Cut:
+        """One mailbox as far as it goes. The boundary of one mailbox's trouble."""
+        try:
+            cut = (take_back if self.back else cut_over)(self.cutting, mailbox_id)
+        except (Misconfigured, Corrupt) as error:
+            self.fault = error
+            self.stop.set()
+            cut = self._where(mailbox_id, error.code)
+        except MigrationError as error:
+            cut = self._where(mailbox_id, error.code)
+        except Exception as error:  # noqa: BLE001 (the mailbox boundary)
+            logging.getLogger("kogge.defect").error("cutover %s: %s", mailbox_id, described(error))
+            cut = self._where(mailbox_id, "internal-error")
+        with self._lock:
+            self._refused = self._refused + 1 if cut.code == "login-refused" else 0
+            if self._refused >= REFUSALS_MOST and self.fault is None:
+                self.fault = Blocked("login-refused", f"{self._refused} mailboxes in a row; it has stopped")
+                self.stop.set()
+        return cut
+
+    def _where(self, mailbox_id: str, code: str) -> Cut:
+        return Cut(mailbox_id, self.cutting.ledger.mailbox(mailbox_id).phase, code)
+
+
+@contextmanager
+def opened(
+    config: Config, ledger: Ledger, by: str, stop: threading.Event, *, back: bool = False
+) -> Iterator[Order]:
+    """Raises Misconfigured when a secret of a hook cannot be read."""
+    hooks.refuse_unreadable(config.hooks)
+    owner = lease.new_owner()
+    cutting = Cutting(
+        ledger=ledger,
+        hooks=config.hooks,
+        by=by,
+        run=functools.partial(_run_leg, config, stop),
+        act=lambda hook, action, person: hooks.run(hook, action, person, config.state_directory),
+        approve=functools.partial(permit, config, ledger),
+        accepted=lambda row, code: approvals(ledger, row)(code),
+        stop=stop,
+        owner=short(owner),
+    )
+    try:
+        yield Order(config, cutting, back)
+    finally:
+        lease.retire(owner)
+
+
+def permit(config: Config, ledger: Ledger, wave: str) -> None:
+    """Raises Blocked("not-approved") without the approvals of the wave's cutover, Transient("paused") while
+    the wave is paused. Its window is no matter: somebody decided to do it now."""
+    refuse_unapproved(config, ledger, wave, CUTOVER)
+    if Waves(ledger).read(wave).paused:
+        raise Transient(PAUSED, f"wave {wave} is paused: kogge resume --wave {wave}")
+
+
+def announce(order: Order, rows: Iterable[MailboxRow]) -> None:
+    """Who decided, for each wave of these mailboxes; recorded."""
+    by_wave: dict[str, int] = {}
+    for row in rows:
+        by_wave[row.wave] = by_wave.get(row.wave, 0) + 1
+    kind = "cutover-taken-back" if order.back else "cutover"
+    for wave, count in sorted(by_wave.items()):
+        order.cutting.ledger.event(wave, kind, {"by": order.cutting.by, "mailboxes": count})
+        if not order.back:
+            tell("cutover.started", wave, mailboxes=count)
+
+
+def all_of(order: Order, ids: Iterable[str], told: Callable[[Cut], None]) -> None:
+    """Several mailboxes at once; told as they end, also those that were not begun any more: "stopped"."""
+
+    def one(mailbox_id: str) -> None:
+        cut = order.mailbox(mailbox_id)
+        with lock:
+            told(cut)
+
+    lock = threading.Lock()
+    with ThreadPoolExecutor(order.config.run.legs, thread_name_prefix="leg") as pool:
+        for done in [pool.submit(one, number) for number in ids]:
+            done.result()
+
+
+def _run_leg(
+    config: Config, stop: threading.Event, leg_id: int, verify_only: bool
+) -> tuple[LegState, str | None]:
+    level = config.cutover.level if verify_only else None
+    result = run_leg(config, leg_id, stop=stop, verify_only=verify_only, level=level)
+    return result.state, result.code

@@ -1,0 +1,294 @@
+"""The cutover of one mailbox, which goes on wherever it stopped.
+
+    verified               by the passes of staging; else nothing is done
+    approved               the stage "cutover" of the wave's plan
+    freeze hooks           in their order; one that is recorded as done is not run again
+    frozen                 the phase
+    delta                  the walk of every leg, as in staging (flows.leg)
+    verification           every leg again, at the level of [cutover]
+    score                  one that is low waits for a person
+    release                no pass writes to the mailbox from here on: somebody may work there
+    release hooks          after the approval was asked for again
+    live                   the phase, at once with the step, and while no worker holds a leg
+
+Each step is in the ledger before it begins and after it has ended. What fails leaves the mailbox where it
+is, with a code; the next cutover goes on from there. A freeze hook that has still to run voids whatever was
+copied and verified before it, and so does whatever becomes of a workload since: nothing is live that was not
+looked at after the last of them. To go forward and to go back exclude each other (ledger.steps).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from connectors.base import Kind
+from connectors.errors import Blocked, Misconfigured, Transient
+from flows import lease
+from flows.events import tell
+from flows.hooks import Person, patience_of
+from flows.score import LOW, scores
+from flows.settings_hooks import Action, Hook, HooksSettings
+from ledger.claims import ROLLING
+from ledger.rollback import ROLLED_BACK
+from ledger.rows import LegRow, LegState, MailboxRow, Phase
+from ledger.steps import BACK, DONE, FAILED, HELD_ELSEWHERE, RELEASE, SCORE_LOW, StepRow, Steps
+from ledger.store import Ledger
+
+FREEZE, UNDO = "freeze", "undo"
+FROZEN, DELTA, VERIFICATION, SCORE, LIVE = "frozen", "delta", "verification", "score", "live"
+COPIED = (DELTA, VERIFICATION, SCORE)
+ROUNDS_MOST = 3
+"""Deltas of one cutover while the source, though closed, still changes."""
+HOOK_FAILED = "hook-failed"
+STOPPED = "stopped"
+
+LegRun = Callable[[int, bool], tuple[LegState, str | None]]
+"""Runs a leg (by id), or only verifies it."""
+Act = Callable[[Hook, Action, Person], str | None]
+"""Runs an action of a hook: None, or why it was not done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """What a cutover of many mailboxes shares. approve: raises Blocked unless the wave's cutover is approved.
+    accepted: whether a person approved a code for a mailbox. owner: who runs its hooks, a name of
+    flows.lease made short."""
+
+    ledger: Ledger
+    hooks: HooksSettings
+    by: str
+    run: LegRun
+    act: Act
+    approve: Callable[[str], None]
+    accepted: Callable[[MailboxRow, str], bool]
+    stop: threading.Event = field(default_factory=threading.Event)
+    owner: str = ""
+
+    @property
+    def steps(self) -> Steps:
+        return Steps(self.ledger)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where a mailbox is after a cutover, or after taking it back. code: why it went no further."""
+
+    mailbox: str
+    phase: Phase
+    code: str | None = None
+
+
+class _Stop(Exception):
+    """This mailbox goes no further; code says why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def short(owner: str) -> str:
+    """A name of flows.lease that fits into a code."""
+    machine, _, rest = owner.partition("/")
+    return f"{blake2b(machine.encode(), digest_size=8).hexdigest()}/{rest}"
+
+
+def is_dead(owner: str) -> bool:
+    """See flows.lease.is_dead; of a name that was made short."""
+    here = lease.new_owner()
+    lease.retire(here)
+    machine = here.partition("/")[0]
+    known = f"{machine}/{owner.partition('/')[2]}"
+    return short(known) == owner and lease.is_dead(known)
+
+
+def cut_over(cutting: Cutting, mailbox_id: str) -> Cut:
+    """Goes as far as it can. Raises what concerns every mailbox: Misconfigured, Corrupt."""
+    return _guarded(cutting, mailbox_id, _cut_over)
+
+
+def take_back(cutting: Cutting, mailbox_id: str) -> Cut:
+    """A mailbox that is not live goes back to staging; what froze it is undone, the last first."""
+    return _guarded(cutting, mailbox_id, _take_back)
+
+
+def steps_of(hooks: HooksSettings) -> list[str]:
+    """The steps of a cutover, in their order."""
+    freeze = [f"{FREEZE}:{hook.name}" for hook in hooks.freeze]
+    release = [f"{RELEASE}:{hook.name}" for hook in hooks.release]
+    return [*freeze, FROZEN, *COPIED, RELEASE, *release, LIVE]
+
+
+def readiness(ledger: Ledger, mailbox_id: str) -> str | None:
+    """Why a cutover would not begin, or go on, with this mailbox; None: it would. Writes nothing."""
+    row = ledger.mailbox(mailbox_id)
+    done = _by_name(Steps(ledger), mailbox_id)
+    try:
+        _refuse_unready(ledger, row, done)
+    except _Stop as stop:
+        return stop.code
+    except Blocked as error:
+        return error.code
+    return None
+
+
+def _guarded(cutting: Cutting, mailbox_id: str, walk: Callable[[Cutting, MailboxRow], None]) -> Cut:
+    row = cutting.ledger.mailbox(mailbox_id)
+    code: str | None = None
+    try:
+        walk(cutting, row)
+    except _Stop as stop:
+        code = stop.code
+    except (Blocked, Transient) as error:
+        code = error.code
+    return Cut(mailbox_id, cutting.ledger.mailbox(mailbox_id).phase, code)
+
+
+def _cut_over(cutting: Cutting, row: MailboxRow) -> None:
+    if row.phase is Phase.LIVE:
+        return
+    _go_on(cutting)
+    done = _by_name(cutting.steps, row.id)
+    _refuse_unready(cutting.ledger, row, done)
+    cutting.approve(row.wave)
+    if not _is_done(done, RELEASE):
+        _freeze(cutting, row, done)
+        done = _by_name(cutting.steps, row.id)
+        if not (all(_is_done(done, name) for name in COPIED) and _is_verified(cutting.ledger, row.id)):
+            _bring_up_to_date(cutting, row)
+        cutting.approve(row.wave)
+        cutting.steps.release(row.id)
+    for hook in cutting.hooks.release:
+        _hook(cutting, row, f"{RELEASE}:{hook.name}", hook, hook)
+    _go_on(cutting)
+    cutting.steps.move(row.id, Phase.LIVE, LIVE, cutting.by)
+    tell("cutover.finished", row.wave, mailbox=row.id)
+
+
+def _refuse_unready(ledger: Ledger, row: MailboxRow, done: dict[str, StepRow]) -> None:
+    if BACK in done:
+        raise _Stop("taking-back")
+    ledger.refuse_withheld(row.id)
+    for leg in ledger.legs(mailbox=row.id):
+        if leg.code in (ROLLED_BACK, ROLLING):  # also where only release hooks are left: it would open empty
+            raise _Stop(leg.code)
+    if row.phase is Phase.STAGING and not _is_verified(ledger, row.id):
+        raise _Stop("not-verified")
+
+
+def _is_verified(ledger: Ledger, mailbox_id: str) -> bool:
+    """Every workload, by the newest pass or look."""
+    legs = ledger.legs(mailbox=mailbox_id)
+    return bool(legs) and all(leg.state is LegState.VERIFIED for leg in legs)
+
+
+def _freeze(cutting: Cutting, row: MailboxRow, done: dict[str, StepRow]) -> None:
+    names = {f"{FREEZE}:{hook.name}": hook for hook in cutting.hooks.freeze}
+    if not all(_is_done(done, name) for name in names):
+        cutting.steps.forget(row.id, COPIED)
+    for name, hook in names.items():
+        _hook(cutting, row, name, hook, hook)
+    if row.phase is not Phase.FROZEN or not _is_done(done, FROZEN):
+        _go_on(cutting)
+        cutting.steps.move(row.id, Phase.FROZEN, FROZEN, cutting.by)
+
+
+def _bring_up_to_date(cutting: Cutting, row: MailboxRow) -> None:
+    """Delta, verification, score."""
+    for left in reversed(range(ROUNDS_MOST)):
+        cutting.steps.forget(row.id, COPIED)
+        _legs(cutting, row, DELTA, verify_only=False)
+        code = _legs(cutting, row, VERIFICATION, verify_only=True, again=left > 0)
+        if code is None:
+            break
+    _go_on(cutting)
+    cutting.steps.begin(row.id, SCORE)
+    rating = scores(cutting.ledger, [row.id])[row.id].rating
+    refused = rating in LOW and not cutting.accepted(row, SCORE_LOW)
+    _finish(cutting, row, SCORE, FAILED if refused else DONE, rating.value)
+    if refused:
+        tell("cutover.waiting", row.wave, mailbox=row.id, code=SCORE_LOW)
+        raise _Stop(SCORE_LOW)
+
+
+def _legs(
+    cutting: Cutting, row: MailboxRow, name: str, *, verify_only: bool, again: bool = False
+) -> str | None:
+    """Every leg; the mailbox goes on only when all of them are verified. again: the code is returned, where
+    another delta may mend it."""
+    _go_on(cutting)
+    cutting.steps.begin(row.id, name)
+    code: str | None = None
+    for leg in in_order(cutting.ledger.legs(mailbox=row.id)):
+        state, why = leg.state, leg.code
+        if state is not LegState.BLOCKED:
+            state, why = cutting.run(leg.id, verify_only)
+        if state is not LegState.VERIFIED:
+            code = code or why or str(state)
+    _finish(cutting, row, name, DONE if code is None else FAILED, code)
+    if code is not None and not (again and code == "changed-since"):
+        raise _Stop(code)
+    return code
+
+
+def in_order(legs: list[LegRow]) -> list[LegRow]:
+    """Mail first, as in every run."""
+    order = list(Kind)
+    return sorted(legs, key=lambda leg: order.index(leg.workload))
+
+
+def _hook(cutting: Cutting, row: MailboxRow, name: str, hook: Hook, action: Action) -> None:
+    """Unless it is recorded as done."""
+    _go_on(cutting)
+    if _is_done(_by_name(cutting.steps, row.id), name):
+        return
+    back = action is not hook
+    if not cutting.steps.begin(row.id, name, cutting.owner, patience_of(hook), is_dead, back=back):
+        raise _Stop(HELD_ELSEWHERE)
+    try:
+        code = cutting.act(hook, action, Person(row.id, row.source, row.target, row.wave))
+    except Misconfigured as error:
+        _finish(cutting, row, name, FAILED, error.code, cutting.owner)
+        raise
+    _finish(cutting, row, name, FAILED if code else DONE, code, cutting.owner)
+    if code:
+        tell("cutover.hook-failed", row.wave, mailbox=row.id, step=name, code=code)
+        raise _Stop(HOOK_FAILED)
+
+
+def _finish(
+    cutting: Cutting, row: MailboxRow, name: str, state: str, code: str | None, owner: str = ""
+) -> None:
+    cutting.steps.finish(row.id, name, state, code, owner)
+    tell("cutover.step", row.wave, mailbox=row.id, step=name, state=state, code=code)
+
+
+def _take_back(cutting: Cutting, row: MailboxRow) -> None:
+    if row.phase is Phase.LIVE:
+        raise _Stop("live-phase")
+    if not _by_name(cutting.steps, row.id) and row.phase is Phase.STAGING:
+        return
+    _go_on(cutting)
+    freeze = {f"{FREEZE}:{hook.name}": patience_of(hook) for hook in cutting.hooks.freeze}
+    cutting.steps.turn_back(row.id, freeze, is_dead)
+    done = _by_name(cutting.steps, row.id)
+    for hook in reversed(cutting.hooks.freeze):
+        if hook.undo is not None and f"{FREEZE}:{hook.name}" in done:
+            _hook(cutting, row, f"{UNDO}:{hook.name}", hook, hook.undo)
+    _go_on(cutting)
+    cutting.steps.take_back(row.id, cutting.by)
+
+
+def _by_name(steps: Steps, mailbox_id: str) -> dict[str, StepRow]:
+    return {one.name: one for one in steps.all(mailbox_id)}
+
+
+def _is_done(done: dict[str, StepRow], name: str) -> bool:
+    return name in done and done[name].state == DONE
+
+
+def _go_on(cutting: Cutting) -> None:
+    if cutting.stop.is_set():
+        raise _Stop(STOPPED)

@@ -1,0 +1,366 @@
+"""Which containers there are, where they go, and what changed in them since the last look."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from connectors.base import Container, Kind, Loss, Page, Ref, Role, key_of
+from connectors.errors import Blocked, CursorLost, Rejected, Transient
+from flows.work import Work, as_container
+from ledger.rows import ContainerRow, State
+from mappings.names import Path, Placement, plan_names
+from mappings.names_files import partings
+
+NOTES = ("Notes",)
+"""Where the notes of a mailbox go in an account of mail."""
+RENAME_REFUSED = Loss("folder-name", "rename-refused")
+REFUSED = Loss("folder-name", "refused-by-target")
+UNNAMED = "Folder -"
+"""Begins the name of a folder whose own the target refuses."""
+SHRUNK_SHARE = 0.10
+SHRUNK_LEAST = 20
+
+
+def list_containers(work: Work) -> list[ContainerRow]:
+    """Records the source's containers, renames the target's where the source's were renamed, creates
+    what is missing. Returns those whose items move, parents first. Idempotent. Raises Blocked."""
+    placed = {row.source_id: row for row in work.ledger.containers()}
+    found = listed(work, placed)
+    _refuse_emptied(work, found, placed)
+    existing = {container.id: container for container in work.target.containers()}
+    adopt(work, placed, existing)
+    plan = _plan(work, found, placed, existing)
+    elsewhere = _rename(work, found, placed, plan, existing)
+    for container, row in zip(found, work.ledger.record_containers(found), strict=True):
+        if container.omit is None:
+            _place(work, container, row, plan[container.id], existing, elsewhere)
+    present = {container.id for container in found}
+    if any(not row.gone and source_id not in present for source_id, row in placed.items()):
+        present |= {container.id for container in work.source.containers()}  # missing once proves nothing
+    for row in work.ledger.gone_containers(present):
+        _withdraw_all(work, row)
+    return moving(work)
+
+
+def _refuse_emptied(work: Work, found: Sequence[Container], placed: Mapping[str, ContainerRow]) -> None:
+    """A drive that is not there any more (no licence, a locked site) looks like one that never was, and is
+    nobody's wish to have the files gone. In the live phase nothing would go. Raises Blocked."""
+    moved = any(row.href is not None and not row.gone for row in placed.values())
+    if work.kind is Kind.FILES and work.mirror and moved and not found:
+        raise Blocked("drive-missing", "the source no longer has the drive whose files moved")
+
+
+def listed(work: Work, placed: Mapping[str, ContainerRow]) -> list[Container]:
+    """The source's containers of this leg. One that moved before goes on moving, also when its owner hides
+    it: what is at the target must not be left behind."""
+    found = [container for container in work.source.containers() if container.kind is work.kind]
+    return [
+        replace(container, omit=None)
+        if container.omit is not None and container.id in placed and placed[container.id].href is not None
+        else container
+        for container in found
+    ]
+
+
+def record_only(work: Work) -> list[ContainerRow]:
+    """As list_containers, but touches nothing at the target: for a dry run."""
+    for container in work.source.containers():
+        if container.kind is work.kind:
+            work.ledger.record_container(container)
+    return [row for row in work.ledger.containers() if row.omit is None and not row.gone]
+
+
+def moving(work: Work) -> list[ContainerRow]:
+    """The containers that have a place at the target."""
+    return [row for row in work.ledger.containers() if row.omit is None and row.href is not None]
+
+
+def list_changes(work: Work, row: ContainerRow, *, first: bool = False) -> None:
+    """Records everything the source says changed since the container's cursor (R1). A lost cursor
+    means enumerating anew and reconciling by the ledger: nothing known is copied again. first: no container
+    of the leg was ever listed to its end, so that nothing can have moved between two."""
+    try:
+        _follow(work, row, row.cursor, first=first)
+    except CursorLost:
+        work.ledger.event("source-cursor-lost", {"container": row.id})
+        _follow(work, row, None, first=first)
+
+
+def refuse_rekeyed(work: Work, row: ContainerRow) -> None:
+    """R8: many known items gone and as many new ones in the SAME container are not a user's work but a
+    source that was restored or renumbered; copying them would double the folder until the removals.
+    Raises Blocked("source-rekeyed") until approved."""
+    counts = work.ledger.counts(row.id)
+    leaving, new = counts.get(State.LEAVING, 0), counts.get(State.SEEN, 0)
+    strange = is_shrunk(counts) and min(leaving, new) >= SHRUNK_LEAST
+    if strange and not work.allowed_once("source-rekeyed", leaving):
+        raise Blocked("source-rekeyed", f"{leaving} known items gone and {new} new in one folder")
+
+
+def is_shrunk(counts: dict[State, int], moved: int = 0) -> bool:
+    """Would this pass withdraw more than a tenth (and at least 20) of what we wrote to a container?
+    moved: those of the leaving that are now elsewhere in the same mailbox."""
+    leaving = counts.get(State.LEAVING, 0) - moved
+    held = sum(counts.get(s, 0) for s in (State.WRITTEN, State.VERIFIED, State.CHANGED, State.LEAVING))
+    return leaving >= SHRUNK_LEAST and leaving > SHRUNK_SHARE * held
+
+
+def _follow(work: Work, row: ContainerRow, cursor: str | None, *, first: bool) -> None:
+    had_items = bool(work.ledger.counts(row.id))
+    moves = work.source.capabilities.moves and not first
+    seen: set[bytes] | None = None
+    last = cursor
+    for page in work.source.changes(as_container(row), cursor):
+        work.check()
+        if page.full and had_items and seen is None:
+            seen = set()
+        if seen is not None:
+            seen.update(key_of(ref.id) for ref in page.refs if not ref.deleted)
+        if page.refs:  # else its cursor alone: finish_listing keeps it
+            work.ledger.record_page(row.id, page, keep_cursor=seen is None, moves=moves)
+        last = page.cursor
+    if last is not None:
+        work.ledger.finish_listing(row.id, last, seen)
+
+
+def forget(work: Work, row: ContainerRow, refs: Sequence[str]) -> None:
+    """Items that were listed and vanished before they were fetched: the same as a deletion."""
+    if refs:
+        deleted = tuple(Ref(ref, "", deleted=True) for ref in refs)
+        work.ledger.record_page(row.id, Page(deleted, row.cursor or ""), keep_cursor=False)
+
+
+def _plan(
+    work: Work,
+    found: Sequence[Container],
+    placed: dict[str, ContainerRow],
+    existing: dict[str, Container],
+) -> dict[str, Placement]:
+    places = work.ledger.placed()
+    now = {container.id: container.path for container in found}
+    fixed = {
+        row.source_id: places[row.id]
+        for row in placed.values()
+        if row.id in places and now.get(row.source_id, row.path) == row.path
+    }
+    special: dict[Role, tuple[str, ...]] = {
+        container.role: container.path for container in existing.values() if container.role is not None
+    }
+    movers = [container for container in found if container.omit is None]
+    return plan_names(movers, work.context.target, *apart(work, special, fixed))
+
+
+def apart(
+    work: Work, special: dict[Role, tuple[str, ...]], fixed: dict[str, tuple[str, ...]]
+) -> tuple[dict[Role, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+    """Mail and notes may share one account: neither goes where the other is."""
+    if work.kind not in (Kind.MAIL, Kind.NOTES):
+        return special, fixed
+    others = work.ledger.elsewhere()
+    if work.kind is Kind.NOTES and NOTES not in others.values():
+        special = {Role.NOTES: NOTES, **special}
+    return special, {**{f"\0{href}": path for href, path in others.items()}, **fixed}
+
+
+def _rename(
+    work: Work,
+    found: Sequence[Container],
+    placed: dict[str, ContainerRow],
+    plan: dict[str, Placement],
+    existing: dict[str, Container],
+) -> dict[Path, Path]:
+    """R9: an href changes only by a successful rename. In the live phase folders are the user's. A rename
+    that the server refuses keeps the old place and is a loss of the folder's; of files, only if the end of
+    the pass brings no better chance (flows.tidy), and until then what is below stays there as well. Returns
+    the planned place and the real one of what did not get there."""
+    refused: dict[Path, Path] = {}
+    for container in sorted(found, key=lambda c: len(c.path)):
+        row = placed.get(container.id)
+        if row is None or row.href is None or row.path == container.path or container.omit is not None:
+            continue
+        wanted = replace(container, path=plan[container.id].path)
+        here = work.ledger.placed().get(row.id)
+        if not work.mirror or here is None or here == wanted.path:
+            continue
+        try:
+            if any(wanted.path[: len(path)] == path for path in refused):
+                raise Rejected("name-taken", "a folder above is not where it belongs")
+            rename(work, row, wanted, placed, existing)
+        except Rejected:
+            refused[wanted.path] = here
+            if work.context.target.files is None:
+                work.ledger.lose(row.id, None, (RENAME_REFUSED,))
+    return refused
+
+
+def rename(
+    work: Work,
+    row: ContainerRow,
+    wanted: Container,
+    placed: dict[str, ContainerRow],
+    existing: dict[str, Container],
+) -> None:
+    """Raises Rejected; then the folder is where it was. Of files, where it goes stands in the ledger before
+    it goes: see adopt."""
+    work.check()
+    old, new = str(row.href), joined(work, wanted.path)
+    before = work.ledger.placed()[row.id]
+    if old in existing or new not in existing:  # else an attempt died right after it
+        new = _renamed(work, row, wanted, before, existing)
+    existing[new] = existing.pop(old, wanted)
+    for href in _below(work, old, existing):
+        existing[new + href[len(old) :]] = existing.pop(href)
+    _follow_parent(work, old, before, wanted.path, placed)
+    work.ledger.set_href(row.id, new, wanted.path)
+    placed[row.source_id] = replace(row, href=new)
+
+
+def _below(work: Work, href: str, existing: Mapping[str, Container]) -> list[str]:
+    """What went with a folder of files, wherever the server had it."""
+    return [one for one in existing if one.startswith(f"{href}/")] if work.context.target.files else []
+
+
+def _renamed(
+    work: Work, row: ContainerRow, wanted: Container, before: Path, existing: dict[str, Container]
+) -> str:
+    old = str(row.href)
+    if work.context.target.files is None:
+        return work.target.rename(old, wanted)
+    if old not in existing:
+        raise Rejected("vanished", "somebody removed the folder: it is made anew")
+    work.ledger.set_href(row.id, old, wanted.path)
+    try:
+        return work.target.rename(old, wanted)
+    except Rejected:
+        work.ledger.set_href(row.id, old, before)
+        raise
+
+
+def adopt(work: Work, placed: dict[str, ContainerRow], existing: dict[str, Container]) -> None:
+    """A worker died around the renaming of a folder of files: it went where the ledger says that it was to
+    go, or did not."""
+    if work.context.target.files is None or not work.mirror:
+        return
+    places = work.ledger.placed()
+    for source_id in list(placed):
+        row = placed[source_id]
+        path = places.get(row.id)
+        if row.href is None or path is None or (href := joined(work, path)) == row.href:
+            continue
+        if row.href in existing:
+            work.ledger.set_href(row.id, row.href, existing[row.href].path)
+        elif href in existing and href not in {one.href for one in placed.values()}:
+            _follow_parent(work, row.href, path, path, placed)
+            work.ledger.set_href(row.id, href, path)
+            placed[source_id] = replace(row, href=href)
+
+
+def _follow_parent(work: Work, old: str, before: Path, after: Path, placed: dict[str, ContainerRow]) -> None:
+    """The server renamed everything below as well. Before the parent's own place is recorded, so that a crash
+    in between leaves nobody behind."""
+    files = work.context.target.files is not None
+    places = work.ledger.placed()
+    for child in list(placed.values()):
+        place = places.get(child.id, ())
+        if files and (child.href or "").startswith(f"{old}/"):
+            levels = str(child.href).count("/") - old.count("/")
+            moved = after + place[len(place) - levels :]
+        elif not files and len(place) > len(before) and place[: len(before)] == before:
+            moved = after + place[len(before) :]
+        else:
+            continue
+        work.ledger.set_href(child.id, joined(work, moved), moved)
+        placed[child.source_id] = replace(child, href=joined(work, moved))
+
+
+def joined(work: Work, path: Path) -> str:
+    """The href of a place. Of files: every name after a slash, whether the path begins at a root or not."""
+    if work.context.target.files is not None:
+        return "".join(f"/{name}" for name in path if name)
+    return work.context.target.separator.join(path)
+
+
+def _place(
+    work: Work,
+    found: Container,
+    row: ContainerRow,
+    placement: Placement,
+    existing: dict[str, Container],
+    elsewhere: dict[Path, Path],
+) -> None:
+    """Creates the folder unless it is there; one that vanished from the target is created again. elsewhere:
+    of folders that could not go where they were to go, the planned place and the real one."""
+    if row.href is not None and (row.href in existing or not work.mirror):
+        return  # in the live phase a folder is the user's to remove; see ensure_needed
+    work.check()
+    wanted = replace(found, path=_shifted(placement.path, elsewhere))
+    href, path = _ensured(work, wanted, row, existing)
+    if work.context.target.files is None and href not in existing:
+        work.ledger.folders.making(row.id)
+    existing[href] = replace(wanted, path=path)
+    work.ledger.set_href(row.id, href, path)
+    losses = list(placement.losses)
+    if path != wanted.path:
+        elsewhere[placement.path] = path
+        losses += [REFUSED] if is_unnamed(path) or not work.mirror else []  # else see flows.tidy
+    if losses:
+        work.ledger.lose(row.id, None, losses)
+
+
+def _shifted(path: Path, elsewhere: Mapping[Path, Path]) -> Path:
+    for depth in range(len(path), 0, -1):
+        if path[:depth] in elsewhere:
+            return elsewhere[path[:depth]] + path[depth:]
+    return path
+
+
+def _ensured(work: Work, wanted: Container, row: ContainerRow, existing: Collection[str]) -> tuple[str, Path]:
+    """One folder's name keeps nothing else from moving: where the server refuses it, or something else has
+    it, the folder gets a part of its key, then a name that no server can mind, at last without the folders
+    above. Raises Blocked("folders-refused") when the server takes none of these."""
+    for path in _places(work, wanted):
+        if work.context.target.files is not None and joined(work, path) not in existing:
+            work.ledger.folders.making(row.id)
+        try:
+            return work.target.ensure(replace(wanted, path=path)), path
+        except Rejected:
+            continue
+    raise Blocked("folders-refused", "the target refuses whatever a folder is called")
+
+
+def _places(work: Work, wanted: Container) -> Iterator[Path]:
+    yield wanted.path
+    key = key_of(wanted.id)
+    *above, name = wanted.path
+    rules = work.context.target.files
+    if rules is not None:
+        yield *above, next(partings(name, key, rules))
+    yield *above, f"{UNNAMED} {key.hex()[:8]}"
+    yield *(above[:1] if above[:1] == [""] else ()), f"{UNNAMED} {key.hex()[:16]}"
+
+
+def is_unnamed(path: Path) -> bool:
+    """Whether a server refused the folder's own name."""
+    return path[-1].startswith(UNNAMED)
+
+
+def ensure_needed(work: Work, row: ContainerRow) -> bool:
+    """In the live phase a folder that the user removed is made again only for what is still to be added.
+    Returns whether there is a folder to work on."""
+    if work.mirror or row.href is None:
+        return True
+    if not work.ledger.counts(row.id).get(State.SEEN, 0):
+        return False
+    place = work.ledger.placed()[row.id]
+    href, path = _ensured(work, replace(as_container(row), path=place), row, ())
+    if path != place:
+        work.ledger.set_href(row.id, href, path)
+        raise Transient("folder-elsewhere", "the walk begins again with the folder's new place")
+    return True
+
+
+def _withdraw_all(work: Work, row: ContainerRow) -> None:
+    """A container the source no longer has: its items are gone with it."""
+    if row.cursor is not None:
+        work.ledger.finish_listing(row.id, row.cursor, set())

@@ -1,0 +1,171 @@
+"""How a wave hands its batches out and waits for them: in this process, or to workers of a deployment."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from hashlib import blake2b
+from itertools import count
+from uuid import UUID
+
+from prefect import get_client, runtime
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.deployments import arun_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelled, Cancelling
+
+from connectors.errors import Misconfigured
+from flows.crew import Crew
+from flows.deployments import BATCH, TAG, queue_of
+from flows.parameters import BatchParameters
+from ledger.waves import Waves
+
+INLINE_BATCHES = 2
+"""Batches at once in one process: as one drains, the next begins. They share the slots."""
+
+DEPLOYMENT = f"batch/{BATCH.name}"
+TICK_SECONDS = 1.0
+BEGUN_SECONDS = 0.05
+ASK_SECONDS = 5.0
+DRAIN_SECONDS = 900.0
+"""For batches to stop by themselves: a large file may be under way, a server slow."""
+
+
+Run = Callable[[BatchParameters], Awaitable[object]]
+
+
+async def inline(run: Run, shards: Sequence[BatchParameters], crew: Crew) -> None:
+    """Runs the batches here, a few at once, those that come first in line before the others. Returns when all
+    have ended, however they ended."""
+    places = asyncio.Semaphore(INLINE_BATCHES)
+    crew.underway.clear()
+
+    async def run_in_turn(shard: BatchParameters) -> None:
+        try:
+            if not crew.shut:
+                await run(shard)
+        finally:
+            places.release()
+
+    async def run_all() -> None:
+        begun: list[asyncio.Task[None]] = []
+        try:
+            for shard in shards:
+                await places.acquire()
+                begun.append(asyncio.create_task(run_in_turn(shard)))
+                while not begun[-1].done() and shard.number not in crew.underway:
+                    await asyncio.sleep(BEGUN_SECONDS)
+            await asyncio.gather(*begun)
+        finally:
+            for one in begun:
+                one.cancel()  # of one that has ended: nothing
+
+    running = asyncio.create_task(run_all())
+    watching = asyncio.create_task(_watch(crew, _never))
+    try:
+        await running
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
+
+
+async def deployed(_run: Run, shards: Sequence[BatchParameters], crew: Crew) -> None:
+    """Creates a deployment run a batch and waits until all have ended. Idempotent within one wave run:
+    a wave that Prefect starts again finds those of its batches that still run instead of doubling them; what
+    ended is begun anew. Stopping the wave cancels its batches, which drain."""
+    queue = queue_of(runtime.deployment.get_name(), _priority(crew, shards))
+    try:
+        left = [await _begun(shard, queue) for shard in shards]
+    except ObjectNotFound:
+        crew.fault = Misconfigured("prefect", f"has no deployment {DEPLOYMENT}; `kogge setup` makes it")
+        return
+    await _watch(crew, lambda: _all_ended(left))
+    if crew.drain.stopping and (crew.refusal is None or not await _drained(left)):
+        await _cancel(left)
+
+
+async def _begun(shard: BatchParameters, queue: str) -> UUID:
+    """Its number says nothing: a wave that goes on is cut otherwise."""
+    what = shard.model_dump_json(exclude={"number", "of"}).encode()
+    key = f"{runtime.flow_run.get_id()}/{blake2b(what, digest_size=8).hexdigest()}"
+    run = await _started(shard, key, queue)
+    for number in count(1):
+        if run.state is None or not run.state.is_final():
+            break
+        run = await _started(shard, f"{key}/{number}", queue)
+    return run.id
+
+
+async def _started(shard: BatchParameters, key: str, queue: str) -> FlowRun:
+    return await arun_deployment(
+        DEPLOYMENT,
+        parameters={"parameters": shard.model_dump()},
+        timeout=0,
+        as_subflow=False,
+        idempotency_key=key,
+        work_queue_name=queue,
+        tags=[TAG, f"wave:{shard.wave}"],
+    )
+
+
+def _priority(crew: Crew, shards: Sequence[BatchParameters]) -> int:
+    """Of several waves at once, whose batches workers take first."""
+    return max((Waves(crew.ledger).read(wave).priority for wave in {one.wave for one in shards}), default=0)
+
+
+async def _watch(crew: Crew, ended: Callable[[], Awaitable[bool]]) -> None:
+    """Until ended() or a wish to stop: by a signal, or by cancelling this run in the UI."""
+    asked = time.monotonic()
+    while not crew.drain.stopping and not await ended():
+        await asyncio.sleep(TICK_SECONDS)
+        crew.drain.arm()
+        if time.monotonic() - asked >= ASK_SECONDS:
+            asked = time.monotonic()
+            if await _cancelled():
+                crew.drain.event.set()
+
+
+async def _never() -> bool:
+    return False
+
+
+async def _cancelled() -> bool:
+    """Whether somebody cancelled this very run in the UI."""
+    async with get_client() as client:
+        run = await client.read_flow_run(UUID(runtime.flow_run.get_id()))
+    return run.state_type in (StateType.CANCELLING, StateType.CANCELLED)
+
+
+async def _all_ended(left: list[UUID]) -> bool:
+    """Takes those that have ended from the list, up to the first that has not: one question a tick, however
+    many there are."""
+    async with get_client() as client:
+        while left:
+            run = await client.read_flow_run(left[0])
+            if run.state is None or not run.state.is_final():
+                return False
+            del left[0]
+    return True
+
+
+async def _drained(left: list[UUID]) -> bool:
+    """A window closed, or somebody paused the wave: each batch at work hears of it from the ledger, too, and
+    stops by itself. Those that wait for a worker are called off. False: one did not end."""
+    async with get_client() as client:
+        for number in left:
+            run = await client.read_flow_run(number)
+            if run.state is not None and (run.state.is_scheduled() or run.state.is_pending()):
+                await client.set_flow_run_state(number, Cancelled(name="Closed"))
+    until = time.monotonic() + DRAIN_SECONDS
+    while not await _all_ended(left):
+        if time.monotonic() > until:
+            return False
+        await asyncio.sleep(ASK_SECONDS)
+    return True
+
+
+async def _cancel(runs: Sequence[UUID]) -> None:
+    async with get_client() as client:
+        for number in runs:
+            await client.set_flow_run_state(number, Cancelling())

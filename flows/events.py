@@ -1,0 +1,95 @@
+"""What happened, as Prefect events: automations of an organisation wait for them.
+
+An event names a wave, a random mailbox id, counts and codes; anything else is left out of it. Where no
+Prefect API is at hand nothing is told, and nothing that is told may fail a run: the ledger is the record,
+this is the bell.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from concurrent.futures import Future, wait
+from typing import Literal, TypeAlias, cast
+
+Kind: TypeAlias = Literal[
+    "wave.started",
+    "wave.finished",
+    "wave.incomplete",
+    "wave.paused",
+    "wave.resumed",
+    "wave.canary-failed",
+    "wave.window-closed",
+    "wave.target-unwell",
+    "wave.approved",
+    "wave.frozen",
+    "wave.live",
+    "wave.rolled-back",
+    "mailbox.blocked",
+    "mailbox.verified",
+    "cutover.started",
+    "cutover.step",
+    "cutover.hook-failed",
+    "cutover.waiting",
+    "cutover.finished",
+    "legs.requeued",
+]
+
+CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
+"""What a text in an event may look like: an id, a name of a wave or step, a code. No address, no sentence."""
+LEFT_OUT = "?"
+
+FAREWELL_SECONDS = 15.0
+"""How long the end of a run waits for what Prefect is still to be told. Prefect itself waits for good: seven
+seconds an event and more once its server is gone."""
+
+Value: TypeAlias = str | int | float | bool | None
+
+
+def tell(kind: Kind, wave: str, **payload: Value) -> None:
+    """Tells the Prefect API of this context of `kogge.{kind}`. With a mailbox in the payload the event is
+    about it, else about the wave."""
+    if not os.environ.get("PREFECT_API_URL") and "prefect" not in sys.modules:
+        return
+    # Imported late: a command without Prefect need not load it.
+    from prefect.events import emit_event
+    from prefect.settings import PREFECT_API_URL
+
+    if PREFECT_API_URL.value() is None:  # Prefect would start a server of its own
+        return
+    told = {name: shown(value) for name, value in payload.items()} | {"wave": shown(wave)}
+    emit_event(f"kogge.{kind}", resource=_resource(told), payload=told)
+
+
+def farewell() -> bool:
+    """What was told so far arrives, Prefect's own events and logs among it, or is dropped after
+    FAREWELL_SECONDS: then False. What is told later goes to the API of its own context; Prefect would stay
+    with the first one of this process. Not to be called within an event loop."""
+    if "prefect.events.worker" not in sys.modules:
+        return True
+    from prefect.events.worker import EventsWorker
+
+    workers = tuple(EventsWorker._instances.values())  # type: ignore[misc]  # of all its kinds
+    at_work = [(one._loop, one._task) for one in workers]
+    waiting = cast("tuple[set[Future[bool]], set[Future[bool]]]", EventsWorker.drain_all(FAREWELL_SECONDS))[1]
+    if not waiting:
+        return True
+    for loop, task in at_work:
+        if loop is not None and task is not None:
+            loop.call_soon_threadsafe(task.cancel)  # of one that has ended: nothing
+    wait(waiting, FAREWELL_SECONDS)
+    return False
+
+
+def shown(value: Value) -> Value:
+    """The value if it may be seen by anyone, else LEFT_OUT."""
+    return value if not isinstance(value, str) or CODE.fullmatch(value) else LEFT_OUT
+
+
+def _resource(told: Mapping[str, Value]) -> dict[str, str]:
+    wave, mailbox = f"{told['wave']}", told.get("mailbox")
+    about = f"kogge.wave.{wave}" if mailbox is None else f"kogge.mailbox.{mailbox}"
+    name = wave if mailbox is None else f"{mailbox}"
+    return {"prefect.resource.id": about, "prefect.resource.name": name, "kogge.wave": wave}

@@ -1,0 +1,185 @@
+"""Whose mailbox is it? Nothing is written before both sides are proven to be the same person's.
+
+Levels of proof, best first: directory (an independent export names both), address (both systems state one
+address; a source that states none is known by its login, if that is an address), asserted (only the mapping
+file says so: never called proven, needs an approval).
+
+A server that states neither addresses nor an id of its own (most IMAP servers) cannot tell that two logins
+open one account. There, the login must be the address for any level but asserted (or the directory names the
+login), and the target must be empty until the first item of this mailbox is written.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+
+from connectors.base import Identity, Kind, Source, Target
+from connectors.errors import Blocked
+from connectors.settings import Account
+from connectors.tells import TellsSenders
+from flows.artefacts import artefacts_among
+from flows.config import is_address
+from flows.people import DenyList, Directory, canonical
+from flows.sites import Site
+from flows.work import nothing_approved
+
+LEVELS = ("asserted", "address", "directory")
+NEEDS_APPROVAL = {
+    "identity-not-proven": "asserted",
+    "sent-items-implausible": "sent-items",
+    "target-not-empty": "target-not-empty",
+}
+"""Code of the gate -> the code that `kogge approve` takes."""
+ASKED_ONCE = frozenset({"sent-items-implausible", "target-not-empty"})
+"""Of these, what is asked no more once something of a mailbox was written."""
+
+ARTEFACTS_MOST = 10
+"""Items of a container that are read to tell; of files, only names are asked."""
+ARTEFACT_FILES_MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """accept: the lowest level that needs no approval. artefacts: how subjects of provisioning mail
+    begin. approved: whether a person approved this code for this mailbox or its wave."""
+
+    directory: Directory = field(default_factory=Directory)
+    deny: DenyList = field(default_factory=DenyList)
+    accept: str = "address"
+    artefacts: tuple[str, ...] = ()
+    approved: Callable[[str], bool] = nothing_approved
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Both sides of a mailbox as the mapping file names them, and whether the ledger has bound them."""
+
+    source: Account
+    target: Account
+    bound: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Both sides' identities, how they were proven, and whether this is the first time."""
+
+    source: Identity
+    target: Identity
+    level: str
+
+
+def prove(
+    pair: Pair, source: Source, target: Target, rules: Rules, ours: frozenset[str] = frozenset()
+) -> Proof:
+    """Raises Blocked with the first thing that speaks against writing; else says what is proven. The
+    caller binds the proof in the ledger, which compares it with what was bound before. ours: containers of
+    the target that this mailbox's other workloads made."""
+    refuse_denied(pair, rules)
+    giver, taker = source.identity(), target.identity()
+    stated = giver.addresses | taker.addresses
+    known = (rules.directory.also(address, address) for address in stated)
+    if rules.deny.denies(stated.union(*known)):
+        raise Blocked("denied", "the deny list names this mailbox under another address")
+    if giver.addresses and pair.source.address not in giver.addresses:
+        raise Blocked("source-address-differs", "the source says this mailbox belongs to another address")
+    level = _level(pair, giver, taker, rules)
+    if LEVELS.index(level) < LEVELS.index(rules.accept) and not rules.approved("asserted"):
+        raise Blocked("identity-not-proven", f"that source and target are one person's is only {level}")
+    if not pair.bound:
+        refuse_lent(taker, rules.approved)
+        _plausible(source, giver.addresses | {pair.source.address}, rules)
+        _empty(target, rules, ours)
+    return Proof(giver, taker, level)
+
+
+def refuse_denied(pair: Pair, rules: Rules) -> None:
+    """Before anything is opened: the deny list overrides every wave. It denies a person under every address
+    that the directory export gives to whom the row names."""
+    names = {pair.source.address, pair.source.login, pair.target.address, pair.target.login}
+    known = (rules.directory.also(name, name) for name in names)
+    if rules.deny.denies(names.union(*known)):
+        raise Blocked("denied", "the deny list names this mailbox")
+
+
+def refuse_lent(taker: Identity, approved: Callable[[str], bool]) -> None:
+    """As long as nothing was put into it."""
+    if taker.lent and not approved("folder-lent"):
+        raise Blocked("folder-lent", "the folder is a person's, who shares it with the account")
+
+
+def _level(pair: Pair, ours: Identity, theirs: Identity, rules: Rules) -> str:
+    site = Site.read(pair.source.address)
+    if site is not None:
+        return _level_of_site(site, pair.target, theirs, rules)
+    named = rules.directory.names(pair.source.address, pair.target.address)
+    if named is False:
+        raise Blocked("directory-disagrees", "the directory gives source or target to somebody else")
+    strange = theirs.addresses and not theirs.addresses & (ours.addresses or {pair.source.address})
+    if strange and not (named and pair.target.address in theirs.addresses):
+        raise Blocked("target-address-differs", "the target says this account belongs to another address")
+    if named and _opens_what_is_named(pair, ours, theirs, rules):
+        return "directory"
+    return "address" if _states_the_same(pair, ours, theirs) else "asserted"
+
+
+def _level_of_site(site: Site, target: Account, theirs: Identity, rules: Rules) -> str:
+    """A site has no address that a target could state: only the directory's word proves who may hold it."""
+    named = rules.directory.gives(site, target.address)
+    if named is False:
+        raise Blocked("directory-disagrees", "the directory gives the site's files to somebody else")
+    stated = target.address in theirs.addresses
+    if theirs.addresses and not stated and is_address(target.address):
+        raise Blocked("target-address-differs", "the target says this account belongs to another address")
+    opens = stated or _is_login(target) or rules.directory.gives(site, target.login)
+    return "directory" if named and opens else "asserted"
+
+
+def _states_the_same(pair: Pair, ours: Identity, theirs: Identity) -> bool:
+    """The target states an address that the source states, too. A silent source is taken to be who its login
+    names, where that is the address itself."""
+    if not ours.addresses and not _is_login(pair.source):
+        return False
+    return bool(theirs.addresses & (ours.addresses or {pair.source.address}))
+
+
+def _is_login(account: Account) -> bool:
+    return canonical(account.login) == canonical(account.address)
+
+
+def _opens_what_is_named(pair: Pair, ours: Identity, theirs: Identity, rules: Rules) -> bool:
+    """The directory names addresses, but a login opens the account: a login that is not that address
+    proves nothing, unless the system itself states the address or the directory names the login."""
+    source = _is_login(pair.source) or pair.source.address in ours.addresses
+    target = _is_login(pair.target) or pair.target.address in theirs.addresses
+    return (source or rules.directory.names(pair.source.login, pair.target.address) is True) and (
+        target or rules.directory.names(pair.source.address, pair.target.login) is True
+    )
+
+
+def _plausible(source: Source, addresses: frozenset[str], rules: Rules) -> None:
+    """The majority sender of Sent Items should be the owner. No Sent Items say nothing."""
+    if not isinstance(source, TellsSenders):
+        return
+    senders = Counter(sender.lower() for sender in source.sent_from(50))
+    if not senders:
+        return
+    own = sum(count for sender, count in senders.items() if sender in addresses)
+    if own * 2 < senders.total() and not rules.approved("sent-items"):
+        raise Blocked("sent-items-implausible", "most of the newest Sent Items were sent by someone else")
+
+
+def _empty(target: Target, rules: Rules, ours: frozenset[str]) -> None:
+    """Checked once, at the first binding. Provisioning artefacts are ignored; anything else blocks."""
+    if rules.approved("target-not-empty"):
+        return
+    for container in target.containers():
+        if container.id in ours or container.omit is not None:
+            continue  # what others share with the account is not in it
+        most = ARTEFACT_FILES_MOST if container.kind is Kind.FILES else ARTEFACTS_MOST
+        listed = [item.href for item in islice(target.listing(container.id), most + 1)]
+        known = artefacts_among(target, container.id, listed, rules.artefacts)
+        if len(listed) > most or len(known) < len(listed):
+            raise Blocked("target-not-empty", "the target account already holds items that are not ours")

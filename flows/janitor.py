@@ -1,0 +1,124 @@
+"""The Prefect flow `janitor`: settles what died, so that what Prefect and the ledger show is so.
+
+A batch that is killed leaves its task runs running for good in Prefect, and its mailboxes running in the
+ledger until somebody claims them. Every step may run twice, and beside a wave at work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_client
+from prefect.artifacts import acreate_markdown_artifact
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterEndTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import TERMINAL_STATES, State, StateType, TaskRun
+from prefect.states import Completed, Crashed, Failed
+from pydantic import Field
+
+from connectors.errors import MigrationError
+from flows.config import load
+from flows.crew import quieten
+from flows.deployments import TAG
+from flows.events import tell
+from flows.parameters import Form
+from ledger.housekeeping import forget_health, requeue_expired
+from ledger.store import Ledger
+
+UNFINISHED = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+PAGE = 200
+HEALTH_SECONDS = 3600.0
+
+
+class JanitorParameters(Form):
+    """What a person may choose when starting the janitor."""
+
+    config: str = Field(
+        "kogge.toml", title="Configuration", description="Path of kogge.toml, where the flow runs"
+    )
+    minutes: int = Field(
+        5,
+        ge=0,
+        le=1440,
+        title="Minutes",
+        description="Task runs of a run that ended longer ago than this are orphans",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many of each were found and settled."""
+
+    orphan_task_runs: int
+    expired_legs: int
+    stale_health: int
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in asdict(self).items())
+        return f"settled {counts}"
+
+
+@flow(name="janitor", flow_run_name="janitor", persist_result=False)
+async def janitor(parameters: JanitorParameters) -> State[Any]:
+    """Settles what died: task runs whose run has ended, legs whose lease has, reports nobody renews."""
+    with ExitStack() as stack:
+        quieten()
+        try:
+            ledger = Ledger(load(Path(parameters.config)).ledger_url())
+            stack.callback(ledger.close)
+            legs = await asyncio.to_thread(requeue_expired, ledger)
+            stale = await asyncio.to_thread(forget_health, ledger, HEALTH_SECONDS)
+        except MigrationError as error:
+            return Failed(message=str(error))
+        for wave, count in legs.items():
+            tell("legs.requeued", wave, legs=count)
+        async with get_client() as client:
+            orphans = await crash_orphans(client, timedelta(minutes=parameters.minutes))
+        swept = Swept(orphans, sum(legs.values()), stale)
+        await acreate_markdown_artifact(report(swept), key="kogge-janitor", description="What had died")
+        return Completed(message=str(swept))
+
+
+async def crash_orphans(client: PrefectClient, since: timedelta) -> int:
+    """Task runs that run although their flow run has ended, longer ago than since, are Crashed. How many."""
+    known: set[object] = set()
+    before = datetime.now(UTC) - since
+    while found := [run for run in await _orphans(client, before) if run.id not in known]:
+        for run in found:
+            known.add(run.id)
+            await client.set_task_run_state(run.id, Crashed(message="its run has ended"), force=True)
+    return len(known)
+
+
+async def _orphans(client: PrefectClient, before: datetime) -> list[TaskRun]:
+    """Of runs of ours: a Prefect server may have others, of somebody else, and flows of the same name."""
+    ended = FlowRunFilterStateType(any_=sorted(TERMINAL_STATES))
+    return await client.read_task_runs(
+        flow_run_filter=FlowRunFilter(
+            tags=FlowRunFilterTags(all_=[TAG]),
+            state=FlowRunFilterState(type=ended),
+            end_time=FlowRunFilterEndTime(before_=before),
+        ),
+        task_run_filter=TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=UNFINISHED))),
+        limit=PAGE,
+    )
+
+
+def report(swept: Swept) -> str:
+    """As a markdown artifact."""
+    rows = [f"| {name.replace('_', ' ')} | {count:,} |" for name, count in asdict(swept).items()]
+    return "\n".join(["## Janitor", "", "| settled | |", "|---|---:|", *rows, ""])

@@ -1,0 +1,267 @@
+"""Runs a wave from the command line: finds or starts a Prefect API, runs the flow here, watches the ledger.
+
+The flow's event loop lives in a thread of its own. Signals arrive in the main thread, where they ask the
+legs to stop at their next batch boundary; Prefect would raise an exception wherever the program just is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, cast
+
+from connectors.errors import MigrationError, Misconfigured, Transient
+from flows import events, progress, server
+from flows.config import Config
+
+if TYPE_CHECKING:
+    from flows.crew import Crew, Drain
+    from flows.parameters import Level, VerifyParameters, WaveParameters, Workload
+    from ledger.rows import Tally
+
+OnProgress = Callable[[progress.Snapshot], None]
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A Prefect API. local: Kogge started it, and leaves it running."""
+
+    url: str
+    local: bool
+
+    @property
+    def ui(self) -> str:
+        return self.url.removesuffix("/").removesuffix("/api")
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """complete: every item of the run has a fate. stopped: somebody asked to stop before that. message
+    is one line, safe to show. seen: the legs at the end. fault: what concerned every mailbox and ended
+    the run. tally: what was done at the targets; None when workers elsewhere did it."""
+
+    complete: bool
+    stopped: bool
+    message: str
+    api: Api
+    seen: progress.Snapshot
+    fault: MigrationError | None = None
+    tally: Tally | None = None
+
+    def counts(self) -> dict[str, int]:
+        return self.seen.counts()
+
+
+def ensure_api(config: Config) -> Api:
+    """The configured Prefect API (kogge.toml, or PREFECT_API_URL), else the local server, started now
+    if need be. Never Prefect's ephemeral server, which costs ten seconds a run and forgets.
+
+    Raises Misconfigured when the configured one does not answer or the local one does not start."""
+    url = config.prefect.api_url or os.environ.get("PREFECT_API_URL")
+    if not url:
+        return Api(server.up(config.state_directory, config.prefect.port).api, local=True)
+    if not server.answers(url):
+        raise Misconfigured("prefect.api_url", "no Prefect API answers there")
+    return Api(url, local=False)
+
+
+def launch(
+    config: Config,
+    wave: str,
+    mailboxes: Sequence[str] = (),
+    *,
+    workloads: Sequence[str] = (),
+    dry_run: bool = False,
+    rest: bool = False,
+    verify_only: bool = False,
+    level: Level | None = None,
+    on_progress: OnProgress | None = None,
+    on_api: Callable[[Api], None] | None = None,
+) -> RunResult:
+    """Runs a wave (or some mailboxes of it, by random id, or some workloads) to its end; SIGINT and SIGTERM
+    end it early.
+
+    on_api is told where the run can be watched, before it begins; on_progress gets a snapshot of the
+    ledger twice a second. Raises Misconfigured, and Transient("prefect-unavailable") when the Prefect API
+    goes away: the ledger is intact then, and the next run resumes."""
+    api = ensure_api(config)
+    if on_api is not None:
+        on_api(api)
+    os.environ["DO_NOT_TRACK"] = "1"
+    from flows.crew import Drain, opened
+
+    drain = Drain()
+    # Signals first: an exception raised inside a library's own code may come out as something else.
+    with signals(drain), defect_log(config.state_directory), _quiet(), opened(config, drain) as crew:
+        form = _form(config, wave, mailboxes, workloads, level, dry_run, rest, verify_only)
+        run = _Flow(form, api, config)
+        run.start()
+        while not run.ended(POLL_SECONDS):
+            if on_progress is not None:
+                on_progress(crew.snapshot(wave, mailboxes, workloads))
+        seen = crew.snapshot(wave, mailboxes, workloads)
+        if on_progress is not None:
+            on_progress(seen)
+        return run.result(seen, crew)
+
+
+def _form(
+    config: Config,
+    wave: str,
+    mailboxes: Sequence[str],
+    workloads: Sequence[str],
+    level: Level | None,
+    dry_run: bool,
+    rest: bool,
+    verify_only: bool,
+) -> WaveParameters | VerifyParameters:
+    from flows.parameters import VerifyParameters, WaveParameters
+
+    path, chosen, boxes = str(config.path), level or "configured", list(mailboxes)
+    kinds = [cast("Workload", str(one)) for one in workloads]  # the form refuses any other
+    if verify_only:
+        return VerifyParameters(config=path, wave=wave, mailboxes=boxes, workloads=kinds, level=chosen)
+    return WaveParameters(
+        config=path,
+        wave=wave,
+        mailboxes=boxes,
+        workloads=kinds,
+        level=chosen,
+        dry_run=dry_run,
+        rest=rest,
+    )
+
+
+class _Flow:
+    """The flow run in its thread. It sees this thread's context: the crew, the Prefect settings."""
+
+    def __init__(self, form: WaveParameters | VerifyParameters, api: Api, config: Config) -> None:
+        self._form = form
+        self._api = api
+        self._home = config.state_directory
+        self._state: Any = None
+        self._error: BaseException | None = None
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=(self._run,), name="flow")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def ended(self, seconds: float) -> bool:
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def result(self, seen: progress.Snapshot, crew: Crew) -> RunResult:
+        if self._error is not None:
+            raise self._error
+        complete = bool(self._state.is_completed())
+        message = self._state.message or progress.verdict(seen)
+        fault = crew.fault or (None if complete else crew.refusal)
+        stopped = crew.drain.stopping and fault is None and not complete
+        here = crew.config.prefect.dispatch == "inline"
+        tally = crew.tally if here else None
+        return RunResult(complete, stopped, message, self._api, seen, fault, tally)
+
+    def _run(self) -> None:
+        import httpx
+        from prefect import settings
+
+        from flows.deployments import HEARTBEAT_SECONDS
+
+        updates: dict[Any, Any] = {
+            settings.PREFECT_API_URL: self._api.url,
+            settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_SECONDS,
+        }
+        if self._api.local:
+            updates[settings.PREFECT_HOME] = server.home(self._home)
+        try:
+            with settings.temporary_settings(updates):
+                try:
+                    self._state = asyncio.run(self._flow())
+                finally:
+                    events.farewell()
+        except httpx.HTTPError:
+            advice = "the Prefect API went away; nothing is lost, run it again"
+            self._error = Transient("prefect-unavailable", advice)
+        except BaseException as error:  # noqa: BLE001 (raised in the thread that asked)
+            self._error = error
+
+    async def _flow(self) -> Any:
+        from prefect import tags
+
+        from flows.deployments import TAG
+        from flows.migrate import verify, wave
+        from flows.parameters import WaveParameters
+
+        form = self._form
+        with tags(TAG, f"wave:{form.wave}"):
+            if isinstance(form, WaveParameters):
+                return await wave(form, return_state=True)
+            return await verify(form, return_state=True)
+
+
+@contextmanager
+def signals(drain: Drain) -> Iterator[None]:
+    """The first SIGINT or SIGTERM drains; a second SIGINT interrupts as usual."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        drain.event.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    old = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The terminal is for our own progress. Prefect's log stays, in its API and UI."""
+    from prefect.logging.configuration import ensure_logging_setup
+    from prefect.logging.handlers import PrefectConsoleHandler
+
+    ensure_logging_setup()
+    names = ["", *logging.root.manager.loggerDict]
+    found = {handler for name in names for handler in logging.getLogger(name).handlers}
+    levels = {handler: handler.level for handler in found if isinstance(handler, PrefectConsoleHandler)}
+    for handler in levels:
+        handler.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for handler, level in levels.items():
+            handler.setLevel(level)
+
+
+@contextmanager
+def defect_log(state: Path) -> Iterator[None]:
+    """Defects of our own code, with tracebacks, go to a file that only the operator can read."""
+    folder = state / "logs"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handler = logging.FileHandler(folder / "defects.log", delay=True)
+    logger = logging.getLogger("kogge.defect")
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+__all__ = ["Api", "RunResult", "ensure_api", "launch"]

@@ -1,0 +1,144 @@
+"""A worker's right to write on a leg: kept alive by a thread, checked before every write.
+
+A lease is lost when the ledger's epoch moved, or when it could not be renewed in time. Either way this
+worker must not send another byte: the guard raises, and the sockets are closed under whatever is blocked.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from connectors.errors import LeaseLost, MigrationError
+from ledger.rows import Lease
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Boot time goes on while the machine sleeps; monotonic time on Linux does not."""
+
+_alive: set[str] = set()
+
+
+class Renews(Protocol):
+    def renew(self, lease: Lease, ttl: float) -> bool: ...
+
+
+def now() -> float:
+    return time.clock_gettime(_CLOCK)
+
+
+def new_owner() -> str:
+    """Names this worker so that another process on the same machine can tell whether it still lives:
+    machine and PID namespace, PID, the process's start time, a random token."""
+    owner = f"{_machine()}/{os.getpid()}/{_started(os.getpid())}/{secrets.token_hex(4)}"
+    _alive.add(owner)
+    return owner
+
+
+def retire(owner: str) -> None:
+    """Says that the worker of that name has ended although its process goes on."""
+    _alive.discard(owner)
+
+
+def is_dead(owner: str) -> bool:
+    """True only where this machine can prove that the owner ended. False also means "cannot tell"."""
+    parts = owner.split("/")
+    if len(parts) != 4 or parts[0] != _machine() or parts[0] == "":
+        return False
+    pid, started = int(parts[1]), parts[2]
+    if pid == os.getpid() and started == _started(pid):
+        return owner not in _alive
+    return _started(pid) != started
+
+
+def _machine() -> str:
+    """Boot id and PID namespace; empty where the system tells neither (then nothing is proven)."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}.{os.stat('/proc/self/ns/pid').st_ino}"  # noqa: PTH116 (a link outside the file system)
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """Field 22 of /proc/PID/stat (start time in ticks), or "" when there is no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] == "Z" else fields[19]
+
+
+class Keeper:
+    """Holds one lease: renews it from a thread, and answers the guard's question.
+
+    The deadline is counted from BEFORE the call that renewed, so this side always gives up first.
+    """
+
+    def __init__(self, ledger: Renews, lease: Lease, ttl: float, margin: float, claimed_at: float) -> None:
+        self._ledger = ledger
+        self._lease = lease
+        self._ttl = ttl
+        self._margin = margin
+        self._deadline = claimed_at + ttl - margin
+        self._lost = threading.Event()
+        self._done = threading.Event()
+        self._closers: tuple[Callable[[], None], ...] = ()
+        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._done.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def watch(self, *closers: Callable[[], None]) -> None:
+        """What to close when the lease is lost, in place of what was named before; closed at once if it
+        is lost already."""
+        self._closers = closers
+        if self.lost:
+            self._close()
+
+    @property
+    def lost(self) -> bool:
+        return self._lost.is_set() or now() >= self._deadline
+
+    def guard(self) -> None:
+        if self.lost:
+            raise LeaseLost("lease-lost")
+
+    def _run(self) -> None:
+        while not self._done.wait(self._ttl / 3):
+            if not self._renew():
+                self._give_up()
+                return
+
+    def _renew(self) -> bool:
+        """Tries until the deadline: a ledger that is away for a moment does not end the work."""
+        while not self._done.is_set():
+            asked = now()
+            if asked >= self._deadline:
+                return False
+            with suppress(MigrationError):
+                if not self._ledger.renew(self._lease, self._ttl):
+                    return False
+                self._deadline = asked + self._ttl - self._margin
+                return True
+            self._done.wait(min(1.0, self._ttl / 10))
+        return True
+
+    def _give_up(self) -> None:
+        self._lost.set()
+        self._close()
+
+    def _close(self) -> None:
+        for close in self._closers:
+            close()

@@ -1,0 +1,344 @@
+"""One leg from claim to release: the walk of one mailbox, readable from top to bottom.
+
+    claim                    the lease (R6)
+    permit                   the row is as it was planned, and its wave's plan is approved
+    gate.prove               both sides' identities, again
+    recover.settle           WRITING -> WRITTEN | SEEN, by match()
+    discover                 containers -> ensure -> changes -> ledger
+    late.look                live: what the target was delivered itself
+    transfer                 pending -> fetch -> map -> begin -> write -> settle
+    changes                  flags that changed since, drafts that were edited
+    withdraw                 what the source deleted, after every create
+    tidy                     files: names and folders that became free
+    sharing                  files: with whom they are shared
+    filing.stamp             files: the dates of their folders
+    verify.compare           list both sides again, read back, record findings
+    release
+
+A fault that passes leads to the same walk from the top, with new connections: recovering from a cut
+connection and from a killed worker is one code path.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from connectors.base import Kind
+from connectors.errors import Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
+from flows import (
+    changes,
+    discover,
+    filing,
+    gate,
+    late,
+    lease,
+    recover,
+    sharing,
+    silence,
+    tidy,
+    transfer,
+    verify,
+    withdraw,
+)
+from flows.approval import permission, permitted
+from flows.at_work import Past, at_work, leg_of, prove
+from flows.config import Config
+from flows.defects import described
+from flows.gate import Pair, Rules
+from flows.open import accounts, addresses, open_ledger, opener, parties, refuse_replanned, rules
+from flows.parties import Parties
+from flows.stopping import Stopping, reason
+from flows.verify import Level, Verdict
+from flows.work import Opener, Pace, Suspicion, Work, as_it_is
+from ledger.rollback import refuse_unfinished
+from ledger.rows import Lease, LegRow, LegState, MailboxRow, Tally
+from ledger.store import Ledger
+
+PASSES_MOST = 3
+DELAY_MOST = 900.0
+"""Seconds: a server that asks for more than this is asked again all the same."""
+
+Walk: TypeAlias = Callable[["Setting", Lease, lease.Keeper], tuple[LegState, str | None]]
+
+_log = logging.getLogger("kogge.defect")
+
+
+@dataclass(frozen=True, slots=True)
+class LegResult:
+    """How a leg ended. code is None when every item is accounted for. tally: what was done at the target."""
+
+    leg: int
+    mailbox: str
+    workload: Kind
+    state: LegState
+    code: str | None = None
+    tally: Tally = field(default_factory=Tally)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to do with the leg: copy and verify, only verify, or only look."""
+
+    level: Level = Level.TARGET
+    sample_percent: float = 5.0
+    copy: bool = True
+    dry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Everything a leg's walk needs beside its row; the same for crash tests and for real. suspects,
+    addresses, parties: see flows.work.Work; suspects and tally are kept over the walk's passes. silenced:
+    whether a canary showed that the target invites nobody. permit: see flows.approval.permission. instead:
+    another walk than to copy and verify."""
+
+    ledger: Ledger
+    mailbox: MailboxRow
+    pair: Pair
+    opener: Opener
+    rules: Rules
+    pace: Pace
+    task: Task
+    stop: threading.Event
+    sleep: Callable[[float], None] = time.sleep
+    suspects: dict[str, Suspicion] = field(default_factory=dict)
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    parties: Parties = field(default_factory=Parties)
+    silenced: Callable[[], bool] = bool
+    permit: Callable[[str | None], None] = permitted
+    tally: Tally = field(default_factory=Tally)
+    instead: Walk | None = None
+
+
+def run_leg(
+    config: Config,
+    leg_id: int,
+    *,
+    stop: threading.Event | None = None,
+    verify_only: bool = False,
+    dry_run: bool = False,
+    level: str | None = None,
+    through: Callable[[Opener], Opener] = as_it_is,
+) -> LegResult:
+    """Runs a leg as configured. Never raises for one mailbox's trouble: the result says what came of
+    it, and the ledger keeps it. Raises Misconfigured and Corrupt, which concern every mailbox."""
+    ledger = open_ledger(config)
+    row = ledger.leg(leg_id)
+    mailbox = ledger.mailbox(row.mailbox)
+    chosen = Level(level or config.verify.level)
+    allowed = rules(config, row.workload, approvals(ledger, mailbox))
+    setting = Setting(
+        ledger=ledger,
+        mailbox=mailbox,
+        pair=accounts(ledger, mailbox),
+        opener=through(opener(config, ledger, mailbox, row.workload)),
+        rules=allowed,
+        pace=pace_of(config),
+        task=Task(chosen, config.verify.sample_percent, copy=not verify_only, dry=dry_run),
+        stop=stop or threading.Event(),
+        addresses=addresses(config),
+        parties=parties(config, ledger, allowed),
+        silenced=lambda: silence.is_proven(ledger, config.target.of(row.workload)),
+        permit=permission(config, ledger, mailbox),
+    )
+    return walk(setting, row)
+
+
+def walk(setting: Setting, row: LegRow) -> LegResult:
+    """Claims the leg, works on it, gives it back. The boundary of one mailbox's trouble."""
+    owner = lease.new_owner()
+    try:
+        claimed_at = lease.now()
+        held = setting.ledger.claim(row.id, owner, setting.pace.lease, dead=lease.is_dead)
+        if held is None:
+            return LegResult(row.id, row.mailbox, row.workload, LegState.RUNNING, "claimed-elsewhere")
+        state, code = _hold(setting, held, claimed_at)
+        return LegResult(row.id, row.mailbox, row.workload, state, code, setting.tally)
+    except Transient as error:  # the ledger itself was away: the lease expires, the next claim settles
+        return LegResult(row.id, row.mailbox, row.workload, LegState.WAITING, error.code, setting.tally)
+    finally:
+        lease.retire(owner)
+
+
+def approvals(ledger: Ledger, mailbox: MailboxRow) -> Callable[[str], bool]:
+    """Whether a person approved a code for this mailbox or for its whole wave, and this mailbox has not
+    spent that approval since."""
+
+    def approved(code: str) -> bool:
+        return ledger.approved(mailbox.id, code) or ledger.approved(f"wave:{mailbox.wave}", code, mailbox.id)
+
+    return approved
+
+
+def pace_of(config: Config) -> Pace:
+    return Pace(
+        lease=float(config.run.lease_seconds),
+        margin=config.run.lease_seconds / 6,
+        grace=float(config.run.write_grace_seconds),
+        patience=config.run.attempts,
+    )
+
+
+def _hold(setting: Setting, held: Lease, claimed_at: float) -> tuple[LegState, str | None]:
+    pace = setting.pace
+    keeper = lease.Keeper(setting.ledger, held, pace.lease, pace.margin, claimed_at)
+    keeper.start()
+    try:
+        state, code = _react(setting, held, keeper)
+    finally:
+        keeper.stop()
+    if state is LegState.RUNNING or not setting.ledger.release(held, state, code):
+        return LegState.RUNNING, "lease-lost"
+    return state, code
+
+
+def _tell(setting: Setting, held: Lease, kind: str) -> None:
+    """What became of the right to work, in the wave's chain of events."""
+    box = setting.mailbox
+    setting.ledger.event(box.wave, kind, {"workload": str(held.workload)}, subject=box.id)
+
+
+def _react(setting: Setting, held: Lease, keeper: lease.Keeper) -> tuple[LegState, str | None]:
+    """One reaction for each class of error."""
+    try:
+        if held.took_over:
+            _tell(setting, held, "taken-over")
+            setting.sleep(setting.pace.grace)
+        return (setting.instead or _with_patience)(setting, held, keeper)
+    except Stopping as wish:
+        return LegState.PENDING, wish.code
+    except Transient as error:
+        return LegState.WAITING, error.code
+    except LeaseLost:
+        _tell(setting, held, "lease-lost")
+        return LegState.RUNNING, "lease-lost"
+    except (Misconfigured, Corrupt) as error:
+        setting.ledger.release(held, LegState.BLOCKED, error.code)
+        raise
+    except MigrationError as error:
+        return LegState.BLOCKED, error.code
+    except Exception as error:  # noqa: BLE001 (the boundary: one mailbox's trouble is not the others')
+        _log.error("leg %s: %s", held.mailbox, described(error))
+        return LegState.BLOCKED, "internal-error"
+
+
+def _with_patience(setting: Setting, held: Lease, keeper: lease.Keeper) -> tuple[LegState, str | None]:
+    """Walks until done. After a passing fault, the walk begins again from the top; faults count only
+    while nothing moves between them."""
+    faults, done, past = 0, -1, Past(held.took_over)
+    while True:
+        try:
+            return _walk_once(setting, held, keeper, past)
+        except Transient as error:
+            keeper.guard()
+            progress = leg_of(setting, held).done
+            faults = 1 if progress > done else faults + 1
+            done = max(done, progress)
+            pause_after(setting, error, faults)
+
+
+def pause_after(setting: Setting, error: Transient, faults: int) -> None:
+    """Before the next attempt, after so many faults in a row. Sleeps in short steps, so that a request to
+    stop is heard. Raises Stopping, and the error when patience is at its end."""
+    if faults > setting.pace.patience:
+        raise error
+    pause = min(setting.pace.pause * 2 ** (faults - 1), setting.pace.pause_most)
+    until = max(min(error.after or 0.0, DELAY_MOST), pause)
+    while until > 0 and not setting.stop.is_set():
+        step = min(until, 1.0)
+        setting.sleep(step)
+        until -= step
+    if setting.stop.is_set():
+        raise Stopping(reason(setting.stop))
+
+
+def _walk_once(
+    setting: Setting, held: Lease, keeper: lease.Keeper, past: Past
+) -> tuple[LegState, str | None]:
+    task = setting.task
+    refuse_unfinished(setting.ledger, held)
+    if task.copy:
+        refuse_replanned(setting.ledger, setting.mailbox.id, setting.pair)
+    if task.copy and not task.dry:
+        setting.permit(None)
+    gate.refuse_denied(setting.pair, setting.rules)
+    if task.dry:
+        with at_work(setting, held, keeper, past) as work:
+            return _look(setting, work)
+    if not task.copy:
+        with at_work(setting, held, keeper, past) as work:
+            if not verify.has_run(work, leg_of(setting, held)):
+                return LegState.PENDING, "not-run"
+            past.proven = True  # nothing is written, so what others put into an empty target is no obstacle
+            prove(setting, held, work, past)
+            return _verified(task, verify.compare(work, task.level, task.sample_percent))
+    return _copy_and_verify(setting, held, keeper, past)
+
+
+def _copy_and_verify(
+    setting: Setting, held: Lease, keeper: lease.Keeper, past: Past
+) -> tuple[LegState, str | None]:
+    """People go on working during a migration: what changed while we copied is brought by another pass."""
+    for _ in range(PASSES_MOST):
+        with at_work(setting, held, keeper, past) as work:
+            if (ended := late.of_a_source_that_is_gone(work)) is not None:
+                return ended
+            bind_folder = prove(setting, held, work, past)
+            silence.refuse_unproven(work, setting.silenced)
+            _pass(work, past, bind_folder)
+        with at_work(setting, held, keeper, past) as work:
+            task = setting.task
+            verdict = verify.compare(work, task.level, task.sample_percent, again=False)
+        if verdict.clean:
+            break
+    return _verified(setting.task, verdict)
+
+
+def _pass(work: Work, past: Past, bind_folder: Callable[[], None]) -> None:
+    recover.settle(work, died=past.died)
+    past.died = False
+    containers = discover.list_containers(work)
+    bind_folder()
+    first = not any(row.complete for row in containers)
+    for row in containers:
+        recover.revalidate(work, row)
+        if work.mirror:
+            recover.repair(work, row)
+        if not row.gone:
+            discover.list_changes(work, row, first=first)
+            discover.refuse_rekeyed(work, row)
+    work.delivered = late.look(work, containers)
+    for row in containers:
+        if discover.ensure_needed(work, row):
+            transfer.copy_pending(work, row)
+        changes.apply_changes(work, row)
+        recover.sweep(work, str(row.href))
+    withdraw.refuse_shrunk(work, containers)
+    withdraw.withdraw(work, containers)
+    containers = tidy.tidy(work, containers)
+    sharing.share(work, containers)
+    filing.stamp(work, containers)
+    work.spend()
+    work.target.label(work.ledger.labels())
+
+
+def _look(setting: Setting, work: Work) -> tuple[LegState, str | None]:
+    """A dry run: the source is listed, the gate asked; nothing at the target is touched."""
+    gate.prove(setting.pair, work.source, work.target, setting.rules, frozenset(work.ledger.elsewhere()))
+    for row in discover.record_only(work):
+        discover.list_changes(work, row)
+    return LegState.PENDING, "dry-run"
+
+
+def _verified(task: Task, verdict: Verdict) -> tuple[LegState, str | None]:
+    if verdict.bad:
+        return LegState.DIFFERS, "verification-differs"
+    if not verdict.clean:
+        return LegState.COPIED, "changed-since"
+    thorough = task.level in (Level.TARGET, Level.BOTH)
+    return LegState.VERIFIED, None if thorough else f"verified-by-{task.level}"

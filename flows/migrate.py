@@ -1,0 +1,364 @@
+"""The Prefect flows. `wave` plans and watches, `batch` runs mailboxes, one flat task runs one leg.
+
+Prefect supervises and shows; the ledger is the truth. Whatever Prefect believes after a crash or a restart,
+a leg is claimed, settled and resumed by the ledger alone, so every flow here may run twice or die anywhere.
+
+Nothing of a person reaches Prefect. Parameters, run names, states and artifacts hold waves, random mailbox
+ids, counts and codes; no exception that could carry a server's words leaves a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from prefect import flow, tags, task
+from prefect.artifacts import (
+    acreate_progress_artifact,
+    aupdate_progress_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.states import Cancelled, Completed, Failed
+from prefect.tasks import Task
+
+from connectors.base import Kind
+from connectors.errors import MigrationError
+from flows import first_mailbox, notices, progress
+from flows.board import shown
+from flows.config import load
+from flows.crew import Crew, current, opened
+from flows.deployments import TAG
+from flows.dispatch import deployed, inline
+from flows.events import tell
+from flows.parameters import BatchParameters, VerifyParameters, WaveParameters, workloads_of
+from flows.slots import Slot
+from ledger.rows import LegRow, LegState
+from ledger.running import priorities
+
+Asked: TypeAlias = WaveParameters | VerifyParameters | BatchParameters
+
+ARTIFACT_SECONDS = 3.0
+RETRY_SECONDS = [15.0, 60.0]
+"""Prefect's retries are for the tail: within a run a leg honours each server's own delay."""
+
+LEFT_ALONE = frozenset({LegState.BLOCKED})
+"""Not tried again by a run: a wrong password, tried often enough, locks a person out. `kogge retry`
+sends a leg back."""
+
+
+def retry_when_waiting(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Looks at the state's name only: state.result() here would be a coroutine that nobody awaits."""
+    return state.name == "Waiting"
+
+
+@task(
+    name="leg",
+    task_run_name="{mailbox}/{workload}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=len(RETRY_SECONDS),
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_condition_fn=retry_when_waiting,
+    retry_jitter_factor=0.3,
+)
+async def leg(
+    mailbox: str,
+    workload: str,
+    leg_id: int,
+    crew: Crew,
+    slot: Slot,
+    asked: BatchParameters,
+) -> State[Any]:
+    """One mailbox's workload, run in a thread of the crew."""
+    await slot.take()
+    try:
+        state, code = await crew.run_leg(
+            leg_id,
+            slot,
+            verify_only=asked.verify_only,
+            dry_run=asked.dry_run,
+            level=None if asked.level == "configured" else asked.level,
+        )
+    finally:
+        slot.give()
+    tell_leg(asked.wave, mailbox, workload, state, code)
+    return leg_state(state, code)
+
+
+def tell_leg(wave: str, mailbox: str, workload: str, state: LegState, code: str | None) -> None:
+    if state is LegState.BLOCKED:
+        tell("mailbox.blocked", wave, mailbox=mailbox, workload=workload, code=code)
+    elif state is LegState.VERIFIED:
+        tell("mailbox.verified", wave, mailbox=mailbox, workload=workload)
+
+
+def leg_state(state: LegState, code: str | None) -> State[Any]:
+    """How a leg's end shows in Prefect: the state's name is the ledger's, the message is the code."""
+    message = code or str(state)
+    if state in progress.SETTLED:
+        return Completed(message=message)
+    if code == progress.DRY_RUN:
+        return Completed(name="Listed", message=message)
+    if state is LegState.PENDING:
+        return Cancelled(name="Stopped", message=message)
+    if state is LegState.RUNNING:
+        return Failed(name="Unfinished", message=message)
+    return Failed(name=str(state).capitalize(), message=message)
+
+
+@flow(
+    name="batch",
+    flow_run_name="batch {parameters.wave} {parameters.number}/{parameters.of}",
+    persist_result=False,
+)
+async def batch(parameters: BatchParameters) -> State[Any]:
+    """Runs the legs of some mailboxes, as many at once as the configuration allows."""
+    with ExitStack() as stack:
+        try:
+            crew = current() or stack.enter_context(opened(load(Path(parameters.config))))
+            await asyncio.to_thread(crew.heed, parameters.wave, hours=writes(parameters))
+            before = await asyncio.to_thread(seen_of, crew, parameters)
+        except MigrationError as error:
+            return refused(error)
+        stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
+        ready = in_turn(parameters.mailboxes, (row for row in before.legs if runs(row, parameters)))
+        reporter = asyncio.create_task(_report(parameters, crew))
+        crew.underway.add(parameters.number)
+        await asyncio.gather(
+            *(_run_mailbox(rows, crew, parameters, rank) for rank, rows in enumerate(by_mailbox(ready)))
+        )
+        reporter.cancel()
+        await asyncio.wait([reporter])
+        after = await asyncio.to_thread(seen_of, crew, parameters)
+        return end_state(after, crew)
+
+
+def writes(asked: Asked) -> bool:
+    """Whether a run goes by its wave's window: what only looks may run at any time."""
+    if isinstance(asked, VerifyParameters):
+        return False
+    return not asked.dry_run and not (isinstance(asked, BatchParameters) and asked.verify_only)
+
+
+def refused(error: MigrationError) -> State[Any]:
+    """How a run ends that may not begin."""
+    if error.code in progress.LATER:
+        return Cancelled(name=progress.LATER[error.code], message=str(error))
+    return Failed(message=str(error))
+
+
+def seen_of(crew: Crew, asked: Asked) -> progress.Snapshot:
+    """The legs that a run is about: their verdict is its verdict."""
+    return crew.snapshot(asked.wave, asked.mailboxes, asked.workloads)
+
+
+def runs(row: LegRow, asked: Asked) -> bool:
+    """What the plan withholds is not copied; to verify it changes nothing. Of the rest is what a run before
+    did not come to verify."""
+    if not isinstance(asked, VerifyParameters) and asked.rest and row.state in progress.SETTLED:
+        return False
+    verifies = isinstance(asked, VerifyParameters) or (
+        isinstance(asked, BatchParameters) and asked.verify_only
+    )
+    return row.state not in LEFT_ALONE and (verifies or row.withheld is None)
+
+
+def in_turn(mailboxes: Sequence[str], rows: Iterable[LegRow]) -> list[LegRow]:
+    """As the batch names its mailboxes: who goes first begins first."""
+    turn = {number: place for place, number in enumerate(mailboxes)}
+    return sorted(rows, key=lambda row: turn[row.mailbox])
+
+
+def by_mailbox(rows: Iterable[LegRow]) -> list[list[LegRow]]:
+    """Each mailbox's legs, mail first: one after the other, so that no account has two workers."""
+    order = list(Kind)
+    groups: dict[str, list[LegRow]] = {}
+    for row in sorted(rows, key=lambda row: order.index(row.workload)):
+        groups.setdefault(row.mailbox, []).append(row)
+    return list(groups.values())
+
+
+async def _run_mailbox(rows: Sequence[LegRow], crew: Crew, asked: BatchParameters, rank: int) -> None:
+    for row in rows:
+        await _run(row, crew, asked, rank)
+
+
+async def _run(row: LegRow, crew: Crew, asked: BatchParameters, rank: int) -> None:
+    """Waits for a slot before the task begins, so that only legs at work show as running."""
+    slot = Slot(crew, row.workload, (asked.number, rank))
+    await slot.take()
+    try:
+        if not crew.shut:
+            await leg(  # type: ignore[misc]  # Prefect 3.9 types a task that returns a State wrongly
+                row.mailbox, str(row.workload), row.id, crew, slot, asked, return_state=True
+            )
+    finally:
+        slot.give()
+
+
+async def _report(parameters: BatchParameters, crew: Crew) -> None:
+    """Keeps the batch's progress artifact current, and the drain armed, until cancelled."""
+    title = f"wave {parameters.wave}, batch {parameters.number} of {parameters.of}"
+    key = progress.slug("batch", parameters.wave, parameters.number)
+    told = 0.0
+    made = await acreate_progress_artifact(progress=told, key=key, description=title)
+    going, said = True, list[str]()
+    while going:
+        try:
+            await asyncio.sleep(ARTIFACT_SECONDS)
+        except asyncio.CancelledError:
+            going = False
+        crew.drain.arm()
+        seen = await asyncio.to_thread(seen_of, crew, parameters)
+        if progress.percent(seen) != told:
+            told = progress.percent(seen)
+            await aupdate_progress_artifact(made, progress=told, description=title)
+        if (lines := notices.unwell(crew.admission.seen)) != said:
+            said = lines
+            await notices.tell(lines, f"{key}-servers", f"{title}: servers")
+
+
+def end_state(seen: progress.Snapshot, crew: Crew) -> State[Any]:
+    """How a batch or a wave ends: Completed only when every item of it is accounted for, or listed when
+    only that was asked."""
+    message = progress.verdict(seen)
+    if crew.fault is not None:
+        return Failed(message=str(crew.fault))
+    if not seen.open:
+        return Completed(message=message)
+    if crew.refusal is not None:
+        return Cancelled(name=progress.LATER[crew.refusal.code], message=f"{crew.refusal}; {message}")
+    if crew.drain.stopping:
+        return Cancelled(name="Stopped", message=f"stopped on request; {message}")
+    return Failed(name="Incomplete", message=message)
+
+
+def tell_end(wave: str, seen: progress.Snapshot, crew: Crew) -> None:
+    """How a wave's run ended, as an event."""
+    blocked = seen.states[LegState.BLOCKED]
+    counts = {"mailboxes": seen.mailboxes, "items": seen.items, "done": seen.done, "blocked": blocked}
+    if crew.fault is None and not seen.open:
+        tell("wave.finished", wave, **counts)
+    elif crew.fault is None and crew.refusal is not None:
+        tell("wave.paused", wave, code=crew.refusal.code, **counts)
+    else:
+        code = None if crew.fault is None else crew.fault.code
+        tell("wave.incomplete", wave, code=code, open=len(seen.open), **counts)
+
+
+@flow(name="wave", flow_run_name="wave {parameters.wave}", persist_result=False)
+async def wave(parameters: WaveParameters) -> State[Any]:
+    """Moves the mailboxes of a wave, or brings them up to date, and verifies them."""
+    return await _run_wave(parameters)
+
+
+@flow(name="verify", flow_run_name="verify {parameters.wave}", persist_result=False)
+async def verify(parameters: VerifyParameters) -> State[Any]:
+    """Compares the mailboxes of a wave with their source once more; writes nothing to either side."""
+    return await _run_wave(parameters)
+
+
+async def _run_wave(parameters: WaveParameters | VerifyParameters) -> State[Any]:
+    with ExitStack() as stack:
+        try:
+            crew = current() or stack.enter_context(opened(load(Path(parameters.config))))
+            workloads_of(crew.config, parameters.workloads, "workloads")
+            if isinstance(parameters, WaveParameters):
+                await asyncio.to_thread(_prepare, crew, parameters)
+            await asyncio.to_thread(crew.heed, parameters.wave, hours=writes(parameters))
+            if isinstance(parameters, WaveParameters) and not parameters.dry_run:
+                await asyncio.to_thread(_opened_again, crew, parameters)
+            before = await asyncio.to_thread(seen_of, crew, parameters)
+        except MigrationError as error:
+            return refused(error)
+        if not before.legs:
+            return Failed(message="nothing to do: the ledger has no such mailbox or workload in this wave")
+        stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
+        ranks = await asyncio.to_thread(priorities, crew.ledger, parameters.wave)
+        shards = shared_out(before, parameters, crew.config.run.batch, ranks)
+        send = deployed if crew.config.prefect.dispatch == "deployment" else inline
+        stages = await asyncio.to_thread(first_mailbox.apart, crew.config, crew.ledger, parameters, shards)
+        tell("wave.started", parameters.wave, mailboxes=before.mailboxes, batches=len(shards))
+        async with shown(crew, parameters, [*stages.alone, *stages.others]):
+            if stages.alone:
+                await send(_run_batch, stages.alone, crew)
+            code = await asyncio.to_thread(_failed_first, crew, parameters, stages.first)
+            if code is None and not crew.shut:
+                await send(_run_batch, stages.others, crew)
+        after = await asyncio.to_thread(seen_of, crew, parameters)
+        tell_end(parameters.wave, after, crew)
+        if code is not None:
+            told = f"{first_mailbox.FAILED}: {stages.first} is not verified ({code}), so no other has begun"
+            return Failed(name="CanaryFailed", message=told)
+        return end_state(after, crew)
+
+
+def _failed_first(crew: Crew, parameters: WaveParameters | VerifyParameters, first: str | None) -> str | None:
+    """Why the others may not begin; None also where the run itself came to an end meanwhile."""
+    if first is None or crew.fault is not None or crew.shut:
+        return None
+    code = first_mailbox.passed(crew.config, crew.ledger, parameters, first)
+    if code is not None:
+        tell("wave.canary-failed", parameters.wave, mailbox=first, code=code)
+    return code
+
+
+def _prepare(crew: Crew, parameters: WaveParameters) -> None:
+    """A wave started in Prefect's UI goes by the list as it is now, too."""
+    from flows.plan import renew
+
+    renew(crew.config, crew.ledger, parameters.wave)
+    if not parameters.dry_run:
+        # Imported late, with the connectors: most flows on a supervising machine need none.
+        from flows.approval import START, refuse_unapproved
+        from flows.preflight import refuse_power
+
+        refuse_unapproved(crew.config, crew.ledger, parameters.wave, START)
+        refuse_power(crew.config, crew.ledger, parameters.wave)
+
+
+def _opened_again(crew: Crew, parameters: WaveParameters) -> None:
+    """What an earlier run only looked at is still to be moved by this one."""
+    seen = seen_of(crew, parameters)
+    crew.ledger.requeue(
+        (row.id for row in seen.legs if row.code == progress.DRY_RUN), states=(LegState.PENDING,)
+    )
+
+
+async def _run_batch(parameters: BatchParameters) -> object:
+    """As a subflow; its own state tells how it went, the ledger decides."""
+    return await batch(parameters, return_state=True)
+
+
+def shared_out(
+    seen: progress.Snapshot,
+    parameters: WaveParameters | VerifyParameters,
+    size: int,
+    ranks: Mapping[str, int] | None = None,
+) -> list[BatchParameters]:
+    """Batches of at most `size` mailboxes, of those that have something to run, in the order of their
+    priorities (ranks)."""
+    wanted = {row.mailbox for row in seen.legs if runs(row, parameters)}
+    known = ranks or {}
+    ready = sorted(wanted, key=lambda number: (-known.get(number, 0), number))
+    parts = [ready[start : start + size] for start in range(0, len(ready), size)]
+    copying = parameters if isinstance(parameters, WaveParameters) else None
+    return [
+        BatchParameters(
+            config=parameters.config,
+            wave=parameters.wave,
+            mailboxes=part,
+            workloads=parameters.workloads,
+            verify_only=isinstance(parameters, VerifyParameters),
+            dry_run=copying is not None and copying.dry_run,
+            rest=copying is not None and copying.rest,
+            level=parameters.level,
+            number=number,
+            of=len(parts),
+        )
+        for number, part in enumerate(parts, 1)
+    ]

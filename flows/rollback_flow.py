@@ -1,0 +1,132 @@
+"""The Prefect flow `rollback`: takes back what a person approved, a task for each mailbox's workload.
+
+It starts nothing that the ledger does not approve already (`kogge approve rollback`, or `kogge rollback
+--execute`), and a run that is started again goes on where it was. Parameters, states and messages hold waves,
+random ids, counts and codes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, tags, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed, Failed
+from pydantic import Field
+
+from connectors.errors import MigrationError
+from flows.boundary import Boundary
+from flows.config import load
+from flows.crew import Crew, current, opened
+from flows.deployments import TAG
+from flows.events import tell
+from flows.parameters import Form
+from flows.rollback_crew import Order, Told, total
+from flows.rollback_run import Scope, approved
+from ledger.rollback import ROLLED_BACK
+from ledger.rows import LegRow, LegState
+
+
+class RollbackParameters(Form):
+    """What a person may choose when starting an approved rollback."""
+
+    config: str = Field(
+        "kogge.toml", title="Configuration", description="Path of kogge.toml, where the flow runs"
+    )
+    wave: str = Field(title="Wave", description="Name of the wave, as in the mapping")
+    mailboxes: list[str] = Field(
+        default=[], title="Mailboxes", description="Random ids (m-...); none means the whole wave"
+    )
+    recall: bool = Field(
+        False, title="Recall", description="Misdirected mail: in every folder, and say what was read"
+    )
+
+
+@task(
+    name="rollback-leg",
+    task_run_name="{mailbox}/{workload}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=0,
+)
+async def rollback_leg(
+    mailbox: str,  # noqa: ARG001 (names the run)
+    workload: str,  # noqa: ARG001 (names the run)
+    row: LegRow,
+    order: Order,
+    crew: Crew,
+    ended: list[Told],
+) -> State[Any]:
+    """One mailbox's workload, in a thread of the crew."""
+    told = await asyncio.get_running_loop().run_in_executor(crew.pool, order.leg, row)
+    ended.append(told)
+    if told.code is None:
+        return Completed(name="RolledBack", message=f"{told.report.numbers()}")
+    return Failed(name="Unfinished", message=told.code)
+
+
+@flow(name="rollback", flow_run_name="rollback {parameters.wave}", persist_result=False)
+async def rollback(parameters: RollbackParameters) -> State[Any]:
+    """Takes back what Kogge wrote and nobody has changed since. See flows.rollback."""
+    with ExitStack() as stack:
+        try:
+            crew = current() or stack.enter_context(opened(load(Path(parameters.config))))
+            legs = await asyncio.to_thread(_legs, crew, parameters)
+        except MigrationError as error:
+            return Failed(message=str(error))
+        if not legs:
+            return Failed(message="nothing to do: the ledger has no such mailbox in this wave")
+        stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
+        ids = frozenset(leg.mailbox for leg in legs)
+        scope = Scope(crew.ledger, await asyncio.to_thread(_going, crew, ids))
+        order = Order(crew.config, scope, Boundary(crew.drain.event), parameters.recall, execute=True)
+        ended: list[Told] = []
+        groups = [[leg for leg in legs if leg.mailbox == mailbox] for mailbox in sorted(ids)]
+        await asyncio.gather(*(_mailbox(group, order, crew, ended) for group in groups))
+        state = _end_state(ended, len(legs), order)
+        if state.is_completed():
+            tell("wave.rolled-back", parameters.wave, items=total(ended)["ours"], mailboxes=len(ids))
+        return state
+
+
+def _legs(crew: Crew, parameters: RollbackParameters) -> list[LegRow]:
+    """What is still to be taken back: a leg that is rolled back already has nothing left to do."""
+    wanted = frozenset(parameters.mailboxes)
+    return [
+        leg
+        for leg in crew.ledger.legs(parameters.wave)
+        if (not wanted or leg.mailbox in wanted) and (leg.state, leg.code) != (LegState.BLOCKED, ROLLED_BACK)
+    ]
+
+
+def _going(crew: Crew, ids: frozenset[str]) -> frozenset[str]:
+    return approved(crew.ledger, crew.ledger.mailboxes(ids=ids))
+
+
+async def _mailbox(legs: Sequence[LegRow], order: Order, crew: Crew, ended: list[Told]) -> None:
+    """The legs of a mailbox one after the other, so that no account has two workers."""
+    for row in legs:
+        async with crew.slots:
+            if order.boundary.stop.is_set():
+                return
+            await rollback_leg(  # type: ignore[misc]  # Prefect 3.9 types a task that returns a State wrongly
+                row.mailbox, str(row.workload), row, order, crew, ended, return_state=True
+            )
+
+
+def _end_state(ended: Sequence[Told], legs: int, order: Order) -> State[Any]:
+    counts = ", ".join(f"{count:,} {name}" for name, count in sorted(total(ended).items()))
+    open_ = sorted({told.code for told in ended if told.code is not None})
+    if order.boundary.fault is not None:
+        return Failed(message=str(order.boundary.fault))
+    if not open_ and len(ended) == legs:
+        return Completed(message=f"{legs} workloads are rolled back: {counts or 'nothing was there'}")
+    message = f"{legs - sum(told.code is None for told in ended)} of {legs} are not: {', '.join(open_)}"
+    if order.boundary.stop.is_set():
+        return Cancelled(name="Stopped", message=f"stopped on request; {message}")
+    return Failed(name="Incomplete", message=message)

@@ -1,0 +1,64 @@
+"""How good a cutover is, by a rule that fits into a sentence: the share of items that arrived, and the share
+of those that arrived without a part of their content.
+
+Both are shares of all items of all workloads but those that a rule skips. An item counts once, whatever it
+lost; which losses are of content stands in mappings.losses_classes. The others lower no score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ledger.rows import State
+from ledger.scores import ARRIVED, Counts, counts_of
+from ledger.store import Ledger
+from mappings.losses_classes import SPARED
+
+GOOD_SHARE, FAIR_SHARE = 0.999, 0.99
+GOOD_LACKING, FAIR_LACKING = 0.01, 0.05
+
+
+class Rating(StrEnum):
+    EXCELLENT = "excellent"
+    GOOD = "good"
+    INVESTIGATE = "investigate"
+    POOR = "poor"
+
+
+LOW = frozenset({Rating.INVESTIGATE, Rating.POOR})
+"""What goes live only after a person has looked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """items: those that were to arrive; arrived: those that did; lacking: those of them without a part of
+    their content."""
+
+    items: int
+    arrived: int
+    lacking: int
+
+    @property
+    def rating(self) -> Rating:
+        share = self.arrived / self.items if self.items else 1.0
+        lacking = self.lacking / self.items if self.items else 0.0
+        if share == 1.0 and not self.lacking:
+            return Rating.EXCELLENT
+        if share >= GOOD_SHARE and lacking <= GOOD_LACKING:
+            return Rating.GOOD
+        return Rating.INVESTIGATE if share >= FAIR_SHARE and lacking <= FAIR_LACKING else Rating.POOR
+
+
+def scores(ledger: Ledger, mailbox_ids: Iterable[str]) -> dict[str, Score]:
+    """By mailbox, as the ledger is now."""
+    counts = counts_of(ledger, mailbox_ids, SPARED)
+    return {number: score_of(one) for number, one in counts.items()}
+
+
+def score_of(counts: Counts) -> Score:
+    """Of a mailbox that was verified."""
+    states = counts.states
+    items = sum(states.values()) - states[State.GONE] - states[State.SKIPPED]
+    return Score(items, sum(states[state] for state in ARRIVED), counts.lacking)

@@ -1,0 +1,137 @@
+"""[hooks] and [cutover]: what the organisation does itself at a cutover, and how the result is checked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, JsonValue, field_validator, model_validator
+
+from connectors.endpoints import PLACEHOLDER, Header, refuse_readable
+from connectors.settings import Secret, Strict, Tls
+
+NAMES = frozenset({"mailbox", "source", "target", "wave"})
+HOOK_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+
+def _template(value: str) -> str:
+    if set(PLACEHOLDER.findall(value)) - NAMES:
+        raise ValueError("only {mailbox}, {source}, {target} and {wave} are replaced")
+    return value
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(_template(value))
+        parts.port  # noqa: B018 - raises on a port that is not one
+    except ValueError as error:
+        raise ValueError(str(error) if "replaced" in str(error) else "not a URL") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or PLACEHOLDER.search(parts.netloc):
+        raise ValueError("not a URL: it starts with https:// and names a host")
+    if parts.username or parts.password:
+        raise ValueError("credentials do not belong in a URL: give a header")
+    return value
+
+
+HookTemplate = Annotated[str, AfterValidator(_template)]
+"""Text in which {mailbox} (its random id), {source}, {target} (addresses) and {wave} are replaced."""
+HookUrl = Annotated[str, AfterValidator(_url)]
+
+
+class Action(Strict):
+    """One thing to do: a command, or an HTTP request.
+
+    command  a program by its absolute path, and its arguments; no shell. It gets the addresses in
+             KOGGE_SOURCE and KOGGE_TARGET, and KOGGE_MAILBOX, KOGGE_WAVE. Done when it exits with 0
+    url      asked by `method` with `headers` and `body`; done when the status is 2xx. No redirect is
+             followed. body is text, or a table that is sent as JSON
+    """
+
+    command: tuple[HookTemplate, ...] | None = Field(default=None, min_length=1)
+    url: HookUrl | None = None
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    headers: dict[str, Header | Secret] = Field(default_factory=dict)
+    body: HookTemplate | dict[str, JsonValue] | None = None
+    tls: Tls = Tls()
+    plain_http: bool = False
+
+    @field_validator("command")
+    @classmethod
+    def _absolute(cls, command: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if command and not Path(command[0]).is_absolute():
+            raise ValueError("give the program by its absolute path")
+        return command
+
+    @model_validator(mode="after")
+    def _one(self) -> Action:
+        if (self.command is None) == (self.url is None):
+            raise ValueError("give either command or url")
+        if self.url is None and (self.headers or self.body is not None):
+            raise ValueError("headers and body go with a url")
+        if self.url is not None:
+            refuse_readable("url", self.url, self.plain_http)
+        if isinstance(self.body, dict):
+            _checked(self.body)
+        return self
+
+
+class Undo(Action):
+    """What takes a freeze hook back."""
+
+
+class Hook(Action):
+    """An action with a name, which is shown: no person's. timeout_seconds, attempts: of the action, and of
+    its undo. undo: what takes it back, for hooks of freeze."""
+
+    name: str
+    timeout_seconds: float = Field(default=60.0, gt=0, le=3600)
+    attempts: int = Field(default=3, ge=1, le=20)
+    undo: Undo | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _short(cls, name: str) -> str:
+        if not HOOK_NAME.fullmatch(name):
+            raise ValueError("give a short name of small letters, digits and hyphens")
+        return name
+
+
+class HooksSettings(Strict):
+    """freeze: before the final delta, in this order. release: once it is verified and approved."""
+
+    freeze: tuple[Hook, ...] = ()
+    release: tuple[Hook, ...] = ()
+
+    @field_validator("freeze", "release")
+    @classmethod
+    def _different(cls, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:
+        if len({hook.name for hook in hooks}) < len(hooks):
+            raise ValueError("two hooks have the same name")
+        return hooks
+
+    @field_validator("release")
+    @classmethod
+    def _final(cls, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:
+        if any(hook.undo is not None for hook in hooks):
+            raise ValueError("what is released is not taken back: undo goes with hooks of freeze")
+        return hooks
+
+
+class CutoverSettings(Strict):
+    """level: how much the verification after the final delta reads again."""
+
+    level: Literal["counts", "sample", "target", "both"] = "both"
+
+
+def _checked(value: JsonValue) -> None:
+    """Raises ValueError for a placeholder that there is not, however deep."""
+    if isinstance(value, str):
+        _template(value)
+    elif isinstance(value, dict):
+        for inner in value.values():
+            _checked(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _checked(inner)

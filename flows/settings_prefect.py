@@ -1,0 +1,42 @@
+"""[prefect]: where Prefect is, how work reaches workers, and whom it tells."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from connectors.settings import Port, Secret, Strict
+
+
+class PrefectSettings(Strict):
+    """Without api_url, Kogge starts a local server on port. dispatch: batches run in this process
+    (inline) or as runs of a deployment that workers of work_pool pick up. waves: how many of them workers
+    watch over at once. mail, webhook: a URL each, mailto(s)://user:password@host?to=... and http(s)://...;
+    `kogge setup` makes the automations that tell them. blocks: notification blocks of Prefect that are told
+    as well, each "type/name"."""
+
+    api_url: str | None = None
+    port: Port = 4200
+    dispatch: Literal["inline", "deployment"] = "inline"
+    work_pool: str = "kogge"
+    waves: int = Field(default=8, ge=1, le=1000)
+    mail: Secret | None = None
+    webhook: Secret | None = None
+    blocks: tuple[str, ...] = ()
+
+    @field_validator("api_url")
+    @classmethod
+    def _api(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("give a URL like http://host:4200/api")
+        return url
+
+    @field_validator("blocks")
+    @classmethod
+    def _named(cls, blocks: tuple[str, ...]) -> tuple[str, ...]:
+        for block in blocks:
+            kind, separator, name = block.partition("/")
+            if not (kind and separator and name):
+                raise ValueError('give each as "type/name", like "ms-teams-webhook/nights"')
+        return blocks

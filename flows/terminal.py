@@ -1,0 +1,201 @@
+"""What every command shares: options, exit codes, and how it speaks.
+
+Tables and progress go to standard output, messages to standard error; --json writes one JSON document to
+standard output and nothing else.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import stat
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from connectors.errors import MigrationError, Misconfigured, Transient
+from flows.advice import advice
+from flows.config import Config
+from flows.problems import unknown
+from flows.sites import one_spelling
+from flows.tables import WIDTH
+
+if TYPE_CHECKING:
+    from ledger.rows import MailboxRow
+    from ledger.store import Ledger
+
+T = TypeVar("T")
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    OK = 0
+    OPEN = 1
+    INPUT = 2
+    AGAIN = 3
+
+
+CODES = (
+    "Exit codes: 0 all well; 1 something needs a person or is not accounted for; 2 wrong input; "
+    "3 a passing fault, run it again; 130 interrupted."
+)
+
+ConfigPath = Annotated[
+    Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration.", envvar="KOGGE_CONFIG")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")]
+Wave = Annotated[str | None, typer.Option("--wave", "-w", metavar="W", help="Only this wave.")]
+Mailboxes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mailbox", "-m", metavar="M", help="Only this mailbox (random id, address or site); repeatable."
+    ),
+]
+Workloads = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--workload",
+        metavar="KIND",
+        help="Only this workload (mail, calendar, contacts, tasks, notes, files); repeatable.",
+    ),
+]
+By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who asks or decides; recorded.")]
+Decider = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who decides; recorded.")]
+Reason = Annotated[
+    str | None, typer.Option("--reason", metavar="TEXT", help="Why; recorded for the auditor.")
+]
+DEFAULT = Path("kogge.toml")
+
+
+def next_command(config: Path, command: str) -> str:
+    """What to type next, for the same configuration."""
+    here = Path.cwd()
+    path = config.relative_to(here) if config.is_relative_to(here) else config
+    return f"kogge {command}" if path == DEFAULT else f"kogge {command} -c {path}"
+
+
+def given(option: str, text: str | None, why: str) -> str:
+    """What an option says. Raises Misconfigured, with why it is asked for, where it says nothing."""
+    said = (text or "").strip()
+    if not said:
+        raise Misconfigured(option, f"is missing or empty; {why}")
+    return said
+
+
+def told(command: Callable[..., None]) -> str:
+    """A command's docstring as its help: paragraphs that the terminal wraps, and brackets that are text."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return escape("\n\n".join(" ".join(one.split()) for one in paragraphs))
+
+
+def screen() -> Console:
+    """Standard output. Without a terminal: no colour, and a fixed width so that no cell is cut at 80."""
+    plain = not sys.stdout.isatty()
+    return Console(
+        width=max(WIDTH, int(os.environ.get("COLUMNS") or WIDTH)) if plain else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=False,
+    )
+
+
+def say(text: str) -> None:
+    """One message on standard error."""
+    Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True).print(text)
+
+
+def emit(document: object) -> None:
+    """The one JSON document of a command."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def report(error: MigrationError) -> int:
+    """Tells an error and what to do about it; returns the exit code."""
+    if isinstance(error, Misconfigured):
+        say(error.advice)
+        return Exit.INPUT
+    say(f"kogge: {error}")
+    if remedy := advice(error.code):
+        say(f"  {remedy}")
+    return Exit.AGAIN if isinstance(error, Transient) else Exit.OPEN
+
+
+@contextmanager
+def opened_ledger(config: Config) -> Iterator[Ledger]:
+    """The ledger, of this version's schema; made when it is not there yet."""
+    from ledger.store import Ledger
+
+    ledger = Ledger(config.ledger_url())
+    try:
+        ledger.migrate()
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def chosen(ledger: Ledger, wave: str | None, wanted: list[str] | None = None) -> list[MailboxRow]:
+    """The mailboxes of the ledger that the options choose; never none, for a typing error must not read as
+    "nothing amiss". Raises Misconfigured when a wave or a mailbox does not exist, or none at all."""
+    rows = ledger.mailboxes(wave)
+    if not rows:
+        waves = {row.wave for row in ledger.mailboxes()} if wave is not None else set()
+        if wave is not None and waves:
+            raise Misconfigured("--wave", unknown(wave, waves))
+        raise Misconfigured("the ledger", "has no mailbox yet; `kogge migrate --dry-run` plans them")
+    if not wanted:
+        return rows
+    found, known = among(wanted, {row.id: (row.id, row.source, row.target) for row in rows})
+    refuse_missing(wanted, known, f"wave {wave}" if wave else "the ledger")
+    return [row for row in rows if row.id in found]
+
+
+def among(wanted: Iterable[str], names: Mapping[T, Iterable[str]]) -> tuple[set[T], set[str]]:
+    """Which have one of the wanted names, in whatever spelling; and the wanted names that one has."""
+    asked = set(map(one_spelling, wanted))
+    met = {one: asked.intersection(own) for one, own in names.items()}
+    return {one for one, own in met.items() if own}, set().union(*met.values())
+
+
+def refuse_missing(wanted: Sequence[str], known: Collection[str], place: str) -> None:
+    """Raises Misconfigured for a mailbox that is not among the known. A random id is named; an address, which
+    a terminal's log should not keep, is counted off."""
+    missing = [
+        name if name.startswith("m-") and "@" not in name else f"number {number} of those given"
+        for number, name in enumerate(wanted, 1)
+        if one_spelling(name) not in known
+    ]
+    if missing:
+        raise Misconfigured("--mailbox", f"not in {place}: {', '.join(missing)}")
+
+
+@contextmanager
+def private_csv(path: Path) -> Iterator[TextIO]:
+    """For a table with subjects, names of files or links that open without a login: nobody else reads it,
+    though it was there before. Raises Misconfigured for --csv."""
+    try:
+        with open(path, "w", newline="", encoding="utf-8", opener=_private) as file:
+            yield file
+    except OSError as error:
+        raise Misconfigured(f"--csv {path}", f"cannot be written ({error.strerror})") from None
+
+
+def _private(path: str, flags: int) -> int:
+    fd = os.open(path, flags, 0o600)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        os.fchmod(fd, 0o600)
+    return fd

@@ -1,0 +1,265 @@
+"""Copies what is pending: what is new and, where the target replaces in place, what changed.
+
+Every batch goes: begin (durable) -> fetch -> map -> intend (durable) -> write -> settle (durable). Three
+threads share this: while one batch is written, the one before it is settled and the next one begun, fetched,
+mapped and intended. Only the caller's thread asks the ledger; only one thread at a time asks the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from connectors.base import Failed, Item, Mapped, Native, Stored, key_of
+from connectors.errors import MigrationError, Rejected
+from flows import filing, late, versions
+from flows.withdraw import DUPLICATE_UID, stored
+from flows.work import Work
+from ledger.rows import ContainerRow, ItemRow
+from mappings.context import Context
+
+DEATHS_BEFORE_ALONE = 2
+FIRST = 20
+"""Items of a container's first batch, doubled from batch to batch: the target need not wait long for it."""
+UNORDERED = ":0"
+"""A target's position where hrefs have no order: it is the same before every batch."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A batch after fetching and mapping, in memory or spooled; nothing of it is written yet."""
+
+    mapped: list[Mapped] = field(default_factory=list)
+    skipped: list[tuple[bytes, str]] = field(default_factory=list)
+    rejected: list[tuple[bytes, str]] = field(default_factory=list)
+    vanished: list[bytes] = field(default_factory=list)
+
+    def answered(self) -> set[bytes]:
+        """The keys of which something is known."""
+        decided = {key for key, _ in self.skipped + self.rejected}
+        return decided.union(self.vanished, (one.item.key for one in self.mapped))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Begun: its bodies are on their way from the source."""
+
+    rows: list[ItemRow]
+    coming: Future[Prepared]
+
+
+@dataclass(slots=True)
+class Writing:
+    """Intended: on its way to the target, whose word is noted here by the thread that writes."""
+
+    prepared: Prepared
+    going: Future[None] | None = None
+    stored: list[Stored] = field(default_factory=list)
+    skipped: list[tuple[bytes, str]] = field(default_factory=list)
+    rejected: list[tuple[bytes, str]] = field(default_factory=list)
+
+    def error(self) -> BaseException | None:
+        """Waits until the target is done with it."""
+        return None if self.going is None else self.going.exception()
+
+
+def copy_pending(work: Work, row: ContainerRow) -> int:
+    """Copies every item that is owed to a container (Work.owed); returns how many vanished before they
+    could be read.
+
+    On any error everything that is known is settled; the rest stays WRITING for recover.settle."""
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="fetch") as fetcher,
+        ThreadPoolExecutor(1, thread_name_prefix="write") as writer,
+    ):
+        vanished = _Copying(work, row, fetcher, writer, work.context).run()
+    work.check()
+    return vanished
+
+
+@dataclass(slots=True)
+class _Copying:
+    """One call of copy_pending. writing: the batch that the target has in hand. most: items of the next
+    one. mark: the target's last position."""
+
+    work: Work
+    row: ContainerRow
+    fetcher: ThreadPoolExecutor
+    writer: ThreadPoolExecutor
+    context: Context
+    writing: Writing | None = None
+    vanished: int = 0
+    most: int = FIRST
+    mark: str = ""
+    names: filing.Names | None = None
+
+    def run(self) -> int:
+        try:
+            batch = self._begin()
+            if batch is not None:
+                self.names = filing.names(self.work, self.row)
+            while batch is not None:
+                batch = self._turn(self._intend(batch), _is_alone(batch.rows))
+        except Exception:  # not when the process is to end: that must not become a fault to retry
+            self._settle()
+            raise
+        return self.vanished
+
+    def _turn(self, ready: Writing, alone: bool) -> Batch | None:
+        """The target goes on from the batch in hand to ready; returns the next batch."""
+        if self.writing is not None and self.writing.error() is not None:
+            self._settle()
+        position = self._position()
+        before, self.writing = self.writing, self._start(ready)
+        self._record(before)
+        batch = None if alone else self._begin(position)
+        if batch is None:
+            self._settle()
+            batch = self._begin()
+        return batch
+
+    def _begin(self, position: str | None = None) -> Batch | None:
+        """None when nothing is pending, when what is pending must go alone and something is in hand, or
+        when the operator asked to stop: what is in hand is finished. position: the target's, taken
+        since it was last idle."""
+        work, row = self.work, self.row
+        work.guard()
+        rows = _next_rows(work, row, min(self.most, work.pace.batch)) if work.begins() else []
+        if not rows or row.href is None or (_is_alone(rows) and self.writing is not None):
+            return None
+        self.most *= 2
+        work.ledger.begin(row.id, [item.key for item in rows], position or self._position())
+        known = versions.there(work, row, rows)
+        return Batch(rows, self.fetcher.submit(_prepare, work, row, rows, self.context, known))
+
+    def _position(self) -> str:
+        if self.mark != UNORDERED:
+            self.mark = self.work.target.position(str(self.row.href))
+        return self.mark
+
+    def _intend(self, batch: Batch) -> Writing:
+        prepared = batch.coming.result()
+        answered = prepared.answered()
+        prepared.rejected += [(one.key, "source-silent") for one in batch.rows if one.key not in answered]
+        if any(_says_else(one.item) for one in prepared.mapped):
+            self.work.ledger.reconsider(DUPLICATE_UID)  # the copies of what changes are copies no longer
+        if self.names is not None:
+            prepared.mapped = [self.names.give(one) for one in prepared.mapped]
+        self.work.ledger.intend(self.row.id, prepared.mapped)
+        return Writing(prepared)
+
+    def _start(self, ready: Writing) -> Writing:
+        self.work.check()
+        ready.going = self.writer.submit(_write, self.work, str(self.row.href), ready)
+        return ready
+
+    def _settle(self) -> None:
+        """Waits for the batch in hand and records what became of it; raises what its writing raised."""
+        done, self.writing = self.writing, None
+        self._record(done)
+
+    def _record(self, done: Writing | None) -> None:
+        if done is None:
+            return
+        error, known = done.error(), done.prepared
+        self.work.ledger.settle(
+            self.row.id,
+            done.stored,
+            rejected=known.rejected + done.rejected,
+            skipped=known.skipped + done.skipped,
+            gone=known.vanished,
+        )
+        self.vanished += len(known.vanished)
+        if error is not None:
+            raise error
+
+
+def _next_rows(work: Work, row: ContainerRow, most: int) -> list[ItemRow]:
+    """As many pending rows as fit the bounds, at most so many. R10: what was in hand when a worker died
+    twice goes alone, and what kills a third worker is rejected."""
+    rows = work.ledger.pending(row.id, most, states=work.owed)
+    killers = [item.key for item in rows if item.attempts > DEATHS_BEFORE_ALONE]
+    if killers:
+        work.ledger.settle(row.id, [], rejected=[(key, "kills-worker") for key in killers])
+        return _next_rows(work, row, most)
+    if rows and rows[0].attempts >= DEATHS_BEFORE_ALONE:
+        return rows[:1]
+    fresh = [item for item in rows if item.attempts < DEATHS_BEFORE_ALONE]
+    return list(_bounded(fresh, work.pace.batch_bytes))
+
+
+def _is_alone(rows: Sequence[ItemRow]) -> bool:
+    return len(rows) == 1 and rows[0].attempts >= DEATHS_BEFORE_ALONE
+
+
+def _bounded(rows: Sequence[ItemRow], most: int) -> Iterator[ItemRow]:
+    total = 0
+    for item in rows:
+        total += item.size or 0
+        if total > most and total != (item.size or 0):
+            return
+        yield item
+
+
+def _prepare(
+    work: Work, row: ContainerRow, rows: Sequence[ItemRow], context: Context, known: Mapping[bytes, int]
+) -> Prepared:
+    prepared = Prepared()
+    awaited = {item.key: item for item in rows}
+    for result in versions.fetched(work, row, rows, known):
+        key = result.key if isinstance(result, Failed) else key_of(result.ref.id)
+        item = awaited.pop(key, None)
+        if item is not None:  # a source may answer twice, or answer what nobody asked
+            _sort_in(work, prepared, item, result, context)
+    # In the order of the rows, whatever that of the answers: of two with one UID or name the same is first.
+    order = {item.key: number for number, item in enumerate(rows)}
+    prepared.mapped.sort(key=lambda one: order[one.item.key])
+    prepared.mapped, delivered = late.sort_out(work, row, prepared.mapped)
+    prepared.skipped += delivered
+    return prepared
+
+
+def _sort_in(work: Work, prepared: Prepared, row: ItemRow, result: Native | Failed, context: Context) -> None:
+    try:
+        if isinstance(result, Failed):
+            raise result.error
+        if reason := work.form.skip(result):
+            prepared.skipped.append((row.key, reason))
+            return
+        mapped = work.form.map(result, context)
+        if context.target.max_bytes is not None and mapped.item.size > context.target.max_bytes:
+            raise Rejected("too-large")
+        prepared.mapped.append(_replacing(work, row, mapped))
+    except Rejected as error:
+        if error.code == "vanished":
+            prepared.vanished.append(row.key)
+        else:
+            prepared.rejected.append((row.key, error.code))
+
+
+def _replacing(work: Work, row: ItemRow, mapped: Mapped) -> Mapped:
+    if row.href is None or not work.is_ours(row):
+        return mapped
+    return replace(mapped, item=replace(mapped.item, replaces=stored(row)))
+
+
+def _says_else(item: Item) -> bool:
+    return item.replaces is not None and item.replaces.digest != item.digest
+
+
+def _write(work: Work, href: str, writing: Writing) -> None:
+    """In a thread of its own. What the target said of each item is noted even when it then raises."""
+    items = [mapped.item for mapped in writing.prepared.mapped]
+    writing.prepared.mapped.clear()  # the bodies' last holder is this call
+    fatal: MigrationError | None = None
+    for result in work.target.write(href, items) if items else ():
+        if isinstance(result, Stored):
+            writing.stored.append(result)
+        elif isinstance(result.error, Rejected):
+            fates = writing.skipped if result.error.code == DUPLICATE_UID else writing.rejected
+            fates.append((result.key, result.error.code))
+        else:
+            fatal = result.error
+    if fatal is not None:
+        raise fatal

@@ -1,0 +1,111 @@
+"""Verification: its own pass, with its own connections.
+
+The target is listed again and, by level, read back; the source is listed again and, at the highest level,
+read again. Items are paired with rows by the same match() that settles crashes. What is compared, and what
+a digest ignores with which reason, is documented in mappings/digest.py.
+
+    counts  the listings of both sides, flags, dates and folders; no body
+    sample  counts, and a share of the target's bodies (chosen by key: the same ones every time)
+    target  counts, and every body of the target against the digest taken while the source was read
+    both    target, and every body of the source read again
+
+A pass of `migrate` reads back what is new since the last one; `verify` reads everything again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import islice
+
+from flows import verify_shares, verify_source, verify_target, versions
+from flows.work import Work
+from ledger.rows import ContainerRow, Finding, LegRow, Outcome, State
+
+CHUNK = 500
+
+
+class Level(StrEnum):
+    COUNTS = "counts"
+    SAMPLE = "sample"
+    TARGET = "target"
+    BOTH = "both"
+
+
+@dataclass(slots=True)
+class Verdict:
+    """How many items came out how."""
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+
+    @property
+    def clean(self) -> bool:
+        """Everything is where it should be and as it should be."""
+        return not self.bad and not self.outcomes[Outcome.UNCHECKED]
+
+    @property
+    def bad(self) -> int:
+        wrong = (Outcome.MISSING, Outcome.EXTRA, Outcome.DIFFERS, Outcome.ERROR)
+        return sum(self.outcomes[outcome] for outcome in wrong)
+
+
+def has_run(work: Work, leg: LegRow) -> bool:
+    """Whether a pass copied, or looked and found nothing: that leaves no trace but the accounts it bound."""
+    return work.ledger.begun() or (leg.level is not None and not work.ledger.counts())
+
+
+def compare(work: Work, level: Level, sample_percent: float, *, again: bool = True) -> Verdict:
+    """Compares both sides with the ledger; replaces the findings of every container. Writes nothing to
+    either side. work.source and work.target must be connections opened for this."""
+    share = {Level.COUNTS: 0.0, Level.SAMPLE: sample_percent / 100}.get(level, 1.0)
+    survey = verify_target.survey(work, share, again=again)
+    verdict = Verdict()
+    now = verify_source.containers(work)
+    for container in work.ledger.containers():
+        work.check()
+        found = list(verify_shares.compare(work, container, source=level is Level.BOTH))
+        found += versions.compare(work, container, again=again)
+        found += survey.findings.pop(container.id, []) + now.findings.get(container.id, [])
+        if container.omit is None and container.source_id in now.totals:
+            found += verify_source.relist(work, container, now.totals[container.source_id])
+            if level is Level.BOTH:
+                found += verify_source.reread(work, container)
+        _record(work, container, found, survey.read.get(container.id, set()), verdict, level)
+    return verdict
+
+
+def _record(
+    work: Work,
+    container: ContainerRow,
+    found: list[Finding],
+    read: set[bytes],
+    verdict: Verdict,
+    level: Level,
+) -> None:
+    adverse = {
+        finding.key for finding in found if finding.outcome is not Outcome.REBUILT and finding.key is not None
+    }
+    good = read - adverse
+    work.ledger.replace_findings(container.id, found)
+    for chunk in _chunks(iter(adverse)):
+        work.ledger.doubted(container.id, chunk)
+    for chunk in _chunks(iter(good)):
+        work.ledger.verified(container.id, chunk)
+    verdict.outcomes.update(finding.outcome for finding in found)
+    counts = work.ledger.counts(container.id)
+    named = {finding.key for finding in found if finding.key is not None}
+    unread = max(0, counts.get(State.WRITTEN, 0) - len(named))
+    still_open = sum(count for state, count in counts.items() if state < State.WRITTEN)
+    verdict.outcomes[Outcome.MATCH] += counts.get(State.VERIFIED, 0)
+    if level in (Level.TARGET, Level.BOTH):
+        still_open += unread  # held, named by no finding, and yet not read back: that is not a match
+    else:
+        verdict.outcomes[Outcome.MATCH] += unread
+    verdict.outcomes[Outcome.UNCHECKED] += still_open
+
+
+def _chunks(keys: Iterator[bytes]) -> Iterator[list[bytes]]:
+    while chunk := list(islice(keys, CHUNK)):
+        yield chunk

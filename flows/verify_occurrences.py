@@ -1,0 +1,99 @@
+"""Does a calendar take place when the source itself says? The source expands its series, we expand what
+became of them, with a library that neither maps nor compares anything else here.
+
+Only beginnings are compared: by the wall clock of Exchange an event in the night of a clock change ends
+elsewhere than by RFC 5545 (the mapping names that loss). A whole day is compared as a day: the source tells
+its midnight, in whichever zone the event was made, and zones beyond UTC+13 or UTC-10 are taken for their
+neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+import recurring_ical_events
+from icalendar import Calendar
+
+from connectors.base import Mapped
+from connectors.tells import TellsOccurrences
+from flows.work import Work, as_container
+from ledger.rows import ContainerRow, Finding, ItemRow, Outcome
+from mappings.event_uid import uid as known_uid
+
+WINDOW = timedelta(days=2 * 365)
+DETAIL = "occurrences-at-source"
+EAST = timedelta(hours=13)
+OURS = "kogge-"
+"""How the UID begins that an event gets for which its source has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One event as it was mapped: its beginnings within the window; days: of what lasts whole days."""
+
+    key: bytes
+    href: str | None
+    moments: frozenset[datetime]
+    days: frozenset[datetime]
+
+    def agrees(self, told: set[datetime]) -> bool:
+        """Whether the source tells the same beginnings."""
+        return self.moments <= told and {_day(one) for one in told - self.moments} == self.days
+
+
+@dataclass(slots=True)
+class Almanac:
+    """What a container's events say of the two years before and after the leg's first run, by UID."""
+
+    middle: datetime
+    planned: dict[str, Planned] = field(default_factory=dict)
+
+    def note(self, row: ItemRow, mapped: Mapped) -> None:
+        """Takes one event in. Raises nothing: what cannot be expanded is not compared."""
+        uid = mapped.item.uid
+        if uid is None or uid.startswith(OURS):
+            return
+        with mapped.item.body() as stream:
+            calendar = Calendar.from_ical(stream.read())
+        first, last = self.window()
+        found = [
+            one["DTSTART"].dt for one in recurring_ical_events.of(calendar).between(first - EAST, last + EAST)
+        ]
+        within = [one for one in found if first <= _moment(one) < last]
+        days = frozenset(_moment(one) for one in within if not isinstance(one, datetime))
+        moments = frozenset(_moment(one) for one in within if isinstance(one, datetime))
+        self.planned[uid] = Planned(row.key, row.href, moments, days)
+
+    def window(self) -> tuple[datetime, datetime]:
+        middle = self.middle.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return middle - WINDOW, middle + WINDOW
+
+
+def compare(work: Work, container: ContainerRow, almanac: Almanac) -> Iterator[Finding]:
+    """A finding for each event that begins at other moments than the source's own expansion says."""
+    if not isinstance(work.source, TellsOccurrences) or not almanac.planned:
+        return
+    first, last = almanac.window()
+    told = work.source.occurrences(as_container(container), first - EAST, last + EAST)
+    if told is None:
+        return
+    said: dict[str, set[datetime]] = {uid: set() for uid in almanac.planned}
+    for name, start, _ in told:
+        uid = known_uid(name)
+        if uid in said and first <= (_day(start) if almanac.planned[uid].days else start) < last:
+            said[uid].add(start)
+    for uid, planned in almanac.planned.items():
+        if not planned.agrees(said[uid]):
+            yield Finding(Outcome.DIFFERS, planned.key, planned.href, DETAIL)
+
+
+def _moment(start: date) -> datetime:
+    if not isinstance(start, datetime):
+        return datetime(start.year, start.month, start.day, tzinfo=UTC)
+    return (start if start.tzinfo else start.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _day(midnight: datetime) -> datetime:
+    return (midnight.astimezone(UTC) + EAST).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,0 +1,249 @@
+"""What the source says now, held against the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import BinaryIO
+
+from connectors.base import Body, Failed, Kind, Loss, Mapped, Native, Page, key_of
+from connectors.errors import CursorLost, Rejected
+from flows import discover, verify_occurrences
+from flows.answers import SILENT, Answers
+from flows.verify_occurrences import Almanac
+from flows.work import Work, as_container
+from ledger.packing import version_hash
+from ledger.rows import ContainerRow, Finding, ItemRow, Outcome, State
+from mappings.names_files import partings
+
+HELD = (State.WRITTEN, State.VERIFIED)
+CHUNK = 100
+DETAIL_MOST = 64
+PARTINGS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """totals: the source's own count of every container it lists, by source id, where it tells. findings:
+    what it says of containers beyond the ledger, by container."""
+
+    totals: Mapping[str, int | None]
+    findings: Mapping[int, list[Finding]]
+
+
+def containers(work: Work) -> Now:
+    """Lists the source's containers again. One that the ledger does not know is recorded, so that it has
+    a place to be found at; it, as long as no pass gave it a place at the target, and one that is gone or has
+    another name, is UNCHECKED."""
+    rows = {row.source_id: row for row in work.ledger.containers()}
+    totals: dict[str, int | None] = {}
+    details: dict[int, str] = {}
+    for found in discover.listed(work, rows):
+        totals[found.id] = found.total
+        row = rows.get(found.id)
+        if row is None or (row.omit is not None and found.omit is None):
+            row = work.ledger.record_container(found)
+            if found.omit is None:
+                details[row.id] = "new-folder"
+        elif row.gone or (row.href is None and found.omit is None):
+            details[row.id] = "new-folder"
+        elif work.mirror and found.omit is None and row.path != found.path:
+            details[row.id] = "renamed-folder"
+    for source_id, row in rows.items():
+        if work.mirror and source_id not in totals and not row.gone:
+            details[row.id] = "gone-folder"
+    findings = {number: [Finding(Outcome.UNCHECKED, None, None, word)] for number, word in details.items()}
+    return Now(totals, findings)
+
+
+def relist(work: Work, container: ContainerRow, total: int | None) -> list[Finding]:
+    """Lists the source again. Anything it says beyond the ledger is UNCHECKED ("changed since"): never a
+    success, and the next pass will bring it. In the live phase that is only what is new: nothing else the
+    source does is carried over."""
+    if container.gone:
+        return []
+    known = {row.key: row.version for row in work.ledger.rows(container.id) if row.state is not State.GONE}
+    if total == 0 and not known and container.cursor is not None:
+        return []  # empty by the source's own count of just now, and it was listed to its end before
+    changed: dict[bytes, str] = {}
+    listed = _since_cursor(work, container, known, changed)
+    if listed is None:
+        present = _present(work, container)
+        listed = len(present)
+        changed.update({key: "new" for key in present if key not in known})
+        changed.update({key: "gone" for key in known if key not in present})
+    owed = {key: detail for key, detail in changed.items() if work.mirror or detail == "new"}
+    found = [Finding(Outcome.UNCHECKED, key, None, detail) for key, detail in owed.items()]
+    if total is not None and listed != total and work.mirror:
+        found.append(Finding(Outcome.UNCHECKED, None, None, "total"))
+    return found
+
+
+def reread(work: Work, container: ContainerRow) -> list[Finding]:
+    """Reads every body of the source again. Exchange rebuilds MIME, so a body that differs in bytes but
+    says the same is REBUILT; one of which the source says nothing is UNCHECKED. Of calendars, it is asked
+    when they take place, too."""
+    found: list[Finding] = []
+    almanac = Almanac(work.not_after) if work.kind is Kind.CALENDAR else None
+    rows = work.ledger.rows(container.id, HELD)
+    answers = Answers(work, container)
+    while chunk := list(islice(rows, CHUNK)):
+        work.check()
+        for row, result in answers.about(chunk):
+            found += _judge(work, container, row, result, almanac)
+    found += [Finding(Outcome.UNCHECKED, row.key, row.href, SILENT) for row in answers.silent]
+    answers.record()
+    if almanac is not None:
+        found += verify_occurrences.compare(work, container, almanac)
+    return found
+
+
+def _since_cursor(
+    work: Work, container: ContainerRow, known: dict[bytes, str], changed: dict[bytes, str]
+) -> int | None:
+    """How many items there are, when the source enumerated everything anyway; else None."""
+    full = False
+    seen: set[bytes] = set()
+    try:
+        for page in work.source.changes(as_container(container), container.cursor):
+            work.check()
+            full = full or page.full
+            seen.update(key_of(ref.id) for ref in page.refs if not ref.deleted)
+            _note(page, known, changed)
+    except CursorLost:
+        return None
+    if not full:
+        return None
+    changed.update({key: "gone" for key in known if key not in seen})
+    return len(seen)
+
+
+def _note(page: Page, known: dict[bytes, str], changed: dict[bytes, str]) -> None:
+    for ref in page.refs:
+        key = key_of(ref.id)
+        if ref.deleted:
+            if key in known:
+                changed[key] = "gone"
+        elif key not in known:
+            changed[key] = "new"
+        elif known[key] != version_hash(ref.version):
+            changed[key] = "changed"
+
+
+def _present(work: Work, container: ContainerRow) -> set[bytes]:
+    present: set[bytes] = set()
+    for page in work.source.changes(as_container(container), None):
+        work.check()
+        present.update(key_of(ref.id) for ref in page.refs if not ref.deleted)
+    return present
+
+
+def _judge(
+    work: Work, container: ContainerRow, row: ItemRow, result: Native | Failed, almanac: Almanac | None
+) -> Iterator[Finding]:
+    mapped = None if isinstance(result, Failed) else mapped_again(work, result)
+    if mapped is None:
+        yield Finding(Outcome.ERROR, row.key, row.href, "source-unreadable")
+        return
+    if {flag.lower() for flag in mapped.item.flags} != {flag.lower() for flag in (row.flags or "").split()}:
+        yield Finding(Outcome.UNCHECKED, row.key, row.href, "changed")
+    same_version = isinstance(result, Native) and version_hash(result.ref.version) == row.version
+    if same_version and (detail := _called_else(work, row, mapped)):
+        yield Finding(Outcome.DIFFERS, row.key, row.href, detail)
+    if mapped.item.digest == row.digest or _stands_for(work, container, row, mapped):
+        if almanac is not None:
+            almanac.note(row, mapped)
+        return
+    same = _says_the_same(work, container, row, mapped)
+    yield Finding(
+        Outcome.REBUILT if same else Outcome.DIFFERS, row.key, row.href, "" if same else "source-body"
+    )
+
+
+def _called_else(work: Work, row: ItemRow, mapped: Mapped) -> str:
+    """Of a file: whether its name or its date at the source is another one than was written; "" if not."""
+    rules, item = work.context.target.files, mapped.item
+    if rules is None or item.name is None or not work.mirror:
+        return ""
+    if str(row.href) not in (item.name, *islice(partings(item.name, row.key, rules), PARTINGS)):
+        return "source-name"
+    if row.date is not None and item.date is not None and int(item.date.timestamp()) != row.date:
+        return "source-date"
+    return ""
+
+
+def mapped_again(work: Work, native: Native) -> Mapped | None:
+    """What the source's record becomes now; None when it cannot be mapped any more."""
+    try:
+        return None if work.form.skip(native) else work.form.map(native, work.context)
+    except Rejected:
+        return None
+
+
+def _says_the_same(work: Work, container: ContainerRow, row: ItemRow, mapped: Mapped) -> bool:
+    for _, copy in work.target.read(str(container.href), [str(row.href)]):
+        if isinstance(copy, Native) and copy.body is not None:
+            with mapped.item.body() as source, copy.body() as target:
+                form, moment = work.form, work.not_after
+                return form.tolerant(source, moment) == form.tolerant(target, moment)
+    return False
+
+
+def _stands_for(work: Work, container: ContainerRow, row: ItemRow, mapped: Mapped) -> bool:
+    if work.is_ours(row) or not mapped.item.invited:
+        return False
+    return any(
+        isinstance(copy, Native) and copy.body is not None and _lost(work, mapped, copy.body) is not None
+        for _, copy in work.target.read(str(container.href), [str(row.href)])
+    )
+
+
+def _lost(work: Work, mapped: Mapped, copy: Body) -> tuple[Loss, ...] | None:
+    """See mappings.forms.Form.shared."""
+    if work.form.shared is None:
+        return None
+    with mapped.item.body() as own, copy() as found:
+        return work.form.shared(own, found, work.not_after, mapped.item.invited)
+
+
+def stands_for(work: Work, container_id: int, key: bytes, copy: Body) -> bool:
+    """Whether what was found at the target, and means something else by now, still is the meeting of this
+    item: others have answered the organizer since. What the item loses by it is recorded."""
+    mapped = _source(work, container_id, key)
+    losses = _lost(work, mapped, copy) if mapped is not None and mapped.item.invited else None
+    work.ledger.lose(container_id, key, losses or ())
+    return losses is not None
+
+
+def differing(work: Work, container_id: int, key: bytes, copy: Body) -> str:
+    """In which fields a copy at the target differs from what the source's record becomes: "start",
+    "attendees+text". "body" where only that is known: the source changed since, or does not answer."""
+    row, mapped = work.ledger.row(container_id, key), _source(work, container_id, key)
+    if row is None or mapped is None or mapped.item.digest != row.digest:
+        return "body"
+    with mapped.item.body() as ours, copy() as theirs:
+        return _named(work, ours, theirs)
+
+
+def _source(work: Work, container_id: int, key: bytes) -> Mapped | None:
+    """What the item's record becomes now; None when the source does not give it, or it cannot be mapped."""
+    row = work.ledger.row(container_id, key)
+    container = next(one for one in work.ledger.containers() if one.id == container_id)
+    if row is None:
+        return None
+    for _, result in Answers(work, container).about([row]):
+        if isinstance(result, Native):
+            return mapped_again(work, result)
+    return None
+
+
+def _named(work: Work, ours: BinaryIO, theirs: BinaryIO) -> str:
+    try:
+        fields = work.form.differing(ours, theirs, work.not_after)
+    except Rejected:
+        return "body"
+    words = list(fields) or ["body"]
+    while len("+".join(words)) > DETAIL_MOST:
+        words[-2:] = ["more"]
+    return "+".join(words)

@@ -1,0 +1,135 @@
+"""Removes from the target what the source deleted: after every create of the pass (R7), and never
+suspiciously much (R8)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from connectors.base import Failed, Stored
+from connectors.errors import Blocked, MigrationError
+from flows import discover
+from flows.work import Work
+from ledger.rows import ContainerRow, ItemRow, State
+
+DUPLICATE_UID = "duplicate-uid"
+"""The code of what was skipped because another of ours has its UID and means the same: it may be owed once
+that one is gone, or means something else."""
+UID_TAKEN = (DUPLICATE_UID, "uid-conflict")
+"""The codes of what has not arrived because something else has its UID."""
+CHANGED = "changed-at-target"
+"""What Target.remove says of an item whose ETag is not that of the ledger."""
+
+
+def withdraw(work: Work, rows: Sequence[ContainerRow]) -> int:
+    """R7: removes from the target what the source deleted, after every create of the pass has settled
+    and refuse_shrunk has agreed. What was found there, and not written by us, stays. What cannot be
+    removed keeps nothing else from going: the first such error is raised at the end. Returns how many were
+    removed."""
+    count = 0
+    errors: list[MigrationError] = []
+    for row in rows if work.mirror else ():
+        for leaving in _leaving(work, row):
+            work.check()
+            removed, failed = _withdraw(work, row, leaving)
+            count += len(removed)
+            errors += [one.error for one in failed]
+    if errors:
+        raise errors[0]
+    return count
+
+
+def reconsider(work: Work) -> None:
+    """Something of ours is about to go: what its UID kept away may arrive after all."""
+    for code in UID_TAKEN:
+        work.ledger.reconsider(code)
+
+
+def refuse_shrunk(work: Work, rows: Sequence[ContainerRow]) -> None:
+    """R8: raises Blocked("source-shrunk") before anything is removed, when this pass would remove
+    suspiciously much of one container, or of all of them together: a source that lost its many small
+    folders loses no large one. Moves within the mailbox do not count."""
+    if not work.mirror:
+        return
+    shrunk = [row for row in rows if discover.is_shrunk(work.ledger.counts(row.id))]
+    if not shrunk and not discover.is_shrunk(work.ledger.counts()):
+        return
+    leaving = {row.id: [item.digest for item in work.ledger.rows(row.id, (State.LEAVING,))] for row in rows}
+    here = _still_here(work, {digest for digests in leaving.values() for digest in digests})
+    moved = {number: _take(here, digests) for number, digests in leaving.items()}
+    parts = [(work.ledger.counts(row.id), moved[row.id]) for row in shrunk]
+    strange = any(discover.is_shrunk(*part) for part in [*parts, (work.ledger.counts(), sum(moved.values()))])
+    if strange and not work.allowed_once("source-shrunk", sum(map(len, leaving.values()))):
+        raise Blocked("source-shrunk", "suspiciously many items are gone from the source")
+
+
+def _leaving(work: Work, row: ContainerRow) -> Iterator[list[ItemRow]]:
+    """In batches, each item once, whatever becomes of it."""
+    if row.href is None or not work.ledger.pending(row.id, 1, states=(State.LEAVING,)):
+        return  # an index tells that there are none, as there mostly are; all items are gone through below
+    rows = work.ledger.rows(row.id, (State.LEAVING,))
+    while batch := list(islice(rows, work.pace.batch)):
+        yield batch
+
+
+def _withdraw(work: Work, row: ContainerRow, leaving: Sequence[ItemRow]) -> tuple[list[Stored], list[Failed]]:
+    ours = [item for item in leaving if work.is_ours(item)]
+    if ours:
+        # Before they go: after that, nobody would remember that their UIDs are free.
+        reconsider(work)
+    work.ledger.withdrawn(row.id, [item.key for item in leaving if not work.is_ours(item)], removed=False)
+    removed, failed = _remove(work, str(row.href), [stored(item) for item in ours])
+    work.ledger.withdrawn(row.id, [one.key for one in removed])
+    return removed, failed
+
+
+def _still_here(work: Work, digests: set[bytes | None]) -> Counter[bytes | None]:
+    """How often the mailbox holds these at other places: a user tidied up. What was moved with its UID may
+    arrive only when the old copy is gone."""
+    return Counter(
+        item.digest
+        for container in work.ledger.containers()
+        for item in work.ledger.rows(container.id, (State.WRITTEN, State.VERIFIED, State.SKIPPED))
+        if item.digest in digests and (item.state is not State.SKIPPED or item.code == DUPLICATE_UID)
+    )
+
+
+def _take(here: Counter[bytes | None], digests: Iterable[bytes | None]) -> int:
+    """How many of these have a counterpart; each counterpart counts for one."""
+    count = 0
+    for digest in digests:
+        if here[digest] > 0:
+            here[digest] -= 1
+            count += 1
+    return count
+
+
+def _remove(work: Work, href: str, ours: Sequence[Stored]) -> tuple[list[Stored], list[Failed]]:
+    """As Target.remove. In staging the target is ours: that a server or somebody touched an item since does
+    not keep it alive."""
+    removed, failed = split(work.target.remove(href, ours))
+    touched = {one.key for one in failed if one.error.code == CHANGED}
+    if not touched:
+        return removed, failed
+    again = [replace(one, version="") for one in ours if one.key in touched]
+    more, refused = split(work.target.remove(href, again))
+    return removed + more, [one for one in failed if one.key not in touched] + refused
+
+
+def split(results: Iterator[Stored | Failed]) -> tuple[list[Stored], list[Failed]]:
+    """What was done, and what was not."""
+    done: list[Stored] = []
+    failed: list[Failed] = []
+    for result in results:
+        if isinstance(result, Stored):
+            done.append(result)
+        else:
+            failed.append(result)
+    return done, failed
+
+
+def stored(item: ItemRow) -> Stored:
+    """What the ledger says is at the target."""
+    return Stored(item.key, str(item.href), item.target_version or "", digest=item.digest or b"")

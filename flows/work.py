@@ -1,0 +1,181 @@
+"""What one worker holds while it works on one leg."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from connectors.base import Body, Container, Guard, Kind, Source, Target
+from connectors.errors import Rejected
+from flows.parties import Parties
+from flows.stopping import Stopping, reason
+from ledger.rows import ContainerRow, ItemRow, MailboxRow, State
+from ledger.session import LegLedger
+from mappings.context import Context
+from mappings.forms import FORMS, Form
+
+if TYPE_CHECKING:
+    from flows.late import Delivered
+
+MORE = 1.1
+"""How much more than what was approved is still that."""
+
+
+def at_once() -> None:
+    """The turn of a leg that never waits for others."""
+
+
+def nothing_approved(_code: str) -> bool:
+    """The answer until a person says otherwise."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """How to open both sides of a mailbox; called anew after every fault and for verification. The moment is
+    Context.not_after: what an item at the target means may depend on it. turn: see Work."""
+
+    source: Callable[[], Source]
+    target: Callable[[Guard, datetime], Target]
+    turn: Callable[[], str | None] = at_once
+
+
+def as_it_is(opener: Opener) -> Opener:
+    """The way to both sides that nobody watches over."""
+    return opener
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """batch and batch_bytes bound what is in memory at once, twice (one batch is fetched ahead).
+
+    grace     seconds to wait before settling after an owner that did not say goodbye
+    patience  faults in a row, without progress between them, before the leg is left waiting
+    pause     seconds before the first retry; doubled each time up to pause_most
+    """
+
+    batch: int = 200
+    batch_bytes: int = 10_000_000
+    lease: float = 60.0
+    margin: float = 10.0
+    grace: float = 5.0
+    patience: int = 5
+    pause: float = 1.0
+    pause_most: float = 60.0
+
+
+@dataclass(slots=True)
+class Suspicion:
+    """A write of an earlier attempt may still land in a container, not below the position since ("":
+    anywhere). digests: what it may be, each with the position its attempt began at; what was changed or
+    deleted at the source meanwhile is no longer known from the ledger. names: of files, those it was to get:
+    under any other it is somebody's, whatever it holds."""
+
+    since: str
+    digests: dict[bytes, str | None] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Work:
+    """One leg in hand. suspects: by container href; swept at the container's end (R6). spent: approvals
+    that this pass rested on. artefacts: how subjects of provisioning mail begin. owner, addresses: see
+    mappings.context.Context. parties: who those of the source are at the target. delivered: what a live
+    target was delivered itself (flows.late). turn: before a batch, waits until the servers may be asked for
+    more; a code: the leg is to end with it."""
+
+    mailbox: MailboxRow
+    kind: Kind
+    ledger: LegLedger
+    source: Source
+    target: Target
+    guard: Guard
+    not_after: datetime
+    pace: Pace
+    mirror: bool
+    stop: threading.Event = field(default_factory=threading.Event)
+    approved: Callable[[str], bool] = nothing_approved
+    suspects: dict[str, Suspicion] = field(default_factory=dict)
+    spent: set[str] = field(default_factory=set)
+    artefacts: tuple[str, ...] = ()
+    owner: frozenset[str] = frozenset()
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    parties: Parties = field(default_factory=Parties)
+    delivered: Delivered | None = None
+    turn: Callable[[], str | None] = at_once
+    _ended: str | None = None
+    _context: Context | None = None
+
+    @property
+    def form(self) -> Form:
+        """How this leg's items are mapped and compared."""
+        return FORMS[self.kind]
+
+    @property
+    def context(self) -> Context:
+        """What the mapping is told. Asks the target for its capabilities, once."""
+        if self._context is None:
+            self._context = Context(self.target.capabilities, self.not_after, self.owner, self.addresses)
+        return self._context
+
+    @property
+    def owed(self) -> tuple[State, ...]:
+        """The states of what is to be written: in staging, also what changed, where a target replaces."""
+        replaces = self.mirror and self.context.target.replaces
+        return (State.SEEN, State.CHANGED) if replaces else (State.SEEN,)
+
+    def is_ours(self, item: ItemRow) -> bool:
+        """Whether what the row names at the target was written by us, rather than found there."""
+        place = self.target.place(item.key)
+        return place is None or item.href == place
+
+    def digest(self, body: Body) -> bytes:
+        """What a body at the target means. One that means nothing equals only itself, byte by byte."""
+        try:
+            with body() as stream:
+                return self.form.digest(stream, self.not_after)
+        except Rejected:
+            with body() as stream:
+                return hashlib.sha512(stream.read()).digest()  # longer than any digest of a form
+
+    def allowed_once(self, code: str, items: int) -> bool:
+        """Whether a person approved what this pass is about to do to so many items. The approval is spent
+        when the pass ends, or when there is more to do than there was when somebody looked."""
+        seen = self.ledger.last_event(code)
+        if not self.approved(code):
+            self.ledger.event(code, {"items": items})
+            return False
+        self.spent.add(code)
+        if seen is None or items > int(seen["items"]) * MORE:
+            self.spend()
+            self.ledger.event(code, {"items": items})
+            return False
+        return True
+
+    def spend(self) -> None:
+        for code in sorted(self.spent):
+            self.ledger.event(f"approval-spent:{code}", {})
+        self.spent.clear()
+
+    def begins(self) -> bool:
+        """Before another batch: waits for this leg's turn at both servers. False: check() will raise."""
+        if self._ended is None and not self.stop.is_set():
+            self._ended = self.turn()
+        return self._ended is None and not self.stop.is_set()
+
+    def check(self) -> None:
+        """Between two batches: may this worker go on? Raises LeaseLost or Stopping."""
+        self.guard()
+        if self._ended is not None:
+            raise Stopping(self._ended)
+        if self.stop.is_set():
+            raise Stopping(reason(self.stop))
+
+
+def as_container(row: ContainerRow) -> Container:
+    """The source container a ledger row stands for."""
+    return Container(row.kind, row.source_id, row.path, row.role, row.total, omit=row.omit)

@@ -1,0 +1,1 @@
+"""What happened: states, checkpoints, findings, events. Everything else is a view of it."""

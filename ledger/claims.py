@@ -1,0 +1,138 @@
+"""Claims: who may work on a leg, until when, by the database's clock (never the worker's)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, update
+
+from connectors.base import Kind
+from connectors.errors import LeaseLost
+from ledger.database import now
+from ledger.rows import Lease, LegState, State
+from ledger.schema import container, item, leg, mailbox
+
+AT_TARGET = (State.CHANGED, State.LEAVING, State.WRITTEN, State.VERIFIED)
+SETTLED = (State.WRITTEN, State.VERIFIED, State.SKIPPED, State.REJECTED)
+ROLLING = "rolling-back"
+"""The code of a leg whose rollback was begun and has not ended: it outlives a claim."""
+
+
+def owner_of(connection: Connection, leg_id: int) -> str | None:
+    owner: str | None = connection.execute(select(leg.c.owner).where(leg.c.id == leg_id)).scalar_one_or_none()
+    return owner
+
+
+def claim(connection: Connection, leg_id: int, owner: str, ttl: float, gone: str | None) -> Lease | None:
+    """One UPDATE decides. gone: an owner known to be dead; the UPDATE demands that it still holds the leg."""
+    free = [leg.c.owner.is_(None), leg.c.lease_until < now()]
+    if gone is not None:
+        free.append(leg.c.owner == gone)
+    # SKIP LOCKED (PostgreSQL only): who is being claimed or written right now is not free.
+    unlocked = select(leg.c.id).where(leg.c.id == leg_id, or_(*free)).with_for_update(skip_locked=True)
+    statement = (
+        update(leg)
+        .where(leg.c.id.in_(unlocked.scalar_subquery()))
+        .values(
+            owner=owner,
+            lease_until=now() + ttl,
+            epoch=leg.c.epoch + 1,
+            took_over=leg.c.owner.is_not(None),
+            state=LegState.RUNNING.value,
+            code=case((leg.c.code == ROLLING, ROLLING), else_=None),
+            started=func.coalesce(leg.c.started, now()),
+            finished=None,
+            busy=leg.c.busy + held(),
+            claimed=now(),
+        )
+        .returning(leg.c.mailbox, leg.c.workload, leg.c.epoch, leg.c.took_over)
+    )
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        return None
+    return Lease(leg_id, row.mailbox, Kind(row.workload), owner, row.epoch, row.took_over)
+
+
+def held() -> ColumnElement[float]:
+    """For how many seconds the leg's worker has held it; of one that never gave it back, until its lease
+    ended. 0 where nobody does."""
+    end = case((leg.c.lease_until < now(), leg.c.lease_until), else_=now())
+    seconds = case((leg.c.claimed < end, end - leg.c.claimed), else_=0.0)
+    known = and_(leg.c.claimed.is_not(None), leg.c.lease_until.is_not(None))
+    return case((known, seconds), else_=0.0)
+
+
+def mine(lease: Lease) -> ColumnElement[bool]:
+    """The fence: true while nobody claimed the leg after this lease."""
+    return and_(leg.c.id == lease.leg, leg.c.epoch == lease.epoch, leg.c.owner == lease.owner)
+
+
+def fence(connection: Connection, lease: Lease) -> None:
+    """Locks the leg for the rest of the transaction, or raises LeaseLost."""
+    statement = select(leg.c.epoch).where(mine(lease)).with_for_update()
+    if connection.execute(statement).one_or_none() is None:
+        raise LeaseLost("lease-lost", "another worker took the leg over")
+
+
+def renew(connection: Connection, lease: Lease, ttl: float) -> bool:
+    statement = update(leg).where(mine(lease)).values(lease_until=now() + ttl)
+    return connection.execute(statement).rowcount == 1
+
+
+def release(connection: Connection, lease: Lease, state: LegState, code: str | None) -> bool:
+    """Gives the leg back with its totals counted anew."""
+    totals = _totals(connection, lease.leg)
+    values = {
+        "owner": None,
+        "lease_until": None,
+        "state": state.value,
+        "code": code,
+        "finished": now(),
+        "busy": leg.c.busy + func.coalesce(now() - leg.c.claimed, 0.0),
+        "claimed": None,
+        **totals,
+    }
+    return connection.execute(update(leg).where(mine(lease)).values(values)).rowcount == 1
+
+
+def _totals(connection: Connection, leg_id: int) -> dict[str, int]:
+    def total(states: Collection[State], value: Any) -> Any:
+        return func.coalesce(func.sum(case((item.c.state.in_([s.value for s in states]), value), else_=0)), 0)
+
+    alive = [state for state in State if state is not State.GONE]
+    query = select(total(alive, 1), total(SETTLED, 1), total(AT_TARGET, func.coalesce(item.c.size, 0)))
+    query = query.select_from(item.join(container)).where(container.c.leg == leg_id)
+    items, done, size = connection.execute(query).one()
+    return {"items": int(items), "done": int(done), "bytes": int(size)}
+
+
+def requeue(
+    connection: Connection, legs: ColumnElement[bool], states: Collection[LegState], rejected: bool
+) -> int:
+    """Sends legs nobody holds back to pending; see Ledger.requeue."""
+    chosen = and_(
+        legs,
+        leg.c.owner.is_(None),
+        mailbox.c.withheld.is_(None),
+        leg.c.state.in_([state.value for state in states]),
+    )
+    numbers = list(
+        connection.scalars(
+            select(leg.c.id).join(mailbox).where(chosen).order_by(leg.c.id).with_for_update(of=leg)
+        )
+    )
+    for number in numbers:
+        open_again = _retry_rejected(connection, number) if rejected else 0
+        values = {"state": LegState.PENDING.value, "code": None, "finished": None}
+        again = update(leg).where(leg.c.id == number)
+        connection.execute(again.values(done=leg.c.done - open_again, **values))
+    return len(numbers)
+
+
+def _retry_rejected(connection: Connection, leg_id: int) -> int:
+    """How many it was."""
+    containers = select(container.c.id).where(container.c.leg == leg_id)
+    again = case((item.c.href.is_(None), State.SEEN.value), else_=State.CHANGED.value)
+    statement = update(item).where(item.c.container.in_(containers), item.c.state == State.REJECTED.value)
+    return connection.execute(statement.values(state=again, attempts=0, code=None)).rowcount

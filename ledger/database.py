@@ -1,0 +1,159 @@
+"""One engine for both databases: durable commits, the database's own clock, errors without content."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Engine, Float, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.functions import FunctionElement
+
+from connectors.errors import Corrupt, MigrationError, Misconfigured, Transient
+
+BUSY_SECONDS = 60
+_PRAGMAS = (
+    f"busy_timeout={BUSY_SECONDS * 1000}",
+    "journal_mode=WAL",
+    # A power loss must not forget a committed `writing`: NORMAL would.
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "temp_store=MEMORY",
+    "cache_size=-8000",
+)
+
+
+class Transaction(Protocol):
+    """How those who share a leg's worker's connection begin one. touches: to the items of which containers it
+    writes; None: of any."""
+
+    def __call__(
+        self, *, writes: bool, touches: Collection[int] | None = ...
+    ) -> AbstractContextManager[Connection]: ...
+
+
+class now(FunctionElement[float]):  # noqa: N801  (reads as the SQL function it is)
+    """The database's clock: seconds since 1970 UTC, with fractions. Not the transaction's start."""
+
+    type = Float(53)
+    inherit_cache = True
+
+
+@compiles(now, "sqlite")
+def _now_sqlite(_element: now, _compiler: Any, **_: Any) -> str:
+    # unixepoch('subsec') needs SQLite 3.42.
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now, "postgresql")
+def _now_postgresql(_element: now, _compiler: Any, **_: Any) -> str:
+    return "extract(epoch from clock_timestamp())::float8"
+
+
+def parse_url(url: str) -> URL:
+    """The address of a ledger. Raises Misconfigured without repeating it: it may hold a password."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise Misconfigured(
+            "ledger", "not a database URL (sqlite:///file or postgresql+psycopg://…)"
+        ) from None
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
+        raise Misconfigured("ledger", "a ledger lives on SQLite or PostgreSQL (postgresql+psycopg)")
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise Misconfigured("ledger", "a ledger needs a file; a database in memory would forget")
+    return parsed
+
+
+def make_engine(url: URL) -> Engine:
+    """An engine without a connection yet. Statements' parameters never reach an error's text."""
+    # No upper bound on connections: every leg at work holds one, and the operator bounds the legs.
+    engine = create_engine(
+        url, hide_parameters=True, max_overflow=-1, pool_pre_ping=url.get_backend_name() != "sqlite"
+    )
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", lambda *_: create_private_file(url))
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def create_private_file(url: URL) -> None:
+    """Creates the SQLite file, and its folder, for its owner only; SQLite gives its WAL the same mode."""
+    path = Path(str(url.database))
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    except OSError:
+        raise Misconfigured("ledger", "its file cannot be created: is the folder writable?") from None
+
+
+def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    # The sqlite3 module's own transaction handling begins late and never IMMEDIATE.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Database errors as ours. Their text is dropped: PostgreSQL's holds the values of a row."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _as_ours(error.orig, lost=error.connection_invalidated) from None
+    except sqlite3.Error as error:  # from _configure_sqlite, which SQLAlchemy does not wrap
+        raise _as_ours(error, lost=False) from None
+
+
+def _as_ours(error: BaseException | None, *, lost: bool) -> MigrationError:
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if "UndefinedTable" in kinds or str(error).startswith("no such table"):
+        return Misconfigured(
+            "ledger", "there is no ledger yet, or it is of an older version: migrate it first"
+        )
+    if "IntegrityError" in kinds:
+        return Corrupt("ledger-inconsistent", "a constraint of the ledger was violated")
+    if lost or kinds & {"OperationalError", "InterfaceError"}:
+        return Transient("ledger-unavailable", "the ledger's database did not answer")
+    return Corrupt("ledger-damaged", "the ledger's database refused a statement")
+
+
+def isolation(engine: Engine, *, writes: bool) -> dict[str, Any]:
+    """The execution options of a transaction, for connections that are kept: one question to PostgreSQL needs
+    no BEGIN and no COMMIT, each of which is a way to the server and back."""
+    if engine.dialect.name == "sqlite":
+        return {"writes": writes}
+    return {"writes": writes, "isolation_level": "READ COMMITTED" if writes else "AUTOCOMMIT"}
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A read transaction: one snapshot on SQLite."""
+    with translated(), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A write transaction, committed at the end, rolled back by an exception."""
+    with translated(), engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection

@@ -1,0 +1,217 @@
+"""What a listing of the source does to the items known so far: planned as data, then applied."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, case, insert, null, or_, select, update
+
+from connectors.base import Container, Ref, key_of
+from ledger.claims import SETTLED
+from ledger.loading import CHUNK, CONTAINER_COLUMNS, chunked, container_row
+from ledger.packing import pack_id, pack_path, version_number
+from ledger.rows import ContainerRow, PageCount, State
+from ledger.schema import container, item
+from ledger.upsert import upsert
+
+NEWER, DELETED = "newer", "deleted"
+"""An item's code while WRITING: what its source did meanwhile, applied when it is settled."""
+
+
+class Known(NamedTuple):
+    """What decides about an item. written: it has an href at the target."""
+
+    id: int
+    state: State
+    version: int
+    written: bool
+
+
+@dataclass(slots=True)
+class Plan:
+    """inserts and updates are parameters of one statement each; done is the change of leg.done."""
+
+    inserts: list[dict[str, Any]] = field(default_factory=list)
+    updates: list[dict[str, Any]] = field(default_factory=list)
+    new: int = 0
+    changed: int = 0
+    deleted: int = 0
+    done: int = 0
+
+    def put(
+        self, known: Known, state: State, version: int, *, code: str | None = None, reset: bool = False
+    ) -> None:
+        self.updates.append(
+            {"b_id": known.id, "b_state": state.value, "b_version": version, "b_code": code, "b_reset": reset}
+        )
+        self.done += (state in SETTLED) - (known.state in SETTLED)
+
+    @property
+    def count(self) -> PageCount:
+        return PageCount(self.new, self.changed, self.deleted)
+
+
+def plan_page(container_id: int, refs: Iterable[Ref], known: dict[bytes, Known], *, mirror: bool) -> Plan:
+    """R1: what one page means. Of an item named twice the last mention counts."""
+    plan = Plan()
+    for key, ref in {key_of(ref.id): ref for ref in refs}.items():
+        old = known.get(key)
+        if ref.deleted:
+            if old is not None:
+                plan_deletion(plan, old, mirror=mirror)
+        elif old is None:
+            plan.new += 1
+            plan.inserts.append(_new(container_id, key, ref))
+        else:
+            _plan_known(plan, old, version_number(ref.version), mirror=mirror)
+    return plan
+
+
+def _new(container_id: int, key: bytes, ref: Ref) -> dict[str, Any]:
+    return {
+        "container": container_id,
+        "key": key,
+        "state": State.SEEN.value,
+        "version": version_number(ref.version),
+        "attempts": 0,
+        "size": ref.size,
+        "source_id": pack_id(ref.id),
+    }
+
+
+def _plan_known(plan: Plan, old: Known, version: int, *, mirror: bool) -> None:
+    if old.state is State.GONE:
+        plan.new += 1
+        plan.put(old, State.SEEN, version, reset=True)
+    elif old.state is State.LEAVING:
+        # Listed again before it was withdrawn: its copy stays.
+        plan.changed += 1
+        plan.put(old, State.CHANGED, version)
+    elif version != old.version and (mirror or _is_ours_alone(old)):
+        plan.changed += 1
+        _plan_change(plan, old, version)
+
+
+def _is_ours_alone(old: Known) -> bool:
+    """Nothing of it is, or may be, at the target: what the source does to it concerns nobody there."""
+    return not old.written and old.state is not State.WRITING
+
+
+def _plan_change(plan: Plan, old: Known, version: int) -> None:
+    if old.state is State.WRITING:
+        plan.put(old, State.WRITING, version, code=NEWER)
+    elif old.written:
+        plan.put(old, State.CHANGED, version, reset=True)
+    else:
+        plan.put(old, State.SEEN, version, reset=old.state is not State.SEEN)
+
+
+def plan_deletion(plan: Plan, old: Known, *, mirror: bool) -> None:
+    """One item its source no longer has."""
+    if old.state in (State.GONE, State.LEAVING) or not (mirror or _is_ours_alone(old)):
+        return
+    if old.state is State.WRITING:
+        plan.put(old, State.WRITING, old.version, code=DELETED)
+    else:
+        plan.put(old, State.LEAVING if old.written else State.GONE, old.version)
+    plan.deleted += 1
+
+
+def known_items(connection: Connection, container_id: int, keys: Collection[bytes]) -> dict[bytes, Known]:
+    known: dict[bytes, Known] = {}
+    for chunk in chunked(keys):
+        query = select(item.c.key, item.c.id, item.c.state, item.c.version, item.c.href.is_not(None))
+        query = query.where(item.c.container == container_id, item.c.key.in_(chunk))
+        for key, number, state, version, written in connection.execute(query):
+            known[key] = Known(number, State(state), version, written)
+    return known
+
+
+def present(known: dict[bytes, Known]) -> set[bytes]:
+    """The keys of those that were there until now."""
+    return {key for key, one in known.items() if one.state not in (State.GONE, State.LEAVING)}
+
+
+def elsewhere(
+    connection: Connection, leg_id: int, container_id: int, keys: Collection[bytes]
+) -> list[tuple[int, Known]]:
+    """The items of these keys in the leg's other containers, each with the container where it is."""
+    found: list[tuple[int, Known]] = []
+    others = container.c.leg == leg_id, container.c.id != container_id
+    for chunk in chunked(keys):
+        query = select(container.c.id, item.c.id, item.c.state, item.c.version, item.c.href.is_not(None))
+        query = query.join(container).where(*others, item.c.key.in_(chunk))
+        for where, number, state, version, written in connection.execute(query):
+            found.append((where, Known(number, State(state), version, written)))
+    return found
+
+
+def unseen_items(connection: Connection, container_id: int, seen: Collection[bytes]) -> Iterator[Known]:
+    """Every item that is not GONE and whose key is not among those seen, in the order of keys."""
+    alive = item.c.state != State.GONE.value
+    query = select(item.c.key, item.c.id, item.c.state, item.c.version, item.c.href.is_not(None))
+    query = query.where(item.c.container == container_id, alive).order_by(item.c.key).limit(10 * CHUNK)
+    after = b""
+    while rows := connection.execute(query.where(item.c.key > after)).all():
+        for key, number, state, version, written in rows:
+            if key not in seen:
+                yield Known(number, State(state), version, written)
+        after = rows[-1][0]
+
+
+_APPLY = (
+    update(item)
+    .where(item.c.id == bindparam("b_id"))
+    .values(state=bindparam("b_state"), version=bindparam("b_version"), code=bindparam("b_code"))
+)
+_APPLY_AND_RESET = _APPLY.values(attempts=0)
+
+
+def apply(connection: Connection, plan: Plan) -> None:
+    """Three statements at most, inside the caller's write transaction."""
+    if plan.inserts:
+        connection.execute(insert(item), plan.inserts)
+    for reset, statement in ((False, _APPLY), (True, _APPLY_AND_RESET)):
+        rows = [_parameters(row) for row in plan.updates if row["b_reset"] is reset]
+        if rows:
+            connection.execute(statement, rows)
+
+
+def _parameters(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "b_reset"}
+
+
+def put_container(connection: Connection, leg_id: int, found: Container) -> ContainerRow:
+    """New, or known by its source id: see LegLedger.record_container."""
+    values = {
+        "kind": found.kind.value,
+        "path": pack_path(found.path),
+        "role": None if found.role is None else found.role.value,
+        "total": found.total,
+        "omit": found.omit,
+        "modified": None if found.modified is None else int(found.modified.timestamp() // 1),
+        "gone": False,
+    }
+    statement = upsert(connection, container).values(
+        leg=leg_id, key=key_of(found.id), source_id=pack_id(found.id), **values
+    )
+    # One that was gone, or did not move, is listed from the start when it comes back: its cursor would tell
+    # only what changed since, and its items are known as gone.
+    back = or_(container.c.gone, container.c.omit.is_not(None)) if found.omit is None else container.c.gone
+    cursor = case((back, null()), else_=container.c.cursor)
+    statement = statement.on_conflict_do_update(
+        index_elements=["leg", "key"], set_={**values, "cursor": cursor}
+    )
+    return container_row(connection.execute(statement.returning(*CONTAINER_COLUMNS)).one())
+
+
+def gone_containers(connection: Connection, leg_id: int, seen: Collection[bytes]) -> list[ContainerRow]:
+    """See LegLedger.gone_containers; seen: keys."""
+    query = select(container.c.key, *CONTAINER_COLUMNS).where(container.c.leg == leg_id)
+    rows = connection.execute(query.order_by(container.c.id)).all()
+    gone = [container_row(row[1:]) for row in rows if row[0] not in seen]
+    for chunk in chunked([row.id for row in gone if not row.gone]):
+        connection.execute(update(container).where(container.c.id.in_(chunk)).values(gone=True))
+    return [replace(row, gone=True) for row in gone]

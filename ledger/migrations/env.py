@@ -1,0 +1,15 @@
+"""Alembic's entry: migrates over the connection, and inside the transaction, of ledger.migrations."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from ledger.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    # SQLite's DDL is transactional once the driver stops committing by itself (ledger.database).
+    transactional_ddl=True,
+)
+context.run_migrations()

@@ -1,0 +1,15 @@
+"""Sites: a folder of their own at the target."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("mailbox", sa.Column("target_folder", sa.Text()))

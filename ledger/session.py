@@ -1,0 +1,400 @@
+"""Everything a leg's worker writes: each method one transaction, fenced by the lease's epoch (R6)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Self
+
+from sqlalchemy import Connection, Engine, Update, delete, select, update
+
+from connectors.base import Container, Loss, Mapped, Page, Stored, key_of
+from ledger import fates, listing, places
+from ledger.census import Census
+from ledger.claims import AT_TARGET, fence
+from ledger.database import isolation, translated
+from ledger.events import append_event, newest_detail
+from ledger.folders import FolderLedger
+from ledger.loading import (
+    CHUNK,
+    CONTAINER_COLUMNS,
+    begun,
+    claimed_of,
+    container_row,
+    counts_of,
+    findings_of,
+    item_by_key,
+    items_by_key,
+    labels_of,
+    pending_items,
+)
+from ledger.packing import pack_path
+from ledger.planning import wave_of
+from ledger.rollback import RollbackLedger
+from ledger.rows import ContainerRow, Finding, ItemRow, Lease, PageCount, State, Tally
+from ledger.schema import container, finding
+from ledger.shares import ShareLedger
+from ledger.versions import VersionLedger
+
+TRACES = ("since", "digest")
+"""By which a late copy of what we removed is known for ours."""
+FORGOTTEN = ("href", *TRACES, "target_version", "flags", "date", "place")
+"""What a row no longer knows once nothing of it is at the target."""
+
+
+class LegLedger:
+    """Belongs to one thread and holds one connection; a context manager. tally: what it recorded as done.
+
+    Methods that write raise LeaseLost, having written nothing, once another worker claimed the leg.
+    Keys that are unknown, or whose state does not allow the step, raise Corrupt("item-state")."""
+
+    def __init__(self, engine: Engine, lease: Lease, *, mirror: bool, tally: Tally | None = None) -> None:
+        self._engine = engine
+        self._lease = lease
+        self._mirror = mirror
+        self.tally = Tally() if tally is None else tally
+        self._open: Connection | None = None
+        self.shares = ShareLedger(self._transaction)
+        self.versions = VersionLedger(self._transaction)
+        self.folders = FolderLedger(self._transaction, lease.leg)
+        self.rollback = RollbackLedger(self._transaction, lease)
+        self._intended: dict[tuple[int, bytes], int] = {}  # sizes, until it is settled
+        self._placed: dict[int, tuple[str, ...]] | None = None
+        self._census = Census(self._transaction, lease.leg)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        held, self._open = self._open, None
+        if held is not None:
+            held.close()
+
+    @contextmanager
+    def _transaction(self, *, writes: bool, touches: Collection[int] | None = None) -> Iterator[Connection]:
+        """touches: to the items of which containers it writes; None: of any."""
+        if writes:
+            for container_id in (None,) if touches is None else touches:
+                self._census.touched(container_id)
+        with translated():
+            if self._open is None:
+                self._open = self._engine.connect()
+            self._open.execution_options(**isolation(self._engine, writes=writes))
+            with self._open.begin():
+                if writes:
+                    fence(self._open, self._lease)
+                yield self._open
+
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return self._transaction(writes=False)
+
+    def _writing(self, touches: Collection[int] | None) -> AbstractContextManager[Connection]:
+        return self._transaction(writes=True, touches=touches)
+
+    # Containers
+
+    def containers(self) -> list[ContainerRow]:
+        """All of the leg's, in the order they were first recorded (parents before children)."""
+        query = select(*CONTAINER_COLUMNS).where(container.c.leg == self._lease.leg).order_by(container.c.id)
+        with self._reading() as connection:
+            return [container_row(row) for row in connection.execute(query)]
+
+    def record_container(self, container: Container) -> ContainerRow:
+        """New, or known by its source id: then path, role, total and omit follow the source, href stays."""
+        return self.record_containers([container])[0]
+
+    def record_containers(self, containers: Iterable[Container]) -> list[ContainerRow]:
+        with self._writing(()) as connection:
+            return [listing.put_container(connection, self._lease.leg, one) for one in containers]
+
+    def gone_containers(self, seen_source_ids: Collection[str]) -> list[ContainerRow]:
+        """Marks those the source no longer lists; returns all that are gone, marked now or before."""
+        with self._writing(()) as connection:
+            return listing.gone_containers(connection, self._lease.leg, set(map(key_of, seen_source_ids)))
+
+    def set_href(self, container_id: int, href: str | None, path: tuple[str, ...] | None = None) -> None:
+        """R9: where the container is at the target; None: it is not there. path: its place, for renames."""
+        values: dict[str, str | None] = {"href": href}
+        if path is not None or href is None:
+            values["placed"] = pack_path(path) if path is not None else None
+        with self._writing(()) as connection:
+            connection.execute(self._container(container_id).values(values))
+        if self._placed is not None and "placed" in values:
+            self._placed.pop(container_id, None)
+            self._placed |= {container_id: path} if path is not None else {}
+
+    def elsewhere(self) -> dict[str, tuple[str, ...]]:
+        """href -> path of every container that the mailbox's other legs have at their targets."""
+        with self._reading() as connection:
+            return places.elsewhere(connection, self._lease.mailbox, self._lease.leg)
+
+    def placed(self) -> dict[int, tuple[str, ...]]:
+        """The target path given to set_href, by container id. Read once: nobody else may write it."""
+        if self._placed is None:
+            with self._reading() as connection:
+                self._placed = places.placed(connection, self._lease.leg)
+        return dict(self._placed)
+
+    # Listing
+
+    def record_page(
+        self, container_id: int, page: Page, *, keep_cursor: bool = True, moves: bool = False
+    ) -> PageCount:
+        """R1: a page's refs, and its cursor unless keep_cursor=False (an enumeration that replaces an
+        earlier one commits its cursor only at its end, by finish_listing). moves: what is new here, or back,
+        has left the container of the leg where it was; what is gone is gone from wherever it was."""
+        with self._writing((container_id,)) as connection:
+            keys = {key_of(ref.id) for ref in page.refs}
+            known = listing.known_items(connection, container_id, keys)
+            plan = listing.plan_page(container_id, page.refs, known, mirror=self._mirror)
+            came = keys - listing.present(known) if moves else ()
+            for where, left in listing.elsewhere(connection, self._lease.leg, container_id, came):
+                self._census.touched(where)
+                listing.plan_deletion(plan, left, mirror=self._mirror)
+            self._apply(connection, plan)
+            if keep_cursor:
+                connection.execute(self._container(container_id).values(cursor=page.cursor))
+            return plan.count
+
+    def finish_listing(
+        self, container_id: int, cursor: str | None, seen: Collection[bytes] | None = None
+    ) -> PageCount:
+        """The enumeration reached its end. seen, the keys it named: every other item is deleted."""
+        with self._writing(() if seen is None else (container_id,)) as connection:
+            plan = listing.Plan()
+            if seen is not None:
+                for known in listing.unseen_items(connection, container_id, frozenset(seen)):
+                    listing.plan_deletion(plan, known, mirror=self._mirror)
+                self._apply(connection, plan)
+            connection.execute(self._container(container_id).values(cursor=cursor, complete=True))
+            return plan.count
+
+    # Reading
+
+    def counts(self, container_id: int | None = None) -> dict[State, int]:
+        """Items by state, of one container or of the whole leg; states without items are absent."""
+        census = self._census.known()
+        if (known := census.total() if container_id is None else census.counts(container_id)) is not None:
+            return dict(known)
+        with self._reading() as connection:
+            counts = counts_of(connection, self._lease.leg, container_id)
+        self._census.note(container_id, counts)
+        return counts
+
+    def begun(self) -> bool:
+        """Whether anything was ever sent to the target for this leg, as far as can be known."""
+        with self._reading() as connection:
+            return begun(connection, self._lease.leg)
+
+    def last_event(self, kind: str) -> Mapping[str, str | int] | None:
+        """The detail of the newest event of this kind about the mailbox."""
+        with self._reading() as connection:
+            return newest_detail(connection, self._lease.mailbox, kind)
+
+    def pending(
+        self, container_id: int, limit: int, *, states: Collection[State] = (State.SEEN,)
+    ) -> list[ItemRow]:
+        """At most limit items in listing order."""
+        if self._census.known().has_none(container_id, states):
+            return []
+        with self._reading() as connection:
+            return pending_items(connection, container_id, limit, states)
+
+    def rows(self, container_id: int, states: Collection[State] | None = None) -> Iterator[ItemRow]:
+        """All items, or those in these states, in the order of their keys. Read page by page, no
+        transaction is held in between: what is written meanwhile may or may not show."""
+        if self._census.known().has_none(container_id, states):
+            return
+        after: bytes | None = None
+        while True:
+            with self._reading() as connection:
+                page = items_by_key(connection, container_id, after, states)
+            yield from page
+            if len(page) < CHUNK:
+                return
+            after = page[-1].key
+
+    def row(self, container_id: int, key: bytes) -> ItemRow | None:
+        with self._reading() as connection:
+            return item_by_key(connection, container_id, key)
+
+    def claimed(self, href: str) -> set[str]:
+        """Item hrefs that rows already own, of all the leg's containers with this container href."""
+        with self._reading() as connection:
+            return claimed_of(connection, self._lease.leg, href).get(href, set())
+
+    def claimed_anywhere(self) -> dict[str, set[str]]:
+        """The same of every container href that has any."""
+        with self._reading() as connection:
+            return claimed_of(connection, self._lease.leg)
+
+    def labels(self) -> dict[str, str]:
+        """The whole keyword -> text map of the leg."""
+        with self._reading() as connection:
+            return labels_of(connection, self._lease.leg)
+
+    def findings(self, container_id: int) -> list[Finding]:
+        """What the last verification recorded, in its order."""
+        if self._census.known().has_no_findings(container_id):
+            return []
+        with self._reading() as connection:
+            return findings_of(connection, container_id)
+
+    # Copying
+
+    def begin(self, container_id: int, keys: Iterable[bytes], since: str) -> None:
+        """R2: WRITING and one attempt more, before anything is fetched. since: the target's position."""
+        with self._writing((container_id,)) as connection:
+            fates.begin(connection, container_id, keys, since)
+
+    def intend(self, container_id: int, mapped: Iterable[Mapped]) -> None:
+        """What will be written, before any byte is sent: digest, size, flags, date, losses, labels."""
+        batch = list(mapped)
+        with self._writing((container_id,)) as connection:
+            fates.intend(connection, container_id, batch)
+            self._intended.update({(container_id, one.item.key): one.item.size for one in batch})
+            labels = dict(pair for one in batch for pair in one.labels)
+            fates.keep_labels(connection, self._lease.leg, labels)
+
+    def settle(
+        self,
+        container_id: int,
+        stored: Iterable[Stored],
+        rejected: Iterable[tuple[bytes, str]] = (),
+        skipped: Iterable[tuple[bytes, str]] = (),
+        unsettled: Iterable[bytes] = (),
+        gone: Iterable[bytes] = (),
+    ) -> None:
+        """What became of items: stored WRITTEN; rejected and skipped with their code; unsettled to be
+        written again; gone, the source had them no more. Version and attempts stay."""
+        written, refused, left_out = list(stored), list(rejected), list(skipped)
+        with self._writing((container_id,)) as connection:
+            replaced = fates.placed(connection, container_id, [one.key for one in written])
+            fates.store(connection, container_id, written)
+            fates.decide(connection, container_id, State.REJECTED, refused)
+            fates.decide(connection, container_id, State.SKIPPED, left_out)
+            fates.give_back(connection, container_id, unsettled, refund=False)
+            fates.vanish(connection, container_id, gone, mirror=self._mirror)
+            done = len(written) + len(refused) + len(left_out)
+            size = self._written_size(connection, container_id, [one.key for one in written])
+            for key, _ in refused:
+                self._intended.pop((container_id, key), None)
+            fates.progress(connection, self._lease.leg, done=done, size=size, copied=len(written))
+        self.tally.add(Tally(new=len(written) - replaced, replaced=replaced))
+
+    def restore(self, container_id: int, keys: Iterable[bytes], *, refund: bool) -> None:
+        """Not at the target: WRITING back to be written. refund: the attempt does not count (R10)."""
+        with self._writing((container_id,)) as connection:
+            fates.give_back(connection, container_id, keys, refund=refund)
+
+    # What is at the target
+
+    def amended(
+        self,
+        container_id: int,
+        done: Iterable[tuple[Stored, frozenset[str]]],
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        """CHANGED -> WRITTEN with these flags; labels of keywords that are new are kept."""
+        with self._writing((container_id,)) as connection:
+            fates.keep_labels(connection, self._lease.leg, labels or {})
+            count = fates.amend(connection, container_id, done)
+            fates.progress(connection, self._lease.leg, done=count)
+        self.tally.add(Tally(amended=count))
+
+    def unamended(self, container_id: int, keys: Iterable[bytes]) -> None:
+        """The source's change cannot be read: what was written stays; code "change-unreadable"."""
+        with self._writing((container_id,)) as connection:
+            count = fates.mark_unreadable(connection, container_id, keys)
+            fates.progress(connection, self._lease.leg, done=count)
+
+    def keep(self, container_id: int) -> None:
+        """Live phase: what the source changed or deleted before stays as it was written."""
+        with self._writing((container_id,)) as connection:
+            count = fates.keep(connection, container_id)
+            fates.progress(connection, self._lease.leg, done=count)
+
+    def recheck(self, container_id: int, keys: Iterable[bytes]) -> None:
+        """To be amended again: verification found other flags than were written."""
+        with self._writing((container_id,)) as connection:
+            count = fates.reopen(connection, container_id, keys, {"state": State.CHANGED.value})
+            fates.progress(connection, self._lease.leg, done=-count)
+
+    def rewrite(self, container_id: int, keys: Iterable[bytes]) -> None:
+        """The copy at the target is gone (removed by us, or missing): to be written anew."""
+        values = {"state": State.SEEN.value, "attempts": 0, "code": None, **dict.fromkeys(FORGOTTEN)}
+        gone = set(keys)
+        with self._writing((container_id,)) as connection:
+            count = fates.reopen(connection, container_id, gone, values)
+            fates.progress(connection, self._lease.leg, done=-count)
+        self.tally.add(Tally(new=-len(gone), replaced=len(gone)))  # writing them again is no first time
+
+    def reconsider(self, code: str) -> int:
+        """Items of the leg that were SKIPPED or REJECTED with this code, and have nothing at the target, are
+        to be copied after all; returns how many."""
+        with self._writing(None) as connection:
+            count = fates.reconsider(connection, self._lease.leg, code)
+            fates.progress(connection, self._lease.leg, done=-count)
+            return count
+
+    def withdrawn(self, container_id: int, keys: Iterable[bytes], *, removed: bool = True) -> None:
+        """GONE: removed from the target, and TRACES of it stay; or (removed is False) it was not ours."""
+        forgotten = [name for name in FORGOTTEN if not removed or name not in TRACES]
+        values = {"state": State.GONE.value, "code": None, **dict.fromkeys(forgotten)}
+        with self._writing((container_id,)) as connection:
+            count = fates.move(connection, container_id, keys, AT_TARGET, values)
+        self.tally.add(Tally(withdrawn=count if removed else 0))
+
+    def rehref(self, container_id: int, hrefs: Mapping[bytes, str]) -> None:
+        """Where items are now, after the server renumbered a folder (changed UIDVALIDITY)."""
+        with self._writing((container_id,)) as connection:
+            fates.rehref(connection, container_id, hrefs)
+
+    def verified(self, container_id: int, keys: Iterable[bytes]) -> None:
+        """WRITTEN -> VERIFIED; items in any other state stay as they are."""
+        with self._writing((container_id,)) as connection:
+            fates.mark_verified(connection, container_id, keys)
+
+    def doubted(self, container_id: int, keys: Iterable[bytes]) -> None:
+        """VERIFIED -> WRITTEN: a later look found something; items in any other state stay as they are."""
+        with self._writing((container_id,)) as connection:
+            fates.mark_doubted(connection, container_id, keys)
+
+    # Findings, losses, events
+
+    def replace_findings(self, container_id: int, findings: Iterable[Finding]) -> None:
+        found = list(findings)
+        if not found and self._census.known().has_no_findings(container_id):
+            return
+        self._census.found(container_id, any_=True)  # unless it is known that none were recorded
+        with self._writing(()) as connection:
+            connection.execute(delete(finding).where(finding.c.container == container_id))
+            fates.record_findings(connection, container_id, found)
+        self._census.found(container_id, any_=bool(found))
+
+    def lose(self, container_id: int, key: bytes | None, losses: Iterable[Loss]) -> None:
+        """Adds losses of an item, or of the container itself (None; read back as key b"")."""
+        with self._writing(()) as connection:
+            fates.lose(connection, container_id, [(key or b"", one) for one in losses])
+
+    def event(self, kind: str, detail: Mapping[str, str | int]) -> None:
+        """Records a decision in the chain of the mailbox's wave, with the mailbox as its subject."""
+        of = self._lease.mailbox
+        with self._writing(()) as connection:
+            append_event(connection, wave_of(connection, of), kind, detail, subject=of)
+
+    def _apply(self, connection: Connection, plan: listing.Plan) -> None:
+        listing.apply(connection, plan)
+        fates.progress(connection, self._lease.leg, items=plan.new, done=plan.done)
+
+    def _written_size(self, connection: Connection, container_id: int, keys: list[bytes]) -> int:
+        known = {key: self._intended.pop((container_id, key), None) for key in keys}
+        unknown = [key for key, size in known.items() if size is None]
+        return sum(filter(None, known.values())) + fates.sizes(connection, container_id, unknown)
+
+    def _container(self, container_id: int) -> Update:
+        """An UPDATE of one container, of this leg only."""
+        return update(container).where(container.c.id == container_id, container.c.leg == self._lease.leg)

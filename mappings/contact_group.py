@@ -1,0 +1,62 @@
+"""Distribution lists: a vCard group, by RFC 6350 in 4.0, by Apple's extension in 3.0."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from connectors.base import Loss, key_of
+from mappings.addresses import smtp
+from mappings.contact_names import full_name
+from mappings.contact_record import Part, Record
+from mappings.ews_xml import Element, child, children, text
+from mappings.losses import lose
+from mappings.vcard import Line, Parameter, structured, uri
+from mappings.vcard import text as text_line
+
+LINKED = frozenset({"Contact", "PrivateDL"})
+"""Members that are items of the mailbox, named by their ItemId."""
+
+
+def uid_of(key: bytes) -> str:
+    """Exchange gives contacts no UID: ours comes from the item's key, and so do the members of groups."""
+    return f"kogge-{key.hex()}"
+
+
+def group(record: Record) -> Part:
+    shown, losses = full_name(record)
+    kind = "KIND" if record.modern else "X-ADDRESSBOOKSERVER-KIND"
+    lines = [text_line("FN", shown), structured("N", (shown, "", "", "", "")), text_line(kind, "group")]
+    seen: set[str] = set()
+    for member in children(record.element, "t:Members/t:Member"):
+        line, lost = _member(record, member)
+        losses += [] if lost is None else [lost]
+        if line is not None and line.value not in seen:
+            seen.add(line.value)
+            lines.append(line)
+    return lines, losses
+
+
+def _member(record: Record, member: Element) -> tuple[Line | None, Loss | None]:
+    name = "MEMBER" if record.modern else "X-ADDRESSBOOKSERVER-MEMBER"
+    linked = _linked(member)
+    if linked is not None:
+        return uri(name, f"urn:uuid:{linked}"), None
+    address, _ = smtp(member, record.context)
+    if address is None:
+        return None, lose("members", "unresolved-address")
+    return uri(name, f"mailto:{quote(address, safe='@!$&*+/=~')}", _called(member, address)), None
+
+
+def _linked(member: Element) -> str | None:
+    """The UID of the contact or list that is the member; None when the link is broken or there is none."""
+    mailbox = child(member, "t:Mailbox")
+    item = None if mailbox is None else child(mailbox, "t:ItemId")
+    if mailbox is None or item is None or text(member, "t:Status") == "Demoted":
+        return None
+    return uid_of(key_of(item.get("Id", ""))) if text(mailbox, "t:MailboxType") in LINKED else None
+
+
+def _called(member: Element, address: str) -> tuple[Parameter, ...]:
+    """The member's name, which a mailto: has no place for."""
+    name = text(member, "t:Mailbox/t:Name").strip()
+    return (("X-CN", (name,)),) if name and name.casefold() != address.casefold() else ()

@@ -1,0 +1,121 @@
+"""How much each declared loss matters: the one table of it, for the score of a cutover and for people.
+
+    content     something that somebody wrote or was sent is missing, or says something else
+    functional  all of it is there, and something about it works otherwise: a flag, a reminder, a right
+    cosmetic    only how it looks or is spelt, or what meant nothing
+
+A kind's table (losses_mail, ...) says what is lost; a loss of several kinds is of one class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Class(StrEnum):
+    CONTENT = "content"
+    FUNCTIONAL = "functional"
+    COSMETIC = "cosmetic"
+
+
+FIELDS: Mapping[Class, Mapping[str, str]] = {
+    Class.CONTENT: {
+        "address": "no-address not-in-directory unknown-kind",
+        "anniversary": "unreadable",
+        "assignment": "not-shown",
+        "attachment": "left-out not-kept not-readable too-large",
+        "attendee": "not-in-shared-meeting not-kept proposed-time unknown-answer",
+        "birthday": "unreadable",
+        "body": "mime-rebuilt",
+        "deleted-occurrence": "not-told",
+        "due": "unreadable",
+        "email": "no-internet-address unresolved-address",
+        "end": "clock-change",
+        "links": "too-long",
+        "location": "addresses-of-several coordinates-not-kept note-not-kept shortened",
+        "members": "unresolved-address",
+        "modified-occurrence": "only-times-known twice",
+        "other": "not-kept",
+        "photo": "not-read too-large unknown-format",
+        "recurrence": "current-occurrence-only regenerates",
+        "series": "hour-twice",
+        "start": "moved-to-due unreadable",
+        "text": "shortened truncated",
+        "title": "shortened",
+        "user-defined": "left-out",
+    },
+    Class.FUNCTIONAL: {
+        "all-day": "not-at-midnight",
+        "attachment": "not-in-text",
+        "attendee": "list-was-hidden owner-added",
+        "categories": "keyword-not-kept not-kept",
+        "certificate": "left-out",
+        "date": "before-1970 in-the-future unknown",
+        "end": "before-start",
+        "file-name": "characters-replaced reserved taken truncated",
+        "flags": "change-unreadable follow-up-completed keyword-not-kept unknown-value",
+        "folder-name": "refused-by-target rename-refused",
+        "follow-up": "no-flags",
+        "forwarded": "keyword-not-kept",
+        "importance": "keyword-not-kept no-equivalent unknown-value",
+        "last-verb": "no-equivalent",
+        "location": "impossible-coordinates",
+        "modified": "before-1970 in-the-future not-kept unknown",
+        "modified-occurrence": "not-in-series",
+        "name": "flattened in-one-container path-shortened taken truncated",
+        "note": "formatting",
+        "organizer": "unknown",
+        "own-answer": "differs-in-shared-meeting",
+        "percent": "impossible",
+        "phone": "unknown-kind",
+        "priority": "not-kept",
+        "receipt": "keyword-not-kept",
+        "recurrence": "completed day-apart over",
+        "reminder": "already-done first-occurrence-only impossible-time no-alarms no-time not-kept past",
+        "scheduling": "agent-client",
+        "sensitivity": "no-class not-marked shown-as-private",
+        "series": "end-added occurrence-alone",
+        "share": "expired external group-unknown held-back link-password link-refused narrower-than-parent "
+        "not-understood organisation-link other-rights person-later person-unknown refused several-rights "
+        "share-differs unreadable",
+        "shared-meeting": "own-part-not-kept",
+        "show-as": "free-or-busy outlook-only unknown-value",
+        "start": "after-due from-recurrence not-in-series",
+        "state": "shown-as-confirmed",
+        "status": "no-equivalent unknown-value",
+        "steps": "in-text",
+        "text": "formatting formatting-not-kept",
+        "time-zone": "hour-twice",
+        "uid": "too-long",
+        "versions": "left-behind not-kept unreadable",
+    },
+    Class.COSMETIC: {
+        "attendee": "empty twice",
+        "body": "bare-lf nul-bytes surplus-cr",
+        "categories": "colour-not-kept empty-name",
+        "colour": "label-not-kept not-kept",
+        "deleted-occurrence": "not-in-series",
+        "email": "display-name",
+        "file-name": "unicode-normalised",
+        "folder-date": "not-kept",
+        "keywords": "renamed",
+        "name": "characters-replaced none-given reserved separator-replaced trimmed unicode-normalised",
+        "percent": "rounded",
+        "text": "control-characters",
+        "versions": "date-changed",
+    },
+}
+CLASSES: Mapping[tuple[str, str], Class] = {
+    (field, reason): kind
+    for kind, fields in FIELDS.items()
+    for field, reasons in fields.items()
+    for reason in reasons.split()
+}
+SPARED = frozenset(pair for pair, kind in CLASSES.items() if kind is not Class.CONTENT)
+"""Losses of which nobody misses content."""
+
+
+def class_of(field: str, reason: str) -> Class:
+    """Of a loss that another version recorded nobody knows it: content."""
+    return CLASSES.get((field, reason), Class.CONTENT)

@@ -1,0 +1,88 @@
+"""What a task may lose, why one is skipped, and why one is rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+LOSSES: Mapping[tuple[str, str], str] = {
+    (
+        "assignment",
+        "not-shown",
+    ): "The task was assigned to somebody. Who did so and to whom stands in X-KOGGE- "
+    "properties, which no client shows; nobody is asked or told anew.",
+    (
+        "attachment",
+        "not-in-text",
+    ): "A picture inside the text stands among the attachments; the text shows a gap.",
+    ("attachment", "not-readable"): "The source did not give an attachment's content.",
+    ("attachment", "too-large"): "An attachment is larger than the target takes inside of an item.",
+    (
+        "categories",
+        "colour-not-kept",
+    ): "Categories keep their names; their colours are settings of the mailbox.",
+    ("categories", "empty-name"): "A category without a name was left out.",
+    ("due", "unreadable"): "The day the task is due was no date.",
+    ("percent", "impossible"): "The percentage was less than none or more than all, and was left out.",
+    ("percent", "rounded"): "The percentage had a fraction, which iCalendar cannot keep; it was cut off.",
+    (
+        "recurrence",
+        "completed",
+    ): "The task is completed and was to come back; the rule stands in a property that no client shows.",
+    (
+        "recurrence",
+        "current-occurrence-only",
+    ): "The target takes no recurring tasks: the current one is there, and "
+    "its rule in a property that no client shows.",
+    (
+        "recurrence",
+        "day-apart",
+    ): "The current occurrence lies on a day that the rule does not have. It stays there; "
+    "a client may count it as one more.",
+    ("recurrence", "over"): "The rule ended before the current occurrence; the task comes back no more.",
+    (
+        "recurrence",
+        "regenerates",
+    ): "The task was to come back some time after it is completed, which iCalendar "
+    "cannot say; the current one is there, and the rule in a property that no client shows.",
+    (
+        "reminder",
+        "first-occurrence-only",
+    ): "The reminder is for the current occurrence; later ones have none.",
+    (
+        "reminder",
+        "already-done",
+    ): "The task is completed; a reminder that was still to come was left out.",
+    ("reminder", "no-time"): "A reminder was set without a time; it was left out.",
+    (
+        "sensitivity",
+        "shown-as-private",
+    ): "A sensitivity that the target does not know (personal, or a new one) is shown as private.",
+    ("start", "after-due"): "The start lay after the day the task is due; it was left out.",
+    ("start", "from-recurrence"): "The recurring task had no day; it has the first of its rule.",
+    (
+        "start",
+        "moved-to-due",
+    ): "The series counts the days its tasks are due; the start before them was left out.",
+    ("start", "unreadable"): "The start was no date.",
+    ("status", "no-equivalent"): "Waiting for someone else shows as in progress, deferred as not started.",
+    (
+        "status",
+        "unknown-value",
+    ): "The state was one this version does not know; the task counts as not started.",
+    ("steps", "in-text"): "The steps of the task stand in its text as a list to tick.",
+    ("text", "control-characters"): "Control characters, which no open format can carry, were left out.",
+    ("text", "truncated"): "The server gave only the beginning of the text.",
+    ("user-defined", "left-out"): "A field that a user had defined was left out.",
+}
+
+SKIPS: Mapping[str, str] = {
+    "journal-entry": "A journal entry: no open format holds one.",
+    "not-a-task": "An item of another class that lies among the tasks.",
+}
+
+REJECTIONS: Mapping[str, str] = {
+    "malformed-record": "The source's record cannot be read.",
+    "too-large": "The item is larger than the target takes.",
+    "unknown-format": "The record comes in a form this version does not know.",
+    "unknown-recurrence": "The series repeats in a way this version does not know.",
+}

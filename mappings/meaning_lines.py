@@ -1,0 +1,205 @@
+"""Content lines (RFC 5545 section 3.1, RFC 6350 section 3.3) that a server gives back, and the blocks they
+build.
+
+A reader of our own, on purpose: what writes the objects (icalendar) is not what checks them, so that no
+fault of one library is on both sides of a comparison. It never raises anything but Malformed, and takes
+time and memory in proportion to its input.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO, NamedTuple
+
+MOST_BYTES = 64 << 20
+"""The largest object that is read: attachments stand inside."""
+
+DEEPEST = 8
+"""VCALENDAR, VTIMEZONE, STANDARD are three."""
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_FOLD = re.compile(rb"(?:\r\n|\r|\n)[ \t]")
+_PARAMETER = re.compile(r';([^=;:",]+)(?:=((?:"[^"]*"|[^";:])*))?')
+_PARAMETER_VALUE = re.compile(r'"[^"]*"|[^,"]+')
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_CARET = {"^n": "\n", "^N": "\n", "^^": "^", "^'": '"'}
+_CARETED = re.compile(r"\^[nN^']")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+NO_PARAMETERS: Mapping[str, tuple[str, ...]] = {}
+
+
+class Malformed(Exception):
+    """These bytes are no such object."""
+
+
+class Line(NamedTuple):
+    """One property. name and the names of parameters are upper case; the values are as they stand, parameter
+    values without their quotes. A parameter without "=" (vCard 2.1) is a TYPE."""
+
+    name: str
+    parameters: Mapping[str, tuple[str, ...]]
+    value: str
+    group: str = ""
+
+    def parameter(self, name: str) -> str:
+        """The first value of a parameter; "" without it."""
+        values = self.parameters.get(name)
+        return values[0] if values else ""
+
+    def text(self) -> str:
+        return unescaped(self.value)
+
+
+@dataclass(slots=True)
+class Block:
+    """What stands between BEGIN and END. lines: by name, in their order."""
+
+    name: str
+    lines: dict[str, list[Line]] = field(default_factory=dict, repr=False)
+    blocks: list[Block] = field(default_factory=list, repr=False)
+
+    def all(self, name: str) -> list[Line]:
+        return self.lines.get(name, [])
+
+    def first(self, name: str) -> Line | None:
+        found = self.lines.get(name)
+        return found[0] if found else None
+
+    def value(self, name: str) -> str:
+        """The value of the first such property, as it stands and without blanks around; "" without one."""
+        found = self.lines.get(name)
+        return found[0].value.strip() if found else ""
+
+    def text(self, name: str) -> str:
+        """The text of the first such property, as tidy() has it; "" without one."""
+        found = self.lines.get(name)
+        return tidy(found[0].text()) if found else ""
+
+    def within(self, name: str) -> Iterator[Block]:
+        return (block for block in self.blocks if block.name == name)
+
+
+def read_block(stream: BinaryIO, name: str) -> Block:
+    """The one block called name that the stream holds, and nothing beside it. Raises Malformed."""
+    block = _build(_read(_all(stream)))
+    if block.name != name:
+        raise Malformed
+    return block
+
+
+def _all(stream: BinaryIO) -> bytes:
+    chunks, size = [], 0
+    while chunk := stream.read(1 << 20):
+        size += len(chunk)
+        if size > MOST_BYTES:
+            raise Malformed
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _read(data: bytes) -> Iterator[Line]:
+    whole = _LINE_END.sub(b"\n", _FOLD.sub(b"", data.removeprefix(b"\xef\xbb\xbf")))
+    # Bytes that are no UTF-8 stay what they are, so that two different ones are not taken for the same.
+    for text in whole.decode("utf-8", "surrogateescape").split("\n"):
+        if text.strip():
+            yield _line(text)
+
+
+def _line(text: str) -> Line:
+    head, colon, value = text.partition(":")
+    if not colon:
+        raise Malformed
+    if ";" not in head:
+        group, _, name = head.rpartition(".")
+        return Line(name.strip().upper(), NO_PARAMETERS, value, group)
+    return _line_with_parameters(text, head.partition(";")[0])
+
+
+def _line_with_parameters(text: str, head: str) -> Line:
+    parameters: dict[str, tuple[str, ...]] = {}
+    at = len(head)
+    while text[at : at + 1] == ";":
+        match = _PARAMETER.match(text, at)
+        if not match:
+            raise Malformed
+        name, values = match.groups()
+        if values is None:
+            name, values = "TYPE", name
+        name = name.strip().upper()
+        parameters[name] = parameters.get(name, ()) + _values(values)
+        at = match.end()
+    if text[at : at + 1] != ":":
+        raise Malformed
+    group, _, name = head.rpartition(".")
+    return Line(name.strip().upper(), parameters, text[at + 1 :], group)
+
+
+def _values(text: str) -> tuple[str, ...]:
+    found = (text,) if "," not in text and '"' not in text else _PARAMETER_VALUE.findall(text)
+    return tuple(_CARETED.sub(lambda match: _CARET[match[0]], value.strip('"')) for value in found)
+
+
+def _build(lines: Iterable[Line]) -> Block:
+    """Raises Malformed unless the lines are one block, opened and closed."""
+    open_blocks: list[Block] = []
+    whole: Block | None = None
+    for line in lines:
+        if line.name == "BEGIN":
+            block = Block(line.value.strip().upper())
+            if len(open_blocks) >= DEEPEST or whole is not None:
+                raise Malformed
+            if open_blocks:
+                open_blocks[-1].blocks.append(block)
+            open_blocks.append(block)
+        elif not open_blocks:
+            raise Malformed
+        elif line.name == "END":
+            closed = open_blocks.pop()
+            if closed.name != line.value.strip().upper():
+                raise Malformed
+            whole = closed if not open_blocks else None
+        else:
+            open_blocks[-1].lines.setdefault(line.name, []).append(line)
+    if whole is None:
+        raise Malformed
+    return whole
+
+
+def unescaped(value: str) -> str:
+    r"""A TEXT value (RFC 5545 section 3.3.11): \n is a line end, any other escaped character itself."""
+    if "\\" not in value:
+        return value
+    return _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], value)
+
+
+def split(value: str, separator: str) -> list[str]:
+    """Parts of a value at every separator that is not escaped; the parts are still escaped."""
+    if "\\" not in value:
+        return value.split(separator)
+    parts, held = [], ""
+    for piece in value.split(separator):
+        held += piece
+        if (len(held) - len(held.rstrip("\\"))) % 2:
+            held += separator
+        else:
+            parts.append(held)
+            held = ""
+    return [*parts, held] if held else parts
+
+
+def texts(lines: Iterable[Line]) -> tuple[str, ...]:
+    """The distinct texts of comma-separated properties, sorted."""
+    found = {tidy(unescaped(part)).strip() for line in lines for part in split(line.value, ",")}
+    return tuple(sorted(found - {""}))
+
+
+def tidy(text: str) -> str:
+    """A text without what no reader sees: kinds of line end, blanks at the ends of lines, blank lines at the
+    end, control characters."""
+    if "\n" not in text and "\r" not in text:
+        return _CONTROLS.sub("", text).rstrip()
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return _CONTROLS.sub("", "\n".join(line.rstrip() for line in lines)).rstrip()

@@ -1,0 +1,291 @@
+"""The demonstration: five people move from Exchange and five from Microsoft 365. One goes on working while
+it is under way, and another one after the first pass; what changed follows.
+
+python -m practice.demo [--hold] [--state demo-state]
+
+It runs the same commands a migration engineer would, in a directory of its own, against practice servers in
+a process of their own. Nothing in it is real, and it can be run again at any time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import select
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import IO
+
+from flows import server
+from flows.practising import APPROVERS, staged
+from practice import diary
+from practice.alone import LOCK, only_one
+from practice.appointments import Event
+from practice.cards import Contact
+from practice.chores import Chore
+from practice.drive_population import Tree
+from practice.drives import Drives
+from practice.exchange import ExchangeServer
+from practice.graph import GraphServer
+from practice.graph_drives import GraphDrives
+from practice.groups import DistributionList
+from practice.mailbox import NOW, Mailbox
+from practice.messages import Message
+from practice.pointers import strew
+from practice.stickies import note
+from practice.world import World
+
+PEOPLE = 5
+ITEMS = 80
+CLOUD_ITEMS = 25
+PIM = 14
+TREE = Tree(files=15, depth=6)
+SEED = 7
+LARGE = 3_000_000
+READS_BEFORE_USE = 3
+"""The first mailbox is used after so many replies with mail: the migration is under way then."""
+START_SECONDS = 30.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m practice.demo", description=__doc__)
+    parser.add_argument("--state", type=Path, default=Path("demo-state"), help="where everything is kept")
+    parser.add_argument("--hold", action="store_true", help="keep the Prefect UI until Ctrl-C")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    state = given.state.absolute()
+    if given.serve:
+        serve(state)
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the servers on the way out
+    with only_one(state, "demonstration", 0o700):
+        code = demonstrate(state, hold=given.hold)
+    raise SystemExit(code)
+
+
+def demonstrate(state: Path, *, hold: bool) -> int:
+    """The whole scenario; the exit code of its last command, or of the first that failed."""
+    began = time.monotonic()
+    clear(state)
+    with served(state) as (told, go_on):
+        say(f"The practice servers are up: {told.readline().strip()}.\n")
+        try:
+            code = approved(state, "pilot")
+            if code == 0:
+                say("The first person goes on working meanwhile: mail, calendar, contacts, tasks, notes.\n")
+                go_on()
+                code = run(state, "migrate", "--wave", "pilot")
+            if code == 0:
+                say(f"\nThe first person's doing, meanwhile: {told.readline().strip()}.")
+                go_on()
+                say(f"The second person's, now: {told.readline().strip()}.")
+                say("A second pass carries only what changed since:\n")
+                code = run(state, "migrate", "--wave", "pilot")
+            if code == 0:
+                say("\nFive others come from Microsoft 365, with their files:\n")
+                code = approved(state, "cloud", "-c", "microsoft365.toml")
+            if code == 0:
+                code = run(state, "migrate", "-c", "microsoft365.toml", "--wave", "cloud")
+            if code == 0:
+                say("\nThe last pass, while nobody may work any more, shares what is shared:\n")
+                code = run(
+                    state, "phase", "frozen", "-c", "microsoft365.toml", "--wave", "cloud", "--by", "demo"
+                )
+            if code == 0:
+                code = run(state, "migrate", "-c", "microsoft365.toml", "--wave", "cloud")
+            if code == 0:
+                say("\nAn independent look at the target, and at the source once more, body by body:\n")
+                code = run(state, "verify", "--wave", "pilot", "--level", "both")
+            if code == 0:
+                code = run(state, "verify", "-c", "microsoft365.toml", "--wave", "cloud", "--level", "both")
+            finish(state, code, time.monotonic() - began, hold=hold)
+        finally:
+            server.down(state / "kogge-state")
+    return code
+
+
+def approved(state: Path, wave: str, *options: str) -> int:
+    """Looks at every mailbox of a wave; then both approvers sign its plan, as they would on machines of their
+    own."""
+    code = run(state, "check", "--wave", wave, *options)
+    say("\nNothing is written before two people have signed the plan:\n")
+    for name in APPROVERS:
+        if code == 0:
+            key = ("--key", f"{name}.pem", "--reason", "a demonstration", "--yes")
+            code = run(state, "approve", "--wave", wave, *key, *options)
+    say("")
+    return code
+
+
+def finish(state: Path, code: int, seconds: float, *, hold: bool) -> None:
+    outcome = "Every item is accounted for" if code == 0 else "NOT every item is accounted for"
+    say(f"\n{outcome}; the demonstration took {seconds:.0f} s. Its files are in {state.name}/.")
+    running = server.status(state / "kogge-state")
+    if hold and running is not None:
+        say(f"Prefect stays at {running.ui} until Ctrl-C.")
+        wait_for_interrupt()
+
+
+def wait_for_interrupt() -> None:
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        say("")
+
+
+def run(state: Path, *arguments: str) -> int:
+    """One kogge command in the state directory, on this terminal."""
+    say(f"$ kogge {shlex.join(arguments)}")
+    command = [sys.executable, "-c", "from flows.command import main; main()", *arguments]
+    # A Prefect that the caller uses for real must not hear of the demonstration.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
+    return subprocess.run(command, cwd=state, env=environment, check=False).returncode
+
+
+def clear(state: Path) -> None:
+    """Removes what an earlier demonstration left: its mailboxes are gone with its servers. The Prefect
+    server's database stays: creating it takes longer than everything else."""
+    server.down(state / "kogge-state")
+    for path in [*state.glob("*"), *(state / "kogge-state").glob("*")]:
+        if path.name in ("kogge-state", "prefect", LOCK):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+@contextmanager
+def served(state: Path) -> Iterator[tuple[IO[str], Callable[[], None]]]:
+    """The practice servers in a process of their own; yields what they tell, line by line, and how to tell
+    them that the next person works: the first while the migration reads, the second at once."""
+    command = [sys.executable, "-m", "practice.demo", "--serve", "--state", str(state)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None  # noqa: S101 (a pipe was asked for)
+    assert process.stdout is not None  # noqa: S101 (likewise)
+    stdin = process.stdin
+
+    def go_on() -> None:
+        stdin.write("go on\n")
+        stdin.flush()
+
+    try:
+        yield process.stdout, go_on
+    finally:
+        process.stdin.close()
+        process.wait()
+        process.stdout.close()
+
+
+def serve(state: Path) -> None:
+    """Runs the servers until standard input ends; uses two mailboxes, each when a line says so."""
+    world = World(
+        seed=SEED,
+        people=2 * PEOPLE,
+        items=lambda index: ITEMS if index < PEOPLE else CLOUD_ITEMS,
+        large=(LARGE,),
+        pim=PIM,
+    )
+    exchange = ExchangeServer(world)
+    drives = Drives(world, TREE)
+    strew(world, drives, world.addresses()[PEOPLE:])
+    graph = GraphServer(world, services=[GraphDrives(drives)], https=True)
+    with staged(exchange, PEOPLE, graph) as stage:
+        write(state, stage.files())
+        tell(
+            f"{PEOPLE} people in Exchange and {PEOPLE} in Microsoft 365, targets {stage.imap_product},"
+            " Radicale and a practice Nextcloud"
+        )
+        first, second, *_ = stage.addresses
+        if sys.stdin.readline() and is_read(exchange):
+            _work(exchange, first)
+            if sys.stdin.readline():
+                _work(exchange, second)
+                sys.stdin.read()
+
+
+def is_read(exchange: ExchangeServer) -> bool:
+    """Waits until the migration reads; False when it ended before."""
+    begun = exchange.requests["GetItem"]
+    while exchange.requests["GetItem"] < begun + READS_BEFORE_USE:
+        if select.select([sys.stdin], [], [], 0.05)[0]:
+            return False
+    return True
+
+
+def _work(exchange: ExchangeServer, address: str) -> None:
+    with exchange.world.lock:
+        tell(use(exchange.world.mailbox(address)))
+
+
+def use(mailbox: Mailbox) -> str:
+    """What a person does in a minute; says what it was."""
+    _use_calendar(mailbox)
+    inbox, trash = mailbox.distinguished("inbox"), mailbox.distinguished("deleteditems")
+    for _ in range(3):
+        mailbox.deliver(inbox)
+    read, flagged, moved, deleted = list(mailbox.folder(inbox.id).items)[:4]
+    mailbox.mark_read(read, not read.is_read)
+    mailbox.flag(flagged)
+    mailbox.move(moved, trash)
+    mailbox.delete(deleted, hard=True)
+    return (
+        "3 mails delivered, one read, one flagged, one moved, one deleted; an appointment put off by an hour,"
+        " another rewritten, one new; a contact deleted, a task completed, a note written"
+    )
+
+
+def _use_calendar(mailbox: Mailbox) -> None:
+    """And in the calendar, the address book, the task list and the notes."""
+    calendar = mailbox.distinguished("calendar")
+    singles = [item for item in calendar.items if _is_single(item)]
+    diary.shift(mailbox, singles[0], timedelta(hours=1))
+    diary.rewrite(mailbox, singles[1], body="Now with another agenda.")
+    mailbox.put(calendar, replace(diary.event_of(singles[2]), uid="added-in-the-demo@practice.example"))
+    mailbox.delete(_in_no_list(mailbox.distinguished("contacts").items), hard=True)
+    for item in mailbox.distinguished("tasks").items:
+        if isinstance(item.record, Chore) and item.record.repeat is None:
+            mailbox.replace(item, replace(item.record, status="Completed", percent=100, completed=NOW))
+            break
+    mailbox.put(mailbox.distinguished("notes"), note("demo", "Bring the keys back"))
+
+
+def _in_no_list(items: Collection[Message]) -> Message:
+    """Lists that name a contact are told otherwise once it is gone, without being changed."""
+    lists = [item.record for item in items if isinstance(item.record, DistributionList)]
+    named = {member.key for one in lists for member in one.members}
+    return next(item for item in items if isinstance(item.record, Contact) and item.record.key not in named)
+
+
+def _is_single(item: Message) -> bool:
+    return isinstance(item.record, Event) and item.record.recurrence is None
+
+
+def write(state: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = state / name
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+
+
+def say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
+
+
+tell = say
+"""To the process that started this one, which reads lines."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""How Microsoft Graph says no: a status, a code that means something, and a shape around it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+
+class GraphError(Exception):
+    """An answer that is an error. headers go with it."""
+
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = dict(headers or {})
+
+    def body(self) -> dict[str, object]:
+        """The JSON object of the answer."""
+        inner = {
+            "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}",
+            "request-id": str(uuid.uuid4()),
+            "client-request-id": str(uuid.uuid4()),
+        }
+        return {"error": {"code": self.code, "message": self.message, "innerError": inner}}
+
+
+def bad_request(message: str, code: str = "BadRequest") -> GraphError:
+    return GraphError(400, code, message)
+
+
+def no_token(message: str = "Access token is empty.") -> GraphError:
+    challenge = (
+        'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize"'
+    )
+    return GraphError(401, "InvalidAuthenticationToken", message, {"WWW-Authenticate": challenge})
+
+
+def expired_token() -> GraphError:
+    return no_token("Lifetime validation failed, the token is expired.")
+
+
+def denied() -> GraphError:
+    return GraphError(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
+
+
+def forbidden() -> GraphError:
+    """What directory and files say in place of `denied`."""
+    return GraphError(
+        403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation."
+    )
+
+
+def not_found() -> GraphError:
+    return GraphError(404, "ErrorItemNotFound", "The specified object was not found in the store.")
+
+
+def malformed_id() -> GraphError:
+    return bad_request("Id is malformed.", "ErrorInvalidIdMalformed")
+
+
+def no_such_resource(name: str) -> GraphError:
+    """What is no address of this service."""
+    return bad_request(f"Resource not found for the segment '{name}'.")
+
+
+def no_such_user(name: str) -> GraphError:
+    """The mailbox's word; the directory's is `no_such_object`."""
+    return GraphError(404, "ErrorInvalidUser", f"The requested user '{name}' is invalid.")
+
+
+def no_such_object(name: str) -> GraphError:
+    message = (
+        f"Resource '{name}' does not exist or one of its queried reference-property objects are not present."
+    )
+    return GraphError(404, "Request_ResourceNotFound", message)
+
+
+def no_mailbox() -> GraphError:
+    message = "The mailbox is either inactive, soft-deleted, or is hosted on-premise."
+    return GraphError(404, "MailboxNotEnabledForRESTAPI", message)
+
+
+def no_property(name: str, kind: str) -> GraphError:
+    return bad_request(f"Could not find a property named '{name}' on type 'microsoft.graph.{kind}'.")
+
+
+def bad_filter() -> GraphError:
+    return bad_request("The query filter contains one or more invalid nodes.", "ErrorInvalidUrlQueryFilter")
+
+
+def bad_query(message: str) -> GraphError:
+    return bad_request(message, "ErrorInvalidUrlQuery")
+
+
+def untracked(what: str, *names: str) -> GraphError:
+    """A query option that a delta does not take."""
+    listed = ", ".join(names)
+    return bad_query(
+        f"The following parameters are not supported with change tracking over the '{what}' resource:"
+        f" '{listed}'."
+    )
+
+
+def lost_sync_state() -> GraphError:
+    return GraphError(410, "SyncStateNotFound", "The sync state generation is not found; client=unknown.")
+
+
+def too_busy() -> GraphError:
+    """More than four requests of one app to one mailbox at a time."""
+    return throttled("Application is over its MailboxConcurrency limit.", 1)
+
+
+def throttled(message: str, seconds: int) -> GraphError:
+    return GraphError(429, "ApplicationThrottled", message, {"Retry-After": str(seconds)})
+
+
+def unavailable(seconds: int) -> GraphError:
+    return GraphError(503, "ServiceUnavailable", "The service is unavailable.", {"Retry-After": str(seconds)})
+
+
+def timed_out() -> GraphError:
+    return GraphError(504, "UnknownError", "The request timed out at the gateway.")
+
+
+def unconvertible() -> GraphError:
+    """Permanent, whatever its status says."""
+    return GraphError(500, "ErrorMimeContentConversionFailed", "The content conversion failed.")

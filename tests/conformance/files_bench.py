@@ -1,0 +1,72 @@
+"""A source of files: a person's drive in the practice Microsoft 365."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from benches import PASSWORD_ENV, Names
+
+from connectors.base import Kind, Source
+from connectors.graph import GraphSettings, GraphSource
+from connectors.settings import Account, Secret
+from practice.drive import Drive, Node
+from practice.drive_population import Tree
+from practice.drives import Drives
+from practice.graph import GraphServer
+from practice.graph_drives import GraphDrives
+from practice.world import World
+
+
+@dataclass
+class GraphFilesBench:
+    """The drive's root is the folder ("Work",); what is delivered are files."""
+
+    server: GraphServer
+    drive: Drive
+    spool: Path
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def open(self) -> Source:
+        settings = GraphSettings(
+            tenant=self.server.tenant,
+            client_id=self.server.client_id,
+            client_secret=Secret(env=PASSWORD_ENV),
+            graph_url=self.server.url,
+            authority=self.server.authority,
+            page_items=4,
+        )
+        account = Account(login=self.server.world.addresses()[0])
+        return GraphSource(settings, account, self.spool, frozenset({Kind.FILES}))
+
+    def create(self, path: Names) -> None:
+        self.drive.folder(self.drive.at(*path[1:-1]), path[-1])
+
+    def deliver(self, path: Names, raw: bytes) -> object:
+        return self.drive.write(self.drive.at(*path[1:]), f"{next(self._numbers)}.eml", raw)
+
+    def read(self, token: object) -> None:
+        assert isinstance(token, Node)
+        self.drive.touch(token, token.modified + timedelta(hours=1))
+
+    def delete(self, token: object) -> None:
+        assert isinstance(token, Node)
+        self.drive.delete(token)
+
+    def recreate(self, path: Names) -> bool:
+        return False
+
+
+@contextmanager
+def online_drive() -> Iterator[tuple[GraphServer, Drive]]:
+    """A practice Microsoft 365 with one empty drive."""
+    world = World(seed=3, people=1, items=0, nasty=False)
+    service = GraphDrives(Drives(world, Tree(files=0, nasty=False)))
+    drive = service.drives.of(world.addresses()[0])
+    drive.name = "Work"
+    with GraphServer(world, services=[service]) as server:
+        yield server, drive

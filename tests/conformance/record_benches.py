@@ -1,0 +1,137 @@
+"""A calendar, an address book or a task list with its owner, however it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from benches import PASSWORD_ENV, exchange, microsoft
+
+from connectors.base import Kind, Source
+from connectors.ews import EwsSettings, EwsSource
+from connectors.graph import GraphSettings, GraphSource
+from connectors.settings import Account, Secret
+from practice.appointments import Event
+from practice.cards import Contact
+from practice.chores import Chore
+from practice.desk import Desk
+from practice.event_desk import at, timed
+from practice.exchange import ExchangeServer
+from practice.folders import Folder
+from practice.graph import GraphServer
+from practice.mailbox import Mailbox
+from practice.messages import Message
+from practice.records import Common, Record
+
+
+@dataclass(frozen=True)
+class Goods:
+    """One kind of record. role: the default folder's; made: the number-th; edited: the same with another
+    text."""
+
+    kind: Kind
+    role: str
+    made: Callable[[int], Record]
+    edited: Callable[[Record], Record]
+
+
+def _event(number: int) -> Record:
+    return timed(Desk(3, 0, f"event/{number}"), f"Termin {number}", at((2026, 5, number % 28 + 1)))
+
+
+def _rewritten(record: Record) -> Record:
+    assert isinstance(record, Event)
+    return replace(record, base=replace(record.base, body="Anders.", categories=("Neu",)))
+
+
+def _filed(record: Record) -> Record:
+    assert isinstance(record, Contact)
+    return replace(record, company="Andere GmbH")
+
+
+def _done(record: Record) -> Record:
+    assert isinstance(record, Chore)
+    return replace(record, status="InProgress")
+
+
+GOODS = (
+    Goods(Kind.CALENDAR, "calendar", _event, _rewritten),
+    Goods(Kind.CONTACTS, "contacts", lambda n: Contact(f"card/{n}", given="Ute", surname=f"N{n}"), _filed),
+    Goods(Kind.TASKS, "tasks", lambda n: Chore(f"task/{n}", Common(subject=f"Aufgabe {n}")), _done),
+)
+
+
+@dataclass
+class RecordBench:
+    """A token is the message of the practice world."""
+
+    server: ExchangeServer | GraphServer
+    spool: Path
+    goods: Goods
+
+    @property
+    def _mailbox(self) -> Mailbox:
+        return self.server.world.mailbox(self.server.world.addresses()[0])
+
+    @property
+    def _folder(self) -> Folder:
+        return self._mailbox.distinguished(self.goods.role)
+
+    def open(self) -> Source:
+        address = self.server.world.addresses()[0]
+        account, secret = Account(login=address, address=address), Secret(env=PASSWORD_ENV)
+        if isinstance(self.server, ExchangeServer):
+            user = next(iter(self.server.world.service_accounts))
+            ews = EwsSettings(url=self.server.url, username=user, password=secret, sync_items=4)
+            return EwsSource(ews, account, self.spool)
+        settings = GraphSettings(
+            tenant=self.server.tenant,
+            client_id=self.server.client_id,
+            client_secret=secret,
+            graph_url=self.server.url,
+            authority=self.server.authority,
+            page_items=4,
+        )
+        return GraphSource(settings, account, self.spool, frozenset({self.goods.kind}))
+
+    def put(self, number: int) -> Message:
+        with self.server.world.lock:
+            return self._mailbox.put(self._folder, self.goods.made(number))
+
+    def edit(self, token: Message) -> None:
+        assert token.record is not None
+        with self.server.world.lock:
+            self._mailbox.replace(token, self.goods.edited(token.record))
+
+    def delete(self, token: Message) -> None:
+        with self.server.world.lock:
+            self._mailbox.delete(token, hard=True)
+
+    def move(self, token: Message) -> None:
+        """Into another folder of the same kind."""
+        with self.server.world.lock:
+            folder = self._mailbox.create_folder(
+                self._mailbox.root, "Andere", folder_class=self._folder.folder_class
+            )
+            self._mailbox.move(token, folder)
+
+    def forget_states(self) -> None:
+        """The mailbox is another one by now."""
+        with self.server.world.lock:
+            self._mailbox.recreate(content=False)
+
+
+@contextmanager
+def record_bench(system: str, goods: Goods, spool: Path, patch: pytest.MonkeyPatch) -> Iterator[RecordBench]:
+    if system == "exchange":
+        with exchange() as server:
+            account = next(iter(server.world.service_accounts.values()))
+            patch.setenv(PASSWORD_ENV, account.password)
+            yield RecordBench(server, spool, goods)
+    else:
+        with microsoft() as online:
+            patch.setenv(PASSWORD_ENV, online.secret)
+            yield RecordBench(online, spool, goods)

@@ -1,0 +1,32 @@
+"""A Radicale for all, and for each test an account of its own behind a proxy."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dav_desk import PASSWORD_ENV, Desk
+
+from practice.dav_proxy import DavProxy
+from practice.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+
+USERS = tuple(f"user{number}" for number in range(300))
+_fresh = itertools.cycle(USERS)
+
+
+@pytest.fixture(scope="session")
+def radicale() -> Iterator[RadicaleServer]:
+    server = start_radicale(USERS)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def desk(radicale: RadicaleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setenv(PASSWORD_ENV, USER_PASSWORD)
+    with DavProxy(radicale) as proxy:
+        made = Desk(radicale, next(_fresh), tmp_path / "spool", proxy)
+        yield made
+        made.close()

@@ -1,0 +1,57 @@
+"""Graph sources that talk to a scripted cloud, or to the practice one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graph_script import ACCOUNT, ORIGIN, Cloud, Open
+
+from connectors.base import Kind
+from connectors.graph import GraphSettings, GraphSource
+from connectors.settings import Account, Secret
+from practice.graph import GraphServer
+from practice.world import World
+
+SECRET_ENV = "KOGGE_GRAPH_SECRET"
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """A source of the mails, or of these kinds, of a scripted cloud or of the practice server."""
+    monkeypatch.setenv(SECRET_ENV, "practice-migrator")
+    opened: list[GraphSource] = []
+
+    def make(cloud: Cloud | GraphServer, account: Account = ACCOUNT, **changes: Any) -> GraphSource:
+        options: dict[str, Any] = {
+            "tenant": "example.org",
+            "client_id": "0000-1111",
+            "client_secret": Secret(env=SECRET_ENV),
+            "graph_url": f"{ORIGIN}/v1.0",
+            "authority": "https://login.example.org",
+            "patience_seconds": 5,
+            "timeout_seconds": 5,
+        }
+        transport = None
+        if isinstance(cloud, Cloud):
+            transport = cloud.transport
+        else:
+            options |= {"tenant": cloud.tenant, "client_id": cloud.client_id}
+            options |= {"graph_url": cloud.url, "authority": cloud.authority}
+        kinds = changes.pop("kinds", frozenset({Kind.MAIL}))
+        settings = GraphSettings(**{**options, **changes})
+        opened.append(GraphSource(settings, account, tmp_path / "spool", kinds, transport))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def practice() -> Iterator[GraphServer]:
+    """A nasty mailbox; read only."""
+    with GraphServer(World(seed=5, people=2, items=150, nasty=True)) as server:
+        yield server

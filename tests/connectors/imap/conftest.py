@@ -1,0 +1,55 @@
+"""Scripted IMAP servers and targets that talk to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from imap_script import (
+    Script,
+    ScriptedServer,
+    Serve,
+    Settings,
+)
+
+from connectors.imap import ImapSettings
+from connectors.imap_target import ImapTarget
+from connectors.settings import Account
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ImapSettings]:
+    monkeypatch.setenv("IMAP_PASSWORD", "secret")
+
+    def make(port: int, **more: object) -> ImapSettings:
+        basic = {"host": "127.0.0.1", "port": port, "security": "none", "password": {"env": "IMAP_PASSWORD"}}
+        return ImapSettings.model_validate(basic | {"timeout_seconds": 5} | more)
+
+    return make
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    running: list[ScriptedServer] = []
+
+    def start(script: Script, **more: bytes) -> ScriptedServer:
+        running.append(ScriptedServer(script, **more))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.close()
+
+
+@pytest.fixture
+def target(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., ImapTarget]]:
+    opened: list[ImapTarget] = []
+
+    def make(server: ScriptedServer, guard: Callable[[], None] = lambda: None, **more: object) -> ImapTarget:
+        opened.append(ImapTarget(settings(server.port, **more), Account(login="anna"), guard, tmp_path))
+        return opened[-1]
+
+    yield make
+    for each in opened:
+        each.close()

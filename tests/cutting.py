@@ -1,0 +1,126 @@
+"""Cuts one mailbox of connectors in memory over, with hooks that are functions: for tests of a cutover."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from walking import Died, Trial, a_mailbox, letter
+
+from connectors.errors import Blocked
+from flows import lease
+from flows.cutover_mailbox import Cut, Cutting, cut_over, short, take_back
+from flows.hooks import Person
+from flows.leg import Task, approvals
+from flows.settings_hooks import Action, Hook, HooksSettings, Undo
+from flows.verify import Level
+from ledger.rows import LegState, Phase
+from ledger.steps import Steps
+from practice.memory import MemoryStore
+
+Step = Callable[[str], None]
+UNDO = Undo(command=("/bin/undo",))
+HOOKS = HooksSettings(
+    freeze=(
+        Hook(name="redirect", command=("/bin/redirect",), undo=UNDO),
+        Hook(name="close", command=("/bin/close",), undo=UNDO),
+    ),
+    release=(Hook(name="open", command=("/bin/open",)),),
+)
+
+
+def quiet(_name: str) -> None:
+    """Nothing befalls this run."""
+
+
+@dataclass
+class Rig:
+    """A mailbox that is verified in staging. log: what happened, in order: hooks, the writes of legs, phases.
+    fails: outcomes of hooks yet to come, by name. delivers: what arrives at the source while a hook runs."""
+
+    trial: Trial
+    hooks: HooksSettings = HOOKS
+    log: list[str] = field(default_factory=list)
+    fails: dict[str, list[str | None]] = field(default_factory=dict)
+    delivers: dict[str, bytes] = field(default_factory=dict)
+    approved: bool = True
+
+    @property
+    def steps(self) -> Steps:
+        return Steps(self.trial.ledger)
+
+    @property
+    def phase(self) -> Phase:
+        return self.trial.ledger.mailbox(self.trial.id).phase
+
+    def states(self) -> dict[str, tuple[str, str | None]]:
+        return {one.name: (one.state, one.code) for one in self.steps.all(self.trial.id)}
+
+    def cut(self, step: Step = quiet, *, back: bool = False) -> Cut:
+        """One run of the command, as a process of its own. step: called at every commit of the ledger and
+        every call of a connector, and around each hook."""
+        owner = lease.new_owner()
+        cutting = self.cutting(step, short(owner))
+        still = self.trial.commits(lambda: step("commit"))
+        try:
+            return (take_back if back else cut_over)(cutting, self.trial.id)
+        finally:
+            still()
+            lease.retire(owner)
+
+    def cutting(self, step: Step, owner: str = "") -> Cutting:
+        ledger = self.trial.ledger
+        return Cutting(
+            ledger=ledger,
+            hooks=self.hooks,
+            by="tester",
+            run=lambda _leg, verify_only: self._leg(step, verify_only),
+            act=lambda hook, action, person: self._act(step, hook, action, person),
+            approve=lambda wave: self._approve(),
+            accepted=lambda row, code: approvals(ledger, row)(code),
+            owner=owner,
+        )
+
+    def _approve(self) -> None:
+        if not self.approved:
+            raise Blocked("not-approved", "nobody did")
+
+    def _leg(self, step: Step, verify_only: bool) -> tuple[LegState, str | None]:
+        self.log.append("verify" if verify_only else "delta")
+
+        def noted(name: str) -> None:
+            if name == "target.write done":
+                self.log.append("write")
+            step(name)
+
+        result = self.trial.run(noted, Task(Level.BOTH, copy=not verify_only))
+        return result.state, result.code
+
+    def _act(self, step: Step, hook: Hook, action: Action, person: Person) -> str | None:
+        assert person.mailbox == self.trial.id
+        name = hook.name if action is hook else f"{hook.name}.undo"
+        step(f"hook {name}")
+        if letter_ := self.delivers.pop(name, None):
+            self.trial.mailbox.deliver(inbox_id(self.trial), letter_)
+        code = self.fails[name].pop(0) if self.fails.get(name) else None
+        self.log.append(f"{name} {code}" if code else name)
+        step(f"hook {name} done")
+        return code
+
+
+def inbox_id(trial: Trial) -> str:
+    return next(folder.id for folder in trial.mailbox.folders.values() if folder.path == ("Posteingang",))
+
+
+def a_rig(directory: Path, items: int = 5) -> Rig:
+    """Verified, and with mail that arrived since, and more that arrives while mail is being redirected."""
+    trial = Trial(directory, a_mailbox(items), MemoryStore())
+    assert trial.run().state is LegState.VERIFIED
+    rig = Rig(trial)
+    trial.mailbox.deliver(inbox_id(trial), letter(200))
+    rig.delivers = {"redirect": letter(201)}
+    return rig
+
+
+__all__ = ["HOOKS", "Died", "Rig", "a_rig", "inbox_id", "quiet"]

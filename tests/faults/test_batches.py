@@ -1,0 +1,44 @@
+"""How much goes at once: a container's first batches are small, and each is begun at a known position."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from calendars import calendar_trial
+from walking import PACE, SOURCE, Trial, letter
+
+from connectors.base import Role
+from flows.transfer import FIRST
+from ledger.rows import LegState
+from practice.memory import MemoryMailbox, MemoryStore
+
+MANY = 5 * FIRST
+
+
+def test_batches_grow_and_each_lies_above_its_own_position(quick_path: Path) -> None:
+    mailbox = MemoryMailbox(addresses=frozenset({SOURCE}), page=MANY)
+    inbox = mailbox.create_folder(("Inbox",), Role.INBOX)
+    for number in range(MANY):
+        mailbox.deliver(inbox, letter(number))
+    trial = Trial(quick_path, mailbox, MemoryStore(), pace=replace(PACE, batch=2 * FIRST))
+    assert trial.run().state is LegState.VERIFIED
+    marks = [(int(since.rpartition(":")[2]), int(href.rpartition(":")[2])) for since, href in places(trial)]
+    assert all(since <= uid for since, uid in marks)
+    # Two batches are begun before the first of them is sent.
+    assert Counter(since for since, _ in marks) == {1: 3 * FIRST, 1 + FIRST: 2 * FIRST}
+
+
+def test_a_position_that_means_nothing_is_asked_once(quick_path: Path) -> None:
+    trial = calendar_trial(quick_path, MANY)
+    trial.pace = replace(PACE, batch=FIRST)
+    steps: list[str] = []
+    assert trial.run(steps.append).state is LegState.VERIFIED
+    assert steps.count("target.position") == len(trial.store.collections)
+
+
+def places(trial: Trial) -> list[tuple[str, str]]:
+    with trial.ledger.engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT since, href FROM item").all()
+    return [(since, href) for since, href in rows]

@@ -1,0 +1,245 @@
+"""Late mail of a live mailbox, part of which its new system was delivered as well."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from walking import Trial, a_mailbox, letter
+
+from connectors.base import Role
+from connectors.errors import Blocked
+from flows.late import DELIVERED
+from ledger.rows import LegState, Phase, State
+from practice.memory import MemorySource, MemoryStore
+
+INBOX = ("INBOX",)
+NO_FLAGS: frozenset[str] = frozenset()
+
+
+@pytest.fixture
+def trial(quick_path: Path) -> Trial:
+    trial = Trial(quick_path, a_mailbox(5), MemoryStore())
+    assert trial.run().state is LegState.VERIFIED
+    trial.ledger.set_phase(trial.id, Phase.LIVE, "somebody")
+    return trial
+
+
+NOON = "Mon, 1 Feb 2027 10:00:00 +0100"
+NAMELESS = ("", "Message-ID:\r\n", "Message-ID: <>\r\n", "X-Message-ID: <late-1@x.example>\r\n")
+
+
+def mail(number: int, *, received: str, date: str = NOON, name: str = "") -> bytes:
+    """One mail as a system of that name received it."""
+    text = (
+        f"Received: from out.example by {received}\r\nReturn-Path: <a@x.example>\r\n"
+        f"From: a@x.example\r\nTo: anna@old.example\r\nDate: {date}\r\nSubject: late {number}\r\n"
+        f"{name}\r\ntext {number}\r\n"
+    )
+    return text.encode()
+
+
+def named(number: int, received: str, **more: str) -> bytes:
+    return mail(number, received=received, name=f"Message-ID: <late-{number}@x.example>\r\n", **more)
+
+
+def folder(trial: Trial, path: tuple[str, ...] = ("Posteingang",)) -> str:
+    return next(one.id for one in trial.mailbox.folders.values() if one.path == path)
+
+
+def added(trial: Trial) -> int:
+    """How many mails a run adds; it must be verified after it."""
+    before = trial.store.snapshot()
+    result = trial.run()
+    assert result.state is LegState.VERIFIED
+    after = trial.store.snapshot()
+    assert not before - after
+    return (after - before).total()
+
+
+def skips(trial: Trial) -> int:
+    (summary,) = trial.ledger.summary()
+    return summary.skips.get(DELIVERED, 0)
+
+
+@pytest.mark.parametrize("path", [INBOX, ("Projekte",), ("Trash",)])
+def test_what_was_delivered_to_both_is_not_written(trial: Trial, path: tuple[str, ...]) -> None:
+    """Wherever its user moved it."""
+    trial.store.create(path)
+    trial.store.append(path, named(1, "new"), NO_FLAGS, None)
+    trial.mailbox.deliver(folder(trial), named(1, "old"))
+    trial.mailbox.deliver(folder(trial), named(2, "old"))
+    assert added(trial) == 1
+    assert skips(trial) == 1
+    assert added(trial) == 0
+    assert trial.states()[State.SEEN] == 0
+
+
+def test_the_same_id_at_another_moment_is_another_mail(trial: Trial) -> None:
+    """A scanner that gives every mail the same id."""
+    trial.store.append(INBOX, named(1, "new"), NO_FLAGS, None)
+    trial.mailbox.deliver(folder(trial), named(1, "old", date="Mon, 1 Feb 2027 10:00:01 +0100"))
+    assert added(trial) == 1
+
+
+def test_the_same_moment_in_another_zone_is_the_same_mail(trial: Trial) -> None:
+    trial.store.append(INBOX, named(1, "new"), NO_FLAGS, None)
+    trial.mailbox.deliver(folder(trial), named(1, "old", date="Mon, 1 Feb 2027 09:00:00 GMT"))
+    assert added(trial) == 0
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "Message-ID:\r\n <late-1@x.example>\r\n",
+        "MESSAGE-ID : <late-1@x.example> \r\n",
+        "Message-Id: <late-1\r\n\t@x.example>\r\n",
+        "Message-ID: <late-1@x.example>\r\nMessage-ID: <another@x.example>\r\n",
+    ],
+)
+def test_ids_however_they_are_written(trial: Trial, field: str) -> None:
+    trial.store.append(INBOX, named(1, "new"), NO_FLAGS, None)
+    trial.mailbox.deliver(folder(trial), mail(1, received="old", name=field))
+    assert added(trial) == 0
+
+
+@pytest.mark.parametrize("field", NAMELESS)
+def test_without_an_id_the_content_decides(trial: Trial, field: str) -> None:
+    trial.store.append(INBOX, mail(1, received="new", name=field), NO_FLAGS, None)
+    trial.store.append(INBOX, mail(2, received="new", name=field), NO_FLAGS, None)
+    trial.mailbox.deliver(folder(trial), mail(1, received="old", name=field))
+    trial.mailbox.deliver(folder(trial), mail(3, received="old", name=field))
+    assert added(trial) == 1
+    assert skips(trial) == 1
+
+
+def test_an_empty_id_is_none(trial: Trial) -> None:
+    """Else every mail with an empty one would be the same."""
+    trial.store.append(INBOX, mail(1, received="new", name="Message-ID: <>\r\n"), NO_FLAGS, None)
+    trial.mailbox.deliver(folder(trial), mail(2, received="old", name="Message-ID: <>\r\n"))
+    assert added(trial) == 1
+
+
+def test_copies_of_our_own_say_nothing(trial: Trial) -> None:
+    """Two identical mails are two mails: one of them was migrated, the other comes late."""
+    trial.mailbox.deliver(folder(trial), letter(77))
+    assert added(trial) == 1
+
+
+def test_who_sends_to_themselves_has_it_twice(trial: Trial) -> None:
+    sent = trial.mailbox.create_folder(("Gesendet",), Role.SENT)
+    trial.store.append(INBOX, named(1, "new"), NO_FLAGS, None)
+    trial.mailbox.deliver(folder(trial), named(1, "old"))
+    trial.mailbox.deliver(sent, named(1, "old"))
+    assert added(trial) == 1
+    assert skips(trial) == 1
+
+
+def test_a_mail_to_oneself_in_the_targets_sent_items_is_none_of_the_inbox(trial: Trial) -> None:
+    """Its user wrote from the new system, and the copy for the inbox went to the old one."""
+    trial.store.create(("Sent",), Role.SENT)
+    trial.store.append(("Sent",), named(1, "new"), NO_FLAGS, None)
+    trial.mailbox.deliver(folder(trial), named(1, "old"))
+    assert (added(trial), skips(trial)) == (1, 0)
+
+
+def test_one_that_was_delivered_stands_for_one(trial: Trial) -> None:
+    """Two mails of one id and moment, to a person and to a list: nobody knows which it is."""
+    trial.store.append(INBOX, named(1, "new"), NO_FLAGS, None)
+    trial.mailbox.deliver(folder(trial), named(1, "old"))
+    trial.mailbox.deliver(folder(trial), named(1, "list") + b"-- \r\nthe list's own words\r\n")
+    assert (added(trial), skips(trial)) == (2, 0)
+
+
+def test_as_many_as_were_delivered_are_left_out(trial: Trial) -> None:
+    for name in ("new", "list"):
+        trial.store.append(INBOX, named(1, name), NO_FLAGS, None)
+        trial.mailbox.deliver(folder(trial), named(1, f"old-{name}"))
+    assert (added(trial), skips(trial)) == (0, 2)
+
+
+@pytest.mark.parametrize("field", ["", "Date:\r\n"])
+def test_without_a_date_the_content_decides(trial: Trial, field: str) -> None:
+    """A scanner that gives every mail the same id, and leaves the date to others."""
+
+    def undated(number: int, received: str) -> bytes:
+        name = "Message-ID: <scan@x.example>\r\n"
+        return mail(number, received=received, name=name).replace(
+            f"Date: {NOON}\r\n".encode(), field.encode()
+        )
+
+    trial.store.append(INBOX, undated(1, "new"), NO_FLAGS, None)
+    trial.mailbox.deliver(folder(trial), undated(1, "old"))
+    trial.mailbox.deliver(folder(trial), undated(2, "old"))
+    assert (added(trial), skips(trial)) == (1, 1)
+
+
+def test_in_staging_nobody_is_asked(quick_path: Path) -> None:
+    """The target is ours: what somebody put there is no reason to leave a mail out."""
+    trial = Trial(quick_path, a_mailbox(5), MemoryStore())
+    assert trial.run().state is LegState.VERIFIED
+    trial.store.append(INBOX, named(1, "new"), NO_FLAGS, None)
+    trial.mailbox.deliver(folder(trial), named(1, "old"))
+    steps: list[str] = []
+    trial.run(steps.append)
+    assert "target.headers" not in steps
+    assert skips(trial) == 0
+
+
+def test_nothing_late_costs_no_listing_of_headers(trial: Trial) -> None:
+    steps: list[str] = []
+    trial.run(steps.append)
+    assert "target.headers" not in steps
+    trial.mailbox.deliver(folder(trial), named(1, "old"))
+    trial.run(steps.append)
+    assert steps.count("target.headers") == len(trial.store.folders), "once a folder"
+
+
+@pytest.mark.parametrize("code", ["mailbox-missing", "mailbox-not-online", "account-disabled"])
+def test_a_decommissioned_source_ends_calm_and_removes_nothing(
+    trial: Trial, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = trial.store.snapshot()
+
+    def gone(_source: MemorySource) -> object:
+        raise Blocked(code, "no such account")
+
+    monkeypatch.setattr(MemorySource, "identity", gone)
+    result = trial.run()
+    assert (result.state, result.code) == (LegState.VERIFIED, "source-gone")
+    assert trial.store.snapshot() == before
+
+
+def test_a_source_that_is_gone_with_something_still_owed_needs_a_person(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial.mailbox.deliver(folder(trial), named(1, "old"))
+
+    def die(step: str) -> None:
+        if step == "target.headers":
+            raise Blocked("over-quota", "stops the run after listing")
+
+    assert trial.run(die).code == "over-quota"
+    trial.ledger.requeue()
+
+    def gone(_source: MemorySource) -> object:
+        raise Blocked("mailbox-missing", "no such account")
+
+    monkeypatch.setattr(MemorySource, "identity", gone)
+    result = trial.run()
+    assert (result.state, result.code) == (LegState.BLOCKED, "mailbox-missing")
+
+
+def test_a_phase_that_changed_before_the_claim_ends_the_run(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both sides were opened for the phase before: nothing may be overwritten by its rules."""
+    trial.mailbox.deliver(folder(trial), named(1, "old"))
+    before = trial.store.snapshot()
+    row = trial.ledger.mailbox(trial.id)
+    earlier = [replace(row, phase=Phase.FROZEN)]  # as it was when the run was prepared
+    monkeypatch.setattr(trial.ledger, "mailbox", lambda _number: earlier.pop() if earlier else row)
+    result = trial.run()
+    assert (result.state, result.code) == (LegState.PENDING, "stopped")
+    assert trial.store.snapshot() == before

@@ -1,0 +1,240 @@
+"""One event for all who are invited, as Open-Xchange has it: the organizer's migration makes it, and the
+attendee's copy, which never means the same in full, finds its UID taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+from calendars import HOME
+from undoing import Undoing, undone
+from walking import SOURCE, Trial
+
+from connectors.base import Guard, Kind, Loss, Role, Target
+from connectors.dav_settings import DavSettings
+from connectors.dav_target import DavTarget
+from connectors.settings import Account, Secret
+from flows.leg import Task
+from flows.verify import Level
+from ledger.rollback import rested_on
+from ledger.rows import LegState, State
+from mappings.forms import FORMS
+from practice.dav_manners import manners
+from practice.dav_open_xchange import AccountUids
+from practice.dav_proxy import Request, login, upstream
+from practice.memory import MemoryMailbox, MemoryShelf, Step
+from practice.memory_records import APPOINTMENT, event
+from practice.radicale import USER_PASSWORD, start_radicale
+from practice.scheduling import SchedulingServer, start_scheduling
+from practice.scheduling_post import LocalCalendars
+from practice.smtp_sink import SmtpSink
+
+CHAIR = "chair@old.example"
+FORM = FORMS[Kind.CALENDAR]
+OWN_PART = "shared-meeting/own-part-not-kept"
+OWN_ANSWER = "own-answer/differs-in-shared-meeting"
+PASSWORD_ENV = "KOGGE_TEST_SHARED"
+
+
+class Silent(DavTarget):
+    """A canary was here."""
+
+    def silence(self) -> str:
+        return "silent"
+
+
+class Person(Trial):
+    """One of two people of one server."""
+
+    server: SchedulingServer
+    user: str
+    item: str
+
+    def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target:
+        def digest(stream: BinaryIO) -> bytes:
+            return FORM.digest(stream, moment)
+
+        def shared(own: BinaryIO, found: BinaryIO, owner: frozenset[str]) -> tuple[Loss, ...] | None:
+            assert FORM.shared is not None
+            return FORM.shared(own, found, moment, owner)
+
+        settings = DavSettings(
+            kind="caldav", url=self.server.url, profile="open-xchange", password=Secret(env=PASSWORD_ENV)
+        )
+        return Silent(
+            settings,
+            Account(login=self.user),
+            guard,
+            self.directory,
+            kind=Kind.CALENDAR,
+            digest=digest,
+            shared=shared,
+            mine=lambda key: self.ledger.has(self.id, key),
+            live=live,
+        )
+
+    def settled(self) -> tuple[dict[State, int], list[str]]:
+        """Runs to the end; the states of its items, and what they lost."""
+        result = self.finish()
+        assert (result.state, result.code) == (LegState.VERIFIED, None), self.findings()
+        (leg,) = self.ledger.legs()
+        lost = [f"{loss.field}/{loss.reason}" for _, _, loss in self.ledger.losses(leg.id)]
+        return dict(self.states()), sorted(lost)
+
+    def objects(self) -> dict[str, bytes]:
+        ask = upstream(self.server.radicale)
+        calendars = LocalCalendars(ask, {}).find(self.user, "meeting")
+        return {path: ask(Request("GET", path, login(self.user, USER_PASSWORD))).body for path in calendars}
+
+    def delete(self) -> None:
+        for path in self.objects():
+            upstream(self.server.radicale)(Request("DELETE", path, login(self.user, USER_PASSWORD)))
+
+    def changes(self) -> int:
+        """How many requests changed, or were to change, something."""
+        return sum(request.method in ("PUT", "DELETE") for request in self.server.requests)
+
+    def again(self) -> None:
+        """kogge retry --rejected"""
+        assert self.ledger.requeue(states=list(LegState), rejected=True)
+
+
+Meet = Callable[[str, bytes], Person]
+
+
+@pytest.fixture
+def meet(quick_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Meet]:
+    """Makes a person with one record in the calendar."""
+    monkeypatch.setenv(PASSWORD_ENV, USER_PASSWORD)
+    radicale = start_radicale([CHAIR, SOURCE], provisioned=True)
+    around = (AccountUids(radicale, everybody=True), *manners("open-xchange", radicale))
+    with (
+        SmtpSink() as sink,
+        start_scheduling(radicale, "open-xchange", sink, around=around, shared=True) as server,
+    ):
+
+        def make(user: str, raw: bytes) -> Person:
+            mailbox = MemoryMailbox(addresses=frozenset({SOURCE, user}))
+            (quick_path / user).mkdir()
+            person = Person(quick_path / user, mailbox, MemoryShelf())
+            person.server, person.user = server, user
+            home = mailbox.create_folder(HOME, Role.CALENDAR)
+            for _ in user:  # no id is that of another person's item
+                mailbox.delete(mailbox.deliver(home, raw, APPOINTMENT))
+            person.item = mailbox.deliver(home, raw, APPOINTMENT)
+            person.approve("target-not-empty")
+            return person
+
+        yield make
+        assert not sink.mails
+    radicale.stop()
+
+
+def organizers(answer: str = "Accept", title: str = "Sitzung") -> bytes:
+    """Knows the answers."""
+    return _copy("Organizer", title).replace(
+        b"</t:EmailAddress></t:Mailbox></t:Attendee>",
+        b"</t:EmailAddress></t:Mailbox><t:ResponseType>%s</t:ResponseType></t:Attendee>" % answer.encode(),
+    )
+
+
+def attendees(answer: str = "Accept", title: str = "Sitzung", own: bytes = b"") -> bytes:
+    """Knows the own one."""
+    return _copy(answer, title, own)
+
+
+def _copy(answer: str, title: str, own: bytes = b"") -> bytes:
+    said = f"<t:MyResponseType>{answer}</t:MyResponseType>".encode()
+    raw = event("meeting", title, people=[SOURCE, "bert@old.example"])
+    return raw.replace(b"</t:CalendarItem>", said + own + b"</t:CalendarItem>")
+
+
+REMINDER = (
+    b"<t:ReminderIsSet>true</t:ReminderIsSet><t:ReminderMinutesBeforeStart>15</t:ReminderMinutesBeforeStart>"
+)
+
+
+@pytest.mark.parametrize(
+    ("own", "answer", "lost"),
+    [
+        (b"", "Accept", []),
+        (REMINDER, "Accept", [OWN_PART]),
+        (b"", "Decline", [OWN_ANSWER]),
+        (REMINDER, "Tentative", [OWN_ANSWER, OWN_PART]),
+    ],
+)
+def test_the_attendee_s_copy_arrives_by_the_organizer_s(
+    meet: Meet, own: bytes, answer: str, lost: list[str]
+) -> None:
+    chair, anna = meet(CHAIR, organizers()), meet(SOURCE, attendees(answer, own=own))
+    assert chair.settled() == ({State.VERIFIED: 1}, [])
+    before = anna.objects()
+    assert anna.settled() == ({State.VERIFIED: 1}, lost)
+    for level in (Level.TARGET, Level.BOTH):
+        assert anna.run(task=Task(level, copy=False)).state is LegState.VERIFIED, anna.findings()
+    assert anna.objects() == before
+    assert len(before) == 1
+    sent = anna.changes()
+    assert anna.settled() == ({State.VERIFIED: 1}, lost)
+    assert anna.changes() == sent
+
+
+def test_what_the_organizer_hears_since_is_no_difference(meet: Meet) -> None:
+    chair, anna = meet(CHAIR, organizers("NoResponseReceived")), meet(SOURCE, attendees())
+    chair.settled()
+    assert anna.settled() == ({State.VERIFIED: 1}, [OWN_ANSWER])
+    chair.mailbox.edit(chair.item, organizers())
+    chair.settled()
+    assert anna.run(task=Task(Level.BOTH, copy=False)).state is LegState.VERIFIED, anna.findings()
+    chair.mailbox.edit(chair.item, organizers(title="Verlegt"))
+    chair.settled()
+    assert anna.run(task=Task(copy=False)).state is LegState.DIFFERS
+    anna.mailbox.edit(anna.item, attendees(title="Verlegt"))
+    assert anna.settled() == ({State.VERIFIED: 1}, [])
+
+
+def test_what_is_another_meeting_needs_a_person(meet: Meet) -> None:
+    chair, anna = meet(CHAIR, organizers()), meet(SOURCE, attendees(title="Etwas anderes"))
+    chair.settled()
+    assert anna.settled()[0] == {State.REJECTED: 1}
+
+
+def test_what_is_via_is_not_removed(meet: Meet) -> None:
+    chair, anna = meet(CHAIR, organizers()), meet(SOURCE, attendees())
+    chair.settled()
+    anna.settled()
+    anna.mailbox.delete(anna.item)
+    assert anna.settled()[0] == {State.GONE: 1}
+    assert len(anna.objects()) == len(chair.objects()) == 1
+
+
+def test_an_organizer_s_meeting_is_taken_back_when_nobody_rests_on_it(meet: Meet) -> None:
+    chair, anna = meet(CHAIR, organizers()), meet(SOURCE, attendees())
+    chair.settled()
+    anna.settled()
+    first = Undoing(chair, rested=rested_on(anna.ledger, ()))
+    first.approve()
+    assert first.run().code == "rolled-back"
+    assert first.counts == {"shared": 1}
+    assert undone(anna).counts["found"] == 1
+    assert len(chair.objects()) == len(anna.objects()) == 1
+    assert rested_on(anna.ledger, ()) == frozenset()
+    assert undone(chair).counts["ours"] == 1
+    assert chair.objects() == anna.objects() == {}
+
+
+def test_an_organizer_who_comes_second_is_rejected_until_the_attendee_s_is_gone(meet: Meet) -> None:
+    """The organizer's copy is the better one: no attendee's stands for it."""
+    chair, anna = meet(CHAIR, organizers("Tentative")), meet(SOURCE, attendees())
+    assert anna.settled() == ({State.VERIFIED: 1}, [])
+    assert chair.settled() == ({State.REJECTED: 1}, [])
+    anna.delete()
+    chair.again()
+    assert chair.settled() == ({State.VERIFIED: 1}, [])
+    anna.ledger.requeue(states=list(LegState))
+    assert anna.settled() == ({State.VERIFIED: 1}, [OWN_ANSWER])
+    (one,) = anna.objects().values()
+    assert b"TENTATIVE" in one

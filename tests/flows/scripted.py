@@ -1,0 +1,68 @@
+"""A wave whose work is scripted: its configuration, its ledger, and a Prefect server of its own."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from connectors.base import Kind
+from flows import server
+from flows.config import Config, load
+from ledger.planning import PlannedMailbox
+from ledger.rows import LegState, Phase, Tally
+from ledger.store import Ledger
+
+SIDES = """
+[approval]
+required = 0
+[source]
+kind = "imap"
+host = "127.0.0.1"
+username = "x"
+password = { env = "X" }
+[target.mail]
+kind = "imap"
+host = "127.0.0.1"
+username = "x"
+password = { env = "X" }
+"""
+"""Begins a configuration that needs no approval; no server is reached."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a leg of the script ended."""
+
+    state: LegState
+    code: str | None = None
+    tally: Tally = field(default_factory=Tally)
+
+
+@contextmanager
+def opened(folder: Path, text: str) -> Iterator[tuple[Config, Ledger]]:
+    """The configuration of this text, which is written to the folder, and its empty ledger."""
+    (folder / "kogge.toml").write_text(text)
+    config = load(folder / "kogge.toml")
+    config.state_directory.mkdir()
+    ledger = Ledger(config.ledger_url())
+    ledger.migrate()
+    yield config, ledger
+    ledger.close()
+
+
+def add(ledger: Ledger, wave: str, pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Plans mail from each source to its target; the mailboxes' ids."""
+    mail = frozenset({Kind.MAIL})
+    planned = [PlannedMailbox(source, target, wave, Phase.STAGING, mail) for source, target in pairs]
+    return [str(one) for one in ledger.add_mailboxes(planned)]
+
+
+@contextmanager
+def serving(state: Path) -> Iterator[server.Server]:
+    """A local Prefect server."""
+    yield server.up(state, port=0)
+    server.down(state)
+    gc.collect()  # Prefect 3.9.1 leaves its clients' sockets to it: not in the middle of another test

@@ -1,0 +1,102 @@
+"""A site of a practice Microsoft 365, and a practice Nextcloud that its libraries move to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from flows.config import Config, load
+from flows.leg import LegResult, run_leg
+from flows.plan import Planned, plan
+from ledger.store import Ledger
+from practice.drive_population import Tree
+from practice.drives import Drives
+from practice.graph import GraphServer
+from practice.graph_drives import GraphDrives
+from practice.nextcloud_files import NextcloudFiles
+from practice.sites import HOST
+from practice.sites import Site as PracticeSite
+from practice.world import World
+
+SITE = f"site:{HOST}:/sites/bauamt"
+LIBRARY = f"{SITE}:Bauakten"
+DOCUMENTS = f"{SITE}:Freigegebene Dokumente"
+SERVICE = "svc-files"
+HEAD = "source,target,wave,folder\n"
+
+
+@dataclass
+class Place:
+    """A directory with a configuration that leads to the practice servers."""
+
+    path: Path
+    drives: Drives
+    cloud: NextcloudFiles
+    toml: str
+    owner: str
+
+    def listed(self, *rows: str, extra: str = "") -> Config:
+        (self.path / "mailboxes.csv").write_text(HEAD + "".join(f"{row}\n" for row in rows))
+        (self.path / "kogge.toml").write_text(self.toml + extra)
+        return load(self.path / "kogge.toml")
+
+    @property
+    def site(self) -> PracticeSite:
+        return self.drives.site("sites/bauamt")
+
+    def files(self, user: str) -> dict[str, bytes]:
+        root = self.cloud.shelves[user].real(())
+        return {str(one.relative_to(root)): one.read_bytes() for one in root.rglob("*") if one.is_file()}
+
+
+@contextmanager
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("KOGGE_TEST_FILES", "userpw")
+    world = World(seed=5, people=2, items=0, nasty=False)
+    drives = Drives(world, Tree(files=2, nasty=False), Tree(files=5, nasty=False))
+    owner = world.addresses()[0]
+    service = GraphDrives(drives)
+    with GraphServer(world, services=[service]) as server, NextcloudFiles([owner, SERVICE]) as cloud:
+        monkeypatch.setenv("KOGGE_TEST_SECRET", server.secret)
+        toml = f"""
+[approval]
+required = 0
+[source]
+kind = "graph"
+tenant = "{server.tenant}"
+client_id = "{server.client_id}"
+client_secret = {{ env = "KOGGE_TEST_SECRET" }}
+graph_url = "{server.url}"
+authority = "{server.authority}"
+patience_seconds = 5
+[target.files]
+kind = "nextcloud"
+url = "{cloud.url}"
+password = {{ env = "KOGGE_TEST_FILES" }}
+patience_seconds = 5
+"""
+        yield Place(tmp_path, drives, cloud, toml, owner)
+
+
+def moved(config: Config, *, verify_only: bool = False, approve: str = "") -> list[LegResult]:
+    """Plans, and runs every leg."""
+    config.state_directory.mkdir(mode=0o700, exist_ok=True)
+    with closing(Ledger(config.ledger_url())) as ledger:
+        ledger.migrate()
+        planned: Planned = plan(config, ledger)
+        assert not planned.conflicts
+        for number in planned.ids if approve else ():
+            ledger.approve(number, approve, "somebody", "looked at it")
+        ledger.requeue()
+        legs = [leg.id for leg in ledger.legs()]
+    return [run_leg(config, number, verify_only=verify_only) for number in legs]
+
+
+def contents(drive) -> set[bytes]:
+    return {b"".join(node.content.blocks()) for node in drive.root.walk() if node.form.value == "file"}

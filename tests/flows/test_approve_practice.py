@@ -1,0 +1,111 @@
+"""From the check to the first write, on practice servers, as an operator and two approvers go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from flows.command import main
+from flows.config import load
+from flows.leg import LegResult, run_leg
+from flows.practising import APPROVERS, Stage, practising
+from flows.starter import write_new
+from ledger.approvals import plan_rows
+from ledger.rows import LegState
+from ledger.store import Ledger
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with practising(people=2, items=3, seed=7) as running:
+        yield running
+
+
+@pytest.fixture
+def place(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_new(tmp_path, stage.files())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    return int(caught.value.code or 0)
+
+
+def approve(*options: str) -> None:
+    for name in APPROVERS:
+        assert run("approve", "-w", "pilot", "--key", f"{name}.pem", "--reason", "x", "--yes", *options) == 0
+
+
+def legs(place: Path) -> list[LegResult]:
+    """Every leg, as a worker runs it that nobody asked for an approval before."""
+    config = load(place / "kogge.toml")
+    with closing(Ledger(config.ledger_url())) as ledger:
+        ledger.requeue()
+        numbers = [leg.id for leg in ledger.legs("pilot")]
+    return [run_leg(config, number) for number in numbers]
+
+
+def test_nothing_is_written_before_two_have_signed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", "--wave", "pilot") == 0
+    with closing(Ledger(load(place / "kogge.toml").ledger_url())) as ledger:
+        rows = plan_rows(ledger, "pilot")
+    assert [(row.level, row.code, row.items) for row in rows] == [("directory", None, 3)] * 2
+    capsys.readouterr()
+    assert run("migrate", "--wave", "pilot") == 1
+    assert "not-approved" in capsys.readouterr().err
+    refused = legs(place)
+    assert {(one.state, one.code) for one in refused} == {(LegState.BLOCKED, "not-approved")}
+    approve()
+    assert {(one.state, one.code) for one in legs(place)} == {(LegState.VERIFIED, None)}
+    capsys.readouterr()
+    assert run("check", "--wave", "pilot") == 0
+    assert "approvers named" not in capsys.readouterr().out
+    assert run("approvals", "-w", "pilot") == 0, (
+        "what is being migrated stays approved when it is checked again"
+    )
+    toml = (place / "kogge.toml").read_text()
+    (place / "kogge.toml").write_text(toml.replace("required = 2", "required = 3"))
+    assert run("check", "--wave", "pilot") == 0
+    assert "a wave takes 3 approvals, approvers named: 2." in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_check_of_the_whole_list_keeps_what_it_found_of_what_is_planned(place: Path) -> None:
+    assert run("check") == 0
+    config = load(place / "kogge.toml")
+    assert config.ledger_file is not None
+    assert not config.ledger_file.exists()
+    assert run("check", "--wave", "pilot") == 0
+    toml = (place / "kogge.toml").read_text()
+    (place / "kogge.toml").write_text(toml.replace('directory = "directory.csv"', ""))
+    assert run("check") == 1
+    with closing(Ledger(config.ledger_url())) as ledger:
+        assert {(row.level, row.code) for row in plan_rows(ledger)} == {("asserted", "identity-not-proven")}
+
+
+def test_a_proof_that_got_worse_since_blocks_and_needs_new_signatures(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("check", "--wave", "pilot") == 0
+    approve()
+    (place / "directory.csv").write_text("source,target\n")
+    config = load(place / "kogge.toml")
+    with closing(Ledger(config.ledger_url())) as ledger:
+        ledger.approve("wave:pilot", "asserted", "A. Auditor", "seen both")
+    assert {one.code for one in legs(place)} == {"proof-weaker-than-approved"}
+    assert run("check", "--wave", "pilot") == 1
+    assert {one.code for one in legs(place)} == {"not-approved"}
+    capsys.readouterr()
+    approve()
+    assert "accepted 2 identity-not-proven" in " ".join(capsys.readouterr().out.split())
+    assert {(one.state, one.code) for one in legs(place)} == {(LegState.VERIFIED, None)}
+    assert run("approvals", "-w", "pilot", "--json") == 0
+    given = json.loads(capsys.readouterr().out)["approvals"]
+    assert [one["void"] for one in given] == ["plan-changed", "plan-changed", None, None]

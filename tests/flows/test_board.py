@@ -1,0 +1,121 @@
+"""What Prefect's UI shows of waves: counts, codes and what to do about them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from connectors.base import Kind
+from flows.board_text import Seen, batch_rows, overall_text, remaining, span, wave_text
+from flows.estimate import Estimate
+from flows.parameters import BatchParameters
+from flows.progress import Snapshot
+from ledger.health import Health
+from ledger.overview import WaveTotals, expected, overview
+from ledger.planning import PlannedMailbox
+from ledger.rows import LegRow, LegState, Phase
+from ledger.schema import checked
+from ledger.store import Ledger
+
+NOW = datetime(2026, 11, 26, 22, 0, tzinfo=UTC)
+LEFT = Estimate(3, 900, 9_000, 5400.0, "throttle", alone=False)
+
+
+def row(number: int, mailbox: str, state: LegState, code: str | None = None, done: int = 0) -> LegRow:
+    fixed: dict[str, Any] = {"owner": None, "lease_until": None, "epoch": 0, "started": None}
+    given = {"items": 100, "done": done, "bytes": 5_000_000, "finished": None, **fixed}
+    return LegRow(id=number, mailbox=mailbox, workload=Kind.MAIL, state=state, code=code, **given)
+
+
+LEGS = (
+    row(1, "m-1", LegState.VERIFIED, done=100),
+    row(2, "m-2", LegState.BLOCKED, "over-quota", done=40),
+    row(3, "m-3", LegState.WAITING, "timeout"),
+    row(4, "m-4", LegState.RUNNING, done=10),
+)
+
+
+def seen(*health: Health, legs: tuple[LegRow, ...] = LEGS, left: Estimate | None = LEFT) -> Seen:
+    return Seen("pilot", Snapshot(legs), 4.25, left, health, NOW, expected=1000)
+
+
+def test_a_wave_at_work_says_how_far_how_fast_how_long_and_what_is_open() -> None:
+    text = wave_text(seen())
+    assert "## Wave pilot: 15 %" in text, "of the thousand that the preflight counted"
+    assert "150 of 400 items known so far, 20.0 MB; 1 of 4 mailboxes are verified." in text
+    assert "4.2 items a second. About 90 minutes left, until Thu 23:30 UTC" in text
+    assert "which the source's own limits decide" in text
+    blocked = next(line for line in text.splitlines() if "over-quota" in line)
+    assert "Raise the target's quota" in blocked
+    assert text.index("over-quota") < text.index("timeout"), "what needs a person comes first"
+
+
+def test_a_wave_that_ended_says_its_verdict() -> None:
+    done = tuple(row(n, f"m-{n}", LegState.VERIFIED, done=100) for n in range(3))
+    text = wave_text(seen(legs=done, left=None), ended=True)
+    assert "all 3 legs of 3 mailboxes are verified" in text
+    assert "What is open" not in text
+
+
+def test_servers_that_are_spared_are_named() -> None:
+    slow = Health("target.mail", "w-1", 100, 5, 1.5, 0.25)
+    fast = Health("target.mail", "w-2", 300, 0, 0.5, 1.0)
+    text = wave_text(seen(slow, fast, Health("source", "w-1", 0, 0, 0.0, 0.0)))
+    assert "| target.mail | slowed down (25%) | 5 of 400 | 750 ms |" in text
+    assert "| source | halted (0%) | 0 of 0 | 0 ms |" in text
+
+
+def test_a_row_for_each_batch_and_none_for_a_mailbox() -> None:
+    shards = [
+        BatchParameters(wave="pilot", mailboxes=["m-1", "m-2"], number=1, of=2),
+        BatchParameters(wave="pilot", mailboxes=["m-3", "m-4"], number=2, of=2),
+    ]
+    first, second = batch_rows(shards, Snapshot(LEGS))
+    assert (first["batch"], first["verified"], first["blocked"]) == ("1 of 2", "1 of 2", 1)
+    assert (first["%"], first["codes"]) == (70, "over-quota (1)")
+    assert (second["running"], second["waiting"], second["items"]) == (1, 1, "10 of 200")
+    assert not any("m-" in str(value) for value in (*first.values(), *second.values()))
+
+
+def test_all_waves_in_one_table(tmp_path: Any) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    ledger.migrate()
+    both = frozenset({Kind.MAIL, Kind.CALENDAR})
+    waves = ("first", "first", "second")
+    ledger.add_mailboxes(
+        [PlannedMailbox(f"a{n}@x", f"b{n}@x", wave, Phase.STAGING, both) for n, wave in enumerate(waves)]
+    )
+    found = overview(ledger)
+    assert expected(ledger, "first") == 0
+    with ledger.engine.begin() as connection:
+        for row in ledger.mailboxes():
+            connection.execute(insert(checked).values(mailbox=row.id, at=0.0, items=10, bytes=1))
+    assert (expected(ledger, "first"), expected(ledger, "second")) == (20, 10)
+    ledger.close()
+    assert [(one.wave, one.mailboxes, dict(one.legs)) for one in found] == [
+        ("first", 2, {LegState.PENDING: 4}),
+        ("second", 1, {LegState.PENDING: 2}),
+    ]
+    text = overall_text(found, {"first": LEFT}, NOW)
+    assert "3 mailboxes in 2 waves" in text
+    assert "| first | 2 | 0 | 0 | 0 | 4 | 90 minutes |" in text
+
+
+def test_a_finished_wave_is_at_a_hundred() -> None:
+    whole = WaveTotals("done", 1, {LegState.VERIFIED: 2}, items=10, done=9, bytes=1)
+    assert "| done | 1 | 100 | 2 | 0 | 0 |  |" in overall_text([whole], {}, NOW)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(5, "a minute"), (300, "5 minutes"), (36_000, "10 hours"), (260_000, "3.0 days")],
+)
+def test_how_long_in_words(seconds: float, told: str) -> None:
+    assert span(seconds) == told
+
+
+def test_nothing_left() -> None:
+    assert remaining(None, NOW) == "Nothing is left to copy."

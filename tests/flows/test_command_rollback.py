@@ -1,0 +1,172 @@
+"""`kogge rollback` and `kogge repair` as commands, and the flow, from one real Dovecot account to another."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import itertools
+import json
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from plan_place import run
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from scripted import serving
+from town import Town as AnyTown
+from town import configure, dovecot
+from walking import letter
+
+from practice.dovecot import Dovecot
+
+pytestmark = [
+    pytest.mark.dovecot,
+    # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+WAVES = {"anna": "pilot", "bert": "pilot", "carl": "other"}
+ITEMS = 4
+_fresh = itertools.count()
+__all__ = ["dovecot"]
+
+
+class Town(AnyTown):
+    """Three people of two waves."""
+
+    def code(self, who: str) -> str | None:
+        with closing(self.ledger()) as ledger:
+            (leg,) = ledger.legs(mailbox=self.ids[who])
+            return leg.code
+
+
+@pytest.fixture
+def town(tmp_path: Path, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch) -> Town:
+    more = '[gate]\ndirectory = "people.csv"\n[approval]\nrequired = 0\n'
+    configure(tmp_path, dovecot, monkeypatch, more)
+    return Town.settled(tmp_path, dovecot, next(_fresh), WAVES, ITEMS)
+
+
+APPROVED = ("--execute", "--by", "A. Auditor", "--reason", "wrong people")
+
+
+def test_it_looks_first(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("rollback", "--wave", "pilot") == 0
+    shown = capsys.readouterr()
+    assert f"{2 * ITEMS} " in shown.out
+    assert "would be removed" in shown.out
+    assert "--execute" in shown.err
+    assert town.messages("anna") == ITEMS
+    assert town.code("anna") is None
+
+
+def test_a_wave_goes_and_another_stays(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("rollback", "--wave", "pilot", *APPROVED, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [leg["ours"] for leg in told["legs"]] == [ITEMS, ITEMS]
+    assert [town.messages(who) for who in town.ids] == [0, 0, ITEMS]
+    assert [town.code(who) for who in town.ids] == ["rolled-back", "rolled-back", None]
+    with closing(town.ledger()) as ledger:
+        kinds = [event.kind for event in ledger.events("pilot")]
+        assert kinds.count("rolled-back") == kinds.count("rollback-started") == 2
+        assert "approved:rollback" in kinds
+
+
+def test_what_was_done_is_told_as_done_and_what_moves_them_again(
+    town: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("rollback", "--wave", "pilot", *APPROVED) == 0
+    shown = capsys.readouterr()
+    assert "would be" not in shown.out
+    assert "kogge retry --wave pilot and kogge migrate --wave pilot" in shown.err
+    assert run("retry", "--wave", "pilot") == 0
+    assert [town.code(who) for who in ("anna", "bert")] == [None, None]
+
+
+def test_one_mailbox_by_its_address_and_a_list_that_nobody_else_reads(town: Town) -> None:
+    with town.client(town.targets["anna"]) as client:
+        client.append("INBOX", letter(99), [])
+        client.select_folder("INBOX")
+        client.add_flags([1], [b"\\Seen"])
+    assert run("rollback", "-m", town.targets["anna"], "--recall", *APPROVED, "--csv", "told.csv") == 0
+    assert town.messages("anna") == 1
+    assert town.messages("bert") == ITEMS
+    assert stat.S_IMODE(Path("told.csv").stat().st_mode) == 0o600
+    with Path("told.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(row["outcome"] for row in rows) == ["added", *["ours"] * ITEMS]
+    assert [row["read"] for row in rows if row["message_id"].startswith("<0@")] == ["yes"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["rollback"],
+        ["rollback", "--wave", "pilto"],
+        ["rollback", "--wave", "pilot", "--execute"],
+        ["rollback", "--wave", "pilot", "--by", "x", "--reason", "y"],
+        ["rollback", "--wave", "pilot", "--execute", "--by", "x"],
+        ["rollback", "--wave", "pilot", "--execute", "--by", " ", "--reason", "y"],
+        ["repair", "sizes", "--wave", "pilot"],
+        ["repair", "flags"],
+        ["repair", "flags", "--wave", "pilot", "--execute"],
+        ["repair", "flags", "--wave", "pilot", "--execute", "--by", "x", "--reason", " "],
+    ],
+)
+def test_half_an_order_is_refused(town: Town, arguments: list[str]) -> None:
+    assert run(*arguments) == 2
+    assert town.messages("anna") == ITEMS
+
+
+def test_an_approval_of_before_is_enough_and_lasts_for_one_rollback(town: Town) -> None:
+    words = ("--by", "A. Auditor", "--reason", "wrong people")
+    assert run("approve", "rollback", "-m", town.ids["anna"], *words) == 0
+    assert run("rollback", "--wave", "pilot", "--execute") == 1  # only one of two is approved
+    assert (town.messages("anna"), town.messages("bert")) == (0, ITEMS)
+    assert run("rollback", "-m", town.ids["anna"], "--execute") == 2
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(tmp_path_factory.mktemp("prefect")) as running:
+        yield running.api
+
+
+def flow(town: Town, api: str) -> tuple[str, str]:
+    """The name and message of the state in which the flow ends for the wave."""
+    from flows.rollback_flow import RollbackParameters, rollback
+
+    with temporary_settings({PREFECT_API_URL: api}):
+        form = RollbackParameters(config=str(town.folder / "kogge.toml"), wave="pilot")
+        ended = asyncio.run(rollback(form, return_state=True))
+    return str(ended.name), str(ended.message)
+
+
+def test_the_flow_takes_back_what_is_approved(town: Town, api: str) -> None:
+    name, message = flow(town, api)
+    assert (name, "not-approved" in message) == ("Incomplete", True)
+    assert town.messages("anna") == ITEMS
+    words = ("--by", "A. Auditor", "--reason", "wrong people")
+    assert run("approve", "rollback", "--wave", "pilot", *words) == 0
+    name, message = flow(town, api)
+    assert (name, "@" in message) == ("Completed", False)
+    assert [town.messages(who) for who in town.ids] == [0, 0, ITEMS]
+
+
+def test_repair_puts_right_what_it_showed(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
+    with town.client(town.targets["anna"]) as client:
+        client.select_folder("INBOX")
+        client.add_flags([1], [b"\\Flagged"])
+    assert run("repair", "flags", "--wave", "pilot", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert sum(leg["repaired"] for leg in told["legs"]) == 1
+    words = ("--by", "A. Auditor", "--reason", "flags were lost")
+    assert run("repair", "flags", "--wave", "pilot", "--execute", *words) == 0
+    capsys.readouterr()
+    assert run("log", "pilot", "--json") == 0
+    started = [one for one in json.loads(capsys.readouterr().out) if one["kind"] == "repair-started"]
+    assert [(one["detail"]["by"], one["detail"]["what"]) for one in started] == [("A. Auditor", "flags")]
+    with town.client(town.targets["anna"]) as client:
+        client.select_folder("INBOX", readonly=True)
+        assert client.search("FLAGGED") == []

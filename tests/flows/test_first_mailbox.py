@@ -1,0 +1,238 @@
+"""One mailbox of a wave goes first, alone, and is verified fully; otherwise no other begins."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted import SIDES, Ended, add, opened, serving
+
+from connectors.base import Kind
+from flows import crew, first_mailbox, launch, migrate, server
+from flows.config import Config
+from flows.first_mailbox import Stages, apart, passed
+from flows.parameters import BatchParameters, VerifyParameters, WaveParameters
+from ledger.approvals import Check, keep_checks
+from ledger.planning import PlannedMailbox
+from ledger.rollback import ROLLED_BACK
+from ledger.rows import LegState, Phase
+from ledger.running import put_priorities
+from ledger.store import Ledger
+from ledger.waves import WaveRow, Waves
+
+# Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+TOML = f"{SIDES}[run]\nbatch = 2\n"
+
+
+@dataclass
+class Place:
+    config: Config
+    ledger: Ledger
+    ids: list[str]
+
+    def shards(self, size: int = 2) -> list[BatchParameters]:
+        ready = [row.mailbox for row in self.ledger.legs("w") if row.state is not LegState.BLOCKED]
+        parts = [ready[start : start + size] for start in range(0, len(ready), size)]
+        return [
+            BatchParameters(wave="w", mailboxes=part, number=number, of=len(parts))
+            for number, part in enumerate(parts, 1)
+        ]
+
+    def apart(self, **asked: Any) -> Stages:
+        return apart(self.config, self.ledger, WaveParameters(wave="w", **asked), self.shards())
+
+    def end(self, mailbox: str, state: LegState, code: str | None = None) -> None:
+        for leg in self.ledger.legs(mailbox=mailbox):
+            lease = self.ledger.claim(leg.id, f"worker/{leg.epoch}", 60)
+            assert lease is not None
+            self.ledger.release(lease, state, code)
+
+    def passed(self, first: str) -> str | None:
+        return passed(self.config, self.ledger, WaveParameters(wave="w"), first)
+
+    def kinds(self) -> list[str]:
+        return [one.kind for one in self.ledger.events("w")]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    people = [f"p{number}@old.example" for number in range(5)]
+    with opened(tmp_path, TOML) as (config, ledger):
+        yield Place(config, ledger, add(ledger, "w", zip(people, people, strict=True)))
+
+
+def everyone(stages: Stages) -> list[str]:
+    return [one for shard in (*stages.alone, *stages.others) for one in shard.mailboxes]
+
+
+def test_one_goes_alone_and_is_verified_fully_and_nobody_is_forgotten(place: Place) -> None:
+    stages = place.apart()
+    (alone,) = stages.alone
+    assert (alone.mailboxes, alone.level) == ([stages.first], "both")
+    assert sorted(everyone(stages)) == sorted(place.ids)
+    assert {shard.level for shard in stages.others} == {"configured"}
+    numbers = [(shard.number, shard.of) for shard in (*stages.alone, *stages.others)]
+    assert numbers == [(number, len(numbers)) for number in range(1, len(numbers) + 1)]
+
+
+def test_the_smallest_that_has_something_goes_first(place: Place) -> None:
+    keep_checks(
+        place.ledger,
+        [
+            Check(one, "directory", None, count, 0)
+            for one, count in zip(place.ids, (9, 0, 4, 5), strict=False)
+        ],
+    )
+    assert place.apart().first == place.ids[2]
+
+
+def test_among_those_of_the_highest_priority(place: Place) -> None:
+    keep_checks(place.ledger, [Check(one, None, None, 10 - n, 0) for n, one in enumerate(place.ids)])
+    put_priorities(place.ledger, {place.ids[0]: 5, place.ids[1]: 5})
+    assert place.apart().first == place.ids[1]
+
+
+def test_what_the_plan_says_goes_first(place: Place) -> None:
+    Waves(place.ledger).put([WaveRow("w", canary=place.ids[3])])
+    assert place.apart().first == place.ids[3]
+
+
+def test_who_was_chosen_stays_first_until_verified(place: Place) -> None:
+    first = place.apart().first
+    assert first is not None
+    keep_checks(place.ledger, [Check(one, None, None, 1, 0) for one in place.ids if one != first])
+    place.end(first, LegState.DIFFERS, "verification-differs")
+    assert place.passed(first) == "verification-differs"
+    assert place.apart().first == first
+    assert place.kinds().count("first-mailbox") == 1
+    assert place.kinds()[-1] == "canary-failed"
+    place.end(first, LegState.VERIFIED)
+    assert place.passed(first) is None
+    assert place.apart() == Stages(place.shards())
+    place.end(first, LegState.COPIED, "changed-since")
+    assert place.apart().first is None, "once is enough"
+
+
+def test_other_systems_are_tried_with_one_mailbox_again(place: Place) -> None:
+    first = place.apart().first
+    assert first is not None
+    place.end(first, LegState.VERIFIED)
+    assert place.passed(first) is None
+    assert place.apart().first is None
+    source = place.config.source
+    place.config = place.config.model_copy(update={"source": source.model_copy(update={"connections": 1})})
+    assert place.apart().first is None, "a slower pace is no other system"
+    place.config = place.config.model_copy(update={"source": source.model_copy(update={"host": "other"})})
+    assert place.apart().first == first
+
+
+def test_after_the_first_was_rolled_back_another_goes_first(place: Place) -> None:
+    first = place.apart().first
+    assert first is not None
+    place.end(first, LegState.VERIFIED)
+    assert place.passed(first) is None
+    place.ledger.event("w", ROLLED_BACK, {"workload": "mail"}, subject=first)
+    place.end(first, LegState.BLOCKED, ROLLED_BACK)
+    second = place.apart().first
+    assert second not in (None, first)
+    place.ledger.requeue()
+    assert place.apart().first == second
+    assert second is not None
+    place.end(second, LegState.VERIFIED)
+    assert place.passed(second) is None
+    assert place.apart().first is None
+
+
+def test_a_blocked_first_one_holds_the_others_back(place: Place) -> None:
+    first = place.apart().first
+    assert first is not None
+    place.end(first, LegState.BLOCKED, "login-refused")
+    stages = place.apart()
+    assert (stages.first, stages.alone) == (first, [])
+    assert first not in everyone(stages)
+    assert place.passed(first) == "login-refused"
+
+
+def test_who_is_in_the_plan_no_more_is_first_no_more(place: Place) -> None:
+    first = place.apart().first
+    rest = [one for one, number in zip(range(5), place.ids, strict=True) if number != first]
+    people = [f"p{number}@old.example" for number in rest]
+    planned = [PlannedMailbox(one, one, "w", Phase.STAGING, frozenset({Kind.MAIL})) for one in people]
+    place.ledger.add_mailboxes(planned, whole=True)
+    assert place.apart().first not in (None, first)
+
+
+@pytest.mark.parametrize("asked", [{"dry_run": True}, {"mailboxes": ["0"]}])
+def test_what_needs_no_first_one(place: Place, asked: dict[str, Any]) -> None:
+    if "mailboxes" in asked:
+        asked = {"mailboxes": place.ids[:1]}
+    assert place.apart(**asked) == Stages(place.shards())
+    assert place.kinds() == []
+
+
+def test_a_verification_and_an_opt_out_need_none(place: Place) -> None:
+    shards = place.shards()
+    assert apart(place.config, place.ledger, VerifyParameters(wave="w"), shards) == Stages(shards)
+    run = place.config.run.model_copy(update={"canary": False})
+    config = place.config.model_copy(update={"run": run})
+    assert apart(config, place.ledger, WaveParameters(wave="w"), shards) == Stages(shards)
+
+
+def test_of_some_workloads_it_has_passed_only_for_them(place: Place) -> None:
+    planned = PlannedMailbox(
+        "p0@old.example", "p0@old.example", "w", Phase.STAGING, frozenset({Kind.MAIL, Kind.NOTES})
+    )
+    place.ledger.add_mailboxes([planned])
+    (mail,) = place.ledger.legs(mailbox=place.ids[0], workload=Kind.MAIL)
+    lease = place.ledger.claim(mail.id, "worker", 60)
+    assert lease is not None
+    place.ledger.release(lease, LegState.VERIFIED)
+    assert (
+        passed(place.config, place.ledger, WaveParameters(wave="w", workloads=["mail"]), place.ids[0]) is None
+    )
+    assert first_mailbox.PASSED not in place.kinds()
+    assert place.passed(place.ids[0]) == "pending"
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
+    with serving(tmp_path_factory.mktemp("prefect")) as running:
+        yield running
+
+
+@pytest.mark.prefect
+def test_a_wave_stops_at_its_first_mailbox_and_goes_on_once_it_is_verified(
+    place: Place, api: server.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, str | None]] = []
+    ends = [Ended(LegState.DIFFERS, "verification-differs")]
+
+    def work(_config: Config, leg_id: int, *, level: str | None, stop: threading.Event, **_: Any) -> Ended:
+        row = place.ledger.leg(leg_id)
+        calls.append((row.mailbox, level))
+        lease = place.ledger.claim(leg_id, f"{leg_id}/{len(calls)}", 60)
+        assert lease is not None
+        assert not stop.is_set()
+        end = ends.pop() if ends else Ended(LegState.VERIFIED)
+        place.ledger.release(lease, end.state, end.code)
+        return end
+
+    monkeypatch.setenv("PREFECT_API_URL", api.api)
+    monkeypatch.setattr(migrate.leg, "retry_delay_seconds", [0.1, 0.1])
+    monkeypatch.setattr(crew, "_run_leg", work)
+    result = launch.launch(place.config, "w")
+    assert not result.complete
+    ((first, level),) = calls
+    assert level == "both"
+    assert result.message.startswith(f"canary-failed: {first} is not verified (verification-differs)")
+    place.ledger.requeue()
+    assert launch.launch(place.config, "w").complete
+    assert calls[1] == (first, "both")
+    assert sorted(one for one, _ in calls[1:]) == sorted(place.ids)
+    assert {level for one, level in calls[2:]} == {None}

@@ -1,0 +1,232 @@
+"""The fleet view: order, rate, time left, totals, and what it draws of 40,000 mailboxes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from rich.console import Console
+
+from connectors.base import Kind
+from flows.command_watch import _drawn
+from flows.fleet import gather
+from flows.outcome import drawn, pass_document, result_of
+from flows.tables import date_of, duration
+from ledger.reports import LegSummary
+from ledger.rows import LegRow, LegState, MailboxRow, Outcome, Phase, State, Tally
+
+NOW = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
+
+
+def box(number: int, wave: str = "pilot") -> MailboxRow:
+    return MailboxRow(
+        f"m-{number:08x}", wave, Phase.STAGING, "secret@old.example", "secret@new.example", None, None
+    )
+
+
+def leg(number: int, state: LegState = LegState.PENDING, code: str | None = None) -> LegRow:
+    return LegRow(number, f"m-{number:08x}", Kind.MAIL, state, code, None, None, 0, 0, 0, 0, None, None)
+
+
+def test_what_needs_a_person_comes_first() -> None:
+    states = [LegState.VERIFIED, LegState.RUNNING, LegState.PENDING, LegState.BLOCKED, LegState.DIFFERS]
+    fleet = gather(map(box, range(5)), [leg(n, state) for n, state in enumerate(states)], [], NOW)
+    assert [ship.row.state for ship in fleet.ships] == [states[3], states[4], states[1], states[2], states[0]]
+    assert not fleet.settled
+
+
+def test_rate_and_time_left() -> None:
+    running = replace(leg(1, LegState.RUNNING), items=1_000, done=250, started=NOW - timedelta(seconds=50))
+    (ship,) = gather([box(1)], [running], [], NOW).ships
+    assert (ship.rate, ship.left) == (5.0, 150.0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": LegState.VERIFIED},
+        {"done": 0},
+        {"started": None},
+        {"started": NOW - timedelta(seconds=1)},
+        {"started": NOW + timedelta(hours=1)},
+    ],
+)
+def test_no_rate_is_better_than_a_wrong_one(change: dict[str, object]) -> None:
+    running = replace(leg(1, LegState.RUNNING), items=1_000, done=250, started=NOW - timedelta(seconds=50))
+    (ship,) = gather([box(1)], [replace(running, **change)], [], NOW).ships
+    assert (ship.rate, ship.left) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("lease", "dead", "state"),
+    [
+        (timedelta(seconds=30), False, LegState.RUNNING),
+        (timedelta(seconds=30), True, LegState.WAITING),
+        (timedelta(seconds=-1), False, LegState.WAITING),
+    ],
+)
+def test_a_leg_whose_worker_is_gone_does_not_run(lease: timedelta, dead: bool, state: LegState) -> None:
+    running = replace(leg(1, LegState.RUNNING), items=1_000, done=250, started=NOW - timedelta(seconds=50))
+    row = replace(running, owner="somebody", lease_until=NOW + lease)
+    fleet = gather([box(1)], [row], [], NOW, dead=lambda owner: dead and owner == "somebody")
+    (ship,) = fleet.ships
+    assert ship.row.state is state
+    assert (ship.rate is None) == (state is LegState.WAITING)
+    assert fleet.totals()["codes"] == ({"worker-gone": 1} if state is LegState.WAITING else {})
+
+
+def test_totals_and_selection() -> None:
+    summary = LegSummary(
+        "m-00000001", "pilot", Phase.STAGING, 1, Kind.MAIL, LegState.COPIED, None, {State.REJECTED: 3}
+    )
+    rows = [replace(leg(1, LegState.COPIED), items=10, done=7), leg(2, LegState.BLOCKED, "over-quota")]
+    fleet = gather([box(1), box(2)], rows, [summary], NOW)
+    totals = fleet.totals()
+    assert (totals["mailboxes"], totals["items"], totals["done"], totals["rejected"]) == (2, 10, 7, 3)
+    assert totals["codes"] == {"over-quota": 1}
+    assert totals["fates"] == {"rejected": 3}
+    chosen = gather([box(1), box(2)], rows, [summary], NOW, frozenset({"m-00000002"}))
+    assert [ship.row.mailbox for ship in chosen.ships] == ["m-00000002"]
+    assert chosen.fates == {}
+
+
+def test_an_empty_fleet_is_not_settled() -> None:
+    assert not gather([], [], [], NOW).settled
+    assert gather([box(1)], [leg(1, LegState.VERIFIED)], [], NOW).settled
+
+
+def test_forty_thousand_mailboxes_fit_a_screen() -> None:
+    blocked = [leg(n, LegState.BLOCKED, "over-quota") for n in range(400)]
+    verified = [leg(n, LegState.VERIFIED) for n in range(400, 40_000)]
+    fleet = gather(map(box, range(40_000)), verified + blocked, [], NOW)
+    shown = Console(width=100)
+    with shown.capture() as captured:
+        shown.print(_drawn(fleet, 30))
+    lines = captured.get().splitlines()
+    assert len(lines) < 40
+    assert max(map(len, lines)) <= 100
+    assert "39,970 more" in captured.get()
+    assert "over-quota (400)" in captured.get()
+    assert "secret" not in captured.get()
+
+
+@pytest.mark.parametrize("code", ["identity-bound-elsewhere", "sent-items-implausible"])
+def test_the_longest_codes_are_not_cut(code: str) -> None:
+    row = replace(leg(1, LegState.BLOCKED, code), items=100_000, done=50_000, bytes=123_400_000_000)
+    shown = Console(width=100)
+    with shown.capture() as captured:
+        shown.print(_drawn(gather([box(1)], [row], [], NOW), None))
+    assert code in captured.get().splitlines()[1]
+
+
+def test_a_wave_is_accounted_for_only_without_open_items() -> None:
+    done = LegSummary(
+        "m-1", "pilot", Phase.STAGING, 1, Kind.MAIL, LegState.VERIFIED, None,
+        {State.VERIFIED: 5, State.SKIPPED: 1}, {State.VERIFIED: 50}, {("body", "bare-lf"): 2},
+        {(Outcome.REBUILT, ""): 1},
+    )  # fmt: skip
+    assert result_of([done]).accounted
+    lost = {"workload": "mail", "field": "body", "reason": "bare-lf", "count": 2}
+    assert result_of([done]).document()["losses"] == [lost]
+    assert not result_of([]).accounted
+    assert not result_of([replace(done, state=LegState.COPIED)]).accounted
+    assert not result_of([replace(done, counts={State.VERIFIED: 5, State.WRITING: 1})]).accounted
+    assert result_of([done, replace(done, mailbox="m-2")], frozenset({"m-2"})).fates[State.VERIFIED] == 5
+
+
+def test_an_outcome_names_the_fields_that_differ() -> None:
+    found = {(Outcome.DIFFERS, "title+answers"): 2, (Outcome.DIFFERS, "text"): 3, (Outcome.MISSING, ""): 1}
+    bad = LegSummary("m-1", "pilot", Phase.STAGING, 1, Kind.CALENDAR, LegState.DIFFERS, None, findings=found)
+    result = result_of([bad, replace(bad, mailbox="m-2")])
+    shown = Console(width=100)
+    with shown.capture() as captured:
+        shown.print(drawn(result))
+    line = "verification: 10 differs (6 text, 4 title+answers); 2 missing at the target"
+    assert line in captured.get().splitlines()
+    assert result.document()["findings"] == {"*": 10, "+": 2}
+    assert result.document()["details"] == [
+        {"outcome": "*", "detail": "text", "count": 6},
+        {"outcome": "*", "detail": "title+answers", "count": 4},
+    ]
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_closing_table_cuts_no_code(width: int) -> None:
+    counts = {State.VERIFIED: 9_988, State.REJECTED: 12}
+    code = "identity-bound-elsewhere" if width == 100 else "verification-differs"
+    bad = LegSummary("m-1234567a", "w", Phase.STAGING, 1, Kind.CALENDAR, LegState.VERIFIED, code, counts)
+    shown = Console(width=width)
+    with shown.capture() as captured:
+        shown.print(drawn(result_of([bad]), width=width))
+    head, row, *_ = captured.get().splitlines()
+    assert row.split() == [bad.mailbox, "calendar", "verified", "10,000", "9,988", *row.split()[5:]]
+    assert row.split()[-1] == code
+    assert {"items", "verified", "rejected", "code"} <= set(head.split())
+    assert ("skipped" in head) == (width == 100)
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_status_cuts_no_code(width: int) -> None:
+    row = replace(leg(1, LegState.BLOCKED, "verification-differs"), items=100_000, bytes=123_400_000_000)
+    fleet = gather([box(1)], [row, leg(2, LegState.VERIFIED)], [], NOW)
+    shown = Console(width=width)
+    with shown.capture() as captured:
+        shown.print(_drawn(fleet, None, width))
+    assert "verification-differs" in captured.get().splitlines()[1].split()
+
+
+def test_a_rate_counts_what_the_pass_did() -> None:
+    done = LegSummary(
+        "m-1",
+        "w",
+        Phase.STAGING,
+        1,
+        Kind.MAIL,
+        LegState.VERIFIED,
+        None,
+        {State.VERIFIED: 500},
+        skips={"x-y": 2},
+    )
+    shown = Console(width=100)
+    with shown.capture() as captured:
+        shown.print(drawn(result_of([done]), 10.0, tally=Tally(new=100, replaced=20)))
+        shown.print(drawn(result_of([done]), 10.0, tally=Tally()))
+        shown.print(drawn(result_of([done]), 10.0, tally=Tally(shared=1_000)))
+    first, second, third = (line for line in captured.get().splitlines() if line.startswith("1 mailboxes"))
+    assert first.endswith("; 10s, 12 items/s")
+    assert second.endswith("; 10s")
+    assert third.endswith("; 10s")
+    assert "skipped: 2 x-y" in captured.get().splitlines()
+    did = "this pass: 0 copied, 0 replaced, 0 amended, 0 withdrawn"
+    assert {did, f"{did}, 1,000 shares made"} <= set(captured.get().splitlines())
+
+
+def test_where_nothing_is_at_the_target_no_size_is_told() -> None:
+    """After a dry run "0 B" would be taken for the size of what is to move."""
+    listed = LegSummary("m-1", "w", Phase.STAGING, 1, Kind.MAIL, LegState.PENDING, None, {State.SEEN: 500})
+    shown = Console(width=100)
+    with shown.capture() as captured:
+        shown.print(drawn(result_of([listed]), dry=True))
+        shown.print(drawn(result_of([replace(listed, sizes={State.WRITTEN: 1_000})])))
+    assert "0 B" not in captured.get()
+    assert captured.get().count("1.0 kB") == 2  # of the leg, and of all
+
+
+def test_what_is_still_to_be_written_again_is_not_counted_as_new() -> None:
+    assert pass_document(Tally(new=-3, replaced=3)) == {
+        "new": 0, "replaced": 3, "amended": 0, "withdrawn": 0, "shared": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "-"), (0, "0s"), (119, "119s"), (120, "2m"), (7_300, "2h01m"), (200_000, "2d07h")],
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_dates_before_1970_and_none() -> None:
+    assert date_of(-86_400) == "1969-12-31 00:00"
+    assert date_of(None) == "-"

@@ -1,0 +1,146 @@
+"""The gate: whose mailbox is it, and who must not be touched."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from connectors.base import Container, Identity, Kind, Listed
+from connectors.errors import Blocked
+from connectors.settings import Account
+from flows.config import is_address
+from flows.gate import Pair, Rules, prove
+from flows.people import DenyList, Directory, canonical
+
+ANNA_OLD, ANNA = "anna@old.example", "anna@new.example"
+ONE = frozenset({1})
+
+
+@dataclass
+class Side:
+    """A system that states these addresses, and holds nothing."""
+
+    addresses: frozenset[str] = frozenset()
+
+    def identity(self) -> Identity:
+        return Identity("memory", "7", self.addresses)
+
+    def containers(self) -> Iterator[Container]:
+        return iter(())
+
+
+def level(pair: Pair, source: Side, target: Side, rules: Rules) -> str:
+    everything = Rules(rules.directory, rules.deny, rules.accept, approved=lambda _code: True)
+    return prove(pair, source, target, everything).level  # type: ignore[arg-type]
+
+
+def pair(source: str = ANNA_OLD, target: str = ANNA, **logins: str) -> Pair:
+    return Pair(
+        Account(login=logins.get("source_login", source), address=source),
+        Account(login=logins.get("target_login", target), address=target),
+    )
+
+
+def states(*addresses: str) -> Side:
+    return Side(frozenset(addresses))
+
+
+@pytest.mark.parametrize(
+    ("given", "source", "target", "expected"),
+    [
+        (pair(), states(ANNA_OLD, ANNA), states(ANNA), "address"),
+        (pair(ANNA, ANNA), states(), states(ANNA), "address"),
+        (pair(ANNA, ANNA, source_login="Anna@New.example"), states(), states(ANNA), "address"),
+        (pair(ANNA, ANNA, source_login="bernd"), states(), states(ANNA), "asserted"),
+        (pair(ANNA, ANNA), states(), states(), "asserted"),
+        (pair(ANNA, ANNA), states(ANNA), states(), "asserted"),
+    ],
+)
+def test_address_is_what_both_sides_say(given: Pair, source: Side, target: Side, expected: str) -> None:
+    assert level(given, source, target, Rules()) == expected
+
+
+def test_a_login_that_is_not_the_address_named_proves_nothing() -> None:
+    directory = Directory({ANNA_OLD: ONE}, {ANNA: ONE})
+    rules = Rules(directory=directory)
+    assert level(pair(), states(), states(), rules) == "directory"
+    assert level(pair(source_login="bernd"), states(), states(ANNA), rules) == "asserted"
+    assert level(pair(target_login="bernd"), states(), states(), rules) == "asserted"
+
+
+@pytest.mark.parametrize(
+    ("entry", "given"),
+    [
+        ("richter@court.example", pair("vorsitz@old.example", source_login="richter")),
+        ("richter@court.example", pair("vorsitz@old.example", source_login="COURT\\Richter")),
+        ("jürgen@court.example", pair(unicodedata.normalize("NFD", "Jürgen@court.example"))),
+        ("@court.example", pair("x@court.example.")),
+        ("@court.example", pair(" x@COURT.example ")),
+        ("x@xn--grn-ioa.example", pair("x@grün.example")),
+        ("x@court.example", pair("x@court.example".replace("x", "\N{FULLWIDTH LATIN SMALL LETTER X}"))),
+        ("anna.alias@new.example", pair()),
+        ("anna.elsewhere@old.example", pair()),
+    ],
+)
+def test_whom_the_deny_list_names_in_any_spelling(entry: str, given: Pair) -> None:
+    directory = Directory(
+        {ANNA_OLD: ONE, "anna.elsewhere@old.example": ONE}, {ANNA: ONE, "anna.alias@new.example": ONE}
+    )
+    with pytest.raises(Blocked) as raised:
+        level(given, states(), states(), Rules(directory, DenyList(frozenset({entry}))))
+    assert raised.value.code == "denied"
+
+
+@pytest.mark.parametrize("entry", ["other@old.example", "@example", "@ld.example", "ann@old.example"])
+def test_whom_the_deny_list_does_not_name(entry: str) -> None:
+    rules = Rules(Directory({ANNA_OLD: ONE}, {ANNA: ONE}), DenyList(frozenset({entry})))
+    assert level(pair(source_login="anna2"), states(ANNA_OLD), states(), rules) == "directory"
+
+
+def test_an_address_that_only_the_server_tells_leads_to_the_directory_as_well() -> None:
+    directory = Directory({"a@x.example": ONE, "judge@court.example": ONE}, {})
+    rules = Rules(directory, DenyList(frozenset({"@court.example"})))
+    with pytest.raises(Blocked) as raised:
+        level(pair(), states(ANNA_OLD, "a@x.example"), states(), rules)
+    assert raised.value.code == "denied"
+
+
+@pytest.mark.parametrize("text", ["x@court.example.", "x@.court.example", "x@court..example"])
+def test_a_domain_has_no_empty_part(text: str) -> None:
+    assert not is_address(text)
+
+
+@pytest.mark.parametrize("text", ["x@" + "a" * 80 + ".example", "x@", "@x.example", "Straße@x.example", ""])
+def test_one_spelling_stays_as_it_is(text: str) -> None:
+    assert canonical(canonical(text)) == canonical(text)
+
+
+@dataclass
+class Shared(Side):
+    """Holds one calendar with one item, which is the account's own or is not, for this reason."""
+
+    omit: str | None = None
+
+    def containers(self) -> Iterator[Container]:
+        return iter([Container(Kind.CALENDAR, "/c/", ("Team",), omit=self.omit)])
+
+    def listing(self, _href: str, _since: str | None = None) -> Iterator[Listed]:
+        return iter([Listed("k.ics", 1)])
+
+
+@pytest.mark.parametrize(("omit", "ours"), [("shared", ()), (None, ("/c/",))])
+def test_what_is_not_in_the_account_or_is_ours_does_not_fill_it(
+    omit: str | None, ours: tuple[str, ...]
+) -> None:
+    target = Shared(frozenset({ANNA}), omit)
+    found = prove(pair(), states(ANNA_OLD, ANNA), target, Rules(), frozenset(ours))  # type: ignore[arg-type]
+    assert found.level == "address"
+
+
+def test_what_is_in_the_account_fills_it() -> None:
+    with pytest.raises(Blocked) as raised:
+        prove(pair(), states(ANNA_OLD, ANNA), Shared(frozenset({ANNA})), Rules())  # type: ignore[arg-type]
+    assert raised.value.code == "target-not-empty"

@@ -1,0 +1,45 @@
+"""The walk of one leg, over connectors in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from walking import Trial, a_mailbox
+
+from flows.leg import Task
+from ledger.rows import LegState, State
+from practice.memory import MemoryStore
+
+
+def test_a_mailbox_arrives_and_a_second_run_writes_nothing(tmp_path: Path) -> None:
+    trial = Trial(tmp_path, a_mailbox(), MemoryStore())
+    result = trial.run()
+    assert (result.state, result.code) == (LegState.VERIFIED, None)
+    assert trial.states() == {State.VERIFIED: 13}
+    before = trial.store.snapshot()
+    assert before.total() == 13
+    writes: list[str] = []
+    assert trial.run(lambda name: writes.append(name)).state is LegState.VERIFIED
+    assert trial.store.snapshot() == before
+    assert not [name for name in writes if name.startswith(("target.write", "target.amend", "target.remove"))]
+
+
+def test_what_was_read_back_once_is_read_again_only_on_request(tmp_path: Path) -> None:
+    trial = Trial(tmp_path, a_mailbox(), MemoryStore())
+    assert trial.run().state is LegState.VERIFIED
+    reads: list[str] = []
+    assert trial.run(lambda name: reads.append(name)).state is LegState.VERIFIED
+    assert "target.read" not in reads
+    assert trial.run(lambda name: reads.append(name), Task(copy=False)).state is LegState.VERIFIED
+    assert "target.read" in reads
+
+
+def test_what_a_later_look_doubts_is_no_longer_verified_and_a_pass_repairs_it(tmp_path: Path) -> None:
+    trial = Trial(tmp_path, a_mailbox(), MemoryStore())
+    assert trial.run().state is LegState.VERIFIED
+    before = trial.store.snapshot()
+    trial.store.alter(("INBOX",), 1, b"Subject: another\r\n\r\nbody\r\n")
+    assert trial.run(task=Task(copy=False)).state is LegState.DIFFERS
+    assert trial.states() == {State.VERIFIED: 12, State.WRITTEN: 1}
+    assert trial.run().state is LegState.VERIFIED
+    assert trial.store.snapshot() == before

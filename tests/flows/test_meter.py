@@ -1,0 +1,166 @@
+"""What is timed of a connector's calls, and what is not."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from connectors.base import Failed, Item, Kind, Page, Ref, Stored
+from connectors.errors import Rejected, Transient
+from flows.meter import Meter, Reading, metered
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Server:
+    """Takes a second for each answer."""
+
+    clock: Clock
+    closed: bool = False
+    asked: list[str] = field(default_factory=list)
+
+    def ensure(self, name: str) -> str:
+        self.clock.now += 1
+        if name == "busy":
+            raise Transient("busy")
+        if name == "forbidden":
+            raise Rejected("forbidden")
+        return name
+
+    def write(self, _href: str, items: Iterable[Item]) -> Iterator[Stored | Failed]:
+        try:
+            for item in items:
+                self.clock.now += 1
+                if item.key == b"bad":
+                    yield Failed(item.key, Rejected("too-large"))
+                elif item.key == b"busy":
+                    yield Failed(item.key, Transient("busy"))
+                elif item.key == b"cut":
+                    raise Transient("connection-cut")
+                else:
+                    yield Stored(item.key, "1")
+        finally:
+            self.closed = True
+
+    def changes(self, _container: str, _cursor: str | None) -> Iterator[Page]:
+        self.clock.now += 1
+        yield Page(tuple(Ref(str(n), "1") for n in range(250)), "c")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def meter(clock: Clock) -> Meter:
+    return Meter(clock)
+
+
+@pytest.fixture
+def server(clock: Clock, meter: Meter) -> Server:
+    return metered(Server(clock), meter)
+
+
+def item(key: bytes, size: int = 10) -> Item:
+    return Item(Kind.MAIL, key, b"d", size, lambda: pytest.fail("nobody reads it"))
+
+
+def test_each_item_is_a_call_and_each_megabyte_of_a_larger_one(
+    server: Server, meter: Meter, clock: Clock
+) -> None:
+    for _stored in server.write("x", [item(b"1"), item(b"2"), item(b"3", 5_500_000)]):
+        clock.now += 60  # what we do ourselves meanwhile is not the server's time
+    assert meter.take(1.0) == Reading(8, 0, 3.0)
+    assert meter.take(1.0) == Reading()
+
+
+def test_passing_faults_count_and_refusals_do_not(server: Server, meter: Meter) -> None:
+    assert len(list(server.write("x", [item(b"bad"), item(b"busy"), item(b"1")]))) == 3
+    assert meter.take(1.0) == Reading(3, 1, 3.0)
+    with pytest.raises(Transient):
+        list(server.write("x", [item(b"1"), item(b"cut")]))
+    assert meter.take(1.0) == Reading(2, 1, 2.0)
+    with pytest.raises(Rejected):
+        server.ensure("forbidden")
+    with pytest.raises(Transient):
+        server.ensure("busy")
+    assert server.ensure("name") == "name"
+    assert meter.take(1.0) == Reading(3, 1, 3.0)
+
+
+def test_a_listing_counts_by_the_hundred(server: Server, meter: Meter) -> None:
+    assert [len(page.refs) for page in server.changes("x", None)] == [250]
+    assert meter.take(1.0) == Reading(3, 0, 1.0)
+
+
+def test_who_stops_early_closes_what_was_begun(server: Server) -> None:
+    results = server.write("x", [item(b"1"), item(b"2")])
+    next(results)
+    results.close()  # type: ignore[attr-defined]  # a generator
+    assert server.closed
+
+
+def test_a_call_without_an_answer_counts_while_it_lasts(meter: Meter, clock: Clock) -> None:
+    began = meter.begin()
+    clock.now += 1
+    assert meter.take(2.0) == Reading()
+    clock.now += 4
+    assert meter.take(2.0) == Reading(1, 0, 5.0)
+    meter.end(began, 1)
+    assert meter.take(2.0) == Reading(1, 0, 5.0)
+
+
+def test_to_measure_costs_next_to_nothing() -> None:
+    """Below ten microseconds an item: one that takes a millisecond is not slower by a hundredth."""
+
+    class Quick:
+        def read(self, hrefs: Iterable[int]) -> Iterator[int]:
+            yield from hrefs
+
+    count = 20_000
+    plain, timed = Quick(), metered(Quick(), Meter())
+    costs = []
+    for _ in range(5):
+        began = time.thread_time()
+        assert sum(1 for _ in plain.read(range(count))) == count
+        between = time.thread_time()
+        assert sum(1 for _ in timed.read(range(count))) == count
+        costs.append((time.thread_time() - between - (between - began)) / count)
+    assert min(costs) < 10e-6
+
+
+def test_what_is_measured_meanwhile_disturbs_nobody() -> None:
+    """Threads of legs begin and end calls while another one ends the period."""
+    meter, ended = Meter(), threading.Event()
+
+    def call() -> None:
+        while not ended.is_set():
+            began = meter.begin()
+            time.sleep(0)  # as a thread does that waits for a server
+            meter.end(began, 1)
+
+    legs = [threading.Thread(target=call) for _ in range(8)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for leg in legs:
+            leg.start()
+        assert sum(meter.take(60.0).calls for _ in range(20_000)) > 0
+    finally:
+        ended.set()
+        sys.setswitchinterval(before)
+        for leg in legs:
+            leg.join()

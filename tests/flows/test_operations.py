@@ -1,0 +1,99 @@
+"""docs/operations.md shows every code of flows.advice; the guides name commands, files and functions that
+exist."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from connectors.base import Capabilities, Item, Target
+from flows.advice import ADVICE, STAYS, handbook
+from flows.command import app
+from flows.work import Work
+from ledger.store import Ledger
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "operations.md"
+BEGIN, END = "<!-- generated: begin -->\n", "<!-- generated: end -->\n"
+GUIDES = (
+    "README.md",
+    "docs/operations.md",
+    "docs/fidelity.md",
+    "docs/architecture.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+)
+WALK = (ROOT / "docs" / "architecture.md").read_text()
+CLASSES = {one.__name__: one for one in (Capabilities, Item, Ledger, Target, Work)}
+
+
+def test_the_codes_are_those_of_the_program() -> None:
+    _, _, rest = DOCUMENT.read_text().partition(BEGIN)
+    shown, found, _ = rest.partition(END)
+    assert found
+    assert shown == handbook(), (
+        "regenerate: python -c 'from flows.advice import handbook; print(handbook(), end=\"\")'"
+    )
+
+
+def test_every_code_is_in_the_handbook_once() -> None:
+    codes = re.findall(r"^\| `([a-z-]+)` \|", handbook(), re.MULTILINE)
+    assert sorted(codes) == sorted([*ADVICE, *STAYS])
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_commands_that_are_named_exist(guide: str) -> None:
+    known = set(get_command(app).commands)  # type: ignore[attr-defined]
+    named = set(re.findall(r"(?:`|\$ |^    )kogge ([a-z]+)", (ROOT / guide).read_text(), re.MULTILINE))
+    assert named <= known
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_options_that_are_named_exist(guide: str) -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    lines = re.findall(r"(?:`|\$ |^    )kogge ([a-z]+)([^`\n#]*)", (ROOT / guide).read_text(), re.MULTILINE)
+    for name, rest in lines:
+        command = commands[name]
+        for word in rest.split():
+            command = getattr(command, "commands", {}).get(word, command)
+        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest)) <= known, f"kogge {name}{rest}"
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_links_lead_to_files(guide: str) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / guide).read_text())
+    missing = [link for link in links if not ((ROOT / guide).parent / link).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_links_to_a_heading_find_it(guide: str) -> None:
+    for link, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", (ROOT / guide).read_text()):
+        page = (ROOT / guide).parent / link if link else ROOT / guide
+        titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+        assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("file", sorted(set(re.findall(r"`(\w+/\w+\.py)`", WALK))))
+def test_files_of_the_walk_exist(file: str) -> None:
+    assert (ROOT / file).is_file()
+
+
+@pytest.mark.parametrize("file", sorted(set(re.findall(r"`((?:dav|files|graph)_\w+)`", WALK))))
+def test_connectors_of_the_walk_exist(file: str) -> None:
+    assert (ROOT / "connectors" / f"{file}.py").is_file()
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(\w+\.\w+(?:\.\w+)?)`", WALK)) - {"kogge.toml"}))
+def test_functions_of_the_walk_exist(name: str) -> None:
+    head, *rest = name.removeprefix("flows.").split(".")
+    found: object = CLASSES.get(head) or import_module(f"flows.{head}")
+    for part in rest:
+        assert hasattr(found, part), f"{name} is gone"
+        found = getattr(found, part)

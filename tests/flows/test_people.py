@@ -1,0 +1,176 @@
+"""mailboxes.csv, directory.csv and the deny list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.errors import Misconfigured
+from flows.people import read_deny, read_directory, read_mailboxes
+from ledger.rows import Phase
+
+HEAD = "source,target,wave\n"
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def written(content: str | bytes, name: str = "mailboxes.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return written
+
+
+def faults(path: Path) -> list[str]:
+    with pytest.raises(Misconfigured) as caught:
+        read_mailboxes(path)
+    return caught.value.advice.splitlines()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "source,target,wave\na@x,a@y,1\n",
+        "\ufeffsource;target;wave\r\na@x;a@y;1\r\n",
+        "source\ttarget\twave\n\n  \na@x\ta@y\t1",
+        'Source , TARGET,wave,,\n"A@X", a@Y ,1,,\n,,\n',
+        "source,target,wave\ra@x,a@y,1\r",
+    ],
+)
+def test_tolerated_shapes(write, content: str) -> None:
+    (person,) = read_mailboxes(write(content))
+    assert (person.source, person.target, person.wave) == ("a@x", "a@y", "1")
+    assert person.source_account.login == "a@x"
+    assert person.phase is Phase.STAGING
+
+
+def test_utf16_of_a_spreadsheet(write) -> None:
+    content = (HEAD + "ä@x,a@y,1\n").encode("utf-16")
+    assert read_mailboxes(write(content))[0].source == "ä@x"
+
+
+def test_optional_columns(write) -> None:
+    text = "wave,source,target,source_login,target_login,phase,priority\nw,a@x,a@y,DOM\\a,a01,Live,5\n"
+    (person,) = read_mailboxes(write(text))
+    assert (person.source_login, person.target_login) == ("DOM\\a", "a01")
+    assert (person.phase, person.priority) == (Phase.LIVE, 5)
+    assert (person.line, person.target_account.login) == (2, "a01")
+
+
+def test_latin_1_is_refused_with_its_line(write) -> None:
+    content = HEAD.encode() + b"a@x,a@y,1\nm\xfcller@x,b@y,1\n"
+    assert faults(write(content)) == [
+        "mailboxes.csv:3: not UTF-8 (perhaps Latin-1 or Windows-1252); save the file as UTF-8 and try again"
+    ]
+
+
+def test_all_faults_at_once(write) -> None:
+    rows = ["a@x,a@y,1", "a@x,b@y,1", "c@x,A@Y,1", ",d@y,1", "e,e@y,", "f@x,f@y,1,extra", "g@x,g@y"]
+    assert faults(write(HEAD + "\n".join(rows))) == [
+        "mailboxes.csv:3: source: the same source as in line 2",
+        "mailboxes.csv:4: target: the same target as in line 2",
+        "mailboxes.csv:5: source: is empty",
+        "mailboxes.csv:6: source: not an e-mail address",
+        "mailboxes.csv:6: wave: is empty; `kogge plan --write` fills it in",
+        "mailboxes.csv:7: has more cells than the 3 columns",
+        "mailboxes.csv:8: wave: is empty; `kogge plan --write` fills it in",
+    ]
+
+
+def test_no_fault_repeats_a_value(write) -> None:
+    text = "\n".join(faults(write(HEAD + "secret.person,b@y,1\nc@x,secret@person@x,1\n")))
+    assert "secret" not in text
+
+
+def test_a_duplicate_row_is_told_once(write) -> None:
+    assert faults(write(HEAD + "a@x,a@y,1\na@x,a@y,1\n")) == [
+        "mailboxes.csv:3: source: the same source as in line 2",
+        "mailboxes.csv:3: target: the same target as in line 2",
+    ]
+
+
+def test_logins_are_one_to_one_too(write) -> None:
+    text = "source,target,wave,source_login\na@x,a@y,1,b@x\nb@x,b@y,1,\n"
+    assert faults(write(text)) == ["mailboxes.csv:3: source_login: the same source_login as in line 2"]
+
+
+def test_columns(write) -> None:
+    assert faults(write("source,target,wafe\n")) == [
+        "mailboxes.csv:1: column 3: unknown; did you mean wave?",
+        "mailboxes.csv:1: wave: the column is missing",
+    ]
+    assert faults(write("source,target,wave,wave\n")) == ["mailboxes.csv:1: wave: the column is there twice"]
+    assert faults(write("\n\n")) == [
+        "mailboxes.csv: is empty; the first line names the columns: source,target,wave"
+    ]
+    assert faults(write(HEAD)) == ["mailboxes.csv: names no mailbox; add a row: source,target,wave"]
+
+
+def test_values_of_optional_columns(write) -> None:
+    text = "source,target,wave,phase,priority\na@x,a@y,1,gone,high\n"
+    assert faults(write(text)) == [
+        "mailboxes.csv:2: phase: give one of staging, frozen, live",
+        "mailboxes.csv:2: priority: give a whole number",
+    ]
+
+
+def test_unfinished_quotes(write) -> None:
+    (fault,) = faults(write(HEAD + 'a@x,"a@y,1\n'))
+    assert fault.startswith("mailboxes.csv:2: not CSV: ")
+
+
+def test_thousands_of_faults_are_cut_short(write) -> None:
+    lines = faults(write(HEAD + "bad,bad,1\n" * 500))
+    assert lines[-1] == "and 980 more"
+    assert len(lines) == 21
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_give_rows_or_a_clear_refusal(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "mailboxes.csv"
+    path.write_bytes(content)
+    with pytest.raises(Misconfigured) as caught:
+        read_mailboxes(path)
+    assert caught.value.advice.startswith("mailboxes.csv")
+
+
+def test_directory(write) -> None:
+    text = "name;source;target\nA;a@x a.old@x;a@y|A2@Y\nB;b@x;b@y\nC;c@x;b@y\n"
+    directory = read_directory(write(text))
+    assert directory.names("A@X", "a2@y") is True
+    assert directory.names("a.old@x", "a@y") is True
+    assert directory.names("a@x", "b@y") is False
+    assert directory.names("b@x", "b@y") is False, "two people claim the target"
+    assert directory.names("z@x", "z@y") is None
+    assert directory.names("a@x", "z@y") is False
+
+
+def test_directory_faults(write) -> None:
+    with pytest.raises(Misconfigured, match=r"mailboxes.csv:2: source: not an e-mail address"):
+        read_directory(write("source,target\nx,a@y\n"))
+    with pytest.raises(Misconfigured, match="target: the column is missing"):
+        read_directory(write("source,mail\n"))
+
+
+def test_deny_list(write) -> None:
+    deny = read_deny(write("# judges\nJudge@Court.example\n\n@council.example # all\n", "deny.txt"))
+    assert deny.denies(["x@x", "judge@court.EXAMPLE"])
+    assert deny.denies(["anyone@council.example"])
+    assert not deny.denies(["other@court.example", "council.example", ""])
+
+
+@pytest.mark.parametrize("line", ["judge", "@", "court.example", "a@b c@d"])
+def test_a_deny_list_half_understood_is_refused(write, line: str) -> None:
+    with pytest.raises(Misconfigured, match=r"deny.txt:2: neither"):
+        read_deny(write(f"a@b\n{line}\n", "deny.txt"))
+
+
+def test_a_missing_deny_list_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="no such file"):
+        read_deny(tmp_path / "deny.txt")

@@ -1,0 +1,293 @@
+"""A wave is paused, its window closes, its mailboxes have priorities: the flows against a local Prefect
+server, with the work itself scripted."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from prefect import get_client
+from prefect.client.schemas.objects import State
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Cancelled, Running, Scheduled
+from scripted import SIDES, Ended, add, opened, serving
+
+from connectors.errors import Transient
+from flows import crew, dispatch, launch, lookout, migrate
+from flows.config import Config, load
+from flows.crew import Drain
+from flows.launch import RunResult
+from flows.lookout import Lookout
+from flows.stopping import Stop, reason
+from ledger.health import Health, report
+from ledger.rows import LegState
+from ledger.running import override, put_priorities, set_paused
+from ledger.store import Ledger
+from ledger.waves import WaveRow, Waves
+
+# Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+BOXES = 6
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+TOML = f"""
+{SIDES}
+[run]
+legs = 1
+batch = 4
+canary = false
+[windows.never-today]
+spans = ["DAY 00:00-24:00"]
+"""
+
+
+@dataclass
+class Script:
+    """In place of the real work: a leg takes `seconds`, unless it is to stop. begun: is called by each."""
+
+    ledger: Ledger
+    seconds: float = 0.01
+    begun: list[str] = field(default_factory=list)
+    started: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, _config: Config, leg_id: int, *, stop: threading.Event, **_asked: Any) -> Ended:
+        lease = self.ledger.claim(leg_id, f"test/{leg_id}/{len(self.begun)}", 60)
+        assert lease is not None
+        self.begun.append(lease.mailbox)
+        self.started.set()
+        stopped = stop.wait(self.seconds)
+        end = Ended(LegState.PENDING, reason(stop)) if stopped else Ended(LegState.VERIFIED)
+        self.ledger.release(lease, end.state, end.code)
+        return end
+
+
+@dataclass
+class Stage:
+    config: Config
+    ledger: Ledger
+    ids: list[str]
+    script: Script
+
+    def run(self, **asked: Any) -> RunResult:
+        return launch.launch(self.config, "w", **asked)
+
+    def codes(self) -> list[tuple[str, str | None]]:
+        return sorted(
+            ((str(leg.state), leg.code) for leg in self.ledger.legs()), key=lambda one: one[1] or ""
+        )
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(tmp_path_factory.mktemp("prefect")) as running:
+        yield running.api
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    tomorrow = DAYS[(datetime.now(UTC) + timedelta(days=3)).weekday()]
+    with opened(tmp_path, TOML.replace("DAY", tomorrow)) as (_, ledger):
+        yield ledger
+
+
+@pytest.fixture
+def stage(tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    ids = add(ledger, "w", [(f"{n}@x.example", f"{n}@y.example") for n in range(BOXES)])
+    script = Script(ledger)
+    monkeypatch.setattr(crew, "_run_leg", script)
+    monkeypatch.setattr(lookout, "ASK_SECONDS", 0.1)
+    return Stage(load(tmp_path / "kogge.toml"), ledger, ids, script)
+
+
+@pytest.mark.prefect
+def test_a_pause_stops_the_wave_at_work_and_resuming_goes_on(
+    stage: Stage, api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", api)
+    stage.script.seconds = 250
+
+    def pause() -> None:
+        stage.script.started.wait(60)
+        set_paused(stage.ledger, "w", True, "night shift")
+
+    person = threading.Thread(target=pause)
+    person.start()
+    result = stage.run()
+    person.join()
+    assert not result.complete
+    assert not result.stopped
+    assert isinstance(result.fault, Transient)
+    assert result.fault.code == "paused"
+    assert stage.codes() == [("pending", None)] * 5 + [("pending", "paused")]
+    assert len(stage.script.begun) == 1
+    again = stage.run()
+    assert again.fault is not None
+    assert again.fault.code == "paused"
+    assert len(stage.script.begun) == 1
+    set_paused(stage.ledger, "w", False, "day shift")
+    stage.script.seconds = 0.01
+    assert stage.run().complete
+
+
+@pytest.mark.prefect
+def test_a_wave_outside_of_its_window_is_refused_but_may_be_looked_at(
+    stage: Stage, api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", api)
+    Waves(stage.ledger).put([WaveRow("w", window="never-today")])
+    refused = stage.run()
+    assert refused.fault is not None
+    assert refused.fault.code == "window-closed"
+    assert not stage.script.begun
+    assert stage.run(verify_only=True).complete
+    stage.script.begun.clear()
+    override(stage.ledger, "w", "night shift")
+    time.sleep(0.05)  # by this machine's clock it is to be said before the run
+    assert stage.run().complete
+    assert len(stage.script.begun) == BOXES
+
+
+@pytest.mark.prefect
+def test_mailboxes_of_a_higher_priority_go_first(
+    stage: Stage, api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", api)
+    ranked = sorted(stage.ids, reverse=True)
+    put_priorities(stage.ledger, {number: 10 - place for place, number in enumerate(ranked)})
+    assert stage.run().complete
+    assert stage.script.begun == ranked
+
+
+@pytest.mark.prefect
+def test_prefect_says_that_a_server_is_slowed_down(
+    stage: Stage, api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", api)
+    monkeypatch.setattr(migrate, "ARTIFACT_SECONDS", 0.2)
+    report(stage.ledger, [Health("target.mail", "elsewhere", 10, 1, 2.34, 0.5, 2)])
+    stage.script.seconds = 3
+    assert stage.run(mailboxes=stage.ids[:1]).complete
+
+    async def told() -> list[str]:
+        async with get_client() as client:
+            return [str(one.data) for one in await client.read_artifacts() if one.key == "batch-w-1-servers"]
+
+    with temporary_settings({PREFECT_API_URL: api}):
+        found = asyncio.run(told())
+    assert any("- target.mail: slowed to 50 %, 2.3 s a call, 1 of 10 failed" in text for text in found)
+
+
+class Clock:
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def test_a_window_that_closes_lets_nothing_begin_and_then_stops_what_is_at_work(
+    stage: Stage, tmp_path: Path
+) -> None:
+    (tmp_path / "nights.toml").write_text(
+        TOML.replace("DAY", "mon")
+        + '[windows.nights]\nspans = ["mon-sun 20:00-06:00"]\nlast_start_minutes = 20\n'
+    )
+    Waves(stage.ledger).put([WaveRow("w", window="nights")])
+    clock = Clock(datetime(2026, 12, 1, 22, tzinfo=UTC))
+    stop = Stop()
+    out = Lookout(load(tmp_path / "nights.toml"), stage.ledger, stop, clock=clock)
+    out.heed("w", hours=True)
+    assert not out.closing
+    clock.now = datetime(2026, 12, 2, 5, 41, tzinfo=UTC)
+    out.look()
+    assert out.closing
+    assert not stop.is_set()
+    assert out.refusal is not None
+    assert "Wed 2026-12-02 20:00 UTC" in out.refusal.advice
+    clock.now = datetime(2026, 12, 2, 6, tzinfo=UTC)
+    out.look()
+    assert stop.is_set()
+    assert reason(stop) == "window-closed"
+
+
+def test_the_first_reason_to_stop_stays() -> None:
+    drain = Drain()
+    drain.event.set()
+    drain.event.ask("paused")
+    assert reason(drain.event) == "stopped"
+    asked = Stop()
+    asked.ask("paused")
+    asked.ask("window-closed")
+    assert reason(asked) == "paused"
+    assert reason(threading.Event()) == "stopped"
+
+
+@dataclass
+class Prefect:
+    """What is asked of Prefect's API about runs. ends: the one that is at work and stops by itself."""
+
+    states: dict[UUID, State[Any]]
+    ends: UUID
+    asked: int = 0
+
+    async def __aenter__(self) -> Prefect:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def read_flow_run(self, number: UUID) -> SimpleNamespace:
+        self.asked += 1
+        if self.asked > 6:
+            self.states[self.ends] = Cancelled()
+        return SimpleNamespace(state=self.states[number])
+
+    async def set_flow_run_state(self, number: UUID, state: State[Any]) -> None:
+        self.states[number] = state
+
+
+def test_batches_that_wait_are_called_off_and_those_at_work_stop_by_themselves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits, works = uuid4(), uuid4()
+    api = Prefect({waits: Scheduled(), works: Running()}, works)
+    monkeypatch.setattr(dispatch, "get_client", lambda: api)
+    monkeypatch.setattr(dispatch, "ASK_SECONDS", 0.01)
+    assert asyncio.run(dispatch._drained([waits, works]))
+    assert api.states[waits].name == "Closed"
+    assert api.states[works].is_cancelled()
+    stuck = Prefect({works: Running()}, uuid4())
+    monkeypatch.setattr(dispatch, "get_client", lambda: stuck)
+    monkeypatch.setattr(dispatch, "DRAIN_SECONDS", 0.05)
+    assert not asyncio.run(dispatch._drained([works]))
+    assert stuck.states[works].is_running()
+
+
+def test_a_defect_of_one_look_deafens_nobody(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookout, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(lookout, "ASK_SECONDS", 0.01)
+    looks: list[str] = []
+    done = threading.Event()
+
+    def look() -> None:
+        looks.append("look")
+        if len(looks) == 1:
+            raise RuntimeError("dictionary changed size during iteration")
+        done.set()
+
+    out = Lookout(stage.config, stage.ledger, Stop())
+    monkeypatch.setattr(out, "look", look)
+    out.start()
+    try:
+        assert done.wait(10)
+    finally:
+        out.end()

@@ -1,0 +1,67 @@
+"""The local Prefect server, and another that is on its port."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from flows import server
+
+pytestmark = pytest.mark.prefect
+
+
+class Strange(http.server.BaseHTTPRequestHandler):
+    """As another's Prefect server answers."""
+
+    def do_GET(self) -> None:
+        body = json.dumps({"home": "/somebody/else"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def strange() -> Iterator[int]:
+    with http.server.ThreadingHTTPServer((server.HOST, 0), Strange) as listener:
+        thread = threading.Thread(target=listener.serve_forever)
+        thread.start()
+        try:
+            yield listener.server_port
+        finally:
+            listener.shutdown()
+            thread.join()
+
+
+def test_a_port_that_another_took_first_is_not_taken_for_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two migrations that begin at once find the same port free."""
+    free = server._free_port
+    with strange() as port:
+        monkeypatch.setattr(server, "_free_port", lambda wanted: wanted or free(0))
+        try:
+            running = server.up(tmp_path, port)
+            assert running.port != port
+            assert server.status(tmp_path) == running
+        finally:
+            server.down(tmp_path)
+
+
+def test_what_answers_in_the_place_of_ours_is_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with strange() as port:
+        found = server.Server(1, port, 0.0)
+        monkeypatch.setattr(server, "_recorded", lambda _state: found)
+        assert server.answers(found.api)
+        assert server.status(tmp_path) is None

@@ -1,0 +1,293 @@
+"""`kogge setup` against a real Prefect server; what prefect.yaml says is what it makes."""
+
+from __future__ import annotations
+
+import asyncio
+import http.server
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect import flow, get_client, task
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Completed, Running
+
+from connectors.base import Kind
+from flows import deployments, events, server, setup_work
+from flows.command import main
+from flows.config import load
+from flows.janitor import crash_orphans
+from flows.settings_windows import Span
+from ledger.planning import PlannedMailbox
+from ledger.rows import Phase
+from ledger.store import Ledger
+from ledger.waves import WaveRow, Waves
+from practice.smtp_sink import Mail, SmtpSink
+
+# Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+ROOT = Path(__file__).parents[2]
+SIDES = '[source]\nkind = "imap"\nhost = "h"\nusername = "x"\npassword = { env = "X" }\n'
+TOML = f"""
+{SIDES}{SIDES.replace("source", "target.mail")}
+[windows.nights]
+spans = ["mon-fri 20:00-06:00", "sat-sun 08:30-24:00"]
+timezone = "Europe/Berlin"
+[prefect]
+waves = 3
+"""
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    state = tmp_path_factory.mktemp("prefect")
+    yield server.up(state, port=0).api
+    server.down(state)
+
+
+@pytest.fixture
+def place(api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PREFECT_API_URL", api)
+    monkeypatch.chdir(tmp_path)
+    return write(tmp_path)
+
+
+def write(directory: Path, more: str = "") -> Path:
+    (directory / "kogge.toml").write_text(TOML + more)
+    (directory / "kogge-state").mkdir(exist_ok=True)
+    return directory
+
+
+def planned(place: Path) -> None:
+    """One wave with a window, one without, one whose mailboxes are past staging."""
+    ledger = Ledger(load(place / "kogge.toml").ledger_url())
+    ledger.migrate()
+    mail = frozenset({Kind.MAIL})
+    phases = {"first": Phase.STAGING, "second": Phase.STAGING, "third": Phase.LIVE}
+    ledger.add_mailboxes(
+        [PlannedMailbox(f"{wave}@a", f"{wave}@b", wave, phase, mail) for wave, phase in phases.items()]
+    )
+    Waves(ledger).put([WaveRow("first", window="nights")])
+    ledger.close()
+
+
+def kogge(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    return int(str(ended.value.code))
+
+
+def setup(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, tuple[str, bool]]]:
+    capsys.readouterr()
+    code = kogge("setup", "--json", *arguments)
+    found = json.loads(capsys.readouterr().out)
+    return code, {f"{one['kind']} {one['name']}": (one["found"], one["done"]) for one in found}
+
+
+def asked(api: str, ask: Callable[[Any], Any]) -> Any:
+    async def with_client() -> Any:
+        async with get_client() as client:
+            return await ask(client)
+
+    with temporary_settings({PREFECT_API_URL: api}):
+        return asyncio.run(with_client())
+
+
+@pytest.mark.prefect
+def test_it_makes_what_is_missing_and_then_nothing(
+    place: Path, api: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    planned(place)
+    code, looked = setup(capsys, "--check")
+    assert code == 1
+    assert set(looked.values()) == {("missing", False)}
+    code, made = setup(capsys)
+    assert code == 0
+    assert set(made.values()) == {("missing", True)}
+    assert list(made) == list(looked)
+    code, again = setup(capsys)
+    assert (code, set(again.values())) == (0, {("there", False)})
+    assert setup(capsys, "--check")[0] == 0
+
+
+@pytest.mark.prefect
+def test_a_night_for_each_wave_in_staging_switched_off(
+    place: Path, api: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    planned(place)
+    setup(capsys)
+    delta = asked(api, lambda client: client.read_deployment_by_name("wave/delta"))
+    found = {one.slug: (one.schedule.cron, one.schedule.timezone, one.active) for one in delta.schedules}
+    assert found == {
+        "first-1": ("0 20 * * MON,TUE,WED,THU,FRI", "Europe/Berlin", False),
+        "first-2": ("30 8 * * SAT,SUN", "Europe/Berlin", False),
+        "second-1": ("0 20 * * *", "UTC", False),
+    }
+    (wave,) = {one.parameters["parameters"]["wave"] for one in delta.schedules if one.slug == "second-1"}
+    assert wave == "second"
+    assert delta.parameters["parameters"]["config"] == str(place / "kogge.toml")
+
+
+@pytest.mark.prefect
+def test_what_a_person_switched_on_stays_on(
+    place: Path, api: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup(capsys)
+
+    async def switch(client: Any) -> None:
+        found = await client.read_deployment_by_name("janitor/janitor")
+        await client.update_deployment_schedule(found.id, found.schedules[0].id, active=True)
+
+    asked(api, switch)
+    assert setup(capsys, "--check")[0] == 0
+    write(place, 'work_pool = "other"\n')
+    changed = setup(capsys)[1]
+    assert changed["deployment janitor"] == ("different", True)
+    janitor = asked(api, lambda client: client.read_deployment_by_name("janitor/janitor"))
+    assert [one.active for one in janitor.schedules] == [True]
+    assert janitor.work_pool_name == "other"
+
+
+@pytest.mark.prefect
+def test_queues_are_asked_in_their_order_and_waves_have_a_limit(
+    place: Path, api: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup(capsys)
+    queues = asked(api, lambda client: client.read_work_queues(work_pool_name="kogge"))
+    ranked = sorted((one.priority, one.name) for one in queues if one.name != "default")
+    assert [name for _, name in ranked] == ["waves", "urgent", "normal", "nightly"]
+    assert {one.name: one.concurrency_limit for one in queues}["waves"] == 3
+
+
+@pytest.mark.prefect
+def test_a_missing_block_is_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(place, 'blocks = ["ms-teams-webhook/nobody-made-it"]\n')
+    assert kogge("setup") == 2
+    assert "ms-teams-webhook/nobody-made-it" in capsys.readouterr().err
+
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    bodies: list[dict[str, Any]]
+
+    def do_POST(self) -> None:
+        size = int(self.headers["Content-Length"])
+        self.bodies.append(json.loads(self.rfile.read(size)))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.prefect
+def test_mail_and_a_webhook_tell_of_blocked_mailboxes_and_of_waves(
+    place: Path, api: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[dict[str, Any]] = []
+    monkeypatch.setattr(Hook, "bodies", heard, raising=False)
+    with SmtpSink() as post, http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook) as listener:
+        thread = threading.Thread(target=listener.serve_forever)
+        thread.start()
+        try:
+            monkeypatch.setenv("KOGGE_HOOK", f"http://127.0.0.1:{listener.server_port}/secret-path")
+            address = f"mailto://{post.host}:{post.port}?from=kogge@a.example&to=night@a.example"
+            monkeypatch.setenv("KOGGE_MAIL", address)
+            write(place, 'webhook = { env = "KOGGE_HOOK" }\nmail = { env = "KOGGE_MAIL" }\n')
+            assert setup(capsys)[0] == 0
+            assert setup(capsys, "--check")[0] == 0
+            wait_for_events(api, heard, post)
+        finally:
+            listener.shutdown()
+            thread.join()
+    told = {one["event"]: one["payload"] for one in heard}
+    assert told["kogge.mailbox.blocked"] == {"mailbox": "m-1", "code": "over-quota", "wave": "first"}
+    assert told["kogge.wave.finished"] == {"mailboxes": 5, "wave": "first"}
+    mail = blocked(post)[0]
+    assert (mail.recipient, mail.message["subject"]) == (
+        "night@a.example",
+        "Kogge: first: kogge.mailbox.blocked",
+    )
+    body = mail.message.get_body(("plain", "html"))
+    assert body is not None
+    assert "over-quota" in body.get_content()
+
+
+def wait_for_events(api: str, heard: list[dict[str, Any]], post: SmtpSink) -> None:
+    """Tells again until they are heard: the server loads new automations after a while."""
+    deadline = time.monotonic() + 250
+    wanted = {"kogge.mailbox.blocked", "kogge.wave.finished"}
+    with temporary_settings({PREFECT_API_URL: api}):
+        while {one["event"] for one in heard} < wanted or not blocked(post):
+            assert time.monotonic() < deadline, (heard, post.mails)
+            events.tell("mailbox.blocked", "first", mailbox="m-1", code="over-quota")
+            events.tell("wave.finished", "first", mailboxes=5)
+            time.sleep(1)
+
+
+def blocked(post: SmtpSink) -> list[Mail]:
+    return [one for one in post.mails if "blocked" in str(one.message["subject"])]
+
+
+def test_prefect_yaml_says_the_same() -> None:
+    text = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+    by_name = {one["name"]: one for one in text["deployments"]}
+    assert list(by_name) == [one.name for one in deployments.DEPLOYMENTS]
+    for wanted in deployments.DEPLOYMENTS:
+        found = by_name[wanted.name]
+        assert found["entrypoint"] == wanted.entrypoint
+        assert found["description"] == wanted.description
+        assert found["tags"] == wanted.tags
+        assert found["work_pool"]["work_queue_name"] == wanted.queue
+        assert found["work_pool"]["job_variables"]["env"] == deployments.ENVIRONMENT
+        assert found.get("concurrency_limit", {}).get("limit") == wanted.limit
+        schedules = [(one["slug"], one["cron"], one["timezone"]) for one in found.get("schedules", [])]
+        assert schedules == [(one.slug, one.cron, one.timezone) for one in wanted.schedules]
+        assert not any(one["active"] for one in found.get("schedules", []))
+
+
+def test_batches_wait_by_priority() -> None:
+    assert deployments.queue_of(None, 0) == "normal"
+    assert deployments.queue_of("delta", 0) == "nightly"
+    assert deployments.queue_of("delta", 1) == "urgent"
+
+
+@pytest.mark.parametrize(
+    ("span", "line"),
+    [
+        ("mon-sun 00:00-24:00", "0 0 * * *"),
+        ("sat 22:15-04:00", "15 22 * * SAT"),
+        ("sun-mon 20:00-06:00", "0 20 * * MON,SUN"),
+    ],
+)
+def test_a_schedule_begins_with_its_window(span: str, line: str) -> None:
+    assert setup_work.cron_of(Span.read(span)) == line
+
+
+@pytest.mark.prefect
+def test_the_janitor_leaves_alone_what_is_anothers(api: str) -> None:
+    """A flow of somebody else's may have the name of one of ours."""
+
+    @flow(name="batch")
+    def batch() -> None: ...
+
+    @task
+    def leg() -> None: ...
+
+    async def sweep(client: Any) -> list[str]:
+        made = []
+        for tags in ([deployments.TAG], ["theirs"]):
+            run = await client.create_flow_run(batch, tags=tags, state=Running())
+            one = await client.create_task_run(leg, run.id, dynamic_key="0", state=Running())
+            await client.set_flow_run_state(run.id, Completed(), force=True)
+            made.append(one.id)
+        assert await crash_orphans(client, timedelta(0)) == 1
+        return [(await client.read_task_run(number)).state_name for number in made]
+
+    assert asked(api, sweep) == ["Crashed", "Running"]

@@ -1,0 +1,142 @@
+"""No meeting goes to a server of which nobody knows whether it invites people."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from connectors.base import Kind
+from connectors.dav_settings import DavSettings
+from connectors.errors import Blocked, Misconfigured
+from connectors.settings import Secret
+from flows import command_canary, silence
+from flows.canary import Result
+from flows.config import CanarySettings, Config
+from flows.people import Person
+from flows.preflight import Look, side_of
+from ledger.store import Ledger
+
+HOST, GUEST = "canary-a@n.example", "canary-b@n.example"
+PERSON = Person(2, "a@o.example", "a@n.example", "w", "a@o.example", "a@n.example")
+
+
+def settings(profile: str = "generic", url: str = "https://dav.example") -> DavSettings:
+    return DavSettings(kind="caldav", url=url, profile=profile, password=Secret(env="X"))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    found = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    found.migrate()
+    return found
+
+
+def config(profile: str = "generic", canary: bool = True) -> Any:
+    targets = {Kind.CALENDAR: settings(profile), Kind.TASKS: settings(profile)}
+    target = SimpleNamespace(of=targets.get, mail=None)
+    both = CanarySettings(host=HOST, guest=GUEST) if canary else None
+    return SimpleNamespace(target=target, workloads=(Kind.CALENDAR, Kind.TASKS), canary=both)
+
+
+@pytest.fixture
+def proofs(monkeypatch: pytest.MonkeyPatch) -> list[Result]:
+    """What the canaries to come will show; each is used up."""
+    shown: list[Result] = []
+    monkeypatch.setattr(command_canary, "prove_server", lambda *_, **__: shown.pop(0))
+    return shown
+
+
+def codes(given: Config, ledger: Ledger, *, again: bool = False) -> list[str | None]:
+    return [one.code for one in command_canary.listen(given, ledger, [PERSON], again=again)]
+
+
+def refused(work_kind: Kind, silence_of: str | None, ledger: Ledger) -> str | None:
+    target: Any = SimpleNamespace(silence=lambda: silence_of) if silence_of else SimpleNamespace()
+    work: Any = SimpleNamespace(kind=work_kind, target=target)
+    try:
+        silence.refuse_unproven(work, lambda: silence.is_proven(ledger, settings()))
+    except Blocked as error:
+        return error.code
+    return None
+
+
+def test_an_unproven_server_is_refused_until_a_canary_stayed_silent(
+    ledger: Ledger, proofs: list[Result]
+) -> None:
+    assert refused(Kind.CALENDAR, "unproven", ledger) == "silence-unproven"
+    proofs.append(Result("silent", watched=1200))
+    assert codes(config(), ledger) == [None, None]  # one canary serves both workloads of a server
+    assert refused(Kind.CALENDAR, "unproven", ledger) is None
+    assert codes(config(), ledger) == [None, None]  # and is remembered
+
+
+@pytest.mark.parametrize(("kind", "known"), [(Kind.CONTACTS, "unproven"), (Kind.CALENDAR, "never-sends")])
+def test_what_cannot_invite_needs_no_canary(kind: Kind, known: str, ledger: Ledger) -> None:
+    assert refused(kind, known, ledger) is None
+    assert refused(Kind.TASKS, None, ledger) is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"), [("not-silent", "silence-broken"), ("no-control", "silence-unproven")]
+)
+def test_what_a_canary_did_not_prove_stays_refused(
+    outcome: Any, code: str, ledger: Ledger, proofs: list[Result]
+) -> None:
+    proofs += [Result("silent"), Result(outcome)]
+    assert codes(config(), ledger) == [None, None]
+    assert codes(config(), ledger, again=True) == [code, code]
+    assert refused(Kind.CALENDAR, "unproven", ledger) == "silence-unproven"
+
+
+def test_another_server_needs_another_canary(ledger: Ledger) -> None:
+    silence.record(ledger, settings(), "silent", 1)
+    assert not silence.is_proven(ledger, settings(url="https://other.example"))
+    assert not silence.is_proven(ledger, settings("open-xchange"))
+
+
+def test_a_canary_is_believed_for_a_season(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    silence.record(ledger, settings(), "silent", 1)
+    assert silence.is_proven(ledger, settings())
+    later = time.time() + silence.BELIEVED + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert not silence.is_proven(ledger, settings())
+
+
+def test_without_accounts_for_it_an_unproven_server_is_named(ledger: Ledger) -> None:
+    assert codes(config(canary=False), ledger) == ["silence-unproven"] * 2
+    assert codes(config("radicale", canary=False), ledger) == []
+
+
+def looked(word: str, kind: Kind = Kind.CALENDAR) -> Look:
+    return Look(PERSON, facts={side_of(kind): {"silence": word}})
+
+
+def test_a_server_that_contradicts_its_profile_needs_a_canary(ledger: Ledger, proofs: list[Result]) -> None:
+    said = command_canary.said_by([Look(PERSON), looked("unproven"), looked("never-sends")])
+    assert said == {Kind.CALENDAR: "unproven"}
+    assert not command_canary.concerned(config("radicale"), {})
+    assert command_canary.concerned(config("radicale"), said)
+    proofs.append(Result("silent"))
+    heard = command_canary.listen(config("radicale"), ledger, [PERSON], again=False, said=said)
+    assert [(one.workload, one.code) for one in heard] == [(Kind.CALENDAR, None)]
+    (without,) = command_canary.listen(
+        config("nextcloud", canary=False), ledger, [PERSON], again=False, said=said
+    )
+    assert without.code == "silence-unproven"
+
+
+def test_a_canary_is_nobodys_mailbox(ledger: Ledger) -> None:
+    people = [Person(3, GUEST, GUEST, "w", GUEST, GUEST)]
+    with pytest.raises(Misconfigured):
+        command_canary.listen(config(), ledger, people, again=False)
+
+
+@pytest.mark.parametrize("outcome", ["silent", "not-silent", "no-control"])
+def test_a_line_says_what_to_do(outcome: Any) -> None:
+    heard = command_canary.Heard(Kind.CALENDAR, command_canary.CODES[outcome], Result(outcome, ("mail",)))
+    assert heard.line().plain.startswith("target.calendar: ")
+    assert heard.document()["workload"] == "calendar"

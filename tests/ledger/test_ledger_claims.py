@@ -1,0 +1,188 @@
+"""R6: leases. Only the database's clock counts, and no leg ever has two owners at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from ledger_world import INBOX, claimed, force, item, page, planned, ref, write
+from sqlalchemy import update
+
+from connectors.base import Kind
+from connectors.errors import LeaseLost
+from ledger.rows import Lease, LegState, State
+from ledger.schema import leg as leg_table
+from ledger.store import Ledger
+
+
+def expire(ledger: Ledger, lease: Lease) -> None:
+    with ledger.engine.begin() as connection:
+        connection.execute(update(leg_table).where(leg_table.c.id == lease.leg).values(lease_until=1.0))
+
+
+def test_a_claimed_leg_is_taken_until_released(ledger: Ledger, lease: Lease) -> None:
+    assert (lease.workload, lease.owner, lease.epoch, lease.took_over) == (Kind.MAIL, "worker-1", 1, False)
+    (leg,) = ledger.legs()
+    assert (leg.state, leg.owner) == (LegState.RUNNING, "worker-1")
+    assert leg.started is not None
+    assert ledger.claim(lease.leg, "worker-2", 60) is None
+    assert ledger.release(lease, LegState.BLOCKED, "quota-full")
+    (leg,) = ledger.legs()
+    assert (leg.state, leg.code, leg.owner, leg.lease_until) == (LegState.BLOCKED, "quota-full", None, None)
+    second = ledger.claim(lease.leg, "worker-2", 60)
+    assert second is not None
+    assert (second.epoch, second.took_over) == (2, False)
+    (again,) = ledger.legs()
+    assert (again.code, again.finished, again.started) == (None, None, leg.started)
+
+
+def test_an_unknown_leg_cannot_be_claimed(ledger: Ledger) -> None:
+    assert ledger.claim(999, "worker-1", 60) is None
+
+
+def test_an_expired_lease_may_be_taken_over(ledger: Ledger, lease: Lease) -> None:
+    expire(ledger, lease)
+    assert ledger.renew(lease, 60)  # nobody took it: it is still ours
+    assert ledger.claim(lease.leg, "worker-2", 60) is None
+    expire(ledger, lease)
+    second = ledger.claim(lease.leg, "worker-2", 60)
+    assert second is not None
+    assert second.took_over
+    assert not ledger.renew(lease, 60)
+    assert not ledger.release(lease, LegState.VERIFIED)
+    (leg,) = ledger.legs()
+    assert (leg.state, leg.owner, leg.epoch) == (LegState.RUNNING, "worker-2", 2)
+
+
+def test_a_dead_owners_lease_need_not_expire(ledger: Ledger, lease: Lease) -> None:
+    assert ledger.claim(lease.leg, "worker-2", 60, dead=lambda owner: owner != "worker-1") is None
+    second = ledger.claim(lease.leg, "worker-2", 60, dead=lambda owner: owner == "worker-1")
+    assert second is not None
+    assert second.took_over
+
+
+def test_the_owner_asked_about_is_the_one_replaced(ledger: Ledger, lease: Lease) -> None:
+    """Somebody else takes the leg over while we find out whether its owner is dead."""
+
+    def dead(owner: str) -> bool:
+        assert ledger.claim(lease.leg, "thief", 60, dead=lambda _: True) is not None
+        return owner == "worker-1"
+
+    assert ledger.claim(lease.leg, "worker-2", 60, dead=dead) is None
+    assert [leg.owner for leg in ledger.legs()] == ["thief"]
+
+
+def test_times_are_the_databases(ledger: Ledger, lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    before = datetime.now(UTC)
+    assert ledger.renew(lease, 100)
+    (leg,) = ledger.legs()
+    assert leg.lease_until is not None
+    assert abs(leg.lease_until - before - timedelta(seconds=100)) < timedelta(seconds=30)
+
+
+def test_threads_never_share_a_leg(ledger: Ledger) -> None:
+    ledger.add_mailboxes([planned(f"m{number}@old.example") for number in range(12)])
+    legs = [leg.id for leg in ledger.legs()]
+    won: list[list[int]] = [[] for _ in range(4)]
+    barrier = threading.Barrier(4)
+
+    def work(number: int) -> None:
+        barrier.wait()
+        for leg in legs:
+            if ledger.claim(leg, f"worker-{number}", 60) is not None:
+                won[number].append(leg)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    everything = [leg for mine in won for leg in mine]
+    assert sorted(everything) == sorted(set(everything))
+    # PostgreSQL skips a leg that somebody is claiming; whoever that was has it, or it is still free.
+    free = [leg.id for leg in ledger.legs() if leg.owner is None]
+    assert sorted(everything + free) == sorted(legs)
+
+
+CLAIMER = """
+import sys
+from ledger.store import Ledger
+ledger = Ledger(sys.argv[1])
+won = [leg.id for leg in ledger.legs() if ledger.claim(leg.id, sys.argv[2], 60)]
+print(*won)
+"""
+
+
+def test_processes_never_share_a_leg(ledger: Ledger, url: str) -> None:
+    ledger.add_mailboxes([planned(f"m{number}@old.example") for number in range(30)])
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", CLAIMER, url, f"worker-{n}"], stdout=subprocess.PIPE, text=True
+        )
+        for n in range(4)
+    ]
+    won = [int(leg) for worker in workers for leg in worker.communicate(timeout=60)[0].split()]
+    assert all(worker.returncode == 0 for worker in workers)
+    assert len(won) == len(set(won))
+    assert sorted(won) == sorted(leg.id for leg in ledger.legs() if leg.owner is not None)
+    assert won
+
+
+def test_release_counts_totals_anew(ledger: Ledger, lease: Lease) -> None:
+    with ledger.session(lease, mirror=True) as session:
+        inbox = session.record_container(INBOX)
+        write(session, inbox.id, ["a", "b"])
+        session.record_page(inbox.id, page(ref("c"), ref("d")))
+        force(session, inbox.id, "d", State.GONE)
+        session.rewrite(inbox.id, [item(session, inbox.id, "a").key])
+    assert ledger.release(lease, LegState.WAITING, "busy")
+    (leg,) = ledger.legs()
+    assert (leg.items, leg.done, leg.bytes) == (3, 1, 120)
+    assert leg.finished is not None
+
+
+def test_requeue(ledger: Ledger, lease: Lease) -> None:
+    other = claimed(ledger, "bert@old.example", "w2")
+    assert ledger.requeue() == 0  # both are held
+    ledger.release(lease, LegState.BLOCKED, "quota-full")
+    ledger.release(other, LegState.VERIFIED)
+    assert ledger.requeue(wave="w2") == 0
+    assert ledger.requeue([other.leg]) == 0
+    assert ledger.requeue([lease.leg], workload=Kind.FILES) == 0
+    assert ledger.requeue([lease.leg], mailbox=lease.mailbox) == 1
+    assert {leg.id: (leg.state, leg.code) for leg in ledger.legs()} == {
+        lease.leg: (LegState.PENDING, None),
+        other.leg: (LegState.VERIFIED, None),
+    }
+    assert ledger.requeue(states=[LegState.VERIFIED]) == 1
+
+
+def test_requeue_gives_rejected_items_new_attempts(ledger: Ledger, lease: Lease) -> None:
+    with ledger.session(lease, mirror=True) as session:
+        inbox = session.record_container(INBOX)
+        session.record_page(inbox.id, page(ref("a"), ref("b")))
+        write(session, inbox.id, ["b"])
+        session.recheck(inbox.id, [item(session, inbox.id, "b").key])
+        for name in ("a", "b"):
+            session.begin(inbox.id, [item(session, inbox.id, name).key], "7:1")
+            session.settle(inbox.id, [], rejected=[(item(session, inbox.id, name).key, "too-large")])
+    ledger.release(lease, LegState.DIFFERS)
+    assert ledger.requeue() == 1
+    with ledger.session(lease, mirror=True) as session:
+        assert session.counts() == {State.REJECTED: 2}
+        assert ledger.requeue(states=[LegState.PENDING], rejected=True) == 1
+        rows = {row.source_id: (row.state, row.attempts, row.code) for row in session.rows(inbox.id)}
+        # What has a copy at the target is amended, not written a second time.
+        assert rows == {"a": (State.SEEN, 0, None), "b": (State.CHANGED, 0, None)}
+
+
+def test_a_lost_lease_is_noticed_at_once(ledger: Ledger, lease: Lease) -> None:
+    second = ledger.claim(lease.leg, "worker-2", 60, dead=lambda _: True)
+    assert second is not None
+    with ledger.session(lease, mirror=True) as session, pytest.raises(LeaseLost) as raised:
+        session.record_container(INBOX)
+    assert raised.value.code == "lease-lost"

@@ -1,0 +1,181 @@
+"""The steps of a cutover in the ledger: who may begin one, and what goes with a phase."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import update
+
+from connectors.base import Container, Kind, Loss, Page, Ref, Role, key_of
+from connectors.errors import Blocked
+from ledger.planning import PlannedMailbox
+from ledger.rows import LegState, Phase, State
+from ledger.schema import item, step
+from ledger.scores import Counts, counts_of
+from ledger.session import LegLedger
+from ledger.steps import BEGUN, DONE, FAILED, SCORE_LOW, Steps
+from ledger.store import Ledger
+
+OWNER = "0123456789abcdef/1234567/1234567890/01234567"
+"""As long as one can be: codes have 64 characters."""
+
+
+@pytest.fixture
+def box(ledger: Ledger) -> str:
+    row = PlannedMailbox("a@old.example", "a@new.example", "w", Phase.STAGING, frozenset({Kind.MAIL}))
+    (found,) = ledger.add_mailboxes([row])
+    return str(found)
+
+
+def age(ledger: Ledger, seconds: float) -> None:
+    with ledger.engine.begin() as connection:
+        connection.execute(update(step).values(at=step.c.at - seconds))
+
+
+def test_a_step_is_begun_by_one(ledger: Ledger, box: str) -> None:
+    steps = Steps(ledger)
+    assert steps.begin(box, "freeze:a", OWNER, 60)
+    assert not steps.begin(box, "freeze:a", "another", 60)
+    (row,) = steps.all(box)
+    assert (row.state, row.code, row.attempts) == (BEGUN, OWNER, 1)
+
+
+def test_who_is_dead_is_followed_at_once(ledger: Ledger, box: str) -> None:
+    steps = Steps(ledger)
+    steps.begin(box, "freeze:a", OWNER, 60)
+    assert not steps.begin(box, "freeze:a", "another", 60, lambda owner: owner == "somebody")
+    assert steps.begin(box, "freeze:a", "another", 60, lambda owner: owner == OWNER)
+    (row,) = steps.all(box)
+    assert (row.code, row.attempts) == ("another", 2)
+
+
+def test_who_is_silent_for_too_long_is_followed(ledger: Ledger, box: str) -> None:
+    steps = Steps(ledger)
+    steps.begin(box, "freeze:a", OWNER, 60)
+    age(ledger, 61)
+    assert steps.begin(box, "freeze:a", "another", 60)
+
+
+def test_who_was_followed_has_no_say_in_its_outcome(ledger: Ledger, box: str) -> None:
+    """A machine that slept longer than a hook may take."""
+    steps = Steps(ledger)
+    steps.begin(box, "freeze:a", OWNER, 60)
+    age(ledger, 61)
+    steps.begin(box, "freeze:a", "another", 60)
+    with pytest.raises(Blocked, match="claimed-elsewhere"):
+        steps.finish(box, "freeze:a", DONE, owner=OWNER)
+    (row,) = steps.all(box)
+    assert (row.state, row.code) == (BEGUN, "another")
+    steps.finish(box, "freeze:a", FAILED, "exit-1", "another")
+    steps.take_back(box, "anna")
+    with pytest.raises(Blocked, match="claimed-elsewhere"):
+        steps.finish(box, "freeze:a", DONE, owner=OWNER)
+    assert steps.all(box) == []
+
+
+@pytest.mark.parametrize("state", [DONE, FAILED])
+def test_an_outcome_stays_until_the_step_is_begun_again(ledger: Ledger, box: str, state: str) -> None:
+    steps = Steps(ledger)
+    steps.begin(box, "freeze:a", OWNER, 60)
+    steps.finish(box, "freeze:a", state, "exit-1")
+    (row,) = steps.all(box)
+    assert (row.state, row.code) == (state, "exit-1")
+    assert steps.begin(box, "freeze:a", OWNER, 60)
+    last = ledger.events("w")[-1]
+    assert (last.kind, last.subject) == ("step", box)
+    assert last.detail == {"step": "freeze:a", "state": state, "code": "exit-1"}
+    ledger.verify_events()
+
+
+def test_a_phase_and_its_step_are_one(ledger: Ledger, box: str) -> None:
+    Steps(ledger).move(box, Phase.FROZEN, "frozen", "anna")
+    assert ledger.mailbox(box).phase is Phase.FROZEN
+    assert [(one.name, one.state) for one in Steps(ledger).all(box)] == [("frozen", DONE)]
+    last = ledger.events("w")[-1]
+    assert (last.kind, last.detail) == ("phase", {"by": "anna", "phase": "frozen"})
+
+
+def test_no_phase_changes_under_a_worker(ledger: Ledger, box: str) -> None:
+    (leg,) = ledger.legs()
+    held = ledger.claim(leg.id, "worker", 60)
+    assert held is not None
+    with pytest.raises(Blocked, match="claimed-elsewhere"):
+        Steps(ledger).move(box, Phase.LIVE, "live", "anna")
+    assert ledger.mailbox(box).phase is Phase.STAGING
+    assert Steps(ledger).all(box) == []
+    ledger.release(held, LegState.VERIFIED)
+    Steps(ledger).move(box, Phase.LIVE, "live", "anna")
+
+
+def test_what_is_taken_back_has_no_steps_and_no_approval(ledger: Ledger, box: str) -> None:
+    steps = Steps(ledger)
+    steps.move(box, Phase.FROZEN, "frozen", "anna")
+    steps.begin(box, "score")
+    ledger.approve(box, SCORE_LOW, "anna", "seen")
+    assert ledger.approved(box, SCORE_LOW)
+    steps.take_back(box, "bernd")
+    assert (ledger.mailbox(box).phase, steps.all(box)) == (Phase.STAGING, [])
+    assert not ledger.approved(box, SCORE_LOW)
+
+
+def test_a_mailbox_that_leaves_the_plan_takes_its_steps_along(ledger: Ledger, box: str) -> None:
+    Steps(ledger).begin(box, "freeze:a")
+    ledger.add_mailboxes([], whole=True)
+    assert ledger.mailboxes() == []
+    assert Steps(ledger).of([box]) == {}
+
+
+def test_an_item_lacks_something_once_and_only_where_it_arrived(ledger: Ledger, session: LegLedger) -> None:
+    (leg,) = ledger.legs()
+    row = session.record_container(Container(Kind.MAIL, "inbox", ("Inbox",), Role.INBOX, 3))
+    names = ("whole", "lacking", "rejected", "gone")
+    session.record_page(row.id, Page([Ref(name, "1") for name in names], "cursor"))
+    session.lose(row.id, None, [Loss("text", "truncated")])
+    session.lose(row.id, key_of("whole"), [Loss("colour", "not-kept")])
+    for name in names[1:]:
+        session.lose(row.id, key_of(name), [Loss("text", "truncated"), Loss("photo", "not-read")])
+    states = {
+        "whole": State.VERIFIED,
+        "lacking": State.WRITTEN,
+        "rejected": State.REJECTED,
+        "gone": State.GONE,
+    }
+    with ledger.engine.begin() as connection:
+        for name, state in states.items():
+            connection.execute(update(item).where(item.c.key == key_of(name)).values(state=state.value))
+    found = counts_of(ledger, [leg.mailbox, "m-other"], {("colour", "not-kept")})
+    assert found["m-other"] == Counts()
+    assert found[leg.mailbox].lacking == 1
+    assert found[leg.mailbox].states == dict.fromkeys(states.values(), 1)
+
+
+def test_forward_and_back_exclude_each_other(ledger: Ledger, box: str) -> None:
+    steps = Steps(ledger)
+    assert steps.begin(box, "freeze:close", "somebody", 60)
+    with pytest.raises(Blocked, match="claimed-elsewhere"):
+        steps.turn_back(box, {"freeze:close": 60.0})
+    steps.turn_back(box, {"freeze:close": 60.0}, lambda owner: owner == "somebody")
+    steps.turn_back(box, {"freeze:close": 60.0}, lambda owner: owner == "somebody")
+    for forward in (
+        lambda: steps.begin(box, "delta"),
+        lambda: steps.release(box),
+        lambda: steps.move(box, Phase.FROZEN, "frozen", "A"),
+    ):
+        with pytest.raises(Blocked, match="taking-back"):
+            forward()
+    assert steps.begin(box, "undo:close", "another", 60, back=True)
+
+
+def test_what_is_released_is_verified_and_not_taken_back(ledger: Ledger, box: str) -> None:
+    steps = Steps(ledger)
+    with pytest.raises(Blocked, match="not-verified"):
+        steps.release(box)
+    for leg in ledger.legs(mailbox=box):
+        lease = ledger.claim(leg.id, "worker", 60)
+        assert lease is not None
+        ledger.release(lease, LegState.VERIFIED)
+    steps.release(box)
+    with pytest.raises(Blocked, match="release-begun"):
+        steps.turn_back(box, {})
+    steps.move(box, Phase.LIVE, "live", "A")
+    with pytest.raises(Blocked, match="live-phase"):
+        steps.move(box, Phase.FROZEN, "frozen", "A")

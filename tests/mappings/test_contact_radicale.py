@@ -1,0 +1,45 @@
+"""Every golden card and task is taken by a real server, and means there what it means here."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+from golden_records import NOT_AFTER, context, golden, names
+
+from connectors.base import Mapped, Native
+from mappings.contact import map_contact
+from mappings.context import Context
+from mappings.meaning import calendar_differing, card_differing
+from mappings.task import map_task
+from practice.radicale import RadicaleServer, start_radicale
+
+KINDS: dict[str, tuple[Callable[[Native, Context], Mapped], str, str]] = {
+    "contact": (map_contact, "contacts", "text/vcard"),
+    "task": (map_task, "calendar", "text/calendar"),
+}
+DIFFERING = {"contact": card_differing, "task": calendar_differing}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RadicaleServer]:
+    running = start_radicale(["wiebke"], provisioned=True)
+    yield running
+    running.stop()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in KINDS for name in names(kind)], ids=lambda value: str(value)
+)
+def test_a_server_takes_it_and_gives_it_back(server: RadicaleServer, kind: str, name: str) -> None:
+    mapping, collection, media = KINDS[kind]
+    body = mapping(golden(kind, name), context()).item.body().read()
+    url = f"{server.url.rstrip('/')}/wiebke/{collection}/{name}"
+    login = ("wiebke", server.user_password)
+    put = requests.put(url, data=body, headers={"Content-Type": media}, auth=login, timeout=10)
+    assert put.status_code == 201
+    got = requests.get(url, auth=login, timeout=10)
+    assert got.status_code == 200
+    assert DIFFERING[kind](io.BytesIO(body), io.BytesIO(got.content), NOT_AFTER) == ()

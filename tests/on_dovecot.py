@@ -1,0 +1,45 @@
+"""A trial whose target is an account of a real Dovecot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from imapclient import IMAPClient
+from walking import Trial
+
+from connectors.base import Guard, Target
+from connectors.imap_settings import ImapSettings
+from connectors.imap_target import ImapTarget
+from connectors.settings import Account, Secret
+from practice.dovecot import Dovecot
+from practice.memory import Step
+
+
+class OnDovecot(Trial):
+    """The account `user` of `server`, which the maker of the trial sets."""
+
+    server: Dovecot
+    user: str
+
+    def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target:
+        secret = self.directory / "password"
+        secret.write_text(self.server.master_password)
+        settings = ImapSettings(
+            kind="imap",
+            host=self.server.host,
+            port=self.server.port,
+            security="none",
+            auth="master-user",
+            username=self.server.master_user,
+            password=Secret(file=str(secret)),
+        )
+        return ImapTarget(settings, Account(login=self.user), guard, self.directory, live=live)
+
+    @contextmanager
+    def client(self) -> Iterator[IMAPClient]:
+        client = IMAPClient(self.server.host, port=self.server.port, ssl=False)
+        client.login(f"{self.user}*{self.server.master_user}", self.server.master_password)
+        yield client
+        client.logout()

@@ -1,0 +1,45 @@
+"""A practice Exchange, one world a test, and clients of it. Modules with other needs have their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from ews_asking import Asker, asking
+
+from practice.exchange import ExchangeServer
+from practice.folders import Folder
+from practice.world import Mailbox, World
+
+
+@pytest.fixture
+def world() -> World:
+    return World(seed=5, people=3, items=80, nasty=True, large=())
+
+
+@pytest.fixture
+def mailbox(world: World) -> Mailbox:
+    return world.mailbox(world.addresses()[1])
+
+
+@pytest.fixture
+def inbox(mailbox: Mailbox) -> Folder:
+    return mailbox.distinguished("inbox")
+
+
+@pytest.fixture
+def server(world: World) -> Iterator[ExchangeServer]:
+    with ExchangeServer(world) as running:
+        yield running
+
+
+@pytest.fixture
+def asker(server: ExchangeServer, mailbox: Mailbox) -> Iterator[Asker]:
+    with asking(server, mailbox.address) as one:
+        yield one
+
+
+@pytest.fixture
+def gromox(world: World, mailbox: Mailbox) -> Iterator[Asker]:
+    with ExchangeServer(world, dialect="gromox") as running, asking(running, mailbox.address) as one:
+        yield one

@@ -1,0 +1,145 @@
+"""What belongs to a mailbox over Graph and is no item; what Graph does not reach; services beside it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from graph_asking import GraphAsker, asking_graph
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route as WebRoute
+
+from practice.categories import CATEGORIES
+from practice.ews_wire import Reply
+from practice.graph import GraphServer
+from practice.graph_context import Context, Route
+from practice.graph_tokens import READS, App
+from practice.graph_wire import rest_id, said
+from practice.world import Mailbox, World
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World(seed=11, people=5, items=30, nasty=True, large=(), pim=20)
+
+
+@pytest.fixture(scope="module")
+def graph(world: World) -> Iterator[GraphServer]:
+    with GraphServer(world) as running:
+        yield running
+
+
+@pytest.fixture
+def asker(graph: GraphServer, world: World) -> Iterator[GraphAsker]:
+    with asking_graph(graph, world.addresses()[0]) as one:
+        yield one
+
+
+def test_settings_categories_and_rules(asker: GraphAsker, world: World) -> None:
+    assert asker.json("mailboxSettings")["timeZone"] == "W. Europe Standard Time"
+    assert asker.json("mailboxSettings")["automaticRepliesSetting"]["status"] == "disabled"
+    rows = asker.all("outlook/masterCategories")
+    assert [row["displayName"] for row in rows] == [name for name, _ in CATEGORIES]
+    assert {row["color"] for row in rows} >= {"preset0", "none"}
+    assert [row["displayName"] for row in asker.all("mailFolders/inbox/messageRules")] == ["Rundschreiben"]
+    asker.user = world.addresses()[1]
+    assert asker.all("mailFolders/inbox/messageRules") == []
+
+
+def test_groups_are_told_to_whom_may_read_them(asker: GraphAsker) -> None:
+    path = "memberOf/microsoft.graph.group?$select=id,groupTypes"
+    assert {row["groupTypes"] for row in asker.all(path)} == {None}
+    asker.server.entra.add(App("groups", "s", frozenset({*READS, "GroupMember.Read.All"})))
+    asker.token = asker.server.entra.issue("groups")
+    assert sorted(row["groupTypes"] for row in asker.all(path)) == [[], [], ["Unified"]]
+
+
+def test_a_calendar_says_with_whom_it_is_shared(asker: GraphAsker, world: World) -> None:
+    rows = asker.all("calendar/calendarPermissions")
+    folder = world.mailbox(asker.user).distinguished("calendar")
+    assert [row["emailAddress"].get("address") for row in rows] == [
+        None,
+        *(grant.address for grant in folder.grants),
+    ]
+    assert [row["role"] for row in rows] == ["freeBusyRead", "write", "read"]
+
+
+def test_a_person_has_a_picture_or_none(asker: GraphAsker, world: World) -> None:
+    reply = asker.get("photos/48x48/$value")
+    assert (reply.headers["content-type"], reply.content[:2]) == ("image/jpeg", b"\xff\xd8")
+    assert asker.get("photo/$value").content != reply.content
+    assert asker.code("photos/47x47/$value") == (404, "ImageNotFound")
+    asker.user = world.addresses()[3]
+    assert asker.code("photo/$value") == (404, "ImageNotFound")
+
+
+def test_an_in_place_archive_is_not_reached_and_recoverable_items_are(
+    asker: GraphAsker, world: World
+) -> None:
+    mailbox: Mailbox = world.mailbox(world.addresses()[1])
+    asker.user = mailbox.address
+    archive = mailbox.distinguished("archiveinbox")
+    item = rest_id(archive.items[0].immutable_id)
+    assert asker.code(f"mailFolders/{rest_id(archive.id)}") == (404, "ErrorItemNotFound")
+    assert asker.code(f"messages/{item}") == (404, "ErrorItemNotFound")
+    assert asker.json("mailFolders/archive")["id"] == rest_id(mailbox.distinguished("archive").id)
+    assert asker.json("mailFolders/recoverableitemsdeletions")["totalItemCount"] == 2
+    assert asker.code("mailFolders/syncissues") == (404, "ErrorItemNotFound")
+
+
+def test_notes_and_journal_are_no_mail_folders(asker: GraphAsker, world: World) -> None:
+    mailbox = world.mailbox(asker.user)
+    for role in ("notes", "journal"):
+        folder = mailbox.distinguished(role)
+        assert folder.items != []
+        assert asker.code(f"mailFolders/{rest_id(folder.id)}/messages") == (404, "ErrorItemNotFound")
+        assert asker.code(f"messages/{rest_id(folder.items[0].immutable_id)}") == (404, "ErrorItemNotFound")
+
+
+class Files:
+    """A service beside mail, with an address for which no token is asked."""
+
+    def __init__(self) -> None:
+        self.routes = (
+            Route(
+                "users/{user}/drive", "GetDrive", frozenset({"Files.Read.All"}), self._drive, directory=True
+            ),
+        )
+        self.web = (WebRoute("/download/{name}", self._download),)
+
+    def _drive(self, context: Context) -> Reply:
+        return said({"owner": context.names["user"], "url": context.ask.base.replace("/v1.0", "/download/x")})
+
+    async def _download(self, request: Request) -> Response:
+        return PlainTextResponse(request.path_params["name"])
+
+
+def test_a_service_beside_mail_has_routes_and_addresses_of_its_own(world: World) -> None:
+    with GraphServer(world, services=(Files(),)) as graph, asking_graph(graph, "anybody") as asker:
+        drive = asker.json("drive")
+        assert drive["owner"] == "anybody"
+        assert httpx.get(drive["url"]).text == "x"
+        assert graph.requests["GetDrive"] == 1
+        graph.entra.add(App("mail", "s", frozenset({"Mail.Read"})))
+        assert asker.code("drive", token=graph.entra.issue("mail")) == (403, "Authorization_RequestDenied")
+
+
+def test_the_user_agent_is_remembered(asker: GraphAsker) -> None:
+    asker.client.headers["User-Agent"] = "NONISV|Practice|Kogge/1.0"
+    asker.json("")
+    assert asker.server.agents["NONISV|Practice|Kogge/1.0"] == 1
+
+
+def test_it_runs_as_a_process_of_its_own() -> None:
+    command = [sys.executable, "-m", "practice.graph", "--people", "2", "--items", "5", "--plain"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url, authority, tenant, *_ = process.stdout.readline().split()
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+    assert url == f"{authority}/v1.0"
+    assert len(tenant) == 36

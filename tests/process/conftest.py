@@ -1,0 +1,90 @@
+"""Servers that outlive the processes under test: a Prefect, a Dovecot, an Exchange a module."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+from proving import Place, Seen, accounted
+
+from flows import server
+from practice.dovecot import Dovecot, available, start_dovecot
+from practice.exchange import ExchangeServer
+from practice.world import World
+
+USERS = tuple(f"user{number:03}@target.example" for number in range(300))
+_fresh = iter(USERS)
+MakePlace = Callable[[ExchangeServer], Place]
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    if not available():
+        reason = "Dovecot 2.4 is not on the PATH"
+        if os.environ.get("KOGGE_REQUIRE_SERVICES") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    running = start_dovecot(USERS)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Of every command: this Prefect server, and nothing of the machine's own Prefect."""
+    state = tmp_path_factory.mktemp("prefect")
+    api = server.up(state, port=0).api
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    yield {
+        **inherited,
+        "PREFECT_API_URL": api,
+        "PREFECT_HOME": str(state / "client"),
+        "COLUMNS": "120",
+        "PYTHONFAULTHANDLER": "1",
+    }
+    server.down(state)
+
+
+@pytest.fixture(scope="session")
+def make_place(
+    dovecot: Dovecot, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> MakePlace:
+    """A place for the mailboxes of an Exchange, with target accounts nobody used before."""
+
+    def make(exchange: ExchangeServer) -> Place:
+        pairs = {address: next(_fresh) for address in exchange.world.addresses()}
+        directory = tmp_path_factory.mktemp("place")
+        return Place(directory, exchange, dovecot.host, dovecot.port, pairs, dict(environment)).configure()
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(make_place: MakePlace, dovecot: Dovecot) -> Callable[[ExchangeServer], Counter[Seen]]:
+    """What a run without any trouble leaves at the target; one run an Exchange."""
+    known: dict[str, Counter[Seen]] = {}
+
+    def run(exchange: ExchangeServer) -> Counter[Seen]:
+        if exchange.url not in known:
+            place = make_place(exchange)
+            done = place.migrate()
+            assert done.code == 0, done
+            accounted(place)
+            known[exchange.url] = place.seen(dovecot)
+        return known[exchange.url]
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[ExchangeServer]:
+    """Three mailboxes with every oddity and one large message."""
+    with ExchangeServer(World(seed=31, people=3, items=60, large=(3_000_000,))) as running:
+        yield running
+
+
+@pytest.fixture
+def place(make_place: MakePlace, exchange: ExchangeServer) -> Place:
+    return make_place(exchange)

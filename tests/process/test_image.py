@@ -1,0 +1,82 @@
+"""The Dockerfile's own steps, without Docker: what uv makes there runs alone, from anywhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from services import needed
+
+ROOT = Path(__file__).parents[2]
+USE = """
+import sys, tempfile
+import flows, prefect_redis
+from flows import janitor, migrate, rollback_flow
+from ledger.store import Ledger
+from practice.rehearsal_size import SIZES
+assert flows.__file__.startswith(sys.prefix), flows.__file__
+with tempfile.TemporaryDirectory() as folder:
+    ledger = Ledger(f"sqlite:///{folder}/ledger.db")
+    ledger.migrate()
+    ledger.close()
+"""
+
+
+@pytest.fixture(scope="module")
+def steps() -> str:
+    return (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+
+
+@pytest.fixture(scope="module")
+def environment(steps: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the RUN lines with uv leave, from the files that COPY names and no others."""
+    uv = shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
+    needed(Path(uv).exists(), "uv is not installed")
+    source = tmp_path_factory.mktemp("source")
+    made = tmp_path_factory.mktemp("image") / "kogge"
+    told = dict(re.findall(r"(UV_\w+)=(\S+)", steps)) | {"UV_PROJECT_ENVIRONMENT": str(made)}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("UV_", "VIRTUAL_"))
+    }
+    del told["UV_COMPILE_BYTECODE"]  # slow, and nothing depends on it
+    for line in steps.splitlines():
+        if line.startswith("COPY") and "--from" not in line:
+            *names, _ = line.split()[1:]
+            for name in names:
+                take = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+                take(ROOT / name, source / name)
+        elif line.startswith("RUN uv "):
+            command = [uv, *line.split()[2:]]
+            done = subprocess.run(
+                command, cwd=source, env=inherited | told, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+    return made
+
+
+def test_it_runs_alone(environment: Path, tmp_path: Path) -> None:
+    alone = {"PATH": f"{environment / 'bin'}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        ["python", "-I", "-c", USE], cwd=tmp_path, env=alone, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_its_health_check_and_its_command_work(environment: Path, steps: str, tmp_path: Path) -> None:
+    alone = {"PATH": f"{environment / 'bin'}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    for found in re.findall(r"CMD \[(.+?)\]", steps):
+        command = re.findall(r'"([^"]+)"', found)
+        done = subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"CMD \[", steps)) == 2
+
+
+def test_it_runs_as_nobody_in_particular_and_names_its_bases(steps: str) -> None:
+    assert steps.index("USER kogge") < steps.index('CMD ["kogge", "--help"]')
+    bases = re.findall(r"^FROM (\S+)", steps, re.MULTILINE)
+    assert bases
+    assert all(":" in base and not base.endswith(":latest") for base in bases)

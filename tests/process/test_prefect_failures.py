@@ -1,0 +1,192 @@
+"""What dies under Prefect, and what becomes of it, with a real server, a real process worker, real runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prefect import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from proving import Place, until
+
+from flows import server, setup_automations
+from practice import faults
+from practice.exchange import ExchangeServer
+from practice.faults import FaultPlan, Kind
+from practice.rehearsal_crew import Child, below, kill_all
+from practice.world import World
+
+# Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
+pytestmark = [
+    pytest.mark.soak,
+    pytest.mark.dovecot,
+    pytest.mark.prefect,
+    pytest.mark.timeout(600),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+MakePlace = Callable[[ExchangeServer], Place]
+PATIENCE = 150.0
+SLOW_SECONDS = 60.0
+SILENCE = 4
+"""A heartbeat's seconds, in place of the thirty of real life, for who notices the dead."""
+ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+LIMIT = "a-limit"
+
+
+@dataclass
+class Scene:
+    """A worker, mailboxes that nobody has touched, and an Exchange that can be made to hang."""
+
+    api: str
+    place: Place
+    worker: Child
+    mailboxes: list[str]
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """Again while its SQLite is busy, as Prefect's own client does."""
+        deadline = time.monotonic() + PATIENCE
+        answer = httpx.request(method, f"{self.api}{path}", json=body, timeout=30)
+        while answer.status_code == 503 and time.monotonic() < deadline:
+            time.sleep(1)
+            answer = httpx.request(method, f"{self.api}{path}", json=body, timeout=30)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def start(self, deployment: str, **parameters: object) -> str:
+        found = self.ask("GET", f"/deployments/name/{deployment}")
+        given = {"parameters": found["parameters"]["parameters"] | parameters}
+        run = self.ask("POST", f"/deployments/{found['id']}/create_flow_run", {"parameters": given})
+        return str(run["id"])
+
+    def under_way(self, seconds: float = SLOW_SECONDS) -> tuple[str, str]:
+        """A batch in the middle of a mailbox: its run and that mailbox."""
+        plan = self.place.exchange.faults = FaultPlan(seed=1)
+        plan.script("GetItem", 1, faults.slow(seconds))
+        mailbox = self.mailboxes.pop()
+        run = self.start("batch/batch", wave="pilot", mailboxes=[mailbox])
+        until(lambda: plan.struck.get(Kind.SLOW, 0) > 0, seconds=PATIENCE)
+        return run, mailbox
+
+    def ended(self, run: str) -> str:
+        deadline = time.monotonic() + PATIENCE
+        while (found := self.ask("GET", f"/flow_runs/{run}"))["state_type"] not in ENDED:
+            assert time.monotonic() < deadline, (found["state"], self.worker.log.read_text()[-2000:])
+            time.sleep(0.3)
+        return str(found["state_name"])
+
+    def tasks(self, run: str) -> list[str]:
+        """The types of its task runs' states."""
+        asked = {"task_runs": {"flow_run_id": {"any_": [run]}}}
+        return [str(one["state_type"]) for one in self.ask("POST", "/task_runs/filter", asked)]
+
+    def leg(self, mailbox: str) -> tuple[object, ...]:
+        """State and owner in the ledger."""
+        query = f"SELECT state, owner FROM leg WHERE mailbox = '{mailbox}' AND workload = 'mail'"
+        return self.place.query(query)[0]
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A server that was killed while somebody held a slot for a minute, and started again."""
+    directory = tmp_path_factory.mktemp("prefect")
+    first = server.up(directory, port=0)
+    limit = {"name": LIMIT, "limit": 1, "active": True}
+    httpx.post(f"{first.api}/v2/concurrency_limits/", json=limit, timeout=30).raise_for_status()
+    held = {"names": [LIMIT], "slots": 1, "lease_duration": 60}
+    taken = httpx.post(f"{first.api}/v2/concurrency_limits/increment-with-lease", json=held, timeout=30)
+    taken.raise_for_status()
+    os.kill(first.pid, signal.SIGKILL)
+    until(lambda: not server.answers(first.api))
+    with suppress(ChildProcessError):
+        os.waitpid(first.pid, 0)
+    server.up(directory, port=first.port)
+    yield directory
+    server.down(directory)
+
+
+@pytest.fixture(scope="module")
+def scene(state: Path, make_place: MakePlace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    running = server.status(state)
+    assert running is not None
+    with ExchangeServer(World(seed=47, people=5, items=12)) as exchange:
+        place = make_place(exchange)
+        place.environment |= {"PREFECT_API_URL": running.api, "PREFECT_HOME": str(state / "client")}
+        place.tables["run"] = {"lease_seconds": "10", "write_grace_seconds": "1", "canary": "false"}
+        place.configure()
+        assert place.run("migrate", "--wave", "pilot", "--dry-run").code == 0
+        assert place.run("setup").code == 0
+        words = ["worker", "start", "--pool", "kogge", "--limit", "5"]
+        environment = place.environment | {"PREFECT_WORKER_QUERY_SECONDS": "1"}
+        home = tmp_path_factory.mktemp("worker")
+        worker = Child("worker", [sys.executable, "-m", "prefect", *words], environment, home, home / "log")
+        worker.start()
+        ids = [str(row[0]) for row in place.query("SELECT id FROM mailbox")]
+        yield Scene(running.api, place, worker, ids)
+        worker.kill()
+
+
+def test_the_process_of_a_batch_is_killed_and_the_janitor_settles_the_rest(scene: Scene) -> None:
+    run, mailbox = scene.under_way()
+    kill_all(below(scene.worker.pid))
+    assert scene.ended(run) == "Crashed"
+    until(lambda: scene.tasks(run) == ["RUNNING"], seconds=30)
+    time.sleep(11)  # the ledger's lease ends
+    assert scene.leg(mailbox)[0] == "running"
+    assert scene.ended(scene.start("janitor/janitor", minutes=0)) == "Completed"
+    assert scene.tasks(run) == ["CRASHED"]
+    assert scene.leg(mailbox)[0] == "pending"
+    assert "lease-expired" in scene.place.events()
+
+
+def test_a_worker_alone_is_killed(scene: Scene) -> None:
+    run, mailbox = scene.under_way(8)
+    assert scene.worker.process is not None
+    scene.worker.process.kill()
+    scene.worker.process.wait()
+    assert scene.ended(run) in ("Crashed", "Completed")
+    scene.worker.start()
+    time.sleep(11)
+    assert scene.ended(scene.start("batch/batch", wave="pilot", mailboxes=[mailbox])) == "Completed"
+    assert scene.leg(mailbox) == ("verified", None)
+
+
+def test_a_cancelled_batch_gives_everything_back(scene: Scene) -> None:
+    run, mailbox = scene.under_way(5)
+    state = {"type": "CANCELLING", "name": "Cancelling"}
+    scene.ask("POST", f"/flow_runs/{run}/set_state", {"state": state, "force": False})
+    assert scene.ended(run) in ("Cancelled", "Stopped")
+    until(lambda: set(scene.tasks(run)) <= ENDED, seconds=30)
+    until(lambda: scene.leg(mailbox) == ("pending", None), seconds=30)
+
+
+def test_both_are_killed_and_the_automation_notices(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup_automations, "HEARTBEAT_SECONDS", SILENCE)
+
+    async def hasten() -> None:
+        async with get_client() as client:
+            await setup_automations.zombies().put(client)
+
+    with temporary_settings({PREFECT_API_URL: scene.api}):
+        asyncio.run(hasten())
+    time.sleep(5)  # the server takes up what changed
+    run, _ = scene.under_way()
+    scene.worker.kill()
+    assert scene.ask("GET", f"/flow_runs/{run}")["state_type"] == "RUNNING"
+    assert scene.ended(run) == "Crashed"
+    told = scene.ask("GET", f"/flow_runs/{run}")["state"]["message"]
+    assert told == "no heartbeat; its process has died"
+
+
+def test_a_slot_whose_holder_went_with_the_server_comes_back(scene: Scene) -> None:
+    """Held since before this module's server was killed; with leases in memory it would be gone for good."""
+    until(lambda: scene.ask("GET", f"/v2/concurrency_limits/{LIMIT}")["active_slots"] == 0, seconds=PATIENCE)

@@ -1,0 +1,106 @@
+"""Rolls a trial back, as `kogge rollback` does, over connectors in memory or real ones."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol
+
+from walking import SOURCE, TARGET, Trial
+
+from connectors.base import Guard, Target
+from connectors.settings import Account
+from flows.gate import Pair, Rules
+from flows.leg import LegResult, Setting, Task, approvals
+from flows.repair import Repair, What
+from flows.repair_run import run_in
+from flows.rollback import Order, nobody, roll_back
+from flows.rollback_report import Report
+from flows.rollback_run import NoSource, look_at
+from flows.work import Opener, Pace
+from ledger.rollback import APPROVAL
+from ledger.rows import LegRow
+from ledger.store import Ledger
+from practice.memory import MemorySource, Step, no_step
+
+
+class Undoable(Protocol):
+    """A walking.Trial, or what stands for one."""
+
+    id: str
+    ledger: Ledger
+    rules: Rules
+    pace: Pace
+
+    def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target: ...
+
+
+@dataclass
+class Undoing:
+    """One rollback of a trial's mailbox. report: what it says of the last run or look."""
+
+    trial: Undoable
+    recall: bool = False
+    rested: frozenset[bytes] = nobody()
+    report: Report = field(default_factory=Report)
+
+    def approve(self) -> None:
+        self.trial.ledger.approve(self.trial.id, APPROVAL, "somebody", "the wrong mailbox")
+
+    def run(self, step: Step = no_step, stop: threading.Event | None = None) -> LegResult:
+        return roll_back(
+            replace(self.setting(step, removes=True), stop=stop or threading.Event()), *self.order()
+        )
+
+    def look(self, step: Step = no_step) -> Counter[str]:
+        setting = self.setting(step, removes=False)
+        look_at(setting, *self.order())
+        return self.counts
+
+    def order(self) -> tuple[LegRow, Order]:
+        (row,) = self.trial.ledger.legs(mailbox=self.trial.id)
+        self.report = Report(lines=[])
+        return row, Order(self.recall, lambda: self.rested, self.report)
+
+    @property
+    def counts(self) -> Counter[str]:
+        return Counter(self.report.numbers())
+
+    def setting(self, step: Step, *, removes: bool) -> Setting:
+        trial = self.trial
+        mailbox = trial.ledger.mailbox(trial.id)
+        return Setting(
+            ledger=trial.ledger,
+            mailbox=mailbox,
+            pair=Pair(Account(login=SOURCE, address=SOURCE), Account(login=TARGET, address=TARGET)),
+            opener=Opener(
+                source=NoSource,
+                target=lambda guard, moment: trial.open_target(guard, step, moment, live=not removes),
+            ),
+            rules=replace(trial.rules, approved=approvals(trial.ledger, mailbox)),
+            pace=trial.pace,
+            task=Task(),
+            stop=threading.Event(),
+            sleep=lambda seconds: None,
+            silenced=lambda: True,
+        )
+
+
+def undone(trial: Undoable, *, recall: bool = False) -> Undoing:
+    """Approved and rolled back to its end."""
+    undoing = Undoing(trial, recall)
+    undoing.approve()
+    result = undoing.run()
+    assert (str(result.state), result.code) == ("blocked", "rolled-back"), undoing.report
+    return undoing
+
+
+def repaired(trial: Trial, what: What, step: Step = no_step, *, execute: bool = True) -> Repair:
+    order = Repair(what, execute)
+    setting = Undoing(trial).setting(step, removes=execute)
+    opener = replace(setting.opener, source=lambda: MemorySource(trial.mailbox, step, trial.kind))
+    (row,) = trial.ledger.legs(mailbox=trial.id)
+    run_in(replace(setting, opener=opener, stop=threading.Event()), row, order)
+    return order

@@ -1,0 +1,226 @@
+"""Runs the real walk of one leg over connectors in memory: for the crash, fault and state-machine tests."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, event
+
+from connectors.base import Guard, Kind, Role, Target, key_of
+from connectors.settings import Account
+from flows.gate import Pair, Rules
+from flows.leg import LegResult, Setting, Task, approvals, walk
+from flows.people import Directory
+from flows.verify import Level
+from flows.work import Opener, Pace, as_it_is
+from ledger.planning import PlannedMailbox
+from ledger.rows import LegState, Phase, State
+from ledger.store import Ledger
+from mappings.forms import FORMS
+from practice.memory import (
+    Marks,
+    MemoryCabinet,
+    MemoryDav,
+    MemoryFiles,
+    MemoryMailbox,
+    MemoryShelf,
+    MemorySource,
+    MemoryStore,
+    MemoryTarget,
+    Step,
+    no_step,
+)
+
+SOURCE, TARGET = "anna@old.example", "anna@new.example"
+PACE = Pace(batch=4, grace=0.0, patience=6, pause=0.0)
+ONE = frozenset({1})
+PROVEN = Rules(directory=Directory({SOURCE: ONE}, {TARGET: ONE}))
+
+
+class Died(BaseException):
+    """The process ended here: nothing after this line runs, not even the mailbox boundary."""
+
+
+@dataclass
+class Trial:
+    """One mailbox, its ledger, and any number of runs over them. The store says what kind of items move."""
+
+    directory: Path
+    mailbox: MemoryMailbox
+    store: MemoryStore | MemoryShelf | MemoryCabinet
+    phase: Phase = Phase.STAGING
+    url: str | None = None
+    pace: Pace = PACE
+    rules: Rules = PROVEN
+    ledger: Ledger = field(init=False)
+    id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.url or f"sqlite:///{self.directory}/ledger.db")
+        self.ledger.migrate()
+        self.kind = _kind(self.store)
+        workloads = frozenset({self.kind})
+        (added,) = self.ledger.add_mailboxes([PlannedMailbox(SOURCE, TARGET, "w", self.phase, workloads)])
+        self.id = str(added)
+
+    def copy(self, directory: Path) -> Trial:
+        """The same mailbox, target and (SQLite) ledger once more, to go another way from here."""
+        directory.mkdir()
+        self.ledger.close()
+        for file in self.directory.glob("ledger.db*"):
+            shutil.copy(file, directory)
+        mailbox, store = copy.deepcopy((self.mailbox, self.store))
+        return type(self)(directory, mailbox, store, self.phase, pace=self.pace, rules=self.rules)
+
+    def run(
+        self,
+        step: Step = no_step,
+        task: Task | None = None,
+        stop: threading.Event | None = None,
+        through: Callable[[Opener], Opener] = as_it_is,
+    ) -> LegResult:
+        """One run of a worker. `step` is called before and after every network-like call."""
+        mailbox = self.ledger.mailbox(self.id)
+        live = mailbox.phase is Phase.LIVE
+        setting = Setting(
+            ledger=self.ledger,
+            mailbox=mailbox,
+            pair=Pair(Account(login=SOURCE, address=SOURCE), Account(login=TARGET, address=TARGET)),
+            opener=through(
+                Opener(
+                    source=lambda: MemorySource(self.mailbox, step, self.kind),
+                    target=lambda guard, moment: self.open_target(guard, step, moment, live=live),
+                )
+            ),
+            rules=replace(self.rules, approved=approvals(self.ledger, mailbox)),
+            pace=self.pace,
+            task=task or Task(Level.TARGET),
+            stop=stop or threading.Event(),
+            sleep=lambda seconds: None,
+        )
+        (row,) = self.ledger.legs(mailbox=self.id)
+        return walk(setting, row)
+
+    def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target:
+        if isinstance(self.store, MemoryStore):
+            return MemoryTarget(self.store, guard, step, live=live)
+        if isinstance(self.store, MemoryCabinet):
+            return MemoryFiles(self.store, guard, step, live=live)
+        digest = FORMS[self.kind].digest
+        return MemoryDav(self.store, guard, lambda stream: digest(stream, moment), step, live=live)
+
+    def finish(self) -> LegResult:
+        """Runs, as an operator would, until nothing is left to do; demands that this comes soon."""
+        for _ in range(6):
+            result = self.run()
+            if result.state in (LegState.VERIFIED, LegState.BLOCKED):
+                return result
+        return result
+
+    def findings(self) -> list[tuple[str, str]]:
+        """(outcome, detail) of every finding of the last verification."""
+        (leg,) = self.ledger.legs()
+        return [(found.outcome.value, found.detail) for _, found in self.ledger.findings(leg.id)]
+
+    def approve(self, code: str) -> None:
+        self.ledger.approve(self.id, code, "somebody", "looked at it")
+        self.ledger.requeue()
+
+    def in_hand(self) -> set[str]:
+        """Source ids of what is being written now."""
+        with self.ledger.engine.connect() as connection:
+            statement = "SELECT key FROM item WHERE state = ?"
+            keys = connection.exec_driver_sql(statement, (State.WRITING.value,)).scalars().all()
+        return {one.id for _, one in self.mailbox.messages() if key_of(one.id) in map(bytes, keys)}
+
+    def states(self) -> Counter[State]:
+        (summary,) = self.ledger.summary()
+        return Counter({state: count for state, count in summary.counts.items() if count})
+
+    def discard(self) -> None:
+        self.ledger.close()
+        shutil.rmtree(self.directory)
+
+    def commits(self, step: Callable[[], None]) -> Callable[[], None]:
+        """Calls step before every commit of the ledger that wrote; returns how to stop that."""
+
+        def before(connection: Connection) -> None:
+            if connection.get_execution_options().get("writes"):
+                step()
+
+        event.listen(self.ledger.engine, "commit", before)
+        return lambda: event.remove(self.ledger.engine, "commit", before)
+
+
+def _kind(store: MemoryStore | MemoryShelf | MemoryCabinet) -> Kind:
+    if isinstance(store, MemoryShelf):
+        return store.kind
+    return Kind.FILES if isinstance(store, MemoryCabinet) else Kind.MAIL
+
+
+class Failing:
+    """Raises at the calls of one name: after letting some pass, so many times. Notes every step."""
+
+    def __init__(self, name: str, error: Exception, *, passing: int = 0, times: int = 1) -> None:
+        self.steps: list[str] = []
+        self.raised = 0
+        self._name, self._error, self._passing, self._times = name, error, passing, times
+
+    def __call__(self, name: str = "commit") -> None:
+        self.steps.append(name)
+        if name != self._name:
+            return
+        self._passing -= 1
+        if self._passing < 0 and self.raised < self._times:
+            self.raised += 1
+            raise self._error
+
+
+def letter(number: int, text: str = "") -> bytes:
+    return (
+        f"From: a{number}@x.example\r\nSubject: letter {number}\r\nMessage-ID: <{number}@x.example>\r\n"
+        f"\r\n{text or 'x' * (number * 7 % 50)}\r\n"
+    ).encode()
+
+
+def a_mailbox(items: int = 9) -> MemoryMailbox:
+    """Two folders, one below the other, and one hidden; duplicates, a draft, flags, odd bytes."""
+    mailbox = MemoryMailbox(addresses=frozenset({SOURCE}), page=4)
+    inbox = mailbox.create_folder(("Posteingang",), Role.INBOX)
+    below = mailbox.create_folder(("Posteingang", "Bücher/2020"))
+    drafts = mailbox.create_folder(("Entwürfe",), Role.DRAFTS)
+    hidden = mailbox.create_folder(("Sync Issues",), omit="hidden")
+    for number in range(items):
+        read = Marks(read=number % 2 == 0, flag="Flagged" if number % 3 == 0 else "NotFlagged")
+        mailbox.deliver(inbox if number % 3 else below, letter(number), read)
+    twin = letter(77)
+    mailbox.deliver(inbox, twin)
+    mailbox.deliver(inbox, twin)
+    mailbox.deliver(inbox, b"Subject: odd\n\nbare\nlines\x00\n")
+    mailbox.deliver(drafts, letter(88), Marks(draft=True, received=datetime(2021, 5, 1, tzinfo=UTC)))
+    mailbox.deliver(hidden, letter(99))
+    return mailbox
+
+
+def edit(mailbox: MemoryMailbox) -> None:
+    """Every kind of change there is, to a mailbox as a_mailbox makes it."""
+    folders = {folder.path: folder.id for folder in mailbox.folders.values()}
+    inbox, below = folders["Posteingang",], folders["Posteingang", "Bücher/2020"]
+    drafts = folders["Entwürfe",]
+    messages = list(mailbox.folders[inbox].messages)
+    mailbox.mark(messages[0], Marks(read=True, last_verb=102, categories=("Grün",)))
+    mailbox.delete(messages[1])
+    mailbox.move(messages[2], below)
+    mailbox.edit(next(iter(mailbox.folders[drafts].messages)), letter(88, "the text has changed"))
+    mailbox.deliver(inbox, letter(100))
+    mailbox.deliver(inbox, letter(77))  # a third twin
+    mailbox.rename_folder(below, ("Posteingang", "Umbenannt"))
+    new = mailbox.create_folder(("Neu",))
+    mailbox.deliver(new, letter(101))
