@@ -200,7 +200,6 @@ def _show_check(
     config: Config, looks: Sequence[Look], power: Sequence[Power], heard: Sequence[Heard]
 ) -> None:
     from flows.approval import too_few
-    from flows.preflight import hints
 
     out = screen()
     for side, facts in _facts(looks):
@@ -213,10 +212,8 @@ def _show_check(
     out.print(table(columns, map(_check_row, looks), wrap=("result",)))
     out.print()
     _show_kinds([look.kinds for look in looks], set[Kind]().union(*(look.untold for look in looks)))
-    for code in hints(config, looks):
-        out.print(Text(f"source: {code}: {advice(code)}", style=CARE), soft_wrap=True)
-    for code, names in _excess(looks).items():
-        out.print(Text(f"source: {code}: {', '.join(names)}. {advice(code)}", style=CARE), soft_wrap=True)
+    for line in _source_care(config, looks):
+        out.print(Text(line, style=CARE), soft_wrap=True)
     if dict(_facts(looks))["target"].get("imapsieve") == "yes":
         out.print(Text(IMAPSIEVE, style=CARE))
     for said in heard:
@@ -233,6 +230,16 @@ def _show_check(
     good = sum(not look.faults and not look.warnings for look in looks)
     style = GOOD if good == len(looks) else CARE
     out.print(Text(f"{good} of {len(looks)} mailboxes of {config.mailboxes.name} are ready", style=style))
+
+
+def _source_care(config: Config, looks: Sequence[Look]) -> Iterator[str]:
+    """What to know of the source's settings and permissions, a line each."""
+    from flows.preflight import hints
+
+    for code in hints(config, looks):
+        yield f"source: {code}: {advice(code)}"
+    for code, names in _excess(looks).items():
+        yield f"source: {code}: {', '.join(names)}. {advice(code)}"
 
 
 def _check_row(look: Look) -> list[str | Text]:
