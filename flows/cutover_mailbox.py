@@ -44,6 +44,7 @@ ROUNDS_MOST = 3
 """Deltas of one cutover while the source, though closed, still changes."""
 HOOK_FAILED = "hook-failed"
 STOPPED = "stopped"
+NOT_VERIFIED = "not-verified"
 
 LegRun = Callable[[int, bool], tuple[LegState, str | None]]
 """Runs a leg (by id), or only verifies it."""
@@ -175,7 +176,7 @@ def _refuse_unready(ledger: Ledger, row: MailboxRow, done: dict[str, StepRow]) -
         if leg.code in (ROLLED_BACK, ROLLING):  # also where only release hooks are left: it would open empty
             raise _Stop(leg.code)
     if row.phase is Phase.STAGING and not _is_verified(ledger, row.id):
-        raise _Stop("not-verified")
+        raise _Stop(NOT_VERIFIED)
 
 
 def _is_verified(ledger: Ledger, mailbox_id: str) -> bool:
@@ -205,7 +206,11 @@ def _bring_up_to_date(cutting: Cutting, row: MailboxRow) -> None:
             break
     _go_on(cutting)
     cutting.steps.begin(row.id, SCORE)
-    rating = scores(cutting.ledger, [row.id])[row.id].rating
+    score = scores(cutting.ledger, [row.id]).get(row.id)
+    if score is None:
+        _finish(cutting, row, SCORE, FAILED, NOT_VERIFIED)
+        raise _Stop(NOT_VERIFIED)
+    rating = score.rating
     refused = rating in LOW and not cutting.accepted(row, SCORE_LOW)
     _finish(cutting, row, SCORE, FAILED if refused else DONE, rating.value)
     if refused:

@@ -7,7 +7,8 @@ lost; which losses are of content stands in mappings.losses_classes. The others 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -21,7 +22,9 @@ GOOD_LACKING, FAIR_LACKING = 0.01, 0.05
 
 
 class Rating(StrEnum):
-    EXCELLENT = "excellent"
+    """The best first."""
+
+    PERFECT = "perfect"
     GOOD = "good"
     INVESTIGATE = "investigate"
     POOR = "poor"
@@ -41,20 +44,52 @@ class Score:
     lacking: int
 
     @property
+    def share(self) -> float:
+        """Of the items that were to arrive, how many did: 0 to 1."""
+        return self.arrived / self.items if self.items else 1.0
+
+    @property
     def rating(self) -> Rating:
-        share = self.arrived / self.items if self.items else 1.0
+        share = self.share
         lacking = self.lacking / self.items if self.items else 0.0
-        if share == 1.0 and not self.lacking:
-            return Rating.EXCELLENT
+        if self.arrived == self.items and not self.lacking:
+            return Rating.PERFECT
         if share >= GOOD_SHARE and lacking <= GOOD_LACKING:
             return Rating.GOOD
         return Rating.INVESTIGATE if share >= FAIR_SHARE and lacking <= FAIR_LACKING else Rating.POOR
 
 
+@dataclass(frozen=True, slots=True)
+class WaveScore:
+    """rating: of the worst mailbox; None where none is scored. distribution: mailboxes in each rating, all
+    four of them, the best first. worst: the mailboxes of that rating, the worst first; none where all are
+    perfect."""
+
+    rating: Rating | None
+    distribution: Mapping[Rating, int]
+    worst: list[str]
+
+
 def scores(ledger: Ledger, mailbox_ids: Iterable[str]) -> dict[str, Score]:
-    """By mailbox, as the ledger is now."""
+    """By mailbox, as the ledger is now. Those of which a workload is not verified have none."""
     counts = counts_of(ledger, mailbox_ids, SPARED)
-    return {number: score_of(one) for number, one in counts.items()}
+    return {number: score_of(one) for number, one in counts.items() if one.verified}
+
+
+def wave_score(found: Mapping[str, Score]) -> WaveScore:
+    """Of these mailboxes together: a wave is no better than its worst one."""
+    counted = Counter(one.rating for one in found.values())
+    distribution = {rating: counted[rating] for rating in Rating}
+    rating = next((one for one in reversed(Rating) if counted[one]), None)
+    if rating in (None, Rating.PERFECT):
+        return WaveScore(rating, distribution, [])
+    worst = [who for who, one in found.items() if one.rating is rating]
+    return WaveScore(rating, distribution, sorted(worst, key=lambda who: (_order(found[who]), who)))
+
+
+def _order(score: Score) -> tuple[float, float]:
+    """The worst first."""
+    return score.share, -score.lacking / score.items
 
 
 def score_of(counts: Counts) -> Score:

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from sqlalchemy import and_, func, select, tuple_
+from sqlalchemy import and_, case, func, select, tuple_
 
 from ledger.database import reading
 from ledger.loading import chunked
-from ledger.rows import State
+from ledger.rows import LegState, State
 from ledger.schema import container, item, leg, loss
 from ledger.store import Ledger
 
@@ -19,10 +19,12 @@ ARRIVED = (State.VERIFIED, State.WRITTEN)
 
 @dataclass(slots=True)
 class Counts:
-    """Of all workloads of one mailbox. lacking: items that arrived and lost something that counts."""
+    """Of all workloads of one mailbox. lacking: items that arrived and lost something that counts.
+    verified: every workload, by its newest pass or look."""
 
     states: Counter[State] = field(default_factory=Counter)
     lacking: int = 0
+    verified: bool = False
 
 
 def counts_of(
@@ -40,6 +42,8 @@ def counts_of(
         item.c.state.in_([one.value for one in ARRIVED]),
         tuple_(loss.c.field, loss.c.reason).not_in(sorted(spared)),
     ).distinct()
+    unverified = func.sum(case((leg.c.state == LegState.VERIFIED.value, 0), else_=1))
+    looked = select(leg.c.mailbox).group_by(leg.c.mailbox).having(unverified == 0)
     wanted = sorted(set(mailbox_ids))
     found = {number: Counts() for number in wanted}
     with reading(ledger.engine) as connection:
@@ -49,4 +53,6 @@ def counts_of(
                 found[number].states[State(state)] = count
             for number, *_ in connection.execute(lost.where(theirs)):
                 found[number].lacking += 1
+            for (number,) in connection.execute(looked.where(theirs)):
+                found[number].verified = True
     return found

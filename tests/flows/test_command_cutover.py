@@ -125,9 +125,9 @@ def test_a_wave_goes_live(town: Town, capsys: pytest.CaptureFixture[str]) -> Non
         ]
     steps = shown(capsys)[town.ids["anna"]]
     assert list(steps) == STEPS
-    assert steps["score"]["code"] == "excellent"
+    assert steps["score"]["code"] == "perfect"
     assert run("cutover", "--wave", "pilot", "--status") == 0
-    score = [town.ids["anna"], "excellent", *map(str, (ITEMS + 1, ITEMS + 1, 0))]
+    score = [town.ids["anna"], "perfect", *map(str, (ITEMS + 1, ITEMS + 1, 0))]
     assert score in [line.split() for line in capsys.readouterr().out.splitlines()]
     assert run("cutover", "-m", town.ids["anna"], "--back", *BY) == 1
     assert "kogge rollback" in capsys.readouterr().out, "nothing else leads back from live"

@@ -31,7 +31,7 @@ def test_the_order_of_a_calm_cutover(rig: Rig) -> None:
     assert rig.phase == Phase.LIVE
     assert list(rig.states()) == steps_of(HOOKS)
     assert {state for state, _ in rig.states().values()} == {"done"}
-    assert rig.states()["score"] == ("done", "excellent")
+    assert rig.states()["score"] == ("done", "perfect")
 
 
 def test_mail_of_the_last_moment_arrives(rig: Rig) -> None:
@@ -331,7 +331,7 @@ def stopped_before_release(rig: Rig) -> None:
             rig.approved = False
 
     assert rig.cut(change).code == "not-approved"
-    assert rig.states()["score"] == ("done", "excellent")
+    assert rig.states()["score"] == ("done", "perfect")
     rig.approved = True
     del rig.log[:]
 

@@ -21,8 +21,8 @@ def of(verified: int, rejected: int = 0, lacking: int = 0) -> Rating:
 @pytest.mark.parametrize(
     ("verified", "rejected", "lacking", "rating"),
     [
-        (1000, 0, 0, Rating.EXCELLENT),
-        (0, 0, 0, Rating.EXCELLENT),
+        (1000, 0, 0, Rating.PERFECT),
+        (0, 0, 0, Rating.PERFECT),
         (1000, 0, 1, Rating.GOOD),
         (1000, 0, 10, Rating.GOOD),
         (999, 1, 0, Rating.GOOD),
