@@ -186,7 +186,11 @@ item = Table(
     Column("flags", Text),
     Column("code", String(64)),
     Column("place", Text),
+    Column("mid", BigInteger),
+    Column("inventory", SmallInteger),
 )
+"""mid: the first 8 bytes of the SHA-256 of a mail's Message-ID, signed. inventory: the newest one that names
+the item, or NULL: it was listed before there were any."""
 Index("item_key", item.c.container, item.c.key, unique=True)
 _OPEN = text(f"state < {State.WRITTEN.value}")
 Index(
@@ -250,6 +254,52 @@ label = Table(
     Column("text", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+
+evidence_key = Table(
+    "evidence_key",
+    metadata,
+    Column("mailbox", String(16), ForeignKey("mailbox.id"), primary_key=True),
+    Column("wrapped", LargeBinary),
+    Column("made", Float(53), nullable=False),
+    Column("destroyed", Float(53)),
+)
+"""See ledger.keystore. wrapped is NULL once it is destroyed: it is never made again."""
+
+listed = Table(
+    "listed",
+    metadata,
+    Column("leg", Integer, ForeignKey("leg.id"), primary_key=True),
+    Column("number", SmallInteger, primary_key=True),
+    Column("part", Integer, primary_key=True),
+    Column("container", Integer, ForeignKey("container.id"), nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+"""What one page named that is new or changed, in its order; see ledger.inventory. number: the inventory."""
+
+inventory = Table(
+    "inventory",
+    metadata,
+    Column("leg", Integer, ForeignKey("leg.id"), primary_key=True),
+    Column("number", SmallInteger, primary_key=True),
+    Column("header", Text, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("at", Float(53), nullable=False),
+)
+"""Closed inventories: nothing of them changes any more."""
+
+seal = Table(
+    "seal",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("wave", Text, nullable=False, index=True),
+    Column("statement", LargeBinary(32), nullable=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("at", Float(53), nullable=False),
+    Column("corrects", Integer, ForeignKey("seal.number")),
+)
+"""The sealed waves of this ledger, in order. statement: the SHA-256 of the signed statement."""
 
 event = Table(
     "event",

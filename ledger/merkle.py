@@ -1,0 +1,118 @@
+"""The hash tree of RFC 9162, section 2.1: one root for any number of lines, made while they stream by.
+
+A leaf is SHA-256(0x00 ‖ line), a node SHA-256(0x01 ‖ left ‖ right). Memory: one hash for each level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import NamedTuple
+
+EMPTY = sha256(b"").digest()
+"""The root of no lines at all."""
+
+
+def leaf_hash(line: bytes) -> bytes:
+    return sha256(b"\0" + line).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    return sha256(b"\1" + left + right).digest()
+
+
+class Tree:
+    """Grows line by line. size: how many it has."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._peaks: list[bytes] = []
+
+    def add(self, line: bytes) -> None:
+        node = sha256(b"\0" + line).digest()
+        peaks, number = self._peaks, self.size
+        while number & 1:
+            node = sha256(b"\1" + peaks.pop() + node).digest()
+            number >>= 1
+        peaks.append(node)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Of the lines so far; more may follow."""
+        if not self._peaks:
+            return EMPTY
+        node = self._peaks[-1]
+        for left in reversed(self._peaks[:-1]):
+            node = node_hash(left, node)
+        return node
+
+
+def root_of(lines: Iterable[bytes]) -> bytes:
+    tree = Tree()
+    for line in lines:
+        tree.add(line)
+    return tree.root()
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """That a line is number index (from 0) of a tree of size lines. path: from the leaf to the root."""
+
+    index: int
+    size: int
+    path: tuple[bytes, ...]
+
+
+class _Peak(NamedTuple):
+    """A complete subtree: its hash, its lines, and whether the line that is to be proven is among them."""
+
+    hash: bytes
+    size: int
+    ours: bool
+
+
+def proof_of(lines: Iterable[bytes], index: int) -> Proof:
+    """RFC 9162, section 2.1.3.1, in one pass. Raises IndexError when there is no such line."""
+    peaks: list[_Peak] = []
+    path: list[bytes] = []
+    size = 0
+    for line in lines:
+        peak = _Peak(leaf_hash(line), 1, size == index)
+        while peaks and peaks[-1].size == peak.size:
+            peak = _joined(peaks.pop(), peak, path)
+        peaks.append(peak)
+        size += 1
+    if not 0 <= index < size:
+        raise IndexError("the tree has no such line")
+    peak = peaks.pop()
+    while peaks:
+        peak = _joined(peaks.pop(), peak, path)
+    return Proof(index, size, tuple(path))
+
+
+def _joined(left: _Peak, right: _Peak, path: list[bytes]) -> _Peak:
+    if left.ours:
+        path.append(right.hash)
+    elif right.ours:
+        path.append(left.hash)
+    return _Peak(node_hash(left.hash, right.hash), left.size + right.size, left.ours or right.ours)
+
+
+def is_included(line: bytes, proof: Proof, root: bytes) -> bool:
+    """RFC 9162, section 2.1.3.2: whether the tree with this root has this line at this place."""
+    if not 0 <= proof.index < proof.size:
+        return False
+    first, last = proof.index, proof.size - 1
+    node = leaf_hash(line)
+    for step in proof.path:
+        if last == 0:
+            return False
+        if first & 1 or first == last:
+            node = node_hash(step, node)
+            while not first & 1 and first:
+                first, last = first >> 1, last >> 1
+        else:
+            node = node_hash(node, step)
+        first, last = first >> 1, last >> 1
+    return last == 0 and node == root
