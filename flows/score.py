@@ -1,24 +1,30 @@
-"""How good a cutover is, by a rule that fits into a sentence: the share of items that arrived, and the share
-of those that arrived without a part of their content.
+"""How good a migration is, by a rule that fits into a sentence: the share of items that arrived, and the
+share of those that arrived without a part of their content. docs/score.md publishes it.
 
-Both are shares of all items of all workloads but those that a rule skips. An item counts once, whatever it
-lost; which losses are of content stands in mappings.losses_classes. The others lower no score.
+Both are shares of all items of all workloads but those that a rule skips. An item counts once, in the gravest
+class of what it lost (mappings.losses_classes); only lost content lowers a score.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from connectors.base import Kind
 from ledger.rows import State
-from ledger.scores import ARRIVED, Counts, counts_of
+from ledger.scores import ARRIVED, UNCOUNTED, Counts, absent_of, counts_of, lacking_of
+from ledger.scores import Part as PartCounts
 from ledger.store import Ledger
-from mappings.losses_classes import SPARED
+from mappings.losses_classes import Class, class_of, losses_of
 
 GOOD_SHARE, FAIR_SHARE = 0.999, 0.99
 GOOD_LACKING, FAIR_LACKING = 0.01, 0.05
+RANKS = (Class.COSMETIC, Class.FUNCTIONAL, Class.CONTENT)
+"""The lightest first."""
+NOT_COPIED = "not-copied"
+"""Why an item did not arrive for which nobody has recorded why."""
 
 
 class Rating(StrEnum):
@@ -35,13 +41,25 @@ LOW = frozenset({Rating.INVESTIGATE, Rating.POOR})
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One workload of a score. lost: of the items that arrived, those that lost something, by the gravest
+    class of it, all three of them."""
+
+    workload: Kind
+    items: int
+    arrived: int
+    lost: Mapping[Class, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """items: those that were to arrive; arrived: those that did; lacking: those of them without a part of
-    their content."""
+    their content. parts: the same of each workload that has any."""
 
     items: int
     arrived: int
     lacking: int
+    parts: tuple[Part, ...] = ()
 
     @property
     def share(self) -> float:
@@ -58,6 +76,10 @@ class Score:
             return Rating.GOOD
         return Rating.INVESTIGATE if share >= FAIR_SHARE and lacking <= FAIR_LACKING else Rating.POOR
 
+    def lost(self, kind: Class) -> int:
+        """Of the items that arrived, those whose gravest loss is of this class."""
+        return sum(part.lost[kind] for part in self.parts)
+
 
 @dataclass(frozen=True, slots=True)
 class WaveScore:
@@ -70,10 +92,49 @@ class WaveScore:
     worst: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why so many items of a workload count as they do. field: of what each of them lost; None: they did not
+    arrive, and code says why."""
+
+    workload: Kind
+    field: str | None
+    code: str
+    items: int
+
+    @property
+    def kind(self) -> Class | None:
+        """None of what did not arrive."""
+        return None if self.field is None else class_of(self.field, self.code)
+
+    @property
+    def lowers(self) -> bool:
+        """Whether it lowers a score."""
+        return self.kind in (None, Class.CONTENT)
+
+
 def scores(ledger: Ledger, mailbox_ids: Iterable[str]) -> dict[str, Score]:
     """By mailbox, as the ledger is now. Those of which a workload is not verified have none."""
-    counts = counts_of(ledger, mailbox_ids, SPARED)
+    counts = counts_of(ledger, mailbox_ids, [losses_of(kind) for kind in RANKS[:-1]])
     return {number: score_of(one) for number, one in counts.items() if one.verified}
+
+
+def score_of(counts: Counts) -> Score:
+    """Of a mailbox that was verified."""
+    parts = tuple(_part(kind, counts.parts[kind]) for kind in Kind if kind in counts.parts)
+    return Score(
+        sum(part.items for part in parts),
+        sum(part.arrived for part in parts),
+        sum(part.lost[Class.CONTENT] for part in parts),
+        parts,
+    )
+
+
+def _part(kind: Kind, counts: PartCounts) -> Part:
+    states = counts.states
+    items = sum(states.values()) - sum(states[state] for state in UNCOUNTED)
+    lost = {one: counts.lost[rank] for rank, one in enumerate(RANKS)}
+    return Part(kind, items, sum(states[state] for state in ARRIVED), lost)
 
 
 def wave_score(found: Mapping[str, Score]) -> WaveScore:
@@ -84,16 +145,44 @@ def wave_score(found: Mapping[str, Score]) -> WaveScore:
     if rating in (None, Rating.PERFECT):
         return WaveScore(rating, distribution, [])
     worst = [who for who, one in found.items() if one.rating is rating]
-    return WaveScore(rating, distribution, sorted(worst, key=lambda who: (_order(found[who]), who)))
+    return WaveScore(rating, distribution, sorted(worst, key=lambda who: (order(found[who]), who)))
 
 
-def _order(score: Score) -> tuple[float, float]:
-    """The worst first."""
-    return score.share, -score.lacking / score.items
+def order(score: Score) -> tuple[int, float, float]:
+    """Sorts the worst first."""
+    lacking = score.lacking / score.items if score.items else 0.0
+    return -list(Rating).index(score.rating), score.share, -lacking
 
 
-def score_of(counts: Counts) -> Score:
-    """Of a mailbox that was verified."""
-    states = counts.states
-    items = sum(states.values()) - states[State.GONE] - states[State.SKIPPED]
-    return Score(items, sum(states[state] for state in ARRIVED), counts.lacking)
+def reasons(ledger: Ledger, mailbox_ids: Collection[str]) -> dict[str, list[Reason]]:
+    """Why a score is what it is, by mailbox: what did not arrive, then what was lost, the most items first.
+    An item that lost several things counts with each."""
+    found: dict[str, list[Reason]] = {number: [] for number in sorted(set(mailbox_ids))}
+    for number, absent in absent_of(ledger, mailbox_ids).items():
+        codes: Counter[tuple[Kind, str]] = Counter()
+        for one in absent:
+            code = one.code if one.state is State.REJECTED and one.code else NOT_COPIED
+            codes[one.workload, code] += one.items
+        found[number] += [Reason(kind, None, code, count) for (kind, code), count in codes.items()]
+    for number, lacking in lacking_of(ledger, mailbox_ids).items():
+        found[number] += [Reason(one.workload, one.field, one.reason, one.items) for one in lacking]
+    return {number: sorted(each, key=_gravest_first) for number, each in found.items()}
+
+
+def _gravest_first(one: Reason) -> tuple[int, int, Kind, str]:
+    rank = len(RANKS) if one.kind is None else RANKS.index(one.kind)
+    return -rank, -one.items, one.workload, one.code
+
+
+def rule_table() -> str:
+    """The rule as Markdown: a generated part of docs/score.md."""
+    going, waiting = "goes on", "waits for a person"
+    rows = (
+        ("Score", "Arrived, of all items", "Lack content, of all items", "At the cutover"),
+        ("---",) * 4,
+        (f"`{Rating.PERFECT}`", "all", "none", going),
+        (f"`{Rating.GOOD}`", f"{GOOD_SHARE:.1%} or more", f"at most {GOOD_LACKING:.0%}", going),
+        (f"`{Rating.INVESTIGATE}`", f"{FAIR_SHARE:.0%} or more", f"at most {FAIR_LACKING:.0%}", waiting),
+        (f"`{Rating.POOR}`", "less", "more", waiting),
+    )
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)

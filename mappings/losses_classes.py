@@ -112,10 +112,13 @@ CLASSES: Mapping[tuple[str, str], Class] = {
     for field, reasons in fields.items()
     for reason in reasons.split()
 }
-SPARED = frozenset(pair for pair, kind in CLASSES.items() if kind is not Class.CONTENT)
-"""Losses of which nobody misses content."""
 
 
 def class_of(field: str, reason: str) -> Class:
     """Of a loss that another version recorded nobody knows it: content."""
     return CLASSES.get((field, reason), Class.CONTENT)
+
+
+def losses_of(kind: Class) -> frozenset[tuple[str, str]]:
+    """The declared losses (field, reason) of a class."""
+    return frozenset(pair for pair, one in CLASSES.items() if one is kind)
