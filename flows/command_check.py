@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from connectors.base import Kind
@@ -27,6 +23,7 @@ from flows.terminal import (
     DEFAULT,
     AsJson,
     ConfigPath,
+    CsvFile,
     Exit,
     Mailboxes,
     Wave,
@@ -34,6 +31,7 @@ from flows.terminal import (
     emit,
     opened_ledger,
     private_csv,
+    progress_bar,
     refuse_missing,
     screen,
 )
@@ -69,17 +67,6 @@ def people(config: Config, wave: str | None, wanted: list[str] | None) -> list[P
     return [one for one in rows if one.line in found]
 
 
-@contextmanager
-def counted(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on standard error, where that is a terminal."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
-    ) as bar:
-        job = bar.add_task(what, total=total)
-        yield lambda: bar.advance(job)
-
-
 def check(
     config: ConfigPath = DEFAULT,
     wave: Wave = None,
@@ -107,7 +94,7 @@ def check(
     renew_plan(settings, wave)
     rules = {kind: opening.rules(settings, kind, _unapproved) for kind in settings.workloads}
     begun = _begun(settings)
-    with counted("checking", len(chosen)) as seen:
+    with progress_bar("checking", len(chosen)) as seen:
         power = powers(settings)
         looks = examine_all(settings, chosen, rules, seen, begun)
     keep(settings, wave, looks, begun)
@@ -268,9 +255,7 @@ def discover(
     config: ConfigPath = DEFAULT,
     wave: Wave = None,
     mailbox: Mailboxes = None,
-    csv_file: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write one row a mailbox to FILE.")
-    ] = None,
+    csv_file: CsvFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Inventory of the sources: what is there, how large, what is odd, and what will not move and why.
@@ -284,7 +269,7 @@ def discover(
 
     settings = load(config)
     chosen = people(settings, wave, mailbox)
-    with counted("listing", len(chosen)) as seen:
+    with progress_bar("listing", len(chosen)) as seen:
         found = take_all(settings, chosen, seen)
     if csv_file is not None:
         _write_csv(csv_file, found)

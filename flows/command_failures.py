@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +11,7 @@ from rich.text import Text
 from connectors.base import Kind
 from flows import command_losses
 from flows.advice import advice
-from flows.command_losses import refuse_unknown_codes, subjects_of, write_csv
+from flows.command_losses import refuse_unknown_codes, subjects_of
 from flows.config import load
 from flows.parameters import workloads_of
 from flows.tables import CARE, GOOD, bytes_cell, date_of, table
@@ -20,6 +19,7 @@ from flows.terminal import (
     DEFAULT,
     AsJson,
     ConfigPath,
+    CsvFile,
     Exit,
     Mailboxes,
     Wave,
@@ -29,6 +29,7 @@ from flows.terminal import (
     given,
     opened_ledger,
     screen,
+    write_csv,
 )
 
 if TYPE_CHECKING:
@@ -52,9 +53,6 @@ Subjects = Annotated[
     ),
 ]
 Reader = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who reads the subjects; recorded.")]
-CsvFile = Annotated[
-    Path | None, typer.Option("--csv", metavar="FILE", help="Write them to FILE instead of the screen.")
-]
 FAILED = ("mailbox", "wave", "workload", "code", "folder", "date", "bytes", "attempts", "advice")
 
 

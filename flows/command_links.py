@@ -13,21 +13,22 @@ from rich.text import Text
 
 from connectors.base import Kind
 from flows.advice import advice
-from flows.command_check import counted
-from flows.command_losses import harmless
 from flows.config import Config, load
 from flows.tables import GOOD, date_of, table
 from flows.terminal import (
     DEFAULT,
     AsJson,
     ConfigPath,
+    CsvFile,
     Exit,
     Mailboxes,
     Wave,
     chosen,
     emit,
+    harmless,
     opened_ledger,
     private_csv,
+    progress_bar,
     say,
     screen,
 )
@@ -53,9 +54,7 @@ def links(
     config: ConfigPath = DEFAULT,
     wave: Wave = None,
     mailbox: Mailboxes = None,
-    csv_file: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write one row a link to FILE.")
-    ] = None,
+    csv_file: CsvFile = None,
     read_from: Annotated[
         Literal["source", "target"], typer.Option("--from", help="Where mails and documents are read.")
     ] = "source",
@@ -87,7 +86,7 @@ def links(
         by = load(resolve_by) if resolve_by is not None else settings
         resolver = stack.enter_context(_resolver(settings, by, ledger, boxes))
         put = stack.enter_context(_sink(csv_file))
-        seen = stack.enter_context(counted("reading", _items(ledger, boxes)))
+        seen = stack.enter_context(progress_bar("reading", _items(ledger, boxes)))
         rows = _rows(settings, ledger, boxes, resolver, found, seen, at_target=read_from == "target")
         kept = [row for row in rows if put(row) or as_json]
     if csv_file is not None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from connectors.errors import Misconfigured
 from flows.config import Config
 from flows.problems import unknown
 from flows.tables import GOOD, QUIET, date_of, table
-from flows.terminal import emit, private_csv, screen
+from flows.terminal import emit, screen, write_csv
 from mappings.losses_classes import Class, class_of
 
 if TYPE_CHECKING:
@@ -182,21 +180,3 @@ def subjects_of(config: Config, ledger: Ledger, found: Sequence[Located], by: st
     for number, count in Counter(box.id for box, _, _ in items).items():
         ledger.event(waves[number], "subjects", {"by": by, "items": count}, subject=number)
     return read(config, ledger, items)
-
-
-def write_csv(path: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str], what: str) -> None:
-    """Writes the rows; says how many on standard error. Raises Misconfigured for --csv."""
-    with private_csv(path) as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        writer.writerows({name: harmless(value) for name, value in row.items()} for row in rows)
-    sys.stderr.write(f"{len(rows)} {what} in {path}\n")
-
-
-def harmless(value: object) -> object:
-    """A folder or subject that begins like a formula is text to a spreadsheet, too."""
-    return (
-        f"'{value}"
-        if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") and len(value) > 1
-        else value
-    )

@@ -6,6 +6,7 @@ standard output and nothing else.
 
 from __future__ import annotations
 
+import csv
 import inspect
 import json
 import os
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from connectors.errors import MigrationError, Misconfigured, Transient
 from flows.advice import advice
@@ -71,6 +73,9 @@ Workloads = Annotated[
 ]
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who asks or decides; recorded.")]
 Decider = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who decides; recorded.")]
+CsvFile = Annotated[
+    Path | None, typer.Option("--csv", metavar="FILE", help="Write every row to FILE, for you alone.")
+]
 Reason = Annotated[
     str | None, typer.Option("--reason", metavar="TEXT", help="Why; recorded for the auditor.")
 ]
@@ -122,6 +127,17 @@ def emit(document: object) -> None:
 
 def _plain(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar on standard error, where that is a terminal."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
+    ) as bar:
+        job = bar.add_task(what, total=total)
+        yield lambda: bar.advance(job)
 
 
 def report(error: MigrationError) -> int:
@@ -192,6 +208,24 @@ def private_csv(path: Path) -> Iterator[TextIO]:
             yield file
     except OSError as error:
         raise Misconfigured(f"--csv {path}", f"cannot be written ({error.strerror})") from None
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str], what: str) -> None:
+    """Writes the rows; says how many on standard error. Raises Misconfigured for --csv."""
+    with private_csv(path) as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows({name: harmless(value) for name, value in row.items()} for row in rows)
+    sys.stderr.write(f"{len(rows)} {what} in {path}\n")
+
+
+def harmless(value: object) -> object:
+    """A folder or subject that begins like a formula is text to a spreadsheet, too."""
+    return (
+        f"'{value}"
+        if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") and len(value) > 1
+        else value
+    )
 
 
 def _private(path: str, flags: int) -> int:
