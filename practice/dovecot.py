@@ -30,7 +30,7 @@ START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 REREAD_SECONDS = 1.1
 LOGINS = 100
-"""Connections that one process of Dovecot serves, one after the other: each new process is 4 ms of CPU and more."""
+"""Connections that one process of Dovecot serves, one after the other: a new one for each is 16 ms of CPU."""
 
 CONFIG = """\
 dovecot_config_version = {version}

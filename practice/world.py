@@ -86,8 +86,10 @@ class World:
             return mailbox
 
     def _forget(self, count: int) -> None:
-        """Those that were read longest ago, as far as they would be made the same again."""
-        unchanged = [index for index, one in self._mailboxes.items() if one.change == self._fresh[index]]
+        """Those that were read longest ago, as far as they would be made the same again; never the newest,
+        which somebody is about to change."""
+        older = list(self._mailboxes.items())[:-1]
+        unchanged = [index for index, one in older if one.change == self._fresh[index]]
         for index in unchanged[:count]:
             del self._mailboxes[index], self._fresh[index]
 
