@@ -44,6 +44,12 @@ def pseudonym(key: bytes, label: bytes, data: bytes) -> str:
     return hmac.digest(key, label + b"\0" + data, "sha256")[:16].hex()
 
 
+def item_text(key: bytes, container_key: bytes, item_key: bytes) -> str:
+    """An item's pseudonym. Of its folder, too: a source may number the items of each folder anew, so that one
+    id is two items'; and an item that moved is withdrawn in one folder, and another item in the next."""
+    return pseudonym(key, SOURCE, container_key + item_key)
+
+
 def folder_text(path: Sequence[str]) -> str:
     """A folder's path as its name's pseudonym takes it: "/Inbox/Projects", NFC, without case."""
     return unicodedata.normalize("NFC", "/" + "/".join(path)).casefold()
