@@ -18,7 +18,7 @@ NUMBERS = frozenset(
     {
         "items", "done", "size", "rate", "left", "bytes", "count", "rejected", "mailboxes", "folders",
         "largest", "line", "event", "verified", "skipped", "open", "stays", "free", "losses",
-        "arrived", "lacking",
+        "arrived", "lacking", "content", "functional", "cosmetic",
     }
 )  # fmt: skip
 """Columns of these names are aligned right."""
