@@ -39,6 +39,7 @@ from flows.estimate import Estimate
 from flows.parameters import BatchParameters, VerifyParameters, WaveParameters
 from ledger.health import newest
 from ledger.overview import expected, overview
+from ledger.pulse import record
 
 TICK_SECONDS = 10.0
 OVERALL_TICKS = 6
@@ -81,8 +82,9 @@ class Board:
             await self._put("kogge-waves", waves, "all waves")
 
     def _read(self, whole: bool) -> tuple[Seen, list[dict[str, str | int]], str]:
-        """Asks the ledger; in a thread."""
+        """Asks the ledger, and keeps the wave's pulse in it; in a thread."""
         ledger, now = self.crew.ledger, datetime.now(UTC)
+        record(ledger, self.wave)
         if whole:
             self.ahead = self.ahead or Ahead(self.crew.config, ledger)
             self.left = self.ahead.left()

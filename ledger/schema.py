@@ -301,6 +301,22 @@ seal = Table(
 )
 """The sealed waves of this ledger, in order. statement: the SHA-256 of the signed statement."""
 
+pulse = Table(
+    "pulse",
+    metadata,
+    Column("wave", Text, primary_key=True),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("mailboxes", Integer, nullable=False),
+    Column("items", BigInteger, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("copied", BigInteger, nullable=False),
+    Column("copied_bytes", BigInteger, nullable=False),
+    Column("legs", Integer, nullable=False),
+    Column("source", Float(53)),
+    Column("target", Float(53)),
+)
+"""See ledger.pulse.Beat: a row for each minute in which a run of the wave was at work."""
+
 event = Table(
     "event",
     metadata,
