@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from connectors.base import Guard, Kind, Source, Target
@@ -32,10 +32,11 @@ from ledger.store import Ledger
 if TYPE_CHECKING:
     from flows.work import Opener
 
+T = TypeVar("T")
 UNWELL = "target-unwell"
 PERIOD_SECONDS = 5.0
 HOLD_SECONDS = 30.0
-"""How long a leg waits between two batches before it gives its place away."""
+"""How long a leg waits between two batches before it gives its place away, where it has one."""
 
 PROBE_SECONDS = 15.0
 """How often a server that is halted is tried, by one leg."""
@@ -46,11 +47,14 @@ TICK_SECONDS = 0.5
 
 @dataclass(eq=False, slots=True)
 class Entry:
-    """A leg that is at work, or would be. rank: see flows.slots. fresh: it has begun, and its first turn is
-    what it was let in for. since: when it last went on; busy: how long it had been at work before that."""
+    """A leg that is at work, or would be. systems: which it asks, the target's last. rank: see flows.slots.
+    patient: it has a thread of its own, and holds nobody's place while it waits. fresh: it has begun, and its
+    first turn is what it was let in for. since: when it last went on; busy: how long it had been at work
+    before that."""
 
-    systems: tuple[str, str]
+    systems: tuple[str, ...]
     rank: tuple[int, int] = (0, 0)
+    patient: bool = False
     fresh: bool = False
     since: float = 0.0
     busy: float = 0.0
@@ -114,9 +118,13 @@ class Admission:
 
     # A leg's way
 
-    def join(self, workload: Kind, rank: tuple[int, int] = (0, 0)) -> Entry:
-        """A leg that would begin, in line behind those of a lower rank and those that came before."""
-        entry = Entry(systems_of(self._config, workload), rank)
+    def join(
+        self, workload: Kind, rank: tuple[int, int] = (0, 0), *, source: bool = True, patient: bool = False
+    ) -> Entry:
+        """A leg that would begin, in line behind those of a lower rank and those that came before. source:
+        whether that is asked for anything."""
+        systems = systems_of(self._config, workload)
+        entry = Entry(systems if source else systems[1:], rank, patient)
         with self._turns:
             for system in entry.systems:
                 self._gate(system)
@@ -152,17 +160,17 @@ class Admission:
         """A leg's way to both sides: it opens them in its turn, and how long they take is measured."""
         from flows.work import Opener
 
-        source, target = (self._gate(system).meter for system in entry.systems)
+        *sources, target = (self._gate(system).meter for system in entry.systems)
 
         def watched(opener: Opener) -> Opener:
             def open_source() -> Source:
                 code = self.turn(entry, stop)
                 if code is not None:
                     raise Stopping(code)
-                return metered(source.timed(opener.source), source)
+                return _opened(opener.source, sources)
 
             def open_target(guard: Guard, moment: datetime) -> Target:
-                return metered(target.timed(lambda: opener.target(guard, moment)), target)
+                return _opened(lambda: opener.target(guard, moment), [target])
 
             return Opener(open_source, open_target, lambda: self.turn(entry, stop))
 
@@ -265,7 +273,7 @@ class Admission:
 
     def _waited(self, entry: Entry, stop: threading.Event) -> bool:
         """False: there was no room for it in time."""
-        until = self._clock() + HOLD_SECONDS
+        until = float("inf") if entry.patient else self._clock() + HOLD_SECONDS
         with self._turns:
             if entry.fresh:
                 entry.fresh = False
@@ -293,6 +301,13 @@ class Admission:
         if legs < 1:
             stop.wait(min(REST_MOST, entry.busy * (1 / legs - 1)))
             entry.since = self._clock()
+
+
+def _opened(opens: Callable[[], T], meters: Iterable[Meter]) -> T:
+    """What it opens; timed where anybody measures it."""
+    for meter in meters:
+        return metered(meter.timed(opens), meter)
+    return opens()
 
 
 def _reading(row: Health) -> Reading:

@@ -51,16 +51,16 @@ class Boundary:
 
 
 def legs_of_each(
-    rows: Iterable[LegRow], at_once: int, stop: threading.Event, one: Callable[[LegRow], Ended]
+    rows: Iterable[LegRow], at_once: int, shut: Callable[[], bool], one: Callable[[LegRow], Ended]
 ) -> list[Ended]:
     """How the legs ended: those of one mailbox one after the other, several mailboxes at once. Left out: what
-    was not begun when somebody asked to stop. one raises for nothing (Boundary.within)."""
+    was not begun when nothing was to begin any more (shut). one raises for nothing (Boundary.within)."""
     groups: dict[str, list[LegRow]] = {}
     for row in rows:
         groups.setdefault(row.mailbox, []).append(row)
 
     def mailbox(legs: Sequence[LegRow]) -> list[Ended]:
-        return [one(leg) for leg in legs if not stop.is_set()]
+        return [one(leg) for leg in legs if not shut()]
 
     with ThreadPoolExecutor(at_once, thread_name_prefix="leg") as pool:
         return [ended for group in pool.map(mailbox, groups.values()) for ended in group]

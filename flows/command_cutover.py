@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from connectors.errors import Blocked, MigrationError, Misconfigured, Transient
 from flows.advice import PASSING, advice
+from flows.command_pause import may_work
 from flows.config import Config, load
+from flows.progress import LATER
+from flows.stopping import STOPPED
 from flows.tables import moment, table
 from flows.terminal import (
     DEFAULT,
@@ -32,6 +37,7 @@ from ledger.rows import Phase
 
 if TYPE_CHECKING:
     from flows.cutover_mailbox import Cut
+    from flows.lookout import Duty
     from flows.score import Score
     from ledger.rows import MailboxRow
     from ledger.steps import StepRow
@@ -56,13 +62,15 @@ def cutover(
     back: Annotated[
         bool, typer.Option("--back", help="Take back what is not live yet: to staging, with the undo hooks.")
     ] = False,
+    now: Annotated[bool, typer.Option("--now", help="Also outside of the wave's window; recorded.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Cuts mailboxes over: freeze hooks, the final delta, verification, score, release hooks, live.
 
     Only mailboxes whose every workload is verified begin, and only with the approvals of the stage
     "cutover". Run it again to go on where it stopped: a hook that is recorded as done is not run again. A
-    mailbox that fails stays where it is, with a code; the others go on.
+    mailbox that fails stays where it is, with a code; the others go on. It begins in the wave's window alone;
+    when that closes no other mailbox begins, and those at work go on to their end.
 
     Example: kogge cutover --wave pilot --by "Cutover team"
     """
@@ -71,15 +79,19 @@ def cutover(
         raise Misconfigured("cutover", "give --wave or --mailbox")
     if sum((dry_run, status, back)) > 1:
         raise Misconfigured("cutover", "give one of --dry-run, --status and --back")
+    if now and (status or back):
+        raise Misconfigured("--now", "is for a cutover; --status and --back know no window")
     with opened_ledger(settings) as ledger:
         rows = chosen(ledger, wave, mailbox)
         if status:
             _show(ledger, rows, as_json)
         elif dry_run:
-            raise typer.Exit(_look(settings, ledger, rows, as_json))
+            raise typer.Exit(_look(settings, ledger, rows, as_json, now=now))
         else:
             who = given("--by", by, "who decides is recorded")
-            raise typer.Exit(_act(settings, ledger, rows, who, back, as_json, config))
+            way = Way(who, back, now)
+            ended = _act(settings, ledger, rows, way)
+            raise typer.Exit(_conclude(ended, rows, as_json, config))
 
 
 def _show(ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> None:
@@ -135,12 +147,30 @@ def _document(row: MailboxRow, steps: Sequence[StepRow], score: Score | None) ->
     }
 
 
-def _look(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Who decides, whether it goes back, and whether a window is no matter."""
+
+    by: str
+    back: bool
+    now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How it went. refusals: why some may go on another time only."""
+
+    cuts: Sequence[Cut]
+    refusals: Sequence[Transient]
+    fault: MigrationError | None
+
+
+def _look(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool, *, now: bool) -> int:
     """Writes nothing and runs no hook."""
     from flows.cutover_mailbox import Cut, readiness, steps_of
 
     seen = [Cut(row.id, row.phase, readiness(ledger, row.id)) for row in rows]
-    refusals = _refusals(config, ledger, rows)
+    refusals = _refusals(config, ledger, rows, hours=not now)
     if as_json:
         emit({"mailboxes": [_cell(one) for one in seen], "refused": [str(one) for one in refusals]})
     else:
@@ -151,57 +181,74 @@ def _look(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: b
     return Exit.OPEN if refusals or any(one.code for one in seen) else Exit.OK
 
 
-def _refusals(config: Config, ledger: Ledger, rows: Sequence[MailboxRow]) -> list[MigrationError]:
-    """Of each wave whose cutover is not approved, or that is paused."""
+def _refusals(
+    config: Config, ledger: Ledger, rows: Sequence[MailboxRow], *, hours: bool
+) -> list[MigrationError]:
+    """Of each wave whose cutover is not approved, that is paused or, where hours count, out of its window."""
     from flows.cutover_crew import permit
+    from flows.windows import refuse_closed
 
     found: list[MigrationError] = []
     for wave in sorted({row.wave for row in rows if row.phase is not Phase.LIVE}):
         try:
             permit(config, ledger, wave)
+            if hours:
+                refuse_closed(config, ledger, wave, datetime.now(UTC))
         except (Blocked, Transient) as error:
             found.append(error)
     return found
 
 
-def _act(
-    config: Config,
-    ledger: Ledger,
-    rows: Sequence[MailboxRow],
-    by: str,
-    back: bool,
-    as_json: bool,
-    path: ConfigPath,
-) -> int:
+def _act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -> Ended:
     from flows.crew import Drain, quieten
     from flows.cutover_crew import all_of, announce, opened
-    from flows.cutover_mailbox import STOPPED
     from flows.launch import defect_log, signals
+    from flows.turns import taken
 
-    for refusal in () if back else _refusals(config, ledger, rows):
+    for refusal in () if way.back else _refusals(config, ledger, rows, hours=False):
         raise refusal
+    duties = _duties(config, ledger, rows, way)
+    going = {duty.wave: [row for row in rows if row.wave == duty.wave] for duty in duties}
     quieten()
-    ended: list[Cut] = []
+    cuts: list[Cut] = []
     drain = Drain()
     with (
         signals(drain),
         defect_log(config.state_directory),
-        opened(config, ledger, by, drain.event, back=back) as order,
+        taken(config, ledger, drain.event) as turns,
+        opened(config, ledger, way.by, turns, back=way.back) as order,
     ):
-        announce(order, rows)
-        all_of(order, [row.id for row in rows], ended.append)
+        for duty in turns.heeded(duties):
+            announce(order, going[duty.wave])
+            all_of(order, [row.id for row in going[duty.wave]], cuts.append)
+    return Ended(cuts, turns.refusals, order.fault)
+
+
+def _duties(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -> list[Duty]:
+    """To take back is always possible."""
+    from flows.lookout import Duty
+
+    if way.back:
+        return [Duty(wave, hours=False, pause=False) for wave in sorted({row.wave for row in rows})]
+    now_by = way.by if way.now else None
+    return may_work(config, ledger, rows, "cutover", now_by, paused_too=False, ends=False)
+
+
+def _conclude(ended: Ended, rows: Sequence[MailboxRow], as_json: bool, path: ConfigPath) -> int:
     if as_json:
-        emit([_cell(one) for one in ended])
+        emit([_cell(one) for one in ended.cuts])
     else:
-        _tell(ended, "")
+        _tell(ended.cuts, "")
         option = f"cutover --wave {rows[0].wave} --status" if rows else "status"
         say(f"Each step: {next_command(path, option)}")
-    if order.fault is not None:
-        return report(order.fault)
-    if any(one.code == STOPPED for one in ended):
+    for refusal in ended.refusals:
+        say(f"not ended: {refusal}")
+    if ended.fault is not None:
+        return report(ended.fault)
+    codes = {one.code for one in ended.cuts if one.code}
+    if STOPPED in codes:
         return 130
-    codes = {one.code for one in ended if one.code}
-    if codes and codes <= PASSING.keys():
+    if (codes or ended.refusals or len(ended.cuts) < len(rows)) and codes <= PASSING.keys() | LATER.keys():
         return Exit.AGAIN
     return Exit.OPEN if codes else Exit.OK
 

@@ -1,4 +1,4 @@
-"""`kogge pause`, `kogge resume`; and which waves `kogge migrate` may run now."""
+"""`kogge pause`, `kogge resume`; and which waves may be worked on now."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from flows.config import Config, load
 from flows.terminal import DEFAULT, By, ConfigPath, given, next_command, opened_ledger, say
 
 if TYPE_CHECKING:
+    from flows.lookout import Duty
     from ledger.rows import MailboxRow
     from ledger.store import Ledger
 
 OneWave = Annotated[str, typer.Option("--wave", "-w", metavar="W", help="The wave.")]
 Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded.")]
+OutsideHours = Annotated[
+    bool,
+    typer.Option("--now", help="Also outside of the wave's window, or paused as it is; recorded, with --by."),
+]
 WhoNow = Annotated[
     str | None, typer.Option("--by", metavar="NAME", help="With --now: who decides; recorded.")
 ]
@@ -79,3 +84,48 @@ def that_may_run(
     for reason in closed.values():
         say(f"left out: {reason}")
     return left
+
+
+def may_look(ledger: Ledger, rows: Sequence[MailboxRow]) -> list[Duty]:
+    """What those go by who only look: they may at any time, also while the wave is paused."""
+    from flows.lookout import Duty
+    from ledger.waves import Waves
+
+    waves = sorted({row.wave for row in rows})
+    return [Duty(wave, hours=False, pause=not Waves(ledger).read(wave).paused) for wave in waves]
+
+
+def may_work(
+    config: Config,
+    ledger: Ledger,
+    rows: Sequence[MailboxRow],
+    what: str,
+    now_by: str | None,
+    *,
+    paused_too: bool = True,
+    ends: bool = True,
+) -> list[Duty]:
+    """Of each wave that may be worked on now, what that work goes by; the others are told and left out. what:
+    the command. now_by: who lets it run outside of a wave's hours; recorded. paused_too: and although the
+    wave is paused; a pause that comes later counts. Raises Transient when none may run; Misconfigured."""
+    from flows.lookout import Duty
+    from flows.windows import PAUSED, gate_of, told
+    from ledger.running import let_outside
+
+    found: list[Duty] = []
+    closed: list[Transient] = []
+    for wave in sorted({row.wave for row in rows}):
+        opening, now = gate_of(config, ledger, wave), datetime.now(UTC)
+        code = opening.refusal(now)
+        if code is not None and (now_by is None or (code == PAUSED and not paused_too)):
+            also = "; or with --now" if code == PAUSED and paused_too else ""
+            closed.append(Transient(code, told(opening, now) + also))
+            continue
+        if now_by is not None and (code is not None or opening.window is not None):
+            let_outside(ledger, wave, now_by, what)
+        found.append(Duty(wave, now_by is None, code != PAUSED, ends))
+    if closed and not found:
+        raise closed[0]
+    for reason in closed:
+        say(f"left out: {reason}")
+    return found

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from connectors.errors import Misconfigured
 from flows.advice import advice
+from flows.command_pause import OutsideHours, may_look, may_work
 from flows.config import load
 from flows.parameters import workloads_of
 from flows.problems import unknown
+from flows.progress import LATER
 from flows.tables import table
 from flows.terminal import (
     DEFAULT,
@@ -37,11 +39,15 @@ from flows.terminal import (
 if TYPE_CHECKING:
     from flows.boundary import Boundary
     from flows.config import Config
+    from flows.lookout import Duty
     from flows.repair import Repair, What
-    from ledger.rows import LegRow
+    from flows.turns import Through, Turns
+    from ledger.rows import LegRow, MailboxRow
+    from ledger.store import Ledger
 
 WHAT = ("dates", "flags", "folders")
 AUDITOR = "an auditor will ask who had this done, and why"
+Ended: TypeAlias = "tuple[LegRow, Repair]"
 COUNTS = ("right", "repaired", "user", "refused", "unread")
 
 
@@ -54,6 +60,7 @@ def repair(
     execute: Annotated[
         bool, typer.Option("--execute", help="Put it right; without this, only look.")
     ] = False,
+    now: OutsideHours = False,
     by: Decider = None,
     reason: Reason = None,
     as_json: AsJson = False,
@@ -64,7 +71,8 @@ def repair(
     what its user changed stays ("user"). A message gets another date by being written once more; the old copy
     goes only when the new one is there. Run it again after an interruption.
 
-    --execute needs --by and --reason: it touches what may be in use.
+    --execute needs --by and --reason: it touches what may be in use. It goes by the wave's hours and pauses;
+    a look may at any time.
 
     Example: kogge repair dates --wave pilot --execute --by "A. Auditor" --reason "dates of the first pass"
     """
@@ -72,11 +80,14 @@ def repair(
     from flows.crew import Drain, quieten
     from flows.launch import defect_log, signals
     from flows.repair import What
+    from flows.turns import taken
 
     if what not in WHAT:
         raise Misconfigured("WHAT", unknown(what, dict.fromkeys(WHAT)))
     if wave is None and not mailbox:
         raise Misconfigured("repair", "give --wave or --mailbox")
+    if now and not execute:
+        raise Misconfigured("--now", "is for what --execute does; a look may at any time")
     said = {}
     if execute:
         said = {"by": given("--by", by, AUDITOR), "reason": given("--reason", reason, AUDITOR)}
@@ -84,34 +95,58 @@ def repair(
     kinds = workloads_of(settings, workload or (), "--workload")
     with opened_ledger(settings) as ledger:
         rows = chosen(ledger, wave, mailbox)
-        ids = {row.id for row in rows}
-        for name, count in Counter(row.wave for row in rows if execute).items():
+        duties = _duties(settings, ledger, rows, said.get("by"), now=now)
+        names = {duty.wave for duty in duties}
+        ids = {row.id: row.wave for row in rows if row.wave in names}
+        for name, count in Counter(ids.values()).items() if execute else ():
             ledger.event(name, "repair-started", {**said, "what": what, "mailboxes": count})
         legs = [leg for leg in ledger.legs(wave) if leg.mailbox in ids and leg.workload in kinds]
-    drain = Drain()
-    boundary = Boundary(drain.event)
-    quieten()
-    with signals(drain), defect_log(settings.state_directory):
-        act = partial(_one, settings, What(what), execute, boundary)
-        ended = legs_of_each(legs, settings.run.legs, boundary.stop, act)
+        drain = Drain()
+        boundary = Boundary(drain.event)
+        quieten()
+        with (
+            signals(drain),
+            defect_log(settings.state_directory),
+            taken(settings, ledger, drain.event) as turns,
+        ):
+            act = partial(_one, settings, What(what), execute, boundary, turns)
+            ended: list[Ended] = []
+            for duty in turns.heeded(duties):
+                some = [leg for leg in legs if ids[leg.mailbox] == duty.wave]
+                ended += legs_of_each(some, settings.run.legs, lambda: turns.shut, act)
     _tell(ended, execute, as_json)
     if boundary.fault is not None:
         raise typer.Exit(report(boundary.fault))
+    later = [*map(str, turns.refusals)]
+    for refusal in later:
+        say(f"not ended: {refusal}")
     codes = {order.code for _, order in ended if order.code is not None}
-    raise typer.Exit(130 if drain.stopping else Exit.OPEN if codes else Exit.OK)
+    if drain.stopping and not later:
+        raise typer.Exit(130)
+    less = later or len(duties) < len({row.wave for row in rows})
+    raise typer.Exit(Exit.OPEN if codes - LATER.keys() else Exit.AGAIN if less else Exit.OK)
 
 
-def _one(config: Config, what: What, execute: bool, boundary: Boundary, row: LegRow) -> tuple[LegRow, Repair]:
+def _duties(
+    config: Config, ledger: Ledger, rows: Sequence[MailboxRow], by: str | None, *, now: bool
+) -> list[Duty]:
+    """by: who has it done; None: nobody, it is only looked at."""
+    if by is None:
+        return may_look(ledger, rows)
+    return may_work(config, ledger, rows, "repair", by if now else None)
+
+
+def _one(config: Config, what: What, execute: bool, boundary: Boundary, turns: Turns, row: LegRow) -> Ended:
     from flows.repair import Repair
     from flows.repair_run import run
 
     order = Repair(what, execute)
 
-    def act() -> str | None:
-        run(config, row.id, order, stop=boundary.stop)
+    def act(through: Through) -> str | None:
+        run(config, row.id, order, stop=turns.stop, through=through)
         return order.code
 
-    order.code = boundary.within(row.id, act)
+    order.code = boundary.within(row.id, lambda: turns.walk(row.workload, act))
     return row, order
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from connectors.errors import Misconfigured
+from connectors.errors import MigrationError, Misconfigured, Transient
 from flows.advice import advice
-from flows.config import load
+from flows.command_pause import OutsideHours, may_look, may_work
+from flows.config import Config, load
+from flows.progress import LATER
 from flows.tables import table
 from flows.terminal import (
     DEFAULT,
@@ -26,6 +28,7 @@ from flows.terminal import (
     Wave,
     chosen,
     emit,
+    given,
     next_command,
     opened_ledger,
     private_csv,
@@ -35,8 +38,9 @@ from flows.terminal import (
 )
 
 if TYPE_CHECKING:
+    from flows.lookout import Duty
     from flows.rollback_crew import Told
-    from ledger.rows import LegRow, MailboxRow
+    from ledger.rows import MailboxRow
     from ledger.store import Ledger
 
 WORDS = {
@@ -74,6 +78,7 @@ def rollback(
         typer.Option("--recall", help="For misdirected mail: in every folder, with a word on what was read."),
     ] = False,
     execute: Annotated[bool, typer.Option("--execute", help="Remove it; without this, only look.")] = False,
+    now: OutsideHours = False,
     by: Decider = None,
     reason: Reason = None,
     csv_file: Annotated[
@@ -86,40 +91,92 @@ def rollback(
 
     What somebody changed or added stays and is listed; flags do not count. Folders that we made go when they
     are empty. Without --execute nothing is written anywhere. With it, --by and --reason approve it, unless
-    `kogge approve rollback` did; run it again to go on where it stopped. Afterwards the mailboxes are blocked
-    (rolled-back) until `kogge retry`.
+    `kogge approve rollback` did; run it again to go on where it stopped. It goes by the wave's hours and
+    pauses; a look may at any time. Afterwards the mailboxes are blocked (rolled-back) until `kogge retry`.
 
     Example: kogge rollback --wave pilot --execute --by "A. Auditor" --reason "wrong time zone"
     """
+    settings = load(config)
+    _refuse_half(wave, mailbox, execute, by, reason)
+    if now:
+        given("--by", by, "who lets it run outside of the wave's hours is recorded")
+        if not execute:
+            raise Misconfigured("--now", "is for what --execute does; a look may at any time")
+    with opened_ledger(settings) as ledger:
+        rows = chosen(ledger, wave, mailbox)
+        duties = _duties(settings, ledger, rows, execute, by if now else None)
+        waves = {duty.wave for duty in duties}
+        going = [row for row in rows if row.wave in waves]
+        if execute:
+            _approve(ledger, wave if not mailbox else None, going, by, reason)
+        asked = Asked(going, duties, recall, execute, csv_file is not None or as_json)
+        run = _run(settings, ledger, asked)
+    whose = " ".join(f"-m {row.id}" for row in rows) if mailbox else f"--wave {wave}"
+    again = " and ".join(next_command(config, f"{name} {whose}") for name in ("retry", "migrate"))
+    _tell(run.ended, csv_file, as_json, execute, again)
+    for refusal in run.refusals:
+        say(f"not ended: {refusal}")
+    if run.fault is not None:
+        raise typer.Exit(report(run.fault))
+    code = _code(run, execute)
+    raise typer.Exit(Exit.AGAIN if code == Exit.OK and len(going) < len(rows) else code)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be rolled back, or looked at, and what that goes by."""
+
+    rows: Sequence[MailboxRow]
+    duties: Sequence[Duty]
+    recall: bool
+    execute: bool
+    lines: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How it went. left: how many workloads were not begun. refusals: why waves go on another time."""
+
+    ended: Sequence[Told]
+    left: int
+    refusals: Sequence[Transient]
+    fault: MigrationError | None
+
+
+def _duties(
+    config: Config, ledger: Ledger, rows: Sequence[MailboxRow], execute: bool, now_by: str | None
+) -> list[Duty]:
+    return may_work(config, ledger, rows, "rollback", now_by) if execute else may_look(ledger, rows)
+
+
+def _run(config: Config, ledger: Ledger, asked: Asked) -> Run:
     from flows.boundary import Boundary
     from flows.crew import Drain, quieten
     from flows.launch import defect_log, signals
-    from flows.rollback_crew import Order, all_of
+    from flows.rollback_crew import Order, all_of, with_earlier
     from flows.rollback_run import Scope, approved
+    from flows.turns import taken
 
-    settings = load(config)
-    _refuse_half(wave, mailbox, execute, by, reason)
-    with opened_ledger(settings) as ledger:
-        rows = chosen(ledger, wave, mailbox)
-        if execute:
-            _approve(ledger, wave if not mailbox else None, rows, by, reason)
-        ids = frozenset(row.id for row in rows)
-        going = approved(ledger, rows) if execute else ids
-        legs = [leg for leg in ledger.legs(wave) if leg.mailbox in ids]
-        drain = Drain()
-        lines = csv_file is not None or as_json
-        boundary = Boundary(drain.event)
-        order = Order(settings, Scope(ledger, going), boundary, recall, execute, lines)
-        quieten()
-        with signals(drain), defect_log(settings.state_directory):
-            ended = all_of(order, legs)
-        ended = _whole(ledger, ended) if recall and execute else ended
-    whose = " ".join(f"-m {row.id}" for row in rows) if mailbox else f"--wave {wave}"
-    again = " and ".join(next_command(config, f"{name} {whose}") for name in ("retry", "migrate"))
-    _tell(ended, csv_file, as_json, execute, again)
-    if boundary.fault is not None:
-        raise typer.Exit(report(boundary.fault))
-    raise typer.Exit(_code(ended, legs, execute))
+    ids = frozenset(row.id for row in asked.rows)
+    going = approved(ledger, asked.rows) if asked.execute else ids
+    legs = {duty.wave: [leg for leg in ledger.legs(duty.wave) if leg.mailbox in ids] for duty in asked.duties}
+    drain = Drain()
+    boundary = Boundary(drain.event)
+    ended: list[Told] = []
+    quieten()
+    with (
+        signals(drain),
+        defect_log(config.state_directory),
+        taken(config, ledger, drain.event) as turns,
+    ):
+        scope = Scope(ledger, going)
+        order = Order(config, scope, boundary, turns, asked.recall, asked.execute, asked.lines)
+        for duty in turns.heeded(asked.duties):
+            ended += all_of(order, legs[duty.wave])
+    left = sum(map(len, legs.values())) - len(ended)
+    if asked.recall and asked.execute:
+        ended = [with_earlier(ledger, one) for one in ended]
+    return Run(ended, left, turns.refusals, boundary.fault)
 
 
 def _refuse_half(
@@ -149,12 +206,6 @@ def _approve(
         return
     if not approved(ledger, rows):
         raise Misconfigured("--by", "nobody approved this rollback yet: give --by and --reason")
-
-
-def _whole(ledger: Ledger, ended: Sequence[Told]) -> list[Told]:
-    from flows.rollback_crew import with_earlier
-
-    return [with_earlier(ledger, one) for one in ended]
 
 
 def _tell(ended: Sequence[Told], csv_file: Path | None, as_json: bool, execute: bool, again: str) -> None:
@@ -212,8 +263,10 @@ def _write(path: Path, lines: Sequence[dict[str, object]]) -> None:
         writer.writerows(lines)
 
 
-def _code(ended: Sequence[Told], legs: Sequence[LegRow], execute: bool) -> int:
-    codes = _codes(ended)
-    if execute and ("stopped" in codes or len(ended) < len(legs)):
+def _code(run: Run, execute: bool) -> int:
+    codes = _codes(run.ended)
+    if run.refusals:
+        return Exit.OPEN if codes.keys() - LATER.keys() else Exit.AGAIN
+    if execute and ("stopped" in codes or run.left):
         return 130
     return Exit.OPEN if codes else Exit.OK

@@ -19,7 +19,7 @@ from flows import progress
 from flows.admission import UNWELL, Admission
 from flows.config import Config
 from flows.defects import described
-from flows.lookout import Lookout
+from flows.lookout import Duty, Lookout
 from flows.slots import Slot, Slots
 from flows.stopping import Stop
 from ledger.rows import LegState, Tally
@@ -95,7 +95,7 @@ class Crew:
 
     def heed(self, wave: str, *, hours: bool = True) -> None:
         """Says which wave is worked on; see flows.lookout.Lookout.heed. hours=False: what writes nothing."""
-        self.lookout.heed(wave, hours=hours)
+        self.lookout.heed(Duty(wave, hours))
 
     @property
     def refusal(self) -> Transient | None:

@@ -24,9 +24,14 @@ from flows.config import load
 from flows.crew import Crew, current, opened
 from flows.cutover_crew import Order, announce
 from flows.cutover_crew import opened as ordered
-from flows.cutover_mailbox import STOPPED, Cut
+from flows.cutover_mailbox import Cut
 from flows.deployments import TAG
+from flows.endings import put_off, refused
+from flows.lookout import Duty
 from flows.parameters import Form
+from flows.progress import LATER
+from flows.stopping import STOPPED
+from flows.turns import Turns
 from ledger.rows import MailboxRow, Phase
 
 BY = "prefect"
@@ -58,20 +63,23 @@ async def cut_over(mailbox: str, order: Order, crew: Crew, ended: list[Cut]) -> 
     ended.append(cut)
     if cut.code is None:
         return Completed(name="Live", message="live")
-    return Failed(name="Stopped" if cut.code == STOPPED else str(cut.phase).capitalize(), message=cut.code)
+    stopped = cut.code in (STOPPED, *LATER)
+    return Failed(name="Stopped" if stopped else str(cut.phase).capitalize(), message=cut.code)
 
 
 @flow(name="cutover", flow_run_name="cutover {parameters.wave}", persist_result=False)
 async def cutover(parameters: CutoverParameters) -> State[Any]:
-    """Freeze hooks, final delta, verification, score, release hooks, live. See flows.cutover_mailbox."""
+    """Freeze hooks, final delta, verification, score, release hooks, live. See flows.cutover_mailbox. In the
+    wave's hours: when they are over no mailbox begins any more, and those at work go on to their end."""
     with ExitStack() as stack:
         try:
             crew = current() or stack.enter_context(opened(load(Path(parameters.config))))
             await wait_for_approval(crew.config, crew.ledger, parameters.wave, CUTOVER)
             rows = await asyncio.to_thread(_rows, crew, parameters)
-            order = stack.enter_context(ordered(crew.config, crew.ledger, BY, crew.drain.event))
+            await asyncio.to_thread(crew.lookout.heed, Duty(parameters.wave, ends=False))
+            order = stack.enter_context(ordered(crew.config, crew.ledger, BY, Turns.of(crew)))
         except MigrationError as error:
-            return Failed(message=str(error))
+            return refused(error)
         if not rows:
             return Failed(message="nothing to do: no mailbox of this wave is to be cut over")
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
@@ -92,7 +100,7 @@ def _rows(crew: Crew, parameters: CutoverParameters) -> list[MailboxRow]:
 
 async def _mailbox(row: MailboxRow, order: Order, crew: Crew, ended: list[Cut]) -> None:
     async with crew.slots:
-        if not order.stop.is_set():
+        if not order.turns.shut:
             await cut_over(  # type: ignore[misc]  # Prefect 3.9 types a task that returns a State wrongly
                 row.id, order, crew, ended, return_state=True
             )
@@ -106,6 +114,8 @@ def _end_state(ended: list[Cut], count: int, order: Order) -> State[Any]:
     if live == count:
         return Completed(message=f"{count} mailboxes are live")
     message = f"{count - live} of {count} mailboxes are not live" + (f": {codes}" if codes else "")
+    if order.turns.lookout.refusal is not None:
+        return put_off(order.turns.lookout.refusal, message)
     if order.stop.is_set():
         return Cancelled(name="Stopped", message=f"stopped on request; {message}")
     return Failed(name="Incomplete", message=message)

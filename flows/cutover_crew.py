@@ -19,8 +19,9 @@ from flows.cutover_mailbox import Cut, Cutting, cut_over, short, take_back
 from flows.defects import described
 from flows.events import tell
 from flows.leg import approvals, run_leg
+from flows.turns import Through, Turns
 from flows.windows import PAUSED
-from ledger.rows import LegState, MailboxRow
+from ledger.rows import LegState, MailboxRow, Phase
 from ledger.store import Ledger
 from ledger.waves import Waves
 
@@ -31,6 +32,7 @@ class Order:
 
     config: Config
     cutting: Cutting
+    turns: Turns
     back: bool = False
     fault: MigrationError | None = None
     _refused: int = 0
@@ -41,7 +43,10 @@ class Order:
         return self.cutting.stop
 
     def mailbox(self, mailbox_id: str) -> Cut:
-        """One mailbox as far as it goes. The boundary of one mailbox's trouble."""
+        """One mailbox as far as it goes; not at all once nothing is to begin any more. The boundary of one
+        mailbox's trouble."""
+        if self.turns.shut and self.cutting.ledger.mailbox(mailbox_id).phase is not Phase.LIVE:
+            return self._where(mailbox_id, self.turns.why)
         try:
             cut = (take_back if self.back else cut_over)(self.cutting, mailbox_id)
         except (Misconfigured, Corrupt) as error:
@@ -65,9 +70,7 @@ class Order:
 
 
 @contextmanager
-def opened(
-    config: Config, ledger: Ledger, by: str, stop: threading.Event, *, back: bool = False
-) -> Iterator[Order]:
+def opened(config: Config, ledger: Ledger, by: str, turns: Turns, *, back: bool = False) -> Iterator[Order]:
     """Raises Misconfigured when a secret of a hook cannot be read."""
     hooks.refuse_unreadable(config.hooks)
     owner = lease.new_owner()
@@ -75,22 +78,22 @@ def opened(
         ledger=ledger,
         hooks=config.hooks,
         by=by,
-        run=functools.partial(_run_leg, config, stop),
+        run=functools.partial(_run_leg, config, ledger, turns),
         act=lambda hook, action, person: hooks.run(hook, action, person, config.state_directory),
         approve=functools.partial(permit, config, ledger),
         accepted=lambda row, code: approvals(ledger, row)(code),
-        stop=stop,
+        stop=turns.stop,
         owner=short(owner),
     )
     try:
-        yield Order(config, cutting, back)
+        yield Order(config, cutting, turns, back)
     finally:
         lease.retire(owner)
 
 
 def permit(config: Config, ledger: Ledger, wave: str) -> None:
     """Raises Blocked("not-approved") without the approvals of the wave's cutover, Transient("paused") while
-    the wave is paused. Its window is no matter: somebody decided to do it now."""
+    the wave is paused. Its window is no matter to a mailbox that has begun."""
     refuse_unapproved(config, ledger, wave, CUTOVER)
     if Waves(ledger).read(wave).paused:
         raise Transient(PAUSED, f"wave {wave} is paused: kogge resume --wave {wave}")
@@ -123,8 +126,18 @@ def all_of(order: Order, ids: Iterable[str], told: Callable[[Cut], None]) -> Non
 
 
 def _run_leg(
-    config: Config, stop: threading.Event, leg_id: int, verify_only: bool
+    config: Config, ledger: Ledger, turns: Turns, leg_id: int, verify_only: bool
 ) -> tuple[LegState, str | None]:
+    """Its mailbox is at work, so that it begins whatever becomes of the wave's hours."""
     level = config.cutover.level if verify_only else None
-    result = run_leg(config, leg_id, stop=stop, verify_only=verify_only, level=level)
-    return result.state, result.code
+    ended = [LegState.PENDING]
+
+    def act(through: Through) -> str | None:
+        result = run_leg(
+            config, leg_id, stop=turns.stop, verify_only=verify_only, level=level, through=through
+        )
+        ended.append(result.state)
+        return result.code
+
+    code = turns.walk(ledger.leg(leg_id).workload, act, going=True)
+    return ended[-1], code

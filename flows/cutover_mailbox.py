@@ -31,6 +31,7 @@ from flows.events import tell
 from flows.hooks import Person, patience_of
 from flows.score import LOW, scores
 from flows.settings_hooks import Action, Hook, HooksSettings
+from flows.stopping import reason
 from ledger.claims import ROLLING
 from ledger.rollback import ROLLED_BACK
 from ledger.rows import LegRow, LegState, MailboxRow, Phase
@@ -43,7 +44,6 @@ COPIED = (DELTA, VERIFICATION, SCORE)
 ROUNDS_MOST = 3
 """Deltas of one cutover while the source, though closed, still changes."""
 HOOK_FAILED = "hook-failed"
-STOPPED = "stopped"
 NOT_VERIFIED = "not-verified"
 
 LegRun = Callable[[int, bool], tuple[LegState, str | None]]
@@ -296,4 +296,4 @@ def _is_done(done: dict[str, StepRow], name: str) -> bool:
 
 def _go_on(cutting: Cutting) -> None:
     if cutting.stop.is_set():
-        raise _Stop(STOPPED)
+        raise _Stop(reason(cutting.stop))

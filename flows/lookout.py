@@ -18,7 +18,7 @@ from flows.admission import Admission
 from flows.config import Config
 from flows.defects import described
 from flows.stopping import Stop
-from flows.windows import CLOSED, gate_of, told
+from flows.windows import CLOSED, PAUSED, gate_of, told
 from ledger.store import Ledger
 
 TICK_SECONDS = 0.5
@@ -26,11 +26,17 @@ ASK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Duty:
-    """hours: whether the wave's window counts; a pause always does."""
+class Duty:
+    """What the work on a wave goes by. hours, pause: whether its window and a pause count. ends: whether what
+    is at work ends with the window; else only nothing begins any more."""
 
     wave: str
-    hours: bool
+    hours: bool = True
+    pause: bool = True
+    ends: bool = True
+
+    def heeds(self, code: str) -> bool:
+        return self.hours if code == CLOSED else self.pause
 
 
 class Lookout:
@@ -49,7 +55,7 @@ class Lookout:
         self._stop = stop
         self._admission = admission
         self._clock = clock
-        self._duty: _Duty | None = None
+        self._duty: Duty | None = None
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lookout", daemon=True)
         self.closing = False
@@ -63,30 +69,37 @@ class Lookout:
         if self._thread.is_alive():
             self._thread.join()
 
-    def heed(self, wave: str, *, hours: bool) -> None:
+    def heed(self, duty: Duty) -> None:
         """From now on the process works on this wave. Raises Transient("window-closed" | "paused") when that
         may not run now, and Misconfigured."""
-        self._duty = _Duty(wave, hours)
-        self.look()
+        if self._duty is not None and duty.wave != self._duty.wave:
+            self.refusal = None  # was another wave's
+        self._duty = duty
+        self._judge()
         if self.refusal is not None:
             raise self.refusal
 
     def look(self) -> None:
         """Asks once. Raises what the ledger does, and Misconfigured."""
+        code = self._judge()
+        if code is not None:
+            self._stop.ask(code)
+
+    def _judge(self) -> str | None:
+        """Whether anything may begin; and why what is at work is to end."""
         duty = self._duty
         if duty is None:
-            return
+            return None
         now = self._clock()
         opening = gate_of(self._config, self._ledger, duty.wave)
         code = opening.refusal(now)
-        if code is None or (code == CLOSED and not duty.hours):
+        if code is None or not duty.heeds(code):
             self.closing = False
             self.refusal = self.refusal if self._stop.is_set() else None
-            return
+            return None
         self.closing = True
         self.refusal = self.refusal or Transient(code, told(opening, now))
-        if not opening.open_at(now):
-            self._stop.ask(code)
+        return code if not opening.open_at(now) and (duty.ends or code == PAUSED) else None
 
     def _run(self) -> None:
         looked = ended = time.monotonic()

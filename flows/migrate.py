@@ -33,6 +33,7 @@ from flows.config import load
 from flows.crew import Crew, current, opened
 from flows.deployments import TAG
 from flows.dispatch import deployed, inline
+from flows.endings import put_off, refused
 from flows.events import tell
 from flows.parameters import BatchParameters, VerifyParameters, WaveParameters, workloads_of
 from flows.slots import Slot
@@ -144,13 +145,6 @@ def writes(asked: Asked) -> bool:
     return not asked.dry_run and not (isinstance(asked, BatchParameters) and asked.verify_only)
 
 
-def refused(error: MigrationError) -> State[Any]:
-    """How a run ends that may not begin."""
-    if error.code in progress.LATER:
-        return Cancelled(name=progress.LATER[error.code], message=str(error))
-    return Failed(message=str(error))
-
-
 def seen_of(crew: Crew, asked: Asked) -> progress.Snapshot:
     """The legs that a run is about: their verdict is its verdict."""
     return crew.snapshot(asked.wave, asked.mailboxes, asked.workloads)
@@ -231,7 +225,7 @@ def end_state(seen: progress.Snapshot, crew: Crew) -> State[Any]:
     if not seen.open:
         return Completed(message=message)
     if crew.refusal is not None:
-        return Cancelled(name=progress.LATER[crew.refusal.code], message=f"{crew.refusal}; {message}")
+        return put_off(crew.refusal, message)
     if crew.drain.stopping:
         return Cancelled(name="Stopped", message=f"stopped on request; {message}")
     return Failed(name="Incomplete", message=message)

@@ -74,7 +74,7 @@ def repair(work: Work, order: Repair) -> None:
         if order.execute:
             _find_again(work, row, listing)
         for batch in _batches(work, row, listing):
-            work.check()
+            work.await_turn()
             amiss = list(_judged(work, order, row, batch, listing))
             if order.execute:
                 _put_right(work, order, row, amiss, listing)

@@ -15,7 +15,8 @@ from flows.leg import LegResult, Setting, Task, approvals, pace_of, pause_after,
 from flows.open import accounts, addresses, open_ledger, opener, rules
 from flows.repair import Repair, repair
 from flows.stopping import Stopping
-from flows.work import Work
+from flows.turns import Through
+from flows.work import Work, as_it_is
 from ledger.rollback import refuse_unfinished
 from ledger.rows import Lease, LegRow, LegState, Phase
 from ledger.store import Ledger
@@ -24,13 +25,22 @@ READY = (LegState.COPIED, LegState.VERIFIED, LegState.DIFFERS, LegState.RUNNING)
 """RUNNING: a repair may have died; whoever is at work is not disturbed, for the leg is claimed."""
 
 
-def run(config: Config, leg_id: int, order: Repair, *, stop: threading.Event | None = None) -> LegResult:
+def run(
+    config: Config,
+    leg_id: int,
+    order: Repair,
+    *,
+    stop: threading.Event | None = None,
+    through: Through = as_it_is,
+) -> LegResult:
     """Does what order says; order.code says why it has not ended. Raises Misconfigured and Corrupt, and where
     it only looks what either side does."""
     ledger = open_ledger(config)
     row = ledger.leg(leg_id)
+    order.code = None
     setting = setting_of(config, ledger, row, execute=order.execute)
-    return run_in(replace(setting, stop=stop or threading.Event()), row, order)
+    opened = through(setting.opener)
+    return run_in(replace(setting, opener=opened, stop=stop or threading.Event()), row, order)
 
 
 def run_in(setting: Setting, row: LegRow, order: Repair) -> LegResult:
@@ -43,7 +53,10 @@ def run_in(setting: Setting, row: LegRow, order: Repair) -> LegResult:
         if result.state in (LegState.RUNNING, LegState.BLOCKED):  # lost its lease, or a defect
             order.code = result.code
         return result
-    _look(setting, row, order)
+    try:
+        _look(setting, row, order)
+    except Stopping as wish:
+        order.code = wish.code
     return LegResult(row.id, row.mailbox, row.workload, row.state, order.code)
 
 
@@ -118,6 +131,7 @@ def _look(setting: Setting, row: LegRow, order: Repair) -> None:
                 stop=setting.stop,
                 owner=frozenset({setting.pair.source.address, setting.pair.target.address}),
                 addresses=setting.addresses,
+                turn=setting.opener.turn,
             )
             session.rollback.refuse_another(target.identity())
             repair(work, order)

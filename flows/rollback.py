@@ -31,7 +31,7 @@ from flows.leg import LegResult, Setting, pause_after, walk
 from flows.rollback_look import Fate, Judged, judge, listing_of, search
 from flows.rollback_report import Report, detail_of
 from flows.sharing import WHOLE, digest_of, name_of, party_of
-from flows.stopping import STOPPED, Stopping
+from flows.stopping import Stopping
 from flows.work import Work
 from ledger.claims import ROLLING
 from ledger.rollback import APPROVAL, ROLLED_BACK, SHARED
@@ -73,8 +73,8 @@ def _walk(order: Order, setting: Setting, held: Lease, keeper: lease.Keeper) -> 
     begun = Begun()
     try:
         _until_done(order, setting, held, keeper, begun)
-    except Stopping:
-        return _unfinished(order, begun, STOPPED)
+    except Stopping as wish:
+        return _unfinished(order, begun, wish.code)
     except (LeaseLost, Misconfigured, Corrupt):
         raise
     except MigrationError as error:
@@ -193,7 +193,7 @@ class _Removing:
 
     def _batches(self, found: Iterator[Judged]) -> Iterator[list[Judged]]:
         while batch := list(islice(found, self._work.pace.batch)):
-            self._work.check()
+            self._work.await_turn()
             yield batch
 
     def _remove(self, batch: Sequence[Judged]) -> None:

@@ -10,7 +10,9 @@ from flows.boundary import Boundary, legs_of_each
 from flows.config import Config
 from flows.rollback_report import Line, Report, marks_in
 from flows.rollback_run import Scope, look, run
+from flows.stopping import Stopping
 from flows.tables import date_of
+from flows.turns import Through, Turns
 from ledger.rollback import recalled
 from ledger.rows import LegRow
 from ledger.store import Ledger
@@ -43,6 +45,7 @@ class Order:
     config: Config
     scope: Scope
     boundary: Boundary
+    turns: Turns
     recall: bool = False
     execute: bool = False
     lines: bool = False
@@ -50,19 +53,33 @@ class Order:
     def leg(self, row: LegRow) -> Told:
         """One leg to its end."""
         report = Report(lines=[] if self.lines else None)
-        report.code = self.boundary.within(row.id, lambda: self._act(row, report))
+
+        def act(through: Through) -> str | None:
+            return self._act(row, report, through)
+
+        report.code = self.boundary.within(row.id, lambda: self.turns.walk(row.workload, act, source=False))
         return Told(row, report)
 
-    def _act(self, row: LegRow, report: Report) -> str | None:
-        if self.execute:
-            run(self.config, row.id, self.scope, report, recall=self.recall, stop=self.boundary.stop)
-        else:
-            look(self.config, row.id, self.scope, report, recall=self.recall)
+    def _act(self, row: LegRow, report: Report, through: Through) -> str | None:
+        report.code = None
+        walk = run if self.execute else look
+        try:
+            walk(
+                self.config,
+                row.id,
+                self.scope,
+                report,
+                recall=self.recall,
+                stop=self.turns.stop,
+                through=through,
+            )
+        except Stopping as wish:  # of a look
+            return wish.code
         return report.code
 
 
 def all_of(order: Order, rows: Iterable[LegRow]) -> list[Told]:
-    return legs_of_each(rows, order.config.run.legs, order.boundary.stop, order.leg)
+    return legs_of_each(rows, order.config.run.legs, lambda: order.turns.shut, order.leg)
 
 
 def total(tolds: Iterable[Told]) -> Counter[str]:

@@ -24,10 +24,12 @@ from flows.boundary import Boundary
 from flows.config import load
 from flows.crew import Crew, current, opened
 from flows.deployments import TAG
+from flows.endings import put_off, refused
 from flows.events import tell
 from flows.parameters import Form
 from flows.rollback_crew import Order, Told, total
 from flows.rollback_run import Scope, approved
+from flows.turns import Turns
 from ledger.rollback import ROLLED_BACK
 from ledger.rows import LegRow, LegState
 
@@ -76,19 +78,21 @@ async def rollback(parameters: RollbackParameters) -> State[Any]:
     with ExitStack() as stack:
         try:
             crew = current() or stack.enter_context(opened(load(Path(parameters.config))))
+            await asyncio.to_thread(crew.heed, parameters.wave)
             legs = await asyncio.to_thread(_legs, crew, parameters)
         except MigrationError as error:
-            return Failed(message=str(error))
+            return refused(error)
         if not legs:
             return Failed(message="nothing to do: the ledger has no such mailbox in this wave")
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
         ids = frozenset(leg.mailbox for leg in legs)
         scope = Scope(crew.ledger, await asyncio.to_thread(_going, crew, ids))
-        order = Order(crew.config, scope, Boundary(crew.drain.event), parameters.recall, execute=True)
+        boundary = Boundary(crew.drain.event)
+        order = Order(crew.config, scope, boundary, Turns.of(crew), parameters.recall, execute=True)
         ended: list[Told] = []
         groups = [[leg for leg in legs if leg.mailbox == mailbox] for mailbox in sorted(ids)]
         await asyncio.gather(*(_mailbox(group, order, crew, ended) for group in groups))
-        state = _end_state(ended, len(legs), order)
+        state = _end_state(ended, len(legs), order, crew)
         if state.is_completed():
             tell("wave.rolled-back", parameters.wave, items=total(ended)["ours"], mailboxes=len(ids))
         return state
@@ -112,14 +116,14 @@ async def _mailbox(legs: Sequence[LegRow], order: Order, crew: Crew, ended: list
     """The legs of a mailbox one after the other, so that no account has two workers."""
     for row in legs:
         async with crew.slots:
-            if order.boundary.stop.is_set():
+            if crew.shut:
                 return
             await rollback_leg(  # type: ignore[misc]  # Prefect 3.9 types a task that returns a State wrongly
                 row.mailbox, str(row.workload), row, order, crew, ended, return_state=True
             )
 
 
-def _end_state(ended: Sequence[Told], legs: int, order: Order) -> State[Any]:
+def _end_state(ended: Sequence[Told], legs: int, order: Order, crew: Crew) -> State[Any]:
     counts = ", ".join(f"{count:,} {name}" for name, count in sorted(total(ended).items()))
     open_ = sorted({told.code for told in ended if told.code is not None})
     if order.boundary.fault is not None:
@@ -127,6 +131,8 @@ def _end_state(ended: Sequence[Told], legs: int, order: Order) -> State[Any]:
     if not open_ and len(ended) == legs:
         return Completed(message=f"{legs} workloads are rolled back: {counts or 'nothing was there'}")
     message = f"{legs - sum(told.code is None for told in ended)} of {legs} are not: {', '.join(open_)}"
+    if crew.refusal is not None:
+        return put_off(crew.refusal, message)
     if order.boundary.stop.is_set():
         return Cancelled(name="Stopped", message=f"stopped on request; {message}")
     return Failed(name="Incomplete", message=message)

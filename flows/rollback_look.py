@@ -169,7 +169,7 @@ def _read(work: Work, href: str, here: Iterable[Judged]) -> Iterator[Judged]:
     """Those that are there, by what they mean."""
     waiting = iter(here)
     while window := list(islice(waiting, CHUNK)):
-        work.check()
+        work.await_turn()
         means = _means(work, href, dict.fromkeys(one.href for one in window))
         for one in window:
             digest, version = means.get(one.href, (None, ""))

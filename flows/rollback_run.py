@@ -16,7 +16,8 @@ from flows.open import accounts, open_ledger, opener, rules
 from flows.rollback import Order, by_href, roll_back
 from flows.rollback_look import Fate, Judged, judge, search
 from flows.rollback_report import Report
-from flows.work import Opener, Work
+from flows.turns import Through
+from flows.work import Opener, Work, as_it_is
 from ledger.claims import ROLLING
 from ledger.rollback import APPROVAL, SHARED, rested_on
 from ledger.rows import ContainerRow, Lease, LegRow, MailboxRow, Phase
@@ -85,20 +86,33 @@ def run(
     *,
     recall: bool = False,
     stop: threading.Event | None = None,
+    through: Through = as_it_is,
 ) -> LegResult:
     """Rolls back what is approved. See flows.rollback.roll_back."""
     ledger = open_ledger(config)
     row = ledger.leg(leg_id)
-    setting = replace(_setting(config, ledger, row, removes=True), stop=stop or threading.Event())
+    setting = _setting(config, ledger, row, through, removes=True)
+    setting = replace(setting, stop=stop or threading.Event())
     return roll_back(setting, row, Order(recall, scope.rested, report))
 
 
-def look(config: Config, leg_id: int, scope: Scope, report: Report, *, recall: bool = False) -> None:
+def look(
+    config: Config,
+    leg_id: int,
+    scope: Scope,
+    report: Report,
+    *,
+    recall: bool = False,
+    stop: threading.Event | None = None,
+    through: Through = as_it_is,
+) -> None:
     """What a rollback would do now. Writes nothing, neither to the target nor to the ledger. Raises what the
-    target does."""
+    target does, and Stopping."""
     ledger = open_ledger(config)
     row = ledger.leg(leg_id)
-    look_at(_setting(config, ledger, row, removes=False), row, Order(recall, scope.rested, report))
+    setting = _setting(config, ledger, row, through, removes=False)
+    setting = replace(setting, stop=stop or threading.Event())
+    look_at(setting, row, Order(recall, scope.rested, report))
 
 
 def look_at(setting: Setting, row: LegRow, order: Order) -> None:
@@ -119,6 +133,7 @@ def look_at(setting: Setting, row: LegRow, order: Order) -> None:
                 pace=setting.pace,
                 mirror=setting.mailbox.phase is not Phase.LIVE,
                 stop=setting.stop,
+                turn=setting.opener.turn,
             )
             if session.rollback.is_bound():
                 session.rollback.refuse_another(target.identity())
@@ -179,14 +194,14 @@ def _tell(work: Work, order: Order, one: Judged) -> None:
     order.report.add(work.mailbox.id, str(work.kind), one, recall=order.recall)
 
 
-def _setting(config: Config, ledger: Ledger, row: LegRow, *, removes: bool) -> Setting:
+def _setting(config: Config, ledger: Ledger, row: LegRow, through: Through, *, removes: bool) -> Setting:
     mailbox = ledger.mailbox(row.mailbox)
     opened = opener(config, ledger, mailbox, row.workload, removes=removes)
     return Setting(
         ledger=ledger,
         mailbox=mailbox,
         pair=accounts(ledger, mailbox),
-        opener=Opener(source=NoSource, target=opened.target),
+        opener=through(Opener(source=NoSource, target=opened.target)),
         rules=rules(config, row.workload, approvals(ledger, mailbox)),
         pace=pace_of(config),
         task=Task(),

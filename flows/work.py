@@ -167,6 +167,11 @@ class Work:
             self._ended = self.turn()
         return self._ended is None and not self.stop.is_set()
 
+    def await_turn(self) -> None:
+        """Before another batch, where none is in hand: waits as begins() does. Raises as check()."""
+        self.begins()
+        self.check()
+
     def check(self) -> None:
         """Between two batches: may this worker go on? Raises LeaseLost or Stopping."""
         self.guard()

@@ -15,6 +15,7 @@ from ledger.store import Ledger
 from ledger.upsert import upsert
 
 OVERRIDDEN = "window-overridden"
+OUTSIDE = "outside-its-hours"
 
 
 def set_paused(ledger: Ledger, name: str, paused: bool, by: str, reason: str = "") -> bool:
@@ -39,6 +40,12 @@ def override(ledger: Ledger, name: str, by: str) -> None:
     _refuse_unknown(ledger, name)
     with writing(ledger.engine) as connection:
         events.append_event(connection, name, OVERRIDDEN, {"by": by}, subject=f"wave:{name}")
+
+
+def let_outside(ledger: Ledger, name: str, by: str, what: str) -> None:
+    """Somebody does one thing (a rollback, say) outside of the wave's hours, which nothing else may for it;
+    recorded."""
+    ledger.event(name, OUTSIDE, {"by": by, "what": what}, subject=f"wave:{name}")
 
 
 def overridden(ledger: Ledger, name: str) -> float | None:

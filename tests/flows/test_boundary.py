@@ -90,7 +90,7 @@ def test_the_legs_of_a_mailbox_go_one_after_the_other(rows: list[LegRow]) -> Non
         barrier.wait()
         return row
 
-    ended = legs_of_each(rows, 2, threading.Event(), one)
+    ended = legs_of_each(rows, 2, lambda: False, one)
     assert sorted(row.id for row in ended) == sorted(row.id for row in rows)
 
 
@@ -101,4 +101,4 @@ def test_what_was_not_begun_when_somebody_asked_to_stop_is_left_out(rows: list[L
         stop.set()
         return row.id
 
-    assert len(legs_of_each(rows, 1, stop, one)) == 1
+    assert len(legs_of_each(rows, 1, stop.is_set, one)) == 1

@@ -26,7 +26,7 @@ from flows import crew, dispatch, launch, lookout, migrate
 from flows.config import Config, load
 from flows.crew import Drain
 from flows.launch import RunResult
-from flows.lookout import Lookout
+from flows.lookout import Duty, Lookout
 from flows.stopping import Stop, reason
 from ledger.health import Health, report
 from ledger.rows import LegState
@@ -205,7 +205,7 @@ def test_a_window_that_closes_lets_nothing_begin_and_then_stops_what_is_at_work(
     clock = Clock(datetime(2026, 12, 1, 22, tzinfo=UTC))
     stop = Stop()
     out = Lookout(load(tmp_path / "nights.toml"), stage.ledger, stop, clock=clock)
-    out.heed("w", hours=True)
+    out.heed(Duty("w"))
     assert not out.closing
     clock.now = datetime(2026, 12, 2, 5, 41, tzinfo=UTC)
     out.look()
