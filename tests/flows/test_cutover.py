@@ -10,11 +10,15 @@ from cutting import HOOKS, Rig, a_rig, inbox_id, quiet
 from undoing import undone
 from walking import letter
 
+from flows.admission import Admission
 from flows.config import Config, RunSettings
 from flows.crew import REFUSALS_MOST
 from flows.cutover_crew import Order, all_of
 from flows.cutover_mailbox import Cut, readiness, steps_of
+from flows.lookout import Lookout
 from flows.settings_hooks import Hook, HooksSettings
+from flows.stopping import Stop
+from flows.turns import Turns
 from ledger.rows import LegState, Phase, State
 
 ORDER = ["redirect", "close", "delta", "write", "verify", "open"]
@@ -241,7 +245,10 @@ def test_refused_logins_stop_a_cutover_before_they_lock_an_account(rig: Rig) -> 
         return LegState.BLOCKED, "login-refused"
 
     config = Config.model_construct(run=RunSettings(legs=1))
-    order = Order(config, replace(rig.cutting(quiet), run=refused))
+    cutting, ledger = replace(rig.cutting(quiet), run=refused), rig.trial.ledger
+    held = Admission(config, ledger)
+    turns = Turns(held, Lookout(config, ledger, Stop(), held), cutting.stop)
+    order = Order(config, cutting, turns)
     ended: list[Cut] = []
     all_of(order, [rig.trial.id] * 5, ended.append)
     assert len(tried) == REFUSALS_MOST
