@@ -57,11 +57,11 @@ class Progress:
     def begin(self, frame: Frame) -> Frame:
         """The frame to write in: the one that was begun, or this one, and then nothing is finished yet."""
         whole = self._whole()
-        begun = Frame(**json.loads(whole[0])) if whole else frame
-        if whole and replace(frame, sealed=begun.sealed) == begun and self._is_there():
+        begun = json.loads(whole[0]) if whole else {}
+        if begun == {**asdict(frame), "sealed": begun.get("sealed")} and self._is_there():
             with writable():
                 os.truncate(self._file, sum(map(len, whole)))
-            return begun
+            return replace(frame, sealed=begun["sealed"])
         with writable():
             self._file.unlink(missing_ok=True)
             make_folder_durable(self.folder)
