@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from connectors.errors import MigrationError
 from flows import (
     command_approve,
+    command_audit,
     command_check,
     command_cutover,
     command_decide,
@@ -90,6 +91,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
 for _name, _command in COMMANDS.items():
     app.command(_name, help=told(_command), epilog=CODES)(_command)
 app.add_typer(command_plan.group, name="plan")
+app.add_typer(command_audit.audit, name="audit")
 app.add_typer(command_keys.keys, name="keys")
 app.add_typer(command_server.practice, name="practice")
 app.add_typer(command_server.server, name="server")

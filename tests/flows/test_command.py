@@ -21,7 +21,8 @@ from flows.command import app
 from ledger.store import Ledger
 
 COMMANDS = (
-    *ALONE, "plan", "plan diff", "keys new", "practice up", "server up", "server down", "server status",
+    *ALONE, "plan", "plan diff", "audit seal", "audit show", "audit keys create", "audit keys export",
+    "audit keys destroy", "keys new", "practice up", "server up", "server down", "server status",
 )  # fmt: skip
 
 

@@ -1,0 +1,283 @@
+"""`kogge audit`: evidence of a wave, which anybody can check without Kogge."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from connectors.errors import Misconfigured
+from flows.command_keys import PassphraseEnv, PassphraseFile, passphrase_of
+from flows.config import load
+from flows.tables import date_of, table
+from flows.terminal import (
+    CODES,
+    DEFAULT,
+    AsJson,
+    ConfigPath,
+    Exit,
+    chosen,
+    emit,
+    given,
+    next_command,
+    opened_ledger,
+    progress_bar,
+    say,
+    screen,
+    told,
+)
+
+if TYPE_CHECKING:
+    from flows.seal import Order, Outlook, Sealed
+    from ledger.store import Ledger
+
+audit = typer.Typer(help="Evidence of a wave: seal it, look at it, check it.", no_args_is_help=True)
+
+WaveName = Annotated[str, typer.Option("--wave", "-w", metavar="W", help="The wave.")]
+SigningKey = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="The private key to sign with (kogge keys new).")
+]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="The directory that the pack goes into.")]
+Incomplete = Annotated[
+    bool, typer.Option("--incomplete", help="Seal what there is; the pack names what is missing.")
+]
+Correct = Annotated[
+    str | None, typer.Option("--correct", metavar="REASON", help="A pack in place of the newest, and why.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be sealed.")]
+SHOWN = 10
+
+
+def seal(
+    wave: WaveName,
+    key: SigningKey = None,
+    out: Out = Path(),
+    incomplete: Incomplete = False,
+    correct: Correct = None,
+    passphrase_env: PassphraseEnv = None,
+    passphrase_file: PassphraseFile = None,
+    dry_run: DryRun = False,
+    config: ConfigPath = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Writes the evidence of a wave: what was at the source, what became of each item, signed.
+
+    The pack (wave-NAME) holds no address, subject or name, and is checked without Kogge (docs/evidence.md). A
+    wave is sealed once all of it is verified, and once: another pack in its place says what it corrects.
+    Interrupted, the same command goes on. Then have it time-stamped, or print its root into a protocol.
+
+    Example: kogge audit seal --wave pilot --key operator.pem --out evidence
+    """
+    from flows.keys import read_key
+    from flows.seal import Order, interrupted, outlook, write
+
+    if key is None and not dry_run:
+        raise Misconfigured("--key", "give the private key to sign with; `kogge keys new` makes one")
+    settings = load(config)
+    private = None if key is None else read_key(key, passphrase_of(passphrase_env, passphrase_file))
+    reason = None if correct is None else given("--correct", correct, "it stands in the pack")
+    with opened_ledger(settings) as ledger:
+        chosen(ledger, wave)
+        if private is not None and not dry_run and (done := interrupted(ledger, wave, out)) is not None:
+            say("An interrupted run had sealed it; its pack is in its place now.")
+            _tell(done, as_json)
+            return
+        found = outlook(ledger, wave)
+        if dry_run or private is None:
+            raise typer.Exit(_foretell(found, wave, incomplete, correct=correct is not None))
+        order = Order(wave, private, out, incomplete, reason)
+        _refuse(found, order, config)
+        with progress_bar("sealing", len(found.ready)) as advance:
+            made = write(settings, ledger, order, found, advance)
+    _tell(made, as_json)
+
+
+def _foretell(found: Outlook, wave: str, incomplete: bool, *, correct: bool) -> Exit:
+    """What a seal would be about, and whether it would be made."""
+    typer.echo(f"wave {wave}: {len(found.ready):,} of {found.mailboxes:,} mailboxes have something to seal")
+    _show_loose(found)
+    if found.newest is not None:
+        typer.echo(f"sealed before: number {found.newest.number}, {date_of(round(found.newest.at))}")
+    typer.echo("dry run: nothing was written")
+    again = (found.newest is None) == correct
+    ready = found.ready and not found.at_work and (incomplete or not found.loose) and not again
+    return Exit.OK if ready else Exit.OPEN
+
+
+def _show_loose(found: Outlook) -> None:
+    counts = Counter((str(one.state), one.code) for one in found.loose)
+    for (state, code), count in counts.most_common():
+        typer.echo(f"not accounted for: {count:,} workloads are {state} ({code})")
+    if found.at_work:
+        typer.echo(f"at work now: {', '.join(found.at_work[:SHOWN])}")
+
+
+def _refuse(found: Outlook, order: Order, config: Path) -> None:
+    """Raises Misconfigured, or ends with 1 and what to do, unless the wave may be sealed."""
+    if order.reason is None and (old := found.newest) is not None:
+        raise Misconfigured(
+            "--wave",
+            f"{order.wave} was sealed as number {old.number} on {date_of(round(old.at))}: its root is"
+            f" {old.root.hex()}. Was that run interrupted, give it the same --out. A pack in its place"
+            " says why: --correct REASON",
+        )
+    if order.reason is not None and found.newest is None:
+        raise Misconfigured("--correct", "the wave was never sealed: there is nothing to correct")
+    if found.complete or (order.incomplete and not found.at_work):
+        if not found.ready:
+            raise Misconfigured("--wave", "nothing of it was ever listed: `kogge migrate` comes first")
+        return
+    _show_loose(found)
+    if found.at_work:
+        say("Somebody works on it. Let that end, then seal it.")
+    else:
+        status = next_command(config, f"status --wave {order.wave}")
+        say(f"Not sealed. Finish the wave ({status}); or --incomplete, and the pack names what is missing.")
+    raise typer.Exit(Exit.OPEN)
+
+
+def _tell(made: Sealed, as_json: bool) -> None:
+    from flows.dsse import payload_in
+
+    said = payload_in(made.pack)["predicate"]
+    seal = made.seal
+    if as_json:
+        emit({"pack": made.pack, "statement": seal.statement.hex(), **said})
+    else:
+        counts = ", ".join(f"{count:,} {verdict}" for verdict, count in said["verdicts"].items())
+        typer.echo(f"wave {seal.wave} is sealed as number {seal.number}: {said['items']:,} items ({counts})")
+        for name, text in (
+            ("pack", made.pack),
+            ("root", seal.root.hex()),
+            ("statement", seal.statement.hex()),
+        ):
+            typer.echo(f"{name:10} {text}")
+    if said["incomplete"]:
+        say(f"Incomplete: {len(said['incomplete']):,} workloads are missing or not accounted for.")
+    stamp = f"curl -H 'Content-Type: application/timestamp-query' --data-binary @{made.pack}/wave.tsq"
+    say(
+        "Anchor it now, where Kogge and its operator cannot reach: print root and statement into the protocol"
+    )
+    say("of acceptance that both sides sign, or have it time-stamped:")
+    say(f"  {stamp} -o {made.pack}/wave.tsr URL-OF-THE-AUTHORITY")
+
+
+PackPath = Annotated[Path, typer.Argument(metavar="PACK", help="The directory of a pack.")]
+
+
+def show(pack: PackPath, as_json: AsJson = False) -> None:
+    """Says what a pack states, for people. Checks nothing: `kogge audit verify` does.
+
+    Example: kogge audit show evidence/wave-pilot
+    """
+    from flows.pack_shown import Shown, read
+
+    shown: Shown = read(pack)
+    if as_json:
+        emit(shown.document())
+        return
+    for line in shown.lines():
+        screen().print("".join(one if one.isprintable() else "?" for one in line), soft_wrap=True)
+    screen().print(table(shown.columns, shown.rows))
+    say("Nothing of this was checked: kogge audit verify")
+
+
+keys = typer.Typer(help="The keys that pseudonyms are made with.", no_args_is_help=True)
+One = Annotated[str, typer.Option("--mailbox", "-m", metavar="M", help="The mailbox.")]
+By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who does it; recorded.")]
+Why = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; recorded.")]
+
+
+def create(
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write it there, readable for you alone.")
+    ] = None,
+) -> None:
+    """Makes a key that wraps the keys of all mailboxes, for `[evidence] key`. Never overwrites.
+
+    One machine alone needs none: it makes its own at the first run, beside the state directory. Several share
+    one. Whoever loses it can no longer seal, and never again say whose line is whose.
+
+    Example: kogge audit keys create --out evidence.key
+    """
+    import secrets
+    from base64 import b64encode
+
+    from flows.keys import write_key
+
+    text = b64encode(secrets.token_bytes(32)).decode("ascii")
+    if out is None:
+        typer.echo(text)
+        return
+    write_key(out, text + "\n")
+    say(f'The key is in {out}. In kogge.toml: [evidence] key = {{ file = "{out}" }}. Keep a copy elsewhere.')
+
+
+def export(
+    mailbox: One,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Write it there, for you alone.")],
+    by: By = None,
+    config: ConfigPath = DEFAULT,
+) -> None:
+    """Gives out one mailbox's key, for an auditor who compares contents, or proves that a message arrived.
+
+    Whoever has it can tell whether a message, a folder or an item they know of is in the pack. Recorded.
+
+    Example: kogge audit keys export --mailbox m-7f3a9c01 --out m-7f3a9c01.key --by "A. Auditor"
+    """
+    from flows.evidence_keys import export_key
+
+    who = given("--by", by, "who gets it is recorded")
+    settings = load(config)
+    with opened_ledger(settings) as ledger:
+        export_key(settings, ledger, _number(ledger, mailbox), out, who)
+    say(f"The key is in {out}: give it to the auditor on a safe way, and delete it when they are done.")
+
+
+def destroy(
+    mailbox: One,
+    by: By = None,
+    reason: Why = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: ConfigPath = DEFAULT,
+) -> None:
+    """Destroys one mailbox's key, for good: its lines in every pack name nobody any more, and still verify.
+
+    That is how a person is erased from evidence. No pass can record this mailbox any more: do it after its
+    last one. What backups of the ledger, or exported keys, hold of it must be destroyed there. Recorded.
+
+    Example: kogge audit keys destroy --mailbox m-7f3a9c01 --by "D. P. Officer" --reason "Art. 17" --yes
+    """
+    from ledger.keystore import destroy as destroy_key
+
+    who = given("--by", by, "who decides is recorded")
+    why = given("--reason", reason, "an auditor will ask")
+    with opened_ledger(load(config)) as ledger:
+        number = _number(ledger, mailbox)
+        if not yes:
+            _ask(number)
+        if not destroy_key(ledger.engine, number, who, why):
+            raise Misconfigured("--mailbox", "its key was destroyed before")
+    typer.echo(f"the key of {number} is destroyed")
+    say("Destroy it in backups of the ledger too, and every file that it was exported into.")
+
+
+def _number(ledger: Ledger, name: str) -> str:
+    (row,) = chosen(ledger, None, [name])
+    return row.id
+
+
+def _ask(number: str) -> None:
+    if not sys.stdin.isatty():
+        raise Misconfigured("--yes", "nobody can be asked here; give it to destroy without a question")
+    if not typer.confirm(f"Destroy the key of {number}? It cannot be made again"):
+        raise Misconfigured("destroy", "not destroyed")
+
+
+for _group, _commands in ((audit, (seal, show)), (keys, (create, export, destroy))):
+    for _command in _commands:
+        _group.command(help=told(_command), epilog=CODES)(_command)
+audit.add_typer(keys, name="keys")

@@ -1,0 +1,108 @@
+"""What a pack states, for people. Nothing of it is checked here."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from connectors.base import Kind
+from connectors.errors import Misconfigured
+from flows.dsse import payload_in
+from ledger.evidence_lines import LATER, SECTIONS, VERDICTS
+from ledger.pack import REPLY, ROOTS, STATEMENT
+
+ABRIDGED = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """stated: the statement's predicate. statement: its SHA-256. sums: by section, how many lines have which
+    verdict. stamped: there is the reply of a time-stamping authority."""
+
+    stated: Mapping[str, Any]
+    statement: str
+    sums: Mapping[Kind, Mapping[str, int]]
+    stamped: bool
+
+    def document(self) -> dict[str, object]:
+        sections = {str(kind): dict(counts) for kind, counts in self.sums.items()}
+        return {
+            "checked": False,
+            "statement": self.statement,
+            "stamped": self.stamped,
+            **self.stated,
+            "by_section": sections,
+        }
+
+    @property
+    def columns(self) -> list[str]:
+        """Verdicts that nothing has are left out."""
+        return ["section", "items", *self._verdicts()]
+
+    def _verdicts(self) -> list[str]:
+        return [one for one in VERDICTS if any(counts.get(one) for counts in self.sums.values())]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        return [
+            [
+                str(kind),
+                f"{sum(counts.values()) - counts.get(LATER, 0):,}",
+                *(f"{counts.get(one, 0):,}" for one in self._verdicts()),
+            ]
+            for kind, counts in self.sums.items()
+        ]
+
+    def lines(self) -> Iterator[str]:
+        said = self.stated
+        yield f"wave {said['wave']}, seal {said['number']}, {said['sealed']}"
+        yield f"made by      {said['tool']['name']} {said['tool']['version']}"
+        yield f"holds        {said['mailboxes']:,} mailboxes, {said['items']:,} items"
+        yield f"root         {said['root']}"
+        yield f"statement    {self.statement}"
+        yield f"time stamp   {'wave.tsr is there' if self.stamped else 'none (wave.tsq asks for one)'}"
+        if before := said["previous"]:
+            abridged = before["statement"][:ABRIDGED]
+            yield f"follows      seal {before['number']} of wave {before['wave']}, statement {abridged}…"
+        else:
+            yield "follows      nothing: the first seal of its ledger"
+        if wrong := said["corrects"]:
+            yield f"corrects     seal {wrong['number']}: {wrong['reason']}"
+        for one in said["approvals"]:
+            yield f"approved     {one['purpose']}, by {one['by']}, {one['at']} (event {one['event']})"
+        decisions = said["decisions"]
+        yield f"decisions    {decisions['count']:,}, the newest {decisions['head'][:ABRIDGED]}…"
+        if score := said["score"]:
+            counts = ", ".join(
+                f"{count:,} {rating}" for rating, count in score["distribution"].items() if count
+            )
+            yield f"score        {score['rating']} ({counts})"
+        missing = Counter((one["state"], one["code"]) for one in said["incomplete"])
+        for (state, code), count in missing.most_common():
+            yield f"INCOMPLETE   {count:,} workloads are {state} ({code})"
+
+
+def read(pack: Path) -> Shown:
+    """Raises Misconfigured."""
+    stated = payload_in(pack)["predicate"]
+    sums: dict[Kind, Counter[str]] = {}
+    try:
+        statement = sha256((pack / STATEMENT).read_bytes()).hexdigest()
+        with (pack / ROOTS).open(encoding="utf-8") as file:
+            for line in file:
+                told = json.loads(line)
+                sums.setdefault(Kind(told["section"]), Counter()).update(told["verdicts"])
+        shown = Shown(
+            stated, statement, {one: sums[one] for one in SECTIONS if one in sums}, (pack / REPLY).is_file()
+        )
+        list(shown.lines())
+    except OSError as error:
+        raise Misconfigured("PACK", f"a file in it cannot be read ({error.strerror})") from None
+    except (ValueError, LookupError, TypeError):
+        raise Misconfigured("PACK", "is not what `kogge audit seal` wrote, or not all of it") from None
+    return shown

@@ -1,0 +1,275 @@
+"""Sealing a wave: from the ledger to a pack that anybody can check, and the line in the chain of seals.
+
+    refuse       while something of the wave is open, or a worker is at it
+    write        mailbox by mailbox, into a folder beside the pack's place; what is finished is kept
+    state        one signed statement over all of it
+    commit       the seal and its event, if the ledger is still what was written of
+    publish      the folder becomes the pack
+
+Whoever dies anywhere in between does it again, with the same command: it goes on where it was, and the pack
+has the same bytes. Between commit and publish the seal is in the ledger, and the same command only publishes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from connectors.errors import Misconfigured
+from flows.approval import approvals_of
+from flows.config import Config
+from flows.dsse import IN_TOTO, envelope
+from flows.evidence_keys import known_key_of_keys
+from flows.score import scores, wave_score
+from flows.timestamp import request
+from ledger import inventory, keystore
+from ledger.database import reading
+from ledger.keystore import DESTROYED
+from ledger.pack import STATEMENT, Payload, finish, write_mailbox, write_payload
+from ledger.pack_lines import sections
+from ledger.pack_progress import Frame, Progress
+from ledger.seals import Basis, Loose, Seal, Seals
+from ledger.store import Ledger
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "urn:kogge:evidence:wave:v1"
+UNSIGNED = ("approver-unknown", "signature-invalid", "given-twice")
+"""Approvals that are none; one of a plan that changed since was given all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked. incomplete: seal what is there, and name what is not. reason: why another pack takes
+    the place of the wave's newest one."""
+
+    wave: str
+    key: Ed25519PrivateKey
+    out: Path
+    incomplete: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a seal would be about. state: of what the ledger knows, taken before anything else was asked.
+    mailboxes: all of the wave; ready: those that have something to seal."""
+
+    state: str
+    mailboxes: int
+    ready: Sequence[str]
+    loose: Sequence[Loose]
+    at_work: Sequence[str]
+    newest: Seal | None
+
+    @property
+    def complete(self) -> bool:
+        return not self.loose and not self.at_work
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    seal: Seal
+    pack: Path
+
+
+def outlook(ledger: Ledger, wave: str) -> Outlook:
+    """Reads only."""
+    seals = Seals(ledger)
+    state = seals.state(wave)
+    loose = seals.loose(wave)
+    destroyed = {one.mailbox for one in loose if one.code == DESTROYED}
+    ids = [row.id for row in ledger.mailboxes(wave)]
+    with reading(ledger.engine) as connection:
+        ready = [one for one in ids if one not in destroyed and inventory.sections(connection, one)]
+    newest = next(reversed(seals.all(wave)), None)
+    return Outlook(state, len(ids), ready, loose, seals.at_work(wave), newest)
+
+
+def place_of(out: Path, wave: str, corrects: int | None, number: int) -> Path:
+    """A correction lies beside what it corrects."""
+    return out / (f"wave-{wave}" if corrects is None else f"wave-{wave}-seal-{number}")
+
+
+def interrupted(ledger: Ledger, wave: str, out: Path) -> Sealed | None:
+    """Publishes the pack of a seal that is in the ledger, where whoever made it died before that. None: there
+    is no such."""
+    folder = _folder(out, wave)
+    if not folder.is_dir():
+        return None
+    with Progress(folder) as progress:
+        for seal in Seals(ledger).all(wave):
+            place = place_of(out, wave, seal.corrects, seal.number)
+            here = progress.pack if progress.pack.exists() else place
+            if _hash_in(here) == seal.statement:
+                progress.publish(place)
+                return Sealed(seal, place)
+    return None
+
+
+def write(config: Config, ledger: Ledger, order: Order, found: Outlook, tell: Callable[[], None]) -> Sealed:
+    """Seals a wave that may be sealed. tell: called after each mailbox that is ready. Raises Misconfigured,
+    Corrupt, and Transient("ledger-changed"): then again."""
+    seals, wave = Seals(ledger), order.wave
+    number = _number(seals.basis(wave))
+    place = place_of(order.out, wave, _corrects(order, found), number)
+    if place.exists():
+        raise Misconfigured("--out", f"{place.name} is there already, and is none of this ledger's")
+    with Progress(_folder(order.out, wave)) as progress:
+        frame = Frame(wave, found.state, f"kogge {version('kogge')}", ledger.clock().timestamp())
+        frame = progress.begin(frame)
+        _write_mailboxes(config, ledger, progress, frame, found.ready, tell)
+        payload = write_payload(progress.pack, progress.finished())
+        basis = seals.basis(wave)
+        document = statement(config, ledger, order, found, _Facts(frame, payload, basis))
+        signed = envelope(
+            json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(), IN_TOTO, order.key
+        )
+        digest = sha256(signed).digest()
+        told = {
+            "Bag-Software-Agent": frame.program,
+            "Bagging-Date": _moment(frame.sealed)[:10],
+            "External-Identifier": f"{wave}, seal {_number(basis)}",
+        }
+        finish(progress.pack, payload, told, signed, request(digest))
+        made = Seal(_number(basis), wave, digest, payload.root, frame.sealed, _corrects(order, found))
+        seals.put(wave, frame.state, basis, made)
+        place = place_of(order.out, wave, made.corrects, made.number)
+        progress.publish(place)
+    return Sealed(made, place)
+
+
+def _write_mailboxes(
+    config: Config,
+    ledger: Ledger,
+    progress: Progress,
+    frame: Frame,
+    wanted: Iterable[str],
+    tell: Callable[[], None],
+) -> None:
+    kek = known_key_of_keys(config)
+    done = {one.mailbox for one in progress.finished()}
+    for mailbox in wanted:
+        if mailbox not in done:
+            with reading(ledger.engine) as connection:
+                key = keystore.key_of(connection, mailbox, kek)
+                if key is not None:
+                    found = sections(connection, mailbox, key, frame.sealed)
+                    progress.note(write_mailbox(progress.pack, mailbox, found))
+        tell()
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    frame: Frame
+    payload: Payload
+    basis: Basis
+
+
+def statement(config: Config, ledger: Ledger, order: Order, found: Outlook, facts: _Facts) -> dict[str, Any]:
+    """What is signed: an in-toto Statement over roots and manifest, and what is known of the wave."""
+    payload, basis = facts.payload, facts.basis
+    subject = [
+        {"name": one.name, "digest": {"sha256": one.sha256}} for one in (payload.roots, payload.manifest)
+    ]
+    name, _, number = facts.frame.program.partition(" ")
+    predicate = {
+        "wave": order.wave,
+        "number": _number(basis),
+        "sealed": _moment(facts.frame.sealed),
+        "tool": {"name": name, "version": number},
+        "configuration": sha256(config.path.read_bytes()).hexdigest(),
+        "mailboxes": payload.mailboxes,
+        "sections": payload.sections,
+        "items": payload.items,
+        "verdicts": payload.verdicts,
+        "root": payload.root.hex(),
+        "previous": _previous(basis.newest),
+        "corrects": _corrected(order, found.newest),
+        "approvals": _approvals(config, ledger, order.wave),
+        "decisions": {"count": basis.decisions, "head": basis.head.hex()},
+        "score": _score(ledger, order.wave),
+        "incomplete": [
+            {"mailbox": one.mailbox, "section": str(one.section), "state": str(one.state), "code": one.code}
+            for one in found.loose
+        ],
+    }
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": subject,
+        "predicateType": PREDICATE_TYPE,
+        "predicate": predicate,
+    }
+
+
+def _previous(newest: Seal | None) -> dict[str, object] | None:
+    """Of all waves: so that none can be taken out of their row."""
+    if newest is None:
+        return None
+    return {
+        "number": newest.number,
+        "wave": newest.wave,
+        "root": newest.root.hex(),
+        "statement": newest.statement.hex(),
+    }
+
+
+def _corrected(order: Order, newest: Seal | None) -> dict[str, object] | None:
+    if order.reason is None or newest is None:
+        return None
+    return {"number": newest.number, "statement": newest.statement.hex(), "reason": order.reason}
+
+
+def _approvals(config: Config, ledger: Ledger, wave: str) -> list[dict[str, object]]:
+    """Checks the whole chain of the wave's decisions on the way."""
+    return [
+        {
+            "purpose": one.statement.stage,
+            "by": one.statement.approver,
+            "key": config.approval.approvers[one.statement.approver],
+            "at": _moment(one.event.at),
+            "event": one.event.seq,
+        }
+        for one in approvals_of(config, ledger, wave)
+        if one.void not in UNSIGNED
+    ]
+
+
+def _score(ledger: Ledger, wave: str) -> dict[str, object] | None:
+    """None where no mailbox has one."""
+    told = wave_score(scores(ledger, [row.id for row in ledger.mailboxes(wave)]))
+    if told.rating is None:
+        return None
+    return {
+        "rating": str(told.rating),
+        "distribution": {str(rating): count for rating, count in told.distribution.items()},
+    }
+
+
+def _number(basis: Basis) -> int:
+    return 1 if basis.newest is None else basis.newest.number + 1
+
+
+def _corrects(order: Order, found: Outlook) -> int | None:
+    return None if order.reason is None or found.newest is None else found.newest.number
+
+
+def _folder(out: Path, wave: str) -> Path:
+    return out / f".wave-{wave}.sealing"
+
+
+def _hash_in(pack: Path) -> bytes | None:
+    path = pack / STATEMENT
+    return sha256(path.read_bytes()).digest() if path.is_file() else None
+
+
+def _moment(seconds: float) -> str:
+    """RFC 3339."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
