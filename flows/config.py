@@ -22,6 +22,7 @@ from flows.explain import explained, lines_of
 from flows.problems import Problem, misconfigured, read_text
 from flows.settings_admission import AdmissionSettings
 from flows.settings_approval import ApprovalSettings
+from flows.settings_evidence import EvidenceSettings
 from flows.settings_hooks import CutoverSettings, HooksSettings
 from flows.settings_plan import PlanSettings
 from flows.settings_prefect import PrefectSettings
@@ -234,6 +235,7 @@ class Config(Strict):
     approval: ApprovalSettings = ApprovalSettings()
     hooks: HooksSettings = HooksSettings()
     cutover: CutoverSettings = CutoverSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
     _path: Path = PrivateAttr()
 
     @property

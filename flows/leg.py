@@ -5,6 +5,7 @@
     gate.prove               both sides' identities, again
     recover.settle           WRITING -> WRITTEN | SEEN, by match()
     discover                 containers -> ensure -> changes -> ledger
+    close_inventory          what was listed is rooted, before anything of it is copied
     late.look                live: what the target was delivered itself
     transfer                 pending -> fetch -> map -> begin -> write -> settle
     changes                  flags that changed since, drafts that were edited
@@ -52,6 +53,7 @@ from flows.defects import described
 from flows.gate import Pair, Rules
 from flows.open import accounts, addresses, open_ledger, opener, parties, refuse_replanned, rules
 from flows.parties import Parties
+from flows.settings_evidence import key_of_keys
 from flows.stopping import Stopping, reason
 from flows.verify import Level, Verdict
 from flows.work import Opener, Pace, Suspicion, Work, as_it_is
@@ -90,12 +92,16 @@ class Task:
     dry: bool = False
 
 
+def _no_kek() -> bytes:
+    raise Misconfigured("evidence.key", "is not given to a walk that copies")
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """Everything a leg's walk needs beside its row; the same for crash tests and for real. suspects,
     addresses, parties: see flows.work.Work; suspects and tally are kept over the walk's passes. silenced:
     whether a canary showed that the target invites nobody. permit: see flows.approval.permission. instead:
-    another walk than to copy and verify."""
+    another walk than to copy and verify. kek: see ledger.keystore; asked when an inventory is closed."""
 
     ledger: Ledger
     mailbox: MailboxRow
@@ -113,6 +119,7 @@ class Setting:
     permit: Callable[[str | None], None] = permitted
     tally: Tally = field(default_factory=Tally)
     instead: Walk | None = None
+    kek: Callable[[], bytes] = _no_kek
 
 
 def run_leg(
@@ -145,6 +152,7 @@ def run_leg(
         parties=parties(config, ledger, allowed),
         silenced=lambda: silence.is_proven(ledger, config.target.of(row.workload)),
         permit=permission(config, ledger, mailbox),
+        kek=lambda: key_of_keys(config),
     )
     return walk(setting, row)
 
@@ -290,7 +298,7 @@ def _copy_and_verify(
                 return ended
             bind_folder = prove(setting, held, work, past)
             silence.refuse_unproven(work, setting.silenced)
-            _pass(work, past, bind_folder)
+            _pass(work, past, bind_folder, setting.kek)
         with at_work(setting, held, keeper, past) as work:
             task = setting.task
             verdict = verify.compare(work, task.level, task.sample_percent, again=False)
@@ -299,7 +307,7 @@ def _copy_and_verify(
     return _verified(setting.task, verdict)
 
 
-def _pass(work: Work, past: Past, bind_folder: Callable[[], None]) -> None:
+def _pass(work: Work, past: Past, bind_folder: Callable[[], None], kek: Callable[[], bytes]) -> None:
     recover.settle(work, died=past.died)
     past.died = False
     containers = discover.list_containers(work)
@@ -312,6 +320,8 @@ def _pass(work: Work, past: Past, bind_folder: Callable[[], None]) -> None:
         if not row.gone:
             discover.list_changes(work, row, first=first)
             discover.refuse_rekeyed(work, row)
+    if work.ledger.inventory.is_due():
+        work.ledger.close_inventory(kek())
     work.delivered = late.look(work, containers)
     for row in containers:
         if discover.ensure_needed(work, row):

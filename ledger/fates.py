@@ -37,6 +37,10 @@ from ledger.schema import container, finding, item, label, leg, loss
 from ledger.upsert import upsert
 
 UNDATED = Loss("modified", "not-kept")
+TRACES = ("since", "digest")
+"""By which a late copy of what we removed is known for ours."""
+FORGOTTEN = ("href", *TRACES, "target_version", "flags", "date", "place")
+"""What a row no longer knows once nothing of it is at the target."""
 OPEN = (State.SEEN, State.WRITING, State.CHANGED)
 SETTLED_AT_TARGET = (State.WRITTEN, State.VERIFIED)
 HELD = (*SETTLED_AT_TARGET, State.CHANGED)

@@ -64,6 +64,12 @@ def make(kek: bytes) -> Made:
     return Made(key, aes_key_wrap(kek, key))
 
 
+def known_or_new(connection: Connection, mailbox_id: str, kek: bytes) -> Made:
+    """A mailbox's key, or a new one that keep() is to be told of. Raises as key_of does."""
+    key = key_of(connection, mailbox_id, kek)
+    return make(kek) if key is None else Made(key, aes_key_wrap(kek, key))
+
+
 def keep(connection: Connection, mailbox_id: str, kek: bytes, made: Made) -> bytes:
     """Inside the caller's write transaction: keeps the key, unless the mailbox has one already. Returns the
     one that it has. Raises as key_of does."""
@@ -83,7 +89,7 @@ def _unwrapped(wrapped: bytes | None, kek: bytes) -> bytes:
     try:
         return aes_key_unwrap(kek, wrapped)
     except InvalidUnwrap:
-        raise Corrupt("evidence-key-damaged", "the key of a mailbox's evidence cannot be unwrapped") from None
+        raise Corrupt("evidence-damaged", "the key of a mailbox's evidence cannot be unwrapped") from None
 
 
 def destroy(engine: Engine, mailbox_id: str, by: str, reason: str) -> bool:

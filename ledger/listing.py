@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -10,6 +10,8 @@ from sqlalchemy import Connection, bindparam, case, insert, null, or_, select, u
 
 from connectors.base import Container, Ref, key_of
 from ledger.claims import SETTLED
+from ledger.evidence_lines import CHANGED, NEW
+from ledger.inventory import Entry
 from ledger.loading import CHUNK, CONTAINER_COLUMNS, chunked, container_row
 from ledger.packing import pack_id, pack_path, version_number
 from ledger.rows import ContainerRow, PageCount, State
@@ -21,18 +23,23 @@ NEWER, DELETED = "newer", "deleted"
 
 
 class Known(NamedTuple):
-    """What decides about an item. written: it has an href at the target."""
+    """What decides about an item. written: it has an href at the target. inventory: the newest one of it."""
 
     id: int
     state: State
     version: int
     written: bool
+    inventory: int | None
 
 
 @dataclass(slots=True)
 class Plan:
-    """inserts and updates are parameters of one statement each; done is the change of leg.done."""
+    """inserts and updates are parameters of one statement each; done is the change of leg.done. number: of
+    the open inventory (0: nothing is named); entries: what is new in it. left: other containers' ids."""
 
+    number: int = 0
+    entries: list[Entry] = field(default_factory=list)
+    left: set[int] = field(default_factory=set)
     inserts: list[dict[str, Any]] = field(default_factory=list)
     updates: list[dict[str, Any]] = field(default_factory=list)
     new: int = 0
@@ -43,19 +50,27 @@ class Plan:
     def put(
         self, known: Known, state: State, version: int, *, code: str | None = None, reset: bool = False
     ) -> None:
-        self.updates.append(
-            {"b_id": known.id, "b_state": state.value, "b_version": version, "b_code": code, "b_reset": reset}
-        )
+        values = {"b_id": known.id, "b_state": state.value, "b_version": version, "b_code": code}
+        self.updates.append({**values, "b_inventory": known.inventory, "b_reset": reset})
         self.done += (state in SETTLED) - (known.state in SETTLED)
+
+    def name(self, key: bytes, ref: Ref, known: Known, what: int) -> Known:
+        """The inventory names it, once. To be put as it is then known."""
+        if known.inventory == self.number:
+            return known
+        self.entries.append(Entry(key, what, ref.size))
+        return known._replace(inventory=self.number)
 
     @property
     def count(self) -> PageCount:
         return PageCount(self.new, self.changed, self.deleted)
 
 
-def plan_page(container_id: int, refs: Iterable[Ref], known: dict[bytes, Known], *, mirror: bool) -> Plan:
-    """R1: what one page means. Of an item named twice the last mention counts."""
-    plan = Plan()
+def plan_page(
+    container_id: int, refs: Iterable[Ref], known: dict[bytes, Known], *, mirror: bool, number: int
+) -> Plan:
+    """R1: what one page means. Of an item named twice the last mention counts. number: the inventory's."""
+    plan = Plan(number)
     for key, ref in {key_of(ref.id): ref for ref in refs}.items():
         old = known.get(key)
         if ref.deleted:
@@ -63,13 +78,14 @@ def plan_page(container_id: int, refs: Iterable[Ref], known: dict[bytes, Known],
                 plan_deletion(plan, old, mirror=mirror)
         elif old is None:
             plan.new += 1
-            plan.inserts.append(_new(container_id, key, ref))
+            plan.inserts.append(_new(container_id, key, ref, number))
+            plan.entries.append(Entry(key, NEW, ref.size))
         else:
-            _plan_known(plan, old, version_number(ref.version), mirror=mirror)
+            _plan_known(plan, key, ref, old, mirror=mirror)
     return plan
 
 
-def _new(container_id: int, key: bytes, ref: Ref) -> dict[str, Any]:
+def _new(container_id: int, key: bytes, ref: Ref, number: int) -> dict[str, Any]:
     return {
         "container": container_id,
         "key": key,
@@ -78,20 +94,22 @@ def _new(container_id: int, key: bytes, ref: Ref) -> dict[str, Any]:
         "attempts": 0,
         "size": ref.size,
         "source_id": pack_id(ref.id),
+        "inventory": number,
     }
 
 
-def _plan_known(plan: Plan, old: Known, version: int, *, mirror: bool) -> None:
+def _plan_known(plan: Plan, key: bytes, ref: Ref, old: Known, *, mirror: bool) -> None:
+    version = version_number(ref.version)
     if old.state is State.GONE:
         plan.new += 1
-        plan.put(old, State.SEEN, version, reset=True)
+        plan.put(plan.name(key, ref, old, NEW), State.SEEN, version, reset=True)
     elif old.state is State.LEAVING:
         # Listed again before it was withdrawn: its copy stays.
         plan.changed += 1
-        plan.put(old, State.CHANGED, version)
+        plan.put(plan.name(key, ref, old, CHANGED), State.CHANGED, version)
     elif version != old.version and (mirror or _is_ours_alone(old)):
         plan.changed += 1
-        _plan_change(plan, old, version)
+        _plan_change(plan, plan.name(key, ref, old, CHANGED), version)
 
 
 def _is_ours_alone(old: Known) -> bool:
@@ -119,13 +137,43 @@ def plan_deletion(plan: Plan, old: Known, *, mirror: bool) -> None:
     plan.deleted += 1
 
 
+_KNOWN = (item.c.id, item.c.state, item.c.version, item.c.href.is_not(None), item.c.inventory)
+
+
+def _known(row: Sequence[Any]) -> Known:
+    number, state, version, written, inventory = row
+    return Known(number, State(state), version, written, inventory)
+
+
+def plan_listing(
+    connection: Connection,
+    leg_id: int,
+    container_id: int,
+    refs: Sequence[Ref],
+    number: int,
+    *,
+    mirror: bool,
+    moves: bool,
+) -> Plan:
+    """As plan_page, by what is known of the refs. moves: what is new here, or back, has left the container of
+    the leg where it was; what is gone is gone from wherever it was."""
+    keys = {key_of(ref.id) for ref in refs}
+    known = known_items(connection, container_id, keys)
+    plan = plan_page(container_id, refs, known, mirror=mirror, number=number)
+    came = keys - present(known) if moves else ()
+    for where, left in elsewhere(connection, leg_id, container_id, came):
+        plan.left.add(where)
+        plan_deletion(plan, left, mirror=mirror)
+    return plan
+
+
 def known_items(connection: Connection, container_id: int, keys: Collection[bytes]) -> dict[bytes, Known]:
     known: dict[bytes, Known] = {}
     for chunk in chunked(keys):
-        query = select(item.c.key, item.c.id, item.c.state, item.c.version, item.c.href.is_not(None))
+        query = select(item.c.key, *_KNOWN)
         query = query.where(item.c.container == container_id, item.c.key.in_(chunk))
-        for key, number, state, version, written in connection.execute(query):
-            known[key] = Known(number, State(state), version, written)
+        for key, *rest in connection.execute(query):
+            known[key] = _known(rest)
     return known
 
 
@@ -141,30 +189,34 @@ def elsewhere(
     found: list[tuple[int, Known]] = []
     others = container.c.leg == leg_id, container.c.id != container_id
     for chunk in chunked(keys):
-        query = select(container.c.id, item.c.id, item.c.state, item.c.version, item.c.href.is_not(None))
-        query = query.join(container).where(*others, item.c.key.in_(chunk))
-        for where, number, state, version, written in connection.execute(query):
-            found.append((where, Known(number, State(state), version, written)))
+        query = select(container.c.id, *_KNOWN).select_from(item.join(container))
+        for where, *rest in connection.execute(query.where(*others, item.c.key.in_(chunk))):
+            found.append((where, _known(rest)))
     return found
 
 
 def unseen_items(connection: Connection, container_id: int, seen: Collection[bytes]) -> Iterator[Known]:
     """Every item that is not GONE and whose key is not among those seen, in the order of keys."""
     alive = item.c.state != State.GONE.value
-    query = select(item.c.key, item.c.id, item.c.state, item.c.version, item.c.href.is_not(None))
+    query = select(item.c.key, *_KNOWN)
     query = query.where(item.c.container == container_id, alive).order_by(item.c.key).limit(10 * CHUNK)
     after = b""
     while rows := connection.execute(query.where(item.c.key > after)).all():
-        for key, number, state, version, written in rows:
+        for key, *rest in rows:
             if key not in seen:
-                yield Known(number, State(state), version, written)
+                yield _known(rest)
         after = rows[-1][0]
 
 
 _APPLY = (
     update(item)
     .where(item.c.id == bindparam("b_id"))
-    .values(state=bindparam("b_state"), version=bindparam("b_version"), code=bindparam("b_code"))
+    .values(
+        state=bindparam("b_state"),
+        version=bindparam("b_version"),
+        code=bindparam("b_code"),
+        inventory=bindparam("b_inventory"),
+    )
 )
 _APPLY_AND_RESET = _APPLY.values(attempts=0)
 

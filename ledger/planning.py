@@ -20,11 +20,14 @@ from ledger.schema import (
     checked,
     container,
     event,
+    evidence_key,
     finding,
     identity,
+    inventory,
     item,
     label,
     leg,
+    listed,
     loss,
     mailbox,
     share,
@@ -165,6 +168,7 @@ def _withdraw(connection: Connection, row: Any) -> None:
         _withhold(connection, row, NOT_IN_PLAN)
         return
     _forget(connection, row.id)
+    connection.execute(delete(evidence_key).where(evidence_key.c.mailbox == row.id))
     connection.execute(delete(leg).where(leg.c.mailbox == row.id))
     connection.execute(delete(mailbox).where(mailbox.c.id == row.id))
     append_event(connection, row.wave, "withdrawn", {}, subject=row.id)
@@ -178,7 +182,7 @@ def _forget(connection: Connection, number: str) -> None:
     containers = select(container.c.id).where(container.c.leg.in_(legs))
     for table in (item, loss, finding, share, version):
         connection.execute(delete(table).where(table.c.container.in_(containers)))
-    for table in (container, label):
+    for table in (listed, inventory, container, label):
         connection.execute(delete(table).where(table.c.leg.in_(legs)))
     anew = {
         "state": LegState.PENDING.value,

@@ -9,25 +9,14 @@ from typing import Self
 from sqlalchemy import Connection, Engine, Update, delete, select, update
 
 from connectors.base import Container, Loss, Mapped, Page, Stored, key_of
-from ledger import fates, listing, places
+from ledger import fates, listing, loading, places
 from ledger.census import Census
 from ledger.claims import AT_TARGET, fence
 from ledger.database import isolation, translated
 from ledger.events import append_event, newest_detail
 from ledger.folders import FolderLedger
-from ledger.loading import (
-    CHUNK,
-    CONTAINER_COLUMNS,
-    begun,
-    claimed_of,
-    container_row,
-    counts_of,
-    findings_of,
-    item_by_key,
-    items_by_key,
-    labels_of,
-    pending_items,
-)
+from ledger.inventory import InventoryLedger
+from ledger.loading import CHUNK, CONTAINER_COLUMNS, container_row
 from ledger.packing import pack_path
 from ledger.planning import wave_of
 from ledger.rollback import RollbackLedger
@@ -35,11 +24,6 @@ from ledger.rows import ContainerRow, Finding, ItemRow, Lease, PageCount, State,
 from ledger.schema import container, finding
 from ledger.shares import ShareLedger
 from ledger.versions import VersionLedger
-
-TRACES = ("since", "digest")
-"""By which a late copy of what we removed is known for ours."""
-FORGOTTEN = ("href", *TRACES, "target_version", "flags", "date", "place")
-"""What a row no longer knows once nothing of it is at the target."""
 
 
 class LegLedger:
@@ -61,6 +45,7 @@ class LegLedger:
         self._intended: dict[tuple[int, bytes], int] = {}  # sizes, until it is settled
         self._placed: dict[int, tuple[str, ...]] | None = None
         self._census = Census(self._transaction, lease.leg)
+        self.inventory = InventoryLedger(self._transaction, lease)
 
     def __enter__(self) -> Self:
         return self
@@ -147,14 +132,14 @@ class LegLedger:
         earlier one commits its cursor only at its end, by finish_listing). moves: what is new here, or back,
         has left the container of the leg where it was; what is gone is gone from wherever it was."""
         with self._writing((container_id,)) as connection:
-            keys = {key_of(ref.id) for ref in page.refs}
-            known = listing.known_items(connection, container_id, keys)
-            plan = listing.plan_page(container_id, page.refs, known, mirror=self._mirror)
-            came = keys - listing.present(known) if moves else ()
-            for where, left in listing.elsewhere(connection, self._lease.leg, container_id, came):
+            number, mirror = self.inventory.number(connection), self._mirror
+            plan = listing.plan_listing(
+                connection, self._lease.leg, container_id, page.refs, number, mirror=mirror, moves=moves
+            )
+            for where in plan.left:
                 self._census.touched(where)
-                listing.plan_deletion(plan, left, mirror=self._mirror)
             self._apply(connection, plan)
+            self.inventory.record(connection, container_id, plan.entries)
             if keep_cursor:
                 connection.execute(self._container(container_id).values(cursor=page.cursor))
             return plan.count
@@ -172,6 +157,11 @@ class LegLedger:
             connection.execute(self._container(container_id).values(cursor=cursor, complete=True))
             return plan.count
 
+    def close_inventory(self, kek: bytes) -> int | None:
+        """Roots what was listed since the last time, before anything of it is copied; recorded. Its number;
+        None: there was nothing (of the first one, that counts). kek, and what it raises: ledger.keystore."""
+        return self.inventory.close(kek)
+
     # Reading
 
     def counts(self, container_id: int | None = None) -> dict[State, int]:
@@ -180,14 +170,14 @@ class LegLedger:
         if (known := census.total() if container_id is None else census.counts(container_id)) is not None:
             return dict(known)
         with self._reading() as connection:
-            counts = counts_of(connection, self._lease.leg, container_id)
+            counts = loading.counts_of(connection, self._lease.leg, container_id)
         self._census.note(container_id, counts)
         return counts
 
     def begun(self) -> bool:
         """Whether anything was ever sent to the target for this leg, as far as can be known."""
         with self._reading() as connection:
-            return begun(connection, self._lease.leg)
+            return loading.begun(connection, self._lease.leg)
 
     def last_event(self, kind: str) -> Mapping[str, str | int] | None:
         """The detail of the newest event of this kind about the mailbox."""
@@ -201,7 +191,7 @@ class LegLedger:
         if self._census.known().has_none(container_id, states):
             return []
         with self._reading() as connection:
-            return pending_items(connection, container_id, limit, states)
+            return loading.pending_items(connection, container_id, limit, states)
 
     def rows(self, container_id: int, states: Collection[State] | None = None) -> Iterator[ItemRow]:
         """All items, or those in these states, in the order of their keys. Read page by page, no
@@ -211,7 +201,7 @@ class LegLedger:
         after: bytes | None = None
         while True:
             with self._reading() as connection:
-                page = items_by_key(connection, container_id, after, states)
+                page = loading.items_by_key(connection, container_id, after, states)
             yield from page
             if len(page) < CHUNK:
                 return
@@ -219,35 +209,37 @@ class LegLedger:
 
     def row(self, container_id: int, key: bytes) -> ItemRow | None:
         with self._reading() as connection:
-            return item_by_key(connection, container_id, key)
+            return loading.item_by_key(connection, container_id, key)
 
     def claimed(self, href: str) -> set[str]:
         """Item hrefs that rows already own, of all the leg's containers with this container href."""
         with self._reading() as connection:
-            return claimed_of(connection, self._lease.leg, href).get(href, set())
+            return loading.claimed_of(connection, self._lease.leg, href).get(href, set())
 
     def claimed_anywhere(self) -> dict[str, set[str]]:
         """The same of every container href that has any."""
         with self._reading() as connection:
-            return claimed_of(connection, self._lease.leg)
+            return loading.claimed_of(connection, self._lease.leg)
 
     def labels(self) -> dict[str, str]:
         """The whole keyword -> text map of the leg."""
         with self._reading() as connection:
-            return labels_of(connection, self._lease.leg)
+            return loading.labels_of(connection, self._lease.leg)
 
     def findings(self, container_id: int) -> list[Finding]:
         """What the last verification recorded, in its order."""
         if self._census.known().has_no_findings(container_id):
             return []
         with self._reading() as connection:
-            return findings_of(connection, container_id)
+            return loading.findings_of(connection, container_id)
 
     # Copying
 
     def begin(self, container_id: int, keys: Iterable[bytes], since: str) -> None:
-        """R2: WRITING and one attempt more, before anything is fetched. since: the target's position."""
+        """R2: WRITING and one attempt more, before anything is fetched. since: the target's position. Raises
+        Corrupt("inventory-open") while there is an inventory to close."""
         with self._writing((container_id,)) as connection:
+            self.inventory.refuse_open(connection)
             fates.begin(connection, container_id, keys, since)
 
     def intend(self, container_id: int, mapped: Iterable[Mapped]) -> None:
@@ -325,7 +317,7 @@ class LegLedger:
 
     def rewrite(self, container_id: int, keys: Iterable[bytes]) -> None:
         """The copy at the target is gone (removed by us, or missing): to be written anew."""
-        values = {"state": State.SEEN.value, "attempts": 0, "code": None, **dict.fromkeys(FORGOTTEN)}
+        values = {"state": State.SEEN.value, "attempts": 0, "code": None, **dict.fromkeys(fates.FORGOTTEN)}
         gone = set(keys)
         with self._writing((container_id,)) as connection:
             count = fates.reopen(connection, container_id, gone, values)
@@ -342,7 +334,7 @@ class LegLedger:
 
     def withdrawn(self, container_id: int, keys: Iterable[bytes], *, removed: bool = True) -> None:
         """GONE: removed from the target, and TRACES of it stay; or (removed is False) it was not ours."""
-        forgotten = [name for name in FORGOTTEN if not removed or name not in TRACES]
+        forgotten = [name for name in fates.FORGOTTEN if not removed or name not in fates.TRACES]
         values = {"state": State.GONE.value, "code": None, **dict.fromkeys(forgotten)}
         with self._writing((container_id,)) as connection:
             count = fates.move(connection, container_id, keys, AT_TARGET, values)

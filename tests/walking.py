@@ -103,6 +103,7 @@ class Trial:
             pace=self.pace,
             task=task or Task(Level.TARGET),
             stop=stop or threading.Event(),
+            kek=lambda: bytes(32),
             sleep=lambda seconds: None,
         )
         (row,) = self.ledger.legs(mailbox=self.id)

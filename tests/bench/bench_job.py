@@ -270,6 +270,7 @@ def _walk(ledger: Ledger, job: Job, opener: Opener) -> LegResult:
         pace=Pace(),
         task=Task(),
         stop=threading.Event(),
+        kek=lambda: bytes(32),
     )
     return walk(setting, row)
 

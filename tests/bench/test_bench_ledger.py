@@ -62,6 +62,7 @@ def _list(session: LegLedger, container: int) -> None:
 
 
 def _copy(session: LegLedger, container: int) -> None:
+    session.close_inventory(bytes(32))
     uid = 1
     while rows := session.pending(container, BATCH):
         session.begin(container, [row.key for row in rows], f"1700000000:{uid}")

@@ -107,6 +107,7 @@ class Office:
             pace=PACE,
             task=task or Task(Level.TARGET),
             stop=stop or threading.Event(),
+            kek=lambda: bytes(32),
             sleep=lambda seconds: None,
             parties=Parties(
                 lambda sources: self.ledger.targets(sources, Kind.FILES),

@@ -100,6 +100,7 @@ def test_an_approval_that_nothing_asks_for(
         with ledger.session(lease, mirror=True) as session:
             row = session.record_container(Container(Kind.MAIL, "inbox", ("Inbox",)))
             session.record_page(row.id, Page((Ref("one", "1"),), "c"))
+            session.close_inventory(bytes(32))
             session.begin(row.id, [key_of("one")], "1:1")
             session.settle(row.id, [], rejected=[(key_of("one"), "too-large")])
         ledger.release(lease, state, stopped)

@@ -99,6 +99,7 @@ def lose(session: LegLedger, row: ContainerRow, losses: list[Loss]) -> None:
     """An item for each loss."""
     names = [f"{row.source_id}-{number}" for number in range(len(losses))]
     session.record_page(row.id, Page([Ref(name, "1") for name in names], "cursor"))
+    session.close_inventory(bytes(32))
     session.begin(row.id, [key_of(name) for name in names], "7:1")
     session.intend(row.id, [poorer(key_of(name), loss) for name, loss in zip(names, losses, strict=True)])
 

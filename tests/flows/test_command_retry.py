@@ -34,6 +34,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 with book.session(lease, mirror=True) as session:
                     row = session.record_container(Container(Kind.MAIL, "inbox", ("Inbox",)))
                     session.record_page(row.id, Page((Ref("one", "1"),), "c"))
+                    session.close_inventory(bytes(32))
                     session.begin(row.id, [key_of("one")], "1:1")
                     session.settle(row.id, [], rejected=[(key_of("one"), "too-large")])
             assert book.release(lease, state, "login-refused" if state is LegState.BLOCKED else None)

@@ -17,6 +17,7 @@ from ledger.schema import metadata
 from ledger.session import LegLedger
 from ledger.store import Ledger
 
+KEK = bytes(range(32))
 INBOX = Container(Kind.MAIL, "folder-inbox", ("Posteingang",), Role.INBOX, 3)
 
 
@@ -55,12 +56,18 @@ def mapped(key: bytes, *, losses: tuple[Loss, ...] = (), labels: tuple[tuple[str
     return Mapped(item, losses, labels)
 
 
+def begin(session: LegLedger, container: int, keys: Iterable[bytes], since: str) -> None:
+    """As a pass does: what was listed is in a closed inventory before anything is begun."""
+    session.close_inventory(KEK)
+    session.begin(container, keys, since)
+
+
 def write(session: LegLedger, container: int, names: Iterable[str], first: int = 1) -> None:
     """Lists items and takes them to WRITTEN with hrefs 7:first, 7:first+1, …"""
     named = list(names)
     keys = [key_of(name) for name in named]
     session.record_page(container, page(*(ref(name) for name in named)))
-    session.begin(container, keys, f"7:{first}")
+    begin(session, container, keys, f"7:{first}")
     session.intend(container, [mapped(key) for key in keys])
     session.settle(container, [Stored(key, f"7:{first + n}", "") for n, key in enumerate(keys)])
 
@@ -75,7 +82,7 @@ def force(session: LegLedger, container: int, name: str, state: State) -> None:
     if state is State.GONE:
         session.settle(container, [], gone=[key])
     if state in (State.WRITING, State.WRITTEN, State.VERIFIED, State.CHANGED, State.LEAVING):
-        session.begin(container, [key], "7:1")
+        begin(session, container, [key], "7:1")
         session.intend(container, [mapped(key)])
     if state in (State.WRITTEN, State.VERIFIED, State.CHANGED, State.LEAVING):
         session.settle(container, [Stored(key, "7:1")])

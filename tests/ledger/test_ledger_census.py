@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from ledger_world import page, ref, write
+from ledger_world import begin, page, ref, write
 from sqlalchemy import Connection, create_engine, event
 
 from connectors.base import Container, Kind, key_of
@@ -68,7 +68,7 @@ STEPS: list[Callable[[LegLedger, int, int], Any]] = [
     lambda s, c, n: s.record_page(c, page(ref(f"{n - 1}-2", deleted=True)), moves=True),
     lambda s, c, n: s.finish_listing(c, "end", {key_of(f"{n}-0"), key_of(f"w{n - 1}-0")}),
     lambda s, c, n: s.finish_listing(c, "end"),
-    lambda s, c, n: s.begin(c, some(s, c, State.SEEN), "7:1"),
+    lambda s, c, n: begin(s, c, some(s, c, State.SEEN), "7:1"),
     lambda s, c, n: s.restore(c, some(s, c, State.WRITING), refund=False),
     lambda s, c, n: s.verified(c, some(s, c, State.WRITTEN)),
     lambda s, c, n: s.doubted(c, some(s, c, State.VERIFIED)),

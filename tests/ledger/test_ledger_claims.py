@@ -8,7 +8,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from ledger_world import INBOX, claimed, force, item, page, planned, ref, write
+from ledger_world import INBOX, begin, claimed, force, item, page, planned, ref, write
 from sqlalchemy import update
 
 from connectors.base import Kind
@@ -168,7 +168,7 @@ def test_requeue_gives_rejected_items_new_attempts(ledger: Ledger, lease: Lease)
         write(session, inbox.id, ["b"])
         session.recheck(inbox.id, [item(session, inbox.id, "b").key])
         for name in ("a", "b"):
-            session.begin(inbox.id, [item(session, inbox.id, name).key], "7:1")
+            begin(session, inbox.id, [item(session, inbox.id, name).key], "7:1")
             session.settle(inbox.id, [], rejected=[(item(session, inbox.id, name).key, "too-large")])
     ledger.release(lease, LegState.DIFFERS)
     assert ledger.requeue() == 1

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ledger_world import claimed, force, mapped, page, planned, ref, write
+from ledger_world import begin, claimed, force, mapped, page, planned, ref, write
 
 from connectors.base import Kind, Loss, key_of
 from ledger.rows import ContainerRow, Finding, Lease, LegState, Outcome, State
@@ -21,7 +21,7 @@ def test_a_summary_counts_every_leg(
     session.settle(other.id, [], skipped=[(key_of("g"), "no-body"), (key_of("h"), "no-body")])
     session.settle(other.id, [], rejected=[(key_of("i"), "too-large")])
     losses = (Loss("categories", "too-many"), Loss("date", "future"))
-    session.begin(other.id, [key_of("d")], "7:1")
+    begin(session, other.id, [key_of("d")], "7:1")
     session.intend(other.id, [mapped(key_of("d"), losses=losses)])
     session.lose(inbox.id, None, losses[:1])
     session.replace_findings(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ledger_world import item, page, planned, ref, states, write
+from ledger_world import begin, item, page, planned, ref, states, write
 
 from connectors.base import Container, Identity, Kind, Page, Stored, key_of
 from connectors.errors import Blocked
@@ -114,7 +114,7 @@ def test_whose_meetings_somebody_rests_on(ledger: Ledger) -> None:
             mine = key if who == "chair" else key_of("copy")
             for one, href in ((mine, name), (own, f"k-{own.hex()}.ics")):
                 session.record_page(row.id, page_of("meeting" if one == key else "copy", "own"))
-                session.begin(row.id, [one], ":0")
+                begin(session, row.id, [one], ":0")
                 session.settle(row.id, [Stored(one, href)])
         ledger.release(lease, LegState.COPIED)
     boxes = {row.source: row.id for row in ledger.mailboxes()}

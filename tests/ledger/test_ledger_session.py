@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 import pytest
-from ledger_world import INBOX, claimed, force, item, mapped, page, ref, states, write
+from ledger_world import INBOX, begin, claimed, force, item, mapped, page, ref, states, write
 
 from connectors.base import Loss, Stored, key_of
 from connectors.errors import Corrupt
@@ -24,7 +24,7 @@ def listed(session: LegLedger, inbox: ContainerRow) -> int:
 
 
 def test_begin_is_durable_before_anything_is_written(ledger: Ledger, session: LegLedger, listed: int) -> None:
-    session.begin(listed, [A, B], "7:5")
+    begin(session, listed, [A, B], "7:5")
     session.close()
     ledger.engine.dispose()
     row = item(session, listed, "a")
@@ -35,7 +35,7 @@ def test_begin_is_durable_before_anything_is_written(ledger: Ledger, session: Le
 def test_intend_records_what_will_be_sent(
     ledger: Ledger, session: LegLedger, listed: int, lease: Lease
 ) -> None:
-    session.begin(listed, [A], "7:5")
+    begin(session, listed, [A], "7:5")
     for losses in ((Loss("x", "y"), Loss("x", "z")), (Loss("x", "y"), Loss("x", "y"))):
         session.intend(listed, [mapped(A, losses=losses, labels=(("$k1", "Grün"), ("$k2", "Rot")))])
     row = item(session, listed, "a")
@@ -65,7 +65,7 @@ def test_settle_gives_every_item_its_fate(session: LegLedger, inbox: ContainerRo
     twice = {fate: [f"{fate}-{n}" for n in range(2)] for fate in expected}
     keys = {fate: [key_of(name) for name in names] for fate, names in twice.items()}
     session.record_page(inbox.id, page(*(ref(name) for names in twice.values() for name in names)))
-    session.begin(inbox.id, [key for each in keys.values() for key in each], "7:1")
+    begin(session, inbox.id, [key for each in keys.values() for key in each], "7:1")
     session.settle(
         inbox.id,
         [Stored(key, "7:9", "m1") for key in keys["stored"]],
@@ -80,7 +80,7 @@ def test_settle_gives_every_item_its_fate(session: LegLedger, inbox: ContainerRo
 
 
 def test_restore_refunds_an_attempt_its_worker_survived(session: LegLedger, listed: int) -> None:
-    session.begin(listed, [A, B], "7:1")
+    begin(session, listed, [A, B], "7:1")
     session.restore(listed, [A], refund=True)
     session.restore(listed, [B], refund=False)
     assert (item(session, listed, "a").attempts, item(session, listed, "b").attempts) == (0, 1)
@@ -101,7 +101,7 @@ def test_rows_may_be_changed_while_they_are_read(session: LegLedger, inbox: Cont
     session.record_page(inbox.id, page(*map(ref, sorted(names))))
     rows = session.rows(inbox.id)
     first = list(islice(rows, 1))
-    session.begin(inbox.id, [first[0].key], "7:1")
+    begin(session, inbox.id, [first[0].key], "7:1")
     assert {row.source_id for row in first} | {row.source_id for row in rows} == names
 
 
@@ -135,7 +135,7 @@ def test_what_has_an_href_is_never_taken_for_new(session: LegLedger, listed: int
     """An update in place (WRITING with an href) that failed still has the old copy at the target."""
     write(session, listed, ["a", "b"])
     session.recheck(listed, [A, B])
-    session.begin(listed, [A, B], "7:9")
+    begin(session, listed, [A, B], "7:9")
     assert item(session, listed, "a").digest == mapped(A).item.digest
     session.settle(listed, [], unsettled=[A], gone=[B])
     assert states(session, listed) == {"a": S.CHANGED, "b": S.LEAVING, "c": S.SEEN}
@@ -175,7 +175,7 @@ def test_findings_are_replaced(ledger: Ledger, session: LegLedger, inbox: Contai
 
 
 WRONG_STEPS = {
-    "begin what is written": lambda s, c: s.begin(c, [A], "7:1"),
+    "begin what is written": lambda s, c: begin(s, c, [A], "7:1"),
     "intend what was not begun": lambda s, c: s.intend(c, [mapped(B)]),
     "store what was not begun": lambda s, c: s.settle(c, [Stored(B, "7:2")]),
     "store what is unknown": lambda s, c: s.settle(c, [Stored(b"unknown", "7:2")]),
@@ -195,7 +195,7 @@ WRONG_STEPS = {
 @pytest.mark.parametrize("wrong", WRONG_STEPS)
 def test_a_step_from_the_wrong_state_changes_nothing(session: LegLedger, listed: int, wrong: str) -> None:
     write(session, listed, ["a"])
-    session.begin(listed, [C], "7:5")
+    begin(session, listed, [C], "7:5")
     before = list(session.rows(listed))
     with pytest.raises(Corrupt) as raised:
         WRONG_STEPS[wrong](session, listed)  # type: ignore[no-untyped-call]
@@ -206,7 +206,7 @@ def test_a_step_from_the_wrong_state_changes_nothing(session: LegLedger, listed:
 def test_what_arrived_by_another_s_copy_has_that_one_s_digest_and_what_it_lost(
     ledger: Ledger, session: LegLedger, listed: int, lease: Lease
 ) -> None:
-    session.begin(listed, [A, B], "7:1")
+    begin(session, listed, [A, B], "7:1")
     session.intend(listed, [mapped(A, losses=(Loss("x", "y"),)), mapped(B)])
     via = Stored(A, "theirs.ics", "m1", via=True, digest=b"theirs", losses=(Loss("x", "z"),))
     session.settle(listed, [via, Stored(B, "7:9", "m1")])

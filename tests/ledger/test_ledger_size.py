@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from ledger_world import INBOX, claimed, ews_id, mapped, page, ref
+from ledger_world import INBOX, KEK, claimed, ews_id, mapped, page, ref
 from sqlalchemy import event
 
 from connectors.base import Ref, Stored
@@ -37,6 +37,7 @@ def _copy(session: LegLedger, container: int) -> None:
             for n in range(first, first + 500)
         ]
         session.record_page(container, page(*refs))
+    session.close_inventory(KEK)
     uid = 1_000_000
     while rows := session.pending(container, 500):
         session.begin(container, [row.key for row in rows], f"1700000000:{uid}")
@@ -62,6 +63,7 @@ def test_statements_of_the_copy_never_scan(tmp_path: Path) -> None:
         container: ContainerRow = session.record_container(INBOX)
         event.listen(ledger.engine, "before_cursor_execute", explain)
         session.record_page(container.id, page(ref("a"), ref("b")))
+        session.close_inventory(KEK)
         (row, _) = session.pending(container.id, 10)
         session.begin(container.id, [row.key], "7:1")
         session.intend(container.id, [mapped(row.key)])
@@ -71,7 +73,8 @@ def test_statements_of_the_copy_never_scan(tmp_path: Path) -> None:
         list(session.rows(container.id))
         session.counts(container.id)
         event.remove(ledger.engine, "before_cursor_execute", explain)
-    assert [plan for plan in plans if plan.startswith("SCAN")] == []
+    scans = [plan for plan in plans if plan.startswith("SCAN") and "SCAN CONSTANT ROW" not in plan]
+    assert scans == []
     (pending,) = [
         plan for plan in plans if "item.state IN" in plan and "ORDER BY item.id" in plan and "SEARCH" in plan
     ]

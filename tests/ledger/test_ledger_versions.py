@@ -6,7 +6,7 @@ import io
 from dataclasses import replace
 
 import pytest
-from ledger_world import mapped, page, ref
+from ledger_world import begin, mapped, page, ref
 
 from connectors.base import Kind, Mapped, Stored, key_of
 from connectors.file_versions import Older
@@ -25,7 +25,7 @@ def file(key: bytes, versions: int, *, replaces: Stored | None = None) -> Mapped
 @pytest.fixture
 def begun(session: LegLedger, inbox: ContainerRow) -> int:
     session.record_page(inbox.id, page(ref("a"), ref("b")))
-    session.begin(inbox.id, [A, B], ":0")
+    begin(session, inbox.id, [A, B], ":0")
     return inbox.id
 
 
