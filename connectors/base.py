@@ -220,7 +220,8 @@ class Item:
     """What is written. digest says what it means (mappings.forms); size is that of body. uid: its iCalendar
     or vCard UID, which a DAV server keeps unique. invited: of a meeting that somebody else called, the
     addresses of the mailbox's owner. name: of a file, the one it gets, free in its container. versions: of a
-    new file, what it was before, oldest first, each with a date, in whole seconds, before the next one's."""
+    new file, what it was before, oldest first, each with a date, in whole seconds, before the next one's.
+    message_id: of a mail, as its header has it (mappings.message_id)."""
 
     kind: Kind
     key: bytes
@@ -234,6 +235,7 @@ class Item:
     invited: frozenset[str] = field(default=frozenset(), repr=False)
     name: str | None = None
     versions: tuple[Older, ...] = ()
+    message_id: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from connectors.base import Failed, Item, Mapped, Native, Stored, key_of
+from connectors.base import Failed, Item, Kind, Mapped, Native, Stored, key_of
 from connectors.errors import MigrationError, Rejected
 from flows import filing, late, versions
 from flows.withdraw import DUPLICATE_UID, stored
 from flows.work import Work
 from ledger.rows import ContainerRow, ItemRow
 from mappings.context import Context
+from mappings.mail import message_id_of
 
 DEATHS_BEFORE_ALONE = 2
 FIRST = 20
@@ -28,12 +30,14 @@ UNORDERED = ":0"
 
 @dataclass(slots=True)
 class Prepared:
-    """A batch after fetching and mapping, in memory or spooled; nothing of it is written yet."""
+    """A batch after fetching and mapping, in memory or spooled; nothing of it is written yet. unwritten: the
+    Message-IDs of mails that will not be."""
 
     mapped: list[Mapped] = field(default_factory=list)
     skipped: list[tuple[bytes, str]] = field(default_factory=list)
     rejected: list[tuple[bytes, str]] = field(default_factory=list)
     vanished: list[bytes] = field(default_factory=list)
+    unwritten: dict[bytes, str] = field(default_factory=dict)
 
     def answered(self) -> set[bytes]:
         """The keys of which something is known."""
@@ -146,7 +150,7 @@ class _Copying:
             self.work.ledger.reconsider(DUPLICATE_UID)  # the copies of what changes are copies no longer
         if self.names is not None:
             prepared.mapped = [self.names.give(one) for one in prepared.mapped]
-        self.work.ledger.intend(self.row.id, prepared.mapped)
+        self.work.ledger.intend(self.row.id, prepared.mapped, prepared.unwritten.items())
         return Writing(prepared)
 
     def _start(self, ready: Writing) -> Writing:
@@ -215,8 +219,10 @@ def _prepare(
     # In the order of the rows, whatever that of the answers: of two with one UID or name the same is first.
     order = {item.key: number for number, item in enumerate(rows)}
     prepared.mapped.sort(key=lambda one: order[one.item.key])
+    names = {one.item.key: one.item.message_id for one in prepared.mapped}
     prepared.mapped, delivered = late.sort_out(work, row, prepared.mapped)
     prepared.skipped += delivered
+    prepared.unwritten.update({key: name for key, _ in delivered if (name := names[key]) is not None})
     return prepared
 
 
@@ -236,6 +242,16 @@ def _sort_in(work: Work, prepared: Prepared, row: ItemRow, result: Native | Fail
             prepared.vanished.append(row.key)
         else:
             prepared.rejected.append((row.key, error.code))
+            _name(work, prepared, row.key, result)
+
+
+def _name(work: Work, prepared: Prepared, key: bytes, result: Native | Failed) -> None:
+    """Who looks for a mail that was not written finds why, by its Message-ID."""
+    if work.kind is not Kind.MAIL or not isinstance(result, Native):
+        return
+    with suppress(Rejected):  # its body may be what cannot be read
+        if (name := message_id_of(result)) is not None:
+            prepared.unwritten[key] = name
 
 
 def _replacing(work: Work, row: ItemRow, mapped: Mapped) -> Mapped:

@@ -29,6 +29,7 @@ from connectors.base import Loss, Mapped, Stored
 from connectors.errors import Corrupt
 from ledger import versions
 from ledger.claims import AT_TARGET
+from ledger.evidence_lines import message_number
 from ledger.listing import DELETED, NEWER
 from ledger.loading import chunked
 from ledger.packing import pack_flags
@@ -79,8 +80,10 @@ _INTEND = (
         flags=bindparam("b_flags"),
         date=bindparam("b_date"),
         place=bindparam("b_place"),
+        mid=bindparam("b_mid"),
     )
 )
+_NAMED = update(item).where(*_ONE).values(mid=bindparam("b_mid"))
 _STORED = (
     update(item)
     .where(*_ONE, _WRITING)
@@ -184,6 +187,7 @@ def intend(connection: Connection, container_id: int, mapped: Sequence[Mapped]) 
             "b_flags": pack_flags(one.item.flags),
             "b_date": None if one.item.date is None else int(one.item.date.timestamp() // 1),
             "b_place": one.item.name,
+            "b_mid": _mid(one.item.message_id),
         }
         for one in mapped
     ]
@@ -192,6 +196,16 @@ def intend(connection: Connection, container_id: int, mapped: Sequence[Mapped]) 
         connection.execute(delete(loss).where(loss.c.container == container_id, loss.c.key.in_(chunk)))
     lose(connection, container_id, [(one.item.key, one_loss) for one in mapped for one_loss in one.losses])
     versions.intend(connection, container_id, mapped)
+
+
+def name_letters(connection: Connection, container_id: int, unwritten: Iterable[tuple[bytes, str]]) -> None:
+    """The Message-IDs of mails that will not be written."""
+    rows = [{"b_container": container_id, "b_key": key, "b_mid": _mid(name)} for key, name in unwritten]
+    _each(connection, _NAMED, rows)
+
+
+def _mid(message_id: str | None) -> int | None:
+    return None if message_id is None else int.from_bytes(message_number(message_id), "big", signed=True)
 
 
 def lose(connection: Connection, container_id: int, losses: Sequence[tuple[bytes, Loss]]) -> None:

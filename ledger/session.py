@@ -242,11 +242,15 @@ class LegLedger:
             self.inventory.refuse_open(connection)
             fates.begin(connection, container_id, keys, since)
 
-    def intend(self, container_id: int, mapped: Iterable[Mapped]) -> None:
-        """What will be written, before any byte is sent: digest, size, flags, date, losses, labels."""
+    def intend(
+        self, container_id: int, mapped: Iterable[Mapped], unwritten: Iterable[tuple[bytes, str]] = ()
+    ) -> None:
+        """What will be written, before any byte is sent: digest, size, flags, date, losses, labels.
+        unwritten: the Message-IDs of mails that were fetched and will not be."""
         batch = list(mapped)
         with self._writing((container_id,)) as connection:
             fates.intend(connection, container_id, batch)
+            fates.name_letters(connection, container_id, unwritten)
             self._intended.update({(container_id, one.item.key): one.item.size for one in batch})
             labels = dict(pair for one in batch for pair in one.labels)
             fates.keep_labels(connection, self._lease.leg, labels)

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Protocol
 
 CHUNK = 1 << 15
 """Small enough that the allocator reuses its memory: 256 KiB chunks are half as fast (CPython 3.11)."""
@@ -28,10 +28,14 @@ class Digested:
     lost_cr: int
 
 
+class Readable(Protocol):
+    def read(self, most: int, /) -> bytes: ...
+
+
 class CanonicalReader:
     """The canonical form in chunks, counting what it changes. Holds one chunk at a time."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self.bare_lf = self.bare_cr = self.nul = self.lost_cr = 0
 
@@ -71,7 +75,7 @@ class CanonicalReader:
         return chunk
 
 
-def canonical(stream: BinaryIO) -> Digested:
+def canonical(stream: Readable) -> Digested:
     """Digest and size of the canonical form. Reads the stream to its end, never holding it whole."""
     reader = CanonicalReader(stream)
     hasher, size = hashlib.sha256(), 0

@@ -21,6 +21,7 @@ from connectors.errors import Rejected
 from mappings import flags as names
 from mappings.digest import Digested, canonical
 from mappings.losses import lose
+from mappings.message_id import Head, read_message_id
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -79,7 +80,8 @@ def map_mail(native: Native, target: Capabilities, not_after: datetime) -> Mappe
     if native.body is None:
         raise Rejected("body-missing", "the record was fetched without its body")
     with native.body() as stream:
-        digested = canonical(stream)
+        head = Head(stream)
+        digested = canonical(head)
     _check_size(digested, target)
     marks = form.marks(native.properties, target.keywords)
     date, date_losses = _clamped(form.date(native.properties), not_after)
@@ -91,6 +93,7 @@ def map_mail(native: Native, target: Capabilities, not_after: datetime) -> Mappe
         body=native.body,
         flags=marks.flags,
         date=date,
+        message_id=head.message_id(),
     )
     losses = (*_body_losses(digested, native.properties), *marks.losses, *date_losses)
     return Mapped(item, losses, marks.labels)
@@ -101,6 +104,14 @@ def flags_of(native: Native, target: Capabilities) -> tuple[frozenset[str], Labe
     unknown-format, unknown-class."""
     marks = _form(native).marks(native.properties, target.keywords)
     return marks.flags, marks.labels, marks.losses
+
+
+def message_id_of(native: Native) -> str | None:
+    """The Message-ID of a record that cannot be mapped, as far as it has one."""
+    if native.body is None:
+        return None
+    with native.body() as stream:
+        return read_message_id(stream)
 
 
 def skip_reason(native: Native) -> str | None:

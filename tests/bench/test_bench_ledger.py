@@ -81,5 +81,6 @@ def _mapped(key: bytes, number: int) -> Mapped:
         body=io.BytesIO,
         flags=FLAGS[number % len(FLAGS)],
         date=START + timedelta(minutes=number),
+        message_id=f"<{number}@old.example>",
     )
     return Mapped(item, LOSSES if number % 10 == 0 else ())

@@ -52,6 +52,7 @@ def mapped(key: bytes, *, losses: tuple[Loss, ...] = (), labels: tuple[tuple[str
         lambda: (_ for _ in ()).throw(AssertionError),
         frozenset({"\\Seen", "$Label1"}),
         datetime(2020, 2, 3, 4, 5, 6, 700000, UTC),
+        message_id=f"<{key.hex()}@old.example>",
     )
     return Mapped(item, losses, labels)
 

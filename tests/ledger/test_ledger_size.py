@@ -14,10 +14,11 @@ from ledger.session import LegLedger
 from ledger.store import Ledger
 
 ITEMS = 20_000
-BYTES_PER_ITEM = 350
+BYTES_PER_ITEM = 370
+"""Of these, evidence takes 45: 26 of what the page named, 10 of the Message-ID, and what pages leave free."""
 
 
-def test_an_item_takes_at_most_350_bytes(tmp_path: Path) -> None:
+def test_an_item_takes_at_most_370_bytes(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     ledger = Ledger(f"sqlite:///{path}")
     ledger.migrate()
