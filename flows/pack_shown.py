@@ -53,7 +53,7 @@ class Shown:
             [
                 str(kind),
                 f"{sum(counts.values()) - counts.get(LATER, 0):,}",
-                *(f"{counts.get(one, 0):,}" for one in self._verdicts()),
+                *(f"{counts.get(one, 0):,}".rjust(len(one)) for one in self._verdicts()),
             ]
             for kind, counts in self.sums.items()
         ]

@@ -37,6 +37,7 @@ GOALS = {
     "memory-files-mb": Goal("peak memory, a file of 10 GB", "MB", 250.0, least=False),
     "memory-10gb-file-mb": Goal("memory added by a file of 10 GB", "MB", 150.0, least=False),
     "ledger-bytes-per-item": Goal("ledger on disk", "bytes/item", 350.0, least=False),
+    "evidence-write-per-s": Goal("evidence, written", "items/s", 15_000.0, least=True),
 }
 
 
