@@ -102,9 +102,10 @@ def destroy(engine: Engine, mailbox_id: str, by: str, reason: str) -> bool:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA secure_delete=ON")
         row = {"mailbox": mailbox_id, "wrapped": None, "made": now(), "destroyed": now()}
-        new = connection.execute(upsert(connection, evidence_key).values(row).on_conflict_do_nothing())
+        new = upsert(connection, evidence_key).values(row).on_conflict_do_nothing()
+        added = connection.execute(new.returning(evidence_key.c.mailbox)).first() is not None
         done = update(evidence_key).where(*gone).values(wrapped=None, destroyed=now())
-        if not (connection.execute(done).rowcount or new.rowcount > 0):
+        if not (connection.execute(done).rowcount or added):
             return False
         append_event(connection, wave, DESTROYED, {"by": by, "reason": reason}, subject=mailbox_id)
     _scrub(engine)
