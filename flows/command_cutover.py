@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -44,10 +44,7 @@ if TYPE_CHECKING:
     from ledger.store import Ledger
 
 SHOWN = 40
-LOOK = (
-    "lacking: arrived without part of its content, see `kogge failures --losses --code content`; "
-    "what did not arrive: `kogge failures`."
-)
+LOOK = "{:,} not live yet score low, which a person has to look at and approve: `kogge score` says why."
 
 
 def cutover(
@@ -95,13 +92,11 @@ def cutover(
 
 
 def _show(ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> None:
-    from flows.cutover_mailbox import SCORE
-    from flows.score import LOW, scores
+    from flows.score import scores
     from ledger.steps import Steps
 
     steps = Steps(ledger).of(row.id for row in rows)
-    scored = [number for number, done in steps.items() if any(one.name == SCORE for one in done)]
-    found = scores(ledger, scored)
+    found = scores(ledger, [row.id for row in rows])
     if as_json:
         emit([_document(row, steps.get(row.id, []), found.get(row.id)) for row in rows])
         return
@@ -115,13 +110,32 @@ def _show(ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> None:
             cells.append([row.id, str(row.phase), "-", "", "", "", ""])
     out = screen()
     out.print(table(["mailbox", "phase", "step", "state", "count", "at", "code"], cells))
-    if not found:
-        return
     out.print()
-    numbers = [[number, *map(str, _score(score).values())] for number, score in found.items()]
-    out.print(table(["mailbox", "score now", "items", "arrived", "lacking"], numbers))
-    if any(one.rating in LOW for one in found.values()):
-        out.print(LOOK, soft_wrap=True)
+    _show_scores(rows, {number: found[number] for number in steps if number in found})
+    _tell_scores(rows, found)
+
+
+def _show_scores(rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> None:
+    """Of those whose cutover has begun, the worst first."""
+    from flows.score import order
+
+    worst = sorted((row.id for row in rows if row.id in found), key=lambda number: order(found[number]))
+    numbers = [[number, *map(str, _score(found[number]).values())] for number in worst]
+    if numbers:
+        screen().print(table(["mailbox", "score now", "items", "arrived", "lacking"], numbers))
+
+
+def _tell_scores(rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> None:
+    """Each wave's, and what to do about those that are low."""
+    from flows.command_score import wave_line, waves_of
+    from flows.score import LOW
+
+    out = screen()
+    for one in waves_of(rows, found):
+        out.print(wave_line(one), soft_wrap=True)
+    staying = [found[row.id] for row in rows if row.id in found and row.phase is not Phase.LIVE]
+    if low := sum(one.rating in LOW for one in staying):
+        out.print(LOOK.format(low), soft_wrap=True)
 
 
 def _score(score: Score) -> dict[str, object]:
@@ -168,13 +182,19 @@ class Ended:
 def _look(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool, *, now: bool) -> int:
     """Writes nothing and runs no hook."""
     from flows.cutover_mailbox import Cut, readiness, steps_of
+    from flows.score import scores
 
     seen = [Cut(row.id, row.phase, readiness(ledger, row.id)) for row in rows]
+    staying = [row for row in rows if row.phase is not Phase.LIVE]
+    found = scores(ledger, [row.id for row in staying])
     refusals = _refusals(config, ledger, rows, hours=not now)
     if as_json:
-        emit({"mailboxes": [_cell(one) for one in seen], "refused": [str(one) for one in refusals]})
+        ratings = {number: str(one.rating) for number, one in found.items()}
+        cells = [{**_cell(one), "score": ratings.get(one.mailbox)} for one in seen]
+        emit({"mailboxes": cells, "refused": [str(one) for one in refusals]})
     else:
         _tell(seen, "would go on")
+        _tell_scores(staying, found)
         say(f"steps: {', '.join(steps_of(config.hooks))}")
         for refusal in refusals:
             say(str(refusal))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -31,8 +31,10 @@ from flows.terminal import (
     say,
 )
 from ledger.rows import LegState, Phase
+from ledger.steps import SCORE_LOW
 
 if TYPE_CHECKING:
+    from ledger.rows import MailboxRow
     from ledger.store import Ledger
 
 APPROVABLE = {
@@ -43,7 +45,7 @@ APPROVABLE = {
     "may-write": "the source's credential may write and send; I accept that",
     "narrower-rights": "who has a folder gets what is in it, also what was for fewer; they may",
     "rollback": "what was written may be taken back, where nobody has changed it since",
-    "score-low": "its cutover scored low; I have looked at what is missing, and it may go live",
+    SCORE_LOW: "its cutover scored low; I have looked at what is missing, and it may go live",
     "sent-items": "most Sent Items name another sender; I have checked whose mailbox it is",
     "source-rekeyed": "the source gave known items new ids; I know why",
     "source-shrunk": "many items disappeared at the source; I know why, and they may leave the target",
@@ -53,7 +55,7 @@ APPROVABLE = {
 """What a person can take responsibility for, in the words they take it with."""
 
 AUDITOR = "an auditor will ask"
-NEXT = {"rollback": "rollback", "score-low": "cutover"}
+NEXT = {"rollback": "rollback", SCORE_LOW: "cutover"}
 """What goes on by what was approved; after everything else, `kogge retry`."""
 SHARES_LATER = ("held-back", "person-later")
 """Losses of shares that Kogge makes as long as a mailbox is frozen: once they are approved, or the other
@@ -130,6 +132,9 @@ def _answer_for(path: Path, code: str, by: str, reason: str, mailbox: str | None
     settings = load(path)
     with opened_ledger(settings) as ledger:
         rows = chosen(ledger, wave, None if mailbox is None else [mailbox])
+        if code == SCORE_LOW:
+            _let_go_live(ledger, rows, by, reason, path)
+            return
         refuse_needless(settings, ledger, code, rows, of_wave=mailbox is None)
         subject = f"wave:{wave}" if mailbox is None else rows[0].id
         event = ledger.approve(subject, code, by, reason)
@@ -138,17 +143,31 @@ def _answer_for(path: Path, code: str, by: str, reason: str, mailbox: str | None
     say(f"Recorded as event {event.seq} of wave {event.wave}. Next: {going_on}")
 
 
+def _let_go_live(ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str, path: Path) -> None:
+    """Each mailbox that waits for its score, with the numbers that are looked at."""
+    from flows.score_approval import accept
+
+    for event in accept(ledger, rows, by, reason):
+        counts = f"{event.detail['missing']:,} of {event.detail['items']:,} items did not arrive"
+        counts += f", {event.detail['lacking']:,} lack content"
+        typer.echo(f"approved {SCORE_LOW} for {event.subject} ({event.detail['rating']}): {counts}")
+        say(f"Recorded as event {event.seq} of wave {event.wave}.")
+    say(f"Next: {next_command(path, NEXT[SCORE_LOW])}")
+
+
 def phase(
     to: Annotated[str, typer.Argument(metavar="PHASE", help=", ".join(Phase))],
     by: By,
     mailbox: One = None,
     wave: Whole = None,
+    reason: Reason = None,
     config: ConfigPath = DEFAULT,
 ) -> None:
     """Moves mailboxes to a phase: staging (nobody works at the target), frozen (the final delta), live.
 
     In the live phase the target belongs to its user, and Kogge only adds; there is no way back from it.
-    The phase column of mailboxes.csv counts only when a mailbox is planned for the first time.
+    One that scores investigate or poor goes there only with a --reason, as in a cutover. The phase column of
+    mailboxes.csv counts only when a mailbox is planned for the first time.
 
     Example: kogge phase live --wave pilot --by "Cutover team"
     """
@@ -157,31 +176,46 @@ def phase(
     if (mailbox is None) == (wave is None):
         raise Misconfigured("phase", "give either --mailbox or --wave")
     decider = given("--by", by, "who decides is recorded")
-    from ledger.steps import Steps
-
     with opened_ledger(load(config)) as ledger:
         rows = chosen(ledger, wave, [mailbox] if mailbox is not None else None)
-        if to != Phase.LIVE and any(row.phase == Phase.LIVE for row in rows):
-            raise Misconfigured(
-                "PHASE",
-                "a live mailbox is its user's, whose changes a pass would revert; `kogge rollback` takes back"
-                " what nobody has changed",
-            )
-        if to != Phase.LIVE and Steps(ledger).of(row.id for row in rows):
-            raise Misconfigured("PHASE", "a cutover of it was begun: `kogge cutover --back`")
-        ids = {row.id for row in rows}
-        if any(leg.state is LegState.RUNNING for leg in ledger.legs() if leg.mailbox in ids):
-            raise Misconfigured(
-                "phase",
-                "a mailbox is being worked on, or was when its worker died: let `kogge migrate` end first",
-            )
-        changing = [row.id for row in rows if row.phase != to]
-        for number in changing:
-            ledger.set_phase(number, Phase(to), decider)
-        waiting = _waiting(ledger, changing) if to == Phase.LIVE else {}
+        _refuse_move(ledger, rows, to)
+        changing = [row for row in rows if row.phase != to]
+        if to == Phase.LIVE:
+            _answer_for_scores(ledger, changing, decider, reason)
+        for row in changing:
+            ledger.set_phase(row.id, Phase(to), decider)
+        waiting = _waiting(ledger, [row.id for row in changing]) if to == Phase.LIVE else {}
     typer.echo(f"{len(changing)} mailboxes are {to} now; {len(rows) - len(changing)} were already")
     for code, count in sorted(waiting.items()):
         say(f"{count} shares were not made, and are their owners' now: kogge failures --losses --code {code}")
+
+
+def _refuse_move(ledger: Ledger, rows: Sequence[MailboxRow], to: str) -> None:
+    from ledger.steps import Steps
+
+    if to != Phase.LIVE and any(row.phase == Phase.LIVE for row in rows):
+        raise Misconfigured(
+            "PHASE",
+            "a live mailbox is its user's, whose changes a pass would revert; `kogge rollback` takes back"
+            " what nobody has changed",
+        )
+    if to != Phase.LIVE and Steps(ledger).of(row.id for row in rows):
+        raise Misconfigured("PHASE", "a cutover of it was begun: `kogge cutover --back`")
+    ids = {row.id for row in rows}
+    if any(leg.state is LegState.RUNNING for leg in ledger.legs() if leg.mailbox in ids):
+        raise Misconfigured(
+            "phase",
+            "a mailbox is being worked on, or was when its worker died: let `kogge migrate` end first",
+        )
+
+
+def _answer_for_scores(ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str | None) -> None:
+    """Records who takes responsibility for those that score low. Raises Misconfigured without a reason."""
+    from flows.score_approval import record, unaccepted
+
+    if low := unaccepted(ledger, rows):
+        why = f"{len(low)} of them score investigate or poor (`kogge score`); {AUDITOR} why they go live"
+        record(ledger, low, by, given("--reason", reason, why))
 
 
 def _waiting(ledger: Ledger, mailboxes: Collection[str]) -> Counter[str]:

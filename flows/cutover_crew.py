@@ -18,7 +18,7 @@ from flows.crew import REFUSALS_MOST
 from flows.cutover_mailbox import Cut, Cutting, cut_over, short, take_back
 from flows.defects import described
 from flows.events import tell
-from flows.leg import approvals, run_leg
+from flows.leg import run_leg
 from flows.turns import Through, Turns
 from flows.windows import PAUSED
 from ledger.rows import LegState, MailboxRow, Phase
@@ -81,7 +81,6 @@ def opened(config: Config, ledger: Ledger, by: str, turns: Turns, *, back: bool 
         run=functools.partial(_run_leg, config, ledger, turns),
         act=lambda hook, action, person: hooks.run(hook, action, person, config.state_directory),
         approve=functools.partial(permit, config, ledger),
-        accepted=lambda row, code: approvals(ledger, row)(code),
         stop=turns.stop,
         owner=short(owner),
     )

@@ -30,6 +30,7 @@ from flows import lease
 from flows.events import tell
 from flows.hooks import Person, patience_of
 from flows.score import LOW, scores
+from flows.score_approval import SCORE, is_accepted
 from flows.settings_hooks import Action, Hook, HooksSettings
 from flows.stopping import reason
 from ledger.claims import ROLLING
@@ -39,7 +40,7 @@ from ledger.steps import BACK, DONE, FAILED, HELD_ELSEWHERE, RELEASE, SCORE_LOW,
 from ledger.store import Ledger
 
 FREEZE, UNDO = "freeze", "undo"
-FROZEN, DELTA, VERIFICATION, SCORE, LIVE = "frozen", "delta", "verification", "score", "live"
+FROZEN, DELTA, VERIFICATION, LIVE = "frozen", "delta", "verification", "live"
 COPIED = (DELTA, VERIFICATION, SCORE)
 ROUNDS_MOST = 3
 """Deltas of one cutover while the source, though closed, still changes."""
@@ -55,8 +56,7 @@ Act = Callable[[Hook, Action, Person], str | None]
 @dataclass(frozen=True, slots=True)
 class Cutting:
     """What a cutover of many mailboxes shares. approve: raises Blocked unless the wave's cutover is approved.
-    accepted: whether a person approved a code for a mailbox. owner: who runs its hooks, a name of
-    flows.lease made short."""
+    owner: who runs its hooks, a name of flows.lease made short."""
 
     ledger: Ledger
     hooks: HooksSettings
@@ -64,7 +64,6 @@ class Cutting:
     run: LegRun
     act: Act
     approve: Callable[[str], None]
-    accepted: Callable[[MailboxRow, str], bool]
     stop: threading.Event = field(default_factory=threading.Event)
     owner: str = ""
 
@@ -211,7 +210,7 @@ def _bring_up_to_date(cutting: Cutting, row: MailboxRow) -> None:
         _finish(cutting, row, SCORE, FAILED, NOT_VERIFIED)
         raise _Stop(NOT_VERIFIED)
     rating = score.rating
-    refused = rating in LOW and not cutting.accepted(row, SCORE_LOW)
+    refused = rating in LOW and not is_accepted(cutting.ledger, row, score)
     _finish(cutting, row, SCORE, FAILED if refused else DONE, rating.value)
     if refused:
         tell("cutover.waiting", row.wave, mailbox=row.id, code=SCORE_LOW)

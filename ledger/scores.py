@@ -11,9 +11,11 @@ from sqlalchemy import Select, and_, case, func, select, tuple_
 
 from connectors.base import Kind
 from ledger.database import reading
+from ledger.events import newest_detail
 from ledger.loading import chunked
 from ledger.rows import LegState, State
 from ledger.schema import container, item, leg, loss
+from ledger.steps import SCORE_LOW
 from ledger.store import Ledger
 
 ARRIVED = (State.VERIFIED, State.WRITTEN)
@@ -127,3 +129,11 @@ def _grouped(
             for chunk in chunked(sorted(set(mailbox_ids)))
             for row in connection.execute(grouped.where(leg.c.mailbox.in_(chunk)))
         ]
+
+
+def approved_numbers(ledger: Ledger, mailbox_id: str) -> dict[str, int]:
+    """What the newest approval of this mailbox's low score was about; {} where there is none, or it does not
+    say."""
+    with reading(ledger.engine) as connection:
+        detail = newest_detail(connection, mailbox_id, f"approved:{SCORE_LOW}") or {}
+    return {name: count for name, count in detail.items() if isinstance(count, int)}

@@ -300,11 +300,19 @@ class Ledger:
 
     # Decisions
 
-    def approve(self, subject: str, code: str, by: str, reason: str, signature: bytes | None = None) -> Event:
+    def approve(
+        self,
+        subject: str,
+        code: str,
+        by: str,
+        reason: str,
+        signature: bytes | None = None,
+        about: Mapping[str, str | int] | None = None,
+    ) -> Event:
         """A person takes responsibility. subject is a mailbox id or "wave:NAME". What a mailbox's approval
-        was about goes into the event, as a fingerprint of both accounts."""
+        was about goes into the event, as a fingerprint of both accounts; about: and the numbers seen."""
         wave = subject.removeprefix("wave:") if subject.startswith("wave:") else self.mailbox(subject).wave
-        detail = {"by": by, "code": code, "reason": reason}
+        detail: dict[str, str | int] = {"by": by, "code": code, "reason": reason, **(about or {})}
         with writing(self._engine) as connection:
             if not subject.startswith("wave:"):
                 detail["seen"] = planning.seen_of(connection, subject)

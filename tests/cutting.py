@@ -12,10 +12,10 @@ from connectors.errors import Blocked
 from flows import lease
 from flows.cutover_mailbox import Cut, Cutting, cut_over, short, take_back
 from flows.hooks import Person
-from flows.leg import Task, approvals
+from flows.leg import Task
 from flows.settings_hooks import Action, Hook, HooksSettings, Undo
 from flows.verify import Level
-from ledger.rows import LegState, Phase
+from ledger.rows import LegState, MailboxRow, Phase
 from ledger.steps import Steps
 from practice.memory import MemoryStore
 
@@ -54,6 +54,10 @@ class Rig:
     def phase(self) -> Phase:
         return self.trial.ledger.mailbox(self.trial.id).phase
 
+    @property
+    def row(self) -> MailboxRow:
+        return self.trial.ledger.mailbox(self.trial.id)
+
     def states(self) -> dict[str, tuple[str, str | None]]:
         return {one.name: (one.state, one.code) for one in self.steps.all(self.trial.id)}
 
@@ -78,7 +82,6 @@ class Rig:
             run=lambda _leg, verify_only: self._leg(step, verify_only),
             act=lambda hook, action, person: self._act(step, hook, action, person),
             approve=lambda wave: self._approve(),
-            accepted=lambda row, code: approvals(ledger, row)(code),
             owner=owner,
         )
 

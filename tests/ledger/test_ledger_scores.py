@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ledger_world import claimed, force, mapped, page, planned, ref
+from ledger_world import begin, claimed, force, mapped, page, planned, ref
 
 from connectors.base import Container, Kind, Loss, Stored, key_of
 from ledger.rows import ContainerRow, Lease, LegState, State
@@ -20,7 +20,7 @@ def arrive(session: LegLedger, container: int, name: str, *losses: Loss) -> None
     """Listed, written and verified, with these losses."""
     key = key_of(name)
     session.record_page(container, page(ref(name)))
-    session.begin(container, [key], "7:1")
+    begin(session, container, [key], "7:1")
     session.intend(container, [mapped(key, losses=losses)])
     session.settle(container, [Stored(key, f"7:{name}")])
     session.verified(container, [key])
@@ -53,7 +53,7 @@ def test_what_did_not_arrive_lost_nothing_and_is_named(
         session.record_page(inbox.id, page(ref(name)))
         session.settle(inbox.id, [], rejected=[(key_of(name), code)])
     session.record_page(inbox.id, page(ref("i")))
-    session.begin(inbox.id, [key_of("i")], "7:9")
+    begin(session, inbox.id, [key_of("i")], "7:9")
     session.intend(inbox.id, [mapped(key_of("i"), losses=(GRAVEST,))])
     absent = {
         Absent(Kind.MAIL, State.SEEN, None, 1),

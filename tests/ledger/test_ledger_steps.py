@@ -5,13 +5,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from connectors.base import Container, Kind, Loss, Page, Ref, Role, key_of
+from connectors.base import Kind
 from connectors.errors import Blocked
 from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase, State
-from ledger.schema import item, step
-from ledger.scores import Counts, counts_of
-from ledger.session import LegLedger
+from ledger.rows import LegState, Phase
+from ledger.schema import step
 from ledger.steps import BEGUN, DONE, FAILED, SCORE_LOW, Steps
 from ledger.store import Ledger
 
@@ -122,30 +120,6 @@ def test_a_mailbox_that_leaves_the_plan_takes_its_steps_along(ledger: Ledger, bo
     ledger.add_mailboxes([], whole=True)
     assert ledger.mailboxes() == []
     assert Steps(ledger).of([box]) == {}
-
-
-def test_an_item_lacks_something_once_and_only_where_it_arrived(ledger: Ledger, session: LegLedger) -> None:
-    (leg,) = ledger.legs()
-    row = session.record_container(Container(Kind.MAIL, "inbox", ("Inbox",), Role.INBOX, 3))
-    names = ("whole", "lacking", "rejected", "gone")
-    session.record_page(row.id, Page([Ref(name, "1") for name in names], "cursor"))
-    session.lose(row.id, None, [Loss("text", "truncated")])
-    session.lose(row.id, key_of("whole"), [Loss("colour", "not-kept")])
-    for name in names[1:]:
-        session.lose(row.id, key_of(name), [Loss("text", "truncated"), Loss("photo", "not-read")])
-    states = {
-        "whole": State.VERIFIED,
-        "lacking": State.WRITTEN,
-        "rejected": State.REJECTED,
-        "gone": State.GONE,
-    }
-    with ledger.engine.begin() as connection:
-        for name, state in states.items():
-            connection.execute(update(item).where(item.c.key == key_of(name)).values(state=state.value))
-    found = counts_of(ledger, [leg.mailbox, "m-other"], {("colour", "not-kept")})
-    assert found["m-other"] == Counts()
-    assert found[leg.mailbox].lacking == 1
-    assert found[leg.mailbox].states == dict.fromkeys(states.values(), 1)
 
 
 def test_forward_and_back_exclude_each_other(ledger: Ledger, box: str) -> None:

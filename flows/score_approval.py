@@ -1,0 +1,73 @@
+"""Who let a mailbox go live in spite of a low score, and with which numbers before their eyes.
+
+An approval counts for what was looked at: more that did not arrive, or that lacks content, asks for another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from connectors.errors import Misconfigured
+from flows.score import LOW, Score, scores
+from ledger.events import Event
+from ledger.rows import MailboxRow
+from ledger.scores import approved_numbers
+from ledger.steps import FAILED, SCORE_LOW, Steps
+from ledger.store import Ledger
+
+SCORE = "score"
+"""The step of a cutover."""
+
+
+def accept(ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str) -> list[Event]:
+    """Records it for each of these mailboxes whose cutover waits for its score. Raises Misconfigured where
+    none does, or where one has no score any more, and then records nothing."""
+    steps = Steps(ledger).of(row.id for row in rows)
+    waiting = [row.id for row in rows if any(_waits(one.name, one.state) for one in steps.get(row.id, ()))]
+    if not waiting:
+        raise Misconfigured("CODE", f"nothing asks for {SCORE_LOW}: no cutover of these waits for its score")
+    found = scores(ledger, waiting)
+    for number in waiting:
+        if number not in found:
+            raise Misconfigured("CODE", f"{number} is not verified any more: run its cutover again")
+    low = {number: found[number] for number in waiting if found[number].rating in LOW}
+    if not low:
+        raise Misconfigured("CODE", "none of these scores low any more: run the cutover again")
+    return record(ledger, low, by, reason)
+
+
+def record(ledger: Ledger, low: Mapping[str, Score], by: str, reason: str) -> list[Event]:
+    """Somebody takes responsibility for these mailboxes, with these scores."""
+    return [
+        ledger.approve(number, SCORE_LOW, by, reason, about=_about(score)) for number, score in low.items()
+    ]
+
+
+def unaccepted(ledger: Ledger, rows: Sequence[MailboxRow]) -> dict[str, Score]:
+    """Those of these mailboxes that score low, and of which nobody has said that they may go live so."""
+    found = scores(ledger, [row.id for row in rows])
+    return {
+        row.id: found[row.id]
+        for row in rows
+        if row.id in found and found[row.id].rating in LOW and not is_accepted(ledger, row, found[row.id])
+    }
+
+
+def is_accepted(ledger: Ledger, row: MailboxRow, score: Score) -> bool:
+    """Whether a person approved this mailbox's score when it was no better than this one is now."""
+    seen = approved_numbers(ledger, row.id)
+    if not seen or not ledger.approved(row.id, SCORE_LOW):
+        return False
+    return all(count <= seen.get(name, 0) for name, count in _numbers(score).items())
+
+
+def _waits(name: str, state: str) -> bool:
+    return (name, state) == (SCORE, FAILED)
+
+
+def _about(score: Score) -> dict[str, str | int]:
+    return {"rating": str(score.rating), "items": score.items, **_numbers(score)}
+
+
+def _numbers(score: Score) -> dict[str, int]:
+    return {"missing": score.items - score.arrived, "lacking": score.lacking}
