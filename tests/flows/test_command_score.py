@@ -1,0 +1,273 @@
+"""`kogge score`, and who answers for a low one: a ledger with mailboxes of every rating."""
+
+from __future__ import annotations
+
+import csv
+import json
+import stat
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from lonely import run, settle
+from sqlalchemy import insert, update
+
+from connectors.base import Kind
+from ledger.planning import PlannedMailbox
+from ledger.rows import LegState, Phase, State
+from ledger.schema import container, item, leg, loss
+from ledger.steps import FAILED, Steps
+from ledger.store import Ledger
+
+Fates = Mapping[tuple[State, str | None], int]
+ALL = (State.VERIFIED, None)
+LARGE = (State.REJECTED, "too-large")
+KINDS = (Kind.MAIL, Kind.CALENDAR)
+BY = ("--by", "A. Auditor", "--reason", "the two are newsletters")
+
+
+@dataclass(frozen=True)
+class Mail:
+    """fates and losses of its mail and of its calendar: (field, reason) of that many of the first items."""
+
+    fates: tuple[Fates, Fates]
+    losses: tuple[Mapping[tuple[str, str], int], Mapping[tuple[str, str], int]] = ({}, {})
+    wave: str = "pilot"
+    state: LegState = LegState.VERIFIED
+
+
+PEOPLE = {
+    "anna": Mail(({ALL: 100}, {ALL: 5}), ({("body", "bare-lf"): 3}, {})),
+    "bert": Mail(({ALL: 999, LARGE: 1}, {ALL: 200}), ({}, {("attachment", "not-readable"): 1})),
+    "carl": Mail(
+        ({ALL: 48, LARGE: 2, (State.SKIPPED, "associated-item"): 5, (State.GONE, None): 4}, {ALL: 10}),
+        ({}, {("attachment", "not-readable"): 1, ("reminder", "past"): 4}),
+    ),
+    "dora": Mail(({ALL: 9}, {}), state=LegState.DIFFERS),
+    "emil": Mail(({ALL: 3}, {}), wave="second"),
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return settle(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def ids(place: Path) -> dict[str, str]:
+    """Of the people, in the ledger of the place."""
+    with closing(opened(place)) as ledger:
+        ledger.migrate()
+        found = {}
+        for name, one in PEOPLE.items():
+            planned = PlannedMailbox(
+                f"{name}@old.example", f"{name}@new.example", one.wave, Phase.FROZEN, frozenset(KINDS)
+            )
+            (number,) = ledger.add_mailboxes([planned])
+            found[name] = str(number)
+            fill(ledger, str(number), one)
+    return found
+
+
+def opened(place: Path) -> Ledger:
+    (place / "kogge-state").mkdir(mode=0o700, exist_ok=True)
+    return Ledger(f"sqlite:///{place}/kogge-state/ledger.db")
+
+
+def fill(ledger: Ledger, number: str, one: Mail) -> None:
+    legs = {row.workload: row.id for row in ledger.legs(mailbox=number)}
+    with ledger.engine.begin() as connection:
+        connection.execute(update(leg).where(leg.c.mailbox == number).values(state=one.state.value))
+        for kind, fates, lost in zip(KINDS, one.fates, one.losses, strict=True):
+            folder = {"leg": legs[kind], "key": bytes(16), "kind": kind.value, "source_id": b"x", "path": "x"}
+            box = connection.execute(insert(container).values(folder)).inserted_primary_key
+            assert box is not None
+            states = [fate for fate, count in fates.items() for _ in range(count)]
+            rows = [
+                {
+                    "container": box[0],
+                    "key": at.to_bytes(16, "big"),
+                    "state": state.value,
+                    "code": code,
+                    "version": 1,
+                    "attempts": 1,
+                    "source_id": b"x",
+                }
+                for at, (state, code) in enumerate(states)
+            ]
+            if rows:
+                connection.execute(insert(item), rows)
+            for (name, reason), count in lost.items():
+                for at in range(count):
+                    values = {"container": box[0], "key": at.to_bytes(16, "big")}
+                    connection.execute(insert(loss).values(**values, field=name, reason=reason))
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, list[dict[str, object]]]:
+    capsys.readouterr()
+    run("score", "--json", *arguments)
+    document: dict[str, list[dict[str, object]]] = json.loads(capsys.readouterr().out)
+    return document
+
+
+def test_each_mailbox_has_its_numbers(ids: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    found = told(capsys, "--wave", "pilot")["mailboxes"]
+    assert [one["mailbox"] for one in found] == [ids[who] for who in ("carl", "bert", "anna", "dora")]
+    carl, bert, anna, dora = found
+    assert {name: carl[name] for name in ("rating", "items", "arrived")} == {
+        "rating": "poor",
+        "items": 60,
+        "arrived": 58,
+    }
+    assert carl["workloads"] == [
+        {"workload": "mail", "items": 50, "arrived": 48, "content": 0, "functional": 0, "cosmetic": 0},
+        {"workload": "calendar", "items": 10, "arrived": 10, "content": 1, "functional": 3, "cosmetic": 0},
+    ]
+    reasons = carl["reasons"]
+    assert isinstance(reasons, list)
+    assert [(one["workload"], one["field"], one["code"], one["class"], one["items"]) for one in reasons] == [
+        ("mail", None, "too-large", None, 2),
+        ("calendar", "attachment", "not-readable", "content", 1),
+        ("calendar", "reminder", "past", "functional", 4),
+    ]
+    assert all(str(one["meaning"]).endswith(".") for one in reasons)
+    assert (bert["rating"], bert["content"]) == ("good", 1)
+    assert (anna["rating"], anna["cosmetic"]) == ("perfect", 3)
+    assert dora == {"mailbox": ids["dora"], "wave": "pilot", "rating": None}
+
+
+def test_a_wave_has_its_worst_mailbox_s_rating(
+    ids: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pilot, second = told(capsys)["waves"]
+    assert pilot == {
+        "wave": "pilot",
+        "rating": "poor",
+        "distribution": {"perfect": 1, "good": 1, "investigate": 0, "poor": 1},
+        "not_verified": 1,
+        "worst": [ids["carl"]],
+    }
+    assert (second["wave"], second["rating"], second["worst"]) == ("second", "perfect", [])
+
+
+def test_the_screen_says_why(ids: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("score", "--wave", "pilot") == 1
+    out = capsys.readouterr().out
+    lines = [line.split() for line in out.splitlines()]
+    assert [ids["carl"], "poor", "60", "58", "1", "3", "0"] in lines
+    assert [ids["bert"], "good", "1,200", "1,199", "1", "0", "0"] in lines
+    assert [ids["dora"], "not", "verified", *"-----"] in lines
+    assert "wave pilot: poor (1 perfect, 1 good, 0 investigate, 1 poor, 1 not verified)" in out
+    assert f"{ids['carl']} is poor. mail: 2 too-large. calendar: 1 attachment not-readable" in out
+    assert "reminder" not in out, "what lowers no score is no reason for it"
+    assert f"{ids['bert']} is" not in out
+    assert "mail: too-large (2): " in out
+    assert "example" not in out
+
+
+@pytest.mark.parametrize(("who", "code"), [("anna", 0), ("bert", 0), ("carl", 1), ("dora", 1), ("emil", 0)])
+def test_what_needs_a_person_has_an_exit_code_of_its_own(ids: dict[str, str], who: str, code: int) -> None:
+    assert run("score", "--mailbox", ids[who]) == code
+
+
+def test_a_wave_that_does_not_exist_is_not_perfect(
+    ids: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("score", "--wave", "pilott") == 2
+    assert "did you mean pilot?" in capsys.readouterr().err
+
+
+def test_a_table_for_a_spreadsheet(
+    place: Path, ids: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("score", "--csv", "score.csv") == 1
+    assert not capsys.readouterr().out
+    path = place / "score.csv"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3 * 2 + 1 + 1, "one of each workload with items, one of what is not verified"
+    mail = next(row for row in rows if row["mailbox"] == ids["carl"] and row["workload"] == "mail")
+    assert (mail["score"], mail["arrived"], mail["content"], mail["reasons"]) == (
+        "poor",
+        "48",
+        "0",
+        "2 too-large",
+    )
+    assert [row["score"] for row in rows if row["mailbox"] == ids["dora"]] == ["not verified"]
+    assert "example" not in path.read_text()
+
+
+def test_nobody_goes_live_with_a_low_score_and_no_reason(
+    ids: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("phase", "live", "--wave", "pilot", "--by", "A. Auditor") == 2
+    assert "--reason: is missing or empty; 1 of them score investigate or poor" in capsys.readouterr().err
+    assert kinds(capsys) == []
+    assert run("phase", "live", "--wave", "pilot", *BY) == 0
+    assert kinds(capsys) == ["approved:score-low", *["phase"] * 4]
+    detail = logged(capsys)[0]["detail"]
+    assert isinstance(detail, dict)
+    assert {name: detail[name] for name in ("by", "reason", "rating", "items", "missing", "lacking")} == {
+        "by": "A. Auditor",
+        "reason": "the two are newsletters",
+        "rating": "poor",
+        "items": 60,
+        "missing": 2,
+        "lacking": 1,
+    }
+
+
+def test_who_lets_a_low_score_go_live_is_recorded(
+    place: Path, ids: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("approve", "score-low", "--wave", "pilot")
+    assert run(*asked, *BY) == 2
+    assert "nothing asks for score-low" in capsys.readouterr().err
+    with closing(opened(place)) as ledger:
+        Steps(ledger).begin(ids["carl"], "score")
+        Steps(ledger).finish(ids["carl"], "score", FAILED, "poor")
+    assert run(*asked, *BY[:2]) == 2
+    assert "--reason: is missing or empty" in capsys.readouterr().err
+    assert run(*asked, *BY[2:]) == 2
+    assert "--by: is missing or empty" in capsys.readouterr().err
+    assert run(*asked, *BY) == 0
+    out = capsys.readouterr().out
+    assert f"approved score-low for {ids['carl']} (poor): 2 of 60 items did not arrive, 1 lack content" in out
+    assert run("log", "pilot") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "by: A. Auditor" in shown
+    assert "reason: the two are newsletters" in shown
+    assert run("cutover", "--wave", "pilot", "--status") == 0
+    status = capsys.readouterr().out
+    assert [ids["carl"], "poor", "60", "58", "1"] in [line.split() for line in status.splitlines()]
+    assert "wave pilot: poor (1 perfect, 1 good, 0 investigate, 1 poor, 1 not verified)" in status
+    assert "1 not live yet score low" in status
+
+
+def test_a_look_at_the_cutover_says_who_would_wait(
+    ids: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("cutover", "--wave", "pilot", "--dry-run")
+    assert "1 not live yet score low" in capsys.readouterr().out
+    run("cutover", "--wave", "pilot", "--dry-run", "--json")
+    found = json.loads(capsys.readouterr().out)["mailboxes"]
+    assert {one["mailbox"]: one["score"] for one in found} == {
+        ids["anna"]: "perfect",
+        ids["bert"]: "good",
+        ids["carl"]: "poor",
+        ids["dora"]: None,
+    }
+
+
+def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    capsys.readouterr()
+    assert run("log", "pilot", "--json") == 0
+    events: list[dict[str, object]] = json.loads(capsys.readouterr().out)
+    return events
+
+
+def kinds(capsys: pytest.CaptureFixture[str]) -> list[object]:
+    return [one["kind"] for one in logged(capsys)]
