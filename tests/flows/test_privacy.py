@@ -1,11 +1,13 @@
-"""A real run of whole people, mail to notes: nothing of a person reaches Prefect or the logs."""
+"""A real run of whole people, mail to notes: nothing of a person is in Prefect, the logs or the evidence."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import sqlite3
 import subprocess
 import sys
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,14 +50,30 @@ def config(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     server.down(loaded.state_directory)
 
 
-def test_prefect_and_the_logs_know_no_person(stage: Stage, config: Config) -> None:
+def kogge(config: Config, *arguments: str) -> None:
+    """In a process of its own: Prefect keeps what it knows of another test's server."""
+    command = [sys.executable, "-c", "from flows.command import main; main()", *arguments]
+    done = subprocess.run(command, cwd=config.path.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def evidence(config: Config) -> str:
+    """Of the whole wave, unpacked."""
+    key = config.path.parent / "approver-one.pem"
+    key.chmod(0o600)
+    kogge(config, "audit", "seal", "--wave", "pilot", "--key", key.name, "--out", "evidence")
+    pack = config.path.parent / "evidence/wave-pilot"
+    found = [gzip.decompress(path.read_bytes()) for path in sorted(pack.rglob("*.gz"))]
+    found += [path.read_bytes() for path in sorted(pack.rglob("*.*")) if path.suffix in (".txt", ".jsonl")]
+    found.append(b64decode(json.loads((pack / "wave.dsse.json").read_bytes())["payload"]))
+    return b"\n".join(found).decode()
+
+
+def test_prefect_the_logs_and_the_evidence_know_no_person(stage: Stage, config: Config) -> None:
     ledger = Ledger(config.ledger_url())
     ledger.migrate()
     plan(config, ledger, None)
-    # In a process of its own: Prefect keeps what it knows of another test's server.
-    command = [sys.executable, "-c", "from flows.command import main; main()", "migrate", "--wave", "pilot"]
-    done = subprocess.run(command, cwd=config.path.parent, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    kogge(config, "migrate", "--wave", "pilot")
     legs = ledger.legs()
     assert sum(leg.items for leg in legs) >= PEOPLE * (ITEMS + 4 * PIM)
     words = words_of(stage, config)
@@ -63,8 +81,11 @@ def test_prefect_and_the_logs_know_no_person(stage: Stage, config: Config) -> No
     state = config.state_directory
     database = "\n".join(every_row(server.home(state) / "prefect.db"))
     logs = "\n".join(path.read_text() for path in state.rglob("*.log"))
-    assert legs[0].mailbox in database, "the grep can find what is there"
-    for kept in (database, logs):
+    sealed = evidence(config)
+    assert sealed.count('"verdict":') >= PEOPLE * (ITEMS + 4 * PIM)
+    for kept in (database, sealed):
+        assert legs[0].mailbox in kept, "the grep can find what is there"
+    for kept in (database, logs, sealed):
         assert [word for word in words if word in kept] == []
 
 
