@@ -8,13 +8,13 @@ how much each matters in losses_classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 
 from connectors.base import Loss
 from connectors.errors import Corrupt
 from mappings import losses_contact, losses_event, losses_file, losses_mail, losses_note, losses_task
-from mappings.losses_classes import class_of
+from mappings.losses_classes import Class, class_of
 
 KINDS: Mapping[str, ModuleType] = {
     "Mail and folders": losses_mail,
@@ -59,7 +59,21 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def _rows(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def class_table() -> str:
+    """The class of every declared loss, by kind and field, as Markdown: a generated part of docs/score.md."""
+    lines: list[str] = []
+    for kind, declared in KINDS.items():
+        found: dict[str, dict[Class, list[str]]] = {}
+        for field, reason in sorted(declared.LOSSES):
+            found.setdefault(field, {}).setdefault(class_of(field, reason), []).append(f"`{reason}`")
+        rows = [
+            (field, *(", ".join(classes.get(one, [])) for one in Class)) for field, classes in found.items()
+        ]
+        lines += _rows(kind, ("What", *Class), rows)
+    return "\n".join(lines)
+
+
+def _rows(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     lines = [f"### {title}", "", _row(head), _row(("---",) * len(head))]
     return [*lines, *(_row(row) for row in rows), ""]
 

@@ -23,6 +23,7 @@ GUIDES = (
     "README.md",
     "docs/operations.md",
     "docs/fidelity.md",
+    "docs/score.md",
     "docs/architecture.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
