@@ -1,0 +1,400 @@
+"""Checks the evidence of a migration offline, and trusts nothing: not the migrator, its ledger, or the pack.
+
+    python verify_kogge.py PACK... --pubkey op.pub [--root HEX]... [--tsa-root tsa.pem] [--json]
+
+It needs Python 3.11 and the package `cryptography`, and is this one file, made to be read. What it checks:
+1. wave.dsse.json is signed (Ed25519, DSSE) by a given key. It states the SHA-256 of two files.
+2. manifest-sha256.txt is one. It names all files below data/ by their SHA-256; there are no others.
+3. data/roots.jsonl is the other: a line for each section (mail, calendar, ...) and pass of a mailbox, with
+   the roots of two trees (RFC 9162): of data/inventory, made before any copy, and of data/results.
+4. The trees have these roots. Each line of an inventory has one of results, the folders' counts add up, each
+   item has one verdict in the end, and what is said to be listed again in a later pass is listed there.
+5. The sums, and the root over all, are those that were signed.
+6. Who has the key can sign anew. That nobody did, an anchor shows: --root (a wave's root, or the SHA-256 of
+   its wave.dsse.json, from a record on paper) or wave.tsr, a time stamp (RFC 3161), with --tsa-root. A root
+   anchors the items; the others all that is stated, and the waves before: each names the one before it.
+What else lies beside data/ proves nothing. Whether a certificate was revoked is not asked.
+Exit codes: 0 ok; 1 tampered; 2 incomplete; 3 unanchored, all else is well; 4 no verdict: not readable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import io
+import json
+import os
+import re
+import sys
+import zlib
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from functools import partial
+from hashlib import file_digest, new, sha256
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
+
+OK, TAMPERED, INCOMPLETE, UNANCHORED, UNREADABLE = range(5)
+WORDS = ("ok", "tampered", "incomplete", "unanchored", "no verdict")
+STATEMENT, MANIFEST, ROOTS, STAMP = "wave.dsse.json", "manifest-sha256.txt", "data/roots.jsonl", "wave.tsr"
+TAGGED, TAGS = "tagmanifest-sha256.txt", ("bag-info.txt", "bagit.txt", MANIFEST, STATEMENT)
+PAYLOAD = r"data/roots\.jsonl|data/(?:inventory|results)/m-[0-9a-z]{1,64}\.jsonl\.gz"
+STATES = ["application/vnd.in-toto+json", "https://in-toto.io/Statement/v1", "urn:kogge:evidence:wave:v1"]
+BATCH, MIB = 4096, 1 << 20
+MALFORMED: tuple[type[Exception], ...] = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
+MALFORMED += (RecursionError, MemoryError, EOFError, gzip.BadGzipFile, zlib.error, UnsupportedAlgorithm)
+MALFORMED += (x509.ExtensionNotFound, x509.DuplicateExtension, x509.InvalidVersion)
+
+
+class Failed(ValueError):
+    """A text and a code: what is there is not what was signed, or contradicts itself, or is not there."""
+
+
+def need(fact: object, otherwise: str, code: int = TAMPERED) -> None:
+    if not fact:
+        raise Failed(otherwise, code)
+
+
+@contextmanager
+def opened(path: Path, digest: str | None = None) -> Iterator[io.BufferedReader]:
+    """What is in a file, gzipped or not. It is not looked into unless it has the SHA-256 that is given."""
+    need(os.path.lexists(path), f"{path.name} is missing", INCOMPLETE)
+    need(path.is_file() and not path.is_symlink(), f"{path.name} is a link, a folder or a device")
+    with path.open("rb") as file:
+        need(digest in (None, file_digest(file, "sha256").hexdigest()), f"{path.name} was changed")
+        file.seek(0)
+        yield io.BufferedReader(gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file, MIB)
+
+
+def take(file: io.BufferedReader, count: int) -> list[bytes]:
+    """The next lines; fewer than count at the end alone. None is longer than 16 MiB."""
+    found = list(islice(iter(partial(file.readline, 16 * MIB), b""), count))
+    *lines, rest = b"".join(found).split(b"\n")
+    need(len(lines) == len(found) and not rest, "a line has no end")
+    return lines
+
+
+def manifest_of(raw: bytes, names: str) -> dict[str, str]:
+    """SHA-256 by name. names: a regular expression, so that no name leads out of the pack."""
+    found = re.findall(f"^([0-9a-f]{{64}})  ({names})\n", raw.decode("ascii"), re.MULTILINE)
+    told = {name: digest for digest, name in found}
+    need(len(told) == raw.count(b"\n") and raw.endswith(b"\n"), "it names a file twice, or what is no file")
+    return told
+
+
+VALUES = {
+    "D": '"(?:[0-9a-f]{32}|[0-9]{1,10}:[0-9]{1,10})"',  # where: a pseudonym, or UIDVALIDITY:UID
+    "H": "[0-9a-f]{32}",  # a pseudonym
+    "N": "0|[1-9][0-9]{0,17}",  # a number
+    "P": '"[0-9a-f]{32}"',
+    "R": '"[0-9a-f]{64}"',  # a root
+    "S": '"mail"|"calendar"|"contacts"|"tasks"|"notes"|"files"',
+    "T": r"[0-9]{1,11}(?:\.[0-9]{1,6})?",  # seconds since 1970
+    "W": '"[ !#-Z^-z]{1,4000}"',  # a code
+}
+
+
+def form(text: str) -> re.Pattern[bytes]:
+    """A line exactly as it must have been written, to the byte: its keys, and letters for the values."""
+    line = ",".join(f'"{key}":{value}' for key, _, value in (pair.partition("=") for pair in text.split()))
+    line = re.sub(r"\b([A-Z])\b(\??)", lambda m: f"(?:{VALUES[m[1]]}{'|null' * bool(m[2])})", line)
+    return re.compile(f"^{{{line}}}$".encode(), re.MULTILINE)
+
+
+ROW = form('mailbox="(m-[0-9a-z]{1,64})" section=(S) pass=(N) n=(N) inventory=(R) results=(R) verdicts=(.*)')
+BEFORE = form(r"section=(S) pass=(N) at=T after=(R?) earlier=N folders=\[(.*)\]")
+FOLDER = form('box="(H)" name=P kind=W total=N? listed=(N) omit=W?')
+AFTER = form("section=(S) pass=(N) inventory=(R) n=(N) state=W verified=T? sealed=T")
+LISTED = form('i=(N) box="(H)" src="(H)" n=N? what=(?:"new"|"changed")')
+RESULT = form('i=(N) src="(H)" verdict="([a-z]+)" rule=(W?) dst=(D?) h_src=(P?) h_dst=(P?) n_dst=N? mid=P?')
+JUDGED = rb'(match|withdrawn) null|normalised "rebuilt"|(converted|skipped|failed|open) ".+"|later "pass \d+"'
+
+
+def joined(level: list[bytes], leaves: bool = False) -> bytes:
+    """RFC 9162, 2.1.1: level by level in pairs; who has no partner moves up. leaves: of lines."""
+    level = [sha256(b"\0" + line).digest() for line in level] if leaves else level
+    while len(level) > 1:
+        odd = level[-1:] if len(level) % 2 else []
+        level = [sha256(b"\1" + a + b).digest() for a, b in zip(level[::2], level[1::2], strict=False)] + odd
+    return level[0] if level else sha256(b"").digest()
+
+
+def der(data: bytes) -> list[tuple[bytes, bytes]]:
+    """The values that follow one another (ITU-T X.690): the content of each, and all of it."""
+    found, at = list[tuple[bytes, bytes]](), 0
+    while at < len(data):
+        start, length = at + 2, data[at + 1]
+        if length > 127:
+            start, length = start + length - 128, int.from_bytes(data[at + 2 : start + length - 128], "big")
+        need(start + length <= len(data) and data[at] & 31 < 31, "it is no DER")
+        found.append((data[start : start + length], data[at : start + length]))
+        at = start + length
+    return found
+
+
+RSADSI, NIST = bytes.fromhex("2a864886f70d01"), bytes.fromhex("6086480165030402")
+TST, TYPE, DIGEST, BOUND = (RSADSI + bytes(at) for at in ((9, 16, 1, 4), (9, 3), (9, 4), (9, 16, 2, 47)))
+STAMPING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.8")
+HASHES: Any = {NIST + b"\1": hashes.SHA256(), NIST + b"\2": hashes.SHA384(), NIST + b"\3": hashes.SHA512()}
+
+
+def is_signed(key: Any, signature: bytes, data: bytes, kind: Any = None) -> bool:
+    """kind: of hash; with none, an Ed25519 key alone can have signed."""
+    ways: list[Any] = [(ec.ECDSA(kind),), (padding.PKCS1v15(), kind)] if kind else [()]
+    ways += [(padding.PSS(padding.MGF1(kind), padding.PSS.AUTO), kind), ()] if kind else []
+    for how in ways:
+        with suppress(InvalidSignature, TypeError):
+            key.verify(signature, data, *how)
+            return True
+    return False
+
+
+def has_issued(one: x509.Certificate, other: x509.Certificate, at: int) -> bool:
+    rights = [found.value for found in one.extensions if isinstance(found.value, x509.BasicConstraints)]
+    may = any(right.ca and (right.path_length is None or right.path_length >= at - 1) for right in rights)
+    proof = other.signature, other.tbs_certificate_bytes, other.signature_hash_algorithm
+    return may and one.subject == other.issuer and is_signed(one.public_key(), *proof)
+
+
+def stamped(reply: bytes, data: bytes, roots: list[x509.Certificate]) -> str:
+    """When this was stamped, and by whom (RFC 3161, RFC 5652, RFC 5816)."""
+    ((response, _),) = der(reply)
+    (status, _), (token, _) = der(response)
+    _, _, (kept, _), (certificates, _), *_, (signers, _) = der(der(der(token)[1][0])[0][0])
+    (content, _), (octets, _) = der(kept)
+    ((info, _),), ((signer, _),) = der(octets), der(signers)
+    _, _, (algorithm, _), (pairs, attributes), _, (signature, _), *_ = der(signer)
+    told = {name: der(found)[0][0] for (name, _), (found, _) in (der(pair) for pair, _ in der(pairs))}
+    _, _, (imprint, _), _, (moment, _), *_ = der(der(info)[0][0])
+    (hashed, _), (digest, _) = der(imprint)
+    kind, of = (HASHES[der(one)[0][0]] for one in (algorithm, hashed))
+    need(der(status)[0][0] in (b"\0", b"\1") and content == told[TYPE] == TST, "it is no time stamp")
+    need(told[DIGEST] == new(kind.name, info).digest(), "it was changed")
+    need(digest == new(of.name, data).digest(), f"it is not of {STATEMENT}")
+    more = [x509.load_der_x509_certificate(one) for _, one in der(certificates)]
+    named = [part for part, _ in der(der(der(told[BOUND])[0][0])[0][0])] if BOUND in told else []
+    bound = [one for one in more if not named or any(one.fingerprint(of) in named for of in HASHES.values())]
+    path = [c for c in bound if is_signed(c.public_key(), signature, b"\x31" + attributes[1:], kind)][:1]
+    need(path, "it is not signed by a certificate that it names")
+    usage = path[0].extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    need(usage.critical and list(usage.value) == [STAMPING], "its certificate is not for time stamps alone")
+    while path[-1] not in roots:
+        found = [one for one in roots + more if one not in path and has_issued(one, path[-1], len(path))]
+        need(found, "its certificates do not lead to --tsa-root")
+        path.append(found[0])
+    at = datetime.strptime(f"{moment[:14].decode()}+0000", "%Y%m%d%H%M%S%z")
+    valid = [one for one in path if one.not_valid_before_utc <= at <= one.not_valid_after_utc]
+    need(valid == path, "a certificate that leads to --tsa-root was not valid then")
+    return f"{STAMP}: stamped {at:%Y-%m-%d %H:%M:%S} UTC by {path[0].subject.rfc4514_string()!a}"
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    need(len(dict(pairs)) == len(pairs), "a key is there twice")
+    return dict(pairs)
+
+
+def stated(raw: bytes, keys: list[Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What is signed: the predicate, and the SHA-256 of two files."""
+    envelope = json.loads(raw.decode(), object_pairs_hook=unique)
+    (signed,), kind = envelope["signatures"], envelope["payloadType"]
+    body, signature = (b64decode(text, validate=True) for text in (envelope["payload"], signed["sig"]))
+    data = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(body), body)
+    need(any(is_signed(key, signature, data) for key in keys), "no given key has signed this")
+    statement = json.loads(body.decode(), object_pairs_hook=unique)
+    files = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
+    said = [kind, statement["_type"], statement["predicateType"], *files]
+    need(said == [*STATES, ROOTS, MANIFEST], "it states something else")
+    about = statement["predicate"]
+    need(type(about["number"]) is int and type(about["root"]) is str, "its number or its root is none")
+    return about, files
+
+
+class Pack:
+    """findings: a code and a text each. anchored: 0 not, 1 its items, 2 all that is stated."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.findings, self.anchored = path, list[tuple[int, str]](), 0
+        self.about, self.digest, self.total = dict[str, Any](), "", Counter[str]()
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except MALFORMED as error:
+            text, code = error.args if isinstance(error, Failed) else ("it is malformed", TAMPERED)
+            self.findings.append((code, f"{what}: {text}"))
+        except OSError as error:
+            self.findings.append((UNREADABLE, f"{what}: {error.strerror}"))
+
+    def check(self, keys: list[Any], authorities: list[x509.Certificate]) -> None:
+        with self.step(STATEMENT), opened(self.path / STATEMENT) as file:
+            raw = file.read(64 * MIB)
+            (self.about, files), self.digest = stated(raw, keys), sha256(raw).hexdigest()
+            text = "signed: wave {wave!a}, number {number}, sealed {sealed!a}; SHA-256 ".format(**self.about)
+            self.findings.append((OK, f"{STATEMENT}: {text}{self.digest}"))
+            with self.step("data"):
+                self.data(files)
+            if authorities and os.path.lexists(self.path / STAMP):
+                with self.step(STAMP), opened(self.path / STAMP) as file:
+                    self.findings.append((OK, stamped(file.read(MIB), raw, authorities)))
+                    self.anchored = 2
+        with self.step(TAGGED), opened(self.path / TAGGED) as file:
+            tags = manifest_of(file.read(MIB), "|".join(TAGS))
+            for name in TAGS:
+                with opened(self.path / name, tags[name]):
+                    continue
+
+    def data(self, files: dict[str, str]) -> None:
+        with opened(self.path / MANIFEST, files[MANIFEST]) as file:
+            manifest = manifest_of(file.read(), PAYLOAD)
+        found = {Path(top, name) for top, _, names in os.walk(self.path / "data") for name in names}
+        extra = {one.relative_to(self.path).as_posix() for one in found} - set(manifest)
+        need(not extra, f"no manifest names {sorted(extra)[:1]!a}")
+        with opened(self.path / ROOTS, files[ROOTS]) as file:
+            lines = take(file, sys.maxsize)
+        boxes, before = list[str](), len(self.findings)
+        for name, rows in groupby((ROW.findall(line)[0] for line in lines), key=lambda row: row[0]):
+            boxes.append(name.decode())
+            with self.step(boxes[-1]):
+                paths = [f"data/{kind}/{boxes[-1]}.jsonl.gz" for kind in ("inventory", "results")]
+                one, other = (opened(self.path / path, manifest[path]) for path in paths)
+                with one as listed, other as results:
+                    self.mailbox(rows, listed, results)
+        count = len(set(boxes))
+        need(len(boxes) == count == len(manifest) // 2, f"{MANIFEST} names other mailboxes than {ROOTS}")
+        if len(self.findings) == before:
+            lost, total = self.total.pop("lost", 0), +self.total
+            items, loose = total.total() - total["later"], lost or total["open"] or self.about["incomplete"]
+            sums: Any = {"mailboxes": count, "sections": len(lines), "items": items, "verdicts": dict(total)}
+            sums["root"] = joined(lines, leaves=True).hex()
+            wrong = [name for name in sums if self.about[name] != sums[name]]
+            need(not wrong, f"other {', '.join(wrong)} were signed")
+            self.findings.append((OK, "data: " + ", ".join(f"{name} {sums[name]}" for name in sums)))
+            need(not loose, "not all is accounted for: it was sealed before that", INCOMPLETE)
+
+    def mailbox(self, rows: Iterable[tuple[bytes, ...]], *files: io.BufferedReader) -> None:
+        """Its two files, side by side, section by section."""
+        left = VALUES["S"].encode().split(b"|")
+        for kind, passes in groupby(rows, key=lambda row: row[1]):
+            del left[: left.index(kind) + 1]  # a ValueError where they are out of order
+            self.settled, self.due, before = set[bytes](), dict[bytes, int](), b"null"
+            for number, row in enumerate(passes, 1):
+                need(int(row[2]) == number, "a pass is missing")
+                self.section(row, before, files)
+                before = row[4]
+            self.total["lost"] += len(self.due)
+        need(not any(take(file, 1) for file in files), f"it has more lines than {ROOTS} says")
+
+    def section(self, row: tuple[bytes, ...], previous: bytes, files: tuple[io.BufferedReader, ...]) -> None:
+        _, kind, number, n, *roots, told = row
+        boxes, verdicts, tops = Counter[bytes](), Counter[str](), list[tuple[bytes, bytes]]()
+        for first in range(0, int(n) + 1, BATCH):
+            numbers = range(first, min(first + BATCH, int(n) + 1))
+            before, after = (take(file, len(numbers)) for file in files)
+            tops.append((joined(before, leaves=True), joined(after, leaves=True)))
+            if first == 0:  # the headers
+                ((*about, text),) = BEFORE.findall(before.pop(0))
+                folders = FOLDER.findall(text.replace(b"},{", b"}\n{"))
+                need(about == [kind, number, previous], "an inventory does not follow the one before")
+                need(len(folders) == text.count(b"{"), "a folder is not as it must be written")
+                need(AFTER.findall(after.pop(0)) == [(kind, number, roots[0], n)], "results of another")
+            listed, results = LISTED.findall(b"\n".join(before)), RESULT.findall(b"\n".join(after))
+            ids = [b"%d" % number for number in numbers if number]
+            need(len(listed) == len(results) == len(ids), "a line is missing, or not as it must be written")
+            need([one[0] for one in listed] == [one[0] for one in results] == ids, "lines are out of order")
+            need([one[2] for one in listed] == [one[1] for one in results], "results are of other items")
+            boxes.update([one[1] for one in listed])
+            verdicts += self.judged(results, int(number))
+        need(boxes == Counter({box: int(many) for box, many in folders}), "a folder has not as many lines")
+        counts = json.dumps(dict(sorted(verdicts.items())), separators=(",", ":")).encode()
+        made = [b'"%s"' % joined(list(top)).hex().encode() for top in zip(*tops, strict=True)]
+        need([*made, counts] == [*roots, told], f"a root or a count is not what {ROOTS} says")
+        self.total += verdicts
+
+    def judged(self, results: list[tuple[bytes, ...]], turn: int) -> Counter[str]:
+        """How many have which verdict. Raises Failed where an item has two, or one that cannot be."""
+        rules = {b"%s %s" % one[2:4] for one in results}
+        need(all(re.fullmatch(JUDGED, rule) for rule in rules), "a verdict, or its rule, is none")
+        matches = [one[4:] for one in results if one[2] == b"match"]
+        need(all(at != b"null" != a == b for at, a, b in matches), "a match has two contents, or no place")
+        final = [one[1] for one in results if one[2] != b"later"]
+        later = {one[1]: int(one[3][6:-1]) for one in results if one[2] == b"later"}
+        need(all(self.due.pop(one, turn) == turn for one in (*final, *later)), "an item is back early")
+        self.due |= later
+        need(len(set(final) - self.settled) == len(final), "an item has two verdicts")
+        self.settled.update(final)
+        return Counter(one[2].decode() for one in results)
+
+
+def chain(packs: list[Pack], roots: set[str]) -> None:
+    """Whether each names the one before it, whether one is missing, and what is anchored."""
+    packs = sorted((one for one in packs if one.about), key=lambda one: one.about["number"])
+    others = [one for one in packs if not roots & {one.digest, one.about["root"]}]
+    left = roots - {name for one in packs for name in (one.digest, one.about["root"])}
+    code = TAMPERED if 0 < len(others) <= len(left) else INCOMPLETE
+    for before, pack in reversed(list(zip([None, *packs], packs, strict=False))):
+        with pack.step("chain"):
+            number, told, wrong = (pack.about[name] for name in ("number", "previous", "corrects"))
+            last = before.about["number"] if before else 0
+            pack.anchored = max(pack.anchored, pack.about["root"] in roots, 2 * (pack.digest in roots))
+            need((told["number"] if told else 0) == number - 1, "it does not name the wave before")
+            same = [one.digest for one in packs if one.about["wave"] == pack.about["wave"]]
+            sealed = same[: same.index(pack.digest)][-1:]
+            need(not sealed or sealed == [wrong["statement"]], "it seals its wave again, and does not say so")
+            need(last >= number - 1 or len(packs) == 1, f"number {number - 1} is missing", INCOMPLETE)
+            if before:
+                need(told["statement"] == before.digest, f"another number {number - 1} went before")
+                before.anchored = max(before.anchored, pack.anchored & 2)
+        with pack.step("anchor"):
+            need(not left, "no wave given here has the --root: it lacks, or was made anew", code)
+            need(pack.anchored, "nothing outside of it shows that it was not signed anew", UNANCHORED)
+            pack.findings.append((OK, f"anchor: of {('', 'its items', 'all that it states')[pack.anchored]}"))
+
+
+def public_key(name: str) -> Any:
+    raw = Path(name).read_bytes()
+    if raw.startswith(b"ed25519:"):
+        return ed25519.Ed25519PublicKey.from_public_bytes(b64decode(raw[8:]))
+    return serialization.load_pem_public_key(raw)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("packs", nargs="+", type=Path, metavar="PACK")
+    parser.add_argument("--pubkey", action="append", required=True, type=public_key, metavar="FILE")
+    parser.add_argument("--root", action="append", default=[], type=str.lower, metavar="HEX")
+    parser.add_argument("--tsa-root", type=Path, metavar="FILE")
+    parser.add_argument("--json", action="store_true")
+    try:
+        options = parser.parse_args(arguments)
+        trusted = x509.load_pem_x509_certificates(options.tsa_root.read_bytes()) if options.tsa_root else []
+        places = [one for path in options.packs for one in (path, *sorted(path.iterdir()))]
+        packs = [Pack(one) for one in places if any((one / name).exists() for name in (*TAGS, "data"))]
+        need(packs and all(re.fullmatch("[0-9a-f]{64}", one) for one in options.root), "no pack, or no root")
+    except SystemExit as end:
+        return UNREADABLE if end.code else OK
+    except (OSError, *MALFORMED) as error:  # type: ignore[misc]
+        sys.stderr.write(f"{error.args[0] if isinstance(error, Failed) else error}\n")
+        return UNREADABLE
+    for pack in packs:
+        pack.check(options.pubkey, trusted)
+    chain(packs, set(options.root))
+    code = min((code for pack in packs for code, _ in pack.findings), key=(1, 4, 2, 3, 0).index)
+    told = [{"pack": one.path.name, "statement": one.digest, "findings": one.findings} for one in packs]
+    lines = [f"{WORDS[code]:<11} {one.path.name!a} {text}" for one in packs for code, text in one.findings]
+    document = json.dumps({"verdict": WORDS[code], "exit": code, "packs": told}, indent=2)
+    sys.stdout.write((document if options.json else "\n".join([*lines, f"verdict: {WORDS[code]}"])) + "\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
