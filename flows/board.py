@@ -33,10 +33,12 @@ from prefect.settings import PREFECT_UI_URL
 from connectors.errors import MigrationError
 from flows import progress
 from flows.ahead import Ahead
-from flows.board_text import Seen, batch_rows, overall_text, share, wave_text
+from flows.board_text import Seen, batch_rows, overall_text, score_rows, share, wave_text
 from flows.crew import Crew
 from flows.estimate import Estimate
 from flows.parameters import BatchParameters, VerifyParameters, WaveParameters
+from flows.report_files import newest_page
+from flows.score import scores
 from ledger.health import newest
 from ledger.overview import expected, overview
 from ledger.pulse import record
@@ -80,6 +82,15 @@ class Board:
         if whole:
             await self._put(f"{key}-batches", rows, f"{title}: its batches")
             await self._put("kogge-waves", waves, "all waves")
+        if ended:
+            rated = await asyncio.to_thread(self._rated)
+            await self._put(f"{key}-scores", rated, f"{title}: its mailboxes by score")
+            await self._link_report()
+
+    def _rated(self) -> list[dict[str, str | int]]:
+        """Asks the ledger; in a thread."""
+        ids = [row.id for row in self.crew.ledger.mailboxes(self.wave)]
+        return score_rows(scores(self.crew.ledger, ids), len(ids))
 
     def _read(self, whole: bool) -> tuple[Seen, list[dict[str, str | int]], str]:
         """Asks the ledger, and keeps the wave's pulse in it; in a thread."""
@@ -124,6 +135,17 @@ class Board:
         else:
             found = await acreate_table_artifact(data, key=key, description=title)
         self.made[key] = found
+
+    async def _link_report(self) -> None:
+        """The way to the newest report of this wave, where somebody made one."""
+        page = await asyncio.to_thread(newest_page, self.crew.config.state_directory, self.wave)
+        if page is not None:
+            await acreate_link_artifact(
+                page.absolute().as_uri(),
+                link_text=f"Report of wave {self.wave}",
+                key=progress.slug("wave", self.wave, "report"),
+                description=f"wave {self.wave}: made anew by `kogge report`",
+            )
 
     async def link(self) -> None:
         """The way to every run of this wave."""

@@ -3,6 +3,7 @@ ids alone, and never a line for an item."""
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from flows.advice import advice
 from flows.estimate import Estimate
 from flows.parameters import BatchParameters
 from flows.progress import SETTLED, Snapshot, percent, size, verdict
+from flows.score import Score, wave_score
 from ledger.health import Health
 from ledger.overview import WaveTotals
 from ledger.rows import LegRow, LegState
@@ -43,6 +45,8 @@ def wave_text(seen: Seen, ended: bool = False) -> str:
     lines += _states(shot)
     lines += _reasons(shot)
     lines += _servers(seen.health)
+    if ended:
+        lines += ["", f"`kogge report --wave {shlex.quote(seen.wave)}` writes a page of it for people."]
     lines += ["", f"As of {seen.now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"]
     return "\n".join(lines) + "\n"
 
@@ -150,6 +154,15 @@ def _batch_row(shard: BatchParameters, legs: Sequence[LegRow]) -> dict[str, str 
         "codes": ", ".join(f"{code} ({count})" for code, count in codes.most_common(3)),
         "items": f"{own.done:,} of {own.items:,}",
     }
+
+
+def score_rows(found: Mapping[str, Score], mailboxes: int) -> list[dict[str, str | int]]:
+    """How many mailboxes have each score, the best first; mailboxes: how many there are."""
+    counts = wave_score(found).distribution
+    rows: list[dict[str, str | int]] = [
+        {"score": str(rating), "mailboxes": count} for rating, count in counts.items()
+    ]
+    return [*rows, {"score": "not verified", "mailboxes": mailboxes - len(found)}]
 
 
 def overall_text(waves: Sequence[WaveTotals], left: Mapping[str, Estimate], now: datetime) -> str:

@@ -26,6 +26,7 @@ from flows.settings_evidence import EvidenceSettings
 from flows.settings_hooks import CutoverSettings, HooksSettings
 from flows.settings_plan import PlanSettings
 from flows.settings_prefect import PrefectSettings
+from flows.settings_report import ReportSettings
 from flows.settings_windows import Windows
 
 if TYPE_CHECKING:
@@ -235,6 +236,7 @@ class Config(Strict):
     approval: ApprovalSettings = ApprovalSettings()
     hooks: HooksSettings = HooksSettings()
     cutover: CutoverSettings = CutoverSettings()
+    report: ReportSettings = ReportSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     _path: Path = PrivateAttr()
 

@@ -202,6 +202,9 @@ accept = "address"                          # or "directory": the lowest proof w
 level = "target"                            # counts, sample, target, both
 # sample_percent = 5
 
+[report]
+# contact = "IT service desk, telephone 1234, weekdays 8-17"   # on the page of each person (kogge report)
+
 [prefect]
 # Without api_url, Kogge starts a server of its own on this machine.
 # api_url = "https://prefect.example.org/api"

@@ -1,0 +1,128 @@
+"""`kogge report`: a wave as a page for people, its mailboxes as a page for each person, and both as data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from connectors.errors import Misconfigured
+from flows.config import load
+from flows.problems import unknown
+from flows.report_files import PEOPLE, REPORTS, page_of, put
+from flows.terminal import (
+    DEFAULT,
+    ConfigPath,
+    CsvFile,
+    Exit,
+    Mailboxes,
+    Wave,
+    chosen,
+    given,
+    opened_ledger,
+    say,
+    screen,
+    write_csv,
+)
+
+if TYPE_CHECKING:
+    from flows.config import Config
+    from flows.report_data import Report
+    from flows.report_text import Text
+    from ledger.store import Ledger
+
+ALTERED = "event-chain-broken: the ledger's decisions were altered; the report says so. See `kogge log`."
+
+
+def report(
+    config: ConfigPath = DEFAULT,
+    wave: Wave = None,
+    lang: Annotated[
+        str, typer.Option("--lang", metavar="LANG", help="The pages' language: en, de or fr.")
+    ] = "en",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help=f"Write here, not to {REPORTS} in the state directory."),
+    ] = None,
+    mailbox: Mailboxes = None,
+    people: Annotated[
+        bool, typer.Option("--people", help="A page for each person of the wave, too.")
+    ] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all facts to FILE as JSON.")
+    ] = None,
+    csv_file: CsvFile = None,
+) -> None:
+    """Writes what a wave promised and what became of it: one page for everybody, which needs no network,
+    prints cleanly, and names nobody but those who decided. With --mailbox or --people a page for each person
+    as well: what moved, what changed, what did not, whom to ask ([report] contact).
+
+    Exit code 1 when the ledger's chain of decisions was altered; the page says so.
+
+    Example: kogge report --wave pilot --lang de --people --csv pilot.csv
+    """
+    from flows.report_text import LANGUAGES, text
+
+    settings = load(config)
+    name = given("--wave", wave, "a report is of one wave")
+    if lang not in LANGUAGES:
+        raise Misconfigured("--lang", unknown(lang, LANGUAGES))
+    with opened_ledger(settings) as ledger:
+        rows = chosen(ledger, name, mailbox)
+        found = of_wave(settings, ledger, name)
+    place = out or settings.state_directory / REPORTS
+    written = [_wave(found, text(lang), place)]
+    if people or mailbox:
+        written += _people(found, [row.id for row in rows], text(lang), place)
+    if json_file is not None:
+        from flows.report_export import document
+
+        facts = json.dumps(document(found), ensure_ascii=False, indent=2)
+        written.append(put(json_file, f"{facts}\n", "--json"))
+    if csv_file is not None:
+        from flows.report_export import COLUMNS
+        from flows.report_export import rows as lines
+
+        write_csv(csv_file, list(lines(found)), COLUMNS, "mailboxes")
+    _tell(written)
+    if found.chain.head is None:
+        say(ALTERED)
+        raise typer.Exit(Exit.OPEN)
+
+
+def of_wave(config: Config, ledger: Ledger, wave: str) -> Report:
+    """As the ledger is now."""
+    from flows.report_reading import calendars, read
+
+    targets = {kind: config.target.of(kind) for kind in config.workloads}
+    return read(ledger, wave, calendars(targets), config.report.contact.strip())
+
+
+def _wave(found: Report, text: Text, place: Path) -> Path:
+    from flows.report_page import wave_page
+
+    return put(place / page_of(found.wave, text.language), wave_page(found, text), "--out")
+
+
+def _people(found: Report, ids: Sequence[str], text: Text, place: Path) -> list[Path]:
+    from flows.report_page import person_page
+
+    boxes = {box.id: box for box in found.boxes}
+    written = []
+    for number in filter(boxes.__contains__, ids):
+        path = place / PEOPLE / f"{number}.{text.language}.html"
+        written.append(put(path, person_page(found, boxes[number], text), "--out"))
+    return written
+
+
+def _tell(written: Sequence[Path]) -> None:
+    out = screen()
+    pages = [path for path in written if path.parent.name == PEOPLE]
+    for path in written:
+        if path not in pages or len(pages) == 1:
+            out.print(f"wrote {path}", soft_wrap=True)
+    if len(pages) > 1:
+        out.print(f"wrote {len(pages):,} pages for people in {pages[0].parent}", soft_wrap=True)

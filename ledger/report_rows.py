@@ -1,0 +1,64 @@
+"""What only a report tells of a wave: what its folders lost, how fast it was, whether it is sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import and_, func, select
+
+from connectors.base import Kind
+from ledger.claims import held
+from ledger.database import reading
+from ledger.rates import Measured
+from ledger.reports import in_wave
+from ledger.schema import container, item, leg, loss, mailbox, seal
+from ledger.scores import Lacking
+from ledger.store import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class SealRow:
+    """See ledger.schema.seal. statement, root: SHA-256. corrects: the number of the seal it takes the place
+    of."""
+
+    number: int
+    at: float
+    statement: bytes
+    root: bytes
+    corrects: int | None
+
+
+def seals(ledger: Ledger, wave: str) -> list[SealRow]:
+    """Of this wave, oldest first: the last one counts."""
+    columns = (seal.c.number, seal.c.at, seal.c.statement, seal.c.root, seal.c.corrects)
+    query = select(*columns).where(seal.c.wave == wave).order_by(seal.c.number)
+    with reading(ledger.engine) as connection:
+        return [SealRow(*row) for row in connection.execute(query)]
+
+
+def folder_losses(ledger: Ledger, wave: str) -> Mapping[str, list[Lacking]]:
+    """By mailbox: what its folders lost, and how many did."""
+    same = and_(item.c.container == loss.c.container, item.c.key == loss.c.key)
+    columns = (leg.c.mailbox, leg.c.workload, loss.c.field, loss.c.reason)
+    tables = loss.join(container, container.c.id == loss.c.container).join(leg).join(mailbox)
+    query = select(*columns, func.count()).select_from(tables.outerjoin(item, same))
+    query = query.where(in_wave(wave), item.c.id.is_(None)).group_by(*columns).order_by(*columns)
+    found: dict[str, list[Lacking]] = {}
+    with reading(ledger.engine) as connection:
+        for number, kind, field, reason, count in connection.execute(query):
+            found.setdefault(number, []).append(Lacking(Kind(kind), field, reason, int(count)))
+    return found
+
+
+def measured_in(ledger: Ledger, wave: str) -> Mapping[Kind, Measured]:
+    """By workload, over the legs of this wave that wrote something; see ledger.rates."""
+    sums = (func.sum(leg.c.busy + held()), func.sum(leg.c.copied), func.sum(leg.c.copied_bytes))
+    query = select(leg.c.workload, *sums).select_from(leg.join(mailbox))
+    query = query.where(in_wave(wave), leg.c.copied > 0).group_by(leg.c.workload)
+    with reading(ledger.engine) as connection:
+        found = {
+            Kind(workload): Measured(float(seconds), int(items), int(size))
+            for workload, seconds, items, size in connection.execute(query)
+        }
+    return {kind: found[kind] for kind in Kind if kind in found}
