@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import Misconfigured
 from connectors.settings import Secret, Strict
-from ledger.keystore import KEY_BYTES
 
 if TYPE_CHECKING:
     from flows.config import Config
 
 FILE = "evidence.key"
+KEY_BYTES = 32
 WANTED = "32 bytes in Base64, as `kogge audit keys create` makes them"
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from base64 import b64decode
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from connectors.errors import Corrupt, Transient
 from flows import seal
 from flows.seal import outlook
 from ledger import keystore
+from ledger.evidence_lines import VERDICTS
 from ledger.merkle import root_of
 from ledger.rows import LegState, State
 from ledger.seals import Seals
@@ -246,3 +249,16 @@ def test_what_is_open_stands_in_an_incomplete_pack(office: Office) -> None:
     assert {(one["state"], one["code"]) for one in said["incomplete"]} == {("pending", "not-verified")}
     assert {row["state"] for row in rows(made.pack, "results") if "state" in row} == {"pending"}
     assert {row["verified"] for row in rows(made.pack, "results") if "state" in row} == {None}
+
+
+def test_every_field_and_verdict_is_explained(office: Office) -> None:
+    made = office.seal()
+    guide = (Path(__file__).parents[2] / "docs/evidence.md").read_text()
+    words = {*stated(made.pack), *VERDICTS}
+    for folder in ("inventory", "results"):
+        for row in rows(made.pack, folder):
+            words |= set(row) | {name for one in row.get("folders", []) for name in one}
+    assert len(words) > 35
+    assert sorted(word for word in words if f"`{word}`" not in guide) == []
+    files = {re.sub("m-[0-9a-f]+", "MAILBOX", name) for name in raw(made.pack)}
+    assert sorted(name for name in files if name not in guide) == []
