@@ -10,14 +10,12 @@ from cutting import HOOKS, Rig, a_rig, inbox_id, quiet
 from undoing import undone
 from walking import letter
 
-from connectors.errors import Misconfigured
 from flows.admission import Admission
 from flows.config import Config, RunSettings
 from flows.crew import REFUSALS_MOST
 from flows.cutover_crew import Order, all_of
 from flows.cutover_mailbox import Cut, readiness, steps_of
 from flows.lookout import Lookout
-from flows.score_approval import accept
 from flows.settings_hooks import Hook, HooksSettings
 from flows.stopping import Stop
 from flows.turns import Turns
@@ -174,46 +172,6 @@ def test_a_source_that_does_not_rest_stops_the_cutover(rig: Rig) -> None:
     assert rig.cut().code is None
 
 
-def test_a_low_score_waits_for_a_person(rig: Rig) -> None:
-    rig.trial.store.max_bytes = 400
-    rig.trial.mailbox.deliver(inbox_id(rig.trial), letter(205, "y" * 500))
-    assert rig.cut().code == "score-low"
-    assert rig.states()["score"] == ("failed", "poor")
-    assert rig.phase == Phase.FROZEN
-    assert rig.cut().code == "score-low"
-    rig.trial.ledger.approve(rig.trial.id, "score-low", "somebody", "without a look at the numbers")
-    assert rig.cut().code == "score-low"
-    (event,) = accept(rig.trial.ledger, [rig.row], "somebody", "one large mail")
-    assert (event.detail["by"], event.detail["reason"]) == ("somebody", "one large mail")
-    assert [event.detail[name] for name in ("rating", "items", "missing", "lacking")] == ["poor", 12, 1, 0]
-    assert rig.cut().code is None
-    assert rig.states()["score"] == ("done", "poor")
-    assert rig.log.count("redirect") == 1
-
-
-def test_an_approved_score_may_not_become_a_worse_one(rig: Rig) -> None:
-    rig.trial.store.max_bytes = 400
-    rig.trial.mailbox.deliver(inbox_id(rig.trial), letter(205, "y" * 500))
-    rig.cut()
-    accept(rig.trial.ledger, [rig.row], "somebody", "one large mail")
-    rig.trial.mailbox.deliver(inbox_id(rig.trial), letter(208, "y" * 500))
-    assert rig.cut().code == "score-low"
-    assert rig.phase == Phase.FROZEN
-    accept(rig.trial.ledger, [rig.row], "somebody", "two large mails")
-    assert rig.cut().code is None
-
-
-def test_nobody_answers_for_a_score_that_nothing_waits_for(rig: Rig) -> None:
-    with pytest.raises(Misconfigured, match="nothing asks for score-low"):
-        accept(rig.trial.ledger, [rig.row], "somebody", "beforehand")
-    rig.trial.store.max_bytes = 400
-    rig.trial.mailbox.deliver(inbox_id(rig.trial), letter(205, "y" * 500))
-    rig.cut()
-    rig.trial.ledger.requeue(states=(LegState.VERIFIED,))
-    with pytest.raises(Misconfigured, match="not verified any more"):
-        accept(rig.trial.ledger, [rig.row], "somebody", "of yesterday")
-
-
 def test_taking_back_undoes_the_last_first(rig: Rig) -> None:
     rig.fails = {"open": ["exit-1"], "close": ["exit-1"]}
     rig.cut()
@@ -246,15 +204,6 @@ def test_an_undo_that_fails_is_run_again_and_nothing_goes_on_meanwhile(rig: Rig)
     assert rig.cut(back=True).code is None
     assert rig.log == ["close.undo", "redirect.undo timeout", "redirect.undo"]
     assert rig.phase == Phase.STAGING
-
-
-def test_an_approved_low_score_does_not_outlive_taking_it_back(rig: Rig) -> None:
-    rig.trial.store.max_bytes = 400
-    rig.trial.mailbox.deliver(inbox_id(rig.trial), letter(207, "y" * 500))
-    rig.cut()
-    accept(rig.trial.ledger, [rig.row], "somebody", "one large mail")
-    assert rig.cut(back=True).code is None
-    assert rig.cut().code == "score-low"
 
 
 def test_what_was_released_is_not_taken_back(rig: Rig) -> None:
