@@ -1,0 +1,71 @@
+"""What is sealed, as the verifier sees it, which knows nothing of the program."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sealing import WAVE, Office, office, settled, stated
+
+from flows.keys import line_of, read_key
+from ledger import keystore
+from ledger.rows import LegState
+
+__all__ = ["office", "settled"]
+VERIFIER = Path(__file__).parents[2] / "ledger/auditor.py"
+OK, TAMPERED, INCOMPLETE, UNANCHORED = range(4)
+
+
+def verdict(office: Office, *packs: Path, root: str | None = None) -> int:
+    """Its exit code. root: the anchor; that of the newest pack, unless given."""
+    public = office.place / "operator.pub"
+    public.write_text(line_of(read_key(office.place / "operator.pem")) + "\n")
+    anchor = ["--root", root or stated(packs[-1])["root"]]
+    command = [sys.executable, VERIFIER, *packs, "--pubkey", public, *anchor]
+    return subprocess.run(command, capture_output=True, text=True, check=False).returncode
+
+
+def test_a_sealed_wave(office: Office) -> None:
+    made = office.seal()
+    assert verdict(office, made.pack) == OK
+    assert verdict(office, made.pack, root=made.seal.statement.hex()) == OK
+    assert verdict(office, made.pack, root="0" * 64) == TAMPERED
+
+
+def test_a_row_of_corrections(office: Office) -> None:
+    packs = [office.seal(reason=reason).pack for reason in (None, "a rule was wrong", "and another")]
+    assert verdict(office, *packs) == OK
+    assert verdict(office, packs[0], packs[2]) == INCOMPLETE, "the one between is missing"
+
+
+def test_an_incomplete_pack(office: Office) -> None:
+    ledger = office.ledger()
+    ledger.requeue(rejected=True, states=list(LegState))
+    made = office.seal(ledger, incomplete=True)
+    ledger.close()
+    assert verdict(office, made.pack) == INCOMPLETE
+
+
+def test_what_was_sealed_outlives_its_keys(office: Office) -> None:
+    made = office.seal()
+    ledger = office.ledger()
+    for row in ledger.mailboxes(WAVE):
+        assert keystore.destroy(ledger.engine, row.id, "D. P. Officer", "asked for")
+    ledger.close()
+    assert verdict(office, made.pack) == OK
+
+
+@pytest.mark.parametrize(
+    "name", ["data/results", "data/inventory", "data/roots.jsonl", "manifest-sha256.txt"]
+)
+def test_a_pack_that_somebody_changed(office: Office, name: str) -> None:
+    made = office.seal()
+    root = stated(made.pack)["root"]
+    path = made.pack / name
+    file = sorted(path.iterdir())[0] if path.is_dir() else path
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    assert verdict(office, made.pack, root=root) == TAMPERED
