@@ -4,6 +4,7 @@ promised to have everything (KOGGE_REQUIRE_SERVICES=1, as in CI)."""
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 
@@ -25,3 +26,10 @@ def need_dovecot() -> None:
 
 def need_postgres() -> None:
     needed(postgres.find_programs() is not None, "PostgreSQL (initdb) is not installed")
+
+
+def need_chromium() -> str:
+    """Its program."""
+    found = shutil.which("chromium")
+    needed(found is not None, "Chromium is not installed")
+    return str(found)

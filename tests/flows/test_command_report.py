@@ -1,0 +1,104 @@
+"""`kogge report`: which files it writes, and what it says of wrong input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from report_world import WAVE, World, world
+from sqlalchemy import update
+
+from flows.command import main
+from flows.report_files import newest_page, page_of
+from ledger.schema import event
+
+TOML = """\
+[approval]
+required = 0
+[source]
+kind = "ews"
+url = "http://127.0.0.1:1/EWS/Exchange.asmx"
+auth = "basic"
+username = "migrator@old.example"
+password = { env = "KOGGE_TEST_PASSWORD" }
+[target.mail]
+kind = "imap"
+host = "localhost"
+port = 1
+password = { env = "KOGGE_TEST_PASSWORD" }
+[report]
+contact = "Service desk, 1234"
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    (tmp_path / "kogge.toml").write_text(TOML)
+    (tmp_path / "kogge-state").mkdir(mode=0o700)
+    monkeypatch.chdir(tmp_path)
+    found = world(f"sqlite:///{tmp_path}/kogge-state/ledger.db")
+    found.ledger.close()
+    return found
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(["report", *arguments])
+    return int(caught.value.code or 0)
+
+
+def test_the_command_writes_what_it_names(home: World, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("--lang", "de", "--people", "--json", "facts.json", "--csv", "desk.csv")
+    assert run("--wave", WAVE, *asked) == 0
+    told = capsys.readouterr().out
+    page = Path("kogge-state/reports/wave-pilot.de.html")
+    assert str(page.absolute()) in told
+    assert '<html lang="de">' in page.read_text()
+    assert len(list(Path("kogge-state/reports/people").iterdir())) == 12
+    assert json.loads(Path("facts.json").read_text())["wave"] == WAVE
+    assert len(Path("desk.csv").read_text().splitlines()) == 13
+    assert newest_page(Path("kogge-state"), WAVE) == page
+    assert not list(Path().rglob("*.part"))
+
+
+def test_a_page_for_one_person(home: World) -> None:
+    assert run("--wave", WAVE, "--mailbox", home.ids[5], "--out", "there") == 0
+    (page,) = Path("there/people").iterdir()
+    assert page.name == f"{home.ids[5]}.en.html"
+    words = page.read_text()
+    assert "Service desk, 1234" in words
+    assert not [other for other in home.ids.values() if other != home.ids[5] and other in words]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ((), "--wave"),
+        (("--wave", "pilto"), "did you mean pilot"),
+        (("--wave", WAVE, "--lang", "nl"), "--lang"),
+        (("--wave", WAVE, "--out", "kogge.toml"), "cannot be written"),
+        (("--wave", WAVE, "--json", "absent/../kogge-state"), "--json"),
+        (("--wave", WAVE, "--mailbox", "m-nobody"), "m-nobody"),
+    ],
+)
+def test_wrong_input_is_named(
+    home: World, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], named: str
+) -> None:
+    assert run(*arguments) == 2
+    assert named in capsys.readouterr().err
+
+
+def test_an_altered_chain_ends_in_one(home: World, capsys: pytest.CaptureFixture[str]) -> None:
+    with home.ledger.engine.begin() as connection:
+        connection.execute(update(event).where(event.c.seq == 1).values(kind="forged"))
+    assert run("--wave", WAVE) == 1
+    assert "altered" in capsys.readouterr().err
+    assert "BROKEN" in Path("kogge-state/reports/wave-pilot.en.html").read_text()
+
+
+def test_no_two_waves_share_a_page() -> None:
+    names = ["a/b", "a-b", "A-B", "a b", "a%2Fb", "ä", "../x"]
+    pages = {page_of(name, "en") for name in names}
+    assert len(pages) == len(names)
+    assert not [page for page in pages if "/" in page]

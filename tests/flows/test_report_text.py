@@ -1,0 +1,180 @@
+"""The three languages of the reports say the same: no key is missing, no place for a number, no sentence."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from connectors.base import Kind
+from flows.advice import ADVICE, PERSON, STAYS
+from flows.report_data import Coded, Fate, Lost, Status
+from flows.report_story import BROKEN, KEPT, NOT_YET, PARTLY
+from flows.report_text import LANGUAGES, Text, text
+from flows.score import Rating
+from ledger.rows import Phase
+from mappings.losses import KINDS, LOSSES
+from mappings.losses_classes import Class
+
+OTHERS = [language for language in LANGUAGES if language != "en"]
+SPANS = re.compile(r"`[^`]+`|\d{3,}")
+"""Commands, and numbers such as a year or an RFC's: the same in every language."""
+
+
+def keys(words: Text) -> dict[str, Any]:
+    return {f"{section}.{name}": own for section, one in words.words.items() for name, own in one.items()}
+
+
+def forms(value: Any) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else [str(value)]
+
+
+def places(form: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(form) if name is not None}
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_no_key_is_missing_and_none_is_too_many(language: str) -> None:
+    assert keys(text(language)).keys() == keys(text("en")).keys()
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_word_has_the_same_forms_and_places(language: str) -> None:
+    english = keys(text("en"))
+    for key, value in keys(text(language)).items():
+        assert len(forms(value)) == len(forms(english[key])), key
+        if key not in ("format.months", "format.units"):
+            wanted = [places(form) for form in forms(english[key])]
+            assert [places(form) for form in forms(value)] == wanted, key
+        spans = [re.findall(r"`[^`]+`", form) for form in forms(value)]
+        assert spans == [re.findall(r"`[^`]+`", form) for form in forms(english[key])], key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_is_empty_and_each_word_ends_as_it_began(language: str) -> None:
+    for key, value in keys(text(language)).items():
+        for form in forms(value):
+            assert form, key
+            if key not in ("format.group", "format.list"):
+                assert form == form.strip(), key
+
+
+@pytest.mark.parametrize(
+    ("section", "wanted"),
+    [
+        ("workload", Kind),
+        ("fate", Fate),
+        ("fate-note", Fate),
+        ("status", Status),
+        ("phase", Phase),
+        ("rating", [*Rating, "none"]),
+        ("rating-note", [*Rating, "none"]),
+        ("class", Class),
+        ("class-note", Class),
+        ("level", ["directory", "address", "asserted", "none"]),
+        ("side", ["source", "target"]),
+        ("promises", [KEPT, BROKEN, NOT_YET, PARTLY]),
+        ("person", Phase),
+        ("field", {field for field, _ in LOSSES}),
+    ],
+)
+def test_every_code_that_may_be_told_has_a_word(section: str, wanted: Any) -> None:
+    missing = {str(code) for code in wanted} - text("en").words[section].keys()
+    assert missing == set(), f"add them to [{section}] of flows/report/*.toml"
+
+
+def declared() -> Iterator[str]:
+    """What a person may read about what is theirs."""
+    for kind in KINDS.values():
+        for table in (kind.LOSSES, kind.SKIPS, kind.REJECTIONS):
+            yield from table.values()
+    yield from STAYS.values()
+
+
+def advised() -> Iterator[str]:
+    for told in ADVICE.values():
+        yield told.removesuffix(f" {PERSON}")
+    yield PERSON
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_what_a_person_reads_is_translated(language: str) -> None:
+    missing = sorted(set(declared()) - text(language).sentences.keys())
+    assert missing == [], f"say them in flows/report/sentences_{language}.toml"
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_what_an_operator_reads_is_translated(language: str) -> None:
+    missing = sorted(set(advised()) - text(language).sentences.keys())
+    assert missing == [], f"say them in flows/report/sentences_{language}.toml"
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_no_translation_is_of_a_sentence_that_changed(language: str) -> None:
+    stale = sorted(text(language).sentences.keys() - {*declared(), *advised()})
+    assert stale == [], f"change or remove them in flows/report/sentences_{language}.toml"
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_commands_and_codes_are_the_same_in_a_translation(language: str) -> None:
+    for english, said in text(language).sentences.items():
+        wanted, found = (sorted(SPANS.findall(words)) for words in (english, said))
+        assert found == wanted, f"{english} | {said}"
+
+
+@pytest.mark.parametrize(
+    ("language", "number", "share", "size", "moment"),
+    [
+        ("en", "1,234.5", "99.99%", "1.2 MB", "26 November 2025, 08:05 UTC"),
+        ("de", "1.234,5", "99,99 %", "1,2 MB", "26. November 2025, 08:05 Uhr UTC"),
+        ("fr", "1 234,5", "99,99 %", "1,2 Mo", "26 novembre 2025 à 08:05 UTC"),
+    ],
+)
+def test_numbers_and_dates(language: str, number: str, share: str, size: str, moment: str) -> None:
+    own = text(language)
+    found = (own.number(1234.5, 1), own.share(99_999, 100_000), own.size(1_234_567), own.moment(1764144300))
+    assert tuple(" ".join(one.split()) for one in found) == (number, share, size, moment)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "told"),
+    [(1, 1, "100%"), (0, 5, "0%"), (999_999, 1_000_000, "99.99%"), (1, 10**9, "0.01%"), (0, 0, "100%")],
+)
+def test_a_share_is_never_rounded_to_all_or_nothing(part: int, whole: int, told: str) -> None:
+    assert text("en").share(part, whole) == told
+
+
+def test_one_and_several() -> None:
+    assert text("en")("chart.inventory", n=1) == "1 item"
+    assert text("en")("chart.inventory", n=0) == "0 items"
+    assert text("fr")("chart.inventory", n=0) == "0 élément"
+    assert text("de")("chart.inventory", n=2) == "2 Elemente"
+
+
+def test_no_line_breaks_before_a_french_mark() -> None:
+    own = text("fr")
+    everything = [*own.sentences.values(), *(form for value in keys(own).values() for form in forms(value))]
+    assert not [words for words in everything if re.search(r" [;:!?»]|« ", words)]
+
+
+def test_what_has_no_translation_stays_english_and_says_so() -> None:
+    said = text("de").sentence("A sentence that nobody has translated.")
+    assert (said.text, said.language) == ("A sentence that nobody has translated.", "en")
+    assert text("de").advice("no-such-code").text == ""
+
+
+def test_a_sentence_is_of_its_own_kind() -> None:
+    own = text("en")
+    assert "message" in own.reason(Coded(Kind.MAIL, "too-large", 1)).text
+    assert "file" in own.reason(Coded(Kind.FILES, "too-large", 1)).text
+    lost = own.loss(Lost(Kind.CONTACTS, "text", "control-characters", 1)).text
+    assert lost == "Control characters, which no open format can carry, were left out."
+    assert own.stays("hidden").text == "Hidden folders of the system"
+
+
+def test_an_unknown_language() -> None:
+    with pytest.raises(KeyError):
+        text("nl")
