@@ -16,7 +16,8 @@ FEW = 4
 
 class Line:
     """Forwards both ways. After hold_after(n), the first connection that carries more than n bytes from the
-    client holds the rest until release(); buffered: it takes everything from the client meanwhile."""
+    client holds the rest until release() or the next hold_after(); buffered: it takes everything from the
+    client meanwhile."""
 
     def __init__(self, host: str, port: int) -> None:
         self._server = (host, port)
@@ -29,7 +30,9 @@ class Line:
         self._open: list[socket.socket] = []
 
     def hold_after(self, count: int, *, buffered: bool = False) -> None:
-        self.limit, self.buffered = count, buffered
+        self.released.set()
+        self.released = threading.Event()
+        self.limit, self.buffered, self.held = count, buffered, None
 
     def release(self) -> None:
         self.released.set()
