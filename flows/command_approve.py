@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.text import Text
@@ -23,6 +23,7 @@ from flows.terminal import (
     AsJson,
     ConfigPath,
     Exit,
+    OneWave,
     chosen,
     emit,
     next_command,
@@ -45,8 +46,6 @@ VOID = {
 
 NEXT = {"start": "migrate", "cutover": "cutover"}
 """By stage, what the plan's approval allows."""
-
-WaveName = Annotated[str, typer.Option("--wave", "-w", metavar="W", help="The wave.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +267,7 @@ def _record(config: Config, ledger: Ledger, statement: Statement, signature: byt
 
 
 def approvals(
-    wave: WaveName,
+    wave: OneWave,
     config: ConfigPath = DEFAULT,
     as_json: AsJson = False,
 ) -> None:

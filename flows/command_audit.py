@@ -18,7 +18,11 @@ from flows.terminal import (
     DEFAULT,
     AsJson,
     ConfigPath,
+    Decider,
     Exit,
+    OneWave,
+    Reason,
+    Yes,
     chosen,
     emit,
     given,
@@ -36,7 +40,6 @@ if TYPE_CHECKING:
 
 audit = typer.Typer(help="Evidence of a wave: seal it, look at it, check it.", no_args_is_help=True)
 
-WaveName = Annotated[str, typer.Option("--wave", "-w", metavar="W", help="The wave.")]
 SigningKey = Annotated[
     Path | None, typer.Option("--key", metavar="FILE", help="The private key to sign with (kogge keys new).")
 ]
@@ -52,7 +55,7 @@ SHOWN = 10
 
 
 def seal(
-    wave: WaveName,
+    wave: OneWave,
     key: SigningKey = None,
     out: Out = Path(),
     incomplete: Incomplete = False,
@@ -187,8 +190,6 @@ def show(pack: PackPath, as_json: AsJson = False) -> None:
 
 keys = typer.Typer(help="The keys that pseudonyms are made with.", no_args_is_help=True)
 One = Annotated[str, typer.Option("--mailbox", "-m", metavar="M", help="The mailbox.")]
-By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who does it; recorded.")]
-Why = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; recorded.")]
 
 
 def create(
@@ -219,7 +220,7 @@ def create(
 def export(
     mailbox: One,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Write it there, for you alone.")],
-    by: By = None,
+    by: Decider = None,
     config: ConfigPath = DEFAULT,
 ) -> None:
     """Gives out one mailbox's key, for an auditor who compares contents, or proves that a message arrived.
@@ -239,9 +240,9 @@ def export(
 
 def destroy(
     mailbox: One,
-    by: By = None,
-    reason: Why = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    by: Decider = None,
+    reason: Reason = None,
+    yes: Yes = False,
     config: ConfigPath = DEFAULT,
 ) -> None:
     """Destroys one mailbox's key, for good: its lines in every pack name nobody any more, and still verify.

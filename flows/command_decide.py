@@ -23,6 +23,7 @@ from flows.terminal import (
     ConfigPath,
     Decider,
     Reason,
+    Yes,
     chosen,
     emit,
     given,
@@ -93,7 +94,7 @@ def approve(
     print_to: PrintTo = None,
     signed: Signed = None,
     accept_not_ready: AcceptNotReady = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     config: ConfigPath = DEFAULT,
 ) -> None:
     """Approves a wave's plan, or takes responsibility for what Kogge will not decide alone (CODE).

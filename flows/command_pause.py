@@ -10,14 +10,13 @@ import typer
 
 from connectors.errors import Transient
 from flows.config import Config, load
-from flows.terminal import DEFAULT, By, ConfigPath, given, next_command, opened_ledger, say
+from flows.terminal import DEFAULT, By, ConfigPath, OneWave, given, next_command, opened_ledger, say
 
 if TYPE_CHECKING:
     from flows.lookout import Duty
     from ledger.rows import MailboxRow
     from ledger.store import Ledger
 
-OneWave = Annotated[str, typer.Option("--wave", "-w", metavar="W", help="The wave.")]
 Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded.")]
 OutsideHours = Annotated[
     bool,

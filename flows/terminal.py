@@ -57,6 +57,7 @@ ConfigPath = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")]
 Wave = Annotated[str | None, typer.Option("--wave", "-w", metavar="W", help="Only this wave.")]
+OneWave = Annotated[str, typer.Option("--wave", "-w", metavar="W", help="The wave.")]
 Mailboxes = Annotated[
     list[str] | None,
     typer.Option(
@@ -79,6 +80,7 @@ CsvFile = Annotated[
 Reason = Annotated[
     str | None, typer.Option("--reason", metavar="TEXT", help="Why; recorded for the auditor.")
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 DEFAULT = Path("kogge.toml")
 
 
