@@ -35,9 +35,10 @@ def test_a_sealed_wave(office: Office) -> None:
 
 
 def test_a_row_of_corrections(office: Office) -> None:
-    packs = [office.seal(reason=reason).pack for reason in (None, "a rule was wrong", "and another")]
-    assert verdict(office, *packs) == OK
-    assert verdict(office, packs[0], packs[2]) == INCOMPLETE, "the one between is missing"
+    made = [office.seal(reason=reason) for reason in (None, "a rule was wrong", "and another")]
+    packs, anchor = [one.pack for one in made], made[-1].seal.statement.hex()
+    assert verdict(office, *packs, root=anchor) == OK, "the newest statement anchors those before it"
+    assert verdict(office, packs[0], packs[2], root=anchor) == INCOMPLETE, "the one between is missing"
 
 
 def test_an_incomplete_pack(office: Office) -> None:
