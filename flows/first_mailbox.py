@@ -1,8 +1,9 @@
 """The first mailbox of a wave: it runs alone and is verified fully, before any other is written.
 
 What is wrong with a whole wave (a server, a mapping, a right) then harms one mailbox. Which one: what
-waves.csv calls the canary; else of those with the highest priority the smallest that has something. Once one
-was verified, the wave has passed, as long as its systems are the same and that one is not rolled back.
+waves.csv calls the canary; else of those with the highest priority the smallest that has something. Once it
+was verified, the wave has passed, as long as its systems are the same, that one is in it and not rolled back,
+and its plan names no other.
 """
 
 from __future__ import annotations
@@ -81,9 +82,10 @@ def _first(
     legs = [leg for leg in ledger.legs(asked.wave) if leg.withheld is None]
     members = {leg.mailbox for leg in legs} & set(asked.mailboxes or (leg.mailbox for leg in legs))
     members -= {leg.mailbox for leg in legs if leg.code == ROLLED_BACK}
-    if len(members) < 2 or _has_passed(config, ledger, asked.wave):
-        return None
     planned, chosen = Waves(ledger).read(asked.wave).canary, _chosen_before(ledger, asked.wave)
+    have = _have_passed(config, ledger, asked.wave).intersection(leg.mailbox for leg in legs)
+    if len(members) < 2 or (planned in have if planned in members else have):
+        return None
     first = next((one for one in (planned, chosen) if one in members), None)
     if first is None:
         first = _chosen(ledger, asked.wave, [one for one in ready if one in members] or ready)
@@ -111,14 +113,16 @@ def _items(ledger: Ledger, wave: str) -> Mapping[str, int]:
     return {number: items or found.get(number, 0) for number, items in listed.items()}
 
 
-def _has_passed(config: Config, ledger: Ledger, wave: str) -> bool:
-    undone: set[str | None] = set()
-    for one in reversed(ledger.events(wave)):
-        if one.kind == ROLLED_BACK:
-            undone.add(one.subject)
+def _have_passed(config: Config, ledger: Ledger, wave: str) -> set[str]:
+    """The first mailboxes of this wave, of whatever plan, that show that it can be moved as it is now."""
+    found: dict[str, object] = {}
+    for one in ledger.events(wave):
+        if one.kind == ROLLED_BACK and one.subject is not None:
+            found.pop(one.subject, None)
         elif one.kind == PASSED:
-            return one.detail["mailbox"] not in undone and one.detail.get("systems") == _systems(config)
-    return False
+            found[str(one.detail["mailbox"])] = one.detail.get("systems")
+    systems = _systems(config) if found else None
+    return {mailbox for mailbox, then in found.items() if then == systems}
 
 
 def _systems(config: Config) -> str:

@@ -132,6 +132,39 @@ def test_other_systems_are_tried_with_one_mailbox_again(place: Place) -> None:
     assert place.apart().first == first
 
 
+def goes(place: Place, first: str | None) -> None:
+    assert first is not None
+    place.end(first, LegState.VERIFIED)
+    assert place.passed(first) is None
+
+
+def test_another_that_the_plan_names_is_tried_although_one_has_passed(place: Place) -> None:
+    goes(place, place.apart().first)
+    other = place.ids[3]
+    Waves(place.ledger).put([WaveRow("w", canary=other)])
+    stages = place.apart()
+    assert (stages.first, [one.mailboxes for one in stages.alone]) == (other, [[other]])
+    goes(place, other)
+    assert place.apart().first is None
+    Waves(place.ledger).put([WaveRow("w")])
+    assert place.apart().first is None, "no plan asks for another"
+    Waves(place.ledger).put([WaveRow("w", canary=place.ids[4])])
+    assert place.apart().first == place.ids[4]
+    Waves(place.ledger).put([WaveRow("w", canary=other)])
+    assert place.apart().first is None, "it was this one that passed"
+
+
+def test_one_that_moved_to_another_wave_speaks_for_this_one_no_more(place: Place) -> None:
+    first = place.apart().first
+    goes(place, first)
+    number = place.ids.index(str(first))
+    row = PlannedMailbox(
+        f"p{number}@old.example", f"p{number}@old.example", "x", Phase.STAGING, frozenset({Kind.MAIL})
+    )
+    assert place.ledger.add_mailboxes([row]) == [first]
+    assert place.apart().first not in (None, first)
+
+
 def test_after_the_first_was_rolled_back_another_goes_first(place: Place) -> None:
     first = place.apart().first
     assert first is not None
