@@ -8,9 +8,8 @@ It needs Python 3.11 and the package `cryptography`, and is this one file, made 
 3. data/roots.jsonl is the other: a line for each section (mail, calendar, ...) and pass of a mailbox, with
    the roots of two trees (RFC 9162): of data/inventory, made before any copy, and of data/results.
 4. The trees have these roots. Each line of an inventory has one of results, the folders' counts add up, each
-   item has one verdict in the end, and what is said to be listed again in a later pass is listed there.
-5. The sums, and the root over all, are those that were signed.
-6. Who has the key can sign anew. That nobody did, an anchor shows: --root (a wave's root, or the SHA-256 of
+   item has one verdict in the end. The sums over all mailboxes, and the root over all, were signed.
+5. Who has the key can sign anew. That nobody did, an anchor shows: --root (a wave's root, or the SHA-256 of
    its wave.dsse.json, from a record on paper) or wave.tsr, a time stamp (RFC 3161), with --tsa-root. A root
    anchors the items; the others all that is stated, and the waves before: each names the one before it.
 What else lies beside data/ proves nothing. Whether a certificate was revoked is not asked.
@@ -49,7 +48,7 @@ STATEMENT, MANIFEST, ROOTS, STAMP = "wave.dsse.json", "manifest-sha256.txt", "da
 TAGGED, TAGS = "tagmanifest-sha256.txt", ("bag-info.txt", "bagit.txt", MANIFEST, STATEMENT)
 PAYLOAD = r"data/roots\.jsonl|data/(?:inventory|results)/m-[0-9a-z]{1,64}\.jsonl\.gz"
 STATES = ["application/vnd.in-toto+json", "https://in-toto.io/Statement/v1", "urn:kogge:evidence:wave:v1"]
-BATCH, MIB = 4096, 1 << 20
+BATCH = 4096
 MALFORMED: tuple[type[Exception], ...] = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 MALFORMED += (RecursionError, MemoryError, EOFError, gzip.BadGzipFile, zlib.error, UnsupportedAlgorithm)
 MALFORMED += (x509.ExtensionNotFound, x509.DuplicateExtension, x509.InvalidVersion)
@@ -68,18 +67,20 @@ def need(fact: object, otherwise: str, code: int = TAMPERED) -> None:
 def opened(path: Path, digest: str | None = None) -> Iterator[io.BufferedReader]:
     """What is in a file, gzipped or not. It is not looked into unless it has the SHA-256 that is given."""
     need(os.path.lexists(path), f"{path.name} is missing", INCOMPLETE)
-    need(path.is_file() and not path.is_symlink(), f"{path.name} is a link, a folder or a device")
+    need(path.is_file() and path.resolve() == path, f"{path.name} is a link, behind one, or no file")
+    need(path.suffix == ".gz" or path.stat().st_size < 1 << 28, f"{path.name} is larger than any such file")
     with path.open("rb") as file:
         need(digest in (None, file_digest(file, "sha256").hexdigest()), f"{path.name} was changed")
         file.seek(0)
-        yield io.BufferedReader(gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file, MIB)
+        yield io.BufferedReader(gzip.GzipFile(fileobj=file), 1 << 20) if path.suffix == ".gz" else file
 
 
-def take(file: io.BufferedReader, count: int) -> list[bytes]:
-    """The next lines; fewer than count at the end alone. None is longer than 16 MiB."""
-    found = list(islice(iter(partial(file.readline, 16 * MIB), b""), count))
+def take(file: io.BufferedReader, count: int, most: int = 1 << 14) -> list[bytes]:
+    """The next lines; fewer than count at the end alone. most: bytes of the first; the others are short."""
+    first = file.readline(most)
+    found = [first, *islice(iter(partial(file.readline, 1 << 14), b""), count - 1)] if first else []
     *lines, rest = b"".join(found).split(b"\n")
-    need(len(lines) == len(found) and not rest, "a line has no end")
+    need(len(lines) == len(found) and not rest, "a line is too long, or has no end")
     return lines
 
 
@@ -192,8 +193,7 @@ def stamped(reply: bytes, data: bytes, roots: list[x509.Certificate]) -> str:
         need(found, "its certificates do not lead to --tsa-root")
         path.append(found[0])
     at = datetime.strptime(f"{moment[:14].decode()}+0000", "%Y%m%d%H%M%S%z")
-    valid = [one for one in path if one.not_valid_before_utc <= at <= one.not_valid_after_utc]
-    need(valid == path, "a certificate that leads to --tsa-root was not valid then")
+    need(all(c.not_valid_before_utc <= at <= c.not_valid_after_utc for c in path), "not valid at that time")
     return f"{STAMP}: stamped {at:%Y-%m-%d %H:%M:%S} UTC by {path[0].subject.rfc4514_string()!a}"
 
 
@@ -237,7 +237,7 @@ class Pack:
 
     def check(self, keys: list[Any], authorities: list[x509.Certificate]) -> None:
         with self.step(STATEMENT), opened(self.path / STATEMENT) as file:
-            raw = file.read(64 * MIB)
+            raw = file.read()
             (self.about, files), self.digest = stated(raw, keys), sha256(raw).hexdigest()
             text = "signed: wave {wave!a}, number {number}, sealed {sealed!a}; SHA-256 ".format(**self.about)
             self.findings.append((OK, f"{STATEMENT}: {text}{self.digest}"))
@@ -245,10 +245,10 @@ class Pack:
                 self.data(files)
             if authorities and os.path.lexists(self.path / STAMP):
                 with self.step(STAMP), opened(self.path / STAMP) as file:
-                    self.findings.append((OK, stamped(file.read(MIB), raw, authorities)))
+                    self.findings.append((OK, stamped(file.read(), raw, authorities)))
                     self.anchored = 2
         with self.step(TAGGED), opened(self.path / TAGGED) as file:
-            tags = manifest_of(file.read(MIB), "|".join(TAGS))
+            tags = manifest_of(file.read(), "|".join(TAGS))
             for name in TAGS:
                 with opened(self.path / name, tags[name]):
                     continue
@@ -260,7 +260,7 @@ class Pack:
         extra = {one.relative_to(self.path).as_posix() for one in found} - set(manifest)
         need(not extra, f"no manifest names {sorted(extra)[:1]!a}")
         with opened(self.path / ROOTS, files[ROOTS]) as file:
-            lines = take(file, sys.maxsize)
+            *lines, rest = file.read().split(b"\n")
         boxes, before = list[str](), len(self.findings)
         for name, rows in groupby((ROW.findall(line)[0] for line in lines), key=lambda row: row[0]):
             boxes.append(name.decode())
@@ -271,6 +271,7 @@ class Pack:
                     self.mailbox(rows, listed, results)
         count = len(set(boxes))
         need(len(boxes) == count == len(manifest) // 2, f"{MANIFEST} names other mailboxes than {ROOTS}")
+        need(not rest, "its last line has no end")
         if len(self.findings) == before:
             lost, total = self.total.pop("lost", 0), +self.total
             items, loose = total.total() - total["later"], lost or total["open"] or self.about["incomplete"]
@@ -299,7 +300,7 @@ class Pack:
         boxes, verdicts, tops = Counter[bytes](), Counter[str](), list[tuple[bytes, bytes]]()
         for first in range(0, int(n) + 1, BATCH):
             numbers = range(first, min(first + BATCH, int(n) + 1))
-            before, after = (take(file, len(numbers)) for file in files)
+            before, after = (take(file, len(numbers), 1 << 14 if first else 1 << 24) for file in files)
             tops.append((joined(before, leaves=True), joined(after, leaves=True)))
             if first == 0:  # the headers
                 ((*about, text),) = BEFORE.findall(before.pop(0))
@@ -337,16 +338,15 @@ class Pack:
 
 def chain(packs: list[Pack], roots: set[str]) -> None:
     """Whether each names the one before it, whether one is missing, and what is anchored."""
-    packs = sorted((one for one in packs if one.about), key=lambda one: one.about["number"])
-    others = [one for one in packs if not roots & {one.digest, one.about["root"]}]
+    unlike = {one.digest: one for one in packs if one.about}.values()
+    packs = sorted(unlike, key=lambda one: one.about["number"])
     left = roots - {name for one in packs for name in (one.digest, one.about["root"])}
-    code = TAMPERED if 0 < len(others) <= len(left) else INCOMPLETE
     for before, pack in reversed(list(zip([None, *packs], packs, strict=False))):
         with pack.step("chain"):
             number, told, wrong = (pack.about[name] for name in ("number", "previous", "corrects"))
             last = before.about["number"] if before else 0
             pack.anchored = max(pack.anchored, pack.about["root"] in roots, 2 * (pack.digest in roots))
-            need((told["number"] if told else 0) == number - 1, "it does not name the wave before")
+            need(number == 1 if told is None else told["number"] == number - 1 > 0, "it names no wave before")
             same = [one.digest for one in packs if one.about["wave"] == pack.about["wave"]]
             sealed = same[: same.index(pack.digest)][-1:]
             need(not sealed or sealed == [wrong["statement"]], "it seals its wave again, and does not say so")
@@ -355,7 +355,7 @@ def chain(packs: list[Pack], roots: set[str]) -> None:
                 need(told["statement"] == before.digest, f"another number {number - 1} went before")
                 before.anchored = max(before.anchored, pack.anchored & 2)
         with pack.step("anchor"):
-            need(not left, "no wave given here has the --root: it lacks, or was made anew", code)
+            need(not left, "--root names another", TAMPERED if len(roots) == len(packs) else INCOMPLETE)
             need(pack.anchored, "nothing outside of it shows that it was not signed anew", UNANCHORED)
             pack.findings.append((OK, f"anchor: of {('', 'its items', 'all that it states')[pack.anchored]}"))
 
@@ -377,7 +377,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = parser.parse_args(arguments)
         trusted = x509.load_pem_x509_certificates(options.tsa_root.read_bytes()) if options.tsa_root else []
-        places = [one for path in options.packs for one in (path, *sorted(path.iterdir()))]
+        places = [one.resolve() for path in options.packs for one in (path, *sorted(path.iterdir()))]
         packs = [Pack(one) for one in places if any((one / name).exists() for name in (*TAGS, "data"))]
         need(packs and all(re.fullmatch("[0-9a-f]{64}", one) for one in options.root), "no pack, or no root")
     except SystemExit as end:

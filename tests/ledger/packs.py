@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import hmac
 import json
+import re
 import unicodedata
 from base64 import b64encode
 from collections import Counter
@@ -88,7 +89,8 @@ class Section:
         return tree(self.listed).hex()
 
     def row(self, mailbox: str) -> bytes:
-        verdicts = Counter(json.loads(line)["verdict"] for line in self.results[1:])
+        found = [re.search(rb'"verdict":"(\w+)"', line) for line in self.results[1:]]
+        verdicts = Counter(match[1].decode() for match in found if match)
         return compact(
             {
                 "mailbox": mailbox,

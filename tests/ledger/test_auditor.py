@@ -1,0 +1,264 @@
+"""The verifier on packs that are what they should be, and on what is no pack."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from auditing import KEY, OTHER, Desk, one_small
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from packs import KEYS, Folder, Pack, Section, Thing, public_line, section, tree, two_mailboxes
+
+from ledger import auditor
+
+HASH = "f" * 64
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_a_pack_is_well_but_nothing_outside_anchors_it(desk: Desk) -> None:
+    sealed = desk.seal()
+    found = desk.audit()
+    assert found.code == auditor.UNANCHORED
+    assert "mailboxes 2, sections 6, items 26" in found.text
+    assert sealed.root in found.text
+    assert sealed.statement in found.text
+    assert found.text.endswith("verdict: unanchored\n")
+
+
+@pytest.mark.parametrize("name", ["root", "statement"])
+def test_a_root_or_the_hash_of_the_statement_anchors_it(desk: Desk, name: str) -> None:
+    sealed = desk.seal()
+    found = desk.audit(root=getattr(sealed, name).upper())
+    assert (found.code, found.text.splitlines()[-1]) == (0, "verdict: ok")
+    assert ("all that it states" in found.text) == (name == "statement")
+
+
+def test_another_root_is_that_of_another_truth(desk: Desk) -> None:
+    desk.seal()
+    assert desk.audit(root=HASH).code == auditor.TAMPERED
+
+
+def test_the_key_may_be_a_line_or_a_pem_file_and_one_of_several(desk: Desk, tmp_path: Path) -> None:
+    sealed = desk.seal()
+    pem = tmp_path / "operator.pem"
+    kind = serialization.PublicFormat.SubjectPublicKeyInfo
+    pem.write_bytes(KEY.public_key().public_bytes(serialization.Encoding.PEM, kind))
+    other = tmp_path / "other.pub"
+    other.write_text(public_line(OTHER))
+    assert desk.audit(pubkey=pem, root=sealed.root).code == 0
+    assert desk.audit(pubkey=[other, pem], root=sealed.root).code == 0
+    wrong = desk.audit(pubkey=other, root=sealed.root)
+    assert wrong.code == auditor.TAMPERED
+    assert "no given key has signed" in wrong.text
+
+
+def test_what_is_no_pack_or_no_key_gets_no_verdict(desk: Desk, tmp_path: Path) -> None:
+    desk.seal()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    text = tmp_path / "text"
+    text.write_text("ed25519:nonsense")
+    asked = [
+        desk.audit(tmp_path / "nowhere"),
+        desk.audit(empty),
+        desk.audit(text),
+        desk.audit(pubkey=tmp_path / "nowhere"),
+        desk.audit(pubkey=text),
+        desk.audit(root="abc"),
+        desk.audit(tsa_root=text),
+        desk.audit(colour="red"),
+    ]
+    assert [one.code for one in asked] == [auditor.UNREADABLE] * len(asked)
+    assert all(one.text for one in asked)
+
+
+def test_a_key_of_another_kind_has_signed_nothing(desk: Desk, tmp_path: Path) -> None:
+    desk.seal()
+    pem = tmp_path / "ec.pem"
+    public = generate_private_key(SECP256R1()).public_key()
+    kind = serialization.PublicFormat.SubjectPublicKeyInfo
+    pem.write_bytes(public.public_bytes(serialization.Encoding.PEM, kind))
+    assert desk.audit(pubkey=pem).code == auditor.TAMPERED
+
+
+def test_one_json_document_says_the_same(desk: Desk) -> None:
+    sealed = desk.seal()
+    found = desk.audit(root=sealed.root, json=True)
+    told = json.loads(found.text)
+    assert (told["verdict"], told["exit"], found.code) == ("ok", 0, 0)
+    (pack,) = told["packs"]
+    assert (pack["pack"], pack["statement"]) == ("wave-1", sealed.statement)
+    assert {code for code, _ in pack["findings"]} == {0}
+
+
+def test_help_is_no_misuse(desk: Desk) -> None:
+    assert desk.audit(help=True).code == 0
+
+
+# What is sealed before all is accounted for
+
+
+def test_a_pack_that_says_what_is_missing_is_incomplete(desk: Desk) -> None:
+    loose = {"mailbox": "m-00000009", "section": "mail", "state": "failed", "code": "no-inventory"}
+    sealed = desk.seal(Pack(two_mailboxes(), incomplete=[loose]))
+    assert desk.audit(root=sealed.root).code == auditor.INCOMPLETE
+
+
+def test_an_open_item_or_one_whose_next_pass_is_not_there_is_incomplete(desk: Desk, tmp_path: Path) -> None:
+    key = KEYS["m-0000000a"]
+    for thing in (Thing("a", verdict="open", rule="seen"), Thing("a", verdict="later", rule="pass 2")):
+        sealed = desk.seal(Pack({"m-0000000a": [section(key, [thing, Thing("b")])]}), thing.verdict)
+        assert desk.audit(sealed.path, root=sealed.root).code == auditor.INCOMPLETE
+
+
+def test_empty_waves_mailboxes_sections_and_folders_are_well(desk: Desk) -> None:
+    key = KEYS["m-0000000a"]
+    none = section(key, [], folders=[Folder("/Inbox", 0), Folder("/Secret", 9, omit="folder-excluded")])
+    for number, pack in enumerate((Pack({}), Pack({"m-0000000a": []}), Pack({"m-0000000a": [none]})), 1):
+        sealed = desk.seal(pack, str(number))
+        known = desk.audit(sealed.path, root=sealed.root)
+        assert known.code == (auditor.TAMPERED if number == 2 else 0), known.text  # no section: no mailbox
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4095, 4096, 4097, 8191, 8192, 12_289])
+def test_batches_of_lines_have_the_root_of_the_whole_tree(desk: Desk, count: int) -> None:
+    """The tree of packs.py is made as RFC 9162 defines it, and not in batches."""
+    key = KEYS["m-0000000a"]
+    box = section(key, [Thing(str(number)) for number in range(count)])
+    sealed = desk.seal(Pack({"m-0000000a": [box]}))
+    found = desk.audit(root=sealed.root)
+    assert (found.code, sealed.root) == (0, tree([box.row("m-0000000a")]).hex())
+    assert f"items {count}," in found.text
+
+
+def test_many_mailboxes_and_all_kinds(desk: Desk) -> None:
+    kinds = ("mail", "calendar", "contacts", "tasks", "notes", "files")
+
+    def sections(number: int) -> list[Section]:
+        return [section(bytes([number]) * 32, [Thing(f"{number}")], kind) for kind in kinds]
+
+    sealed = desk.seal(Pack({f"m-{number:08x}": sections(number) for number in range(30)}))
+    found = desk.audit(root=sealed.root)
+    assert found.code == 0
+    assert "mailboxes 30, sections 180, items 180" in found.text
+
+
+# Several packs
+
+
+def test_a_chain_is_anchored_by_its_newest_statement(desk: Desk) -> None:
+    sealed = desk.seal_chain(3)
+    assert desk.audit(root=sealed[-1].statement).code == 0
+    assert desk.audit(*(one.path for one in reversed(sealed)), root=sealed[-1].statement).code == 0
+    assert desk.audit().code == auditor.UNANCHORED
+
+
+def test_a_root_anchors_its_own_wave_alone(desk: Desk) -> None:
+    """Its statement can be signed anew over the same items, and name another wave before it."""
+    sealed = desk.seal_chain(2)
+    assert desk.audit(root=sealed[-1].root).code == auditor.UNANCHORED
+    assert desk.audit(root=[one.root for one in sealed]).code == 0
+
+
+def test_a_gap_is_incomplete(desk: Desk) -> None:
+    sealed = desk.seal_chain(4)
+    for missing in (0, 1, 2):
+        rest = [one.path for number, one in enumerate(sealed) if number != missing]
+        found = desk.audit(*rest, root=sealed[-1].statement)
+        assert found.code == auditor.INCOMPLETE
+        assert f"number {missing + 1} is missing" in found.text
+
+
+def test_a_missing_newest_is_incomplete_where_its_root_is_known(desk: Desk) -> None:
+    sealed = desk.seal_chain(3)
+    rest = [one.path for one in sealed[:-1]]
+    assert desk.audit(*rest, root=sealed[-1].root).code == auditor.INCOMPLETE
+    assert desk.audit(*rest, root=[one.root for one in sealed]).code == auditor.INCOMPLETE
+    assert desk.audit(*rest).code == auditor.UNANCHORED  # nobody can know
+
+
+def test_one_wave_of_a_chain_is_checked_alone(desk: Desk) -> None:
+    sealed = desk.seal_chain(3)
+    assert desk.audit(sealed[1].path, root=sealed[1].root).code == 0
+
+
+def test_a_copy_beside_its_original_is_no_second_wave(desk: Desk) -> None:
+    sealed = desk.seal_chain(2)
+    copy = desk.copy(sealed[0], "copy")
+    assert desk.audit(desk.packs, copy, root=sealed[-1].statement).code == 0
+
+
+def test_a_correction_says_what_it_corrects(desk: Desk) -> None:
+    first = one_small()
+    one = desk.seal(first)
+    told = {"number": 1, "statement": one.statement, "reason": "the export was wrong"}
+    two = desk.seal(first.follow(one, corrects=told), "correction")
+    assert desk.audit(root=two.statement).code == 0
+
+
+def test_a_wave_sealed_twice_must_say_so(desk: Desk) -> None:
+    first = one_small()
+    one = desk.seal(first)
+    for number, told in enumerate((None, {"number": 1, "statement": HASH, "reason": "none"})):
+        two = desk.seal(first.follow(one, corrects=told), f"again-{number}")
+        found = desk.audit(one.path, two.path, root=two.statement)
+        assert found.code == auditor.TAMPERED
+
+
+def test_two_waves_of_one_number_are_a_fork(desk: Desk) -> None:
+    one, two = desk.seal_chain(2)
+    fork = desk.seal(one_small("wave 1").follow(one, wave="other"), "fork")
+    assert desk.audit(root=[two.statement, fork.statement]).code == auditor.TAMPERED
+
+
+@pytest.mark.parametrize("change", [{"previous": None}, {"number": 3}, {"number": True}, {"number": "2"}])
+def test_a_wave_that_does_not_follow_the_one_before(desk: Desk, change: dict[str, object]) -> None:
+    one = desk.seal(one_small("wave 1"))
+    two = desk.seal(replace(one_small("wave 1").follow(one, wave="wave 2"), change=change))
+    assert desk.audit(root=two.statement).code == auditor.TAMPERED
+    assert desk.audit(two.path, root=two.statement).code == auditor.TAMPERED
+
+
+# Without Kogge
+
+
+def test_it_is_one_file_that_needs_python_and_cryptography_alone(desk: Desk, tmp_path: Path) -> None:
+    sealed = desk.seal()
+    script = tmp_path / "elsewhere" / "verify_kogge.py"
+    script.parent.mkdir()
+    script.write_bytes(Path(auditor.__file__).read_bytes())
+    # -I: no current directory, no PYTHONPATH, no user's packages; and Kogge's own modules cannot be found.
+    guard = (
+        "import sys, runpy\n"
+        "class Guard:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        top = name.partition('.')[0]\n"
+        "        if top not in sys.stdlib_module_names and top not in ('cryptography', '_cffi_backend'):\n"
+        "            raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Guard())\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    arguments = [str(script), str(sealed.path), "--pubkey", str(desk.key)]
+    for more, code in (([], 3), (["--root", sealed.root], 0), (["--root", HASH], 1)):
+        ran = subprocess.run(
+            [sys.executable, "-I", "-c", guard, *arguments, *more],
+            capture_output=True,
+            text=True,
+            cwd=script.parent,
+            timeout=120,
+        )
+        assert (ran.returncode, ran.stderr) == (code, "")
+
+
+def test_its_length_can_be_read() -> None:
+    assert len(Path(auditor.__file__).read_bytes().splitlines()) <= 400
