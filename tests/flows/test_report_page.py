@@ -1,0 +1,337 @@
+"""The pages of a report: they ask nothing of the network, name nobody, add up, and everyone can read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from itertools import pairwise, product
+
+import pytest
+from lxml import html
+from report_world import PRIVATE, WAVE, World, world
+
+from flows.report_charts import Charts, speeds
+from flows.report_data import Box, Canary, Fate, Part, Report
+from flows.report_page import SECTIONS, coded, person_page, wave_page
+from flows.report_reading import read
+from flows.report_story import BROKEN, KEPT, NOT_YET, PARTLY, figures, headline, promises
+from flows.report_text import HOME, LANGUAGES, text
+from ledger.rows import LegState, Phase
+
+CSS = (HOME / "page.css").read_text()
+TEXT = ("ink", "muted", "accent", "good", "bad", "care")
+LINES = re.compile(r"--([a-z-]+): *(#[0-9a-f]{6})")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    found = world(f"sqlite:///{tmp_path_factory.mktemp('world')}/ledger.db", sealed=True)
+    with closing(found.ledger):
+        yield found
+
+
+@pytest.fixture(scope="module")
+def report(place: World) -> Report:
+    return read(place.ledger, WAVE, contact="Service <desk> & co.")
+
+
+@pytest.fixture(scope="module")
+def pages(report: Report) -> dict[str, str]:
+    """By language."""
+    return {language: wave_page(report, text(language)) for language in LANGUAGES}
+
+
+def box(place: World, report: Report, number: int) -> Box:
+    return next(one for one in report.boxes if one.id == place.ids[number])
+
+
+def moved(report: Report) -> Report:
+    """Of the mailboxes that moved, alone."""
+    whole = tuple(one for one in report.boxes if one.verified and not one.failures)
+    return replace(report, boxes=whole)
+
+
+# Who and what may be in it
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_person_is_named(place: World, report: Report, pages: dict[str, str], language: str) -> None:
+    people = [person_page(report, one, text(language)) for one in report.boxes]
+    for page in (pages[language], *people):
+        assert not [word for word in PRIVATE if word in page]
+        assert "@" not in re.sub(r"@(?:media|page)\b", "", page)
+    assert place.ids[5] in pages[language]
+
+
+def test_a_person_s_page_is_about_nobody_else(place: World, report: Report) -> None:
+    for one in report.boxes:
+        page = person_page(report, one, text("en"))
+        assert one.id in page
+        assert not [other for other in place.ids.values() if other != one.id and other in page]
+        assert "C. Hansen" not in page
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_is_fetched_and_nothing_runs(report: Report, pages: dict[str, str], language: str) -> None:
+    for page in (pages[language], person_page(report, report.boxes[0], text(language))):
+        addresses = set(re.findall(r"[a-z]+://[^\s\"'<]+", page))
+        assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+        tree = html.fromstring(page)
+        assert not tree.xpath("//script | //link | //img | //iframe | //object | //embed | //form | //base")
+        assert not tree.xpath("//@src | //@onclick | //@onload | //@srcset")
+        assert all(link.startswith("#") for link in tree.xpath("//a/@href"))
+        assert "url(" not in page
+        assert "@import" not in page
+        (policy,) = tree.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
+        assert "default-src 'none'" in policy
+
+
+def test_what_people_wrote_is_text(place: World, report: Report) -> None:
+    page = person_page(report, report.boxes[0], text("en"))
+    assert "Service &lt;desk&gt; &amp; co." in page
+    decided = replace(report.chain.decisions[0], reason="<script>alert(1)</script>", by='"><b>x')
+    forged = replace(report, wave="<i>w</i>", chain=replace(report.chain, decisions=(decided,)))
+    page = wave_page(forged, text("en"))
+    assert "<script" not in page
+    assert "<i>w" not in page
+    assert "<b>x" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert coded("`a` <b>") == "<code>a</code> &lt;b&gt;"
+
+
+# What it says
+
+
+def test_the_tables_add_up(report: Report, pages: dict[str, str]) -> None:
+    tree = html.fromstring(pages["en"])
+    (table,) = tree.xpath("//section[@id='fates']//table")
+    rows = [
+        [int(cell.text_content().replace(",", "")) for cell in row.xpath("td")]
+        for row in table.xpath("tbody/tr | tfoot/tr")
+    ]
+    *workloads, total = rows
+    assert [sum(column) for column in zip(*workloads, strict=True)] == total
+    assert all(sum(row[:-1]) == row[-1] for row in rows)
+    assert total[-1] == report.fates.total() == 2750
+    (sums,) = re.findall(r"<li>([\d, +]+ = [\d,]+)</li>", pages["en"])
+    parts, _, whole = sums.replace(",", "").partition(" = ")
+    assert sum(map(int, parts.split(" + "))) == int(whole) == 2750
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_section_is_there_and_led_to(pages: dict[str, str], language: str) -> None:
+    tree = html.fromstring(pages[language])
+    assert tree.get("lang") == language
+    assert tree.xpath("//nav//a/@href") == [f"#{name}" for name in SECTIONS]
+    assert tree.xpath("//main/section/@id") == list(SECTIONS)
+    assert "{" not in tree.xpath("string(//body)"), "a place that was not filled"
+    assert not tree.xpath("//span[@lang]"), "all of it is translated"
+
+
+def test_the_one_sentence(place: World, report: Report) -> None:
+    own = text("en")
+    told = (
+        "8 of 12 mailboxes have moved and were checked; 2 need a decision, 1 was taken back, 1 has not begun."
+    )
+    assert headline(report, own) == told
+    nothing_failed = moved(report)
+    assert headline(nothing_failed, own) == (
+        "All 7 mailboxes have moved and were checked; every item is accounted for."
+    )
+    with_failures = replace(report, boxes=tuple(one for one in report.boxes if one.verified))
+    assert headline(with_failures, own).endswith("; 7 items could not be moved.")
+    planned = replace(report, boxes=(box(place, report, 11),))
+    assert headline(planned, own) == "The wave has not begun: 1 mailbox is planned."
+
+
+def test_three_numbers(report: Report) -> None:
+    assert [one.number for one in figures(report, text("en"))] == ["8", "87.66%", "4"]
+    assert [one.number for one in figures(replace(report, boxes=()), text("en"))] == ["0", "0", "0"]
+    assert figures(moved(report), text("en"))[1].number == "100%"
+
+
+def test_what_was_promised_is_judged_by_what_is_recorded(place: World, report: Report) -> None:
+    def kept(found: Report) -> list[str]:
+        return [one.kept for one in promises(found, text("en"))]
+
+    assert kept(report) == [KEPT, NOT_YET, PARTLY, NOT_YET, KEPT]
+    read_back = tuple(one for one in moved(report).boxes if not any(part.unread for part in one.parts))
+    whole = replace(report, boxes=read_back)
+    assert kept(whole) == [KEPT, KEPT, PARTLY, KEPT, KEPT]
+    assert kept(replace(whole, canary=Canary("silent", 0.0)))[2] == PARTLY, "the ledger hears no mail"
+    assert kept(replace(whole, canary=Canary("invited", 0.0)))[2] == BROKEN
+    assert kept(replace(whole, seal=None))[4] == NOT_YET
+    assert kept(replace(whole, chain=replace(report.chain, head=None)))[4] == BROKEN
+    wrong = replace(box(place, report, 10), phase=Phase.LIVE)
+    assert kept(replace(report, boxes=(wrong,)))[1] == BROKEN, "found after somebody works there"
+    assert kept(replace(report, boxes=(box(place, report, 11),)))[0] == NOT_YET
+
+
+def test_a_broken_chain_stands_at_the_top(report: Report) -> None:
+    page = wave_page(replace(report, chain=replace(report.chain, head=None)), text("en"))
+    main = page[page.index("<main") : page.index("<nav")]
+    assert "BROKEN" in main
+    assert "BROKEN" not in wave_page(report, text("en"))
+
+
+def test_the_seal_and_how_to_check_it(report: Report, pages: dict[str, str]) -> None:
+    assert "03" * 32 in pages["en"]
+    assert f"--root {'03' * 32}" in pages["en"]
+    unsealed = wave_page(replace(report, seal=None, wave="a wave"), text("en"))
+    assert "not sealed yet" in unsealed
+    assert "kogge audit seal --wave &#39;a wave&#39; --key op.pem" in unsealed
+
+
+def test_a_wave_of_which_nothing_is_known_yet(place: World, report: Report) -> None:
+    nothing = replace(report, boxes=(box(place, report, 11),), beats=(), rates={}, seal=None)
+    tree = html.fromstring(wave_page(nothing, text("en")))
+    assert "is not recorded" in tree.xpath("string(//section[@id='course'])")
+    assert not tree.xpath("//section[@id='course']//svg")
+    assert not tree.xpath("//main/figure"), "a flow of nothing is no picture"
+
+
+def test_of_many_mailboxes_a_page_lists_the_first(place: World, report: Report) -> None:
+    many = replace(report, boxes=report.boxes * 50)
+    tree = html.fromstring(wave_page(many, text("en")))
+    assert len(tree.xpath("//section[@id='boxes']//tbody/tr")) == 500
+    assert "and 100 more" in tree.xpath("string(//section[@id='boxes'])")
+    assert not tree.xpath("//section[@id='boxes']/details[@open]")
+
+
+@pytest.mark.parametrize(
+    ("number", "greeting", "sections"),
+    [
+        (0, "Everything that was to move has moved: 250 items.", ["moved", "changes", "not-moved", "ask"]),
+        (5, "243 of 250 items have moved. 7 could not be moved.", ["moved", "changes", "not-moved", "ask"]),
+        (7, "170 of 250 items are at the new system.", ["moved", "changes", "not-moved", "ask"]),
+        (8, "The move of your mailbox was taken back.", ["ask"]),
+        (11, "Your mailbox has not begun to move.", ["ask"]),
+    ],
+)
+def test_a_person_is_told_what_is_so(
+    place: World, report: Report, number: int, greeting: str, sections: list[str]
+) -> None:
+    tree = html.fromstring(person_page(report, box(place, report, number), text("en")))
+    assert greeting in tree.xpath("string(//h1)")
+    assert tree.xpath("//main/section/@id") == sections
+
+
+def test_a_person_reads_what_changed_and_what_did_not(place: World, report: Report) -> None:
+    changed = html.fromstring(person_page(report, box(place, report, 2), text("de")))
+    words = changed.xpath("string(//section[@id='changes'])")
+    assert "Zeilen endeten nur mit LF" in words
+    assert "(7 Elemente)" in words
+    assert "1 Ordner" in words
+    left = changed.xpath("string(//section[@id='not-moved'])")
+    assert "Suchordner" in left
+    failed = html.fromstring(person_page(report, box(place, report, 5), text("de")))
+    assert "Die Nachricht ist größer, als das Ziel annimmt." in failed.xpath(
+        "string(//section[@id='not-moved'])"
+    )
+    assert "kogge" not in failed.xpath("string(//main)"), "an operator's commands are no use to a person"
+
+
+def test_what_has_no_translation_is_marked_as_english(place: World, report: Report) -> None:
+    part = Part(next(iter(box(place, report, 7).parts)).workload, LegState.BLOCKED, "not-in-plan", None, {})
+    one = replace(box(place, report, 7), parts=(part,))
+    own = replace(text("de"), sentences={})
+    page = wave_page(replace(report, boxes=(one,)), own)
+    assert '<span lang="en">' in page
+    assert "gibt es noch keine Übersetzung" in page
+
+
+# Whether everybody can read it
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_headings_and_tables_are_in_order(report: Report, pages: dict[str, str], language: str) -> None:
+    people = [person_page(report, one, text(language)) for one in report.boxes]
+    for page in (pages[language], *people):
+        tree = html.fromstring(page)
+        levels = [int(found.tag[1]) for found in tree.xpath("//h1 | //h2 | //h3 | //h4")]
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(after - before <= 1 for before, after in pairwise(levels))
+        ids = tree.xpath("//@id")
+        assert len(ids) == len(set(ids))
+        for name in tree.xpath("//@aria-labelledby"):
+            assert set(name.split()) <= set(ids)
+        assert len(tree.xpath("//main")) == 1
+        assert tree.xpath("//a[@class='skip']/@href") == ["#content"]
+        for table in tree.xpath("//table"):
+            assert table.xpath(".//th[@scope]"), "every table has heads that say what they are of"
+        assert all(tree.xpath("//*[@role='region']/@aria-label"))
+
+
+def test_every_picture_has_words_and_the_same_numbers_as_a_table(pages: dict[str, str]) -> None:
+    tree = html.fromstring(pages["en"])
+    pictures = tree.xpath("//figure//svg")
+    assert len(pictures) == 2 * 5, "each for a desk and for a telephone"
+    for one in pictures:
+        assert one.get("role") == "img"
+        named = one.get("aria-labelledby").split()
+        assert [child.get("id") for child in one[:2]] == named
+        assert all(child.text for child in one[:2])
+    (flow,) = tree.xpath("//main/figure")
+    numbers = {cell.text_content() for cell in flow.xpath(".//details//td[@class='n'][1]")}
+    drawn = " ".join(flow.xpath(".//div[@class='wide']//*[local-name()='text']//text()"))
+    assert {"2,354", "40", "7", "12", "250", "80"} == numbers
+    assert all(number in drawn for number in numbers)
+    assert len(tree.xpath("//section[@id='course']//details//tbody/tr")) == 60
+
+
+def test_what_is_thin_is_still_seen_and_all_of_it_is_drawn() -> None:
+    few = {Fate.MIGRATED: 1_000_000, Fate.FAILED: 1}
+    picture = Charts(text("en")).flow(few)
+    assert picture is not None
+    assert "var(--fate-failed)" in picture.wide
+    assert "var(--fate-skipped)" not in picture.wide
+    assert Charts(text("en")).flow({}) is None
+
+
+def test_speed_is_what_was_copied_while_at_work(report: Report) -> None:
+    found = speeds(report.beats)
+    assert len(found) == len(report.beats) - 1
+    whole = sum(speed * beat.worked for speed, beat in zip(found, report.beats[1:], strict=True))
+    assert round(whole) == report.beats[-1].copied - report.beats[0].copied
+    assert min(found) >= 0
+
+
+def schemes() -> dict[str, dict[str, str]]:
+    """Custom properties, as light, dark and print have them."""
+    roots = re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)
+    assert len(roots) == 3
+    light, dark, printed = (dict(LINES.findall(root)) for root in roots)
+    return {"light": light, "dark": dark, "print": printed}
+
+
+def luminance(colour: str) -> float:
+    """By WCAG 2.2."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    dim, bright = sorted((luminance(one), luminance(other)))
+    return (bright + 0.05) / (dim + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark", "print"])
+def test_there_is_enough_contrast(scheme: str) -> None:
+    colours = schemes()[scheme]
+    for name, ground in product(TEXT, ("paper", "panel")):
+        assert contrast(colours[name], colours[ground]) >= 4.5, f"{name} on {ground}"
+    pictures = [name for name in colours if name.startswith(("fate-", "score-"))]
+    assert len(pictures) == 7 + 5
+    for name in pictures:
+        assert contrast(colours[name], colours["paper"]) >= 3, name
+
+
+def test_every_scheme_has_every_colour() -> None:
+    names = [set(one) for one in schemes().values()]
+    assert names[0] == names[1] == names[2]
+    assert set(re.findall(r"var\(--([a-z-]+)\)", CSS)) <= names[0]
+    assert {f"fate-{fate}" for fate in Fate} <= names[0]
