@@ -173,6 +173,7 @@ RUN = {
     "event-chain-broken": "The ledger's decisions were altered; stop, keep a copy, compare with a backup.",
     "internal-error": "A defect in Kogge; the traceback is in the local log. Nothing is lost; report it.",
     "inventory-open": "A defect in Kogge; nothing was written. Keep a copy of the ledger, report it.",
+    "inventory-broken": "The ledger contradicts itself; stop, keep a copy, report it.",
     "item-state": "The ledger contradicts itself; stop, keep a copy, report it.",
     "items-open": "Something of it is still to be done; `kogge migrate`, then seal the wave.",
     "lease-lost": "Another worker took over; nothing to do.",
