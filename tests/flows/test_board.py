@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import insert
 
 from connectors.base import Kind
-from flows.board_text import Seen, batch_rows, overall_text, remaining, span, wave_text
+from flows.board_text import Seen, batch_rows, overall_text, remaining, score_rows, span, wave_text
 from flows.estimate import Estimate
 from flows.parameters import BatchParameters
 from flows.progress import Snapshot
+from flows.report_files import newest_page, page_of, put
+from flows.score import Score
 from ledger.health import Health
 from ledger.overview import WaveTotals, expected, overview
 from ledger.planning import PlannedMailbox
@@ -119,3 +123,30 @@ def test_how_long_in_words(seconds: float, told: str) -> None:
 
 def test_nothing_left() -> None:
     assert remaining(None, NOW) == "Nothing is left to copy."
+
+
+def test_mailboxes_by_score_and_those_without_one() -> None:
+    perfect, poor = Score(10, 10, 0), Score(10, 5, 0)
+    rows = score_rows({"m-1": perfect, "m-2": perfect, "m-3": poor}, 5)
+    assert [(row["score"], row["mailboxes"]) for row in rows] == [
+        ("perfect", 2),
+        ("good", 0),
+        ("investigate", 0),
+        ("poor", 1),
+        ("not verified", 2),
+    ]
+
+
+def test_a_wave_that_ended_leads_to_its_report() -> None:
+    assert "`kogge report --wave pilot`" in wave_text(seen(), ended=True)
+    assert "kogge report" not in wave_text(seen())
+
+
+def test_the_newest_report_of_a_wave_and_of_no_other(tmp_path: Path) -> None:
+    assert newest_page(tmp_path, "pilot") is None
+    names = ("pilot", "pilot.two", "other", "pilot")
+    for age, (wave, language) in enumerate(zip(names, ("en", "de", "en", "fr"), strict=True)):
+        page = put(tmp_path / "reports" / page_of(wave, language), "page", "--out")
+        os.utime(page, (age, age))
+    assert newest_page(tmp_path, "pilot") == tmp_path / "reports" / "wave-pilot.fr.html"
+    assert newest_page(tmp_path, "pilot.two") == tmp_path / "reports" / "wave-pilot.two.de.html"
