@@ -127,8 +127,8 @@ def _show_scores(rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> None
 
 def _tell_scores(rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> None:
     """Each wave's, and what to do about those that are low."""
-    from flows.command_score import wave_line, waves_of
     from flows.score import LOW
+    from flows.score_shown import wave_line, waves_of
 
     out = screen()
     for one in waves_of(rows, found):

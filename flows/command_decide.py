@@ -31,8 +31,7 @@ from flows.terminal import (
     opened_ledger,
     say,
 )
-from ledger.rows import LegState, Phase
-from ledger.steps import SCORE_LOW
+from ledger.rows import SCORE_LOW, LegState, Phase
 
 if TYPE_CHECKING:
     from ledger.rows import MailboxRow

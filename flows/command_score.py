@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import typer
-from rich.text import Text
 
-from flows.advice import advice
-from flows.command_losses import meaning
 from flows.config import load
-from flows.score import LOW, NOT_COPIED, Rating, Reason, Score, WaveScore, order, reasons, scores, wave_score
-from flows.tables import BAD, CARE, GOOD, QUIET, table
 from flows.terminal import (
     DEFAULT,
     AsJson,
@@ -26,57 +16,8 @@ from flows.terminal import (
     chosen,
     emit,
     opened_ledger,
-    screen,
     write_csv,
 )
-from mappings.losses_classes import Class
-
-if TYPE_CHECKING:
-    from ledger.rows import MailboxRow
-
-NOT_VERIFIED = "not verified"
-SHOWN = 40
-COLOURS = {Rating.PERFECT: GOOD, Rating.GOOD: GOOD, Rating.INVESTIGATE: CARE, Rating.POOR: BAD}
-COUNTS = ("items", "arrived", "content", "functional", "cosmetic")
-LEGEND = "content, functional, cosmetic: items that arrived, by the gravest of what they lost."
-CSV = ("mailbox", "wave", "score", "workload", *COUNTS, "reasons")
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A mailbox. score: None of one that is not verified, which has no reasons either."""
-
-    row: MailboxRow
-    score: Score | None
-    why: Sequence[Reason]
-
-    @property
-    def lowering(self) -> list[Reason]:
-        return [one for one in self.why if one.lowers]
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A wave, or what was asked for of it. unverified: how many of its mailboxes have no score."""
-
-    wave: str
-    score: WaveScore
-    unverified: int
-
-    @property
-    def counts(self) -> str:
-        """How many mailboxes are in each rating, in words."""
-        parts = [f"{count:,} {rating}" for rating, count in self.score.distribution.items()]
-        return ", ".join([*parts, *([f"{self.unverified:,} {NOT_VERIFIED}"] if self.unverified else [])])
-
-    def document(self) -> dict[str, object]:
-        return {
-            "wave": self.wave,
-            "rating": self.score.rating and str(self.score.rating),
-            "distribution": {str(rating): count for rating, count in self.score.distribution.items()},
-            "not_verified": self.unverified,
-            "worst": self.score.worst,
-        }
 
 
 def score(
@@ -94,164 +35,14 @@ def score(
 
     Example: kogge score --wave pilot --csv score.csv
     """
-    settings = load(config)
-    with opened_ledger(settings) as ledger:
-        rows = chosen(ledger, wave, mailbox)
-        found = scores(ledger, [row.id for row in rows])
-        why = reasons(ledger, found)
-    every = [Scored(row, found.get(row.id), why.get(row.id, ())) for row in rows]
-    every.sort(key=_worst_first)
-    waves = waves_of(rows, found)
+    from flows.score_shown import CSV, document_of, gather, lines_of, show
+
+    with opened_ledger(load(config)) as ledger:
+        every, waves = gather(ledger, chosen(ledger, wave, mailbox))
     if csv_file is not None:
-        write_csv(csv_file, [line for one in every for line in _lines(one)], CSV, "rows")
+        write_csv(csv_file, [line for one in every for line in lines_of(one)], CSV, "rows")
     if as_json:
-        emit({"waves": [one.document() for one in waves], "mailboxes": [_document(one) for one in every]})
+        emit({"waves": [one.document() for one in waves], "mailboxes": [document_of(one) for one in every]})
     elif csv_file is None:
-        _show(every, waves)
-    open_ = any(one.score is None or one.score.rating in LOW for one in every)
-    raise typer.Exit(Exit.OPEN if open_ else Exit.OK)
-
-
-def counts_of(found: Score) -> dict[str, int]:
-    """The numbers of a score, as every table of them has them."""
-    lost = {str(kind): found.lost(kind) for kind in Class}
-    return {"items": found.items, "arrived": found.arrived, **lost}
-
-
-def _worst_first(one: Scored) -> tuple[bool, tuple[int, float, float] | tuple[()], str]:
-    return one.score is None, () if one.score is None else order(one.score), one.row.id
-
-
-def waves_of(rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> list[Whole]:
-    """Of these mailboxes, by name of the wave."""
-    waves: dict[str, list[str]] = {}
-    for row in rows:
-        waves.setdefault(row.wave, []).append(row.id)
-    whole = []
-    for wave, ids in sorted(waves.items()):
-        scored = {number: found[number] for number in ids if number in found}
-        whole.append(Whole(wave, wave_score(scored), len(ids) - len(scored)))
-    return whole
-
-
-def _document(one: Scored) -> dict[str, object]:
-    head: dict[str, object] = {"mailbox": one.row.id, "wave": one.row.wave, "rating": None}
-    if one.score is None:
-        return head
-    return {
-        **head,
-        "rating": str(one.score.rating),
-        **counts_of(one.score),
-        "workloads": [
-            {
-                "workload": str(part.workload),
-                "items": part.items,
-                "arrived": part.arrived,
-                **{str(kind): part.lost[kind] for kind in Class},
-            }
-            for part in one.score.parts
-        ],
-        "reasons": [_reason(each) for each in one.why],
-    }
-
-
-def _reason(one: Reason) -> dict[str, object]:
-    return {
-        "workload": str(one.workload),
-        "field": one.field,
-        "code": one.code,
-        "class": None if one.kind is None else str(one.kind),
-        "items": one.items,
-        "meaning": explained(one),
-    }
-
-
-def explained(one: Reason) -> str:
-    """A sentence for people."""
-    if one.field is not None:
-        return meaning(one.workload, one.field, one.code)
-    return "Not copied yet: run the wave again." if one.code == NOT_COPIED else advice(one.code)
-
-
-def _lines(one: Scored) -> Iterator[dict[str, object]]:
-    """A row for each workload."""
-    head = {"mailbox": one.row.id, "wave": one.row.wave}
-    if one.score is None:
-        yield {**head, "score": NOT_VERIFIED}
-        return
-    if not one.score.parts:
-        yield {**head, "score": str(one.score.rating), "items": 0, "arrived": 0}
-    for part in one.score.parts:
-        counts = {str(kind): part.lost[kind] for kind in Class}
-        own = [each for each in one.why if each.workload is part.workload]
-        yield {
-            **head,
-            "score": str(one.score.rating),
-            "workload": str(part.workload),
-            "items": part.items,
-            "arrived": part.arrived,
-            **counts,
-            "reasons": _listed(own),
-        }
-
-
-def _listed(why: Sequence[Reason]) -> str:
-    return "; ".join(f"{one.items:,} {_name(one)}" for one in why)
-
-
-def _name(one: Reason) -> str:
-    return one.code if one.field is None else f"{one.field} {one.code}"
-
-
-def _show(every: Sequence[Scored], waves: Sequence[Whole]) -> None:
-    many = len(waves) > 1
-    out = screen()
-    columns = ["mailbox", *(["wave"] if many else []), "score", *COUNTS]
-    out.print(table(columns, [_cells(one, many) for one in every[:SHOWN]]))
-    if len(every) > SHOWN:
-        out.print(Text(f"and {len(every) - SHOWN:,} more (--json, --csv FILE)", style=QUIET))
-    out.print(LEGEND, soft_wrap=True)
-    out.print()
-    for one in waves:
-        out.print(wave_line(one), soft_wrap=True)
-    for line in _explained([one for one in every if one.score is not None and one.score.rating in LOW]):
-        out.print(line, soft_wrap=True)
-
-
-def wave_line(one: Whole) -> Text:
-    """Its rating, and how many mailboxes are in each."""
-    rating = one.score.rating
-    line = Text(f"wave {one.wave}: ")
-    line.append(str(rating or NOT_VERIFIED), style=QUIET if rating is None else COLOURS[rating])
-    return line.append(f" ({one.counts})")
-
-
-def _cells(one: Scored, with_wave: bool) -> list[str | Text]:
-    head: list[str | Text] = [one.row.id, *([one.row.wave] if with_wave else [])]
-    if one.score is None:
-        return [*head, Text(NOT_VERIFIED, style=QUIET), *["-"] * len(COUNTS)]
-    rating = one.score.rating
-    return [
-        *head,
-        Text(str(rating), style=COLOURS[rating]),
-        *(f"{count:,}" for count in counts_of(one.score).values()),
-    ]
-
-
-def _explained(low: Sequence[Scored]) -> Iterator[str]:
-    """Why each is low, and then what each reason means."""
-    if not low:
-        return
-    yield ""
-    for one in low[:SHOWN]:
-        kinds = dict.fromkeys(each.workload for each in one.lowering)
-        parts = [f"{kind}: {_listed([a for a in one.lowering if a.workload is kind])}" for kind in kinds]
-        rating = "" if one.score is None else one.score.rating
-        yield f"{one.row.id} is {rating}. {'. '.join(parts)}"
-    yield ""
-    counts: Counter[Reason] = Counter()
-    for one in low:
-        for each in one.lowering:
-            counts[Reason(each.workload, each.field, each.code, 0)] += each.items
-    for each, count in sorted(counts.items(), key=lambda pair: (pair[0].field is not None, -pair[1])):
-        yield f"{each.workload}: {_name(each)} ({count:,}): {explained(each)}"
+        show(every, waves)
+    raise typer.Exit(Exit.OPEN if any(one.is_open for one in every) else Exit.OK)

@@ -35,8 +35,8 @@ from flows.settings_hooks import Action, Hook, HooksSettings
 from flows.stopping import reason
 from ledger.claims import ROLLING
 from ledger.rollback import ROLLED_BACK
-from ledger.rows import LegRow, LegState, MailboxRow, Phase
-from ledger.steps import BACK, DONE, FAILED, HELD_ELSEWHERE, RELEASE, SCORE_LOW, StepRow, Steps
+from ledger.rows import SCORE_LOW, LegRow, LegState, MailboxRow, Phase
+from ledger.steps import BACK, DONE, FAILED, HELD_ELSEWHERE, RELEASE, StepRow, Steps
 from ledger.store import Ledger
 
 FREEZE, UNDO = "freeze", "undo"

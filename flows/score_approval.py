@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from connectors.errors import Misconfigured
 from flows.score import LOW, Score, scores
 from ledger.events import Event
-from ledger.rows import MailboxRow
+from ledger.rows import SCORE_LOW, MailboxRow
 from ledger.scores import approved_numbers
-from ledger.steps import FAILED, SCORE_LOW, Steps
+from ledger.steps import FAILED, Steps
 from ledger.store import Ledger
 
 SCORE = "score"

@@ -8,6 +8,9 @@ from enum import IntEnum, StrEnum
 
 from connectors.base import Kind, Role
 
+SCORE_LOW = "score-low"
+"""The code that a person approves for a mailbox whose cutover scored badly."""
+
 
 class State(IntEnum):
     """An item's state. Everything below WRITTEN is open: a pass still owes it something.

@@ -13,9 +13,8 @@ from connectors.base import Kind
 from ledger.database import reading
 from ledger.events import newest_detail
 from ledger.loading import chunked
-from ledger.rows import LegState, State
+from ledger.rows import SCORE_LOW, LegState, State
 from ledger.schema import container, item, leg, loss
-from ledger.steps import SCORE_LOW
 from ledger.store import Ledger
 
 ARRIVED = (State.VERIFIED, State.WRITTEN)

@@ -17,7 +17,7 @@ from ledger.database import now, reading, writing
 from ledger.events import append_event
 from ledger.loading import chunked
 from ledger.planning import wave_of
-from ledger.rows import LegState, Phase
+from ledger.rows import SCORE_LOW, LegState, Phase
 from ledger.schema import leg, mailbox, step
 from ledger.store import Ledger
 from ledger.upsert import upsert
@@ -28,8 +28,6 @@ RELEASE = "release"
 """The step after which it only goes forward."""
 BACK = "back"
 """The step after which it only goes back."""
-SCORE_LOW = "score-low"
-"""The code that a person approves for a mailbox whose cutover scored badly."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from sqlalchemy import update
 from connectors.base import Kind
 from connectors.errors import Blocked
 from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase
+from ledger.rows import SCORE_LOW, LegState, Phase
 from ledger.schema import step
-from ledger.steps import BEGUN, DONE, FAILED, SCORE_LOW, Steps
+from ledger.steps import BEGUN, DONE, FAILED, Steps
 from ledger.store import Ledger
 
 OWNER = "0123456789abcdef/1234567/1234567890/01234567"
@@ -108,7 +108,7 @@ def test_what_is_taken_back_has_no_steps_and_no_approval(ledger: Ledger, box: st
     steps = Steps(ledger)
     steps.move(box, Phase.FROZEN, "frozen", "anna")
     steps.begin(box, "score")
-    ledger.approve(box, SCORE_LOW, "anna", "seen")
+    ledger.approve(box, "anna", "seen")
     assert ledger.approved(box, SCORE_LOW)
     steps.take_back(box, "bernd")
     assert (ledger.mailbox(box).phase, steps.all(box)) == (Phase.STAGING, [])
