@@ -108,7 +108,7 @@ def test_what_is_taken_back_has_no_steps_and_no_approval(ledger: Ledger, box: st
     steps = Steps(ledger)
     steps.move(box, Phase.FROZEN, "frozen", "anna")
     steps.begin(box, "score")
-    ledger.approve(box, "anna", "seen")
+    ledger.approve(box, SCORE_LOW, "anna", "seen")
     assert ledger.approved(box, SCORE_LOW)
     steps.take_back(box, "bernd")
     assert (ledger.mailbox(box).phase, steps.all(box)) == (Phase.STAGING, [])
