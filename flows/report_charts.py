@@ -40,10 +40,11 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """wide, narrow: the same for two widths."""
+    """wide, narrow: the same for two widths. words: what is to be seen in it."""
 
     wide: Markup
     narrow: Markup
+    words: str
 
 
 def _config(size: int) -> Row:
@@ -96,7 +97,8 @@ class Charts:
 
     def _both(self, spec: Any, title: str, description: str) -> Picture:
         """spec: of a width."""
-        return Picture(*(self._drawn(spec(width), title, description) for width in (WIDE, NARROW)))
+        wide, narrow = (self._drawn(spec(width), title, description) for width in (WIDE, NARROW))
+        return Picture(wide, narrow, description)
 
     # What became of the items
 
@@ -338,7 +340,9 @@ def _axis(field: str, title: str | None) -> Row:
 def _over_time(rows: list[Row], width: int, height: int, more: Row) -> Row:
     span: int = rows[-1]["t"] - rows[0]["t"]
     form = "%H:%M" if span < DAYS else "%-d %b"
-    ticks = {"tickCount": 6 if width == WIDE else 3, "labelFlush": True, "format": form}
+    least = 60_000 if span < DAYS else 86_400_000
+    most = max(1, min(6 if width == WIDE else 3, span // least))
+    ticks = {"tickCount": most, "labelFlush": True, "format": form}
     axis = {"title": None, "grid": False, **ticks}
     x = {"field": "t", "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
     encoding = {"x": x, **more.get("encoding", {})}

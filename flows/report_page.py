@@ -59,7 +59,6 @@ def coded(words: str) -> Markup:
 def wave_page(report: Report, text: Text) -> str:
     charts = Charts(text)
     total = report.fates
-    paces = [pace for beat in report.beats for pace in (beat.source, beat.target) if pace is not None]
     unscored = sum(box.score is None for box in report.boxes)
     return _rendered(
         "wave.html",
@@ -75,7 +74,6 @@ def wave_page(report: Report, text: Text) -> str:
         workloads=report.by_workload(),
         ratings={**{str(name): count for name, count in report.score.distribution.items()}, "none": unscored},
         course=list(zip(report.beats, [None, *speeds(report.beats)], strict=False)),
-        least=text.number(min(paces, default=1.0), 2),
         losses=totals(box.losses for box in report.boxes),
         classes=tuple(Class),
         failures=totals(box.failures for box in report.boxes),

@@ -64,10 +64,22 @@ def headline(report: Report, text: Text) -> str:
 
 def _rest(report: Report, text: Text) -> str:
     """Of a wave that has moved."""
-    for fate in (Fate.FAILED, Fate.OPEN):
-        if report.fates[fate]:
-            return text(f"sentence.{fate}", n=report.fates[fate])
-    return text("sentence.whole")
+    parts = [
+        text(f"sentence.{fate}", n=report.fates[fate])
+        for fate in (Fate.FAILED, Fate.OPEN)
+        if report.fates[fate]
+    ]
+    if low := _low(report):
+        parts.append(text("sentence.low", n=low))
+    return text.listed(parts) if parts else text("sentence.whole")
+
+
+def _low(report: Report) -> int:
+    """Mailboxes that a person looks at for their score alone."""
+    return sum(
+        box.score is not None and box.score.rating in LOW and box.phase is not Phase.LIVE
+        for box in report.boxes
+    )
 
 
 def figures(report: Report, text: Text) -> list[Figure]:
@@ -88,9 +100,20 @@ def figures(report: Report, text: Text) -> list[Figure]:
         Figure(
             text.number(attention),
             text("figure.attention", n=attention),
-            text("figure.attention-of", n=fates[Fate.FAILED]),
+            _demands(report, text),
         ),
     ]
+
+
+def _demands(report: Report, text: Text) -> str:
+    """Why people are needed."""
+    counts = {
+        "stuck": report.statuses[Status.PERSON],
+        "attention-of": report.fates[Fate.FAILED],
+        "low": _low(report),
+    }
+    parts = [text(f"figure.{name}", n=count) for name, count in counts.items() if count]
+    return text.listed(parts) if parts else text("figure.nobody")
 
 
 def promises(report: Report, text: Text) -> list[Promise]:

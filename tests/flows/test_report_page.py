@@ -137,11 +137,16 @@ def test_the_one_sentence(place: World, report: Report) -> None:
     )
     assert headline(report, own) == told
     nothing_failed = moved(report)
-    assert headline(nothing_failed, own) == (
-        "All 7 mailboxes have moved and were checked; every item is accounted for."
+    head = "All 7 mailboxes have moved and were checked"
+    assert headline(nothing_failed, own) == f"{head}; 1 is to be looked at before it goes live."
+    perfect = replace(report, boxes=tuple(one for one in nothing_failed.boxes if not one.attention))
+    assert headline(perfect, own) == (
+        "All 6 mailboxes have moved and were checked; every item is accounted for."
     )
     with_failures = replace(report, boxes=tuple(one for one in report.boxes if one.verified))
-    assert headline(with_failures, own).endswith("; 7 items could not be moved.")
+    assert headline(with_failures, own).endswith(
+        "; 7 items could not be moved, 2 are to be looked at before they go live."
+    )
     planned = replace(report, boxes=(box(place, report, 11),))
     assert headline(planned, own) == "The wave has not begun: 1 mailbox is planned."
 
@@ -149,6 +154,10 @@ def test_the_one_sentence(place: World, report: Report) -> None:
 def test_three_numbers(report: Report) -> None:
     assert [one.number for one in figures(report, text("en"))] == ["8", "87.66%", "4"]
     assert [one.number for one in figures(replace(report, boxes=()), text("en"))] == ["0", "0", "0"]
+    why = "2 that have stopped, 7 items could not be moved, 2 because of their score"
+    assert figures(report, text("en"))[2].note == why
+    perfect = replace(report, boxes=(next(one for one in report.boxes if one.phase is Phase.LIVE),))
+    assert figures(perfect, text("en"))[2].note == "nobody has to decide anything"
     assert figures(moved(report), text("en"))[1].number == "100%"
 
 
