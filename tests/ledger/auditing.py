@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import json
 import shutil
@@ -12,12 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from packs import ANNA, KEYS, Pack, Sealed, Section, public_line, two_mailboxes, two_passes
+from packs import ANNA, KEYS, Pack, Sealed, Section, Thing, public_line, section, two_mailboxes, two_passes
 
 from ledger import auditor
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\1" * 32)
 OTHER = Ed25519PrivateKey.from_private_bytes(b"\2" * 32)
+FILES = (
+    "bagit.txt",
+    "bag-info.txt",
+    "manifest-sha256.txt",
+    "tagmanifest-sha256.txt",
+    "wave.dsse.json",
+    "data/roots.jsonl",
+    f"data/inventory/{ANNA}.jsonl.gz",
+    f"data/results/{ANNA}.jsonl.gz",
+)
+"""Of a pack with Anna's mailbox alone."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,10 @@ class Desk:
     def seal(self, pack: Pack | None = None, name: str = "", key: Ed25519PrivateKey = KEY) -> Sealed:
         pack = Pack(two_mailboxes()) if pack is None else pack
         return pack.write(self.packs / (name or f"wave-{pack.number}"), key)
+
+    def seal_small(self) -> Sealed:
+        things = [Thing("a", message_id="<a@old.example>"), Thing("b", verdict="failed", rule="too-large")]
+        return self.seal(Pack({ANNA: [section(KEYS[ANNA], things)]}))
 
     def seal_chain(self, count: int) -> list[Sealed]:
         """Waves of a single small mailbox each, one after the other."""
@@ -98,3 +114,18 @@ def edited(line: bytes, **fields: object) -> bytes:
 
 def compacted(value: Mapping[str, object]) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def files_of(pack: Pack) -> dict[str, bytes]:
+    """What a pack's payload is before anybody changes it."""
+    rows = [one.row(mailbox) for mailbox, sections in pack.boxes.items() for one in sections]
+    files = {"data/roots.jsonl": b"".join(row + b"\n" for row in rows)}
+    for mailbox, sections in pack.boxes.items():
+        for name, attribute in (("inventory", "listed"), ("results", "results")):
+            lines = [line + b"\n" for one in sections for line in getattr(one, attribute)]
+            files[f"data/{name}/{mailbox}.jsonl.gz"] = gzip.compress(b"".join(lines))
+    return files
+
+
+def predicate_of(pack: Pack) -> dict[str, object]:
+    return pack.predicate([one.row(name) for name, sections in pack.boxes.items() for one in sections])

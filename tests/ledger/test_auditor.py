@@ -205,6 +205,20 @@ def test_a_correction_says_what_it_corrects(desk: Desk) -> None:
     assert desk.audit(root=two.statement).code == 0
 
 
+def test_the_wave_that_a_correction_corrects_may_be_missing(desk: Desk) -> None:
+    first = one_small()
+    one = desk.seal(first)
+    again = first.follow(one, corrects={"number": 1, "statement": one.statement, "reason": "wrong"})
+    two = desk.seal(again)
+    between = again.follow(two, wave="other", corrects=None)
+    three = desk.seal(between)
+    told = {"number": 2, "statement": two.statement, "reason": "wrong again"}
+    four = desk.seal(between.follow(three, wave="pilot", corrects=told))
+    assert desk.audit(root=four.statement).code == 0
+    found = desk.audit(one.path, three.path, four.path, root=four.statement)
+    assert (found.code, "number 2 is missing" in found.text) == (auditor.INCOMPLETE, True)
+
+
 def test_a_wave_sealed_twice_must_say_so(desk: Desk) -> None:
     first = one_small()
     one = desk.seal(first)
