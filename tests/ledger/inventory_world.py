@@ -1,0 +1,35 @@
+"""What the inventories of a ledger hold, read as a seal reads it."""
+
+from __future__ import annotations
+
+from ledger_world import KEK
+
+from connectors.base import key_of
+from ledger import keystore
+from ledger.database import reading
+from ledger.inventory import Line, Section, lines, sections
+from ledger.rows import Lease
+from ledger.store import Ledger
+
+
+def key(ledger: Ledger, lease: Lease) -> bytes:
+    with reading(ledger.engine) as connection:
+        found = keystore.key_of(connection, lease.mailbox, KEK)
+    assert found is not None
+    return found
+
+
+def read(ledger: Ledger, lease: Lease) -> list[tuple[Section, list[Line]]]:
+    """All that an auditor's pack is made of."""
+    with reading(ledger.engine) as connection:
+        found = sections(connection, lease.mailbox)
+        return [(one, list(lines(connection, one.leg, one.number))) for one in found]
+
+
+def named(ledger: Ledger, lease: Lease) -> dict[int, list[tuple[str, str]]]:
+    """By inventory: (item, what) of each line; tests have items of one letter."""
+    names = {key_of(chr(letter)): chr(letter) for letter in range(97, 123)}
+    return {
+        section.number: [(names[line.key], ("new", "changed")[line.what]) for line in found]
+        for section, found in read(ledger, lease)
+    }
