@@ -39,6 +39,7 @@ from practice.memory import (
 )
 
 SOURCE, TARGET = "anna@old.example", "anna@new.example"
+KEK = bytes(32)
 PACE = Pace(batch=4, grace=0.0, patience=6, pause=0.0)
 ONE = frozenset({1})
 PROVEN = Rules(directory=Directory({SOURCE: ONE}, {TARGET: ONE}))
@@ -103,7 +104,7 @@ class Trial:
             pace=self.pace,
             task=task or Task(Level.TARGET),
             stop=stop or threading.Event(),
-            kek=lambda: bytes(32),
+            kek=lambda: KEK,
             sleep=lambda seconds: None,
         )
         (row,) = self.ledger.legs(mailbox=self.id)
