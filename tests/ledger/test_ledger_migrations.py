@@ -1,18 +1,25 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from ledger_world import dump, planned
+from ledger_world import KEK, dump, planned
 from sqlalchemy import inspect, text
 
 import ledger.migrations
+from connectors.base import key_of
 from connectors.errors import Corrupt, Misconfigured
+from ledger.database import reading, writing
+from ledger.inventory import sections
+from ledger.packing import pack_id
 from ledger.schema import metadata
 from ledger.store import Ledger
 
@@ -41,6 +48,45 @@ def test_migrating_again_changes_nothing(ledger: Ledger) -> None:
     before = dump(ledger)
     ledger.migrate()
     assert dump(ledger) == before
+
+
+OLDER = (
+    "INSERT INTO mailbox (id, wave, phase, source, target) VALUES ('m-1', 'w1', 'staging', 'a@x', 'a@y')",
+    "INSERT INTO leg (mailbox, workload, state, epoch, took_over, items, done, bytes)"
+    " VALUES ('m-1', 'mail', 'copied', 0, false, 2, 1, 9)",
+    "INSERT INTO container (leg, key, kind, source_id, path, complete, gone, made)"
+    " VALUES (1, :box, 'mail', :source, '[\"Inbox\"]', true, false, true)",
+    "INSERT INTO item (container, key, state, version, attempts, size, source_id, href)"
+    " VALUES (1, :one, 5, 1, 1, 9, :source, '7:1'), (1, :two, 0, 1, 0, 9, :source, NULL)",
+)
+"""A ledger before there was evidence: an item is copied, another one is not."""
+
+
+def test_a_ledger_from_before_the_evidence_goes_on(url: str) -> None:
+    opened = Ledger(url)
+    with writing(opened.engine) as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(ledger.migrations.__file__).parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0007")
+        keys = {name: key_of(name) for name in ("box", "one", "two")}
+        for statement in OLDER:
+            connection.execute(text(statement), {**keys, "source": pack_id("box")})
+    opened.migrate()
+    (leg,) = opened.legs()
+    lease = opened.claim(leg.id, "worker", 60)
+    assert lease is not None
+    with opened.session(lease, mirror=True) as session:
+        (place,) = session.containers()
+        with pytest.raises(Corrupt, match="inventory-open"):
+            session.begin(place.id, [key_of("two")], "7:1")
+        assert session.close_inventory(KEK) == 1
+        session.begin(place.id, [key_of("two")], "7:1")
+    with reading(opened.engine) as connection:
+        (section,) = sections(connection, "m-1")
+    header = json.loads(section.header)
+    assert (section.n, header["earlier"], len(header["folders"])) == (0, 2, 1)
+    opened.close()
 
 
 def test_processes_may_migrate_at_the_same_time(url: str) -> None:
