@@ -168,6 +168,7 @@ RUN = {
     "claimed-elsewhere": "Another worker has it; nothing to do.",
     "dry-run": "Only looked at; run without --dry-run to move it.",
     "ews-ends": 'Exchange Online closes EWS, tenant by tenant, for good on 2027-04-01: use kind = "graph".',
+    "unsettled": "A worker died over items; `kogge migrate` finds out which arrived, then verify again.",
     "verification-differs": "See `kogge verify -m M`; `kogge retry -m M` and `kogge migrate` repair it.",
     "evidence-damaged": "An inventory was altered; stop, keep a copy of the ledger, compare with a backup.",
     "event-chain-broken": "The ledger's decisions were altered; stop, keep a copy, compare with a backup.",

@@ -349,6 +349,6 @@ def _verified(task: Task, verdict: Verdict) -> tuple[LegState, str | None]:
     if verdict.bad:
         return LegState.DIFFERS, "verification-differs"
     if not verdict.clean:
-        return LegState.COPIED, "changed-since"
+        return LegState.COPIED, verdict.open_code
     thorough = task.level in (Level.TARGET, Level.BOTH)
     return LegState.VERIFIED, None if thorough else f"verified-by-{task.level}"

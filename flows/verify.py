@@ -36,9 +36,10 @@ class Level(StrEnum):
 
 @dataclass(slots=True)
 class Verdict:
-    """How many items came out how."""
+    """How many items came out how. unsettled: of those unchecked, what a worker left in the middle."""
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
+    unsettled: int = 0
 
     @property
     def clean(self) -> bool:
@@ -49,6 +50,11 @@ class Verdict:
     def bad(self) -> int:
         wrong = (Outcome.MISSING, Outcome.EXTRA, Outcome.DIFFERS, Outcome.ERROR)
         return sum(self.outcomes[outcome] for outcome in wrong)
+
+    @property
+    def open_code(self) -> str:
+        """Why what is not bad is not clean either."""
+        return "unsettled" if self.unsettled else "changed-since"
 
 
 def has_run(work: Work, leg: LegRow) -> bool:
@@ -104,6 +110,7 @@ def _record(
     else:
         verdict.outcomes[Outcome.MATCH] += unread
     verdict.outcomes[Outcome.UNCHECKED] += still_open
+    verdict.unsettled += counts.get(State.WRITING, 0)
 
 
 def _chunks(keys: Iterator[bytes]) -> Iterator[list[bytes]]:
