@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from connectors.errors import Misconfigured
+from flows.command_audit_check import register
 from flows.command_keys import PassphraseEnv, PassphraseFile, passphrase_of
 from flows.config import load
 from flows.tables import date_of, table
@@ -282,3 +283,4 @@ for _group, _commands in ((audit, (seal, show)), (keys, (create, export, destroy
     for _command in _commands:
         _group.command(help=told(_command), epilog=CODES)(_command)
 audit.add_typer(keys, name="keys")
+register(audit)

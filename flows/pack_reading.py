@@ -1,0 +1,121 @@
+"""What a pack holds of one mailbox, for those who have its key.
+
+Nothing of a pack is looked into unless its statement names its SHA-256, by way of the manifest. Whether the
+statement is signed, and anchored, is for the verifier to say.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.errors import Misconfigured
+from flows.dsse import payload_in
+from ledger import auditor
+from ledger.pack import INVENTORY, MANIFEST, RESULTS, ROOTS, STATEMENT, file_of
+
+_AT_ONCE = 4096
+_HEADER = 1 << 24
+_SECTIONS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxKey:
+    """As `kogge audit keys export` writes it."""
+
+    mailbox: str
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of data/roots.jsonl. index: its place there. begin: of its header, in the mailbox's files. n: of
+    lines after that. inventory, results: the roots of its trees, in hexadecimal digits."""
+
+    line: bytes
+    index: int
+    begin: int
+    section: str
+    number: int
+    n: int
+    inventory: str
+    results: str
+
+
+class MailboxPack:
+    """A pack, as far as it is about one mailbox. roots: all lines of data/roots.jsonl; rows: its own of them.
+    Making one, and reading it, raise Misconfigured where the pack is not whole, or not what was stated."""
+
+    def __init__(self, place: Path, mailbox: str) -> None:
+        self.mailbox = mailbox
+        self._place = place.resolve()
+        document = payload_in(self._place)
+        with _readable():
+            self.envelope = (self._place / STATEMENT).read_bytes()
+            stated = {one["name"]: one["digest"]["sha256"] for one in document["subject"]}
+            with auditor.opened(self._place / MANIFEST, stated[MANIFEST]) as file:
+                self._manifest = auditor.manifest_of(file.read(), auditor.PAYLOAD)
+            with auditor.opened(self._place / ROOTS, stated[ROOTS]) as file:
+                self.roots = auditor.take(file, _SECTIONS)
+            self.rows = tuple(self._rows())
+        if not self.rows:
+            raise Misconfigured("--keys", f"is of {mailbox}, of which this pack has nothing")
+
+    def _rows(self) -> Iterator[Row]:
+        begin = 0
+        for index, line in enumerate(self.roots):
+            ((mailbox, section, number, n, inventory, results, _),) = auditor.ROW.findall(line)
+            if mailbox.decode() == self.mailbox:
+                kind, *trees = (text.decode().strip('"') for text in (section, inventory, results))
+                yield Row(line, index, begin, kind, int(number), int(n), *trees)
+                begin += int(n) + 1
+
+    def inventory(self, row: Row) -> Iterator[bytes]:
+        """A section's stored lines, its header first."""
+        return self._lines(file_of(INVENTORY, self.mailbox), row)
+
+    def results(self, row: Row) -> Iterator[bytes]:
+        return self._lines(file_of(RESULTS, self.mailbox), row)
+
+    def _lines(self, name: str, row: Row) -> Iterator[bytes]:
+        with _readable(), auditor.opened(self._place / name, self._manifest[name]) as file:
+            left = row.begin + row.n + 1
+            while left:
+                lines = auditor.take(file, min(left, _AT_ONCE), _HEADER)
+                if not lines:
+                    raise EOFError
+                skipped = max(0, left - row.n - 1)
+                left -= len(lines)
+                yield from lines[skipped:]
+
+
+def read_key(path: Path) -> MailboxKey:
+    """Raises Misconfigured; nothing of the key is in its text."""
+    try:
+        told = json.loads(path.read_bytes())
+        key = bytes.fromhex(told["key"])
+        mailbox = told["mailbox"]
+    except OSError as error:
+        raise Misconfigured("--keys", f"cannot be read ({error.strerror})") from None
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise Misconfigured("--keys", "is not what `kogge audit keys export` wrote") from None
+    if len(key) != 32 or not isinstance(mailbox, str):
+        raise Misconfigured("--keys", "is not what `kogge audit keys export` wrote")
+    return MailboxKey(mailbox, key)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except auditor.Failed as error:
+        raise Misconfigured("PACK", f"{error.args[0]}; `kogge audit verify` tells all") from None
+    except OSError as error:
+        raise Misconfigured("PACK", f"a file in it cannot be read ({error.strerror})") from None
+    except auditor.MALFORMED:
+        raise Misconfigured(
+            "PACK", "is not what was sealed, or not all of it; `kogge audit verify` tells more"
+        ) from None
