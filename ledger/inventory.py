@@ -84,6 +84,8 @@ def parts(connection: Connection, leg_id: int, number: int) -> Iterator[tuple[in
     while rows := connection.execute(query.where(listed.c.part > last)).all():
         for _, where, body in rows:
             yield where, bytes(body)
+        if len(rows) < _PARTS:
+            return
         last = rows[-1][0]
 
 
@@ -241,9 +243,10 @@ def _folders(connection: Connection, leg_id: int, number: int, boxes: Mapping[in
 
 
 def _root(connection: Connection, leg_id: int, number: int) -> bytes | None:
+    if number == 0:
+        return None
     query = select(inventory.c.root).where(inventory.c.leg == leg_id, inventory.c.number == number)
-    root = connection.execute(query).scalar_one_or_none()
-    return None if root is None else bytes(root)
+    return bytes(connection.execute(query).scalar_one())
 
 
 def _earlier(connection: Connection, leg_id: int) -> int:
