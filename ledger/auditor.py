@@ -326,8 +326,8 @@ class Pack:
         """How many have which verdict. Raises Failed where an item has two, or one that cannot be."""
         rules = {b"%s %s" % one[2:4] for one in results}
         need(all(re.fullmatch(JUDGED, rule) for rule in rules), "a verdict, or its rule, is none")
-        matches = [one[4:] for one in results if one[2] == b"match"]
-        need(all(at != b"null" != a == b for at, a, b in matches), "a match has two contents, or no place")
+        equal = [one[4:] for one in results if one[2] in (b"match", b"converted")]
+        need(all(at != b"null" != a == b for at, a, b in equal), "a match has two contents, or no place")
         final = [one[1] for one in results if one[2] != b"later"]
         later = {one[1]: int(one[3][6:-1]) for one in results if one[2] == b"later"}
         need(all(self.due.pop(one, turn) == turn for one in (*final, *later)), "an item is back early")

@@ -230,6 +230,7 @@ CHANGES: dict[str, Change] = {
     "a match has two contents": results(1, h_dst="0" * 32),
     "a match has no content": results(1, h_src=None, h_dst=None),
     "a match is nowhere": results(1, dst=None),
+    "what lost something has two contents": results(7, h_dst="0" * 32),
     "a match has a rule": results(1, rule="rebuilt"),
     "what was rebuilt has another rule": results(6, rule="other"),
     "a failure has no code": results(9, rule=None),

@@ -1,0 +1,170 @@
+"""From a sealed wave to an auditor's desk: what Kogge writes, held against what was made after the format's
+description alone, and against the verifier."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lonely import run
+from packs import folder_name, mid, tree
+from sealing import WAVE, Office, settled, stated
+from stamping import authority
+from walking import letter
+
+from connectors.base import Kind
+from flows.keys import line_of, read_key
+from mappings.message_id import message_id
+
+__all__ = ["settled"]
+SEAL = ("audit", "seal", "--wave", WAVE, "--key", "operator.pem", "--out", "evidence")
+PACK = f"evidence/wave-{WAVE}"
+
+
+@pytest.fixture
+def place(settled: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """Whose wave is sealed, and who keeps the operator's public key."""
+    office = settled.copy(tmp_path / "office")
+    monkeypatch.chdir(office.place)
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run(*SEAL) == 0
+    Path("operator.pub").write_text(line_of(read_key(Path("operator.pem"))) + "\n")
+    return office
+
+
+@pytest.fixture
+def key(place: Office) -> bytes:
+    """Of the mailbox with mail, in anna.key; Berta has files alone."""
+    ledger = place.ledger()
+    (anna,) = [row.id for row in ledger.mailboxes(WAVE) if row.source.startswith("anna")]
+    ledger.close()
+    assert run("audit", "keys", "export", "--mailbox", anna, "--out", "anna.key", "--by", "An Auditor") == 0
+    return bytes.fromhex(json.loads(Path("anna.key").read_text())["key"])
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    def words() -> str:
+        told = capsys.readouterr()
+        return " ".join((told.out + told.err).split())
+
+    return words
+
+
+def lines(folder: str) -> dict[str, list[list[bytes]]]:
+    """By mailbox, section by section, without a line of the program."""
+    found: dict[str, list[list[bytes]]] = {}
+    for path in sorted(Path(PACK, "data", folder).iterdir()):
+        sections: list[list[bytes]] = []
+        for line in gzip.decompress(path.read_bytes()).split(b"\n")[:-1]:
+            if line.startswith(b'{"section"'):
+                sections.append([])
+            sections[-1].append(line)
+        found[path.name.partition(".")[0]] = sections
+    return found
+
+
+def test_the_roots_are_those_of_the_definition(place: Office) -> None:
+    rows = Path(PACK, "data/roots.jsonl").read_bytes().split(b"\n")[:-1]
+    listed, results = lines("inventory"), lines("results")
+    made = [
+        (mailbox, tree(one).hex(), tree(other).hex())
+        for mailbox in dict.fromkeys(json.loads(row)["mailbox"] for row in rows)
+        for one, other in zip(listed[mailbox], results[mailbox], strict=True)
+    ]
+    told = [json.loads(row) for row in rows]
+    assert [(row["mailbox"], row["inventory"], row["results"]) for row in told] == made
+    assert tree(rows).hex() == stated(Path(PACK))["root"]
+    assert len(rows) >= 4
+
+
+def test_the_verifier_is_content(place: Office, said: Callable[[], str]) -> None:
+    verify = ("audit", "verify", PACK, "--pubkey", "operator.pub")
+    assert run(*verify) == 3
+    assert run(*verify, "--root", stated(Path(PACK))["root"]) == 0
+    said()
+    assert run("audit", "show", PACK, "--json") == 0
+    statement = json.loads(said())["statement"]
+    assert run(*verify, "--root", statement) == 0
+    assert run(*SEAL, "--correct", "another look") == 0
+    root = stated(Path(f"{PACK}-seal-2"))["root"]
+    assert run("audit", "verify", "evidence", "--pubkey", "operator.pub", "--root", root) == 3
+    said()
+    assert run("audit", "show", f"{PACK}-seal-2", "--json") == 0
+    newest = json.loads(said())["statement"]
+    assert run("audit", "verify", "evidence", "--pubkey", "operator.pub", "--root", newest) == 0
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs OpenSSL")
+def test_its_request_is_stamped_by_a_real_authority(place: Office, tmp_path: Path) -> None:
+    tsa = authority(tmp_path / "tsa")
+    Path(PACK, "wave.tsr").write_bytes(tsa.answer(Path(PACK, "wave.tsq").absolute()))
+    verify = ("audit", "verify", PACK, "--pubkey", "operator.pub", "--tsa-root")
+    assert run(*verify, str(tsa.root_file())) == 0
+    other = authority(tmp_path / "other")
+    assert run(*verify, str(other.root_file())) == 1
+
+
+def test_a_message_is_proven(place: Office, key: bytes, said: Callable[[], str]) -> None:
+    own = message_id(letter(1))
+    assert own is not None
+    results = [json.loads(line) for one in lines("results")[anna()] for line in one[1:]]
+    assert mid(key, own) in {one["mid"] for one in results}
+    said()
+    prove = ("audit", "prove", PACK, "--keys", "anna.key", "--message-id")
+    assert run(*prove, own, "--out", "proof.json") == 0
+    assert "arrived (UIDVALIDITY:UID" in said()
+    check = ("audit", "prove", "--check", "proof.json", "--pubkey", "operator.pub")
+    assert run(*check, "--root", stated(Path(PACK))["root"], "--message-id", own, "--keys", "anna.key") == 0
+    twins = message_id(letter(77))
+    assert twins is not None
+    said()
+    assert run(*prove, twins) == 0
+    assert said().count("arrived (UIDVALIDITY:UID") == 3
+    assert run(*prove, "<nobody@x.example>") == 1
+    assert "Of 17 mails 1 are recorded without one" in said()
+
+
+def anna() -> str:
+    return str(json.loads(Path("anna.key").read_text())["mailbox"])
+
+
+def headers(number: int) -> list[dict[str, Any]]:
+    found = [json.loads(one[0]) for one in lines("inventory")[anna()]]
+    return [one for one in found if one["pass"] == number]
+
+
+def test_the_folders_are_those_of_an_export(place: Office, key: bytes, said: Callable[[], str]) -> None:
+    paths = ("/Posteingang", "/Posteingang/Bücher\uf0222020", "/Entwürfe", "/Sync Issues")
+    folders = {one["name"]: one for header in headers(1) for one in header["folders"]}
+    names = [folder_name(key, path.replace("\uf022", "/")) for path in paths]
+    assert set(names) == set(folders)
+    counts = [folders[name]["listed"] for name in names]
+    assert (sum(counts), counts[3]) == (13, 0)
+    with Path("anna.csv").open("w", encoding="utf-16", newline="") as file:
+        writer = csv.writer(file, delimiter=";", quoting=csv.QUOTE_ALL)
+        writer.writerow(("Identity", "FolderPath", "ItemsInFolder"))
+        for path, count in zip(paths, [*counts[:3], 1], strict=True):
+            writer.writerow((f"anna{path}".replace("/", "\\"), path, count))
+    said()
+    assert run("audit", "reconcile", PACK, "anna.csv", "--keys", "anna.key") == 0
+    shown = said()
+    assert "folders: 3 agrees, 1 omitted" in shown
+    assert "hidden" in shown
+    Path("anna.csv").write_text("FolderPath,ItemsInFolder\n/Posteingang,1\n")
+    assert run("audit", "reconcile", PACK, "anna.csv", "--keys", "anna.key") == 1
+
+
+def test_a_mailbox_without_mail_has_no_message(place: Office) -> None:
+    ledger = place.ledger()
+    (berta,) = [row.id for row in ledger.mailboxes(WAVE) if row.source.startswith("berta")]
+    ledger.close()
+    run("audit", "keys", "export", "--mailbox", berta, "--out", "berta.key", "--by", "An Auditor")
+    assert run("audit", "prove", PACK, "--keys", "berta.key", "--message-id", "<1@x.example>") == 1
+    assert Kind.FILES.value in Path(PACK, "data/roots.jsonl").read_text()
