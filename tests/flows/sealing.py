@@ -174,17 +174,17 @@ def contents(pack: Path) -> dict[str, bytes]:
     }
 
 
-def rows(pack: Path, folder: str) -> Iterator[dict[str, Any]]:
+def rows(pack: Path, folder: str, mailbox: str = "m-") -> Iterator[dict[str, Any]]:
     """Every line of one side, headers too."""
     for name, data in sorted(contents(pack).items()):
-        if name.startswith(f"data/{folder}/"):
+        if name.startswith(f"data/{folder}/{mailbox}"):
             yield from map(json.loads, data.splitlines())
 
 
-def section(pack: Path, folder: str, kind: Kind) -> Iterator[dict[str, Any]]:
-    """The lines of one kind, without headers."""
+def section(pack: Path, folder: str, kind: Kind, mailbox: str = "m-") -> Iterator[dict[str, Any]]:
+    """The lines of one kind, without headers. mailbox: of those whose id begins so."""
     now = None
-    for row in rows(pack, folder):
+    for row in rows(pack, folder, mailbox):
         now = row.get("section", now)
         if "i" in row and now == kind.value:
             yield row

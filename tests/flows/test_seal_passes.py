@@ -1,0 +1,76 @@
+"""An item that many passes list: each of its lines names the newest, and the verifier agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import pytest
+from sealing import DRIVE, KEK, WAVE, Office, office, section, settled
+from test_seal_checked import OK, verdict
+
+from connectors.base import Item, Kind, Mapped, Page, Ref, Stored, key_of
+from ledger.planning import PlannedMailbox
+from ledger.rows import LegState, Phase, State
+from ledger.session import LegLedger
+
+__all__ = ["office", "settled"]
+
+
+def one_pass(session: LegLedger, number: int, listed: Sequence[str]) -> None:
+    """Lists, and copies what it lists; "-name" is gone at the source."""
+    place = session.record_container(DRIVE).id
+    gone = [name[1:] for name in listed if name.startswith("-")]
+    here = [name for name in listed if not name.startswith("-")]
+    refs = [Ref(name, str(number), size=40) for name in here] + [Ref(name, "", deleted=True) for name in gone]
+    session.record_page(place, Page(tuple(refs), str(number)))
+    session.close_inventory(KEK)
+    keys = [key_of(name) for name in here]
+    session.begin(place, keys, ":0")
+    session.intend(place, [Mapped(Item(Kind.FILES, key, sha256(key).digest(), 44, bytes)) for key in keys])
+    session.settle(place, [Stored(key, key.hex(), "etag") for key in keys])
+    leaving = [row.key for row in session.rows(place, (State.LEAVING,))]
+    session.withdrawn(place, leaving)
+    session.verified(place, keys)
+
+
+def walked(office: Office, passes: Sequence[Sequence[str]]) -> list[tuple[str, str | None]]:
+    """The verdicts of a third mailbox after these passes, sealed and verified."""
+    ledger = office.ledger()
+    row = PlannedMailbox(
+        "carla@old.example", "carla@new.example", WAVE, Phase.STAGING, frozenset({Kind.FILES})
+    )
+    (number,) = ledger.add_mailboxes([row])
+    (leg,) = ledger.legs(mailbox=str(number))
+    lease = ledger.claim(leg.id, "worker", 60)
+    assert lease is not None
+    session = ledger.session(lease, mirror=True)
+    for turn, listed in enumerate(passes, 1):
+        one_pass(session, turn, listed)
+    session.close()
+    assert ledger.release(lease, LegState.VERIFIED)
+    before = {one["src"] for one in section(office.seal(ledger).pack, "results", Kind.FILES)}
+    ledger.close()
+    assert before, "there are lines"
+    assert verdict(office, office.pack) == OK
+    found = section(office.pack, "results", Kind.FILES, str(number))
+    return [(one["verdict"], one["rule"]) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("passes", "told"),
+    [
+        ([["a"], ["a"], ["a"]], ["later 3", "later 3", "match"]),
+        ([["a", "b"], ["b"], ["a"]], ["later 3", "later 2", "match", "match"]),
+        ([["a"], ["a"], ["a"], ["a"]], ["later 4", "later 4", "later 4", "match"]),
+        ([["a", "b"], ["-a", "b"], ["a"]], ["later 3", "later 2", "match", "match"]),
+        ([["a", "b"], ["a"], ["-a", "b"], ["a"]], ["later 4", "later 3", "later 4", "match", "match"]),
+        ([["a", "b"], ["a"], ["-a", "b"]], ["later 2", "later 3", "withdrawn", "match"]),
+    ],
+    ids=["in all three", "in 1 and 3", "in all four", "gone and back", "in 1, 2, back in 4", "gone for good"],
+)
+def test_each_line_names_the_newest_pass(office: Office, passes: list[list[str]], told: list[str]) -> None:
+    found = walked(office, passes)
+    assert [
+        " ".join((verdict, (rule or "").removeprefix("pass "))).strip() for verdict, rule in found
+    ] == told
