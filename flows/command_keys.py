@@ -1,4 +1,4 @@
-"""`kogge keys`: what an approver signs with."""
+"""`kogge keys`: what approvers sign with, and who seals evidence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from connectors.errors import Misconfigured
 from flows.settings_approval import ApprovalSettings
 from flows.terminal import say, told
 
-keys = typer.Typer(help="Keys to approve waves with.", no_args_is_help=True)
+keys = typer.Typer(help="Keys to approve waves and to seal evidence with.", no_args_is_help=True)
 
 PassphraseEnv = Annotated[
     str | None,
@@ -30,7 +30,7 @@ def new(
     passphrase_env: PassphraseEnv = None,
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Makes a key to sign approvals with. Prints its public half, a line for the configuration.
+    """Makes a key to sign approvals or evidence with. Prints its public half, a line for the configuration.
 
     Each approver makes one, on a machine of their own; the private key never leaves it. Never overwrites.
 
@@ -71,4 +71,19 @@ def passphrase_of(env: str | None, file: Path | None) -> str | None:
     return found
 
 
+def public(
+    key: Annotated[Path, typer.Option("--key", metavar="FILE", help="The private key.")],
+    passphrase_env: PassphraseEnv = None,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Prints the public half of a key: what an auditor needs to check a sealed pack.
+
+    Example: kogge keys public --key operator.pem > operator.pub
+    """
+    from flows.keys import line_of, read_key
+
+    typer.echo(line_of(read_key(key, passphrase_of(passphrase_env, passphrase_file))))
+
+
 keys.command("new", help=told(new))(new)
+keys.command("public", help=told(public))(public)

@@ -10,6 +10,7 @@ a process of their own. Nothing in it is real, and it can be run again at any ti
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import select
 import shlex
@@ -79,38 +80,67 @@ def demonstrate(state: Path, *, hold: bool) -> int:
     with served(state) as (told, go_on):
         say(f"The practice servers are up: {told.readline().strip()}.\n")
         try:
-            code = approved(state, "pilot")
+            code = moved(state, told, go_on)
             if code == 0:
-                say("The first person goes on working meanwhile: mail, calendar, contacts, tasks, notes.\n")
-                go_on()
-                code = run(state, "migrate", "--wave", "pilot")
-            if code == 0:
-                say(f"\nThe first person's doing, meanwhile: {told.readline().strip()}.")
-                go_on()
-                say(f"The second person's, now: {told.readline().strip()}.")
-                say("A second pass carries only what changed since:\n")
-                code = run(state, "migrate", "--wave", "pilot")
-            if code == 0:
-                say("\nFive others come from Microsoft 365, with their files:\n")
-                code = approved(state, "cloud", "-c", "microsoft365.toml")
-            if code == 0:
-                code = run(state, "migrate", "-c", "microsoft365.toml", "--wave", "cloud")
-            if code == 0:
-                say("\nThe last pass, while nobody may work any more, shares what is shared:\n")
-                code = run(
-                    state, "phase", "frozen", "-c", "microsoft365.toml", "--wave", "cloud", "--by", "demo"
-                )
-            if code == 0:
-                code = run(state, "migrate", "-c", "microsoft365.toml", "--wave", "cloud")
-            if code == 0:
-                say("\nAn independent look at the target, and at the source once more, body by body:\n")
-                code = run(state, "verify", "--wave", "pilot", "--level", "both")
-            if code == 0:
-                code = run(state, "verify", "-c", "microsoft365.toml", "--wave", "cloud", "--level", "both")
+                code = sealed(state)
             finish(state, code, time.monotonic() - began, hold=hold)
         finally:
             server.down(state / "kogge-state")
     return code
+
+
+def moved(state: Path, told: IO[str], go_on: Callable[[], None]) -> int:
+    """Both waves, while two of their people work; the exit code of the last command."""
+    cloud = ("-c", "microsoft365.toml", "--wave", "cloud")
+
+    def first() -> int:
+        say("The first person goes on working meanwhile: mail, calendar, contacts, tasks, notes.\n")
+        go_on()
+        return run(state, "migrate", "--wave", "pilot")
+
+    def second() -> int:
+        say(f"\nThe first person's doing, meanwhile: {told.readline().strip()}.")
+        go_on()
+        say(f"The second person's, now: {told.readline().strip()}.")
+        say("A second pass carries only what changed since:\n")
+        return run(state, "migrate", "--wave", "pilot")
+
+    def others() -> int:
+        say("\nFive others come from Microsoft 365, with their files:\n")
+        return approved(state, "cloud", "-c", "microsoft365.toml")
+
+    def last() -> int:
+        say("\nThe last pass, while nobody may work any more, shares what is shared:\n")
+        return run(state, "phase", "frozen", *cloud, "--by", "demo") or run(state, "migrate", *cloud)
+
+    def looked() -> int:
+        say("\nAn independent look at the target, and at the source once more, body by body:\n")
+        return run(state, "verify", "--wave", "pilot", "--level", "both")
+
+    steps: tuple[Callable[[], int], ...] = (
+        lambda: approved(state, "pilot"),
+        first,
+        second,
+        others,
+        lambda: run(state, "migrate", *cloud),
+        last,
+        looked,
+        lambda: run(state, "verify", *cloud, "--level", "both"),
+    )
+    return next((code for step in steps if (code := step())), 0)
+
+
+def sealed(state: Path) -> int:
+    """A page for those who decide, and a pack that is checked without Kogge's ledger and servers."""
+    say("\nA page for those who decide, and evidence for those who check:\n")
+    pack, key = "evidence/wave-pilot", ("--key", "operator.pem")
+    code = run(state, "report", "--wave", "pilot") or run(state, "keys", "new", "Operator", "--out", key[1])
+    if code or (code := run(state, "audit", "seal", "--wave", "pilot", *key, "--out", "evidence")):
+        return code
+    with (state / "operator.pub").open("w") as public:
+        code = run(state, "keys", "public", *key, out=public)
+    statement = hashlib.sha256((state / pack / "wave.dsse.json").read_bytes()).hexdigest()
+    return code or run(state, "audit", "verify", pack, "--pubkey", "operator.pub", "--root", statement)
 
 
 def approved(state: Path, wave: str, *options: str) -> int:
@@ -143,14 +173,15 @@ def wait_for_interrupt() -> None:
         say("")
 
 
-def run(state: Path, *arguments: str) -> int:
-    """One kogge command in the state directory, on this terminal."""
-    say(f"$ kogge {shlex.join(arguments)}")
+def run(state: Path, *arguments: str, out: IO[str] | None = None) -> int:
+    """One kogge command in the state directory, on this terminal, or with its output to a file."""
+    into = "" if out is None else f" > {Path(out.name).name}"
+    say(f"$ kogge {shlex.join(arguments)}{into}")
     command = [sys.executable, "-c", "from flows.command import main; main()", *arguments]
     # A Prefect that the caller uses for real must not hear of the demonstration.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
-    return subprocess.run(command, cwd=state, env=environment, check=False).returncode
+    return subprocess.run(command, cwd=state, env=environment, stdout=out, check=False).returncode
 
 
 def clear(state: Path) -> None:

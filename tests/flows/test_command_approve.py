@@ -80,6 +80,15 @@ def test_a_key_is_its_owners_alone_and_never_overwritten(place: Path, said) -> N
     assert not (place / "x.pem").exists()
 
 
+def test_the_public_half_of_a_key_is_printed_alone(place: Path, said) -> None:
+    assert run("keys", "new", "Dora", "--out", "Dora.pem") == 0
+    line = re.search(r"ed25519:[^\"]+", said())
+    assert run("keys", "public", "--key", "Dora.pem") == 0
+    assert line is not None
+    assert said().strip() == line.group()
+    assert run("keys", "public", "--key", "no.pem") == 2
+
+
 def test_a_passphrase_is_asked_for_and_never_told(place: Path, said, monkeypatch) -> None:
     monkeypatch.setenv("PASS", "open sesame")
     assert run("keys", "new", "Dora", "--out", "Dora.pem", "--passphrase-env", "PASS") == 0
