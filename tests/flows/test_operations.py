@@ -14,6 +14,7 @@ from connectors.base import Capabilities, Item, Target
 from flows.advice import ADVICE, STAYS, handbook
 from flows.command import app
 from flows.work import Work
+from ledger.session import LegLedger
 from ledger.store import Ledger
 
 ROOT = Path(__file__).parents[2]
@@ -24,13 +25,14 @@ GUIDES = (
     "docs/operations.md",
     "docs/fidelity.md",
     "docs/score.md",
+    "docs/evidence.md",
     "docs/architecture.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
 )
 WALK = (ROOT / "docs" / "architecture.md").read_text()
-CLASSES = {one.__name__: one for one in (Capabilities, Item, Ledger, Target, Work)}
+CLASSES = {one.__name__: one for one in (Capabilities, Item, Ledger, LegLedger, Target, Work)}
 
 
 def test_the_codes_are_those_of_the_program() -> None:
