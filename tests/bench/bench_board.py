@@ -38,6 +38,8 @@ GOALS = {
     "memory-10gb-file-mb": Goal("memory added by a file of 10 GB", "MB", 150.0, least=False),
     "ledger-bytes-per-item": Goal("ledger on disk", "bytes/item", 350.0, least=False),
     "evidence-write-per-s": Goal("evidence, written", "items/s", 15_000.0, least=True),
+    "evidence-verify-per-s": Goal("evidence, verified", "items/s", 100_000.0, least=True),
+    "memory-evidence-mb": Goal("peak memory, 1,000,000 items verified", "MB", 300.0, least=False),
 }
 
 
