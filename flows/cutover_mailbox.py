@@ -22,6 +22,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import blake2b
 
 from connectors.base import Kind
@@ -56,7 +57,7 @@ Act = Callable[[Hook, Action, Person], str | None]
 @dataclass(frozen=True, slots=True)
 class Cutting:
     """What a cutover of many mailboxes shares. approve: raises Blocked unless the wave's cutover is approved.
-    owner: who runs its hooks, a name of flows.lease made short."""
+    owner: who does its steps, a name of flows.lease made short."""
 
     ledger: Ledger
     hooks: HooksSettings
@@ -159,11 +160,12 @@ def _cut_over(cutting: Cutting, row: MailboxRow) -> None:
         if not (all(_is_done(done, name) for name in COPIED) and _is_verified(cutting.ledger, row.id)):
             _bring_up_to_date(cutting, row)
         cutting.approve(row.wave)
-        cutting.steps.release(row.id)
+        cutting.steps.release(row.id, (*_freezing(cutting), FROZEN, *COPIED))
     for hook in cutting.hooks.release:
         _hook(cutting, row, f"{RELEASE}:{hook.name}", hook, hook)
     _go_on(cutting)
-    cutting.steps.move(row.id, Phase.LIVE, LIVE, cutting.by)
+    opened = (RELEASE, *(f"{RELEASE}:{hook.name}" for hook in cutting.hooks.release))
+    cutting.steps.move(row.id, Phase.LIVE, LIVE, cutting.by, opened)
     tell("cutover.finished", row.wave, mailbox=row.id)
 
 
@@ -185,26 +187,32 @@ def _is_verified(ledger: Ledger, mailbox_id: str) -> bool:
 
 
 def _freeze(cutting: Cutting, row: MailboxRow, done: dict[str, StepRow]) -> None:
-    names = {f"{FREEZE}:{hook.name}": hook for hook in cutting.hooks.freeze}
+    names = _freezing(cutting)
     if not all(_is_done(done, name) for name in names):
+        _refuse_at_work(cutting, row)
         cutting.steps.forget(row.id, COPIED)
     for name, hook in names.items():
         _hook(cutting, row, name, hook, hook)
     if row.phase is not Phase.FROZEN or not _is_done(done, FROZEN):
         _go_on(cutting)
-        cutting.steps.move(row.id, Phase.FROZEN, FROZEN, cutting.by)
+        cutting.steps.move(row.id, Phase.FROZEN, FROZEN, cutting.by, names.keys())
+
+
+def _freezing(cutting: Cutting) -> dict[str, Hook]:
+    return {f"{FREEZE}:{hook.name}": hook for hook in cutting.hooks.freeze}
 
 
 def _bring_up_to_date(cutting: Cutting, row: MailboxRow) -> None:
     """Delta, verification, score."""
     for left in reversed(range(ROUNDS_MOST)):
+        _refuse_at_work(cutting, row)
         cutting.steps.forget(row.id, COPIED)
         _legs(cutting, row, DELTA, verify_only=False)
         code = _legs(cutting, row, VERIFICATION, verify_only=True, again=left > 0)
         if code is None:
             break
     _go_on(cutting)
-    cutting.steps.begin(row.id, SCORE)
+    _begin(cutting, row, SCORE)
     score = scores(cutting.ledger, [row.id]).get(row.id)
     if score is None:
         _finish(cutting, row, SCORE, FAILED, NOT_VERIFIED)
@@ -223,7 +231,7 @@ def _legs(
     """Every leg; the mailbox goes on only when all of them are verified. again: the code is returned, where
     another delta may mend it."""
     _go_on(cutting)
-    cutting.steps.begin(row.id, name)
+    _begin(cutting, row, name)
     code: str | None = None
     for leg in in_order(cutting.ledger.legs(mailbox=row.id)):
         state, why = leg.state, leg.code
@@ -235,6 +243,21 @@ def _legs(
     if code is not None and not (again and code == "changed-since"):
         raise _Stop(code)
     return code
+
+
+def _begin(cutting: Cutting, row: MailboxRow, name: str) -> None:
+    """Whoever began it before has no say in its outcome any more."""
+    if not cutting.steps.begin(row.id, name, cutting.owner):
+        raise _Stop(HELD_ELSEWHERE)
+
+
+def _refuse_at_work(cutting: Cutting, row: MailboxRow) -> None:
+    """The steps of a cutover that is at work are not taken away from it; those of one that died are."""
+    now = datetime.now(UTC)
+    for leg in cutting.ledger.legs(mailbox=row.id):
+        held = leg.owner is not None and leg.lease_until is not None and leg.lease_until > now
+        if held and not lease.is_dead(str(leg.owner)):
+            raise _Stop(HELD_ELSEWHERE)
 
 
 def in_order(legs: list[LegRow]) -> list[LegRow]:
@@ -254,18 +277,16 @@ def _hook(cutting: Cutting, row: MailboxRow, name: str, hook: Hook, action: Acti
     try:
         code = cutting.act(hook, action, Person(row.id, row.source, row.target, row.wave))
     except Misconfigured as error:
-        _finish(cutting, row, name, FAILED, error.code, cutting.owner)
+        _finish(cutting, row, name, FAILED, error.code)
         raise
-    _finish(cutting, row, name, FAILED if code else DONE, code, cutting.owner)
+    _finish(cutting, row, name, FAILED if code else DONE, code)
     if code:
         tell("cutover.hook-failed", row.wave, mailbox=row.id, step=name, code=code)
         raise _Stop(HOOK_FAILED)
 
 
-def _finish(
-    cutting: Cutting, row: MailboxRow, name: str, state: str, code: str | None, owner: str = ""
-) -> None:
-    cutting.steps.finish(row.id, name, state, code, owner)
+def _finish(cutting: Cutting, row: MailboxRow, name: str, state: str, code: str | None) -> None:
+    cutting.steps.finish(row.id, name, state, code, cutting.owner)
     tell("cutover.step", row.wave, mailbox=row.id, step=name, state=state, code=code)
 
 

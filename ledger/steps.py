@@ -137,7 +137,7 @@ class Steps:
                     raise Blocked(HELD_ELSEWHERE, "somebody runs a hook of it")
             _put(connection, mailbox_id, BACK, BEGUN, None)
 
-    def release(self, mailbox_id: str) -> None:
+    def release(self, mailbox_id: str, needs: Collection[str] = ()) -> None:
         """From here the cutover only goes forward, and no pass writes to the mailbox until it is live: what
         opens the target is about to run. Idempotent; recorded. Raises as move(), and Blocked("not-verified")
         unless every leg is: a rollback or a pass may have been there since."""
@@ -147,20 +147,23 @@ class Steps:
         with writing(self._engine) as connection:
             _refuse_held(connection, mailbox_id)
             _refuse_back(connection, mailbox_id)
+            _refuse_undone(connection, mailbox_id, needs)
             if connection.execute(unverified.limit(1)).first() is not None:
                 raise Blocked("not-verified", "a workload of it is not verified any more")
             _put(connection, mailbox_id, RELEASE, DONE, None)
             wave = wave_of(connection, mailbox_id)
             append_event(connection, wave, "step", {"step": RELEASE, "state": DONE}, subject=mailbox_id)
 
-    def move(self, mailbox_id: str, phase: Phase, name: str, by: str) -> None:
+    def move(self, mailbox_id: str, phase: Phase, name: str, by: str, needs: Collection[str] = ()) -> None:
         """The phase and the outcome of the step that it is, at once; recorded. Idempotent. Raises
         Blocked("claimed-elsewhere") while a worker holds a leg of the mailbox, who would go on by the rules
-        of the phase before; Blocked("taking-back"), and Blocked("live-phase"), from which nothing leads
-        back."""
+        of the phase before, and where one of the steps that it needs is not done any more: somebody took it
+        back meanwhile, or does it anew; Blocked("taking-back"), and Blocked("live-phase"), from which nothing
+        leads back."""
         with writing(self._engine) as connection:
             _lock(connection, mailbox_id)
             _refuse_back(connection, mailbox_id)
+            _refuse_undone(connection, mailbox_id, needs)
             _move(connection, mailbox_id, phase, by)
             _put(connection, mailbox_id, name, DONE, None)
 
@@ -207,6 +210,13 @@ def _refuse_taken(connection: Connection, mailbox_id: str, name: str, owner: str
     query = query.where(step.c.state == BEGUN, step.c.code == owner)
     if connection.execute(query).first() is None:
         raise Blocked(HELD_ELSEWHERE, "somebody else began it meanwhile")
+
+
+def _refuse_undone(connection: Connection, mailbox_id: str, needs: Collection[str]) -> None:
+    query = select(step.c.name).where(step.c.mailbox == mailbox_id, step.c.name.in_(sorted(needs)))
+    done = connection.execute(query.where(step.c.state == DONE)).scalars().all()
+    if len(done) < len(set(needs)):
+        raise Blocked(HELD_ELSEWHERE, "somebody took it back, or does it anew")
 
 
 def _refuse_back(connection: Connection, mailbox_id: str) -> None:

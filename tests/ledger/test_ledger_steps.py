@@ -139,6 +139,29 @@ def test_forward_and_back_exclude_each_other(ledger: Ledger, box: str) -> None:
     assert steps.begin(box, "undo:close", "another", 60, back=True)
 
 
+def test_a_step_that_needs_others_is_none_once_they_are_undone(ledger: Ledger, box: str) -> None:
+    """Who slept while somebody took it back, or does it anew, goes no further."""
+    steps = Steps(ledger)
+    needs = ("freeze:a", "delta")
+    for name in needs:
+        steps.begin(box, name, OWNER, 60)
+        steps.finish(box, name, DONE, owner=OWNER)
+    steps.move(box, Phase.FROZEN, "frozen", "A", needs)
+    age(ledger, 1)
+    assert steps.begin(box, "delta", "another")
+    for forward in (
+        lambda: steps.release(box, needs),
+        lambda: steps.move(box, Phase.LIVE, "live", "A", needs),
+        lambda: steps.finish(box, "delta", DONE, owner=OWNER),
+    ):
+        with pytest.raises(Blocked, match="claimed-elsewhere"):
+            forward()
+    steps.take_back(box, "bernd")
+    with pytest.raises(Blocked, match="claimed-elsewhere"):
+        steps.move(box, Phase.FROZEN, "frozen", "A", ["freeze:a"])
+    assert ledger.mailbox(box).phase is Phase.STAGING
+
+
 def test_what_is_released_is_verified_and_not_taken_back(ledger: Ledger, box: str) -> None:
     steps = Steps(ledger)
     with pytest.raises(Blocked, match="not-verified"):
