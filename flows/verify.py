@@ -101,8 +101,9 @@ def _record(
         work.ledger.verified(container.id, chunk)
     verdict.outcomes.update(finding.outcome for finding in found)
     counts = work.ledger.counts(container.id)
-    named = {finding.key for finding in found if finding.key is not None}
-    unread = max(0, counts.get(State.WRITTEN, 0) - len(named))
+    unread = counts.get(State.WRITTEN, 0)
+    if adverse and unread:  # what was rebuilt stands for no other item, nor does a finding of one not written
+        unread = sum(row.key not in adverse for row in work.ledger.rows(container.id, (State.WRITTEN,)))
     still_open = sum(count for state, count in counts.items() if state < State.WRITTEN)
     verdict.outcomes[Outcome.MATCH] += counts.get(State.VERIFIED, 0)
     if level in (Level.TARGET, Level.BOTH):

@@ -12,10 +12,12 @@ from drives import a_drive
 from walking import Died, Trial, a_mailbox, letter
 
 from connectors.errors import Transient
+from flows import verify_source, verify_target
 from flows.advice import advice
 from flows.leg import Task
 from flows.verify import Level
-from ledger.rows import LegState, State
+from flows.work import Work
+from ledger.rows import ContainerRow, Finding, LegState, Outcome, State
 from practice.memory import MemoryCabinet, MemoryMailbox, MemoryShelf, MemoryStore
 
 INBOX = ("INBOX",)
@@ -177,6 +179,36 @@ def test_both_reads_the_source_as_well(trial: Trial) -> None:
     assert trial.run(task=Task(Level.TARGET, copy=False)).state is LegState.VERIFIED
     assert trial.run(task=Task(Level.BOTH, copy=False)).state is LegState.DIFFERS
     assert trial.findings() == [("*", "source-body")]
+
+
+def test_what_was_rebuilt_hides_nothing_that_was_not_read(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exchange rendered one item in other bytes, and of another one the target's copy was never read."""
+    listed = trial.store.snapshot()
+    survey, reread = verify_target.survey, verify_source.reread
+    unread: set[bytes] = set()
+
+    def skipping(work: Work, share: float, *, again: bool = True) -> verify_target.Survey:
+        found = survey(work, share, again=again)
+        number, keys = max(found.read.items(), key=lambda one: len(one[1]))
+        unread.add(keys.pop())
+        work.ledger.doubted(number, unread)
+        return found
+
+    def rebuilding(work: Work, box: ContainerRow) -> list[Finding]:
+        others = [row for row in work.ledger.rows(box.id) if row.key not in unread][:1]
+        rebuilt = [Finding(Outcome.REBUILT, row.key, row.href, "") for row in others]
+        return [*reread(work, box), *rebuilt]
+
+    monkeypatch.setattr(verify_target, "survey", skipping)
+    monkeypatch.setattr(verify_source, "reread", rebuilding)
+    result = trial.run(task=Task(Level.BOTH, copy=False))
+    assert (result.state, result.code) == (LegState.COPIED, "changed-since")
+    assert {outcome for outcome, _ in trial.findings()} == {"~"}
+    monkeypatch.undo()
+    assert trial.run(task=Task(Level.BOTH, copy=False)).state is LegState.VERIFIED
+    assert trial.store.snapshot() == listed
 
 
 def test_a_source_that_moved_on_is_unchecked_never_a_success(trial: Trial) -> None:
