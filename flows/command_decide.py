@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,7 +12,7 @@ import typer
 from connectors.base import Kind
 from connectors.errors import Blocked, Misconfigured
 from flows.command_keys import PassphraseEnv, PassphraseFile, passphrase_of
-from flows.config import load
+from flows.config import Config, load
 from flows.needless import refuse_needless
 from flows.problems import unknown
 from flows.sites import one_spelling
@@ -57,6 +57,9 @@ APPROVABLE = {
 AUDITOR = "an auditor will ask"
 NEXT = {"rollback": "rollback", SCORE_LOW: "cutover"}
 """What goes on by what was approved; after everything else, `kogge retry`."""
+HOOKS_NOT_RUN = "hooks-not-run"
+"""The event of a mailbox that a person made live without them."""
+
 SHARES_LATER = ("held-back", "person-later")
 """Losses of shares that Kogge makes as long as a mailbox is frozen: once they are approved, or the other
 person was run."""
@@ -166,7 +169,8 @@ def phase(
     """Moves mailboxes to a phase: staging (nobody works at the target), frozen (the final delta), live.
 
     In the live phase the target belongs to its user, and Kogge only adds; there is no way back from it.
-    One that scores investigate or poor goes there only with a --reason, as in a cutover. The phase column of
+    One that scores investigate or poor goes there only with a --reason, as in a cutover. No hook is run by
+    this, as `kogge cutover` does: with hooks configured, live needs a --reason too. The phase column of
     mailboxes.csv counts only when a mailbox is planned for the first time.
 
     Example: kogge phase live --wave pilot --by "Cutover team"
@@ -176,16 +180,21 @@ def phase(
     if (mailbox is None) == (wave is None):
         raise Misconfigured("phase", "give either --mailbox or --wave")
     decider = given("--by", by, "who decides is recorded")
-    with opened_ledger(load(config)) as ledger:
+    settings = load(config)
+    with opened_ledger(settings) as ledger:
         rows = chosen(ledger, wave, [mailbox] if mailbox is not None else None)
         _refuse_move(ledger, rows, to)
         changing = [row for row in rows if row.phase != to]
+        unrun = _hooks_left(settings, ledger, changing, to)
         if to == Phase.LIVE:
+            _answer_for_hooks(ledger, changing, unrun, decider, reason)
             _answer_for_scores(ledger, changing, decider, reason)
         for row in changing:
             ledger.set_phase(row.id, Phase(to), decider)
         waiting = _waiting(ledger, [row.id for row in changing]) if to == Phase.LIVE else {}
     typer.echo(f"{len(changing)} mailboxes are {to} now; {len(rows) - len(changing)} were already")
+    if unrun:
+        say(f"Not run: {_named(unrun)}. `{next_command(config, 'cutover')}` runs hooks.")
     for code, count in sorted(waiting.items()):
         say(f"{count} shares were not made, and are their owners' now: kogge failures --losses --code {code}")
 
@@ -207,6 +216,44 @@ def _refuse_move(ledger: Ledger, rows: Sequence[MailboxRow], to: str) -> None:
             "phase",
             "a mailbox is being worked on, or was when its worker died: let `kogge migrate` end first",
         )
+
+
+def _hooks_left(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], to: str) -> dict[str, list[str]]:
+    """By mailbox, the hooks that a cutover would have run by then and that are not recorded as done."""
+    from flows.cutover_mailbox import hook_steps
+    from ledger.steps import DONE, Steps
+
+    wanted = hook_steps(config.hooks, Phase(to))
+    if not wanted:
+        return {}
+    steps = Steps(ledger).of(row.id for row in rows)
+    done = {number: {one.name for one in some if one.state == DONE} for number, some in steps.items()}
+    left = {row.id: [name for name in wanted if name not in done.get(row.id, ())] for row in rows}
+    return {number: names for number, names in left.items() if names}
+
+
+def _answer_for_hooks(
+    ledger: Ledger,
+    rows: Sequence[MailboxRow],
+    unrun: Mapping[str, Sequence[str]],
+    by: str,
+    reason: str | None,
+) -> None:
+    """Records who takes responsibility for what was not run. Raises Misconfigured without a reason."""
+    if not unrun:
+        return
+    why = f"`kogge cutover` would run {_named(unrun)}; {AUDITOR} why they go live without"
+    detail = {"by": by, "reason": given("--reason", reason, why)}
+    for row in rows:
+        if row.id in unrun:
+            ledger.event(
+                row.wave, HOOKS_NOT_RUN, {**detail, "hooks": ", ".join(unrun[row.id])}, subject=row.id
+            )
+
+
+def _named(hooks: Mapping[str, Sequence[str]]) -> str:
+    names = dict.fromkeys(name for some in hooks.values() for name in some)
+    return f"the hooks {', '.join(names)} ({len(hooks)} mailboxes)"
 
 
 def _answer_for_scores(ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str | None) -> None:

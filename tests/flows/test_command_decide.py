@@ -187,6 +187,42 @@ def test_a_mailbox_at_work_keeps_its_phase(
     assert "being worked on" in capsys.readouterr().err
 
 
+HOOKS = """
+[[hooks.freeze]]
+name = "redirect"
+command = ["/bin/redirect"]
+[[hooks.release]]
+name = "open"
+command = ["/bin/open"]
+"""
+
+
+def test_what_a_cutover_would_run_is_told_and_answered_for(
+    place: Path, planned: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "kogge.toml").write_text(TOML + HOOKS)
+    by = ("--wave", "pilot", "--by", "Cutover")
+    assert run("phase", "frozen", *by) == 0
+    assert "Not run: the hooks freeze:redirect (1 mailboxes). `kogge cutover`" in capsys.readouterr().err
+    assert run("phase", "live", *by) == 2
+    told = capsys.readouterr().err
+    assert "kogge cutover" in told
+    assert "freeze:redirect, release:open (1 mailboxes)" in told
+    ledger = Ledger(f"sqlite:///{place}/kogge-state/ledger.db")
+    with closing(ledger):
+        assert ledger.mailbox(planned).phase is Phase.FROZEN
+        for name in ("freeze:redirect", "release:open"):
+            Steps(ledger).begin(planned, name)
+        Steps(ledger).finish(planned, "freeze:redirect", "done")
+        assert run("phase", "live", *by, "--reason", "opened by hand") == 0
+        (event,) = [one for one in ledger.events("pilot") if one.kind == "hooks-not-run"]
+        told_of = {"by": "Cutover", "reason": "opened by hand", "hooks": "release:open"}
+        assert (event.subject, dict(event.detail)) == (planned, told_of)
+        assert ledger.mailbox(planned).phase is Phase.LIVE
+    assert "Not run: the hooks release:open" in capsys.readouterr().err
+    assert run("phase", "live", *by) == 0, "it is live already"
+
+
 def test_who_is_recorded(place: Path, planned: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("who", "A@old.example", "--by", "Night shift", "--json") == 0
     assert json.loads(capsys.readouterr().out)["mailbox"] == planned
