@@ -85,14 +85,14 @@ def seal(
     reason = None if correct is None else given("--correct", correct, "it stands in the pack")
     with opened_ledger(settings) as ledger:
         chosen(ledger, wave)
-        if private is not None and not dry_run and (done := interrupted(ledger, wave, out)) is not None:
+        if dry_run or private is None:
+            raise typer.Exit(_foretell(outlook(ledger, wave), wave, incomplete, correct=correct is not None))
+        order = Order(wave, private, out, incomplete, reason)
+        if (done := interrupted(ledger, order)) is not None:
             say("An interrupted run had sealed it; its pack is in its place now.")
             _tell(done, as_json)
             return
         found = outlook(ledger, wave)
-        if dry_run or private is None:
-            raise typer.Exit(_foretell(found, wave, incomplete, correct=correct is not None))
-        order = Order(wave, private, out, incomplete, reason)
         _refuse(found, order, config)
         with progress_bar("sealing", len(found.ready)) as advance:
             made = write(settings, ledger, order, found, advance)

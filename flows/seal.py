@@ -4,10 +4,11 @@
     write        mailbox by mailbox, into a folder beside the pack's place; what is finished is kept
     state        one signed statement over all of it
     commit       the seal and its event, if the ledger is still what was written of
+    sign         no signature is on the disk before: what was refused is worth nothing
     publish      the folder becomes the pack
 
 Whoever dies anywhere in between does it again, with the same command: it goes on where it was, and the pack
-has the same bytes. Between commit and publish the seal is in the ledger, and the same command only publishes.
+has the same bytes. After commit the seal is in the ledger, and the same command only signs and publishes.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from connectors.errors import Misconfigured
 from flows.approval import approvals_of
 from flows.config import Config
-from flows.dsse import IN_TOTO, envelope
+from flows.dsse import IN_TOTO, envelope, payload_in
 from flows.evidence_keys import known_key_of_keys
 from flows.score import scores, wave_score
 from flows.timestamp import request
 from ledger import inventory, keystore
 from ledger.database import reading
 from ledger.keystore import DESTROYED
-from ledger.pack import STATEMENT, Payload, finish, write_mailbox, write_payload
+from ledger.pack import STATEMENT, Payload, finish, sign, write_mailbox, write_payload
 from ledger.pack_lines import sections
-from ledger.pack_progress import Frame, Progress
+from ledger.pack_progress import PACK, Frame, Progress, complete, named_when_sealed
 from ledger.seals import Basis, Loose, Seal, Seals
 from ledger.store import Ledger
 
@@ -98,19 +99,44 @@ def place_of(out: Path, wave: str, corrects: int | None, number: int) -> Path:
     return out / (f"wave-{wave}" if corrects is None else f"wave-{wave}-seal-{number}")
 
 
-def interrupted(ledger: Ledger, wave: str, out: Path) -> Sealed | None:
-    """Publishes the pack of a seal that is in the ledger, where whoever made it died before that. None: there
-    is no such."""
-    folder = _folder(out, wave)
-    if not folder.is_dir():
+def interrupted(ledger: Ledger, order: Order) -> Sealed | None:
+    """Signs and publishes the pack of the newest seal, where whoever made it died before that. None: there is
+    no such, or it is not what was ordered: another reason to correct was given. Raises Misconfigured."""
+    seals, folder = Seals(ledger).all(order.wave), _folder(order.out, order.wave)
+    if not seals:
         return None
-    with Progress(folder) as progress:
-        for seal in Seals(ledger).all(wave):
-            place = place_of(out, wave, seal.corrects, seal.number)
-            here = progress.pack if progress.pack.exists() else place
-            if _hash_in(here) == seal.statement:
+    newest, named = seals[-1], _hash_in(named_when_sealed(folder) / PACK)
+    known = next((one for one in seals if one.statement == named), newest)
+    done = complete(folder, place_of(order.out, order.wave, known.corrects, known.number))
+    place = place_of(order.out, order.wave, newest.corrects, newest.number)
+    if folder.is_dir():
+        with Progress(folder) as progress:
+            signed = _signed_again(progress.drafted(), newest, order)
+            if signed is not None:
+                sign(progress.pack, signed)
                 progress.publish(place)
-                return Sealed(seal, place)
+                done = True
+    if not done or _hash_in(place) != newest.statement:
+        return None
+    corrected = payload_in(place)["predicate"]["corrects"]
+    asked = order.reason is None or (corrected is not None and corrected["reason"] == order.reason)
+    return Sealed(newest, place) if asked else None
+
+
+def _signed_again(draft: bytes | None, newest: Seal, order: Order) -> bytes | None:
+    """The statement of the newest seal, if this is the draft of it: a key signs the same in the same way."""
+    if draft is None:
+        return None
+    signed = envelope(draft, IN_TOTO, order.key)
+    if sha256(signed).digest() == newest.statement:
+        return signed
+    try:
+        said = json.loads(draft)["predicate"]
+        same = (said["number"], said["root"]) == (newest.number, newest.root.hex())
+    except (ValueError, LookupError, TypeError):
+        return None
+    if same:
+        raise Misconfigured("--key", f"is not the one that seal {newest.number} was begun with")
     return None
 
 
@@ -122,16 +148,16 @@ def write(config: Config, ledger: Ledger, order: Order, found: Outlook, tell: Ca
     place = place_of(order.out, wave, _corrects(order, found), number)
     if place.exists():
         raise Misconfigured("--out", f"{place.name} is there already, and is none of this ledger's")
+    kek = known_key_of_keys(config)
     with Progress(_folder(order.out, wave)) as progress:
         frame = Frame(wave, found.state, f"kogge {version('kogge')}", ledger.clock().timestamp())
-        frame = progress.begin(frame)
-        _write_mailboxes(config, ledger, progress, frame, found.ready, tell)
+        frame = progress.begin(frame, kek)
+        _write_mailboxes(kek, ledger, progress, frame, found.ready, tell)
         payload = write_payload(progress.pack, progress.finished())
         basis = seals.basis(wave)
         document = statement(config, ledger, order, found, _Facts(frame, payload, basis))
-        signed = envelope(
-            json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(), IN_TOTO, order.key
-        )
+        draft = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        signed = envelope(draft, IN_TOTO, order.key)
         digest = sha256(signed).digest()
         told = {
             "Bag-Software-Agent": frame.program,
@@ -139,22 +165,23 @@ def write(config: Config, ledger: Ledger, order: Order, found: Outlook, tell: Ca
             "External-Identifier": f"{wave}, seal {_number(basis)}",
         }
         finish(progress.pack, payload, told, signed, request(digest))
+        progress.draft(draft)
         made = Seal(_number(basis), wave, digest, payload.root, frame.sealed, _corrects(order, found))
         seals.put(wave, frame.state, basis, made)
+        sign(progress.pack, signed)
         place = place_of(order.out, wave, made.corrects, made.number)
         progress.publish(place)
     return Sealed(made, place)
 
 
 def _write_mailboxes(
-    config: Config,
+    kek: bytes,
     ledger: Ledger,
     progress: Progress,
     frame: Frame,
     wanted: Iterable[str],
     tell: Callable[[], None],
 ) -> None:
-    kek = known_key_of_keys(config)
     done = {one.mailbox for one in progress.finished()}
     for mailbox in wanted:
         if mailbox not in done:

@@ -201,22 +201,26 @@ def write_payload(bag: Path, mailboxes: Iterable[WrittenMailbox]) -> Payload:
     return Payload(tree.root(), files[-1], manifest, f"{size}.{len(files)}", count, tree.size, sums)
 
 
-def finish(bag: Path, payload: Payload, told: Mapping[str, str], statement: bytes, request: bytes) -> Written:
-    """What is written last: the signed statement, and what is told about the bag. Returns the statement."""
+def finish(bag: Path, payload: Payload, told: Mapping[str, str], statement: bytes, request: bytes) -> None:
+    """All that is told about the bag, and about a statement that sign() has yet to write."""
     info = "".join(f"{name}: {text}\n" for name, text in {**told, "Payload-Oxum": payload.oxum}.items())
-    stated = write_file(bag, STATEMENT, statement)
     tags = [
         write_file(bag, INFO, info.encode()),
         write_file(bag, DECLARATION, b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"),
         payload.manifest,
-        stated,
+        Written(STATEMENT, sha256(statement).hexdigest(), len(statement)),
     ]
     write_file(bag, TAG_MANIFEST, _manifest(tags))
     write_file(bag, REQUEST, request)
-    for folder in (INVENTORY, RESULTS, "data", ""):
+    for folder in (INVENTORY, RESULTS, "data"):
         if (bag / folder).is_dir():
             make_folder_durable(bag / folder)
-    return stated
+
+
+def sign(bag: Path, statement: bytes) -> None:
+    """Writes the signed statement, last of all: until then nothing of the bag is worth anything."""
+    write_file(bag, STATEMENT, statement)
+    make_folder_durable(bag)
 
 
 def _manifest(files: Iterable[Written]) -> bytes:
@@ -232,9 +236,9 @@ def write_file(bag: Path, name: str, data: bytes) -> Written:
 
 
 def open_new(path: Path) -> BinaryIO:
-    """For writing, in place of what is there."""
+    """For writing, in place of what is there; a link is an OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("wb")
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW, 0o644), "wb")
 
 
 def make_durable(file: BinaryIO) -> None:

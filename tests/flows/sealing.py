@@ -66,10 +66,11 @@ class Office:
         """As the command does, once nothing speaks against it."""
         opened = ledger or self.ledger()
         try:
-            done = interrupted(opened, WAVE, self.out)
+            order = self.order(**changes)
+            done = interrupted(opened, order)
             if done is not None:
                 return done
-            return write(self.config, opened, self.order(**changes), outlook(opened, WAVE), lambda: None)
+            return write(self.config, opened, order, outlook(opened, WAVE), lambda: None)
         finally:
             if ledger is None:
                 opened.close()

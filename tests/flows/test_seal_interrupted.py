@@ -8,15 +8,17 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sealing import WAVE, Office, office, raw, rows, settled
 from sqlalchemy import event
 from walking import Died
 
-from connectors.errors import Transient
+from connectors.errors import Misconfigured, Transient
 from flows import seal
 from ledger.pack import Section, WrittenMailbox, write_mailbox
 from ledger.rows import LegState
@@ -126,7 +128,9 @@ def interrupt(office: Office) -> float:
         with pytest.raises(Died):
             office.seal()
     (begun,) = office.out.iterdir()
-    return float(json.loads((begun / "progress.jsonl").read_text().splitlines()[0])["sealed"])
+    return float(
+        json.loads((begun / "progress.jsonl").read_text().splitlines()[0].rpartition(" ")[0])["sealed"]
+    )
 
 
 def test_who_goes_on_keeps_what_is_finished_and_when_it_began(office: Office) -> None:
@@ -172,6 +176,50 @@ def test_a_ledger_that_changes_while_it_is_sealed(office: Office, what: str) -> 
             office.seal(ledger)
     assert Seals(ledger).all() == []
     assert not office.pack.exists()
+    assert not list(office.out.rglob("wave.dsse.json")), "nothing that was refused is signed"
     office.seal(ledger)
     assert office.pack.is_dir()
     ledger.close()
+
+
+def kill(office: Office, name: str, **ordered: Any) -> None:
+    """Dies where a method of Progress begins."""
+
+    def die(*_given: object) -> None:
+        raise Died
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"ledger.pack_progress.Progress.{name}", die)
+        with pytest.raises(Died):
+            office.seal(**ordered)
+
+
+@pytest.mark.parametrize("reason", ["a rule was wrong", "another"])
+@pytest.mark.parametrize("where", ["begin", "note", "draft"])
+def test_a_correction_that_was_killed_is_made_in_the_end(office: Office, where: str, reason: str) -> None:
+    """The pack that it corrects is there; it is not what was asked for."""
+    office.seal()
+    office.seal(reason="a rule was wrong")
+    kill(office, where, reason=reason)
+    made = office.seal(reason=reason)
+    assert (made.seal.number, made.seal.corrects) == (3, 2)
+    assert made.pack.name == f"wave-{WAVE}-seal-3"
+
+
+def test_a_correction_of_what_was_killed_before_its_name(office: Office) -> None:
+    kill(office, "publish")
+    made = office.seal(reason="a rule was wrong")
+    assert (made.seal.number, made.seal.corrects) == (2, 1)
+    assert sorted(path.name for path in office.out.iterdir()) == [f"wave-{WAVE}", f"wave-{WAVE}-seal-2"]
+
+
+def test_what_is_in_the_ledger_is_signed_with_its_key_alone(office: Office) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seal, "sign", lambda *_given: (_ for _ in ()).throw(Died))
+        with pytest.raises(Died):
+            office.seal()
+    assert not list(office.out.rglob("wave.dsse.json"))
+    with pytest.raises(Misconfigured, match="--key: is not the one that seal 1 was begun with"):
+        office.seal(key=Ed25519PrivateKey.generate())
+    made = office.seal()
+    assert sha256((made.pack / "wave.dsse.json").read_bytes()).digest() == made.seal.statement

@@ -33,13 +33,12 @@ from ledger.pack import (
     Section,
     WrittenMailbox,
     finish,
+    sign,
     write_mailbox,
     write_payload,
 )
-from ledger.pack_progress import Frame, Progress
 
 TOLD = {"Bag-Software-Agent": "kogge 0", "Bagging-Date": "2026-11-26"}
-FRAME = Frame("w", "00", "kogge 0", 1764144000.5)
 
 
 def lines(count: int, seed: str) -> Iterator[Line]:
@@ -68,6 +67,7 @@ def written(bag: Path) -> tuple[list[WrittenMailbox], Payload]:
     ]
     payload = write_payload(bag, found)
     finish(bag, payload, TOLD, b"{}\n", b"asked")
+    sign(bag, b"{}\n")
     return found, payload
 
 
@@ -171,80 +171,3 @@ def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file in the way")
     with pytest.raises(Misconfigured, match="--out: cannot be written"):
         write_mailbox(tmp_path, "m-1", [section(1)])
-
-
-def begun(folder: Path, count: int) -> Frame:
-    """count mailboxes are finished."""
-    with Progress(folder) as progress:
-        frame = progress.begin(FRAME)
-        for number in range(count):
-            progress.note(write_mailbox(progress.pack, f"m-{number}", [section(2)]))
-    return frame
-
-
-def finished(folder: Path, frame: Frame = FRAME) -> tuple[Frame, list[str]]:
-    with Progress(folder) as progress:
-        return progress.begin(frame), [one.mailbox for one in progress.finished()]
-
-
-def test_what_was_finished_is_known_again(tmp_path: Path) -> None:
-    folder = tmp_path / "sealing"
-    begun(folder, 2)
-    with Progress(folder) as progress:
-        assert progress.begin(Frame("w", "00", "kogge 0", 99.0)) == FRAME, "the time is that of the beginning"
-        first, second = progress.finished()
-        assert first == write_mailbox(tmp_path / "again", "m-0", [section(2)])
-        assert second.mailbox == "m-1"
-
-
-@pytest.mark.parametrize("cut", range(1, 12))
-def test_a_torn_line_does_not_count(tmp_path: Path, cut: int) -> None:
-    folder = tmp_path / "sealing"
-    begun(folder, 2)
-    file = folder / "progress.jsonl"
-    file.write_bytes(file.read_bytes()[:-cut])
-    assert finished(folder) == (FRAME, ["m-0"])
-    with Progress(folder) as progress:
-        progress.note(write_mailbox(progress.pack, "m-1", [section(2)]))
-    assert finished(folder) == (FRAME, ["m-0", "m-1"])
-
-
-@pytest.mark.parametrize(
-    "frame",
-    [Frame("w", "01", "kogge 0", 9.0), Frame("w", "00", "kogge 1", 9.0), Frame("v", "00", "kogge 0", 9.0)],
-)
-def test_another_frame_begins_anew(tmp_path: Path, frame: Frame) -> None:
-    folder = tmp_path / "sealing"
-    begun(folder, 2)
-    assert finished(folder, frame) == (frame, [])
-    assert list((folder / "pack").iterdir()) == []
-
-
-@pytest.mark.parametrize("torn", ["", '{"wave":"w"'])
-def test_a_frame_that_was_never_written_to_its_end(tmp_path: Path, torn: str) -> None:
-    folder = tmp_path / "sealing"
-    begun(folder, 1)
-    (folder / "progress.jsonl").write_text(torn)
-    assert finished(folder) == (FRAME, [])
-
-
-def test_a_finished_file_that_somebody_took_away(tmp_path: Path) -> None:
-    folder = tmp_path / "sealing"
-    begun(folder, 2)
-    (folder / "pack/data/results/m-0.jsonl.gz").unlink()
-    assert finished(folder) == (FRAME, [])
-
-
-def test_two_do_not_write_one_pack(tmp_path: Path) -> None:
-    with Progress(tmp_path / "sealing"), pytest.raises(Misconfigured, match="being sealed there already"):
-        Progress(tmp_path / "sealing").__enter__()
-    assert finished(tmp_path / "sealing") == (FRAME, [])
-
-
-def test_a_pack_gets_its_name_once(tmp_path: Path) -> None:
-    folder, place = tmp_path / ".wave-w.sealing", tmp_path / "wave-w"
-    begun(folder, 1)
-    with Progress(folder) as progress:
-        progress.publish(place)
-    assert [path.name for path in tmp_path.iterdir()] == ["wave-w"]
-    assert (place / "data/results/m-0.jsonl.gz").is_file()
