@@ -14,10 +14,11 @@ from flows.score import LOW, NOT_COPIED, Rating, Reason, Score, WaveScore, order
 from flows.tables import BAD, CARE, GOOD, QUIET, table
 from flows.terminal import screen
 from ledger.rows import MailboxRow
+from ledger.scores import partly_verified
 from ledger.store import Ledger
 from mappings.losses_classes import Class
 
-NOT_VERIFIED = "not verified"
+NOT_VERIFIED, PARTLY_VERIFIED = "not verified", "not verified fully"
 SHOWN = 40
 COLOURS = {Rating.PERFECT: GOOD, Rating.GOOD: GOOD, Rating.INVESTIGATE: CARE, Rating.POOR: BAD}
 COUNTS = ("items", "arrived", "content", "functional", "cosmetic")
@@ -27,11 +28,18 @@ CSV = ("mailbox", "wave", "score", "workload", *COUNTS, "reasons")
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A mailbox. score: None of one that is not verified, which has no reasons either."""
+    """A mailbox. score: None of one that is not verified, which has no reasons either. partly: it is
+    verified, but not everything was read back."""
 
     row: MailboxRow
     score: Score | None
     why: Sequence[Reason]
+    partly: bool = False
+
+    @property
+    def missing(self) -> str:
+        """What stands in place of a score."""
+        return PARTLY_VERIFIED if self.partly else NOT_VERIFIED
 
     @property
     def is_open(self) -> bool:
@@ -77,7 +85,8 @@ def gather(ledger: Ledger, rows: Sequence[MailboxRow]) -> tuple[list[Scored], li
     """These mailboxes, the worst first, and their waves."""
     found = scores(ledger, [row.id for row in rows])
     why = reasons(ledger, found)
-    every = [Scored(row, found.get(row.id), why.get(row.id, ())) for row in rows]
+    partly = partly_verified(ledger, (row.id for row in rows))
+    every = [Scored(row, found.get(row.id), why.get(row.id, ()), row.id in partly) for row in rows]
     return sorted(every, key=_worst_first), waves_of(rows, found)
 
 
@@ -100,7 +109,7 @@ def waves_of(rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> list[Who
 def document_of(one: Scored) -> dict[str, object]:
     head: dict[str, object] = {"mailbox": one.row.id, "wave": one.row.wave, "rating": None}
     if one.score is None:
-        return head
+        return {**head, "why": one.missing}
     return {
         **head,
         "rating": str(one.score.rating),
@@ -140,7 +149,7 @@ def lines_of(one: Scored) -> Iterator[dict[str, object]]:
     """A row for each workload."""
     head = {"mailbox": one.row.id, "wave": one.row.wave}
     if one.score is None:
-        yield {**head, "score": NOT_VERIFIED}
+        yield {**head, "score": one.missing}
         return
     if not one.score.parts:
         yield {**head, "score": str(one.score.rating), "items": 0, "arrived": 0}
@@ -192,7 +201,7 @@ def wave_line(one: Whole) -> Text:
 def _cells(one: Scored, with_wave: bool) -> list[str | Text]:
     head: list[str | Text] = [one.row.id, *([one.row.wave] if with_wave else [])]
     if one.score is None:
-        return [*head, Text(NOT_VERIFIED, style=QUIET), *["-"] * len(COUNTS)]
+        return [*head, Text(one.missing, style=QUIET), *["-"] * len(COUNTS)]
     rating = one.score.rating
     return [
         *head,

@@ -120,9 +120,17 @@ class HooksSettings(Strict):
 
 
 class CutoverSettings(Strict):
-    """level: how much the verification after the final delta reads again."""
+    """level: how much the verification after the final delta reads again: never less than every body of the
+    target, for a score rests on it."""
 
-    level: Literal["counts", "sample", "target", "both"] = "both"
+    level: Literal["target", "both"] = "both"
+
+    @field_validator("level", mode="before")
+    @classmethod
+    def _read_back(cls, level: object) -> object:
+        if level in ("counts", "sample"):
+            raise ValueError("a cutover is scored by what is read back: give target or both")
+        return level
 
 
 def _checked(value: JsonValue) -> None:

@@ -196,7 +196,7 @@ accept = "address"                          # or "directory": the lowest proof w
 # body = { account = "{target}", wave = "{wave}" }
 
 # [cutover]
-# level = "both"                            # how much the verification after the final delta reads again
+# level = "both"                            # of the verification after the final delta: target, both
 
 [verify]
 level = "target"                            # counts, sample, target, both

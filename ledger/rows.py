@@ -10,6 +10,8 @@ from connectors.base import Kind, Role
 
 SCORE_LOW = "score-low"
 """The code that a person approves for a mailbox whose cutover scored badly."""
+PARTLY = ("verified-by-counts", "verified-by-sample")
+"""Codes of a verified leg of which not everything was read back."""
 
 
 class State(IntEnum):
@@ -110,6 +112,11 @@ class LegRow:
     finished: datetime | None
     withheld: str | None = None
     level: str | None = None
+
+    @property
+    def fully_verified(self) -> bool:
+        """Whether its newest pass or look found everything right, and read everything back."""
+        return self.state is LegState.VERIFIED and self.code not in PARTLY
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, func, not_, select, tuple_
 
 from connectors.base import Kind
 from ledger.database import reading
 from ledger.events import newest_detail
 from ledger.loading import chunked
-from ledger.rows import SCORE_LOW, LegState, State
+from ledger.rows import PARTLY, SCORE_LOW, LegState, State
 from ledger.schema import container, item, leg, loss
 from ledger.store import Ledger
 
@@ -24,6 +24,8 @@ UNCOUNTED = (State.GONE, State.SKIPPED)
 _SAME = and_(item.c.container == loss.c.container, item.c.key == loss.c.key)
 _LOST = loss.join(item, _SAME).join(container, container.c.id == loss.c.container).join(leg)
 _HAS_ARRIVED = item.c.state.in_([one.value for one in ARRIVED])
+_UNLIKE_VERIFIED = leg.c.state != LegState.VERIFIED.value
+_PARTLY = leg.c.code.in_(PARTLY)
 
 
 @dataclass(slots=True)
@@ -36,7 +38,8 @@ class Part:
 
 @dataclass(slots=True)
 class Counts:
-    """Of one mailbox. verified: every workload, by its newest pass or look."""
+    """Of one mailbox. verified: every workload, by its newest pass or look; read back, not only counted or
+    in part."""
 
     parts: defaultdict[Kind, Part] = field(default_factory=lambda: defaultdict(Part))
     verified: bool = False
@@ -71,7 +74,7 @@ def counts_of(
     states = states.select_from(item.join(container).join(leg))
     states = states.group_by(leg.c.mailbox, leg.c.workload, item.c.state)
     looked = select(leg.c.mailbox).group_by(leg.c.mailbox)
-    looked = looked.having(func.sum(case((leg.c.state == LegState.VERIFIED.value, 0), else_=1)) == 0)
+    looked = looked.having(_none(_UNLIKE_VERIFIED), _none(_PARTLY))
     wanted = sorted(set(mailbox_ids))
     found = {number: Counts() for number in wanted}
     with reading(ledger.engine) as connection:
@@ -84,6 +87,20 @@ def counts_of(
             for (number,) in connection.execute(looked.where(theirs)):
                 found[number].verified = True
     return found
+
+
+def partly_verified(ledger: Ledger, mailbox_ids: Iterable[str]) -> set[str]:
+    """Those of these mailboxes of which every workload is verified, and one of them not read back."""
+    query = select(leg.c.mailbox).group_by(leg.c.mailbox)
+    query = query.having(_none(_UNLIKE_VERIFIED), not_(_none(_PARTLY)))
+    with reading(ledger.engine) as connection:
+        queries = (query.where(leg.c.mailbox.in_(some)) for some in chunked(sorted(set(mailbox_ids))))
+        return {number for one in queries for number in connection.scalars(one)}
+
+
+def _none(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """No leg of a mailbox is so; one of which it is not known is not."""
+    return func.sum(case((condition, 1), else_=0)) == 0
 
 
 def _lost(chunk: Sequence[str], lighter: Sequence[Collection[tuple[str, str]]]) -> Select[Any]:

@@ -19,7 +19,7 @@ from ledger.database import now, reading, writing
 from ledger.events import append_event, head_of
 from ledger.evidence_lines import SECTIONS
 from ledger.keystore import DESTROYED
-from ledger.rows import LegState, State
+from ledger.rows import PARTLY, LegState, State
 from ledger.schema import container, evidence_key, inventory, item, leg, listed, mailbox, seal
 from ledger.store import Ledger
 
@@ -162,6 +162,8 @@ def _loose(connection: Connection, wave: str) -> Iterator[Loose]:
             reason = row.code or NO_INVENTORY
         elif state is not LegState.VERIFIED:
             reason = row.code or NOT_VERIFIED
+        elif row.code in PARTLY:
+            reason = row.code
         elif row.listed is not None and row.listed > row.closed:
             reason = INVENTORY_OPEN
         elif row.open:

@@ -17,7 +17,7 @@ from ledger.database import now, reading, writing
 from ledger.events import append_event
 from ledger.loading import chunked
 from ledger.planning import wave_of
-from ledger.rows import SCORE_LOW, LegState, Phase
+from ledger.rows import PARTLY, SCORE_LOW, LegState, Phase
 from ledger.schema import leg, mailbox, step
 from ledger.store import Ledger
 from ledger.upsert import upsert
@@ -140,9 +140,11 @@ class Steps:
     def release(self, mailbox_id: str, needs: Collection[str] = ()) -> None:
         """From here the cutover only goes forward, and no pass writes to the mailbox until it is live: what
         opens the target is about to run. Idempotent; recorded. Raises as move(), and Blocked("not-verified")
-        unless every leg is: a rollback or a pass may have been there since."""
+        unless every leg is, and was read back: a rollback, a pass or a weaker look may have been there
+        since."""
         unverified = select(leg.c.id).where(
-            leg.c.mailbox == mailbox_id, leg.c.state != LegState.VERIFIED.value
+            leg.c.mailbox == mailbox_id,
+            or_(leg.c.state != LegState.VERIFIED.value, leg.c.code.in_(PARTLY)),
         )
         with writing(self._engine) as connection:
             _refuse_held(connection, mailbox_id)

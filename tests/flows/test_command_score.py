@@ -135,7 +135,7 @@ def test_each_mailbox_has_its_numbers(ids: dict[str, str], capsys: pytest.Captur
     assert all(str(one["meaning"]).endswith(".") for one in reasons)
     assert (bert["rating"], bert["content"]) == ("good", 1)
     assert (anna["rating"], anna["cosmetic"]) == ("perfect", 3)
-    assert dora == {"mailbox": ids["dora"], "wave": "pilot", "rating": None}
+    assert dora == {"mailbox": ids["dora"], "wave": "pilot", "rating": None, "why": "not verified"}
 
 
 def test_a_wave_has_its_worst_mailbox_s_rating(
@@ -170,6 +170,19 @@ def test_the_screen_says_why(ids: dict[str, str], capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(("who", "code"), [("anna", 0), ("bert", 0), ("carl", 1), ("dora", 1), ("emil", 0)])
 def test_what_needs_a_person_has_an_exit_code_of_its_own(ids: dict[str, str], who: str, code: int) -> None:
     assert run("score", "--mailbox", ids[who]) == code
+
+
+def test_what_was_only_counted_has_no_score(
+    place: Path, ids: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(opened(place)) as ledger, ledger.engine.begin() as connection:
+        changed = update(leg).where(leg.c.mailbox == ids["anna"], leg.c.workload == Kind.CALENDAR.value)
+        connection.execute(changed.values(code="verified-by-counts"))
+    assert run("score", "--mailbox", ids["anna"]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"{ids['anna']} not verified fully -" in out
+    (found,) = told(capsys, "--mailbox", ids["anna"])["mailboxes"]
+    assert (found["rating"], found["why"]) == (None, "not verified fully")
 
 
 def test_a_wave_that_does_not_exist_is_not_perfect(

@@ -122,6 +122,11 @@ def test_relative_paths_are_the_files_own(write, tmp_path: Path, monkeypatch: py
             "kogge.toml:2: verify.level: give one of 'counts', 'sample', 'target' or 'both'",
         ),
         (
+            '[cutover]\nlevel = "counts"',
+            "kogge.toml:2: cutover.level: a cutover is scored by what is read back: give target or both",
+        ),
+        ('[cutover]\nlevel = "all"', "kogge.toml:2: cutover.level: give one of 'target' or 'both'"),
+        (
             '[ledger]\nurl = "mysql://x"',
             "kogge.toml:2: ledger.url: give sqlite:///FILE or postgresql+psycopg://user@host/name",
         ),

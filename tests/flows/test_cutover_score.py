@@ -8,9 +8,13 @@ import pytest
 from cutting import Rig, a_rig, inbox_id
 from walking import letter
 
-from connectors.errors import Misconfigured
+from connectors.errors import Blocked, Misconfigured
+from flows.leg import Task
+from flows.score import scores
 from flows.score_approval import accept
+from flows.verify import Level
 from ledger.rows import LegState, Phase
+from practice.memory import MemoryStore
 
 
 @pytest.fixture
@@ -45,6 +49,33 @@ def test_an_approved_score_may_not_become_a_worse_one(rig: Rig) -> None:
     assert rig.phase == Phase.FROZEN
     accept(rig.trial.ledger, [rig.row], "somebody", "two large mails")
     assert rig.cut().code is None
+
+
+def test_a_weaker_look_makes_no_score(rig: Rig) -> None:
+    """What differs from what was written is not right because somebody only counted it since."""
+    trial = rig.trial
+    assert isinstance(trial.store, MemoryStore)
+    assert trial.run().state is LegState.VERIFIED
+    trial.store.alter(("INBOX",), min(trial.store.folders["INBOX",].messages), letter(500))
+    assert trial.run(task=Task(Level.BOTH, copy=False)).state is LegState.DIFFERS
+    assert trial.run(task=Task(Level.COUNTS, copy=False)).code == "verified-by-counts"
+    assert scores(trial.ledger, [trial.id]) == {}
+    assert trial.run(task=Task(Level.TARGET, copy=False)).state is LegState.DIFFERS
+
+
+def test_a_weaker_look_since_the_score_has_it_taken_again(rig: Rig) -> None:
+    def change(name: str) -> None:
+        rig.approved = rig.approved and name != "hook close done"
+
+    assert rig.cut(change).code == "not-approved"
+    assert rig.states()["score"] == ("done", "perfect")
+    rig.trial.run(task=Task(Level.COUNTS, copy=False))
+    with pytest.raises(Blocked, match="not-verified"):
+        rig.steps.release(rig.trial.id)
+    rig.approved = True
+    del rig.log[:]
+    assert rig.cut().code is None
+    assert rig.log == ["delta", "verify", "open"]
 
 
 def test_nobody_answers_for_a_score_that_nothing_waits_for(rig: Rig) -> None:

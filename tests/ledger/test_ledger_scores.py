@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from ledger_world import begin, claimed, force, mapped, page, planned, ref
 
 from connectors.base import Container, Kind, Loss, Stored, key_of
-from ledger.rows import ContainerRow, Lease, LegState, State
-from ledger.scores import Absent, Lacking, absent_of, counts_of, lacking_of
+from ledger.rows import PARTLY, ContainerRow, Lease, LegState, State
+from ledger.scores import Absent, Lacking, absent_of, counts_of, lacking_of, partly_verified
 from ledger.session import LegLedger
 from ledger.store import Ledger
 
@@ -85,6 +86,20 @@ def test_each_mailbox_has_its_own(ledger: Ledger) -> None:
     assert found[ids["anna@old.example"]].parts[Kind.MAIL].lost == Counter({2: 1})
     assert found[ids["bert@old.example"]].parts[Kind.MAIL].lost == Counter({2: 2})
     assert list(counts_of(ledger, [ids["anna@old.example"]], LIGHTER)) == [ids["anna@old.example"]]
+
+
+@pytest.mark.parametrize("code", PARTLY)
+def test_what_was_not_read_back_is_not_verified(ledger: Ledger, code: str) -> None:
+    both = frozenset({Kind.MAIL, Kind.CALENDAR})
+    box, other = map(str, ledger.add_mailboxes([planned(f"{a}@old.example", workloads=both) for a in "ab"]))
+    for number, codes in {box: (None, code), other: (None, None)}.items():
+        for leg, one in zip(ledger.legs(mailbox=number), codes, strict=True):
+            assert number not in partly_verified(ledger, [box, other])
+            lease = ledger.claim(leg.id, "worker-1", 60)
+            assert lease is not None
+            ledger.release(lease, LegState.VERIFIED, one)
+    assert [counts_of(ledger, [one], LIGHTER)[one].verified for one in (box, other)] == [False, True]
+    assert partly_verified(ledger, [box, other]) == {box}
 
 
 def test_a_mailbox_is_verified_when_every_workload_is(ledger: Ledger) -> None:

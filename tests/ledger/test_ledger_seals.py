@@ -16,7 +16,7 @@ from ledger import keystore
 from ledger.database import reading
 from ledger.pack import write_mailbox
 from ledger.pack_lines import sections
-from ledger.rows import ContainerRow, Finding, Lease, LegState, Outcome, State
+from ledger.rows import PARTLY, ContainerRow, Finding, Lease, LegState, Outcome, State
 from ledger.seals import Loose, Seal, Seals
 from ledger.session import LegLedger
 from ledger.store import Ledger
@@ -137,6 +137,15 @@ def test_what_is_verified_is_accounted_for(
     verified(ledger, lease)
     assert loose(seals) == []
     assert seals.loose("w2") == []
+
+
+@pytest.mark.parametrize("code", PARTLY)
+def test_what_was_not_read_back_is_not_accounted_for(
+    ledger: Ledger, seals: Seals, session: LegLedger, lease: Lease, inbox: ContainerRow, code: str
+) -> None:
+    write(session, inbox.id, ["a"])
+    assert ledger.release(lease, LegState.VERIFIED, code)
+    assert loose(seals) == [(LegState.VERIFIED, code)]
 
 
 def test_what_was_listed_since_is_not_accounted_for(
