@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from ledger.store import Ledger
 
 SHOWN = 40
+NAMED_MOST = 8
+LIVE, RELEASED = "live-phase", "release-begun"
+"""The codes of what cannot be taken back any more."""
 LOOK = "{:,} not live yet score low, which a person has to look at and approve: `kogge score` says why."
 
 
@@ -86,9 +90,10 @@ def cutover(
             raise typer.Exit(_look(settings, ledger, rows, as_json, now=now))
         else:
             who = given("--by", by, "who decides is recorded")
-            way = Way(who, back, now)
+            whose = " ".join(f"-m {row.id}" for row in rows) if mailbox else f"--wave {wave}"
+            way = Way(who, back, now, whose)
             ended = _act(settings, ledger, rows, way)
-            raise typer.Exit(_conclude(ended, rows, as_json, config))
+            raise typer.Exit(_conclude(ended, rows, way, as_json, config))
 
 
 def _show(ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> None:
@@ -163,11 +168,12 @@ def _document(row: MailboxRow, steps: Sequence[StepRow], score: Score | None) ->
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Who decides, whether it goes back, and whether a window is no matter."""
+    """Who decides, whether it goes back, whether a window is no matter; and whose mailboxes, as options."""
 
     by: str
     back: bool
     now: bool
+    whose: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,15 +260,16 @@ def _duties(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way
     return may_work(config, ledger, rows, "cutover", now_by, paused_too=False, ends=False)
 
 
-def _conclude(ended: Ended, rows: Sequence[MailboxRow], as_json: bool, path: ConfigPath) -> int:
+def _conclude(ended: Ended, rows: Sequence[MailboxRow], way: Way, as_json: bool, path: ConfigPath) -> int:
     if as_json:
         emit([_cell(one) for one in ended.cuts])
     else:
         _tell(ended.cuts, "")
-        option = f"cutover --wave {rows[0].wave} --status" if rows else "status"
-        say(f"Each step: {next_command(path, option)}")
+        say(f"Each step: {next_command(path, f'cutover {way.whose} --status')}")
     for refusal in ended.refusals:
         say(f"not ended: {refusal}")
+    for line in _next_steps(ended.cuts, len(rows), way, path):
+        say(line)
     if ended.fault is not None:
         return report(ended.fault)
     codes = {one.code for one in ended.cuts if one.code}
@@ -271,6 +278,38 @@ def _conclude(ended: Ended, rows: Sequence[MailboxRow], as_json: bool, path: Con
     if (codes or ended.refusals or len(ended.cuts) < len(rows)) and codes <= PASSING.keys() | LATER.keys():
         return Exit.AGAIN
     return Exit.OPEN if codes else Exit.OK
+
+
+def _next_steps(cuts: Sequence[Cut], asked: int, way: Way, path: ConfigPath) -> Iterator[str]:
+    """What to type now, a line each."""
+    by = f"--by {shlex.quote(way.by)}"
+    again, back = (f"cutover {way.whose}{option} {by}" for option in (" --now" * way.now, " --back"))
+    left = {one.code for one in cuts if one.code} | ({STOPPED} if len(cuts) < asked else set())
+    if way.back:
+        yield from _after_back(cuts, left, next_command(path, back), path)
+    elif left:
+        yield f"To go on: {next_command(path, again)}"
+        if any(one.code and one.phase is Phase.FROZEN for one in cuts):
+            yield f"Or back, what is frozen and not released: {next_command(path, back)}"
+    else:
+        yield f"Next: {next_command(path, f'migrate {way.whose}')} brings late mail, while the source lives"
+
+
+def _after_back(cuts: Sequence[Cut], left: Set[str], back: str, path: ConfigPath) -> Iterator[str]:
+    if left - {LIVE, RELEASED}:
+        yield f"To go on taking back: {back}"
+    if some := _whose(cuts, None):
+        yield f"Next: {next_command(path, f'migrate {some}')} brings what changed; a cutover begins anew"
+    if some := _whose(cuts, RELEASED):
+        yield f"What was released only goes on: {next_command(path, f'cutover {some}')} --by NAME"
+    if some := _whose(cuts, LIVE):
+        yield f"What is live: {next_command(path, f'rollback {some}')} looks what could be taken back"
+
+
+def _whose(cuts: Sequence[Cut], code: str | None) -> str:
+    """As options, those that ended so."""
+    found = [f"-m {one.mailbox}" for one in cuts if one.code == code]
+    return " ".join(found) if len(found) <= NAMED_MOST else "-m MAILBOX"
 
 
 def _cell(one: Cut) -> dict[str, str]:

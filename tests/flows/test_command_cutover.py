@@ -115,7 +115,9 @@ def test_a_wave_goes_live(town: Town, capsys: pytest.CaptureFixture[str]) -> Non
     assert "would go on" in capsys.readouterr().out
     assert not town.hooks()
     assert run("cutover", "--wave", "pilot", *BY) == 0
-    assert "2 live" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "2 live" in told.out
+    assert "Next: kogge migrate --wave pilot brings late mail" in told.err
     assert set(town.phases().values()) == {Phase.LIVE}
     assert town.messages("anna") == ITEMS + 1
     for who in PEOPLE:
@@ -130,7 +132,7 @@ def test_a_wave_goes_live(town: Town, capsys: pytest.CaptureFixture[str]) -> Non
     score = [town.ids["anna"], "perfect", *map(str, (ITEMS + 1, ITEMS + 1, 0))]
     assert score in [line.split() for line in capsys.readouterr().out.splitlines()]
     assert run("cutover", "-m", town.ids["anna"], "--back", *BY) == 1
-    assert "kogge rollback" in capsys.readouterr().out, "nothing else leads back from live"
+    assert f"kogge rollback -m {town.ids['anna']} looks" in capsys.readouterr().err, "nothing else leads back"
     with closing(town.ledger()) as ledger:
         ledger.verify_events()
         assert "cutover" in [event.kind for event in ledger.events("pilot")]
@@ -152,8 +154,10 @@ def test_what_a_hook_says_stays_in_its_file(town: Town, capsys: pytest.CaptureFi
 def test_a_hook_that_fails_stops_one_mailbox(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
     fails = town.put(f"fail-redirect-{town.ids['anna']}")
     assert run("cutover", "--wave", "pilot", *BY) == 1
-    out = capsys.readouterr().out
-    assert "hook-failed (1): A hook of its cutover" in out
+    told = capsys.readouterr()
+    assert "hook-failed (1): A hook of its cutover" in told.out
+    assert "To go on: kogge cutover --wave pilot --by 'Cutover team'\n" in told.err
+    assert "--back" not in told.err, "nothing is frozen"
     assert town.phases() == {"anna": Phase.STAGING, "bert": Phase.LIVE}
     step = shown(capsys)[town.ids["anna"]]["freeze:redirect"]
     assert (step["state"], step["code"]) == ("failed", "exit-4")
@@ -162,14 +166,20 @@ def test_a_hook_that_fails_stops_one_mailbox(town: Town, capsys: pytest.CaptureF
     assert town.phases()["anna"] is Phase.LIVE
 
 
-def test_what_froze_it_is_undone(town: Town) -> None:
+def test_what_froze_it_is_undone(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
     town.put(f"fail-open-{town.ids['bert']}")
     town.put(f"fail-redirect-{town.ids['anna']}")
     assert run("cutover", "--wave", "pilot", *BY) == 1
     assert town.phases() == {"anna": Phase.STAGING, "bert": Phase.FROZEN}
+    back = "Or back, what is frozen and not released: kogge cutover --wave pilot --back --by 'Cutover team'"
+    assert back in capsys.readouterr().err
     assert run("cutover", "-m", town.targets["anna"], "--back", *BY) == 0
+    told = capsys.readouterr().err
+    assert f"Next: kogge migrate -m {town.ids['anna']} brings what changed" in told
+    assert "cutover begins anew" in told
     assert town.hooks()[-1] == f"undo {town.sources['anna']}"
     assert run("cutover", "-m", town.ids["bert"], "--back", *BY) == 1, "what was released goes on"
+    assert f"kogge cutover -m {town.ids['bert']} --by NAME" in capsys.readouterr().err
     assert town.phases() == {"anna": Phase.STAGING, "bert": Phase.FROZEN}
 
 
