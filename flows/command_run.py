@@ -72,6 +72,7 @@ def migrate(
     from flows.command_check import people
     from flows.plan import plan
     from flows.preflight import refuse_power
+    from flows.settings_evidence import proven_key
 
     settings = load(config)
     kinds = workloads_of(settings, workload or (), "--workload")
@@ -84,6 +85,8 @@ def migrate(
         for name in () if dry_run else sorted({row.wave for row in wanted}):
             refuse_unapproved(settings, ledger, name, START)  # the flow asks again; here it costs no server
             refuse_power(settings, ledger, name)
+        if not dry_run:
+            proven_key(settings, ledger)  # each worker asks for it again; here it costs no server
         rows = wanted if dry_run else that_may_run(settings, ledger, wanted, decider)
     _tell_conflicts(planned)
     order = Order(rows, bool(mailbox), tuple(workload or ()), kinds, dry_run=dry_run, rest=rest)

@@ -53,7 +53,7 @@ from flows.defects import described
 from flows.gate import Pair, Rules
 from flows.open import accounts, addresses, open_ledger, opener, parties, refuse_replanned, rules
 from flows.parties import Parties
-from flows.settings_evidence import key_of_keys
+from flows.settings_evidence import proven_key
 from flows.stopping import Stopping, reason
 from flows.verify import Level, Verdict
 from flows.work import Opener, Pace, Suspicion, Work, as_it_is
@@ -139,6 +139,7 @@ def run_leg(
     mailbox = ledger.mailbox(row.mailbox)
     chosen = Level(level or config.verify.level)
     allowed = rules(config, row.workload, approvals(ledger, mailbox))
+    key = b"" if verify_only or dry_run else proven_key(config, ledger)
     setting = Setting(
         ledger=ledger,
         mailbox=mailbox,
@@ -152,7 +153,7 @@ def run_leg(
         parties=parties(config, ledger, allowed),
         silenced=lambda: silence.is_proven(ledger, config.target.of(row.workload)),
         permit=permission(config, ledger, mailbox),
-        kek=lambda: key_of_keys(config),
+        kek=lambda: key,
     )
     return walk(setting, row)
 

@@ -13,6 +13,7 @@ from connectors.settings import Secret, Strict
 
 if TYPE_CHECKING:
     from flows.config import Config
+    from ledger.store import Ledger
 
 FILE = "evidence.key"
 KEY_BYTES = 32
@@ -36,6 +37,17 @@ def key_of_keys(config: Config) -> bytes:
     if not path.exists():
         _make(path)
     return _read(path)
+
+
+def proven_key(config: Config, ledger: Ledger) -> bytes:
+    """The same, where the ledger's evidence was begun with it, or is not begun."""
+    from ledger.database import reading
+    from ledger.keystore import refuse_another
+
+    key = key_of_keys(config)
+    with reading(ledger.engine) as connection:
+        refuse_another(connection, key)
+    return key
 
 
 def key_file(config: Config) -> Path:

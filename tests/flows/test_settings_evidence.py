@@ -5,13 +5,20 @@ from __future__ import annotations
 import os
 import threading
 from base64 import b64encode
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from connectors.base import Kind
 from connectors.errors import Misconfigured
 from flows.config import Config, load
-from flows.settings_evidence import FILE, key_file, key_of_keys
+from flows.settings_evidence import FILE, key_file, key_of_keys, proven_key
+from ledger import keystore
+from ledger.database import writing
+from ledger.planning import PlannedMailbox
+from ledger.rows import Phase
+from ledger.store import Ledger
 
 KEY = bytes(range(32))
 TEXT = """
@@ -121,3 +128,18 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
     gone._path = settings.path
     with pytest.raises(Misconfigured, match=r"\[evidence\] key"):
         key_of_keys(gone)
+
+
+def test_a_key_that_the_ledger_does_not_know_is_refused_before_any_server_is_asked(tmp_path: Path) -> None:
+    settings = config(tmp_path)
+    with closing(Ledger(f"sqlite:///{tmp_path}/ledger.db")) as ledger:
+        ledger.migrate()
+        planned = PlannedMailbox("a@x", "a@y", "w", Phase.STAGING, frozenset({Kind.MAIL}))
+        (mailbox,) = ledger.add_mailboxes([planned])
+        key = proven_key(settings, ledger)
+        with writing(ledger.engine) as connection:
+            keystore.keep(connection, str(mailbox), key, keystore.make(key))
+        assert proven_key(settings, ledger) == key
+        (tmp_path / FILE).unlink()
+        with pytest.raises(Misconfigured, match="several machines need the same"):
+            proven_key(settings, ledger)
