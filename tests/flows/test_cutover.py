@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cutting import HOOKS, Rig, Step, a_rig, inbox_id, quiet
+from cutting import HOOKS, Rig, a_rig, inbox_id, quiet
 from undoing import undone
 from walking import letter
 
@@ -213,59 +213,6 @@ def test_what_was_released_is_not_taken_back(rig: Rig) -> None:
     assert rig.cut().code is None
     assert rig.cut(back=True).code == "live-phase"
     assert rig.phase == Phase.LIVE
-
-
-def test_a_cutover_at_work_keeps_its_steps(rig: Rig) -> None:
-    """In the middle of its delta another one comes, and leaves."""
-    others: list[str | None] = []
-
-    def another(name: str) -> None:
-        if name == "target.write" and not others:
-            others.append("")
-            others[0] = rig.cut().code
-
-    assert rig.cut(another).code is None
-    assert others == ["claimed-elsewhere"]
-    assert rig.log == ORDER
-
-
-@pytest.mark.parametrize("verifies", [False, True], ids=["delta", "verification"])
-def test_who_slept_while_another_went_on_finishes_nothing(
-    rig: Rig, verifies: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No workload was held then: whoever comes takes the step, as that of one that died."""
-    work, others = rig._leg, list[str | None]()
-
-    def asleep(step: Step, verify_only: bool) -> tuple[LegState, str | None]:
-        if verify_only is verifies and not others:
-            others.append("")
-            others[0] = rig.cut().code
-        return work(step, verify_only)
-
-    monkeypatch.setattr(rig, "_leg", asleep)
-    assert rig.cut().code == "claimed-elsewhere"
-    assert others == [None]
-    assert rig.phase is Phase.LIVE
-    assert {state for state, _ in rig.states().values()} == {"done"}
-    assert rig.log.count("open") == 1
-
-
-def test_who_slept_while_another_took_it_back_opens_nothing(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    others: list[str | None] = []
-
-    def asleep() -> None:
-        if "score" in rig.states() and not others:
-            others.append("")
-            others[0] = rig.cut(back=True).code
-
-    monkeypatch.setattr(rig, "_approve", asleep)
-    assert rig.cut().code == "claimed-elsewhere"
-    assert others == [None]
-    assert rig.phase is Phase.STAGING
-    assert rig.states() == {}
-    assert "open" not in rig.log
 
 
 def test_refused_logins_stop_a_cutover_before_they_lock_an_account(rig: Rig) -> None:
