@@ -53,6 +53,8 @@ Correct = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be sealed.")]
 SHOWN = 10
+UNPUBLISHED = "Was that run interrupted, give it the same --out."
+CHANGED = "It changed since it was sealed: kogge audit seal --correct."
 
 
 def seal(
@@ -105,6 +107,8 @@ def _foretell(found: Outlook, wave: str, incomplete: bool, *, correct: bool) -> 
     _show_loose(found)
     if found.newest is not None:
         typer.echo(f"sealed before: number {found.newest.number}, {date_of(round(found.newest.at))}")
+    if found.changed:
+        typer.echo(CHANGED)
     typer.echo("dry run: nothing was written")
     again = (found.newest is None) == correct
     ready = found.ready and not found.at_work and (incomplete or not found.loose) and not again
@@ -125,8 +129,8 @@ def _refuse(found: Outlook, order: Order, config: Path) -> None:
         raise Misconfigured(
             "--wave",
             f"{order.wave} was sealed as number {old.number} on {date_of(round(old.at))}: its root is"
-            f" {old.root.hex()}. Was that run interrupted, give it the same --out. A pack in its place"
-            " says why: --correct REASON",
+            f" {old.root.hex()}. {CHANGED if found.changed else UNPUBLISHED}"
+            " A pack in its place says why: --correct REASON",
         )
     if order.reason is not None and found.newest is None:
         raise Misconfigured("--correct", "the wave was never sealed: there is nothing to correct")

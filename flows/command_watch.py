@@ -59,6 +59,7 @@ TICK_SECONDS = 2.0
 LOG_SECONDS = 60.0
 """Without a terminal --watch writes the whole view that often, for a log."""
 WAVES_SHOWN = 8
+RESEAL = "changed since it was sealed: kogge audit seal --correct"
 SUMMARY_SHARE = 20
 """The per-item counts are asked for at most a twentieth of the time: 110 million rows are not free."""
 
@@ -86,6 +87,7 @@ def status(
     from flows.ahead import Ahead
     from flows.notices import servers
     from ledger.health import newest
+    from ledger.seals import Seals
 
     settings = load(config)
     kinds = workloads_of(settings, workload, "--workload") if workload else None
@@ -104,7 +106,8 @@ def status(
                 emit({**fleet.totals(), **more, "list": [ship.document() for ship in fleet.ships]})
             else:
                 out = screen()
-                out.print(_drawn(fleet, None if everything else SHOWN, out.width, left, view.notices()))
+                notices = [*view.notices(), *(f"{name}: {RESEAL}" for name in Seals(ledger).changed(wave))]
+                out.print(_drawn(fleet, None if everything else SHOWN, out.width, left, notices))
     raise typer.Exit(Exit.OK if fleet.settled else Exit.OPEN)
 
 

@@ -180,13 +180,21 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """The newest of the wave. root, statement: in hexadecimal. corrected: how many were sealed before it."""
+    """The newest of the wave. root, statement: in hexadecimal. corrected: how many were sealed before it.
+    complete: nothing was missing; changed: the wave went on since."""
 
     number: int
     at: float
     root: str
     statement: str
     corrected: int
+    complete: bool = True
+    changed: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether its pack says what became of the whole wave."""
+        return self.complete and not self.changed
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,13 @@ from flows.silence import CHAIN, SCHEDULED, kind_of
 from ledger.approvals import events_since
 from ledger.events import Event
 from ledger.pulse import beats
-from ledger.report_rows import folder_losses, measured_in, seals
+from ledger.report_rows import folder_losses, measured_in
 from ledger.reports import LegSummary
 from ledger.rollback import ROLLED_BACK
 from ledger.rows import LegRow, LegState, MailboxRow, Outcome, State
 from ledger.scores import ARRIVED, Absent, Counts, Lacking, absent_of, counts_of, lacking_of
 from ledger.scores import Part as PartCounts
+from ledger.seals import Seals
 from ledger.store import Ledger
 from mappings.losses_classes import losses_of
 
@@ -190,8 +191,12 @@ def _canary(ledger: Ledger, targets: Iterable[BaseModel]) -> Canary | None:
 
 
 def _sealed(ledger: Ledger, wave: str) -> Seal | None:
-    found = seals(ledger, wave)
+    seals = Seals(ledger)
+    found = seals.all(wave)
     if not found:
         return None
-    newest = found[-1]
-    return Seal(newest.number, newest.at, newest.root.hex(), newest.statement.hex(), len(found) - 1)
+    newest, changed = found[-1], bool(seals.changed(wave))
+    root, statement = newest.root.hex(), newest.statement.hex()
+    return Seal(
+        newest.number, newest.at, root, statement, len(found) - 1, newest.complete is not False, changed
+    )

@@ -195,8 +195,13 @@ def _anyone(report: Report, text: Text) -> tuple[list[str], str]:
     whole = text("promises.chain-whole", n=chain.events) if chain.head else text("promises.chain-broken")
     if report.seal is None:
         return [text("promises.anyone-unsealed"), whole], NOT_YET if chain.head else BROKEN
-    sealed = text("promises.anyone-sealed", at=text.day(report.seal.at))
-    return [sealed, whole], KEPT if chain.head else BROKEN
+    told = [text("promises.anyone-sealed", at=text.day(report.seal.at))]
+    if report.seal.changed:
+        told.append(text("promises.anyone-changed"))
+    if not report.seal.complete:
+        told.append(text("promises.anyone-incomplete"))
+    kept = KEPT if report.seal.holds else NOT_YET
+    return [*told, whole], kept if chain.head else BROKEN
 
 
 def reasons(box: Box, text: Text) -> Iterator[Why]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import version
@@ -61,7 +61,8 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """What a seal would be about. state: of what the ledger knows, taken before anything else was asked.
-    mailboxes: all of the wave; ready: those that have something to seal."""
+    mailboxes: all of the wave; ready: those that have something to seal. newest: its newest seal; changed:
+    the wave went on since."""
 
     state: str
     mailboxes: int
@@ -69,6 +70,7 @@ class Outlook:
     loose: Sequence[Loose]
     at_work: Sequence[str]
     newest: Seal | None
+    changed: bool
 
     @property
     def complete(self) -> bool:
@@ -91,7 +93,7 @@ def outlook(ledger: Ledger, wave: str) -> Outlook:
     with reading(ledger.engine) as connection:
         ready = [one for one in ids if one not in destroyed and inventory.sections(connection, one)]
     newest = next(reversed(seals.all(wave)), None)
-    return Outlook(state, len(ids), ready, loose, seals.at_work(wave), newest)
+    return Outlook(state, len(ids), ready, loose, seals.at_work(wave), newest, wave in seals.changed(wave))
 
 
 def place_of(out: Path, wave: str, corrects: int | None, number: int) -> Path:
@@ -167,7 +169,7 @@ def write(config: Config, ledger: Ledger, order: Order, found: Outlook, tell: Ca
         finish(progress.pack, payload, told, signed, request(digest))
         progress.draft(draft)
         made = Seal(_number(basis), wave, digest, payload.root, frame.sealed, _corrects(order, found))
-        seals.put(wave, frame.state, basis, made)
+        made = seals.put(wave, frame.state, basis, replace(made, complete=found.complete))
         sign(progress.pack, signed)
         place = place_of(order.out, wave, made.corrects, made.number)
         progress.publish(place)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sqlalchemy import and_, func, select
 
@@ -12,29 +11,9 @@ from ledger.claims import held
 from ledger.database import reading
 from ledger.rates import Measured
 from ledger.reports import in_wave
-from ledger.schema import container, item, leg, loss, mailbox, seal
+from ledger.schema import container, item, leg, loss, mailbox
 from ledger.scores import Lacking
 from ledger.store import Ledger
-
-
-@dataclass(frozen=True, slots=True)
-class SealRow:
-    """See ledger.schema.seal. statement, root: SHA-256. corrects: the number of the seal it takes the place
-    of."""
-
-    number: int
-    at: float
-    statement: bytes
-    root: bytes
-    corrects: int | None
-
-
-def seals(ledger: Ledger, wave: str) -> list[SealRow]:
-    """Of this wave, oldest first: the last one counts."""
-    columns = (seal.c.number, seal.c.at, seal.c.statement, seal.c.root, seal.c.corrects)
-    query = select(*columns).where(seal.c.wave == wave).order_by(seal.c.number)
-    with reading(ledger.engine) as connection:
-        return [SealRow(*row) for row in connection.execute(query)]
 
 
 def folder_losses(ledger: Ledger, wave: str) -> Mapping[str, list[Lacking]]:

@@ -298,8 +298,12 @@ seal = Table(
     Column("root", LargeBinary(32), nullable=False),
     Column("at", Float(53), nullable=False),
     Column("corrects", Integer, ForeignKey("seal.number")),
+    Column("state", Text),
+    Column("complete", Boolean),
 )
-"""The sealed waves of this ledger, in order. statement: the SHA-256 of the signed statement."""
+"""The sealed waves of this ledger, in order. statement: the SHA-256 of the signed statement. state: a
+fingerprint of what it is about; see ledger.seals. complete: nothing of the wave was missing. Both NULL: of an
+older version."""
 
 pulse = Table(
     "pulse",

@@ -2,14 +2,15 @@
 
 What a pack says of a wave changes only with its legs (each worker raises a leg's epoch, each decision to try
 again changes its state), its inventories and its mailboxes' keys: a fingerprint of these says whether what
-was written of a pack still holds.
+was written of a pack still holds. A seal keeps it, but for the keys, which may be destroyed once a wave is
+sealed: what differs now, has changed since.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, Select, and_, func, insert, select
 
@@ -32,7 +33,8 @@ NOT_VERIFIED = "not-verified"
 @dataclass(frozen=True, slots=True)
 class Seal:
     """number: over all waves, from 1, without a gap. statement: the SHA-256 of the signed statement. at: in
-    seconds since 1970 UTC. corrects: the number of the seal in whose place this one stands."""
+    seconds since 1970 UTC. corrects: the number of the seal in whose place this one stands. complete: nothing
+    of the wave was missing. state: a fingerprint, by Seals.put. Both None: not known."""
 
     number: int
     wave: str
@@ -40,6 +42,8 @@ class Seal:
     root: bytes
     at: float
     corrects: int | None
+    state: str | None = None
+    complete: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +87,15 @@ class Seals:
         with reading(self._engine) as connection:
             return _state(connection, wave)
 
-    def put(self, wave: str, state: str, basis: Basis, made: Seal) -> None:
-        """Adds a seal and its event, if state and basis are still what they were. Raises
-        Transient("ledger-changed")."""
+    def changed(self, wave: str | None = None) -> list[str]:
+        """The sealed waves that went on since: passes, new mailboxes, what was taken back or tried again."""
+        newest = {one.wave: one for one in self.all(wave) if one.state is not None}
+        with reading(self._engine) as connection:
+            return [name for name, one in newest.items() if _state(connection, name, False) != one.state]
+
+    def put(self, wave: str, state: str, basis: Basis, made: Seal) -> Seal:
+        """Adds a seal and its event, if state and basis are still what they were. Returns it as it is kept.
+        Raises Transient("ledger-changed")."""
         with writing(self._engine) as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql("LOCK TABLE seal, leg IN SHARE ROW EXCLUSIVE MODE")
@@ -96,6 +106,7 @@ class Seals:
                 or connection.execute(mine).scalar_one() != made.corrects
             ):
                 raise Transient("ledger-changed", "the ledger changed while the wave was being sealed")
+            made = replace(made, state=_state(connection, wave, False))
             values = {name: getattr(made, name) for name in Seal.__slots__}
             connection.execute(insert(seal).values(values))
             told: dict[str, str | int] = {
@@ -106,6 +117,7 @@ class Seals:
             event = append_event(connection, wave, SEALED, told)
             if event.seq != basis.decisions + 1:
                 raise Transient("ledger-changed", "the ledger changed while the wave was being sealed")
+            return made
 
     def at_work(self, wave: str) -> list[str]:
         """The mailboxes that a worker holds now."""
@@ -129,8 +141,11 @@ def _basis(connection: Connection, wave: str) -> Basis:
     return Basis(*head_of(connection, wave), None if row is None else Seal(*row))
 
 
-def _state(connection: Connection, wave: str) -> str:
+def _state(connection: Connection, wave: str, keys: bool = True) -> str:
+    """keys: whether it changes with a destroyed one."""
     told = hashlib.sha256()
+    boxes = select(mailbox.c.id).where(mailbox.c.wave == wave).order_by(mailbox.c.id)
+    told.update(repr(list(connection.scalars(boxes))).encode())
     legs = select(
         leg.c.id,
         leg.c.mailbox,
@@ -141,7 +156,7 @@ def _state(connection: Connection, wave: str) -> str:
         leg.c.done,
         leg.c["items"],
         leg.c.finished,
-        evidence_key.c.wrapped.is_(None),
+        *([evidence_key.c.wrapped.is_(None)] if keys else []),
     ).select_from(leg.join(mailbox).outerjoin(evidence_key, evidence_key.c.mailbox == mailbox.c.id))
     for row in connection.execute(legs.where(mailbox.c.wave == wave).order_by(leg.c.id)):
         told.update(repr(tuple(row)).encode())

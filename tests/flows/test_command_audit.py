@@ -15,6 +15,7 @@ from sealing import KEK, SECRETS, WAVE, Office, raw, settled, stated
 
 from connectors.errors import Blocked
 from flows.config import load
+from flows.report_reading import read
 from ledger import keystore
 from ledger.rows import LegState
 from ledger.seals import Seals
@@ -86,6 +87,26 @@ def test_a_second_seal_is_refused(place: Office, said) -> None:
     assert raw(place.pack) == before
     assert not (place.place / "elsewhere").exists()
     assert [path.name for path in place.out.iterdir()] == ["wave-w"]
+
+
+def test_a_wave_that_went_on_says_so(place: Office, said) -> None:
+    assert run(*SEAL) == 0
+    run("status")
+    assert "changed since it was sealed" not in said()
+    ledger = place.ledger()
+    ledger.requeue(states=[LegState.VERIFIED])
+    assert run(*SEAL) == 2
+    assert "changed since it was sealed: kogge audit seal --correct" in said()
+    run("status", "--wave", WAVE)
+    assert "w: changed since it was sealed: kogge audit seal --correct" in said()
+    seal = read(ledger, WAVE).seal
+    assert seal is not None
+    assert (seal.changed, seal.complete) == (True, True)
+    assert run(*SEAL, "--incomplete", "--correct", "it goes on") == 0
+    seal = read(ledger, WAVE).seal
+    assert seal is not None
+    assert (seal.changed, seal.complete) == (False, False)
+    ledger.close()
 
 
 def test_a_correction_says_why(place: Office, said) -> None:

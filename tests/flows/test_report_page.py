@@ -172,6 +172,9 @@ def test_what_was_promised_is_judged_by_what_is_recorded(place: World, report: R
     assert kept(replace(whole, canary=Canary("silent", 0.0)))[2] == PARTLY, "the ledger hears no mail"
     assert kept(replace(whole, canary=Canary("invited", 0.0)))[2] == BROKEN
     assert kept(replace(whole, seal=None))[4] == NOT_YET
+    assert report.seal is not None
+    for seal in (replace(report.seal, changed=True), replace(report.seal, complete=False)):
+        assert kept(replace(whole, seal=seal))[4] == NOT_YET
     assert kept(replace(whole, chain=replace(report.chain, head=None)))[4] == BROKEN
     wrong = replace(box(place, report, 10), phase=Phase.LIVE)
     assert kept(replace(report, boxes=(wrong,)))[1] == BROKEN, "found after somebody works there"
@@ -188,6 +191,11 @@ def test_a_broken_chain_stands_at_the_top(report: Report) -> None:
 def test_the_seal_and_how_to_check_it(report: Report, pages: dict[str, str]) -> None:
     assert "03" * 32 in pages["en"]
     assert f"--root {'03' * 32}" in pages["en"]
+    assert "--correct" not in pages["en"]
+    assert report.seal is not None
+    changed = wave_page(replace(report, seal=replace(report.seal, changed=True)), text("en"))
+    assert "The wave changed since" in changed
+    assert "--key op.pem --correct REASON" in changed
     unsealed = wave_page(replace(report, seal=None, wave="a wave"), text("en"))
     assert "not sealed yet" in unsealed
     assert "kogge audit seal --wave &#39;a wave&#39; --key op.pem" in unsealed

@@ -34,8 +34,7 @@ def seal(seals: Seals, wave: str = W, corrects: int | None = None) -> Seal:
     basis = seals.basis(wave)
     number = 1 if basis.newest is None else basis.newest.number + 1
     made = Seal(number, wave, STATEMENT, ROOT, 5.25, corrects)
-    seals.put(wave, seals.state(wave), basis, made)
-    return made
+    return seals.put(wave, seals.state(wave), basis, made)
 
 
 def verified(ledger: Ledger, lease: Lease) -> None:
@@ -100,6 +99,25 @@ def test_the_state_changes_with_whatever_changes_a_pack(
     ledger.event(W, "who", {"by": "somebody"})
     claimed(ledger, "berta@old.example", "w2")
     assert seals.state(W) == states[-1], "that changes nothing of it"
+
+
+def test_a_wave_that_goes_on_after_its_seal(
+    ledger: Ledger, seals: Seals, session: LegLedger, lease: Lease, inbox: ContainerRow
+) -> None:
+    write(session, inbox.id, ["a"])
+    verified(ledger, lease)
+    seal(seals)
+    keystore.destroy(ledger.engine, lease.mailbox, "somebody", "asked for")
+    ledger.event(W, "who", {"by": "somebody"})
+    claimed(ledger, "berta@old.example", "w2")
+    assert seals.changed() == seals.changed(W) == [], "that changes nothing of it"
+    ledger.requeue(states=[LegState.VERIFIED], rejected=True)
+    assert seals.changed() == seals.changed(W) == [W]
+    assert seals.changed("w2") == []
+    seal(seals, corrects=1)
+    assert seals.changed() == []
+    ledger.add_mailboxes([planned("carla@old.example", workloads=frozenset())])
+    assert seals.changed() == [W], "a mailbox more"
 
 
 def test_who_is_at_work(ledger: Ledger, seals: Seals, lease: Lease) -> None:
