@@ -169,11 +169,11 @@ def phase(
     """Moves mailboxes to a phase: staging (nobody works at the target), frozen (the final delta), live.
 
     In the live phase the target belongs to its user, and Kogge only adds; there is no way back from it.
-    One that scores investigate or poor goes there only with a --reason, as in a cutover. No hook is run by
+    One that scores investigate or poor, or has no score, goes there only with a --reason. No hook is run by
     this, as `kogge cutover` does: with hooks configured, live needs a --reason too. The phase column of
     mailboxes.csv counts only when a mailbox is planned for the first time.
 
-    Example: kogge phase live --wave pilot --by "Cutover team"
+    Example: kogge phase frozen --wave pilot --by "Cutover team"
     """
     if to not in list(Phase):
         raise Misconfigured("PHASE", f"give one of {', '.join(Phase)}")
@@ -257,11 +257,15 @@ def _named(hooks: Mapping[str, Sequence[str]]) -> str:
 
 
 def _answer_for_scores(ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str | None) -> None:
-    """Records who takes responsibility for those that score low. Raises Misconfigured without a reason."""
+    """Records who takes responsibility for those that score low or have no score. Raises Misconfigured
+    without a reason."""
     from flows.score_approval import record, unaccepted
 
     if low := unaccepted(ledger, rows):
-        why = f"{len(low)} of them score investigate or poor (`kogge score`); {AUDITOR} why they go live"
+        unrated = sum(score is None for score in low.values())
+        counts = {"score investigate or poor": len(low) - unrated, "are not verified": unrated}
+        told = " and ".join(f"{count} of them {words}" for words, count in counts.items() if count)
+        why = f"{told} (`kogge score`); {AUDITOR} why they go live"
         record(ledger, low, by, given("--reason", reason, why))
 
 

@@ -1,6 +1,7 @@
 """Who let a mailbox go live in spite of a low score, and with which numbers before their eyes.
 
 An approval counts for what was looked at: more that did not arrive, or that lacks content, asks for another.
+A mailbox without a score was looked at by nobody: it counts as a low one, and is asked for each time.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from ledger.store import Ledger
 
 SCORE = "score"
 """The step of a cutover."""
+UNRATED = "not-verified"
+"""In place of a rating, of a mailbox that has none."""
 
 
 def accept(ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str) -> list[Event]:
@@ -36,21 +39,22 @@ def accept(ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str) -> 
     return record(ledger, low, by, reason)
 
 
-def record(ledger: Ledger, low: Mapping[str, Score], by: str, reason: str) -> list[Event]:
-    """Somebody takes responsibility for these mailboxes, with these scores."""
+def record(ledger: Ledger, low: Mapping[str, Score | None], by: str, reason: str) -> list[Event]:
+    """Somebody takes responsibility for these mailboxes, with these scores; None: it has none."""
     return [
         ledger.approve(number, SCORE_LOW, by, reason, about=_about(score)) for number, score in low.items()
     ]
 
 
-def unaccepted(ledger: Ledger, rows: Sequence[MailboxRow]) -> dict[str, Score]:
-    """Those of these mailboxes that score low, and of which nobody has said that they may go live so."""
+def unaccepted(ledger: Ledger, rows: Sequence[MailboxRow]) -> dict[str, Score | None]:
+    """Those of these mailboxes that score low, or have no score, and of which nobody has said that they may
+    go live so."""
     found = scores(ledger, [row.id for row in rows])
-    return {
-        row.id: found[row.id]
-        for row in rows
-        if row.id in found and found[row.id].rating in LOW and not is_accepted(ledger, row, found[row.id])
-    }
+    return {row.id: found.get(row.id) for row in rows if _is_asked(ledger, row, found.get(row.id))}
+
+
+def _is_asked(ledger: Ledger, row: MailboxRow, score: Score | None) -> bool:
+    return score is None or (score.rating in LOW and not is_accepted(ledger, row, score))
 
 
 def is_accepted(ledger: Ledger, row: MailboxRow, score: Score) -> bool:
@@ -65,7 +69,10 @@ def _waits(name: str, state: str) -> bool:
     return (name, state) == (SCORE, FAILED)
 
 
-def _about(score: Score) -> dict[str, str | int]:
+def _about(score: Score | None) -> dict[str, str | int]:
+    """Without numbers where there is no score: such an approval never counts for one."""
+    if score is None:
+        return {"rating": UNRATED}
     return {"rating": str(score.rating), "items": score.items, **_numbers(score)}
 
 

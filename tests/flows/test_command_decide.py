@@ -124,13 +124,14 @@ def test_what_the_gate_asks_for_can_be_approved() -> None:
 
 
 def test_phases_are_set_and_recorded(place: Path, planned: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("phase", "live", "--wave", "pilot", "--by", "Cutover") == 0
+    assert run("phase", "live", *WHY, "--wave", "pilot", "--by", "Cutover") == 0
     assert run("phase", "live", "--mailbox", planned, "--by", "Cutover") == 0
     assert "0 mailboxes are live now; 1 were already" in capsys.readouterr().out
     assert run("log", "pilot", "--json") == 0
     events = json.loads(capsys.readouterr().out)
-    assert [(one["kind"], one["subject"], one["detail"]["phase"]) for one in events] == [
-        ("phase", planned, "live")
+    assert [(one["kind"], one["subject"], one["detail"].get("phase")) for one in events] == [
+        ("approved:score-low", planned, None),
+        ("phase", planned, "live"),
     ]
 
 
@@ -171,7 +172,7 @@ def test_phases_that_are_refused(
 def test_there_is_no_way_back_from_live(
     place: Path, planned: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("phase", "live", "--mailbox", planned, "--by", "A") == 0
+    assert run("phase", "live", *WHY, "--mailbox", planned, "--by", "A") == 0
     assert run("phase", "staging", "--mailbox", planned, "--by", "A") == 2
     assert "a live mailbox is its user's" in capsys.readouterr().err
     with closing(Ledger(f"sqlite:///{place}/kogge-state/ledger.db")) as ledger:
@@ -187,6 +188,7 @@ def test_a_mailbox_at_work_keeps_its_phase(
     assert "being worked on" in capsys.readouterr().err
 
 
+WHY = ("--reason", "nothing to move")
 HOOKS = """
 [[hooks.freeze]]
 name = "redirect"

@@ -9,12 +9,15 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lonely import run, settle
 from sqlalchemy import insert, update
 
 from connectors.base import Kind
+from flows.score import scores
+from flows.score_approval import record, unaccepted
 from ledger.planning import PlannedMailbox
 from ledger.rows import LegState, Phase, State
 from ledger.schema import container, item, leg, loss
@@ -217,11 +220,18 @@ def test_nobody_goes_live_with_a_low_score_and_no_reason(
     ids: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("phase", "live", "--wave", "pilot", "--by", "A. Auditor") == 2
-    assert "--reason: is missing or empty; 1 of them score investigate or poor" in capsys.readouterr().err
+    why = "--reason: is missing or empty; 1 of them score investigate or poor and 1 of them are not verified"
+    assert why in capsys.readouterr().err
     assert kinds(capsys) == []
     assert run("phase", "live", "--wave", "pilot", *BY) == 0
-    assert kinds(capsys) == ["approved:score-low", *["phase"] * 4]
-    detail = logged(capsys)[0]["detail"]
+    assert kinds(capsys) == ["approved:score-low"] * 2 + ["phase"] * 4
+    subjects = {one["subject"]: one["detail"] for one in logged(capsys)[:2]}
+    assert set(subjects) == {ids["carl"], ids["dora"]}
+    told_of_dora = {
+        name: text for name, text in subjects[ids["dora"]].items() if name not in ("code", "seen")
+    }
+    assert told_of_dora == {"by": BY[1], "reason": BY[3], "rating": "not-verified"}
+    detail = subjects[ids["carl"]]
     assert isinstance(detail, dict)
     assert {name: detail[name] for name in ("by", "reason", "rating", "items", "missing", "lacking")} == {
         "by": "A. Auditor",
@@ -231,6 +241,41 @@ def test_nobody_goes_live_with_a_low_score_and_no_reason(
         "missing": 2,
         "lacking": 1,
     }
+
+
+UNSCORED: list[dict[str, str | None]] = [
+    {"state": "differs", "code": "verification-differs"},
+    {"state": "blocked", "code": "access-denied"},
+    {"state": "pending", "code": None},
+    {"state": "pending", "code": "dry-run"},
+    {"state": "verified", "code": "verified-by-counts"},
+]
+
+
+@pytest.mark.parametrize("values", UNSCORED, ids=lambda one: one["code"] or one["state"])
+@pytest.mark.parametrize("who", ["anna", "carl"])
+def test_nobody_goes_live_with_no_score_and_no_reason(
+    place: Path, ids: dict[str, str], capsys: pytest.CaptureFixture[str], values: dict[str, str], who: str
+) -> None:
+    """Also one whose low score somebody accepted, when it loses it."""
+    with closing(opened(place)) as ledger:
+        record(ledger, scores(ledger, [ids[who]]), "A. Auditor", "two newsletters")
+        assert unaccepted(ledger, [ledger.mailbox(ids[who])]) == {}
+        with ledger.engine.begin() as connection:
+            changed = update(leg).where(leg.c.mailbox == ids[who], leg.c.workload == Kind.CALENDAR.value)
+            connection.execute(changed.values(values))
+    live = ("phase", "live", "--mailbox", ids[who], "--by", "A. Auditor")
+    assert run(*live) == 2
+    assert "--reason: is missing or empty; 1 of them are not verified" in capsys.readouterr().err
+    assert run(*live, "--reason", "left behind") == 0
+    approved = [one["detail"] for one in logged(capsys) if one["kind"] == "approved:score-low"]
+    assert [(one["rating"], one["reason"]) for one in approved][1:] == [("not-verified", "left behind")]
+    with closing(opened(place)) as ledger:
+        changed_back = update(leg).values(state="verified", code=None)
+        with ledger.engine.begin() as connection:
+            connection.execute(changed_back.where(leg.c.mailbox == ids[who]))
+        low = {"carl": [ids["carl"]]}.get(who, [])
+        assert list(unaccepted(ledger, [ledger.mailbox(ids[who])])) == low, "it stands for no score"
 
 
 def test_who_lets_a_low_score_go_live_is_recorded(
@@ -275,10 +320,10 @@ def test_a_look_at_the_cutover_says_who_would_wait(
     }
 
 
-def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     capsys.readouterr()
     assert run("log", "pilot", "--json") == 0
-    events: list[dict[str, object]] = json.loads(capsys.readouterr().out)
+    events: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
     return events
 
 
