@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
-from ledger_world import INBOX, KEK, claimed, page, ref
+from ledger_world import INBOX, KEK, claimed, page, planned, ref
 from sqlalchemy import select
 
+from connectors.base import Container, Kind
 from connectors.base import key_of as item_key
 from connectors.errors import Blocked, Corrupt, LeaseLost, Misconfigured
-from ledger import keystore
+from ledger import inventory, keystore
 from ledger.database import reading, writing
-from ledger.evidence_lines import BOX, pseudonym
+from ledger.evidence_lines import BOX, inventory_line, item_text, pseudonym
 from ledger.inventory import sections
 from ledger.keystore import Made
-from ledger.rows import ContainerRow, Lease, LegState
+from ledger.merkle import root_of
+from ledger.rows import ContainerRow, Lease, LegRow, LegState
 from ledger.schema import evidence_key, meta
 from ledger.session import LegLedger
 from ledger.store import Ledger
@@ -160,3 +163,47 @@ def test_a_mailbox_that_is_planned_no_more_takes_its_key_with_it(ledger: Ledger)
     assert ledger.mailboxes() == []
     with ledger.engine.connect() as connection:
         assert connection.execute(select(evidence_key)).all() == []
+
+
+def test_legs_of_a_mailbox_at_the_same_time_get_one_key(ledger: Ledger) -> None:
+    """One worker each, on a connection of its own, all at once."""
+    kinds = (Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS)
+    (mailbox,) = ledger.add_mailboxes([planned(workloads=frozenset(kinds))])
+    ready, faults = threading.Barrier(len(kinds)), list[BaseException]()
+
+    def work(leg: LegRow) -> None:
+        lease = ledger.claim(leg.id, f"worker-{leg.id}", 60)
+        assert lease is not None
+        with ledger.session(lease, mirror=True) as session:
+            place = session.record_container(Container(leg.workload, f"c-{leg.id}", ("C",)))
+            session.record_page(place.id, page(*(ref(f"{leg.id}-{number}") for number in range(50))))
+            ready.wait(30)
+            assert session.close_inventory(KEK) == 1
+
+    def noting(leg: LegRow) -> None:
+        try:
+            work(leg)
+        except BaseException as error:
+            faults.append(error)
+            raise
+
+    threads = [threading.Thread(target=noting, args=(leg,)) for leg in ledger.legs(mailbox=str(mailbox))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert faults == []
+    key = key_of(ledger, str(mailbox))
+    assert key is not None
+    with reading(ledger.engine) as connection:
+        found = sections(connection, str(mailbox))
+        assert [one.workload for one in found] == list(kinds)
+        for one in found:
+            every = inventory.lines(connection, one.leg, one.number)
+            stored = [
+                inventory_line(
+                    number, pseudonym(key, BOX, line.box), item_text(key, line.box, line.key), line.listed, 0
+                )
+                for number, line in enumerate(every, 1)
+            ]
+            assert root_of([one.header, *stored]) == one.root
