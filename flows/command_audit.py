@@ -84,7 +84,7 @@ def seal(
         raise Misconfigured("--key", "give the private key to sign with; `kogge keys new` makes one")
     settings = load(config)
     private = None if key is None else read_key(key, passphrase_of(passphrase_env, passphrase_file))
-    reason = None if correct is None else given("--correct", correct, "it stands in the pack")
+    reason = None if correct is None else _plain(given("--correct", correct, "it stands in the pack"))
     with opened_ledger(settings) as ledger:
         chosen(ledger, wave)
         if dry_run or private is None:
@@ -99,6 +99,17 @@ def seal(
         with progress_bar("sealing", len(found.ready)) as advance:
             made = write(settings, ledger, order, found, advance)
     _tell(made, as_json)
+
+
+def _plain(reason: str) -> str:
+    """Raises Misconfigured where it names an address: it is signed, and goes to whoever gets the pack."""
+    from flows.report_reading import hidden
+
+    if hidden(reason) != reason:
+        raise Misconfigured(
+            "--correct", "names an address; it stands in the pack for good: name nobody in it"
+        )
+    return reason
 
 
 def _foretell(found: Outlook, wave: str, incomplete: bool, *, correct: bool) -> Exit:

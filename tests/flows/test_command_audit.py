@@ -114,7 +114,10 @@ def test_a_correction_says_why(place: Office, said) -> None:
     assert "never sealed" in said()
     assert run(*SEAL) == 0
     assert run(*SEAL, "--correct", " ") == 2
-    said()
+    assert run(*SEAL, "--correct", "Anna <anna@old.example> asked") == 2
+    shown = said()
+    assert "names an address" in shown
+    assert "anna@" not in shown
     assert run(*SEAL, "--correct", "two mails came late") == 0
     assert "number 2" in said()
     assert stated(place.out / "wave-w-seal-2")["corrects"]["reason"] == "two mails came late"
