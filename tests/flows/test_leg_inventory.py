@@ -147,3 +147,15 @@ def test_another_key_of_keys_stops_the_run(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.undo()
     trial.ledger.requeue()
     assert trial.finish().state is LegState.VERIFIED
+
+
+def test_a_mail_that_the_target_does_not_take_is_found_by_its_message_id(tmp_path: Path) -> None:
+    mailbox = a_mailbox()
+    inbox = next(folder.id for folder in mailbox.folders.values() if folder.path == ("Posteingang",))
+    mailbox.deliver(inbox, letter(300, "x" * 1000))
+    mailbox.deliver(inbox, b"")
+    trial = Trial(tmp_path, mailbox, MemoryStore(max_bytes=600))
+    trial.run()
+    ((_, lines),) = found(trial)
+    refused = {line.code: line.mid for line in lines if line.state is State.REJECTED}
+    assert refused == {"too-large": message_number("<300@x.example>"), "empty-message": None}
