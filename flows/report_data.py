@@ -228,7 +228,8 @@ class Report:
 
     @property
     def score(self) -> WaveScore:
-        return wave_score({box.id: box.score for box in self.boxes if box.score is not None})
+        found = {box.id: box.score for box in self.boxes if box.score is not None}
+        return wave_score(found, len(self.boxes) - len(found))
 
     @property
     def unread(self) -> int:

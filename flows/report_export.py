@@ -22,6 +22,7 @@ def document(report: Report) -> dict[str, Any]:
         "score": {
             "rating": report.score.rating and str(report.score.rating),
             "distribution": _plain(report.score.distribution),
+            "not_verified": report.score.unscored,
         },
         "unread": report.unread,
         "bytes": report.bytes,

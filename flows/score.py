@@ -83,13 +83,14 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class WaveScore:
-    """rating: of the worst mailbox; None where none is scored. distribution: mailboxes in each rating, all
-    four of them, the best first. worst: the mailboxes of that rating, the worst first; none where all are
-    perfect."""
+    """rating: of the worst mailbox; None where one has no score, or there is none. distribution: mailboxes in
+    each rating, all four of them, the best first. worst: of those that have a score, the mailboxes of the
+    worst rating, the worst first; none where all are perfect. unscored: how many have none."""
 
     rating: Rating | None
     distribution: Mapping[Rating, int]
     worst: list[str]
+    unscored: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +138,15 @@ def _part(kind: Kind, counts: PartCounts) -> Part:
     return Part(kind, items, sum(states[state] for state in ARRIVED), lost)
 
 
-def wave_score(found: Mapping[str, Score]) -> WaveScore:
-    """Of these mailboxes together: a wave is no better than its worst one."""
+def wave_score(found: Mapping[str, Score], unscored: int = 0) -> WaveScore:
+    """Of these mailboxes together: a wave is no better than its worst one. unscored: how many more there are,
+    of which nobody knows whether they are worse."""
     counted = Counter(one.rating for one in found.values())
     distribution = {rating: counted[rating] for rating in Rating}
-    rating = next((one for one in reversed(Rating) if counted[one]), None)
-    if rating in (None, Rating.PERFECT):
-        return WaveScore(rating, distribution, [])
-    worst = [who for who, one in found.items() if one.rating is rating]
-    return WaveScore(rating, distribution, sorted(worst, key=lambda who: (order(found[who]), who)))
+    lowest = next((one for one in reversed(Rating) if counted[one]), None)
+    low = [who for who, one in found.items() if one.rating is lowest is not Rating.PERFECT]
+    worst = sorted(low, key=lambda who: (order(found[who]), who))
+    return WaveScore(None if unscored else lowest, distribution, worst, unscored)
 
 
 def order(score: Score) -> tuple[int, float, float]:

@@ -53,24 +53,27 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A wave, or what was asked for of it. unverified: how many of its mailboxes have no score."""
+    """A wave, or what was asked for of it."""
 
     wave: str
     score: WaveScore
-    unverified: int
 
     @property
     def counts(self) -> str:
         """How many mailboxes are in each rating, in words."""
-        parts = [f"{count:,} {rating}" for rating, count in self.score.distribution.items()]
-        return ", ".join([*parts, *([f"{self.unverified:,} {NOT_VERIFIED}"] if self.unverified else [])])
+        return ", ".join(f"{count:,} {rating}" for rating, count in self.score.distribution.items())
+
+    @property
+    def rating(self) -> str:
+        """In words; of a wave that has none, why."""
+        return str(self.score.rating or f"{self.score.unscored:,} {NOT_VERIFIED}")
 
     def document(self) -> dict[str, object]:
         return {
             "wave": self.wave,
             "rating": self.score.rating and str(self.score.rating),
             "distribution": {str(rating): count for rating, count in self.score.distribution.items()},
-            "not_verified": self.unverified,
+            "not_verified": self.score.unscored,
             "worst": self.score.worst,
         }
 
@@ -102,7 +105,7 @@ def waves_of(rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> list[Who
     whole = []
     for wave, ids in sorted(waves.items()):
         scored = {number: found[number] for number in ids if number in found}
-        whole.append(Whole(wave, wave_score(scored), len(ids) - len(scored)))
+        whole.append(Whole(wave, wave_score(scored, len(ids) - len(scored))))
     return whole
 
 
@@ -194,7 +197,7 @@ def wave_line(one: Whole) -> Text:
     """Its rating, and how many mailboxes are in each."""
     rating = one.score.rating
     line = Text(f"wave {one.wave}: ")
-    line.append(str(rating or NOT_VERIFIED), style=QUIET if rating is None else COLOURS[rating])
+    line.append(one.rating, style=QUIET if rating is None else COLOURS[rating])
     return line.append(f" ({one.counts})")
 
 

@@ -272,8 +272,10 @@ def _approvals(config: Config, ledger: Ledger, wave: str) -> list[dict[str, obje
 
 
 def _score(ledger: Ledger, wave: str) -> dict[str, object] | None:
-    """None where no mailbox has one."""
-    told = wave_score(scores(ledger, [row.id for row in ledger.mailboxes(wave)]))
+    """None where a mailbox has none."""
+    ids = [row.id for row in ledger.mailboxes(wave)]
+    found = scores(ledger, ids)
+    told = wave_score(found, len(ids) - len(found))
     if told.rating is None:
         return None
     return {

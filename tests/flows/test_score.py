@@ -84,6 +84,14 @@ def test_a_perfect_wave_has_no_worst_mailbox_and_an_unscored_one_no_rating() -> 
     assert (empty.rating, sum(empty.distribution.values()), empty.worst) == (None, 0, [])
 
 
+def test_a_wave_with_a_mailbox_without_a_score_has_no_rating() -> None:
+    found = {"m-1": Score(100, 100, 0), "m-2": Score(100, 99, 0)}
+    wave = wave_score(found, 1)
+    assert (wave.rating, wave.unscored, wave.worst) == (None, 1, ["m-2"])
+    assert [wave.distribution[one] for one in Rating] == [1, 0, 1, 0]
+    assert wave_score({"m-1": Score(1, 1, 0)}, 1).rating is None, "nobody knows whether it is worse"
+
+
 def test_every_loss_has_one_class() -> None:
     assert CLASSES.keys() == LOSSES.keys()
     named = [
