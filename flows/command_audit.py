@@ -73,7 +73,8 @@ def seal(
 
     The pack (wave-NAME) holds no address, subject or name, and is checked without Kogge (docs/evidence.md). A
     wave is sealed once all of it is verified, and once: another pack in its place says what it corrects.
-    Interrupted, the same command goes on. Then have it time-stamped, or print its root into a protocol.
+    Interrupted, the same command goes on. Then have it time-stamped, or print its statement's hash into a
+    protocol.
 
     Example: kogge audit seal --wave pilot --key operator.pem --out evidence
     """
@@ -170,17 +171,15 @@ def _tell(made: Sealed, as_json: bool) -> None:
         typer.echo(f"wave {seal.wave} is sealed as number {seal.number}: {said['items']:,} items ({counts})")
         for name, text in (
             ("pack", made.pack),
-            ("root", seal.root.hex()),
             ("statement", seal.statement.hex()),
+            ("root", seal.root.hex()),
         ):
             typer.echo(f"{name:10} {text}")
     if said["incomplete"]:
         say(f"Incomplete: {len(said['incomplete']):,} workloads are missing or not accounted for.")
     stamp = f"curl -H 'Content-Type: application/timestamp-query' --data-binary @{made.pack}/wave.tsq"
-    say(
-        "Anchor it now, where Kogge and its operator cannot reach: print root and statement into the protocol"
-    )
-    say("of acceptance that both sides sign, or have it time-stamped:")
+    say("Anchor it now, where Kogge and its operator cannot reach: print the statement's hash, which covers")
+    say("all, into the protocol of acceptance that both sides sign; or have it time-stamped:")
     say(f"  {stamp} -o {made.pack}/wave.tsr URL-OF-THE-AUTHORITY")
 
 

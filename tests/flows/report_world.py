@@ -319,7 +319,7 @@ def _seal(connection: Any) -> None:
     """Number 1 was of another wave; this one's was corrected once."""
     rows = [("first", b"\x01", None), (WAVE, b"\x02", None), (WAVE, b"\x03", 2)]
     for number, (wave, byte, corrects) in enumerate(rows, 1):
-        values = {"number": number, "wave": wave, "statement": byte * 32, "root": byte * 32}
+        values = {"number": number, "wave": wave, "statement": byte * 16 + b"\x5a" * 16, "root": byte * 32}
         connection.execute(insert(seal).values(at=BEGAN + 30 * HOUR + number, corrects=corrects, **values))
 
 

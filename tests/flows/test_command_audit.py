@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from base64 import b64decode
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,8 @@ def test_a_wave_is_sealed_and_what_to_do_then_is_told(place: Office, said) -> No
     assert run(*SEAL) == 0
     shown = said()
     root = stated(place.pack)["root"]
+    statement = sha256((place.pack / "wave.dsse.json").read_bytes()).hexdigest()
+    assert shown.index(f"statement {statement}") < shown.index("print the statement's hash")
     assert "wave w is sealed as number 1: 25 items" in shown
     assert root in shown
     assert "protocol of acceptance" in shown

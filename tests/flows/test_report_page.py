@@ -190,7 +190,7 @@ def test_a_broken_chain_stands_at_the_top(report: Report) -> None:
 
 def test_the_seal_and_how_to_check_it(report: Report, pages: dict[str, str]) -> None:
     assert "03" * 32 in pages["en"]
-    assert f"--root {'03' * 32}" in pages["en"]
+    assert f"--root {'03' * 16}{'5a' * 16}" in pages["en"]
     assert "--correct" not in pages["en"]
     assert report.seal is not None
     changed = wave_page(replace(report, seal=replace(report.seal, changed=True)), text("en"))

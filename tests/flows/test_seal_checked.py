@@ -31,6 +31,7 @@ def verdict(office: Office, *packs: Path, root: str | None = None) -> int:
 def test_a_sealed_wave(office: Office) -> None:
     made = office.seal()
     assert verdict(office, made.pack) == OK
+    assert verdict(office, made.pack, root=made.seal.root.hex()) == UNANCHORED, "of the items alone"
     assert verdict(office, made.pack, root="0" * 64) == TAMPERED
 
 
