@@ -14,6 +14,7 @@ from flows.report_data import Box, Canary, Chain, Coded, Decision, Fate, Lost, P
 from flows.score import RANKS, score_of
 from flows.silence import CHAIN, SCHEDULED, kind_of
 from ledger.approvals import events_since
+from ledger.database import snapshot
 from ledger.events import Event
 from ledger.pulse import beats
 from ledger.report_rows import folder_losses, measured_in
@@ -33,7 +34,13 @@ UNKNOWN = "unknown"
 
 
 def read(ledger: Ledger, wave: str, targets: Iterable[BaseModel] = (), contact: str = "") -> Report:
-    """Of a wave that the ledger knows. targets: the settings of those of its targets that keep calendars."""
+    """Of a wave that the ledger knows, as it is at one moment, also while a run is on. targets: the settings
+    of those of its targets that keep calendars."""
+    with snapshot(ledger.engine):
+        return _read(ledger, wave, targets, contact)
+
+
+def _read(ledger: Ledger, wave: str, targets: Iterable[BaseModel], contact: str) -> Report:
     rows = ledger.mailboxes(wave)
     facts = _Facts(ledger, wave, [row.id for row in rows])
     newest = _sealed(ledger, wave)

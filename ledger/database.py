@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -145,11 +146,36 @@ def isolation(engine: Engine, *, writes: bool) -> dict[str, Any]:
     return {"writes": writes, "isolation_level": "READ COMMITTED" if writes else "AUTOCOMMIT"}
 
 
+_SNAPSHOT: ContextVar[Connection | None] = ContextVar("snapshot", default=None)
+
+
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A read transaction: one snapshot on SQLite."""
+    """A read transaction: one snapshot on SQLite. Within snapshot(), a part of that one."""
+    held = _SNAPSHOT.get()
+    if held is not None and held.engine is engine:
+        with translated():
+            yield held
+        return
     with translated(), engine.connect() as connection, connection.begin():
         yield connection
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[None]:
+    """What this thread reads within is of one moment, whatever others commit meanwhile. To be kept short:
+    neither database cleans up behind that moment while it lasts."""
+    with translated(), engine.connect() as plain:
+        if engine.dialect.name == "postgresql":
+            connection = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        else:
+            connection = plain
+        with connection.begin():
+            token = _SNAPSHOT.set(connection)
+            try:
+                yield
+            finally:
+                _SNAPSHOT.reset(token)
 
 
 @contextmanager

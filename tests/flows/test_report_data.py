@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from report_world import BEGAN, PRIVATE, WAVE, World, forget_pulses, legs_of, world
@@ -15,13 +16,16 @@ from sqlalchemy import func, select, update
 
 from connectors.base import Kind
 from connectors.dav_settings import DavSettings
+from flows import report_reading
 from flows.report_data import Box, Coded, Fate, Lost, Report, Status, Total, arrived, awaited, totals
 from flows.report_export import COLUMNS, document, rows
 from flows.report_reading import HIDDEN, hidden, read
 from flows.score import Rating
 from flows.silence import CHAIN, kind_of
+from ledger.database import writing
 from ledger.rows import Outcome, State
 from ledger.schema import container, event, item, leg, mailbox
+from ledger.scores import absent_of
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +109,33 @@ def test_scores_are_those_of_verified_mailboxes(place: World, report: Report) ->
         Rating.POOR: 1,
     }
     assert {number for number in place.ids if box(place, report, number).score is None} == {7, 8, 10, 11}
+
+
+def test_a_report_is_of_one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run goes on while it is read: items fail and are skipped between two of its questions."""
+    place = world(f"sqlite:///{tmp_path}/ledger.db")
+    with closing(place.ledger) as ledger:
+        before = read(ledger, WAVE)
+
+        def meanwhile(*arguments: Any) -> Any:
+            with writing(ledger.engine) as connection:
+                verified = item.c.state == State.VERIFIED.value
+                first = select(item.c.container, item.c.key).where(verified).limit(2)
+                for number, (box_id, key) in enumerate(connection.execute(first).all()):
+                    state, code = ((State.REJECTED, "too-large"), (State.SKIPPED, "no-body"))[number]
+                    one = update(item).where(item.c.container == box_id, item.c.key == key)
+                    connection.execute(one.values(state=state.value, code=code))
+            return absent_of(*arguments)
+
+        monkeypatch.setattr(report_reading, "absent_of", meanwhile)
+        found = read(ledger, WAVE)
+        assert (found.fates, found.boxes) == (before.fates, before.boxes)
+        monkeypatch.undo()
+        after = read(ledger, WAVE)
+    for one in (before, found, after):
+        failed = sum(coded.items for box_ in one.boxes for coded in box_.failures)
+        assert failed == one.fates[Fate.FAILED]
+    assert after.fates[Fate.FAILED] == before.fates[Fate.FAILED] + 1
 
 
 def test_losses_of_items_and_of_folders_apart(place: World, report: Report) -> None:
