@@ -12,6 +12,7 @@ from connectors.base import Failed, Stored
 from connectors.errors import Blocked, MigrationError
 from flows import discover
 from flows.work import Work
+from ledger.evidence_lines import NOT_OURS
 from ledger.rows import ContainerRow, ItemRow, State
 
 DUPLICATE_UID = "duplicate-uid"
@@ -79,7 +80,8 @@ def _withdraw(work: Work, row: ContainerRow, leaving: Sequence[ItemRow]) -> tupl
     if ours:
         # Before they go: after that, nobody would remember that their UIDs are free.
         reconsider(work)
-    work.ledger.withdrawn(row.id, [item.key for item in leaving if not work.is_ours(item)], removed=False)
+    theirs = [item.key for item in leaving if not work.is_ours(item)]
+    work.ledger.withdrawn(row.id, theirs, removed=False, code=NOT_OURS)
     removed, failed = _remove(work, str(row.href), [stored(item) for item in ours])
     work.ledger.withdrawn(row.id, [one.key for one in removed])
     return removed, failed

@@ -26,8 +26,9 @@ MATCH, NORMALISED, CONVERTED = "match", "normalised", "converted"
 SKIPPED, FAILED, WITHDRAWN = "skipped", "failed", "withdrawn"
 LATER, OPEN = "later", "open"
 VERDICTS = (MATCH, NORMALISED, CONVERTED, SKIPPED, FAILED, WITHDRAWN, LATER, OPEN)
-REBUILT, UNVERIFIED = "rebuilt", "unverified"
-"""Rules: of NORMALISED, the tolerant digest agreed; of FAILED, written and never read back."""
+REBUILT, UNVERIFIED, NOT_OURS = "rebuilt", "unverified", "not-ours"
+"""Rules: of NORMALISED, the tolerant digest agreed; of FAILED, written and never read back; of WITHDRAWN, it
+was at the target before, and is there still."""
 
 BOX, NAME, SOURCE, TARGET, CONTENT, MESSAGE = b"box", b"name", b"src", b"dst", b"h", b"mid"
 """Labels of H: what a pseudonym stands for."""

@@ -18,6 +18,7 @@ from ledger.evidence_lines import (
     MATCH,
     MESSAGE,
     NORMALISED,
+    NOT_OURS,
     OPEN,
     REBUILT,
     SKIPPED,
@@ -102,5 +103,5 @@ def _verdict(line: inventory.Line) -> tuple[str, str | None]:
         case State.SKIPPED:
             return SKIPPED, line.code or NO_CODE
         case State.GONE:
-            return WITHDRAWN, None
+            return WITHDRAWN, NOT_OURS if line.code == NOT_OURS else None
     return OPEN, line.state.name.lower()

@@ -336,10 +336,13 @@ class LegLedger:
             fates.progress(connection, self._lease.leg, done=-count)
             return count
 
-    def withdrawn(self, container_id: int, keys: Iterable[bytes], *, removed: bool = True) -> None:
-        """GONE: removed from the target, and TRACES of it stay; or (removed is False) it was not ours."""
+    def withdrawn(
+        self, container_id: int, keys: Iterable[bytes], *, removed: bool = True, code: str | None = None
+    ) -> None:
+        """GONE: removed from the target, and TRACES of it stay; or (removed is False) it was not ours. code:
+        why it is at the target all the same."""
         forgotten = [name for name in fates.FORGOTTEN if not removed or name not in fates.TRACES]
-        values = {"state": State.GONE.value, "code": None, **dict.fromkeys(forgotten)}
+        values = {"state": State.GONE.value, "code": code, **dict.fromkeys(forgotten)}
         with self._writing((container_id,)) as connection:
             count = fates.move(connection, container_id, keys, AT_TARGET, values)
         self.tally.add(Tally(withdrawn=count if removed else 0))

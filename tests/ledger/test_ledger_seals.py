@@ -227,6 +227,23 @@ def test_every_state_is_a_verdict(
     assert [line["rule"] for line in lines[:-1]] == ["pass 2"] * (len(lines) - 1)
 
 
+def test_what_was_not_ours_is_withdrawn_and_stays(
+    ledger: Ledger, session: LegLedger, lease: Lease, inbox: ContainerRow, tmp_path: Path
+) -> None:
+    write(session, inbox.id, ["a", "b"])
+    session.record_page(inbox.id, page(ref("a", deleted=True), ref("b", deleted=True)))
+    session.withdrawn(inbox.id, [key_of("a")], removed=False, code="not-ours")
+    session.withdrawn(inbox.id, [key_of("b")])
+    lines = told(ledger, lease, tmp_path)
+    assert [(line["verdict"], line["rule"]) for line in lines] == [
+        ("withdrawn", "not-ours"),
+        ("withdrawn", None),
+    ]
+    session.record_page(inbox.id, page(ref("a")))
+    session.close_inventory(KEK)
+    assert told(ledger, lease, tmp_path)[-1]["verdict"] == "open", "it is back"
+
+
 def test_an_item_is_one_of_its_folder(
     ledger: Ledger, session: LegLedger, lease: Lease, inbox: ContainerRow, tmp_path: Path
 ) -> None:
