@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from connectors.errors import Misconfigured
+from connectors.errors import MigrationError, Misconfigured, Transient
 from flows.advice import advice
 from flows.command_pause import OutsideHours, may_look, may_work
 from flows.config import load
@@ -76,19 +77,13 @@ def repair(
 
     Example: kogge repair dates --wave pilot --execute --by "A. Auditor" --reason "dates of the first pass"
     """
-    from flows.boundary import Boundary, legs_of_each
-    from flows.crew import Drain, quieten
-    from flows.launch import defect_log, signals
-    from flows.repair import What
-    from flows.turns import taken
-
     if what not in WHAT:
         raise Misconfigured("WHAT", unknown(what, dict.fromkeys(WHAT)))
     if wave is None and not mailbox:
         raise Misconfigured("repair", "give --wave or --mailbox")
     if now and not execute:
         raise Misconfigured("--now", "is for what --execute does; a look may at any time")
-    said = {}
+    said: dict[str, str] = {}
     if execute:
         said = {"by": given("--by", by, AUDITOR), "reason": given("--reason", reason, AUDITOR)}
     settings = load(config)
@@ -101,30 +96,59 @@ def repair(
         for name, count in Counter(ids.values()).items() if execute else ():
             ledger.event(name, "repair-started", {**said, "what": what, "mailboxes": count})
         legs = [leg for leg in ledger.legs(wave) if leg.mailbox in ids and leg.workload in kinds]
-        drain = Drain()
-        boundary = Boundary(drain.event)
-        quieten()
-        with (
-            signals(drain),
-            defect_log(settings.state_directory),
-            taken(settings, ledger, drain.event) as turns,
-        ):
-            act = partial(_one, settings, What(what), execute, boundary, turns)
-            ended: list[Ended] = []
-            for duty in turns.heeded(duties):
-                some = [leg for leg in legs if ids[leg.mailbox] == duty.wave]
-                ended += legs_of_each(some, settings.run.legs, lambda: turns.shut, act)
-    _tell(ended, execute, as_json)
-    if boundary.fault is not None:
-        raise typer.Exit(report(boundary.fault))
-    later = [*map(str, turns.refusals)]
-    for refusal in later:
+        work = [(duty, [leg for leg in legs if ids[leg.mailbox] == duty.wave]) for duty in duties]
+        done = _walk(settings, ledger, what, work, execute=execute)
+    _tell(done.legs, execute, as_json)
+    raise typer.Exit(_exit(done, all_waves=len(duties) == len({row.wave for row in rows})))
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How it went. fault: what concerns every mailbox. refusals: why some may go on another time only."""
+
+    legs: Sequence[Ended]
+    fault: MigrationError | None
+    refusals: Sequence[Transient]
+    stopped: bool
+
+
+def _walk(
+    config: Config,
+    ledger: Ledger,
+    what: str,
+    work: Sequence[tuple[Duty, Sequence[LegRow]]],
+    *,
+    execute: bool,
+) -> Done:
+    from flows.boundary import Boundary, legs_of_each
+    from flows.crew import Drain, quieten
+    from flows.launch import defect_log, signals
+    from flows.repair import What
+    from flows.turns import taken
+
+    drain = Drain()
+    boundary = Boundary(drain.event)
+    legs = dict(work)
+    ended: list[Ended] = []
+    quieten()
+    with signals(drain), defect_log(config.state_directory), taken(config, ledger, drain.event) as turns:
+        act = partial(_one, config, What(what), execute, boundary, turns)
+        for duty in turns.heeded(legs):
+            ended += legs_of_each(legs[duty], config.run.legs, lambda: turns.shut, act)
+    return Done(ended, boundary.fault, turns.refusals, drain.stopping)
+
+
+def _exit(done: Done, *, all_waves: bool) -> int:
+    """Says what is left. all_waves: none was left out at the beginning."""
+    if done.fault is not None:
+        return report(done.fault)
+    for refusal in done.refusals:
         say(f"not ended: {refusal}")
-    codes = {order.code for _, order in ended if order.code is not None}
-    if drain.stopping and not later:
-        raise typer.Exit(130)
-    less = later or len(duties) < len({row.wave for row in rows})
-    raise typer.Exit(Exit.OPEN if codes - LATER.keys() else Exit.AGAIN if less else Exit.OK)
+    if done.stopped and not done.refusals:
+        return 130
+    if {order.code for _, order in done.legs if order.code is not None} - LATER.keys():
+        return Exit.OPEN
+    return Exit.AGAIN if done.refusals or not all_waves else Exit.OK
 
 
 def _duties(
