@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from connectors.errors import Blocked, MigrationError, Transient
 from flows import progress
@@ -34,6 +34,10 @@ TALKATIVE = ("exchangelib", "imapclient", "urllib3", "requests", "oauthlib", "sp
 FAILED_MOST = 120
 """How often a leg is tried while a server is halted: the server may be well, but for this mailbox. At one try
 in a quarter of a minute, half an hour for a leg that is alone."""
+
+INTERNAL = "internal-error"
+
+LegEnd: TypeAlias = tuple[LegState, str | None, Tally]
 
 REFUSALS_MOST = 3
 """Login refusals in a row, of different mailboxes, after which a run stops."""
@@ -141,7 +145,7 @@ class Crew:
             call = functools.partial(call, through=self.admission.through(slot.entry, self.drain.event))
         loop = asyncio.get_running_loop()
         try:
-            state, code, tally = await loop.run_in_executor(self.pool, _guarded, call, leg_id)
+            state, code, tally = await loop.run_in_executor(self.pool, _guarded, self.ledger, call, leg_id)
             self.tally.add(tally)
             self._count_refusal(code)
         except MigrationError as error:
@@ -165,16 +169,18 @@ def _run_leg(config: Config, leg_id: int, **asked: Any) -> LegResult:
     return run_leg(config, leg_id, **asked)
 
 
-def _guarded(call: Callable[[], LegResult], leg_id: int) -> tuple[LegState, str | None, Tally]:
+def _guarded(ledger: Ledger, call: Callable[[], LegResult], leg_id: int) -> LegEnd:
     """The boundary of one mailbox: a defect in our own code must not end the others, and its text, which
-    may carry anything, must reach neither Prefect nor a log."""
+    may carry anything, must reach neither Prefect nor a log. A leg that had not begun is blocked: what it was
+    before would pass for the verdict of this run."""
     try:
         result = call()
     except MigrationError:
         raise
     except Exception as error:  # noqa: BLE001 (the mailbox boundary)
         logging.getLogger("kogge.defect").error("leg %s: %s", leg_id, described(error))
-        return LegState.RUNNING, "internal-error", Tally()
+        state = LegState.BLOCKED if ledger.block(leg_id, INTERNAL) else LegState.RUNNING
+        return state, INTERNAL, Tally()
     return result.state, result.code, result.tally
 
 

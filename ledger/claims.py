@@ -96,6 +96,12 @@ def release(connection: Connection, lease: Lease, state: LegState, code: str | N
     return connection.execute(update(leg).where(mine(lease)).values(values)).rowcount == 1
 
 
+def block(connection: Connection, leg_id: int, code: str) -> bool:
+    """Of a leg that nobody holds. False: somebody does."""
+    statement = update(leg).where(leg.c.id == leg_id, leg.c.owner.is_(None))
+    return connection.execute(statement.values(state=LegState.BLOCKED.value, code=code)).rowcount == 1
+
+
 def _totals(connection: Connection, leg_id: int) -> dict[str, int]:
     def total(states: Collection[State], value: Any) -> Any:
         return func.coalesce(func.sum(case((item.c.state.in_([s.value for s in states]), value), else_=0)), 0)

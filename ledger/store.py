@@ -232,6 +232,12 @@ class Ledger:
         with writing(self._engine) as connection:
             return claims.release(connection, lease, state, code)
 
+    def block(self, leg_id: int, code: str) -> bool:
+        """A leg whose work could not even begin, so that what a run before found of it is not taken for this
+        one's verdict. False: somebody holds it, and nothing was changed."""
+        with writing(self._engine) as connection:
+            return claims.block(connection, leg_id, code)
+
     def requeue(
         self,
         legs: Iterable[int] | None = None,

@@ -75,7 +75,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> Said:
 def test_verify_is_the_verifier(desk: Desk, sealed: Sealed, said: Said) -> None:
     for options, code in (
         ([], auditor.UNANCHORED),
-        (["--root", sealed.root], auditor.OK),
+        (["--root", sealed.statement], auditor.OK),
         (["--root", "0" * 64], auditor.TAMPERED),
     ):
         assert run("audit", "verify", str(sealed.path), "--pubkey", str(desk.key), *options) == code

@@ -63,7 +63,7 @@ def test_a_bit_flipped_anywhere_is_found(desk: Desk, small: Sealed, name: str) -
     missed = []
     for at in range(len(data)):
         path.write_bytes(data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :])
-        if desk.audit(root=small.root).code != TAMPERED:
+        if desk.audit(root=small.statement).code != TAMPERED:
             missed.append(at)
     assert missed == []
 
@@ -74,13 +74,13 @@ def test_a_file_that_is_cut_off_or_goes_on_is_found(desk: Desk, small: Sealed, n
     data = path.read_bytes()
     for other in (b"", data[:1], data[: len(data) // 2], data[:-1], data + b"\n", data + b"x", data + data):
         path.write_bytes(other)
-        assert desk.audit(root=small.root).code == TAMPERED
+        assert desk.audit(root=small.statement).code == TAMPERED
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_is_missing_makes_it_incomplete(desk: Desk, small: Sealed, name: str) -> None:
     (small.path / name).unlink()
-    found = desk.audit(root=small.root)
+    found = desk.audit(root=small.statement)
     assert found.code == INCOMPLETE
     assert "is missing" in found.text
 
@@ -88,9 +88,9 @@ def test_a_file_that_is_missing_makes_it_incomplete(desk: Desk, small: Sealed, n
 def test_what_was_changed_outweighs_what_is_missing(desk: Desk) -> None:
     sealed = desk.seal()
     (sealed.path / f"data/inventory/{ANNA}.jsonl.gz").unlink()
-    assert desk.audit(root=sealed.root).code == INCOMPLETE
+    assert desk.audit(root=sealed.statement).code == INCOMPLETE
     (sealed.path / f"data/results/{BERT}.jsonl.gz").write_bytes(b"")
-    assert desk.audit(root=sealed.root).code == TAMPERED
+    assert desk.audit(root=sealed.statement).code == TAMPERED
 
 
 @pytest.mark.parametrize("folder", ["inventory", "results"])
@@ -100,7 +100,7 @@ def test_two_mailboxes_swapped_are_found(desk: Desk, folder: str) -> None:
     held = one.read_bytes()
     one.write_bytes(other.read_bytes())
     other.write_bytes(held)
-    assert desk.audit(root=sealed.root).code == TAMPERED
+    assert desk.audit(root=sealed.statement).code == TAMPERED
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,13 @@ def test_a_file_that_no_manifest_names_is_found(desk: Desk, small: Sealed, name:
     path = small.path / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"")
-    assert desk.audit(root=small.root).code == TAMPERED
+    assert desk.audit(root=small.statement).code == TAMPERED
 
 
 def test_what_lies_beside_the_data_proves_nothing_and_changes_nothing(desk: Desk, small: Sealed) -> None:
     for name in ("Thumbs.db", "wave.tsq", "wave.tsr", "note.txt"):
         (small.path / name).write_bytes(b"?")
-    assert desk.audit(root=small.root).code == 0
+    assert desk.audit(root=small.statement).code == 0
 
 
 def test_an_old_pack_in_place_of_the_newest_is_found(desk: Desk) -> None:
@@ -129,7 +129,7 @@ def test_an_old_pack_in_place_of_the_newest_is_found(desk: Desk) -> None:
 
 def test_a_signature_by_somebody_else_is_found(desk: Desk) -> None:
     sealed = desk.seal(key=OTHER)
-    assert desk.audit(root=sealed.root).code == TAMPERED
+    assert desk.audit(root=sealed.statement).code == TAMPERED
 
 
 # With the key
@@ -297,7 +297,7 @@ def test_a_changed_item_has_one_verdict_over_all_passes(desk: Desk) -> None:
     one = section(key, [Thing("a"), Thing("b")])
     two = section(key, [Thing("a", what="changed")], number=2, after=one.root)
     sealed = desk.seal(Pack({ANNA: [one, two]}))
-    found = desk.audit(root=sealed.root)
+    found = desk.audit(root=sealed.statement)
     assert (found.code, "two verdicts" in found.text) == (TAMPERED, True)
 
 
@@ -307,13 +307,13 @@ def test_an_item_is_listed_once_in_a_pass(desk: Desk) -> None:
     one = section(key, [later, Thing("b"), later])
     two = section(key, [Thing("a", what="changed")], number=2, after=one.root)
     sealed = desk.seal(Pack({ANNA: [one, two]}))
-    assert desk.audit(root=sealed.root).code == TAMPERED
+    assert desk.audit(root=sealed.statement).code == TAMPERED
 
 
 def test_a_folder_is_in_a_header_once(desk: Desk) -> None:
     folders = [Folder("/Inbox", 1), Folder("/Inbox", 1)]
     sealed = desk.seal(Pack({ANNA: [section(KEYS[ANNA], [Thing("a")], folders=folders)]}))
-    assert desk.audit(root=sealed.root).code == TAMPERED
+    assert desk.audit(root=sealed.statement).code == TAMPERED
 
 
 def test_one_id_in_two_workloads_is_two_items(desk: Desk) -> None:
@@ -327,14 +327,14 @@ def test_one_id_in_two_workloads_is_two_items(desk: Desk) -> None:
         results=tuple(line.replace(lines[1], lines[0]) for line in two.results),
     )
     sealed = desk.seal(Pack({ANNA: [one, answering(two)]}))
-    assert desk.audit(root=sealed.root).code == 0
+    assert desk.audit(root=sealed.statement).code == 0
 
 
 @pytest.mark.parametrize("order", [(1, 0, 2), (2, 0, 1), (0, 2, 1), (0, 2), (1, 2)])
 def test_sections_in_another_order_or_with_a_gap_are_found(desk: Desk, order: tuple[int, ...]) -> None:
     pack = rewritten(one_small(), lambda boxes: boxes.update({ANNA: [boxes[ANNA][at] for at in order]}))
     sealed = desk.seal(pack)
-    found = desk.audit(root=sealed.root)
+    found = desk.audit(root=sealed.statement)
     # Without the second pass it is only not known what became of an item that is listed in it.
     assert found.code == (INCOMPLETE if order == (0, 2) else TAMPERED)
 
@@ -367,7 +367,7 @@ def test_a_line_of_roots_that_is_not_so_is_found(desk: Desk, old: bytes, new: by
     assert old in files[ROOTS]
     files[ROOTS] = files[ROOTS].replace(old, new, 1)
     sealed = write_files(desk.packs / "wave", files, predicate_of(pack), KEY)
-    assert desk.audit(root=sealed.root).code == TAMPERED
+    assert desk.audit(root=sealed.statement).code == TAMPERED
 
 
 @pytest.mark.parametrize(
