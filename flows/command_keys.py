@@ -47,9 +47,9 @@ def new(
     write_key(out, pem)
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     typer.echo(f'"{quoted}" = "{line}"')
-    say(f"The private key is in {out}. Whoever runs Kogge puts the line above below [approval.approvers].")
+    say(f"The private key is in {out}. An approver's line above goes below [approval.approvers].")
     if passphrase is None:
-        say("It has no passphrase: whoever reads the file can approve.")
+        say("It has no passphrase: whoever reads the file can sign.")
 
 
 def passphrase_of(env: str | None, file: Path | None) -> str | None:

@@ -195,10 +195,12 @@ def test_the_seal_and_how_to_check_it(report: Report, pages: dict[str, str]) -> 
     assert report.seal is not None
     changed = wave_page(replace(report, seal=replace(report.seal, changed=True)), text("en"))
     assert "The wave changed since" in changed
-    assert "--key op.pem --correct REASON" in changed
+    assert "--key operator.pem --correct REASON" in changed
+    corrected = wave_page(replace(report, seal=replace(report.seal, number=4, corrected=1)), text("en"))
+    assert f"wave-{report.wave}-seal-4 --pubkey" in corrected
     unsealed = wave_page(replace(report, seal=None, wave="a wave"), text("en"))
     assert "not sealed yet" in unsealed
-    assert "kogge audit seal --wave &#39;a wave&#39; --key op.pem" in unsealed
+    assert "kogge audit seal --wave &#39;a wave&#39; --key operator.pem" in unsealed
 
 
 def test_a_wave_of_which_nothing_is_known_yet(place: World, report: Report) -> None:
