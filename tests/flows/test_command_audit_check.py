@@ -13,6 +13,7 @@ from auditing import OTHER, Desk
 from lonely import run
 from packs import ANNA, BERT, KEYS, Pack, Sealed, Section, Thing, public_line, section
 
+from flows.command_audit_check import _fate
 from ledger import auditor
 
 GIVEN = "<A-1@old.example>"
@@ -323,3 +324,10 @@ def test_a_proof_of_a_damaged_pack_is_refused(desk: Desk, sealed: Sealed, said: 
 def test_wrong_input_to_prove(desk: Desk, sealed: Sealed, said: Said, arguments: list[str]) -> None:
     assert run("audit", "prove", *arguments) == 2
     assert said()
+
+
+@pytest.mark.parametrize("rule", [None, "not-ours", "pass 2"])
+def test_every_fate_has_words(rule: str | None) -> None:
+    verdict = "later" if rule == "pass 2" else "withdrawn"
+    told = _fate({"verdict": verdict, "rule": rule, "dst": None})
+    assert ("not ours" in told, "pass 2" in told) == (rule == "not-ours", rule == "pass 2")
