@@ -168,7 +168,7 @@ def test_what_needs_a_person_fails_by_its_code_and_what_passes_is_tried_again(
     ends = settled(api[0], stage.ids)
     assert ends[f"{blocked}/mail"] == ("Blocked", "auth-refused")
     assert ends[f"{differs}/mail"] == ("Differs", "verification-differs")
-    assert ends[f"{defect}/mail"] == ("Blocked", "internal-error")
+    assert ends[f"{defect}/mail"] == ("Unfinished", "internal-error")
     assert ends[f"{waiting}/mail"][0] == "Completed"
 
 

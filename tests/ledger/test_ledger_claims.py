@@ -39,6 +39,14 @@ def test_a_claimed_leg_is_taken_until_released(ledger: Ledger, lease: Lease) -> 
     assert (again.code, again.finished, again.started) == (None, None, leg.started)
 
 
+def test_a_leg_is_blocked_only_while_nobody_holds_it(ledger: Ledger, lease: Lease) -> None:
+    assert not ledger.block(lease.leg, "internal-error")
+    assert ledger.leg(lease.leg).state is LegState.RUNNING
+    assert ledger.release(lease, LegState.VERIFIED)
+    assert ledger.block(lease.leg, "internal-error")
+    assert (ledger.leg(lease.leg).state, ledger.leg(lease.leg).code) == (LegState.BLOCKED, "internal-error")
+
+
 def test_an_unknown_leg_cannot_be_claimed(ledger: Ledger) -> None:
     assert ledger.claim(999, "worker-1", 60) is None
 
