@@ -1,6 +1,6 @@
 """Checks the evidence of a migration offline, and trusts nothing: not the migrator, its ledger, or the pack.
 
-    python verify_kogge.py PACK... --pubkey op.pub [--root HEX]... [--tsa-root tsa.pem] [--json]
+    python verify_kogge.py PACK... --pubkey operator.pub [--root HEX]... [--tsa-root tsa.pem] [--json]
 
 It needs Python 3.11 and the package `cryptography`, and is this one file, made to be read. What it checks:
 1. wave.dsse.json is signed (Ed25519, DSSE) by a given key. It states the SHA-256 of two files.
@@ -9,9 +9,9 @@ It needs Python 3.11 and the package `cryptography`, and is this one file, made 
    the roots of two trees (RFC 9162): of data/inventory, made before any copy, and of data/results.
 4. The trees have these roots. Each line of an inventory has one of results, the folders' counts add up, each
    item has one verdict in the end. The sums over all mailboxes, and the root over all, were signed.
-5. Who has the key can sign anew. That nobody did, an anchor shows: --root (a wave's root, or the SHA-256 of
-   its wave.dsse.json, from a record on paper) or, since its time, wave.tsr (RFC 3161) with --tsa-root. A root
-   anchors the items; the others all that is stated, and the waves before: each states the one before it.
+5. Who has the key can sign anew. That nobody did, an anchor shows: --root (SHA-256 of wave.dsse.json, from
+   a record on paper) or, since its time alone, wave.tsr (RFC 3161) with --tsa-root. It anchors all that is
+   stated, and the waves before. A wave's root as --root shows that the items are those; that is exit code 3.
 What else lies beside data/ proves nothing. Whether a certificate was revoked is not asked.
 Exit codes: 0 ok; 1 tampered; 2 incomplete; 3 unanchored, all else is well; 4 no verdict: not readable.
 """

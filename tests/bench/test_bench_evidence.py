@@ -26,6 +26,8 @@ def test_writing_the_evidence_of_a_wave(board: Board, tmp_path: Path) -> None:
     spent, wall = time.process_time() - spent, time.perf_counter() - wall
     count = MAILBOXES * ITEMS
     size = sum(path.stat().st_size for path in made.pack.rglob("*") if path.is_file())
+    listed = (json.loads(line)["n"] for line in (made.pack / "data" / "roots.jsonl").read_text().splitlines())
+    assert sum(listed) == count
     board.put("evidence-write-per-s", count / spent)
     told = f"{count / wall:,.0f}/s by the clock, {size / count:.0f} bytes/item"
     board.notes.append((f"evidence of {count:,} items", told))
