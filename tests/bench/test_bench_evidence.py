@@ -50,7 +50,7 @@ def test_checking_the_evidence_of_a_million_mails(board: Board, tmp_path: Path) 
     runs it. Of the processor's time, its start included."""
     wave = wave_of(tmp_path / "wave", 1, MANY)
     made = wave.seal()
-    arguments = [str(made.pack), "--pubkey", str(wave.public), "--root", made.seal.root.hex()]
+    arguments = [str(made.pack), "--pubkey", str(wave.public), "--root", made.seal.statement.hex()]
     command = [sys.executable, "-I", "-c", AUDIT, auditor.__file__, *arguments]
     wall = time.perf_counter()
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
