@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from connectors.base import Container, Kind, Loss, Page, Ref, Role, key_of
-from connectors.errors import Blocked, CursorLost, Rejected, Transient
+from connectors.errors import Blocked, CursorLost, Rejected
+from flows.placing import AT_ONCE, joined, place
 from flows.work import Work, as_container
 from ledger.rows import ContainerRow, State
 from mappings.names import Path, Placement, plan_names
-from mappings.names_files import partings
 
 NOTES = ("Notes",)
 """Where the notes of a mailbox go in an account of mail."""
 RENAME_REFUSED = Loss("folder-name", "rename-refused")
-REFUSED = Loss("folder-name", "refused-by-target")
-UNNAMED = "Folder -"
-"""Begins the name of a folder whose own the target refuses."""
+MOVING = (Kind.MAIL, Kind.NOTES, Kind.FILES)
+"""Whose folders' hrefs are their paths, so that a renamed one, and all below it, has another."""
 SHRUNK_SHARE = 0.10
 SHRUNK_LEAST = 20
 
@@ -32,9 +32,7 @@ def list_containers(work: Work) -> list[ContainerRow]:
     adopt(work, placed, existing)
     plan = _plan(work, found, placed, existing)
     elsewhere = _rename(work, found, placed, plan, existing)
-    for container, row in zip(found, work.ledger.record_containers(found), strict=True):
-        if container.omit is None:
-            _place(work, container, row, plan[container.id], existing, elsewhere)
+    place(work, found, work.ledger.record_containers(found), plan, existing, elsewhere)
     present = {container.id for container in found}
     if any(not row.gone and source_id not in present for source_id, row in placed.items()):
         present |= {container.id for container in work.source.containers()}  # missing once proves nothing
@@ -76,15 +74,34 @@ def moving(work: Work) -> list[ContainerRow]:
     return [row for row in work.ledger.containers() if row.omit is None and row.href is not None]
 
 
-def list_changes(work: Work, row: ContainerRow, *, first: bool = False) -> None:
+def list_changes(work: Work, row: ContainerRow, *, first: bool = False) -> dict[int, str]:
     """Records everything the source says changed since the container's cursor (R1). A lost cursor
     means enumerating anew and reconciling by the ledger: nothing known is copied again. first: no container
-    of the leg was ever listed to its end, so that nothing can have moved between two."""
+    of the leg was ever listed to its end, so that nothing can have moved between two. Returns the new cursor
+    of a container in which nothing was known: see ends."""
     try:
-        _follow(work, row, row.cursor, first=first)
+        return _follow(work, row, row.cursor, first=first)
     except CursorLost:
         work.ledger.event("source-cursor-lost", {"container": row.id})
-        _follow(work, row, None, first=first)
+        return _follow(work, row, None, first=first)
+
+
+@contextmanager
+def ends(work: Work) -> Iterator[Callable[[Mapping[int, str]], None]]:
+    """Takes the cursors that list_changes returns and records many in one transaction: a container whose
+    cursor a crash lost is only listed again."""
+    waiting: dict[int, str] = {}
+
+    def ended(cursors: Mapping[int, str]) -> None:
+        waiting.update(cursors)
+        if len(waiting) >= AT_ONCE:
+            work.ledger.finish_listings(waiting)
+            waiting.clear()
+
+    try:
+        yield ended
+    finally:
+        work.ledger.finish_listings(waiting)
 
 
 def refuse_rekeyed(work: Work, row: ContainerRow) -> None:
@@ -106,7 +123,7 @@ def is_shrunk(counts: dict[State, int], moved: int = 0) -> bool:
     return leaving >= SHRUNK_LEAST and leaving > SHRUNK_SHARE * held
 
 
-def _follow(work: Work, row: ContainerRow, cursor: str | None, *, first: bool) -> None:
+def _follow(work: Work, row: ContainerRow, cursor: str | None, *, first: bool) -> dict[int, str]:
     had_items = bool(work.ledger.counts(row.id))
     moves = work.source.capabilities.moves and not first
     seen: set[bytes] | None = None
@@ -120,8 +137,12 @@ def _follow(work: Work, row: ContainerRow, cursor: str | None, *, first: bool) -
         if page.refs:  # else its cursor alone: finish_listing keeps it
             work.ledger.record_page(row.id, page, keep_cursor=seen is None, moves=moves)
         last = page.cursor
-    if last is not None:
-        work.ledger.finish_listing(row.id, last, seen)
+    if last is None:
+        return {}
+    if not had_items and seen is None:
+        return {row.id: last}
+    work.ledger.finish_listing(row.id, last, seen)
+    return {}
 
 
 def forget(work: Work, row: ContainerRow, refs: Sequence[str]) -> None:
@@ -201,17 +222,16 @@ def rename(
     placed: dict[str, ContainerRow],
     existing: dict[str, Container],
 ) -> None:
-    """Raises Rejected; then the folder is where it was. Of files, where it goes stands in the ledger before
-    it goes: see adopt."""
+    """Raises Rejected; then the folder is where it was. Where it goes stands in the ledger before it goes:
+    see adopt."""
     work.check()
     old, new = str(row.href), joined(work, wanted.path)
-    before = work.ledger.placed()[row.id]
     if old in existing or new not in existing:  # else an attempt died right after it
-        new = _renamed(work, row, wanted, before, existing)
+        new = _renamed(work, row, wanted, existing)
     existing[new] = existing.pop(old, wanted)
     for href in _below(work, old, existing):
         existing[new + href[len(old) :]] = existing.pop(href)
-    _follow_parent(work, old, before, wanted.path, placed)
+    _follow_parent(work, old, new, wanted.path, placed)
     work.ledger.set_href(row.id, new, wanted.path)
     placed[row.source_id] = replace(row, href=new)
 
@@ -221,13 +241,11 @@ def _below(work: Work, href: str, existing: Mapping[str, Container]) -> list[str
     return [one for one in existing if one.startswith(f"{href}/")] if work.context.target.files else []
 
 
-def _renamed(
-    work: Work, row: ContainerRow, wanted: Container, before: Path, existing: dict[str, Container]
-) -> str:
-    old = str(row.href)
-    if work.context.target.files is None:
+def _renamed(work: Work, row: ContainerRow, wanted: Container, existing: Mapping[str, Container]) -> str:
+    old, before = str(row.href), work.ledger.placed()[row.id]
+    if work.kind not in MOVING:
         return work.target.rename(old, wanted)
-    if old not in existing:
+    if work.context.target.files is not None and old not in existing:
         raise Rejected("vanished", "somebody removed the folder: it is made anew")
     work.ledger.set_href(row.id, old, wanted.path)
     try:
@@ -237,127 +255,48 @@ def _renamed(
         raise
 
 
-def adopt(work: Work, placed: dict[str, ContainerRow], existing: dict[str, Container]) -> None:
-    """A worker died around the renaming of a folder of files: it went where the ledger says that it was to
-    go, or did not."""
-    if work.context.target.files is None or not work.mirror:
+def catch_up(work: Work) -> None:
+    """Before anybody looks at a target without a pass: as adopt. Asks for the target's folders only where
+    one may be on its way."""
+    if work.kind not in MOVING or not work.mirror:
         return
-    places = work.ledger.placed()
+    placed, places = {row.source_id: row for row in work.ledger.containers()}, work.ledger.placed()
+    known = [(row.href, places[row.id]) for row in placed.values() if row.href and row.id in places]
+    if any(joined(work, place) != href for href, place in known):
+        adopt(work, placed, {container.id: container for container in work.target.containers()})
+
+
+def adopt(work: Work, placed: dict[str, ContainerRow], existing: dict[str, Container]) -> None:
+    """A worker died around the renaming of a folder: it went where the ledger says that it was to go, or did
+    not. Asks nothing of the target."""
+    if work.kind not in MOVING or not work.mirror:
+        return
+    places, at = work.ledger.placed(), {joined(work, one.path): href for href, one in existing.items()}
     for source_id in list(placed):
         row = placed[source_id]
         path = places.get(row.id)
-        if row.href is None or path is None or (href := joined(work, path)) == row.href:
+        if row.href is None or path is None or (wanted := joined(work, path)) == row.href:
             continue
+        href = at.get(wanted, wanted)  # mail's may have a prefix that no path has
         if row.href in existing:
-            work.ledger.set_href(row.id, row.href, existing[row.href].path)
+            if href != row.href:
+                work.ledger.set_href(row.id, row.href, existing[row.href].path)
         elif href in existing and href not in {one.href for one in placed.values()}:
-            _follow_parent(work, row.href, path, path, placed)
+            _follow_parent(work, row.href, href, path, placed)
             work.ledger.set_href(row.id, href, path)
             placed[source_id] = replace(row, href=href)
 
 
-def _follow_parent(work: Work, old: str, before: Path, after: Path, placed: dict[str, ContainerRow]) -> None:
+def _follow_parent(work: Work, old: str, new: str, after: Path, placed: dict[str, ContainerRow]) -> None:
     """The server renamed everything below as well. Before the parent's own place is recorded, so that a crash
     in between leaves nobody behind."""
-    files = work.context.target.files is not None
-    places = work.ledger.placed()
+    separator, places = work.context.target.separator, work.ledger.placed()
     for child in list(placed.values()):
-        place = places.get(child.id, ())
-        if files and (child.href or "").startswith(f"{old}/"):
-            levels = str(child.href).count("/") - old.count("/")
-            moved = after + place[len(place) - levels :]
-        elif not files and len(place) > len(before) and place[: len(before)] == before:
-            moved = after + place[len(before) :]
-        else:
-            continue
-        work.ledger.set_href(child.id, joined(work, moved), moved)
-        placed[child.source_id] = replace(child, href=joined(work, moved))
-
-
-def joined(work: Work, path: Path) -> str:
-    """The href of a place. Of files: every name after a slash, whether the path begins at a root or not."""
-    if work.context.target.files is not None:
-        return "".join(f"/{name}" for name in path if name)
-    return work.context.target.separator.join(path)
-
-
-def _place(
-    work: Work,
-    found: Container,
-    row: ContainerRow,
-    placement: Placement,
-    existing: dict[str, Container],
-    elsewhere: dict[Path, Path],
-) -> None:
-    """Creates the folder unless it is there; one that vanished from the target is created again. elsewhere:
-    of folders that could not go where they were to go, the planned place and the real one."""
-    if row.href is not None and (row.href in existing or not work.mirror):
-        return  # in the live phase a folder is the user's to remove; see ensure_needed
-    work.check()
-    wanted = replace(found, path=_shifted(placement.path, elsewhere))
-    href, path = _ensured(work, wanted, row, existing)
-    if work.context.target.files is None and href not in existing:
-        work.ledger.folders.making(row.id)
-    existing[href] = replace(wanted, path=path)
-    work.ledger.set_href(row.id, href, path)
-    losses = list(placement.losses)
-    if path != wanted.path:
-        elsewhere[placement.path] = path
-        losses += [REFUSED] if is_unnamed(path) or not work.mirror else []  # else see flows.tidy
-    if losses:
-        work.ledger.lose(row.id, None, losses)
-
-
-def _shifted(path: Path, elsewhere: Mapping[Path, Path]) -> Path:
-    for depth in range(len(path), 0, -1):
-        if path[:depth] in elsewhere:
-            return elsewhere[path[:depth]] + path[depth:]
-    return path
-
-
-def _ensured(work: Work, wanted: Container, row: ContainerRow, existing: Collection[str]) -> tuple[str, Path]:
-    """One folder's name keeps nothing else from moving: where the server refuses it, or something else has
-    it, the folder gets a part of its key, then a name that no server can mind, at last without the folders
-    above. Raises Blocked("folders-refused") when the server takes none of these."""
-    for path in _places(work, wanted):
-        if work.context.target.files is not None and joined(work, path) not in existing:
-            work.ledger.folders.making(row.id)
-        try:
-            return work.target.ensure(replace(wanted, path=path)), path
-        except Rejected:
-            continue
-    raise Blocked("folders-refused", "the target refuses whatever a folder is called")
-
-
-def _places(work: Work, wanted: Container) -> Iterator[Path]:
-    yield wanted.path
-    key = key_of(wanted.id)
-    *above, name = wanted.path
-    rules = work.context.target.files
-    if rules is not None:
-        yield *above, next(partings(name, key, rules))
-    yield *above, f"{UNNAMED} {key.hex()[:8]}"
-    yield *(above[:1] if above[:1] == [""] else ()), f"{UNNAMED} {key.hex()[:16]}"
-
-
-def is_unnamed(path: Path) -> bool:
-    """Whether a server refused the folder's own name."""
-    return path[-1].startswith(UNNAMED)
-
-
-def ensure_needed(work: Work, row: ContainerRow) -> bool:
-    """In the live phase a folder that the user removed is made again only for what is still to be added.
-    Returns whether there is a folder to work on."""
-    if work.mirror or row.href is None:
-        return True
-    if not work.ledger.counts(row.id).get(State.SEEN, 0):
-        return False
-    place = work.ledger.placed()[row.id]
-    href, path = _ensured(work, replace(as_container(row), path=place), row, ())
-    if path != place:
-        work.ledger.set_href(row.id, href, path)
-        raise Transient("folder-elsewhere", "the walk begins again with the folder's new place")
-    return True
+        href, place = child.href or "", places.get(child.id, ())
+        if work.kind in MOVING and separator and href.startswith(f"{old}{separator}"):
+            moved = after + place[len(place) - href.count(separator) + old.count(separator) :]
+            work.ledger.set_href(child.id, new + href[len(old) :], moved)
+            placed[child.source_id] = replace(child, href=new + href[len(old) :])
 
 
 def _withdraw_all(work: Work, row: ContainerRow) -> None:

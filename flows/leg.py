@@ -38,6 +38,7 @@ from flows import (
     gate,
     late,
     lease,
+    placing,
     recover,
     sharing,
     silence,
@@ -285,6 +286,7 @@ def _walk_once(
                 return LegState.PENDING, "not-run"
             past.proven = True  # nothing is written, so what others put into an empty target is no obstacle
             prove(setting, held, work, past)
+            discover.catch_up(work)
             return _verified(task, verify.compare(work, task.level, task.sample_percent))
     return _copy_and_verify(setting, held, keeper, past)
 
@@ -314,18 +316,19 @@ def _pass(work: Work, past: Past, bind_folder: Callable[[], None], kek: Callable
     containers = discover.list_containers(work)
     bind_folder()
     first = not any(row.complete for row in containers)
-    for row in containers:
-        recover.revalidate(work, row)
-        if work.mirror:
-            recover.repair(work, row)
-        if not row.gone:
-            discover.list_changes(work, row, first=first)
-            discover.refuse_rekeyed(work, row)
+    with discover.ends(work) as ended:
+        for row in containers:
+            recover.revalidate(work, row)
+            if work.mirror:
+                recover.repair(work, row)
+            if not row.gone:
+                ended(discover.list_changes(work, row, first=first))
+                discover.refuse_rekeyed(work, row)
     if work.ledger.inventory.is_due():
         work.ledger.close_inventory(kek())
     work.delivered = late.look(work, containers)
     for row in containers:
-        if discover.ensure_needed(work, row):
+        if placing.ensure_needed(work, row):
             transfer.copy_pending(work, row)
         changes.apply_changes(work, row)
         recover.sweep(work, str(row.href))
@@ -341,8 +344,9 @@ def _pass(work: Work, past: Past, bind_folder: Callable[[], None], kek: Callable
 def _look(setting: Setting, work: Work) -> tuple[LegState, str | None]:
     """A dry run: the source is listed, the gate asked; nothing at the target is touched."""
     gate.prove(setting.pair, work.source, work.target, setting.rules, frozenset(work.ledger.elsewhere()))
-    for row in discover.record_only(work):
-        discover.list_changes(work, row)
+    with discover.ends(work) as ended:
+        for row in discover.record_only(work):
+            ended(discover.list_changes(work, row))
     return LegState.PENDING, "dry-run"
 
 

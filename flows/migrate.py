@@ -10,7 +10,8 @@ ids, counts and codes; no exception that could carry a server's words leaves a t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -69,24 +70,18 @@ def retry_when_waiting(_task: Task[..., Any], _run: TaskRun, state: State[Any]) 
 async def leg(
     mailbox: str,
     workload: str,
-    leg_id: int,
-    crew: Crew,
+    wave: str,
     slot: Slot,
-    asked: BatchParameters,
+    work: Callable[[], Awaitable[tuple[LegState, str | None]]],
 ) -> State[Any]:
-    """One mailbox's workload, run in a thread of the crew."""
+    """One mailbox's workload, run in a thread of the crew. Prefect walks through all that a task is given,
+    several times: nothing here grows with the batch."""
     await slot.take()
     try:
-        state, code = await crew.run_leg(
-            leg_id,
-            slot,
-            verify_only=asked.verify_only,
-            dry_run=asked.dry_run,
-            level=None if asked.level == "configured" else asked.level,
-        )
+        state, code = await work()
     finally:
         slot.give()
-    tell_leg(asked.wave, mailbox, workload, state, code)
+    tell_leg(wave, mailbox, workload, state, code)
     return leg_state(state, code)
 
 
@@ -184,11 +179,19 @@ async def _run_mailbox(rows: Sequence[LegRow], crew: Crew, asked: BatchParameter
 async def _run(row: LegRow, crew: Crew, asked: BatchParameters, rank: int) -> None:
     """Waits for a slot before the task begins, so that only legs at work show as running."""
     slot = Slot(crew, row.workload, (asked.number, rank))
+    work = functools.partial(
+        crew.run_leg,
+        row.id,
+        slot,
+        verify_only=asked.verify_only,
+        dry_run=asked.dry_run,
+        level=None if asked.level == "configured" else asked.level,
+    )
     await slot.take()
     try:
         if not crew.shut:
             await leg(  # type: ignore[misc]  # Prefect 3.9 types a task that returns a State wrongly
-                row.mailbox, str(row.workload), row.id, crew, slot, asked, return_state=True
+                row.mailbox, str(row.workload), asked.wave, slot, work, return_state=True
             )
     finally:
         slot.give()

@@ -43,7 +43,7 @@ SHOWN = 20
 class Legs(Protocol):
     """What is asked of the ledger here."""
 
-    def legs(self, wave: str | None = None) -> Iterable[LegRow]: ...
+    def legs(self, wave: str | None = None, *, of: Collection[str] = ()) -> Iterable[LegRow]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,7 @@ def read(
     ledger: Legs, wave: str | None, mailboxes: Collection[str] = (), workloads: Collection[str] = ()
 ) -> Snapshot:
     """The legs of a wave, in a stable order; only the given mailboxes and workloads, where any are."""
-    chosen = [
-        leg
-        for leg in ledger.legs(wave)
-        if (not mailboxes or leg.mailbox in mailboxes) and (not workloads or leg.workload in workloads)
-    ]
+    chosen = [leg for leg in ledger.legs(wave, of=mailboxes) if not workloads or leg.workload in workloads]
     return Snapshot(tuple(sorted(chosen, key=lambda leg: (leg.mailbox, leg.workload, leg.id))))
 
 

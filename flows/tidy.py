@@ -16,7 +16,7 @@ from connectors.base import Container, Stored, key_of
 from connectors.errors import Rejected
 from connectors.file_names import FileNames
 from connectors.tells import RemovesContainers, TellsLeftovers
-from flows import discover, filing, transfer
+from flows import discover, filing, placing, transfer
 from flows.artefacts import is_artefact
 from flows.withdraw import split
 from flows.work import Work, as_container
@@ -97,9 +97,9 @@ def _name_folders(work: Work, rules: FileNames, existing: dict[str, Container]) 
         return False
     placed = {row.source_id: row for row in work.ledger.containers()}
     wanted = _wanted(work, rows, astray, placed)
-    holders = {discover.joined(work, places[astray[source_id].id]): source_id for source_id in wanted}
+    holders = {placing.joined(work, places[astray[source_id].id]): source_id for source_id in wanted}
     for path in wanted.values():
-        holder = holders.get(discover.joined(work, path))
+        holder = holders.get(placing.joined(work, path))
         if holder is not None:
             _park(work, placed[holder], rules, placed, existing)
     done = False
@@ -109,7 +109,7 @@ def _name_folders(work: Work, rules: FileNames, existing: dict[str, Container]) 
             discover.rename(work, row, replace(as_container(row), path=path), placed, existing)
             done = True
         except Rejected:
-            work.ledger.lose(row.id, None, (discover.REFUSED,))
+            work.ledger.lose(row.id, None, (placing.REFUSED,))
     return done
 
 
@@ -139,7 +139,7 @@ def _wanted(
 def _is_astray(row: ContainerRow, at: Mapping[Path, Path], place: Path, rules: FileNames) -> bool:
     """Neither where its name says, nor where a server that refuses its name made it go. at: where the folders
     are, by their paths at the source."""
-    if row.role is not None or discover.is_unnamed(place):
+    if row.role is not None or placing.is_unnamed(place):
         return False
     above = at.get(row.path[:-1], place[:-1])
     return place != (*above, file_name(row.path[-1], rules)[0])
@@ -155,7 +155,7 @@ def _park(
     """Out of another's way, which is about to be out of its."""
     path = work.ledger.placed()[row.id]
     aside = (*path[:-1], next(partings(path[-1], key_of(row.source_id), rules)))
-    if path != aside and discover.joined(work, aside) not in existing:
+    if path != aside and placing.joined(work, aside) not in existing:
         discover.rename(work, row, replace(as_container(row), path=aside), placed, existing)
 
 

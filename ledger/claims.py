@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, or_, select, update
 
 from connectors.base import Kind
 from connectors.errors import LeaseLost
@@ -68,10 +68,18 @@ def mine(lease: Lease) -> ColumnElement[bool]:
     return and_(leg.c.id == lease.leg, leg.c.epoch == lease.epoch, leg.c.owner == lease.owner)
 
 
+_FENCE = (
+    select(leg.c.epoch)
+    .where(leg.c.id == bindparam("leg"), leg.c.epoch == bindparam("epoch"), leg.c.owner == bindparam("owner"))
+    .with_for_update()
+)
+"""mine(), made once: every transaction of every worker begins with it."""
+
+
 def fence(connection: Connection, lease: Lease) -> None:
     """Locks the leg for the rest of the transaction, or raises LeaseLost."""
-    statement = select(leg.c.epoch).where(mine(lease)).with_for_update()
-    if connection.execute(statement).one_or_none() is None:
+    held = {"leg": lease.leg, "epoch": lease.epoch, "owner": lease.owner}
+    if connection.execute(_FENCE, held).one_or_none() is None:
         raise LeaseLost("lease-lost", "another worker took the leg over")
 
 

@@ -3,9 +3,12 @@ What stood there before is not ours to remove."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import select, update
 
 from ledger.database import Transaction
+from ledger.loading import chunked
 from ledger.schema import container, item
 
 KEY_BYTES = 16
@@ -24,13 +27,13 @@ class FolderLedger:
         with self._transaction(writes=False) as connection:
             return frozenset(connection.scalars(query))
 
-    def making(self, container_id: int) -> None:
-        """Before it is made where nothing is: whatever happens then, it is ours."""
-        self._say(container_id, made=True)
+    def making(self, *container_ids: int) -> None:
+        """Before they are made where nothing is: whatever happens then, they are ours."""
+        self._say(container_ids, made=True)
 
     def unmake(self, container_id: int) -> None:
         """It is not there any more: what is made there by and by may be somebody else's."""
-        self._say(container_id, made=False)
+        self._say([container_id], made=False)
 
     def owner(self, beginning: bytes) -> bytes | None:
         """The key of an item of the leg that begins so; None where there is none."""
@@ -39,7 +42,8 @@ class FolderLedger:
         with self._transaction(writes=False) as connection:
             return connection.scalars(query.where(item.c.key.between(first, last)).limit(1)).one_or_none()
 
-    def _say(self, container_id: int, *, made: bool) -> None:
+    def _say(self, container_ids: Collection[int], *, made: bool) -> None:
         with self._transaction(writes=True, touches=()) as connection:
-            mine = (container.c.leg == self._leg, container.c.id == container_id)
-            connection.execute(update(container).where(*mine).values(made=made))
+            for chunk in chunked(container_ids):
+                mine = (container.c.leg == self._leg, container.c.id.in_(chunk))
+                connection.execute(update(container).where(*mine).values(made=made))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, insert, null, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, insert, null, or_, select, update
 
 from connectors.base import Container, Ref, key_of
 from ledger.claims import SETTLED
@@ -235,9 +235,53 @@ def _parameters(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "b_reset"}
 
 
-def put_container(connection: Connection, leg_id: int, found: Container) -> ContainerRow:
-    """New, or known by its source id: see LegLedger.record_container."""
-    values = {
+def put_containers(connection: Connection, leg_id: int, found: Sequence[Container]) -> list[ContainerRow]:
+    """New, or known by their source ids: see LegLedger.record_container. A row for each, in that order."""
+    keys = [key_of(one.id) for one in found]
+    statement = upsert(connection, container)
+    new = statement.excluded
+    # One that was gone, or did not move, is listed from the start when it comes back: its cursor would tell
+    # only what changed since, and its items are known as gone.
+    back = or_(container.c.gone, and_(new.omit.is_(None), container.c.omit.is_not(None)))
+    cursor = case((back, null()), else_=container.c.cursor)
+    statement = statement.on_conflict_do_update(
+        index_elements=["leg", "key"], set_={**{name: new[name] for name in _FOLLOWS}, "cursor": cursor}
+    )
+    if found:
+        rows = [_container_values(leg_id, key, one) for key, one in zip(keys, found, strict=True)]
+        connection.execute(statement, rows)
+    known: dict[bytes, ContainerRow] = {}
+    for chunk in chunked(dict.fromkeys(keys)):
+        query = select(container.c.key, *CONTAINER_COLUMNS).where(container.c.leg == leg_id)
+        known |= {
+            row[0]: container_row(row[1:])
+            for row in connection.execute(query.where(container.c.key.in_(chunk)))
+        }
+    return [known[key] for key in keys]
+
+
+_FINISH = (
+    update(container)
+    .where(container.c.id == bindparam("b_id"), container.c.leg == bindparam("b_leg"))
+    .values(cursor=bindparam("b_cursor"), complete=True)
+)
+
+
+def finish(connection: Connection, leg_id: int, cursors: Mapping[int, str]) -> None:
+    """See LegLedger.finish_listings."""
+    rows = [{"b_id": one, "b_leg": leg_id, "b_cursor": cursor} for one, cursor in cursors.items()]
+    connection.execute(_FINISH, rows)
+
+
+_FOLLOWS = ("kind", "path", "role", "total", "omit", "modified", "gone")
+"""What of a container is as the source has it now."""
+
+
+def _container_values(leg_id: int, key: bytes, found: Container) -> dict[str, Any]:
+    return {
+        "leg": leg_id,
+        "key": key,
+        "source_id": pack_id(found.id),
         "kind": found.kind.value,
         "path": pack_path(found.path),
         "role": None if found.role is None else found.role.value,
@@ -246,17 +290,6 @@ def put_container(connection: Connection, leg_id: int, found: Container) -> Cont
         "modified": None if found.modified is None else int(found.modified.timestamp() // 1),
         "gone": False,
     }
-    statement = upsert(connection, container).values(
-        leg=leg_id, key=key_of(found.id), source_id=pack_id(found.id), **values
-    )
-    # One that was gone, or did not move, is listed from the start when it comes back: its cursor would tell
-    # only what changed since, and its items are known as gone.
-    back = or_(container.c.gone, container.c.omit.is_not(None)) if found.omit is None else container.c.gone
-    cursor = case((back, null()), else_=container.c.cursor)
-    statement = statement.on_conflict_do_update(
-        index_elements=["leg", "key"], set_={**values, "cursor": cursor}
-    )
-    return container_row(connection.execute(statement.returning(*CONTAINER_COLUMNS)).one())
 
 
 def gone_containers(connection: Connection, leg_id: int, seen: Collection[bytes]) -> list[ContainerRow]:

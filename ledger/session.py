@@ -3,125 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from typing import Self
 
-from sqlalchemy import Connection, Engine, Update, delete, select, update
+from sqlalchemy import Connection, Engine, delete
 
-from connectors.base import Container, Loss, Mapped, Page, Stored, key_of
-from ledger import fates, listing, loading, places
-from ledger.census import Census
-from ledger.claims import AT_TARGET, fence
-from ledger.database import isolation, translated
+from connectors.base import Loss, Mapped, Page, Stored
+from ledger import fates, listing, loading
+from ledger.claims import AT_TARGET
 from ledger.events import append_event, newest_detail
 from ledger.folders import FolderLedger
 from ledger.inventory import InventoryLedger
-from ledger.loading import CHUNK, CONTAINER_COLUMNS, container_row
-from ledger.packing import pack_path
+from ledger.leg_containers import LegContainers
+from ledger.loading import CHUNK
 from ledger.planning import wave_of
 from ledger.rollback import RollbackLedger
-from ledger.rows import ContainerRow, Finding, ItemRow, Lease, PageCount, State, Tally
-from ledger.schema import container, finding
+from ledger.rows import Finding, ItemRow, Lease, PageCount, State, Tally
+from ledger.schema import finding
 from ledger.shares import ShareLedger
 from ledger.versions import VersionLedger
 
 
-class LegLedger:
+class LegLedger(LegContainers):
     """Belongs to one thread and holds one connection; a context manager. tally: what it recorded as done.
 
     Methods that write raise LeaseLost, having written nothing, once another worker claimed the leg.
     Keys that are unknown, or whose state does not allow the step, raise Corrupt("item-state")."""
 
     def __init__(self, engine: Engine, lease: Lease, *, mirror: bool, tally: Tally | None = None) -> None:
-        self._engine = engine
-        self._lease = lease
+        super().__init__(engine, lease)
         self._mirror = mirror
         self.tally = Tally() if tally is None else tally
-        self._open: Connection | None = None
         self.shares = ShareLedger(self._transaction)
         self.versions = VersionLedger(self._transaction)
         self.folders = FolderLedger(self._transaction, lease.leg)
         self.rollback = RollbackLedger(self._transaction, lease)
         self._intended: dict[tuple[int, bytes], int] = {}  # sizes, until it is settled
-        self._placed: dict[int, tuple[str, ...]] | None = None
-        self._census = Census(self._transaction, lease.leg)
         self.inventory = InventoryLedger(self._transaction, lease)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        held, self._open = self._open, None
-        if held is not None:
-            held.close()
-
-    @contextmanager
-    def _transaction(self, *, writes: bool, touches: Collection[int] | None = None) -> Iterator[Connection]:
-        """touches: to the items of which containers it writes; None: of any."""
-        if writes:
-            for container_id in (None,) if touches is None else touches:
-                self._census.touched(container_id)
-        with translated():
-            if self._open is None:
-                self._open = self._engine.connect()
-            self._open.execution_options(**isolation(self._engine, writes=writes))
-            with self._open.begin():
-                if writes:
-                    fence(self._open, self._lease)
-                yield self._open
-
-    def _reading(self) -> AbstractContextManager[Connection]:
-        return self._transaction(writes=False)
-
-    def _writing(self, touches: Collection[int] | None) -> AbstractContextManager[Connection]:
-        return self._transaction(writes=True, touches=touches)
-
-    # Containers
-
-    def containers(self) -> list[ContainerRow]:
-        """All of the leg's, in the order they were first recorded (parents before children)."""
-        query = select(*CONTAINER_COLUMNS).where(container.c.leg == self._lease.leg).order_by(container.c.id)
-        with self._reading() as connection:
-            return [container_row(row) for row in connection.execute(query)]
-
-    def record_container(self, container: Container) -> ContainerRow:
-        """New, or known by its source id: then path, role, total and omit follow the source, href stays."""
-        return self.record_containers([container])[0]
-
-    def record_containers(self, containers: Iterable[Container]) -> list[ContainerRow]:
-        with self._writing(()) as connection:
-            return [listing.put_container(connection, self._lease.leg, one) for one in containers]
-
-    def gone_containers(self, seen_source_ids: Collection[str]) -> list[ContainerRow]:
-        """Marks those the source no longer lists; returns all that are gone, marked now or before."""
-        with self._writing(()) as connection:
-            return listing.gone_containers(connection, self._lease.leg, set(map(key_of, seen_source_ids)))
-
-    def set_href(self, container_id: int, href: str | None, path: tuple[str, ...] | None = None) -> None:
-        """R9: where the container is at the target; None: it is not there. path: its place, for renames."""
-        values: dict[str, str | None] = {"href": href}
-        if path is not None or href is None:
-            values["placed"] = pack_path(path) if path is not None else None
-        with self._writing(()) as connection:
-            connection.execute(self._container(container_id).values(values))
-        if self._placed is not None and "placed" in values:
-            self._placed.pop(container_id, None)
-            self._placed |= {container_id: path} if path is not None else {}
-
-    def elsewhere(self) -> dict[str, tuple[str, ...]]:
-        """href -> path of every container that the mailbox's other legs have at their targets."""
-        with self._reading() as connection:
-            return places.elsewhere(connection, self._lease.mailbox, self._lease.leg)
-
-    def placed(self) -> dict[int, tuple[str, ...]]:
-        """The target path given to set_href, by container id. Read once: nobody else may write it."""
-        if self._placed is None:
-            with self._reading() as connection:
-                self._placed = places.placed(connection, self._lease.leg)
-        return dict(self._placed)
 
     # Listing
 
@@ -156,6 +72,12 @@ class LegLedger:
                 self._apply(connection, plan)
             connection.execute(self._container(container_id).values(cursor=cursor, complete=True))
             return plan.count
+
+    def finish_listings(self, cursors: Mapping[int, str]) -> None:
+        """As finish_listing with nothing seen, of several containers: all or none."""
+        if cursors:
+            with self._writing(()) as connection:
+                listing.finish(connection, self._lease.leg, cursors)
 
     def close_inventory(self, kek: bytes) -> int | None:
         """Roots what was listed since the last time, before anything of it is copied; recorded. Its number;
@@ -393,7 +315,3 @@ class LegLedger:
         known = {key: self._intended.pop((container_id, key), None) for key in keys}
         unknown = [key for key, size in known.items() if size is None]
         return sum(filter(None, known.values())) + fates.sizes(connection, container_id, unknown)
-
-    def _container(self, container_id: int) -> Update:
-        """An UPDATE of one container, of this leg only."""
-        return update(container).where(container.c.id == container_id, container.c.leg == self._lease.leg)

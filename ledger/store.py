@@ -154,15 +154,24 @@ class Ledger:
             return found
 
     def legs(
-        self, wave: str | None = None, mailbox: str | None = None, workload: Kind | None = None
+        self,
+        wave: str | None = None,
+        mailbox: str | None = None,
+        workload: Kind | None = None,
+        *,
+        of: Collection[str] = (),
     ) -> list[LegRow]:
-        """By mailbox and workload."""
+        """By mailbox and workload. of: only these mailboxes, where any are given."""
         query = (
             select(*LEG_COLUMNS).select_from(leg.join(mailbox_table)).where(_chosen(wave, mailbox, workload))
         )
+        parts = [query.where(leg.c.mailbox.in_(chunk)) for chunk in chunked(sorted(set(of)))] or [query]
         with reading(self._engine) as connection:
-            rows = connection.execute(query.order_by(leg.c.mailbox, leg.c.workload))
-            return [leg_row(row) for row in rows]
+            return [
+                leg_row(row)
+                for part in parts
+                for row in connection.execute(part.order_by(leg.c.mailbox, leg.c.workload))
+            ]
 
     def leg(self, leg_id: int) -> LegRow:
         """Raises Blocked("mailbox-unknown")."""

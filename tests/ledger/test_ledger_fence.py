@@ -12,6 +12,7 @@ from sqlalchemy import event
 
 from connectors.base import Identity, Loss, Stored, key_of
 from connectors.errors import LeaseLost, Transient
+from ledger.leg_containers import Placed
 from ledger.rows import ContainerRow, Finding, Lease, Outcome
 from ledger.session import LegLedger
 from ledger.store import Ledger
@@ -41,8 +42,10 @@ WRITES: dict[str, Callable[[LegLedger, int], Any]] = {
     "record_containers": lambda s, c: s.record_containers([INBOX]),
     "gone_containers": lambda s, c: s.gone_containers(set()),
     "set_href": lambda s, c: s.set_href(c, "elsewhere", ("elsewhere",)),
+    "set_hrefs": lambda s, c: s.set_hrefs([Placed(c, "a", ("a",), True), Placed(c, "b", ("b",))]),
     "record_page": lambda s, c: s.record_page(c, page(ref("new"), ref("written", "v2"), cursor="later")),
     "finish_listing": lambda s, c: s.finish_listing(c, "end", set()),
+    "finish_listings": lambda s, c: s.finish_listings({c: "end"}),
     "begin": lambda s, c: s.begin(c, [SEEN], "7:9"),
     "intend": lambda s, c: s.intend(c, [mapped(BEGUN, losses=(Loss("x", "y"),), labels=(("$k", "Rot"),))]),
     "settle": lambda s, c: s.settle(c, [Stored(BEGUN, "7:9")], skipped=[(SEEN, "report")], gone=[CHANGED]),

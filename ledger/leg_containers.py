@@ -1,0 +1,107 @@
+"""A leg's containers: what the source has, and where each is at the target."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Boolean, Engine, Update, bindparam, case, func, select, update
+
+from connectors.base import Container, key_of
+from ledger import listing, places
+from ledger.leg_connection import LegConnection
+from ledger.loading import CONTAINER_COLUMNS, container_row
+from ledger.packing import pack_path
+from ledger.rows import ContainerRow, Lease
+from ledger.schema import container
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a container is at the target; see LegContainers.set_href. ours: whether we made it; None: as it
+    stands."""
+
+    container: int
+    href: str | None
+    path: tuple[str, ...] | None = None
+    ours: bool | None = None
+
+    def values(self) -> dict[str, int | str | bool | None]:
+        return {
+            "b_id": self.container,
+            "b_href": self.href,
+            "b_stays": self.href is not None and self.path is None,
+            "b_placed": None if self.path is None else pack_path(self.path),
+            "b_made": self.ours,
+        }
+
+
+_PLACE = (
+    update(container)
+    .where(container.c.id == bindparam("b_id"), container.c.leg == bindparam("b_leg"))
+    .values(
+        href=bindparam("b_href"),
+        placed=case((bindparam("b_stays", type_=Boolean), container.c.placed), else_=bindparam("b_placed")),
+        made=func.coalesce(bindparam("b_made", type_=Boolean), container.c.made),
+    )
+)
+
+
+class LegContainers(LegConnection):
+    """Methods that write raise LeaseLost, having written nothing, once another worker claimed the leg."""
+
+    def __init__(self, engine: Engine, lease: Lease) -> None:
+        super().__init__(engine, lease)
+        self._placed: dict[int, tuple[str, ...]] | None = None
+
+    def containers(self) -> list[ContainerRow]:
+        """All of the leg's, in the order they were first recorded (parents before children)."""
+        query = select(*CONTAINER_COLUMNS).where(container.c.leg == self._lease.leg).order_by(container.c.id)
+        with self._reading() as connection:
+            return [container_row(row) for row in connection.execute(query)]
+
+    def record_container(self, container: Container) -> ContainerRow:
+        """New, or known by its source id: then path, role, total and omit follow the source, href stays."""
+        return self.record_containers([container])[0]
+
+    def record_containers(self, containers: Iterable[Container]) -> list[ContainerRow]:
+        with self._writing(()) as connection:
+            return listing.put_containers(connection, self._lease.leg, list(containers))
+
+    def gone_containers(self, seen_source_ids: Collection[str]) -> list[ContainerRow]:
+        """Marks those the source no longer lists; returns all that are gone, marked now or before."""
+        with self._writing(()) as connection:
+            return listing.gone_containers(connection, self._lease.leg, set(map(key_of, seen_source_ids)))
+
+    def set_href(self, container_id: int, href: str | None, path: tuple[str, ...] | None = None) -> None:
+        """R9: where the container is at the target; None: it is not there. path: its place, for renames."""
+        self.set_hrefs([Placed(container_id, href, path)])
+
+    def set_hrefs(self, placed: Collection[Placed]) -> None:
+        """As set_href, of several containers: all or none."""
+        if not placed:
+            return
+        with self._writing(()) as connection:
+            connection.execute(_PLACE, [{"b_leg": self._lease.leg, **one.values()} for one in placed])
+        if self._placed is not None:
+            for one in placed:
+                if one.path is not None:
+                    self._placed[one.container] = one.path
+                elif one.href is None:
+                    self._placed.pop(one.container, None)
+
+    def elsewhere(self) -> dict[str, tuple[str, ...]]:
+        """href -> path of every container that the mailbox's other legs have at their targets."""
+        with self._reading() as connection:
+            return places.elsewhere(connection, self._lease.mailbox, self._lease.leg)
+
+    def placed(self) -> dict[int, tuple[str, ...]]:
+        """The target path given to set_href, by container id. Read once: nobody else may write it."""
+        if self._placed is None:
+            with self._reading() as connection:
+                self._placed = places.placed(connection, self._lease.leg)
+        return dict(self._placed)
+
+    def _container(self, container_id: int) -> Update:
+        """An UPDATE of one container, of this leg only."""
+        return update(container).where(container.c.id == container_id, container.c.leg == self._lease.leg)
