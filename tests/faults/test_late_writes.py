@@ -82,6 +82,16 @@ def single(quick_path: Path) -> Trial:
     return Trial(quick_path, mailbox, MemoryStore())
 
 
+def test_what_lands_in_a_folder_that_was_renumbered_meanwhile_is_left_to_a_person(single: Trial) -> None:
+    """No position tells any more that it came after us: it may be a copy that its user made."""
+    assert single.run(Late(single.store, 1, None)).state is LegState.VERIFIED
+    single.store.renumber(("INBOX",))
+    assert single.store.land() == 1
+    assert single.finish().code == "verification-differs"
+    assert [outcome for outcome, _ in single.findings()] == ["-"], single.findings()
+    assert single.store.snapshot().total() == 2
+
+
 def test_a_write_that_lands_after_its_item_was_deleted_at_the_source(single: Trial) -> None:
     assert single.run(Late(single.store, 1, None)).state is LegState.VERIFIED
     single.mailbox.delete(next(item.id for _, item in single.mailbox.messages()))

@@ -60,11 +60,13 @@ class AnyOrder(RuleBasedStateMachine):
 
     Whoever extends it has a rule, begin, that gives it mailbox and trial.
     writes: what a run that has nothing to do never asks of the target. ends: what becomes of items.
+    demand_the_right_contents: that the target holds what the source's contents alone demand.
     """
 
     mailbox: MemoryMailbox
     trial: Trial
     writes: tuple[str, ...]
+    demand_the_right_contents: Callable[[], None]
     ends = frozenset({State.VERIFIED, State.SKIPPED, State.REJECTED, State.GONE})
 
     def __init__(self) -> None:
@@ -131,9 +133,6 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.trial.run(seen.append).state is LegState.VERIFIED
         assert not {f"target.{verb}" for verb in self.writes} & set(seen)
         assert self.contents() == before
-
-    def demand_the_right_contents(self) -> None:
-        raise NotImplementedError
 
     def contents(self) -> object:
         """What a run that has nothing to do must leave as it is."""

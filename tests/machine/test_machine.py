@@ -111,8 +111,10 @@ class Usage(AnyOrder):
 
     # What servers do
 
+    @precondition(lambda self: not self.store.in_flight)
     @rule(which=PICK)
     def renumber(self, which: int) -> None:
+        """Of what lands afterwards nobody can tell who sent it: see test_late_writes."""
         paths = sorted(self.store.folders)
         self.store.renumber(paths[which % len(paths)])
 
