@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,22 +12,21 @@ import typer
 from connectors.errors import Misconfigured
 from flows.command_audit_check import register
 from flows.command_keys import PassphraseEnv, PassphraseFile, passphrase_of
+from flows.command_reconcile import reconcile
 from flows.config import load
-from flows.tables import date_of, table
+from flows.tables import table
 from flows.terminal import (
     CODES,
     DEFAULT,
     AsJson,
     ConfigPath,
     Decider,
-    Exit,
     OneWave,
     Reason,
     Yes,
     chosen,
     emit,
     given,
-    next_command,
     opened_ledger,
     progress_bar,
     say,
@@ -36,7 +35,6 @@ from flows.terminal import (
 )
 
 if TYPE_CHECKING:
-    from flows.seal import Order, Outlook, Sealed
     from ledger.store import Ledger
 
 audit = typer.Typer(help="Evidence of a wave: seal it, look at it, check it.", no_args_is_help=True)
@@ -52,9 +50,6 @@ Correct = Annotated[
     str | None, typer.Option("--correct", metavar="REASON", help="A pack in place of the newest, and why.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be sealed.")]
-SHOWN = 10
-UNPUBLISHED = "Was that run interrupted, give it the same --out."
-CHANGED = "It changed since it was sealed: kogge audit seal --correct."
 
 
 def seal(
@@ -72,12 +67,13 @@ def seal(
     """Writes the evidence of a wave: what was at the source, what became of each item, signed.
 
     The pack (wave-NAME) holds no address, subject or name, and is checked without Kogge (docs/evidence.md). A
-    wave is sealed once all of it is verified, and once: another pack in its place says what it corrects.
-    Interrupted, the same command goes on. Then have it time-stamped, or print its statement's hash into a
-    protocol.
+    wave is sealed once all of it is verified, and once: another pack in its place says what it corrects; the
+    same command again changes nothing. Interrupted, it goes on. Then have the pack time-stamped, or print its
+    statement's hash into a protocol.
 
     Example: kogge audit seal --wave pilot --key operator.pem --out evidence
     """
+    from flows import seal_told as telling
     from flows.keys import read_key
     from flows.seal import Order, interrupted, outlook, write
 
@@ -86,20 +82,24 @@ def seal(
     settings = load(config)
     private = None if key is None else read_key(key, passphrase_of(passphrase_env, passphrase_file))
     reason = None if correct is None else _plain(given("--correct", correct, "it stands in the pack"))
+    asked = telling.Asked(wave, key, out, incomplete, reason, passphrase_env, passphrase_file, config)
     with opened_ledger(settings) as ledger:
         chosen(ledger, wave)
-        if dry_run or private is None:
-            raise typer.Exit(_foretell(outlook(ledger, wave), wave, incomplete, correct=correct is not None))
-        order = Order(wave, private, out, incomplete, reason)
+        order = None if private is None else Order(wave, private, out, incomplete, reason)
+        if dry_run or order is None:
+            raise typer.Exit(telling.foretell(settings, ledger, asked, outlook(ledger, wave), order))
         if (done := interrupted(ledger, order)) is not None:
             say("An interrupted run had sealed it; its pack is in its place now.")
-            _tell(done, as_json)
+            telling.tell(done, as_json)
             return
         found = outlook(ledger, wave)
-        _refuse(found, order, config)
+        if (ended := telling.tell_sealed_already(asked, order, found, as_json)) is not None:
+            raise typer.Exit(ended)
+        telling.refuse(asked, found)
+        telling.warn(ledger, order.key)
         with progress_bar("sealing", len(found.ready)) as advance:
             made = write(settings, ledger, order, found, advance)
-    _tell(made, as_json)
+    telling.tell(made, as_json)
 
 
 def _plain(reason: str) -> str:
@@ -111,76 +111,6 @@ def _plain(reason: str) -> str:
             "--correct", "names an address; it stands in the pack for good: name nobody in it"
         )
     return reason
-
-
-def _foretell(found: Outlook, wave: str, incomplete: bool, *, correct: bool) -> Exit:
-    """What a seal would be about, and whether it would be made."""
-    typer.echo(f"wave {wave}: {len(found.ready):,} of {found.mailboxes:,} mailboxes have something to seal")
-    _show_loose(found)
-    if found.newest is not None:
-        typer.echo(f"sealed before: number {found.newest.number}, {date_of(round(found.newest.at))}")
-    if found.changed:
-        typer.echo(CHANGED)
-    typer.echo("dry run: nothing was written")
-    again = (found.newest is None) == correct
-    ready = found.ready and not found.at_work and (incomplete or not found.loose) and not again
-    return Exit.OK if ready else Exit.OPEN
-
-
-def _show_loose(found: Outlook) -> None:
-    counts = Counter((str(one.state), one.code) for one in found.loose)
-    for (state, code), count in counts.most_common():
-        typer.echo(f"not accounted for: {count:,} workloads are {state} ({code})")
-    if found.at_work:
-        typer.echo(f"at work now: {', '.join(found.at_work[:SHOWN])}")
-
-
-def _refuse(found: Outlook, order: Order, config: Path) -> None:
-    """Raises Misconfigured, or ends with 1 and what to do, unless the wave may be sealed."""
-    if order.reason is None and (old := found.newest) is not None:
-        raise Misconfigured(
-            "--wave",
-            f"{order.wave} was sealed as number {old.number} on {date_of(round(old.at))}: its root is"
-            f" {old.root.hex()}. {CHANGED if found.changed else UNPUBLISHED}"
-            " A pack in its place says why: --correct REASON",
-        )
-    if order.reason is not None and found.newest is None:
-        raise Misconfigured("--correct", "the wave was never sealed: there is nothing to correct")
-    if found.complete or (order.incomplete and not found.at_work):
-        if not found.ready:
-            raise Misconfigured("--wave", "nothing of it was ever listed: `kogge migrate` comes first")
-        return
-    _show_loose(found)
-    if found.at_work:
-        say("Somebody works on it. Let that end, then seal it.")
-    else:
-        status = next_command(config, f"status --wave {order.wave}")
-        say(f"Not sealed. Finish the wave ({status}); or --incomplete, and the pack names what is missing.")
-    raise typer.Exit(Exit.OPEN)
-
-
-def _tell(made: Sealed, as_json: bool) -> None:
-    from flows.dsse import payload_in
-
-    said = payload_in(made.pack)["predicate"]
-    seal = made.seal
-    if as_json:
-        emit({"pack": made.pack, "statement": seal.statement.hex(), **said})
-    else:
-        counts = ", ".join(f"{count:,} {verdict}" for verdict, count in said["verdicts"].items())
-        typer.echo(f"wave {seal.wave} is sealed as number {seal.number}: {said['items']:,} items ({counts})")
-        for name, text in (
-            ("pack", made.pack),
-            ("statement", seal.statement.hex()),
-            ("root", seal.root.hex()),
-        ):
-            typer.echo(f"{name:10} {text}")
-    if said["incomplete"]:
-        say(f"Incomplete: {len(said['incomplete']):,} workloads are missing or not accounted for.")
-    stamp = f"curl -H 'Content-Type: application/timestamp-query' --data-binary @{made.pack}/wave.tsq"
-    say("Anchor it now, where Kogge and its operator cannot reach: print the statement's hash, which covers")
-    say("all, into the protocol of acceptance that both sides sign; or have it time-stamped:")
-    say(f"  {stamp} -o {made.pack}/wave.tsr URL-OF-THE-AUTHORITY")
 
 
 PackPath = Annotated[Path, typer.Argument(metavar="PACK", help="The directory of a pack.")]
@@ -200,11 +130,14 @@ def show(pack: PackPath, as_json: AsJson = False) -> None:
     for line in shown.lines():
         screen().print("".join(one if one.isprintable() else "?" for one in line), soft_wrap=True)
     screen().print(table(shown.columns, shown.rows))
-    say("Nothing of this was checked: kogge audit verify")
+    place = shlex.quote(str(pack))
+    say(f"Nothing of this was checked: kogge audit verify {place} --pubkey operator.pub --root HEX")
 
 
 keys = typer.Typer(help="The keys that pseudonyms are made with.", no_args_is_help=True)
-One = Annotated[str, typer.Option("--mailbox", "-m", metavar="M", help="The mailbox.")]
+One = Annotated[
+    str, typer.Option("--mailbox", "-m", metavar="M", help="The mailbox (random id, or address).")
+]
 
 
 def create(
@@ -298,3 +231,4 @@ for _group, _commands in ((audit, (seal, show)), (keys, (create, export, destroy
         _group.command(help=told(_command), epilog=CODES)(_command)
 audit.add_typer(keys, name="keys")
 register(audit)
+audit.command(help=told(reconcile), epilog=CODES)(reconcile)

@@ -1,4 +1,4 @@
-"""`kogge audit verify`, `prove`, `reconcile`, `verifier`: what an auditor does with a pack."""
+"""`kogge audit verify`, `prove`, `verifier`: what an auditor does with a pack."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import json
 import re
 import sys
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from typer.core import TyperCommand
 
 from connectors.errors import Misconfigured
-from flows.terminal import CODES, AsJson, Exit, emit, say, screen, told
+from flows.terminal import CODES, AsJson, Exit, emit, say, told
 
 if TYPE_CHECKING:
     from flows.pack_reading import MailboxKey
     from flows.prove import Checked, Item
-    from flows.reconcile import Compared
 
 MISUSE = 4
 VERDICTS = (
@@ -28,8 +28,8 @@ PROOFS = (
     "Exit codes: 0 it arrived, or the proof holds; 1 it did not, or the proof does not hold; 2 wrong input; "
     "3 the proof holds, but nothing anchors it; 130 interrupted."
 )
-SHOWN = 100
-"""Folders that agree are counted; of the others so many are told."""
+LARGEST_PROOF = 1 << 26
+"""Bytes: a statement, and a few lines of each item."""
 
 
 UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
@@ -230,19 +230,23 @@ def _check(
 
 def _bytes(proof: Path) -> bytes:
     try:
+        told = proof.stat()
+        if not S_ISREG(told.st_mode) or told.st_size > LARGEST_PROOF:
+            raise Misconfigured("--check", "is no proof: that is a file of some kilobytes")
         return proof.read_bytes()
     except OSError as error:
         raise Misconfigured("--check", f"cannot be read ({error.strerror})") from None
 
 
 def _public(path: Path) -> object:
+    from flows.pack_reading import MALFORMED
     from ledger import auditor
 
     try:
         return auditor.public_key(str(path))
     except OSError as error:
         raise Misconfigured("--pubkey", f"cannot be read ({error.strerror})") from None
-    except auditor.MALFORMED:
+    except MALFORMED:
         raise Misconfigured("--pubkey", "is neither a public key in PEM nor a line ed25519:…") from None
 
 
@@ -275,67 +279,8 @@ def _show(found: Checked, other: bool, *, known: bool) -> None:
         say("Whose message this is, only the mailbox's key shows: --message-id and --keys.")
 
 
-def reconcile(
-    pack: Annotated[Path, typer.Argument(metavar="PACK", help="The directory of a pack.")],
-    export: Annotated[Path, typer.Argument(metavar="EXPORT.csv", help="The organisation's own export.")],
-    keys: KeyFile = None,
-    number: Annotated[int, typer.Option("--pass", metavar="N", min=1, help="Which pass's inventory.")] = 1,
-    as_json: AsJson = False,
-) -> None:
-    """Compares an inventory's folders with a count that somebody else took at the source.
-
-    The export is of one mailbox, with the columns FolderPath (or Identity) and ItemsInFolder: in Exchange,
-    Get-MailboxFolderStatistics anna | Export-Csv -Encoding UTF8 anna.csv. Take it just before the first pass.
-
-    Example: kogge audit reconcile evidence/wave-pilot anna.csv --keys m-7f3a9c01.key
-    """
-    from flows.pack_reading import read_key
-    from flows.reconcile import lossy, read_export
-    from flows.reconcile import reconcile as compare
-
-    key = read_key(_needed("--keys", keys))
-    counted = read_export(export)
-    found = compare(pack, key, counted, number)
-    amiss = [one for one in found if one.amiss]
-    if as_json:
-        emit([{name: getattr(one, name) for name in one.__slots__} for one in found])
-    else:
-        _show_folders(found)
-        lost = sum(1 for _ in lossy(counted))
-        if amiss and lost:
-            say(f"{lost:,} names have lost letters (?): export again, with -Encoding UTF8.")
-    raise typer.Exit(Exit.OPEN if amiss else Exit.OK)
-
-
-def _show_folders(found: list[Compared]) -> None:
-    from flows.reconcile import Outcome, sums
-    from flows.tables import table
-
-    others = [one for one in found if one.outcome is not Outcome.AGREES]
-    others.sort(key=lambda one: not one.amiss)
-    rows = [
-        [_plain(one.path), _number(one.ours), _number(one.theirs), one.outcome.value, one.code or ""]
-        for one in others[:SHOWN]
-    ]
-    if rows:
-        screen().print(table(["folder", "inventory", "export", "outcome", "because"], rows, wrap=("folder",)))
-    if len(others) > SHOWN:
-        typer.echo(f"and {len(others) - SHOWN:,} more: --json tells them all")
-    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in sums(found).items())
-    typer.echo(f"folders: {counts or 'none'}")
-
-
-def _number(count: int | None) -> str:
-    return "" if count is None else f"{count:,}"
-
-
-def _plain(text: str) -> str:
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def register(group: typer.Typer) -> None:
     """The commands of this file, in the group `audit`."""
     group.command(help=told(verify), epilog=VERDICTS, cls=VerifyingCommand)(verify)
     group.command(help=told(prove), epilog=PROOFS)(prove)
-    group.command(help=told(reconcile), epilog=CODES)(reconcile)
     group.command(help=told(verifier), epilog=CODES)(verifier)

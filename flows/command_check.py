@@ -87,6 +87,7 @@ def check(
     from flows import open as opening
     from flows.checked import keep, renew_plan
     from flows.command_canary import concerned, listen, said_by
+    from flows.evidence_keys import look_of
     from flows.preflight import examine_all, powers
 
     settings = load(config)
@@ -98,6 +99,7 @@ def check(
         power = powers(settings)
         looks = examine_all(settings, chosen, rules, seen, begun)
     keep(settings, wave, looks, begun)
+    evidence = look_of(settings)
     heard: list[Heard] = []
     said = said_by(looks)
     if canary or concerned(settings, said):
@@ -105,11 +107,13 @@ def check(
             heard = listen(settings, ledger, chosen, again=canary, said=said)
     if as_json:
         document = _check_document(settings, looks, power)
-        emit({**document, "invitations": [one.document() for one in heard]})
+        told = {"invitations": [one.document() for one in heard], "evidence": evidence.document()}
+        emit({**document, **told})
     else:
+        screen().print(Text(evidence.line(), style="" if evidence.good else CARE))
         _show_check(settings, looks, power, heard)
     unheard = any(one.code is not None for one in heard)
-    raise typer.Exit(Exit.OPEN if unheard else _check_code(looks, power))
+    raise typer.Exit(Exit.OPEN if unheard or not evidence.good else _check_code(looks, power))
 
 
 def _begun(config: Config) -> frozenset[str]:

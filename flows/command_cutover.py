@@ -34,7 +34,7 @@ from flows.terminal import (
     say,
     screen,
 )
-from ledger.rows import Phase
+from ledger.rows import SCORE_LOW, Phase
 
 if TYPE_CHECKING:
     from flows.cutover_mailbox import Cut
@@ -48,7 +48,9 @@ SHOWN = 40
 NAMED_MOST = 8
 LIVE, RELEASED = "live-phase", "release-begun"
 """The codes of what cannot be taken back any more."""
-LOOK = "{:,} not live yet score low, which a person has to look at and approve: `kogge score` says why."
+LOOK = "Score low, not approved, not live yet: {:,}. A person has to look; `kogge score` says why."
+WOULD = "would go on"
+WAITS = "It stops frozen, after its final delta, if the score is still low then."
 
 
 def cutover(
@@ -57,7 +59,7 @@ def cutover(
     mailbox: Mailboxes = None,
     by: Decider = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say which mailboxes would begin, and which would not.")
+        bool, typer.Option("--dry-run", help="Only say which mailboxes would go live, and what stops others.")
     ] = False,
     status: Annotated[bool, typer.Option("--status", help="Show each mailbox's steps.")] = False,
     back: Annotated[
@@ -117,7 +119,7 @@ def _show(ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> None:
     out.print(table(["mailbox", "phase", "step", "state", "count", "at", "code"], cells))
     out.print()
     _show_scores(rows, {number: found[number] for number in steps if number in found})
-    _tell_scores(rows, found)
+    _tell_scores(ledger, rows, found)
 
 
 def _show_scores(rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> None:
@@ -130,16 +132,16 @@ def _show_scores(rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> None
         screen().print(table(["mailbox", "score now", "items", "arrived", "lacking"], numbers))
 
 
-def _tell_scores(rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> None:
-    """Each wave's, and what to do about those that are low."""
-    from flows.score import LOW
+def _tell_scores(ledger: Ledger, rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> None:
+    """Each wave's, and what to do about those that are low and that nobody approved."""
+    from flows.score_approval import would_stop
     from flows.score_shown import wave_line, waves_of
 
     out = screen()
     for one in waves_of(rows, found):
         out.print(wave_line(one), soft_wrap=True)
-    staying = [found[row.id] for row in rows if row.id in found and row.phase is not Phase.LIVE]
-    if low := sum(one.rating in LOW for one in staying):
+    staying = [row for row in rows if row.phase is not Phase.LIVE]
+    if low := len(would_stop(ledger, staying, found)):
         out.print(LOOK.format(low), soft_wrap=True)
 
 
@@ -186,42 +188,55 @@ class Ended:
 
 
 def _look(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool, *, now: bool) -> int:
-    """Writes nothing and runs no hook."""
+    """Writes nothing and runs no hook. Says of each mailbox what would stop it first, as the ledger is now:
+    it is not ready, its wave may not begin, or its score is low."""
     from flows.cutover_mailbox import Cut, readiness, steps_of
     from flows.score import scores
+    from flows.score_approval import would_stop
 
-    seen = [Cut(row.id, row.phase, readiness(ledger, row.id)) for row in rows]
     staying = [row for row in rows if row.phase is not Phase.LIVE]
     found = scores(ledger, [row.id for row in staying])
     refusals = _refusals(config, ledger, rows, hours=not now)
+    low = would_stop(ledger, staying, found)
+
+    def code(row: MailboxRow) -> str | None:
+        if row.phase is Phase.LIVE:
+            return None
+        refused = refusals[row.wave].code if row.wave in refusals else None
+        return readiness(ledger, row.id) or refused or (SCORE_LOW if row.id in low else None)
+
+    seen = [Cut(row.id, row.phase, code(row)) for row in rows]
     if as_json:
         ratings = {number: str(one.rating) for number, one in found.items()}
         cells = [{**_cell(one), "score": ratings.get(one.mailbox)} for one in seen]
-        emit({"mailboxes": cells, "refused": [str(one) for one in refusals]})
+        emit({"mailboxes": cells, "refused": [str(one) for one in refusals.values()]})
     else:
-        _tell(seen, "would go on")
-        _tell_scores(staying, found)
+        _tell(seen, WOULD)
+        if any(one.code == SCORE_LOW for one in seen):
+            say(WAITS)
+        _tell_scores(ledger, staying, found)
         say(f"steps: {', '.join(steps_of(config.hooks))}")
-        for refusal in refusals:
+        for refusal in refusals.values():
             say(str(refusal))
     return Exit.OPEN if refusals or any(one.code for one in seen) else Exit.OK
 
 
 def _refusals(
     config: Config, ledger: Ledger, rows: Sequence[MailboxRow], *, hours: bool
-) -> list[MigrationError]:
-    """Of each wave whose cutover is not approved, that is paused or, where hours count, out of its window."""
+) -> dict[str, MigrationError]:
+    """By wave, of each whose cutover is not approved, that is paused or, where hours count, out of its
+    window."""
     from flows.cutover_crew import permit
     from flows.windows import refuse_closed
 
-    found: list[MigrationError] = []
+    found: dict[str, MigrationError] = {}
     for wave in sorted({row.wave for row in rows if row.phase is not Phase.LIVE}):
         try:
             permit(config, ledger, wave)
             if hours:
                 refuse_closed(config, ledger, wave, datetime.now(UTC))
         except (Blocked, Transient) as error:
-            found.append(error)
+            found[wave] = error
     return found
 
 
@@ -231,7 +246,7 @@ def _act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -
     from flows.launch import defect_log, signals
     from flows.turns import taken
 
-    for refusal in () if way.back else _refusals(config, ledger, rows, hours=False):
+    for refusal in () if way.back else _refusals(config, ledger, rows, hours=False).values():
         raise refusal
     duties = _duties(config, ledger, rows, way)
     going = {duty.wave: [row for row in rows if row.wave == duty.wave] for duty in duties}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,12 +14,14 @@ from flows.problems import unknown
 from flows.report_files import PEOPLE, REPORTS, page_of, put
 from flows.terminal import (
     DEFAULT,
+    AsJson,
     ConfigPath,
     CsvFile,
     Exit,
     Mailboxes,
     Wave,
     chosen,
+    emit,
     given,
     opened_ledger,
     say,
@@ -51,14 +52,13 @@ def report(
     people: Annotated[
         bool, typer.Option("--people", help="A page for each person of the wave, too.")
     ] = False,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write all facts to FILE as JSON.")
-    ] = None,
     csv_file: CsvFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Writes what a wave promised and what became of it: one page for everybody, which needs no network,
     prints cleanly, and names nobody but those who decided. With --mailbox or --people a page for each person
-    as well: what moved, what changed, what did not, whom to ask ([report] contact).
+    as well: what moved, what changed, what did not, whom to ask ([report] contact). With --json all facts of
+    it go to standard output, and what was written is named on standard error.
 
     Exit code 1 when the ledger's chain of decisions was altered; the page says so.
 
@@ -77,17 +77,16 @@ def report(
     written = [_wave(found, text(lang), place)]
     if people or mailbox:
         written += _people(found, [row.id for row in rows], text(lang), place)
-    if json_file is not None:
-        from flows.report_export import document
-
-        facts = json.dumps(document(found), ensure_ascii=False, indent=2)
-        written.append(put(json_file, f"{facts}\n", "--json"))
     if csv_file is not None:
         from flows.report_export import COLUMNS
         from flows.report_export import rows as lines
 
         write_csv(csv_file, list(lines(found)), COLUMNS, "mailboxes")
-    _tell(written)
+    _tell(written, say if as_json else _print)
+    if as_json:
+        from flows.report_export import document
+
+        emit(document(found))
     if found.chain.head is None:
         say(ALTERED)
         raise typer.Exit(Exit.OPEN)
@@ -118,11 +117,14 @@ def _people(found: Report, ids: Sequence[str], text: Text, place: Path) -> list[
     return written
 
 
-def _tell(written: Sequence[Path]) -> None:
-    out = screen()
+def _print(line: str) -> None:
+    screen().print(line, soft_wrap=True)
+
+
+def _tell(written: Sequence[Path], tell: Callable[[str], None]) -> None:
     pages = [path for path in written if path.parent.name == PEOPLE]
     for path in written:
         if path not in pages or len(pages) == 1:
-            out.print(f"wrote {path}", soft_wrap=True)
+            tell(f"wrote {path}")
     if len(pages) > 1:
-        out.print(f"wrote {len(pages):,} pages for people in {pages[0].parent}", soft_wrap=True)
+        tell(f"wrote {len(pages):,} pages for people in {pages[0].parent}")

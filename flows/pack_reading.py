@@ -7,16 +7,24 @@ statement is signed, and anchored, is for the verifier to say.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from connectors.errors import Misconfigured
 from flows.dsse import payload_in
 from ledger import auditor
 from ledger.pack import INVENTORY, MANIFEST, RESULTS, ROOTS, STATEMENT, file_of
 
+MALFORMED: tuple[type[Exception], ...] = (
+    *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError, MemoryError),
+    *(EOFError, zlib.error, UnsupportedAlgorithm),
+)
+"""What a parser raises of a file that somebody made."""
 _AT_ONCE = 4096
 _HEADER = 1 << 24
 _SECTIONS = 1 << 20
@@ -107,6 +115,13 @@ def read_key(path: Path) -> MailboxKey:
     return MailboxKey(mailbox, key)
 
 
+def signer_in(place: Path) -> str:
+    """The public key that a pack says it is signed with, as a line; not checked. Raises Misconfigured."""
+    with _readable():
+        (signed,) = json.loads((place / STATEMENT).read_bytes())["signatures"]
+        return str(signed["keyid"])
+
+
 @contextmanager
 def _readable() -> Iterator[None]:
     try:
@@ -115,7 +130,8 @@ def _readable() -> Iterator[None]:
         raise Misconfigured("PACK", f"{error.args[0]}; `kogge audit verify` tells all") from None
     except OSError as error:
         raise Misconfigured("PACK", f"a file in it cannot be read ({error.strerror})") from None
-    except auditor.MALFORMED:
+    except MALFORMED:
         raise Misconfigured(
-            "PACK", "is not what was sealed, or not all of it; `kogge audit verify` tells more"
+            "PACK",
+            "is not what was sealed, or not all of it; `kogge audit verify` tells more",
         ) from None

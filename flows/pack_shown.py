@@ -78,13 +78,20 @@ class Shown:
         decisions = said["decisions"]
         yield f"decisions    {decisions['count']:,}, the newest {decisions['head'][:ABRIDGED]}…"
         if score := said["score"]:
-            counts = ", ".join(
-                f"{count:,} {rating}" for rating, count in score["distribution"].items() if count
-            )
-            yield f"score        {score['rating']} ({counts})"
+            counts = [f"{count:,} {rating}" for rating, count in score["distribution"].items() if count]
+            if unknown := score.get("not_verified"):
+                counts.append(f"{unknown:,} not verified")
+            yield f"score        {score['rating'] or 'none'} ({', '.join(counts)})"
         missing = Counter((one["state"], one["code"]) for one in said["incomplete"])
         for (state, code), count in missing.most_common():
-            yield f"INCOMPLETE   {count:,} workloads are {state} ({code})"
+            yield f"INCOMPLETE   {missing_text(state, code, count)}"
+
+
+def missing_text(state: str | None, code: str, count: int) -> str:
+    """state: None of mailboxes that have no workload at all."""
+    if state is None:
+        return f"{count:,} {'mailbox has' if count == 1 else 'mailboxes have'} no workload ({code})"
+    return f"{count:,} {'workload is' if count == 1 else 'workloads are'} {state} ({code})"
 
 
 def read(pack: Path) -> Shown:
@@ -103,6 +110,6 @@ def read(pack: Path) -> Shown:
         list(shown.lines())
     except OSError as error:
         raise Misconfigured("PACK", f"a file in it cannot be read ({error.strerror})") from None
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         raise Misconfigured("PACK", "is not what `kogge audit seal` wrote, or not all of it") from None
     return shown

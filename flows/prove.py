@@ -17,7 +17,7 @@ from typing import Any
 
 from connectors.base import Kind
 from connectors.errors import Misconfigured
-from flows.pack_reading import MailboxKey, MailboxPack, Row
+from flows.pack_reading import MALFORMED, MailboxKey, MailboxPack, Row
 from ledger import auditor
 from ledger.evidence_lines import CONVERTED, LATER, MATCH, MESSAGE, NORMALISED, message_number, pseudonym
 from ledger.merkle import Proof, is_included, proof_of
@@ -174,7 +174,7 @@ def check(document: bytes, keys: Sequence[object], roots: Collection[str] = ()) 
         return _checked(document, keys, roots)
     except auditor.Failed as error:
         return Checked(Standing.BROKEN, str(error.args[0]))
-    except auditor.MALFORMED:
+    except MALFORMED:
         return Checked(Standing.BROKEN, "it is not of the form that a proof has")
 
 

@@ -14,6 +14,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -35,12 +36,15 @@ PURPOSE = "the organisation's own export: a folder's path and its number of item
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A folder of the export. aside: its type is one that no person sees."""
+    """A folder of the export. aside: its type is one that no person sees. line: where it stands in the file;
+    type: as the export has it."""
 
     path: str
     names: tuple[str, ...]
     items: int
     aside: bool = False
+    line: int = 0
+    type: str = ""
 
 
 class Outcome(StrEnum):
@@ -55,14 +59,26 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A folder. path: as in the export, or a part of its pseudonym. ours: None: the inventory does not say.
-    theirs: None: the export does not name it. code: why nothing in it moves."""
+    """A folder. path: as in the export, or a part of its pseudonym. ours: None: the inventory does not say;
+    of an omitted one, the source's own count. theirs: None: the export does not name it. code: why nothing
+    in it moves, or not in all of this path. line: in the export; kind: what it holds, or the type there."""
 
     path: str
     ours: int | None
     theirs: int | None
     outcome: Outcome
     code: str | None = None
+    line: int | None = None
+    kind: str = ""
+
+    @property
+    def difference(self) -> int | None:
+        """How many more the inventory has; None: one of them does not say."""
+        if self.outcome is Outcome.ONLY_THERE:
+            return -(self.theirs or 0)
+        if self.outcome is Outcome.ONLY_HERE:
+            return self.ours
+        return None if self.ours is None or self.theirs is None else self.ours - self.theirs
 
     @property
     def amiss(self) -> bool:
@@ -72,6 +88,25 @@ class Compared:
         if self.outcome is Outcome.ONLY_HERE:
             return bool(self.ours)
         return self.outcome is Outcome.DIFFERS
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """One pass of a mailbox. closed: when its first inventory was, by the ledger's clock. folders: in the
+    export's order, then what only the inventory has."""
+
+    mailbox: str
+    number: int
+    closed: datetime
+    folders: Sequence[Compared]
+
+    @property
+    def amiss(self) -> list[Compared]:
+        return [one for one in self.folders if one.amiss]
+
+    @property
+    def omitted(self) -> list[Compared]:
+        return [one for one in self.folders if one.outcome is Outcome.OMITTED]
 
 
 def read_export(path: Path) -> list[Counted]:
@@ -111,8 +146,9 @@ def _counted(path: Path, column: str, rows: Sequence[tuple[int, Mapping[str, str
             problems.append(Problem(line, "ItemsInFolder", "is no whole number"))
             continue
         names = _names(row.get(column, ""), column == IDENTITY)
-        kind = row.get(TYPE, "").strip().casefold()
-        found.append(Counted("/" + "/".join(names), names, int(text), kind.startswith(ASIDE)))
+        kind = row.get(TYPE, "").strip()
+        aside = kind.casefold().startswith(ASIDE)
+        found.append(Counted("/" + "/".join(names), names, int(text), aside, line, kind))
     if problems:
         raise misconfigured(path, problems)
     return found
@@ -127,57 +163,72 @@ def _names(text: str, identity: bool) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
-    box: str
+    kind: str
     items: int | None
     code: str | None
 
 
-def reconcile(place: Path, key: MailboxKey, export: Sequence[Counted], number: int = 1) -> list[Compared]:
-    """In the export's order, then what only the inventory has. Pass 1 is counted by its lines. A later one
-    lists what changed alone: there the source's own count is taken. Raises Misconfigured."""
-    ours = _folders(place, key, number)
+def reconcile(place: Path, key: MailboxKey, export: Sequence[Counted], number: int = 1) -> Reconciled:
+    """Pass 1 is counted by its lines. A later one lists what changed alone: there the source's own count is
+    taken. Raises Misconfigured."""
+    closed, ours = _folders(place, key, number)
     theirs: dict[str, list[Counted]] = defaultdict(list)
     for one in export:
         name = folder_text(one.names)
         theirs[pseudonym(key.key, NAME, name.encode("utf-8", "surrogatepass"))].append(one)
     found = [_compared(rows, ours.pop(name, None), number) for name, rows in theirs.items()]
-    return [*found, *(_left(name, folders) for name, folders in ours.items())]
+    found += (_left(name, folders) for name, folders in ours.items())
+    return Reconciled(key.mailbox, number, closed, found)
 
 
-def _folders(place: Path, key: MailboxKey, number: int) -> dict[str, list[_Folder]]:
+def _folders(place: Path, key: MailboxKey, number: int) -> tuple[datetime, dict[str, list[_Folder]]]:
     """By the pseudonym of the path: two folders may differ in nothing but case."""
     pack = MailboxPack(place, key.mailbox)
     rows = [row for row in pack.rows if row.number == number and row.section != Kind.FILES.value]
     if not rows:
         raise Misconfigured("--pass", f"the pack has no pass {number} of this mailbox")
     found: dict[str, list[_Folder]] = defaultdict(list)
+    moments = []
     for row in rows:
-        (header,) = islice(pack.inventory(row), 1)
-        for folder in json.loads(header)["folders"]:
-            items = folder["listed"] if number == 1 else folder["total"]
-            found[folder["name"]].append(_Folder(folder["box"], items, folder["omit"]))
-    return found
+        (line,) = islice(pack.inventory(row), 1)
+        header = json.loads(line)
+        moments.append(float(header["at"]))
+        for folder in header["folders"]:
+            counted = number == 1 and folder["omit"] is None
+            items = folder["listed"] if counted else folder["total"]
+            found[folder["name"]].append(_Folder(folder["kind"], items, folder["omit"]))
+    return datetime.fromtimestamp(min(moments), UTC), found
 
 
 def _compared(rows: Sequence[Counted], folders: Sequence[_Folder] | None, number: int) -> Compared:
-    path, theirs = rows[0].path, sum(one.items for one in rows)
+    first, theirs = rows[0], sum(one.items for one in rows)
     if folders is None:
         # A later pass names what changed alone.
         unknown = Outcome.ONLY_THERE if number == 1 else Outcome.UNTOLD
-        return Compared(path, None, theirs, Outcome.ASIDE if rows[0].aside else unknown)
-    code = next((one.code for one in folders if one.code is not None), None)
+        outcome = Outcome.ASIDE if first.aside else unknown
+        return Compared(first.path, None, theirs, outcome, None, first.line, first.type)
     ours = _sum(one.items for one in folders)
-    if code is not None:
-        return Compared(path, ours, theirs, Outcome.OMITTED, code)
+    outcome = Outcome.AGREES if ours == theirs else Outcome.DIFFERS
     if ours is None:
-        return Compared(path, ours, theirs, Outcome.UNTOLD)
-    return Compared(path, ours, theirs, Outcome.AGREES if ours == theirs else Outcome.DIFFERS)
+        outcome = Outcome.UNTOLD
+    if all(one.code is not None for one in folders):
+        outcome = Outcome.OMITTED
+    return Compared(first.path, ours, theirs, outcome, _code(folders), first.line, _kind(folders))
 
 
 def _left(name: str, folders: Sequence[_Folder]) -> Compared:
-    code = next((one.code for one in folders if one.code is not None), None)
-    outcome = Outcome.ONLY_HERE if code is None else Outcome.OMITTED
-    return Compared(f"({name[:8]}…)", _sum(one.items for one in folders), None, outcome, code)
+    omitted = all(one.code is not None for one in folders)
+    outcome = Outcome.OMITTED if omitted else Outcome.ONLY_HERE
+    ours = _sum(one.items for one in folders)
+    return Compared(f"({name[:8]}…)", ours, None, outcome, _code(folders), None, _kind(folders))
+
+
+def _code(folders: Sequence[_Folder]) -> str | None:
+    return next((one.code for one in folders if one.code is not None), None)
+
+
+def _kind(folders: Sequence[_Folder]) -> str:
+    return ", ".join(dict.fromkeys(one.kind for one in folders))
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:

@@ -100,7 +100,8 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Box:
     """A mailbox. withheld: the code why it must not run. score: of a verified one. omitted: items in folders
-    that do not move, by the source's own count."""
+    that do not move, by the source's own count. accepted: a person lets it go live with this score; missed:
+    items that did not arrive, for which a person answered."""
 
     id: str
     phase: Phase
@@ -111,6 +112,8 @@ class Box:
     skips: tuple[Coded, ...] = ()
     omitted: tuple[Coded, ...] = ()
     losses: tuple[Lost, ...] = ()
+    accepted: bool = False
+    missed: int = 0
 
     @property
     def verified(self) -> bool:
@@ -138,10 +141,25 @@ class Box:
         return list(dict.fromkeys(code for code in own if code))
 
     @property
+    def complete(self) -> bool:
+        """Whether all of it that was to move has moved, and was checked."""
+        return self.status is Status.MOVED and awaited(self.fates) == arrived(self.fates)
+
+    @property
+    def low(self) -> bool:
+        """Whether a person has to look at its score before it goes live."""
+        staying = self.phase is not Phase.LIVE and not self.accepted
+        return staying and self.score is not None and self.score.rating in LOW
+
+    @property
+    def failing(self) -> bool:
+        """Whether items of it failed for which nobody answered yet."""
+        return self.fates[Fate.FAILED] > self.missed
+
+    @property
     def attention(self) -> bool:
         """Whether somebody has to look at it."""
-        low = self.score is not None and self.score.rating in LOW
-        return self.status is Status.PERSON or low or bool(self.failures)
+        return self.status is Status.PERSON or self.low or self.failing
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +237,11 @@ class Report:
     @property
     def statuses(self) -> Counter[Status]:
         return Counter(box.status for box in self.boxes)
+
+    @property
+    def complete(self) -> int:
+        """How many mailboxes have moved completely."""
+        return sum(box.complete for box in self.boxes)
 
     @property
     def attention(self) -> list[Box]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import quote
 
@@ -27,11 +28,16 @@ def newest_page(state: Path, wave: str) -> Path | None:
 
 
 def put(path: Path, words: str, option: str) -> Path:
-    """Whole, or not at all: a file that is there stays until the new one is. Raises Misconfigured."""
+    """Whole, or not at all: a file that is there stays until the new one is. No other account of this machine
+    reads it, for it names who decided. Raises Misconfigured."""
     part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(words, encoding="utf-8")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+        with os.fdopen(
+            os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8"
+        ) as file:
+            file.write(words)
         part.replace(path)
     except OSError as error:
         raise Misconfigured(f"{option} {path}", f"cannot be written ({error.strerror})") from None

@@ -29,6 +29,7 @@ BOXES_MOST = 500
 ALWAYS = (Fate.MIGRATED, Fate.TRANSFORMED, Fate.SKIPPED, Fate.FAILED)
 """Columns that are shown even where there is nothing in them."""
 CODE = re.compile(r"`([^`]+)`")
+AFTER_NUMBER = re.compile(r"(?<=\d) (?=\w)")
 
 
 @cache
@@ -40,7 +41,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"coded": coded, "quoted": shlex.quote}
+    environment.filters |= {"coded": coded, "glued": glued, "quoted": shlex.quote}
     environment.globals |= {
         "arrived": arrived,
         "awaited": awaited,
@@ -49,6 +50,11 @@ def _environment() -> Environment:
         "css": Markup((HOME / "page.css").read_text(encoding="utf-8")),  # noqa: S704
     }
     return environment
+
+
+def glued(words: str) -> str:
+    """No line ends between a number and what it counts."""
+    return AFTER_NUMBER.sub("\N{NO-BREAK SPACE}", words)
 
 
 def coded(words: str) -> Markup:

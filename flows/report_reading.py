@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from connectors.base import Kind
 from connectors.errors import Corrupt
 from flows.report_data import Box, Canary, Chain, Coded, Decision, Fate, Lost, Part, Report, Seal
-from flows.score import RANKS, score_of
+from flows.score import LOW, RANKS, score_of
+from flows.score_approval import answered, is_accepted
 from flows.silence import CHAIN, SCHEDULED, kind_of
 from ledger.approvals import events_since
 from ledger.database import snapshot
@@ -66,6 +67,7 @@ class _Facts:
     """Of every mailbox of a wave, as the ledger counts them."""
 
     def __init__(self, ledger: Ledger, wave: str, ids: Sequence[str]) -> None:
+        self._ledger = ledger
         self._counts = counts_of(ledger, ids, [losses_of(kind) for kind in RANKS[:-1]])
         self._absent = absent_of(ledger, ids)
         self._lacking = lacking_of(ledger, ids)
@@ -79,6 +81,8 @@ class _Facts:
 
     def box(self, row: MailboxRow) -> Box:
         counts = self._counts[row.id]
+        score = score_of(counts) if counts.verified else None
+        failures = _failures(self._absent.get(row.id, []))
         summaries = {one.workload: one for one in self._summaries.get(row.id, [])}
         legs = sorted(self._legs.get(row.id, []), key=lambda leg: list(Kind).index(leg.workload))
         skips = {kind: one.skips for kind, one in summaries.items()}
@@ -88,11 +92,13 @@ class _Facts:
             phase=row.phase,
             withheld=legs[0].withheld if legs else None,
             parts=tuple(_part(leg, counts, summaries.get(leg.workload)) for leg in legs),
-            score=score_of(counts) if counts.verified else None,
-            failures=_failures(self._absent.get(row.id, [])),
+            score=score,
+            failures=failures,
             skips=_coded(skips),
             omitted=_coded(omitted),
             losses=_losses(self._lacking.get(row.id, []), self._folders.get(row.id, [])),
+            accepted=score is not None and score.rating in LOW and is_accepted(self._ledger, row, score),
+            missed=answered(self._ledger, row).get("missing", 0) if failures else 0,
         )
 
 
@@ -163,17 +169,22 @@ def _chain(ledger: Ledger, wave: str) -> Chain:
 
 
 def _recorded(events: Iterable[Event]) -> dict[str, int]:
-    return dict(sorted(Counter(event.kind for event in events if "by" not in event.detail).items()))
+    return dict(sorted(Counter(event.kind for event in events if not _decider(event)).items()))
+
+
+def _decider(event: Event) -> str:
+    """Who decided; of a plan, who signed it. "" of what the program recorded by itself."""
+    return str(event.detail.get("by") or event.detail.get("approver") or "")
 
 
 def _decisions(events: Iterable[Event]) -> tuple[Decision, ...]:
     """What people decided, in the order in which each was first said."""
     groups: dict[tuple[str, str, str, str], list[Event]] = {}
     for event in events:
-        if "by" in event.detail:
+        if who := _decider(event):
             kind, _, code = event.kind.partition(":")
             about = code or str(event.detail.get("phase", event.detail.get("what", "")))
-            by, reason = (hidden(str(event.detail.get(name, ""))) for name in ("by", "reason"))
+            by, reason = hidden(who), hidden(str(event.detail.get("reason", "")))
             groups.setdefault((kind, about, by, reason), []).append(event)
     return tuple(_decision(key, own) for key, own in groups.items())
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from flows.report_data import Box, Fate, Report, Status, added, arrived, awaited
 from flows.report_text import Sentence, Text
-from flows.score import LOW
 from flows.silence import SILENT
 from ledger.rows import LegState, Outcome, Phase
 
@@ -42,14 +41,13 @@ class Why:
 
 
 def headline(report: Report, text: Text) -> str:
-    """The one sentence, for somebody who reads no further."""
-    statuses, whole = report.statuses, len(report.boxes)
-    moved = statuses[Status.MOVED]
+    """The one sentence, for somebody who reads no further: how many have moved completely, and then where
+    the others are."""
+    statuses, whole, complete = report.statuses, len(report.boxes), report.complete
     if statuses[Status.PLANNED] == whole:
         return f"{text('sentence.planned', n=whole)}."
-    if moved == whole:
-        return text("format.clauses", head=text("sentence.all", n=whole), rest=_rest(report, text))
-    parts = [
+    parts = [*_gaps(report, text)]
+    parts += [
         text(f"sentence.{name}", n=statuses[status])
         for status, name in (
             (Status.PERSON, "person"),
@@ -59,27 +57,29 @@ def headline(report: Report, text: Text) -> str:
         )
         if statuses[status]
     ]
-    return text("format.clauses", head=text("sentence.some", moved=moved, n=whole), rest=text.listed(parts))
-
-
-def _rest(report: Report, text: Text) -> str:
-    """Of a wave that has moved."""
-    parts = [
-        text(f"sentence.{fate}", n=report.fates[fate])
-        for fate in (Fate.FAILED, Fate.OPEN)
-        if report.fates[fate]
-    ]
-    if low := _low(report):
+    if statuses[Status.MOVED] == whole and (low := _low(report)):
         parts.append(text("sentence.low", n=low))
-    return text.listed(parts) if parts else text("sentence.whole")
+    if whole == 1:
+        head = text("sentence.one" if complete else "sentence.not-one")
+    elif complete == whole:
+        head = text("sentence.all", n=whole)
+    else:
+        head = text("sentence.some", n=complete, of=whole)
+    rest = text.listed(parts) if parts else text("sentence.whole")
+    return text("format.clauses", head=head, rest=rest)
+
+
+def _gaps(report: Report, text: Text) -> Iterator[str]:
+    """Of the mailboxes that have moved but for some items."""
+    found = [box for box in report.boxes if box.status is Status.MOVED and not box.complete]
+    if found:
+        left = sum(awaited(box.fates) - arrived(box.fates) for box in found)
+        yield text("sentence.gaps", n=len(found), items=text("chart.inventory", n=left))
 
 
 def _low(report: Report) -> int:
-    """Mailboxes that a person looks at for their score alone."""
-    return sum(
-        box.score is not None and box.score.rating in LOW and box.phase is not Phase.LIVE
-        for box in report.boxes
-    )
+    """Mailboxes that a person looks at for their score."""
+    return sum(box.low for box in report.boxes)
 
 
 def figures(report: Report, text: Text) -> list[Figure]:
@@ -88,7 +88,7 @@ def figures(report: Report, text: Text) -> list[Figure]:
     due, there = awaited(fates), arrived(fates)
     return [
         Figure(
-            text.number(report.statuses[Status.MOVED]),
+            text.number(report.complete),
             text("figure.mailboxes", n=len(report.boxes)),
             text("figure.live", n=sum(box.phase is Phase.LIVE for box in report.boxes)),
         ),
@@ -109,7 +109,7 @@ def _demands(report: Report, text: Text) -> str:
     """Why people are needed."""
     counts = {
         "stuck": report.statuses[Status.PERSON],
-        "attention-of": report.fates[Fate.FAILED],
+        "attention-of": sum(box.fates[Fate.FAILED] for box in report.boxes if box.failing),
         "low": _low(report),
     }
     parts = [text(f"figure.{name}", n=count) for name, count in counts.items() if count]
@@ -213,12 +213,12 @@ def reasons(box: Box, text: Text) -> Iterator[Why]:
         if own:
             where = text.listed([text.name("workload", part.workload) for part in own])
             yield Why(code, where, text.advice(code))
-    if box.failures:
+    if box.failing:
         failed = added({one.code: one.items} for one in box.failures)
         told = [f"`{code}` ({text.number(items)})" for code, items in failed.most_common()]
         words = text("attention.failed", n=failed.total(), codes=text.listed(told))
         yield Why("", "", Sentence(words, text.language))
-    if box.score is not None and box.score.rating in LOW:
+    if box.score is not None and box.low:
         words = text("attention.low", rating=text.name("rating", box.score.rating))
         yield Why("", "", Sentence(words, text.language))
 

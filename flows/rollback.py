@@ -25,7 +25,7 @@ from itertools import groupby, islice
 from connectors.base import Failed, Stored
 from connectors.errors import Blocked, Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
 from connectors.tells import RemovesContainers, Shares
-from flows import lease, recover, silence, withdraw
+from flows import discover, lease, recover, silence, withdraw
 from flows.at_work import Past, at_work
 from flows.leg import LegResult, Setting, pause_after, walk
 from flows.rollback_look import Fate, Judged, judge, listing_of, search
@@ -118,6 +118,7 @@ def _undo(order: Order, setting: Setting, work: Work, begun: Begun) -> None:
         ledger.start(recall=order.recall)
         begun.started = True
     if ledger.is_bound():
+        discover.catch_up(work)
         for row, item in recover.settle_doomed(work):
             gone = Judged(Fate.OURS, str(row.href), str(item.href), row, item)
             order.report.add(work.mailbox.id, str(work.kind), gone, recall=False)

@@ -1,4 +1,5 @@
-"""Who let a mailbox go live in spite of a low score, and with which numbers before their eyes.
+"""Who let a mailbox go live in spite of a low score, with which numbers before their eyes, and whom a cutover
+would stop for it.
 
 An approval counts for what was looked at: more that did not arrive, or that lacks content, asks for another.
 A mailbox without a score was looked at by nobody: it counts as a low one, and is asked for each time.
@@ -13,11 +14,12 @@ from flows.score import LOW, Score, scores
 from ledger.events import Event
 from ledger.rows import SCORE_LOW, MailboxRow
 from ledger.scores import approved_numbers
-from ledger.steps import FAILED, Steps
+from ledger.steps import DONE, FAILED, Steps
 from ledger.store import Ledger
 
 SCORE = "score"
 """The step of a cutover."""
+PASSED = (SCORE, DONE)
 UNRATED = "not-verified"
 """In place of a rating, of a mailbox that has none."""
 
@@ -57,12 +59,26 @@ def _is_asked(ledger: Ledger, row: MailboxRow, score: Score | None) -> bool:
     return score is None or (score.rating in LOW and not is_accepted(ledger, row, score))
 
 
+def would_stop(ledger: Ledger, rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> set[str]:
+    """Those of these mailboxes that a cutover would stop for their score, if it is then what it is now.
+    found: their scores. One that has passed this step is not asked again."""
+    steps = Steps(ledger).of(row.id for row in rows)
+    passed = {number for number, own in steps.items() if any((one.name, one.state) == PASSED for one in own)}
+    low = [row for row in rows if row.id in found and row.id not in passed and found[row.id].rating in LOW]
+    return {row.id for row in low if not is_accepted(ledger, row, found[row.id])}
+
+
 def is_accepted(ledger: Ledger, row: MailboxRow, score: Score) -> bool:
     """Whether a person approved this mailbox's score when it was no better than this one is now."""
+    seen = answered(ledger, row)
+    return bool(seen) and all(count <= seen.get(name, 0) for name, count in _numbers(score).items())
+
+
+def answered(ledger: Ledger, row: MailboxRow) -> dict[str, int]:
+    """What a person took responsibility for: "missing" and "lacking" items among other numbers. {} where
+    nobody did, or not for what the mailbox is now."""
     seen = approved_numbers(ledger, row.id)
-    if not seen or not ledger.approved(row.id, SCORE_LOW):
-        return False
-    return all(count <= seen.get(name, 0) for name, count in _numbers(score).items())
+    return seen if seen and ledger.approved(row.id, SCORE_LOW) else {}
 
 
 def _waits(name: str, state: str) -> bool:

@@ -14,7 +14,7 @@ has the same bytes. After commit the seal is in the ledger, and the same command
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -24,11 +24,12 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from connectors.errors import Misconfigured
+from connectors.errors import Corrupt, MigrationError, Misconfigured
 from flows.approval import approvals_of
 from flows.config import Config
 from flows.dsse import IN_TOTO, envelope, payload_in
-from flows.evidence_keys import known_key_of_keys
+from flows.evidence_keys import opening_key
+from flows.keys import line_of
 from flows.score import scores, wave_score
 from flows.timestamp import request
 from ledger import inventory, keystore
@@ -36,14 +37,15 @@ from ledger.database import reading
 from ledger.keystore import DESTROYED
 from ledger.pack import STATEMENT, Payload, finish, sign, write_mailbox, write_payload
 from ledger.pack_lines import sections
-from ledger.pack_progress import PACK, Frame, Progress, complete, named_when_sealed
-from ledger.seals import Basis, Loose, Seal, Seals
+from ledger.pack_progress import DRAFT, PACK, Frame, Progress, complete, named_when_sealed
+from ledger.seals import Basis, Loose, Seal, Seals, in_order
 from ledger.store import Ledger
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:kogge:evidence:wave:v1"
 UNSIGNED = ("approver-unknown", "signature-invalid", "given-twice")
 """Approvals that are none; one of a plan that changed since was given all the same."""
+SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,8 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """What a seal would be about. state: of what the ledger knows, taken before anything else was asked.
-    mailboxes: all of the wave; ready: those that have something to seal. newest: its newest seal; changed:
-    the wave went on since."""
+    mailboxes: all of the wave; ready: those that have something to seal, with how many sections and lines.
+    newest: its newest seal; changed: the wave went on since."""
 
     state: str
     mailboxes: int
@@ -71,6 +73,8 @@ class Outlook:
     at_work: Sequence[str]
     newest: Seal | None
     changed: bool
+    sections: int = 0
+    lines: int = 0
 
     @property
     def complete(self) -> bool:
@@ -90,10 +94,15 @@ def outlook(ledger: Ledger, wave: str) -> Outlook:
     loose = seals.loose(wave)
     destroyed = {one.mailbox for one in loose if one.code == DESTROYED}
     ids = [row.id for row in ledger.mailboxes(wave)]
+    ready, counts = [], list[int]()
     with reading(ledger.engine) as connection:
-        ready = [one for one in ids if one not in destroyed and inventory.sections(connection, one)]
+        for one in ids:
+            if one not in destroyed and (found := inventory.sections(connection, one)):
+                ready.append(one)
+                counts += (section.n for section in found)
     newest = next(reversed(seals.all(wave)), None)
-    return Outlook(state, len(ids), ready, loose, seals.at_work(wave), newest, wave in seals.changed(wave))
+    known = state, len(ids), ready, loose, seals.at_work(wave), newest, wave in seals.changed(wave)
+    return Outlook(*known, len(counts), sum(counts))
 
 
 def place_of(out: Path, wave: str, corrects: int | None, number: int) -> Path:
@@ -142,57 +151,134 @@ def _signed_again(draft: bytes | None, newest: Seal, order: Order) -> bytes | No
     return None
 
 
+def sealed_already(order: Order, found: Outlook) -> Sealed | None:
+    """The pack of the wave's newest seal, if it lies where it was ordered, and nothing changed since."""
+    newest = found.newest
+    if newest is None or found.changed or order.reason is not None:
+        return None
+    place = place_of(order.out, order.wave, newest.corrects, newest.number)
+    return Sealed(newest, place) if _hash_in(place) == newest.statement else None
+
+
+def is_unpublished(out: Path, newest: Seal) -> bool:
+    """Whether a run died after this seal was in the ledger, before its pack had its name: it lies in out."""
+    folder = _folder(out, newest.wave)
+    if (named_when_sealed(folder) / PACK).is_dir():
+        return True
+    try:
+        said = json.loads((folder / DRAFT).read_bytes())["predicate"]
+        return bool((said["number"], said["root"]) == (newest.number, newest.root.hex()))
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def other_signer(ledger: Ledger, key: Ed25519PrivateKey) -> tuple[Seal, str] | None:
+    """The newest seal of all waves and the public key that signed it, if that is another one than this."""
+    seals = Seals(ledger)
+    newest = next(reversed(seals.all()), None)
+    signer = None if newest is None else seals.signer(newest)
+    return None if newest is None or signer in (None, line_of(key)) else (newest, str(signer))
+
+
 def write(config: Config, ledger: Ledger, order: Order, found: Outlook, tell: Callable[[], None]) -> Sealed:
     """Seals a wave that may be sealed. tell: called after each mailbox that is ready. Raises Misconfigured,
-    Corrupt, and Transient("ledger-changed"): then again."""
-    seals, wave = Seals(ledger), order.wave
-    number = _number(seals.basis(wave))
-    place = place_of(order.out, wave, _corrects(order, found), number)
+    Corrupt, and Transient("ledger-changed"): then again. A mailbox whose evidence is damaged is Corrupt, once
+    all are looked at; of an incomplete pack it is left out."""
+    number = _number(Seals(ledger).basis(order.wave))
+    place = place_of(order.out, order.wave, _corrects(order, found), number)
     if place.exists():
         raise Misconfigured("--out", f"{place.name} is there already, and is none of this ledger's")
-    kek = known_key_of_keys(config)
-    with Progress(_folder(order.out, wave)) as progress:
-        frame = Frame(wave, found.state, f"kogge {version('kogge')}", ledger.clock().timestamp())
-        frame = progress.begin(frame, kek)
-        _write_mailboxes(kek, ledger, progress, frame, found.ready, tell)
-        payload = write_payload(progress.pack, progress.finished())
-        basis = seals.basis(wave)
-        document = statement(config, ledger, order, found, _Facts(frame, payload, basis))
-        draft = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-        signed = envelope(draft, IN_TOTO, order.key)
-        digest = sha256(signed).digest()
-        told = {
-            "Bag-Software-Agent": frame.program,
-            "Bagging-Date": _moment(frame.sealed)[:10],
-            "External-Identifier": f"{wave}, seal {_number(basis)}",
-        }
-        finish(progress.pack, payload, told, signed, request(digest))
-        progress.draft(draft)
-        made = Seal(_number(basis), wave, digest, payload.root, frame.sealed, _corrects(order, found))
-        made = seals.put(wave, frame.state, basis, replace(made, complete=found.complete))
-        sign(progress.pack, signed)
-        place = place_of(order.out, wave, made.corrects, made.number)
-        progress.publish(place)
+    kek = opening_key(config, ledger)
+    with Progress(_folder(order.out, order.wave)) as progress:
+        try:
+            return _write(config, ledger, order, found, _Writer(progress, kek, tell))
+        except MigrationError:
+            progress.discard()
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    progress: Progress
+    kek: bytes
+    tell: Callable[[], None]
+
+
+def _write(config: Config, ledger: Ledger, order: Order, found: Outlook, writer: _Writer) -> Sealed:
+    seals, wave, progress = Seals(ledger), order.wave, writer.progress
+    frame = Frame(wave, found.state, f"kogge {version('kogge')}", ledger.clock().timestamp())
+    frame = progress.begin(frame, writer.kek)
+    damaged = _write_mailboxes(ledger, writer, frame, found.ready)
+    _refuse_damaged(damaged, order, found)
+    found = _without(ledger, found, damaged)
+    payload = write_payload(progress.pack, progress.finished())
+    basis = seals.basis(wave)
+    document = statement(config, ledger, order, found, _Facts(frame, payload, basis))
+    draft = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    signed = envelope(draft, IN_TOTO, order.key)
+    digest = sha256(signed).digest()
+    told = {
+        "Bag-Software-Agent": frame.program,
+        "Bagging-Date": _moment(frame.sealed)[:10],
+        "External-Identifier": f"{wave}, seal {_number(basis)}",
+    }
+    finish(progress.pack, payload, told, signed, request(digest))
+    progress.draft(draft)
+    made = Seal(_number(basis), wave, digest, payload.root, frame.sealed, _corrects(order, found))
+    made = replace(made, complete=found.complete)
+    made = seals.put(wave, frame.state, basis, made, line_of(order.key))
+    sign(progress.pack, signed)
+    place = place_of(order.out, wave, made.corrects, made.number)
+    progress.publish(place)
     return Sealed(made, place)
 
 
 def _write_mailboxes(
-    kek: bytes,
-    ledger: Ledger,
-    progress: Progress,
-    frame: Frame,
-    wanted: Iterable[str],
-    tell: Callable[[], None],
-) -> None:
+    ledger: Ledger, writer: _Writer, frame: Frame, wanted: Iterable[str]
+) -> dict[str, Corrupt]:
+    """Returns those that cannot be written, and why."""
+    progress, damaged = writer.progress, dict[str, Corrupt]()
     done = {one.mailbox for one in progress.finished()}
     for mailbox in wanted:
         if mailbox not in done:
-            with reading(ledger.engine) as connection:
-                key = keystore.key_of(connection, mailbox, kek)
-                if key is not None:
-                    found = sections(connection, mailbox, key, frame.sealed)
-                    progress.note(write_mailbox(progress.pack, mailbox, found))
-        tell()
+            try:
+                _write_mailbox(ledger, writer, frame, mailbox)
+            except Corrupt as error:
+                damaged[mailbox] = error
+        writer.tell()
+    return damaged
+
+
+def _write_mailbox(ledger: Ledger, writer: _Writer, frame: Frame, mailbox: str) -> None:
+    with reading(ledger.engine) as connection:
+        key = keystore.key_of(connection, mailbox, writer.kek)
+        if key is not None:
+            found = sections(connection, mailbox, key, frame.sealed)
+            writer.progress.note(write_mailbox(writer.progress.pack, mailbox, found))
+
+
+def _refuse_damaged(damaged: Mapping[str, Corrupt], order: Order, found: Outlook) -> None:
+    """Raises Corrupt, unless the others are to be sealed, and there are any."""
+    if not damaged or (order.incomplete and len(damaged) < len(found.ready)):
+        return
+    names = ", ".join(sorted(damaged)[:SHOWN])
+    more = f" and {len(damaged) - SHOWN:,} more" if len(damaged) > SHOWN else ""
+    then = "no mailbox is left" if order.incomplete else "--incomplete leaves it out, and the pack names it"
+    raise Corrupt("evidence-damaged", f"not sealed: what was recorded of {names}{more} was altered; {then}")
+
+
+def _without(ledger: Ledger, found: Outlook, damaged: Mapping[str, Corrupt]) -> Outlook:
+    """What is left to seal; every leg of the others is loose."""
+    if not damaged:
+        return found
+    lost = [
+        Loose(leg.mailbox, leg.workload, leg.state, error.code)
+        for mailbox, error in damaged.items()
+        for leg in ledger.legs(mailbox=mailbox)
+    ]
+    kept = [one for one in found.loose if one.mailbox not in damaged]
+    ready = [one for one in found.ready if one not in damaged]
+    return replace(found, loose=in_order([*kept, *lost]), ready=ready)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,10 +311,7 @@ def statement(config: Config, ledger: Ledger, order: Order, found: Outlook, fact
         "approvals": _approvals(config, ledger, order.wave),
         "decisions": {"count": basis.decisions, "head": basis.head.hex()},
         "score": _score(ledger, order.wave),
-        "incomplete": [
-            {"mailbox": one.mailbox, "section": str(one.section), "state": str(one.state), "code": one.code}
-            for one in found.loose
-        ],
+        "incomplete": [_missing(one) for one in found.loose],
     }
     return {
         "_type": STATEMENT_TYPE,
@@ -236,6 +319,12 @@ def statement(config: Config, ledger: Ledger, order: Order, found: Outlook, fact
         "predicateType": PREDICATE_TYPE,
         "predicate": predicate,
     }
+
+
+def _missing(one: Loose) -> dict[str, str | None]:
+    """section, state: null of a mailbox of which no workload is planned."""
+    section, state = (None if value is None else str(value) for value in (one.section, one.state))
+    return {"mailbox": one.mailbox, "section": section, "state": state, "code": one.code}
 
 
 def _previous(newest: Seal | None) -> dict[str, object] | None:
@@ -271,16 +360,15 @@ def _approvals(config: Config, ledger: Ledger, wave: str) -> list[dict[str, obje
     ]
 
 
-def _score(ledger: Ledger, wave: str) -> dict[str, object] | None:
-    """None where a mailbox has none."""
+def _score(ledger: Ledger, wave: str) -> dict[str, object]:
+    """not_verified: how many mailboxes have no score; then the wave has no rating, either."""
     ids = [row.id for row in ledger.mailboxes(wave)]
     found = scores(ledger, ids)
     told = wave_score(found, len(ids) - len(found))
-    if told.rating is None:
-        return None
     return {
-        "rating": str(told.rating),
+        "rating": None if told.rating is None else str(told.rating),
         "distribution": {str(rating): count for rating, count in told.distribution.items()},
+        "not_verified": told.unscored,
     }
 
 

@@ -2,21 +2,15 @@
 
     python verify_kogge.py PACK... --pubkey operator.pub [--root HEX]... [--tsa-root tsa.pem] [--json]
 
-It needs Python 3.11 and the package `cryptography`, and is this one file, made to be read. What it checks:
-1. wave.dsse.json is signed (Ed25519, DSSE) by a given key. It states the SHA-256 of two files.
-2. manifest-sha256.txt is one. It names all files below data/ by their SHA-256; there are no others.
-3. data/roots.jsonl is the other: a line for each section (mail, calendar, ...) and pass of a mailbox, with
-   the roots of two trees (RFC 9162): of data/inventory, made before any copy, and of data/results.
-4. The trees have these roots. Each line of an inventory has one of results, the folders' counts add up, each
-   item has one verdict in the end. The sums over all mailboxes, and the root over all, were signed.
-5. Who has the key can sign anew. That nobody did, an anchor shows: --root (SHA-256 of wave.dsse.json, from
-   a record on paper) or, since its time alone, wave.tsr (RFC 3161) with --tsa-root. It anchors all that is
-   stated, and the waves before. A wave's root as --root shows that the items are those; that is exit code 3.
-What else lies beside data/ proves nothing. Whether a certificate was revoked is not asked.
-Exit codes: 0 ok; 1 tampered; 2 incomplete; 3 unanchored, all else is well; 4 no verdict: not readable.
-"""
+It needs Python 3.11 and `cryptography`. wave.dsse.json is signed, with SHA-256 of manifest-sha256.txt and of
+data/roots.jsonl: by section, roots of what was listed and of what became of it. Who has the key can sign
+anew; that nobody did, --root shows (SHA-256 of wave.dsse.json, on paper), or wave.tsr of within 31 days.
+Exit codes: 0 ok; 1 tampered; 2 incomplete; 3 unanchored, all else is well; 4 no verdict: not readable."""
 
-from __future__ import annotations
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # what lies beside this file shall not pose as a library
 
 import argparse
 import gzip
@@ -24,23 +18,24 @@ import io
 import json
 import os
 import re
-import sys
-import zlib
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
-from functools import partial
+from datetime import UTC, datetime, timedelta
 from hashlib import file_digest, new, sha256
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
+try:
+    from cryptography import exceptions, x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
+    from cryptography.x509 import verification  # noqa: F401 (there since 42)
+except ImportError:
+    sys.stderr.write("no verdict: it needs the package cryptography, 42 or newer\n")
+    sys.exit(4)
 
 OK, TAMPERED, INCOMPLETE, UNANCHORED, UNREADABLE = range(5)
 WORDS = ("ok", "tampered", "incomplete", "unanchored", "no verdict")
@@ -48,10 +43,8 @@ STATEMENT, MANIFEST, ROOTS, STAMP = "wave.dsse.json", "manifest-sha256.txt", "da
 TAGGED, TAGS = "tagmanifest-sha256.txt", ("bag-info.txt", "bagit.txt", MANIFEST, STATEMENT)
 PAYLOAD = r"data/roots\.jsonl|data/(?:inventory|results)/m-[0-9a-z]{1,64}\.jsonl\.gz"
 STATES = ["application/vnd.in-toto+json", "https://in-toto.io/Statement/v1", "urn:kogge:evidence:wave:v1"]
-BATCH = 4096
-MALFORMED: tuple[type[Exception], ...] = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
-MALFORMED += (RecursionError, MemoryError, EOFError, gzip.BadGzipFile, zlib.error, UnsupportedAlgorithm)
-MALFORMED += (x509.ExtensionNotFound, x509.DuplicateExtension, x509.InvalidVersion)
+LARGEST = {".gz": 1 << 32, ".json": 1 << 24, ".tsr": 1 << 20}  # bytes; of any other file 1 << 28
+BATCH, EARLY, LATE = 4096, timedelta(minutes=-10), timedelta(days=31)
 
 
 class Failed(ValueError):
@@ -67,8 +60,9 @@ def need(fact: object, otherwise: str, code: int = TAMPERED) -> None:
 def opened(path: Path, digest: str | None = None) -> Iterator[io.BufferedReader]:
     """What is in a file, gzipped or not. It is not looked into unless it has the SHA-256 that is given."""
     need(os.path.lexists(path), f"{path.name} is missing", INCOMPLETE)
-    need(path.is_file() and path.resolve() == path, f"{path.name} is a link, behind one, or no file")
-    need(path.suffix == ".gz" or path.stat().st_size < 1 << 28, f"{path.name} is larger than any such file")
+    own = path.is_file() and os.path.realpath(path) == str(path)
+    own = own and path.stat().st_size <= LARGEST.get(path.suffix, 1 << 28)
+    need(own, f"{path.name} is a link, behind one, no file, or larger than any such file")
     with path.open("rb") as file:
         need(digest in (None, file_digest(file, "sha256").hexdigest()), f"{path.name} was changed")
         file.seek(0)
@@ -78,7 +72,7 @@ def opened(path: Path, digest: str | None = None) -> Iterator[io.BufferedReader]
 def take(file: io.BufferedReader, count: int, most: int = 1 << 14) -> list[bytes]:
     """The next lines; fewer than count at the end alone. most: bytes of the first; the others are short."""
     first = file.readline(most)
-    found = [first, *islice(iter(partial(file.readline, 1 << 14), b""), count - 1)] if first else []
+    found = [first, *islice(iter(lambda: file.readline(1 << 14), b""), count - 1)] if first else []
     *lines, rest = b"".join(found).split(b"\n")
     need(len(lines) == len(found) and not rest, "a line is too long, or has no end")
     return lines
@@ -86,8 +80,7 @@ def take(file: io.BufferedReader, count: int, most: int = 1 << 14) -> list[bytes
 
 def manifest_of(raw: bytes, names: str) -> dict[str, str]:
     """SHA-256 by name. names: a regular expression, so that no name leads out of the pack."""
-    found = re.findall(f"^([0-9a-f]{{64}})  ({names})\n", raw.decode("ascii"), re.MULTILINE)
-    told = {name: digest for digest, name in found}
+    told = {name: digest for digest, name in re.findall(f"(?m)^([0-9a-f]{{64}})  ({names})\n", raw.decode())}
     need(len(told) == raw.count(b"\n") and raw.endswith(b"\n"), "it names a file twice, or what is no file")
     return told
 
@@ -106,18 +99,22 @@ VALUES = {
 
 def form(text: str) -> re.Pattern[bytes]:
     """A line exactly as it must have been written, to the byte: its keys, and letters for the values."""
-    line = ",".join(f'"{key}":{value}' for key, _, value in (pair.partition("=") for pair in text.split()))
+    line = re.sub(r"(\w+)=", r'"\1":', text).replace(" ", ",")
     line = re.sub(r"\b([A-Z])\b(\??)", lambda m: f"(?:{VALUES[m[1]]}{'|null' * bool(m[2])})", line)
     return re.compile(f"^{{{line}}}$".encode(), re.MULTILINE)
 
 
 ROW = form('mailbox="(m-[0-9a-z]{1,64})" section=(S) pass=(N) n=(N) inventory=(R) results=(R) verdicts=(.*)')
-BEFORE = form(r"section=(S) pass=(N) at=T after=(R?) earlier=N folders=\[(.*)\]")
+BEFORE = form(r"section=(S) pass=(N) at=T after=(R?) earlier=(N) folders=\[(.*)\]")
 FOLDER = form('box="(H)" name=P kind=W total=N? listed=(N) omit=W?')
 AFTER = form("section=(S) pass=(N) inventory=(R) n=(N) state=W verified=T? sealed=T")
 LISTED = form('i=(N) box="(H)" src="(H)" n=N? what=(?:"new"|"changed")')
-RESULT = form('i=(N) src="(H)" verdict="([a-z]+)" rule=(W?) dst=(D?) h_src=(P?) h_dst=(P?) n_dst=N? mid=P?')
-FATE = rb'(match|withdrawn) null|(withdrawn "not-ours|normalised "rebuilt|later "pass \d+|[cfos]\w+ ".+)"'
+EQUAL = '"match" rule=null|"normalised" rule="rebuilt"|"converted" rule="[a-z-]+:[a-z0-9:,-]+"'
+GONE = r'"withdrawn" rule=(?:null|"not-ours")|"later" rule="pass\x20[1-9][0-9]{0,8}"'
+OTHER, NOT = '"(?:failed|skipped|open)" rule=', "dst=null h_src=null h_dst=null n_dst=null"
+FATE = rf"verdict=(?:{EQUAL}) dst=D h_src=(P) h_dst=\5 n_dst=N?|verdict={OTHER}W dst=D h_src=P? h_dst=null"
+FATE += rf' n_dst=N?|verdict=(?:{GONE}|{OTHER}(?!"unverified")W) {NOT}'
+RESULT = form(f'i=(N) src="(H)" (?=verdict="([a-z]+)" rule=(W?) )(?:{FATE}) mid=P?')
 
 
 def joined(level: list[bytes], leaves: bool = False) -> bytes:
@@ -144,17 +141,16 @@ def der(data: bytes) -> list[tuple[bytes, bytes]]:
 
 RSADSI, NIST = bytes.fromhex("2a864886f70d01"), bytes.fromhex("6086480165030402")
 TST, TYPE, DIGEST, BOUND = (RSADSI + bytes(at) for at in ((9, 16, 1, 4), (9, 3), (9, 4), (9, 16, 2, 47)))
-STAMPING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.8")
 HASHES: Any = {NIST + b"\1": hashes.SHA256(), NIST + b"\2": hashes.SHA384(), NIST + b"\3": hashes.SHA512()}
 
 
 def is_signed(key: Any, signature: bytes, data: bytes, kind: Any = None) -> bool:
-    """kind: of hash; with none, an Ed25519 key alone can have signed."""
-    strong = kind and kind.digest_size > 20  # neither MD5 nor SHA-1
-    ways: list[Any] = [(ec.ECDSA(kind),), (padding.PKCS1v15(), kind)] if strong else [()]
-    ways += [(padding.PSS(padding.MGF1(kind), padding.PSS.AUTO), kind), ()] if strong else []
+    """kind: of hash; with none, or MD5 or SHA-1, an Ed25519 key alone can have signed."""
+    strong = kind and kind.digest_size > 20
+    pss = padding.PSS(padding.MGF1(kind), padding.PSS.AUTO) if strong else None
+    ways: list[Any] = [(ec.ECDSA(kind),), (padding.PKCS1v15(), kind), (pss, kind), ()] if strong else [()]
     for how in ways:
-        with suppress(InvalidSignature, TypeError):
+        with suppress(exceptions.InvalidSignature, TypeError):
             key.verify(signature, data, *how)
             return True
     return False
@@ -167,10 +163,9 @@ def has_issued(one: x509.Certificate, other: x509.Certificate, at: int) -> bool:
     return may and one.subject == other.issuer and is_signed(one.public_key(), *proof)
 
 
-def stamped(reply: bytes, data: bytes, roots: list[x509.Certificate]) -> str:
+def stamped(reply: bytes, data: bytes, roots: list[x509.Certificate]) -> tuple[datetime, str]:
     """When this was stamped, and by whom (RFC 3161, RFC 5652, RFC 5816)."""
-    ((response, _),) = der(reply)
-    (status, _), (token, _) = der(response)
+    (status, _), (token, _) = der(*[one for one, _ in der(reply)])
     _, _, (kept, _), (certificates, _), *_, (signers, _) = der(der(der(token)[1][0])[0][0])
     (content, _), (octets, _) = der(kept)
     ((info, _),), ((signer, _),) = der(octets), der(signers)
@@ -179,8 +174,8 @@ def stamped(reply: bytes, data: bytes, roots: list[x509.Certificate]) -> str:
     _, _, (imprint, _), _, (moment, _), *_ = der(der(info)[0][0])
     (hashed, _), (digest, _) = der(imprint)
     kind, of = (HASHES[der(one)[0][0]] for one in (algorithm, hashed))
-    need(der(status)[0][0] in (b"\0", b"\1") and content == told[TYPE] == TST, "it is no time stamp")
-    need(told[DIGEST] == new(kind.name, info).digest(), "it was changed")
+    well = der(status)[0][0] in (b"\0", b"\1") and content == told[TYPE] == TST
+    need(well and told[DIGEST] == new(kind.name, info).digest(), "it is no time stamp, or was changed")
     need(digest == new(of.name, data).digest(), f"it is not of {STATEMENT}")
     more = [x509.load_der_x509_certificate(one) for _, one in der(certificates)]
     named = [part for part, _ in der(der(der(told[BOUND])[0][0])[0][0])] if BOUND in told else []
@@ -188,14 +183,15 @@ def stamped(reply: bytes, data: bytes, roots: list[x509.Certificate]) -> str:
     path = [c for c in bound if is_signed(c.public_key(), signature, b"\x31" + attributes[1:], kind)][:1]
     need(path, "it is not signed by a certificate that it names")
     usage = path[0].extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    need(usage.critical and list(usage.value) == [STAMPING], "its certificate is not for time stamps alone")
+    alone = usage.critical and list(usage.value) == [x509.oid.ExtendedKeyUsageOID.TIME_STAMPING]
+    need(alone, "its certificate is not for time stamps alone")
     while path[-1] not in roots:
         found = [one for one in roots + more if one not in path and has_issued(one, path[-1], len(path))]
         need(found, "its certificates do not lead to --tsa-root")
         path.append(found[0])
     at = datetime.strptime(f"{moment[:14].decode()}+0000", "%Y%m%d%H%M%S%z")
     need(all(c.not_valid_before_utc <= at <= c.not_valid_after_utc for c in path), "not valid at that time")
-    return f"{STAMP}: stamped {at:%Y-%m-%d %H:%M:%S} UTC by {path[0].subject.rfc4514_string()!a}"
+    return at, ascii(path[0].subject.rfc4514_string())
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -205,36 +201,36 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def stated(raw: bytes, keys: list[Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """What is signed: the predicate, and the SHA-256 of two files."""
-    envelope = json.loads(raw.decode(), object_pairs_hook=unique)
+    envelope = json.loads(raw.decode(), object_pairs_hook=unique, parse_constant=int)
     (signed,), kind = envelope["signatures"], envelope["payloadType"]
     body, signature = (b64decode(text, validate=True) for text in (envelope["payload"], signed["sig"]))
     data = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(body), body)
     need(any(is_signed(key, signature, data) for key in keys), "no given key has signed this")
-    statement = json.loads(body.decode(), object_pairs_hook=unique)
+    statement = json.loads(body.decode(), object_pairs_hook=unique, parse_constant=int)
     files = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
     said = [kind, statement["_type"], statement["predicateType"], *files]
     need(said == [*STATES, ROOTS, MANIFEST], "it states something else")
     about = statement["predicate"]
-    need(type(about["number"]) is int and type(about["root"]) is str, "its number or its root is none")
+    need([type(about[name]) for name in ("wave", "root", "number")] == [str, str, int], "it is malformed")
     return about, files
 
 
 class Pack:
-    """findings: a code and a text each. anchored: 0 not, 1 its items, 2 all that is stated."""
+    """findings: a code and a text each. stamps: of it, or of a later one. anchored: 0 not, 1 items, 2 all."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.findings, self.anchored = path, list[tuple[int, str]](), 0
-        self.about, self.digest, self.total = dict[str, Any](), "", Counter[str]()
+        self.path, self.findings, self.stamps = path, list[tuple[int, str]](), list[datetime]()
+        self.about, self.digest, self.total, self.anchored = dict[str, Any](), "", Counter[str](), 0
 
     @contextmanager
     def step(self, what: str) -> Iterator[None]:
         try:
             yield
-        except MALFORMED as error:
-            text, code = error.args if isinstance(error, Failed) else ("it is malformed", TAMPERED)
+        except Exception as error:  # noqa: BLE001 (what is malformed makes a parser raise anything)
+            away = isinstance(error, OSError) and error.strerror  # gzip's own errors have none
+            told = (f"it cannot be read ({away})", UNREADABLE) if away else ("it is malformed", TAMPERED)
+            text, code = error.args if isinstance(error, Failed) else told
             self.findings.append((code, f"{what}: {text}"))
-        except OSError as error:
-            self.findings.append((UNREADABLE, f"{what}: {error.strerror}"))
 
     def check(self, keys: list[Any], authorities: list[x509.Certificate]) -> None:
         with self.step(STATEMENT), opened(self.path / STATEMENT) as file:
@@ -246,8 +242,9 @@ class Pack:
                 self.data(files)
             if authorities and os.path.lexists(self.path / STAMP):
                 with self.step(STAMP), opened(self.path / STAMP) as file:
-                    self.findings.append((OK, stamped(file.read(), raw, authorities)))
-                    self.anchored = 2
+                    at, by = stamped(file.read(), raw, authorities)
+                    self.stamps.append(at)
+                    self.findings.append((OK, f"{STAMP}: stamped {at:%Y-%m-%d %H:%M:%S} UTC by {by}"))
         with self.step(TAGGED), opened(self.path / TAGGED) as file:
             tags = manifest_of(file.read(), "|".join(TAGS))
             for name in TAGS:
@@ -257,11 +254,11 @@ class Pack:
     def data(self, files: dict[str, str]) -> None:
         with opened(self.path / MANIFEST, files[MANIFEST]) as file:
             manifest = manifest_of(file.read(), PAYLOAD)
-        found = {Path(top, name) for top, _, names in os.walk(self.path / "data") for name in names}
-        extra = {one.relative_to(self.path).as_posix() for one in found} - set(manifest)
-        need(not extra, f"no manifest names {sorted(extra)[:1]!a}")
         with opened(self.path / ROOTS, files[ROOTS]) as file:
-            lines = take(file, 1 << 20)
+            lines = take(file, 1 << 20)  # now it is certain that data/ is no link
+        found = {one.relative_to(self.path).as_posix() for one in (self.path / "data").rglob("*")}
+        extra = found - manifest.keys() - {"data/inventory", "data/results"}
+        need(not extra, f"no manifest names {min(extra, default='')!a}")
         boxes, before = list[str](), len(self.findings)
         for name, rows in groupby((ROW.findall(line)[0] for line in lines), key=lambda row: row[0]):
             boxes.append(name.decode())
@@ -277,10 +274,10 @@ class Pack:
             items, loose = total.total() - total["later"], lost or total["open"] or self.about["incomplete"]
             sums: Any = {"mailboxes": count, "sections": len(lines), "items": items, "verdicts": dict(total)}
             sums["root"] = joined(lines, leaves=True).hex()
-            wrong = [name for name in sums if self.about[name] != sums[name]]
-            need(not wrong, f"other {', '.join(wrong)} were signed")
-            self.findings.append((OK, "data: " + ", ".join(f"{name} {sums[name]}" for name in sums)))
-            need(not loose, "not all is accounted for: it was sealed before that", INCOMPLETE)
+            wrong = ", ".join(name for name in sums if self.about[name] != sums[name])
+            need(not wrong, f"other {wrong} were signed")
+            self.findings.append((OK, "data: " + re.sub("[{':}]", "", str(sums))))
+            need(not loose, "not all is accounted for: sealed before that, or older than this", INCOMPLETE)
 
     def mailbox(self, rows: Iterable[tuple[bytes, ...]], *files: io.BufferedReader) -> None:
         """Its two files, side by side, section by section."""
@@ -303,11 +300,12 @@ class Pack:
             before, after = (take(file, len(numbers), 1 << 14 if first else 1 << 24) for file in files)
             tops.append((joined(before, leaves=True), joined(after, leaves=True)))
             if first == 0:  # the headers
-                ((*about, text),) = BEFORE.findall(before.pop(0))
+                ((*about, earlier, text),) = BEFORE.findall(before.pop(0))
                 folders = FOLDER.findall(text.replace(b"},{", b"}\n{"))
                 need(about == [kind, number, previous], "an inventory does not follow the one before")
                 need(len(folders) == text.count(b"{"), "a folder is not as it must be written")
                 need(AFTER.findall(after.pop(0)) == [(kind, number, roots[0], n)], "results of another")
+                self.total["lost"] += int(earlier)  # items that no line names
             listed, results = LISTED.findall(b"\n".join(before)), RESULT.findall(b"\n".join(after))
             ids = [b"%d" % number for number in numbers if number]
             need([one[0] for one in listed] == [one[0] for one in results] == ids, "lines are out of order")
@@ -322,11 +320,7 @@ class Pack:
         self.total += verdicts
 
     def judged(self, results: list[tuple[bytes, ...]], turn: int) -> Counter[str]:
-        """How many have which verdict. Raises Failed where an item has two, or one that cannot be."""
-        fates = {b"%s %s" % one[2:4] for one in results}
-        need(all(map(re.compile(FATE).fullmatch, fates)), "a verdict, or its rule, is none")
-        equal = [one[4:] for one in results if one[2] in (b"match", b"converted")]
-        need(all(at != b"null" != a == b for at, a, b in equal), "a match has two contents, or no place")
+        """How many have which verdict. Raises Failed where an item has two."""
         final = {one[1] for one in results if one[2] != b"later"}
         later = {one[1]: int(one[3][6:-1]) for one in results if one[2] == b"later"}
         need(all(self.due.pop(one, turn) == turn for one in final), "an item is back early")
@@ -334,7 +328,7 @@ class Pack:
         self.due |= later
         need(len((final | later.keys()) - self.settled) == len(results), "an item has two verdicts")
         self.settled |= final
-        return Counter(one[2].decode() for one in results)
+        return Counter([one[2].decode() for one in results])
 
 
 def chain(packs: list[Pack], roots: set[str]) -> None:
@@ -354,10 +348,16 @@ def chain(packs: list[Pack], roots: set[str]) -> None:
             if before:
                 need(told["statement"] == before.digest, f"another number {number - 1} went before")
                 before.anchored = max(before.anchored, pack.anchored & 2)
+                before.stamps += pack.stamps
         with pack.step("anchor"):
-            need(not left, "--root names another", TAMPERED if len(roots) == len(packs) else INCOMPLETE)
-            need(pack.anchored > 1, "give its statement's hash (--root), or --tsa-root", UNANCHORED)
-            pack.findings.append((OK, "anchor: of all that it states"))
+            made = datetime.fromisoformat(pack.about["sealed"]).astimezone(UTC)
+            away = min(pack.stamps, default=made) - made
+            gap = f"sealed {made:%F %R} UTC" + f", stamped {made + away:%F %R} UTC" * bool(pack.stamps)
+            need(away >= EARLY, f"{gap}: nothing is stamped before it is sealed")
+            well = pack.anchored > 1 or (pack.stamps and away <= LATE)
+            need(not left, "--root names another, or a missing one", INCOMPLETE if well else TAMPERED)
+            need(well, f"{gap}: that it stood so before, its statement's hash (--root) can show", UNANCHORED)
+            pack.findings.append((OK, f"anchor: of all that it states; {gap}"))
 
 
 def public_key(name: str) -> Any:
@@ -369,7 +369,7 @@ def public_key(name: str) -> Any:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("packs", nargs="+", type=Path, metavar="PACK")
+    parser.add_argument("packs", nargs="+", type=os.path.realpath, metavar="PACK")
     parser.add_argument("--pubkey", action="append", required=True, type=public_key, metavar="FILE")
     parser.add_argument("--root", action="append", default=[], type=str.lower, metavar="HEX")
     parser.add_argument("--tsa-root", type=Path, metavar="FILE")
@@ -377,13 +377,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = parser.parse_args(arguments)
         trusted = x509.load_pem_x509_certificates(options.tsa_root.read_bytes()) if options.tsa_root else []
-        places = [one.resolve() for path in options.packs for one in (path, *sorted(path.iterdir()))]
-        packs = [Pack(one) for one in places if any((one / name).exists() for name in (*TAGS, "data"))]
+        places = [one for top in map(Path, options.packs) for one in (top, *sorted(top.iterdir()))]
+        packs = [Pack(one) for one in places if any(os.path.lexists(one / name) for name in (*TAGS, "data"))]
         need(packs and all(re.fullmatch("[0-9a-f]{64}", one) for one in options.root), "no pack, or no root")
     except SystemExit as end:
         return UNREADABLE if end.code else OK
-    except (OSError, *MALFORMED) as error:  # type: ignore[misc]
-        sys.stderr.write(f"{error.args[0] if isinstance(error, Failed) else error}\n")
+    except Exception as error:  # noqa: BLE001 (as above)
+        sys.stderr.write(f"{error.args[0] if type(error) is Failed else 'no PACK, or no --tsa-root'}\n")
         return UNREADABLE
     for pack in packs:
         pack.check(options.pubkey, trusted)

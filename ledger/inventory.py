@@ -7,9 +7,8 @@ then on nothing of it changes. An inventory names an item once, however often it
 
 from __future__ import annotations
 
-import json
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -31,19 +30,15 @@ from ledger import keystore
 from ledger.database import Transaction, now
 from ledger.events import append_event
 from ledger.evidence_lines import (
-    BOX,
-    NAME,
+    CHANGED,
     SECTIONS,
-    Folder,
-    folder_text,
     inventory_header,
     inventory_line,
     item_text,
-    pseudonym,
 )
+from ledger.inventory_folders import are_all_named, boxes, folders, named, standing
 from ledger.loading import chunked
 from ledger.merkle import Tree
-from ledger.packing import unpack_path
 from ledger.planning import wave_of
 from ledger.rows import Lease, LegState, Outcome, State
 from ledger.schema import container, finding, inventory, item, leg, listed, loss
@@ -71,7 +66,12 @@ def packed(entries: Iterable[Entry]) -> bytes:
 
 
 def unpacked(body: bytes) -> Iterator[Entry]:
+    """Raises Corrupt where these bytes are not what packed() made."""
+    if len(body) % _RECORD.size:
+        raise Corrupt("evidence-damaged", "a part of an inventory is not whole")
     for key, what, size in _RECORD.iter_unpack(body):
+        if what > CHANGED:
+            raise Corrupt("evidence-damaged", "an inventory has a line of no kind")
         yield Entry(key, what, None if size == _UNKNOWN else size)
 
 
@@ -97,6 +97,7 @@ class InventoryLedger:
         self._lease = lease
         self._closed: int | None = None  # how many are; None: not read yet, or a commit is not certain
         self._open: bool | None = None  # whether the next one has parts, in the same way
+        self._named: frozenset[int] | None = None  # ids of the containers that the closed ones name, too
 
     def number(self, connection: Connection) -> int:
         """Of the inventory that is open."""
@@ -125,11 +126,23 @@ class InventoryLedger:
         connection.execute(insert(listed).from_select(columns, row))
 
     def is_due(self) -> bool:
-        """Whether there is something to close: what was listed since the last time, or the first one."""
-        if self._open is None or self._closed is None:
-            with self._transaction(writes=False) as connection:
+        """Whether there is something to close: what was listed since the last time, the first one, or a
+        folder that none names yet, empty or not. Of folders that came and went close() alone can tell."""
+        with self._transaction(writes=False) as connection:
+            if self._open is None or self._closed is None:
                 self._look(connection)
-        return bool(self._open) or self._closed == 0
+            if self._open or self._closed == 0:
+                return True
+            if self._named is None:
+                return not are_all_named(connection, self._lease.leg)
+            return not standing(connection, self._lease.leg) <= self._named
+
+    def _lacks_folders(self, connection: Connection, kek: bytes) -> bool:
+        """Whether the source lists a folder that no closed inventory names."""
+        key = keystore.known_or_new(connection, self._lease.mailbox, kek).key
+        before, found = named(connection, self._lease.leg), boxes(connection, self._lease.leg, key)
+        self._named = frozenset(where for where, one in found.items() if one.box in before)
+        return any(one.stays and where not in self._named for where, one in found.items())
 
     def refuse_open(self, connection: Connection) -> None:
         """Raises Corrupt("inventory-open") unless everything that was listed is in a closed inventory."""
@@ -149,8 +162,11 @@ class InventoryLedger:
             # Made outside of any transaction that writes: a million lines take seconds, and SQLite lets one
             # write at a time. Nobody else adds a part meanwhile.
             with self._transaction(writes=False) as connection:
-                draft = _drafted(connection, self._lease, self.number(connection), kek)
-            self._closed = self._open = None
+                number = self.number(connection)
+                if number > 1 and not self._open and not self._lacks_folders(connection, kek):
+                    return None
+                draft = _drafted(connection, self._lease, number, kek)
+            self._closed = self._open = self._named = None
             with self._transaction(writes=True, touches=()) as connection:
                 key = keystore.keep(connection, self._lease.mailbox, kek, draft.made)
                 if key == draft.made.key:
@@ -177,19 +193,19 @@ class _Draft:
 def _drafted(connection: Connection, lease: Lease, number: int, kek: bytes) -> _Draft:
     made = keystore.known_or_new(connection, lease.mailbox, kek)
     at = float(connection.execute(select(now())).scalar_one())
-    boxes = _boxes(connection, lease.leg, made.key)
+    found = boxes(connection, lease.leg, made.key)
     header = inventory_header(
         lease.workload,
         number,
         at,
         _root(connection, lease.leg, number - 1),
         _earlier(connection, lease.leg) if number == 1 else 0,
-        _folders(connection, lease.leg, number, boxes),
+        folders(connection, lease.leg, number, found),
     )
     tree = Tree()
     tree.add(header)
     for where, body in parts(connection, lease.leg, number):
-        own, box = boxes[where].key, boxes[where].box
+        own, box = found[where].key, found[where].box
         for key, what, size in unpacked(body):
             tree.add(inventory_line(tree.size, box, item_text(made.key, own, key), size, what))
     return _Draft(made, number, at, header, tree.size - 1, tree.root())
@@ -205,41 +221,6 @@ def _keep(connection: Connection, lease: Lease, draft: _Draft) -> None:
         "root": draft.root.hex(),
     }
     append_event(connection, wave_of(connection, lease.mailbox), TAKEN, detail, subject=lease.mailbox)
-
-
-class _Box(NamedTuple):
-    """A container as the header of an inventory may name it. stays: the source still lists it."""
-
-    key: bytes
-    box: str
-    name: str
-    kind: Kind
-    total: int | None
-    omit: str | None
-    stays: bool
-
-
-def _boxes(connection: Connection, leg_id: int, key: bytes) -> dict[int, _Box]:
-    columns = container.c.id, container.c.key, container.c.path, container.c.kind, container.c.total
-    query = select(*columns, container.c.omit, container.c.gone).where(container.c.leg == leg_id)
-    found = {}
-    for number, own, path, kind, total, omit, gone in connection.execute(query.order_by(container.c.id)):
-        name = pseudonym(key, NAME, folder_text(unpack_path(path)).encode("utf-8", "surrogatepass"))
-        box = pseudonym(key, BOX, own)
-        found[number] = _Box(bytes(own), box, name, Kind(kind), total, omit, not gone)
-    return found
-
-
-def _folders(connection: Connection, leg_id: int, number: int, boxes: Mapping[int, _Box]) -> Iterator[Folder]:
-    """Those with lines in this inventory, and those that no earlier one names."""
-    query = select(listed.c.container, func.sum(listed.c.n)).group_by(listed.c.container)
-    mine = listed.c.leg == leg_id, listed.c.number == number
-    counts = {where: int(count) for where, count in connection.execute(query.where(*mine))}
-    headers = connection.scalars(select(inventory.c.header).where(inventory.c.leg == leg_id))
-    named = {folder["box"] for header in headers for folder in json.loads(header)["folders"]}
-    for where, one in boxes.items():
-        if where in counts or (one.stays and one.box not in named):
-            yield Folder(one.box, one.name, one.kind, one.total, counts.get(where, 0), one.omit)
 
 
 def _root(connection: Connection, leg_id: int, number: int) -> bytes | None:
@@ -321,6 +302,8 @@ def lines(connection: Connection, leg_id: int, number: int) -> Iterator[Line]:
     keys = {where: bytes(key) for where, key in connection.execute(query)}
     last, rebuilt = 0, frozenset[bytes]()
     for where, body in parts(connection, leg_id, number):
+        if where not in keys:
+            raise Corrupt("evidence-damaged", "an inventory names a folder that the ledger does not know")
         if where != last:
             last, rebuilt = where, _rebuilt(connection, where)
         for entries in chunked(unpacked(body)):

@@ -50,6 +50,12 @@ def refuse_another(connection: Connection, kek: bytes) -> bool:
     return known is not None
 
 
+def has_begun(connection: Connection) -> bool:
+    """Whether a mailbox of the ledger has a key, or had one."""
+    query = select(meta.c.value).where(meta.c.name == _FINGERPRINT)
+    return connection.execute(query).scalar_one_or_none() is not None
+
+
 def key_of(connection: Connection, mailbox_id: str, kek: bytes) -> bytes | None:
     """A mailbox's key; None: it has none yet. Raises Blocked("evidence-key-destroyed"), Misconfigured."""
     refuse_another(connection, kek)
@@ -81,6 +87,21 @@ def keep(connection: Connection, mailbox_id: str, kek: bytes, made: Made) -> byt
     connection.execute(upsert(connection, evidence_key).values(row).on_conflict_do_nothing())
     query = select(evidence_key.c.wrapped).where(evidence_key.c.mailbox == mailbox_id)
     return _unwrapped(connection.execute(query).scalar_one(), kek)
+
+
+def opened(connection: Connection, kek: bytes) -> tuple[int, list[str]]:
+    """How many of the ledger's keys this one unwraps, and the ids of the mailboxes whose key it does not.
+    What was destroyed counts in neither. Raises Misconfigured where all are wrapped by another."""
+    refuse_another(connection, kek)
+    query = select(evidence_key.c.mailbox, evidence_key.c.wrapped).order_by(evidence_key.c.mailbox)
+    good, shut = 0, []
+    for mailbox_id, wrapped in connection.execute(query.where(evidence_key.c.wrapped.is_not(None))):
+        try:
+            _unwrapped(wrapped, kek)
+            good += 1
+        except Corrupt:
+            shut.append(str(mailbox_id))
+    return good, shut
 
 
 def _unwrapped(wrapped: bytes | None, kek: bytes) -> bytes:

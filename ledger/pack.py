@@ -147,7 +147,17 @@ def file_of(folder: str, mailbox: str) -> str:
 
 def write_mailbox(bag: Path, mailbox: str, sections: Iterable[Section]) -> WrittenMailbox:
     """Writes both files of a mailbox, with all its sections in the order given. Raises Misconfigured, and
-    Corrupt("evidence-damaged") where lines are not those that an inventory was closed over."""
+    Corrupt where lines are not those that an inventory was closed over: then neither file is there."""
+    try:
+        return _write_files(bag, mailbox, sections)
+    except Corrupt:
+        # What is in no manifest would be found by a verifier, should the others be sealed.
+        for folder in (INVENTORY, RESULTS):
+            (bag / file_of(folder, mailbox)).unlink(missing_ok=True)
+        raise
+
+
+def _write_files(bag: Path, mailbox: str, sections: Iterable[Section]) -> WrittenMailbox:
     verdicts: Counter[str] = Counter()
     roots = []
     with writable(), ExitStack() as stack:

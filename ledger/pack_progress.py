@@ -147,6 +147,15 @@ class Progress:
         path = self.folder / DRAFT
         return path.read_bytes() if path.is_file() and _is_folder(self.pack) else None
 
+    def discard(self) -> None:
+        """Takes away all that is there, if nothing is finished yet: there is nothing to go on with. Of the
+        folder it is in, too, if that is empty then."""
+        if self._finished or (self.folder / DRAFT).exists():
+            return
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):
+            self.folder.parent.rmdir()
+
     def publish(self, place: Path) -> None:
         """The pack gets its name. Raises Misconfigured."""
         with writable():

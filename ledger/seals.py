@@ -9,7 +9,8 @@ sealed: what differs now, has changed since.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, Select, and_, func, insert, select
@@ -21,7 +22,7 @@ from ledger.events import append_event, head_of
 from ledger.evidence_lines import SECTIONS
 from ledger.keystore import DESTROYED
 from ledger.rows import PARTLY, LegState, State
-from ledger.schema import container, evidence_key, inventory, item, leg, listed, mailbox, seal
+from ledger.schema import container, event, evidence_key, inventory, item, leg, listed, mailbox, seal
 from ledger.store import Ledger
 
 SEALED = "evidence-sealed"
@@ -48,11 +49,11 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class Loose:
-    """A leg that is not accounted for. code: why."""
+    """A leg that is not accounted for. code: why. section, state: None of a mailbox that has no leg."""
 
     mailbox: str
-    section: Kind
-    state: LegState
+    section: Kind | None
+    state: LegState | None
     code: str
 
 
@@ -93,9 +94,9 @@ class Seals:
         with reading(self._engine) as connection:
             return [name for name, one in newest.items() if _state(connection, name, False) != one.state]
 
-    def put(self, wave: str, state: str, basis: Basis, made: Seal) -> Seal:
-        """Adds a seal and its event, if state and basis are still what they were. Returns it as it is kept.
-        Raises Transient("ledger-changed")."""
+    def put(self, wave: str, state: str, basis: Basis, made: Seal, signer: str | None = None) -> Seal:
+        """Adds a seal and its event, if state and basis are still what they were. signer: the public key, as
+        a line. Returns it as it is kept. Raises Transient("ledger-changed")."""
         with writing(self._engine) as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql("LOCK TABLE seal, leg IN SHARE ROW EXCLUSIVE MODE")
@@ -114,10 +115,21 @@ class Seals:
                 "root": made.root.hex(),
                 "statement": made.statement.hex(),
             }
-            event = append_event(connection, wave, SEALED, told)
-            if event.seq != basis.decisions + 1:
+            if signer is not None:
+                told["key"] = signer
+            if append_event(connection, wave, SEALED, told).seq != basis.decisions + 1:
                 raise Transient("ledger-changed", "the ledger changed while the wave was being sealed")
             return made
+
+    def signer(self, one: Seal) -> str | None:
+        """The public key that it was signed with, as a line; None: an older version did not record it."""
+        mine = event.c.wave == one.wave, event.c.kind == SEALED
+        query = select(event.c.detail).where(*mine).order_by(event.c.seq.desc())
+        with reading(self._engine) as connection:
+            for told in map(json.loads, connection.scalars(query)):
+                if told["number"] == one.number:
+                    return str(told["key"]) if "key" in told else None
+        return None
 
     def at_work(self, wave: str) -> list[str]:
         """The mailboxes that a worker holds now."""
@@ -127,12 +139,17 @@ class Seals:
             return list(connection.scalars(query.order_by(mailbox.c.id)))
 
     def loose(self, wave: str) -> list[Loose]:
-        """Every leg of a wave that is not accounted for, by mailbox and section."""
+        """Every leg of a wave that is not accounted for, and every mailbox without one, in_order."""
         with reading(self._engine) as connection:
-            return sorted(_loose(connection, wave), key=lambda one: (one.mailbox, _place(one.section)))
+            return in_order([*_loose(connection, wave), *_legless(connection, wave)])
 
 
-def _place(kind: Kind) -> int:
+def in_order(loose: Iterable[Loose]) -> list[Loose]:
+    """By mailbox and section, as a statement has them."""
+    return sorted(loose, key=lambda one: (one.mailbox, _place(one.section)))
+
+
+def _place(kind: Kind | None) -> int:
     return SECTIONS.index(kind) if kind in SECTIONS else len(SECTIONS)
 
 
@@ -185,6 +202,13 @@ def _loose(connection: Connection, wave: str) -> Iterator[Loose]:
             reason = ITEMS_OPEN
         if reason is not None:
             yield Loose(row.mailbox, Kind(row.workload), state, reason)
+
+
+def _legless(connection: Connection, wave: str) -> Iterator[Loose]:
+    """Planned, and nothing of it is to move: not by a workload of its own, or by none that is configured."""
+    query = select(mailbox.c.id, mailbox.c.withheld).select_from(mailbox.outerjoin(leg))
+    for number, withheld in connection.execute(query.where(mailbox.c.wave == wave, leg.c.id.is_(None))):
+        yield Loose(number, None, None, withheld or NO_INVENTORY)
 
 
 def _legs(wave: str) -> Select[tuple[object, ...]]:

@@ -11,11 +11,13 @@ import hashlib
 import hmac
 import json
 import re
+import time
 import unicodedata
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ANNA, BERT = "m-0000000a", "m-0000000b"
 KEYS = {ANNA: b"a" * 32, BERT: b"b" * 32}
-AT = 1764144000.123456
+AT = float(int(time.time())) - 200 + 0.123456
+SEALED = datetime.fromtimestamp(AT + 200, UTC)
+"""Now: a time stamp is made soon after."""
 
 
 def h(key: bytes, label: bytes, data: bytes) -> str:
@@ -111,6 +115,7 @@ def section(
     number: int = 1,
     after: str | None = None,
     folders: Sequence[Folder] | None = None,
+    earlier: int = 0,
 ) -> Section:
     if folders is None:
         folders = [Folder(path, None) for path in dict.fromkeys(thing.folder for thing in things)]
@@ -120,7 +125,7 @@ def section(
         "pass": number,
         "at": AT + number,
         "after": after,
-        "earlier": 0,
+        "earlier": earlier,
         "folders": [
             {
                 "box": _box(key, kind, folder.path),
@@ -177,7 +182,7 @@ def _result(key: bytes, kind: str, number: int, thing: Thing) -> dict[str, objec
         "rule": thing.rule,
         "dst": place if written else None,
         "h_src": digest,
-        "h_dst": None if thing.verdict == "normalised" else digest,
+        "h_dst": digest,
         "n_dst": 8200 if written else None,
         "mid": mid(key, thing.message_id) if thing.message_id is not None else None,
     }
@@ -216,6 +221,7 @@ class Pack:
     corrects: dict[str, object] | None = None
     incomplete: Sequence[dict[str, str]] = ()
     change: Mapping[str, object] = field(default_factory=dict)
+    sealed: datetime = SEALED
 
     def follow(self, sealed: Sealed, **other: Any) -> Pack:
         """The next one in the chain."""
@@ -243,7 +249,7 @@ class Pack:
         found: dict[str, object] = {
             "wave": self.wave,
             "number": self.number,
-            "sealed": "2025-11-27T09:00:00Z",
+            "sealed": self.sealed.isoformat().replace("+00:00", "Z"),
             "tool": {"name": "kogge", "version": "0"},
             "configuration": "0" * 64,
             "mailboxes": len(self.boxes),

@@ -327,7 +327,12 @@ def _decide(ledger: Ledger, ids: Mapping[int, str]) -> None:
     """Who decided what. Somebody wrote an address into a reason."""
     with ledger.engine.begin() as connection:
         for name in ("A. Petersen", "B. Iversen"):
-            detail = {"by": name, "reason": "first wave", "mailboxes": 12}
+            detail = {
+                "plan": "5a" * 32,
+                "approver": name,
+                "reason": "first wave",
+                "at": "2025-11-25T20:00:00Z",
+            }
             append_event(connection, WAVE, "plan-approved:start", detail, subject=f"wave:{WAVE}")
     ledger.approve(ids[1], "asserted", "C. Hansen", "asked zaphod-pilot-1@old.example by telephone")
     ledger.event(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 from collections.abc import Callable
@@ -275,6 +276,15 @@ def test_what_is_no_proof_does_not_hold(desk: Desk, said: Said, text: str) -> No
     Path("proof.json").write_bytes(text.encode("utf-8", "surrogateescape"))
     assert run("audit", "prove", "--check", "proof.json", "--pubkey", "operator.pub") == 1
     assert "the proof does not hold" in said()
+
+
+def test_what_is_no_file_or_huge_is_not_read_as_a_proof(desk: Desk, said: Said) -> None:
+    os.mkfifo("pipe")
+    with Path("huge").open("wb") as file:
+        file.truncate(1 << 32)
+    for name in ("pipe", "huge", "/dev/zero", "."):
+        assert run("audit", "prove", "--check", name, "--pubkey", "operator.pub") == 2
+        assert "is no proof" in said()
 
 
 def test_lines_of_two_items_do_not_make_a_proof(desk: Desk, sealed: Sealed) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -49,17 +50,37 @@ def run(*arguments: str) -> int:
 
 
 def test_the_command_writes_what_it_names(home: World, capsys: pytest.CaptureFixture[str]) -> None:
-    asked = ("--lang", "de", "--people", "--json", "facts.json", "--csv", "desk.csv")
-    assert run("--wave", WAVE, *asked) == 0
+    assert run("--wave", WAVE, "--lang", "de", "--people", "--csv", "desk.csv") == 0
     told = capsys.readouterr().out
     page = Path("kogge-state/reports/wave-pilot.de.html")
     assert str(page.absolute()) in told
     assert '<html lang="de">' in page.read_text()
     assert len(list(Path("kogge-state/reports/people").iterdir())) == 12
-    assert json.loads(Path("facts.json").read_text())["wave"] == WAVE
     assert len(Path("desk.csv").read_text().splitlines()) == 13
     assert newest_page(Path("kogge-state"), WAVE) == page
     assert not list(Path().rglob("*.part"))
+
+
+def test_the_facts_go_to_standard_output_alone(home: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--wave", WAVE, "--json", "--csv", "desk.csv") == 0
+    told = capsys.readouterr()
+    facts = json.loads(told.out)
+    assert facts["wave"] == WAVE
+    assert len(facts["mailboxes"]) == 12
+    assert "wrote " in told.err
+    assert Path("kogge-state/reports/wave-pilot.en.html").exists()
+
+
+def test_nobody_else_on_the_machine_reads_it(home: World) -> None:
+    page = Path("there/wave-pilot.en.html")
+    page.parent.mkdir()
+    page.write_text("an older one")
+    page.chmod(0o644)
+    assert run("--wave", WAVE, "--out", "there", "--people", "--csv", "there/desk.csv") == 0
+    written = [path for path in Path("there").rglob("*") if path.is_file()]
+    assert len(written) == 1 + 12 + 1
+    assert {stat.S_IMODE(path.stat().st_mode) for path in written} == {0o600}
+    assert stat.S_IMODE(Path("there/people").stat().st_mode) == 0o700
 
 
 def test_a_page_for_one_person(home: World) -> None:
@@ -78,7 +99,6 @@ def test_a_page_for_one_person(home: World) -> None:
         (("--wave", "pilto"), "did you mean pilot"),
         (("--wave", WAVE, "--lang", "nl"), "--lang"),
         (("--wave", WAVE, "--out", "kogge.toml"), "cannot be written"),
-        (("--wave", WAVE, "--json", "absent/../kogge-state"), "--json"),
         (("--wave", WAVE, "--mailbox", "m-nobody"), "m-nobody"),
     ],
 )

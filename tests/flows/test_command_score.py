@@ -20,6 +20,7 @@ from flows.score import scores
 from flows.score_approval import record, unaccepted
 from ledger.planning import PlannedMailbox
 from ledger.rows import LegState, Phase, State
+from ledger.running import set_paused
 from ledger.schema import container, item, leg, loss
 from ledger.steps import FAILED, Steps
 from ledger.store import Ledger
@@ -287,6 +288,8 @@ def test_who_lets_a_low_score_go_live_is_recorded(
     with closing(opened(place)) as ledger:
         Steps(ledger).begin(ids["carl"], "score")
         Steps(ledger).finish(ids["carl"], "score", FAILED, "poor")
+    assert run("cutover", "--wave", "pilot", "--status") == 0
+    assert "not live yet: 1." in capsys.readouterr().out
     assert run(*asked, *BY[:2]) == 2
     assert "--reason: is missing or empty" in capsys.readouterr().err
     assert run(*asked, *BY[2:]) == 2
@@ -302,22 +305,51 @@ def test_who_lets_a_low_score_go_live_is_recorded(
     status = capsys.readouterr().out
     assert [ids["carl"], "poor", "60", "58", "1"] in [line.split() for line in status.splitlines()]
     assert "wave pilot: 1 not verified (1 perfect, 1 good, 0 investigate, 1 poor)" in status
-    assert "1 not live yet score low" in status
+    assert "Score low" not in status, "somebody answered for it"
 
 
 def test_a_look_at_the_cutover_says_who_would_wait(
     ids: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run("cutover", "--wave", "pilot", "--dry-run")
-    assert "1 not live yet score low" in capsys.readouterr().out
+    assert run("cutover", "--wave", "pilot", "--dry-run") == 1
+    told = capsys.readouterr()
+    assert "Score low, not approved, not live yet: 1." in told.out
+    lines = [line.split() for line in told.out.splitlines()]
+    assert [ids["carl"], "frozen", "score-low"] in lines
+    assert [ids["anna"], "frozen", "would", "go", "on"] in lines
+    assert "stops frozen, after its final delta" in told.err
     run("cutover", "--wave", "pilot", "--dry-run", "--json")
     found = json.loads(capsys.readouterr().out)["mailboxes"]
+    assert {one["mailbox"]: one["code"] for one in found}[ids["carl"]] == "score-low"
     assert {one["mailbox"]: one["score"] for one in found} == {
         ids["anna"]: "perfect",
         ids["bert"]: "good",
         ids["carl"]: "poor",
         ids["dora"]: None,
     }
+
+
+def test_a_look_at_the_cutover_knows_what_was_approved(
+    place: Path, ids: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(opened(place)) as ledger:
+        record(ledger, scores(ledger, [ids["carl"]]), "A. Auditor", "two newsletters")
+    assert run("cutover", "-m", ids["carl"], "--dry-run") == 0
+    told = capsys.readouterr().out
+    assert [ids["carl"], "frozen", "would", "go", "on"] in [line.split() for line in told.splitlines()]
+    assert "Score low" not in told
+
+
+def test_a_look_at_the_cutover_says_of_each_mailbox_that_its_wave_waits(
+    ids: dict[str, str], capsys: pytest.CaptureFixture[str], place: Path
+) -> None:
+    with closing(opened(place)) as ledger:
+        set_paused(ledger, "pilot", True, "A. Auditor", "a backup")
+    assert run("cutover", "--wave", "pilot", "--dry-run") == 1
+    told = capsys.readouterr()
+    assert [ids["anna"], "frozen", "paused"] in [line.split() for line in told.out.splitlines()]
+    assert "would go on" not in told.out
+    assert "kogge resume --wave pilot" in told.err
 
 
 def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

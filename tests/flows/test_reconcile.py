@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from auditing import Desk
 from lonely import run
-from packs import ANNA, KEYS, Folder, Pack, Sealed, Thing, section
+from packs import ANNA, AT, KEYS, Folder, Pack, Sealed, Thing, section
 
 WHOSE = "anna@old.example"
 
@@ -101,7 +102,9 @@ def test_exports_as_they_are_met(desk: Desk, said: Callable[[], str], data: byte
     assert reconcile(text=data) == 0
     shown = said()
     assert "folders: 5 agrees, 3 aside" in shown
-    assert "/Recoverable Items 17 aside" in shown
+    assert "RecoverableItemsRoot /Recoverable Items 17 aside nobody sees it" in shown
+    assert "No difference: 5 folders" in shown
+    assert "Left out" not in shown
 
 
 def test_identities_do_where_there_is_no_path(desk: Desk, said: Callable[[], str]) -> None:
@@ -117,9 +120,15 @@ def test_what_differs_is_told_first(desk: Desk, said: Callable[[], str]) -> None
     text = EXPORT.replace('"Inbox","3"', '"Inbox","4"') + folder("/Neu", "User Created", 1)
     assert reconcile(text=text) == 1
     shown = said()
-    assert "folder inventory export outcome because /Posteingang 3 4 differs /Neu 1 only there" in shown
-    assert "0 only here" in shown
-    assert "omitted folder-excluded" in shown
+    assert f"mailbox {ANNA}, pass 1, listed {datetime.fromtimestamp(AT + 1, UTC):%Y-%m-%d %H:%M} UTC" in shown
+    assert (
+        "line kind folder export inventory difference outcome why 3 mail /Posteingang 4 3 -1 differs" in shown
+    )
+    assert "10 User Created /Neu 1 -1 only there no folder of this path was listed" in shown
+    assert "0 +0 only here the export has no folder of this path" in shown
+    assert "9 omitted folder-excluded" in shown
+    assert "Different: 2 folders. The inventory lacks 2 items that the export has, and has 0 that" in shown
+    assert "Was the export not taken just before pass 1?" in shown
     assert "folders: 4 agrees, 1 differs, 1 only there, 1 only here, 1 omitted, 3 aside" in shown
 
 
@@ -129,7 +138,19 @@ def test_a_folder_that_is_omitted_is_told_with_its_code_and_is_no_difference(
     sealed(desk, Folder("/Geheim", 9, omit="folder-excluded"))
     text = EXPORT + folder("/Geheim", "User Created", 9)
     assert reconcile(text=text) == 0
-    assert "/Geheim 0 9 omitted folder-excluded" in said()
+    shown = said()
+    assert "10 mail /Geheim 9 9 +0 omitted folder-excluded" in shown
+    assert "Left out: 1 folders with 9 items stay at the source by a rule. Nothing in them moved." in shown
+    assert "No difference: 5 folders" in shown
+
+
+def test_a_folder_that_moves_is_not_hidden_by_an_omitted_one_of_its_name(
+    desk: Desk, said: Callable[[], str]
+) -> None:
+    sealed(desk, Folder("/Kalender", 2, omit="shared", kind="calendar"))
+    assert reconcile() == 1
+    assert "/Kalender 1 3 +2 differs shared" in said()
+    assert reconcile(text=EXPORT.replace('"Calendar","1"', '"Calendar","3"')) == 0
 
 
 def test_items_that_only_one_side_has_are_a_difference(desk: Desk) -> None:
@@ -142,7 +163,7 @@ def test_items_that_only_one_side_has_are_a_difference(desk: Desk) -> None:
 def test_a_later_pass_is_compared_by_the_source_s_own_count(desk: Desk, said: Callable[[], str]) -> None:
     sealed(desk)
     assert reconcile("--pass", "2") == 1
-    assert "/Posteingang 4 3 differs" in said()
+    assert "/Posteingang 3 4 +1 differs" in said()
     assert reconcile("--pass", "2", text=EXPORT.replace('"Inbox","3"', '"Inbox","4"')) == 0
     assert "folders: 1 agrees, 4 untold, 3 aside" in said()
     assert reconcile("--pass", "3") == 2
@@ -160,7 +181,10 @@ def test_for_scripts(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert reconcile("--json", text=EXPORT.replace('"Inbox","3"', '"Inbox","2"')) == 1
     told = json.loads(capsys.readouterr().out)
     (amiss,) = [one for one in told if one["outcome"] == "differs"]
-    assert amiss == {"path": "/Posteingang", "ours": 3, "theirs": 2, "outcome": "differs", "code": None}
+    assert amiss == {
+        "path": "/Posteingang", "ours": 3, "theirs": 2, "outcome": "differs", "code": None, "line": 3,
+        "kind": "mail", "difference": 1, "why": "",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

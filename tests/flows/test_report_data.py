@@ -20,10 +20,11 @@ from flows import report_reading
 from flows.report_data import Box, Coded, Fate, Lost, Report, Status, Total, arrived, awaited, totals
 from flows.report_export import COLUMNS, document, rows
 from flows.report_reading import HIDDEN, hidden, read
-from flows.score import Rating
+from flows.score import Rating, scores
+from flows.score_approval import record
 from flows.silence import CHAIN, kind_of
 from ledger.database import writing
-from ledger.rows import Outcome, State
+from ledger.rows import Outcome, Phase, State
 from ledger.schema import container, event, item, leg, mailbox
 from ledger.scores import absent_of
 
@@ -111,6 +112,38 @@ def test_scores_are_those_of_verified_mailboxes(place: World, report: Report) ->
     assert {number for number in place.ids if box(place, report, number).score is None} == {7, 8, 10, 11}
 
 
+def test_what_somebody_answered_for_needs_nobody(tmp_path: Path) -> None:
+    place = world(f"sqlite:///{tmp_path}/ledger.db")
+    with closing(place.ledger) as ledger:
+        poor, lacking = place.ids[5], place.ids[4]
+
+        def asked() -> set[str]:
+            found = read(ledger, WAVE)
+            assert {one.id for one in found.attention} == {one.id for one in found.boxes if one.attention}
+            return {one.id for one in found.attention} & {poor, lacking}
+
+        assert asked() == {poor, lacking}
+        record(ledger, scores(ledger, [poor, lacking]), "C. Hansen", "looked at all of them")
+        assert asked() == set()
+        own = box(place, read(ledger, WAVE), 5)
+        assert (own.accepted, own.missed, own.failing) == (True, 7, False)
+        with writing(ledger.engine) as connection:
+            mine = select(container.c.id).join(leg).where(leg.c.mailbox == poor)
+            one = select(item.c.id).where(item.c.container.in_(mine), item.c.state == State.VERIFIED.value)
+            again = update(item).where(item.c.id == one.limit(1).scalar_subquery())
+            connection.execute(again.values(state=State.REJECTED.value, code="too-large"))
+        assert asked() == {poor}, "one more than somebody answered for"
+
+
+def test_a_live_mailbox_waits_for_nobody_s_look_at_its_score(place: World, report: Report) -> None:
+    lacking = box(place, report, 4)
+    assert (lacking.low, lacking.attention) == (True, True)
+    live = replace(lacking, phase=Phase.LIVE)
+    assert (live.low, live.attention) == (False, False)
+    failed = replace(box(place, report, 5), phase=Phase.LIVE)
+    assert (failed.low, failed.attention) == (False, True), "what failed was answered for by nobody"
+
+
 def test_a_report_is_of_one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run goes on while it is read: items fail and are skipped between two of its questions."""
     place = world(f"sqlite:///{tmp_path}/ledger.db")
@@ -167,7 +200,8 @@ def test_what_was_read_back_and_what_was_found(report: Report) -> None:
 
 def test_decisions_are_grouped_and_hide_addresses(report: Report) -> None:
     told = {(one.kind, one.about, one.by): one for one in report.chain.decisions}
-    assert ("plan-approved", "start", "A. Petersen") in told
+    assert told["plan-approved", "start", "A. Petersen"].reason == "first wave"
+    assert told["plan-approved", "start", "B. Iversen"].mailboxes == 0
     assert told["phase", "live", "C. Hansen"].mailboxes == 2
     assert told["phase", "live", "C. Hansen"].times == 2
     asserted = told["approved", "asserted", "C. Hansen"]

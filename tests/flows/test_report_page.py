@@ -120,6 +120,19 @@ def test_the_tables_add_up(report: Report, pages: dict[str, str]) -> None:
     assert sum(map(int, parts.split(" + "))) == int(whole) == 2750
 
 
+def test_a_french_page_has_a_space_before_every_colon(report: Report, pages: dict[str, str]) -> None:
+    people = [person_page(report, one, text("fr")) for one in report.boxes]
+    for page in (pages["fr"], *people):
+        tree = html.fromstring(page)
+        words = "".join(tree.xpath("//body//text()[not(ancestor::code)]"))
+        assert not re.findall(r".{12}[^\W\d](?: )?:\s.{12}", words)
+
+
+def test_a_number_stays_with_what_it_counts(pages: dict[str, str]) -> None:
+    (head,) = html.fromstring(pages["en"]).xpath("//h1/text()")
+    assert "but for 7\N{NO-BREAK SPACE}items, 2\N{NO-BREAK SPACE}need" in head
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_section_is_there_and_led_to(pages: dict[str, str], language: str) -> None:
     tree = html.fromstring(pages[language])
@@ -133,28 +146,59 @@ def test_every_section_is_there_and_led_to(pages: dict[str, str], language: str)
 def test_the_one_sentence(place: World, report: Report) -> None:
     own = text("en")
     told = (
-        "8 of 12 mailboxes have moved and were checked; 2 need a decision, 1 was taken back, 1 has not begun."
+        "7 of 12 mailboxes have moved completely and were checked; 1 has moved but for 7 items, "
+        "2 need a decision, 1 was taken back, 1 has not begun."
     )
     assert headline(report, own) == told
     nothing_failed = moved(report)
-    head = "All 7 mailboxes have moved and were checked"
-    assert headline(nothing_failed, own) == f"{head}; 1 is to be looked at before it goes live."
+    head = "All 7 mailboxes have moved completely and were checked"
+    assert headline(nothing_failed, own) == f"{head}; 1 of them is to be looked at before it goes live."
+    approved = replace(
+        nothing_failed, boxes=tuple(replace(one, accepted=True) for one in nothing_failed.boxes)
+    )
+    assert headline(approved, own) == f"{head}; every item is accounted for."
     perfect = replace(report, boxes=tuple(one for one in nothing_failed.boxes if not one.attention))
     assert headline(perfect, own) == (
-        "All 6 mailboxes have moved and were checked; every item is accounted for."
+        "All 6 mailboxes have moved completely and were checked; every item is accounted for."
     )
     with_failures = replace(report, boxes=tuple(one for one in report.boxes if one.verified))
     assert headline(with_failures, own).endswith(
-        "; 7 items could not be moved, 2 are to be looked at before they go live."
+        "; 1 has moved but for 7 items, 2 of them are to be looked at before they go live."
+    )
+    two = replace(report, boxes=(box(place, report, 0), box(place, report, 5)))
+    assert headline(two, own).startswith("1 of 2 mailboxes has moved completely")
+    one = replace(report, boxes=(box(place, report, 5),))
+    assert headline(one, own).startswith(
+        "The only mailbox of this wave has not moved completely; 1 has moved"
     )
     planned = replace(report, boxes=(box(place, report, 11),))
     assert headline(planned, own) == "The wave has not begun: 1 mailbox is planned."
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_decisions_are_told_in_words(pages: dict[str, str], language: str) -> None:
+    (section,) = html.fromstring(pages[language]).xpath("//section[@id='decisions']")
+    own, cells = text(language), [cell.text_content() for cell in section.xpath(".//td")]
+    told = [" ".join(cell.split()) for cell in cells]
+    colon = {"en": ": ", "de": ": ", "fr": "\N{NARROW NO-BREAK SPACE}: "}[language]
+    assert f"{own.name('decision', 'plan-approved')}{colon}{own.name('about', 'start')}" in cells
+    assert {"A. Petersen", "B. Iversen", "first wave"} <= set(told)
+    assert f"{own.name('decision', 'rolled-back')} rolled-back" in told
+    assert not [words for words in told if words.startswith("plan-approved")]
+
+
+def test_what_was_approved_says_so_beside_its_score(place: World, report: Report) -> None:
+    low = box(place, report, 5)
+    approved = replace(report, boxes=(replace(low, accepted=True, missed=7),))
+    found = html.fromstring(wave_page(approved, text("en")))
+    assert "poor, approved" in found.xpath("string(//section[@id='boxes'])")
+    assert "No mailbox needs a person" in found.xpath("string(//section[@id='attention'])")
+
+
 def test_three_numbers(report: Report) -> None:
-    assert [one.number for one in figures(report, text("en"))] == ["8", "87.66%", "4"]
+    assert [one.number for one in figures(report, text("en"))] == ["7", "87.66%", "4"]
     assert [one.number for one in figures(replace(report, boxes=()), text("en"))] == ["0", "0", "0"]
-    why = "2 that have stopped, 7 items could not be moved, 2 because of their score"
+    why = "2 have stopped, 7 items could not be moved, 2 have a low score"
     assert figures(report, text("en"))[2].note == why
     perfect = replace(report, boxes=(next(one for one in report.boxes if one.phase is Phase.LIVE),))
     assert figures(perfect, text("en"))[2].note == "nobody has to decide anything"

@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from event_kinds import Kinds
 
 from connectors.base import Kind
 from flows.advice import ADVICE, PERSON, STAYS
+from flows.approval import STAGES
+from flows.command_decide import APPROVABLE
+from flows.repair import What
 from flows.report_data import Coded, Fate, Lost, Status
 from flows.report_story import BROKEN, KEPT, NOT_YET, PARTLY
 from flows.report_text import LANGUAGES, Text, text
@@ -58,7 +62,7 @@ def test_nothing_is_empty_and_each_word_ends_as_it_began(language: str) -> None:
     for key, value in keys(text(language)).items():
         for form in forms(value):
             assert form, key
-            if key not in ("format.group", "format.list"):
+            if key not in ("format.group", "format.list", "format.colon"):
                 assert form == form.strip(), key
 
 
@@ -79,11 +83,18 @@ def test_nothing_is_empty_and_each_word_ends_as_it_began(language: str) -> None:
         ("promises", [KEPT, BROKEN, NOT_YET, PARTLY]),
         ("person", Phase),
         ("field", {field for field, _ in LOSSES}),
+        ("about", [*STAGES, *Phase, *APPROVABLE, *What]),
     ],
 )
 def test_every_code_that_may_be_told_has_a_word(section: str, wanted: Any) -> None:
     missing = {str(code) for code in wanted} - text("en").words[section].keys()
     assert missing == set(), f"add them to [{section}] of flows/report/*.toml"
+
+
+def test_every_event_that_the_ledger_can_hold_has_a_word_and_no_other_has() -> None:
+    recorded = Kinds().all()
+    assert {"plan-approved", "evidence-key-exported", "canary", "paused", "first-mailbox", "step"} <= recorded
+    assert text("en").words["decision"].keys() == recorded, "see [decision] of flows/report/*.toml"
 
 
 def declared() -> Iterator[str]:
@@ -152,6 +163,27 @@ def test_one_and_several() -> None:
     assert text("en")("chart.inventory", n=0) == "0 items"
     assert text("fr")("chart.inventory", n=0) == "0 élément"
     assert text("de")("chart.inventory", n=2) == "2 Elemente"
+
+
+VERBS = {
+    "en": (("is", "has", "was", "needs"), ("are", "have", "were", "need")),
+    "de": (("ist", "hat", "wurde", "braucht"), ("sind", "haben", "wurden", "brauchen")),
+    "fr": (("est", "a", "reste"), ("sont", "ont", "restent")),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_verb_after_a_number_is_of_that_number(language: str) -> None:
+    told = 0
+    for key, value in keys(text(language)).items():
+        for form, verbs in zip(value, VERBS[language], strict=False) if isinstance(value, list) else ():
+            others = {verb for pair in VERBS[language] for verb in pair} - set(verbs)
+            if form.startswith("{n} "):
+                after = set(form.split()[1:3])
+                assert not after & others, f"{key}: {form}"
+                told += len(after & set(verbs))
+    assert told >= 10
+    assert "{n}" not in text(language)("sentence.one") + text(language)("sentence.not-one")
 
 
 def test_no_line_breaks_before_a_french_mark() -> None:

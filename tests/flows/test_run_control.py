@@ -18,7 +18,7 @@ import pytest
 from prefect import get_client
 from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Cancelled, Running, Scheduled
+from prefect.states import Cancelled, Pending, Running, Scheduled
 from scripted import SIDES, Ended, add, opened, serving
 
 from connectors.errors import Transient
@@ -270,6 +270,36 @@ def test_batches_that_wait_are_called_off_and_those_at_work_stop_by_themselves(
     monkeypatch.setattr(dispatch, "DRAIN_SECONDS", 0.05)
     assert not asyncio.run(dispatch._drained([works]))
     assert stuck.states[works].is_running()
+
+
+@pytest.mark.prefect
+def test_prefect_lets_batches_be_called_off_before_a_worker_began_them(
+    api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a window's end finds them: one waits for its queue, one for its process, one is at work."""
+    monkeypatch.setattr(dispatch, "ASK_SECONDS", 0.05)
+    begun: dict[str, State[Any]] = {"queue": Scheduled(), "process": Pending(), "work": Running()}
+
+    async def drained() -> list[str]:
+        async with get_client() as client:
+            runs = [await client.create_flow_run(migrate.batch, state=one) for one in begun.values()]
+            numbers = [run.id for run in runs]
+
+            async def states() -> list[State[Any]]:
+                found = [(await client.read_flow_run(number)).state for number in numbers]
+                return [one for one in found if one is not None]
+
+            draining = asyncio.create_task(dispatch._drained(list(numbers)))
+            while [one.is_cancelled() for one in await states()] != [True, True, False]:
+                assert not draining.done()
+                await asyncio.sleep(0.05)
+            await client.set_flow_run_state(numbers[-1], migrate.leg_state(LegState.PENDING, "window-closed"))
+            assert await draining
+            return [f"{one.type.value} {one.name}" for one in await states()]
+
+    with temporary_settings({PREFECT_API_URL: api}):
+        found = asyncio.run(asyncio.wait_for(drained(), 200))
+    assert found == ["CANCELLED Closed", "CANCELLED Closed", "CANCELLED Stopped"]
 
 
 def test_a_defect_of_one_look_deafens_nobody(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

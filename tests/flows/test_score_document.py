@@ -1,13 +1,24 @@
-"""docs/score.md shows the rule and the classes that the program goes by."""
+"""docs/score.md shows the rule and the classes that the program goes by, and the words that it uses."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from connectors.base import Kind, Loss
+from flows.report_data import Fate
+from flows.report_reading import fates_of
+from flows.report_text import LANGUAGES, text
 from flows.score import FAIR_LACKING, FAIR_SHARE, GOOD_LACKING, GOOD_SHARE, Rating, Score, rule_table
+from ledger.evidence_lines import LATER, VERDICTS
+from ledger.inventory import Line
+from ledger.pack_lines import result_of
+from ledger.rows import State
+from ledger.scores import ARRIVED, UNCOUNTED, Part
 from mappings.losses import KINDS, LOSSES, class_table
 from mappings.losses_classes import Class, class_of
 
@@ -59,3 +70,59 @@ def test_every_loss_stands_in_the_column_of_its_class() -> None:
                     found.setdefault((field, reason), set()).add(kind)
     assert found.keys() == LOSSES.keys()
     assert all(kinds == {class_of(*pair)} for pair, kinds in found.items())
+
+
+def verdict_of(state: State, *, lost: bool, rebuilt: bool) -> str:
+    """What a pack says of an item in this state, with its rule where that is no code of the item's own."""
+    losses = (Loss("text", "truncated"),) if lost else ()
+    line = Line(1, b"", b"", 0, None, 1, state, "a-code", None, None, None, None, losses, rebuilt)
+    told = result_of(bytes(32), Kind.MAIL, 1, line)
+    return f"{told.verdict}, {told.rule}" if told.rule == "unverified" else told.verdict
+
+
+def counted(state: State) -> str:
+    if state in UNCOUNTED:
+        return "not counted"
+    return "arrived" if state in ARRIVED else "did not arrive"
+
+
+def fate_of(state: State, *, lost: bool, back: bool) -> Fate:
+    own = Part(Counter({state: 1}), Counter({0: 1} if lost else {}))
+    (fate,) = (fate for fate, items in fates_of(own, back).items() if items)
+    return fate
+
+
+def every_item() -> Iterator[tuple[str, str, str, str]]:
+    """What a ledger can hold of an item, in the ledger's, the report's, the pack's and the score's word."""
+    for state in State:
+        there = state in ARRIVED
+        for lost in (False, True) if there else (False,):
+            for rebuilt in (False, True) if state is State.VERIFIED and not lost else (False,):
+                for back in (False, True) if state is State.SEEN else (False,):
+                    fate, verdict = (
+                        fate_of(state, lost=lost, back=back),
+                        verdict_of(state, lost=lost, rebuilt=rebuilt),
+                    )
+                    yield state.name.lower(), str(fate), verdict, counted(state)
+
+
+def test_the_words_for_every_item_are_those_that_are_used() -> None:
+    """Read from the document as a person does: each row of its table is one that can be, and none lacks."""
+    shown = set()
+    for row in re.findall(r"^\| (?!What|---)(.+) \|$", part("words"), re.MULTILINE):
+        _, ledger, report, pack, score = row.split(" | ")
+        title, fate = re.fullmatch(r"(.+) \(`([a-z-]+)`\)", report).groups()  # type: ignore[union-attr]
+        assert title == text("en").name("fate", fate)
+        states = ledger.partition(", of a workload")[0]
+        for state in re.findall(r"`([a-z-]+)`", states):
+            shown.add((state, fate, pack.replace("`", ""), score))
+    assert shown == set(every_item())
+    assert {fate for _, fate, _, _ in shown} == set(map(str, Fate))
+    assert {verdict.partition(",")[0] for _, _, verdict, _ in shown} == set(VERDICTS) - {LATER}
+    assert f"`{LATER}` in a pack is no fate" in DOCUMENT
+
+
+def test_the_report_leads_to_the_table_of_words() -> None:
+    titles = re.findall(r"^## (.+)$", DOCUMENT, re.MULTILINE)
+    for language in LANGUAGES:
+        assert [one for one in titles if one in text(language)("wave.words")], language

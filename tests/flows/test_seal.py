@@ -17,6 +17,7 @@ from sealing import KEK, SECRETS, WAVE, Office, contents, office, raw, rows, sec
 from connectors.base import Kind
 from connectors.errors import Corrupt, Transient
 from flows import seal
+from flows.keys import line_of, read_key
 from flows.seal import outlook
 from ledger import keystore
 from ledger.evidence_lines import VERDICTS
@@ -149,7 +150,8 @@ def test_the_decisions_stand_in_the_statement(office: Office) -> None:
     before, last = ledger.events(WAVE)[-2:]
     assert last.kind == "evidence-sealed"
     assert last.detail == {
-        "number": 1, "root": made.seal.root.hex(), "statement": made.seal.statement.hex()
+        "number": 1, "root": made.seal.root.hex(), "statement": made.seal.statement.hex(),
+        "key": line_of(read_key(office.place / "operator.pem")),
     }  # fmt: skip
     assert stated(made.pack)["decisions"] == {"count": before.seq, "head": before.hash.hex()}
     assert hashlib.sha256((made.pack / "wave.dsse.json").read_bytes()).digest() == made.seal.statement

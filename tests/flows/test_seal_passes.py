@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 import pytest
-from sealing import DRIVE, KEK, WAVE, Office, office, section, settled
+from sealing import DRIVE, KEK, WAVE, Office, office, rows, section, settled
 from test_seal_checked import OK, verdict
 
-from connectors.base import Item, Kind, Mapped, Page, Ref, Stored, key_of
+from connectors.base import Container, Item, Kind, Mapped, Page, Ref, Stored, key_of
 from ledger.planning import PlannedMailbox
 from ledger.rows import LegState, Phase, State
 from ledger.session import LegLedger
@@ -74,3 +74,22 @@ def test_each_line_names_the_newest_pass(office: Office, passes: list[list[str]]
     assert [
         " ".join((verdict, (rule or "").removeprefix("pass "))).strip() for verdict, rule in found
     ] == told
+
+
+def test_a_pass_that_finds_nothing_but_an_empty_folder_is_sealed(office: Office) -> None:
+    """Its header names the folder, with the source's count, and has no line."""
+    ledger = office.ledger()
+    (leg,) = [one for one in ledger.legs(WAVE) if one.workload is Kind.FILES]
+    lease = ledger.claim(leg.id, "worker", 60)
+    assert lease is not None
+    with ledger.session(lease, mirror=True) as session:
+        session.record_container(Container(Kind.FILES, "another", ("Leer",), omit="hidden", total=7))
+        assert session.close_inventory(KEK) == 3
+    assert ledger.release(lease, LegState.VERIFIED)
+    made = office.seal(ledger)
+    ledger.close()
+    assert verdict(office, made.pack) == OK
+    (header,) = [
+        row for row in rows(made.pack, "inventory") if (row.get("section"), row.get("pass")) == ("files", 3)
+    ]
+    assert [(one["total"], one["listed"], one["omit"]) for one in header["folders"]] == [(7, 0, "hidden")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 from auditing import KEY, OTHER, Desk, one_small
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from packs import KEYS, Folder, Pack, Section, Thing, public_line, section, tree, two_mailboxes
+from packs import KEYS, Folder, Pack, Section, Thing, public_line, section, sha, tree, two_mailboxes
 
 from ledger import auditor
 
@@ -152,6 +153,12 @@ def test_many_mailboxes_and_all_kinds(desk: Desk) -> None:
     assert "mailboxes 30, sections 180, items 180" in found.text
 
 
+def test_items_older_than_the_evidence_make_it_incomplete(desk: Desk) -> None:
+    sealed = desk.seal(Pack({"m-0000000a": [section(KEYS["m-0000000a"], [Thing("a")], earlier=3)]}))
+    found = desk.audit(root=sealed.statement)
+    assert (found.code, "older than" in found.text) == (auditor.INCOMPLETE, True)
+
+
 # Several packs
 
 
@@ -181,8 +188,11 @@ def test_a_gap_is_incomplete(desk: Desk) -> None:
 def test_a_missing_newest_is_incomplete_where_its_root_is_known(desk: Desk) -> None:
     sealed = desk.seal_chain(3)
     rest = [one.path for one in sealed[:-1]]
-    assert desk.audit(*rest, root=sealed[-1].root).code == auditor.INCOMPLETE
-    assert desk.audit(*rest, root=[one.statement for one in sealed]).code == auditor.INCOMPLETE
+    own = rest[-1] / "wave.dsse.json"
+    newest = sha(own.read_bytes())
+    assert desk.audit(*rest, root=[newest, sealed[-1].statement]).code == auditor.INCOMPLETE
+    # With nothing that anchors the newest of these, it may as well be another in place of that one.
+    assert desk.audit(*rest, root=sealed[-1].statement).code == auditor.TAMPERED
     assert desk.audit(*rest).code == auditor.UNANCHORED  # nobody can know
 
 
@@ -242,14 +252,28 @@ def test_a_wave_that_does_not_follow_the_one_before(desk: Desk, change: dict[str
     assert desk.audit(two.path, root=two.statement).code == auditor.TAMPERED
 
 
+def test_a_newest_wave_signed_anew_is_found_among_others(desk: Desk) -> None:
+    sealed = desk.seal_chain(3)
+    shutil.rmtree(sealed[2].path)
+    before = replace(one_small("wave 2"), number=2)
+    desk.seal(before.follow(sealed[1], wave="wave 3", boxes={"m-0000000b": two_mailboxes()["m-0000000b"]}))
+    assert desk.audit(root=sealed[2].statement).code == auditor.TAMPERED
+
+
 # Without Kogge
 
 
-def test_it_is_one_file_that_needs_python_and_cryptography_alone(desk: Desk, tmp_path: Path) -> None:
-    sealed = desk.seal()
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    """The verifier as an auditor has it: a file somewhere."""
     script = tmp_path / "elsewhere" / "verify_kogge.py"
     script.parent.mkdir()
     script.write_bytes(Path(auditor.__file__).read_bytes())
+    return script
+
+
+def test_it_is_one_file_that_needs_python_and_cryptography_alone(desk: Desk, script: Path) -> None:
+    sealed = desk.seal()
     # -I: no current directory, no PYTHONPATH, no user's packages; and Kogge's own modules cannot be found.
     guard = (
         "import sys, runpy\n"
@@ -272,6 +296,23 @@ def test_it_is_one_file_that_needs_python_and_cryptography_alone(desk: Desk, tmp
             timeout=120,
         )
         assert (ran.returncode, ran.stderr) == (code, "")
+
+
+def test_what_lies_beside_it_does_not_pose_as_a_library(desk: Desk, script: Path) -> None:
+    sealed = desk.seal()
+    for name in ("argparse", "json", "cryptography", "typing"):
+        (script.parent / f"{name}.py").write_text("raise SystemExit(77)\n")
+    command = [sys.executable, str(script), str(sealed.path), "--pubkey", str(desk.key)]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=script.parent, timeout=120)
+    assert (ran.returncode, ran.stderr) == (auditor.UNANCHORED, "")
+
+
+def test_without_its_library_there_is_no_verdict(desk: Desk, script: Path) -> None:
+    sealed = desk.seal()
+    command = [sys.executable, "-I", "-S", str(script), str(sealed.path), "--pubkey", str(desk.key)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == auditor.UNREADABLE
+    assert ran.stderr == "no verdict: it needs the package cryptography, 42 or newer\n"
 
 
 def test_its_length_can_be_read() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from auditing import Desk, Verdict, one_small
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from packs import Sealed
+from packs import SEALED, Sealed
 from stamping import ROOT, SIGNER, STAMPING, YEAR, Authority, Certified, authority, new_key
 from stamps_by_hand import ByHand
 
@@ -226,8 +226,9 @@ def test_a_certificate_that_ended_since_was_valid_when_it_stamped(
     desk: Desk, sealed: Sealed, tmp_path: Path
 ) -> None:
     """A stamp outlives its certificate: an auditor comes years later."""
+    sealed = desk.seal(replace(one_small(), sealed=SEALED - 2 * DAY))
     tsa = authority(tmp_path / "tsa", replace(SIGNER, ends=-DAY))
-    assert by_hand(desk, sealed, tsa, at=datetime.now(UTC) - 2 * DAY).code == OK
+    assert by_hand(desk, sealed, tsa, at=SEALED - 2 * DAY).code == OK
     assert by_hand(desk, sealed, tsa).code == TAMPERED
 
 
@@ -271,6 +272,49 @@ def test_certificates_that_issue_one_another_in_a_ring(desk: Desk, sealed: Seale
     ring = replace(one, certificate=Certified("A", kind="p256", ca=True).by(two).certificate)
     signer = SIGNER.by(two)
     assert by_hand(desk, sealed, tsa, signer=signer, certificates=(signer, two, ring, one)).code == TAMPERED
+
+
+# When, held against what the statement says
+
+
+@pytest.mark.parametrize(
+    ("after", "code"),
+    [
+        (timedelta(minutes=-9), OK),  # two clocks
+        (timedelta(minutes=-11), TAMPERED),
+        (-5 * DAY, TAMPERED),
+        (30 * DAY, OK),
+        (32 * DAY, UNANCHORED),
+        (300 * DAY, UNANCHORED),
+    ],
+)
+def test_a_stamp_is_of_the_days_after_the_sealing(
+    desk: Desk, sealed: Sealed, tsa: Authority, after: timedelta, code: int
+) -> None:
+    """Who signs anew a year later may date it back, and have it stamped by the best of authorities."""
+    found = by_hand(desk, sealed, tsa, at=SEALED + after)
+    assert found.code == code
+    told = f"sealed {SEALED:%Y-%m-%d %H:%M} UTC, stamped {SEALED + after:%Y-%m-%d %H:%M} UTC"
+    assert told in found.text
+    anchored = desk.audit(tsa_root=tsa.root_file(), root=sealed.statement)
+    assert anchored.code == (TAMPERED if code == TAMPERED else OK)
+
+
+def test_a_later_wave_s_stamp_says_nothing_of_the_time_before(desk: Desk, tsa: Authority) -> None:
+    old = replace(one_small("wave 1"), sealed=SEALED - 100 * DAY)
+    one = desk.seal(old)
+    two = desk.seal(replace(old.follow(one, wave="wave 2"), sealed=SEALED))
+    stamp(two, tsa)
+    assert judged(desk, tsa).code == UNANCHORED
+    by_hand(desk, one, tsa, at=SEALED - 99 * DAY)
+    assert judged(desk, tsa).code == OK
+
+
+def test_a_statement_without_a_time_is_found(desk: Desk) -> None:
+    for wrong in ("\x07", "soon", 5, None, "2026-02-30T00:00:00Z"):
+        shutil.rmtree(desk.packs / "wave-1", ignore_errors=True)
+        sealed = desk.seal(replace(one_small(), change={"sealed": wrong}))
+        assert desk.audit(root=sealed.statement).code == TAMPERED
 
 
 # Bytes

@@ -231,6 +231,13 @@ CHANGES: dict[str, Change] = {
     "a match has no content": results(1, h_src=None, h_dst=None),
     "a match is nowhere": results(1, dst=None),
     "what lost something has two contents": results(7, h_dst="0" * 32),
+    "what was rebuilt has two contents": results(6, h_dst="0" * 32),
+    "what lost something names none": results(7, rule="lost"),
+    "a failure was read back": results(9, dst="1:1", h_src="0" * 32, h_dst="0" * 32),
+    "what was written is nowhere": results(9, rule="unverified"),
+    "what was withdrawn has a place": results(11, dst="1:1"),
+    "what comes later has a content": results(8, h_src="0" * 32),
+    "a verdict begins as one of them": results(9, verdict="fine"),
     "a match has a rule": results(1, rule="rebuilt"),
     "what was rebuilt has another rule": results(6, rule="other"),
     "a failure has no code": results(9, rule=None),
@@ -367,34 +374,4 @@ def test_a_line_of_roots_that_is_not_so_is_found(desk: Desk, old: bytes, new: by
     assert old in files[ROOTS]
     files[ROOTS] = files[ROOTS].replace(old, new, 1)
     sealed = write_files(desk.packs / "wave", files, predicate_of(pack), KEY)
-    assert desk.audit(root=sealed.statement).code == TAMPERED
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"items": 13},
-        {"items": "14"},
-        {"items": None},
-        {"mailboxes": 2},
-        {"sections": 4},
-        {"root": "0" * 64},
-        {"root": None},
-        {"root": []},
-        {"verdicts": {}},
-        {"verdicts": []},
-        {"verdicts": {"match": "8"}},
-        {"number": 0},
-        {"number": -1},
-        {"number": 1.0},
-        {"number": 10**30},
-        {"number": None},
-        {"previous": 5},
-        {"previous": {}},
-        {"previous": {"number": 0}},
-        {"previous": [1]},
-    ],
-)
-def test_a_statement_that_is_not_so_is_found(desk: Desk, change: dict[str, object]) -> None:
-    sealed = desk.seal(replace(one_small(), change=change))
     assert desk.audit(root=sealed.statement).code == TAMPERED

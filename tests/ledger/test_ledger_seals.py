@@ -146,6 +146,22 @@ def test_what_was_never_listed_is_not_accounted_for(ledger: Ledger, seals: Seals
     assert loose(seals)[0] == (LegState.BLOCKED, "access-denied")
 
 
+def test_a_mailbox_of_which_no_workload_is_planned_is_not_accounted_for(ledger: Ledger, seals: Seals) -> None:
+    _, bare = ledger.add_mailboxes(
+        [planned(workloads=frozenset({Kind.MAIL})), planned("berta@old.example", workloads=frozenset())]
+    )
+    assert Loose(str(bare), None, None, "no-inventory") in seals.loose(W)
+    assert len(seals.loose(W)) == 2
+
+
+def test_who_signed_a_seal_is_recorded(ledger: Ledger, seals: Seals) -> None:
+    claimed(ledger)
+    old = seal(seals)
+    basis = seals.basis(W)
+    new = seals.put(W, seals.state(W), basis, Seal(2, W, STATEMENT, ROOT, 6.0, 1), "ed25519:abc")
+    assert [seals.signer(one) for one in (old, new)] == [None, "ed25519:abc"]
+
+
 def test_what_is_verified_is_accounted_for(
     ledger: Ledger, seals: Seals, session: LegLedger, lease: Lease, inbox: ContainerRow
 ) -> None:

@@ -106,9 +106,11 @@ def states(stack: Stack) -> list[tuple[str, str | None]]:
 
 
 def test_every_service_is_healthy_by_its_own_check(stack: Stack) -> None:
-    for key in stack.running:
-        if "healthcheck" in stack.text["services"][key.partition("-")[0]]:
-            stack.await_healthy(key)
+    services = stack.text["services"]
+    checked = [key for key in stack.running if "healthcheck" in services[key.partition("-")[0]]]
+    assert {"postgres", "redis", "api1", "api2", "services", "proxy", "watch", "worker"} <= set(checked)
+    for key in checked:
+        stack.await_healthy(key)
 
 
 def test_a_stranger_is_refused(stack: Stack) -> None:

@@ -1,0 +1,136 @@
+"""`kogge audit reconcile`: the folders of a mailbox, as a pass listed them, against somebody else's count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from connectors.errors import Misconfigured
+from flows.terminal import AsJson, Exit, emit, say, screen
+
+if TYPE_CHECKING:
+    from flows.reconcile import Compared, Reconciled
+
+SHOWN = 100
+"""Folders that agree are counted; of the others so many are told."""
+COLUMNS = ("line", "kind", "folder", "export", "inventory", "difference", "outcome", "why")
+
+
+def reconcile(
+    pack: Annotated[Path, typer.Argument(metavar="PACK", help="The directory of a pack.")],
+    export: Annotated[Path, typer.Argument(metavar="EXPORT.csv", help="The organisation's own export.")],
+    keys: Annotated[
+        Path | None,
+        typer.Option("--keys", metavar="FILE", help="The mailbox's key (kogge audit keys export)."),
+    ] = None,
+    number: Annotated[int, typer.Option("--pass", metavar="N", min=1, help="Which pass's inventory.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Compares an inventory's folders with a count that somebody else took at the source.
+
+    The export is of one mailbox, with the columns FolderPath (or Identity) and ItemsInFolder: in Exchange,
+    Get-MailboxFolderStatistics anna | Export-Csv -Encoding UTF8 anna.csv. Take it just before the first pass.
+
+    Ends with 1 where one side has items that the other has not. Folders that stay at the source by a rule
+    are listed with the rule's code, and are no difference. It shows paths of the export: mind who reads it.
+
+    Example: kogge audit reconcile evidence/wave-pilot anna.csv --keys m-7f3a9c01.key
+    """
+    from flows.pack_reading import read_key
+    from flows.reconcile import lossy, read_export
+    from flows.reconcile import reconcile as compare
+
+    if keys is None:
+        raise Misconfigured("--keys", "is missing: kogge audit keys export --mailbox M --out FILE --by NAME")
+    key = read_key(keys)
+    counted = read_export(export)
+    found = compare(pack, key, counted, number)
+    if as_json:
+        emit([_document(one) for one in found.folders])
+    else:
+        _show(found)
+        lost = sum(1 for _ in lossy(counted))
+        if found.amiss and lost:
+            say(f"{lost:,} names have lost letters (?): export again, with -Encoding UTF8.")
+    raise typer.Exit(Exit.OPEN if found.amiss else Exit.OK)
+
+
+def _document(one: Compared) -> dict[str, object]:
+    fields = {name: getattr(one, name) for name in one.__slots__}
+    return {**fields, "difference": one.difference, "why": _why(one)}
+
+
+def _show(found: Reconciled) -> None:
+    from flows.reconcile import Outcome, sums
+    from flows.tables import table
+
+    typer.echo(f"mailbox {found.mailbox}, pass {found.number}, listed {found.closed:%Y-%m-%d %H:%M} UTC")
+    others = [one for one in found.folders if one.outcome is not Outcome.AGREES]
+    others.sort(key=lambda one: (not one.amiss, one.outcome is not Outcome.OMITTED))
+    if others:
+        rows = [_row(one) for one in others[:SHOWN]]
+        screen().print(table(COLUMNS, rows, wrap=("kind", "folder", "why")))
+    if len(others) > SHOWN:
+        typer.echo(f"and {len(others) - SHOWN:,} more: --json tells them all")
+    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in sums(found.folders).items())
+    typer.echo(f"folders: {counts or 'none'}")
+    for line in _meaning(found):
+        typer.echo(line)
+
+
+def _row(one: Compared) -> list[str]:
+    difference = "" if one.difference is None else f"{one.difference:+,}"
+    line = "" if one.line is None else str(one.line)
+    counts = [_count(one.theirs, "export"), _count(one.ours, "inventory"), difference.rjust(10)]
+    return [line, _plain(one.kind), _plain(one.path), *counts, one.outcome.value, _why(one)]
+
+
+def _why(one: Compared) -> str:
+    from flows.advice import STAYS, advice
+    from flows.reconcile import Outcome
+
+    texts = {
+        Outcome.ONLY_THERE: "no folder of this path was listed",
+        Outcome.ONLY_HERE: "the export has no folder of this path",
+        Outcome.UNTOLD: "this pass does not count it",
+        Outcome.ASIDE: "nobody sees it; not of the mailbox",
+    }
+    if one.code is None:
+        return texts.get(one.outcome, "")
+    reason = STAYS.get(one.code) or advice(one.code)
+    return f"{one.code}: {reason}" if reason else one.code
+
+
+def _meaning(found: Reconciled) -> list[str]:
+    """What it means, and what to do."""
+    from flows.reconcile import Outcome
+
+    said = []
+    if found.omitted:
+        items = sum(one.theirs or one.ours or 0 for one in found.omitted)
+        said += [
+            f"Left out: {len(found.omitted):,} folders with {items:,} items stay at the source by a rule.",
+            "Nothing in them moved. Look at their codes: is that what was agreed?",
+        ]
+    if not found.amiss:
+        count = sum(one.outcome is Outcome.AGREES for one in found.folders)
+        return [*said, f"No difference: {count:,} folders have as many items here as in the export."]
+    more = sum(max(one.difference or 0, 0) for one in found.amiss)
+    fewer = -sum(min(one.difference or 0, 0) for one in found.amiss)
+    return [
+        *said,
+        f"Different: {len(found.amiss):,} folders. The inventory lacks {fewer:,} items that the export has,"
+        f" and has {more:,} that the export lacks.",
+        f"Was the export not taken just before pass {found.number}? Give the pass nearest to it (--pass).",
+        "Otherwise have somebody look at these folders at the source before the mailbox is accepted.",
+    ]
+
+
+def _count(count: int | None, column: str) -> str:
+    return ("" if count is None else f"{count:,}").rjust(len(column))
+
+
+def _plain(text: str) -> str:
+    return "".join(one if one.isprintable() else "?" for one in text)
