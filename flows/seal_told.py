@@ -262,9 +262,8 @@ def tell(made: Sealed, as_json: bool) -> None:
             typer.echo(f"{name:10} {text}")
     if said["incomplete"]:
         count = len(said["incomplete"])
-        say(
-            f"Incomplete: {count:,} {'workload is' if count == 1 else 'workloads are'} missing or not accounted for."
-        )
+        are = "workload is" if count == 1 else "workloads are"
+        say(f"Incomplete: {count:,} {are} missing or not accounted for.")
     pack = shlex.quote(str(made.pack))
     stamp = f"curl -H 'Content-Type: application/timestamp-query' --data-binary @{pack}/wave.tsq"
     say("Anchor it now, where Kogge and its operator cannot reach: print the statement's hash, which covers")

@@ -42,6 +42,7 @@ from practice.groups import DistributionList
 from practice.mailbox import NOW, Mailbox
 from practice.messages import Message
 from practice.pointers import strew
+from practice.rehearsal_crew import die_with_the_starter
 from practice.stickies import note
 from practice.world import World
 
@@ -174,14 +175,18 @@ def wait_for_interrupt() -> None:
 
 
 def run(state: Path, *arguments: str, out: IO[str] | None = None) -> int:
-    """One kogge command in the state directory, on this terminal, or with its output to a file."""
+    """One kogge command in the state directory, on this terminal, or with its output to a file. It is killed
+    with the demonstration: else it would go on, in the state directory of the next one."""
     into = "" if out is None else f" > {Path(out.name).name}"
     say(f"$ kogge {shlex.join(arguments)}{into}")
     command = [sys.executable, "-c", "from flows.command import main; main()", *arguments]
     # A Prefect that the caller uses for real must not hear of the demonstration.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
-    return subprocess.run(command, cwd=state, env=environment, stdout=out, check=False).returncode
+    done = subprocess.run(
+        command, cwd=state, env=environment, stdout=out, check=False, preexec_fn=die_with_the_starter
+    )
+    return done.returncode
 
 
 def clear(state: Path) -> None:

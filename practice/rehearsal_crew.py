@@ -41,7 +41,7 @@ class Child:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with_the_starter,
+                preexec_fn=die_with_the_starter,
             )
 
     def start_and_wait(self, seconds: float) -> int:
@@ -150,5 +150,6 @@ def _marked(directory: Path) -> Iterator[int]:
                 yield one.key[0]
 
 
-def _die_with_the_starter() -> None:
+def die_with_the_starter() -> None:
+    """For a new process, before its program: SIGKILL when whoever started it ends, however that ends."""
     ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
