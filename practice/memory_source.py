@@ -52,7 +52,8 @@ class MemorySource:
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
         generation, at = self._position(cursor)
-        full, start = at == 0, max(at, self._mailbox.counted if at == 0 else 0)
+        full = cursor is None or not self._mailbox.incremental
+        start = max(at, self._mailbox.counted) if full else at
         while True:
             self._line.before("source.changes")
             if generation != self._mailbox.generation:
