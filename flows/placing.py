@@ -62,9 +62,9 @@ def _announce(
     there = {container.path for container in existing.values()}
     new = [row.id for container, row in missing if plan[container.id].path not in there]
     ours = work.ledger.folders.made() if new else frozenset()
-    if announced := [one for one in new if one not in ours]:
-        work.ledger.folders.making(*announced)
-    return frozenset(announced)
+    if unsaid := [one for one in new if one not in ours]:
+        work.ledger.folders.making(*unsaid)
+    return frozenset(row.id for _, row in missing if row.id in new and row.href is None)
 
 
 def _created(

@@ -118,11 +118,11 @@ def read_export(path: Path) -> list[Counted]:
         begin += 1
     body = "\n".join(lines[begin:])
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator(body))
-    header = [cell.strip().casefold() for cell in next(reader, [])]
-    column = next((name for name in PATHS if name in header), None)
-    if column is None or COUNT not in header:
-        raise Misconfigured(path.name, "needs the columns FolderPath (or Identity) and ItemsInFolder")
     try:
+        header = [cell.strip().casefold() for cell in next(reader, [])]
+        column = next((name for name in PATHS if name in header), None)
+        if column is None or COUNT not in header:
+            raise Misconfigured(path.name, "needs the columns FolderPath (or Identity) and ItemsInFolder")
         rows = [
             (begin + reader.line_num, dict(zip(header, cells, strict=False))) for cells in reader if cells
         ]

@@ -10,6 +10,7 @@ import csv
 import inspect
 import json
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -88,7 +89,7 @@ def next_command(config: Path, command: str) -> str:
     """What to type next, for the same configuration."""
     here = Path.cwd()
     path = config.relative_to(here) if config.is_relative_to(here) else config
-    return f"kogge {command}" if path == DEFAULT else f"kogge {command} -c {path}"
+    return f"kogge {command}" if path == DEFAULT else f"kogge {command} -c {shlex.quote(str(path))}"
 
 
 def given(option: str, text: str | None, why: str) -> str:

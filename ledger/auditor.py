@@ -333,6 +333,7 @@ class Pack:
 
 def chain(packs: list[Pack], roots: set[str]) -> None:
     """Whether each names the one before it, whether one is missing, and what is anchored."""
+    packs.sort(key=lambda p: min(p.stamps, default=datetime.max.replace(tzinfo=UTC)), reverse=True)
     packs = sorted({one.digest: one for one in packs if one.about}.values(), key=lambda p: p.about["number"])
     left = roots - {name for one in packs for name in (one.digest, one.about["root"])}
     numbers = {one.about["number"] for one in packs}
@@ -362,9 +363,8 @@ def chain(packs: list[Pack], roots: set[str]) -> None:
 
 def public_key(name: str) -> Any:
     raw = Path(name).read_bytes()
-    if raw.startswith(b"ed25519:"):
-        return ed25519.Ed25519PublicKey.from_public_bytes(b64decode(raw[8:]))
-    return serialization.load_pem_public_key(raw)
+    own = raw[:8] == b"ed25519:" and ed25519.Ed25519PublicKey.from_public_bytes(b64decode(raw[8:]))
+    return own or serialization.load_pem_public_key(raw)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -378,12 +378,12 @@ def main(arguments: list[str] | None = None) -> int:
         options = parser.parse_args(arguments)
         trusted = x509.load_pem_x509_certificates(options.tsa_root.read_bytes()) if options.tsa_root else []
         places = [one for top in map(Path, options.packs) for one in (top, *sorted(top.iterdir()))]
-        packs = [Pack(one) for one in places if any(os.path.lexists(one / name) for name in (*TAGS, "data"))]
+        packs = [Pack(one) for one in places if one.is_dir() and {*os.listdir(one)} & {*TAGS, "data"}]  # noqa: PTH208
         need(packs and all(re.fullmatch("[0-9a-f]{64}", one) for one in options.root), "no pack, or no root")
     except SystemExit as end:
         return UNREADABLE if end.code else OK
     except Exception as error:  # noqa: BLE001 (as above)
-        sys.stderr.write(f"{error.args[0] if type(error) is Failed else 'no PACK, or no --tsa-root'}\n")
+        sys.stderr.write(f"{error.args[0] if type(error) is Failed else error}\n")
         return UNREADABLE
     for pack in packs:
         pack.check(options.pubkey, trusted)

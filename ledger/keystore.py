@@ -23,6 +23,7 @@ from ledger.upsert import upsert
 
 KEY_BYTES = 32
 DESTROYED = "evidence-key-destroyed"
+DAMAGED = "evidence-damaged"
 _FINGERPRINT = "evidence-key"
 
 
@@ -110,7 +111,7 @@ def _unwrapped(wrapped: bytes | None, kek: bytes) -> bytes:
     try:
         return aes_key_unwrap(kek, wrapped)
     except InvalidUnwrap:
-        raise Corrupt("evidence-damaged", "the key of a mailbox's evidence cannot be unwrapped") from None
+        raise Corrupt(DAMAGED, "the key of a mailbox's evidence cannot be unwrapped") from None
 
 
 def destroy(engine: Engine, mailbox_id: str, by: str, reason: str) -> bool:

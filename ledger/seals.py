@@ -20,7 +20,7 @@ from connectors.errors import Transient
 from ledger.database import now, reading, writing
 from ledger.events import append_event, head_of
 from ledger.evidence_lines import SECTIONS
-from ledger.keystore import DESTROYED
+from ledger.keystore import DAMAGED, DESTROYED
 from ledger.rows import PARTLY, LegState, State
 from ledger.schema import container, event, evidence_key, inventory, item, leg, listed, mailbox, seal
 from ledger.store import Ledger
@@ -190,6 +190,8 @@ def _loose(connection: Connection, wave: str) -> Iterator[Loose]:
         reason = None
         if row.key is not None and row.wrapped is None:
             reason = DESTROYED
+        elif row.key is None and row.closed is not None:
+            reason = DAMAGED
         elif row.closed is None:
             reason = row.code or NO_INVENTORY
         elif state is not LegState.VERIFIED:

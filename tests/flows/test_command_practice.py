@@ -146,11 +146,11 @@ def test_a_credential_with_too_much_power(
 
 
 def test_a_wrong_password(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (place / "target-password").write_text("wrong\n")
+    (place / "target-password").write_text("mistyped\n")
     assert run("check", "--mailbox", read_mailboxes(place / "mailboxes.csv")[0].source) == 1
     shown = capsys.readouterr().out
     assert "target: login-refused" in shown
-    assert "wrong" not in shown
+    assert "mistyped" not in shown
 
 
 def test_discover(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

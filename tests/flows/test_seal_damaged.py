@@ -56,6 +56,18 @@ def test_it_is_named_and_the_others_are_sealed_without_it(office: Office, how: s
     ledger.close()
 
 
+def test_one_whose_key_was_taken_away_is_not_left_out_in_silence(office: Office) -> None:
+    ledger = office.ledger()
+    bad, _ = (row.id for row in ledger.mailboxes(WAVE))
+    with ledger.engine.begin() as connection:
+        assert connection.exec_driver_sql(f"DELETE FROM evidence_key WHERE mailbox = '{bad}'").rowcount == 1
+    assert [one.mailbox for one in Seals(ledger).loose(WAVE)] == [bad], "so the command refuses"
+    said = stated(office.seal(ledger, incomplete=True).pack)
+    assert {(one["mailbox"], one["code"]) for one in said["incomplete"]} == {(bad, "evidence-damaged")}
+    assert said["mailboxes"] == 1
+    ledger.close()
+
+
 def test_all_that_are_damaged_are_told_at_once_and_nothing_is_left(office: Office) -> None:
     ledger = office.ledger()
     both = [row.id for row in ledger.mailboxes(WAVE)]

@@ -363,3 +363,14 @@ def test_the_same_bytes_in_base64_of_another_kind_are_another_file(desk: Desk, s
 def test_a_statement_that_is_not_so_is_found(desk: Desk, change: dict[str, object]) -> None:
     sealed = desk.seal(replace(one_small(), change=change))
     assert desk.audit(root=sealed.statement).code == TAMPERED
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_pack_that_may_not_be_read_is_no_verdict(desk: Desk) -> None:
+    one, two = desk.seal_chain(2)
+    for shut, root in ((one, two), (two, one)):
+        shut.path.chmod(0)
+        try:
+            assert desk.audit(root=root.statement).code == auditor.UNREADABLE
+        finally:
+            shut.path.chmod(0o755)

@@ -368,3 +368,15 @@ def test_a_stamp_that_is_missing_anchors_nothing(desk: Desk, sealed: Sealed, tsa
 def test_a_wrong_stamp_is_not_made_good_by_a_root(desk: Desk, sealed: Sealed, tsa: Authority) -> None:
     (sealed.path / "wave.tsr").write_bytes(b"?")
     assert desk.audit(tsa_root=tsa.root_file(), root=sealed.statement).code == TAMPERED
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(("after", "code"), [(-5 * DAY, TAMPERED), (DAY, OK)])
+def test_a_copy_without_its_stamp_hides_no_stamp(
+    desk: Desk, sealed: Sealed, tsa: Authority, after: timedelta, code: int, first: bool
+) -> None:
+    by_hand(desk, sealed, tsa, at=SEALED + after)
+    copy = desk.copy(sealed, "copy")
+    (copy / "wave.tsr").unlink()
+    places = (copy, desk.packs) if first else (desk.packs, copy)
+    assert desk.audit(*places, tsa_root=tsa.root_file(), root=[sealed.statement] * bool(code)).code == code
