@@ -16,6 +16,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from scripted import serving
 from town import Town, configure, dovecot
 
+from flows.admission import Admission
 from flows.settings_windows import DAYS
 from ledger.health import newest
 from ledger.rows import Phase
@@ -151,15 +152,18 @@ def test_a_pause_is_stronger_than_a_cutover_that_is_to_run_now(town: Town) -> No
 def test_the_servers_are_measured(
     town: Town, order: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What each worker last found is in the ledger while it works: looked at as its admission closes."""
+    """What each worker found is in the ledger while it works: looked at after each of its periods."""
     seen: dict[str, int] = {}
+    measure = Admission.period
 
-    def note(held: object) -> None:
-        held.period()  # type: ignore[attr-defined]
+    def note(held: Admission) -> None:
+        measure(held)
         with closing(town.ledger()) as ledger:
-            seen.update({row.system: row.calls for row in newest(ledger)})
+            for row in newest(ledger):
+                seen[row.system] = max(seen.get(row.system, 0), row.calls)
 
-    monkeypatch.setattr("flows.admission.Admission.close", note)
+    monkeypatch.setattr(Admission, "period", note)
+    monkeypatch.setattr(Admission, "close", note)
     monkeypatch.setattr("flows.admission.PERIOD_SECONDS", 3600.0)
     assert run(*order) == 0
     assert seen.get("target.mail", 0) >= ITEMS
