@@ -267,7 +267,7 @@ _FINISH = (
 )
 
 
-def finish(connection: Connection, leg_id: int, cursors: Mapping[int, str]) -> None:
+def finish(connection: Connection, leg_id: int, cursors: Mapping[int, str | None]) -> None:
     """See LegLedger.finish_listings."""
     rows = [{"b_id": one, "b_leg": leg_id, "b_cursor": cursor} for one, cursor in cursors.items()]
     connection.execute(_FINISH, rows)

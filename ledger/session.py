@@ -70,7 +70,7 @@ class LegLedger(LegContainers):
                 for known in listing.unseen_items(connection, container_id, frozenset(seen)):
                     listing.plan_deletion(plan, known, mirror=self._mirror)
                 self._apply(connection, plan)
-            connection.execute(self._container(container_id).values(cursor=cursor, complete=True))
+            listing.finish(connection, self._lease.leg, {container_id: cursor})
             return plan.count
 
     def finish_listings(self, cursors: Mapping[int, str]) -> None:
