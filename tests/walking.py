@@ -49,6 +49,19 @@ class Died(BaseException):
     """The process ended here: nothing after this line runs, not even the mailbox boundary."""
 
 
+def dying_at(name: str, times: int = 1) -> Step:
+    """Dies when it is called by this name so many times."""
+    left = times
+
+    def step(called: str = "commit") -> None:
+        nonlocal left
+        left -= called == name
+        if left == 0:
+            raise Died
+
+    return step
+
+
 @dataclass
 class Trial:
     """One mailbox, its ledger, and any number of runs over them. The store says what kind of items move."""

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from undoing import Undoing
-from walking import Died, Trial, a_mailbox, letter
+from walking import Died, Trial, a_mailbox, dying_at, letter
 
 from ledger.rows import LegState
 from practice.memory import MemoryStore
 
 STOOD = ("Ablage",)
 MADE = [("Projekte",), ("Projekte", "Alt")]
-
-
-def at(name: str, times: int) -> Callable[[str], None]:
-    """Dies when it is called by this name so many times."""
-    left = times
-
-    def step(called: str = "commit") -> None:
-        nonlocal left
-        left -= called == name
-        if left == 0:
-            raise Died
-
-    return step
 
 
 @pytest.fixture
@@ -45,7 +31,7 @@ def trial(quick_path: Path) -> Trial:
 def test_a_rollback_removes_the_folders_that_a_dead_worker_made(trial: Trial, step: str, times: int) -> None:
     before = set(trial.store.folders)
     with pytest.raises(Died):
-        trial.run(at(step, times))
+        trial.run(dying_at(step, times))
     assert trial.run().state is LegState.VERIFIED
     assert set(MADE) <= set(trial.store.folders)
     undoing = Undoing(trial)

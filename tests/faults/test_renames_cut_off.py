@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from undoing import Undoing
-from walking import Died, Trial, a_mailbox, letter
+from walking import Died, Trial, a_mailbox, dying_at, letter
 
 from flows.leg import Task
 from flows.verify import Level
@@ -16,19 +15,6 @@ from practice.memory import MemoryStore, MemoryTarget
 
 CHANGES = {f"target.{verb}" for verb in ("write", "append", "amend", "remove", "rename")}
 LOOK = Task(Level.TARGET, copy=False)
-
-
-def at(name: str, times: int = 1) -> Callable[[str], None]:
-    """Dies when it is called by this name so many times."""
-    left = times
-
-    def step(called: str = "commit") -> None:
-        nonlocal left
-        left -= called == name
-        if left == 0:
-            raise Died
-
-    return step
 
 
 def put_below(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +49,7 @@ def trial(request: pytest.FixtureRequest, quick_path: Path, monkeypatch: pytest.
 def renamed(trial: Trial) -> Trial:
     """The target did it, and the ledger does not say so."""
     with pytest.raises(Died):
-        trial.run(at("target.rename done"))
+        trial.run(dying_at("target.rename done"))
     assert ("Vorhaben", "Alt") in trial.store.folders
     return trial
 
@@ -87,7 +73,7 @@ def test_who_looks_calls_nothing_missing(renamed: Trial) -> None:
 
 def test_what_the_target_did_not_come_to_do_is_done_by_the_next_pass(trial: Trial) -> None:
     with pytest.raises(Died):
-        trial.run(at("target.rename"))
+        trial.run(dying_at("target.rename"))
     assert ("Projekte", "Alt") in trial.store.folders
     assert trial.run(task=LOOK).code == "changed-since"
     assert moves_on(trial) == ["target.rename"]

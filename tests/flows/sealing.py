@@ -27,6 +27,8 @@ from ledger.store import Ledger
 from practice.memory import MemoryStore
 
 WAVE = "w"
+SEAL = ("audit", "seal", "--wave", WAVE, "--key", "operator.pem", "--out", "evidence")
+"""What an operator types."""
 KEK = bytes(32)
 """As the walks of tests/walking.py have it."""
 DRIVE = Container(Kind.FILES, "drive-root", ("Vertraulich",), total=8)
@@ -206,3 +208,11 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Office:
 @pytest.fixture
 def office(settled: Office, tmp_path: Path) -> Office:
     return settled.copy(tmp_path / "office")
+
+
+@pytest.fixture
+def place(settled: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    office = settled.copy(tmp_path / "office")
+    monkeypatch.chdir(office.place)
+    monkeypatch.setenv("COLUMNS", "200")
+    return office

@@ -48,15 +48,6 @@ def key(place: Office) -> bytes:
     return bytes.fromhex(json.loads(Path("anna.key").read_text())["key"])
 
 
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    def words() -> str:
-        told = capsys.readouterr()
-        return " ".join((told.out + told.err).split())
-
-    return words
-
-
 def lines(folder: str) -> dict[str, list[list[bytes]]]:
     """By mailbox, section by section, without a line of the program."""
     found: dict[str, list[list[bytes]]] = {}

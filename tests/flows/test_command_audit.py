@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from lonely import run
-from sealing import KEK, SECRETS, WAVE, Office, raw, settled, stated
+from sealing import KEK, SEAL, SECRETS, WAVE, Office, place, raw, settled, stated
 
 from connectors.errors import Blocked
 from flows.config import load
@@ -21,27 +21,7 @@ from ledger import keystore
 from ledger.rows import LegState
 from ledger.seals import Seals
 
-__all__ = ["settled"]
-SEAL = ("audit", "seal", "--wave", WAVE, "--key", "operator.pem", "--out", "evidence")
-
-
-@pytest.fixture
-def place(settled: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
-    office = settled.copy(tmp_path / "office")
-    monkeypatch.chdir(office.place)
-    monkeypatch.setenv("COLUMNS", "200")
-    return office
-
-
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]):
-    """What was printed since it was asked last, as one line."""
-
-    def words() -> str:
-        told = capsys.readouterr()
-        return " ".join((told.out + told.err).split())
-
-    return words
+__all__ = ["place", "settled"]
 
 
 def test_a_wave_is_sealed_and_what_to_do_then_is_told(place: Office, said) -> None:

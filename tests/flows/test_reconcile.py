@@ -67,15 +67,6 @@ def sealed(desk: Desk, *more: Folder) -> Sealed:
     return desk.seal(Pack({ANNA: [one, two, days, files]}))
 
 
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    def words() -> str:
-        told = capsys.readouterr()
-        return " ".join((told.out + told.err).split())
-
-    return words
-
-
 def reconcile(*more: str, text: str | bytes = EXPORT) -> int:
     data = text if isinstance(text, bytes) else text.encode("utf-8-sig")
     Path("anna.csv").write_bytes(data)

@@ -9,31 +9,13 @@ from pathlib import Path
 
 import pytest
 from lonely import run
-from sealing import WAVE, Office, settled, stated
+from sealing import SEAL, WAVE, Office, place, settled, stated
 
 from flows.keys import line_of, new_key, read_key, write_key
 from ledger.planning import PlannedMailbox
 from ledger.rows import LegState, Phase
 
-__all__ = ["settled"]
-SEAL = ("audit", "seal", "--wave", WAVE, "--key", "operator.pem", "--out", "evidence")
-
-
-@pytest.fixture
-def place(settled: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
-    office = settled.copy(tmp_path / "office")
-    monkeypatch.chdir(office.place)
-    monkeypatch.setenv("COLUMNS", "200")
-    return office
-
-
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    def words() -> str:
-        told = capsys.readouterr()
-        return " ".join((told.out + told.err).split())
-
-    return words
+__all__ = ["place", "settled"]
 
 
 def typed(shown: str) -> list[str]:
