@@ -169,7 +169,9 @@ class Checked:
 
 def check(document: bytes, keys: Sequence[object], roots: Collection[str] = ()) -> Checked:
     """Says what a proof is worth, whatever is in it. keys: public ones, one of which has signed. roots: known
-    from elsewhere, of waves, or hashes of statements."""
+    from elsewhere, of waves, or hashes of statements. Raises Misconfigured for what is no proof at all."""
+    if not _is_proof(document):
+        raise Misconfigured("--check", "is no proof, or a cut one: give what `kogge audit prove --out` wrote")
     try:
         return _checked(document, keys, roots)
     except auditor.Failed as error:
@@ -178,9 +180,17 @@ def check(document: bytes, keys: Sequence[object], roots: Collection[str] = ()) 
         return Checked(Standing.BROKEN, "it is not of the form that a proof has")
 
 
+def _is_proof(document: bytes) -> bool:
+    """Whether it says that it is one, of this kind."""
+    try:
+        told = json.loads(document.decode())
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(told, dict) and told.get("kind") == KIND
+
+
 def _checked(document: bytes, keys: Sequence[object], roots: Collection[str]) -> Checked:
     told = json.loads(document.decode(), object_pairs_hook=auditor.unique)
-    auditor.need(told["kind"] == KIND, "it is no proof of this kind")
     envelope = told["statement"].encode()
     about, _ = auditor.stated(envelope, list(keys))
     items = tuple(_read(item) for item in told["items"])
@@ -201,6 +211,7 @@ def _read(told: Mapping[str, Any]) -> Item:
 def _read_proven(told: Mapping[str, Any]) -> Proven:
     index, size, path = told["index"], told["size"], tuple(bytes.fromhex(step) for step in told["path"])
     auditor.need(type(index) is int and type(size) is int, "a place in it is no number")
+    auditor.need("\n" not in told["line"], "a line in it is several")
     auditor.need(all(len(step) == 32 for step in path) and len(path) < 64, "a way in it is none")
     return Proven(told["line"].encode(), Proof(index, size, path))
 

@@ -2,9 +2,8 @@
 
     python verify_kogge.py PACK... --pubkey operator.pub [--root HEX]... [--tsa-root tsa.pem] [--json]
 
-It needs Python 3.11 and `cryptography`. wave.dsse.json is signed, with SHA-256 of manifest-sha256.txt and of
-data/roots.jsonl: by section, roots of what was listed and of what became of it. Who has the key can sign
-anew; that nobody did, --root shows (SHA-256 of wave.dsse.json, on paper), or wave.tsr of within 31 days.
+It needs Python 3.11 and `cryptography`. wave.dsse.json signs for every file below data/. Who has the key can
+sign anew; that nobody did, --root shows (its SHA-256, on paper), or wave.tsr of within 31 days.
 Exit codes: 0 ok; 1 tampered; 2 incomplete; 3 unanchored, all else is well; 4 no verdict: not readable."""
 
 import sys
@@ -41,6 +40,7 @@ OK, TAMPERED, INCOMPLETE, UNANCHORED, UNREADABLE = range(5)
 WORDS = ("ok", "tampered", "incomplete", "unanchored", "no verdict")
 STATEMENT, MANIFEST, ROOTS, STAMP = "wave.dsse.json", "manifest-sha256.txt", "data/roots.jsonl", "wave.tsr"
 TAGGED, TAGS = "tagmanifest-sha256.txt", ("bag-info.txt", "bagit.txt", MANIFEST, STATEMENT)
+LISTS = "data/inventory", "data/results"
 PAYLOAD = r"data/roots\.jsonl|data/(?:inventory|results)/m-[0-9a-z]{1,64}\.jsonl\.gz"
 STATES = ["application/vnd.in-toto+json", "https://in-toto.io/Statement/v1", "urn:kogge:evidence:wave:v1"]
 LARGEST = {".gz": 1 << 32, ".json": 1 << 24, ".tsr": 1 << 20}  # bytes; of any other file 1 << 28
@@ -59,9 +59,8 @@ def need(fact: object, otherwise: str, code: int = TAMPERED) -> None:
 @contextmanager
 def opened(path: Path, digest: str | None = None) -> Iterator[io.BufferedReader]:
     """What is in a file, gzipped or not. It is not looked into unless it has the SHA-256 that is given."""
-    need(os.path.lexists(path), f"{path.name} is missing", INCOMPLETE)
-    own = path.is_file() and os.path.realpath(path) == str(path)
-    own = own and path.stat().st_size <= LARGEST.get(path.suffix, 1 << 28)
+    size = path.lstat().st_size
+    own = path.is_file() and os.path.realpath(path) == str(path) and size <= LARGEST.get(path.suffix, 1 << 28)
     need(own, f"{path.name} is a link, behind one, no file, or larger than any such file")
     with path.open("rb") as file:
         need(digest in (None, file_digest(file, "sha256").hexdigest()), f"{path.name} was changed")
@@ -189,7 +188,7 @@ def stamped(reply: bytes, data: bytes, roots: list[x509.Certificate]) -> tuple[d
         found = [one for one in roots + more if one not in path and has_issued(one, path[-1], len(path))]
         need(found, "its certificates do not lead to --tsa-root")
         path.append(found[0])
-    at = datetime.strptime(f"{moment[:14].decode()}+0000", "%Y%m%d%H%M%S%z")
+    at = datetime.strptime((moment[:14] + moment[-1:]).decode(), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
     need(all(c.not_valid_before_utc <= at <= c.not_valid_after_utc for c in path), "not valid at that time")
     return at, ascii(path[0].subject.rfc4514_string())
 
@@ -205,7 +204,7 @@ def stated(raw: bytes, keys: list[Any]) -> tuple[dict[str, Any], dict[str, str]]
     (signed,), kind = envelope["signatures"], envelope["payloadType"]
     body, signature = (b64decode(text, validate=True) for text in (envelope["payload"], signed["sig"]))
     data = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(body), body)
-    need(any(is_signed(key, signature, data) for key in keys), "no given key has signed this")
+    need(any(is_signed(key, signature, data) for key in keys), "another key signed it, or it was changed")
     statement = json.loads(body.decode(), object_pairs_hook=unique, parse_constant=int)
     files = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
     said = [kind, statement["_type"], statement["predicateType"], *files]
@@ -226,6 +225,8 @@ class Pack:
     def step(self, what: str) -> Iterator[None]:
         try:
             yield
+        except FileNotFoundError as error:
+            self.findings.append((INCOMPLETE, f"{what}: {Path(error.filename).name} is missing"))
         except Exception as error:  # noqa: BLE001 (what is malformed makes a parser raise anything)
             away = isinstance(error, OSError) and error.strerror  # gzip's own errors have none
             told = (f"it cannot be read ({away})", UNREADABLE) if away else ("it is malformed", TAMPERED)
@@ -256,14 +257,14 @@ class Pack:
             manifest = manifest_of(file.read(), PAYLOAD)
         with opened(self.path / ROOTS, files[ROOTS]) as file:
             lines = take(file, 1 << 20)  # now it is certain that data/ is no link
-        found = {one.relative_to(self.path).as_posix() for one in (self.path / "data").rglob("*")}
-        extra = found - manifest.keys() - {"data/inventory", "data/results"}
-        need(not extra, f"no manifest names {min(extra, default='')!a}")
+        tops = [top for top in ("data", *LISTS) if (self.path / top).is_dir()]
+        more = {f"{t}/{one.name}" for t in tops for one in (self.path / t).iterdir()} - {*manifest, *LISTS}
+        need(not more, f"no manifest names {min(more, default='')!a}")
         boxes, before = list[str](), len(self.findings)
         for name, rows in groupby((ROW.findall(line)[0] for line in lines), key=lambda row: row[0]):
             boxes.append(name.decode())
             with self.step(boxes[-1]):
-                paths = [f"data/{kind}/{boxes[-1]}.jsonl.gz" for kind in ("inventory", "results")]
+                paths = [f"{top}/{boxes[-1]}.jsonl.gz" for top in LISTS]
                 one, other = (opened(self.path / path, manifest[path]) for path in paths)
                 with one as listed, other as results:
                     self.mailbox(rows, listed, results)
@@ -301,9 +302,9 @@ class Pack:
             tops.append((joined(before, leaves=True), joined(after, leaves=True)))
             if first == 0:  # the headers
                 ((*about, earlier, text),) = BEFORE.findall(before.pop(0))
-                folders = FOLDER.findall(text.replace(b"},{", b"}\n{"))
+                folders = dict(FOLDER.findall(text.replace(b"},{", b"}\n{")))
                 need(about == [kind, number, previous], "an inventory does not follow the one before")
-                need(len(folders) == text.count(b"{"), "a folder is not as it must be written")
+                need(len(folders) == bool(text) + text.count(b"},{"), "a folder is there twice, or is none")
                 need(AFTER.findall(after.pop(0)) == [(kind, number, roots[0], n)], "results of another")
                 self.total["lost"] += int(earlier)  # items that no line names
             listed, results = LISTED.findall(b"\n".join(before)), RESULT.findall(b"\n".join(after))
@@ -312,8 +313,7 @@ class Pack:
             need([one[2] for one in listed] == [one[1] for one in results], "results are of other items")
             boxes.update([one[1] for one in listed])
             verdicts += self.judged(results, int(number))
-        should = sorted((box, int(many)) for box, many in folders if int(many))
-        need(sorted(boxes.items()) == should, "a folder has not as many lines as it says")
+        need(boxes == Counter({k: int(v) for k, v in folders.items()}), "a folder has other lines than told")
         counts = json.dumps(dict(sorted(verdicts.items())), separators=(",", ":")).encode()
         made = [b'"%s"' % joined(list(top)).hex().encode() for top in zip(*tops, strict=True)]
         need([*made, counts] == [*roots, told], f"a root or a count is not what {ROOTS} says")
@@ -336,22 +336,22 @@ def chain(packs: list[Pack], roots: set[str]) -> None:
     packs.sort(key=lambda p: min(p.stamps, default=datetime.max.replace(tzinfo=UTC)), reverse=True)
     packs = sorted({one.digest: one for one in packs if one.about}.values(), key=lambda p: p.about["number"])
     left = roots - {name for one in packs for name in (one.digest, one.about["root"])}
-    numbers = {one.about["number"] for one in packs}
     for before, pack in reversed(list(zip([None, *packs], packs, strict=False))):
         with pack.step("chain"):
             number, told, wrong = (pack.about[name] for name in ("number", "previous", "corrects"))
             pack.anchored = max(pack.anchored, pack.about["root"] in roots, 2 * (pack.digest in roots))
             need(number == 1 if told is None else told["number"] == number - 1 > 0, "it names no wave before")
             sealed = [p.digest for p in packs[: packs.index(pack)] if p.about["wave"] == pack.about["wave"]]
-            gone = {number - 1, (wrong or told)["number"] if sealed else 0} - {0, *numbers}
+            need(not sealed or wrong, "it hides that it corrects one")
+            gone = {number - 1, wrong["number"] if sealed else 0} - {0, *(p.about["number"] for p in packs)}
             need(not gone or len(packs) == 1, f"number {max(gone, default=0)} is missing", INCOMPLETE)
-            need(not sealed or (wrong and wrong["statement"] == sealed[-1]), "it hides that it corrects one")
+            need(not sealed or wrong["statement"] == sealed[-1], "it says to correct another")
             if before:
                 need(told["statement"] == before.digest, f"another number {number - 1} went before")
                 before.anchored = max(before.anchored, pack.anchored & 2)
                 before.stamps += pack.stamps
         with pack.step("anchor"):
-            made = datetime.fromisoformat(pack.about["sealed"]).astimezone(UTC)
+            made = datetime.strptime(pack.about["sealed"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
             away = min(pack.stamps, default=made) - made
             gap = f"sealed {made:%F %R} UTC" + f", stamped {made + away:%F %R} UTC" * bool(pack.stamps)
             need(away >= EARLY, f"{gap}: nothing is stamped before it is sealed")

@@ -249,7 +249,7 @@ class Pack:
         found: dict[str, object] = {
             "wave": self.wave,
             "number": self.number,
-            "sealed": self.sealed.isoformat().replace("+00:00", "Z"),
+            "sealed": self.sealed.isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "tool": {"name": "kogge", "version": "0"},
             "configuration": "0" * 64,
             "mailboxes": len(self.boxes),

@@ -59,7 +59,7 @@ def test_the_key_may_be_a_line_or_a_pem_file_and_one_of_several(desk: Desk, tmp_
     assert desk.audit(pubkey=[other, pem], root=sealed.statement).code == 0
     wrong = desk.audit(pubkey=other, root=sealed.statement)
     assert wrong.code == auditor.TAMPERED
-    assert "no given key has signed" in wrong.text
+    assert "another key signed it" in wrong.text
 
 
 def test_what_is_no_pack_or_no_key_gets_no_verdict(desk: Desk, tmp_path: Path) -> None:
@@ -227,6 +227,9 @@ def test_the_wave_that_a_correction_corrects_may_be_missing(desk: Desk) -> None:
     assert desk.audit(root=four.statement).code == 0
     found = desk.audit(one.path, three.path, four.path, root=four.statement)
     assert (found.code, "number 2 is missing" in found.text) == (auditor.INCOMPLETE, True)
+    hides = desk.seal(between.follow(three, wave="pilot"), "hides")
+    found = desk.audit(one.path, three.path, hides.path, root=hides.statement)
+    assert (found.code, "it hides that it corrects one" in found.text) == (auditor.TAMPERED, True)
 
 
 def test_a_wave_sealed_twice_must_say_so(desk: Desk) -> None:

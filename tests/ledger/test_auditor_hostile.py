@@ -374,3 +374,16 @@ def test_a_pack_that_may_not_be_read_is_no_verdict(desk: Desk) -> None:
             assert desk.audit(root=root.statement).code == auditor.UNREADABLE
         finally:
             shut.path.chmod(0o755)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+@pytest.mark.parametrize("folder", ["data", "data/inventory", "data/results"])
+@pytest.mark.parametrize("mode", [0o444, 0o111])
+def test_a_folder_that_may_not_be_read_is_no_verdict(
+    desk: Desk, small: Sealed, folder: str, mode: int
+) -> None:
+    (small.path / folder).chmod(mode)
+    try:
+        assert desk.audit(root=small.statement).code == auditor.UNREADABLE
+    finally:
+        (small.path / folder).chmod(0o755)

@@ -311,7 +311,8 @@ def test_a_later_wave_s_stamp_says_nothing_of_the_time_before(desk: Desk, tsa: A
 
 
 def test_a_statement_without_a_time_is_found(desk: Desk) -> None:
-    for wrong in ("\x07", "soon", 5, None, "2026-02-30T00:00:00Z"):
+    zones = [f"2026-02-03T00:00:00.000000{zone}" for zone in ("", "+02:00")]
+    for wrong in ("\x07", "soon", 5, None, "2026-02-30T00:00:00.000000Z", *zones):
         shutil.rmtree(desk.packs / "wave-1", ignore_errors=True)
         sealed = desk.seal(replace(one_small(), change={"sealed": wrong}))
         assert desk.audit(root=sealed.statement).code == TAMPERED

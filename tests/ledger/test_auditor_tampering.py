@@ -269,6 +269,8 @@ CHANGES: dict[str, Change] = {
     "a folder's name is in clear elsewhere": folder(kind="/Inbox/M\u00fcller"),
     "a folder has another key": folder(path="/Inbox"),
     "a folder's code nests": folder(omit="},{"),
+    "among folders is something else": raw("listed", 0, b'"folders":[', b'"folders":[/Inbox},'),
+    "folders end in something else": raw("listed", 0, b"}]", b"},/Inbox]"),
     "the header is of another pass": listed(0, **{"pass": 2}),
     "the header is of another section": listed(0, section="notes"),
     "the header has an unknown section": listed(0, section="letters"),
@@ -318,9 +320,14 @@ def test_an_item_is_listed_once_in_a_pass(desk: Desk) -> None:
 
 
 def test_a_folder_is_in_a_header_once(desk: Desk) -> None:
-    folders = [Folder("/Inbox", 1), Folder("/Inbox", 1)]
-    sealed = desk.seal(Pack({ANNA: [section(KEYS[ANNA], [Thing("a")], folders=folders)]}))
-    assert desk.audit(root=sealed.statement).code == TAMPERED
+    key, folders = KEYS[ANNA], [Folder("/Inbox", 1), Folder("/Drafts", 5)]
+    one = section(key, [Thing("a")], folders=folders)
+    once = desk.seal(Pack({ANNA: [one]}))
+    assert desk.audit(once.path, root=once.statement).code == 0
+    for path, total in (("/Inbox", 1), ("/Drafts", 5), ("/Drafts", 6)):
+        twice = section(key, [Thing("a")], folders=[*folders, Folder(path, total)])
+        sealed = desk.seal(Pack({ANNA: [twice]}), f"{path[1:]}-{total}")
+        assert desk.audit(sealed.path, root=sealed.statement).code == TAMPERED
 
 
 def test_one_id_in_two_workloads_is_two_items(desk: Desk) -> None:
