@@ -11,7 +11,7 @@ from walking import Died, Trial
 
 from ledger.rows import LegState
 from practice.memory import MemoryShelf
-from practice.memory_records import APPOINTMENT, event
+from practice.memory_records import APPOINTMENT, broken, event
 
 MOMENTS = ("target.read", "target.containers", "source.fetch", "target.position", "target.label")
 
@@ -160,6 +160,22 @@ def test_what_was_deleted_and_lands_late_keeps_no_uid(quick_path: Path, at: str 
     trial.store.land()
     verified(trial)
     assert titles(trial.store) == [b"SUMMARY:Nochmals"]
+
+
+def test_a_creation_of_what_can_no_longer_be_carried_over_is_left_to_a_person(quick_path: Path) -> None:
+    """A later pass has begun the item anew, and forgotten what the first had meant to write."""
+    trial, item = one(quick_path)
+    die_late(trial)
+    trial.mailbox.edit(item, broken("one"))
+    verified(trial)
+    assert trial.store.land() == 1
+    result = trial.finish()
+    assert (result.code, trial.findings()) == ("verification-differs", [("-", "unknown")])
+    assert titles(trial.store) == [b"SUMMARY:Eins"]
+    ((href, name, _),) = trial.store.objects()
+    del trial.store.collections[href].objects[name]
+    trial.ledger.requeue()
+    verified(trial)
 
 
 def test_an_update_of_what_was_deleted_meanwhile(quick_path: Path) -> None:

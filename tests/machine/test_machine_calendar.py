@@ -59,9 +59,10 @@ class Calendars(AnyOrder):
     def edit(self, which: int, title: str, day: int) -> None:
         self._edit(self._message(which), title, day)
 
-    @precondition(lambda self: self._messages())
+    @precondition(lambda self: self._messages() and not self.shelf.in_flight)
     @rule(which=PICK)
     def spoil(self, which: int) -> None:
+        """What lands afterwards is left to a person: see test_objects_late."""
         message = self._message(which)
         self.mailbox.edit(message.id, broken(self._uid(message)))
 
