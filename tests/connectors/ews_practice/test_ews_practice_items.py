@@ -99,7 +99,7 @@ def test_changed_dates_come_in_the_order_of_the_pattern(server: ExchangeServer, 
 def test_the_server_expands_as_the_world_does(
     exchange: ExchangeServer, source: Open, mailbox: Mailbox
 ) -> None:
-    one = source(exchange)
+    one = source(exchange, timeout_seconds=120, patience_seconds=240)
     found = one.occurrences(container(one, Kind.CALENDAR), START, END)
     assert found is not None
     assert Counter(found) == expanded(mailbox.distinguished("calendar"))
