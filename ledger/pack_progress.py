@@ -1,11 +1,11 @@
 """How far the writing of a pack is, beside it on the disk: whoever is interrupted goes on where it was.
 
 A folder .wave-NAME.sealing holds the pack as far as it is, and a file that says for what state of the ledger
-it is written (the frame), and which mailboxes are finished. In another frame all begins anew. Nothing on the
-disk is believed: each line of the file has an HMAC over it and all before it, under a key that only the
-workers have, and every finished file is hashed again. The first line that does not fit, or whose files do
-not, ends what is kept. Once the seal is in the ledger the folder is named .wave-NAME.sealed, and then the
-pack gets its place.
+it is written (the frame), and which mailboxes are finished. In another frame, and after a week, all begins
+anew: a pack says when it was begun, and its time stamp has to come soon after. Nothing on the disk is
+believed: each line of the file has an HMAC over it and all before it, under a key that only the workers have,
+and every finished file is hashed again. The first line that does not fit, or whose files do not, ends what is
+kept. Once the seal is in the ledger the folder is named .wave-NAME.sealed, and then the pack gets its place.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from ledger.pack import (
 
 PACK, PROGRESS, LOCK, DRAFT = "pack", "progress.jsonl", "lock", "statement.json"
 LABEL = b"kogge progress of a pack"
+OLDEST = 7 * 86_400.0
+"""In seconds: what was begun longer ago is not gone on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ class Progress:
         self._finished.clear()
         lines = self._believed()
         begun, size = next(lines, ({}, 0))
-        if begun != {**asdict(frame), "sealed": begun.get("sealed")} or not _is_folder(self.pack):
+        same = begun == {**asdict(frame), "sealed": begun.get("sealed")} and _is_folder(self.pack)
+        if not same or frame.sealed - begun["sealed"] > OLDEST:
             self._anew(frame)
             return frame
         kept = self._mac

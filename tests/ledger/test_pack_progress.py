@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,15 @@ def test_what_was_finished_is_known_again(tmp_path: Path) -> None:
         first, second = progress.finished()
         assert first == write_mailbox(tmp_path / "again", "m-0", [section(2)])
         assert second.mailbox == "m-1"
+
+
+def test_what_was_begun_long_ago_begins_anew(tmp_path: Path) -> None:
+    """Its time stamp would come too late to say when it was sealed."""
+    folder = tmp_path / "sealing"
+    begun(folder, 2)
+    soon, late = (replace(FRAME, sealed=FRAME.sealed + days * 86_400) for days in (6, 8))
+    assert finished(folder, soon) == (FRAME, ["m-0", "m-1"])
+    assert finished(folder, late) == (late, [])
 
 
 @pytest.mark.parametrize("cut", range(1, 12))
