@@ -88,9 +88,8 @@ class Collections:
 
     def default(self) -> str | None:
         """The path of the user's default collection, where there is one."""
-        name = self._default_name()
-        named = [home + name + "/" for home in self._principal.homes if name]
-        return next((path for path in (self._principal.default, *named) if path in self.known()), None)
+        places = (self._principal.default, *self._named())
+        return next((path for path in places if path in self.known()), None)
 
     def has_default(self) -> bool:
         """Whether a container with the kind's role has a place of its own, there already or to be made."""
@@ -144,15 +143,15 @@ class Collections:
         return href
 
     def clear(self, href: str) -> bool:
-        """See connectors.tells.RemovesContainers. Where the server tells the collection's state, it is
-        removed in that state alone (RFC 6578, 5)."""
+        """See connectors.tells.RemovesContainers. False for a home and for a default collection, too. Where
+        the server tells the collection's state, it is removed in that state alone (RFC 6578, 5)."""
         self.refuse_elsewhere(href)
         tree = self._library.propfind(href, (dav.ResourceType, elements.SyncToken), 1)
         if tree.status in GONE:
             return True
         if tree.status != 207:
             raise Answer(tree.status, {}).error()
-        if any(folder(one.path) != href for one in tree.resources):
+        if self._is_kept(href) or any(folder(one.path) != href for one in tree.resources):
             return False
         token = next((one.text(str(elements.SyncToken.tag)) for one in tree.resources), "")
         condition = {"If": f"(<{token}>)"} if token.isascii() and token.isprintable() and token else {}
@@ -166,6 +165,18 @@ class Collections:
         return answer.ok or answer.status in GONE
 
     # -- internals
+
+    def _named(self) -> list[str]:
+        """Where a default collection is by its product's habit."""
+        name = self._default_name()
+        return [home + name + "/" for home in self._principal.homes if name]
+
+    def _is_kept(self, href: str) -> bool:
+        """A home, or the server's own default collection, whoever seems to have made it. A product that does
+        not schedule has none: there the name is only where ours went."""
+        schedules = self._profile.silence != "never-sends"
+        defaults = (self._principal.default, *(self._named() if schedules else ()))
+        return href in defaults or any(home.startswith(href) for home in self._principal.homes)
 
     def _default_name(self) -> str:
         profile = self._profile

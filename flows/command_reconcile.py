@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SHOWN = 100
 """Folders that agree are counted; of the others so many are told."""
+SEVERAL = "several folders share this path"
 COLUMNS = ("line", "kind", "folder", "export", "inventory", "difference", "outcome", "why")
 
 
@@ -34,7 +35,8 @@ def reconcile(
     Get-MailboxFolderStatistics anna | Export-Csv -Encoding UTF8 anna.csv. Take it just before the first pass.
 
     Ends with 1 where one side has items that the other has not. Folders that stay at the source by a rule
-    are listed with the rule's code, and are no difference. It shows paths of the export: mind who reads it.
+    are listed with the rule's code, and are no difference. Folders that share a path are told apart by their
+    numbers, or else compared by their sum. It shows paths of the export: mind who reads it.
 
     Example: kogge audit reconcile evidence/wave-pilot anna.csv --keys m-7f3a9c01.key
     """
@@ -88,6 +90,10 @@ def _row(one: Compared) -> list[str]:
 
 
 def _why(one: Compared) -> str:
+    return "; ".join(text for text in (_reason(one), SEVERAL if one.several else "") if text)
+
+
+def _reason(one: Compared) -> str:
     from flows.advice import STAYS, advice
     from flows.reconcile import Outcome
 
@@ -113,6 +119,12 @@ def _meaning(found: Reconciled) -> list[str]:
         said += [
             f"Left out: {len(found.omitted):,} folders with {items:,} items stay at the source by a rule.",
             "Nothing in them moved. Look at their codes: is that what was agreed?",
+        ]
+    paths = {one.path for one in found.folders if one.several}
+    if paths:
+        said += [
+            f"Shared: {len(paths):,} paths are of several folders each. Their numbers tell these apart;"
+            " where they do not, their sums are compared.",
         ]
     if not found.amiss:
         count = sum(one.outcome is Outcome.AGREES for one in found.folders)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 
 from connectors.base import Kind
@@ -31,6 +31,7 @@ SLASHES, BACKSLASHES = "\uf022\uf8ff", "\uf026"
 """What Exchange writes for a slash, or a backslash, within a folder's name."""
 ASIDE = ("root", "recoverableitems", "calendarlogging", "audits", "subscriptions")
 """Beginnings of the types of folders that nobody sees: not of the mailbox that moves."""
+LONGEST_COUNT = 15
 PURPOSE = "the organisation's own export: a folder's path and its number of items in each line"
 
 
@@ -59,9 +60,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A folder. path: as in the export, or a part of its pseudonym. ours: None: the inventory does not say;
-    of an omitted one, the source's own count. theirs: None: the export does not name it. code: why nothing
-    in it moves, or not in all of this path. line: in the export; kind: what it holds, or the type there."""
+    """A folder, or the sum of those that share a path. path: as in the export, or a part of its pseudonym.
+    ours: None: the inventory does not say; of an omitted one, the source's own count. theirs: None: the
+    export does not name it. code: why nothing in it moves. line: in the export; kind: what it holds, or the
+    type there. several: more than one folder has this path."""
 
     path: str
     ours: int | None
@@ -70,6 +72,7 @@ class Compared:
     code: str | None = None
     line: int | None = None
     kind: str = ""
+    several: bool = False
 
     @property
     def difference(self) -> int | None:
@@ -111,25 +114,45 @@ class Reconciled:
 
 def read_export(path: Path) -> list[Counted]:
     """Raises Misconfigured."""
-    text = read_text(path, PURPOSE)
+    records = _records(path, read_text(path, PURPOSE))
+    _, cells = next(records, (0, []))
+    header = [cell.strip().casefold() for cell in cells]
+    column = next((name for name in PATHS if name in header), None)
+    if column is None or COUNT not in header:
+        raise Misconfigured(path.name, "needs the columns FolderPath (or Identity) and ItemsInFolder")
+    rows = []
+    for line, cells in records:
+        if any(cell.strip() for cell in cells[len(header) :]):
+            raise misconfigured(path, [Problem(line, "", f"has more than the {len(header)} columns")])
+        rows.append((line, dict(zip(header, cells, strict=False))))
+    if not rows:
+        raise Misconfigured(path.name, "has a header and no folder; export the mailbox's folders again")
+    _refuse_several(path, [row for _, row in rows])
+    return _counted(path, column, rows)
+
+
+def _records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """(the line in which it begins, cells) of every row that is not blank. Raises Misconfigured."""
     lines = text.split("\n")
     begin = 0
     while begin < len(lines) and (not lines[begin].strip() or lines[begin].startswith("#TYPE")):
         begin += 1
     body = "\n".join(lines[begin:])
-    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator(body))
-    try:
-        header = [cell.strip().casefold() for cell in next(reader, [])]
-        column = next((name for name in PATHS if name in header), None)
-        if column is None or COUNT not in header:
-            raise Misconfigured(path.name, "needs the columns FolderPath (or Identity) and ItemsInFolder")
-        rows = [
-            (begin + reader.line_num, dict(zip(header, cells, strict=False))) for cells in reader if cells
-        ]
-    except csv.Error:
-        raise Misconfigured(path.name, f"line {begin + reader.line_num} is no CSV") from None
-    _refuse_several(path, [row for _, row in rows])
-    return _counted(path, column, rows)
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator(body), strict=True)
+    while True:
+        line = begin + reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error:
+            fault = "is no CSV: look at the quotes in it"
+            raise misconfigured(path, [Problem(line, "", fault)]) from None
+        if cells is None:
+            return
+        if begin + reader.line_num > line:
+            fault = f"goes on to line {begin + reader.line_num}: look at the quotes in it"
+            raise misconfigured(path, [Problem(line, "", fault)])
+        if any(cell.strip() for cell in cells):
+            yield line, cells
 
 
 def _refuse_several(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
@@ -142,7 +165,7 @@ def _counted(path: Path, column: str, rows: Sequence[tuple[int, Mapping[str, str
     found, problems = [], []
     for line, row in rows:
         text = row.get(COUNT, "").strip()
-        if not text.isdecimal():
+        if not text.isdecimal() or len(text) > LONGEST_COUNT:
             problems.append(Problem(line, "ItemsInFolder", "is no whole number"))
             continue
         names = _names(row.get(column, ""), column == IDENTITY)
@@ -176,8 +199,11 @@ def reconcile(place: Path, key: MailboxKey, export: Sequence[Counted], number: i
     for one in export:
         name = folder_text(one.names)
         theirs[pseudonym(key.key, NAME, name.encode("utf-8", "surrogatepass"))].append(one)
-    found = [_compared(rows, ours.pop(name, None), number) for name, rows in theirs.items()]
-    found += (_left(name, folders) for name, folders in ours.items())
+    found: list[Compared] = []
+    for name, rows in theirs.items():
+        found += _compared(rows, ours.pop(name, []), number)
+    for name, folders in ours.items():
+        found += _left(f"({name[:8]}…)", folders, len(folders) > 1)
     return Reconciled(key.mailbox, number, closed, found)
 
 
@@ -200,35 +226,94 @@ def _folders(place: Path, key: MailboxKey, number: int) -> tuple[datetime, dict[
     return datetime.fromtimestamp(min(moments), UTC), found
 
 
-def _compared(rows: Sequence[Counted], folders: Sequence[_Folder] | None, number: int) -> Compared:
-    first, theirs = rows[0], sum(one.items for one in rows)
-    if folders is None:
+@dataclass(frozen=True, slots=True)
+class _Parted:
+    """The rows of one path. rows: those to compare with the listed folders. strange: of these, the ones whose
+    number no listed folder has. omitted: each folder, with its row where there is one. unnamed: rows of
+    folders that a later pass has no reason to name. sure: no other folder's row can be among rows."""
+
+    rows: Sequence[Counted]
+    strange: Sequence[Counted]
+    omitted: Sequence[tuple[_Folder, Counted | None]]
+    unnamed: Sequence[Counted]
+    sure: bool
+
+
+def _compared(rows: Sequence[Counted], folders: Sequence[_Folder], number: int) -> Iterator[Compared]:
+    """Of one path. What is aside, and what is omitted, is apart from the others: no number of theirs makes
+    two others agree. Listed folders that share the path are compared by their sum."""
+    seen = [one for one in rows if not one.aside]
+    crowd = len(rows) > 1 or len(folders) > 1 or len(seen) < len(rows)
+    several = crowd and bool(seen or folders)
+    for one in rows:
+        if one.aside:
+            yield _of_row(one, Outcome.ASIDE, several)
+    listed = [one for one in folders if one.code is None]
+    parted = _parted(seen, listed, [one for one in folders if one.code is not None], number)
+    path = rows[0].path
+    if listed and parted.rows:
+        yield _summed(path, listed, parted, several)
+    elif listed:
+        yield from _left(path, listed, several)
+    else:
         # A later pass names what changed alone.
         unknown = Outcome.ONLY_THERE if number == 1 else Outcome.UNTOLD
-        outcome = Outcome.ASIDE if first.aside else unknown
-        return Compared(first.path, None, theirs, outcome, None, first.line, first.type)
-    ours = _sum(one.items for one in folders)
-    outcome = Outcome.AGREES if ours == theirs else Outcome.DIFFERS
+        yield from (_of_row(one, unknown, several) for one in parted.rows)
+    for folder, row in parted.omitted:
+        theirs, line = (None, None) if row is None else (row.items, row.line)
+        yield Compared(path, folder.items, theirs, Outcome.OMITTED, folder.code, line, folder.kind, several)
+    yield from (_of_row(one, Outcome.UNTOLD, several) for one in parted.unnamed)
+
+
+def _parted(
+    rows: Sequence[Counted], listed: Sequence[_Folder], omitted: Sequence[_Folder], number: int
+) -> _Parted:
+    """Whose row is whose, by their numbers. Omitted folders get only rows beyond as many as there are listed
+    ones: each the row of its own number, and then those that are left when every listed one has its own."""
+    numbers = Counter(one.items for one in listed)
+    left, spare = list(rows), max(0, len(rows) - len(listed))
+    pairs: list[tuple[_Folder, Counted | None]] = []
+    open_: list[_Folder] = []
+    for folder in sorted(omitted, key=lambda one: one.items in numbers):
+        row = next((one for one in left if one.items == folder.items), None)
+        if row is None or len(pairs) == spare:
+            open_.append(folder)
+        else:
+            left.remove(row)
+            pairs.append((folder, row))
+    spare -= len(pairs)
+    own: list[Counted] = []
+    strange: list[Counted] = []
+    for row in left:
+        (own if numbers[row.items] > 0 else strange).append(row)
+        numbers[row.items] -= 1
+    if len(strange) <= (min(spare, len(open_)) if number == 1 else spare):
+        taken = strange[: len(open_)]
+        pairs += zip_longest(open_, taken)
+        return _Parted(own, [], pairs, strange[len(open_) :], True)
+    sure = not open_ and (number == 1 or spare == 0)
+    return _Parted(left, strange, [*pairs, *((one, None) for one in open_)], [], sure)
+
+
+def _summed(path: str, listed: Sequence[_Folder], parted: _Parted, several: bool) -> Compared:
+    ours, theirs = _sum(one.items for one in listed), sum(one.items for one in parted.rows)
+    doubtful = not parted.sure and any(one.items for one in parted.strange)
+    outcome = Outcome.DIFFERS if ours != theirs or doubtful else Outcome.AGREES
     if ours is None:
         outcome = Outcome.UNTOLD
-    if all(one.code is not None for one in folders):
-        outcome = Outcome.OMITTED
-    return Compared(first.path, ours, theirs, outcome, _code(folders), first.line, _kind(folders))
+    kind = ", ".join(dict.fromkeys(one.kind for one in listed))
+    return Compared(path, ours, theirs, outcome, None, parted.rows[0].line, kind, several)
 
 
-def _left(name: str, folders: Sequence[_Folder]) -> Compared:
-    omitted = all(one.code is not None for one in folders)
-    outcome = Outcome.OMITTED if omitted else Outcome.ONLY_HERE
-    ours = _sum(one.items for one in folders)
-    return Compared(f"({name[:8]}…)", ours, None, outcome, _code(folders), None, _kind(folders))
+def _of_row(row: Counted, outcome: Outcome, several: bool) -> Compared:
+    return Compared(row.path, None, row.items, outcome, None, row.line, row.type, several)
 
 
-def _code(folders: Sequence[_Folder]) -> str | None:
-    return next((one.code for one in folders if one.code is not None), None)
-
-
-def _kind(folders: Sequence[_Folder]) -> str:
-    return ", ".join(dict.fromkeys(one.kind for one in folders))
+def _left(path: str, folders: Iterable[_Folder], several: bool) -> Iterator[Compared]:
+    """Of which the export has nothing: each for itself."""
+    for one in folders:
+        outcome = Outcome.ONLY_HERE if one.code is None else Outcome.OMITTED
+        yield Compared(path, one.items, None, outcome, one.code, None, one.kind, several)
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:

@@ -139,9 +139,12 @@ def test_a_folder_that_moves_is_not_hidden_by_an_omitted_one_of_its_name(
     desk: Desk, said: Callable[[], str]
 ) -> None:
     sealed(desk, Folder("/Kalender", 2, omit="shared", kind="calendar"))
-    assert reconcile() == 1
-    assert "/Kalender 1 3 +2 differs shared" in said()
-    assert reconcile(text=EXPORT.replace('"Calendar","1"', '"Calendar","3"')) == 0
+    assert reconcile() == 0
+    assert "Shared: 1 paths are of several folders each." in said()
+    assert reconcile(text=EXPORT.replace('"Calendar","1"', '"Calendar","3"')) == 1
+    shown = said()
+    assert "mail /Kalender 3 1 -2 differs several folders share this path" in shown
+    assert "calendar /Kalender 2 omitted shared" in shown
 
 
 def test_items_that_only_one_side_has_are_a_difference(desk: Desk) -> None:
@@ -174,7 +177,7 @@ def test_for_scripts(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     (amiss,) = [one for one in told if one["outcome"] == "differs"]
     assert amiss == {
         "path": "/Posteingang", "ours": 3, "theirs": 2, "outcome": "differs", "code": None, "line": 3,
-        "kind": "mail", "difference": 1, "why": "",
+        "kind": "mail", "several": False, "difference": 1, "why": "",
     }  # fmt: skip
 
 
@@ -187,6 +190,15 @@ def test_for_scripts(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
         ("FolderPath,ItemsInFolder\n/x,many\n", "anna.csv:2: ItemsInFolder: is no whole number"),
         ("FolderPath,ItemsInFolder\n/x,-1\n", "is no whole number"),
         ("FolderPath,ItemsInFolder\n/x\n", "is no whole number"),
+        ("FolderPath,ItemsInFolder\n/x," + "9" * 5000 + "\n", "is no whole number"),
+        ("FolderPath,ItemsInFolder\n/x,y,1\n/x,1,,2\n", "anna.csv:2: has more than the 2 columns"),
+        ("FolderPath,ItemsInFolder\n", "has a header and no folder; export"),
+        ("\n#TYPE x\nFolderPath,ItemsInFolder\n\n , \n", "has a header and no folder; export"),
+        ('FolderPath,ItemsInFolder\n/w,1\n"/x,1\n/y,1\n', "anna.csv:3: is no CSV: look at the quotes"),
+        ('FolderPath,ItemsInFolder\n/w,1\n"/x"x,1\n/y,1\n', "anna.csv:3: is no CSV: look at the quotes"),
+        ('#TYPE x\nFolderPath,ItemsInFolder\n/w,1\n"/x,1\n/y",1\n', "anna.csv:4: goes on to line 5: look at"),
+        ('"FolderPath","ItemsInFolder"\n"/w","1"\n"/x,"1"\n"/y","1"\n', "anna.csv:3: is no CSV"),
+        ('"FolderPath","ItemsInFolder"\n"/w","1"\n"/x","1\n"/y","1"\n', "anna.csv:3: is no CSV"),
         ("Identity,ItemsInFolder\nanna\\x,1\nbert\\x,1\n", "is of 2 mailboxes"),
         ("FolderPath,ItemsInFolder\nGel\xf6schte,1\n".encode("latin-1"), "not UTF-8"),
         ('FolderPath,ItemsInFolder\n"' + "x" * 200_000 + '",1\n', "no CSV"),

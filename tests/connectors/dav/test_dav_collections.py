@@ -9,11 +9,12 @@ import pytest
 from dav_desk import CALENDAR, SECOND, Desk, item, written
 
 from connectors.base import Container, Kind, Role
+from connectors.dav_collections import DEFAULTS
 from connectors.errors import Blocked, Rejected, Transient
 from practice.dav_faults import Fault, Faults
 from practice.dav_nextcloud import Fullness
 from practice.dav_open_xchange import OpaqueUrls
-from practice.dav_proxy import Forward, Reply, Request, reply
+from practice.dav_proxy import Forward, Layer, Reply, Request, reply
 from practice.scheduling import now
 
 MADE = Container(Kind.CALENDAR, "source-9", ("Projekt Ä & <b>",), color="#ff8800", order=7)
@@ -71,26 +72,63 @@ def test_a_server_without_a_default_makes_one_like_any_other(desk: Desk) -> None
     assert not target.capabilities.special_use
 
 
-def test_the_default_calendar_the_server_names_comes_first(desk: Desk) -> None:
-    other = desk.open().ensure(SECOND)
+def names_default(user: str, default: str) -> Layer:
+    """RFC 6638: on the scheduling inbox, which the principal names."""
 
     def names_it(request: Request, rest: Forward) -> Reply:
-        """RFC 6638: on the scheduling inbox, which the principal names."""
         if b"schedule-default-calendar-URL" in request.body:
-            prop = (
-                f"<c:schedule-default-calendar-URL><d:href>{other}</d:href></c:schedule-default-calendar-URL>"
+            href = f"<d:href>{default}</d:href>"
+            return _multistatus(
+                request.path, f"<c:schedule-default-calendar-URL>{href}</c:schedule-default-calendar-URL>"
             )
-            return _multistatus(request.path, prop)
         answer = rest(request)
         if b"schedule-inbox-URL" not in request.body or answer.status != 207:
             return answer
         space = 'xmlns:S="urn:ietf:params:xml:ns:caldav"'
-        inbox = f"<S:schedule-inbox-URL {space}><href>/{desk.user}/inbox/</href></S:schedule-inbox-URL>"
+        inbox = f"<S:schedule-inbox-URL {space}><href>/{user}/inbox/</href></S:schedule-inbox-URL>"
         return reply(207, answer.body.decode().replace("<prop>", f"<prop>{inbox}", 1), kind="text/xml")
 
-    target = desk.open(names_it, profile="generic")
+    return names_it
+
+
+def test_the_default_calendar_the_server_names_comes_first(desk: Desk) -> None:
+    other = desk.open().ensure(SECOND)
+    target = desk.open(names_default(desk.user, other), profile="generic")
     assert target.ensure(CALENDAR) == other
     assert [one.role for one in target.containers() if one.id == other] == [Role.CALENDAR]
+
+
+@pytest.mark.parametrize("kind", [Kind.CALENDAR, Kind.CONTACTS])
+@pytest.mark.parametrize("profile", ["nextcloud", "cyrus"])
+def test_a_default_collection_is_not_cleared(desk: Desk, profile: str, kind: Kind) -> None:
+    """Though nothing is in it, and whoever made it; one beside it goes."""
+    target = desk.open(profile=profile, kind=kind)
+    default = target.ensure(replace(MADE, kind=kind, role=DEFAULTS[kind]))
+    other = target.ensure(replace(MADE, kind=kind))
+    assert not target.clear(default)
+    assert target.clear(other)
+    assert [one.id for one in desk.open(profile=profile, kind=kind).containers()] == [default]
+    assert [one.path for one in desk.sent("DELETE")] == [other]
+
+
+def test_the_default_calendar_the_server_names_is_not_cleared(desk: Desk) -> None:
+    """Not even one of ours that its user has chosen since."""
+    ours, other = (desk.open().ensure(one) for one in (SECOND, MADE))
+    target = desk.open(names_default(desk.user, ours))
+    assert not target.clear(ours)
+    assert desk.sent("DELETE") == []
+    assert target.clear(other)
+    with desk.owner as client:
+        client.delete(ours).raise_for_status()
+    assert target.clear(ours)  # it is gone
+
+
+def test_where_no_server_has_a_default_ours_goes_by_whatever_name(desk: Desk) -> None:
+    target = desk.open(profile="radicale")
+    href = target.ensure(CALENDAR)
+    assert href == f"/{desk.user}/calendar/"
+    assert target.clear(href)
+    assert list(target.containers()) == []
 
 
 def test_an_opaque_url_is_adopted_and_found_again(desk: Desk) -> None:

@@ -130,6 +130,21 @@ def test_a_home_that_changes_moves_no_write() -> None:
     assert script.changes == []
 
 
+@pytest.mark.parametrize(("href", "goes"), [("/cal/anna/more/", False), ("/cal/anna/made/", True)])
+def test_a_home_is_not_cleared(href: str, goes: bool) -> None:
+    """One that lies in another looks like an empty collection."""
+    script = Homes("", ("/cal/anna/", "/cal/anna/more/"))
+
+    def empty(line: str, asked: bytes) -> Iterable[bytes]:
+        alone = line.startswith(f"PROPFIND {href}") and b"sync-token" in asked
+        return whole(multistatus(response(href, CALENDAR))) if alone else script(line, asked)
+
+    alone: Script = empty
+    with raw(alone) as server:
+        assert target(server).clear(href) is goes
+    assert script.changes == ([f"DELETE {href}"] if goes else [])
+
+
 def test_a_home_that_redirects_is_not_followed() -> None:
     script = Homes("")
 
