@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from connectors.errors import Misconfigured
-from flows.command_audit_check import register
+from flows.command_audit_check import PackPath, register
 from flows.command_keys import PassphraseEnv, PassphraseFile, passphrase_of
 from flows.command_reconcile import reconcile
 from flows.config import load
@@ -113,9 +113,6 @@ def _plain(reason: str) -> str:
     return reason
 
 
-PackPath = Annotated[Path, typer.Argument(metavar="PACK", help="The directory of a pack.")]
-
-
 def show(pack: PackPath, as_json: AsJson = False) -> None:
     """Says what a pack states, for people. Checks nothing: `kogge audit verify` does.
 
@@ -160,6 +157,7 @@ def create(
     text = b64encode(secrets.token_bytes(32)).decode("ascii")
     if out is None:
         typer.echo(text)
+        say('Keep it in a file, for you alone. In kogge.toml: [evidence] key = { file = "evidence.key" }.')
         return
     write_key(out, text + "\n")
     say(f'The key is in {out}. In kogge.toml: [evidence] key = {{ file = "{out}" }}. Keep a copy elsewhere.')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 from stat import S_ISREG
@@ -17,7 +18,7 @@ from flows.terminal import CODES, AsJson, Exit, emit, say, told
 
 if TYPE_CHECKING:
     from flows.pack_reading import MailboxKey
-    from flows.prove import Checked, Item
+    from flows.prove import Checked, Found, Item
 
 MISUSE = 4
 VERDICTS = (
@@ -50,7 +51,8 @@ class VerifyingCommand(TyperCommand):
 Packs = Annotated[
     list[Path], typer.Argument(metavar="PACK", help="Packs, or directories of packs.", show_default=False)
 ]
-PackPath = Annotated[Path | None, typer.Argument(metavar="PACK", help="The directory of a pack.")]
+PACK = typer.Argument(metavar="PACK", help="The directory of a pack.")
+PackPath = Annotated[Path, PACK]
 PublicKeys = Annotated[
     list[Path],
     typer.Option(
@@ -107,7 +109,7 @@ def verifier() -> None:
 
 
 def prove(
-    pack: PackPath = None,
+    pack: Annotated[Path | None, PACK] = None,
     message_id: Annotated[
         str | None,
         typer.Option("--message-id", metavar="ID", help="As in the message's header: '<…>'."),
@@ -151,14 +153,11 @@ def _needed(option: str, value: Any) -> Any:
 
 
 def _find(pack: Path, message_id: str, keys: Path, out: Path | None, as_json: bool) -> Exit:
-    from flows.keys import write_key
     from flows.pack_reading import read_key
     from flows.prove import find
 
     key = read_key(keys)
     found = find(pack, message_id, key)
-    if out is not None and found.items:
-        write_key(out, json.dumps(found.document(), indent=1) + "\n")
     if as_json:
         told = {"mails": found.mails, "without_message_id": found.nameless, **found.document()}
         emit(told)
@@ -172,8 +171,20 @@ def _find(pack: Path, message_id: str, keys: Path, out: Path | None, as_json: bo
                 "were never read. With another mailbox's key nothing is found, either."
             )
     if out is not None and found.items:
-        say(f"The proof is in {out}. Check it: kogge audit prove --check {out} --pubkey FILE --root HEX")
+        _write(out, found)
     return Exit.OK if any(item.arrived for item in found.items) else Exit.OPEN
+
+
+def _write(out: Path, found: Found) -> None:
+    """Raises Misconfigured, and says that no proof is there."""
+    from flows.keys import write_key
+
+    try:
+        write_key(out, json.dumps(found.document(), indent=1) + "\n")
+    except Misconfigured as error:
+        raise Misconfigured("the proof was not written", error.advice) from None
+    check = f"kogge audit prove --check {shlex.quote(str(out))} --pubkey operator.pub --root HEX"
+    say(f"The proof is in {out}. Check it: {check}")
 
 
 def _told(item: Item) -> str:

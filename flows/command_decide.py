@@ -192,11 +192,18 @@ def phase(
         for row in changing:
             ledger.set_phase(row.id, Phase(to), decider)
         waiting = _waiting(ledger, [row.id for row in changing]) if to == Phase.LIVE else {}
-    typer.echo(f"{len(changing)} mailboxes are {to} now; {len(rows) - len(changing)} were already")
+    typer.echo(_moved(len(changing), len(rows) - len(changing), to))
     if unrun:
         say(f"Not run: {_named(unrun)}. `{next_command(config, 'cutover')}` runs hooks.")
     for code, count in sorted(waiting.items()):
-        say(f"{count} shares were not made, and are their owners' now: kogge failures --losses --code {code}")
+        shares = "shares were not made, and are their owners'"
+        shares = "share was not made, and is its owner's" if count == 1 else shares
+        say(f"{count:,} {shares} now: kogge failures --losses --code {code}")
+
+
+def _moved(now: int, before: int, to: str) -> str:
+    mailboxes, were = "mailbox is" if now == 1 else "mailboxes are", "was" if before == 1 else "were"
+    return f"{now:,} {mailboxes} {to} now; {before:,} {were} already"
 
 
 def _refuse_move(ledger: Ledger, rows: Sequence[MailboxRow], to: str) -> None:

@@ -133,7 +133,8 @@ def _show(rows: Sequence[Mapping[str, object]], subjects: bool, by_code: bool, u
     out = screen()
     if not rows:
         told = "No rejected item has that code" if by_code else "No rejected items"
-        more = f" so far; {unfinished:,} mailboxes' workloads are not verified: kogge status"
+        are = "mailbox's workload is" if unfinished == 1 else "mailboxes' workloads are"
+        more = f" so far; {unfinished:,} {are} not verified: kogge status"
         out.print(Text(told + (more if unfinished else "."), style=CARE if unfinished else GOOD))
         return
     columns = ["mailbox", "code", "date", "size", "folder", *(["subject"] if subjects else [])]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from connectors.errors import Misconfigured
-from flows.settings_approval import ApprovalSettings
+from flows.settings_approval import PREFIX, ApprovalSettings
 from flows.terminal import say, told
 
 keys = typer.Typer(help="Keys to approve waves and to seal evidence with.", no_args_is_help=True)
@@ -47,9 +48,20 @@ def new(
     write_key(out, pem)
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     typer.echo(f'"{quoted}" = "{line}"')
-    say(f"The private key is in {out}. An approver's line above goes below [approval.approvers].")
+    say(f"The private key is in {out}; it stays with you.")
+    say("To approve: the line above goes below [approval.approvers] in kogge.toml.")
+    key = f"--key {shlex.quote(str(out))}{_unlocking(passphrase_env, passphrase_file)}"
+    say(f"To seal evidence: kogge audit seal --wave WAVE {key}")
+    say(f"  Hand operator.pub to the auditor, before the first seal: kogge keys public {key} > operator.pub")
     if passphrase is None:
         say("It has no passphrase: whoever reads the file can sign.")
+
+
+def _unlocking(env: str | None, file: Path | None) -> str:
+    """The options once more, as passphrase_of takes them."""
+    if env is not None:
+        return f" --passphrase-env {shlex.quote(env)}"
+    return "" if file is None else f" --passphrase-file {shlex.quote(str(file))}"
 
 
 def passphrase_of(env: str | None, file: Path | None) -> str | None:
@@ -82,7 +94,22 @@ def public(
     """
     from flows.keys import line_of, read_key
 
+    if _is_public(key):
+        raise Misconfigured("--key", f"{key} is a public key already: hand it out as it is")
     typer.echo(line_of(read_key(key, passphrase_of(passphrase_env, passphrase_file))))
+
+
+def _is_public(path: Path) -> bool:
+    """Whether a file that can be read is the public half of a key, in PEM or as a line. What can be read only
+    once, a pipe, is left to who needs it."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            text = file.read(65_536)
+    except OSError:
+        return False
+    return text.startswith(PREFIX.encode()) or b"-----BEGIN PUBLIC KEY-----" in text
 
 
 keys.command("new", help=told(new))(new)

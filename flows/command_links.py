@@ -193,10 +193,14 @@ def _show(found: Look) -> None:
 
 def _tell(found: Look, resolver: Resolver) -> None:
     if found.unread or found.large:
-        say(f"{found.unread} items could not be read; {found.large} documents are too large to look into")
+        items = "item" if found.unread == 1 else "items"
+        documents = "document is" if found.large == 1 else "documents are"
+        unread = f"{found.unread:,} {items} could not be read"
+        say(f"{unread}; {found.large:,} {documents} too large to look into")
     for code in sorted(set(found.failed.values())):
         count = list(found.failed.values()).count(code)
-        say(f"{count} mailboxes could not be read: {code}: {advice(code)}")
+        mailboxes = "mailbox" if count == 1 else "mailboxes"
+        say(f"{count:,} {mailboxes} could not be read: {code}: {advice(code)}")
     if resolver.gave_up:
         say("Microsoft 365 failed several times in a row, so it was not asked on: run it again")
 

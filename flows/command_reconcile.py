@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from connectors.errors import Misconfigured
+from flows.command_audit_check import PackPath
 from flows.terminal import AsJson, Exit, emit, say, screen
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ COLUMNS = ("line", "kind", "folder", "export", "inventory", "difference", "outco
 
 
 def reconcile(
-    pack: Annotated[Path, typer.Argument(metavar="PACK", help="The directory of a pack.")],
+    pack: PackPath,
     export: Annotated[Path, typer.Argument(metavar="EXPORT.csv", help="The organisation's own export.")],
     keys: Annotated[
         Path | None,
@@ -122,8 +123,9 @@ def _meaning(found: Reconciled) -> list[str]:
         ]
     paths = {one.path for one in found.folders if one.several}
     if paths:
+        counted = f"{len(paths):,} {'path' if len(paths) == 1 else 'paths'}"
         said += [
-            f"Shared: {len(paths):,} paths are of several folders each. Their numbers tell these apart;"
+            f"Shared by several folders: {counted}. Their numbers tell these folders apart;"
             " where they do not, their sums are compared.",
         ]
     if not found.amiss:

@@ -304,8 +304,9 @@ def retry(
     if as_json:
         emit({"requeued": count, "rejected": items})
     else:
-        more = f", {items:,} rejected items with new attempts" if rejected else ""
-        typer.echo(f"{count} mailboxes' workloads are pending again{more}")
+        more = f", {items:,} rejected {'item' if items == 1 else 'items'} with new attempts"
+        are = "mailbox's workload is" if count == 1 else "mailboxes' workloads are"
+        typer.echo(f"{count:,} {are} pending again{more if rejected else ''}")
         if count:
             say(f"Next: {next_command(config, 'migrate')}")
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -59,7 +60,6 @@ TICK_SECONDS = 2.0
 LOG_SECONDS = 60.0
 """Without a terminal --watch writes the whole view that often, for a log."""
 WAVES_SHOWN = 8
-RESEAL = "changed since it was sealed: kogge audit seal --correct"
 SUMMARY_SHARE = 20
 """The per-item counts are asked for at most a twentieth of the time: 110 million rows are not free."""
 
@@ -106,9 +106,18 @@ def status(
                 emit({**fleet.totals(), **more, "list": [ship.document() for ship in fleet.ships]})
             else:
                 out = screen()
-                notices = [*view.notices(), *(f"{name}: {RESEAL}" for name in Seals(ledger).changed(wave))]
-                out.print(_drawn(fleet, None if everything else SHOWN, out.width, left, notices))
+                most = None if everything else SHOWN
+                out.print(_drawn(fleet, most, out.width, left, view.notices()))
+                for name in Seals(ledger).changed(wave):
+                    out.print(Text(_reseal(name, config), style=BAD), soft_wrap=True)
     raise typer.Exit(Exit.OK if fleet.settled else Exit.OPEN)
+
+
+def _reseal(wave: str, config: Path) -> str:
+    from flows.seal_told import Asked
+
+    asked = Asked(wave, None, Path(), False, None, None, None, config)
+    return f"{wave}: changed since it was sealed: {asked.correction()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,8 +112,9 @@ def _end_state(ended: list[Cut], count: int, order: Order) -> State[Any]:
     if order.fault is not None:
         return Failed(message=str(order.fault))
     if live == count:
-        return Completed(message=f"{count} mailboxes are live")
-    message = f"{count - live} of {count} mailboxes are not live" + (f": {codes}" if codes else "")
+        return Completed(message=f"{count} {'mailbox is' if count == 1 else 'mailboxes are'} live")
+    mailboxes, are = "mailbox" if count == 1 else "mailboxes", "is" if count - live == 1 else "are"
+    message = f"{count - live} of {count} {mailboxes} {are} not live" + (f": {codes}" if codes else "")
     if order.turns.lookout.refusal is not None:
         return put_off(order.turns.lookout.refusal, message)
     if order.stop.is_set():

@@ -7,6 +7,7 @@ statement is signed, and anchored, is for the verifier to say.
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +61,7 @@ class MailboxPack:
     def __init__(self, place: Path, mailbox: str) -> None:
         self.mailbox = mailbox
         self._place = place.resolve()
+        refuse_no_pack(place)
         document = payload_in(self._place)
         with _readable():
             self.envelope = (self._place / STATEMENT).read_bytes()
@@ -100,6 +102,14 @@ class MailboxPack:
                 yield from lines[skipped:]
 
 
+def refuse_no_pack(place: Path) -> None:
+    """Raises Misconfigured where there is no directory, or one that is no pack at all."""
+    if not place.is_dir():
+        raise Misconfigured("PACK", f"there is no directory {place}")
+    if not os.path.lexists(place / STATEMENT):
+        raise Misconfigured("PACK", f"{place} is no pack, for it has no {STATEMENT}: give one like wave-NAME")
+
+
 def read_key(path: Path) -> MailboxKey:
     """Raises Misconfigured; nothing of the key is in its text."""
     try:
@@ -128,6 +138,9 @@ def _readable() -> Iterator[None]:
         yield
     except auditor.Failed as error:
         raise Misconfigured("PACK", f"{error.args[0]}; `kogge audit verify` tells all") from None
+    except FileNotFoundError as error:
+        missing = Path(error.filename).name
+        raise Misconfigured("PACK", f"{missing} is missing; `kogge audit verify` tells all") from None
     except OSError as error:
         raise Misconfigured("PACK", f"a file in it cannot be read ({error.strerror})") from None
     except MALFORMED:

@@ -13,6 +13,7 @@ from typing import Any
 from connectors.base import Kind
 from connectors.errors import Misconfigured
 from flows.dsse import payload_in
+from flows.pack_reading import refuse_no_pack
 from ledger.evidence_lines import LATER, SECTIONS, VERDICTS
 from ledger.pack import REPLY, ROOTS, STATEMENT
 
@@ -62,7 +63,7 @@ class Shown:
         said = self.stated
         yield f"wave {said['wave']}, seal {said['number']}, {said['sealed']}"
         yield f"made by      {said['tool']['name']} {said['tool']['version']}"
-        yield f"holds        {said['mailboxes']:,} mailboxes, {said['items']:,} items"
+        yield f"holds        {_many(said['mailboxes'], 'mailbox', 'es')}, {_many(said['items'], 'item', 's')}"
         yield f"root         {said['root']}"
         yield f"statement    {self.statement}"
         yield f"time stamp   {'wave.tsr is there' if self.stamped else 'none (wave.tsq asks for one)'}"
@@ -87,6 +88,10 @@ class Shown:
             yield f"INCOMPLETE   {missing_text(state, code, count)}"
 
 
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count:,} {one}{'' if count == 1 else more}"
+
+
 def missing_text(state: str | None, code: str, count: int) -> str:
     """state: None of mailboxes that have no workload at all."""
     if state is None:
@@ -96,6 +101,7 @@ def missing_text(state: str | None, code: str, count: int) -> str:
 
 def read(pack: Path) -> Shown:
     """Raises Misconfigured."""
+    refuse_no_pack(pack)
     stated = payload_in(pack)["predicate"]
     sums: dict[Kind, Counter[str]] = {}
     try:

@@ -129,8 +129,10 @@ def _end_state(ended: Sequence[Told], legs: int, order: Order, crew: Crew) -> St
     if order.boundary.fault is not None:
         return Failed(message=str(order.boundary.fault))
     if not open_ and len(ended) == legs:
-        return Completed(message=f"{legs} workloads are rolled back: {counts or 'nothing was there'}")
-    message = f"{legs - sum(told.code is None for told in ended)} of {legs} are not: {', '.join(open_)}"
+        workloads = "workload is" if legs == 1 else "workloads are"
+        return Completed(message=f"{legs} {workloads} rolled back: {counts or 'nothing was there'}")
+    left = legs - sum(told.code is None for told in ended)
+    message = f"{left} of {legs} {'is' if left == 1 else 'are'} not: {', '.join(open_)}"
     if crew.refusal is not None:
         return put_off(crew.refusal, message)
     if order.boundary.stop.is_set():

@@ -166,7 +166,7 @@ def lines_of(one: Scored) -> Iterator[dict[str, object]]:
             "items": part.items,
             "arrived": part.arrived,
             **counts,
-            "reasons": _listed(own),
+            "reasons": "; ".join(f"{each.items} {_name(each)}" for each in own),
         }
 
 

@@ -39,8 +39,8 @@ except ImportError:
 OK, TAMPERED, INCOMPLETE, UNANCHORED, UNREADABLE = range(5)
 WORDS = ("ok", "tampered", "incomplete", "unanchored", "no verdict")
 STATEMENT, MANIFEST, ROOTS, STAMP = "wave.dsse.json", "manifest-sha256.txt", "data/roots.jsonl", "wave.tsr"
-TAGGED, TAGS = "tagmanifest-sha256.txt", ("bag-info.txt", "bagit.txt", MANIFEST, STATEMENT)
-LISTS = "data/inventory", "data/results"
+TAGGED, LISTS = "tagmanifest-sha256.txt", ("data/inventory", "data/results")
+TAGS = "bag-info.txt", "bagit.txt", MANIFEST, STATEMENT
 PAYLOAD = r"data/roots\.jsonl|data/(?:inventory|results)/m-[0-9a-z]{1,64}\.jsonl\.gz"
 STATES = ["application/vnd.in-toto+json", "https://in-toto.io/Statement/v1", "urn:kogge:evidence:wave:v1"]
 LARGEST = {".gz": 1 << 32, ".json": 1 << 24, ".tsr": 1 << 20}  # bytes; of any other file 1 << 28
@@ -357,7 +357,7 @@ def chain(packs: list[Pack], roots: set[str]) -> None:
             need(away >= EARLY, f"{gap}: nothing is stamped before it is sealed")
             well = pack.anchored > 1 or (pack.stamps and away <= LATE)
             need(not left, "--root names another, or a missing one", INCOMPLETE if well else TAMPERED)
-            need(well, f"{gap}: that it stood so before, its statement's hash (--root) can show", UNANCHORED)
+            need(well, f"{gap}: give --root its statement hash{', not its root' * pack.anchored}", UNANCHORED)
             pack.findings.append((OK, f"anchor: of all that it states; {gap}"))
 
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 import shutil
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from lonely import run
 
 from connectors.base import Kind
+from connectors.errors import Misconfigured
 from flows.config import load
+from flows.keys import read_key
 from flows.terminal import opened_ledger
 from ledger.approvals import Check, keep_checks
 from ledger.planning import PlannedMailbox
@@ -87,6 +94,56 @@ def test_the_public_half_of_a_key_is_printed_alone(place: Path, said) -> None:
     assert line is not None
     assert said().strip() == line.group()
     assert run("keys", "public", "--key", "no.pem") == 2
+
+
+def test_a_public_key_signs_nothing(place: Path, said) -> None:
+    """And is not said to have leaked, though others can read it."""
+    (place / "Anna.pub").write_text("ed25519:" + "A" * 43 + "=\n")
+    (place / "Anna.pub").chmod(0o644)
+    with pytest.raises(Misconfigured, match="is a public key"):
+        read_key(place / "Anna.pub")
+
+
+def test_a_key_may_come_through_a_pipe(place: Path, said) -> None:
+    end, other = os.pipe()
+    os.write(other, (place / "Anna.pem").read_bytes())
+    os.close(other)
+    assert run("keys", "public", "--key", f"/dev/fd/{end}") == 0
+    os.close(end)
+    assert said().startswith("ed25519:")
+
+
+def test_what_is_public_already_is_no_leak(place: Path, said) -> None:
+    pem = load_pem_private_key((place / "Anna.pem").read_bytes(), None).public_key()
+    assert isinstance(pem, Ed25519PublicKey)
+    line = b"ed25519:" + b64encode(pem.public_bytes_raw()) + b"\n"
+    for text in (pem.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), line):
+        (place / "operator.pub").write_bytes(text)
+        (place / "operator.pub").chmod(0o644)
+        assert run("keys", "public", "--key", "operator.pub") == 2
+        assert said() == "--key: operator.pub is a public key already: hand it out as it is"
+
+
+@pytest.mark.parametrize(
+    ("options", "unlocking"),
+    [
+        ([], ""),
+        (["--passphrase-env", "PASS"], " --passphrase-env PASS"),
+        (["--passphrase-file", "a pass"], " --passphrase-file 'a pass'"),
+    ],
+)
+def test_a_new_key_says_what_to_do_with_it(
+    place: Path, said, monkeypatch: pytest.MonkeyPatch, options: list[str], unlocking: str
+) -> None:
+    monkeypatch.setenv("PASS", "open sesame")
+    (place / "a pass").write_text("open sesame\n")
+    assert run("keys", "new", "Operator", "--out", "operator.pem", *options) == 0
+    told = said()
+    assert "goes below [approval.approvers] in kogge.toml" in told
+    assert f"kogge audit seal --wave WAVE --key operator.pem{unlocking}" in told
+    command = f"kogge keys public --key operator.pem{unlocking} > operator.pub"
+    assert f"Hand operator.pub to the auditor, before the first seal: {command}" in told
+    assert run(*shlex.split(command)[1:-2]) == 0
 
 
 def test_a_passphrase_is_asked_for_and_never_told(place: Path, said, monkeypatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from base64 import b64decode
@@ -78,7 +79,9 @@ def test_a_second_seal_changes_nothing(place: Office, said) -> None:
     assert [path.name for path in place.out.iterdir()] == ["wave-w"]
 
 
-def test_a_wave_that_went_on_says_so(place: Office, said) -> None:
+def test_a_wave_that_went_on_says_so(
+    place: Office, said, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert run(*SEAL) == 0
     run("status")
     assert "changed since it was sealed" not in said()
@@ -88,12 +91,19 @@ def test_a_wave_that_went_on_says_so(place: Office, said) -> None:
     assert (
         "it changed since then. A pack in its place: kogge audit seal --wave w --key operator.pem" in said()
     )
+    capsys.readouterr()
+    monkeypatch.setenv("COLUMNS", "80")
     run("status", "--wave", WAVE)
-    assert "w: changed since it was sealed: kogge audit seal --correct" in said()
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if "changed since it was sealed" in one]
+    where, command = line.split(" sealed: kogge ")
+    assert where == "w: changed since it was"
     seal = read(ledger, WAVE).seal
     assert seal is not None
     assert (seal.changed, seal.complete) == (True, True)
     assert run(*SEAL, "--incomplete", "--correct", "it goes on") == 0
+    said()
+    assert run(*shlex.split(command), "--incomplete") == 0, "it can be typed as it was told"
+    assert "wave w is sealed as number 3" in said()
     seal = read(ledger, WAVE).seal
     assert seal is not None
     assert (seal.changed, seal.complete) == (False, False)
@@ -196,8 +206,11 @@ def test_without_the_key_of_keys_no_other_is_made(place: Office, said) -> None:
 
 def test_show_of_what_is_no_pack(place: Office, said) -> None:
     assert run("audit", "show", "nowhere") == 2
+    assert said() == "PACK: there is no directory nowhere"
     assert run(*SEAL) == 0
     said()
+    assert run("audit", "show", "evidence") == 2
+    assert said() == "PACK: evidence is no pack, for it has no wave.dsse.json: give one like wave-NAME"
     (place.pack / "wave.dsse.json").write_text('{"payload": "e30="}')
     assert run("audit", "show", "evidence/wave-w") == 2
     assert "is not what `kogge audit seal` wrote" in said()

@@ -255,27 +255,49 @@ def test_an_altered_proof_does_not_hold(
     for number, other in enumerate(others):
         Path(f"other-{number}.json").write_text(other)
         arguments = ["--check", f"other-{number}.json", "--pubkey", "operator.pub", "--root", sealed.root]
-        assert run("audit", "prove", *arguments, "--json") == 1, other
-        assert json.loads(capsys.readouterr().out)["standing"] == "broken"
+        code = run("audit", "prove", *arguments, "--json")
+        shown = capsys.readouterr().out
+        if json.loads(other)["kind"] != json.loads(whole)["kind"]:
+            assert (code, shown) == (2, ""), "it does not even say that it is a proof"
+        else:
+            assert code == 1, other
+            assert json.loads(shown)["standing"] == "broken"
+
+
+KIND = '"kind":"urn:kogge:evidence:proof:v1"'
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "code", "told"),
     [
-        "",
-        "{}",
-        "[]",
-        "null",
-        "[" * 100_000,
-        '{"kind":1,"kind":2}',
-        '{"kind":"urn:kogge:evidence:proof:v1"}',
-        "\udcff",
+        *(
+            (text, 2, "--check: is no proof, or a cut one: give what `kogge audit prove --out` wrote")
+            for text in ("", "{}", "[]", "null", "[" * 100_000, '{"kind":1,"kind":2}', "\udcff", f"{{{KIND}")
+        ),
+        (f"{{{KIND}}}", 1, "the proof does not hold: it is not of the form that a proof has"),
+        (f"{{{KIND},{KIND}}}", 1, "the proof does not hold: a key is there twice"),
     ],
 )
-def test_what_is_no_proof_does_not_hold(desk: Desk, said: Said, text: str) -> None:
+def test_what_is_no_proof_is_no_verdict(desk: Desk, said: Said, text: str, code: int, told: str) -> None:
     Path("proof.json").write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert run("audit", "prove", "--check", "proof.json", "--pubkey", "operator.pub") == 1
-    assert "the proof does not hold" in said()
+    assert run("audit", "prove", "--check", "proof.json", "--pubkey", "operator.pub") == code
+    assert said() == told
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_the_answer_is_told_though_the_proof_cannot_be_written(
+    desk: Desk, sealed: Sealed, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    Path("proof.json").write_text("another")
+    assert prove(GIVEN, "--out", "proof.json", *options) == 2
+    told = capsys.readouterr()
+    if options:
+        assert len(json.loads(told.out)["items"]) == 1
+    else:
+        assert "line 1 of 10: arrived" in told.out
+    why = "the proof was not written: --out: there is such a file already, and it stays as it is\n"
+    assert told.err == why
+    assert Path("proof.json").read_text() == "another"
 
 
 def test_what_is_no_file_or_huge_is_not_read_as_a_proof(desk: Desk, said: Said) -> None:
@@ -311,6 +333,9 @@ def test_a_proof_of_a_damaged_pack_is_refused(desk: Desk, sealed: Sealed, said: 
     assert prove(GIVEN) == 2
     assert "is missing" in said()
     assert run("audit", "prove", "nowhere", "--message-id", GIVEN, "--keys", f"{ANNA}.key") == 2
+    assert "PACK: there is no directory nowhere" in said()
+    assert run("audit", "prove", "packs", "--message-id", GIVEN, "--keys", f"{ANNA}.key") == 2
+    assert "PACK: packs is no pack, for it has no wave.dsse.json" in said()
 
 
 @pytest.mark.parametrize(

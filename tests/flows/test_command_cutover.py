@@ -255,9 +255,9 @@ def flow(town: Town, api: str) -> tuple[str, str]:
 def test_the_flow_and_what_prefect_knows_of_it(town: Town, prefect: tuple[str, Path]) -> None:
     api, state = prefect
     fails = town.put(f"fail-redirect-{town.ids['anna']}")
-    assert flow(town, api) == ("Incomplete", "1 of 2 mailboxes are not live: hook-failed")
+    assert flow(town, api) == ("Incomplete", "1 of 2 mailboxes is not live: hook-failed")
     fails.unlink()
-    assert flow(town, api) == ("Completed", "1 mailboxes are live")
+    assert flow(town, api) == ("Completed", "1 mailbox is live")
     assert set(town.phases().values()) == {Phase.LIVE}
     assert flow(town, api)[0] == "Failed", "nothing is left to do"
     (database,) = state.rglob("prefect.db")

@@ -125,8 +125,9 @@ def test_what_the_gate_asks_for_can_be_approved() -> None:
 
 def test_phases_are_set_and_recorded(place: Path, planned: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("phase", "live", *WHY, "--wave", "pilot", "--by", "Cutover") == 0
+    assert capsys.readouterr().out == "1 mailbox is live now; 0 were already\n"
     assert run("phase", "live", "--mailbox", planned, "--by", "Cutover") == 0
-    assert "0 mailboxes are live now; 1 were already" in capsys.readouterr().out
+    assert capsys.readouterr().out == "0 mailboxes are live now; 1 was already\n"
     assert run("log", "pilot", "--json") == 0
     events = json.loads(capsys.readouterr().out)
     assert [(one["kind"], one["subject"], one["detail"].get("phase")) for one in events] == [

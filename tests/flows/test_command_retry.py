@@ -66,6 +66,20 @@ def test_what_requeues_nothing_is_no_decision(place: Path, capsys: pytest.Captur
     assert retried("done") == []
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--wave", "blocked"), "1 mailbox's workload is pending again"),
+        (("--rejected",), "2 mailboxes' workloads are pending again, 1 rejected item with new attempts"),
+    ],
+)
+def test_how_many_are_pending_again(
+    place: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], told: str
+) -> None:
+    assert run("retry", "-c", "other.toml", *options) == 0
+    assert capsys.readouterr().out == f"{told}\n"
+
+
 def test_the_next_command_is_for_the_same_configuration(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -213,6 +213,9 @@ def test_a_table_for_a_spreadsheet(
         "0",
         "2 too-large",
     )
+    assert [row["reasons"] for row in rows if row["mailbox"] == ids["carl"]][1] == (
+        "1 attachment not-readable; 4 reminder past"
+    )
     assert [row["score"] for row in rows if row["mailbox"] == ids["dora"]] == ["not verified"]
     assert "example" not in path.read_text()
 

@@ -279,7 +279,7 @@ def test_a_mailbox_that_cannot_be_read_is_told_and_the_others_are_read(
     place.graph.on_premises.add(place.anna)
     rows = links(place, code=1)
     assert [row["mailbox"] for row in rows.values()] == [place.ids()[place.bernd]]
-    assert "1 mailboxes could not be read: mailbox-not-online" in capsys.readouterr().err
+    assert "1 mailbox could not be read: mailbox-not-online" in capsys.readouterr().err
 
 
 def test_a_mail_that_is_gone_from_the_source_is_counted(
@@ -290,7 +290,7 @@ def test_a_mail_that_is_gone_from_the_source_is_counted(
     mailbox = place.world.mailbox(place.anna)
     mailbox.delete(next(mailbox.messages()), hard=True)
     assert links(place, code=1) == {}
-    assert "1 items could not be read" in capsys.readouterr().err
+    assert "1 item could not be read; 0 documents are too large" in capsys.readouterr().err
     assert len(links(place, "--from", "target")) == 1
 
 

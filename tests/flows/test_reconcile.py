@@ -140,7 +140,7 @@ def test_a_folder_that_moves_is_not_hidden_by_an_omitted_one_of_its_name(
 ) -> None:
     sealed(desk, Folder("/Kalender", 2, omit="shared", kind="calendar"))
     assert reconcile() == 0
-    assert "Shared: 1 paths are of several folders each." in said()
+    assert "Shared by several folders: 1 path." in said()
     assert reconcile(text=EXPORT.replace('"Calendar","1"', '"Calendar","3"')) == 1
     shown = said()
     assert "mail /Kalender 3 1 -2 differs several folders share this path" in shown
