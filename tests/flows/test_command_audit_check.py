@@ -7,15 +7,18 @@ import os
 import re
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from auditing import OTHER, Desk
+from auditing import KEY, OTHER, Desk, compacted
 from lonely import run
 from packs import ANNA, BERT, KEYS, Pack, Sealed, Section, Thing, public_line, section
 
 from flows.command_audit_check import _fate
+from flows.prove import Proven, Standing, check
 from ledger import auditor
+from ledger.merkle import proof_of
 
 GIVEN = "<A-1@old.example>"
 LETTERS = [
@@ -366,3 +369,21 @@ def test_every_fate_has_words(rule: str | None) -> None:
     verdict = "later" if rule == "pass 2" else "withdrawn"
     told = _fate({"verdict": verdict, "rule": rule, "dst": None})
     assert ("not ours" in told, "pass 2" in told) == (rule == "not-ours", rule == "pass 2")
+
+
+def test_a_line_that_is_several_proves_nothing(desk: Desk) -> None:
+    """Whoever has the key can sign a tree of any leaves."""
+    whole = section(KEYS[ANNA], [Thing("a", message_id=GIVEN)])
+    hidden = replace(whole, results=(whole.results[0], b"{}\n" + whole.results[1]))
+    for one, standing in ((whole, Standing.ANCHORED), (hidden, Standing.BROKEN)):
+        sealed = desk.seal(Pack({ANNA: [one]}), standing)
+        row = one.row(ANNA)
+        parts = {
+            "inventory": Proven(one.listed[1], proof_of(one.listed, 1)),
+            "results": Proven(one.results[1], proof_of(one.results, 1)),
+            "section": Proven(row, proof_of([row], 0)),
+        }
+        items = [{name: part.document() for name, part in parts.items()}]
+        statement = (sealed.path / "wave.dsse.json").read_text()
+        document = compacted({"kind": "urn:kogge:evidence:proof:v1", "statement": statement, "items": items})
+        assert check(document, [KEY.public_key()], [sealed.root]).standing is standing
