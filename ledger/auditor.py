@@ -8,7 +8,7 @@ Exit codes: 0 ok; 1 tampered; 2 incomplete; 3 unanchored, all else is well; 4 no
 
 import sys
 
-if __name__ == "__main__" and not sys.flags.safe_path:
+if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
     del sys.path[0]  # what lies beside this file shall not pose as a library
 
 import argparse
@@ -21,30 +21,30 @@ from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
-from hashlib import file_digest, new, sha256
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
 try:
+    from datetime import UTC, datetime, timedelta
+    from hashlib import file_digest, new, sha256
+
     from cryptography import exceptions, x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
     from cryptography.x509 import verification  # noqa: F401 (there since 42)
 except ImportError:
-    sys.stderr.write("no verdict: it needs the package cryptography, 42 or newer\n")
+    sys.stderr.write("no verdict: it needs Python 3.11, and the package cryptography of 42 or newer\n")
     sys.exit(4)
 
 OK, TAMPERED, INCOMPLETE, UNANCHORED, UNREADABLE = range(5)
 WORDS = ("ok", "tampered", "incomplete", "unanchored", "no verdict")
 STATEMENT, MANIFEST, ROOTS, STAMP = "wave.dsse.json", "manifest-sha256.txt", "data/roots.jsonl", "wave.tsr"
-TAGGED, LISTS = "tagmanifest-sha256.txt", ("data/inventory", "data/results")
-TAGS = "bag-info.txt", "bagit.txt", MANIFEST, STATEMENT
+TAGGED, TAGS = "tagmanifest-sha256.txt", ("bag-info.txt", "bagit.txt", MANIFEST, STATEMENT)
 PAYLOAD = r"data/roots\.jsonl|data/(?:inventory|results)/m-[0-9a-z]{1,64}\.jsonl\.gz"
 STATES = ["application/vnd.in-toto+json", "https://in-toto.io/Statement/v1", "urn:kogge:evidence:wave:v1"]
-LARGEST = {".gz": 1 << 32, ".json": 1 << 24, ".tsr": 1 << 20}  # bytes; of any other file 1 << 28
-BATCH, EARLY, LATE = 4096, timedelta(minutes=-10), timedelta(days=31)
+LARGEST = {".gz": 1 << 32, ".json": 1 << 25, ".tsr": 1 << 20}  # bytes; of any other file 1 << 28
+BATCH, LISTS = 4096, ("data/inventory", "data/results")
 
 
 class Failed(ValueError):
@@ -105,7 +105,7 @@ def form(text: str) -> re.Pattern[bytes]:
 
 ROW = form('mailbox="(m-[0-9a-z]{1,64})" section=(S) pass=(N) n=(N) inventory=(R) results=(R) verdicts=(.*)')
 BEFORE = form(r"section=(S) pass=(N) at=T after=(R?) earlier=(N) folders=\[(.*)\]")
-FOLDER = form('box="(H)" name=P kind=W total=N? listed=(N) omit=W?')
+FOLDER = form('box="(H)" name=P kind=(?:S|"settings") total=N? listed=(N) omit=W?')
 AFTER = form("section=(S) pass=(N) inventory=(R) n=(N) state=W verified=T? sealed=T")
 LISTED = form('i=(N) box="(H)" src="(H)" n=N? what=(?:"new"|"changed")')
 EQUAL = '"match" rule=null|"normalised" rule="rebuilt"|"converted" rule="[a-z-]+:[a-z0-9:,-]+"'
@@ -138,7 +138,7 @@ def der(data: bytes) -> list[tuple[bytes, bytes]]:
     return found
 
 
-RSADSI, NIST = bytes.fromhex("2a864886f70d01"), bytes.fromhex("6086480165030402")
+RSADSI, NIST, STAMPS = bytes.fromhex("2a864886f70d01"), bytes.fromhex("6086480165030402"), "1.3.6.1.5.5.7.3.8"
 TST, TYPE, DIGEST, BOUND = (RSADSI + bytes(at) for at in ((9, 16, 1, 4), (9, 3), (9, 4), (9, 16, 2, 47)))
 HASHES: Any = {NIST + b"\1": hashes.SHA256(), NIST + b"\2": hashes.SHA384(), NIST + b"\3": hashes.SHA512()}
 
@@ -174,16 +174,15 @@ def stamped(reply: bytes, data: bytes, roots: list[x509.Certificate]) -> tuple[d
     (hashed, _), (digest, _) = der(imprint)
     kind, of = (HASHES[der(one)[0][0]] for one in (algorithm, hashed))
     well = der(status)[0][0] in (b"\0", b"\1") and content == told[TYPE] == TST
-    need(well and told[DIGEST] == new(kind.name, info).digest(), "it is no time stamp, or was changed")
-    need(digest == new(of.name, data).digest(), f"it is not of {STATEMENT}")
+    well = well and told[DIGEST] == new(kind.name, info).digest() and digest == new(of.name, data).digest()
+    need(well, f"it is no time stamp of {STATEMENT}, or was changed")
     more = [x509.load_der_x509_certificate(one) for _, one in der(certificates)]
     named = [part for part, _ in der(der(der(told[BOUND])[0][0])[0][0])] if BOUND in told else []
     bound = [one for one in more if not named or any(one.fingerprint(of) in named for of in HASHES.values())]
     path = [c for c in bound if is_signed(c.public_key(), signature, b"\x31" + attributes[1:], kind)][:1]
     need(path, "it is not signed by a certificate that it names")
     usage = path[0].extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    alone = usage.critical and list(usage.value) == [x509.oid.ExtendedKeyUsageOID.TIME_STAMPING]
-    need(alone, "its certificate is not for time stamps alone")
+    need(usage.critical and [one.dotted_string for one in usage.value] == [STAMPS], "it is for other things")
     while path[-1] not in roots:
         found = [one for one in roots + more if one not in path and has_issued(one, path[-1], len(path))]
         need(found, "its certificates do not lead to --tsa-root")
@@ -208,7 +207,7 @@ def stated(raw: bytes, keys: list[Any]) -> tuple[dict[str, Any], dict[str, str]]
     statement = json.loads(body.decode(), object_pairs_hook=unique, parse_constant=int)
     files = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
     said = [kind, statement["_type"], statement["predicateType"], *files]
-    need(said == [*STATES, ROOTS, MANIFEST], "it states something else")
+    need([*said, len(statement["subject"])] == [*STATES, ROOTS, MANIFEST, 2], "it states something else")
     about = statement["predicate"]
     need([type(about[name]) for name in ("wave", "root", "number")] == [str, str, int], "it is malformed")
     return about, files
@@ -256,7 +255,7 @@ class Pack:
         with opened(self.path / MANIFEST, files[MANIFEST]) as file:
             manifest = manifest_of(file.read(), PAYLOAD)
         with opened(self.path / ROOTS, files[ROOTS]) as file:
-            lines = take(file, 1 << 20)  # now it is certain that data/ is no link
+            lines = take(file, 1 << 21)  # now it is certain that data/ is no link
         tops = [top for top in ("data", *LISTS) if (self.path / top).is_dir()]
         more = {f"{t}/{one.name}" for t in tops for one in (self.path / t).iterdir()} - {*manifest, *LISTS}
         need(not more, f"no manifest names {min(more, default='')!a}")
@@ -271,21 +270,21 @@ class Pack:
         count = len(set(boxes))
         need(len(boxes) == count == len(manifest) // 2, f"{MANIFEST} names other mailboxes than {ROOTS}")
         if len(self.findings) == before:
-            lost, total = self.total.pop("lost", 0), +self.total
-            items, loose = total.total() - total["later"], lost or total["open"] or self.about["incomplete"]
+            lost, total = self.total.pop("lost", 0) + self.total["open"], +self.total
+            items, named = total.total() - total["later"], len(self.about["incomplete"])
             sums: Any = {"mailboxes": count, "sections": len(lines), "items": items, "verdicts": dict(total)}
             sums["root"] = joined(lines, leaves=True).hex()
             wrong = ", ".join(name for name in sums if self.about[name] != sums[name])
             need(not wrong, f"other {wrong} were signed")
             self.findings.append((OK, "data: " + re.sub("[{':}]", "", str(sums))))
-            need(not loose, "not all is accounted for: sealed before that, or older than this", INCOMPLETE)
+            need(not lost + named, f"{lost} items and {named} workloads are not accounted for", INCOMPLETE)
 
     def mailbox(self, rows: Iterable[tuple[bytes, ...]], *files: io.BufferedReader) -> None:
         """Its two files, side by side, section by section."""
         left = VALUES["S"].encode().split(b"|")
         for kind, passes in groupby(rows, key=lambda row: row[1]):
             del left[: left.index(kind) + 1]  # a ValueError where they are out of order
-            self.settled, self.due, before = set[bytes](), dict[bytes, int](), b"null"
+            self.settled, self.due, before = set[bytes](), dict[bytes, tuple[int, int]](), b"null"
             for number, row in enumerate(passes, 1):
                 need(int(row[2]) == number, "a pass is missing")
                 self.section(row, before, files)
@@ -298,7 +297,7 @@ class Pack:
         boxes, verdicts, tops = Counter[bytes](), Counter[str](), list[tuple[bytes, bytes]]()
         for first in range(0, int(n) + 1, BATCH):
             numbers = range(first, min(first + BATCH, int(n) + 1))
-            before, after = (take(file, len(numbers), 1 << 14 if first else 1 << 24) for file in files)
+            before, after = (take(file, len(numbers), 1 << 14 if first else 1 << 25) for file in files)
             tops.append((joined(before, leaves=True), joined(after, leaves=True)))
             if first == 0:  # the headers
                 ((*about, earlier, text),) = BEFORE.findall(before.pop(0))
@@ -321,13 +320,14 @@ class Pack:
 
     def judged(self, results: list[tuple[bytes, ...]], turn: int) -> Counter[str]:
         """How many have which verdict. Raises Failed where an item has two."""
-        final = {one[1] for one in results if one[2] != b"later"}
+        final = {one[1]: turn for one in results if one[2] != b"later"}
         later = {one[1]: int(one[3][6:-1]) for one in results if one[2] == b"later"}
-        need(all(self.due.pop(one, turn) == turn for one in final), "an item is back early")
-        need(all(turn < n == self.due.get(one, n) for one, n in later.items()), "an item is back early")
-        self.due |= later
-        need(len((final | later.keys()) - self.settled) == len(results), "an item has two verdicts")
-        self.settled |= final
+        awaited = [(n, *self.due.pop(one, (n, 0))) for one, n in (final | later).items()]
+        need(all(n == due and by < turn for n, due, by in awaited), "an item is back early, or there twice")
+        need(turn < min(later.values(), default=turn + 1), "an item is to be back before")
+        self.due |= {one: (n, turn) for one, n in later.items()}
+        need(len((final | later).keys() - self.settled) == len(results), "an item has two verdicts")
+        self.settled |= final.keys()
         return Counter([one[2].decode() for one in results])
 
 
@@ -338,12 +338,12 @@ def chain(packs: list[Pack], roots: set[str]) -> None:
     left = roots - {name for one in packs for name in (one.digest, one.about["root"])}
     for before, pack in reversed(list(zip([None, *packs], packs, strict=False))):
         with pack.step("chain"):
-            number, told, wrong = (pack.about[name] for name in ("number", "previous", "corrects"))
+            wave, number, told, wrong = (pack.about[k] for k in ("wave", "number", "previous", "corrects"))
             pack.anchored = max(pack.anchored, pack.about["root"] in roots, 2 * (pack.digest in roots))
             need(number == 1 if told is None else told["number"] == number - 1 > 0, "it names no wave before")
-            sealed = [p.digest for p in packs[: packs.index(pack)] if p.about["wave"] == pack.about["wave"]]
+            sealed = [p.digest for p in packs[: packs.index(pack)] if p.about["wave"] == wave]
             need(not sealed or wrong, "it hides that it corrects one")
-            gone = {number - 1, wrong["number"] if sealed else 0} - {0, *(p.about["number"] for p in packs)}
+            gone = {number - 1, wrong["number"] if wrong else 0} - {0, *(p.about["number"] for p in packs)}
             need(not gone or len(packs) == 1, f"number {max(gone, default=0)} is missing", INCOMPLETE)
             need(not sealed or wrong["statement"] == sealed[-1], "it says to correct another")
             if before:
@@ -354,8 +354,8 @@ def chain(packs: list[Pack], roots: set[str]) -> None:
             made = datetime.strptime(pack.about["sealed"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
             away = min(pack.stamps, default=made) - made
             gap = f"sealed {made:%F %R} UTC" + f", stamped {made + away:%F %R} UTC" * bool(pack.stamps)
-            need(away >= EARLY, f"{gap}: nothing is stamped before it is sealed")
-            well = pack.anchored > 1 or (pack.stamps and away <= LATE)
+            need(away >= timedelta(minutes=-10), f"{gap}: nothing is stamped before it is sealed")
+            well = pack.anchored > 1 or (pack.stamps and away <= timedelta(days=31))
             need(not left, "--root names another, or a missing one", INCOMPLETE if well else TAMPERED)
             need(well, f"{gap}: give --root its statement hash{', not its root' * pack.anchored}", UNANCHORED)
             pack.findings.append((OK, f"anchor: of all that it states; {gap}"))

@@ -110,6 +110,7 @@ def test_an_envelope_has_one_signature_over_one_kind_of_payload(desk: Desk, smal
         (b'"manifest-sha256.txt"', b'"data/roots.jsonl"'),
         (b'"subject":[', b'"subject":[{"name":"x","digest":{"sha256":"x"}},'),
         (b'"digest":{"sha256"', b'"digest":{"sha512"'),
+        (b'"subject":[', b'"subject":[{"name":"data/roots.jsonl","digest":{"sha256":"0"}},'),
         (b'"previous":null', b'"previous":' + b"[" * 50_000 + b"]" * 50_000),
         (b'"wave":"pilot"', b'"wave":{"a":1}'),
     ],
@@ -249,7 +250,7 @@ def test_a_linked_pack_among_packs_is_found(desk: Desk, small: Sealed, tmp_path:
 @pytest.mark.parametrize("name", [STATEMENT, f"data/results/{ANNA}.jsonl.gz"])
 def test_a_file_that_is_too_large_is_not_read(desk: Desk, small: Sealed, name: str) -> None:
     with (small.path / name).open("r+b") as file:
-        file.truncate((1 << 24) + 1 if name == STATEMENT else (1 << 32) + 1)
+        file.truncate((1 << 25) + 1 if name == STATEMENT else (1 << 32) + 1)
     found = desk.audit(root=small.statement)
     assert (found.code, "larger than any such file" in found.text) == (TAMPERED, True)
 

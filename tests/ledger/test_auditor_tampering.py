@@ -266,7 +266,7 @@ CHANGES: dict[str, Change] = {
     "a folder has more lines than it says": folder(listed=1),
     "a folder's count is text": folder(listed="7"),
     "a folder's name is in clear": folder(name="/Inbox"),
-    "a folder's name is in clear elsewhere": folder(kind="/Inbox/M\u00fcller"),
+    "a folder's name is in clear elsewhere": folder(kind="/Inbox/Mueller"),
     "a folder has another key": folder(path="/Inbox"),
     "a folder's code nests": folder(omit="},{"),
     "among folders is something else": raw("listed", 0, b'"folders":[', b'"folders":[/Inbox},'),
@@ -317,6 +317,19 @@ def test_an_item_is_listed_once_in_a_pass(desk: Desk) -> None:
     two = section(key, [Thing("a", what="changed")], number=2, after=one.root)
     sealed = desk.seal(Pack({ANNA: [one, two]}))
     assert desk.audit(root=sealed.statement).code == TAMPERED
+
+
+def test_what_comes_later_is_listed_once_in_a_pass_however_far_apart(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditor, "BATCH", 2)
+    key, later = KEYS[ANNA], Thing("a", verdict="later", rule="pass 3")
+    for things, code in (([later, Thing("b"), Thing("c")], 0), ([later, Thing("b"), Thing("c"), later], 1)):
+        one = section(key, things)
+        two = section(key, [replace(later, what="changed")], number=2, after=one.root)
+        three = section(key, [Thing("a", what="changed")], number=3, after=two.root)
+        sealed = desk.seal(Pack({ANNA: [one, two, three]}), f"{len(things)}-lines")
+        assert desk.audit(sealed.path, root=sealed.statement).code == code
 
 
 def test_a_folder_is_in_a_header_once(desk: Desk) -> None:
