@@ -170,9 +170,16 @@ def _find(pack: Path, message_id: str, keys: Path, out: Path | None, as_json: bo
                 f"Of {found.mails:,} mails {found.nameless:,} are recorded without one: they have none, or "
                 "were never read. With another mailbox's key nothing is found, either."
             )
+    say_unchecked(pack)
     if out is not None and found.items:
         _write(out, found)
     return Exit.OK if any(item.arrived for item in found.items) else Exit.OPEN
+
+
+def say_unchecked(pack: Path) -> None:
+    """On standard error, after an answer out of a pack."""
+    place = shlex.quote(str(pack))
+    say(f"Nothing of this pack was checked here: kogge audit verify {place} --pubkey operator.pub --root HEX")
 
 
 def _write(out: Path, found: Found) -> None:

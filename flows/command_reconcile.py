@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from connectors.errors import Misconfigured
-from flows.command_audit_check import PackPath
+from flows.command_audit_check import PackPath, say_unchecked
 from flows.terminal import AsJson, Exit, emit, say, screen
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def reconcile(
     Example: kogge audit reconcile evidence/wave-pilot anna.csv --keys m-7f3a9c01.key
     """
     from flows.pack_reading import read_key
+    from flows.pack_shown import many
     from flows.reconcile import lossy, read_export
     from flows.reconcile import reconcile as compare
 
@@ -56,7 +57,9 @@ def reconcile(
         _show(found)
         lost = sum(1 for _ in lossy(counted))
         if found.amiss and lost:
-            say(f"{lost:,} names have lost letters (?): export again, with -Encoding UTF8.")
+            names = many(lost, "name has", "names have")
+            say(f"{names} lost letters (?): export again, with -Encoding UTF8.")
+    say_unchecked(pack)
     raise typer.Exit(Exit.OPEN if found.amiss else Exit.OK)
 
 
@@ -112,31 +115,35 @@ def _reason(one: Compared) -> str:
 
 def _meaning(found: Reconciled) -> list[str]:
     """What it means, and what to do."""
+    from flows.pack_shown import many
     from flows.reconcile import Outcome
 
     said = []
     if found.omitted:
-        items = sum(one.theirs or one.ours or 0 for one in found.omitted)
+        items = many(sum(one.theirs or one.ours or 0 for one in found.omitted), "item", "items")
+        folders = many(len(found.omitted), "folder", "folders")
         said += [
-            f"Left out: {len(found.omitted):,} folders with {items:,} items stay at the source by a rule.",
+            f"Left out by a rule, to stay at the source: {folders} with {items}.",
             "Nothing in them moved. Look at their codes: is that what was agreed?",
         ]
     paths = {one.path for one in found.folders if one.several}
     if paths:
-        counted = f"{len(paths):,} {'path' if len(paths) == 1 else 'paths'}"
         said += [
-            f"Shared by several folders: {counted}. Their numbers tell these folders apart;"
-            " where they do not, their sums are compared.",
+            f"Shared by several folders: {many(len(paths), 'path', 'paths')}. Their numbers tell these"
+            " folders apart; where they do not, their sums are compared.",
         ]
+    count = sum(one.outcome is Outcome.AGREES for one in found.folders)
+    nothing = [] if count else ["Nothing agrees: the key or the export may be of another mailbox."]
     if not found.amiss:
-        count = sum(one.outcome is Outcome.AGREES for one in found.folders)
-        return [*said, f"No difference: {count:,} folders have as many items here as in the export."]
+        agreeing = many(count, "folder has", "folders have")
+        return [*said, f"No difference: {agreeing} as many items here as in the export.", *nothing]
     more = sum(max(one.difference or 0, 0) for one in found.amiss)
     fewer = -sum(min(one.difference or 0, 0) for one in found.amiss)
     return [
         *said,
-        f"Different: {len(found.amiss):,} folders. The inventory lacks {fewer:,} items that the export has,"
-        f" and has {more:,} that the export lacks.",
+        f"Different: {many(len(found.amiss), 'folder', 'folders')}. The inventory lacks"
+        f" {many(fewer, 'item', 'items')} that the export has, and has {more:,} that the export lacks.",
+        *nothing,
         f"Was the export not taken just before pass {found.number}? Give the pass nearest to it (--pass).",
         "Otherwise have somebody look at these folders at the source before the mailbox is accepted.",
     ]

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from connectors.errors import Misconfigured
 from flows.keys import line_of
+from ledger import auditor
 from ledger.pack import STATEMENT
 
 IN_TOTO = "application/vnd.in-toto+json"
@@ -29,16 +30,25 @@ def envelope(payload: bytes, kind: str, key: Ed25519PrivateKey) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode() + b"\n"
 
 
+def statement_in(pack: Path) -> bytes:
+    """The statement of a pack as it is. What is no plain file, or huge, is not read. Raises Misconfigured."""
+    try:
+        with auditor.opened(pack.resolve() / STATEMENT) as file:
+            return file.read()
+    except auditor.Failed as error:
+        raise Misconfigured("PACK", f"{error.args[0]}; `kogge audit verify` tells all") from None
+    except OSError as error:
+        raise Misconfigured("PACK", f"{STATEMENT} in it cannot be read ({error.strerror})") from None
+
+
 def payload_in(pack: Path) -> dict[str, Any]:
     """What the statement of a pack says. Nothing is checked: that is a verifier's part. Raises
     Misconfigured."""
     try:
-        found = json.loads((pack / STATEMENT).read_bytes())
+        found = json.loads(statement_in(pack).decode())
         document = json.loads(b64decode(found["payload"], validate=True))
         if not isinstance(document["predicate"], dict):
             raise TypeError
-    except OSError as error:
-        raise Misconfigured("PACK", f"{STATEMENT} in it cannot be read ({error.strerror})") from None
     except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
         raise Misconfigured("PACK", f"{STATEMENT} in it is not what `kogge audit seal` wrote") from None
     return dict(document)

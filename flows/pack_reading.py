@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from connectors.errors import Misconfigured
-from flows.dsse import payload_in
+from flows.dsse import payload_in, statement_in
 from ledger import auditor
 from ledger.pack import INVENTORY, MANIFEST, RESULTS, ROOTS, STATEMENT, file_of
 
@@ -27,8 +28,8 @@ MALFORMED: tuple[type[Exception], ...] = (
 )
 """What a parser raises of a file that somebody made."""
 _AT_ONCE = 4096
-_HEADER = 1 << 24
-_SECTIONS = 1 << 20
+_HEADER = 1 << 25
+_SECTIONS = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +56,18 @@ class Row:
 
 
 class MailboxPack:
-    """A pack, as far as it is about one mailbox. roots: all lines of data/roots.jsonl; rows: its own of them.
-    Making one, and reading it, raise Misconfigured where the pack is not whole, or not what was stated."""
+    """A pack, as far as it is about one mailbox. envelope: wave.dsse.json; about: the predicate in it. roots:
+    all lines of data/roots.jsonl; rows: its own of them. Making one, and reading it, raise Misconfigured
+    where the pack is not whole, or not what was stated."""
 
     def __init__(self, place: Path, mailbox: str) -> None:
         self.mailbox = mailbox
         self._place = place.resolve()
         refuse_no_pack(place)
         document = payload_in(self._place)
-        with _readable():
-            self.envelope = (self._place / STATEMENT).read_bytes()
+        self.envelope = statement_in(self._place)
+        self.about: dict[str, Any] = document["predicate"]
+        with readable():
             stated = {one["name"]: one["digest"]["sha256"] for one in document["subject"]}
             with auditor.opened(self._place / MANIFEST, stated[MANIFEST]) as file:
                 self._manifest = auditor.manifest_of(file.read(), auditor.PAYLOAD)
@@ -91,7 +94,7 @@ class MailboxPack:
         return self._lines(file_of(RESULTS, self.mailbox), row)
 
     def _lines(self, name: str, row: Row) -> Iterator[bytes]:
-        with _readable(), auditor.opened(self._place / name, self._manifest[name]) as file:
+        with readable(), auditor.opened(self._place / name, self._manifest[name]) as file:
             left = row.begin + row.n + 1
             while left:
                 lines = auditor.take(file, min(left, _AT_ONCE), _HEADER)
@@ -127,13 +130,15 @@ def read_key(path: Path) -> MailboxKey:
 
 def signer_in(place: Path) -> str:
     """The public key that a pack says it is signed with, as a line; not checked. Raises Misconfigured."""
-    with _readable():
-        (signed,) = json.loads((place / STATEMENT).read_bytes())["signatures"]
+    raw = statement_in(place)
+    with readable():
+        (signed,) = json.loads(raw.decode())["signatures"]
         return str(signed["keyid"])
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def readable() -> Iterator[None]:
+    """What is raised of a pack's content within becomes Misconfigured."""
     try:
         yield
     except auditor.Failed as error:

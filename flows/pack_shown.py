@@ -12,12 +12,14 @@ from typing import Any
 
 from connectors.base import Kind
 from connectors.errors import Misconfigured
-from flows.dsse import payload_in
-from flows.pack_reading import refuse_no_pack
+from flows.dsse import payload_in, statement_in
+from flows.pack_reading import MALFORMED, refuse_no_pack
+from ledger import auditor
 from ledger.evidence_lines import LATER, SECTIONS, VERDICTS
-from ledger.pack import REPLY, ROOTS, STATEMENT
+from ledger.pack import REPLY, ROOTS
 
 ABRIDGED = 16
+_LINE = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,8 @@ class Shown:
 
     def document(self) -> dict[str, object]:
         sections = {str(kind): dict(counts) for kind, counts in self.sums.items()}
-        return {
-            "checked": False,
-            "statement": self.statement,
-            "stamped": self.stamped,
-            **self.stated,
-            "by_section": sections,
-        }
+        own = {"checked": False, "statement": self.statement, "stamped": self.stamped}
+        return {**own, **self.stated, **own, "by_section": sections}
 
     @property
     def columns(self) -> list[str]:
@@ -63,7 +60,8 @@ class Shown:
         said = self.stated
         yield f"wave {said['wave']}, seal {said['number']}, {said['sealed']}"
         yield f"made by      {said['tool']['name']} {said['tool']['version']}"
-        yield f"holds        {_many(said['mailboxes'], 'mailbox', 'es')}, {_many(said['items'], 'item', 's')}"
+        mailboxes = many(said["mailboxes"], "mailbox", "mailboxes")
+        yield f"holds        {mailboxes}, {many(said['items'], 'item', 'items')}"
         yield f"root         {said['root']}"
         yield f"statement    {self.statement}"
         yield f"time stamp   {'wave.tsr is there' if self.stamped else 'none (wave.tsq asks for one)'}"
@@ -88,8 +86,9 @@ class Shown:
             yield f"INCOMPLETE   {missing_text(state, code, count)}"
 
 
-def _many(count: int, one: str, more: str) -> str:
-    return f"{count:,} {one}{'' if count == 1 else more}"
+def many(count: int, one: str, more: str) -> str:
+    """A number, and what there is of it: one, or more."""
+    return f"{count:,} {one if count == 1 else more}"
 
 
 def missing_text(state: str | None, code: str, count: int) -> str:
@@ -105,17 +104,24 @@ def read(pack: Path) -> Shown:
     stated = payload_in(pack)["predicate"]
     sums: dict[Kind, Counter[str]] = {}
     try:
-        statement = sha256((pack / STATEMENT).read_bytes()).hexdigest()
-        with (pack / ROOTS).open(encoding="utf-8") as file:
-            for line in file:
+        statement = sha256(statement_in(pack)).hexdigest()
+        with auditor.opened(pack.resolve() / ROOTS) as file:
+            for line in iter(lambda: file.readline(_LINE), b""):
                 told = json.loads(line)
                 sums.setdefault(Kind(told["section"]), Counter()).update(told["verdicts"])
         shown = Shown(
             stated, statement, {one: sums[one] for one in SECTIONS if one in sums}, (pack / REPLY).is_file()
         )
-        list(shown.lines())
+        _refuse_untold(shown)
     except OSError as error:
         raise Misconfigured("PACK", f"a file in it cannot be read ({error.strerror})") from None
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except MALFORMED:
         raise Misconfigured("PACK", "is not what `kogge audit seal` wrote, or not all of it") from None
     return shown
+
+
+def _refuse_untold(shown: Shown) -> None:
+    """Raises one of MALFORMED where a value in it is not of the kind that it is told as."""
+    list(shown.lines())
+    list(shown.rows)
+    json.dumps(shown.document(), ensure_ascii=False).encode()

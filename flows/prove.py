@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +18,7 @@ from typing import Any
 
 from connectors.base import Kind
 from connectors.errors import Misconfigured
-from flows.pack_reading import MALFORMED, MailboxKey, MailboxPack, Row
+from flows.pack_reading import MALFORMED, MailboxKey, MailboxPack, Row, readable
 from ledger import auditor
 from ledger.evidence_lines import CONVERTED, LATER, MATCH, MESSAGE, NORMALISED, message_number, pseudonym
 from ledger.merkle import Proof, is_included, proof_of
@@ -25,6 +26,7 @@ from mappings.message_id import plain
 
 KIND = "urn:kogge:evidence:proof:v1"
 ARRIVED = frozenset({MATCH, NORMALISED, CONVERTED})
+_COUNTS = re.compile(rb'\{(?:"[a-z]+":[1-9][0-9]{0,17}(?:,"[a-z]+":[1-9][0-9]{0,17})*)?\}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Found:
 
 
 def find(place: Path, message_id: str, key: MailboxKey) -> Found:
-    """All items with this Message-ID. Raises Misconfigured."""
+    """All items with this Message-ID. Raises Misconfigured, also where one of them is not what was stated."""
     names = [f'"mid":"{name}"}}'.encode() for name in _names(message_id, key)]
     pack = MailboxPack(place, key.mailbox)
     items: list[Item] = []
@@ -114,6 +116,9 @@ def find(place: Path, message_id: str, key: MailboxKey) -> Found:
             if line.endswith(tuple(names)):
                 found.append(index)
         items += (_item(pack, row, index) for index in found)
+    with readable():
+        for item in items:
+            _refuse_broken(item, pack.about)
     return Found(pack.envelope, tuple(items), mails, nameless)
 
 
@@ -217,7 +222,9 @@ def _read_proven(told: Mapping[str, Any]) -> Proven:
 
 
 def _refuse_broken(item: Item, about: Mapping[str, Any]) -> None:
-    ((_, _, _, n, *roots, _),) = auditor.ROW.findall(item.section.line)
+    """about: the statement's predicate. Raises Failed, or one of MALFORMED: its lines can be parsed then."""
+    ((_, _, _, n, *roots, counts),) = auditor.ROW.findall(item.section.line)
+    auditor.need(_COUNTS.fullmatch(counts), "what its section counts is malformed")
     ((number, _, source),) = auditor.LISTED.findall(item.listed.line)
     ((answered, target, *_),) = auditor.RESULT.findall(item.result.line)
     auditor.need((number, source) == (answered, target), "its two lines are of different items")

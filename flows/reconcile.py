@@ -18,19 +18,22 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice, zip_longest
 from pathlib import Path
+from typing import Any
 
 from connectors.base import Kind
 from connectors.errors import Misconfigured
-from flows.pack_reading import MailboxKey, MailboxPack
+from flows.pack_reading import MailboxKey, MailboxPack, Row, readable
 from flows.people import separator
 from flows.problems import Problem, misconfigured, read_text
+from ledger import auditor
 from ledger.evidence_lines import NAME, folder_text, pseudonym
 
 PATHS, COUNT, IDENTITY, TYPE = ("folderpath", "identity"), "itemsinfolder", "identity", "foldertype"
 SLASHES, BACKSLASHES = "\uf022\uf8ff", "\uf026"
 """What Exchange writes for a slash, or a backslash, within a folder's name."""
-ASIDE = ("root", "recoverableitems", "calendarlogging", "audits", "subscriptions")
-"""Beginnings of the types of folders that nobody sees: not of the mailbox that moves."""
+ASIDE = frozenset({"root", "calendarlogging", "audits", "subscriptions"})
+RECOVERABLE = "recoverableitems"
+"""Types of folders that nobody sees, and how others of them begin: not of the mailbox that moves."""
 LONGEST_COUNT = 15
 PURPOSE = "the organisation's own export: a folder's path and its number of items in each line"
 
@@ -120,6 +123,11 @@ def read_export(path: Path) -> list[Counted]:
     column = next((name for name in PATHS if name in header), None)
     if column is None or COUNT not in header:
         raise Misconfigured(path.name, "needs the columns FolderPath (or Identity) and ItemsInFolder")
+    known = (*PATHS, COUNT, TYPE)
+    if twice := [
+        cell.strip() for at, cell in enumerate(cells) if header[at] in known and header[at] in header[:at]
+    ]:
+        raise Misconfigured(path.name, f"has the column {twice[0]} twice; export it with each once")
     rows = []
     for line, cells in records:
         if any(cell.strip() for cell in cells[len(header) :]):
@@ -170,7 +178,7 @@ def _counted(path: Path, column: str, rows: Sequence[tuple[int, Mapping[str, str
             continue
         names = _names(row.get(column, ""), column == IDENTITY)
         kind = row.get(TYPE, "").strip()
-        aside = kind.casefold().startswith(ASIDE)
+        aside = kind.casefold() in ASIDE or kind.casefold().startswith(RECOVERABLE)
         found.append(Counted("/" + "/".join(names), names, int(text), aside, line, kind))
     if problems:
         raise misconfigured(path, problems)
@@ -217,13 +225,24 @@ def _folders(place: Path, key: MailboxKey, number: int) -> tuple[datetime, dict[
     moments = []
     for row in rows:
         (line,) = islice(pack.inventory(row), 1)
-        header = json.loads(line)
+        with readable():
+            header = _header(line, row)
         moments.append(float(header["at"]))
         for folder in header["folders"]:
             counted = number == 1 and folder["omit"] is None
             items = folder["listed"] if counted else folder["total"]
             found[folder["name"]].append(_Folder(folder["kind"], items, folder["omit"]))
     return datetime.fromtimestamp(min(moments), UTC), found
+
+
+def _header(line: bytes, row: Row) -> dict[str, Any]:
+    """Raises Failed or ValueError unless it is one, to the byte, and this section's."""
+    ((section, number, *_, text),) = auditor.BEFORE.findall(line)
+    folders = auditor.FOLDER.findall(text.replace(b"},{", b"}\n{"))
+    auditor.need(len(folders) == bool(text) + text.count(b"},{"), "a folder is malformed")
+    own = (section.decode().strip('"'), int(number)) == (row.section, row.number)
+    auditor.need(own, "an inventory's header is of another section")
+    return dict(json.loads(line))
 
 
 @dataclass(frozen=True, slots=True)

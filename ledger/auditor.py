@@ -205,7 +205,7 @@ def stated(raw: bytes, keys: list[Any]) -> tuple[dict[str, Any], dict[str, str]]
     data = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(body), body)
     need(any(is_signed(key, signature, data) for key in keys), "another key signed it, or it was changed")
     statement = json.loads(body.decode(), object_pairs_hook=unique, parse_constant=int)
-    files = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
+    files = {one["name"]: str(one["digest"]["sha256"]) for one in statement["subject"]}
     said = [kind, statement["_type"], statement["predicateType"], *files]
     need([*said, len(statement["subject"])] == [*STATES, ROOTS, MANIFEST, 2], "it states something else")
     about = statement["predicate"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from auditing import Desk
 from lonely import run
-from packs import ANNA, AT, KEYS, Folder, Pack, Sealed, Thing, section
+from packs import ANNA, AT, BERT, KEYS, Folder, Pack, Sealed, Thing, section
 
 WHOSE = "anna@old.example"
 
@@ -131,7 +131,7 @@ def test_a_folder_that_is_omitted_is_told_with_its_code_and_is_no_difference(
     assert reconcile(text=text) == 0
     shown = said()
     assert "10 mail /Geheim 9 9 +0 omitted folder-excluded" in shown
-    assert "Left out: 1 folders with 9 items stay at the source by a rule. Nothing in them moved." in shown
+    assert "Left out by a rule, to stay at the source: 1 folder with 9 items. Nothing in them moved." in shown
     assert "No difference: 5 folders" in shown
 
 
@@ -167,7 +167,45 @@ def test_a_later_pass_is_compared_by_the_source_s_own_count(desk: Desk, said: Ca
 def test_letters_that_the_export_lost_are_told(desk: Desk, said: Callable[[], str]) -> None:
     sealed(desk)
     assert reconcile(text=EXPORT.replace("ö", "?")) == 1
-    assert "1 names have lost letters (?): export again, with -Encoding UTF8." in said()
+    assert "1 name has lost letters (?): export again, with -Encoding UTF8." in said()
+
+
+def test_where_nothing_agrees_it_may_be_another_mailbox(desk: Desk, said: Callable[[], str]) -> None:
+    sealed(desk)
+    assert reconcile(text=EXPORT.replace('"Inbox","3"', '"Inbox","2"')) == 1
+    shown = said()
+    assert "Nothing agrees" not in shown
+    assert "Different: 1 folder. The inventory lacks 0 items that the export has, and has 1 that" in shown
+    Path("anna.key").write_text(json.dumps({"mailbox": ANNA, "key": KEYS[BERT].hex()}))
+    assert reconcile() == 1
+    shown = said()
+    assert "Nothing agrees: the key or the export may be of another mailbox. Was the export not" in shown
+
+
+def test_one_folder_is_one(desk: Desk, said: Callable[[], str]) -> None:
+    desk.seal(Pack({ANNA: [section(KEYS[ANNA], [Thing("a", "/Posteingang")])]}))
+    assert reconcile(text="FolderPath,ItemsInFolder\n/Posteingang,1\n") == 0
+    assert "No difference: 1 folder has as many items here" in said()
+
+
+@pytest.mark.parametrize(
+    ("kind", "aside"),
+    [
+        ("Root", True),
+        ("RecoverableItemsPurges", True),
+        ("CALENDARLOGGING", True),
+        ("RootsOfOurTrade", False),
+        ("Subscriptions2024", False),
+        ("AuditsAndTaxes", False),
+    ],
+)
+def test_what_nobody_sees_is_known_by_its_whole_type(
+    desk: Desk, capsys: pytest.CaptureFixture[str], kind: str, aside: bool
+) -> None:
+    sealed(desk)
+    assert reconcile("--json", text=EXPORT + folder("/Mehr", kind, 1)) == (0 if aside else 1)
+    (one,) = [one for one in json.loads(capsys.readouterr().out) if one["path"] == "/Mehr"]
+    assert one["outcome"] == ("aside" if aside else "only there")
 
 
 def test_for_scripts(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
@@ -192,6 +230,7 @@ def test_for_scripts(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
         ("FolderPath,ItemsInFolder\n/x\n", "is no whole number"),
         ("FolderPath,ItemsInFolder\n/x," + "9" * 5000 + "\n", "is no whole number"),
         ("FolderPath,ItemsInFolder\n/x,y,1\n/x,1,,2\n", "anna.csv:2: has more than the 2 columns"),
+        ("FolderPath,ItemsInFolder,itemsinfolder\n/x,1,2\n", "has the column itemsinfolder twice; export it"),
         ("FolderPath,ItemsInFolder\n", "has a header and no folder; export"),
         ("\n#TYPE x\nFolderPath,ItemsInFolder\n\n , \n", "has a header and no folder; export"),
         ('FolderPath,ItemsInFolder\n/w,1\n"/x,1\n/y,1\n', "anna.csv:3: is no CSV: look at the quotes"),

@@ -104,6 +104,7 @@ def test_an_envelope_has_one_signature_over_one_kind_of_payload(desk: Desk, smal
         (b"wave:v1", b"wave:v2"),
         (b'"number":1', b'"number":1,"number":1'),
         (b'"number":1', b'"number":NaN'),
+        (b'"sha256":"', b'"sha256":null,"sha":"'),
         (b'"score":null', b'"score":NaN'),
         (b'"number":1', b'"number":' + b"9" * 10_000),
         (b'"data/roots.jsonl"', b'"data/../data/roots.jsonl"'),
