@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from unicodedata import normalize
 
 import typer
 
@@ -27,6 +29,7 @@ from flows.terminal import (
     chosen,
     emit,
     given,
+    next_command,
     opened_ledger,
     progress_bar,
     say,
@@ -49,6 +52,7 @@ Incomplete = Annotated[
 Correct = Annotated[
     str | None, typer.Option("--correct", metavar="REASON", help="A pack in place of the newest, and why.")
 ]
+_AT = re.compile(r"@|\(\s*at\s*\)", re.IGNORECASE)
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be sealed.")]
 
 
@@ -75,41 +79,40 @@ def seal(
     """
     from flows import seal_told as telling
     from flows.keys import read_key
-    from flows.seal import Order, interrupted, outlook, write
+    from flows.seal import Order, outlook, write
+    from flows.seal_again import interrupted
 
     if key is None and not dry_run:
         raise Misconfigured("--key", "give the private key to sign with; `kogge keys new` makes one")
     settings = load(config)
     private = None if key is None else read_key(key, passphrase_of(passphrase_env, passphrase_file))
-    reason = None if correct is None else _plain(given("--correct", correct, "it stands in the pack"))
-    asked = telling.Asked(wave, key, out, incomplete, reason, passphrase_env, passphrase_file, config)
-    with opened_ledger(settings) as ledger:
+    reason = None if correct is None else _plain("--correct", correct, "it stands in the pack")
+    secret = passphrase_env, passphrase_file
+    asked = telling.Asked(wave, key, out, incomplete, reason, *secret, config, as_json)
+    with opened_ledger(settings) as ledger, telling.advising(asked):
         chosen(ledger, wave)
         order = None if private is None else Order(wave, private, out, incomplete, reason)
         if dry_run or order is None:
             raise typer.Exit(telling.foretell(settings, ledger, asked, outlook(ledger, wave), order))
         if (done := interrupted(ledger, order)) is not None:
             say("An interrupted run had sealed it; its pack is in its place now.")
-            telling.tell(done, as_json)
-            return
+            raise typer.Exit(telling.tell(asked, done))
         found = outlook(ledger, wave)
-        if (ended := telling.tell_sealed_already(asked, order, found, as_json)) is not None:
+        if (ended := telling.tell_sealed_already(asked, order, found)) is not None:
             raise typer.Exit(ended)
         telling.refuse(asked, found)
         telling.warn(ledger, order.key)
         with progress_bar("sealing", len(found.ready)) as advance:
             made = write(settings, ledger, order, found, advance)
-    telling.tell(made, as_json)
+    raise typer.Exit(telling.tell(asked, made))
 
 
-def _plain(reason: str) -> str:
-    """Raises Misconfigured where it names an address: it is signed, and goes to whoever gets the pack."""
-    from flows.report_reading import hidden
-
-    if hidden(reason) != reason:
-        raise Misconfigured(
-            "--correct", "names an address; it stands in the pack for good: name nobody in it"
-        )
+def _plain(option: str, text: str | None, why: str) -> str:
+    """A reason, as given. Raises Misconfigured where it names an address: it is kept for good, and others
+    read it."""
+    reason = given(option, text, why)
+    if _AT.search(normalize("NFKC", reason)):
+        raise Misconfigured(option, "names an address (it has @ or (at)); it is kept: name nobody in it")
     return reason
 
 
@@ -134,6 +137,10 @@ def show(pack: PackPath, as_json: AsJson = False) -> None:
 keys = typer.Typer(help="The keys that pseudonyms are made with.", no_args_is_help=True)
 One = Annotated[
     str, typer.Option("--mailbox", "-m", metavar="M", help="The mailbox (random id, or address).")
+]
+
+Unsealed = Annotated[
+    bool, typer.Option("--unsealed", help="Though nothing of it was ever sealed: its evidence is lost.")
 ]
 
 
@@ -188,28 +195,54 @@ def destroy(
     mailbox: One,
     by: Decider = None,
     reason: Reason = None,
+    unsealed: Unsealed = False,
     yes: Yes = False,
     config: ConfigPath = DEFAULT,
 ) -> None:
     """Destroys one mailbox's key, for good: its lines in every pack name nobody any more, and still verify.
 
     That is how a person is erased from evidence. No pass can record this mailbox any more: do it after its
-    last one. What backups of the ledger, or exported keys, hold of it must be destroyed there. Recorded.
+    last one, and after its wave is sealed. What backups of the ledger, or exported keys, hold of it must be
+    destroyed there. Recorded.
 
     Example: kogge audit keys destroy --mailbox m-7f3a9c01 --by "D. P. Officer" --reason "Art. 17" --yes
     """
+    from flows.evidence_keys import EXPORTED
     from ledger.keystore import destroy as destroy_key
 
     who = given("--by", by, "who decides is recorded")
-    why = given("--reason", reason, "an auditor will ask")
+    why = _plain("--reason", reason, "an auditor will ask")
     with opened_ledger(load(config)) as ledger:
-        number = _number(ledger, mailbox)
+        (row,) = chosen(ledger, None, [mailbox])
+        number, wave = row.id, row.wave
+        if not unsealed:
+            _refuse_unsealed(ledger, wave, config)
         if not yes:
             _ask(number)
         if not destroy_key(ledger.engine, number, who, why):
             raise Misconfigured("--mailbox", "its key was destroyed before")
     typer.echo(f"the key of {number} is destroyed")
-    say("Destroy it in backups of the ledger too, and every file that it was exported into.")
+    log = next_command(config, f"log {shlex.quote(wave)}")
+    say(f"Destroy it in backups of the ledger too, and every file that it was exported into: {log} names who")
+    say(f"got one ({EXPORTED}).")
+
+
+def _refuse_unsealed(ledger: Ledger, wave: str, config: Path) -> None:
+    """Raises Misconfigured where something of a wave is in no pack: it never will be."""
+    from flows.seal_told import Asked
+    from ledger.seals import Seals
+
+    seals = Seals(ledger)
+    asked = Asked(wave, None, Path(), False, None, None, None, config)
+    if not seals.all(wave):
+        state, command = "was never sealed", asked.command()
+    elif wave in seals.changed(wave):
+        state, command = "changed since it was sealed", asked.correction()
+    else:
+        return
+    raise Misconfigured(
+        "--mailbox", f"its wave {state}; first: {command}. Or give --unsealed: then its evidence is lost"
+    )
 
 
 def _number(ledger: Ledger, name: str) -> str:

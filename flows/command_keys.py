@@ -52,7 +52,8 @@ def new(
     say("To approve: the line above goes below [approval.approvers] in kogge.toml.")
     key = f"--key {shlex.quote(str(out))}{_unlocking(passphrase_env, passphrase_file)}"
     say(f"To seal evidence: kogge audit seal --wave WAVE {key}")
-    say(f"  Hand operator.pub to the auditor, before the first seal: kogge keys public {key} > operator.pub")
+    half = shlex.quote(f"{out.name if out.suffix == '.pub' else out.stem}.pub")
+    say(f"  Hand {half} to the auditor, before the first seal: kogge keys public {key} > {half}")
     if passphrase is None:
         say("It has no passphrase: whoever reads the file can sign.")
 

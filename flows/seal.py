@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from connectors.errors import Corrupt, MigrationError, Misconfigured
 from flows.approval import approvals_of
 from flows.config import Config
-from flows.dsse import IN_TOTO, envelope, payload_in
+from flows.dsse import IN_TOTO, envelope
 from flows.evidence_keys import opening_key
 from flows.keys import line_of
 from flows.score import scores, wave_score
@@ -35,9 +35,9 @@ from flows.timestamp import request
 from ledger import inventory, keystore
 from ledger.database import reading
 from ledger.keystore import DESTROYED
-from ledger.pack import STATEMENT, Payload, finish, sign, write_mailbox, write_payload
+from ledger.pack import Payload, finish, sign, write_mailbox, write_payload
 from ledger.pack_lines import sections
-from ledger.pack_progress import DRAFT, PACK, Frame, Progress, complete, named_when_sealed
+from ledger.pack_progress import Frame, Progress
 from ledger.seals import Basis, Loose, Seal, Seals, in_order
 from ledger.store import Ledger
 
@@ -110,68 +110,6 @@ def place_of(out: Path, wave: str, corrects: int | None, number: int) -> Path:
     return out / (f"wave-{wave}" if corrects is None else f"wave-{wave}-seal-{number}")
 
 
-def interrupted(ledger: Ledger, order: Order) -> Sealed | None:
-    """Signs and publishes the pack of the newest seal, where whoever made it died before that. None: there is
-    no such, or it is not what was ordered: another reason to correct was given. Raises Misconfigured."""
-    seals, folder = Seals(ledger).all(order.wave), _folder(order.out, order.wave)
-    if not seals:
-        return None
-    newest, named = seals[-1], _hash_in(named_when_sealed(folder) / PACK)
-    known = next((one for one in seals if one.statement == named), newest)
-    done = complete(folder, place_of(order.out, order.wave, known.corrects, known.number))
-    place = place_of(order.out, order.wave, newest.corrects, newest.number)
-    if folder.is_dir():
-        with Progress(folder) as progress:
-            signed = _signed_again(progress.drafted(), newest, order)
-            if signed is not None:
-                sign(progress.pack, signed)
-                progress.publish(place)
-                done = True
-    if not done or _hash_in(place) != newest.statement:
-        return None
-    corrected = payload_in(place)["predicate"]["corrects"]
-    asked = order.reason is None or (corrected is not None and corrected["reason"] == order.reason)
-    return Sealed(newest, place) if asked else None
-
-
-def _signed_again(draft: bytes | None, newest: Seal, order: Order) -> bytes | None:
-    """The statement of the newest seal, if this is the draft of it: a key signs the same in the same way."""
-    if draft is None:
-        return None
-    signed = envelope(draft, IN_TOTO, order.key)
-    if sha256(signed).digest() == newest.statement:
-        return signed
-    try:
-        said = json.loads(draft)["predicate"]
-        same = (said["number"], said["root"]) == (newest.number, newest.root.hex())
-    except (ValueError, LookupError, TypeError):
-        return None
-    if same:
-        raise Misconfigured("--key", f"is not the one that seal {newest.number} was begun with")
-    return None
-
-
-def sealed_already(order: Order, found: Outlook) -> Sealed | None:
-    """The pack of the wave's newest seal, if it lies where it was ordered, and nothing changed since."""
-    newest = found.newest
-    if newest is None or found.changed or order.reason is not None:
-        return None
-    place = place_of(order.out, order.wave, newest.corrects, newest.number)
-    return Sealed(newest, place) if _hash_in(place) == newest.statement else None
-
-
-def is_unpublished(out: Path, newest: Seal) -> bool:
-    """Whether a run died after this seal was in the ledger, before its pack had its name: it lies in out."""
-    folder = _folder(out, newest.wave)
-    if (named_when_sealed(folder) / PACK).is_dir():
-        return True
-    try:
-        said = json.loads((folder / DRAFT).read_bytes())["predicate"]
-        return bool((said["number"], said["root"]) == (newest.number, newest.root.hex()))
-    except (OSError, ValueError, LookupError, TypeError):
-        return False
-
-
 def other_signer(ledger: Ledger, key: Ed25519PrivateKey) -> tuple[Seal, str] | None:
     """The newest seal of all waves and the public key that signed it, if that is another one than this."""
     seals = Seals(ledger)
@@ -189,7 +127,7 @@ def write(config: Config, ledger: Ledger, order: Order, found: Outlook, tell: Ca
     if place.exists():
         raise Misconfigured("--out", f"{place.name} is there already, and is none of this ledger's")
     kek = opening_key(config, ledger)
-    with Progress(_folder(order.out, order.wave)) as progress:
+    with Progress(folder_of(order.out, order.wave)) as progress:
         try:
             return _write(config, ledger, order, found, _Writer(progress, kek, tell))
         except MigrationError:
@@ -380,13 +318,9 @@ def _corrects(order: Order, found: Outlook) -> int | None:
     return None if order.reason is None or found.newest is None else found.newest.number
 
 
-def _folder(out: Path, wave: str) -> Path:
+def folder_of(out: Path, wave: str) -> Path:
+    """Where a pack is written before it has its place."""
     return out / f".wave-{wave}.sealing"
-
-
-def _hash_in(pack: Path) -> bytes | None:
-    path = pack / STATEMENT
-    return sha256(path.read_bytes()).digest() if path.is_file() else None
 
 
 def _moment(seconds: float) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +20,17 @@ from flows.evidence_keys import look
 from flows.keys import line_of
 from flows.pack_reading import signer_in
 from flows.pack_shown import missing_text
-from flows.seal import Order, Outlook, Sealed, is_unpublished, other_signer, place_of, sealed_already
+from flows.seal import Order, Outlook, Sealed, other_signer, place_of
+from flows.seal_again import NotWhole, damaged, is_sealed_in, is_unpublished, sealed_already
 from flows.tables import date_of
 from flows.terminal import Exit, emit, next_command, say
+from ledger.keystore import DAMAGED
 from ledger.seals import Loose, Seal, Seals
 from ledger.store import Ledger
 
 SHOWN = 10
+ALTERED = (DAMAGED, "inventory-broken")
+"""Why a mailbox may be left out of an incomplete pack that nobody expects to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,11 @@ class Asked:
     passphrase_env: str | None
     passphrase_file: Path | None
     config: Path
+    as_json: bool = False
+
+    def line(self, text: str) -> None:
+        """For people; where standard output is for a script, beside it."""
+        (say if self.as_json else typer.echo)(text)
 
     def command(self, *, incomplete: bool = False, correct: str | None = None) -> str:
         """The command once more, with what it lacked."""
@@ -55,6 +65,16 @@ class Asked:
 
     def correction(self) -> str:
         return self.command(correct=self.correct or "why it takes the place of the other")
+
+
+@contextmanager
+def advising(asked: Asked) -> Iterator[None]:
+    """A pack that is not whole is told with the command that makes another."""
+    try:
+        yield
+    except NotWhole as error:
+        text = f"{error.why} make a pack in its place: {asked.correction()}"
+        raise Misconfigured(error.where, text) from None
 
 
 def warn(ledger: Ledger, key: Ed25519PrivateKey) -> None:
@@ -74,24 +94,24 @@ def _other_key(newest: Seal, signer: str, key: Ed25519PrivateKey) -> Iterator[st
 def foretell(settings: Config, ledger: Ledger, asked: Asked, found: Outlook, order: Order | None) -> Exit:
     """What a seal would be about, and whether it would be made. order: None without a key."""
     newest = found.newest
-    typer.echo(
+    asked.line(
         f"wave {asked.wave}: {len(found.ready):,} of {found.mailboxes:,} mailboxes have something to seal"
     )
     if newest is not None:
-        typer.echo(f"sealed before: {_which(newest)}")
-        typer.echo("it changed since then" if found.changed else "nothing changed since then")
+        asked.line(f"sealed before: {_which(newest)}")
+        asked.line("it changed since then" if found.changed else "nothing changed since then")
     if order is not None and (other := other_signer(ledger, order.key)) is not None:
-        typer.echo("\n".join(_other_key(*other, order.key)))
-    if newest is not None and asked.correct is None and _is_there(asked, found, newest):
-        typer.echo("dry run: nothing was written")
+        asked.line("\n".join(_other_key(*other, order.key)))
+    if newest is not None and _is_there(asked, order, found, newest):
+        asked.line("dry run: nothing was written")
         return _incompletely(asked, newest)
-    show_loose(found)
+    show_loose(asked, found)
     lacking = list(_lacking(settings, ledger, asked, found))
     for line in lacking:
-        typer.echo(f"needed: {line}")
+        asked.line(f"needed: {line}")
     if found.ready:
-        typer.echo("\n".join(_outcome(ledger, asked, found)))
-    typer.echo("dry run: nothing was written")
+        asked.line("\n".join(_outcome(ledger, asked, found)))
+    asked.line("dry run: nothing was written")
     incomplete = bool(found.loose)
     command = asked.correction() if newest is not None else asked.command()
     if incomplete and not asked.incomplete:
@@ -106,16 +126,23 @@ def _with_incomplete(asked: Asked, newest: Seal | None) -> str:
     return asked.command(incomplete=True, correct=reason)
 
 
-def _is_there(asked: Asked, found: Outlook, newest: Seal) -> bool:
-    """Whether the run would only say so, or finish what was interrupted; says which."""
-    if is_unpublished(asked.out, newest):
-        typer.echo("a run was interrupted then: the same command signs its pack and gives it its name")
-        return True
+def _is_there(asked: Asked, order: Order | None, found: Outlook, newest: Seal) -> bool:
+    """Whether the run would only say so, or finish what was interrupted; says which. Raises NotWhole."""
     place = place_of(asked.out, asked.wave, newest.corrects, newest.number)
+    if asked.correct is not None:
+        if order is None or sealed_already(order, found) is None:
+            return False
+        asked.line(f"its pack is {place}, for that reason: the run would change nothing")
+        return True
+    if is_unpublished(asked.out, newest):
+        asked.line("a run was interrupted then: the same command signs its pack and gives it its name")
+        return True
     if found.changed or not place.is_dir():
         return False
-    typer.echo(f"its pack is {place}: the run would change nothing. Another one in its place:")
-    typer.echo(f"  {asked.correction()}")
+    if not is_sealed_in(place, newest):
+        raise damaged(place)
+    asked.line(f"its pack is {place}: the run would change nothing. Another one in its place:")
+    asked.line(f"  {asked.correction()}")
     return True
 
 
@@ -160,23 +187,23 @@ def _outcome(ledger: Ledger, asked: Asked, found: Outlook) -> Iterator[str]:
     )
 
 
-def show_loose(found: Outlook) -> None:
+def show_loose(asked: Asked, found: Outlook) -> None:
     """What is not accounted for, by state and code, and whose that is."""
     counts = Counter((one.state, one.code) for one in found.loose)
     for (state, code), count in counts.most_common():
-        typer.echo(f"not accounted for: {missing_text(state, code, count)}")
+        asked.line(f"not accounted for: {missing_text(state, code, count)}")
         names = [_name(one) for one in found.loose if (one.state, one.code) == (state, code)]
         more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-        typer.echo(f"  {', '.join(names[:SHOWN])}{more}")
+        asked.line(f"  {', '.join(names[:SHOWN])}{more}")
     if found.at_work:
-        typer.echo(f"at work now: {', '.join(found.at_work[:SHOWN])}")
+        asked.line(f"at work now: {', '.join(found.at_work[:SHOWN])}")
 
 
 def _name(one: Loose) -> str:
     return one.mailbox if one.section is None else f"{one.mailbox} {one.section}"
 
 
-def tell_sealed_already(asked: Asked, order: Order, found: Outlook, as_json: bool) -> Exit | None:
+def tell_sealed_already(asked: Asked, order: Order, found: Outlook) -> Exit | None:
     """Where nothing is to be done; None: there is. Raises Misconfigured where another key was given."""
     done = sealed_already(order, found)
     if done is None:
@@ -188,8 +215,7 @@ def tell_sealed_already(asked: Asked, order: Order, found: Outlook, as_json: boo
             f" {line_of(order.key)} says why: {asked.correction()}",
         )
     say(f"wave {asked.wave} is sealed already, as {_which(done.seal)}: {done.pack}. Nothing changed since.")
-    tell(done, as_json)
-    return _incompletely(asked, done.seal)
+    return max(tell(asked, done), _incompletely(asked, done.seal))
 
 
 def _incompletely(asked: Asked, seal: Seal) -> Exit:
@@ -213,7 +239,7 @@ def refuse(asked: Asked, found: Outlook) -> None:
         if not found.ready:
             raise Misconfigured("--wave", f"nothing of it was ever listed; first: {_migrate(asked)}")
         return
-    show_loose(found)
+    show_loose(asked, found)
     if found.at_work:
         say(f"Not sealed: somebody works on it. Let that end, then: {asked.command()}")
     else:
@@ -245,11 +271,11 @@ def _status(asked: Asked) -> str:
     return next_command(asked.config, f"status --wave {shlex.quote(asked.wave)}")
 
 
-def tell(made: Sealed, as_json: bool) -> None:
-    """What was sealed, and how to anchor it."""
+def tell(asked: Asked, made: Sealed) -> Exit:
+    """What was sealed, and how to anchor it. OPEN, where evidence that was altered is left out."""
     said = payload_in(made.pack)["predicate"]
     seal = made.seal
-    if as_json:
+    if asked.as_json:
         emit({"pack": made.pack, "statement": seal.statement.hex(), **said})
     else:
         counts = ", ".join(f"{count:,} {verdict}" for verdict, count in said["verdicts"].items())
@@ -269,3 +295,13 @@ def tell(made: Sealed, as_json: bool) -> None:
     say("Anchor it now, where Kogge and its operator cannot reach: print the statement's hash, which covers")
     say("all, into the protocol of acceptance that both sides sign; or have it time-stamped:")
     say(f"  {stamp} -o {pack}/wave.tsr URL-OF-THE-AUTHORITY")
+    lost = {(one["code"], one["mailbox"]) for one in said["incomplete"] if one["code"] in ALTERED}
+    for code in sorted({code for code, _ in lost}):
+        _say_lost(code, sorted(mailbox for why, mailbox in lost if why == code))
+    return Exit.OPEN if lost else Exit.OK
+
+
+def _say_lost(code: str, lost: list[str]) -> None:
+    more = f" and {len(lost) - SHOWN:,} more" if len(lost) > SHOWN else ""
+    say(f"Left out ({code}): what the ledger recorded of {', '.join(lost[:SHOWN])}{more} was altered.")
+    say("Compare the ledger with a backup of it; the pack names them as incomplete.")

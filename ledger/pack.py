@@ -19,8 +19,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
-from pathlib import Path
+from hashlib import file_digest, sha256
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple, Self
 
 from connectors.base import Kind
@@ -235,6 +235,42 @@ def sign(bag: Path, statement: bytes) -> None:
 
 def _manifest(files: Iterable[Written]) -> bytes:
     return "".join(f"{file.sha256}  {file.name}\n" for file in sorted(files)).encode()
+
+
+def is_whole(bag: Path, stated: Mapping[str, str]) -> bool:
+    """Whether a finished bag is what was sealed, and nothing else lies below data/: every file is hashed, but
+    for the signed statement. stated: the SHA-256 of that one, roots and manifest, by name."""
+    try:
+        payload, tags = _manifest_in(bag, MANIFEST), _manifest_in(bag, TAG_MANIFEST)
+        there = {path.relative_to(bag).as_posix() for path in (bag / "data").rglob("*")}
+    except (OSError, ValueError):
+        return False
+    known = tags | payload
+    wanted = {*payload, *(PurePosixPath(name).parent.as_posix() for name in payload)} - {"data"}
+    return (
+        there == wanted
+        and set(tags) == {INFO, DECLARATION, MANIFEST, STATEMENT}
+        and all(known.get(name) == digest for name, digest in stated.items())
+        and all(is_kept(bag, name, digest) for name, digest in known.items() if name != STATEMENT)
+    )
+
+
+def _manifest_in(bag: Path, name: str) -> dict[str, str]:
+    """SHA-256 by name, as _manifest wrote it. Raises OSError, ValueError."""
+    lines = (bag / name).read_text(encoding="utf-8").splitlines()
+    return {file: digest for digest, file in (line.split("  ", 1) for line in lines)}
+
+
+def is_kept(bag: Path, name: str, digest: str) -> bool:
+    """Whether a file of a bag, behind no link, has this SHA-256."""
+    path = bag / name
+    try:
+        if path.resolve() != bag.resolve() / name or not path.is_file():
+            return False
+        with path.open("rb") as data:
+            return file_digest(data, "sha256").hexdigest() == digest
+    except OSError:
+        return False
 
 
 def write_file(bag: Path, name: str, data: bytes) -> Written:

@@ -1,8 +1,9 @@
 """How far the writing of a pack is, beside it on the disk: whoever is interrupted goes on where it was.
 
 A folder .wave-NAME.sealing holds the pack as far as it is, and a file that says for what state of the ledger
-it is written (the frame), and which mailboxes are finished. In another frame, and after a week, all begins
-anew: a pack says when it was begun, and its time stamp has to come soon after. Nothing on the disk is
+it is written (the frame), and which mailboxes are finished. In another frame, after a week, and before its
+beginning (a clock that was ahead), all begins anew: a pack says when it was begun, and its time stamp has to
+come soon after. Nothing on the disk is
 believed: each line of the file has an HMAC over it and all before it, under a key that only the workers have,
 and every finished file is hashed again. The first line that does not fit, or whose files do not, ends what is
 kept. Once the seal is in the ledger the folder is named .wave-NAME.sealed, and then the pack gets its place.
@@ -18,7 +19,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -26,6 +26,7 @@ from connectors.errors import Misconfigured
 from ledger.pack import (
     Written,
     WrittenMailbox,
+    is_kept,
     make_durable,
     make_folder_durable,
     writable,
@@ -85,13 +86,13 @@ class Progress:
         lines = self._believed()
         begun, size = next(lines, ({}, 0))
         same = begun == {**asdict(frame), "sealed": begun.get("sealed")} and _is_folder(self.pack)
-        if not same or frame.sealed - begun["sealed"] > OLDEST:
+        if not same or not 0 <= frame.sealed - begun["sealed"] <= OLDEST:
             self._anew(frame)
             return frame
         kept = self._mac
         for told, length in lines:
             one = _mailbox(told)
-            if not all(self._is_whole(file) for file in one.files):
+            if not all(is_kept(self.pack, file.name, file.sha256) for file in one.files):
                 break
             self._finished.append(one)
             kept, size = self._mac, size + length
@@ -115,16 +116,6 @@ class Progress:
             self._append(asdict(frame))
             make_folder_durable(self.folder)
 
-    def _is_whole(self, file: Written) -> bool:
-        path = self.pack / file.name
-        try:
-            if path.resolve() != self.pack.resolve() / file.name or path.stat().st_size != file.size:
-                return False
-            with path.open("rb") as data:
-                return file_digest(data, "sha256").hexdigest() == file.sha256
-        except OSError:
-            return False
-
     def _remove_others(self) -> None:
         """What no line names: half of a mailbox, or somebody's."""
         known = {self.pack / file.name for one in self._finished for file in one.files}
@@ -144,6 +135,8 @@ class Progress:
     def draft(self, statement: bytes) -> None:
         """Keeps what is about to be signed: it is signed once the seal is in the ledger."""
         write_file(self.folder, DRAFT, statement)
+        with writable():
+            make_folder_durable(self.folder)
 
     def drafted(self) -> bytes | None:
         """None too where there is no pack to it."""

@@ -19,7 +19,8 @@ from walking import Trial, a_mailbox, edit
 from connectors.base import Container, Item, Kind, Loss, Mapped, Page, Ref, Stored, key_of
 from flows.config import Config, load
 from flows.keys import new_key, read_key, write_key
-from flows.seal import Order, Sealed, interrupted, outlook, write
+from flows.seal import Order, Sealed, outlook, write
+from flows.seal_again import interrupted
 from ledger.planning import PlannedMailbox
 from ledger.rows import Finding, LegState, Outcome, Phase
 from ledger.session import LegLedger

@@ -119,6 +119,11 @@ def test_a_correction_says_why(place: Office, said) -> None:
     shown = said()
     assert "names an address" in shown
     assert "anna@" not in shown
+    for hidden in ("anna\uff20old.example", "anna (AT) old.example", "@anna asked"):
+        assert run(*SEAL, "--correct", hidden) == 2
+        shown = said()
+        assert "--correct: names an address" in shown
+        assert "anna" not in shown
     assert run(*SEAL, "--correct", "two mails came late") == 0
     assert "number 2" in said()
     assert stated(place.out / "wave-w-seal-2")["corrects"]["reason"] == "two mails came late"
@@ -281,8 +286,15 @@ def test_a_mailbox_s_key_is_destroyed_for_good(place: Office, said) -> None:
     command = ("audit", "keys", "destroy", "--mailbox", number, "--by", "D. P. Officer")
     assert run(*command, "--yes") == 2, "nobody said why"
     assert run(*command, "--reason", "Art. 17") == 2, "nobody can be asked here"
-    assert run(*command, "--reason", "Art. 17", "--yes") == 0
     said()
+    assert run(*command, "--reason", "anna@old.example asked", "--yes") == 2
+    assert "--reason: names an address" in said()
+    export = ("audit", "keys", "export", "--mailbox", number, "--out", "given.key", "--by", "A. Auditor")
+    assert run(*export) == 0
+    assert run(*command, "--reason", "Art. 17", "--yes") == 0
+    assert "kogge log w names who got one (evidence-key-exported)" in said()
+    assert run("log", WAVE) == 0
+    assert re.search(rf"evidence-key-exported {number} by: A. Auditor", said())
     assert run(*command, "--reason", "Art. 17", "--yes") == 2
     assert "destroyed before" in said()
     assert run("audit", "keys", "export", "--mailbox", number, "--out", "one.key", "--by", "A") == 1

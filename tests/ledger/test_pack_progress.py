@@ -36,9 +36,8 @@ def test_what_was_finished_is_known_again(tmp_path: Path) -> None:
     folder = tmp_path / "sealing"
     begun(folder, 2)
     with Progress(folder) as progress:
-        assert progress.begin(Frame("w", "00", "kogge 0", 99.0), KEK) == FRAME, (
-            "the time is that of the beginning"
-        )
+        later = replace(FRAME, sealed=FRAME.sealed + 99)
+        assert progress.begin(later, KEK) == FRAME, "the time is that of the beginning"
         first, second = progress.finished()
         assert first == write_mailbox(tmp_path / "again", "m-0", [section(2)])
         assert second.mailbox == "m-1"
@@ -51,6 +50,25 @@ def test_what_was_begun_long_ago_begins_anew(tmp_path: Path) -> None:
     soon, late = (replace(FRAME, sealed=FRAME.sealed + days * 86_400) for days in (6, 8))
     assert finished(folder, soon) == (FRAME, ["m-0", "m-1"])
     assert finished(folder, late) == (late, [])
+
+
+def test_what_a_clock_that_was_ahead_began_begins_anew(tmp_path: Path) -> None:
+    """Nobody would believe a pack of tomorrow."""
+    folder = tmp_path / "sealing"
+    begun(folder, 1)
+    now = replace(FRAME, sealed=FRAME.sealed - 1)
+    assert finished(folder, now) == (now, [])
+
+
+def test_a_draft_s_name_is_on_the_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seal comes into the ledger next."""
+    folder, synced = tmp_path / "sealing", []
+    begun(folder, 1)
+    monkeypatch.setattr("ledger.pack_progress.make_folder_durable", synced.append)
+    with Progress(folder) as progress:
+        progress.begin(FRAME, KEK)
+        progress.draft(b"{}")
+    assert synced == [folder]
 
 
 @pytest.mark.parametrize("cut", range(1, 12))
