@@ -4,12 +4,14 @@ done its work."""
 from __future__ import annotations
 
 import signal
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
-from proving import Place, Seen, accounted, until
+from proving import Place, Running, Seen, accounted, until
 from slow_line import Line
 
 from practice.dovecot import Dovecot
@@ -42,6 +44,20 @@ def through(place: Place, line: Line) -> Place:
     return place.configure()
 
 
+def stop_between_commits(place: Place, running: Running) -> None:
+    """Whoever is stopped within one keeps an embedded database from all others."""
+    while True:
+        running.signal(signal.SIGSTOP)
+        time.sleep(0.1)
+        try:
+            with closing(sqlite3.connect(place.state / "ledger.db", timeout=0.1)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError:
+            running.signal(signal.SIGCONT)
+            time.sleep(0.05)
+
+
 def direct(place: Place, dovecot: Dovecot) -> Place:
     place.port = dovecot.port
     return place.configure()
@@ -58,7 +74,7 @@ def test_continued_in_mid_literal(
     line.hold_after(LARGE // 2)
     with place.running("migrate", "--wave", "pilot", "--json") as stopped:
         assert until(lambda: line.held is not None, stopped)
-        stopped.signal(signal.SIGSTOP)
+        stop_between_commits(place, stopped)
         time.sleep(LEASE + 1)
         assert direct(place, dovecot).migrate().code == 0
         accounted(place)
@@ -82,7 +98,7 @@ def test_its_last_bytes_arrive_when_all_is_done(
     with place.running("migrate", "--wave", "pilot", "--json") as stopped:
         assert until(lambda: line.held is not None and line.held.received > LARGE, stopped)
         time.sleep(0.5)
-        stopped.signal(signal.SIGSTOP)
+        stop_between_commits(place, stopped)
         time.sleep(LEASE + 1)
         assert direct(place, dovecot).migrate().code == 0
         assert place.seen(dovecot) == wanted
