@@ -13,6 +13,7 @@ from connectors.base import Kind
 from connectors.errors import Blocked, Misconfigured
 from flows.command_keys import PassphraseEnv, PassphraseFile, passphrase_of
 from flows.config import Config, load
+from flows.counted import many
 from flows.needless import refuse_needless
 from flows.problems import unknown
 from flows.sites import one_spelling
@@ -196,14 +197,14 @@ def phase(
     if unrun:
         say(f"Not run: {_named(unrun)}. `{next_command(config, 'cutover')}` runs hooks.")
     for code, count in sorted(waiting.items()):
-        shares = "shares were not made, and are their owners'"
-        shares = "share was not made, and is its owner's" if count == 1 else shares
-        say(f"{count:,} {shares} now: kogge failures --losses --code {code}")
+        shares = many(
+            count, "share was not made, and is its owner's", "shares were not made, and are their owners'"
+        )
+        say(f"{shares} now: kogge failures --losses --code {code}")
 
 
 def _moved(now: int, before: int, to: str) -> str:
-    mailboxes, were = "mailbox is" if now == 1 else "mailboxes are", "was" if before == 1 else "were"
-    return f"{now:,} {mailboxes} {to} now; {before:,} {were} already"
+    return f"{many(now, 'mailbox is', 'mailboxes are')} {to} now; {many(before, 'was', 'were')} already"
 
 
 def _refuse_move(ledger: Ledger, rows: Sequence[MailboxRow], to: str) -> None:

@@ -13,6 +13,7 @@ from flows import command_losses
 from flows.advice import advice
 from flows.command_losses import refuse_unknown_codes, subjects_of
 from flows.config import load
+from flows.counted import many
 from flows.parameters import workloads_of
 from flows.tables import CARE, GOOD, bytes_cell, date_of, table
 from flows.terminal import (
@@ -133,8 +134,8 @@ def _show(rows: Sequence[Mapping[str, object]], subjects: bool, by_code: bool, u
     out = screen()
     if not rows:
         told = "No rejected item has that code" if by_code else "No rejected items"
-        are = "mailbox's workload is" if unfinished == 1 else "mailboxes' workloads are"
-        more = f" so far; {unfinished:,} {are} not verified: kogge status"
+        workloads = many(unfinished, "mailbox's workload is", "mailboxes' workloads are")
+        more = f" so far; {workloads} not verified: kogge status"
         out.print(Text(told + (more if unfinished else "."), style=CARE if unfinished else GOOD))
         return
     columns = ["mailbox", "code", "date", "size", "folder", *(["subject"] if subjects else [])]

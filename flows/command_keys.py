@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from connectors.errors import Misconfigured
-from flows.settings_approval import PREFIX, ApprovalSettings
+from flows.settings_approval import ApprovalSettings
 from flows.terminal import say, told
 
 keys = typer.Typer(help="Keys to approve waves and to seal evidence with.", no_args_is_help=True)
@@ -95,22 +95,7 @@ def public(
     """
     from flows.keys import line_of, read_key
 
-    if _is_public(key):
-        raise Misconfigured("--key", f"{key} is a public key already: hand it out as it is")
     typer.echo(line_of(read_key(key, passphrase_of(passphrase_env, passphrase_file))))
-
-
-def _is_public(path: Path) -> bool:
-    """Whether a file that can be read is the public half of a key, in PEM or as a line. What can be read only
-    once, a pipe, is left to who needs it."""
-    if not path.is_file():
-        return False
-    try:
-        with path.open("rb") as file:
-            text = file.read(65_536)
-    except OSError:
-        return False
-    return text.startswith(PREFIX.encode()) or b"-----BEGIN PUBLIC KEY-----" in text
 
 
 keys.command("new", help=told(new))(new)

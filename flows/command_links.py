@@ -14,6 +14,7 @@ from rich.text import Text
 from connectors.base import Kind
 from flows.advice import advice
 from flows.config import Config, load
+from flows.counted import many
 from flows.tables import GOOD, date_of, table
 from flows.terminal import (
     DEFAULT,
@@ -193,14 +194,11 @@ def _show(found: Look) -> None:
 
 def _tell(found: Look, resolver: Resolver) -> None:
     if found.unread or found.large:
-        items = "item" if found.unread == 1 else "items"
-        documents = "document is" if found.large == 1 else "documents are"
-        unread = f"{found.unread:,} {items} could not be read"
-        say(f"{unread}; {found.large:,} {documents} too large to look into")
+        documents = many(found.large, "document is", "documents are")
+        say(f"{many(found.unread, 'item', 'items')} could not be read; {documents} too large to look into")
     for code in sorted(set(found.failed.values())):
         count = list(found.failed.values()).count(code)
-        mailboxes = "mailbox" if count == 1 else "mailboxes"
-        say(f"{count:,} {mailboxes} could not be read: {code}: {advice(code)}")
+        say(f"{many(count, 'mailbox', 'mailboxes')} could not be read: {code}: {advice(code)}")
     if resolver.gave_up:
         say("Microsoft 365 failed several times in a row, so it was not asked on: run it again")
 

@@ -9,6 +9,7 @@ import typer
 
 from connectors.errors import Misconfigured
 from flows.command_audit_check import PackPath, say_unchecked
+from flows.counted import many
 from flows.terminal import AsJson, Exit, emit, say, screen
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ def reconcile(
     Example: kogge audit reconcile evidence/wave-pilot anna.csv --keys m-7f3a9c01.key
     """
     from flows.pack_reading import read_key
-    from flows.pack_shown import many
     from flows.reconcile import lossy, read_export
     from flows.reconcile import reconcile as compare
 
@@ -115,7 +115,6 @@ def _reason(one: Compared) -> str:
 
 def _meaning(found: Reconciled) -> list[str]:
     """What it means, and what to do."""
-    from flows.pack_shown import many
     from flows.reconcile import Outcome
 
     said = []

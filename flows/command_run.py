@@ -18,6 +18,7 @@ from connectors.errors import MigrationError, Misconfigured, Transient
 from flows.advice import advice
 from flows.command_pause import WhoNow, that_may_run
 from flows.config import Config, load
+from flows.counted import many
 from flows.parameters import workloads_of
 from flows.progress import LATER, Display, Snapshot
 from flows.terminal import (
@@ -304,9 +305,9 @@ def retry(
     if as_json:
         emit({"requeued": count, "rejected": items})
     else:
-        more = f", {items:,} rejected {'item' if items == 1 else 'items'} with new attempts"
-        are = "mailbox's workload is" if count == 1 else "mailboxes' workloads are"
-        typer.echo(f"{count:,} {are} pending again{more if rejected else ''}")
+        more = f", {many(items, 'rejected item', 'rejected items')} with new attempts" if rejected else ""
+        workloads = many(count, "mailbox's workload is", "mailboxes' workloads are")
+        typer.echo(f"{workloads} pending again{more}")
         if count:
             say(f"Next: {next_command(config, 'migrate')}")
 

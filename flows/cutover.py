@@ -21,6 +21,7 @@ from connectors.errors import MigrationError
 from flows.approval import CUTOVER
 from flows.approval_gate import wait_for_approval
 from flows.config import load
+from flows.counted import many
 from flows.crew import Crew, current, opened
 from flows.cutover_crew import Order, announce
 from flows.cutover_crew import opened as ordered
@@ -112,9 +113,10 @@ def _end_state(ended: list[Cut], count: int, order: Order) -> State[Any]:
     if order.fault is not None:
         return Failed(message=str(order.fault))
     if live == count:
-        return Completed(message=f"{count} {'mailbox is' if count == 1 else 'mailboxes are'} live")
-    mailboxes, are = "mailbox" if count == 1 else "mailboxes", "is" if count - live == 1 else "are"
-    message = f"{count - live} of {count} {mailboxes} {are} not live" + (f": {codes}" if codes else "")
+        return Completed(message=f"{many(count, 'mailbox is', 'mailboxes are')} live")
+    are = "is" if count - live == 1 else "are"
+    message = f"{count - live:,} of {many(count, 'mailbox', 'mailboxes')} {are} not live"
+    message += f": {codes}" if codes else ""
     if order.turns.lookout.refusal is not None:
         return put_off(order.turns.lookout.refusal, message)
     if order.stop.is_set():

@@ -57,8 +57,8 @@ def read_key(path: Path, passphrase: str | None = None) -> Ed25519PrivateKey:
             pem = file.read(65_536)
     except OSError as error:
         raise Misconfigured("--key", f"cannot be read ({error.strerror})") from None
-    if pem.startswith((PREFIX.encode(), b"-----BEGIN PUBLIC KEY-----")):
-        raise Misconfigured("--key", "is a public key; give the private one that belongs to it")
+    if pem.lstrip().startswith((PREFIX.encode(), b"-----BEGIN PUBLIC KEY-----")):
+        raise Misconfigured("--key", "is a public key already, to hand out; here the private one is wanted")
     if mode & 0o077:
         raise Misconfigured("--key", "others can read this file: chmod 600, or better make a new key")
     try:

@@ -12,6 +12,7 @@ from typing import Any
 
 from connectors.base import Kind
 from connectors.errors import Misconfigured
+from flows.counted import many
 from flows.dsse import payload_in, statement_in
 from flows.pack_reading import MALFORMED, refuse_no_pack
 from ledger import auditor
@@ -84,11 +85,6 @@ class Shown:
         missing = Counter((one["state"], one["code"]) for one in said["incomplete"])
         for (state, code), count in missing.most_common():
             yield f"INCOMPLETE   {missing_text(state, code, count)}"
-
-
-def many(count: int, one: str, more: str) -> str:
-    """A number, and what there is of it: one, or more."""
-    return f"{count:,} {one if count == 1 else more}"
 
 
 def missing_text(state: str | None, code: str, count: int) -> str:

@@ -22,6 +22,7 @@ from pydantic import Field
 from connectors.errors import MigrationError
 from flows.boundary import Boundary
 from flows.config import load
+from flows.counted import many
 from flows.crew import Crew, current, opened
 from flows.deployments import TAG
 from flows.endings import put_off, refused
@@ -129,8 +130,8 @@ def _end_state(ended: Sequence[Told], legs: int, order: Order, crew: Crew) -> St
     if order.boundary.fault is not None:
         return Failed(message=str(order.boundary.fault))
     if not open_ and len(ended) == legs:
-        workloads = "workload is" if legs == 1 else "workloads are"
-        return Completed(message=f"{legs} {workloads} rolled back: {counts or 'nothing was there'}")
+        workloads = many(legs, "workload is", "workloads are")
+        return Completed(message=f"{workloads} rolled back: {counts or 'nothing was there'}")
     left = legs - sum(told.code is None for told in ended)
     message = f"{left} of {legs} {'is' if left == 1 else 'are'} not: {', '.join(open_)}"
     if crew.refusal is not None:

@@ -3,10 +3,10 @@
 A folder .wave-NAME.sealing holds the pack as far as it is, and a file that says for what state of the ledger
 it is written (the frame), and which mailboxes are finished. In another frame, after a week, and before its
 beginning (a clock that was ahead), all begins anew: a pack says when it was begun, and its time stamp has to
-come soon after. Nothing on the disk is
-believed: each line of the file has an HMAC over it and all before it, under a key that only the workers have,
-and every finished file is hashed again. The first line that does not fit, or whose files do not, ends what is
-kept. Once the seal is in the ledger the folder is named .wave-NAME.sealed, and then the pack gets its place.
+come soon after. Nothing on the disk is believed: each line of the file has an HMAC over it and all before it,
+under a key that only the workers have, and every finished file is hashed again. The first line that does not
+fit, or whose files do not, ends what is kept. Once the seal is in the ledger the folder is named
+.wave-NAME.sealed, and then the pack gets its place.
 """
 
 from __future__ import annotations

@@ -15,7 +15,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from packs import ANNA, KEYS, Pack, Sealed, Section, Thing, public_line, section, two_mailboxes, two_passes
 
+from flows.prove import Proven
 from ledger import auditor
+from ledger.merkle import proof_of
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\1" * 32)
 OTHER = Ed25519PrivateKey.from_private_bytes(b"\2" * 32)
@@ -129,3 +131,15 @@ def files_of(pack: Pack) -> dict[str, bytes]:
 
 def predicate_of(pack: Pack) -> dict[str, object]:
     return pack.predicate([one.row(name) for name, sections in pack.boxes.items() for one in sections])
+
+
+def proof_in(sealed: Sealed, one: Section, row: bytes) -> bytes:
+    """A proof of the first line of a section, which is the only one of its pack. row: its line of roots."""
+    parts = {
+        "inventory": Proven(one.listed[1], proof_of(one.listed, 1)),
+        "results": Proven(one.results[1], proof_of(one.results, 1)),
+        "section": Proven(row, proof_of([row], 0)),
+    }
+    items = [{name: part.document() for name, part in parts.items()}]
+    statement = (sealed.path / "wave.dsse.json").read_text()
+    return compacted({"kind": "urn:kogge:evidence:proof:v1", "statement": statement, "items": items})

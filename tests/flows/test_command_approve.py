@@ -100,7 +100,7 @@ def test_a_public_key_signs_nothing(place: Path, said) -> None:
     """And is not said to have leaked, though others can read it."""
     (place / "Anna.pub").write_text("ed25519:" + "A" * 43 + "=\n")
     (place / "Anna.pub").chmod(0o644)
-    with pytest.raises(Misconfigured, match="is a public key"):
+    with pytest.raises(Misconfigured, match="is a public key already"):
         read_key(place / "Anna.pub")
 
 
@@ -121,7 +121,7 @@ def test_what_is_public_already_is_no_leak(place: Path, said) -> None:
         (place / "operator.pub").write_bytes(text)
         (place / "operator.pub").chmod(0o644)
         assert run("keys", "public", "--key", "operator.pub") == 2
-        assert said() == "--key: operator.pub is a public key already: hand it out as it is"
+        assert said() == "--key: is a public key already, to hand out; here the private one is wanted"
 
 
 @pytest.mark.parametrize(

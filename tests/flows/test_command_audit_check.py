@@ -11,14 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from auditing import KEY, OTHER, Desk, compacted
+from auditing import KEY, OTHER, Desk, proof_in
 from lonely import run
 from packs import ANNA, BERT, KEYS, Pack, Sealed, Section, Thing, public_line, section
 
 from flows.command_audit_check import _fate
-from flows.prove import Proven, Standing, check
+from flows.prove import Standing, check
 from ledger import auditor
-from ledger.merkle import proof_of
 
 GIVEN = "<A-1@old.example>"
 LETTERS = [
@@ -380,13 +379,5 @@ def test_a_line_that_is_several_proves_nothing(desk: Desk) -> None:
     hidden = replace(whole, results=(whole.results[0], b"{}\n" + whole.results[1]))
     for one, standing in ((whole, Standing.ANCHORED), (hidden, Standing.BROKEN)):
         sealed = desk.seal(Pack({ANNA: [one]}), standing)
-        row = one.row(ANNA)
-        parts = {
-            "inventory": Proven(one.listed[1], proof_of(one.listed, 1)),
-            "results": Proven(one.results[1], proof_of(one.results, 1)),
-            "section": Proven(row, proof_of([row], 0)),
-        }
-        items = [{name: part.document() for name, part in parts.items()}]
-        statement = (sealed.path / "wave.dsse.json").read_text()
-        document = compacted({"kind": "urn:kogge:evidence:proof:v1", "statement": statement, "items": items})
+        document = proof_in(sealed, one, one.row(ANNA))
         assert check(document, [KEY.public_key()], [sealed.root]).standing is standing

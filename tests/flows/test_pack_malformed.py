@@ -8,12 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from auditing import KEY, Desk, compacted, files_of, predicate_of, with_line
+from auditing import KEY, Desk, files_of, predicate_of, proof_in, with_line
 from lonely import run
 from packs import ANNA, BERT, KEYS, Pack, Sealed, Section, Thing, section, tree, write_files
 
-from flows.prove import Proven, Standing, check
-from ledger.merkle import proof_of
+from flows.prove import Standing, check
 
 GIVEN = "<a@old.example>"
 PLACE = "packs/wave-1"
@@ -190,15 +189,7 @@ def test_a_row_of_another_form_proves_nothing(desk: Desk, counts: bytes, holds: 
     files = {**files_of(pack), "data/roots.jsonl": row + b"\n"}
     sealed = write_files(Path(PLACE), files, predicate_of(pack), KEY)
     assert run(*PROVE, "--json") == (0 if holds else 2)
-    parts = {
-        "inventory": Proven(one.listed[1], proof_of(one.listed, 1)),
-        "results": Proven(one.results[1], proof_of(one.results, 1)),
-        "section": Proven(row, proof_of([row], 0)),
-    }
-    items = [{name: part.document() for name, part in parts.items()}]
-    statement = (sealed.path / "wave.dsse.json").read_text()
-    document = compacted({"kind": "urn:kogge:evidence:proof:v1", "statement": statement, "items": items})
-    found = check(document, [KEY.public_key()], [sealed.root])
+    found = check(proof_in(sealed, one, row), [KEY.public_key()], [sealed.root])
     assert found.standing is (Standing.ANCHORED if holds else Standing.BROKEN)
 
 
