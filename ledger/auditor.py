@@ -326,7 +326,7 @@ class Pack:
         need(all(n == due and by < turn for n, due, by in awaited), "an item is back early, or there twice")
         need(turn < min(later.values(), default=turn + 1), "an item is to be back before")
         self.due |= {one: (n, turn) for one, n in later.items()}
-        need(len((final | later).keys() - self.settled) == len(results), "an item has two verdicts")
+        need(len({*final, *later} - self.settled) == len(results), "an item has two verdicts")
         self.settled |= final.keys()
         return Counter([one[2].decode() for one in results])
 
