@@ -327,7 +327,7 @@ class Pack:
         need(turn < min(later.values(), default=turn + 1), "an item is to be back before")
         self.due |= {one: (n, turn) for one, n in later.items()}
         need(len({*final, *later} - self.settled) == len(results), "an item has two verdicts")
-        self.settled |= final.keys()
+        self.settled.update(final)  # |= would make another set of all
         return Counter([one[2].decode() for one in results])
 
 
