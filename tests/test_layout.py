@@ -31,7 +31,8 @@ BASE = {
 """What mappings and the ledger may know of the connectors."""
 
 BANNED = {"utils", "util", "helpers", "helper", "core", "common", "misc", "tools", "shared", "lib"}
-LINES = 400
+LINES = 600
+"""More than this is more than one subject. Fewer are usual: 100 to 400."""
 
 
 def sources(*folders: str) -> list[Path]:
