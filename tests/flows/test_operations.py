@@ -25,6 +25,7 @@ GUIDES = (
     "docs/operations.md",
     "docs/fidelity.md",
     "docs/score.md",
+    "docs/proven.md",
     "docs/evidence.md",
     "docs/architecture.md",
     "CONTRIBUTING.md",
