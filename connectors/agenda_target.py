@@ -103,7 +103,8 @@ class AgendaTarget:
         )
         addresses = frozenset({str(email).lower()} if plain else ())
         text = f"{self._wire.origin}\n{person['id']}"
-        return Identity("exo", hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), addresses)
+        id_ = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return Identity("exo", id_, addresses, self_stated=bool(addresses))  # people edit their own profile
 
     def containers(self) -> Iterator[Container]:
         self._wire.person()

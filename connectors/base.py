@@ -122,6 +122,7 @@ class Identity:
                the folder is not there yet
     lent       of files, the folder is another person's, who lets the account use it
     user       what the system itself calls the owner, for those who share with them; "" when it has no word
+    self_stated  the owner may change addresses, as in a profile: they say whom somebody claims to be
     """
 
     system: str
@@ -130,6 +131,7 @@ class Identity:
     part: str = ""
     user: str = ""
     lent: bool = False
+    self_stated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -22,9 +23,11 @@ from connectors.dav_elements import (
 from connectors.dav_errors import no_access
 from connectors.dav_hrefs import folder, segment
 from connectors.dav_library import Library, Resource
+from connectors.dav_profile import Profile, Tell
 from connectors.dav_wire import Wire
 from connectors.dav_xml import Garbage
 from connectors.errors import Blocked
+from connectors.files_ocs import HEADERS, is_changeable, mapping
 
 WELL_KNOWN = {Kind.CONTACTS: "/.well-known/carddav"}
 HOMES = 8
@@ -34,12 +37,14 @@ LONGEST_ADDRESS = 320
 @dataclass(frozen=True, slots=True)
 class Principal:
     """urls: the paths that are the principal's own. homes: where collections of the kind are, the first is
-    where new ones go. default: the calendar that the server itself puts invitations into, where it says."""
+    where new ones go. stated: the addresses are what the server states, not the principal's own name.
+    default: the calendar that the server itself puts invitations into, where it says."""
 
     path: str
     urls: frozenset[str]
     homes: tuple[str, ...]
     addresses: frozenset[str] = frozenset()
+    stated: bool = False
     resource: str = ""
     default: str | None = None
 
@@ -52,20 +57,21 @@ def principal(library: Library, wire: Wire, url: str, kind: Kind) -> Principal:
         raise no_access()
     own = tree.resources[0]
     tag = AddressbookHomeSet.tag if kind is Kind.CONTACTS else cdav.CalendarHomeSet.tag
-    homes = _paths(wire, own, tag)[:HOMES]
+    homes, stated = _paths(wire, own, tag)[:HOMES], _stated(own)
     if not homes:
         raise no_access()
     return Principal(
         path=folder(own.path),
         urls=frozenset({folder(own.path), folder(path), *_paths(wire, own, str(PrincipalUrl.tag))}),
         homes=tuple(homes),
-        addresses=_addresses(own),
+        addresses=stated or _named(own),
+        stated=bool(stated),
         resource=next(iter(texts(own.properties.get(str(ResourceId.tag)))), ""),
         default=_default(library, wire, own) if kind is Kind.CALENDAR else None,
     )
 
 
-def identity(wire: Wire, found: Principal) -> Identity:
+def identity(wire: Wire, found: Principal, profile: Profile) -> Identity:
     """The principal's URL, with the server's own immutable id where it has one (RFC 5842). Hashed: an id may
     be shown, and a URL often holds the login. Each server is a system: a person's calendars and contacts may
     lie on two."""
@@ -74,7 +80,20 @@ def identity(wire: Wire, found: Principal) -> Identity:
         f"dav:{wire.origin.server}",
         hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
         found.addresses,
+        self_stated=found.stated and profile.self_stated and _may_change(wire, found, profile.tell),
     )
+
+
+def _may_change(wire: Wire, found: Principal, tell: Tell) -> bool:
+    """Whether people may change their address, or the server does not tell."""
+    if not tell.editable:
+        return True
+    answer = wire.look("GET", tell.beside(found.path, tell.editable), HEADERS)
+    try:
+        told = json.loads(answer.body) if answer.ok else None
+    except ValueError:
+        return True
+    return is_changeable(mapping(mapping(told).get("ocs")).get("data"), "email")
 
 
 def _principal_path(library: Library, wire: Wire, url: str, kind: Kind) -> str:
@@ -112,15 +131,18 @@ def _paths(wire: Wire, resource: Resource, tag: str | None) -> list[str]:
     return [folder(path) for path in paths if path is not None]
 
 
-def _addresses(own: Resource) -> frozenset[str]:
-    """Without a property for it, a principal's own name may be an address."""
+def _stated(own: Resource) -> frozenset[str]:
     hrefs = texts(own.properties.get(cdav.CalendarUserAddressSet.tag))
     mails = [unquote(href[7:]) for href in hrefs if href.lower().startswith("mailto:")]
     email = "{http://calendarserver.org/ns/}email-address"
     mails += texts(own.properties.get(str(EmailAddressSet.tag)), email)
-    stated = frozenset(mail.lower() for mail in mails if _is_address(mail))
+    return frozenset(mail.lower() for mail in mails if _is_address(mail))
+
+
+def _named(own: Resource) -> frozenset[str]:
+    """Without a property for it, a principal's own name may be an address."""
     name = unquote(segment(own.path))
-    return stated or frozenset({name.lower()} if _is_address(name) and "." in name.partition("@")[2] else ())
+    return frozenset({name.lower()} if _is_address(name) and "." in name.partition("@")[2] else ())
 
 
 def _is_address(text: str) -> bool:

@@ -19,6 +19,7 @@ class Tell:
     server           how its Server header begins; "" where that tells nothing
     oldest           the first major version that is believed; 0: any
     status, service  where that is told, as JSON: the path of status, beside that of service
+    editable         in the same place, what people may change of their own profile (OCS); "" for nowhere
     """
 
     features: frozenset[str] = frozenset()
@@ -26,6 +27,12 @@ class Tell:
     oldest: int = 0
     status: str = ""
     service: str = ""
+    editable: str = ""
+
+    def beside(self, path: str, other: str) -> str:
+        """The path of other, as seen from a path below service."""
+        before, below, _ = path.partition(self.service)
+        return (before if below else "") + other
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ class Profile:
     calendar, tasks, contacts  last path segment of the user's default collection; "" for none
     artefacts        beginnings of the titles of what a new account holds
     hidden           beginnings of the segments of collections that the server fills by itself
+    self_stated      people may change the addresses that the server states of them
     uid_scope        where a UID is unique: in one collection, or in the account
     uid_conflict     status of a PUT's refusal -> words of its body that mean this UID is taken; an empty
                      tuple: any body may mean it
@@ -62,6 +70,7 @@ class Profile:
     contacts: str = ""
     artefacts: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    self_stated: bool = True
     uid_scope: Literal["collection", "account"] = "collection"
     uid_conflict: Mapping[int, tuple[bytes, ...]] = field(default_factory=dict)
     finds_uid: bool = True

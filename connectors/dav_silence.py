@@ -59,8 +59,7 @@ def _doubt(wire: Wire, profile: Profile, found: Principal, answer: Answer, offer
 
 def _version(wire: Wire, tell: Tell, found: Principal) -> int:
     """0 when it does not tell."""
-    before, below, _ = found.path.partition(tell.service)
-    path = (before if below else "") + tell.status
+    path = tell.beside(found.path, tell.status)
 
     def attempt() -> Answer:
         answer = wire.ask("GET", path)

@@ -37,14 +37,17 @@ class Home:
     versions: str = ""
     bulk: str = ""
     ocs: str = ""
+    self_stated: bool = False
 
 
 def home(wire: Wire, settings: FilesSettings, account: Account) -> Home:
     """Raises Blocked("login-refused", "no-files-access"), Transient."""
     profile, start = settings.profile, _start(settings, account)
-    user, addresses = settings.user(account), frozenset[str]()
+    user, addresses, self_stated = settings.user(account), frozenset[str](), False
     if profile.ocs:
-        user, addresses = _person(Ocs(wire, start + profile.ocs))
+        ocs = Ocs(wire, start + profile.ocs)
+        user, addresses = _person(ocs)
+        self_stated = bool(addresses) and ocs.lets_change("email", profile.editable)
     if profile.drives:
         user = settings.drive or _drive(wire, start + _filled(profile.drives, user))
         user = f"{account.login} ({user})"
@@ -58,6 +61,7 @@ def home(wire: Wire, settings: FilesSettings, account: Account) -> Home:
         versions=start + _filled(profile.versions, user) + "/" if profile.versions else "",
         bulk=start + profile.bulk if profile.bulk else "",
         ocs=start + profile.ocs if profile.ocs else "",
+        self_stated=self_stated,
     )
 
 
@@ -72,6 +76,7 @@ def identity(wire: Wire, found: Home, kind: str, root: Entry | None) -> Identity
         part=root.id if root is not None else "",
         user=found.user if found.ocs else "",
         lent=root is not None and root.lent,
+        self_stated=found.self_stated,
     )
 
 
@@ -94,7 +99,7 @@ def _filled(template: str, user: str) -> str:
 
 def _person(ocs: Ocs) -> tuple[str, frozenset[str]]:
     told = ocs.person()
-    user, email = mapping(told).get("id"), mapping(told).get("email")
+    user, email = told.get("id"), told.get("email")
     if not isinstance(user, str) or not user:
         raise no_access()
     plain = isinstance(email, str) and "@" in email and len(email) <= LONGEST_ADDRESS and email.isprintable()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from connectors.dav_errors import GONE
 from connectors.dav_wire import Answer, Wire
@@ -35,7 +36,7 @@ class Ocs:
         self._wire = wire
         self._base = base
 
-    def data(self, path: str) -> Mapping[str, object] | None:
+    def data(self, path: str) -> Any:
         """What lies at a path below base; None where there is nothing. Raises Transient, Blocked."""
         answer = look(self._wire, "GET", f"{self._base}{path}?format=json", HEADERS)
         if answer.status in GONE:
@@ -45,12 +46,17 @@ class Ocs:
         if not answer.ok:
             raise answer.error()
         try:
-            return mapping(mapping(json.loads(answer.body)).get("ocs")).get("data")  # type: ignore[return-value]
+            return mapping(mapping(json.loads(answer.body)).get("ocs")).get("data")
         except ValueError:
             raise _garbage() from None
 
-    def person(self) -> Mapping[str, object] | None:
-        return self.data("/cloud/user")
+    def person(self) -> Mapping[str, object]:
+        return mapping(self.data("/cloud/user"))
+
+    def lets_change(self, field: str, path: str) -> bool:
+        """Whether people may change this field of their own profile, or the server does not tell. path: below
+        base, of the names of what they may change."""
+        return is_changeable(self.data(path), field)
 
     def abilities(self, names: FileNames) -> Abilities:
         """names: what is taken where the server says nothing about it."""
@@ -65,6 +71,11 @@ class Ocs:
             sharing=mapping(can.get("files_sharing")),
             facts=_facts(told, can),
         )
+
+
+def is_changeable(fields: object, field: str) -> bool:
+    """Whether a field is among those that a server says people may change; so is any, where it says none."""
+    return not isinstance(fields, list) or field in fields
 
 
 def mapping(value: object) -> Mapping[str, object]:

@@ -15,6 +15,7 @@ class FilesProfile:
 
     home          path of an account's files below the URL's own
     ocs           path of the interface that tells whose the account is, what names are allowed and the like
+    editable      path below ocs that names what people may change of their own profile
     drives        path that tells the id of a user's drive
     uploads       path under which large files are put together of chunks
     versions      path below which a file's versions are listed by its id, each named by its date in seconds;
@@ -35,6 +36,7 @@ class FilesProfile:
     name: str
     home: str = ""
     ocs: str = ""
+    editable: str = ""
     drives: str = ""
     uploads: str = ""
     versions: str = ""

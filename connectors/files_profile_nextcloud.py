@@ -16,6 +16,7 @@ PROFILE: Final = FilesProfile(
     name="nextcloud",
     home="/remote.php/dav/files/{user}",
     ocs="/ocs/v2.php",
+    editable="/cloud/user/fields",
     uploads="/remote.php/dav/uploads/{user}",
     versions="/remote.php/dav/versions/{user}/versions",
     bulk="/remote.php/dav/bulk",

@@ -3,6 +3,7 @@
 A PUT sends real iTIP. It ignores Scheduling: none and Schedule-Reply: F on PUT, and honours
 Scheduling-Enabled: F as well as SCHEDULE-AGENT=CLIENT, which would alter the data and is not needed.
 A DELETE is kept quiet by RFC 6638's own Schedule-Reply: F, and gets both. A UID is unique in the account.
+Its calendar-user-address-set is a property that people may set.
 It names itself in the answer to OPTIONS unless its administrator (serverinfo) or a proxy hides that.
 """
 

@@ -9,6 +9,7 @@ reach about 59 objects a second, one 31; a parallel PUT of a new object can be 5
 vCard 4.0 is kept but served as 3.0; a card above 5 MB and an event above 10 MB are 403.
 From 32 on a first login makes an example event and an example contact; the event's title is translated, so
 another language's needs naming in the configuration.
+An address is what people set in their own profile, unless allow_user_to_change_email is false (32).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ PROFILE: Final = Profile(
         oldest=32,
         status="/status.php",
         service="/remote.php/",
+        editable="/ocs/v2.php/cloud/user/fields?format=json",
     ),
     put={"x-nc-scheduling": "false"},
     delete={"Schedule-Reply": "F"},

@@ -6,6 +6,7 @@ A collection's real URL is opaque (base64 of "cal://0/NNN"). A UID is unique ove
 (CAL-4090). A PUT without If-Match onto an object is 409, which therefore does not mean that it exists.
 A REPORT without a time range sees about a year to either side: a UID is looked up by reading. A VTODO with
 an RRULE is 400. CardDAV leaves distribution lists out. It treats known clients' User-Agents differently.
+A user's addresses are provisioned; only an administrator changes them.
 servlet.maxRate (1500 in 300 s from one address) is shared by all workers: two connections a mailbox.
 """
 
@@ -19,6 +20,7 @@ QUIET: Final = {"Scheduling": "none", "Schedule-Reply": "F"}
 
 PROFILE: Final = Profile(
     name="open-xchange",
+    self_stated=False,
     silence="unproven",
     put=QUIET,
     delete=QUIET,

@@ -11,6 +11,7 @@ from connectors.dav_profile import Profile
 
 PROFILE: Final = Profile(
     name="radicale",
+    self_stated=False,
     silence="never-sends",
     calendar="calendar",
     contacts="contacts",

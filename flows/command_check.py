@@ -149,6 +149,7 @@ def _check_document(config: Config, looks: Sequence[Look], power: Sequence[Power
                 "line": look.person.line,
                 "wave": look.person.wave,
                 "proof": look.level,
+                "self_stated": look.self_stated,
                 "items": look.items,
                 "kinds": {
                     str(kind): None if kind in look.untold else look.kinds[kind]
@@ -200,7 +201,7 @@ def _show_check(
         out.print(Text.assemble((f"{side}: ", "bold"), stated or "could not be opened"))
     out.print()
     columns = ("line", "wave", "proof", "items", "size", "free", "result")
-    out.print(table(columns, map(_check_row, looks), wrap=("result",)))
+    out.print(table(columns, map(_check_row, looks), wrap=("proof", "result")))
     out.print()
     _show_kinds([look.kinds for look in looks], set[Kind]().union(*(look.untold for look in looks)))
     for line in _source_care(config, looks):
@@ -239,7 +240,7 @@ def _check_row(look: Look) -> list[str | Text]:
         told = [f"{side}: {code}" for side, code in (*look.faults, *look.warnings)]
         result = Text("\n".join(told), style=BAD if look.faults else CARE)
     sizes = (number_cell(look.items), bytes_cell(look.bytes), bytes_cell(look.free))
-    return [str(look.person.line), look.person.wave, look.level or "-", *sizes, result]
+    return [str(look.person.line), look.person.wave, look.proof or "-", *sizes, result]
 
 
 def _power_line(power: Power) -> Text:

@@ -1,8 +1,10 @@
 """Whose mailbox is it? Nothing is written before both sides are proven to be the same person's.
 
-Levels of proof, best first: directory (an independent export names both), address (both systems state one
-address; a source that states none is known by its login, if that is an address), asserted (only the mapping
-file says so: never called proven, needs an approval).
+Levels of proof, best first: directory (an independent export names both), address (the target states the
+row's own target address, and one system states the other one's address), asserted (only the mapping file says
+so: never called proven, needs an approval). A source that states no address is known by its login, if that is
+an address. That both state an alias that several may have (info@), that a person wrote the address into a
+profile of theirs, or that somebody else lets the account use a folder, is asserted too.
 
 A server that states neither addresses nor an id of its own (most IMAP servers) cannot tell that two logins
 open one account. There, the login must be the address for any level but asserted (or the directory names the
@@ -64,11 +66,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Both sides' identities, how they were proven, and whether this is the first time."""
+    """Both sides' identities, and how they were proven. self_stated: it would be address, but the owner may
+    change what the target states."""
 
     source: Identity
     target: Identity
     level: str
+    self_stated: bool = False
 
 
 def prove(
@@ -92,7 +96,10 @@ def prove(
         refuse_lent(taker, rules.approved)
         _plausible(source, giver.addresses | {pair.source.address}, rules)
         _empty(target, rules, ours)
-    return Proof(giver, taker, level)
+    if giver.lent or taker.lent:
+        level = LEVELS[0]  # it is proven whose the account is, and not whose the folder
+    told = level == LEVELS[0] and taker.self_stated and _states_the_same(pair, giver, taker)
+    return Proof(giver, taker, level, self_stated=told)
 
 
 def refuse_denied(pair: Pair, rules: Rules) -> None:
@@ -117,12 +124,14 @@ def _level(pair: Pair, ours: Identity, theirs: Identity, rules: Rules) -> str:
     named = rules.directory.names(pair.source.address, pair.target.address)
     if named is False:
         raise Blocked("directory-disagrees", "the directory gives source or target to somebody else")
+    opens = bool(named) and _opens_what_is_named(pair, ours, theirs, rules)
     strange = theirs.addresses and not theirs.addresses & (ours.addresses or {pair.source.address})
-    if strange and not (named and pair.target.address in theirs.addresses):
+    excused = named and pair.target.address in theirs.addresses
+    if strange and not excused and not (opens and theirs.self_stated):
         raise Blocked("target-address-differs", "the target says this account belongs to another address")
-    if named and _opens_what_is_named(pair, ours, theirs, rules):
+    if opens:
         return "directory"
-    return "address" if _states_the_same(pair, ours, theirs) else "asserted"
+    return "address" if not theirs.self_stated and _states_the_same(pair, ours, theirs) else "asserted"
 
 
 def _level_of_site(site: Site, target: Account, theirs: Identity, rules: Rules) -> str:
@@ -131,18 +140,20 @@ def _level_of_site(site: Site, target: Account, theirs: Identity, rules: Rules) 
     if named is False:
         raise Blocked("directory-disagrees", "the directory gives the site's files to somebody else")
     stated = target.address in theirs.addresses
-    if theirs.addresses and not stated and is_address(target.address):
+    opens = _is_login(target) or rules.directory.gives(site, target.login) is True
+    if theirs.addresses and not stated and is_address(target.address) and not (opens and theirs.self_stated):
         raise Blocked("target-address-differs", "the target says this account belongs to another address")
-    opens = stated or _is_login(target) or rules.directory.gives(site, target.login)
-    return "directory" if named and opens else "asserted"
+    proven = opens or (stated and not theirs.self_stated)
+    return "directory" if named and proven else "asserted"
 
 
 def _states_the_same(pair: Pair, ours: Identity, theirs: Identity) -> bool:
-    """The target states an address that the source states, too. A silent source is taken to be who its login
+    """The target states the row's target address, and either system states the address of the other side:
+    that they meet in another one, as an alias, says little. A silent source is taken to be who its login
     names, where that is the address itself."""
-    if not ours.addresses and not _is_login(pair.source):
+    if pair.target.address not in theirs.addresses or not (ours.addresses or _is_login(pair.source)):
         return False
-    return bool(theirs.addresses & (ours.addresses or {pair.source.address}))
+    return pair.source.address in theirs.addresses or pair.target.address in ours.addresses
 
 
 def _is_login(account: Account) -> bool:
@@ -151,12 +162,18 @@ def _is_login(account: Account) -> bool:
 
 def _opens_what_is_named(pair: Pair, ours: Identity, theirs: Identity, rules: Rules) -> bool:
     """The directory names addresses, but a login opens the account: a login that is not that address
-    proves nothing, unless the system itself states the address or the directory names the login."""
-    source = _is_login(pair.source) or pair.source.address in ours.addresses
-    target = _is_login(pair.target) or pair.target.address in theirs.addresses
-    return (source or rules.directory.names(pair.source.login, pair.target.address) is True) and (
-        target or rules.directory.names(pair.source.address, pair.target.login) is True
-    )
+    proves nothing, unless the system itself states the address or the directory names the login. A target
+    that states addresses, none of which the directory gives to this person, is not opened by its address."""
+    directory, source, target = rules.directory, pair.source, pair.target
+    stated = frozenset[str]() if theirs.self_stated else theirs.addresses
+    if _is_login(target):
+        opened = not stated or bool(stated & directory.also(source.address, target.address))
+    else:
+        opened = target.address in stated or directory.names(source.address, target.login) is True
+    if not opened:
+        return False
+    told = _is_login(source) or source.address in ours.addresses
+    return told or directory.names(source.login, target.address) is True
 
 
 def _plausible(source: Source, addresses: frozenset[str], rules: Rules) -> None:

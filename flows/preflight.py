@@ -26,7 +26,7 @@ from connectors.tells import Rights, TellsQuota, TellsRights, TellsServer
 from flows.brake import Brake
 from flows.config import Config
 from flows.everyone import of_each
-from flows.gate import LEVELS, NEEDS_APPROVAL, Pair, Rules, prove, refuse_denied
+from flows.gate import LEVELS, NEEDS_APPROVAL, Pair, Proof, Rules, prove, refuse_denied
 from flows.open import open_source, open_target
 from flows.people import Person
 from flows.rights import refuse_excess, withheld
@@ -42,7 +42,8 @@ class Look:
     """What was found about one mailbox. faults and warnings are (side, code); items and bytes are the
     source's own counts, kinds the items by workload, untold the workloads that it does not count; free is
     what the target's quota leaves. passing counts the faults that may be gone next time. rights: of the
-    source's credential."""
+    source's credential. self_stated: of some workload, the address that the target states proves nothing, for
+    people write their own."""
 
     person: Person
     level: str | None = None
@@ -56,6 +57,12 @@ class Look:
     passing: int = 0
     facts: dict[str, Mapping[str, str]] = field(default_factory=dict)
     rights: Rights | None = None
+    self_stated: bool = False
+
+    @property
+    def proof(self) -> str | None:
+        """The level, and what would prove more if its owner could not change it. None: it is not known."""
+        return f"{self.level} (address, self-stated)" if self.self_stated else self.level
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +148,17 @@ def _examine_target(
             return
         passed = False
         with _noting(look, "gate"):
-            _weaker(look, prove(pair, source, target, rules).level)
+            _weaker(look, prove(pair, source, target, rules))
             passed = True
         if not passed and not any(side == "gate" for side, _ in look.faults):
             with _noting(look, "gate"):  # how well it is proven, for whom a person takes responsibility
-                _weaker(look, prove(pair, source, target, replace(rules, approved=_anything)).level)
+                _weaker(look, prove(pair, source, target, replace(rules, approved=_anything)))
 
 
-def _weaker(look: Look, level: str) -> None:
+def _weaker(look: Look, proof: Proof) -> None:
     """The weakest of its workloads' proofs counts."""
-    look.level = level if look.level is None else min(look.level, level, key=LEVELS.index)
+    look.level = proof.level if look.level is None else min(look.level, proof.level, key=LEVELS.index)
+    look.self_stated |= proof.self_stated
 
 
 def _anything(_code: str) -> bool:

@@ -63,7 +63,7 @@ class NextcloudFiles:
     """See the module. windows: names are those that Windows takes. slow: seconds that a PUT holds its file's
     lock. The layers may be replaced while it runs. logins: how those log in whose user id is another, as from
     a directory of people. ocs: more answers below /ocs/v2.php, by path;
-    abilities: more capabilities."""
+    abilities: more capabilities. changeable: what people may change of their own profile."""
 
     def __init__(
         self,
@@ -88,6 +88,7 @@ class NextcloudFiles:
         self.requests: list[Request] = []
         self.failures: list[BaseException] = []
         self.user_password = USER_PASSWORD
+        self.changeable: list[str] = ["displayname", "email", "phone", "address", "website"]
         self._wrong = 0
         self._locked: set[tuple[str, ...]] = set()
         self._lock = threading.RLock()
@@ -201,9 +202,11 @@ class NextcloudFiles:
         if path == "/cloud/user":
             email = user if "@" in user else f"{user}@example.org"
             return self._data({"id": user, "email": email, "display-name": user.title()})
+        if path == "/cloud/user/fields":
+            return self._data(self.changeable)
         raise Refusal(404)
 
-    def _data(self, data: Mapping[str, object]) -> Reply:
+    def _data(self, data: object) -> Reply:
         text = json.dumps({"ocs": {"meta": {"status": "ok", "statuscode": 200}, "data": data}})
         return reply(200, text, kind="application/json; charset=utf-8")
 

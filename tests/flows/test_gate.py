@@ -24,9 +24,11 @@ class Side:
     """A system that states these addresses, and holds nothing."""
 
     addresses: frozenset[str] = frozenset()
+    self_stated: bool = False
+    lent: bool = False
 
     def identity(self) -> Identity:
-        return Identity("memory", "7", self.addresses)
+        return Identity("memory", "7", self.addresses, lent=self.lent, self_stated=self.self_stated)
 
     def containers(self) -> Iterator[Container]:
         return iter(())
@@ -61,6 +63,62 @@ def states(*addresses: str) -> Side:
 )
 def test_address_is_what_both_sides_say(given: Pair, source: Side, target: Side, expected: str) -> None:
     assert level(given, source, target, Rules()) == expected
+
+
+OFFICE = "info@new.example"
+BOB = "bob@new.example"
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        (states(ANNA_OLD, OFFICE), states(BOB, OFFICE)),
+        (states(ANNA_OLD, OFFICE), states(OFFICE)),
+        (states(ANNA_OLD, ANNA), states(BOB, ANNA_OLD)),
+        (states(ANNA_OLD, OFFICE), states(ANNA, OFFICE)),
+    ],
+)
+def test_an_alias_that_both_state_proves_nobody(source: Side, target: Side) -> None:
+    given = pair(target_login="bob")
+    assert level(given, source, target, Rules()) == "asserted"
+    assert level(pair(), source, target, Rules()) == "asserted"
+
+
+def test_an_alias_does_not_open_what_the_directory_names() -> None:
+    """The login is an alias of somebody else's account, as that account itself says."""
+    rules = Rules(directory=Directory({ANNA_OLD: ONE}, {ANNA: ONE, "anna.b@new.example": ONE}))
+    assert level(pair(), states(ANNA_OLD, OFFICE), states(BOB, OFFICE), rules) == "asserted"
+    assert level(pair(), states(ANNA_OLD, OFFICE), states("anna.b@new.example", OFFICE), rules) == "directory"
+
+
+def test_what_people_write_into_their_profile_proves_nothing() -> None:
+    bobs = Side(frozenset({ANNA, ANNA_OLD}), self_stated=True)
+    given, source = pair(target_login="bob"), states(ANNA_OLD, ANNA)
+    found = prove(given, source, bobs, Rules(approved=lambda _code: True))  # type: ignore[arg-type]
+    assert (found.level, found.self_stated) == ("asserted", True)
+    with pytest.raises(Blocked) as raised:
+        prove(given, source, bobs, Rules())  # type: ignore[arg-type]
+    assert raised.value.code == "identity-not-proven"
+    named = Rules(directory=Directory({ANNA_OLD: ONE}, {ANNA: ONE}))
+    assert level(given, source, bobs, named) == "asserted"
+
+
+def test_the_directory_goes_before_what_people_write_into_their_profile() -> None:
+    private = Side(frozenset({"anna@elsewhere.example"}), self_stated=True)
+    rules = Rules(directory=Directory({ANNA_OLD: ONE}, {ANNA: ONE, "anna01": ONE}))
+    assert level(pair(), states(ANNA_OLD), private, rules) == "directory"
+    assert level(pair(target_login="anna01"), states(ANNA_OLD), private, rules) == "directory"
+    with pytest.raises(Blocked) as raised:
+        level(pair(target_login="bob"), states(ANNA_OLD), private, rules)
+    assert raised.value.code == "target-address-differs"
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_a_folder_that_somebody_lends_is_not_proven_by_the_account(side: str) -> None:
+    lent = {"source": Side(frozenset({ANNA_OLD, ANNA})), "target": Side(frozenset({ANNA}))}
+    lent[side].lent = True
+    rules = Rules(directory=Directory({ANNA_OLD: ONE}, {ANNA: ONE}))
+    assert level(pair(), lent["source"], lent["target"], rules) == "asserted"
 
 
 def test_a_login_that_is_not_the_address_named_proves_nothing() -> None:
@@ -135,7 +193,7 @@ class Shared(Side):
 def test_what_is_not_in_the_account_or_is_ours_does_not_fill_it(
     omit: str | None, ours: tuple[str, ...]
 ) -> None:
-    target = Shared(frozenset({ANNA}), omit)
+    target = Shared(frozenset({ANNA}), omit=omit)
     found = prove(pair(), states(ANNA_OLD, ANNA), target, Rules(), frozenset(ours))  # type: ignore[arg-type]
     assert found.level == "address"
 

@@ -338,3 +338,44 @@ def test_what_products_cannot_hold_is_a_capability() -> None:
         plain_one = target(server.url, silent_agent=True).capabilities
     assert (ox.groups, ox.recurring_tasks, ox.silent_agent) == (False, False, False)
     assert (plain_one.groups, plain_one.recurring_tasks, plain_one.silent_agent) == (True, True, True)
+
+
+FIELDS = '{"ocs":{"meta":{"statuscode":200},"data":%s}}'
+
+
+@pytest.mark.parametrize(
+    ("profile", "fields", "self_stated"),
+    [
+        ("nextcloud", FIELDS % '["displayname","email"]', True),
+        ("nextcloud", FIELDS % '["displayname"]', False),
+        ("nextcloud", FIELDS % "[]", False),
+        ("nextcloud", FIELDS % '{"0":"email"}', True),
+        ("nextcloud", "<html>log in</html>", True),
+        ("nextcloud", "[]", True),
+        ("nextcloud", None, True),
+        ("generic", None, True),
+        ("cyrus", None, True),
+        ("open-xchange", None, False),
+    ],
+)
+def test_whether_people_write_their_own_address(profile: str, fields: str | None, self_stated: bool) -> None:
+    def script(line: str, asked: bytes) -> Iterable[bytes]:
+        if line.startswith("GET /ocs/v2.php/cloud/user/fields?format=json "):
+            assert b"ocs-apirequest: true" in asked.lower()
+            return whole(fields or "", 200 if fields else 404)
+        return plain(line, asked)
+
+    with raw(script) as server:
+        found = target(server.url, profile=profile).identity()
+        assert found.addresses
+        assert found.self_stated is self_stated
+
+
+def test_the_principals_own_name_is_not_written_by_people() -> None:
+    def script(line: str, asked: bytes) -> Iterable[bytes]:
+        answer = account(line.replace("/p/anna@example.org/", "/p/anna/"), asked)
+        return whole((answer or "").replace("/p/anna/", "/p/anna@example.org/").replace("address-set", "x"))
+
+    with raw(script) as server:
+        found = target(server.url).identity()
+        assert (found.addresses, found.self_stated) == ({"anna@example.org"}, False)

@@ -241,3 +241,11 @@ def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> 
     assert FilesSettings.model_validate(good).artefacts
     with pytest.raises(ValidationError):
         FilesSettings.model_validate({**good, **wrong})
+
+
+def test_an_address_that_people_may_change_is_their_own_word(desk: Desk) -> None:
+    assert desk.target().identity().self_stated
+    desk.cloud.changeable.remove("email")
+    found = desk.target().identity()
+    assert found.addresses
+    assert not found.self_stated
