@@ -122,6 +122,8 @@ class Identity:
                the folder is not there yet
     lent       of files, the folder is another person's, who lets the account use it
     user       what the system itself calls the owner, for those who share with them; "" when it has no word
+    fingerprint  of an account that has no id of its own: what two logins that open it have in common, and
+               others may have as well; "" where its id is its own
     self_stated  the owner may change addresses, as in a profile: they say whom somebody claims to be
     """
 
@@ -132,6 +134,7 @@ class Identity:
     user: str = ""
     lent: bool = False
     self_stated: bool = False
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

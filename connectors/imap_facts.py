@@ -50,11 +50,12 @@ def identity(session: Session) -> Identity:
     when the account is deleted and made anew. The login is hashed: an id may be shown.
 
     Without an id of its own, a server cannot tell that two logins ("anna", "anna@new.example") open one
-    account: flows.gate asks for more there."""
+    account: flows.gate asks for more there, and INBOX's UIDVALIDITY is its fingerprint."""
     item = id_item(session)
     status = session.status(INBOX, "UIDVALIDITY", *([item] if item else []))
     own = status.get(item, "") if item else ""
-    if not own:
-        login = hashlib.blake2b(session.account.login.lower().encode(), digest_size=8).hexdigest()
-        own = f"{status['UIDVALIDITY']}-{login}"
-    return Identity("imap", own)
+    if own:
+        return Identity("imap", own)
+    login = hashlib.blake2b(session.account.login.lower().encode(), digest_size=8).hexdigest()
+    valid = status["UIDVALIDITY"]
+    return Identity("imap", f"{valid}-{login}", fingerprint=f"imap:{valid}")

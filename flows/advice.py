@@ -26,7 +26,7 @@ MAILBOX = {
     "folders-refused": "The target takes no folder, whatever its name; see whether this account may write.",
     "hook-failed": "A hook of its cutover did not do its work; look into [state]/logs/hooks, run it again.",
     "home-of-another": "The server sends this account's items into another's home; correct it there first.",
-    "identity-bound-elsewhere": "Another mailbox already uses this account; correct the row.",
+    "identity-bound-elsewhere": "Another mailbox uses this account, or wrote what is in it; correct the row.",
     "identity-changed": "The account was deleted and made anew since the first run; find out why first.",
     "identity-not-proven": "Name both in the directory export, or check them and `kogge approve asserted`.",
     "impersonation-refused": "Give the service account the ApplicationImpersonation role for this mailbox.",
@@ -131,6 +131,7 @@ ITEM = {
 
 PASSING = dict.fromkeys(
     (
+        "account-in-doubt",
         "append-unconfirmed",
         "body-changed",
         "busy",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from connectors.base import Kind
 from connectors.errors import Blocked
+from flows import gate
 from flows.gate import Proof, refuse_lent
 from flows.work import Work
 from ledger.rows import Lease
@@ -35,6 +36,20 @@ def bind(ledger: Ledger, held: Lease, work: Work, proof: Proof, *, first: bool) 
         ledger.bind(held, proof.source, made, proof.level)
 
     return bind_made
+
+
+def refuse_filled_since(work: Work) -> None:
+    """Before the first item of a leg is written: was something put into the account since it was bound? Of an
+    account without an id of its own it may be another mailbox of this ledger, by another login; no approval
+    excuses that. Raises Blocked("target-not-empty" | "identity-bound-elsewhere"), Transient."""
+    owed = work.ledger.counts()
+    if work.ledger.begun() or not any(owed.get(state) for state in work.owed):
+        return
+    fingerprint, ours = work.target.identity().fingerprint, work.ledger.elsewhere()
+    shared = bool(fingerprint) and work.ledger.take_account(fingerprint)
+    if shared and gate.is_filled(work.target, work.artefacts, ours):
+        raise Blocked("identity-bound-elsewhere", "another mailbox of this ledger may own the account")
+    gate.refuse_filled(work.target, work.approved, work.artefacts, ours)
 
 
 def _nothing() -> None:

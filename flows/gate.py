@@ -14,7 +14,7 @@ login), and the target must be empty until the first item of this mailbox is wri
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -95,7 +95,7 @@ def prove(
     if not pair.bound:
         refuse_lent(taker, rules.approved)
         _plausible(source, giver.addresses | {pair.source.address}, rules)
-        _empty(target, rules, ours)
+        refuse_filled(target, rules.approved, rules.artefacts, ours)
     if giver.lent or taker.lent:
         level = LEVELS[0]  # it is proven whose the account is, and not whose the folder
     told = level == LEVELS[0] and taker.self_stated and _states_the_same(pair, giver, taker)
@@ -188,15 +188,22 @@ def _plausible(source: Source, addresses: frozenset[str], rules: Rules) -> None:
         raise Blocked("sent-items-implausible", "most of the newest Sent Items were sent by someone else")
 
 
-def _empty(target: Target, rules: Rules, ours: frozenset[str]) -> None:
-    """Checked once, at the first binding. Provisioning artefacts are ignored; anything else blocks."""
-    if rules.approved("target-not-empty"):
-        return
+def refuse_filled(
+    target: Target, approved: Callable[[str], bool], artefacts: Sequence[str], ours: Collection[str]
+) -> None:
+    """Asked at the first binding, and again before the first item is written. Provisioning artefacts are
+    ignored; anything else blocks."""
+    if not approved("target-not-empty") and is_filled(target, artefacts, ours):
+        raise Blocked("target-not-empty", "the target account already holds items that are not ours")
+
+
+def is_filled(target: Target, artefacts: Sequence[str], ours: Collection[str]) -> bool:
+    """Whether a target holds anything beside provisioning artefacts and what is in these containers."""
     for container in target.containers():
         if container.id in ours or container.omit is not None:
             continue  # what others share with the account is not in it
         most = ARTEFACT_FILES_MOST if container.kind is Kind.FILES else ARTEFACTS_MOST
         listed = [item.href for item in islice(target.listing(container.id), most + 1)]
-        known = artefacts_among(target, container.id, listed, rules.artefacts)
-        if len(listed) > most or len(known) < len(listed):
-            raise Blocked("target-not-empty", "the target account already holds items that are not ours")
+        if len(listed) > most or len(artefacts_among(target, container.id, listed, artefacts)) < len(listed):
+            return True
+    return False

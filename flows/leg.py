@@ -5,6 +5,7 @@
     gate.prove               both sides' identities, again
     recover.settle           WRITING -> WRITTEN | SEEN, by match()
     discover                 containers -> ensure -> changes -> ledger
+    binding                  nobody else wrote into the target meanwhile
     close_inventory          what was listed is rooted, before anything of it is copied
     late.look                live: what the target was delivered itself
     transfer                 pending -> fetch -> map -> begin -> write -> settle
@@ -32,6 +33,7 @@ from typing import TypeAlias
 from connectors.base import Kind
 from connectors.errors import Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
 from flows import (
+    binding,
     changes,
     discover,
     filing,
@@ -327,6 +329,7 @@ def _pass(work: Work, past: Past, bind_folder: Callable[[], None], kek: Callable
     if work.ledger.inventory.is_due():
         work.ledger.close_inventory(kek())
     work.delivered = late.look(work, containers)
+    binding.refuse_filled_since(work)
     for row in containers:
         if placing.ensure_needed(work, row):
             transfer.copy_pending(work, row)

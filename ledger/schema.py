@@ -114,6 +114,15 @@ identity = Table(
 )
 """Which mailbox an account belongs to, on each side: the one-to-one rule of the whole ledger."""
 
+account = Table(
+    "account",
+    metadata,
+    Column("fingerprint", Text, primary_key=True),
+    Column("leg", ForeignKey("leg.id", ondelete="CASCADE"), nullable=False),
+)
+"""Target accounts that have no id of their own. leg: the last that was about to be the first to write into
+one with this fingerprint (ledger.accounts)."""
+
 leg = Table(
     "leg",
     metadata,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from sqlalchemy import Connection, Engine, delete
 
 from connectors.base import Loss, Mapped, Page, Stored
-from ledger import fates, listing, loading
+from ledger import accounts, fates, listing, loading
 from ledger.claims import AT_TARGET
 from ledger.events import append_event, newest_detail
 from ledger.folders import FolderLedger
@@ -100,6 +100,13 @@ class LegLedger(LegContainers):
         """Whether anything was ever sent to the target for this leg, as far as can be known."""
         with self._reading() as connection:
             return loading.begun(connection, self._lease.leg)
+
+    def take_account(self, fingerprint: str) -> bool:
+        """Before the first item is written into an account that two logins may open. True: another mailbox of
+        this ledger has been here with the same fingerprint; what it wrote would show by now. Raises
+        Transient("account-in-doubt") as long as that one's first items are on their way."""
+        with self._writing(()) as connection:
+            return accounts.take(connection, self._lease, fingerprint)
 
     def last_event(self, kind: str) -> Mapping[str, str | int] | None:
         """The detail of the newest event of this kind about the mailbox."""

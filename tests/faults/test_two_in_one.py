@@ -1,0 +1,75 @@
+"""Two logins that open one account, at a server whose accounts have no id of their own."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from two_logins import NAMES, Two, once
+
+from flows.leg import LegResult
+from ledger.rows import LegState
+from practice.memory import MemoryStore
+
+
+@pytest.fixture
+def one(quick_path: Path) -> Two:
+    store = MemoryStore()
+    return Two(quick_path, dict.fromkeys(NAMES, store))
+
+
+@pytest.mark.parametrize("approved", [False, True])
+def test_what_another_login_wrote_since_the_binding_stops_it(one: Two, approved: bool) -> None:
+    """Bob's whole walk falls into the listing of Anna's source."""
+    if approved:
+        one.ledger.approve("wave:w", "target-not-empty", "somebody", "they hold welcome mails")
+    results: list[LegResult] = []
+    anna = one.run("anna", once("source.changes", lambda: results.append(one.run("bob"))))
+    assert results[0].state is LegState.VERIFIED
+    assert (anna.state, anna.code) == (LegState.BLOCKED, "identity-bound-elsewhere")
+    assert one.owners("anna") == {"bob"}
+
+
+def test_whose_first_items_are_on_their_way_goes_first(one: Two) -> None:
+    results: list[LegResult] = []
+    anna = one.run("anna", once("target.write", lambda: results.append(one.run("bob"))))
+    assert (results[0].state, results[0].code) == (LegState.WAITING, "account-in-doubt")
+    assert anna.state is LegState.VERIFIED
+    assert one.run("bob").code == "target-not-empty"
+    assert one.owners("anna") == {"anna"}
+
+
+def test_one_after_the_other(one: Two) -> None:
+    assert one.run("anna").state is LegState.VERIFIED
+    assert one.run("bob").code == "target-not-empty"
+    assert one.owners("bob") == {"anna"}
+
+
+def test_both_at_once(one: Two) -> None:
+    found: dict[str, LegResult] = {}
+    threads = [
+        threading.Thread(target=lambda name=name: found.update({name: one.run(name)})) for name in NAMES
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    states = [found[name].state for name in NAMES]
+    assert states.count(LegState.VERIFIED) <= 1
+    assert len(one.owners("anna")) == 1
+
+
+def test_one_that_died_before_its_first_item_is_not_waited_for(one: Two) -> None:
+    one.sources["anna"].folders.clear()
+    assert one.run("anna").state is LegState.VERIFIED
+    assert one.run("bob").state is LegState.VERIFIED
+    assert one.owners("bob") == {"bob"}
+
+
+def test_two_accounts_with_one_fingerprint_are_both_filled(quick_path: Path) -> None:
+    two = Two(quick_path, {name: MemoryStore() for name in NAMES})
+    results: list[LegResult] = []
+    anna = two.run("anna", once("source.changes", lambda: results.append(two.run("bob"))))
+    assert [one.state for one in (anna, *results)] == [LegState.VERIFIED, LegState.VERIFIED]
+    assert [two.owners(name) for name in NAMES] == [{"anna"}, {"bob"}]

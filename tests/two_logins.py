@@ -1,0 +1,115 @@
+"""Two people whose logins may open one account, at a server whose accounts have no id of their own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from walking import KEK, PACE, letter
+
+from connectors.base import Guard, Identity, Kind, Role, Target
+from connectors.settings import Account
+from flows.gate import Pair, Rules
+from flows.leg import LegResult, Setting, Task, approvals, walk
+from flows.people import Directory
+from flows.verify import Level
+from flows.work import Opener
+from ledger.planning import PlannedMailbox
+from ledger.rows import Phase
+from ledger.store import Ledger
+from practice.memory import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget, Step, no_step
+
+NAMES = ("anna", "bob")
+DIRECTORY = Directory(
+    {f"{name}@old.example": frozenset({line}) for line, name in enumerate(NAMES, 1)},
+    {f"{name}@new.example": frozenset({line}) for line, name in enumerate(NAMES, 1)},
+)
+
+
+class ByLogin(MemoryTarget):
+    """Knows its account by the login alone, as IMAP does without OBJECTID."""
+
+    def __init__(self, store: MemoryStore, guard: Guard, step: Step, login: str) -> None:
+        super().__init__(store, guard, step)
+        self._login = login
+
+    def identity(self) -> Identity:
+        super().identity()
+        return Identity("memory", f"1-{self._login}", fingerprint="memory:1")
+
+
+@dataclass
+class Two:
+    """Two people of one wave. stores: what each one's login opens."""
+
+    path: Path
+    stores: dict[str, MemoryStore]
+    ledger: Ledger = field(init=False)
+    ids: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(f"sqlite:///{self.path}/ledger.db")
+        self.ledger.migrate()
+        planned = [
+            PlannedMailbox(
+                f"{name}@old.example", f"{name}@new.example", "w", Phase.STAGING, frozenset({Kind.MAIL})
+            )
+            for name in NAMES
+        ]
+        self.ids = dict(zip(NAMES, map(str, self.ledger.add_mailboxes(planned)), strict=True))
+        self.sources = {name: _mailbox(name) for name in NAMES}
+
+    def open_target(self, name: str, guard: Guard, step: Step) -> Target:
+        return ByLogin(self.stores[name], guard, step, name)
+
+    def run(self, name: str, step: Step = no_step) -> LegResult:
+        mailbox = self.ledger.mailbox(self.ids[name])
+        source, target = (
+            Account(login=one, address=one) for one in (f"{name}@old.example", f"{name}@new.example")
+        )
+        setting = Setting(
+            ledger=self.ledger,
+            mailbox=mailbox,
+            pair=Pair(source, target),
+            opener=Opener(
+                source=lambda: MemorySource(self.sources[name], step, Kind.MAIL),
+                target=lambda guard, _moment: self.open_target(name, guard, step),
+            ),
+            rules=Rules(directory=DIRECTORY, approved=approvals(self.ledger, mailbox)),
+            pace=PACE,
+            task=Task(Level.TARGET),
+            stop=threading.Event(),
+            kek=lambda: KEK,
+            sleep=lambda _seconds: None,
+        )
+        (row,) = self.ledger.legs(mailbox=self.ids[name])
+        return walk(setting, row)
+
+    def owners(self, name: str) -> set[str]:
+        """Whose mails lie in the account that this one's login opens."""
+        bodies = [
+            one.raw for folder in self.stores[name].folders.values() for one in folder.messages.values()
+        ]
+        return {who for who in NAMES for raw in bodies if f"of {who}".encode() in raw}
+
+
+def _mailbox(name: str) -> MemoryMailbox:
+    mailbox = MemoryMailbox(id=f"source-{name}", addresses=frozenset({f"{name}@old.example"}))
+    inbox = mailbox.create_folder(("Posteingang",), Role.INBOX)
+    for number in range(3):
+        mailbox.deliver(inbox, letter(number, f"of {name}"))
+    return mailbox
+
+
+def once(name: str, act: Callable[[], object]) -> Step:
+    """Acts at the first call of this name."""
+    done: list[str] = []
+
+    def step(called: str = "commit") -> None:
+        if called == name and not done:
+            done.append(called)
+            act()
+
+    return step
