@@ -35,6 +35,7 @@ from flows import (
     command_setup,
     command_start,
     command_watch,
+    command_worker,
 )
 from flows.events import farewell
 from flows.terminal import CODES, Exit, report, say, told
@@ -88,6 +89,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "report": command_report.report,
     "who": command_decide.who,
     "setup": command_setup.setup,
+    "worker": command_worker.worker,
     "log": command_watch.log,
 }
 for _name, _command in COMMANDS.items():

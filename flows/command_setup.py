@@ -37,7 +37,13 @@ def setup(
     if as_json:
         emit(
             [
-                {"kind": one.kind, "name": one.name, "found": str(one.found), "done": one.done}
+                {
+                    "kind": one.kind,
+                    "name": one.name,
+                    "found": str(one.found),
+                    "done": one.done,
+                    "differs": list(one.differs),
+                }
                 for one in outcomes
             ]
         )

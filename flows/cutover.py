@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, tags, task
@@ -20,7 +19,7 @@ from pydantic import Field
 from connectors.errors import MigrationError
 from flows.approval import CUTOVER
 from flows.approval_gate import wait_for_approval
-from flows.config import load
+from flows.configurations import chosen
 from flows.counted import many
 from flows.crew import Crew, current, opened
 from flows.cutover_crew import Order, announce
@@ -29,7 +28,7 @@ from flows.cutover_mailbox import Cut
 from flows.deployments import TAG
 from flows.endings import put_off, refused
 from flows.lookout import Duty
-from flows.parameters import Form
+from flows.parameters import Boxes, Configuration, Form, WaveName
 from flows.progress import LATER
 from flows.stopping import STOPPED
 from flows.turns import Turns
@@ -40,15 +39,11 @@ BY = "prefect"
 
 
 class CutoverParameters(Form):
-    """What a person may choose when starting a cutover."""
+    """Cuts a wave over. The ledger must hold the approvals of its cutover."""
 
-    config: str = Field(
-        "kogge.toml", title="Configuration", description="Path of kogge.toml, where the flow runs"
-    )
-    wave: str = Field(title="Wave", description="Name of the wave, as in the mapping")
-    mailboxes: list[str] = Field(
-        default=[], title="Mailboxes", description="Random ids (m-...); none means the whole wave"
-    )
+    wave: WaveName
+    mailboxes: Boxes = Field(default=[])
+    configuration: Configuration = ""
 
 
 @task(
@@ -74,7 +69,7 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
     wave's hours: when they are over no mailbox begins any more, and those at work go on to their end."""
     with ExitStack() as stack:
         try:
-            crew = current() or stack.enter_context(opened(load(Path(parameters.config))))
+            crew = current() or stack.enter_context(opened(chosen(parameters.configuration)))
             await wait_for_approval(crew.config, crew.ledger, parameters.wave, CUTOVER)
             rows = await asyncio.to_thread(_rows, crew, parameters)
             await asyncio.to_thread(crew.lookout.heed, Duty(parameters.wave, ends=False))

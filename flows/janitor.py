@@ -10,7 +10,6 @@ import asyncio
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_client
@@ -31,11 +30,11 @@ from prefect.states import Completed, Crashed, Failed
 from pydantic import Field
 
 from connectors.errors import MigrationError
-from flows.config import load
+from flows.configurations import chosen
 from flows.crew import quieten
 from flows.deployments import TAG
 from flows.events import tell
-from flows.parameters import Form
+from flows.parameters import Configuration, Form
 from ledger.housekeeping import forget_health, requeue_expired
 from ledger.store import Ledger
 
@@ -45,11 +44,8 @@ HEALTH_SECONDS = 3600.0
 
 
 class JanitorParameters(Form):
-    """What a person may choose when starting the janitor."""
+    """Settles what died."""
 
-    config: str = Field(
-        "kogge.toml", title="Configuration", description="Path of kogge.toml, where the flow runs"
-    )
     minutes: int = Field(
         5,
         ge=0,
@@ -57,6 +53,7 @@ class JanitorParameters(Form):
         title="Minutes",
         description="Task runs of a run that ended longer ago than this are orphans",
     )
+    configuration: Configuration = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +75,7 @@ async def janitor(parameters: JanitorParameters) -> State[Any]:
     with ExitStack() as stack:
         quieten()
         try:
-            ledger = Ledger(load(Path(parameters.config)).ledger_url())
+            ledger = Ledger(chosen(parameters.configuration).ledger_url())
             stack.callback(ledger.close)
             legs = await asyncio.to_thread(requeue_expired, ledger)
             stale = await asyncio.to_thread(forget_health, ledger, HEALTH_SECONDS)

@@ -19,9 +19,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
+from connectors.endpoints import refuse_readable
 from connectors.errors import MigrationError, Misconfigured, Transient
 from flows import events, progress, server
 from flows.config import Config
+from flows.configurations import name_of
 
 if TYPE_CHECKING:
     from flows.crew import Crew, Drain
@@ -67,12 +69,24 @@ def ensure_api(config: Config) -> Api:
     if need be. Never Prefect's ephemeral server, which costs ten seconds a run and forgets.
 
     Raises Misconfigured when the configured one does not answer or the local one does not start."""
-    url = config.prefect.api_url or os.environ.get("PREFECT_API_URL")
-    if not url:
+    url = configured_api(config)
+    if url is None:
         return Api(server.up(config.state_directory, config.prefect.port).api, local=True)
     if not server.answers(url):
         raise Misconfigured("prefect.api_url", "no Prefect API answers there")
     return Api(url, local=False)
+
+
+def configured_api(config: Config) -> str | None:
+    """The Prefect API that kogge.toml or PREFECT_API_URL names. Raises Misconfigured for one on another
+    machine that is asked without TLS, unless prefect.plain_http allows it."""
+    url = config.prefect.api_url or os.environ.get("PREFECT_API_URL") or None
+    if url is not None:
+        try:
+            refuse_readable("PREFECT_API_URL", url, config.prefect.plain_http)
+        except ValueError as error:
+            raise Misconfigured("prefect", f"{error}; in a private network set prefect.plain_http") from None
+    return url
 
 
 def launch(
@@ -127,18 +141,18 @@ def _form(
 ) -> WaveParameters | VerifyParameters:
     from flows.parameters import VerifyParameters, WaveParameters
 
-    path, chosen, boxes = str(config.path), level or "configured", list(mailboxes)
+    name, chosen, boxes = name_of(config.path), level or "configured", list(mailboxes)
     kinds = [cast("Workload", str(one)) for one in workloads]  # the form refuses any other
     if verify_only:
-        return VerifyParameters(config=path, wave=wave, mailboxes=boxes, workloads=kinds, level=chosen)
+        return VerifyParameters(wave=wave, mailboxes=boxes, workloads=kinds, level=chosen, configuration=name)
     return WaveParameters(
-        config=path,
         wave=wave,
         mailboxes=boxes,
         workloads=kinds,
         level=chosen,
         dry_run=dry_run,
         rest=rest,
+        configuration=name,
     )
 
 

@@ -13,7 +13,6 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from prefect import flow, tags, task
@@ -30,7 +29,7 @@ from connectors.base import Kind
 from connectors.errors import MigrationError
 from flows import first_mailbox, notices, progress
 from flows.board import shown
-from flows.config import load
+from flows.configurations import chosen
 from flows.crew import Crew, current, opened
 from flows.deployments import TAG
 from flows.dispatch import deployed, inline
@@ -115,7 +114,7 @@ async def batch(parameters: BatchParameters) -> State[Any]:
     """Runs the legs of some mailboxes, as many at once as the configuration allows."""
     with ExitStack() as stack:
         try:
-            crew = current() or stack.enter_context(opened(load(Path(parameters.config))))
+            crew = current() or stack.enter_context(opened(chosen(parameters.configuration)))
             await asyncio.to_thread(crew.heed, parameters.wave, hours=writes(parameters))
             before = await asyncio.to_thread(seen_of, crew, parameters)
         except MigrationError as error:
@@ -262,7 +261,7 @@ async def verify(parameters: VerifyParameters) -> State[Any]:
 async def _run_wave(parameters: WaveParameters | VerifyParameters) -> State[Any]:
     with ExitStack() as stack:
         try:
-            crew = current() or stack.enter_context(opened(load(Path(parameters.config))))
+            crew = current() or stack.enter_context(opened(chosen(parameters.configuration)))
             workloads_of(crew.config, parameters.workloads, "workloads")
             if isinstance(parameters, WaveParameters):
                 await asyncio.to_thread(_prepare, crew, parameters)
@@ -346,7 +345,6 @@ def shared_out(
     copying = parameters if isinstance(parameters, WaveParameters) else None
     return [
         BatchParameters(
-            config=parameters.config,
             wave=parameters.wave,
             mailboxes=part,
             workloads=parameters.workloads,
@@ -354,6 +352,7 @@ def shared_out(
             dry_run=copying is not None and copying.dry_run,
             rest=copying is not None and copying.rest,
             level=parameters.level,
+            configuration=parameters.configuration,
             number=number,
             of=len(parts),
         )

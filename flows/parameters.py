@@ -1,10 +1,10 @@
 """What a person may choose when starting a flow. Prefect renders these models as forms, and keeps their
-values: random ids and waves only."""
+values: random ids, waves and names of configurations only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,62 +16,69 @@ from flows.problems import unknown
 Workload = Literal["mail", "calendar", "contacts", "tasks", "notes", "files"]
 Level = Literal["configured", "counts", "sample", "target", "both"]
 
+WaveName: TypeAlias = Annotated[
+    str, Field(title="Wave", description="Its name, as in the list of mailboxes or in waves.csv")
+]
+Boxes: TypeAlias = Annotated[
+    list[str], Field(title="Mailboxes", description="Random ids (m-...); none means the whole wave")
+]
+Workloads: TypeAlias = Annotated[
+    list[Workload], Field(title="Workloads", description="Only these; none means all that have a target")
+]
+Depth: TypeAlias = Annotated[Level, Field(title="Verification", description="How much is read again")]
+Configuration: TypeAlias = Annotated[
+    str,
+    Field(
+        title="Configuration",
+        description="Name of one of the worker's configurations (kogge for kogge.toml); empty: its first",
+        max_length=100,
+    ),
+]
+
 
 class Form(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class WaveParameters(Form):
-    """What a person may choose when starting a wave; shown as a form."""
+    """Moves a wave, or brings it up to date, and verifies it. The ledger must hold the wave's approvals."""
 
-    config: str = Field(
-        "kogge.toml", title="Configuration", description="Path of kogge.toml, where the flow runs"
-    )
-    wave: str = Field(title="Wave", description="Name of the wave, as in the mapping")
-    mailboxes: list[str] = Field(
-        default=[], title="Mailboxes", description="Random ids (m-...); none means the whole wave"
-    )
-    workloads: list[Workload] = Field(
-        default=[], title="Workloads", description="Only these; none means all that have a target"
-    )
+    wave: WaveName
+    mailboxes: Boxes = Field(default=[])
+    workloads: Workloads = Field(default=[])
     dry_run: bool = Field(
         False, title="Dry run", description="Prove and list only: write nothing to any target"
     )
     rest: bool = Field(
         False, title="The rest", description="Only what is not verified yet; no new look at what is"
     )
-    level: Level = Field("configured", title="Verification", description="How much is read again")
+    level: Depth = "configured"
+    configuration: Configuration = ""
 
 
 class VerifyParameters(Form):
-    """What a person may choose when verifying a wave once more."""
+    """Compares a wave with its source once more. Writes to neither side."""
 
-    config: str = Field(
-        "kogge.toml", title="Configuration", description="Path of kogge.toml, where the flow runs"
-    )
-    wave: str = Field(title="Wave", description="Name of the wave, as in the mapping")
-    mailboxes: list[str] = Field(
-        default=[], title="Mailboxes", description="Random ids (m-...); none means the whole wave"
-    )
-    workloads: list[Workload] = Field(
-        default=[], title="Workloads", description="Only these; none means all that have a target"
-    )
-    level: Level = Field("configured", title="Verification", description="How much is read again")
+    wave: WaveName
+    mailboxes: Boxes = Field(default=[])
+    workloads: Workloads = Field(default=[])
+    level: Depth = "configured"
+    configuration: Configuration = ""
 
 
 class BatchParameters(Form):
-    """One batch of a wave. number counts from 1."""
+    """Runs one batch of a wave. number counts from 1."""
 
-    config: str = Field("kogge.toml", title="Configuration")
-    wave: str = Field(title="Wave")
+    wave: WaveName
     mailboxes: list[str] = Field(title="Mailboxes", min_length=1)
-    workloads: list[Workload] = Field(default=[], title="Workloads")
+    workloads: Workloads = Field(default=[])
     verify_only: bool = Field(False, title="Verify only")
     dry_run: bool = Field(False, title="Dry run")
     rest: bool = Field(False, title="The rest")
-    level: Level = Field("configured", title="Verification")
+    level: Depth = "configured"
     number: int = Field(1, ge=1, title="Batch")
     of: int = Field(1, ge=1, title="Of")
+    configuration: Configuration = ""
 
 
 def workloads_of(config: Config, names: Iterable[str], where: str) -> frozenset[Kind]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, tags, task
@@ -21,13 +20,13 @@ from pydantic import Field
 
 from connectors.errors import MigrationError
 from flows.boundary import Boundary
-from flows.config import load
+from flows.configurations import chosen
 from flows.counted import many
 from flows.crew import Crew, current, opened
 from flows.deployments import TAG
 from flows.endings import put_off, refused
 from flows.events import tell
-from flows.parameters import Form
+from flows.parameters import Boxes, Configuration, Form, WaveName
 from flows.rollback_crew import Order, Told, total
 from flows.rollback_run import Scope, approved
 from flows.turns import Turns
@@ -36,18 +35,14 @@ from ledger.rows import LegRow, LegState
 
 
 class RollbackParameters(Form):
-    """What a person may choose when starting an approved rollback."""
+    """Takes back what was approved to be taken back."""
 
-    config: str = Field(
-        "kogge.toml", title="Configuration", description="Path of kogge.toml, where the flow runs"
-    )
-    wave: str = Field(title="Wave", description="Name of the wave, as in the mapping")
-    mailboxes: list[str] = Field(
-        default=[], title="Mailboxes", description="Random ids (m-...); none means the whole wave"
-    )
+    wave: WaveName
+    mailboxes: Boxes = Field(default=[])
     recall: bool = Field(
         False, title="Recall", description="Misdirected mail: in every folder, and say what was read"
     )
+    configuration: Configuration = ""
 
 
 @task(
@@ -78,7 +73,7 @@ async def rollback(parameters: RollbackParameters) -> State[Any]:
     """Takes back what Kogge wrote and nobody has changed since. See flows.rollback."""
     with ExitStack() as stack:
         try:
-            crew = current() or stack.enter_context(opened(load(Path(parameters.config))))
+            crew = current() or stack.enter_context(opened(chosen(parameters.configuration)))
             await asyncio.to_thread(crew.heed, parameters.wave)
             legs = await asyncio.to_thread(_legs, crew, parameters)
         except MigrationError as error:

@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from connectors.errors import Misconfigured
+from flows.surroundings import plain
 
 HOST = "127.0.0.1"
 PORT = 4200
@@ -140,11 +141,10 @@ def _is_home(api: str, state: Path, seconds: float = 3.0) -> bool:
 
 
 def environment(state: Path, port: int) -> dict[str, str]:
-    """The server's whole environment: ours, with nothing of any other Prefect configuration."""
+    """The server's whole environment: no secret of ours, and nothing of any other Prefect configuration."""
     folder = home(state).resolve()
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     return {
-        **inherited,
+        **plain(),
         **TUNING,
         "PREFECT_HOME": str(folder),
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.db'}",

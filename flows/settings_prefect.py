@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from connectors.endpoints import refuse_readable
 from connectors.settings import Port, Secret, Strict
 
 
@@ -14,7 +15,8 @@ class PrefectSettings(Strict):
     (inline) or as runs of a deployment that workers of work_pool pick up. waves: how many of them workers
     watch over at once. mail, webhook: a URL each, mailto(s)://user:password@host?to=... and http(s)://...;
     `kogge setup` makes the automations that tell them. blocks: notification blocks of Prefect that are told
-    as well, each "type/name"."""
+    as well, each "type/name". plain_http: whether api_url may be http:// on another machine, for private
+    networks."""
 
     api_url: str | None = None
     port: Port = 4200
@@ -24,13 +26,20 @@ class PrefectSettings(Strict):
     mail: Secret | None = None
     webhook: Secret | None = None
     blocks: tuple[str, ...] = ()
+    plain_http: bool = False
 
     @field_validator("api_url")
     @classmethod
     def _api(cls, url: str | None) -> str | None:
         if url is not None and not url.startswith(("http://", "https://")):
-            raise ValueError("give a URL like http://host:4200/api")
+            raise ValueError("give a URL like https://host/api")
         return url
+
+    @model_validator(mode="after")
+    def _private(self) -> PrefectSettings:
+        if self.api_url is not None:
+            refuse_readable("api_url", self.api_url, self.plain_http)
+        return self
 
     @field_validator("blocks")
     @classmethod

@@ -29,6 +29,23 @@ class Found(StrEnum):
     DIFFERENT = "different"
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at a thing found, and what of it differs, in words; nothing of a secret."""
+
+    found: Found
+    differs: tuple[str, ...] = ()
+
+    @classmethod
+    def at(cls, differs: Iterable[str]) -> Look:
+        """Of a thing that is there."""
+        told = tuple(differs)
+        return cls(Found.DIFFERENT if told else Found.THERE, told)
+
+
+MISSING = Look(Found.MISSING)
+
+
 class Thing(Protocol):
     """Something that Prefect is to have."""
 
@@ -36,18 +53,19 @@ class Thing(Protocol):
     def kind(self) -> str: ...
     @property
     def name(self) -> str: ...
-    async def look(self, client: PrefectClient) -> Found: ...
+    async def look(self, client: PrefectClient) -> Look: ...
     async def put(self, client: PrefectClient) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """found: before anything was done. done: whether it was put there."""
+    """found: before anything was done. done: whether it was put there. differs: what was not as wanted."""
 
     kind: str
     name: str
     found: Found
     done: bool
+    differs: tuple[str, ...] = ()
 
     @property
     def open(self) -> bool:
@@ -56,9 +74,10 @@ class Outcome:
     def line(self) -> str:
         if self.found is Found.THERE:
             return f"{self.kind} {self.name}: is there"
+        what = f" ({', '.join(self.differs)})" if self.differs else ""
         if not self.done:
-            return f"{self.kind} {self.name}: is {self.found}"
-        return f"{self.kind} {self.name}: {'created' if self.found is Found.MISSING else 'changed'}"
+            return f"{self.kind} {self.name}: is {self.found}{what}"
+        return f"{self.kind} {self.name}: {'created' if self.found is Found.MISSING else 'changed'}{what}"
 
 
 async def arrange(things: Iterable[Thing], *, check: bool) -> list[Outcome]:
@@ -66,11 +85,11 @@ async def arrange(things: Iterable[Thing], *, check: bool) -> list[Outcome]:
     outcomes = []
     async with get_client() as client:
         for thing in things:
-            found = await thing.look(client)
-            act = found is not Found.THERE and not check
+            look = await thing.look(client)
+            act = look.found is not Found.THERE and not check
             if act:
                 await thing.put(client)
-            outcomes.append(Outcome(thing.kind, thing.name, found, act))
+            outcomes.append(Outcome(thing.kind, thing.name, look.found, act, look.differs))
     return outcomes
 
 

@@ -19,7 +19,7 @@ from connectors.errors import Misconfigured
 from connectors.settings import Secret
 from flows.config import Config
 from flows.deployments import HEARTBEAT_SECONDS, TAG
-from flows.setup import Found, Thing
+from flows.setup import MISSING, Look, Thing
 
 HOOK = "webhook"
 MAIL = "slack-webhook"
@@ -61,11 +61,12 @@ class Channel:
     def name(self) -> str:
         return f"{self.type}/{self.block}"
 
-    async def look(self, client: PrefectClient) -> Found:
+    async def look(self, client: PrefectClient) -> Look:
         found = await self.read(client)
         if found is None:
-            return Found.MISSING
-        return Found.THERE if self.url is None or found.data.get("url") == self._url() else Found.DIFFERENT
+            return MISSING
+        same = self.url is None or found.data.get("url") == self._url()
+        return Look.at(() if same else ("url",))
 
     async def put(self, client: PrefectClient) -> None:
         if self.url is None:
@@ -110,15 +111,15 @@ class Automated:
     channels: Sequence[Channel] = field(default=())
     kind: str = "automation"
 
-    async def look(self, client: PrefectClient) -> Found:
+    async def look(self, client: PrefectClient) -> Look:
         found = await self._read(client)
         if found is None:
-            return Found.MISSING
+            return MISSING
         wanted = await self._wanted(client, found.enabled)
-        same = wanted is not None and all(
-            getattr(found, name) == getattr(wanted, name) for name in ("trigger", "actions", "description")
-        )
-        return Found.THERE if same else Found.DIFFERENT
+        if wanted is None:
+            return Look.at(("a block that it needs is missing",))
+        names = ("trigger", "actions", "description")
+        return Look.at(name for name in names if getattr(found, name) != getattr(wanted, name))
 
     async def put(self, client: PrefectClient) -> None:
         found = await self._read(client)

@@ -7,45 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
-from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
 
 from flows.config import Config
-from flows.deployments import DELTA, DEPLOYMENTS, ENVIRONMENT, QUEUES, WAVES, Deployment, Queue, Schedule
+from flows.configurations import name_of
+from flows.deployments import DELTA, DEPLOYMENTS, QUEUES, WAVES, Deployment, Queue, Schedule
+from flows.pool import Pool
 from flows.settings_windows import DAY, Span
-from flows.setup import Found, Thing
+from flows.setup import MISSING, Look, Thing
 from ledger.rows import Phase
 from ledger.store import Ledger
 from ledger.waves import Waves
 
 DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """Made as a process pool. One that is there is taken as it is: Docker and Kubernetes have theirs."""
-
-    name: str
-    kind: str = "work pool"
-
-    async def look(self, client: PrefectClient) -> Found:
-        try:
-            await client.read_work_pool(self.name)
-        except ObjectNotFound:
-            return Found.MISSING
-        return Found.THERE
-
-    async def put(self, client: PrefectClient) -> None:
-        template = await get_default_base_job_template_for_infrastructure_type("process")
-        await client.create_work_pool(
-            WorkPoolCreate(name=self.name, type="process", base_job_template=template or {})
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +41,23 @@ class WorkQueue:
     def name(self) -> str:
         return self.queue.name
 
-    async def look(self, client: PrefectClient) -> Found:
+    async def look(self, client: PrefectClient) -> Look:
         try:
             found = await client.read_work_queue_by_name(self.name, work_pool_name=self.pool)
         except ObjectNotFound:
-            return Found.MISSING
-        same = found.concurrency_limit == self.limit and found.priority == self.queue.priority
-        return Found.THERE if same and found.description == self.queue.description else Found.DIFFERENT
+            return MISSING
+        return Look.at(name for name, value in self._wanted().items() if getattr(found, name) != value)
+
+    def _wanted(self) -> dict[str, Any]:
+        given = (self.queue.description, self.limit, self.queue.priority)
+        return dict(zip(("description", "concurrency_limit", "priority"), given, strict=True))
 
     async def put(self, client: PrefectClient) -> None:
-        given = (self.queue.description, self.limit, self.queue.priority)
-        wanted = dict(zip(("description", "concurrency_limit", "priority"), given, strict=True))
+        wanted = self._wanted()
         try:
             found = await client.read_work_queue_by_name(self.name, work_pool_name=self.pool)
         except ObjectNotFound:
-            await client.create_work_queue(self.name, work_pool_name=self.pool, **wanted)  # type: ignore[arg-type]
+            await client.create_work_queue(self.name, work_pool_name=self.pool, **wanted)
         else:
             await client.update_work_queue(found.id, **wanted)
 
@@ -93,18 +75,19 @@ class Deployed:
     def name(self) -> str:
         return self.deployment.name
 
-    async def look(self, client: PrefectClient) -> Found:
+    async def look(self, client: PrefectClient) -> Look:
         found = await self._read(client)
         if found is None:
-            return Found.MISSING
+            return MISSING
         wanted = self._wanted(found)
         told = found.model_dump(include={*wanted} - {"schedules"}) | {"schedules": _plain(found.schedules)}
+        told["pull_steps"] = told["pull_steps"] or []
         # Prefect keeps a limit apart from its deployment.
         limit = found.global_concurrency_limit
         told["concurrency_limit"] = None if limit is None else limit.limit
         if limit is None:
             told["concurrency_options"] = None
-        return Found.THERE if told == self._comparable(wanted) else Found.DIFFERENT
+        return Look.at(name for name, value in self._comparable(wanted).items() if told[name] != value)
 
     async def put(self, client: PrefectClient) -> None:
         flow: Flow[..., Any] = load_flow_from_entrypoint(self.deployment.entrypoint)
@@ -113,7 +96,6 @@ class Deployed:
         await client.create_deployment(
             flow_id=await client.create_flow_from_name(flow.name),
             concurrency_options=ConcurrencyOptions.model_validate(options) if options else None,
-            pull_steps=[],
             **wanted,
         )
 
@@ -136,10 +118,11 @@ class Deployed:
             "tags": wanted.tags,
             "work_pool_name": self.config.prefect.work_pool,
             "work_queue_name": wanted.queue,
-            "job_variables": {"env": ENVIRONMENT},
+            "job_variables": {},
             "parameters": {"parameters": self._parameters()},
             "parameter_openapi_schema": parameter_schema(flow).model_dump(exclude_unset=True),
             "enforce_parameter_schema": True,
+            "pull_steps": [],
             "concurrency_limit": wanted.limit,
             "concurrency_options": None if wanted.limit is None else own,
             "schedules": [self._schedule(one, active.get(one.slug, False)) for one in self.schedules],
@@ -149,8 +132,7 @@ class Deployed:
         return wanted | {"schedules": _plain(wanted["schedules"])}
 
     def _parameters(self) -> dict[str, Any]:
-        """Workers run in a directory of their own: the path is an absolute one."""
-        return {"config": str(self.config.path)}
+        return {"configuration": name_of(self.config.path)}
 
     def _schedule(self, one: Schedule, active: bool) -> DeploymentScheduleCreate:
         own = {"parameters": self._parameters() | dict(one.parameters)} if one.parameters else {}
@@ -161,8 +143,11 @@ class Deployed:
 def _plain(schedules: Sequence[Any]) -> list[tuple[Any, ...]]:
     """What is compared of schedules."""
     return sorted(
-        (one.slug, one.active, one.schedule.cron, one.schedule.timezone, repr(one.parameters))
-        for one in schedules
+        (
+            (one.slug, one.active, one.schedule.cron, one.schedule.timezone, one.parameters)
+            for one in schedules
+        ),
+        key=lambda told: str(told[0]),
     )
 
 

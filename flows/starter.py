@@ -208,6 +208,7 @@ level = "target"                            # counts, sample, target, both
 [prefect]
 # Without api_url, Kogge starts a server of its own on this machine.
 # api_url = "https://prefect.example.org/api"
+# plain_http = true                         # allow http:// to another machine: private networks only
 # port = 4200
 # dispatch = "inline"                       # or "deployment": workers of work_pool run the batches
 # work_pool = "kogge"

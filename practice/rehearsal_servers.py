@@ -25,7 +25,6 @@ from practice.rehearsal_waves import KOGGE
 ROOT = Path(__file__).parent.parent
 BUFFERS_MB = 128
 WORKERS = 2
-POOL = "kogge"
 START_SECONDS = 120.0
 POLL_SECONDS = 2
 """How often a worker asks for work; Prefect's 15 would be idle time between two batches."""
@@ -160,7 +159,7 @@ def _made(place: Place, postgres: Postgres) -> Servers:
     port = str(place.ports["prefect"])
     prefect = [python, "-m", "prefect", "server", "start", "--host", server.HOST, "--port", port]
     exchange = [python, "-m", "practice.rehearsal_exchange", "--size", place.name, "--seed", str(place.seed)]
-    worker = [python, "-m", "prefect", "worker", "start", "--pool", POOL, "--limit", "1"]
+    worker = [KOGGE, "worker", "--config", str(place.config), "--limit", "1"]
     home = server.home(place.directory)
     home.mkdir(parents=True, exist_ok=True)
     return Servers(

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -246,9 +247,9 @@ def flow(town: Town, api: str) -> tuple[str, str]:
     """The name and message of the state in which the flow ends for the wave."""
     from flows.cutover import CutoverParameters, cutover
 
-    with temporary_settings({PREFECT_API_URL: api}):
-        form = CutoverParameters(config=str(town.folder / "kogge.toml"), wave="pilot")
-        ended = asyncio.run(cutover(form, return_state=True))
+    given = {"KOGGE_CONFIG": str(town.folder / "kogge.toml")}
+    with temporary_settings({PREFECT_API_URL: api}), patch.dict(os.environ, given):
+        ended = asyncio.run(cutover(CutoverParameters(wave="pilot"), return_state=True))
     return str(ended.name), str(ended.message)
 
 

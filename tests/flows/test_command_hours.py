@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from plan_place import run
@@ -180,13 +182,12 @@ def test_the_flows_are_put_off_in_prefect(town: Town, api: str, capsys: pytest.C
     from flows.cutover import CutoverParameters, cutover
     from flows.rollback_flow import RollbackParameters, rollback
 
-    path = str(town.folder / "kogge.toml")
+    given = {"KOGGE_CONFIG": str(town.folder / "kogge.toml")}
     assert run("approve", "rollback", "--wave", "pilot", *WORDS) == 0
-    with temporary_settings({PREFECT_API_URL: api}):
-        form = RollbackParameters(config=path, wave="pilot")
-        ended = asyncio.run(rollback(form, return_state=True))
+    with temporary_settings({PREFECT_API_URL: api}), patch.dict(os.environ, given):
+        ended = asyncio.run(rollback(RollbackParameters(wave="pilot"), return_state=True))
         assert (ended.name, ended.is_cancelled()) == ("Closed", True)
-        live = asyncio.run(cutover(CutoverParameters(config=path, wave="pilot"), return_state=True))
+        live = asyncio.run(cutover(CutoverParameters(wave="pilot"), return_state=True))
         assert (live.name, live.is_cancelled()) == ("Closed", True)
     assert town.messages("anna") == ITEMS
     assert phase(town, "anna") is Phase.STAGING

@@ -6,10 +6,12 @@ import asyncio
 import csv
 import itertools
 import json
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from plan_place import run
@@ -137,9 +139,9 @@ def flow(town: Town, api: str) -> tuple[str, str]:
     """The name and message of the state in which the flow ends for the wave."""
     from flows.rollback_flow import RollbackParameters, rollback
 
-    with temporary_settings({PREFECT_API_URL: api}):
-        form = RollbackParameters(config=str(town.folder / "kogge.toml"), wave="pilot")
-        ended = asyncio.run(rollback(form, return_state=True))
+    given = {"KOGGE_CONFIG": str(town.folder / "kogge.toml")}
+    with temporary_settings({PREFECT_API_URL: api}), patch.dict(os.environ, given):
+        ended = asyncio.run(rollback(RollbackParameters(wave="pilot"), return_state=True))
     return str(ended.name), str(ended.message)
 
 

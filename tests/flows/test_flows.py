@@ -315,6 +315,14 @@ def test_the_server_inherits_no_other_prefect(tmp_path: Path, monkeypatch: pytes
     assert found["DO_NOT_TRACK"] == "1"
 
 
+def test_the_server_is_given_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOGGE_SOURCE_PASSWORD", "hunter2")
+    monkeypatch.setenv("OUR_VAULT_TOKEN", "hunter2")
+    found = server.environment(tmp_path, 4321)
+    assert "hunter2" not in found.values()
+    assert found["PATH"] == os.environ["PATH"]
+
+
 def test_a_configured_api_must_answer(stage_config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     with pytest.raises(Misconfigured, match="no Prefect API answers"):

@@ -132,7 +132,7 @@ def test_a_night_for_each_wave_in_staging_switched_off(
     }
     (wave,) = {one.parameters["parameters"]["wave"] for one in delta.schedules if one.slug == "second-1"}
     assert wave == "second"
-    assert delta.parameters["parameters"]["config"] == str(place / "kogge.toml")
+    assert delta.parameters["parameters"]["configuration"] == "kogge"
 
 
 @pytest.mark.prefect
@@ -153,6 +153,52 @@ def test_what_a_person_switched_on_stays_on(
     janitor = asked(api, lambda client: client.read_deployment_by_name("janitor/janitor"))
     assert [one.active for one in janitor.schedules] == [True]
     assert janitor.work_pool_name == "other"
+
+
+def backwards(value: Any) -> Any:
+    """The same tables, with their keys in another order, as PostgreSQL keeps them."""
+    if isinstance(value, dict):
+        return {name: backwards(value[name]) for name in reversed(value)}
+    return value
+
+
+@pytest.mark.prefect
+def test_the_order_of_keys_is_no_difference(
+    place: Path, api: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned(place)
+    assert setup(capsys)[0] == 0
+    read = setup_work.Deployed._read
+
+    async def reordered(self: Any, client: Any) -> Any:
+        found = await read(self, client)
+        if found is not None:
+            found.parameters = backwards(found.parameters)
+            found.parameter_openapi_schema = backwards(found.parameter_openapi_schema)
+            for one in found.schedules:
+                one.parameters = backwards(one.parameters)
+        return found
+
+    monkeypatch.setattr(setup_work.Deployed, "_read", reordered)
+    code, found = setup(capsys, "--check")
+    assert {name for name, (state, _) in found.items() if state != "there"} == set()
+    assert code == 0
+
+
+@pytest.mark.prefect
+def test_it_says_what_differs(place: Path, api: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert setup(capsys)[0] == 0
+
+    async def change(client: Any) -> None:
+        found = await client.read_deployment_by_name("verify/verify")
+        body = {"description": "something else", "parameters": {"parameters": {"wave": "anothers"}}}
+        await client._client.patch(f"/deployments/{found.id}", json=body)
+
+    asked(api, change)
+    capsys.readouterr()
+    assert kogge("setup", "--check") == 1
+    assert "deployment verify: is different (description, parameters)" in capsys.readouterr().out
+    assert setup(capsys)[0] == 0
 
 
 @pytest.mark.prefect
@@ -245,7 +291,7 @@ def test_prefect_yaml_says_the_same() -> None:
         assert found["description"] == wanted.description
         assert found["tags"] == wanted.tags
         assert found["work_pool"]["work_queue_name"] == wanted.queue
-        assert found["work_pool"]["job_variables"]["env"] == deployments.ENVIRONMENT
+        assert "job_variables" not in found["work_pool"]
         assert found.get("concurrency_limit", {}).get("limit") == wanted.limit
         schedules = [(one["slug"], one["cron"], one["timezone"]) for one in found.get("schedules", [])]
         assert schedules == [(one.slug, one.cron, one.timezone) for one in wanted.schedules]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,7 +16,7 @@ import httpx
 import pytest
 from prefect import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from proving import Place, until
+from proving import KOGGE, Place, until
 
 from flows import server, setup_automations
 from practice import faults
@@ -125,10 +124,10 @@ def scene(state: Path, make_place: MakePlace, tmp_path_factory: pytest.TempPathF
         place.configure()
         assert place.run("migrate", "--wave", "pilot", "--dry-run").code == 0
         assert place.run("setup").code == 0
-        words = ["worker", "start", "--pool", "kogge", "--limit", "5"]
+        words = [KOGGE, "worker", "--config", str(place.directory / "kogge.toml"), "--limit", "5"]
         environment = place.environment | {"PREFECT_WORKER_QUERY_SECONDS": "1"}
         home = tmp_path_factory.mktemp("worker")
-        worker = Child("worker", [sys.executable, "-m", "prefect", *words], environment, home, home / "log")
+        worker = Child("worker", words, environment, home, home / "log")
         worker.start()
         ids = [str(row[0]) for row in place.query("SELECT id FROM mailbox")]
         yield Scene(running.api, place, worker, ids)

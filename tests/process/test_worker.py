@@ -1,0 +1,211 @@
+"""A real worker, a real Prefect server, and somebody who may write to its API but is nobody to Kogge."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from proving import KOGGE
+
+from flows import server
+from practice.rehearsal_crew import Child
+
+pytestmark = [pytest.mark.prefect, pytest.mark.timeout(600)]
+
+PATIENCE = 150.0
+ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+SIDES = '[source]\nkind = "imap"\nhost = "h"\nusername = "x"\npassword = { env = "X" }\n'
+TOML = f"{SIDES}{SIDES.replace('source', 'target.mail')}[approval]\nrequired = 0\n"
+
+
+@dataclass
+class Scene:
+    """A worker that offers two configurations, and where a stranger would leave a mark."""
+
+    api: str
+    directory: Path
+    environment: dict[str, str]
+    worker: Child
+
+    @property
+    def mark(self) -> Path:
+        return self.directory / "somebody-was-here"
+
+    def ask(self, method: str, path: str, body: object = None) -> httpx.Response:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            answer = httpx.request(method, f"{self.api}{path}", json=body, timeout=30)
+            if answer.status_code != 503 or time.monotonic() > deadline:  # its SQLite was busy
+                return answer
+            time.sleep(1)
+
+    def told(self, method: str, path: str, body: object = None) -> Any:
+        answer = self.ask(method, path, body)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def start(self, deployment: str, **parameters: object) -> str:
+        found = self.told("GET", f"/deployments/name/{deployment}")
+        given = {"parameters": found["parameters"]["parameters"] | parameters}
+        run = self.told("POST", f"/deployments/{found['id']}/create_flow_run", {"parameters": given})
+        return str(run["id"])
+
+    def ended(self, run: str) -> tuple[str, str]:
+        """Name and message of its last state."""
+        deadline = time.monotonic() + PATIENCE
+        while (found := self.told("GET", f"/flow_runs/{run}"))["state_type"] not in ENDED:
+            assert time.monotonic() < deadline, (found["state"], self.worker.log.read_text()[-2000:])
+            time.sleep(0.3)
+        return str(found["state_name"]), str(found["state"]["message"])
+
+    def kogge(self, *arguments: str) -> tuple[int, str]:
+        """Exit code and output of a command."""
+        command = Child(
+            "kogge", [KOGGE, *arguments], self.environment, self.directory, self.directory / "said"
+        )
+        (self.directory / "said").unlink(missing_ok=True)
+        code = command.start_and_wait(PATIENCE)
+        return code, (self.directory / "said").read_text()
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    state = tmp_path_factory.mktemp("prefect")
+    api = server.up(state, port=0).api
+    directory = tmp_path_factory.mktemp("place")
+    for name in ("kogge", "cloud", "elsewhere"):
+        (directory / f"{name}.toml").write_text(TOML)
+    own = {"PREFECT_API_URL": api, "PREFECT_HOME": str(state / "client"), "PREFECT_WORKER_QUERY_SECONDS": "1"}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "KOGGE_"))
+    }
+    environment = inherited | own | {"COLUMNS": "200"}
+    command = [KOGGE, "worker", "-c", "kogge.toml", "-c", "cloud.toml", "--limit", "2"]
+    worker = Child("worker", command, environment, directory, directory / "worker.log")
+    made = Scene(api, directory, environment, worker)
+    assert made.kogge("setup")[0] == 0
+    worker.start()
+    yield made
+    worker.kill()
+    server.down(state)
+
+
+def test_a_run_names_a_configuration_that_the_worker_offers(scene: Scene) -> None:
+    assert scene.ended(scene.start("janitor/janitor"))[0] == "Completed"
+    assert scene.ended(scene.start("janitor/janitor", configuration="cloud"))[0] == "Completed"
+
+
+def test_any_other_configuration_is_refused(scene: Scene) -> None:
+    name, message = scene.ended(scene.start("janitor/janitor", configuration="elsewhere"))
+    assert (name, "known here: cloud, kogge" in message) == ("Failed", True)
+    path = str(scene.directory / "elsewhere.toml")
+    assert scene.ended(scene.start("janitor/janitor", configuration=path))[0] == "Failed"
+
+
+def test_a_path_is_no_parameter(scene: Scene) -> None:
+    found = scene.told("GET", "/deployments/name/janitor/janitor")
+    given = {"parameters": {"config": str(scene.directory / "elsewhere.toml")}}
+    answer = scene.ask("POST", f"/deployments/{found['id']}/create_flow_run", {"parameters": given})
+    assert answer.status_code in (409, 422)
+
+
+@pytest.mark.parametrize("name", ["command", "env", "working_dir"])
+def test_a_run_chooses_nothing_of_its_process(scene: Scene, name: str) -> None:
+    """Prefect's server refuses it while the pool is as `kogge setup` made it."""
+    value: object = {"command": f"touch {scene.mark}", "env": {"A": "B"}, "working_dir": "/"}[name]
+    found = scene.told("GET", "/deployments/name/janitor/janitor")
+    body = {"parameters": found["parameters"], "job_variables": {name: value}}
+    answer = scene.ask("POST", f"/deployments/{found['id']}/create_flow_run", body)
+    assert answer.status_code in (409, 422)
+    assert not scene.mark.exists()
+
+
+def loose() -> dict[str, Any]:
+    """The template that Prefect gives to every process pool: a run may choose all of it."""
+    names = ("command", "env", "labels", "name", "stream_output", "working_dir")
+    return {
+        "job_configuration": {name: "{{ " + name + " }}" for name in names},
+        "variables": {"type": "object", "properties": {name: {} for name in names}},
+    }
+
+
+def test_a_changed_pool_is_noticed_and_gives_a_run_no_power(scene: Scene) -> None:
+    """Whoever may write to the API may change the pool. `kogge setup --check` says so; the worker does as
+    before."""
+    scene.told("PATCH", "/work_pools/kogge", {"base_job_template": loose()})
+    code, said = scene.kogge("setup", "--check")
+    assert code == 1
+    assert "work pool kogge: is different (base job template)" in said
+    scene.worker.kill()
+    scene.worker.start()  # a worker that knows no other template
+    found = scene.told("GET", "/deployments/name/janitor/janitor")
+    variables = {
+        "command": f"touch {scene.mark}",
+        "env": {"KOGGE_CONFIGS": str(scene.directory / "elsewhere.toml"), "PREFECT__FLOW_ENTRYPOINT": "os.x"},
+        "working_dir": str(scene.directory),
+    }
+    given = {"parameters": {"configuration": "elsewhere"}}
+    body = {"parameters": given, "job_variables": variables}
+    run = scene.told("POST", f"/deployments/{found['id']}/create_flow_run", body)
+    name, message = scene.ended(str(run["id"]))
+    assert (name, "known here: cloud, kogge" in message) == ("Failed", True)
+    assert not scene.mark.exists()
+    assert scene.kogge("setup")[0] == 0
+    assert scene.kogge("setup", "--check")[0] == 0
+
+
+def test_steps_of_a_deployment_are_not_taken(scene: Scene) -> None:
+    flow = scene.told("POST", "/flows/", {"name": "janitor"})
+    step = {"prefect.deployments.steps.run_shell_script": {"script": f"touch {scene.mark}"}}
+    body = {
+        "name": "anothers",
+        "flow_id": flow["id"],
+        "entrypoint": "flows.janitor.janitor",
+        "pull_steps": [step],
+        "work_pool_name": "kogge",
+        "work_queue_name": "waves",
+        "parameters": {"parameters": {}},
+    }
+    scene.told("POST", "/deployments/", body)
+    assert scene.ended(scene.start("janitor/anothers"))[0] == "Completed"
+    assert not scene.mark.exists()
+
+
+def test_a_flow_that_is_not_ours_does_not_run(scene: Scene) -> None:
+    code = f"open({str(scene.mark)!r}, 'w')\nfrom flows.janitor import janitor\n"
+    (scene.directory / "strange.py").write_text(code)
+    flow = scene.told("POST", "/flows/", {"name": "janitor"})
+    body = {
+        "name": "strange",
+        "flow_id": flow["id"],
+        "entrypoint": f"{scene.directory / 'strange.py'}:janitor",
+        "path": str(scene.directory),
+        "work_pool_name": "kogge",
+        "work_queue_name": "waves",
+        "parameters": {"parameters": {}},
+    }
+    scene.told("POST", "/deployments/", body)
+    name, message = scene.ended(scene.start("janitor/strange"))
+    assert (name, "none of Kogge's flows" in message) == ("Crashed", True)
+    assert not scene.mark.exists()
+
+
+def test_prefects_own_worker_finds_nothing_to_choose_either(scene: Scene) -> None:
+    """The second wall, for somebody who starts that: the pool's template has no variable."""
+    scene.worker.kill()
+    words = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "kogge", "--limit", "2"]
+    environment = scene.environment | {"KOGGE_CONFIG": str(scene.directory / "kogge.toml")}
+    other = Child("other", words, environment, scene.directory, scene.directory / "other.log")
+    other.start()
+    try:
+        assert scene.ended(scene.start("janitor/janitor"))[0] == "Completed"
+    finally:
+        other.kill()
+        scene.worker.start()
