@@ -79,7 +79,9 @@ def opened(config: Config, ledger: Ledger, by: str, turns: Turns, *, back: bool 
         hooks=config.hooks,
         by=by,
         run=functools.partial(_run_leg, config, ledger, turns),
-        act=lambda hook, action, person: hooks.run(hook, action, person, config.state_directory),
+        act=lambda hook, action, person: hooks.run(
+            hook, action, person, config.state_directory, environment=config.hooks.environment
+        ),
         approve=functools.partial(permit, config, ledger),
         stop=turns.stop,
         owner=short(owner),

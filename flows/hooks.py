@@ -14,7 +14,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +24,12 @@ from urllib.parse import quote, urlsplit
 import urllib3
 from pydantic import JsonValue
 
-from connectors.errors import MigrationError
+from connectors.errors import MigrationError, Misconfigured
 from connectors.http_errors import network_error
 from connectors.http_sockets import Sockets, pool
 from connectors.settings import Secret
 from flows.settings_hooks import Action, Hook, HooksSettings
+from flows.surroundings import plain
 
 GRACE = 2.0
 """Seconds between asking a command to end and ending it."""
@@ -57,13 +58,25 @@ class Person:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a command has of us. lock: an open file. environment: names of variables."""
+
+    lock: int
+    environment: tuple[str, ...]
+
+
 def patience_of(hook: Hook) -> float:
     """Seconds after which a run of a hook, or of its undo, has ended whatever happened."""
     return hook.attempts * (hook.timeout_seconds + GRACE + LONGEST_PAUSE) + GRACE + hook.timeout_seconds
 
 
 def refuse_unreadable(settings: HooksSettings) -> None:
-    """Reads every secret once. Raises Misconfigured, before a mailbox is frozen because of it."""
+    """Reads every secret once, and looks for the environment that commands are to have. Raises Misconfigured,
+    before a mailbox is frozen because of it."""
+    missing = [name for name in settings.environment if name not in os.environ]
+    if missing:
+        raise Misconfigured("hooks.environment", f"is not set here: {', '.join(missing)}")
     for hook in (*settings.freeze, *settings.release):
         for action in (hook, hook.undo):
             if action is not None:
@@ -76,18 +89,22 @@ def run(
     person: Person,
     state_directory: Path,
     sleep: Callable[[float], None] = time.sleep,
+    environment: Sequence[str] = (),
 ) -> str | None:
     """The outcome: None when it did its work, else a code: exit-N, killed-N, http-N, timeout, not-started,
-    unreachable, connection-cut, tls-failed. Tries as often as the hook says. Raises Misconfigured for a
-    secret that cannot be read."""
+    still-running, unreachable, connection-cut, tls-failed. Tries as often as the hook says. environment:
+    names of variables that a command is given. Raises Misconfigured for a secret that cannot be read."""
     code: str | None = None
     what = hook.name if action is hook else f"{hook.name}.undo"
     with _alone(state_directory, f"{person.mailbox}.{hook.name}", hook.timeout_seconds) as lock:
+        if lock is None:
+            return "still-running"
+        given = Given(lock, tuple(environment))
         for attempt in range(hook.attempts):
             if attempt:
                 sleep(min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE))
             with _output(state_directory, f"{person.mailbox}.{what}") as output:
-                code = _once(action, person, hook.timeout_seconds, output, lock)
+                code = _once(action, person, hook.timeout_seconds, output, given)
                 output.write(f"\n-- {code or 'done'}\n".encode())
             if code is None:
                 return None
@@ -95,15 +112,15 @@ def run(
 
 
 @contextmanager
-def _alone(state_directory: Path, name: str, seconds: float) -> Iterator[int]:
+def _alone(state_directory: Path, name: str, seconds: float) -> Iterator[int | None]:
     """Waits until what an earlier run of the hook or of its undo began on this machine has ended: its command
-    outlives whoever began it and was killed. But not longer than a command may take: it may have left
-    something behind that stays. Yields the lock, for a command to hold as well."""
+    outlives whoever began it and was killed. But not longer than a command may take. Yields the lock, for a
+    command to hold as well; None where the earlier one, or what it left behind, still holds it."""
     until = time.monotonic() + seconds
     with _output(state_directory, name) as file:
-        while not _locked(file) and time.monotonic() < until:
+        while not (locked := _locked(file)) and time.monotonic() < until:
             time.sleep(LOOK_SECONDS)
-        yield file.fileno()
+        yield file.fileno() if locked else None
 
 
 def _locked(file: BinaryIO) -> bool:
@@ -114,9 +131,9 @@ def _locked(file: BinaryIO) -> bool:
     return True
 
 
-def _once(action: Action, person: Person, seconds: float, output: BinaryIO, lock: int) -> str | None:
+def _once(action: Action, person: Person, seconds: float, output: BinaryIO, given: Given) -> str | None:
     if action.command is not None:
-        return _command(action.command, person, seconds, output, lock)
+        return _command(action.command, person, seconds, output, given)
     return _request(action, person, seconds, output)
 
 
@@ -132,7 +149,7 @@ def _output(state_directory: Path, name: str) -> BinaryIO:
 
 
 def _command(
-    command: tuple[str, ...], person: Person, seconds: float, output: BinaryIO, lock: int
+    command: tuple[str, ...], person: Person, seconds: float, output: BinaryIO, given: Given
 ) -> str | None:
     told = {f"KOGGE_{name.upper()}": value for name, value in person.names().items()}
     try:
@@ -141,8 +158,8 @@ def _command(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**os.environ, **told},
-            pass_fds=(lock,),
+            env={**plain(given.environment), **told},
+            pass_fds=(given.lock,),
             start_new_session=True,
         )
     except (OSError, ValueError):

@@ -13,6 +13,7 @@ from connectors.endpoints import PLACEHOLDER, Header, refuse_readable
 from connectors.settings import Secret, Strict, Tls
 
 NAMES = frozenset({"mailbox", "source", "target", "wave"})
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 HOOK_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
@@ -44,7 +45,8 @@ class Action(Strict):
     """One thing to do: a command, or an HTTP request.
 
     command  a program by its absolute path, and its arguments; no shell. It gets the addresses in
-             KOGGE_SOURCE and KOGGE_TARGET, and KOGGE_MAILBOX, KOGGE_WAVE. Done when it exits with 0
+             KOGGE_SOURCE and KOGGE_TARGET, and KOGGE_MAILBOX, KOGGE_WAVE; of Kogge's own environment only
+             what is no secret, and what `environment` of [hooks] names. Done when it exits with 0
     url      asked by `method` with `headers` and `body`; done when the status is 2xx. No redirect is
              followed. body is text, or a table that is sent as JSON
     """
@@ -99,10 +101,19 @@ class Hook(Action):
 
 
 class HooksSettings(Strict):
-    """freeze: before the final delta, in this order. release: once it is verified and approved."""
+    """freeze: before the final delta, in this order. release: once it is verified and approved. environment:
+    names of environment variables that commands are given, beside PATH and its like; no other is."""
 
     freeze: tuple[Hook, ...] = ()
     release: tuple[Hook, ...] = ()
+    environment: tuple[str, ...] = ()
+
+    @field_validator("environment")
+    @classmethod
+    def _names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(VARIABLE.fullmatch(name) for name in names):
+            raise ValueError("give names of environment variables, such as IDM_TOKEN, and no values")
+        return names
 
     @field_validator("freeze", "release")
     @classmethod

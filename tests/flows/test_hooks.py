@@ -280,11 +280,36 @@ def test_what_outlives_its_run_is_waited_for(tmp_path: Path, undo: bool) -> None
     assert told.read_text().split() == ["begun", "ended", "again"]
 
 
-def test_what_a_hook_leaves_behind_is_not_waited_for_for_ever(tmp_path: Path) -> None:
-    hook = command(
-        "import subprocess; subprocess.Popen(['sleep', '60'], close_fds=False)", timeout_seconds=1.5
+def test_a_hook_never_runs_beside_what_an_earlier_run_left_behind(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    code = (
+        f"import subprocess; open({str(runs)!r}, 'a').write('run ');"
+        "c = subprocess.Popen(['sleep', '600'], close_fds=False);"
+        f"open({str(runs)!r} + '.pid', 'w').write(str(c.pid))"
     )
-    began = time.monotonic()
+    hook = command(code, timeout_seconds=1.5)
     assert go(hook, tmp_path) is None
-    assert go(hook, tmp_path) is None
-    assert time.monotonic() - began < 25
+    assert go(hook, tmp_path) == "still-running"
+    assert runs.read_text() == "run "
+    os.kill(int(Path(f"{runs}.pid").read_text()), 9)
+    again = command("print('again')", timeout_seconds=20)
+    assert go(again, tmp_path) is None
+
+
+def test_a_command_is_given_no_secret_but_what_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("KOGGE_SOURCE_PASSWORD", "ANY_NAME", "IDM_TOKEN"):
+        monkeypatch.setenv(name, "hunter2")
+    hook = command(
+        "import os; print(sorted(n for n, v in os.environ.items() if v == 'hunter2'), os.environ['PATH'])"
+    )
+    assert run(hook, hook, ANNA, tmp_path, environment=("IDM_TOKEN",)) is None
+    assert output(tmp_path).read_text().startswith(f"['IDM_TOKEN'] {os.environ['PATH']}")
+
+
+def test_a_variable_that_is_not_set_is_told_before_anything_is_frozen() -> None:
+    with pytest.raises(Misconfigured, match="IDM_TOKEN"):
+        refuse_unreadable(HooksSettings(environment=("IDM_TOKEN",)))
+    with pytest.raises(ValidationError):
+        HooksSettings(environment=("IDM_TOKEN=hunter2",))
