@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from connectors.base import Body
 from connectors.errors import Blocked
+from connectors.private_files import make_directory
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """No room on the disk, in the quota, or below the limit of a file's size (setrlimit)."""
@@ -25,7 +26,7 @@ class SpoolFile:
 
     def __init__(self, folder: Path) -> None:
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(folder)
             self.fd = _unlinked(folder)
         except OSError as error:
             raise _fault(error) from None

@@ -15,6 +15,7 @@ import typer
 from rich.text import Text
 
 from connectors.errors import Misconfigured
+from connectors.private_files import open_private
 from flows.config import Config, load
 from flows.events import tell
 from flows.tables import BAD, GOOD, bytes_cell, date_of, table
@@ -25,6 +26,8 @@ from flows.terminal import (
     Exit,
     OneWave,
     chosen,
+    confirmed,
+    echo,
     emit,
     next_command,
     opened_ledger,
@@ -195,7 +198,7 @@ def _sign(config: Config, ledger: Ledger, plan: Plan, order: Order, path: Path) 
 def _ask(name: str) -> None:
     if not sys.stdin.isatty():
         raise Misconfigured("--yes", "nobody can be asked here; give it to approve without a question")
-    if not typer.confirm(f"{name}: do you approve this plan?"):
+    if not confirmed(f"{name}: do you approve this plan?"):
         raise Misconfigured("approve", "not approved")
 
 
@@ -203,7 +206,8 @@ def _print(config: Config, statement: Statement, path: Path) -> None:
     from flows.approval import command_to_approve
 
     try:
-        path.write_bytes(statement.to_sign())
+        with open(path, "wb", opener=open_private) as file:
+            file.write(statement.to_sign())
     except OSError as error:
         raise Misconfigured("--print", f"cannot be written ({error.strerror})") from None
     say(f"To be signed as it is: openssl pkeyutl -sign -rawin -inkey KEY -in {path} -out {path}.sig")
@@ -259,7 +263,7 @@ def _record(config: Config, ledger: Ledger, statement: Statement, signature: byt
         event = record(ledger, statement.wave, statement.stage, detail_of(statement), signature)
         say(f"Recorded as event {event.seq} of wave {event.wave}.")
     count, required = len(valid | {statement.approver}), config.approval.required
-    typer.echo(f"{statement.stage} of wave {statement.wave}: {count} of {required} approvals")
+    echo(f"{statement.stage} of wave {statement.wave}: {count} of {required} approvals")
     if count >= required:
         tell("wave.approved", statement.wave, stage=statement.stage, approvals=count)
         going_on = f"{NEXT[statement.stage]} --wave {statement.wave}"

@@ -27,6 +27,8 @@ from flows.terminal import (
     Reason,
     Yes,
     chosen,
+    confirmed,
+    echo,
     emit,
     given,
     next_command,
@@ -128,7 +130,7 @@ def show(pack: PackPath, as_json: AsJson = False) -> None:
         emit(shown.document())
         return
     for line in shown.lines():
-        screen().print("".join(one if one.isprintable() else "?" for one in line), soft_wrap=True)
+        echo(line)
     screen().print(table(shown.columns, shown.rows))
     place = shlex.quote(str(pack))
     say(f"Nothing of this was checked: kogge audit verify {place} --pubkey operator.pub --root HEX")
@@ -163,7 +165,7 @@ def create(
 
     text = b64encode(secrets.token_bytes(32)).decode("ascii")
     if out is None:
-        typer.echo(text)
+        echo(text)
         say('Keep it in a file, for you alone. In kogge.toml: [evidence] key = { file = "evidence.key" }.')
         return
     write_key(out, text + "\n")
@@ -221,7 +223,7 @@ def destroy(
             _ask(number)
         if not destroy_key(ledger.engine, number, who, why):
             raise Misconfigured("--mailbox", "its key was destroyed before")
-    typer.echo(f"the key of {number} is destroyed")
+    echo(f"the key of {number} is destroyed")
     log = next_command(config, f"log {shlex.quote(wave)}")
     say(f"Destroy it in backups of the ledger too, and every file that it was exported into: {log} names who")
     say(f"got one ({EXPORTED}).")
@@ -253,7 +255,7 @@ def _number(ledger: Ledger, name: str) -> str:
 def _ask(number: str) -> None:
     if not sys.stdin.isatty():
         raise Misconfigured("--yes", "nobody can be asked here; give it to destroy without a question")
-    if not typer.confirm(f"Destroy the key of {number}? It cannot be made again"):
+    if not confirmed(f"Destroy the key of {number}? It cannot be made again"):
         raise Misconfigured("destroy", "not destroyed")
 
 

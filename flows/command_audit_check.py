@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand
 
 from connectors.errors import Misconfigured
-from flows.terminal import CODES, AsJson, Exit, emit, say, told
+from flows.terminal import CODES, AsJson, Exit, echo, emit, say, told
 
 if TYPE_CHECKING:
     from flows.pack_reading import MailboxKey
@@ -105,7 +105,7 @@ def verifier() -> None:
     """
     from ledger import auditor
 
-    sys.stdout.write(Path(auditor.__file__).read_text(encoding="utf-8"))
+    sys.stdout.write(Path(auditor.__file__).read_text(encoding="utf-8"))  # our own, byte for byte
 
 
 def prove(
@@ -163,9 +163,9 @@ def _find(pack: Path, message_id: str, keys: Path, out: Path | None, as_json: bo
         emit(told)
     else:
         for item in found.items:
-            typer.echo(_told(item))
+            echo(_told(item))
         if not found.items:
-            typer.echo(f"{key.mailbox}: no mail in this pack has this Message-ID")
+            echo(f"{key.mailbox}: no mail in this pack has this Message-ID")
             say(
                 f"Of {found.mails:,} mails {found.nameless:,} are recorded without one: they have none, or "
                 "were never read. With another mailbox's key nothing is found, either."
@@ -282,15 +282,15 @@ def _show(found: Checked, other: bool, *, known: bool) -> None:
     from flows.prove import Standing
 
     if found.standing is Standing.BROKEN or found.about is None:
-        typer.echo(f"the proof does not hold: {found.why}")
+        echo(f"the proof does not hold: {found.why}")
         return
     for item in found.items:
-        typer.echo(_told(item))
+        echo(_told(item))
     if other:
-        typer.echo("the proof holds, but is of another message, or of another mailbox than the key")
+        echo("the proof holds, but is of another message, or of another mailbox than the key")
         return
-    typer.echo(f"the proof holds: wave {found.about['wave']!a}, root {found.about['root']}")
-    typer.echo(f"statement {found.statement}")
+    echo(f"the proof holds: wave {found.about['wave']!a}, root {found.about['root']}")
+    echo(f"statement {found.statement}")
     if found.standing is Standing.UNANCHORED:
         say("Nothing anchors it: compare root or statement with the protocol of acceptance, or give --root.")
     if not known:

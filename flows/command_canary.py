@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -28,6 +27,7 @@ from flows.open import open_target
 from flows.people import Person
 from flows.preflight import Look, never, side_of
 from flows.tables import BAD, CARE, GOOD
+from flows.terminal import errors
 from ledger.store import Ledger
 
 UNPROVEN = "unproven"
@@ -138,9 +138,7 @@ def _prove(config: Config, canary: CanarySettings, settings: DavSettings, people
 @contextmanager
 def _shown() -> Iterator[Report]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
-    ) as bar:
+    with Progress(*columns, console=errors(), disable=not sys.stderr.isatty(), transient=True) as bar:
         job = bar.add_task("canary", total=None)
 
         def report(phase: str, over: float, most: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
@@ -88,6 +87,7 @@ def check(
     from flows.checked import keep, renew_plan
     from flows.command_canary import concerned, listen, said_by
     from flows.evidence_keys import look_of
+    from flows.launch import defect_log
     from flows.preflight import examine_all, powers
 
     settings = load(config)
@@ -95,7 +95,7 @@ def check(
     renew_plan(settings, wave)
     rules = {kind: opening.rules(settings, kind, _unapproved) for kind in settings.workloads}
     begun = _begun(settings)
-    with progress_bar("checking", len(chosen)) as seen:
+    with progress_bar("checking", len(chosen)) as seen, defect_log(settings.state_directory):
         power = powers(settings)
         looks = examine_all(settings, chosen, rules, seen, begun)
     keep(settings, wave, looks, begun)
@@ -271,10 +271,11 @@ def discover(
     Example: kogge discover --csv inventory.csv
     """
     from flows.inventory import take_all
+    from flows.launch import defect_log
 
     settings = load(config)
     chosen = people(settings, wave, mailbox)
-    with progress_bar("listing", len(chosen)) as seen:
+    with progress_bar("listing", len(chosen)) as seen, defect_log(settings.state_directory):
         found = take_all(settings, chosen, seen)
     if csv_file is not None:
         _write_csv(csv_file, found)
@@ -308,10 +309,9 @@ def _write_csv(path: Path, found: Sequence[Inventory]) -> None:
 
     kinds = sorted({kind for one in found for kind in one.kinds})
     reasons = sorted({code for one in found for code in one.stays})
-    with private_csv(path) as file:
-        rows = csv.writer(file)
+    with private_csv(path) as rows:
         names = ["line", "wave", "folders", "items", "bytes", "largest", "oddities", "code", "mailbox"]
-        rows.writerow([*names, *kinds, *(f"{kind} bytes" for kind in kinds), *reasons])
+        rows.put([*names, *kinds, *(f"{kind} bytes" for kind in kinds), *reasons])
         for one in found:
             size = ["" if value is None else value for value in (one.bytes, one.largest)]
             odd = (+one.oddities).total()
@@ -326,7 +326,7 @@ def _write_csv(path: Path, found: Sequence[Inventory]) -> None:
                 fingerprint(one.person),
             ]
             counts = [tally[kind] for tally in (one.kinds, one.sizes) for kind in kinds]
-            rows.writerow([*head, *counts, *(one.stays[reason] for reason in reasons)])
+            rows.put([*head, *counts, *(one.stays[reason] for reason in reasons)])
 
 
 def _show_inventory(found: Sequence[Inventory]) -> None:

@@ -241,8 +241,9 @@ def _refusals(
 
 
 def _act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -> Ended:
-    from flows.crew import Drain, quieten
+    from flows.crew import Drain
     from flows.cutover_crew import all_of, announce, opened
+    from flows.defects import quieten
     from flows.launch import defect_log, signals
     from flows.turns import taken
 

@@ -26,6 +26,7 @@ from flows.terminal import (
     Reason,
     Yes,
     chosen,
+    echo,
     emit,
     given,
     next_command,
@@ -142,7 +143,7 @@ def _answer_for(path: Path, code: str, by: str, reason: str, mailbox: str | None
         refuse_needless(settings, ledger, code, rows, of_wave=mailbox is None)
         subject = f"wave:{wave}" if mailbox is None else rows[0].id
         event = ledger.approve(subject, code, by, reason)
-    typer.echo(f"approved {code} for {subject}: {APPROVABLE[code]}")
+    echo(f"approved {code} for {subject}: {APPROVABLE[code]}")
     going_on = next_command(path, NEXT.get(code, "retry"))
     say(f"Recorded as event {event.seq} of wave {event.wave}. Next: {going_on}")
 
@@ -154,7 +155,7 @@ def _let_go_live(ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: st
     for event in accept(ledger, rows, by, reason):
         counts = f"{event.detail['missing']:,} of {event.detail['items']:,} items did not arrive"
         counts += f", {event.detail['lacking']:,} lack content"
-        typer.echo(f"approved {SCORE_LOW} for {event.subject} ({event.detail['rating']}): {counts}")
+        echo(f"approved {SCORE_LOW} for {event.subject} ({event.detail['rating']}): {counts}")
         say(f"Recorded as event {event.seq} of wave {event.wave}.")
     say(f"Next: {next_command(path, NEXT[SCORE_LOW])}")
 
@@ -193,7 +194,7 @@ def phase(
         for row in changing:
             ledger.set_phase(row.id, Phase(to), decider)
         waiting = _waiting(ledger, [row.id for row in changing]) if to == Phase.LIVE else {}
-    typer.echo(_moved(len(changing), len(rows) - len(changing), to))
+    echo(_moved(len(changing), len(rows) - len(changing), to))
     if unrun:
         say(f"Not run: {_named(unrun)}. `{next_command(config, 'cutover')}` runs hooks.")
     for code, count in sorted(waiting.items()):
@@ -315,4 +316,4 @@ def who(
         emit(found)
         return
     for key, value in found.items():
-        typer.echo(f"{key:8} {value}")
+        echo(f"{key:8} {value}")

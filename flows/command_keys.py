@@ -11,7 +11,7 @@ import typer
 
 from connectors.errors import Misconfigured
 from flows.settings_approval import ApprovalSettings
-from flows.terminal import say, told
+from flows.terminal import echo, say, told
 
 keys = typer.Typer(help="Keys to approve waves and to seal evidence with.", no_args_is_help=True)
 
@@ -47,7 +47,7 @@ def new(
         raise Misconfigured("NAME", "give a name of at most 64 characters") from None
     write_key(out, pem)
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-    typer.echo(f'"{quoted}" = "{line}"')
+    echo(f'"{quoted}" = "{line}"')
     say(f"The private key is in {out}; it stays with you.")
     say("To approve: the line above goes below [approval.approvers] in kogge.toml.")
     key = f"--key {shlex.quote(str(out))}{_unlocking(passphrase_env, passphrase_file)}"
@@ -95,7 +95,7 @@ def public(
     """
     from flows.keys import line_of, read_key
 
-    typer.echo(line_of(read_key(key, passphrase_of(passphrase_env, passphrase_file))))
+    echo(line_of(read_key(key, passphrase_of(passphrase_env, passphrase_file))))
 
 
 keys.command("new", help=told(new))(new)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -26,7 +25,6 @@ from flows.terminal import (
     Wave,
     chosen,
     emit,
-    harmless,
     opened_ledger,
     private_csv,
     progress_bar,
@@ -123,10 +121,9 @@ def _sink(path: Path | None) -> Iterator[Callable[[dict[str, str]], None]]:
     if path is None:
         yield lambda _row: None
         return
-    with private_csv(path) as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        yield lambda row: writer.writerow({name: harmless(value) for name, value in row.items()})
+    with private_csv(path) as rows:
+        rows.put(COLUMNS)
+        yield lambda row: rows.put(row[name] for name in COLUMNS)
 
 
 def _items(ledger: Ledger, boxes: Sequence[MailboxRow]) -> int:

@@ -10,7 +10,7 @@ import typer
 
 from connectors.errors import Transient
 from flows.config import Config, load
-from flows.terminal import DEFAULT, By, ConfigPath, OneWave, given, next_command, opened_ledger, say
+from flows.terminal import DEFAULT, By, ConfigPath, OneWave, echo, given, next_command, opened_ledger, say
 
 if TYPE_CHECKING:
     from flows.lookout import Duty
@@ -54,9 +54,9 @@ def _set(wave: str, paused: bool, by: str, reason: str, config: ConfigPath) -> N
     with opened_ledger(load(config)) as ledger:
         changed = set_paused(ledger, wave, paused, decider, reason.strip())
     if paused:
-        typer.echo(f"wave {wave} is paused" if changed else f"wave {wave} was paused already")
+        echo(f"wave {wave} is paused" if changed else f"wave {wave} was paused already")
     else:
-        typer.echo(f"wave {wave} is not paused any more" if changed else f"wave {wave} was not paused")
+        echo(f"wave {wave} is not paused any more" if changed else f"wave {wave} was not paused")
 
 
 def that_may_run(

@@ -10,7 +10,7 @@ import typer
 from connectors.errors import Misconfigured
 from flows.command_audit_check import PackPath, say_unchecked
 from flows.counted import many
-from flows.terminal import AsJson, Exit, emit, say, screen
+from flows.terminal import AsJson, Exit, echo, emit, say, screen
 
 if TYPE_CHECKING:
     from flows.reconcile import Compared, Reconciled
@@ -72,25 +72,25 @@ def _show(found: Reconciled) -> None:
     from flows.reconcile import Outcome, sums
     from flows.tables import table
 
-    typer.echo(f"mailbox {found.mailbox}, pass {found.number}, listed {found.closed:%Y-%m-%d %H:%M} UTC")
+    echo(f"mailbox {found.mailbox}, pass {found.number}, listed {found.closed:%Y-%m-%d %H:%M} UTC")
     others = [one for one in found.folders if one.outcome is not Outcome.AGREES]
     others.sort(key=lambda one: (not one.amiss, one.outcome is not Outcome.OMITTED))
     if others:
         rows = [_row(one) for one in others[:SHOWN]]
         screen().print(table(COLUMNS, rows, wrap=("kind", "folder", "why")))
     if len(others) > SHOWN:
-        typer.echo(f"and {len(others) - SHOWN:,} more: --json tells them all")
+        echo(f"and {len(others) - SHOWN:,} more: --json tells them all")
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in sums(found.folders).items())
-    typer.echo(f"folders: {counts or 'none'}")
+    echo(f"folders: {counts or 'none'}")
     for line in _meaning(found):
-        typer.echo(line)
+        echo(line)
 
 
 def _row(one: Compared) -> list[str]:
     difference = "" if one.difference is None else f"{one.difference:+,}"
     line = "" if one.line is None else str(one.line)
     counts = [_count(one.theirs, "export"), _count(one.ours, "inventory"), difference.rjust(10)]
-    return [line, _plain(one.kind), _plain(one.path), *counts, one.outcome.value, _why(one)]
+    return [line, one.kind, one.path, *counts, one.outcome.value, _why(one)]
 
 
 def _why(one: Compared) -> str:
@@ -150,7 +150,3 @@ def _meaning(found: Reconciled) -> list[str]:
 
 def _count(count: int | None, column: str) -> str:
     return ("" if count is None else f"{count:,}").rjust(len(column))
-
-
-def _plain(text: str) -> str:
-    return "".join(one if one.isprintable() else "?" for one in text)

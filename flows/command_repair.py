@@ -121,7 +121,8 @@ def _walk(
     execute: bool,
 ) -> Done:
     from flows.boundary import Boundary, legs_of_each
-    from flows.crew import Drain, quieten
+    from flows.crew import Drain
+    from flows.defects import quieten
     from flows.launch import defect_log, signals
     from flows.repair import What
     from flows.turns import taken

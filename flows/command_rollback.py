@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -31,10 +30,10 @@ from flows.terminal import (
     given,
     next_command,
     opened_ledger,
-    private_csv,
     report,
     say,
     screen,
+    write_csv,
 )
 
 if TYPE_CHECKING:
@@ -151,7 +150,8 @@ def _duties(
 
 def _run(config: Config, ledger: Ledger, asked: Asked) -> Run:
     from flows.boundary import Boundary
-    from flows.crew import Drain, quieten
+    from flows.crew import Drain
+    from flows.defects import quieten
     from flows.launch import defect_log, signals
     from flows.rollback_crew import Order, all_of, with_earlier
     from flows.rollback_run import Scope, approved
@@ -213,12 +213,11 @@ def _tell(ended: Sequence[Told], csv_file: Path | None, as_json: bool, execute: 
     lines = [line.cells() for one in ended for line in one.report.lines or ()]
     if csv_file is not None:
         _write(csv_file, lines)
-        say(f"{len(lines):,} lines are in {csv_file}")
     if as_json:
         emit({"executed": execute, "legs": [one.document() for one in ended], "items": lines})
         return
     out = screen()
-    out.print(table(["workload", "mailboxes", "items", ""], list(_cells(ended, execute))))
+    out.print(table(["workload", "mailboxes", "items", ""], _cells(ended, execute), wrap=("",)))
     for code, count in sorted(_codes(ended).items()):
         out.print(f"{code} ({count:,}): {advice(code)}", soft_wrap=True)
     if execute and not _codes(ended):
@@ -257,10 +256,7 @@ def _codes(ended: Sequence[Told]) -> dict[str, int]:
 def _write(path: Path, lines: Sequence[dict[str, object]]) -> None:
     from flows.rollback_report import Line
 
-    with private_csv(path) as file:
-        writer = csv.DictWriter(file, [one.name for one in fields(Line)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(lines)
+    write_csv(path, lines, [one.name for one in fields(Line)], "lines")
 
 
 def _code(run: Run, execute: bool) -> int:

@@ -30,6 +30,7 @@ from flows.terminal import (
     Wave,
     Workloads,
     chosen,
+    echo,
     emit,
     given,
     next_command,
@@ -307,7 +308,7 @@ def retry(
     else:
         more = f", {many(items, 'rejected item', 'rejected items')} with new attempts" if rejected else ""
         workloads = many(count, "mailbox's workload is", "mailboxes' workloads are")
-        typer.echo(f"{workloads} pending again{more}")
+        echo(f"{workloads} pending again{more}")
         if count:
             say(f"Next: {next_command(config, 'migrate')}")
 

@@ -12,7 +12,7 @@ import typer
 from connectors.errors import Misconfigured
 from flows.config import load
 from flows.starter import refuse_existing, write_new
-from flows.terminal import DEFAULT, AsJson, ConfigPath, Exit, emit, say, told
+from flows.terminal import DEFAULT, AsJson, ConfigPath, Exit, echo, emit, say, told
 
 server = typer.Typer(help="The local Prefect server.", no_args_is_help=True)
 practice = typer.Typer(help="Servers to practise on.", no_args_is_help=True)
@@ -30,7 +30,7 @@ def server_up(config: ConfigPath = DEFAULT) -> None:
     if settings.prefect.api_url is not None:
         raise Misconfigured(f"{config.name}: prefect.api_url", "names a server; Kogge starts none beside it")
     running = up(settings.state_directory, settings.prefect.port)
-    typer.echo(f"Prefect at {running.ui}")
+    echo(f"Prefect at {running.ui}")
 
 
 def server_down(config: ConfigPath = DEFAULT) -> None:
@@ -41,7 +41,7 @@ def server_down(config: ConfigPath = DEFAULT) -> None:
     from flows.server import down
 
     stopped = down(load(config).state_directory)
-    typer.echo("stopped" if stopped else "was not running")
+    echo("stopped" if stopped else "was not running")
 
 
 def server_status(config: ConfigPath = DEFAULT, as_json: AsJson = False) -> None:
@@ -61,9 +61,9 @@ def server_status(config: ConfigPath = DEFAULT, as_json: AsJson = False) -> None
     if as_json:
         emit({"running": alive, "api": api})
     elif api is None:
-        typer.echo("no local Prefect server is running; `kogge server up` starts one")
+        echo("no local Prefect server is running; `kogge server up` starts one")
     else:
-        typer.echo(f"Prefect {'answers' if alive else 'does not answer'} at {api}")
+        echo(f"Prefect {'answers' if alive else 'does not answer'} at {api}")
     raise typer.Exit(Exit.OK if alive else Exit.OPEN)
 
 
@@ -103,10 +103,10 @@ def practice_up(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: done.set())
         for line in stage.lines():
-            typer.echo(line)
+            echo(line)
         for path in written:
             if path.suffix == ".toml":
-                typer.echo(f"configuration {path}")
+                echo(f"configuration {path}")
         say(f"Try, in another terminal:  cd {directory} && kogge check --wave pilot")
         say("A wave takes two approvers, whose keys lie there, too; sign with each:")
         for name in APPROVERS:

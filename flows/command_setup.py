@@ -9,7 +9,7 @@ import typer
 
 from connectors.errors import Transient
 from flows.config import Config, load
-from flows.terminal import DEFAULT, AsJson, ConfigPath, Exit, emit, opened_ledger, say
+from flows.terminal import DEFAULT, AsJson, ConfigPath, Exit, echo, emit, opened_ledger, say
 
 if TYPE_CHECKING:
     from flows.setup import Outcome
@@ -49,7 +49,7 @@ def setup(
         )
     else:
         for one in outcomes:
-            typer.echo(one.line())
+            echo(one.line())
         if any(one.done for one in outcomes):
             say(ADVICE)
     raise typer.Exit(Exit.OPEN if any(one.open for one in outcomes) else Exit.OK)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flows.starter import CSV, TOML, write_new
-from flows.terminal import say
+from flows.terminal import echo, say
 
 
 def init(
@@ -19,5 +19,5 @@ def init(
     Example: kogge init my-migration
     """
     for path in write_new(directory, {"kogge.toml": TOML, "mailboxes.csv": CSV}):
-        typer.echo(f"wrote {path}")
+        echo(f"wrote {path}")
     say("Next: fill in both, set the secrets' environment variables, then run `kogge check`.")

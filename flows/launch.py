@@ -15,12 +15,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
 from connectors.endpoints import refuse_readable
 from connectors.errors import MigrationError, Misconfigured, Transient
+from connectors.private_files import make_directory, open_private
 from flows import events, progress, server
 from flows.config import Config
 from flows.configurations import name_of
@@ -262,13 +264,24 @@ def _quiet() -> Iterator[None]:
             handler.setLevel(level)
 
 
+class _PrivateLog(logging.FileHandler):
+    """A log with mode 0600, whatever the process's umask is."""
+
+    def _open(self) -> TextIOWrapper:
+        return open(self.baseFilename, "a", encoding="utf-8", opener=open_private)
+
+
 @contextmanager
 def defect_log(state: Path) -> Iterator[None]:
-    """Defects of our own code, with tracebacks, go to a file that only the operator can read."""
-    folder = state / "logs"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handler = logging.FileHandler(folder / "defects.log", delay=True)
+    """Writes where defects of our own code happened to a file that only the operator can read. Within another
+    one of the same directory it does nothing more."""
+    path = (state / "logs" / "defects.log").resolve()
     logger = logging.getLogger("kogge.defect")
+    if any(isinstance(one, _PrivateLog) and one.baseFilename == str(path) for one in logger.handlers):
+        yield
+        return
+    make_directory(path.parent)
+    handler = _PrivateLog(path, delay=True)
     logger.addHandler(handler)
     logger.propagate = False
     try:

@@ -23,6 +23,7 @@ from connectors.graph import GraphSettings, GraphSource
 from connectors.imap import ImapSettings
 from connectors.imap_source import ImapSource
 from connectors.imap_target import ImapTarget
+from connectors.private_files import make_directory
 from connectors.settings import Account
 from flows.config import Config
 from flows.gate import Pair, Rules
@@ -195,8 +196,7 @@ def rules(config: Config, workload: Kind, approved: Callable[[str], bool]) -> Ru
 def spool(config: Config) -> Path:
     """Where large bodies wait: only this user may look into it."""
     directory = config.state_directory / "spool"
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return directory
+    return make_directory(directory)
 
 
 @lru_cache(maxsize=4)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from connectors.base import Kind
-from flows.tables import BAD, CARE, GOOD, WIDTH, bytes_cell, duration, state_cell, table
+from flows.tables import BAD, CARE, GOOD, WIDTH, Grid, bytes_cell, duration, state_cell, table
 from ledger.reports import LegSummary
 from ledger.rows import LegState, Outcome, State, Tally
 
@@ -161,7 +161,7 @@ def drawn(
     return Group(*parts)
 
 
-def _legs(legs: Sequence[LegSummary], width: int) -> Table:
+def _legs(legs: Sequence[LegSummary], width: int) -> Grid:
     """What can be left out makes room for the codes."""
     rows = [_cells(leg) for leg in legs]
     gone = {"size"} if any(leg.code for leg in legs) or not any(leg.bytes for leg in legs) else set()

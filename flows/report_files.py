@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from connectors.errors import Misconfigured
+from connectors.private_files import make_directory
 
 REPORTS = "reports"
 """The directory below the state directory, where no other is given."""
@@ -32,7 +33,7 @@ def put(path: Path, words: str, option: str) -> Path:
     reads it, for it names who decided. Raises Misconfigured."""
     part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(path.parent)
         part.unlink(missing_ok=True)
         with os.fdopen(
             os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8"

@@ -23,7 +23,7 @@ from flows.pack_shown import missing_text
 from flows.seal import Order, Outlook, Sealed, other_signer, place_of
 from flows.seal_again import NotWhole, damaged, is_sealed_in, is_unpublished, sealed_already
 from flows.tables import date_of
-from flows.terminal import Exit, emit, next_command, say
+from flows.terminal import Exit, echo, emit, next_command, say
 from ledger.keystore import DAMAGED
 from ledger.seals import Loose, Seal, Seals
 from ledger.store import Ledger
@@ -49,7 +49,7 @@ class Asked:
 
     def line(self, text: str) -> None:
         """For people; where standard output is for a script, beside it."""
-        (say if self.as_json else typer.echo)(text)
+        (say if self.as_json else echo)(text)
 
     def command(self, *, incomplete: bool = False, correct: str | None = None) -> str:
         """The command once more, with what it lacked."""
@@ -279,13 +279,13 @@ def tell(asked: Asked, made: Sealed) -> Exit:
         emit({"pack": made.pack, "statement": seal.statement.hex(), **said})
     else:
         counts = ", ".join(f"{count:,} {verdict}" for verdict, count in said["verdicts"].items())
-        typer.echo(f"wave {seal.wave} is sealed as number {seal.number}: {said['items']:,} items ({counts})")
+        echo(f"wave {seal.wave} is sealed as number {seal.number}: {said['items']:,} items ({counts})")
         for name, text in (
             ("pack", made.pack),
             ("statement", seal.statement.hex()),
             ("root", seal.root.hex()),
         ):
-            typer.echo(f"{name:10} {text}")
+            echo(f"{name:10} {text}")
     if said["incomplete"]:
         count = len(said["incomplete"])
         are = "workload is" if count == 1 else "workloads are"

@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from connectors.errors import Misconfigured
+from connectors.private_files import make_directory
 from flows.surroundings import plain
 
 HOST = "127.0.0.1"
@@ -86,7 +87,7 @@ def up(state: Path, port: int = PORT) -> Server:
 
     Raises Misconfigured when it does not answer in time; its log says why."""
     folder = home(state)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_directory(folder)
     with _only_one(folder):
         running = status(state)
         if running is not None:

@@ -11,7 +11,6 @@ import inspect
 import json
 import os
 import shlex
-import stat
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,13 +20,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 
 from connectors.errors import MigrationError, Misconfigured, Transient
+from connectors.private_files import open_private
 from flows.advice import advice
 from flows.config import Config
+from flows.printable import cell, json_escaped, printable
 from flows.problems import unknown
 from flows.sites import one_spelling
 from flows.tables import WIDTH
@@ -106,10 +108,22 @@ def told(command: Callable[..., None]) -> str:
     return escape("\n\n".join(" ".join(one.split()) for one in paragraphs))
 
 
+class _Screen(Console):
+    """A console on which nothing that a stranger wrote is a command: what is not printable is replaced."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=self._shown(segment.text))
+
+    def _shown(self, text: str) -> str:
+        """As this terminal can show it: in its encoding, too."""
+        return printable(text).encode(self.encoding, "replace").decode(self.encoding)
+
+
 def screen() -> Console:
     """Standard output. Without a terminal: no colour, and a fixed width so that no cell is cut at 80."""
     plain = not sys.stdout.isatty()
-    return Console(
+    return _Screen(
         width=max(WIDTH, int(os.environ.get("COLUMNS") or WIDTH)) if plain else None,
         highlight=False,
         markup=False,
@@ -118,14 +132,41 @@ def screen() -> Console:
     )
 
 
+def errors() -> Console:
+    """Standard error."""
+    return _Screen(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
 def say(text: str) -> None:
     """One message on standard error."""
-    Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True).print(text)
+    errors().print(text)
+
+
+def echo(text: str) -> None:
+    """One line of an answer on standard output, never broken: a script may read it."""
+    screen().print(text, soft_wrap=True)
+
+
+def confirmed(question: str) -> bool:
+    """Whether the person at the terminal says yes."""
+    return typer.confirm(printable(question, lines=False))
 
 
 def emit(document: object) -> None:
-    """The one JSON document of a command."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=_plain) + "\n")
+    """The one JSON document of a command. What a terminal would obey in it is escaped."""
+    text = json_escaped(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
+    encoding = sys.stdout.encoding or "utf-8"
+    if not _encodes(text, encoding):
+        text = json.dumps(document, indent=2, default=_plain)
+    sys.stdout.write(f"{text}\n")
+
+
+def _encodes(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _plain(value: Any) -> str:
@@ -136,9 +177,7 @@ def _plain(value: Any) -> str:
 def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
     """A progress bar on standard error, where that is a terminal."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
-    ) as bar:
+    with Progress(*columns, console=errors(), disable=not sys.stderr.isatty(), transient=True) as bar:
         job = bar.add_task(what, total=total)
         yield lambda: bar.advance(job)
 
@@ -157,12 +196,14 @@ def report(error: MigrationError) -> int:
 @contextmanager
 def opened_ledger(config: Config) -> Iterator[Ledger]:
     """The ledger, of this version's schema; made when it is not there yet."""
+    from flows.launch import defect_log
     from ledger.store import Ledger
 
     ledger = Ledger(config.ledger_url())
     try:
         ledger.migrate()
-        yield ledger
+        with defect_log(config.state_directory):
+            yield ledger
     finally:
         ledger.close()
 
@@ -202,37 +243,32 @@ def refuse_missing(wanted: Sequence[str], known: Collection[str], place: str) ->
         raise Misconfigured("--mailbox", f"not in {place}: {', '.join(missing)}")
 
 
+class Rows:
+    """Writes rows of a CSV file that a spreadsheet shows as text, whatever strangers wrote into them."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._writer = csv.writer(file)
+
+    def put(self, values: Iterable[object]) -> None:
+        """Writes one row."""
+        self._writer.writerow(map(cell, values))
+
+
 @contextmanager
-def private_csv(path: Path) -> Iterator[TextIO]:
-    """For a table with subjects, names of files or links that open without a login: nobody else reads it,
+def private_csv(path: Path) -> Iterator[Rows]:
+    """Opens a table with subjects, names of files or links that open without a login: nobody else reads it,
     though it was there before. Raises Misconfigured for --csv."""
     try:
-        with open(path, "w", newline="", encoding="utf-8", opener=_private) as file:
-            yield file
+        with open(path, "w", newline="", encoding="utf-8", errors="replace", opener=open_private) as file:
+            yield Rows(file)
     except OSError as error:
         raise Misconfigured(f"--csv {path}", f"cannot be written ({error.strerror})") from None
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str], what: str) -> None:
     """Writes the rows; says how many on standard error. Raises Misconfigured for --csv."""
-    with private_csv(path) as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        writer.writerows({name: harmless(value) for name, value in row.items()} for row in rows)
-    sys.stderr.write(f"{len(rows)} {what} in {path}\n")
-
-
-def harmless(value: object) -> object:
-    """A folder or subject that begins like a formula is text to a spreadsheet, too."""
-    return (
-        f"'{value}"
-        if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") and len(value) > 1
-        else value
-    )
-
-
-def _private(path: str, flags: int) -> int:
-    fd = os.open(path, flags, 0o600)
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        os.fchmod(fd, 0o600)
-    return fd
+    with private_csv(path) as out:
+        out.put(columns)
+        for row in rows:
+            out.put(row.get(name, "") for name in columns)
+    say(f"{len(rows):,} {what} in {path}")

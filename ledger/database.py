@@ -19,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.functions import FunctionElement
 
 from connectors.errors import Corrupt, MigrationError, Misconfigured, Transient
+from connectors.private_files import make_directory
 
 BUSY_SECONDS = 60
 _PRAGMAS = (
@@ -93,7 +94,7 @@ def create_private_file(url: URL) -> None:
     """Creates the SQLite file, and its folder, for its owner only; SQLite gives its WAL the same mode."""
     path = Path(str(url.database))
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(path.parent)
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
     except OSError:
