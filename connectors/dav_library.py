@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from caldav.compatibility_hints import FeatureSet
 from caldav.davclient import DAVClient
 from caldav.elements.base import BaseElement
 from lxml import etree
@@ -23,6 +24,8 @@ from connectors.dav_xml import Garbage
 
 # It logs addresses, names and whole answers, some of them as warnings.
 logging.getLogger("caldav").disabled = True
+# It publishes its tree of features before the tree is filled, so no two threads may ask for it first.
+FeatureSet.feature_tree()
 
 HOPS = 5
 OWN = frozenset({"Depth", "Content-Type"})

@@ -37,8 +37,10 @@ from flows import (
     command_watch,
     command_worker,
 )
+from flows.advice import advice
+from flows.defects import INTERNAL, hook, quieten
 from flows.events import farewell
-from flows.terminal import CODES, Exit, report, say, told
+from flows.terminal import CODES, Exit, echo, report, say, told
 
 ABOUT = (
     "Moves mailboxes and files from Exchange and Microsoft 365 to open systems: the right mailbox, nothing "
@@ -103,7 +105,7 @@ app.add_typer(command_server.server, name="server")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"kogge {version('kogge')}")
+        echo(f"kogge {version('kogge')}")
         raise typer.Exit
 
 
@@ -118,6 +120,8 @@ def _root(
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command line and exits with its code. No traceback for what the operator can repair."""
+    quieten()
+    hook(_defect)
     try:
         with _terminable():
             try:
@@ -132,6 +136,11 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         say("kogge: interrupted")
         sys.exit(130)
+
+
+def _defect(line: str) -> None:
+    say(f"kogge: {INTERNAL}: {line}")
+    say(f"  {advice(INTERNAL)}")
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from connectors.errors import Blocked, MigrationError, Transient
 from flows import progress
 from flows.admission import UNWELL, Admission
 from flows.config import Config
-from flows.defects import described
+from flows.defects import INTERNAL, described, quieten
 from flows.lookout import Duty, Lookout
 from flows.slots import Slot, Slots
 from flows.stopping import Stop
@@ -28,14 +28,9 @@ from ledger.store import Ledger
 if TYPE_CHECKING:
     from flows.leg import LegResult
 
-TALKATIVE = ("exchangelib", "imapclient", "urllib3", "requests", "oauthlib", "spnego", "caldav")
-"""Libraries that log what servers say; that may carry a person's address."""
-
 FAILED_MOST = 120
 """How often a leg is tried while a server is halted: the server may be well, but for this mailbox. At one try
 in a quarter of a minute, half an hour for a leg that is alone."""
-
-INTERNAL = "internal-error"
 
 LegEnd: TypeAlias = tuple[LegState, str | None, Tally]
 
@@ -212,9 +207,3 @@ def opened(config: Config, drain: Drain | None = None) -> Iterator[Crew]:
         crew.drain.disarm()
         _crew.reset(token)
         ledger.close()
-
-
-def quieten() -> None:
-    """Libraries that log what servers say are silenced for the life of the process."""
-    for name in TALKATIVE:
-        logging.getLogger(name).setLevel(logging.CRITICAL)

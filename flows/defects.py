@@ -1,11 +1,59 @@
-"""What a log may say about a defect of our own."""
+"""Defects of our own: where they end, and what a log may say about one."""
 
 from __future__ import annotations
 
+import logging
+import sys
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+
+from connectors.errors import MigrationError
 
 FRAMES = 10
+INTERNAL = "internal-error"
+TALKATIVE = ("exchangelib", "imapclient", "urllib3", "requests", "oauthlib", "spnego", "caldav")
+"""Libraries that log what servers say; that may carry a person's address."""
+
+
+def quieten() -> None:
+    """Silences libraries that log what servers say, for the life of the process."""
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def kept_within(where: str, noted: Callable[[str], None]) -> Iterator[None]:
+    """Keeps a defect within the mailbox that met it: the others go on.
+
+    Args:
+        where: names the mailbox in the log of defects; never by its address.
+        noted: called with "internal-error" when a defect ended the block.
+
+    Raises:
+        MigrationError: as the block raises it; that is no defect.
+    """
+    try:
+        yield
+    except MigrationError:
+        raise
+    except Exception as error:  # noqa: BLE001 (the mailbox boundary)
+        logging.getLogger("kogge.defect").error("%s: %s", where, described(error))
+        noted(INTERNAL)
+
+
+def hook(tell: Callable[[str], None]) -> None:
+    """Makes this process tell a defect that nothing kept in one line, through `tell`; the exception's text,
+    which may quote a person's data, is left out."""
+
+    def told(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+        line = described(error)
+        logging.getLogger("kogge.defect").error("%s", line)
+        tell(line)
+
+    sys.excepthook = told
 
 
 def described(error: BaseException) -> str:

@@ -15,14 +15,14 @@ def of_each(
     people: Sequence[Person], at_once: int, look: Callable[[Person], Found], seen: Callable[[], None]
 ) -> list[Found]:
     """What look finds about every person, in the order given; seen is called after each, in this thread. The
-    first error is raised at once, and who was not begun is not looked at any more."""
-    with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="look") as pool:
+    first error is raised at once: who was not begun is not looked at any more, and who was is not waited for.
+    """
+    pool = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="look")
+    try:
         jobs = [pool.submit(look, person) for person in people]
-        try:
-            for job in as_completed(jobs):
-                job.result()
-                seen()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for job in as_completed(jobs):
+            job.result()
+            seen()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
     return [job.result() for job in jobs]

@@ -12,6 +12,7 @@ from connectors.errors import Corrupt, MigrationError, Misconfigured, Transient
 from connectors.tells import TellsExtras
 from flows.brake import Brake
 from flows.config import Config
+from flows.defects import kept_within
 from flows.everyone import of_each
 from flows.open import open_source
 from flows.people import Person
@@ -45,6 +46,9 @@ class Inventory:
     code: str | None = None
     passing: bool = False
 
+    def end(self, code: str) -> None:
+        self.code = code
+
 
 def take_all(config: Config, people: Sequence[Person], seen: Callable[[], None]) -> list[Inventory]:
     """Every mailbox's inventory, several at once; seen is called after each. In the order given. Raises
@@ -57,11 +61,12 @@ def take(config: Config, person: Person, brake: Brake | None = None) -> Inventor
     """Lists the whole mailbox without reading a body. Raises only Misconfigured and Corrupt."""
     inventory = Inventory(person)
     try:
-        kinds = frozenset(person.moves(config.workloads))
-        with closing(open_source(config, person.source_account, kinds, looking=True)) as source:
-            with (brake or Brake()).login("source"):
-                source.identity()
-            _count(inventory, source, kinds)
+        with kept_within(f"line {person.line}", inventory.end):
+            kinds = frozenset(person.moves(config.workloads))
+            with closing(open_source(config, person.source_account, kinds, looking=True)) as source:
+                with (brake or Brake()).login("source"):
+                    source.identity()
+                _count(inventory, source, kinds)
     except (Misconfigured, Corrupt):
         raise
     except MigrationError as error:

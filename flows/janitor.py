@@ -31,7 +31,7 @@ from pydantic import Field
 
 from connectors.errors import MigrationError
 from flows.configurations import chosen
-from flows.crew import quieten
+from flows.defects import quieten
 from flows.deployments import TAG
 from flows.events import tell
 from flows.parameters import Configuration, Form

@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby, islice
 
 from connectors.base import Container, Failed, Kind, Native, Ref, key_of
-from connectors.errors import Blocked, Transient
+from connectors.errors import Blocked, Corrupt, MigrationError, Misconfigured, Transient
 from connectors.tells import Dead, TellsLinks
 from flows.brake import Brake
 from flows.config import Config
+from flows.defects import kept_within
 from flows.gate import Pair
 from flows.open import accounts, open_source, open_target
 from flows.preflight import never, side_of
@@ -139,19 +141,25 @@ class Reading:
     def links(self, mailbox: MailboxRow) -> Iterator[Link]:
         """Of one mailbox. One that cannot be read is noted; what was found before counts."""
         try:
-            for kind in KINDS:
-                if self.config.target.of(kind) is None:
-                    continue
-                rows = self._wanted(self.ledger.arrived(mailbox.id, kind))
-                for container, found in self._read(mailbox, kind, rows):
-                    for item, urls in found:
-                        for url in urls:
-                            end = self.resolver.end(url)
-                            self.look.ends[end.why] += 1
-                            yield Link(mailbox, container, item, url, end)
-        except (Transient, Blocked) as error:
+            with kept_within(mailbox.id, partial(self.look.failed.__setitem__, mailbox.id)):
+                yield from self._links(mailbox)
+        except (Misconfigured, Corrupt):
+            raise
+        except MigrationError as error:
             self.look.failed[mailbox.id] = error.code
             self.look.passing += isinstance(error, Transient)
+
+    def _links(self, mailbox: MailboxRow) -> Iterator[Link]:
+        for kind in KINDS:
+            if self.config.target.of(kind) is None:
+                continue
+            rows = self._wanted(self.ledger.arrived(mailbox.id, kind))
+            for container, found in self._read(mailbox, kind, rows):
+                for item, urls in found:
+                    for url in urls:
+                        end = self.resolver.end(url)
+                        self.look.ends[end.why] += 1
+                        yield Link(mailbox, container, item, url, end)
 
     def _wanted(self, rows: Rows) -> Iterator[tuple[ContainerRow, ItemRow]]:
         for container, item in rows:

@@ -9,8 +9,9 @@ from email.header import decode_header, make_header
 from itertools import groupby
 
 from connectors.base import Container, Failed, Kind, Native, Ref, Source, key_of
-from connectors.errors import Blocked, Rejected, Transient
+from connectors.errors import Corrupt, MigrationError, Misconfigured, Rejected
 from flows.config import Config
+from flows.defects import kept_within
 from flows.open import accounts, open_source
 from ledger.reports import Rejection
 from ledger.rows import ContainerRow
@@ -33,9 +34,14 @@ def subjects_of(config: Config, ledger: Ledger, found: Sequence[Rejection]) -> d
         own = list(group)
         account, kinds = accounts(ledger, own[0][0]).source, frozenset(row.kind for _, row, _ in own)
         try:
-            with closing(open_source(config, account, kinds, looking=True)) as source:
+            with (
+                kept_within(own[0][0].id, lambda _code: None),
+                closing(open_source(config, account, kinds, looking=True)) as source,
+            ):
                 subjects.update(_of_mailbox(source, own))
-        except (Blocked, Transient):
+        except (Misconfigured, Corrupt):
+            raise
+        except MigrationError:
             continue
     return subjects
 

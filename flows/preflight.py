@@ -25,6 +25,7 @@ from connectors.settings import Account, Secret
 from connectors.tells import Rights, TellsQuota, TellsRights, TellsServer
 from flows.brake import Brake
 from flows.config import Config
+from flows.defects import kept_within
 from flows.everyone import of_each
 from flows.gate import LEVELS, NEEDS_APPROVAL, Pair, Proof, Rules, prove, refuse_denied
 from flows.open import open_source, open_target
@@ -93,7 +94,10 @@ def examine_all(
     brake = Brake()
 
     def look(person: Person) -> Look:
-        return examine(config, person, rules, brake, begun=person.source in begun)
+        found = Look(person)
+        with kept_within(f"line {person.line}", lambda code: found.faults.append(("mailbox", code))):
+            found = examine(config, person, rules, brake, begun=person.source in begun)
+        return found
 
     return of_each(people, config.run.legs, look, seen)
 
@@ -180,7 +184,8 @@ def _target(config: Config, account: Account, workload: Kind) -> Target:
 def _noting(look: Look, side: str) -> Iterator[None]:
     """Keeps a fault of this mailbox as its code; what a person may approve is a warning."""
     try:
-        yield
+        with kept_within(f"line {look.person.line}", lambda code: look.faults.append((side, code))):
+            yield
     except (Misconfigured, Corrupt):
         raise
     except MigrationError as error:
@@ -302,11 +307,12 @@ def _is_personal(secret: Secret | None) -> bool:
 def _opens(open_side: Callable[[], Source | Target]) -> bool | None:
     """A directory may tell whose a mailbox is that stays closed: so what is in it is asked for, too."""
     try:
-        with closing(open_side()) as side:
+        with kept_within("control mailbox", lambda _code: None), closing(open_side()) as side:
             side.identity()
             next(iter(side.containers()), None)
+            return True
     except Blocked:
         return False
     except Transient:
         return None
-    return True
+    return None

@@ -14,7 +14,7 @@ from typing import NoReturn
 import pytest
 
 from connectors.base import Container, Item, Kind, Loss, Mapped, Page, Ref, Role, key_of
-from connectors.errors import Blocked
+from connectors.errors import Blocked, CursorLost
 from flows.command import main
 from flows.command_losses import SHOWN, meaning
 from flows.locate import UNREADABLE
@@ -196,11 +196,12 @@ def test_a_code_that_nothing_has_is_told(place: Place, capsys: pytest.CaptureFix
     assert capsys.readouterr().out == f"No rejected item has that code so far; {unfinished}\n"
 
 
+@pytest.mark.parametrize("error", [Blocked("login-refused", ""), CursorLost("cursor-lost"), KeyError("anna")])
 def test_subjects_of_a_source_that_does_not_open(
-    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
     def refuse(*_: object, **__: object) -> NoReturn:
-        raise Blocked("login-refused", "")
+        raise error
 
     monkeypatch.setattr("flows.locate.open_source", refuse)
     rows = found(capsys, "--subjects", "--by", " Night shift ", "--workload", "contacts")

@@ -9,11 +9,16 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
 from whole_tables import every_row
 
+import flows.links
+from connectors.base import Source
+from connectors.errors import CursorLost
+from connectors.settings import Account
 from flows.command import main
 from flows.config import Config, load
 from flows.leg import run_leg
@@ -320,3 +325,23 @@ def test_wrong_input(
     capsys.readouterr()
     assert run("links", *arguments) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [KeyError("anna@old.example"), CursorLost("cursor-lost")])
+def test_what_goes_wrong_with_one_mailbox_ends_its_part_alone(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    place.deliver(place.bernd, place.write(place.anna, "plan.docx"))
+    place.move()
+    opened = flows.links.open_source
+    broken = [place.anna]
+
+    def open_source(config: Config, account: Account, *more: Any, **options: Any) -> Source:
+        if account.address in broken:
+            raise error
+        return opened(config, account, *more, **options)
+
+    monkeypatch.setattr("flows.links.open_source", open_source)
+    assert len(links(place, code=1)) == 1
+    code = "internal-error" if isinstance(error, KeyError) else "cursor-lost"
+    assert f"1 mailbox could not be read: {code}" in capsys.readouterr().err
