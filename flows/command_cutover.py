@@ -50,7 +50,7 @@ LIVE, RELEASED = "live-phase", "release-begun"
 """The codes of what cannot be taken back any more."""
 LOOK = "Score low, not approved, not live yet: {:,}. A person has to look; `kogge score` says why."
 WOULD = "would go on"
-WAITS = "It stops frozen, after its final delta, if the score is still low then."
+WAITS = "A cutover leaves these as they are: no freeze hook runs before somebody approves the score."
 
 
 def cutover(

@@ -2,6 +2,7 @@
 
     verified               by the passes of staging; else nothing is done
     approved               the stage "cutover" of the wave's plan
+    score                  one that is known to be low stops here, unless it is approved
     freeze hooks           in their order; one that is recorded as done is not run again
     frozen                 the phase
     delta                  the walk of every leg, as in staging (flows.leg)
@@ -31,7 +32,7 @@ from flows import lease
 from flows.events import tell
 from flows.hooks import Person, patience_of
 from flows.score import LOW, scores
-from flows.score_approval import SCORE, is_accepted
+from flows.score_approval import SCORE, is_accepted, would_stop
 from flows.settings_hooks import Action, Hook, HooksSettings
 from flows.stopping import reason
 from ledger.claims import ROLLING
@@ -160,6 +161,7 @@ def _cut_over(cutting: Cutting, row: MailboxRow) -> None:
     done = _by_name(cutting.steps, row.id)
     _refuse_unready(cutting.ledger, row, done)
     cutting.approve(row.wave)
+    _refuse_low(cutting, row, done)
     if not _is_done(done, RELEASE):
         _freeze(cutting, row, done)
         done = _by_name(cutting.steps, row.id)
@@ -184,6 +186,16 @@ def _refuse_unready(ledger: Ledger, row: MailboxRow, done: dict[str, StepRow]) -
             raise _Stop(leg.code)
     if row.phase is Phase.STAGING and not _is_verified(ledger, row.id):
         raise _Stop(NOT_VERIFIED)
+
+
+def _refuse_low(cutting: Cutting, row: MailboxRow, done: dict[str, StepRow]) -> None:
+    """Freezes nobody whose score is known to stop them then: they could not work until somebody decides. One
+    whose first freeze hook was begun goes on, for that is no place to wait either."""
+    if row.phase is not Phase.STAGING or any(name in done for name in _freezing(cutting)):
+        return
+    if would_stop(cutting.ledger, [row], scores(cutting.ledger, [row.id])):
+        tell("cutover.waiting", row.wave, mailbox=row.id, code=SCORE_LOW)
+        raise _Stop(SCORE_LOW)
 
 
 def _is_verified(ledger: Ledger, mailbox_id: str) -> bool:

@@ -24,6 +24,7 @@ WORDS = {
     Outcome.DIFFERS: "differs",
     Outcome.ERROR: "could not be read",
     Outcome.UNCHECKED: "unchecked, or changed since",
+    Outcome.DELIVERED: "delivered to the target by others since it was frozen",
 }
 OPEN_STATES = frozenset({State.SEEN, State.WRITING, State.CHANGED, State.LEAVING})
 MOVED = (State.WRITTEN, State.VERIFIED)

@@ -71,7 +71,7 @@ def sweep(work: Work, href: str) -> int:
     zombies = [
         Stored(b"", item, digest=digest)
         for item, digest in digests.items()
-        if _reaches(ours.get(digest), item)
+        if reaches(ours.get(digest), item)
     ]
     if zombies:
         reconsider(work)  # before they go, as in withdraw
@@ -195,13 +195,13 @@ def earliest(positions: Iterable[str | None]) -> str | None:
     marks = [mark for mark in known if mark is not None]
     if not marks or len(marks) < len(known) or len({era_of(mark) for mark in marks}) > 1:
         return None
-    return min(marks, key=lambda mark: _number(mark) or 0)
+    return min(marks, key=lambda mark: number_of(mark) or 0)
 
 
 def era_of(href: str) -> str:
     """The incarnation of a folder (UIDVALIDITY) that an item's href or a position belongs to; "" where hrefs
     have none."""
-    return href.rpartition(":")[0] if _number(href) is not None else ""
+    return href.rpartition(":")[0] if number_of(href) is not None else ""
 
 
 def settle_doomed(work: Work) -> list[tuple[ContainerRow, ItemRow]]:
@@ -327,14 +327,15 @@ def _written_since(work: Work, href: str, lost: dict[bytes, str | None]) -> dict
     return ours
 
 
-def _reaches(since: str | None, item: str) -> bool:
+def reaches(since: str | None, item: str) -> bool:
+    """Whether an item stands at or above a position, in the same incarnation of its folder."""
     if since is None or era_of(since) != era_of(item):
         return False
-    number = _number(item)
-    return number is None or number >= (_number(since) or 0)
+    number = number_of(item)
+    return number is None or number >= (number_of(since) or 0)
 
 
-def _number(mark: str) -> int | None:
-    """None for an href that has no place in an order."""
+def number_of(mark: str) -> int | None:
+    """The number of an item or a position in its folder; None for an href that has no place in an order."""
     _, separator, number = mark.rpartition(":")
     return int(number) if separator and number.isdecimal() and number.isascii() else None

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from connectors.errors import Misconfigured
 from flows.score import LOW, Score, scores
 from ledger.events import Event
-from ledger.rows import SCORE_LOW, MailboxRow
+from ledger.rows import SCORE_LOW, MailboxRow, Phase
 from ledger.scores import approved_numbers
 from ledger.steps import DONE, FAILED, Steps
 from ledger.store import Ledger
@@ -25,13 +25,18 @@ UNRATED = "not-verified"
 
 
 def accept(ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str) -> list[Event]:
-    """Records it for each of these mailboxes whose cutover waits for its score. Raises Misconfigured where
-    none does, or where one has no score any more, and then records nothing."""
+    """Records it for each of these mailboxes whose cutover waits for its score, or would. Raises
+    Misconfigured where none does, or where one has no score any more, and then records nothing."""
     steps = Steps(ledger).of(row.id for row in rows)
-    waiting = [row.id for row in rows if any(_waits(one.name, one.state) for one in steps.get(row.id, ()))]
+    found = scores(ledger, [row.id for row in rows])
+    low_now = would_stop(ledger, [row for row in rows if row.phase is not Phase.LIVE], found)
+    waiting = [
+        row.id
+        for row in rows
+        if row.id in low_now or any(_waits(one.name, one.state) for one in steps.get(row.id, ()))
+    ]
     if not waiting:
-        raise Misconfigured("CODE", f"nothing asks for {SCORE_LOW}: no cutover of these waits for its score")
-    found = scores(ledger, waiting)
+        raise Misconfigured("CODE", f"nothing asks for {SCORE_LOW}: no cutover of these stops for its score")
     for number in waiting:
         if number not in found:
             raise Misconfigured("CODE", f"{number} is not verified any more: run its cutover again")

@@ -11,11 +11,11 @@ from connectors.base import Body, Failed, Listed
 from connectors.errors import Blocked
 from connectors.tells import TellsDigests
 from flows.artefacts import artefacts_among
-from flows.recover import digests_once, listed_once, read_digests, read_once
+from flows.recover import digests_once, era_of, listed_once, number_of, reaches, read_digests, read_once
 from flows.verify_source import differing, stands_for
 from flows.work import Work
 from ledger.match import Found, Wanted, match
-from ledger.rows import ContainerRow, Finding, ItemRow, Outcome, State
+from ledger.rows import ContainerRow, Finding, ItemRow, Outcome, Phase, State
 
 HELD = (State.WRITTEN, State.VERIFIED)
 CHUNK = 200
@@ -47,12 +47,14 @@ class Survey:
 
 @dataclass(slots=True)
 class Leftover:
-    """A folder's rows that were not where the ledger says, and its items that belong to no row."""
+    """A folder's rows that were not where the ledger says, and its items that belong to no row. position:
+    above all that was listed; see ledger.rows.ContainerRow.surveyed; None: the folder is not there."""
 
     href: str
     containers: list[ContainerRow]
     absent: dict[str, Expected]
     strangers: list[Listed]
+    position: str | None = ""
 
 
 def survey(work: Work, share: float, *, again: bool) -> Survey:
@@ -117,7 +119,7 @@ def _folder(
             expected[twin] = _expect(container.id, row)
     _check_found(work, href, found, result)
     left = Leftover(href, containers, expected, [])
-    listing = _present(work, href, expected, owned, left.strangers)
+    listing = _present(work, href, expected, owned, left)
     while window := list(islice(listing, CHUNK)):
         work.check()
         pairs = {item.href: expected.pop(item.href) for item in window}
@@ -156,18 +158,30 @@ def _present(
     href: str,
     expected: dict[str, Expected],
     owned: Set[str],
-    strangers: list[Listed],
+    left: Leftover,
 ) -> Iterator[Listed]:
     try:
         for item in listed_once(work, href):
+            left.position = _above(left.position, item.href)
             if item.href in expected:
                 yield item
             elif item.href not in owned:
-                strangers.append(item)
+                left.strangers.append(item)
     except Blocked as error:
         if error.code != "container-missing":
             raise
+        left.position = None
         # The folder itself is gone: everything in it is missing.
+
+
+def _above(position: str | None, item: str) -> str:
+    """The position next to the highest of what was listed so far; "" where items have no order."""
+    number = number_of(item)
+    if number is None:
+        return ""
+    if position and era_of(position) == era_of(item):
+        number = max(number, (number_of(position) or 0) - 1)
+    return f"{era_of(item)}:{number + 1}"
 
 
 def _is_theirs(work: Work, expected: Expected) -> bool:
@@ -288,19 +302,43 @@ def _report(
 def _report_extras(
     work: Work, left: Leftover, digests: dict[str, bytes], moved: set[tuple[str, str]], result: Survey
 ) -> None:
-    """In the live phase the user's own items are none of our business; copies of ours still are."""
+    """In the live phase the user's own items are none of our business; copies of ours still are. In the
+    frozen phase mail may be redirected to the target: what came after the last clean look was delivered."""
     extras = [item for item in left.strangers if (left.href, item.href) not in moved]
     ours = _digests(work, left) if extras else set()
     unknown = [item.href for item in extras if digests.get(item.href) not in ours]
     strange = _strange(work, left.href, unknown)
     for item in extras:
         if digests.get(item.href) in ours:
-            detail = "duplicate"
-        elif item.href in strange:
-            detail = "unknown"
-        else:
+            found = Finding(Outcome.EXTRA, None, item.href, "duplicate")
+        elif item.href not in strange:
             continue
-        result.findings[left.containers[0].id].append(Finding(Outcome.EXTRA, None, item.href, detail))
+        elif _is_delivered(work, left, item):
+            found = Finding(Outcome.DELIVERED, None, item.href, "")
+        else:
+            found = Finding(Outcome.EXTRA, None, item.href, "unknown")
+        result.findings[left.containers[0].id].append(found)
+    _note_survey(work, left, clean=not strange)
+
+
+def _is_delivered(work: Work, left: Leftover, item: Listed) -> bool:
+    """Whether it came to a frozen mailbox after the last look at the folder in staging. A late
+    write of ours is told from it before: that has one of our digests."""
+    if work.mailbox.phase is not Phase.FROZEN:
+        return False
+    marks = {one.surveyed for one in left.containers}
+    return None not in marks and all(mark == "" or reaches(mark, item.href) for mark in marks)
+
+
+def _note_survey(work: Work, left: Leftover, *, clean: bool) -> None:
+    """In staging: up to where the folder was looked at. Where items have no order, only a clean look says
+    that what is strange later was not there."""
+    if work.mailbox.phase is not Phase.STAGING:
+        return
+    position = left.position or ("" if clean and left.position is not None else None)
+    for one in left.containers:
+        if one.surveyed != position:
+            work.ledger.surveyed(one.id, position)
 
 
 def _strange(work: Work, href: str, hrefs: list[str]) -> set[str]:

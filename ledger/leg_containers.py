@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Boolean, Engine, Update, bindparam, case, func, select, update
+from sqlalchemy import Boolean, Engine, Update, bindparam, case, func, null, select, update
 
 from connectors.base import Container, key_of
 from ledger import listing, places
@@ -43,6 +43,7 @@ _PLACE = (
         href=bindparam("b_href"),
         placed=case((bindparam("b_stays", type_=Boolean), container.c.placed), else_=bindparam("b_placed")),
         made=func.coalesce(bindparam("b_made", type_=Boolean), container.c.made),
+        surveyed=case((container.c.href == bindparam("b_href"), container.c.surveyed), else_=null()),
     )
 )
 
@@ -89,6 +90,12 @@ class LegContainers(LegConnection):
                     self._placed[one.container] = one.path
                 elif one.href is None:
                     self._placed.pop(one.container, None)
+
+    def surveyed(self, container_id: int, position: str | None) -> None:
+        """Records up to which position of the target a verification in staging saw the container; see
+        ledger.rows.ContainerRow."""
+        with self._writing(()) as connection:
+            connection.execute(self._container(container_id).values(surveyed=position))
 
     def elsewhere(self) -> dict[str, tuple[str, ...]]:
         """href -> path of every container that the mailbox's other legs have at their targets."""

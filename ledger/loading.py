@@ -48,6 +48,7 @@ CONTAINER_COLUMNS = (
     container.c.omit,
     container.c.gone,
     container.c.modified,
+    container.c.surveyed,
 )
 LEG_COLUMNS = (
     leg.c.id,
@@ -118,7 +119,7 @@ def leg_row(row: Iterable[Any]) -> LegRow:
 
 
 def container_row(row: Iterable[Any]) -> ContainerRow:
-    number, kind, source_id, path, role, href, cursor, complete, total, omit, gone, modified = row
+    number, kind, source_id, path, role, href, cursor, complete, total, omit, gone, modified, surveyed = row
     return ContainerRow(
         number,
         Kind(kind),
@@ -132,6 +133,7 @@ def container_row(row: Iterable[Any]) -> ContainerRow:
         omit,
         gone,
         modified,
+        surveyed,
     )
 
 

@@ -66,7 +66,8 @@ class LegState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """A finding's outcome. UNCHECKED and ERROR never count as success."""
+    """A finding's outcome. UNCHECKED and ERROR never count as success. DELIVERED: somebody else put it there
+    after the mailbox was last found to hold nothing but ours; see flows.verify_target."""
 
     MATCH = "="
     REBUILT = "~"
@@ -75,6 +76,7 @@ class Outcome(StrEnum):
     DIFFERS = "*"
     ERROR = "!"
     UNCHECKED = "?"
+    DELIVERED = ">"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,10 @@ class LegRow:
 @dataclass(frozen=True, slots=True)
 class ContainerRow:
     """complete: its first enumeration reached the end. total: the source's own count. omit: as in
-    connectors.base.Container. gone: the source no longer lists it. modified: in seconds since 1970 UTC."""
+    connectors.base.Container. gone: the source no longer lists it. modified: in seconds since 1970 UTC.
+    surveyed: the target's position when it was last verified in staging: what is strange and at or above it
+    came later. "": all that is strange did, for the folder was empty, or its items have no order and nothing
+    strange was there. None: nobody knows."""
 
     id: int
     kind: Kind
@@ -136,6 +141,7 @@ class ContainerRow:
     omit: str | None
     gone: bool
     modified: int | None = None
+    surveyed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,9 +172,11 @@ container = Table(
     Column("gone", Boolean, nullable=False, server_default=text("false")),
     Column("modified", BigInteger),
     Column("made", Boolean, nullable=False, server_default=text("false")),
+    Column("surveyed", Text),
     UniqueConstraint("leg", "key"),
 )
-"""made: the target had nothing of that name before we asked for it."""
+"""made: the target had nothing of that name before we asked for it. surveyed: see
+ledger.rows.ContainerRow."""
 
 item = Table(
     "item",

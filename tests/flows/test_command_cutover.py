@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -28,10 +29,11 @@ from town import configure, dovecot
 from walking import letter
 from whole_tables import every_row
 
-from flows.config import load
+import flows.cutover_crew
+from flows.config import Config, load
 from flows.keys import line_of
-from flows.leg import run_leg
-from ledger.rows import LegState, Phase
+from flows.leg import LegResult, run_leg
+from ledger.rows import LegState, Outcome, Phase
 from ledger.schema import wave as wave_table
 from ledger.waves import WaveRow, Waves
 from practice.dovecot import Dovecot
@@ -108,6 +110,30 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, dict
     assert run("cutover", "--wave", "pilot", "--status", "--json", *arguments) == 0
     told = json.loads(capsys.readouterr().out)
     return {one["mailbox"]: {step["step"]: step for step in one["steps"]} for one in told}
+
+
+def test_mail_that_the_redirection_delivers_during_the_delta(
+    town: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two mails reach the new account while its delta is written; the other person gets none."""
+    ran = flows.cutover_crew.run_leg
+    town.deliver(town.sources["anna"], letter(50))
+    waiting = [letter(60), letter(61)]
+
+    def run_leg(config: Config, leg: int, **asked: Any) -> LegResult:
+        if waiting:
+            town.deliver(town.targets["anna"], waiting.pop())
+        return ran(config, leg, **asked)
+
+    monkeypatch.setattr("flows.cutover_crew.run_leg", run_leg)
+    assert run("cutover", "-m", town.ids["anna"], *BY) == 0
+    assert town.phases()["anna"] is Phase.LIVE
+    assert town.messages("anna") == ITEMS + 3
+    capsys.readouterr()
+    assert run("report", "--wave", "pilot", "--json") in (0, 1)
+    with closing(town.ledger()) as ledger:
+        (leg,) = (one for one in ledger.summary("pilot") if one.mailbox == town.ids["anna"])
+    assert leg.findings == {(Outcome.DELIVERED, ""): 2}
 
 
 def test_a_wave_goes_live(town: Town, capsys: pytest.CaptureFixture[str]) -> None:

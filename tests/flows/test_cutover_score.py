@@ -22,6 +22,37 @@ def rig(quick_path: Path) -> Rig:
     return a_rig(quick_path)
 
 
+def low_beforehand(rig: Rig) -> None:
+    """Its score is known to be low, and no cutover has begun."""
+    rig.trial.store.max_bytes = 400
+    rig.trial.mailbox.deliver(inbox_id(rig.trial), letter(205, "y" * 500))
+    rig.trial.run(task=Task(Level.BOTH))
+    assert scores(rig.trial.ledger, [rig.trial.id])[rig.trial.id].rating == "poor"
+
+
+def test_a_score_that_is_known_to_be_low_stops_before_the_freeze_hooks(rig: Rig) -> None:
+    low_beforehand(rig)
+    assert rig.cut().code == "score-low"
+    assert (rig.phase, rig.log, rig.states()) == (Phase.STAGING, [], {})
+
+
+def test_a_low_score_is_approved_beforehand_and_goes_through_in_one_run(rig: Rig) -> None:
+    low_beforehand(rig)
+    (event,) = accept(rig.trial.ledger, [rig.row], "somebody", "one large mail")
+    assert event.detail["missing"] == 1
+    assert rig.cut().code is None
+    assert rig.phase == Phase.LIVE
+
+
+def test_one_whose_first_freeze_hook_was_begun_goes_on(rig: Rig) -> None:
+    """It is half closed already: it waits for its score where it can be taken back, as before."""
+    rig.fails = {"close": ["exit-4"]}
+    assert rig.cut().code == "hook-failed"
+    low_beforehand(rig)
+    assert rig.cut().code == "score-low"
+    assert rig.phase == Phase.FROZEN
+
+
 def test_a_low_score_waits_for_a_person(rig: Rig) -> None:
     rig.trial.store.max_bytes = 400
     rig.trial.mailbox.deliver(inbox_id(rig.trial), letter(205, "y" * 500))
