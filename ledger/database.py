@@ -19,7 +19,6 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.functions import FunctionElement
 
 from connectors.errors import Corrupt, MigrationError, Misconfigured, Transient
-from connectors.private_files import make_directory
 
 BUSY_SECONDS = 60
 _PRAGMAS = (
@@ -94,7 +93,8 @@ def create_private_file(url: URL) -> None:
     """Creates the SQLite file, and its folder, for its owner only; SQLite gives its WAL the same mode."""
     path = Path(str(url.database))
     try:
-        make_directory(path.parent)
+        for folder in reversed([one for one in path.parents if not one.exists()]):
+            folder.mkdir(mode=0o700, exist_ok=True)
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
     except OSError:
