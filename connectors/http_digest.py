@@ -9,8 +9,8 @@ import threading
 from collections.abc import Mapping
 
 HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
-_CHALLENGE = re.compile(r"(?i)(?:^|,)\s*digest\s+(.*?)(?=,\s*\w+\s+\w+\s*=|$)")
-_WORD = re.compile(r'(\w+)\s*=\s*(?:"([^"]*)"|([^\s,"]+))')
+_CHALLENGE = re.compile(r"(?i)(?:^|,)\s*+digest\s++(.*?)(?=,\s*+\w++\s++\w++\s*+=|$)")
+_WORD = re.compile(r'(?<!\w)(\w++)\s*+=\s*+(?:"([^"]*)"|([^\s,"]+))')
 
 
 class Digest:

@@ -16,7 +16,7 @@ from flows.problems import Problem, unknown
 
 Path = tuple[str | int, ...]
 
-TABLE = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
+TABLE = re.compile(r"^\s*+\[\[?\s*+([^\]\s](?:[^\]]*[^\]\s])?+)\s*+\]\]?\s*+(#.*)?$")
 KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[\w-]+))*)\s*=""")
 PART = re.compile(r""""([^"]*)"|'([^']*)'|([\w-]+)""")
 

@@ -28,7 +28,7 @@ from ledger.seals import Seals
 from ledger.store import Ledger
 from mappings.losses_classes import losses_of
 
-ADDRESS = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+")
+ADDRESS = re.compile(r"(?<![^\s@<>()\[\],;:\"'])[^\s@<>()\[\],;:\"']++@[^\s<>()\[\],;:\"']+")
 HIDDEN = "[…]"
 UNKNOWN = "unknown"
 """The code of a failure for which none was recorded."""

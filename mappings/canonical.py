@@ -12,7 +12,9 @@ CHUNK = 1 << 15
 """Small enough that the allocator reuses its memory: 256 KiB chunks are half as fast (CPython 3.11)."""
 
 
-SURPLUS_CR = re.compile(rb"\r\r+\n")
+# Begins only where a run begins, and gives nothing back: a run that ends otherwise is read once.
+SURPLUS_CR = re.compile(rb"(?<!\r)\r\r++\n")
+_CR_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,12 @@ class CanonicalReader:
         while chunk := self._stream.read(CHUNK):
             kept = chunk.rstrip(b"\r")
             if kept:
-                yield self._clean(b"\r" * self._bounded(held, kept) + kept)
+                held = self._bounded(held, kept)
+                while held > _CR_PIECE:
+                    self.bare_cr += _CR_PIECE
+                    held -= _CR_PIECE
+                    yield b"\r" * _CR_PIECE
+                yield self._clean(b"\r" * held + kept)
                 held = 0
             held += len(chunk) - len(kept)
         self.bare_cr += held

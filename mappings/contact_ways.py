@@ -95,7 +95,7 @@ def _address(record: Record, entry: Element) -> tuple[str, list[Loss]]:
 def _other_name(entry: Element, address: str, usual: set[str]) -> list[Loss]:
     """Exchange makes the name of contact and address; one that a person gave is lost."""
     name = (entry.get("Name") or "").strip().casefold()
-    bare = re.sub(r"\s*\([^()]*\)$", "", name)
+    bare = re.sub(r"(?<!\s)\s*+\([^()]*+\)$", "", name)
     made = usual | {"", address.casefold(), (entry.text or "").strip().casefold()}
     return [] if name in made or bare in made else [lose("email", "display-name")]
 

@@ -10,8 +10,9 @@ from typing import Protocol
 
 HELD_MOST = 1 << 20
 
-_LINE_SPACE = re.compile(rb"[ \t\r]+\n")
-_SPACE_BEFORE_END = re.compile(rb"[ \t]+\r\n")
+# Begin only where a run begins, and give nothing back: a run that ends otherwise is read once.
+_LINE_SPACE = re.compile(rb"(?<![ \t\r])[ \t\r]++\n")
+_SPACE_BEFORE_END = re.compile(rb"(?<![ \t])[ \t]++\r\n")
 _WHITE = b" \t\r\n"
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 

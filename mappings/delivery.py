@@ -61,15 +61,15 @@ def content(stream: BinaryIO) -> bytes:
 
 def _fields(lines: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
     """(name in lower case, value unfolded) in their order; what is no field is left out."""
-    name, value = b"", b""
+    name, folded = b"", list[bytes]()
     for line in [*lines, b"\n"]:
         if line[:1] in (b" ", b"\t") and name:
-            value += line
+            folded.append(line)
             continue
         if name:
-            yield name, _SPACE.sub(b" ", value).strip()
+            yield name, _SPACE.sub(b" ", b"".join(folded)).strip()
         name, colon, value = line.partition(b":")
-        name = name.strip().lower() if colon else b""
+        name, folded = name.strip().lower() if colon else b"", [value]
 
 
 def _first(fields: list[tuple[bytes, bytes]], wanted: bytes) -> bytes | None:

@@ -44,7 +44,9 @@ BLOCKS = frozenset(
 UNSEEN = frozenset({"head", "script", "style", "title", "template", "xml"})
 _SPACE = re.compile(r"[ \t\r\n\f\v]+")
 _INDENT = re.compile(r"\n[ \t]+")
-_TRAIL = re.compile(r"[ \t]+\n")
+_TRAIL = re.compile(r"(?<![ \t])[ \t]++\n")  # a run that ends otherwise is read once
+_AROUND = 200
+"""Characters of white space that may stand around a link's text."""
 _MANY = re.compile(r"\n{3,}")
 
 
@@ -69,14 +71,15 @@ class _Reader:
     def __init__(self) -> None:
         self.pieces: list[str] = []
         self._unseen = self._preformatted = 0
-        self._links: list[tuple[str, int]] = []
+        self._size = 0
+        self._links: list[tuple[str, int, int]] = []
 
     def start(self, tag: str | bytes, attrib: dict[str | bytes, str | bytes]) -> None:
         name = str(tag).lower()
         self._unseen += name in UNSEEN
         self._preformatted += name == "pre"
         if name == "a":
-            self._links.append((str(attrib.get("href", "")).strip(), len(self.pieces)))
+            self._links.append((str(attrib.get("href", "")).strip(), len(self.pieces), self._size))
         if name in BLOCKS or name == "br":
             self._add("\n")
         if name == "li":
@@ -93,8 +96,11 @@ class _Reader:
         self._unseen -= name in UNSEEN
         self._preformatted -= name == "pre"
 
-    def _link(self, target: str, begin: int) -> None:
-        shown = "".join(self.pieces[begin:]).strip()
+    def _link(self, target: str, begin: int, before: int) -> None:
+        # What is much longer than the address is another text; joined for each of many links in links, it
+        # would cost the square of the page.
+        long = self._size - before > 2 * len(target) + _AROUND
+        shown = "" if long else "".join(self.pieces[begin:]).strip()
         if target.lower().startswith(("http://", "https://")) and target != shown:
             self._add(f" <{target}>")
 
@@ -108,6 +114,7 @@ class _Reader:
     def _add(self, piece: str) -> None:
         if self._unseen <= 0:
             self.pieces.append(piece)
+            self._size += len(piece)
 
     def close(self) -> None:
         """All of it is in `pieces`."""

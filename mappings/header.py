@@ -12,7 +12,7 @@ _WORD = re.compile(rb"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*)\?=")
 _BETWEEN_WORDS = re.compile(rb"(\?=)[ \t]+(?==\?[^?\s]+\?[bBqQ]\?[^?]*\?=)")
 _SPACE = re.compile(r"[ \t\r\n]+")
 _PARAMETER = re.compile(r';\s*([^=;\s]+)\s*=\s*("(?:\\.|[^"\\])*"|[^;]*)')
-_SECTION = re.compile(r"([^*]+)\*(?:(\d+)(\*)?)?")
+_SECTION = re.compile(r"([^*]+)\*(?:(\d{1,9})(\*)?)?", re.ASCII)
 
 PARAMETER_FIELDS = frozenset({"content-type", "content-disposition"})
 ENCODINGS = frozenset({"7bit", "8bit", "binary", "base64", "quoted-printable"})
@@ -98,13 +98,13 @@ def _word(word: re.Match[bytes]) -> tuple[str, bytes]:
 
 
 def _texts(parts: Iterable[tuple[str, bytes]]) -> Iterable[str]:
-    charset, pending = "", b""
+    charset, pending = "", list[bytes]()
     for name, data in parts:
         if name != charset:
-            yield _text(charset, pending)
-            charset, pending = name, b""
-        pending += data
-    yield _text(charset, pending)
+            yield _text(charset, b"".join(pending))
+            charset, pending = name, []
+        pending.append(data)
+    yield _text(charset, b"".join(pending))
 
 
 def _text(charset: str, data: bytes) -> str:
@@ -126,13 +126,13 @@ def _put_together(parts: list[tuple[int, bool, str]]) -> str:
     ordered = sorted(parts, key=lambda part: part[0])
     if not any(extended for _, extended, _ in ordered):
         return "".join(text for _, _, text in ordered)
-    charset, data = "", b""
+    charset, data = "", list[bytes]()
     for position, (_, extended, text) in enumerate(ordered):
         if extended and position == 0 and text.count("'") >= 2:
             charset, _, text = text.split("'", 2)
         raw = text.encode("utf-8", "surrogateescape")
-        data += unquote_to_bytes(raw) if extended else raw
-    return _text(charset.lower(), data)
+        data.append(unquote_to_bytes(raw) if extended else raw)
+    return _text(charset.lower(), b"".join(data))
 
 
 def _unquoted(text: str) -> str:

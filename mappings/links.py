@@ -6,14 +6,13 @@ of the page that shows a file rather than being it.
 
 from __future__ import annotations
 
-import html
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from email.message import Message
 from email.parser import BytesParser
-from html.parser import HTMLParser
+from email.policy import Compat32
 from io import BytesIO
 from typing import BinaryIO
 from urllib.parse import parse_qs, quote, urlsplit
@@ -29,6 +28,9 @@ PARTS_MOST = 2_000
 
 UNPACKED_MOST = 20_000_000
 """Of a document, bytes of all the parts that are looked through."""
+
+HEADER_MOST = 4_000
+"""Of one header, characters that are looked at."""
 
 WRAPPED_MOST = 5
 OFFICE = (".docx", ".docm", ".dotx", ".dotm", ".xlsx", ".xlsm", ".xltx", ".pptx", ".pptm", ".potx", ".ppsx")
@@ -49,6 +51,15 @@ _DAMAGED = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotI
 _RELATIONSHIP = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 
 
+class _Bounded(Compat32):
+    """Reads the beginning of a header: the standard library's readers of parameters take time that grows with
+    the square of their number."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, value[:HEADER_MOST]
+
+
 def is_document(name: str) -> bool:
     """Whether links are looked for in a file of this name."""
     return name.lower().endswith(DOCUMENTS)
@@ -56,7 +67,10 @@ def is_document(name: str) -> bool:
 
 def in_mail(stream: BinaryIO) -> list[str]:
     """Of every text of a message, and of the documents attached to it; each once, in their order."""
-    return _distinct(_of_message(BytesParser().parse(stream)))
+    try:
+        return _distinct(_of_message(BytesParser(policy=_Bounded()).parse(stream)))
+    except RecursionError:  # parts within parts, deeper than any mailer nests
+        return []
 
 
 def in_document(name: str, stream: BinaryIO) -> list[str]:
@@ -139,31 +153,54 @@ def _of_text(text: str) -> Iterator[str]:
 def _trimmed(url: str) -> str:
     """Without what ends the sentence around it."""
     url = url.rstrip(".,;:!?*_~")
-    while url.endswith(")") and url.count(")") > url.count("("):
-        url = url[:-1].rstrip(".,;:!?")
-    return url
+    surplus, end = url.count(")") - url.count("("), len(url)
+    while surplus > 0 and url[end - 1] == ")":
+        surplus, end = surplus - 1, end - 1
+        while url[end - 1] in ".,;:!?":
+            end -= 1
+    return url[:end]
 
 
-class _Page(HTMLParser):
+class _Page:
+    """Gathers addresses. Text that comes in pieces is one text."""
+
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.found: list[str] = []
+        self._text: list[str] = []
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def start(self, tag: str | bytes, attrib: Mapping[str | bytes, str | bytes]) -> None:
         del tag
-        self.found += [value.strip() for name, value in attrs if name in _ADDRESSES and value]
+        self._flush()
+        self.found += [
+            str(value).strip() for name, value in attrib.items() if str(name).lower() in _ADDRESSES
+        ]
 
-    def handle_data(self, data: str) -> None:
-        self.found += _of_text(data)
+    def end(self, tag: str | bytes) -> None:
+        del tag
+        self._flush()
+
+    def data(self, data: str | bytes) -> None:
+        self._text.append(str(data))
+
+    def comment(self, text: str | bytes) -> None:
+        """Is not seen."""
+
+    def close(self) -> None:
+        self._flush()
+
+    def _flush(self) -> None:
+        self.found += _of_text("".join(self._text))
+        self._text.clear()
 
 
 def _of_page(text: str) -> list[str]:
+    """Read by libxml2: html.parser takes time that grows with the square of an unfinished tag or comment."""
+    if not text.strip():
+        return []
     page = _Page()
-    try:
-        page.feed(text)
-        page.close()
-    except (AssertionError, ValueError):
-        return [*page.found, *_of_text(html.unescape(text))]
+    parser = etree.HTMLParser(encoding="utf-8", no_network=True, huge_tree=True, target=page)
+    parser.feed(text.encode("utf-8", "replace"))
+    parser.close()
     return page.found
 
 

@@ -119,7 +119,7 @@ def _line(text: str) -> Line:
 
 
 def _line_with_parameters(text: str, head: str) -> Line:
-    parameters: dict[str, tuple[str, ...]] = {}
+    parameters: dict[str, list[str]] = {}
     at = len(head)
     while text[at : at + 1] == ";":
         match = _PARAMETER.match(text, at)
@@ -129,12 +129,13 @@ def _line_with_parameters(text: str, head: str) -> Line:
         if values is None:
             name, values = "TYPE", name
         name = name.strip().upper()
-        parameters[name] = parameters.get(name, ()) + _values(values)
+        parameters.setdefault(name, []).extend(_values(values))
         at = match.end()
     if text[at : at + 1] != ":":
         raise Malformed
     group, _, name = head.rpartition(".")
-    return Line(name.strip().upper(), parameters, text[at + 1 :], group)
+    given = {each: tuple(found) for each, found in parameters.items()}
+    return Line(name.strip().upper(), given, text[at + 1 :], group)
 
 
 def _values(text: str) -> tuple[str, ...]:
@@ -179,15 +180,14 @@ def split(value: str, separator: str) -> list[str]:
     """Parts of a value at every separator that is not escaped; the parts are still escaped."""
     if "\\" not in value:
         return value.split(separator)
-    parts, held = [], ""
+    parts, held = [], list[str]()
     for piece in value.split(separator):
-        held += piece
-        if (len(held) - len(held.rstrip("\\"))) % 2:
-            held += separator
-        else:
-            parts.append(held)
-            held = ""
-    return [*parts, held] if held else parts
+        held.append(piece)
+        # A backslash that ends a piece and is not escaped itself keeps the separator behind it.
+        if (len(piece) - len(piece.rstrip("\\"))) % 2 == 0:
+            parts.append(separator.join(held))
+            held = []
+    return [*parts, separator.join(held) + separator] if held else parts
 
 
 def texts(lines: Iterable[Line]) -> tuple[str, ...]:

@@ -202,16 +202,16 @@ class _Walk:
 
 def _fields(lines: list[bytes]) -> Iterator[Field]:
     """Unfolded fields. Raises NotUnderstood for a line that is none."""
-    unfolded: list[bytes] = []
+    unfolded: list[list[bytes]] = []
     for line in lines:
         if line[:1] in (b" ", b"\t"):
             if not unfolded:
                 raise NotUnderstood
-            unfolded[-1] += line
+            unfolded[-1].append(line)
         else:
-            unfolded.append(line)
+            unfolded.append([line])
     for field in unfolded:
-        name, colon, value = field.partition(b":")
+        name, colon, value = b"".join(field).partition(b":")
         if not colon or not _NAME.fullmatch(name.rstrip(b" \t")):
             raise NotUnderstood
         yield Field(name.rstrip(b" \t").decode().lower(), value)

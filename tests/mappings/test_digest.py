@@ -303,3 +303,17 @@ def test_quoted_printable_and_base64_of_one_text_are_equal() -> None:
     assert soft(head + b"base64\r\n\r\n" + base64.encodebytes(text)) == soft(
         head + b"quoted-printable\r\n\r\n" + quopri.encodestring(text)
     )
+
+
+def test_a_run_of_crs_is_handed_on_in_pieces_and_counted() -> None:
+    raw = b"a" + b"\r" * 5_000_000 + b"x"
+    reader = CanonicalReader(io.BytesIO(raw))
+    chunks = list(reader)
+    assert max(map(len, chunks)) < 2_000_000
+    assert b"".join(chunks) == raw
+    assert (reader.bare_cr, reader.lost_cr) == (5_000_000, 0)
+
+
+def test_a_section_of_a_parameter_may_have_any_number() -> None:
+    head = b"Content-Type: text/plain; a*%s=x\r\n\r\nbody"
+    assert len({soft(head % number) for number in (b"1" * 6000, b"2" * 6000, b"0")}) == 3
