@@ -208,7 +208,8 @@ class Stored:
     organizer's meeting in an attendee's calendar): it has arrived, and is not ours to change or to remove.
     digest: what was last written means, as the ledger knows it; b"": it is not told. What is via and means
     something else than the item (the organizer's copy of a meeting, for an attendee's) comes with its own
-    digest, and with what is lost because of it. versions: how many older ones of a file are kept; None: a new
+    digest, and with what is lost because of it. flags: what the target took of the flags, where that is less
+    than it was given; None: all. versions: how many older ones of a file are kept; None: a new
     one's are all that it came with, and of another nobody knows more than before."""
 
     key: bytes
@@ -218,6 +219,7 @@ class Stored:
     digest: bytes = b""
     losses: tuple[Loss, ...] = ()
     versions: int | None = None
+    flags: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -327,6 +327,12 @@ class Session:
         self.selected = opening
         return opening
 
+    def look(self, name: bytes, sink: Callable[[Parts], None]) -> None:
+        """Opens a mailbox (its encoded name) anew, for reading; what the server tells of it goes to sink."""
+        self.wire  # noqa: B018 - connecting resets `selected`
+        self.selected = None
+        self.done(b"EXAMINE " + quoted(name), sink)
+
     def status(self, name: bytes, *items: str) -> dict[str, str]:
         """STATUS of a mailbox (its encoded name). Raises Blocked("container-missing")."""
         found: dict[str, str] = {}

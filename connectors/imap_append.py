@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import BinaryIO
 
@@ -18,6 +18,7 @@ from connectors.errors import Blocked, Rejected, Transient
 from connectors.imap import Session, raise_for
 from connectors.imap_dates import date_text
 from connectors.imap_fetch import uid_of, windows
+from connectors.imap_keywords import LIMIT, NOT_TAKEN, Keywords
 from connectors.imap_wire import CHUNK, Reply, Wire, number, numbers, quoted
 
 LITERAL_MINUS = 4096
@@ -30,10 +31,10 @@ _ATOM = re.compile(r"[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]+")
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An item ready to send: data is None for one that is streamed. head is its flags and date."""
+    """An item ready to send: data is None for one that is streamed. flags: those that the server keeps."""
 
     item: Item
-    head: bytes
+    flags: frozenset[str]
     size: int
     data: bytes | None
 
@@ -51,6 +52,7 @@ class Appender:
     raw: bytes
     permanent: frozenset[str]
     max_bytes: int | None
+    keywords: Keywords = field(default_factory=Keywords)
 
     def parts(self, items: Iterable[Item], refused: list[Failed]) -> Iterator[list[Prepared]]:
         """items in parts that one command takes; those that no command may take go to refused."""
@@ -75,15 +77,12 @@ class Appender:
         kept = flags_kept(item.flags, self.permanent)
         if kept is None:
             return Failed(item.key, Rejected("flag-not-allowed"))
-        head = b"(" + " ".join(sorted(kept)).encode() + b") "
-        if item.date is not None:
-            head += date_text(item.date) + b" "
         with item.body() as stream:
             data = stream.read(self.session.settings.spool_above + 1)
             if len(data) <= self.session.settings.spool_above:
-                ready = Prepared(item, head, len(data), data)
+                ready = Prepared(item, kept, len(data), data)
             else:
-                ready = Prepared(item, head, _measured(stream, len(data)), None)
+                ready = Prepared(item, kept, _measured(stream, len(data)), None)
         if not ready.size:
             # a literal of no bytes would cancel the whole MULTIAPPEND (RFC 3502, 6.3.11)
             return Failed(item.key, Rejected("empty-message"))
@@ -99,9 +98,14 @@ class Appender:
         pending = [batch]
         while pending:
             part = pending.pop()
+            sent = self.keywords.kept(self.raw, part[0].flags)
             outcome = self._append(part)
             if not isinstance(outcome, Reply):
-                yield from (Stored(p.item.key, href) for p, href in zip(part, outcome, strict=True))
+                yield from (
+                    self._stored(p, flags, href) for p, (flags, href) in zip(part, outcome, strict=True)
+                )
+            elif len(part) == 1 and self._with_fewer(sent, outcome):
+                pending.append(part)
             elif len(part) == 1:
                 yield _refused(part[0], outcome)
             else:
@@ -110,14 +114,29 @@ class Appender:
                 half = len(part) // 2
                 pending += (part[half:], part[:half])
 
-    def _append(self, batch: list[Prepared]) -> list[str] | Reply:
-        """One APPEND of all of batch: their hrefs, or the server's refusal of all of them."""
+    def _with_fewer(self, sent: frozenset[str], reply: Reply) -> bool:
+        """Whether a message that was refused is worth another try without some of its keywords."""
+        return reply.reason == LIMIT and self.keywords.learn(self.session, self.raw, sent)
+
+    def _stored(self, ready: Prepared, flags: frozenset[str], href: str) -> Stored:
+        if flags == ready.flags:
+            return Stored(ready.item.key, href)
+        return Stored(ready.item.key, href, losses=(NOT_TAKEN,), flags=flags)
+
+    def _head(self, ready: Prepared, flags: frozenset[str]) -> bytes:
+        head = b"(" + " ".join(sorted(flags)).encode() + b") "
+        return head + date_text(ready.item.date) + b" " if ready.item.date is not None else head
+
+    def _append(self, batch: list[Prepared]) -> list[tuple[frozenset[str], str]] | Reply:
+        """One APPEND of all of batch: the flags they were sent with and their hrefs, or the server's refusal
+        of all of them."""
         self.guard()
         before = self._mark()
         wire = self.session.wire
         tag = wire.begin(b"APPEND " + quoted(self.raw))
-        for ready in batch:
-            wire.put(b" " + ready.head)
+        sent = [self.keywords.kept(self.raw, ready.flags) for ready in batch]
+        for ready, flags in zip(batch, sent, strict=True):
+            wire.put(b" " + self._head(ready, flags))
             refusal = self._literal(wire, tag, ready)
             if refusal is not None:
                 return refusal
@@ -125,7 +144,7 @@ class Appender:
         wire.put(b"\r\n")
         wire.flush()
         reply = wire.finish(tag)
-        return self._hrefs(reply, batch, before) if reply.ok else reply
+        return list(zip(sent, self._hrefs(reply, batch, before), strict=True)) if reply.ok else reply
 
     def _store_pipelined(self, batch: list[Prepared]) -> Iterator[Stored | Failed]:
         """Single APPENDs, all sent before the first reply is awaited where the server allows it."""
@@ -135,23 +154,26 @@ class Appender:
             return
         wire = self.session.wire
         tags = []
-        for ready in batch:
+        sent = [self.keywords.kept(self.raw, ready.flags) for ready in batch]
+        for ready, flags in zip(batch, sent, strict=True):
             self._check(wire)
-            tags.append(wire.begin(b"APPEND " + quoted(self.raw) + b" " + ready.head))
+            tags.append(wire.begin(b"APPEND " + quoted(self.raw) + b" " + self._head(ready, flags)))
             self._literal(wire, tags[-1], ready)
             wire.put(b"\r\n")
         wire.flush()
         replies = [wire.finish(tag) for tag in tags]
         taken: set[str] = set()
-        for ready, reply in zip(batch, replies, strict=True):
+        for ready, flags, reply in zip(batch, sent, replies, strict=True):
             if reply.ok:
                 (href,) = self._hrefs(reply, [ready], None)
                 if href in taken:
                     raise Transient("append-unconfirmed", "the server confirmed one place for two messages")
                 taken.add(href)
-                yield Stored(ready.item.key, href)
-        for ready, reply in zip(batch, replies, strict=True):
-            if not reply.ok:
+                yield self._stored(ready, flags, href)
+        for ready, flags, reply in zip(batch, sent, replies, strict=True):
+            if not reply.ok and self._with_fewer(flags, reply):
+                yield from self.store([ready])
+            elif not reply.ok:
                 yield _refused(ready, reply)
 
     def _literal(self, wire: Wire, tag: bytes, ready: Prepared) -> Reply | None:

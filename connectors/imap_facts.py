@@ -6,7 +6,7 @@ import hashlib
 
 from connectors.base import Identity
 from connectors.imap import Session
-from connectors.imap_folders import INBOX, id_item
+from connectors.imap_folders import INBOX, lifelong_id
 from connectors.imap_wire import number
 
 SHOWN = (
@@ -51,11 +51,8 @@ def identity(session: Session) -> Identity:
 
     Without an id of its own, a server cannot tell that two logins ("anna", "anna@new.example") open one
     account: flows.gate asks for more there, and INBOX's UIDVALIDITY is its fingerprint."""
-    item = id_item(session)
-    status = session.status(INBOX, "UIDVALIDITY", *([item] if item else []))
-    own = status.get(item, "") if item else ""
-    if own:
+    if own := lifelong_id(session, INBOX):
         return Identity("imap", own)
     login = hashlib.blake2b(session.account.login.lower().encode(), digest_size=8).hexdigest()
-    valid = status["UIDVALIDITY"]
+    valid = session.status(INBOX, "UIDVALIDITY")["UIDVALIDITY"]
     return Identity("imap", f"{valid}-{login}", fingerprint=f"imap:{valid}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from imapclient import imap_utf7
 
 from connectors.base import Container, Kind, Role
-from connectors.errors import Blocked, Rejected
+from connectors.errors import Blocked, Rejected, Transient
 from connectors.imap import Session
 from connectors.imap_wire import Parts, Token, number, quoted, status_of, tokens, words
 
@@ -23,6 +24,9 @@ ROLES = {
 }
 USES = {role: use for use, role in ROLES.items()}
 FOLDERS_MOST = 100_000
+MAILBOX_ID = "MAILBOXID"
+_OBJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
+"""RFC 8474, section 7: objectid."""
 NO_SELECT = frozenset({"\\NOSELECT", "\\NONEXISTENT"})
 VIRTUAL = frozenset({"\\ALL", "\\FLAGGED", "\\IMPORTANT"})
 """Mailboxes that show what is stored elsewhere (RFC 6154, RFC 8457)."""
@@ -59,6 +63,9 @@ class Namespace:
     prefix: str = ""
     separator: str = "/"
     foreign: tuple[str, ...] = ()
+    others: bool = False
+    """Whether everything outside of the prefix belongs to others, INBOX aside: a namespace of theirs has the
+    prefix "", as Cyrus' shared folders have it."""
 
     def path(self, name: str) -> tuple[str, ...]:
         """The path a person sees: without the namespace's own prefix."""
@@ -74,7 +81,10 @@ class Namespace:
         return joined if joined.upper() == "INBOX" else self.prefix + joined
 
     def is_foreign(self, name: str) -> bool:
-        return any(name.startswith(prefix) or name + self.separator == prefix for prefix in self.foreign)
+        if any(name.startswith(prefix) or name + self.separator == prefix for prefix in self.foreign):
+            return True
+        own = name.upper() == "INBOX" or (name + self.separator).startswith(self.prefix)
+        return self.others and bool(self.prefix) and not own
 
 
 def encoded(name: str) -> bytes:
@@ -111,7 +121,8 @@ def _namespace(groups: list[Token]) -> Namespace:
     personal, *others = (_entries(group) for group in groups)
     prefix, separator = personal[0] if personal else (b"", b"/")
     foreign = tuple(decoded(name) for group in others for name, _ in group if name)
-    return Namespace(decoded(prefix), separator.decode(), foreign)
+    shared = any(not name for group in others for name, _ in group)
+    return Namespace(decoded(prefix), separator.decode(), foreign, shared)
 
 
 def _entries(group: Token) -> list[tuple[bytes, bytes]]:
@@ -145,8 +156,10 @@ def folders(session: Session, *, counts: bool) -> list[Folder]:
     if counts:
         _left(session)
     session.done(b'LIST "" "*"' + _options(session, counts), note)
-    if counts and not session.has("LIST-STATUS"):
+    if counts and not (session.has("LIST-STATUS") and session.has("LIST-EXTENDED")):
         totals = _asked_one_by_one(session, listed.values())
+    elif counts and session.has("OBJECTID"):
+        _ask_ids(session, totals)
     found = [Folder(f.raw, f.separator, f.attributes, totals.get(f.raw, {})) for f in listed.values()]
     return sorted(
         found, key=lambda folder: (folder.raw.upper() != INBOX, folder.name.split(folder.separator or "\0"))
@@ -173,18 +186,50 @@ def _options(session: Session, counts: bool) -> bytes:
 
 
 def status_items(session: Session) -> list[str]:
-    """What a STATUS asks of this server."""
+    """What a STATUS asks of this server beside MAILBOXID."""
     items = ["MESSAGES", "UIDNEXT", "UIDVALIDITY"]
     if session.has("STATUS=SIZE"):
         items.append("SIZE")
-    if identifier := id_item(session):
-        items.append(identifier)
+    if not session.has("OBJECTID") and session.quirks.mailbox_id:
+        items.append(session.quirks.mailbox_id)
     return items
 
 
 def id_item(session: Session) -> str | None:
     """The STATUS item that identifies a mailbox for its life, if there is one."""
-    return "MAILBOXID" if session.has("OBJECTID") else session.quirks.mailbox_id
+    return MAILBOX_ID if session.has("OBJECTID") else session.quirks.mailbox_id
+
+
+def lifelong_id(session: Session, raw: bytes) -> str:
+    """The mailbox's own id; "" where the server has none. MAILBOXID is asked for in a STATUS of its own:
+    Cyrus 3.10.2 answers with freed memory when it stands beside MESSAGES or SIZE. Raises
+    Transient("protocol-error") for what is no id: two listings that disagree would look like a folder that
+    is gone and a new one."""
+    item = id_item(session)
+    return _checked_id(session, item, session.status(raw, item).get(item, "")) if item else ""
+
+
+def _checked_id(session: Session, item: str, told: str) -> str:
+    if item == MAILBOX_ID and not _OBJECT_ID.fullmatch(told):
+        raise session.wire.nonsense()
+    return told
+
+
+def _ask_ids(session: Session, totals: dict[bytes, dict[str, str]]) -> None:
+    """Adds each mailbox's id to its totals; see lifelong_id."""
+    found: dict[bytes, str] = {}
+
+    def note(parts: Parts) -> None:
+        if status := status_of(parts):
+            raw = tokens(parts)[1]
+            if isinstance(raw, bytes) and raw in totals and MAILBOX_ID in status:
+                found[raw] = status[MAILBOX_ID]
+
+    session.done(b'LIST "" "*" RETURN (STATUS (MAILBOXID))', note)
+    if found.keys() != totals.keys():
+        raise Transient("folder-vanished", "a folder was made or removed meanwhile: list again")
+    for raw, status in totals.items():
+        status[MAILBOX_ID] = _checked_id(session, MAILBOX_ID, found[raw])
 
 
 def _asked_one_by_one(session: Session, listed: Iterable[Folder]) -> dict[bytes, dict[str, str]]:
@@ -192,7 +237,10 @@ def _asked_one_by_one(session: Session, listed: Iterable[Folder]) -> dict[bytes,
     for folder in listed:
         if folder.selectable:
             try:
-                totals[folder.raw] = session.status(folder.raw, *status_items(session))
+                status = session.status(folder.raw, *status_items(session))
+                if session.has("OBJECTID"):
+                    status[MAILBOX_ID] = lifelong_id(session, folder.raw)
+                totals[folder.raw] = status
             except (Blocked, Rejected):
                 totals[folder.raw] = {}  # listed, but gone or not ours to open: its total is unknown
     return totals

@@ -59,6 +59,10 @@ def parsed(cursor: str) -> Cursor:
         raise CursorLost("cursor-lost", "not a cursor of this source") from None
 
 
+FROM_MOST, COMMENTS_MOST = 4_000, 50
+"""Of a From field, bytes that are read; the reader's time grows with their square."""
+
+
 class ImapSource:
     """One account on one IMAP server. Implements connectors.base.Source.
 
@@ -301,5 +305,7 @@ def properties_of(found: Record) -> dict[str, object]:
 
 
 def _address(header: bytes) -> str | None:
-    text = header.decode("utf-8", "replace").partition(":")[2].replace("\r\n", " ")
+    text = header[:FROM_MOST].decode("utf-8", "replace").partition(":")[2].replace("\r\n", " ")
+    if text.count("(") > COMMENTS_MOST:  # each is a recursion of the reader's
+        return None
     return next((address.lower() for _, address in getaddresses([text]) if "@" in address), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from connectors.errors import Blocked, MigrationError, Rejected, Transient
 from connectors.imap import Session, raise_for
 from connectors.imap_append import ITEM_FAULTS, flags_kept
 from connectors.imap_fetch import flags_of, uid_of
+from connectors.imap_keywords import LIMIT, NOT_TAKEN, Keywords
 from connectors.imap_wire import Parts, compact, fetched
 
 AT_ONCE = 500
@@ -27,6 +28,7 @@ class Store:
     session: Session
     guard: Guard
     raw: bytes
+    keywords: Keywords = field(default_factory=Keywords)
 
     def amend(self, changes: Iterable[Amendment], permanent: Flags) -> Iterator[Stored | Failed]:
         """Sends STORE only for messages whose flags differ, one for each set of flags."""
@@ -44,14 +46,14 @@ class Store:
             if uid not in now or wanted is None:
                 code = "flag-not-allowed" if uid in now else "vanished"
                 yield from (Failed(change.stored.key, Rejected(code)) for change in changes)
-            elif _folded(now[uid]) == _folded(wanted):
-                yield from (change.stored for change in changes)
+            elif _folded(now[uid]) == _folded(kept := self.keywords.kept(self.raw, wanted)):
+                yield from (_amended(change.stored, wanted, kept) for change in changes)
             else:
                 groups.setdefault(wanted, []).append(uid)
         for wanted, uids in groups.items():
-            refused = self._set(sorted(uids), wanted)
+            kept, refused = self._set(sorted(uids), wanted)
             for change in (change for uid in uids for change in by_uid[uid]):
-                yield Failed(change.stored.key, refused) if refused else change.stored
+                yield Failed(change.stored.key, refused) if refused else _amended(change.stored, wanted, kept)
 
     def remove(self, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
         r"""\Deleted and UID EXPUNGE, for these UIDs only; one that is already gone is success. Of what has
@@ -104,15 +106,24 @@ class Store:
             self.session.done(b"UID FETCH %s (UID FLAGS)" % compact(uids), note)
         return found
 
-    def _set(self, uids: list[int], flags: Flags) -> Rejected | None:
+    def _set(self, uids: list[int], flags: Flags) -> tuple[Flags, Rejected | None]:
+        """The flags that the mailbox takes of these, and why it does not take them."""
+        kept = self.keywords.kept(self.raw, flags)
         self.guard()
-        names = " ".join(sorted(flags)).encode()
+        names = " ".join(sorted(kept)).encode()
         reply = self.session.run(b"UID STORE %s FLAGS.SILENT (%s)" % (compact(uids), names))
         if reply.ok:
-            return None
+            return kept, None
         if reply.reason not in ITEM_FAULTS:
             raise_for(reply)
-        return Rejected("refused-by-target")
+        if reply.reason == LIMIT and self.keywords.learn(self.session, self.raw, kept):
+            self.session.select(self.raw, readonly=False)
+            return self._set(uids, flags)
+        return kept, Rejected("refused-by-target")
+
+
+def _amended(stored: Stored, wanted: Flags, kept: Flags) -> Stored:
+    return stored if kept == wanted else replace(stored, losses=(*stored.losses, NOT_TAKEN), flags=kept)
 
 
 def _folded(flags: Flags) -> Flags:

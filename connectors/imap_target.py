@@ -43,6 +43,7 @@ from connectors.imap_folders import (
     namespace,
     quota,
 )
+from connectors.imap_keywords import Keywords
 from connectors.imap_source import properties_of
 from connectors.imap_store import Store
 from connectors.imap_wire import Reply, number, quoted
@@ -85,6 +86,7 @@ class ImapTarget:
         self._known: dict[bytes, frozenset[str]] | None = None
         self._others = tuple(Session(settings, account) for _ in range(settings.connections - 1))
         self._lanes: tuple[Session, ...] | None = None
+        self._keywords = Keywords()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -161,13 +163,14 @@ class ImapTarget:
         raw, flags = encoded(href), self._flags()
 
         def appender(session: Session) -> Appender:
-            return Appender(session, self._guard, raw, flags, limit)
+            return Appender(session, self._guard, raw, flags, limit, self._keywords)
 
         yield from imap_lanes.write(appender(self._session), lambda: map(appender, self._more()), items)
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
         self._not_when_live()
-        return Store(self._session, self._guard, encoded(href)).amend(changes, self._flags())
+        store = Store(self._session, self._guard, encoded(href), self._keywords)
+        return store.amend(changes, self._flags())
 
     def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
         r"""Needs UIDPLUS: a plain EXPUNGE would also destroy what others marked \Deleted."""

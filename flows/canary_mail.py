@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from email import message_from_bytes, policy
+from io import BytesIO
 
 from connectors.base import Failed, Native, Target
 from flows.canary import News
+from mappings.bounded import decoded, message_of
 
 MOST = 1_000_000
 
@@ -50,8 +51,8 @@ def _text(found: Native | Failed) -> str:
     if found.body is None:
         return ""
     with found.body() as stream:
-        message = message_from_bytes(stream.read(MOST), policy=policy.default)
-    parts = [f"{name}: {value}" for name, value in message.items()]
+        message = message_of(BytesIO(stream.read(MOST)))
+    parts = [f"{name}: {decoded(str(value))}" for name, value in message.items()]
     for part in message.walk():
         payload = part.get_payload(decode=True)
         if isinstance(payload, bytes):

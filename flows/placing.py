@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from connectors.base import Container, Loss, key_of
@@ -10,9 +10,11 @@ from connectors.errors import Blocked, Rejected, Transient
 from flows.work import Work, as_container
 from ledger.leg_containers import Placed
 from ledger.rows import ContainerRow, State
+from mappings.look_alikes import harmless
 from mappings.names import Path, Placement
 from mappings.names_files import partings
 
+REPLACED = Loss("name", "characters-replaced")
 REFUSED = Loss("folder-name", "refused-by-target")
 UNNAMED = "Folder -"
 """Begins the name of a folder whose own the target refuses."""
@@ -41,7 +43,7 @@ def place(
     placed: list[Placed] = []
     try:
         for container, row in missing:
-            placed.append(_created(work, container, row, plan[container.id], existing, elsewhere, new))
+            placed.append(_created(work, container, row, plan, existing, elsewhere, new))
             if len(placed) == AT_ONCE:
                 work.ledger.set_hrefs(placed)
                 placed = []
@@ -71,14 +73,20 @@ def _created(
     work: Work,
     found: Container,
     row: ContainerRow,
-    placement: Placement,
+    plan: Mapping[str, Placement],
     existing: dict[str, Container],
     elsewhere: dict[Path, Path],
     announced: Collection[int],
 ) -> Placed:
     work.check()
+    placement = plan[found.id]
+
+    def others() -> Iterator[Path]:
+        yield from (one.path for one in plan.values())
+        yield from elsewhere.values()
+
     wanted = replace(found, path=_shifted(placement.path, elsewhere))
-    href, path = _ensured(work, wanted, row, existing)
+    href, path = _ensured(work, wanted, row, existing, others)
     ours = None
     if work.context.target.files is None:
         ours = True if href not in existing else False if row.id in announced else None
@@ -86,7 +94,9 @@ def _created(
     losses = list(placement.losses)
     if path != wanted.path:
         elsewhere[placement.path] = path
-        losses += [REFUSED] if is_unnamed(path) or not work.mirror else []  # else see flows.tidy
+        spelled = work.context.target.files is None and not is_unnamed(path)
+        losses += [REPLACED] if spelled else []
+        losses += [REFUSED] if not spelled and (is_unnamed(path) or not work.mirror) else []  # see flows.tidy
     if losses:
         work.ledger.lose(row.id, None, losses)
     return Placed(row.id, href, path, ours)
@@ -99,11 +109,18 @@ def _shifted(path: Path, elsewhere: Mapping[Path, Path]) -> Path:
     return path
 
 
-def _ensured(work: Work, wanted: Container, row: ContainerRow, existing: Collection[str]) -> tuple[str, Path]:
+def _ensured(
+    work: Work,
+    wanted: Container,
+    row: ContainerRow,
+    existing: Collection[str],
+    others: Callable[[], Iterable[Path]] = tuple,
+) -> tuple[str, Path]:
     """One folder's name keeps nothing else from moving: where the server refuses it, or something else has
-    it, the folder gets a part of its key, then a name that no server can mind, at last without the folders
-    above. Raises Blocked("folders-refused") when the server takes none of these."""
-    for path in _places(work, wanted):
+    it, the folder gets look-alikes of what servers refuse, or of files a part of its key, then a name that no
+    server can mind, at last without the folders above. others: the places of other folders. Raises
+    Blocked("folders-refused") when the server takes none of these."""
+    for path in _places(work, wanted, others):
         if work.context.target.files is not None and joined(work, path) not in existing:
             work.ledger.folders.making(row.id)
         try:
@@ -113,13 +130,18 @@ def _ensured(work: Work, wanted: Container, row: ContainerRow, existing: Collect
     raise Blocked("folders-refused", "the target refuses whatever a folder is called")
 
 
-def _places(work: Work, wanted: Container) -> Iterator[Path]:
+def _places(work: Work, wanted: Container, others: Callable[[], Iterable[Path]]) -> Iterator[Path]:
     yield wanted.path
     key = key_of(wanted.id)
     *above, name = wanted.path
     rules = work.context.target.files
     if rules is not None:
         yield *above, next(partings(name, key, rules))
+    else:
+        spelled = [(*above, one) for one in harmless(name)]
+        taken = {*others(), *work.ledger.placed().values()} if spelled else set()
+        yield from (path for path in spelled if path not in taken)
+        yield from ((*above, f"{path[-1]} - {key.hex()[:8]}") for path in spelled if path in taken)
     yield *above, f"{UNNAMED} {key.hex()[:8]}"
     yield *(above[:1] if above[:1] == [""] else ()), f"{UNNAMED} {key.hex()[:16]}"
 

@@ -205,7 +205,8 @@ def _amended(work: Work, row: ContainerRow, amiss: Sequence[Amiss]) -> list[Corr
     changes = [Amendment(stored(one.item), one.flags) for one in amiss]
     done, failed = split(work.target.amend(str(row.href), changes))
     _raise_what_passes(failed)
-    return [Corrected(one.key, one.href, wanted[one.key].item.date, wanted[one.key].flags) for one in done]
+    flags = {one.key: wanted[one.key].flags if one.flags is None else one.flags for one in done}
+    return [Corrected(one.key, one.href, wanted[one.key].item.date, flags[one.key]) for one in done]
 
 
 def _written_anew(

@@ -97,6 +97,7 @@ _STORED = (
     )
 )
 _UNDATED = update(item).where(*_ONE).values(date=null())
+_FLAGGED = update(item).where(*_ONE).values(flags=bindparam("b_flags"))
 _AMENDED = (
     update(item)
     .where(*_ONE, _among(HELD))
@@ -244,6 +245,12 @@ def store(connection: Connection, container_id: int, stored: Sequence[Stored]) -
     _each(connection, _STORED, rows)
     undated = [{"b_container": container_id, "b_key": one.key} for one in stored if UNDATED in one.losses]
     _each(connection, _UNDATED, undated)
+    fewer = [
+        {"b_container": container_id, "b_key": one.key, "b_flags": pack_flags(one.flags)}
+        for one in stored
+        if one.flags is not None
+    ]
+    _each(connection, _FLAGGED, fewer)
     lose(connection, container_id, [(one.key, each) for one in stored for each in one.losses])
     versions.settle(connection, container_id, stored)
 
@@ -307,18 +314,20 @@ def vanish(connection: Connection, container_id: int, keys: Iterable[bytes], *, 
     move(connection, container_id, keys, OPEN, {"state": state, "code": null()})
 
 
-def amend(connection: Connection, container_id: int, done: Iterable[tuple[Stored, frozenset[str]]]) -> int:
+def amend(connection: Connection, container_id: int, done: Sequence[tuple[Stored, frozenset[str]]]) -> int:
+    """CHANGED -> WRITTEN with these flags, or what the target took of them."""
     rows = [
         {
             "b_container": container_id,
             "b_key": stored.key,
             "b_href": stored.href,
             "b_version": stored.version or None,
-            "b_flags": pack_flags(flags),
+            "b_flags": pack_flags(flags if stored.flags is None else stored.flags),
         }
         for stored, flags in done
     ]
     _each(connection, _AMENDED, rows)
+    lose(connection, container_id, [(one.key, each) for one, _ in done for each in one.losses])
     return len(rows)
 
 

@@ -226,7 +226,7 @@ class LegLedger(LegContainers):
         """CHANGED -> WRITTEN with these flags; labels of keywords that are new are kept."""
         with self._writing((container_id,)) as connection:
             fates.keep_labels(connection, self._lease.leg, labels or {})
-            count = fates.amend(connection, container_id, done)
+            count = fates.amend(connection, container_id, list(done))
             fates.progress(connection, self._lease.leg, done=count)
         self.tally.add(Tally(amended=count))
 

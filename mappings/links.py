@@ -11,13 +11,13 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from email.message import Message
-from email.parser import BytesParser
-from email.policy import Compat32
 from io import BytesIO
 from typing import BinaryIO
 from urllib.parse import parse_qs, quote, urlsplit
 
 from lxml import etree
+
+from mappings.bounded import message_of
 
 TEXT_MOST = 4_000_000
 """Bytes read of one text; more of it is no letter."""
@@ -28,9 +28,6 @@ PARTS_MOST = 2_000
 
 UNPACKED_MOST = 20_000_000
 """Of a document, bytes of all the parts that are looked through."""
-
-HEADER_MOST = 4_000
-"""Of one header, characters that are looked at."""
 
 WRAPPED_MOST = 5
 OFFICE = (".docx", ".docm", ".dotx", ".dotm", ".xlsx", ".xlsm", ".xltx", ".pptx", ".pptm", ".potx", ".ppsx")
@@ -51,15 +48,6 @@ _DAMAGED = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotI
 _RELATIONSHIP = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 
 
-class _Bounded(Compat32):
-    """Reads the beginning of a header: the standard library's readers of parameters take time that grows with
-    the square of their number."""
-
-    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
-        name, value = super().header_source_parse(sourcelines)
-        return name, value[:HEADER_MOST]
-
-
 def is_document(name: str) -> bool:
     """Whether links are looked for in a file of this name."""
     return name.lower().endswith(DOCUMENTS)
@@ -68,7 +56,7 @@ def is_document(name: str) -> bool:
 def in_mail(stream: BinaryIO) -> list[str]:
     """Of every text of a message, and of the documents attached to it; each once, in their order."""
     try:
-        return _distinct(_of_message(BytesParser(policy=_Bounded()).parse(stream)))
+        return _distinct(_of_message(message_of(stream)))
     except RecursionError:  # parts within parts, deeper than any mailer nests
         return []
 

@@ -59,6 +59,7 @@ FIELDS: Mapping[Class, Mapping[str, str]] = {
         "follow-up": "no-flags",
         "forwarded": "keyword-not-kept",
         "importance": "keyword-not-kept no-equivalent unknown-value",
+        "keywords": "limit-reached",
         "last-verb": "no-equivalent",
         "location": "impossible-coordinates",
         "modified": "before-1970 in-the-future not-kept unknown",

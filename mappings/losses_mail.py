@@ -41,6 +41,11 @@ LOSSES: Mapping[tuple[str, str], str] = {
     ("importance", "no-equivalent"): "Low importance has no keyword; it shows only where a client reads the "
     "message's own header.",
     ("importance", "unknown-value"): "The importance had a value this version does not know.",
+    (
+        "keywords",
+        "limit-reached",
+    ): "The target takes no more different keywords in this folder; those it does not "
+    "have there already are gone from the message.",
     ("keywords", "renamed"): "A keyword held characters the target refuses and was renamed; "
     "its old name is kept in the label map.",
     ("last-verb", "no-equivalent"): "The last action on the message (a vote, a meeting reply) has no flag.",

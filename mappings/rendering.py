@@ -17,7 +17,7 @@ __all__ = ["NotUnderstood", "hash_entity"]
 
 HEAD_MOST = 1 << 20
 BOUNDARY_MOST = 200
-PIECE = 1 << 15
+PIECE = 1 << 13
 DEPTH_MOST = 40
 _NAME = re.compile(rb"[!-9;-~]+")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Container, Kind
-from connectors.errors import Transient
+from connectors.base import Container, Kind, Loss, key_of
+from connectors.errors import Rejected, Transient
 from flows.placing import place
 from ledger.leg_containers import Placed
 
@@ -67,3 +67,47 @@ def test_a_default_calendar_is_not_ours_though_the_first_attempt_failed(order: t
     made = {order[number]: ours for number, ours in desk.ours.items()}
     assert made == {"Work": True, "Calendar": False}
     assert {order[number]: href for number, href in desk.hrefs.items()} == {"Calendar": OWN, "Work": NEW}
+
+
+@dataclass
+class Picky(Desk):
+    """A server that refuses what Cyrus refuses in names; takes what it has already."""
+
+    made_there: list[tuple[str, ...]] = field(default_factory=list)
+    lost: dict[int, list[str]] = field(default_factory=dict)
+
+    def ensure(self, container: Container) -> str:
+        if set("".join(container.path)) & set('%*"\\&'):
+            raise Rejected("name-not-allowed")
+        self.made_there.append(container.path)
+        return "/".join(container.path)
+
+    def placed(self) -> dict[int, tuple[str, ...]]:
+        return {}
+
+    def lose(self, container: int, key: None, losses: list[Loss]) -> None:
+        self.lost[container] = [one.reason for one in losses]
+
+
+def test_a_name_that_a_server_refuses_is_spelled_with_look_alikes() -> None:
+    desk = Picky()
+    names = ['quote"d', "back\\slash", "100%", "Dr. A & C%", "100\N{FULLWIDTH PERCENT SIGN}"]
+    found = [Container(Kind.MAIL, name, (name,)) for name in names]
+    found.append(Container(Kind.MAIL, "child", ("100%", "1&2")))
+    target = SimpleNamespace(files=None)
+    work: Any = SimpleNamespace(
+        mirror=True, ledger=desk, target=desk, context=SimpleNamespace(target=target), check=lambda: None
+    )
+    plan: Any = {one.id: SimpleNamespace(path=one.path, losses=()) for one in found}
+    rows: Any = [SimpleNamespace(id=number, href=None) for number, _ in enumerate(found)]
+    place(work, found, rows, plan, {}, {})
+    percent = f"100\N{FULLWIDTH PERCENT SIGN} - {key_of('100%').hex()[:8]}"
+    assert desk.made_there == [
+        ("quote\N{MODIFIER LETTER DOUBLE PRIME}d",),
+        ("back\N{REVERSE SOLIDUS OPERATOR}slash",),
+        (percent,),
+        ("Dr. A \N{FULLWIDTH AMPERSAND} C\N{FULLWIDTH PERCENT SIGN}",),
+        ("100\N{FULLWIDTH PERCENT SIGN}",),
+        (percent, "1\N{FULLWIDTH AMPERSAND}2"),
+    ]
+    assert desk.lost == {number: ["characters-replaced"] for number in (0, 1, 2, 3, 5)}
