@@ -28,7 +28,7 @@ MAILBOX = {
     "home-of-another": "The server sends this account's items into another's home; correct it there first.",
     "identity-bound-elsewhere": "Another mailbox uses this account, or wrote what is in it; correct the row.",
     "identity-changed": "The account was deleted and made anew since the first run; find out why first.",
-    "identity-not-proven": "Name both in the directory export, or check them and `kogge approve asserted`.",
+    "identity-not-proven": "Name addresses and logins in the directory export; or look, `approve asserted`.",
     "impersonation-refused": "Give the service account the ApplicationImpersonation role for this mailbox.",
     "library-missing": "The site has no library at this address; correct the row, or name the site alone.",
     "live-phase": "Its user works there, and Kogge only adds; what it wrote `kogge rollback` takes back.",

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from connectors.errors import Misconfigured
 from flows.config import Config, load
-from flows.people import separator
+from flows.people import lines_of, separator
 from flows.problems import read_text
 from flows.tables import CARE, GOOD, QUIET, WIDTH, bytes_cell, duration, table
 from flows.terminal import (
@@ -234,7 +234,7 @@ def filled(path: Path, waves: Mapping[int, str]) -> str:
     """The list's text with the wave of every line; all else, and which line is which, stays."""
     text = read_text(path, "the list of mailboxes")
     mark = separator(text)
-    source = csv.reader(text.splitlines(keepends=True), delimiter=mark, strict=True)
+    source = csv.reader(lines_of(text), delimiter=mark, strict=True)
     result = io.StringIO()
     out = csv.writer(result, delimiter=mark, lineterminator="\n")
     column: int | None = None

@@ -298,13 +298,15 @@ def _by_kind(field: str, kind: str) -> type[Strict] | None:
 
 
 def is_address(text: str) -> bool:
-    """Whether text looks like user@domain: enough to catch a slipped column, not RFC 5321."""
+    """Whether text looks like user@domain: enough to catch a slipped column, not RFC 5321. What a program may
+    take for an option, or a shell for a command, is none."""
     local, separator, domain = text.rpartition("@")
     if not separator or not local or not domain or len(text) > 320:
         return False
     return (
         "@" not in local
-        and not any(c.isspace() or not c.isprintable() or c in ',;<>"()' for c in text)
+        and not any(c.isspace() or not c.isprintable() or c in ',;<>"()`|' for c in text)
+        and not text.startswith("-")
         and not domain.startswith(".")
         and not domain.endswith(".")
         and ".." not in domain

@@ -58,7 +58,7 @@ def _assignments(text: str) -> list[tuple[int, tuple[str, ...]]]:
     """(line, full key) of every table header and key of a TOML text; inside inline tables, none."""
     found: list[tuple[int, tuple[str, ...]]] = []
     table: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
         if header := TABLE.match(line):
             table = _parts(header[1])
             found.append((number, table))

@@ -7,6 +7,7 @@ in an error would end in a log.
 from __future__ import annotations
 
 import csv
+import io
 import re
 import unicodedata
 from collections import defaultdict
@@ -71,9 +72,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """An independent statement of who is who: every address (lower-case) of a person, per side.
+    """An independent statement of who is who: every address and login (lower-case) of a person, per side.
 
-    sources and targets lead from an address to the numbers of the rows that name it, rows leads back. sites:
+    sources and targets lead from an address or a login to the numbers of the rows that name it, rows leads
+    back. sites:
     the accounts that may hold a site's files; an account may hold several, beside its owner's.
     """
 
@@ -123,8 +125,10 @@ class DenyList:
     """Addresses, whole domains ("@court.example") and sites that no wave may touch. A site is denied with all
     its libraries, and because of any of them.
 
-    Compared as canonical() has them. A login without a domain ("richter", "COURT\\richter") is denied when
-    it is what stands before the @ of an entry: which domain it belongs to, only the server knows."""
+    Compared as canonical() has them, and a subaddress ("richter+x@court.example") as what it is of.
+    "@court.example" denies what is below it ("@mail.court.example") as well. A login without a domain
+    ("richter", "COURT\\richter") is denied when it is what stands before the @ of an entry: which domain it
+    belongs to, only the server knows. In a login, % may stand for @."""
 
     entries: frozenset[str] = frozenset()
     locals: frozenset[str] = field(init=False)
@@ -136,7 +140,7 @@ class DenyList:
 
     def denies(self, addresses: Iterable[str]) -> bool:
         """Whether any of these addresses or logins is on the list."""
-        return any(self._has(canonical(address)) for address in addresses)
+        return any(self._has(one) for address in addresses for one in _meanings(canonical(address)))
 
     def _has(self, address: str) -> bool:
         site = Site.read(address)
@@ -146,7 +150,22 @@ class DenyList:
         _, at, domain = address.rpartition("@")
         if not at:
             return address.rpartition("\\")[2] in self.locals
-        return address in self.entries or f"@{domain}" in self.entries
+        labels = domain.split(".")
+        above = {f"@{'.'.join(labels[at:])}" for at in range(len(labels))}
+        return address in self.entries or not self.entries.isdisjoint(above)
+
+
+def _meanings(name: str) -> Iterator[str]:
+    """What a server may take a name for: itself, what it is a subaddress of (RFC 5233), and with % for @."""
+    yield name
+    local, at, domain = name.rpartition("@")
+    if not at:
+        local, domain = domain, ""
+    if "+" in local[1:]:
+        yield f"{local[: local.index('+', 1)]}{at}{domain}"
+    user, percent, host = local.rpartition("%")
+    if percent and user and host:
+        yield from _meanings(f"{user}@{host}")
 
 
 def canonical(address: str) -> str:
@@ -193,7 +212,8 @@ def read_mailboxes(path: Path, *, unplanned: bool = False) -> tuple[Person, ...]
 
 def read_directory(path: Path) -> Directory:
     """The directory export: columns source and target, each one address or several (separated by
-    blanks or "|"); other columns are left alone, for an export has them. A row whose source is a site (or
+    blanks or "|"), and beside them the logins that open the person's accounts; other columns are left alone,
+    for an export has them. A row whose source is a site (or
     several, separated by "|") names as targets the accounts that may hold its files. Raises Misconfigured."""
     sites: defaultdict[str, set[str]] = defaultdict(set)
     sides: tuple[defaultdict[str, set[int]], ...] = (defaultdict(set), defaultdict(set))
@@ -204,15 +224,23 @@ def read_directory(path: Path) -> Directory:
             problems += _sited(line, cells, sites)
             continue
         for name, side in zip(("source", "target"), sides, strict=True):
-            addresses = [part.lower() for part in SEVERAL.split(cells[name]) if part]
-            if not all(map(is_address, addresses)):
-                problems.append(Problem(line, name, "not an e-mail address"))
-            for address in addresses:
-                side[address].add(line)
+            names = [part.lower() for part in SEVERAL.split(cells[name]) if part]
+            problems += _misnamed(line, name, names)
+            for one in names:
+                side[one].add(line)
     if problems:
         raise misconfigured(path, problems)
     left, right = ({address: frozenset(lines) for address, lines in side.items()} for side in sides)
     return Directory(left, right, {site: frozenset(targets) for site, targets in sites.items()})
+
+
+def _misnamed(line: int, column: str, names: Sequence[str]) -> Iterator[Problem]:
+    """What is wrong with a person's names in the directory export. Logins go beside an address: a column of
+    logins alone is most likely another column."""
+    if not all(is_address(one) or ("@" not in one and _is_login(one)) for one in names):
+        yield Problem(line, column, "neither an e-mail address nor a login")
+    elif names and not any(map(is_address, names)):
+        yield Problem(line, column, "names no e-mail address; a login goes beside one")
 
 
 def _sited(line: int, cells: Mapping[str, str], sites: Mapping[str, set[str]]) -> Iterator[Problem]:
@@ -250,7 +278,7 @@ def read_deny(path: Path) -> DenyList:
     an error, for a deny list half understood protects nobody. Raises Misconfigured."""
     entries, problems = set(), []
     text = read_text(path, "the deny list named by gate.deny")
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines_of(text), 1):
         entry = line.partition("#")[0].strip().lower()
         if entry and not (is_address(entry) or DOMAIN.fullmatch(entry) or Site.read(entry)):
             problems.append(Problem(number, "", "neither an e-mail address nor @domain nor a site"))
@@ -270,7 +298,7 @@ def csv_rows(
     """(line, cells by column) of every row that is not blank; rows that do not fit the header go to
     problems. columns: the required ones, and the optional ones or None for "any"."""
     text = read_text(path, purpose)
-    lines = csv.reader(text.splitlines(keepends=True), delimiter=separator(text), strict=True)
+    lines = csv.reader(lines_of(text), delimiter=separator(text), strict=True)
     header: list[str] | None = None
     try:
         for cells in lines:
@@ -289,9 +317,15 @@ def csv_rows(
         raise Misconfigured(path.name, f"is empty; the first line names the columns: {','.join(columns[0])}")
 
 
+def lines_of(text: str) -> Iterator[str]:
+    """Lines as files have them, with their ends: at LF, CR LF and CR alone. What else Unicode calls a line's
+    end (str.splitlines) may stand in a person's display name."""
+    return iter(io.StringIO(text, newline=""))
+
+
 def separator(text: str) -> str:
     """The one that occurs most in the first line that is not blank; German spreadsheets write ;"""
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    first = next((line for line in lines_of(text) if line.strip()), "")
     return max(SEPARATORS, key=first.count)
 
 

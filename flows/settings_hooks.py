@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +15,9 @@ from connectors.settings import Secret, Strict, Tls
 
 NAMES = frozenset({"mailbox", "source", "target", "wave"})
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+ADDRESSES = frozenset({"source", "target"})
+SCRIPT_OPTION = re.compile(r"-[A-Za-z]*c|--command")
+"""After which a shell expects a script."""
 HOOK_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
@@ -64,6 +68,14 @@ class Action(Strict):
     def _absolute(cls, command: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if command and not Path(command[0]).is_absolute():
             raise ValueError("give the program by its absolute path")
+        return command
+
+    @field_validator("command")
+    @classmethod
+    def _no_script(cls, command: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for option, script in itertools.pairwise(command or ()):
+            if SCRIPT_OPTION.fullmatch(option) and ADDRESSES & set(PLACEHOLDER.findall(script)):
+                raise ValueError('a shell runs what an address says: write "$KOGGE_SOURCE", "$KOGGE_TARGET"')
         return command
 
     @model_validator(mode="after")

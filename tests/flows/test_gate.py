@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from connectors.errors import Blocked
 from connectors.settings import Account
 from flows.config import is_address
 from flows.gate import Pair, Rules, prove
-from flows.people import DenyList, Directory, canonical
+from flows.people import DenyList, Directory, canonical, read_directory
 
 ANNA_OLD, ANNA = "anna@old.example", "anna@new.example"
 ONE = frozenset({1})
@@ -103,6 +104,19 @@ def test_what_people_write_into_their_profile_proves_nothing() -> None:
     assert level(given, source, bobs, named) == "asserted"
 
 
+def test_a_directory_of_user_ids_proves_ten_people(tmp_path: Path) -> None:
+    """Neither side states an address, and no login is one."""
+    people = [f"person{number}" for number in range(10)]
+    rows = [f"{one}@old.example|{one},{one}@new.example|id-{one}" for one in people]
+    (tmp_path / "directory.csv").write_text("\n".join(["source,target", *rows]))
+    rules = Rules(read_directory(tmp_path / "directory.csv"))
+    for one in people:
+        given = pair(f"{one}@old.example", f"{one}@new.example", source_login=one, target_login=f"id-{one}")
+        assert level(given, states(), states(), rules) == "directory"
+    wrong = pair("person1@old.example", "person1@new.example", target_login="id-person2")
+    assert level(wrong, states(), states(), rules) == "asserted"
+
+
 def test_the_directory_goes_before_what_people_write_into_their_profile() -> None:
     private = Side(frozenset({"anna@elsewhere.example"}), self_stated=True)
     rules = Rules(directory=Directory({ANNA_OLD: ONE}, {ANNA: ONE, "anna01": ONE}))
@@ -139,6 +153,12 @@ def test_a_login_that_is_not_the_address_named_proves_nothing() -> None:
         ("@court.example", pair(" x@COURT.example ")),
         ("x@xn--grn-ioa.example", pair("x@grün.example")),
         ("x@court.example", pair("x@court.example".replace("x", "\N{FULLWIDTH LATIN SMALL LETTER X}"))),
+        ("ceo@old.example", pair("ceo+x@old.example")),
+        ("ceo@old.example", pair(source_login="ceo%old.example")),
+        ("ceo@old.example", pair(source_login="CEO+x%old.example@mail.example")),
+        ("ceo@old.example", pair(source_login="ceo+x")),
+        ("@court.example", pair("x@sub.court.example")),
+        ("@court.example", pair(target_login="x%sub.court.example")),
         ("anna.alias@new.example", pair()),
         ("anna.elsewhere@old.example", pair()),
     ],
@@ -152,7 +172,7 @@ def test_whom_the_deny_list_names_in_any_spelling(entry: str, given: Pair) -> No
     assert raised.value.code == "denied"
 
 
-@pytest.mark.parametrize("entry", ["other@old.example", "@example", "@ld.example", "ann@old.example"])
+@pytest.mark.parametrize("entry", ["other@old.example", "@ld.example", "ann@old.example", "@x.old.example"])
 def test_whom_the_deny_list_does_not_name(entry: str) -> None:
     rules = Rules(Directory({ANNA_OLD: ONE}, {ANNA: ONE}), DenyList(frozenset({entry})))
     assert level(pair(source_login="anna2"), states(ANNA_OLD), states(), rules) == "directory"

@@ -253,6 +253,32 @@ def test_names_are_unique_and_only_freezing_is_undone() -> None:
         HooksSettings.model_validate({"release": [{**one, "undo": {"command": ["/bin/true"]}}]})
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["/bin/sh", "-c", "redirect {source}"],
+        ["/usr/bin/env", "bash", "-ec", "redirect '{target}'"],
+        ["/bin/busybox", "sh", "-lc", "redirect {mailbox} {source}"],
+        ["/usr/bin/fish", "--command", "redirect {target}"],
+    ],
+)
+def test_no_address_becomes_part_of_a_script(command: list[str]) -> None:
+    with pytest.raises(ValidationError, match=r"KOGGE_SOURCE"):
+        Hook.model_validate({"name": "a", "command": command})
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["/bin/sh", "-c", 'redirect "$KOGGE_SOURCE" {mailbox} {wave}'],
+        ["/bin/sh", "-c", 'redirect "$1"', "sh", "{source}"],
+        ["/bin/redirect", "{source}", "-c", "file"],
+    ],
+)
+def test_addresses_as_arguments_of_their_own(command: list[str]) -> None:
+    assert Hook.model_validate({"name": "a", "command": command}).command == tuple(command)
+
+
 KILLED = """
 import sys
 from pathlib import Path

@@ -152,7 +152,7 @@ def test_directory(write) -> None:
 
 
 def test_directory_faults(write) -> None:
-    with pytest.raises(Misconfigured, match=r"mailboxes.csv:2: source: not an e-mail address"):
+    with pytest.raises(Misconfigured, match=r"mailboxes.csv:2: source: names no e-mail address"):
         read_directory(write("source,target\nx,a@y\n"))
     with pytest.raises(Misconfigured, match="target: the column is missing"):
         read_directory(write("source,mail\n"))
@@ -174,3 +174,57 @@ def test_a_deny_list_half_understood_is_refused(write, line: str) -> None:
 def test_a_missing_deny_list_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="no such file"):
         read_deny(tmp_path / "deny.txt")
+
+
+STRANGE = ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e"]
+"""What str.splitlines takes for the end of a line, and CSV does not (RFC 4180)."""
+
+
+@pytest.mark.parametrize("mark", STRANGE)
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_display_name_is_no_row(write, mark: str, quote: str) -> None:
+    name = (
+        f"{quote}Mallory{mark}ceo@old.example,other@new.example{quote}"
+        if quote
+        else f"Mallory{mark}ceo@old.example"
+    )
+    rows = [f"{name},mallory@old.example,mallory@new.example", "Ceo,ceo@old.example,ceo@new.example"]
+    text = "\n".join(["name,source,target", *rows])
+    directory = read_directory(write(text, "directory.csv"))
+    assert directory.names("ceo@old.example", "ceo@new.example") is True
+    assert set(directory.sources) == {"mallory@old.example", "ceo@old.example"}
+
+
+@pytest.mark.parametrize("mark", STRANGE)
+def test_a_comment_in_the_deny_list_is_one_line(write, mark: str) -> None:
+    deny = read_deny(write(f"# of Mallory{mark}anna@old.example\njudge@court.example\n", "deny.txt"))
+    assert deny.entries == {"judge@court.example"}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_are_counted_as_editors_do(write, end: str) -> None:
+    lines = ["source,target,wave,\u2028", "a@x,a@y,1", "\x85", "", "b@x,nobody,1"]
+    assert faults(write(end.join(lines))) == ["mailboxes.csv:5: target: not an e-mail address"]
+
+
+def test_the_directory_names_logins_beside_addresses(write) -> None:
+    text = "source,target\nanna@old.example OLD\\anna,anna@new.example|Alice\nb@old.example,b@new.example\n"
+    directory = read_directory(write(text, "directory.csv"))
+    assert directory.names("anna@old.example", "alice") is True
+    assert directory.names("old\\anna", "anna@new.example") is True
+    assert directory.names("b@old.example", "alice") is False
+
+
+def test_a_column_of_logins_alone_is_another_column(write) -> None:
+    path = write("source,target\nanna@old.example,alice\nb@x@y,b@new.example\n", "directory.csv")
+    with pytest.raises(Misconfigured) as caught:
+        read_directory(path)
+    assert str(caught.value).splitlines() == [
+        "misconfigured: directory.csv:2: target: names no e-mail address; a login goes beside one",
+        "directory.csv:3: source: neither an e-mail address nor a login",
+    ]
+
+
+@pytest.mark.parametrize("address", ["-rf@x.example", "a`id`@x.example", "a|b@x.example"])
+def test_what_a_program_takes_for_something_else_is_no_address(write, address: str) -> None:
+    assert faults(write(f"{HEAD}{address},a@y,1\n")) == ["mailboxes.csv:2: source: not an e-mail address"]
