@@ -9,20 +9,18 @@ changed plan has another hash, so that what was signed before says nothing about
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from connectors.errors import Blocked, Misconfigured
-from connectors.settings import Secret
 from flows.config import Config
 from flows.gate import LEVELS, NEEDS_APPROVAL
 from flows.keys import is_signed
+from flows.pins import refuse_weaker
+from flows.signed_plan import canonical, digest_of, documents, systems_of
 from flows.terminal import next_command
 from ledger.approvals import KIND, Head, PlanRow, events_since, plan_rows, stamp
 from ledger.events import Event
@@ -36,42 +34,23 @@ NOT_APPROVED = "not-approved"
 DOMAIN = b"kogge plan approval 1\n"
 """Begins whatever is signed, so that a signature made for another purpose is none here."""
 
-TUNING = frozenset(
-    {
-        "app_version",
-        "appapi_version",
-        "batch_bytes",
-        "batch_items",
-        "bulk_below",
-        "bulk_bytes",
-        "bulk_items",
-        "chunk_above",
-        "chunk_bytes",
-        "company",
-        "concurrent_requests",
-        "connections",
-        "count_versions",
-        "page_items",
-        "patience_seconds",
-        "spool_above",
-        "sync_items",
-        "timeout_seconds",
-        "tls",
-        "user_agent",
-    }
-)
-"""Settings of a system that do not decide where anything goes: a slower pace voids no approval."""
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A wave as it would be approved now. rows: by mailbox. excused: what is not ready, but somebody took
-    responsibility for (`kogge approve CODE`)."""
+    responsibility for (`kogge approve CODE`). text: the document that is signed, by its SHA-256, which is
+    hash; earlier: that of the same plan as earlier versions of Kogge wrote it."""
 
     wave: WaveRow
     rows: Mapping[str, PlanRow]
     excused: frozenset[str]
     hash: str
+    earlier: frozenset[str] = frozenset()
+    text: bytes = b""
+
+    def is_signed_by(self, hash_: str) -> bool:
+        """Whether a signature of this hash is one of this plan."""
+        return hash_ == self.hash or hash_ in self.earlier
 
     @property
     def unchecked(self) -> list[PlanRow]:
@@ -116,86 +95,42 @@ class Approval:
     void: str | None
 
 
-def canonical(document: object) -> bytes:
-    """One spelling for equal documents."""
-    text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return text.encode()
-
-
-def digest_of(document: object) -> str:
-    return hashlib.sha256(canonical(document)).hexdigest()
-
-
 def plan_of(config: Config, ledger: Ledger, wave: str) -> Plan:
     """The wave as the ledger has it now."""
     planned, rows = Waves(ledger).read(wave), plan_rows(ledger, wave)
-    excused = frozenset(row.mailbox for row in rows if _is_excused(ledger, row))
-    document = {
-        "wave": wave,
-        "starts": None if planned.starts is None else round(planned.starts),
-        "window": planned.window,
-        "first": planned.canary,
-        "systems": systems_of(config),
-        "mailboxes": [[*row.approved_part(), row.mailbox in excused] for row in rows],
-    }
-    return Plan(planned, {row.mailbox: row for row in rows}, excused, digest_of(document))
+    excused = frozenset(row.mailbox for row in rows if is_accepted(ledger, row, row.code))
+    texts = list(documents(config, planned, rows, excused))
+    hash_, *earlier = (hashlib.sha256(text).hexdigest() for text in texts)
+    listed = {row.mailbox: row for row in rows}
+    return Plan(planned, listed, excused, hash_, frozenset(earlier), texts[0])
 
 
-def _is_excused(ledger: Ledger, row: PlanRow) -> bool:
-    code = NEEDS_APPROVAL.get(row.code or "")
+def is_accepted(ledger: Ledger, row: PlanRow, found: str | None) -> bool:
+    """Whether a person took responsibility for what was found of a mailbox, by its code."""
+    code = NEEDS_APPROVAL.get(found or "")
     return code is not None and (
         ledger.approved(row.mailbox, code) or ledger.approved(f"wave:{row.wave}", code, row.mailbox)
     )
 
 
-def systems_of(config: Config) -> dict[str, Any]:
-    """Where from and where to, what counts as proof, and whether one mailbox goes first, alone. Of a file its
-    name alone: it lies elsewhere on another worker's machine. No secret, nor where it is kept."""
-    gate = config.gate
-    targets = {str(kind): _settings(config.target.of(kind)) for kind in config.workloads}
-    proof = {
-        "accept": gate.accept,
-        "control": gate.control,
-        "deny": _name(gate.deny),
-        "directory": _name(gate.directory),
-    }
-    source = _settings(config.source)
-    return {"source": source, "targets": targets, "gate": proof, "canary": config.run.canary}
-
-
-def _settings(model: Any) -> dict[str, Any]:
-    found = {name: getattr(model, name) for name in type(model).model_fields if name not in TUNING}
-    plain = {name: value for name, value in found.items() if not isinstance(value, Secret)}
-    return {name: _name(value) if _names_file(name) else value for name, value in plain.items()}
-
-
-def _names_file(name: str) -> bool:
-    return name.endswith("_file") or name == "groups"
-
-
-def _name(path: str | Path | None) -> str | None:
-    return Path(path).name if path else None
-
-
 def approvals_of(config: Config, ledger: Ledger, wave: str, stage: str | None = None) -> list[Approval]:
     """All that were ever given for a wave, the oldest first. Raises Corrupt when the chain is broken."""
-    with _lock:
-        known = _looked(config, ledger, wave)
-        return _judged(config, known, [stage] if stage else STAGES)
+    return _judged(config, _looked(config, ledger, wave), [stage] if stage else STAGES)
 
 
 def refuse_unapproved(config: Config, ledger: Ledger, wave: str, stage: str) -> None:
     """Raises Blocked("not-approved") unless enough different approvers signed the wave's plan as it is;
-    Misconfigured where there are not so many of them; Corrupt when the chain of events is broken."""
+    Misconfigured where there are not so many of them, or where the configuration asks for less than the
+    ledger is held to; Corrupt when the chain of events is broken."""
+    refuse_weaker(config, ledger)
     required = refuse_too_few(config)
     if required:
         _approved_plan(config, ledger, wave, stage, required)
 
 
 def _approved_plan(config: Config, ledger: Ledger, wave: str, stage: str, required: int) -> Plan:
-    with _lock:
-        known = _looked(config, ledger, wave)
-        given, plan = _judged(config, known, [stage]), known.plan
+    known = _looked(config, ledger, wave)
+    given, plan = _judged(config, known, [stage]), known.plan
     valid = sum(one.void is None for one in given)
     if valid < required:
         told = _told(wave, stage, required, valid, given, plan.hash)
@@ -249,6 +184,8 @@ def permission(config: Config, ledger: Ledger, mailbox: MailboxRow) -> Callable[
     seen: list[PlanRow] = []
 
     def permit(level: str | None) -> None:
+        if level is None:
+            refuse_weaker(config, ledger)
         if not config.approval.required:
             return
         if level is None or not seen:
@@ -271,12 +208,12 @@ def _approved_row(config: Config, ledger: Ledger, mailbox: MailboxRow) -> PlanRo
     return row
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Known:
     """Of one wave, in this process: its chain so far, and its plan."""
 
     head: Head | None = None
-    given: list[Event] = field(default_factory=list)
+    given: tuple[Event, ...] = ()
     stamp: object = None
     plan: Plan = Plan(WaveRow(""), {}, frozenset(), "")
 
@@ -287,17 +224,21 @@ _waves: WeakKeyDictionary[Ledger, dict[str, _Known]] = WeakKeyDictionary()
 
 def _looked(config: Config, ledger: Ledger, wave: str) -> _Known:
     """What is known of a wave, brought up to now: only what was added to its chain is read, and its plan
-    only where something of it is new."""
-    waves = _waves.setdefault(ledger, {})
-    known = waves.setdefault(wave, _Known())
-    known.head, new = events_since(ledger, wave, known.head)
-    known.given += [event for event in new if event.kind.startswith(KIND)]
-    if any(event.kind.startswith("approved:") for event in new):
-        known.stamp = None
-    now = (*stamp(ledger, wave), Waves(ledger).read(wave), canonical(systems_of(config)))
-    if known.stamp != now:
-        known.plan, known.stamp = plan_of(config, ledger, wave), now
-    return known
+    only where something of it is new. Nothing is locked while the ledger is asked: several who look at once
+    find the same."""
+    with _lock:
+        known = _waves.setdefault(ledger, {}).get(wave, _Known())
+    head, new = events_since(ledger, wave, known.head)
+    given = (*known.given, *(event for event in new if event.kind.startswith(KIND)))
+    asked_anew = any(event.kind.startswith("approved:") for event in new)
+    now = (*stamp(ledger, wave), Waves(ledger).read(wave), digest_of(systems_of(config)))
+    unchanged = known.stamp == now and not asked_anew
+    found = _Known(head, given, now, known.plan if unchanged else plan_of(config, ledger, wave))
+    with _lock:
+        newest = _waves[ledger].get(wave)
+        if newest is None or newest.head is None or newest.head[0] <= head[0]:
+            _waves[ledger][wave] = found
+    return found
 
 
 def _judged(config: Config, known: _Known, stages: Iterable[str]) -> list[Approval]:
@@ -308,7 +249,7 @@ def _judged(config: Config, known: _Known, stages: Iterable[str]) -> list[Approv
         for event in known.given:
             if event.kind == KIND + stage:
                 statement = _statement(event, stage)
-                void = _void(config, event, statement, known.plan.hash)
+                void = _void(config, event, statement, known.plan)
                 if void is None and statement.approver in counted:
                     void = "given-twice"
                 if void is None:
@@ -323,7 +264,7 @@ def _statement(event: Event, stage: str) -> Statement:
     return Statement(wave=event.wave, stage=stage, **told)
 
 
-def _void(config: Config, event: Event, statement: Statement, plan: str) -> str | None:
+def _void(config: Config, event: Event, statement: Statement, plan: Plan) -> str | None:
     key = config.approval.key_of(statement.approver)
     if key is None:
         return "approver-unknown"
@@ -331,7 +272,7 @@ def _void(config: Config, event: Event, statement: Statement, plan: str) -> str 
         key, event.signature or b"", statement.to_sign()
     ):
         return "signature-invalid"
-    return None if statement.plan == plan else "plan-changed"
+    return None if plan.is_signed_by(statement.plan) else "plan-changed"
 
 
 def detail_of(statement: Statement) -> dict[str, str | int]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from flows.approval import is_accepted
 from flows.config import Config
 from flows.gate import ASKED_ONCE
+from flows.needless import OF_WAVES
 from flows.plan import plan, planned_mailbox
 from flows.preflight import Look
 from flows.terminal import opened_ledger
 from ledger.approvals import Check, PlanRow, keep_checks, plan_rows
-from ledger.planning import FIELDS
+from ledger.planning import FIELDS, PlannedMailbox
 
 
 def renew_plan(config: Config, wave: str | None) -> None:
@@ -33,10 +35,36 @@ def keep(
         keep_checks(ledger, found)
 
 
+def note_accepted(config: Config, looks: Iterable[Look]) -> None:
+    """Notes for which of its warnings a person took responsibility (`kogge approve CODE`), of every mailbox
+    that the ledger has planned as the list has it; makes no ledger."""
+    warned = {look.person.source: look for look in looks if look.warnings}
+    if not warned or (config.ledger_file is not None and not config.ledger_file.exists()):
+        return
+    with opened_ledger(config) as ledger:
+        for row in plan_rows(ledger):
+            look = warned.get(row.source)
+            if look is not None and not _differs(row, planned_mailbox(config, look.person)):
+                codes = {code for _, code in look.warnings}
+                look.accepted = frozenset(code for code in codes if is_accepted(ledger, row, code))
+
+
+def accepted_of_wave(config: Config, wave: str | None) -> frozenset[str]:
+    """What is about the credentials and a person approved for this wave, by its code; makes no ledger."""
+    if wave is None or (config.ledger_file is not None and not config.ledger_file.exists()):
+        return frozenset()
+    with opened_ledger(config) as ledger:
+        return frozenset(code for code in OF_WAVES if ledger.approved(f"wave:{wave}", code))
+
+
+def _differs(row: PlanRow, planned: PlannedMailbox) -> bool:
+    return any(getattr(row, name) != getattr(planned, name) for name in FIELDS)
+
+
 def _found(config: Config, look: Look, rows: dict[str, PlanRow], begun: Collection[str]) -> Check | None:
     planned = planned_mailbox(config, look.person)
     row = rows.get(planned.source)
-    if row is None or any(getattr(row, name) != getattr(planned, name) for name in FIELDS):
+    if row is None or _differs(row, planned):
         return None
     codes = [code for _, code in (*look.faults, *look.warnings)]
     passing = bool(look.faults) and look.passing == len(look.faults)

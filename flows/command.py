@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from connectors.errors import MigrationError
 from flows import (
     command_approve,
+    command_approve_settings,
     command_audit,
     command_check,
     command_cutover,
@@ -84,6 +85,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "resume": command_pause.resume,
     "approve": command_decide.approve,
     "approvals": command_approve.approvals,
+    "approve-settings": command_approve_settings.approve_settings,
     "phase": command_decide.phase,
     "cutover": command_cutover.cutover,
     "rollback": command_rollback.rollback,

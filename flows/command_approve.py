@@ -53,7 +53,8 @@ NEXT = {"start": "migrate", "cutover": "cutover"}
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked. key, passphrase: to sign here; print_to: for signing elsewhere; signed: what was."""
+    """What was asked. key, passphrase: to sign here; print_to: for signing elsewhere; signed: what was.
+    list_to: for the document that is signed."""
 
     wave: str
     stage: str
@@ -63,19 +64,22 @@ class Order:
     passphrase: str | None
     print_to: Path | None
     signed: Path | None
+    list_to: Path | None
     accept_not_ready: bool
     yes: bool
 
 
 def approve_plan(path: Path, order: Order) -> None:
-    """Shows the plan of a wave and signs it, prints what to sign, or takes in what was signed. Raises
-    Misconfigured with whatever speaks against it."""
-    if sum(one is not None for one in (order.key, order.print_to, order.signed)) != 1:
+    """Shows the plan of a wave and lists it, signs it, prints what to sign, or takes in what was signed.
+    Raises Misconfigured with whatever speaks against it."""
+    ways = sum(one is not None for one in (order.key, order.print_to, order.signed))
+    if ways > 1 or (ways == 0 and order.list_to is None):
         raise Misconfigured(
-            "approve", "give one of --key (to sign), --print and --signed (to sign elsewhere)"
+            "approve", "give one of --key (to sign), --print and --signed (to sign elsewhere), or --list"
         )
     from flows.approval import plan_of
     from flows.plan import renew
+    from flows.plan_list import write_list
 
     config = load(path)
     with opened_ledger(config) as ledger:
@@ -83,6 +87,10 @@ def approve_plan(path: Path, order: Order) -> None:
         chosen(ledger, order.wave)
         plan = plan_of(config, ledger, order.wave)
         show(config, ledger, plan, order.stage)
+        if order.list_to is not None:
+            write_list(ledger, plan, order.list_to)
+        if ways == 0:
+            return
         refuse_unready(ledger, plan, order)
         if order.signed is not None:
             _take_in(config, ledger, plan, order, order.signed)
@@ -191,14 +199,15 @@ def _sign(config: Config, ledger: Ledger, plan: Plan, order: Order, path: Path) 
         raise Misconfigured("--key", "is another approver's than --by says")
     statement = _statement(plan, order, name)
     if not order.yes:
-        _ask(name)
-    _record(config, ledger, statement, key.sign(statement.to_sign()))
+        ask(name, "this plan")
+    _record(config, ledger, plan, statement, key.sign(statement.to_sign()))
 
 
-def _ask(name: str) -> None:
+def ask(name: str, what: str) -> None:
+    """Asks an approver, at a terminal, whether they mean it. Raises Misconfigured unless they do."""
     if not sys.stdin.isatty():
         raise Misconfigured("--yes", "nobody can be asked here; give it to approve without a question")
-    if not confirmed(f"{name}: do you approve this plan?"):
+    if not confirmed(f"{name}: do you approve {what}?"):
         raise Misconfigured("approve", "not approved")
 
 
@@ -210,6 +219,8 @@ def _print(config: Config, statement: Statement, path: Path) -> None:
             file.write(statement.to_sign())
     except OSError as error:
         raise Misconfigured("--print", f"cannot be written ({error.strerror})") from None
+    how = command_to_approve(config, statement.wave, statement.stage, "--list PLAN")
+    say(f'Its "plan" is the SHA-256 of what `{how}` writes: read that, and compare with `sha256sum PLAN`.')
     say(f"To be signed as it is: openssl pkeyutl -sign -rawin -inkey KEY -in {path} -out {path}.sig")
     then = command_to_approve(config, statement.wave, statement.stage, f"--signed {path}")
     say(f"Then: {then}")
@@ -219,19 +230,29 @@ def _take_in(config: Config, ledger: Ledger, plan: Plan, order: Order, path: Pat
     statement, signature = _read(path)
     if (statement.wave, statement.stage) != (order.wave, order.stage):
         raise Misconfigured("--signed", "is about another wave or stage")
-    if statement.plan != plan.hash:
+    if not plan.is_signed_by(statement.plan):
         raise Misconfigured("--signed", "is about another plan: it changed since it was printed")
-    _record(config, ledger, statement, signature)
+    _record(config, ledger, plan, statement, signature)
 
 
 def _read(path: Path) -> tuple[Statement, bytes]:
     from flows.approval import DOMAIN, FIELDS, Statement
 
+    fields, signature, text = read_signed(path, DOMAIN, FIELDS)
+    statement = Statement(**fields)
+    if statement.to_sign() != text:
+        raise Misconfigured("--signed", "is not what --print wrote")
+    return statement, signature
+
+
+def read_signed(path: Path, domain: bytes, names: Sequence[str]) -> tuple[dict[str, str], bytes, bytes]:
+    """A statement that --print wrote, field by field; its signature, which lies beside it; and its bytes.
+    Raises Misconfigured for --signed."""
     try:
         text = path.read_bytes()
         signature = path.with_name(path.name + ".sig").read_bytes()
-        fields = json.loads(text.removeprefix(DOMAIN))
-        statement = Statement(**{name: str(fields[name]) for name in FIELDS})
+        fields = json.loads(text.removeprefix(domain))
+        found = {name: str(fields[name]) for name in names}
         if len(signature) != 64:
             signature = b64decode(signature)
     except OSError as error:
@@ -242,12 +263,10 @@ def _read(path: Path) -> tuple[Statement, bytes]:
         raise Misconfigured(
             "--signed", "is not what --print wrote, or its signature is no signature"
         ) from None
-    if statement.to_sign() != text:
-        raise Misconfigured("--signed", "is not what --print wrote")
-    return statement, signature
+    return found, signature, text
 
 
-def _record(config: Config, ledger: Ledger, statement: Statement, signature: bytes) -> None:
+def _record(config: Config, ledger: Ledger, plan: Plan, statement: Statement, signature: bytes) -> None:
     from flows.approval import approvals_of, detail_of
     from flows.keys import is_signed
     from ledger.approvals import record
@@ -260,7 +279,8 @@ def _record(config: Config, ledger: Ledger, statement: Statement, signature: byt
     if statement.approver in valid:
         say("This approver has approved this plan already; an approver counts once.")
     else:
-        event = record(ledger, statement.wave, statement.stage, detail_of(statement), signature)
+        text = plan.text.decode() if statement.plan == plan.hash else None
+        event = record(ledger, statement.wave, statement.stage, detail_of(statement), signature, text)
         say(f"Recorded as event {event.seq} of wave {event.wave}.")
     count, required = len(valid | {statement.approver}), config.approval.required
     echo(f"{statement.stage} of wave {statement.wave}: {count} of {required} approvals")

@@ -84,7 +84,7 @@ def check(
     Example: kogge check --wave pilot
     """
     from flows import open as opening
-    from flows.checked import keep, renew_plan
+    from flows.checked import accepted_of_wave, keep, note_accepted, renew_plan
     from flows.command_canary import concerned, listen, said_by
     from flows.evidence_keys import look_of
     from flows.launch import defect_log
@@ -99,6 +99,8 @@ def check(
         power = powers(settings)
         looks = examine_all(settings, chosen, rules, seen, begun)
     keep(settings, wave, looks, begun)
+    note_accepted(settings, looks)
+    accepted = accepted_of_wave(settings, wave)
     evidence = look_of(settings)
     heard: list[Heard] = []
     said = said_by(looks)
@@ -108,12 +110,14 @@ def check(
     if as_json:
         document = _check_document(settings, looks, power)
         told = {"invitations": [one.document() for one in heard], "evidence": evidence.document()}
-        emit({**document, **told})
+        emit({**document, **told, "accepted": sorted(accepted)})
     else:
         screen().print(Text(evidence.line(), style="" if evidence.good else CARE))
         _show_check(settings, looks, power, heard)
+        if accepted:
+            screen().print(f"approved for this wave: {', '.join(sorted(accepted))}")
     unheard = any(one.code is not None for one in heard)
-    raise typer.Exit(Exit.OPEN if unheard or not evidence.good else _check_code(looks, power))
+    raise typer.Exit(Exit.OPEN if unheard or not evidence.good else _check_code(looks, power, accepted))
 
 
 def _begun(config: Config) -> frozenset[str]:
@@ -130,11 +134,12 @@ def _unapproved(_code: str) -> bool:
     return False
 
 
-def _check_code(looks: Sequence[Look], power: Sequence[Power]) -> int:
+def _check_code(looks: Sequence[Look], power: Sequence[Power], accepted: Set[str]) -> int:
+    """accepted: of what is about the credential, the codes that a person approved for the wave."""
     if (
-        _excess(looks)
-        or any(one.opens for one in power)
-        or any(one.warnings or len(one.faults) > one.passing for one in looks)
+        _excess(looks).keys() - accepted
+        or (any(one.opens for one in power) and "control-mailbox" not in accepted)
+        or any(one.open_warnings or len(one.faults) > one.passing for one in looks)
     ):
         return Exit.OPEN
     return Exit.AGAIN if any(one.faults for one in looks) else Exit.OK
@@ -161,8 +166,15 @@ def _check_document(config: Config, looks: Sequence[Look], power: Sequence[Power
                     {"side": side, "code": code, "advice": advice(code)} for side, code in look.faults
                 ],
                 "warnings": [
-                    {"side": side, "code": code, "advice": advice(code)} for side, code in look.warnings
+                    {
+                        "side": side,
+                        "code": code,
+                        "advice": advice(code),
+                        "accepted": code in look.accepted,
+                    }
+                    for side, code in look.warnings
                 ],
+                "ready": look.ready,
             }
             for look in looks
         ],
@@ -216,10 +228,10 @@ def _show_check(
         out.print("control mailbox: none set (gate.control), so the credentials' power was not tried")
     if (told := too_few(config)) is not None:
         out.print(Text(f"approval: {told}", style=CARE), soft_wrap=True)
-    codes = Counter(code for look in looks for _, code in (*look.faults, *look.warnings))
+    codes = Counter(code for look in looks for _, code in (*look.faults, *look.open_warnings))
     for code, count in codes.most_common():
         out.print(f"{code} ({count}): {advice(code)}", soft_wrap=True)
-    good = sum(not look.faults and not look.warnings for look in looks)
+    good = sum(look.ready for look in looks)
     style = GOOD if good == len(looks) else CARE
     out.print(Text(f"{good} of {len(looks)} mailboxes of {config.mailboxes.name} are ready", style=style))
 
@@ -236,9 +248,12 @@ def _source_care(config: Config, looks: Sequence[Look]) -> Iterator[str]:
 
 def _check_row(look: Look) -> list[str | Text]:
     result = Text("ready", style=GOOD)
-    if look.faults or look.warnings:
-        told = [f"{side}: {code}" for side, code in (*look.faults, *look.warnings)]
-        result = Text("\n".join(told), style=BAD if look.faults else CARE)
+    accepted = [f"{code}, approved" for _, code in look.warnings if code in look.accepted]
+    if not look.ready:
+        told = [f"{side}: {code}" for side, code in (*look.faults, *look.open_warnings)]
+        result = Text("\n".join([*told, *accepted]), style=BAD if look.faults else CARE)
+    elif accepted:
+        result = Text("\n".join(["ready", *accepted]), style=GOOD)
     sizes = (number_cell(look.items), bytes_cell(look.bytes), bytes_cell(look.free))
     return [str(look.person.line), look.person.wave, look.proof or "-", *sizes, result]
 

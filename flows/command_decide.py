@@ -76,6 +76,10 @@ PrintTo = Annotated[
 Signed = Annotated[
     Path | None, typer.Option("--signed", metavar="FILE", help="Take in what was signed: FILE.sig.")
 ]
+ListTo = Annotated[
+    Path | None,
+    typer.Option("--list", metavar="FILE", help="Write what is signed, and FILE.diff to what was last."),
+]
 AcceptNotReady = Annotated[
     bool, typer.Option("--accept-not-ready", help="What is not ready stays out of the approval.")
 ]
@@ -97,6 +101,7 @@ def approve(
     passphrase_file: PassphraseFile = None,
     print_to: PrintTo = None,
     signed: Signed = None,
+    list_to: ListTo = None,
     accept_not_ready: AcceptNotReady = False,
     yes: Yes = False,
     config: ConfigPath = DEFAULT,
@@ -107,6 +112,11 @@ def approve(
     asks for, and a plan that changes needs them anew. With a CODE, give --by, --reason, and --mailbox, or
     --wave for all of it; then `kogge retry`; what needs no approval, as far as the ledger knows, is refused.
     Both are recorded in the wave's event chain.
+
+    What is signed is the SHA-256 of a document, which --list writes for you to read: every mailbox, where it
+    goes, how well that is proven.
+
+    Example: kogge approve --wave pilot --list plan.json
 
     Example: kogge approve --wave pilot --key approver.pem --reason "as agreed on Monday"
 
@@ -120,10 +130,10 @@ def approve(
         passphrase = passphrase_of(passphrase_env, passphrase_file)
         approve_plan(
             config,
-            Order(wave, stage, reason, by, key, passphrase, print_to, signed, accept_not_ready, yes),
+            Order(wave, stage, reason, by, key, passphrase, print_to, signed, list_to, accept_not_ready, yes),
         )
         return
-    if key or print_to or signed:
+    if key or print_to or signed or list_to:
         raise Misconfigured("CODE", "a plan is signed, a code is not: give one or the other")
     if code not in APPROVABLE:
         raise Misconfigured("CODE", unknown(code, APPROVABLE))

@@ -153,11 +153,14 @@ def _run(config: Config, ledger: Ledger, asked: Asked) -> Run:
     from flows.crew import Drain
     from flows.defects import quieten
     from flows.launch import defect_log, signals
+    from flows.pins import refuse_weaker
     from flows.rollback_crew import Order, all_of, with_earlier
     from flows.rollback_run import Scope, approved
     from flows.turns import taken
 
     ids = frozenset(row.id for row in asked.rows)
+    if asked.execute:
+        refuse_weaker(config, ledger)
     going = approved(ledger, asked.rows) if asked.execute else ids
     legs = {duty.wave: [leg for leg in ledger.legs(duty.wave) if leg.mailbox in ids] for duty in asked.duties}
     drain = Drain()

@@ -311,10 +311,12 @@ def _prepare(crew: Crew, parameters: WaveParameters) -> None:
     if not parameters.dry_run:
         # Imported late, with the connectors: most flows on a supervising machine need none.
         from flows.approval import START, refuse_unapproved
+        from flows.pins import pin_at_start
         from flows.preflight import refuse_power
 
         refuse_unapproved(crew.config, crew.ledger, parameters.wave, START)
         refuse_power(crew.config, crew.ledger, parameters.wave)
+        pin_at_start(crew.config, crew.ledger, parameters.wave)
 
 
 def _opened_again(crew: Crew, parameters: WaveParameters) -> None:

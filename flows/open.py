@@ -183,14 +183,20 @@ def parties(config: Config, ledger: Ledger, allowed: Rules) -> Parties:
 
 def rules(config: Config, workload: Kind, approved: Callable[[str], bool]) -> Rules:
     """The gate's rules from the configuration's files. Raises Misconfigured."""
-    directory, deny = config.gate.directory, config.gate.deny
+    directory = config.gate.directory
     return Rules(
         directory=_directory(config.file(directory)) if directory else Directory(),
-        deny=_deny(config.file(deny)) if deny else DenyList(),
+        deny=deny_list(config),
         accept=config.gate.accept,
         artefacts=tuple(getattr(config.target.of(workload), "artefacts", ())),
         approved=approved,
     )
+
+
+def deny_list(config: Config) -> DenyList:
+    """Whom no wave may touch; empty where none is configured. Raises Misconfigured."""
+    deny = config.gate.deny
+    return _deny(config.file(deny)) if deny else DenyList()
 
 
 def spool(config: Config) -> Path:

@@ -44,7 +44,8 @@ class Look:
     source's own counts, kinds the items by workload, untold the workloads that it does not count; free is
     what the target's quota leaves. passing counts the faults that may be gone next time. rights: of the
     source's credential. self_stated: of some workload, the address that the target states proves nothing, for
-    people write their own."""
+    people write their own. accepted: the codes of warnings that a person approved for
+    this mailbox or its wave."""
 
     person: Person
     level: str | None = None
@@ -59,6 +60,17 @@ class Look:
     facts: dict[str, Mapping[str, str]] = field(default_factory=dict)
     rights: Rights | None = None
     self_stated: bool = False
+    accepted: frozenset[str] = frozenset()
+
+    @property
+    def open_warnings(self) -> list[tuple[str, str]]:
+        """Those for which nobody took responsibility."""
+        return [one for one in self.warnings if one[1] not in self.accepted]
+
+    @property
+    def ready(self) -> bool:
+        """Whether a run would write it, as far as the gate is concerned."""
+        return not self.faults and not self.open_warnings
 
     @property
     def proof(self) -> str | None:

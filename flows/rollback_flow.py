@@ -95,7 +95,11 @@ async def rollback(parameters: RollbackParameters) -> State[Any]:
 
 
 def _legs(crew: Crew, parameters: RollbackParameters) -> list[LegRow]:
-    """What is still to be taken back: a leg that is rolled back already has nothing left to do."""
+    """What is still to be taken back: a leg that is rolled back already has nothing left to do. Raises
+    Misconfigured for a configuration that asks for less than the ledger is held to."""
+    from flows.pins import refuse_weaker  # late, with the connectors
+
+    refuse_weaker(crew.config, crew.ledger)
     wanted = frozenset(parameters.mailboxes)
     return [
         leg

@@ -265,6 +265,15 @@ def private_csv(path: Path) -> Iterator[Rows]:
         raise Misconfigured(f"--csv {path}", f"cannot be written ({error.strerror})") from None
 
 
+def write_private(path: Path, data: bytes, option: str) -> None:
+    """Writes a file that nobody else reads, though it was there before. Raises Misconfigured for option."""
+    try:
+        with open(path, "wb", opener=_private) as file:
+            file.write(data)
+    except OSError as error:
+        raise Misconfigured(f"{option} {path}", f"cannot be written ({error.strerror})") from None
+
+
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str], what: str) -> None:
     """Writes the rows; says how many on standard error. Raises Misconfigured for --csv."""
     with private_csv(path) as out:

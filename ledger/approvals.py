@@ -16,7 +16,7 @@ from connectors.errors import Corrupt
 from ledger.database import now, reading, writing
 from ledger.events import Event, append_event, genesis, head_of, read_events, verify_chain
 from ledger.reports import in_wave
-from ledger.schema import checked, event, leg, mailbox
+from ledger.schema import checked, event, leg, mailbox, signed_plan
 from ledger.store import Ledger
 from ledger.upsert import upsert
 
@@ -123,11 +123,30 @@ def stamp(ledger: Ledger, wave: str) -> tuple[object, ...]:
         return tuple(value for row in rows for value in row)
 
 
-def record(ledger: Ledger, wave: str, stage: str, detail: Mapping[str, str | int], signature: bytes) -> Event:
-    """An approval, in the wave's chain."""
+def record(
+    ledger: Ledger,
+    wave: str,
+    stage: str,
+    detail: Mapping[str, str | int],
+    signature: bytes,
+    text: str | None = None,
+) -> Event:
+    """Records an approval in the wave's chain. text: the document that was signed, by its hash."""
     with writing(ledger.engine) as connection:
+        if text is not None:
+            kept = {"hash": str(detail["plan"]), "wave": wave, "at": now(), "text": text}
+            again = {"at": kept["at"]}
+            statement = upsert(connection, signed_plan).values(kept)
+            connection.execute(statement.on_conflict_do_update(index_elements=["hash"], set_=again))
         subject = f"wave:{wave}"
         return append_event(connection, wave, KIND + stage, detail, subject=subject, signature=signature)
+
+
+def last_signed(ledger: Ledger, wave: str) -> str | None:
+    """The document of the newest approval of this wave whose document was kept; None where there is none."""
+    with reading(ledger.engine) as connection:
+        kept = select(signed_plan.c.text).where(signed_plan.c.wave == wave)
+        return connection.execute(kept.order_by(signed_plan.c.at.desc()).limit(1)).scalar_one_or_none()
 
 
 Head = tuple[int, bytes]

@@ -346,6 +346,16 @@ event = Table(
 )
 """hash covers the previous event's hash; signature (of an approver, over hash) is outside of it."""
 
+signed_plan = Table(
+    "signed_plan",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("wave", Text, nullable=False, index=True),
+    Column("at", Float(53), nullable=False),
+    Column("text", Text, nullable=False),
+)
+"""The documents that approvers signed; hash: SHA-256 of text, in hexadecimal."""
+
 meta = Table(
     "meta",
     metadata,

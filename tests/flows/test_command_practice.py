@@ -143,6 +143,26 @@ def test_a_credential_with_too_much_power(
         "control-mailbox: a credential opens the control mailbox; not approved for pilot"
         in capsys.readouterr().err
     )
+    assert run("check", "--wave", "pilot") == 1
+    assert run("approve", "control-mailbox", "-w", "pilot", "--by", "A. Auditor", "--reason", "lab") == 0
+    capsys.readouterr()
+    assert run("check", "--wave", "pilot", "--json") == 0
+    assert result(capsys)["accepted"] == ["control-mailbox"]
+
+
+def test_what_was_approved_is_ready(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (place / "kogge.toml").read_text()
+    (place / "kogge.toml").write_text(text.replace('directory = "directory.csv"', ""))
+    assert run("check", "--wave", "pilot") == 1
+    assert "identity-not-proven" in capsys.readouterr().out
+    assert run("approve", "asserted", "-w", "pilot", "--by", "A. Auditor", "--reason", "seen them") == 0
+    capsys.readouterr()
+    assert run("check", "--wave", "pilot", "--json") == 0
+    for one in result(capsys)["mailboxes"]:
+        assert [(warning["code"], warning["accepted"]) for warning in one["warnings"]] == [
+            ("identity-not-proven", True)
+        ]
+        assert (one["proof"], one["ready"]) == ("asserted", True)
 
 
 def test_a_wrong_password(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
