@@ -268,7 +268,7 @@ def private_csv(path: Path) -> Iterator[Rows]:
 def write_private(path: Path, data: bytes, option: str) -> None:
     """Writes a file that nobody else reads, though it was there before. Raises Misconfigured for option."""
     try:
-        with open(path, "wb", opener=_private) as file:
+        with open(path, "wb", opener=open_private) as file:
             file.write(data)
     except OSError as error:
         raise Misconfigured(f"{option} {path}", f"cannot be written ({error.strerror})") from None
