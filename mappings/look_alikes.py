@@ -25,11 +25,13 @@ LOOK_ALIKES: Mapping[str, str] = {
     "!": "\N{LATIN LETTER RETROFLEX CLICK}",
     "$": "\N{FULLWIDTH DOLLAR SIGN}",
     "`": "\N{MODIFIER LETTER GRAVE ACCENT}",
+    "{": "\N{MEDIUM LEFT CURLY BRACKET ORNAMENT}",
+    "}": "\N{MEDIUM RIGHT CURLY BRACKET ORNAMENT}",
     "\x7f": "\N{SYMBOL FOR DELETE}",
     **{chr(code): chr(0x2400 + code) for code in range(0x20)},
 }
 _ALL = str.maketrans(dict(LOOK_ALIKES))
-_OFTEN_REFUSED = str.maketrans({one: LOOK_ALIKES[one] for one in '%*"\\&<>?;'})
+_OFTEN_REFUSED = str.maketrans({one: LOOK_ALIKES[one] for one in '%*"\\&<>?;!`^|{}'})
 DOTS = {".": LOOK_ALIKES["."], "..": "\N{TWO DOT LEADER}"}
 UNSHOWABLE = re.compile("[\x80-\x9f\u2028\u2029\ud800-\udfff]")
 
