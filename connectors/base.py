@@ -119,7 +119,8 @@ class Identity:
     id         immutable; changes when the account is deleted and re-created
     addresses  lower-case e-mail addresses the system itself states; empty when it states none
     part       of files, which folder of the account it is, by the server's own id; "" when it tells none, or
-               the folder is not there yet
+               the folder is not there yet. Of calendars and contacts, what else tells that the account is the
+               same one
     lent       of files, the folder is another person's, who lets the account use it
     user       what the system itself calls the owner, for those who share with them; "" when it has no word
     fingerprint  of an account that has no id of its own: what two logins that open it have in common, and

@@ -16,6 +16,7 @@ from connectors.dav_elements import (
     AddressbookHomeSet,
     DefaultCalendar,
     EmailAddressSet,
+    FileId,
     PrincipalUrl,
     ResourceId,
     texts,
@@ -71,7 +72,7 @@ def principal(library: Library, wire: Wire, url: str, kind: Kind) -> Principal:
     )
 
 
-def identity(wire: Wire, found: Principal, profile: Profile) -> Identity:
+def identity(library: Library, wire: Wire, found: Principal, profile: Profile) -> Identity:
     """The principal's URL, with the server's own immutable id where it has one (RFC 5842). Hashed: an id may
     be shown, and a URL often holds the login. Each server is a system: a person's calendars and contacts may
     lie on two."""
@@ -80,8 +81,22 @@ def identity(wire: Wire, found: Principal, profile: Profile) -> Identity:
         f"dav:{wire.origin.server}",
         hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
         found.addresses,
+        part="" if found.resource else _files(library, found, profile),
         self_stated=found.stated and profile.self_stated and _may_change(wire, found, profile.tell),
     )
+
+
+def _files(library: Library, found: Principal, profile: Profile) -> str:
+    """The id of the folder of the account's files: an account that is made anew under the same name has
+    another. "" where nothing tells it."""
+    if not profile.files:
+        return ""
+    path = profile.tell.beside(found.path, profile.files.replace("{user}", segment(found.path)))
+    try:
+        told = library.propfind(path, (FileId,)).resources
+    except Garbage:
+        return ""
+    return told[0].text(str(FileId.tag)) if told else ""
 
 
 def _may_change(wire: Wire, found: Principal, tell: Tell) -> bool:

@@ -46,6 +46,8 @@ class Profile:
     calendar, tasks, contacts  last path segment of the user's default collection; "" for none
     artefacts        beginnings of the titles of what a new account holds
     hidden           beginnings of the segments of collections that the server fills by itself
+    files            beside tell.service, the folder of an account's files, whose id goes with the account; ""
+                     for none. {user} is the principal's own name
     self_stated      people may change the addresses that the server states of them
     uid_scope        where a UID is unique: in one collection, or in the account
     uid_conflict     status of a PUT's refusal -> words of its body that mean this UID is taken; an empty
@@ -70,6 +72,7 @@ class Profile:
     contacts: str = ""
     artefacts: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    files: str = ""
     self_stated: bool = True
     uid_scope: Literal["collection", "account"] = "collection"
     uid_conflict: Mapping[int, tuple[bytes, ...]] = field(default_factory=dict)

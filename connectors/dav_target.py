@@ -104,7 +104,7 @@ class DavTarget:
         return self._heard().silence
 
     def identity(self) -> Identity:
-        return dav_account.identity(self._wire, self._principal(), self._profile)
+        return dav_account.identity(self._library, self._wire, self._principal(), self._profile)
 
     def server(self) -> Mapping[str, str]:
         """What a preflight should show, by the server's own word."""

@@ -9,6 +9,7 @@ reach about 59 objects a second, one 31; a parallel PUT of a new object can be 5
 vCard 4.0 is kept but served as 3.0; a card above 5 MB and an event above 10 MB are 403.
 From 32 on a first login makes an example event and an example contact; the event's title is translated, so
 another language's needs naming in the configuration.
+A principal has no id of its own: the folder of its files has one, which a new account does not inherit.
 An address is what people set in their own profile, unless allow_user_to_change_email is false (32).
 """
 
@@ -32,6 +33,7 @@ PROFILE: Final = Profile(
     delete={"Schedule-Reply": "F"},
     calendar="personal",
     contacts="contacts",
+    files="/remote.php/dav/files/{user}/",
     artefacts=("Example event", "Leon Green"),
     hidden=("z-server-generated--", "z-app-generated--", "contact_birthdays", "app-generated--"),
     uid_conflict={400: ()},

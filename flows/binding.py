@@ -24,6 +24,8 @@ def bind(ledger: Ledger, held: Lease, work: Work, proof: Proof, *, first: bool) 
     try:
         ledger.bind(held, proof.source, proof.target, proof.level)
     except Blocked as error:
+        if error.code == REPLACED and work.kind is not Kind.FILES:
+            raise Blocked("identity-changed", "the account was made anew under the same name") from None
         if error.code != REPLACED or not work.allowed_once(REPLACED, 1):
             raise
         ledger.bind(held, proof.source, proof.target, proof.level, replaced=True)

@@ -32,6 +32,7 @@ GUIDES = (
     "SECURITY.md",
     "CHANGELOG.md",
 )
+COMMAND = r"(?:`|\$ |^    )kogge ([a-z]+(?:-[a-z]+)*)"
 WALK = (ROOT / "docs" / "architecture.md").read_text()
 CLASSES = {one.__name__: one for one in (Capabilities, Item, Ledger, LegLedger, Target, Work)}
 
@@ -53,14 +54,14 @@ def test_every_code_is_in_the_handbook_once() -> None:
 @pytest.mark.parametrize("guide", GUIDES)
 def test_commands_that_are_named_exist(guide: str) -> None:
     known = set(get_command(app).commands)  # type: ignore[attr-defined]
-    named = set(re.findall(r"(?:`|\$ |^    )kogge ([a-z]+)", (ROOT / guide).read_text(), re.MULTILINE))
+    named = set(re.findall(COMMAND, (ROOT / guide).read_text(), re.MULTILINE))
     assert named <= known
 
 
 @pytest.mark.parametrize("guide", GUIDES)
 def test_options_that_are_named_exist(guide: str) -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    lines = re.findall(r"(?:`|\$ |^    )kogge ([a-z]+)([^`\n#]*)", (ROOT / guide).read_text(), re.MULTILINE)
+    lines = re.findall(rf"{COMMAND}([^`\n#]*)", (ROOT / guide).read_text(), re.MULTILINE)
     for name, rest in lines:
         command = commands[name]
         for word in rest.split():

@@ -379,3 +379,38 @@ def test_the_principals_own_name_is_not_written_by_people() -> None:
     with raw(script) as server:
         found = target(server.url).identity()
         assert (found.addresses, found.self_stated) == ({"anna@example.org"}, False)
+
+
+FILE_ID = """<d:multistatus xmlns:d="DAV:" xmlns:o="http://owncloud.org/ns">
+<d:response><d:href>{path}</d:href><d:propstat><d:prop><o:fileid>{id}</o:fileid></d:prop>
+<d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response></d:multistatus>"""
+
+
+def test_a_nextcloud_account_that_was_made_anew_is_another_one() -> None:
+    """Its principal tells nothing of that; the folder of its files does."""
+    born = ["17"]
+
+    def script(line: str, asked: bytes) -> Iterable[bytes]:
+        if line.startswith("PROPFIND /remote.php/dav/files/anna/ "):
+            return whole(FILE_ID.format(path="/remote.php/dav/files/anna/", id=born[0]))
+        return plain(line, asked)
+
+    with raw(script) as server:
+        first, again = (target(server.url, profile="nextcloud").identity() for _ in range(2))
+        cards = target(server.url, Kind.CONTACTS, profile="nextcloud").identity()
+        born[0] = "18"
+        anew = target(server.url, profile="nextcloud").identity()
+    assert first == again == cards
+    assert (first.id, first.part) == (anew.id, "17")
+    assert anew.part == "18"
+
+
+@pytest.mark.parametrize("answer", [(404, ""), (403, "no"), (207, "<html>log in</html>")])
+def test_where_nothing_tells_it_a_nextcloud_account_is_its_name(answer: tuple[int, str]) -> None:
+    def script(line: str, asked: bytes) -> Iterable[bytes]:
+        if line.startswith("PROPFIND /remote.php/dav/files/"):
+            return whole(answer[1], answer[0])
+        return plain(line, asked)
+
+    with raw(script) as server:
+        assert target(server.url, profile="nextcloud").identity().part == ""
