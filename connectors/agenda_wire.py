@@ -18,6 +18,7 @@ from connectors.agenda_settings import AgendaSettings
 from connectors.dav_errors import GONE, item_error
 from connectors.dav_wire import Answer, Wire
 from connectors.errors import Blocked, MigrationError, Rejected, Transient
+from connectors.logins import UNCONFIRMED
 from connectors.settings import Account
 
 EVENTS = "/v1/agenda/events"
@@ -155,8 +156,8 @@ class AgendaWire:
         query = f"?{urlencode(asked)}" if asked else ""
         try:
             return self._wire.ask(method, self._base + path + query, headers, body)
-        except Blocked as error:
-            if error.code == "login-refused" and self._person is not None:
+        except (Blocked, Transient) as error:
+            if error.code in {"login-refused", UNCONFIRMED} and self._person is not None:
                 raise Blocked(
                     "no-permission", "the server lets this account write into no calendar"
                 ) from None

@@ -82,6 +82,7 @@ class Capabilities:
     groups              distribution lists are kept among the contacts
     vcard               the vCard version to write, "3.0" or "4.0"
     silent_agent        the server keeps quiet only about what has SCHEDULE-AGENT=CLIENT (RFC 6638)
+    category_commas     a category's name in iCalendar may hold a comma (RFC 5545, 3.3.11)
     attachment_bytes    the largest attachment that may stand inline; None: no limit of its own
     files               of files: which names it takes
     versions            of files: how many older versions of a new one write() takes (Item.versions)
@@ -104,6 +105,7 @@ class Capabilities:
     groups: bool = True
     vcard: str = "3.0"
     silent_agent: bool = False
+    category_commas: bool = True
     attachment_bytes: int | None = None
     files: FileNames | None = None
     versions: int = 0

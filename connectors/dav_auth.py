@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from connectors.http_digest import Digest
+from connectors.logins import login_of
 from connectors.settings import Account, Secret
 
 
@@ -35,12 +36,25 @@ class Login(Protocol):
 class Credentials:
     """The same for every connection of one target; safe from several threads."""
 
-    def __init__(self, settings: Login, account: Account) -> None:
+    def __init__(self, settings: Login, account: Account, server: str) -> None:
+        self._server = server
         self._settings = settings
         self._account = account
         self._lock = threading.Lock()
         self._secret: str | None = None
         self._digest = Digest()
+
+    @property
+    def of_application(self) -> bool:
+        """Whether the secret is an application's: refused, it locks nobody out."""
+        return self._settings.auth == "appapi"
+
+    @property
+    def login(self) -> bytes:
+        """See connectors.logins. A token changes; a login by tokens is who logs in."""
+        settings = self._settings
+        secret = "" if settings.auth == "bearer" else self._known()
+        return login_of(self._server, settings.auth, settings.user(self._account), secret)
 
     def headers(self, method: str, path: str) -> Mapping[str, str]:
         """Raises Misconfigured when the secret cannot be read."""

@@ -58,7 +58,8 @@ class Profile:
     trash_refusals   statuses of a PUT whose UID lies there
     collections_full statuses that refuse a new collection because the user has as many as are allowed
     collections_every seconds between new collections where the server limits them and does not tell
-    vcard, groups, recurring_tasks, silent_agent, max_bytes, attachment_bytes  see Capabilities
+    vcard, groups, recurring_tasks, silent_agent, category_commas, max_bytes, attachment_bytes
+                     see Capabilities
     """
 
     name: str
@@ -87,5 +88,6 @@ class Profile:
     groups: bool = True
     recurring_tasks: bool = True
     silent_agent: bool = False
+    category_commas: bool = True
     max_bytes: Mapping[str, int] = field(default_factory=dict)
     attachment_bytes: int | None = None

@@ -22,11 +22,12 @@ from connectors.dav_hrefs import child
 from connectors.dav_wire import Answer, Wire
 from connectors.dav_xml import Found, Garbage, Multistatus, etag
 from connectors.errors import Blocked, MigrationError, Rejected, Transient
+from connectors.logins import UNCONFIRMED
 
 LISTED_MOST = 2_000_000  # objects of one collection
 MATCHES_MOST = 64  # objects that a query for one UID may name
 WINDOW = 50  # objects of one multiget
-LASTING = frozenset({"connection-closed", "login-refused", "spool-full", "spool-unusable"})
+LASTING = frozenset({"connection-closed", "login-refused", UNCONFIRMED, "spool-full", "spool-unusable"})
 UID_BYTES = 1_000_000  # of an object, in which its UID stands
 Digest = Callable[[BinaryIO], bytes]
 """What a body means; raises Rejected for one that it cannot read."""

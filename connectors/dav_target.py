@@ -255,6 +255,7 @@ class DavTarget:
             groups=profile.groups,
             vcard=profile.vcard,
             silent_agent=profile.silent_agent or settings.silent_agent,
+            category_commas=profile.category_commas,
             attachment_bytes=profile.attachment_bytes,
             facts=self.server(),
         )

@@ -6,6 +6,7 @@ compressed although nobody asked for it is garbage, and credentials go to one or
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,7 @@ from connectors.dav_hrefs import Origin
 from connectors.errors import Blocked, MigrationError, Transient
 from connectors.http_errors import network_error
 from connectors.http_sockets import Sockets, pool
+from connectors.logins import LOGINS, UNCONFIRMED
 from connectors.settings import Account, Tls
 
 T = TypeVar("T")
@@ -29,8 +31,11 @@ SMALL = 8_000_000  # bytes of an answer that is held in memory
 CHUNK = 1 << 16
 ANSWER_SECONDS = 1800.0  # however slowly it drips
 FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
+ASKED_AGAIN = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Seconds before an application's refused secret is sent once more."""
 TRIES = {
     "connection-closed": 0,
+    UNCONFIRMED: 0,
     "unreachable": 3,
     "timeout": 2,
     "connection-cut": 6,
@@ -123,9 +128,10 @@ class Wire:
         self._settings = settings
         self._answer_seconds = answer_seconds
         self._sockets = Sockets()
-        self._credentials = Credentials(settings, account)
-        self._refused: Blocked | None = None
+        self._refused: Blocked | Transient | None = None
+        self._refusing = threading.Lock()
         self.origin = Origin.of(settings.url)
+        self._credentials = Credentials(settings, account, str(self.origin))
         self.writers = min(profile.writers, settings.connections)
         self._agent = settings.user_agent or profile.user_agent
         here, trust = self.origin, settings.tls.context("dav")
@@ -201,22 +207,46 @@ class Wire:
     ) -> urllib3.BaseHTTPResponse:
         if self._refused is not None:
             raise self._refused
+        response, challenge = self._tried(method, path, headers, body)
+        if response is None and self._credentials.renewed(*challenge):
+            response, challenge = self._tried_again(method, path, headers, body)
+        waits = iter(ASKED_AGAIN if self._credentials.of_application else ())
+        while response is None and (seconds := next(waits, None)) is not None:
+            self.wait(seconds)
+            response, challenge = self._tried_again(method, path, headers, body)
+        if response is None:
+            raise self._final()
+        if response.status < 500:
+            LOGINS.accepted(self._credentials.login)
+        return response
+
+    def _tried(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO
+    ) -> tuple[urllib3.BaseHTTPResponse | None, tuple[Mapping[str, str], str]]:
+        """The response; None when the login is refused: then what was refused, and with which challenge."""
         identity = self._credentials.headers(method, path)
         response = self._sent(method, path, {**headers, **identity}, body)
         if response.status != 401:
-            return response
+            return response, (identity, "")
         challenge = response.headers.get("www-authenticate", "")
         response.close()
-        if self._credentials.renewed(identity, challenge):
-            if not isinstance(body, bytes):
-                raise Transient("connection-cut", "a token expired while a body was sent")
-            response = self._sent(method, path, {**headers, **self._credentials.headers(method, path)}, body)
-            if response.status != 401:
-                return response
-            response.close()
-        # A refused password is never tried again: repeated, it locks the account or everybody out.
-        self._refused = Blocked("login-refused", "the server refuses the login; it was not tried again")
-        raise self._refused
+        return None, (identity, challenge)
+
+    def _tried_again(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO
+    ) -> tuple[urllib3.BaseHTTPResponse | None, tuple[Mapping[str, str], str]]:
+        if not isinstance(body, bytes):
+            raise Transient("connection-cut", "the login was refused while a body was sent")
+        return self._tried(method, path, headers, body)
+
+    def _final(self) -> Blocked | Transient:
+        """What the refusal means. It is counted once, and nothing more is sent: a refused password that is
+        repeated locks the account or everybody out."""
+        with self._refusing:
+            if self._refused is None:
+                error = Blocked("login-refused", "the server refuses the login; it was not tried again")
+                self._refused = LOGINS.refused(self._credentials.login, error)
+            return self._refused
 
     def _sent(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO

@@ -32,6 +32,7 @@ from connectors.ews_errors import http_error
 from connectors.ews_settings import EwsSettings
 from connectors.http_errors import network_error
 from connectors.http_sockets import Sockets, pool_classes
+from connectors.logins import login_of
 from connectors.settings import Account, Secret
 
 CONNECT_SECONDS = 20.0
@@ -81,13 +82,15 @@ class _Bearer(requests.auth.AuthBase):
 
 
 class Login:
-    """Makes the session, once, and renews its token. Holds no secret longer than it must."""
+    """Makes the session, once, and renews its token. Holds no secret longer than it must. name: see
+    connectors.logins; complete once there is a session."""
 
     def __init__(self, settings: EwsSettings, account: Account, sockets: Sockets) -> None:
         self._settings = settings
         self._account = account
         self._session = _session(settings, sockets)
         self._ready = False
+        self.name = self._named("")
 
     def session(self) -> requests.Session:
         """The authenticated session. Raises Blocked("login-refused"), Misconfigured or Transient."""
@@ -116,11 +119,18 @@ class Login:
             self._by_exchangelib(GSSAPI, None)
             return
         password = self._secret(self._settings.password, "password")
+        self.name = self._named(password)
         if self._settings.auth == "ntlm":
             self._by_exchangelib(NTLM, Credentials(username=name, password=password))
         else:
             # UTF-8, as browsers send it (RFC 7617, 2.1); requests would fail beyond Latin-1.
             self._session.auth = HTTPBasicAuth(name.encode(), password.encode())
+
+    def _named(self, secret: str) -> bytes:
+        """See connectors.logins. Tokens and tickets change: a login by them is who logs in."""
+        settings = self._settings
+        who = settings.client_id if settings.auth == "oauth2" else settings.username or self._account.login
+        return login_of(settings.url, settings.auth, who or "", secret)
 
     def _by_exchangelib(self, kind: str, credentials: Credentials | None) -> None:
         try:

@@ -24,6 +24,7 @@ from connectors.ews_spool import BodySink
 from connectors.ews_stream import Message, Reply, not_soap
 from connectors.http_errors import network_error
 from connectors.http_sockets import Sockets
+from connectors.logins import APPLICATION, LOGINS, PERSON
 from connectors.patience import Patience
 from connectors.settings import Account
 
@@ -48,7 +49,7 @@ class Wire:
         self._spool = spool
         self._sockets = Sockets()
         self._login = Login(settings, account, self._sockets)
-        self._refused: Blocked | None = None
+        self._refused: Blocked | Transient | None = None
         self._lost_soap = False
         self._schema = SCHEMAS[0]
         self.mailbox = account.address or account.login
@@ -169,22 +170,30 @@ class Wire:
             response = self._send(envelope)
         status, kind = response.status_code, response.headers.get("Content-Type", "").lower()
         if status in {200, 500} and "html" not in kind:
+            LOGINS.accepted(self._login.name)
             return response
         response.close()
         if status == 200:
             raise not_soap()
         error = http_error(status, response.headers.get("Retry-After"))
-        if status == 401 and isinstance(error, Blocked):
-            # A refused password is never tried again by this source: repeated, it locks the account.
+        raise self._refusal(error) if isinstance(error, Blocked) and status == 401 else error
+
+    def _refusal(self, error: Blocked) -> Blocked | Transient:
+        """What a refused login means. It is never tried again by this source: repeated, it locks the account.
+        Only an application's is confirmed more than once."""
+        if error.code == "login-refused":
+            self._refused = LOGINS.refused(
+                self._login.name, error, APPLICATION if self._login.renewable else PERSON
+            )
+        else:
             self._refused = error
-        raise error
+        return self._refused
 
     def _renew(self) -> None:
         try:
             self._login.renew()
         except Blocked as error:
-            self._refused = error
-            raise
+            raise self._refusal(error) from None
 
     def _send(self, envelope: bytes) -> requests.Response:
         if self._refused is not None:
@@ -205,16 +214,14 @@ class Wire:
         except _SENDING as error:
             refused = handshake_error(error)
             if refused is not None:
-                self._refused = refused
-                raise refused from None
+                raise self._refusal(refused) from None
             raise self._network(error) from None
 
     def _session(self) -> requests.Session:
         try:
             return self._login.session()
         except Blocked as error:
-            self._refused = error
-            raise
+            raise self._refusal(error) from None
 
     def _network(self, error: Exception) -> MigrationError:
         return closed_error() if self._sockets.closed.is_set() else network_error(error)

@@ -26,6 +26,7 @@ from connectors.graph_pace import allowance
 from connectors.graph_settings import GraphSettings
 from connectors.http_errors import network_error
 from connectors.http_sockets import Sockets
+from connectors.logins import APPLICATION, LOGINS, login_of
 from connectors.patience import Patience
 from connectors.settings import Account
 
@@ -78,7 +79,8 @@ class Wire:
             settings.concurrent_requests,
             settings.requests_per_10_minutes,
         )
-        self._refused: Blocked | None = None
+        self._refused: Blocked | Transient | None = None
+        self._name = login_of(settings.graph_url, settings.tenant, settings.client_id)
         self._lost_graph = False
 
     @property
@@ -242,8 +244,8 @@ class Wire:
             return self._answered(method, url, headers, content, bearer=bearer)
         except Refusal as refused:
             if refused.status == 401:
-                self._refused = Blocked("login-refused", "the server refuses the application's token")
-                raise self._refused from None
+                error = Blocked("login-refused", "the server refuses the application's token")
+                raise self._refusal(error) from None
             raise
 
     def renew(self, claims: str | None) -> None:
@@ -251,8 +253,7 @@ class Wire:
         try:
             self._login.renew(claims)
         except Blocked as error:
-            self._refused = error
-            raise
+            raise self._refusal(error) from None
 
     def _answered(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, *, bearer: bool
@@ -262,6 +263,8 @@ class Wire:
             sent["Authorization"] = f"Bearer {self._token()}"
         response = self._send(method, url, sent, content)
         if response.is_success:
+            if bearer:
+                LOGINS.accepted(self._name)
             return response
         try:
             body = self._limited(response, ERROR_MOST)
@@ -273,8 +276,12 @@ class Wire:
         try:
             return self._login.token()
         except Blocked as error:
-            self._refused = error
-            raise
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: Blocked) -> Blocked | Transient:
+        """What it means that a login was refused; nothing more is asked by this source."""
+        self._refused = LOGINS.refused(self._name, error, APPLICATION)
+        return self._refused
 
     def _send(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None

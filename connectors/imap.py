@@ -31,6 +31,7 @@ from connectors.imap_wire import (
     status_of,
     tokens,
 )
+from connectors.logins import LOGINS, login_of
 from connectors.settings import Account
 
 __all__ = ["ImapSettings", "Selected", "Session", "error_of", "raise_for"]
@@ -163,6 +164,7 @@ class Session:
     _sockets: list[socket.socket] = field(default_factory=list)
     _closed: bool = False
     _user: int = 0
+    _refused: Blocked | Transient | None = None
 
     @property
     def wire(self) -> Wire:
@@ -213,6 +215,8 @@ class Session:
     def _connect(self) -> Wire:
         if self._closed:
             raise Transient("connection-closed", "closed from our side")
+        if self._refused is not None:
+            raise self._refused
         client = self._opened()
         try:
             with _connecting():
@@ -249,6 +253,8 @@ class Session:
     def _login(self, client: _Client) -> None:
         settings, login = self.settings, self.account.login
         secret = settings.password.read(login=login, address=self.account.address).get_secret_value()
+        server, known = f"{settings.host}:{settings.port}", "" if settings.auth == "xoauth2" else secret
+        who = login_of(server, settings.auth, settings.username or "", login, known)  # a token changes
         try:
             if settings.auth == "xoauth2":
                 client.oauth2_login(login, secret)
@@ -261,11 +267,19 @@ class Session:
         except imaplib.IMAP4.abort:
             raise Transient("connection-lost", "while logging in") from None
         except (LoginError, imaplib.IMAP4.error) as error:
-            raise _login_error(str(error)) from None
+            raise self._refusal(_login_error(str(error)), who) from None
         except (OSError, EOFError, ValueError):
             raise Transient(
                 "connection-closed" if self._closed else "connection-lost", "while logging in"
             ) from None
+        LOGINS.accepted(who)
+
+    def _refusal(self, error: MigrationError, who: bytes) -> MigrationError:
+        """A refused login is not repeated by this session: repeated, it locks the account."""
+        if not isinstance(error, Blocked) or error.code != "login-refused":
+            return error
+        self._refused = LOGINS.refused(who, error)
+        return self._refused
 
     def _greet(self, wire: Wire) -> None:
         found: list[str] = []

@@ -4,6 +4,7 @@ A PUT sends real iTIP. It ignores Scheduling: none and Schedule-Reply: F on PUT,
 Scheduling-Enabled: F as well as SCHEDULE-AGENT=CLIENT, which would alter the data and is not needed.
 A DELETE is kept quiet by RFC 6638's own Schedule-Reply: F, and gets both. A UID is unique in the account.
 Its calendar-user-address-set is a property that people may set.
+libical, which reads its objects, takes an escaped comma in a category's name for the end of the name.
 It names itself in the answer to OPTIONS unless its administrator (serverinfo) or a proxy hides that.
 """
 
@@ -22,5 +23,6 @@ PROFILE: Final = Profile(
     calendar="Default",
     contacts="Default",
     uid_scope="account",
+    category_commas=False,
     uid_conflict={403: (b"no-uid-conflict", b"unique-scheduling-object"), 409: (b"no-uid-conflict",)},
 )

@@ -38,6 +38,9 @@ PERIOD_SECONDS = 5.0
 HOLD_SECONDS = 30.0
 """How long a leg waits between two batches before it gives its place away, where it has one."""
 
+LOST_SECONDS = 600.0
+"""How long a server may be unwell, halted again and again, before its legs are left for another run."""
+
 PROBE_SECONDS = 15.0
 """How often a server that is halted is tried, by one leg."""
 
@@ -63,13 +66,15 @@ class Entry:
 @dataclass(slots=True)
 class _Gate:
     """One system as this worker sees it. share: of its budget; None: it has none. probed: when the next
-    leg may try it while it is halted. known: whether it was asked how others find it."""
+    leg may try it while it is halted. known: whether it was asked how others find it. unwell: since when
+    it has been halted, now and then at least; None once it is at half its pace again."""
 
     meter: Meter
     throttle: Throttle
     share: int | None = None
     probed: float = 0.0
     known: bool = False
+    unwell: float | None = None
 
 
 def systems_of(config: Config, workload: Kind) -> tuple[str, str]:
@@ -179,6 +184,20 @@ class Admission:
     def halted(self, entry: Entry) -> bool:
         return any(self._gate(system).throttle.halted for system in entry.systems)
 
+    def lost(self, entry: Entry) -> bool:
+        """Whether a server has been unwell for so long that this leg is left for another run."""
+        since = [self._gates[system].unwell for system in entry.systems]
+        return any(one is not None and self._clock() - one >= LOST_SECONDS for one in since)
+
+    def causes(self) -> dict[str, str]:
+        """The code of the newest fault of each system that is halted, as this worker met it."""
+        gates = dict(self._gates)
+        return {
+            system: gate.meter.code
+            for system, gate in gates.items()
+            if gate.throttle.halted and gate.meter.code is not None
+        }
+
     # What workers tell one another
 
     def due(self) -> float:
@@ -215,6 +234,10 @@ class Admission:
                 gate.throttle.pace = min(paces, default=gate.throttle.pace)
             elif self._config.admission.regulate:
                 gate.throttle.judge(reading, [_reading(row) for row in others])
+            if gate.throttle.halted and gate.unwell is None:
+                gate.unwell = self._clock()
+            elif gate.throttle.pace >= FULL / 2:
+                gate.unwell = None
             wanted = min(self._config.run.legs, self._legs.count(system))
         return Health(
             system,

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from connectors.errors import MigrationError
 from flows import binding, gate, lease
+from flows.deaths import Cause
 from flows.stopping import Stopping
 from flows.work import Work
 from ledger.rows import Lease, LegRow, Phase
@@ -24,12 +25,17 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Past:
-    """died: the worker before us ended in the middle of something that is not settled yet. proven: the
-    gate was passed in this walk; owner: the addresses that the source then stated."""
+    """died: why the worker before us ended in the middle of something that is not settled yet; None: it did
+    not. proven: the gate was passed in this walk; owner: the addresses that the source then stated. calm: the
+    worker before us lived to its end."""
 
-    died: bool
+    died: Cause | None
     proven: bool = False
     owner: frozenset[str] = frozenset()
+    calm: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.calm = self.died is None
 
 
 def leg_of(setting: Setting, held: Lease) -> LegRow:

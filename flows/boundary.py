@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from connectors.errors import Blocked, Corrupt, MigrationError, Misconfigured
-from flows.crew import REFUSALS_MOST
+from connectors.errors import Corrupt, MigrationError, Misconfigured
+from flows.brake import REFUSED, Brake
 from flows.defects import described
+from flows.stopping import Stop
 from ledger.rows import LegRow
 
 Ended = TypeVar("Ended")
@@ -20,17 +21,19 @@ Ended = TypeVar("Ended")
 @dataclass
 class Boundary:
     """stop: the wish to end. fault: what concerns every mailbox; it asks the others to stop. So does one
-    mailbox after the other whose login is refused: a wrong password tried for all of them locks the account.
-    """
+    mailbox after the other whose login is refused (flows.brake)."""
 
-    stop: threading.Event
+    stop: Stop
     fault: MigrationError | None = None
-    _refused: int = 0
+    brake: Brake = field(default_factory=Brake)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def within(self, leg_id: int, act: Callable[[], str | None]) -> str | None:
+    def within(self, row: LegRow, act: Callable[[], str | None]) -> str | None:
         """What act returns: the code with which a leg ended, None when it is done. Never raises for its
-        trouble: the code of the error, or "internal-error" for a defect of ours, which is logged."""
+        trouble: the code of the error, or "internal-error" for a defect of ours, which is logged. A leg whose
+        mailbox was refused in this run does not act: "login-refused"."""
+        if self.brake.refused(row.mailbox):
+            return REFUSED
         fault: MigrationError | None = None
         try:
             code = act()
@@ -38,15 +41,13 @@ class Boundary:
             code = error.code
             fault = error if isinstance(error, (Misconfigured, Corrupt)) else None
         except Exception as error:  # noqa: BLE001 (the mailbox boundary)
-            logging.getLogger("kogge.defect").error("leg %s: %s", leg_id, described(error))
+            logging.getLogger("kogge.defect").error("leg %s: %s", row.id, described(error))
             code = "internal-error"
+        fault = self.brake.note(row.mailbox, code, accepted=code is None) or fault
         with self._lock:
-            self._refused = self._refused + 1 if code == "login-refused" else 0
-            if self._refused >= REFUSALS_MOST:
-                fault = Blocked("login-refused", f"{self._refused} mailboxes in a row; the run has stopped")
             if fault is not None and self.fault is None:
                 self.fault = fault
-                self.stop.set()
+                self.stop.ask(fault.code)
         return code
 
 

@@ -44,6 +44,7 @@ APPROVABLE = {
     "control-mailbox": "a credential opens mailboxes outside every wave; I accept that",
     "folder-lent": "a person shares the folder with the account, and keeps it; it may hold these files",
     "folder-replaced": "the target's folder is another one than before; I have checked whose it is",
+    "kills-worker": "workers died with these items alone in hand; I have seen to them, and they stay behind",
     "may-write": "the source's credential may write and send; I accept that",
     "narrower-rights": "who has a folder gets what is in it, also what was for fewer; they may",
     "rollback": "what was written may be taken back, where nobody has changed it since",

@@ -171,7 +171,7 @@ def _one(config: Config, what: What, execute: bool, boundary: Boundary, turns: T
         run(config, row.id, order, stop=turns.stop, through=through)
         return order.code
 
-    order.code = boundary.within(row.id, lambda: turns.walk(row.workload, act))
+    order.code = boundary.within(row, lambda: turns.walk(row.workload, act))
     return row, order
 
 

@@ -247,7 +247,11 @@ class _Lines:
             return
         self._due = time.monotonic() + PLAIN_SECONDS
         states = ", ".join(f"{count} {state}" for state, count in sorted(snapshot.states.items()))
-        say(f"{self._title}: {snapshot.done:,} of {snapshot.items:,} items; {states}")
+        say(
+            "; ".join(
+                (f"{self._title}: {snapshot.done:,} of {snapshot.items:,} items; {states}", *snapshot.unwell)
+            )
+        )
 
 
 def _tally(order: Order, results: Sequence[RunResult]) -> Tally | None:

@@ -11,31 +11,30 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from connectors.errors import Blocked, MigrationError, Transient
-from flows import progress
+from connectors.errors import MigrationError, Transient
+from flows import last_words, progress
 from flows.admission import UNWELL, Admission
+from flows.brake import REFUSED, Brake
 from flows.config import Config
 from flows.defects import INTERNAL, described, quieten
 from flows.lookout import Duty, Lookout
+from flows.notices import unwell
 from flows.slots import Slot, Slots
 from flows.stopping import Stop
-from ledger.rows import LegState, Tally
+from ledger.rows import LegRow, LegState, Tally
 from ledger.store import Ledger
 
 if TYPE_CHECKING:
     from flows.leg import LegResult
 
-FAILED_MOST = 120
-"""How often a leg is tried while a server is halted: the server may be well, but for this mailbox. At one try
-in a quarter of a minute, half an hour for a leg that is alone."""
+LOGGED_IN = frozenset({LegState.VERIFIED, LegState.COPIED, LegState.DIFFERS})
+"""States of a leg that both sides have let in."""
 
 LegEnd: TypeAlias = tuple[LegState, str | None, Tally]
-
-REFUSALS_MOST = 3
-"""Login refusals in a row, of different mailboxes, after which a run stops."""
 
 
 class Drain:
@@ -85,7 +84,7 @@ class Crew:
         self.pool = ThreadPoolExecutor(config.run.legs, thread_name_prefix="leg")
         self.fault: MigrationError | None = None
         self.tally = Tally()
-        self._refused = 0
+        self.brake = Brake()
 
     @property
     def shut(self) -> bool:
@@ -104,57 +103,63 @@ class Crew:
     def snapshot(
         self, wave: str | None, mailboxes: Collection[str] = (), workloads: Collection[str] = ()
     ) -> progress.Snapshot:
-        return progress.read(self.ledger, wave, mailboxes, workloads)
+        seen = progress.read(self.ledger, wave, mailboxes, workloads)
+        return replace(seen, unwell=tuple(unwell(self.admission.seen, self.admission.causes())))
 
     async def run_leg(
-        self, leg_id: int, slot: Slot, *, verify_only: bool, dry_run: bool, level: str | None
+        self, row: LegRow, slot: Slot, *, verify_only: bool, dry_run: bool, level: str | None
     ) -> tuple[LegState, str | None]:
         """Runs one leg to its end in a thread: its state and code. What concerns every mailbox (a wrong
         configuration, a broken ledger) ends the run: see fault. A leg that ended because a server is not well
-        gives its place away, and goes on once there is room."""
+        gives its place away, and goes on once there is room; after too long it is left waiting. One whose
+        mailbox was refused in this run is blocked: another try of the same login may lock the account."""
+        if self.brake.refused(row.mailbox):
+            await asyncio.get_running_loop().run_in_executor(self.pool, self.ledger.block, row.id, REFUSED)
+            return LegState.BLOCKED, REFUSED
         call = functools.partial(
             _run_leg,
             self.config,
-            leg_id,
+            row.id,
             stop=self.drain.event,
             verify_only=verify_only,
             dry_run=dry_run,
             level=level,
         )
-        state, code = await self._run_once(call, leg_id, slot)
-        failed = 0
-        while not self.shut and failed < FAILED_MOST:
+        while not self._lost(slot):
+            state, code = await self._run_once(call, row, slot)
             halted = slot.entry is not None and self.admission.halted(slot.entry)
-            if code != UNWELL and not (halted and state is LegState.WAITING):
-                break
-            failed += halted
+            again = code == UNWELL or (halted and state is LegState.WAITING)
+            if self.shut or not again:
+                return state, code
             slot.give()
             await slot.take()
-            state, code = await self._run_once(call, leg_id, slot)
-        return state, code
+        await asyncio.get_running_loop().run_in_executor(self.pool, self.ledger.put_off, row.id, UNWELL)
+        return LegState.WAITING, UNWELL
+
+    def _lost(self, slot: Slot) -> bool:
+        return slot.entry is not None and self.admission.lost(slot.entry)
 
     async def _run_once(
-        self, call: Callable[..., LegResult], leg_id: int, slot: Slot
+        self, call: Callable[..., LegResult], row: LegRow, slot: Slot
     ) -> tuple[LegState, str | None]:
         if slot.entry is not None:
             call = functools.partial(call, through=self.admission.through(slot.entry, self.drain.event))
         loop = asyncio.get_running_loop()
         try:
-            state, code, tally = await loop.run_in_executor(self.pool, _guarded, self.ledger, call, leg_id)
-            self.tally.add(tally)
-            self._count_refusal(code)
+            state, code, tally = await loop.run_in_executor(self.pool, _guarded, self.ledger, call, row.id)
         except MigrationError as error:
-            self.fault = error
-            self.drain.event.set()
-            return LegState.PENDING, error.code
+            self._end_run(error)
+            return (await loop.run_in_executor(self.pool, self.ledger.leg, row.id)).state, error.code
+        self.tally.add(tally)
+        accepted = state in LOGGED_IN
+        if (fault := self.brake.note(row.mailbox, code, accepted=accepted)) is not None:
+            self._end_run(fault)
         return state, code
 
-    def _count_refusal(self, code: str | None) -> None:
-        """Raises Blocked when one mailbox after the other is refused: it is the service account, and a
-        wrong password tried for every mailbox of a wave locks it."""
-        self._refused = self._refused + 1 if code == "login-refused" else 0
-        if self._refused >= REFUSALS_MOST:
-            raise Blocked("login-refused", f"{self._refused} mailboxes in a row; the run has stopped")
+    def _end_run(self, fault: MigrationError) -> None:
+        """The other legs end with the code of the first fault."""
+        self.fault = self.fault or fault
+        self.drain.event.ask(fault.code)
 
 
 def _run_leg(config: Config, leg_id: int, **asked: Any) -> LegResult:
@@ -190,6 +195,11 @@ def current() -> Crew | None:
 @contextmanager
 def opened(config: Config, drain: Drain | None = None) -> Iterator[Crew]:
     """Opens the ledger and the threads; visible to nested flows as current(). Waits for legs at work."""
+    with last_words.kept(config.state_directory):
+        yield from _opened(config, drain)
+
+
+def _opened(config: Config, drain: Drain | None) -> Iterator[Crew]:
     quieten()
     ledger = Ledger(config.ledger_url())
     ledger.migrate()

@@ -114,6 +114,6 @@ def _end_state(ended: list[Cut], count: int, order: Order) -> State[Any]:
     message += f": {codes}" if codes else ""
     if order.turns.lookout.refusal is not None:
         return put_off(order.turns.lookout.refusal, message)
-    if order.stop.is_set():
+    if order.cutting.stop.is_set():
         return Cancelled(name="Stopped", message=f"stopped on request; {message}")
     return Failed(name="Incomplete", message=message)

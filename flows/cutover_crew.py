@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from connectors.errors import Blocked, Corrupt, MigrationError, Misconfigured, Transient
+from connectors.errors import Corrupt, MigrationError, Misconfigured, Transient
 from flows import hooks, lease
 from flows.approval import CUTOVER, refuse_unapproved
+from flows.brake import Brake
 from flows.config import Config
-from flows.crew import REFUSALS_MOST
 from flows.cutover_mailbox import Cut, Cutting, cut_over, short, take_back
 from flows.defects import described
 from flows.events import tell
@@ -35,12 +35,8 @@ class Order:
     turns: Turns
     back: bool = False
     fault: MigrationError | None = None
-    _refused: int = 0
+    brake: Brake = field(default_factory=Brake)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def stop(self) -> threading.Event:
-        return self.cutting.stop
 
     def mailbox(self, mailbox_id: str) -> Cut:
         """One mailbox as far as it goes; not at all once nothing is to begin any more. The boundary of one
@@ -50,20 +46,24 @@ class Order:
         try:
             cut = (take_back if self.back else cut_over)(self.cutting, mailbox_id)
         except (Misconfigured, Corrupt) as error:
-            self.fault = error
-            self.stop.set()
+            self._end(error)
             cut = self._where(mailbox_id, error.code)
         except MigrationError as error:
             cut = self._where(mailbox_id, error.code)
         except Exception as error:  # noqa: BLE001 (the mailbox boundary)
             logging.getLogger("kogge.defect").error("cutover %s: %s", mailbox_id, described(error))
             cut = self._where(mailbox_id, "internal-error")
-        with self._lock:
-            self._refused = self._refused + 1 if cut.code == "login-refused" else 0
-            if self._refused >= REFUSALS_MOST and self.fault is None:
-                self.fault = Blocked("login-refused", f"{self._refused} mailboxes in a row; it has stopped")
-                self.stop.set()
+        fault = self.brake.note(mailbox_id, cut.code, accepted=cut.code is None)
+        if fault is not None:
+            self._end(fault)
         return cut
+
+    def _end(self, fault: MigrationError) -> None:
+        """The other mailboxes end with the code of the first fault."""
+        with self._lock:
+            if self.fault is None:
+                self.fault = fault
+                self.cutting.stop.ask(fault.code)
 
     def _where(self, mailbox_id: str, code: str) -> Cut:
         return Cut(mailbox_id, self.cutting.ledger.mailbox(mailbox_id).phase, code)

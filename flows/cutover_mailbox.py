@@ -20,7 +20,6 @@ looked at after the last of them. To go forward and to go back exclude each othe
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,12 +28,13 @@ from hashlib import blake2b
 from connectors.base import Kind
 from connectors.errors import Blocked, Misconfigured, Transient
 from flows import lease
+from flows.brake import REFUSED
 from flows.events import tell
 from flows.hooks import Person, patience_of
 from flows.score import LOW, scores
 from flows.score_approval import SCORE, is_accepted, would_stop
 from flows.settings_hooks import Action, Hook, HooksSettings
-from flows.stopping import reason
+from flows.stopping import Stop, reason
 from ledger.claims import ROLLING
 from ledger.rollback import ROLLED_BACK
 from ledger.rows import SCORE_LOW, LegRow, LegState, MailboxRow, Phase
@@ -66,7 +66,7 @@ class Cutting:
     run: LegRun
     act: Act
     approve: Callable[[str], None]
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: Stop = field(default_factory=Stop)
     owner: str = ""
 
     @property
@@ -262,6 +262,9 @@ def _legs(
             state, why = cutting.run(leg.id, verify_only)
         if state is not LegState.VERIFIED:
             code = code or why or str(state)
+        if why == REFUSED:  # the account is asked nothing more
+            code = REFUSED
+            break
     _finish(cutting, row, name, DONE if code is None else FAILED, code)
     if code is not None and not (again and code == "changed-since"):
         raise _Stop(code)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from connectors.base import Container, Kind, Loss, Page, Ref, Role, key_of
-from connectors.errors import Blocked, CursorLost, Rejected
+from connectors.errors import Blocked, CursorLost, MigrationError, Rejected
 from flows.placing import AT_ONCE, joined, place
+from flows.stopping import Stopping
 from flows.work import Work, as_container
 from ledger.rows import ContainerRow, State
 from mappings.names import Path, Placement, plan_names
@@ -100,8 +101,11 @@ def ends(work: Work) -> Iterator[Callable[[Mapping[int, str]], None]]:
 
     try:
         yield ended
-    finally:
-        work.ledger.finish_listings(waiting)
+    except (MigrationError, Stopping):
+        with suppress(MigrationError):  # the first error says why; without its cursor it is listed again
+            work.ledger.finish_listings(waiting)
+        raise
+    work.ledger.finish_listings(waiting)
 
 
 def refuse_rekeyed(work: Work, row: ContainerRow) -> None:

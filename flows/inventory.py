@@ -64,7 +64,7 @@ def take(config: Config, person: Person, brake: Brake | None = None) -> Inventor
         with kept_within(f"line {person.line}", inventory.end):
             kinds = frozenset(person.moves(config.workloads))
             with closing(open_source(config, person.source_account, kinds, looking=True)) as source:
-                with (brake or Brake()).login("source"):
+                with (brake or Brake()).login("source", person.source):
                     source.identity()
                 _count(inventory, source, kinds)
     except (Misconfigured, Corrupt):

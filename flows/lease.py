@@ -35,9 +35,35 @@ def now() -> float:
 def new_owner() -> str:
     """Names this worker so that another process on the same machine can tell whether it still lives:
     machine and PID namespace, PID, the process's start time, a random token."""
-    owner = f"{_machine()}/{os.getpid()}/{_started(os.getpid())}/{secrets.token_hex(4)}"
+    owner = f"{process_name()}/{secrets.token_hex(4)}"
     _alive.add(owner)
     return owner
+
+
+def process_name() -> str:
+    """Names this process on this machine, until the machine is started again."""
+    return f"{_machine()}/{os.getpid()}/{_started(os.getpid())}"
+
+
+def process_of(owner: str) -> str:
+    """The process_name of the process that an owner's worker ran in."""
+    return owner.rpartition("/")[0]
+
+
+def is_named(owner: str) -> bool:
+    """Whether an owner was named by new_owner, on a machine that tells what it is."""
+    return owner.count("/") == 3 and not owner.startswith("/")
+
+
+def ran_here(owner: str) -> bool:
+    """Whether an owner's process ran on this machine since it was started, in whatever container."""
+    return owner.partition(".")[0] == _machine().partition(".")[0]
+
+
+def process_lives(owner: str) -> bool:
+    """Whether an owner's process is known to go on. False also means "cannot tell"."""
+    machine, pid, started, _ = owner.split("/")
+    return machine == _machine() and _started(int(pid)) == started
 
 
 def retire(owner: str) -> None:

@@ -52,6 +52,7 @@ from flows import (
 from flows.approval import permission, permitted
 from flows.at_work import Past, at_work, leg_of, prove
 from flows.config import Config
+from flows.deaths import Cause, cause_of
 from flows.defects import described
 from flows.gate import Pair, Rules
 from flows.open import accounts, addresses, open_ledger, opener, parties, refuse_replanned, rules
@@ -60,6 +61,7 @@ from flows.settings_evidence import proven_key
 from flows.stopping import Stopping, reason
 from flows.verify import Level, Verdict
 from flows.work import Opener, Pace, Suspicion, Work, as_it_is
+from ledger.incidents import KILLS_WORKER
 from ledger.rollback import refuse_unfinished
 from ledger.rows import Lease, LegRow, LegState, MailboxRow, Tally
 from ledger.store import Ledger
@@ -103,8 +105,9 @@ def _no_kek() -> bytes:
 class Setting:
     """Everything a leg's walk needs beside its row; the same for crash tests and for real. suspects,
     addresses, parties: see flows.work.Work; suspects and tally are kept over the walk's passes. silenced:
-    whether a canary showed that the target invites nobody. permit: see flows.approval.permission. instead:
-    another walk than to copy and verify. kek: see ledger.keystore; asked when an inventory is closed."""
+    whether a canary showed that the target invites nobody. permit: see flows.approval.permission. cause: why
+    an owner did not release its leg, see flows.deaths.cause_of. instead: another walk than to copy and
+    verify. kek: see ledger.keystore; asked when an inventory is closed."""
 
     ledger: Ledger
     mailbox: MailboxRow
@@ -121,6 +124,7 @@ class Setting:
     silenced: Callable[[], bool] = bool
     permit: Callable[[str | None], None] = permitted
     tally: Tally = field(default_factory=Tally)
+    cause: Callable[[str | None], Cause] = cause_of
     instead: Walk | None = None
     kek: Callable[[], bytes] = _no_kek
 
@@ -242,7 +246,7 @@ def _react(setting: Setting, held: Lease, keeper: lease.Keeper) -> tuple[LegStat
 def _with_patience(setting: Setting, held: Lease, keeper: lease.Keeper) -> tuple[LegState, str | None]:
     """Walks until done. After a passing fault, the walk begins again from the top; faults count only
     while nothing moves between them."""
-    faults, done, past = 0, -1, Past(held.took_over)
+    faults, done, past = 0, -1, Past(_cause(setting, held))
     while True:
         try:
             return _walk_once(setting, held, keeper, past)
@@ -252,6 +256,12 @@ def _with_patience(setting: Setting, held: Lease, keeper: lease.Keeper) -> tuple
             faults = 1 if progress > done else faults + 1
             done = max(done, progress)
             pause_after(setting, error, faults)
+
+
+def _cause(setting: Setting, held: Lease) -> Cause | None:
+    """Why the worker before this one died; None: it released its lease, or its process goes on."""
+    cause = setting.cause(held.before) if held.took_over else Cause.NONE
+    return None if cause is Cause.NONE else cause
 
 
 def pause_after(setting: Setting, error: Transient, faults: int) -> None:
@@ -289,7 +299,7 @@ def _walk_once(
             past.proven = True  # nothing is written, so what others put into an empty target is no obstacle
             prove(setting, held, work, past)
             discover.catch_up(work)
-            return _verified(task, verify.compare(work, task.level, task.sample_percent))
+            return _verified(work, task, verify.compare(work, task.level, task.sample_percent))
     return _copy_and_verify(setting, held, keeper, past)
 
 
@@ -297,6 +307,7 @@ def _copy_and_verify(
     setting: Setting, held: Lease, keeper: lease.Keeper, past: Past
 ) -> tuple[LegState, str | None]:
     """People go on working during a migration: what changed while we copied is brought by another pass."""
+    result: tuple[LegState, str | None] = (LegState.COPIED, None)
     for _ in range(PASSES_MOST):
         with at_work(setting, held, keeper, past) as work:
             if (ended := late.of_a_source_that_is_gone(work)) is not None:
@@ -307,14 +318,17 @@ def _copy_and_verify(
         with at_work(setting, held, keeper, past) as work:
             task = setting.task
             verdict = verify.compare(work, task.level, task.sample_percent, again=False)
+            result = _verified(work, task, verdict)
         if verdict.clean:
             break
-    return _verified(setting.task, verdict)
+    return result
 
 
 def _pass(work: Work, past: Past, bind_folder: Callable[[], None], kek: Callable[[], bytes]) -> None:
     recover.settle(work, died=past.died)
-    past.died = False
+    if past.calm and not work.approved(KILLS_WORKER):
+        recover.give_killers_another_chance(work)
+    past.died = None
     containers = discover.list_containers(work)
     bind_folder()
     first = not any(row.complete for row in containers)
@@ -353,10 +367,13 @@ def _look(setting: Setting, work: Work) -> tuple[LegState, str | None]:
     return LegState.PENDING, "dry-run"
 
 
-def _verified(task: Task, verdict: Verdict) -> tuple[LegState, str | None]:
+def _verified(work: Work, task: Task, verdict: Verdict) -> tuple[LegState, str | None]:
+    """What workers died of is not accounted for, until a person says that it is."""
     if verdict.bad:
         return LegState.DIFFERS, "verification-differs"
     if not verdict.clean:
         return LegState.COPIED, verdict.open_code
+    if work.ledger.incidents.killers() and not work.approved(KILLS_WORKER):
+        return LegState.COPIED, KILLS_WORKER
     thorough = task.level in (Level.TARGET, Level.BOTH)
     return LegState.VERIFIED, None if thorough else f"verified-by-{task.level}"

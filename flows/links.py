@@ -176,11 +176,14 @@ class Reading:
         self, mailbox: MailboxRow, kind: Kind, rows: Rows
     ) -> Iterator[tuple[ContainerRow, list[Found]]]:
         pair = accounts(self.ledger, mailbox)
-        return self._at_target(pair, kind, rows) if self.at_target else self._at_source(pair, kind, rows)
+        read = self._at_target if self.at_target else self._at_source
+        return read(mailbox.id, pair, kind, rows)
 
-    def _at_source(self, pair: Pair, kind: Kind, rows: Rows) -> Iterator[tuple[ContainerRow, list[Found]]]:
+    def _at_source(
+        self, mailbox: str, pair: Pair, kind: Kind, rows: Rows
+    ) -> Iterator[tuple[ContainerRow, list[Found]]]:
         with closing(open_source(self.config, pair.source, frozenset({kind}))) as source:
-            with self.brake.login("source"):
+            with self.brake.login("source", mailbox):
                 source.identity()
             for container, batch in _batches(rows):
                 by_key = {item.key: item for item in batch}
@@ -188,10 +191,12 @@ class Reading:
                 results = source.fetch(Container(kind, container.source_id, container.path), refs)
                 yield container, list(self._found((by_key.get(_key(one)), one) for one in results))
 
-    def _at_target(self, pair: Pair, kind: Kind, rows: Rows) -> Iterator[tuple[ContainerRow, list[Found]]]:
+    def _at_target(
+        self, mailbox: str, pair: Pair, kind: Kind, rows: Rows
+    ) -> Iterator[tuple[ContainerRow, list[Found]]]:
         now = datetime.now(UTC)
         with closing(open_target(self.config, pair.target, kind, never, live=False, not_after=now)) as target:
-            with self.brake.login(side_of(kind)):
+            with self.brake.login(side_of(kind), mailbox):
                 target.identity()
             for container, batch in _batches(rows):
                 by_href = {str(item.href): item for item in batch}

@@ -10,6 +10,7 @@ from itertools import groupby
 
 from connectors.base import Container, Failed, Kind, Native, Ref, Source, key_of
 from connectors.errors import Corrupt, MigrationError, Misconfigured, Rejected
+from flows.brake import Brake
 from flows.config import Config
 from flows.defects import kept_within
 from flows.open import accounts, open_source
@@ -28,7 +29,9 @@ TITLES = ("t:Subject", "t:DisplayName", "t:FileAs")
 
 def subjects_of(config: Config, ledger: Ledger, found: Sequence[Rejection]) -> dict[Spot, str]:
     """The subject or name of each item, read once; the items come by mailbox and container. A source that
-    cannot be asked gives UNREADABLE, never an error."""
+    cannot be asked gives UNREADABLE, never an error; once it refused too many logins, it is not asked any
+    more."""
+    brake = Brake()
     subjects: dict[Spot, str] = {(row.id, item.key): UNREADABLE for _, row, item in found}
     for _, group in groupby(found, key=lambda one: one[0].id):
         own = list(group)
@@ -39,10 +42,12 @@ def subjects_of(config: Config, ledger: Ledger, found: Sequence[Rejection]) -> d
                 closing(open_source(config, account, kinds, looking=True)) as source,
             ):
                 subjects.update(_of_mailbox(source, own))
+            brake.note(own[0][0].id, None, accepted=True)
         except (Misconfigured, Corrupt):
             raise
-        except MigrationError:
-            continue
+        except MigrationError as error:
+            if brake.note(own[0][0].id, error.code, accepted=False) is not None:
+                break
     return subjects
 
 

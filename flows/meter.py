@@ -42,7 +42,9 @@ class Reading:
 
 
 class Meter:
-    """Of one system; several threads may use it."""
+    """Of one system; several threads may use it. code: of its newest passing fault."""
+
+    code: str | None = None
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self.clock = clock
@@ -93,8 +95,8 @@ def _plain(call: Callable[..., T], meter: Meter) -> Callable[..., T]:
         began, errors = meter.begin(), 0
         try:
             return call(*given, **named)
-        except Transient:
-            errors = 1
+        except Transient as error:
+            errors, meter.code = 1, error.code
             raise
         finally:
             meter.end(began, 1, errors)
@@ -117,11 +119,16 @@ def _drawn(results: Iterable[T], meter: Meter, sizes: Mapping[bytes, int]) -> It
             began, calls, errors = meter.begin(), 0, 0
             try:
                 one = next(drawing)
-                calls, errors = _weight(one, sizes), int(_is_passing(one))
+                passing = _passing(one)
+                calls, errors, meter.code = (
+                    _weight(one, sizes),
+                    int(passing is not None),
+                    passing or meter.code,
+                )
             except StopIteration:
                 return
-            except Transient:
-                calls = errors = 1
+            except Transient as error:
+                calls, errors, meter.code = 1, 1, error.code
                 raise
             finally:
                 meter.end(began, calls, errors)
@@ -148,5 +155,6 @@ def _weight(one: object, sizes: Mapping[bytes, int]) -> int:
     return 1 + (size or 0) // MEGABYTE
 
 
-def _is_passing(one: object) -> bool:
-    return isinstance(one, Failed) and isinstance(one.error, Transient)
+def _passing(one: object) -> str | None:
+    """The code of a passing fault."""
+    return one.error.code if isinstance(one, Failed) and isinstance(one.error, Transient) else None

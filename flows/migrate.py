@@ -180,7 +180,7 @@ async def _run(row: LegRow, crew: Crew, asked: BatchParameters, rank: int) -> No
     slot = Slot(crew, row.workload, (asked.number, rank))
     work = functools.partial(
         crew.run_leg,
-        row.id,
+        row,
         slot,
         verify_only=asked.verify_only,
         dry_run=asked.dry_run,
@@ -213,7 +213,7 @@ async def _report(parameters: BatchParameters, crew: Crew) -> None:
         if progress.percent(seen) != told:
             told = progress.percent(seen)
             await aupdate_progress_artifact(made, progress=told, description=title)
-        if (lines := notices.unwell(crew.admission.seen)) != said:
+        if (lines := notices.unwell(crew.admission.seen, crew.admission.causes())) != said:
             said = lines
             await notices.tell(lines, f"{key}-servers", f"{title}: servers")
 

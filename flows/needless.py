@@ -21,6 +21,7 @@ NEEDLESS = {
     "asserted": "every account of these mailboxes is proven by more than mailboxes.csv",
     "folder-lent": AFTERWARDS,
     "folder-replaced": AFTERWARDS,
+    "kills-worker": AFTERWARDS,
     "sent-items": "whose these mailboxes are was looked at, and nothing spoke against it",
     "source-rekeyed": AFTERWARDS,
     "source-shrunk": AFTERWARDS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 
@@ -36,14 +36,16 @@ def servers(rows: Iterable[Health]) -> list[dict[str, str | int | float]]:
     return found
 
 
-def unwell(rows: Iterable[Health]) -> list[str]:
-    """A line for each system that is asked for less than usual."""
-    return [_line(one) for one in servers(rows) if one["pace"] != 1.0]
+def unwell(rows: Iterable[Health], causes: Mapping[str, str] | None = None) -> list[str]:
+    """A line for each system that is asked for less than usual. causes: the codes of their newest faults."""
+    known = causes or {}
+    return [_line(one, known.get(str(one["system"]))) for one in servers(rows) if one["pace"] != 1.0]
 
 
-def _line(one: dict[str, str | int | float]) -> str:
+def _line(one: dict[str, str | int | float], cause: str | None) -> str:
     pace = float(one["pace"])
-    how = f"slowed to {100 * pace:.0f} %" if pace else f"halted ({UNWELL}), tried now and then"
+    why = f"{UNWELL}: {cause}" if cause else UNWELL
+    how = f"slowed to {100 * pace:.0f} %" if pace else f"halted ({why}), tried now and then"
     calls = f"{float(one['seconds']):.1f} s a call" if one["calls"] else "no call just now"
     failed = f", {one['errors']} of {one['calls']} failed" if one["errors"] else ""
     return f"{one['system']}: {how}, {calls}{failed}"

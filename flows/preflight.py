@@ -131,7 +131,7 @@ def examine(
             refuse_denied(pair, next(iter(rules.values())))
             kinds = frozenset(person.moves(config.workloads))
             source = stack.enter_context(closing(open_source(config, pair.source, kinds, looking=True)))
-            with brake.login("source"):
+            with brake.login("source", person.source):
                 source.identity()
             _look_at_source(look, source, kinds)
         for workload in person.moves(config.workloads):
@@ -157,7 +157,7 @@ def _examine_target(
         target = None
         with _noting(look, side):
             target = stack.enter_context(closing(_target(config, pair.target, workload)))
-            with brake.login(side):
+            with brake.login(side, look.person.source):
                 target.identity()
             _look_at_target(look, side, target)
         if source is None or target is None or len(look.faults) > faults:

@@ -48,10 +48,12 @@ class Legs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The legs of a run at one moment. at: seconds of this process's monotonic clock."""
+    """The legs of a run at one moment. at: seconds of this process's monotonic clock. unwell: a line for each
+    server that is asked for less than usual, and why."""
 
     legs: tuple[LegRow, ...]
     at: float = field(default_factory=time.monotonic)
+    unwell: tuple[str, ...] = ()
 
     @property
     def mailboxes(self) -> int:
@@ -132,7 +134,8 @@ class Display:
         rows = _table(self._title, _most_interesting(snapshot.legs))
         hidden = len(snapshot.legs) - rows.row_count
         more = [Text(f"… and {hidden} more", style="dim")] if hidden else []
-        return Group(rows, *more, self._line(snapshot))
+        servers = [Text(line, style="yellow") for line in snapshot.unwell]
+        return Group(rows, *more, self._line(snapshot), *servers)
 
     def rate(self, snapshot: Snapshot) -> float:
         """Items a second since the first snapshot."""

@@ -14,8 +14,10 @@ from connectors.base import Failed, Listed, Native, Stored
 from connectors.errors import Blocked, Rejected, Transient
 from connectors.tells import TellsDigests
 from flows import filing, versions
+from flows.deaths import TRIED_AGAIN, Cause, counted
 from flows.withdraw import reconsider
 from flows.work import Suspicion, Work
+from ledger.incidents import NONE
 from ledger.match import Found, Matching, Wanted, match, narrow
 from ledger.rollback import DOOMS
 from ledger.rows import ContainerRow, ItemRow, Outcome, State
@@ -27,6 +29,9 @@ REWRITTEN = ("", "date", "body")
 """Details of findings that a new copy mends; "" is what is missing."""
 LEFT = ("", "folder", "shares", versions.DETAIL)
 """Those that replacing the item where it is does not mend."""
+REWRITES_MOST = 2
+"""How often a copy is made anew because verification found it missing or different, before it is left to a
+person: some targets change an item at each write."""
 HELD = (State.WRITTEN, State.VERIFIED, State.CHANGED)
 AT_TARGET = (*HELD, State.LEAVING)
 
@@ -42,16 +47,25 @@ class Unsettled:
         return [row for rows in self.by_container.values() for row in rows]
 
 
-def settle(work: Work, *, died: bool) -> int:
+def settle(work: Work, *, died: Cause | None) -> int:
     """Turns every WRITING row into WRITTEN (found at the target) or SEEN (not there), and notes where a
-    late write may still land. died: the attempt ended with its worker, which counts against the item
-    (R10); a fault that the worker survived does not. Returns how many rows were settled. Idempotent."""
+    late write may still land. died: the attempt ended with its worker, for this cause, which may count
+    against the item (R10); None: with a fault that the worker survived. Returns how many rows were settled.
+    Idempotent."""
     settled = len(settle_doomed(work))
-    for unsettled in _unsettled(work):
+    groups = _unsettled(work)
+    alone = sum(len(group.rows()) for group in groups) == 1
+    for unsettled in groups:
         work.check()
         settled += len(unsettled.rows())
-        _settle_one(work, unsettled, died)
+        _settle_one(work, unsettled, died, alone)
     return settled
+
+
+def give_killers_another_chance(work: Work) -> int:
+    """Items that were rejected because workers died with them alone in hand are to be copied after all, once
+    that is long enough ago (Pace.killers_rest). Returns how many."""
+    return work.ledger.incidents.give_another_chance(TRIED_AGAIN, work.pace.killers_rest)
 
 
 def sweep(work: Work, href: str) -> int:
@@ -112,12 +126,15 @@ def revalidate(work: Work, row: ContainerRow) -> int:
 def repair(work: Work, row: ContainerRow) -> int:
     """In staging the target is ours: what the last verification found missing or different is written
     or amended again, and copies of ours that no row owns are swept. What somebody else put there is left
-    alone. Findings are used up, so that a second walk does not repair a second time. Returns how many
-    rows are to be done again."""
+    alone, and so is what differs again after REWRITES_MOST times: its finding stays. Findings are used up, so
+    that a second walk does not repair a second time. Returns how many rows are to be done again."""
     findings = list(work.ledger.findings(row.id))
     if any(found.outcome is Outcome.EXTRA and found.detail == "duplicate" for found in findings):
         _suspect(work, str(row.href), None, {})
     details = {found.key: found.detail for found in findings if found.key and found.outcome in REPAIRED}
+    for key, incident in work.ledger.incidents.of(row.id).items():
+        if incident.rewrites >= REWRITES_MOST:
+            details.pop(key, None)
     if not details:
         return 0
     held = {item.key: item for item in work.ledger.rows(row.id, HELD) if item.key in details}
@@ -128,7 +145,7 @@ def repair(work: Work, row: ContainerRow) -> int:
     old = [Stored(item.key, str(item.href)) for item in rows if details[item.key] != ""]
     removed = {done.key for done in work.target.remove(str(row.href), old) if isinstance(done, Stored)}
     again = [item.key for item in rows if details[item.key] == "" or item.key in removed]
-    work.ledger.rewrite(row.id, again)
+    work.ledger.rewrite(row.id, again, counted=True)
     work.ledger.recheck(row.id, amended)
     done = {*again, *amended}
     work.ledger.replace_findings(row.id, [found for found in findings if found.key not in done])
@@ -251,16 +268,28 @@ def _unsettled(work: Work) -> list[Unsettled]:
     return list(by_href.values())
 
 
-def _settle_one(work: Work, unsettled: Unsettled, died: bool) -> None:
+def _deaths(
+    work: Work, container_id: int, rows: Iterable[ItemRow], died: Cause | None, alone: bool
+) -> dict[bytes, int]:
+    """How many deaths now count against these rows; empty where this was none."""
+    if died is None:
+        return {}
+    known = work.ledger.incidents.of(container_id)
+    before = {row.key: known.get(row.key, NONE).deaths if row.attempts > 1 else 0 for row in rows}
+    return {key: counted(count, died, alone=alone) for key, count in before.items()}
+
+
+def _settle_one(work: Work, unsettled: Unsettled, died: Cause | None, alone: bool) -> None:
     rows = unsettled.rows()
     sent = [row for row in rows if row.digest is not None]
     since = earliest(row.since for row in rows)
     pairs = _found_again(work, unsettled.href, sent, since) if sent else {}
     for container_id, group in unsettled.by_container.items():
         found = [Stored(row.key, pairs[row.key]) for row in group if row.key in pairs]
-        absent = [row.key for row in group if row.key not in pairs]
+        absent = [row for row in group if row.key not in pairs]
+        deaths = _deaths(work, container_id, absent, died, alone)
         work.ledger.settle(container_id, found)
-        work.ledger.restore(container_id, absent, refund=not died)
+        work.ledger.restore(container_id, [row.key for row in absent], refund=died is None, deaths=deaths)
     if sent:
         lost = {row.digest: row.since for row in sent if row.digest and row.key not in pairs}
         _suspect(work, unsettled.href, since, lost, {row.place for row in sent if row.place is not None})

@@ -99,8 +99,8 @@ def _until_done(order: Repair, setting: Setting, held: Lease, keeper: lease.Keep
         order.counts.clear()
         order.counts["repaired"] = done
         try:
-            with at_work(setting, held, keeper, Past(died=False)) as work:
-                prove(setting, held, work, Past(died=False))
+            with at_work(setting, held, keeper, Past(died=None)) as work:
+                prove(setting, held, work, Past(died=None))
                 repair(work, order)
                 work.ledger.event("repaired", {"what": str(order.what), "items": order.counts["repaired"]})
             return

@@ -87,7 +87,7 @@ def _until_done(order: Order, setting: Setting, held: Lease, keeper: lease.Keepe
     while True:
         before = order.report.counts[Fate.OURS]
         try:
-            with at_work(setting, held, keeper, Past(died=False)) as work:
+            with at_work(setting, held, keeper, Past(died=None)) as work:
                 _undo(order, setting, work, begun)
             return
         except Transient as error:
@@ -122,7 +122,7 @@ def _undo(order: Order, setting: Setting, work: Work, begun: Begun) -> None:
         for row, item in recover.settle_doomed(work):
             gone = Judged(Fate.OURS, str(row.href), str(item.href), row, item)
             order.report.add(work.mailbox.id, str(work.kind), gone, recall=False)
-        recover.settle(work, died=False)
+        recover.settle(work, died=None)
         for href in list(work.suspects):
             _sweep(work, href)
         withdraw.reconsider(work)

@@ -57,7 +57,7 @@ class Order:
         def act(through: Through) -> str | None:
             return self._act(row, report, through)
 
-        report.code = self.boundary.within(row.id, lambda: self.turns.walk(row.workload, act, source=False))
+        report.code = self.boundary.within(row, lambda: self.turns.walk(row.workload, act, source=False))
         return Told(row, report)
 
     def _act(self, row: LegRow, report: Report, through: Through) -> str | None:

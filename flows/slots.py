@@ -67,14 +67,15 @@ class Slot:
         self.entry: Entry | None = None
 
     async def take(self) -> None:
-        """Waits for both. Once no more legs are to begin, for a place alone."""
+        """Waits for both. Once no more legs are to begin, or a server was unwell for too long, only for a
+        place."""
         if self._held:
             return
         admission, slots = self._crew.admission, self._crew.slots
         self.entry = admission.join(self._workload, self._rank)
         try:
             await slots.acquire(self._rank)
-            while not self._crew.shut and not admission.begin(self.entry):
+            while not (self._crew.shut or admission.lost(self.entry) or admission.begin(self.entry)):
                 slots.release()  # another server's leg may use it
                 await asyncio.sleep(TICK_SECONDS)
                 await slots.acquire(self._rank)

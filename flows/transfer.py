@@ -15,13 +15,16 @@ from dataclasses import dataclass, field, replace
 from connectors.base import Failed, Item, Kind, Mapped, Native, Stored, key_of
 from connectors.errors import MigrationError, Rejected
 from flows import filing, late, versions
+from flows.alone import Hold
+from flows.deaths import BEFORE_ALONE, BEFORE_ALONE_IN_PROCESS, BEFORE_REJECTED
+from flows.stopping import Stopping, reason
 from flows.withdraw import DUPLICATE_UID, stored
 from flows.work import Work
+from ledger.incidents import KILLS_WORKER, NONE
 from ledger.rows import ContainerRow, ItemRow
 from mappings.context import Context
 from mappings.mail import message_id_of
 
-DEATHS_BEFORE_ALONE = 2
 FIRST = 20
 """Items of a container's first batch, doubled from batch to batch: the target need not wait long for it."""
 UNORDERED = ":0"
@@ -97,6 +100,11 @@ class _Copying:
     most: int = FIRST
     mark: str = ""
     names: filing.Names | None = None
+    begun: list[Batch] = field(default_factory=list)
+    hold: Hold = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hold = Hold(self.work.check)
 
     def run(self) -> int:
         try:
@@ -104,11 +112,24 @@ class _Copying:
             if batch is not None:
                 self.names = filing.names(self.work, self.row)
             while batch is not None:
-                batch = self._turn(self._intend(batch), _is_alone(batch.rows))
+                batch = self._turn(self._intend(batch), self._deaths(batch.rows) >= BEFORE_ALONE)
+        except Stopping:
+            self._settle()
+            self._hand_back()
+            raise
         except Exception:  # not when the process is to end: that must not become a fault to retry
             self._settle()
             raise
+        finally:
+            self.hold.end()
         return self.vanished
+
+    def _hand_back(self) -> None:
+        """What was begun, and given to the target in no part, is pending again."""
+        for batch in self.begun:
+            batch.coming.cancel()
+            self.work.ledger.restore(self.row.id, [one.key for one in batch.rows], refund=True)
+        self.begun.clear()
 
     def _turn(self, ready: Writing, alone: bool) -> Batch | None:
         """The target goes on from the batch in hand to ready; returns the next batch."""
@@ -129,13 +150,44 @@ class _Copying:
         since it was last idle."""
         work, row = self.work, self.row
         work.guard()
-        rows = _next_rows(work, row, min(self.most, work.pace.batch)) if work.begins() else []
-        if not rows or row.href is None or (_is_alone(rows) and self.writing is not None):
+        rows = self._next_rows(min(self.most, work.pace.batch)) if work.begins() else []
+        if not rows or row.href is None or not self._admitted(rows):
             return None
         self.most *= 2
         work.ledger.begin(row.id, [item.key for item in rows], position or self._position())
         known = versions.there(work, row, rows)
-        return Batch(rows, self.fetcher.submit(_prepare, work, row, rows, self.context, known))
+        batch = Batch(rows, self.fetcher.submit(_prepare, work, row, rows, self.context, known))
+        self.begun.append(batch)
+        return batch
+
+    def _admitted(self, rows: Sequence[ItemRow]) -> bool:
+        """R10. False: what is in hand must be settled before these may begin."""
+        deaths, in_hand = self._deaths(rows), self.writing is not None
+        if deaths >= BEFORE_ALONE and in_hand:
+            return False
+        return self.hold.begin(in_hand=in_hand, alone=deaths >= BEFORE_ALONE_IN_PROCESS)
+
+    def _next_rows(self, most: int) -> list[ItemRow]:
+        """As many pending rows as fit the bounds, at most so many. R10: what was in hand when a worker died
+        twice goes alone, and what was alone in hand at more deaths is rejected."""
+        work, row = self.work, self.row
+        rows = work.ledger.pending(row.id, most, states=work.owed)
+        deaths = {item.key: self._deaths([item]) for item in rows}
+        killers = [key for key, count in deaths.items() if count >= BEFORE_REJECTED]
+        if killers:
+            work.ledger.settle(row.id, [], rejected=[(key, KILLS_WORKER) for key in killers])
+            return self._next_rows(most)
+        if rows and deaths[rows[0].key] >= BEFORE_ALONE:
+            return rows[:1]
+        fresh = [item for item in rows if deaths[item.key] < BEFORE_ALONE]
+        return list(_bounded(fresh, work.pace.batch_bytes))
+
+    def _deaths(self, rows: Sequence[ItemRow]) -> int:
+        """How many count against the worst of these. A row without attempts began anew."""
+        known = self.work.ledger.incidents.of(self.row.id)
+        if not known:
+            return 0
+        return max((known.get(one.key, NONE).deaths if one.attempts else 0 for one in rows), default=0)
 
     def _position(self) -> str:
         if self.mark != UNORDERED:
@@ -155,6 +207,7 @@ class _Copying:
 
     def _start(self, ready: Writing) -> Writing:
         self.work.check()
+        self.begun.clear()  # it is the only one that was begun and not started
         ready.going = self.writer.submit(_write, self.work, str(self.row.href), ready)
         return ready
 
@@ -179,24 +232,6 @@ class _Copying:
             raise error
 
 
-def _next_rows(work: Work, row: ContainerRow, most: int) -> list[ItemRow]:
-    """As many pending rows as fit the bounds, at most so many. R10: what was in hand when a worker died
-    twice goes alone, and what kills a third worker is rejected."""
-    rows = work.ledger.pending(row.id, most, states=work.owed)
-    killers = [item.key for item in rows if item.attempts > DEATHS_BEFORE_ALONE]
-    if killers:
-        work.ledger.settle(row.id, [], rejected=[(key, "kills-worker") for key in killers])
-        return _next_rows(work, row, most)
-    if rows and rows[0].attempts >= DEATHS_BEFORE_ALONE:
-        return rows[:1]
-    fresh = [item for item in rows if item.attempts < DEATHS_BEFORE_ALONE]
-    return list(_bounded(fresh, work.pace.batch_bytes))
-
-
-def _is_alone(rows: Sequence[ItemRow]) -> bool:
-    return len(rows) == 1 and rows[0].attempts >= DEATHS_BEFORE_ALONE
-
-
 def _bounded(rows: Sequence[ItemRow], most: int) -> Iterator[ItemRow]:
     total = 0
     for item in rows:
@@ -212,6 +247,8 @@ def _prepare(
     prepared = Prepared()
     awaited = {item.key: item for item in rows}
     for result in versions.fetched(work, row, rows, known):
+        if work.stop.is_set():
+            raise Stopping(reason(work.stop))
         key = result.key if isinstance(result, Failed) else key_of(result.ref.id)
         item = awaited.pop(key, None)
         if item is not None:  # a source may answer twice, or answer what nobody asked

@@ -6,7 +6,6 @@ They go by what every leg goes by: none begins, and no batch of one, before the 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,10 +13,11 @@ from typing import TypeAlias
 
 from connectors.base import Kind
 from connectors.errors import Transient
-from flows.admission import TICK_SECONDS, Admission, Entry
+from flows import last_words
+from flows.admission import TICK_SECONDS, UNWELL, Admission, Entry
 from flows.advice import PASSING
 from flows.config import Config
-from flows.crew import FAILED_MOST, Crew
+from flows.crew import Crew
 from flows.lookout import Duty, Lookout
 from flows.stopping import Stop, reason
 from flows.work import Opener
@@ -34,7 +34,7 @@ class Turns:
 
     admission: Admission
     lookout: Lookout
-    stop: threading.Event
+    stop: Stop
     refusals: list[Transient] = field(default_factory=list)
 
     @classmethod
@@ -61,25 +61,24 @@ class Turns:
         going: bool = False,
     ) -> str | None:
         """What act returns, the code with which a leg ended, once it was its turn; as why says where it never
-        was. While a server is halted it is tried again, as every leg is. source: whether that is asked for
+        was. While a server is halted it is tried again, as every leg is, until that lasted
+        too long. source: whether that is asked for
         anything. going: its mailbox is at work, so that it begins although the window is about to close."""
-        failed = 0
         while True:
             entry = self.admission.join(workload, source=source, patient=True)
             try:
                 if not self._begun(entry, going=going):
-                    return self.why
+                    return UNWELL if self.admission.lost(entry) and not self.shut else self.why
                 code = act(self.admission.through(entry, self.stop))
                 again = code in PASSING and self.admission.halted(entry)
             finally:
                 self.admission.leave(entry)
-            if not again or self.stop.is_set() or failed == FAILED_MOST:
+            if not again or self.stop.is_set():
                 return code
-            failed += 1
 
     def _begun(self, entry: Entry, *, going: bool) -> bool:
         """Waits in this thread until it may. False: it is not to any more."""
-        while not (self.stop.is_set() if going else self.shut):
+        while not (self.admission.lost(entry) or (self.stop.is_set() if going else self.shut)):
             if self.admission.begin(entry):
                 return True
             self.stop.wait(TICK_SECONDS)
@@ -106,7 +105,8 @@ def taken(config: Config, ledger: Ledger, stop: Stop) -> Iterator[Turns]:
     lookout = Lookout(config, ledger, stop, admission)
     lookout.start()
     try:
-        yield Turns(admission, lookout, stop)
+        with last_words.kept(config.state_directory):
+            yield Turns(admission, lookout, stop)
     finally:
         lookout.end()
         admission.close()

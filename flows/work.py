@@ -56,6 +56,7 @@ class Pace:
     grace     seconds to wait before settling after an owner that did not say goodbye
     patience  faults in a row, without progress between them, before the leg is left waiting
     pause     seconds before the first retry; doubled each time up to pause_most
+    killers_rest  seconds after a worker's death, before the item that it was rejected for is tried again
     """
 
     batch: int = 200
@@ -66,6 +67,7 @@ class Pace:
     patience: int = 5
     pause: float = 1.0
     pause_most: float = 60.0
+    killers_rest: float = 3600.0
 
 
 @dataclass(slots=True)

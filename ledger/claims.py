@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, o
 from connectors.base import Kind
 from connectors.errors import LeaseLost
 from ledger.database import now
+from ledger.incidents import allow_rewrites
 from ledger.rows import Lease, LegState, State
 from ledger.schema import container, item, leg, mailbox
 
@@ -39,6 +40,7 @@ def claim(connection: Connection, leg_id: int, owner: str, ttl: float, gone: str
             lease_until=now() + ttl,
             epoch=leg.c.epoch + 1,
             took_over=leg.c.owner.is_not(None),
+            before=leg.c.owner,
             state=LegState.RUNNING.value,
             code=case((leg.c.code == ROLLING, ROLLING), else_=None),
             started=func.coalesce(leg.c.started, now()),
@@ -46,12 +48,12 @@ def claim(connection: Connection, leg_id: int, owner: str, ttl: float, gone: str
             busy=leg.c.busy + held(),
             claimed=now(),
         )
-        .returning(leg.c.mailbox, leg.c.workload, leg.c.epoch, leg.c.took_over)
+        .returning(leg.c.mailbox, leg.c.workload, leg.c.epoch, leg.c.took_over, leg.c.before)
     )
     row = connection.execute(statement).one_or_none()
     if row is None:
         return None
-    return Lease(leg_id, row.mailbox, Kind(row.workload), owner, row.epoch, row.took_over)
+    return Lease(leg_id, row.mailbox, Kind(row.workload), owner, row.epoch, row.took_over, row.before)
 
 
 def held() -> ColumnElement[float]:
@@ -104,10 +106,10 @@ def release(connection: Connection, lease: Lease, state: LegState, code: str | N
     return connection.execute(update(leg).where(mine(lease)).values(values)).rowcount == 1
 
 
-def block(connection: Connection, leg_id: int, code: str) -> bool:
+def block(connection: Connection, leg_id: int, code: str, state: LegState = LegState.BLOCKED) -> bool:
     """Of a leg that nobody holds. False: somebody does."""
     statement = update(leg).where(leg.c.id == leg_id, leg.c.owner.is_(None))
-    return connection.execute(statement.values(state=LegState.BLOCKED.value, code=code)).rowcount == 1
+    return connection.execute(statement.values(state=state.value, code=code)).rowcount == 1
 
 
 def _totals(connection: Connection, leg_id: int) -> dict[str, int]:
@@ -139,6 +141,7 @@ def requeue(
     for number in numbers:
         open_again = _retry_rejected(connection, number) if rejected else 0
         values = {"state": LegState.PENDING.value, "code": None, "finished": None}
+        allow_rewrites(connection, number)
         again = update(leg).where(leg.c.id == number)
         connection.execute(again.values(done=leg.c.done - open_again, **values))
     return len(numbers)

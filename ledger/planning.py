@@ -23,6 +23,7 @@ from ledger.schema import (
     evidence_key,
     finding,
     identity,
+    incident,
     inventory,
     item,
     label,
@@ -180,7 +181,7 @@ def _forget(connection: Connection, number: str) -> None:
         connection.execute(delete(found).where(found.c.mailbox == number))
     legs = list(connection.scalars(select(leg.c.id).where(leg.c.mailbox == number)))
     containers = select(container.c.id).where(container.c.leg.in_(legs))
-    for table in (item, loss, finding, share, version):
+    for table in (item, loss, finding, share, version, incident):
         connection.execute(delete(table).where(table.c.container.in_(containers)))
     for table in (listed, inventory, container, label):
         connection.execute(delete(table).where(table.c.leg.in_(legs)))
@@ -195,6 +196,7 @@ def _forget(connection: Connection, number: str) -> None:
         "owner": None,
         "lease_until": None,
         "took_over": False,
+        "before": None,
     }
     # The epoch goes up: a worker that was presumed dead finds its lease lost.
     ran = and_(leg.c.id.in_(legs), leg.c.epoch > 0)

@@ -180,7 +180,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to work on a leg, until lost. took_over: the previous owner did not release it."""
+    """The right to work on a leg, until lost. took_over: the previous owner did not release it; before: who
+    that was."""
 
     leg: int
     mailbox: str
@@ -188,6 +189,7 @@ class Lease:
     owner: str
     epoch: int
     took_over: bool
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

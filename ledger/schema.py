@@ -148,10 +148,11 @@ leg = Table(
     Column("copied", Integer, nullable=False, server_default=text("0")),
     Column("copied_bytes", BigInteger, nullable=False, server_default=text("0")),
     Column("claimed", Float(53)),
+    Column("before", Text),
     UniqueConstraint("mailbox", "workload"),
 )
 """busy: seconds that workers held it, over all its runs; copied, copied_bytes: what they wrote in them.
-claimed: since when the present worker holds it."""
+claimed: since when the present worker holds it. before: the owner that did not release it before that."""
 
 container = Table(
     "container",
@@ -256,6 +257,18 @@ version = Table(
     sqlite_with_rowid=False,
 )
 """How many older versions of a file are at the target because of us; of most there are none."""
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("container", ForeignKey("container.id"), primary_key=True),
+    Column("key", LargeBinary(16), primary_key=True),
+    Column("deaths", SmallInteger, nullable=False),
+    Column("rewrites", SmallInteger, nullable=False),
+    Column("at", Float(53)),
+    sqlite_with_rowid=False,
+)
+"""See ledger.incidents.Incident; of most items there is none. at: when the last death was noticed."""
 
 label = Table(
     "label",

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from sqlalchemy import Connection, Engine, delete
 
 from connectors.base import Loss, Mapped, Page, Stored
-from ledger import accounts, fates, listing, loading
+from ledger import accounts, fates, incidents, listing, loading
 from ledger.claims import AT_TARGET
 from ledger.events import append_event, newest_detail
 from ledger.folders import FolderLedger
+from ledger.incidents import IncidentLedger
 from ledger.inventory import InventoryLedger
 from ledger.leg_containers import LegContainers
 from ledger.loading import CHUNK
@@ -34,6 +35,7 @@ class LegLedger(LegContainers):
         self.tally = Tally() if tally is None else tally
         self.shares = ShareLedger(self._transaction)
         self.versions = VersionLedger(self._transaction)
+        self.incidents = IncidentLedger(self._transaction, lease.leg)
         self.folders = FolderLedger(self._transaction, lease.leg)
         self.rollback = RollbackLedger(self._transaction, lease)
         self._intended: dict[tuple[int, bytes], int] = {}  # sizes, until it is settled
@@ -210,10 +212,21 @@ class LegLedger(LegContainers):
             fates.progress(connection, self._lease.leg, done=done, size=size, copied=len(written))
         self.tally.add(Tally(new=len(written) - replaced, replaced=replaced))
 
-    def restore(self, container_id: int, keys: Iterable[bytes], *, refund: bool) -> None:
-        """Not at the target: WRITING back to be written. refund: the attempt does not count (R10)."""
+    def restore(
+        self,
+        container_id: int,
+        keys: Iterable[bytes],
+        *,
+        refund: bool,
+        deaths: Mapping[bytes, int] | None = None,
+    ) -> None:
+        """Not at the target: WRITING back to be written. refund: the attempt does not count. deaths: how many
+        deaths of workers now count for these items (R10)."""
         with self._writing((container_id,)) as connection:
             fates.give_back(connection, container_id, keys, refund=refund)
+            incidents.add_deaths(connection, container_id, deaths or {})
+        if deaths:
+            self.incidents.changed()
 
     # What is at the target
 
@@ -242,19 +255,26 @@ class LegLedger(LegContainers):
             count = fates.keep(connection, container_id)
             fates.progress(connection, self._lease.leg, done=count)
 
-    def recheck(self, container_id: int, keys: Iterable[bytes]) -> None:
-        """To be amended again: verification found other flags than were written."""
+    def recheck(self, container_id: int, keys: Collection[bytes]) -> None:
+        """To be amended again: verification found other flags than were written. Counted as a rewrite."""
         with self._writing((container_id,)) as connection:
             count = fates.reopen(connection, container_id, keys, {"state": State.CHANGED.value})
+            incidents.add_rewrites(connection, container_id, keys)
             fates.progress(connection, self._lease.leg, done=-count)
+        if keys:
+            self.incidents.changed()
 
-    def rewrite(self, container_id: int, keys: Iterable[bytes]) -> None:
-        """The copy at the target is gone (removed by us, or missing): to be written anew."""
+    def rewrite(self, container_id: int, keys: Iterable[bytes], *, counted: bool = False) -> None:
+        """The copy at the target is gone (removed by us, or missing): to be written anew. counted: because
+        verification found it missing or different."""
         values = {"state": State.SEEN.value, "attempts": 0, "code": None, **dict.fromkeys(fates.FORGOTTEN)}
         gone = set(keys)
         with self._writing((container_id,)) as connection:
             count = fates.reopen(connection, container_id, gone, values)
+            incidents.add_rewrites(connection, container_id, gone if counted else ())
             fates.progress(connection, self._lease.leg, done=-count)
+        if counted and gone:
+            self.incidents.changed()
         self.tally.add(Tally(new=-len(gone), replaced=len(gone)))  # writing them again is no first time
 
     def reconsider(self, code: str) -> int:
@@ -283,8 +303,13 @@ class LegLedger(LegContainers):
 
     def verified(self, container_id: int, keys: Iterable[bytes]) -> None:
         """WRITTEN -> VERIFIED; items in any other state stay as they are."""
+        good = list(keys)
+        over = self.incidents.among(container_id, good)
         with self._writing((container_id,)) as connection:
-            fates.mark_verified(connection, container_id, keys)
+            fates.mark_verified(connection, container_id, good)
+            incidents.forget(connection, container_id, over)
+        if over:
+            self.incidents.changed()
 
     def doubted(self, container_id: int, keys: Iterable[bytes]) -> None:
         """VERIFIED -> WRITTEN: a later look found something; items in any other state stay as they are."""

@@ -247,6 +247,12 @@ class Ledger:
         with writing(self._engine) as connection:
             return claims.block(connection, leg_id, code)
 
+    def put_off(self, leg_id: int, code: str) -> bool:
+        """A leg that could not be worked on: it waits for another run. False: somebody holds it, and nothing
+        was changed."""
+        with writing(self._engine) as connection:
+            return claims.block(connection, leg_id, code, LegState.WAITING)
+
     def requeue(
         self,
         legs: Iterable[int] | None = None,

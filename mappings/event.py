@@ -130,7 +130,8 @@ class _Object:
         if found.end is not None:
             self._time(event, "DTEND", found.end, found.end_zone)
         self._stamps(event, element, found)
-        for part in (wording, place, links):
+        self._losses += wording(element, event, self._context.target)
+        for part in (place, links):
             self._losses += part(element, event)
         self._losses += marks(element, event, self._context)
         self._losses += people(element, self._context, event)

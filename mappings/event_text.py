@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from icalendar import Event, vText, vUri
 
-from connectors.base import Loss
+from connectors.base import Capabilities, Loss
 from mappings.context import Context
 from mappings.event_html import plain
 from mappings.event_people import received
@@ -33,13 +33,16 @@ SHOWN: Mapping[str, tuple[str, str]] = {
 LINKS = ("SkypeTeamsMeetingUrl", "OnlineMeetingExternalLink", "OnlineMeetingConfLink")
 """Public string properties in which Teams and Skype keep a meeting's address."""
 
+COMMA = "\N{SINGLE LOW-9 QUOTATION MARK}"
+"""Looks like the comma that a target would take for the end of a category's name."""
+
 _PUBLIC = "PublicStrings"
 _PRIVATE: Key = ("00062008-0000-0000-c000-000000000046", 0x8506)
 _COLOUR: Key = ("00062002-0000-0000-c000-000000000046", 0x8214)
 """PidLidPrivate, and the label of Outlook 2003 (MS-OXOCAL 2.2.1.50): 0 is none."""
 
 
-def wording(element: Element, event: Event) -> list[Loss]:
+def wording(element: Element, event: Event, target: Capabilities) -> list[Loss]:
     """SUMMARY, DESCRIPTION and X-ALT-DESC, CATEGORIES."""
     losses: list[Loss] = []
     summary = " ".join(_said(element, "t:Subject", losses).split("\n")).strip()
@@ -47,6 +50,9 @@ def wording(element: Element, event: Event) -> list[Loss]:
         event.add("SUMMARY", summary)
     _body(element, event, losses)
     names = [_clean(one.text or "", losses).strip() for one in children(element, "t:Categories/t:String")]
+    if not target.category_commas and any("," in name for name in names):
+        names = [name.replace(",", COMMA) for name in names]
+        losses.append(lose("categories", "comma-replaced"))
     if any(names):
         event.add("CATEGORIES", list(dict.fromkeys(name for name in names if name)))
         losses.append(lose("categories", "colour-not-kept"))

@@ -94,7 +94,7 @@ FIELDS: Mapping[Class, Mapping[str, str]] = {
     Class.COSMETIC: {
         "attendee": "empty twice",
         "body": "bare-lf nul-bytes surplus-cr",
-        "categories": "colour-not-kept empty-name",
+        "categories": "colour-not-kept comma-replaced empty-name",
         "colour": "label-not-kept not-kept",
         "deleted-occurrence": "not-in-series",
         "email": "display-name",

@@ -126,6 +126,10 @@ LOSSES: Mapping[tuple[str, str], str] = {
         "not-kept",
     ): "The target knows its own people alone, and would mail them; nobody but the owner "
     "stands in the event, whose identifier is lost too: updates of the meeting do not find it.",
+    (
+        "categories",
+        "comma-replaced",
+    ): "The target would split a category at its comma; a character that looks like one stands for it.",
     ("categories", "not-kept"): "The target has no categories.",
     ("colour", "not-kept"): "The event's own colour is gone.",
     ("links", "too-long"): "A link was longer than the target takes.",

@@ -20,6 +20,10 @@ LOSSES: Mapping[tuple[str, str], str] = {
         "categories",
         "colour-not-kept",
     ): "Categories keep their names; their colours are settings of the mailbox.",
+    (
+        "categories",
+        "comma-replaced",
+    ): "The target would split a category at its comma; a character that looks like one stands for it.",
     ("categories", "empty-name"): "A category without a name was left out.",
     ("due", "unreadable"): "The day the task is due was no date.",
     ("percent", "impossible"): "The percentage was less than none or more than all, and was left out.",

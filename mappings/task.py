@@ -73,7 +73,7 @@ def _todo(element: Element, native: Native, context: Context) -> tuple[Todo, lis
 def _shared(element: Element, todo: Todo, native: Native, context: Context) -> list[Loss]:
     """What a task says and carries exactly as an event does; the event is only the vessel."""
     event = Event()
-    losses = wording(element, event)
+    losses = wording(element, event, context.target)
     losses += attachments(element, event, native, context, room(context))
     todo.update(event)
     return losses

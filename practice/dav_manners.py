@@ -6,6 +6,7 @@ with start_scheduling(radicale, "open-xchange", sink, around=manners("open-xchan
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -29,6 +30,7 @@ from practice.dav_open_xchange import (
     no_slashes,
     one_series,
     overwrites_need_a_tag,
+    puts_event,
     rewrites,
 )
 from practice.dav_proxy import Forward, Layer, Reply, Request
@@ -68,9 +70,18 @@ def names_cyrus(request: Request, rest: Forward) -> Reply:
     return replace(answer, headers=headers)
 
 
+def splits_categories(request: Request, rest: Forward) -> Reply:
+    """Cyrus 3.10: a comma in a category's name, escaped as it has to be, ends the name."""
+    if not puts_event(request):
+        return rest(request)
+    lines = re.sub(rb"\r?\n[ \t]", b"", request.body).splitlines(keepends=True)
+    split = [line.replace(b"\\,", b",") if line.startswith(b"CATEGORIES") else line for line in lines]
+    return rest(replace(request, body=b"".join(split)))
+
+
 def _cyrus(radicale: RadicaleServer, clock: Clock) -> tuple[Layer, ...]:
     del radicale, clock
-    return (names_cyrus,)
+    return (names_cyrus, splits_categories)
 
 
 def _none(radicale: RadicaleServer, clock: Clock) -> tuple[Layer, ...]:

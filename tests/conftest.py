@@ -5,15 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from services import need_postgres
 
+from connectors.logins import LOGINS
 from practice.postgres import Postgres, serve
 
 MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture(autouse=True)
+def no_login_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test begins like a process that has logged in nowhere."""
+    monkeypatch.setattr(LOGINS, "_accepted", set())
+    monkeypatch.setattr(LOGINS, "_doubts", Counter())
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, event
 
 from connectors.base import Guard, Kind, Role, Target, key_of
 from connectors.settings import Account
+from flows.deaths import Cause
 from flows.gate import Pair, Rules
 from flows.leg import LegResult, Setting, Task, approvals, walk
 from flows.people import Directory
@@ -73,6 +74,7 @@ class Trial:
     url: str | None = None
     pace: Pace = PACE
     rules: Rules = PROVEN
+    cause: Cause | Callable[[str | None], Cause] = Cause.UNKNOWN
     ledger: Ledger = field(init=False)
     id: str = field(init=False)
 
@@ -119,6 +121,7 @@ class Trial:
             stop=stop or threading.Event(),
             kek=lambda: KEK,
             sleep=lambda seconds: None,
+            cause=self.cause if callable(self.cause) else lambda owner: Cause(self.cause),
         )
         (row,) = self.ledger.legs(mailbox=self.id)
         return walk(setting, row)

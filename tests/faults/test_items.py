@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,8 @@ from walking import Died, Trial, a_mailbox, letter
 
 from connectors.base import Role, key_of
 from connectors.errors import Rejected, Transient
+from flows.deaths import Cause
+from flows.leg import LegResult
 from ledger.rows import LegState, State
 from practice.memory import Marks, MemoryMailbox, MemoryStore
 
@@ -109,33 +111,94 @@ def test_a_full_target(trial: Trial, quick_path: Path, fits: int) -> None:
     assert trial.store.snapshot() == other.store.snapshot()
 
 
-@pytest.mark.parametrize("where", ["source.fetch", "target.write"])
-def test_an_item_that_kills_workers(quick_path: Path, where: str) -> None:
-    """R10: twice with others, then alone, then no more; the innocent survive."""
+@dataclass
+class Deadly:
+    """A mailbox with one item among ten that ends whoever has it in hand."""
+
+    trial: Trial
+    killer: str
+    where: str = "target.write"
+    deaths: int = 0
+
+    def step(self, name: str) -> None:
+        if name == self.where and self.killer in self.trial.in_hand():
+            raise Died
+
+    def run(self, most: int = 20) -> LegResult | None:
+        """Runs one worker after the other, at most so many; None: all of them died."""
+        for _ in range(most):
+            try:
+                return self.trial.run(self.step)
+            except Died:
+                self.deaths += 1
+        return None
+
+
+def deadly(directory: Path, cause: Cause, where: str = "target.write") -> Deadly:
     mailbox = MemoryMailbox(addresses=frozenset({"anna@old.example"}), page=4)
     inbox = mailbox.create_folder(("Inbox",), Role.INBOX)
     items = [mailbox.deliver(inbox, letter(number)) for number in range(10)]
-    killer = items[5]
-    trial = Trial(quick_path, mailbox, MemoryStore())
-    deaths = 0
+    trial = Trial(directory, mailbox, MemoryStore(), cause=cause)
+    return Deadly(trial, items[5], where)
 
-    def step(name: str) -> None:
-        if name == where and killer in trial.in_hand():
-            raise Died
 
-    for _ in range(6):
-        try:
-            result = trial.run(step)
-            break
-        except Died:
-            deaths += 1
-    assert deaths == 3
-    assert (result.state, result.code) == (LegState.VERIFIED, None)
-    ((_, _, item),) = trial.ledger.rejected()
-    assert item.key == key_of(killer)
+@pytest.mark.parametrize("where", ["source.fetch", "target.write"])
+@pytest.mark.parametrize(("cause", "deaths"), [(Cause.UNKNOWN, 6), (Cause.ITSELF, 4)])
+def test_an_item_that_kills_workers(quick_path: Path, where: str, cause: Cause, deaths: int) -> None:
+    """R10: twice with others, then alone, then no more; the innocent survive, and nobody says that all is
+    accounted for."""
+    scene = deadly(quick_path, cause, where)
+    result = scene.run()
+    assert result is not None
+    assert scene.deaths == deaths
+    assert (result.state, result.code) == (LegState.COPIED, "kills-worker")
+    ((_, _, item),) = scene.trial.ledger.rejected()
+    assert item.key == key_of(scene.killer)
     assert item.code == "kills-worker"
-    assert trial.states() == {State.VERIFIED: 9, State.REJECTED: 1}
-    assert trial.store.snapshot().total() == 9
+    assert scene.trial.states() == {State.VERIFIED: 9, State.REJECTED: 1}
+    assert scene.trial.store.snapshot().total() == 9
+
+
+def test_a_killer_is_tried_again_later(quick_path: Path) -> None:
+    """Not before it has rested, and not by the worker that took over; then one death is enough."""
+    scene = deadly(quick_path, Cause.UNKNOWN)
+    scene.run()
+    again = scene.run()
+    assert again is not None
+    assert (scene.deaths, again.code) == (6, "kills-worker")
+    scene.trial.pace = replace(scene.trial.pace, killers_rest=0.0)
+    again = scene.run()
+    assert again is not None
+    assert (scene.deaths, again.code) == (7, "kills-worker")
+    scene.where = "nowhere"
+    again = scene.run()
+    assert again is not None
+    assert (scene.deaths, again.state, again.code) == (7, LegState.VERIFIED, None)
+    assert rejections(scene.trial) == []
+    assert scene.trial.store.snapshot().total() == 10
+
+
+def test_a_killer_that_a_person_saw_to_is_left_alone(quick_path: Path) -> None:
+    scene = deadly(quick_path, Cause.UNKNOWN)
+    scene.run()
+    scene.trial.pace = replace(scene.trial.pace, killers_rest=0.0)
+    scene.trial.ledger.approve(scene.trial.id, "kills-worker", "Erika", "saved by hand")
+    result = scene.run()
+    assert result is not None
+    assert (scene.deaths, result.state, result.code) == (6, LegState.VERIFIED, None)
+
+
+@pytest.mark.parametrize("cause", [Cause.ELSEWHERE, Cause.NONE])
+def test_deaths_that_are_no_items_fault_reject_nothing(quick_path: Path, cause: Cause) -> None:
+    """The machine was started again, or the process goes on: at most, items go alone."""
+    scene = deadly(quick_path, cause)
+    assert scene.run(12) is None
+    assert rejections(scene.trial) == []
+    scene.where = "nowhere"
+    result = scene.run()
+    assert result is not None
+    assert (result.state, result.code) == (LegState.VERIFIED, None)
+    assert scene.trial.store.snapshot().total() == 10
 
 
 def test_a_passing_fault_is_not_a_death(quick_path: Path) -> None:

@@ -12,6 +12,7 @@ from walking import Died, Trial
 
 from connectors.base import key_of
 from flows.leg import Task
+from flows.recover import REWRITES_MOST
 from flows.verify import Level
 from ledger.rows import LegState, State
 from practice.memory import Marks, MemoryShelf
@@ -110,6 +111,49 @@ def test_migrate_repairs_it_where_it_is(trial: Trial, meddle: Meddle) -> None:
     assert trial.store.snapshot() == wanted
     assert {name for _, name, _ in trial.store.objects()} == names
     assert "target.remove" not in steps
+
+
+class Spoiler:
+    """A target that changes one event at each write."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial = trial
+        self.spoils = True
+        self.writes = 0
+
+    def __call__(self, name: str) -> None:
+        written = name == "target.write done" and b"SUMMARY:Termin 1\r" in self._raw()
+        self.writes += written
+        if written and self.spoils:
+            retitle(self.trial.store)
+
+    def _raw(self) -> bytes:
+        return b"".join(one.raw for _, _, one in self.trial.store.objects())
+
+
+def test_what_the_target_changes_at_each_write_is_left_to_a_person(quick_path: Path) -> None:
+    """It is made anew twice, then it stays and is named. Nobody died of it, so nothing is rejected."""
+    trial = calendar_trial(quick_path)
+    spoiler = Spoiler(trial)
+    for _ in range(4):
+        result = trial.run(spoiler)
+        assert (result.state, result.code) == (LegState.DIFFERS, "verification-differs")
+        assert trial.findings() == [("*", "title")]
+    assert spoiler.writes == 1 + REWRITES_MOST
+    assert "kills-worker" not in [item.code for _, _, item in trial.ledger.rejected()]
+    spoiler.spoils = False
+    trial.run(spoiler)
+    assert spoiler.writes == 1 + REWRITES_MOST
+    trial.ledger.requeue(states=frozenset(LegState))
+    assert trial.run(spoiler).state is LegState.VERIFIED
+    assert spoiler.writes == 2 + REWRITES_MOST
+
+
+def test_what_was_found_right_may_be_made_anew_as_often_again(trial: Trial) -> None:
+    for _ in range(REWRITES_MOST + 2):
+        retitle(trial.store)
+        trial.run(task=LOOK)
+        verified(trial)
 
 
 def test_a_card_too(quick_path: Path) -> None:

@@ -345,7 +345,7 @@ def run(away: Away, config: Config, meanwhile: Callable[[crew.Crew], None]) -> t
             slot = Slot(hands, Kind.MAIL)
             await slot.take()
             (row,) = away.trial.ledger.legs()
-            end = await hands.run_leg(row.id, slot, verify_only=False, dry_run=False, level=None)
+            end = await hands.run_leg(row, slot, verify_only=False, dry_run=False, level=None)
             slot.give()
             other.join()
             return end
@@ -367,6 +367,23 @@ def test_a_target_that_was_away_is_written_once_it_is_back(away: Away, tmp_path:
     assert run(away, at(tmp_path), come_back) == (LegState.VERIFIED, None)
     assert all(result.state is not LegState.VERIFIED for result in away.results[:-1])
     assert away.results[-1].tally.new == 30
+
+
+def test_a_run_whose_target_stays_away_ends(
+    away: Away, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says all the while which server is halted, and why; the leg waits for another run."""
+    monkeypatch.setattr(admission, "LOST_SECONDS", 1.0)
+    shown: list[tuple[str, ...]] = []
+
+    def look(hands: crew.Crew) -> None:
+        wait_for(lambda: any(row.pace == 0 for row in hands.admission.seen))
+        shown.append(hands.snapshot(None).unwell)
+
+    assert run(away, at(tmp_path), look) == (LegState.WAITING, UNWELL)
+    (leg,) = away.trial.ledger.legs()
+    assert (leg.state, leg.code, leg.owner) == (LegState.WAITING, UNWELL, None)
+    assert "target.mail: halted (target-unwell: timeout)" in shown[0][0]
 
 
 def test_a_run_whose_target_is_away_stops_when_somebody_asks(away: Away, tmp_path: Path) -> None:

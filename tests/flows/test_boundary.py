@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from connectors.base import Kind
-from connectors.errors import Blocked, Corrupt, MigrationError, Misconfigured
+from connectors.errors import Blocked, Corrupt, MigrationError, Misconfigured, Transient
 from flows.boundary import Boundary, legs_of_each
+from flows.stopping import Stop
 from ledger.planning import PlannedMailbox
-from ledger.rows import LegRow, Phase
+from ledger.rows import LegRow, LegState, Phase
 from ledger.store import Ledger
 
 REFUSED = Blocked("login-refused", "of this mailbox")
@@ -20,22 +21,28 @@ REFUSED = Blocked("login-refused", "of this mailbox")
 
 @pytest.fixture
 def boundary() -> Boundary:
-    return Boundary(threading.Event())
+    return Boundary(Stop())
 
 
-def raised(boundary: Boundary, error: Exception | None) -> str | None:
+def leg(number: int, mailbox: str) -> LegRow:
+    return LegRow(
+        number, mailbox, Kind.MAIL, LegState.PENDING, None, None, None, 0, 0, 0, 0, None, None, None, None
+    )
+
+
+def raised(boundary: Boundary, error: Exception | None, mailbox: str = "m-1") -> str | None:
     def act() -> str | None:
         if error is not None:
             raise error
         return None
 
-    return boundary.within(1, act)
+    return boundary.within(leg(1, mailbox), act)
 
 
 def test_the_trouble_of_one_mailbox_ends_it_alone(boundary: Boundary) -> None:
     assert raised(boundary, None) is None
     assert raised(boundary, Blocked("over-quota", "full")) == "over-quota"
-    assert boundary.within(1, lambda: "not-approved") == "not-approved"
+    assert boundary.within(leg(1, "m-1"), lambda: "not-approved") == "not-approved"
     assert (boundary.fault, boundary.stop.is_set()) == (None, False)
 
 
@@ -55,12 +62,28 @@ def test_what_concerns_all_of_them_stops_the_others(boundary: Boundary, error: M
     assert boundary.fault is error
 
 
-def test_one_refused_login_after_the_other_stops_the_others(boundary: Boundary) -> None:
-    for error in (REFUSED, REFUSED, None, REFUSED, REFUSED):
-        raised(boundary, error)
+def test_a_refused_mailbox_is_asked_once(boundary: Boundary) -> None:
+    """Its other workloads have the same account; one mailbox alone stops no run."""
+    asked = []
+
+    def act() -> str | None:
+        asked.append(1)
+        raise REFUSED
+
+    for number in range(1, 7):
+        assert boundary.within(leg(number, "m-1"), act) == "login-refused"
+    assert len(asked) == 1
+    assert (boundary.fault, boundary.stop.is_set()) == (None, False)
+
+
+def test_one_refused_mailbox_after_the_other_stops_the_others(boundary: Boundary) -> None:
+    """A login that is accepted ends the row; a time-out between them does not."""
+    row = [REFUSED, REFUSED, None, REFUSED, Transient("timeout"), REFUSED, Blocked("over-quota")]
+    for number, error in enumerate(row):
+        raised(boundary, error, f"m-{number}")
     assert not boundary.stop.is_set()
-    assert raised(boundary, REFUSED) == "login-refused"
-    assert boundary.stop.is_set()
+    assert raised(boundary, REFUSED, "m-9") == "login-refused"
+    assert (boundary.stop.is_set(), boundary.stop.code) == (True, "login-refused")
     assert boundary.fault is not None
     assert boundary.fault.code == "login-refused"
 

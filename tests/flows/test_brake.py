@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -71,23 +72,33 @@ def test_an_inventory_stops_at_the_third_refusal(tries: Counter[str]) -> None:
     assert tries["source"] == REFUSALS_MOST
 
 
-def test_only_refusals_in_a_row_count() -> None:
-    brake = Brake()
-    script = [Blocked("login-refused"), Blocked("login-refused"), Blocked("mailbox-missing"), None] * 3
+def test_only_an_accepted_login_ends_a_row() -> None:
+    brake, numbers = Brake(), itertools.count()
+    script = [Blocked("login-refused"), Blocked("login-refused"), Blocked("tls-failed"), None] * 3
     for fault in script:
-        attempt(brake, fault)
+        attempt(brake, fault, f"u{next(numbers)}")
     for _ in range(REFUSALS_MOST - 1):
-        attempt(brake, Blocked("login-refused"))
-        attempt(brake, Transient("busy"))
+        attempt(brake, Blocked("login-refused"), f"u{next(numbers)}")
+        attempt(brake, Transient("timeout"), f"u{next(numbers)}")
     with pytest.raises(Misconfigured):
-        attempt(brake, Blocked("login-refused"))
-    with pytest.raises(Misconfigured), brake.login("source"):
+        attempt(brake, Blocked("login-refused"), f"u{next(numbers)}")
+    with pytest.raises(Misconfigured), brake.login("source", "another"):
         pytest.fail("nothing more is tried")
-    attempt(brake, None, "target")
+    attempt(brake, None, "another", "target")
 
 
-def attempt(brake: Brake, fault: Exception | None, side: str = "source") -> None:
-    with suppress(Blocked, Transient), brake.login(side):
+def test_a_mailbox_counts_once_and_is_not_tried_again() -> None:
+    brake, tried = Brake(), []
+    for kind in ("calendar", "contacts", "tasks", "files"):
+        with suppress(Blocked), brake.login(f"target.{kind}", "u1"):
+            tried.append(kind)
+            raise Blocked("login-refused")
+    assert tried == ["calendar"]
+    attempt(brake, None, "u1")
+
+
+def attempt(brake: Brake, fault: Exception | None, mailbox: str, side: str = "source") -> None:
+    with suppress(Blocked, Transient), brake.login(side, mailbox):
         if fault is not None:
             raise fault
 

@@ -10,15 +10,17 @@ from cutting import HOOKS, Rig, a_rig, inbox_id, quiet
 from undoing import undone
 from walking import letter
 
+from connectors.base import Kind
 from flows.admission import Admission
+from flows.brake import REFUSALS_MOST
 from flows.config import Config, RunSettings
-from flows.crew import REFUSALS_MOST
 from flows.cutover_crew import Order, all_of
 from flows.cutover_mailbox import Cut, readiness, steps_of
 from flows.lookout import Lookout
 from flows.settings_hooks import Hook, HooksSettings
 from flows.stopping import Stop
 from flows.turns import Turns
+from ledger.planning import PlannedMailbox
 from ledger.rows import LegState, Phase, State
 
 ORDER = ["redirect", "close", "delta", "write", "verify", "open"]
@@ -227,10 +229,17 @@ def test_refused_logins_stop_a_cutover_before_they_lock_an_account(rig: Rig) -> 
     held = Admission(config, ledger)
     turns = Turns(held, Lookout(config, ledger, Stop(), held), cutting.stop)
     order = Order(config, cutting, turns)
+    others = [
+        PlannedMailbox(
+            f"{name}@old.example", f"{name}@new.example", "w", Phase.FROZEN, frozenset({Kind.MAIL})
+        )
+        for name in ("bert", "carla", "dora", "emil")
+    ]
+    ids = [rig.trial.id, *(str(added) for added in ledger.add_mailboxes(others))]
     ended: list[Cut] = []
-    all_of(order, [rig.trial.id] * 5, ended.append)
+    all_of(order, ids, ended.append)
     assert len(tried) == REFUSALS_MOST
-    assert [cut.code for cut in ended] == ["login-refused"] * 3 + ["stopped"] * 2
+    assert [cut.code for cut in ended] == ["login-refused"] * 5
     assert order.fault is not None
     assert order.fault.code == "login-refused"
 

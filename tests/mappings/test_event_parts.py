@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import BinaryIO
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar, Event
 
-from connectors.base import Capabilities, Kind, Native
+from connectors.base import Capabilities, Kind, Loss, Native
 from connectors.errors import Rejected
 from mappings.event import map_event
 from mappings.event_html import plain
@@ -98,6 +99,19 @@ def test_ordinary_characters_stay() -> None:
     event, lost = made("<t:Subject>a&#x9;b\U0001f600 e&#x301; &#xFFFD; &#x85;</t:Subject>")
     assert event["SUMMARY"] == "a\tb\U0001f600 e\u0301 \ufffd"
     assert lost == []
+
+
+def test_a_target_that_splits_categories_gets_no_comma() -> None:
+    xml = event_xml(
+        "<t:Categories><t:String>a,b;c</t:String></t:Categories>",
+        "2026-12-02T07:00:00Z",
+        "2026-12-02T08:00:00Z",
+    )
+    told = context()
+    found = map_event(native(xml), replace(told, target=replace(told.target, category_commas=False)))
+    event = Calendar.from_ical(found.item.body().read()).walk("VEVENT")[0]
+    assert event["CATEGORIES"].cats == ["a\N{SINGLE LOW-9 QUOTATION MARK}b;c"]
+    assert Loss("categories", "comma-replaced") in found.losses
 
 
 def test_categories_once_each_and_none_without_a_name() -> None:

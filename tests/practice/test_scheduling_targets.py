@@ -22,8 +22,8 @@ from connectors.dav_target import DavTarget
 from connectors.dav_write import place
 from connectors.settings import Account, Secret
 from mappings.meaning import calendar_digest
-from practice.dav_manners import manners
-from practice.dav_proxy import Forward, Reply, Request
+from practice.dav_manners import manners, splits_categories
+from practice.dav_proxy import Forward, Reply, Request, reply
 from practice.radicale import USER_PASSWORD, RadicaleServer, start_radicale
 from practice.scheduling import ProductName, SchedulingServer, start_scheduling
 from practice.smtp_sink import SmtpSink
@@ -244,3 +244,21 @@ def test_an_attendee_finds_the_organizer_s_meeting_in_a_shared_calendar(
         assert heard(server, sink, clock) == set()
         anna.close()
         bert.close()
+
+
+def test_cyrus_splits_a_category_at_its_comma() -> None:
+    """Also where its line is folded; what is no calendar, and every other comma, stays."""
+    kept: list[bytes] = []
+
+    def rest(request: Request) -> Reply:
+        kept.append(request.body)
+        return reply(201)
+
+    def put(body: bytes) -> bytes:
+        splits_categories(Request("PUT", "/a.ics", httpx.Headers(), body), rest)
+        return kept[-1]
+
+    event = b"BEGIN:VCALENDAR\r\nSUMMARY:a\\, b\r\nCATEGORIES:Rot,a\\\r\n ,b\\;c\r\nEND:VCALENDAR\r\n"
+    wanted = b"BEGIN:VCALENDAR\r\nSUMMARY:a\\, b\r\nCATEGORIES:Rot,a,b\\;c\r\nEND:VCALENDAR\r\n"
+    assert put(event) == wanted
+    assert put(b"CATEGORIES:a\\,b\r\n") == b"CATEGORIES:a\\,b\r\n"

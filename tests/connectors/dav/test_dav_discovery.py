@@ -15,7 +15,8 @@ from connectors.base import Kind
 from connectors.dav_hrefs import Origin
 from connectors.dav_settings import DavSettings
 from connectors.dav_target import DavTarget
-from connectors.errors import Blocked, Misconfigured
+from connectors.dav_wire import ASKED_AGAIN, Wire
+from connectors.errors import Blocked, Misconfigured, Transient
 from connectors.settings import Account
 
 ENV = "KOGGE_DAV_DISCOVERY"
@@ -230,6 +231,80 @@ def test_a_refused_login_is_never_tried_again() -> None:
         assert len(server.requests) == 1
 
 
+class Moody:
+    """Answers 401 as long as it is in that mood."""
+
+    def __init__(self) -> None:
+        self.refusals = 0
+        self.refused: list[bytes] = []
+
+    def __call__(self, line: str, asked: bytes) -> Iterable[bytes]:
+        if self.refusals == 0:
+            return plain(line, asked)
+        self.refusals -= 1
+        self.refused.append(asked)
+        return whole("", 401)
+
+
+def test_a_password_that_was_accepted_is_confirmed_once_before_it_is_refused() -> None:
+    moody = Moody()
+    with raw(moody) as server:
+        opened = target(server.url)
+        opened.identity()
+        moody.refusals = 1000
+        for _ in range(3):  # this connection asks nothing more
+            with pytest.raises(Transient, match="login-unconfirmed") as passing:
+                list(opened.containers())
+        assert passing.value.after is not None
+        again = target(server.url)
+        for _ in range(3):
+            with pytest.raises(Blocked, match="login-refused"):
+                again.identity()
+    assert len(moody.refused) == 2
+
+
+def test_one_refusal_between_two_successes_is_forgotten() -> None:
+    moody = Moody()
+    with raw(moody) as server:
+        for _ in range(3):
+            opened = target(server.url)
+            opened.identity()
+            moody.refusals = 1
+            with pytest.raises(Transient, match="login-unconfirmed"):
+                list(opened.containers())
+        assert len(list(target(server.url).containers())) == 1
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What is waited for, without waiting."""
+    found: list[float] = []
+    monkeypatch.setattr(Wire, "wait", lambda _wire, seconds: found.append(seconds))
+    return found
+
+
+APPAPI = {"auth": "appapi", "app_id": "kogge", "app_version": "2.0", "profile": "nextcloud"}
+
+
+@pytest.mark.parametrize("refusals", [1, 4, len(ASKED_AGAIN)])
+def test_an_application_is_asked_again_for_a_while(refusals: int, waits: list[float]) -> None:
+    """Nextcloud knows no application while its database restarts."""
+    moody = Moody()
+    moody.refusals = refusals
+    with raw(moody) as server:
+        assert target(server.url, **APPAPI).identity().addresses == {"anna@example.org"}
+    assert waits == list(ASKED_AGAIN[:refusals])
+
+
+def test_an_application_that_nobody_knows_is_refused_in_the_end(waits: list[float]) -> None:
+    moody = Moody()
+    moody.refusals = 1000
+    with raw(moody) as server, pytest.raises(Blocked, match="login-refused"):
+        target(server.url, **APPAPI).identity()
+    assert sum(waits) == 60
+    assert len(moody.refused) == 1 + len(ASKED_AGAIN)
+
+
 def test_a_server_that_does_not_say_so_but_knows_nobody() -> None:
     nobody = response("/", "<d:current-user-principal><d:unauthenticated/></d:current-user-principal>")
     with raw(lambda line, asked: whole(multistatus(nobody))) as server:
@@ -273,7 +348,7 @@ def test_an_expired_token_is_read_again_once(monkeypatch: pytest.MonkeyPatch) ->
         assert len(list(opened.containers())) == 1
         good[0] = b"nobody-has-this"
         before = len(server.requests)
-        with pytest.raises(Blocked, match="login-refused"):
+        with pytest.raises(Transient, match="login-unconfirmed"):
             list(opened.containers())
         assert len(server.requests) == before + 1
 

@@ -26,6 +26,22 @@ def test_a_refused_login_is_blocked_and_names_nobody(serve: Serve, target: Open)
     assert [line.split()[0] for line in server.lines].count(b"LOGIN") == 1
 
 
+def test_a_login_that_was_accepted_is_confirmed_before_it_is_refused(serve: Serve, target: Open) -> None:
+    server = serve(lambda *_: b"TAG OK done\r\n")
+    first = target(server)
+    assert first.capabilities
+    first.close()
+    server._script = refusing_login
+    opened = target(server)
+    for _ in range(3):  # this session logs in no more
+        with pytest.raises(Transient, match="login-unconfirmed"):
+            _ = opened.capabilities
+    opened.close()
+    with pytest.raises(Blocked, match="login-refused"):
+        _ = target(server).capabilities
+    assert [line.split()[0] for line in server.lines].count(b"LOGIN") == 3
+
+
 @pytest.mark.parametrize(
     ("code", "kind", "ours"),
     [
