@@ -91,6 +91,7 @@ def reread(work: Work, container: ContainerRow) -> list[Finding]:
     while chunk := list(islice(rows, CHUNK)):
         work.check()
         for row, result in answers.about(chunk):
+            work.check()
             found += _judge(work, container, row, result, almanac)
     found += [Finding(Outcome.UNCHECKED, row.key, row.href, SILENT) for row in answers.silent]
     answers.record()

@@ -137,6 +137,7 @@ def _expect(container: int, row: ItemRow) -> Expected:
 def _check_found(work: Work, href: str, found: dict[str, list[Expected]], result: Survey) -> None:
     """What was at the target already, perhaps in another container, and perhaps for more than one row."""
     for place, native in read_once(work, href, list(found)):
+        work.check()
         for expected in found.pop(place):
             if isinstance(native, Failed) or native.body is None:
                 if not _is_theirs(work, expected):
@@ -213,6 +214,7 @@ def _read_back(work: Work, href: str, pairs: dict[str, Expected], result: Survey
     if isinstance(work.target, TellsDigests):
         _hashed(work, href, silent, result)
     for item, native in read_once(work, href, list(silent)):
+        work.check()  # reading a window may take long
         expected = silent.pop(item)
         if isinstance(native, Failed) or native.body is None:
             _add(result, expected, Outcome.ERROR, item, "unreadable")

@@ -302,11 +302,13 @@ class Away:
     trial: Trial
     well: threading.Event = field(default_factory=threading.Event)
     failed: int = 0
+    slow: float = 0.0
     results: list[LegResult] = field(default_factory=list)
 
     def step(self, name: str) -> None:
         if not self.well.is_set() and name.startswith("target"):
             self.failed += 1
+            time.sleep(self.slow)
             raise Transient("timeout")
 
     def __call__(
@@ -374,6 +376,7 @@ def test_a_run_whose_target_stays_away_ends(
 ) -> None:
     """It says all the while which server is halted, and why; the leg waits for another run."""
     monkeypatch.setattr(admission, "LOST_SECONDS", 1.0)
+    away.trial.pace, away.slow = replace(away.trial.pace, patience=30), 0.05
     shown: list[tuple[str, ...]] = []
 
     def look(hands: crew.Crew) -> None:
