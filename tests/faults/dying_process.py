@@ -37,7 +37,7 @@ def made(directory: Path) -> tuple[Worker, str]:
 def main(directory: str, how: str, seed: str) -> None:
     place, dice = Path(directory), random.Random(seed)
     trial, killer = made(place)
-    until = dice.randint(5, 120)
+    until = dice.randint(5, 45)
     steps = 0
 
     def step(name: str) -> None:

@@ -17,7 +17,7 @@ from dying_process import ITEMS, made
 from connectors.base import key_of
 from flows.deaths import BEFORE_REJECTED, Cause, counted
 
-WAIT = 120.0
+WAIT = 300.0
 SCRIPT = Path(__file__).with_name("dying_process.py")
 
 
@@ -53,7 +53,7 @@ def killed(directory: Path, seed: int) -> bool:
 
 @pytest.mark.timeout(1200)
 def test_ten_kills_reject_nothing(quick_path: Path) -> None:
-    assert sum(killed(quick_path, seed) for seed in range(10)) >= 3
+    assert sum(killed(quick_path, seed) for seed in range(10)) >= 5
     assert ended(quick_path, "live") == (0, "verified None")
     trial, _ = made(quick_path)
     assert list(trial.ledger.rejected()) == []
