@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from connectors.base import Kind
+from connectors.dav_wire import Wire
 from flows.config import Config, load
 from flows.leg import LegResult, run_leg
 from flows.locate import UNREADABLE, subjects_of
@@ -23,7 +24,8 @@ from practice.drives import Drives
 from practice.graph import GraphServer
 from practice.graph_downloads import Downloads
 from practice.graph_drives import GraphDrives
-from practice.nextcloud_files import NextcloudFiles
+from practice.nextcloud_files import App, NextcloudFiles
+from practice.nextcloud_restarts import Restarts
 from practice.world import World
 
 NOT_MOVED = Counter({"not-a-file": 2, "blocked-by-source": 1})
@@ -110,6 +112,32 @@ patience_seconds = 5
 
 def verified(result: LegResult) -> bool:
     return (result.workload, result.state, result.code) == (Kind.FILES, LegState.VERIFIED, None)
+
+
+def as_app(move: Move, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kogge logs in as an application from now on."""
+    move.cloud.app = App()
+    monkeypatch.setenv("KOGGE_TEST_FILES", move.cloud.app.secret)
+    path = move.config.path
+    path.write_text(path.read_text() + f'auth = "appapi"\napp_id = "{move.cloud.app.id}"\n')
+    move.config = load(path)
+
+
+@pytest.mark.parametrize(("after", "down"), [(0, 9), (25, 12), (35, 25)])
+@pytest.mark.parametrize("app", [True, False])
+def test_a_database_that_restarts_under_the_target_blocks_nobody(
+    move: Move, monkeypatch: pytest.MonkeyPatch, after: int, down: int, app: bool
+) -> None:
+    """Some of the answers say that nobody knows the application, though its secret is right."""
+    monkeypatch.setattr(Wire, "wait", lambda _wire, _seconds: None)
+    if app:
+        as_app(move, monkeypatch)
+    restarts = Restarts(after, down, seed=after)
+    move.cloud.layers = (restarts,)
+    assert verified(move.run())
+    assert move.there() == move.meant()
+    assert restarts.struck.total() == down
+    assert (restarts.struck[401] > 0) is app
 
 
 def test_what_people_do_between_two_passes_is_done_at_the_target(move: Move) -> None:
