@@ -20,7 +20,7 @@ from flows.deaths import BEFORE_ALONE, BEFORE_ALONE_IN_PROCESS, BEFORE_REJECTED
 from flows.stopping import Stopping, reason
 from flows.withdraw import DUPLICATE_UID, stored
 from flows.work import Work
-from ledger.incidents import KILLS_WORKER, NONE
+from ledger.incidents import NONE
 from ledger.rows import ContainerRow, ItemRow
 from mappings.context import Context
 from mappings.mail import message_id_of
@@ -175,7 +175,7 @@ class _Copying:
         deaths = {item.key: self._deaths([item]) for item in rows}
         killers = [key for key, count in deaths.items() if count >= BEFORE_REJECTED]
         if killers:
-            work.ledger.settle(row.id, [], rejected=[(key, KILLS_WORKER) for key in killers])
+            work.ledger.settle(row.id, [], rejected=[(key, "kills-worker") for key in killers])
             return self._next_rows(most)
         if rows and deaths[rows[0].key] >= BEFORE_ALONE:
             return rows[:1]

@@ -11,6 +11,7 @@ from calendars import HOME, calendar_trial, cards_trial, edit_calendar, folder
 from walking import Died, Trial
 
 from connectors.base import key_of
+from flows.deaths import BEFORE_REJECTED
 from flows.leg import Task
 from flows.recover import REWRITES_MOST
 from flows.verify import Level
@@ -243,11 +244,11 @@ def test_a_change_that_kills_workers_leaves_the_older_copy(trial: Trial) -> None
         if name == "target.write" and killer in trial.in_hand():
             raise Died
 
-    for _ in range(3):
+    for _ in range(BEFORE_REJECTED):
         with pytest.raises(Died):
             trial.run(die)
     result = trial.run(die)
-    assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
+    assert (result.state, result.code) == (LegState.COPIED, "kills-worker"), trial.findings()
     assert trial.store.snapshot() == before
     assert trial.states()[State.REJECTED] == 2
 

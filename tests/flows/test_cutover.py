@@ -225,7 +225,7 @@ def test_refused_logins_stop_a_cutover_before_they_lock_an_account(rig: Rig) -> 
         return LegState.BLOCKED, "login-refused"
 
     config = Config.model_construct(run=RunSettings(legs=1))
-    cutting, ledger = replace(rig.cutting(quiet), run=refused), rig.trial.ledger
+    cutting, ledger = replace(rig.cutting(quiet), run=refused, hooks=HooksSettings()), rig.trial.ledger
     held = Admission(config, ledger)
     turns = Turns(held, Lookout(config, ledger, Stop(), held), cutting.stop)
     order = Order(config, cutting, turns)
