@@ -6,6 +6,7 @@ compressed although nobody asked for it is garbage, and credentials go to one or
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections import Counter
@@ -19,6 +20,7 @@ import urllib3
 from connectors.dav_auth import Credentials, Login
 from connectors.dav_errors import closed, status_error
 from connectors.dav_hrefs import Origin
+from connectors.deadline import ANSWER_SECONDS, Deadline
 from connectors.errors import Blocked, MigrationError, Transient
 from connectors.http_errors import network_error
 from connectors.http_sockets import Sockets, pool
@@ -29,7 +31,6 @@ T = TypeVar("T")
 CONNECT_SECONDS = 20.0
 SMALL = 8_000_000  # bytes of an answer that is held in memory
 CHUNK = 1 << 16
-ANSWER_SECONDS = 1800.0  # however slowly it drips
 FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
 ASKED_AGAIN = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before an application's refused secret is sent once more."""
@@ -120,7 +121,7 @@ class Patience:
 
 
 class Wire:
-    """Safe from several threads, close() included. answer_seconds: for the whole of one answer."""
+    """Safe from several threads, close() included. answer_seconds: see connectors.deadline.Deadline."""
 
     def __init__(
         self, settings: Endpoint, account: Account, profile: Habits, answer_seconds: float = ANSWER_SECONDS
@@ -253,31 +254,31 @@ class Wire:
     ) -> urllib3.BaseHTTPResponse:
         if self._sockets.closed.is_set():
             raise closed()
+        deadline = Deadline(self._sockets.cut, self._answer_seconds)
+        deadline.moved(_size(body))
         timeout = urllib3.Timeout(
             connect=min(CONNECT_SECONDS, self._settings.timeout_seconds), read=self._settings.timeout_seconds
         )
         try:
-            return self._pool.urlopen(
-                method,
-                path,
-                body=body or None,
-                headers={"User-Agent": self._agent, "Accept-Encoding": "identity", **headers},
-                retries=False,
-                redirect=False,
-                timeout=timeout,
-                preload_content=False,
-                decode_content=False,
-            )
+            with deadline.waiting():
+                return self._pool.urlopen(
+                    method,
+                    path,
+                    body=body or None,
+                    headers={"User-Agent": self._agent, "Accept-Encoding": "identity", **headers},
+                    retries=False,
+                    redirect=False,
+                    timeout=timeout,
+                    preload_content=False,
+                    decode_content=False,
+                )
         except _FAULTS as error:
             raise self._network(error) from None
 
     def _chunks(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-        until = time.monotonic() + self._answer_seconds
+        deadline = Deadline(self._sockets.cut, self._answer_seconds)
         try:
-            for chunk in response.stream(CHUNK, decode_content=False):
-                if time.monotonic() > until:
-                    raise Transient("timeout", "the server's answer takes too long")
-                yield chunk
+            yield from deadline.paced(response.stream(CHUNK, decode_content=False))
         except _FAULTS as error:
             raise self._network(error) from None
         # an answer that ends with its connection looks whole when we have cut it ourselves
@@ -286,6 +287,18 @@ class Wire:
 
     def _network(self, error: Exception) -> MigrationError:
         return closed() if self._sockets.closed.is_set() else network_error(error)
+
+
+def _size(body: bytes | BinaryIO) -> int:
+    """Bytes to be sent; 0 where that cannot be told before."""
+    if isinstance(body, bytes):
+        return len(body)
+    if not body.seekable():
+        return 0
+    here = body.tell()
+    size = body.seek(0, io.SEEK_END)
+    body.seek(here)
+    return size - here
 
 
 def passing(answer: Answer) -> Answer:

@@ -27,6 +27,7 @@ from exchangelib.transport import GSSAPI, NTLM
 from requests.auth import HTTPBasicAuth
 from spnego.exceptions import SpnegoError
 
+from connectors.deadline import Deadline
 from connectors.errors import Blocked, MigrationError, Misconfigured, Transient
 from connectors.ews_errors import http_error
 from connectors.ews_settings import EwsSettings
@@ -88,6 +89,7 @@ class Login:
     def __init__(self, settings: EwsSettings, account: Account, sockets: Sockets) -> None:
         self._settings = settings
         self._account = account
+        self._sockets = sockets
         self._session = _session(settings, sockets)
         self._ready = False
         self.name = self._named("")
@@ -159,7 +161,8 @@ class Login:
             form["client_assertion"] = assertion(settings)
         else:
             form["client_secret"] = self._secret(settings.client_secret, "client_secret")
-        return _asked(self._session, settings, form)
+        with Deadline(self._sockets.cut).waiting():
+            return _asked(self._session, settings, form)
 
 
 def _session(settings: EwsSettings, sockets: Sockets) -> requests.Session:

@@ -7,8 +7,11 @@ import binascii
 from pathlib import Path
 
 from connectors.base import Body
+from connectors.errors import Transient
 from connectors.spool import SpoolFile, bytes_body
 
+BODY_MOST = 4 << 30
+"""Bytes of one body. Exchange takes messages of at most 150 MB (Graph: large attachments included)."""
 _BLANKS = b"\r\n\t "
 _ESCAPED_BLANKS = (b"&#xD;", b"&#xA;", b"&#x9;", b"&#xd;", b"&#xa;", b"&#13;", b"&#10;", b"&#9;", b"&#x20;")
 
@@ -65,8 +68,10 @@ class BodySink:
         self.write(plain)
 
     def write(self, plain: bytes) -> None:
-        """Takes decoded bytes as they are."""
+        """Takes decoded bytes as they are. Raises Transient("reply-too-large")."""
         self.size += len(plain)
+        if self.size > BODY_MOST:
+            raise Transient("reply-too-large", "a body that is larger than any message")
         if self._file is None:
             self._parts.append(plain)
             self._held += len(plain)

@@ -15,6 +15,7 @@ import requests
 import urllib3
 from spnego.exceptions import SpnegoError
 
+from connectors.deadline import Deadline
 from connectors.errors import Blocked, MigrationError, Transient
 from connectors.ews_auth import CONNECT_SECONDS, Login, closed_error, handshake_error
 from connectors.ews_calls import distinguished, get_folders
@@ -157,8 +158,9 @@ class Wire:
         self._lost_soap = False
 
     def _chunks(self, response: requests.Response) -> Iterator[bytes]:
+        deadline = Deadline(self._sockets.cut)
         try:
-            yield from response.raw.stream(CHUNK, decode_content=True)
+            yield from deadline.paced(response.raw.stream(CHUNK, decode_content=True))
         except (urllib3.exceptions.HTTPError, requests.RequestException, OSError, ValueError) as error:
             raise self._network(error) from None
 
@@ -200,17 +202,19 @@ class Wire:
             raise self._refused
         if self._sockets.closed.is_set():
             raise closed_error()
+        session = self._session()
         try:
-            return self._session().post(
-                self._settings.url,
-                data=envelope,
-                timeout=(
-                    min(CONNECT_SECONDS, self._settings.timeout_seconds),
-                    self._settings.timeout_seconds,
-                ),
-                allow_redirects=False,
-                stream=True,
-            )
+            with Deadline(self._sockets.cut).waiting():
+                return session.post(
+                    self._settings.url,
+                    data=envelope,
+                    timeout=(
+                        min(CONNECT_SECONDS, self._settings.timeout_seconds),
+                        self._settings.timeout_seconds,
+                    ),
+                    allow_redirects=False,
+                    stream=True,
+                )
         except _SENDING as error:
             refused = handshake_error(error)
             if refused is not None:

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from connectors.base import Body
+from connectors.deadline import Deadline
 from connectors.errors import Blocked, MigrationError, Transient
 from connectors.ews_spool import BodySink
 from connectors.graph_auth import Login
@@ -292,7 +293,10 @@ class Wire:
             request = self._client.build_request(
                 method, url, headers=dict(headers), content=content, extensions={"trace": self._trace}
             )
-            return self._client.send(request, stream=True)
+            deadline = Deadline(self._sockets.cut)
+            deadline.moved(len(content or b""))
+            with deadline.waiting():
+                return self._client.send(request, stream=True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError) as error:
             raise self._fault(error) from None
 
@@ -308,8 +312,9 @@ class Wire:
 
     def chunks(self, response: httpx.Response) -> Iterator[bytes]:
         """The body, as it comes. Raises Transient."""
+        deadline = Deadline(self._sockets.cut)
         try:
-            yield from response.iter_bytes()
+            yield from deadline.paced(response.iter_bytes())
         except (httpx.HTTPError, httpx.StreamError, OSError, RuntimeError) as error:
             raise self._fault(error) from None
 

@@ -36,6 +36,10 @@ class Sockets:
     def shut(self) -> None:
         """Ends every read and write on them; nothing is connected any more."""
         self.closed.set()
+        self.cut()
+
+    def cut(self) -> None:
+        """Ends every read and write on them; new ones may be connected."""
         with self._lock:
             sockets = list(self._open)
         for sock in sockets:

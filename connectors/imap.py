@@ -13,6 +13,7 @@ from typing import NoReturn
 from imapclient import IMAPClient
 from imapclient.exceptions import CapabilityError, LoginError
 
+from connectors.deadline import Deadline
 from connectors.dovecot import BY_NAME, PLAIN, Quirks
 from connectors.errors import Blocked, MigrationError, Rejected, Transient
 from connectors.imap_settings import ImapSettings
@@ -195,8 +196,7 @@ class Session:
         self._closed = True
         if self._wire is not None:
             self._wire.close()
-        for each in list(self._sockets):
-            cut(each)
+        self._cut()
         if self._user == threading.get_ident():
             # from another thread the descriptors stay until the using thread lets go of them: a
             # number freed under its feet could be somebody else's socket a moment later
@@ -217,6 +217,15 @@ class Session:
             raise Transient("connection-closed", "closed from our side")
         if self._refused is not None:
             raise self._refused
+        with Deadline(self._cut).waiting():
+            return self._greeted()
+
+    def _cut(self) -> None:
+        for each in list(self._sockets):
+            cut(each)
+
+    def _greeted(self) -> Wire:
+        """A connection that is logged in."""
         client = self._opened()
         try:
             with _connecting():

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from connectors.deadline import Deadline
 from connectors.errors import Transient
 
 READ_BUFFER = 256 * 1024
@@ -85,8 +86,10 @@ class Wire:
     _read: int = 0
     _out: list[bytes] = field(default_factory=list)
     _out_size: int = 0
+    _deadline: Deadline = field(init=False)
 
     def __post_init__(self) -> None:
+        self._deadline = Deadline(lambda: cut(self.imap.sock))
         weakref.finalize(self, free, self.imap)
 
     def close(self) -> None:
@@ -105,6 +108,7 @@ class Wire:
         """Queues a tagged command without its line end; returns the tag."""
         self._number += 1
         self._read = 0
+        self._deadline = Deadline(lambda: cut(self.imap.sock))
         tag = b"k%d" % self._number
         self.put(tag + b" " + command)
         return tag
@@ -150,7 +154,7 @@ class Wire:
         """The next response: text, literal, text, ... without the final line end."""
         parts: Parts = []
         left = self.literal_most
-        with self._translated():
+        with self._deadline.waiting(), self._translated():
             line = self._line()
             while line.endswith(b"}\r\n") and (found := _LITERAL.search(line)):
                 size = int(found[1]) if len(found[1]) < 20 else left + 1
@@ -175,6 +179,7 @@ class Wire:
 
     def _count(self, size: int) -> None:
         self._read += size
+        self._deadline.moved(size)
         if self._read > self.reply_most:
             raise _Nonsense
 

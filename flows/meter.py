@@ -6,6 +6,7 @@ Only the time counts in which this program waits for the server.
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,8 +19,13 @@ from connectors.errors import Transient
 T = TypeVar("T")
 Clock = Callable[[], float]
 
-PLAIN = ("identity", "ensure", "rename", "position")
-STREAMS = ("changes", "fetch", "write", "amend", "read", "remove")
+PLAIN = (
+    *("identity", "ensure", "rename", "position", "quota", "clear", "leftovers", "redate", "stamp"),
+    *("share", "unshare", "shared", "versions", "resolve"),
+)
+STREAMS = ("changes", "fetch", "fetch_versions", "write", "amend", "read", "remove", "digests")
+LISTINGS = ("containers", "listing", "headers", "names", "grants", "occurrences", "extras")
+"""Streams of many small answers; see LISTED."""
 MEGABYTE = 1_000_000
 LISTED = 100
 
@@ -61,13 +67,18 @@ class Meter:
             out = [now - since for since in self._waiting.values() if now - since > patience]
         return past + Reading(len(out), 0, sum(out))
 
-    def begin(self) -> float:
+    def begin(self) -> float | None:
+        """None within a call of this thread that is timed already: one may be made of others."""
         now = self.clock()
         with self._lock:  # take() goes through them all
+            if threading.get_ident() in self._waiting:
+                return None
             self._waiting[threading.get_ident()] = now
         return now
 
-    def end(self, began: float, calls: int, errors: int = 0) -> None:
+    def end(self, began: float | None, calls: int, errors: int = 0) -> None:
+        if began is None:
+            return
         seconds = self.clock() - began
         with self._lock:
             self._waiting.pop(threading.get_ident(), None)
@@ -84,9 +95,9 @@ def metered(thing: T, meter: Meter) -> T:
     for name in PLAIN:
         if (call := getattr(thing, name, None)) is not None:
             setattr(thing, name, _plain(call, meter))
-    for name in STREAMS:
+    for name in (*STREAMS, *LISTINGS):
         if (call := getattr(thing, name, None)) is not None:
-            setattr(thing, name, _stream(call, meter))
+            setattr(thing, name, _stream(call, meter, LISTED if name in LISTINGS else 1))
     return thing
 
 
@@ -104,24 +115,29 @@ def _plain(call: Callable[..., T], meter: Meter) -> Callable[..., T]:
     return timed
 
 
-def _stream(call: Callable[..., Iterable[T]], meter: Meter) -> Callable[..., Iterator[T]]:
+def _stream(call: Callable[..., Iterable[T]], meter: Meter, each: int) -> Callable[..., Iterator[T]]:
     def timed(*given: Any, **named: Any) -> Iterator[T]:
-        return _drawn(call(*given, **named), meter, _sizes(given))
+        return _drawn(lambda: call(*given, **named), meter, _sizes(given), each)
 
     return timed
 
 
-def _drawn(results: Iterable[T], meter: Meter, sizes: Mapping[bytes, int]) -> Iterator[T]:
-    """What it gives, while the waiting for each is timed."""
-    drawing = iter(results)
+def _drawn(
+    call: Callable[[], Iterable[T]], meter: Meter, sizes: Mapping[bytes, int], each: int
+) -> Iterator[T]:
+    """What it gives, while the waiting for each is timed. each: how many of them are one call."""
+    drawing: Iterator[T] = iter(())
+    asked = False
     try:
-        while True:
+        for number in itertools.count():
             began, calls, errors = meter.begin(), 0, 0
             try:
+                if not asked:
+                    asked, drawing = True, iter(call())
                 one = next(drawing)
                 passing = _passing(one)
                 calls, errors, meter.code = (
-                    _weight(one, sizes),
+                    _weight(one, sizes) if number % each == 0 else 0,
                     int(passing is not None),
                     passing or meter.code,
                 )

@@ -164,3 +164,82 @@ def test_what_is_measured_meanwhile_disturbs_nobody() -> None:
         sys.setswitchinterval(before)
         for leg in legs:
             leg.join()
+
+
+@dataclass
+class Listing:
+    """Takes a second for each hundred that it lists; asks itself where it shares."""
+
+    clock: Clock
+    busy: bool = False
+
+    def listing(self, _href: str, since: str | None = None) -> Iterator[str]:
+        for number in range(250):
+            self.clock.now += 1 if number % 100 == 0 else 0
+            if self.busy:
+                raise Transient("busy")
+            yield f"{since}{number}"
+
+    def containers(self) -> Iterator[str]:
+        self.clock.now += 3
+        yield "INBOX"
+
+    def digests(self, _href: str, hrefs: Iterable[str]) -> Iterator[str]:
+        for one in hrefs:
+            self.clock.now += 1
+            yield one
+
+    def shared(self, _href: str) -> str:
+        self.clock.now += 1
+        return "nobody"
+
+    def share(self, href: str) -> str:
+        self.clock.now += 1
+        return self.shared(href)
+
+
+def test_what_verification_reads_counts() -> None:
+    clock = Clock()
+    meter = Meter(clock)
+    server = metered(Listing(clock), meter)
+    assert len(list(server.listing("x", since="s"))) == 250
+    assert meter.take(60) == Reading(3, 0, 3)
+    assert list(server.containers()) == ["INBOX"]
+    assert meter.take(60) == Reading(1, 0, 3)
+    assert list(server.digests("x", ["a", "b"])) == ["a", "b"]
+    assert meter.take(60) == Reading(2, 0, 2)
+
+
+def test_a_call_within_a_call_counts_once() -> None:
+    clock = Clock()
+    meter = Meter(clock)
+    assert metered(Listing(clock), meter).share("x") == "nobody"
+    assert meter.take(60) == Reading(1, 0, 2)
+
+
+def test_a_busy_listing_is_an_error() -> None:
+    clock = Clock()
+    meter = Meter(clock)
+    with pytest.raises(Transient):
+        next(iter(metered(Listing(clock, busy=True), meter).listing("x")))
+    assert meter.take(60) == Reading(1, 1, 1)
+
+
+def test_a_server_that_hangs_in_a_listing_is_seen() -> None:
+    clock, begun, over = Clock(), threading.Event(), threading.Event()
+    meter = Meter(clock)
+
+    class Hanging:
+        def containers(self) -> Iterator[str]:
+            begun.set()
+            over.wait()
+            yield "INBOX"
+
+    server = metered(Hanging(), meter)
+    thread = threading.Thread(target=lambda: list(server.containers()))
+    thread.start()
+    begun.wait()
+    clock.now += 90
+    assert meter.take(60) == Reading(1, 0, 90)
+    over.set()
+    thread.join()
