@@ -159,6 +159,7 @@ PASSING = dict.fromkeys(
 ) | {
     "prefect-unavailable": "Prefect does not answer; `kogge server status`, then run the command again.",
     "ledger-changed": "Something of the wave changed while it was sealed; run `kogge audit seal` again.",
+    "ledger-in-use": "Workers of an older version are at work; let them end, then `kogge ledger upgrade`.",
     "ledger-unavailable": "The ledger's database does not answer; start it, then run the command again.",
     "server-unreachable": "The server cannot be reached; check host, port and firewall, then run again.",
     "unreachable": "The server cannot be reached; check url, name resolution and firewall, then run again.",
@@ -187,6 +188,7 @@ RUN = {
     "not-run": "Not run yet, so there is nothing to verify; `kogge migrate` comes first.",
     "releasing": "Its cutover has opened it and has not ended: `kogge cutover`; later passes only add.",
     "source-gone": "Live, and its source is no longer there: nothing late to bring, nothing to do.",
+    "phase-changed": "Its mailbox moved to another phase meanwhile; nothing was written, run it again.",
     "paused": "Somebody paused the wave (`kogge log`); `kogge resume`, then the same command, goes on.",
     "stopped": "Stopped on request; run the command that was stopped again, and it goes on.",
     "target-unwell": "A server fails, so it is left alone; Kogge goes on by itself once it is well.",

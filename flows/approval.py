@@ -231,7 +231,7 @@ def _looked(config: Config, ledger: Ledger, wave: str) -> _Known:
     head, new = events_since(ledger, wave, known.head)
     given = (*known.given, *(event for event in new if event.kind.startswith(KIND)))
     asked_anew = any(event.kind.startswith("approved:") for event in new)
-    now = (*stamp(ledger, wave), Waves(ledger).read(wave), digest_of(systems_of(config)))
+    now = (stamp(ledger, wave), Waves(ledger).read(wave), digest_of(systems_of(config)))
     unchanged = known.stamp == now and not asked_anew
     found = _Known(head, given, now, known.plan if unchanged else plan_of(config, ledger, wave))
     with _lock:

@@ -46,7 +46,7 @@ def prove(setting: Setting, held: Lease, work: Work, past: Past) -> Callable[[],
     """Until this leg has sent something, the target must be empty: binding alone does not excuse that. For
     what is returned see binding.bind."""
     if setting.task.copy:
-        _refuse_another_phase(setting)
+        _refuse_releasing(setting)
     begun = work.ledger.begun()
     pair = replace(setting.pair, bound=past.proven or begun)
     proof = gate.prove(pair, work.source, work.target, setting.rules, frozenset(work.ledger.elsewhere()))
@@ -58,11 +58,8 @@ def prove(setting: Setting, held: Lease, work: Work, past: Past) -> Callable[[],
     return bind_folder
 
 
-def _refuse_another_phase(setting: Setting) -> None:
-    """Both sides were opened by the rules of a phase that may have ended just before the leg was claimed;
-    from here on it cannot. Raises Stopping."""
-    if setting.ledger.mailbox(setting.mailbox.id).phase is not setting.mailbox.phase:
-        raise Stopping
+def _refuse_releasing(setting: Setting) -> None:
+    """Raises Stopping where somebody may work at the target already."""
     if is_releasing(setting.ledger, setting.mailbox.id):
         raise Stopping("releasing")
 

@@ -24,6 +24,7 @@ from flows import (
     command_decide,
     command_failures,
     command_keys,
+    command_ledger,
     command_links,
     command_pause,
     command_plan,
@@ -101,6 +102,7 @@ for _name, _command in COMMANDS.items():
 app.add_typer(command_plan.group, name="plan")
 app.add_typer(command_audit.audit, name="audit")
 app.add_typer(command_keys.keys, name="keys")
+app.add_typer(command_ledger.ledger, name="ledger")
 app.add_typer(command_server.practice, name="practice")
 app.add_typer(command_server.server, name="server")
 

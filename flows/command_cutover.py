@@ -84,7 +84,7 @@ def cutover(
         raise Misconfigured("cutover", "give one of --dry-run, --status and --back")
     if now and (status or back):
         raise Misconfigured("--now", "is for a cutover; --status and --back know no window")
-    with opened_ledger(settings) as ledger:
+    with opened_ledger(settings, upgrade=not (status or dry_run)) as ledger:
         rows = chosen(ledger, wave, mailbox)
         if status:
             _show(ledger, rows, as_json)

@@ -23,6 +23,7 @@ from flows.terminal import (
     By,
     ConfigPath,
     Decider,
+    Exit,
     Reason,
     Yes,
     chosen,
@@ -33,7 +34,8 @@ from flows.terminal import (
     opened_ledger,
     say,
 )
-from ledger.rows import SCORE_LOW, LegState, Phase
+from ledger.phases import HELD_ELSEWHERE, Answers
+from ledger.rows import SCORE_LOW, Phase
 
 if TYPE_CHECKING:
     from ledger.rows import MailboxRow
@@ -199,20 +201,54 @@ def phase(
         _refuse_move(ledger, rows, to)
         changing = [row for row in rows if row.phase != to]
         unrun = _hooks_left(settings, ledger, changing, to)
+        epochs = {leg.id: leg.epoch for leg in ledger.legs(of=[row.id for row in changing])}
+        answers: dict[str, Answers] = {}
         if to == Phase.LIVE:
-            _answer_for_hooks(ledger, changing, unrun, decider, reason)
-            _answer_for_scores(ledger, changing, decider, reason)
-        for row in changing:
-            ledger.set_phase(row.id, Phase(to), decider)
-        waiting = _waiting(ledger, [row.id for row in changing]) if to == Phase.LIVE else {}
-    echo(_moved(len(changing), len(rows) - len(changing), to))
-    if unrun:
+            answers = _answers(ledger, changing, unrun, decider, reason)
+        refused = _move(ledger, changing, Phase(to), decider, answers, epochs)
+        moved = [row.id for row in changing if row.id not in refused]
+        waiting = _waiting(ledger, moved) if to == Phase.LIVE else {}
+    echo(_moved(len(moved), len(rows) - len(changing), to))
+    if unrun := {number: names for number, names in unrun.items() if number in moved}:
         say(f"Not run: {_named(unrun)}. `{next_command(config, 'cutover')}` runs hooks.")
     for code, count in sorted(waiting.items()):
         shares = many(
             count, "share was not made, and is its owner's", "shares were not made, and are their owners'"
         )
         say(f"{shares} now: kogge failures --losses --code {code}")
+    if refused:
+        _tell_refused(refused, config)
+        raise typer.Exit(Exit.OPEN)
+
+
+def _move(
+    ledger: Ledger,
+    rows: Sequence[MailboxRow],
+    to: Phase,
+    by: str,
+    answers: Mapping[str, Answers],
+    epochs: Mapping[int, int],
+) -> dict[str, str]:
+    """Moves one after the other, each with what is answered for it. By mailbox, why one stays as it is: a
+    worker holds it, or held it since all this was looked at."""
+    refused = {}
+    for row in rows:
+        try:
+            ledger.set_phase(row.id, to, by, answers=answers.get(row.id, {}), epochs=epochs)
+        except Blocked as error:
+            refused[row.id] = error.code
+    return refused
+
+
+def _tell_refused(refused: Mapping[str, str], config: Path) -> None:
+    by_code: dict[str, list[str]] = {}
+    for number, code in sorted(refused.items()):
+        by_code.setdefault(code, []).append(number)
+    for code, numbers in sorted(by_code.items()):
+        say(f"{many(len(numbers), 'mailbox keeps its phase', 'mailboxes keep their phases')} ({code}):")
+        say(f"  {', '.join(numbers)}")
+    if HELD_ELSEWHERE in by_code:
+        say(f"A worker holds those, or died there: let `{next_command(config, 'migrate')}` end first.")
 
 
 def _moved(now: int, before: int, to: str) -> str:
@@ -230,12 +266,6 @@ def _refuse_move(ledger: Ledger, rows: Sequence[MailboxRow], to: str) -> None:
         )
     if to != Phase.LIVE and Steps(ledger).of(row.id for row in rows):
         raise Misconfigured("PHASE", "a cutover of it was begun: `kogge cutover --back`")
-    ids = {row.id for row in rows}
-    if any(leg.state is LegState.RUNNING for leg in ledger.legs() if leg.mailbox in ids):
-        raise Misconfigured(
-            "phase",
-            "a mailbox is being worked on, or was when its worker died: let `kogge migrate` end first",
-        )
 
 
 def _hooks_left(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], to: str) -> dict[str, list[str]]:
@@ -252,23 +282,28 @@ def _hooks_left(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], to: 
     return {number: names for number, names in left.items() if names}
 
 
-def _answer_for_hooks(
+def _answers(
     ledger: Ledger,
     rows: Sequence[MailboxRow],
     unrun: Mapping[str, Sequence[str]],
     by: str,
     reason: str | None,
-) -> None:
-    """Records who takes responsibility for what was not run. Raises Misconfigured without a reason."""
+) -> dict[str, Answers]:
+    """By mailbox, what somebody takes responsibility for when it goes live."""
+    found: dict[str, Answers] = {}
+    for answers in (_answer_for_hooks(unrun, by, reason), _answer_for_scores(ledger, rows, by, reason)):
+        for number, answer in answers.items():
+            found[number] = {**found.get(number, {}), **answer}
+    return found
+
+
+def _answer_for_hooks(unrun: Mapping[str, Sequence[str]], by: str, reason: str | None) -> dict[str, Answers]:
+    """Who takes responsibility for what was not run. Raises Misconfigured without a reason."""
     if not unrun:
-        return
+        return {}
     why = f"`kogge cutover` would run {_named(unrun)}; {AUDITOR} why they go live without"
     detail = {"by": by, "reason": given("--reason", reason, why)}
-    for row in rows:
-        if row.id in unrun:
-            ledger.event(
-                row.wave, HOOKS_NOT_RUN, {**detail, "hooks": ", ".join(unrun[row.id])}, subject=row.id
-            )
+    return {number: {HOOKS_NOT_RUN: {**detail, "hooks": ", ".join(names)}} for number, names in unrun.items()}
 
 
 def _named(hooks: Mapping[str, Sequence[str]]) -> str:
@@ -276,17 +311,22 @@ def _named(hooks: Mapping[str, Sequence[str]]) -> str:
     return f"the hooks {', '.join(names)} ({len(hooks)} mailboxes)"
 
 
-def _answer_for_scores(ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str | None) -> None:
-    """Records who takes responsibility for those that score low or have no score. Raises Misconfigured
-    without a reason."""
-    from flows.score_approval import record, unaccepted
+def _answer_for_scores(
+    ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str | None
+) -> dict[str, Answers]:
+    """Who takes responsibility for those that score low or have no score. Raises Misconfigured without a
+    reason."""
+    from flows.score_approval import answer, unaccepted
 
-    if low := unaccepted(ledger, rows):
-        unrated = sum(score is None for score in low.values())
-        counts = {"score investigate or poor": len(low) - unrated, "are not verified": unrated}
-        told = " and ".join(f"{count} of them {words}" for words, count in counts.items() if count)
-        why = f"{told} (`kogge score`); {AUDITOR} why they go live"
-        record(ledger, low, by, given("--reason", reason, why))
+    low = unaccepted(ledger, rows)
+    if not low:
+        return {}
+    unrated = sum(score is None for score in low.values())
+    counts = {"score investigate or poor": len(low) - unrated, "are not verified": unrated}
+    told = " and ".join(f"{count} of them {words}" for words, count in counts.items() if count)
+    why = f"{told} (`kogge score`); {AUDITOR} why they go live"
+    said = given("--reason", reason, why)
+    return {number: answer(score, by, said) for number, score in low.items()}
 
 
 def _waiting(ledger: Ledger, mailboxes: Collection[str]) -> Counter[str]:

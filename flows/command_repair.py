@@ -88,7 +88,7 @@ def repair(
         said = {"by": given("--by", by, AUDITOR), "reason": given("--reason", reason, AUDITOR)}
     settings = load(config)
     kinds = workloads_of(settings, workload or (), "--workload")
-    with opened_ledger(settings) as ledger:
+    with opened_ledger(settings, upgrade=execute) as ledger:
         rows = chosen(ledger, wave, mailbox)
         duties = _duties(settings, ledger, rows, said.get("by"), now=now)
         names = {duty.wave for duty in duties}

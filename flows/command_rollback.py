@@ -101,7 +101,7 @@ def rollback(
         given("--by", by, "who lets it run outside of the wave's hours is recorded")
         if not execute:
             raise Misconfigured("--now", "is for what --execute does; a look may at any time")
-    with opened_ledger(settings) as ledger:
+    with opened_ledger(settings, upgrade=execute) as ledger:
         rows = chosen(ledger, wave, mailbox)
         duties = _duties(settings, ledger, rows, execute, by if now else None)
         waves = {duty.wave for duty in duties}

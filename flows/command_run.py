@@ -79,7 +79,7 @@ def migrate(
     settings = load(config)
     kinds = workloads_of(settings, workload or (), "--workload")
     decider = given("--by", by, "who lets a wave run outside of its hours is recorded") if now else None
-    with opened_ledger(settings) as ledger:
+    with opened_ledger(settings, upgrade=True) as ledger:
         if wave is not None and not ledger.mailboxes(wave):
             people(settings, wave, None)
         planned = plan(settings, ledger, wave)
@@ -90,9 +90,9 @@ def migrate(
         if not dry_run:
             proven_key(settings, ledger)  # each worker asks for it again; here it costs no server
         rows = wanted if dry_run else that_may_run(settings, ledger, wanted, decider)
-    _tell_conflicts(planned)
-    order = Order(rows, bool(mailbox), tuple(workload or ()), kinds, dry_run=dry_run, rest=rest)
-    code = _run_all(settings, order, as_json)
+        _tell_conflicts(planned)
+        order = Order(rows, bool(mailbox), tuple(workload or ()), kinds, dry_run=dry_run, rest=rest)
+        code = _run_all(settings, order, as_json)
     if code == Exit.OK and planned.conflicts:
         code = Exit.OPEN
     elif code == Exit.OK and len(rows) < len(wanted):
@@ -139,8 +139,9 @@ def verify(
     kinds = workloads_of(settings, workload or (), "--workload")
     with opened_ledger(settings) as ledger:
         rows = chosen(ledger, wave, mailbox)
-    order = Order(rows, bool(mailbox), tuple(workload or ()), kinds, verify_only=True, level=level)
-    raise typer.Exit(_run_all(settings, order, as_json))
+        order = Order(rows, bool(mailbox), tuple(workload or ()), kinds, verify_only=True, level=level)
+        code = _run_all(settings, order, as_json)
+    raise typer.Exit(code)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,14 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from connectors.base import Kind
 from connectors.errors import Misconfigured
-from connectors.settings import Secret, Strict, name_fields
+from connectors.settings import Strict, name_fields
 from flows.explain import explained, lines_of
 from flows.problems import Problem, misconfigured, read_text
 from flows.settings_admission import AdmissionSettings
 from flows.settings_approval import ApprovalSettings
 from flows.settings_evidence import EvidenceSettings
 from flows.settings_hooks import CutoverSettings, HooksSettings
+from flows.settings_ledger import LedgerSettings
 from flows.settings_plan import PlanSettings
 from flows.settings_prefect import PrefectSettings
 from flows.settings_report import ReportSettings
@@ -98,24 +99,6 @@ if not TYPE_CHECKING:
     CalDavTargetSettings = Annotated[Any, BeforeValidator(_chosen(CALDAV_TARGETS))]
     CardDavTargetSettings = Annotated[Any, BeforeValidator(_chosen(CARDDAV_TARGETS))]
     FilesTargetSettings = Annotated[Any, BeforeValidator(_chosen(FILES_TARGETS))]
-
-
-class LedgerSettings(Strict):
-    """Where the truth is kept: sqlite:///FILE, or postgresql+psycopg://user@host/name."""
-
-    url: str = "sqlite:///kogge-state/ledger.db"
-    password: Secret | None = None
-
-    @field_validator("url")
-    @classmethod
-    def _known(cls, url: str) -> str:
-        scheme, separator, rest = url.partition("://")
-        if not separator or scheme not in ("sqlite", "postgresql+psycopg"):
-            raise ValueError("give sqlite:///FILE or postgresql+psycopg://user@host/name")
-        user = rest.partition("/")[0].rpartition("@")[0]
-        if ":" in user:
-            raise ValueError('keep the password out of the url: password = { env = "NAME" }')
-        return url
 
 
 class StateSettings(Strict):
@@ -266,15 +249,10 @@ class Config(Strict):
 
     def ledger_url(self) -> str:
         """The URL to give to the ledger: an absolute file, the password filled in. Never log it."""
-        url, file = self.ledger.url, self.ledger_file
+        file = self.ledger_file
         if file is not None:
             return f"sqlite:///{file}"
-        if self.ledger.password is None:
-            return url
-        from sqlalchemy import make_url
-
-        password = self.ledger.password.read().get_secret_value()
-        return make_url(url).set(password=password).render_as_string(hide_password=False)
+        return self.ledger.address()
 
 
 def load(path: Path) -> Config:

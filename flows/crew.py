@@ -25,6 +25,7 @@ from flows.lookout import Duty, Lookout
 from flows.notices import unwell
 from flows.slots import Slot, Slots
 from flows.stopping import Stop
+from ledger import opening
 from ledger.rows import LegRow, LegState, Tally
 from ledger.store import Ledger
 
@@ -201,19 +202,17 @@ def opened(config: Config, drain: Drain | None = None) -> Iterator[Crew]:
 
 def _opened(config: Config, drain: Drain | None) -> Iterator[Crew]:
     quieten()
-    ledger = Ledger(config.ledger_url())
-    ledger.migrate()
-    crew = Crew(config, ledger, drain or Drain())
-    token = _crew.set(crew)
-    crew.drain.arm()
-    crew.lookout.start()
-    try:
-        yield crew
-    finally:
-        crew.lookout.end()
-        crew.drain.event.set()
-        crew.pool.shutdown(wait=True)
-        crew.admission.close()
-        crew.drain.disarm()
-        _crew.reset(token)
-        ledger.close()
+    with opening.opened(config.ledger_url(), upgrade=True) as ledger:
+        crew = Crew(config, ledger, drain or Drain())
+        token = _crew.set(crew)
+        crew.drain.arm()
+        crew.lookout.start()
+        try:
+            yield crew
+        finally:
+            crew.lookout.end()
+            crew.drain.event.set()
+            crew.pool.shutdown(wait=True)
+            crew.admission.close()
+            crew.drain.disarm()
+            _crew.reset(token)

@@ -36,9 +36,10 @@ from flows.score_approval import SCORE, is_accepted, would_stop
 from flows.settings_hooks import Action, Hook, HooksSettings
 from flows.stopping import Stop, reason
 from ledger.claims import ROLLING
+from ledger.phases import HELD_ELSEWHERE
 from ledger.rollback import ROLLED_BACK
 from ledger.rows import SCORE_LOW, LegRow, LegState, MailboxRow, Phase
-from ledger.steps import BACK, DONE, FAILED, HELD_ELSEWHERE, RELEASE, StepRow, Steps
+from ledger.steps import BACK, DONE, FAILED, RELEASE, StepRow, Steps
 from ledger.store import Ledger
 
 FREEZE, UNDO = "freeze", "undo"

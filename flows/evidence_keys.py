@@ -13,6 +13,7 @@ from flows.keys import write_key
 from flows.settings_evidence import key_file, key_of_keys
 from ledger import keystore
 from ledger.database import reading
+from ledger.opening import opened
 from ledger.store import Ledger
 
 EXPORTED = "evidence-key-exported"
@@ -87,12 +88,8 @@ def look_of(config: Config) -> KeyLook:
     """The same, of the configured ledger; makes none."""
     if config.ledger_file is not None and not config.ledger_file.exists():
         return look(config, None)
-    ledger = Ledger(config.ledger_url())
-    try:
-        ledger.migrate()
+    with opened(config.ledger_url()) as ledger:
         return look(config, ledger)
-    finally:
-        ledger.close()
 
 
 def _has_begun(ledger: Ledger | None) -> bool:

@@ -36,7 +36,7 @@ from flows.deployments import TAG
 from flows.events import tell
 from flows.parameters import Configuration, Form
 from ledger.housekeeping import forget_health, requeue_expired
-from ledger.store import Ledger
+from ledger.opening import opened
 
 UNFINISHED = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 PAGE = 200
@@ -75,8 +75,7 @@ async def janitor(parameters: JanitorParameters) -> State[Any]:
     with ExitStack() as stack:
         quieten()
         try:
-            ledger = Ledger(chosen(parameters.configuration).ledger_url())
-            stack.callback(ledger.close)
+            ledger = stack.enter_context(opened(chosen(parameters.configuration).ledger_url()))
             legs = await asyncio.to_thread(requeue_expired, ledger)
             stale = await asyncio.to_thread(forget_health, ledger, HEALTH_SECONDS)
         except MigrationError as error:

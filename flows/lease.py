@@ -6,6 +6,7 @@ worker must not send another byte: the guard raises, and the sockets are closed 
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import threading
@@ -16,11 +17,18 @@ from pathlib import Path
 from typing import Protocol
 
 from connectors.errors import LeaseLost, MigrationError
+from flows.defects import described
 from ledger.rows import Lease
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Boot time goes on while the machine sleeps; monotonic time on Linux does not."""
 
+STOP_SECONDS = 5.0
+"""How long the end of a leg waits for a renewal that is under way."""
+CHECK_SECONDS = 1.0
+"""How long after its deadline a lease may be noticed to be lost, on a machine that slept."""
+
+_log = logging.getLogger("kogge.defect")
 _alive: set[str] = set()
 
 
@@ -101,10 +109,18 @@ def _started(pid: int) -> str:
     return "" if fields[0] == "Z" else fields[19]
 
 
+def writes_most(ttl: float, margin: float) -> float:
+    """Tells for how many seconds after its last renewal a worker may send something; see Keeper. A claimer
+    that does not know that the owner ended waits so long: that its lease is over is a clock's word."""
+    return ttl - margin
+
+
 class Keeper:
     """Holds one lease: renews it from a thread, and answers the guard's question.
 
-    The deadline is counted from BEFORE the call that renewed, so this side always gives up first.
+    The deadline is counted from BEFORE the call that renewed, so this side always gives up first. A second
+    thread watches the deadline: a renewal that hangs, or fails in a way nobody thought of, must not keep the
+    sockets open.
     """
 
     def __init__(self, ledger: Renews, lease: Lease, ttl: float, margin: float, claimed_at: float) -> None:
@@ -112,19 +128,26 @@ class Keeper:
         self._lease = lease
         self._ttl = ttl
         self._margin = margin
-        self._deadline = claimed_at + ttl - margin
+        self._deadline = claimed_at + writes_most(ttl, margin)
         self._lost = threading.Event()
         self._done = threading.Event()
         self._closers: tuple[Callable[[], None], ...] = ()
-        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
+        self._threads = (
+            threading.Thread(target=self._run, name="lease", daemon=True),
+            threading.Thread(target=self._watch_deadline, name="lease-deadline", daemon=True),
+        )
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
+        """Ends the renewing. Waits no longer than STOP_SECONDS for a renewal that hangs: the lease ends by
+        itself, and a renewal that comes through after it was given back finds that it is."""
         self._done.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(STOP_SECONDS)
 
     def watch(self, *closers: Callable[[], None]) -> None:
         """What to close when the lease is lost, in place of what was named before; closed at once if it
@@ -142,10 +165,14 @@ class Keeper:
             raise LeaseLost("lease-lost")
 
     def _run(self) -> None:
-        while not self._done.wait(self._ttl / 3):
-            if not self._renew():
-                self._give_up()
-                return
+        try:
+            while not self._done.wait(self._ttl / 3):
+                if not self._renew():
+                    self._give_up()
+                    return
+        except Exception as error:  # noqa: BLE001 (a defect here must not leave the sockets open)
+            _log.error("lease of %s: %s", self._lease.mailbox, described(error))
+            self._give_up()
 
     def _renew(self) -> bool:
         """Tries until the deadline: a ledger that is away for a moment does not end the work."""
@@ -156,15 +183,26 @@ class Keeper:
             with suppress(MigrationError):
                 if not self._ledger.renew(self._lease, self._ttl):
                     return False
-                self._deadline = asked + self._ttl - self._margin
+                self._deadline = asked + writes_most(self._ttl, self._margin)
                 return True
             self._done.wait(min(1.0, self._ttl / 10))
         return True
+
+    def _watch_deadline(self) -> None:
+        """Asks again after each wait: a renewal moves the deadline, and the machine may have slept."""
+        while not self._done.wait(min(max(self._deadline - now(), 0.0), CHECK_SECONDS)):
+            if self.lost:
+                self._give_up()
+                return
 
     def _give_up(self) -> None:
         self._lost.set()
         self._close()
 
     def _close(self) -> None:
+        """All of them, whatever one of them raises."""
         for close in self._closers:
-            close()
+            try:
+                close()
+            except Exception as error:  # noqa: BLE001 (the others must be closed too)
+                _log.error("lease of %s: %s", self._lease.mailbox, described(error))

@@ -170,13 +170,16 @@ def walk(setting: Setting, row: LegRow) -> LegResult:
     owner = lease.new_owner()
     try:
         claimed_at = lease.now()
-        held = setting.ledger.claim(row.id, owner, setting.pace.lease, dead=lease.is_dead)
+        phase = setting.mailbox.phase
+        held = setting.ledger.claim(row.id, owner, setting.pace.lease, dead=lease.is_dead, phase=phase)
         if held is None:
             return LegResult(row.id, row.mailbox, row.workload, LegState.RUNNING, "claimed-elsewhere")
         state, code = _hold(setting, held, claimed_at)
         return LegResult(row.id, row.mailbox, row.workload, state, code, setting.tally)
     except Transient as error:  # the ledger itself was away: the lease expires, the next claim settles
         return LegResult(row.id, row.mailbox, row.workload, LegState.WAITING, error.code, setting.tally)
+    except LeaseLost as error:  # both sides were to be opened by the rules of a phase that has ended
+        return LegResult(row.id, row.mailbox, row.workload, LegState.PENDING, error.code, setting.tally)
     finally:
         lease.retire(owner)
 
@@ -208,9 +211,9 @@ def _hold(setting: Setting, held: Lease, claimed_at: float) -> tuple[LegState, s
         state, code = _react(setting, held, keeper)
     finally:
         keeper.stop()
-    if state is LegState.RUNNING or not setting.ledger.release(held, state, code):
-        return LegState.RUNNING, "lease-lost"
-    return state, code
+    if state is LegState.RUNNING:
+        return state, code
+    return (state, code) if setting.ledger.release(held, state, code) else (LegState.RUNNING, "lease-lost")
 
 
 def _tell(setting: Setting, held: Lease, kind: str) -> None:
@@ -224,15 +227,15 @@ def _react(setting: Setting, held: Lease, keeper: lease.Keeper) -> tuple[LegStat
     try:
         if held.took_over:
             _tell(setting, held, "taken-over")
-            setting.sleep(setting.pace.grace)
+            _wait_for_the_owner_before(setting, held)
         return (setting.instead or _with_patience)(setting, held, keeper)
     except Stopping as wish:
         return LegState.PENDING, wish.code
     except Transient as error:
         return LegState.WAITING, error.code
-    except LeaseLost:
+    except LeaseLost as error:
         _tell(setting, held, "lease-lost")
-        return LegState.RUNNING, "lease-lost"
+        return LegState.RUNNING, error.code
     except (Misconfigured, Corrupt) as error:
         setting.ledger.release(held, LegState.BLOCKED, error.code)
         raise
@@ -241,6 +244,27 @@ def _react(setting: Setting, held: Lease, keeper: lease.Keeper) -> tuple[LegStat
     except Exception as error:  # noqa: BLE001 (the boundary: one mailbox's trouble is not the others')
         _log.error("leg %s: %s", held.mailbox, described(error))
         return LegState.BLOCKED, "internal-error"
+
+
+def _wait_for_the_owner_before(setting: Setting, held: Lease) -> None:
+    """What it sent last may still be on its way. One that is not known to have ended may even go on sending:
+    by the ledger's clock its lease is over, but a clock can be put ahead."""
+    pace = setting.pace
+    if not held.unproven:
+        setting.sleep(pace.grace)
+        return
+    _sleep(setting, lease.writes_most(pace.lease, pace.margin) + pace.grace)
+    setting.ledger.outwaited(held)
+
+
+def _sleep(setting: Setting, seconds: float) -> None:
+    """In short steps, so that a request to stop is heard. Raises Stopping."""
+    while seconds > 0 and not setting.stop.is_set():
+        step = min(seconds, 1.0)
+        setting.sleep(step)
+        seconds -= step
+    if setting.stop.is_set():
+        raise Stopping(reason(setting.stop))
 
 
 def _with_patience(setting: Setting, held: Lease, keeper: lease.Keeper) -> tuple[LegState, str | None]:
@@ -270,13 +294,7 @@ def pause_after(setting: Setting, error: Transient, faults: int) -> None:
     if faults > setting.pace.patience:
         raise error
     pause = min(setting.pace.pause * 2 ** (faults - 1), setting.pace.pause_most)
-    until = max(min(error.after or 0.0, DELAY_MOST), pause)
-    while until > 0 and not setting.stop.is_set():
-        step = min(until, 1.0)
-        setting.sleep(step)
-        until -= step
-    if setting.stop.is_set():
-        raise Stopping(reason(setting.stop))
+    _sleep(setting, max(min(error.after or 0.0, DELAY_MOST), pause))
 
 
 def _walk_once(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -32,6 +31,7 @@ from flows.parties import Parties, read_groups
 from flows.people import DenyList, Directory, read_addresses, read_deny, read_directory
 from flows.sites import Site
 from flows.work import Opener
+from ledger.opening import kept
 from ledger.rows import MailboxRow, Phase
 from ledger.store import Ledger
 from mappings.forms import FORMS
@@ -44,8 +44,8 @@ LOOKING_SECONDS = 20.0
 
 
 def open_ledger(config: Config) -> Ledger:
-    """The ledger, brought to this version's schema; one per process and address."""
-    return _ledger(config.ledger_url())
+    """The ledger, of this version's schema; one per process and address."""
+    return kept(config.ledger_url())
 
 
 def opener(
@@ -203,10 +203,3 @@ def spool(config: Config) -> Path:
     """Where large bodies wait: only this user may look into it."""
     directory = config.state_directory / "spool"
     return make_directory(directory)
-
-
-@lru_cache(maxsize=4)
-def _ledger(url: str) -> Ledger:
-    ledger = Ledger(url)
-    ledger.migrate()
-    return ledger

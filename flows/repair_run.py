@@ -111,7 +111,8 @@ def _until_done(order: Repair, setting: Setting, held: Lease, keeper: lease.Keep
 
 
 def _look(setting: Setting, row: LegRow, order: Repair) -> None:
-    held = Lease(row.id, row.mailbox, row.workload, "", row.epoch, False)  # it may only read
+    phase = setting.mailbox.phase
+    held = Lease(row.id, row.mailbox, row.workload, "", row.epoch, False, phase)  # it may only read
     started = row.started or datetime.now(UTC)
     source = setting.opener.source()
     target = setting.opener.target(_nothing_is_written, started)

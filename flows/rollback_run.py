@@ -118,7 +118,8 @@ def look(
 def look_at(setting: Setting, row: LegRow, order: Order) -> None:
     """Raises what the target does."""
     ledger = setting.ledger
-    held = Lease(row.id, row.mailbox, row.workload, "", row.epoch, False)  # it may only read
+    phase = setting.mailbox.phase
+    held = Lease(row.id, row.mailbox, row.workload, "", row.epoch, False, phase)  # it may only read
     target = setting.opener.target(_nothing_is_written, row.started or datetime.now(UTC))
     try:
         with ledger.session(held, mirror=False) as session:

@@ -15,7 +15,7 @@ from ledger.events import Event
 from ledger.rows import SCORE_LOW, MailboxRow, Phase
 from ledger.scores import approved_numbers
 from ledger.steps import DONE, FAILED, Steps
-from ledger.store import Ledger
+from ledger.store import APPROVED, Ledger
 
 SCORE = "score"
 """The step of a cutover."""
@@ -46,11 +46,16 @@ def accept(ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str) -> 
     return record(ledger, low, by, reason)
 
 
-def record(ledger: Ledger, low: Mapping[str, Score | None], by: str, reason: str) -> list[Event]:
-    """Somebody takes responsibility for these mailboxes, with these scores; None: it has none."""
+def record(ledger: Ledger, low: Mapping[str, Score], by: str, reason: str) -> list[Event]:
+    """Somebody takes responsibility for these mailboxes, with these scores."""
     return [
         ledger.approve(number, SCORE_LOW, by, reason, about=_about(score)) for number, score in low.items()
     ]
+
+
+def answer(score: Score | None, by: str, reason: str) -> Mapping[str, Mapping[str, str | int]]:
+    """The event by which somebody takes responsibility for a mailbox with this score, by its kind."""
+    return {f"{APPROVED}{SCORE_LOW}": {"by": by, "code": SCORE_LOW, "reason": reason, **_about(score)}}
 
 
 def unaccepted(ledger: Ledger, rows: Sequence[MailboxRow]) -> dict[str, Score | None]:

@@ -194,18 +194,15 @@ def report(error: MigrationError) -> int:
 
 
 @contextmanager
-def opened_ledger(config: Config) -> Iterator[Ledger]:
-    """The ledger, of this version's schema; made when it is not there yet."""
+def opened_ledger(config: Config, *, upgrade: bool = False) -> Iterator[Ledger]:
+    """The ledger, of this version's schema; made when it is not there yet. upgrade: of a command that moves
+    mailboxes; one that looks, or decides, leaves an older ledger as it is. Raises Misconfigured, and
+    Transient("ledger-in-use") while others are at work on an older one."""
     from flows.launch import defect_log
-    from ledger.store import Ledger
+    from ledger.opening import opened
 
-    ledger = Ledger(config.ledger_url())
-    try:
-        ledger.migrate()
-        with defect_log(config.state_directory):
-            yield ledger
-    finally:
-        ledger.close()
+    with opened(config.ledger_url(), upgrade=upgrade) as ledger, defect_log(config.state_directory):
+        yield ledger
 
 
 def chosen(ledger: Ledger, wave: str | None, wanted: list[str] | None = None) -> list[MailboxRow]:

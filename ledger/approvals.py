@@ -15,6 +15,8 @@ from sqlalchemy import and_, func, select
 from connectors.errors import Corrupt
 from ledger.database import now, reading, writing
 from ledger.events import Event, append_event, genesis, head_of, read_events, verify_chain
+from ledger.loading import chunked
+from ledger.planning import mark_replanned, plan_mark
 from ledger.reports import in_wave
 from ledger.schema import checked, event, leg, mailbox, signed_plan
 from ledger.store import Ledger
@@ -82,6 +84,7 @@ _COLUMNS = (
 
 def keep_checks(ledger: Ledger, checks: Iterable[Check]) -> None:
     """The newest word on each mailbox; idempotent."""
+    checks = list(checks)
     with writing(ledger.engine) as connection:
         for one in checks:
             found = {"level": one.level, "code": one.code, "items": one.items, "bytes": one.bytes}
@@ -91,6 +94,10 @@ def keep_checks(ledger: Ledger, checks: Iterable[Check]) -> None:
             else:
                 found_at = {"at": now(), **found}
                 connection.execute(statement.on_conflict_do_update(index_elements=["mailbox"], set_=found_at))
+        waves = set()
+        for chunk in chunked(sorted({one.mailbox for one in checks})):
+            waves |= set(connection.scalars(select(mailbox.c.wave).where(mailbox.c.id.in_(chunk))))
+        mark_replanned(connection, waves)
 
 
 def plan_rows(ledger: Ledger, wave: str | None = None, mailbox_id: str | None = None) -> list[PlanRow]:
@@ -110,17 +117,11 @@ def plan_rows(ledger: Ledger, wave: str | None = None, mailbox_id: str | None = 
         return found
 
 
-def stamp(ledger: Ledger, wave: str) -> tuple[object, ...]:
-    """Another one when a plan is another one; much cheaper than to read it."""
-    boxes = select(func.count(), func.max(mailbox.c.planned_at)).where(mailbox.c.wave == wave)
-    found = select(func.count(), func.max(checked.c.at)).select_from(checked.join(mailbox))
-    legs = select(func.count(), func.sum(leg.c.id)).select_from(leg.join(mailbox))
+def stamp(ledger: Ledger, wave: str) -> str | None:
+    """Another one when a plan is another one; much cheaper than to read it. No time is compared: a clock that
+    was put back would hide a change."""
     with reading(ledger.engine) as connection:
-        rows = (
-            connection.execute(query).one()
-            for query in (boxes, found.where(mailbox.c.wave == wave), legs.where(mailbox.c.wave == wave))
-        )
-        return tuple(value for row in rows for value in row)
+        return plan_mark(connection, wave)
 
 
 def record(

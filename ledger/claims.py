@@ -5,17 +5,31 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from connectors.base import Kind
 from connectors.errors import LeaseLost
 from ledger.database import now
 from ledger.incidents import allow_rewrites
-from ledger.rows import Lease, LegState, State
+from ledger.rows import Lease, LegState, Phase, State
 from ledger.schema import container, item, leg, mailbox
 
 AT_TARGET = (State.CHANGED, State.LEAVING, State.WRITTEN, State.VERIFIED)
 SETTLED = (State.WRITTEN, State.VERIFIED, State.SKIPPED, State.REJECTED)
+PHASE_CHANGED = "phase-changed"
+"""The code of a lease of another phase than the mailbox is in."""
 ROLLING = "rolling-back"
 """The code of a leg whose rollback was begun and has not ended: it outlives a claim."""
 
@@ -25,8 +39,12 @@ def owner_of(connection: Connection, leg_id: int) -> str | None:
     return owner
 
 
-def claim(connection: Connection, leg_id: int, owner: str, ttl: float, gone: str | None) -> Lease | None:
-    """One UPDATE decides. gone: an owner known to be dead; the UPDATE demands that it still holds the leg."""
+def claim(
+    connection: Connection, leg_id: int, owner: str, ttl: float, gone: str | None, revision: str
+) -> Lease | None:
+    """One UPDATE decides. gone: an owner known to be dead; the UPDATE demands that it still holds the leg.
+    revision: of the schema. The lease is of the phase that the mailbox is in, read once the leg is locked:
+    from then on it stays."""
     free = [leg.c.owner.is_(None), leg.c.lease_until < now()]
     if gone is not None:
         free.append(leg.c.owner == gone)
@@ -39,8 +57,10 @@ def claim(connection: Connection, leg_id: int, owner: str, ttl: float, gone: str
             owner=owner,
             lease_until=now() + ttl,
             epoch=leg.c.epoch + 1,
-            took_over=leg.c.owner.is_not(None),
+            took_over=or_(leg.c.owner.is_not(None), leg.c.unproven),
             before=leg.c.owner,
+            unproven=or_(leg.c.unproven, _is_unproven(gone)),
+            revision=revision,
             state=LegState.RUNNING.value,
             code=case((leg.c.code == ROLLING, ROLLING), else_=None),
             started=func.coalesce(leg.c.started, now()),
@@ -48,12 +68,22 @@ def claim(connection: Connection, leg_id: int, owner: str, ttl: float, gone: str
             busy=leg.c.busy + held(),
             claimed=now(),
         )
-        .returning(leg.c.mailbox, leg.c.workload, leg.c.epoch, leg.c.took_over, leg.c.before)
+        .returning(leg.c.mailbox, leg.c.workload, leg.c.epoch, leg.c.took_over, leg.c.unproven, leg.c.before)
     )
     row = connection.execute(statement).one_or_none()
     if row is None:
         return None
-    return Lease(leg_id, row.mailbox, Kind(row.workload), owner, row.epoch, row.took_over, row.before)
+    phase = connection.execute(select(mailbox.c.phase).where(mailbox.c.id == row.mailbox)).scalar_one()
+    kind = Kind(row.workload)
+    whose = (leg_id, row.mailbox, kind, owner, row.epoch, row.took_over, Phase(phase))
+    return Lease(*whose, unproven=row.unproven, before=row.before)
+
+
+def _is_unproven(gone: str | None) -> ColumnElement[bool]:
+    """Whether there is an owner of whom nothing is known but that its lease ended, by a clock."""
+    if gone is None:
+        return leg.c.owner.is_not(None)
+    return and_(leg.c.owner.is_not(None), leg.c.owner != gone)
 
 
 def held() -> ColumnElement[float]:
@@ -66,28 +96,39 @@ def held() -> ColumnElement[float]:
 
 
 def mine(lease: Lease) -> ColumnElement[bool]:
-    """The fence: true while nobody claimed the leg after this lease."""
-    return and_(leg.c.id == lease.leg, leg.c.epoch == lease.epoch, leg.c.owner == lease.owner)
+    """The fence: true while nobody claimed the leg after this lease, and its mailbox is in the same phase."""
+    same = exists().where(mailbox.c.id == leg.c.mailbox, mailbox.c.phase == lease.phase.value)
+    return and_(leg.c.id == lease.leg, leg.c.epoch == lease.epoch, leg.c.owner == lease.owner, same)
 
 
-_FENCE = (
-    select(leg.c.epoch)
-    .where(leg.c.id == bindparam("leg"), leg.c.epoch == bindparam("epoch"), leg.c.owner == bindparam("owner"))
-    .with_for_update()
+_HELD = and_(
+    leg.c.id == bindparam("leg"), leg.c.epoch == bindparam("epoch"), leg.c.owner == bindparam("owner")
 )
+_FENCE = select(mailbox.c.phase).select_from(leg.join(mailbox)).where(_HELD).with_for_update(of=leg)
 """mine(), made once: every transaction of every worker begins with it."""
 
 
 def fence(connection: Connection, lease: Lease) -> None:
-    """Locks the leg for the rest of the transaction, or raises LeaseLost."""
+    """Locks the leg for the rest of the transaction. Raises LeaseLost("lease-lost" | "phase-changed")."""
     held = {"leg": lease.leg, "epoch": lease.epoch, "owner": lease.owner}
-    if connection.execute(_FENCE, held).one_or_none() is None:
+    phase = connection.execute(_FENCE, held).scalar_one_or_none()
+    if phase is None:
         raise LeaseLost("lease-lost", "another worker took the leg over")
+    if phase != lease.phase.value:
+        raise LeaseLost(PHASE_CHANGED, "the mailbox is in another phase since the leg was claimed")
 
 
 def renew(connection: Connection, lease: Lease, ttl: float) -> bool:
+    """A server that takes longer than until the next renewal has not renewed it."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL statement_timeout = {max(int(ttl * 1000 / 3), 1)}"))
     statement = update(leg).where(mine(lease)).values(lease_until=now() + ttl)
     return connection.execute(statement).rowcount == 1
+
+
+def outwaited(connection: Connection, lease: Lease) -> bool:
+    """Notes that no previous owner of the leg can write any more."""
+    return connection.execute(update(leg).where(mine(lease)).values(unproven=False)).rowcount == 1
 
 
 def release(connection: Connection, lease: Lease, state: LegState, code: str | None) -> bool:
@@ -96,6 +137,7 @@ def release(connection: Connection, lease: Lease, state: LegState, code: str | N
     values = {
         "owner": None,
         "lease_until": None,
+        "revision": None,
         "state": state.value,
         "code": code,
         "finished": now(),

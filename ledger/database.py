@@ -32,6 +32,30 @@ _PRAGMAS = (
 )
 
 
+CONNECT_SECONDS = 10
+LOCK_SECONDS = BUSY_SECONDS
+"""How long a statement waits for what another one holds, as on SQLite."""
+_POSTGRESQL = {
+    "connect_timeout": CONNECT_SECONDS,
+    # A server that is gone without a word is noticed within half a minute, whether we wait or send.
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    "client_encoding": "UTF8",
+}
+_SESSION = (
+    f"lock_timeout={LOCK_SECONDS}s",
+    # The server's side of the same: what a machine that is gone has locked is free within a minute.
+    "tcp_keepalives_idle=30",
+    "tcp_keepalives_interval=10",
+    "tcp_keepalives_count=3",
+)
+_UNTRUSTED = ("does not support SSL", "certificate", "SSL error", "SSL SYSCALL", "root certificate")
+"""What libpq says when there is no TLS, or none that is trusted."""
+
+
 class Transaction(Protocol):
     """How those who share a leg's worker's connection begin one. touches: to the items of which containers it
     writes; None: of any."""
@@ -80,13 +104,41 @@ def make_engine(url: URL) -> Engine:
     """An engine without a connection yet. Statements' parameters never reach an error's text."""
     # No upper bound on connections: every leg at work holds one, and the operator bounds the legs.
     engine = create_engine(
-        url, hide_parameters=True, max_overflow=-1, pool_pre_ping=url.get_backend_name() != "sqlite"
+        url,
+        hide_parameters=True,
+        max_overflow=-1,
+        pool_pre_ping=url.get_backend_name() != "sqlite",
+        connect_args=_connecting(url),
     )
+    if engine.dialect.name == "postgresql":
+        # Before SQLAlchemy asks for the server's version, which it cannot read then.
+        event.listen(engine, "connect", _refuse_other_encodings, insert=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "do_connect", lambda *_: create_private_file(url))
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _connecting(url: URL) -> dict[str, Any]:
+    """What is said when connecting, where the address does not say it."""
+    if url.get_backend_name() == "sqlite":
+        return {}
+    args: dict[str, Any] = {name: value for name, value in _POSTGRESQL.items() if name not in url.query}
+    options = " ".join(f"-c {setting}" for setting in _SESSION)
+    args["options"] = f"{options} {url.query.get('options', '')}".strip()
+    return args
+
+
+def _refuse_other_encodings(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        connection.close()
+        raise Misconfigured(
+            "ledger",
+            f"its database keeps text as {encoding}: make another one for it, with CREATE DATABASE kogge"
+            " ENCODING 'UTF8' TEMPLATE template0",
+        )
 
 
 def create_private_file(url: URL) -> None:
@@ -128,15 +180,31 @@ def translated() -> Iterator[None]:
 
 def _as_ours(error: BaseException | None, *, lost: bool) -> MigrationError:
     kinds = {kind.__name__ for kind in type(error).__mro__}
-    if "UndefinedTable" in kinds or str(error).startswith("no such table"):
+    if kinds & {"UndefinedTable", "UndefinedColumn"} or str(error).startswith(
+        ("no such table", "no such col")
+    ):
         return Misconfigured(
-            "ledger", "there is no ledger yet, or it is of an older version: migrate it first"
+            "ledger", "there is no ledger yet, or it is of an older version: `kogge ledger upgrade`"
         )
+    if kinds & {"OperationalError"} and (told := _refused(str(error))) is not None:
+        return Misconfigured("ledger", told)
     if "IntegrityError" in kinds:
         return Corrupt("ledger-inconsistent", "a constraint of the ledger was violated")
     if lost or kinds & {"OperationalError", "InterfaceError"}:
         return Transient("ledger-unavailable", "the ledger's database did not answer")
     return Corrupt("ledger-damaged", "the ledger's database refused a statement")
+
+
+def _refused(text: str) -> str | None:
+    """What to do about a server that was not trusted with the connection; None: it is something else."""
+    if "authentication method requirement" in text:
+        return "its server asks for the password in another way than scram-sha-256, and did not get it"
+    if any(word in text for word in _UNTRUSTED):
+        return (
+            "its server offers no TLS, or a certificate that is not trusted: set tls.ca_file in [ledger], or"
+            " plain = true in a network that nobody else can reach"
+        )
+    return None
 
 
 def isolation(engine: Engine, *, writes: bool) -> dict[str, Any]:

@@ -11,12 +11,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, case, insert, select, update
 
 from connectors.errors import Corrupt
 from ledger.database import now
-from ledger.schema import event, meta
+from ledger.schema import event, mailbox, meta
 from ledger.upsert import upsert
 
 
@@ -92,16 +93,35 @@ def read_events(
     """after, until: only those with a number above the one, and not above the other."""
     query = select(event).where(event.c.wave == wave, event.c.seq > after).order_by(event.c.seq)
     for row in connection.execute(query if until is None else query.where(event.c.seq <= until)):
-        yield Event(
-            row.wave, row.seq, row.at, row.kind, row.subject, json.loads(row.detail), row.hash, row.signature
-        )
+        yield _event(row)
+
+
+def _event(row: Any) -> Event:
+    detail = dict(json.loads(row.detail))
+    return Event(row.wave, row.seq, row.at, row.kind, row.subject, detail, row.hash, row.signature)
 
 
 def newest_detail(connection: Connection, subject: str, kind: str) -> Mapping[str, str | int] | None:
     """What the newest event of this kind about a subject says."""
-    query = select(event.c.detail).where(event.c.subject == subject, event.c.kind == kind)
-    text = connection.execute(query.order_by(event.c.at.desc(), event.c.seq.desc()).limit(1)).scalar()
-    return None if text is None else dict(json.loads(text))
+    found = newest_event(connection, subject, kind, chain_of(connection, subject))
+    return None if found is None else found.detail
+
+
+def chain_of(connection: Connection, subject: str) -> str:
+    """The wave in whose chain a subject's events are recorded now: "wave:NAME", or the id of a mailbox."""
+    if subject.startswith("wave:"):
+        return subject.removeprefix("wave:")
+    query = select(mailbox.c.wave).where(mailbox.c.id == subject)
+    return connection.execute(query).scalar_one_or_none() or ""
+
+
+def newest_event(connection: Connection, subject: str, kind: str, chain: str) -> Event | None:
+    """The newest event of this kind about a subject: the last of this chain, or else of another one. The
+    order of a chain decides, for a clock may be put back."""
+    query = select(event).where(event.c.subject == subject, event.c.kind == kind)
+    query = query.order_by(case((event.c.wave == chain, 0), else_=1), event.c.seq.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _event(row)
 
 
 def verify_chain(

@@ -9,17 +9,16 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, and_, delete, exists, or_, select, update
 
 from connectors.base import Identity, Kind
 from connectors.errors import Blocked
 from ledger.database import now
-from ledger.events import append_event
+from ledger.events import Event, append_event, chain_of, head_of, newest_event
 from ledger.rows import Lease, LegState, Phase
 from ledger.schema import (
     checked,
     container,
-    event,
     evidence_key,
     finding,
     identity,
@@ -31,6 +30,7 @@ from ledger.schema import (
     listed,
     loss,
     mailbox,
+    meta,
     share,
     step,
     version,
@@ -58,6 +58,8 @@ PLAN_CHANGED = "plan-changed"
 WITHHELD = (NOT_IN_PLAN, PLAN_CHANGED)
 """Why a mailbox of the ledger must not run."""
 
+_PLAN = "plan:"
+"""Begins the name of a wave's mark in meta."""
 FIELDS = ("target", "wave", "source_login", "target_login", "target_folder")
 
 
@@ -90,10 +92,12 @@ def add_mailboxes(
     known = _known(connection)
     ids = {row.id for row in known.rows.values()}
     result: list[str | PlanConflict] = []
-    named = set()
+    named, news = set(), set()
     for planned in rows:
         named.add(planned.source)
         old = known.rows.get(planned.source)
+        if old is None or _is_news(old, planned, known):
+            news |= {planned.wave, planned.wave if old is None else old.wave}
         result.append(
             _put(connection, planned, _new_id(ids)) if old is None else _again(connection, planned, known)
         )
@@ -104,7 +108,29 @@ def add_mailboxes(
         for row in list(known.rows.values()):
             if row.source not in named and (waves is None or row.wave in waves):
                 _withdraw(connection, row)
+                news.add(row.wave)
+    mark_replanned(connection, news)
     return result
+
+
+def mark_replanned(connection: Connection, waves: Collection[str]) -> None:
+    """Whoever knows the plans of these waves reads them anew; see plan_mark()."""
+    for wave in sorted(waves):
+        marked = upsert(connection, meta).values(name=f"{_PLAN}{wave}", value=secrets.token_hex(8))
+        value = {"value": marked.excluded.value}
+        connection.execute(marked.on_conflict_do_update(index_elements=["name"], set_=value))
+
+
+def plan_mark(connection: Connection, wave: str) -> str | None:
+    """Another one whenever a plan is another one, or what a check found of it."""
+    query = select(meta.c.value).where(meta.c.name == f"{_PLAN}{wave}")
+    mark: str | None = connection.execute(query).scalar_one_or_none()
+    return mark
+
+
+def _is_news(old: Any, planned: PlannedMailbox, known: _Known) -> bool:
+    same = known.workloads.get(old.id) == frozenset(planned.workloads)
+    return bool(not same or old.withheld or _difference(old, planned))
 
 
 def _known(connection: Connection) -> _Known:
@@ -141,7 +167,7 @@ def _again(connection: Connection, planned: PlannedMailbox, known: _Known) -> st
         # What a dry run listed may be of another account: it is listed anew.
         _forget(connection, number)
     if differs or old.withheld:
-        _release(connection, number)
+        _release(connection, number, planned.wave)
     if differs or known.workloads.get(number) != frozenset(planned.workloads):
         _put(connection, planned, number)
     return number
@@ -157,8 +183,9 @@ def _withhold(connection: Connection, row: Any, code: str) -> None:
     append_event(connection, row.wave, "withheld", {"code": code}, subject=row.id)
 
 
-def _release(connection: Connection, number: str) -> None:
-    connection.execute(update(mailbox).where(mailbox.c.id == number).values(withheld=None, planned_at=now()))
+def _release(connection: Connection, number: str, wave: str) -> None:
+    planned = {"planned_at": now(), "planned_seq": head_of(connection, wave)[0]}
+    connection.execute(update(mailbox).where(mailbox.c.id == number).values(withheld=None, **planned))
     stopped = and_(leg.c.mailbox == number, leg.c.owner.is_(None), leg.c.code.in_(WITHHELD))
     connection.execute(update(leg).where(stopped).values(state=LegState.PENDING.value, code=None))
 
@@ -213,9 +240,8 @@ def _new_id(taken: set[str]) -> str:
 
 def _put(connection: Connection, planned: PlannedMailbox, number: str) -> str:
     changing = {field: getattr(planned, field) for field in FIELDS}
-    statement = upsert(connection, mailbox).values(
-        id=number, source=planned.source, phase=planned.phase, planned_at=now(), **changing
-    )
+    first = {"phase": planned.phase, "planned_at": now(), "planned_seq": head_of(connection, planned.wave)[0]}
+    statement = upsert(connection, mailbox).values(id=number, source=planned.source, **first, **changing)
     connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changing))
     legs = [
         {"mailbox": number, "workload": kind, "state": LegState.PENDING} for kind in sorted(planned.workloads)
@@ -245,27 +271,24 @@ def seen_of(connection: Connection, mailbox_id: str) -> str:
 
 
 def approved(connection: Connection, subject: str, code: str, spender: str | None) -> bool:
-    """See Ledger.approved."""
-    given = select(event.c.at, event.c.detail).where(
-        event.c.subject == subject, event.c.kind == f"approved:{code}"
-    )
-    newest = connection.execute(given.order_by(event.c.at.desc(), event.c.seq.desc()).limit(1)).one_or_none()
-    if newest is None or not _still_means(connection, subject, newest, spender):
+    """See Ledger.approved. What came first is told by the order of a chain, never by a clock: a mailbox that
+    was ever written to stays in its wave, so that what another chain says of it is older."""
+    chain = chain_of(connection, spender or subject)
+    given = newest_event(connection, subject, f"approved:{code}", chain)
+    if given is None or not _still_means(connection, subject, given, spender):
         return False
-    spent = select(func.max(event.c.at)).where(
-        event.c.subject == (spender or subject), event.c.kind == f"approval-spent:{code}"
-    )
-    spent_at: float | None = connection.execute(spent).scalar_one()
-    return spent_at is None or spent_at < float(newest.at)
+    spent = newest_event(connection, spender or subject, f"approval-spent:{code}", chain)
+    return spent is None or (given.wave == chain and (spent.wave != chain or spent.seq < given.seq))
 
 
-def _still_means(connection: Connection, subject: str, given: Any, spender: str | None) -> bool:
+def _still_means(connection: Connection, subject: str, given: Event, spender: str | None) -> bool:
     if not subject.startswith("wave:"):
-        return bool(json.loads(given.detail).get("seen") == seen_of(connection, subject))
+        return given.detail.get("seen") == seen_of(connection, subject)
     if spender is None:
         return True
-    query = select(mailbox.c.planned_at).where(mailbox.c.id == spender)
-    return float(connection.execute(query).scalar_one()) <= float(given.at)
+    query = select(mailbox.c.wave, mailbox.c.planned_seq).where(mailbox.c.id == spender)
+    wave, planned = connection.execute(query).one()
+    return bool(wave == given.wave and planned < given.seq)
 
 
 def bind(

@@ -181,7 +181,8 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The right to work on a leg, until lost. took_over: the previous owner did not release it; before: who
-    that was."""
+    that was. phase: of the mailbox when it was claimed; it is lost with the phase. unproven: a previous owner
+    may still be at work, as nobody knows that it ended."""
 
     leg: int
     mailbox: str
@@ -189,6 +190,8 @@ class Lease:
     owner: str
     epoch: int
     took_over: bool
+    phase: Phase
+    unproven: bool = False
     before: str | None = None
 
 

@@ -45,11 +45,13 @@ mailbox = Table(
     Column("target_login", Text),
     Column("target_folder", Text),
     Column("planned_at", Float(53), nullable=False, server_default=text("0")),
+    Column("planned_seq", Integer, nullable=False, server_default=text("0")),
     Column("withheld", String(16)),
     Column("priority", Integer, nullable=False, server_default=text("0")),
 )
 """target_folder: where its files go, in place of the configured root. priority: higher runs first.
-planned_at: when the row became what it is; a wave's approval that is older does not reach it.
+planned_at: when the row became what it is. planned_seq: how many events the chain of its wave had then; a
+wave's approval that is among them does not reach it.
 withheld: the code why it must not run ("not-in-plan", "plan-changed"), or NULL."""
 
 wave = Table(
@@ -149,10 +151,14 @@ leg = Table(
     Column("copied_bytes", BigInteger, nullable=False, server_default=text("0")),
     Column("claimed", Float(53)),
     Column("before", Text),
+    Column("unproven", Boolean, nullable=False, server_default=text("false")),
+    Column("revision", String(16)),
     UniqueConstraint("mailbox", "workload"),
 )
 """busy: seconds that workers held it, over all its runs; copied, copied_bytes: what they wrote in them.
-claimed: since when the present worker holds it. before: the owner that did not release it before that."""
+claimed: since when the present worker holds it. before: the owner that did not release it before that.
+unproven: somebody held it whose end is not proven, and may write for a while. revision: of the schema, as
+whoever holds it knows it."""
 
 container = Table(
     "container",

@@ -10,12 +10,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, and_, delete, or_, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 
 from connectors.errors import Blocked
 from ledger.database import now, reading, writing
 from ledger.events import append_event
 from ledger.loading import chunked
+from ledger.phases import HELD_ELSEWHERE, lock_legs, move, refuse_held
 from ledger.planning import wave_of
 from ledger.rows import PARTLY, SCORE_LOW, LegState, Phase
 from ledger.schema import leg, mailbox, step
@@ -23,7 +24,6 @@ from ledger.store import Ledger
 from ledger.upsert import upsert
 
 BEGUN, DONE, FAILED = "begun", "done", "failed"
-HELD_ELSEWHERE = "claimed-elsewhere"
 RELEASE = "release"
 """The step after which it only goes forward."""
 BACK = "back"
@@ -73,7 +73,7 @@ class Steps:
             free.append(step.c.code == found.code)
         values = {"state": BEGUN, "code": owner or None, "at": now()}
         with writing(self._engine) as connection:
-            _lock(connection, mailbox_id)
+            lock_legs(connection, mailbox_id)
             if not back:
                 _refuse_back(connection, mailbox_id)
             added = upsert(connection, step).values(mailbox=mailbox_id, name=name, attempts=1, **values)
@@ -129,7 +129,7 @@ class Steps:
         begun = select(step.c.name, step.c.code, (now() - step.c.at).label("age"))
         begun = begun.where(step.c.mailbox == mailbox_id, step.c.state == BEGUN, step.c.name.in_(holds))
         with writing(self._engine) as connection:
-            _refuse_held(connection, mailbox_id)
+            refuse_held(connection, mailbox_id)
             if _has(connection, mailbox_id, RELEASE):
                 raise Blocked("release-begun", "it only goes on")
             for row in connection.execute(begun).all():
@@ -147,7 +147,7 @@ class Steps:
             or_(leg.c.state != LegState.VERIFIED.value, leg.c.code.in_(PARTLY)),
         )
         with writing(self._engine) as connection:
-            _refuse_held(connection, mailbox_id)
+            refuse_held(connection, mailbox_id)
             _refuse_back(connection, mailbox_id)
             _refuse_undone(connection, mailbox_id, needs)
             if connection.execute(unverified.limit(1)).first() is not None:
@@ -163,16 +163,16 @@ class Steps:
         back meanwhile, or does it anew; Blocked("taking-back"), and Blocked("live-phase"), from which nothing
         leads back."""
         with writing(self._engine) as connection:
-            _lock(connection, mailbox_id)
+            lock_legs(connection, mailbox_id)
             _refuse_back(connection, mailbox_id)
             _refuse_undone(connection, mailbox_id, needs)
-            _move(connection, mailbox_id, phase, by)
+            move(connection, mailbox_id, phase, by)
             _put(connection, mailbox_id, name, DONE, None)
 
     def take_back(self, mailbox_id: str, by: str) -> None:
         """To staging, and no step is done; recorded. An approval of its score is spent. Raises as move()."""
         with writing(self._engine) as connection:
-            _move(connection, mailbox_id, Phase.STAGING, by)
+            move(connection, mailbox_id, Phase.STAGING, by)
             connection.execute(delete(step).where(step.c.mailbox == mailbox_id))
             wave = wave_of(connection, mailbox_id)
             append_event(connection, wave, f"approval-spent:{SCORE_LOW}", {}, subject=mailbox_id)
@@ -186,28 +186,13 @@ def is_releasing(ledger: Ledger, mailbox_id: str) -> bool:
         return connection.execute(query.where(mailbox.c.phase != Phase.LIVE.value)).first() is not None
 
 
-def _lock(connection: Connection, mailbox_id: str) -> None:
-    """Nobody claims a leg, or begins a step, until this is committed."""
-    connection.execute(select(leg.c.id).where(leg.c.mailbox == mailbox_id).with_for_update())
-
-
-def _refuse_held(connection: Connection, mailbox_id: str) -> None:
-    """Locks first."""
-    _lock(connection, mailbox_id)
-    legs = select(leg.c.id).where(leg.c.mailbox == mailbox_id)
-    held = and_(leg.c.owner.is_not(None), leg.c.lease_until > now())
-    at_work = legs.where(or_(held, leg.c.state == LegState.RUNNING.value)).limit(1)
-    if connection.execute(at_work).first() is not None:
-        raise Blocked(HELD_ELSEWHERE, "a worker holds the mailbox")
-
-
 def _has(connection: Connection, mailbox_id: str, name: str) -> bool:
     query = select(step.c.name).where(step.c.mailbox == mailbox_id, step.c.name == name)
     return connection.execute(query).first() is not None
 
 
 def _refuse_taken(connection: Connection, mailbox_id: str, name: str, owner: str) -> None:
-    _lock(connection, mailbox_id)
+    lock_legs(connection, mailbox_id)
     query = select(step.c.name).where(step.c.mailbox == mailbox_id, step.c.name == name)
     query = query.where(step.c.state == BEGUN, step.c.code == owner)
     if connection.execute(query).first() is None:
@@ -224,16 +209,6 @@ def _refuse_undone(connection: Connection, mailbox_id: str, needs: Collection[st
 def _refuse_back(connection: Connection, mailbox_id: str) -> None:
     if _has(connection, mailbox_id, BACK):
         raise Blocked("taking-back", "somebody takes it back")
-
-
-def _move(connection: Connection, mailbox_id: str, phase: Phase, by: str) -> None:
-    _refuse_held(connection, mailbox_id)
-    known = connection.execute(select(mailbox.c.phase).where(mailbox.c.id == mailbox_id)).scalar_one()
-    if known == Phase.LIVE.value and phase is not Phase.LIVE:
-        raise Blocked("live-phase", "its user works there")
-    connection.execute(update(mailbox).where(mailbox.c.id == mailbox_id).values(phase=phase.value))
-    detail = {"by": by, "phase": phase.value}
-    append_event(connection, wave_of(connection, mailbox_id), "phase", detail, subject=mailbox_id)
 
 
 def _put(connection: Connection, mailbox_id: str, name: str, state: str, code: str | None) -> None:

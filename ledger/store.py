@@ -16,16 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
-from sqlalchemy import ColumnElement, Engine, and_, or_, select, text, update
+from sqlalchemy import ColumnElement, Engine, and_, or_, select, text
 
 from connectors.base import Identity, Kind, Loss
-from connectors.errors import Blocked
-from ledger import claims, events, places, planning, reports
+from connectors.errors import Blocked, LeaseLost
+from ledger import claims, events, migrations, phases, places, planning, reports
 from ledger.database import make_engine, now, parse_url, reading, writing
 from ledger.events import Event
 from ledger.loading import LEG_COLUMNS, MAILBOX_COLUMNS, chunked, leg_row, mailbox_row
-from ledger.migrations import upgrade
 from ledger.places import Place, Seat
 from ledger.planning import PlanConflict, PlannedMailbox
 from ledger.reports import LegSummary, Lost, Rejection, in_wave
@@ -34,6 +34,8 @@ from ledger.schema import container, item, leg
 from ledger.schema import mailbox as mailbox_table
 from ledger.session import LegLedger
 
+APPROVED = "approved:"
+"""Begins the kind of an approval's event; the code follows."""
 RETRYABLE = frozenset({LegState.BLOCKED, LegState.WAITING, LegState.DIFFERS})
 
 
@@ -58,8 +60,34 @@ class Ledger:
         return self._engine
 
     def migrate(self) -> None:
-        """Creates the ledger or brings it to this version's schema; several processes may at once."""
-        upgrade(self._engine)
+        """Creates the ledger or brings it to this version's schema; several processes may at once. Raises
+        Transient("ledger-in-use") where workers hold a ledger of an older schema."""
+        migrations.upgrade(self._engine)
+
+    def ready(self) -> None:
+        """Creates the ledger where there is none. Raises Misconfigured where it has another schema than this
+        program's: an older one is left as it is, for older programs may be at work on it."""
+        if migrations.revision_of(self._engine) is None:
+            self.migrate()
+        with reading(self._engine) as connection:
+            migrations.refuse_another(connection)
+
+    def revision(self) -> str | None:
+        """Reads the revision of its schema; None where there is no ledger yet."""
+        return migrations.revision_of(self._engine)
+
+    def newest_revision(self) -> str:
+        """Returns the revision that this program knows."""
+        return migrations.newest()
+
+    def refuse_newer(self) -> None:
+        """Raises Misconfigured where a newer program upgraded the ledger."""
+        migrations.refuse_newer(self._engine)
+
+    def held_until(self) -> tuple[int, datetime | None]:
+        """Counts the legs that workers hold, and until when if none of them goes on. The schema may be an
+        older one."""
+        return migrations.held_until(self._engine)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -190,15 +218,30 @@ class Ledger:
         with reading(self._engine) as connection:
             return connection.execute(query).first() is not None
 
-    def set_phase(self, mailbox_id: str, phase: Phase, by: str) -> None:
-        """Moves a mailbox to a phase; recorded. Raises Blocked("mailbox-unknown")."""
-        statement = update(mailbox_table).where(mailbox_table.c.id == mailbox_id).values(phase=phase.value)
+    def set_phase(
+        self,
+        mailbox_id: str,
+        phase: Phase,
+        by: str,
+        *,
+        answers: phases.Answers = MappingProxyType({}),
+        epochs: Mapping[int, int] = MappingProxyType({}),
+    ) -> None:
+        """Moves a mailbox to a phase while nobody holds a leg of it; recorded, and what was answered for
+        with it. epochs: of its legs when what decides was read; who held one since voids that. Raises
+        Blocked("claimed-elsewhere" | "live-phase" | "mailbox-unknown"), having changed nothing."""
         with writing(self._engine) as connection:
-            wave = connection.execute(statement.returning(mailbox_table.c.wave)).scalar_one_or_none()
-            if wave is None:
-                raise Blocked("mailbox-unknown", "the ledger has no such mailbox")
-            detail = {"by": by, "phase": phase.value}
-            events.append_event(connection, wave, "phase", detail, subject=mailbox_id)
+            phases.refuse_held(connection, mailbox_id)
+            phases.refuse_claimed_since(connection, mailbox_id, epochs)
+            if phase is not Phase.LIVE:
+                phases.refuse_begun(connection, mailbox_id)
+            for kind, said in answers.items():
+                detail = dict(said)
+                if kind.startswith(APPROVED):
+                    detail["seen"] = planning.seen_of(connection, mailbox_id)
+                wave = planning.wave_of(connection, mailbox_id)
+                events.append_event(connection, wave, kind, detail, subject=mailbox_id)
+            phases.move(connection, mailbox_id, phase, by)
 
     def bind(
         self, lease: Lease, source: Identity, target: Identity, level: str, *, replaced: bool = False
@@ -219,17 +262,37 @@ class Ledger:
     # Claims
 
     def claim(
-        self, leg_id: int, owner: str, ttl: float, *, dead: Callable[[str], bool] = _nobody
+        self,
+        leg_id: int,
+        owner: str,
+        ttl: float,
+        *,
+        dead: Callable[[str], bool] = _nobody,
+        phase: Phase | None = None,
     ) -> Lease | None:
         """The leg for ttl seconds, if it is free, expired, or `dead` says its owner is gone; else None.
 
-        owner names one run of one process, never used again. A new lease voids every older one."""
+        owner names one run of one process, never used again. A new lease voids every older one. phase: by
+        whose rules the owner is about to work; raises LeaseLost("phase-changed"), having claimed nothing,
+        where the mailbox is in another one. Raises Misconfigured where a newer program has upgraded the
+        ledger since it was opened."""
         with reading(self._engine) as connection:
             holder = claims.owner_of(connection, leg_id)
         # Asked outside of any transaction: finding out may take its time.
         gone = holder if holder is not None and dead(holder) else None
         with writing(self._engine) as connection:
-            return claims.claim(connection, leg_id, owner, ttl, gone)
+            lease = claims.claim(connection, leg_id, owner, ttl, gone, migrations.newest())
+            migrations.refuse_another(connection)
+            if lease is not None and phase not in (None, lease.phase):
+                raise LeaseLost(claims.PHASE_CHANGED, "the mailbox moved just before the leg was claimed")
+            return lease
+
+    def outwaited(self, lease: Lease) -> None:
+        """No previous owner of the leg can write any more: whoever took over has waited for that. Raises
+        LeaseLost("lease-lost")."""
+        with writing(self._engine) as connection:
+            if not claims.outwaited(connection, lease):
+                raise LeaseLost("lease-lost", "another worker took the leg over")
 
     def renew(self, lease: Lease, ttl: float) -> bool:
         """ttl more seconds from now. False: the lease is lost."""
@@ -275,7 +338,10 @@ class Ledger:
 
     def session(self, lease: Lease, *, mirror: bool, tally: Tally | None = None) -> LegLedger:
         """What the leg's worker writes. mirror=False (live phase): what changes or disappears at the
-        source no longer touches what is at the target. tally: where to count what it records."""
+        source no longer touches what is at the target. tally: where to count what it records. Raises
+        LeaseLost("phase-changed") where it would mirror a live mailbox."""
+        if mirror and lease.phase is Phase.LIVE:
+            raise LeaseLost(claims.PHASE_CHANGED, "a live mailbox is its user's")
         return LegLedger(self._engine, lease, mirror=mirror, tally=tally)
 
     # Reports
@@ -337,7 +403,7 @@ class Ledger:
         with writing(self._engine) as connection:
             if not subject.startswith("wave:"):
                 detail["seen"] = planning.seen_of(connection, subject)
-            kind = f"approved:{code}"
+            kind = f"{APPROVED}{code}"
             return events.append_event(connection, wave, kind, detail, subject=subject, signature=signature)
 
     def approved(self, subject: str, code: str, spender: str | None = None) -> bool:

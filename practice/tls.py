@@ -23,13 +23,16 @@ class Certificate:
     key: Path
 
 
-def make_certificate(folder: Path) -> Certificate:
-    """Writes ca.pem and key.pem (mode 0600) into folder, which must exist."""
+def make_certificate(folder: Path, *hosts: str) -> Certificate:
+    """Writes ca.pem and key.pem (mode 0600) into folder, which must exist. hosts: further names."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Kogge practice")])
     now = datetime.datetime.now(datetime.UTC)
     names = x509.SubjectAlternativeName(
-        [x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
+        [
+            *map(x509.DNSName, ("localhost", *hosts)),
+            x509.IPAddress(ipaddress.IPv4Address("127.0.0.1")),
+        ]
     )
     certificate = (
         x509.CertificateBuilder()

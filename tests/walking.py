@@ -77,6 +77,7 @@ class Trial:
     cause: Cause | Callable[[str | None], Cause] = Cause.UNKNOWN
     ledger: Ledger = field(init=False)
     id: str = field(init=False)
+    slept: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.url or f"sqlite:///{self.directory}/ledger.db")
@@ -120,7 +121,7 @@ class Trial:
             task=task or Task(Level.TARGET),
             stop=stop or threading.Event(),
             kek=lambda: KEK,
-            sleep=lambda seconds: None,
+            sleep=self.slept.append,
             cause=self.cause if callable(self.cause) else lambda owner: Cause(self.cause),
         )
         (row,) = self.ledger.legs(mailbox=self.id)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from walking import Died, Trial, a_mailbox, edit, letter
+from walking import Trial, a_mailbox, edit, letter
 
+from connectors.errors import Blocked
 from ledger.rows import LegState, Phase
 from practice.memory import MemoryStore
 
@@ -79,12 +80,11 @@ def test_an_emptied_source_removes_nothing(trial: Trial, emptied: str) -> None:
 def test_what_was_open_when_the_phase_began_is_dropped(trial: Trial, name: str) -> None:
     edit(trial.mailbox)
 
-    def die(step: str) -> None:
+    def refuse(step: str) -> None:
         if step == name:
-            raise Died
+            raise Blocked("quota-full")
 
-    with pytest.raises(Died):
-        trial.run(die)
+    assert trial.run(refuse).code == "quota-full"
     go_live(trial)
     before = trial.store.snapshot()
     result = trial.run()

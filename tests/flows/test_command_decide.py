@@ -185,8 +185,13 @@ def test_a_mailbox_at_work_keeps_its_phase(
 ) -> None:
     with closing(Ledger(f"sqlite:///{place}/kogge-state/ledger.db")) as ledger:
         assert ledger.claim(ledger.legs()[0].id, "somebody", 60.0) is not None
-    assert run("phase", "live", "--mailbox", planned, "--by", "A") == 2
-    assert "being worked on" in capsys.readouterr().err
+    assert run("phase", "live", *WHY, "--mailbox", planned, "--by", "A") == 1
+    told = capsys.readouterr()
+    assert told.out == "0 mailboxes are live now; 0 were already\n"
+    assert f"1 mailbox keeps its phase (claimed-elsewhere):\n  {planned}\n" in told.err
+    assert "`kogge migrate` end first" in told.err
+    assert run("log", "pilot", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == [], "nobody answered for what was not done"
 
 
 WHY = ("--reason", "nothing to move")

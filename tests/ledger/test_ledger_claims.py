@@ -12,8 +12,8 @@ from ledger_world import INBOX, begin, claimed, force, item, page, planned, ref,
 from sqlalchemy import update
 
 from connectors.base import Kind
-from connectors.errors import LeaseLost
-from ledger.rows import Lease, LegState, State
+from connectors.errors import Blocked, LeaseLost
+from ledger.rows import Lease, LegState, Phase, State
 from ledger.schema import leg as leg_table
 from ledger.store import Ledger
 
@@ -194,3 +194,54 @@ def test_a_lost_lease_is_noticed_at_once(ledger: Ledger, lease: Lease) -> None:
     with ledger.session(lease, mirror=True) as session, pytest.raises(LeaseLost) as raised:
         session.record_container(INBOX)
     assert raised.value.code == "lease-lost"
+
+
+def ahead(ledger: Ledger, seconds: float = 3600.0) -> None:
+    """The database's clock is put ahead: every lease looks as if it ended so much earlier."""
+    with ledger.engine.begin() as connection:
+        connection.execute(update(leg_table).values(lease_until=leg_table.c.lease_until - seconds))
+
+
+def test_a_clock_put_ahead_leaves_the_owner_in_doubt(ledger: Ledger, lease: Lease) -> None:
+    """It is at work, and finds out at its next renewal: whoever takes the leg over has to wait for that."""
+    assert not lease.unproven
+    ahead(ledger)
+    second = ledger.claim(lease.leg, "worker-2", 60)
+    assert second is not None
+    assert (second.took_over, second.unproven) == (True, True)
+    assert not ledger.renew(lease, 60)
+
+
+def test_an_owner_that_is_proven_dead_is_not_in_doubt(ledger: Ledger, lease: Lease) -> None:
+    ahead(ledger)
+    second = ledger.claim(lease.leg, "worker-2", 60, dead=lambda owner: owner == "worker-1")
+    assert second is not None
+    assert (second.took_over, second.unproven) == (True, False)
+
+
+def test_a_doubt_stays_until_somebody_has_waited(ledger: Ledger, lease: Lease) -> None:
+    """Who took over died as well, provably, or gave the leg back before it had waited."""
+    ahead(ledger)
+    assert ledger.claim(lease.leg, "worker-2", 60) is not None
+    third = ledger.claim(lease.leg, "worker-3", 60, dead=lambda owner: owner == "worker-2")
+    assert third is not None
+    assert third.unproven
+    ledger.release(third, LegState.PENDING, "stopped")
+    with pytest.raises(Blocked, match="claimed-elsewhere"):
+        ledger.set_phase(lease.mailbox, Phase.LIVE, "somebody")
+    fourth = ledger.claim(lease.leg, "worker-4", 60)
+    assert fourth is not None
+    assert (fourth.took_over, fourth.unproven) == (True, True)
+    ledger.outwaited(fourth)
+    ledger.release(fourth, LegState.VERIFIED)
+    fifth = ledger.claim(lease.leg, "worker-5", 60)
+    assert fifth is not None
+    assert (fifth.took_over, fifth.unproven) == (False, False)
+    with pytest.raises(LeaseLost):
+        ledger.outwaited(fourth)
+
+
+def test_a_clock_put_back_makes_no_second_owner(ledger: Ledger, lease: Lease) -> None:
+    ahead(ledger, -3600.0)
+    assert ledger.claim(lease.leg, "worker-2", 60) is None
+    assert ledger.renew(lease, 60)

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from ledger_world import INBOX, begin, dump, mapped, page, ref, write
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from connectors.base import Identity, Loss, Stored, key_of
 from connectors.errors import LeaseLost, Transient
 from ledger.leg_containers import Placed
-from ledger.rows import ContainerRow, Finding, Lease, Outcome
+from ledger.rows import ContainerRow, Finding, Lease, LegState, Outcome, Phase
+from ledger.schema import mailbox
 from ledger.session import LegLedger
 from ledger.store import Ledger
 
@@ -100,6 +101,34 @@ def test_an_old_lease_writes_nothing(
         WRITES[name](session, stage)
     assert dump(ledger) == before
     assert session.counts(stage)  # reading is still allowed
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_lease_of_another_phase_writes_nothing(
+    ledger: Ledger, session: LegLedger, stage: int, lease: Lease, name: str
+) -> None:
+    """Whatever moved the mailbox, and however: its worker goes by rules that hold no more."""
+    with ledger.engine.begin() as connection:
+        connection.execute(update(mailbox).values(phase=Phase.LIVE.value))
+    before = dump(ledger)
+    with pytest.raises(LeaseLost) as raised:
+        WRITES[name](session, stage)
+    assert raised.value.code == "phase-changed"
+    assert dump(ledger) == before
+    assert session.counts(stage)  # reading is still allowed
+    assert not ledger.renew(lease, 60)
+    assert not ledger.release(lease, LegState.VERIFIED)
+
+
+def test_no_session_mirrors_a_live_mailbox(ledger: Ledger, lease: Lease) -> None:
+    ledger.release(lease, LegState.VERIFIED)
+    ledger.set_phase(lease.mailbox, Phase.LIVE, "somebody")
+    live = ledger.claim(lease.leg, "worker-2", 60)
+    assert live is not None
+    with pytest.raises(LeaseLost, match="phase-changed"):
+        ledger.session(live, mirror=True)
+    with ledger.session(live, mirror=False) as adding:
+        adding.record_container(INBOX)
 
 
 def test_an_old_lease_binds_nothing(ledger: Ledger, lease: Lease) -> None:

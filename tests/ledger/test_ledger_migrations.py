@@ -122,7 +122,7 @@ def test_a_newer_ledger_is_refused(ledger: Ledger) -> None:
 
 def test_a_database_without_tables_says_so(url: str) -> None:
     opened = Ledger(url)
-    with pytest.raises(Misconfigured, match="migrate"):
+    with pytest.raises(Misconfigured, match="there is no ledger yet"):
         opened.legs()
     opened.close()
 

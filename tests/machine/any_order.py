@@ -144,7 +144,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _containers(self) -> list[ContainerRow]:
         (leg,) = self.trial.ledger.legs()
-        lease = Lease(leg.id, leg.mailbox, self.trial.kind, "", leg.epoch, took_over=False)
+        lease = Lease(leg.id, leg.mailbox, self.trial.kind, "", leg.epoch, False, self.trial.phase)
         with self.trial.ledger.session(lease, mirror=True) as session:
             return session.containers()
 

@@ -1,0 +1,74 @@
+"""[ledger]: where the truth is kept, and whom it is told to."""
+
+from __future__ import annotations
+
+import os
+from ipaddress import ip_address
+
+from pydantic import field_validator
+
+from connectors.settings import Secret, Strict, Tls
+
+TRUST = ("sslmode", "sslrootcert", "require_auth", "gssencmode", "hostaddr")
+"""Parts of a PostgreSQL address that decide whom the ledger is told to."""
+
+
+class LedgerSettings(Strict):
+    """Where the truth is kept: sqlite:///FILE, or postgresql+psycopg://user@host/name. A server on another
+    machine is reached over TLS, and its certificate is verified. plain: without, in a network that nobody
+    else can reach."""
+
+    url: str = "sqlite:///kogge-state/ledger.db"
+    password: Secret | None = None
+    tls: Tls = Tls()
+    plain: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, url: str) -> str:
+        scheme, separator, rest = url.partition("://")
+        if not separator or scheme not in ("sqlite", "postgresql+psycopg"):
+            raise ValueError("give sqlite:///FILE or postgresql+psycopg://user@host/name")
+        user = rest.partition("/")[0].rpartition("@")[0]
+        if ":" in user:
+            raise ValueError('keep the password out of the url: password = { env = "NAME" }')
+        said = {part.partition("=")[0] for part in rest.partition("?")[2].split("&")}
+        if said.intersection(TRUST):
+            raise ValueError("TLS is no part of the url: say tls.ca_file, or plain = true, in [ledger]")
+        return url
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a connection to the database server leaves this machine."""
+        from sqlalchemy import make_url
+
+        url = make_url(self.url)
+        named = url.query.get("host") or url.host or os.environ.get("PGHOST", "")
+        hosts = [named] if isinstance(named, str) else list(named)
+        return not all(_is_here(host) for some in hosts for host in some.split(","))
+
+    def address(self) -> str:
+        """Returns the URL of a database server with the password, and with what is demanded of the server
+        before it gets it. Never log it."""
+        from sqlalchemy import make_url
+
+        demands = {"require_auth": "scram-sha-256" if self.password else "!password,!md5"}
+        if self.is_remote and not self.plain:
+            # With gssencmode, a ticket that lies about would take the place of the certificate.
+            trust = self.tls.ca_file or "system"
+            demands |= {"sslmode": "verify-full", "sslrootcert": trust, "gssencmode": "disable"}
+        made = make_url(self.url).update_query_dict(demands)
+        if self.password is not None:
+            made = made.set(password=self.password.read().get_secret_value())
+        return made.render_as_string(hide_password=False)
+
+
+def _is_here(host: str) -> bool:
+    """Whether a host of a PostgreSQL address is this machine: a folder with a socket, or loopback."""
+    name = host.rpartition(":")[0] if host.count(":") == 1 else host
+    if name == "" or name.startswith(("/", "@")) or name.lower() == "localhost":
+        return True
+    try:
+        return ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,67 @@
+"""The phase of a mailbox: it changes only while nobody holds a leg of it.
+
+Whoever holds a leg works by the rules of the phase in which it was claimed (ledger.claims): its transactions
+pass no more once the mailbox is in another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, or_, select, update
+
+from connectors.errors import Blocked
+from ledger.events import append_event
+from ledger.planning import wave_of
+from ledger.rows import LegState, Phase
+from ledger.schema import leg, mailbox, step
+
+HELD_ELSEWHERE = "claimed-elsewhere"
+
+Answers = Mapping[str, Mapping[str, str | int]]
+"""What a person took responsibility for together with a phase: kinds of events, and what they say."""
+
+
+def lock_legs(connection: Connection, mailbox_id: str) -> None:
+    """Locks the mailbox: nobody claims a leg of it, or begins a step, until this is committed."""
+    connection.execute(select(leg.c.id).where(leg.c.mailbox == mailbox_id).with_for_update())
+
+
+def refuse_held(connection: Connection, mailbox_id: str) -> None:
+    """Locks the mailbox. Raises Blocked("claimed-elsewhere") while a worker holds a leg of it, or died there:
+    what it had in hand is not settled."""
+    lock_legs(connection, mailbox_id)
+    held = or_(leg.c.owner.is_not(None), leg.c.unproven, leg.c.state == LegState.RUNNING.value)
+    at_work = select(leg.c.id).where(leg.c.mailbox == mailbox_id, held).limit(1)
+    if connection.execute(at_work).first() is not None:
+        raise Blocked(HELD_ELSEWHERE, "a worker holds the mailbox")
+
+
+def refuse_claimed_since(connection: Connection, mailbox_id: str, epochs: Mapping[int, int]) -> None:
+    """Raises Blocked("claimed-elsewhere") where a worker held a leg since its epoch was read. epochs: by the
+    number of the leg."""
+    found = connection.execute(select(leg.c.id, leg.c.epoch).where(leg.c.mailbox == mailbox_id))
+    if any(epochs.get(row.id, row.epoch) != row.epoch for row in found):
+        raise Blocked(HELD_ELSEWHERE, "a worker held the mailbox meanwhile")
+
+
+def refuse_begun(connection: Connection, mailbox_id: str) -> None:
+    """Raises Blocked("claimed-elsewhere") where a cutover of the mailbox was begun: its steps would be taken
+    for done."""
+    if connection.execute(select(step.c.name).where(step.c.mailbox == mailbox_id).limit(1)).first():
+        raise Blocked(HELD_ELSEWHERE, "a cutover of it was begun")
+
+
+def move(connection: Connection, mailbox_id: str, phase: Phase, by: str) -> None:
+    """Moves a mailbox to a phase; recorded. Idempotent. Raises as refuse_held(), and Blocked("live-phase"):
+    nothing leads back from there; Blocked("mailbox-unknown")."""
+    refuse_held(connection, mailbox_id)
+    query = select(mailbox.c.phase).where(mailbox.c.id == mailbox_id)
+    known = connection.execute(query).scalar_one_or_none()
+    if known is None:
+        raise Blocked("mailbox-unknown", "the ledger has no such mailbox")
+    if known == Phase.LIVE.value and phase is not Phase.LIVE:
+        raise Blocked("live-phase", "its user works there")
+    connection.execute(update(mailbox).where(mailbox.c.id == mailbox_id).values(phase=phase.value))
+    detail = {"by": by, "phase": phase.value}
+    append_event(connection, wave_of(connection, mailbox_id), "phase", detail, subject=mailbox_id)

@@ -1,0 +1,83 @@
+"""One engine in a process for each ledger, whose schema is looked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import Misconfigured
+from ledger import opening, store
+from ledger.opening import kept, opened
+from ledger.store import Ledger
+
+
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Ledger]]:
+    """Every ledger that is opened, and closed again."""
+    made: list[Ledger] = []
+
+    class Counted(Ledger):
+        def __init__(self, url: str) -> None:
+            super().__init__(url)
+            made.append(self)
+            self.closed = 0
+
+        def close(self) -> None:
+            self.closed += 1
+            super().close()
+
+    monkeypatch.setattr(opening, "Ledger", Counted)
+    monkeypatch.setattr(opening, "_open", {})
+    yield made
+    for one in made:
+        one.close()
+
+
+def closed(ledger: Ledger) -> int:
+    return int(getattr(ledger, "closed", -1))
+
+
+def test_who_opens_it_again_shares_it(
+    url: str, engines: list[Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[object] = []
+    look = store.migrations.upgrade
+    monkeypatch.setattr(store.migrations, "upgrade", lambda engine: (looked.append(engine), look(engine)))
+    with opened(url, upgrade=True) as first:
+        with opened(url) as second, opened(url, upgrade=True) as third:
+            assert first is second is third is kept(url)
+        assert closed(first) == 0
+    assert len(engines) == len(looked) == 1
+
+
+def test_the_last_one_closes_it(url: str, engines: list[Ledger]) -> None:
+    with opened(url) as first, pytest.raises(ZeroDivisionError), opened(url):
+        raise ZeroDivisionError
+    assert closed(first) == 1
+    with opened(url) as again:
+        assert again is not first
+    assert [closed(one) for one in engines] == [1, 1]
+
+
+def test_what_could_not_be_opened_is_not_kept(
+    url: str, engines: list[Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Ledger) -> None:
+        raise Misconfigured("ledger", "is older")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "ready", refused)
+        with pytest.raises(Misconfigured), opened(url):
+            pass
+    with opened(url) as ledger:
+        assert ledger.mailboxes() == []
+    assert [closed(one) for one in engines] == [1, 1]
+
+
+def test_only_a_few_stay_open(tmp_path: Path, engines: list[Ledger]) -> None:
+    urls = [f"sqlite:///{tmp_path}/{number}.db" for number in range(opening.KEPT_MOST + 2)]
+    for url in urls:
+        assert kept(url) is kept(url)
+    assert [closed(one) for one in engines] == [1, 1, *[0] * opening.KEPT_MOST]
