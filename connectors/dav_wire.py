@@ -208,6 +208,7 @@ class Wire:
     ) -> urllib3.BaseHTTPResponse:
         if self._refused is not None:
             raise self._refused
+        LOGINS.refuse_doubtful(self._credentials.login)
         response, challenge = self._tried(method, path, headers, body)
         if response is None and self._credentials.renewed(*challenge):
             response, challenge = self._tried_again(method, path, headers, body)

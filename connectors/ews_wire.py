@@ -165,6 +165,7 @@ class Wire:
             raise self._network(error) from None
 
     def _post(self, envelope: bytes) -> requests.Response:
+        LOGINS.refuse_doubtful(self._login.name)
         response = self._send(envelope)
         if response.status_code == 401 and self._login.renewable:
             response.close()

@@ -235,6 +235,8 @@ class Wire:
     ) -> httpx.Response:
         if self._refused is not None:
             raise self._refused
+        if bearer:
+            LOGINS.refuse_doubtful(self._name)
         try:
             return self._answered(method, url, headers, content, bearer=bearer)
         except Refusal as refused:

@@ -264,6 +264,7 @@ class Session:
         secret = settings.password.read(login=login, address=self.account.address).get_secret_value()
         server, known = f"{settings.host}:{settings.port}", "" if settings.auth == "xoauth2" else secret
         who = login_of(server, settings.auth, settings.username or "", login, known)  # a token changes
+        LOGINS.refuse_doubtful(who)
         try:
             if settings.auth == "xoauth2":
                 client.oauth2_login(login, secret)

@@ -9,7 +9,12 @@ from collections.abc import Callable
 from connectors.errors import Transient
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
-TRIES = {"not-soap": 3, "not-graph": 3, "server-error": 5}  # faults that waiting seldom cures
+TRIES = {
+    "login-unconfirmed": 1,
+    "not-soap": 3,
+    "not-graph": 3,
+    "server-error": 5,
+}  # faults that waiting seldom cures
 
 
 class Patience:

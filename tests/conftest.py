@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +21,7 @@ MEMORY = Path("/dev/shm")
 def no_login_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test begins like a process that has logged in nowhere."""
     monkeypatch.setattr(LOGINS, "_accepted", set())
-    monkeypatch.setattr(LOGINS, "_doubts", Counter())
+    monkeypatch.setattr(LOGINS, "_doubts", {})
 
 
 @pytest.fixture

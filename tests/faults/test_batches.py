@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from calendars import calendar_trial
 from walking import PACE, SOURCE, Trial, letter
 
 from connectors.base import Role
 from flows.transfer import FIRST
-from ledger.rows import LegState
+from ledger.rows import LegState, State
 from practice.memory import MemoryMailbox, MemoryStore
 
 MANY = 5 * FIRST
@@ -36,6 +38,25 @@ def test_a_position_that_means_nothing_is_asked_once(quick_path: Path) -> None:
     steps: list[str] = []
     assert trial.run(steps.append).state is LegState.VERIFIED
     assert steps.count("target.position") == len(trial.store.collections)
+
+
+@pytest.mark.parametrize("where", ["source.fetch", "target.write", "target.write done"])
+def test_what_was_only_announced_when_somebody_stops_is_pending_again(quick_path: Path, where: str) -> None:
+    """Nothing is left in the middle, and no attempt is counted for what was not tried."""
+    mailbox = MemoryMailbox(addresses=frozenset({SOURCE}), page=MANY)
+    inbox = mailbox.create_folder(("Inbox",), Role.INBOX)
+    for number in range(MANY):
+        mailbox.deliver(inbox, letter(number))
+    trial = Trial(quick_path, mailbox, MemoryStore(), pace=replace(PACE, batch=FIRST))
+    stop = threading.Event()
+    result = trial.run(lambda name: stop.set() if name == where else None, stop=stop)
+    assert (result.state, result.code) == (LegState.PENDING, "stopped")
+    assert trial.states()[State.WRITING] == 0
+    with trial.ledger.engine.connect() as connection:
+        tried = connection.exec_driver_sql("SELECT count(*) FROM item WHERE attempts > 0").scalar_one()
+    assert tried == trial.states()[State.WRITTEN] == trial.store.snapshot().total()
+    assert trial.run().state is LegState.VERIFIED
+    assert trial.store.snapshot().total() == MANY
 
 
 def places(trial: Trial) -> list[tuple[str, str]]:

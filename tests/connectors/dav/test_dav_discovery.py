@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import itertools
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from connectors.dav_settings import DavSettings
 from connectors.dav_target import DavTarget
 from connectors.dav_wire import ASKED_AGAIN, Wire
 from connectors.errors import Blocked, Misconfigured, Transient
+from connectors.logins import LOGINS, WAIT_SECONDS
 from connectors.settings import Account
 
 ENV = "KOGGE_DAV_DISCOVERY"
@@ -246,7 +249,9 @@ class Moody:
         return whole("", 401)
 
 
-def test_a_password_that_was_accepted_is_confirmed_once_before_it_is_refused() -> None:
+def test_a_password_that_was_accepted_is_confirmed_once_before_it_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     moody = Moody()
     with raw(moody) as server:
         opened = target(server.url)
@@ -256,6 +261,10 @@ def test_a_password_that_was_accepted_is_confirmed_once_before_it_is_refused() -
             with pytest.raises(Transient, match="login-unconfirmed") as passing:
                 list(opened.containers())
         assert passing.value.after is not None
+        with pytest.raises(Transient, match="login-unconfirmed"):
+            target(server.url).identity()  # not yet
+        assert len(moody.refused) == 1
+        monkeypatch.setattr(LOGINS, "clock", lambda: time.monotonic() + WAIT_SECONDS)
         again = target(server.url)
         for _ in range(3):
             with pytest.raises(Blocked, match="login-refused"):
@@ -263,8 +272,9 @@ def test_a_password_that_was_accepted_is_confirmed_once_before_it_is_refused() -
     assert len(moody.refused) == 2
 
 
-def test_one_refusal_between_two_successes_is_forgotten() -> None:
-    moody = Moody()
+def test_one_refusal_between_two_successes_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    moody, hours = Moody(), itertools.count()
+    monkeypatch.setattr(LOGINS, "clock", lambda: next(hours) * 3600.0)
     with raw(moody) as server:
         for _ in range(3):
             opened = target(server.url)

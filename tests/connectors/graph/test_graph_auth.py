@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 from graph_script import Answer, Ask, Cloud, Open, error, token
 
 from connectors.errors import Blocked, Misconfigured, Transient
+from connectors.logins import APPLICATION, LOGINS, WAIT_SECONDS
 from connectors.settings import Account, Secret, Tls
 from practice.graph import GraphServer
 from practice.world import World
@@ -70,6 +71,27 @@ def test_a_token_refused_twice_blocks_and_is_not_tried_again(source: Open) -> No
             opened.identity()
     assert len(cloud.forms) == 2
     assert len(cloud.asks) == 2
+
+
+def test_an_application_that_was_accepted_is_confirmed_before_it_is_refused(
+    source: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source that was refused asks nothing more; the next ones confirm it, a minute apart."""
+    well, now = [True], [0.0]
+    monkeypatch.setattr(LOGINS, "clock", lambda: now[0])
+    cloud = Cloud(lambda _: Answer(USER) if well[0] else error("InvalidAuthenticationToken", 401))
+    source(cloud).identity()
+    well[0] = False
+    for _ in range(APPLICATION):
+        opened = source(cloud)
+        asked = len(cloud.asks)
+        for _ in range(2):
+            with pytest.raises(Transient, match="login-unconfirmed"):
+                opened.identity()
+        assert len(cloud.asks) == asked + 2  # with the token it had, and with a new one
+        now[0] += WAIT_SECONDS
+    with pytest.raises(Blocked, match="login-refused"):
+        source(cloud).identity()
 
 
 def test_a_claims_challenge_is_answered_with_those_claims(source: Open) -> None:

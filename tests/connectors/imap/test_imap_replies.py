@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from imap_script import (
 
 from connectors.errors import Blocked, MigrationError, Transient
 from connectors.imap_source import ImapSource
+from connectors.logins import LOGINS, WAIT_SECONDS
 from connectors.settings import Account
 
 
@@ -26,7 +28,9 @@ def test_a_refused_login_is_blocked_and_names_nobody(serve: Serve, target: Open)
     assert [line.split()[0] for line in server.lines].count(b"LOGIN") == 1
 
 
-def test_a_login_that_was_accepted_is_confirmed_before_it_is_refused(serve: Serve, target: Open) -> None:
+def test_a_login_that_was_accepted_is_confirmed_before_it_is_refused(
+    serve: Serve, target: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = serve(lambda *_: b"TAG OK done\r\n")
     first = target(server)
     assert first.capabilities
@@ -37,6 +41,7 @@ def test_a_login_that_was_accepted_is_confirmed_before_it_is_refused(serve: Serv
         with pytest.raises(Transient, match="login-unconfirmed"):
             _ = opened.capabilities
     opened.close()
+    monkeypatch.setattr(LOGINS, "clock", lambda: time.monotonic() + WAIT_SECONDS)
     with pytest.raises(Blocked, match="login-refused"):
         _ = target(server).capabilities
     assert [line.split()[0] for line in server.lines].count(b"LOGIN") == 3
