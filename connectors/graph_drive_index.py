@@ -17,6 +17,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from connectors.errors import Blocked
+from connectors.private_files import make_directory
 
 _TABLE = """
 create table entry (
@@ -67,7 +68,7 @@ class Round:
         self.root = ""
         self._settled = False
         with _spooling():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(folder)
             handle, name = tempfile.mkstemp(dir=folder)
             os.close(handle)
             try:

@@ -8,9 +8,10 @@ twice. Of several answers the newest counts.
 from __future__ import annotations
 
 import asyncio
+import shlex
 from uuid import UUID
 
-from prefect import get_client, runtime
+from prefect import get_client, get_run_logger, runtime
 from prefect.exceptions import ObjectNotFound
 from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
@@ -30,7 +31,8 @@ class Approve(RunInput):
     """Nothing is filled in, so that a resume without an answer is none."""
 
     approve: bool = Field(
-        title="Go on", description="Only with the signatures in the ledger: kogge approvals --wave W"
+        title="Go on",
+        description="Only with the signatures in the ledger; the log of this run names the command for them",
     )
     operator: str = Field(title="Who resumes", description="A name or sign of your own", min_length=1)
 
@@ -49,6 +51,8 @@ async def wait_for_approval(
         return
     if runtime.deployment.get_id() is None:
         raise refusal or Blocked("not-approved", "resume a run of a deployment")
+    command = shlex.quote(wave)
+    get_run_logger().warning(f"suspended until it is approved: kogge approvals --wave {command}")
     tell("cutover.waiting", wave, stage=stage, code="not-approved")
     await asuspend_flow_run(wait_for_input=Approve, timeout=int(days * 86_400), key=_key(stage, asked + 1))
 

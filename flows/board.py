@@ -7,18 +7,17 @@ What cannot be shown is not: a wave never fails because of its board.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
-import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-import httpx
 from prefect import get_client
 from prefect.artifacts import (
     acreate_link_artifact,
@@ -27,10 +26,8 @@ from prefect.artifacts import (
     acreate_table_artifact,
 )
 from prefect.client.schemas.actions import ArtifactUpdate
-from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_UI_URL
 
-from connectors.errors import MigrationError
 from flows import progress
 from flows.ahead import Ahead
 from flows.board_text import Seen, batch_rows, overall_text, score_rows, share, wave_text
@@ -39,6 +36,7 @@ from flows.estimate import Estimate
 from flows.parameters import BatchParameters, VerifyParameters, WaveParameters
 from flows.report_files import newest_page
 from flows.score import scores
+from flows.standing import standing, tried
 from ledger.health import newest
 from ledger.overview import expected, overview
 from ledger.pulse import record
@@ -49,7 +47,6 @@ OVERALL_TICKS = 6
 EARLY_TICKS each time, as nothing is known when a wave begins."""
 EARLY_TICKS = 4
 RATE_SECONDS = 300.0
-PASSING = (httpx.HTTPError, PrefectHTTPStatusError, MigrationError)
 
 
 @dataclass(slots=True)
@@ -164,22 +161,9 @@ async def shown(
 ) -> AsyncIterator[None]:
     """Keeps the board current for the length of the block, and leaves the wave's end on it."""
     board = Board(crew, asked, shards)
-    with suppress(*PASSING):
-        await board.link()
-    keeping = asyncio.create_task(_keep(board))
+    await tried("the link of a wave", board.link)
     try:
-        yield
+        async with standing("the page of a wave", board.show, TICK_SECONDS):
+            yield
     finally:
-        keeping.cancel()
-        await asyncio.wait([keeping])
-        with suppress(*PASSING):
-            await board.show(ended=True)
-
-
-async def _keep(board: Board) -> None:
-    while True:
-        try:
-            await board.show()
-        except PASSING as error:
-            logging.getLogger("kogge.board").info("not shown: %s", type(error).__name__)
-        await asyncio.sleep(TICK_SECONDS)
+        await tried("the page of a wave", functools.partial(board.show, ended=True))

@@ -40,8 +40,9 @@ from flows import (
     command_worker,
 )
 from flows.advice import advice
-from flows.defects import INTERNAL, hook, quieten
+from flows.defects import INTERNAL, hook
 from flows.events import farewell
+from flows.quiet import quieten
 from flows.terminal import CODES, Exit, echo, report, say, told
 
 ABOUT = (

@@ -243,7 +243,6 @@ def _refusals(
 def _act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -> Ended:
     from flows.crew import Drain
     from flows.cutover_crew import all_of, announce, opened
-    from flows.defects import quieten
     from flows.launch import defect_log, signals
     from flows.turns import taken
 
@@ -251,7 +250,6 @@ def _act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -
         raise refusal
     duties = _duties(config, ledger, rows, way)
     going = {duty.wave: [row for row in rows if row.wave == duty.wave] for duty in duties}
-    quieten()
     cuts: list[Cut] = []
     drain = Drain()
     with (

@@ -122,7 +122,6 @@ def _walk(
 ) -> Done:
     from flows.boundary import Boundary, legs_of_each
     from flows.crew import Drain
-    from flows.defects import quieten
     from flows.launch import defect_log, signals
     from flows.repair import What
     from flows.turns import taken
@@ -131,7 +130,6 @@ def _walk(
     boundary = Boundary(drain.event)
     legs = dict(work)
     ended: list[Ended] = []
-    quieten()
     with signals(drain), defect_log(config.state_directory), taken(config, ledger, drain.event) as turns:
         act = partial(_one, config, What(what), execute, boundary, turns)
         for duty in turns.heeded(legs):

@@ -151,7 +151,6 @@ def _duties(
 def _run(config: Config, ledger: Ledger, asked: Asked) -> Run:
     from flows.boundary import Boundary
     from flows.crew import Drain
-    from flows.defects import quieten
     from flows.launch import defect_log, signals
     from flows.pins import refuse_weaker
     from flows.rollback_crew import Order, all_of, with_earlier
@@ -166,7 +165,6 @@ def _run(config: Config, ledger: Ledger, asked: Asked) -> Run:
     drain = Drain()
     boundary = Boundary(drain.event)
     ended: list[Told] = []
-    quieten()
     with (
         signals(drain),
         defect_log(config.state_directory),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
@@ -47,7 +48,9 @@ if TYPE_CHECKING:
 
 Level = Literal["counts", "sample", "target", "both"]
 PLAIN_SECONDS = 10.0
-"""Without a terminal: one line of progress that often."""
+"""Without a terminal: at most one line of progress that often."""
+SAME_SECONDS = 60.0
+"""What has not changed is said, or drawn, that often."""
 
 
 def migrate(
@@ -184,6 +187,7 @@ def _run_all(config: Config, order: Order, as_json: bool) -> int:
                 level=order.level,
                 on_progress=on_progress,
                 on_api=_announce,
+                on_notice=say,
             )
         say(f"wave {wave}: {result.message}")
         results.append(result)
@@ -231,28 +235,40 @@ def _shown(title: str, as_json: bool) -> Iterator[Callable[[Snapshot], None] | N
         yield None
     elif sys.stdout.isatty():
         with Live(console=screen(), auto_refresh=False, transient=True) as live:
-            yield lambda snapshot: live.update(board.draw(snapshot), refresh=True)
+            yield Changes(lambda snapshot: live.update(board.draw(snapshot), refresh=True)).show
     else:
-        yield _Lines(title).show
+        yield Changes(functools.partial(_line, title), PLAIN_SECONDS).show
 
 
-class _Lines:
-    """One line of progress every PLAIN_SECONDS, for a log or a pipe."""
+class Changes:
+    """Passes on a snapshot when something of it changed, and what did not once in SAME_SECONDS: what keeps
+    the output of a container's terminal has a line of each redrawing. seconds: the least between two."""
 
-    def __init__(self, title: str) -> None:
-        self._title = title
-        self._due = time.monotonic() + PLAIN_SECONDS
+    def __init__(
+        self,
+        tell: Callable[[Snapshot], None],
+        seconds: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tell = tell
+        self._seconds = seconds
+        self._clock = clock
+        self._told: object = None
+        self._at = clock()
 
     def show(self, snapshot: Snapshot) -> None:
-        if time.monotonic() < self._due:
+        now = self._clock()
+        passed = now - self._at
+        told = snapshot.legs, snapshot.unwell
+        if passed < self._seconds or (told == self._told and passed < SAME_SECONDS):
             return
-        self._due = time.monotonic() + PLAIN_SECONDS
-        states = ", ".join(f"{count} {state}" for state, count in sorted(snapshot.states.items()))
-        say(
-            "; ".join(
-                (f"{self._title}: {snapshot.done:,} of {snapshot.items:,} items; {states}", *snapshot.unwell)
-            )
-        )
+        self._told, self._at = told, now
+        self._tell(snapshot)
+
+
+def _line(title: str, snapshot: Snapshot) -> None:
+    states = ", ".join(f"{count} {state}" for state, count in sorted(snapshot.states.items()))
+    say("; ".join((f"{title}: {snapshot.done:,} of {snapshot.items:,} items; {states}", *snapshot.unwell)))
 
 
 def _tally(order: Order, results: Sequence[RunResult]) -> Tally | None:

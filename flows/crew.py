@@ -20,9 +20,10 @@ from flows import last_words, progress
 from flows.admission import UNWELL, Admission
 from flows.brake import REFUSED, Brake
 from flows.config import Config
-from flows.defects import INTERNAL, described, quieten
+from flows.defects import INTERNAL, described
 from flows.lookout import Duty, Lookout
 from flows.notices import unwell
+from flows.quiet import quieten
 from flows.slots import Slot, Slots
 from flows.stopping import Stop
 from ledger import opening
@@ -72,7 +73,8 @@ class Drain:
 
 class Crew:
     """Runs legs. One a process and wave; made within the event loop that uses it. tally: what its
-    legs did. underway: the numbers of the batches whose mailboxes are in line."""
+    legs did. underway: the numbers of the batches whose mailboxes are in line. notice: what keeps work from
+    beginning, in a line for people."""
 
     def __init__(self, config: Config, ledger: Ledger, drain: Drain) -> None:
         self.config = config
@@ -84,6 +86,7 @@ class Crew:
         self.underway: set[int] = set()
         self.pool = ThreadPoolExecutor(config.run.legs, thread_name_prefix="leg")
         self.fault: MigrationError | None = None
+        self.notice: str | None = None
         self.tally = Tally()
         self.brake = Brake()
 

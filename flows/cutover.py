@@ -28,8 +28,10 @@ from flows.cutover_mailbox import Cut
 from flows.deployments import TAG
 from flows.endings import put_off, refused
 from flows.lookout import Duty
-from flows.parameters import Boxes, Configuration, Form, WaveName
+from flows.own_run import mark, watched
+from flows.parameters import Boxes, Configuration, Form, WaveName, refuse_unknown_wave
 from flows.progress import LATER
+from flows.standing import together
 from flows.stopping import STOPPED
 from flows.turns import Turns
 from ledger.rows import MailboxRow, Phase
@@ -70,6 +72,8 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
     with ExitStack() as stack:
         try:
             crew = current() or stack.enter_context(opened(chosen(parameters.configuration)))
+            await asyncio.to_thread(refuse_unknown_wave, crew.ledger, parameters.wave)
+            await mark(parameters.wave)
             await wait_for_approval(crew.config, crew.ledger, parameters.wave, CUTOVER)
             rows = await asyncio.to_thread(_rows, crew, parameters)
             await asyncio.to_thread(crew.lookout.heed, Duty(parameters.wave, ends=False))
@@ -81,8 +85,12 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
         await asyncio.to_thread(announce, order, rows)
         ended: list[Cut] = []
-        await asyncio.gather(*(_mailbox(row, order, crew, ended) for row in rows))
-        return _end_state(ended, len(rows), order)
+        async with watched(crew.drain) as own:
+            await together((_mailbox(row, order, crew, ended) for row in rows), crew.drain.event)
+        state = _end_state(ended, len(rows), order)
+        if own.suspended is not None:
+            await own.leave(own.suspended, str(state.message))
+        return state
 
 
 def _rows(crew: Crew, parameters: CutoverParameters) -> list[MailboxRow]:

@@ -14,14 +14,6 @@ from connectors.errors import MigrationError
 
 FRAMES = 10
 INTERNAL = "internal-error"
-TALKATIVE = ("exchangelib", "imapclient", "urllib3", "requests", "oauthlib", "spnego", "caldav")
-"""Libraries that log what servers say; that may carry a person's address."""
-
-
-def quieten() -> None:
-    """Silences libraries that log what servers say, for the life of the process."""
-    for name in TALKATIVE:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from hashlib import blake2b
@@ -10,7 +11,7 @@ from itertools import count
 from uuid import UUID
 
 from prefect import get_client, runtime
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling
@@ -19,6 +20,8 @@ from connectors.errors import Misconfigured
 from flows.crew import Crew
 from flows.deployments import BATCH, TAG, queue_of
 from flows.parameters import BatchParameters
+from flows.queue_watch import LOOK_SECONDS, QueueWatch
+from flows.standing import all_ended, standing, tried
 from ledger.waves import Waves
 
 INLINE_BATCHES = 2
@@ -28,6 +31,8 @@ DEPLOYMENT = f"batch/{BATCH.name}"
 TICK_SECONDS = 1.0
 BEGUN_SECONDS = 0.05
 ASK_SECONDS = 5.0
+SETTLE_SECONDS = 20.0
+"""For batches that were cancelled: a worker gives them thirty seconds, and as long to the wave that waits."""
 DRAIN_SECONDS = 900.0
 """For batches to stop by themselves: a large file may be under way, a server slow."""
 
@@ -57,17 +62,13 @@ async def inline(run: Run, shards: Sequence[BatchParameters], crew: Crew) -> Non
                 while not begun[-1].done() and shard.number not in crew.underway:
                     await asyncio.sleep(BEGUN_SECONDS)
             await asyncio.gather(*begun)
+        except BaseException:
+            crew.drain.event.set()
+            raise
         finally:
-            for one in begun:
-                one.cancel()  # of one that has ended: nothing
+            await all_ended(begun)
 
-    running = asyncio.create_task(run_all())
-    watching = asyncio.create_task(_watch(crew, _never))
-    try:
-        await running
-    finally:
-        watching.cancel()
-        await asyncio.wait([watching])
+    await run_all()
 
 
 async def deployed(_run: Run, shards: Sequence[BatchParameters], crew: Crew) -> None:
@@ -80,9 +81,13 @@ async def deployed(_run: Run, shards: Sequence[BatchParameters], crew: Crew) -> 
     except ObjectNotFound:
         crew.fault = Misconfigured("prefect", f"has no deployment {DEPLOYMENT}; `kogge setup` makes it")
         return
-    await _watch(crew, lambda: _all_ended(left))
+    waiting = QueueWatch(crew, queue, left)
+    async with standing("the queue", waiting.look, LOOK_SECONDS):
+        await _wait(crew, lambda: _all_ended(left))
+    crew.notice = None
     if crew.drain.stopping and (crew.refusal is None or not await _drained(left)):
         await _cancel(left)
+        await _drained(left, SETTLE_SECONDS)
 
 
 async def _begun(shard: BatchParameters, queue: str) -> UUID:
@@ -114,27 +119,18 @@ def _priority(crew: Crew, shards: Sequence[BatchParameters]) -> int:
     return max((Waves(crew.ledger).read(wave).priority for wave in {one.wave for one in shards}), default=0)
 
 
-async def _watch(crew: Crew, ended: Callable[[], Awaitable[bool]]) -> None:
-    """Until ended() or a wish to stop: by a signal, or by cancelling this run in the UI."""
-    asked = time.monotonic()
-    while not crew.drain.stopping and not await ended():
-        await asyncio.sleep(TICK_SECONDS)
-        crew.drain.arm()
-        if time.monotonic() - asked >= ASK_SECONDS:
-            asked = time.monotonic()
-            if await _cancelled():
-                crew.drain.event.set()
+async def _wait(crew: Crew, ended: Callable[[], Awaitable[bool]]) -> None:
+    """Until ended(), whatever fails in between, or a wish to stop."""
+    done = asyncio.Event()
 
+    async def ask() -> None:
+        if await ended():
+            done.set()
 
-async def _never() -> bool:
-    return False
-
-
-async def _cancelled() -> bool:
-    """Whether somebody cancelled this very run in the UI."""
-    async with get_client() as client:
-        run = await client.read_flow_run(UUID(runtime.flow_run.get_id()))
-    return run.state_type in (StateType.CANCELLING, StateType.CANCELLED)
+    while not crew.drain.stopping and not done.is_set():
+        await tried("waiting for batches", ask)
+        if not done.is_set():
+            await asyncio.sleep(TICK_SECONDS)
 
 
 async def _all_ended(left: list[UUID]) -> bool:
@@ -149,23 +145,31 @@ async def _all_ended(left: list[UUID]) -> bool:
     return True
 
 
-async def _drained(left: list[UUID]) -> bool:
+async def _drained(left: list[UUID], seconds: float | None = None) -> bool:
     """A window closed, or somebody paused the wave: each batch at work hears of it from the ledger, too, and
-    stops by itself. Those that wait for a worker are called off. False: one did not end."""
-    async with get_client() as client:
-        for number in left:
+    stops by itself. Those that wait for a worker are called off. Waits for so many seconds at most,
+    DRAIN_SECONDS by default. False: one did not end."""
+
+    async def call_off(number: UUID) -> None:
+        async with get_client() as client:
             run = await client.read_flow_run(number)
             if run.state is not None and (run.state.is_scheduled() or run.state.is_pending()):
                 await client.set_flow_run_state(number, Cancelled(name="Closed"))
-    until = time.monotonic() + DRAIN_SECONDS
-    while not await _all_ended(left):
-        if time.monotonic() > until:
-            return False
-        await asyncio.sleep(ASK_SECONDS)
-    return True
+
+    for number in left:
+        await tried("calling a batch off", functools.partial(call_off, number))
+    until = time.monotonic() + (DRAIN_SECONDS if seconds is None else seconds)
+    while left and time.monotonic() <= until:
+        await tried("waiting for batches", functools.partial(_all_ended, left))
+        if left:
+            await asyncio.sleep(min(ASK_SECONDS, max(0.0, until - time.monotonic())))
+    return not left
 
 
 async def _cancel(runs: Sequence[UUID]) -> None:
-    async with get_client() as client:
-        for number in runs:
+    async def cancel(number: UUID) -> None:
+        async with get_client() as client:
             await client.set_flow_run_state(number, Cancelling())
+
+    for number in runs:
+        await tried("cancelling a batch", functools.partial(cancel, number))

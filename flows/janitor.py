@@ -31,10 +31,10 @@ from pydantic import Field
 
 from connectors.errors import MigrationError
 from flows.configurations import chosen
-from flows.defects import quieten
 from flows.deployments import TAG
 from flows.events import tell
 from flows.parameters import Configuration, Form
+from flows.quiet import quieten
 from ledger.housekeeping import forget_health, requeue_expired
 from ledger.opening import opened
 

@@ -103,13 +103,15 @@ def launch(
     level: Level | None = None,
     on_progress: OnProgress | None = None,
     on_api: Callable[[Api], None] | None = None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> RunResult:
     """Runs a wave (or some mailboxes of it, by random id, or some workloads) to its end; SIGINT and SIGTERM
     end it early.
 
     on_api is told where the run can be watched, before it begins; on_progress gets a snapshot of the
-    ledger twice a second. Raises Misconfigured, and Transient("prefect-unavailable") when the Prefect API
-    goes away: the ledger is intact then, and the next run resumes."""
+    ledger twice a second; on_notice is told what keeps work from beginning. Raises Misconfigured, and
+    Transient("prefect-unavailable") when the Prefect API goes away: the ledger is intact then, and the next
+    run resumes."""
     api = ensure_api(config)
     if on_api is not None:
         on_api(api)
@@ -122,7 +124,12 @@ def launch(
         form = _form(config, wave, mailboxes, workloads, level, dry_run, rest, verify_only)
         run = _Flow(form, api, config)
         run.start()
+        noticed: str | None = None
         while not run.ended(POLL_SECONDS):
+            if crew.notice != noticed:
+                noticed = crew.notice
+                if on_notice is not None and noticed is not None:
+                    on_notice(noticed)
             if on_progress is not None:
                 on_progress(crew.snapshot(wave, mailboxes, workloads))
         seen = crew.snapshot(wave, mailboxes, workloads)

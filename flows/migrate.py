@@ -16,10 +16,6 @@ from contextlib import ExitStack
 from typing import Any, TypeAlias
 
 from prefect import flow, tags, task
-from prefect.artifacts import (
-    acreate_progress_artifact,
-    aupdate_progress_artifact,
-)
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Cancelled, Completed, Failed
@@ -27,7 +23,7 @@ from prefect.tasks import Task
 
 from connectors.base import Kind
 from connectors.errors import MigrationError
-from flows import first_mailbox, notices, progress
+from flows import batch_shown, first_mailbox, progress
 from flows.board import shown
 from flows.configurations import chosen
 from flows.crew import Crew, current, opened
@@ -35,8 +31,16 @@ from flows.deployments import TAG
 from flows.dispatch import deployed, inline
 from flows.endings import put_off, refused
 from flows.events import tell
-from flows.parameters import BatchParameters, VerifyParameters, WaveParameters, workloads_of
+from flows.own_run import mark, watched
+from flows.parameters import (
+    BatchParameters,
+    VerifyParameters,
+    WaveParameters,
+    refuse_unknown_wave,
+    workloads_of,
+)
 from flows.slots import Slot
+from flows.standing import together
 from ledger.rows import LegRow, LegState
 from ledger.running import priorities
 
@@ -113,23 +117,32 @@ def leg_state(state: LegState, code: str | None) -> State[Any]:
 async def batch(parameters: BatchParameters) -> State[Any]:
     """Runs the legs of some mailboxes, as many at once as the configuration allows."""
     with ExitStack() as stack:
+        nested = current() is not None
         try:
             crew = current() or stack.enter_context(opened(chosen(parameters.configuration)))
+            await asyncio.to_thread(refuse_unknown_wave, crew.ledger, parameters.wave)
             await asyncio.to_thread(crew.heed, parameters.wave, hours=writes(parameters))
             before = await asyncio.to_thread(seen_of, crew, parameters)
         except MigrationError as error:
             return refused(error)
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
-        ready = in_turn(parameters.mailboxes, (row for row in before.legs if runs(row, parameters)))
-        reporter = asyncio.create_task(_report(parameters, crew))
-        crew.underway.add(parameters.number)
-        await asyncio.gather(
-            *(_run_mailbox(rows, crew, parameters, rank) for rank, rows in enumerate(by_mailbox(ready)))
-        )
-        reporter.cancel()
-        await asyncio.wait([reporter])
+        async with watched(crew.drain, nested=nested) as own:
+            await _work(parameters, crew, before)
         after = await asyncio.to_thread(seen_of, crew, parameters)
+        if own.suspended is not None:
+            await own.leave(own.suspended, progress.verdict(after))
         return end_state(after, crew)
+
+
+async def _work(parameters: BatchParameters, crew: Crew, before: progress.Snapshot) -> None:
+    ready = in_turn(parameters.mailboxes, (row for row in before.legs if runs(row, parameters)))
+    seen = functools.partial(seen_of, crew, parameters)
+    async with batch_shown.shown(parameters, crew, seen, ARTIFACT_SECONDS):
+        crew.underway.add(parameters.number)
+        ranked = enumerate(by_mailbox(ready))
+        await together(
+            (_run_mailbox(rows, crew, parameters, rank) for rank, rows in ranked), crew.drain.event
+        )
 
 
 def writes(asked: Asked) -> bool:
@@ -196,28 +209,6 @@ async def _run(row: LegRow, crew: Crew, asked: BatchParameters, rank: int) -> No
         slot.give()
 
 
-async def _report(parameters: BatchParameters, crew: Crew) -> None:
-    """Keeps the batch's progress artifact current, and the drain armed, until cancelled."""
-    title = f"wave {parameters.wave}, batch {parameters.number} of {parameters.of}"
-    key = progress.slug("batch", parameters.wave, parameters.number)
-    told = 0.0
-    made = await acreate_progress_artifact(progress=told, key=key, description=title)
-    going, said = True, list[str]()
-    while going:
-        try:
-            await asyncio.sleep(ARTIFACT_SECONDS)
-        except asyncio.CancelledError:
-            going = False
-        crew.drain.arm()
-        seen = await asyncio.to_thread(seen_of, crew, parameters)
-        if progress.percent(seen) != told:
-            told = progress.percent(seen)
-            await aupdate_progress_artifact(made, progress=told, description=title)
-        if (lines := notices.unwell(crew.admission.seen, crew.admission.causes())) != said:
-            said = lines
-            await notices.tell(lines, f"{key}-servers", f"{title}: servers")
-
-
 def end_state(seen: progress.Snapshot, crew: Crew) -> State[Any]:
     """How a batch or a wave ends: Completed only when every item of it is accounted for, or listed when
     only that was asked."""
@@ -263,8 +254,8 @@ async def _run_wave(parameters: WaveParameters | VerifyParameters) -> State[Any]
         try:
             crew = current() or stack.enter_context(opened(chosen(parameters.configuration)))
             workloads_of(crew.config, parameters.workloads, "workloads")
-            if isinstance(parameters, WaveParameters):
-                await asyncio.to_thread(_prepare, crew, parameters)
+            await mark(parameters.wave)
+            await asyncio.to_thread(_prepare, crew, parameters)
             await asyncio.to_thread(crew.heed, parameters.wave, hours=writes(parameters))
             if isinstance(parameters, WaveParameters) and not parameters.dry_run:
                 await asyncio.to_thread(_opened_again, crew, parameters)
@@ -279,13 +270,16 @@ async def _run_wave(parameters: WaveParameters | VerifyParameters) -> State[Any]
         send = deployed if crew.config.prefect.dispatch == "deployment" else inline
         stages = await asyncio.to_thread(first_mailbox.apart, crew.config, crew.ledger, parameters, shards)
         tell("wave.started", parameters.wave, mailboxes=before.mailboxes, batches=len(shards))
-        async with shown(crew, parameters, [*stages.alone, *stages.others]):
+        code: str | None = None
+        async with watched(crew.drain) as own, shown(crew, parameters, [*stages.alone, *stages.others]):
             if stages.alone:
                 await send(_run_batch, stages.alone, crew)
             code = await asyncio.to_thread(_failed_first, crew, parameters, stages.first)
             if code is None and not crew.shut:
                 await send(_run_batch, stages.others, crew)
         after = await asyncio.to_thread(seen_of, crew, parameters)
+        if own.suspended is not None:
+            await own.leave(own.suspended, progress.verdict(after))
         tell_end(parameters.wave, after, crew)
         if code is not None:
             told = f"{first_mailbox.FAILED}: {stages.first} is not verified ({code}), so no other has begun"
@@ -303,12 +297,15 @@ def _failed_first(crew: Crew, parameters: WaveParameters | VerifyParameters, fir
     return code
 
 
-def _prepare(crew: Crew, parameters: WaveParameters) -> None:
-    """A wave started in Prefect's UI goes by the list as it is now, too."""
-    from flows.plan import renew
+def _prepare(crew: Crew, parameters: WaveParameters | VerifyParameters) -> None:
+    """A wave started in Prefect's UI goes by the list as it is now, too. Raises Misconfigured for a wave that
+    there is not, before anything else is asked of it."""
+    if isinstance(parameters, WaveParameters):
+        from flows.plan import renew
 
-    renew(crew.config, crew.ledger, parameters.wave)
-    if not parameters.dry_run:
+        renew(crew.config, crew.ledger, parameters.wave)
+    refuse_unknown_wave(crew.ledger, parameters.wave)
+    if isinstance(parameters, WaveParameters) and not parameters.dry_run:
         # Imported late, with the connectors: most flows on a supervising machine need none.
         from flows.approval import START, refuse_unapproved
         from flows.pins import pin_at_start

@@ -4,7 +4,7 @@ values: random ids, waves and names of configurations only."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,9 @@ from connectors.base import Kind
 from connectors.errors import Misconfigured
 from flows.config import TARGETS, Config
 from flows.problems import unknown
+
+if TYPE_CHECKING:
+    from ledger.store import Ledger
 
 Workload = Literal["mail", "calendar", "contacts", "tasks", "notes", "files"]
 Level = Literal["configured", "counts", "sample", "target", "both"]
@@ -79,6 +82,12 @@ class BatchParameters(Form):
     number: int = Field(1, ge=1, title="Batch")
     of: int = Field(1, ge=1, title="Of")
     configuration: Configuration = ""
+
+
+def refuse_unknown_wave(ledger: Ledger, wave: str) -> None:
+    """Raises Misconfigured for a wave that the ledger has no mailbox of."""
+    if not ledger.mailboxes(wave):
+        raise Misconfigured("wave", unknown(wave, {row.wave for row in ledger.mailboxes()}))
 
 
 def workloads_of(config: Config, names: Iterable[str], where: str) -> frozenset[Kind]:

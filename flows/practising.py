@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flows.server import PORT, free_port
+
 if TYPE_CHECKING:
     from practice.exchange import ExchangeServer
     from practice.graph import GraphServer
@@ -49,6 +51,7 @@ class Stage:
     dav_password: str
     addresses: Sequence[str]
     cloud: Cloud | None = None
+    prefect_port: int = PORT
 
     def lines(self) -> list[str]:
         """Endpoints and credentials, for people."""
@@ -147,6 +150,9 @@ password = {{ file = "files-password" }}
 {self._dav("contacts", "carddav")}
 [gate]
 directory = "directory.csv"
+
+[prefect]
+port = {self.prefect_port}
 """
 
     def _imap(self, workload: str) -> str:
@@ -233,6 +239,7 @@ def staged(exchange: ExchangeServer, people: int, graph: GraphServer | None = No
                 dav.user_password,
                 addresses[:people],
                 cloud,
+                free_port(PORT),
             )
 
 

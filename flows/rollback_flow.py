@@ -26,9 +26,11 @@ from flows.crew import Crew, current, opened
 from flows.deployments import TAG
 from flows.endings import put_off, refused
 from flows.events import tell
-from flows.parameters import Boxes, Configuration, Form, WaveName
+from flows.own_run import mark, watched
+from flows.parameters import Boxes, Configuration, Form, WaveName, refuse_unknown_wave
 from flows.rollback_crew import Order, Told, total
 from flows.rollback_run import Scope, approved
+from flows.standing import together
 from flows.turns import Turns
 from ledger.rollback import ROLLED_BACK
 from ledger.rows import LegRow, LegState
@@ -74,6 +76,8 @@ async def rollback(parameters: RollbackParameters) -> State[Any]:
     with ExitStack() as stack:
         try:
             crew = current() or stack.enter_context(opened(chosen(parameters.configuration)))
+            await asyncio.to_thread(refuse_unknown_wave, crew.ledger, parameters.wave)
+            await mark(parameters.wave)
             await asyncio.to_thread(crew.heed, parameters.wave)
             legs = await asyncio.to_thread(_legs, crew, parameters)
         except MigrationError as error:
@@ -87,8 +91,11 @@ async def rollback(parameters: RollbackParameters) -> State[Any]:
         order = Order(crew.config, scope, boundary, Turns.of(crew), parameters.recall, execute=True)
         ended: list[Told] = []
         groups = [[leg for leg in legs if leg.mailbox == mailbox] for mailbox in sorted(ids)]
-        await asyncio.gather(*(_mailbox(group, order, crew, ended) for group in groups))
+        async with watched(crew.drain) as own:
+            await together((_mailbox(group, order, crew, ended) for group in groups), crew.drain.event)
         state = _end_state(ended, len(legs), order, crew)
+        if own.suspended is not None:
+            await own.leave(own.suspended, str(state.message))
         if state.is_completed():
             tell("wave.rolled-back", parameters.wave, items=total(ended)["ours"], mailboxes=len(ids))
         return state

@@ -33,8 +33,9 @@ PORT = 4200
 START_SECONDS = 120.0
 """A first start creates the database: 12 s measured on two shared cores (Prefect 3.9.1)."""
 STOP_SECONDS = 15.0
-PORTS_MORE = 2
-"""Ports that are tried when another takes the first between our look and our server's."""
+BUSY_SECONDS = 30.0
+TRIES = 3
+"""Free ports that are tried when another takes one between our look and our server's."""
 
 TUNING = {
     # Batch sizes of 1 (the default) cost 23-29 ms of server CPU a task run, these 5-6 ms (Prefect 3.9.1).
@@ -83,19 +84,22 @@ def log_path(state: Path) -> Path:
 
 def up(state: Path, port: int = PORT) -> Server:
     """Starts the server unless it runs already; returns when it answers. Safe to call from several
-    processes at once. A taken port is replaced by a free one, also when another takes it meanwhile.
+    processes at once. port: 0 means any that is free.
 
-    Raises Misconfigured when it does not answer in time; its log says why."""
+    Raises Misconfigured when another program has the port: a server on one that nobody named would be found
+    by nobody, and would stay. Also when it does not answer in time; its log says why."""
     folder = home(state)
     make_directory(folder)
     with _only_one(folder):
-        running = status(state)
+        running = _awaited(state)
         if running is not None:
             return running
-        for wanted in (port, *[0] * PORTS_MORE):
-            started = _start(state, _free_port(wanted))
+        for _ in range(TRIES if port == 0 else 1):
+            started = _start(state, _free_port(port))
             if started is not None:
                 return started
+    if port:
+        raise _taken(port)
     raise Misconfigured("prefect", f"the local server did not start; see {log_path(state)}")
 
 
@@ -117,6 +121,16 @@ def status(state: Path) -> Server | None:
     """The server of this state directory, if its process lives and it answers."""
     server = _recorded(state)
     return server if server is not None and _is_home(server.api, state) else None
+
+
+def _awaited(state: Path) -> Server | None:
+    """The server of this state directory, which may be too busy to answer at once."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while (found := _recorded(state)) is not None and time.monotonic() < deadline:
+        if _is_home(found.api, state):
+            return found
+        time.sleep(0.2)
+    return None
 
 
 def answers(api: str, seconds: float = 3.0) -> bool:
@@ -224,11 +238,24 @@ def _end(pid: int) -> None:
             time.sleep(0.1)
 
 
+def free_port(wanted: int) -> int:
+    """This port of the loopback interface, or any other where something has it."""
+    return wanted if _is_free(wanted) else _probed(0)
+
+
 def _free_port(wanted: int) -> int:
-    for port in (wanted, 0):
-        with suppress(OSError):
-            return _probed(port)
-    raise Misconfigured("prefect", "no free port on the loopback interface")
+    try:
+        return _probed(wanted)
+    except OSError:
+        if wanted:
+            raise _taken(wanted) from None
+        raise Misconfigured("prefect", "no free port on the loopback interface") from None
+
+
+def _taken(port: int) -> Misconfigured:
+    free = _probed(0)
+    advice = f"{port} is taken, perhaps by the server of another configuration; give another, such as {free}"
+    return Misconfigured("prefect.port", advice)
 
 
 def _is_free(port: int) -> bool:

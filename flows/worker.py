@@ -8,15 +8,19 @@ of our flows, and the parameters, which the flow checks.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import tempfile
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import anyio
 import anyio.abc
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExecutorContext
@@ -27,6 +31,7 @@ from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, Proc
 
 from connectors.errors import Misconfigured
 from flows.deployments import DEPLOYMENTS, ENVIRONMENT
+from flows.standing import tried
 
 if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
@@ -88,6 +93,7 @@ class Worker(ProcessWorker):
                     flow_run, starter, resolve_flow=_always(flow), propose_submitting=False
                 )
                 ended = await _executed(executor, status)
+        await tried("the last word of a run", functools.partial(_last_word, self.client, flow_run))
         if ended is None or ended.status_code is None:
             raise RuntimeError("the run's process did not start")
         return ProcessWorkerResult(status_code=ended.status_code, identifier=str(ended.handle.pid))
@@ -105,6 +111,24 @@ async def _executed(executor: Any, status: Any) -> FlowRunExecutionResult | None
         handle = await group.start(execute)
         status.started(handle.pid)
     return ended[0] if ended else None
+
+
+async def _last_word(client: PrefectClient, flow_run: FlowRun) -> None:
+    """Prefect says of a run that was cancelled that it was, and forgets how far the run said it came. And of
+    one that is suspended its heart was perhaps heard last, so that it would be taken for dead: the state is
+    said once more."""
+    states = sorted(await client.read_flow_run_states(flow_run.id), key=lambda one: one.timestamp)
+    if not states:
+        return
+    last, before = states[-1], states[-2] if len(states) > 1 else None
+    if last.is_paused():
+        word = last
+    elif last.is_cancelled() and last.name == "Cancelled" and before is not None and before.is_cancelled():
+        word = before
+    else:
+        return
+    said = word.model_copy(update={"id": uuid4(), "timestamp": datetime.now(UTC)})
+    await client.set_flow_run_state(flow_run.id, said, force=True)
 
 
 def _always(flow: Flow[..., Any]) -> Any:

@@ -12,7 +12,7 @@ from typing import NoReturn
 import pytest
 from lonely import run, settle
 
-from flows import defects
+from flows import defects, quiet
 
 SECRET = "anna@old.example"
 LOG = Path("kogge-state/logs/defects.log")
@@ -83,7 +83,7 @@ def test_the_library_s_features_are_there_before_threads_ask_for_them() -> None:
 
 
 def test_libraries_are_silenced_in_every_command(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in defects.TALKATIVE:
+    for name in quiet.TALKATIVE:
         monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
     assert run("status") == 1
-    assert {logging.getLogger(name).level for name in defects.TALKATIVE} == {logging.CRITICAL}
+    assert {logging.getLogger(name).level for name in quiet.TALKATIVE} == {logging.CRITICAL}

@@ -12,7 +12,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Running
 
 from connectors.errors import Misconfigured
-from flows import dispatch
+from flows import dispatch, queue_watch
 from flows.parameters import BatchParameters
 from ledger.store import Ledger
 from ledger.waves import WaveRow, Waves
@@ -25,7 +25,7 @@ def crew(tmp_path: Path) -> Any:
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
     ledger.migrate()
     drain = SimpleNamespace(stopping=True, arm=lambda: None)
-    yield SimpleNamespace(ledger=ledger, fault=None, refusal=None, drain=drain)
+    yield SimpleNamespace(ledger=ledger, fault=None, refusal=None, notice=None, drain=drain)
     ledger.close()
 
 
@@ -53,13 +53,14 @@ def test_a_wave_with_a_priority_waits_before_others(crew: Any, monkeypatch: pyte
         queues.append(work_queue_name)
         return SimpleNamespace(id=1, state=None)
 
-    async def cancel(_runs: Any) -> None:
-        pass
+    async def cancel(_runs: Any, *_: Any) -> None:
+        queues.append("cancelled")
 
     monkeypatch.setattr(dispatch, "arun_deployment", run)
     monkeypatch.setattr(dispatch, "_cancel", cancel)
+    monkeypatch.setattr(dispatch, "_drained", cancel)
     asyncio.run(dispatch.deployed(nothing, [SHARD], crew))
-    assert queues == ["urgent"]
+    assert queues == ["urgent", "cancelled", "cancelled"]
 
 
 class Server:
@@ -68,7 +69,8 @@ class Server:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.runs: dict[str, Any] = {}
         monkeypatch.setattr(dispatch, "arun_deployment", self.run)
-        monkeypatch.setattr(dispatch, "_watch", self.watch)
+        monkeypatch.setattr(dispatch, "_wait", self.wait)
+        monkeypatch.setattr(queue_watch, "get_client", lambda: pytest.fail("nobody waits"))
         flow_run = SimpleNamespace(get_id=lambda: "run")
         deployment = SimpleNamespace(get_name=lambda: None)
         monkeypatch.setattr(dispatch, "runtime", SimpleNamespace(flow_run=flow_run, deployment=deployment))
@@ -78,7 +80,7 @@ class Server:
         new = SimpleNamespace(id=len(self.runs), state=Running(), mailboxes=given)
         return self.runs.setdefault(idempotency_key, new)
 
-    async def watch(self, crew: Any, _ended: Any) -> None:
+    async def wait(self, crew: Any, _ended: Any) -> None:
         crew.drain.stopping = False
 
     def end(self) -> None:

@@ -22,7 +22,8 @@ from prefect.states import Cancelled, Pending, Running, Scheduled
 from scripted import SIDES, Ended, add, opened, serving
 
 from connectors.errors import Transient
-from flows import crew, dispatch, launch, lookout, migrate
+from flows import crew, dispatch, launch, lookout, migrate, progress
+from flows.command_run import Changes
 from flows.config import Config, load
 from flows.crew import Drain
 from flows.launch import RunResult
@@ -321,3 +322,17 @@ def test_a_defect_of_one_look_deafens_nobody(stage: Stage, monkeypatch: pytest.M
         assert done.wait(10)
     finally:
         out.end()
+
+
+def test_what_does_not_change_is_said_once_a_minute() -> None:
+    told: list[int] = []
+    now = [0.0]
+    changes = Changes(lambda snapshot: told.append(len(snapshot.legs)), 10.0, clock=lambda: now[0])
+    leg: Any = object()
+    for second in range(200):
+        now[0] = second / 2
+        changes.show(progress.Snapshot((leg,) if second < 100 else (leg, leg)))
+    assert told == [1, 2]
+    now[0] = 111.0
+    changes.show(progress.Snapshot((leg, leg)))
+    assert told == [1, 2, 2]

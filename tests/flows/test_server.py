@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.errors import Misconfigured
 from flows import server
 
 pytestmark = pytest.mark.prefect
@@ -48,13 +49,22 @@ def test_a_port_that_another_took_first_is_not_taken_for_ours(
     """Two migrations that begin at once find the same port free."""
     free = server._free_port
     with strange() as port:
-        monkeypatch.setattr(server, "_free_port", lambda wanted: wanted or free(0))
+        given = [port]
+        monkeypatch.setattr(server, "_free_port", lambda _wanted: given.pop() if given else free(0))
         try:
-            running = server.up(tmp_path, port)
+            running = server.up(tmp_path, 0)
             assert running.port != port
             assert server.status(tmp_path) == running
         finally:
             server.down(tmp_path)
+
+
+def test_a_port_that_is_taken_is_named_and_no_other_server_starts(tmp_path: Path) -> None:
+    with strange() as port:
+        with pytest.raises(Misconfigured, match=rf"prefect.port: {port} is taken"):
+            server.up(tmp_path, port)
+        assert server.status(tmp_path) is None
+        assert not server.log_path(tmp_path).exists()
 
 
 def test_what_answers_in_the_place_of_ours_is_not_ours(

@@ -1,0 +1,90 @@
+"""The run that this process works on, as Prefect has it: what somebody asks of it in the UI; its tags."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+from uuid import UUID, uuid4
+
+from prefect import get_client, runtime
+from prefect.client.schemas.objects import State, StateType
+from prefect.exceptions import Pause
+
+from flows.crew import Drain
+from flows.deployments import TAG
+from flows.standing import standing, tried
+
+TICK_SECONDS = 1.0
+ASK_SECONDS = 5.0
+GOES_ON = "suspended; *Resume* goes on from here"
+CANCELS = (StateType.CANCELLING, StateType.CANCELLED)
+
+
+class OwnRun:
+    """What is asked of this run. suspended: the state in which somebody suspended it, else None."""
+
+    def __init__(self, drain: Drain) -> None:
+        self._drain = drain
+        self._id = UUID(runtime.flow_run.get_id())
+        self._asked = 0.0
+        self.suspended: State[Any] | None = None
+
+    async def look(self) -> None:
+        """Asks Prefect now and then whether to go on; keeps SIGTERM ours."""
+        self._drain.arm()
+        if time.monotonic() < self._asked + ASK_SECONDS:
+            return
+        self._asked = time.monotonic()
+        async with get_client() as client:
+            run = await client.read_flow_run(self._id)
+        if run.state_type is StateType.PAUSED:
+            self.suspended = run.state
+        if run.state_type is StateType.PAUSED or run.state_type in CANCELS:
+            self._drain.event.set()
+
+    async def leave(self, suspended: State[Any], message: str) -> NoReturn:
+        """Ends this process, and leaves the run suspended: the state that Prefect shows says how far it came.
+        Whoever resumes it starts it from the top."""
+        said = {"id": uuid4(), "timestamp": datetime.now(UTC), "message": f"{GOES_ON}; {message}"}
+        state: State[Any] = suspended.model_copy(update=said)
+
+        async def say() -> None:
+            async with get_client() as client:
+                await client.set_flow_run_state(self._id, state, force=True)
+
+        await tried("suspended", say)
+        raise Pause(state=state)
+
+
+@asynccontextmanager
+async def watched(drain: Drain, *, nested: bool = False) -> AsyncIterator[OwnRun]:
+    """Hears for the length of the block what is asked of this run in the UI: to cancel or to suspend it makes
+    the legs at work stop at their next batch. Raises what the block does, but for a suspension that a task
+    met first. nested: the run around this one is watched already."""
+    own = OwnRun(drain)
+    if nested:
+        yield own
+        return
+    async with standing("watching the run", own.look, TICK_SECONDS, died=drain.event.set):
+        try:
+            yield own
+        except Pause as pause:
+            own.suspended = pause.state
+            drain.event.set()
+
+
+async def mark(wave: str) -> None:
+    """Tags this run with its wave, as its children are tagged: a search by the wave finds it."""
+
+    async def add() -> None:
+        number = UUID(runtime.flow_run.get_id())
+        wanted = {TAG, f"wave:{wave}"}
+        async with get_client() as client:
+            run = await client.read_flow_run(number)
+            if not wanted <= {*run.tags}:
+                await client.update_flow_run(number, tags=[*run.tags, *sorted(wanted - {*run.tags})])
+
+    await tried("tags of the run", add)

@@ -1,0 +1,37 @@
+"""What may not reach a log: words of servers, which can carry a person's address, and noise of Prefect's."""
+
+from __future__ import annotations
+
+import logging
+
+TALKATIVE = ("exchangelib", "imapclient", "urllib3", "requests", "oauthlib", "spnego", "caldav")
+"""Libraries that log what servers say, and URLs with logins."""
+
+ENGINES = ("prefect.flow_runs", "prefect.task_runs")
+"""The loggers of Prefect's engines. Filters of a logger see what is logged by it, not by those below."""
+
+FINISHED = "Finished in state "
+ALARMING = ("Failed", "Crashed", "Unfinished", "Incomplete", "CanaryFailed")
+
+
+class Plain(logging.Filter):
+    """Prefect logs an error with the traceback of no exception, `NoneType: None`, for every state that a task
+    returns; and every end but Completed as an error, such as that of a run that somebody suspended."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and record.exc_info[0] is None:
+            record.exc_info = None
+        text = str(record.msg)
+        if text.startswith(FINISHED) and not text.removeprefix(FINISHED).startswith(ALARMING):
+            record.levelno, record.levelname = logging.INFO, "INFO"
+        return True
+
+
+def quieten() -> None:
+    """For the life of this process, in every command and every run of a worker."""
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in ENGINES:
+        logger = logging.getLogger(name)
+        if not any(isinstance(one, Plain) for one in logger.filters):
+            logger.addFilter(Plain())

@@ -1,0 +1,173 @@
+"""What somebody asks of a run in Prefect's UI is heard, whatever Prefect's API does in between."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from prefect.client.schemas.objects import State
+from prefect.exceptions import Pause
+from prefect.states import Cancelling, Running, Suspended
+
+from flows import own_run
+from flows.crew import Drain
+from flows.own_run import mark, watched
+from flows.standing import standing, together
+
+
+@dataclass
+class Api:
+    """Prefect's API, which fails as often as it was told to. state: of the one run."""
+
+    state: State[Any] = field(default_factory=Running)
+    fails: int = 0
+    asked: int = 0
+    tags: list[str] = field(default_factory=lambda: ["theirs"])
+
+    async def __aenter__(self) -> Api:
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def read_flow_run(self, _number: object) -> Any:
+        self.asked += 1
+        if self.fails:
+            self.fails -= 1
+            raise httpx.ConnectError("the API went away")
+        return SimpleNamespace(state=self.state, state_type=self.state.type, tags=self.tags)
+
+    async def set_flow_run_state(self, _number: object, state: State[Any], force: bool = False) -> None:
+        assert force
+        self.state = state
+
+    async def update_flow_run(self, _number: object, *, tags: list[str]) -> None:
+        self.tags = tags
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Api:
+    made = Api()
+    monkeypatch.setattr(own_run, "get_client", lambda: made)
+    number = str(uuid4())
+    monkeypatch.setattr(own_run.runtime, "flow_run", SimpleNamespace(get_id=lambda: number))
+    monkeypatch.setattr(own_run, "TICK_SECONDS", 0.001)
+    monkeypatch.setattr(own_run, "ASK_SECONDS", 0.0)
+    return made
+
+
+async def until(what: Callable[[], bool]) -> None:
+    while not what():
+        await asyncio.sleep(0.001)
+
+
+def run(work: Any) -> Any:
+    return asyncio.run(asyncio.wait_for(work, 60))
+
+
+def test_cancelling_is_heard_although_the_api_failed_before(api: Api) -> None:
+    api.fails = 3
+    drain = Drain()
+
+    async def wave() -> None:
+        async with watched(drain):
+            await until(lambda: api.asked > 5)
+            assert not drain.stopping
+            api.state = Cancelling()
+            await until(lambda: drain.stopping)
+
+    run(wave())
+
+
+def test_sigterm_stays_ours_although_the_api_fails(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.fails = 10**6
+    armed: list[int] = []
+    drain = Drain()
+    monkeypatch.setattr(drain, "arm", lambda: armed.append(1))
+
+    async def wave() -> None:
+        async with watched(drain):
+            await until(lambda: len(armed) > 5)
+
+    run(wave())
+    assert not drain.stopping
+
+
+def test_suspending_stops_the_legs_and_the_state_says_how_far_it_came(api: Api) -> None:
+    drain = Drain()
+
+    async def wave() -> None:
+        async with watched(drain) as own:
+            api.state = Suspended(timeout_seconds=60)
+            await until(lambda: drain.stopping)
+        assert own.suspended is not None
+        await own.leave(own.suspended, "6 of 30 legs are not accounted for")
+
+    with pytest.raises(Pause):
+        run(wave())
+    assert api.state.name == "Suspended"
+    assert str(api.state.message).endswith("6 of 30 legs are not accounted for")
+    assert api.state.state_details.pause_reschedule, "else nobody could resume it"
+
+
+def test_a_suspension_that_a_task_met_first_ends_the_block_and_no_more(api: Api) -> None:
+    drain = Drain()
+    suspended = Suspended(timeout_seconds=60)
+
+    async def wave() -> State[Any] | None:
+        async with watched(drain) as own:
+            raise Pause(state=suspended)
+        return own.suspended
+
+    assert run(wave()) is suspended
+    assert drain.stopping
+
+
+def test_what_watches_and_dies_of_a_defect_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    died = threading.Event()
+
+    async def look() -> None:
+        raise KeyError("person@secret-place.example")
+
+    async def wave() -> None:
+        async with standing("a look", look, 0.001, died=died.set):
+            await until(died.is_set)
+
+    with caplog.at_level(logging.ERROR, "kogge.defect"):
+        run(wave())
+    (record,) = caplog.records
+    assert "a look: KeyError at" in record.getMessage()
+    assert "secret-place" not in record.getMessage()
+
+
+def test_of_several_all_have_ended_before_the_error_of_one_is_raised() -> None:
+    stop = threading.Event()
+    ended: list[str] = []
+
+    async def fails() -> None:
+        raise OSError("first")
+
+    async def works() -> None:
+        await until(stop.is_set)
+        await asyncio.sleep(0.02)
+        ended.append("settled")
+
+    with pytest.raises(OSError, match="first"):
+        run(together([works(), fails(), works()], stop))
+    assert ended == ["settled", "settled"]
+
+
+def test_a_run_is_tagged_with_its_wave_once(api: Api) -> None:
+    run(mark("pilot"))
+    run(mark("pilot"))
+    assert api.tags == ["theirs", "kogge", "wave:pilot"]
+    api.fails = 1
+    run(mark("other"))
+    assert api.tags == ["theirs", "kogge", "wave:pilot"], "an API that fails ends no wave"

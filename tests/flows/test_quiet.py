@@ -1,0 +1,48 @@
+"""Logs: no words of servers, no traceback of nothing, no alarm about what somebody asked for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from prefect.states import Cancelled, Failed, Suspended
+
+from flows.command import main
+from flows.quiet import ENGINES, TALKATIVE, quieten
+
+
+@pytest.fixture
+def loud() -> Iterator[None]:
+    before = {name: logging.getLogger(name).level for name in TALKATIVE}
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    yield
+    for name, level in before.items():
+        logging.getLogger(name).setLevel(level)
+
+
+@pytest.mark.usefixtures("loud")
+def test_every_command_silences_libraries_that_log_what_servers_say() -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert {logging.getLogger(name).level for name in TALKATIVE} == {logging.CRITICAL}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_ends_in_prefects_log(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    quieten()
+    quieten()
+    logger = logging.getLogger(name)
+    seen: list[logging.LogRecord] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(record)
+
+    monkeypatch.setattr(logger, "handlers", [Keep()])
+    logger.error("Task run failed", exc_info=True)
+    for state in (Suspended(), Cancelled(name="Stopped"), Failed()):
+        logger.error(f"Finished in state {state}")
+    assert [record.levelname for record in seen] == ["ERROR", "INFO", "INFO", "ERROR"]
+    assert "NoneType" not in logging.Formatter().format(seen[0])

@@ -1,0 +1,123 @@
+"""Suspend and Cancel in Prefect's UI, with a real server, a real worker, and a wave at work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from proving import KOGGE, Place, until
+
+from practice import faults
+from practice.exchange import ExchangeServer
+from practice.faults import FaultPlan, Kind
+from practice.rehearsal_crew import Child
+from practice.world import World
+
+pytestmark = [pytest.mark.soak, pytest.mark.dovecot, pytest.mark.prefect, pytest.mark.timeout(900)]
+PATIENCE = 300.0
+ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+@dataclass
+class Scene:
+    api: str
+    place: Place
+    worker: Child
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        deadline = time.monotonic() + PATIENCE
+        while (
+            answer := httpx.request(method, f"{self.api}{path}", json=body, timeout=60)
+        ).status_code == 503:
+            assert time.monotonic() < deadline
+            time.sleep(1)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def start(self, deployment: str, **parameters: object) -> str:
+        found = self.ask("GET", f"/deployments/name/{deployment}")
+        given = {"parameters": found["parameters"]["parameters"] | parameters}
+        run = self.ask("POST", f"/deployments/{found['id']}/create_flow_run", {"parameters": given})
+        return str(run["id"])
+
+    def begun(self, seconds: float) -> str:
+        """A wave of which a mailbox is under way, at a source that hangs for so long."""
+        self.place.run("retry", "--wave", "pilot")
+        plan = self.place.exchange.faults = FaultPlan(seed=1)
+        plan.script("GetItem", 1, faults.slow(seconds))
+        run = self.start("wave/wave", wave="pilot")
+        until(lambda: plan.struck.get(Kind.SLOW, 0) > 0, seconds=PATIENCE)
+        return run
+
+    def put(self, run: str, state: dict[str, object]) -> None:
+        self.ask("POST", f"/flow_runs/{run}/set_state", {"state": state, "force": False})
+
+    def message(self, run: str, begins: str, types: set[str]) -> tuple[str, str]:
+        """Type and message of its state, once that has one of these types and begins so."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            found = self.ask("GET", f"/flow_runs/{run}")["state"]
+            if found["type"] in types and str(found["message"]).startswith(begins):
+                return str(found["type"]), str(found["message"])
+            assert time.monotonic() < deadline, (found, self.worker.log.read_text()[-3000:])
+            time.sleep(0.5)
+
+    def log(self, run: str) -> list[tuple[int, str]]:
+        wanted = {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200}
+        return [(one["level"], one["message"]) for one in self.ask("POST", "/logs/filter", wanted)]
+
+    def legs(self) -> set[tuple[object, ...]]:
+        return {*self.place.query("SELECT state, owner FROM leg")}
+
+
+@pytest.fixture(scope="module")
+def scene(
+    make_place: Callable[[ExchangeServer], Place], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
+    with ExchangeServer(World(seed=51, people=4, items=20)) as exchange:
+        place = make_place(exchange)
+        place.tables["run"] = {"legs": "1", "batch": "2", "canary": "false", "write_grace_seconds": "1"}
+        place.configure()
+        assert place.run("migrate", "--wave", "pilot", "--dry-run").code == 0
+        assert place.run("setup").code == 0
+        home = tmp_path_factory.mktemp("worker")
+        words = [KOGGE, "worker", "--config", str(place.directory / "kogge.toml"), "--limit", "3"]
+        environment = place.environment | {"PREFECT_WORKER_QUERY_SECONDS": "1"}
+        worker = Child("worker", words, environment, home, home / "log")
+        worker.start()
+        yield Scene(place.environment["PREFECT_API_URL"], place, worker)
+        worker.kill()
+
+
+def test_suspend_stops_a_wave_and_resume_goes_on(scene: Scene) -> None:
+    run = scene.begun(8)
+    details = {
+        "pause_reschedule": True,
+        "pause_timeout": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
+    }
+    scene.put(run, {"type": "PAUSED", "name": "Suspended", "state_details": details})
+    _, message = scene.message(run, "suspended; ", {"PAUSED"})
+    assert "legs are not accounted for" in message
+    assert {owner for _, owner in scene.legs()} == {None}
+    assert "pending" in {state for state, _ in scene.legs()}
+    assert not [text for level, text in scene.log(run) if level >= 40 or "NoneType" in text]
+    found = scene.ask("GET", f"/flow_runs/{run}")
+    assert {"kogge", "wave:pilot"} <= {*found["tags"]}
+    scene.ask("POST", f"/flow_runs/{run}/resume", {})
+    assert scene.message(run, "all ", ENDED)[0] == "COMPLETED"
+    assert {state for state, _ in scene.legs()} == {"verified"}
+
+
+def test_cancel_stops_a_wave_and_the_last_word_says_how_far_it_came(scene: Scene) -> None:
+    run = scene.begun(8)
+    scene.put(run, {"type": "CANCELLING", "name": "Cancelling"})
+    kind, message = scene.message(run, "stopped on request; ", {"CANCELLED"})
+    assert (kind, "legs" in message) == ("CANCELLED", True)
+    until(lambda: {owner for _, owner in scene.legs()} == {None}, seconds=PATIENCE)
+    time.sleep(5)  # a worker has its say after the run's own
+    assert scene.message(run, "", {"CANCELLED"})[1] == message
