@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from connectors.errors import Transient
+from connectors.errors import Misconfigured, Transient
 from flows.config import Config, load
+from flows.problems import unknown
 from flows.terminal import DEFAULT, By, ConfigPath, OneWave, echo, given, next_command, opened_ledger, say
 
 if TYPE_CHECKING:
@@ -52,11 +53,21 @@ def _set(wave: str, paused: bool, by: str, reason: str, config: ConfigPath) -> N
 
     decider = given("--by", by, "who decides is recorded")
     with opened_ledger(load(config)) as ledger:
+        _refuse_unknown(ledger, wave)
         changed = set_paused(ledger, wave, paused, decider, reason.strip())
     if paused:
         echo(f"wave {wave} is paused" if changed else f"wave {wave} was paused already")
     else:
         echo(f"wave {wave} is not paused any more" if changed else f"wave {wave} was not paused")
+
+
+def _refuse_unknown(ledger: Ledger, wave: str) -> None:
+    """Raises Misconfigured for a wave of which nothing is planned: a name mistyped would stop nothing."""
+    from ledger.waves import Waves
+
+    known = {row.name for row in Waves(ledger).all()} | {row.wave for row in ledger.mailboxes()}
+    if wave not in known:
+        raise Misconfigured("--wave", unknown(wave, known))
 
 
 def that_may_run(

@@ -12,6 +12,9 @@ import httpx
 import pytest
 from proving import KOGGE, Place, until
 
+from flows.config import load
+from flows.plan import plan
+from ledger.store import Ledger
 from practice import faults
 from practice.exchange import ExchangeServer
 from practice.faults import FaultPlan, Kind
@@ -83,7 +86,12 @@ def scene(
         place = make_place(exchange)
         place.tables["run"] = {"legs": "1", "batch": "2", "canary": "false", "write_grace_seconds": "1"}
         place.configure()
-        assert place.run("migrate", "--wave", "pilot", "--dry-run").code == 0
+        config = load(place.directory / "kogge.toml")
+        config.state_directory.mkdir(exist_ok=True)
+        ledger = Ledger(config.ledger_url())
+        ledger.migrate()
+        plan(config, ledger, "pilot")
+        ledger.close()
         assert place.run("setup").code == 0
         home = tmp_path_factory.mktemp("worker")
         words = [KOGGE, "worker", "--config", str(place.directory / "kogge.toml"), "--limit", "3"]
