@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from connectors.errors import Misconfigured
 from flows.config import Config
 from flows.people import Person
 from flows.roster import mailboxes
@@ -56,9 +57,21 @@ def waves_of(people: Iterable[Person], planned: Mapping[str, str]) -> frozenset[
 
 def renew(config: Config, ledger: Ledger, wave: str) -> None:
     """Plans a wave again where the list is at hand; a worker may run on a machine that has none, and goes
-    by what the ledger says. Raises Misconfigured."""
-    if config.file(config.mailboxes).exists():
-        plan(config, ledger, wave)
+    by what the ledger says. Raises Misconfigured, also for a list that names none of a wave which the ledger
+    has: it is another configuration's, whose mailboxes would be withdrawn."""
+    if not config.file(config.mailboxes).exists():
+        return
+    if wave not in waves_listed(config) and ledger.mailboxes(wave):
+        advice = (
+            f"the list of {config.path.name} has no row of wave {wave}; choose the configuration that has"
+        )
+        raise Misconfigured("configuration", advice)
+    plan(config, ledger, wave)
+
+
+def waves_listed(config: Config) -> frozenset[str]:
+    """The waves that the rows of a list name. Raises Misconfigured."""
+    return frozenset(one.wave for one in mailboxes(config) if one.wave)
 
 
 def by_priority(people: Sequence[Person]) -> list[Person]:

@@ -18,6 +18,7 @@ from prefect.utilities.callables import parameter_schema
 from flows.config import Config
 from flows.configurations import name_of
 from flows.deployments import DELTA, DEPLOYMENTS, QUEUES, WAVES, Deployment, Queue, Schedule
+from flows.plan import waves_listed
 from flows.pool import Pool
 from flows.settings_windows import DAY, Span
 from flows.setup import MISSING, Look, Thing
@@ -165,6 +166,8 @@ def work(config: Config, ledger: Ledger) -> Iterator[Thing]:
 def nightly(config: Config, ledger: Ledger) -> tuple[Schedule, ...]:
     """When each wave that has mailboxes in staging is brought up to date: as its window opens."""
     staging = {row.wave for row in ledger.mailboxes() if row.phase is Phase.STAGING}
+    if config.file(config.mailboxes).exists():
+        staging &= waves_listed(config)  # the others are those of another configuration
     planned = Waves(ledger)
     found = []
     for wave in sorted(staging):

@@ -193,6 +193,19 @@ def test_a_wave_goes_by_the_list_as_it_is_now(stage: Stage) -> None:
 
 
 @pytest.mark.prefect
+def test_a_wave_of_another_configurations_list_is_left_as_it_is(stage: Stage) -> None:
+    """Whoever starts it in Prefect may have chosen the wrong configuration."""
+    stage.config.file(stage.config.mailboxes).write_text(
+        "source,target,wave\na@x.example,a@y.example,other\n"
+    )
+    result = stage.run()
+    assert not result.complete
+    assert "has no row of wave pilot" in result.message
+    assert not stage.script.calls
+    assert {row.withheld for row in stage.ledger.legs("pilot")} == {None}
+
+
+@pytest.mark.prefect
 def test_sigterm_drains(stage: Stage) -> None:
     """Legs at work give their lease back, the others never begin, the next run takes up the rest."""
     begun = threading.Event()
