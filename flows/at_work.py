@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from connectors.errors import MigrationError
@@ -85,7 +85,7 @@ def at_work(setting: Setting, held: Lease, keeper: lease.Keeper, past: Past) -> 
                 source=source,
                 target=target,
                 guard=keeper.guard,
-                not_after=started,
+                began=started,
                 pace=setting.pace,
                 mirror=mirror,
                 stop=setting.stop,
@@ -96,6 +96,7 @@ def at_work(setting: Setting, held: Lease, keeper: lease.Keeper, past: Past) -> 
                 addresses=setting.addresses,
                 parties=setting.parties,
                 turn=setting.opener.turn,
+                now=setting.now,
             )
     finally:
         source.close()
@@ -103,6 +104,6 @@ def at_work(setting: Setting, held: Lease, keeper: lease.Keeper, past: Past) -> 
 
 
 def _started(setting: Setting, held: Lease) -> datetime:
-    """When the leg began its first run: the same moment for every later run, so that a date in the
-    future is clamped to the same value."""
-    return leg_of(setting, held).started or datetime.now(UTC)
+    """When the leg began its first run: the same moment for every later run, so that what an item means
+    stays the same (mappings.context.Context)."""
+    return leg_of(setting, held).started or setting.now()

@@ -120,7 +120,7 @@ def _mapped(work: Work, result: Native | Failed) -> Mapped | None:
     try:
         if isinstance(result, Failed):
             raise result.error
-        return None if work.form.skip(result) else work.form.map(result, work.context)
+        return None if work.form.skip(result) else work.form.map(result, work.reading())
     except Rejected:
         return None
 

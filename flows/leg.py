@@ -7,6 +7,7 @@
     discover                 containers -> ensure -> changes -> ledger
     binding                  nobody else wrote into the target meanwhile
     close_inventory          what was listed is rooted, before anything of it is copied
+    overdue.put_right        dates that lay in the future, and have come
     late.look                live: what the target was delivered itself
     transfer                 pending -> fetch -> map -> begin -> write -> settle
     changes                  flags that changed since, drafts that were edited
@@ -28,6 +29,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeAlias
 
 from connectors.base import Kind
@@ -40,6 +42,7 @@ from flows import (
     gate,
     late,
     lease,
+    overdue,
     placing,
     recover,
     sharing,
@@ -60,7 +63,7 @@ from flows.parties import Parties
 from flows.settings_evidence import proven_key
 from flows.stopping import Stopping, reason
 from flows.verify import Level, Verdict
-from flows.work import Opener, Pace, Suspicion, Work, as_it_is
+from flows.work import Opener, Pace, Suspicion, Work, as_it_is, utc_now
 from ledger.incidents import KILLS_WORKER
 from ledger.rollback import refuse_unfinished
 from ledger.rows import Lease, LegRow, LegState, MailboxRow, Tally
@@ -107,7 +110,7 @@ class Setting:
     addresses, parties: see flows.work.Work; suspects and tally are kept over the walk's passes. silenced:
     whether a canary showed that the target invites nobody. permit: see flows.approval.permission. cause: why
     an owner did not release its leg, see flows.deaths.cause_of. instead: another walk than to copy and
-    verify. kek: see ledger.keystore; asked when an inventory is closed."""
+    verify. kek: see ledger.keystore; asked when an inventory is closed. now: see flows.work.Work."""
 
     ledger: Ledger
     mailbox: MailboxRow
@@ -127,6 +130,7 @@ class Setting:
     cause: Callable[[str | None], Cause] = cause_of
     instead: Walk | None = None
     kek: Callable[[], bytes] = _no_kek
+    now: Callable[[], datetime] = utc_now
 
 
 def run_leg(
@@ -358,6 +362,7 @@ def _pass(work: Work, past: Past, bind_folder: Callable[[], None], kek: Callable
             if not row.gone:
                 ended(discover.list_changes(work, row, first=first))
                 discover.refuse_rekeyed(work, row)
+    overdue.put_right(work, containers)
     if work.ledger.inventory.is_due():
         work.ledger.close_inventory(kek())
     work.delivered = late.look(work, containers)

@@ -25,7 +25,7 @@ from ledger.rows import ContainerRow, ItemRow, Outcome, State
 T = TypeVar("T")
 
 REPAIRED = (Outcome.MISSING, Outcome.DIFFERS)
-REWRITTEN = ("", "date", "body")
+REWRITTEN = ("", "date", "source-date", "body")
 """Details of findings that a new copy mends; "" is what is missing."""
 LEFT = ("", "folder", "shares", versions.DETAIL)
 """Those that replacing the item where it is does not mend."""

@@ -10,7 +10,7 @@ the new one by its digest and date.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +19,7 @@ from itertools import islice
 from connectors.base import Amendment, Container, Failed, Item, Listed, Native, Ref, Stored, key_of
 from connectors.errors import Rejected
 from connectors.tells import KeepsItemDates
-from flows import discover
+from flows import dates, discover
 from flows.recover import listed_once, paired, read_digests, read_once
 from flows.withdraw import split, stored
 from flows.work import Work, as_container
@@ -52,12 +52,14 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Amiss:
-    """An item that is not as the source has it. there: as the target lists it; flags, date: what is right."""
+    """An item that may not be as the source has it. there: as the target lists it; flags, date: what is
+    right. came: the date is the source's own, not one that is clamped because it lies in the future."""
 
     item: ItemRow
     there: Listed
     flags: frozenset[str]
     date: datetime | None
+    came: bool = False
 
 
 def repair(work: Work, order: Repair) -> None:
@@ -68,18 +70,25 @@ def repair(work: Work, order: Repair) -> None:
     if not is_kept(work, order.what):
         return
     for row in discover.moving(work):
-        if row.gone:
-            continue
-        listing = {one.href: one for one in listed_once(work, str(row.href))}
+        if not row.gone:
+            repair_container(work, order, row)
+
+
+def repair_container(
+    work: Work, order: Repair, row: ContainerRow, only: Collection[bytes] | None = None
+) -> None:
+    """The same of one container. only: of these items alone."""
+    listing = {one.href: one for one in listed_once(work, str(row.href))}
+    if order.execute:
+        _find_again(work, row, listing)
+    for batch in _batches(work, row, listing, only):
+        work.await_turn()
+        right, amiss = _sorted_out(work, order, row, batch, listing)
         if order.execute:
-            _find_again(work, row, listing)
-        for batch in _batches(work, row, listing):
-            work.await_turn()
-            amiss = list(_judged(work, order, row, batch, listing))
-            if order.execute:
-                _put_right(work, order, row, amiss, listing)
-            else:
-                order.counts["repaired"] += len(amiss)
+            _put_right(work, order, row, amiss, listing)
+            _came(work, order, row, right)
+        else:
+            order.counts["repaired"] += len(amiss)
 
 
 def is_kept(work: Work, what: What) -> bool:
@@ -106,24 +115,31 @@ def _find_again(work: Work, row: ContainerRow, listing: Mapping[str, Listed]) ->
     )
 
 
-def _batches(work: Work, row: ContainerRow, listing: Mapping[str, Listed]) -> Iterator[dict[bytes, ItemRow]]:
+def _batches(
+    work: Work, row: ContainerRow, listing: Mapping[str, Listed], only: Collection[bytes] | None
+) -> Iterator[dict[bytes, ItemRow]]:
     """Those of ours that are where they were written. Rows are read page by page: what is put right may show
     once more, and is right then."""
-    rows = (item for item in work.ledger.rows(row.id, HELD) if work.is_ours(item) and item.href in listing)
+    held = (item for item in work.ledger.rows(row.id, HELD) if only is None or item.key in only)
+    rows = (item for item in held if work.is_ours(item) and item.href in listing)
     while batch := list(islice(rows, work.pace.batch)):
         yield {item.key: item for item in batch}
 
 
-def _judged(
+def _sorted_out(
     work: Work,
     order: Repair,
     row: ContainerRow,
     batch: Mapping[bytes, ItemRow],
     listing: Mapping[str, Listed],
-) -> Iterator[Amiss]:
+) -> tuple[list[Amiss], list[Amiss]]:
+    """What is right, and what is to be put right."""
+    right: list[Amiss] = []
+    amiss: list[Amiss] = []
     refs = [Ref(item.source_id, item.version, size=item.size) for item in batch.values()]
     left = dict(batch)
-    for result in work.source.fetch(as_container(row), refs, bodies=False):
+    bodies = order.what is What.DATES and work.form.date_inside
+    for result in work.source.fetch(as_container(row), refs, bodies=bodies):
         key = result.key if isinstance(result, Failed) else key_of(result.ref.id)
         item = left.pop(key, None)
         if item is None:
@@ -132,12 +148,14 @@ def _judged(
         if found is None:
             order.counts["unread"] += 1
         elif _is(order.what, found, found):
-            order.counts["right"] += 1
+            right.append(found)
         elif not work.mirror and not _is_as_written(order.what, found):
             order.counts["user"] += 1
         else:
-            yield found
+            amiss.append(found)
+    order.counts["right"] += len(right)
     order.counts["unread"] += len(left)
+    return right, amiss
 
 
 def _amiss(
@@ -149,10 +167,10 @@ def _amiss(
     try:
         if what is What.FLAGS and work.form.flags is not None:
             return Amiss(item, there, work.form.flags(native, work.context.target)[0], there.date)
-        date = work.form.date(native, work.context) if work.form.date is not None else None
+        date, came = dates.of(work, item, native)
     except Rejected:
         return None
-    return Amiss(item, there, now, date) if date is not None else None
+    return Amiss(item, there, now, date, came) if date is not None else None
 
 
 def _is(what: What, one: Amiss, wanted: Amiss) -> bool:
@@ -192,8 +210,16 @@ def _put_right(
     else:
         done = _written_anew(work, row, amiss, listing)
     work.ledger.rollback.corrected(row.id, done)
+    keys = {one.key for one in done}
+    _came(work, order, row, [one for one in amiss if one.item.key in keys])
     order.counts["repaired"] += len(done)
     order.counts["refused"] += len(amiss) - len(done)
+
+
+def _came(work: Work, order: Repair, row: ContainerRow, right: Sequence[Amiss]) -> None:
+    """What was copied with the clamped date has its own by now."""
+    if order.what is What.DATES:
+        work.ledger.dates.came(row.id, {one.item.key for one in right if one.came})
 
 
 def _corrected(one: Amiss, href: str) -> Corrected:

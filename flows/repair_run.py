@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 
 from connectors.errors import Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
@@ -113,7 +112,7 @@ def _until_done(order: Repair, setting: Setting, held: Lease, keeper: lease.Keep
 def _look(setting: Setting, row: LegRow, order: Repair) -> None:
     phase = setting.mailbox.phase
     held = Lease(row.id, row.mailbox, row.workload, "", row.epoch, False, phase)  # it may only read
-    started = row.started or datetime.now(UTC)
+    started = row.started or setting.now()
     source = setting.opener.source()
     target = setting.opener.target(_nothing_is_written, started)
     mirror = setting.mailbox.phase is not Phase.LIVE
@@ -126,13 +125,14 @@ def _look(setting: Setting, row: LegRow, order: Repair) -> None:
                 source=source,
                 target=target,
                 guard=_nothing_is_written,
-                not_after=started,
+                began=started,
                 pace=setting.pace,
                 mirror=mirror,
                 stop=setting.stop,
                 owner=frozenset({setting.pair.source.address, setting.pair.target.address}),
                 addresses=setting.addresses,
                 turn=setting.opener.turn,
+                now=setting.now,
             )
             session.rollback.refuse_another(target.identity())
             repair(work, order)

@@ -130,7 +130,7 @@ def look_at(setting: Setting, row: LegRow, order: Order) -> None:
                 source=NoSource(),
                 target=target,
                 guard=_nothing_is_written,
-                not_after=row.started or datetime.now(UTC),
+                began=row.started or datetime.now(UTC),
                 pace=setting.pace,
                 mirror=setting.mailbox.phase is not Phase.LIVE,
                 stop=setting.stop,

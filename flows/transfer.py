@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from connectors.base import Failed, Item, Kind, Mapped, Native, Stored, key_of
 from connectors.errors import MigrationError, Rejected
-from flows import filing, late, versions
+from flows import dates, filing, late, versions
 from flows.alone import Hold
 from flows.deaths import BEFORE_ALONE, BEFORE_ALONE_IN_PROCESS, BEFORE_REJECTED
 from flows.stopping import Stopping, reason
@@ -270,7 +270,7 @@ def _sort_in(work: Work, prepared: Prepared, row: ItemRow, result: Native | Fail
         if reason := work.form.skip(result):
             prepared.skipped.append((row.key, reason))
             return
-        mapped = work.form.map(result, context)
+        mapped = dates.kept(row, work.form.map(result, replace(context, read_at=work.now())))
         if context.target.max_bytes is not None and mapped.item.size > context.target.max_bytes:
             raise Rejected("too-large")
         prepared.mapped.append(_replacing(work, row, mapped))

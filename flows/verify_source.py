@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from connectors.base import Body, Failed, Kind, Loss, Mapped, Native, Page, key_of
 from connectors.errors import CursorLost, Rejected
-from flows import discover, verify_occurrences
+from flows import dates, discover, verify_occurrences
 from flows.answers import SILENT, Answers
 from flows.verify_occurrences import Almanac
 from flows.work import Work, as_container
@@ -85,7 +85,7 @@ def reread(work: Work, container: ContainerRow) -> list[Finding]:
     says the same is REBUILT; one of which the source says nothing is UNCHECKED. Of calendars, it is asked
     when they take place, too."""
     found: list[Finding] = []
-    almanac = Almanac(work.not_after) if work.kind is Kind.CALENDAR else None
+    almanac = Almanac(work.began) if work.kind is Kind.CALENDAR else None
     rows = work.ledger.rows(container.id, HELD)
     answers = Answers(work, container)
     while chunk := list(islice(rows, CHUNK)):
@@ -163,13 +163,16 @@ def _judge(
 
 
 def _called_else(work: Work, row: ItemRow, mapped: Mapped) -> str:
-    """Of a file: whether its name or its date at the source is another one than was written; "" if not."""
+    """Whether a file's name, or an item's date, is another one at the source than was written; "" if not."""
     rules, item = work.context.target.files, mapped.item
-    if rules is None or item.name is None or not work.mirror:
+    if not work.mirror:
         return ""
-    if str(row.href) not in (item.name, *islice(partings(item.name, row.key, rules), PARTINGS)):
-        return "source-name"
-    if row.date is not None and item.date is not None and int(item.date.timestamp()) != row.date:
+    if rules is not None and item.name is not None:
+        names = (item.name, *islice(partings(item.name, row.key, rules), PARTINGS))
+        if str(row.href) not in names:
+            return "source-name"
+    date = dates.wanted(row, item.date, mapped.losses)
+    if row.date is not None and date is not None and int(date.timestamp()) != row.date:
         return "source-date"
     return ""
 
@@ -177,7 +180,7 @@ def _called_else(work: Work, row: ItemRow, mapped: Mapped) -> str:
 def mapped_again(work: Work, native: Native) -> Mapped | None:
     """What the source's record becomes now; None when it cannot be mapped any more."""
     try:
-        return None if work.form.skip(native) else work.form.map(native, work.context)
+        return None if work.form.skip(native) else work.form.map(native, work.reading())
     except Rejected:
         return None
 
@@ -186,7 +189,7 @@ def _says_the_same(work: Work, container: ContainerRow, row: ItemRow, mapped: Ma
     for _, copy in work.target.read(str(container.href), [str(row.href)]):
         if isinstance(copy, Native) and copy.body is not None:
             with mapped.item.body() as source, copy.body() as target:
-                form, moment = work.form, work.not_after
+                form, moment = work.form, work.began
                 return form.tolerant(source, moment) == form.tolerant(target, moment)
     return False
 
@@ -205,7 +208,7 @@ def _lost(work: Work, mapped: Mapped, copy: Body) -> tuple[Loss, ...] | None:
     if work.form.shared is None:
         return None
     with mapped.item.body() as own, copy() as found:
-        return work.form.shared(own, found, work.not_after, mapped.item.invited)
+        return work.form.shared(own, found, work.began, mapped.item.invited)
 
 
 def stands_for(work: Work, container_id: int, key: bytes, copy: Body) -> bool:
@@ -241,7 +244,7 @@ def _source(work: Work, container_id: int, key: bytes) -> Mapped | None:
 
 def _named(work: Work, ours: BinaryIO, theirs: BinaryIO) -> str:
     try:
-        fields = work.form.differing(ours, theirs, work.not_after)
+        fields = work.form.differing(ours, theirs, work.began)
     except Rejected:
         return "body"
     words = list(fields) or ["body"]

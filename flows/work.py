@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from connectors.base import Body, Container, Guard, Kind, Source, Target
@@ -25,6 +25,11 @@ MORE = 1.1
 """How much more than what was approved is still that."""
 
 
+def utc_now() -> datetime:
+    """What time it is."""
+    return datetime.now(UTC)
+
+
 def at_once() -> None:
     """The turn of a leg that never waits for others."""
 
@@ -37,7 +42,7 @@ def nothing_approved(_code: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class Opener:
     """How to open both sides of a mailbox; called anew after every fault and for verification. The moment is
-    Context.not_after: what an item at the target means may depend on it. turn: see Work."""
+    Context.began: what an item at the target means may depend on it. turn: see Work."""
 
     source: Callable[[], Source]
     target: Callable[[Guard, datetime], Target]
@@ -88,7 +93,8 @@ class Work:
     that this pass rested on. artefacts: how subjects of provisioning mail begin. owner, addresses: see
     mappings.context.Context. parties: who those of the source are at the target. delivered: what a live
     target was delivered itself (flows.late). turn: before a batch, waits until the servers may be asked for
-    more; a code: the leg is to end with it."""
+    more; a code: the leg is to end with it. began: see mappings.context.Context. now: the clock by which
+    a record was read."""
 
     mailbox: MailboxRow
     kind: Kind
@@ -96,7 +102,7 @@ class Work:
     source: Source
     target: Target
     guard: Guard
-    not_after: datetime
+    began: datetime
     pace: Pace
     mirror: bool
     stop: threading.Event = field(default_factory=threading.Event)
@@ -109,6 +115,7 @@ class Work:
     parties: Parties = field(default_factory=Parties)
     delivered: Delivered | None = None
     turn: Callable[[], str | None] = at_once
+    now: Callable[[], datetime] = utc_now
     _ended: str | None = None
     _context: Context | None = None
 
@@ -121,8 +128,14 @@ class Work:
     def context(self) -> Context:
         """What the mapping is told. Asks the target for its capabilities, once."""
         if self._context is None:
-            self._context = Context(self.target.capabilities, self.not_after, self.owner, self.addresses)
+            self._context = Context(
+                self.target.capabilities, self.began, self.now(), self.owner, self.addresses
+            )
         return self._context
+
+    def reading(self) -> Context:
+        """The same, for what is read from the source now."""
+        return replace(self.context, read_at=self.now())
 
     @property
     def owed(self) -> tuple[State, ...]:
@@ -139,7 +152,7 @@ class Work:
         """What a body at the target means. One that means nothing equals only itself, byte by byte."""
         try:
             with body() as stream:
-                return self.form.digest(stream, self.not_after)
+                return self.form.digest(stream, self.began)
         except Rejected:
             with body() as stream:
                 return hashlib.sha512(stream.read()).digest()  # longer than any digest of a form

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, delete
 from connectors.base import Loss, Mapped, Page, Stored
 from ledger import accounts, fates, incidents, listing, loading
 from ledger.claims import AT_TARGET
+from ledger.dates import DateLedger
 from ledger.events import append_event, newest_detail
 from ledger.folders import FolderLedger
 from ledger.incidents import IncidentLedger
@@ -37,6 +38,7 @@ class LegLedger(LegContainers):
         self.versions = VersionLedger(self._transaction)
         self.incidents = IncidentLedger(self._transaction, lease.leg)
         self.folders = FolderLedger(self._transaction, lease.leg)
+        self.dates = DateLedger(self._transaction, lease.leg)
         self.rollback = RollbackLedger(self._transaction, lease)
         self._intended: dict[tuple[int, bytes], int] = {}  # sizes, until it is settled
         self.inventory = InventoryLedger(self._transaction, lease)
@@ -266,8 +268,10 @@ class LegLedger(LegContainers):
 
     def rewrite(self, container_id: int, keys: Iterable[bytes], *, counted: bool = False) -> None:
         """The copy at the target is gone (removed by us, or missing): to be written anew. counted: because
-        verification found it missing or different."""
-        values = {"state": State.SEEN.value, "attempts": 0, "code": None, **dict.fromkeys(fates.FORGOTTEN)}
+        verification found it missing or different. The date stays: one that was clamped is clamped to
+        the same moment again."""
+        forgotten = [name for name in fates.FORGOTTEN if name != "date"]
+        values = {"state": State.SEEN.value, "attempts": 0, "code": None, **dict.fromkeys(forgotten)}
         gone = set(keys)
         with self._writing((container_id,)) as connection:
             count = fates.reopen(connection, container_id, gone, values)

@@ -59,7 +59,7 @@ def map_contact(native: Native, context: Context) -> Mapped:
         losses = [*losses, lose("photo", "too-large")]
     if _exceeds(body, context.target):
         raise Rejected("too-large", "larger than the target takes; raise its limit or leave it out")
-    return Mapped(_item(native, body, context.not_after), tuple(dict.fromkeys(losses)))
+    return Mapped(_item(native, body, context.began), tuple(dict.fromkeys(losses)))
 
 
 def _record(native: Native, context: Context) -> Record:

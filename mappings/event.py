@@ -136,7 +136,7 @@ class _Object:
         self._losses += marks(element, event, self._context)
         self._losses += people(element, self._context, event)
         self._losses += attachments(element, event, self._native, self._context, self._room)
-        self._losses += alarm(element, event, found.ends, self._context.not_after)
+        self._losses += alarm(element, event, found.ends, self._context.began)
         self._events.append(event)
         return event
 
@@ -174,7 +174,7 @@ class _Object:
         item = Item(
             kind=Kind.CALENDAR,
             key=key_of(self._native.ref.id),
-            digest=calendar_digest(io.BytesIO(body), self._context.not_after),
+            digest=calendar_digest(io.BytesIO(body), self._context.began),
             size=len(body),
             body=lambda: io.BytesIO(body),
             uid=self._uid,
@@ -182,7 +182,7 @@ class _Object:
         )
         mapped = Mapped(item, tuple(dict.fromkeys(self._losses)))
         limits = self._context.target.events
-        return mapped if limits is None else within(mapped, limits, self._context.not_after)
+        return mapped if limits is None else within(mapped, limits, self._context.began)
 
     def _bytes(self) -> bytes:
         calendar = Calendar()

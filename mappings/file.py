@@ -35,7 +35,7 @@ def map_file(native: Native, context: Context) -> Mapped:
     rules = context.target.files
     given, reasons = (name, ()) if rules is None else file_name(name, rules)
     date, dated = _date(native, context)
-    older, left = versions_of(native, digest, date or context.not_after)
+    older, left = versions_of(native, digest, date or context.began)
     item = Item(
         kind=Kind.FILES,
         key=key_of(native.ref.id),
@@ -62,9 +62,9 @@ def file_differing(_one: BinaryIO, _other: BinaryIO, _not_after: datetime) -> tu
     return ("body",)
 
 
-def date_of(native: Native, context: Context) -> datetime | None:
-    """The date that map_file gives it; needs no body."""
-    return _date(native, context)[0]
+def date_of(native: Native, context: Context) -> tuple[datetime | None, tuple[Loss, ...]]:
+    """The date that map_file gives it, and what is lost of it; needs no body."""
+    return _date(native, context)
 
 
 def _digest_of(native: Native) -> bytes:
@@ -85,13 +85,13 @@ def _size(native: Native) -> int:
 
 
 def _date(native: Native, context: Context) -> tuple[datetime | None, tuple[Loss, ...]]:
-    """In whole seconds; neither before what servers take nor after the leg began."""
+    """In whole seconds; neither before what servers take nor after it was read."""
     modified = native.properties.get("Modified")
     if not isinstance(modified, datetime):
         return None, (lose("modified", "unknown"),)
     whole = modified.astimezone(UTC).replace(microsecond=0)
     if whole < EARLIEST:
         return EARLIEST, (lose("modified", "before-1970"),)
-    if whole > context.not_after:
-        return context.not_after.replace(microsecond=0), (lose("modified", "in-the-future"),)
+    if whole > context.read_at:
+        return context.read_at.astimezone(UTC).replace(microsecond=0), (lose("modified", "in-the-future"),)
     return whole, ()

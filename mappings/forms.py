@@ -33,6 +33,7 @@ from mappings.meaning import calendar_differing, calendar_digest, card_differing
 from mappings.meaning_shared import shared
 
 Shared = Callable[[BinaryIO, BinaryIO, datetime, frozenset[str]], tuple[Loss, ...] | None]
+Dated = tuple[datetime | None, tuple[Loss, ...]]
 Flags = tuple[frozenset[str], tuple[tuple[str, str], ...], tuple[Loss, ...]]
 
 
@@ -43,10 +44,11 @@ class Form:
     skip       a code why a record does not move by rule; None when it does
     map        raises Rejected for a record that cannot move
     flags      flags, labels and losses of a record without its body; None: everything is in the body
-    digest     what a body at the target means: equal digests, equal meaning. The moment is Context.not_after
+    digest     what a body at the target means: equal digests, equal meaning. The moment is Context.began
     tolerant   the same for two renderings of one source record
     differing  the names of the fields in which two bodies differ, safe to show
-    date       the date of a record without its body; None itself: of this kind, a target keeps none beside it
+    date       the date of a record, and what is lost of it; None itself: of this kind, a target keeps none
+               beside the body. date_inside: the record must have been read with its body
     shared     what is lost when the second body, somebody else's, stands for the first, which is of these
                addresses' owner; None: it cannot. None itself: of this kind, nothing stands for another's
     """
@@ -58,15 +60,16 @@ class Form:
     differing: Callable[[BinaryIO, BinaryIO, datetime], tuple[str, ...]]
     flags: Callable[[Native, Capabilities], Flags] | None = None
     shared: Shared | None = None
-    date: Callable[[Native, Context], datetime | None] | None = None
+    date: Callable[[Native, Context], Dated] | None = None
+    date_inside: bool = False
 
 
-def _mail_date(native: Native, context: Context) -> datetime | None:
-    return mail.date_of(native, context.not_after)
+def _mail_date(native: Native, context: Context) -> Dated:
+    return mail.date_of(native, context.read_at)
 
 
 def _map_mail(native: Native, context: Context) -> Mapped:
-    return mail.map_mail(native, context.target, context.not_after)
+    return mail.map_mail(native, context.target, context.read_at)
 
 
 def _mail_digest(stream: BinaryIO, _not_after: datetime) -> bytes:
@@ -95,7 +98,15 @@ FORMS: Mapping[Kind, Form] = {
     ),
     Kind.CONTACTS: Form(contact.skip_contact, contact.map_contact, card_digest, card_digest, card_differing),
     Kind.TASKS: Form(task.skip_task, task.map_task, calendar_digest, calendar_digest, calendar_differing),
-    Kind.NOTES: Form(note.skip_note, note.map_note, _mail_digest, _mail_tolerant, _body),
+    Kind.NOTES: Form(
+        note.skip_note,
+        note.map_note,
+        _mail_digest,
+        _mail_tolerant,
+        _body,
+        date=note.date_of,
+        date_inside=True,
+    ),
     Kind.FILES: Form(
         file.skip_file,
         file.map_file,

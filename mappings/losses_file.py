@@ -21,7 +21,8 @@ LOSSES: Mapping[tuple[str, str], str] = {
     ): "The name was in decomposed Unicode; the target keeps names composed. It looks the same.",
     ("folder-date", "not-kept"): "The target keeps no date of folders, or refused to set this one.",
     ("modified", "before-1970"): "The date was before 1970-01-02, the earliest that the target takes.",
-    ("modified", "in-the-future"): "The date lay in the future; it became the start of the migration.",
+    ("modified", "in-the-future"): "The date lay in the future; it became that of its reading, until a pass "
+    "after that day.",
     ("modified", "not-kept"): "The target keeps no dates of files: it shows when the file arrived.",
     ("modified", "unknown"): "The source knows no date; the target shows when the file arrived.",
     ("share", "expired"): "It was shared until a date that has passed.",

@@ -19,8 +19,8 @@ LOSSES: Mapping[tuple[str, str], str] = {
     ): "The source named a change of flags that it then could not tell; what was copied before stays.",
     ("date", "before-1970"): "The date was before 1970; the folder view shows 1970-01-01. "
     "The Date header is unchanged.",
-    ("date", "in-the-future"): "The date lay in the future; the folder view shows the start of the "
-    "migration. The Date header is unchanged.",
+    ("date", "in-the-future"): "The date lay in the future; the folder view shows when it was read, "
+    "until a pass after that day. The Date header is unchanged.",
     ("date", "unknown"): "The source knows no date; the folder view shows the time of the migration.",
     ("flags", "follow-up-completed"): "A follow-up flag was marked as completed; IMAP knows only flagged "
     "or not, and it is not flagged.",

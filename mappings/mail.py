@@ -71,8 +71,8 @@ class _Format:
     skip: Callable[[Properties], str | None]
 
 
-def map_mail(native: Native, target: Capabilities, not_after: datetime) -> Mapped:
-    """The item and what it loses. not_after: dates beyond it are clamped (the start of the pass).
+def map_mail(native: Native, target: Capabilities, read_at: datetime) -> Mapped:
+    """The item and what it loses. read_at: when the record was read; later dates are clamped to it.
 
     Ask skip_reason first. Raises Rejected: unknown-format, unknown-class, body-missing,
     empty-message, too-large."""
@@ -84,7 +84,7 @@ def map_mail(native: Native, target: Capabilities, not_after: datetime) -> Mappe
         digested = canonical(head)
     _check_size(digested, target)
     marks = form.marks(native.properties, target.keywords)
-    date, date_losses = _clamped(form.date(native.properties), not_after)
+    date, date_losses = _clamped(form.date(native.properties), read_at)
     item = Item(
         kind=Kind.MAIL,
         key=key_of(native.ref.id),
@@ -144,12 +144,12 @@ def _body_losses(digested: Digested, properties: Properties) -> tuple[Loss, ...]
     return tuple(lose("body", reason) for happened, reason in found if happened)
 
 
-def date_of(native: Native, not_after: datetime) -> datetime | None:
-    """The date that map_mail gives it; needs no body."""
-    return _clamped(_form(native).date(native.properties), not_after)[0]
+def date_of(native: Native, read_at: datetime) -> tuple[datetime | None, tuple[Loss, ...]]:
+    """The date that map_mail gives it, and what is lost of it; needs no body."""
+    return _clamped(_form(native).date(native.properties), read_at)
 
 
-def _clamped(date: datetime | None, not_after: datetime) -> tuple[datetime | None, tuple[Loss, ...]]:
+def _clamped(date: datetime | None, read_at: datetime) -> tuple[datetime | None, tuple[Loss, ...]]:
     """Whole seconds in UTC, as INTERNALDATE has no fractions. Dovecot 2.4 turns a future date into
     now and one before 1970 into 1970-01-01: clamping first makes the result ours, and comparable."""
     if date is None:
@@ -157,7 +157,7 @@ def _clamped(date: datetime | None, not_after: datetime) -> tuple[datetime | Non
     whole = date.astimezone(UTC).replace(microsecond=0)
     if whole < EPOCH:
         return EPOCH, (lose("date", "before-1970"),)
-    latest = not_after.astimezone(UTC).replace(microsecond=0)
+    latest = read_at.astimezone(UTC).replace(microsecond=0)
     if whole > latest:
         return latest, (lose("date", "in-the-future"),)
     return whole, ()

@@ -58,7 +58,7 @@ def map_note(native: Native, context: Context) -> Mapped:
     if context.target.max_bytes is not None and len(body) > context.target.max_bytes:
         raise Rejected("too-large", "larger than the target takes; raise its limit or leave it out")
     labels, losses = _labels(element, context.target)
-    date, date_losses = _arrived(element, context.not_after)
+    date, date_losses = _arrived(element, context.read_at)
     item = Item(
         kind=Kind.NOTES,
         key=key_of(native.ref.id),
@@ -70,6 +70,13 @@ def map_note(native: Native, context: Context) -> Mapped:
     )
     named = (*losses, *date_losses, *_lost(element, html))
     return Mapped(item, tuple(dict.fromkeys(named)), tuple(sorted(labels.items())))
+
+
+def date_of(native: Native, context: Context) -> tuple[datetime | None, tuple[Loss, ...]]:
+    """The date that map_note gives it, and what is lost of it; the record has it in its body. Raises
+    Rejected("malformed-record")."""
+    date, losses = _arrived(items(native)[0], context.read_at)
+    return date, tuple(losses)
 
 
 def _message(element: Element, native: Native, context: Context, written: str) -> bytes:
@@ -146,12 +153,12 @@ def _labels(element: Element, target: Capabilities) -> tuple[dict[str, str], lis
     return {keyword(name): name for name in sorted(named, reverse=True)}, losses
 
 
-def _arrived(element: Element, not_after: datetime) -> tuple[datetime | None, list[Loss]]:
+def _arrived(element: Element, read_at: datetime) -> tuple[datetime | None, list[Loss]]:
     """INTERNALDATE, in whole seconds, never outside of what IMAP servers keep (see mappings.mail)."""
     found = moment(text(element, "t:LastModifiedTime")) or moment(text(element, "t:DateTimeCreated"))
     if found is None:
         return None, [lose("date", "unknown")]
-    latest = not_after.astimezone(UTC).replace(microsecond=0)
+    latest = read_at.astimezone(UTC).replace(microsecond=0)
     if found < EPOCH:
         return EPOCH, [lose("date", "before-1970")]
     return (latest, [lose("date", "in-the-future")]) if found > latest else (found.replace(microsecond=0), [])

@@ -53,7 +53,7 @@ def map_task(native: Native, context: Context) -> Mapped:
     body = _bytes(todo)
     if context.target.max_bytes is not None and len(body) > context.target.max_bytes:
         raise too_large()
-    return Mapped(_item(native, body, uid, context.not_after), tuple(dict.fromkeys(losses)))
+    return Mapped(_item(native, body, uid, context.began), tuple(dict.fromkeys(losses)))
 
 
 def _todo(element: Element, native: Native, context: Context) -> tuple[Todo, list[Loss]]:
@@ -63,7 +63,7 @@ def _todo(element: Element, native: Native, context: Context) -> tuple[Todo, lis
     losses = [*found.losses, *left_out(element), *_shared(element, todo, native, context)]
     _stamps(element, todo, found)
     losses += [*_marks(element, todo), *progress(element, todo), *efforts(element, todo)]
-    losses += _alarm(element, todo, found, context.not_after)
+    losses += _alarm(element, todo, found, context.began)
     losses += [lose("user-defined", "left-out")] if own_fields(element) else []
     if any(altered(str(one)) for one in element.itertext()):
         losses.append(lose("text", "control-characters"))

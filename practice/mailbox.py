@@ -1,7 +1,8 @@
 """A practice mailbox: what a server answers from, and what its owner does during a migration.
 
 Every change takes the next number of `change`. All methods are deterministic: the same calls on the
-same seed give the same ids, dates and bytes. Hold World.lock when another thread may read.
+same seed give the same ids and bytes, and the same dates but of mail that is delivered now. Hold World.lock
+when another thread may read.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from practice.dice import Dice, digest
 from practice.folders import Did, Folder, FolderChange, FolderKind, Grant
@@ -172,8 +173,8 @@ class Mailbox:
         marks: Marks | None = None,
     ) -> Message:
         """A new item: one of practice.recipes; or given bytes; or, when subject, text or sender is
-        given, a plain mail of these. In drafts it is a draft. received is the delivery time; a recipe's
-        headers keep their own dates."""
+        given, a plain mail of these. In drafts it is a draft. received is the delivery time, or now; a
+        recipe's headers keep their own dates."""
         self._delivered += 1
         drafted = folder.role == "drafts"
         item = Message(
@@ -184,7 +185,7 @@ class Mailbox:
             by_owner=folder.role in OWNERS,
             budget=size,
         )
-        now = received or NOW + timedelta(seconds=self.change)
+        now = received or datetime.now(UTC).replace(microsecond=0)
         scene = self._scene(item)
         if mime is not None:
             item.made = from_bytes(scene, mime, now)

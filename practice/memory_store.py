@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -18,6 +19,11 @@ Path = tuple[str, ...]
 Snapshot = Counter[tuple[Path, bytes, frozenset[str], datetime]]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def utc_now() -> datetime:
+    """In whole seconds, as INTERNALDATE has them."""
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 @dataclass(slots=True)
@@ -44,6 +50,7 @@ class MemoryStore:
     batch      messages of one batch
     late       writes do not land: they wait in flight, the reply is lost, and land() stores them
     quota      bytes of the whole store
+    now        its clock: what is dated later is dated so
     has_labels whether there is a place for the label map
     """
 
@@ -57,7 +64,7 @@ class MemoryStore:
     quota: int | None = None
     max_bytes: int | None = None
     separator: str = "/"
-    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    now: Callable[[], datetime] = utc_now
     folders: dict[Path, StoredFolder] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     in_flight: list[tuple[Path, StoredMessage]] = field(default_factory=list)
@@ -128,9 +135,8 @@ class MemoryStore:
         )
 
     def _dated(self, date: datetime | None) -> datetime:
-        if date is None or date > self.now:
-            return self.now
-        return max(date, EPOCH)
+        now = self.now()
+        return now if date is None or date > now else max(date, EPOCH)
 
 
 def normal(raw: bytes) -> bytes:

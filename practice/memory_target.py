@@ -256,7 +256,7 @@ class MemoryTarget:
         words = [flag for flag in item.flags if not flag.startswith("\\")]
         if not all(_KEYWORD.fullmatch(word) for word in words):
             return Rejected("refused-by-server")
-        return StoredMessage(raw, item.flags, item.date or self._store.now)
+        return StoredMessage(raw, item.flags, item.date or self._store.now())
 
     def _fits(self, size: int) -> bool:
         return self._store.quota is None or self._store.used() + size <= self._store.quota

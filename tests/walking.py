@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection, event
@@ -20,7 +20,7 @@ from flows.gate import Pair, Rules
 from flows.leg import LegResult, Setting, Task, approvals, walk
 from flows.people import Directory
 from flows.verify import Level
-from flows.work import Opener, Pace, as_it_is
+from flows.work import Opener, Pace, as_it_is, utc_now
 from ledger.planning import PlannedMailbox
 from ledger.rows import LegState, Phase, State
 from ledger.store import Ledger
@@ -41,6 +41,10 @@ from practice.memory import (
 
 SOURCE, TARGET = "anna@old.example", "anna@new.example"
 KEK = bytes(32)
+DAY = timedelta(days=1)
+"""From one run of a trial to the next."""
+TODAY = utc_now().replace(microsecond=0)
+"""When late mail arrives: later than a leg began whose second run this is."""
 PACE = Pace(batch=4, grace=0.0, patience=6, pause=0.0)
 ONE = frozenset({1})
 PROVEN = Rules(directory=Directory({SOURCE: ONE}, {TARGET: ONE}))
@@ -75,6 +79,7 @@ class Trial:
     pace: Pace = PACE
     rules: Rules = PROVEN
     cause: Cause | Callable[[str | None], Cause] = Cause.UNKNOWN
+    now: Callable[[], datetime] = utc_now
     ledger: Ledger = field(init=False)
     id: str = field(init=False)
     slept: list[float] = field(default_factory=list)
@@ -94,7 +99,9 @@ class Trial:
         for file in self.directory.glob("ledger.db*"):
             shutil.copy(file, directory)
         mailbox, store = copy.deepcopy((self.mailbox, self.store))
-        return type(self)(directory, mailbox, store, self.phase, pace=self.pace, rules=self.rules)
+        return type(self)(
+            directory, mailbox, store, self.phase, pace=self.pace, rules=self.rules, now=self.now
+        )
 
     def run(
         self,
@@ -123,9 +130,12 @@ class Trial:
             kek=lambda: KEK,
             sleep=self.slept.append,
             cause=self.cause if callable(self.cause) else lambda owner: Cause(self.cause),
+            now=self.now,
         )
         (row,) = self.ledger.legs(mailbox=self.id)
-        return walk(setting, row)
+        result = walk(setting, row)
+        self.begin_earlier(DAY)
+        return result
 
     def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target:
         if isinstance(self.store, MemoryStore):
@@ -134,6 +144,11 @@ class Trial:
             return MemoryFiles(self.store, guard, step, live=live)
         digest = FORMS[self.kind].digest
         return MemoryDav(self.store, guard, lambda stream: digest(stream, moment), step, live=live)
+
+    def begin_earlier(self, by: timedelta) -> None:
+        """The leg began its first run so long before it did."""
+        with self.ledger.engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE leg SET started = started - {by.total_seconds()}")
 
     def finish(self) -> LegResult:
         """Runs, as an operator would, until nothing is left to do; demands that this comes soon."""
@@ -238,7 +253,7 @@ def edit(mailbox: MemoryMailbox) -> None:
     mailbox.delete(messages[1])
     mailbox.move(messages[2], below)
     mailbox.edit(next(iter(mailbox.folders[drafts].messages)), letter(88, "the text has changed"))
-    mailbox.deliver(inbox, letter(100))
+    mailbox.deliver(inbox, letter(100), Marks(received=TODAY))
     mailbox.deliver(inbox, letter(77))  # a third twin
     mailbox.rename_folder(below, ("Posteingang", "Umbenannt"))
     new = mailbox.create_folder(("Neu",))

@@ -115,7 +115,7 @@ def records(file: Path) -> list[Record]:
 
 def bodies(file: Path, kind: Kind) -> list[bytes]:
     """What the records become, in their order."""
-    context = Context(Capabilities(frozenset({kind})), NOT_AFTER)
+    context = Context(Capabilities(frozenset({kind})), NOT_AFTER, NOT_AFTER)
     found = []
     for record in records(file):
         with FORMS[kind].map(record.native(), context).item.body() as stream:
@@ -149,7 +149,7 @@ def write_records(kind: Kind, count: int, file: Path) -> None:
 
 
 def _moving(source: EwsSource, kind: Kind, count: int) -> Iterator[Record]:
-    context = Context(Capabilities(frozenset({kind})), NOT_AFTER)
+    context = Context(Capabilities(frozenset({kind})), NOT_AFTER, NOT_AFTER)
     uids: set[str | None] = set()
     for native in _natives(source, kind):
         mapped = _mapped(native, kind, context)

@@ -166,7 +166,7 @@ class Usage(AnyOrder):
         for folder, message in self.mailbox.messages():
             kind = message.marks.item_class
             if kind == "IPM.Note" and message.raw and message.id not in self.mailbox.poison:
-                item = map_mail(_native(self.mailbox, folder, message), can, self.store.now).item
+                item = map_mail(_native(self.mailbox, folder, message), can, self.store.now()).item
                 wanted[folder.id, item.digest, item.flags, item.date] += 1
         return wanted
 

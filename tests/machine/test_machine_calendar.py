@@ -21,7 +21,7 @@ from practice.memory_shelf import MOMENT
 
 UIDS = st.sampled_from(["a", "b", "c", "d"])
 TITLES = st.sampled_from(["Eins", "Zwei", "Drei"])
-CAN = Context(Capabilities(frozenset({Kind.CALENDAR})), MOMENT)
+CAN = Context(Capabilities(frozenset({Kind.CALENDAR})), MOMENT, MOMENT)
 
 
 class Calendars(AnyOrder):

@@ -45,7 +45,7 @@ def context(
     not_after: datetime = NOT_AFTER,
 ) -> Context:
     known = target or Capabilities(frozenset({Kind.CALENDAR}))
-    return Context(known, not_after, frozenset(owner), addresses or {})
+    return Context(known, not_after, not_after, frozenset(owner), addresses or {})
 
 
 def element(inner: str) -> Element:

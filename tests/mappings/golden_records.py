@@ -57,7 +57,7 @@ def record(
 
 def context(target: Capabilities | None = None, owner: frozenset[str] = frozenset()) -> Context:
     target = target or Capabilities(frozenset({Kind.CONTACTS, Kind.TASKS}))
-    return Context(target, NOT_AFTER, owner, {KARLA: "karla.kolumna@land.example"})
+    return Context(target, NOT_AFTER, NOT_AFTER, owner, {KARLA: "karla.kolumna@land.example"})
 
 
 def _reopenable(data: bytes) -> Callable[[], BinaryIO]:

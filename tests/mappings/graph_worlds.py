@@ -79,7 +79,7 @@ class Sources:
         people = (self.world.people.at(n) for n in range(self.world.people.count))
         known = {one.legacy_dn.lower(): one.address for one in people}
         target = Capabilities(frozenset({pair.kind}))
-        return Context(target, NOT_AFTER, frozenset({pair.owner.lower()}), known)
+        return Context(target, NOT_AFTER, NOT_AFTER, frozenset({pair.owner.lower()}), known)
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def _moved(
     source: EwsSource, kind: Kind, items: dict[str, Message], owner: str
 ) -> Iterator[tuple[Record, Mapped]]:
     skip, mapping = MAPPINGS[kind]
-    context = Context(Capabilities(frozenset({kind})), NOT_AFTER, frozenset({owner}))
+    context = Context(Capabilities(frozenset({kind})), NOT_AFTER, NOT_AFTER, frozenset({owner}))
     for box in source.containers():
         if box.kind is kind and box.omit is None:
             refs = [ref for page in source.changes(box, None) for ref in page.refs]

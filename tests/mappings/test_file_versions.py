@@ -20,7 +20,7 @@ from mappings.file import map_file
 from mappings.file_versions import EARLIEST
 
 NOW = datetime(2024, 5, 1, 12, 0, 0, tzinfo=UTC)
-CONTEXT = Context(Capabilities(frozenset({Kind.FILES})), NOW)
+CONTEXT = Context(Capabilities(frozenset({Kind.FILES})), NOW, NOW)
 
 
 def sha(data: bytes) -> bytes:

@@ -54,7 +54,7 @@ def series(sources: Sources, address: str) -> dict[str, Native]:
 
 def told(native: Native, address: str) -> Mapped | str:
     try:
-        context = Context(CAPABLE, NOT_AFTER, frozenset({address.lower()}))
+        context = Context(CAPABLE, NOT_AFTER, NOT_AFTER, frozenset({address.lower()}))
         return FORMS[CALENDAR].map(native, context)
     except Rejected as error:
         return error.code

@@ -31,7 +31,7 @@ def event(**more: object) -> Json:
 def mapped(kind: Kind, record: object) -> Mapped:
     data = record if isinstance(record, bytes) else json.dumps(record).encode()
     native = Native(Ref("id-1", "v1"), FORMATS[kind], {"Attachments": {}}, lambda: io.BytesIO(data))
-    return FORMS[kind].map(native, Context(Capabilities(frozenset({kind})), NOT_AFTER))
+    return FORMS[kind].map(native, Context(Capabilities(frozenset({kind})), NOT_AFTER, NOT_AFTER))
 
 
 def text(kind: Kind, record: object) -> str:

@@ -26,7 +26,9 @@ def test_every_odd_event_is_read_as_it_was_meant(
 ) -> None:
     target = desk.target()
     mapped = [one for one in _natives(tmp_path, monkeypatch) if skip_event(one) is None]
-    found, refused = _mapped(mapped, Context(target.capabilities, NOW, frozenset({"owner@practice.example"})))
+    found, refused = _mapped(
+        mapped, Context(target.capabilities, NOW, NOW, frozenset({"owner@practice.example"}))
+    )
     hrefs = {one.key: one.href for one in stored(target.write(HREF, [one.item for one in found]))}
     assert len(found) > 100
     assert refused == {"recurrence-not-kept"}

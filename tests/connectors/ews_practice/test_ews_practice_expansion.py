@@ -29,7 +29,8 @@ from practice.timezones import ISLAND, ZONES, Zone
 from practice.world import World
 
 YEARS = timedelta(days=3 * 365)
-CONTEXT = Context(Capabilities(kinds=frozenset(Kind)), datetime(2026, 1, 1, tzinfo=UTC))
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
+CONTEXT = Context(Capabilities(kinds=frozenset(Kind)), DAY, DAY)
 NAMES = ("Day", "Weekday", "WeekendDay", "Monday", "Wednesday", "Sunday")
 INDEXES = ("First", "Second", "Third", "Fourth", "Last")
 

@@ -147,7 +147,8 @@ def test_lists_of_others_and_of_flagged_mails_are_omitted(source: Open) -> None:
 
 
 def context(kind: Kind) -> Context:
-    return Context(Capabilities(frozenset({kind})), datetime(2026, 11, 25, tzinfo=UTC))
+    day = datetime(2026, 11, 25, tzinfo=UTC)
+    return Context(Capabilities(frozenset({kind})), day, day)
 
 
 STEPS = [
