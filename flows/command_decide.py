@@ -11,6 +11,7 @@ import typer
 
 from connectors.base import Kind
 from connectors.errors import Blocked, Misconfigured
+from flows.accepted import KEPT, UNSTABLE
 from flows.command_keys import PassphraseEnv, PassphraseFile, passphrase_of
 from flows.config import Config, load
 from flows.counted import many
@@ -47,6 +48,7 @@ APPROVABLE = {
     "folder-lent": "a person shares the folder with the account, and keeps it; it may hold these files",
     "folder-replaced": "the target's folder is another one than before; I have checked whose it is",
     "kills-worker": "workers died with these items alone in hand; I have seen to them, and they stay behind",
+    KEPT: "the target keeps items otherwise than they were written; they may stay so",
     "may-write": "the source's credential may write and send; I accept that",
     "narrower-rights": "who has a folder gets what is in it, also what was for fewer; they may",
     "rollback": "what was written may be taken back, where nobody has changed it since",
@@ -55,6 +57,7 @@ APPROVABLE = {
     "source-rekeyed": "the source gave known items new ids; I know why",
     "source-shrunk": "many items disappeared at the source; I know why, and they may leave the target",
     "target-not-empty": "the target held items before us; they may stay beside ours",
+    UNSTABLE: "the source gives items otherwise at each reading; the copies may be as one of them",
     "tenant-wide": "the source's credential reads every mailbox of the tenant; I accept that",
 }
 """What a person can take responsibility for, in the words they take it with."""

@@ -1,4 +1,4 @@
-"""`kogge failures`: which items could not move, and which arrived without something."""
+"""`kogge failures`: which items could not move, which are not as they should be, and which lost something."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from flows.advice import advice
 from flows.command_losses import refuse_unknown_codes, subjects_of
 from flows.config import load
 from flows.counted import many
+from flows.failed import Failure, differing, rejected
 from flows.parameters import workloads_of
 from flows.tables import CARE, GOOD, bytes_cell, date_of, table
 from flows.terminal import (
@@ -35,7 +36,6 @@ from flows.terminal import (
 
 if TYPE_CHECKING:
     from flows.locate import Spot
-    from ledger.reports import Rejection
     from ledger.store import Ledger
 
 OfLosses = Annotated[
@@ -54,7 +54,10 @@ Subjects = Annotated[
     ),
 ]
 Reader = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who reads the subjects; recorded.")]
-FAILED = ("mailbox", "wave", "workload", "code", "folder", "date", "bytes", "attempts", "advice")
+FAILED = (
+    "mailbox", "wave", "workload", "code", "detail", "container", "item", "folder", "date", "bytes",
+    "attempts", "advice",
+)  # fmt: skip
 
 
 def failures(
@@ -69,7 +72,8 @@ def failures(
     csv_file: CsvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Every item that could not move: why, what to do, and where its owner finds it.
+    """Every item that could not move, and every one that the newest verification found to be wrong: why, what
+    to do, and where its owner finds it.
 
     The locator (folder, date, size) is what a person needs to find the item in their mailbox: it is
     shown here and nowhere else. Exit code 1 when there is one.
@@ -88,10 +92,12 @@ def failures(
             filters = command_losses.Filters(wave, wanted, kinds, frozenset(code or ()))
             command_losses.show(settings, ledger, filters, reader, csv_file, as_json)
             raise typer.Exit(Exit.OK)
-        every = [one for one in ledger.rejected(wave) if one[0].id in wanted and one[1].kind in kinds]
-        refuse_unknown_codes(code or (), (one[2].code for one in every))
-        found = [one for one in every if not code or one[2].code in code]
-        texts = {} if reader is None else subjects_of(settings, ledger, found, reader)
+        every = [*rejected(ledger.rejected(wave)), *differing(ledger.differing(wave))]
+        every = [one for one in every if one.box.id in wanted and one.container.kind in kinds]
+        refuse_unknown_codes(code or (), (one.code for one in every))
+        found = [one for one in every if not code or one.code in code]
+        placed = [(one.box, one.container, one.item) for one in found if one.item is not None]
+        texts = {} if reader is None else subjects_of(settings, ledger, placed, reader)
         unfinished = _unfinished(ledger, wanted, kinds)
     rows = [_failure(one, texts) for one in found]
     if csv_file is not None:
@@ -111,21 +117,24 @@ def _unfinished(ledger: Ledger, wanted: frozenset[str], kinds: frozenset[Kind]) 
     return sum(leg.state is not LegState.VERIFIED for leg in legs)
 
 
-def _failure(one: Rejection, subjects: Mapping[Spot, str]) -> dict[str, object]:
-    box, container, item = one
+def _failure(one: Failure, subjects: Mapping[Spot, str]) -> dict[str, object]:
+    box, container, item = one.box, one.container, one.item
     found: dict[str, object] = {
         "mailbox": box.id,
         "wave": box.wave,
         "workload": str(container.kind),
-        "code": item.code or "",
+        "code": one.code,
+        "detail": one.detail,
+        "container": container.id,
+        "item": one.key,
         "folder": " > ".join(container.path),
-        "date": date_of(item.date),
-        "bytes": item.size,
-        "attempts": item.attempts,
-        "advice": advice(item.code or ""),
+        "date": date_of(None if item is None else item.date),
+        "bytes": None if item is None else item.size,
+        "attempts": 0 if item is None else item.attempts,
+        "advice": advice(one.code),
     }
     if subjects:
-        found["subject"] = subjects.get((container.id, item.key), "")
+        found["subject"] = "" if item is None else subjects.get((container.id, item.key), "")
     return found
 
 
@@ -148,7 +157,9 @@ def _show(rows: Sequence[Mapping[str, object]], subjects: bool, by_code: bool, u
 
 
 def _failure_cells(row: Mapping[str, object], more: Sequence[str]) -> list[str | Text]:
-    head = (str(row["mailbox"]), str(row["code"]), str(row["date"]), bytes_cell(_size(row["bytes"])))
+    detail = str(row["detail"]).rpartition(":")[2]
+    code = f"{row['code']} ({detail})" if detail and detail != row["code"] else str(row["code"])
+    head = (str(row["mailbox"]), code, str(row["date"]), bytes_cell(_size(row["bytes"])))
     return [*head, *(str(row.get(name, "")) for name in more)]
 
 

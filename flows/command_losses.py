@@ -128,7 +128,15 @@ def _row(one: Lost, texts: Mapping[Spot, str] | None) -> dict[str, object]:
 
 def meaning(kind: Kind, field: str, reason: str) -> str:
     """The sentence that declares a loss of this workload; "" for one that an older version recorded."""
-    from mappings import losses_contact, losses_event, losses_file, losses_mail, losses_note, losses_task
+    from mappings import (
+        losses_any,
+        losses_contact,
+        losses_event,
+        losses_file,
+        losses_mail,
+        losses_note,
+        losses_task,
+    )
 
     tables = {
         Kind.MAIL: losses_mail.LOSSES,
@@ -138,8 +146,8 @@ def meaning(kind: Kind, field: str, reason: str) -> str:
         Kind.NOTES: losses_note.LOSSES,
         Kind.FILES: losses_file.LOSSES,
     }
-    own, folders = tables.get(kind, {}), losses_mail.LOSSES
-    return own.get((field, reason)) or folders.get((field, reason), "")
+    others = (tables.get(kind, {}), losses_mail.LOSSES, losses_any.LOSSES)
+    return next((one[field, reason] for one in others if (field, reason) in one), "")
 
 
 def _print(

@@ -285,14 +285,16 @@ def _tally(order: Order, results: Sequence[RunResult]) -> Tally | None:
 
 
 def _conclude(config: Config, order: Order, as_json: bool, seconds: float, tally: Tally | None) -> None:
+    from flows import failed
     from flows.outcome import drawn, pass_document, result_of
 
     wanted = frozenset(row.id for row in order.rows)
     with opened_ledger(config) as ledger:
         result = result_of(ledger.summary(), wanted, order.kinds if order.named else None)
+        amiss = failed.document(ledger.differing(), wanted, order.kinds) if as_json else {}
     if as_json:
         did = None if tally is None else pass_document(tally)
-        emit({**result.document(), "pass": did, "seconds": round(seconds, 1)})
+        emit({**result.document(), **amiss, "pass": did, "seconds": round(seconds, 1)})
     else:
         out = screen()
         out.print(drawn(result, seconds, order.dry_run, tally, out.width))

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 
 from connectors.base import Loss, Mapped, Native
 from flows.work import Work
-from ledger.dates import CLAMPED
 from ledger.rows import ItemRow
+
+CLAMPED = (Loss("date", "in-the-future"), Loss("modified", "in-the-future"))
+"""The losses of an item whose date was clamped."""
 
 
 def is_clamped(losses: Iterable[Loss]) -> bool:

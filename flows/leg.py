@@ -393,7 +393,7 @@ def _look(setting: Setting, work: Work) -> tuple[LegState, str | None]:
 def _verified(work: Work, task: Task, verdict: Verdict) -> tuple[LegState, str | None]:
     """What workers died of is not accounted for, until a person says that it is."""
     if verdict.bad:
-        return LegState.DIFFERS, "verification-differs"
+        return LegState.DIFFERS, verdict.bad_code
     if not verdict.clean:
         return LegState.COPIED, verdict.open_code
     if work.ledger.incidents.killers() and not work.approved(KILLS_WORKER):

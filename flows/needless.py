@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from connectors.errors import Misconfigured
+from flows.accepted import CODES, KEPT, UNSTABLE
 
 if TYPE_CHECKING:
     from flows.config import Config
@@ -22,6 +23,8 @@ NEEDLESS = {
     "folder-lent": AFTERWARDS,
     "folder-replaced": AFTERWARDS,
     "kills-worker": AFTERWARDS,
+    KEPT: AFTERWARDS,
+    UNSTABLE: AFTERWARDS,
     "sent-items": "whose these mailboxes are was looked at, and nothing spoke against it",
     "source-rekeyed": AFTERWARDS,
     "source-shrunk": AFTERWARDS,
@@ -64,6 +67,8 @@ def _may_ask(config: Config, code: str, leg: LegRow) -> bool:
         return leg.level is None or LEVELS.index(leg.level) < LEVELS.index(config.gate.accept)
     if code == "sent-items":
         return leg.level is None
+    if code in CODES:
+        return leg.state is LegState.DIFFERS
     if code == "target-not-empty":
         return not leg.done or leg.state in (LegState.BLOCKED, LegState.DIFFERS)
     return False

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from connectors.base import Kind
 from flows.tables import BAD, CARE, GOOD, WIDTH, Grid, bytes_cell, duration, state_cell, table
-from ledger.reports import LegSummary
+from ledger.reports import AMISS, LegSummary
 from ledger.rows import LegState, Outcome, State, Tally
 
 WORDS = {
@@ -148,6 +148,8 @@ def drawn(
         parts.append(Text(f"and {len(result.legs) - SHOWN:,} more (kogge status --all)"))
     parts += [Text(), Text(_totals(result, seconds, tally))]
     parts += _counts("verification", _verdicts(result.findings))
+    if any(outcome in AMISS for outcome, _ in result.findings):
+        parts.append(Text("kogge failures names what is not as it should be", style=CARE))
     parts += _losses(result.lost)
     parts += _counts("skipped", result.skipped.most_common())
     parts += _counts("left out with their folders", sorted((+result.omitted).items()))

@@ -20,7 +20,7 @@ def put_right(work: Work, rows: Sequence[ContainerRow]) -> int:
     alone. Idempotent; may be interrupted anywhere, as flows.repair."""
     if not work.mirror or not is_kept(work, What.DATES):
         return 0
-    clamped = work.ledger.dates.clamped()
+    clamped = work.ledger.losses.of(dates.CLAMPED)
     order = Repair(What.DATES, execute=True)
     for row in rows if clamped else ():
         if row.gone or row.href is None or row.id not in clamped:

@@ -13,14 +13,14 @@ from typing import TypeVar
 from connectors.base import Failed, Listed, Native, Stored
 from connectors.errors import Blocked, Rejected, Transient
 from connectors.tells import TellsDigests
-from flows import filing, versions
+from flows import accepted, filing, versions
 from flows.deaths import TRIED_AGAIN, Cause, counted
 from flows.withdraw import reconsider
 from flows.work import Suspicion, Work
 from ledger.incidents import NONE
 from ledger.match import Found, Matching, Wanted, match, narrow
 from ledger.rollback import DOOMS
-from ledger.rows import ContainerRow, ItemRow, Outcome, State
+from ledger.rows import ContainerRow, Finding, ItemRow, Outcome, State
 
 T = TypeVar("T")
 
@@ -29,7 +29,6 @@ REWRITTEN = ("", "date", "source-date", "body")
 """Details of findings that a new copy mends; "" is what is missing."""
 LEFT = ("", "folder", "shares", versions.DETAIL)
 """Those that replacing the item where it is does not mend."""
-REWRITES_MOST = 2
 """How often a copy is made anew because verification found it missing or different, before it is left to a
 person: some targets change an item at each write."""
 HELD = (State.WRITTEN, State.VERIFIED, State.CHANGED)
@@ -131,9 +130,11 @@ def repair(work: Work, row: ContainerRow) -> int:
     findings = list(work.ledger.findings(row.id))
     if any(found.outcome is Outcome.EXTRA and found.detail == "duplicate" for found in findings):
         _suspect(work, str(row.href), None, {})
-    details = {found.key: found.detail for found in findings if found.key and found.outcome in REPAIRED}
+    details = {
+        found.key: detail for found in findings if found.key and (detail := _mended(work, found)) is not None
+    }
     for key, incident in work.ledger.incidents.of(row.id).items():
-        if incident.rewrites >= REWRITES_MOST:
+        if incident.rewrites >= accepted.REWRITES_MOST:
             details.pop(key, None)
     if not details:
         return 0
@@ -145,11 +146,21 @@ def repair(work: Work, row: ContainerRow) -> int:
     old = [Stored(item.key, str(item.href)) for item in rows if details[item.key] != ""]
     removed = {done.key for done in work.target.remove(str(row.href), old) if isinstance(done, Stored)}
     again = [item.key for item in rows if details[item.key] == "" or item.key in removed]
+    done = {*again, *amended}
     work.ledger.rewrite(row.id, again, counted=True)
     work.ledger.recheck(row.id, amended)
-    done = {*again, *amended}
     work.ledger.replace_findings(row.id, [found for found in findings if found.key not in done])
     return len(again) + len(amended)
+
+
+def _mended(work: Work, found: Finding) -> str | None:
+    """What is to be mended of an item; None where nothing is."""
+    if found.outcome not in REPAIRED:
+        return None
+    code = accepted.code_of(found)
+    if code is None:
+        return found.detail
+    return None if code != accepted.KEPT or work.approved(code) else found.detail.partition(":")[2]
 
 
 def listed_once(work: Work, href: str, since: str | None = None) -> Iterator[Listed]:

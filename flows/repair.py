@@ -219,7 +219,7 @@ def _put_right(
 def _came(work: Work, order: Repair, row: ContainerRow, right: Sequence[Amiss]) -> None:
     """What was copied with the clamped date has its own by now."""
     if order.what is What.DATES:
-        work.ledger.dates.came(row.id, {one.item.key for one in right if one.came})
+        work.ledger.losses.drop(row.id, {one.item.key for one in right if one.came}, dates.CLAMPED)
 
 
 def _corrected(one: Amiss, href: str) -> Corrected:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 
-from flows import verify_shares, verify_source, verify_target, versions
+from flows import accepted, verify_shares, verify_source, verify_target, versions
 from flows.work import Work
 from ledger.rows import ContainerRow, Finding, LegRow, Outcome, State
 
@@ -36,9 +36,11 @@ class Level(StrEnum):
 
 @dataclass(slots=True)
 class Verdict:
-    """How many items came out how. unsettled: of those unchecked, what a worker left in the middle."""
+    """How many items came out how. unsettled: of those unchecked, what a worker left in the middle. codes: of
+    those that differ, what no pass can mend, by flows.accepted.CODES."""
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
     unsettled: int = 0
 
     @property
@@ -50,6 +52,12 @@ class Verdict:
     def bad(self) -> int:
         wrong = (Outcome.MISSING, Outcome.EXTRA, Outcome.DIFFERS, Outcome.ERROR)
         return sum(self.outcomes[outcome] for outcome in wrong)
+
+    @property
+    def bad_code(self) -> str:
+        """Why what is bad is so: a code that a person can accept, where that is all there is to it."""
+        only = next(iter(self.codes), "")
+        return only if len(self.codes) == 1 and self.codes[only] == self.bad else "verification-differs"
 
     @property
     def open_code(self) -> str:
@@ -67,7 +75,7 @@ def compare(work: Work, level: Level, sample_percent: float, *, again: bool = Tr
     either side. work.source and work.target must be connections opened for this."""
     share = {Level.COUNTS: 0.0, Level.SAMPLE: sample_percent / 100}.get(level, 1.0)
     survey = verify_target.survey(work, share, again=again)
-    verdict = Verdict()
+    verdict, before = Verdict(), work.ledger.losses.of([accepted.LOSS])
     now = verify_source.containers(work)
     for container in work.ledger.containers():
         work.check()
@@ -78,7 +86,12 @@ def compare(work: Work, level: Level, sample_percent: float, *, again: bool = Tr
             found += verify_source.relist(work, container, now.totals[container.source_id])
             if level is Level.BOTH:
                 found += verify_source.reread(work, container)
-        _record(work, container, found, survey.read.get(container.id, set()), verdict, level)
+        incidents = work.ledger.incidents.of(container.id)
+        found = accepted.named(
+            found, incidents, before.get(container.id, set()) | accepted.kept(work, container.id)
+        )
+        found, fine = accepted.without_accepted(work, container.id, found)
+        _record(work, container, found, survey.read.get(container.id, set()) | fine, verdict, level)
     return verdict
 
 
@@ -100,6 +113,7 @@ def _record(
     for chunk in _chunks(iter(good)):
         work.ledger.verified(container.id, chunk)
     verdict.outcomes.update(finding.outcome for finding in found)
+    verdict.codes.update(code for finding in found if (code := accepted.code_of(finding)) is not None)
     counts = work.ledger.counts(container.id)
     unread = counts.get(State.WRITTEN, 0)
     if adverse and unread:  # what was rebuilt stands for no other item, nor does a finding of one not written

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
@@ -10,6 +10,7 @@ from typing import BinaryIO
 from connectors.base import Body, Failed, Kind, Loss, Mapped, Native, Page, key_of
 from connectors.errors import CursorLost, Rejected
 from flows import dates, discover, verify_occurrences
+from flows.accepted import UNSTABLE
 from flows.answers import SILENT, Answers
 from flows.verify_occurrences import Almanac
 from flows.work import Work, as_container
@@ -20,6 +21,7 @@ from mappings.names_files import partings
 HELD = (State.WRITTEN, State.VERIFIED)
 CHUNK = 100
 DETAIL_MOST = 64
+ELSE = "source-body"
 PARTINGS = 9
 
 
@@ -82,9 +84,11 @@ def relist(work: Work, container: ContainerRow, total: int | None) -> list[Findi
 
 def reread(work: Work, container: ContainerRow) -> list[Finding]:
     """Reads every body of the source again. Exchange rebuilds MIME, so a body that differs in bytes but
-    says the same is REBUILT; one of which the source says nothing is UNCHECKED. Of calendars, it is asked
-    when they take place, too."""
+    says the same is REBUILT; one of which the source says nothing is UNCHECKED. What is neither is read
+    once more: two readings that differ from each other are UNSTABLE. Of calendars, the source is asked when
+    they take place, too."""
     found: list[Finding] = []
+    first: dict[bytes, bytes] = {}
     almanac = Almanac(work.began) if work.kind is Kind.CALENDAR else None
     rows = work.ledger.rows(container.id, HELD)
     answers = Answers(work, container)
@@ -92,7 +96,8 @@ def reread(work: Work, container: ContainerRow) -> list[Finding]:
         work.check()
         for row, result in answers.about(chunk):
             work.check()
-            found += _judge(work, container, row, result, almanac)
+            found += _judge(work, container, row, result, almanac, first)
+    found = [*_read_again(work, container, found, first)]
     found += [Finding(Outcome.UNCHECKED, row.key, row.href, SILENT) for row in answers.silent]
     answers.record()
     if almanac is not None:
@@ -141,8 +146,14 @@ def _present(work: Work, container: ContainerRow) -> set[bytes]:
 
 
 def _judge(
-    work: Work, container: ContainerRow, row: ItemRow, result: Native | Failed, almanac: Almanac | None
+    work: Work,
+    container: ContainerRow,
+    row: ItemRow,
+    result: Native | Failed,
+    almanac: Almanac | None,
+    first: dict[bytes, bytes],
 ) -> Iterator[Finding]:
+    """first: takes what a body means that is not what was copied."""
     mapped = None if isinstance(result, Failed) else mapped_again(work, result)
     if mapped is None:
         yield Finding(Outcome.ERROR, row.key, row.href, "source-unreadable")
@@ -156,10 +167,39 @@ def _judge(
         if almanac is not None:
             almanac.note(row, mapped)
         return
-    same = _says_the_same(work, container, row, mapped)
-    yield Finding(
-        Outcome.REBUILT if same else Outcome.DIFFERS, row.key, row.href, "" if same else "source-body"
-    )
+    if _says_the_same(work, container, row, mapped):
+        yield Finding(Outcome.REBUILT, row.key, row.href)
+        return
+    if same_version:
+        first[row.key] = _meaning(work, mapped)
+    yield Finding(Outcome.DIFFERS, row.key, row.href, ELSE)
+
+
+def _read_again(
+    work: Work, container: ContainerRow, found: Sequence[Finding], first: Mapping[bytes, bytes]
+) -> Iterator[Finding]:
+    """The findings, with a second reading of what had another body at the first. What was copied may be as
+    either of them."""
+    again: dict[bytes, Finding] = {}
+    keys = iter(first)
+    while chunk := list(islice(keys, CHUNK)):
+        work.check()
+        rows = [row for key in chunk if (row := work.ledger.row(container.id, key)) is not None]
+        for row, result in Answers(work, container).about(rows):
+            mapped = None if isinstance(result, Failed) else mapped_again(work, result)
+            if mapped is None:
+                continue
+            if mapped.item.digest == row.digest or _says_the_same(work, container, row, mapped):
+                again[row.key] = Finding(Outcome.REBUILT, row.key, row.href)
+            elif _meaning(work, mapped) != first[row.key]:
+                again[row.key] = Finding(Outcome.DIFFERS, row.key, row.href, UNSTABLE)
+    for one in found:
+        yield again.get(one.key, one) if one.key is not None and one.detail == ELSE else one
+
+
+def _meaning(work: Work, mapped: Mapped) -> bytes:
+    with mapped.item.body() as stream:
+        return work.form.tolerant(stream, work.began)
 
 
 def _called_else(work: Work, row: ItemRow, mapped: Mapped) -> str:

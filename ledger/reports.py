@@ -27,6 +27,10 @@ Rejection = tuple[MailboxRow, ContainerRow, ItemRow]
 Located = tuple[MailboxRow, ContainerRow, ItemRow | None]
 Lost = tuple[MailboxRow, ContainerRow, ItemRow | None, Loss]
 """Without an item: the container itself lost something (its name)."""
+Differing = tuple[MailboxRow, ContainerRow, ItemRow | None, Finding]
+"""Without an item: what the ledger has no row of."""
+AMISS = (Outcome.MISSING, Outcome.EXTRA, Outcome.DIFFERS, Outcome.ERROR)
+"""The outcomes of what a verification found to be wrong."""
 
 _SKIP_CODE = case((item.c.state == literal_column(str(int(State.SKIPPED))), item.c.code))
 
@@ -157,6 +161,29 @@ def rejected(connection: Connection, wave: str | None, mailbox_id: str | None) -
             mailbox_row(values[:width]),
             container_row(values[width : width + depth]),
             item_row(values[width + depth :]),
+        )
+
+
+def differing(connection: Connection, wave: str | None) -> Iterator[Differing]:
+    """Whatever the newest verification found to be wrong, by mailbox and container."""
+    width, depth = len(MAILBOX_COLUMNS), len(CONTAINER_COLUMNS)
+    end = width + depth + len(ITEM_COLUMNS)
+    columns = (finding.c.outcome, finding.c.key, finding.c.href, finding.c.detail)
+    query = select(*MAILBOX_COLUMNS, *CONTAINER_COLUMNS, *ITEM_COLUMNS, *columns)
+    same = and_(item.c.container == finding.c.container, item.c.key == finding.c.key)
+    tables = finding.join(container, container.c.id == finding.c.container).join(leg).join(mailbox)
+    query = query.select_from(tables.outerjoin(item, same))
+    query = query.where(in_wave(wave), finding.c.outcome.in_([one.value for one in AMISS]))
+    query = query.order_by(mailbox.c.id, container.c.id, finding.c.id)
+    for row in connection.execution_options(yield_per=CHUNK).execute(query):
+        values: Any = tuple(row)
+        found = None if values[width + depth] is None else item_row(values[width + depth : end])
+        outcome, key, href, detail = values[end:]
+        yield (
+            mailbox_row(values[:width]),
+            container_row(values[width : width + depth]),
+            found,
+            Finding(Outcome(outcome), key, href, detail),
         )
 
 

@@ -9,13 +9,13 @@ from sqlalchemy import Connection, Engine, delete
 from connectors.base import Loss, Mapped, Page, Stored
 from ledger import accounts, fates, incidents, listing, loading
 from ledger.claims import AT_TARGET
-from ledger.dates import DateLedger
 from ledger.events import append_event, newest_detail
 from ledger.folders import FolderLedger
 from ledger.incidents import IncidentLedger
 from ledger.inventory import InventoryLedger
 from ledger.leg_containers import LegContainers
 from ledger.loading import CHUNK
+from ledger.named_losses import NamedLosses
 from ledger.planning import wave_of
 from ledger.rollback import RollbackLedger
 from ledger.rows import Finding, ItemRow, Lease, PageCount, State, Tally
@@ -38,7 +38,7 @@ class LegLedger(LegContainers):
         self.versions = VersionLedger(self._transaction)
         self.incidents = IncidentLedger(self._transaction, lease.leg)
         self.folders = FolderLedger(self._transaction, lease.leg)
-        self.dates = DateLedger(self._transaction, lease.leg)
+        self.losses = NamedLosses(self._transaction, lease.leg)
         self.rollback = RollbackLedger(self._transaction, lease)
         self._intended: dict[tuple[int, bytes], int] = {}  # sizes, until it is settled
         self.inventory = InventoryLedger(self._transaction, lease)

@@ -28,7 +28,7 @@ from ledger.events import Event
 from ledger.loading import LEG_COLUMNS, MAILBOX_COLUMNS, chunked, leg_row, mailbox_row
 from ledger.places import Place, Seat
 from ledger.planning import PlanConflict, PlannedMailbox
-from ledger.reports import LegSummary, Lost, Rejection, in_wave
+from ledger.reports import Differing, LegSummary, Lost, Rejection, in_wave
 from ledger.rows import ContainerRow, Finding, ItemRow, Lease, LegRow, LegState, MailboxRow, Phase, Tally
 from ledger.schema import container, item, leg
 from ledger.schema import mailbox as mailbox_table
@@ -354,6 +354,11 @@ class Ledger:
         """(mailbox, container, item) of every item that needs a person."""
         with reading(self._engine) as connection:
             yield from reports.rejected(connection, wave, mailbox)
+
+    def differing(self, wave: str | None = None) -> Iterator[Differing]:
+        """(mailbox, container, item or None, finding) of whatever a verification found to be wrong."""
+        with reading(self._engine) as connection:
+            yield from reports.differing(connection, wave)
 
     def lost(self, wave: str | None, kinds: Collection[Kind]) -> Iterator[Lost]:
         """(mailbox, container, item or None, loss) of every item that arrived without something."""

@@ -2,8 +2,8 @@
 
 A mapping emits losses only through `lose`; an undeclared pair is a fault of the program, not of the
 input, and fails loudly. docs/fidelity.md is generated from these tables and checked by a test. The tables
-stand in one file a kind: losses_mail, losses_event, losses_contact, losses_task, losses_note, losses_file;
-how much each matters in losses_classes.
+stand in one file a kind: losses_mail, losses_event, losses_contact, losses_task, losses_note, losses_file,
+losses_any; how much each matters in losses_classes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ from types import ModuleType
 
 from connectors.base import Loss
 from connectors.errors import Corrupt
-from mappings import losses_contact, losses_event, losses_file, losses_mail, losses_note, losses_task
+from mappings import (
+    losses_any,
+    losses_contact,
+    losses_event,
+    losses_file,
+    losses_mail,
+    losses_note,
+    losses_task,
+)
 from mappings.losses_classes import Class, class_of
 
 KINDS: Mapping[str, ModuleType] = {
@@ -23,6 +31,7 @@ KINDS: Mapping[str, ModuleType] = {
     "Tasks": losses_task,
     "Notes": losses_note,
     "Files": losses_file,
+    "Any kind": losses_any,
 }
 LOSSES: Mapping[tuple[str, str], str] = {
     pair: text for kind in KINDS.values() for pair, text in kind.LOSSES.items()

@@ -61,6 +61,8 @@ class Folder:
 class MemoryMailbox:
     """incremental   False: every listing enumerates anew, as over plain IMAP
     rebuilds      bodies come with other MIME boundaries at every read
+    restless      ids whose bytes are rendered anew at every read, with a number in them: %d in these
+    stamps        the numbers of the next readings; without one it is the count of them
     poison        ids whose fetch fails, and how
     page          refs a page of changes carries
     generation    cursors of an older generation are lost
@@ -72,6 +74,8 @@ class MemoryMailbox:
     incremental: bool = True
     rebuilds: bool = False
     page: int = 7
+    restless: dict[str, bytes] = field(default_factory=dict)
+    stamps: list[int] = field(default_factory=list)
     poison: dict[str, MigrationError] = field(default_factory=dict)
     folders: dict[str, Folder] = field(default_factory=dict)
     generation: int = 0

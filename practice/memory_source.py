@@ -106,7 +106,7 @@ class MemorySource:
         message = folder.messages.get(ref.id) if folder else None
         if message is None:
             return Failed(key_of(ref.id), Rejected("vanished"))
-        body = body_of(self._rendered(message.raw)) if bodies else None
+        body = body_of(self._rendered(message)) if bodies else None
         read = Ref(message.id, str(message.change), size=len(message.raw))
         return Native(read, FORMATS[self._kind], self._properties(message), body)
 
@@ -117,8 +117,14 @@ class MemorySource:
             return _facts(message)
         return {"ItemClass": message.marks.item_class, "Attachments": {}}
 
-    def _rendered(self, raw: bytes) -> bytes:
-        """The message as this read gives it: with another boundary every time, when rebuilding."""
+    def _rendered(self, message: Message) -> bytes:
+        """The message as this read gives it: with another boundary every time, when rebuilding; or another
+        stamp."""
+        raw = message.raw
+        if message.id in self._mailbox.restless:
+            self._mailbox.reads += 1
+            stamp = self._mailbox.stamps.pop(0) if self._mailbox.stamps else self._mailbox.reads
+            return self._mailbox.restless[message.id] % stamp
         found = _BOUNDARY.search(raw)
         if not self._mailbox.rebuilds or not found:
             return raw

@@ -49,6 +49,7 @@ class MemoryStore:
     """atomic     a batch is stored whole or not at all (MULTIAPPEND); else message by message
     batch      messages of one batch
     late       writes do not land: they wait in flight, the reply is lost, and land() stores them
+    stubborn   a message whose date it never keeps
     quota      bytes of the whole store
     now        its clock: what is dated later is dated so
     has_labels whether there is a place for the label map
@@ -61,6 +62,7 @@ class MemoryStore:
     late: bool = False
     keywords: bool = True
     has_labels: bool = True
+    stubborn: bytes = b""
     quota: int | None = None
     max_bytes: int | None = None
     separator: str = "/"
@@ -83,7 +85,9 @@ class MemoryStore:
         """Stores one message as Dovecot would, whatever the quota says. Returns its UID."""
         folder = self.folders[path]
         uid, folder.uidnext = folder.uidnext, folder.uidnext + 1
-        folder.messages[uid] = StoredMessage(normal(raw), self.kept(folder, flags), self._dated(date))
+        folder.messages[uid] = StoredMessage(
+            normal(raw), self.kept(folder, flags), self._dated(None if raw == self.stubborn else date)
+        )
         return uid
 
     def land(self) -> int:

@@ -1,0 +1,22 @@
+"""What an item of any kind may lose when a person accepts a difference that no pass can mend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+LOSSES: Mapping[tuple[str, str], str] = {
+    (
+        "copy",
+        "kept-otherwise",
+    ): "The target has it otherwise than it was written, though it was written anew "
+    "several times. A person accepted that.",
+    (
+        "copy",
+        "unstable-at-source",
+    ): "The source gives it otherwise each time that it is read; the copy is as the "
+    "source once gave it. A person accepted that.",
+}
+
+SKIPS: Mapping[str, str] = {}
+
+REJECTIONS: Mapping[str, str] = {}

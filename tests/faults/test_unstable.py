@@ -1,0 +1,119 @@
+"""An item that its source gives otherwise at each reading is named, and a person may accept it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from walking import Trial, a_mailbox, letter
+
+from connectors.base import Loss, key_of
+from flows.failed import differing
+from flows.leg import Task
+from flows.verify import Level
+from ledger.rows import LegState, State
+from practice.memory import MemoryStore
+
+WHOLE = Task(Level.BOTH)
+STAMPED = b"From: a@x.example\r\nSubject: stamped\r\n\r\nrendered at %d\r\n"
+
+
+def restless(directory: Path) -> tuple[Trial, str]:
+    """With a mail that has a time stamp in its body."""
+    mailbox = a_mailbox(3)
+    inbox = next(one.id for one in mailbox.folders.values() if one.path == ("Posteingang",))
+    item = mailbox.deliver(inbox, letter(7))
+    mailbox.restless[item] = STAMPED
+    return Trial(directory, mailbox, MemoryStore()), item
+
+
+def test_it_is_named_with_its_item_and_code(quick_path: Path) -> None:
+    trial, item = restless(quick_path)
+    result = trial.run(task=WHOLE)
+    assert (result.state, result.code) == (LegState.DIFFERS, "unstable-at-source")
+    (failure,) = differing(trial.ledger.differing())
+    assert (failure.code, failure.key) == ("unstable-at-source", key_of(item).hex())
+    assert failure.item is not None
+    assert failure.container.path == ("Posteingang",)
+
+
+def test_only_a_reading_of_both_sides_sees_it(quick_path: Path) -> None:
+    trial, _ = restless(quick_path)
+    assert trial.run().state is LegState.VERIFIED
+
+
+def test_no_pass_writes_it_again(quick_path: Path) -> None:
+    trial, _ = restless(quick_path)
+    trial.run(task=WHOLE)
+    before = trial.store.snapshot()
+    assert trial.run(task=WHOLE).tally.replaced == 0
+    assert trial.store.snapshot() == before
+
+
+def test_accepted_it_is_a_loss_and_the_leg_verifies(quick_path: Path) -> None:
+    trial, item = restless(quick_path)
+    trial.run(task=WHOLE)
+    trial.approve("unstable-at-source")
+    result = trial.run(task=WHOLE)
+    assert (result.state, result.code) == (LegState.VERIFIED, None)
+    (leg,) = trial.ledger.legs()
+    lost = {key: loss for _, key, loss in trial.ledger.losses(leg.id) if loss.field == "copy"}
+    assert lost == {key_of(item): Loss("copy", "unstable-at-source")}
+    assert trial.states()[State.WRITTEN] == 0
+    assert list(trial.ledger.differing()) == []
+    assert trial.run(task=Task(Level.BOTH, copy=False)).state is LegState.VERIFIED
+
+
+def test_another_difference_is_not_accepted_with_it(quick_path: Path) -> None:
+    trial, _ = restless(quick_path)
+    trial.run(task=WHOLE)
+    trial.approve("unstable-at-source")
+    assert isinstance(trial.store, MemoryStore)
+    trial.store.alter(("INBOX",), min(trial.store.folders["INBOX",].messages), letter(900))
+    result = trial.run(task=Task(Level.BOTH, copy=False))
+    assert (result.state, result.code) == (LegState.DIFFERS, "verification-differs")
+
+
+def test_what_is_as_one_of_two_readings_is_fine(quick_path: Path) -> None:
+    """Copied as the first two readings have it; the verification reads another stamp, then that one again."""
+    trial, _ = restless(quick_path)
+    trial.mailbox.stamps = [1, 2, 1]
+    assert trial.run(task=WHOLE).state is LegState.VERIFIED
+    assert trial.findings() == [("~", "")]
+
+
+def test_a_stale_copy_is_not_called_unstable(quick_path: Path) -> None:
+    trial, _ = restless(quick_path)
+    trial.mailbox.stamps = [1, *[2] * 20]
+    result = trial.run(task=WHOLE)
+    assert (result.state, result.code) == (LegState.DIFFERS, "verification-differs")
+    assert trial.findings() == [("*", "source-body")]
+
+
+@pytest.mark.parametrize("approved", [False, True])
+def test_what_the_target_keeps_otherwise_is_not_rewritten_for_ever(quick_path: Path, approved: bool) -> None:
+    trial = Trial(quick_path, a_mailbox(3), MemoryStore(stubborn=letter(1)))
+    results = [trial.run(), trial.run()]
+    assert [one.code for one in results] == ["kept-otherwise"] * 2
+    assert [one.tally.replaced for one in results] == [2, 0]
+    assert trial.findings() == [("*", "kept-otherwise:date")]
+    if approved:
+        trial.approve("kept-otherwise")
+        for _ in range(2):
+            result = trial.run()
+            assert (result.state, result.code, result.tally.replaced) == (LegState.VERIFIED, None, 0)
+
+
+def test_what_was_mended_after_all_starts_anew(quick_path: Path) -> None:
+    trial = Trial(quick_path, a_mailbox(3), MemoryStore(stubborn=letter(1)))
+    trial.run()
+    assert isinstance(trial.store, MemoryStore)
+    trial.store.stubborn = b""
+    trial.ledger.requeue()
+    assert trial.run().state is LegState.VERIFIED
+    trial.store.stubborn = letter(1)
+    message = next(one for one in trial.store.folders["INBOX",].messages.values() if one.raw == letter(1))
+    message.date = trial.store.now()
+    assert trial.run(task=Task(Level.TARGET, copy=False)).code == "verification-differs"
+    result = trial.run()
+    assert (result.code, result.tally.replaced) == ("kept-otherwise", 2)
