@@ -43,7 +43,7 @@ from flows.advice import advice
 from flows.defects import INTERNAL, hook
 from flows.events import farewell
 from flows.quiet import quieten
-from flows.terminal import CODES, Exit, echo, report, say, told
+from flows.terminal import CODES, Exit, echo, remember, report, say, told
 
 ABOUT = (
     "Moves mailboxes and files from Exchange and Microsoft 365 to open systems: the right mailbox, nothing "
@@ -127,6 +127,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs a command line and exits with its code. No traceback for what the operator can repair."""
     quieten()
     hook(_defect)
+    remember(sys.argv[1:] if arguments is None else arguments)
     try:
         with _terminable():
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -64,7 +65,7 @@ APPROVABLE = {
 
 AUDITOR = "an auditor will ask"
 NEXT = {"rollback": "rollback", SCORE_LOW: "cutover"}
-"""What goes on by what was approved; after everything else, `kogge retry`."""
+"""What goes on by what was approved; after everything else, what _next_of says."""
 HOOKS_NOT_RUN = "hooks-not-run"
 """The event of a mailbox that a person made live without them."""
 
@@ -116,7 +117,7 @@ def approve(
 
     A plan is signed: nothing of a wave is written before as many different approvers did as the configuration
     asks for, and a plan that changes needs them anew. With a CODE, give --by, --reason, and --mailbox, or
-    --wave for all of it; then `kogge retry`; what needs no approval, as far as the ledger knows, is refused.
+    --wave for all of it; then what it tells; what needs no approval, as far as the ledger knows, is refused.
     Both are recorded in the wave's event chain.
 
     What is signed is the SHA-256 of a document, which --list writes for you to read: every mailbox, where it
@@ -152,20 +153,42 @@ def _answer_for(path: Path, code: str, by: str, reason: str, mailbox: str | None
     """Records who takes responsibility for a code, of the mailbox or of the whole wave."""
     settings = load(path)
     with opened_ledger(settings) as ledger:
+        _plan_unplanned(settings, ledger, wave)
         rows = chosen(ledger, wave, None if mailbox is None else [mailbox])
         if code == SCORE_LOW:
-            _let_go_live(ledger, rows, by, reason, path)
+            whose = f"--wave {shlex.quote(str(wave))}" if mailbox is None else f"-m {rows[0].id}"
+            _let_go_live(ledger, rows, by, reason, path, whose)
             return
         refuse_needless(settings, ledger, code, rows, of_wave=mailbox is None)
         subject = f"wave:{wave}" if mailbox is None else rows[0].id
         event = ledger.approve(subject, code, by, reason)
+        then = NEXT.get(code) or _next_of(ledger, {row.id for row in rows})
     echo(f"approved {code} for {subject}: {APPROVABLE[code]}")
-    going_on = next_command(path, NEXT.get(code, "retry"))
+    whose = f"--wave {shlex.quote(str(wave))}" if mailbox is None else f"-m {rows[0].id}"
+    going_on = next_command(path, f"{then} {whose}")
     say(f"Recorded as event {event.seq} of wave {event.wave}. Next: {going_on}")
 
 
-def _let_go_live(ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str, path: Path) -> None:
-    """Each mailbox that waits for its score, with the numbers that are looked at."""
+def _plan_unplanned(config: Config, ledger: Ledger, wave: str | None) -> None:
+    """Takes over the rows of a wave (or of the list) of which the ledger has none yet: what `kogge check`
+    found may be approved before the first run."""
+    from flows.plan import plan
+
+    if not ledger.mailboxes(wave) and config.file(config.mailboxes).exists():
+        plan(config, ledger, wave)
+
+
+def _next_of(ledger: Ledger, ids: Collection[str]) -> str:
+    """What is stopped has to be sent back into the queue; the rest only has to run."""
+    stopped = any(leg.state is LegState.BLOCKED for leg in ledger.legs() if leg.mailbox in ids)
+    return "retry" if stopped else "migrate"
+
+
+def _let_go_live(
+    ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str, path: Path, whose: str
+) -> None:
+    """Each mailbox that waits for its score, with the numbers that are looked at. whose: the mailboxes, as
+    options."""
     from flows.score_approval import accept
 
     for event in accept(ledger, rows, by, reason):
@@ -173,7 +196,7 @@ def _let_go_live(ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: st
         counts += f", {event.detail['lacking']:,} lack content"
         echo(f"approved {SCORE_LOW} for {event.subject} ({event.detail['rating']}): {counts}")
         say(f"Recorded as event {event.seq} of wave {event.wave}.")
-    say(f"Next: {next_command(path, NEXT[SCORE_LOW])}")
+    say(f"Next: {next_command(path, f'{NEXT[SCORE_LOW]} {whose}')}")
 
 
 def phase(

@@ -19,7 +19,7 @@ from connectors.errors import Misconfigured
 from flows.config import Config, load
 from flows.people import lines_of, separator
 from flows.problems import read_text
-from flows.tables import CARE, GOOD, QUIET, WIDTH, bytes_cell, duration, table
+from flows.tables import BAD, CARE, GOOD, QUIET, WIDTH, bytes_cell, duration, table
 from flows.terminal import (
     CODES,
     DEFAULT,
@@ -36,6 +36,7 @@ from flows.terminal import (
 
 if TYPE_CHECKING:
     from flows.plan_diff import Change, Difference
+    from flows.waves_file import WaveLine
     from flows.waves_make import Making, Notice, PlannedWave
     from ledger.store import Ledger
 
@@ -89,6 +90,8 @@ def plan(
     if as_json:
         emit(_document(making))
     else:
+        if facts.sizes.blind:
+            screen().print(Text(_blind(settings, config), style=BAD), soft_wrap=True)
         _show(making)
     for file in files:
         say(f"written: {file.name}")
@@ -96,6 +99,15 @@ def plan(
         waves = making.by_line()
         settled = all(waves[one.line] == one.wave for one in facts.people)
         _next(config, settings, files, force, settled)
+
+
+def _blind(settings: Config, config: Path) -> str:
+    """Says above all else that the estimates rest on nothing, and what mends that."""
+    text = "blind: nobody's size is known, so every mailbox is taken for a typical one."
+    found = settings.file(Path("inventory.csv"))
+    if settings.plan.inventory is None and found.exists():
+        return f"{text} {found.name} is there: {next_command(config, f'plan --inventory {found.name}')}"
+    return f"{text} Before: {next_command(config, 'discover --csv inventory.csv')}"
 
 
 @contextmanager
@@ -211,7 +223,8 @@ def _write(config: Config, making: Making, force: bool) -> tuple[Path, Path]:
     from flows.waves_file import written
 
     listed, waves = config.file(config.mailboxes), config.file(config.plan.waves)
-    texts = (filled(listed, making.by_line()), written((one.line, _estimated(one)) for one in making.waves))
+    rows = [(one.line, _estimated(one)) for one in making.waves]
+    texts = (filled(listed, making.by_line()), written([*rows, *_rows_of_others(config, waves, making)]))
     paths = (listed, waves) if force else (_beside(listed), _beside(waves))
     for path in paths:
         if not force and path.exists():
@@ -219,6 +232,14 @@ def _write(config: Config, making: Making, force: bool) -> tuple[Path, Path]:
     for path, text in zip(paths, texts, strict=True):
         _replace(path, text)
     return paths
+
+
+def _rows_of_others(config: Config, path: Path, making: Making) -> list[tuple[WaveLine, Sequence[str]]]:
+    """The rows of a waves.csv that another list shares stay, without what was estimated of them."""
+    from flows.waves_file import other_waves, read_waves
+
+    others = (other_waves(config) if path.exists() else frozenset()) - set(making.by_line().values())
+    return [(row, ()) for row in read_waves(path) if row.wave in others] if others else []
 
 
 def _beside(path: Path) -> Path:

@@ -320,20 +320,25 @@ def retry(
     settings = load(config)
     kinds = workloads_of(settings, workload, "--workload") if workload else frozenset(Kind)
     count = items = 0
+    boxes: set[str] = set()
     with opened_ledger(settings) as ledger:
         rows = chosen(ledger, wave, mailbox)
         for name in sorted({row.wave for row in rows}):
             wanted = frozenset(row.id for row in rows if row.wave == name)
+            before = {leg.id: leg for leg in ledger.legs(name) if leg.mailbox in wanted}
             legs, given = _requeue(ledger, name, wanted, kinds, rejected)
             count, items = count + legs, items + given
+            boxes |= {leg.mailbox for leg in ledger.legs(name) if before.get(leg.id, leg) != leg}
     if as_json:
         emit({"requeued": count, "rejected": items})
     else:
         more = f", {many(items, 'rejected item', 'rejected items')} with new attempts" if rejected else ""
-        workloads = many(count, "mailbox's workload is", "mailboxes' workloads are")
-        echo(f"{workloads} pending again{more}")
+        verb = "is" if count == 1 else "are"
+        workloads = f"{many(count, 'workload', 'workloads')} of {many(len(boxes), 'mailbox', 'mailboxes')}"
+        echo(f"{workloads} {verb} pending again{more}")
         if count:
-            say(f"Next: {next_command(config, 'migrate')}")
+            whose = "".join(f" -m {number}" for number in sorted(boxes)) if mailbox else ""
+            say(f"Next: {next_command(config, f'migrate{whose}')}")
 
 
 def _requeue(

@@ -124,6 +124,9 @@ password = {{ file = "source-password" }}
 # Practice: a second source, Microsoft 365, with the ledger and the Prefect of kogge.toml.
 mailboxes = "microsoft365.csv"
 
+[plan]
+waves = "microsoft365.waves.csv"
+
 [source]
 kind = "graph"
 tenant = "{cloud.tenant}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from connectors.errors import Misconfigured
 from flows.config import Config, is_address
 from flows.people import PRIORITY, Person, csv_rows
 from flows.problems import Problem, misconfigured, unknown
@@ -20,6 +22,8 @@ from ledger.waves import WaveRow
 PLANNED = ("wave", "date", "window", "priority", "canary")
 ESTIMATED = ("mailboxes", "items", "bytes", "hours", "by")
 """Written for people, and not read again."""
+WAVES, MAILBOXES = "waves.csv", "mailboxes.csv"
+"""The files of a configuration that names none."""
 DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%d.%m.%Y", "%d.%m.%Y %H:%M")
 """The last two are what German spreadsheets make of the first."""
 
@@ -54,8 +58,9 @@ def read_waves(path: Path) -> tuple[WaveLine, ...]:
 
 
 def planned_waves(config: Config, people: Sequence[Person]) -> tuple[WaveLine, ...] | None:
-    """waves.csv as the configuration and the list have it; None where there is no such file. Raises
-    Misconfigured for a wave without a mailbox, a window that is not configured, a canary of another wave."""
+    """waves.csv as the configuration and the list have it, without the rows of waves that are another list's
+    (see other_waves); None where there is no such file. Raises Misconfigured for a wave without a mailbox, a
+    window that is not configured, a canary of another wave."""
     path = config.file(config.plan.waves)
     if not path.exists():
         return None
@@ -63,6 +68,9 @@ def planned_waves(config: Config, people: Sequence[Person]) -> tuple[WaveLine, .
     members: dict[str, set[str]] = {}
     for person in people:
         members.setdefault(person.wave, set()).add(person.source)
+    if any(row.wave not in members for row in rows):
+        others = other_waves(config) - members.keys()
+        rows = tuple(row for row in rows if row.wave not in others)
     problems = [fault for row in rows for fault in _foreign(row, members, config.mailboxes.name)]
     problems += [
         Problem(row.line, "window", unknown(row.window, config.windows))
@@ -72,6 +80,31 @@ def planned_waves(config: Config, people: Sequence[Person]) -> tuple[WaveLine, .
     if problems:
         raise misconfigured(path, problems)
     return rows
+
+
+def other_waves(config: Config) -> frozenset[str]:
+    """Returns the waves of the lists of other configurations beside this one that have the same waves.csv."""
+    here, place = config.path.resolve(), config.path.parent
+    found: set[str] = set()
+    for path in sorted(place.glob("*.toml")):
+        if path.resolve() != here:
+            found |= _waves_beside(config, place, path)
+    return frozenset(found)
+
+
+def _waves_beside(config: Config, place: Path, path: Path) -> set[str]:
+    """Of one configuration; none where it or its list cannot be read: its own commands tell."""
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = told.get("plan", {})
+        waves = place / str(settings.get("waves", WAVES) if isinstance(settings, dict) else WAVES)
+        if waves.resolve() != config.file(config.plan.waves).resolve():
+            return set()
+        listed = place / str(told.get("mailboxes", MAILBOXES))
+        rows = csv_rows(listed, "the list of another configuration", (("wave",), None), [])
+        return {cells["wave"] for _, cells in rows if cells["wave"]}
+    except (OSError, ValueError, Misconfigured):
+        return set()
 
 
 def wave_rows(config: Config, rows: Iterable[WaveLine], ids: Mapping[str, str]) -> list[WaveRow]:
@@ -145,6 +178,11 @@ def _line(line: int, cells: Mapping[str, str]) -> WaveLine:
 
 def _foreign(row: WaveLine, members: Mapping[str, Collection[str]], name: str) -> Iterator[Problem]:
     if row.wave not in members:
-        yield Problem(row.line, "wave", f"no row of {name} has this wave")
+        yield Problem(
+            row.line,
+            "wave",
+            f"no row of {name} has this wave; where it is another list's, give each list a file of its own "
+            "(waves of [plan])",
+        )
     elif row.canary and row.canary not in members[row.wave]:
         yield Problem(row.line, "canary", "is no source of this wave")

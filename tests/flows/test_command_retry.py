@@ -62,15 +62,15 @@ def test_each_wave_is_told_of_its_own(place: Path, capsys: pytest.CaptureFixture
 
 def test_what_requeues_nothing_is_no_decision(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("retry", "-c", "other.toml", "--wave", "done") == 0
-    assert capsys.readouterr().out == "0 mailboxes' workloads are pending again\n"
+    assert capsys.readouterr().out == "0 workloads of 0 mailboxes are pending again\n"
     assert retried("done") == []
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--wave", "blocked"), "1 mailbox's workload is pending again"),
-        (("--rejected",), "2 mailboxes' workloads are pending again, 1 rejected item with new attempts"),
+        (("--wave", "blocked"), "1 workload of 1 mailbox is pending again"),
+        (("--rejected",), "2 workloads of 2 mailboxes are pending again, 1 rejected item with new attempts"),
     ],
 )
 def test_how_many_are_pending_again(
