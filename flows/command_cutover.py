@@ -264,6 +264,18 @@ def _act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -
     return Ended(cuts, turns.refusals, order.fault)
 
 
+def give_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], by: str, path: ConfigPath) -> None:
+    """Undoes the hooks of mailboxes that were rolled back, and brings these to staging; says how it went."""
+    whose = " ".join(f"-m {row.id}" for row in rows)
+    ended = _act(config, ledger, rows, Way(by, back=True, now=False, whose=whose))
+    for one in ended.cuts:
+        say(f"{one.mailbox}: {one.code or f'its hooks are undone, it is in {one.phase}'}")
+    if ended.fault is not None:
+        report(ended.fault)
+    elif any(one.code for one in ended.cuts):
+        say(f"To go on taking back: {next_command(path, f'cutover {whose} --back --by NAME')}")
+
+
 def _duties(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -> list[Duty]:
     """To take back is always possible."""
     from flows.lookout import Duty

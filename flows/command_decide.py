@@ -37,7 +37,7 @@ from flows.terminal import (
     say,
 )
 from ledger.phases import HELD_ELSEWHERE, Answers
-from ledger.rows import SCORE_LOW, Phase
+from ledger.rows import SCORE_LOW, LegState, Phase
 
 if TYPE_CHECKING:
     from ledger.rows import MailboxRow

@@ -14,6 +14,7 @@ from connectors.errors import MigrationError, Misconfigured, Transient
 from flows.advice import advice
 from flows.command_pause import OutsideHours, may_look, may_work
 from flows.config import Config, load
+from flows.counted import many
 from flows.progress import LATER
 from flows.tables import table
 from flows.terminal import (
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from ledger.rows import MailboxRow
     from ledger.store import Ledger
 
+NAMED_MOST = 8
 WORDS = {
     "changed": "changed by somebody since: they stay",
     "gone": "not where we wrote them any more (deleted or moved by somebody)",
@@ -77,6 +79,13 @@ def rollback(
         typer.Option("--recall", help="For misdirected mail: in every folder, with a word on what was read."),
     ] = False,
     execute: Annotated[bool, typer.Option("--execute", help="Remove it; without this, only look.")] = False,
+    undo_hooks: Annotated[
+        bool,
+        typer.Option(
+            "--undo-hooks",
+            help="With --execute: then run the undo of each cutover hook, and bring the mailbox to staging.",
+        ),
+    ] = False,
     now: OutsideHours = False,
     by: Decider = None,
     reason: Reason = None,
@@ -92,24 +101,36 @@ def rollback(
     are empty. Without --execute nothing is written anywhere. With it, --by and --reason approve it, unless
     `kogge approve rollback` did; run it again to go on where it stopped. It goes by the wave's hours and
     pauses; a look may at any time. Afterwards the mailboxes are blocked (rolled-back) until `kogge retry`.
+    What was frozen or live stays so, and its hooks stay in force, but with --undo-hooks.
 
     Example: kogge rollback --wave pilot --execute --by "A. Auditor" --reason "wrong time zone"
     """
+    from flows.cutover_mailbox import is_rolled_back
+
     settings = load(config)
     _refuse_half(wave, mailbox, execute, by, reason)
     if now:
         given("--by", by, "who lets it run outside of the wave's hours is recorded")
         if not execute:
             raise Misconfigured("--now", "is for what --execute does; a look may at any time")
+    if undo_hooks:
+        given("--by", by, "who has the hooks undone is recorded")
+        if not execute:
+            raise Misconfigured("--undo-hooks", "goes with --execute")
     with opened_ledger(settings, upgrade=execute) as ledger:
         rows = chosen(ledger, wave, mailbox)
         duties = _duties(settings, ledger, rows, execute, by if now else None)
         waves = {duty.wave for duty in duties}
         going = [row for row in rows if row.wave in waves]
-        if execute:
-            _approve(ledger, wave if not mailbox else None, going, by, reason)
-        asked = Asked(going, duties, recall, execute, csv_file is not None or as_json)
+        left = [row for row in going if not (execute and is_rolled_back(ledger, row.id))]
+        if execute and left:
+            _approve(ledger, wave if not mailbox else None, left, by, reason)
+        asked = Asked(left, duties, recall, execute, csv_file is not None or as_json)
         run = _run(settings, ledger, asked)
+        if execute and len(left) < len(going):
+            say(f"Nothing of ours is left there: {many(len(going) - len(left), 'mailbox', 'mailboxes')}.")
+        if execute:
+            _about_phases(settings, ledger, going, config, by if undo_hooks else None)
     whose = " ".join(f"-m {row.id}" for row in rows) if mailbox else f"--wave {wave}"
     again = " and ".join(next_command(config, f"{name} {whose}") for name in ("retry", "migrate"))
     _tell(run.ended, csv_file, as_json, execute, again)
@@ -142,6 +163,33 @@ class Run:
     fault: MigrationError | None
 
 
+def _about_phases(
+    config: Config, ledger: Ledger, rows: Sequence[MailboxRow], path: Path, undo_by: str | None
+) -> None:
+    """Says which mailboxes are rolled back and yet frozen or live, and what their hooks still do; or undoes
+    that. undo_by: who wants it undone; None: nobody does."""
+    from flows.command_cutover import give_back
+    from flows.cutover_mailbox import in_force, is_rolled_back
+    from ledger.rows import Phase
+    from ledger.steps import Steps
+
+    now = [ledger.mailbox(row.id) for row in rows if is_rolled_back(ledger, row.id)]
+    now = [row for row in now if row.phase is not Phase.STAGING]
+    if not now:
+        return
+    if undo_by is not None:
+        give_back(config, ledger, now, undo_by.strip(), path)
+        return
+    done = Steps(ledger).of(row.id for row in now)
+    begun = [{one.name for one in done.get(row.id, [])} for row in now]
+    hooks = {hook.name for names in begun for _, hook in in_force(config.hooks, names)}
+    whose = " ".join(f"-m {row.id}" for row in now[:NAMED_MOST]) if len(now) <= NAMED_MOST else "-m MAILBOX"
+    are = f"{many(len(now), 'mailbox is', 'mailboxes are')} rolled back and still frozen or live"
+    force = f"; in force: {', '.join(sorted(hooks))}" if hooks else ""
+    say(f"{are}{force}. Whoever works there has an empty account, and no pass mirrors it.")
+    say(f"To undo the hooks, and back to staging: {next_command(path, f'cutover {whose} --back --by NAME')}")
+
+
 def _duties(
     config: Config, ledger: Ledger, rows: Sequence[MailboxRow], execute: bool, now_by: str | None
 ) -> list[Duty]:
@@ -151,6 +199,7 @@ def _duties(
 def _run(config: Config, ledger: Ledger, asked: Asked) -> Run:
     from flows.boundary import Boundary
     from flows.crew import Drain
+    from flows.cutover_mailbox import is_undone
     from flows.launch import defect_log, signals
     from flows.pins import refuse_weaker
     from flows.rollback_crew import Order, all_of, with_earlier
@@ -162,6 +211,8 @@ def _run(config: Config, ledger: Ledger, asked: Asked) -> Run:
         refuse_weaker(config, ledger)
     going = approved(ledger, asked.rows) if asked.execute else ids
     legs = {duty.wave: [leg for leg in ledger.legs(duty.wave) if leg.mailbox in ids] for duty in asked.duties}
+    if asked.execute:  # of what is rolled back already nothing is left, and nobody has to approve that
+        legs = {wave: [leg for leg in own if not is_undone(leg)] for wave, own in legs.items()}
     drain = Drain()
     boundary = Boundary(drain.event)
     ended: list[Told] = []

@@ -20,7 +20,7 @@ looked at after the last of them. To go forward and to go back exclude each othe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -113,7 +113,8 @@ def cut_over(cutting: Cutting, mailbox_id: str) -> Cut:
 
 
 def take_back(cutting: Cutting, mailbox_id: str) -> Cut:
-    """A mailbox that is not live goes back to staging; what froze it is undone, the last first."""
+    """A mailbox that is not live, or of which all was rolled back, goes back to staging; what its hooks did
+    is undone, the last first."""
     return _guarded(cutting, mailbox_id, _take_back)
 
 
@@ -318,7 +319,7 @@ def _finish(cutting: Cutting, row: MailboxRow, name: str, state: str, code: str 
 
 
 def _take_back(cutting: Cutting, row: MailboxRow) -> None:
-    if row.phase is Phase.LIVE:
+    if row.phase is Phase.LIVE and not is_rolled_back(cutting.ledger, row.id):
         raise _Stop("live-phase")
     if not _by_name(cutting.steps, row.id) and row.phase is Phase.STAGING:
         return
@@ -326,11 +327,34 @@ def _take_back(cutting: Cutting, row: MailboxRow) -> None:
     freeze = {f"{FREEZE}:{hook.name}": patience_of(hook) for hook in cutting.hooks.freeze}
     cutting.steps.turn_back(row.id, freeze, is_dead)
     done = _by_name(cutting.steps, row.id)
-    for hook in reversed(cutting.hooks.freeze):
-        if hook.undo is not None and f"{FREEZE}:{hook.name}" in done:
-            _hook(cutting, row, f"{UNDO}:{hook.name}", hook, hook.undo)
+    for name, hook in in_force(cutting.hooks, done):
+        if hook.undo is not None:
+            _hook(cutting, row, name, hook, hook.undo)
     _go_on(cutting)
     cutting.steps.take_back(row.id, cutting.by)
+
+
+def in_force(hooks: HooksSettings, done: Collection[str]) -> list[tuple[str, Hook]]:
+    """The hooks that were begun, by the steps that undo them, in the order in which they are to be undone. A
+    hook that has no undo stays in force."""
+    both = [(RELEASE, hook) for hook in hooks.release], [(FREEZE, hook) for hook in hooks.freeze]
+    return [
+        (f"{UNDO}:{hook.name}", hook)
+        for stage in both
+        for kind, hook in reversed(stage)
+        if f"{kind}:{hook.name}" in done
+    ]
+
+
+def is_rolled_back(ledger: Ledger, mailbox_id: str) -> bool:
+    """Whether a rollback of every workload has ended, so that nothing of ours is there."""
+    legs = ledger.legs(mailbox=mailbox_id)
+    return bool(legs) and all(map(is_undone, legs))
+
+
+def is_undone(leg: LegRow) -> bool:
+    """Whether a rollback of this workload has ended, and nothing was sent back into the queue since."""
+    return (leg.state, leg.code) == (LegState.BLOCKED, ROLLED_BACK)
 
 
 def _by_name(steps: Steps, mailbox_id: str) -> dict[str, StepRow]:

@@ -21,7 +21,7 @@ mailboxes = "mailboxes.csv"
 [ledger]
 # What is planned and what happened. SQLite serves one machine, PostgreSQL many workers:
 # url = "postgresql+psycopg://kogge@db.example.org/kogge"
-# password = { env = "KOGGE_LEDGER_PASSWORD" }
+# password = { env = "KOGGE_DB_PASSWORD" }
 # tls.ca_file = "authority.pem"             # where the system does not trust its certificate
 # plain = false                             # true: without TLS, in a network that nobody else can reach
 url = "sqlite:///kogge-state/ledger.db"

@@ -56,14 +56,19 @@ def need(fact: object, otherwise: str, code: int = TAMPERED) -> None:
         raise Failed(otherwise, code)
 
 
+def placed(path: Path) -> str:
+    """A file's name as a person finds it: two of one name are in inventory/ and results/."""
+    return "/".join(path.parts[-2:] if path.parent.name in ("inventory", "results") else path.parts[-1:])
+
+
 @contextmanager
 def opened(path: Path, digest: str | None = None) -> Iterator[io.BufferedReader]:
     """What is in a file, gzipped or not. It is not looked into unless it has the SHA-256 that is given."""
     size = path.lstat().st_size
     own = path.is_file() and os.path.realpath(path) == str(path) and size <= LARGEST.get(path.suffix, 1 << 28)
-    need(own, f"{path.name} is a link, behind one, no file, or larger than any such file")
+    need(own, f"{placed(path)} is a link, behind one, no file, or larger than any such file")
     with path.open("rb") as file:
-        need(digest in (None, file_digest(file, "sha256").hexdigest()), f"{path.name} was changed")
+        need(digest in (None, file_digest(file, "sha256").hexdigest()), f"{placed(path)} was changed")
         file.seek(0)
         yield io.BufferedReader(gzip.GzipFile(fileobj=file), 1 << 20) if path.suffix == ".gz" else file
 
@@ -225,7 +230,7 @@ class Pack:
         try:
             yield
         except FileNotFoundError as error:
-            self.findings.append((INCOMPLETE, f"{what}: {Path(error.filename).name} is missing"))
+            self.findings.append((INCOMPLETE, f"{what}: {placed(Path(error.filename))} is missing"))
         except Exception as error:  # noqa: BLE001 (what is malformed makes a parser raise anything)
             away = isinstance(error, OSError) and error.strerror  # gzip's own errors have none
             told = (f"it cannot be read ({away})", UNREADABLE) if away else ("it is malformed", TAMPERED)
@@ -245,11 +250,17 @@ class Pack:
                     at, by = stamped(file.read(), raw, authorities)
                     self.stamps.append(at)
                     self.findings.append((OK, f"{STAMP}: stamped {at:%Y-%m-%d %H:%M:%S} UTC by {by}"))
+            elif os.path.lexists(self.path / STAMP):
+                self.findings.append((OK, f"{STAMP}: time stamp: not checked (no --tsa-root)"))
         with self.step(TAGGED), opened(self.path / TAGGED) as file:
             tags = manifest_of(file.read(), "|".join(TAGS))
             for name in TAGS:
                 with opened(self.path / name, tags[name]):
                     continue
+        others = {one.name for one in self.path.iterdir()} - {*TAGS, TAGGED, STAMP, "wave.tsq", "data"}
+        if others:
+            told = ", ".join(map(ascii, sorted(others)[:10])) + ", ..." * (len(others) > 10)
+            self.findings.append((OK, f"not covered: {told}; nothing vouches for it"))
 
     def data(self, files: dict[str, str]) -> None:
         with opened(self.path / MANIFEST, files[MANIFEST]) as file:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, or_, select, update
 from connectors.errors import Blocked
 from ledger.events import append_event
 from ledger.planning import wave_of
+from ledger.rollback import ROLLED_BACK
 from ledger.rows import LegState, Phase
 from ledger.schema import leg, mailbox, step
 
@@ -54,14 +55,20 @@ def refuse_begun(connection: Connection, mailbox_id: str) -> None:
 
 def move(connection: Connection, mailbox_id: str, phase: Phase, by: str) -> None:
     """Moves a mailbox to a phase; recorded. Idempotent. Raises as refuse_held(), and Blocked("live-phase"):
-    nothing leads back from there; Blocked("mailbox-unknown")."""
+    nothing leads back from there, unless all of it was rolled back; Blocked("mailbox-unknown")."""
     refuse_held(connection, mailbox_id)
     query = select(mailbox.c.phase).where(mailbox.c.id == mailbox_id)
     known = connection.execute(query).scalar_one_or_none()
     if known is None:
         raise Blocked("mailbox-unknown", "the ledger has no such mailbox")
-    if known == Phase.LIVE.value and phase is not Phase.LIVE:
+    if known == Phase.LIVE.value and phase is not Phase.LIVE and not is_rolled_back(connection, mailbox_id):
         raise Blocked("live-phase", "its user works there")
     connection.execute(update(mailbox).where(mailbox.c.id == mailbox_id).values(phase=phase.value))
     detail = {"by": by, "phase": phase.value}
     append_event(connection, wave_of(connection, mailbox_id), "phase", detail, subject=mailbox_id)
+
+
+def is_rolled_back(connection: Connection, mailbox_id: str) -> bool:
+    """Whether a rollback of every leg has ended, and nothing was sent back into the queue since."""
+    codes = connection.execute(select(leg.c.state, leg.c.code).where(leg.c.mailbox == mailbox_id)).all()
+    return bool(codes) and all(tuple(one) == (LegState.BLOCKED.value, ROLLED_BACK) for one in codes)

@@ -16,7 +16,7 @@ from connectors.errors import Blocked
 from ledger.database import now, reading, writing
 from ledger.events import append_event
 from ledger.loading import chunked
-from ledger.phases import HELD_ELSEWHERE, lock_legs, move, refuse_held
+from ledger.phases import HELD_ELSEWHERE, is_rolled_back, lock_legs, move, refuse_held
 from ledger.planning import wave_of
 from ledger.rows import PARTLY, SCORE_LOW, LegState, Phase
 from ledger.schema import leg, mailbox, step
@@ -124,13 +124,14 @@ class Steps:
         self, mailbox_id: str, holds: Mapping[str, float], dead: Callable[[str], bool] = _never
     ) -> None:
         """From here the cutover only goes back. holds: by step of a hook, the seconds after which it has
-        ended. Idempotent. Raises Blocked("release-begun"), and Blocked("claimed-elsewhere") while a worker
-        holds a leg of the mailbox or, as far as is known, somebody runs one of these hooks."""
+        ended. Idempotent. Raises Blocked("release-begun"), unless all of the mailbox was rolled back, and
+        Blocked("claimed-elsewhere") while a worker holds a leg of the mailbox or, as far as is known,
+        somebody runs one of these hooks."""
         begun = select(step.c.name, step.c.code, (now() - step.c.at).label("age"))
         begun = begun.where(step.c.mailbox == mailbox_id, step.c.state == BEGUN, step.c.name.in_(holds))
         with writing(self._engine) as connection:
             refuse_held(connection, mailbox_id)
-            if _has(connection, mailbox_id, RELEASE):
+            if _has(connection, mailbox_id, RELEASE) and not is_rolled_back(connection, mailbox_id):
                 raise Blocked("release-begun", "it only goes on")
             for row in connection.execute(begun).all():
                 if row.age <= holds[row.name] and not dead(row.code or ""):
@@ -170,7 +171,8 @@ class Steps:
             _put(connection, mailbox_id, name, DONE, None)
 
     def take_back(self, mailbox_id: str, by: str) -> None:
-        """To staging, and no step is done; recorded. An approval of its score is spent. Raises as move()."""
+        """To staging, and no step is done; recorded. An approval of its score is spent. Raises as move(); but
+        what was rolled back whole comes back from the live phase, too: nothing of ours is there any more."""
         with writing(self._engine) as connection:
             move(connection, mailbox_id, Phase.STAGING, by)
             connection.execute(delete(step).where(step.c.mailbox == mailbox_id))

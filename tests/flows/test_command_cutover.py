@@ -327,3 +327,41 @@ def test_a_source_account_that_is_gone(town: Town) -> None:
         result = run_leg(load(Path("kogge.toml")), leg.id)
     assert (result.state, result.code) == (LegState.VERIFIED, "source-gone")
     assert town.messages("bert") == ITEMS
+
+
+def test_a_live_person_goes_back_to_the_source(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is rolled back stays live, and redirected: that is said, and undone when it is asked for."""
+    anna, why = town.ids["anna"], ("--reason", "wrong department")
+    assert run("cutover", "-m", anna, *BY) == 0
+    assert run("cutover", "-m", anna, "--back", *BY) == 1, "somebody works there"
+    capsys.readouterr()
+    assert run("rollback", "-m", anna, "--execute", *BY, *why) == 0
+    told = capsys.readouterr().err
+    assert "1 mailbox is rolled back and still frozen or live; in force: open, redirect." in told
+    assert f"kogge cutover -m {anna} --back --by NAME" in told
+    assert "undo " not in " ".join(town.hooks())
+    assert run("rollback", "-m", anna, "--execute", "--undo-hooks", *BY, *why) == 0
+    told = capsys.readouterr().err
+    assert "Nothing of ours is left there: 1 mailbox." in told
+    assert f"{anna}: its hooks are undone, it is in staging" in told
+    assert town.hooks()[-1] == f"undo {town.sources['anna']}"
+    assert (town.phases()["anna"], town.messages("anna")) == (Phase.STAGING, 0)
+    assert run("retry", "-m", anna) == 0
+    assert run("cutover", "-m", anna, *BY) == 1
+
+
+def test_a_second_rollback_finds_nothing_and_asks_for_no_approval(
+    town: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = ("rollback", "-m", town.ids["anna"], "--execute")
+    assert run(*order, *BY, "--reason", "wrong people") == 0
+    capsys.readouterr()
+    assert run(*order) == 0
+    shown = capsys.readouterr()
+    assert "Nothing of ours is left there: 1 mailbox." in shown.err
+    assert "not-approved" not in shown.out + shown.err
+
+
+@pytest.mark.parametrize("options", [("--undo-hooks",), ("--undo-hooks", "--execute")])
+def test_hooks_are_undone_by_somebody_and_in_earnest(town: Town, options: tuple[str, ...]) -> None:
+    assert run("rollback", "-m", town.ids["anna"], *options) == 2
