@@ -17,6 +17,7 @@ from rich.text import Text
 from connectors.errors import Misconfigured
 from connectors.private_files import open_private
 from flows.config import Config, load
+from flows.counted import many
 from flows.events import tell
 from flows.tables import BAD, GOOD, bytes_cell, date_of, table
 from flows.terminal import (
@@ -144,7 +145,7 @@ def show(config: Config, ledger: Ledger, plan: Plan, stage: str) -> None:
 def _lines(config: Config, ledger: Ledger, plan: Plan, stage: str) -> Iterator[str]:
     rows = list(plan.rows.values())
     items, size = sum(row.items for row in rows), sum(row.bytes for row in rows)
-    amount = f"{len(rows):,} mailboxes, {items:,} items, {bytes_cell(size)}"
+    amount = f"{many(len(rows), 'mailbox', 'mailboxes')}, {items:,} items, {bytes_cell(size)}"
     yield f"The {stage} of wave {plan.wave.name}: {amount}"
     starts = date_of(round(plan.wave.starts)) if plan.wave.starts is not None else "at any time"
     yield f"begins      {starts}, window {plan.wave.window or 'none'}"

@@ -14,6 +14,7 @@ from connectors.base import Kind
 from connectors.errors import Misconfigured
 from flows.advice import STAYS, advice
 from flows.config import Config, load
+from flows.counted import many
 from flows.people import Person
 from flows.problems import unknown
 from flows.roster import mailboxes
@@ -351,7 +352,7 @@ def _show_inventory(found: Sequence[Inventory]) -> None:
     out.print()
     total = sum(one.items for one in found)
     size = bytes_cell(sum(one.bytes or 0 for one in found))
-    out.print(f"{len(found)} mailboxes, {total:,} items, {size} will move")
+    out.print(f"{many(len(found), 'mailbox', 'mailboxes')}, {total:,} items, {size} will move")
     _show_kinds([one.kinds for one in found])
     _show_counts("What will not move", [one.stays for one in found], _reason)
     _show_counts("Oddities", [+one.oddities for one in found])

@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -21,7 +21,7 @@ from flows.command_pause import WhoNow, that_may_run
 from flows.config import Config, load
 from flows.counted import many
 from flows.parameters import workloads_of
-from flows.progress import LATER, Display, Snapshot
+from flows.progress import LATER, Display, Snapshot, expected
 from flows.terminal import (
     DEFAULT,
     AsJson,
@@ -175,7 +175,7 @@ def _run_all(config: Config, order: Order, as_json: bool) -> int:
     results: list[RunResult] = []
     for wave in _in_order(config, order):
         ids = [row.id for row in order.rows if row.wave == wave] if order.some else []
-        with _shown(f"wave {wave}", as_json) as on_progress:
+        with _shown(f"wave {wave}", as_json, {} if order.named else _checked(config, wave)) as on_progress:
             result = launch(
                 config,
                 wave,
@@ -195,6 +195,14 @@ def _run_all(config: Config, order: Order, as_json: bool) -> int:
             break
     _conclude(config, order, as_json, time.monotonic() - began, _tally(order, results))
     return _code(results)
+
+
+def _checked(config: Config, wave: str) -> dict[str, int]:
+    """How many items `kogge check` counted, by mailbox; before a listing nobody knows better."""
+    from ledger.approvals import plan_rows
+
+    with opened_ledger(config) as ledger:
+        return {row.mailbox: row.items for row in plan_rows(ledger, wave)}
 
 
 def _in_order(config: Config, order: Order) -> list[str]:
@@ -228,16 +236,18 @@ def _fault_code(fault: MigrationError) -> int:
 
 
 @contextmanager
-def _shown(title: str, as_json: bool) -> Iterator[Callable[[Snapshot], None] | None]:
+def _shown(
+    title: str, as_json: bool, checked: Mapping[str, int]
+) -> Iterator[Callable[[Snapshot], None] | None]:
     """Progress: a table that redraws itself on a terminal, a line now and then elsewhere."""
-    board = Display(title)
+    board = Display(title, checked)
     if as_json:
         yield None
     elif sys.stdout.isatty():
         with Live(console=screen(), auto_refresh=False, transient=True) as live:
             yield Changes(lambda snapshot: live.update(board.draw(snapshot), refresh=True)).show
     else:
-        yield Changes(functools.partial(_line, title), PLAIN_SECONDS).show
+        yield Changes(functools.partial(_line, title, checked), PLAIN_SECONDS).show
 
 
 class Changes:
@@ -266,9 +276,10 @@ class Changes:
         self._tell(snapshot)
 
 
-def _line(title: str, snapshot: Snapshot) -> None:
-    states = ", ".join(f"{count} {state}" for state, count in sorted(snapshot.states.items()))
-    say("; ".join((f"{title}: {snapshot.done:,} of {snapshot.items:,} items; {states}", *snapshot.unwell)))
+def _line(title: str, checked: Mapping[str, int], snapshot: Snapshot) -> None:
+    whole = expected(snapshot.legs, checked)
+    line = f"{title}: {snapshot.done:,} of {whole:,} items; {snapshot.told_states}"
+    say("; ".join((line, *snapshot.unwell)))
 
 
 def _tally(order: Order, results: Sequence[RunResult]) -> Tally | None:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from flows.advice import advice
 from flows.config import load
+from flows.counted import many
 from flows.parameters import workloads_of
 from flows.tables import (
     BAD,
@@ -86,6 +87,7 @@ def status(
     """
     from flows.ahead import Ahead
     from flows.notices import servers
+    from ledger.approvals import plan_rows
     from ledger.health import newest
     from ledger.seals import Seals
 
@@ -95,7 +97,8 @@ def status(
         rows = chosen(ledger, wave, mailbox) if wave is not None or mailbox else ()
         wanted = frozenset(row.id for row in rows) if mailbox else None
         ahead = None if mailbox or workload else Ahead(settings, ledger)
-        view = _View(settings, ledger, wave, wanted, kinds, ahead)
+        checked = {} if workload else {row.mailbox: row.items for row in plan_rows(ledger, wave)}
+        view = _View(settings, ledger, wave, wanted, kinds, ahead, checked)
         if watch and not as_json:
             fleet = _watched(view, everything)
         else:
@@ -123,7 +126,7 @@ def _reseal(wave: str, config: Path) -> str:
 @dataclass(frozen=True, slots=True)
 class _View:
     """What is looked at. wanted, kinds: only these mailbox ids and workloads; None means all. ahead: None
-    where not whole waves are looked at."""
+    where not whole waves are looked at. checked: see Fleet."""
 
     config: Config
     ledger: Ledger
@@ -131,6 +134,7 @@ class _View:
     wanted: frozenset[str] | None
     kinds: frozenset[Kind] | None
     ahead: Ahead | None
+    checked: Mapping[str, int]
 
     def left(self) -> Mapping[str, Estimate]:
         return {} if self.ahead is None else self.ahead.left(self.wave)
@@ -145,21 +149,25 @@ class _View:
         from flows.lease import is_dead
 
         boxes, legs = self.ledger.mailboxes(self.wave), self.ledger.legs(self.wave)
-        return gather(boxes, legs, summaries, self.ledger.clock(), self.wanted, self.kinds, is_dead)
+        now, chosen = self.ledger.clock(), (self.wanted, self.kinds)
+        return gather(boxes, legs, summaries, now, *chosen, is_dead, self.checked)
 
 
 def _watched(view: _View, everything: bool) -> Fleet:
+    from flows.fleet import Watch
+
     out = screen()
     summaries: Sequence[LegSummary] = ()
     left: Mapping[str, Estimate] = {}
     due = 0.0
+    watch = Watch()
     with Live(console=out, auto_refresh=False, screen=False) as live:
         while True:
             began = time.monotonic()
             if began >= due:
                 summaries, left = view.ledger.summary(view.wave), view.left()
                 due = time.monotonic() + SUMMARY_SHARE * (time.monotonic() - began)
-            fleet, notices = view.fleet(summaries), view.notices()
+            fleet, notices = watch.paced(view.fleet(summaries), datetime.now(UTC)), view.notices()
             room = max(5, out.height - 8 - min(len(left), WAVES_SHOWN + 1) - len(notices))
             drawn = _drawn(fleet, None if everything else room, out.width, left, notices)
             if out.is_terminal:
@@ -218,8 +226,11 @@ def _cells(ship: Ship) -> dict[str, str | Text]:
 def _summary(fleet: Fleet) -> Iterator[Text]:
     totals = fleet.totals()
     states = ", ".join(f"{count:,} {state}" for state, count in sorted(fleet.states.items()))
-    yield Text(f"{totals['mailboxes']:,} mailboxes, {totals['legs']:,} legs: {states}")
-    line = f"{totals['done']:,} of {totals['items']:,} items, {bytes_cell(_whole(totals['bytes']))}"
+    boxes = many(_whole(totals["mailboxes"]), "mailbox", "mailboxes")
+    yield Text(f"{boxes}, {many(_whole(totals['legs']), 'leg', 'legs')}: {states}")
+    line = f"{totals['done']:,} of {totals['expected']:,} items, {bytes_cell(_whole(totals['bytes']))}"
+    if _whole(totals["expected"]) > _whole(totals["items"]):
+        line += f" ({totals['items']:,} listed; the rest as `kogge check` counted)"
     yield Text(f"{line}, {totals['rate']:,}/s, {totals['rejected']:,} rejected")
     if fleet.fates:
         fates = ", ".join(f"{count:,} {state.name.lower()}" for state, count in sorted(fleet.fates.items()))

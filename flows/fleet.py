@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from connectors.base import Kind
+from flows.progress import expected
 from ledger.reports import LegSummary
 from ledger.rows import LegRow, LegState, MailboxRow, State
 
@@ -20,6 +21,7 @@ URGENT = (
     LegState.PENDING,
 )
 RATE_LEAST_SECONDS = 2.0
+WATCHED_SECONDS = 60.0
 WORKER_GONE = "worker-gone"
 
 
@@ -56,10 +58,12 @@ class Ship:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """ships in order of urgency: what needs a person first, what is verified last."""
+    """ships in order of urgency: what needs a person first, what is verified last. checked: how many items
+    `kogge check` counted, by mailbox."""
 
     ships: tuple[Ship, ...]
     fates: Mapping[State, int] = field(default_factory=dict)
+    checked: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def states(self) -> Counter[LegState]:
@@ -81,6 +85,7 @@ class Fleet:
             "mailboxes": len({row.mailbox for row in rows}),
             "legs": len(rows),
             "items": sum(row.items for row in rows),
+            "expected": expected(rows, self.checked),
             "done": sum(row.done for row in rows),
             "bytes": sum(row.bytes for row in rows),
             "rejected": sum(ship.rejected for ship in self.ships),
@@ -104,9 +109,10 @@ def gather(
     wanted: frozenset[str] | None = None,
     kinds: frozenset[Kind] | None = None,
     dead: Callable[[str], bool] = _cannot_tell,
+    checked: Mapping[str, int] | None = None,
 ) -> Fleet:
     """wanted, kinds: only these mailbox ids and workloads; None means all. now: by the ledger's clock. dead:
-    whether an owner is known to have ended."""
+    whether an owner is known to have ended. checked: see Fleet."""
     boxes = {row.id: row for row in mailboxes}
     counts = {one.leg: one.counts for one in summaries}
     ships = []
@@ -122,7 +128,35 @@ def gather(
         fates.update(own)
         rate, left = _pace(row, now)
         ships.append(Ship(box.wave, str(box.phase), row, own.get(State.REJECTED, 0), rate, left))
-    return Fleet(tuple(sorted(ships, key=_urgency)), fates)
+    return Fleet(tuple(sorted(ships, key=_urgency)), fates, checked or {})
+
+
+class Watch:
+    """Takes the rates of what is looked at again and again over the last WATCHED_SECONDS, rather than since a
+    leg first began, which may have been in another night."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, deque[tuple[datetime, int]]] = {}
+
+    def paced(self, fleet: Fleet, now: datetime) -> Fleet:
+        """Returns the fleet with these rates; of a leg that is seen at work for the first time, as it is."""
+        return replace(fleet, ships=tuple(self._paced(ship, now) for ship in fleet.ships))
+
+    def _paced(self, ship: Ship, now: datetime) -> Ship:
+        row = ship.row
+        if row.state is not LegState.RUNNING:
+            self._seen.pop(row.id, None)
+            return ship
+        seen = self._seen.setdefault(row.id, deque())
+        while len(seen) > 1 and (now - seen[1][0]).total_seconds() >= WATCHED_SECONDS:
+            seen.popleft()
+        seen.append((now, row.done))
+        then, done = seen[0]
+        passed = (now - then).total_seconds()
+        if passed < RATE_LEAST_SECONDS or row.done < done:
+            return replace(ship, rate=None, left=None)
+        rate = (row.done - done) / passed
+        return replace(ship, rate=rate, left=max(0, row.items - row.done) / rate if rate else None)
 
 
 def _left(row: LegRow, now: datetime, dead: Callable[[str], bool]) -> LegRow:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from connectors.base import Kind
+from flows.counted import many
 from flows.tables import BAD, CARE, GOOD, WIDTH, Grid, bytes_cell, duration, state_cell, table
 from ledger.reports import AMISS, LegSummary
 from ledger.rows import LegState, Outcome, State, Tally
@@ -195,7 +196,7 @@ def _totals(result: Result, seconds: float | None, tally: Tally | None) -> str:
     fates = ", ".join(f"{count:,} {state.name.lower()}" for state, count in sorted(result.fates.items()))
     boxes = len({leg.mailbox for leg in result.legs})
     size = f"; {bytes_cell(result.bytes)}" if result.bytes else ""
-    line = f"{boxes:,} mailboxes; items by fate: {fates or 'none'}{size}"
+    line = f"{many(boxes, 'mailbox', 'mailboxes')}; items by fate: {fates or 'none'}{size}"
     if seconds:
         moved = sum(result.fates[state] for state in MOVED)
         if tally is not None:

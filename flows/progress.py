@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -46,6 +46,15 @@ class Legs(Protocol):
     def legs(self, wave: str | None = None, *, of: Collection[str] = ()) -> Iterable[LegRow]: ...
 
 
+def expected(legs: Iterable[LegRow], checked: Mapping[str, int]) -> int:
+    """Returns how many items there are in all, as far as anybody knows: what was listed, or what `kogge
+    check` counted of a mailbox (checked, by its id) where that is more."""
+    listed: Counter[str] = Counter()
+    for leg in legs:
+        listed[leg.mailbox] += leg.items
+    return sum(max(count, checked.get(mailbox, 0)) for mailbox, count in listed.items())
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The legs of a run at one moment. at: seconds of this process's monotonic clock. unwell: a line for each
@@ -74,6 +83,14 @@ class Snapshot:
     @property
     def states(self) -> Counter[LegState]:
         return Counter(leg.state for leg in self.legs)
+
+    @property
+    def told_states(self) -> str:
+        """How many legs are in which state, for people: of those at work, which have nothing left to copy."""
+        counts = Counter(str(leg.state) for leg in self.legs)
+        copied = sum(leg.state is LegState.RUNNING and 0 < leg.items <= leg.done for leg in self.legs)
+        told = ", ".join(f"{count:,} {state}" for state, count in sorted(counts.items()))
+        return f"{told} ({copied:,} of them listing or verifying)" if copied else told
 
     @property
     def open(self) -> tuple[LegRow, ...]:
@@ -124,8 +141,10 @@ def slug(*words: object) -> str:
 class Display:
     """Draws successive snapshots for a terminal, with a rate and an estimate over the whole run."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, checked: Mapping[str, int] | None = None) -> None:
+        """checked: see expected."""
         self._title = title
+        self._checked = checked or {}
         self._first: Snapshot | None = None
 
     def draw(self, snapshot: Snapshot) -> RenderableType:
@@ -144,13 +163,13 @@ class Display:
         return (snapshot.done - first.done) / passed if passed > 0 else 0.0
 
     def _line(self, snapshot: Snapshot) -> Text:
-        states = ", ".join(f"{count} {state}" for state, count in sorted(snapshot.states.items()))
+        whole = expected(snapshot.legs, self._checked)
         rate = self.rate(snapshot)
         left = ""
-        if rate > 0 and snapshot.items > snapshot.done:
-            left = f", about {timedelta(seconds=round((snapshot.items - snapshot.done) / rate))} left"
-        done = f"{snapshot.done:,} of {snapshot.items:,} items, {size(snapshot.bytes)}, {rate:,.0f}/s{left}"
-        return Text(f"{done}   {states}")
+        if rate > 0 and whole > snapshot.done:
+            left = f", about {timedelta(seconds=round((whole - snapshot.done) / rate))} left"
+        done = f"{snapshot.done:,} of {whole:,} items, {size(snapshot.bytes)}, {rate:,.0f}/s{left}"
+        return Text(f"{done}   {snapshot.told_states}")
 
 
 def size(count: int) -> str:

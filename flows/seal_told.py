@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from connectors.errors import Misconfigured
 from flows.config import Config
+from flows.counted import many
 from flows.dsse import payload_in
 from flows.evidence_keys import look
 from flows.keys import line_of
@@ -181,8 +182,9 @@ def _number(ledger: Ledger, asked: Asked) -> int:
 def _outcome(ledger: Ledger, asked: Asked, found: Outlook) -> Iterator[str]:
     corrects = "" if found.newest is None else f", in place of seal {found.newest.number}"
     yield f"would be written: {_place(ledger, asked, found)}, seal {_number(ledger, asked)}{corrects}"
+    boxes = many(len(found.ready), "mailbox", "mailboxes")
     yield (
-        f"  {len(found.ready):,} mailboxes, {found.sections:,} sections, {found.lines:,} lines; "
+        f"  {boxes}, {found.sections:,} sections, {found.lines:,} lines; "
         f"{len(found.loose):,} entries of what is incomplete"
     )
 

@@ -121,9 +121,20 @@ service imap {{
 SPECIAL = {"Sent": "Sent", "Drafts": "Drafts", "Trash": "Trash", "Junk": "Junk", "Archive": "Archive"}
 
 
+LIBRARIES = (Path("/usr/lib/dovecot"), Path("/usr/libexec/dovecot"), Path("/usr/local/libexec/dovecot"))
+
+
 def available() -> bool:
-    """True when a Dovecot of series 2.4, the one the configuration is for, is on the PATH."""
-    return bool(_program()) and _version().startswith("2.4")
+    """True when a Dovecot of series 2.4, the one the configuration is for, is on the PATH, and serves IMAP:
+    some distributions have that in a package of its own."""
+    return bool(_program()) and _serves_imap() and _version().startswith("2.4")
+
+
+def _serves_imap() -> bool:
+    """Whether the program is there that a connection is handed to after its login."""
+    place = Path(str(_program())).resolve().parent.parent
+    folders = [place / name / "dovecot" for name in ("lib", "libexec")]
+    return any(os.access(folder / "imap", os.X_OK) for folder in [*folders, *LIBRARIES])
 
 
 def _program() -> str | None:

@@ -10,8 +10,9 @@ from rich.console import Console
 
 from connectors.base import Kind
 from flows.command_watch import _drawn
-from flows.fleet import gather
+from flows.fleet import Fleet, Watch, gather
 from flows.outcome import drawn, pass_document, result_of
+from flows.progress import Snapshot
 from flows.tables import date_of, duration
 from ledger.reports import LegSummary
 from ledger.rows import LegRow, LegState, MailboxRow, Outcome, Phase, State, Tally
@@ -193,7 +194,7 @@ def test_a_rate_counts_what_the_pass_did() -> None:
         shown.print(drawn(result_of([done]), 10.0, tally=Tally(new=100, replaced=20)))
         shown.print(drawn(result_of([done]), 10.0, tally=Tally()))
         shown.print(drawn(result_of([done]), 10.0, tally=Tally(shared=1_000)))
-    first, second, third = (line for line in captured.get().splitlines() if line.startswith("1 mailboxes"))
+    first, second, third = (line for line in captured.get().splitlines() if line.startswith("1 mailbox;"))
     assert first.endswith("; 10s, 12 items/s")
     assert second.endswith("; 10s")
     assert third.endswith("; 10s")
@@ -230,3 +231,52 @@ def test_durations(seconds: float | None, text: str) -> None:
 def test_dates_before_1970_and_none() -> None:
     assert date_of(-86_400) == "1969-12-31 00:00"
     assert date_of(None) == "-"
+
+
+def test_a_watch_tells_what_happens_now() -> None:
+    """A leg that began last week, and that copies ten a second."""
+    watch = Watch()
+    running = replace(leg(1, LegState.RUNNING), items=10_000, done=5_000, started=NOW - timedelta(days=7))
+    rates = []
+    for second in (0, 10, 90):
+        now = NOW + timedelta(seconds=second)
+        row = replace(running, done=5_000 + 10 * second)
+        (ship,) = watch.paced(gather([box(1)], [row], [], now), now).ships
+        rates.append((ship.rate, ship.left))
+    assert rates == [(None, None), (10.0, 490.0), (10.0, 410.0)]
+    (ship,) = watch.paced(gather([box(1)], [replace(running, done=5_900)], [], now), now).ships
+    assert ship.left is None or ship.rate is not None
+    done = replace(running, state=LegState.VERIFIED)
+    (ship,) = watch.paced(gather([box(1)], [done], [], now), now).ships
+    assert (ship.rate, ship.left) == (None, None)
+
+
+def test_what_nobody_has_listed_counts_as_check_counted_it() -> None:
+    """Of three mailboxes one is listed, and holds more than the check saw; of one nobody knows anything."""
+    legs = [replace(leg(1), items=300, done=300), leg(2), leg(3)]
+    fleet = gather(map(box, (1, 2, 3)), legs, [], NOW, checked={box(1).id: 250, box(2).id: 700})
+    assert (fleet.totals()["items"], fleet.totals()["expected"]) == (300, 1_000)
+    text = text_of(fleet)
+    assert "300 of 1,000 items" in text
+    assert "(300 listed; the rest as `kogge check` counted)" in text
+
+
+def test_one_is_one() -> None:
+    assert "1 mailbox, 1 leg: 1 pending" in text_of(gather([box(1)], [leg(1)], [], NOW))
+
+
+def text_of(fleet: Fleet) -> str:
+    console = Console(width=200)
+    with console.capture() as got:
+        console.print(_drawn(fleet, None))
+    return got.get()
+
+
+def test_a_leg_that_has_nothing_left_to_copy_is_said_to_look() -> None:
+    legs = (
+        replace(leg(1, LegState.RUNNING), items=9, done=9),
+        replace(leg(2, LegState.RUNNING), items=9),
+        leg(3),
+    )
+    assert Snapshot(legs).told_states == "1 pending, 2 running (1 of them listing or verifying)"
+    assert Snapshot(legs[1:]).told_states == "1 pending, 1 running"
