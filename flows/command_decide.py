@@ -334,7 +334,7 @@ def _answer_for_hooks(unrun: Mapping[str, Sequence[str]], by: str, reason: str |
 
 def _named(hooks: Mapping[str, Sequence[str]]) -> str:
     names = dict.fromkeys(name for some in hooks.values() for name in some)
-    return f"the hooks {', '.join(names)} ({len(hooks)} mailboxes)"
+    return f"the hooks {', '.join(names)} ({many(len(hooks), 'mailbox', 'mailboxes')})"
 
 
 def _answer_for_scores(

@@ -211,7 +211,10 @@ def test_what_a_cutover_would_run_is_told_and_answered_for(
     (place / "kogge.toml").write_text(TOML + HOOKS)
     by = ("--wave", "pilot", "--by", "Cutover")
     assert run("phase", "frozen", *by) == 0
-    assert "Not run: the hooks freeze:redirect (1 mailboxes). `kogge cutover`" in capsys.readouterr().err
+    assert (
+        "Not run: the hooks freeze:redirect (1 mailbox). `kogge cutover --wave pilot`"
+        in capsys.readouterr().err
+    )
     assert run("phase", "live", *by) == 2
     told = capsys.readouterr().err
     assert "kogge cutover" in told
