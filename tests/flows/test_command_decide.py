@@ -218,7 +218,7 @@ def test_what_a_cutover_would_run_is_told_and_answered_for(
     assert run("phase", "live", *by) == 2
     told = capsys.readouterr().err
     assert "kogge cutover" in told
-    assert "freeze:redirect, release:open (1 mailboxes)" in told
+    assert "freeze:redirect, release:open (1 mailbox)" in told
     ledger = Ledger(f"sqlite:///{place}/kogge-state/ledger.db")
     with closing(ledger):
         assert ledger.mailbox(planned).phase is Phase.FROZEN
