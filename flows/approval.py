@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
@@ -31,6 +31,10 @@ from ledger.waves import WaveRow, Waves
 START, CUTOVER = "start", "cutover"
 STAGES = (START, CUTOVER)
 NOT_APPROVED = "not-approved"
+CHANGED = "plan-changed"
+"""Why a signature is void: it is of another plan, or of this one before it was another for a while."""
+VOIDED = "plan-voided"
+"""The event that ends the signatures of a plan, for good."""
 DOMAIN = b"kogge plan approval 1\n"
 """Begins whatever is signed, so that a signature made for another purpose is none here."""
 
@@ -131,6 +135,7 @@ def refuse_unapproved(config: Config, ledger: Ledger, wave: str, stage: str) -> 
 def _approved_plan(config: Config, ledger: Ledger, wave: str, stage: str, required: int) -> Plan:
     known = _looked(config, ledger, wave)
     given, plan = _judged(config, known, [stage]), known.plan
+    _end_others(ledger, wave, known, given)
     valid = sum(one.void is None for one in given)
     if valid < required:
         told = _told(wave, stage, required, valid, given, plan.hash)
@@ -166,7 +171,7 @@ def command_to_approve(config: Config, wave: str, stage: str, how: str) -> str:
 def _told(wave: str, stage: str, required: int, valid: int, given: Iterable[Approval], plan: str) -> str:
     """Names nobody: it may be shown in Prefect."""
     text = f"the {stage} of wave {wave} has {valid} of {required} approvals of its plan {plan[:12]}"
-    void = [one for one in given if one.void == "plan-changed"]
+    void = [one for one in given if one.void == CHANGED]
     if void:
         newest = void[-1]
         when = f"{newest.event.moment:%Y-%m-%d %H:%M} UTC"
@@ -210,10 +215,12 @@ def _approved_row(config: Config, ledger: Ledger, mailbox: MailboxRow) -> PlanRo
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Of one wave, in this process: its chain so far, and its plan."""
+    """Of one wave, in this process: its chain so far, and its plan. voided: by plan, the number of the event
+    that ended its signatures."""
 
     head: Head | None = None
     given: tuple[Event, ...] = ()
+    voided: Mapping[str, int] = field(default_factory=dict)
     stamp: object = None
     plan: Plan = Plan(WaveRow(""), {}, frozenset(), "")
 
@@ -230,10 +237,12 @@ def _looked(config: Config, ledger: Ledger, wave: str) -> _Known:
         known = _waves.setdefault(ledger, {}).get(wave, _Known())
     head, new = events_since(ledger, wave, known.head)
     given = (*known.given, *(event for event in new if event.kind.startswith(KIND)))
+    ended = {str(event.detail["plan"]): event.seq for event in new if event.kind == VOIDED}
+    voided = {**known.voided, **ended}
     asked_anew = any(event.kind.startswith("approved:") for event in new)
     now = (stamp(ledger, wave), Waves(ledger).read(wave), digest_of(systems_of(config)))
     unchanged = known.stamp == now and not asked_anew
-    found = _Known(head, given, now, known.plan if unchanged else plan_of(config, ledger, wave))
+    found = _Known(head, given, voided, now, known.plan if unchanged else plan_of(config, ledger, wave))
     with _lock:
         newest = _waves[ledger].get(wave)
         if newest is None or newest.head is None or newest.head[0] <= head[0]:
@@ -249,7 +258,7 @@ def _judged(config: Config, known: _Known, stages: Iterable[str]) -> list[Approv
         for event in known.given:
             if event.kind == KIND + stage:
                 statement = _statement(event, stage)
-                void = _void(config, event, statement, known.plan)
+                void = _void(config, event, statement, known)
                 if void is None and statement.approver in counted:
                     void = "given-twice"
                 if void is None:
@@ -264,7 +273,7 @@ def _statement(event: Event, stage: str) -> Statement:
     return Statement(wave=event.wave, stage=stage, **told)
 
 
-def _void(config: Config, event: Event, statement: Statement, plan: Plan) -> str | None:
+def _void(config: Config, event: Event, statement: Statement, known: _Known) -> str | None:
     key = config.approval.key_of(statement.approver)
     if key is None:
         return "approver-unknown"
@@ -272,7 +281,24 @@ def _void(config: Config, event: Event, statement: Statement, plan: Plan) -> str
         key, event.signature or b"", statement.to_sign()
     ):
         return "signature-invalid"
-    return None if plan.is_signed_by(statement.plan) else "plan-changed"
+    signed = known.plan.is_signed_by(statement.plan)
+    return None if signed and not _has_ended(known, statement.plan, event) else CHANGED
+
+
+def _has_ended(known: _Known, plan: str, event: Event) -> bool:
+    return known.voided.get(plan, 0) > event.seq
+
+
+def _end_others(ledger: Ledger, wave: str, known: _Known, given: Iterable[Approval]) -> None:
+    """What was signed of another plan than the wave has now counts no more, also once that plan comes back:
+    who signed it did not see what was between."""
+    other = {
+        one.statement.plan
+        for one in given
+        if one.void == CHANGED and not _has_ended(known, one.statement.plan, one.event)
+    }
+    for plan in sorted(other):
+        ledger.event(wave, VOIDED, {"plan": plan}, subject=f"wave:{wave}")
 
 
 def detail_of(statement: Statement) -> dict[str, str | int]:

@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
@@ -66,8 +66,8 @@ APPROVABLE = {
 AUDITOR = "an auditor will ask"
 NEXT = {"rollback": "rollback", SCORE_LOW: "cutover"}
 """What goes on by what was approved; after everything else, what _next_of says."""
-HOOKS_NOT_RUN = "hooks-not-run"
-"""The event of a mailbox that a person made live without them."""
+Said: TypeAlias = Mapping[str, str | int]
+"""What an event says."""
 
 SHARES_LATER = ("held-back", "person-later")
 """Losses of shares that Kogge makes as long as a mailbox is frozen: once they are approved, or the other
@@ -260,7 +260,7 @@ def _move(
     refused = {}
     for row in rows:
         try:
-            ledger.set_phase(row.id, to, by, answers=answers.get(row.id, {}), epochs=epochs)
+            ledger.set_phase(row.id, to, by, answers=answers.get(row.id, Answers()), epochs=epochs)
         except Blocked as error:
             refused[row.id] = error.code
     return refused
@@ -316,20 +316,18 @@ def _answers(
     reason: str | None,
 ) -> dict[str, Answers]:
     """By mailbox, what somebody takes responsibility for when it goes live."""
-    found: dict[str, Answers] = {}
-    for answers in (_answer_for_hooks(unrun, by, reason), _answer_for_scores(ledger, rows, by, reason)):
-        for number, answer in answers.items():
-            found[number] = {**found.get(number, {}), **answer}
-    return found
+    hooks = _answer_for_hooks(unrun, by, reason)
+    scores = _answer_for_scores(ledger, rows, by, reason)
+    return {row.id: Answers(hooks.get(row.id), scores.get(row.id)) for row in rows}
 
 
-def _answer_for_hooks(unrun: Mapping[str, Sequence[str]], by: str, reason: str | None) -> dict[str, Answers]:
+def _answer_for_hooks(unrun: Mapping[str, Sequence[str]], by: str, reason: str | None) -> dict[str, Said]:
     """Who takes responsibility for what was not run. Raises Misconfigured without a reason."""
     if not unrun:
         return {}
     why = f"`kogge cutover` would run {_named(unrun)}; {AUDITOR} why they go live without"
     detail = {"by": by, "reason": given("--reason", reason, why)}
-    return {number: {HOOKS_NOT_RUN: {**detail, "hooks": ", ".join(names)}} for number, names in unrun.items()}
+    return {number: {**detail, "hooks": ", ".join(names)} for number, names in unrun.items()}
 
 
 def _named(hooks: Mapping[str, Sequence[str]]) -> str:
@@ -339,7 +337,7 @@ def _named(hooks: Mapping[str, Sequence[str]]) -> str:
 
 def _answer_for_scores(
     ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str | None
-) -> dict[str, Answers]:
+) -> dict[str, Said]:
     """Who takes responsibility for those that score low or have no score. Raises Misconfigured without a
     reason."""
     from flows.score_approval import answer, unaccepted

@@ -15,7 +15,7 @@ from ledger.events import Event
 from ledger.rows import SCORE_LOW, MailboxRow, Phase
 from ledger.scores import approved_numbers
 from ledger.steps import DONE, FAILED, Steps
-from ledger.store import APPROVED, Ledger
+from ledger.store import Ledger
 
 SCORE = "score"
 """The step of a cutover."""
@@ -53,9 +53,9 @@ def record(ledger: Ledger, low: Mapping[str, Score], by: str, reason: str) -> li
     ]
 
 
-def answer(score: Score | None, by: str, reason: str) -> Mapping[str, Mapping[str, str | int]]:
-    """The event by which somebody takes responsibility for a mailbox with this score, by its kind."""
-    return {f"{APPROVED}{SCORE_LOW}": {"by": by, "code": SCORE_LOW, "reason": reason, **_about(score)}}
+def answer(score: Score | None, by: str, reason: str) -> Mapping[str, str | int]:
+    """What the event says by which somebody takes responsibility for a mailbox with this score."""
+    return {"by": by, "code": SCORE_LOW, "reason": reason, **_about(score)}
 
 
 def unaccepted(ledger: Ledger, rows: Sequence[MailboxRow]) -> dict[str, Score | None]:

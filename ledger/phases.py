@@ -7,20 +7,40 @@ pass no more once the mailbox is in another one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, or_, select, update
 
 from connectors.errors import Blocked
 from ledger.events import append_event
-from ledger.planning import wave_of
+from ledger.planning import seen_of, wave_of
 from ledger.rollback import ROLLED_BACK
-from ledger.rows import LegState, Phase
+from ledger.rows import SCORE_LOW, LegState, Phase
 from ledger.schema import leg, mailbox, step
 
 HELD_ELSEWHERE = "claimed-elsewhere"
 
-Answers = Mapping[str, Mapping[str, str | int]]
-"""What a person took responsibility for together with a phase: kinds of events, and what they say."""
+HOOKS_NOT_RUN = "hooks-not-run"
+"""The event of a mailbox that a person made live without them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a person takes responsibility for together with a phase, as its events say it: that hooks were not
+    run, and a score that is low or missing."""
+
+    hooks: Mapping[str, str | int] | None = None
+    score: Mapping[str, str | int] | None = None
+
+
+def record_answers(connection: Connection, mailbox_id: str, answers: Answers) -> None:
+    """Records them in the chain of the mailbox's wave. A score is approved for the accounts as they are."""
+    wave = wave_of(connection, mailbox_id)
+    if answers.hooks is not None:
+        append_event(connection, wave, HOOKS_NOT_RUN, answers.hooks, subject=mailbox_id)
+    if answers.score is not None:
+        detail = {**answers.score, "seen": seen_of(connection, mailbox_id)}
+        append_event(connection, wave, f"approved:{SCORE_LOW}", detail, subject=mailbox_id)
 
 
 def lock_legs(connection: Connection, mailbox_id: str) -> None:

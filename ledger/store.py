@@ -34,8 +34,7 @@ from ledger.schema import container, item, leg
 from ledger.schema import mailbox as mailbox_table
 from ledger.session import LegLedger
 
-APPROVED = "approved:"
-"""Begins the kind of an approval's event; the code follows."""
+NOTHING = phases.Answers()
 RETRYABLE = frozenset({LegState.BLOCKED, LegState.WAITING, LegState.DIFFERS})
 
 
@@ -224,7 +223,7 @@ class Ledger:
         phase: Phase,
         by: str,
         *,
-        answers: phases.Answers = MappingProxyType({}),
+        answers: phases.Answers = NOTHING,
         epochs: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         """Moves a mailbox to a phase while nobody holds a leg of it; recorded, and what was answered for
@@ -235,12 +234,7 @@ class Ledger:
             phases.refuse_claimed_since(connection, mailbox_id, epochs)
             if phase is not Phase.LIVE:
                 phases.refuse_begun(connection, mailbox_id)
-            for kind, said in answers.items():
-                detail = dict(said)
-                if kind.startswith(APPROVED):
-                    detail["seen"] = planning.seen_of(connection, mailbox_id)
-                wave = planning.wave_of(connection, mailbox_id)
-                events.append_event(connection, wave, kind, detail, subject=mailbox_id)
+            phases.record_answers(connection, mailbox_id, answers)
             phases.move(connection, mailbox_id, phase, by)
 
     def bind(
@@ -408,7 +402,7 @@ class Ledger:
         with writing(self._engine) as connection:
             if not subject.startswith("wave:"):
                 detail["seen"] = planning.seen_of(connection, subject)
-            kind = f"{APPROVED}{code}"
+            kind = f"approved:{code}"
             return events.append_event(connection, wave, kind, detail, subject=subject, signature=signature)
 
     def approved(self, subject: str, code: str, spender: str | None = None) -> bool:

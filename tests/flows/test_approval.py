@@ -387,3 +387,45 @@ def test_asking_again_reads_only_what_is_new(office: Office, monkeypatch: pytest
     for number in range(3):
         office.ledger.event("w", "retried", {"legs": number})
         assert office.passes()
+
+
+def test_a_plan_that_comes_back_is_signed_anew(office: Office) -> None:
+    """Nobody who signed it has seen what was between, and why it was taken back."""
+    approved(office)
+    office.plan(at="other")
+    office.check()
+    office.check(number=1)
+    assert not office.passes()
+    office.plan()
+    office.check()
+    office.check(number=1)
+    assert office.voids() == ["plan-changed", "plan-changed"]
+    assert "has 0 of 2 approvals" in office.refusal()
+    ended = [event for event in office.ledger.events("w") if event.kind == "plan-voided"]
+    assert len(ended) == 1, "it is recorded once"
+    office.approve("Anna")
+    office.approve("Bernd")
+    assert office.passes()
+    assert office.voids() == ["plan-changed", "plan-changed", None, None]
+
+
+def test_what_was_signed_before_another_plan_was_ends_with_that_one(office: Office) -> None:
+    """One signature too few of the first plan, then two of the second, then the first plan again."""
+    office.approve("Anna")
+    office.plan(at="other")
+    office.check()
+    office.check(number=1)
+    approved(office)
+    office.plan()
+    office.check()
+    office.check(number=1)
+    office.approve("Bernd")
+    assert not office.passes()
+    assert office.voids()[0] == "plan-changed"
+
+
+def test_who_looks_by_another_configuration_ends_nothing(office: Office) -> None:
+    approved(office)
+    other = office.config(SYSTEMS.replace("new.example", "elsewhere.example"))
+    assert office.voids(other) != [None, None]
+    assert office.passes()

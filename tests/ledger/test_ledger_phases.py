@@ -7,6 +7,7 @@ from ledger_world import planned
 
 from connectors.base import Kind
 from connectors.errors import Blocked, LeaseLost
+from ledger.phases import Answers
 from ledger.rows import Lease, LegState, Phase
 from ledger.steps import Steps
 from ledger.store import Ledger
@@ -18,12 +19,12 @@ def kinds(ledger: Ledger) -> list[str]:
 
 def test_a_held_mailbox_keeps_its_phase(ledger: Ledger, lease: Lease) -> None:
     with pytest.raises(Blocked) as raised:
-        ledger.set_phase(lease.mailbox, Phase.LIVE, "somebody", answers={"hooks-not-run": {"by": "A"}})
+        ledger.set_phase(lease.mailbox, Phase.LIVE, "somebody", answers=Answers(hooks={"by": "A"}))
     assert raised.value.code == "claimed-elsewhere"
     assert ledger.mailbox(lease.mailbox).phase is Phase.STAGING
     assert kinds(ledger) == []
     ledger.release(lease, LegState.VERIFIED)
-    ledger.set_phase(lease.mailbox, Phase.LIVE, "somebody", answers={"hooks-not-run": {"by": "A"}})
+    ledger.set_phase(lease.mailbox, Phase.LIVE, "somebody", answers=Answers(hooks={"by": "A"}))
     assert ledger.mailbox(lease.mailbox).phase is Phase.LIVE
     assert kinds(ledger) == ["hooks-not-run", "phase"]
 
