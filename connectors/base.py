@@ -212,8 +212,10 @@ class Stored:
     digest: what was last written means, as the ledger knows it; b"": it is not told. What is via and means
     something else than the item (the organizer's copy of a meeting, for an attendee's) comes with its own
     digest, and with what is lost because of it. flags: what the target took of the flags, where that is less
-    than it was given; None: all. versions: how many older ones of a file are kept; None: a new
-    one's are all that it came with, and of another nobody knows more than before."""
+    than it was given; None: all. versions: how many older ones of a file are kept; None: a new one's are all
+    that it came with, and of another nobody knows more than before. size, date (in seconds since 1970 UTC),
+    mid (see ledger.rows.ItemRow): by these what is about to be removed or amended is known again, as far as
+    the ledger has them."""
 
     key: bytes
     href: str
@@ -223,6 +225,9 @@ class Stored:
     losses: tuple[Loss, ...] = ()
     versions: int | None = None
     flags: frozenset[str] | None = None
+    size: int | None = None
+    date: int | None = None
+    mid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,7 +384,7 @@ class Target(Protocol):
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
         """Sets flags; idempotent; never touches a body. An item no longer there is
-        Failed(Rejected("vanished"))."""
+        Failed(Rejected("vanished")); where something else is in its place, Rejected("changed-at-target")."""
         ...
 
     def listing(self, href: str, since: str | None = None) -> Iterator[Listed]:
@@ -392,8 +397,8 @@ class Target(Protocol):
 
     def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
         """Removes exactly these, idempotent: one already gone is success. Takes only what the
-        ledger says we wrote. Of a version other than that of stored, meaning decides: one that no longer
-        means stored.digest is Failed with Rejected("changed-at-target")."""
+        ledger says we wrote, and looks at it first (R8b): what no longer means stored.digest, or is something
+        else that has its number by now, is Failed with Rejected("changed-at-target")."""
         ...
 
     def label(self, labels: Mapping[str, str]) -> bool:

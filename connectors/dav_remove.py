@@ -51,10 +51,12 @@ class Remover:
     def _gone(self, stored: Stored) -> None:
         path, match = self._container + stored.href, stored.version
         for _ in range(TRIES):
-            if not match and self._profile.needs_if_match:
+            if not match and (self._profile.needs_if_match or stored.digest):
                 current = self._reading.current(path)
                 if current is None:
                     return
+                if not self._is_still(current, stored):
+                    break
                 match = current.etag
             answer = self._wire.patiently(partial(self._deleted, path, match))
             if answer.ok or answer.status in GONE:
@@ -71,10 +73,12 @@ class Remover:
         raise Rejected("changed-at-target", "it is no longer what was written")
 
     def _is_still(self, current: Current, stored: Stored) -> bool:
-        """Without a version to go by, it is whatever is there."""
-        if stored.version in {"", current.etag}:
+        """By its version, or by what it means. Where nobody knows either, it is whatever is there."""
+        if stored.version and stored.version == current.etag:
             return True
-        return bool(stored.digest) and meaning(current, self._digest) == stored.digest
+        if not stored.digest:
+            return not stored.version
+        return meaning(current, self._digest) == stored.digest
 
     def _deleted(self, path: str, match: str) -> Answer:
         self._guard()

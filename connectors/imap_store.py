@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import TypeVar
 
 from connectors.base import Amendment, Failed, Guard, Stored
@@ -13,6 +14,7 @@ from connectors.imap import Session, raise_for
 from connectors.imap_append import ITEM_FAULTS, flags_kept
 from connectors.imap_fetch import flags_of, uid_of
 from connectors.imap_keywords import LIMIT, NOT_TAKEN, Keywords
+from connectors.imap_look import Judge, Looker, look
 from connectors.imap_wire import Parts, compact, fetched
 
 AT_ONCE = 500
@@ -23,11 +25,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """One mailbox (raw: its encoded name), opened for writing."""
+    """One mailbox (raw: its encoded name), opened for writing. spool, judge: for looking at what is about to
+    be changed (connectors.imap_look)."""
 
     session: Session
     guard: Guard
     raw: bytes
+    spool: Path
+    judge: Judge | None
     keywords: Keywords = field(default_factory=Keywords)
 
     def amend(self, changes: Iterable[Amendment], permanent: Flags) -> Iterator[Stored | Failed]:
@@ -39,11 +44,14 @@ class Store:
             yield from self._amended(by_uid, permanent)
 
     def _amended(self, by_uid: dict[int, list[Amendment]], permanent: Flags) -> Iterator[Stored | Failed]:
-        now = self._flags(sorted(by_uid))
+        expected = {uid: [change.stored for change in changes] for uid, changes in by_uid.items()}
+        now, others = self._looked(expected)
         groups: dict[Flags, list[int]] = {}
         for uid, changes in by_uid.items():
             wanted = flags_kept(changes[-1].flags, permanent)
-            if uid not in now or wanted is None:
+            if uid in others:
+                yield from (Failed(change.stored.key, _another()) for change in changes)
+            elif uid not in now or wanted is None:
                 code = "flag-not-allowed" if uid in now else "vanished"
                 yield from (Failed(change.stored.key, Rejected(code)) for change in changes)
             elif _folded(now[uid]) == _folded(kept := self.keywords.kept(self.raw, wanted)):
@@ -56,16 +64,27 @@ class Store:
                 yield Failed(change.stored.key, refused) if refused else _amended(change.stored, wanted, kept)
 
     def remove(self, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
-        r"""\Deleted and UID EXPUNGE, for these UIDs only; one that is already gone is success. Of what has
-        another UIDVALIDITY that cannot be told: Transient("container-renumbered")."""
+        r"""\Deleted and UID EXPUNGE, for these UIDs only; one that is already gone is success. What is
+        something else by now is Rejected("changed-at-target"). Of what has another UIDVALIDITY that cannot be
+        told: Transient("container-renumbered")."""
         todo = iter(stored)
         while batch := list(islice(todo, AT_ONCE)):
             by_uid, lost = self._located([(one, one) for one in batch], Transient("container-renumbered"))
             yield from lost
-            present = sorted(self._flags(sorted(by_uid)))
+            now, others = self._looked(by_uid)
+            present = sorted(now.keys() - others)
             if present:
                 self._expunge(present)
-            yield from (one for group in by_uid.values() for one in group)
+            for uid, group in by_uid.items():
+                yield from (Failed(one.key, _another()) if uid in others else one for one in group)
+
+    def _looked(self, expected: Mapping[int, list[Stored]]) -> tuple[dict[int, Flags], set[int]]:
+        """The flags of those that are there, and which of them are not what was written."""
+        found = look(self.session, sorted(expected))
+        validity = self.session.select(self.raw, readonly=False).uidvalidity
+        others = Looker(self.session, self.raw, validity, self.spool, self.judge).others(found, expected)
+        self.session.select(self.raw, readonly=False)  # reading opened it for reading alone
+        return {uid: message.flags for uid, message in found.items()}, others
 
     def _expunge(self, uids: list[int]) -> None:
         chosen = compact(uids)
@@ -124,6 +143,10 @@ class Store:
 
 def _amended(stored: Stored, wanted: Flags, kept: Flags) -> Stored:
     return stored if kept == wanted else replace(stored, losses=(*stored.losses, NOT_TAKEN), flags=kept)
+
+
+def _another() -> Rejected:
+    return Rejected("changed-at-target", "something else has its number by now")
 
 
 def _folded(flags: Flags) -> Flags:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from connectors import imap_lanes
+from connectors import imap_lanes, imap_metadata
 from connectors.base import (
     Amendment,
     Capabilities,
@@ -44,6 +44,7 @@ from connectors.imap_folders import (
     quota,
 )
 from connectors.imap_keywords import Keywords
+from connectors.imap_look import Judge
 from connectors.imap_source import properties_of
 from connectors.imap_store import Store
 from connectors.imap_wire import Reply, number, quoted
@@ -55,12 +56,13 @@ NOTES = "notes"
 LISTED = b"UID RFC822.SIZE FLAGS INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
 VIRTUAL = frozenset({"\\ALL", "\\FLAGGED"})
 """Folders of these uses show what lies in others (RFC 6154)."""
-LABELS = b"/private/vendor/vendor.kogge/labels"
 
 
 class ImapTarget:
-    """One account on one IMAP server. Implements connectors.base.Target, tells.RemovesContainers and
-    tells.TellsHeaders. kind: MAIL, or NOTES for what lies in the folder "Notes" alone.
+    """One account on one IMAP server. Implements connectors.base.Target, tells.RemovesContainers,
+    tells.TellsHeaders and tells.KeepsMark. kind: MAIL, or NOTES for what lies in the folder "Notes" alone.
+
+    judge: by which it knows again what is about to be removed or amended, where size and date do not tell.
 
     A container's href is its mailbox name, an item's "UIDVALIDITY:UID". Stored.version is empty.
     """
@@ -74,6 +76,7 @@ class ImapTarget:
         *,
         kind: Kind = Kind.MAIL,
         live: bool = False,
+        judge: Judge | None = None,
     ) -> None:
         self._kind = kind
         self._settings = settings
@@ -81,6 +84,7 @@ class ImapTarget:
         self._guard = guard
         self._spool = spool
         self._live = live
+        self._judge = judge
         self._namespace: Namespace | None = None
         self._permanent: frozenset[str] | None = None
         self._known: dict[bytes, frozenset[str]] | None = None
@@ -169,15 +173,14 @@ class ImapTarget:
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
         self._not_when_live()
-        store = Store(self._session, self._guard, encoded(href), self._keywords)
-        return store.amend(changes, self._flags())
+        return self._store(href).amend(changes, self._flags())
 
     def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
         r"""Needs UIDPLUS: a plain EXPUNGE would also destroy what others marked \Deleted."""
         self._not_when_live()
         if not self._session.has("UIDPLUS"):
             raise Blocked("cannot-remove", "the server has no UIDPLUS")
-        return Store(self._session, self._guard, encoded(href)).remove(stored)
+        return self._store(href).remove(stored)
 
     def clear(self, href: str) -> bool:
         """See connectors.tells.RemovesContainers."""
@@ -224,18 +227,16 @@ class ImapTarget:
 
     def label(self, labels: Mapping[str, str]) -> bool:
         """Kept as JSON in the server annotation /private/vendor/vendor.kogge/labels (RFC 5464)."""
-        if not (self._session.has("METADATA") or self._session.has("METADATA-SERVER")):
-            return False
-        self._guard()
         value = json.dumps(dict(labels), ensure_ascii=True, sort_keys=True).encode()
-        wire = self._session.wire
-        tag = wire.begin(b'SETMETADATA "" (' + LABELS + b" {%d}\r\n" % len(value))
-        refusal = wire.proceed(tag)
-        if refusal is not None:
-            return False
-        wire.put(value + b")\r\n")
-        wire.flush()
-        return wire.finish(tag).ok
+        return imap_metadata.write(self._session, self._guard, b"labels", value)
+
+    def mark(self) -> str | None:
+        """See connectors.tells.KeepsMark."""
+        found = imap_metadata.read(self._session, self._marked())
+        return None if found is None else found.decode("ascii", "replace")
+
+    def keep_mark(self, text: str) -> bool:
+        return imap_metadata.write(self._session, self._guard, self._marked(), text.encode())
 
     def close(self) -> None:
         for session in (self._session, *self._others):
@@ -249,6 +250,13 @@ class ImapTarget:
             apart = self._session.has("UIDPLUS") and self._session.has("MULTIAPPEND")
             self._lanes = tuple(imap_lanes.usable(self._others)) if apart else ()
         return self._lanes
+
+    def _marked(self) -> bytes:
+        """Mail and notes may share one account."""
+        return f"pass-{self._kind.value}".encode()
+
+    def _store(self, href: str) -> Store:
+        return Store(self._session, self._guard, encoded(href), self._spool, self._judge, self._keywords)
 
     def _not_when_live(self) -> None:
         if self._live:

@@ -276,3 +276,17 @@ class TellsHeaders(Protocol):
         """(item href, those lines of its header as they are) of everything in a container, in the order in
         which it came. Nothing of a container that only shows what lies in others. Streams in windows."""
         ...
+
+
+@runtime_checkable
+class KeepsMark(Protocol):
+    """A target that keeps a short text of ours beside the account, where its owner does not see it."""
+
+    def mark(self) -> str | None:
+        """What was kept last, by anybody; None: nothing, or there is no place for it. Asks the server."""
+        ...
+
+    def keep_mark(self, text: str) -> bool:
+        """Keeps it in place of the one before; ASCII. Allowed in every phase. False when this server has no
+        place for it. May have kept it even if it raises."""
+        ...

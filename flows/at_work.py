@@ -97,6 +97,7 @@ def at_work(setting: Setting, held: Lease, keeper: lease.Keeper, past: Past) -> 
                 parties=setting.parties,
                 turn=setting.opener.turn,
                 now=setting.now,
+                brake=setting.brake,
             )
     finally:
         source.close()

@@ -12,7 +12,7 @@ from connectors.base import Amendment, Failed, Loss, Mapped, Native
 from connectors.errors import Rejected, Transient
 from flows import discover, recover
 from flows.answers import Answers
-from flows.withdraw import split, stored
+from flows.withdraw import CHANGED, split, stored
 from flows.work import Work
 from ledger.rows import ContainerRow, ItemRow, State
 
@@ -72,7 +72,7 @@ def _amend(work: Work, row: ContainerRow, changes: Sequence[Amendment], labels: 
     done, failed = split(work.target.amend(str(row.href), changes))
     work.ledger.amended(row.id, [(one, flags[one.key]) for one in done], labels)
     for failure in failed:
-        if failure.error.code != "vanished":
+        if failure.error.code not in ("vanished", CHANGED):
             raise failure.error
     if failed:
         _refuse_renumbered(work, row, changes)
@@ -131,6 +131,7 @@ def _take_back(work: Work, row: ContainerRow, edited: Sequence[ItemRow]) -> None
     if not edited:
         return
     removed, failed = split(work.target.remove(str(row.href), [stored(item) for item in edited]))
-    work.ledger.rewrite(row.id, [one.key for one in removed])
-    if failed:
-        raise failed[0].error
+    others = [one.key for one in failed if one.error.code == CHANGED]  # not ours any more: it stays (R8b)
+    work.ledger.rewrite(row.id, [*(one.key for one in removed), *others])
+    if len(failed) > len(others):
+        raise next(one.error for one in failed if one.error.code != CHANGED)

@@ -200,16 +200,22 @@ def _told(item: Item) -> str:
     return f"{line}: {_fate(fate)}"
 
 
+WITHDRAWN = {
+    None: "was deleted at the source meanwhile, and is not at the target",
+    "not-ours": "was deleted at the source meanwhile, and a copy that was not ours stays",
+    "rekeyed": "has another id at the source since: the line of that id has its copy",
+}
+
+
 def _fate(fate: Any) -> str:
     where = f" (UIDVALIDITY:UID {fate['dst']})" if ":" in (fate["dst"] or "") else ""
-    left = "is not at the target" if fate["rule"] is None else "a copy that was not ours stays"
     texts = {
         "match": f"arrived{where}, was read back, and is equal",
         "normalised": f"arrived{where}; the source renders it in other bytes that say the same",
         "converted": f"arrived{where}, without {fate['rule']}",
         "skipped": f"was skipped by a rule ({fate['rule']})",
         "failed": f"did not arrive ({fate['rule']})",
-        "withdrawn": f"was deleted at the source meanwhile, and {left}",
+        "withdrawn": WITHDRAWN.get(fate["rule"], WITHDRAWN[None]),
         "later": f"was listed again: its fate stands in {fate['rule']}",
         "open": f"was not settled when the wave was sealed ({fate['rule']})",
     }

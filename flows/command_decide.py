@@ -50,6 +50,7 @@ APPROVABLE = {
     "folder-replaced": "the target's folder is another one than before; I have checked whose it is",
     "kills-worker": "workers died with these items alone in hand; I have seen to them, and they stay behind",
     KEPT: "the target keeps items otherwise than they were written; they may stay so",
+    "ledger-restored": "the ledger was restored from a backup; it may find out what was done since",
     "may-write": "the source's credential may write and send; I accept that",
     "narrower-rights": "who has a folder gets what is in it, also what was for fewer; they may",
     "rollback": "what was written may be taken back, where nobody has changed it since",

@@ -24,6 +24,7 @@ from flows.defects import INTERNAL, described
 from flows.lookout import Duty, Lookout
 from flows.notices import unwell
 from flows.quiet import quieten
+from flows.shrunk import WaveBrake
 from flows.slots import Slot, Slots
 from flows.stopping import Stop
 from ledger import opening
@@ -89,6 +90,7 @@ class Crew:
         self.notice: str | None = None
         self.tally = Tally()
         self.brake = Brake()
+        self.shrinking = WaveBrake()
 
     @property
     def shut(self) -> bool:
@@ -128,6 +130,7 @@ class Crew:
             verify_only=verify_only,
             dry_run=dry_run,
             level=level,
+            brake=self.shrinking,
         )
         while not self._lost(slot):
             state, code = await self._run_once(call, row, slot)
@@ -156,7 +159,8 @@ class Crew:
             return (await loop.run_in_executor(self.pool, self.ledger.leg, row.id)).state, error.code
         self.tally.add(tally)
         accepted = state in LOGGED_IN
-        if (fault := self.brake.note(row.mailbox, code, accepted=accepted)) is not None:
+        fault = self.brake.note(row.mailbox, code, accepted=accepted) or self.shrinking.fault(code)
+        if fault is not None:
             self._end_run(fault)
         return state, code
 

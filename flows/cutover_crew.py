@@ -19,6 +19,7 @@ from flows.cutover_mailbox import Cut, Cutting, cut_over, short, take_back
 from flows.defects import described
 from flows.events import tell
 from flows.leg import run_leg
+from flows.shrunk import WaveBrake
 from flows.turns import Through, Turns
 from flows.windows import PAUSED
 from ledger.rows import LegState, MailboxRow, Phase
@@ -34,6 +35,7 @@ class Order:
     cutting: Cutting
     turns: Turns
     back: bool = False
+    shrinking: WaveBrake = field(default_factory=WaveBrake)
     fault: MigrationError | None = None
     brake: Brake = field(default_factory=Brake)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -54,6 +56,7 @@ class Order:
             logging.getLogger("kogge.defect").error("cutover %s: %s", mailbox_id, described(error))
             cut = self._where(mailbox_id, "internal-error")
         fault = self.brake.note(mailbox_id, cut.code, accepted=cut.code is None)
+        fault = fault or self.shrinking.fault(cut.code)
         if fault is not None:
             self._end(fault)
         return cut
@@ -74,11 +77,12 @@ def opened(config: Config, ledger: Ledger, by: str, turns: Turns, *, back: bool 
     """Raises Misconfigured when a secret of a hook cannot be read."""
     hooks.refuse_unreadable(config.hooks)
     owner = lease.new_owner()
+    shrinking = WaveBrake()
     cutting = Cutting(
         ledger=ledger,
         hooks=config.hooks,
         by=by,
-        run=functools.partial(_run_leg, config, ledger, turns),
+        run=functools.partial(_run_leg, config, ledger, turns, shrinking),
         act=lambda hook, action, person: hooks.run(
             hook, action, person, config.state_directory, environment=config.hooks.environment
         ),
@@ -87,7 +91,7 @@ def opened(config: Config, ledger: Ledger, by: str, turns: Turns, *, back: bool 
         owner=short(owner),
     )
     try:
-        yield Order(config, cutting, turns, back)
+        yield Order(config, cutting, turns, back, shrinking)
     finally:
         lease.retire(owner)
 
@@ -127,7 +131,7 @@ def all_of(order: Order, ids: Iterable[str], told: Callable[[Cut], None]) -> Non
 
 
 def _run_leg(
-    config: Config, ledger: Ledger, turns: Turns, leg_id: int, verify_only: bool
+    config: Config, ledger: Ledger, turns: Turns, shrinking: WaveBrake, leg_id: int, verify_only: bool
 ) -> tuple[LegState, str | None]:
     """Its mailbox is at work, so that it begins whatever becomes of the wave's hours."""
     level = config.cutover.level if verify_only else None
@@ -135,7 +139,13 @@ def _run_leg(
 
     def act(through: Through) -> str | None:
         result = run_leg(
-            config, leg_id, stop=turns.stop, verify_only=verify_only, level=level, through=through
+            config,
+            leg_id,
+            stop=turns.stop,
+            verify_only=verify_only,
+            level=level,
+            through=through,
+            brake=shrinking,
         )
         ended.append(result.state)
         return result.code

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from connectors.base import Container, Kind, Loss, Page, Ref, Role, key_of
 from connectors.errors import Blocked, CursorLost, MigrationError, Rejected
 from flows.placing import AT_ONCE, joined, place
 from flows.stopping import Stopping
 from flows.work import Work, as_container
-from ledger.rows import ContainerRow, State
+from ledger.leg_containers import Placed
+from ledger.rows import ContainerRow
 from mappings.names import Path, Placement, plan_names
 
 NOTES = ("Notes",)
@@ -19,8 +20,24 @@ NOTES = ("Notes",)
 RENAME_REFUSED = Loss("folder-name", "rename-refused")
 MOVING = (Kind.MAIL, Kind.NOTES, Kind.FILES)
 """Whose folders' hrefs are their paths, so that a renamed one, and all below it, has another."""
-SHRUNK_SHARE = 0.10
-SHRUNK_LEAST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the source said of one container. cursors: to be recorded once what it said is dealt with, see
+    ends. lost: it knew the cursor no more, and named everything anew.
+
+    In the live phase alone, where the ledger keeps what the source deletes: absent are keys that it named as
+    deleted, present (None: it named changes only) those of everything that it has."""
+
+    cursors: Mapping[int, str] = field(default_factory=dict)
+    lost: bool = False
+    absent: Collection[bytes] = frozenset()
+    present: Collection[bytes] | None = None
+
+    def lacks(self, key: bytes) -> bool:
+        """Whether the source said that it has an item of this key no more."""
+        return key in self.absent or (self.present is not None and key not in self.present)
 
 
 def list_containers(work: Work) -> list[ContainerRow]:
@@ -29,17 +46,55 @@ def list_containers(work: Work) -> list[ContainerRow]:
     placed = {row.source_id: row for row in work.ledger.containers()}
     found = listed(work, placed)
     _refuse_emptied(work, found, placed)
-    existing = {container.id: container for container in work.target.containers()}
-    adopt(work, placed, existing)
-    plan = _plan(work, found, placed, existing)
-    elsewhere = _rename(work, found, placed, plan, existing)
-    place(work, found, work.ledger.record_containers(found), plan, existing, elsewhere)
     present = {container.id for container in found}
     if any(not row.gone and source_id not in present for source_id, row in placed.items()):
         present |= {container.id for container in work.source.containers()}  # missing once proves nothing
+    heirs = _heirs(found, placed, present)
+    existing = {container.id: container for container in work.target.containers()}
+    adopt(work, placed, existing)
+    plan = _plan(work, found, placed, existing, heirs)
+    elsewhere = _rename(work, found, placed, plan, existing)
+    rows = _inherited(work, work.ledger.record_containers(found), heirs, plan, existing)
+    place(work, found, rows, plan, existing, elsewhere)
     for row in work.ledger.gone_containers(present):
         _withdraw_all(work, row)
     return moving(work)
+
+
+def _heirs(
+    found: Sequence[Container], placed: Mapping[str, ContainerRow], present: Collection[str]
+) -> dict[str, ContainerRow]:
+    """By the ids of folders that are new: the one that is gone from the same place at the source. A folder
+    that was deleted and made anew takes the place of the one before it."""
+    gone = {row.path: row for source_id, row in placed.items() if source_id not in present and row.href}
+    held = {row.href for source_id, row in placed.items() if source_id in present}
+    return {
+        container.id: gone[container.path]
+        for container in found
+        if container.omit is None
+        and container.path in gone
+        and gone[container.path].href not in held
+        and (container.id not in placed or placed[container.id].href is None)
+    }
+
+
+def _inherited(
+    work: Work,
+    rows: Sequence[ContainerRow],
+    heirs: Mapping[str, ContainerRow],
+    plan: Mapping[str, Placement],
+    existing: Collection[str],
+) -> list[ContainerRow]:
+    """What the target still has of the folders before them is theirs from here on, and so is what lies in it
+    (flows.rekey). Whoever made that folder made it for them."""
+    made = work.ledger.folders.made() if heirs else frozenset()
+    taken = {
+        row.id: Placed(row.id, old.href, plan[row.source_id].path, old.id in made)
+        for row in rows
+        if (old := heirs.get(row.source_id)) is not None and (old.href in existing or not work.mirror)
+    }
+    work.ledger.set_hrefs(taken.values())
+    return [replace(row, href=taken[row.id].href) if row.id in taken else row for row in rows]
 
 
 def _refuse_emptied(work: Work, found: Sequence[Container], placed: Mapping[str, ContainerRow]) -> None:
@@ -75,16 +130,15 @@ def moving(work: Work) -> list[ContainerRow]:
     return [row for row in work.ledger.containers() if row.omit is None and row.href is not None]
 
 
-def list_changes(work: Work, row: ContainerRow, *, first: bool = False) -> dict[int, str]:
+def list_changes(work: Work, row: ContainerRow, *, first: bool = False) -> Listing:
     """Records everything the source says changed since the container's cursor (R1). A lost cursor
     means enumerating anew and reconciling by the ledger: nothing known is copied again. first: no container
-    of the leg was ever listed to its end, so that nothing can have moved between two. Returns the new cursor
-    of a container in which nothing was known: see ends."""
+    of the leg was ever listed to its end, so that nothing can have moved between two."""
     try:
         return _follow(work, row, row.cursor, first=first)
     except CursorLost:
         work.ledger.event("source-cursor-lost", {"container": row.id})
-        return _follow(work, row, None, first=first)
+        return replace(_follow(work, row, None, first=first), lost=True)
 
 
 @contextmanager
@@ -108,29 +162,13 @@ def ends(work: Work) -> Iterator[Callable[[Mapping[int, str]], None]]:
     work.ledger.finish_listings(waiting)
 
 
-def refuse_rekeyed(work: Work, row: ContainerRow) -> None:
-    """R8: many known items gone and as many new ones in the SAME container are not a user's work but a
-    source that was restored or renumbered; copying them would double the folder until the removals.
-    Raises Blocked("source-rekeyed") until approved."""
-    counts = work.ledger.counts(row.id)
-    leaving, new = counts.get(State.LEAVING, 0), counts.get(State.SEEN, 0)
-    strange = is_shrunk(counts) and min(leaving, new) >= SHRUNK_LEAST
-    if strange and not work.allowed_once("source-rekeyed", leaving):
-        raise Blocked("source-rekeyed", f"{leaving} known items gone and {new} new in one folder")
-
-
-def is_shrunk(counts: dict[State, int], moved: int = 0) -> bool:
-    """Would this pass withdraw more than a tenth (and at least 20) of what we wrote to a container?
-    moved: those of the leaving that are now elsewhere in the same mailbox."""
-    leaving = counts.get(State.LEAVING, 0) - moved
-    held = sum(counts.get(s, 0) for s in (State.WRITTEN, State.VERIFIED, State.CHANGED, State.LEAVING))
-    return leaving >= SHRUNK_LEAST and leaving > SHRUNK_SHARE * held
-
-
-def _follow(work: Work, row: ContainerRow, cursor: str | None, *, first: bool) -> dict[int, str]:
+def _follow(work: Work, row: ContainerRow, cursor: str | None, *, first: bool) -> Listing:
     had_items = bool(work.ledger.counts(row.id))
     moves = work.source.capabilities.moves and not first
+    # In the live phase what is gone leaves no trace in the ledger, so that the cursor waits for flows.rekey.
+    waits = had_items and row.complete and not work.mirror
     seen: set[bytes] | None = None
+    gone: set[bytes] = set()
     last = cursor
     for page in work.source.changes(as_container(row), cursor):
         work.check()
@@ -138,15 +176,27 @@ def _follow(work: Work, row: ContainerRow, cursor: str | None, *, first: bool) -
             seen = set()
         if seen is not None:
             seen.update(key_of(ref.id) for ref in page.refs if not ref.deleted)
+        if waits:
+            _note_gone(gone, page)
         if page.refs:  # else its cursor alone: finish_listing keeps it
-            work.ledger.record_page(row.id, page, keep_cursor=seen is None, moves=moves)
+            work.ledger.record_page(row.id, page, keep_cursor=seen is None and not waits, moves=moves)
         last = page.cursor
     if last is None:
-        return {}
+        return Listing()
     if not had_items and seen is None:
-        return {row.id: last}
+        return Listing({row.id: last})
+    if waits:
+        if seen is not None:
+            work.ledger.finish_listing(row.id, row.cursor, seen)
+        return Listing({row.id: last}, absent=gone, present=seen)
     work.ledger.finish_listing(row.id, last, seen)
-    return {}
+    return Listing()
+
+
+def _note_gone(gone: set[bytes], page: Page) -> None:
+    """Of an item named twice the last mention counts."""
+    for ref in page.refs:
+        (gone.add if ref.deleted else gone.discard)(key_of(ref.id))
 
 
 def forget(work: Work, row: ContainerRow, refs: Sequence[str]) -> None:
@@ -161,14 +211,17 @@ def _plan(
     found: Sequence[Container],
     placed: dict[str, ContainerRow],
     existing: dict[str, Container],
+    heirs: Mapping[str, ContainerRow],
 ) -> dict[str, Placement]:
     places = work.ledger.placed()
     now = {container.id: container.path for container in found}
+    left = {old.id for old in heirs.values()}
     fixed = {
         row.source_id: places[row.id]
         for row in placed.values()
-        if row.id in places and now.get(row.source_id, row.path) == row.path
+        if row.id in places and row.id not in left and now.get(row.source_id, row.path) == row.path
     }
+    fixed |= {new: places[old.id] for new, old in heirs.items() if old.id in places}
     special: dict[Role, tuple[str, ...]] = {
         container.role: container.path for container in existing.values() if container.role is not None
     }

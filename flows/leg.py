@@ -3,8 +3,10 @@
     claim                    the lease (R6)
     permit                   the row is as it was planned, and its wave's plan is approved
     gate.prove               both sides' identities, again
+    generation               the ledger is not older than what was done with it
     recover.settle           WRITING -> WRITTEN | SEEN, by match()
     discover                 containers -> ensure -> changes -> ledger
+    rekey                    what the source lists under other ids since, by its digest
     binding                  nobody else wrote into the target meanwhile
     close_inventory          what was listed is rooted, before anything of it is copied
     overdue.put_right        dates that lay in the future, and have come
@@ -40,11 +42,13 @@ from flows import (
     discover,
     filing,
     gate,
+    generation,
     late,
     lease,
     overdue,
     placing,
     recover,
+    rekey,
     sharing,
     silence,
     tidy,
@@ -58,9 +62,11 @@ from flows.config import Config
 from flows.deaths import Cause, cause_of
 from flows.defects import described
 from flows.gate import Pair, Rules
+from flows.generation import Generations
 from flows.open import accounts, addresses, open_ledger, opener, parties, refuse_replanned, rules
 from flows.parties import Parties
 from flows.settings_evidence import proven_key
+from flows.shrunk import WaveBrake
 from flows.stopping import Stopping, reason
 from flows.verify import Level, Verdict
 from flows.work import Opener, Pace, Suspicion, Work, as_it_is, utc_now
@@ -110,7 +116,8 @@ class Setting:
     addresses, parties: see flows.work.Work; suspects and tally are kept over the walk's passes. silenced:
     whether a canary showed that the target invites nobody. permit: see flows.approval.permission. cause: why
     an owner did not release its leg, see flows.deaths.cause_of. instead: another walk than to copy and
-    verify. kek: see ledger.keystore; asked when an inventory is closed. now: see flows.work.Work."""
+    verify. kek: see ledger.keystore; asked when an inventory is closed. now: see flows.work.Work. brake: what
+    the legs of one run share against a source that lost much. generations: see flows.generation."""
 
     ledger: Ledger
     mailbox: MailboxRow
@@ -131,6 +138,8 @@ class Setting:
     instead: Walk | None = None
     kek: Callable[[], bytes] = _no_kek
     now: Callable[[], datetime] = utc_now
+    brake: WaveBrake = field(default_factory=WaveBrake)
+    generations: Generations | None = None
 
 
 def run_leg(
@@ -142,9 +151,10 @@ def run_leg(
     dry_run: bool = False,
     level: str | None = None,
     through: Callable[[Opener], Opener] = as_it_is,
+    brake: WaveBrake | None = None,
 ) -> LegResult:
-    """Runs a leg as configured. Never raises for one mailbox's trouble: the result says what came of
-    it, and the ledger keeps it. Raises Misconfigured and Corrupt, which concern every mailbox."""
+    """Runs a leg as configured. brake: of the run. Never raises for one mailbox's trouble: the result says
+    what came of it, and the ledger keeps it. Raises Misconfigured and Corrupt, which concern them all."""
     ledger = open_ledger(config)
     row = ledger.leg(leg_id)
     mailbox = ledger.mailbox(row.mailbox)
@@ -165,6 +175,8 @@ def run_leg(
         silenced=lambda: silence.is_proven(ledger, config.target.of(row.workload)),
         permit=permission(config, ledger, mailbox),
         kek=lambda: key,
+        brake=brake or WaveBrake(),
+        generations=Generations(config.state_directory),
     )
     return walk(setting, row)
 
@@ -336,7 +348,7 @@ def _copy_and_verify(
                 return ended
             bind_folder = prove(setting, held, work, past)
             silence.refuse_unproven(work, setting.silenced)
-            _pass(work, past, bind_folder, setting.kek)
+            _pass(work, past, bind_folder, setting)
         with at_work(setting, held, keeper, past) as work:
             task = setting.task
             verdict = verify.compare(work, task.level, task.sample_percent, again=False)
@@ -346,7 +358,10 @@ def _copy_and_verify(
     return result
 
 
-def _pass(work: Work, past: Past, bind_folder: Callable[[], None], kek: Callable[[], bytes]) -> None:
+def _pass(work: Work, past: Past, bind_folder: Callable[[], None], setting: Setting) -> None:
+    older = generation.refuse_older(work, setting.generations)
+    if not older:
+        generation.keep(work, setting.generations)
     recover.settle(work, died=past.died)
     if past.calm and not work.approved(KILLS_WORKER):
         recover.give_killers_another_chance(work)
@@ -360,11 +375,15 @@ def _pass(work: Work, past: Past, bind_folder: Callable[[], None], kek: Callable
             if work.mirror:
                 recover.repair(work, row)
             if not row.gone:
-                ended(discover.list_changes(work, row, first=first))
-                discover.refuse_rekeyed(work, row)
+                listing = discover.list_changes(work, row, first=first)
+                rekey.settle(work, row, listing)
+                ended(listing.cursors)
     overdue.put_right(work, containers)
     if work.ledger.inventory.is_due():
-        work.ledger.close_inventory(kek())
+        work.ledger.close_inventory(setting.kek())
+    if older:
+        generation.adopt(work, containers)
+        generation.keep(work, setting.generations)
     work.delivered = late.look(work, containers)
     binding.refuse_filled_since(work)
     for row in containers:
@@ -386,7 +405,9 @@ def _look(setting: Setting, work: Work) -> tuple[LegState, str | None]:
     gate.prove(setting.pair, work.source, work.target, setting.rules, frozenset(work.ledger.elsewhere()))
     with discover.ends(work) as ended:
         for row in discover.record_only(work):
-            ended(discover.list_changes(work, row))
+            listing = discover.list_changes(work, row)
+            if work.mirror:  # else what is gone would be named once, and to nobody
+                ended(listing.cursors)
     return LegState.PENDING, "dry-run"
 
 

@@ -25,6 +25,7 @@ NEEDLESS = {
     "kills-worker": AFTERWARDS,
     KEPT: AFTERWARDS,
     UNSTABLE: AFTERWARDS,
+    "ledger-restored": AFTERWARDS,
     "sent-items": "whose these mailboxes are was looked at, and nothing spoke against it",
     "source-rekeyed": AFTERWARDS,
     "source-shrunk": AFTERWARDS,

@@ -20,6 +20,7 @@ from connectors.files_settings import FilesSettings
 from connectors.files_target import FilesTarget
 from connectors.graph import GraphSettings, GraphSource
 from connectors.imap import ImapSettings
+from connectors.imap_look import Judge
 from connectors.imap_source import ImapSource
 from connectors.imap_target import ImapTarget
 from connectors.private_files import make_directory
@@ -31,10 +32,12 @@ from flows.parties import Parties, read_groups
 from flows.people import DenyList, Directory, read_addresses, read_deny, read_directory
 from flows.sites import Site
 from flows.work import Opener
+from ledger.evidence_lines import message_mark
 from ledger.opening import kept
 from ledger.rows import MailboxRow, Phase
 from ledger.store import Ledger
 from mappings.forms import FORMS
+from mappings.message_id import message_id
 
 T = TypeVar("T", bound=BaseModel)
 _directory, _deny = Kept(read_directory), Kept(read_deny)
@@ -132,7 +135,8 @@ def open_target(
     wanted = config.target.of(workload)
     settings = brief(wanted) if looking else wanted
     if isinstance(settings, ImapSettings):
-        return ImapTarget(settings, account, guard, spool(config), kind=workload, live=live)
+        judge = letter_judge(workload, not_after)
+        return ImapTarget(settings, account, guard, spool(config), kind=workload, live=live, judge=judge)
     form = FORMS[workload]
 
     def digest(stream: BinaryIO) -> bytes:
@@ -159,6 +163,15 @@ def open_target(
     if isinstance(settings, FilesSettings):
         return FilesTarget(settings, account, guard, spool(config), live=live)
     raise Misconfigured(f"target.{workload.value}", "no connector for it")
+
+
+def letter_judge(workload: Kind, not_after: datetime) -> Judge:
+    """How a message at the target is known for what was written."""
+
+    def digest(stream: BinaryIO) -> bytes:
+        return FORMS[workload].digest(stream, not_after)
+
+    return Judge(digest, lambda header: message_mark(message_id(header)))
 
 
 def addresses(config: Config) -> Mapping[str, str]:

@@ -15,7 +15,7 @@ from connectors.errors import Blocked, Rejected, Transient
 from connectors.tells import TellsDigests
 from flows import accepted, filing, versions
 from flows.deaths import TRIED_AGAIN, Cause, counted
-from flows.withdraw import reconsider
+from flows.withdraw import CHANGED, reconsider, split, stored
 from flows.work import Suspicion, Work
 from ledger.incidents import NONE
 from ledger.match import Found, Matching, Wanted, match, narrow
@@ -143,9 +143,11 @@ def repair(work: Work, row: ContainerRow) -> int:
     amended = [key for key in held if details[key] == "flags" or (in_place and details[key] not in LEFT)]
     again_for = ("",) if in_place else REWRITTEN
     rows = [item for item in held.values() if details[item.key] in again_for]
-    old = [Stored(item.key, str(item.href)) for item in rows if details[item.key] != ""]
-    removed = {done.key for done in work.target.remove(str(row.href), old) if isinstance(done, Stored)}
-    again = [item.key for item in rows if details[item.key] == "" or item.key in removed]
+    old = [stored(item) for item in rows if details[item.key] != ""]
+    removed, failed = split(work.target.remove(str(row.href), old))
+    # What is not ours any more stays (R8b), and ours is missing.
+    free = {one.key for one in removed} | {one.key for one in failed if one.error.code == CHANGED}
+    again = [item.key for item in rows if details[item.key] == "" or item.key in free]
     done = {*again, *amended}
     work.ledger.rewrite(row.id, again, counted=True)
     work.ledger.recheck(row.id, amended)

@@ -16,7 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 
-from connectors.base import Amendment, Container, Failed, Item, Listed, Native, Ref, Stored, key_of
+from connectors.base import Amendment, Container, Failed, Item, Listed, Native, Ref, key_of
 from connectors.errors import Rejected
 from connectors.tells import KeepsItemDates
 from flows import dates, discover
@@ -263,7 +263,7 @@ def _written_anew(
     written, failed = split(work.target.write(href, items.values()))
     _raise_what_passes(failed)
     new |= {one.key: one.href for one in written}
-    old = [Stored(one.item.key, one.there.href) for one in amiss if one.item.key in new]
+    old = [replace(stored(one.item), href=one.there.href) for one in amiss if one.item.key in new]
     removed, failed = split(work.target.remove(href, old))
     _raise_what_passes(failed)
     gone = {one.key for one in removed}

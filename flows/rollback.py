@@ -24,7 +24,7 @@ from itertools import groupby, islice
 
 from connectors.base import Failed, Stored
 from connectors.errors import Blocked, Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
-from connectors.tells import RemovesContainers, Shares
+from connectors.tells import KeepsMark, RemovesContainers, Shares
 from flows import discover, lease, recover, silence, withdraw
 from flows.at_work import Past, at_work
 from flows.leg import LegResult, Setting, pause_after, walk
@@ -189,8 +189,12 @@ class _Removing:
         clear(self._work, rows, self._order.report)
         for row in rows:
             self._work.ledger.rollback.forget_findings(row.id)
-        if self._work.ledger.labels() and not self._work.ledger.rollback.left():
+        if self._work.ledger.rollback.left():
+            return
+        if self._work.ledger.labels():
             self._work.target.label({})
+        if isinstance(self._work.target, KeepsMark):
+            self._work.target.keep_mark("")
 
     def _batches(self, found: Iterator[Judged]) -> Iterator[list[Judged]]:
         while batch := list(islice(found, self._work.pace.batch)):
@@ -316,5 +320,7 @@ def _folder(one: Judged) -> tuple[int, str]:
 
 
 def _stored(one: Judged) -> Stored:
-    known = one.item.target_version if one.item is not None else None
-    return Stored(one.key, one.href, one.version or known or "", digest=one.digest)
+    if one.item is None:
+        return Stored(one.key, one.href, one.version, digest=one.digest)
+    known = withdraw.stored(one.item)
+    return replace(known, href=one.href, version=one.version or known.version)

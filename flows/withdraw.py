@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 
 from connectors.base import Failed, Stored
 from connectors.errors import Blocked, MigrationError
-from flows import discover
+from flows.shrunk import CODE, is_halved, is_mostly_gone, is_shrunk
 from flows.work import Work
 from ledger.evidence_lines import NOT_OURS
 from ledger.rows import ContainerRow, ItemRow, State
@@ -21,7 +20,7 @@ that one is gone, or means something else."""
 UID_TAKEN = (DUPLICATE_UID, "uid-conflict")
 """The codes of what has not arrived because something else has its UID."""
 CHANGED = "changed-at-target"
-"""What Target.remove says of an item whose ETag is not that of the ledger."""
+"""What Target.remove and amend say where something else is by now than what we wrote."""
 
 
 def withdraw(work: Work, rows: Sequence[ContainerRow]) -> int:
@@ -51,18 +50,26 @@ def reconsider(work: Work) -> None:
 def refuse_shrunk(work: Work, rows: Sequence[ContainerRow]) -> None:
     """R8: raises Blocked("source-shrunk") before anything is removed, when this pass would remove
     suspiciously much of one container, or of all of them together: a source that lost its many small
-    folders loses no large one. Moves within the mailbox do not count."""
+    folders loses no large one, and most people have few contacts. So it does when other mailboxes of the run
+    lose as much (flows.shrunk.WaveBrake). Moves within the mailbox do not count."""
     if not work.mirror:
         return
-    shrunk = [row for row in rows if discover.is_shrunk(work.ledger.counts(row.id))]
-    if not shrunk and not discover.is_shrunk(work.ledger.counts()):
+    total = work.ledger.counts()
+    shrunk = [row for row in rows if is_shrunk(work.ledger.counts(row.id))]
+    if not shrunk and not is_shrunk(total) and not is_mostly_gone(total):
+        work.brake.note(work.mailbox.id, gone=False)
         return
     leaving = {row.id: [item.digest for item in work.ledger.rows(row.id, (State.LEAVING,))] for row in rows}
     here = _still_here(work, {digest for digests in leaving.values() for digest in digests})
     moved = {number: _take(here, digests) for number, digests in leaving.items()}
-    parts = [(work.ledger.counts(row.id), moved[row.id]) for row in shrunk]
-    strange = any(discover.is_shrunk(*part) for part in [*parts, (work.ledger.counts(), sum(moved.values()))])
-    if strange and not work.allowed_once("source-shrunk", sum(map(len, leaving.values()))):
+    all_moved = sum(moved.values())
+    parts = [(work.ledger.counts(row.id), moved[row.id]) for row in shrunk] + [(total, all_moved)]
+    gone = is_mostly_gone(total, all_moved)
+    work.brake.note(work.mailbox.id, gone=gone and not work.approved(CODE))
+    strange = any(is_shrunk(*part) for part in parts) or is_halved(total, all_moved)
+    if (strange or (gone and work.brake.pulled)) and not work.allowed_once(
+        CODE, sum(map(len, leaving.values()))
+    ):
         raise Blocked("source-shrunk", "suspiciously many items are gone from the source")
 
 
@@ -82,9 +89,19 @@ def _withdraw(work: Work, row: ContainerRow, leaving: Sequence[ItemRow]) -> tupl
         reconsider(work)
     theirs = [item.key for item in leaving if not work.is_ours(item)]
     work.ledger.withdrawn(row.id, theirs, removed=False, code=NOT_OURS)
-    removed, failed = _remove(work, str(row.href), [stored(item) for item in ours])
+    removed, failed = split(work.target.remove(str(row.href), [stored(item) for item in ours]))
     work.ledger.withdrawn(row.id, [one.key for one in removed])
-    return removed, failed
+    return removed, disown(work, row, failed)
+
+
+def disown(work: Work, row: ContainerRow, failed: Sequence[Failed]) -> list[Failed]:
+    """R8b: what the target did not remove, for it is not what we wrote, stays, and is nobody's item any more:
+    verification names it. Returns what else failed."""
+    others = [one.key for one in failed if one.error.code == CHANGED]
+    if others:
+        work.ledger.withdrawn(row.id, others, removed=False, code=CHANGED, traces=True)
+        work.ledger.event("left-at-target", {"items": len(others)})
+    return [one for one in failed if one.error.code != CHANGED]
 
 
 def _still_here(work: Work, digests: set[bytes | None]) -> Counter[bytes | None]:
@@ -108,18 +125,6 @@ def _take(here: Counter[bytes | None], digests: Iterable[bytes | None]) -> int:
     return count
 
 
-def _remove(work: Work, href: str, ours: Sequence[Stored]) -> tuple[list[Stored], list[Failed]]:
-    """As Target.remove. In staging the target is ours: that a server or somebody touched an item since does
-    not keep it alive."""
-    removed, failed = split(work.target.remove(href, ours))
-    touched = {one.key for one in failed if one.error.code == CHANGED}
-    if not touched:
-        return removed, failed
-    again = [replace(one, version="") for one in ours if one.key in touched]
-    more, refused = split(work.target.remove(href, again))
-    return removed + more, [one for one in failed if one.key not in touched] + refused
-
-
 def split(results: Iterator[Stored | Failed]) -> tuple[list[Stored], list[Failed]]:
     """What was done, and what was not."""
     done: list[Stored] = []
@@ -134,4 +139,12 @@ def split(results: Iterator[Stored | Failed]) -> tuple[list[Stored], list[Failed
 
 def stored(item: ItemRow) -> Stored:
     """What the ledger says is at the target."""
-    return Stored(item.key, str(item.href), item.target_version or "", digest=item.digest or b"")
+    return Stored(
+        item.key,
+        str(item.href),
+        item.target_version or "",
+        digest=item.digest or b"",
+        size=item.size,
+        date=item.date,
+        mid=item.mid,
+    )

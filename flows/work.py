@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from connectors.base import Body, Container, Guard, Kind, Source, Target
 from connectors.errors import Rejected
 from flows.parties import Parties
+from flows.shrunk import WaveBrake
 from flows.stopping import Stopping, reason
 from ledger.rows import ContainerRow, ItemRow, MailboxRow, State
 from ledger.session import LegLedger
@@ -94,7 +95,7 @@ class Work:
     mappings.context.Context. parties: who those of the source are at the target. delivered: what a live
     target was delivered itself (flows.late). turn: before a batch, waits until the servers may be asked for
     more; a code: the leg is to end with it. began: see mappings.context.Context. now: the clock by which
-    a record was read."""
+    a record was read. brake: of the run, for a source that lost much."""
 
     mailbox: MailboxRow
     kind: Kind
@@ -116,6 +117,7 @@ class Work:
     delivered: Delivered | None = None
     turn: Callable[[], str | None] = at_once
     now: Callable[[], datetime] = utc_now
+    brake: WaveBrake = field(default_factory=WaveBrake)
     _ended: str | None = None
     _context: Context | None = None
 
@@ -146,7 +148,7 @@ class Work:
     def is_ours(self, item: ItemRow) -> bool:
         """Whether what the row names at the target was written by us, rather than found there."""
         place = self.target.place(item.key)
-        return place is None or item.href == place
+        return place is None or item.href in (place, item.place)
 
     def digest(self, body: Body) -> bytes:
         """What a body at the target means. One that means nothing equals only itself, byte by byte."""

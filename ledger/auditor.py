@@ -114,7 +114,7 @@ FOLDER = form('box="(H)" name=P kind=(?:S|"settings") total=N? listed=(N) omit=W
 AFTER = form("section=(S) pass=(N) inventory=(R) n=(N) state=W verified=T? sealed=T")
 LISTED = form('i=(N) box="(H)" src="(H)" n=N? what=(?:"new"|"changed")')
 EQUAL = '"match" rule=null|"normalised" rule="rebuilt"|"converted" rule="[a-z-]+:[a-z0-9:,-]+"'
-GONE = r'"withdrawn" rule=(?:null|"not-ours")|"later" rule="pass\x20[1-9][0-9]{0,8}"'
+GONE = r'"withdrawn" rule=(?:null|"not-ours"|"rekeyed")|"later" rule="pass\x20[1-9][0-9]{0,8}"'
 OTHER, NOT = '"(?:failed|skipped|open)" rule=', "dst=null h_src=null h_dst=null n_dst=null"
 FATE = rf"verdict=(?:{EQUAL}) dst=D h_src=(P) h_dst=\5 n_dst=N?|verdict={OTHER}W dst=D h_src=P? h_dst=null"
 FATE += rf' n_dst=N?|verdict=(?:{GONE}|{OTHER}(?!"unverified")W) {NOT}'

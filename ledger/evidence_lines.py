@@ -26,9 +26,10 @@ MATCH, NORMALISED, CONVERTED = "match", "normalised", "converted"
 SKIPPED, FAILED, WITHDRAWN = "skipped", "failed", "withdrawn"
 LATER, OPEN = "later", "open"
 VERDICTS = (MATCH, NORMALISED, CONVERTED, SKIPPED, FAILED, WITHDRAWN, LATER, OPEN)
-REBUILT, UNVERIFIED, NOT_OURS = "rebuilt", "unverified", "not-ours"
+REBUILT, UNVERIFIED, NOT_OURS, REKEYED = "rebuilt", "unverified", "not-ours", "rekeyed"
 """Rules: of NORMALISED, the tolerant digest agreed; of FAILED, written and never read back; of WITHDRAWN, it
-was at the target before, and is there still."""
+was at the target before, and is there still; or the source lists it under another id, by which another line
+has its copy."""
 
 BOX, NAME, SOURCE, TARGET, CONTENT, MESSAGE = b"box", b"name", b"src", b"dst", b"h", b"mid"
 """Labels of H: what a pseudonym stands for."""
@@ -59,6 +60,11 @@ def folder_text(path: Sequence[str]) -> str:
 def message_number(message_id: str) -> bytes:
     """The 8 bytes that stand for a Message-ID in the ledger."""
     return sha256(message_id.encode("utf-8", "surrogateescape")).digest()[:8]
+
+
+def message_mark(message_id: str | None) -> int | None:
+    """The same as a signed number; None where there is no Message-ID."""
+    return None if message_id is None else int.from_bytes(message_number(message_id), "big", signed=True)
 
 
 def place_text(key: bytes, section: Kind, href: str | None) -> str | None:

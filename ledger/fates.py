@@ -29,7 +29,7 @@ from connectors.base import Loss, Mapped, Stored
 from connectors.errors import Corrupt
 from ledger import versions
 from ledger.claims import AT_TARGET
-from ledger.evidence_lines import message_number
+from ledger.evidence_lines import message_mark
 from ledger.listing import DELETED, NEWER
 from ledger.loading import chunked
 from ledger.packing import pack_flags
@@ -79,7 +79,8 @@ _INTEND = (
         size=bindparam("b_size"),
         flags=bindparam("b_flags"),
         date=bindparam("b_date"),
-        place=bindparam("b_place"),
+        # Of an object that has another key since (ledger.rekeying) the place stays.
+        place=func.coalesce(bindparam("b_place"), case((item.c.place == item.c.href, item.c.place))),
         mid=bindparam("b_mid"),
     )
 )
@@ -91,7 +92,7 @@ _STORED = (
         state=_unless_moved(State.WRITTEN, State.CHANGED, State.LEAVING),
         href=bindparam("b_href"),
         target_version=bindparam("b_version"),
-        place=null(),
+        place=case((item.c.place == item.c.href, item.c.place), else_=null()),
         digest=func.coalesce(bindparam("b_digest", type_=item.c.digest.type), item.c.digest),
         code=null(),
     )
@@ -188,7 +189,7 @@ def intend(connection: Connection, container_id: int, mapped: Sequence[Mapped]) 
             "b_flags": pack_flags(one.item.flags),
             "b_date": None if one.item.date is None else int(one.item.date.timestamp() // 1),
             "b_place": one.item.name,
-            "b_mid": _mid(one.item.message_id),
+            "b_mid": message_mark(one.item.message_id),
         }
         for one in mapped
     ]
@@ -201,12 +202,10 @@ def intend(connection: Connection, container_id: int, mapped: Sequence[Mapped]) 
 
 def name_letters(connection: Connection, container_id: int, unwritten: Iterable[tuple[bytes, str]]) -> None:
     """The Message-IDs of mails that will not be written."""
-    rows = [{"b_container": container_id, "b_key": key, "b_mid": _mid(name)} for key, name in unwritten]
+    rows = [
+        {"b_container": container_id, "b_key": key, "b_mid": message_mark(name)} for key, name in unwritten
+    ]
     _each(connection, _NAMED, rows)
-
-
-def _mid(message_id: str | None) -> int | None:
-    return None if message_id is None else int.from_bytes(message_number(message_id), "big", signed=True)
 
 
 def lose(connection: Connection, container_id: int, losses: Sequence[tuple[bytes, Loss]]) -> None:

@@ -34,6 +34,7 @@ ITEM_COLUMNS = (
     item.c.date,
     item.c.target_version,
     item.c.place,
+    item.c.mid,
 )
 CONTAINER_COLUMNS = (
     container.c.id,

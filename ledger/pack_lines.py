@@ -21,6 +21,7 @@ from ledger.evidence_lines import (
     NOT_OURS,
     OPEN,
     REBUILT,
+    REKEYED,
     SKIPPED,
     UNVERIFIED,
     WITHDRAWN,
@@ -103,5 +104,5 @@ def _verdict(line: inventory.Line) -> tuple[str, str | None]:
         case State.SKIPPED:
             return SKIPPED, line.code or NO_CODE
         case State.GONE:
-            return WITHDRAWN, NOT_OURS if line.code == NOT_OURS else None
+            return WITHDRAWN, line.code if line.code in (NOT_OURS, REKEYED) else None
     return OPEN, line.state.name.lower()

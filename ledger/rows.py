@@ -149,7 +149,8 @@ class ItemRow:
     """href, digest, flags and date are what was last written (or intended, while WRITING); since is
     the target's position before the attempt. flags is sorted and space-separated; date is in
     seconds since 1970 UTC. target_version: the target's own mark of what it took (an ETag). place:
-    the name a file was, or is, to be written under, where that does not follow from its key."""
+    the name an item was, or is, to be written under, where that does not follow from its key. mid: of a mail,
+    8 bytes of its Message-ID's digest, as a signed number; None: it has none, or none is known."""
 
     key: bytes
     source_id: str
@@ -165,6 +166,7 @@ class ItemRow:
     date: int | None
     target_version: str | None = None
     place: str | None = None
+    mid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from sqlalchemy import Connection, Engine, delete
+from sqlalchemy import Connection, Engine, delete, select, update
 
 from connectors.base import Loss, Mapped, Page, Stored
-from ledger import accounts, fates, incidents, listing, loading
-from ledger.claims import AT_TARGET
+from ledger import accounts, fates, incidents, listing, loading, rekeying
+from ledger.claims import AT_TARGET, mine
 from ledger.events import append_event, newest_detail
 from ledger.folders import FolderLedger
 from ledger.incidents import IncidentLedger
@@ -17,9 +17,10 @@ from ledger.leg_containers import LegContainers
 from ledger.loading import CHUNK
 from ledger.named_losses import NamedLosses
 from ledger.planning import wave_of
+from ledger.rekeying import Rekeyed
 from ledger.rollback import RollbackLedger
 from ledger.rows import Finding, ItemRow, Lease, PageCount, State, Tally
-from ledger.schema import finding
+from ledger.schema import finding, leg
 from ledger.shares import ShareLedger
 from ledger.versions import VersionLedger
 
@@ -99,6 +100,11 @@ class LegLedger(LegContainers):
             counts = loading.counts_of(connection, self._lease.leg, container_id)
         self._census.note(container_id, counts)
         return counts
+
+    def generation(self) -> int:
+        """The number of the newest pass that began to write; 0 when none did."""
+        with self._reading() as connection:
+            return int(connection.execute(select(leg.c.generation).where(mine(self._lease))).scalar_one())
 
     def begun(self) -> bool:
         """Whether anything was ever sent to the target for this leg, as far as can be known."""
@@ -290,11 +296,18 @@ class LegLedger(LegContainers):
             return count
 
     def withdrawn(
-        self, container_id: int, keys: Iterable[bytes], *, removed: bool = True, code: str | None = None
+        self,
+        container_id: int,
+        keys: Iterable[bytes],
+        *,
+        removed: bool = True,
+        code: str | None = None,
+        traces: bool | None = None,
     ) -> None:
         """GONE: removed from the target, and TRACES of it stay; or (removed is False) it was not ours. code:
-        why it is at the target all the same."""
-        forgotten = [name for name in fates.FORGOTTEN if not removed or name not in fates.TRACES]
+        why it is at the target all the same. traces: whether they stay; None: of what was removed."""
+        kept = removed if traces is None else traces
+        forgotten = [name for name in fates.FORGOTTEN if not kept or name not in fates.TRACES]
         values = {"state": State.GONE.value, "code": code, **dict.fromkeys(forgotten)}
         with self._writing((container_id,)) as connection:
             count = fates.move(connection, container_id, keys, AT_TARGET, values)
@@ -304,6 +317,15 @@ class LegLedger(LegContainers):
         """Where items are now, after the server renumbered a folder (changed UIDVALIDITY)."""
         with self._writing((container_id,)) as connection:
             fates.rehref(connection, container_id, hrefs)
+
+    def rekeyed(self, container_id: int, pairs: Collection[Rekeyed]) -> None:
+        """Copies that the source lists under other ids since: the container's rows of those ids, which are
+        SEEN, have them from here on; the rows of the old ids are GONE. All or none."""
+        if not pairs:
+            return
+        with self._writing((container_id, *{one.container for one in pairs})) as connection:
+            settled = rekeying.transfer(connection, container_id, list(pairs))
+            fates.progress(connection, self._lease.leg, done=settled)
 
     def verified(self, container_id: int, keys: Iterable[bytes]) -> None:
         """WRITTEN -> VERIFIED; items in any other state stay as they are."""
@@ -336,6 +358,11 @@ class LegLedger(LegContainers):
         """Adds losses of an item, or of the container itself (None; read back as key b"")."""
         with self._writing(()) as connection:
             fates.lose(connection, container_id, [(key or b"", one) for one in losses])
+
+    def keep_generation(self, number: int) -> None:
+        """A pass of this number begins to write."""
+        with self._writing(()) as connection:
+            connection.execute(update(leg).where(mine(self._lease)).values(generation=number))
 
     def event(self, kind: str, detail: Mapping[str, str | int]) -> None:
         """Records a decision in the chain of the mailbox's wave, with the mailbox as its subject."""

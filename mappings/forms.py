@@ -29,7 +29,14 @@ from connectors.base import Capabilities, Kind, Loss, Mapped, Native
 from mappings import contact, event, file, mail, note, task
 from mappings.context import Context
 from mappings.digest import canonical, tolerant
-from mappings.meaning import calendar_differing, calendar_digest, card_differing, card_digest
+from mappings.meaning import (
+    calendar_differing,
+    calendar_digest,
+    card_differing,
+    card_digest,
+    card_tolerant,
+    task_tolerant,
+)
 from mappings.meaning_shared import shared
 
 Shared = Callable[[BinaryIO, BinaryIO, datetime, frozenset[str]], tuple[Loss, ...] | None]
@@ -96,8 +103,10 @@ FORMS: Mapping[Kind, Form] = {
         calendar_differing,
         shared=shared,
     ),
-    Kind.CONTACTS: Form(contact.skip_contact, contact.map_contact, card_digest, card_digest, card_differing),
-    Kind.TASKS: Form(task.skip_task, task.map_task, calendar_digest, calendar_digest, calendar_differing),
+    Kind.CONTACTS: Form(
+        contact.skip_contact, contact.map_contact, card_digest, card_tolerant, card_differing
+    ),
+    Kind.TASKS: Form(task.skip_task, task.map_task, calendar_digest, task_tolerant, calendar_differing),
     Kind.NOTES: Form(
         note.skip_note,
         note.map_note,

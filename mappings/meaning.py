@@ -55,6 +55,8 @@ __all__ = [
     "card_differing",
     "card_digest",
     "card_meaning",
+    "card_tolerant",
+    "task_tolerant",
 ]
 
 CALENDAR_FIELDS = meaning_event.FIELDS
@@ -71,6 +73,10 @@ class Meaning:
     def digest(self) -> bytes:
         """32 bytes; equal digests, equal meaning."""
         return hashlib.sha256(repr(sorted(self.fields.items())).encode()).digest()
+
+    def without(self, name: str) -> Meaning:
+        """The same without one field."""
+        return Meaning({known: value for known, value in self.fields.items() if known != name})
 
     def differing(self, other: Meaning, order: Iterable[str]) -> tuple[str, ...]:
         """The names of the fields in which the two differ, in this order."""
@@ -104,6 +110,17 @@ def calendar_digest(stream: BinaryIO, not_after: datetime) -> bytes:
 def card_digest(stream: BinaryIO, not_after: datetime) -> bytes:
     """32 bytes. Raises Rejected("malformed-card")."""
     return card_meaning(stream, not_after).digest()
+
+
+def task_tolerant(stream: BinaryIO, not_after: datetime) -> bytes:
+    """As calendar_digest, whatever the UID: Exchange gives tasks none, and ours is made of the item's key,
+    which is another one when the source gives the item another id. Raises Rejected("malformed-calendar")."""
+    return calendar_meaning(stream, not_after).without("uid").digest()
+
+
+def card_tolerant(stream: BinaryIO, not_after: datetime) -> bytes:
+    """As card_digest, whatever the UID, for the same reason. Raises Rejected("malformed-card")."""
+    return card_meaning(stream, not_after).without("uid").digest()
 
 
 def calendar_differing(one: BinaryIO, other: BinaryIO, not_after: datetime) -> tuple[str, ...]:

@@ -248,6 +248,15 @@ class Dovecot:
         """SIGKILL to the server and every process of it, as in a power cut; start() brings it back."""
         self._end(signal.SIGKILL)
 
+    def admin(self, *words: str) -> str:
+        """What doveadm prints, asked to do something with these words. Raises RuntimeError when it fails."""
+        program = shutil.which("doveadm") or shutil.which("doveadm", path="/usr/bin:/usr/sbin") or "doveadm"
+        command = [program, "-c", str(self.lab / "dovecot.conf"), *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"doveadm: {done.stderr[-500:]}")
+        return done.stdout
+
     def log(self) -> str:
         """Dovecot's own log and output."""
         parts = [self.lab / "dovecot.log", self.lab / "output"]

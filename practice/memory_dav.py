@@ -125,6 +125,9 @@ class MemoryDav(MemoryConditional[Request, Answer]):
 
     def _removed(self, href: str, gone: Stored) -> Stored | Failed:
         match = gone.version
+        there = self._object(href, gone.href)
+        if not match and gone.digest and there is not None and self._means(there) != gone.digest:
+            return Failed(gone.key, Rejected("changed-at-target"))
         for _ in range(ROUNDS):
             answer = self._sent("target.remove", Request(href, gone.href, match=match))
             if answer.status is not Status.NOT_SO:

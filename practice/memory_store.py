@@ -69,6 +69,7 @@ class MemoryStore:
     now: Callable[[], datetime] = utc_now
     folders: dict[Path, StoredFolder] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    mark: str | None = None
     in_flight: list[tuple[Path, StoredMessage]] = field(default_factory=list)
     _validity: int = 1000
 

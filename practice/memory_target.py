@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -21,6 +22,9 @@ from connectors.base import (
     Stored,
 )
 from connectors.errors import Blocked, MigrationError, Rejected, Transient
+from ledger.evidence_lines import message_mark
+from mappings.digest import canonical
+from mappings.message_id import message_id
 from practice.memory_line import Line, Step, body_of, no_step, not_when_live
 from practice.memory_store import MemoryStore, Path, StoredFolder, StoredMessage, normal
 
@@ -29,7 +33,8 @@ _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MU
 
 
 class MemoryTarget:
-    """connectors.base.Target over a MemoryStore. Implements tells.RemovesContainers and TellsHeaders."""
+    """connectors.base.Target over a MemoryStore. Implements tells.RemovesContainers,
+    TellsHeaders and KeepsMark."""
 
     def __init__(self, store: MemoryStore, guard: Guard, step: Step = no_step, *, live: bool = False) -> None:
         self._store = store
@@ -109,6 +114,9 @@ class MemoryTarget:
             self._guard()
             self._line.before("target.amend")
             message = self._message(href, change.stored.href)
+            if message is not None and not _is_still(message, change.stored):
+                yield Failed(change.stored.key, Rejected("changed-at-target"))
+                continue
             if message is not None:
                 message.flags = self._store.kept(self._folder(href), change.flags)
             self._line.after("target.amend")
@@ -151,6 +159,10 @@ class MemoryTarget:
             era, _, uid = gone.href.partition(":")
             folder = self._store.folders.get(self._path(href))
             known = folder is None or era == str(folder.uidvalidity)
+            there = None if folder is None or not known else folder.messages.get(int(uid))
+            if there is not None and not _is_still(there, gone):
+                yield Failed(gone.key, Rejected("changed-at-target"))
+                continue
             if folder is not None and known:
                 folder.messages.pop(int(uid), None)
             self._line.after("target.remove")
@@ -177,6 +189,21 @@ class MemoryTarget:
         self._line.before("target.label")
         self._store.labels = dict(labels)
         self._line.after("target.label")
+        return True
+
+    def mark(self) -> str | None:
+        self._line.before("target.mark")
+        found = self._store.mark if self._store.has_labels else None
+        self._line.after("target.mark")
+        return found
+
+    def keep_mark(self, text: str) -> bool:
+        if not self._store.has_labels:
+            return False
+        self._guard()
+        self._line.before("target.keep-mark")
+        self._store.mark = text
+        self._line.after("target.keep-mark")
         return True
 
     def close(self) -> None:
@@ -260,6 +287,18 @@ class MemoryTarget:
 
     def _fits(self, size: int) -> bool:
         return self._store.quota is None or self._store.used() + size <= self._store.quota
+
+
+def _is_still(message: StoredMessage, stored: Stored) -> bool:
+    """By two of size, date and Message-ID, or by the digest."""
+    if not stored.digest:
+        return True
+    found = message_mark(message_id(message.raw))
+    pairs = ((stored.size, len(message.raw)), (stored.date, int(message.date.timestamp() // 1)))
+    same = sum(one == other for one, other in (*pairs, (stored.mid, found)) if one is not None)
+    if same > 1 and stored.mid in (None, found):
+        return True
+    return canonical(io.BytesIO(message.raw)).digest == stored.digest
 
 
 def _over_quota() -> Blocked:

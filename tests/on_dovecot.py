@@ -9,10 +9,11 @@ from datetime import datetime
 from imapclient import IMAPClient
 from walking import Trial
 
-from connectors.base import Guard, Target
+from connectors.base import Guard, Kind, Target
 from connectors.imap_settings import ImapSettings
 from connectors.imap_target import ImapTarget
 from connectors.settings import Account, Secret
+from flows.open import letter_judge
 from practice.dovecot import Dovecot
 from practice.memory import Step
 
@@ -35,7 +36,8 @@ class OnDovecot(Trial):
             username=self.server.master_user,
             password=Secret(file=str(secret)),
         )
-        return ImapTarget(settings, Account(login=self.user), guard, self.directory, live=live)
+        judge = letter_judge(Kind.MAIL, moment)
+        return ImapTarget(settings, Account(login=self.user), guard, self.directory, live=live, judge=judge)
 
     @contextmanager
     def client(self) -> Iterator[IMAPClient]:

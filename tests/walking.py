@@ -17,8 +17,10 @@ from connectors.base import Guard, Kind, Role, Target, key_of
 from connectors.settings import Account
 from flows.deaths import Cause
 from flows.gate import Pair, Rules
+from flows.generation import Generations
 from flows.leg import LegResult, Setting, Task, approvals, walk
 from flows.people import Directory
+from flows.shrunk import WaveBrake
 from flows.verify import Level
 from flows.work import Opener, Pace, as_it_is, utc_now
 from ledger.planning import PlannedMailbox
@@ -80,6 +82,8 @@ class Trial:
     rules: Rules = PROVEN
     cause: Cause | Callable[[str | None], Cause] = Cause.UNKNOWN
     now: Callable[[], datetime] = utc_now
+    brake: WaveBrake = field(default_factory=WaveBrake)
+    generations: Generations | None = None
     ledger: Ledger = field(init=False)
     id: str = field(init=False)
     slept: list[float] = field(default_factory=list)
@@ -131,6 +135,8 @@ class Trial:
             sleep=self.slept.append,
             cause=self.cause if callable(self.cause) else lambda owner: Cause(self.cause),
             now=self.now,
+            brake=self.brake,
+            generations=self.generations,
         )
         (row,) = self.ledger.legs(mailbox=self.id)
         result = walk(setting, row)

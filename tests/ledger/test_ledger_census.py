@@ -16,6 +16,7 @@ from connectors.base import Container, Kind, key_of
 from connectors.errors import Transient
 from ledger.census import Census
 from ledger.claims import AT_TARGET
+from ledger.rekeying import Rekeyed
 from ledger.rows import ContainerRow, Finding, Lease, Outcome, State
 from ledger.schema import metadata
 from ledger.session import LegLedger
@@ -74,6 +75,13 @@ STEPS: list[Callable[[LegLedger, int, int], Any]] = [
     lambda s, c, n: s.doubted(c, some(s, c, State.VERIFIED)),
     lambda s, c, n: s.recheck(c, some(s, c, State.WRITTEN)),
     lambda s, c, n: s.withdrawn(c, some(s, c, State.LEAVING)),
+    lambda s, c, n: s.rekeyed(
+        c,
+        [
+            Rekeyed(c, key, new, State.WRITTEN)
+            for key, new in zip(some(s, c, State.WRITTEN), some(s, c, State.SEEN), strict=False)
+        ],
+    ),
     lambda s, c, n: s.rewrite(c, some(s, c, State.VERIFIED)),
     lambda s, c, n: s.settle(c, [], rejected=[(key, "code") for key in some(s, c, State.WRITING)]),
     lambda s, c, n: s.reconsider("code"),

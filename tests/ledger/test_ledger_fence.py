@@ -13,7 +13,8 @@ from sqlalchemy import event, update
 from connectors.base import Identity, Loss, Stored, key_of
 from connectors.errors import LeaseLost, Transient
 from ledger.leg_containers import Placed
-from ledger.rows import ContainerRow, Finding, Lease, LegState, Outcome, Phase
+from ledger.rekeying import Rekeyed
+from ledger.rows import ContainerRow, Finding, Lease, LegState, Outcome, Phase, State
 from ledger.schema import mailbox
 from ledger.session import LegLedger
 from ledger.store import Ledger
@@ -22,6 +23,7 @@ NAMES = ("seen", "begun", "written", "changed", "checked", "twin")
 SEEN, BEGUN, WRITTEN, CHANGED, CHECKED, TWIN = (key_of(name) for name in NAMES)
 READS = {
     "begun",
+    "generation",
     "last_event",
     "containers",
     "placed",
@@ -58,11 +60,13 @@ WRITES: dict[str, Callable[[LegLedger, int], Any]] = {
     "rewrite": lambda s, c: s.rewrite(c, [WRITTEN]),
     "withdrawn": lambda s, c: s.withdrawn(c, [WRITTEN]),
     "rehref": lambda s, c: s.rehref(c, {WRITTEN: "8:1"}),
+    "rekeyed": lambda s, c: s.rekeyed(c, [Rekeyed(c, WRITTEN, SEEN, State.WRITTEN)]),
     "verified": lambda s, c: s.verified(c, [WRITTEN]),
     "doubted": lambda s, c: s.doubted(c, [CHECKED]),
     "replace_findings": lambda s, c: s.replace_findings(c, [Finding(Outcome.EXTRA, None)]),
     "reconsider": lambda s, c: s.reconsider("duplicate-uid"),
     "lose": lambda s, c: s.lose(c, SEEN, [Loss("x", "y")]),
+    "keep_generation": lambda s, c: s.keep_generation(7),
     "event": lambda s, c: s.event("kind", {"count": 1}),
 }
 

@@ -126,6 +126,11 @@ class AnyOrder(RuleBasedStateMachine):
     def demand_the_right_target(self) -> None:
         self.trial.store.land()
         result = self.trial.finish()
+        for _ in range(3):
+            if result.code not in ("source-shrunk", "source-rekeyed"):
+                break
+            self.trial.approve(result.code)
+            result = self.trial.finish()
         assert (result.state, result.code) == (LegState.VERIFIED, None), self.diagnosis()
         assert set(self.trial.states()) <= self.ends
         self.demand_the_right_contents()

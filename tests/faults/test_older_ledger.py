@@ -1,0 +1,159 @@
+"""A ledger that was restored from a backup is noticed before anything is written, and finds what is there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from calendars import calendar_trial
+from drives import drive_trial
+from walking import SOURCE, Died, Trial, letter
+
+from connectors.base import Role
+from flows.generation import Generations
+from ledger.rows import LegState, Phase
+from ledger.store import Ledger
+from practice.memory import Marks, MemoryMailbox, MemoryStore
+
+WRITES = ("target.write", "target.append", "target.amend", "target.remove", "target.ensure", "target.rename")
+
+
+def restored(trial: Trial, backup: Path) -> None:
+    trial.ledger.close()
+    for file in trial.directory.glob("ledger.db*"):
+        file.unlink()
+    for file in backup.iterdir():
+        shutil.copy(file, trial.directory)
+    trial.ledger = Ledger(f"sqlite:///{trial.directory}/ledger.db")
+
+
+def saved(trial: Trial) -> Path:
+    """A backup of the ledger as it is now."""
+    backup = trial.directory / "backup"
+    backup.mkdir()
+    trial.ledger.close()
+    for file in trial.directory.glob("ledger.db*"):
+        shutil.copy(file, backup)
+    trial.ledger = Ledger(f"sqlite:///{trial.directory}/ledger.db")
+    return backup
+
+
+def begun(directory: Path, *, beside: str) -> tuple[Trial, Path]:
+    """A mailbox of 6, backed up, and 10 more copied since; beside: where the number of a pass is kept."""
+    mailbox = MemoryMailbox(addresses=frozenset({SOURCE}), page=8)
+    where = mailbox.create_folder(("Inbox",), Role.INBOX)
+    for number in range(6):
+        mailbox.deliver(where, letter(number))
+    trial = Trial(directory, mailbox, MemoryStore(has_labels=beside == "target"))
+    trial.generations = Generations(directory / "state") if beside == "state" else None
+    assert trial.run().state is LegState.VERIFIED
+    backup = saved(trial)
+    for number in range(6, 15):
+        mailbox.deliver(where, letter(number))
+    mailbox.deliver(where, letter(14))
+    assert trial.run().state is LegState.VERIFIED
+    return trial, backup
+
+
+@pytest.mark.parametrize("phase", [Phase.STAGING, Phase.LIVE])
+@pytest.mark.parametrize("beside", ["target", "state"])
+def test_nothing_is_written_twice(quick_path: Path, beside: str, phase: Phase) -> None:
+    trial, backup = begun(quick_path, beside=beside)
+    before = trial.store.snapshot()
+    restored(trial, backup)
+    trial.ledger.set_phase(trial.id, phase, "somebody")
+    for _ in range(2):
+        steps: list[str] = []
+        result = trial.run(steps.append)
+        assert (result.state, result.code) == (LegState.BLOCKED, "ledger-restored")
+        assert not [step for step in steps if step.startswith(WRITES)]
+    trial.mailbox.deliver(next(iter(trial.mailbox.folders)), letter(90))
+    trial.approve("ledger-restored")
+    result = trial.run()
+    assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
+    assert result.tally.new == 1
+    assert (trial.store.snapshot() - before).total() == 1
+    assert not before - trial.store.snapshot()
+    assert trial.run().state is LegState.VERIFIED  # and nobody is asked again
+    trial.mailbox.deliver(next(iter(trial.mailbox.folders)), letter(91))
+    assert trial.run().tally.new == 1
+
+
+def test_flags_that_changed_since_are_put_right(quick_path: Path) -> None:
+    trial, backup = begun(quick_path, beside="target")
+    restored(trial, backup)
+    last = list(next(iter(trial.mailbox.folders.values())).messages)[-1]
+    trial.mailbox.mark(last, Marks(read=True, last_verb=102))
+    assert trial.run().code == "ledger-restored"
+    trial.approve("ledger-restored")
+    assert trial.run().state is LegState.VERIFIED
+    flags = [message.flags for message in trial.store.folders["INBOX",].messages.values()]
+    assert sum("\\Answered" in some for some in flags) == 1
+    assert len(flags) == 16
+
+
+def test_a_worker_that_dies_finds_the_rest(quick_path: Path) -> None:
+    (quick_path / "start").mkdir()
+    start, backup = begun(quick_path / "start", beside="target")
+    restored(start, backup)
+    assert start.run().code == "ledger-restored"
+    start.approve("ledger-restored")
+    before = start.store.snapshot()
+    for number in range(1, 30):
+        trial = start.copy(quick_path / str(number))
+        left = number
+
+        def die() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise Died
+
+        quiet = trial.commits(die)
+        died = False
+        try:
+            trial.run()
+        except Died:
+            died = True
+        finally:
+            quiet()
+        result = trial.finish()
+        if result.code == "ledger-restored":
+            trial.approve("ledger-restored")
+            result = trial.finish()
+        assert (result.state, result.code) == (LegState.VERIFIED, None), number
+        assert trial.store.snapshot() == before, number
+        trial.discard()
+        if not died:
+            return
+    raise AssertionError("it never came to its end")
+
+
+@pytest.mark.parametrize("make", [calendar_trial, drive_trial], ids=["calendar", "files"])
+def test_events_and_files_are_there_once(quick_path: Path, make: Callable[[Path], Trial]) -> None:
+    trial = make(quick_path)
+    trial.generations = Generations(quick_path / "state")
+    folders = [one for one in trial.mailbox.folders.values() if one.omit is None and one.messages]
+    (late, *_), source = folders[-1].messages.values(), folders[-1].messages
+    source.pop(late.id)
+    assert trial.finish().state is LegState.VERIFIED
+    backup = saved(trial)
+    source[late.id] = replace(late, change=trial.mailbox.counted)
+    trial.mailbox.touch(late.id)
+    assert trial.finish().state is LegState.VERIFIED
+    before = trial.store.snapshot()
+    restored(trial, backup)
+    assert trial.run().code == "ledger-restored"
+    trial.approve("ledger-restored")
+    assert trial.finish().state is LegState.VERIFIED
+    assert trial.store.snapshot() == before
+
+
+def test_another_mailbox_s_mark_says_nothing(quick_path: Path) -> None:
+    trial, _ = begun(quick_path, beside="target")
+    trial.store.mark = "m-somebody 900"
+    trial.mailbox.deliver(next(iter(trial.mailbox.folders)), letter(90))
+    assert trial.run().state is LegState.VERIFIED

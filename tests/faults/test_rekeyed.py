@@ -1,0 +1,221 @@
+"""The source lists what was copied under other ids, as a restored server does: nothing is copied twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from calendars import calendar_trial, cards_trial
+from drives import drive_trial
+from walking import SOURCE, Trial, letter
+
+from connectors.base import Role
+from ledger.rows import LegState, Phase, State
+from practice.memory import Marks, MemoryMailbox, MemoryStore
+
+WRITES = ("target.write", "target.append", "target.remove")
+ITEMS = 30
+
+
+def mail_trial(directory: Path) -> Trial:
+    """A folder of 30, two of which are the same mail."""
+    mailbox = MemoryMailbox(addresses=frozenset({SOURCE}), page=8)
+    inbox = mailbox.create_folder(("Inbox",), Role.INBOX)
+    for number in range(ITEMS - 1):
+        mailbox.deliver(inbox, letter(number), Marks(read=number % 2 == 0))
+    mailbox.deliver(inbox, letter(3), Marks(read=True))
+    trial = Trial(directory, mailbox, MemoryStore(batch=50))
+    trial.pace = type(trial.pace)(batch=50, grace=0.0, pause=0.0)
+    return trial
+
+
+def copied(directory: Path, phase: Phase, *, incremental: bool = True) -> Trial:
+    trial = mail_trial(directory)
+    trial.mailbox.incremental = incremental
+    assert trial.run().state is LegState.VERIFIED
+    if phase is not Phase.STAGING:
+        trial.ledger.set_phase(trial.id, phase, "somebody")
+    return trial
+
+
+def inbox(trial: Trial) -> str:
+    return next(iter(trial.mailbox.folders))
+
+
+def restored(trial: Trial) -> None:
+    """Every item has another id, and no cursor is known any more."""
+    for folder in list(trial.mailbox.folders):
+        trial.mailbox.rekey(folder)
+    trial.mailbox.lose_cursors()
+
+
+def moved(trial: Trial) -> None:
+    """The same, told as changes: everything deleted, everything new."""
+    for folder in list(trial.mailbox.folders):
+        trial.mailbox.rekey(folder)
+
+
+PHASES = [Phase.STAGING, Phase.FROZEN, Phase.LIVE]
+
+
+@pytest.mark.parametrize("incremental", [True, False])
+@pytest.mark.parametrize("change", [restored, moved])
+@pytest.mark.parametrize("phase", PHASES)
+def test_nothing_is_copied_again(
+    quick_path: Path, phase: Phase, change: Callable[[Trial], None], incremental: bool
+) -> None:
+    trial = copied(quick_path, phase, incremental=incremental)
+    before = trial.store.snapshot()
+    change(trial)
+    for _ in range(2):
+        steps: list[str] = []
+        result = trial.run(steps.append)
+        assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
+        assert trial.store.snapshot() == before
+        assert not [step for step in steps if step.startswith(WRITES)]
+    assert trial.states() == {State.VERIFIED: ITEMS, State.GONE: ITEMS}
+
+
+@pytest.mark.parametrize("change", [restored, moved])
+@pytest.mark.parametrize("phase", PHASES)
+def test_what_is_new_or_gone_meanwhile_is_told_apart(
+    quick_path: Path, phase: Phase, change: Callable[[Trial], None]
+) -> None:
+    trial = copied(quick_path, phase)
+    before = trial.store.snapshot()
+    change(trial)
+    messages = list(trial.mailbox.folders[inbox(trial)].messages)
+    for one in messages[:2]:
+        trial.mailbox.delete(one)
+    trial.mailbox.mark(messages[5], Marks(read=True, last_verb=102))
+    trial.mailbox.deliver(inbox(trial), letter(900))
+    trial.mailbox.deliver(inbox(trial), letter(901))
+    result = trial.finish()
+    assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
+    after = trial.store.snapshot()
+    if phase is Phase.LIVE:
+        assert not before - after
+        assert (after - before).total() == 2
+    else:
+        assert after.total() == ITEMS
+        assert sum("\\Answered" in flags for _, _, flags, _ in after) == 1
+        assert {digest for _, digest, _, _ in before} - {digest for _, digest, _, _ in after}
+
+
+def test_what_the_user_removed_stays_removed(quick_path: Path) -> None:
+    trial = copied(quick_path, Phase.LIVE)
+    folder = trial.store.folders["INBOX",]
+    del folder.messages[min(folder.messages)]
+    folder.messages[max(folder.messages)].flags |= {"\\Flagged"}
+    before = trial.store.snapshot()
+    restored(trial)
+    result = trial.finish()
+    assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
+    assert trial.store.snapshot() == before
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_mail_that_is_rebuilt_at_every_read_is_known_by_its_message_id(
+    quick_path: Path, phase: Phase
+) -> None:
+    mailbox = MemoryMailbox(addresses=frozenset({SOURCE}), page=8, rebuilds=True)
+    where = mailbox.create_folder(("Inbox",), Role.INBOX)
+    for number in range(25):
+        mailbox.deliver(where, parted(number))
+    trial = Trial(quick_path, mailbox, MemoryStore(batch=50))
+    assert trial.run().state is LegState.VERIFIED
+    trial.ledger.set_phase(trial.id, phase, "somebody")
+    before = trial.store.snapshot()
+    restored(trial)
+    assert trial.finish().state is LegState.VERIFIED
+    assert trial.store.snapshot() == before
+
+
+def test_mail_of_known_names_and_other_text_stops_a_live_mailbox(quick_path: Path) -> None:
+    trial = copied(quick_path, Phase.LIVE)
+    before = trial.store.snapshot()
+    restored(trial)
+    for one in list(trial.mailbox.folders[inbox(trial)].messages.values()):
+        head, _, text = one.raw.partition(b"\r\n\r\n")
+        trial.mailbox.edit(one.id, head + b"\r\n\r\nanother " + text)
+    for _ in range(2):
+        result = trial.run()
+        assert (result.state, result.code) == (LegState.BLOCKED, "source-rekeyed")
+        assert trial.store.snapshot() == before
+    trial.approve("source-rekeyed")
+    assert trial.finish().state is LegState.VERIFIED
+    assert (trial.store.snapshot() - before).total() == ITEMS
+
+
+def parted(number: int) -> bytes:
+    return (
+        f"Subject: letter {number}\r\nMessage-ID: <{number}@x.example>\r\nMIME-Version: 1.0\r\n"
+        f'Content-Type: multipart/mixed; boundary="b{number}"\r\n\r\n--b{number}\r\n\r\nText {number}\r\n'
+        f"--b{number}--\r\n"
+    ).encode()
+
+
+@pytest.mark.parametrize("change", [restored, moved])
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize(
+    "make", [calendar_trial, cards_trial, drive_trial], ids=["calendar", "contacts", "files"]
+)
+def test_events_and_files_are_known_as_well(
+    quick_path: Path, make: Callable[[Path], Trial], phase: Phase, change: Callable[[Trial], None]
+) -> None:
+    trial = make(quick_path)
+    assert trial.finish().state is LegState.VERIFIED
+    trial.ledger.set_phase(trial.id, phase, "somebody")
+    before = trial.store.snapshot()
+    change(trial)
+    result = trial.finish()
+    assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
+    assert trial.store.snapshot() == before
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_folder_made_anew_takes_its_place_again(quick_path: Path, phase: Phase) -> None:
+    """With most of the same messages, and a folder below it."""
+    trial = mail_trial(quick_path)
+    parent = trial.mailbox.create_folder(("Projekte",))
+    child = trial.mailbox.create_folder(("Projekte", "Alt"))
+    for number in range(5):
+        trial.mailbox.deliver(parent, letter(200 + number))
+        trial.mailbox.deliver(child, letter(300 + number))
+    assert trial.run().state is LegState.VERIFIED
+    trial.ledger.set_phase(trial.id, phase, "somebody")
+    before, folders = trial.store.snapshot(), set(trial.store.folders)
+    for one in (parent, child):
+        trial.mailbox.recreate_folder(one)
+    new = next(one for one in trial.mailbox.folders.values() if one.path == ("Projekte",))
+    trial.mailbox.delete(next(iter(new.messages)))
+    trial.mailbox.deliver(new.id, letter(250))
+    for _ in range(2):
+        result = trial.finish()
+        assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
+        assert set(trial.store.folders) == folders
+        after = trial.store.snapshot()
+        assert (after - before).total() == 1
+        assert (before - after).total() == (0 if phase is Phase.LIVE else 1)
+    (leg,) = trial.ledger.legs()
+    assert not [loss for _, _, loss in trial.ledger.losses(leg.id) if loss.field == "folder-name"]
+    if phase is not Phase.LIVE:  # and it can be renamed like any other
+        trial.mailbox.rename_folder(new.id, ("Vorhaben",))
+        assert trial.finish().state is LegState.VERIFIED
+        assert ("Vorhaben", "Alt") in trial.store.folders
+        assert ("Projekte",) not in trial.store.folders
+        assert trial.store.snapshot().total() == after.total()
+
+
+@pytest.mark.parametrize("make", [calendar_trial, cards_trial], ids=["calendar", "contacts"])
+def test_a_calendar_made_anew_takes_its_place_again(quick_path: Path, make: Callable[[Path], Trial]) -> None:
+    trial = make(quick_path)
+    assert trial.finish().state is LegState.VERIFIED
+    before, names = trial.store.snapshot(), set(trial.store.collections)
+    old = next(one for one in trial.mailbox.folders.values() if one.role is None and one.omit is None)
+    trial.mailbox.recreate_folder(old.id)
+    result = trial.finish()
+    assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
+    assert trial.store.snapshot() == before
+    assert set(trial.store.collections) == names

@@ -1,0 +1,79 @@
+"""The same with a real Dovecot whose account is restored from a copy of its files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from on_dovecot import OnDovecot
+from services import need_dovecot
+from walking import SOURCE, letter
+
+from connectors.base import Role
+from ledger.rows import LegState
+from practice.dovecot import Dovecot, start_dovecot
+from practice.memory import Marks, MemoryMailbox, MemoryStore
+
+pytestmark = pytest.mark.dovecot
+BEFORE, AFTER = 4, 9
+FOREIGN = b"From: bert@else.example\r\nMessage-ID: <foreign@else.example>\r\n\r\nhello\r\n"
+
+
+@pytest.fixture(scope="module")
+def dovecot() -> Iterator[Dovecot]:
+    need_dovecot()
+    server = start_dovecot([f"user{number}" for number in range(4)])
+    yield server
+    server.stop()
+
+
+def contents(trial: OnDovecot) -> list[bytes]:
+    with trial.client() as client:
+        client.select_folder("INBOX", readonly=True)
+        uids = client.search()
+        return sorted(data[b"BODY[]"] for data in client.fetch(uids, ["BODY.PEEK[]"]).values())
+
+
+@pytest.mark.parametrize("change", ["deletes", "reads", "leaves"])
+def test_mail_under_our_numbers_stays(quick_path: Path, dovecot: Dovecot, change: str) -> None:
+    user = f"user{['deletes', 'reads', 'leaves'].index(change)}"
+    mailbox = MemoryMailbox(addresses=frozenset({SOURCE}), page=8)
+    where = mailbox.create_folder(("Inbox",), Role.INBOX)
+    for number in range(BEFORE):
+        mailbox.deliver(where, letter(number))
+    trial = OnDovecot(quick_path, mailbox, MemoryStore())
+    trial.server, trial.user = dovecot, user
+    assert trial.run().state is LegState.VERIFIED
+    files, copy = dovecot.lab / "mail" / user, quick_path / "copy"
+    shutil.copytree(files, copy)
+    late = [mailbox.deliver(where, letter(number)) for number in range(BEFORE, AFTER)]
+    assert trial.run().state is LegState.VERIFIED
+
+    dovecot.restart()  # whatever knows the account better ends with its processes
+    for one in files.iterdir():
+        shutil.rmtree(one) if one.is_dir() else one.unlink()
+    for one in copy.iterdir():
+        (shutil.copytree if one.is_dir() else shutil.copy2)(one, files / one.name)
+    for one in files.rglob("*"):
+        shutil.chown(one, files.owner(), files.group())
+    with trial.client() as client:
+        for _ in range(3):
+            client.append("INBOX", FOREIGN)
+    assert len(contents(trial)) == BEFORE + 3
+
+    if change == "deletes":
+        mailbox.delete(late[0])
+    elif change == "reads":
+        mailbox.mark(late[1], Marks(read=True, last_verb=102))
+    for _ in range(3):
+        result = trial.run()
+    raws = contents(trial)
+    assert raws.count(FOREIGN) == 3
+    assert len(raws) == 3 + AFTER - (change == "deletes")
+    assert (result.state, result.code) == (LegState.DIFFERS, "verification-differs")
+    assert {*trial.findings()} == {("-", "unknown")}
+    trial.approve("target-not-empty")
+    assert trial.finish().state is LegState.VERIFIED
+    assert contents(trial) == raws
