@@ -9,12 +9,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import samples
 from services import need_postgres
 
 from connectors.logins import LOGINS
 from practice.postgres import Postgres, serve
 
 MEMORY = Path("/dev/shm")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if samples.promised() and not samples.BASE.is_dir():
+        raise pytest.UsageError(f"{samples.VARIABLE} names {samples.BASE}, which is no directory")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says once what did not run, and why: a machine without the samples is no fault of the project's."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    without = sum(samples.ABSENT in str(report.longrepr) for report in skipped)
+    if without:
+        terminalreporter.write_line(f"NOT RUN: {without} tests of recorded samples: {samples.ABSENT}")
 
 
 @pytest.fixture(autouse=True)

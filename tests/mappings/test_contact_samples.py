@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import io
-import os
-from pathlib import Path
 
-import pytest
 import vobject
 from golden_records import context
 from lxml import etree
+from samples import BASE, marks
 
 from connectors.base import Native, Ref
 from mappings.contact import map_contact
 from mappings.task import map_task
 
-SAMPLES = Path(os.environ.get("KOGGE_SAMPLES") or Path(__file__).parents[2].parent / "shared" / "data")
 M = "{http://schemas.microsoft.com/exchange/services/2006/messages}"
 T = "{http://schemas.microsoft.com/exchange/services/2006/types}"
 
-pytestmark = [
-    pytest.mark.samples,
-    pytest.mark.skipif(not (SAMPLES / "ews-samples").is_dir(), reason="no samples here: set KOGGE_SAMPLES"),
-]
+pytestmark = marks("ews-samples")
 
 
 def natives(folder: str, pattern: str, tag: str) -> list[Native]:
     """The items of a GetItem response, one record each."""
-    (path,) = (SAMPLES / folder).glob(pattern)
+    (path,) = (BASE / folder).glob(pattern)
     found = etree.fromstring(path.read_bytes()).iter(f"{T}{tag}")
     return [_native(item, "ews-contact" if tag == "Contact" else "ews-task") for item in found]
 

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 from event_native import context, native
 from icalendar import Calendar
 from lxml import etree
 from recurring_ical_events import of
+from samples import BASE, marks
 
 from connectors.errors import Rejected
 from mappings.event import map_event
 from mappings.ews_xml import SPACES
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
 ITEMS = f"{{{SPACES['m']}}}Items"
 
-pytestmark = [
-    pytest.mark.samples,
-    pytest.mark.skipif(not DATA.is_dir(), reason="the recorded samples are not here"),
-]
+pytestmark = marks("ews-samples")
 
 
 def records(name: str) -> Iterator[bytes]:
     """Each item of a response as a record of its own."""
-    for holder in etree.parse(DATA / name).iter(ITEMS):
+    for holder in etree.parse(BASE / name).iter(ITEMS):
         for item in list(holder):
             whole = etree.Element(ITEMS)
             whole.append(item)
@@ -74,11 +70,11 @@ def test_the_recorded_series_take_place(uid: str, expected: list[str]) -> None:
 
 
 def test_microsofts_own_examples() -> None:
-    names = sorted(DATA.glob("ews-samples/GetItemResponse--*calendar-item*.xml"))
+    names = sorted(BASE.glob("ews-samples/GetItemResponse--*calendar-item*.xml"))
     assert len(names) == 3
     codes = []
     for name in names:
-        for raw in records(str(name.relative_to(DATA))):
+        for raw in records(str(name.relative_to(BASE))):
             try:
                 found = map_event(native(raw), context())
             except Rejected as error:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 import requests
 from lxml import etree
 
@@ -123,12 +120,3 @@ def is_last(root: etree._Element) -> bool:
 
 def codes(root: etree._Element) -> list[str]:
     return [each.text or "" for each in root.iterfind(".//m:ResponseCode", NS)]
-
-
-def samples(folder: str) -> Path:
-    """The folder of reference data; skips where it is absent."""
-    base = os.environ.get("KOGGE_SAMPLES") or str(Path(__file__).parents[2].parent / "shared" / "data")
-    path = Path(base) / folder
-    if not path.is_dir():
-        pytest.skip(f"no reference data: set KOGGE_SAMPLES to a folder that holds {folder}/")
-    return path

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ews_asking import Asker, asking, samples
+from ews_asking import Asker, asking
 from lxml import etree
+from samples import samples
 from test_exchange_samples import Known, differences, known, structure
 
 from practice.desk import Desk

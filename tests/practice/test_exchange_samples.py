@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ews_asking import NS, Asker, asking, samples
+from ews_asking import NS, Asker, asking
 from lxml import etree
+from samples import samples
 
 from practice.ews_properties import attachment_id
 from practice.exchange import ExchangeServer

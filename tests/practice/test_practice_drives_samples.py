@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from ews_asking import samples
 from graph_asking import asking_graph
+from samples import samples
 from test_practice_graph_samples import differences, shape
 
 from practice.drive_population import Tree

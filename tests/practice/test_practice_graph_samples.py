@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from ews_asking import samples
 from graph_asking import GraphAsker, asking_graph
+from samples import samples
 
 from practice.cards_details import DETAILS
 from practice.chores_made import ODDITIES as CHORES

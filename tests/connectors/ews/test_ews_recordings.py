@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,22 +9,19 @@ from pathlib import Path
 import pytest
 from ews_records_script import T, elements
 from ews_responder import Answer, Request, responder
+from samples import samples
 
 from connectors.base import Container, Failed, Kind, Native, Ref
 from connectors.ews import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
 
 pytestmark = pytest.mark.samples
-SAMPLES = Path(os.environ.get("KOGGE_SAMPLES") or Path(__file__).parents[3].parent / "shared" / "data")
 INBOX = Container(Kind.MAIL, "INBOX", ("Inbox",))
 
 
 @pytest.fixture(scope="module")
 def recordings() -> Path:
-    folder = SAMPLES / "ews-recordings"
-    if not folder.is_dir():
-        pytest.skip("the recorded samples are not here: set KOGGE_SAMPLES")
-    return folder
+    return samples("ews-recordings")
 
 
 def _play(folder: Path, numbers: dict[str, str], request: Request) -> Answer:

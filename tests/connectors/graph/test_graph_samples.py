@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from graph_script import HOME, INBOX, Answer, Ask, Cloud, Open, error
+from samples import BASE, marks
 
 from connectors.base import Native, Ref, Role
 from connectors.errors import CursorLost
 from connectors.graph_records import properties, ref_of, version_of
 from connectors.graph_wire import listed
 
-SAMPLES = Path(os.environ.get("KOGGE_SAMPLES") or Path(__file__).parents[3].parent / "shared" / "data")
-FOLDER = SAMPLES / "graph-samples"
-pytestmark = [
-    pytest.mark.samples,
-    pytest.mark.skipif(not FOLDER.is_dir(), reason="the recorded samples are not here: set KOGGE_SAMPLES"),
-]
+FOLDER = BASE / "graph-samples"
+pytestmark = marks("graph-samples")
 
 
 def body(name: str) -> Any:
