@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator, model_validator
 
 from connectors.endpoints import Header, Template, Url, filled, refuse_readable
-from connectors.settings import Account, Secret, Strict, Tls
+from connectors.network import Networked
+from connectors.settings import Account, Secret, Tls
 
 AgendaAuth = Literal["basic", "bearer"]
 
 
-class AgendaSettings(Strict):
+class AgendaSettings(Networked):
     """The agenda of one eXo Platform. In a person's calendar nobody but that person may write: each account
     needs its own password.
 

@@ -8,12 +8,13 @@ from pydantic import Field, model_validator
 
 from connectors.dav_profiles import PROFILES, ProfileName
 from connectors.endpoints import Header, Template, Url, filled, refuse_readable
-from connectors.settings import Account, Secret, Strict, Tls
+from connectors.network import Networked
+from connectors.settings import Account, Secret, Tls
 
 DavAuth = Literal["basic", "bearer", "appapi"]
 
 
-class DavSettings(Strict):
+class DavSettings(Networked):
     """One CalDAV or CardDAV server.
 
     url       https://cloud.example.org finds the service by /.well-known; with a path, the service itself

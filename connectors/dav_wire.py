@@ -25,6 +25,7 @@ from connectors.errors import Blocked, MigrationError, Transient
 from connectors.http_errors import network_error
 from connectors.http_sockets import Sockets, pool
 from connectors.logins import LOGINS, UNCONFIRMED
+from connectors.network import Network
 from connectors.settings import Account, Tls
 
 T = TypeVar("T")
@@ -56,6 +57,9 @@ class Endpoint(Login, Protocol):
 
     @property
     def tls(self) -> Tls: ...
+
+    @property
+    def network(self) -> Network: ...
 
     @property
     def timeout_seconds(self) -> float: ...
@@ -136,7 +140,8 @@ class Wire:
         self.writers = min(profile.writers, settings.connections)
         self._agent = settings.user_agent or profile.user_agent
         here, trust = self.origin, settings.tls.context("dav")
-        self._pool = pool(here.scheme, here.host, here.port, self._sockets, trust, self.writers + 2)
+        proxy = settings.network.proxy_for(str(here))
+        self._pool = pool(here.scheme, here.host, here.port, self._sockets, trust, self.writers + 2, proxy)
 
     def close(self) -> None:
         self._sockets.shut()

@@ -14,6 +14,7 @@ import ssl
 import time
 import uuid
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -52,7 +53,14 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
     def __init__(self, sockets: Sockets, context: ssl.SSLContext) -> None:
         self._manager = _manager(sockets, context)
+        self._sockets, self._context = sockets, context
         super().__init__(max_retries=0)
+
+    def proxy_manager_for(self, proxy: str, **_: Any) -> urllib3.ProxyManager:
+        manager = urllib3.ProxyManager(proxy, num_pools=2, maxsize=2, ssl_context=self._context)
+        manager.pool_classes_by_scheme = pool_classes(self._sockets)
+        self.proxy_manager[proxy] = manager
+        return manager
 
     def init_poolmanager(self, *_: Any, **__: Any) -> None:
         self.poolmanager = self._manager
@@ -169,6 +177,9 @@ def _session(settings: EwsSettings, sockets: Sockets) -> requests.Session:
     session = requests.Session()
     # No netrc, no proxies or authorities from the environment: what is configured is what is used.
     session.trust_env = False
+    for url in (settings.url, settings.token_endpoint()):
+        if (proxy := settings.network.proxy_for(url)) is not None:
+            session.proxies[f"https://{urlsplit(url).hostname}"] = proxy
     session.headers.update(
         {
             "Content-Type": "text/xml; charset=utf-8",

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from connectors.endpoints import Header, Url, refuse_readable
-from connectors.settings import Secret, Strict, Tls
+from connectors.network import Networked
+from connectors.settings import Secret, Tls
 
 CLOUD_HOSTS = frozenset(
     {
@@ -22,7 +23,7 @@ CLOUD_HOSTS = frozenset(
 SYNC_MOST = 512  # SyncFolderItems returns at most 512 changes a call
 
 
-class EwsSettings(Strict):
+class EwsSettings(Networked):
     """How to reach and read one Exchange server over EWS.
 
     username defaults to the account's login; a service account with impersonation names itself here.

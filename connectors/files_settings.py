@@ -11,13 +11,14 @@ from connectors.files_profile import FilesProfile
 from connectors.files_profile_exo import DRIVES, JCR
 from connectors.files_profile_nextcloud import PROFILE as NEXTCLOUD
 from connectors.files_profile_webdav import PROFILE as WEBDAV
-from connectors.settings import Account, Secret, Strict, Tls
+from connectors.network import Networked
+from connectors.settings import Account, Secret, Tls
 
 FilesKind = Literal["webdav", "nextcloud", "exo"]
 FilesAuth = Literal["basic", "bearer", "appapi", "digest"]
 
 
-class FilesSettings(Strict):
+class FilesSettings(Networked):
     """One file server.
 
     url       webdav: the folder of an account's files; nextcloud, exo: the address people open in the browser

@@ -7,12 +7,13 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from connectors.endpoints import Url, refuse_readable
-from connectors.settings import Secret, Strict, Tls
+from connectors.network import Networked
+from connectors.settings import Secret, Tls
 
 Base = Annotated[Url, AfterValidator(lambda url: url.rstrip("/"))]
 
 
-class GraphSettings(Strict):
+class GraphSettings(Networked):
     """How to reach one Microsoft 365 tenant, app-only.
 
     certificate_file holds the certificate, and the RSA key unless key_file does. company stands in the

@@ -28,6 +28,7 @@ from connectors.graph_settings import GraphSettings
 from connectors.http_errors import network_error
 from connectors.http_sockets import Sockets
 from connectors.logins import APPLICATION, LOGINS, login_of
+from connectors.network import Network
 from connectors.patience import Patience
 from connectors.settings import Account
 
@@ -52,6 +53,12 @@ def query(**options: str | int) -> str:
 def segment(id_: str) -> str:
     """An id as a part of a path."""
     return quote(id_, safe="")
+
+
+OPENED = frozenset(
+    f"{part}.{what}.complete" for part in ("connection", "proxy") for what in ("connect_tcp", "start_tls")
+)
+"""What httpcore calls it when a socket is there, or TLS on it."""
 
 
 class Wire:
@@ -304,7 +311,7 @@ class Wire:
 
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Registers every socket as soon as it is open, and again when TLS is on it."""
-        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+        if event in OPENED:
             stream = info["return_value"]
             try:
                 self._sockets.add(stream.get_extra_info("socket"))
@@ -361,12 +368,32 @@ def rest_of(link: object) -> str:
     return urlsplit(link).query if isinstance(link, str) else ""
 
 
+class _Chosen(httpx.BaseTransport):
+    """Directly or through the proxy, by host: Graph, its token endpoint and its downloads have several."""
+
+    def __init__(self, network: Network, direct: httpx.BaseTransport, proxied: httpx.BaseTransport) -> None:
+        self._network = network
+        self._direct, self._proxied = direct, proxied
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        proxied = self._network.proxy_for(str(request.url)) is not None
+        return (self._proxied if proxied else self._direct).handle_request(request)
+
+    def close(self) -> None:
+        self._direct.close()
+        self._proxied.close()
+
+
 def _client(settings: GraphSettings, transport: httpx.BaseTransport | None) -> httpx.Client:
     most = settings.timeout_seconds
     if transport is None:
         limits = httpx.Limits(max_connections=4, max_keepalive_connections=4, keepalive_expiry=60)
         trust = settings.tls.context("graph")
-        transport = httpx.HTTPTransport(verify=trust, http2=True, trust_env=False, limits=limits)
+        direct = httpx.HTTPTransport(verify=trust, http2=True, trust_env=False, limits=limits)
+        proxied = httpx.HTTPTransport(
+            verify=trust, http2=True, trust_env=False, limits=limits, proxy=settings.network.proxy
+        )
+        transport = _Chosen(settings.network, direct, proxied)
     return httpx.Client(
         transport=transport,
         timeout=httpx.Timeout(most, connect=min(CONNECT_SECONDS, most)),

@@ -82,9 +82,19 @@ def pool_classes(sockets: Sockets) -> PoolClasses:
 
 
 def pool(
-    scheme: str, host: str, port: int, sockets: Sockets, context: ssl.SSLContext, size: int
+    scheme: str,
+    host: str,
+    port: int,
+    sockets: Sockets,
+    context: ssl.SSLContext,
+    size: int,
+    proxy: str | None = None,
 ) -> urllib3.HTTPConnectionPool:
-    """At most size keep-alive connections to one server; context is for https."""
+    """At most size keep-alive connections to one server; context and proxy (a URL) are for https."""
+    if proxy is not None and scheme == "https":
+        manager = urllib3.ProxyManager(proxy, num_pools=1, maxsize=size, blocksize=BLOCK, ssl_context=context)
+        manager.pool_classes_by_scheme = pool_classes(sockets)
+        return manager.connection_from_host(host, port, scheme)
     trust = {"ssl_context": context} if scheme == "https" else {}
     found: urllib3.HTTPConnectionPool = pool_classes(sockets)[scheme](
         host, port, maxsize=size, blocksize=BLOCK, **trust

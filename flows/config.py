@@ -17,6 +17,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from connectors.base import Kind
 from connectors.errors import Misconfigured
+from connectors.network import Network, Networked
 from connectors.settings import Strict, name_fields
 from flows.explain import explained, lines_of
 from flows.problems import Problem, misconfigured, read_text
@@ -221,6 +222,7 @@ class Config(Strict):
     cutover: CutoverSettings = CutoverSettings()
     report: ReportSettings = ReportSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    network: Network = Network()
     _path: Path = PrivateAttr()
 
     @property
@@ -266,6 +268,9 @@ def load(path: Path) -> Config:
     config._path = path.absolute()
     line_of = lines_of(text)
     name_fields(config, lambda field: Problem(line_of(tuple(field.split("."))), field, "").where(path.name))
+    for settings in (config.source, *(config.target.of(kind) for kind in TARGETS)):
+        if isinstance(settings, Networked):
+            settings._network = config.network
     return config
 
 

@@ -52,6 +52,21 @@ def test_defaults(write, tmp_path: Path) -> None:
     assert config.ledger_url() == f"sqlite:///{tmp_path}/kogge-state/ledger.db"
 
 
+def test_a_proxy_is_told_to_every_http_server(write) -> None:
+    dav = """
+[target.calendar]
+kind = "caldav"
+url = "https://cloud.example"
+password = { env = "TARGET" }
+"""
+    network = '[network]\nproxy = "http://proxy:3128"\nno_proxy = ["cloud.example"]\n'
+    config = load(write(SIMPLE + dav + network))
+    asked = config.target.of(Kind.CALENDAR).network
+    assert asked.proxy_for("https://graph.microsoft.com/v1.0") == "http://proxy:3128"
+    assert asked.proxy_for("https://cloud.example/dav") is None
+    assert "network.proxy: give http://HOST:PORT" in refusal(write(SIMPLE + '[network]\nproxy = "proxy"\n'))
+
+
 def test_what_init_writes_is_accepted(write) -> None:
     config = load(write(TOML))
     assert config.source.kind == "ews"

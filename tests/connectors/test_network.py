@@ -1,0 +1,135 @@
+"""An HTTP proxy that is configured is used for every HTTP server, and no other one is."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from test_deadline import ANNA, SIZE, Answering
+
+from connectors.dav_settings import DavSettings
+from connectors.dav_wire import Wire as DavWire
+from connectors.errors import Transient
+from connectors.ews_settings import EwsSettings
+from connectors.ews_wire import Wire as EwsWire
+from connectors.graph_settings import GraphSettings
+from connectors.graph_wire import Wire as GraphWire
+from connectors.network import Network, Networked
+from connectors.settings import Secret, Tls
+from practice.connect_proxy import ConnectProxy
+from practice.tls import Certificate, make_certificate
+
+Opened = tuple[Networked, Callable[[], object]]
+
+
+class Habits:
+    writers, user_agent = 2, "Kogge"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def port(certificate: Certificate) -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.ca, certificate.key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+def dav(base: str, tls: Tls, network: Network, spool: Path) -> int:
+    settings = DavSettings(kind="caldav", url=f"{base}/", password=Secret(env="NET_PASSWORD"), tls=tls)
+    settings._network = network
+    wire = DavWire(settings, ANNA, Habits())
+    try:
+        return len(wire.ask("PROPFIND", "/").body)
+    finally:
+        wire.close()
+
+
+def ews(base: str, tls: Tls, network: Network, spool: Path) -> int:
+    settings = EwsSettings(url=f"{base}/EWS", auth="oauth2", tenant="t", client_id="c", tls=tls,
+                           client_secret=Secret(env="NET_PASSWORD"), token_url=f"{base}/token")  # fmt: skip
+    settings._network = network
+    wire = EwsWire(settings, ANNA, spool)
+    try:
+        response = wire._post(b"<x/>")
+        return len(response.content)
+    finally:
+        wire.close()
+
+
+def graph(base: str, tls: Tls, network: Network, spool: Path) -> int:
+    settings = GraphSettings(tenant="t", client_id="c", client_secret=Secret(env="NET_PASSWORD"), tls=tls,
+                             graph_url=f"{base}/v1.0", authority=base)  # fmt: skip
+    settings._network = network
+    wire = GraphWire(settings, ANNA, spool)
+    try:
+        with wire.opened("GET", f"{base}/download", {}, bearer=False) as response:
+            return sum(map(len, wire.chunks(response)))
+    finally:
+        wire.close()
+
+
+WIRES = pytest.mark.parametrize("asks", [dav, ews, graph])
+Asks = Callable[[str, Tls, Network, Path], int]
+
+
+@WIRES
+def test_a_host_that_only_the_proxy_knows_is_reached(
+    asks: Asks, port: int, certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NET_PASSWORD", "secret")
+    with ConnectProxy({"localhost": port}) as proxy:
+        network = Network(proxy=proxy.url, no_proxy=("127.0.0.1",))
+        assert asks("https://localhost:9", Tls(ca_file=str(certificate.ca)), network, tmp_path) == SIZE + 1
+        assert set(proxy.asked) == {"localhost:9"}
+
+
+@WIRES
+def test_a_host_that_is_excepted_is_reached_directly(
+    asks: Asks, port: int, certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NET_PASSWORD", "secret")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # of the environment nothing is taken
+    with ConnectProxy() as proxy:
+        network = Network(proxy=proxy.url, no_proxy=("127.0.0.1",))
+        tls = Tls(ca_file=str(certificate.ca))
+        assert asks(f"https://127.0.0.1:{port}", tls, network, tmp_path) == SIZE + 1
+        assert proxy.asked == []
+
+
+@WIRES
+def test_a_proxy_that_is_not_there_is_a_passing_fault(
+    asks: Asks, port: int, certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NET_PASSWORD", "secret")
+    network = Network(proxy="http://127.0.0.1:9")
+    with pytest.raises(Transient):
+        asks(f"https://localhost:{port}", Tls(ca_file=str(certificate.ca)), network, tmp_path)
+
+
+def test_the_hosts_without_a_proxy() -> None:
+    network = Network(proxy="http://proxy:3128", no_proxy=("mail.example.org", ".intern.example.org"))
+    direct = ["https://mail.example.org/x", "https://a.intern.example.org", "https://intern.example.org",
+              "http://other.example.org"]  # fmt: skip
+    assert [network.proxy_for(url) for url in direct] == [None] * 4
+    for url in ("https://graph.microsoft.com", "https://xmail.example.org", "https://xintern.example.org"):
+        assert network.proxy_for(url) == "http://proxy:3128"
+
+
+@pytest.mark.parametrize("proxy", ["proxy:3128", "https://p:1", "http://p", "http://u:x@p:1", "http://p:x"])
+def test_a_proxy_that_cannot_be_used_is_refused(proxy: str) -> None:
+    with pytest.raises(ValidationError, match="HOST:PORT"):
+        Network(proxy=proxy)
