@@ -73,6 +73,7 @@ class Capabilities:
     batch, batch_bytes  the most one write or fetch call should carry
     max_bytes           the largest item the server takes; None when it does not say
     keywords            user-defined flags are kept
+    oldest_date         the earliest date that is kept beside an item, in seconds since 1970
     separator           the hierarchy separator; "" when the namespace is flat
     name_bytes          the longest name of one level, in the server's own encoding
     special_use         containers carry roles
@@ -96,6 +97,7 @@ class Capabilities:
     batch_bytes: int = 10_000_000
     max_bytes: int | None = None
     keywords: bool = True
+    oldest_date: int = 0
     separator: str = "/"
     name_bytes: int = 255
     special_use: bool = True

@@ -102,6 +102,7 @@ class ImapTarget:
             batch_bytes=self._settings.batch_bytes,
             max_bytes=append_limit(session),
             keywords="\\*" in self._flags(),
+            oldest_date=session.quirks.oldest_date,
             separator=self._where().separator,
             special_use=session.has("SPECIAL-USE"),
             facts=facts(session),

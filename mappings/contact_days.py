@@ -32,7 +32,8 @@ def day_of(written: str) -> date | None:
 
     Exchange keeps the midnight of whoever typed the day as a moment in UTC: 23:00 the day before in Berlin's
     winter, 05:00 in New York; some clients keep 11:59 UTC of the day itself. The nearest midnight is right
-    for every zone from UTC-11:59 to UTC+12. Written with an offset, midnight says its day itself.
+    for every zone from UTC-11:59 to UTC+12: so 23:59:59 belongs to the next day.
+    Written with an offset, midnight says its day itself.
     """
     local = _LOCAL_MIDNIGHT.fullmatch(written.strip())
     found = moment(local[1] if local else written)

@@ -72,7 +72,7 @@ class Form:
 
 
 def _mail_date(native: Native, context: Context) -> Dated:
-    return mail.date_of(native, context.read_at)
+    return mail.date_of(native, context.target, context.read_at)
 
 
 def _map_mail(native: Native, context: Context) -> Mapped:

@@ -17,7 +17,8 @@ LOSSES: Mapping[tuple[str, str], str] = {
         "flags",
         "change-unreadable",
     ): "The source named a change of flags that it then could not tell; what was copied before stays.",
-    ("date", "before-1970"): "The date was before 1970; the folder view shows 1970-01-01. "
+    ("date", "before-1970"): "The date was before 1970, or its first second; the folder view "
+    "shows 1970-01-01. "
     "The Date header is unchanged.",
     ("date", "in-the-future"): "The date lay in the future; the folder view shows when it was read, "
     "until a pass after that day. The Date header is unchanged.",

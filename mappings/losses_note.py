@@ -13,7 +13,8 @@ LOSSES: Mapping[tuple[str, str], str] = {
     ("categories", "empty-name"): "A category without a name was left out.",
     ("categories", "keyword-not-kept"): "The target keeps no keywords, so the categories are gone.",
     ("colour", "not-kept"): "The note was not yellow; a message has no colour.",
-    ("date", "before-1970"): "The date was before 1970; the folder view shows 1970-01-01. "
+    ("date", "before-1970"): "The date was before 1970, or its first second; the folder view "
+    "shows 1970-01-01. "
     "The Date header is unchanged.",
     ("date", "in-the-future"): "The date lay in the future; the folder view shows when it was read, "
     "until a pass after that day. The Date header is unchanged.",

@@ -23,8 +23,6 @@ from mappings.digest import Digested, canonical
 from mappings.losses import lose
 from mappings.message_id import Head, read_message_id
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 MAIL_CLASSES = (
     "ipm.note",
     "ipm.post",
@@ -84,7 +82,7 @@ def map_mail(native: Native, target: Capabilities, read_at: datetime) -> Mapped:
         digested = canonical(head)
     _check_size(digested, target)
     marks = form.marks(native.properties, target.keywords)
-    date, date_losses = _clamped(form.date(native.properties), read_at)
+    date, date_losses = _clamped(form.date(native.properties), read_at, target.oldest_date)
     item = Item(
         kind=Kind.MAIL,
         key=key_of(native.ref.id),
@@ -144,19 +142,24 @@ def _body_losses(digested: Digested, properties: Properties) -> tuple[Loss, ...]
     return tuple(lose("body", reason) for happened, reason in found if happened)
 
 
-def date_of(native: Native, read_at: datetime) -> tuple[datetime | None, tuple[Loss, ...]]:
+def date_of(
+    native: Native, target: Capabilities, read_at: datetime
+) -> tuple[datetime | None, tuple[Loss, ...]]:
     """The date that map_mail gives it, and what is lost of it; needs no body."""
-    return _clamped(_form(native).date(native.properties), read_at)
+    return _clamped(_form(native).date(native.properties), read_at, target.oldest_date)
 
 
-def _clamped(date: datetime | None, read_at: datetime) -> tuple[datetime | None, tuple[Loss, ...]]:
+def _clamped(
+    date: datetime | None, read_at: datetime, oldest: int
+) -> tuple[datetime | None, tuple[Loss, ...]]:
     """Whole seconds in UTC, as INTERNALDATE has no fractions. Dovecot 2.4 turns a future date into
     now and one before 1970 into 1970-01-01: clamping first makes the result ours, and comparable."""
     if date is None:
         return None, (lose("date", "unknown"),)
     whole = date.astimezone(UTC).replace(microsecond=0)
-    if whole < EPOCH:
-        return EPOCH, (lose("date", "before-1970"),)
+    earliest = datetime.fromtimestamp(oldest, UTC)
+    if whole < earliest:
+        return earliest, (lose("date", "before-1970"),)
     latest = read_at.astimezone(UTC).replace(microsecond=0)
     if whole > latest:
         return latest, (lose("date", "in-the-future"),)

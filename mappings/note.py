@@ -28,10 +28,10 @@ NOTE_SET, COLOUR = "0006200E-0000-0000-C000-000000000046", 0x8B00
 YELLOW = "3"
 """What a note is unless somebody chose another colour (MS-OXONOTE 2.2.1.1)."""
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOBODY = "notes@kogge.invalid"
 """RFC 5322 wants a sender. Where the owner's address is unknown it is nobody's (RFC 2606)."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECRETS: Mapping[str, str] = {"PRIVATE": "Private", "CONFIDENTIAL": "Company-Confidential"}
 """CLASS -> Sensitivity (RFC 4021 section 2.1.55)."""
 
@@ -58,7 +58,7 @@ def map_note(native: Native, context: Context) -> Mapped:
     if context.target.max_bytes is not None and len(body) > context.target.max_bytes:
         raise Rejected("too-large", "larger than the target takes; raise its limit or leave it out")
     labels, losses = _labels(element, context.target)
-    date, date_losses = _arrived(element, context.read_at)
+    date, date_losses = _arrived(element, context)
     item = Item(
         kind=Kind.NOTES,
         key=key_of(native.ref.id),
@@ -75,7 +75,7 @@ def map_note(native: Native, context: Context) -> Mapped:
 def date_of(native: Native, context: Context) -> tuple[datetime | None, tuple[Loss, ...]]:
     """The date that map_note gives it, and what is lost of it; the record has it in its body. Raises
     Rejected("malformed-record")."""
-    date, losses = _arrived(items(native)[0], context.read_at)
+    date, losses = _arrived(items(native)[0], context)
     return date, tuple(losses)
 
 
@@ -153,14 +153,15 @@ def _labels(element: Element, target: Capabilities) -> tuple[dict[str, str], lis
     return {keyword(name): name for name in sorted(named, reverse=True)}, losses
 
 
-def _arrived(element: Element, read_at: datetime) -> tuple[datetime | None, list[Loss]]:
+def _arrived(element: Element, context: Context) -> tuple[datetime | None, list[Loss]]:
     """INTERNALDATE, in whole seconds, never outside of what IMAP servers keep (see mappings.mail)."""
     found = moment(text(element, "t:LastModifiedTime")) or moment(text(element, "t:DateTimeCreated"))
     if found is None:
         return None, [lose("date", "unknown")]
-    latest = read_at.astimezone(UTC).replace(microsecond=0)
-    if found < EPOCH:
-        return EPOCH, [lose("date", "before-1970")]
+    earliest = datetime.fromtimestamp(context.target.oldest_date, UTC)
+    latest = context.read_at.astimezone(UTC).replace(microsecond=0)
+    if found < earliest:
+        return earliest, [lose("date", "before-1970")]
     return (latest, [lose("date", "in-the-future")]) if found > latest else (found.replace(microsecond=0), [])
 
 

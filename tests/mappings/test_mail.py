@@ -13,13 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.base import Capabilities, Kind, Mapped, Native, Ref, key_of
+from connectors.base import Capabilities, Kind, Loss, Mapped, Native, Ref, key_of
 from connectors.errors import Corrupt, Rejected
-from mappings import mail
 from mappings.digest import canonical
 from mappings.flags import KEYWORD_LENGTH, RESERVED, is_atom, keyword
 from mappings.losses import LOSSES, REJECTIONS, SKIPS, lose
-from mappings.mail import flags_of, map_mail, skip_reason
+from mappings.mail import date_of, flags_of, map_mail, skip_reason
 
 NOT_AFTER = datetime(2026, 11, 25, tzinfo=UTC)
 RAW = b"Subject: x\r\n\r\nbody\r\n"
@@ -159,7 +158,7 @@ def test_dates_are_whole_seconds_between_1970_and_the_limit(date: datetime) -> N
     result = mapped(note(Received=date))
     found = result.item.date
     assert found is not None
-    assert mail.EPOCH <= found <= NOT_AFTER
+    assert datetime(1970, 1, 1, tzinfo=UTC) <= found <= NOT_AFTER
     assert found.microsecond == 0
     moved = abs(found - date) >= timedelta(seconds=1)
     assert moved <= any(loss.field == "date" for loss in result.losses)
@@ -192,3 +191,19 @@ def test_undeclared_losses_fail() -> None:
     with pytest.raises(Corrupt):
         lose("flags", "made-up")
     assert lose(*next(iter(LOSSES))).field
+
+
+@pytest.mark.parametrize("oldest", [0, 1])
+@pytest.mark.parametrize("second", [-5, 0, 1, 2])
+def test_a_date_before_the_oldest_that_a_target_keeps_is_that_one(oldest: int, second: int) -> None:
+    """A pass and a verification map it to the same date, so that they agree with the target."""
+    date = datetime.fromtimestamp(second, UTC)
+    record = native({"INTERNALDATE": date}, format_="rfc822")
+    target = Capabilities(frozenset({Kind.MAIL}), oldest_date=oldest)
+    mapped = map_mail(record, target, NOT_AFTER)
+    assert mapped.item.date == datetime.fromtimestamp(max(second, oldest), UTC)
+    assert (Loss("date", "before-1970") in mapped.losses) is (second < oldest)
+    assert date_of(record, target, NOT_AFTER) == (
+        mapped.item.date,
+        tuple(one for one in mapped.losses if one.field == "date"),
+    )

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,15 @@ def test_a_refused_name_has_look_alikes_that_are_taken(anna: ImapTarget, name: s
         anna.ensure(Container(Kind.MAIL, name, (name,)))
     first, *_ = harmless(name)
     assert anna.ensure(Container(Kind.MAIL, first, (first,))).endswith(first)
+
+
+def test_the_first_second_of_1970_is_no_date_and_the_next_is(anna: ImapTarget) -> None:
+    """0 is stored as the moment of the APPEND; the mapping gives what a target states as its oldest date."""
+    assert anna.capabilities.oldest_date == 1
+    href = anna.ensure(Container(Kind.MAIL, "d", ("Dates",)))
+    given = [replace(mail(n), date=datetime.fromtimestamp(n, UTC)) for n in range(3)]
+    assert all(isinstance(one, Stored) for one in anna.write(href, given))
+    now, *others = [one.date for one in anna.listing(href)]
+    assert now is not None
+    assert now > datetime(2026, 1, 1, tzinfo=UTC)
+    assert others == [one.date for one in given[1:]]
