@@ -48,6 +48,12 @@ IMAPSIEVE = (
 )
 
 
+UNTOLD = (
+    "unknown: the source has no count of these that costs no listing, so that estimates take a typical"
+    " number; `kogge discover` lists and counts them."
+)
+
+
 def people(config: Config, wave: str | None, wanted: list[str] | None) -> list[Person]:
     """The rows of mailboxes.csv that the options choose; a random id is looked up in the ledger."""
     every = mailboxes(config, unplanned=True)
@@ -371,6 +377,8 @@ def _show_kinds(counters: Sequence[Counter[Kind]], untold: Set[Kind] = frozenset
         counts = {kind: "unknown" if kind in untold else f"{whole[kind]:,}" for kind in {*whole, *untold}}
         told = ", ".join(f"{counts[kind]} {kind}" for kind in Kind if kind in counts)
         screen().print(f"items by workload: {told}")
+    if untold:
+        screen().print(UNTOLD, soft_wrap=True)
 
 
 def _inventory_row(one: Inventory) -> list[str | Text]:

@@ -48,13 +48,6 @@ class Tree:
         return node
 
 
-def root_of(lines: Iterable[bytes]) -> bytes:
-    tree = Tree()
-    for line in lines:
-        tree.add(line)
-    return tree.root()
-
-
 @dataclass(frozen=True, slots=True)
 class Proof:
     """That a line is number index (from 0) of a tree of size lines. path: from the leaf to the root."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from merkle_roots import root_of
 from sealing import KEK, SECRETS, WAVE, Office, contents, office, raw, rows, section, settled, stated
 
 from connectors.base import Kind
@@ -21,7 +22,6 @@ from flows.keys import line_of, read_key
 from flows.seal import outlook
 from ledger import keystore
 from ledger.evidence_lines import VERDICTS
-from ledger.merkle import root_of
 from ledger.rows import LegState, State
 from ledger.seals import Seals
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from inventory_world import key, named, read
 from ledger_world import INBOX, KEK, begin, dump, force, item, page, ref, write
+from merkle_roots import root_of
 from sqlalchemy import event, func, select
 
 from connectors.base import Container, Kind, Stored, key_of
@@ -16,7 +17,6 @@ from connectors.errors import Corrupt, LeaseLost
 from ledger.database import reading
 from ledger.evidence_lines import BOX, NAME, folder_text, inventory_line, item_text, pseudonym
 from ledger.inventory import Entry, packed, unpacked
-from ledger.merkle import root_of
 from ledger.rows import ContainerRow, Lease, State
 from ledger.schema import inventory, listed
 from ledger.schema import item as item_table

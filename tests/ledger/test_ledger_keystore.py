@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from ledger_world import INBOX, KEK, claimed, page, planned, ref
+from merkle_roots import root_of
 from sqlalchemy import select
 
 from connectors.base import Container, Kind
@@ -17,7 +18,6 @@ from ledger.database import reading, writing
 from ledger.evidence_lines import BOX, inventory_line, item_text, pseudonym
 from ledger.inventory import sections
 from ledger.keystore import Made
-from ledger.merkle import root_of
 from ledger.rows import ContainerRow, Lease, LegRow, LegState
 from ledger.schema import evidence_key, meta
 from ledger.session import LegLedger

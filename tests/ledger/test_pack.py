@@ -11,6 +11,7 @@ from pathlib import Path
 
 import bagit
 import pytest
+from merkle_roots import root_of
 
 from connectors.base import Kind
 from connectors.errors import Corrupt, Misconfigured
@@ -26,7 +27,6 @@ from ledger.evidence_lines import (
     results_header,
     results_line,
 )
-from ledger.merkle import root_of
 from ledger.pack import (
     Line,
     Payload,

@@ -1,0 +1,14 @@
+"""The root of lines that are all at hand: for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ledger.merkle import Tree
+
+
+def root_of(lines: Iterable[bytes]) -> bytes:
+    tree = Tree()
+    for line in lines:
+        tree.add(line)
+    return tree.root()
