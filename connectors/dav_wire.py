@@ -292,7 +292,7 @@ class Wire:
             raise closed()
 
     def _network(self, error: Exception) -> MigrationError:
-        return closed() if self._sockets.closed.is_set() else network_error(error)
+        return closed() if self._sockets.closed.is_set() else network_error(error, str(self.origin))
 
 
 def _size(body: bytes | BinaryIO) -> int:

@@ -8,14 +8,28 @@ address or a folder's name.
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class MigrationError(Exception):
-    """Base of all. str(error) is safe for logs and for Prefect."""
+    """Base of all. str(error) is safe for logs and for Prefect.
+
+    local: what this machine itself found, such as the host, the port and the system's own text for an error
+    (connectors.local_cause). Never a server's words. For the terminal of whoever runs the command, and not
+    for logs, the ledger or Prefect, to whom the hosts of an installation are nobody's business.
+    """
+
+    local: str = ""
 
     def __init__(self, code: str, advice: str = "") -> None:
         super().__init__(f"{code}: {advice}" if advice else code)
         self.code = code
         self.advice = advice
+
+    def found(self, local: str) -> Self:
+        """The same error, which knows what this machine found."""
+        self.local = local
+        return self
 
 
 class Transient(MigrationError):

@@ -229,7 +229,7 @@ class Wire:
             raise self._refusal(error) from None
 
     def _network(self, error: Exception) -> MigrationError:
-        return closed_error() if self._sockets.closed.is_set() else network_error(error)
+        return closed_error() if self._sockets.closed.is_set() else network_error(error, self._settings.url)
 
     def _envelope(self, body: str) -> bytes:
         head = f'<t:RequestServerVersion Version="{self._schema}"/>'

@@ -351,7 +351,7 @@ class Wire:
             return
 
     def _fault(self, error: Exception) -> MigrationError:
-        return _closed() if self._sockets.closed.is_set() else _network(error)
+        return _closed() if self._sockets.closed.is_set() else _network(error, self.settings.graph_url)
 
 
 def listed(page: Json) -> list[Json]:
@@ -419,14 +419,14 @@ def _plain(headers: httpx.Headers) -> dict[str, str]:
     return {k: v for k, v in headers.items() if k not in {"content-encoding", "content-length"}}
 
 
-def _network(error: Exception) -> MigrationError:
-    found = network_error(error)
+def _network(error: Exception, url: str) -> MigrationError:
+    found = network_error(error, url)
     if found.code == "tls-failed":
         return found
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return Transient("unreachable", "no connection to the server")
+        return Transient("unreachable", "no connection to the server").found(found.local)
     if isinstance(error, httpx.TimeoutException):
-        return Transient("timeout", "the server did not answer in time")
+        return Transient("timeout", "the server did not answer in time").found(found.local)
     return found
 
 

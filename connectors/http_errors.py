@@ -5,11 +5,13 @@ from __future__ import annotations
 import ssl
 import time
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
 from connectors.errors import Blocked, MigrationError, Transient
+from connectors.local_cause import local_cause
 
 LONGEST_DELAY = 86_400.0
 
@@ -22,9 +24,15 @@ _CONNECTING = (
 _SLOW = (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError)
 
 
-def network_error(error: Exception) -> MigrationError:
-    """The translation of whatever requests, urllib3, ssl or a socket raised."""
+def network_error(error: Exception, url: str = "") -> MigrationError:
+    """The translation of whatever requests, urllib3, ssl or a socket raised. url: what was asked."""
     chain = _causes(error)
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return _kind(chain).found(local_cause(chain, parts.hostname or "", port))
+
+
+def _kind(chain: list[BaseException]) -> MigrationError:
     if any(isinstance(one, ssl.SSLCertVerificationError | ssl.CertificateError) for one in chain):
         return Blocked("tls-failed", "the server's certificate is not trusted: set tls.ca_file")
     if any(isinstance(one, ssl.SSLEOFError | ssl.SSLZeroReturnError) for one in chain):

@@ -32,6 +32,7 @@ from connectors.imap_wire import (
     status_of,
     tokens,
 )
+from connectors.local_cause import local_cause
 from connectors.logins import LOGINS, login_of
 from connectors.settings import Account
 
@@ -228,7 +229,7 @@ class Session:
         """A connection that is logged in."""
         client = self._opened()
         try:
-            with _connecting():
+            with _connecting(self.settings):
                 self._secure(client)
             self._login(client)
             client._imap.logging_in = False
@@ -247,7 +248,7 @@ class Session:
         return Wire(client._imap, literal, max(REPLY_MOST, 4 * self.settings.batch_bytes))
 
     def _opened(self) -> _Client:
-        with _connecting():
+        with _connecting(self.settings):
             return _Client(self.settings, self._sockets.append)
 
     def _secure(self, client: _Client) -> None:
@@ -378,16 +379,20 @@ def _authenticate(client: _Client, login: str, password: str) -> None:
 class _connecting:  # noqa: N801 - used like a function
     """Translates what may go wrong while connecting."""
 
+    def __init__(self, settings: ImapSettings) -> None:
+        self._settings = settings
+
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        local = local_cause([error] if error is not None else [], self._settings.host, self._settings.port)
         if isinstance(error, ssl.SSLError):
-            raise Blocked("tls-failed", "certificate or protocol not accepted") from None
+            raise Blocked("tls-failed", "certificate or protocol not accepted").found(local) from None
         if isinstance(error, TimeoutError):
-            raise Transient("timeout", "while connecting") from None
+            raise Transient("timeout", "while connecting").found(local) from None
         if isinstance(error, (OSError, EOFError, imaplib.IMAP4.error)):
-            raise Transient("server-unreachable") from None
+            raise Transient("server-unreachable").found(local) from None
         if isinstance(error, (ValueError, LookupError)):
             raise Transient("protocol-error", "the server's greeting makes no sense") from None
 

@@ -84,7 +84,7 @@ MAILBOX = {
     "target-address-differs": "The target account is another person's; correct the row or its login.",
     "target-not-empty": "The target holds items not ours; empty it, or `kogge approve target-not-empty`.",
     "tenant-wide": "Scope these by RBAC, take their consent back; or `kogge approve tenant-wide --wave W`.",
-    "tls-failed": "Set tls.ca_file to the authority that signed the server's certificate.",
+    "tls-failed": "Unknown authority (tls.ca_file), other name, expired, or no TLS there: see `kogge check`.",
 }
 
 ITEM = {

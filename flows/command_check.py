@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from flows.preflight import Look, Power
 
 
+CAUSES_SHOWN = 8
+
 IMAPSIEVE = (
     "target: runs users' scripts when mail arrives by IMAP (imapsieve): one that redirects would send"
     " old mail out again. Switch it off while the waves run."
@@ -235,12 +237,21 @@ def _show_check(
         out.print("control mailbox: none set (gate.control), so the credentials' power was not tried")
     if (told := too_few(config)) is not None:
         out.print(Text(f"approval: {told}", style=CARE), soft_wrap=True)
-    codes = Counter(code for look in looks for _, code in (*look.faults, *look.open_warnings))
-    for code, count in codes.most_common():
-        out.print(f"{code} ({count}): {advice(code)}", soft_wrap=True)
+    for line in _fault_lines(looks):
+        out.print(Text(line), soft_wrap=True)
     good = sum(look.ready for look in looks)
     style = GOOD if good == len(looks) else CARE
     out.print(Text(f"{good} of {len(looks)} mailboxes of {config.mailboxes.name} are ready", style=style))
+
+
+def _fault_lines(looks: Sequence[Look]) -> Iterator[str]:
+    """Each code with its advice, and below it what this machine found."""
+    codes = Counter(code for look in looks for _, code in (*look.faults, *look.open_warnings))
+    causes = sorted(set().union(*(look.causes for look in looks)))
+    for code, count in codes.most_common():
+        yield f"{code} ({count}): {advice(code)}"
+        own = [cause.partition(": ")[2] for cause in causes if cause.startswith(f"{code}: ")]
+        yield from (f"  {cause}" for cause in own[:CAUSES_SHOWN])
 
 
 def _source_care(config: Config, looks: Sequence[Look]) -> Iterator[str]:

@@ -45,7 +45,8 @@ class Look:
     what the target's quota leaves. passing counts the faults that may be gone next time. rights: of the
     source's credential. self_stated: of some workload, the address that the target states proves nothing, for
     people write their own. accepted: the codes of warnings that a person approved for
-    this mailbox or its wave."""
+    this mailbox or its wave. causes: what this machine found (MigrationError.local), for the terminal
+    alone."""
 
     person: Person
     level: str | None = None
@@ -57,6 +58,7 @@ class Look:
     faults: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[tuple[str, str]] = field(default_factory=list)
     passing: int = 0
+    causes: set[str] = field(default_factory=set)
     facts: dict[str, Mapping[str, str]] = field(default_factory=dict)
     rights: Rights | None = None
     self_stated: bool = False
@@ -202,6 +204,8 @@ def _noting(look: Look, side: str) -> Iterator[None]:
         raise
     except MigrationError as error:
         kept = look.warnings if error.code in NEEDS_APPROVAL else look.faults
+        if error.local:
+            look.causes.add(f"{error.code}: {error.local}")
         if (side, error.code) not in kept:  # the gate says the same of several workloads
             kept.append((side, error.code))
             look.passing += isinstance(error, Transient)

@@ -11,7 +11,8 @@ import pytest
 from lonely import plan, settle
 
 from connectors.base import Kind
-from flows import preflight
+from connectors.errors import Blocked
+from flows import command_check, preflight
 from flows.approval import plan_of
 from flows.checked import keep
 from flows.config import Config, load
@@ -74,3 +75,21 @@ def test_what_was_copied_already_needs_no_room(monkeypatch: pytest.MonkeyPatch, 
     config: Any = SimpleNamespace(workloads=(Kind.MAIL,))
     found = preflight.examine(config, ANNA, {Kind.MAIL: Rules()}, begun=begun)
     assert found.faults == ([] if begun else [("target", "quota-too-small")])
+
+
+def test_what_this_machine_found_stands_below_the_code_and_nowhere_else() -> None:
+    def refuse() -> None:
+        raise Blocked("tls-failed", "certificate or protocol not accepted").found(
+            "mail.example:143: the port does not speak TLS"
+        )
+
+    look = Look(ANNA)
+    with preflight._noting(look, "source"):
+        refuse()
+    assert look.faults == [("source", "tls-failed")]
+    lines = list(command_check._fault_lines([look, look]))
+    assert lines[0].startswith("tls-failed (2): ")
+    assert lines[1:] == ["  mail.example:143: the port does not speak TLS"]
+    with pytest.raises(Blocked) as caught:
+        refuse()
+    assert "mail.example" not in str(caught.value)

@@ -1,0 +1,58 @@
+"""Why no connection came about, in the words of this machine: OpenSSL's and the operating system's.
+
+Nothing that a server sent is among them: a certificate's own texts, a greeting, an answer.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from collections.abc import Iterable
+
+EXPIRED, NOT_YET = 10, 9
+UNKNOWN = frozenset({2, 18, 19, 20, 21})
+UNUSABLE = frozenset({24, 32, 79, 85, 86, 89, 90, 91, 92, 93, 94, 95})
+NAMES = frozenset({62, 64})
+"""Numbers of X509_V_ERR_* (OpenSSL, x509_vfy.h): of unknown authorities, of authorities that may be none, of
+names."""
+
+NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"})
+
+
+def local_cause(errors: Iterable[BaseException], host: str, port: int | None) -> str:
+    """What was found where, and what to do: "mail.example.org:143: the port does not speak TLS ...". errors:
+    what was raised, and what that wraps; the first that says something counts."""
+    where = f"{host}:{port}" if port else host
+    told = next((text for one in errors if (text := _told(one))), "")
+    return f"{where}: {told}" if told else where
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _certificate(error.verify_code)
+    if isinstance(error, ssl.SSLError):
+        return _handshake(error.reason or "")
+    if isinstance(error, socket.gaierror):
+        return "the name is not known here (name resolution)"
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno)
+    return ""
+
+
+def _certificate(code: int) -> str:
+    if code in UNKNOWN:
+        return "no authority known here signed the certificate; set tls.ca_file to the one that did"
+    if code in NAMES:
+        return "the certificate is for other names; give the host as the certificate has it"
+    if code in (EXPIRED, NOT_YET):
+        return "the certificate has expired, or is not valid yet; renew it, and look at this machine's clock"
+    if code in UNUSABLE:
+        return f"the authority in tls.ca_file is made so that it may sign nothing (OpenSSL: {code}); renew it"
+    return f"the certificate is refused (OpenSSL: {code})"
+
+
+def _handshake(reason: str) -> str:
+    if reason in NO_TLS:
+        return 'the port does not speak TLS; give another port, or for IMAP security = "starttls"'
+    return f"OpenSSL: {reason.lower().replace('_', ' ')}" if reason.isascii() and reason else ""
