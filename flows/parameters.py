@@ -4,7 +4,7 @@ values: random ids, waves and names of configurations only."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -39,8 +39,15 @@ Configuration: TypeAlias = Annotated[
 ]
 
 
+def _in_order(schema: dict[str, Any]) -> None:
+    """Numbers the fields, as Prefect's form sorts them: a PostgreSQL keeps a table's keys in an order of its
+    own."""
+    for number, field in enumerate(schema.get("properties", {}).values()):
+        field["position"] = number
+
+
 class Form(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_in_order)
 
 
 class WaveParameters(Form):

@@ -66,4 +66,6 @@ def test_no_form_asks_for_a_file(form: type[WaveParameters]) -> None:
     properties = form.model_json_schema()["properties"]
     assert "config" not in properties
     assert "Path" not in str(properties)
+    assert [one["position"] for one in properties.values()] == list(range(len(properties)))
+    assert next(iter(properties)) in ("wave", "minutes")
     assert form.model_config["extra"] == "forbid"

@@ -50,7 +50,6 @@ class Scene:
 
     def begun(self, seconds: float) -> str:
         """A wave of which a mailbox is under way, at a source that hangs for so long."""
-        self.place.run("retry", "--wave", "pilot")
         plan = self.place.exchange.faults = FaultPlan(seed=1)
         plan.script("GetItem", 1, faults.slow(seconds))
         run = self.start("wave/wave", wave="pilot")
@@ -92,8 +91,9 @@ def scene(
         ledger.migrate()
         plan(config, ledger, "pilot")
         ledger.close()
-        assert place.run("setup").code == 0
         home = tmp_path_factory.mktemp("worker")
+        setup = Child("setup", [KOGGE, "setup"], place.environment, place.directory, home / "setup")
+        assert setup.start_and_wait(PATIENCE) == 0, (home / "setup").read_text()
         words = [KOGGE, "worker", "--config", str(place.directory / "kogge.toml"), "--limit", "3"]
         environment = place.environment | {"PREFECT_WORKER_QUERY_SECONDS": "1"}
         worker = Child("worker", words, environment, home, home / "log")
