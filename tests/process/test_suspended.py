@@ -22,7 +22,7 @@ from practice.rehearsal_crew import Child
 from practice.world import World
 
 pytestmark = [pytest.mark.soak, pytest.mark.dovecot, pytest.mark.prefect, pytest.mark.timeout(900)]
-PATIENCE = 300.0
+PATIENCE = 400.0
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
