@@ -6,7 +6,7 @@ A server that was restored from a copy keeps its UIDVALIDITY, and gives numbers 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,17 +48,16 @@ def look(session: Session, uids: list[int]) -> dict[int, Message]:
 
     def note(parts: Parts) -> None:
         entry = fetched(parts)
-        if (
-            entry is None
-            or b"FLAGS" not in entry
-            or b"RFC822.SIZE" not in entry
-            or uid_of(entry) not in asked
-        ):
+        if entry is None or b"FLAGS" not in entry or uid_of(entry) not in asked:
+            return
+        uid, flags = uid_of(entry), flags_of(entry)
+        if uid in found and b"RFC822.SIZE" not in entry:  # nobody asked for it: somebody changed its flags
+            found[uid] = replace(found[uid], flags=flags)
             return
         date = date_of(entry.get(b"INTERNALDATE"))
         header = next((value for name, value in entry.items() if name.startswith(b"BODY[HEADER")), None)
-        found[uid_of(entry)] = Message(
-            flags_of(entry),
+        found[uid] = Message(
+            flags,
             number(entry.get(b"RFC822.SIZE")),
             None if date is None else int(date.timestamp() // 1),
             header if isinstance(header, bytes) else b"",
