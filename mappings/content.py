@@ -8,7 +8,13 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
+from mappings.tnef import NotTnef, tnef_digest
+
 HELD_MOST = 1 << 20
+TNEF_MOST = 1 << 25
+"""Bytes of a winmail.dat that is looked into."""
+TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
+WINMAIL = "winmail.dat"
 
 # Begin only where a run begins, and give nothing back: a run that ends otherwise is read once.
 _LINE_SPACE = re.compile(rb"(?<![ \t\r])[ \t\r]++\n")
@@ -39,6 +45,27 @@ class Exact:
 
     def finish(self) -> bytes:
         return self._hash.digest()
+
+
+class Tnef:
+    """Compared by its attributes; every byte counts of one that is not understood, or is too large."""
+
+    def __init__(self) -> None:
+        self._exact = hashlib.sha256()
+        self._held = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        self._exact.update(data)
+        if len(self._held) <= TNEF_MOST:
+            self._held += data
+
+    def finish(self) -> bytes:
+        if len(self._held) > TNEF_MOST:
+            return self._exact.digest()
+        try:
+            return tnef_digest(bytes(self._held))
+        except NotTnef:
+            return self._exact.digest()
 
 
 class Text:
@@ -124,11 +151,14 @@ DECODERS: dict[str, Callable[[Sink], Sink]] = {
 }
 
 
-def sink_for(kind: str, encoding: str, charset: str) -> Sink:
-    """Where a leaf's body goes. Under an unknown encoding it is opaque (RFC 2045 section 6.4)."""
+def sink_for(kind: str, encoding: str, charset: str, name: str = "") -> Sink:
+    """Where a leaf's body goes. Under an unknown encoding it is opaque (RFC 2045 section 6.4). name: of the
+    file that it is, as its Content-Type says."""
     decoder = DECODERS.get(encoding)
     if decoder is None:
         return Exact()
+    if kind in TNEF or name.lower() == WINMAIL:
+        return decoder(Tnef())
     # In UTF-16 and UTF-32 the bytes of white space are parts of other characters.
     text = kind.startswith("text/") and not charset.lower().startswith(("utf-16", "utf-32", "utf16", "ucs"))
     return decoder(Text() if text else Exact())

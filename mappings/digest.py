@@ -21,6 +21,7 @@ builds the MIME anew whenever it is read. On top of canonical it ignores:
   content counts;
 - *white space at the ends of lines and blank lines at the end, in text parts*: gateways and
   quoted-printable strip it, no reader shows it;
+- *times of rendering in winmail.dat*: a server that builds the part anew writes them (mappings.tnef);
 - *blank preambles and epilogues*: what precedes the first boundary is a line end or nothing;
 - *the blank line after headers that no body follows*: RFC 5322 section 3.5 lets it be left out.
 

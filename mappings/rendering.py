@@ -166,7 +166,8 @@ class _Walk:
         if head.kind == "message/rfc822" and head.encoding in ("7bit", "8bit", "binary"):
             self._token(b"m", b"")
             return self.entity(boundaries, "text/plain")
-        return self._leaf(boundaries, sink_for(head.kind, head.encoding, head.parameters.get("charset", "")))
+        charset, name = head.parameters.get("charset", ""), head.parameters.get("name", "")
+        return self._leaf(boundaries, sink_for(head.kind, head.encoding, charset, name))
 
     def _leaf(self, boundaries: tuple[bytes, ...], sink: Sink) -> Delimiter:
         delimiter = self._reader.body(boundaries, sink)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Literal
@@ -44,7 +45,8 @@ class Message:
     duplicates, byte for byte. number is the one in the id. by_owner: the owner wrote it. budget: about
     how many bytes the letter should have. record: what an item says that is no mail; its letter is the
     little of it that mail has too. day: of an occurrence, which is never in a folder itself. origin: where it
-    was before it was moved, as (folder number, number): what an immutable id is made of.
+    was before it was moved, as (folder number, number): what an immutable id is made of. restless: its MIME
+    is another one at each reading; rendered counts them.
     """
 
     __slots__ = (
@@ -63,6 +65,8 @@ class Message:
         "read_change",
         "recipe",
         "record",
+        "rendered",
+        "restless",
         "revision",
         "seed",
     )
@@ -91,6 +95,8 @@ class Message:
         self.origin: tuple[int, int] | None = None
         self.record: Record | None = None
         self.day: date | None = None
+        self.restless = False
+        self.rendered = 0
 
     @property
     def id(self) -> str:
@@ -214,8 +220,18 @@ class Message:
 
     def mime(self, variant: int = 0) -> bytes:
         """The whole message; another variant differs in boundaries and folding only."""
-        return self.letter.mime(variant)
+        return self.letter.mime(variant) + self._stamp()
 
     def open(self, variant: int = 0) -> BinaryIO:
         """The same as a stream: never whole in memory. The caller closes it."""
-        return self.letter.open(variant)
+        if not self.restless:
+            return self.letter.open(variant)
+        with self.letter.open(variant) as stream:
+            return io.BytesIO(stream.read() + self._stamp())
+
+    def _stamp(self) -> bytes:
+        """What a restless item has in its text: another word at every reading."""
+        if not self.restless:
+            return b""
+        self.rendered += 1
+        return b"rendered %d\r\n" % self.rendered
