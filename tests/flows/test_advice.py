@@ -74,7 +74,7 @@ def settled() -> set[str]:
 
 def test_the_search_finds_codes() -> None:
     assert {"login-refused", "over-quota", "source-shrunk"} <= raised()
-    assert "verification-differs" in ended()
+    assert "lease-lost" in ended()
     assert "kills-worker" in settled()
 
 

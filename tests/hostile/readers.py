@@ -288,6 +288,9 @@ MAIL_READERS: Mapping[str, Reader] = {
 }
 
 
+DECODING = ("tolerant", "delivery content", "links", "canary")
+
+
 def _sink() -> io.BytesIO:
     return io.BytesIO()
 
@@ -313,7 +316,7 @@ def _ews(kind: str, tag: str, inner: str) -> Native:
     return _native(xml.encode(), f"ews-{kind}", Attachments={})
 
 
-CONTEXT = Context(Capabilities(frozenset(Kind)), NOW)
+CONTEXT = Context(Capabilities(frozenset(Kind)), NOW, NOW)
 ELEMENTS = {
     "event": ("CalendarItem", map_event),
     "task": ("Task", map_task),
@@ -356,7 +359,10 @@ def cases(group: str) -> Iterator[Case]:
     """A group of cases: mails, or everything else."""
     if group == "mails":
         for name, data in mails():
+            encoded = name.startswith(("quoted-printable", "base64"))
             for reader, read in MAIL_READERS.items():
+                if encoded and reader not in DECODING:
+                    continue  # what does not decode has read the same bytes in 7bit
                 yield f"{reader}: {name}", lambda r=read, d=data: r(d)
         return
     for name, page in pages():
