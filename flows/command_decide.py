@@ -53,6 +53,7 @@ APPROVABLE = {
     "ledger-restored": "the ledger was restored from a backup; it may find out what was done since",
     "may-write": "the source's credential may write and send; I accept that",
     "narrower-rights": "who has a folder gets what is in it, also what was for fewer; they may",
+    "recall": "with rollback: also from every folder that somebody moved it to; it is misdirected mail",
     "rollback": "what was written may be taken back, where nobody has changed it since",
     SCORE_LOW: "its cutover scored low; I have looked at what is missing, and it may go live",
     "sent-items": "most Sent Items name another sender; I have checked whose mailbox it is",
@@ -65,7 +66,7 @@ APPROVABLE = {
 """What a person can take responsibility for, in the words they take it with."""
 
 AUDITOR = "an auditor will ask"
-NEXT = {"rollback": "rollback", SCORE_LOW: "cutover"}
+NEXT = {"recall": "rollback", "rollback": "rollback", SCORE_LOW: "cutover"}
 """What goes on by what was approved; after everything else, what _next_of says."""
 Said: TypeAlias = Mapping[str, str | int]
 """What an event says."""

@@ -124,7 +124,7 @@ def rollback(
         going = [row for row in rows if row.wave in waves]
         left = [row for row in going if not (execute and is_rolled_back(ledger, row.id))]
         if execute and left:
-            _approve(ledger, wave if not mailbox else None, left, by, reason)
+            _approve(ledger, wave if not mailbox else None, left, Answer(by, reason, recall))
         asked = Asked(left, duties, recall, execute, csv_file is not None or as_json)
         run = _run(settings, ledger, asked)
         if execute and len(left) < len(going):
@@ -209,7 +209,7 @@ def _run(config: Config, ledger: Ledger, asked: Asked) -> Run:
     ids = frozenset(row.id for row in asked.rows)
     if asked.execute:
         refuse_weaker(config, ledger)
-    going = approved(ledger, asked.rows) if asked.execute else ids
+    going = approved(ledger, asked.rows, recall=asked.recall) if asked.execute else ids
     legs = {duty.wave: [leg for leg in ledger.legs(duty.wave) if leg.mailbox in ids] for duty in asked.duties}
     if asked.execute:  # of what is rolled back already nothing is left, and nobody has to approve that
         legs = {wave: [leg for leg in own if not is_undone(leg)] for wave, own in legs.items()}
@@ -245,19 +245,29 @@ def _refuse_half(
             raise Misconfigured(name, "is empty; an auditor will ask")
 
 
-def _approve(
-    ledger: Ledger, wave: str | None, rows: Sequence[MailboxRow], by: str | None, reason: str | None
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Who takes responsibility, and why; None: somebody did before. recall: also for every folder."""
+
+    by: str | None
+    reason: str | None
+    recall: bool
+
+
+def _approve(ledger: Ledger, wave: str | None, rows: Sequence[MailboxRow], answer: Answer) -> None:
     """Records who takes responsibility; without a name, somebody must have before."""
     from flows.rollback_run import approved
-    from ledger.rollback import APPROVAL
+    from ledger.rollback import APPROVAL, RECALL
 
-    if by is not None and reason is not None:
+    codes = [APPROVAL, RECALL] if answer.recall else [APPROVAL]
+    if answer.by is not None and answer.reason is not None:
         for subject in [f"wave:{wave}"] if wave is not None else [row.id for row in rows]:
-            ledger.approve(subject, APPROVAL, by.strip(), reason.strip())
+            for code in codes:
+                ledger.approve(subject, code, answer.by.strip(), answer.reason.strip())
         return
-    if not approved(ledger, rows):
-        raise Misconfigured("--by", "nobody approved this rollback yet: give --by and --reason")
+    if not approved(ledger, rows, recall=answer.recall):
+        what = " and ".join(codes)
+        raise Misconfigured("--by", f"nobody approved this rollback yet ({what}): give --by and --reason")
 
 
 def _tell(ended: Sequence[Told], csv_file: Path | None, as_json: bool, execute: bool, again: str) -> None:

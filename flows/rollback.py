@@ -34,7 +34,7 @@ from flows.sharing import WHOLE, digest_of, name_of, party_of
 from flows.stopping import Stopping
 from flows.work import Work
 from ledger.claims import ROLLING
-from ledger.rollback import APPROVAL, ROLLED_BACK, SHARED
+from ledger.rollback import APPROVAL, RECALL, ROLLED_BACK, SHARED
 from ledger.rows import ContainerRow, Finding, Lease, LegRow, LegState, Outcome, State, Tally
 
 Ended = tuple[LegState, str | None]
@@ -57,9 +57,11 @@ class Order:
 
 def roll_back(setting: Setting, row: LegRow, order: Order) -> LegResult:
     """Claims the leg and takes back; goes on with what was begun. The result is "not-approved", and nothing
-    was done, unless a person approved APPROVAL for the mailbox or its wave. The target must have been opened
-    so that it removes. Never raises for one mailbox's trouble."""
-    if row.code != ROLLING and not setting.rules.approved(APPROVAL):
+    was done, unless a person approved APPROVAL for the mailbox or its wave, and RECALL as well for a recall,
+    also of a rollback that was begun without. The target must have been opened so that it removes. Never
+    raises for one mailbox's trouble."""
+    approved = setting.rules.approved
+    if (row.code != ROLLING and not approved(APPROVAL)) or (order.recall and not approved(RECALL)):
         order.report.code = "not-approved"
         return LegResult(row.id, row.mailbox, row.workload, row.state, "not-approved")
     result = walk(replace(setting, instead=partial(_walk, order)), row)
@@ -128,7 +130,7 @@ def _undo(order: Order, setting: Setting, work: Work, begun: Begun) -> None:
         withdraw.reconsider(work)
         unshare(work, order.report)
         _Removing(order, work).all()
-    ledger.finish(order.report.numbers())
+    ledger.finish(order.report.numbers(), recall=order.recall)
 
 
 def _sweep(work: Work, href: str) -> None:

@@ -42,7 +42,7 @@ class RollbackParameters(Form):
     wave: WaveName
     mailboxes: Boxes = Field(default=[])
     recall: bool = Field(
-        False, title="Recall", description="Misdirected mail: in every folder, and say what was read"
+        False, title="Recall", description="Misdirected mail: in every folder; approved as recall"
     )
     configuration: Configuration = ""
 
@@ -86,7 +86,7 @@ async def rollback(parameters: RollbackParameters) -> State[Any]:
             return Failed(message="nothing to do: the ledger has no such mailbox in this wave")
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
         ids = frozenset(leg.mailbox for leg in legs)
-        scope = Scope(crew.ledger, await asyncio.to_thread(_going, crew, ids))
+        scope = Scope(crew.ledger, await asyncio.to_thread(_going, crew, ids, parameters.recall))
         boundary = Boundary(crew.drain.event)
         order = Order(crew.config, scope, boundary, Turns.of(crew), parameters.recall, execute=True)
         ended: list[Told] = []
@@ -115,8 +115,8 @@ def _legs(crew: Crew, parameters: RollbackParameters) -> list[LegRow]:
     ]
 
 
-def _going(crew: Crew, ids: frozenset[str]) -> frozenset[str]:
-    return approved(crew.ledger, crew.ledger.mailboxes(ids=ids))
+def _going(crew: Crew, ids: frozenset[str], recall: bool) -> frozenset[str]:
+    return approved(crew.ledger, crew.ledger.mailboxes(ids=ids), recall=recall)
 
 
 async def _mailbox(legs: Sequence[LegRow], order: Order, crew: Crew, ended: list[Told]) -> None:

@@ -19,7 +19,7 @@ from flows.rollback_report import Report
 from flows.turns import Through
 from flows.work import Opener, Work, as_it_is
 from ledger.claims import ROLLING
-from ledger.rollback import APPROVAL, SHARED, rested_on
+from ledger.rollback import APPROVAL, RECALL, SHARED, rested_on
 from ledger.rows import ContainerRow, Lease, LegRow, MailboxRow, Phase
 from ledger.store import Ledger
 
@@ -70,12 +70,14 @@ class Scope:
             return self._rested
 
 
-def approved(ledger: Ledger, rows: Iterable[MailboxRow]) -> frozenset[str]:
-    """The mailboxes that may be rolled back now: a person approved it, or one was begun and has not ended."""
+def approved(ledger: Ledger, rows: Iterable[MailboxRow], *, recall: bool = False) -> frozenset[str]:
+    """The mailboxes that may be rolled back now: a person approved it, or one was begun and has not ended.
+    recall: from every folder, which a person approved as well."""
     rows = list(rows)
     waves = {row.wave for row in rows}
     begun = {leg.mailbox for wave in waves for leg in ledger.legs(wave) if leg.code == ROLLING}
-    return frozenset(row.id for row in rows if row.id in begun or approvals(ledger, row)(APPROVAL))
+    going = [row for row in rows if row.id in begun or approvals(ledger, row)(APPROVAL)]
+    return frozenset(row.id for row in going if not recall or approvals(ledger, row)(RECALL))
 
 
 def run(

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 APPROVAL = "rollback"
 """The code that a person approves."""
+RECALL = "recall"
+"""What a person approves besides, for what is removed from every folder."""
 ROLLED_BACK = "rolled-back"
 """The code of a leg of which nothing of ours is left but what somebody changed."""
 DOOMED, DOOMED_NEWER = "rolling-back", "rolling-back-newer"
@@ -93,8 +95,8 @@ class RollbackLedger:
             append_event(connection, wave, "rollback-started", detail, subject=self._lease.mailbox)
             return count
 
-    def finish(self, counts: Mapping[str, int]) -> None:
-        """Recorded with its counts. The approval is spent when this was the last leg of the mailbox."""
+    def finish(self, counts: Mapping[str, int], *, recall: bool = False) -> None:
+        """Recorded with its counts. The approvals are spent when this was the last leg of the mailbox."""
         mailbox = self._lease.mailbox
         others = leg.c.mailbox == mailbox, leg.c.id != self._lease.leg
         undone = leg.c.state == LegState.BLOCKED.value, leg.c.code == ROLLED_BACK
@@ -106,6 +108,8 @@ class RollbackLedger:
             ended = connection.execute(select(func.count()).where(*others, *undone)).scalar_one()
             if total == ended:
                 append_event(connection, wave, f"approval-spent:{APPROVAL}", {}, subject=mailbox)
+                if recall:
+                    append_event(connection, wave, f"approval-spent:{RECALL}", {}, subject=mailbox)
 
     def is_bound(self) -> bool:
         """Whether the gate ever let this leg write."""

@@ -20,7 +20,7 @@ from flows.rollback import Order, nobody, roll_back
 from flows.rollback_report import Report
 from flows.rollback_run import NoSource, look_at
 from flows.work import Opener, Pace
-from ledger.rollback import APPROVAL
+from ledger.rollback import APPROVAL, RECALL
 from ledger.rows import LegRow
 from ledger.store import Ledger
 from practice.memory import MemorySource, Step, no_step
@@ -47,7 +47,8 @@ class Undoing:
     report: Report = field(default_factory=Report)
 
     def approve(self) -> None:
-        self.trial.ledger.approve(self.trial.id, APPROVAL, "somebody", "the wrong mailbox")
+        for code in (APPROVAL, RECALL) if self.recall else (APPROVAL,):
+            self.trial.ledger.approve(self.trial.id, code, "somebody", "the wrong mailbox")
 
     def run(self, step: Step = no_step, stop: threading.Event | None = None) -> LegResult:
         return roll_back(

@@ -9,6 +9,8 @@ from undoing import Undoing, undone
 from walking import Died, Trial, a_mailbox, letter
 
 from flows.rollback_crew import Told, with_earlier
+from flows.rollback_run import approved
+from ledger.rollback import APPROVAL, RECALL
 from ledger.rows import LegState, Phase, State
 from practice.memory import MemoryStore
 
@@ -84,3 +86,33 @@ def test_a_look_finds_the_same_and_changes_nothing(trial: Trial) -> None:
     told = Undoing(trial, recall=True).look()
     assert trial.store.snapshot() == before
     assert undone(trial, recall=True).counts == told
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_rollback_that_was_approved_is_no_recall(trial: Trial, begun: bool) -> None:
+    """Whoever starts it chooses no more than was approved, also where one was begun without."""
+    trial.ledger.approve(trial.id, APPROVAL, "somebody", "the wrong time zone")
+    if begun:
+
+        def die(step: str) -> None:
+            if step == "target.remove":
+                raise Died
+
+        with pytest.raises(Died):
+            Undoing(trial).run(die)
+    before = trial.store.snapshot()
+    asked = Undoing(trial, recall=True)
+    assert asked.run().code == "not-approved"
+    assert trial.store.snapshot() == before
+    mailboxes = trial.ledger.mailboxes()
+    assert approved(trial.ledger, mailboxes) == {trial.id}
+    assert approved(trial.ledger, mailboxes, recall=True) == frozenset()
+    trial.ledger.approve(trial.id, RECALL, "somebody", "it is another person's mail")
+    assert approved(trial.ledger, mailboxes, recall=True) == {trial.id}
+    assert asked.run().code == "rolled-back"
+
+
+def test_a_recall_is_approved_for_one_time(trial: Trial) -> None:
+    undone(trial, recall=True)
+    assert not trial.ledger.approved(trial.id, RECALL)
+    assert not trial.ledger.approved(trial.id, APPROVAL)
