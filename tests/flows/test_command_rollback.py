@@ -126,6 +126,8 @@ def test_an_approval_of_before_is_enough_and_lasts_for_one_rollback(town: Town) 
     assert run("approve", "rollback", "-m", town.ids["anna"], *words) == 0
     assert run("rollback", "--wave", "pilot", "--execute") == 1  # only one of two is approved
     assert (town.messages("anna"), town.messages("bert")) == (0, ITEMS)
+    assert run("rollback", "-m", town.ids["anna"], "--execute") == 0  # nothing is left
+    assert run("retry", "-m", town.ids["anna"]) == 0
     assert run("rollback", "-m", town.ids["anna"], "--execute") == 2
 
 
