@@ -393,6 +393,7 @@ def _pass(work: Work, past: Past, bind_folder: Callable[[], None], setting: Sett
         recover.sweep(work, str(row.href))
     withdraw.refuse_shrunk(work, containers)
     withdraw.withdraw(work, containers)
+    withdraw.name_left(work, containers)
     containers = tidy.tidy(work, containers)
     sharing.share(work, containers)
     filing.stamp(work, containers)

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from connectors.base import Failed, Stored
+from connectors.base import Failed, Loss, Stored
 from connectors.errors import Blocked, MigrationError
 from flows.shrunk import CODE, is_halved, is_mostly_gone, is_shrunk
 from flows.work import Work
+from ledger.claims import AT_TARGET
 from ledger.evidence_lines import NOT_OURS
 from ledger.rows import ContainerRow, ItemRow, State
 
@@ -19,6 +20,7 @@ DUPLICATE_UID = "duplicate-uid"
 that one is gone, or means something else."""
 UID_TAKEN = (DUPLICATE_UID, "uid-conflict")
 """The codes of what has not arrived because something else has its UID."""
+LEFT_EMPTY = Loss("folder-name", "left-empty")
 CHANGED = "changed-at-target"
 """What Target.remove and amend say where something else is by now than what we wrote."""
 
@@ -39,6 +41,28 @@ def withdraw(work: Work, rows: Sequence[ContainerRow]) -> int:
     if errors:
         raise errors[0]
     return count
+
+
+def name_left(work: Work, rows: Sequence[ContainerRow]) -> None:
+    """Names the folders that the source has no more, that nothing of ours is in by now, and that stay: of
+    files, flows.tidy removes them. Asks the target for its folders where there may be one."""
+    if not work.mirror or work.context.target.files is not None:
+        return
+    taken = {row.href for row in rows if not row.gone}
+    left = [
+        row
+        for row in rows
+        if row.gone and row.role is None and row.href not in taken and not _holds(work, row)
+    ]
+    there = {one.id for one in work.target.containers()} if left else set()
+    for row in left:
+        if row.href in there:
+            work.ledger.lose(row.id, None, (LEFT_EMPTY,))
+
+
+def _holds(work: Work, row: ContainerRow) -> bool:
+    counts = work.ledger.counts(row.id)
+    return any(counts.get(state) for state in AT_TARGET)
 
 
 def reconsider(work: Work) -> None:

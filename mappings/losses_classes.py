@@ -57,7 +57,7 @@ FIELDS: Mapping[Class, Mapping[str, str]] = {
         "end": "before-start",
         "file-name": "characters-replaced reserved taken truncated",
         "flags": "change-unreadable follow-up-completed keyword-not-kept unknown-value",
-        "folder-name": "refused-by-target rename-refused",
+        "folder-name": "left-empty refused-by-target rename-refused",
         "follow-up": "no-flags",
         "forwarded": "keyword-not-kept",
         "importance": "keyword-not-kept no-equivalent unknown-value",

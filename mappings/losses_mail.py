@@ -31,6 +31,10 @@ LOSSES: Mapping[tuple[str, str], str] = {
     "forwarded is gone.",
     (
         "folder-name",
+        "left-empty",
+    ): "The source deleted the folder; at the target it is empty by now, and stays.",
+    (
+        "folder-name",
         "refused-by-target",
     ): "The target refused the folder's name, or something else has it; the folder goes by another one.",
     (

@@ -216,6 +216,18 @@ def test_a_name_that_is_taken_keeps_the_old_place(trial: Trial) -> None:
     assert "rename-refused" in {loss.reason for _, _, loss in trial.ledger.losses(leg.id)}
 
 
+def test_a_folder_that_is_gone_and_stays_empty_is_named(trial: Trial) -> None:
+    new = trial.mailbox.create_folder(("Projekte",))
+    trial.mailbox.deliver(new, letter(410))
+    trial.run()
+    trial.mailbox.delete_folder(new)
+    for _ in range(2):
+        assert trial.run().state is LegState.VERIFIED
+    assert not trial.store.folders["Projekte",].messages
+    (leg,) = trial.ledger.legs()
+    assert [loss.reason for _, _, loss in trial.ledger.losses(leg.id)].count("left-empty") == 1
+
+
 def test_two_folders_change_names(trial: Trial) -> None:
     one, two = trial.mailbox.create_folder(("Eins",)), trial.mailbox.create_folder(("Zwei",))
     for where, number in ((one, 410), (two, 411)):
