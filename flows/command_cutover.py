@@ -50,7 +50,10 @@ LIVE, RELEASED = "live-phase", "release-begun"
 """The codes of what cannot be taken back any more."""
 LOOK = "Score low, not approved, not live yet: {:,}. A person has to look; `kogge score` says why."
 WOULD = "would go on"
-WAITS = "A cutover leaves these as they are: no freeze hook runs before somebody approves the score."
+WAITS = (
+    "What is in staging stays as it is: no freeze hook runs before somebody approves its score. What is frozen"
+    " stops frozen, after its final delta, if the score is still low then."
+)
 
 
 def cutover(

@@ -10,7 +10,7 @@ import typer
 
 from flows.config import load
 from flows.counted import many
-from flows.terminal import CODES, DEFAULT, ConfigPath, Exit, next_command, told
+from flows.terminal import CODES, DEFAULT, ConfigPath, Exit, echo, next_command, told
 
 if TYPE_CHECKING:
     from ledger.store import Ledger
@@ -33,31 +33,31 @@ def upgrade(check: Check = False, config: ConfigPath = DEFAULT) -> None:
 
     settings = load(config)
     if settings.ledger_file is not None and not settings.ledger_file.exists():
-        typer.echo("there is no ledger yet; `kogge check` or `kogge migrate` makes it")
+        echo("there is no ledger yet; `kogge check` or `kogge migrate` makes it")
         return
     with closing(Ledger(settings.ledger_url())) as opened:
         before, newest = opened.revision(), opened.newest_revision()
         if before == newest:
-            typer.echo(f"the ledger has this version's schema, {newest}")
+            echo(f"the ledger has this version's schema, {newest}")
         elif check:
             raise typer.Exit(_tell(opened, before, newest, config))
         else:
             opened.migrate()
-            typer.echo(f"the ledger has schema {newest} now; it had {before or 'none'}")
+            echo(f"the ledger has schema {newest} now; it had {before or 'none'}")
 
 
 def _tell(opened: Ledger, before: str | None, newest: str, config: Path) -> int:
     if before is None:
-        typer.echo("the database holds no ledger yet; `kogge check` or `kogge migrate` makes it")
+        echo("the database holds no ledger yet; `kogge check` or `kogge migrate` makes it")
         return Exit.OK
     opened.refuse_newer()
-    typer.echo(f"the ledger has schema {before}; this version needs {newest}")
+    echo(f"the ledger has schema {before}; this version needs {newest}")
     held, until = opened.held_until()
     if until is None:
-        typer.echo(f"nobody is at work on it. Next: {next_command(config, 'ledger upgrade')}")
+        echo(f"nobody is at work on it. Next: {next_command(config, 'ledger upgrade')}")
     else:
         workloads = many(held, "workload is", "workloads are")
-        typer.echo(f"{workloads} held by workers, the last until {until:%H:%M:%S} UTC unless they go on")
+        echo(f"{workloads} held by workers, the last until {until:%H:%M:%S} UTC unless they go on")
     return Exit.OPEN
 
 

@@ -286,7 +286,7 @@ def test_who_lets_a_low_score_go_live_is_recorded(
     place: Path, ids: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = ("approve", "score-low", "--wave", "pilot")
-    assert run(*asked, *BY) == 2
+    assert run("approve", "score-low", "-m", ids["anna"], *BY) == 2
     assert "nothing asks for score-low" in capsys.readouterr().err
     with closing(opened(place)) as ledger:
         Steps(ledger).begin(ids["carl"], "score")

@@ -331,7 +331,7 @@ def test_wrong_input(
 def test_what_goes_wrong_with_one_mailbox_ends_its_part_alone(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
-    place.deliver(place.bernd, place.write(place.anna, "plan.docx"))
+    place.deliver(place.bernd, place.write(place.anna, "plan.txt", b"a plan"))
     place.move()
     opened = flows.links.open_source
     broken = [place.anna]
