@@ -51,8 +51,8 @@ LIVE, RELEASED = "live-phase", "release-begun"
 LOOK = "Score low, not approved, not live yet: {:,}. A person has to look; `kogge score` says why."
 WOULD = "would go on"
 WAITS = (
-    "What is in staging stays as it is: no freeze hook runs before somebody approves its score. What is frozen"
-    " stops frozen, after its final delta, if the score is still low then."
+    "What is in staging stays as it is: no freeze hook runs before somebody approves its score. What is"
+    " frozen stops frozen, after its final delta, if the score is still low then."
 )
 
 
