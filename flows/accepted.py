@@ -18,7 +18,9 @@ UNSTABLE = "unstable-at-source"
 """The source gives an item in two ways within one verification, and neither is what was copied."""
 KEPT = "kept-otherwise"
 """The target has it otherwise than it was written, though it was written anew several times."""
-CODES = (UNSTABLE, KEPT)
+STALE = "differs-at-source"
+"""Mail that the source renders otherwise than when it was copied; its body is never written again (R5)."""
+CODES = (UNSTABLE, KEPT, STALE)
 FIELD = "copy"
 LOSS = Loss(FIELD, KEPT)
 """Of an item whose difference was accepted."""

@@ -170,6 +170,7 @@ RUN = {
     "canary-failed": "Its first mailbox is not verified: repair it, `kogge retry -m`, `kogge migrate`.",
     "changed-since": "The source changed while it was verified; run `kogge migrate` again.",
     "claimed-elsewhere": "Another worker has it; nothing to do.",
+    "differs-at-source": "Compare a copy with the source; if the copy is right, `approve differs-at-source`.",
     "dry-run": "Only looked at; run without --dry-run to move it.",
     "ews-ends": 'Exchange Online closes EWS, tenant by tenant, for good on 2027-04-01: use kind = "graph".',
     "kept-otherwise": "The target changed these twice; `kogge failures` names them; mend it or approve this.",

@@ -12,7 +12,7 @@ import typer
 
 from connectors.base import Kind
 from connectors.errors import Blocked, Misconfigured
-from flows.accepted import KEPT, UNSTABLE
+from flows.accepted import KEPT, STALE, UNSTABLE
 from flows.command_keys import PassphraseEnv, PassphraseFile, passphrase_of
 from flows.config import Config, load
 from flows.counted import many
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 APPROVABLE = {
     "asserted": "only mailboxes.csv says that both are one person's; I have checked that they are",
     "control-mailbox": "a credential opens mailboxes outside every wave; I accept that",
+    STALE: "the source renders mail otherwise than when it was copied; the copies may stay as they are",
     "folder-lent": "a person shares the folder with the account, and keeps it; it may hold these files",
     "folder-replaced": "the target's folder is another one than before; I have checked whose it is",
     "kills-worker": "workers died with these items alone in hand; I have seen to them, and they stay behind",

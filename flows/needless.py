@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from connectors.errors import Misconfigured
-from flows.accepted import CODES, KEPT, UNSTABLE
+from flows.accepted import CODES, KEPT, STALE, UNSTABLE
 
 if TYPE_CHECKING:
     from flows.config import Config
@@ -24,6 +24,7 @@ NEEDLESS = {
     "folder-replaced": AFTERWARDS,
     "kills-worker": AFTERWARDS,
     KEPT: AFTERWARDS,
+    STALE: AFTERWARDS,
     UNSTABLE: AFTERWARDS,
     "ledger-restored": AFTERWARDS,
     "sent-items": "whose these mailboxes are was looked at, and nothing spoke against it",

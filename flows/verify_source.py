@@ -10,7 +10,7 @@ from typing import BinaryIO
 from connectors.base import Body, Failed, Kind, Loss, Mapped, Native, Page, key_of
 from connectors.errors import CursorLost, Rejected
 from flows import dates, discover, verify_occurrences
-from flows.accepted import UNSTABLE
+from flows.accepted import STALE, UNSTABLE
 from flows.answers import SILENT, Answers
 from flows.verify_occurrences import Almanac
 from flows.work import Work, as_container
@@ -172,7 +172,7 @@ def _judge(
         return
     if same_version:
         first[row.key] = _meaning(work, mapped)
-    yield Finding(Outcome.DIFFERS, row.key, row.href, ELSE)
+    yield Finding(Outcome.DIFFERS, row.key, row.href, ELSE if work.form.flags is None else STALE)
 
 
 def _read_again(
@@ -194,7 +194,7 @@ def _read_again(
             elif _meaning(work, mapped) != first[row.key]:
                 again[row.key] = Finding(Outcome.DIFFERS, row.key, row.href, UNSTABLE)
     for one in found:
-        yield again.get(one.key, one) if one.key is not None and one.detail == ELSE else one
+        yield again.get(one.key, one) if one.key is not None and one.detail in (ELSE, STALE) else one
 
 
 def _meaning(work: Work, mapped: Mapped) -> bytes:

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 LOSSES: Mapping[tuple[str, str], str] = {
     (
         "copy",
+        "differs-at-source",
+    ): "The source renders the mail otherwise than when it was copied. A person accepted that.",
+    (
+        "copy",
         "kept-otherwise",
     ): "The target has it otherwise than it was written, though it was written anew "
     "several times. A person accepted that.",

@@ -28,7 +28,7 @@ FIELDS: Mapping[Class, Mapping[str, str]] = {
         "attendee": "not-in-shared-meeting not-kept proposed-time unknown-answer",
         "birthday": "unreadable",
         "body": "mime-rebuilt",
-        "copy": "kept-otherwise",
+        "copy": "differs-at-source kept-otherwise",
         "deleted-occurrence": "not-told",
         "due": "unreadable",
         "email": "no-internet-address unresolved-address",

@@ -86,8 +86,21 @@ def test_a_stale_copy_is_not_called_unstable(quick_path: Path) -> None:
     trial, _ = restless(quick_path)
     trial.mailbox.stamps = [1, *[2] * 20]
     result = trial.run(task=WHOLE)
-    assert (result.state, result.code) == (LegState.DIFFERS, "verification-differs")
-    assert trial.findings() == [("*", "source-body")]
+    assert (result.state, result.code) == (LegState.DIFFERS, "differs-at-source")
+    assert trial.findings() == [("*", "differs-at-source")]
+
+
+def test_mail_that_a_category_renders_anew_is_not_written_again(quick_path: Path) -> None:
+    trial = Trial(quick_path, a_mailbox(3), MemoryStore())
+    assert trial.run(task=WHOLE).state is LegState.VERIFIED
+    before = trial.store.snapshot()
+    inbox = next(one for one in trial.mailbox.folders.values() if one.path == ("Posteingang",))
+    trial.mailbox.edit(min(inbox.messages), letter(900))
+    results = [trial.run(task=WHOLE) for _ in range(2)]
+    assert {(one.code, one.tally.replaced) for one in results} == {("differs-at-source", 0)}
+    assert trial.store.snapshot() == before
+    trial.approve("differs-at-source")
+    assert trial.run(task=WHOLE).state is LegState.VERIFIED
 
 
 @pytest.mark.parametrize("approved", [False, True])

@@ -178,7 +178,7 @@ def test_both_reads_the_source_as_well(trial: Trial) -> None:
     folder.messages[message.id] = type(message)(message.id, message.change, altered, message.marks)
     assert trial.run(task=Task(Level.TARGET, copy=False)).state is LegState.VERIFIED
     assert trial.run(task=Task(Level.BOTH, copy=False)).state is LegState.DIFFERS
-    assert trial.findings() == [("*", "source-body")]
+    assert trial.findings() == [("*", "differs-at-source")]
 
 
 def test_what_was_rebuilt_hides_nothing_that_was_not_read(
