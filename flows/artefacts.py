@@ -4,9 +4,9 @@ use it."""
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from email import message_from_bytes, policy
 
 from connectors.base import Native, Target
+from mappings.bounded import head_of
 
 HEADER_MOST = 65536
 
@@ -44,7 +44,7 @@ def is_artefact(folder: str, name: str, beginnings: Collection[str]) -> bool:
 
 def _title(head: bytes) -> str:
     if head[:6].upper() != b"BEGIN:":
-        return str(message_from_bytes(head, policy=policy.compat32).get("Subject", ""))
+        return str(head_of(head).get("Subject", ""))
     unfolded = head.decode("utf-8", "replace").replace("\r\n ", "").replace("\r\n\t", "")
     for line in unfolded.splitlines():
         name, _, value = line.partition(":")

@@ -8,7 +8,7 @@ from io import BytesIO
 
 from connectors.base import Failed, Native, Target
 from flows.canary import News
-from mappings.bounded import decoded, message_of
+from mappings.bounded import decoded, head_of, message_of
 
 MOST = 1_000_000
 
@@ -51,7 +51,11 @@ def _text(found: Native | Failed) -> str:
     if found.body is None:
         return ""
     with found.body() as stream:
-        message = message_of(BytesIO(stream.read(MOST)))
+        data = stream.read(MOST)
+    try:
+        message = message_of(BytesIO(data))
+    except RecursionError:  # nested deeper than any invitation
+        message = head_of(data)
     parts = [f"{name}: {decoded(str(value))}" for name, value in message.items()]
     for part in message.walk():
         payload = part.get_payload(decode=True)

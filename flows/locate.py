@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from itertools import groupby
 
@@ -18,6 +17,7 @@ from ledger.reports import Rejection
 from ledger.rows import ContainerRow
 from ledger.store import Ledger
 from mappings import elements, ews_xml
+from mappings.bounded import head_of
 
 Spot = tuple[int, bytes]
 """The ledger's number of a container, and an item's key."""
@@ -73,7 +73,7 @@ def _subject(kind: Kind, native: Native) -> str:
     if kind is not Kind.MAIL:
         return _title(kind, native)
     with native.body() as stream:
-        parsed = message_from_bytes(stream.read(HEADER_MOST), policy=policy.compat32)
+        parsed = head_of(stream.read(HEADER_MOST))
     raw = str(parsed.get("Subject", ""))
     try:
         return " ".join(str(make_header(decode_header(raw))).split())

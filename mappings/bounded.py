@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from email.header import decode_header, make_header
 from email.message import Message
-from email.parser import BytesParser
+from email.parser import BytesHeaderParser, BytesParser
 from email.policy import Compat32
 from typing import BinaryIO
 
@@ -28,6 +28,11 @@ def message_of(stream: BinaryIO) -> Message:
     """The message, whose headers are cut at HEADER_MOST. Raises RecursionError for parts within parts, deeper
     than any mailer nests them."""
     return BytesParser(policy=BOUNDED).parse(stream)
+
+
+def head_of(data: bytes) -> Message:
+    """The headers of a message that begins so; its parts are not looked at, however deep they are nested."""
+    return BytesHeaderParser(policy=BOUNDED).parsebytes(data)
 
 
 def decoded(value: str) -> str:
