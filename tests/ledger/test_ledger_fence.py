@@ -65,6 +65,8 @@ WRITES: dict[str, Callable[[LegLedger, int], Any]] = {
     "doubted": lambda s, c: s.doubted(c, [CHECKED]),
     "replace_findings": lambda s, c: s.replace_findings(c, [Finding(Outcome.EXTRA, None)]),
     "reconsider": lambda s, c: s.reconsider("duplicate-uid"),
+    "take_account": lambda s, c: s.take_account("7:hash"),
+    "surveyed": lambda s, c: s.surveyed(c, "7:9"),
     "lose": lambda s, c: s.lose(c, SEEN, [Loss("x", "y")]),
     "keep_generation": lambda s, c: s.keep_generation(7),
     "event": lambda s, c: s.event("kind", {"count": 1}),
