@@ -17,12 +17,14 @@ from uuid import UUID, uuid4
 import pytest
 from prefect import get_client
 from prefect.client.schemas.objects import State
+from prefect.exceptions import Pause
+from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Cancelled, Pending, Running, Scheduled
+from prefect.states import Cancelled, Pending, Running, Scheduled, Suspended
 from scripted import SIDES, Ended, add, opened, serving
 
 from connectors.errors import Transient
-from flows import crew, dispatch, launch, lookout, migrate, progress
+from flows import crew, dispatch, launch, lookout, migrate, own_run, progress
 from flows.command_run import Changes
 from flows.config import Config, load
 from flows.crew import Drain
@@ -336,3 +338,41 @@ def test_what_does_not_change_is_said_once_a_minute() -> None:
     now[0] = 111.0
     changes.show(progress.Snapshot((leg, leg)))
     assert told == [1, 2, 2]
+
+
+@pytest.mark.prefect
+def test_suspending_a_run_stops_its_legs_and_its_state_says_so(
+    stage: Stage, api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As somebody does in the UI, of a run that a deployment started."""
+    monkeypatch.setenv("KOGGE_CONFIG", str(stage.config.path))
+    monkeypatch.setattr(own_run, "ASK_SECONDS", 0.1)
+    stage.script.seconds = 250
+
+    async def suspended() -> tuple[State[Any] | None, list[str]]:
+        async with get_client() as client:
+            flow = await client.create_flow(migrate.wave)
+            deployment = await client.create_deployment(flow, name=f"wave-{uuid4()}")
+            form = {"parameters": {"wave": "w"}}
+            run = await client.create_flow_run_from_deployment(deployment, parameters=form)
+
+            async def person() -> None:
+                while not stage.script.started.is_set():
+                    await asyncio.sleep(0.1)
+                await client.set_flow_run_state(run.id, Suspended(timeout_seconds=3600))
+
+            asks = asyncio.create_task(person())
+            with pytest.raises(Pause):
+                await run_flow(migrate.wave, flow_run=run, return_type="state")
+            await asks
+            seen = await client.read_flow_run(run.id)
+            return seen.state, seen.tags
+
+    with temporary_settings({PREFECT_API_URL: api}):
+        seen, tags = asyncio.run(asyncio.wait_for(suspended(), 500))
+    assert seen is not None
+    assert (seen.name, seen.is_paused()) == ("Suspended", True)
+    assert str(seen.message).startswith(own_run.GOES_ON)
+    assert "6 of 6 legs are not accounted for" in str(seen.message)
+    assert {"kogge", "wave:w"} <= {*tags}
+    assert {leg.owner for leg in stage.ledger.legs()} == {None}
