@@ -36,10 +36,10 @@ from flows.terminal import (
     opened_ledger,
     say,
 )
-from ledger.phases import HELD_ELSEWHERE, Answers
 from ledger.rows import SCORE_LOW, LegState, Phase
 
 if TYPE_CHECKING:
+    from ledger.phases import Answers
     from ledger.rows import MailboxRow
     from ledger.store import Ledger
 
@@ -260,6 +260,8 @@ def _move(
 ) -> dict[str, str]:
     """Moves one after the other, each with what is answered for it. By mailbox, why one stays as it is: a
     worker holds it, or held it since all this was looked at."""
+    from ledger.phases import Answers
+
     refused = {}
     for row in rows:
         try:
@@ -270,6 +272,8 @@ def _move(
 
 
 def _tell_refused(refused: Mapping[str, str], config: Path) -> None:
+    from ledger.phases import HELD_ELSEWHERE
+
     by_code: dict[str, list[str]] = {}
     for number, code in sorted(refused.items()):
         by_code.setdefault(code, []).append(number)
@@ -319,6 +323,8 @@ def _answers(
     reason: str | None,
 ) -> dict[str, Answers]:
     """By mailbox, what somebody takes responsibility for when it goes live."""
+    from ledger.phases import Answers
+
     hooks = _answer_for_hooks(unrun, by, reason)
     scores = _answer_for_scores(ledger, rows, by, reason)
     return {row.id: Answers(hooks.get(row.id), scores.get(row.id)) for row in rows}

@@ -22,7 +22,8 @@ from ledger.store import Ledger
 
 COMMANDS = (
     *ALONE, "plan", "plan diff", "audit seal", "audit show", "audit keys create", "audit keys export",
-    "audit keys destroy", "keys new", "practice up", "server up", "server down", "server status",
+    "audit keys destroy", "keys new", "ledger upgrade", "practice up", "server up", "server down",
+    "server status",
 )  # fmt: skip
 
 
