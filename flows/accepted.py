@@ -11,16 +11,9 @@ from dataclasses import replace
 from connectors.base import Loss
 from flows.work import Work
 from ledger.incidents import Incident
-from ledger.rows import Finding, Outcome
+from ledger.rows import ACCEPTABLE, KEPT, Finding, Outcome
 from mappings.losses import lose
 
-UNSTABLE = "unstable-at-source"
-"""The source gives an item in two ways within one verification, and neither is what was copied."""
-KEPT = "kept-otherwise"
-"""The target has it otherwise than it was written, though it was written anew several times."""
-STALE = "differs-at-source"
-"""Mail that the source renders otherwise than when it was copied; its body is never written again (R5)."""
-CODES = (UNSTABLE, KEPT, STALE)
 FIELD = "copy"
 LOSS = Loss(FIELD, KEPT)
 """Of an item whose difference was accepted."""
@@ -31,7 +24,7 @@ REWRITES_MOST = 2
 def code_of(found: Finding) -> str | None:
     """The code of a difference that no pass mends; None for any other finding."""
     code = found.detail.partition(":")[0]
-    return code if found.outcome is Outcome.DIFFERS and code in CODES else None
+    return code if found.outcome is Outcome.DIFFERS and code in ACCEPTABLE else None
 
 
 def kept(work: Work, container_id: int) -> set[bytes]:

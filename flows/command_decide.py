@@ -12,7 +12,6 @@ import typer
 
 from connectors.base import Kind
 from connectors.errors import Blocked, Misconfigured
-from flows.accepted import KEPT, STALE, UNSTABLE
 from flows.command_keys import PassphraseEnv, PassphraseFile, passphrase_of
 from flows.config import Config, load
 from flows.counted import many
@@ -36,7 +35,7 @@ from flows.terminal import (
     opened_ledger,
     say,
 )
-from ledger.rows import SCORE_LOW, LegState, Phase
+from ledger.rows import KEPT, SCORE_LOW, STALE, UNSTABLE, LegState, Phase
 
 if TYPE_CHECKING:
     from ledger.phases import Answers

@@ -14,7 +14,6 @@ from flows.advice import advice
 from flows.command_losses import refuse_unknown_codes, subjects_of
 from flows.config import load
 from flows.counted import many
-from flows.failed import Failure, differing, rejected
 from flows.parameters import workloads_of
 from flows.tables import CARE, GOOD, bytes_cell, date_of, table
 from flows.terminal import (
@@ -35,6 +34,7 @@ from flows.terminal import (
 )
 
 if TYPE_CHECKING:
+    from flows.failed import Failure
     from flows.locate import Spot
     from ledger.store import Ledger
 
@@ -83,6 +83,8 @@ def failures(
 
     Example: kogge failures --wave pilot --subjects --by "Night shift"
     """
+    from flows.failed import differing, rejected
+
     settings = load(config)
     reader = given("--by", by, "who reads subjects is recorded") if subjects else None
     kinds = workloads_of(settings, workload, "--workload") if workload else frozenset(Kind)

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flows.accepted import UNSTABLE
 from flows.config import Config
 from flows.parameters import BatchParameters, VerifyParameters, WaveParameters
 from ledger.approvals import plan_rows
 from ledger.database import reading
 from ledger.events import newest_detail
 from ledger.rollback import ROLLED_BACK
-from ledger.rows import LegRow, LegState
+from ledger.rows import UNSTABLE, LegRow, LegState
 from ledger.running import priorities
 from ledger.store import Ledger
 from ledger.waves import Waves

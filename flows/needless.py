@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from connectors.errors import Misconfigured
-from flows.accepted import CODES, KEPT, STALE, UNSTABLE
+from ledger.rows import ACCEPTABLE, KEPT, STALE, UNSTABLE
 
 if TYPE_CHECKING:
     from flows.config import Config
@@ -69,7 +69,7 @@ def _may_ask(config: Config, code: str, leg: LegRow) -> bool:
         return leg.level is None or LEVELS.index(leg.level) < LEVELS.index(config.gate.accept)
     if code == "sent-items":
         return leg.level is None
-    if code in CODES:
+    if code in ACCEPTABLE:
         return leg.state is LegState.DIFFERS
     if code == "target-not-empty":
         return not leg.done or leg.state in (LegState.BLOCKED, LegState.DIFFERS)

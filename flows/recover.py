@@ -20,7 +20,7 @@ from flows.work import Suspicion, Work
 from ledger.incidents import NONE
 from ledger.match import Found, Matching, Wanted, match, narrow
 from ledger.rollback import DOOMS
-from ledger.rows import ContainerRow, Finding, ItemRow, Outcome, State
+from ledger.rows import KEPT, ContainerRow, Finding, ItemRow, Outcome, State
 
 T = TypeVar("T")
 
@@ -162,7 +162,7 @@ def _mended(work: Work, found: Finding) -> str | None:
     code = accepted.code_of(found)
     if code is None:
         return found.detail
-    return None if code != accepted.KEPT or work.approved(code) else found.detail.partition(":")[2]
+    return None if code != KEPT or work.approved(code) else found.detail.partition(":")[2]
 
 
 def listed_once(work: Work, href: str, since: str | None = None) -> Iterator[Listed]:

@@ -37,7 +37,7 @@ class Level(StrEnum):
 @dataclass(slots=True)
 class Verdict:
     """How many items came out how. unsettled: of those unchecked, what a worker left in the middle. codes: of
-    those that differ, what no pass can mend, by flows.accepted.CODES."""
+    those that differ, what no pass can mend, by ledger.rows.ACCEPTABLE."""
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)

@@ -10,12 +10,11 @@ from typing import BinaryIO
 from connectors.base import Body, Failed, Kind, Loss, Mapped, Native, Page, key_of
 from connectors.errors import CursorLost, Rejected
 from flows import dates, discover, verify_occurrences
-from flows.accepted import STALE, UNSTABLE
 from flows.answers import SILENT, Answers
 from flows.verify_occurrences import Almanac
 from flows.work import Work, as_container
 from ledger.packing import version_hash
-from ledger.rows import ContainerRow, Finding, ItemRow, Outcome, State
+from ledger.rows import STALE, UNSTABLE, ContainerRow, Finding, ItemRow, Outcome, State
 from mappings.names_files import partings
 
 HELD = (State.WRITTEN, State.VERIFIED)

@@ -8,6 +8,14 @@ from enum import IntEnum, StrEnum
 
 from connectors.base import Kind, Role
 
+UNSTABLE = "unstable-at-source"
+"""The source gives an item in two ways within one verification, and neither is what was copied."""
+KEPT = "kept-otherwise"
+"""The target has it otherwise than it was written, though it was written anew several times."""
+STALE = "differs-at-source"
+"""Mail that the source renders otherwise than when it was copied; its body is never written again (R5)."""
+ACCEPTABLE = (UNSTABLE, KEPT, STALE)
+"""The codes of differences that no pass can mend, and that a person may accept."""
 SCORE_LOW = "score-low"
 """The code that a person approves for a mailbox whose cutover scored badly."""
 PARTLY = ("verified-by-counts", "verified-by-sample")
