@@ -10,8 +10,10 @@ from typing import Any, NoReturn
 from uuid import UUID, uuid4
 
 from prefect import get_client, runtime
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import Pause
+from prefect.states import Cancelled
 
 from flows.crew import Drain
 from flows.deployments import TAG
@@ -55,8 +57,19 @@ class OwnRun:
             async with get_client() as client:
                 await client.set_flow_run_state(self._id, state, force=True)
 
+        await tried("batches of a suspended run", self._end_children)
         await tried("suspended", say)
         raise Pause(state=state)
+
+    async def _end_children(self) -> None:
+        """Prefect suspends this run alone. Its batches that a suspension ended on the way would be taken for
+        dead."""
+        own = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[self._id]))
+        async with get_client() as client:
+            for run in await client.read_flow_runs(flow_run_filter=own):
+                if run.state is not None and not run.state.is_final():
+                    ended: State[Any] = Cancelled(name="Stopped", message="its wave was suspended")
+                    await client.set_flow_run_state(run.id, ended, force=True)
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from prefect.client.schemas.objects import State
 from prefect.exceptions import Pause
-from prefect.states import Cancelling, Running, Suspended
+from prefect.states import Cancelling, Completed, Running, Suspended
 
 from flows import own_run
 from flows.crew import Drain
@@ -31,6 +31,7 @@ class Api:
     fails: int = 0
     asked: int = 0
     tags: list[str] = field(default_factory=lambda: ["theirs"])
+    children: dict[str, State[Any]] = field(default_factory=dict)
 
     async def __aenter__(self) -> Api:
         return self
@@ -44,9 +45,16 @@ class Api:
             raise httpx.ConnectError("the API went away")
         return SimpleNamespace(state=self.state, state_type=self.state.type, tags=self.tags)
 
-    async def set_flow_run_state(self, _number: object, state: State[Any], force: bool = False) -> None:
+    async def read_flow_runs(self, *, flow_run_filter: Any) -> list[Any]:
+        assert flow_run_filter.parent_flow_run_id is not None
+        return [SimpleNamespace(id=number, state=state) for number, state in self.children.items()]
+
+    async def set_flow_run_state(self, number: Any, state: State[Any], force: bool = False) -> None:
         assert force
-        self.state = state
+        if number in self.children:
+            self.children[number] = state
+        else:
+            self.state = state
 
     async def update_flow_run(self, _number: object, *, tags: list[str]) -> None:
         self.tags = tags
@@ -102,6 +110,7 @@ def test_sigterm_stays_ours_although_the_api_fails(api: Api, monkeypatch: pytest
 
 def test_suspending_stops_the_legs_and_the_state_says_how_far_it_came(api: Api) -> None:
     drain = Drain()
+    api.children = {"ended": Completed(), "ended by the suspension": Running()}
 
     async def wave() -> None:
         async with watched(drain) as own:
@@ -114,6 +123,7 @@ def test_suspending_stops_the_legs_and_the_state_says_how_far_it_came(api: Api) 
         run(wave())
     assert api.state.name == "Suspended"
     assert str(api.state.message).endswith("6 of 30 legs are not accounted for")
+    assert [state.name for state in api.children.values()] == ["Completed", "Stopped"]
     assert api.state.state_details.pause_reschedule, "else nobody could resume it"
 
 
