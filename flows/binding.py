@@ -43,9 +43,10 @@ def bind(ledger: Ledger, held: Lease, work: Work, proof: Proof, *, first: bool) 
 def refuse_filled_since(work: Work) -> None:
     """Before the first item of a leg is written: was something put into the account since it was bound? Of an
     account without an id of its own it may be another mailbox of this ledger, by another login; no approval
-    excuses that. Raises Blocked("target-not-empty" | "identity-bound-elsewhere"), Transient."""
+    excuses that. Not asked where a write of ours may still land: it would be taken for somebody's. Raises
+    Blocked("target-not-empty" | "identity-bound-elsewhere"), Transient."""
     owed = work.ledger.counts()
-    if work.ledger.begun() or not any(owed.get(state) for state in work.owed):
+    if work.ledger.begun() or work.suspects or not any(owed.get(state) for state in work.owed):
         return
     fingerprint, ours = work.target.identity().fingerprint, work.ledger.elsewhere()
     shared = bool(fingerprint) and work.ledger.take_account(fingerprint)

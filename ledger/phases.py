@@ -33,7 +33,11 @@ class Answers:
     score: Mapping[str, str | int] | None = None
 
 
-def record_answers(connection: Connection, mailbox_id: str, answers: Answers) -> None:
+NOTHING = Answers()
+"""There was nothing to answer for."""
+
+
+def _record(connection: Connection, mailbox_id: str, answers: Answers) -> None:
     """Records them in the chain of the mailbox's wave. A score is approved for the accounts as they are."""
     wave = wave_of(connection, mailbox_id)
     if answers.hooks is not None:
@@ -73,9 +77,10 @@ def refuse_begun(connection: Connection, mailbox_id: str) -> None:
         raise Blocked(HELD_ELSEWHERE, "a cutover of it was begun")
 
 
-def move(connection: Connection, mailbox_id: str, phase: Phase, by: str) -> None:
-    """Moves a mailbox to a phase; recorded. Idempotent. Raises as refuse_held(), and Blocked("live-phase"):
-    nothing leads back from there, unless all of it was rolled back; Blocked("mailbox-unknown")."""
+def move(connection: Connection, mailbox_id: str, phase: Phase, by: str, answers: Answers = NOTHING) -> None:
+    """Moves a mailbox to a phase; recorded, after what was answered for with it. Idempotent. Raises as
+    refuse_held(), Blocked("live-phase"): nothing leads back from there, unless all of it was rolled back; and
+    Blocked("mailbox-unknown")."""
     refuse_held(connection, mailbox_id)
     query = select(mailbox.c.phase).where(mailbox.c.id == mailbox_id)
     known = connection.execute(query).scalar_one_or_none()
@@ -83,6 +88,7 @@ def move(connection: Connection, mailbox_id: str, phase: Phase, by: str) -> None
         raise Blocked("mailbox-unknown", "the ledger has no such mailbox")
     if known == Phase.LIVE.value and phase is not Phase.LIVE and not is_rolled_back(connection, mailbox_id):
         raise Blocked("live-phase", "its user works there")
+    _record(connection, mailbox_id, answers)
     connection.execute(update(mailbox).where(mailbox.c.id == mailbox_id).values(phase=phase.value))
     detail = {"by": by, "phase": phase.value}
     append_event(connection, wave_of(connection, mailbox_id), "phase", detail, subject=mailbox_id)

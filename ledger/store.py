@@ -34,7 +34,6 @@ from ledger.schema import container, item, leg
 from ledger.schema import mailbox as mailbox_table
 from ledger.session import LegLedger
 
-NOTHING = phases.Answers()
 RETRYABLE = frozenset({LegState.BLOCKED, LegState.WAITING, LegState.DIFFERS})
 
 
@@ -223,7 +222,7 @@ class Ledger:
         phase: Phase,
         by: str,
         *,
-        answers: phases.Answers = NOTHING,
+        answers: phases.Answers = phases.NOTHING,
         epochs: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         """Moves a mailbox to a phase while nobody holds a leg of it; recorded, and what was answered for
@@ -234,8 +233,7 @@ class Ledger:
             phases.refuse_claimed_since(connection, mailbox_id, epochs)
             if phase is not Phase.LIVE:
                 phases.refuse_begun(connection, mailbox_id)
-            phases.record_answers(connection, mailbox_id, answers)
-            phases.move(connection, mailbox_id, phase, by)
+            phases.move(connection, mailbox_id, phase, by, answers)
 
     def bind(
         self, lease: Lease, source: Identity, target: Identity, level: str, *, replaced: bool = False

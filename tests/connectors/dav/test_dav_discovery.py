@@ -303,7 +303,8 @@ def test_an_application_is_asked_again_for_a_while(refusals: int, waits: list[fl
     moody.refusals = refusals
     with raw(moody) as server:
         assert target(server.url, **APPAPI).identity().addresses == {"anna@example.org"}
-    assert waits == list(ASKED_AGAIN[:refusals])
+    # A connection that the server closed between two requests is opened anew after 0.1 s.
+    assert [one for one in waits if one >= min(ASKED_AGAIN)] == list(ASKED_AGAIN[:refusals])
 
 
 def test_an_application_that_nobody_knows_is_refused_in_the_end(waits: list[float]) -> None:
