@@ -193,6 +193,15 @@ def _follow(work: Work, row: ContainerRow, cursor: str | None, *, first: bool) -
     return Listing()
 
 
+def present(work: Work, row: ContainerRow) -> set[bytes]:
+    """The keys of everything that the source has in a container now. Records nothing."""
+    found: set[bytes] = set()
+    for page in work.source.changes(as_container(row), None):
+        work.check()
+        found.update(key_of(ref.id) for ref in page.refs if not ref.deleted)
+    return found
+
+
 def _note_gone(gone: set[bytes], page: Page) -> None:
     """Of an item named twice the last mention counts."""
     for ref in page.refs:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from connectors.base import Body, Failed, Kind, Mapped, Native
 from connectors.errors import Blocked, Rejected
+from flows import discover
 from flows.answers import Answers
 from flows.discover import Listing
 from flows.recover import read_once
@@ -25,6 +26,8 @@ from ledger.rekeying import Rekeyed
 from ledger.rows import ContainerRow, ItemRow, State
 
 CODE = "source-rekeyed"
+ABSENT = "source-items-absent"
+"""The event of a live mailbox whose source lacks something that was copied: it may come back with other ids."""
 CHUNK = 100
 HELD = (State.WRITTEN, State.VERIFIED, State.CHANGED)
 
@@ -77,6 +80,7 @@ def settle(work: Work, row: ContainerRow, listing: Listing) -> int:
     """After a container was listed, before anything of it is copied. Returns how many copies have another id
     since. A page of them is one transaction; whoever comes after a crash finds the rest. Raises Blocked
     ("source-rekeyed") when what is left looks like known items all the same, until a person approves."""
+    listing = listing if work.mirror else _with_earlier(work, row, listing)
     if not work.ledger.counts(row.id).get(State.SEEN, 0):
         return 0
     copies = _copies(work, row, listing)
@@ -93,6 +97,23 @@ def settle(work: Work, row: ContainerRow, listing: Listing) -> int:
         work.ledger.event("source-items-rekeyed", {"container": row.id, "items": rekeyed})
     _refuse_doubtful(work, row, listing, copies.count, doubtful)
     return rekeyed
+
+
+def _with_earlier(work: Work, row: ContainerRow, listing: Listing) -> Listing:
+    """In the live phase a pass that finds a folder emptied leaves no trace of it in the rows, and the next one
+    may find it filled again: where a source ever lacked something of this mailbox, it is asked for all that
+    it has before anything new is copied."""
+    told = bool(listing.absent) or listing.present is not None
+    new = work.ledger.counts(row.id).get(State.SEEN, 0)
+    if not told and not new:
+        return listing
+    if work.ledger.last_event(ABSENT) is None:
+        if told and any(listing.lacks(item.key) for item in work.ledger.rows(row.id, HELD)):
+            work.ledger.event(ABSENT, {"container": row.id})
+        return listing
+    if listing.present is not None or not new:
+        return listing
+    return replace(listing, present=discover.present(work, row))
 
 
 def _copies(work: Work, row: ContainerRow, listing: Listing) -> Copies:

@@ -70,7 +70,7 @@ def relist(work: Work, container: ContainerRow, total: int | None) -> list[Findi
     changed: dict[bytes, str] = {}
     listed = _since_cursor(work, container, known, changed)
     if listed is None:
-        present = _present(work, container)
+        present = discover.present(work, container)
         listed = len(present)
         changed.update({key: "new" for key in present if key not in known})
         changed.update({key: "gone" for key in known if key not in present})
@@ -134,14 +134,6 @@ def _note(page: Page, known: dict[bytes, str], changed: dict[bytes, str]) -> Non
             changed[key] = "new"
         elif known[key] != version_hash(ref.version):
             changed[key] = "changed"
-
-
-def _present(work: Work, container: ContainerRow) -> set[bytes]:
-    present: set[bytes] = set()
-    for page in work.source.changes(as_container(container), None):
-        work.check()
-        present.update(key_of(ref.id) for ref in page.refs if not ref.deleted)
-    return present
 
 
 def _judge(

@@ -103,6 +103,39 @@ def test_what_is_new_or_gone_meanwhile_is_told_apart(
         assert {digest for _, digest, _, _ in before} - {digest for _, digest, _, _ in after}
 
 
+@pytest.mark.parametrize("incremental", [True, False])
+def test_a_live_mailbox_whose_source_is_emptied_and_filled_again_gets_nothing_twice(
+    quick_path: Path, incremental: bool
+) -> None:
+    """Between two passes: the first one finds nothing new, the second one nothing deleted."""
+    trial = copied(quick_path, Phase.LIVE, incremental=incremental)
+    before = trial.store.snapshot()
+    messages = list(trial.mailbox.folders[inbox(trial)].messages.values())
+    trial.mailbox.shrink(inbox(trial), 0)
+    assert trial.run().state is LegState.VERIFIED
+    assert trial.store.snapshot() == before
+    for one in messages:
+        trial.mailbox.deliver(inbox(trial), one.raw, one.marks)
+    trial.mailbox.deliver(inbox(trial), letter(900))
+    result = trial.finish()
+    assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
+    after = trial.store.snapshot()
+    assert not before - after
+    assert (after - before).total() == 1
+
+
+def test_a_second_copy_of_what_a_live_source_still_has_is_brought(quick_path: Path) -> None:
+    """Also where the source lacked something before: it is asked for all that it has."""
+    trial = copied(quick_path, Phase.LIVE)
+    first = next(iter(trial.mailbox.folders[inbox(trial)].messages.values()))
+    trial.mailbox.delete(list(trial.mailbox.folders[inbox(trial)].messages)[-1])
+    assert trial.run().state is LegState.VERIFIED
+    before = trial.store.snapshot()
+    trial.mailbox.deliver(inbox(trial), first.raw, first.marks)
+    assert trial.finish().state is LegState.VERIFIED
+    assert (trial.store.snapshot() - before).total() == 1
+
+
 def test_what_the_user_removed_stays_removed(quick_path: Path) -> None:
     trial = copied(quick_path, Phase.LIVE)
     folder = trial.store.folders["INBOX",]
