@@ -19,7 +19,8 @@ from connectors.imap_wire import Parts, compact, fetched, number
 
 SEEN = b"UID FLAGS RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
 ENOUGH = 2
-"""Of size, date and Message-ID, so many say that it is the same message, unless the last says no."""
+"""Of size, date and Message-ID, so many say that it is the same message, unless the last says no. Of a
+message that was written without a Message-ID the date alone says so, for a server may add what it lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,8 @@ class Looker:
 
     def _is_known(self, stored: Stored, message: Message) -> bool:
         if not stored.digest:
+            return True
+        if stored.mid is None and stored.date is not None and stored.date == message.date:
             return True
         mark = self.judge.mark(message.header) if self.judge is not None else None
         pairs = [(stored.size, message.size), (stored.date, message.date), (stored.mid, mark)]

@@ -27,7 +27,7 @@ from ledger.rows import ContainerRow, ItemRow, State
 
 CODE = "source-rekeyed"
 ABSENT = "source-items-absent"
-"""The event of a live mailbox whose source lacks something that was copied: it may come back with other ids."""
+"""The event of a live mailbox whose source lacks something that was copied: it may come back."""
 CHUNK = 100
 HELD = (State.WRITTEN, State.VERIFIED, State.CHANGED)
 
@@ -100,9 +100,9 @@ def settle(work: Work, row: ContainerRow, listing: Listing) -> int:
 
 
 def _with_earlier(work: Work, row: ContainerRow, listing: Listing) -> Listing:
-    """In the live phase a pass that finds a folder emptied leaves no trace of it in the rows, and the next one
-    may find it filled again: where a source ever lacked something of this mailbox, it is asked for all that
-    it has before anything new is copied."""
+    """In the live phase a pass that finds a folder emptied leaves no trace of it in the rows, and the next
+    one may find it filled again. So where a source ever lacked something of this mailbox, it is asked for
+    all that it has before anything new is copied."""
     told = bool(listing.absent) or listing.present is not None
     new = work.ledger.counts(row.id).get(State.SEEN, 0)
     if not told and not new:

@@ -290,11 +290,13 @@ class MemoryTarget:
 
 
 def _is_still(message: StoredMessage, stored: Stored) -> bool:
-    """By two of size, date and Message-ID, or by the digest."""
-    if not stored.digest:
+    """By two of size, date and Message-ID, by the date where it was written without the last, or by the
+    digest."""
+    date = int(message.date.timestamp() // 1)
+    if not stored.digest or (stored.mid is None and stored.date == date):
         return True
     found = message_mark(message_id(message.raw))
-    pairs = ((stored.size, len(message.raw)), (stored.date, int(message.date.timestamp() // 1)))
+    pairs = ((stored.size, len(message.raw)), (stored.date, date))
     same = sum(one == other for one, other in (*pairs, (stored.mid, found)) if one is not None)
     if same > 1 and stored.mid in (None, found):
         return True

@@ -4,12 +4,15 @@ What is there is not ours: it is neither removed nor amended, and ours is writte
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from walking import SOURCE, Trial, letter
 
-from connectors.base import Role
+from connectors.base import Role, Stored
+from connectors.imap_look import Judge, Looker, Message
 from ledger.rows import LegState, Phase, State
 from practice.memory import Marks, MemoryMailbox, MemoryStore
 
@@ -79,3 +82,49 @@ def test_what_has_our_number_stays(trial: Trial, change: Callable[[Trial, str], 
     trial.approve("target-not-empty")
     assert trial.finish().state is LegState.VERIFIED
     assert trial.states() == {State.VERIFIED: len(ours), **({State.GONE: 1} if change is deleted else {})}
+
+
+@dataclass(slots=True)
+class Naming(MemoryStore):
+    """A server that gives a Message-ID to what has none."""
+
+    def append(self, path: tuple[str, ...], raw: bytes, flags: frozenset[str], date: datetime | None) -> int:
+        named = raw if b"Message-ID:" in raw else b"Message-ID: <made@new.example>\r\n" + raw
+        return MemoryStore.append(self, path, named, flags, date)
+
+
+def test_a_copy_that_the_server_changes_is_not_taken_for_anothers(quick_path: Path) -> None:
+    """Else each attempt to mend it would leave one copy more."""
+    mailbox = MemoryMailbox(addresses=frozenset({SOURCE}), page=8)
+    where = mailbox.create_folder(("Inbox",), Role.INBOX)
+    nameless = mailbox.deliver(where, b"Subject: odd\r\n\r\nno name\r\n")
+    for number in range(8):
+        mailbox.deliver(where, letter(number))
+    trial = Trial(quick_path, mailbox, Naming())
+    for _ in range(3):
+        result = trial.run()
+    assert len(trial.store.folders[INBOX].messages) == 9
+    assert (result.state, result.code) == (LegState.DIFFERS, "kept-otherwise")
+    mailbox.delete(nameless)
+    assert trial.run().state is LegState.VERIFIED
+    assert len(trial.store.folders[INBOX].messages) == 8
+
+
+NOON = int(datetime(2020, 1, 1, 12, tzinfo=UTC).timestamp())
+
+
+@pytest.mark.parametrize(
+    ("stored", "date", "known"),
+    [
+        (Stored(b"k", "7:1", digest=b"d", size=9, date=NOON), NOON, True),
+        (Stored(b"k", "7:1", digest=b"d", size=9, date=NOON), NOON + 1, False),
+        (Stored(b"k", "7:1", digest=b"d", size=9, date=NOON, mid=5), NOON, False),
+        (Stored(b"k", "7:1", digest=b"d", size=9), NOON, False),
+    ],
+)
+def test_the_date_alone_names_only_what_had_no_message_id(
+    quick_path: Path, stored: Stored, date: int, known: bool
+) -> None:
+    judge = Judge(lambda _: b"", lambda _: 1)
+    looker = Looker(None, b"INBOX", 7, quick_path, judge)  # type: ignore[arg-type]
+    assert looker._is_known(stored, Message(frozenset(), 100, date, b"")) is known

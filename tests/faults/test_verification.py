@@ -35,7 +35,8 @@ def delete(store: MemoryStore) -> None:
 
 
 def alter(store: MemoryStore) -> None:
-    store.alter(INBOX, first(store), letter(500))
+    uid = first(store)
+    store.alter(INBOX, uid, store.folders[INBOX].messages[uid].raw + b"something of a broken disk\r\n")
 
 
 def duplicate(store: MemoryStore) -> None:
