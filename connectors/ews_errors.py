@@ -16,6 +16,8 @@ TNS = "{http://schemas.microsoft.com/exchange/services/2006/types}"
 ENS = "{http://schemas.microsoft.com/exchange/services/2006/errors}"
 SOAP = "{http://schemas.xmlsoap.org/soap/envelope/}"
 
+INCOMPLETE = "reply-incomplete"
+
 BUSY = frozenset(
     {
         "ErrorServerBusy", "ErrorExceededConnectionCount", "ErrorTooManyObjectsOpened", "ErrorTimeoutExpired",
@@ -163,6 +165,11 @@ def translated(refusal: Refusal) -> MigrationError:
     if code == INTERNAL_ERROR:
         return Transient("server-error", "the server reported an internal error")
     return Blocked("server-refuses", f"the server answered {_safe(code)}")
+
+
+def incomplete() -> Transient:
+    """The error for a success that lacks what was asked for. Servers under load answer so."""
+    return Transient(INCOMPLETE, "the reply left items out")
 
 
 def item_error(code: str) -> Rejected:

@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 from connectors.base import Failed, Ref, key_of
 from connectors.errors import Rejected, Transient
-from connectors.ews_errors import BLOCKED, Refusal, item_error, refusal_of, translated
+from connectors.ews_errors import BLOCKED, INCOMPLETE, Refusal, incomplete, item_error, refusal_of, translated
 from connectors.ews_stream import Message
 from connectors.ews_wire import Wire
 
@@ -24,8 +24,10 @@ ANSWER = "GetItemResponseMessage"
 UNKNOWN_SIZE = 64_000  # bytes assumed of an item whose size the listing did not tell
 LEAST_BYTES = 64_000
 WAITED_OUT = frozenset({"busy", "unreachable"})
-SUSPECT = frozenset({"timeout", "connection-cut", "server-error", "not-soap", "reply-incomplete"})
+SUSPECT = frozenset({"timeout", "connection-cut", "server-error", "not-soap", INCOMPLETE})
 WHOLE_TRIES, SINGLE_TRIES = 2, 3
+SILENT_TRIES = 6
+"""Of one item about which complete replies say nothing: a server under load answers so for a while."""
 FIRST_WAIT = 0.05
 INTERNAL = frozenset({"ErrorInternalServerError", "ErrorUnknown", "ErrorUnknownRequest"})
 T = TypeVar("T")
@@ -119,11 +121,14 @@ class Fetch(Generic[T]):
         self._plan = plan
         self._patience = wire.patience()
         self._todo: deque[Job] = deque()
+        self._asked = 0
+        self._answered = False
 
     def run(self, refs: Iterable[Ref]) -> Iterator[T | Failed]:
         """One result per ref, in any order. Raises Transient and Blocked as every request does."""
         for batch in self._pace.batches(refs):
             self._todo.append(Job(batch))
+            self._asked += len(batch)
             while self._todo:
                 yield from self._attempt(self._todo.popleft())
 
@@ -161,6 +166,7 @@ class Fetch(Generic[T]):
                 self._todo.append(Job((result.ref,), again=again + 1))
             else:
                 self._patience.progressed()
+                self._answered = True
                 yield result
 
     def _refused(self, job: Job, refusals: list[Refusal]) -> Iterator[T | Failed]:
@@ -169,7 +175,7 @@ class Fetch(Generic[T]):
             self._pace.grow()
             return
         if not refusals:
-            yield from self._failed(job, Transient("reply-incomplete", "the reply left items out"), False)
+            yield from self._failed(job, incomplete(), False)
         elif any(one.busy for one in refusals):
             delays = [one.after for one in refusals if one.after is not None]
             error = Transient("busy", "the server asked to wait", after=max(delays, default=None))
@@ -219,6 +225,8 @@ class Fetch(Generic[T]):
             raise error
         elif progressed:
             self._todo.appendleft(Job(job.refs, again=job.again))
+        elif error.code == INCOMPLETE and len(job.refs) == 1:
+            yield from self._silent(job, error)
         elif len(job.refs) > 1 and (job.tries + 1 >= WHOLE_TRIES or error.code == "timeout"):
             self._todo.extendleft(reversed(_halves(job)))
         elif job.tries + 1 < (SINGLE_TRIES if len(job.refs) == 1 else WHOLE_TRIES):
@@ -226,8 +234,23 @@ class Fetch(Generic[T]):
             self._todo.appendleft(Job(job.refs, job.tries + 1, job.again))
         else:
             self._wire.probe()
-            advice = "the server fails whenever this item is read"
-            yield Failed(key_of(job.refs[0].id), Rejected("poison-item", advice))
+            yield _poison(job.refs[0])
+
+    def _silent(self, job: Job, error: Transient) -> Iterator[Failed]:
+        """The server answers, and says nothing about this item. It is blamed when that stays so while it was
+        asked for alone, or while others were answered. Raises error when none was."""
+        if job.tries + 1 < SILENT_TRIES:
+            self._wire.pause(self._patience, error)
+            self._todo.appendleft(Job(job.refs, job.tries + 1, job.again))
+            return
+        self._wire.probe()
+        if self._asked > 1 and not self._answered:
+            raise error
+        yield _poison(job.refs[0])
+
+
+def _poison(ref: Ref) -> Failed:
+    return Failed(key_of(ref.id), Rejected("poison-item", "the server fails whenever this item is read"))
 
 
 def _halves(job: Job) -> list[Job]:

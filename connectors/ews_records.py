@@ -11,7 +11,7 @@ from lxml import etree
 
 from connectors.base import Ref
 from connectors.ews_calls import DELIVERY_TIME, FLAG_STATUS, LAST_VERB
-from connectors.ews_errors import MNS, TNS
+from connectors.ews_errors import MNS, TNS, incomplete
 from connectors.ews_stream import FORBIDDEN
 
 FLAGS = {1: "Complete", 2: "Flagged"}  # PidTagFlagStatus, MS-OXOFLAG 2.2.1.1
@@ -52,8 +52,11 @@ class SyncPage:
 
 def sync_page(message: etree._Element) -> SyncPage:
     """Refs in the server's order; one that appears twice keeps its last word. Single occurrences of a
-    series are left out: they belong to its master."""
+    series are left out: they belong to its master. Raises Transient for a page without
+    a list of changes: its state would skip what it leaves out."""
     changes = message.find(MNS + "Changes")
+    if changes is None and (message.findtext(MNS + "SyncState") or "").strip():
+        raise incomplete()
     refs = {ref.id: ref for ref in _changed(changes)} if changes is not None else {}
     return SyncPage(
         tuple(refs.values()),

@@ -13,21 +13,21 @@ from datetime import UTC, datetime, timedelta
 from lxml import etree
 
 from connectors.ews_calls import calendar_view
-from connectors.ews_errors import MNS, TNS, Refusal, translated
-from connectors.ews_records import moment, true
+from connectors.ews_errors import MNS, TNS, Refusal, incomplete, translated
+from connectors.ews_records import moment, number, true
 from connectors.ews_stream import Message
 from connectors.ews_wire import Wire
 
 WINDOW = timedelta(days=700)
 NARROWEST = timedelta(minutes=1)
 MOST = 1000
-NOT_OFFERED = frozenset({"ErrorInvalidOperation", "ErrorInvalidRequest", "ErrorUnknownRequest"})
+REFUSED = "server-refuses"
 Occurrence = tuple[str, datetime, datetime]
 
 
 class Unexpanded(Exception):
-    """The server gives series as they are, or entries without times, or has more at one instant than a view
-    can hold."""
+    """The server gives series as they are, or entries without times, or refuses the view (one calls a series
+    corrupt where it is over), or has more at one instant than a view can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,10 @@ def _view(wire: Wire, folder: str, low: datetime, high: datetime) -> View:
     try:
         views = wire.collect(request, "FindItemResponseMessage", _read)
     except Refusal as refusal:
-        if refusal.code in NOT_OFFERED:
+        error = translated(refusal)
+        if error.code == REFUSED:
             raise Unexpanded from None
-        raise translated(refusal) from None
+        raise error from None
     if len(views) != 1:
         raise Unexpanded
     return views[0]
@@ -91,6 +92,8 @@ def _read(message: Message) -> View:
     top = message.element.find(MNS + "RootFolder")
     if top is None:
         raise Unexpanded
+    if number(top.get("TotalItemsInView")) and not top.findall(f"{TNS}Items/*"):
+        raise incomplete()
     # What lies in a calendar and is no appointment takes no time.
     entries = top.findall(f"{TNS}Items/{TNS}CalendarItem")
     if any(one.findtext(TNS + "CalendarItemType") == "RecurringMaster" for one in entries):

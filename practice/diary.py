@@ -75,7 +75,7 @@ def modify_occurrence(mailbox: Mailbox, master: Message, day: date, change: Call
     one = _stamped(mailbox, change(series.instance(day)))
     kept = tuple(each for each in series.changed if each.day != day)
     changed = tuple(sorted((*kept, Changed(day, one)), key=lambda each: each.day))
-    mailbox.replace(master, _stamped(mailbox, replace(series, changed=changed)))
+    mailbox.replace(master, _stamped(mailbox, replace(series, changed=changed)), occurrence=True)
 
 
 def delete_occurrence(mailbox: Mailbox, master: Message, day: date) -> None:
@@ -86,7 +86,7 @@ def delete_occurrence(mailbox: Mailbox, master: Message, day: date) -> None:
     left = replace(series, changed=changed, deleted=tuple(sorted((*series.deleted, day))))
     if next(left.days(), None) is None:
         raise ValueError("the last occurrence")
-    mailbox.replace(master, _stamped(mailbox, left))
+    mailbox.replace(master, _stamped(mailbox, left), occurrence=True)
 
 
 def master_of(mailbox: Mailbox, item: Message) -> Message:

@@ -11,6 +11,7 @@ from lxml import etree
 
 from practice.appointments import Event, instances
 from practice.diary import master_of
+from practice.ews_habits import Habits
 from practice.ews_search import parse_moment
 from practice.ews_shape import whole
 from practice.ews_soap import Dialect, EwsError, M, T, boolean, schema_fault
@@ -69,14 +70,29 @@ def _rows(folder: Folder, view: View, dialect: Dialect) -> list[tuple[tuple[date
     for item in folder.items:
         if not isinstance(item.record, Event):
             continue
-        if dialect.masters_only and item.record.recurrence is not None:
-            if item.record.begins < view.end:
-                found.append(((item.record.begins, item.number, 0), item))
-            continue
+        if item.record.recurrence is not None:
+            if dialect.habits.corrupt_beyond and _over(item.record, view.start):
+                raise corrupt()
+            if dialect.habits.views != "expanded":
+                if dialect.habits.views == "masters" and item.record.begins < view.end:
+                    found.append(((item.record.begins, item.number, 0), item))
+                continue
         for one in instances(item.record, view.start, view.end):
             row = item.folder.mailbox.occurrence(item, one.day) if one.day else item
             found.append(((one.begins, item.number, one.day.toordinal() if one.day else 0), row))
     return found
+
+
+def _over(series: Event, moment: datetime) -> bool:
+    """Whether the last occurrence of a series lies before a moment."""
+    if series.recurrence is None or series.recurrence.endless:
+        return False
+    last = max(series.days(), default=None)
+    return last is None or series.instance(last).finishes <= moment
+
+
+def corrupt() -> EwsError:
+    return EwsError("ErrorItemCorrupt", "The item is corrupt.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +104,11 @@ class Wanted:
     index: int | None = None
     master: bool = False
 
-    def of(self, item: Message) -> Message:
+    def of(self, item: Message, habits: Habits) -> Message:
         """What is meant, where item is the one of `id`. Raises EwsError."""
         if self.master:
             return _master(item)
-        return item if self.index is None else _numbered(item, self.index)
+        return item if self.index is None else _numbered(item, self.index, habits)
 
 
 def wanted_ids(element: etree._Element | None) -> list[Wanted]:
@@ -117,7 +133,7 @@ def _master(item: Message) -> Message:
     return master_of(item.folder.mailbox, item)
 
 
-def _numbered(item: Message, index: int) -> Message:
+def _numbered(item: Message, index: int, habits: Habits) -> Message:
     event = item.record
     if not isinstance(event, Event) or event.recurrence is None:
         raise EwsError(
@@ -125,6 +141,8 @@ def _numbered(item: Message, index: int) -> Message:
         )
     days = event.recurrence.days(event.start.date())
     day = next(islice(days, index - 1, None), None) if index else None
+    if day is None and habits.corrupt_beyond:
+        raise corrupt()
     if day is None:
         raise EwsError(
             "ErrorCalendarOccurrenceIndexIsOutOfRecurrenceRange",

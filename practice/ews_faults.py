@@ -37,11 +37,14 @@ _BARE = frozenset({"GetInboxRules", "GetDelegate", "GetUserOofSettingsRequest", 
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """Faults of single items, by id, and of the sync state. bodies: only when the MIME is asked for."""
+    """Faults of single items, by id, and of the sync state. bodies: only when the MIME is asked for. empty:
+    a success without the item; left_out: no word about it."""
 
     errors: Mapping[str, EwsError] = field(default_factory=dict)
     bodies: Mapping[str, EwsError] = field(default_factory=dict)
     rebuilt: frozenset[str] = frozenset()
+    empty: frozenset[str] = frozenset()
+    left_out: frozenset[str] = frozenset()
     lost_state: bool = False
 
     def check(self, item_id: str, *, mime: bool) -> None:
@@ -101,7 +104,7 @@ def realise(drawn: Sequence[Fault], dialect: Dialect, call: Call, items: Sequenc
 def _hits(drawn: Iterable[Fault]) -> Hits:
     errors: dict[str, EwsError] = {}
     bodies: dict[str, EwsError] = {}
-    rebuilt: set[str] = set()
+    sets: dict[Kind, set[str]] = {kind: set() for kind in (Kind.REBUILD_MIME, Kind.EMPTY_ITEM, Kind.LEFT_OUT)}
     lost = False
     for fault in drawn:
         item = fault.item or ""
@@ -111,11 +114,12 @@ def _hits(drawn: Iterable[Fault]) -> Hits:
             errors[item] = EwsError("ErrorItemNotFound", "The specified object was not found in the store.")
         elif fault.kind is Kind.MIME_CONVERSION_FAILED:
             bodies[item] = EwsError("ErrorMimeContentConversionFailed", "Content conversion failed.")
-        elif fault.kind is Kind.REBUILD_MIME:
-            rebuilt.add(item)
+        elif fault.kind in sets:
+            sets[fault.kind].add(item)
         elif fault.kind is Kind.INVALID_SYNC_STATE:
             lost = True
-    return Hits(errors, bodies, frozenset(rebuilt), lost)
+    rebuilt, empty, left_out = map(frozenset, sets.values())
+    return Hits(errors, bodies, rebuilt, empty, left_out, lost)
 
 
 def _unavailable(fault: Fault, _: Dialect, __: Call, ___: Sequence[str]) -> Reply:

@@ -41,8 +41,9 @@ def tag_of(item_class: str) -> str:
     return "Message"
 
 
-def item_id(item: Message) -> str:
-    return f'<t:ItemId Id="{item.id}" ChangeKey="{item.change_key}"/>'
+def item_id(item: Message, dialect: Dialect) -> str:
+    key = item.series_key if dialect.habits.keys_stay and item.day is None else item.change_key
+    return f'<t:ItemId Id="{item.id}" ChangeKey="{key}"/>'
 
 
 def attachment_id(item: Message, index: int) -> str:
@@ -264,7 +265,7 @@ def _flag(item: Message, _: Dialect) -> str:
     return f"<t:Flag><t:FlagStatus>{item.flag_status}</t:FlagStatus></t:Flag>"
 
 
-_ID: Writer = lambda item, _: item_id(item)  # noqa: E731 (a row of the table below)
+_ID: Writer = lambda item, dialect: item_id(item, dialect)  # noqa: E731 (a row of the table below)
 _RIGHTS: Writer = lambda item, _: effective_rights(item.folder)  # noqa: E731 (typed by its name)
 _BEFORE: tuple[tuple[str, Writer], ...] = (
     ("item:ItemId", _ID),

@@ -16,6 +16,8 @@ from typing import Literal
 
 from lxml import etree
 
+from practice.ews_habits import Habits
+
 SOAP_NS = "http://schemas.xmlsoap.org/soap/envelope/"
 MESSAGES_NS = "http://schemas.microsoft.com/exchange/services/2006/messages"
 TYPES_NS = "http://schemas.microsoft.com/exchange/services/2006/types"
@@ -173,7 +175,7 @@ class Dialect:
     roles_missing  distinguished folders it does not know: beginnings of their ids
     tests_missing  search expressions it does not know
     mail_wrapped   calendar MIME comes as an RFC 5322 message around the iCalendar object
-    masters_only   a CalendarView gives series as they are, without their occurrences
+    habits         what its maker chose otherwise than Exchange
     """
 
     name: DialectName
@@ -187,7 +189,7 @@ class Dialect:
     listed_always: frozenset[str]
     resyncs: bool
     mail_wrapped: bool
-    masters_only: bool
+    habits: Habits
     malformed: str
     roles_with_ids: bool
     roles_missing: tuple[str, ...]
@@ -247,7 +249,7 @@ EXCHANGE = Dialect(
     listed_always=frozenset(),
     resyncs=False,
     mail_wrapped=False,
-    masters_only=False,
+    habits=Habits(),
     malformed="ErrorInvalidIdMalformed",
     roles_with_ids=False,
     roles_missing=(),
@@ -272,7 +274,7 @@ GROMOX = Dialect(
     listed_always=frozenset({"item:DateTimeReceived"}),
     resyncs=True,
     mail_wrapped=True,
-    masters_only=True,
+    habits=Habits(views="masters"),
     malformed="ErrorInvalidId",
     roles_with_ids=True,
     roles_missing=("archive", "recoverableitems"),

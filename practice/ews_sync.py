@@ -20,7 +20,7 @@ from practice.ews_faults import lost_state
 from practice.ews_folders import FolderWriter
 from practice.ews_properties import ItemWriter, item_id
 from practice.ews_shape import ids, number, parse_shape
-from practice.ews_soap import Call, EwsError, M, boolean, failure, message, schema_fault
+from practice.ews_soap import Call, Dialect, EwsError, M, boolean, failure, message, schema_fault
 from practice.folders import Change, Did, Folder, FolderChange
 
 
@@ -86,7 +86,8 @@ def sync_folder_items(context: Context, call: Call) -> Iterator[bytes]:
         yield failure("SyncFolderItems", error, _tail("Item")).encode()
         return
     changes, after, last = _round(folder, state, min(limit, context.limits.changes))
-    written = "".join(_item_change(change, writer) for change in changes if change.id not in ignored)
+    told = (one for one in changes if one.id not in ignored and not _silent(one, state, context.dialect))
+    written = "".join(_item_change(change, writer, context.dialect) for change in told)
     yield message(
         "SyncFolderItems",
         f"<m:SyncState>{after.text()}</m:SyncState><m:IncludesLastItemInRange>{boolean(last)}"
@@ -112,12 +113,25 @@ def _round(folder: Folder, state: State, limit: int) -> tuple[list[Change], Stat
     return page, State(state.scope, state.since, high, page[-1].number), False
 
 
-def _item_change(change: Change, writer: ItemWriter) -> str:
+def _silent(change: Change, state: State, dialect: Dialect) -> bool:
+    """Whether nothing but occurrences of a series changed, where that is no change of the series."""
+    item = change.item
+    return (
+        dialect.habits.keys_stay
+        and item is not None
+        and change.did is Did.UPDATED
+        and item.series_change <= state.since
+    )
+
+
+def _item_change(change: Change, writer: ItemWriter, dialect: Dialect) -> str:
     if change.item is None:
         return f'<t:Delete><t:ItemId Id="{change.id}"/></t:Delete>'
     if change.did is Did.READ:
         read = boolean(change.item.is_read)
-        return f"<t:ReadFlagChange>{item_id(change.item)}<t:IsRead>{read}</t:IsRead></t:ReadFlagChange>"
+        return (
+            f"<t:ReadFlagChange>{item_id(change.item, dialect)}<t:IsRead>{read}</t:IsRead></t:ReadFlagChange>"
+        )
     tag = "Create" if change.did is Did.CREATED else "Update"
     return f"<t:{tag}>{writer.write(change.item)}</t:{tag}>"
 

@@ -8,9 +8,12 @@ python -m practice.exchange --port 8443 --people 5 --items 100
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from practice.ews_app import EWS_PATH, Exchange
 from practice.ews_auth import Gatekeeper, Tokens
 from practice.ews_context import Limits
+from practice.ews_habits import Habits
 from practice.ews_soap import DIALECTS, DialectName
 from practice.faults import FaultPlan
 from practice.served import Served, until_signalled, world_of, world_parser
@@ -25,6 +28,8 @@ class ExchangeServer(Served):
     requests  how often each operation was called ("unauthorized" and "token" included)
     tokens    issued bearer tokens; revoke_all() makes every client ask for a new one
     ca_file   what a client must trust, with https=True; else None
+
+    habits: None: those of the dialect.
     """
 
     def __init__(
@@ -37,9 +42,11 @@ class ExchangeServer(Served):
         https: bool = False,
         token_seconds: int = 3600,
         limits: Limits | None = None,
+        habits: Habits | None = None,
     ) -> None:
         self.world = world
-        self._exchange = Exchange(world, faults, DIALECTS[dialect], limits or Limits(), token_seconds)
+        spoken = DIALECTS[dialect] if habits is None else replace(DIALECTS[dialect], habits=habits)
+        self._exchange = Exchange(world, faults, spoken, limits or Limits(), token_seconds)
         super().__init__("Exchange", self._exchange, port, https)
 
     @property

@@ -31,6 +31,8 @@ class Kind(StrEnum):
     ERROR_PAGE           HTTP 200 with an HTML page
     VANISH               item answers ErrorItemNotFound, as if deleted after it was listed; see
                          FaultPlan.on_vanish
+    EMPTY_ITEM           item's response message is a success that holds nothing
+    LEFT_OUT             the reply has no response message about item
     """
 
     HTTP_503 = "http_503"
@@ -46,6 +48,8 @@ class Kind(StrEnum):
     REBUILD_MIME = "rebuild_mime"
     ERROR_PAGE = "error_page"
     VANISH = "vanish"
+    EMPTY_ITEM = "empty_item"
+    LEFT_OUT = "left_out"
 
 
 PERMANENT = frozenset({Kind.POISON_ITEM, Kind.MIME_CONVERSION_FAILED, Kind.VANISH})
@@ -56,6 +60,8 @@ PER_ITEM = frozenset(
         Kind.MIME_CONVERSION_FAILED,
         Kind.REBUILD_MIME,
         Kind.VANISH,
+        Kind.EMPTY_ITEM,
+        Kind.LEFT_OUT,
     }
 )
 ITEM_READS = frozenset({"GetItem", "ReadItem", "ReadMime", "Download"})
@@ -63,6 +69,7 @@ ITEM_READS = frozenset({"GetItem", "ReadItem", "ReadMime", "Download"})
 OPERATIONS: Mapping[Kind, frozenset[str]] = {
     Kind.INVALID_SYNC_STATE: frozenset({"SyncFolderItems", "SyncFolderHierarchy", "Delta", "DriveDelta"}),
     **dict.fromkeys(PER_ITEM, ITEM_READS),
+    **dict.fromkeys((Kind.EMPTY_ITEM, Kind.LEFT_OUT), frozenset({"GetItem"})),
 }
 """Where chance may strike; a kind not named here may strike any operation. Scripts may do anything."""
 
@@ -136,6 +143,14 @@ def error_page() -> Fault:
 
 def vanish(item: str) -> Fault:
     return Fault(Kind.VANISH, item)
+
+
+def empty_item(item: str | None = None) -> Fault:
+    return Fault(Kind.EMPTY_ITEM, item)
+
+
+def left_out(item: str | None = None) -> Fault:
+    return Fault(Kind.LEFT_OUT, item)
 
 
 @dataclass(slots=True)

@@ -224,7 +224,7 @@ class Folder:
         """Puts item here under a new number. For the mailbox and generators only."""
         item.folder = self
         item.number = number
-        item.arrived = item.content_change = item.read_change = change
+        item.arrived = item.content_change = item.read_change = item.series_change = change
         if item.origin is not None:
             self.came[number] = item.origin
             self.mailbox.strays[item.origin] = item
@@ -249,7 +249,7 @@ class Folder:
         if did is Did.READ:
             item.read_change = change
         else:
-            item.content_change = change
+            item.content_change = item.series_change = change
         if not item.is_associated:
             self._log.add(change, did, item.number, item.arrived)
 

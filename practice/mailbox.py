@@ -204,14 +204,18 @@ class Mailbox:
         folder.admit(item, self.next_number(), self.next_change())
         return item
 
-    def replace(self, item: Message, record: Record) -> None:
-        """Other content in the same item; id stays, change key changes. Raises ValueError for an occurrence,
-        which is its series' (practice.diary)."""
+    def replace(self, item: Message, record: Record, *, occurrence: bool = False) -> None:
+        """Other content in the same item; id stays, change key changes. occurrence: of a series, no more than
+        one of its occurrences changed. Raises ValueError for an occurrence, which is its series'
+        (practice.diary)."""
         if item.day is not None:
             raise ValueError("an occurrence has no content of its own")
         dress(item, record, self.owner)
         item.revision += 1
+        before = item.series_change
         item.folder.note(item, Did.UPDATED, self.next_change())
+        if occurrence:
+            item.series_change = before
 
     def mark_read(self, item: Message, read: bool = True) -> None:
         if item.is_read != read:

@@ -46,7 +46,8 @@ class Message:
     how many bytes the letter should have. record: what an item says that is no mail; its letter is the
     little of it that mail has too. day: of an occurrence, which is never in a folder itself. origin: where it
     was before it was moved, as (folder number, number): what an immutable id is made of. restless: its MIME
-    is another one at each reading; rendered counts them.
+    is another one at each reading; rendered counts them. series_change: of a series, the last change that was
+    not one of a single occurrence.
     """
 
     __slots__ = (
@@ -69,6 +70,7 @@ class Message:
         "restless",
         "revision",
         "seed",
+        "series_change",
     )
 
     def __init__(
@@ -90,7 +92,7 @@ class Message:
         self.budget = budget
         self.is_associated = recipe == "associated"
         self.revision = 0
-        self.number = self.arrived = self.content_change = self.read_change = 0
+        self.number = self.arrived = self.content_change = self.read_change = self.series_change = 0
         self.made: Letter | None = None
         self.origin: tuple[int, int] | None = None
         self.record: Record | None = None
@@ -118,6 +120,11 @@ class Message:
     @property
     def change_key(self) -> str:
         return self.folder.mailbox.ids.change_key(self.change)
+
+    @property
+    def series_key(self) -> str:
+        """The change key where a change of one occurrence is none of its series."""
+        return self.folder.mailbox.ids.change_key(max(self.series_change, self.read_change))
 
     @property
     def letter(self) -> Letter:

@@ -249,6 +249,17 @@ def test_rebuild_mime(asker: Asker, plan: FaultPlan, inbox: Folder) -> None:
     assert read() == item.mime()
 
 
+def test_empty_item_and_left_out(asker: Asker, plan: FaultPlan, inbox: Folder) -> None:
+    first, second = (item.id for item in inbox.items[:2])
+    for fault in (faults.empty_item(first), faults.left_out(first)):
+        strike(plan, fault, "GetItem")
+        root = asker.ask(get_items(first, second))
+        assert [each.get("Id") for each in root.iterfind(".//t:ItemId", NS)] == [second]
+        assert codes(root) == ["NoError"] * (2 if fault.kind is Kind.EMPTY_ITEM else 1)
+    root = asker.ask(get_items(first, second))
+    assert [each.get("Id") for each in root.iterfind(".//t:ItemId", NS)] == [first, second]
+
+
 def test_error_page(asker: Asker, plan: FaultPlan) -> None:
     strike(plan, faults.error_page())
     response = asker.post(INBOX)

@@ -150,6 +150,27 @@ def test_a_server_without_views_says_nothing_and_a_refused_mailbox_is_no_such_se
         source(server).occurrences(CALENDAR, START, START + timedelta(days=1))
 
 
+def test_a_view_without_its_entries_is_asked_for_again(source: Open) -> None:
+    calendar = Calendar(daily(5))
+    bare = '<m:RootFolder TotalItemsInView="5" IncludesLastItemInRange="true"><t:Items/></m:RootFolder>'
+
+    def script(request: Request) -> Answer:
+        empty = request.operation == "FindItem" and request.number < 2
+        return Answer(envelope("FindItem", message("FindItem", bare))) if empty else calendar(request)
+
+    with responder(script) as server:
+        found = source(server).occurrences(CALENDAR, START, START + timedelta(days=9))
+        assert found is not None
+        assert len(list(found)) == 5
+
+
+@pytest.mark.parametrize("code", ["ErrorItemCorrupt", "ErrorCorruptData", "ErrorCalendarOutOfRange"])
+def test_a_server_that_chokes_on_a_view_says_nothing_and_blocks_nothing(source: Open, code: str) -> None:
+    for refusal in (Answer(envelope("FindItem", error("FindItem", code))), fault(code)):
+        with responder(lambda _, refusal=refusal: refusal) as server:
+            assert source(server).occurrences(CALENDAR, START, START + timedelta(days=1)) is None
+
+
 def test_default_folders_have_roles_and_read_only_ones_are_marked(source: Open) -> None:
     listed = [
         folder("cal", "IPF.Appointment", rights=True),

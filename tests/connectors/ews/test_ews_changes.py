@@ -8,6 +8,7 @@ from ews_responder import (
     Request,
     envelope,
     fault,
+    message,
     responder,
 )
 from ews_scripts import INBOX, Open, change, sync
@@ -65,3 +66,18 @@ def test_busy_between_pages_is_waited_out(source: Open) -> None:
     with responder(script) as server:
         pages = list(source(server).changes(INBOX, None))
         assert [page.refs[0].id for page in pages] == ["i0", "i3"]
+
+
+def test_a_page_without_its_changes_is_asked_for_again(source: Open) -> None:
+    last = "<m:IncludesLastItemInRange>true</m:IncludesLastItemInRange>"
+    bare = message("SyncFolderItems", f"<m:SyncState>s9</m:SyncState>{last}")
+
+    def script(request: Request) -> Answer:
+        if request.number < 2:
+            return Answer(envelope("SyncFolderItems", bare))
+        return sync(change("Create", "a", "k"), "s1")
+
+    with responder(script) as server:
+        (page,) = source(server).changes(INBOX, None)
+        assert [ref.id for ref in page.refs] == ["a"]
+        assert page.cursor == "s1"

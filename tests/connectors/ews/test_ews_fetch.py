@@ -16,6 +16,7 @@ from ews_responder import (
     fault,
     item,
     items,
+    message,
     responder,
     root_folder,
 )
@@ -125,6 +126,31 @@ def test_a_poison_item_is_found_by_halves(source: Open, poison: Answer) -> None:
     with responder(flawed(lambda request, _: poison if "id6=" in request.ids else None)) as server:
         assert outcome(source(server).fetch(INBOX, REFS)) == expected(id6="poison-item")
         assert len(server.of("GetItem")) < 20
+
+
+NOTHING = message("GetItem", "<m:Items/>")
+
+
+def silent_about_six(request: Request, _: int) -> Answer:
+    parts = [NOTHING if one == "id6=" else item(one, BODIES[one]) for one in request.ids]
+    return Answer(envelope("GetItem", *parts))
+
+
+def test_an_item_that_is_never_told_is_blamed_alone(source: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.patience.FIRST_WAIT", 0.001)
+    with responder(flawed(silent_about_six)) as server:
+        assert outcome(source(server).fetch(INBOX, REFS)) == expected(id6="poison-item")
+        assert outcome(source(server).fetch(INBOX, REFS[6:7])) == {key_of("id6="): "poison-item"}
+
+
+def test_a_server_that_tells_no_item_at_all_is_waited_for(
+    source: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.patience.FIRST_WAIT", 0.001)
+    with responder(flawed(lambda *_: Answer(envelope("GetItem", NOTHING)))) as server:
+        with pytest.raises(Transient) as caught:
+            list(source(server).fetch(INBOX, REFS))
+        assert caught.value.code == "reply-incomplete"
 
 
 def test_an_outage_is_not_blamed_on_items(source: Open) -> None:

@@ -171,6 +171,24 @@ def test_a_poison_occurrence_costs_its_series_alone(source: Open) -> None:
     assert subjects(found["b"]) == ["b", "b1"]
 
 
+@pytest.mark.parametrize("code", ["ErrorItemCorrupt", "ErrorCorruptData"])
+def test_a_corrupt_occurrence_costs_its_series_alone(source: Open, code: str) -> None:
+    desk = Desk({"a": series("a", ("a1", FIRST)), "b": series("b", ("b1", FIRST)), "b1": event("b1")})
+    corrupt = Answer(envelope("GetItem", error("GetItem", code)))
+
+    def flaw(request: Request, _: int) -> Answer | None:
+        if "a1" not in request.ids:
+            return None
+        told = [desk.item(one) for one in request.ids if one != "a1"]
+        return Answer(envelope("GetItem", error("GetItem", code), *told)) if told else corrupt
+
+    desk.flaw = flaw
+    with responder(desk) as server:
+        found = outcome(source(server).fetch(CALENDAR, refs("a", "b")), "a", "b")
+    assert found["a"] == "corrupt-at-source"
+    assert subjects(found["b"]) == ["b", "b1"]
+
+
 @pytest.mark.parametrize("operation", ["GetItem", "GetAttachment"])
 @pytest.mark.parametrize(
     "passing",

@@ -25,15 +25,18 @@ from lxml import etree
 
 from connectors.base import Failed, Kind, Native, Ref, Role, key_of
 from practice.appointments import Event
+from practice.ews_habits import Habits
 from practice.exchange import ExchangeServer
 from practice.faults import (
     Fault,
     FaultPlan,
     cut_mid_body,
+    empty_item,
     error_page,
     http_503,
     inner_busy,
     item_server_busy,
+    left_out,
     poison_item,
     soap_server_busy,
     vanish,
@@ -109,6 +112,26 @@ def test_a_server_that_gives_masters_only_says_so(world: World, source: Open) ->
     with ExchangeServer(world, dialect="gromox") as server:
         one = source(server)
         assert one.occurrences(container(one, Kind.CALENDAR), START, END) is None
+
+
+def test_a_server_that_calls_the_time_after_a_series_corrupt_blocks_nothing(
+    world: World, source: Open, mailbox: Mailbox
+) -> None:
+    with ExchangeServer(world, habits=Habits(corrupt_beyond=True)) as server:
+        one = source(server)
+        assert one.occurrences(container(one, Kind.CALENDAR), START, END) is None
+        assert told(one, Kind.CALENDAR) == truth(mailbox, "calendar")
+
+
+@pytest.mark.parametrize("fault", [empty_item(), left_out()], ids=lambda fault: fault.kind)
+def test_replies_without_items_are_asked_for_again(
+    server: ExchangeServer, source: Open, mailbox: Mailbox, fault: Fault
+) -> None:
+    plan = FaultPlan()
+    for number in (1, 2, 3):
+        plan.script("GetItem", number, fault)
+    server.faults = plan
+    assert told(source(server), Kind.CALENDAR) == truth(mailbox, "calendar")
 
 
 @pytest.mark.parametrize("operation", ["GetItem", "GetAttachment"])

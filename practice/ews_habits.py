@@ -1,0 +1,27 @@
+"""What other implementations of EWS do otherwise than Exchange. Each habit may be set alone.
+
+with ExchangeServer(world, habits=Habits(views="singles", keys_stay=True)) as server: ...
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Views = Literal["expanded", "masters", "singles"]
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """views           what a CalendarView gives of a series: its occurrences, the series as it is, or nothing
+    keys_stay       a series keeps its change key, and SyncFolderItems is silent, when one of its occurrences
+                    changes or is deleted
+    corrupt_beyond  a CalendarView that begins after the end of a series, and an occurrence with a number
+                    beyond it, are ErrorItemCorrupt
+    rerenders       the MIME of an item that has categories has other boundaries and folding
+    """
+
+    views: Views = "expanded"
+    keys_stay: bool = False
+    corrupt_beyond: bool = False
+    rerenders: bool = False
