@@ -63,6 +63,7 @@ MAILBOX = {
     "not-soap": "The url does not lead to Exchange Web Services; correct source.url.",
     "not-in-plan": "No row of mailboxes.csv names it any more; put the row back if it is to run.",
     "over-quota": "Raise the target's quota, then `kogge retry`; the copy goes on where it stopped.",
+    "phase-behind": "The restored ledger has an earlier phase: set the true one by `kogge phase`.",
     "plan-changed": "A row differs from what was already copied; restore it, or let the old mailbox be.",
     "rolled-back": "Taken back, as approved. `kogge retry` and `kogge migrate` move it again.",
     "rolling-back": "Its rollback has not ended: run `kogge rollback --execute` again.",

@@ -4,7 +4,8 @@ that was copied since copied once more.
 Each pass of a leg that begins to write has a number, one above the last. It is recorded in the ledger, then
 left outside of it: beside the target's account, where that can keep it, and in the state directory. A ledger
 that finds a number outside that is above its own is older than that pass. The state directory may be another
-one on another machine, and be behind: only what is ahead says something.
+one on another machine, and be behind: only what is ahead says something. Beside the number stands the phase
+of the pass: a ledger from before a cutover says "staging" of a mailbox whose user works there by now.
 """
 
 from __future__ import annotations
@@ -13,22 +14,40 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from connectors.base import Failed, Kind, Listed, Mapped, Native, Stored
 from connectors.errors import Blocked, Rejected
+from connectors.private_files import make_directory
 from connectors.spool import bytes_body
 from connectors.tells import KeepsMark
 from flows.answers import Answers
 from flows.recover import era_of, listed_once, read_digests
 from flows.work import Work
 from ledger.match import Found, Wanted, match, narrow
-from ledger.rows import ContainerRow, ItemRow, State
+from ledger.rows import ContainerRow, ItemRow, Phase, State
 
 CODE = "ledger-restored"
+BEHIND = "phase-behind"
 CHUNK = 200
 FOLDER = "generations"
 NOTHING = bytes_body(b"")
 """In place of a body that is not written."""
+
+
+class Pass(NamedTuple):
+    """A pass of a leg: its number, and how far its mailbox was then (an index of PHASES)."""
+
+    number: int
+    phase: int = 0
+
+    def text(self) -> str:
+        """As it is left outside of the ledger."""
+        return f"{self.number} {PHASES[self.phase]}"
+
+
+PHASES = tuple(Phase)
+NONE = Pass(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +56,18 @@ class Generations:
 
     directory: Path
 
-    def read(self, work: Work) -> int:
-        """0: there is none."""
+    def read(self, work: Work) -> Pass:
+        """Of number 0: there is none."""
         try:
-            return _number(self._file(work).read_text().strip())
+            return _read(self._file(work).read_text().strip())
         except FileNotFoundError:
-            return 0
+            return NONE
 
-    def write(self, work: Work, number: int) -> None:
+    def write(self, work: Work, one: Pass) -> None:
         file = self._file(work)
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(file.parent)
         new = file.with_name(f"{file.name}.new")
-        new.write_text(f"{number}\n")
+        new.write_text(f"{one.text()}\n")
         new.replace(file)
 
     def _file(self, work: Work) -> Path:
@@ -57,38 +76,45 @@ class Generations:
 
 def refuse_older(work: Work, generations: Generations | None) -> bool:
     """Before a pass does anything: whether the ledger is older than what was done, and a person approved that
-    the pass goes on all the same; see adopt. Raises Blocked("ledger-restored")."""
-    ahead = _outside(work, generations) - work.ledger.generation()
+    the pass goes on all the same; see adopt. Raises Blocked("ledger-restored"), and Blocked("phase-behind"),
+    which no approval excuses: the mailbox was further than this ledger says."""
+    newest = _outside(work, generations)
+    ahead = newest.number - work.ledger.generation()
     if ahead <= 0:
         return False
     if not work.allowed_once(CODE, ahead):
         raise Blocked("ledger-restored", "the ledger knows less than what was done with it")
+    if newest.phase > PHASES.index(work.mailbox.phase):
+        raise Blocked("phase-behind", "the restored ledger has an earlier phase than the mailbox")
     return True
 
 
 def keep(work: Work, generations: Generations | None) -> None:
     """Gives this pass its number: before its first write, and, of a ledger that is older, after adopt."""
-    number = max(work.ledger.generation(), _outside(work, generations)) + 1
+    number = max(work.ledger.generation(), _outside(work, generations).number) + 1
+    this = Pass(number, PHASES.index(work.mailbox.phase))
     work.ledger.keep_generation(number)
     if generations is not None:
-        generations.write(work, number)
+        generations.write(work, this)
     if isinstance(work.target, KeepsMark):
-        work.target.keep_mark(f"{work.mailbox.id} {number}")
+        work.target.keep_mark(f"{work.mailbox.id} {this.text()}")
 
 
-def _outside(work: Work, generations: Generations | None) -> int:
-    return max(_left_at_target(work), generations.read(work) if generations is not None else 0)
+def _outside(work: Work, generations: Generations | None) -> Pass:
+    return max(_left_at_target(work), generations.read(work) if generations is not None else NONE)
 
 
-def _left_at_target(work: Work) -> int:
+def _left_at_target(work: Work) -> Pass:
     """What another ledger left, of another mailbox, says nothing."""
     text = work.target.mark() if isinstance(work.target, KeepsMark) else None
     mailbox, _, rest = (text or "").partition(" ")
-    return _number(rest) if mailbox == work.mailbox.id else 0
+    return _read(rest) if mailbox == work.mailbox.id else NONE
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() and text.isascii() else 0
+def _read(text: str) -> Pass:
+    number, _, phase = text.partition(" ")
+    known = PHASES.index(Phase(phase)) if phase in PHASES else 0
+    return Pass(int(number), known) if number.isdecimal() and number.isascii() else NONE
 
 
 def adopt(work: Work, rows: Sequence[ContainerRow]) -> int:

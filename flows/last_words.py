@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from connectors.private_files import make_directory
 from flows import lease
 
 FOLDER = "crashes"
@@ -28,7 +29,7 @@ _folders: list[Path] = []
 def kept(state_directory: Path) -> Iterator[None]:
     """While this lasts, a crash of this process is noted in the state directory."""
     folder = state_directory / FOLDER
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(folder)
     _clear(folder)
     path = folder / _name(lease.process_name())
     _folders.append(folder)

@@ -157,3 +157,38 @@ def test_another_mailbox_s_mark_says_nothing(quick_path: Path) -> None:
     trial.store.mark = "m-somebody 900"
     trial.mailbox.deliver(next(iter(trial.mailbox.folders)), letter(90))
     assert trial.run().state is LegState.VERIFIED
+
+
+@pytest.mark.parametrize("reached", [Phase.FROZEN, Phase.LIVE])
+@pytest.mark.parametrize("beside", ["target", "state"])
+def test_a_mailbox_is_not_mirrored_in_a_phase_that_it_left(
+    quick_path: Path, beside: str, reached: Phase
+) -> None:
+    """A ledger from before a cutover says "staging" of a mailbox whose user works there."""
+    trial, backup = begun(quick_path, beside=beside)
+    trial.ledger.set_phase(trial.id, Phase.FROZEN, "somebody")
+    trial.ledger.set_phase(trial.id, reached, "somebody")
+    assert trial.run().state is LegState.VERIFIED
+    folder = trial.store.folders["INBOX",]
+    folder.messages[min(folder.messages)].flags ^= {"\\Flagged"}
+    trial.mailbox.delete(next(iter(next(iter(trial.mailbox.folders.values())).messages)))
+    before = trial.store.snapshot()
+    restored(trial, backup)
+    for code in ("ledger-restored", "phase-behind", "phase-behind"):
+        result = trial.run()
+        assert (result.state, result.code) == (LegState.BLOCKED, code)
+        assert trial.store.snapshot() == before
+        trial.approve("ledger-restored")
+    trial.ledger.set_phase(trial.id, Phase.FROZEN, "somebody")
+    trial.ledger.set_phase(trial.id, Phase.LIVE, "somebody")
+    assert trial.finish().state is LegState.VERIFIED
+    assert trial.store.snapshot() == before
+
+
+def test_a_mailbox_that_went_back_to_staging_is_mirrored(quick_path: Path) -> None:
+    """Its number is no higher than the ledger's: the phase of an earlier pass says nothing."""
+    trial, _ = begun(quick_path, beside="target")
+    trial.ledger.set_phase(trial.id, Phase.FROZEN, "somebody")
+    assert trial.run().state is LegState.VERIFIED
+    trial.ledger.set_phase(trial.id, Phase.STAGING, "somebody")
+    assert trial.run().state is LegState.VERIFIED
