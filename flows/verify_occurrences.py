@@ -5,11 +5,14 @@ Only beginnings are compared: by the wall clock of Exchange an event in the nigh
 elsewhere than by RFC 5545 (the mapping names that loss). A whole day is compared as a day: the source tells
 its midnight, in whichever zone the event was made, and zones beyond UTC+13 or UTC-10 are taken for their
 neighbours.
+
+Some servers do not expand: their views refuse, or name a series as a whole, or not at all. Then nothing is
+found, and an event says how many items could not be checked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -24,6 +27,7 @@ from mappings.event_uid import uid as known_uid
 
 WINDOW = timedelta(days=2 * 365)
 DETAIL = "occurrences-at-source"
+UNCHECKED = "occurrences-unchecked"
 EAST = timedelta(hours=13)
 OURS = "kogge-"
 """How the UID begins that an event gets for which its source has none."""
@@ -31,12 +35,14 @@ OURS = "kogge-"
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One event as it was mapped: its beginnings within the window; days: of what lasts whole days."""
+    """One event as it was mapped: its beginnings within the window; days: of what lasts whole days; series:
+    whether it has a rule."""
 
     key: bytes
     href: str | None
     moments: frozenset[datetime]
     days: frozenset[datetime]
+    series: bool
 
     def agrees(self, told: set[datetime]) -> bool:
         """Whether the source tells the same beginnings."""
@@ -64,7 +70,8 @@ class Almanac:
         within = [one for one in found if first <= _moment(one) < last]
         days = frozenset(_moment(one) for one in within if not isinstance(one, datetime))
         moments = frozenset(_moment(one) for one in within if isinstance(one, datetime))
-        self.planned[uid] = Planned(row.key, row.href, moments, days)
+        series = any("RRULE" in one for one in calendar.walk("VEVENT"))
+        self.planned[uid] = Planned(row.key, row.href, moments, days, series)
 
     def window(self) -> tuple[datetime, datetime]:
         middle = self.middle.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -72,21 +79,52 @@ class Almanac:
 
 
 def compare(work: Work, container: ContainerRow, almanac: Almanac) -> Iterator[Finding]:
-    """A finding for each event that begins at other moments than the source's own expansion says."""
+    """A finding for each event that begins at other moments than the source's own expansion says, twice. What
+    the source does not expand is named in an event of the ledger, and is no finding.
+
+    Raises what the source's requests raise."""
     if not isinstance(work.source, TellsOccurrences) or not almanac.planned:
         return
+    apart, unchecked = _apart(work.source, container, almanac)
+    if apart:  # a server under load may leave entries out
+        again, unchecked = _apart(work.source, container, almanac)
+        apart &= again
+    if unchecked:
+        work.ledger.event(UNCHECKED, {"container": container.id, "items": len(unchecked)})
+    for uid in sorted(apart):
+        planned = almanac.planned[uid]
+        yield Finding(Outcome.DIFFERS, planned.key, planned.href, DETAIL)
+
+
+def _apart(source: TellsOccurrences, container: ContainerRow, almanac: Almanac) -> tuple[set[str], set[str]]:
+    """The UIDs of which the source's expansion says other moments, and those that it does not expand."""
+    planned = almanac.planned
+    said = _said(source, container, almanac)
+    if said is None:
+        return set(), set(planned)
+    unchecked = _left_out(planned, said)
+    return {uid for uid in planned if uid not in unchecked and not planned[uid].agrees(said[uid])}, unchecked
+
+
+def _said(
+    source: TellsOccurrences, container: ContainerRow, almanac: Almanac
+) -> dict[str, set[datetime]] | None:
     first, last = almanac.window()
-    told = work.source.occurrences(as_container(container), first - EAST, last + EAST)
+    told = source.occurrences(as_container(container), first - EAST, last + EAST)
     if told is None:
-        return
+        return None
     said: dict[str, set[datetime]] = {uid: set() for uid in almanac.planned}
     for name, start, _ in told:
         uid = known_uid(name)
         if uid in said and first <= (_day(start) if almanac.planned[uid].days else start) < last:
             said[uid].add(start)
-    for uid, planned in almanac.planned.items():
-        if not planned.agrees(said[uid]):
-            yield Finding(Outcome.DIFFERS, planned.key, planned.href, DETAIL)
+    return said
+
+
+def _left_out(planned: Mapping[str, Planned], said: Mapping[str, set[datetime]]) -> set[str]:
+    """The series, where the source's views show none of them."""
+    series = {uid for uid, one in planned.items() if one.series and (one.moments or one.days)}
+    return set() if any(said[uid] for uid in series) else series
 
 
 def _moment(start: date) -> datetime:

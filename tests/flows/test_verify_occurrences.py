@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from connectors.base import Item, Kind, Mapped
-from flows.verify_occurrences import DETAIL, Almanac, compare
+from flows.verify_occurrences import DETAIL, UNCHECKED, Almanac, compare
 from ledger.rows import ContainerRow, ItemRow, Outcome, State
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -57,10 +57,20 @@ def mapped(event: str) -> Mapped:
     return Mapped(Item(Kind.CALENDAR, KEY, b"", len(text), lambda: io.BytesIO(text), uid="one"))
 
 
-def found(event: str, source: object) -> list[str]:
+class Events:
+    """What a ledger is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, dict[str, object]]] = []
+
+    def event(self, kind: str, detail: dict[str, object]) -> None:
+        self.told.append((kind, detail))
+
+
+def found(event: str, source: object, events: Events | None = None) -> list[str]:
     almanac = Almanac(NOW)
     almanac.note(row(), mapped(event))
-    work: Any = SimpleNamespace(source=source)
+    work: Any = SimpleNamespace(source=source, ledger=events or Events())
     findings = list(compare(work, container(), almanac))
     assert all((one.outcome, one.key) == (Outcome.DIFFERS, KEY) for one in findings)
     return [one.detail for one in findings]
@@ -93,6 +103,30 @@ def test_a_source_that_does_not_expand_is_not_asked() -> None:
     assert found(WEEKLY, object()) == []
     silent: Any = SimpleNamespace(occurrences=lambda *_: None)
     assert found(WEEKLY, silent) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "items"),
+    [(Source(), 1), (SimpleNamespace(occurrences=lambda *_: None), 1), (Source(*WEEKS), 0)],
+    ids=["no series", "no views", "all"],
+)
+def test_what_cannot_be_checked_is_named_and_is_no_difference(source: object, items: int) -> None:
+    events = Events()
+    assert found(WEEKLY, source, events) == []
+    assert events.told == ([(UNCHECKED, {"container": 1, "items": items})] if items else [])
+
+
+def test_a_single_event_that_is_not_told_is_a_difference_all_the_same() -> None:
+    events = Events()
+    assert found(DAILY, Source(), events) == [DETAIL]
+    assert events.told == []
+
+
+def test_one_answer_without_entries_is_no_difference() -> None:
+    answers = [Source(), Source(datetime(2026, 3, 2, tzinfo=UTC))]
+    source: Any = SimpleNamespace(occurrences=lambda *asked: answers.pop(0).occurrences(*asked))
+    assert found(DAILY, source) == []
+    assert answers == []
 
 
 def test_what_lies_outside_of_the_window_does_not_count() -> None:

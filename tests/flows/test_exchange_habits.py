@@ -1,0 +1,150 @@
+"""A leg from an Exchange that behaves otherwise than Exchange: nothing is lost, and no difference is named
+that is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from imapclient import IMAPClient
+from services import need_dovecot
+from test_dates_servers import Office
+
+from connectors.base import Kind, key_of
+from flows.config import load
+from flows.leg import LegResult, run_leg
+from flows.practising import staged
+from flows.starter import write_new
+from flows.verify_occurrences import UNCHECKED
+from ledger.loading import counts_of
+from ledger.rows import LegState, Outcome, State
+from practice.appointments import Event
+from practice.diary import delete_occurrence, event_of, modify_occurrence
+from practice.ews_habits import Habits
+from practice.exchange import ExchangeServer
+from practice.faults import FaultPlan
+from practice.faults import Kind as Fate
+from practice.messages import Message
+from practice.world import World
+
+pytestmark = pytest.mark.dovecot
+Open = Callable[..., Office]
+VERIFIED = (LegState.VERIFIED, None)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Open]:
+    need_dovecot()
+    with ExitStack() as stack:
+
+        def make(habits: Habits, faults: FaultPlan | None = None) -> Office:
+            world = World(seed=11, people=1, items=3, pim=12, nasty=False)
+            server = ExchangeServer(world, habits=habits, faults=faults)
+            stage = stack.enter_context(staged(server, 1))
+            write_new(tmp_path, stage.files(required=0))
+            return Office(stage, world, load(tmp_path / "kogge.toml"))
+
+        yield make
+
+
+def run(office: Office, kind: Kind, *, level: str = "both", verify_only: bool = False) -> LegResult:
+    (leg,) = office.ledger.legs(mailbox=office.id, workload=kind)
+    return run_leg(office.config, leg.id, level=level, verify_only=verify_only)
+
+
+def outcome(result: LegResult) -> tuple[LegState, str | None]:
+    return result.state, result.code
+
+
+def uids_of(office: Office, folder: str) -> list[int]:
+    stage = office.stage
+    with IMAPClient(stage.imap_host, port=stage.imap_port, ssl=False) as client:
+        client.login(f"{office.box.address}*{stage.master}", stage.master_password)
+        client.select_folder(folder, readonly=True)
+        return sorted(client.search())
+
+
+def series(office: Office) -> Message:
+    """A series of more than two days."""
+    for item in office.box.distinguished("calendar").items:
+        if isinstance(item.record, Event) and item.record.recurrence and len(days(item)) > 2:
+            return item
+    raise AssertionError("no series")
+
+
+def days(item: Message) -> list[date]:
+    event = event_of(item)
+    return [day for day, _ in zip(event.days(), range(5), strict=False)]
+
+
+@pytest.mark.parametrize(
+    "habits",
+    [Habits(views="masters"), Habits(views="singles"), Habits(corrupt_beyond=True)],
+    ids=["masters", "singles", "corrupt"],
+)
+def test_a_calendar_that_is_not_expanded_is_no_difference_and_is_named(office: Open, habits: Habits) -> None:
+    one = office(habits)
+    assert series(one).id
+    assert outcome(run(one, Kind.CALENDAR)) == VERIFIED
+    assert UNCHECKED in [event.kind for event in one.ledger.events(one.ledger.mailboxes()[0].wave)]
+
+
+def test_a_calendar_that_is_expanded_is_checked(office: Open) -> None:
+    one = office(Habits())
+    assert outcome(run(one, Kind.CALENDAR)) == VERIFIED
+    assert UNCHECKED not in [event.kind for event in one.ledger.events(one.ledger.mailboxes()[0].wave)]
+
+
+def test_a_changed_occurrence_that_its_series_does_not_tell_is_found_and_mended(office: Open) -> None:
+    one = office(Habits(keys_stay=True))
+    assert outcome(run(one, Kind.CALENDAR)) == VERIFIED
+    item = series(one)
+    _, second, third = days(item)[:3]
+    modify_occurrence(one.box, item, second, lambda event: replace(event, location="Saal 2"))
+    delete_occurrence(one.box, item, third)
+    passed = run(one, Kind.CALENDAR, level="target")
+    assert (outcome(passed), passed.tally.replaced) == (VERIFIED, 0)
+    found = run(one, Kind.CALENDAR, verify_only=True)
+    assert outcome(found) == (LegState.DIFFERS, "verification-differs")
+    (finding,) = [each for _, each in one.ledger.findings(found.leg)]
+    assert (finding.outcome, finding.detail, finding.key) == (
+        Outcome.DIFFERS,
+        "source-body",
+        key_of(item.id),
+    )
+    one.ledger.requeue()
+    assert run(one, Kind.CALENDAR, level="target").tally.replaced == 1
+    assert outcome(run(one, Kind.CALENDAR, verify_only=True)) == VERIFIED
+
+
+def test_a_category_that_renders_a_mail_anew_changes_its_flags_alone(office: Open) -> None:
+    one = office(Habits(rerenders=True))
+    inbox = one.box.distinguished("inbox")
+    assert outcome(run(one, Kind.MAIL)) == VERIFIED
+    item = next(each for each in inbox.items if each.mime() != each.mime(1))
+    one.box.categorize(item, "Rot")
+    uids = uids_of(one, "INBOX")
+    result = run(one, Kind.MAIL)
+    assert outcome(result) == VERIFIED
+    assert (result.tally.amended, result.tally.new, result.tally.replaced) == (1, 0, 0)
+    assert uids_of(one, "INBOX") == uids
+    assert outcome(run(one, Kind.MAIL, verify_only=True)) == VERIFIED
+
+
+@pytest.mark.parametrize("kind", [Kind.MAIL, Kind.CALENDAR])
+def test_replies_without_items_lose_nothing(office: Open, kind: Kind) -> None:
+    faults = FaultPlan(seed=2, rates={Fate.EMPTY_ITEM: 0.4, Fate.LEFT_OUT: 0.4})
+    one = office(Habits(), faults)
+    result = run(one, kind)
+    assert outcome(result) == VERIFIED
+    assert {Fate.EMPTY_ITEM, Fate.LEFT_OUT} <= set(faults.struck)
+    assert rejected(one, result.leg) == 0
+
+
+def rejected(office: Office, leg: int) -> int:
+    with office.ledger.engine.connect() as connection:
+        return counts_of(connection, leg, None).get(State.REJECTED, 0)
