@@ -241,5 +241,5 @@ def test_a_phase_that_changed_before_the_claim_ends_the_run(
     earlier = [replace(row, phase=Phase.FROZEN)]  # as it was when the run was prepared
     monkeypatch.setattr(trial.ledger, "mailbox", lambda _number: earlier.pop() if earlier else row)
     result = trial.run()
-    assert (result.state, result.code) == (LegState.PENDING, "stopped")
+    assert (result.state, result.code) == (LegState.PENDING, "phase-changed")
     assert trial.store.snapshot() == before
