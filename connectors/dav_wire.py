@@ -33,6 +33,8 @@ CONNECT_SECONDS = 20.0
 SMALL = 8_000_000  # bytes of an answer that is held in memory
 CHUNK = 1 << 16
 FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
+ANSWERED_TO_ALL = frozenset({"OPTIONS", "GET", "HEAD"})
+"""Some servers answer these without a look at the login: their success proves none."""
 ASKED_AGAIN = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before an application's refused secret is sent once more."""
 TRIES = {
@@ -223,7 +225,7 @@ class Wire:
             response, challenge = self._tried_again(method, path, headers, body)
         if response is None:
             raise self._final()
-        if response.status < 500:
+        if response.status in range(200, 300) and method not in ANSWERED_TO_ALL:
             LOGINS.accepted(self._credentials.login)
         return response
 

@@ -75,7 +75,7 @@ class Office:
         self.prove(str(added[2]))
         self.directory = Directory(
             {one: frozenset({1}), two: frozenset({2})},
-            {ANNA: frozenset({1}), "bernd@new.example": frozenset({2})},
+            {ANNA: frozenset({1}), "anna": frozenset({1}), "bernd@new.example": frozenset({2})},
         )
         self.plain = self.drive.write(self.drive.root, "Plan.txt", b"plan")
         self.box = self.drive.folder(self.drive.root, "Amt")
@@ -151,7 +151,7 @@ class Office:
     def verified(self, groups: Mapping[str, str] = {}) -> Shared:
         """What is shared at the target after a run that is content."""
         result = self.run(groups=groups)
-        assert (result.state, result.code) == (LegState.VERIFIED, None)
+        assert (result.state, result.code) == (LegState.VERIFIED, None), result
         return self.shares.told()
 
     def losses(self, field: str = "share") -> list[str]:
