@@ -263,6 +263,11 @@ class Loss:
     reason: str
 
 
+KEYWORDS_NOT_TAKEN = Loss("keywords", "limit-reached")
+"""Of an item whose container has as many different keywords at the target as that keeps: Stored.flags says
+which flags it took."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mapped:
     """A mapping's result. labels pairs a keyword with the text a person gave it (a category's name):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from connectors.base import Loss
+from connectors.base import KEYWORDS_NOT_TAKEN
 from connectors.imap import Session
 from connectors.imap_wire import Parts, tokens, words
 
 LIMIT = "LIMIT"
-NOT_TAKEN = Loss("keywords", "limit-reached")
+NOT_TAKEN = KEYWORDS_NOT_TAKEN
 
 Flags = frozenset[str]
 

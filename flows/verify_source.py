@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
-from connectors.base import Body, Failed, Kind, Loss, Mapped, Native, Page, key_of
+from connectors.base import KEYWORDS_NOT_TAKEN, Body, Failed, Kind, Loss, Mapped, Native, Page, key_of
 from connectors.errors import CursorLost, Rejected
 from flows import dates, discover, verify_occurrences
 from flows.answers import SILENT, Answers
@@ -149,7 +149,7 @@ def _judge(
     if mapped is None:
         yield Finding(Outcome.ERROR, row.key, row.href, "source-unreadable")
         return
-    if {flag.lower() for flag in mapped.item.flags} != {flag.lower() for flag in (row.flags or "").split()}:
+    if _has_other_flags(work, container, row, mapped):
         yield Finding(Outcome.UNCHECKED, row.key, row.href, "changed")
     same_version = isinstance(result, Native) and version_hash(result.ref.version) == row.version
     if same_version and (detail := _called_else(work, row, mapped)):
@@ -164,6 +164,18 @@ def _judge(
     if same_version:
         first[row.key] = _meaning(work, mapped)
     yield Finding(Outcome.DIFFERS, row.key, row.href, ELSE if work.form.flags is None else STALE)
+
+
+def _has_other_flags(work: Work, container: ContainerRow, row: ItemRow, mapped: Mapped) -> bool:
+    """Whether the source says other flags than were written. Keywords that the target did not take are named
+    as a loss, and are no change."""
+    now = {flag.lower() for flag in mapped.item.flags}
+    written = {flag.lower() for flag in (row.flags or "").split()}
+    if now == written:
+        return False
+    if written - now or any(flag.startswith("\\") for flag in now - written):
+        return True
+    return row.key not in work.ledger.losses.of([KEYWORDS_NOT_TAKEN]).get(container.id, ())
 
 
 def _read_again(
