@@ -20,6 +20,7 @@ from connectors.spool import bytes_body
 WITH_CONTENT = (TNS + "FileAttachment", TNS + "ItemAttachment")
 KEPT_MOST = 16_000_000  # bytes of all attachments of one batch in memory
 PIECE = 1 << 18
+EMPTY_MOST = 4096  # bytes that servers state as the size of an attachment without content: its properties
 SMALL = 256_000  # not worth a spool file of its own
 
 
@@ -91,13 +92,13 @@ class AttachmentPlan:
     def read(self, message: Message, ref: Ref, again: int) -> Content | Failed | Again | None:
         entry = _entry(message)
         cut = next(iter(message.bodies.values()), None)
-        if cut is None and entry is not None and entry.tag == TNS + "FileAttachment":
+        if cut is None and _is_empty(entry, ref, again):
             return Content(ref.id, bytes_body(b""), 0)
         if cut is not None and cut.body is not None:
             return Content(ref.id, cut.body, cut.held)
-        # Asked again once, alone: base64 may have been damaged on the way.
+        # Asked again once, alone: base64 may have been damaged on the way, or content left out under load.
         damaged = Rejected("mime-damaged", "the server gives no content that can be read")
-        return Failed(key_of(ref.id), damaged) if again or cut is None else Again(ref)
+        return Failed(key_of(ref.id), damaged) if again else Again(ref)
 
     def refused(self, ref: Ref, code: str) -> bool:
         del ref, code  # nothing can be made of an attachment that is refused
@@ -109,6 +110,14 @@ class AttachmentPlan:
     def lessen(self, ids: Sequence[str], refusals: Sequence[Refusal]) -> bool:
         del ids, refusals
         return False
+
+
+def _is_empty(entry: etree._Element | None, ref: Ref, again: int) -> bool:
+    """Whether a file without bytes is meant to have none: it has an empty Content, or, asked for twice, none
+    at all and no size to speak of."""
+    if entry is None or entry.tag != TNS + "FileAttachment":
+        return False
+    return entry.find(TNS + "Content") is not None or (again > 0 and (ref.size or 0) < EMPTY_MOST)
 
 
 def _entry(message: Message) -> etree._Element | None:

@@ -266,6 +266,35 @@ def test_base64_damaged_on_the_way_is_read_again(source: Open) -> None:
     assert files(found["a"]) == {"f1": b"one"}
 
 
+def bare(id_: str) -> str:
+    """A file without its content."""
+    entry = f'<t:FileAttachment><t:AttachmentId Id="{id_}"/><t:Name>n</t:Name></t:FileAttachment>'
+    return message("GetAttachment", f"<m:Attachments>{entry}</m:Attachments>")
+
+
+def test_a_file_without_its_content_is_asked_for_again(source: Open) -> None:
+    desk = Desk({"a": event("a", attached("f1"))}, {"f1": file_("f1", b"one")})
+
+    def leave_out(request: Request, before: int) -> Answer | None:
+        first = request.operation == "GetAttachment" and before == 0
+        return Answer(envelope("GetAttachment", bare("f1"))) if first else None
+
+    desk.flaw = leave_out
+    with responder(desk) as server:
+        found = outcome(source(server).fetch(CALENDAR, refs("a")), "a")
+    assert files(found["a"]) == {"f1": b"one"}
+
+
+@pytest.mark.parametrize(("size", "kept"), [(10, {"f1": b""}), (90_000, {})])
+def test_a_file_that_never_has_content_is_empty_where_its_size_says_so(
+    source: Open, size: int, kept: dict[str, bytes]
+) -> None:
+    listed = attached("f1").replace("<t:Size>10<", f"<t:Size>{size}<")
+    with responder(Desk({"a": event("a", listed)}, {"f1": bare("f1")})) as server:
+        found = outcome(source(server).fetch(CALENDAR, refs("a")), "a")
+    assert files(found["a"]) == kept
+
+
 def test_an_attachment_that_kills_the_server_is_left_out_and_an_outage_is_not_blamed_on_it(
     source: Open,
 ) -> None:
