@@ -33,6 +33,8 @@ class MailPlan:
 
     def read(self, message: Message, ref: Ref, again: int) -> Native | Failed | Again | None:
         cut = next(iter(message.bodies.values()), None)
+        if self._bodies and cut is None and not again:
+            return Again(ref)  # left out under load; only what never comes is rebuilt
         if self._bodies and cut is None:
             self._rebuild.append(ref)
             return None

@@ -89,6 +89,19 @@ def test_a_message_that_cannot_be_converted_is_rebuilt(source: Open) -> None:
     assert inside.get_content()["Subject"] == "inside"
 
 
+def test_a_message_that_comes_without_its_mime_is_asked_for_again_before_it_is_rebuilt(source: Open) -> None:
+    def without(request: Request, before: int) -> Answer | None:
+        if before:
+            return None
+        parts = [item(one, None if one == "id3=" else BODIES[one]) for one in request.ids]
+        return Answer(envelope("GetItem", *parts))
+
+    with responder(flawed(without)) as server:
+        found = [one for one in source(server).fetch(INBOX, REFS) if isinstance(one, Native)]
+    assert outcome(iter(found)) == expected()
+    assert not any(one.properties.get("Rebuilt") for one in found)
+
+
 def test_what_cannot_even_be_rebuilt_is_refused(source: Open) -> None:
     def script(request: Request, _: int) -> Answer | None:
         if "id3=" not in request.ids:
@@ -111,7 +124,7 @@ def test_a_text_too_large_to_parse_costs_that_item_alone(source: Open) -> None:
     def script(request: Request, _: int) -> Answer | None:
         if "id3=" not in request.ids:
             return None
-        if request.mime and len(request.ids) > 1:
+        if request.mime:
             answers = [item(one, None if one == "id3=" else BODIES[one]) for one in request.ids]
             return Answer(envelope("GetItem", *answers))
         return Answer(envelope("GetItem", item("id3=", None, extra=f"<t:Body>{'x' * 11_000_000}</t:Body>")))
