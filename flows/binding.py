@@ -9,6 +9,7 @@ from connectors.errors import Blocked
 from flows import gate
 from flows.gate import Proof, refuse_lent
 from flows.work import Work
+from ledger.claims import AT_TARGET
 from ledger.rows import Lease
 from ledger.store import Ledger
 
@@ -41,18 +42,19 @@ def bind(ledger: Ledger, held: Lease, work: Work, proof: Proof, *, first: bool) 
 
 
 def refuse_filled_since(work: Work) -> None:
-    """Before the first item of a leg is written: was something put into the account since it was bound? Of an
+    """As long as no item of a leg arrived: was something put into the account since it was bound? Of an
     account without an id of its own it may be another mailbox of this ledger, by another login; no approval
-    excuses that. Not asked where a write of ours may still land: it would be taken for somebody's. Raises
-    Blocked("target-not-empty" | "identity-bound-elsewhere"), Transient."""
-    owed = work.ledger.counts()
-    if work.ledger.begun() or work.suspects or not any(owed.get(state) for state in work.owed):
+    excuses that. What was sent and did not arrive proves nothing: while its worker was dead another mailbox
+    may have gone first. Raises Blocked("target-not-empty" | "identity-bound-elsewhere"), Transient."""
+    counts = work.ledger.counts()
+    if any(counts.get(state) for state in AT_TARGET) or not any(counts.get(state) for state in work.owed):
         return
     fingerprint, ours = work.target.identity().fingerprint, work.ledger.elsewhere()
     shared = bool(fingerprint) and work.ledger.take_account(fingerprint)
     if shared and gate.is_filled(work.target, work.artefacts, ours):
         raise Blocked("identity-bound-elsewhere", "another mailbox of this ledger may own the account")
-    gate.refuse_filled(work.target, work.approved, work.artefacts, ours)
+    if not work.ledger.begun():  # else what is there may be ours, and have landed late
+        gate.refuse_filled(work.target, work.approved, work.artefacts, ours)
 
 
 def _nothing() -> None:

@@ -11,6 +11,7 @@ from walking import KEK, PACE, letter
 
 from connectors.base import Guard, Identity, Kind, Role, Target
 from connectors.settings import Account
+from flows.deaths import Cause, cause_of
 from flows.gate import Pair, Rules
 from flows.leg import LegResult, Setting, Task, approvals, walk
 from flows.people import Directory
@@ -42,10 +43,11 @@ class ByLogin(MemoryTarget):
 
 @dataclass
 class Two:
-    """Two people of one wave. stores: what each one's login opens."""
+    """Two people of one wave. stores: what each one's login opens. cause: of a worker's death."""
 
     path: Path
     stores: dict[str, MemoryStore]
+    cause: Callable[[str | None], Cause] = cause_of
     ledger: Ledger = field(init=False)
     ids: dict[str, str] = field(init=False)
 
@@ -83,6 +85,7 @@ class Two:
             stop=threading.Event(),
             kek=lambda: KEK,
             sleep=lambda _seconds: None,
+            cause=self.cause,
         )
         (row,) = self.ledger.legs(mailbox=self.ids[name])
         return walk(setting, row)

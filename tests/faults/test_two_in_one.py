@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 from two_logins import NAMES, Two, once
+from walking import Died, Failing, dying_at
 
+from connectors.errors import Transient
+from flows.deaths import Cause
 from flows.leg import LegResult
 from ledger.rows import LegState
 from practice.memory import MemoryStore
@@ -73,3 +76,17 @@ def test_two_accounts_with_one_fingerprint_are_both_filled(quick_path: Path) -> 
     anna = two.run("anna", once("source.changes", lambda: results.append(two.run("bob"))))
     assert [one.state for one in (anna, *results)] == [LegState.VERIFIED, LegState.VERIFIED]
     assert [two.owners(name) for name in NAMES] == [{"anna"}, {"bob"}]
+
+
+def test_one_whose_first_items_never_arrived_does_not_go_on_where_another_wrote_since(one: Two) -> None:
+    """Anna's worker dies, the next one settles that nothing arrived, and stops there; then Bob's begins."""
+    one.cause = lambda _: Cause.UNKNOWN
+    with pytest.raises(Died):
+        one.run("anna", dying_at("target.write"))
+    away = Failing("source.changes", Transient("busy"), times=99)
+    assert one.run("anna", away).state is LegState.WAITING
+    bob = one.run("bob")
+    anna = one.run("anna")
+    assert bob.state is LegState.VERIFIED
+    assert (anna.state, anna.code) == (LegState.BLOCKED, "identity-bound-elsewhere")
+    assert one.owners("anna") == {"bob"}
