@@ -48,6 +48,10 @@ def add(path: Path, text: str) -> None:
     path.write_text(path.read_text() + text)
 
 
+def set_in_gate(path: Path, line: str) -> None:
+    path.write_text(path.read_text().replace("[gate]\n", f"[gate]\n{line}", 1))
+
+
 def result(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
     document: dict[str, object] = json.loads(capsys.readouterr().out)
     return document
@@ -123,7 +127,7 @@ def test_without_a_directory_an_approval_is_asked_for(
 
 
 def test_the_deny_list_is_asked_before_anything_is_opened(place: Path, stage: Stage, capsys) -> None:
-    add(place / "kogge.toml", 'deny = "deny.txt"\n')
+    set_in_gate(place / "kogge.toml", 'deny = "deny.txt"\n')
     (place / "deny.txt").write_text(stage.addresses[1] + "\n")
     assert run("check", "--json", "--mailbox", stage.addresses[1]) == 1
     (one,) = result(capsys)["mailboxes"]
@@ -134,7 +138,7 @@ def test_the_deny_list_is_asked_before_anything_is_opened(place: Path, stage: St
 def test_a_credential_with_too_much_power(
     place: Path, stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    add(place / "kogge.toml", f'control = "{stage.addresses[2]}"\n')
+    set_in_gate(place / "kogge.toml", f'control = "{stage.addresses[2]}"\n')
     assert run("check", "--json", "--mailbox", stage.addresses[0]) == 1
     powers = {"source", "target", *(f"target.{kind}" for kind in OTHERS)}
     assert result(capsys)["control"] == dict.fromkeys(powers, True)

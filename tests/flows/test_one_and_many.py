@@ -24,6 +24,7 @@ from mappings.losses_classes import Class
 ORDER: Any = SimpleNamespace(
     fault=None,
     stop=threading.Event(),
+    cutting=SimpleNamespace(stop=threading.Event()),
     boundary=SimpleNamespace(fault=None, stop=threading.Event()),
     turns=SimpleNamespace(lookout=SimpleNamespace(refusal=None)),
 )
