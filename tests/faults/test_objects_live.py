@@ -8,6 +8,7 @@ import pytest
 from calendars import HOME, calendar_trial, edit_calendar, folder
 from walking import Died, Trial
 
+from connectors.errors import Blocked
 from ledger.rows import LegState, Phase, State
 from practice.memory import MemoryShelf
 from practice.memory_records import APPOINTMENT, event
@@ -80,12 +81,11 @@ def test_an_emptied_source_removes_nothing(trial: Trial) -> None:
 def test_what_was_open_when_the_phase_began_is_dropped(trial: Trial, name: str, when: str) -> None:
     edit_calendar(trial.mailbox)
 
-    def die(step: str) -> None:
+    def refuse(step: str) -> None:
         if step == name + when:
-            raise Died
+            raise Blocked("quota-full")
 
-    with pytest.raises(Died):
-        trial.run(die)
+    assert trial.run(refuse).code == "quota-full"
     go_live(trial)
     before = kept(trial.store)
     steps: list[str] = []
