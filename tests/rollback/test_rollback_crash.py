@@ -65,7 +65,7 @@ def prepared(directory: Path, make: Callable[[Path], Trial], use: Callable[[Tria
     trial = make(directory)
     assert trial.run().state is LegState.VERIFIED
     use(trial)
-    Undoing(trial).approve()
+    Undoing(trial, recall=True).approve()  # with what a recall takes besides
     return trial
 
 
