@@ -19,7 +19,7 @@ COMPARED = "<!-- compared: begin -->\n", "<!-- compared: end -->\n"
 
 
 def sources() -> str:
-    places = ("mappings/*.py", "flows/*.py", "connectors/files_share*.py", "connectors/imap_keywords.py")
+    places = ("mappings/*.py", "flows/*.py", "connectors/files_share*.py", "connectors/base.py")
     files = [file for place in places for file in ROOT.glob(place)]
     return "\n".join(file.read_text() for file in files if not file.name.startswith("losses"))
 
