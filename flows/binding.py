@@ -53,7 +53,7 @@ def refuse_filled_since(work: Work) -> None:
     shared = bool(fingerprint) and work.ledger.take_account(fingerprint)
     if shared and gate.is_filled(work.target, work.artefacts, ours):
         raise Blocked("identity-bound-elsewhere", "another mailbox of this ledger may own the account")
-    if not work.ledger.begun():  # else what is there may be ours, and have landed late
+    if not work.ledger.begun() and not work.suspects:  # else what is there may be ours, and have landed late
         gate.refuse_filled(work.target, work.approved, work.artefacts, ours)
 
 
