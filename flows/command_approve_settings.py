@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from connectors.errors import Misconfigured
-from flows.command_keys import PassphraseEnv, PassphraseFile, passphrase_of
+from flows.command_keys import PassphraseEnv, PassphraseFile, PrintTo, Signed, passphrase_of
 from flows.config import Config, load
 from flows.terminal import DEFAULT, ConfigPath, Reason, Yes, given, opened_ledger, say, screen, write_private
 
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 WHY = "an auditor will ask"
 KeyFile = Annotated[
     Path | None, typer.Option("--key", metavar="FILE", help="Sign the change with this private key.")
-]
-PrintTo = Annotated[
-    Path | None, typer.Option("--print", metavar="FILE", help="Write what --by is to sign elsewhere.")
-]
-Signed = Annotated[
-    Path | None, typer.Option("--signed", metavar="FILE", help="Take in what was signed: FILE.sig.")
 ]
 By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who decides, or is to sign.")]
 

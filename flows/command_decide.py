@@ -12,7 +12,7 @@ import typer
 
 from connectors.base import Kind
 from connectors.errors import Blocked, Misconfigured
-from flows.command_keys import PassphraseEnv, PassphraseFile, passphrase_of
+from flows.command_keys import PassphraseEnv, PassphraseFile, PrintTo, Signed, passphrase_of
 from flows.config import Config, load
 from flows.counted import many
 from flows.needless import refuse_needless
@@ -78,12 +78,6 @@ person was run."""
 Stage = Annotated[Literal["start", "cutover"], typer.Option("--stage", help="What of the wave is approved.")]
 KeyFile = Annotated[
     Path | None, typer.Option("--key", metavar="FILE", help="Sign the plan with this private key.")
-]
-PrintTo = Annotated[
-    Path | None, typer.Option("--print", metavar="FILE", help="Write what --by is to sign elsewhere.")
-]
-Signed = Annotated[
-    Path | None, typer.Option("--signed", metavar="FILE", help="Take in what was signed: FILE.sig.")
 ]
 ListTo = Annotated[
     Path | None,

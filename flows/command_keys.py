@@ -15,6 +15,12 @@ from flows.terminal import echo, say, told
 
 keys = typer.Typer(help="Keys to approve waves and to seal evidence with.", no_args_is_help=True)
 
+PrintTo = Annotated[
+    Path | None, typer.Option("--print", metavar="FILE", help="Write what --by is to sign elsewhere.")
+]
+Signed = Annotated[
+    Path | None, typer.Option("--signed", metavar="FILE", help="Take in what was signed: FILE.sig.")
+]
 PassphraseEnv = Annotated[
     str | None,
     typer.Option("--passphrase-env", metavar="NAME", help="The environment variable with its passphrase."),
