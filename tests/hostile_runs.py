@@ -15,20 +15,25 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-GUARD = 8
-"""Seconds of processor time for one input."""
+GUARD = 12
+"""Seconds of processor time for one input of 200 kB; a longer one has as much more."""
+USUAL = 200_000
 
 Case = tuple[str, Callable[[], object]]
 
 
-def run_all(cases: Iterable[Case], expected: type[Exception] | tuple[type[Exception], ...] = ()) -> None:
+def run_all(
+    cases: Iterable[Case], expected: type[Exception] | tuple[type[Exception], ...] = (), length: int = USUAL
+) -> None:
     """Runs each case under the guard and says its name first; for the child process.
 
-    expected: errors by which a case may end, because that is its answer to such input."""
+    expected: errors by which a case may end, because that is its answer to such input. length: of the
+    longest input, in bytes."""
+    guard = GUARD * max(1, length // USUAL)
     for name, call in cases:
         print(name, flush=True)  # noqa: T201 - the parent reads it
         resource.setrlimit(
-            resource.RLIMIT_CPU, (math.ceil(time.process_time()) + GUARD, resource.RLIM_INFINITY)
+            resource.RLIMIT_CPU, (math.ceil(time.process_time()) + guard, resource.RLIM_INFINITY)
         )
         try:
             call()

@@ -10,6 +10,8 @@ from flows.leg import Task
 from ledger.rows import LegState, State
 from practice.memory import MemoryStore
 
+INBOX = ("INBOX",)
+
 
 def test_a_mailbox_arrives_and_a_second_run_writes_nothing(tmp_path: Path) -> None:
     trial = Trial(tmp_path, a_mailbox(), MemoryStore())
@@ -38,8 +40,24 @@ def test_what_a_later_look_doubts_is_no_longer_verified_and_a_pass_repairs_it(tm
     trial = Trial(tmp_path, a_mailbox(), MemoryStore())
     assert trial.run().state is LegState.VERIFIED
     before = trial.store.snapshot()
-    trial.store.alter(("INBOX",), 1, b"Subject: another\r\n\r\nbody\r\n")
+    del trial.store.folders[INBOX].messages[1]
     assert trial.run(task=Task(copy=False)).state is LegState.DIFFERS
     assert trial.states() == {State.VERIFIED: 12, State.WRITTEN: 1}
     assert trial.run().state is LegState.VERIFIED
     assert trial.store.snapshot() == before
+
+
+def test_what_lies_under_a_number_of_ours_now_is_kept_and_ours_is_written_anew(tmp_path: Path) -> None:
+    """A stored mail never changes: another one under its number was put there by somebody."""
+    trial = Trial(tmp_path, a_mailbox(), MemoryStore())
+    assert trial.run().state is LegState.VERIFIED
+    before = trial.store.snapshot().total()
+    trial.store.alter(INBOX, 1, b"Subject: another\r\n\r\nbody\r\n")
+    assert trial.run(task=Task(copy=False)).state is LegState.DIFFERS
+    for _ in range(2):
+        assert trial.run().state is LegState.DIFFERS
+        assert trial.findings() == [("-", "unknown")]
+        assert trial.store.snapshot().total() == before + 1
+    del trial.store.folders[INBOX].messages[1]
+    assert trial.run().state is LegState.VERIFIED
+    assert trial.store.snapshot().total() == before

@@ -10,3 +10,10 @@ from hostile_runs import survives
 @pytest.mark.parametrize("group", ["mails", "others"])
 def test_every_reader_is_linear_in_hostile_input(group: str) -> None:
     assert survives("hostile.readers", group)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_a_mail_of_a_megabyte_takes_five_times_as_long() -> None:
+    """As anybody may send it."""
+    assert survives("hostile.readers", "mails", "1000000")
