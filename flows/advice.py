@@ -77,7 +77,7 @@ MAILBOX = {
     "site-missing": "No such site in the tenant, or the application may not read it; correct the row.",
     "source-address-differs": "The source opens another person's mailbox; correct the row or its login.",
     "source-quota": "The source mailbox is over its quota and closed; raise it, then `kogge retry`.",
-    "ledger-restored": "The ledger is older than its work; if restored, `kogge approve ledger-restored`.",
+    "ledger-restored": "The ledger is older than its work; if restored, `approve ledger-restored --wave W`.",
     "source-rekeyed": "Known items have new ids: was it restored? Then `kogge approve source-rekeyed`.",
     "source-shrunk": "Many items disappeared at once; find out why, then `kogge approve source-shrunk`.",
     "spool-full": "Free space in the spool directory below [state], then `kogge retry`.",

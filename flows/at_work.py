@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from connectors.errors import MigrationError
-from flows import binding, gate, lease
+from flows import binding, gate, generation, lease
 from flows.deaths import Cause
 from flows.stopping import Stopping
 from flows.work import Work
@@ -48,7 +48,8 @@ def prove(setting: Setting, held: Lease, work: Work, past: Past) -> Callable[[],
     if setting.task.copy:
         _refuse_releasing(setting)
     begun = work.ledger.begun()
-    pair = replace(setting.pair, bound=past.proven or begun)
+    elsewhere = not begun and setting.task.copy and generation.is_begun_elsewhere(work)
+    pair = replace(setting.pair, bound=past.proven or begun, begun=elsewhere)
     proof = gate.prove(pair, work.source, work.target, setting.rules, frozenset(work.ledger.elsewhere()))
     if setting.task.copy:
         setting.permit(proof.level)

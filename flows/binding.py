@@ -57,5 +57,23 @@ def refuse_filled_since(work: Work) -> None:
         gate.refuse_filled(work.target, work.approved, work.artefacts, ours)
 
 
+def refuse_mostly_strange(work: Work) -> None:
+    """Of a ledger that knew of no pass, after its copies were adopted, before the pass has a number: the
+    account must hold more that is this mailbox's, by what it means, than that is not. A mark alone excuses
+    nothing: another mailbox may own the account by another login. Raises Blocked("target-not-empty")."""
+    if work.ledger.generation() or work.approved("target-not-empty"):
+        return
+    known, elsewhere = work.ledger.claimed_anywhere(), work.ledger.elsewhere()
+    ours = strange = 0
+    for one in work.target.containers():
+        if one.id in elsewhere or one.omit is not None:
+            continue
+        listed = {item.href for item in work.target.listing(one.id)}
+        mine = len(listed & known.get(one.id, set()))
+        ours, strange = ours + mine, strange + len(listed) - mine
+    if ours <= strange and gate.is_filled(work.target, work.artefacts, elsewhere):
+        raise Blocked("target-not-empty", "most of what the target account holds is not ours")
+
+
 def _nothing() -> None:
     """It was bound before."""

@@ -24,6 +24,7 @@ from flows.defects import INTERNAL, described
 from flows.lookout import Duty, Lookout
 from flows.notices import unwell
 from flows.quiet import quieten
+from flows.restored import RestoredBrake
 from flows.shrunk import WaveBrake
 from flows.slots import Slot, Slots
 from flows.stopping import Stop
@@ -91,6 +92,7 @@ class Crew:
         self.tally = Tally()
         self.brake = Brake()
         self.shrinking = WaveBrake()
+        self.restored = RestoredBrake()
 
     @property
     def shut(self) -> bool:
@@ -160,6 +162,7 @@ class Crew:
         self.tally.add(tally)
         accepted = state in LOGGED_IN
         fault = self.brake.note(row.mailbox, code, accepted=accepted) or self.shrinking.fault(code)
+        fault = fault or self.restored.note(row.mailbox, code)
         if fault is not None:
             self._end_run(fault)
         return state, code

@@ -19,6 +19,7 @@ from flows.cutover_mailbox import Cut, Cutting, cut_over, short, take_back
 from flows.defects import described
 from flows.events import tell
 from flows.leg import run_leg
+from flows.restored import RestoredBrake
 from flows.shrunk import WaveBrake
 from flows.turns import Through, Turns
 from flows.windows import PAUSED
@@ -36,6 +37,7 @@ class Order:
     turns: Turns
     back: bool = False
     shrinking: WaveBrake = field(default_factory=WaveBrake)
+    restored: RestoredBrake = field(default_factory=RestoredBrake)
     fault: MigrationError | None = None
     brake: Brake = field(default_factory=Brake)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -56,7 +58,7 @@ class Order:
             logging.getLogger("kogge.defect").error("cutover %s: %s", mailbox_id, described(error))
             cut = self._where(mailbox_id, "internal-error")
         fault = self.brake.note(mailbox_id, cut.code, accepted=cut.code is None)
-        fault = fault or self.shrinking.fault(cut.code)
+        fault = fault or self.shrinking.fault(cut.code) or self.restored.note(mailbox_id, cut.code)
         if fault is not None:
             self._end(fault)
         return cut

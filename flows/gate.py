@@ -57,11 +57,13 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both sides of a mailbox as the mapping file names them, and whether the ledger has bound them."""
+    """Both sides of a mailbox as the mapping file names them, and whether the ledger has bound them. begun:
+    it has not, but the target has a mark of this mailbox; what is in it is looked at later."""
 
     source: Account
     target: Account
     bound: bool = False
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ def prove(
     if not pair.bound:
         refuse_lent(taker, rules.approved)
         _plausible(source, giver.addresses | {pair.source.address}, rules)
-        refuse_filled(target, rules.approved, rules.artefacts, ours)
+        if not pair.begun:
+            refuse_filled(target, rules.approved, rules.artefacts, ours)
     if giver.lent or taker.lent:
         level = LEVELS[0]  # it is proven whose the account is, and not whose the folder
     told = level == LEVELS[0] and taker.self_stated and _states_the_same(pair, giver, taker)

@@ -23,11 +23,11 @@ from connectors.spool import bytes_body
 from connectors.tells import KeepsMark
 from flows.answers import Answers
 from flows.recover import era_of, listed_once, read_digests
+from flows.restored import CODE
 from flows.work import Work
 from ledger.match import Found, Wanted, match, narrow
 from ledger.rows import ContainerRow, ItemRow, Phase, State
 
-CODE = "ledger-restored"
 BEHIND = "phase-behind"
 CHUNK = 200
 FOLDER = "generations"
@@ -82,7 +82,8 @@ def refuse_older(work: Work, generations: Generations | None) -> bool:
     ahead = newest.number - work.ledger.generation()
     if ahead <= 0:
         return False
-    if not work.allowed_once(CODE, ahead):
+    if not work.approved(CODE):
+        work.ledger.event(CODE, {"passes": ahead})
         raise Blocked("ledger-restored", "the ledger knows less than what was done with it")
     if newest.phase > PHASES.index(work.mailbox.phase):
         raise Blocked("phase-behind", "the restored ledger has an earlier phase than the mailbox")
@@ -90,7 +91,8 @@ def refuse_older(work: Work, generations: Generations | None) -> bool:
 
 
 def keep(work: Work, generations: Generations | None) -> None:
-    """Gives this pass its number: before its first write, and, of a ledger that is older, after adopt."""
+    """Gives this pass its number: before its first write, and, of a ledger that is older, after adopt. Spends
+    the approval, whether the ledger was older or not: it is not for the next backup."""
     number = max(work.ledger.generation(), _outside(work, generations).number) + 1
     this = Pass(number, PHASES.index(work.mailbox.phase))
     work.ledger.keep_generation(number)
@@ -98,6 +100,8 @@ def keep(work: Work, generations: Generations | None) -> None:
         generations.write(work, this)
     if isinstance(work.target, KeepsMark):
         work.target.keep_mark(f"{work.mailbox.id} {this.text()}")
+    if work.approved(CODE):
+        work.spend_now(CODE)
 
 
 def _outside(work: Work, generations: Generations | None) -> Pass:
@@ -115,6 +119,13 @@ def _read(text: str) -> Pass:
     number, _, phase = text.partition(" ")
     known = PHASES.index(Phase(phase)) if phase in PHASES else 0
     return Pass(int(number), known) if number.isdecimal() and number.isascii() else NONE
+
+
+def is_begun_elsewhere(work: Work) -> bool:
+    """Whether a ledger that knows of no pass at all finds at the target that this leg has begun: what is
+    there may be its own. The state directory's word does not count: nothing says which account it is about.
+    """
+    return work.ledger.generation() == 0 and _left_at_target(work).number > 0
 
 
 def adopt(work: Work, rows: Sequence[ContainerRow]) -> int:

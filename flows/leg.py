@@ -69,7 +69,7 @@ from flows.settings_evidence import proven_key
 from flows.shrunk import WaveBrake
 from flows.stopping import Stopping, reason
 from flows.verify import Level, Verdict
-from flows.work import Opener, Pace, Suspicion, Work, as_it_is, utc_now
+from flows.work import Opener, Pace, Suspicion, Work, as_it_is, spent_as, utc_now
 from ledger.incidents import KILLS_WORKER
 from ledger.rollback import refuse_unfinished
 from ledger.rows import Lease, LegRow, LegState, MailboxRow, Tally
@@ -159,7 +159,7 @@ def run_leg(
     row = ledger.leg(leg_id)
     mailbox = ledger.mailbox(row.mailbox)
     chosen = Level(level or config.verify.level)
-    allowed = rules(config, row.workload, approvals(ledger, mailbox))
+    allowed = rules(config, row.workload, approvals(ledger, mailbox, row.workload))
     key = b"" if verify_only or dry_run else proven_key(config, ledger)
     setting = Setting(
         ledger=ledger,
@@ -200,12 +200,15 @@ def walk(setting: Setting, row: LegRow) -> LegResult:
         lease.retire(owner)
 
 
-def approvals(ledger: Ledger, mailbox: MailboxRow) -> Callable[[str], bool]:
+def approvals(ledger: Ledger, mailbox: MailboxRow, workload: Kind | None = None) -> Callable[[str], bool]:
     """Whether a person approved a code for this mailbox or for its whole wave, and this mailbox has not
-    spent that approval since."""
+    spent that approval since; of what each workload spends for itself, this workload."""
 
     def approved(code: str) -> bool:
-        return ledger.approved(mailbox.id, code) or ledger.approved(f"wave:{mailbox.wave}", code, mailbox.id)
+        spent = spent_as(code, workload)
+        return ledger.approved(mailbox.id, code, spent=spent) or ledger.approved(
+            f"wave:{mailbox.wave}", code, mailbox.id, spent=spent
+        )
 
     return approved
 
@@ -383,6 +386,7 @@ def _pass(work: Work, past: Past, bind_folder: Callable[[], None], setting: Sett
         work.ledger.close_inventory(setting.kek())
     if older:
         generation.adopt(work, containers)
+        binding.refuse_mostly_strange(work)
         generation.keep(work, setting.generations)
     work.delivered = late.look(work, containers)
     binding.refuse_filled_since(work)

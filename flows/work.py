@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from connectors.base import Body, Container, Guard, Kind, Source, Target
 from connectors.errors import Rejected
 from flows.parties import Parties
+from flows.restored import CODE as RESTORED
 from flows.shrunk import WaveBrake
 from flows.stopping import Stopping, reason
 from ledger.rows import ContainerRow, ItemRow, MailboxRow, State
@@ -33,6 +34,15 @@ def utc_now() -> datetime:
 
 def at_once() -> None:
     """The turn of a leg that never waits for others."""
+
+
+EACH_WORKLOAD = frozenset({RESTORED})
+"""What is approved of a mailbox once, and spent by each of its workloads for itself."""
+
+
+def spent_as(code: str, workload: Kind | None) -> str:
+    """By what name an approval is spent: see Ledger.approved."""
+    return f"{code}:{workload}" if workload is not None and code in EACH_WORKLOAD else code
 
 
 def nothing_approved(_code: str) -> bool:
@@ -175,8 +185,12 @@ class Work:
 
     def spend(self) -> None:
         for code in sorted(self.spent):
-            self.ledger.event(f"approval-spent:{code}", {})
+            self.spend_now(code)
         self.spent.clear()
+
+    def spend_now(self, code: str) -> None:
+        """Of one code."""
+        self.ledger.event(f"approval-spent:{spent_as(code, self.kind)}", {})
 
     def begins(self) -> bool:
         """Before another batch: waits for this leg's turn at both servers. False: check() will raise."""

@@ -270,14 +270,17 @@ def seen_of(connection: Connection, mailbox_id: str) -> str:
     return hashlib.blake2b(text, key=mailbox_id.encode(), digest_size=16).hexdigest()
 
 
-def approved(connection: Connection, subject: str, code: str, spender: str | None) -> bool:
+def approved(
+    connection: Connection, subject: str, code: str, spender: str | None, spent_as: str | None = None
+) -> bool:
     """See Ledger.approved. What came first is told by the order of a chain, never by a clock: a mailbox that
     was ever written to stays in its wave, so that what another chain says of it is older."""
     chain = chain_of(connection, spender or subject)
     given = newest_event(connection, subject, f"approved:{code}", chain)
     if given is None or not _still_means(connection, subject, given, spender):
         return False
-    spent = newest_event(connection, spender or subject, f"approval-spent:{code}", chain)
+    kind = f"approval-spent:{spent_as or code}"
+    spent = newest_event(connection, spender or subject, kind, chain)
     return spent is None or (given.wave == chain and (spent.wave != chain or spent.seq < given.seq))
 
 

@@ -403,14 +403,17 @@ class Ledger:
             kind = f"approved:{code}"
             return events.append_event(connection, wave, kind, detail, subject=subject, signature=signature)
 
-    def approved(self, subject: str, code: str, spender: str | None = None) -> bool:
+    def approved(
+        self, subject: str, code: str, spender: str | None = None, *, spent: str | None = None
+    ) -> bool:
         """Exactly this subject: a wave's approval is asked for by "wave:NAME".
 
         An approval counts for what was looked at: a mailbox's, while its accounts and logins are the same;
         a wave's, for a spender (mailbox id) that was planned as it is now before the approval. One that the
-        spender (by default the subject) has spent since ("approval-spent:CODE") counts no more."""
+        spender (by default the subject) has spent since ("approval-spent:CODE") counts no more. spent: the
+        name by which it is spent, where that is another than CODE."""
         with reading(self._engine) as connection:
-            return planning.approved(connection, subject, code, spender)
+            return planning.approved(connection, subject, code, spender, spent)
 
     def event(
         self, wave: str, kind: str, detail: Mapping[str, str | int], *, subject: str | None = None

@@ -79,7 +79,7 @@ class Two:
                 source=lambda: MemorySource(self.sources[name], step, Kind.MAIL),
                 target=lambda guard, _moment: self.open_target(name, guard, step),
             ),
-            rules=Rules(directory=DIRECTORY, approved=approvals(self.ledger, mailbox)),
+            rules=Rules(directory=DIRECTORY, approved=approvals(self.ledger, mailbox, Kind.MAIL)),
             pace=PACE,
             task=Task(Level.TARGET),
             stop=threading.Event(),

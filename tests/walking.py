@@ -127,7 +127,7 @@ class Trial:
                     target=lambda guard, moment: self.open_target(guard, step, moment, live=live),
                 )
             ),
-            rules=replace(self.rules, approved=approvals(self.ledger, mailbox)),
+            rules=replace(self.rules, approved=approvals(self.ledger, mailbox, self.kind)),
             pace=self.pace,
             task=task or Task(Level.TARGET),
             stop=stop or threading.Event(),

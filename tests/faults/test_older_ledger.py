@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from calendars import calendar_trial
 from drives import drive_trial
-from walking import SOURCE, Died, Trial, letter
+from walking import SOURCE, Died, Trial, dying_at, letter
 
-from connectors.base import Role
+from connectors.base import Kind, Role
 from flows.generation import Generations
+from flows.leg import approvals
 from ledger.rows import LegState, Phase
 from ledger.store import Ledger
 from practice.memory import Marks, MemoryMailbox, MemoryStore
@@ -192,3 +194,96 @@ def test_a_mailbox_that_went_back_to_staging_is_mirrored(quick_path: Path) -> No
     assert trial.run().state is LegState.VERIFIED
     trial.ledger.set_phase(trial.id, Phase.STAGING, "somebody")
     assert trial.run().state is LegState.VERIFIED
+
+
+def first_pass_lost(directory: Path) -> Trial:
+    """A mailbox of 6 whose ledger was restored from before its first pass."""
+    mailbox = MemoryMailbox(addresses=frozenset({SOURCE}), page=8)
+    where = mailbox.create_folder(("Inbox",), Role.INBOX)
+    for number in range(6):
+        mailbox.deliver(where, letter(number))
+    trial = Trial(directory, mailbox, MemoryStore(has_labels=True))
+    backup = saved(trial)
+    assert trial.run().state is LegState.VERIFIED
+    restored(trial, backup)
+    return trial
+
+
+def test_a_ledger_from_before_the_first_pass_is_asked_about_as_such(quick_path: Path) -> None:
+    """And what the source deleted since is named, as strange in a mailbox that is staged."""
+    trial = first_pass_lost(quick_path)
+    trial.mailbox.delete(next(iter(next(iter(trial.mailbox.folders.values())).messages)))
+    before = trial.store.snapshot()
+    for _ in range(2):
+        steps: list[str] = []
+        result = trial.run(steps.append)
+        assert (result.state, result.code) == (LegState.BLOCKED, "ledger-restored")
+        assert not [step for step in steps if step.startswith(WRITES)]
+    trial.approve("ledger-restored")
+    result = trial.finish()
+    assert (result.state, result.code) == (LegState.DIFFERS, "verification-differs")
+    assert trial.store.snapshot() == before
+    assert trial.findings() == [("-", "unknown")]
+
+
+def test_a_worker_that_dies_while_it_finds_a_first_pass_asks_again(quick_path: Path) -> None:
+    (quick_path / "start").mkdir()
+    start = first_pass_lost(quick_path / "start")
+    assert start.run().code == "ledger-restored"
+    start.approve("ledger-restored")
+    before = start.store.snapshot()
+    for number in range(1, 12):
+        trial = start.copy(quick_path / str(number))
+        quiet = trial.commits(dying_at("commit", number))
+        with suppress(Died):
+            trial.run()
+        quiet()
+        result = trial.finish()
+        if result.code == "ledger-restored":
+            trial.approve("ledger-restored")
+            result = trial.finish()
+        assert (result.state, result.code) == (LegState.VERIFIED, None), number
+        assert trial.store.snapshot() == before, number
+        trial.discard()
+
+
+def test_a_mark_excuses_no_strangers(quick_path: Path) -> None:
+    """Where most of the account is somebody's, its mark may be a trace of two logins of one account."""
+    trial = first_pass_lost(quick_path)
+    folder = trial.store.folders["INBOX",]
+    for number in list(folder.messages)[1:]:
+        folder.messages[number].raw = b"Subject: of somebody\r\n\r\nelse\r\n"
+    before = trial.store.snapshot()
+    assert trial.run().code == "ledger-restored"
+    trial.approve("ledger-restored")
+    for _ in range(2):
+        assert trial.run().code == "target-not-empty"
+        assert trial.store.snapshot() == before
+
+
+def test_an_approval_is_for_this_backup_alone(quick_path: Path) -> None:
+    """One of the whole wave covers mailboxes that were never asked about, until their next pass."""
+    trial, backup = begun(quick_path, beside="target")
+    restored(trial, backup)
+    trial.ledger.approve("wave:w", "ledger-restored", "somebody", "looked at it")
+    assert trial.run().state is LegState.VERIFIED
+    shutil.rmtree(backup)
+    trial.ledger.approve("wave:w", "ledger-restored", "somebody", "for others of the wave")
+    assert trial.run().state is LegState.VERIFIED
+    backup = saved(trial)
+    trial.mailbox.deliver(next(iter(trial.mailbox.folders)), letter(92))
+    assert trial.run().state is LegState.VERIFIED
+    restored(trial, backup)
+    assert trial.run().code == "ledger-restored"
+
+
+def test_one_approval_is_spent_by_each_workload_for_itself(quick_path: Path) -> None:
+    trial, backup = begun(quick_path, beside="target")
+    restored(trial, backup)
+    assert trial.run().code == "ledger-restored"
+    trial.approve("ledger-restored")
+    mailbox = trial.ledger.mailbox(trial.id)
+    assert trial.run().state is LegState.VERIFIED
+    assert not approvals(trial.ledger, mailbox, Kind.MAIL)("ledger-restored")
+    assert approvals(trial.ledger, mailbox, Kind.CALENDAR)("ledger-restored")
+    assert not approvals(trial.ledger, mailbox, Kind.CALENDAR)("source-shrunk")

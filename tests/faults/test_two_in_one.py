@@ -90,3 +90,18 @@ def test_one_whose_first_items_never_arrived_does_not_go_on_where_another_wrote_
     assert bob.state is LegState.VERIFIED
     assert (anna.state, anna.code) == (LegState.BLOCKED, "identity-bound-elsewhere")
     assert one.owners("anna") == {"bob"}
+
+
+@pytest.mark.parametrize("whose", ["anna", "bob"])
+def test_a_mark_does_not_open_what_another_login_filled(one: Two, whose: str) -> None:
+    """However it came there: after a restored ledger it may be older than what the other one wrote."""
+    for store in one.stores.values():
+        store.has_labels = True
+    assert one.run("bob").state is LegState.VERIFIED
+    one.stores["anna"].mark = f"{one.ids[whose]} 7 staging"
+    first = one.run("anna").code
+    assert first == ("ledger-restored" if whose == "anna" else "target-not-empty")
+    one.ledger.approve(one.ids["anna"], "ledger-restored", "somebody", "looked at it")
+    one.ledger.requeue()
+    assert one.run("anna").code == "target-not-empty"
+    assert one.owners("anna") == {"bob"}

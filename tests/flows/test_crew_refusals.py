@@ -158,3 +158,29 @@ def test_what_concerns_every_mailbox_ends_the_run_with_its_code(
     assert hands.fault is fault
     assert list(ends.values()) == [(LegState.PENDING, "misconfigured")]
     assert reason(hands.drain.event) == "misconfigured"
+
+
+RESTORED = (LegState.BLOCKED, "ledger-restored")
+
+
+def test_a_ledger_that_is_older_for_several_mailboxes_ends_the_run(
+    tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many workloads each of them has."""
+    legs = Legs(ledger, dict.fromkeys(by_mailbox(ledger), RESTORED))
+    hands, ends = run(tmp_path, legs, monkeypatch)
+    assert len(legs.tried) == 2 * len(KINDS) + 1
+    assert set(ends.values()) == {RESTORED}
+    assert hands.fault is not None
+    assert hands.fault.code == "ledger-restored"
+    assert reason(hands.drain.event) == "ledger-restored"
+
+
+def test_one_mailbox_alone_does_not_end_the_run_for_the_others(
+    tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its user may have changed the number of the pass that stands in the account."""
+    first, *others = by_mailbox(ledger)
+    hands, ends = run(tmp_path, Legs(ledger, {first: RESTORED, **dict.fromkeys(others, WELL)}), monkeypatch)
+    assert hands.fault is None
+    assert len(ends) == 4 * len(KINDS)
