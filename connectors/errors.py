@@ -20,11 +20,19 @@ class MigrationError(Exception):
     """
 
     local: str = ""
+    detail: str = ""
+    """What is known beside the code and may be told to anyone, in the ledger too: a word of our own list or
+    of a public one (a status, a response code of RFC 5530), or the random id of a mailbox."""
 
     def __init__(self, code: str, advice: str = "") -> None:
         super().__init__(f"{code}: {advice}" if advice else code)
         self.code = code
         self.advice = advice
+
+    def about(self, detail: str) -> Self:
+        """The same error, with its detail."""
+        self.detail = detail
+        return self
 
     def found(self, local: str) -> Self:
         """The same error, which knows what this machine found."""

@@ -133,7 +133,6 @@ ITEM = {
 
 PASSING = dict.fromkeys(
     (
-        "account-in-doubt",
         "append-unconfirmed",
         "body-changed",
         "busy",
@@ -159,6 +158,7 @@ PASSING = dict.fromkeys(
     ),
     RETRY,
 ) | {
+    "account-in-doubt": "The mailbox in brackets may be about to fill the same account; run again later.",
     "prefect-unavailable": "Prefect does not answer; `kogge server status`, then run the command again.",
     "ledger-changed": "Something of the wave changed while it was sealed; run `kogge audit seal` again.",
     "ledger-in-use": "Workers of an older version are at work; let them end, then `kogge ledger upgrade`.",

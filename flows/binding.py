@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from connectors.base import Kind
-from connectors.errors import Blocked
+from connectors.errors import Blocked, Transient
 from flows import gate
 from flows.gate import Proof, refuse_lent
+from flows.lease import writes_most
 from flows.work import Work
+from ledger.accounts import Doubt
 from ledger.claims import AT_TARGET
 from ledger.rows import Lease
 from ledger.store import Ledger
@@ -41,16 +43,17 @@ def bind(ledger: Ledger, held: Lease, work: Work, proof: Proof, *, first: bool) 
     return bind_made
 
 
-def refuse_filled_since(work: Work) -> None:
+def refuse_filled_since(work: Work, sleep: Callable[[float], None]) -> None:
     """As long as no item of a leg arrived: was something put into the account since it was bound? Of an
     account without an id of its own it may be another mailbox of this ledger, by another login; no approval
     excuses that. What was sent and did not arrive proves nothing: while its worker was dead another mailbox
-    may have gone first. Raises Blocked("target-not-empty" | "identity-bound-elsewhere"), Transient."""
+    may have gone first. sleep: waits for so many seconds. Raises Blocked("target-not-empty" |
+    "identity-bound-elsewhere"), Transient("account-in-doubt")."""
     counts = work.ledger.counts()
     if any(counts.get(state) for state in AT_TARGET) or not any(counts.get(state) for state in work.owed):
         return
     fingerprint, ours = work.target.identity().fingerprint, work.ledger.elsewhere()
-    shared = bool(fingerprint) and work.ledger.take_account(fingerprint)
+    shared = bool(fingerprint) and _take_account(work, fingerprint, sleep)
     if shared and gate.is_filled(work.target, work.artefacts, ours):
         raise Blocked("identity-bound-elsewhere", "another mailbox of this ledger may own the account")
     if not work.ledger.begun() and not work.suspects:  # else what is there may be ours, and have landed late
@@ -73,6 +76,21 @@ def refuse_mostly_strange(work: Work) -> None:
         ours, strange = ours + mine, strange + len(listed) - mine
     if ours <= strange and gate.is_filled(work.target, work.artefacts, elsewhere):
         raise Blocked("target-not-empty", "most of what the target account holds is not ours")
+
+
+def _take_account(work: Work, fingerprint: str, sleep: Callable[[float], None]) -> bool:
+    """See LegLedger.take_account. A worker that ended in its first batch may never be followed by another
+    one. It is waited for as a claimer of its leg would wait; what it sent shows then, in this account too, if
+    it is the same. Raises Transient("account-in-doubt") while another one is at work, or was meanwhile."""
+    found = work.ledger.take_account(fingerprint)
+    if isinstance(found, Doubt) and not found.at_work:
+        pace = work.pace
+        sleep(pace.grace + (0.0 if found.ended else writes_most(pace.lease, pace.margin)))
+        found = work.ledger.take_account(fingerprint, outwaited=found)
+    if isinstance(found, Doubt):
+        doubt = Transient("account-in-doubt", "another mailbox may be about to write into the same account")
+        raise doubt.about(found.mailbox)
+    return found
 
 
 def _nothing() -> None:

@@ -15,7 +15,7 @@ from flows.command_losses import refuse_unknown_codes, subjects_of
 from flows.config import load
 from flows.counted import many
 from flows.parameters import workloads_of
-from flows.tables import CARE, GOOD, bytes_cell, date_of, table
+from flows.tables import CARE, GOOD, bytes_cell, code_cell, date_of, table
 from flows.terminal import (
     DEFAULT,
     AsJson,
@@ -36,6 +36,7 @@ from flows.terminal import (
 if TYPE_CHECKING:
     from flows.failed import Failure
     from flows.locate import Spot
+    from ledger.rows import LegRow
     from ledger.store import Ledger
 
 OfLosses = Annotated[
@@ -54,6 +55,8 @@ Subjects = Annotated[
     ),
 ]
 Reader = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who reads the subjects; recorded.")]
+STOPPED_SHOWN = 20
+"""So many workloads that did not get further are named on the screen, with what is known of the cause."""
 FAILED = (
     "mailbox", "wave", "workload", "code", "detail", "container", "item", "folder", "date", "bytes",
     "attempts", "advice",
@@ -111,12 +114,12 @@ def failures(
     raise typer.Exit(Exit.OPEN if rows else Exit.OK)
 
 
-def _unfinished(ledger: Ledger, wanted: frozenset[str], kinds: frozenset[Kind]) -> int:
-    """How many workloads of these mailboxes are not verified: of them, more may come to light."""
+def _unfinished(ledger: Ledger, wanted: frozenset[str], kinds: frozenset[Kind]) -> list[LegRow]:
+    """The workloads of these mailboxes that are not verified: of them, more may come to light."""
     from ledger.rows import LegState
 
     legs = [leg for leg in ledger.legs() if leg.mailbox in wanted and leg.workload in kinds]
-    return sum(leg.state is not LegState.VERIFIED for leg in legs)
+    return [leg for leg in legs if leg.state is not LegState.VERIFIED]
 
 
 def _failure(one: Failure, subjects: Mapping[Spot, str]) -> dict[str, object]:
@@ -140,12 +143,19 @@ def _failure(one: Failure, subjects: Mapping[Spot, str]) -> dict[str, object]:
     return found
 
 
-def _show(rows: Sequence[Mapping[str, object]], subjects: bool, by_code: bool, unfinished: int) -> None:
+def _show(
+    rows: Sequence[Mapping[str, object]], subjects: bool, by_code: bool, unfinished: Sequence[LegRow]
+) -> None:
     """unfinished: workloads of which this is not the last word."""
     out = screen()
+    stopped = [leg for leg in unfinished if leg.detail][:STOPPED_SHOWN]
+    for leg in stopped:
+        out.print(f"{leg.mailbox}: {leg.workload}: {leg.state}: {code_cell(leg.code, leg.detail)}")
+    for code in sorted({leg.code or "" for leg in stopped}):
+        out.print(f"{code}: {advice(code)}", soft_wrap=True)
     if not rows:
         told = "No rejected item has that code" if by_code else "No rejected items"
-        workloads = many(unfinished, "mailbox's workload is", "mailboxes' workloads are")
+        workloads = many(len(unfinished), "mailbox's workload is", "mailboxes' workloads are")
         more = f" so far; {workloads} not verified: kogge status"
         out.print(Text(told + (more if unfinished else "."), style=CARE if unfinished else GOOD))
         return

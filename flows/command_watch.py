@@ -24,6 +24,7 @@ from flows.tables import (
     QUIET,
     WIDTH,
     bytes_cell,
+    code_cell,
     duration,
     moment,
     number_cell,
@@ -219,7 +220,7 @@ def _cells(ship: Ship) -> dict[str, str | Text]:
         "rate": "-" if ship.rate is None else f"{ship.rate:,.0f}/s",
         "left": duration(ship.left),
         "rejected": Text(f"{ship.rejected:,}", style=BAD if ship.rejected else QUIET),
-        "code": row.code or "",
+        "code": code_cell(row.code, row.detail),
     }
 
 

@@ -45,6 +45,7 @@ class Ship:
             "workload": str(row.workload),
             "state": str(row.state),
             "code": row.code,
+            "detail": row.detail,
             "items": row.items,
             "done": row.done,
             "bytes": row.bytes,
@@ -165,7 +166,7 @@ def _left(row: LegRow, now: datetime, dead: Callable[[str], bool]) -> LegRow:
         return row
     if (row.lease_until is None or row.lease_until >= now) and not dead(row.owner):
         return row
-    return replace(row, state=LegState.WAITING, code=WORKER_GONE)
+    return replace(row, state=LegState.WAITING, code=WORKER_GONE, detail=None)
 
 
 def _urgency(ship: Ship) -> tuple[int, str, str, str]:

@@ -86,7 +86,8 @@ _log = logging.getLogger("kogge.defect")
 
 @dataclass(frozen=True, slots=True)
 class LegResult:
-    """How a leg ended. code is None when every item is accounted for. tally: what was done at the target."""
+    """How a leg ended. code is None when every item is accounted for. tally: what was done at the target.
+    detail: of what ended it, see connectors.errors.MigrationError."""
 
     leg: int
     mailbox: str
@@ -94,6 +95,21 @@ class LegResult:
     state: LegState
     code: str | None = None
     tally: Tally = field(default_factory=Tally)
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What became of a leg; see LegResult."""
+
+    state: LegState
+    code: str | None = None
+    detail: str | None = None
+
+    @classmethod
+    def by(cls, state: LegState, error: MigrationError) -> End:
+        """An error ended it."""
+        return cls(state, error.code, error.detail or None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +206,8 @@ def walk(setting: Setting, row: LegRow) -> LegResult:
         held = setting.ledger.claim(row.id, owner, setting.pace.lease, dead=lease.is_dead, phase=phase)
         if held is None:
             return LegResult(row.id, row.mailbox, row.workload, LegState.RUNNING, "claimed-elsewhere")
-        state, code = _hold(setting, held, claimed_at)
-        return LegResult(row.id, row.mailbox, row.workload, state, code, setting.tally)
+        end = _hold(setting, held, claimed_at)
+        return LegResult(row.id, row.mailbox, row.workload, end.state, end.code, setting.tally, end.detail)
     except Transient as error:  # the ledger itself was away: the lease expires, the next claim settles
         return LegResult(row.id, row.mailbox, row.workload, LegState.WAITING, error.code, setting.tally)
     except LeaseLost as error:  # both sides were to be opened by the rules of a phase that has ended
@@ -222,17 +238,18 @@ def pace_of(config: Config) -> Pace:
     )
 
 
-def _hold(setting: Setting, held: Lease, claimed_at: float) -> tuple[LegState, str | None]:
+def _hold(setting: Setting, held: Lease, claimed_at: float) -> End:
     pace = setting.pace
     keeper = lease.Keeper(setting.ledger, held, pace.lease, pace.margin, claimed_at)
     keeper.start()
     try:
-        state, code = _react(setting, held, keeper)
+        end = _react(setting, held, keeper)
     finally:
         keeper.stop()
-    if state is LegState.RUNNING:
-        return state, code
-    return (state, code) if setting.ledger.release(held, state, code) else (LegState.RUNNING, "lease-lost")
+    if end.state is LegState.RUNNING:
+        return end
+    released = setting.ledger.release(held, end.state, end.code, end.detail)
+    return end if released else End(LegState.RUNNING, "lease-lost")
 
 
 def _tell(setting: Setting, held: Lease, kind: str) -> None:
@@ -241,28 +258,28 @@ def _tell(setting: Setting, held: Lease, kind: str) -> None:
     setting.ledger.event(box.wave, kind, {"workload": str(held.workload)}, subject=box.id)
 
 
-def _react(setting: Setting, held: Lease, keeper: lease.Keeper) -> tuple[LegState, str | None]:
+def _react(setting: Setting, held: Lease, keeper: lease.Keeper) -> End:
     """One reaction for each class of error."""
     try:
         if held.took_over:
             _tell(setting, held, "taken-over")
             _wait_for_the_owner_before(setting, held)
-        return (setting.instead or _with_patience)(setting, held, keeper)
+        return End(*(setting.instead or _with_patience)(setting, held, keeper))
     except Stopping as wish:
-        return LegState.PENDING, wish.code
+        return End(LegState.PENDING, wish.code)
     except Transient as error:
-        return LegState.WAITING, error.code
+        return End.by(LegState.WAITING, error)
     except LeaseLost as error:
         _tell(setting, held, "lease-lost")
-        return LegState.RUNNING, error.code
+        return End.by(LegState.RUNNING, error)
     except (Misconfigured, Corrupt) as error:
-        setting.ledger.release(held, LegState.BLOCKED, error.code)
+        setting.ledger.release(held, LegState.BLOCKED, error.code, error.detail or None)
         raise
     except MigrationError as error:
-        return LegState.BLOCKED, error.code
+        return End.by(LegState.BLOCKED, error)
     except Exception as error:  # noqa: BLE001 (the boundary: one mailbox's trouble is not the others')
         _log.error("leg %s: %s", held.mailbox, described(error))
-        return LegState.BLOCKED, "internal-error"
+        return End(LegState.BLOCKED, "internal-error")
 
 
 def _wait_for_the_owner_before(setting: Setting, held: Lease) -> None:
@@ -389,7 +406,7 @@ def _pass(work: Work, past: Past, bind_folder: Callable[[], None], setting: Sett
         binding.refuse_mostly_strange(work)
         generation.keep(work, setting.generations)
     work.delivered = late.look(work, containers)
-    binding.refuse_filled_since(work)
+    binding.refuse_filled_since(work, lambda seconds: _sleep(setting, seconds))
     for row in containers:
         if placing.ensure_needed(work, row):
             transfer.copy_pending(work, row)

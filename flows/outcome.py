@@ -13,7 +13,7 @@ from rich.text import Text
 
 from connectors.base import Kind
 from flows.counted import many
-from flows.tables import BAD, CARE, GOOD, WIDTH, Grid, bytes_cell, duration, state_cell, table
+from flows.tables import BAD, CARE, GOOD, WIDTH, Grid, bytes_cell, code_cell, duration, state_cell, table
 from ledger.reports import AMISS, LegSummary
 from ledger.rows import LegState, Outcome, State, Tally
 
@@ -116,6 +116,7 @@ def _leg_document(leg: LegSummary) -> dict[str, object]:
         "workload": str(leg.workload),
         "state": str(leg.state),
         "code": leg.code,
+        "detail": leg.detail,
         "items": leg.items,
         "bytes": leg.bytes,
         "fates": {state.name.lower(): count for state, count in sorted(leg.counts.items())},
@@ -188,7 +189,7 @@ def _cells(leg: LegSummary) -> dict[str, str | Text]:
         "rejected": Text(f"{rejected:,}", style=CARE if rejected else ""),
         "open": Text(f"{waiting:,}", style=CARE if waiting else ""),
         "size": bytes_cell(leg.bytes),
-        "code": leg.code or "",
+        "code": code_cell(leg.code, leg.detail),
     }
 
 

@@ -143,6 +143,11 @@ def state_cell(state: LegState) -> Text:
     return Text(str(state), style=COLOURS.get(state, ""))
 
 
+def code_cell(code: str | None, detail: str | None) -> str:
+    """A code, and what is known beside it; see connectors.errors.MigrationError."""
+    return f"{code} ({detail})" if code and detail else code or ""
+
+
 def bytes_cell(count: int | None) -> str:
     return "-" if count is None else size(count)
 

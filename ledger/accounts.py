@@ -7,16 +7,32 @@ only when what the one before wrote is there to be seen, or nothing of that one 
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, case, exists, or_, select, update
+from dataclasses import dataclass
 
-from connectors.errors import Transient
+from sqlalchemy import Connection, and_, case, exists, select, update
+
 from ledger.database import now
 from ledger.rows import Lease, State
 from ledger.schema import account, container, item, leg
 from ledger.upsert import upsert
 
 
-def take(connection: Connection, lease: Lease, fingerprint: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """The first items of another leg may be on their way into the same account. mailbox: the other one's.
+    epoch: of the leg, by which one shows that was claimed since. at_work: a worker holds the leg. ended: the
+    last one gave it back, so it sends nothing more; else only its lease is over."""
+
+    mailbox: str
+    leg: int
+    epoch: int
+    at_work: bool
+    ended: bool
+
+
+def take(
+    connection: Connection, lease: Lease, fingerprint: str, outwaited: Doubt | None = None
+) -> bool | Doubt:
     """See LegLedger.take_account."""
     first = upsert(connection, account).values(fingerprint=fingerprint, leg=lease.leg)
     connection.execute(first.on_conflict_do_nothing())
@@ -24,18 +40,25 @@ def take(connection: Connection, lease: Lease, fingerprint: str) -> bool:
     holder = connection.execute(select(account.c.leg).where(mine).with_for_update()).scalar_one()
     if holder == lease.leg:
         return False
-    if _in_doubt(connection, holder):
-        raise Transient("account-in-doubt", "another mailbox may be about to write into the same account")
+    doubt = _doubt(connection, holder)
+    if doubt is not None and (doubt.at_work or doubt != outwaited):
+        return doubt
     connection.execute(update(account).where(mine).values(leg=lease.leg))
     other = connection.execute(select(leg.c.mailbox).where(leg.c.id == holder)).scalar_one()
     return bool(other != lease.mailbox)
 
 
-def _in_doubt(connection: Connection, leg_id: int) -> bool:
-    """Whether something of a leg may be on its way, and nothing of it is known to be at the target."""
-    at_work = exists().where(leg.c.id == leg_id, leg.c.owner.is_not(None), leg.c.lease_until >= now())
+def _doubt(connection: Connection, leg_id: int) -> Doubt | None:
+    """None: something of the leg is known to be at the target, or nothing of it may be on its way."""
+    at_work = and_(leg.c.owner.is_not(None), leg.c.lease_until >= now())
     its = select(item.c.id).join(container).where(container.c.leg == leg_id)
     sent = exists(its.where(item.c.state == State.WRITING.value))
     arrived = exists(its.where(item.c.href.is_not(None)))
-    doubt = case((and_(or_(at_work, sent), ~arrived), 1), else_=0)
-    return bool(connection.execute(select(doubt)).scalar_one())
+    flags = [case((one, 1), else_=0) for one in (at_work, sent, arrived)]
+    row = connection.execute(
+        select(leg.c.mailbox, leg.c.epoch, leg.c.owner, *flags).where(leg.c.id == leg_id)
+    ).one()
+    mailbox, epoch, owner, works, has_sent, has_arrived = row
+    if has_arrived or not (works or has_sent):
+        return None
+    return Doubt(mailbox, leg_id, epoch, at_work=bool(works), ended=owner is None)

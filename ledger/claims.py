@@ -63,6 +63,7 @@ def claim(
             revision=revision,
             state=LegState.RUNNING.value,
             code=case((leg.c.code == ROLLING, ROLLING), else_=None),
+            detail=None,
             started=func.coalesce(leg.c.started, now()),
             finished=None,
             busy=leg.c.busy + held(),
@@ -131,7 +132,9 @@ def outwaited(connection: Connection, lease: Lease) -> bool:
     return connection.execute(update(leg).where(mine(lease)).values(unproven=False)).rowcount == 1
 
 
-def release(connection: Connection, lease: Lease, state: LegState, code: str | None) -> bool:
+def release(
+    connection: Connection, lease: Lease, state: LegState, code: str | None, detail: str | None = None
+) -> bool:
     """Gives the leg back with its totals counted anew."""
     totals = _totals(connection, lease.leg)
     values = {
@@ -140,6 +143,7 @@ def release(connection: Connection, lease: Lease, state: LegState, code: str | N
         "revision": None,
         "state": state.value,
         "code": code,
+        "detail": detail,
         "finished": now(),
         "busy": leg.c.busy + func.coalesce(now() - leg.c.claimed, 0.0),
         "claimed": None,
@@ -148,10 +152,16 @@ def release(connection: Connection, lease: Lease, state: LegState, code: str | N
     return connection.execute(update(leg).where(mine(lease)).values(values)).rowcount == 1
 
 
-def block(connection: Connection, leg_id: int, code: str, state: LegState = LegState.BLOCKED) -> bool:
+def block(
+    connection: Connection,
+    leg_id: int,
+    code: str,
+    state: LegState = LegState.BLOCKED,
+    detail: str | None = None,
+) -> bool:
     """Of a leg that nobody holds. False: somebody does."""
     statement = update(leg).where(leg.c.id == leg_id, leg.c.owner.is_(None))
-    return connection.execute(statement.values(state=state.value, code=code)).rowcount == 1
+    return connection.execute(statement.values(state=state.value, code=code, detail=detail)).rowcount == 1
 
 
 def _totals(connection: Connection, leg_id: int) -> dict[str, int]:
@@ -182,7 +192,7 @@ def requeue(
     )
     for number in numbers:
         open_again = _retry_rejected(connection, number) if rejected else 0
-        values = {"state": LegState.PENDING.value, "code": None, "finished": None}
+        values = {"state": LegState.PENDING.value, "code": None, "detail": None, "finished": None}
         allow_rewrites(connection, number)
         again = update(leg).where(leg.c.id == number)
         connection.execute(again.values(done=leg.c.done - open_again, **values))

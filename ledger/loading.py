@@ -67,6 +67,7 @@ LEG_COLUMNS = (
     leg.c.finished,
     mailbox.c.withheld,
     leg.c.level,
+    leg.c.detail,
 )
 
 

@@ -179,7 +179,7 @@ def _withhold(connection: Connection, row: Any, code: str) -> None:
         return
     connection.execute(update(mailbox).where(mailbox.c.id == row.id).values(withheld=code))
     idle = and_(leg.c.mailbox == row.id, leg.c.owner.is_(None), leg.c.state != LegState.VERIFIED.value)
-    connection.execute(update(leg).where(idle).values(state=LegState.BLOCKED.value, code=code))
+    connection.execute(update(leg).where(idle).values(state=LegState.BLOCKED.value, code=code, detail=None))
     append_event(connection, row.wave, "withheld", {"code": code}, subject=row.id)
 
 
@@ -187,7 +187,9 @@ def _release(connection: Connection, number: str, wave: str) -> None:
     planned = {"planned_at": now(), "planned_seq": head_of(connection, wave)[0]}
     connection.execute(update(mailbox).where(mailbox.c.id == number).values(withheld=None, **planned))
     stopped = and_(leg.c.mailbox == number, leg.c.owner.is_(None), leg.c.code.in_(WITHHELD))
-    connection.execute(update(leg).where(stopped).values(state=LegState.PENDING.value, code=None))
+    connection.execute(
+        update(leg).where(stopped).values(state=LegState.PENDING.value, code=None, detail=None)
+    )
 
 
 def _withdraw(connection: Connection, row: Any) -> None:
@@ -215,6 +217,7 @@ def _forget(connection: Connection, number: str) -> None:
     anew = {
         "state": LegState.PENDING.value,
         "code": None,
+        "detail": None,
         "items": 0,
         "done": 0,
         "bytes": 0,

@@ -39,7 +39,7 @@ _SKIP_CODE = case((item.c.state == literal_column(str(int(State.SKIPPED))), item
 class LegSummary:
     """One leg in numbers. sizes: bytes per item state. omitted: items in containers that do not move, by
     the source's own count, per reason. findings: by outcome and detail (see ledger.rows.Finding). skips:
-    skipped items per code."""
+    skipped items per code. detail: as of LegRow."""
 
     mailbox: str
     wave: str
@@ -54,6 +54,7 @@ class LegSummary:
     findings: Mapping[tuple[Outcome, str], int] = field(default_factory=dict)
     omitted: Mapping[str, int] = field(default_factory=dict)
     skips: Mapping[str, int] = field(default_factory=dict)
+    detail: str | None = None
 
     @property
     def items(self) -> int:
@@ -115,6 +116,7 @@ def summary(connection: Connection, wave: str | None) -> list[LegSummary]:
             findings.get(row.id, {}),
             omitted.get(row.id, {}),
             skips.get(row.id, {}),
+            row.detail,
         )
         for row in connection.execute(_legs(wave))
     ]
@@ -134,6 +136,7 @@ def _legs(wave: str | None) -> Select[Any]:
         leg.c.workload,
         leg.c.state,
         leg.c.code,
+        leg.c.detail,
         mailbox.c.wave,
         mailbox.c.phase,
     )

@@ -105,7 +105,7 @@ class MailboxRow:
 class LegRow:
     """items, done and bytes are running totals for display; the item rows are the truth. withheld: the
     code why its mailbox must not run, as in ledger.schema. level: how its accounts were proven when the gate
-    bound them; None before."""
+    bound them; None before. detail: what is known beside the code; see connectors.errors.MigrationError."""
 
     id: int
     mailbox: str
@@ -122,6 +122,7 @@ class LegRow:
     finished: datetime | None
     withheld: str | None = None
     level: str | None = None
+    detail: str | None = None
 
     @property
     def fully_verified(self) -> bool:

@@ -154,12 +154,14 @@ leg = Table(
     Column("unproven", Boolean, nullable=False, server_default=text("false")),
     Column("revision", String(16)),
     Column("generation", Integer, nullable=False, server_default=text("0")),
+    Column("detail", Text),
     UniqueConstraint("mailbox", "workload"),
 )
 """busy: seconds that workers held it, over all its runs; copied, copied_bytes: what they wrote in them.
 claimed: since when the present worker holds it. before: the owner that did not release it before that.
 unproven: somebody held it whose end is not proven, and may write for a while. revision: of the schema, as
-whoever holds it knows it. generation: of its newest pass that began to write; see flows.generation."""
+whoever holds it knows it. generation: of its newest pass that began to write; see flows.generation. detail:
+what is known beside the code; see connectors.errors.MigrationError."""
 
 container = Table(
     "container",

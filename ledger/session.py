@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, delete, select, update
 
 from connectors.base import Loss, Mapped, Page, Stored
 from ledger import accounts, fates, incidents, listing, loading, rekeying
+from ledger.accounts import Doubt
 from ledger.claims import AT_TARGET, mine
 from ledger.events import append_event, newest_detail
 from ledger.folders import FolderLedger
@@ -111,12 +112,14 @@ class LegLedger(LegContainers):
         with self._reading() as connection:
             return loading.begun(connection, self._lease.leg)
 
-    def take_account(self, fingerprint: str) -> bool:
+    def take_account(self, fingerprint: str, outwaited: Doubt | None = None) -> bool | Doubt:
         """Before the first item is written into an account that two logins may open. True: another mailbox of
-        this ledger has been here with the same fingerprint; what it wrote would show by now. Raises
-        Transient("account-in-doubt") as long as that one's first items are on their way."""
+        this ledger has been here with the same fingerprint; what it wrote would show by now. A Doubt: that
+        one's first items may be on their way, and nothing was taken. outwaited: a doubt that this leg waited
+        for longer than anything can be on its way; it holds nobody up, unless a worker claimed the other leg
+        since."""
         with self._writing(()) as connection:
-            return accounts.take(connection, self._lease, fingerprint)
+            return accounts.take(connection, self._lease, fingerprint, outwaited)
 
     def last_event(self, kind: str) -> Mapping[str, str | int] | None:
         """The detail of the newest event of this kind about the mailbox."""

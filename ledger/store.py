@@ -291,10 +291,13 @@ class Ledger:
         with writing(self._engine) as connection:
             return claims.renew(connection, lease, ttl)
 
-    def release(self, lease: Lease, state: LegState, code: str | None = None) -> bool:
-        """Gives the leg back. False: the lease was lost before, nothing was changed."""
+    def release(
+        self, lease: Lease, state: LegState, code: str | None = None, detail: str | None = None
+    ) -> bool:
+        """Gives the leg back. detail: see connectors.errors.MigrationError. False: the lease was lost before,
+        nothing was changed."""
         with writing(self._engine) as connection:
-            return claims.release(connection, lease, state, code)
+            return claims.release(connection, lease, state, code, detail)
 
     def block(self, leg_id: int, code: str) -> bool:
         """A leg whose work could not even begin, so that what a run before found of it is not taken for this

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sqlalchemy import update
 from walking import KEK, PACE, letter
 
 from connectors.base import Guard, Identity, Kind, Role, Target
@@ -17,8 +18,10 @@ from flows.leg import LegResult, Setting, Task, approvals, walk
 from flows.people import Directory
 from flows.verify import Level
 from flows.work import Opener
+from ledger.database import writing
 from ledger.planning import PlannedMailbox
 from ledger.rows import Phase
+from ledger.schema import leg
 from ledger.store import Ledger
 from practice.memory import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget, Step, no_step
 
@@ -43,11 +46,15 @@ class ByLogin(MemoryTarget):
 
 @dataclass
 class Two:
-    """Two people of one wave. stores: what each one's login opens. cause: of a worker's death."""
+    """Two people of one wave. stores: what each one's login opens. cause: of a worker's death. while_waiting:
+    is called when a leg waits for the first time; slept: for how many seconds they did."""
 
     path: Path
     stores: dict[str, MemoryStore]
     cause: Callable[[str | None], Cause] = cause_of
+    grace: float = 0.0
+    while_waiting: Callable[[], object] | None = None
+    slept: list[float] = field(default_factory=list)
     ledger: Ledger = field(init=False)
     ids: dict[str, str] = field(init=False)
 
@@ -80,15 +87,27 @@ class Two:
                 target=lambda guard, _moment: self.open_target(name, guard, step),
             ),
             rules=Rules(directory=DIRECTORY, approved=approvals(self.ledger, mailbox, Kind.MAIL)),
-            pace=PACE,
+            pace=replace(PACE, grace=self.grace),
             task=Task(Level.TARGET),
             stop=threading.Event(),
             kek=lambda: KEK,
-            sleep=lambda _seconds: None,
+            sleep=self._sleep,
             cause=self.cause,
         )
         (row,) = self.ledger.legs(mailbox=self.ids[name])
         return walk(setting, row)
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        act, self.while_waiting = self.while_waiting, None
+        if act is not None:
+            act()
+
+    def expire(self, name: str) -> None:
+        """The lease of this one's leg is over."""
+        with writing(self.ledger.engine) as connection:
+            mine = update(leg).where(leg.c.mailbox == self.ids[name], leg.c.owner.is_not(None))
+            connection.execute(mine.values(lease_until=1.0))
 
     def owners(self, name: str) -> set[str]:
         """Whose mails lie in the account that this one's login opens."""

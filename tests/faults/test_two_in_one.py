@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 from two_logins import NAMES, Two, once
-from walking import Died, Failing, dying_at
+from walking import Died, Failing, dying_at, letter
 
 from connectors.errors import Transient
 from flows.deaths import Cause
 from flows.leg import LegResult
 from ledger.rows import LegState
 from practice.memory import MemoryStore
+
+NONE: frozenset[str] = frozenset()
 
 
 @pytest.fixture
@@ -105,3 +107,70 @@ def test_a_mark_does_not_open_what_another_login_filled(one: Two, whose: str) ->
     one.ledger.requeue()
     assert one.run("anna").code == "target-not-empty"
     assert one.owners("anna") == {"bob"}
+
+
+def dead_in_its_first_batch(two: Two, *, released: bool) -> None:
+    """Anna's worker died with her first items in hand, and no other settles what became of them. released:
+    the next one found her source closed, and gave the leg back."""
+    two.cause, two.grace = (lambda _: Cause.UNKNOWN), 5.0
+    with pytest.raises(Died):
+        two.run("anna", dying_at("target.write"))
+    if released:
+        away = Failing("source.identity", Transient("source-closed"), times=99)
+        assert two.run("anna", away).state is LegState.WAITING
+    two.expire("anna")
+    two.slept.clear()
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_one_that_died_in_its_first_batch_and_never_runs_again_holds_nobody_up(
+    quick_path: Path, released: bool
+) -> None:
+    two = Two(quick_path, {name: MemoryStore() for name in NAMES})
+    dead_in_its_first_batch(two, released=released)
+    assert two.run("bob").state is LegState.VERIFIED
+    assert two.owners("bob") == {"bob"}
+    assert sum(two.slept) == (5.0 if released else 55.0)
+
+
+def test_what_the_dead_one_had_sent_arrives_while_it_is_waited_for(one: Two) -> None:
+    dead_in_its_first_batch(one, released=False)
+    store = one.stores["anna"]
+    one.while_waiting = lambda: store.append(next(iter(store.folders)), letter(1, "of anna"), NONE, None)
+    bob = one.run("bob")
+    assert (bob.state, bob.code) == (LegState.BLOCKED, "identity-bound-elsewhere")
+    assert one.owners("bob") == {"anna"}
+
+
+def test_one_that_runs_again_while_it_is_waited_for_goes_first(one: Two) -> None:
+    dead_in_its_first_batch(one, released=True)
+    results: list[LegResult] = []
+    one.while_waiting = lambda: results.append(one.run("anna"))
+    bob = one.run("bob")
+    assert results[0].state is LegState.VERIFIED
+    assert (bob.state, bob.code) == (LegState.BLOCKED, "identity-bound-elsewhere")
+    assert one.owners("bob") == {"anna"}
+
+
+def test_one_that_runs_again_and_dies_again_is_waited_for_again(one: Two) -> None:
+    dead_in_its_first_batch(one, released=True)
+    died: list[bool] = []
+
+    def die_again() -> None:
+        with pytest.raises(Died):
+            one.run("anna", dying_at("target.write"))
+        one.expire("anna")
+        died.append(True)
+
+    one.while_waiting = die_again
+    assert one.run("bob").state is LegState.VERIFIED
+    assert died == [True]
+    assert sum(one.slept) == 5.0 + 55.0
+
+
+def test_who_is_waited_for_is_named(one: Two) -> None:
+    results: list[LegResult] = []
+    one.run("anna", once("target.write", lambda: results.append(one.run("bob"))))
+    assert (results[0].code, results[0].detail) == ("account-in-doubt", one.ids["anna"])
+    (row,) = one.ledger.legs(mailbox=one.ids["bob"])
+    assert row.detail == one.ids["anna"]

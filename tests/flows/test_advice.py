@@ -48,15 +48,12 @@ def raised() -> set[str]:
 
 
 def ended() -> set[str]:
-    """`return LegState.X, "code"`: how legs end without an error."""
+    """`return LegState.X, "code"`, and `End(LegState.X, "code")`: how legs end without an error."""
     found: set[str] = set()
     for node in trees():
-        if (
-            isinstance(node, ast.Tuple)
-            and len(node.elts) == 2
-            and ast.unparse(node.elts[0]).startswith("LegState.")
-        ):
-            found.update(words(node.elts[1]))
+        parts = node.elts if isinstance(node, ast.Tuple) else node.args if isinstance(node, ast.Call) else []
+        if len(parts) == 2 and ast.unparse(parts[0]).startswith("LegState."):
+            found.update(words(parts[1]))
     return found
 
 
