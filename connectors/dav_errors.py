@@ -27,6 +27,10 @@ def closed() -> Transient:
 
 def status_error(status: int, retry_after: str | None = None) -> MigrationError:
     """The error for a status that no caller has a meaning of its own for."""
+    return _status_error(status, retry_after).about(f"HTTP {status}")
+
+
+def _status_error(status: int, retry_after: str | None) -> MigrationError:
     if status in BUSY:
         return Transient("busy", f"the server answered HTTP {status}", after=delay(retry_after))
     if status == 401:
@@ -47,5 +51,5 @@ def status_error(status: int, retry_after: str | None = None) -> MigrationError:
 def item_error(status: int) -> Rejected:
     """The fate of one object that the server will not take."""
     if status == 413:
-        return Rejected("too-large", "larger than the server takes")
-    return Rejected("refused-by-target", f"the server answered HTTP {status}")
+        return Rejected("too-large", "larger than the server takes").about("HTTP 413")
+    return Rejected("refused-by-target", f"the server answered HTTP {status}").about(f"HTTP {status}")

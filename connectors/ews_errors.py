@@ -81,6 +81,23 @@ REFUSED_FIELDS = frozenset(
 TOO_OLD = frozenset(
     {"ErrorInvalidServerVersion", "ErrorIncorrectSchemaVersion", "ErrorInvalidSchemaVersionForMailboxVersion"}
 )
+OTHERS = frozenset(
+    {
+        "ErrorInvalidOperation", "ErrorInvalidId", "ErrorInvalidIdMalformed",
+        "ErrorUnsupportedTypeForConversion", "ErrorVirusDetected", "ErrorVirusMessageDeleted",
+        "ErrorItemSavePropertyError", "ErrorItemPropertyRequestFailed", "ErrorInternalServerError",
+        "ErrorCorruptData", "ErrorItemCorrupt", "ErrorMessageSizeExceeded", "ErrorDataSizeLimitExceeded",
+        "ErrorInvalidSmtpAddress", "ErrorInvalidUserSid", "ErrorNoRespondingCASInDestinationSite",
+        "ErrorProxyCallFailed", "ErrorProxyGroupSidLimitExceeded", "ErrorClientDisconnected",
+        "ErrorFreeBusyGenerationFailed", "ErrorOperationNotAllowedWithPublicFolderRoot",
+        "ErrorPublicFolderMailboxDiscoveryFailed", "ErrorTokenSerializationDenied", "ErrorInvalidLicense",
+        "ErrorCalendarIsNotOrganizer", "ErrorReadEventsFailed",
+    }
+)  # fmt: skip
+KNOWN = frozenset(BLOCKED).union(
+    BUSY, GONE, FOLDER_GONE, CURSOR_LOST, UNCONVERTIBLE, REFUSED_FIELDS, TOO_OLD, OTHERS
+)
+"""ResponseCodes that may be told to anyone, for they are Exchange's own: others might be a person's name."""
 
 
 class Refusal(Exception):
@@ -153,6 +170,14 @@ def _seconds(milliseconds: str) -> float | None:
 
 def translated(refusal: Refusal) -> MigrationError:
     """The error for a refusal of a whole request (not of one item of a batch)."""
+    return _translated(refusal).about(_known(refusal.code))
+
+
+def _known(code: str) -> str:
+    return code if code in KNOWN else ""
+
+
+def _translated(refusal: Refusal) -> MigrationError:
     code = refusal.code
     if refusal.busy:
         return Transient("busy", "the server asked to wait", after=refusal.after)
@@ -174,6 +199,10 @@ def incomplete() -> Transient:
 
 def item_error(code: str) -> Rejected:
     """The fate of one item the server will not give."""
+    return _item_error(code).about(_known(code))
+
+
+def _item_error(code: str) -> Rejected:
     if code in GONE:
         return Rejected("vanished", "no longer at the source")
     if code in UNCONVERTIBLE:
@@ -192,6 +221,10 @@ def _safe(code: str) -> str:
 
 def http_error(status: int, retry_after: str | None) -> MigrationError:
     """The translation of an HTTP status that carries no SOAP answer."""
+    return _http_error(status, retry_after).about(f"HTTP {status}")
+
+
+def _http_error(status: int, retry_after: str | None) -> MigrationError:
     if status in {408, 429, 502, 503, 504}:
         return Transient("busy", f"the server answered HTTP {status}", after=delay(retry_after))
     if status == 401:

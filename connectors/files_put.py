@@ -90,7 +90,8 @@ def refusal(status: int) -> MigrationError | None:
     if status == 413:
         return Rejected("too-large", "larger than the server takes")
     if status in {400, 403, 405, 406, 411, 414, 415, 422, 424, 431}:
-        return Rejected("refused-by-target", f"the server answered HTTP {status}")
+        refused = Rejected("refused-by-target", f"the server answered HTTP {status}")
+        return refused.about(f"HTTP {status}")
     return None
 
 

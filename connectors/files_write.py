@@ -124,7 +124,9 @@ class Writer:
                 return
             raise Rejected("name-taken", "something else at the target has its name")
         if not 200 <= status < 300 and status not in GONE:
-            raise refusal(status) or Blocked("server-refuses", f"the server answered HTTP {status}")
+            raise refusal(status) or Blocked("server-refuses", f"the server answered HTTP {status}").about(
+                f"HTTP {status}"
+            )
 
     # -- internals
 
@@ -233,7 +235,7 @@ class Writer:
             self._must_take_writes()
         if is_missing(status) or status == 405:
             self.look(item, aim.path, ours=aim.match is not None)  # a folder may have the name
-            raise Rejected("refused-by-target", f"the server answered HTTP {status}")
+            raise Rejected("refused-by-target", f"the server answered HTTP {status}").about(f"HTTP {status}")
         raise refusal(status) or sent.answer.error()
 
     def _is_large(self, item: Item) -> bool:
@@ -253,7 +255,7 @@ class Writer:
         if isinstance(there, Stored):
             return there
         self._must_take_writes()
-        raise Rejected("refused-by-target", "the server answered HTTP 500")
+        raise Rejected("refused-by-target", "the server answered HTTP 500").about("HTTP 500")
 
     def _bad(self, item: Item, aim: Aim, sent: Sent, times: int) -> Aim:
         """The server stored something else. While that is there, and not what somebody made of it, it is

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from connectors.errors import Blocked, CursorLost, MigrationError, Rejected, Transient
 from connectors.ews_errors import BUSY as EXCHANGE_BUSY
 from connectors.ews_errors import FOLDER_GONE, GONE, UNCONVERTIBLE
+from connectors.ews_errors import KNOWN as EXCHANGE_KNOWN
 from connectors.http_errors import delay
 
 
@@ -57,6 +58,14 @@ BLOCKED: dict[str, tuple[str, str]] = {
     "errorquotaexceeded": ("source-quota", "the source mailbox is over its quota"),
 }
 DENIED = frozenset({"access-denied"})
+KNOWN = frozenset(BLOCKED).union(
+    BUSY, LOST, VANISHED, MISSING_FOLDER, MIMELESS, MALWARE, _lower(EXCHANGE_KNOWN),
+    {
+        "invalidrequest", "badrequest", "generalexception", "unauthenticated", "invalidauthenticationtoken",
+        "notsupported", "notallowed", "namealreadyexists", "quotalimitreached", "unsupportedqueryoption",
+    },
+)  # fmt: skip
+"""Values of error.code that may be told to anyone, for they are Microsoft's own."""
 
 
 class Refusal(Exception):
@@ -124,6 +133,14 @@ def _claims(challenge: str) -> str | None:
 
 def translated(refusal: Refusal) -> MigrationError:
     """The error for a refusal of a request that is not about one item."""
+    return _translated(refusal).about(_known(refusal))
+
+
+def _known(refusal: Refusal) -> str:
+    return refusal.code if refusal.code in KNOWN else f"HTTP {refusal.status}"
+
+
+def _translated(refusal: Refusal) -> MigrationError:
     code = refusal.code
     if refusal.lost:
         return CursorLost("cursor-lost", "the server no longer knows the state of this folder")
@@ -148,6 +165,10 @@ def translated(refusal: Refusal) -> MigrationError:
 
 def item_error(refusal: Refusal) -> Rejected:
     """The fate of one item the server will not give."""
+    return _item_error(refusal).about(_known(refusal))
+
+
+def _item_error(refusal: Refusal) -> Rejected:
     if refusal.code in VANISHED:
         return Rejected("vanished", "no longer at the source")
     if refusal.unconvertible:

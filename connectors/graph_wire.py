@@ -424,9 +424,11 @@ def _network(error: Exception, url: str) -> MigrationError:
     if found.code == "tls-failed":
         return found
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return Transient("unreachable", "no connection to the server").found(found.local)
+        return Transient("unreachable", "no connection to the server").found(found.local).about(found.detail)
     if isinstance(error, httpx.TimeoutException):
-        return Transient("timeout", "the server did not answer in time").found(found.local)
+        return (
+            Transient("timeout", "the server did not answer in time").found(found.local).about(found.detail)
+        )
     return found
 
 

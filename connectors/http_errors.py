@@ -11,7 +11,7 @@ import requests
 import urllib3
 
 from connectors.errors import Blocked, MigrationError, Transient
-from connectors.local_cause import local_cause
+from connectors.local_cause import local_cause, local_word
 
 LONGEST_DELAY = 86_400.0
 
@@ -29,7 +29,7 @@ def network_error(error: Exception, url: str = "") -> MigrationError:
     chain = _causes(error)
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    return _kind(chain).found(local_cause(chain, parts.hostname or "", port))
+    return _kind(chain).found(local_cause(chain, parts.hostname or "", port)).about(local_word(chain))
 
 
 def _kind(chain: list[BaseException]) -> MigrationError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import re
 import socket
 import ssl
 import threading
@@ -22,6 +23,7 @@ from connectors.imap_wire import (
     LITERAL_MOST,
     READ_BUFFER,
     REPLY_MOST,
+    RESPONSE_CODES,
     Parts,
     Reply,
     Wire,
@@ -32,7 +34,7 @@ from connectors.imap_wire import (
     status_of,
     tokens,
 )
-from connectors.local_cause import local_cause
+from connectors.local_cause import local_cause, local_word
 from connectors.logins import LOGINS, login_of
 from connectors.settings import Account
 
@@ -276,8 +278,10 @@ class Session:
             else:
                 _authenticate(client, login, secret)
         except imaplib.IMAP4.abort:
-            raise Transient("connection-lost", "while logging in") from None
+            raise _cut_off(client) from None
         except (LoginError, imaplib.IMAP4.error) as error:
+            if isinstance(error.__context__, imaplib.IMAP4.abort):  # imapclient calls each a refusal
+                raise _cut_off(client) from None
             raise self._refusal(_login_error(str(error)), who) from None
         except (OSError, EOFError, ValueError):
             raise Transient(
@@ -386,30 +390,58 @@ class _connecting:  # noqa: N801 - used like a function
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        local = local_cause([error] if error is not None else [], self._settings.host, self._settings.port)
+        errors = [error] if error is not None else []
+        local = local_cause(errors, self._settings.host, self._settings.port)
+        word = local_word(errors)
         if isinstance(error, ssl.SSLError):
-            raise Blocked("tls-failed", "certificate or protocol not accepted").found(local) from None
+            failed = Blocked("tls-failed", "certificate or protocol not accepted")
+            raise failed.found(local).about(word) from None
         if isinstance(error, TimeoutError):
-            raise Transient("timeout", "while connecting").found(local) from None
+            raise Transient("timeout", "while connecting").found(local).about(word) from None
+        if isinstance(error, imaplib.IMAP4.error) and (farewell := _farewell(str(error))) is not None:
+            raise farewell.found(local) from None
         if isinstance(error, (OSError, EOFError, imaplib.IMAP4.error)):
-            raise Transient("server-unreachable").found(local) from None
+            raise Transient("server-unreachable").found(local).about(word) from None
         if isinstance(error, (ValueError, LookupError)):
             raise Transient("protocol-error", "the server's greeting makes no sense") from None
 
 
+def _cut_off(client: _Client) -> Transient:
+    """The error for a connection that ended during the login."""
+    bye = client._imap.untagged_responses.get("BYE")
+    if bye:
+        return Transient("server-bye", "while logging in").about(_bracketed(str(bye[-1])))
+    return Transient("connection-lost", "while logging in")
+
+
+def _farewell(greeting: str) -> Transient | None:
+    """The error for a greeting of BYE, as imaplib raises it; None where it is another."""
+    if not greeting.removeprefix("b'").startswith("* BYE"):
+        return None
+    return Transient("server-bye", "instead of a greeting").about(_bracketed(greeting))
+
+
+def _bracketed(text: str) -> str:
+    """The first response code of RESPONSE_CODES in a text; "" where there is none."""
+    return next((code for code in re.findall(r"\[([A-Z]+)[ \]]", text.upper()) if code in RESPONSE_CODES), "")
+
+
 def _login_error(text: str) -> MigrationError:
     """Only bracketed codes of a server's refusal are looked at (RFC 5530)."""
-    upper = text.upper()
-    if any(f"[{code}]" in upper for code in BUSY):
-        return Transient("server-busy", "login refused for now")
-    if "[AUTHORIZATIONFAILED]" in upper:
-        return Blocked("mailbox-missing", "no such account, or the master user may not open it")
-    return Blocked("login-refused")
+    code = _bracketed(text)
+    if code in BUSY:
+        return Transient("server-busy", "login refused for now").about(code)
+    if code == "AUTHORIZATIONFAILED":
+        return Blocked("mailbox-missing", "no such account, or the master user may not open it").about(code)
+    return Blocked("login-refused").about(code)
 
 
 def error_of(reply: Reply) -> MigrationError:
     """The error of a refused command that is about the account, the folder or the server."""
-    reason = reply.reason
+    return _error_of(reply.reason).about(reply.known)
+
+
+def _error_of(reason: str) -> MigrationError:
     if reason in BUSY:
         return Transient("server-busy")
     if reason == "OVERQUOTA":

@@ -268,10 +268,11 @@ def flags_kept(flags: frozenset[str], permanent: frozenset[str]) -> frozenset[st
 def _refused(ready: Prepared, reply: Reply) -> Failed:
     """One item alone was refused: its own fault, or everybody's."""
     if reply.reason == "OVERQUOTA":
-        raise Blocked("over-quota", "raise the quota, then resume")
+        raise Blocked("over-quota", "raise the quota, then resume").about(reply.known)
     if reply.reason not in ITEM_FAULTS:
         raise_for(reply)
-    return Failed(ready.item.key, Rejected("too-large" if reply.reason == "TOOBIG" else "refused-by-target"))
+    code = "too-large" if reply.reason == "TOOBIG" else "refused-by-target"
+    return Failed(ready.item.key, Rejected(code).about(reply.known))
 
 
 def _measured(stream: BinaryIO, already: int) -> int:

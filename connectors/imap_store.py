@@ -138,7 +138,7 @@ class Store:
         if reply.reason == LIMIT and self.keywords.learn(self.session, self.raw, kept):
             self.session.select(self.raw, readonly=False)
             return self._set(uids, flags)
-        return kept, Rejected("refused-by-target")
+        return kept, Rejected("refused-by-target").about(reply.known)
 
 
 def _amended(stored: Stored, wanted: Flags, kept: Flags) -> Stored:

@@ -29,6 +29,26 @@ REPLY_MOST = 1 << 30
 DEEPEST = 64
 UID_MOST = (1 << 32) - 1
 
+RESPONSE_CODES = frozenset(
+    {
+        *("UNAVAILABLE", "AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "PRIVACYREQUIRED"),
+        *("CONTACTADMIN", "NOPERM", "INUSE", "EXPUNGEISSUED", "CORRUPTION", "SERVERBUG", "CLIENTBUG"),
+        *("CANNOT", "LIMIT", "OVERQUOTA", "ALREADYEXISTS", "NONEXISTENT", "TRYCREATE", "TOOBIG", "READ-ONLY"),
+        *(
+            "PARSE",
+            "BADCHARSET",
+            "UNKNOWN-CTE",
+            "HASCHILDREN",
+            "USEATTR",
+            "UIDNOTSTICKY",
+            "BADURL",
+            "TIMEOUT",
+        ),
+    }
+)
+"""What a server may say beside a refusal, by the registry of response codes (RFC 5530 and others): words that
+name nobody. TIMEOUT is Dovecot's."""
+
 Token = bytes | None | list["Token"]
 Parts = list[bytes]
 
@@ -61,6 +81,11 @@ class Reply:
     def reason(self) -> str:
         """The response code's first word, upper case."""
         return self.code.split(" ", 1)[0].upper()
+
+    @property
+    def known(self) -> str:
+        """The reason, if it is one of RESPONSE_CODES, else ""; it may be told to anyone."""
+        return self.reason if self.reason in RESPONSE_CODES else ""
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -252,7 +277,9 @@ class Wire:
     def _lost(self, code: str) -> Transient:
         if self._closed:
             return Transient("connection-closed", "closed from our side")
-        return Transient("server-bye" if self.bye is not None else code)
+        if self.bye is None:
+            return Transient(code)
+        return Transient("server-bye").about(Reply("BYE", self.bye).known)
 
 
 def free(imap: imaplib.IMAP4) -> None:

@@ -5,6 +5,7 @@ Nothing that a server sent is among them: a certificate's own texts, a greeting,
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -26,6 +27,33 @@ def local_cause(errors: Iterable[BaseException], host: str, port: int | None) ->
     where = f"{host}:{port}" if port else host
     told = next((text for one in errors if (text := _told(one))), "")
     return f"{where}: {told}" if told else where
+
+
+def local_word(errors: Iterable[BaseException]) -> str:
+    """The same cause in one word of our own, without host and port: it may be told to anyone. "": unknown."""
+    return next((word for one in errors if (word := _word(one))), "")
+
+
+def _word(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _of_certificate(error.verify_code)
+    if isinstance(error, ssl.SSLError):
+        return "no-tls-on-port" if error.reason in NO_TLS else ""
+    if isinstance(error, socket.gaierror):
+        return "name-not-known"
+    if isinstance(error, OSError) and error.errno is not None:
+        return errno.errorcode.get(error.errno, "")
+    return ""
+
+
+def _of_certificate(code: int) -> str:
+    if code in UNKNOWN:
+        return "unknown-authority"
+    if code in NAMES:
+        return "certificate-of-another-name"
+    if code in (EXPIRED, NOT_YET):
+        return "certificate-expired"
+    return "unusable-authority" if code in UNUSABLE else "certificate-refused"
 
 
 def _told(error: BaseException) -> str:

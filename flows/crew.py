@@ -142,7 +142,11 @@ class Crew:
                 return state, code
             slot.give()
             await slot.take()
-        await asyncio.get_running_loop().run_in_executor(self.pool, self.ledger.put_off, row.id, UNWELL)
+        causes = self.admission.causes()
+        systems = () if slot.entry is None else slot.entry.systems
+        why = ", ".join(sorted({causes[one] for one in systems if one in causes}))
+        put_off = functools.partial(self.ledger.put_off, row.id, UNWELL, why or None)
+        await asyncio.get_running_loop().run_in_executor(self.pool, put_off)
         return LegState.WAITING, UNWELL
 
     def _lost(self, slot: Slot) -> bool:

@@ -76,6 +76,8 @@ from ledger.rows import Lease, LegRow, LegState, MailboxRow, Tally
 from ledger.store import Ledger
 
 PASSES_MOST = 3
+DOUBLED_MOST = 30
+"""So many times a pause is doubled at most, whatever its bound is."""
 DELAY_MOST = 900.0
 """Seconds: a server that asks for more than this is asked again all the same."""
 
@@ -329,7 +331,7 @@ def pause_after(setting: Setting, error: Transient, faults: int) -> None:
     stop is heard. Raises Stopping, and the error when patience is at its end."""
     if faults > setting.pace.patience:
         raise error
-    pause = min(setting.pace.pause * 2 ** (faults - 1), setting.pace.pause_most)
+    pause = min(setting.pace.pause * 2 ** min(faults - 1, DOUBLED_MOST), setting.pace.pause_most)
     _sleep(setting, max(min(error.after or 0.0, DELAY_MOST), pause))
 
 

@@ -21,7 +21,8 @@ Clock = Callable[[], float]
 
 PLAIN = (
     *("identity", "ensure", "rename", "position", "quota", "clear", "leftovers", "redate", "stamp"),
-    *("share", "unshare", "shared", "versions", "resolve"),
+    *("share", "unshare", "shared", "versions", "resolve", "mark", "keep_mark", "label", "server"),
+    *("sent_from", "silence", "withheld", "rights", "party"),
 )
 STREAMS = ("changes", "fetch", "fetch_versions", "write", "amend", "read", "remove", "digests")
 LISTINGS = ("containers", "listing", "headers", "names", "grants", "occurrences", "extras")

@@ -305,11 +305,11 @@ class Ledger:
         with writing(self._engine) as connection:
             return claims.block(connection, leg_id, code)
 
-    def put_off(self, leg_id: int, code: str) -> bool:
-        """A leg that could not be worked on: it waits for another run. False: somebody holds it, and nothing
-        was changed."""
+    def put_off(self, leg_id: int, code: str, detail: str | None = None) -> bool:
+        """A leg that could not be worked on: it waits for another run. detail: as of release. False: somebody
+        holds it, and nothing was changed."""
         with writing(self._engine) as connection:
-            return claims.block(connection, leg_id, code, LegState.WAITING)
+            return claims.block(connection, leg_id, code, LegState.WAITING, detail)
 
     def requeue(
         self,

@@ -133,6 +133,7 @@ def test_tls_to_a_plain_port(asks: Callable[..., None], serve: Serve, tmp_path: 
     error = found(asks, "localhost", serve(None), Tls(), tmp_path)
     assert error.code == "tls-failed"
     assert "the port does not speak TLS" in error.local
+    assert error.detail == "no-tls-on-port"
 
 
 @ASKS
@@ -140,19 +141,25 @@ def test_an_authority_that_nobody_knows(asks: Callable[..., None], serve: Serve,
     made = make_certificate(tmp_path)
     error = found(asks, "localhost", serve((made.ca, made.key)), Tls(), tmp_path)
     assert (error.code, "set tls.ca_file" in error.local) == ("tls-failed", True)
+    assert error.detail == "unknown-authority"
 
 
 @ASKS
 @pytest.mark.parametrize(
-    ("name", "days", "said"), [("other.example", 30, "for other names"), ("localhost", -3, "has expired")]
+    ("name", "days", "said", "word"),
+    [
+        ("other.example", 30, "for other names", "certificate-of-another-name"),
+        ("localhost", -3, "has expired", "certificate-expired"),
+    ],
 )
 def test_a_certificate_of_another_name_or_time(
-    asks: Callable[..., None], name: str, days: int, said: str, serve: Serve, tmp_path: Path
+    asks: Callable[..., None], name: str, days: int, said: str, word: str, serve: Serve, tmp_path: Path
 ) -> None:
     pair = certificate(tmp_path, name, days)
     error = found(asks, "localhost", serve(pair), Tls(ca_file=str(pair[0])), tmp_path)
     assert error.code == "tls-failed"
     assert said in error.local
+    assert error.detail == word
 
 
 @ASKS
@@ -162,3 +169,4 @@ def test_nobody_listens(asks: Callable[..., None], tmp_path: Path) -> None:
     error = found(asks, "127.0.0.1", port, Tls(), tmp_path)
     assert error.code in {"unreachable", "server-unreachable"}
     assert "Connection refused" in error.local
+    assert error.detail == "ECONNREFUSED"

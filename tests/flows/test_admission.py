@@ -300,6 +300,7 @@ class Away:
     """In place of the real work: the trial's leg, whose target fails until it is well again."""
 
     trial: Trial
+    code: str = "timeout"
     well: threading.Event = field(default_factory=threading.Event)
     failed: int = 0
     slow: float = 0.0
@@ -309,7 +310,7 @@ class Away:
         if not self.well.is_set() and name.startswith("target"):
             self.failed += 1
             time.sleep(self.slow)
-            raise Transient("timeout")
+            raise Transient(self.code)
 
     def __call__(
         self, _config: Config, _leg: int, *, stop: threading.Event,
@@ -371,10 +372,12 @@ def test_a_target_that_was_away_is_written_once_it_is_back(away: Away, tmp_path:
     assert away.results[-1].tally.new == 30
 
 
+@pytest.mark.parametrize("code", ["timeout", "server-bye"])
 def test_a_run_whose_target_stays_away_ends(
-    away: Away, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    away: Away, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says all the while which server is halted, and why; the leg waits for another run."""
+    away.code = code
     monkeypatch.setattr(admission, "LOST_SECONDS", 1.0)
     away.trial.pace, away.slow = replace(away.trial.pace, patience=30), 0.05
     shown: list[tuple[str, ...]] = []
@@ -386,7 +389,8 @@ def test_a_run_whose_target_stays_away_ends(
     assert run(away, at(tmp_path), look) == (LegState.WAITING, UNWELL)
     (leg,) = away.trial.ledger.legs()
     assert (leg.state, leg.code, leg.owner) == (LegState.WAITING, UNWELL, None)
-    assert "target.mail: halted (target-unwell: timeout)" in shown[0][0]
+    assert leg.detail == code
+    assert f"target.mail: halted (target-unwell: {code})" in shown[0][0]
 
 
 def test_a_run_whose_target_is_away_stops_when_somebody_asks(away: Away, tmp_path: Path) -> None:

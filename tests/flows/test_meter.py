@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from types import ModuleType
 
 import pytest
 
+from connectors import base, tells
 from connectors.base import Failed, Item, Kind, Page, Ref, Stored
 from connectors.errors import Rejected, Transient
-from flows.meter import Meter, Reading, metered
+from flows.meter import LISTINGS, PLAIN, STREAMS, Meter, Reading, metered
 
 
 class Clock:
@@ -243,3 +245,15 @@ def test_a_server_that_hangs_in_a_listing_is_seen() -> None:
     assert meter.take(60) == Reading(1, 0, 90)
     over.set()
     thread.join()
+
+
+ASK_NOBODY = {"capabilities", "close", "place", "kept"}
+
+
+@pytest.mark.parametrize("module", [base, tells])
+def test_whatever_may_ask_a_server_is_timed(module: ModuleType) -> None:
+    """A server that is away fails at the first call, whichever that is: unless it counts, nothing halts."""
+    protocols = [one for one in vars(module).values() if getattr(one, "_is_protocol", False)]
+    names = {name for one in protocols for name in vars(one) if not name.startswith("_")}
+    assert len(names) > 5
+    assert names - ASK_NOBODY <= {*PLAIN, *STREAMS, *LISTINGS}

@@ -94,9 +94,32 @@ def test_a_silent_server_times_out(settings: Settings, tmp_path: Path) -> None:
 
 
 def test_a_greeting_of_bye_is_transient(serve: Serve, target: Open) -> None:
-    server = serve(lambda *_: None, greeting=b"* BYE too many")
-    with pytest.raises(Transient, match="server-unreachable"):
+    server = serve(lambda *_: None, greeting=b"* BYE [UNAVAILABLE] too many of anna")
+    with pytest.raises(Transient, match="server-bye") as caught:
         target(server).identity()
+    assert caught.value.detail == "UNAVAILABLE"
+
+
+@pytest.mark.parametrize(("words", "detail"), [(b"[INUSE] anna", "INUSE"), (b"anna", ""), (b"[ANNA] x", "")])
+def test_bye_at_the_login_is_no_refused_login(serve: Serve, target: Open, words: bytes, detail: str) -> None:
+    server = serve(lambda *_: None)
+    basic = server._basic
+    server._basic = lambda command: (  # type: ignore[method-assign]
+        b"* BYE " + words + b"\r\n" if command.startswith(b"LOGIN") else basic(command)
+    )
+    with pytest.raises(Transient, match="server-bye") as caught:
+        target(server, timeout_seconds=2).identity()
+    assert caught.value.detail == detail
+
+
+@pytest.mark.parametrize(
+    ("code", "detail"), [(b"NOPERM", "NOPERM"), (b"SERVERBUG", "SERVERBUG"), (b"ANNA", "")]
+)
+def test_what_a_refusal_may_tell(serve: Serve, target: Open, code: bytes, detail: str) -> None:
+    opened = target(serve(lambda *_: b"TAG NO [" + code + b"] anna is away\r\n"))
+    with pytest.raises(MigrationError) as caught:
+        opened.position("INBOX")
+    assert caught.value.detail == detail
 
 
 def test_a_cut_reply_is_transient_and_the_next_call_connects_anew(serve: Serve, target: Open) -> None:
