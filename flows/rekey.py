@@ -19,10 +19,11 @@ from flows import discover
 from flows.answers import Answers
 from flows.discover import Listing
 from flows.recover import read_once
+from flows.rekey_fates import Fates, fates_of
 from flows.shrunk import FEW, LEAST, is_halved, is_shrunk
 from flows.work import Work
 from ledger.evidence_lines import message_mark
-from ledger.rekeying import Rekeyed
+from ledger.rekeying import Refated, Rekeyed
 from ledger.rows import ContainerRow, ItemRow, State
 
 CODE = "source-rekeyed"
@@ -49,6 +50,7 @@ class Copies:
     by_size: defaultdict[int | None, list[Copy]] = field(default_factory=lambda: defaultdict(list))
     taken: set[tuple[int, bytes]] = field(default_factory=set)
     count: int = 0
+    fates: Fates = field(default_factory=Fates)
 
     def add(self, copy: Copy) -> None:
         self.by_digest[copy.item.digest or b""].append(copy)
@@ -84,15 +86,15 @@ def settle(work: Work, row: ContainerRow, listing: Listing) -> int:
     if not work.ledger.counts(row.id).get(State.SEEN, 0):
         return 0
     copies = _copies(work, row, listing)
-    if not copies.count or not _is_called_for(work, row, listing):
+    if not (copies.count or copies.fates) or not _is_called_for(work, row, listing):
         return 0
     news = _worth_reading(work, row, copies)
     rekeyed, doubtful = 0, 0
     for start in range(0, len(news), CHUNK):
         work.check()
-        pairs, doubted = _paired(work, row, news[start : start + CHUNK], copies)
-        work.ledger.rekeyed(row.id, pairs)
-        rekeyed, doubtful = rekeyed + len(pairs), doubtful + doubted
+        found = _paired(work, row, news[start : start + CHUNK], copies)
+        work.ledger.rekeyed(row.id, found.pairs, found.fates)
+        rekeyed, doubtful = rekeyed + len(found.pairs) + len(found.fates), doubtful + found.doubtful
     if rekeyed:
         work.ledger.event("source-items-rekeyed", {"container": row.id, "items": rekeyed})
     _refuse_doubtful(work, row, listing, copies.count, doubtful)
@@ -117,10 +119,13 @@ def _with_earlier(work: Work, row: ContainerRow, listing: Listing) -> Listing:
 
 
 def _copies(work: Work, row: ContainerRow, listing: Listing) -> Copies:
-    copies = Copies()
-    for one in work.ledger.containers():
-        if one.href is None or one.href != row.href or (one.id != row.id and not one.gone):
-            continue
+    same = [
+        one
+        for one in work.ledger.containers()
+        if one.href is not None and one.href == row.href and (one.id == row.id or one.gone)
+    ]
+    copies = Copies(fates=fates_of(work, row, listing, same))
+    for one in same:
         states = (State.LEAVING,) if work.mirror else (*HELD, State.LEAVING)
         for item in work.ledger.rows(one.id, states):
             if item.href is None or item.digest is None:
@@ -152,28 +157,38 @@ def _worth_reading(work: Work, row: ContainerRow, copies: Copies) -> list[ItemRo
     sizes = Counter(item.size for item in news)
     if any(sizes[size] < len(some) for size, some in copies.by_size.items()):
         return news
-    return [item for item in news if item.size in copies.by_size]
+    return [item for item in news if item.size in copies.by_size or copies.fates.may_have(item)]
 
 
-def _paired(
-    work: Work, row: ContainerRow, news: Sequence[ItemRow], copies: Copies
-) -> tuple[list[Rekeyed], int]:
-    """And how many have a copy's Message-ID, and say something else."""
+@dataclass(slots=True)
+class Found:
+    """What new ids turned out to be. doubtful: how many have a copy's Message-ID, and say something else."""
+
+    pairs: list[Rekeyed] = field(default_factory=list)
+    fates: list[Refated] = field(default_factory=list)
+    doubtful: int = 0
+
+
+def _paired(work: Work, row: ContainerRow, news: Sequence[ItemRow], copies: Copies) -> Found:
     answers = Answers(work, row)
-    pairs: list[Rekeyed] = []
-    doubtful = 0
+    found = Found()
     for item, result in answers.about(news):
         mapped = _mapped(work, result)
         if mapped is None or isinstance(result, Failed):
             continue
         copy = copies.equal(mapped.item.digest) or _but_for_key(work, copies, result, mapped)
-        if copy is None and (namesakes := copies.named(_mid(work, mapped))):
+        mid = _mid(work, mapped)
+        namesakes = [] if copy is not None else copies.named(mid)
+        if namesakes:
             copy = _rebuilt(work, str(row.href), namesakes, mapped)
-            doubtful += copy is None
         if copy is not None:
-            pairs.append(_rekeyed(work, item, copies.take(copy), mapped))
+            found.pairs.append(_rekeyed(work, item, copies.take(copy), mapped))
+        elif (fate := copies.fates.take(item, mid, mapped.item.digest)) is not None:
+            found.fates.append(fate)
+        else:
+            found.doubtful += bool(namesakes)
     answers.require()
-    return pairs, doubtful
+    return found
 
 
 def _mapped(work: Work, result: Native | Failed) -> Mapped | None:

@@ -6,7 +6,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, case, insert, null, or_, select, update
+from sqlalchemy import (
+    Connection,
+    SmallInteger,
+    Text,
+    and_,
+    bindparam,
+    case,
+    insert,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from connectors.base import Container, Ref, key_of
 from ledger.claims import SETTLED
@@ -208,13 +220,17 @@ def unseen_items(connection: Connection, container_id: int, seen: Collection[byt
         after = rows[-1][0]
 
 
+_LEAVES_SKIPPED = and_(
+    item.c.state == State.SKIPPED.value, bindparam("b_state", type_=SmallInteger) == State.GONE.value
+)
 _APPLY = (
     update(item)
     .where(item.c.id == bindparam("b_id"))
     .values(
-        state=bindparam("b_state"),
+        state=bindparam("b_state", type_=SmallInteger),
         version=bindparam("b_version"),
-        code=bindparam("b_code"),
+        # Why it has no copy: the source may list it under another id (flows.rekey_fates).
+        code=case((_LEAVES_SKIPPED, item.c.code), else_=bindparam("b_code", type_=Text)),
         inventory=bindparam("b_inventory"),
     )
 )

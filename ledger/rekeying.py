@@ -38,6 +38,31 @@ class Rekeyed:
     place: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Refated:
+    """One item without a copy. container, key: of the row of its old id; new: the key of its new row."""
+
+    container: int
+    key: bytes
+    new: bytes
+
+
+def carry_over(connection: Connection, container_id: int, items: Collection[Refated]) -> int:
+    """Gives rows of a container that are SEEN the code by which rows of old ids were SKIPPED; those are GONE,
+    and keep it until then. Returns how many. Raises Corrupt("item-state")."""
+    for one in items:
+        old = item.c.container == one.container, item.c.key == one.key, item.c.state == State.GONE.value
+        fate = connection.execute(select(item.c.code, item.c.mid, item.c.digest).where(*old)).one_or_none()
+        new = item.c.container == container_id, item.c.key == one.new, item.c.state == State.SEEN.value
+        if fate is None or fate.code is None:
+            raise Corrupt("item-state", "an item that has another id has no fate")
+        values = {"state": State.SKIPPED.value, "attempts": 0, **dict(fate._mapping)}
+        if connection.execute(update(item).where(*new).values(values)).rowcount != 1:
+            raise Corrupt("item-state", "an item that is to have a fate has one")
+        connection.execute(update(item).where(*old).values(code=REKEYED))
+    return len(items)
+
+
 def transfer(connection: Connection, container_id: int, pairs: Sequence[Rekeyed]) -> int:
     """Gives copies to rows of a container that are SEEN. Returns how many items more are settled. Raises
     Corrupt("item-state") when a row is not in a state for it."""

@@ -18,7 +18,7 @@ from ledger.leg_containers import LegContainers
 from ledger.loading import CHUNK
 from ledger.named_losses import NamedLosses
 from ledger.planning import wave_of
-from ledger.rekeying import Rekeyed
+from ledger.rekeying import Refated, Rekeyed
 from ledger.rollback import RollbackLedger
 from ledger.rows import Finding, ItemRow, Lease, PageCount, State, Tally
 from ledger.schema import finding, leg
@@ -321,13 +321,18 @@ class LegLedger(LegContainers):
         with self._writing((container_id,)) as connection:
             fates.rehref(connection, container_id, hrefs)
 
-    def rekeyed(self, container_id: int, pairs: Collection[Rekeyed]) -> None:
+    def rekeyed(
+        self, container_id: int, pairs: Collection[Rekeyed], fates_: Collection[Refated] = ()
+    ) -> None:
         """Copies that the source lists under other ids since: the container's rows of those ids, which are
-        SEEN, have them from here on; the rows of the old ids are GONE. All or none."""
-        if not pairs:
+        SEEN, have them from here on; the rows of the old ids are GONE. fates_: of what has no copy, and was
+        SKIPPED. All or none."""
+        if not pairs and not fates_:
             return
-        with self._writing((container_id, *{one.container for one in pairs})) as connection:
+        others = {one.container for one in pairs} | {one.container for one in fates_}
+        with self._writing((container_id, *others)) as connection:
             settled = rekeying.transfer(connection, container_id, list(pairs))
+            settled += rekeying.carry_over(connection, container_id, fates_)
             fates.progress(connection, self._lease.leg, done=settled)
 
     def verified(self, container_id: int, keys: Iterable[bytes]) -> None:

@@ -12,7 +12,7 @@ from walking import SOURCE, Trial, letter
 
 from connectors.base import Role
 from ledger.rows import LegState, Phase, State
-from practice.memory import Marks, MemoryMailbox, MemoryStore
+from practice.memory import Marks, MemoryCabinet, MemoryMailbox, MemoryShelf, MemoryStore
 
 WRITES = ("target.write", "target.append", "target.remove")
 ITEMS = 30
@@ -179,6 +179,81 @@ def test_mail_of_known_names_and_other_text_stops_a_live_mailbox(quick_path: Pat
     trial.approve("source-rekeyed")
     assert trial.finish().state is LegState.VERIFIED
     assert (trial.store.snapshot() - before).total() == ITEMS
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("change", [restored, moved])
+def test_delivered_mail_that_its_user_deleted_does_not_come_back(
+    quick_path: Path, change: Callable[[Trial], None], named: bool
+) -> None:
+    """Nothing of ours is at the target that could be known again: what is known is that it was delivered."""
+    trial = copied(quick_path, Phase.LIVE)
+    late, received = (letter(700), letter(701)), b"Received: from out.example\r\n"
+    for one in late:
+        trial.mailbox.deliver(inbox(trial), one)
+        trial.store.append(("INBOX",), received + one, frozenset(), None)
+    assert trial.run().state is LegState.VERIFIED
+    folder = trial.store.folders["INBOX",]
+    for number in list(folder.messages):
+        if folder.messages[number].raw.startswith(received):
+            del folder.messages[number]
+    before = trial.store.snapshot()
+    change(trial)
+    trial.mailbox.deliver(inbox(trial), letter(900) if named else letter(700, "another of that name"))
+    for _ in range(2):
+        result = trial.finish()
+        assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
+        assert not before - trial.store.snapshot()
+        assert (trial.store.snapshot() - before).total() == 1
+    (summary,) = trial.ledger.summary()
+    assert summary.skips == {"delivered-already": 2}
+    moved(trial)  # and once more
+    assert trial.finish().state is LegState.VERIFIED
+    assert (trial.store.snapshot() - before).total() == 1
+
+
+def test_a_name_that_several_mails_have_says_nothing(quick_path: Path) -> None:
+    """Of a scanner that gives every mail the same Message-ID nothing is lost."""
+    trial = copied(quick_path, Phase.LIVE)
+    dates = (b"\r\nDate: Mon, 1 Feb 2027 10:00:0%d +0100\r\n\r\n" % second for second in (1, 2))
+    scans = [letter(3).replace(b"\r\n\r\n", date) for date in dates]
+    trial.mailbox.deliver(inbox(trial), scans[0])
+    trial.store.append(("INBOX",), scans[0], frozenset(), None)
+    assert trial.run().state is LegState.VERIFIED
+    before = trial.store.snapshot()
+    trial.mailbox.delete(list(trial.mailbox.folders[inbox(trial)].messages)[-1])
+    trial.mailbox.deliver(inbox(trial), scans[1])
+    assert trial.finish().state is LegState.VERIFIED
+    assert (trial.store.snapshot() - before).total() == 1
+
+
+@pytest.mark.parametrize("change", [restored, moved])
+@pytest.mark.parametrize(
+    "make", [calendar_trial, cards_trial, drive_trial], ids=["calendar", "contacts", "files"]
+)
+def test_objects_that_the_user_of_a_live_target_removed_stay_removed(
+    quick_path: Path, make: Callable[[Path], Trial], change: Callable[[Trial], None]
+) -> None:
+    trial = make(quick_path)
+    assert trial.finish().state is LegState.VERIFIED
+    trial.ledger.set_phase(trial.id, Phase.LIVE, "somebody")
+    empty(trial)
+    before = trial.store.snapshot()
+    change(trial)
+    result = trial.finish()
+    assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
+    assert trial.store.snapshot() == before
+
+
+def empty(trial: Trial) -> None:
+    """The user of the target removes everything."""
+    store = trial.store
+    if isinstance(store, MemoryShelf):
+        for collection in store.collections.values():
+            collection.objects.clear()
+    elif isinstance(store, MemoryCabinet):
+        for drawer in store.drawers.values():
+            drawer.papers.clear()
 
 
 def parted(number: int) -> bytes:
