@@ -48,7 +48,8 @@ class Change:
 def asked_by(config: Config) -> Pin:
     """What a configuration asks for. Raises Misconfigured for a deny list that cannot be read."""
     keys = {public_bytes(line).hex(): name for name, line in config.approval.approvers.items()}
-    return Pin(config.approval.required, keys, frozenset(map(_fingerprint, deny_list(config).entries)))
+    denied = frozenset(map(_fingerprint, deny_list(config).entries))
+    return Pin(config.approval.required, keys, denied, config.path.name)
 
 
 def _fingerprint(entry: str) -> str:
@@ -62,7 +63,8 @@ def hash_of(pin: Pin) -> str:
 
 def weaker(pinned: Pin, asked: Pin) -> list[str]:
     """In what asked asks for less than is pinned, in words; empty: in nothing. Where no approval was
-    required, nobody's key counts."""
+    required, nobody's key counts. To name fewer approvers is no more power; but what another configuration
+    pinned is not taken away, else the two lock each other out at every start."""
     return list(_less(pinned, asked))
 
 
@@ -72,21 +74,33 @@ def _less(pinned: Pin, asked: Pin) -> Iterator[str]:
     strangers = asked.keys.keys() - pinned.keys.keys()
     if pinned.required and strangers:
         yield f"approvers' keys that nobody agreed to: {len(strangers)} (approval.approvers)"
+    if _of_another(pinned, asked) and (missing := pinned.keys.keys() - asked.keys.keys()):
+        yield f"approvers that it lacks: {len(missing)} (approval.approvers)"
     if gone := pinned.deny - asked.deny:
         yield f"entries that the deny list lacks: {len(gone)} (gate.deny)"
 
 
+def _of_another(pinned: Pin, asked: Pin) -> bool:
+    return bool(pinned.configuration) and pinned.configuration != asked.configuration
+
+
 def refuse_weaker(config: Config, ledger: Ledger) -> None:
     """Raises Misconfigured for a configuration that asks for less than this ledger is held to."""
-    pinned = read_pin(ledger)
-    less = [] if pinned is None else weaker(pinned, asked_by(config))
-    if less:
-        command = next_command(config.path, "approve-settings")
-        told = "; ".join(less)
-        raise Misconfigured(
-            f"{config.path.name}: approval",
-            f"asks for less than this ledger is held to: {told}. See {command}",
+    pinned, asked = read_pin(ledger), asked_by(config)
+    less = [] if pinned is None else weaker(pinned, asked)
+    if pinned is None or not less:
+        return
+    told, also = "; ".join(less), ""
+    if _of_another(pinned, asked):
+        also = (
+            f" This was pinned by {pinned.configuration}: both have to name the same approvals, approvers and"
+            " deny list."
         )
+    raise Misconfigured(
+        f"{config.path.name}: approval",
+        f"asks for less than this ledger is held to: {told}.{also}"
+        f" See {next_command(config.path, 'approve-settings')}",
+    )
 
 
 def pin_at_start(config: Config, ledger: Ledger, wave: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
 
@@ -27,11 +27,13 @@ _NAME = "pinned"
 @dataclass(frozen=True, slots=True)
 class Pin:
     """required: approvals that a wave takes. keys: the approvers' names, by public key. deny: fingerprints of
-    the deny list's entries."""
+    the deny list's entries. configuration: the name of the file that asked for it; "": it is not known. It is
+    no part of what is agreed to."""
 
     required: int
     keys: Mapping[str, str]
     deny: frozenset[str]
+    configuration: str = field(default="", compare=False)
 
     def document(self) -> dict[str, object]:
         return {"required": self.required, "keys": dict(self.keys), "deny": sorted(self.deny)}
@@ -47,7 +49,7 @@ def put_pin(ledger: Ledger, known: Pin | None, pin: Pin, detail: Mapping[str, st
     """Pins anew, and records it with this detail. None, and nothing is done, when what is pinned is not what
     the caller knows."""
     with writing(ledger.engine) as connection:
-        text = json.dumps(pin.document(), sort_keys=True)
+        text = json.dumps({**pin.document(), "configuration": pin.configuration}, sort_keys=True)
         row = {"name": _NAME, "value": text}
         if known is None:
             first = upsert(connection, meta).values(row).on_conflict_do_nothing()
@@ -73,4 +75,5 @@ def _read(connection: Connection, *, lock: bool = False) -> Pin | None:
     if text is None:
         return None
     told = json.loads(text)
-    return Pin(int(told["required"]), dict(told["keys"]), frozenset(told["deny"]))
+    by = str(told.get("configuration", ""))
+    return Pin(int(told["required"]), dict(told["keys"]), frozenset(told["deny"]), by)

@@ -16,7 +16,7 @@ from connectors.errors import Misconfigured
 from flows import command_rollback, rollback_flow
 from flows.approval import CUTOVER, START, permission, refuse_unapproved
 from flows.command_approve_settings import approve_settings
-from flows.config import Config
+from flows.config import Config, load
 from flows.pins import events_of, pin_at_start, refuse_weaker
 from ledger.pins import AGREED, PINNED, read_pin
 from ledger.store import Ledger
@@ -152,6 +152,37 @@ def test_what_asks_for_no_less_holds_and_is_pinned_by_the_next_start(
     refuse_weaker(config, pinned.ledger)
     pin_at_start(config, pinned.ledger, "v")
     refuse_weaker(pinned.write(**options), pinned.ledger)  # type: ignore[arg-type]
+
+
+def named(config: Config, name: str) -> Config:
+    """The same, in a file of another name."""
+    return load(config.path.rename(config.path.with_name(name)))
+
+
+def test_two_configurations_of_a_ledger_have_to_name_the_same_approvers(place: Place) -> None:
+    """The start of the one that names fewer must not take away what the other one names, again and again."""
+    first = named(place.write(), "bund.toml")
+    pin_at_start(first, place.ledger, "w")
+    second = named(place.write(without="Carla"), "land.toml")
+    for check in (refuse_weaker, lambda *given: pin_at_start(*given, "v")):
+        with pytest.raises(Misconfigured) as caught:
+            check(second, place.ledger)
+        for told in ("land.toml", "bund.toml", "approvers that it lacks: 1", "have to name the same"):
+            assert told in str(caught.value)
+    pin_at_start(first, place.ledger, "v")
+    assert place.kinds() == [PINNED]
+    with pytest.raises(Misconfigured, match=r"0 approvals, not 2.*bund\.toml"):
+        refuse_weaker(named(place.write(required=0), "land.toml"), place.ledger)
+    pin_at_start(named(place.write(), "land.toml"), place.ledger, "v")  # both name the same
+
+
+def test_approvers_agree_that_another_configuration_names_fewer(place: Place) -> None:
+    pin_at_start(named(place.write(), "bund.toml"), place.ledger, "w")
+    fewer = place.write(without="Carla")
+    assert place.agree(key=place.key("Anna")) == 1
+    assert place.agree(key=place.key("Carla")) == 0
+    pin_at_start(fewer, place.ledger, "v")
+    assert place.kinds() == [PINNED, AGREED, AGREED, PINNED]
 
 
 def test_who_was_taken_out_does_not_come_back_unseen(pinned: Place) -> None:
