@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -45,12 +45,14 @@ class Store:
 
     def _amended(self, by_uid: dict[int, list[Amendment]], permanent: Flags) -> Iterator[Stored | Failed]:
         expected = {uid: [change.stored for change in changes] for uid, changes in by_uid.items()}
-        now, others = self._looked(expected)
+        now, others, hidden = self._looked(expected)
         groups: dict[Flags, list[int]] = {}
         for uid, changes in by_uid.items():
             wanted = flags_kept(changes[-1].flags, permanent)
             if uid in others:
                 yield from (Failed(change.stored.key, _another()) for change in changes)
+            elif uid in hidden:
+                yield from (Failed(change.stored.key, _untold()) for change in changes)
             elif uid not in now or wanted is None:
                 code = "flag-not-allowed" if uid in now else "vanished"
                 yield from (Failed(change.stored.key, Rejected(code)) for change in changes)
@@ -66,25 +68,42 @@ class Store:
     def remove(self, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
         r"""\Deleted and UID EXPUNGE, for these UIDs only; one that is already gone is success. What is
         something else by now is Rejected("changed-at-target"). Of what has another UIDVALIDITY that cannot be
-        told: Transient("container-renumbered")."""
+        told: Transient("container-renumbered"). What the server leaves out of its answer, and has:
+        Transient("reply-incomplete")."""
         todo = iter(stored)
         while batch := list(islice(todo, AT_ONCE)):
             by_uid, lost = self._located([(one, one) for one in batch], Transient("container-renumbered"))
             yield from lost
-            now, others = self._looked(by_uid)
+            now, others, hidden = self._looked(by_uid)
             present = sorted(now.keys() - others)
             if present:
                 self._expunge(present)
             for uid, group in by_uid.items():
-                yield from (Failed(one.key, _another()) if uid in others else one for one in group)
+                error = _another() if uid in others else _untold() if uid in hidden else None
+                yield from (one if error is None else Failed(one.key, error) for one in group)
 
-    def _looked(self, expected: Mapping[int, list[Stored]]) -> tuple[dict[int, Flags], set[int]]:
-        """The flags of those that are there, and which of them are not what was written."""
+    def _looked(self, expected: Mapping[int, list[Stored]]) -> tuple[dict[int, Flags], set[int], set[int]]:
+        """The flags of those that are there, which of them are not what was written, and which others are
+        there, of which the server said nothing."""
         found = look(self.session, sorted(expected))
+        hidden = self._there(expected.keys() - found.keys())
         validity = self.session.select(self.raw, readonly=False).uidvalidity
         others = Looker(self.session, self.raw, validity, self.spool, self.judge).others(found, expected)
         self.session.select(self.raw, readonly=False)  # reading opened it for reading alone
-        return {uid: message.flags for uid, message in found.items()}, others
+        return {uid: message.flags for uid, message in found.items()}, others, hidden
+
+    def _there(self, uids: Collection[int]) -> set[int]:
+        """Which of these are there, by another command than FETCH: that some servers leave messages out of
+        its answer, and end it with OK, proves no absence."""
+        found: set[int] = set()
+
+        def note(parts: Parts) -> None:
+            if parts[0][2:8].upper() == b"SEARCH":
+                found.update(map(int, parts[0][8:].split()))
+
+        if uids:
+            self.session.done(b"UID SEARCH UID " + compact(sorted(uids)), note)
+        return found.intersection(uids)
 
     def _expunge(self, uids: list[int]) -> None:
         chosen = compact(uids)
@@ -92,7 +111,7 @@ class Store:
         self.session.done(b"UID STORE " + chosen + rb" +FLAGS.SILENT (\Deleted)")
         self.guard()
         self.session.done(b"UID EXPUNGE " + chosen)
-        if self._flags(uids):
+        if self._flags(uids) or self._there(uids):
             raise Blocked("no-permission", "the server keeps messages that were to be removed")
 
     def _located(
@@ -143,6 +162,10 @@ class Store:
 
 def _amended(stored: Stored, wanted: Flags, kept: Flags) -> Stored:
     return stored if kept == wanted else replace(stored, losses=(*stored.losses, NOT_TAKEN), flags=kept)
+
+
+def _untold() -> Transient:
+    return Transient("reply-incomplete", "the server says nothing of a message that it has")
 
 
 def _another() -> Rejected:
