@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from connectors.errors import Blocked
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Numbers of errors that say that there is no more room."""
+
+
+@contextmanager
+def using_state() -> Iterator[None]:
+    """Translates what the operating system says of the state directory. Raises Blocked("state-full" |
+    "state-unusable"): no time to wait would be the right one, for somebody must make room or repair it."""
+    try:
+        yield
+    except OSError as error:
+        detail = errno.errorcode.get(error.errno or 0, "")
+        if error.errno in FULL:
+            raise Blocked("state-full", "make room in the state directory").about(detail) from None
+        raise Blocked("state-unusable", "the state directory cannot be used").about(detail) from None
 
 
 def make_directory(path: Path) -> Path:

@@ -13,9 +13,8 @@ from typing import BinaryIO
 
 from connectors.base import Body
 from connectors.errors import Blocked
-from connectors.private_files import make_directory
+from connectors.private_files import FULL, make_directory
 
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """No room on the disk, in the quota, or below the limit of a file's size (setrlimit)."""
 
 

@@ -82,6 +82,8 @@ MAILBOX = {
     "source-shrunk": "Many items disappeared at once; find out why, then `kogge approve source-shrunk`.",
     "spool-full": "Free space in the spool directory below [state], then `kogge retry`.",
     "spool-unusable": "Make the spool directory below [state] writable for this account.",
+    "state-full": "Free space on the disk of the [state] directory, then `kogge retry`.",
+    "state-unusable": "Make the [state] directory whole and writable for this account; then `kogge retry`.",
     "target-address-differs": "The target account is another person's; correct the row or its login.",
     "target-not-empty": "The target holds items not ours; empty it, or `kogge approve target-not-empty`.",
     "tenant-wide": "Scope these by RBAC, take their consent back; or `kogge approve tenant-wide --wave W`.",

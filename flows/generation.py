@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from connectors.base import Failed, Kind, Listed, Mapped, Native, Stored
 from connectors.errors import Blocked, Rejected
-from connectors.private_files import make_directory
+from connectors.private_files import make_directory, using_state
 from connectors.spool import bytes_body
 from connectors.tells import KeepsMark
 from flows.answers import Answers
@@ -57,18 +57,21 @@ class Generations:
     directory: Path
 
     def read(self, work: Work) -> Pass:
-        """Of number 0: there is none."""
-        try:
-            return _read(self._file(work).read_text().strip())
-        except FileNotFoundError:
-            return NONE
+        """Of number 0: there is none. Raises as write()."""
+        with using_state():
+            try:
+                return _read(self._file(work).read_text(errors="replace").strip())
+            except FileNotFoundError:
+                return NONE
 
     def write(self, work: Work, one: Pass) -> None:
+        """Raises Blocked("state-full" | "state-unusable")."""
         file = self._file(work)
-        make_directory(file.parent)
-        new = file.with_name(f"{file.name}.new")
-        new.write_text(f"{one.text()}\n")
-        new.replace(file)
+        with using_state():
+            make_directory(file.parent)
+            new = file.with_name(f"{file.name}.new")
+            new.write_text(f"{one.text()}\n")
+            new.replace(file)
 
     def _file(self, work: Work) -> Path:
         return self.directory / FOLDER / work.mailbox.id[-2:] / f"{work.mailbox.id}.{work.kind.value}"
@@ -223,4 +226,4 @@ class _Folder:
         ledger.settle(container, [Stored(key, pairs[key]) for key in mapped])
         ledger.tally.new -= len(mapped)
         if self.work.mirror:  # flags may be others since
-            ledger.recheck(container, mapped.keys())
+            ledger.recheck(container, mapped.keys(), counted=False)

@@ -27,7 +27,7 @@ from pydantic import JsonValue
 from connectors.errors import MigrationError, Misconfigured
 from connectors.http_errors import network_error
 from connectors.http_sockets import Sockets, pool
-from connectors.private_files import make_directory
+from connectors.private_files import make_directory, using_state
 from connectors.settings import Secret
 from flows.settings_hooks import Action, Hook, HooksSettings
 from flows.surroundings import plain
@@ -141,9 +141,10 @@ def _once(action: Action, person: Person, seconds: float, output: BinaryIO, give
 def _output(state_directory: Path, name: str) -> BinaryIO:
     """Where a hook's output goes, at the end of what it said before."""
     directory = state_directory / LOGS
-    make_directory(directory)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    return os.fdopen(os.open(directory / f"{name}.log", flags, 0o600), "ab", buffering=0)
+    with using_state():
+        make_directory(directory)
+        return os.fdopen(os.open(directory / f"{name}.log", flags, 0o600), "ab", buffering=0)
 
 
 # Commands

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from connectors.private_files import make_directory
+from connectors.private_files import make_directory, using_state
 from flows import lease
 
 FOLDER = "crashes"
@@ -27,14 +27,16 @@ _folders: list[Path] = []
 
 @contextmanager
 def kept(state_directory: Path) -> Iterator[None]:
-    """While this lasts, a crash of this process is noted in the state directory."""
+    """While this lasts, a crash of this process is noted in the state directory. Raises
+    Blocked("state-full" | "state-unusable")."""
     folder = state_directory / FOLDER
-    make_directory(folder)
-    _clear(folder)
     path = folder / _name(lease.process_name())
+    with using_state():
+        make_directory(folder)
+        _clear(folder)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     _folders.append(folder)
     enabled_before = faulthandler.is_enabled()
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     faulthandler.enable(file=file, all_threads=False)
     try:
         yield

@@ -23,7 +23,7 @@ from connectors.imap import ImapSettings
 from connectors.imap_look import Judge
 from connectors.imap_source import ImapSource
 from connectors.imap_target import ImapTarget
-from connectors.private_files import make_directory
+from connectors.private_files import make_directory, using_state
 from connectors.settings import Account
 from flows.config import Config
 from flows.gate import Pair, Rules
@@ -213,6 +213,7 @@ def deny_list(config: Config) -> DenyList:
 
 
 def spool(config: Config) -> Path:
-    """Where large bodies wait: only this user may look into it."""
-    directory = config.state_directory / "spool"
-    return make_directory(directory)
+    """Where large bodies wait: only this user may look into it. Raises Blocked("state-full" |
+    "state-unusable")."""
+    with using_state():
+        return make_directory(config.state_directory / "spool")

@@ -266,13 +266,14 @@ class LegLedger(LegContainers):
             count = fates.keep(connection, container_id)
             fates.progress(connection, self._lease.leg, done=count)
 
-    def recheck(self, container_id: int, keys: Collection[bytes]) -> None:
-        """To be amended again: verification found other flags than were written. Counted as a rewrite."""
+    def recheck(self, container_id: int, keys: Collection[bytes], *, counted: bool = True) -> None:
+        """To be amended again. counted: as a rewrite, for verification found other flags than written."""
         with self._writing((container_id,)) as connection:
             count = fates.reopen(connection, container_id, keys, {"state": State.CHANGED.value})
-            incidents.add_rewrites(connection, container_id, keys)
+            if counted:
+                incidents.add_rewrites(connection, container_id, keys)
             fates.progress(connection, self._lease.leg, done=-count)
-        if keys:
+        if keys and counted:
             self.incidents.changed()
 
     def rewrite(self, container_id: int, keys: Iterable[bytes], *, counted: bool = False) -> None:

@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 from calendars import calendar_trial
 from drives import drive_trial
+from sqlalchemy import func, select
 from walking import SOURCE, Died, Trial, dying_at, letter
 
 from connectors.base import Kind, Role
 from flows.generation import Generations
 from flows.leg import approvals
+from ledger.database import reading
 from ledger.rows import LegState, Phase
+from ledger.schema import incident
 from ledger.store import Ledger
 from practice.memory import Marks, MemoryMailbox, MemoryStore
 
@@ -287,3 +290,16 @@ def test_one_approval_is_spent_by_each_workload_for_itself(quick_path: Path) -> 
     assert not approvals(trial.ledger, mailbox, Kind.MAIL)("ledger-restored")
     assert approvals(trial.ledger, mailbox, Kind.CALENDAR)("ledger-restored")
     assert not approvals(trial.ledger, mailbox, Kind.CALENDAR)("source-shrunk")
+
+
+def test_what_is_adopted_counts_as_no_rewrite(quick_path: Path) -> None:
+    trial, backup = begun(quick_path, beside="state")
+    restored(trial, backup)
+    trial.run()
+    trial.mailbox.deliver(next(iter(trial.mailbox.folders)), letter(90))
+    trial.approve("ledger-restored")
+    with pytest.raises(Died):
+        trial.run(dying_at("target.write"))
+    assert "copies-adopted" in [one.kind for one in trial.ledger.events("w")]
+    with reading(trial.ledger.engine) as connection:
+        assert connection.execute(select(func.count()).select_from(incident)).scalar_one() == 0
