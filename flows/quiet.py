@@ -7,6 +7,9 @@ import logging
 TALKATIVE = ("exchangelib", "imapclient", "urllib3", "requests", "oauthlib", "spnego", "caldav")
 """Libraries that log what servers say, and URLs with logins."""
 
+SERVICES = ("EventsWorker", "APILogWorker")
+"""Prefect's threads that send what is to be told. That they still do when a command ends is no warning."""
+
 ENGINES = ("prefect.flow_runs", "prefect.task_runs")
 """The loggers of Prefect's engines. Filters of a logger see what is logged by it, not by those below."""
 
@@ -31,6 +34,8 @@ def quieten() -> None:
     """For the life of this process, in every command and every run of a worker."""
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in SERVICES:
+        logging.getLogger(name).setLevel(logging.ERROR)
     for name in ENGINES:
         logger = logging.getLogger(name)
         if not any(isinstance(one, Plain) for one in logger.filters):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 
 import pytest
+from prefect._internal.concurrency.services import QueueService
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
 from prefect.states import Cancelled, Failed, Suspended
 
 from flows.command import main
-from flows.quiet import ENGINES, TALKATIVE, quieten
+from flows.quiet import ENGINES, SERVICES, TALKATIVE, quieten
 
 
 @pytest.fixture
@@ -46,3 +50,25 @@ def test_ends_in_prefects_log(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
         logger.error(f"Finished in state {state}")
     assert [record.levelname for record in seen] == ["ERROR", "INFO", "INFO", "ERROR"]
     assert "NoneType" not in logging.Formatter().format(seen[0])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_prefect_still_sends_at_the_end_is_no_warning(
+    name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its services log by the names of their classes."""
+
+    async def handle(_service: QueueService[int], _item: int) -> None:
+        time.sleep(0.05)
+
+    monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
+    quieten()
+    service = type(name, (QueueService,), {"_handle": handle}).instance()  # type: ignore[attr-defined]
+    for number in range(4):
+        service.send(number)
+    service.drain()
+    assert [record for record in caplog.records if record.name == name] == []
+
+
+def test_the_names_of_prefects_services() -> None:
+    assert {EventsWorker.__name__, APILogWorker.__name__} == set(SERVICES)
