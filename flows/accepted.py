@@ -17,12 +17,17 @@ from mappings.losses import lose
 FIELD = "copy"
 LOSS = Loss(FIELD, KEPT)
 """Of an item whose difference was accepted."""
+RENUMBERED = "target-renumbered"
+"""The detail, and the code, of what is strange in a frozen folder that the target renumbered since the last
+look in staging: whether it was delivered cannot be told any more."""
 REWRITES_MOST = 2
 """How often a copy is made anew; what differs after that has this code. `kogge retry` counts from 0 again."""
 
 
 def code_of(found: Finding) -> str | None:
-    """The code of a difference that no pass mends; None for any other finding."""
+    """The code of a finding that no pass mends; None for any other."""
+    if found.outcome is Outcome.EXTRA and found.detail == RENUMBERED:
+        return RENUMBERED
     code = found.detail.partition(":")[0]
     return code if found.outcome is Outcome.DIFFERS and code in ACCEPTABLE else None
 

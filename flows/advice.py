@@ -178,6 +178,7 @@ RUN = {
     "ews-ends": 'Exchange Online closes EWS, tenant by tenant, for good on 2027-04-01: use kind = "graph".',
     "kept-otherwise": "The target changed these twice; `kogge failures` names them; mend it or approve this.",
     "unstable-at-source": "Each reading is another; see `kogge failures`, `approve unstable-at-source`.",
+    "target-renumbered": "UIDVALIDITY is new. Was it delivered? `kogge approve target-not-empty`, `migrate`.",
     "unsettled": "A worker died over items; `kogge migrate` finds out which arrived, then verify again.",
     "verification-error": "It could not be read; `kogge verify -m M` looks again.",
     "verification-extra": "Not ours to have there; if it is a copy, `kogge retry` and `migrate` remove it.",

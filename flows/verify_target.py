@@ -10,6 +10,7 @@ from itertools import islice
 from connectors.base import Body, Failed, Listed
 from connectors.errors import Blocked
 from connectors.tells import TellsDigests
+from flows.accepted import RENUMBERED
 from flows.artefacts import artefacts_among
 from flows.recover import digests_once, era_of, listed_once, number_of, reaches, read_digests, read_once
 from flows.verify_source import differing, stands_for
@@ -318,7 +319,8 @@ def _report_extras(
         elif _is_delivered(work, left, item):
             found = Finding(Outcome.DELIVERED, None, item.href, "")
         else:
-            found = Finding(Outcome.EXTRA, None, item.href, "unknown")
+            detail = RENUMBERED if _is_renumbered(work, left, item) else "unknown"
+            found = Finding(Outcome.EXTRA, None, item.href, detail)
         result.findings[left.containers[0].id].append(found)
     _note_survey(work, left, clean=not strange)
 
@@ -330,6 +332,13 @@ def _is_delivered(work: Work, left: Leftover, item: Listed) -> bool:
         return False
     marks = {one.surveyed for one in left.containers}
     return None not in marks and all(mark == "" or reaches(mark, item.href) for mark in marks)
+
+
+def _is_renumbered(work: Work, left: Leftover, item: Listed) -> bool:
+    """Whether the target gave a frozen folder another UIDVALIDITY since the last look in staging."""
+    marks = {one.surveyed for one in left.containers}
+    known = None not in marks and work.mailbox.phase is Phase.FROZEN
+    return known and any(mark and era_of(mark) != era_of(item.href) for mark in marks)
 
 
 def _note_survey(work: Work, left: Leftover, *, clean: bool) -> None:

@@ -92,3 +92,19 @@ def test_an_invitation_that_reaches_a_frozen_calendar(quick_path: Path) -> None:
     trial.store.place("/dav/default/", "invited.ics", b"BEGIN:VCALENDAR\r\nUID:invited\r\nEND:VCALENDAR\r\n")
     assert trial.run().state is LegState.VERIFIED
     assert trial.findings() == [DELIVERED]
+
+
+def test_what_was_delivered_to_a_folder_that_is_renumbered_then(rig: Rig) -> None:
+    """It cannot be known again: the code says what to do, and that is the way on."""
+    trial = rig.trial
+    trial.ledger.set_phase(trial.id, Phase.FROZEN, "somebody")
+    deliver(rig, 300)
+    assert trial.run().state is LegState.VERIFIED
+    assert trial.findings() == [DELIVERED]
+    store(rig).renumber(INBOX)
+    result = trial.run()
+    assert (result.state, result.code) == (LegState.DIFFERS, "target-renumbered")
+    assert trial.findings() == [("-", "target-renumbered")]
+    trial.approve("target-not-empty")
+    assert trial.run().state is LegState.VERIFIED
+    assert trial.findings() == []
