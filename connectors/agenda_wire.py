@@ -174,7 +174,7 @@ class AgendaWire:
 
 def _refusal(answer: Answer) -> MigrationError:
     if answer.status in _ITEM or (answer.status == 500 and _REASON.fullmatch(answer.body)):
-        return item_error(answer.status)
+        return item_error(answer.status).said(answer.words)
     return answer.error()
 
 

@@ -285,13 +285,15 @@ class Collections:
 
     def _not_made(self, answer: Answer) -> MigrationError:
         if answer.status in self._profile.collections_full:
-            return Blocked("too-many-collections", "the server allows this account no more collections")
+            error = Blocked("too-many-collections", "the server allows this account no more collections")
+            return error.said(answer.words)
         if answer.ok:
             return Transient("folder-vanished", "a collection that was made is not there")
-        error = _refused(answer)
-        if answer.status == 429 and isinstance(error, Transient) and error.after is None:
-            return Transient(error.code, error.advice, after=self._profile.collections_every)
-        return error
+        refused = _refused(answer)
+        if answer.status == 429 and isinstance(refused, Transient) and refused.after is None:
+            later = Transient(refused.code, refused.advice, after=self._profile.collections_every)
+            return later.said(answer.words)
+        return refused
 
     def _changed(self, method: str, path: str, body: bytes) -> Answer:
         """For a change that may be repeated."""
@@ -311,9 +313,10 @@ def writable(resource: Resource) -> bool:
 
 def _refused(answer: Answer) -> MigrationError:
     if answer.status in {400, 409, 415, 422}:
-        return Rejected("name-not-allowed", "the server refuses a collection")
+        return Rejected("name-not-allowed", "the server refuses a collection").said(answer.words)
     if answer.status == 405:
-        return Blocked("no-permission", "the server makes no collections for this account")
+        error = Blocked("no-permission", "the server makes no collections for this account")
+        return error.said(answer.words)
     return answer.error()
 
 

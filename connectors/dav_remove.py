@@ -87,5 +87,5 @@ class Remover:
 
     def _refused(self, answer: Answer) -> None:
         if answer.status in {400, 403, 405, 409, 422, 424}:
-            raise Rejected("cannot-remove", f"the server answered HTTP {answer.status}")
+            raise Rejected("cannot-remove", f"the server answered HTTP {answer.status}").said(answer.words)
         raise answer.error()

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol, TypeVar
 
@@ -26,6 +26,7 @@ from connectors.http_errors import network_error
 from connectors.http_sockets import Sockets, pool
 from connectors.logins import LOGINS, UNCONFIRMED
 from connectors.network import Network
+from connectors.server_words import NOTHING, READ_MOST, ServerWords, of_body
 from connectors.settings import Account, Tls
 
 T = TypeVar("T")
@@ -98,8 +99,13 @@ class Answer:
     def ok(self) -> bool:
         return 200 <= self.status < 300
 
+    @property
+    def words(self) -> ServerWords:
+        """What the server says of its refusal."""
+        return NOTHING if self.ok else of_body(self.body)
+
     def error(self) -> MigrationError:
-        return status_error(self.status, self.headers.get("retry-after"))
+        return status_error(self.status, self.headers.get("retry-after")).said(self.words)
 
 
 @dataclass(slots=True)
@@ -122,7 +128,7 @@ class Patience:
         self._same[error.code] += 1
         hopeless = self._same[error.code] > TRIES.get(error.code, self._tries)
         if hopeless or now - self._since + delay > self.seconds:
-            raise Transient(error.code, error.advice, after=delay)
+            raise Transient(error.code, error.advice, after=delay).said(error.words)
         self.wait(delay)
 
 
@@ -137,6 +143,7 @@ class Wire:
         self._sockets = Sockets()
         self._refused: Blocked | Transient | None = None
         self._refusing = threading.Lock()
+        self._heard = NOTHING
         self.origin = Origin.of(settings.url)
         self._credentials = Credentials(settings, account, str(self.origin))
         self.writers = min(profile.writers, settings.connections)
@@ -238,6 +245,7 @@ class Wire:
         if response.status != 401:
             return response, (identity, "")
         challenge = response.headers.get("www-authenticate", "")
+        self._heard = self._said(response)
         response.close()
         return None, (identity, challenge)
 
@@ -254,7 +262,7 @@ class Wire:
         with self._refusing:
             if self._refused is None:
                 error = Blocked("login-refused", "the server refuses the login; it was not tried again")
-                self._refused = LOGINS.refused(self._credentials.login, error)
+                self._refused = LOGINS.refused(self._credentials.login, error.said(self._heard))
             return self._refused
 
     def _sent(
@@ -292,6 +300,16 @@ class Wire:
         # an answer that ends with its connection looks whole when we have cut it ourselves
         if self._sockets.closed.is_set():
             raise closed()
+
+    def _said(self, response: urllib3.BaseHTTPResponse) -> ServerWords:
+        """What a refused login is told; nothing where the answer breaks off."""
+        found = b""
+        with suppress(MigrationError):
+            for chunk in self._chunks(response):
+                found += chunk
+                if len(found) >= READ_MOST:
+                    break
+        return of_body(found)
 
     def _network(self, error: Exception) -> MigrationError:
         return closed() if self._sockets.closed.is_set() else network_error(error, str(self.origin))

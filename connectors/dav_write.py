@@ -176,7 +176,7 @@ class Writer:
             return there
         if self._reading.answers(self._container) != 207:
             raise answer.error()
-        raise item_error(answer.status)
+        raise item_error(answer.status).said(answer.words)
 
     def _refused(self, item: Item, aim: _Aim, answer: Answer) -> _Aim | Stored:
         # 412: it is there although it was to be new, or is not as it was. Of a server that wants an If-Match
@@ -190,7 +190,7 @@ class Writer:
         taken = self._conflicts.taken(answer, self._container, item.uid) if item.uid is not None else None
         if taken is not None:
             return self._conflict(item, aim, taken)
-        raise item_error(answer.status) if answer.status in ITEM else answer.error()
+        raise item_error(answer.status).said(answer.words) if answer.status in ITEM else answer.error()
 
     def _must_take_writes(self) -> None:
         """What is wrong with the collection is not the item's fault."""

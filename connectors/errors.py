@@ -3,12 +3,15 @@ requests or imaplib.
 
 Every error has a stable `code`: kebab-case, documented in docs/operations.md, safe to show to anyone. The
 text of an error is its code and our own advice, never a server's words: those may carry a person's
-address or a folder's name.
+address or a folder's name. What a server said hangs at the error in an object that shows nothing
+(connectors.server_words).
 """
 
 from __future__ import annotations
 
 from typing import Self
+
+from connectors.server_words import NOTHING, ServerWords
 
 
 class MigrationError(Exception):
@@ -17,12 +20,15 @@ class MigrationError(Exception):
     local: what this machine itself found, such as the host, the port and the system's own text for an error
     (connectors.local_cause). Never a server's words. For the terminal of whoever runs the command, and not
     for logs, the ledger or Prefect, to whom the hosts of an installation are nobody's business.
+
+    words: what the server said, for the private file of `kogge failures --server-words` and for nothing else.
     """
 
     local: str = ""
     detail: str = ""
     """What is known beside the code and may be told to anyone, in the ledger too: a word of our own list or
     of a public one (a status, a response code of RFC 5530), or the random id of a mailbox."""
+    words: ServerWords = NOTHING
 
     def __init__(self, code: str, advice: str = "") -> None:
         super().__init__(f"{code}: {advice}" if advice else code)
@@ -37,6 +43,11 @@ class MigrationError(Exception):
     def found(self, local: str) -> Self:
         """The same error, which knows what this machine found."""
         self.local = local
+        return self
+
+    def said(self, words: ServerWords) -> Self:
+        """The same error, which carries what the server said; what it carried stays where words are empty."""
+        self.words = words or self.words
         return self
 
 

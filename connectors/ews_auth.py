@@ -35,6 +35,8 @@ from connectors.ews_settings import EwsSettings
 from connectors.http_errors import network_error
 from connectors.http_sockets import Sockets, pool_classes
 from connectors.logins import login_of
+from connectors.masking import SECRETS
+from connectors.server_words import of_body
 from connectors.settings import Account, Secret
 
 CONNECT_SECONDS = 20.0
@@ -210,13 +212,16 @@ def _asked(session: requests.Session, settings: EwsSettings, form: dict[str, str
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise network_error(error) from None
     if response.status_code in {400, 401, 403}:
-        raise Blocked("login-refused", "the token endpoint refuses this application")
+        refused = Blocked("login-refused", "the token endpoint refuses this application")
+        raise refused.said(of_body(body))
     if response.status_code != 200:
-        raise http_error(response.status_code, response.headers.get("Retry-After"))
+        raise http_error(response.status_code, response.headers.get("Retry-After")).said(of_body(body))
     try:
-        return str(json.loads(body)["access_token"])
+        token = str(json.loads(body)["access_token"])
     except (ValueError, KeyError, TypeError):
         raise Transient("token-unreadable", "the token endpoint's answer is no token") from None
+    SECRETS.learn(token)
+    return token
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -1,7 +1,7 @@
 """What an EWS server may answer, translated to one class per reaction.
 
-The tables say what each ResponseCode means to a migration. A server's own text never leaves here: it may
-name a person or a folder.
+The tables say what each ResponseCode means to a migration. A server's own text is carried where nothing
+shows it (connectors.server_words): it may name a person or a folder.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from lxml import etree
 
 from connectors.errors import Blocked, CursorLost, MigrationError, Rejected, Transient
 from connectors.http_errors import delay
+from connectors.server_words import NOTHING, ServerWords
 
 MNS = "{http://schemas.microsoft.com/exchange/services/2006/messages}"
 TNS = "{http://schemas.microsoft.com/exchange/services/2006/types}"
@@ -104,8 +105,10 @@ class Refusal(Exception):
     """A well-formed answer that is an error. Stays inside the connector.
 
     code is the server's ResponseCode; busy says it passes by itself, after seconds when it told; whole
-    says the entire request failed (a SOAP fault), not one of its parts.
+    says the entire request failed (a SOAP fault), not one of its parts; said is its text.
     """
+
+    said: ServerWords = NOTHING
 
     def __init__(
         self, code: str, *, busy: bool = False, after: float | None = None, whole: bool = True
@@ -120,11 +123,15 @@ class Refusal(Exception):
 def refusal_of(element: etree._Element) -> Refusal | None:
     """The Refusal a ResponseMessage or a Fault states; None for success or a mere warning."""
     if element.tag == SOAP + "Fault":
-        return _fault(element)
-    if element.get("ResponseClass") != "Error":
+        found, text = _fault(element), element.findtext("faultstring")
+    elif element.get("ResponseClass") == "Error":
+        code = (element.findtext(MNS + "ResponseCode") or "").strip() or "ErrorUnknown"
+        found = _refusal(code, element.find(MNS + "MessageXml"), whole=False)
+        text = element.findtext(MNS + "MessageText")
+    else:
         return None
-    code = (element.findtext(MNS + "ResponseCode") or "").strip() or "ErrorUnknown"
-    return _refusal(code, element.find(MNS + "MessageXml"), whole=False)
+    found.said = ServerWords(text or "")
+    return found
 
 
 def _fault(element: etree._Element) -> Refusal:
@@ -170,7 +177,7 @@ def _seconds(milliseconds: str) -> float | None:
 
 def translated(refusal: Refusal) -> MigrationError:
     """The error for a refusal of a whole request (not of one item of a batch)."""
-    return _translated(refusal).about(_known(refusal.code))
+    return _translated(refusal).about(_known(refusal.code)).said(refusal.said)
 
 
 def _known(code: str) -> str:
@@ -197,9 +204,9 @@ def incomplete() -> Transient:
     return Transient(INCOMPLETE, "the reply left items out")
 
 
-def item_error(code: str) -> Rejected:
+def item_error(refusal: Refusal) -> Rejected:
     """The fate of one item the server will not give."""
-    return _item_error(code).about(_known(code))
+    return _item_error(refusal.code).about(_known(refusal.code)).said(refusal.said)
 
 
 def _item_error(code: str) -> Rejected:

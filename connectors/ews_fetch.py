@@ -19,6 +19,7 @@ from connectors.errors import Rejected, Transient
 from connectors.ews_errors import BLOCKED, INCOMPLETE, Refusal, incomplete, item_error, refusal_of, translated
 from connectors.ews_stream import Message
 from connectors.ews_wire import Wire
+from connectors.server_words import NOTHING
 
 ANSWER = "GetItemResponseMessage"
 UNKNOWN_SIZE = 64_000  # bytes assumed of an item whose size the listing did not tell
@@ -179,6 +180,7 @@ class Fetch(Generic[T]):
         elif any(one.busy for one in refusals):
             delays = [one.after for one in refusals if one.after is not None]
             error = Transient("busy", "the server asked to wait", after=max(delays, default=None))
+            error.said(next((one.said for one in refusals if one.busy), NOTHING))
             self._wire.pause(self._patience, error)
             mixed = not all(one.busy for one in refusals)
             self._todo.extendleft(reversed(_halves(job) if mixed else [job]))
@@ -203,11 +205,11 @@ class Fetch(Generic[T]):
             raise translated(refusal) from None
         if code in INTERNAL:
             error = Transient("server-error", "the server reported an internal error")
-            yield from self._failed(job, error, False)
+            yield from self._failed(job, error.said(refusal.said), False)
             return
         for ref in job.refs:
             if not self._plan.refused(ref, code):
-                yield Failed(key_of(ref.id), item_error(code))
+                yield Failed(key_of(ref.id), item_error(refusal))
         yield from self._settled(self._plan.later(), job.again)
 
     def _failed(self, job: Job, error: Transient, progressed: bool) -> Iterator[T | Failed]:
@@ -234,7 +236,7 @@ class Fetch(Generic[T]):
             self._todo.appendleft(Job(job.refs, job.tries + 1, job.again))
         else:
             self._wire.probe()
-            yield _poison(job.refs[0])
+            yield _poison(job.refs[0], error)
 
     def _silent(self, job: Job, error: Transient) -> Iterator[Failed]:
         """The server answers, and says nothing about this item. It is blamed when that stays so while it was
@@ -246,11 +248,12 @@ class Fetch(Generic[T]):
         self._wire.probe()
         if self._asked > 1 and not self._answered:
             raise error
-        yield _poison(job.refs[0])
+        yield _poison(job.refs[0], error)
 
 
-def _poison(ref: Ref) -> Failed:
-    return Failed(key_of(ref.id), Rejected("poison-item", "the server fails whenever this item is read"))
+def _poison(ref: Ref, why: Transient) -> Failed:
+    error = Rejected("poison-item", "the server fails whenever this item is read")
+    return Failed(key_of(ref.id), error.said(why.words))
 
 
 def _halves(job: Job) -> list[Job]:

@@ -40,8 +40,10 @@ def rebuilt(wire: Wire, ref: Ref) -> Native | Failed:
     try:
         return _rebuilt(wire, ref)
     except Refusal as refusal:
-        error: MigrationError = item_error(refusal.code)
-        return Failed(key_of(ref.id), error if error.code == "vanished" else Rejected(*FAILED))
+        error: MigrationError = item_error(refusal)
+        return Failed(
+            key_of(ref.id), error if error.code == "vanished" else Rejected(*FAILED).said(error.words)
+        )
     except Rejected as error:
         return Failed(key_of(ref.id), error)
     except Transient as error:

@@ -70,7 +70,7 @@ class Remover:
 
     def _refusal(self, answer: Answer) -> MigrationError:
         if refusal(answer.status) is not None or answer.status == 409:
-            return Rejected("cannot-remove", f"the server answered HTTP {answer.status}")
+            return Rejected("cannot-remove", f"the server answered HTTP {answer.status}").said(answer.words)
         return answer.error()
 
     def _deleted(self, path: str, match: str) -> Answer:

@@ -322,6 +322,10 @@ def _below_root(path: Names) -> Names:
 
 
 def _refused(answer: Answer) -> MigrationError:
+    return _error_of(answer).said(answer.words)
+
+
+def _error_of(answer: Answer) -> MigrationError:
     if answer.status in {405, 412}:
         return Rejected("name-taken", "something else has the folder's name")
     if answer.status in {400, 414, 422}:

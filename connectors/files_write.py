@@ -235,8 +235,9 @@ class Writer:
             self._must_take_writes()
         if is_missing(status) or status == 405:
             self.look(item, aim.path, ours=aim.match is not None)  # a folder may have the name
-            raise Rejected("refused-by-target", f"the server answered HTTP {status}").about(f"HTTP {status}")
-        raise refusal(status) or sent.answer.error()
+            error = Rejected("refused-by-target", f"the server answered HTTP {status}")
+            raise error.about(f"HTTP {status}").said(sent.answer.words)
+        raise (refusal(status) or sent.answer.error()).said(sent.answer.words)
 
     def _is_large(self, item: Item) -> bool:
         return self._means.chunks is not None and item.size > self._means.chunk_above

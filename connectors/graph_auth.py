@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from connectors.errors import Blocked, Misconfigured, Transient
 from connectors.graph_settings import GraphSettings
 from connectors.http_errors import delay
+from connectors.masking import SECRETS
+from connectors.server_words import of_json
 from connectors.settings import Account, Secret
 
 PASSING = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
@@ -137,13 +139,15 @@ class Login:
             raise Transient("token-unreadable", "the token endpoint's answer is no token") from None
         token = found.get("access_token") if isinstance(found, dict) else None
         if isinstance(token, str) and token:
+            SECRETS.learn(token)
             return token
+        said = of_json(found)
         error = found.get("error") if isinstance(found, dict) else None
         if error in PASSING:
-            raise Transient("busy", "the token endpoint asked to wait")
+            raise Transient("busy", "the token endpoint asked to wait").said(said)
         if error is None:
             raise Transient("token-unreadable", "the token endpoint's answer is no token")
-        raise Blocked("login-refused", "the token endpoint refuses this application")
+        raise Blocked("login-refused", "the token endpoint refuses this application").said(said)
 
     def _application(self) -> msal.ConfidentialClientApplication:
         if self._app is None:

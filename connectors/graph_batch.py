@@ -109,7 +109,8 @@ class Batch:
             todo.appendleft(Job(tuple(renewed), job.tries, renewed=True))
         if busy := again.get("busy"):
             after = max((one.after for one in busy.values() if one.after is not None), default=None)
-            self._wire.pause(self._patience, Transient("busy", "the server asked to wait", after=after))
+            error = Transient("busy", "the server asked to wait", after=after)
+            self._wire.pause(self._patience, error.said(next(iter(busy.values())).said))
             todo.appendleft(Job(tuple(busy), job.tries))
 
     def _asked(self, asks: Mapping[str, str], names: Sequence[str]) -> dict[str, Reply | Refusal]:

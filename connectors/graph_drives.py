@@ -260,6 +260,9 @@ class DriveReader:
 
     def _fate(self, drive: str, refused: Refusal) -> Rejected:
         """Of one item, unless it is the drive that is refused."""
+        return self._fate_of(drive, refused).said(refused.said)
+
+    def _fate_of(self, drive: str, refused: Refusal) -> Rejected:
         blocked = BLOCKED.get(refused.code, ("",))[0]
         if refused.code in MALWARE:
             return Rejected("blocked-by-source", "the source calls it malware and does not give it out")

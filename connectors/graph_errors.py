@@ -1,7 +1,8 @@
 """What Graph may answer, translated to one class per reaction.
 
 The tables say what each error code means to a migration; the code decides before the status does, for a
-permanent fault may come as a 500. A server's own text never leaves here: it may name a person or a folder.
+permanent fault may come as a 500. A server's own text is carried where nothing shows it
+(connectors.server_words): it may name a person or a folder.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from connectors.ews_errors import BUSY as EXCHANGE_BUSY
 from connectors.ews_errors import FOLDER_GONE, GONE, UNCONVERTIBLE
 from connectors.ews_errors import KNOWN as EXCHANGE_KNOWN
 from connectors.http_errors import delay
+from connectors.server_words import NOTHING, ServerWords, of_json
 
 
 def _lower(codes: frozenset[str]) -> frozenset[str]:
@@ -72,8 +74,10 @@ class Refusal(Exception):
     """An answer that is an error. Stays inside the connector.
 
     code is Graph's, in lower case; after the seconds it asked to wait; claims what a token must say that it
-    did not.
+    did not; said is its text.
     """
+
+    said: ServerWords = NOTHING
 
     def __init__(self, status: int, code: str, after: float | None = None, claims: str | None = None) -> None:
         super().__init__(code)
@@ -109,15 +113,22 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes | object) -> Re
     if "x-virus-infected" in headers:
         return Refusal(status, "malwareDetected")
     claims = _claims(headers.get("www-authenticate", "")) if status == 401 else None
-    return Refusal(status, _code(body), delay(headers.get("retry-after")), claims)
+    document = _document(body)
+    found = Refusal(status, _code(document), delay(headers.get("retry-after")), claims)
+    found.said = of_json(document)
+    return found
 
 
-def _code(body: bytes | object) -> str:
-    if isinstance(body, bytes):
-        try:
-            body = json.loads(body)
-        except ValueError:
-            return ""
+def _document(body: bytes | object) -> object:
+    if not isinstance(body, bytes):
+        return body
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def _code(body: object) -> str:
     error = body.get("error") if isinstance(body, dict) else None
     found = error.get("code") if isinstance(error, dict) else None
     return found if isinstance(found, str) else ""
@@ -133,7 +144,7 @@ def _claims(challenge: str) -> str | None:
 
 def translated(refusal: Refusal) -> MigrationError:
     """The error for a refusal of a request that is not about one item."""
-    return _translated(refusal).about(_known(refusal))
+    return _translated(refusal).about(_known(refusal)).said(refusal.said)
 
 
 def _known(refusal: Refusal) -> str:
@@ -165,7 +176,7 @@ def _translated(refusal: Refusal) -> MigrationError:
 
 def item_error(refusal: Refusal) -> Rejected:
     """The fate of one item the server will not give."""
-    return _item_error(refusal).about(_known(refusal))
+    return _item_error(refusal).about(_known(refusal)).said(refusal.said)
 
 
 def _item_error(refusal: Refusal) -> Rejected:

@@ -6,6 +6,7 @@ from connectors.base import Failed, Ref, key_of
 from connectors.errors import Rejected
 from connectors.graph_errors import BLOCKED, DENIED, Refusal, item_error
 from connectors.graph_wire import Wire, query
+from connectors.server_words import NOTHING, ServerWords
 
 
 def refused(wire: Wire, ref: Ref, refusal: Refusal, container: str) -> Failed:
@@ -17,9 +18,10 @@ def refused(wire: Wire, ref: Ref, refusal: Refusal, container: str) -> Failed:
     if refusal.status == 403:
         wire.get(container, query(select="id"))
     if (refusal.status >= 500 or refusal.status == 408) and not refusal.unconvertible:
-        return poison(ref)
+        return poison(ref, refusal.said)
     return Failed(key_of(ref.id), item_error(refusal))
 
 
-def poison(ref: Ref) -> Failed:
-    return Failed(key_of(ref.id), Rejected("poison-item", "the server fails whenever this item is read"))
+def poison(ref: Ref, said: ServerWords = NOTHING) -> Failed:
+    error = Rejected("poison-item", "the server fails whenever this item is read")
+    return Failed(key_of(ref.id), error.said(said))

@@ -22,6 +22,7 @@ from connectors.graph_reader import pages
 from connectors.graph_rebuild import rebuilt
 from connectors.graph_records import EXPAND, FIELDS, LISTED, properties, version_of
 from connectors.graph_wire import Wire, query, segment
+from connectors.server_words import NOTHING
 from connectors.spool import bytes_body
 
 FORMAT = "graph-message"
@@ -125,7 +126,7 @@ class MailReader:
             yield self._streamed(container, one)
 
     def _streamed(self, container: Container, one: Known) -> Native | Failed:
-        patience, suspects = self._wire.patience(), 0
+        patience, suspects, heard = self._wire.patience(), 0, NOTHING
         while suspects <= TRIES:
             try:
                 body = self._wire.streamed(f"{self._path(one.ref.id)}/$value")
@@ -137,6 +138,7 @@ class MailReader:
                 passing = error
             except Transient as cut:
                 passing = cut
+            heard = passing.words
             if passing.code in WAITED_OUT:
                 self._wire.pause(patience, passing)
             elif passing.code in SUSPECT:
@@ -146,7 +148,7 @@ class MailReader:
                 raise passing
             if suspects == TRIES:
                 self._wire.probe()  # the last attempt is made when the server surely answers
-        return poison(one.ref)
+        return poison(one.ref, heard)
 
     def _bodiless(self, container: Container, one: Known, refusal: Refusal) -> Native | Failed:
         """What the server makes no message of is never asked for again: it is rebuilt."""

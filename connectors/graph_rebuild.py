@@ -45,7 +45,9 @@ def rebuilt(wire: Wire, format_: str, ref: Ref, select: str, expand: str) -> Nat
         if refused.status in {401, 403}:
             raise
         error = item_error(refused)
-        return Failed(key_of(ref.id), error if error.code == "vanished" else Rejected(*FAILED))
+        return Failed(
+            key_of(ref.id), error if error.code == "vanished" else Rejected(*FAILED).said(error.words)
+        )
     except Rejected as error:
         return Failed(key_of(ref.id), error)
     except Transient as error:

@@ -255,7 +255,7 @@ class Wire:
         except Refusal as refused:
             if refused.status == 401:
                 error = Blocked("login-refused", "the server refuses the application's token")
-                raise self._refusal(error) from None
+                raise self._refusal(error.said(refused.said)) from None
             raise
 
     def renew(self, claims: str | None) -> None:

@@ -36,11 +36,13 @@ from connectors.imap_wire import (
 )
 from connectors.local_cause import local_cause, local_word
 from connectors.logins import LOGINS, login_of
+from connectors.server_words import NOTHING, ServerWords
 from connectors.settings import Account
 
 __all__ = ["ImapSettings", "Selected", "Session", "error_of", "raise_for"]
 
 LOGIN_MOST = 1 << 20
+_REPR = re.compile(r"\Ab(['\"])(.*)\1\Z", re.DOTALL)
 BUSY = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN", "TIMEOUT"})
 
 
@@ -401,16 +403,27 @@ class _connecting:  # noqa: N801 - used like a function
         if isinstance(error, imaplib.IMAP4.error) and (farewell := _farewell(str(error))) is not None:
             raise farewell.found(local) from None
         if isinstance(error, (OSError, EOFError, imaplib.IMAP4.error)):
-            raise Transient("server-unreachable").found(local).about(word) from None
+            raise Transient("server-unreachable").found(local).about(word).said(_said(error)) from None
         if isinstance(error, (ValueError, LookupError)):
             raise Transient("protocol-error", "the server's greeting makes no sense") from None
+
+
+def _said(error: BaseException) -> ServerWords:
+    """What the server said, where imaplib raised it instead of a greeting."""
+    return _words_of(str(error)) if isinstance(error, imaplib.IMAP4.error) else NOTHING
+
+
+def _words_of(text: str) -> ServerWords:
+    """What the server said, as imaplib tells it: the repr of bytes, or text."""
+    return ServerWords(_REPR.sub(r"\2", text))
 
 
 def _cut_off(client: _Client) -> Transient:
     """The error for a connection that ended during the login."""
     bye = client._imap.untagged_responses.get("BYE")
     if bye:
-        return Transient("server-bye", "while logging in").about(_bracketed(str(bye[-1])))
+        text = str(bye[-1])
+        return Transient("server-bye", "while logging in").about(_bracketed(text)).said(_words_of(text))
     return Transient("connection-lost", "while logging in")
 
 
@@ -418,7 +431,8 @@ def _farewell(greeting: str) -> Transient | None:
     """The error for a greeting of BYE, as imaplib raises it; None where it is another."""
     if not greeting.removeprefix("b'").startswith("* BYE"):
         return None
-    return Transient("server-bye", "instead of a greeting").about(_bracketed(greeting))
+    error = Transient("server-bye", "instead of a greeting").about(_bracketed(greeting))
+    return error.said(_words_of(greeting))
 
 
 def _bracketed(text: str) -> str:
@@ -428,7 +442,10 @@ def _bracketed(text: str) -> str:
 
 def _login_error(text: str) -> MigrationError:
     """Only bracketed codes of a server's refusal are looked at (RFC 5530)."""
-    code = _bracketed(text)
+    return _refused_login(_bracketed(text)).said(_words_of(text))
+
+
+def _refused_login(code: str) -> MigrationError:
     if code in BUSY:
         return Transient("server-busy", "login refused for now").about(code)
     if code == "AUTHORIZATIONFAILED":
@@ -438,7 +455,7 @@ def _login_error(text: str) -> MigrationError:
 
 def error_of(reply: Reply) -> MigrationError:
     """The error of a refused command that is about the account, the folder or the server."""
-    return _error_of(reply.reason).about(reply.known)
+    return _error_of(reply.reason).about(reply.known).said(reply.said)
 
 
 def _error_of(reason: str) -> MigrationError:

@@ -268,11 +268,11 @@ def flags_kept(flags: frozenset[str], permanent: frozenset[str]) -> frozenset[st
 def _refused(ready: Prepared, reply: Reply) -> Failed:
     """One item alone was refused: its own fault, or everybody's."""
     if reply.reason == "OVERQUOTA":
-        raise Blocked("over-quota", "raise the quota, then resume").about(reply.known)
+        raise Blocked("over-quota", "raise the quota, then resume").about(reply.known).said(reply.said)
     if reply.reason not in ITEM_FAULTS:
         raise_for(reply)
-    code = "too-large" if reply.reason == "TOOBIG" else "refused-by-target"
-    return Failed(ready.item.key, Rejected(code).about(reply.known))
+    error = Rejected("too-large" if reply.reason == "TOOBIG" else "refused-by-target")
+    return Failed(ready.item.key, error.about(reply.known).said(reply.said))
 
 
 def _measured(stream: BinaryIO, already: int) -> int:

@@ -171,8 +171,8 @@ class Reader:
             known |= {uid: number(entry[b"RFC822.SIZE"]) for uid, entry in found.items()}
         return known
 
-    def _fetch(self, uids: list[int], items: bytes, needed: bytes) -> tuple[dict[int, Attributes], bool]:
-        """What came, and whether what did not come is gone; False: the server refused it. Unasked FETCH
+    def _fetch(self, uids: list[int], items: bytes, needed: bytes) -> tuple[dict[int, Attributes], Rejected]:
+        """What came, and the fate of what did not come: it is gone, or the server refused it. Unasked FETCH
         responses lack needed."""
         found: dict[int, Attributes] = {}
         asked = set(uids)
@@ -195,26 +195,25 @@ class Reader:
             self.session.done(b"NOOP")
             reply = self.session.run(b"UID FETCH %s (%s)" % (compact(missing), items), note)
         if reply.reason in ("UNAVAILABLE", "INUSE", "LIMIT", "EXPUNGEISSUED"):
-            raise Transient("server-busy")
-        return found, reply.ok
+            raise Transient("server-busy").said(reply.said)
+        return found, Rejected("vanished") if reply.ok else Rejected("item-refused").said(reply.said)
 
     def _batch(self, uids: list[int], bodies: bool) -> Iterator[Result]:
         items, needed = (META + b" BODY.PEEK[]", b"BODY[]") if bodies else (META, b"RFC822.SIZE")
-        found, gone = self._fetch(uids, items, needed)
+        found, fate = self._fetch(uids, items, needed)
         for uid, entry in found.items():
             yield uid, _record(uid, entry, bodies)
         missing = [uid for uid in uids if uid not in found]
-        if gone or len(uids) == 1:
-            reason = "vanished" if gone else "item-refused"
-            yield from ((uid, Rejected(reason)) for uid in missing)
+        if fate.code == "vanished" or len(uids) == 1:
+            yield from ((uid, fate) for uid in missing)
             return
         for uid in missing:  # one message the server cannot give must not cost the others
             yield from self._batch([uid], bodies)
 
     def _large(self, uid: int) -> Record | MigrationError:
-        found, gone = self._fetch([uid], META, b"RFC822.SIZE")
+        found, fate = self._fetch([uid], META, b"RFC822.SIZE")
         if uid not in found:
-            return Rejected("vanished" if gone else "item-refused")
+            return fate
         file = SpoolFile(self.spool)
         most = ESTIMATE_MOST * (number(found[uid][b"RFC822.SIZE"]) or 0) + WINDOW_BYTES
         refused = self._spooled(uid, file.write, most)

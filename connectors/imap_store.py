@@ -157,7 +157,7 @@ class Store:
         if reply.reason == LIMIT and self.keywords.learn(self.session, self.raw, kept):
             self.session.select(self.raw, readonly=False)
             return self._set(uids, flags)
-        return kept, Rejected("refused-by-target").about(reply.known)
+        return kept, Rejected("refused-by-target").about(reply.known).said(reply.said)
 
 
 def _amended(stored: Stored, wanted: Flags, kept: Flags) -> Stored:

@@ -302,7 +302,7 @@ class ImapTarget:
 
     def _not_named(self, reply: Reply) -> MigrationError:
         if reply.reason in ("", "CANNOT", "ALREADYEXISTS", "LIMIT", "NONEXISTENT"):
-            return Rejected("name-not-allowed", "the server refuses a folder's name")
+            return Rejected("name-not-allowed", "the server refuses a folder's name").said(reply.said)
         return error_of(reply)
 
 

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from connectors.deadline import Deadline
 from connectors.errors import Transient
+from connectors.server_words import NOTHING, ServerWords, of_line
 
 READ_BUFFER = 256 * 1024
 SEND_BUFFER = 256 * 1024
@@ -67,11 +68,12 @@ class _Nonsense(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A tagged reply: OK, NO or BAD; code is the bracketed response code ("APPENDUID 7 3:9" or "").
-    The human-readable text is dropped: it may name people."""
+    """A tagged reply: OK, NO or BAD; code is the bracketed response code ("APPENDUID 7 3:9" or ""). said:
+    of a refusal, its human-readable text; nothing shows it, for it may name people."""
 
     status: str
     code: str = ""
+    said: ServerWords = field(default=NOTHING, compare=False, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -95,7 +97,7 @@ class Wire:
     imap          imapclient's connection after login; its read and readline are used for input
     literal_most  the most bytes that the literals of one response may have
     reply_most    the most bytes of everything that comes between a command and its tagged reply
-    bye           the code of an untagged BYE, once one came
+    bye           the code of an untagged BYE, once one came; farewell: its text
 
     Input beyond these bounds, or that cannot be understood, is Transient("protocol-error") and the end of
     the connection.
@@ -105,6 +107,7 @@ class Wire:
     literal_most: int = LITERAL_MOST
     reply_most: int = REPLY_MOST
     bye: str | None = None
+    farewell: ServerWords = NOTHING
     broken: bool = False
     _closed: bool = False
     _number: int = 0
@@ -215,7 +218,7 @@ class Wire:
             head = parts[0]
             if head.startswith(b"* "):
                 if head[2:5].upper() == b"BYE":
-                    self.bye = _code(head[5:].strip())
+                    self.bye, self.farewell = _code(head[5:].strip()), of_line(head[5:].strip())
                 yield parts
             elif head.startswith(tag + b" "):
                 yield _reply(head[len(tag) + 1 :])
@@ -279,7 +282,7 @@ class Wire:
             return Transient("connection-closed", "closed from our side")
         if self.bye is None:
             return Transient(code)
-        return Transient("server-bye").about(Reply("BYE", self.bye).known)
+        return Transient("server-bye").about(Reply("BYE", self.bye).known).said(self.farewell)
 
 
 def free(imap: imaplib.IMAP4) -> None:
@@ -298,7 +301,8 @@ def cut(sock: socket.socket | None) -> None:
 
 def _reply(text: bytes) -> Reply:
     status, _, rest = text.partition(b" ")
-    return Reply(status.decode("ascii", "replace").upper(), _code(rest))
+    said = NOTHING if status.upper() == b"OK" else of_line(rest)
+    return Reply(status.decode("ascii", "replace").upper(), _code(rest), said)
 
 
 def _code(text: bytes) -> str:

@@ -80,7 +80,7 @@ class Logins:
                 self._accepted.discard(login)
                 del self._doubts[login]
                 return error
-        return _unconfirmed(WAIT_SECONDS)
+        return _unconfirmed(WAIT_SECONDS).said(error.words)
 
 
 def _unconfirmed(after: float) -> Transient:

@@ -40,5 +40,5 @@ class Patience:
         self._tries[error.code] += 1
         hopeless = self._tries[error.code] >= TRIES.get(error.code, tries + 2)
         if hopeless or error.code == "source-closed" or now - self._since + delay > self._seconds:
-            raise Transient(error.code, error.advice, after=delay)
+            raise Transient(error.code, error.advice, after=delay).said(error.words)
         self._wait(delay)

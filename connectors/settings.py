@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
 from connectors.errors import Misconfigured
+from connectors.masking import SECRETS
 
 COMMAND_SECONDS = 30
 
@@ -66,6 +67,7 @@ class Secret(Strict):
         value = self._value({"login": login, "address": address})
         if not value:
             raise self._fault("is empty")
+        SECRETS.learn(value)
         return SecretStr(value)
 
     def _fault(self, what: str) -> Misconfigured:

@@ -1,0 +1,36 @@
+"""What a file server says of a refusal goes with the error."""
+
+from __future__ import annotations
+
+import pytest
+from files_desk import Desk, file, folder
+
+from connectors.base import Failed
+from connectors.errors import Rejected
+from practice.dav_proxy import Forward, Reply, Request, dav_error
+
+SAID = "virus found in Anna's file"
+
+
+def test_a_file_that_is_refused(desk: Desk) -> None:
+    def refuses(request: Request, rest: Forward) -> Reply:
+        return dav_error(415, "<d:x/>", SAID) if request.method == "PUT" else rest(request)
+
+    target = desk.target()
+    href = target.ensure(folder("Work"))
+    desk.cloud.layers = (refuses,)
+    (failed,) = target.write(href, [file(1)])
+    assert isinstance(failed, Failed)
+    assert (failed.error.code, failed.error.words.spoken()) == ("refused-by-target", SAID)
+    assert "Anna" not in f"{failed.error!r} {failed.error} {failed.error.words!r}"
+
+
+def test_a_folder_that_is_refused(desk: Desk) -> None:
+    def refuses(request: Request, rest: Forward) -> Reply:
+        return dav_error(400, "<d:x/>", SAID) if request.method == "MKCOL" else rest(request)
+
+    target = desk.target()
+    desk.cloud.layers = (refuses,)
+    with pytest.raises(Rejected, match="name-not-allowed") as caught:
+        target.ensure(folder("Work"))
+    assert caught.value.words.spoken() == SAID
