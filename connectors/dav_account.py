@@ -55,12 +55,12 @@ def principal(library: Library, wire: Wire, url: str, kind: Kind) -> Principal:
     path = _principal_path(library, wire, url, kind)
     tree = library.propfind(path, PRINCIPAL, follow=True)
     if len(tree.resources) != 1:
-        raise no_access()
+        raise no_access().said(library.said)
     own = tree.resources[0]
     tag = AddressbookHomeSet.tag if kind is Kind.CONTACTS else cdav.CalendarHomeSet.tag
     homes, stated = _paths(wire, own, tag)[:HOMES], _stated(own)
     if not homes:
-        raise no_access()
+        raise no_access().said(library.said)
     return Principal(
         path=folder(own.path),
         urls=frozenset({folder(own.path), folder(path), *_paths(wire, own, str(PrincipalUrl.tag))}),
@@ -118,7 +118,7 @@ def _principal_path(library: Library, wire: Wire, url: str, kind: Kind) -> str:
         path = _asked(library, wire, start)
         if path is not None:
             return path
-    raise no_access()
+    raise no_access().said(library.said)
 
 
 def _asked(library: Library, wire: Wire, start: str) -> str | None:

@@ -150,7 +150,7 @@ class Collections:
         if tree.status in GONE:
             return True
         if tree.status != 207:
-            raise Answer(tree.status, {}).error()
+            raise tree.error()
         if self._is_kept(href) or any(folder(one.path) != href for one in tree.resources):
             return False
         token = next((one.text(str(elements.SyncToken.tag)) for one in tree.resources), "")
@@ -187,7 +187,7 @@ class Collections:
         if tree.status in GONE:
             return []
         if tree.status != 207:
-            raise Answer(tree.status, {}).error()
+            raise tree.error()
         anothers = any(self._is_anothers(one) for one in tree.resources if folder(one.path) == home)
         if anothers and home == self._principal.homes[0]:
             raise Blocked("home-of-another", "the home that the server names is somebody else's")

@@ -18,9 +18,11 @@ from caldav.elements.base import BaseElement
 from lxml import etree
 
 from connectors.dav_elements import DAV, propfind
-from connectors.dav_errors import REDIRECTS
+from connectors.dav_errors import REDIRECTS, status_error
 from connectors.dav_wire import Wire
 from connectors.dav_xml import Garbage
+from connectors.errors import MigrationError
+from connectors.server_words import NOTHING, ServerWords
 
 # It logs addresses, names and whole answers, some of them as warnings.
 logging.getLogger("caldav").disabled = True
@@ -58,11 +60,17 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """An answer. landed: the path that gave it, after redirects. resources: those of our origin only."""
+    """An answer. landed: the path that gave it, after redirects. resources: those of our origin only. said:
+    of a refusal."""
 
     status: int
     landed: str
     resources: tuple[Resource, ...] = ()
+    said: ServerWords = NOTHING
+
+    def error(self) -> MigrationError:
+        """For a refusal that no caller has a meaning of its own for."""
+        return status_error(self.status).said(self.said)
 
 
 class Courier:
@@ -73,6 +81,7 @@ class Courier:
         self._follow = follow
         self.landed = path
         self.status = 0
+        self.said = NOTHING
 
     def request(
         self, method: str, _url: str, *, data: bytes, headers: Mapping[str, str], **_ignored: object
@@ -89,7 +98,7 @@ class Courier:
             self.landed = there
         if answer.status in REDIRECTS:
             raise answer.error()
-        self.status = answer.status
+        self.status, self.said = answer.status, answer.words
         # Of an error the library makes an exception with the server's words; it only gets what it can read.
         content = _checked(answer.body) if answer.status == 207 else b""
         return Reply(207 if content else 204, {"Content-Type": "text/xml"}, content)
@@ -99,10 +108,11 @@ class Courier:
 
 
 class Library:
-    """One caldav.DAVClient."""
+    """One caldav.DAVClient. said: with the newest refusal of a PROPFIND."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self.said = NOTHING
         self._client = DAVClient(url=f"{wire.origin}/", enable_rfc6764=False)
 
     def propfind(
@@ -115,7 +125,8 @@ class Library:
         headers = {"Depth": str(depth), "Content-Type": "application/xml; charset=utf-8"}
         response = self._client.request(f"{self._wire.origin}{path}", "PROPFIND", body, headers)
         if courier.status != 207:
-            return Tree(courier.status, courier.landed)
+            self.said = courier.said
+            return Tree(courier.status, courier.landed, said=courier.said)
         if response.tree is None:
             raise Garbage
         return Tree(207, courier.landed, tuple(self._resources(response.tree, courier.landed)))

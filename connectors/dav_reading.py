@@ -17,9 +17,9 @@ from caldav.elements import dav
 from connectors import dav_elements as elements
 from connectors.base import Body, Kind, Loss
 from connectors.dav_body import Sink
-from connectors.dav_errors import GONE, status_error
+from connectors.dav_errors import GONE
 from connectors.dav_hrefs import child
-from connectors.dav_wire import Answer, Wire
+from connectors.dav_wire import Answer, Wire, with_words
 from connectors.dav_xml import Found, Garbage, Multistatus, etag
 from connectors.errors import Blocked, MigrationError, Rejected, Transient
 from connectors.logins import UNCONFIRMED
@@ -129,7 +129,7 @@ class Reading:
             if head.status in GONE:
                 return None
             if head.status != 200:
-                raise head.error()
+                raise with_words(head, chunks).error()
             if "html" in head.headers.get("content-type", "").lower():
                 raise Garbage
             sink = self.sink()
@@ -177,7 +177,7 @@ class Reading:
         headers: Mapping[str, str] = {**_XML, **({"Depth": depth} if depth else {})}
         with self._wire.stream(method, container, headers, body) as (head, chunks):
             if head.status != 207:
-                raise _not_listed(head)
+                raise _not_listed(with_words(head, chunks))
             for found in Multistatus(self.sink, most).read(chunks):
                 path = self._wire.origin.path(found.href, container)
                 name = child(container, path) if path is not None else None
@@ -218,4 +218,4 @@ def _vanished() -> Rejected:
 def _not_listed(head: Answer) -> MigrationError:
     if 200 <= head.status < 300:
         return Garbage()
-    return status_error(head.status, head.headers.get("retry-after"))
+    return head.error()

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Protocol, TypeVar
 
 import urllib3
@@ -303,13 +303,13 @@ class Wire:
 
     def _said(self, response: urllib3.BaseHTTPResponse) -> ServerWords:
         """What a refused login is told; nothing where the answer breaks off."""
-        found = b""
-        with suppress(MigrationError):
-            for chunk in self._chunks(response):
-                found += chunk
-                if len(found) >= READ_MOST:
-                    break
-        return of_body(found)
+        connection = response.connection
+        # Read to its end, it would give its connection back; another try has to come over a new one.
+        response._connection = None  # type: ignore[attr-defined]
+        found = with_words(Answer(response.status, {}), self._chunks(response))
+        if connection is not None:
+            connection.close()
+        return found.words
 
     def _network(self, error: Exception) -> MigrationError:
         return closed() if self._sockets.closed.is_set() else network_error(error, str(self.origin))
@@ -325,6 +325,18 @@ def _size(body: bytes | BinaryIO) -> int:
     size = body.seek(0, io.SEEK_END)
     body.seek(here)
     return size - here
+
+
+def with_words(head: Answer, chunks: Iterator[bytes]) -> Answer:
+    """head with the beginning of its body, where a server says why it refuses; with less where that breaks
+    off."""
+    body = b""
+    with suppress(MigrationError):
+        for chunk in chunks:
+            body += chunk
+            if len(body) >= READ_MOST:
+                break
+    return replace(head, body=body)
 
 
 def passing(answer: Answer) -> Answer:

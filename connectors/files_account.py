@@ -110,7 +110,7 @@ def _drive(wire: Wire, path: str) -> str:
     """The id of a user's drive, as eXo's portal tells it."""
     answer = look(wire, "GET", path, {"Accept": "application/json"})
     if answer.status in GONE:
-        raise no_access()
+        raise no_access().said(answer.words)
     if not answer.ok:
         raise answer.error()
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from connectors.base import Body
 from connectors.dav_errors import GONE
 from connectors.dav_hrefs import Origin, canonical
-from connectors.dav_wire import Answer, Wire
+from connectors.dav_wire import Answer, Wire, with_words
 from connectors.errors import Blocked, MigrationError, Transient
 from connectors.files_listing import ENTRIES, Entry, date, entries
 from connectors.files_profile import FilesProfile
@@ -93,7 +93,7 @@ class Reading:
 
     def _entries(self, head: Answer, chunks: Iterator[bytes], path: str) -> Iterator[Entry]:
         if head.status != 207:
-            raise _not_listed(head)
+            raise _not_listed(with_words(head, chunks))
         base = path.rstrip("/") + "/"
         return entries(chunks, base, paths(self._wire.origin, base))
 
@@ -102,7 +102,7 @@ class Reading:
             if head.status in GONE:
                 return None
             if head.status != 200:
-                raise head.error()
+                raise with_words(head, chunks).error()
             digest, size = hashlib.sha256(), 0
             parts: list[bytes] = []
             file: SpoolFile | None = None
@@ -127,7 +127,7 @@ class Reading:
             if head.status in GONE:
                 return None
             if head.status != 200:
-                raise head.error()
+                raise with_words(head, chunks).error()
             digest, size = hashlib.sha256(), 0
             for chunk in chunks:
                 digest.update(chunk)
@@ -167,5 +167,5 @@ def _not_listed(head: Answer) -> MigrationError:
     if head.ok:
         return Transient("not-files", "something answered that is no file server")
     if head.status in GONE:
-        return Blocked("container-missing", "a folder is no longer there")
+        return Blocked("container-missing", "a folder is no longer there").said(head.words)
     return head.error()

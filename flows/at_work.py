@@ -99,6 +99,7 @@ def at_work(setting: Setting, held: Lease, keeper: lease.Keeper, past: Past) -> 
                 turn=setting.opener.turn,
                 now=setting.now,
                 brake=setting.brake,
+                words=setting.words,
             )
     finally:
         source.close()

@@ -15,7 +15,7 @@ from connectors.errors import Misconfigured
 from flows.command_audit_check import PackPath, register
 from flows.command_keys import PassphraseEnv, PassphraseFile, passphrase_of
 from flows.command_reconcile import reconcile
-from flows.config import load
+from flows.config import Config, load
 from flows.tables import table
 from flows.terminal import (
     CODES,
@@ -204,8 +204,9 @@ def destroy(
     """Destroys one mailbox's key, for good: its lines in every pack name nobody any more, and still verify.
 
     That is how a person is erased from evidence. No pass can record this mailbox any more: do it after its
-    last one, and after its wave is sealed. What backups of the ledger, or exported keys, hold of it must be
-    destroyed there. Recorded.
+    last one, and after its wave is sealed. What servers said about it (kogge failures --server-words) is
+    removed from this machine too. What backups of the ledger, exported keys or other machines hold of it must
+    be destroyed there. Recorded.
 
     Example: kogge audit keys destroy --mailbox m-7f3a9c01 --by "D. P. Officer" --reason "Art. 17" --yes
     """
@@ -214,19 +215,32 @@ def destroy(
 
     who = given("--by", by, "who decides is recorded")
     why = _plain("--reason", reason, "an auditor will ask")
-    with opened_ledger(load(config)) as ledger:
+    settings = load(config)
+    with opened_ledger(settings) as ledger:
         (row,) = chosen(ledger, None, [mailbox])
         number, wave = row.id, row.wave
         if not unsealed:
             _refuse_unsealed(ledger, wave, config)
         if not yes:
             _ask(number)
+        _erase_words(settings, number)
         if not destroy_key(ledger.engine, number, who, why):
             raise Misconfigured("--mailbox", "its key was destroyed before")
     echo(f"the key of {number} is destroyed")
     log = next_command(config, f"log {shlex.quote(wave)}")
     say(f"Destroy it in backups of the ledger too, and every file that it was exported into: {log} names who")
     say(f"got one ({EXPORTED}).")
+
+
+def _erase_words(settings: Config, number: str) -> None:
+    """What servers said about this mailbox goes too, as far as it lies on this machine."""
+    from flows.words import FOLDER, Words
+
+    try:
+        Words(settings.state_directory).erase(number)
+    except OSError as error:
+        where = settings.state_directory / FOLDER
+        raise Misconfigured(str(where), f"{number} cannot be removed from it ({error.strerror})") from None
 
 
 def _refuse_unsealed(ledger: Ledger, wave: str, config: Path) -> None:

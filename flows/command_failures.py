@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from connectors.base import Kind
-from flows import command_losses
+from flows import command_losses, command_words
 from flows.advice import advice
 from flows.command_losses import refuse_unknown_codes, subjects_of
 from flows.config import load
@@ -54,7 +54,16 @@ Subjects = Annotated[
         "--subjects", help="Read each item's subject or name from the source, now; never stored. Needs --by."
     ),
 ]
-Reader = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who reads the subjects; recorded.")]
+ServerWords = Annotated[
+    bool,
+    typer.Option(
+        "--server-words",
+        help="Instead: what servers said of failures, as this machine keeps it. Needs --by.",
+    ),
+]
+Reader = Annotated[
+    str | None, typer.Option("--by", metavar="NAME", help="Who reads the subjects or words; recorded.")
+]
 STOPPED_SHOWN = 20
 """So many workloads that did not get further are named on the screen, with what is known of the cause."""
 FAILED = (
@@ -71,6 +80,7 @@ def failures(
     losses: OfLosses = False,
     code: Codes = None,
     subjects: Subjects = False,
+    server_words: ServerWords = False,
     by: Reader = None,
     csv_file: CsvFile = None,
     as_json: AsJson = False,
@@ -84,15 +94,27 @@ def failures(
     With --losses: every item that arrived without something, and what that is. The screen shows the first
     ones; --json and --csv have them all. Exit code 0, for these items moved.
 
+    With --server-words: what servers themselves said, of items and of whole workloads, where a code does not
+    tell the cause. It may name people and folders. The machine that met the failure keeps it for 30 days.
+    Exit code 0.
+
     Example: kogge failures --wave pilot --subjects --by "Night shift"
     """
     from flows.failed import differing, rejected
 
     settings = load(config)
+    if server_words:
+        command_words.refuse_both(losses, subjects)
+        by = given("--by", by, "who reads servers' words is recorded")
     reader = given("--by", by, "who reads subjects is recorded") if subjects else None
     kinds = workloads_of(settings, workload, "--workload") if workload else frozenset(Kind)
     with opened_ledger(settings) as ledger:
-        wanted = frozenset(row.id for row in chosen(ledger, wave, mailbox))
+        boxes = chosen(ledger, wave, mailbox)
+        wanted = frozenset(row.id for row in boxes)
+        if server_words:
+            asked = command_words.Asked(boxes, kinds, frozenset(code or ()))
+            command_words.show(settings, ledger, asked, str(by), csv_file, as_json)
+            raise typer.Exit(Exit.OK)
         if losses:
             filters = command_losses.Filters(wave, wanted, kinds, frozenset(code or ()))
             command_losses.show(settings, ledger, filters, reader, csv_file, as_json)

@@ -10,6 +10,7 @@ from connectors.base import Container, Kind, Loss, Page, Ref, Role, key_of
 from connectors.errors import Blocked, CursorLost, MigrationError, Rejected
 from flows.placing import AT_ONCE, joined, place
 from flows.stopping import Stopping
+from flows.words import told
 from flows.work import Work, as_container
 from ledger.leg_containers import Placed
 from ledger.rows import ContainerRow
@@ -274,7 +275,8 @@ def _rename(
             if any(wanted.path[: len(path)] == path for path in refused):
                 raise Rejected("name-taken", "a folder above is not where it belongs")
             rename(work, row, wanted, placed, existing)
-        except Rejected:
+        except Rejected as error:
+            work.heard([told(None, error)])
             refused[wanted.path] = here
             if work.context.target.files is None:
                 work.ledger.lose(row.id, None, (RENAME_REFUSED,))

@@ -69,6 +69,7 @@ from flows.settings_evidence import proven_key
 from flows.shrunk import WaveBrake
 from flows.stopping import Stopping, reason
 from flows.verify import Level, Verdict
+from flows.words import Words, told
 from flows.work import Opener, Pace, Suspicion, Work, as_it_is, spent_as, utc_now
 from ledger.incidents import KILLS_WORKER
 from ledger.rollback import refuse_unfinished
@@ -135,7 +136,8 @@ class Setting:
     whether a canary showed that the target invites nobody. permit: see flows.approval.permission. cause: why
     an owner did not release its leg, see flows.deaths.cause_of. instead: another walk than to copy and
     verify. kek: see ledger.keystore; asked when an inventory is closed. now: see flows.work.Work. brake: what
-    the legs of one run share against a source that lost much. generations: see flows.generation."""
+    the legs of one run share against a source that lost much. generations: see flows.generation. words: see
+    flows.words."""
 
     ledger: Ledger
     mailbox: MailboxRow
@@ -158,6 +160,7 @@ class Setting:
     now: Callable[[], datetime] = utc_now
     brake: WaveBrake = field(default_factory=WaveBrake)
     generations: Generations | None = None
+    words: Words = field(default_factory=lambda: Words(None))
 
 
 def run_leg(
@@ -195,6 +198,7 @@ def run_leg(
         kek=lambda: key,
         brake=brake or WaveBrake(),
         generations=Generations(config.state_directory),
+        words=Words(config.state_directory),
     )
     return walk(setting, row)
 
@@ -270,7 +274,7 @@ def _react(setting: Setting, held: Lease, keeper: lease.Keeper) -> End:
     except Stopping as wish:
         return End(LegState.PENDING, wish.code)
     except Transient as error:
-        return End.by(LegState.WAITING, error)
+        return End.by(LegState.WAITING, _heard(setting, held, error))
     except LeaseLost as error:
         _tell(setting, held, "lease-lost")
         return End.by(LegState.RUNNING, error)
@@ -278,10 +282,16 @@ def _react(setting: Setting, held: Lease, keeper: lease.Keeper) -> End:
         setting.ledger.release(held, LegState.BLOCKED, error.code, error.detail or None)
         raise
     except MigrationError as error:
-        return End.by(LegState.BLOCKED, error)
+        return End.by(LegState.BLOCKED, _heard(setting, held, error))
     except Exception as error:  # noqa: BLE001 (the boundary: one mailbox's trouble is not the others')
         _log.error("leg %s: %s", held.mailbox, described(error))
         return End(LegState.BLOCKED, "internal-error")
+
+
+def _heard(setting: Setting, held: Lease, error: MigrationError) -> MigrationError:
+    """The error that the leg ends with; what the server said of it is kept."""
+    setting.words.keep(held.mailbox, held.workload, [told(None, error)])
+    return error
 
 
 def _wait_for_the_owner_before(setting: Setting, held: Lease) -> None:

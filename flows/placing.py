@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from connectors.base import Container, Loss, key_of
 from connectors.errors import Blocked, Rejected, Transient
+from connectors.server_words import NOTHING
+from flows.words import told
 from flows.work import Work, as_container
 from ledger.leg_containers import Placed
 from ledger.rows import ContainerRow, State
@@ -120,14 +122,16 @@ def _ensured(
     it, the folder gets look-alikes of what servers refuse, or of files a part of its key, then a name that no
     server can mind, at last without the folders above. others: the places of other folders. Raises
     Blocked("folders-refused") when the server takes none of these."""
+    said = NOTHING
     for path in _places(work, wanted, others):
         if work.context.target.files is not None and joined(work, path) not in existing:
             work.ledger.folders.making(row.id)
         try:
             return work.target.ensure(replace(wanted, path=path)), path
-        except Rejected:
-            continue
-    raise Blocked("folders-refused", "the target refuses whatever a folder is called")
+        except Rejected as error:
+            said = error.words
+            work.heard([told(None, error)])
+    raise Blocked("folders-refused", "the target refuses whatever a folder is called").said(said)
 
 
 def _places(work: Work, wanted: Container, others: Callable[[], Iterable[Path]]) -> Iterator[Path]:

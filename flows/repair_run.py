@@ -15,6 +15,7 @@ from flows.open import accounts, addresses, open_ledger, opener, rules
 from flows.repair import Repair, repair
 from flows.stopping import Stopping
 from flows.turns import Through
+from flows.words import Words
 from flows.work import Work, as_it_is
 from ledger.rollback import refuse_unfinished
 from ledger.rows import Lease, LegRow, LegState, Phase
@@ -63,6 +64,7 @@ def setting_of(config: Config, ledger: Ledger, row: LegRow, *, execute: bool) ->
     """Where nothing is to be done, the target lets go of nothing."""
     mailbox = ledger.mailbox(row.mailbox)
     return Setting(
+        words=Words(config.state_directory),
         ledger=ledger,
         mailbox=mailbox,
         pair=accounts(ledger, mailbox),

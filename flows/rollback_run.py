@@ -17,6 +17,7 @@ from flows.rollback import Order, by_href, roll_back
 from flows.rollback_look import Fate, Judged, judge, search
 from flows.rollback_report import Report
 from flows.turns import Through
+from flows.words import Words
 from flows.work import Opener, Work, as_it_is
 from ledger.claims import ROLLING
 from ledger.rollback import APPROVAL, RECALL, SHARED, rested_on
@@ -201,6 +202,7 @@ def _setting(config: Config, ledger: Ledger, row: LegRow, through: Through, *, r
     mailbox = ledger.mailbox(row.mailbox)
     opened = opener(config, ledger, mailbox, row.workload, removes=removes)
     return Setting(
+        words=Words(config.state_directory),
         ledger=ledger,
         mailbox=mailbox,
         pair=accounts(ledger, mailbox),

@@ -19,6 +19,7 @@ from flows.alone import Hold
 from flows.deaths import BEFORE_ALONE, BEFORE_ALONE_IN_PROCESS, BEFORE_REJECTED
 from flows.stopping import Stopping, reason
 from flows.withdraw import DUPLICATE_UID, stored
+from flows.words import Told, told
 from flows.work import Work
 from ledger.incidents import NONE
 from ledger.rows import ContainerRow, ItemRow
@@ -34,13 +35,14 @@ UNORDERED = ":0"
 @dataclass(slots=True)
 class Prepared:
     """A batch after fetching and mapping, in memory or spooled; nothing of it is written yet. unwritten: the
-    Message-IDs of mails that will not be."""
+    Message-IDs of mails that will not be. told: with what items were rejected."""
 
     mapped: list[Mapped] = field(default_factory=list)
     skipped: list[tuple[bytes, str]] = field(default_factory=list)
     rejected: list[tuple[bytes, str]] = field(default_factory=list)
     vanished: list[bytes] = field(default_factory=list)
     unwritten: dict[bytes, str] = field(default_factory=dict)
+    told: list[Told] = field(default_factory=list)
 
     def answered(self) -> set[bytes]:
         """The keys of which something is known."""
@@ -227,6 +229,7 @@ class _Copying:
             skipped=known.skipped + done.skipped,
             gone=known.vanished,
         )
+        self.work.heard(known.told)
         self.vanished += len(known.vanished)
         if error is not None:
             raise error
@@ -279,6 +282,7 @@ def _sort_in(work: Work, prepared: Prepared, row: ItemRow, result: Native | Fail
             prepared.vanished.append(row.key)
         else:
             prepared.rejected.append((row.key, error.code))
+            prepared.told.append(told(row.key, error))
             _name(work, prepared, row.key, result)
 
 
@@ -312,6 +316,7 @@ def _write(work: Work, href: str, writing: Writing) -> None:
         elif isinstance(result.error, Rejected):
             fates = writing.skipped if result.error.code == DUPLICATE_UID else writing.rejected
             fates.append((result.key, result.error.code))
+            writing.prepared.told.append(told(result.key, result.error))
         else:
             fatal = result.error
     if fatal is not None:

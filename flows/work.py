@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from flows.parties import Parties
 from flows.restored import CODE as RESTORED
 from flows.shrunk import WaveBrake
 from flows.stopping import Stopping, reason
+from flows.words import Told, Words
 from ledger.rows import ContainerRow, ItemRow, MailboxRow, State
 from ledger.session import LegLedger
 from mappings.context import Context
@@ -105,7 +106,7 @@ class Work:
     mappings.context.Context. parties: who those of the source are at the target. delivered: what a live
     target was delivered itself (flows.late). turn: before a batch, waits until the servers may be asked for
     more; a code: the leg is to end with it. began: see mappings.context.Context. now: the clock by which
-    a record was read. brake: of the run, for a source that lost much."""
+    a record was read. brake: of the run, for a source that lost much. words: see flows.words."""
 
     mailbox: MailboxRow
     kind: Kind
@@ -128,6 +129,7 @@ class Work:
     turn: Callable[[], str | None] = at_once
     now: Callable[[], datetime] = utc_now
     brake: WaveBrake = field(default_factory=WaveBrake)
+    words: Words = field(default_factory=lambda: Words(None))
     _ended: str | None = None
     _context: Context | None = None
 
@@ -182,6 +184,10 @@ class Work:
             self.ledger.event(code, {"items": items})
             return False
         return True
+
+    def heard(self, failures: Iterable[Told]) -> None:
+        """Keeps what servers said of these failures of items, or of folders."""
+        self.words.keep(self.mailbox.id, self.kind, failures)
 
     def spend(self) -> None:
         for code in sorted(self.spent):

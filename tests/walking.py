@@ -22,6 +22,7 @@ from flows.leg import LegResult, Setting, Task, approvals, walk
 from flows.people import Directory
 from flows.shrunk import WaveBrake
 from flows.verify import Level
+from flows.words import Words
 from flows.work import Opener, Pace, as_it_is, utc_now
 from ledger.planning import PlannedMailbox
 from ledger.rows import LegState, Phase, State
@@ -84,6 +85,7 @@ class Trial:
     now: Callable[[], datetime] = utc_now
     brake: WaveBrake = field(default_factory=WaveBrake)
     generations: Generations | None = None
+    words: Words = field(default_factory=lambda: Words(None))
     ledger: Ledger = field(init=False)
     id: str = field(init=False)
     slept: list[float] = field(default_factory=list)
@@ -137,6 +139,7 @@ class Trial:
             now=self.now,
             brake=self.brake,
             generations=self.generations,
+            words=self.words,
         )
         (row,) = self.ledger.legs(mailbox=self.id)
         result = walk(setting, row)

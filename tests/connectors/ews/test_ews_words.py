@@ -48,7 +48,9 @@ def test_a_fault(source: Open, code: str, becomes: str, kind: type[Exception]) -
 
 def test_a_token_that_is_not_given(source: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KOGGE_TEST_SECRET", "client-secret-value")
-    told = '{"error": "invalid_client", "error_description": "AADSTS7000215: client-secret-value is wrong"}'
+    told = (
+        '{"error": "invalid_client", "error_description": "AADSTS7000215: client-secret-value does not fit"}'
+    )
     with responder(lambda _: Answer(told, status=401, kind="application/json")) as server:
         one = source(
             server,
@@ -59,4 +61,4 @@ def test_a_token_that_is_not_given(source: Open, monkeypatch: pytest.MonkeyPatch
         )
         with pytest.raises(Blocked, match="login-refused") as caught:
             one.identity()
-    assert caught.value.words.spoken() == "AADSTS7000215: *** is wrong"
+    assert caught.value.words.spoken() == "AADSTS7000215: *** does not fit"

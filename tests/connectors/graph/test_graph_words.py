@@ -45,8 +45,8 @@ def test_what_concerns_everything(
 
 
 def test_a_token_that_is_not_given(source: Open) -> None:
-    told = {"error": "invalid_client", "error_description": "AADSTS7000215: practice-migrator is wrong"}
+    told = {"error": "invalid_client", "error_description": "AADSTS7000215: practice-migrator does not fit"}
     cloud = Cloud(lambda _: Answer({}), token=lambda _: Answer(told, status=401))
     with pytest.raises(Blocked, match="login-refused") as caught:
         source(cloud).identity()
-    assert caught.value.words.spoken() == "AADSTS7000215: *** is wrong"
+    assert caught.value.words.spoken() == "AADSTS7000215: *** does not fit"
