@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import samples
 from services import need_postgres
 
 from connectors.logins import LOGINS
+from connectors.masking import SECRETS
 from practice.postgres import Postgres, serve
 
 MEMORY = Path("/dev/shm")
@@ -36,6 +38,12 @@ def no_login_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test begins like a process that has logged in nowhere."""
     monkeypatch.setattr(LOGINS, "_accepted", set())
     monkeypatch.setattr(LOGINS, "_doubts", {})
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_to_be_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The passwords of one test are plain words of the next."""
+    monkeypatch.setattr(SECRETS, "_known", OrderedDict())
 
 
 @pytest.fixture
