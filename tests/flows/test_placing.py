@@ -96,7 +96,12 @@ def test_a_name_that_a_server_refuses_is_spelled_with_look_alikes() -> None:
     found.append(Container(Kind.MAIL, "child", ("100%", "1&2")))
     target = SimpleNamespace(files=None)
     work: Any = SimpleNamespace(
-        mirror=True, ledger=desk, target=desk, context=SimpleNamespace(target=target), check=lambda: None
+        mirror=True,
+        ledger=desk,
+        target=desk,
+        context=SimpleNamespace(target=target),
+        check=lambda: None,
+        heard=lambda _failures: None,
     )
     plan: Any = {one.id: SimpleNamespace(path=one.path, losses=()) for one in found}
     rows: Any = [SimpleNamespace(id=number, href=None) for number, _ in enumerate(found)]
