@@ -36,6 +36,12 @@ host = "localhost"
 port = 1
 security = "none"
 password = { env = "KOGGE_TEST_PASSWORD" }
+
+[target.contacts]
+kind = "carddav"
+url = "http://127.0.0.1:1"
+profile = "radicale"
+password = { env = "KOGGE_TEST_PASSWORD" }
 """
 SAID = "Folder Kündigungen of anna@old.example is locked"
 BY = ("--server-words", "--by", "Night shift")
