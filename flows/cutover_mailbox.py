@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from hashlib import blake2b
 
 from connectors.base import Kind
@@ -281,7 +280,7 @@ def _begin(cutting: Cutting, row: MailboxRow, name: str) -> None:
 
 def _refuse_at_work(cutting: Cutting, row: MailboxRow) -> None:
     """The steps of a cutover that is at work are not taken away from it; those of one that died are."""
-    now = datetime.now(UTC)
+    now = cutting.ledger.clock()
     for leg in cutting.ledger.legs(mailbox=row.id):
         held = leg.owner is not None and leg.lease_until is not None and leg.lease_until > now
         if held and not lease.is_dead(str(leg.owner)):

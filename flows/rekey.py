@@ -21,7 +21,7 @@ from flows.discover import Listing
 from flows.recover import read_once
 from flows.rekey_fates import Fates, fates_of
 from flows.shrunk import FEW, LEAST, is_halved, is_shrunk
-from flows.work import Work
+from flows.work import MADE_UIDS, Work
 from ledger.evidence_lines import message_mark
 from ledger.rekeying import Refated, Rekeyed
 from ledger.rows import ContainerRow, ItemRow, State
@@ -88,6 +88,19 @@ def settle(work: Work, row: ContainerRow, listing: Listing) -> int:
     copies = _copies(work, row, listing)
     if not (copies.count or copies.fates) or not _is_called_for(work, row, listing):
         return 0
+    rekeyed, doubtful = _settled(work, row, copies)
+    more = rekeyed
+    while more and copies.count and work.kind is Kind.CONTACTS:  # groups name what has another id by now
+        more, doubtful = _settled(work, row, copies)
+        rekeyed += more
+    if rekeyed:
+        work.ledger.event("source-items-rekeyed", {"container": row.id, "items": rekeyed})
+    _refuse_doubtful(work, row, listing, copies.count, doubtful)
+    return rekeyed
+
+
+def _settled(work: Work, row: ContainerRow, copies: Copies) -> tuple[int, int]:
+    """How many of the new ids are known items, and how many look like some."""
     news = _worth_reading(work, row, copies)
     rekeyed, doubtful = 0, 0
     for start in range(0, len(news), CHUNK):
@@ -95,10 +108,9 @@ def settle(work: Work, row: ContainerRow, listing: Listing) -> int:
         found = _paired(work, row, news[start : start + CHUNK], copies)
         work.ledger.rekeyed(row.id, found.pairs, found.fates)
         rekeyed, doubtful = rekeyed + len(found.pairs) + len(found.fates), doubtful + found.doubtful
-    if rekeyed:
-        work.ledger.event("source-items-rekeyed", {"container": row.id, "items": rekeyed})
-    _refuse_doubtful(work, row, listing, copies.count, doubtful)
-    return rekeyed
+    if rekeyed and work.kind in MADE_UIDS:
+        work.learn_origins()
+    return rekeyed, doubtful
 
 
 def _with_earlier(work: Work, row: ContainerRow, listing: Listing) -> Listing:

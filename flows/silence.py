@@ -6,7 +6,6 @@ What a canary showed of a target is an event of the chain "targets", for it conc
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable
 
 from pydantic import BaseModel
@@ -43,7 +42,9 @@ def is_proven(ledger: Ledger, settings: BaseModel) -> bool:
     """Whether the last canary at this target stayed silent, not too long ago: servers are upgraded."""
     kind = kind_of(settings)
     said = [event for event in ledger.events(CHAIN) if event.kind == kind]
-    return bool(said) and said[-1].detail["outcome"] == SILENT and said[-1].at > time.time() - BELIEVED
+    if not said or said[-1].detail["outcome"] != SILENT:
+        return False
+    return said[-1].at > ledger.clock().timestamp() - BELIEVED
 
 
 def kind_of(settings: BaseModel) -> str:

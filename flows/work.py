@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,9 @@ from mappings.forms import FORMS, Form
 if TYPE_CHECKING:
     from flows.late import Delivered
 
+MADE_UIDS = frozenset({Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS})
+"""Whose UIDs are made of an item's key, where the source has none."""
+_KEY = re.compile(r"[0-9a-f]{32}")
 MORE = 1.1
 """How much more than what was approved is still that."""
 
@@ -142,10 +146,22 @@ class Work:
     def context(self) -> Context:
         """What the mapping is told. Asks the target for its capabilities, once."""
         if self._context is None:
-            self._context = Context(
-                self.target.capabilities, self.began, self.now(), self.owner, self.addresses
-            )
+            capabilities, origins = self.target.capabilities, self._origins()
+            self._context = Context(capabilities, self.began, self.now(), self.owner, self.addresses, origins)
         return self._context
+
+    def learn_origins(self) -> None:
+        """After known items got other ids: what the mapping is told of them changes."""
+        self._context = replace(self.context, origins=self._origins())
+
+    def _origins(self) -> dict[bytes, bytes]:
+        """See Context.origins. The name that a copy has at the target tells by which key it was made."""
+        found = {}
+        for key, place in self.ledger.placed_apart().items() if self.kind in MADE_UIDS else ():
+            made = _KEY.search(place)
+            if made is not None and place == self.target.place(bytes.fromhex(made.group())):
+                found[key] = bytes.fromhex(made.group())
+        return found
 
     def reading(self) -> Context:
         """The same, for what is read from the source now."""

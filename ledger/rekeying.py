@@ -18,7 +18,7 @@ from ledger.claims import AT_TARGET, SETTLED
 from ledger.evidence_lines import REKEYED
 from ledger.loading import chunked
 from ledger.rows import State
-from ledger.schema import item, loss, share, version
+from ledger.schema import container, item, loss, share, version
 
 KEPT = ("href", "digest", "size", "flags", "date", "since", "target_version", "place", "mid")
 """What the row of the new id takes over."""
@@ -61,6 +61,13 @@ def carry_over(connection: Connection, container_id: int, items: Collection[Refa
             raise Corrupt("item-state", "an item that is to have a fate has one")
         connection.execute(update(item).where(*old).values(code=REKEYED))
     return len(items)
+
+
+def placed_apart(connection: Connection, leg_id: int) -> dict[bytes, str]:
+    """See LegLedger.placed_apart."""
+    query = select(item.c.key, item.c.place).join(container)
+    rows = connection.execute(query.where(container.c.leg == leg_id, item.c.place.is_not(None)))
+    return {bytes(key): place for key, place in rows}
 
 
 def transfer(connection: Connection, container_id: int, pairs: Sequence[Rekeyed]) -> int:

@@ -336,6 +336,11 @@ class LegLedger(LegContainers):
             settled += rekeying.carry_over(connection, container_id, fates_)
             fates.progress(connection, self._lease.leg, done=settled)
 
+    def placed_apart(self) -> dict[bytes, str]:
+        """By key, the place of every copy that its row's key does not tell."""
+        with self._reading() as connection:
+            return rekeying.placed_apart(connection, self._lease.leg)
+
     def verified(self, container_id: int, keys: Iterable[bytes]) -> None:
         """WRITTEN -> VERIFIED; items in any other state stay as they are."""
         good = list(keys)

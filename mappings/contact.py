@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from connectors.base import Body, Capabilities, Item, Kind, Loss, Mapped, Native, key_of
 from connectors.errors import Rejected
 from mappings.contact_days import days
-from mappings.contact_group import group, uid_of
+from mappings.contact_group import group
 from mappings.contact_names import names
 from mappings.contact_photo import photo
 from mappings.contact_record import Record, Section
@@ -59,7 +58,7 @@ def map_contact(native: Native, context: Context) -> Mapped:
         losses = [*losses, lose("photo", "too-large")]
     if _exceeds(body, context.target):
         raise Rejected("too-large", "larger than the target takes; raise its limit or leave it out")
-    return Mapped(_item(native, body, context.began), tuple(dict.fromkeys(losses)))
+    return Mapped(_item(native, body, context), tuple(dict.fromkeys(losses)))
 
 
 def _record(native: Native, context: Context) -> Record:
@@ -76,7 +75,7 @@ def _record(native: Native, context: Context) -> Record:
 
 def _lines(record: Record, key: bytes) -> tuple[list[Line], list[Loss]]:
     uid = (("VALUE", ("text",)),) if record.modern else ()
-    lines = [text("PRODID", PRODUCT), text("UID", uid_of(key), uid)]
+    lines = [text("PRODID", PRODUCT), text("UID", record.context.uid_of(key), uid)]
     losses = left_out(record.element)
     for section in SECTIONS[kind(record.element)]:
         more, lost = section(record)
@@ -100,13 +99,13 @@ def _exceeds(body: bytes, target: Capabilities) -> bool:
     return target.max_bytes is not None and len(body) > target.max_bytes
 
 
-def _item(native: Native, body: bytes, not_after: datetime) -> Item:
+def _item(native: Native, body: bytes, context: Context) -> Item:
     key = key_of(native.ref.id)
     return Item(
         Kind.CONTACTS,
         key,
-        card_digest(io.BytesIO(body), not_after),
+        card_digest(io.BytesIO(body), context.began),
         len(body),
         lambda: io.BytesIO(body),
-        uid=uid_of(key),
+        uid=context.uid_of(key),
     )

@@ -17,11 +17,6 @@ LINKED = frozenset({"Contact", "PrivateDL"})
 """Members that are items of the mailbox, named by their ItemId."""
 
 
-def uid_of(key: bytes) -> str:
-    """Exchange gives contacts no UID: ours comes from the item's key, and so do the members of groups."""
-    return f"kogge-{key.hex()}"
-
-
 def group(record: Record) -> Part:
     shown, losses = full_name(record)
     kind = "KIND" if record.modern else "X-ADDRESSBOOKSERVER-KIND"
@@ -38,7 +33,7 @@ def group(record: Record) -> Part:
 
 def _member(record: Record, member: Element) -> tuple[Line | None, Loss | None]:
     name = "MEMBER" if record.modern else "X-ADDRESSBOOKSERVER-MEMBER"
-    linked = _linked(member)
+    linked = _linked(record, member)
     if linked is not None:
         return uri(name, f"urn:uuid:{linked}"), None
     address, _ = smtp(member, record.context)
@@ -47,13 +42,16 @@ def _member(record: Record, member: Element) -> tuple[Line | None, Loss | None]:
     return uri(name, f"mailto:{quote(address, safe='@!$&*+/=~')}", _called(member, address)), None
 
 
-def _linked(member: Element) -> str | None:
-    """The UID of the contact or list that is the member; None when the link is broken or there is none."""
+def _linked(record: Record, member: Element) -> str | None:
+    """The UID of the contact or list that is the member; None when the link is broken or there is none.
+    Exchange gives contacts no UID: ours comes from the item's key, and so do the members of groups."""
     mailbox = child(member, "t:Mailbox")
     item = None if mailbox is None else child(mailbox, "t:ItemId")
     if mailbox is None or item is None or text(member, "t:Status") == "Demoted":
         return None
-    return uid_of(key_of(item.get("Id", ""))) if text(mailbox, "t:MailboxType") in LINKED else None
+    if text(mailbox, "t:MailboxType") not in LINKED:
+        return None
+    return record.context.uid_of(key_of(item.get("Id", "")))
 
 
 def _called(member: Element, address: str) -> tuple[Parameter, ...]:

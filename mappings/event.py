@@ -164,7 +164,7 @@ class _Object:
             return found
         if found:
             self._losses.append(lose("uid", "too-long"))
-        return f"kogge-{key_of(self._native.ref.id).hex()}"
+        return self._context.uid_of(key_of(self._native.ref.id))
 
     def mapped(self) -> Mapped:
         body = self._bytes()

@@ -14,7 +14,6 @@ from icalendar import Alarm, Calendar, Event, Todo
 from connectors.base import Item, Kind, Loss, Mapped, Native, key_of
 from connectors.errors import Rejected
 from mappings.contact_days import NEVER
-from mappings.contact_group import uid_of
 from mappings.contact_work import own_fields
 from mappings.context import Context
 from mappings.elements import items, left_out
@@ -47,7 +46,7 @@ def map_task(native: Native, context: Context) -> Mapped:
     element = items(Kind.TASKS, native)[0]
     if kind(element) != "Task":
         raise Rejected("malformed-record", "the record holds something that is no task")
-    uid = uid_of(key_of(native.ref.id))
+    uid = context.uid_of(key_of(native.ref.id))
     todo, losses = _todo(element, native, context)
     todo.add("UID", uid)
     body = _bytes(todo)

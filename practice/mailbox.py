@@ -26,6 +26,7 @@ from practice.records import Record, Series
 
 OWNERS = frozenset({"sentitems", "drafts", "outbox"})
 """Folders whose mail the owner wrote."""
+TOPS = frozenset({"root", "msgfolderroot"})
 NOW = datetime(2026, 9, 7, 6, 0, tzinfo=UTC)
 
 
@@ -327,10 +328,17 @@ class Mailbox:
             self.empty()
         self.generation += 1
         self._identify()
+        self.move_database(roots=True)
+
+    def move_database(self, *, roots: bool = False) -> None:
+        """The mailbox moved to another database or server: the same guid and the same items, and every folder
+        id, item id and change key is another one; those of the top folders, by which a mailbox is known, only
+        if asked. Sync states of before are void."""
         folders = list(self._folders.values())
         self._folders, self._folder_log, self.strays = {}, [], {}
         for folder in folders:
-            folder.renumber()
+            if roots or folder.role not in TOPS:
+                folder.renumber()
             self._folders[folder.number] = folder
             self._folder_log.append((folder.change, Did.CREATED, folder.number, folder.arrived))
 

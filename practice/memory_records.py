@@ -13,6 +13,7 @@ from practice.memory_mailbox import Marks
 
 APPOINTMENT = Marks(item_class="IPM.Appointment")
 CARD = Marks(item_class="IPM.Contact")
+LIST = Marks(item_class="IPM.DistList")
 
 _ITEMS = (
     '<?xml version="1.0" encoding="utf-8"?>'
@@ -40,6 +41,16 @@ _CONTACT = (
 )
 
 
+_GROUP = (
+    "<t:DistributionList><t:ItemClass>IPM.DistList</t:ItemClass><t:DisplayName>{name}</t:DisplayName>"
+    "<t:Members>{members}</t:Members></t:DistributionList>"
+)
+_MEMBER = (
+    "<t:Member><t:Mailbox><t:Name>x</t:Name><t:MailboxType>Contact</t:MailboxType>"
+    '<t:ItemId Id="{}"/></t:Mailbox><t:Status>Normal</t:Status></t:Member>'
+)
+
+
 def event(uid: str, title: str, day: int = 1, people: Sequence[str] = (), times: int = 1) -> bytes:
     """An hour of a day (1 to 28) of March 2026; with more than one of times it comes again the next days."""
     attendees = "".join(_ATTENDEE.format(escape(one)) for one in people)
@@ -63,3 +74,9 @@ def broken(uid: str) -> bytes:
 def contact(name: str, phone: str = "+49 431 1") -> bytes:
     """Its UID comes from its id at the source."""
     return _ITEMS.format(_CONTACT.format(name=escape(name), phone=escape(phone))).encode()
+
+
+def group(name: str, members: Sequence[str]) -> bytes:
+    """A distribution list. members: ids of contacts at the source."""
+    made = "".join(_MEMBER.format(escape(one)) for one in members)
+    return _ITEMS.format(_GROUP.format(name=escape(name), members=made)).encode()

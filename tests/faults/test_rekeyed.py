@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from walking import SOURCE, Trial, letter
 from connectors.base import Role
 from ledger.rows import LegState, Phase, State
 from practice.memory import Marks, MemoryCabinet, MemoryMailbox, MemoryShelf, MemoryStore
+from practice.memory_records import LIST, contact, group
 
 WRITES = ("target.write", "target.append", "target.remove")
 ITEMS = 30
@@ -243,6 +245,35 @@ def test_objects_that_the_user_of_a_live_target_removed_stay_removed(
     result = trial.finish()
     assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
     assert trial.store.snapshot() == before
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_group_keeps_its_members_and_a_contact_its_uid(quick_path: Path, phase: Phase) -> None:
+    """However often they get other ids: ours are made of the first ones."""
+    trial = cards_trial(quick_path)
+    home = next(iter(trial.mailbox.folders.values()))
+    members = list(home.messages)[:2]
+    trial.mailbox.deliver(home.id, group("Kolleginnen", members), LIST)
+    assert trial.finish().state is LegState.VERIFIED
+    trial.ledger.set_phase(trial.id, phase, "somebody")
+    before, named = trial.store.snapshot(), uids(trial)
+    for change in (restored, moved):
+        change(trial)
+        *members, name = (list(home.messages)[number] for number in (0, 1, -1))
+        trial.mailbox.edit(name, group("Kolleginnen", members))
+        steps: list[str] = []
+        result = trial.run(steps.append)
+        assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
+        assert trial.store.snapshot() == before
+        assert not [step for step in steps if step.startswith(WRITES)]
+    trial.mailbox.edit(members[0], contact("Person 1", "+49 431 7"))
+    assert trial.finish().state is LegState.VERIFIED
+    assert uids(trial) == named
+
+
+def uids(trial: Trial) -> list[bytes]:
+    assert isinstance(trial.store, MemoryShelf)
+    return sorted(uid for _, _, one in trial.store.objects() for uid in re.findall(rb"UID:([^\r]+)", one.raw))
 
 
 def empty(trial: Trial) -> None:

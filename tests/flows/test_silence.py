@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -102,7 +103,10 @@ def test_a_canary_is_believed_for_a_season(ledger: Ledger, monkeypatch: pytest.M
     silence.record(ledger, settings(), "silent", 1)
     assert silence.is_proven(ledger, settings())
     later = time.time() + silence.BELIEVED + 1
-    monkeypatch.setattr(time, "time", lambda: later)
+    with monkeypatch.context() as put_ahead:  # the clock of one worker
+        put_ahead.setattr(time, "time", lambda: later)
+        assert silence.is_proven(ledger, settings())
+    monkeypatch.setattr(Ledger, "clock", lambda _: datetime.fromtimestamp(later, UTC))
     assert not silence.is_proven(ledger, settings())
 
 
