@@ -21,7 +21,7 @@ from ledger.upsert import upsert
 class Doubt:
     """The first items of another leg may be on their way into the same account. mailbox: the other one's.
     epoch: of the leg, by which one shows that was claimed since. at_work: a worker holds the leg. ended: the
-    last one gave it back, so it sends nothing more; else only its lease is over."""
+    last one gave it back, so it sends nothing more, nor does one before it; else only its lease is over."""
 
     mailbox: str
     leg: int
@@ -56,9 +56,9 @@ def _doubt(connection: Connection, leg_id: int) -> Doubt | None:
     arrived = exists(its.where(item.c.href.is_not(None)))
     flags = [case((one, 1), else_=0) for one in (at_work, sent, arrived)]
     row = connection.execute(
-        select(leg.c.mailbox, leg.c.epoch, leg.c.owner, *flags).where(leg.c.id == leg_id)
+        select(leg.c.mailbox, leg.c.epoch, leg.c.owner, leg.c.unproven, *flags).where(leg.c.id == leg_id)
     ).one()
-    mailbox, epoch, owner, works, has_sent, has_arrived = row
+    mailbox, epoch, owner, unproven, works, has_sent, has_arrived = row
     if has_arrived or not (works or has_sent):
         return None
-    return Doubt(mailbox, leg_id, epoch, at_work=bool(works), ended=owner is None)
+    return Doubt(mailbox, leg_id, epoch, at_work=bool(works), ended=owner is None and not unproven)

@@ -58,7 +58,7 @@ def claim(
             lease_until=now() + ttl,
             epoch=leg.c.epoch + 1,
             took_over=or_(leg.c.owner.is_not(None), leg.c.unproven),
-            before=leg.c.owner,
+            before=_before(),
             unproven=or_(leg.c.unproven, _is_unproven(gone)),
             revision=revision,
             state=LegState.RUNNING.value,
@@ -78,6 +78,12 @@ def claim(
     kind = Kind(row.workload)
     whose = (leg_id, row.mailbox, kind, owner, row.epoch, row.took_over, Phase(phase))
     return Lease(*whose, unproven=row.unproven, before=row.before)
+
+
+def _before() -> Any:
+    """Who had the items in hand that are not settled: the owner that is taken over; while nobody has
+    outwaited the one before that, it."""
+    return case((leg.c.unproven, func.coalesce(leg.c.before, leg.c.owner)), else_=leg.c.owner)
 
 
 def _is_unproven(gone: str | None) -> ColumnElement[bool]:

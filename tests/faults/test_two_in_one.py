@@ -6,13 +6,16 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from two_logins import NAMES, Two, once
 from walking import Died, Failing, dying_at, letter
 
 from connectors.errors import Transient
 from flows.deaths import Cause
 from flows.leg import LegResult
+from ledger.database import writing
 from ledger.rows import LegState
+from ledger.schema import leg
 from practice.memory import MemoryStore
 
 NONE: frozenset[str] = frozenset()
@@ -174,3 +177,13 @@ def test_who_is_waited_for_is_named(one: Two) -> None:
     assert (results[0].code, results[0].detail) == ("account-in-doubt", one.ids["anna"])
     (row,) = one.ledger.legs(mailbox=one.ids["bob"])
     assert row.detail == one.ids["anna"]
+
+
+def test_one_whose_end_nobody_has_proven_is_waited_for_as_long_as_it_may_send(quick_path: Path) -> None:
+    """Who took her leg over gave it back before it had waited."""
+    two = Two(quick_path, {name: MemoryStore() for name in NAMES})
+    dead_in_its_first_batch(two, released=True)
+    with writing(two.ledger.engine) as connection:
+        connection.execute(update(leg).where(leg.c.mailbox == two.ids["anna"]).values(unproven=True))
+    assert two.run("bob").state is LegState.VERIFIED
+    assert sum(two.slept) == 55.0

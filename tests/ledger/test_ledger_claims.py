@@ -245,3 +245,25 @@ def test_a_clock_put_back_makes_no_second_owner(ledger: Ledger, lease: Lease) ->
     ahead(ledger, -3600.0)
     assert ledger.claim(lease.leg, "worker-2", 60) is None
     assert ledger.renew(lease, 60)
+
+
+@pytest.mark.parametrize("released", [True, False])
+def test_whose_death_left_the_items_is_known_until_they_are_settled(
+    ledger: Ledger, lease: Lease, released: bool
+) -> None:
+    """Who took over was stopped, or died, while it waited, so it settled nothing."""
+    expire(ledger, lease)
+    second = ledger.claim(lease.leg, "worker-2", 60)
+    assert second is not None
+    if released:
+        assert ledger.release(second, LegState.PENDING, "stopped")
+    else:
+        expire(ledger, second)
+    third = ledger.claim(lease.leg, "worker-3", 60)
+    assert third is not None
+    assert (third.took_over, third.before) == (True, "worker-1")
+    ledger.outwaited(third)
+    expire(ledger, third)
+    fourth = ledger.claim(lease.leg, "worker-4", 60)
+    assert fourth is not None
+    assert fourth.before == "worker-3"
