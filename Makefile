@@ -34,7 +34,7 @@ demo: install ## ten practice people move, from Exchange and Microsoft 365 (ARGS
 
 test: install ## runs the tests; on Debian as root it installs the servers they need first
 	@if [ -f /etc/debian_version ] && [ "$$(id -u)" = 0 ]; then sh .ci/services; fi
-	$(RUN) pytest -n $(WORKERS) --dist loadfile -m 'not soak and not bench and not live' $(ARGS)
+	$(RUN) pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not soak and not bench and not live' $(ARGS)
 
 check: install ## ruff and mypy --strict
 	$(RUN) ruff check .

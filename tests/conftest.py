@@ -25,6 +25,20 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{samples.VARIABLE} names {samples.BASE}, which is no directory")
 
 
+LONG = ("process", "practice/test_rehearsal", "practice/test_demo", "crash", "machine", "hostile", "faults")
+"""Folders and files that take longest, mostly by waiting: they begin first, so that nobody waits for them alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = str(Path(__file__).parent)
+
+    def rank(item: pytest.Item) -> int:
+        where = os.path.relpath(item.path, tests)
+        return next((number for number, one in enumerate(LONG) if where.startswith(one)), len(LONG))
+
+    items.sort(key=rank)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says once what did not run, and why: a machine without the samples is no fault of the project's."""
     skipped = terminalreporter.stats.get("skipped", [])
