@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 LONG = ("process", "practice/test_rehearsal", "practice/test_demo", "crash", "machine", "hostile", "faults")
-"""Folders and files that take longest, mostly by waiting: they begin first, so that nobody waits for them alone."""
+"""What takes longest, mostly by waiting: it begins first, so that nobody waits for it alone at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
