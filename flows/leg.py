@@ -29,7 +29,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -73,7 +73,7 @@ from flows.words import Words, told
 from flows.work import Opener, Pace, Suspicion, Work, as_it_is, spent_as, utc_now
 from ledger.incidents import KILLS_WORKER
 from ledger.rollback import refuse_unfinished
-from ledger.rows import Lease, LegRow, LegState, MailboxRow, Tally
+from ledger.rows import ContainerRow, Lease, LegRow, LegState, MailboxRow, Tally
 from ledger.store import Ledger
 
 PASSES_MOST = 3
@@ -400,16 +400,7 @@ def _pass(work: Work, past: Past, bind_folder: Callable[[], None], setting: Sett
     past.died = None
     containers = discover.list_containers(work)
     bind_folder()
-    first = not any(row.complete for row in containers)
-    with discover.ends(work) as ended:
-        for row in containers:
-            recover.revalidate(work, row)
-            if work.mirror:
-                recover.repair(work, row)
-            if not row.gone:
-                listing = discover.list_changes(work, row, first=first)
-                rekey.settle(work, row, listing)
-                ended(listing.cursors)
+    _list(work, containers)
     overdue.put_right(work, containers)
     if work.ledger.inventory.is_due():
         work.ledger.close_inventory(setting.kek())
@@ -432,6 +423,26 @@ def _pass(work: Work, past: Past, bind_folder: Callable[[], None], setting: Sett
     filing.stamp(work, containers)
     work.spend()
     work.target.label(work.ledger.labels())
+
+
+def _list(work: Work, containers: Sequence[ContainerRow]) -> None:
+    """What every container has, and which of it is known by another id."""
+    first = not any(row.complete for row in containers)
+    books: list[tuple[ContainerRow, discover.Listing]] = []
+    rekeyed = 0
+    with discover.ends(work) as ended:
+        for row in containers:
+            recover.revalidate(work, row)
+            if work.mirror:
+                recover.repair(work, row)
+            if not row.gone:
+                listing = discover.list_changes(work, row, first=first)
+                rekeyed += rekey.settle(work, row, listing)
+                ended(listing.cursors)
+                if work.kind is Kind.CONTACTS:
+                    books.append((row, listing))
+        if rekeyed:
+            rekey.settle_groups(work, books)
 
 
 def _look(setting: Setting, work: Work) -> tuple[LegState, str | None]:

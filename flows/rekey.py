@@ -99,6 +99,13 @@ def settle(work: Work, row: ContainerRow, listing: Listing) -> int:
     return rekeyed
 
 
+def settle_groups(work: Work, books: Sequence[tuple[ContainerRow, Listing]]) -> None:
+    """After all address books, where something has another id since: a group may name contacts of an address
+    book that was listed after its own."""
+    for row, listing in books:
+        settle(work, row, listing)
+
+
 def _settled(work: Work, row: ContainerRow, copies: Copies) -> tuple[int, int]:
     """How many of the new ids are known items, and how many look like some."""
     news = _worth_reading(work, row, copies)
@@ -217,7 +224,7 @@ def _mapped(work: Work, result: Native | Failed) -> Mapped | None:
 
 def _but_for_key(work: Work, copies: Copies, native: Native, mapped: Mapped) -> Copy | None:
     """Where a source has no UIDs ours are made of an item's key: what the record became by its old id."""
-    if work.target.place(mapped.item.key) is None:
+    if work.named_by(mapped.item.key) is None:
         return None
     for copy in copies.sized(mapped.item.size):
         by_old_id = replace(native, ref=replace(native.ref, id=copy.item.source_id))
@@ -253,6 +260,8 @@ def _tolerant(work: Work, body: Body) -> bytes:
 def _rekeyed(work: Work, new: ItemRow, copy: Copy, mapped: Mapped) -> Rekeyed:
     place = work.target.place(new.key)
     elsewhere = copy.item.href if place is not None and work.is_ours(copy.item) else None
+    if work.kind is Kind.NOTES:
+        elsewhere = copy.item.place or work.named_by(copy.item.key)
     return Rekeyed(copy.container, copy.item.key, new.key, _state(work, copy.item, mapped), elsewhere)
 
 

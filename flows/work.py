@@ -25,7 +25,7 @@ from mappings.forms import FORMS, Form
 if TYPE_CHECKING:
     from flows.late import Delivered
 
-MADE_UIDS = frozenset({Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS})
+MADE_UIDS = frozenset({Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.NOTES})
 """Whose UIDs are made of an item's key, where the source has none."""
 _KEY = re.compile(r"[0-9a-f]{32}")
 MORE = 1.1
@@ -159,7 +159,7 @@ class Work:
         found = {}
         for key, place in self.ledger.placed_apart().items() if self.kind in MADE_UIDS else ():
             made = _KEY.search(place)
-            if made is not None and place == self.target.place(bytes.fromhex(made.group())):
+            if made is not None and place == self.named_by(bytes.fromhex(made.group())):
                 found[key] = bytes.fromhex(made.group())
         return found
 
@@ -172,6 +172,11 @@ class Work:
         """The states of what is to be written: in staging, also what changed, where a target replaces."""
         replaces = self.mirror and self.context.target.replaces
         return (State.SEEN, State.CHANGED) if replaces else (State.SEEN,)
+
+    def named_by(self, key: bytes) -> str | None:
+        """What the ledger keeps as the place of a copy that was made by this key, once its row has another.
+        A note, which has no such place, has its Message-ID by the key."""
+        return f"note-{key.hex()}" if self.kind is Kind.NOTES else self.target.place(key)
 
     def is_ours(self, item: ItemRow) -> bool:
         """Whether what the row names at the target was written by us, rather than found there."""

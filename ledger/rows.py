@@ -158,7 +158,8 @@ class ItemRow:
     """href, digest, flags and date are what was last written (or intended, while WRITING); since is
     the target's position before the attempt. flags is sorted and space-separated; date is in
     seconds since 1970 UTC. target_version: the target's own mark of what it took (an ETag). place:
-    the name an item was, or is, to be written under, where that does not follow from its key. mid: of a mail,
+    the name an item was, or is, to be written under, where that does not follow from its key; of a note that
+    has another id since, "note-" and the key by which it was written. mid: of a mail,
     8 bytes of its Message-ID's digest, as a signed number; None: it has none, or none is known."""
 
     key: bytes

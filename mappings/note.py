@@ -81,6 +81,7 @@ def date_of(native: Native, context: Context) -> tuple[datetime | None, tuple[Lo
 
 def _message(element: Element, native: Native, context: Context, written: str) -> bytes:
     key = key_of(native.ref.id)
+    key = context.origins.get(key, key)
     lines = [f"{name}: {value}" for name, value in _header(element, key, context, written)]
     # b2a_qp takes its line ends, those of soft breaks too, from the first one it sees: there is always one.
     whole = f"{written}\n".replace("\n", "\r\n").encode() if written else b""
