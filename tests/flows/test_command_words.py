@@ -46,6 +46,7 @@ password = { env = "KOGGE_TEST_PASSWORD" }
 SAID = "Folder Kündigungen of anna@old.example is locked"
 BY = ("--server-words", "--by", "Night shift")
 NOW = datetime.now(UTC)
+DESTROY = ("audit", "keys", "destroy", "--by", "D. P. Officer", "--reason", "Art. 17", "--unsealed", "--yes")
 
 
 @dataclass(frozen=True)
@@ -191,3 +192,24 @@ def test_no_other_view_shows_them(place: Place, capsys: pytest.CaptureFixture[st
         run(*options)
         shown = capsys.readouterr()
         assert "Kündigungen" not in shown.out + shown.err
+
+
+def test_who_is_erased_leaves_no_words(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    Words(place.state, lambda: NOW).keep(place.bert, Kind.MAIL, [told(None, spoken("busy", "wait"))])
+    with pytest.raises(SystemExit) as ended:
+        main([*DESTROY, "--mailbox", place.anna])
+    assert ended.value.code == 0
+    assert [one.name for one in (place.state / FOLDER).iterdir()] == [f"{place.bert}.jsonl"]
+
+
+def test_words_that_cannot_be_erased_are_told(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """Then the key stays too, and the command can be given again."""
+    folder = place.state / FOLDER
+    folder.rename(place.state / "elsewhere")
+    folder.symlink_to(place.state / "elsewhere")
+    with pytest.raises(SystemExit) as ended:
+        main([*DESTROY, "--mailbox", place.anna])
+    assert ended.value.code == 2
+    assert f"{place.anna} cannot be removed from it" in capsys.readouterr().err
+    with closing(Ledger(f"sqlite:///{place.state}/ledger.db")) as ledger:
+        assert "evidence-key-destroyed" not in [one.kind for one in ledger.events("w1")]
