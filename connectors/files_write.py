@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from connectors.base import Failed, Item, Loss, Stored
 from connectors.dav_errors import GONE
-from connectors.dav_wire import Patience, Wire
+from connectors.dav_wire import Answer, Patience, Wire
 from connectors.dav_xml import etag
 from connectors.errors import Blocked, Rejected, Transient
 from connectors.file_names import FileNames
@@ -105,28 +105,28 @@ class Writer:
         """A file goes to another path, unless it did before, or is no longer there. Raises
         Rejected("name-taken")."""
 
-        def attempt() -> int:
-            return passing(self._means.library.move(old, new)).status
+        def attempt() -> Answer:
+            return passing(self._means.library.move(old, new))
 
         patience = self._means.wire.patience()
         while True:
             try:
                 self._means.tree.guard()
-                status = attempt()
+                answer = attempt()
             except Transient as error:
                 patience.pause(error)
                 if error.code in UNKNOWN and self._reading.entry(old) is None:
                     return
                 continue
             break
-        if status == 412:
+        if answer.status == 412:
             if self._reading.entry(old) is None:
                 return
             raise Rejected("name-taken", "something else at the target has its name")
-        if not 200 <= status < 300 and status not in GONE:
-            raise refusal(status) or Blocked("server-refuses", f"the server answered HTTP {status}").about(
-                f"HTTP {status}"
-            )
+        if not answer.ok and answer.status not in GONE:
+            told = f"the server answered HTTP {answer.status}"
+            refused = refusal(answer.status) or Blocked("server-refuses", told).about(f"HTTP {answer.status}")
+            raise refused.said(answer.words)
 
     # -- internals
 
@@ -196,7 +196,7 @@ class Writer:
                 sent = self._sent(item, aim)
                 faults += sent.answer.status == 500
                 if sent.answer.status == 500 and faults >= FAULTS_500:
-                    return self._after_500(item, aim)
+                    return self._after_500(item, aim, sent.answer)
                 if passing(sent.answer).ok:
                     return sent
             except Transient as error:
@@ -250,13 +250,14 @@ class Writer:
         if folder.writable is False:
             raise Blocked("no-permission", "the account may not write into a folder")
 
-    def _after_500(self, item: Item, aim: Aim) -> Aim | Stored:
+    def _after_500(self, item: Item, aim: Aim, answer: Answer) -> Aim | Stored:
         """The file itself, or a server that is ill: then it is not the file's fault."""
         there = self.look(item, aim.path, ours=aim.match is not None)
         if isinstance(there, Stored):
             return there
         self._must_take_writes()
-        raise Rejected("refused-by-target", "the server answered HTTP 500").about("HTTP 500")
+        error = Rejected("refused-by-target", "the server answered HTTP 500").about("HTTP 500")
+        raise error.said(answer.words)
 
     def _bad(self, item: Item, aim: Aim, sent: Sent, times: int) -> Aim:
         """The server stored something else. While that is there, and not what somebody made of it, it is

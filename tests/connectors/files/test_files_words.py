@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 from files_desk import Desk, file, folder
 
-from connectors.base import Failed
-from connectors.errors import Rejected
+from connectors.base import Failed, Stored
+from connectors.errors import Blocked, Rejected
 from practice.dav_proxy import Forward, Reply, Request, dav_error
 
 SAID = "virus found in Anna's file"
 
 
-def test_a_file_that_is_refused(desk: Desk) -> None:
+@pytest.mark.parametrize("status", [415, 500])
+def test_a_file_that_is_refused(desk: Desk, status: int) -> None:
     def refuses(request: Request, rest: Forward) -> Reply:
-        return dav_error(415, "<d:x/>", SAID) if request.method == "PUT" else rest(request)
+        return dav_error(status, "<d:x/>", SAID) if request.method == "PUT" else rest(request)
 
     target = desk.target()
     href = target.ensure(folder("Work"))
@@ -23,6 +24,20 @@ def test_a_file_that_is_refused(desk: Desk) -> None:
     assert isinstance(failed, Failed)
     assert (failed.error.code, failed.error.words.spoken()) == ("refused-by-target", SAID)
     assert "Anna" not in f"{failed.error!r} {failed.error} {failed.error.words!r}"
+
+
+def test_a_move_that_is_refused(desk: Desk) -> None:
+    def refuses(request: Request, rest: Forward) -> Reply:
+        return dav_error(501, "<d:x/>", SAID) if request.method == "MOVE" else rest(request)
+
+    target = desk.target()
+    href = target.ensure(folder("Work"))
+    (old,) = target.write(href, [file(1)])
+    assert isinstance(old, Stored)
+    desk.cloud.layers = (refuses,)
+    with pytest.raises(Blocked, match="server-refuses") as caught:
+        list(target.write(href, [file(1, b"changed", "other name.txt", replaces=old)]))
+    assert caught.value.words.spoken() == SAID
 
 
 def test_a_folder_that_is_refused(desk: Desk) -> None:
