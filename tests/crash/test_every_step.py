@@ -106,7 +106,7 @@ def die(directory: Path, scene: Prepare, atomic: bool, incremental: bool, items:
 def test_dying_at_every_step_changes_nothing(
     quick_path: Path, scene: Prepare, atomic: bool, incremental: bool
 ) -> None:
-    every = scene in (first_run, delta, rekeyed_live) and atomic
+    every = scene in (first_run, delta) and atomic
     assert die(quick_path, scene, atomic, incremental, 4, every) > 15
 
 

@@ -1,5 +1,5 @@
-"""The same for items that are replaced in place: a worker dies at every request and every commit of a first
-run and of a delta, before and after it took effect, and calendars and address books come out the same."""
+"""The same for items that are replaced in place: calendars and address books come out the same. A worker dies
+after whatever lasts; in longer runs (soak) at every request and every commit, before and after its effect."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def cards(directory: Path, items: int) -> Trial:
 
 MAKES = (calendars, one_uid_an_account, enumerated, cards)
 CI = [
-    pytest.param(calendars, False, True, id="first-run"),
-    pytest.param(calendars, True, True, id="delta"),
-    pytest.param(one_uid_an_account, True, False, id="delta-one-uid-an-account"),
-    pytest.param(enumerated, True, False, id="delta-listing-source"),
-    pytest.param(cards, True, False, id="delta-of-contacts"),
+    pytest.param(calendars, False, id="first-run"),
+    pytest.param(calendars, True, id="delta"),
+    pytest.param(one_uid_an_account, True, id="delta-one-uid-an-account"),
+    pytest.param(enumerated, True, id="delta-listing-source"),
+    pytest.param(cards, True, id="delta-of-contacts"),
 ]
 
 
-def die(directory: Path, make: Make, changed: bool, items: int, every: bool) -> int:
+def die(directory: Path, make: Make, changed: bool, items: int, *, every: bool) -> int:
     def scene(where: Path) -> Trial:
         where.mkdir()
         trial = make(where, items)
@@ -59,11 +59,9 @@ def die(directory: Path, make: Make, changed: bool, items: int, every: bool) -> 
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("make", "changed", "every"), CI)
-def test_dying_at_every_step_changes_nothing(
-    quick_path: Path, make: Make, changed: bool, every: bool
-) -> None:
-    assert die(quick_path, make, changed, 2, every) > 25
+@pytest.mark.parametrize(("make", "changed"), CI)
+def test_dying_after_whatever_lasts_changes_nothing(quick_path: Path, make: Make, changed: bool) -> None:
+    assert die(quick_path, make, changed, 2, every=False) > 25
 
 
 @pytest.mark.soak
