@@ -16,8 +16,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
-from connectors.errors import Misconfigured
-from connectors.masking import SECRETS
+from model.errors import Misconfigured
+from model.masking import SECRETS
 
 COMMAND_SECONDS = 30
 

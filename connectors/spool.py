@@ -11,9 +11,9 @@ import weakref
 from pathlib import Path
 from typing import BinaryIO
 
-from connectors.base import Body
-from connectors.errors import Blocked
-from connectors.private_files import FULL, make_directory
+from model.errors import Blocked
+from model.private_files import FULL, make_directory
+from model.protocols import Body
 
 """No room on the disk, in the quota, or below the limit of a file's size (setrlimit)."""
 

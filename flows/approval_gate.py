@@ -17,11 +17,11 @@ from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 from pydantic import Field, ValidationError
 
-from connectors.errors import Blocked
-from flows.approval import refuse_unapproved
-from flows.config import Config
-from flows.events import tell
+from engine.approvals.plan_approval import refuse_unapproved
+from engine.config.load import Config
+from flows.display.prefect_events import tell
 from ledger.store import Ledger
+from model.errors import Blocked
 
 DAYS = 14.0
 """After which a run that nobody resumed fails; starting it again asks anew."""

@@ -16,25 +16,25 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 from pydantic import Field
 
-from connectors.errors import MigrationError
-from flows.approval import CUTOVER
+from engine.approvals.plan_approval import CUTOVER
+from engine.config.registry import chosen
+from engine.control.stop_signal import STOPPED
+from engine.cutover.run_many import Order, announce
+from engine.cutover.run_many import opened as ordered
+from engine.cutover.steps import Cut
+from engine.pacing.watchdog import Duty
+from engine.pacing.worker_slots import Turns
 from flows.approval_gate import wait_for_approval
-from flows.configurations import chosen
-from flows.counted import many
-from flows.crew import Crew, current, opened
-from flows.cutover_crew import Order, announce
-from flows.cutover_crew import opened as ordered
-from flows.cutover_mailbox import Cut
-from flows.deployments import TAG
-from flows.endings import put_off, refused
-from flows.lookout import Duty
+from flows.deploy.deployments import TAG
+from flows.display.states import put_off, refused
 from flows.own_run import mark, watched
-from flows.parameters import Boxes, Configuration, Form, WaveName, refuse_unknown_wave
-from flows.progress import LATER
-from flows.standing import together
-from flows.stopping import STOPPED
-from flows.turns import Turns
-from ledger.rows import MailboxRow, Phase
+from flows.process.background_task import together
+from flows.process.leg_runner import Crew, current, opened
+from flows.process.parameters import Boxes, Configuration, Form, WaveName, refuse_unknown_wave
+from ledger.db.rows import MailboxRow, Phase
+from model.errors import MigrationError
+from model.plural import many
+from reports.progress import LATER
 
 BY = "prefect"
 """Who decides, of a run that Prefect started: those whose signatures the ledger has."""
@@ -67,7 +67,7 @@ async def cut_over(mailbox: str, order: Order, crew: Crew, ended: list[Cut]) -> 
 
 @flow(name="cutover", flow_run_name="cutover {parameters.wave}", persist_result=False)
 async def cutover(parameters: CutoverParameters) -> State[Any]:
-    """Freeze hooks, final delta, verification, score, release hooks, live. See flows.cutover_mailbox. In the
+    """Freeze hooks, final delta, verification, score, release hooks, live. See engine.cutover.steps. In the
     wave's hours: when they are over no mailbox begins any more, and those at work go on to their end."""
     with ExitStack() as stack:
         try:

@@ -16,13 +16,13 @@ from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling
 
-from connectors.errors import Misconfigured
-from flows.crew import Crew
-from flows.deployments import BATCH, TAG, queue_of
-from flows.parameters import BatchParameters
-from flows.queue_watch import LOOK_SECONDS, QueueWatch
-from flows.standing import all_ended, standing, tried
-from ledger.waves import Waves
+from flows.deploy.deployments import BATCH, TAG, queue_of
+from flows.deploy.queue_watch import LOOK_SECONDS, QueueWatch
+from flows.process.background_task import all_ended, standing, tried
+from flows.process.leg_runner import Crew
+from flows.process.parameters import BatchParameters
+from ledger.plan.waves import Waves
+from model.errors import Misconfigured
 
 INLINE_BATCHES = 2
 """Batches at once in one process: as one drains, the next begins. They share the slots."""

@@ -29,14 +29,14 @@ from prefect.client.schemas.objects import TERMINAL_STATES, State, StateType, Ta
 from prefect.states import Completed, Crashed, Failed
 from pydantic import Field
 
-from connectors.errors import MigrationError
-from flows.configurations import chosen
-from flows.deployments import TAG
-from flows.events import tell
-from flows.parameters import Configuration, Form
-from flows.quiet import quieten
+from engine.config.registry import chosen
+from engine.control.log_filter import quieten
+from flows.deploy.deployments import TAG
+from flows.display.prefect_events import tell
+from flows.process.parameters import Configuration, Form
 from ledger.housekeeping import forget_health, requeue_expired
-from ledger.opening import opened
+from ledger.open_ledgers import opened
+from model.errors import MigrationError
 
 UNFINISHED = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 PAGE = 200

@@ -21,16 +21,18 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
 from connectors.endpoints import refuse_readable
-from connectors.errors import MigrationError, Misconfigured, Transient
-from connectors.private_files import make_directory, open_private
-from flows import events, progress, server
-from flows.config import Config
-from flows.configurations import name_of
+from engine.config.load import Config
+from engine.config.registry import name_of
+from flows.deploy import prefect_server
+from flows.display import prefect_events
+from model.errors import MigrationError, Misconfigured, Transient
+from model.private_files import make_directory, open_private
+from reports import progress
 
 if TYPE_CHECKING:
-    from flows.crew import Crew, Drain
-    from flows.parameters import Level, VerifyParameters, WaveParameters, Workload
-    from ledger.rows import Tally
+    from flows.process.leg_runner import Crew, Drain
+    from flows.process.parameters import Level, VerifyParameters, WaveParameters, Workload
+    from ledger.db.rows import Tally
 
 OnProgress = Callable[[progress.Snapshot], None]
 POLL_SECONDS = 0.5
@@ -73,8 +75,8 @@ def ensure_api(config: Config) -> Api:
     Raises Misconfigured when the configured one does not answer or the local one does not start."""
     url = configured_api(config)
     if url is None:
-        return Api(server.up(config.state_directory, config.prefect.port).api, local=True)
-    if not server.answers(url):
+        return Api(prefect_server.up(config.state_directory, config.prefect.port).api, local=True)
+    if not prefect_server.answers(url):
         raise Misconfigured("prefect.api_url", "no Prefect API answers there")
     return Api(url, local=False)
 
@@ -116,7 +118,7 @@ def launch(
     if on_api is not None:
         on_api(api)
     os.environ["DO_NOT_TRACK"] = "1"
-    from flows.crew import Drain, opened
+    from flows.process.leg_runner import Drain, opened
 
     drain = Drain()
     # Signals first: an exception raised inside a library's own code may come out as something else.
@@ -148,7 +150,7 @@ def _form(
     rest: bool,
     verify_only: bool,
 ) -> WaveParameters | VerifyParameters:
-    from flows.parameters import VerifyParameters, WaveParameters
+    from flows.process.parameters import VerifyParameters, WaveParameters
 
     name, chosen, boxes = name_of(config.path), level or "configured", list(mailboxes)
     kinds = [cast("Workload", str(one)) for one in workloads]  # the form refuses any other
@@ -199,20 +201,20 @@ class _Flow:
         import httpx
         from prefect import settings
 
-        from flows.deployments import HEARTBEAT_SECONDS
+        from flows.deploy.deployments import HEARTBEAT_SECONDS
 
         updates: dict[Any, Any] = {
             settings.PREFECT_API_URL: self._api.url,
             settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_SECONDS,
         }
         if self._api.local:
-            updates[settings.PREFECT_HOME] = server.home(self._home)
+            updates[settings.PREFECT_HOME] = prefect_server.home(self._home)
         try:
             with settings.temporary_settings(updates):
                 try:
                     self._state = asyncio.run(self._flow())
                 finally:
-                    events.farewell()
+                    prefect_events.farewell()
         except httpx.HTTPError:
             advice = "the Prefect API went away; nothing is lost, run it again"
             self._error = Transient("prefect-unavailable", advice)
@@ -222,9 +224,9 @@ class _Flow:
     async def _flow(self) -> Any:
         from prefect import tags
 
-        from flows.deployments import TAG
+        from flows.deploy.deployments import TAG
         from flows.migrate import verify, wave
-        from flows.parameters import WaveParameters
+        from flows.process.parameters import WaveParameters
 
         form = self._form
         with tags(TAG, f"wave:{form.wave}"):

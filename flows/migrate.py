@@ -21,28 +21,30 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Cancelled, Completed, Failed
 from prefect.tasks import Task
 
-from connectors.base import Kind
-from connectors.errors import MigrationError
-from flows import batch_shown, first_mailbox, progress
-from flows.board import shown
-from flows.configurations import chosen
-from flows.crew import Crew, current, opened
-from flows.deployments import TAG
+from engine.config.registry import chosen
+from engine.pacing.leg_slots import Slot
+from flows import canary_mailbox as first_mailbox
+from flows.deploy.deployments import TAG
 from flows.dispatch import deployed, inline
-from flows.endings import put_off, refused
-from flows.events import tell
+from flows.display import batch_progress
+from flows.display.artifacts import shown
+from flows.display.prefect_events import tell
+from flows.display.states import put_off, refused
 from flows.own_run import mark, watched
-from flows.parameters import (
+from flows.process.background_task import together
+from flows.process.leg_runner import Crew, current, opened
+from flows.process.parameters import (
     BatchParameters,
     VerifyParameters,
     WaveParameters,
     refuse_unknown_wave,
     workloads_of,
 )
-from flows.slots import Slot
-from flows.standing import together
-from ledger.rows import LegRow, LegState
-from ledger.running import priorities
+from ledger.db.rows import LegRow, LegState
+from ledger.plan.wave_control import priorities
+from model.errors import MigrationError
+from model.protocols import Kind
+from reports import progress
 
 Asked: TypeAlias = WaveParameters | VerifyParameters | BatchParameters
 
@@ -137,7 +139,7 @@ async def batch(parameters: BatchParameters) -> State[Any]:
 async def _work(parameters: BatchParameters, crew: Crew, before: progress.Snapshot) -> None:
     ready = in_turn(parameters.mailboxes, (row for row in before.legs if runs(row, parameters)))
     seen = functools.partial(seen_of, crew, parameters)
-    async with batch_shown.shown(parameters, crew, seen, ARTIFACT_SECONDS):
+    async with batch_progress.shown(parameters, crew, seen, ARTIFACT_SECONDS):
         crew.underway.add(parameters.number)
         ranked = enumerate(by_mailbox(ready))
         await together(
@@ -301,15 +303,15 @@ def _prepare(crew: Crew, parameters: WaveParameters | VerifyParameters) -> None:
     """A wave started in Prefect's UI goes by the list as it is now, too. Raises Misconfigured for a wave that
     there is not, before anything else is asked of it."""
     if isinstance(parameters, WaveParameters):
-        from flows.plan import renew
+        from engine.planning.load_plan import renew
 
         renew(crew.config, crew.ledger, parameters.wave)
     refuse_unknown_wave(crew.ledger, parameters.wave)
     if isinstance(parameters, WaveParameters) and not parameters.dry_run:
         # Imported late, with the connectors: most flows on a supervising machine need none.
-        from flows.approval import START, refuse_unapproved
-        from flows.pins import pin_at_start
-        from flows.preflight import refuse_power
+        from engine.approvals.pinned_settings import pin_at_start
+        from engine.approvals.plan_approval import START, refuse_unapproved
+        from engine.preflight.preflight import refuse_power
 
         refuse_unapproved(crew.config, crew.ledger, parameters.wave, START)
         refuse_power(crew.config, crew.ledger, parameters.wave)

@@ -15,9 +15,9 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import Pause
 from prefect.states import Cancelled
 
-from flows.crew import Drain
-from flows.deployments import TAG
-from flows.standing import standing, tried
+from flows.deploy.deployments import TAG
+from flows.process.background_task import standing, tried
+from flows.process.leg_runner import Drain
 
 TICK_SECONDS = 1.0
 ASK_SECONDS = 5.0

@@ -6,10 +6,10 @@ from collections import Counter
 
 from sqlalchemy import delete, select, update
 
-from ledger.database import now, writing
-from ledger.events import append_event
-from ledger.rows import LegState
-from ledger.schema import health, leg, mailbox
+from ledger.db.audit_log import append_event
+from ledger.db.engine import now, writing
+from ledger.db.rows import LegState
+from ledger.db.schema import health, leg, mailbox
 from ledger.store import Ledger
 
 EXPIRED = "lease-expired"

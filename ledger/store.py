@@ -3,7 +3,7 @@
     ledger = Ledger("sqlite:///ledger.db")
     ledger.migrate()
     lease = ledger.claim(leg.id, owner, ttl=60)
-    with ledger.session(lease, mirror=True) as session: ...
+    with ledger.leg.leg_session(lease, mirror=True) as session: ...
 
 A Ledger is safe to use from several threads and processes. Every method is one transaction; those
 that return an iterator read from one snapshot until it is exhausted or closed.
@@ -20,19 +20,24 @@ from types import MappingProxyType
 
 from sqlalchemy import ColumnElement, Engine, and_, or_, select, text
 
-from connectors.base import Identity, Kind, Loss
-from connectors.errors import Blocked, LeaseLost
-from ledger import claims, events, migrations, phases, places, planning, reports
-from ledger.database import make_engine, now, parse_url, reading, writing
-from ledger.events import Event
-from ledger.loading import LEG_COLUMNS, MAILBOX_COLUMNS, chunked, leg_row, mailbox_row
-from ledger.places import Place, Seat
-from ledger.planning import PlanConflict, PlannedMailbox
-from ledger.reports import Differing, LegSummary, Lost, Rejection, in_wave
-from ledger.rows import ContainerRow, Finding, ItemRow, Lease, LegRow, LegState, MailboxRow, Phase, Tally
-from ledger.schema import container, item, leg
-from ledger.schema import mailbox as mailbox_table
-from ledger.session import LegLedger
+from ledger import migrations
+from ledger.db import audit_log as events
+from ledger.db import leases
+from ledger.db.audit_log import Event
+from ledger.db.engine import make_engine, now, parse_url, reading, writing
+from ledger.db.readers import LEG_COLUMNS, MAILBOX_COLUMNS, chunked, leg_row, mailbox_row
+from ledger.db.rows import ContainerRow, Finding, ItemRow, Lease, LegRow, LegState, MailboxRow, Phase, Tally
+from ledger.db.schema import container, item, leg
+from ledger.db.schema import mailbox as mailbox_table
+from ledger.leg import locations, phases
+from ledger.leg.leg_session import LegLedger
+from ledger.leg.locations import Place, Seat
+from ledger.plan import mailboxes as planning
+from ledger.plan.mailboxes import PlanConflict, PlannedMailbox
+from ledger.views import reports
+from ledger.views.reports import Differing, LegSummary, Lost, Rejection, in_wave
+from model.errors import Blocked, LeaseLost
+from model.protocols import Identity, Kind, Loss
 
 RETRYABLE = frozenset({LegState.BLOCKED, LegState.WAITING, LegState.DIFFERS})
 
@@ -159,7 +164,7 @@ class Ledger:
             return {
                 source: seat
                 for chunk in chunked(sorted(set(sources)))
-                for source, seat in places.seats(connection, chunk, workload)
+                for source, seat in locations.seats(connection, chunk, workload)
             }
 
     def who(self, id_or_address: str, by: str) -> MailboxRow:
@@ -245,7 +250,7 @@ class Ledger:
         Blocked("identity-bound-elsewhere" | "identity-changed" | "folder-replaced"), LeaseLost; recorded
         when it binds."""
         with writing(self._engine) as connection:
-            claims.fence(connection, lease)
+            leases.fence(connection, lease)
             if planning.bind(connection, lease, source, target, level, replaced=replaced):
                 detail = {"level": level, "workload": lease.workload.value}
                 wave = planning.wave_of(connection, lease.mailbox)
@@ -269,47 +274,47 @@ class Ledger:
         where the mailbox is in another one. Raises Misconfigured where a newer program has upgraded the
         ledger since it was opened."""
         with reading(self._engine) as connection:
-            holder = claims.owner_of(connection, leg_id)
+            holder = leases.owner_of(connection, leg_id)
         # Asked outside of any transaction: finding out may take its time.
         gone = holder if holder is not None and dead(holder) else None
         with writing(self._engine) as connection:
-            lease = claims.claim(connection, leg_id, owner, ttl, gone, migrations.newest())
+            lease = leases.claim(connection, leg_id, owner, ttl, gone, migrations.newest())
             migrations.refuse_another(connection)
             if lease is not None and phase not in (None, lease.phase):
-                raise LeaseLost(claims.PHASE_CHANGED, "the mailbox moved just before the leg was claimed")
+                raise LeaseLost(leases.PHASE_CHANGED, "the mailbox moved just before the leg was claimed")
             return lease
 
     def outwaited(self, lease: Lease) -> None:
         """No previous owner of the leg can write any more: whoever took over has waited for that. Raises
         LeaseLost("lease-lost")."""
         with writing(self._engine) as connection:
-            if not claims.outwaited(connection, lease):
+            if not leases.outwaited(connection, lease):
                 raise LeaseLost("lease-lost", "another worker took the leg over")
 
     def renew(self, lease: Lease, ttl: float) -> bool:
         """ttl more seconds from now. False: the lease is lost."""
         with writing(self._engine) as connection:
-            return claims.renew(connection, lease, ttl)
+            return leases.renew(connection, lease, ttl)
 
     def release(
         self, lease: Lease, state: LegState, code: str | None = None, detail: str | None = None
     ) -> bool:
-        """Gives the leg back. detail: see connectors.errors.MigrationError. False: the lease was lost before,
+        """Gives the leg back. detail: see model.errors.MigrationError. False: the lease was lost before,
         nothing was changed."""
         with writing(self._engine) as connection:
-            return claims.release(connection, lease, state, code, detail)
+            return leases.release(connection, lease, state, code, detail)
 
     def block(self, leg_id: int, code: str) -> bool:
         """A leg whose work could not even begin, so that what a run before found of it is not taken for this
         one's verdict. False: somebody holds it, and nothing was changed."""
         with writing(self._engine) as connection:
-            return claims.block(connection, leg_id, code)
+            return leases.block(connection, leg_id, code)
 
     def put_off(self, leg_id: int, code: str, detail: str | None = None) -> bool:
         """A leg that could not be worked on: it waits for another run. detail: as of release. False: somebody
         holds it, and nothing was changed."""
         with writing(self._engine) as connection:
-            return claims.block(connection, leg_id, code, LegState.WAITING, detail)
+            return leases.block(connection, leg_id, code, LegState.WAITING, detail)
 
     def requeue(
         self,
@@ -327,16 +332,16 @@ class Ledger:
         chosen = _chosen(wave, mailbox, workload)
         with writing(self._engine) as connection:
             if legs is None:
-                return claims.requeue(connection, chosen, states, rejected)
+                return leases.requeue(connection, chosen, states, rejected)
             parts = [and_(chosen, leg.c.id.in_(chunk)) for chunk in chunked(set(legs))]
-            return sum(claims.requeue(connection, part, states, rejected) for part in parts)
+            return sum(leases.requeue(connection, part, states, rejected) for part in parts)
 
     def session(self, lease: Lease, *, mirror: bool, tally: Tally | None = None) -> LegLedger:
         """What the leg's worker writes. mirror=False (live phase): what changes or disappears at the
         source no longer touches what is at the target. tally: where to count what it records. Raises
         LeaseLost("phase-changed") where it would mirror a live mailbox."""
         if mirror and lease.phase is Phase.LIVE:
-            raise LeaseLost(claims.PHASE_CHANGED, "a live mailbox is its user's")
+            raise LeaseLost(leases.PHASE_CHANGED, "a live mailbox is its user's")
         return LegLedger(self._engine, lease, mirror=mirror, tally=tally)
 
     # Reports
@@ -373,17 +378,17 @@ class Ledger:
     def arrived(self, mailbox_id: str, kind: Kind) -> Iterator[tuple[ContainerRow, ItemRow]]:
         """Every item of a mailbox's workload that is at the target, by container."""
         with reading(self._engine) as connection:
-            yield from places.arrived(connection, mailbox_id, kind)
+            yield from locations.arrived(connection, mailbox_id, kind)
 
     def holders(self, kind: Kind) -> Iterator[tuple[int, str]]:
         """(leg id, source id) of every container of a workload, in every wave."""
         with reading(self._engine) as connection:
-            yield from places.holders(connection, kind)
+            yield from locations.holders(connection, kind)
 
     def place_of(self, legs: Collection[int], key: bytes) -> Place | None:
         """Where the item or container of this key went, as one of these legs knows it."""
         with reading(self._engine) as connection:
-            return places.place_of(connection, legs, key)
+            return locations.place_of(connection, legs, key)
 
     # Decisions
 

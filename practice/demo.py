@@ -26,25 +26,25 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
-from flows import server
-from flows.practising import APPROVERS, staged
-from practice import diary
-from practice.alone import LOCK, only_one
-from practice.appointments import Event
-from practice.cards import Contact
-from practice.chores import Chore
-from practice.drive_population import Tree
-from practice.drives import Drives
-from practice.exchange import ExchangeServer
-from practice.graph import GraphServer
-from practice.graph_drives import GraphDrives
-from practice.groups import DistributionList
-from practice.mailbox import NOW, Mailbox
-from practice.messages import Message
-from practice.pointers import strew
-from practice.rehearsal_crew import die_with_the_starter
-from practice.stickies import note
-from practice.world import World
+from flows.deploy import prefect_server
+from kogge.prepare.practice_servers import APPROVERS, staged
+from practice.calendar.appointments import Event
+from practice.contacts.cards import Contact
+from practice.contacts.groups import DistributionList
+from practice.drive.drive_population import Tree
+from practice.drive.drives import Drives
+from practice.exchange.server import ExchangeServer
+from practice.graph.server import GraphServer
+from practice.graph_items.drives import GraphDrives
+from practice.harness.alone import LOCK, only_one
+from practice.rehearsal.crew import die_with_the_starter
+from practice.world import diary
+from practice.world.chores import Chore
+from practice.world.mailbox import NOW, Mailbox
+from practice.world.messages import Message
+from practice.world.pointers import strew
+from practice.world.stickies import note
+from practice.world.world import World
 
 PEOPLE = 5
 ITEMS = 80
@@ -86,7 +86,7 @@ def demonstrate(state: Path, *, hold: bool) -> int:
                 code = sealed(state)
             finish(state, code, time.monotonic() - began, hold=hold)
         finally:
-            server.down(state / "kogge-state")
+            prefect_server.down(state / "kogge-state")
     return code
 
 
@@ -160,7 +160,7 @@ def approved(state: Path, wave: str, *options: str) -> int:
 def finish(state: Path, code: int, seconds: float, *, hold: bool) -> None:
     outcome = "Every item is accounted for" if code == 0 else "NOT every item is accounted for"
     say(f"\n{outcome}; the demonstration took {seconds:.0f} s. Its files are in {state.name}/.")
-    running = server.status(state / "kogge-state")
+    running = prefect_server.status(state / "kogge-state")
     if hold and running is not None:
         say(f"Prefect stays at {running.ui} until Ctrl-C.")
         wait_for_interrupt()
@@ -179,7 +179,7 @@ def run(state: Path, *arguments: str, out: IO[str] | None = None) -> int:
     with the demonstration: else it would go on, in the state directory of the next one."""
     into = "" if out is None else f" > {Path(out.name).name}"
     say(f"$ kogge {shlex.join(arguments)}{into}")
-    command = [sys.executable, "-c", "from flows.command import main; main()", *arguments]
+    command = [sys.executable, "-c", "from kogge.app import main; main()", *arguments]
     # A Prefect that the caller uses for real must not hear of the demonstration.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
@@ -192,7 +192,7 @@ def run(state: Path, *arguments: str, out: IO[str] | None = None) -> int:
 def clear(state: Path) -> None:
     """Removes what an earlier demonstration left: its mailboxes are gone with its servers. The Prefect
     server's database stays: creating it takes longer than everything else."""
-    server.down(state / "kogge-state")
+    prefect_server.down(state / "kogge-state")
     for path in [*state.glob("*"), *(state / "kogge-state").glob("*")]:
         if path.name in ("kogge-state", "prefect", LOCK):
             continue

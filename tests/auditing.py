@@ -15,9 +15,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from packs import ANNA, KEYS, Pack, Sealed, Section, Thing, public_line, section, two_mailboxes, two_passes
 
-from flows.prove import Proven
-from ledger import auditor
-from ledger.merkle import proof_of
+from evidence import verifier
+from evidence.message_proof import Proven
+from ledger.inventory.merkle import proof_of
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\1" * 32)
 OTHER = Ed25519PrivateKey.from_private_bytes(b"\2" * 32)
@@ -72,7 +72,7 @@ class Desk:
                 arguments += [f"--{name.replace('_', '-')}", *([] if one is True else [str(one)])]
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = auditor.main(arguments)
+            code = verifier.main(arguments)
         return Verdict(code, out.getvalue() + err.getvalue())
 
     def copy(self, sealed: Sealed, name: str) -> Path:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from walking import SOURCE, Trial
 
-from connectors.base import Kind, Role
-from practice.memory import MemoryMailbox, MemoryShelf
-from practice.memory_mailbox import Folder
-from practice.memory_records import APPOINTMENT, CARD, broken, contact, event
+from model.protocols import Kind, Role
+from practice.memory.doubles import MemoryMailbox, MemoryShelf
+from practice.memory.mailbox import Folder
+from practice.memory.records import APPOINTMENT, CARD, broken, contact, event
 
 HOME, WORK = ("Kalender",), ("Arbeit",)
 

@@ -13,9 +13,9 @@ import pytest
 import samples
 from services import need_postgres
 
-from connectors.logins import LOGINS
-from connectors.masking import SECRETS
-from practice.postgres import Postgres, serve
+from connectors.accepted_logins import LOGINS
+from model.masking import SECRETS
+from practice.servers.postgres import Postgres, serve
 
 MEMORY = Path("/dev/shm")
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from walking import Died, Trial, a_mailbox, letter
 
-from connectors.errors import Blocked
-from flows import lease
-from flows.cutover_mailbox import Cut, Cutting, cut_over, short, take_back
-from flows.hooks import Person
-from flows.leg import Task
-from flows.settings_hooks import Action, Hook, HooksSettings, Undo
-from flows.verify import Level
-from ledger.rows import LegState, MailboxRow, Phase
-from ledger.steps import Steps
-from practice.memory import MemoryStore
+from engine.config.hooks import Action, Hook, HooksSettings, Undo
+from engine.control import lease
+from engine.cutover.hooks import Person
+from engine.cutover.steps import Cut, Cutting, cut_over, short, take_back
+from engine.leg.run import Task
+from engine.verify.compare import Level
+from ledger.db.rows import LegState, MailboxRow, Phase
+from ledger.leg.cutover_steps import Steps
+from model.errors import Blocked
+from practice.memory.doubles import MemoryStore
 
 Step = Callable[[str], None]
 UNDO = Undo(command=("/bin/undo",))

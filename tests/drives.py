@@ -8,9 +8,9 @@ from pathlib import Path
 
 from walking import SOURCE, Trial
 
-from connectors.base import Role
-from practice.memory import Marks, MemoryCabinet, MemoryMailbox
-from practice.memory_mailbox import Folder
+from model.protocols import Role
+from practice.memory.doubles import Marks, MemoryCabinet, MemoryMailbox
+from practice.memory.mailbox import Folder
 
 DRIVE = "Drive"
 DAY = datetime(2024, 5, 1, 12, tzinfo=UTC)

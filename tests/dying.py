@@ -7,7 +7,7 @@ from pathlib import Path
 
 from walking import Died, Trial
 
-from ledger.rows import LegState, State
+from ledger.db.rows import LegState, State
 
 Scene = Callable[[Path], Trial]
 """Makes a trial in a new directory, up to the run that is to be interrupted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ledger.merkle import Tree
+from ledger.inventory.merkle import Tree
 
 
 def root_of(lines: Iterable[bytes]) -> bytes:

@@ -9,13 +9,13 @@ from datetime import datetime
 from imapclient import IMAPClient
 from walking import Trial
 
-from connectors.base import Guard, Kind, Target
-from connectors.imap_settings import ImapSettings
-from connectors.imap_target import ImapTarget
+from connectors.imap.settings import ImapSettings
+from connectors.imap.target import ImapTarget
 from connectors.settings import Account, Secret
-from flows.open import letter_judge
-from practice.dovecot import Dovecot
-from practice.memory import Step
+from engine.assembly import letter_judge
+from model.protocols import Guard, Kind, Target
+from practice.memory.doubles import Step
+from practice.servers.dovecot import Dovecot
 
 
 class OnDovecot(Trial):

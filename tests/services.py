@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from practice import dovecot, postgres
+from practice.servers import dovecot, postgres
 
 
 def needed(there: bool, reason: str) -> None:

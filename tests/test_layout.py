@@ -17,15 +17,20 @@ MAY_IMPORT = {
     "connectors": {"connectors"},
     "practice": set(PACKAGES),
 }
-PRACTISING = {"flows/command_server.py", "flows/command_start.py", "flows/command.py", "flows/practising.py"}
+PRACTISING = {
+    "kogge/prepare/server.py",
+    "kogge/prepare/init.py",
+    "kogge/app.py",
+    "kogge/prepare/practice_servers.py",
+}
 """What starts the practice servers for a person."""
 
 BASE = {
-    "connectors.base",
-    "connectors.errors",
-    "connectors.event_limits",
-    "connectors.file_names",
-    "connectors.file_versions",
+    "model.protocols",
+    "model.errors",
+    "model.event_limits",
+    "model.file_names",
+    "model.file_versions",
     "connectors.settings",
 }
 """What mappings and the ledger may know of the connectors."""

@@ -10,20 +10,20 @@ from pathlib import Path
 from sqlalchemy import update
 from walking import KEK, PACE, letter
 
-from connectors.base import Guard, Identity, Kind, Role, Target
 from connectors.settings import Account
-from flows.deaths import Cause, cause_of
-from flows.gate import Pair, Rules
-from flows.leg import LegResult, Setting, Task, approvals, walk
-from flows.people import Directory
-from flows.verify import Level
-from flows.work import Opener
-from ledger.database import writing
-from ledger.planning import PlannedMailbox
-from ledger.rows import Phase
-from ledger.schema import leg
+from engine.context.leg_context import Opener
+from engine.identity.identity_gate import Pair, Rules
+from engine.leg.run import LegResult, Setting, Task, approvals, walk
+from engine.planning.mailbox_list import Directory
+from engine.steps.worker_deaths import Cause, cause_of
+from engine.verify.compare import Level
+from ledger.db.engine import writing
+from ledger.db.rows import Phase
+from ledger.db.schema import leg
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from practice.memory import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget, Step, no_step
+from model.protocols import Guard, Identity, Kind, Role, Target
+from practice.memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget, Step, no_step
 
 NAMES = ("anna", "bob")
 DIRECTORY = Directory(

@@ -10,20 +10,20 @@ from typing import Protocol
 
 from walking import SOURCE, TARGET, Trial
 
-from connectors.base import Guard, Target
 from connectors.settings import Account
-from flows.gate import Pair, Rules
-from flows.leg import LegResult, Setting, Task, approvals
-from flows.repair import Repair, What
-from flows.repair_run import run_in
-from flows.rollback import Order, nobody, roll_back
-from flows.rollback_report import Report
-from flows.rollback_run import NoSource, look_at
-from flows.work import Opener, Pace
-from ledger.rollback import APPROVAL, RECALL
-from ledger.rows import LegRow
+from engine.context.leg_context import Opener, Pace
+from engine.identity.identity_gate import Pair, Rules
+from engine.leg.repair import run_in
+from engine.leg.repair_walk import Repair, What
+from engine.leg.run import LegResult, Setting, Task, approvals
+from engine.rollback.report import Report
+from engine.rollback.run import NoSource, look_at
+from engine.rollback.walk import Order, nobody, roll_back
+from ledger.db.rows import LegRow
+from ledger.leg.rollback import APPROVAL, RECALL
 from ledger.store import Ledger
-from practice.memory import MemorySource, Step, no_step
+from model.protocols import Guard, Target
+from practice.memory.doubles import MemorySource, Step, no_step
 
 
 class Undoable(Protocol):

@@ -13,22 +13,22 @@ from pathlib import Path
 
 from sqlalchemy import Connection, event
 
-from connectors.base import Guard, Kind, Role, Target, key_of
 from connectors.settings import Account
-from flows.deaths import Cause
-from flows.gate import Pair, Rules
-from flows.generation import Generations
-from flows.leg import LegResult, Setting, Task, approvals, walk
-from flows.people import Directory
-from flows.shrunk import WaveBrake
-from flows.verify import Level
-from flows.words import Words
-from flows.work import Opener, Pace, as_it_is, utc_now
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase, State
+from engine.context.leg_context import Opener, Pace, as_it_is, utc_now
+from engine.context.shrink_guard import WaveBrake
+from engine.control.server_words_file import Words
+from engine.identity.identity_gate import Pair, Rules
+from engine.leg.run import LegResult, Setting, Task, approvals, walk
+from engine.planning.mailbox_list import Directory
+from engine.steps.ledger_generation import Generations
+from engine.steps.worker_deaths import Cause
+from engine.verify.compare import Level
+from ledger.db.rows import LegState, Phase, State
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from mappings.forms import FORMS
-from practice.memory import (
+from mappings.registry import FORMS
+from model.protocols import Guard, Kind, Role, Target, key_of
+from practice.memory.doubles import (
     Marks,
     MemoryCabinet,
     MemoryDav,

@@ -17,9 +17,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, String, func, literal_column, select, text, update
 from sqlalchemy.sql.expression import table
 
-from connectors.errors import Misconfigured, Transient
-from ledger.database import now, reading, writing
-from ledger.schema import leg
+from ledger.db.engine import now, reading, writing
+from ledger.db.schema import leg
+from model.errors import Misconfigured, Transient
 
 _LOCK = 0x6B6F676765  # "kogge": the advisory lock of everyone who migrates this database
 _VERSION = select(literal_column("version_num", String())).select_from(table("alembic_version"))

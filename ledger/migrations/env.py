@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from alembic import context
 
-from ledger.schema import metadata
+from ledger.db.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    # SQLite's DDL is transactional once the driver stops committing by itself (ledger.database).
+    # SQLite's DDL is transactional once the driver stops committing by itself (ledger.db.engine).
     transactional_ddl=True,
 )
 context.run_migrations()

@@ -12,16 +12,16 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from connectors.base import Container, Kind
-from flows.config import load
-from flows.keys import line_of, new_key, read_key, write_key
-from flows.seal import Order, Sealed, outlook, write
-from ledger.evidence_lines import NEW
-from ledger.inventory import Entry, packed
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase, State
-from ledger.schema import item, listed, loss
+from engine.config.load import load
+from evidence.seal import Order, Sealed, outlook, write
+from ledger.db.rows import LegState, Phase, State
+from ledger.db.schema import item, listed, loss
+from ledger.inventory.inventory import Entry, packed
+from ledger.inventory.lines import NEW
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from model.protocols import Container, Kind
+from model.signing_keys import line_of, new_key, read_key, write_key
 
 WAVE, FOLDERS, PAGE = "bench", 20, 500
 KEK = bytes(32)

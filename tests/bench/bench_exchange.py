@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import sys
 
-from practice.exchange import ExchangeServer
-from practice.messages import Message
-from practice.world import World
+from practice.exchange.server import ExchangeServer
+from practice.world.messages import Message
+from practice.world.world import World
 
 if __name__ == "__main__":
     items, size, folders = map(int, sys.argv[1:4])

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from connectors.base import (
+from model.protocols import (
     Body,
     Capabilities,
     Container,
@@ -25,7 +25,7 @@ PAGE = 500
 
 
 class FolderSource:
-    """connectors.base.Source over a folder. A file is hashed when it is fetched, and read where it lies."""
+    """model.protocols.Source over a folder. A file is hashed when it is fetched, and read where it lies."""
 
     def __init__(self, root: Path, owner: str) -> None:
         self._root = root

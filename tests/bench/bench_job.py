@@ -25,26 +25,26 @@ from typing import Any, BinaryIO, TypeVar
 from bench_folder import FolderSource
 from bench_records import RecordedSource
 
-from connectors.base import Guard, Kind, Source, Target
-from connectors.dav_settings import DavSettings
-from connectors.dav_target import DavTarget
-from connectors.ews import EwsSettings, EwsSource
-from connectors.files_target import FilesSettings, FilesTarget
-from connectors.graph import GraphSettings, GraphSource
-from connectors.imap_settings import ImapSettings
-from connectors.imap_source import ImapSource
-from connectors.imap_target import ImapTarget
+from connectors.caldav.settings import DavSettings
+from connectors.caldav.target import DavTarget
+from connectors.ews.source import EwsSettings, EwsSource
+from connectors.files.target import FilesSettings, FilesTarget
+from connectors.graph.source import GraphSettings, GraphSource
+from connectors.imap.settings import ImapSettings
+from connectors.imap.source import ImapSource
+from connectors.imap.target import ImapTarget
 from connectors.settings import Account
-from flows import work
-from flows.gate import Pair, Rules
-from flows.leg import LegResult, Setting, Task, walk
-from flows.people import Directory
-from flows.work import Opener, Pace
-from ledger.planning import PlannedMailbox
-from ledger.rows import Lease, Phase, State, Tally
-from ledger.session import LegLedger
+from engine.context import leg_context
+from engine.context.leg_context import Opener, Pace
+from engine.identity.identity_gate import Pair, Rules
+from engine.leg.run import LegResult, Setting, Task, walk
+from engine.planning.mailbox_list import Directory
+from ledger.db.rows import Lease, Phase, State, Tally
+from ledger.leg.leg_session import LegLedger
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from mappings.forms import FORMS
+from mappings.registry import FORMS
+from model.protocols import Guard, Kind, Source, Target
 
 T = TypeVar("T")
 ONE = frozenset({1})
@@ -214,7 +214,7 @@ def run(job: Job) -> Taken:
         return metered(_target(job, guard, moment), "write", meter)
 
     mapping = meter.charge("map and digest", FORMS[kind].map)
-    work.FORMS = {**FORMS, kind: replace(FORMS[kind], map=mapping)}
+    leg_context.FORMS = {**FORMS, kind: replace(FORMS[kind], map=mapping)}
     watch.note()
     result = _walk(ledger, job, Opener(source, target))
     watch.note()

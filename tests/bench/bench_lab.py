@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from bench_job import Taken
 
-from connectors.base import Kind
-from practice.radicale import RadicaleServer
+from model.protocols import Kind
+from practice.dav.radicale import RadicaleServer
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

@@ -18,8 +18,8 @@ from pathlib import Path
 import requests
 from bench_records import bodies
 
-from connectors.base import Kind
-from connectors.dav_write import CONTENT, SUFFIX
+from connectors.caldav.put import CONTENT, SUFFIX
+from model.protocols import Kind
 
 LANES = 4
 

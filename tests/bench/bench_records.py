@@ -19,14 +19,14 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from connectors.base import Capabilities, Container, Failed, Identity, Kind, Mapped, Native, Page, Ref, Role
-from connectors.errors import Rejected
-from connectors.ews import EwsSettings, EwsSource
+from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account
-from mappings.context import Context
-from mappings.forms import FORMS
-from practice.exchange import ExchangeServer
-from practice.world import World
+from mappings.fields.context import Context
+from mappings.registry import FORMS
+from model.errors import Rejected
+from model.protocols import Capabilities, Container, Failed, Identity, Kind, Mapped, Native, Page, Ref, Role
+from practice.exchange.server import ExchangeServer
+from practice.world.world import World
 
 NOT_AFTER = datetime(2026, 1, 1, tzinfo=UTC)
 ROLES = {Kind.CALENDAR: Role.CALENDAR, Kind.CONTACTS: Role.CONTACTS}
@@ -65,7 +65,7 @@ class Record:
 
 
 class RecordedSource:
-    """connectors.base.Source over the records of a file, each of them so many times: one container."""
+    """model.protocols.Source over the records of a file, each of them so many times: one container."""
 
     def __init__(self, file: Path, kind: Kind, owner: str, copies: int = 1) -> None:
         self._records = records(file)

@@ -15,9 +15,9 @@ from bench_board import Board
 from bench_job import Cost, Job, Taken
 from bench_lab import ROOT, Dav, Files, Run, needed, script
 
-from connectors.base import Kind
-from practice.dovecot import Dovecot, available, start_dovecot
-from practice.radicale import RadicaleServer
+from model.protocols import Kind
+from practice.dav.radicale import RadicaleServer
+from practice.servers.dovecot import Dovecot, available, start_dovecot
 
 USERS = ("source", *(f"user{number}" for number in range(60)))
 _fresh = iter(USERS[1:])

@@ -28,8 +28,8 @@ from bench_job import Taken
 from bench_lab import Dav, script
 from bench_records import bodies
 
-from connectors.base import Kind
-from practice.radicale import RadicaleServer, start_radicale
+from model.protocols import Kind
+from practice.dav.radicale import RadicaleServer, start_radicale
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 ITEMS, ROUNDS = 500, 5

@@ -12,7 +12,7 @@ import pytest
 from bench_board import Board
 from bench_evidence import wave_of
 
-from ledger import auditor
+from evidence import verifier
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 MAILBOXES, ITEMS, MANY = 4, 50_000, 1_000_000
@@ -51,7 +51,7 @@ def test_checking_the_evidence_of_a_million_mails(board: Board, tmp_path: Path) 
     wave = wave_of(tmp_path / "wave", 1, MANY)
     made = wave.seal()
     arguments = [str(made.pack), "--pubkey", str(wave.public), "--root", made.seal.statement.hex()]
-    command = [sys.executable, "-I", "-c", AUDIT, auditor.__file__, *arguments]
+    command = [sys.executable, "-I", "-c", AUDIT, verifier.__file__, *arguments]
     wall = time.perf_counter()
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     wall = time.perf_counter() - wall

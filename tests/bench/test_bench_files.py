@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 from bench_board import Board
 
-from connectors.base import Item, Kind, Stored, key_of
-from connectors.files_target import FilesSettings, FilesTarget
+from connectors.files.target import FilesSettings, FilesTarget
 from connectors.settings import Account
-from practice.nextcloud_files import USER_PASSWORD, NextcloudFiles
+from model.protocols import Item, Kind, Stored, key_of
+from practice.nextcloud.files import USER_PASSWORD, NextcloudFiles
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 WHEN = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from bench_board import Board
 
-from connectors.base import Container, Item, Kind, Loss, Mapped, Page, Ref, Stored
-from ledger.planning import PlannedMailbox
-from ledger.rows import Phase
-from ledger.session import LegLedger
+from ledger.db.rows import Phase
+from ledger.leg.leg_session import LegLedger
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from practice.ids import IdMaker
+from model.protocols import Container, Item, Kind, Loss, Mapped, Page, Ref, Stored
+from practice.world.ids import IdMaker
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
 ITEMS, BATCH, SYNC = 100_000, 200, 512

@@ -9,7 +9,7 @@ from bench_board import Board
 from bench_lab import Run, exchange
 from bench_letters import deliver
 
-from practice.dovecot import Dovecot
+from practice.servers.dovecot import Dovecot
 
 pytestmark = [pytest.mark.bench, pytest.mark.dovecot, pytest.mark.timeout(1800)]
 MANY, SMALL = 100_000, 600

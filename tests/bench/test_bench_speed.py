@@ -18,7 +18,7 @@ from bench_lab import Run, exchange, script
 from bench_letters import deliver
 from imapclient import IMAPClient
 
-from practice.dovecot import Dovecot
+from practice.servers.dovecot import Dovecot
 
 pytestmark = [pytest.mark.bench, pytest.mark.dovecot, pytest.mark.timeout(1800)]
 MESSAGES, SIZE = 2_000, 8_192

@@ -41,10 +41,10 @@ from bench_file_servers import ADDRESS, USER
 from bench_job import Cost, Taken
 from bench_lab import Files, file_server, script
 
-from connectors.dav_auth import Credentials
-from connectors.files_settings import FilesSettings
-from connectors.files_target import FilesTarget
+from connectors.files.target import FilesTarget
+from connectors.http.auth import Credentials
 from connectors.settings import Account
+from connectors.webdav.settings import FilesSettings
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 FOLDERS, EACH, SMALL = 10, 100, 10_000

@@ -18,26 +18,26 @@ import httpx
 from imapclient import IMAPClient
 from target_items import AGENDA, FILES, MAILS, Goods
 
-from connectors.agenda_target import AgendaSettings, AgendaTarget
-from connectors.base import Guard, Kind, Source, Target
-from connectors.dav_target import DavSettings, DavTarget
-from connectors.ews import EwsSettings, EwsSource
-from connectors.files_target import FilesSettings, FilesTarget
-from connectors.graph import GraphSettings, GraphSource
-from connectors.imap import ImapSettings
-from connectors.imap_source import ImapSource
-from connectors.imap_target import ImapTarget
+from connectors.caldav.target import DavSettings, DavTarget
+from connectors.ews.source import EwsSettings, EwsSource
+from connectors.exo.target import AgendaSettings, AgendaTarget
+from connectors.files.target import FilesSettings, FilesTarget
+from connectors.graph.source import GraphSettings, GraphSource
+from connectors.imap.session import ImapSettings
+from connectors.imap.source import ImapSource
+from connectors.imap.target import ImapTarget
 from connectors.settings import Account, Secret
-from practice.dav_proxy import DavProxy
-from practice.exchange import ExchangeServer
-from practice.exo_agenda import ExoAgenda
-from practice.folders import Folder
-from practice.graph import GraphServer
-from practice.imap import ImapServer
-from practice.mailbox import Mailbox
-from practice.memory import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget
-from practice.radicale import RadicaleServer
-from practice.world import World
+from model.protocols import Guard, Kind, Source, Target
+from practice.dav.proxy import DavProxy
+from practice.dav.radicale import RadicaleServer
+from practice.exchange.server import ExchangeServer
+from practice.exo.agenda import ExoAgenda
+from practice.graph.server import GraphServer
+from practice.memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget
+from practice.servers.imap import ImapServer
+from practice.world.folders import Folder
+from practice.world.mailbox import Mailbox
+from practice.world.world import World
 
 Names = tuple[str, ...]
 WHEN = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)

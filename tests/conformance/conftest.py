@@ -26,18 +26,18 @@ from files_bench import GraphFilesBench, online_drive
 from services import need_dovecot
 from target_items import CARDS, EVENTS, TASKS, Goods
 
-from connectors.base import Target
-from practice.dav_manners import manners
-from practice.dav_proxy import DavProxy
-from practice.dovecot import start_dovecot
-from practice.exo_agenda import ExoAgenda
-from practice.imap import ImapServer
-from practice.memory import MemoryMailbox, MemoryStore
-from practice.nextcloud_files import NextcloudFiles
-from practice.nextcloud_store import composed
-from practice.pymap_server import start_pymap
-from practice.radicale import RadicaleServer, start_radicale
-from practice.webdav import WebDavServer
+from model.protocols import Target
+from practice.dav.manners import manners
+from practice.dav.proxy import DavProxy
+from practice.dav.radicale import RadicaleServer, start_radicale
+from practice.exo.agenda import ExoAgenda
+from practice.memory.doubles import MemoryMailbox, MemoryStore
+from practice.nextcloud.files import NextcloudFiles
+from practice.nextcloud.store import composed
+from practice.servers.dovecot import start_dovecot
+from practice.servers.imap import ImapServer
+from practice.servers.pymap_server import start_pymap
+from practice.servers.webdav import WebDavServer
 
 USERS = tuple(f"user{number}" for number in range(250))
 Started = Callable[[str], ImapServer]

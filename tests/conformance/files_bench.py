@@ -11,15 +11,15 @@ from pathlib import Path
 
 from benches import PASSWORD_ENV, Names
 
-from connectors.base import Kind, Source
-from connectors.graph import GraphSettings, GraphSource
+from connectors.graph.source import GraphSettings, GraphSource
 from connectors.settings import Account, Secret
-from practice.drive import Drive, Node
-from practice.drive_population import Tree
-from practice.drives import Drives
-from practice.graph import GraphServer
-from practice.graph_drives import GraphDrives
-from practice.world import World
+from model.protocols import Kind, Source
+from practice.drive.drive import Drive, Node
+from practice.drive.drive_population import Tree
+from practice.drive.drives import Drives
+from practice.graph.server import GraphServer
+from practice.graph_items.drives import GraphDrives
+from practice.world.world import World
 
 
 @dataclass

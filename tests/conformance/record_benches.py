@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 from benches import PASSWORD_ENV, exchange, microsoft
 
-from connectors.base import Kind, Source
-from connectors.ews import EwsSettings, EwsSource
-from connectors.graph import GraphSettings, GraphSource
+from connectors.ews.source import EwsSettings, EwsSource
+from connectors.graph.source import GraphSettings, GraphSource
 from connectors.settings import Account, Secret
-from practice.appointments import Event
-from practice.cards import Contact
-from practice.chores import Chore
-from practice.desk import Desk
-from practice.event_desk import at, timed
-from practice.exchange import ExchangeServer
-from practice.folders import Folder
-from practice.graph import GraphServer
-from practice.mailbox import Mailbox
-from practice.messages import Message
-from practice.records import Common, Record
+from model.protocols import Kind, Source
+from practice.calendar.appointments import Event
+from practice.calendar.event_desk import at, timed
+from practice.contacts.cards import Contact
+from practice.exchange.server import ExchangeServer
+from practice.graph.server import GraphServer
+from practice.world.chores import Chore
+from practice.world.desk import Desk
+from practice.world.folders import Folder
+from practice.world.mailbox import Mailbox
+from practice.world.messages import Message
+from practice.world.records import Common, Record
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import BinaryIO, Protocol
 
 import pytest
 
-from connectors.base import Container, Item, Kind, Native, Role, Stored, Target, key_of
-from mappings.digest import canonical
-from mappings.meaning import calendar_digest, card_digest
+from mappings.compare.semantic_digest import calendar_digest, card_digest
+from mappings.mail.digest import canonical
+from model.protocols import Container, Item, Kind, Native, Role, Stored, Target, key_of
 
 WHEN = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)
 SEEN = frozenset({"\\Seen"})

@@ -1,4 +1,4 @@
-"""What connectors.base asks of those connectors that can answer: servers, quotas, extras, senders."""
+"""What model.protocols asks of those connectors that can answer: servers, quotas, extras, senders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import pytest
 from benches import SourceBench, TargetBench
 
-from connectors.tells import TellsExtras, TellsQuota, TellsSenders, TellsServer
+from model.optional_protocols import TellsExtras, TellsQuota, TellsSenders, TellsServer
 
 CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 

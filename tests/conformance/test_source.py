@@ -1,4 +1,4 @@
-"""What connectors.base.Source promises, asked of every source."""
+"""What model.protocols.Source promises, asked of every source."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from benches import SourceBench
 
-from connectors.base import Container, Failed, Native, Page, Ref, Source, key_of
-from connectors.errors import Blocked, CursorLost, MigrationError
-from mappings.digest import canonical
+from mappings.mail.digest import canonical
+from model.errors import Blocked, CursorLost, MigrationError
+from model.protocols import Container, Failed, Native, Page, Ref, Source, key_of
 
 WORK = ("Work",)
 OF_BYTES = {"Sha256"}

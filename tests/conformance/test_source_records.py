@@ -1,4 +1,4 @@
-"""What connectors.base.Source promises, asked of sources of calendars, contacts and tasks."""
+"""What model.protocols.Source promises, asked of sources of calendars, contacts and tasks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from record_benches import GOODS, Goods, RecordBench, record_bench
 
-from connectors.base import Container, Failed, Native, Page, Ref, Source, key_of
-from connectors.errors import CursorLost, MigrationError
-from mappings.forms import FORMS
+from mappings.registry import FORMS
+from model.errors import CursorLost, MigrationError
+from model.protocols import Container, Failed, Native, Page, Ref, Source, key_of
 
 
 @pytest.fixture(params=["exchange", "microsoft"])

@@ -1,4 +1,4 @@
-"""What connectors.base.Target promises, asked of every target: containers and writing."""
+"""What model.protocols.Target promises, asked of every target: containers and writing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import pytest
 from benches import TargetBench
 from target_items import WHEN, Goods, digests, only_messages, several, written
 
-from connectors.base import Failed, Kind, Role, Target
-from connectors.errors import Rejected
-from mappings.names import modified_utf7
+from mappings.fields.folder_names import modified_utf7
+from model.errors import Rejected
+from model.protocols import Failed, Kind, Role, Target
 
 
 def test_identity_is_stable(target_bench: TargetBench, target: Target) -> None:

@@ -1,4 +1,4 @@
-"""What connectors.base.Target promises, asked of every target: positions, reading, amending, removing, and
+"""What model.protocols.Target promises, asked of every target: positions, reading, amending, removing, and
 when nothing may be written."""
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import pytest
 from benches import TargetBench
 from target_items import Goods, digests, only_messages, ordered, written
 
-from connectors.base import Amendment, Failed, Item, Native, Stored, Target
-from connectors.errors import Blocked, LeaseLost, MigrationError
+from model.errors import Blocked, LeaseLost, MigrationError
+from model.protocols import Amendment, Failed, Item, Native, Stored, Target
 
 
 def test_position_lies_below_what_comes_after(target: Target, goods: Goods, href: str) -> None:

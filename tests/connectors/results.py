@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from connectors.base import Failed, Stored
+from model.protocols import Failed, Stored
 
 
 def stored(results: Iterable[Stored | Failed]) -> list[Stored]:

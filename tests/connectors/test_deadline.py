@@ -11,20 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from connectors import deadline
-from connectors.dav_target import DavSettings
-from connectors.dav_wire import Wire as DavWire
-from connectors.deadline import Deadline
-from connectors.errors import Transient
-from connectors.ews_settings import EwsSettings
-from connectors.ews_spool import BodySink
-from connectors.ews_wire import Wire as EwsWire
-from connectors.graph_settings import GraphSettings
-from connectors.graph_wire import Wire as GraphWire
-from connectors.imap import ImapSettings, Session
+from connectors.caldav.target import DavSettings
+from connectors.ews.client import Wire as EwsWire
+from connectors.ews.settings import EwsSettings
+from connectors.graph_api.client import Wire as GraphWire
+from connectors.graph_api.settings import GraphSettings
+from connectors.http import deadline
+from connectors.http.base64_spool import BodySink
+from connectors.http.client import Wire as DavWire
+from connectors.http.deadline import Deadline
+from connectors.imap.session import ImapSettings, Session
 from connectors.settings import Account, Secret
-from practice.dripping import DrippingProxy
-from practice.pymap_server import USER_PASSWORD, start_pymap
+from model.errors import Transient
+from practice.servers.pymap_server import USER_PASSWORD, start_pymap
+from practice.servers.slow_proxy import DrippingProxy
 
 ANNA = Account(login="anna@old.example", address="anna@old.example")
 SIZE = 200_000
@@ -170,7 +170,7 @@ def test_a_cut_that_looks_like_the_end_is_none() -> None:
 
 
 def test_a_body_has_a_largest_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.ews_spool.BODY_MOST", 100)
+    monkeypatch.setattr("connectors.http.base64_spool.BODY_MOST", 100)
     sink = BodySink(tmp_path, 1_000_000)
     sink.write(b"x" * 100)
     with pytest.raises(Transient, match="reply-too-large"):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from connectors import dav_errors, ews_errors, graph_errors
+from connectors.ews import errors as ews_errors
+from connectors.graph_api import errors as graph_errors
+from connectors.http import dav_errors
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.http_digest import Digest
+from connectors.http.digest_auth import Digest
 
 NONCE = "dcd98b7102dd2f0e8b11d0f600bfb0c093"
 OLD = (

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from services import need_dovecot
 
-from connectors.base import Item, Kind, Native, Stored
-from connectors.imap_settings import ImapSettings
-from connectors.imap_target import ImapTarget
+from connectors.imap.settings import ImapSettings
+from connectors.imap.target import ImapTarget
 from connectors.settings import Account, Secret
-from mappings.digest import canonical
-from practice.imap import ImapServer, start_imap
+from mappings.mail.digest import canonical
+from model.protocols import Item, Kind, Native, Stored
+from practice.servers.imap import ImapServer, start_imap
 
 
 @pytest.fixture(scope="module", params=["pymap", pytest.param("dovecot", marks=pytest.mark.dovecot)])

@@ -16,14 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from test_deadline import ANNA
 
-from connectors.dav_settings import DavSettings
-from connectors.dav_wire import Wire as DavWire
-from connectors.errors import MigrationError
-from connectors.graph_settings import GraphSettings
-from connectors.graph_wire import Wire as GraphWire
-from connectors.imap import ImapSettings, Session
+from connectors.caldav.settings import DavSettings
+from connectors.graph_api.client import Wire as GraphWire
+from connectors.graph_api.settings import GraphSettings
+from connectors.http.client import Wire as DavWire
+from connectors.imap.session import ImapSettings, Session
 from connectors.settings import Secret, Tls
-from practice.tls import make_certificate
+from model.errors import MigrationError
+from practice.harness.tls import make_certificate
 
 GREETING = b"* OK secret words of anna@old.example\r\n"
 

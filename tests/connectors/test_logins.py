@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from connectors.errors import Blocked, Transient
-from connectors.logins import APPLICATION, PERSON, WAIT_SECONDS, Logins, login_of
+from connectors.accepted_logins import APPLICATION, PERSON, WAIT_SECONDS, Logins, login_of
+from model.errors import Blocked, Transient
 
 ERROR = Blocked("login-refused", "refused")
 ANNA = login_of("imap.example:993", "password", "", "anna", "secret")

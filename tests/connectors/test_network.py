@@ -12,17 +12,17 @@ import pytest
 from pydantic import ValidationError
 from test_deadline import ANNA, SIZE, Answering
 
-from connectors.dav_settings import DavSettings
-from connectors.dav_wire import Wire as DavWire
-from connectors.errors import Transient
-from connectors.ews_settings import EwsSettings
-from connectors.ews_wire import Wire as EwsWire
-from connectors.graph_settings import GraphSettings
-from connectors.graph_wire import Wire as GraphWire
-from connectors.network import Network, Networked
+from connectors.caldav.settings import DavSettings
+from connectors.ews.client import Wire as EwsWire
+from connectors.ews.settings import EwsSettings
+from connectors.graph_api.client import Wire as GraphWire
+from connectors.graph_api.settings import GraphSettings
+from connectors.http.client import Wire as DavWire
+from connectors.http.proxy import Network, Networked
 from connectors.settings import Secret, Tls
-from practice.connect_proxy import ConnectProxy
-from practice.tls import Certificate, make_certificate
+from model.errors import Transient
+from practice.harness.tls import Certificate, make_certificate
+from practice.servers.connect_proxy import ConnectProxy
 
 Opened = tuple[Networked, Callable[[], object]]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.private_files import make_directory, open_private
 from flows.launch import defect_log
-from flows.report_files import REPORTS, put
+from model.private_files import make_directory, open_private
+from reports.files import REPORTS, put
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077])

@@ -12,11 +12,11 @@ from collections.abc import Callable
 import cloudpickle
 import pytest
 
-from connectors.errors import Blocked, MigrationError, Misconfigured, Rejected, Transient
-from connectors.masking import KNOWN_MOST, MASK, SECRETS, Secrets
-from connectors.patience import Patience
-from connectors.server_words import KEPT_MOST, NOTHING, ServerWords, of_body, of_json, of_line
+from connectors.retry import Patience
 from connectors.settings import Secret
+from model.errors import Blocked, MigrationError, Misconfigured, Rejected, Transient
+from model.masking import KNOWN_MOST, MASK, SECRETS, Secrets
+from model.server_words import KEPT_MOST, NOTHING, ServerWords, of_body, of_json, of_line
 
 MARKER = "Anna Angst's folder Kündigungen"
 
@@ -56,7 +56,7 @@ def test_no_repr_shows_them() -> None:
     ]
     whole = traceback.TracebackException.from_exception(found, capture_locals=True)
     shown += ["".join(whole.format()), "".join(traceback.format_exception(found))]
-    assert "connectors.errors.Blocked" in shown[-1], "the chain is shown"
+    assert "model.errors.Blocked" in shown[-1], "the chain is shown"
     assert [text for text in shown if "Anna" in text] == []
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from connectors.errors import Misconfigured
 from connectors.settings import Secret, Strict, Tls, name_fields
+from model.errors import Misconfigured
 
 
 class Side(Strict):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.errors import Blocked
 from connectors.spool import SpoolFile
+from model.errors import Blocked
 
 
 def test_a_spool_file_closes_with_its_last_reader(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ import pytest
 from dying import Countdown
 from walking import Died, Trial
 
-from connectors.base import Kind
-from connectors.dav_wire import Wire
-from ledger.rows import LegState
-from mappings.forms import FORMS
-from practice.memory import Step, no_step
-from practice.memory_shelf import MOMENT
+from connectors.http.client import Wire
+from ledger.db.rows import LegState
+from mappings.registry import FORMS
+from model.protocols import Kind
+from practice.memory.doubles import Step, no_step
+from practice.memory.shelf import MOMENT
 
 
 class OnServer(Trial, ABC):

@@ -9,8 +9,8 @@ from pathlib import Path
 from cutting import Died, Rig, a_rig
 from dying import Countdown
 
-from flows.cutover_mailbox import steps_of
-from ledger.rows import LegState, Phase
+from engine.cutover.steps import steps_of
+from ledger.db.rows import LegState, Phase
 
 HOOKED = ("redirect", "close", "open")
 

@@ -15,9 +15,9 @@ import pytest
 from dying import die_everywhere
 from walking import Trial, a_mailbox, edit, letter
 
-from connectors.base import Role
-from ledger.rows import LegState, Phase
-from practice.memory import MemoryStore
+from ledger.db.rows import LegState, Phase
+from model.protocols import Role
+from practice.memory.doubles import MemoryStore
 
 Prepare = Callable[[Trial], None]
 

@@ -12,8 +12,8 @@ from drives import drive_trial, edit_drive
 from dying import die_everywhere
 from walking import Trial
 
-from connectors.file_names import FileNames
-from ledger.rows import LegState
+from ledger.db.rows import LegState
+from model.file_names import FileNames
 
 Make = Callable[[Path, int], Trial]
 

@@ -11,7 +11,7 @@ from calendars import calendar_trial, cards_trial, edit_address_book, edit_calen
 from dying import die_everywhere
 from walking import Trial
 
-from ledger.rows import LegState
+from ledger.db.rows import LegState
 
 Make = Callable[[Path, int], Trial]
 

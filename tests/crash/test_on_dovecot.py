@@ -13,10 +13,10 @@ from on_dovecot import OnDovecot
 from services import need_dovecot
 from walking import Died, a_mailbox, edit
 
-from ledger.rows import LegState
-from mappings.digest import canonical
-from practice.dovecot import Dovecot, start_dovecot
-from practice.memory import MemoryStore
+from ledger.db.rows import LegState
+from mappings.mail.digest import canonical
+from practice.memory.doubles import MemoryStore
+from practice.servers.dovecot import Dovecot, start_dovecot
 
 pytestmark = [pytest.mark.soak, pytest.mark.dovecot]
 USERS = [f"user{number}" for number in range(300)]

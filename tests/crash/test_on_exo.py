@@ -15,15 +15,15 @@ from calendars import a_calendar, edit_calendar
 from dying_requests import OnServer, die_everywhere, every_request_is_a_step, meaning
 from walking import TARGET
 
-from connectors.agenda_settings import AgendaSettings
-from connectors.agenda_target import AgendaTarget
-from connectors.base import Guard, Kind, Native, Target
+from connectors.exo.settings import AgendaSettings
+from connectors.exo.target import AgendaTarget
 from connectors.settings import Account, Secret
-from ledger.rows import LegState
-from mappings.forms import FORMS
-from practice.exo_agenda import USER_PASSWORD, ExoAgenda
-from practice.memory import MemoryShelf, Step, no_step
-from practice.memory_shelf import MOMENT
+from ledger.db.rows import LegState
+from mappings.registry import FORMS
+from model.protocols import Guard, Kind, Native, Target
+from practice.exo.agenda import USER_PASSWORD, ExoAgenda
+from practice.memory.doubles import MemoryShelf, Step, no_step
+from practice.memory.shelf import MOMENT
 
 PASSWORD_ENV = "KOGGE_TEST_EXO"
 LASTING = {"POST", "PATCH", "DELETE"}
@@ -33,7 +33,7 @@ LASTING = {"POST", "PATCH", "DELETE"}
 def requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Years are few."""
     monkeypatch.setenv(PASSWORD_ENV, USER_PASSWORD)
-    monkeypatch.setattr("connectors.agenda_target.YEARS", (2000, 2100))
+    monkeypatch.setattr("connectors.exo.target.YEARS", (2000, 2100))
     every_request_is_a_step(monkeypatch)
 
 

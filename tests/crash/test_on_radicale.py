@@ -18,14 +18,14 @@ import pytest
 from calendars import a_calendar, edit_calendar
 from dying_requests import Begun, OnServer, die_everywhere, every_request_is_a_step, meaning
 
-from connectors.base import Guard, Kind, Target
-from connectors.dav_settings import DavSettings
-from connectors.dav_target import DavTarget
+from connectors.caldav.settings import DavSettings
+from connectors.caldav.target import DavTarget
 from connectors.settings import Account, Secret
-from ledger.rows import LegState
-from mappings.forms import FORMS
-from practice.memory import MemoryShelf, Step
-from practice.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from ledger.db.rows import LegState
+from mappings.registry import FORMS
+from model.protocols import Guard, Kind, Target
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.memory.doubles import MemoryShelf, Step
 
 USERS = [f"user{number}" for number in range(1500)]
 PASSWORD_ENV = "KOGGE_TEST_RADICALE"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from walking import PACE, Trial, letter
 
-from connectors.base import Role
-from flows import last_words
-from flows.deaths import cause_of
-from practice.memory import MemoryMailbox, MemoryStore
+from engine.control import crash_note
+from engine.steps.worker_deaths import cause_of
+from model.protocols import Role
+from practice.memory.doubles import MemoryMailbox, MemoryStore
 
 ITEMS = 40
 KILLER = 5
@@ -55,7 +55,7 @@ def main(directory: str, how: str, seed: str) -> None:
             if how == "exit":
                 os._exit(70)
 
-    with last_words.kept(place):
+    with crash_note.kept(place):
         result = trial.run(step)
     trial.ledger.close()
     sys.stdout.write(f"{result.state} {result.code}")

@@ -11,10 +11,10 @@ import pytest
 from calendars import calendar_trial
 from walking import PACE, SOURCE, Trial, letter
 
-from connectors.base import Role
-from flows.transfer import FIRST
-from ledger.rows import LegState, State
-from practice.memory import MemoryMailbox, MemoryStore
+from engine.steps.copy import FIRST
+from ledger.db.rows import LegState, State
+from model.protocols import Role
+from practice.memory.doubles import MemoryMailbox, MemoryStore
 
 MANY = 5 * FIRST
 

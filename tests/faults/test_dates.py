@@ -11,12 +11,12 @@ from dying import Countdown
 from undoing import repaired
 from walking import Died, Trial, a_mailbox, letter
 
-from connectors.base import Loss
-from flows.leg import Task
-from flows.repair import What
-from flows.verify import Level
-from ledger.rows import LegState, Phase
-from practice.memory import Marks, MemoryCabinet, MemoryMailbox, MemoryStore
+from engine.leg.repair_walk import What
+from engine.leg.run import Task
+from engine.verify.compare import Level
+from ledger.db.rows import LegState, Phase
+from model.protocols import Loss
+from practice.memory.doubles import Marks, MemoryCabinet, MemoryMailbox, MemoryStore
 
 DAYS = timedelta(days=20)
 """How long the pilots of a migration work side by side."""

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from dying_process import ITEMS, made
 
-from connectors.base import key_of
-from flows.deaths import BEFORE_REJECTED, Cause, counted
+from engine.steps.worker_deaths import BEFORE_REJECTED, Cause, counted
+from model.protocols import key_of
 
 WAIT = 300.0
 SCRIPT = Path(__file__).with_name("dying_process.py")

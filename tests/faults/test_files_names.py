@@ -22,12 +22,12 @@ from drives import (
 )
 from walking import PROVEN, Trial
 
-from connectors.base import key_of
-from connectors.file_names import FileNames
-from flows.leg import Task
-from flows.verify import Level
-from ledger.rows import LegState, Phase, State
-from practice.memory import MemoryCabinet
+from engine.leg.run import Task
+from engine.verify.compare import Level
+from ledger.db.rows import LegState, Phase, State
+from model.file_names import FileNames
+from model.protocols import key_of
+from practice.memory.doubles import MemoryCabinet
 
 BOTH = Task(Level.BOTH, copy=False)
 ARTEFACTS = ("Readme.md", "Photos/Birdie", "Templates/")

@@ -10,8 +10,8 @@ import pytest
 from drives import drive_trial, edit_drive
 from walking import Failing, Trial
 
-from connectors.errors import Transient
-from ledger.rows import LegState
+from ledger.db.rows import LegState
+from model.errors import Transient
 
 CALLS = [
     "source.identity",

@@ -8,8 +8,8 @@ import pytest
 from drives import drive_trial, folder, marks
 from walking import Died
 
-from ledger.rows import LegState
-from practice.memory_cabinet import Request, Verb
+from ledger.db.rows import LegState
+from practice.memory.cabinet import Request, Verb
 
 
 def test_a_copy_that_somebody_made_stays(quick_path: Path) -> None:

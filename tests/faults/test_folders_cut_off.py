@@ -8,8 +8,8 @@ import pytest
 from undoing import Undoing
 from walking import Died, Trial, a_mailbox, dying_at, letter
 
-from ledger.rows import LegState
-from practice.memory import MemoryStore
+from ledger.db.rows import LegState
+from practice.memory.doubles import MemoryStore
 
 STOOD = ("Ablage",)
 MADE = [("Projekte",), ("Projekte", "Alt")]

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from walking import ONE, PROVEN, SOURCE, TARGET, Trial, a_mailbox, letter
 
-from connectors.base import Identity, Kind
-from flows.gate import Rules
-from flows.people import DenyList, Directory
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase
-from practice.memory import MemorySource, MemoryStore
+from engine.identity.identity_gate import Rules
+from engine.planning.mailbox_list import DenyList, Directory
+from ledger.db.rows import LegState, Phase
+from ledger.plan.mailboxes import PlannedMailbox
+from model.protocols import Identity, Kind
+from practice.memory.doubles import MemorySource, MemoryStore
 
 WRITES = ("target.write", "target.append", "target.amend", "target.remove", "target.ensure", "target.rename")
 NOBODY = frozenset({2})

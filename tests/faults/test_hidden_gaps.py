@@ -11,12 +11,12 @@ from typing import ClassVar
 import pytest
 from walking import Trial, a_mailbox, letter
 
-from connectors.base import Container, Failed, Guard, Item, Native, Ref, Stored, Target
-from flows import recover
-from flows.leg import Task
-from flows.verify import Level
-from ledger.rows import LegState, State
-from practice.memory import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget, Step
+from engine.leg.run import Task
+from engine.steps import reconcile
+from engine.verify.compare import Level
+from ledger.db.rows import LegState, State
+from model.protocols import Container, Failed, Guard, Item, Native, Ref, Stored, Target
+from practice.memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget, Step
 
 VERIFY = Task(Level.BOTH, copy=False)
 
@@ -109,7 +109,7 @@ def test_a_folder_that_no_pass_made_is_new_however_often_it_is_verified(
     trial.mailbox.folders.clear()
     trial.mailbox.create_folder(("Leer",))
     with monkeypatch.context() as patch:
-        patch.setattr(recover, "settle", lambda *_given, **_named: 1 / 0)
+        patch.setattr(reconcile, "settle", lambda *_given, **_named: 1 / 0)
         assert trial.run().state is LegState.BLOCKED
     for _ in range(3):
         result = trial.run(task=VERIFY)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from walking import Died, Trial, a_mailbox, letter
 
-from connectors.base import Role, key_of
-from connectors.errors import Rejected, Transient
-from flows.deaths import Cause
-from flows.leg import LegResult
-from ledger.rows import LegState, State
-from practice.memory import Marks, MemoryMailbox, MemoryStore
+from engine.leg.run import LegResult
+from engine.steps.worker_deaths import Cause
+from ledger.db.rows import LegState, State
+from model.errors import Rejected, Transient
+from model.protocols import Role, key_of
+from practice.memory.doubles import Marks, MemoryMailbox, MemoryStore
 
 
 def inbox_of(trial: Trial) -> str:

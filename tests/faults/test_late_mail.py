@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from walking import Trial, a_mailbox, letter
 
-from connectors.base import Role
-from connectors.errors import Blocked
-from flows.late import DELIVERED
-from ledger.rows import LegState, Phase, State
-from practice.memory import MemorySource, MemoryStore
+from engine.steps.late_mail import DELIVERED
+from ledger.db.rows import LegState, Phase, State
+from model.errors import Blocked
+from model.protocols import Role
+from practice.memory.doubles import MemorySource, MemoryStore
 
 INBOX = ("INBOX",)
 NO_FLAGS: frozenset[str] = frozenset()

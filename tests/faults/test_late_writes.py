@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from walking import SOURCE, Trial, a_mailbox, letter
 
-from connectors.base import Role
-from ledger.rows import LegState, Phase
-from practice.memory import Marks, MemoryMailbox, MemoryStore
+from ledger.db.rows import LegState, Phase
+from model.protocols import Role
+from practice.memory.doubles import Marks, MemoryMailbox, MemoryStore
 
 
 class Late:

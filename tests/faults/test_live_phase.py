@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from walking import Trial, a_mailbox, edit, letter
 
-from connectors.errors import Blocked
-from ledger.rows import LegState, Phase
-from practice.memory import MemoryStore
+from ledger.db.rows import LegState, Phase
+from model.errors import Blocked
+from practice.memory.doubles import MemoryStore
 
 TOUCHES = ("target.amend", "target.remove", "target.rename")
 INBOX = ("INBOX",)

@@ -9,9 +9,9 @@ import pytest
 from calendars import HOME, calendar_trial, edit_calendar, folder
 from walking import Died, Trial
 
-from ledger.rows import LegState
-from practice.memory import MemoryShelf
-from practice.memory_records import APPOINTMENT, broken, event
+from ledger.db.rows import LegState
+from practice.memory.doubles import MemoryShelf
+from practice.memory.records import APPOINTMENT, broken, event
 
 MOMENTS = ("target.read", "target.containers", "source.fetch", "target.position", "target.label")
 

@@ -8,10 +8,10 @@ import pytest
 from calendars import HOME, calendar_trial, edit_calendar, folder
 from walking import Died, Trial
 
-from connectors.errors import Blocked
-from ledger.rows import LegState, Phase, State
-from practice.memory import MemoryShelf
-from practice.memory_records import APPOINTMENT, event
+from ledger.db.rows import LegState, Phase, State
+from model.errors import Blocked
+from practice.memory.doubles import MemoryShelf
+from practice.memory.records import APPOINTMENT, event
 
 DEFAULT = "/dav/default/"
 TOUCHES = ("target.remove", "target.rename")

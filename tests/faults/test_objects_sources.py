@@ -12,10 +12,10 @@ from calendars import HOME, calendar_trial, edit_calendar, folder
 from test_two_workers import LONG, WAIT, Stuck, expire
 from walking import PACE, Died, Failing, Trial
 
-from connectors.errors import Transient
-from flows import lease
-from ledger.rows import LegState
-from practice.memory_records import APPOINTMENT, event
+from engine.control import lease
+from ledger.db.rows import LegState
+from model.errors import Transient
+from practice.memory.records import APPOINTMENT, event
 
 DEFAULT = "/dav/default/"
 BUSY = Transient("busy", after=0.0)

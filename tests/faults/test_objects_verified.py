@@ -10,14 +10,14 @@ import pytest
 from calendars import HOME, calendar_trial, cards_trial, edit_calendar, folder
 from walking import Died, Trial
 
-from connectors.base import key_of
-from flows.accepted import REWRITES_MOST
-from flows.deaths import BEFORE_REJECTED
-from flows.leg import Task
-from flows.verify import Level
-from ledger.rows import KEPT, LegState, State
-from practice.memory import Marks, MemoryShelf
-from practice.memory_records import APPOINTMENT, broken, event
+from engine.leg.run import Task
+from engine.steps.accepted_differences import REWRITES_MOST
+from engine.steps.worker_deaths import BEFORE_REJECTED
+from engine.verify.compare import Level
+from ledger.db.rows import KEPT, LegState, State
+from model.protocols import key_of
+from practice.memory.doubles import Marks, MemoryShelf
+from practice.memory.records import APPOINTMENT, broken, event
 
 DEFAULT = "/dav/default/"
 WRITES = {"target.write", "target.remove", "target.ensure", "target.rename"}

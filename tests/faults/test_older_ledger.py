@@ -14,14 +14,14 @@ from drives import drive_trial
 from sqlalchemy import func, select
 from walking import SOURCE, Died, Trial, dying_at, letter
 
-from connectors.base import Kind, Role
-from flows.generation import Generations
-from flows.leg import approvals
-from ledger.database import reading
-from ledger.rows import LegState, Phase
-from ledger.schema import incident
+from engine.leg.run import approvals
+from engine.steps.ledger_generation import Generations
+from ledger.db.engine import reading
+from ledger.db.rows import LegState, Phase
+from ledger.db.schema import incident
 from ledger.store import Ledger
-from practice.memory import Marks, MemoryMailbox, MemoryStore
+from model.protocols import Kind, Role
+from practice.memory.doubles import Marks, MemoryMailbox, MemoryStore
 
 WRITES = ("target.write", "target.append", "target.amend", "target.remove", "target.ensure", "target.rename")
 

@@ -11,10 +11,10 @@ from services import need_dovecot
 from test_older_ledger import restored, saved
 from walking import SOURCE, letter
 
-from connectors.base import Role
-from ledger.rows import LegState
-from practice.dovecot import Dovecot, start_dovecot
-from practice.memory import MemoryMailbox, MemoryStore
+from ledger.db.rows import LegState
+from model.protocols import Role
+from practice.memory.doubles import MemoryMailbox, MemoryStore
+from practice.servers.dovecot import Dovecot, start_dovecot
 
 pytestmark = pytest.mark.dovecot
 

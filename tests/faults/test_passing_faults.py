@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from walking import Failing, Trial, a_mailbox, edit
 
-from connectors.errors import Transient
-from ledger.rows import LegState
-from practice.memory import MemoryStore
+from ledger.db.rows import LegState
+from model.errors import Transient
+from practice.memory.doubles import MemoryStore
 
 CALLS = [
     "source.identity",

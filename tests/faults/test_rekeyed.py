@@ -11,10 +11,10 @@ from calendars import calendar_trial, cards_trial
 from drives import drive_trial
 from walking import SOURCE, Trial, letter
 
-from connectors.base import Role
-from ledger.rows import LegState, Phase, State
-from practice.memory import Marks, MemoryCabinet, MemoryMailbox, MemoryShelf, MemoryStore
-from practice.memory_records import LIST, contact, group
+from ledger.db.rows import LegState, Phase, State
+from model.protocols import Role
+from practice.memory.doubles import Marks, MemoryCabinet, MemoryMailbox, MemoryShelf, MemoryStore
+from practice.memory.records import LIST, contact, group
 
 WRITES = ("target.write", "target.append", "target.remove")
 ITEMS = 30

@@ -14,19 +14,19 @@ from imapclient import IMAPClient
 from services import need_dovecot
 from walking import KEK, PACE, PROVEN, SOURCE, TARGET, letter
 
-from connectors.base import Kind
-from connectors.imap_settings import ImapSettings
-from connectors.imap_source import ImapSource
+from connectors.imap.settings import ImapSettings
+from connectors.imap.source import ImapSource
 from connectors.settings import Account, Secret
-from flows.gate import Pair
-from flows.leg import LegResult, Setting, Task, approvals, walk
-from flows.verify import Level
-from flows.work import Opener
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase
+from engine.context.leg_context import Opener
+from engine.identity.identity_gate import Pair
+from engine.leg.run import LegResult, Setting, Task, approvals, walk
+from engine.verify.compare import Level
+from ledger.db.rows import LegState, Phase
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from practice.dovecot import Dovecot, start_dovecot
-from practice.memory import MemoryStore, MemoryTarget
+from model.protocols import Kind
+from practice.memory.doubles import MemoryStore, MemoryTarget
+from practice.servers.dovecot import Dovecot, start_dovecot
 
 pytestmark = pytest.mark.dovecot
 ITEMS = 40

@@ -8,10 +8,10 @@ import pytest
 from undoing import Undoing
 from walking import Died, Trial, a_mailbox, dying_at, letter
 
-from flows.leg import Task
-from flows.verify import Level
-from ledger.rows import LegState
-from practice.memory import MemoryStore, MemoryTarget
+from engine.leg.run import Task
+from engine.verify.compare import Level
+from ledger.db.rows import LegState
+from practice.memory.doubles import MemoryStore, MemoryTarget
 
 CHANGES = {f"target.{verb}" for verb in ("write", "append", "amend", "remove", "rename")}
 LOOK = Task(Level.TARGET, copy=False)

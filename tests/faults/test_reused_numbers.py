@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from walking import SOURCE, Trial, letter
 
-from connectors.base import Role, Stored
-from connectors.imap_look import Judge, Looker, Message
-from ledger.rows import LegState, Phase, State
-from practice.memory import Marks, MemoryMailbox, MemoryStore
+from connectors.imap.verify_uid import Judge, Looker, Message
+from ledger.db.rows import LegState, Phase, State
+from model.protocols import Role, Stored
+from practice.memory.doubles import Marks, MemoryMailbox, MemoryStore
 
 INBOX = ("INBOX",)
 FOREIGN = (

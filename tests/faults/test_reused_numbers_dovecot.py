@@ -11,10 +11,10 @@ from on_dovecot import OnDovecot
 from services import need_dovecot
 from walking import SOURCE, letter
 
-from connectors.base import Role
-from ledger.rows import LegState
-from practice.dovecot import Dovecot, start_dovecot
-from practice.memory import Marks, MemoryMailbox, MemoryStore
+from ledger.db.rows import LegState
+from model.protocols import Role
+from practice.memory.doubles import Marks, MemoryMailbox, MemoryStore
+from practice.servers.dovecot import Dovecot, start_dovecot
 
 pytestmark = pytest.mark.dovecot
 BEFORE, AFTER = 4, 9

@@ -13,25 +13,25 @@ from calendars import HOME
 from undoing import Undoing, undone
 from walking import SOURCE, Trial
 
-from connectors.base import Guard, Kind, Loss, Role, Target
-from connectors.dav_settings import DavSettings
-from connectors.dav_target import DavTarget
+from connectors.caldav.settings import DavSettings
+from connectors.caldav.target import DavTarget
 from connectors.settings import Account, Secret
-from flows.leg import Task
-from flows.rollback_report import STAYING
-from flows.verify import Level
-from ledger.rollback import rested_on
-from ledger.rows import LegState, State
-from mappings.forms import FORMS
-from practice.dav_manners import manners
-from practice.dav_open_xchange import AccountUids
-from practice.dav_proxy import Request, login, upstream
-from practice.memory import MemoryMailbox, MemoryShelf, Step
-from practice.memory_records import APPOINTMENT, event
-from practice.radicale import USER_PASSWORD, start_radicale
-from practice.scheduling import SchedulingServer, start_scheduling
-from practice.scheduling_post import LocalCalendars
-from practice.smtp_sink import SmtpSink
+from engine.leg.run import Task
+from engine.rollback.report import STAYING
+from engine.verify.compare import Level
+from ledger.db.rows import LegState, State
+from ledger.leg.rollback import rested_on
+from mappings.registry import FORMS
+from model.protocols import Guard, Kind, Loss, Role, Target
+from practice.dav.manners import manners
+from practice.dav.open_xchange import AccountUids
+from practice.dav.proxy import Request, login, upstream
+from practice.dav.radicale import USER_PASSWORD, start_radicale
+from practice.dav.scheduling import SchedulingServer, start_scheduling
+from practice.dav.scheduling_post import LocalCalendars
+from practice.dav.smtp_sink import SmtpSink
+from practice.memory.doubles import MemoryMailbox, MemoryShelf, Step
+from practice.memory.records import APPOINTMENT, event
 
 CHAIR = "chair@old.example"
 FORM = FORMS[Kind.CALENDAR]

@@ -10,10 +10,10 @@ from calendars import calendar_trial, cards_trial
 from drives import drive_trial
 from walking import SOURCE, Trial, letter
 
-from connectors.base import Role
-from flows.shrunk import WaveBrake
-from ledger.rows import LegState, Phase, State
-from practice.memory import MemoryMailbox, MemoryStore
+from engine.context.shrink_guard import WaveBrake
+from ledger.db.rows import LegState, Phase, State
+from model.protocols import Role
+from practice.memory.doubles import MemoryMailbox, MemoryStore
 
 
 def few(directory: Path, items: int = 4) -> Trial:

@@ -10,10 +10,10 @@ import pytest
 from calendars import calendar_trial
 from walking import Failing, Trial, a_mailbox
 
-from connectors.base import Failed, Listed, Native
-from connectors.errors import Transient
-from ledger.rows import LegState, State
-from practice.memory import MemoryDav, MemoryShelf, MemoryStore, MemoryTarget
+from ledger.db.rows import LegState, State
+from model.errors import Transient
+from model.protocols import Failed, Listed, Native
+from practice.memory.doubles import MemoryDav, MemoryShelf, MemoryStore, MemoryTarget
 
 OWN = (
     b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:own\r\nDTSTART:20260301T090000Z\r\n"

@@ -12,13 +12,13 @@ import walking
 from calendars import calendar_trial, edit_calendar
 from walking import Trial, a_mailbox, edit, letter
 
-from connectors.base import Capabilities, Container, Failed, Native, Ref, key_of
-from connectors.errors import Rejected
-from flows.answers import SILENT, UNASKED
-from flows.leg import Task
-from flows.verify import Level
-from ledger.rows import LegState, State
-from practice.memory import Marks, MemoryDav, MemorySource, MemoryStore
+from engine.context.fetch_results import SILENT, UNASKED
+from engine.leg.run import Task
+from engine.verify.compare import Level
+from ledger.db.rows import LegState, State
+from model.errors import Rejected
+from model.protocols import Capabilities, Container, Failed, Native, Ref, key_of
+from practice.memory.doubles import Marks, MemoryDav, MemorySource, MemoryStore
 
 STRAY = Failed(key_of("nobody's"), Rejected("vanished"))
 

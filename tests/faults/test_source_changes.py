@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from walking import SOURCE, Died, Trial, a_mailbox, letter
 
-from connectors.base import Role
-from flows.leg import Task
-from ledger.rows import LegState
-from practice.memory import Marks, MemoryMailbox, MemoryStore
+from engine.leg.run import Task
+from ledger.db.rows import LegState
+from model.protocols import Role
+from practice.memory.doubles import Marks, MemoryMailbox, MemoryStore
 
 WRITES = tuple(f"target.{verb}" for verb in ("write", "append", "amend", "remove", "ensure", "rename"))
 

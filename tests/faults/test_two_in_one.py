@@ -10,13 +10,13 @@ from sqlalchemy import update
 from two_logins import NAMES, Two, once
 from walking import Died, Failing, dying_at, letter
 
-from connectors.errors import Transient
-from flows.deaths import Cause
-from flows.leg import LegResult
-from ledger.database import writing
-from ledger.rows import LegState
-from ledger.schema import leg
-from practice.memory import MemoryStore
+from engine.leg.run import LegResult
+from engine.steps.worker_deaths import Cause
+from ledger.db.engine import writing
+from ledger.db.rows import LegState
+from ledger.db.schema import leg
+from model.errors import Transient
+from practice.memory.doubles import MemoryStore
 
 NONE: frozenset[str] = frozenset()
 

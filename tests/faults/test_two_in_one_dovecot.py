@@ -10,14 +10,14 @@ from imapclient import IMAPClient
 from services import need_dovecot
 from two_logins import NAMES, Two, once
 
-from connectors.base import Guard, Target
-from connectors.imap_settings import ImapSettings
-from connectors.imap_target import ImapTarget
+from connectors.imap.settings import ImapSettings
+from connectors.imap.target import ImapTarget
 from connectors.settings import Account, Secret
-from flows.leg import LegResult
-from ledger.rows import LegState
-from practice.dovecot import Dovecot, start_dovecot
-from practice.memory import Step
+from engine.leg.run import LegResult
+from ledger.db.rows import LegState
+from model.protocols import Guard, Target
+from practice.memory.doubles import Step
+from practice.servers.dovecot import Dovecot, start_dovecot
 
 pytestmark = pytest.mark.dovecot
 NAMELESS = ("ID",)

@@ -18,12 +18,12 @@ import pytest
 from two_workers_process import opened
 from walking import PACE, Trial, a_mailbox
 
-from flows import lease
-from flows.leg import LegResult
-from ledger.rows import LegState, State
+from engine.control import lease
+from engine.leg.run import LegResult
+from ledger.db.rows import LegState, State
 from ledger.store import Ledger
-from practice import postgres
-from practice.memory import MemoryStore
+from practice.memory.doubles import MemoryStore
+from practice.servers import postgres
 
 SHORT = replace(PACE, lease=1.0, margin=0.3)
 LONG = replace(PACE, lease=600.0)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from walking import Trial, a_mailbox, letter
 
-from connectors.base import Loss, key_of
-from flows.failed import differing
-from flows.leg import Task
-from flows.verify import Level
-from ledger.rows import LegState, State
-from practice.memory import MemoryStore
+from engine.leg.run import Task
+from engine.verify.compare import Level
+from kogge.shown.failed_items import differing
+from ledger.db.rows import LegState, State
+from model.protocols import Loss, key_of
+from practice.memory.doubles import MemoryStore
 
 WHOLE = Task(Level.BOTH)
 STAMPED = b"From: a@x.example\r\nSubject: stamped\r\n\r\nrendered at %d\r\n"

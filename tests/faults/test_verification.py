@@ -12,14 +12,15 @@ from calendars import a_calendar
 from drives import a_drive
 from walking import Died, Trial, a_mailbox, letter
 
-from connectors.errors import Transient
-from flows import verify_source, verify_target
-from flows.advice import advice
-from flows.leg import Task
-from flows.verify import Level
-from flows.work import Work
-from ledger.rows import ContainerRow, Finding, LegState, Outcome, State
-from practice.memory import MemoryCabinet, MemoryMailbox, MemoryShelf, MemoryStore
+from engine.context.leg_context import Work
+from engine.control.remedies import advice
+from engine.leg.run import Task
+from engine.verify import source as verify_source
+from engine.verify import target as verify_target
+from engine.verify.compare import Level
+from ledger.db.rows import ContainerRow, Finding, LegState, Outcome, State
+from model.errors import Transient
+from practice.memory.doubles import MemoryCabinet, MemoryMailbox, MemoryShelf, MemoryStore
 
 INBOX = ("INBOX",)
 BUSY = Transient("busy")

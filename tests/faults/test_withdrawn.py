@@ -9,11 +9,11 @@ import pytest
 from calendars import HOME, WORK, calendar_trial, folder
 from walking import SOURCE, Trial, letter
 
-from connectors.base import Failed, Role, Stored, key_of
-from connectors.errors import Rejected
-from ledger.rows import LegState, State
-from practice.memory import MemoryDav, MemoryMailbox, MemoryShelf, MemoryStore, MemoryTarget
-from practice.memory_records import APPOINTMENT, event
+from ledger.db.rows import LegState, State
+from model.errors import Rejected
+from model.protocols import Failed, Role, Stored, key_of
+from practice.memory.doubles import MemoryDav, MemoryMailbox, MemoryShelf, MemoryStore, MemoryTarget
+from practice.memory.records import APPOINTMENT, event
 
 STAYS = b"Bleibt"
 

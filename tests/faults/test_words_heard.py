@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from walking import Failing, Trial, a_mailbox, letter
 
-from connectors.base import Failed, Guard, Item, Role, Stored
-from connectors.errors import Blocked, MigrationError, Rejected, Transient
-from connectors.server_words import ServerWords
-from flows.words import FOLDER, Line, Words
-from flows.work import Opener
-from ledger.rows import LegState
-from practice.memory import MemoryStore
+from engine.context.leg_context import Opener
+from engine.control.server_words_file import FOLDER, Line, Words
+from ledger.db.rows import LegState
+from model.errors import Blocked, MigrationError, Rejected, Transient
+from model.protocols import Failed, Guard, Item, Role, Stored
+from model.server_words import ServerWords
+from practice.memory.doubles import MemoryStore
 
 SAID = "Letter to Anna Angst is not taken"
 

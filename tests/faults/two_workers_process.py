@@ -11,8 +11,8 @@ from pathlib import Path
 
 from walking import PACE, Trial, a_mailbox
 
-from flows.work import Pace
-from practice.memory import MemoryStore
+from engine.context.leg_context import Pace
+from practice.memory.doubles import MemoryStore
 
 
 def opened(directory: Path, url: str, step: Callable[[str], None], pace: Pace = PACE) -> str:

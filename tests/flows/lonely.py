@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Kind
-from flows.command import main
-from ledger.planning import PlannedMailbox
-from ledger.rows import Phase
+from kogge.app import main
+from ledger.db.rows import Phase
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from model.protocols import Kind
 
 TOML = """\
 approval = { required = 0 }

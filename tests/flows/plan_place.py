@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Identity
-from flows.command import main
-from ledger.rows import LegState
+from kogge.app import main
+from ledger.db.rows import LegState
 from ledger.store import Ledger
+from model.protocols import Identity
 
 SIDES = """
 [source]

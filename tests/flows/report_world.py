@@ -11,12 +11,12 @@ from typing import Any
 
 from sqlalchemy import Table, delete, insert, select, update
 
-from connectors.base import Kind
-from ledger.events import append_event
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Outcome, Phase, State
-from ledger.schema import checked, container, finding, item, leg, loss, mailbox, pulse, seal
+from ledger.db.audit_log import append_event
+from ledger.db.rows import LegState, Outcome, Phase, State
+from ledger.db.schema import checked, container, finding, item, leg, loss, mailbox, pulse, seal
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from model.protocols import Kind
 
 PRIVATE = ("Zaphod", "zaphod", "Geheim", "geheim")
 WAVE = "pilot"

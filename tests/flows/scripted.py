@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from connectors.base import Kind
-from flows import server
-from flows.config import Config, load
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase, Tally
+from engine.config.load import Config, load
+from flows.deploy import prefect_server
+from ledger.db.rows import LegState, Phase, Tally
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from model.protocols import Kind
 
 SIDES = """
 [approval]
@@ -61,8 +61,8 @@ def add(ledger: Ledger, wave: str, pairs: Iterable[tuple[str, str]]) -> list[str
 
 
 @contextmanager
-def serving(state: Path) -> Iterator[server.Server]:
+def serving(state: Path) -> Iterator[prefect_server.Server]:
     """A local Prefect server."""
-    yield server.up(state, port=0)
-    server.down(state)
+    yield prefect_server.up(state, port=0)
+    prefect_server.down(state)
     gc.collect()  # Prefect 3.9.1 leaves its clients' sockets to it: not in the middle of another test

@@ -16,16 +16,16 @@ import pytest
 from lonely import TOML
 from walking import Trial, a_mailbox, edit
 
-from connectors.base import Container, Item, Kind, Loss, Mapped, Page, Ref, Stored, key_of
-from flows.config import Config, load
-from flows.keys import new_key, read_key, write_key
-from flows.seal import Order, Sealed, outlook, write
-from flows.seal_again import interrupted
-from ledger.planning import PlannedMailbox
-from ledger.rows import Finding, LegState, Outcome, Phase
-from ledger.session import LegLedger
+from engine.config.load import Config, load
+from evidence.reseal import interrupted
+from evidence.seal import Order, Sealed, outlook, write
+from ledger.db.rows import Finding, LegState, Outcome, Phase
+from ledger.leg.leg_session import LegLedger
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from practice.memory import MemoryStore
+from model.protocols import Container, Item, Kind, Loss, Mapped, Page, Ref, Stored, key_of
+from model.signing_keys import new_key, read_key, write_key
+from practice.memory.doubles import MemoryStore
 
 WAVE = "w"
 SEAL = ("audit", "seal", "--wave", WAVE, "--key", "operator.pem", "--out", "evidence")

@@ -12,27 +12,27 @@ from pathlib import Path
 import pytest
 from walking import PACE
 
-from connectors.base import Guard, Identity, Kind, key_of
-from connectors.files_target import FilesSettings, FilesTarget
-from connectors.graph import GraphSettings, GraphSource
+from connectors.files.target import FilesSettings, FilesTarget
+from connectors.graph.source import GraphSettings, GraphSource
 from connectors.settings import Account, Secret
-from flows.gate import Pair, Rules
-from flows.leg import LegResult, Setting, Task, approvals, walk
-from flows.parties import Parties
-from flows.people import DenyList, Directory
-from flows.verify import Level
-from flows.work import Opener
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Outcome, Phase
+from engine.context.leg_context import Opener
+from engine.context.principals import Parties
+from engine.identity.identity_gate import Pair, Rules
+from engine.leg.run import LegResult, Setting, Task, approvals, walk
+from engine.planning.mailbox_list import DenyList, Directory
+from engine.verify.compare import Level
+from ledger.db.rows import LegState, Outcome, Phase
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from practice.drive import Drive, Node
-from practice.drive_population import Tree
-from practice.drives import Drives
-from practice.graph import GraphServer
-from practice.graph_drives import GraphDrives
-from practice.nextcloud_files import USER_PASSWORD, NextcloudFiles
-from practice.nextcloud_shares import NextcloudShares
-from practice.world import World
+from model.protocols import Guard, Identity, Kind, key_of
+from practice.drive.drive import Drive, Node
+from practice.drive.drive_population import Tree
+from practice.drive.drives import Drives
+from practice.graph.server import GraphServer
+from practice.graph_items.drives import GraphDrives
+from practice.nextcloud.files import USER_PASSWORD, NextcloudFiles
+from practice.nextcloud.shares import NextcloudShares
+from practice.world.world import World
 
 SECRET, PASSWORD = "KOGGE_GRAPH_SECRET", "KOGGE_FILES_PASSWORD"
 ANNA, BERND, CARLA = "anna@example.org", "bernd", "carla"

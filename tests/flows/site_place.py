@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from flows.config import Config, load
-from flows.leg import LegResult, run_leg
-from flows.plan import Planned, plan
+from engine.config.load import Config, load
+from engine.leg.run import LegResult, run_leg
+from engine.planning.load_plan import Planned, plan
 from ledger.store import Ledger
-from practice.drive_population import Tree
-from practice.drives import Drives
-from practice.graph import GraphServer
-from practice.graph_drives import GraphDrives
-from practice.nextcloud_files import NextcloudFiles
-from practice.sites import HOST
-from practice.sites import Site as PracticeSite
-from practice.world import World
+from practice.drive.drive_population import Tree
+from practice.drive.drives import Drives
+from practice.graph.server import GraphServer
+from practice.graph_items.drives import GraphDrives
+from practice.nextcloud.files import NextcloudFiles
+from practice.world.sites import HOST
+from practice.world.sites import Site as PracticeSite
+from practice.world.world import World
 
 SITE = f"site:{HOST}:/sites/bauamt"
 LIBRARY = f"{SITE}:Bauakten"

@@ -13,21 +13,22 @@ from typing import Any
 import pytest
 from walking import Trial
 
-from connectors.base import Kind
-from connectors.errors import Transient
-from flows import admission, crew, lookout, slots
-from flows.admission import UNWELL, Admission, Entry, systems_of
-from flows.config import Config, load
-from flows.crew import opened
-from flows.leg import LegResult
-from flows.meter import Reading
-from flows.slots import Slot
-from flows.stopping import Stop
-from flows.work import Opener
-from ledger.health import Health, newest, report
-from ledger.rows import LegState
+from engine.config.load import Config, load
+from engine.context.leg_context import Opener
+from engine.control.stop_signal import Stop
+from engine.leg.run import LegResult
+from engine.pacing import admission, leg_slots, watchdog
+from engine.pacing.admission import UNWELL, Admission, Entry, systems_of
+from engine.pacing.call_metrics import Reading
+from engine.pacing.leg_slots import Slot
+from flows.process import leg_runner
+from flows.process.leg_runner import opened
+from ledger.db.rows import LegState
 from ledger.store import Ledger
-from practice.memory import MemoryMailbox, MemoryStore
+from ledger.views.server_health import Health, newest, report
+from model.errors import Transient
+from model.protocols import Kind
+from practice.memory.doubles import MemoryMailbox, MemoryStore
 
 SOURCE, MAIL = "source.imap", "target.mail"
 TOML = """
@@ -325,8 +326,8 @@ def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Away:
     quick = {"TICK_SECONDS": 0.02, "PERIOD_SECONDS": 0.1, "HOLD_SECONDS": 0.5, "PROBE_SECONDS": 0.2}
     for name, seconds in {**quick, "REST_MOST": 0.05}.items():
         monkeypatch.setattr(admission, name, seconds)
-    monkeypatch.setattr(slots, "TICK_SECONDS", 0.02)
-    monkeypatch.setattr(lookout, "TICK_SECONDS", 0.02)
+    monkeypatch.setattr(leg_slots, "TICK_SECONDS", 0.02)
+    monkeypatch.setattr(watchdog, "TICK_SECONDS", 0.02)
     box = MemoryMailbox()
     inbox = box.create_folder(("Inbox",))
     for number in range(30):
@@ -334,11 +335,13 @@ def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Away:
     trial = Trial(tmp_path, box, MemoryStore())
     trial.pace = replace(trial.pace, patience=100_000)
     made = Away(trial)
-    monkeypatch.setattr(crew, "_run_leg", made)
+    monkeypatch.setattr(leg_runner, "_run_leg", made)
     return made
 
 
-def run(away: Away, config: Config, meanwhile: Callable[[crew.Crew], None]) -> tuple[LegState, str | None]:
+def run(
+    away: Away, config: Config, meanwhile: Callable[[leg_runner.Crew], None]
+) -> tuple[LegState, str | None]:
     """The leg as a batch runs it, while somebody does something else."""
 
     async def work() -> tuple[LegState, str | None]:
@@ -361,7 +364,7 @@ def at(folder: Path) -> Config:
 
 
 def test_a_target_that_was_away_is_written_once_it_is_back(away: Away, tmp_path: Path) -> None:
-    def come_back(hands: crew.Crew) -> None:
+    def come_back(hands: leg_runner.Crew) -> None:
         wait_for(lambda: any(row.pace == 0 for row in hands.admission.seen))
         failed = away.failed
         wait_for(lambda: away.failed >= failed + 3)  # it is tried now and then
@@ -382,7 +385,7 @@ def test_a_run_whose_target_stays_away_ends(
     away.trial.pace, away.slow = replace(away.trial.pace, patience=30), 0.05
     shown: list[tuple[str, ...]] = []
 
-    def look(hands: crew.Crew) -> None:
+    def look(hands: leg_runner.Crew) -> None:
         wait_for(lambda: any(row.pace == 0 for row in hands.admission.seen))
         shown.append(hands.snapshot(None).unwell)
 
@@ -394,7 +397,7 @@ def test_a_run_whose_target_stays_away_ends(
 
 
 def test_a_run_whose_target_is_away_stops_when_somebody_asks(away: Away, tmp_path: Path) -> None:
-    def stop(hands: crew.Crew) -> None:
+    def stop(hands: leg_runner.Crew) -> None:
         wait_for(lambda: any(row.pace == 0 for row in hands.admission.seen))
         hands.drain.event.ask("paused")
 

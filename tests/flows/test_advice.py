@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from connectors.ews_errors import BLOCKED
-from connectors.graph_errors import BLOCKED as GRAPH_BLOCKED
-from flows.advice import ADVICE, advice
-from mappings.losses import REJECTIONS, SKIPS
+from connectors.ews.errors import BLOCKED
+from connectors.graph_api.errors import BLOCKED as GRAPH_BLOCKED
+from engine.control.remedies import ADVICE, advice
+from mappings.losses.catalogue import REJECTIONS, SKIPS
 
 ROOT = Path(__file__).parents[2]
 ERRORS = frozenset({"Transient", "Rejected", "Blocked", "CursorLost", "LeaseLost", "Corrupt"})

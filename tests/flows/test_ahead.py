@@ -9,19 +9,19 @@ import pytest
 from sqlalchemy import update
 from walking import Trial, a_mailbox
 
-from connectors.base import Kind
-from flows.ahead import Ahead
-from flows.config import Config, load
-from flows.leg import Task
-from flows.sizes import TYPICAL_ITEMS
-from ledger.approvals import Check, keep_checks
-from ledger.planning import PlannedMailbox
-from ledger.rates import measured
-from ledger.rows import LegState, Phase
-from ledger.schema import leg as leg_table
-from ledger.sizes import amounts
+from engine.config.load import Config, load
+from engine.leg.run import Task
+from engine.planning.eta import Ahead
+from engine.planning.size_estimates import TYPICAL_ITEMS
+from ledger.db.rows import LegState, Phase
+from ledger.db.schema import leg as leg_table
+from ledger.plan.approvals import Check, keep_checks
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from practice.memory import MemoryStore
+from ledger.views.rates import measured
+from ledger.views.sizes import amounts
+from model.protocols import Kind
+from practice.memory.doubles import MemoryStore
 
 TOML = """
 [source]

@@ -11,10 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text, update
 
-from connectors.base import Kind
-from connectors.errors import Blocked, Corrupt, Misconfigured
-from flows import approval
-from flows.approval import (
+from engine.approvals import plan_approval
+from engine.approvals.plan_approval import (
     CUTOVER,
     START,
     Statement,
@@ -25,15 +23,17 @@ from flows.approval import (
     plan_of,
     refuse_unapproved,
 )
-from flows.config import Config, load
-from flows.keys import line_of
-from ledger.approvals import Check, keep_checks, record
-from ledger.database import writing
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase
-from ledger.schema import event
+from engine.config.load import Config, load
+from ledger.db.engine import writing
+from ledger.db.rows import LegState, Phase
+from ledger.db.schema import event
+from ledger.plan.approvals import Check, keep_checks, record
+from ledger.plan.mailboxes import PlannedMailbox
+from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
-from ledger.waves import WaveRow, Waves
+from model.errors import Blocked, Corrupt, Misconfigured
+from model.protocols import Kind
+from model.signing_keys import line_of
 
 NAMES = ("Anna", "Bernd", "Carla")
 SYSTEMS = """
@@ -242,7 +242,7 @@ def test_a_signature_for_something_else_does_not_count(office: Office, other: st
 
 def test_a_signature_over_the_same_words_for_another_purpose_does_not_count(office: Office) -> None:
     statement = office.statement("Anna")
-    naked = statement.to_sign().removeprefix(approval.DOMAIN)
+    naked = statement.to_sign().removeprefix(plan_approval.DOMAIN)
     record(office.ledger, "w", START, detail_of(statement), office.keys["Anna"].sign(naked))
     assert office.voids() == ["signature-invalid"]
 
@@ -296,7 +296,7 @@ def test_an_edited_event_stops_everything(office: Office, column: str) -> None:
     with writing(office.ledger.engine) as connection:
         value = {"detail": "{}", "kind": "plan-approved:cutover", "hash": b"x" * 32}[column]
         connection.execute(update(event).where(event.c.seq == 1).values({column: value}))
-    approval._waves.clear()  # another process, or a later one
+    plan_approval._waves.clear()  # another process, or a later one
     with pytest.raises(Corrupt, match="event-chain-broken"):
         office.passes()
 
@@ -305,7 +305,7 @@ def test_a_cut_chain_stops_everything(office: Office) -> None:
     approved(office)
     with writing(office.ledger.engine) as connection:
         connection.execute(text("DELETE FROM event WHERE seq = 2"))
-    approval._waves.clear()
+    plan_approval._waves.clear()
     with pytest.raises(Corrupt, match="event-chain-broken"):
         office.passes()
 
@@ -383,7 +383,7 @@ def test_an_approval_is_in_the_chain_and_holds_nothing_of_a_person(office: Offic
 
 def test_asking_again_reads_only_what_is_new(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     approved(office)
-    monkeypatch.setattr(approval, "plan_of", None)
+    monkeypatch.setattr(plan_approval, "plan_of", None)
     for number in range(3):
         office.ledger.event("w", "retried", {"legs": number})
         assert office.passes()

@@ -21,17 +21,17 @@ from prefect.flow_engine import run_flow_async
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed
 
-from connectors.base import Kind
-from connectors.errors import Blocked
-from flows import server
-from flows.approval import CUTOVER, detail_of, new_statement, plan_of
+from engine.approvals.plan_approval import CUTOVER, detail_of, new_statement, plan_of
+from engine.config.load import Config, load
 from flows.approval_gate import wait_for_approval
-from flows.config import Config, load
-from flows.keys import line_of
-from ledger.approvals import Check, keep_checks, record
-from ledger.planning import PlannedMailbox
-from ledger.rows import Phase
+from flows.deploy import prefect_server
+from ledger.db.rows import Phase
+from ledger.plan.approvals import Check, keep_checks, record
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from model.errors import Blocked
+from model.protocols import Kind
+from model.signing_keys import line_of
 
 pytestmark = [
     pytest.mark.prefect,
@@ -45,8 +45,8 @@ NO = {"approve": False, "operator": "night shift"}
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     state = tmp_path_factory.mktemp("prefect")
-    yield server.up(state, port=0).api
-    server.down(state)
+    yield prefect_server.up(state, port=0).api
+    prefect_server.down(state)
     gc.collect()
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from flows.command import main
-from flows.config import load
-from flows.leg import LegResult, run_leg
-from flows.practising import APPROVERS, Stage, practising
-from flows.starter import write_new
-from ledger.approvals import plan_rows
-from ledger.rows import LegState
+from engine.config.load import load
+from engine.config.template import write_new
+from engine.leg.run import LegResult, run_leg
+from kogge.app import main
+from kogge.prepare.practice_servers import APPROVERS, Stage, practising
+from ledger.db.rows import LegState
+from ledger.plan.approvals import plan_rows
 from ledger.store import Ledger
 
 

@@ -18,9 +18,9 @@ from sealing import WAVE, Office, settled, stated
 from stamping import authority
 from walking import letter
 
-from connectors.base import Kind
-from flows.keys import line_of, read_key
-from mappings.message_id import message_id
+from mappings.fields.message_id import message_id
+from model.protocols import Kind
+from model.signing_keys import line_of, read_key
 
 __all__ = ["settled"]
 SEAL = ("audit", "seal", "--wave", WAVE, "--key", "operator.pem", "--out", "evidence")

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from connectors.base import Identity, Kind
-from connectors.errors import Blocked
-from flows.binding import bind
-from flows.gate import Proof
-from ledger.planning import PlannedMailbox
-from ledger.rows import Phase
+from engine.identity.account_binding import bind
+from engine.identity.identity_gate import Proof
+from ledger.db.rows import Phase
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from model.errors import Blocked
+from model.protocols import Identity, Kind
 
 OURS = Identity("graph", "1")
 

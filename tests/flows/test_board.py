@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from connectors.base import Kind
-from flows.board_text import Seen, batch_rows, overall_text, remaining, score_rows, span, wave_text
-from flows.estimate import Estimate
-from flows.parameters import BatchParameters
-from flows.progress import Snapshot
-from flows.report_files import newest_page, page_of, put
-from flows.score import Score
-from ledger.health import Health
-from ledger.overview import WaveTotals, expected, overview
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegRow, LegState, Phase
-from ledger.schema import checked
+from engine.approvals.score import Score
+from engine.planning.throughput_estimate import Estimate
+from flows.display.artifact_text import Seen, batch_rows, overall_text, remaining, score_rows, span, wave_text
+from flows.process.parameters import BatchParameters
+from ledger.db.rows import LegRow, LegState, Phase
+from ledger.db.schema import checked
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from ledger.views.overview import WaveTotals, expected, overview
+from ledger.views.server_health import Health
+from model.protocols import Kind
+from reports.files import newest_page, page_of, put
+from reports.progress import Snapshot
 
 NOW = datetime(2026, 11, 26, 22, 0, tzinfo=UTC)
 LEFT = Estimate(3, 900, 9_000, 5400.0, "throttle", alone=False)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Kind
-from connectors.errors import Blocked, Corrupt, MigrationError, Misconfigured, Transient
-from flows.boundary import Boundary, legs_of_each
-from flows.stopping import Stop
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegRow, LegState, Phase
+from engine.control.stop_signal import Stop
+from engine.pacing.run_legs import Boundary, legs_of_each
+from ledger.db.rows import LegRow, LegState, Phase
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from model.errors import Blocked, Corrupt, MigrationError, Misconfigured, Transient
+from model.protocols import Kind
 
 REFUSED = Blocked("login-refused", "of this mailbox")
 

@@ -12,14 +12,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from connectors.base import Container, Identity, Kind
-from connectors.errors import Blocked, Misconfigured, Transient
-from connectors.ews import EwsSettings
-from connectors.imap import ImapSettings
-from flows import inventory, preflight
-from flows.brake import REFUSALS_MOST, Brake
-from flows.gate import Rules
-from flows.people import Person
+from connectors.ews.source import EwsSettings
+from connectors.imap.session import ImapSettings
+from engine.identity.identity_gate import Rules
+from engine.pacing.login_breaker import REFUSALS_MOST, Brake
+from engine.planning.mailbox_list import Person
+from engine.preflight import preflight, source_inventory
+from model.errors import Blocked, Misconfigured, Transient
+from model.protocols import Container, Identity, Kind
 
 PEOPLE = [Person(n, f"u{n}@o.example", f"u{n}@n.example", "w", f"u{n}", f"u{n}") for n in range(1, 41)]
 CONFIG: Any = SimpleNamespace(
@@ -48,7 +48,7 @@ class Side:
 @pytest.fixture
 def tries(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     monkeypatch.setattr(Side, "tries", Counter())
-    monkeypatch.setattr(inventory, "open_source", lambda *_, **__: Side("source", refuses=True))
+    monkeypatch.setattr(source_inventory, "open_source", lambda *_, **__: Side("source", refuses=True))
     monkeypatch.setattr(preflight, "open_source", lambda *_, **__: Side("source", refuses=False))
     monkeypatch.setattr(preflight, "open_target", lambda *_, **__: Side("target", refuses=True))
     return Side.tries
@@ -67,7 +67,7 @@ def test_a_check_stops_at_the_third_refusal(tries: Counter[str]) -> None:
 
 def test_an_inventory_stops_at_the_third_refusal(tries: Counter[str]) -> None:
     with pytest.raises(Misconfigured) as raised:
-        inventory.take_all(CONFIG, PEOPLE, nothing)
+        source_inventory.take_all(CONFIG, PEOPLE, nothing)
     assert raised.value.where == "[source]"
     assert tries["source"] == REFUSALS_MOST
 

@@ -12,21 +12,21 @@ import httpx
 import pytest
 from canary_clock import Clock
 
-from connectors.dav_profiles import ProfileName
-from connectors.dav_settings import DavSettings
-from connectors.errors import Blocked
-from connectors.imap_settings import ImapSettings
-from connectors.imap_target import ImapTarget
+from connectors.caldav.products import ProfileName
+from connectors.caldav.settings import DavSettings
+from connectors.imap.settings import ImapSettings
+from connectors.imap.target import ImapTarget
 from connectors.settings import Account, Secret
-from flows.canary import News, Result, Watch, prove, quiet_seconds
-from flows.canary_caldav import CalendarHost, CalendarWatch, Desk
-from flows.canary_run import prove_server
-from practice.dav_faults import Fault, Faults
-from practice.dav_manners import manners
-from practice.pymap_server import PymapServer, start_pymap
-from practice.radicale import USER_PASSWORD, RadicaleServer, start_radicale
-from practice.scheduling import ProductName, SchedulingServer, start_scheduling
-from practice.smtp_sink import SmtpSink
+from engine.preflight.invitation_probe import News, Result, Watch, prove, quiet_seconds
+from engine.preflight.probe_caldav import CalendarHost, CalendarWatch, Desk
+from engine.preflight.probe_run import prove_server
+from model.errors import Blocked
+from practice.dav.faults import Fault, Faults
+from practice.dav.manners import manners
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.dav.scheduling import ProductName, SchedulingServer, start_scheduling
+from practice.dav.smtp_sink import SmtpSink
+from practice.servers.pymap_server import PymapServer, start_pymap
 
 ANNA = Account(login="anna", address="anna@practice.test")
 BERT = Account(login="bert", address="bert@practice.test")

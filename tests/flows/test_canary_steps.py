@@ -9,9 +9,9 @@ import pytest
 from canary_clock import NOW, Clock
 from icalendar import Calendar
 
-from connectors.errors import Transient
-from flows.canary import News, prove
-from flows.canary_meeting import Meeting
+from engine.preflight.invitation_probe import News, prove
+from engine.preflight.probe_meeting import Meeting
+from model.errors import Transient
 
 GUEST = "bert@practice.test"
 ARRIVAL = 60.0

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 from lonely import plan, settle
 
-from connectors.base import Kind
-from connectors.errors import Blocked
-from flows import command_check, preflight
-from flows.approval import plan_of
-from flows.checked import keep
-from flows.config import Config, load
-from flows.gate import Rules
-from flows.people import Person
-from flows.preflight import Look
+from engine.approvals.plan_approval import plan_of
+from engine.config.load import Config, load
+from engine.identity.identity_gate import Rules
+from engine.planning.mailbox_list import Person
+from engine.preflight import preflight
+from engine.preflight.check_results import keep
+from engine.preflight.preflight import Look
+from kogge.prepare import check as command_check
 from ledger.store import Ledger
+from model.errors import Blocked
+from model.protocols import Kind
 
 ANNA = Person(2, "a@old.example", "a@new.example", "pilot", "a@old.example", "a@new.example")
 BEGUN = frozenset({ANNA.source})

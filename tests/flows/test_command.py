@@ -16,8 +16,8 @@ from interrupts import interruptible
 from lonely import TOML, plan, run, settle
 from typer.main import get_command
 
-from flows.command import COMMANDS as ALONE
-from flows.command import app
+from kogge.app import COMMANDS as ALONE
+from kogge.app import app
 from ledger.store import Ledger
 
 COMMANDS = (
@@ -266,7 +266,7 @@ def test_the_program_itself(tmp_path: Path) -> None:
 def test_help_is_quick(tmp_path: Path) -> None:
     """It loads neither Prefect nor exchangelib nor SQLAlchemy."""
     heavy = "{'prefect', 'exchangelib', 'sqlalchemy', 'imapclient'}"
-    code = f"import sys; from flows.command import app; print({heavy} & set(sys.modules))"
+    code = f"import sys; from kogge.app import app; print({heavy} & set(sys.modules))"
     command = [sys.executable, "-c", code]
     shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert shown.stdout.strip() == "set()"

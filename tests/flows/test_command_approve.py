@@ -16,14 +16,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from lonely import run
 
-from connectors.base import Kind
-from connectors.errors import Misconfigured
-from flows.config import load
-from flows.keys import read_key
-from flows.terminal import opened_ledger
-from ledger.approvals import Check, keep_checks
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase
+from engine.config.load import load
+from kogge.terminal.options import opened_ledger
+from ledger.db.rows import LegState, Phase
+from ledger.plan.approvals import Check, keep_checks
+from ledger.plan.mailboxes import PlannedMailbox
+from model.errors import Misconfigured
+from model.protocols import Kind
+from model.signing_keys import read_key
 
 SYSTEMS = """
 [source]

@@ -15,12 +15,12 @@ import pytest
 from lonely import run
 from sealing import KEK, SEAL, SECRETS, WAVE, Office, place, raw, settled, stated
 
-from connectors.errors import Blocked
-from flows.config import load
-from flows.report_reading import read
-from ledger import keystore
-from ledger.rows import LegState
-from ledger.seals import Seals
+from engine.config.load import load
+from ledger.db.rows import LegState
+from ledger.inventory import keystore
+from ledger.views.seal_chain import Seals
+from model.errors import Blocked
+from reports.read import read
 
 __all__ = ["place", "settled"]
 
@@ -164,7 +164,7 @@ def test_what_somebody_works_on_is_not_sealed(place: Office, said) -> None:
 def test_an_interrupted_seal_is_finished_by_the_same_command(place: Office, said) -> None:
     """It died between the ledger's commit and the pack's name."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ledger.pack_progress.Progress.publish", _dies)
+        patch.setattr("evidence.pack_resume.Progress.publish", _dies)
         with pytest.raises(KeyboardInterrupt):
             place.seal()
     assert not place.pack.exists()

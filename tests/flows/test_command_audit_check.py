@@ -15,9 +15,9 @@ from auditing import KEY, OTHER, Desk, proof_in
 from lonely import run
 from packs import ANNA, BERT, KEYS, Pack, Sealed, Section, Thing, public_line, section
 
-from flows.command_audit_check import _fate
-from flows.prove import Standing, check
-from ledger import auditor
+from evidence import verifier
+from evidence.message_proof import Standing, check
+from kogge.audit.verify import _fate
 
 GIVEN = "<A-1@old.example>"
 LETTERS = [
@@ -78,9 +78,9 @@ def said(capsys: pytest.CaptureFixture[str]) -> Said:
 
 def test_verify_is_the_verifier(desk: Desk, sealed: Sealed, said: Said) -> None:
     for options, code in (
-        ([], auditor.UNANCHORED),
-        (["--root", sealed.statement], auditor.OK),
-        (["--root", "0" * 64], auditor.TAMPERED),
+        ([], verifier.UNANCHORED),
+        (["--root", sealed.statement], verifier.OK),
+        (["--root", "0" * 64], verifier.TAMPERED),
     ):
         assert run("audit", "verify", str(sealed.path), "--pubkey", str(desk.key), *options) == code
         assert desk.audit(**({"root": options[1]} if options else {})).text.split() == said().split()
@@ -96,7 +96,7 @@ def test_verify_takes_what_the_verifier_takes(desk: Desk, capsys: pytest.Capture
     (sealed[0].path / "bagit.txt").unlink()
     roots = [option for one in sealed for option in ("--root", one.root)]
     places = [str(one.path) for one in sealed]
-    assert run("audit", "verify", *places, *keys, *roots) == auditor.INCOMPLETE
+    assert run("audit", "verify", *places, *keys, *roots) == verifier.INCOMPLETE
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_misuse_looks_like_no_verdict(desk: Desk, sealed: Sealed, said: Said, ar
 
 def test_the_verifier_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("audit", "verifier") == 0
-    assert capsys.readouterr().out == Path(auditor.__file__).read_text()
+    assert capsys.readouterr().out == Path(verifier.__file__).read_text()
 
 
 # prove

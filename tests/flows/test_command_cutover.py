@@ -29,14 +29,14 @@ from town import configure, dovecot
 from walking import letter
 from whole_tables import every_row
 
-import flows.cutover_crew
-from flows.config import Config, load
-from flows.keys import line_of
-from flows.leg import LegResult, run_leg
-from ledger.rows import LegState, Outcome, Phase
-from ledger.schema import wave as wave_table
-from ledger.waves import WaveRow, Waves
-from practice.dovecot import Dovecot
+import engine.cutover.run_many
+from engine.config.load import Config, load
+from engine.leg.run import LegResult, run_leg
+from ledger.db.rows import LegState, Outcome, Phase
+from ledger.db.schema import wave as wave_table
+from ledger.plan.waves import WaveRow, Waves
+from model.signing_keys import line_of
+from practice.servers.dovecot import Dovecot
 
 pytestmark = [
     pytest.mark.dovecot,
@@ -116,7 +116,7 @@ def test_mail_that_the_redirection_delivers_during_the_delta(
     town: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two mails reach the new account while its delta is written; the other person gets none."""
-    ran = flows.cutover_crew.run_leg
+    ran = engine.cutover.run_many.run_leg
     town.deliver(town.sources["anna"], letter(50))
     waiting = [letter(60), letter(61)]
 
@@ -125,7 +125,7 @@ def test_mail_that_the_redirection_delivers_during_the_delta(
             town.deliver(town.targets["anna"], waiting.pop())
         return ran(config, leg, **asked)
 
-    monkeypatch.setattr("flows.cutover_crew.run_leg", run_leg)
+    monkeypatch.setattr("engine.cutover.run_many.run_leg", run_leg)
     assert run("cutover", "-m", town.ids["anna"], *BY) == 0
     assert town.phases()["anna"] is Phase.LIVE
     assert town.messages("anna") == ITEMS + 3
@@ -162,7 +162,7 @@ def test_a_wave_goes_live(town: Town, capsys: pytest.CaptureFixture[str]) -> Non
     assert f"kogge rollback -m {town.ids['anna']} looks" in capsys.readouterr().err, "nothing else leads back"
     with closing(town.ledger()) as ledger:
         ledger.verify_events()
-        assert "cutover" in [event.kind for event in ledger.events("pilot")]
+        assert "cutover" in [event.kind for event in ledger.db.audit_log("pilot")]
 
 
 def test_what_a_hook_says_stays_in_its_file(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,7 +175,7 @@ def test_what_a_hook_says_stays_in_its_file(town: Town, capsys: pytest.CaptureFi
     assert stat.S_IMODE(own.stat().st_mode) == 0o600
     assert stat.S_IMODE(logs.stat().st_mode) == 0o700
     with closing(town.ledger()) as ledger:
-        assert "secret" not in str([dict(event.detail) for event in ledger.events("pilot")])
+        assert "secret" not in str([dict(event.detail) for event in ledger.db.audit_log("pilot")])
 
 
 def test_a_hook_that_fails_stops_one_mailbox(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,7 +213,7 @@ def test_what_froze_it_is_undone(town: Town, capsys: pytest.CaptureFixture[str])
 def test_a_process_that_dies_in_a_hook_is_followed_at_once(town: Town) -> None:
     """The hook that nobody saw the end of is run again, without waiting for its time to be over."""
     slow = town.put("slow-redirect")
-    command = [sys.executable, "-c", "from flows.command import main; main()"]
+    command = [sys.executable, "-c", "from kogge.app import main; main()"]
     process = subprocess.Popen([*command, "cutover", "-m", town.ids["anna"], *BY], start_new_session=True)
     for _ in range(600):
         if town.hooks():

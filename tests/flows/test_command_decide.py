@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from lonely import TOML, plan, run, settle
 
-from connectors.base import Container, Identity, Kind, Loss, Page, Ref, key_of
-from flows.command_decide import APPROVABLE
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase
-from ledger.steps import Steps
+from kogge.approve.decisions import APPROVABLE
+from ledger.db.rows import LegState, Phase
+from ledger.leg.cutover_steps import Steps
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from model.protocols import Container, Identity, Kind, Loss, Page, Ref, key_of
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_an_approval_that_nothing_asks_for(
 
 def test_what_the_gate_asks_for_can_be_approved() -> None:
     """Every code that a preflight calls approvable, and every code the flows ask about, is on offer."""
-    from flows.preflight import NEEDS_APPROVAL
+    from engine.preflight.preflight import NEEDS_APPROVAL
 
     flows = Path(__file__).parents[2] / "flows"
     asked = {

@@ -18,13 +18,13 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from scripted import serving
 from town import Town, configure, dovecot
 
-from flows.admission import Admission
-from flows.settings_windows import DAYS
-from ledger.health import newest
-from ledger.rows import Phase
-from ledger.running import OUTSIDE, OVERRIDDEN, set_paused
-from ledger.waves import WaveRow, Waves
-from practice.dovecot import Dovecot
+from engine.config.maintenance_windows import DAYS
+from engine.pacing.admission import Admission
+from ledger.db.rows import Phase
+from ledger.plan.wave_control import OUTSIDE, OVERRIDDEN, set_paused
+from ledger.plan.waves import WaveRow, Waves
+from ledger.views.server_health import newest
+from practice.servers.dovecot import Dovecot
 
 pytestmark = [
     pytest.mark.dovecot,
@@ -166,7 +166,7 @@ def test_the_servers_are_measured(
 
     monkeypatch.setattr(Admission, "period", note)
     monkeypatch.setattr(Admission, "close", note)
-    monkeypatch.setattr("flows.admission.PERIOD_SECONDS", 3600.0)
+    monkeypatch.setattr("engine.pacing.admission.PERIOD_SECONDS", 3600.0)
     assert run(*order) == 0
     assert seen.get("target.mail", 0) >= ITEMS
     assert ("source.imap" in seen) is (order[0] != "rollback")
@@ -180,7 +180,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_the_flows_are_put_off_in_prefect(town: Town, api: str, capsys: pytest.CaptureFixture[str]) -> None:
     from flows.cutover import CutoverParameters, cutover
-    from flows.rollback_flow import RollbackParameters, rollback
+    from flows.rollback import RollbackParameters, rollback
 
     given = {"KOGGE_CONFIG": str(town.folder / "kogge.toml")}
     assert run("approve", "rollback", "--wave", "pilot", *WORDS) == 0

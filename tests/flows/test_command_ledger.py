@@ -12,7 +12,7 @@ from lonely import run, settle
 from sqlalchemy import text
 
 import ledger.migrations
-from ledger.database import writing
+from ledger.db.engine import writing
 from ledger.migrations import newest
 from ledger.store import Ledger
 

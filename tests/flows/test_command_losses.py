@@ -13,15 +13,15 @@ from typing import NoReturn
 
 import pytest
 
-from connectors.base import Container, Item, Kind, Loss, Mapped, Page, Ref, Role, key_of
-from connectors.errors import Blocked, CursorLost
-from flows.command import main
-from flows.command_losses import SHOWN, meaning
-from flows.locate import UNREADABLE
-from ledger.planning import PlannedMailbox
-from ledger.rows import ContainerRow, Phase
-from ledger.session import LegLedger
+from kogge.app import main
+from kogge.prepare.losses import SHOWN, meaning
+from kogge.shown.item_lookup import UNREADABLE
+from ledger.db.rows import ContainerRow, Phase
+from ledger.leg.leg_session import LegLedger
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from model.errors import Blocked, CursorLost
+from model.protocols import Container, Item, Kind, Loss, Mapped, Page, Ref, Role, key_of
 
 TOML = """\
 [approval]
@@ -203,7 +203,7 @@ def test_subjects_of_a_source_that_does_not_open(
     def refuse(*_: object, **__: object) -> NoReturn:
         raise error
 
-    monkeypatch.setattr("flows.locate.open_source", refuse)
+    monkeypatch.setattr("kogge.shown.item_lookup.open_source", refuse)
     rows = found(capsys, "--subjects", "--by", " Night shift ", "--workload", "contacts")
     assert [row["subject"] for row in rows] == ["", UNREADABLE], "a folder has none"
     with closing(Ledger(f"sqlite:///{place.directory}/kogge-state/ledger.db")) as ledger:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from flows import command_run
-from flows.command import main
-from flows.config import load
-from ledger.running import OVERRIDDEN, set_paused
+from engine.config.load import load
+from kogge.app import main
+from kogge.run import migrate as command_run
+from ledger.plan.wave_control import OVERRIDDEN, set_paused
+from ledger.plan.waves import Waves
 from ledger.store import Ledger
-from ledger.waves import Waves
 
 TOML = """
 [approval]
@@ -48,7 +48,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return 0
 
     monkeypatch.setattr(command_run, "_run_all", noted)
-    monkeypatch.setattr("flows.preflight.refuse_power", lambda *_: None)
+    monkeypatch.setattr("engine.preflight.preflight.refuse_power", lambda *_: None)
     return tmp_path
 
 

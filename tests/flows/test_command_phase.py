@@ -13,12 +13,12 @@ import pytest
 from lonely import TOML, run, settle
 from walking import Trial, a_mailbox, edit
 
-from connectors.base import Kind
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase
+from ledger.db.rows import LegState, Phase
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from practice.memory import MemoryStore
-from practice.postgres import Postgres
+from model.protocols import Kind
+from practice.memory.doubles import MemoryStore
+from practice.servers.postgres import Postgres
 
 MANY = {"sqlite": 300, "postgresql": 80}
 """Each is a transaction of several statements."""

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from plan_place import NAMES, TOML, begin, document, ledger, listed, place, run, waves
 
-from flows.config import load
-from flows.plan import plan as take_over
+from engine.config.load import load
+from engine.planning.load_plan import plan as take_over
+from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
-from ledger.waves import WaveRow, Waves
 
 __all__ = ["ledger", "place"]
 

@@ -14,18 +14,18 @@ import pytest
 from lonely import run
 from services import need_dovecot
 
-from connectors.base import Ref, key_of
-from flows.config import load
-from flows.locate import UNREADABLE, subjects_of
-from flows.open import open_source
-from flows.people import read_mailboxes
-from flows.plan import plan
-from flows.practising import Stage, practising
-from flows.sizes import read_inventory
-from flows.starter import write_new
-from flows.terminal import opened_ledger
-from ledger.rows import ContainerRow, ItemRow, State
-from practice import dovecot
+from engine.assembly import open_source
+from engine.config.load import load
+from engine.config.template import write_new
+from engine.planning.load_plan import plan
+from engine.planning.mailbox_list import read_mailboxes
+from engine.planning.size_estimates import read_inventory
+from kogge.prepare.practice_servers import Stage, practising
+from kogge.shown.item_lookup import UNREADABLE, subjects_of
+from kogge.terminal.options import opened_ledger
+from ledger.db.rows import ContainerRow, ItemRow, State
+from model.protocols import Ref, key_of
+from practice.servers import dovecot
 
 OTHERS = ("calendar", "contacts", "tasks", "notes")
 
@@ -82,7 +82,7 @@ def test_check_on_the_screen_names_nobody(
 def test_the_embedded_target_serves_where_dovecot_is_not_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    monkeypatch.setattr("practice.imap.available", lambda: False)
+    monkeypatch.setattr("practice.servers.imap.available", lambda: False)
     monkeypatch.chdir(tmp_path)
     with practising(people=2, items=3, seed=7) as running:
         assert running.imap_product == "pymap"

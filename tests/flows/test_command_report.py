@@ -10,9 +10,9 @@ import pytest
 from report_world import WAVE, World, world
 from sqlalchemy import update
 
-from flows.command import main
-from flows.report_files import newest_page, page_of
-from ledger.schema import event
+from kogge.app import main
+from ledger.db.schema import event
+from reports.files import newest_page, page_of
 
 TOML = """\
 [approval]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from lonely import run, settle
 
-from connectors.base import Container, Kind, Page, Ref, key_of
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase
+from ledger.db.rows import LegState, Phase
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from model.protocols import Container, Kind, Page, Ref, key_of
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from town import Town as AnyTown
 from town import configure, dovecot
 from walking import letter
 
-from practice.dovecot import Dovecot
+from practice.servers.dovecot import Dovecot
 
 pytestmark = [
     pytest.mark.dovecot,
@@ -139,7 +139,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def flow(town: Town, api: str) -> tuple[str, str]:
     """The name and message of the state in which the flow ends for the wave."""
-    from flows.rollback_flow import RollbackParameters, rollback
+    from flows.rollback import RollbackParameters, rollback
 
     given = {"KOGGE_CONFIG": str(town.folder / "kogge.toml")}
     with temporary_settings({PREFECT_API_URL: api}), patch.dict(os.environ, given):

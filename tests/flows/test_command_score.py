@@ -15,15 +15,15 @@ import pytest
 from lonely import run, settle
 from sqlalchemy import insert, update
 
-from connectors.base import Kind
-from flows.score import scores
-from flows.score_approval import record, unaccepted
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase, State
-from ledger.running import set_paused
-from ledger.schema import container, item, leg, loss
-from ledger.steps import FAILED, Steps
+from engine.approvals.low_score_approval import record, unaccepted
+from engine.approvals.score import scores
+from ledger.db.rows import LegState, Phase, State
+from ledger.db.schema import container, item, leg, loss
+from ledger.leg.cutover_steps import FAILED, Steps
+from ledger.plan.mailboxes import PlannedMailbox
+from ledger.plan.wave_control import set_paused
 from ledger.store import Ledger
+from model.protocols import Kind
 
 Fates = Mapping[tuple[State, str | None], int]
 ALL = (State.VERIFIED, None)

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Kind
-from connectors.errors import MigrationError, Rejected
-from connectors.server_words import ServerWords
-from flows.command import main
-from flows.words import FOLDER, Words, told
-from ledger.planning import PlannedMailbox
-from ledger.rows import Phase
+from engine.control.server_words_file import FOLDER, Words, told
+from kogge.app import main
+from ledger.db.rows import Phase
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from model.errors import MigrationError, Rejected
+from model.protocols import Kind
+from model.server_words import ServerWords
 
 TOML = """\
 [approval]

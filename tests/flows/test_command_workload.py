@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from lonely import run, settle
 
-from flows.practising import practising
-from flows.starter import write_new
+from engine.config.template import write_new
+from kogge.prepare.practice_servers import practising
 
 PIM = 4
 ZEROS = {"new": 0, "replaced": 0, "amended": 0, "withdrawn": 0, "shared": 0}

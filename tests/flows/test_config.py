@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Kind
-from connectors.errors import Misconfigured
-from flows.config import TARGETS, Config, is_address, load
-from flows.starter import TOML
+from engine.config.load import TARGETS, Config, is_address, load
+from engine.config.template import TOML
+from model.errors import Misconfigured
+from model.protocols import Kind
 
 SIMPLE = """\
 [source]

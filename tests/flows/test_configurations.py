@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from scripted import SIDES
 
-from connectors.errors import Misconfigured
-from flows.configurations import chosen, listed, offered
+from engine.config.registry import chosen, listed, offered
 from flows.cutover import CutoverParameters
 from flows.janitor import JanitorParameters
-from flows.parameters import BatchParameters, VerifyParameters, WaveParameters
-from flows.rollback_flow import RollbackParameters
+from flows.process.parameters import BatchParameters, VerifyParameters, WaveParameters
+from flows.rollback import RollbackParameters
+from model.errors import Misconfigured
 
 
 @pytest.fixture

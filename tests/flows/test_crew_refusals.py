@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Kind
-from connectors.errors import MigrationError, Misconfigured
-from flows import crew
-from flows.config import load
-from flows.crew import Crew, opened
-from flows.leg import LegResult
-from flows.slots import Slot
-from flows.stopping import reason
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegRow, LegState, Phase
+from engine.config.load import load
+from engine.control.stop_signal import reason
+from engine.leg.run import LegResult
+from engine.pacing.leg_slots import Slot
+from flows.process import leg_runner
+from flows.process.leg_runner import Crew, opened
+from ledger.db.rows import LegRow, LegState, Phase
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from model.errors import MigrationError, Misconfigured
+from model.protocols import Kind
 
 TOML = """
 [ledger]
@@ -87,7 +87,7 @@ def run(
     tmp_path: Path, legs: Legs, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Crew, dict[int, tuple[LegState, str | None]]]:
     """Every leg, one after the other, as a batch with one place would; and what each one came to."""
-    monkeypatch.setattr(crew, "_run_leg", legs)
+    monkeypatch.setattr(leg_runner, "_run_leg", legs)
     (tmp_path / "kogge.toml").write_text(TOML.format(folder=tmp_path))
     config = load(tmp_path / "kogge.toml")
     ends: dict[int, tuple[LegState, str | None]] = {}

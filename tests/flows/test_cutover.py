@@ -10,18 +10,18 @@ from cutting import HOOKS, Rig, a_rig, inbox_id, quiet
 from undoing import undone
 from walking import letter
 
-from connectors.base import Kind
-from flows.admission import Admission
-from flows.brake import REFUSALS_MOST
-from flows.config import Config, RunSettings
-from flows.cutover_crew import Order, all_of
-from flows.cutover_mailbox import Cut, readiness, steps_of
-from flows.lookout import Lookout
-from flows.settings_hooks import Hook, HooksSettings
-from flows.stopping import Stop
-from flows.turns import Turns
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase, State
+from engine.config.hooks import Hook, HooksSettings
+from engine.config.load import Config, RunSettings
+from engine.control.stop_signal import Stop
+from engine.cutover.run_many import Order, all_of
+from engine.cutover.steps import Cut, readiness, steps_of
+from engine.pacing.admission import Admission
+from engine.pacing.login_breaker import REFUSALS_MOST
+from engine.pacing.watchdog import Lookout
+from engine.pacing.worker_slots import Turns
+from ledger.db.rows import LegState, Phase, State
+from ledger.plan.mailboxes import PlannedMailbox
+from model.protocols import Kind
 
 ORDER = ["redirect", "close", "delta", "write", "verify", "open"]
 

@@ -11,10 +11,10 @@ from cutting import Rig, a_rig
 from sqlalchemy import update
 from walking import letter
 
-from ledger.database import writing
-from ledger.rows import LegState, Phase
-from ledger.schema import container
-from practice.memory import MemoryShelf, MemoryStore
+from ledger.db.engine import writing
+from ledger.db.rows import LegState, Phase
+from ledger.db.schema import container
+from practice.memory.doubles import MemoryShelf, MemoryStore
 
 INBOX = ("INBOX",)
 DELIVERED, UNKNOWN = (">", ""), ("-", "unknown")

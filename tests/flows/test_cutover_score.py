@@ -8,13 +8,13 @@ import pytest
 from cutting import Rig, a_rig, inbox_id
 from walking import letter
 
-from connectors.errors import Blocked, Misconfigured
-from flows.leg import Task
-from flows.score import scores
-from flows.score_approval import accept
-from flows.verify import Level
-from ledger.rows import LegState, Phase
-from practice.memory import MemoryStore
+from engine.approvals.low_score_approval import accept
+from engine.approvals.score import scores
+from engine.leg.run import Task
+from engine.verify.compare import Level
+from ledger.db.rows import LegState, Phase
+from model.errors import Blocked, Misconfigured
+from practice.memory.doubles import MemoryStore
 
 
 @pytest.fixture

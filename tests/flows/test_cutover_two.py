@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cutting import Rig, Step, a_rig
 
-from ledger.rows import LegState, Phase
+from ledger.db.rows import LegState, Phase
 
 ORDER = ["redirect", "close", "delta", "write", "verify", "open"]
 

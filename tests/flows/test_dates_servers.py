@@ -15,23 +15,23 @@ from services import need_dovecot
 from town import Town, configure, dovecot
 from walking import letter
 
-from connectors.base import Kind
-from flows.config import Config, load
-from flows.leg import run_leg
-from flows.open import open_ledger
-from flows.plan import plan
-from flows.practising import Stage, staged
-from flows.starter import write_new
-from ledger.rows import LegState, Phase
+from engine.assembly import open_ledger
+from engine.config.load import Config, load
+from engine.config.template import write_new
+from engine.leg.run import run_leg
+from engine.planning.load_plan import plan
+from kogge.prepare.practice_servers import Stage, staged
+from ledger.db.rows import LegState, Phase
 from ledger.store import Ledger
-from practice.dovecot import Dovecot
-from practice.drives import Drives
-from practice.exchange import ExchangeServer
-from practice.graph import GraphServer
-from practice.graph_drives import GraphDrives
-from practice.mailbox import Mailbox
-from practice.stickies import note
-from practice.world import World
+from model.protocols import Kind
+from practice.drive.drives import Drives
+from practice.exchange.server import ExchangeServer
+from practice.graph.server import GraphServer
+from practice.graph_items.drives import GraphDrives
+from practice.servers.dovecot import Dovecot
+from practice.world.mailbox import Mailbox
+from practice.world.stickies import note
+from practice.world.world import World
 
 __all__ = ["dovecot"]
 WEEKS = timedelta(days=30)

@@ -12,7 +12,7 @@ from typing import NoReturn
 import pytest
 from lonely import run, settle
 
-from flows import defects, quiet
+from engine.control import error_log, log_filter
 
 SECRET = "anna@old.example"
 LOG = Path("kogge-state/logs/defects.log")
@@ -30,7 +30,7 @@ def broken(*_: object, **__: object) -> NoReturn:
 def test_check_of_one_with_a_defect(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("flows.preflight.open_source", broken)
+    monkeypatch.setattr("engine.preflight.preflight.open_source", broken)
     assert run("check", "--json") == 1
     (mailbox,) = json.loads(capsys.readouterr().out)["mailboxes"]
     assert mailbox["faults"][0]["code"] == "internal-error"
@@ -42,7 +42,7 @@ def test_check_of_one_with_a_defect(
 def test_check_with_a_defect_beside_both_sides(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("flows.preflight.examine", broken)
+    monkeypatch.setattr("engine.preflight.preflight.examine", broken)
     assert run("check") == 1
     assert "mailbox: internal-error" in capsys.readouterr().out
 
@@ -50,7 +50,7 @@ def test_check_with_a_defect_beside_both_sides(
 def test_discover_of_one_with_a_defect(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("flows.inventory.open_source", broken)
+    monkeypatch.setattr("engine.preflight.source_inventory.open_source", broken)
     assert run("discover", "--json") == 1
     assert json.loads(capsys.readouterr().out)[0]["code"] == "internal-error"
     assert "line 2: KeyError at" in LOG.read_text()
@@ -61,7 +61,7 @@ def test_a_defect_that_nothing_keeps_is_told_in_one_line(
 ) -> None:
     lines: list[str] = []
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    defects.hook(lines.append)
+    error_log.hook(lines.append)
     try:
         broken()
     except KeyError as error:
@@ -75,7 +75,7 @@ def test_a_defect_that_nothing_keeps_is_told_in_one_line(
 def test_the_library_s_features_are_there_before_threads_ask_for_them() -> None:
     """It publishes them empty first: another thread then fails with a KeyError."""
     code = (
-        "import connectors.dav_library; from caldav.compatibility_hints import FeatureSet;"
+        "import connectors.caldav.discovery; from caldav.compatibility_hints import FeatureSet;"
         "print(bool(vars(FeatureSet).get('_feature_tree')))"
     )
     asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -83,7 +83,7 @@ def test_the_library_s_features_are_there_before_threads_ask_for_them() -> None:
 
 
 def test_libraries_are_silenced_in_every_command(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in quiet.TALKATIVE:
+    for name in log_filter.TALKATIVE:
         monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
     assert run("status") == 1
-    assert {logging.getLogger(name).level for name in quiet.TALKATIVE} == {logging.CRITICAL}
+    assert {logging.getLogger(name).level for name in log_filter.TALKATIVE} == {logging.CRITICAL}

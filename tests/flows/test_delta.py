@@ -11,26 +11,26 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 
-from connectors.base import Kind
-from flows.config import Config, load
-from flows.leg import LegResult, run_leg
-from flows.open import open_ledger
-from flows.plan import plan
-from flows.practising import Stage, staged
-from flows.starter import write_new
-from ledger.rows import LegState, Phase
+from engine.assembly import open_ledger
+from engine.config.load import Config, load
+from engine.config.template import write_new
+from engine.leg.run import LegResult, run_leg
+from engine.planning.load_plan import plan
+from kogge.prepare.practice_servers import Stage, staged
+from ledger.db.rows import LegState, Phase
 from ledger.store import Ledger
-from practice import diary
-from practice.appointments import Event
-from practice.cards import Contact
-from practice.chores import Chore
-from practice.exchange import ExchangeServer
-from practice.letters import Attachment
-from practice.mailbox import Mailbox
-from practice.messages import Message
-from practice.photos import jpeg
-from practice.records import Record
-from practice.world import World
+from model.protocols import Kind
+from practice.calendar.appointments import Event
+from practice.contacts.cards import Contact
+from practice.contacts.photos import jpeg
+from practice.exchange.server import ExchangeServer
+from practice.mail.letters import Attachment
+from practice.world import diary
+from practice.world.chores import Chore
+from practice.world.mailbox import Mailbox
+from practice.world.messages import Message
+from practice.world.records import Record
+from practice.world.world import World
 
 DAV_KINDS = (Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS)
 D = "{DAV:}"

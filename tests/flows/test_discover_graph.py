@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from walking import letter
 
-from connectors.base import Container, Kind
-from flows import inventory
-from flows.command import main
-from flows.config import load
-from flows.people import read_mailboxes
-from practice.graph import GraphServer
-from practice.memory import MemoryMailbox, MemorySource
-from practice.world import World
+from engine.config.load import load
+from engine.planning.mailbox_list import read_mailboxes
+from engine.preflight import source_inventory
+from kogge.app import main
+from model.protocols import Container, Kind
+from practice.graph.server import GraphServer
+from practice.memory.doubles import MemoryMailbox, MemorySource
+from practice.world.world import World
 
 TARGETS = ("mail", "calendar", "contacts", "tasks")
 
@@ -114,12 +114,12 @@ def test_what_nobody_counts_is_listed_where_it_can_be(
     with GraphServer(world) as server:
         configure(server)
     config = load(Path("kogge.toml"))
-    monkeypatch.setattr(inventory, "open_source", lambda *_, **__: Uncounted(mailbox))
-    found = inventory.take(config, read_mailboxes(Path("mailboxes.csv"))[0])
+    monkeypatch.setattr(source_inventory, "open_source", lambda *_, **__: Uncounted(mailbox))
+    found = source_inventory.take(config, read_mailboxes(Path("mailboxes.csv"))[0])
     assert (found.stays, found.unknown, found.items) == (stays, untold, 0)
     del mailbox.folders[folder]
     gone = Uncounted(mailbox)
     gone.containers = lambda: iter([Container(Kind.MAIL, "x", ("X",), omit=code)])  # type: ignore[method-assign]
-    monkeypatch.setattr(inventory, "open_source", lambda *_, **__: gone)
-    found = inventory.take(config, read_mailboxes(Path("mailboxes.csv"))[0])
+    monkeypatch.setattr(source_inventory, "open_source", lambda *_, **__: gone)
+    found = source_inventory.take(config, read_mailboxes(Path("mailboxes.csv"))[0])
     assert (found.stays, found.unknown, found.code) == ({}, [code], None)

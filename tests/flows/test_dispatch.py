@@ -11,11 +11,12 @@ import pytest
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Running
 
-from connectors.errors import Misconfigured
-from flows import dispatch, queue_watch
-from flows.parameters import BatchParameters
+from flows import dispatch
+from flows.deploy import queue_watch
+from flows.process.parameters import BatchParameters
+from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
-from ledger.waves import WaveRow, Waves
+from model.errors import Misconfigured
 
 SHARD = BatchParameters(wave="pilot", mailboxes=["m-1"], number=1, of=1)
 

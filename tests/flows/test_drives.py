@@ -10,23 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Kind
-from connectors.dav_wire import Wire
-from flows.config import Config, load
-from flows.leg import LegResult, run_leg
-from flows.locate import UNREADABLE, subjects_of
-from flows.plan import plan
-from ledger.rows import LegState
+from connectors.http.client import Wire
+from engine.config.load import Config, load
+from engine.leg.run import LegResult, run_leg
+from engine.planning.load_plan import plan
+from kogge.shown.item_lookup import UNREADABLE, subjects_of
+from ledger.db.rows import LegState
 from ledger.store import Ledger
-from practice.drive import Drive, Form
-from practice.drive_population import Tree
-from practice.drives import Drives
-from practice.graph import GraphServer
-from practice.graph_downloads import Downloads
-from practice.graph_drives import GraphDrives
-from practice.nextcloud_files import App, NextcloudFiles
-from practice.nextcloud_restarts import Restarts
-from practice.world import World
+from model.protocols import Kind
+from practice.drive.drive import Drive, Form
+from practice.drive.drive_population import Tree
+from practice.drive.drives import Drives
+from practice.graph.server import GraphServer
+from practice.graph_items.downloads import Downloads
+from practice.graph_items.drives import GraphDrives
+from practice.nextcloud.files import App, NextcloudFiles
+from practice.nextcloud.restarts import Restarts
+from practice.world.world import World
 
 NOT_MOVED = Counter({"not-a-file": 2, "blocked-by-source": 1})
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Kind
-from flows.config import load
-from flows.estimate import GRAPH_REQUESTS, Estimate, Load, Pace, estimate, pace_of
-from ledger.rates import Measured
+from engine.config.load import load
+from engine.planning.throughput_estimate import GRAPH_REQUESTS, Estimate, Load, Pace, estimate, pace_of
+from ledger.views.rates import Measured
+from model.protocols import Kind
 
 PACE = Pace(items=dict.fromkeys(Kind, 10.0), bytes=1000.0, parallel=4)
 

@@ -9,8 +9,8 @@ import pytest
 from lonely import TOML, run, settle
 from sealing import WAVE, Office, office, settled
 
-from flows.evidence_keys import look, look_of
-from ledger import keystore
+from evidence.pack_keys import look, look_of
+from ledger.inventory import keystore
 
 __all__ = ["office", "settled"]
 

@@ -14,22 +14,22 @@ from imapclient import IMAPClient
 from services import need_dovecot
 from test_dates_servers import Office
 
-from connectors.base import Kind, key_of
-from flows.config import load
-from flows.leg import LegResult, run_leg
-from flows.practising import staged
-from flows.starter import write_new
-from flows.verify_occurrences import UNCHECKED
-from ledger.loading import counts_of
-from ledger.rows import LegState, Outcome, State
-from practice.appointments import Event
-from practice.diary import delete_occurrence, event_of, modify_occurrence
-from practice.ews_habits import Habits
-from practice.exchange import ExchangeServer
-from practice.faults import FaultPlan
-from practice.faults import Kind as Fate
-from practice.messages import Message
-from practice.world import World
+from engine.config.load import load
+from engine.config.template import write_new
+from engine.leg.run import LegResult, run_leg
+from engine.verify.occurrences import UNCHECKED
+from kogge.prepare.practice_servers import staged
+from ledger.db.readers import counts_of
+from ledger.db.rows import LegState, Outcome, State
+from model.protocols import Kind, key_of
+from practice.calendar.appointments import Event
+from practice.exchange.habits import Habits
+from practice.exchange.server import ExchangeServer
+from practice.harness.faults import FaultPlan
+from practice.harness.faults import Kind as Fate
+from practice.world.diary import delete_occurrence, event_of, modify_occurrence
+from practice.world.messages import Message
+from practice.world.world import World
 
 pytestmark = pytest.mark.dovecot
 Open = Callable[..., Office]

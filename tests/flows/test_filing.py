@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from connectors.base import Item, Kind, Mapped, key_of
-from connectors.file_names import FileNames
 from connectors.spool import bytes_body
-from flows.filing import TAKEN, Names
+from engine.files.file_names import TAKEN, Names
+from model.file_names import FileNames
+from model.protocols import Item, Kind, Mapped, key_of
 
 FOLDING = FileNames(fold=True)
 EMPTY = bytes_body(b"")

@@ -11,18 +11,20 @@ from typing import Any
 import pytest
 from scripted import SIDES, Ended, add, opened, serving
 
-from connectors.base import Kind
-from flows import crew, first_mailbox, launch, migrate, server
-from flows.config import Config
-from flows.first_mailbox import Stages, apart, passed
-from flows.parameters import BatchParameters, VerifyParameters, WaveParameters
-from ledger.approvals import Check, keep_checks
-from ledger.planning import PlannedMailbox
-from ledger.rollback import ROLLED_BACK
-from ledger.rows import LegState, Phase
-from ledger.running import put_priorities
+from engine.config.load import Config
+from flows import canary_mailbox, launch, migrate
+from flows.canary_mailbox import Stages, apart, passed
+from flows.deploy import prefect_server
+from flows.process import leg_runner
+from flows.process.parameters import BatchParameters, VerifyParameters, WaveParameters
+from ledger.db.rows import LegState, Phase
+from ledger.leg.rollback import ROLLED_BACK
+from ledger.plan.approvals import Check, keep_checks
+from ledger.plan.mailboxes import PlannedMailbox
+from ledger.plan.wave_control import put_priorities
+from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
-from ledger.waves import WaveRow, Waves
+from model.protocols import Kind
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -230,19 +232,19 @@ def test_of_some_workloads_it_has_passed_only_for_them(place: Place) -> None:
     assert (
         passed(place.config, place.ledger, WaveParameters(wave="w", workloads=["mail"]), place.ids[0]) is None
     )
-    assert first_mailbox.PASSED not in place.kinds()
+    assert canary_mailbox.PASSED not in place.kinds()
     assert place.passed(place.ids[0]) == "pending"
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[prefect_server.Server]:
     with serving(tmp_path_factory.mktemp("prefect")) as running:
         yield running
 
 
 @pytest.mark.prefect
 def test_a_wave_stops_at_its_first_mailbox_and_goes_on_once_it_is_verified(
-    place: Place, api: server.Server, monkeypatch: pytest.MonkeyPatch
+    place: Place, api: prefect_server.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[tuple[str, str | None]] = []
     ends = [Ended(LegState.DIFFERS, "verification-differs")]
@@ -259,7 +261,7 @@ def test_a_wave_stops_at_its_first_mailbox_and_goes_on_once_it_is_verified(
 
     monkeypatch.setenv("PREFECT_API_URL", api.api)
     monkeypatch.setattr(migrate.leg, "retry_delay_seconds", [0.1, 0.1])
-    monkeypatch.setattr(crew, "_run_leg", work)
+    monkeypatch.setattr(leg_runner, "_run_leg", work)
     result = launch.launch(place.config, "w")
     assert not result.complete
     ((first, level),) = calls

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from connectors.base import Kind
-from flows.command_watch import _drawn
-from flows.fleet import Fleet, Watch, gather
-from flows.outcome import drawn, pass_document, result_of
-from flows.progress import Snapshot
-from flows.tables import date_of, duration
-from ledger.reports import LegSummary
-from ledger.rows import LegRow, LegState, MailboxRow, Outcome, Phase, State, Tally
+from kogge.run.status import _drawn
+from kogge.shown.run_summary import drawn, pass_document, result_of
+from kogge.shown.wave_status import Fleet, Watch, gather
+from kogge.terminal.tables import date_of, duration
+from ledger.db.rows import LegRow, LegState, MailboxRow, Outcome, Phase, State, Tally
+from ledger.views.reports import LegSummary
+from model.protocols import Kind
+from reports.progress import Snapshot
 
 NOW = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
 

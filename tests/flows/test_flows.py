@@ -21,14 +21,17 @@ from prefect.states import Failed
 from scripted import SIDES, Ended, add, opened, serving
 from whole_tables import every_row
 
-from connectors.base import Kind
-from connectors.errors import Corrupt, Misconfigured
-from flows import crew, launch, migrate, progress, server
-from flows.config import Config, load
+from engine.config.load import Config, load
+from flows import launch, migrate
+from flows.deploy import prefect_server
 from flows.launch import RunResult
-from flows.parameters import VerifyParameters, WaveParameters
-from ledger.rows import LegState
+from flows.process import leg_runner
+from flows.process.parameters import VerifyParameters, WaveParameters
+from ledger.db.rows import LegState
 from ledger.store import Ledger
+from model.errors import Corrupt, Misconfigured
+from model.protocols import Kind
+from reports import progress
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -89,7 +92,7 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[server.Server, Path]]:
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[prefect_server.Server, Path]]:
     state = tmp_path_factory.mktemp("prefect")
     with serving(state) as running:
         yield running, state
@@ -97,17 +100,17 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[server.Serve
 
 @pytest.fixture
 def stage(
-    api: tuple[server.Server, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    api: tuple[prefect_server.Server, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Stage]:
     monkeypatch.setenv("PREFECT_API_URL", api[0].api)
     monkeypatch.setattr(migrate.leg, "retry_delay_seconds", [0.1, 0.1])
     with opened(tmp_path, TOML) as (config, ledger):
         script = Script(ledger)
-        monkeypatch.setattr(crew, "_run_leg", script)
+        monkeypatch.setattr(leg_runner, "_run_leg", script)
         yield Stage(config, ledger, add(ledger, "pilot", [(who, who.upper()) for who in PEOPLE]), script)
 
 
-def runs(api: server.Server) -> tuple[list[FlowRun], list[TaskRun]]:
+def runs(api: prefect_server.Server) -> tuple[list[FlowRun], list[TaskRun]]:
     async def read() -> tuple[list[FlowRun], list[TaskRun]]:
         async with get_client() as client:
             return await client.read_flow_runs(), await client.read_task_runs()
@@ -116,7 +119,7 @@ def runs(api: server.Server) -> tuple[list[FlowRun], list[TaskRun]]:
         return asyncio.run(read())
 
 
-def settled(api: server.Server, ids: list[str]) -> dict[str, tuple[str | None, str | None]]:
+def settled(api: prefect_server.Server, ids: list[str]) -> dict[str, tuple[str | None, str | None]]:
     """Name -> (state, message) of these mailboxes' task runs; the server records them with a delay."""
     names, deadline = {f"{id_}/mail" for id_ in ids}, time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -128,7 +131,7 @@ def settled(api: server.Server, ids: list[str]) -> dict[str, tuple[str | None, s
 
 
 @pytest.mark.prefect
-def test_a_whole_wave_completes_and_says_so(stage: Stage, api: tuple[server.Server, Path]) -> None:
+def test_a_whole_wave_completes_and_says_so(stage: Stage, api: tuple[prefect_server.Server, Path]) -> None:
     seen: list[progress.Snapshot] = []
     result = stage.run(on_progress=seen.append)
     assert result.complete
@@ -145,7 +148,7 @@ def test_a_whole_wave_completes_and_says_so(stage: Stage, api: tuple[server.Serv
 
 @pytest.mark.prefect
 def test_what_needs_a_person_fails_by_its_code_and_what_passes_is_tried_again(
-    stage: Stage, api: tuple[server.Server, Path]
+    stage: Stage, api: tuple[prefect_server.Server, Path]
 ) -> None:
     blocked, differs, waiting, defect = stage.ids[:4]
 
@@ -287,7 +290,7 @@ def test_an_unknown_wave_fails_with_advice(stage: Stage) -> None:
 
 
 @pytest.mark.prefect
-def test_nothing_of_a_person_reaches_prefect(stage: Stage, api: tuple[server.Server, Path]) -> None:
+def test_nothing_of_a_person_reaches_prefect(stage: Stage, api: tuple[prefect_server.Server, Path]) -> None:
     """Runs after every other test of this module, whose runs it looks at as well."""
 
     def talks(_tried: int) -> Ended:
@@ -295,7 +298,7 @@ def test_nothing_of_a_person_reaches_prefect(stage: Stage, api: tuple[server.Ser
 
     stage.script.acts = {stage.ids[0]: talks}
     stage.run()
-    rows = list(every_row(server.home(api[1]) / "prefect.db"))
+    rows = list(every_row(prefect_server.home(api[1]) / "prefect.db"))
     text = "\n".join(rows).lower()
     assert stage.ids[0] in text
     for secret in [*PEOPLE, "secret-place", "gehälter", "geh\\u00e4lter", "AUTHENTICATIONFAILED"]:
@@ -305,25 +308,25 @@ def test_nothing_of_a_person_reaches_prefect(stage: Stage, api: tuple[server.Ser
 
 
 @pytest.mark.prefect
-def test_the_server_is_one_and_its_own(api: tuple[server.Server, Path]) -> None:
+def test_the_server_is_one_and_its_own(api: tuple[prefect_server.Server, Path]) -> None:
     running, state = api
-    assert server.up(state) == running
-    assert server.status(state) == running
-    assert server.home(state).stat().st_mode & 0o777 == 0o700
+    assert prefect_server.up(state) == running
+    assert prefect_server.status(state) == running
+    assert prefect_server.home(state).stat().st_mode & 0o777 == 0o700
 
 
 def test_no_server_no_status(tmp_path: Path) -> None:
-    assert server.status(tmp_path) is None
-    assert server.down(tmp_path) is False
-    server.home(tmp_path).mkdir()
-    (server.home(tmp_path) / "server.json").write_text('{"pid": 1, "port": 4200, "started": 0}')
-    assert server.status(tmp_path) is None, "process 1 is no Prefect server: a reused process id"
+    assert prefect_server.status(tmp_path) is None
+    assert prefect_server.down(tmp_path) is False
+    prefect_server.home(tmp_path).mkdir()
+    (prefect_server.home(tmp_path) / "server.json").write_text('{"pid": 1, "port": 4200, "started": 0}')
+    assert prefect_server.status(tmp_path) is None, "process 1 is no Prefect server: a reused process id"
 
 
 def test_the_server_inherits_no_other_prefect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", "sqlite:////elsewhere")
     monkeypatch.setenv("PREFECT_API_URL", "https://elsewhere.example/api")
-    found = server.environment(tmp_path, 4321)
+    found = prefect_server.environment(tmp_path, 4321)
     assert "elsewhere" not in " ".join(value for name, value in found.items() if name.startswith("PREFECT_"))
     assert found["DO_NOT_TRACK"] == "1"
 
@@ -331,7 +334,7 @@ def test_the_server_inherits_no_other_prefect(tmp_path: Path, monkeypatch: pytes
 def test_the_server_is_given_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KOGGE_SOURCE_PASSWORD", "hunter2")
     monkeypatch.setenv("OUR_VAULT_TOKEN", "hunter2")
-    found = server.environment(tmp_path, 4321)
+    found = prefect_server.environment(tmp_path, 4321)
     assert "hunter2" not in found.values()
     assert found["PATH"] == os.environ["PATH"]
 
@@ -379,7 +382,7 @@ def test_the_rest_is_what_is_not_verified_yet() -> None:
 
 
 def row(number: int, **changes: Any) -> Any:
-    from ledger.rows import LegRow
+    from ledger.db.rows import LegRow
 
     state = LegState.BLOCKED if number == 0 else LegState.PENDING
     values = {"state": state, "code": None, "items": 10, "done": number, "bytes": 1000, **changes}

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Container, Identity, Kind, Listed
-from connectors.errors import Blocked
 from connectors.settings import Account
-from flows.config import is_address
-from flows.gate import Pair, Rules, prove
-from flows.people import DenyList, Directory, canonical, read_directory
+from engine.config.load import is_address
+from engine.identity.identity_gate import Pair, Rules, prove
+from engine.planning.mailbox_list import DenyList, Directory, canonical, read_directory
+from model.errors import Blocked
+from model.protocols import Container, Identity, Kind, Listed
 
 ANNA_OLD, ANNA = "anna@old.example", "anna@new.example"
 ONE = frozenset({1})

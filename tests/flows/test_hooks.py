@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from connectors.errors import Misconfigured
-from flows.hooks import Person, filled, refuse_unreadable, run
-from flows.settings_hooks import Hook, HooksSettings, Undo
+from engine.config.hooks import Hook, HooksSettings, Undo
+from engine.cutover.hooks import Person, filled, refuse_unreadable, run
+from model.errors import Misconfigured
 
 ANNA = Person("m-7f3a9c01", "anna+x@old.example", "anna@new.example", "pilot")
 
@@ -282,8 +282,8 @@ def test_addresses_as_arguments_of_their_own(command: list[str]) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from flows.hooks import Person, run
-from flows.settings_hooks import Hook
+from engine.cutover.hooks import Person, run
+from engine.config.hooks import Hook
 command = ("/bin/sh", "-c", sys.argv[2], "sh", sys.argv[1])
 hook = Hook(name="hook", attempts=1, timeout_seconds=20, command=command)
 run(hook, hook, Person("m-7f3a9c01", "a@old.example", "a@new.example", "pilot"), Path(sys.argv[1]))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.kept import Kept
+from engine.config.file_cache import Kept
 
 
 def test_read_once_until_it_changes(tmp_path: Path) -> None:

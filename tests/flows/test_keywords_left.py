@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from walking import SOURCE, Trial, letter
 
-from connectors.base import KEYWORDS_NOT_TAKEN, Failed, Item, Role, Stored
-from flows.leg import Task
-from flows.verify import Level
-from ledger.rows import LegState
-from practice.memory import Marks, MemoryMailbox, MemoryStore, MemoryTarget
+from engine.leg.run import Task
+from engine.verify.compare import Level
+from ledger.db.rows import LegState
+from model.protocols import KEYWORDS_NOT_TAKEN, Failed, Item, Role, Stored
+from practice.memory.doubles import Marks, MemoryMailbox, MemoryStore, MemoryTarget
 
 WRITE = MemoryTarget.write
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from walking import PACE, Trial, a_mailbox
 
-from connectors.base import Kind
-from connectors.errors import LeaseLost
-from flows import lease
-from flows.lease import Keeper
-from ledger.rows import Lease, LegState, Phase
-from practice.memory import MemoryStore
+from engine.control import lease
+from engine.control.lease import Keeper
+from ledger.db.rows import Lease, LegState, Phase
+from model.errors import LeaseLost
+from model.protocols import Kind
+from practice.memory.doubles import MemoryStore
 
 WAIT = 60.0
 TTL, MARGIN = 0.6, 0.2

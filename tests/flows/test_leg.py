@@ -6,9 +6,9 @@ from pathlib import Path
 
 from walking import Trial, a_mailbox
 
-from flows.leg import Task
-from ledger.rows import LegState, State
-from practice.memory import MemoryStore
+from engine.leg.run import Task
+from ledger.db.rows import LegState, State
+from practice.memory.doubles import MemoryStore
 
 INBOX = ("INBOX",)
 

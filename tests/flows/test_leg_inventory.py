@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from walking import Died, Trial, a_mailbox, edit, letter
 
-from connectors.errors import Misconfigured
-from flows.leg import Task
-from ledger import inventory, keystore
-from ledger.database import reading
-from ledger.evidence_lines import message_number
-from ledger.inventory import Line, Section
-from ledger.rows import LegState, Phase, State
-from practice.memory import MemoryMailbox, MemoryStore
+from engine.leg.run import Task
+from ledger.db.engine import reading
+from ledger.db.rows import LegState, Phase, State
+from ledger.inventory import inventory, keystore
+from ledger.inventory.inventory import Line, Section
+from ledger.inventory.lines import message_number
+from model.errors import Misconfigured
+from practice.memory.doubles import MemoryMailbox, MemoryStore
 
 
 def found(trial: Trial) -> list[tuple[Section, list[Line]]]:

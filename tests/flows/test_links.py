@@ -13,29 +13,29 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from practice.drive.drive.drive import Drive, Node
+from practice.drive.drive.drive_population import Tree
+from practice.drive.drive.drives import Drives
+from practice.exchange.server.server import ExchangeServer
+from practice.graph.server.server import GraphServer
+from practice.world.world.sites import MY_HOST
+from practice.world.world.world import World
 from whole_tables import every_row
 
-import flows.links
-from connectors.base import Source
-from connectors.errors import CursorLost
+import engine.preflight.link_report
 from connectors.settings import Account
-from flows.command import main
-from flows.config import Config, load
-from flows.leg import run_leg
-from flows.plan import plan
-from ledger.rows import LegState
+from engine.config.load import Config, load
+from engine.leg.run import run_leg
+from engine.planning.load_plan import plan
+from kogge.app import main
+from ledger.db.rows import LegState
 from ledger.store import Ledger
-from practice.drive import Drive, Node
-from practice.drive_population import Tree
-from practice.drives import Drives
-from practice.exchange import ExchangeServer
-from practice.graph import GraphServer
-from practice.graph_drive_rows import web_of
-from practice.graph_drives import GraphDrives
-from practice.imap import start_imap
-from practice.nextcloud_files import NextcloudFiles
-from practice.sites import MY_HOST
-from practice.world import World
+from model.errors import CursorLost
+from model.protocols import Source
+from practice.graph_items.drive_rows import web_of
+from practice.graph_items.drives import GraphDrives
+from practice.nextcloud.files import NextcloudFiles
+from practice.servers.imap import start_imap
 
 RELATIONSHIPS = "http://schemas.openxmlformats.org/package/2006/relationships"
 ELSEWHERE = "https://fabrikam.sharepoint.example/sites/one/a.docx"
@@ -333,7 +333,7 @@ def test_what_goes_wrong_with_one_mailbox_ends_its_part_alone(
 ) -> None:
     place.deliver(place.bernd, place.write(place.anna, "plan.txt", b"a plan"))
     place.move()
-    opened = flows.links.open_source
+    opened = engine.preflight.link_report.open_source
     broken = [place.anna]
 
     def open_source(config: Config, account: Account, *more: Any, **options: Any) -> Source:
@@ -341,7 +341,7 @@ def test_what_goes_wrong_with_one_mailbox_ends_its_part_alone(
             raise error
         return opened(config, account, *more, **options)
 
-    monkeypatch.setattr("flows.links.open_source", open_source)
+    monkeypatch.setattr("engine.preflight.link_report.open_source", open_source)
     assert len(links(place, code=1)) == 1
     code = "internal-error" if isinstance(error, KeyError) else "cursor-lost"
     assert f"1 mailbox could not be read: {code}" in capsys.readouterr().err

@@ -11,10 +11,11 @@ from types import ModuleType
 
 import pytest
 
-from connectors import base, tells
-from connectors.base import Failed, Item, Kind, Page, Ref, Stored
-from connectors.errors import Rejected, Transient
-from flows.meter import LISTINGS, PLAIN, STREAMS, Meter, Reading, metered
+from engine.pacing.call_metrics import LISTINGS, PLAIN, STREAMS, Meter, Reading, metered
+from model import optional_protocols
+from model import protocols as base
+from model.errors import Rejected, Transient
+from model.protocols import Failed, Item, Kind, Page, Ref, Stored
 
 
 class Clock:
@@ -250,7 +251,7 @@ def test_a_server_that_hangs_in_a_listing_is_seen() -> None:
 ASK_NOBODY = {"capabilities", "close", "place", "kept"}
 
 
-@pytest.mark.parametrize("module", [base, tells])
+@pytest.mark.parametrize("module", [base, optional_protocols])
 def test_whatever_may_ask_a_server_is_timed(module: ModuleType) -> None:
     """A server that is away fails at the first call, whichever that is: unless it counts, nothing halts."""
     protocols = [one for one in vars(module).values() if getattr(one, "_is_protocol", False)]

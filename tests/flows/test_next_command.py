@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lonely import TOML, plan, run, settle
 
-from flows.terminal import next_command
+from kogge.terminal.options import next_command
 from ledger.store import Ledger
 
 

@@ -11,17 +11,17 @@ from sqlalchemy import update
 from test_windows import NIGHTS
 from typer.testing import CliRunner
 
-from connectors.base import Kind
-from flows.command import app
-from flows.config import load
-from flows.notices import notices, servers, unwell
-from ledger import schema
-from ledger.health import Health, leave, newest, report
-from ledger.planning import PlannedMailbox
-from ledger.rows import Phase
-from ledger.running import set_paused
+from engine.config.load import load
+from engine.pacing.server_notices import notices, servers, unwell
+from kogge.app import app
+from ledger.db import schema
+from ledger.db.rows import Phase
+from ledger.plan.mailboxes import PlannedMailbox
+from ledger.plan.wave_control import set_paused
+from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
-from ledger.waves import WaveRow, Waves
+from ledger.views.server_health import Health, leave, newest, report
+from model.protocols import Kind
 
 WELL = Health("source.imap", "one", 40, 0, 0.05, 1.0, 4)
 SLOW = Health("target.files", "one", 10, 0, 2.0, 0.5, 2)

@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Kind
-from flows import cutover, rollback_flow
-from flows.command_decide import _moved
-from flows.command_links import _tell
-from flows.cutover_mailbox import Cut
-from flows.pack_shown import Shown
-from flows.rollback_report import Report
-from flows.score import Part, Reason, Score
-from flows.score_shown import Scored, lines_of
-from ledger.rows import Phase
-from mappings.losses_classes import Class
+from engine.approvals.score import Part, Reason, Score
+from engine.cutover.steps import Cut
+from engine.rollback.report import Report
+from flows import cutover
+from flows import rollback as rollback_flow
+from kogge.approve.decisions import _moved
+from kogge.prepare.links import _tell
+from kogge.shown.pack_summary import Shown
+from kogge.shown.score_tables import Scored, lines_of
+from ledger.db.rows import Phase
+from mappings.losses.severity import Class
+from model.protocols import Kind
 
 ORDER: Any = SimpleNamespace(
     fault=None,

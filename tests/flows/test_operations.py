@@ -1,5 +1,5 @@
-"""docs/operations.md shows every code of flows.advice; the guides name commands, files and functions that
-exist."""
+"""docs/operations.md shows every code of engine.control.remedies; the guides name commands, files and
+functions that exist."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from connectors.base import Capabilities, Item, Target
-from flows.advice import ADVICE, STAYS, handbook
-from flows.command import app
-from flows.work import Work
-from ledger.session import LegLedger
+from engine.context.leg_context import Work
+from engine.control.remedies import ADVICE, STAYS, handbook
+from kogge.app import app
+from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
+from model.protocols import Capabilities, Item, Target
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "operations.md"
@@ -42,7 +42,7 @@ def test_the_codes_are_those_of_the_program() -> None:
     shown, found, _ = rest.partition(END)
     assert found
     assert shown == handbook(), (
-        "regenerate: python -c 'from flows.advice import handbook; print(handbook(), end=\"\")'"
+        "regenerate: python -c 'from engine.control.remedies import handbook; print(handbook(), end=\"\")'"
     )
 
 

@@ -18,9 +18,9 @@ from prefect.exceptions import Pause
 from prefect.states import Cancelling, Completed, Running, Suspended
 
 from flows import own_run
-from flows.crew import Drain
 from flows.own_run import mark, watched
-from flows.standing import standing, together
+from flows.process.background_task import standing, together
+from flows.process.leg_runner import Drain
 
 
 @dataclass

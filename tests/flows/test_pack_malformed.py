@@ -12,7 +12,7 @@ from auditing import KEY, Desk, files_of, predicate_of, proof_in, with_line
 from lonely import run
 from packs import ANNA, BERT, KEYS, Pack, Sealed, Section, Thing, section, tree, write_files
 
-from flows.prove import Standing, check
+from evidence.message_proof import Standing, check
 
 GIVEN = "<a@old.example>"
 PLACE = "packs/wave-1"

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Identity, Kind
-from connectors.errors import Misconfigured
-from flows.config import load
-from flows.gate import Rules
-from flows.open import parties
-from flows.parties import Parties, read_groups
-from flows.people import DenyList, Directory
-from ledger.places import Seat
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase
+from engine.assembly import parties
+from engine.config.load import load
+from engine.context.principals import Parties, read_groups
+from engine.identity.identity_gate import Rules
+from engine.planning.mailbox_list import DenyList, Directory
+from ledger.db.rows import LegState, Phase
+from ledger.leg.locations import Seat
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from model.errors import Misconfigured
+from model.protocols import Identity, Kind
 
 BAUAMT = "site:contoso.sharepoint.com:/sites/bau amt:Besitzer"
 PRESSE = "site:contoso.sharepoint.com:/sites/presse:Besitzer"

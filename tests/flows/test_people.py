@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import Misconfigured
-from flows.people import read_deny, read_directory, read_mailboxes
-from ledger.rows import Phase
+from engine.planning.mailbox_list import read_deny, read_directory, read_mailboxes
+from ledger.db.rows import Phase
+from model.errors import Misconfigured
 
 HEAD = "source,target,wave\n"
 

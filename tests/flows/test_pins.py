@@ -12,14 +12,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from test_approval import NAMES, SYSTEMS, Office
 
-from connectors.errors import Misconfigured
-from flows import command_rollback, rollback_flow
-from flows.approval import CUTOVER, START, permission, refuse_unapproved
-from flows.command_approve_settings import approve_settings
-from flows.config import Config, load
-from flows.pins import events_of, pin_at_start, refuse_weaker
-from ledger.pins import AGREED, PINNED, read_pin
+from engine.approvals.pinned_settings import events_of, pin_at_start, refuse_weaker
+from engine.approvals.plan_approval import CUTOVER, START, permission, refuse_unapproved
+from engine.config.load import Config, load
+from flows import rollback as rollback_flow
+from kogge.approve.approve_settings import approve_settings
+from kogge.run import rollback as command_rollback
+from ledger.plan.pinned_settings import AGREED, PINNED, read_pin
 from ledger.store import Ledger
+from model.errors import Misconfigured
 
 DENY = "judge@court.example\n@council.example\n"
 

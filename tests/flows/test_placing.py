@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Container, Kind, Loss, key_of
-from connectors.errors import Rejected, Transient
-from flows.placing import place
-from ledger.leg_containers import Placed
+from engine.steps.placement import place
+from ledger.leg.containers import Placed
+from model.errors import Rejected, Transient
+from model.protocols import Container, Kind, Loss, key_of
 
 OWN, NEW = "/cal/default/", "/cal/work/"
 SOURCE = {name: Container(Kind.CALENDAR, name, (name,)) for name in ("Calendar", "Work")}

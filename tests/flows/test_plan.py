@@ -10,16 +10,16 @@ import pytest
 from plan_place import SIDES
 from walking import SOURCE, TARGET, Trial, a_mailbox
 
-from connectors.base import Identity, Kind
 from connectors.settings import Account
+from engine.config.load import Config, load
+from engine.planning.load_plan import plan, renew
 from flows import migrate
-from flows.config import Config, load
-from flows.parameters import BatchParameters, VerifyParameters, WaveParameters
-from flows.plan import plan, renew
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase
+from flows.process.parameters import BatchParameters, VerifyParameters, WaveParameters
+from ledger.db.rows import LegState, Phase
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
-from practice.memory import MemoryStore
+from model.protocols import Identity, Kind
+from practice.memory.doubles import MemoryStore
 
 
 @pytest.fixture

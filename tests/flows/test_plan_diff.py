@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from plan_place import NAMES, TOML, begin, document, ledger, listed, place, run
 
-from flows.config import load
-from flows.plan import plan as take_over
+from engine.config.load import load
+from engine.planning.load_plan import plan as take_over
+from ledger.plan.waves import Waves
 from ledger.store import Ledger
-from ledger.waves import Waves
 
 __all__ = ["ledger", "place"]
 

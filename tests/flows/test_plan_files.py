@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Kind
-from connectors.errors import Misconfigured
-from flows.config import load
-from flows.estimate import Load
-from flows.people import Person, read_mailboxes
-from flows.relations import belonging, read_relations
-from flows.sizes import TYPICAL_BYTES, TYPICAL_ITEMS, fingerprint, read_inventory, sizes
-from flows.waves_file import WaveLine, read_waves, written
-from ledger.sizes import Amount
+from engine.config.load import load
+from engine.planning.mailbox_list import Person, read_mailboxes
+from engine.planning.relations import belonging, read_relations
+from engine.planning.size_estimates import TYPICAL_BYTES, TYPICAL_ITEMS, fingerprint, read_inventory, sizes
+from engine.planning.throughput_estimate import Load
+from engine.planning.waves_csv import WaveLine, read_waves, written
+from ledger.views.sizes import Amount
+from model.errors import Misconfigured
+from model.protocols import Kind
 
 Write = Callable[[str, str], Path]
 

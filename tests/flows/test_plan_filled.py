@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.command_plan import filled
+from kogge.prepare.plan import filled
 
 CELLS = st.text(alphabet="ab;,\"\n '|", max_size=6)
 

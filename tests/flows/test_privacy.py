@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from whole_tables import every_row
 
-from flows import server
-from flows.config import Config, load
-from flows.plan import plan
-from flows.practising import Stage, practising
+from engine.config.load import Config, load
+from engine.planning.load_plan import plan
+from flows.deploy import prefect_server
+from kogge.prepare.practice_servers import Stage, practising
 from ledger.store import Ledger
-from practice.records import Record
-from practice.world import World
+from practice.world.records import Record
+from practice.world.world import World
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
 pytestmark = [
@@ -47,12 +47,12 @@ def config(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     loaded = load(tmp_path / "kogge.toml")
     loaded.state_directory.mkdir(mode=0o700)
     yield loaded
-    server.down(loaded.state_directory)
+    prefect_server.down(loaded.state_directory)
 
 
 def kogge(config: Config, *arguments: str) -> None:
     """In a process of its own: Prefect keeps what it knows of another test's server."""
-    command = [sys.executable, "-c", "from flows.command import main; main()", *arguments]
+    command = [sys.executable, "-c", "from kogge.app import main; main()", *arguments]
     done = subprocess.run(command, cwd=config.path.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -79,7 +79,7 @@ def test_prefect_the_logs_and_the_evidence_know_no_person(stage: Stage, config: 
     words = words_of(stage, config)
     ledger.close()
     state = config.state_directory
-    database = "\n".join(every_row(server.home(state) / "prefect.db"))
+    database = "\n".join(every_row(prefect_server.home(state) / "prefect.db"))
     logs = "\n".join(path.read_text() for path in state.rglob("*.log"))
     sealed = evidence(config)
     assert sealed.count('"verdict":') >= PEOPLE * (ITEMS + 4 * PIM)

@@ -12,8 +12,8 @@ from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.states import Cancelled, Failed, Suspended
 
-from flows.command import main
-from flows.quiet import ENGINES, SERVICES, TALKATIVE, quieten
+from engine.control.log_filter import ENGINES, SERVICES, TALKATIVE, quieten
+from kogge.app import main
 
 
 @pytest.fixture

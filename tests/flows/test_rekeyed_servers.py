@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from test_dates_servers import Office, exchange, microsoft365
 
-from connectors.base import Kind
-from flows.leg import LegResult, run_leg
-from ledger.rows import LegState, Phase
+from engine.leg.run import LegResult, run_leg
+from ledger.db.rows import LegState, Phase
+from model.protocols import Kind
 
 pytestmark = pytest.mark.dovecot
 __all__ = ["exchange", "microsoft365"]

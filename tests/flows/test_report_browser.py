@@ -17,10 +17,10 @@ from report_world import WAVE, World, world
 from services import need_chromium
 from test_report_page import schemes
 
-from flows.report_data import Report
-from flows.report_page import person_page, wave_page
-from flows.report_reading import read
-from flows.report_text import text
+from reports.data import Report
+from reports.html import person_page, wave_page
+from reports.i18n import text
+from reports.read import read
 
 SECONDS = 120
 FLAGS = (

@@ -14,19 +14,19 @@ import pytest
 from report_world import BEGAN, PRIVATE, WAVE, World, forget_pulses, legs_of, world
 from sqlalchemy import func, select, update
 
-from connectors.base import Kind
-from connectors.dav_settings import DavSettings
-from flows import report_reading
-from flows.report_data import Box, Coded, Fate, Lost, Report, Status, Total, arrived, awaited, totals
-from flows.report_export import COLUMNS, document, rows
-from flows.report_reading import HIDDEN, hidden, read
-from flows.score import Rating, scores
-from flows.score_approval import record
-from flows.silence import CHAIN, kind_of
-from ledger.database import writing
-from ledger.rows import Outcome, Phase, State
-from ledger.schema import container, event, item, leg, mailbox
-from ledger.scores import absent_of
+from connectors.caldav.settings import DavSettings
+from engine.approvals.low_score_approval import record
+from engine.approvals.score import Rating, scores
+from engine.steps.invitation_policy import CHAIN, kind_of
+from ledger.db.engine import writing
+from ledger.db.rows import Outcome, Phase, State
+from ledger.db.schema import container, event, item, leg, mailbox
+from ledger.views.scores import absent_of
+from model.protocols import Kind
+from reports import read as report_reading
+from reports.data import Box, Coded, Fate, Lost, Report, Status, Total, arrived, awaited, totals
+from reports.export import COLUMNS, document, rows
+from reports.read import HIDDEN, hidden, read
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,13 @@ import pytest
 from lxml import html
 from report_world import PRIVATE, WAVE, World, world
 
-from flows.report_charts import Charts, speeds
-from flows.report_data import Box, Canary, Fate, Part, Report
-from flows.report_page import SECTIONS, coded, person_page, wave_page
-from flows.report_reading import read
-from flows.report_story import BROKEN, KEPT, NOT_YET, PARTLY, figures, headline, promises
-from flows.report_text import HOME, LANGUAGES, text
-from ledger.rows import LegState, Phase
+from ledger.db.rows import LegState, Phase
+from reports.charts import Charts, speeds
+from reports.data import Box, Canary, Fate, Part, Report
+from reports.html import SECTIONS, coded, person_page, wave_page
+from reports.i18n import HOME, LANGUAGES, text
+from reports.read import read
+from reports.text_blocks import BROKEN, KEPT, NOT_YET, PARTLY, figures, headline, promises
 
 CSS = (HOME / "page.css").read_text()
 TEXT = ("ink", "muted", "accent", "good", "bad", "care")

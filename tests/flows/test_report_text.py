@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from event_kinds import Kinds
 
-from connectors.base import Kind
-from flows.advice import ADVICE, PERSON, STAYS
-from flows.approval import STAGES
-from flows.command_decide import APPROVABLE
-from flows.repair import What
-from flows.report_data import Coded, Fate, Lost, Status
-from flows.report_story import BROKEN, KEPT, NOT_YET, PARTLY
-from flows.report_text import LANGUAGES, Text, text
-from flows.score import Rating
-from ledger.rows import Phase
-from mappings.losses import KINDS, LOSSES
-from mappings.losses_classes import Class
+from engine.approvals.plan_approval import STAGES
+from engine.approvals.score import Rating
+from engine.control.remedies import ADVICE, PERSON, STAYS
+from engine.leg.repair_walk import What
+from kogge.approve.decisions import APPROVABLE
+from ledger.db.rows import Phase
+from mappings.losses.catalogue import KINDS, LOSSES
+from mappings.losses.severity import Class
+from model.protocols import Kind
+from reports.data import Coded, Fate, Lost, Status
+from reports.i18n import LANGUAGES, Text, text
+from reports.text_blocks import BROKEN, KEPT, NOT_YET, PARTLY
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
 SPANS = re.compile(r"`[^`]+`|\d{3,}")
@@ -88,13 +88,13 @@ def test_nothing_is_empty_and_each_word_ends_as_it_began(language: str) -> None:
 )
 def test_every_code_that_may_be_told_has_a_word(section: str, wanted: Any) -> None:
     missing = {str(code) for code in wanted} - text("en").words[section].keys()
-    assert missing == set(), f"add them to [{section}] of flows/report/*.toml"
+    assert missing == set(), f"add them to [{section}] of reports/templates/*.toml"
 
 
 def test_every_event_that_the_ledger_can_hold_has_a_word_and_no_other_has() -> None:
     recorded = Kinds().all()
     assert {"plan-approved", "evidence-key-exported", "canary", "paused", "first-mailbox", "step"} <= recorded
-    assert text("en").words["decision"].keys() == recorded, "see [decision] of flows/report/*.toml"
+    assert text("en").words["decision"].keys() == recorded, "see [decision] of reports/templates/*.toml"
 
 
 def declared() -> Iterator[str]:
@@ -114,19 +114,19 @@ def advised() -> Iterator[str]:
 @pytest.mark.parametrize("language", OTHERS)
 def test_what_a_person_reads_is_translated(language: str) -> None:
     missing = sorted(set(declared()) - text(language).sentences.keys())
-    assert missing == [], f"say them in flows/report/sentences_{language}.toml"
+    assert missing == [], f"say them in reports/templates/sentences_{language}.toml"
 
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_what_an_operator_reads_is_translated(language: str) -> None:
     missing = sorted(set(advised()) - text(language).sentences.keys())
-    assert missing == [], f"say them in flows/report/sentences_{language}.toml"
+    assert missing == [], f"say them in reports/templates/sentences_{language}.toml"
 
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_no_translation_is_of_a_sentence_that_changed(language: str) -> None:
     stale = sorted(text(language).sentences.keys() - {*declared(), *advised()})
-    assert stale == [], f"change or remove them in flows/report/sentences_{language}.toml"
+    assert stale == [], f"change or remove them in reports/templates/sentences_{language}.toml"
 
 
 @pytest.mark.parametrize("language", OTHERS)

@@ -12,20 +12,20 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Kind
-from connectors.ews_settings import EwsSettings
-from connectors.graph_extras import NEEDED
-from connectors.tells import Rights
-from flows import preflight, rights
-from flows.advice import advice
-from flows.command import main
-from flows.config import load
-from flows.plan import plan
+from connectors.ews.settings import EwsSettings
+from connectors.graph.preflight import NEEDED
+from engine.config.load import load
+from engine.control.remedies import advice
+from engine.planning.load_plan import plan
+from engine.preflight import credential_scope, preflight
+from kogge.app import main
 from ledger.store import Ledger
-from practice.graph import GraphServer
-from practice.graph_tokens import READS, App
-from practice.radicale import RadicaleServer, start_radicale
-from practice.world import World
+from model.optional_protocols import Rights
+from model.protocols import Kind
+from practice.dav.radicale import RadicaleServer, start_radicale
+from practice.graph.server import GraphServer
+from practice.graph.tokens import READS, App
+from practice.world.world import World
 
 CALENDARS = ("calendar", "tasks")
 
@@ -62,7 +62,7 @@ def office(
     world: World, radicale: RadicaleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Office]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(rights, "_answers", {})
+    monkeypatch.setattr(credential_scope, "_answers", {})
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("KOGGE_TEST_DAV", radicale.user_password)
     (owner,) = world.addresses()
@@ -133,7 +133,7 @@ def test_a_workload_that_may_not_be_read_is_a_fault(
 
 @pytest.mark.parametrize("kind", NEEDED)
 def test_the_advice_names_a_permission_that_is_enough(kind: Kind) -> None:
-    assert any(name in advice(rights.WITHHELD[kind]) for name in NEEDED[kind])
+    assert any(name in advice(credential_scope.WITHHELD[kind]) for name in NEEDED[kind])
 
 
 def test_too_much_is_said_once_and_needs_a_person(
@@ -162,7 +162,7 @@ def test_too_much_is_said_once_and_needs_a_person(
 
 
 def test_a_source_that_cannot_be_asked_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    from connectors.errors import Blocked, Transient
+    from model.errors import Blocked, Transient
 
     answers: list[Any] = [Transient("timeout"), Rights(wide=("Mail.Read",))]
 
@@ -172,14 +172,14 @@ def test_a_source_that_cannot_be_asked_is_asked_again(monkeypatch: pytest.Monkey
             raise found
         return found
 
-    monkeypatch.setattr(rights, "_answers", {})
-    monkeypatch.setattr(rights, "_asked", asked)
+    monkeypatch.setattr(credential_scope, "_answers", {})
+    monkeypatch.setattr(credential_scope, "_asked", asked)
     config: Any = SimpleNamespace(path=Path("kogge.toml"))
     ledger: Any = SimpleNamespace(approved=lambda *_: False)
-    rights.refuse_excess(config, ledger, "w")
+    credential_scope.refuse_excess(config, ledger, "w")
     for _ in range(2):
         with pytest.raises(Blocked, match=r"Mail\.Read") as raised:
-            rights.refuse_excess(config, ledger, "w")
+            credential_scope.refuse_excess(config, ledger, "w")
         assert raised.value.code == "tenant-wide"
 
 

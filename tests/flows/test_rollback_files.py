@@ -12,13 +12,13 @@ from share_office import BERND, CARLA, Office, opened
 from undoing import Undoing, undone
 from walking import PACE
 
-from connectors.base import Guard, Target
-from flows.gate import Rules
-from flows.work import Pace
-from ledger.rows import LegState, Phase
+from engine.context.leg_context import Pace
+from engine.identity.identity_gate import Rules
+from ledger.db.rows import LegState, Phase
 from ledger.store import Ledger
-from practice.drive_shares import user
-from practice.memory import Step
+from model.protocols import Guard, Target
+from practice.drive.drive_shares import user
+from practice.memory.doubles import Step
 
 
 @dataclass

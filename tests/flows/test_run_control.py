@@ -23,19 +23,22 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Pending, Running, Scheduled, Suspended
 from scripted import SIDES, Ended, add, opened, serving
 
-from connectors.errors import Transient
-from flows import crew, dispatch, launch, lookout, migrate, own_run, progress
-from flows.command_run import Changes
-from flows.config import Config, load
-from flows.crew import Drain
+from engine.config.load import Config, load
+from engine.control.stop_signal import Stop, reason
+from engine.pacing import watchdog
+from engine.pacing.watchdog import Duty, Lookout
+from flows import dispatch, launch, migrate, own_run
 from flows.launch import RunResult
-from flows.lookout import Duty, Lookout
-from flows.stopping import Stop, reason
-from ledger.health import Health, report
-from ledger.rows import LegState
-from ledger.running import override, put_priorities, set_paused
+from flows.process import leg_runner
+from flows.process.leg_runner import Drain
+from kogge.run.migrate import Changes
+from ledger.db.rows import LegState
+from ledger.plan.wave_control import override, put_priorities, set_paused
+from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
-from ledger.waves import WaveRow, Waves
+from ledger.views.server_health import Health, report
+from model.errors import Transient
+from reports import progress
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -106,8 +109,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def stage(tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Stage:
     ids = add(ledger, "w", [(f"{n}@x.example", f"{n}@y.example") for n in range(BOXES)])
     script = Script(ledger)
-    monkeypatch.setattr(crew, "_run_leg", script)
-    monkeypatch.setattr(lookout, "ASK_SECONDS", 0.1)
+    monkeypatch.setattr(leg_runner, "_run_leg", script)
+    monkeypatch.setattr(watchdog, "ASK_SECONDS", 0.1)
     return Stage(load(tmp_path / "kogge.toml"), ledger, ids, script)
 
 
@@ -306,8 +309,8 @@ def test_prefect_lets_batches_be_called_off_before_a_worker_began_them(
 
 
 def test_a_defect_of_one_look_deafens_nobody(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookout, "TICK_SECONDS", 0.01)
-    monkeypatch.setattr(lookout, "ASK_SECONDS", 0.01)
+    monkeypatch.setattr(watchdog, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(watchdog, "ASK_SECONDS", 0.01)
     looks: list[str] = []
     done = threading.Event()
 

@@ -6,12 +6,12 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from connectors.base import Kind
-from flows.score import RANKS, Rating, Score, score_of, wave_score
-from ledger.rows import State
-from ledger.scores import Counts, Part
-from mappings.losses import LOSSES
-from mappings.losses_classes import CLASSES, FIELDS, Class, class_of, losses_of
+from engine.approvals.score import RANKS, Rating, Score, score_of, wave_score
+from ledger.db.rows import State
+from ledger.views.scores import Counts, Part
+from mappings.losses.catalogue import LOSSES
+from mappings.losses.severity import CLASSES, FIELDS, Class, class_of, losses_of
+from model.protocols import Kind
 
 
 def of(verified: int, rejected: int = 0, lacking: int = 0) -> Rating:

@@ -9,21 +9,29 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Kind, Loss
-from flows.report_data import Fate
-from flows.report_reading import fates_of
-from flows.report_text import LANGUAGES, text
-from flows.score import FAIR_LACKING, FAIR_SHARE, GOOD_LACKING, GOOD_SHARE, Rating, Score, rule_table
-from ledger.evidence_lines import LATER, VERDICTS
-from ledger.inventory import Line
-from ledger.pack_lines import result_of
-from ledger.rows import State
-from ledger.scores import ARRIVED, UNCOUNTED, Part
-from mappings.losses import KINDS, LOSSES, class_table
-from mappings.losses_classes import Class, class_of
+from engine.approvals.score import (
+    FAIR_LACKING,
+    FAIR_SHARE,
+    GOOD_LACKING,
+    GOOD_SHARE,
+    Rating,
+    Score,
+    rule_table,
+)
+from evidence.pack_sections import result_of
+from ledger.db.rows import State
+from ledger.inventory.inventory import Line
+from ledger.inventory.lines import LATER, VERDICTS
+from ledger.views.scores import ARRIVED, UNCOUNTED, Part
+from mappings.losses.catalogue import KINDS, LOSSES, class_table
+from mappings.losses.severity import Class, class_of
+from model.protocols import Kind, Loss
+from reports.data import Fate
+from reports.i18n import LANGUAGES, text
+from reports.read import fates_of
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "score.md").read_text()
-FLOWS, MAPPINGS = "flows.score import rule_table", "mappings.losses import class_table"
+FLOWS, MAPPINGS = "engine.approvals.score import rule_table", "mappings.losses.catalogue import class_table"
 
 
 def part(name: str) -> str:

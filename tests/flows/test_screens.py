@@ -19,12 +19,12 @@ from rich.console import Console
 from rich.text import Text
 
 import flows
-from connectors.errors import Misconfigured, Rejected
 from flows.launch import defect_log
-from flows.printable import cell, json_escaped, printable
-from flows.report_files import put
-from flows.tables import NUMBERS, table
-from flows.terminal import echo, emit, report, say, screen, write_csv
+from kogge.terminal.options import echo, emit, report, say, screen, write_csv
+from kogge.terminal.tables import NUMBERS, table
+from model.errors import Misconfigured, Rejected
+from model.printable import cell, json_escaped, printable
+from reports.files import put
 
 CLIPBOARD = "Rechnung\x1b]52;c;cm0gLXJmIH4=\x07 offen"
 HOSTILE = (

@@ -15,15 +15,15 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from merkle_roots import root_of
 from sealing import KEK, SECRETS, WAVE, Office, contents, office, raw, rows, section, settled, stated
 
-from connectors.base import Kind
-from connectors.errors import Corrupt, Transient
-from flows import seal
-from flows.keys import line_of, read_key
-from flows.seal import outlook
-from ledger import keystore
-from ledger.evidence_lines import VERDICTS
-from ledger.rows import LegState, State
-from ledger.seals import Seals
+from evidence import seal
+from evidence.seal import outlook
+from ledger.db.rows import LegState, State
+from ledger.inventory import keystore
+from ledger.inventory.lines import VERDICTS
+from ledger.views.seal_chain import Seals
+from model.errors import Corrupt, Transient
+from model.protocols import Kind
+from model.signing_keys import line_of, read_key
 
 __all__ = ["office", "settled"]
 

@@ -14,17 +14,17 @@ from lonely import run
 from sealing import SEAL, WAVE, Office, office, place, raw, settled, stated
 from walking import Died
 
-from flows.keys import new_key, write_key
-from flows.seal_again import NotWhole
-from ledger.rows import LegState
-from ledger.seals import Seals
+from evidence.reseal import NotWhole
+from ledger.db.rows import LegState
+from ledger.views.seal_chain import Seals
+from model.signing_keys import new_key, write_key
 
 __all__ = ["office", "place", "settled"]
 DAMAGES = ("changed", "taken", "added", "linked", "roots", "manifest", "tags")
 WHERE = {
-    "before its signature": "flows.seal.sign",
-    "before its folder's other name": "ledger.pack_progress.Progress.publish",
-    "before its own name": "ledger.pack_progress.complete",
+    "before its signature": "evidence.seal.sign",
+    "before its folder's other name": "evidence.pack_resume.Progress.publish",
+    "before its own name": "evidence.pack_resume.complete",
 }
 """What a run dies in, after its seal is in the ledger."""
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from sealing import WAVE, Office, office, settled
 
-from flows.keys import line_of, read_key
-from ledger import keystore
-from ledger.rows import LegState
+from ledger.db.rows import LegState
+from ledger.inventory import keystore
+from model.signing_keys import line_of, read_key
 
 __all__ = ["office", "settled"]
-VERIFIER = Path(__file__).parents[2] / "ledger/auditor.py"
+VERIFIER = Path(__file__).parents[2] / "evidence/verifier.py"
 OK, TAMPERED, INCOMPLETE, UNANCHORED = range(4)
 
 

@@ -7,12 +7,12 @@ from lonely import run
 from sealing import WAVE, Office, contents, office, settled, stated
 from test_seal_checked import INCOMPLETE, verdict
 
-from connectors.base import Kind
-from connectors.errors import Corrupt, Misconfigured
-from ledger.planning import PlannedMailbox
-from ledger.rows import Phase
-from ledger.seals import Seals
+from ledger.db.rows import Phase
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from ledger.views.seal_chain import Seals
+from model.errors import Corrupt, Misconfigured
+from model.protocols import Kind
 
 __all__ = ["office", "settled"]
 SEAL = ("audit", "seal", "--wave", WAVE, "--key", "operator.pem", "--out", "evidence")

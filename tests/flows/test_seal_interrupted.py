@@ -18,12 +18,12 @@ from sealing import WAVE, Office, office, raw, rows, settled
 from sqlalchemy import event
 from walking import Died
 
-from connectors.errors import Misconfigured, Transient
-from flows import seal
-from ledger.pack import Section, WrittenMailbox, write_mailbox
-from ledger.rows import LegState
-from ledger.seals import Seals
+from evidence import seal
+from evidence.bag_writer import Section, WrittenMailbox, write_mailbox
+from ledger.db.rows import LegState
 from ledger.store import Ledger
+from ledger.views.seal_chain import Seals
+from model.errors import Misconfigured, Transient
 
 __all__ = ["office", "settled"]
 MOMENT = 1764144000.25
@@ -189,7 +189,7 @@ def kill(office: Office, name: str, **ordered: Any) -> None:
         raise Died
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(f"ledger.pack_progress.Progress.{name}", die)
+        patch.setattr(f"evidence.pack_resume.Progress.{name}", die)
         with pytest.raises(Died):
             office.seal(**ordered)
 

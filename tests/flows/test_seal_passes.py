@@ -9,10 +9,10 @@ import pytest
 from sealing import DRIVE, KEK, WAVE, Office, office, rows, section, settled
 from test_seal_checked import OK, verdict
 
-from connectors.base import Container, Item, Kind, Mapped, Page, Ref, Stored, key_of
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase, State
-from ledger.session import LegLedger
+from ledger.db.rows import LegState, Phase, State
+from ledger.leg.leg_session import LegLedger
+from ledger.plan.mailboxes import PlannedMailbox
+from model.protocols import Container, Item, Kind, Mapped, Page, Ref, Stored, key_of
 
 __all__ = ["office", "settled"]
 

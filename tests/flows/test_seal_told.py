@@ -11,9 +11,9 @@ import pytest
 from lonely import run
 from sealing import SEAL, WAVE, Office, place, settled, stated
 
-from flows.keys import line_of, new_key, read_key, write_key
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Phase
+from ledger.db.rows import LegState, Phase
+from ledger.plan.mailboxes import PlannedMailbox
+from model.signing_keys import line_of, new_key, read_key, write_key
 
 __all__ = ["place", "settled"]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.errors import Misconfigured
-from flows import server
+from flows.deploy import prefect_server
+from model.errors import Misconfigured
 
 pytestmark = pytest.mark.prefect
 
@@ -33,7 +33,7 @@ class Strange(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def strange() -> Iterator[int]:
-    with http.server.ThreadingHTTPServer((server.HOST, 0), Strange) as listener:
+    with http.server.ThreadingHTTPServer((prefect_server.HOST, 0), Strange) as listener:
         thread = threading.Thread(target=listener.serve_forever)
         thread.start()
         try:
@@ -47,31 +47,31 @@ def test_a_port_that_another_took_first_is_not_taken_for_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two migrations that begin at once find the same port free."""
-    free = server._free_port
+    free = prefect_server._free_port
     with strange() as port:
         given = [port]
-        monkeypatch.setattr(server, "_free_port", lambda _wanted: given.pop() if given else free(0))
+        monkeypatch.setattr(prefect_server, "_free_port", lambda _wanted: given.pop() if given else free(0))
         try:
-            running = server.up(tmp_path, 0)
+            running = prefect_server.up(tmp_path, 0)
             assert running.port != port
-            assert server.status(tmp_path) == running
+            assert prefect_server.status(tmp_path) == running
         finally:
-            server.down(tmp_path)
+            prefect_server.down(tmp_path)
 
 
 def test_a_port_that_is_taken_is_named_and_no_other_server_starts(tmp_path: Path) -> None:
     with strange() as port:
         with pytest.raises(Misconfigured, match=rf"prefect.port: {port} is taken"):
-            server.up(tmp_path, port)
-        assert server.status(tmp_path) is None
-        assert not server.log_path(tmp_path).exists()
+            prefect_server.up(tmp_path, port)
+        assert prefect_server.status(tmp_path) is None
+        assert not prefect_server.log_path(tmp_path).exists()
 
 
 def test_what_answers_in_the_place_of_ours_is_not_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with strange() as port:
-        found = server.Server(1, port, 0.0)
-        monkeypatch.setattr(server, "_recorded", lambda _state: found)
-        assert server.answers(found.api)
-        assert server.status(tmp_path) is None
+        found = prefect_server.Server(1, port, 0.0)
+        monkeypatch.setattr(prefect_server, "_recorded", lambda _state: found)
+        assert prefect_server.answers(found.api)
+        assert prefect_server.status(tmp_path) is None

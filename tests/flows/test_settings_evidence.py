@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from powerless import powerless
 
-from connectors.base import Kind
-from connectors.errors import Misconfigured
-from flows.config import Config, load
-from flows.settings_evidence import FILE, key_file, key_of_keys, proven_key
-from ledger import keystore
-from ledger.database import writing
-from ledger.planning import PlannedMailbox
-from ledger.rows import Phase
+from engine.config.evidence_key import FILE, key_file, key_of_keys, proven_key
+from engine.config.load import Config, load
+from ledger.db.engine import writing
+from ledger.db.rows import Phase
+from ledger.inventory import keystore
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from model.errors import Misconfigured
+from model.protocols import Kind
 
 KEY = bytes(range(32))
 TEXT = """

@@ -18,17 +18,18 @@ from prefect import flow, get_client, task
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Running
 
-from connectors.base import Kind
-from flows import deployments, events, server, setup_work
-from flows.command import main
-from flows.config import load
+from engine.config.load import load
+from engine.config.maintenance_windows import Span
+from flows.deploy import deployments, prefect_server, work_pools
+from flows.display import prefect_events
 from flows.janitor import crash_orphans
-from flows.settings_windows import Span
-from ledger.planning import PlannedMailbox
-from ledger.rows import Phase
+from kogge.app import main
+from ledger.db.rows import Phase
+from ledger.plan.mailboxes import PlannedMailbox
+from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
-from ledger.waves import WaveRow, Waves
-from practice.smtp_sink import Mail, SmtpSink
+from model.protocols import Kind
+from practice.dav.smtp_sink import Mail, SmtpSink
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -48,8 +49,8 @@ waves = 3
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     state = tmp_path_factory.mktemp("prefect")
-    yield server.up(state, port=0).api
-    server.down(state)
+    yield prefect_server.up(state, port=0).api
+    prefect_server.down(state)
 
 
 @pytest.fixture
@@ -168,7 +169,7 @@ def test_the_order_of_keys_is_no_difference(
 ) -> None:
     planned(place)
     assert setup(capsys)[0] == 0
-    read = setup_work.Deployed._read
+    read = work_pools.Deployed._read
 
     async def reordered(self: Any, client: Any) -> Any:
         found = await read(self, client)
@@ -179,7 +180,7 @@ def test_the_order_of_keys_is_no_difference(
                 one.parameters = backwards(one.parameters)
         return found
 
-    monkeypatch.setattr(setup_work.Deployed, "_read", reordered)
+    monkeypatch.setattr(work_pools.Deployed, "_read", reordered)
     code, found = setup(capsys, "--check")
     assert {name for name, (state, _) in found.items() if state != "there"} == set()
     assert code == 0
@@ -272,8 +273,8 @@ def wait_for_events(api: str, heard: list[dict[str, Any]], post: SmtpSink) -> No
     with temporary_settings({PREFECT_API_URL: api}):
         while {one["event"] for one in heard} < wanted or not blocked(post):
             assert time.monotonic() < deadline, (heard, post.mails)
-            events.tell("mailbox.blocked", "first", mailbox="m-1", code="over-quota")
-            events.tell("wave.finished", "first", mailboxes=5)
+            prefect_events.tell("mailbox.blocked", "first", mailbox="m-1", code="over-quota")
+            prefect_events.tell("wave.finished", "first", mailboxes=5)
             time.sleep(1)
 
 
@@ -313,7 +314,7 @@ def test_batches_wait_by_priority() -> None:
     ],
 )
 def test_a_schedule_begins_with_its_window(span: str, line: str) -> None:
-    assert setup_work.cron_of(Span.read(span)) == line
+    assert work_pools.cron_of(Span.read(span)) == line
 
 
 @pytest.mark.prefect

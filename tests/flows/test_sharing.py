@@ -13,19 +13,19 @@ import pytest
 from share_office import BERND, CARLA, LATER, Office, opened
 from whole_tables import every_row
 
-from connectors import files_shares
-from connectors.base import Container, Kind
-from connectors.graph import GraphSource
-from connectors.tells import Grant, Sharing
-from flows.leg import Task
-from flows.people import DenyList, Directory
-from flows.verify import Level
-from ledger.planning import PlannedMailbox
-from ledger.rows import LegState, Outcome, Phase
-from ledger.shares import ShareLedger
-from practice.drive_shares import Grantee, Party, Permission, Scope, group, guest, link, user
-from practice.nextcloud_shares import GROUP, LINK, USER
-from practice.webdav import WebDavServer
+from connectors.files import shares as files_shares
+from connectors.graph.source import GraphSource
+from engine.leg.run import Task
+from engine.planning.mailbox_list import DenyList, Directory
+from engine.verify.compare import Level
+from ledger.db.rows import LegState, Outcome, Phase
+from ledger.leg.shares import ShareLedger
+from ledger.plan.mailboxes import PlannedMailbox
+from model.optional_protocols import Grant, Sharing
+from model.protocols import Container, Kind
+from practice.drive.drive_shares import Grantee, Party, Permission, Scope, group, guest, link, user
+from practice.nextcloud.shares import GROUP, LINK, USER
+from practice.servers.webdav import WebDavServer
 
 
 @pytest.fixture

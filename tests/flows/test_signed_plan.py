@@ -13,14 +13,14 @@ import pytest
 from pydantic import create_model
 from test_approval import NAMES, SYSTEMS, Office
 
-from connectors.imap_settings import ImapSettings
-from flows import approval, signed_plan
-from flows.approval import START, Statement, approvals_of, plan_of, refuse_unapproved
-from flows.command_approve import Order, approve_plan
-from flows.config import SOURCES, TARGETS, model_of
-from flows.first_mailbox import _systems
-from flows.signed_plan import SIGNED, UNSIGNED, VERSION, digest_of, systems_of
-from ledger.events import Event
+from connectors.imap.settings import ImapSettings
+from engine.approvals import plan_approval, signed_plan
+from engine.approvals.plan_approval import START, Statement, approvals_of, plan_of, refuse_unapproved
+from engine.approvals.signed_plan import SIGNED, UNSIGNED, VERSION, digest_of, systems_of
+from engine.config.load import SOURCES, TARGETS, model_of
+from flows.canary_mailbox import _systems
+from kogge.approve.approve import Order, approve_plan
+from ledger.db.audit_log import Event
 from ledger.store import Ledger
 
 MODELS = sorted({entry for table in (SOURCES, *TARGETS.values()) for entry in table.values()})
@@ -44,8 +44,8 @@ def office(tmp_path: Path) -> Iterator[Office]:
 def test_every_setting_is_signed_or_is_not_and_somebody_decided_that(entry: str) -> None:
     fields = set(model_of(entry).model_fields)
     assert fields <= SIGNED.keys() | UNSIGNED, (
-        "a setting is new: put it into UNSIGNED of flows.signed_plan, or, where it decides what goes where,"
-        " raise VERSION and put it into SIGNED with that"
+        "a setting is new: put it into UNSIGNED of engine.approvals.signed_plan, or, where it decides"
+        " what goes where, raise VERSION and put it into SIGNED with that"
     )
 
 
@@ -87,7 +87,7 @@ def test_a_signature_of_an_earlier_version_counts_while_the_plan_is_the_same(off
 def with_a_new_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A release in which IMAP has a setting more, which is signed."""
     newer = create_model("ImapSettings", __base__=ImapSettings, folded=(bool, False))
-    monkeypatch.setattr("connectors.imap_settings.ImapSettings", newer)
+    monkeypatch.setattr("connectors.imap.settings.ImapSettings", newer)
     monkeypatch.setattr(signed_plan, "SIGNED", {**SIGNED, "folded": VERSION + 1})
     monkeypatch.setattr(signed_plan, "VERSION", VERSION + 1)
     monkeypatch.setattr(signed_plan.systems_of, "__defaults__", (VERSION + 1,))
@@ -135,7 +135,7 @@ def order(path: Path, **more: object) -> Order:
 @pytest.fixture
 def listed(office: Office, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the list goes; the configuration names the ledger of the office."""
-    monkeypatch.setattr("flows.plan.renew", lambda *_: None)
+    monkeypatch.setattr("engine.planning.load_plan.renew", lambda *_: None)
     office.config(f'[ledger]\nurl = "sqlite:///{office.folder}/ledger.db"\n{SYSTEMS}')
     path = office.folder / "plan.json"
     path.write_text("as somebody left it")
@@ -188,7 +188,7 @@ def test_legs_of_all_waves_ask_at_the_same_time(office: Office, monkeypatch: pyt
     office.approve("Anna")
     office.approve("Bernd")
     config, asked, answered = office.config(), threading.Event(), threading.Event()
-    real = approval.events_since
+    real = plan_approval.events_since
     slow = threading.local()
 
     def waiting(*arguments: object) -> tuple[object, list[Event]]:
@@ -201,7 +201,7 @@ def test_legs_of_all_waves_ask_at_the_same_time(office: Office, monkeypatch: pyt
         slow.here = True
         refuse_unapproved(config, office.ledger, "w", START)
 
-    monkeypatch.setattr(approval, "events_since", waiting)
+    monkeypatch.setattr(plan_approval, "events_since", waiting)
     thread = threading.Thread(target=first)
     thread.start()
     assert asked.wait(60)

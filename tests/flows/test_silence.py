@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Kind
-from connectors.dav_settings import DavSettings
-from connectors.errors import Blocked, Misconfigured
+from connectors.caldav.settings import DavSettings
 from connectors.settings import Secret
-from flows import command_canary, silence
-from flows.canary import Result
-from flows.config import CanarySettings, Config
-from flows.people import Person
-from flows.preflight import Look, side_of
+from engine.config.load import CanarySettings, Config
+from engine.planning.mailbox_list import Person
+from engine.preflight.invitation_probe import Result
+from engine.preflight.preflight import Look, side_of
+from engine.steps import invitation_policy
+from kogge.prepare import check_invitations
 from ledger.store import Ledger
+from model.errors import Blocked, Misconfigured
+from model.protocols import Kind
 
 HOST, GUEST = "canary-a@n.example", "canary-b@n.example"
 PERSON = Person(2, "a@o.example", "a@n.example", "w", "a@o.example", "a@n.example")
@@ -47,19 +48,19 @@ def config(profile: str = "generic", canary: bool = True) -> Any:
 def proofs(monkeypatch: pytest.MonkeyPatch) -> list[Result]:
     """What the canaries to come will show; each is used up."""
     shown: list[Result] = []
-    monkeypatch.setattr(command_canary, "prove_server", lambda *_, **__: shown.pop(0))
+    monkeypatch.setattr(check_invitations, "prove_server", lambda *_, **__: shown.pop(0))
     return shown
 
 
 def codes(given: Config, ledger: Ledger, *, again: bool = False) -> list[str | None]:
-    return [one.code for one in command_canary.listen(given, ledger, [PERSON], again=again)]
+    return [one.code for one in check_invitations.listen(given, ledger, [PERSON], again=again)]
 
 
 def refused(work_kind: Kind, silence_of: str | None, ledger: Ledger) -> str | None:
     target: Any = SimpleNamespace(silence=lambda: silence_of) if silence_of else SimpleNamespace()
     work: Any = SimpleNamespace(kind=work_kind, target=target)
     try:
-        silence.refuse_unproven(work, lambda: silence.is_proven(ledger, settings()))
+        invitation_policy.refuse_unproven(work, lambda: invitation_policy.is_proven(ledger, settings()))
     except Blocked as error:
         return error.code
     return None
@@ -94,20 +95,20 @@ def test_what_a_canary_did_not_prove_stays_refused(
 
 
 def test_another_server_needs_another_canary(ledger: Ledger) -> None:
-    silence.record(ledger, settings(), "silent", 1)
-    assert not silence.is_proven(ledger, settings(url="https://other.example"))
-    assert not silence.is_proven(ledger, settings("open-xchange"))
+    invitation_policy.record(ledger, settings(), "silent", 1)
+    assert not invitation_policy.is_proven(ledger, settings(url="https://other.example"))
+    assert not invitation_policy.is_proven(ledger, settings("open-xchange"))
 
 
 def test_a_canary_is_believed_for_a_season(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    silence.record(ledger, settings(), "silent", 1)
-    assert silence.is_proven(ledger, settings())
-    later = time.time() + silence.BELIEVED + 1
+    invitation_policy.record(ledger, settings(), "silent", 1)
+    assert invitation_policy.is_proven(ledger, settings())
+    later = time.time() + invitation_policy.BELIEVED + 1
     with monkeypatch.context() as put_ahead:  # the clock of one worker
         put_ahead.setattr(time, "time", lambda: later)
-        assert silence.is_proven(ledger, settings())
+        assert invitation_policy.is_proven(ledger, settings())
     monkeypatch.setattr(Ledger, "clock", lambda _: datetime.fromtimestamp(later, UTC))
-    assert not silence.is_proven(ledger, settings())
+    assert not invitation_policy.is_proven(ledger, settings())
 
 
 def test_without_accounts_for_it_an_unproven_server_is_named(ledger: Ledger) -> None:
@@ -120,14 +121,14 @@ def looked(word: str, kind: Kind = Kind.CALENDAR) -> Look:
 
 
 def test_a_server_that_contradicts_its_profile_needs_a_canary(ledger: Ledger, proofs: list[Result]) -> None:
-    said = command_canary.said_by([Look(PERSON), looked("unproven"), looked("never-sends")])
+    said = check_invitations.said_by([Look(PERSON), looked("unproven"), looked("never-sends")])
     assert said == {Kind.CALENDAR: "unproven"}
-    assert not command_canary.concerned(config("radicale"), {})
-    assert command_canary.concerned(config("radicale"), said)
+    assert not check_invitations.concerned(config("radicale"), {})
+    assert check_invitations.concerned(config("radicale"), said)
     proofs.append(Result("silent"))
-    heard = command_canary.listen(config("radicale"), ledger, [PERSON], again=False, said=said)
+    heard = check_invitations.listen(config("radicale"), ledger, [PERSON], again=False, said=said)
     assert [(one.workload, one.code) for one in heard] == [(Kind.CALENDAR, None)]
-    (without,) = command_canary.listen(
+    (without,) = check_invitations.listen(
         config("nextcloud", canary=False), ledger, [PERSON], again=False, said=said
     )
     assert without.code == "silence-unproven"
@@ -136,11 +137,13 @@ def test_a_server_that_contradicts_its_profile_needs_a_canary(ledger: Ledger, pr
 def test_a_canary_is_nobodys_mailbox(ledger: Ledger) -> None:
     people = [Person(3, GUEST, GUEST, "w", GUEST, GUEST)]
     with pytest.raises(Misconfigured):
-        command_canary.listen(config(), ledger, people, again=False)
+        check_invitations.listen(config(), ledger, people, again=False)
 
 
 @pytest.mark.parametrize("outcome", ["silent", "not-silent", "no-control"])
 def test_a_line_says_what_to_do(outcome: Any) -> None:
-    heard = command_canary.Heard(Kind.CALENDAR, command_canary.CODES[outcome], Result(outcome, ("mail",)))
+    heard = check_invitations.Heard(
+        Kind.CALENDAR, check_invitations.CODES[outcome], Result(outcome, ("mail",))
+    )
     assert heard.line().plain.startswith("target.calendar: ")
     assert heard.document()["workload"] == "calendar"

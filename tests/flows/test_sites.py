@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from site_place import DOCUMENTS, HEAD, LIBRARY, SERVICE, SITE
 
-from connectors.base import Kind
-from connectors.errors import Misconfigured
-from flows.people import Directory, read_deny, read_directory, read_mailboxes
-from flows.sites import Site, one_spelling
+from engine.planning.mailbox_list import Directory, read_deny, read_directory, read_mailboxes
+from model.errors import Misconfigured
+from model.protocols import Kind
+from model.sites import Site, one_spelling
 
 
 @pytest.mark.parametrize(

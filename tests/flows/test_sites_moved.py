@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from site_place import DOCUMENTS, LIBRARY, SERVICE, SITE, Place, contents, moved, opened
 
-from connectors.base import Kind
-from connectors.errors import Misconfigured, Transient
-from flows import recover
-from flows.command import main
-from flows.plan import plan
-from flows.roster import mailboxes
-from flows.work import Work
-from ledger.rows import LegState, Phase
+from engine.context.leg_context import Work
+from engine.planning.load_plan import plan
+from engine.planning.mailbox_list_checks import mailboxes
+from engine.steps import reconcile
+from kogge.app import main
+from ledger.db.rows import LegState, Phase
 from ledger.store import Ledger
-from practice.drive_shares import user
-from practice.sites import HOST
+from model.errors import Misconfigured, Transient
+from model.protocols import Kind
+from practice.drive.drive_shares import user
+from practice.world.sites import HOST
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_folder_made_in_one_that_a_person_shares_needs_an_approval(place: Plac
 def test_a_folder_that_is_shared_after_the_gate_looked_is_not_filled(
     place: Place, monkeypatch: pytest.MonkeyPatch, fault: bool
 ) -> None:
-    shelf, settle = place.cloud.shelves[SERVICE], recover.settle
+    shelf, settle = place.cloud.shelves[SERVICE], reconcile.settle
 
     def settled(work: Work, *, died: bool) -> int:
         if not shelf.lent:
@@ -107,7 +107,7 @@ def test_a_folder_that_is_shared_after_the_gate_looked_is_not_filled(
                 raise Transient("timeout")
         return settle(work, died=died)
 
-    monkeypatch.setattr(recover, "settle", settled)
+    monkeypatch.setattr(reconcile, "settle", settled)
     (result,) = moved(place.listed(f"{LIBRARY},{SERVICE},1,Bauamt"), approve="asserted")
     assert (result.state, result.code) == (LegState.BLOCKED, "folder-lent")
     assert place.files(SERVICE) == {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from flows.slots import Slots
+from engine.pacing.leg_slots import Slots
 
 
 def test_the_lowest_rank_that_waits_gets_the_next_place() -> None:

@@ -9,12 +9,12 @@ import pytest
 from powerless import powerless
 from walking import SOURCE, Trial, letter
 
-from connectors.base import Role
-from connectors.errors import Blocked
-from flows import last_words
-from flows.generation import Generations
-from ledger.rows import LegState
-from practice.memory import MemoryMailbox, MemoryStore
+from engine.control import crash_note
+from engine.steps.ledger_generation import Generations
+from ledger.db.rows import LegState
+from model.errors import Blocked
+from model.protocols import Role
+from practice.memory.doubles import MemoryMailbox, MemoryStore
 
 
 @pytest.fixture
@@ -60,5 +60,5 @@ def test_a_full_disk_blocks(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_process_that_cannot_leave_its_note_says_so(tmp_path: Path) -> None:
     (tmp_path / "crashes").write_text("no directory")
-    with pytest.raises(Blocked, match="state-unusable"), last_words.kept(tmp_path):
+    with pytest.raises(Blocked, match="state-unusable"), crash_note.kept(tmp_path):
         raise AssertionError("unreachable")

@@ -8,9 +8,9 @@ import pytest
 from calendars import HOME, calendar_trial, folder
 from walking import Died, Trial, a_mailbox, letter
 
-from ledger.rows import LegState, Tally
-from practice.memory import Marks, MemoryStore
-from practice.memory_records import event
+from ledger.db.rows import LegState, Tally
+from practice.memory.doubles import Marks, MemoryStore
+from practice.memory.records import event
 
 
 @pytest.fixture

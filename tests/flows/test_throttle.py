@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.meter import Reading
-from flows.throttle import AGAIN, FLOOR, FULL, SLOWEST, Throttle, shares
+from engine.pacing.call_metrics import Reading
+from engine.pacing.throttle import AGAIN, FLOOR, FULL, SLOWEST, Throttle, shares
 
 PERIOD = 5.0
 

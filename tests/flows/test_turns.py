@@ -11,19 +11,20 @@ from pathlib import Path
 import pytest
 from scripted import SIDES, add, opened
 
-from connectors.base import Kind
-from connectors.errors import Transient
-from flows import admission, lookout, turns
-from flows.admission import Admission
-from flows.config import Config, load
-from flows.lookout import Duty, Lookout
-from flows.stopping import Stop
-from flows.turns import Through, Turns, taken
-from flows.work import Opener
-from ledger.running import set_paused
+from engine.config.load import Config, load
+from engine.context.leg_context import Opener
+from engine.control.stop_signal import Stop
+from engine.pacing import admission, watchdog
+from engine.pacing import worker_slots as turns
+from engine.pacing.admission import Admission
+from engine.pacing.watchdog import Duty, Lookout
+from engine.pacing.worker_slots import Through, Turns, taken
+from ledger.plan.wave_control import set_paused
+from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
-from ledger.waves import WaveRow, Waves
-from practice.memory import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget
+from model.errors import Transient
+from model.protocols import Kind
+from practice.memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget
 
 NIGHTS = """
 [windows.nights]
@@ -233,8 +234,8 @@ def test_waves_that_closed_are_left_out_and_the_others_go_on(stage: Stage) -> No
 
 
 def test_a_process_without_a_crew_looks_out_itself(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookout, "TICK_SECONDS", 0.01)
-    monkeypatch.setattr(lookout, "ASK_SECONDS", 0.01)
+    monkeypatch.setattr(watchdog, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(watchdog, "ASK_SECONDS", 0.01)
     Waves(stage.ledger).put([WaveRow("w")])
     stop = Stop()
     config = load(stage.config.path)

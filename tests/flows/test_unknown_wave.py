@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from scripted import SIDES, add, opened
 
-from flows.command import main
+from kogge.app import main
 
 PAIRS = [("anna@old.example", "anna@new.example")]
 WHO = ("--by", "Night shift")

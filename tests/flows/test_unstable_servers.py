@@ -9,9 +9,9 @@ import pytest
 from lonely import run
 from test_dates_servers import Office, exchange, microsoft365
 
-from connectors.base import Kind, key_of
-from flows.leg import run_leg
-from ledger.rows import LegState
+from engine.leg.run import run_leg
+from ledger.db.rows import LegState
+from model.protocols import Kind, key_of
 
 pytestmark = pytest.mark.dovecot
 __all__ = ["exchange", "microsoft365"]

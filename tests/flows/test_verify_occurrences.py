@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Item, Kind, Mapped
-from flows.verify_occurrences import DETAIL, UNCHECKED, Almanac, compare
-from ledger.rows import ContainerRow, ItemRow, Outcome, State
+from engine.verify.occurrences import DETAIL, UNCHECKED, Almanac, compare
+from ledger.db.rows import ContainerRow, ItemRow, Outcome, State
+from model.protocols import Item, Kind, Mapped
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 KEY = b"k" * 16

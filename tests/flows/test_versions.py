@@ -14,11 +14,11 @@ from share_office import Office, opened
 from sqlalchemy import event
 from walking import Died
 
-from connectors.dav_wire import Wire
-from flows.leg import Task
-from flows.verify import Level
-from ledger.rows import LegState, Outcome, Phase
-from practice.drive import Node
+from connectors.http.client import Wire
+from engine.leg.run import Task
+from engine.verify.compare import Level
+from ledger.db.rows import LegState, Outcome, Phase
+from practice.drive.drive import Node
 
 FIRST = datetime(2021, 6, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -11,8 +11,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.waves_cut import LONGER, Group, Rules, cut, fits
-from flows.waves_plan import PILOT, Box, Draft, canary_of, components, draft
+from engine.planning.wave_assignment import PILOT, Box, Draft, canary_of, components, draft
+from engine.planning.wave_split import LONGER, Group, Rules, cut, fits
 
 KEYS = [f"{name}@x" for name in "abcdefghijklmnopqrst"]
 WAVES = ("", "", "", "wave-001", "wave-002", PILOT, "by-hand")

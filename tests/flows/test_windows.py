@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.errors import Misconfigured, Transient
-from flows.config import load
-from flows.settings_windows import DAYS, Span
-from flows.windows import Opening, Window, gate_of, refuse_closed, told
-from ledger import running
-from ledger.planning import PlannedMailbox
-from ledger.rows import Phase
+from engine.config.load import load
+from engine.config.maintenance_windows import DAYS, Span
+from engine.planning.maintenance_windows import Opening, Window, gate_of, refuse_closed, told
+from ledger.db.rows import Phase
+from ledger.plan import wave_control
+from ledger.plan.mailboxes import PlannedMailbox
+from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
-from ledger.waves import WaveRow, Waves
+from model.errors import Misconfigured, Transient
 
 MINUTE = timedelta(minutes=1)
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu")
@@ -245,20 +245,20 @@ def test_an_override_is_recorded_and_counts(ledger: Ledger, tmp_path: Path) -> N
     Waves(ledger).put([WaveRow("w", starts=(now + timedelta(days=3)).timestamp())])
     with pytest.raises(Transient):
         refuse_closed(config, ledger, "w", now)
-    running.override(ledger, "w", "night shift")
+    wave_control.override(ledger, "w", "night shift")
     refuse_closed(config, ledger, "w", datetime.now(UTC) + MINUTE)
-    (event,) = [one for one in ledger.events("w") if one.kind == running.OVERRIDDEN]
+    (event,) = [one for one in ledger.events("w") if one.kind == wave_control.OVERRIDDEN]
     assert event.detail == {"by": "night shift"}
 
 
 def test_a_pause_is_recorded_once(ledger: Ledger, tmp_path: Path) -> None:
     config = load(tmp_path / "kogge.toml")
-    assert running.set_paused(ledger, "w", True, "night shift", "server down")
-    assert not running.set_paused(ledger, "w", True, "day shift")
+    assert wave_control.set_paused(ledger, "w", True, "night shift", "server down")
+    assert not wave_control.set_paused(ledger, "w", True, "day shift")
     with pytest.raises(Transient) as refused:
         refuse_closed(config, ledger, "w", TUESDAY)
     assert refused.value.code == "paused"
-    assert running.set_paused(ledger, "w", False, "day shift")
+    assert wave_control.set_paused(ledger, "w", False, "day shift")
     refuse_closed(config, ledger, "w", TUESDAY)
     told = [(one.kind, dict(one.detail)) for one in ledger.events("w")]
     assert told == [
@@ -266,15 +266,15 @@ def test_a_pause_is_recorded_once(ledger: Ledger, tmp_path: Path) -> None:
         ("resumed", {"by": "day shift"}),
     ]
     with pytest.raises(Misconfigured):
-        running.set_paused(ledger, "nobody", True, "night shift")
+        wave_control.set_paused(ledger, "nobody", True, "night shift")
 
 
 def test_priorities_are_kept_and_only_what_changes_is_written(ledger: Ledger) -> None:
     more = [PlannedMailbox(f"{n}@x.example", f"{n}@y.example", "v", Phase.STAGING, frozenset())
             for n in range(5)]  # fmt: skip
     ids = [str(one) for one in ledger.add_mailboxes(more)]
-    running.put_priorities(ledger, dict(zip(ids, (0, 5, 0, 9, 5), strict=True)))
-    assert running.priorities(ledger, "v") == {ids[1]: 5, ids[3]: 9, ids[4]: 5}
-    assert running.priorities(ledger, "w") == {}
-    running.put_priorities(ledger, {ids[1]: 0})
-    assert running.priorities(ledger) == {ids[3]: 9, ids[4]: 5}
+    wave_control.put_priorities(ledger, dict(zip(ids, (0, 5, 0, 9, 5), strict=True)))
+    assert wave_control.priorities(ledger, "v") == {ids[1]: 5, ids[3]: 9, ids[4]: 5}
+    assert wave_control.priorities(ledger, "w") == {}
+    wave_control.put_priorities(ledger, {ids[1]: 0})
+    assert wave_control.priorities(ledger) == {ids[3]: 9, ids[4]: 5}

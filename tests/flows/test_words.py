@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Kind
-from connectors.errors import Rejected
-from connectors.server_words import NOTHING, ServerWords
-from flows.words import FOLDER, LINES_MOST, LONGEST, Told, Words, told
+from engine.control.server_words_file import FOLDER, LINES_MOST, LONGEST, Told, Words, told
+from model.errors import Rejected
+from model.protocols import Kind
+from model.server_words import NOTHING, ServerWords
 
 BOX = "m-7f3a9c01"
 NOW = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -156,7 +156,7 @@ def test_a_full_disk_leaves_the_file_before(tmp_path: Path, monkeypatch: pytest.
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("flows.words.os.replace", full)
+        patch.setattr("engine.control.server_words_file.os.replace", full)
         at(tmp_path).keep(BOX, Kind.MAIL, [failure("lost")])
     assert [one.words for one in at(tmp_path).of(BOX)] == ["before"]
     assert [one.name for one in (tmp_path / FOLDER).iterdir()] == [f"{BOX}.jsonl"]
@@ -223,10 +223,10 @@ def test_two_threads_lose_nothing(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from connectors.base import Kind
-from connectors.errors import Rejected
-from connectors.server_words import ServerWords
-from flows.words import Words, told
+from model.protocols import Kind
+from model.errors import Rejected
+from model.server_words import ServerWords
+from engine.control.server_words_file import Words, told
 words, number = Words(Path(sys.argv[1])), 0
 while True:
     error = Rejected("x").said(ServerWords(f"{number} " + "y" * 280))

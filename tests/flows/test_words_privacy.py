@@ -15,10 +15,10 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import pytest
 
-from flows import server
-from flows.config import Config, load
-from flows.practising import Stage, practising
-from flows.words import FOLDER
+from engine.config.load import Config, load
+from engine.control.server_words_file import FOLDER
+from flows.deploy import prefect_server
+from kogge.prepare.practice_servers import Stage, practising
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
 pytestmark = [
@@ -104,11 +104,11 @@ def config(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
             (tmp_path / name).write_text(changed)
         loaded = load(tmp_path / "kogge.toml")
         yield loaded
-        server.down(loaded.state_directory)
+        prefect_server.down(loaded.state_directory)
 
 
 def kogge(config: Config, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-c", "from flows.command import main; main()", *arguments]
+    command = [sys.executable, "-c", "from kogge.app import main; main()", *arguments]
     done = subprocess.run(command, cwd=config.path.parent, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
@@ -121,7 +121,7 @@ def test_what_servers_say_stays_in_words(config: Config) -> None:
     shown.append(kogge(config, "report", "--wave", "pilot")[1])
     told = subprocess.run(
         [
-            sys.executable, "-c", "from flows.command import main; main()",
+            sys.executable, "-c", "from kogge.app import main; main()",
             "failures", "--server-words", "--by", "A. Auditor", "--json",
         ],
         cwd=config.path.parent, capture_output=True, text=True, check=True,

@@ -13,12 +13,12 @@ from imapclient import IMAPClient
 from services import need_dovecot
 from walking import letter
 
-from flows.config import load
-from flows.leg import run_leg
-from flows.plan import plan
-from ledger.rows import LegState
+from engine.config.load import load
+from engine.leg.run import run_leg
+from engine.planning.load_plan import plan
+from ledger.db.rows import LegState
 from ledger.store import Ledger
-from practice.dovecot import Dovecot, start_dovecot
+from practice.servers.dovecot import Dovecot, start_dovecot
 
 PEOPLE = ("anna", "bert", "carl")
 TOWNS = 20

@@ -28,12 +28,12 @@ PACKAGES = ("mappings", "connectors", "ledger", "flows")
 LENGTH = 200_000
 COMMON = " \t\r\n\0ax0=;:,.\"'\\<>()[]{}@?*-+/&%#_\xa0"
 DYNAMIC = {
-    "mappings/rendering.py": (rb"\r\n--(a|b)(--)?[ \t]{0,20}(?=\r\n|\Z)",),
-    "ledger/auditor.py": (r"(?m)^([0-9a-f]{64})  (a|b)\n",),
+    "mappings/mail/rendering.py": (rb"\r\n--(a|b)(--)?[ \t]{0,20}(?=\r\n|\Z)",),
+    "evidence/verifier.py": (r"(?m)^([0-9a-f]{64})  (a|b)\n",),
 }
 """Expressions that are built at run time: what they look like."""
 
-OWN_TEXT = {("ledger/auditor.py", r"(\w+)="), ("ledger/auditor.py", r"\b([A-Z])\b(\??)")}
+OWN_TEXT = {("evidence/verifier.py", r"(\w+)="), ("evidence/verifier.py", r"\b([A-Z])\b(\??)")}
 """Read expressions that stand in their own file, and nothing that comes from outside."""
 
 

@@ -12,25 +12,25 @@ from datetime import UTC, datetime
 
 from hostile_runs import Case, run_all
 
-from connectors.base import Capabilities, Kind, Native, Ref
-from connectors.errors import MigrationError
-from connectors.imap_source import _address
-from connectors.rebuilt_mail import Letter, write
-from flows.artefacts import _title
-from flows.canary_mail import _text as canary_text
-from flows.locate import _subject
-from mappings import delivery, links
-from mappings.contact import map_contact
-from mappings.content import NotUnderstood
-from mappings.context import Context
-from mappings.digest import tolerant
-from mappings.event import map_event
-from mappings.event_html import plain
-from mappings.mail import map_mail
-from mappings.meaning import calendar_digest, card_digest
-from mappings.message_id import read_message_id
-from mappings.note import map_note
-from mappings.task import map_task
+from connectors.exchange.mime_builder import Letter, write
+from connectors.imap.source import _address
+from engine.identity.provisioning_items import _title
+from engine.preflight.probe_mail import _text as canary_text
+from kogge.shown.item_lookup import _subject
+from mappings.calendar.event import map_event
+from mappings.calendar.task import map_task
+from mappings.compare.semantic_digest import calendar_digest, card_digest
+from mappings.contacts.contact import map_contact
+from mappings.fields.context import Context
+from mappings.fields.html_text import plain
+from mappings.fields.message_id import read_message_id
+from mappings.mail import delivery, links
+from mappings.mail.content import NotUnderstood
+from mappings.mail.digest import tolerant
+from mappings.mail.mail import map_mail
+from mappings.notes.note import map_note
+from model.errors import MigrationError
+from model.protocols import Capabilities, Kind, Native, Ref
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MANY = 200_000

@@ -12,7 +12,11 @@ from hostile_runs import survives
 
 def test_the_expressions_are_found() -> None:
     places = {one.where.partition(" ")[0].partition(":")[0] for one in expressions()}
-    assert {"mappings/canonical.py", "mappings/contact_ways.py", "connectors/imap_wire.py"} <= places
+    assert {
+        "mappings/mail/canonical.py",
+        "mappings/contacts/communication.py",
+        "connectors/imap/connection.py",
+    } <= places
     assert len(places) > 40
 
 

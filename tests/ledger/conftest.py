@@ -10,11 +10,11 @@ import psycopg
 import pytest
 from ledger_world import INBOX, claimed
 
-from connectors.base import Container
-from ledger.rows import ContainerRow, Lease
-from ledger.session import LegLedger
+from ledger.db.rows import ContainerRow, Lease
+from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
-from practice.postgres import Postgres
+from model.protocols import Container
+from practice.servers.postgres import Postgres
 
 _numbers = itertools.count()
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ledger_world import KEK
 
-from connectors.base import key_of
-from ledger import keystore
-from ledger.database import reading
-from ledger.inventory import Line, Section, lines, sections
-from ledger.rows import Lease
+from ledger.db.engine import reading
+from ledger.db.rows import Lease
+from ledger.inventory import keystore
+from ledger.inventory.inventory import Line, Section, lines, sections
 from ledger.store import Ledger
+from model.protocols import key_of
 
 
 def key(ledger: Ledger, lease: Lease) -> bytes:

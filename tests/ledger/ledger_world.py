@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy import select
 
-from connectors.base import Container, Item, Kind, Loss, Mapped, Page, Ref, Role, Stored, key_of
-from ledger.planning import PlannedMailbox
-from ledger.rows import ItemRow, Lease, Phase, State
-from ledger.schema import metadata
-from ledger.session import LegLedger
+from ledger.db.rows import ItemRow, Lease, Phase, State
+from ledger.db.schema import metadata
+from ledger.leg.leg_session import LegLedger
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from model.protocols import Container, Item, Kind, Loss, Mapped, Page, Ref, Role, Stored, key_of
 
 KEK = bytes(range(32))
 INBOX = Container(Kind.MAIL, "folder-inbox", ("Posteingang",), Role.INBOX, 3)

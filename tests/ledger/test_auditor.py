@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from packs import KEYS, Folder, Pack, Section, Thing, public_line, section, sha, tree, two_mailboxes
 
-from ledger import auditor
+from evidence import verifier
 
 HASH = "f" * 64
 
@@ -28,7 +28,7 @@ def desk(tmp_path: Path) -> Desk:
 def test_a_pack_is_well_but_nothing_outside_anchors_it(desk: Desk) -> None:
     sealed = desk.seal()
     found = desk.audit()
-    assert found.code == auditor.UNANCHORED
+    assert found.code == verifier.UNANCHORED
     assert "mailboxes 2, sections 6, items 26" in found.text
     assert sealed.root in found.text
     assert sealed.statement in found.text
@@ -40,12 +40,12 @@ def test_the_hash_of_the_statement_anchors_it_and_a_root_its_items_alone(desk: D
     found = desk.audit(root=sealed.statement.upper())
     assert (found.code, found.text.splitlines()[-1]) == (0, "verdict: ok")
     assert "all that it states" in found.text
-    assert desk.audit(root=sealed.root).code == auditor.UNANCHORED
+    assert desk.audit(root=sealed.root).code == verifier.UNANCHORED
 
 
 def test_another_root_is_that_of_another_truth(desk: Desk) -> None:
     desk.seal()
-    assert desk.audit(root=HASH).code == auditor.TAMPERED
+    assert desk.audit(root=HASH).code == verifier.TAMPERED
 
 
 def test_the_key_may_be_a_line_or_a_pem_file_and_one_of_several(desk: Desk, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_the_key_may_be_a_line_or_a_pem_file_and_one_of_several(desk: Desk, tmp_
     assert desk.audit(pubkey=pem, root=sealed.statement).code == 0
     assert desk.audit(pubkey=[other, pem], root=sealed.statement).code == 0
     wrong = desk.audit(pubkey=other, root=sealed.statement)
-    assert wrong.code == auditor.TAMPERED
+    assert wrong.code == verifier.TAMPERED
     assert "another key signed it" in wrong.text
 
 
@@ -78,7 +78,7 @@ def test_what_is_no_pack_or_no_key_gets_no_verdict(desk: Desk, tmp_path: Path) -
         desk.audit(tsa_root=text),
         desk.audit(colour="red"),
     ]
-    assert [one.code for one in asked] == [auditor.UNREADABLE] * len(asked)
+    assert [one.code for one in asked] == [verifier.UNREADABLE] * len(asked)
     assert all(one.text for one in asked)
 
 
@@ -88,7 +88,7 @@ def test_a_key_of_another_kind_has_signed_nothing(desk: Desk, tmp_path: Path) ->
     public = generate_private_key(SECP256R1()).public_key()
     kind = serialization.PublicFormat.SubjectPublicKeyInfo
     pem.write_bytes(public.public_bytes(serialization.Encoding.PEM, kind))
-    assert desk.audit(pubkey=pem).code == auditor.TAMPERED
+    assert desk.audit(pubkey=pem).code == verifier.TAMPERED
 
 
 def test_one_json_document_says_the_same(desk: Desk) -> None:
@@ -111,14 +111,14 @@ def test_help_is_no_misuse(desk: Desk) -> None:
 def test_a_pack_that_says_what_is_missing_is_incomplete(desk: Desk) -> None:
     loose = {"mailbox": "m-00000009", "section": "mail", "state": "failed", "code": "no-inventory"}
     sealed = desk.seal(Pack(two_mailboxes(), incomplete=[loose]))
-    assert desk.audit(root=sealed.statement).code == auditor.INCOMPLETE
+    assert desk.audit(root=sealed.statement).code == verifier.INCOMPLETE
 
 
 def test_an_open_item_or_one_whose_next_pass_is_not_there_is_incomplete(desk: Desk, tmp_path: Path) -> None:
     key = KEYS["m-0000000a"]
     for thing in (Thing("a", verdict="open", rule="seen"), Thing("a", verdict="later", rule="pass 2")):
         sealed = desk.seal(Pack({"m-0000000a": [section(key, [thing, Thing("b")])]}), thing.verdict)
-        assert desk.audit(sealed.path, root=sealed.statement).code == auditor.INCOMPLETE
+        assert desk.audit(sealed.path, root=sealed.statement).code == verifier.INCOMPLETE
 
 
 def test_empty_waves_mailboxes_sections_and_folders_are_well(desk: Desk) -> None:
@@ -127,7 +127,7 @@ def test_empty_waves_mailboxes_sections_and_folders_are_well(desk: Desk) -> None
     for number, pack in enumerate((Pack({}), Pack({"m-0000000a": []}), Pack({"m-0000000a": [none]})), 1):
         sealed = desk.seal(pack, str(number))
         known = desk.audit(sealed.path, root=sealed.statement)
-        assert known.code == (auditor.TAMPERED if number == 2 else 0), known.text  # no section: no mailbox
+        assert known.code == (verifier.TAMPERED if number == 2 else 0), known.text  # no section: no mailbox
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4095, 4096, 4097, 8191, 8192, 12_289])
@@ -157,7 +157,7 @@ def test_items_older_than_the_evidence_make_it_incomplete(desk: Desk) -> None:
     sealed = desk.seal(Pack({"m-0000000a": [section(KEYS["m-0000000a"], [Thing("a")], earlier=3)]}))
     found = desk.audit(root=sealed.statement)
     assert (found.code, "3 items and 0 workloads are not accounted for" in found.text) == (
-        auditor.INCOMPLETE,
+        verifier.INCOMPLETE,
         True,
     )
 
@@ -169,13 +169,13 @@ def test_a_chain_is_anchored_by_its_newest_statement(desk: Desk) -> None:
     sealed = desk.seal_chain(3)
     assert desk.audit(root=sealed[-1].statement).code == 0
     assert desk.audit(*(one.path for one in reversed(sealed)), root=sealed[-1].statement).code == 0
-    assert desk.audit().code == auditor.UNANCHORED
+    assert desk.audit().code == verifier.UNANCHORED
 
 
 def test_a_root_anchors_its_own_wave_alone(desk: Desk) -> None:
     """Its statement can be signed anew over the same items, and name another wave before it."""
     sealed = desk.seal_chain(2)
-    assert desk.audit(root=sealed[-1].root).code == auditor.UNANCHORED
+    assert desk.audit(root=sealed[-1].root).code == verifier.UNANCHORED
     assert desk.audit(root=[one.statement for one in sealed]).code == 0
 
 
@@ -184,7 +184,7 @@ def test_a_gap_is_incomplete(desk: Desk) -> None:
     for missing in (0, 1, 2):
         rest = [one.path for number, one in enumerate(sealed) if number != missing]
         found = desk.audit(*rest, root=sealed[-1].statement)
-        assert found.code == auditor.INCOMPLETE
+        assert found.code == verifier.INCOMPLETE
         assert f"number {missing + 1} is missing" in found.text
 
 
@@ -193,10 +193,10 @@ def test_a_missing_newest_is_incomplete_where_its_root_is_known(desk: Desk) -> N
     rest = [one.path for one in sealed[:-1]]
     own = rest[-1] / "wave.dsse.json"
     newest = sha(own.read_bytes())
-    assert desk.audit(*rest, root=[newest, sealed[-1].statement]).code == auditor.INCOMPLETE
+    assert desk.audit(*rest, root=[newest, sealed[-1].statement]).code == verifier.INCOMPLETE
     # With nothing that anchors the newest of these, it may as well be another in place of that one.
-    assert desk.audit(*rest, root=sealed[-1].statement).code == auditor.TAMPERED
-    assert desk.audit(*rest).code == auditor.UNANCHORED  # nobody can know
+    assert desk.audit(*rest, root=sealed[-1].statement).code == verifier.TAMPERED
+    assert desk.audit(*rest).code == verifier.UNANCHORED  # nobody can know
 
 
 def test_one_wave_of_a_chain_is_checked_alone(desk: Desk) -> None:
@@ -229,10 +229,10 @@ def test_the_wave_that_a_correction_corrects_may_be_missing(desk: Desk) -> None:
     four = desk.seal(between.follow(three, wave="pilot", corrects=told))
     assert desk.audit(root=four.statement).code == 0
     found = desk.audit(one.path, three.path, four.path, root=four.statement)
-    assert (found.code, "number 2 is missing" in found.text) == (auditor.INCOMPLETE, True)
+    assert (found.code, "number 2 is missing" in found.text) == (verifier.INCOMPLETE, True)
     hides = desk.seal(between.follow(three, wave="pilot"), "hides")
     found = desk.audit(one.path, three.path, hides.path, root=hides.statement)
-    assert (found.code, "it hides that it corrects one" in found.text) == (auditor.TAMPERED, True)
+    assert (found.code, "it hides that it corrects one" in found.text) == (verifier.TAMPERED, True)
 
 
 def test_a_wave_sealed_twice_must_say_so(desk: Desk) -> None:
@@ -241,21 +241,21 @@ def test_a_wave_sealed_twice_must_say_so(desk: Desk) -> None:
     for number, told in enumerate((None, {"number": 1, "statement": HASH, "reason": "none"})):
         two = desk.seal(first.follow(one, corrects=told), f"again-{number}")
         found = desk.audit(one.path, two.path, root=two.statement)
-        assert found.code == auditor.TAMPERED
+        assert found.code == verifier.TAMPERED
 
 
 def test_two_waves_of_one_number_are_a_fork(desk: Desk) -> None:
     one, two = desk.seal_chain(2)
     fork = desk.seal(one_small("wave 1").follow(one, wave="other"), "fork")
-    assert desk.audit(root=[two.statement, fork.statement]).code == auditor.TAMPERED
+    assert desk.audit(root=[two.statement, fork.statement]).code == verifier.TAMPERED
 
 
 @pytest.mark.parametrize("change", [{"previous": None}, {"number": 3}, {"number": True}, {"number": "2"}])
 def test_a_wave_that_does_not_follow_the_one_before(desk: Desk, change: dict[str, object]) -> None:
     one = desk.seal(one_small("wave 1"))
     two = desk.seal(replace(one_small("wave 1").follow(one, wave="wave 2"), change=change))
-    assert desk.audit(root=two.statement).code == auditor.TAMPERED
-    assert desk.audit(two.path, root=two.statement).code == auditor.TAMPERED
+    assert desk.audit(root=two.statement).code == verifier.TAMPERED
+    assert desk.audit(two.path, root=two.statement).code == verifier.TAMPERED
 
 
 def test_a_newest_wave_signed_anew_is_found_among_others(desk: Desk) -> None:
@@ -263,7 +263,7 @@ def test_a_newest_wave_signed_anew_is_found_among_others(desk: Desk) -> None:
     shutil.rmtree(sealed[2].path)
     before = replace(one_small("wave 2"), number=2)
     desk.seal(before.follow(sealed[1], wave="wave 3", boxes={"m-0000000b": two_mailboxes()["m-0000000b"]}))
-    assert desk.audit(root=sealed[2].statement).code == auditor.TAMPERED
+    assert desk.audit(root=sealed[2].statement).code == verifier.TAMPERED
 
 
 # Without Kogge
@@ -274,7 +274,7 @@ def script(tmp_path: Path) -> Path:
     """The verifier as an auditor has it: a file somewhere."""
     script = tmp_path / "elsewhere" / "verify_kogge.py"
     script.parent.mkdir()
-    script.write_bytes(Path(auditor.__file__).read_bytes())
+    script.write_bytes(Path(verifier.__file__).read_bytes())
     return script
 
 
@@ -310,16 +310,16 @@ def test_what_lies_beside_it_does_not_pose_as_a_library(desk: Desk, script: Path
         (script.parent / f"{name}.py").write_text("raise SystemExit(77)\n")
     command = [sys.executable, str(script), str(sealed.path), "--pubkey", str(desk.key)]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=script.parent, timeout=120)
-    assert (ran.returncode, ran.stderr) == (auditor.UNANCHORED, "")
+    assert (ran.returncode, ran.stderr) == (verifier.UNANCHORED, "")
 
 
 def test_without_its_library_there_is_no_verdict(desk: Desk, script: Path) -> None:
     sealed = desk.seal()
     command = [sys.executable, "-I", "-S", str(script), str(sealed.path), "--pubkey", str(desk.key)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert ran.returncode == auditor.UNREADABLE
+    assert ran.returncode == verifier.UNREADABLE
     assert ran.stderr == "no verdict: it needs Python 3.11, and the package cryptography of 42 or newer\n"
 
 
 def test_its_length_can_be_read() -> None:
-    assert len(Path(auditor.__file__).read_bytes().splitlines()) <= 450
+    assert len(Path(verifier.__file__).read_bytes().splitlines()) <= 450

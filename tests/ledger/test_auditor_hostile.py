@@ -31,9 +31,9 @@ from packs import (
 )
 from powerless import powerless
 
-from ledger import auditor
+from evidence import verifier
 
-TAMPERED, UNANCHORED = auditor.TAMPERED, auditor.UNANCHORED
+TAMPERED, UNANCHORED = verifier.TAMPERED, verifier.UNANCHORED
 ROOTS, MANIFEST, STATEMENT = "data/roots.jsonl", "manifest-sha256.txt", "wave.dsse.json"
 
 
@@ -223,7 +223,7 @@ def test_a_linked_folder_is_found(desk: Desk, small: Sealed, tmp_path: Path) -> 
 def test_a_linked_payload_is_found_and_not_walked(desk: Desk, small: Sealed) -> None:
     shutil.rmtree(small.path / "data")
     (small.path / "data").symlink_to("/usr/share", target_is_directory=True)
-    assert desk.audit(root=small.statement).code in (TAMPERED, auditor.INCOMPLETE)
+    assert desk.audit(root=small.statement).code in (TAMPERED, verifier.INCOMPLETE)
 
 
 def test_folders_beside_those_of_a_pack_are_found(desk: Desk, small: Sealed) -> None:
@@ -316,7 +316,7 @@ def test_what_cannot_be_read_gets_no_verdict(
 
     monkeypatch.setattr(Path, "open", refused)
     found = desk.audit(root=small.statement)
-    assert (found.code, "Permission denied" in found.text) == (auditor.UNREADABLE, True)
+    assert (found.code, "Permission denied" in found.text) == (verifier.UNREADABLE, True)
     (small.path / "bagit.txt").write_bytes(b"")
     assert desk.audit(root=small.statement).code == TAMPERED
 
@@ -374,7 +374,7 @@ def test_a_pack_that_may_not_be_read_is_no_verdict(desk: Desk) -> None:
         shut.path.chmod(0)
         try:
             with powerless():
-                assert desk.audit(root=root.statement).code == auditor.UNREADABLE
+                assert desk.audit(root=root.statement).code == verifier.UNREADABLE
         finally:
             shut.path.chmod(0o755)
 
@@ -387,6 +387,6 @@ def test_a_folder_that_may_not_be_read_is_no_verdict(
     (small.path / folder).chmod(mode)
     try:
         with powerless():
-            assert desk.audit(root=small.statement).code == auditor.UNREADABLE
+            assert desk.audit(root=small.statement).code == verifier.UNREADABLE
     finally:
         (small.path / folder).chmod(0o755)

@@ -16,10 +16,10 @@ from packs import SEALED, Sealed
 from stamping import ROOT, SIGNER, STAMPING, YEAR, Authority, Certified, authority, new_key
 from stamps_by_hand import ByHand
 
-from ledger import auditor
+from evidence import verifier
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs OpenSSL")
-OK, TAMPERED, UNANCHORED = auditor.OK, auditor.TAMPERED, auditor.UNANCHORED
+OK, TAMPERED, UNANCHORED = verifier.OK, verifier.TAMPERED, verifier.UNANCHORED
 DAY = timedelta(days=1)
 
 
@@ -329,13 +329,13 @@ def test_a_bit_flipped_in_a_stamp_never_makes_another_time(
     tsa = authority(tmp_path / "tsa", replace(SIGNER, kind="p256"), replace(ROOT, kind="p256"))
     reply = stamp(sealed, tsa)
     roots, data = [tsa.root.certificate], (sealed.path / "wave.dsse.json").read_bytes()
-    right = auditor.stamped(reply, data, roots)
+    right = verifier.stamped(reply, data, roots)
     accepted = 0
     for at in range(len(reply)):
         other = reply[:at] + bytes([reply[at] ^ 1 << at % 8]) + reply[at + 1 :]
-        pack = auditor.Pack(sealed.path)
+        pack = verifier.Pack(sealed.path)
         with pack.step("stamp"):
-            assert auditor.stamped(other, data, roots) == right
+            assert verifier.stamped(other, data, roots) == right
             accepted += 1
         assert [code for code, _ in pack.findings] in ([], [TAMPERED])
     assert accepted < len(reply) / 4

@@ -37,9 +37,9 @@ from packs import (
     write_files,
 )
 
-from ledger import auditor
+from evidence import verifier
 
-TAMPERED, INCOMPLETE = auditor.TAMPERED, auditor.INCOMPLETE
+TAMPERED, INCOMPLETE = verifier.TAMPERED, verifier.INCOMPLETE
 ROOTS, MANIFEST, STATEMENT = "data/roots.jsonl", "manifest-sha256.txt", "wave.dsse.json"
 
 
@@ -154,7 +154,7 @@ def test_a_rewritten_pack_is_found_by_its_anchor_alone(desk: Desk) -> None:
     true = desk.seal(pack)
     shutil.rmtree(true.path)
     desk.seal(Pack({ANNA: [section(KEYS[ANNA], [Thing("a")])]}))
-    assert desk.audit().code == auditor.UNANCHORED
+    assert desk.audit().code == verifier.UNANCHORED
     assert desk.audit(root=true.root).code == TAMPERED
     assert desk.audit(root=true.statement).code == TAMPERED
 
@@ -162,7 +162,7 @@ def test_a_rewritten_pack_is_found_by_its_anchor_alone(desk: Desk) -> None:
 def test_a_rewritten_wave_within_a_chain_is_found(desk: Desk) -> None:
     one, two = desk.seal_chain(2)
     other = one_small("wave 1").write(desk.packs.parent / "other", KEY)
-    assert desk.audit(other.path, two.path, root=two.statement).code == auditor.OK  # the same wave
+    assert desk.audit(other.path, two.path, root=two.statement).code == verifier.OK  # the same wave
     shutil.rmtree(one.path)
     rest = Pack({BERT: two_mailboxes()[BERT]}, wave="wave 1")
     desk.seal(rest)
@@ -178,7 +178,7 @@ def test_a_whole_chain_signed_anew_is_found_by_each_anchor(desk: Desk) -> None:
     one = desk.seal(first)
     pack = one_small("wave 1").follow(one, wave="wave 2")
     desk.seal(pack)
-    assert desk.audit().code == auditor.UNANCHORED
+    assert desk.audit().code == verifier.UNANCHORED
     assert desk.audit(root=[one.root for one in true]).code == TAMPERED
     assert desk.audit(root=true[-1].statement).code in (TAMPERED, INCOMPLETE)
 
@@ -335,7 +335,7 @@ def test_an_item_is_listed_once_in_a_pass(desk: Desk) -> None:
 def test_what_comes_later_is_listed_once_in_a_pass_however_far_apart(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auditor, "BATCH", 2)
+    monkeypatch.setattr(verifier, "BATCH", 2)
     key, later = KEYS[ANNA], Thing("a", verdict="later", rule="pass 3")
     for things, code in (([later, Thing("b"), Thing("c")], 0), ([later, Thing("b"), Thing("c"), later], 1)):
         one = section(key, things)

@@ -8,12 +8,12 @@ import pytest
 from ledger_world import claimed, planned
 from sqlalchemy import func, select, update
 
-from connectors.base import Identity, Kind
-from connectors.errors import Corrupt
-from ledger.approvals import Check, events_since, keep_checks, plan_rows, record, stamp
-from ledger.database import reading, writing
-from ledger.schema import checked, event, step
+from ledger.db.engine import reading, writing
+from ledger.db.schema import checked, event, step
+from ledger.plan.approvals import Check, events_since, keep_checks, plan_rows, record, stamp
 from ledger.store import Ledger
+from model.errors import Corrupt
+from model.protocols import Identity, Kind
 
 
 def add(ledger: Ledger, *rows: object, whole: bool = False) -> list[str]:

@@ -12,15 +12,15 @@ import pytest
 from ledger_world import begin, page, ref, write
 from sqlalchemy import Connection, create_engine, event
 
-from connectors.base import Container, Kind, key_of
-from connectors.errors import Transient
-from ledger.census import Census
-from ledger.claims import AT_TARGET
-from ledger.rekeying import Rekeyed
-from ledger.rows import ContainerRow, Finding, Lease, Outcome, State
-from ledger.schema import metadata
-from ledger.session import LegLedger
+from ledger.db.leases import AT_TARGET
+from ledger.db.rows import ContainerRow, Finding, Lease, Outcome, State
+from ledger.db.schema import metadata
+from ledger.leg.count_cache import Census
+from ledger.leg.leg_session import LegLedger
+from ledger.leg.rekeying import Rekeyed
 from ledger.store import Ledger
+from model.errors import Transient
+from model.protocols import Container, Kind, key_of
 
 
 @contextmanager

@@ -11,11 +11,11 @@ import pytest
 from ledger_world import INBOX, begin, claimed, force, item, page, planned, ref, write
 from sqlalchemy import update
 
-from connectors.base import Kind
-from connectors.errors import Blocked, LeaseLost
-from ledger.rows import Lease, LegState, Phase, State
-from ledger.schema import leg as leg_table
+from ledger.db.rows import Lease, LegState, Phase, State
+from ledger.db.schema import leg as leg_table
 from ledger.store import Ledger
+from model.errors import Blocked, LeaseLost
+from model.protocols import Kind
 
 
 def expire(ledger: Ledger, lease: Lease) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, update
 
-from connectors.errors import Corrupt
-from ledger.events import event_hash, genesis, verify_chain
-from ledger.rows import Lease
-from ledger.schema import event, meta
+from ledger.db.audit_log import event_hash, genesis, verify_chain
+from ledger.db.rows import Lease
+from ledger.db.schema import event, meta
 from ledger.store import Ledger
+from model.errors import Corrupt
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ import pytest
 from ledger_world import INBOX, begin, dump, mapped, page, ref, write
 from sqlalchemy import event, update
 
-from connectors.base import Identity, Loss, Stored, key_of
-from connectors.errors import LeaseLost, Transient
-from ledger.leg_containers import Placed
-from ledger.rekeying import Rekeyed
-from ledger.rows import ContainerRow, Finding, Lease, LegState, Outcome, Phase, State
-from ledger.schema import mailbox
-from ledger.session import LegLedger
+from ledger.db.rows import ContainerRow, Finding, Lease, LegState, Outcome, Phase, State
+from ledger.db.schema import mailbox
+from ledger.leg.containers import Placed
+from ledger.leg.leg_session import LegLedger
+from ledger.leg.rekeying import Rekeyed
 from ledger.store import Ledger
+from model.errors import LeaseLost, Transient
+from model.protocols import Identity, Loss, Stored, key_of
 
 NAMES = ("seen", "begun", "written", "changed", "checked", "twin")
 SEEN, BEGUN, WRITTEN, CHANGED, CHECKED, TWIN = (key_of(name) for name in NAMES)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from ledger_world import claimed
 from sqlalchemy import func, insert, select, update
 
-from ledger.database import now
+from ledger.db.engine import now
+from ledger.db.rows import Lease, LegState
+from ledger.db.schema import health
+from ledger.db.schema import leg as leg_table
 from ledger.housekeeping import EXPIRED, forget_health, requeue_expired
-from ledger.rows import Lease, LegState
-from ledger.schema import health
-from ledger.schema import leg as leg_table
 from ledger.store import Ledger
 
 

@@ -12,16 +12,16 @@ from ledger_world import INBOX, KEK, begin, dump, force, item, page, ref, write
 from merkle_roots import root_of
 from sqlalchemy import event, func, select
 
-from connectors.base import Container, Kind, Stored, key_of
-from connectors.errors import Corrupt, LeaseLost
-from ledger.database import reading
-from ledger.evidence_lines import BOX, NAME, folder_text, inventory_line, item_text, pseudonym
-from ledger.inventory import Entry, packed, unpacked
-from ledger.rows import ContainerRow, Lease, State
-from ledger.schema import inventory, listed
-from ledger.schema import item as item_table
-from ledger.session import LegLedger
+from ledger.db.engine import reading
+from ledger.db.rows import ContainerRow, Lease, State
+from ledger.db.schema import inventory, listed
+from ledger.db.schema import item as item_table
+from ledger.inventory.inventory import Entry, packed, unpacked
+from ledger.inventory.lines import BOX, NAME, folder_text, inventory_line, item_text, pseudonym
+from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
+from model.errors import Corrupt, LeaseLost
+from model.protocols import Container, Kind, Stored, key_of
 
 S = State
 

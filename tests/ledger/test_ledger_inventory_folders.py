@@ -9,14 +9,14 @@ from inventory_world import key, read
 from ledger_world import KEK, page, ref, write
 from sqlalchemy import update
 
-from connectors.base import Container, Kind, key_of
-from connectors.errors import Corrupt
-from ledger.evidence_lines import BOX, pseudonym
-from ledger.inventory import Entry, packed, unpacked
-from ledger.rows import ContainerRow, Lease
-from ledger.schema import listed
-from ledger.session import LegLedger
+from ledger.db.rows import ContainerRow, Lease
+from ledger.db.schema import listed
+from ledger.inventory.inventory import Entry, packed, unpacked
+from ledger.inventory.lines import BOX, pseudonym
+from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
+from model.errors import Corrupt
+from model.protocols import Container, Kind, key_of
 
 EMPTY = Container(Kind.MAIL, "folder-empty", ("Leer",), total=0)
 HIDDEN = Container(Kind.MAIL, "folder-hidden", ("Spät",), omit="hidden", total=9)

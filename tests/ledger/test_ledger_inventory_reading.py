@@ -9,16 +9,16 @@ from inventory_world import key, named, read
 from ledger_world import INBOX, KEK, begin, claimed, force, item, page, planned, ref, write
 from sqlalchemy import text, update
 
-from connectors.base import Container, Kind, Loss, key_of
-from connectors.errors import Corrupt
-from ledger.database import reading
-from ledger.evidence_lines import message_number
-from ledger.inventory import sections
-from ledger.packing import version_hash
-from ledger.rows import ContainerRow, Finding, Lease, Outcome, State
-from ledger.schema import item as item_table
-from ledger.session import LegLedger
+from ledger.db.encoding import version_hash
+from ledger.db.engine import reading
+from ledger.db.rows import ContainerRow, Finding, Lease, Outcome, State
+from ledger.db.schema import item as item_table
+from ledger.inventory.inventory import sections
+from ledger.inventory.lines import message_number
+from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
+from model.errors import Corrupt
+from model.protocols import Container, Kind, Loss, key_of
 
 S = State
 

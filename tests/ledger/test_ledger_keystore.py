@@ -10,18 +10,18 @@ from ledger_world import INBOX, KEK, claimed, page, planned, ref
 from merkle_roots import root_of
 from sqlalchemy import select
 
-from connectors.base import Container, Kind
-from connectors.base import key_of as item_key
-from connectors.errors import Blocked, Corrupt, LeaseLost, Misconfigured
-from ledger import inventory, keystore
-from ledger.database import reading, writing
-from ledger.evidence_lines import BOX, inventory_line, item_text, pseudonym
-from ledger.inventory import sections
-from ledger.keystore import Made
-from ledger.rows import ContainerRow, Lease, LegRow, LegState
-from ledger.schema import evidence_key, meta
-from ledger.session import LegLedger
+from ledger.db.engine import reading, writing
+from ledger.db.rows import ContainerRow, Lease, LegRow, LegState
+from ledger.db.schema import evidence_key, meta
+from ledger.inventory import inventory, keystore
+from ledger.inventory.inventory import sections
+from ledger.inventory.keystore import Made
+from ledger.inventory.lines import BOX, inventory_line, item_text, pseudonym
+from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
+from model.errors import Blocked, Corrupt, LeaseLost, Misconfigured
+from model.protocols import Container, Kind
+from model.protocols import key_of as item_key
 
 OTHER = bytes(range(1, 33))
 

@@ -8,12 +8,12 @@ import pytest
 from ledger_world import INBOX, force, item, page, ref, states, write
 from sqlalchemy import event
 
-from connectors.base import Container, Kind, Role, Stored, key_of
-from connectors.errors import LeaseLost
-from ledger.packing import version_hash
-from ledger.rows import ContainerRow, Lease, PageCount, State
-from ledger.session import LegLedger
+from ledger.db.encoding import version_hash
+from ledger.db.rows import ContainerRow, Lease, PageCount, State
+from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
+from model.errors import LeaseLost
+from model.protocols import Container, Kind, Role, Stored, key_of
 
 S = State
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.match import Found, Wanted, match, narrow
+from ledger.leg.matching import Found, Wanted, match, narrow
 
 A, B = b"digest-a", b"digest-b"
 

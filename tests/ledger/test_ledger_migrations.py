@@ -15,13 +15,13 @@ from ledger_world import KEK, dump, planned
 from sqlalchemy import inspect, text
 
 import ledger.migrations
-from connectors.base import key_of
-from connectors.errors import Corrupt, Misconfigured
-from ledger.database import reading, writing
-from ledger.inventory import sections
-from ledger.packing import pack_id
-from ledger.schema import metadata
+from ledger.db.encoding import pack_id
+from ledger.db.engine import reading, writing
+from ledger.db.schema import metadata
+from ledger.inventory.inventory import sections
 from ledger.store import Ledger
+from model.errors import Corrupt, Misconfigured
+from model.protocols import key_of
 
 MIGRATE = """
 import sys

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from connectors.errors import Misconfigured
-from ledger import opening, store
-from ledger.opening import kept, opened
+from ledger import open_ledgers, store
+from ledger.open_ledgers import kept, opened
 from ledger.store import Ledger
+from model.errors import Misconfigured
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Ledger]]:
             self.closed += 1
             super().close()
 
-    monkeypatch.setattr(opening, "Ledger", Counted)
-    monkeypatch.setattr(opening, "_open", {})
+    monkeypatch.setattr(open_ledgers, "Ledger", Counted)
+    monkeypatch.setattr(open_ledgers, "_open", {})
     yield made
     for one in made:
         one.close()
@@ -77,7 +77,7 @@ def test_what_could_not_be_opened_is_not_kept(
 
 
 def test_only_a_few_stay_open(tmp_path: Path, engines: list[Ledger]) -> None:
-    urls = [f"sqlite:///{tmp_path}/{number}.db" for number in range(opening.KEPT_MOST + 2)]
+    urls = [f"sqlite:///{tmp_path}/{number}.db" for number in range(open_ledgers.KEPT_MOST + 2)]
     for url in urls:
         assert kept(url) is kept(url)
-    assert [closed(one) for one in engines] == [1, 1, *[0] * opening.KEPT_MOST]
+    assert [closed(one) for one in engines] == [1, 1, *[0] * open_ledgers.KEPT_MOST]

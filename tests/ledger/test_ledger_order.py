@@ -6,10 +6,10 @@ import pytest
 from ledger_world import planned
 from sqlalchemy import update
 
-from ledger.approvals import Check, keep_checks, stamp
-from ledger.planning import PlannedMailbox
-from ledger.rows import SCORE_LOW
-from ledger.schema import checked, event, mailbox
+from ledger.db.rows import SCORE_LOW
+from ledger.db.schema import checked, event, mailbox
+from ledger.plan.approvals import Check, keep_checks, stamp
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 
 ANNA = "anna@old.example"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.packing import (
+from ledger.db.encoding import (
     pack_flags,
     pack_id,
     pack_path,

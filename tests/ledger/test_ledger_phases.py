@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from ledger_world import planned
 
-from connectors.base import Kind
-from connectors.errors import Blocked, LeaseLost
-from ledger.phases import Answers
-from ledger.rows import Lease, LegState, Phase
-from ledger.steps import Steps
+from ledger.db.rows import Lease, LegState, Phase
+from ledger.leg.cutover_steps import Steps
+from ledger.leg.phases import Answers
 from ledger.store import Ledger
+from model.errors import Blocked, LeaseLost
+from model.protocols import Kind
 
 
 def kinds(ledger: Ledger) -> list[str]:

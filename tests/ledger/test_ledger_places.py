@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 from ledger_world import force, page, planned, ref, write
 
-from connectors.base import Kind, key_of
-from ledger.claims import AT_TARGET
-from ledger.rows import ContainerRow, Lease, State
-from ledger.session import LegLedger
+from ledger.db.leases import AT_TARGET
+from ledger.db.rows import ContainerRow, Lease, State
+from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
+from model.protocols import Kind, key_of
 
 REACHED = {State.WRITTEN, State.VERIFIED, State.CHANGED}
 

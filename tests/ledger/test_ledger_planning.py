@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 from ledger_world import claimed, dump, page, planned, ref
 
-from connectors.base import Container, Identity, Kind
-from connectors.errors import Blocked
-from ledger.planning import PlanConflict
-from ledger.rows import Lease, LegState, Phase
+from ledger.db.rows import Lease, LegState, Phase
+from ledger.plan.mailboxes import PlanConflict
 from ledger.store import Ledger
+from model.errors import Blocked
+from model.protocols import Container, Identity, Kind
 
 EWS, IMAP = Identity("ews", "guid-1"), Identity("imap", "user-1")
 

@@ -9,12 +9,12 @@ from ledger_world import INBOX, claimed, planned, write
 from sqlalchemy import Float, insert, literal, update
 from sqlalchemy.sql.elements import BindParameter
 
-from ledger.health import Health, report
-from ledger.pulse import MINUTE, beats, record
-from ledger.rows import LegState
-from ledger.schema import health as healths
-from ledger.schema import pulse
+from ledger.db.rows import LegState
+from ledger.db.schema import health as healths
+from ledger.db.schema import pulse
 from ledger.store import Ledger
+from ledger.views.progress_samples import MINUTE, beats, record
+from ledger.views.server_health import Health, report
 
 
 def health(system: str, pace: float, worker: str = "w-1") -> Health:
@@ -41,7 +41,7 @@ def test_a_minute_is_one_row_and_says_how_far_the_wave_is(ledger: Ledger) -> Non
 def test_of_a_minute_the_least_pace_stays(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     claimed(ledger)
     frozen = 1_764_144_000.0
-    monkeypatch.setattr("ledger.pulse.now", lambda: frozen_clock(frozen))
+    monkeypatch.setattr("ledger.views.progress_samples.now", lambda: frozen_clock(frozen))
     told = [
         (health("source.ews", 1.0), health("target.mail", 0.5)),
         (health("source.ews", 0.0), health("target.mail", 1.0), health("target.calendar", 0.75, "w-2")),

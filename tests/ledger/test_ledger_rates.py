@@ -6,13 +6,13 @@ import pytest
 from ledger_world import write
 from sqlalchemy import select, update
 
-from connectors.base import Kind
-from ledger.database import now
-from ledger.rates import measured
-from ledger.rows import ContainerRow, Lease, LegState
-from ledger.schema import leg as leg_table
-from ledger.session import LegLedger
+from ledger.db.engine import now
+from ledger.db.rows import ContainerRow, Lease, LegState
+from ledger.db.schema import leg as leg_table
+from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
+from ledger.views.rates import measured
+from model.protocols import Kind
 
 
 def hold(ledger: Ledger, leg: int, seconds: float, left: float = 60) -> None:

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from ledger_world import begin, claimed, force, mapped, page, planned, ref, write
 
-from connectors.base import Kind, Loss, key_of
-from ledger.rows import ContainerRow, Finding, Lease, LegState, Outcome, State
-from ledger.session import LegLedger
+from ledger.db.rows import ContainerRow, Finding, Lease, LegState, Outcome, State
+from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
+from model.protocols import Kind, Loss, key_of
 
 
 def test_a_summary_counts_every_leg(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from ledger_world import begin, item, page, planned, ref, states, write
 
-from connectors.base import Container, Identity, Kind, Page, Stored, key_of
-from connectors.errors import Blocked
-from ledger.claims import ROLLING
-from ledger.rollback import DOOMED, recalled, refuse_unfinished, rested_on
-from ledger.rows import ContainerRow, Finding, Lease, LegState, Outcome, State
-from ledger.session import LegLedger
+from ledger.db.leases import ROLLING
+from ledger.db.rows import ContainerRow, Finding, Lease, LegState, Outcome, State
+from ledger.leg.leg_session import LegLedger
+from ledger.leg.rollback import DOOMED, recalled, refuse_unfinished, rested_on
 from ledger.store import Ledger
+from model.errors import Blocked
+from model.protocols import Container, Identity, Kind, Page, Stored, key_of
 
 KEYS = {key_of(name) for name in ("a", "b", "c")}
 

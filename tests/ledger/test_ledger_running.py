@@ -6,13 +6,13 @@ import time
 
 from sqlalchemy import update
 
-from ledger import schema
-from ledger.health import Health, leave, newest, report
-from ledger.planning import PlannedMailbox
-from ledger.rows import Phase
-from ledger.running import overridden, override, priorities, put_priorities, set_paused
+from ledger.db import schema
+from ledger.db.rows import Phase
+from ledger.plan.mailboxes import PlannedMailbox
+from ledger.plan.wave_control import overridden, override, priorities, put_priorities, set_paused
+from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
-from ledger.waves import WaveRow, Waves
+from ledger.views.server_health import Health, leave, newest, report
 
 
 def planned(ledger: Ledger, wave: str, count: int) -> list[str]:

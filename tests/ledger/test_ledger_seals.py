@@ -10,16 +10,16 @@ import pytest
 from ledger_world import KEK, claimed, force, page, planned, ref, write
 from sqlalchemy import text
 
-from connectors.base import Container, Kind, Loss, Role, key_of
-from connectors.errors import Corrupt, Transient
-from ledger import keystore
-from ledger.database import reading
-from ledger.pack import write_mailbox
-from ledger.pack_lines import sections
-from ledger.rows import PARTLY, ContainerRow, Finding, Lease, LegState, Outcome, State
-from ledger.seals import Loose, Seal, Seals
-from ledger.session import LegLedger
+from evidence.bag_writer import write_mailbox
+from evidence.pack_sections import sections
+from ledger.db.engine import reading
+from ledger.db.rows import PARTLY, ContainerRow, Finding, Lease, LegState, Outcome, State
+from ledger.inventory import keystore
+from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
+from ledger.views.seal_chain import Loose, Seal, Seals
+from model.errors import Corrupt, Transient
+from model.protocols import Container, Kind, Loss, Role, key_of
 
 W = "w1"
 ROOT, STATEMENT = b"r" * 32, b"s" * 32

@@ -15,12 +15,12 @@ import pytest
 from services import need_postgres
 from sqlalchemy import make_url
 
-from connectors.errors import MigrationError, Misconfigured, Transient
-from flows.settings_ledger import LedgerSettings
-from ledger import database
+from engine.config.ledger import LedgerSettings
+from ledger.db import engine as database
 from ledger.store import Ledger
-from practice.postgres import Postgres, run, serve
-from practice.tls import Certificate, make_certificate
+from model.errors import MigrationError, Misconfigured, Transient
+from practice.harness.tls import Certificate, make_certificate
+from practice.servers.postgres import Postgres, run, serve
 
 HOST, PASSWORD = "db.example.test", "THE-LEDGER-PASSWORD"
 SSL_REQUEST = 80877103

@@ -7,11 +7,11 @@ from itertools import islice
 import pytest
 from ledger_world import INBOX, begin, claimed, force, item, mapped, page, ref, states, write
 
-from connectors.base import Loss, Stored, key_of
-from connectors.errors import Corrupt
-from ledger.rows import ContainerRow, Finding, Lease, Outcome, State
-from ledger.session import LegLedger
+from ledger.db.rows import ContainerRow, Finding, Lease, Outcome, State
+from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
+from model.errors import Corrupt
+from model.protocols import Loss, Stored, key_of
 
 S = State
 A, B, C = key_of("a"), key_of("b"), key_of("c")

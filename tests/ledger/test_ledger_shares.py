@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from ledger_world import dump, planned
 
-from connectors.base import Identity, Kind, Loss, key_of
-from connectors.errors import LeaseLost
-from ledger.places import Seat
-from ledger.rows import ContainerRow, Lease, LegState
-from ledger.session import LegLedger
-from ledger.shares import FOUND, ShareRow
+from ledger.db.rows import ContainerRow, Lease, LegState
+from ledger.leg.leg_session import LegLedger
+from ledger.leg.locations import Seat
+from ledger.leg.shares import FOUND, ShareRow
 from ledger.store import Ledger
+from model.errors import LeaseLost
+from model.protocols import Identity, Kind, Loss, key_of
 
 A, B, C = (key_of(name) for name in "abc")
 MADE, THERE = ShareRow(A, B), ShareRow(B, C, ends=1000, code=FOUND)

@@ -8,10 +8,10 @@ from pathlib import Path
 from ledger_world import INBOX, KEK, claimed, ews_id, mapped, page, ref
 from sqlalchemy import event
 
-from connectors.base import Ref, Stored
-from ledger.rows import ContainerRow
-from ledger.session import LegLedger
+from ledger.db.rows import ContainerRow
+from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
+from model.protocols import Ref, Stored
 
 ITEMS = 20_000
 BYTES_PER_ITEM = 370

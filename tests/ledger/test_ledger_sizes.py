@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from ledger_world import claimed, page, planned, ref, write
 
-from connectors.base import Identity, Kind, key_of
-from ledger.database import writing
-from ledger.planning import NOT_IN_PLAN
-from ledger.plans import Plan, plans
-from ledger.rows import ContainerRow, Lease, LegState
-from ledger.schema import checked
-from ledger.session import LegLedger
-from ledger.sizes import Amount, amounts, checks
+from ledger.db.engine import writing
+from ledger.db.rows import ContainerRow, Lease, LegState
+from ledger.db.schema import checked
+from ledger.leg.leg_session import LegLedger
+from ledger.plan.mailboxes import NOT_IN_PLAN
+from ledger.plan.plan_rows import Plan, plans
 from ledger.store import Ledger
+from ledger.views.sizes import Amount, amounts, checks
+from model.protocols import Identity, Kind, key_of
 
 
 def test_what_a_dry_run_listed_is_known_and_waits(

@@ -7,11 +7,11 @@ import threading
 import pytest
 from ledger_world import page, planned, ref, write
 
-from ledger.database import snapshot
-from ledger.rows import ContainerRow, Lease, State
-from ledger.scores import absent_of, counts_of
-from ledger.session import LegLedger
+from ledger.db.engine import snapshot
+from ledger.db.rows import ContainerRow, Lease, State
+from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
+from ledger.views.scores import absent_of, counts_of
 
 
 def test_what_others_commit_meanwhile_is_not_seen(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from connectors.base import Kind
-from connectors.errors import Blocked
-from ledger.planning import PlannedMailbox
-from ledger.rows import SCORE_LOW, LegState, Phase
-from ledger.schema import step
-from ledger.steps import BEGUN, DONE, FAILED, Steps
+from ledger.db.rows import SCORE_LOW, LegState, Phase
+from ledger.db.schema import step
+from ledger.leg.cutover_steps import BEGUN, DONE, FAILED, Steps
+from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
+from model.errors import Blocked
+from model.protocols import Kind
 
 OWNER = "0123456789abcdef/1234567/1234567890/01234567"
 """As long as one can be: codes have 64 characters."""

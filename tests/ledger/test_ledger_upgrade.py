@@ -12,11 +12,11 @@ from ledger_world import INBOX, dump, planned
 from sqlalchemy import text
 
 import ledger.migrations
-from connectors.errors import Corrupt, LeaseLost, Misconfigured, Transient
-from ledger.database import reading, writing
+from ledger.db.engine import reading, writing
+from ledger.db.rows import LegState
 from ledger.migrations import newest
-from ledger.rows import LegState
 from ledger.store import Ledger
+from model.errors import Corrupt, LeaseLost, Misconfigured, Transient
 
 OLD = "0014"
 MAILBOX = (

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from ledger_world import begin, mapped, page, ref
 
-from connectors.base import Kind, Mapped, Stored, key_of
-from connectors.file_versions import Older
-from ledger.rows import ContainerRow
-from ledger.session import LegLedger
+from ledger.db.rows import ContainerRow
+from ledger.leg.leg_session import LegLedger
+from model.file_versions import Older
+from model.protocols import Kind, Mapped, Stored, key_of
 
 A, B = key_of("a"), key_of("b")
 

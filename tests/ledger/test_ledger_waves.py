@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import event, update
 
-from ledger.schema import wave as table
+from ledger.db.schema import wave as table
+from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
-from ledger.waves import WaveRow, Waves
 
 PILOT = WaveRow("pilot", 1_800_000_000.0, "nights", "m-00000001", 5)
 

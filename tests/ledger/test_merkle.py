@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from merkle_roots import root_of
 
-from ledger.merkle import EMPTY, Proof, Tree, is_included, leaf_hash, node_hash, proof_of
+from ledger.inventory.merkle import EMPTY, Proof, Tree, is_included, leaf_hash, node_hash, proof_of
 
 LINES = [
     bytes.fromhex(line)

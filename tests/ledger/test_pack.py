@@ -13,9 +13,17 @@ import bagit
 import pytest
 from merkle_roots import root_of
 
-from connectors.base import Kind
-from connectors.errors import Corrupt, Misconfigured
-from ledger.evidence_lines import (
+from evidence.bag_writer import (
+    Line,
+    Payload,
+    Section,
+    WrittenMailbox,
+    finish,
+    sign,
+    write_mailbox,
+    write_payload,
+)
+from ledger.inventory.lines import (
     FAILED,
     LATER,
     MATCH,
@@ -27,16 +35,8 @@ from ledger.evidence_lines import (
     results_header,
     results_line,
 )
-from ledger.pack import (
-    Line,
-    Payload,
-    Section,
-    WrittenMailbox,
-    finish,
-    sign,
-    write_mailbox,
-    write_payload,
-)
+from model.errors import Corrupt, Misconfigured
+from model.protocols import Kind
 
 TOLD = {"Bag-Software-Agent": "kogge 0", "Bagging-Date": "2026-11-26"}
 

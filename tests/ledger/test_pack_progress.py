@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from test_pack import section
 
-from connectors.errors import Misconfigured
-from ledger.pack import file_of, write_mailbox
-from ledger.pack_progress import Frame, Progress
+from evidence.bag_writer import file_of, write_mailbox
+from evidence.pack_resume import Frame, Progress
+from model.errors import Misconfigured
 
 KEK = bytes(range(32))
 FRAME = Frame("w", "00", "kogge 0", 1764144000.5)
@@ -64,7 +64,7 @@ def test_a_draft_s_name_is_on_the_disk_too(tmp_path: Path, monkeypatch: pytest.M
     """The seal comes into the ledger next."""
     folder, synced = tmp_path / "sealing", []
     begun(folder, 1)
-    monkeypatch.setattr("ledger.pack_progress.make_folder_durable", synced.append)
+    monkeypatch.setattr("evidence.pack_resume.make_folder_durable", synced.append)
     with Progress(folder) as progress:
         progress.begin(FRAME, KEK)
         progress.draft(b"{}")

@@ -23,11 +23,11 @@ from typing import BinaryIO
 
 import pytest
 
-from connectors.base import Container, Failed, Item, Kind, Native, Stored, key_of
-from connectors.dav_settings import DavSettings
-from connectors.dav_target import DavTarget
+from connectors.caldav.settings import DavSettings
+from connectors.caldav.target import DavTarget
 from connectors.settings import Account
-from mappings.meaning import calendar_digest, card_digest
+from mappings.compare.semantic_digest import calendar_digest, card_digest
+from model.protocols import Container, Failed, Item, Kind, Native, Stored, key_of
 
 NOT_AFTER = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = secrets.token_hex(4)

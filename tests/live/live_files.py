@@ -33,15 +33,15 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from connectors import files_account
-from connectors.base import Container, Failed, Item, Kind, Native, Stored, key_of
-from connectors.dav_wire import Answer, Wire
-from connectors.files_account import Home
-from connectors.files_settings import FilesSettings
-from connectors.files_target import FilesTarget
-from connectors.files_wire import joined
+from connectors.files.target import FilesTarget
+from connectors.http.client import Answer, Wire
 from connectors.settings import Account
-from practice.dav_proxy import HOP, Fate, Forward, Front, Layer, Reply, Request, reply, stack
+from connectors.webdav import account as files_account
+from connectors.webdav.account import Home
+from connectors.webdav.client import joined
+from connectors.webdav.settings import FilesSettings
+from model.protocols import Container, Failed, Item, Kind, Native, Stored, key_of
+from practice.dav.proxy import HOP, Fate, Forward, Front, Layer, Reply, Request, reply, stack
 
 RUN = secrets.token_hex(4)
 WHEN = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)

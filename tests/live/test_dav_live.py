@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from live_dav import account, codes, container, item, meanings, opened, settings, text_of, uid_of, written
 
-from connectors.base import Kind, Stored, key_of
-from connectors.dav_target import DavTarget
-from connectors.dav_write import CONTENT, SUFFIX
-from flows.canary_caldav import Desk
+from connectors.caldav.put import CONTENT, SUFFIX
+from connectors.caldav.target import DavTarget
+from engine.preflight.probe_caldav import Desk
+from model.protocols import Kind, Stored, key_of
 
 pytestmark = pytest.mark.live
 

@@ -26,12 +26,12 @@ from live_files import (
     stored,
 )
 
-from connectors.base import Failed, Role, Stored
-from connectors.errors import Blocked, Transient
-from connectors.files_names import takes
-from connectors.files_target import FilesTarget
-from practice.dav_faults import Fault, Faults
-from practice.drive_names import FOLDERS, NAMES
+from connectors.files.target import FilesTarget
+from connectors.webdav.names import takes
+from model.errors import Blocked, Transient
+from model.protocols import Failed, Role, Stored
+from practice.dav.faults import Fault, Faults
+from practice.drive.drive_names import FOLDERS, NAMES
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 CHUNK = 1_000_000

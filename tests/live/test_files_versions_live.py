@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from live_files import WHEN, Between, Death, Desk, asked, contents, file, folder, meant, noise, stored
 
-from connectors.base import Item, Loss, Stored
-from connectors.errors import Transient
-from connectors.file_versions import Older
-from connectors.files_listing import IDENTIFIED
-from connectors.files_target import FilesTarget
+from connectors.files.target import FilesTarget
+from connectors.webdav.propfind import IDENTIFIED
+from model.errors import Transient
+from model.file_versions import Older
+from model.protocols import Item, Loss, Stored
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 CHUNKED = {"chunk_above": 1_000_000, "chunk_bytes": 1_000_000, "versions": 5}

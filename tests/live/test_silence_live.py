@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 from live_dav import RUN, account, container, made, opened, settings, written
 
-from connectors.base import Item, Kind, Stored
-from connectors.dav_target import DavTarget
+from connectors.caldav.target import DavTarget
 from connectors.settings import Secret
-from flows.canary_caldav import CalendarHost, CalendarWatch, Desk
-from flows.canary_run import prove_server
-from practice.smtp_sink import SmtpSink
+from engine.preflight.probe_caldav import CalendarHost, CalendarWatch, Desk
+from engine.preflight.probe_run import prove_server
+from model.protocols import Item, Kind, Stored
+from practice.dav.smtp_sink import SmtpSink
 
 pytestmark = pytest.mark.live
 LOUD_SECONDS, QUIET_SECONDS = 60.0, 10.0

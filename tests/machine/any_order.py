@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from walking import Died, Trial
 
-from connectors.errors import Transient
-from ledger.rows import ContainerRow, Lease, LegState, State
-from practice.memory import MemoryMailbox
-from practice.memory_mailbox import Folder, Message
+from ledger.db.rows import ContainerRow, Lease, LegState, State
+from model.errors import Transient
+from practice.memory.doubles import MemoryMailbox
+from practice.memory.mailbox import Folder, Message
 
 PICK = st.integers(0, 1000)
 

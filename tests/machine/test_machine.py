@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 from walking import Trial, letter
 
-from connectors.base import Capabilities, Kind, Native, Ref, Role
-from connectors.errors import Rejected
-from mappings.digest import canonical
-from mappings.mail import map_mail
-from practice.memory import Marks, MemoryMailbox, MemorySource, MemoryStore
-from practice.memory_mailbox import Folder, Message
+from mappings.mail.digest import canonical
+from mappings.mail.mail import map_mail
+from model.errors import Rejected
+from model.protocols import Capabilities, Kind, Native, Ref, Role
+from practice.memory.doubles import Marks, MemoryMailbox, MemorySource, MemoryStore
+from practice.memory.mailbox import Folder, Message
 
 NAMES = st.sampled_from(["a", "b", "c"])
 MARKS = st.builds(

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 from walking import Trial
 
-from connectors.base import Capabilities, Kind, Native, Role, key_of
-from mappings.context import Context
-from mappings.event import map_event
-from practice.memory import MemoryMailbox, MemoryShelf, MemorySource
-from practice.memory_mailbox import Message
-from practice.memory_records import APPOINTMENT, broken, event
-from practice.memory_shelf import MOMENT
+from mappings.calendar.event import map_event
+from mappings.fields.context import Context
+from model.protocols import Capabilities, Kind, Native, Role, key_of
+from practice.memory.doubles import MemoryMailbox, MemoryShelf, MemorySource
+from practice.memory.mailbox import Message
+from practice.memory.records import APPOINTMENT, broken, event
+from practice.memory.shelf import MOMENT
 
 UIDS = st.sampled_from(["a", "b", "c", "d"])
 TITLES = st.sampled_from(["Eins", "Zwei", "Drei"])

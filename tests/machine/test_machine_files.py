@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 from walking import Trial
 
-from connectors.base import Role
-from connectors.file_names import FileNames
-from ledger.rows import State
-from practice.memory import MemoryCabinet, MemoryMailbox
-from practice.memory_mailbox import Folder, Message
+from ledger.db.rows import State
+from model.file_names import FileNames
+from model.protocols import Role
+from practice.memory.doubles import MemoryCabinet, MemoryMailbox
+from practice.memory.mailbox import Folder, Message
 
 NAMES = st.sampled_from(["a", "A", "b", "c.txt", "C.txt", "ö", "o\N{COMBINING DIAERESIS}"])
 TEXTS = st.sampled_from([b"", b"eins", b"zwei"])

@@ -10,8 +10,8 @@ from typing import Any
 
 from event_native import context, native
 
-from connectors.base import Capabilities, Kind, Mapped
-from mappings.event import map_event
+from mappings.calendar.event import map_event
+from model.protocols import Capabilities, Kind, Mapped
 
 FOLDER = Path(__file__).parent / "goldens" / "event"
 

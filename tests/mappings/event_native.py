@@ -6,9 +6,9 @@ import io
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from connectors.base import Body, Capabilities, Kind, Native, Ref
-from mappings.context import Context
-from mappings.ews_xml import Element, child, items
+from mappings.fields.context import Context
+from mappings.fields.ews_xml import Element, child, items
+from model.protocols import Body, Capabilities, Kind, Native, Ref
 
 NOT_AFTER = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HEAD = (

@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 from lxml import etree
 
-from connectors.base import Capabilities, Kind, Native, Ref
-from mappings.context import Context
+from mappings.fields.context import Context
+from model.protocols import Capabilities, Kind, Native, Ref
 
 GOLDENS = Path(__file__).parent / "goldens"
 NOT_AFTER = datetime(2026, 11, 25, tzinfo=UTC)

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Capabilities, Container, Failed, Kind, Mapped, Native, Source
-from connectors.ews import EwsSettings, EwsSource
-from connectors.graph import GraphSettings, GraphSource
+from connectors.ews.source import EwsSettings, EwsSource
+from connectors.graph.source import GraphSettings, GraphSource
 from connectors.settings import Account, Secret
-from mappings.context import Context
-from practice.exchange import ExchangeServer
-from practice.graph import GraphServer
-from practice.graph_wire import rest_id
-from practice.world import World
+from mappings.fields.context import Context
+from model.protocols import Capabilities, Container, Failed, Kind, Mapped, Native, Source
+from practice.exchange.server import ExchangeServer
+from practice.graph.server import GraphServer
+from practice.graph.wire import rest_id
+from practice.world.world import World
 
 KINDS = frozenset({Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS})
 NOT_AFTER = datetime(2026, 11, 25, tzinfo=UTC)

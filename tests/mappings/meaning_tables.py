@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mappings.meaning import CALENDAR_FIELDS, CARD_FIELDS
-from mappings.meaning_ignored import BOTH, CALENDAR, CARD
+from mappings.compare.ignored import BOTH, CALENDAR, CARD
+from mappings.compare.semantic_digest import CALENDAR_FIELDS, CARD_FIELDS
 
 TABLES: tuple[tuple[str, tuple[str, str], Mapping[str, str]], ...] = (
     ("What is compared of events and tasks", ("Field", "What it compares"), CALENDAR_FIELDS),

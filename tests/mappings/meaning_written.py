@@ -1,11 +1,11 @@
-"""Objects as a mapping writes them, for the tests of mappings.meaning."""
+"""Objects as a mapping writes them, for the tests of mappings.compare.semantic_digest."""
 
 from __future__ import annotations
 
 import io
 from datetime import UTC, datetime
 
-from mappings.meaning import (
+from mappings.compare.semantic_digest import (
     Meaning,
     calendar_differing,
     calendar_digest,

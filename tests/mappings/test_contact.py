@@ -11,14 +11,14 @@ import pytest
 import vobject
 from golden_records import GOLDENS, KARLA, context, golden, names, record
 
-from connectors.base import Capabilities, Kind, Mapped, Native, key_of
-from connectors.errors import Rejected
-from mappings.contact import map_contact, skip_contact
-from mappings.contact_days import day_of
-from mappings.contact_photo import kind_of
-from mappings.contact_ways import PHONES
-from mappings.losses import LOSSES, SKIPS
-from mappings.meaning import card_digest, card_meaning
+from mappings.compare.semantic_digest import card_digest, card_meaning
+from mappings.contacts.communication import PHONES
+from mappings.contacts.contact import map_contact, skip_contact
+from mappings.contacts.dates import day_of
+from mappings.contacts.photo import kind_of
+from mappings.losses.catalogue import LOSSES, SKIPS
+from model.errors import Rejected
+from model.protocols import Capabilities, Kind, Mapped, Native, key_of
 
 NOT_AFTER = datetime(2026, 11, 25, tzinfo=UTC)
 VERSIONS = ("3.0", "4.0")

@@ -14,22 +14,22 @@ import vobject
 from golden_records import NOT_AFTER
 from icalendar import Calendar
 
-from connectors.base import Capabilities, Failed, Kind, Mapped, Native
-from connectors.ews import EwsSettings, EwsSource
+from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
-from mappings.contact import map_contact, skip_contact
-from mappings.context import Context
-from mappings.ews_xml import printable
-from mappings.meaning import calendar_digest, card_digest
-from mappings.note import map_note, skip_note
-from mappings.task import map_task, skip_task
-from practice.cards import Contact
-from practice.chores import Chore
-from practice.exchange import ExchangeServer
-from practice.messages import Message
-from practice.records import Record
-from practice.stickies import Sticky
-from practice.world import World
+from mappings.calendar.task import map_task, skip_task
+from mappings.compare.semantic_digest import calendar_digest, card_digest
+from mappings.contacts.contact import map_contact, skip_contact
+from mappings.fields.context import Context
+from mappings.fields.ews_xml import printable
+from mappings.notes.note import map_note, skip_note
+from model.protocols import Capabilities, Failed, Kind, Mapped, Native
+from practice.contacts.cards import Contact
+from practice.exchange.server import ExchangeServer
+from practice.world.chores import Chore
+from practice.world.messages import Message
+from practice.world.records import Record
+from practice.world.stickies import Sticky
+from practice.world.world import World
 
 PEOPLE = 2
 MAPPINGS: dict[Kind, tuple[Callable[[Native], str | None], Callable[[Native, Context], Mapped]]] = {

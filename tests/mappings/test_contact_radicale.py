@@ -9,12 +9,12 @@ import pytest
 import requests
 from golden_records import NOT_AFTER, context, golden, names
 
-from connectors.base import Mapped, Native
-from mappings.contact import map_contact
-from mappings.context import Context
-from mappings.meaning import calendar_differing, card_differing
-from mappings.task import map_task
-from practice.radicale import RadicaleServer, start_radicale
+from mappings.calendar.task import map_task
+from mappings.compare.semantic_digest import calendar_differing, card_differing
+from mappings.contacts.contact import map_contact
+from mappings.fields.context import Context
+from model.protocols import Mapped, Native
+from practice.dav.radicale import RadicaleServer, start_radicale
 
 KINDS: dict[str, tuple[Callable[[Native, Context], Mapped], str, str]] = {
     "contact": (map_contact, "contacts", "text/vcard"),

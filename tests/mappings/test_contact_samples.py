@@ -9,9 +9,9 @@ from golden_records import context
 from lxml import etree
 from samples import BASE, marks
 
-from connectors.base import Native, Ref
-from mappings.contact import map_contact
-from mappings.task import map_task
+from mappings.calendar.task import map_task
+from mappings.contacts.contact import map_contact
+from model.protocols import Native, Ref
 
 M = "{http://schemas.microsoft.com/exchange/services/2006/messages}"
 T = "{http://schemas.microsoft.com/exchange/services/2006/types}"

@@ -13,11 +13,11 @@ from golden_records import context, record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.base import Capabilities, Kind
-from mappings.contact import map_contact
-from mappings.ews_xml import printable
-from mappings.meaning import card_digest, card_meaning
-from mappings.vcard import Line, escaped, folded, kinds, listed, render, structured, text, uri
+from mappings.compare.semantic_digest import card_digest, card_meaning
+from mappings.contacts.contact import map_contact
+from mappings.contacts.vcard import Line, escaped, folded, kinds, listed, render, structured, text, uri
+from mappings.fields.ews_xml import printable
+from model.protocols import Capabilities, Kind
 
 NOT_AFTER = datetime(2026, 11, 25, tzinfo=UTC)
 ANY = st.text(st.characters(exclude_categories=("Cs",)), max_size=300)

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mappings import canonical as canonical_module
-from mappings.digest import CanonicalReader, canonical, tolerant
+from mappings.mail import canonical as canonical_module
+from mappings.mail.digest import CanonicalReader, canonical, tolerant
 
 LINES = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"\0", b"a", b"\r\r", b" ", b"--b", b":"]))
 

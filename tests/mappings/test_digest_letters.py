@@ -6,10 +6,10 @@ import io
 
 import pytest
 
-from mappings.digest import canonical, tolerant
-from practice.letters import Letter, Scene
-from practice.people import Directory
-from practice.recipes import RECIPES
+from mappings.mail.digest import canonical, tolerant
+from practice.mail.letters import Letter, Scene
+from practice.world.people import Directory
+from practice.world.recipes import RECIPES
 
 
 def letter(name: str) -> Letter:

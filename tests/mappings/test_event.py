@@ -13,10 +13,10 @@ from icalendar import Calendar
 from radicale.item import check_and_sanitize_items
 from recurring_ical_events import of
 
-from connectors.base import Kind, key_of
-from mappings.event import map_event
-from mappings.losses import LOSSES
-from mappings.meaning import calendar_differing, calendar_digest
+from mappings.calendar.event import map_event
+from mappings.compare.semantic_digest import calendar_differing, calendar_digest
+from mappings.losses.catalogue import LOSSES
+from model.protocols import Kind, key_of
 
 
 @pytest.mark.parametrize("name", cases())

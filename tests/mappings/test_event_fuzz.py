@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 from lxml import etree
 
-from connectors.base import Mapped
-from connectors.errors import Rejected
-from mappings.event import map_event
-from mappings.ews_xml import items
-from mappings.losses import LOSSES, REJECTIONS
-from mappings.meaning import calendar_digest
+from mappings.calendar.event import map_event
+from mappings.compare.semantic_digest import calendar_digest
+from mappings.fields.ews_xml import items
+from mappings.losses.catalogue import LOSSES, REJECTIONS
+from model.errors import Rejected
+from model.protocols import Mapped
 
 NASTY = (
     "", " ", "\n", "0", "-1", "1", "31", "99999999999", "true", "Friday", "Last", "Day", "\ufdd0", "a,b;c:\\",

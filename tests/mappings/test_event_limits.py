@@ -9,18 +9,18 @@ from collections.abc import Iterator
 import pytest
 from event_native import NOT_AFTER, context
 
-from connectors.base import Mapped, Native, Role
-from connectors.errors import Rejected
-from connectors.event_limits import EventLimits
-from connectors.ews import EwsSettings, EwsSource
+from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
-from mappings.event import map_event, skip_event
-from mappings.event_limits import within
-from mappings.meaning import calendar_meaning
-from practice.desk import Desk
-from practice.events import ODDITIES
-from practice.exchange import ExchangeServer
-from practice.world import World
+from mappings.calendar.event import map_event, skip_event
+from mappings.calendar.exo_limits import within
+from mappings.compare.semantic_digest import calendar_meaning
+from model.errors import Rejected
+from model.event_limits import EventLimits
+from model.protocols import Mapped, Native, Role
+from practice.calendar.events import ODDITIES
+from practice.exchange.server import ExchangeServer
+from practice.world.desk import Desk
+from practice.world.world import World
 
 LIMITS = EventLimits(zone="Europe/Berlin", title=100, place=100, text=1000, link=500)
 

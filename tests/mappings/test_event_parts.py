@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar, Event
 
-from connectors.base import Capabilities, Kind, Loss, Native
-from connectors.errors import Rejected
-from mappings.event import map_event
-from mappings.event_html import plain
+from mappings.calendar.event import map_event
+from mappings.fields.html_text import plain
+from model.errors import Rejected
+from model.protocols import Capabilities, Kind, Loss, Native
 
 REMINDER = (
     "<t:ReminderIsSet>true</t:ReminderIsSet><t:ReminderMinutesBeforeStart>{}</t:ReminderMinutesBeforeStart>"

@@ -8,9 +8,9 @@ import pytest
 from event_native import context, element, event_xml, native
 from icalendar import Calendar, Event
 
-from connectors.base import Capabilities, Kind
-from mappings.addresses import legacy_dn, nowhere, resolve, smtp, spellings
-from mappings.event import map_event
+from mappings.calendar.event import map_event
+from mappings.fields.addresses import legacy_dn, nowhere, resolve, smtp, spellings
+from model.protocols import Capabilities, Kind
 
 ME = "me@kiel.example"
 DN = "/o=Land/ou=Exchange Administrative Group (FYDIBOHF23SPDLT)/cn=Recipients/cn=Erika Muster_1"

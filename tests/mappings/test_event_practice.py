@@ -14,16 +14,16 @@ from event_native import NOT_AFTER, context
 from icalendar import Calendar, Component
 from recurring_ical_events import of
 
-from connectors.base import Mapped, Native, Role
-from connectors.ews import EwsSettings, EwsSource
+from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
-from mappings.event import map_event, skip_event
-from mappings.meaning import calendar_differing
-from practice.appointments import Event, occurrences
-from practice.desk import Desk
-from practice.events import ODDITIES
-from practice.exchange import ExchangeServer
-from practice.world import World
+from mappings.calendar.event import map_event, skip_event
+from mappings.compare.semantic_digest import calendar_differing
+from model.protocols import Mapped, Native, Role
+from practice.calendar.appointments import Event, occurrences
+from practice.calendar.events import ODDITIES
+from practice.exchange.server import ExchangeServer
+from practice.world.desk import Desk
+from practice.world.world import World
 
 FROM, TO = datetime(2024, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
 EDGE = timedelta(days=3)

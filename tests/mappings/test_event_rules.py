@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from event_native import BERLIN, HEAD, context, event_xml, native
 
-from connectors.base import Capabilities, Kind, Native, Ref
-from connectors.errors import Rejected
-from mappings.event import map_event, skip_event
-from mappings.losses import REJECTIONS, SKIPS
+from mappings.calendar.event import map_event, skip_event
+from mappings.losses.catalogue import REJECTIONS, SKIPS
+from model.errors import Rejected
+from model.protocols import Capabilities, Kind, Native, Ref
 
 DAILY = (
     "<t:Recurrence><t:DailyRecurrence><t:Interval>1</t:Interval></t:DailyRecurrence>"

@@ -12,9 +12,9 @@ from lxml import etree
 from recurring_ical_events import of
 from samples import BASE, marks
 
-from connectors.errors import Rejected
-from mappings.event import map_event
-from mappings.ews_xml import SPACES
+from mappings.calendar.event import map_event
+from mappings.fields.ews_xml import SPACES
+from model.errors import Rejected
 
 ITEMS = f"{{{SPACES['m']}}}Items"
 

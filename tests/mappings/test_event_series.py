@@ -6,9 +6,9 @@ import pytest
 from event_native import BERLIN, context, event_xml, native
 from icalendar import Calendar, Event
 
-from connectors.base import Mapped
-from connectors.errors import Rejected
-from mappings.event import map_event
+from mappings.calendar.event import map_event
+from model.errors import Rejected
+from model.protocols import Mapped
 
 WEEKLY = (
     "<t:Recurrence><t:WeeklyRecurrence><t:Interval>1</t:Interval><t:DaysOfWeek>Tuesday</t:DaysOfWeek>"

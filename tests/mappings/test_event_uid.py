@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mappings.event_uid import uid
-from practice.event_desk import GOID, foreign_goid
+from mappings.calendar.uid import uid
+from practice.calendar.event_desk import GOID, foreign_goid
 
 OWN = GOID + "0" * 40 + "10000000" + "9A" * 16
 

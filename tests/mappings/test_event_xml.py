@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from mappings.ews_xml import (
+from mappings.fields.ews_xml import (
     SPACES,
     Key,
     altered,

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.base import Capabilities, Item, Kind, Native, Ref
-from connectors.errors import Rejected
-from connectors.file_versions import Older
-from mappings.context import Context
-from mappings.file import map_file
-from mappings.file_versions import EARLIEST
+from mappings.fields.context import Context
+from mappings.files.file import map_file
+from mappings.files.file_versions import EARLIEST
+from model.errors import Rejected
+from model.file_versions import Older
+from model.protocols import Capabilities, Item, Kind, Native, Ref
 
 NOW = datetime(2024, 5, 1, 12, 0, 0, tzinfo=UTC)
 CONTEXT = Context(Capabilities(frozenset({Kind.FILES})), NOW, NOW)

@@ -14,18 +14,18 @@ from golden_records import NOT_AFTER
 from graph_worlds import Sources, fetched
 from test_graph_records import Json, losses, mapped, text
 
-from connectors.base import Capabilities, Kind, Mapped, Native
-from connectors.errors import Rejected
-from mappings.context import Context
-from mappings.forms import FORMS
-from practice.appointments import Event
-from practice.desk import Desk
-from practice.diary import delete_occurrence, modify_occurrence
-from practice.event_desk import at, timed, whole_days
-from practice.exchange import ExchangeServer
-from practice.graph import GraphServer
-from practice.series import Daily, Monthly, Recurrence, Weekly
-from practice.world import World
+from mappings.fields.context import Context
+from mappings.registry import FORMS
+from model.errors import Rejected
+from model.protocols import Capabilities, Kind, Mapped, Native
+from practice.calendar.appointments import Event
+from practice.calendar.event_desk import at, timed, whole_days
+from practice.calendar.series import Daily, Monthly, Recurrence, Weekly
+from practice.exchange.server import ExchangeServer
+from practice.graph.server import GraphServer
+from practice.world.desk import Desk
+from practice.world.diary import delete_occurrence, modify_occurrence
+from practice.world.world import World
 
 CALENDAR = Kind.CALENDAR
 CAPABLE = Capabilities(frozenset({CALENDAR}))

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from graph_worlds import KINDS, Pair, Sources, differences, same, sources
 
-from connectors.base import Kind
-from mappings.forms import FORMS
-from practice.world import World
+from mappings.registry import FORMS
+from model.protocols import Kind
+from practice.world.world import World
 
 UNTOLD: dict[tuple[Kind, str], str] = {
     (Kind.CALENDAR, "ATTENDEE"): "Graph does not say who of those invited is a list, and names one without a "

@@ -12,10 +12,10 @@ from golden_records import NOT_AFTER
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.base import Capabilities, Kind, Mapped, Native, Ref
-from connectors.errors import Rejected
-from mappings.context import Context
-from mappings.forms import FORMS
+from mappings.fields.context import Context
+from mappings.registry import FORMS
+from model.errors import Rejected
+from model.protocols import Capabilities, Kind, Mapped, Native, Ref
 
 FORMATS = {Kind.CALENDAR: "graph-event", Kind.CONTACTS: "graph-contact", Kind.TASKS: "graph-task"}
 WHEN = {"dateTime": "2026-03-02T08:00:00.0000000", "timeZone": "UTC"}

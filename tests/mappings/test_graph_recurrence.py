@@ -11,17 +11,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
-from connectors.errors import Rejected
-from mappings.ews_xml import SPACES, Element, child
-from mappings.graph_json import Json, started
-from mappings.graph_recurrence import recurrence
-from mappings.graph_zone import zone as add_zone
-from mappings.recurrence import rule
-from mappings.zones import zone_for
-from practice.chores import Repeat
-from practice.graph_recurrence import of_series, of_task
-from practice.graph_zones import definition
-from practice.series import (
+from mappings.exchange.graph_json import Json, started
+from mappings.exchange.graph_recurrence import recurrence
+from mappings.exchange.graph_zone import zone as add_zone
+from mappings.fields.ews_xml import SPACES, Element, child
+from mappings.time.rrule import rule
+from mappings.time.zones import zone_for
+from model.errors import Rejected
+from practice.calendar.series import (
     Daily,
     Monthly,
     MonthlyOn,
@@ -31,7 +28,10 @@ from practice.series import (
     Yearly,
     YearlyOn,
 )
-from practice.timezones import CUSTOM, MONTHS, WEEKDAYS, Rules, Switch, Zone
+from practice.calendar.timezones import CUSTOM, MONTHS, WEEKDAYS, Rules, Switch, Zone
+from practice.graph_items.recurrence import of_series, of_task
+from practice.graph_items.zones import definition
+from practice.world.chores import Repeat
 
 EVERY = st.integers(1, 99)
 KINDS = st.sampled_from([*WEEKDAYS, "Day", "Weekday", "WeekendDay"])

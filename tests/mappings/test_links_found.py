@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mappings import links
-from mappings.links import followed, in_document, in_mail, is_document
+from mappings.mail import links
+from mappings.mail.links import followed, in_document, in_mail, is_document
 
 SITE = "https://contoso.sharepoint.com/sites/one/Shared%20Documents"
 MINE = "https://contoso-my.sharepoint.com/:w:/g/personal/anna_contoso_com/EaBc?e=x1&b=2"

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.base import Capabilities, Kind, Loss, Mapped, Native, Ref, key_of
-from connectors.errors import Corrupt, Rejected
-from mappings.digest import canonical
-from mappings.flags import KEYWORD_LENGTH, RESERVED, is_atom, keyword
-from mappings.losses import LOSSES, REJECTIONS, SKIPS, lose
-from mappings.mail import date_of, flags_of, map_mail, skip_reason
+from mappings.fields.flags import KEYWORD_LENGTH, RESERVED, is_atom, keyword
+from mappings.losses.catalogue import LOSSES, REJECTIONS, SKIPS, lose
+from mappings.mail.digest import canonical
+from mappings.mail.mail import date_of, flags_of, map_mail, skip_reason
+from model.errors import Corrupt, Rejected
+from model.protocols import Capabilities, Kind, Loss, Mapped, Native, Ref, key_of
 
 NOT_AFTER = datetime(2026, 11, 25, tzinfo=UTC)
 RAW = b"Subject: x\r\n\r\nbody\r\n"

@@ -21,7 +21,7 @@ from meaning_written import (
     without,
 )
 
-from mappings.meaning import CALENDAR_FIELDS, CARD_FIELDS
+from mappings.compare.semantic_digest import CALENDAR_FIELDS, CARD_FIELDS
 
 Case = tuple[bytes, bytes, tuple[str, ...]]
 MOVED = SERIES.replace("20261201T10", "20261208T12").replace("20261201T11", "20261208T13")

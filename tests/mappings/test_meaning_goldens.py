@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from meaning_written import NOT_AFTER, differing
 
-from connectors.errors import Rejected
-from mappings.meaning import calendar_digest, card_digest
+from mappings.compare.semantic_digest import calendar_digest, card_digest
+from model.errors import Rejected
 
 GOLDENS = Path(__file__).parent / "goldens"
 OBJECTS = sorted([*GOLDENS.rglob("*.ics"), *GOLDENS.rglob("*.vcf")])

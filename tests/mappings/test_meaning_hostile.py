@@ -26,8 +26,8 @@ from meaning_written import (
     event,
 )
 
-from connectors.errors import Rejected
-from mappings.meaning import calendar_digest, card_digest
+from mappings.compare.semantic_digest import calendar_digest, card_digest
+from model.errors import Rejected
 
 START = "DTSTART:20260101T090000Z\n"
 HERE, ZONE = "DTSTART;TZID=Q:20260101T090000\n", BERLIN.replace("Europe/Berlin", "Q")

@@ -24,7 +24,7 @@ from meaning_written import (
     without,
 )
 
-from mappings.meaning import CALENDAR_FIELDS, CARD_FIELDS, IGNORED
+from mappings.compare.semantic_digest import CALENDAR_FIELDS, CARD_FIELDS, IGNORED
 
 Pair = tuple[bytes, bytes]
 RENAMED_BERLIN = replaced(BERLIN, "Europe/Berlin", "Amt 7")

@@ -22,7 +22,7 @@ from meaning_written import (
     without,
 )
 
-from practice.radicale import RadicaleServer, start_radicale
+from practice.dav.radicale import RadicaleServer, start_radicale
 
 ALLDAY = "DTSTART;VALUE=DATE:20261224\nDTEND;VALUE=DATE:20261227\nSUMMARY:Fest\n"
 EXCEPTION = (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from icalendar import Calendar, Event, vCalAddress
 from meaning_written import differing, event, meaning
 
-from mappings.meaning_lines import unescaped
+from mappings.compare.content_lines import unescaped
 
 WORDS = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=60)
 STARTS = st.datetimes(datetime(2001, 1, 1), datetime(2035, 1, 1)).map(lambda at: at.replace(microsecond=0))

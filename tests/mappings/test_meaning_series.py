@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 from meaning_written import BERLIN, SERIES, calendar, component, differing, event, meaning
 
-from mappings.meaning import calendar_meaning
-from mappings.meaning_rule import rule_of, walls
-from mappings.meaning_time import seconds
+from mappings.compare.rrule import rule_of, walls
+from mappings.compare.semantic_digest import calendar_meaning
+from mappings.compare.time import seconds
 
 WEEKDAYS = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
 STARTS = st.datetimes(datetime(1990, 1, 1), datetime(2035, 12, 31)).map(lambda at: at.replace(microsecond=0))

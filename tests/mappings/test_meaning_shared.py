@@ -7,7 +7,7 @@ import io
 import pytest
 from meaning_written import NOT_AFTER
 
-from mappings.meaning_shared import shared
+from mappings.compare.shared_meeting import shared
 
 ME = frozenset({"me@kiel.example"})
 MASTER = """BEGIN:VEVENT

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connectors.base import Capabilities, Kind, Native, Ref
-from mappings.mail import map_mail, message_id_of
-from mappings.message_id import HEAD_MOST, Head, message_id, plain, read_message_id
+from mappings.fields.message_id import HEAD_MOST, Head, message_id, plain, read_message_id
+from mappings.mail.mail import map_mail, message_id_of
+from model.protocols import Capabilities, Kind, Native, Ref
 
 HEADERS = {
     b"Message-ID: <a@x.example>\r\n": "<a@x.example>",

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from imapclient import imap_utf7
 
-from connectors.base import Capabilities, Container, Kind, Role
-from connectors.event_limits import EventLimits
-from mappings.names import INBOX, PATH_BYTES, REFUSED_FACT, modified_utf7, original, plan_names
+from mappings.fields.folder_names import INBOX, PATH_BYTES, REFUSED_FACT, modified_utf7, original, plan_names
+from model.event_limits import EventLimits
+from model.protocols import Capabilities, Container, Kind, Role
 
 MAIL = frozenset({Kind.MAIL})
 DOVECOT = Capabilities(MAIL)

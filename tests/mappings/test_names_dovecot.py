@@ -7,9 +7,9 @@ import imaplib
 import pytest
 from services import need_dovecot
 
-from connectors.base import Capabilities, Container, Kind, Role
-from mappings.names import modified_utf7, plan_names
-from practice.dovecot import USER_PASSWORD, start_dovecot
+from mappings.fields.folder_names import modified_utf7, plan_names
+from model.protocols import Capabilities, Container, Kind, Role
+from practice.servers.dovecot import USER_PASSWORD, start_dovecot
 
 NASTY = (
     "a/b", "a\u2215b", "~x", ".", "..", "...", "inbox", "100 %", "a*b", " lead", "trail ", "a\tb", "a\x7fb",

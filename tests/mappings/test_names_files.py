@@ -9,10 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.base import Capabilities, Container, Kind, Role, key_of
-from connectors.file_names import FileNames
-from mappings.names import plan_names
-from mappings.names_files import (
+from mappings.fields.file_names import (
     ALIKES,
     file_name,
     free_name,
@@ -22,6 +19,9 @@ from mappings.names_files import (
     unparted,
     utf8,
 )
+from mappings.fields.folder_names import plan_names
+from model.file_names import FileNames
+from model.protocols import Capabilities, Container, Kind, Role, key_of
 
 PLAIN = FileNames()
 NEXTCLOUD = FileNames(

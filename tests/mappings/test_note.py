@@ -14,12 +14,12 @@ from golden_records import GOLDENS, context, golden, names, record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.base import Capabilities, Kind, Mapped, Native, key_of
-from connectors.errors import Rejected
-from mappings.digest import canonical
-from mappings.ews_xml import printable
-from mappings.losses import LOSSES, SKIPS
-from mappings.note import map_note, skip_note
+from mappings.fields.ews_xml import printable
+from mappings.losses.catalogue import LOSSES, SKIPS
+from mappings.mail.digest import canonical
+from mappings.notes.note import map_note, skip_note
+from model.errors import Rejected
+from model.protocols import Capabilities, Kind, Mapped, Native, key_of
 
 NOTES = Capabilities(frozenset({Kind.NOTES}))
 OWNER = frozenset({"wiebke@land.example", "w@x.example"})

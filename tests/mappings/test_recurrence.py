@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from event_native import inside
 
-from connectors.errors import Rejected
-from mappings.ews_xml import Element
-from mappings.recurrence import Rule, Start, regeneration, rule
+from mappings.fields.ews_xml import Element
+from mappings.time.rrule import Rule, Start, regeneration, rule
+from model.errors import Rejected
 
 BERLIN = ZoneInfo("Europe/Berlin")
 WALL = datetime(2026, 1, 31, 9, 30)

@@ -1,7 +1,8 @@
 """A series of the practice Exchange takes place when its iCalendar object says, instant by instant.
 
-The server's own arithmetic (practice.series, practice.timezones) knows neither RRULE nor tzdata; the object
-is expanded by recurring-ical-events, which knows nothing of Exchange. Mapped, the two must agree.
+The server's own arithmetic (practice.calendar.series, practice.calendar.timezones) knows neither RRULE nor
+tzdata; the object is expanded by recurring-ical-events, which knows nothing of Exchange. Mapped, the two must
+agree.
 """
 
 from __future__ import annotations
@@ -15,10 +16,9 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 from recurring_ical_events import of
 
-from mappings.event import map_event
-from practice.appointments import Changed, Event, occurrences
-from practice.records import Common
-from practice.series import (
+from mappings.calendar.event import map_event
+from practice.calendar.appointments import Changed, Event, occurrences
+from practice.calendar.series import (
     Daily,
     Index,
     Monthly,
@@ -29,7 +29,18 @@ from practice.series import (
     Yearly,
     YearlyOn,
 )
-from practice.timezones import BERLIN, ISLAND, LOS_ANGELES, MUMBAI, NEW_YORK, REFORMED, SYDNEY, UTC_ZONE, Zone
+from practice.calendar.timezones import (
+    BERLIN,
+    ISLAND,
+    LOS_ANGELES,
+    MUMBAI,
+    NEW_YORK,
+    REFORMED,
+    SYDNEY,
+    UTC_ZONE,
+    Zone,
+)
+from practice.world.records import Common
 
 KINDS = ("Monday", "Wednesday", "Sunday", "Day", "Weekday", "WeekendDay")
 INDEXES: tuple[Index, ...] = ("First", "Second", "Third", "Fourth", "Last")

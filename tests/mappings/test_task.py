@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar, Todo
 
-from connectors.base import Capabilities, Kind, Mapped, Native, key_of
-from connectors.errors import Rejected
-from mappings.ews_xml import printable
-from mappings.losses import LOSSES, SKIPS
-from mappings.meaning import calendar_digest
-from mappings.task import map_task, skip_task
+from mappings.calendar.task import map_task, skip_task
+from mappings.compare.semantic_digest import calendar_digest
+from mappings.fields.ews_xml import printable
+from mappings.losses.catalogue import LOSSES, SKIPS
+from model.errors import Rejected
+from model.protocols import Capabilities, Kind, Mapped, Native, key_of
 
 TASKS = frozenset({Kind.TASKS})
 TARGETS = {

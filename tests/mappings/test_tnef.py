@@ -8,8 +8,8 @@ import struct
 
 import pytest
 
-from mappings.digest import canonical, tolerant
-from mappings.tnef import SIGNATURE, NotTnef, tnef_digest
+from mappings.mail.digest import canonical, tolerant
+from mappings.mail.tnef import SIGNATURE, NotTnef, tnef_digest
 
 SUBJECT, MODIFIED, PROPERTIES = 0x00018004, 0x00038020, 0x00069003
 STRING, TIME, OBJECT = 0x001E, 0x0040, 0x000D

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Timezone
 
-from connectors.errors import Rejected
-from mappings.zones import UTC_ZONE, Zone, named_zone, zone_for
-from mappings.zones_component import vtimezone
-from mappings.zones_windows import _IANA, iana
+from mappings.time.vtimezone import vtimezone
+from mappings.time.windows_zones import _IANA, iana
+from mappings.time.zones import UTC_ZONE, Zone, named_zone, zone_for
+from model.errors import Rejected
 
 ZONES = sorted(set(_IANA.values()) - {"Etc/UTC"})
 FIRST, LAST = 2019, 2030

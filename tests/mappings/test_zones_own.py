@@ -9,11 +9,11 @@ from event_native import element, inside
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import Rejected
-from mappings.zones import zone_for
-from mappings.zones_component import vtimezone
-from mappings.zones_rules import described, duration, meeting_zone, rule_zone
-from practice.timezones import CUSTOM, ISLAND, REFORMED, ZONES, Rules, Switch, Zone
+from mappings.time.custom_zones import described, duration, meeting_zone, rule_zone
+from mappings.time.vtimezone import vtimezone
+from mappings.time.zones import zone_for
+from model.errors import Rejected
+from practice.calendar.timezones import CUSTOM, ISLAND, REFORMED, ZONES, Rules, Switch, Zone
 
 SOUTH = Zone(CUSTOM, "Süd", ((1, Rules(-180, -120, Switch(10, 0, nth=1), Switch(2, 1440, day=28))),))
 YEARLY = Zone(CUSTOM, "Ein Samstag", ((1, Rules(45, 105, Switch(2, 90, weekday=5, nth=3), Switch(11, 0))),))

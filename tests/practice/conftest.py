@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from ews_asking import Asker, asking
 
-from practice.exchange import ExchangeServer
-from practice.folders import Folder
-from practice.world import Mailbox, World
+from practice.exchange.server import ExchangeServer
+from practice.world.folders import Folder
+from practice.world.world import Mailbox, World
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import requests
 from lxml import etree
 
-from practice.ews_soap import MESSAGES_NS, SOAP_NS, TYPES_NS
-from practice.exchange import ExchangeServer
+from practice.exchange.server import ExchangeServer
+from practice.exchange.soap import MESSAGES_NS, SOAP_NS, TYPES_NS
 
 NS = {"s": SOAP_NS, "m": MESSAGES_NS, "t": TYPES_NS}
 IDS_ONLY = "<m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape>"

@@ -9,10 +9,10 @@ from ews_asking import (
 )
 from lxml import etree
 
-from practice.desk import Desk
-from practice.events import ODDITIES
-from practice.messages import Message
-from practice.world import Mailbox
+from practice.calendar.events import ODDITIES
+from practice.world.desk import Desk
+from practice.world.messages import Message
+from practice.world.world import Mailbox
 
 EVERYTHING = (
     "<m:ItemShape><t:BaseShape>AllProperties</t:BaseShape>"

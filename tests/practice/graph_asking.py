@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from practice.graph import GraphServer
+from practice.graph.server import GraphServer
 
 Json = dict[str, Any]
 IMMUTABLE = 'IdType="ImmutableId"'

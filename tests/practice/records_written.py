@@ -6,9 +6,9 @@ from typing import Any
 
 from lxml import etree
 
-from practice.ews_soap import EXCHANGE, TYPES_NS, Dialect
-from practice.records import Record
-from practice.world import Mailbox, World
+from practice.exchange.soap import EXCHANGE, TYPES_NS, Dialect
+from practice.world.records import Record
+from practice.world.world import Mailbox, World
 
 SEED = 7
 _SCHEMA = {

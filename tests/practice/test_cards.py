@@ -10,13 +10,13 @@ from exchangelib.items import Contact as Read
 from exchangelib.items import DistributionList as ReadList
 from records_written import ORDER, SEED, mailbox_of, parsed, properties, tags, written
 
-from practice.cards import FILINGS, PHONE_KEYS, Contact
-from practice.cards_made import NAMESAKES, ODDITIES, sample_cards
-from practice.desk import Desk
-from practice.ews_soap import T
-from practice.groups import DistributionList, expand, public_members, sample_groups
-from practice.people import Directory
-from practice.records import Record
+from practice.contacts.cards import FILINGS, PHONE_KEYS, Contact
+from practice.contacts.cards_made import NAMESAKES, ODDITIES, sample_cards
+from practice.contacts.groups import DistributionList, expand, public_members, sample_groups
+from practice.exchange.soap import T
+from practice.world.desk import Desk
+from practice.world.people import Directory
+from practice.world.records import Record
 
 NEIGHBOURS = range(5)
 

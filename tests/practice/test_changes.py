@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from practice.dice import Dice
-from practice.folders import Change, Did, Folder
-from practice.mailbox import Mailbox
-from practice.messages import Message
-from practice.world import World
+from practice.harness.dice import Dice
+from practice.world.folders import Change, Did, Folder
+from practice.world.mailbox import Mailbox
+from practice.world.messages import Message
+from practice.world.world import World
 
 PAGE = 4
 Known = dict[str, tuple[bool, object]]

@@ -11,14 +11,14 @@ import pytest
 from exchangelib.items import Task as Read
 from records_written import ORDER, SEED, mailbox_of, parsed, properties, tags, written
 
-from practice import chores_made, stickies
-from practice.chores import Chore
-from practice.chores_made import sample_chores
-from practice.desk import Desk
-from practice.ews_soap import GROMOX, T
-from practice.journal import KINDS, Activity, sample_journal
-from practice.records import Record
-from practice.stickies import Sticky, sample_stickies
+from practice.exchange.soap import GROMOX, T
+from practice.world import chores_made, stickies
+from practice.world.chores import Chore
+from practice.world.chores_made import sample_chores
+from practice.world.desk import Desk
+from practice.world.journal import KINDS, Activity, sample_journal
+from practice.world.records import Record
+from practice.world.stickies import Sticky, sample_stickies
 
 NEIGHBOURS = range(5)
 ODD = chores_made.ODDITIES

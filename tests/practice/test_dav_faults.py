@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from practice.dav_faults import Fault, Faults
-from practice.dav_proxy import DavProxy
-from practice.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.dav.faults import Fault, Faults
+from practice.dav.proxy import DavProxy
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
 
 CARD = b"BEGIN:VCARD\r\nVERSION:3.0\r\nUID:c1\r\nFN:Anna\r\nN:A;;;;\r\nEND:VCARD\r\n"
 ANNA = ("anna", USER_PASSWORD)

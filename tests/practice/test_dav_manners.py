@@ -12,9 +12,9 @@ from functools import partial
 import httpx
 import pytest
 
-from practice.dav_manners import manners
-from practice.dav_nextcloud import Collides, Fullness, Trash, adds_what_is_missing, one_uid, refuses_media
-from practice.dav_open_xchange import (
+from practice.dav.manners import manners
+from practice.dav.nextcloud import Collides, Fullness, Trash, adds_what_is_missing, one_uid, refuses_media
+from practice.dav.open_xchange import (
     AccountUids,
     NarrowReports,
     OpaqueUrls,
@@ -27,8 +27,8 @@ from practice.dav_open_xchange import (
     overwrites_need_a_tag,
     rewrites,
 )
-from practice.dav_proxy import DavProxy, Layer
-from practice.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.dav.proxy import DavProxy, Layer
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
 
 ANNA = ("anna", USER_PASSWORD)
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)

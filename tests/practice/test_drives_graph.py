@@ -10,19 +10,19 @@ import httpx
 import pytest
 from graph_asking import GraphAsker, asking_graph
 
-from practice import faults
-from practice.drive import Drive, Node
-from practice.drive_population import Tree
-from practice.drives import Drives
-from practice.faults import FaultPlan
-from practice.graph import GraphServer
-from practice.graph_downloads import Hurt
-from practice.graph_drives import GraphDrives
-from practice.graph_tokens import App
-from practice.graph_units import Units
-from practice.quickxor import quickxor_text
-from practice.sites import HOST
-from practice.world import World
+from practice.drive.drive import Drive, Node
+from practice.drive.drive_population import Tree
+from practice.drive.drives import Drives
+from practice.graph.server import GraphServer
+from practice.graph.tokens import App
+from practice.graph.units import Units
+from practice.graph_items.downloads import Hurt
+from practice.graph_items.drives import GraphDrives
+from practice.harness import faults
+from practice.harness.faults import FaultPlan
+from practice.world.quickxor import quickxor_text
+from practice.world.sites import HOST
+from practice.world.world import World
 
 URL = "@microsoft.graph.downloadUrl"
 DATA = bytes(range(250)) * 40

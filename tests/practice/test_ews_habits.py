@@ -10,16 +10,16 @@ import pytest
 from ews_asking import IDS_ONLY, MIME, NS, asking, codes, get_items, sync_items
 from lxml import etree
 
-from practice.appointments import Event
-from practice.desk import Desk
-from practice.diary import delete_occurrence, edit, event_of, modify_occurrence
-from practice.event_desk import timed
-from practice.ews_habits import Habits
-from practice.exchange import ExchangeServer
-from practice.folders import Folder
-from practice.messages import Message
-from practice.series import Recurrence, Weekly
-from practice.world import Mailbox, World
+from practice.calendar.appointments import Event
+from practice.calendar.event_desk import timed
+from practice.calendar.series import Recurrence, Weekly
+from practice.exchange.habits import Habits
+from practice.exchange.server import ExchangeServer
+from practice.world.desk import Desk
+from practice.world.diary import delete_occurrence, edit, event_of, modify_occurrence
+from practice.world.folders import Folder
+from practice.world.messages import Message
+from practice.world.world import Mailbox, World
 
 JANUARY, YEAR = datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=365)
 

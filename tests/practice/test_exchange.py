@@ -21,10 +21,10 @@ from ews_asking import (
 )
 from lxml import etree
 
-from practice.ews_context import Limits
-from practice.exchange import ExchangeServer
-from practice.folders import Folder
-from practice.world import Mailbox, World
+from practice.exchange.context import Limits
+from practice.exchange.server import ExchangeServer
+from practice.world.folders import Folder
+from practice.world.world import Mailbox, World
 
 
 def synced(asker: Asker, state: str = "", limit: int = 512) -> tuple[list[tuple[str, str]], str]:

@@ -20,16 +20,16 @@ from ews_asking import (
 )
 from ews_reading import fields, names, one, put, text
 
-from practice.appointments import Event
-from practice.desk import Desk
-from practice.diary import delete_occurrence, event_of, rewrite
-from practice.events import ODDITIES
-from practice.ews_soap import T
-from practice.exchange import ExchangeServer
-from practice.faults import FaultPlan
-from practice.record_elements import named, public, tagged
-from practice.records import Common
-from practice.world import Mailbox, World
+from practice.calendar.appointments import Event
+from practice.calendar.events import ODDITIES
+from practice.exchange.server import ExchangeServer
+from practice.exchange.soap import T
+from practice.harness.faults import FaultPlan
+from practice.world.desk import Desk
+from practice.world.diary import delete_occurrence, event_of, rewrite
+from practice.world.record_elements import named, public, tagged
+from practice.world.records import Common
+from practice.world.world import Mailbox, World
 
 # CalendarItemType of types.xsd, as far as the server has its elements
 ORDER = re.findall(

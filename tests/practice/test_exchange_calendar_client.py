@@ -12,11 +12,11 @@ from exchangelib.properties import ItemId
 from exchangelib.protocol import CachingProtocol
 from exchangelib.recurrence import AbsoluteMonthlyPattern, NoEndPattern, WeeklyPattern
 
-from practice.appointments import Event, occurrences
-from practice.desk import Desk
-from practice.events import ODDITIES
-from practice.exchange import ExchangeServer
-from practice.world import Mailbox, World
+from practice.calendar.appointments import Event, occurrences
+from practice.calendar.events import ODDITIES
+from practice.exchange.server import ExchangeServer
+from practice.world.desk import Desk
+from practice.world.world import Mailbox, World
 
 ZULU = EWSTimeZone("UTC")
 KEPT = 2008

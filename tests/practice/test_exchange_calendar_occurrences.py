@@ -17,11 +17,11 @@ from ews_asking import (
 from ews_reading import one, put, text
 from lxml import etree
 
-from practice.diary import delete_occurrence, event_of
-from practice.events import ODDITIES
-from practice.exchange import ExchangeServer
-from practice.faults import FaultPlan, item_server_busy, vanish
-from practice.world import Mailbox, World
+from practice.calendar.events import ODDITIES
+from practice.exchange.server import ExchangeServer
+from practice.harness.faults import FaultPlan, item_server_busy, vanish
+from practice.world.diary import delete_occurrence, event_of
+from practice.world.world import Mailbox, World
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ from lxml import etree
 from samples import samples
 from test_exchange_samples import Known, differences, known, structure
 
-from practice.desk import Desk
-from practice.event_desk import Make
-from practice.events import ODDITIES
-from practice.ews_soap import T
-from practice.exchange import ExchangeServer
-from practice.world import Mailbox, World
+from practice.calendar.event_desk import Make
+from practice.calendar.events import ODDITIES
+from practice.exchange.server import ExchangeServer
+from practice.exchange.soap import T
+from practice.world.desk import Desk
+from practice.world.world import Mailbox, World
 
 pytestmark = pytest.mark.samples
 EVENTS = ("all_day", "series_daily", "series_first_monday", "file", "utc", "series_weekly_days",

@@ -10,11 +10,9 @@ from dateutil.rrule import DAILY, MONTHLY, WEEKLY, YEARLY, rrule
 from hypothesis import given
 from hypothesis import strategies as st
 
-from practice.appointments import Event, instances, occurrences
-from practice.desk import Desk
-from practice.events import ODDITIES
-from practice.records import Common
-from practice.series import (
+from practice.calendar.appointments import Event, instances, occurrences
+from practice.calendar.events import ODDITIES
+from practice.calendar.series import (
     Daily,
     Index,
     Monthly,
@@ -26,7 +24,9 @@ from practice.series import (
     YearlyOn,
     nth,
 )
-from practice.timezones import BERLIN, CUSTOM, ISLAND, REFORMED, UTC_ZONE, ZONES, Zone
+from practice.calendar.timezones import BERLIN, CUSTOM, ISLAND, REFORMED, UTC_ZONE, ZONES, Zone
+from practice.world.desk import Desk
+from practice.world.records import Common
 
 IANA = {
     "UTC": "Etc/UTC",

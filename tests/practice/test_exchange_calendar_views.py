@@ -11,19 +11,19 @@ from ews_asking import IDS_ONLY, NS, Asker, asking, codes, distinguished, get_fo
 from ews_reading import fields, put, text
 from lxml import etree
 
-from practice.appointments import Event, occurrences
-from practice.categories import CATEGORIES
-from practice.desk import Desk
-from practice.diary import event_of
-from practice.events import ODDITIES
-from practice.exchange import ExchangeServer
-from practice.faults import FaultPlan, inner_busy
-from practice.folders import Folder
-from practice.groups import DistributionList
-from practice.photos import portrait
-from practice.population_pim import READ_ONLY, SECOND_CALENDAR
-from practice.timezones import ZONES
-from practice.world import Mailbox, World
+from practice.calendar.appointments import Event, occurrences
+from practice.calendar.events import ODDITIES
+from practice.calendar.timezones import ZONES
+from practice.contacts.groups import DistributionList
+from practice.contacts.photos import portrait
+from practice.exchange.server import ExchangeServer
+from practice.harness.faults import FaultPlan, inner_busy
+from practice.world.categories import CATEGORIES
+from practice.world.desk import Desk
+from practice.world.diary import event_of
+from practice.world.folders import Folder
+from practice.world.population_pim import READ_ONLY, SECOND_CALENDAR
+from practice.world.world import Mailbox, World
 
 JANUARY, YEAR = datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=365)
 

@@ -6,9 +6,11 @@ from datetime import date, timedelta
 
 import pytest
 
-from practice.appointments import Event, occurrences
-from practice.desk import NEIGHBOURS, Desk, share
-from practice.diary import (
+from practice.calendar.appointments import Event, occurrences
+from practice.calendar.event_desk import neighbour, person
+from practice.calendar.events import ODDITIES, sample_events
+from practice.world.desk import NEIGHBOURS, Desk, share
+from practice.world.diary import (
     answer,
     cancel,
     delete_occurrence,
@@ -19,12 +21,10 @@ from practice.diary import (
     rewrite,
     shift,
 )
-from practice.event_desk import neighbour, person
-from practice.events import ODDITIES, sample_events
-from practice.folders import Did
-from practice.messages import Message
-from practice.population_pim import READ_ONLY, SECOND_CALENDAR, SUBFOLDER
-from practice.world import Mailbox, World
+from practice.world.folders import Did
+from practice.world.messages import Message
+from practice.world.population_pim import READ_ONLY, SECOND_CALENDAR, SUBFOLDER
+from practice.world.world import Mailbox, World
 
 PIM = 50
 KINDS = ("calendar", "contacts", "tasks", "notes", "journal")

@@ -26,9 +26,9 @@ from exchangelib.folders import Messages
 from exchangelib.protocol import CachingProtocol
 from exchangelib.version import EXCHANGE_2019
 
-from practice.exchange import ExchangeServer
-from practice.people import ServiceAccount
-from practice.world import Mailbox, World
+from practice.exchange.server import ExchangeServer
+from practice.world.people import ServiceAccount
+from practice.world.world import Mailbox, World
 
 PEOPLE = 3
 

@@ -26,23 +26,23 @@ from exchangelib.items import Task as ReadTask
 from exchangelib.protocol import CachingProtocol
 from lxml import etree
 
-from practice import photos
-from practice.cards import Contact
-from practice.cards_details import DETAILS, photo
-from practice.cards_made import ODDITIES as CARDS
-from practice.cards_made import sample_cards
-from practice.chores import Chore
-from practice.chores_made import ODDITIES as CHORES
-from practice.chores_made import sample_chores
-from practice.desk import Desk
-from practice.exchange import ExchangeServer
-from practice.groups import DistributionList, sample_groups
-from practice.journal import sample_journal
-from practice.messages import Message
-from practice.records import Record
-from practice.stickies import ODDITIES as STICKIES
-from practice.stickies import sample_stickies
-from practice.world import Mailbox, World
+from practice.contacts import photos
+from practice.contacts.cards import Contact
+from practice.contacts.cards_details import DETAILS, photo
+from practice.contacts.cards_made import ODDITIES as CARDS
+from practice.contacts.cards_made import sample_cards
+from practice.contacts.groups import DistributionList, sample_groups
+from practice.exchange.server import ExchangeServer
+from practice.world.chores import Chore
+from practice.world.chores_made import ODDITIES as CHORES
+from practice.world.chores_made import sample_chores
+from practice.world.desk import Desk
+from practice.world.journal import sample_journal
+from practice.world.messages import Message
+from practice.world.records import Record
+from practice.world.stickies import ODDITIES as STICKIES
+from practice.world.stickies import sample_stickies
+from practice.world.world import Mailbox, World
 
 INDEX = 1
 ALL = "<m:ItemShape><t:BaseShape>AllProperties</t:BaseShape>{more}</m:ItemShape>"

@@ -12,12 +12,12 @@ import requests
 from ews_asking import MIME, NS, Asker, asking, codes, distinguished, get_folder, get_items, sync_items
 from lxml import etree
 
-from practice import faults
-from practice.ews_context import Limits
-from practice.exchange import ExchangeServer
-from practice.faults import Fault, FaultPlan, Kind, Poison
-from practice.folders import Folder
-from practice.world import Mailbox, World
+from practice.exchange.context import Limits
+from practice.exchange.server import ExchangeServer
+from practice.harness import faults
+from practice.harness.faults import Fault, FaultPlan, Kind, Poison
+from practice.world.folders import Folder
+from practice.world.world import Mailbox, World
 
 
 @pytest.fixture(scope="module")

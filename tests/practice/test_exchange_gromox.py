@@ -22,9 +22,9 @@ from ews_asking import (
 from exchangelib import BASIC, IMPERSONATION, Account, Configuration, Credentials
 from exchangelib.protocol import CachingProtocol
 
-from practice.exchange import ExchangeServer
-from practice.folders import Folder
-from practice.world import Mailbox, World
+from practice.exchange.server import ExchangeServer
+from practice.world.folders import Folder
+from practice.world.world import Mailbox, World
 
 
 def test_gromox_stamps_have_nine_digits(gromox: Asker, inbox: Folder) -> None:

@@ -19,8 +19,8 @@ from ews_asking import (
 )
 from lxml import etree
 
-from practice.exchange import ExchangeServer
-from practice.world import Mailbox, World
+from practice.exchange.server import ExchangeServer
+from practice.world.world import Mailbox, World
 
 
 def test_a_person_cannot_open_another_mailbox(server: ExchangeServer, world: World) -> None:

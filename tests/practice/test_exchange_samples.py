@@ -17,9 +17,9 @@ from ews_asking import NS, Asker, asking
 from lxml import etree
 from samples import samples
 
-from practice.ews_properties import attachment_id
-from practice.exchange import ExchangeServer
-from practice.world import Mailbox, World
+from practice.exchange.properties import attachment_id
+from practice.exchange.server import ExchangeServer
+from practice.world.world import Mailbox, World
 
 pytestmark = pytest.mark.samples
 Pair = tuple[str, str]

@@ -27,9 +27,9 @@ from ews_asking import (
 )
 from lxml import etree
 
-from practice.exchange import ExchangeServer
-from practice.folders import Folder
-from practice.world import Mailbox, World
+from practice.exchange.server import ExchangeServer
+from practice.world.folders import Folder
+from practice.world.world import Mailbox, World
 
 ROOT = Path(__file__).parents[2]
 
@@ -130,7 +130,17 @@ def test_requests_are_counted(asker: Asker, server: ExchangeServer, inbox: Folde
 
 
 def test_in_a_process_of_its_own() -> None:
-    command = [sys.executable, "-m", "practice.exchange", "--people", "2", "--items", "20", "--size", "900"]
+    command = [
+        sys.executable,
+        "-m",
+        "practice.exchange.server",
+        "--people",
+        "2",
+        "--items",
+        "20",
+        "--size",
+        "900",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment) as process:
         try:

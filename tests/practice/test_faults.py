@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from practice.faults import (
+from practice.harness.faults import (
     OPERATIONS,
     PER_ITEM,
     PERMANENT,

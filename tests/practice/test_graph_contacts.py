@@ -10,16 +10,16 @@ from datetime import UTC, datetime
 import pytest
 from graph_asking import GraphAsker, Json, asking_graph
 
-from practice.cards import Contact
-from practice.cards_details import DETAILS
-from practice.chores import Chore
-from practice.chores_made import ODDITIES
-from practice.desk import Desk
-from practice.folders import Folder
-from practice.graph import GraphServer
-from practice.graph_wire import rest_id
-from practice.messages import Message
-from practice.world import Mailbox, World
+from practice.contacts.cards import Contact
+from practice.contacts.cards_details import DETAILS
+from practice.graph.server import GraphServer
+from practice.graph.wire import rest_id
+from practice.world.chores import Chore
+from practice.world.chores_made import ODDITIES
+from practice.world.desk import Desk
+from practice.world.folders import Folder
+from practice.world.messages import Message
+from practice.world.world import Mailbox, World
 
 ADDRESS = "00062004-0000-0000-c000-000000000046"
 

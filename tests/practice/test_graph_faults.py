@@ -10,7 +10,10 @@ import httpx
 import pytest
 from graph_asking import GraphAsker, asking_graph
 
-from practice.faults import (
+from practice.graph.limits import Gauge
+from practice.graph.server import GraphServer, never_converted
+from practice.graph.wire import rest_id
+from practice.harness.faults import (
     Fault,
     FaultPlan,
     Kind,
@@ -29,12 +32,9 @@ from practice.faults import (
     soap_server_busy,
     vanish,
 )
-from practice.folders import Folder
-from practice.graph import GraphServer, never_converted
-from practice.graph_limits import Gauge
-from practice.graph_wire import rest_id
-from practice.messages import Message
-from practice.world import Mailbox, World
+from practice.world.folders import Folder
+from practice.world.messages import Message
+from practice.world.world import Mailbox, World
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from urllib.parse import quote
 import pytest
 from graph_asking import GraphAsker, Json, asking_graph
 
-from practice.folders import Folder
-from practice.graph import GraphServer, never_converted
-from practice.graph_wire import rest_id
-from practice.messages import Marks, Message
-from practice.world import Mailbox, World
+from practice.graph.server import GraphServer, never_converted
+from practice.graph.wire import rest_id
+from practice.world.folders import Folder
+from practice.world.messages import Marks, Message
+from practice.world.world import Mailbox, World
 
 VERB = "singleValueExtendedProperties($filter=id eq 'Integer 0x1081' or id eq 'String 0x001A')"
 INBOX = "mailFolders/inbox/messages"

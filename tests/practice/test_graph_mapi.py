@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import pytest
 from graph_asking import GraphAsker, asking_graph
 
-from practice.appointments import Event
-from practice.cards_details import DETAILS
-from practice.desk import Desk
-from practice.event_desk import at, timed
-from practice.ews_soap import EXCHANGE
-from practice.graph import GraphServer
-from practice.graph_wire import rest_id
-from practice.messages import Message
-from practice.world import Mailbox, World
+from practice.calendar.appointments import Event
+from practice.calendar.event_desk import at, timed
+from practice.contacts.cards_details import DETAILS
+from practice.exchange.soap import EXCHANGE
+from practice.graph.server import GraphServer
+from practice.graph.wire import rest_id
+from practice.world.desk import Desk
+from practice.world.messages import Message
+from practice.world.world import Mailbox, World
 
 ADDRESS = "00062004-0000-0000-c000-000000000046"
 

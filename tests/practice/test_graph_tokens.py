@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from graph_asking import GraphAsker, asking_graph
 
-from practice.graph import GraphServer
-from practice.graph_tokens import READS, SCOPABLE, SCOPE, App
-from practice.world import World
+from practice.graph.server import GraphServer
+from practice.graph.tokens import READS, SCOPABLE, SCOPE, App
+from practice.world.world import World
 
 
 @pytest.fixture(scope="module")

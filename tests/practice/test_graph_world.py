@@ -8,14 +8,14 @@ from datetime import datetime
 import pytest
 from graph_asking import GraphAsker, asking_graph
 
-from practice.appointments import Event
-from practice.cards import Contact
-from practice.chores import Chore
-from practice.graph import GraphServer
-from practice.graph_wire import rest_id
-from practice.messages import Message
-from practice.timezones import ZONES
-from practice.world import World
+from practice.calendar.appointments import Event
+from practice.calendar.timezones import ZONES
+from practice.contacts.cards import Contact
+from practice.graph.server import GraphServer
+from practice.graph.wire import rest_id
+from practice.world.chores import Chore
+from practice.world.messages import Message
+from practice.world.world import World
 
 PEOPLE = 5
 TEXT = 'outlook.body-content-type="text"'

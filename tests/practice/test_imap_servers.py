@@ -10,12 +10,12 @@ import pytest
 from imapclient import IMAPClient
 from services import need_dovecot
 
-from connectors.errors import Blocked
-from connectors.imap import ImapSettings
-from connectors.imap_target import ImapTarget
+from connectors.imap.session import ImapSettings
+from connectors.imap.target import ImapTarget
 from connectors.settings import Account
-from practice.dovecot import Dovecot, start_dovecot
-from practice.imap import ImapServer, start_imap
+from model.errors import Blocked
+from practice.servers.dovecot import Dovecot, start_dovecot
+from practice.servers.imap import ImapServer, start_imap
 
 USERS = ("anna", "ben", "clara", "david", "eva")
 

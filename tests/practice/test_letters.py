@@ -12,10 +12,10 @@ from email.policy import compat32
 
 import pytest
 
-from practice.folders import Folder
-from practice.messages import Message
-from practice.recipes import ODD_MARKS, ODDITIES, RECIPES
-from practice.world import World
+from practice.world.folders import Folder
+from practice.world.messages import Message
+from practice.world.recipes import ODD_MARKS, ODDITIES, RECIPES
+from practice.world.world import World
 
 Told = Callable[[Message, bytes], bool]
 LARGE = 300_000

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connectors.base import Amendment, Container, Failed, Item, Kind, Native, Page, Ref, Stored, key_of
-from connectors.errors import Blocked, CursorLost, LeaseLost, MigrationError, Transient
-from mappings.digest import canonical
-from practice.memory import Marks, MemoryMailbox, MemorySource, MemoryStore, MemoryTarget
+from mappings.mail.digest import canonical
+from model.errors import Blocked, CursorLost, LeaseLost, MigrationError, Transient
+from model.protocols import Amendment, Container, Failed, Item, Kind, Native, Page, Ref, Stored, key_of
+from practice.memory.doubles import Marks, MemoryMailbox, MemorySource, MemoryStore, MemoryTarget
 
 DATE = datetime(2021, 5, 4, 3, 2, 1, tzinfo=UTC)
 

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from practice.nextcloud_files import OCS, USER_PASSWORD, NextcloudFiles
-from practice.nextcloud_shares import GROUP, LINK, PATH, USER, NextcloudShares
+from practice.nextcloud.files import OCS, USER_PASSWORD, NextcloudFiles
+from practice.nextcloud.shares import GROUP, LINK, PATH, USER, NextcloudShares
 
 OCS_HEADER = {"OCS-APIRequest": "true"}
 

@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from practice.photos import LARGE, jpeg, png, portrait
+from practice.contacts.photos import LARGE, jpeg, png, portrait
 
 
 def segments(data: bytes) -> list[tuple[int, bytes]]:

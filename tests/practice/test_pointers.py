@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from mappings.links import in_document, in_mail
-from practice.drive_population import Tree
-from practice.drives import Drives
-from practice.pointers import ELSEWHERE, LOST, PLAN, WRITERS, strew
-from practice.world import World
+from mappings.mail.links import in_document, in_mail
+from practice.drive.drive_population import Tree
+from practice.drive.drives import Drives
+from practice.world.pointers import ELSEWHERE, LOST, PLAN, WRITERS, strew
+from practice.world.world import World
 
 
 def test_a_mail_and_a_page_lead_to_files_that_are_there() -> None:

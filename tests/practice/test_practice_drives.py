@@ -7,13 +7,13 @@ import unicodedata
 
 import pytest
 
-from practice.drive import Drive, Form
-from practice.drive_content import Content
-from practice.drive_names import NAMES
-from practice.drive_population import Tree
-from practice.drives import Drives
-from practice.quickxor import quickxor, quickxor_text
-from practice.world import World
+from practice.drive.drive import Drive, Form
+from practice.drive.drive_content import Content
+from practice.drive.drive_names import NAMES
+from practice.drive.drive_population import Tree
+from practice.drive.drives import Drives
+from practice.world.quickxor import quickxor, quickxor_text
+from practice.world.world import World
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,13 @@ from graph_asking import asking_graph
 from samples import samples
 from test_practice_graph_samples import differences, shape
 
-from practice.drive_population import Tree
-from practice.drive_shares import Scope, link, user
-from practice.drives import Drives
-from practice.graph import GraphServer
-from practice.graph_drives import GraphDrives
-from practice.sites import HOST
-from practice.world import World
+from practice.drive.drive_population import Tree
+from practice.drive.drive_shares import Scope, link, user
+from practice.drive.drives import Drives
+from practice.graph.server import GraphServer
+from practice.graph_items.drives import GraphDrives
+from practice.world.sites import HOST
+from practice.world.world import World
 
 pytestmark = pytest.mark.samples
 Json = dict[str, object]

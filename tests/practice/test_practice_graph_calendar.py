@@ -10,16 +10,16 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from graph_asking import GraphAsker, Json, asking_graph
 
-from practice.appointments import Event
-from practice.desk import Desk
-from practice.diary import delete_occurrence, modify_occurrence, rewrite
-from practice.events import ODDITIES
-from practice.folders import Folder
-from practice.graph import GraphServer
-from practice.graph_wire import rest_id
-from practice.messages import Message
-from practice.timezones import BERLIN, ISLAND, NEW_YORK, ZONES
-from practice.world import Mailbox, World
+from practice.calendar.appointments import Event
+from practice.calendar.events import ODDITIES
+from practice.calendar.timezones import BERLIN, ISLAND, NEW_YORK, ZONES
+from practice.graph.server import GraphServer
+from practice.graph.wire import rest_id
+from practice.world.desk import Desk
+from practice.world.diary import delete_occurrence, modify_occurrence, rewrite
+from practice.world.folders import Folder
+from practice.world.messages import Message
+from practice.world.world import Mailbox, World
 
 WINDOW = "startDateTime=2026-01-01T00:00:00Z&endDateTime=2027-01-01T00:00:00Z"
 APPOINTMENT = "00062002-0000-0000-c000-000000000046"

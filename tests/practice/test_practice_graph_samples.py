@@ -14,16 +14,16 @@ import pytest
 from graph_asking import GraphAsker, asking_graph
 from samples import samples
 
-from practice.cards_details import DETAILS
-from practice.chores_made import ODDITIES as CHORES
-from practice.desk import Desk
-from practice.events import ODDITIES as EVENTS
-from practice.ews_properties import attachment_id
-from practice.graph import GraphServer
-from practice.graph_wire import rest_id
-from practice.messages import Message
-from practice.records import Record
-from practice.world import Mailbox, World
+from practice.calendar.events import ODDITIES as EVENTS
+from practice.contacts.cards_details import DETAILS
+from practice.exchange.properties import attachment_id
+from practice.graph.server import GraphServer
+from practice.graph.wire import rest_id
+from practice.world.chores_made import ODDITIES as CHORES
+from practice.world.desk import Desk
+from practice.world.messages import Message
+from practice.world.records import Record
+from practice.world.world import Mailbox, World
 
 pytestmark = pytest.mark.samples
 WINDOW = "startDateTime=2026-01-01&endDateTime=2026-12-31"

@@ -13,13 +13,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as WebRoute
 
-from practice.categories import CATEGORIES
-from practice.ews_wire import Reply
-from practice.graph import GraphServer
-from practice.graph_context import Context, Route
-from practice.graph_tokens import READS, App
-from practice.graph_wire import rest_id, said
-from practice.world import Mailbox, World
+from practice.exchange.wire import Reply
+from practice.graph.context import Context, Route
+from practice.graph.server import GraphServer
+from practice.graph.tokens import READS, App
+from practice.graph.wire import rest_id, said
+from practice.world.categories import CATEGORIES
+from practice.world.world import Mailbox, World
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_the_user_agent_is_remembered(asker: GraphAsker) -> None:
 
 
 def test_it_runs_as_a_process_of_its_own() -> None:
-    command = [sys.executable, "-m", "practice.graph", "--people", "2", "--items", "5", "--plain"]
+    command = [sys.executable, "-m", "practice.graph.server", "--people", "2", "--items", "5", "--plain"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url, authority, tenant, *_ = process.stdout.readline().split()

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import httpx
 import pytest
 
-from practice.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 20.0
@@ -33,7 +33,7 @@ END:VCALENDAR\r
 """
 STARTER = """
 import time
-from practice.radicale import start_radicale
+from practice.dav.radicale import start_radicale
 print(start_radicale(["anna"], provisioned=True).url, flush=True)
 time.sleep(300)
 """

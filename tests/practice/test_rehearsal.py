@@ -12,10 +12,10 @@ from collections import Counter
 
 import pytest
 
-from practice.rehearsal_count import Count, parsed, source
-from practice.rehearsal_kills import KINDS, Kills
-from practice.rehearsal_meter import Meter
-from practice.rehearsal_size import SIZES, Size, world_of
+from practice.rehearsal.count import Count, parsed, source
+from practice.rehearsal.kills import KINDS, Kills
+from practice.rehearsal.meter import Meter
+from practice.rehearsal.size import SIZES, Size, world_of
 
 BUSY = "sum(i * i for i in range(20_000_000))"
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from practice.radicale import USER_PASSWORD, RadicaleServer, start_radicale
-from practice.scheduling import ProductName, SchedulingServer, start_scheduling
-from practice.smtp_sink import SmtpSink
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.dav.scheduling import ProductName, SchedulingServer, start_scheduling
+from practice.dav.smtp_sink import SmtpSink
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 SILENCE: Mapping[str, Mapping[str, str]] = {

@@ -14,19 +14,19 @@ from typing import BinaryIO
 import httpx
 import pytest
 
-from connectors.base import Container, Failed, Item, Kind, Role, Stored, key_of
-from connectors.dav_hrefs import Mine, anybody
-from connectors.dav_profiles import ProfileName
-from connectors.dav_settings import DavSettings
-from connectors.dav_target import DavTarget
-from connectors.dav_write import place
+from connectors.caldav.products import ProfileName
+from connectors.caldav.put import place
+from connectors.caldav.settings import DavSettings
+from connectors.caldav.target import DavTarget
+from connectors.http.hrefs import Mine, anybody
 from connectors.settings import Account, Secret
-from mappings.meaning import calendar_digest
-from practice.dav_manners import manners, splits_categories
-from practice.dav_proxy import Forward, Reply, Request, reply
-from practice.radicale import USER_PASSWORD, RadicaleServer, start_radicale
-from practice.scheduling import ProductName, SchedulingServer, start_scheduling
-from practice.smtp_sink import SmtpSink
+from mappings.compare.semantic_digest import calendar_digest
+from model.protocols import Container, Failed, Item, Kind, Role, Stored, key_of
+from practice.dav.manners import manners, splits_categories
+from practice.dav.proxy import Forward, Reply, Request, reply
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.dav.scheduling import ProductName, SchedulingServer, start_scheduling
+from practice.dav.smtp_sink import SmtpSink
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 LAST = NOW + timedelta(days=730)

@@ -18,27 +18,27 @@ import pytest
 from services import need_dovecot, need_postgres
 from sqlalchemy import create_engine
 
-from practice.postgres import serve
-from practice.warden import watch_over
+from practice.harness.warden import watch_over
+from practice.servers.postgres import serve
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 20.0
 DOVECOT = """
 import time
-from practice.dovecot import start_dovecot
+from practice.servers.dovecot import start_dovecot
 server = start_dovecot(["anna"])
 print(server.lab, server.port, flush=True)
 time.sleep(300)
 """
 PYMAP = """
 import time
-from practice.pymap_server import start_pymap
+from practice.servers.pymap_server import start_pymap
 print("-", start_pymap(["anna"]).port, flush=True)
 time.sleep(300)
 """
 POSTGRES = """
 import time
-from practice.postgres import serve
+from practice.servers.postgres import serve
 with serve() as server:
     print(server.folder, 0, flush=True)
     time.sleep(300)

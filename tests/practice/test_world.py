@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from practice.faults import FaultPlan, vanish
-from practice.folders import Change, Did, Folder
-from practice.letters import Correspondent
-from practice.mailbox import Mailbox
-from practice.messages import Message
-from practice.people import Person
-from practice.world import World
+from practice.harness.faults import FaultPlan, vanish
+from practice.mail.letters import Correspondent
+from practice.world.folders import Change, Did, Folder
+from practice.world.mailbox import Mailbox
+from practice.world.messages import Message
+from practice.world.people import Person
+from practice.world.world import World
 
 SEED = 7
 

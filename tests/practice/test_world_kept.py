@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from practice.world import World
+from practice.world.world import World
 
 
 def test_a_mailbox_that_was_let_go_comes_back_the_same_and_one_that_changed_stays() -> None:

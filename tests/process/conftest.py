@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from proving import Place, Seen, accounted
 
-from flows import server
-from practice.dovecot import Dovecot, available, start_dovecot
-from practice.exchange import ExchangeServer
-from practice.world import World
+from flows.deploy import prefect_server
+from practice.exchange.server import ExchangeServer
+from practice.servers.dovecot import Dovecot, available, start_dovecot
+from practice.world.world import World
 
 USERS = tuple(f"user{number:03}@target.example" for number in range(300))
 _fresh = iter(USERS)
@@ -35,7 +35,7 @@ def dovecot() -> Iterator[Dovecot]:
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Of every command: this Prefect server, and nothing of the machine's own Prefect."""
     state = tmp_path_factory.mktemp("prefect")
-    api = server.up(state, port=0).api
+    api = prefect_server.up(state, port=0).api
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     yield {
         **inherited,
@@ -44,7 +44,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         "COLUMNS": "120",
         "PYTHONFAULTHANDLER": "1",
     }
-    server.down(state)
+    prefect_server.down(state)
 
 
 @pytest.fixture(scope="session")

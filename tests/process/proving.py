@@ -24,10 +24,10 @@ from pathlib import Path
 from imapclient import IMAPClient
 from interrupts import interruptible
 
-from ledger.rows import State
-from mappings.digest import canonical
-from practice.dovecot import USER_PASSWORD, Dovecot
-from practice.exchange import ExchangeServer
+from ledger.db.rows import State
+from mappings.mail.digest import canonical
+from practice.exchange.server import ExchangeServer
+from practice.servers.dovecot import USER_PASSWORD, Dovecot
 
 KOGGE = str(Path(sys.executable).with_name("kogge"))
 PATIENCE = 150.0

@@ -22,8 +22,8 @@ from typing import Any
 import psycopg
 import yaml
 
-from practice.postgres import find_programs
-from practice.rehearsal_crew import Child
+from practice.rehearsal.crew import Child
+from practice.servers.postgres import find_programs
 
 ROOT = Path(__file__).parents[2]
 VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")

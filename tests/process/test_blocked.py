@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from proving import Done, Place, Seen, accounted
 
-from practice.dovecot import Dovecot, start_dovecot
-from practice.exchange import ExchangeServer
-from practice.world import World
+from practice.exchange.server import ExchangeServer
+from practice.servers.dovecot import Dovecot, start_dovecot
+from practice.world.world import World
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.prefect]
 Uninterrupted = Callable[[ExchangeServer], Counter[Seen]]

@@ -17,7 +17,7 @@ import sys, tempfile
 import flows, prefect_redis
 from flows import janitor, migrate, rollback_flow
 from ledger.store import Ledger
-from practice.rehearsal_size import SIZES
+from practice.rehearsal.size import SIZES
 assert flows.__file__.startswith(sys.prefix), flows.__file__
 with tempfile.TemporaryDirectory() as folder:
     ledger = Ledger(f"sqlite:///{folder}/ledger.db")

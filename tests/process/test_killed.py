@@ -12,9 +12,9 @@ from collections.abc import Callable
 import pytest
 from proving import Place, Running, Seen, accounted, asked, until
 
-from ledger.rows import State
-from practice.dovecot import Dovecot
-from practice.exchange import ExchangeServer
+from ledger.db.rows import State
+from practice.exchange.server import ExchangeServer
+from practice.servers.dovecot import Dovecot
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.prefect]
 MakePlace = Callable[[ExchangeServer], Place]

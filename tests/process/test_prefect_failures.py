@@ -18,12 +18,12 @@ from prefect import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from proving import KOGGE, Place, until
 
-from flows import server, setup_automations
-from practice import faults
-from practice.exchange import ExchangeServer
-from practice.faults import FaultPlan, Kind
-from practice.rehearsal_crew import Child, below, kill_all
-from practice.world import World
+from flows.deploy import automations, prefect_server
+from practice.exchange.server import ExchangeServer
+from practice.harness import faults
+from practice.harness.faults import FaultPlan, Kind
+from practice.rehearsal.crew import Child, below, kill_all
+from practice.world.world import World
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.
 pytestmark = [
@@ -98,24 +98,24 @@ class Scene:
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A server that was killed while somebody held a slot for a minute, and started again."""
     directory = tmp_path_factory.mktemp("prefect")
-    first = server.up(directory, port=0)
+    first = prefect_server.up(directory, port=0)
     limit = {"name": LIMIT, "limit": 1, "active": True}
     httpx.post(f"{first.api}/v2/concurrency_limits/", json=limit, timeout=30).raise_for_status()
     held = {"names": [LIMIT], "slots": 1, "lease_duration": 60}
     taken = httpx.post(f"{first.api}/v2/concurrency_limits/increment-with-lease", json=held, timeout=30)
     taken.raise_for_status()
     os.kill(first.pid, signal.SIGKILL)
-    until(lambda: not server.answers(first.api))
+    until(lambda: not prefect_server.answers(first.api))
     with suppress(ChildProcessError):
         os.waitpid(first.pid, 0)
-    server.up(directory, port=first.port)
+    prefect_server.up(directory, port=first.port)
     yield directory
-    server.down(directory)
+    prefect_server.down(directory)
 
 
 @pytest.fixture(scope="module")
 def scene(state: Path, make_place: MakePlace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    running = server.status(state)
+    running = prefect_server.status(state)
     assert running is not None
     with ExchangeServer(World(seed=47, people=5, items=12)) as exchange:
         place = make_place(exchange)
@@ -169,11 +169,11 @@ def test_a_cancelled_batch_gives_everything_back(scene: Scene) -> None:
 
 
 def test_both_are_killed_and_the_automation_notices(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setup_automations, "HEARTBEAT_SECONDS", SILENCE)
+    monkeypatch.setattr(automations, "HEARTBEAT_SECONDS", SILENCE)
 
     async def hasten() -> None:
         async with get_client() as client:
-            await setup_automations.zombies().put(client)
+            await automations.zombies().put(client)
 
     with temporary_settings({PREFECT_API_URL: scene.api}):
         asyncio.run(hasten())

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from proving import Place, asked, until
 
-from practice.dovecot import Dovecot
-from practice.exchange import ExchangeServer
-from practice.faults import Fault, FaultPlan, Kind
-from practice.world import World
+from practice.exchange.server import ExchangeServer
+from practice.harness.faults import Fault, FaultPlan, Kind
+from practice.servers.dovecot import Dovecot
+from practice.world.world import World
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.prefect]
 MakePlace = Callable[[ExchangeServer], Place]

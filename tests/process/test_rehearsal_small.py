@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from services import need_dovecot, need_postgres
 
-from practice.rehearsal_crew import MARK, end_the_left_over
-from practice.rehearsal_size import SIZES
+from practice.rehearsal.crew import MARK, end_the_left_over
+from practice.rehearsal.size import SIZES
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.postgres, pytest.mark.prefect]
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ def started(state: Path, size: str) -> subprocess.Popen[bytes]:
     words = ["--size", size, "--state", str(state), "--report", str(state / "rehearsal.json")]
     with (state / "output").open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "practice.rehearsal", *words],
+            [sys.executable, "-m", "practice.rehearsal.run", *words],
             cwd=ROOT,
             env={**os.environ, MARK: str(state)},
             stdout=output,

@@ -14,9 +14,9 @@ from proving import Done, Place, Running, Seen, accounted, until
 from slow_line import Line
 from walking import letter
 
-from ledger.rows import State
-from practice.dovecot import USER_PASSWORD, Dovecot
-from practice.exchange import ExchangeServer
+from ledger.db.rows import State
+from practice.exchange.server import ExchangeServer
+from practice.servers.dovecot import USER_PASSWORD, Dovecot
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.prefect]
 MakePlace = Callable[[ExchangeServer], Place]

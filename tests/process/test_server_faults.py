@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 import pytest
 from proving import Done, Place, Seen, accounted, asked, until
 
-from ledger.rows import State
-from practice import faults
-from practice.dovecot import Dovecot
-from practice.exchange import ExchangeServer
-from practice.faults import Fault, FaultPlan, Kind
-from practice.messages import Message
-from practice.world import World
+from ledger.db.rows import State
+from practice.exchange.server import ExchangeServer
+from practice.harness import faults
+from practice.harness.faults import Fault, FaultPlan, Kind
+from practice.servers.dovecot import Dovecot
+from practice.world.messages import Message
+from practice.world.world import World
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.prefect]
 Uninterrupted = Callable[[ExchangeServer], Counter[Seen]]

@@ -17,9 +17,9 @@ from proving import Place, asked, until
 from services import need_postgres, needed
 from stack import Stack, running
 
-from practice.exchange import ExchangeServer
-from practice.rehearsal_crew import below
-from practice.world import World
+from practice.exchange.server import ExchangeServer
+from practice.rehearsal.crew import below
+from practice.world.world import World
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.postgres, pytest.mark.prefect, pytest.mark.timeout(600)]
 AUTH = ("operator", "a-password-of-the-api")

@@ -14,9 +14,9 @@ import pytest
 from proving import Place, Running, Seen, accounted, until
 from slow_line import Line
 
-from practice.dovecot import Dovecot
-from practice.exchange import ExchangeServer
-from practice.world import World
+from practice.exchange.server import ExchangeServer
+from practice.servers.dovecot import Dovecot
+from practice.world.world import World
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.prefect]
 Uninterrupted = Callable[[ExchangeServer], Counter[Seen]]

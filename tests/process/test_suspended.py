@@ -12,14 +12,14 @@ import httpx
 import pytest
 from proving import KOGGE, Place, until
 
-from flows.config import load
-from flows.plan import plan
+from engine.config.load import load
+from engine.planning.load_plan import plan
 from ledger.store import Ledger
-from practice import faults
-from practice.exchange import ExchangeServer
-from practice.faults import FaultPlan, Kind
-from practice.rehearsal_crew import Child
-from practice.world import World
+from practice.exchange.server import ExchangeServer
+from practice.harness import faults
+from practice.harness.faults import FaultPlan, Kind
+from practice.rehearsal.crew import Child
+from practice.world.world import World
 
 pytestmark = [pytest.mark.soak, pytest.mark.dovecot, pytest.mark.prefect, pytest.mark.timeout(900)]
 PATIENCE = 400.0

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from proving import KOGGE
 
-from flows import server
-from practice.rehearsal_crew import Child
+from flows.deploy import prefect_server
+from practice.rehearsal.crew import Child
 
 pytestmark = [pytest.mark.prefect, pytest.mark.timeout(600)]
 
@@ -78,7 +78,7 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     state = tmp_path_factory.mktemp("prefect")
-    api = server.up(state, port=0).api
+    api = prefect_server.up(state, port=0).api
     directory = tmp_path_factory.mktemp("place")
     for name in ("kogge", "cloud", "elsewhere"):
         (directory / f"{name}.toml").write_text(TOML)
@@ -94,7 +94,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     worker.start()
     yield made
     worker.kill()
-    server.down(state)
+    prefect_server.down(state)
 
 
 def test_a_run_names_a_configuration_that_the_worker_offers(scene: Scene) -> None:

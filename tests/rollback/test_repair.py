@@ -12,10 +12,10 @@ from dying import Countdown
 from undoing import Undoing, repaired
 from walking import Died, Trial, a_mailbox, letter
 
-from flows.repair import What
-from ledger.rows import LegState, Phase
-from ledger.steps import Steps
-from practice.memory import MemoryCabinet, MemoryStore
+from engine.leg.repair_walk import What
+from ledger.db.rows import LegState, Phase
+from ledger.leg.cutover_steps import Steps
+from practice.memory.doubles import MemoryCabinet, MemoryStore
 
 INBOX = ("INBOX",)
 WRONG = datetime(2001, 1, 1, tzinfo=UTC)

@@ -14,8 +14,8 @@ from dying import Countdown
 from undoing import Undoing
 from walking import Died, Trial, a_mailbox, letter
 
-from ledger.rows import LegState, Phase, State
-from practice.memory import MemoryCabinet, MemoryShelf, MemoryStore
+from ledger.db.rows import LegState, Phase, State
+from practice.memory.doubles import MemoryCabinet, MemoryShelf, MemoryStore
 
 INBOX = ("INBOX",)
 

@@ -8,9 +8,9 @@ import pytest
 from undoing import Undoing, repaired, undone
 from walking import Trial, a_mailbox, letter
 
-from flows.repair import What
-from ledger.rows import LegState, Phase, State
-from practice.memory import MemoryStore
+from engine.leg.repair_walk import What
+from ledger.db.rows import LegState, Phase, State
+from practice.memory.doubles import MemoryStore
 
 INBOX = ("INBOX",)
 

@@ -11,12 +11,12 @@ from drives import a_drive
 from undoing import Undoing, undone
 from walking import Trial
 
-from connectors.base import Kind
-from connectors.dav_hrefs import OURS
-from connectors.errors import Transient
-from ledger.rows import LegState, Phase, State
-from practice.memory import MemoryCabinet, MemoryShelf
-from practice.memory_shelf import Answer, Request, Status
+from connectors.http.hrefs import OURS
+from ledger.db.rows import LegState, Phase, State
+from model.errors import Transient
+from model.protocols import Kind
+from practice.memory.doubles import MemoryCabinet, MemoryShelf
+from practice.memory.shelf import Answer, Request, Status
 
 
 @pytest.fixture(params=[Phase.STAGING, Phase.LIVE])

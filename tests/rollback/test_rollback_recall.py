@@ -8,11 +8,11 @@ import pytest
 from undoing import Undoing, undone
 from walking import Died, Trial, a_mailbox, letter
 
-from flows.rollback_crew import Told, with_earlier
-from flows.rollback_run import approved
-from ledger.rollback import APPROVAL, RECALL
-from ledger.rows import LegState, Phase, State
-from practice.memory import MemoryStore
+from engine.rollback.run import approved
+from engine.rollback.run_many import Told, with_earlier
+from ledger.db.rows import LegState, Phase, State
+from ledger.leg.rollback import APPROVAL, RECALL
+from practice.memory.doubles import MemoryStore
 
 INBOX = ("INBOX",)
 PRIVATE = ("Privat",)

@@ -18,17 +18,17 @@ from services import need_dovecot
 from undoing import Undoing, undone
 from walking import Trial, a_mailbox, letter
 
-from connectors.base import Guard, Kind, Target
-from connectors.dav_settings import DavSettings
-from connectors.dav_target import DavTarget
-from connectors.imap_clear import aside_of
-from connectors.imap_target import ImapTarget
+from connectors.caldav.settings import DavSettings
+from connectors.caldav.target import DavTarget
+from connectors.imap.delete_mailbox import aside_of
+from connectors.imap.target import ImapTarget
 from connectors.settings import Account, Secret
-from ledger.rows import LegState, Phase
-from mappings.forms import FORMS
-from practice.dovecot import Dovecot, start_dovecot
-from practice.memory import MemoryShelf, MemoryStore, Step
-from practice.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from ledger.db.rows import LegState, Phase
+from mappings.registry import FORMS
+from model.protocols import Guard, Kind, Target
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.memory.doubles import MemoryShelf, MemoryStore, Step
+from practice.servers.dovecot import Dovecot, start_dovecot
 
 PROVISIONED = {"Archive", "Drafts", "Junk", "Sent", "Trash", "INBOX"}
 USERS = [f"user{number}" for number in range(20)]

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import BinaryIO
 
-from connectors.agenda_target import AgendaSettings, AgendaTarget
-from connectors.base import Guard, Item, Kind, Native, key_of
+from connectors.exo.target import AgendaSettings, AgendaTarget
 from connectors.settings import Account
-from mappings.meaning import calendar_digest
-from practice.dav_faults import Fault, Faults
-from practice.exo_agenda import ExoAgenda
+from mappings.compare.semantic_digest import calendar_digest
+from model.protocols import Guard, Item, Kind, Native, key_of
+from practice.dav.faults import Fault, Faults
+from practice.exo.agenda import ExoAgenda
 
 PASSWORD_ENV = "KOGGE_AGENDA_PASSWORD"
 NOW = datetime(2026, 1, 15, tzinfo=UTC)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from agenda_desk import PASSWORD_ENV, Desk
 
-from practice.exo_agenda import USER_PASSWORD, ExoAgenda
+from practice.exo.agenda import USER_PASSWORD, ExoAgenda
 
 
 @pytest.fixture

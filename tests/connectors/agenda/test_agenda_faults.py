@@ -6,10 +6,10 @@ import pytest
 from agenda_desk import HREF, SINGLE, Desk, item, read, series
 from results import code, stored
 
-from connectors.base import Native
-from connectors.errors import Blocked, Transient
-from practice.dav_faults import Fault
-from practice.dav_proxy import Forward, Reply, Request, reply
+from model.errors import Blocked, Transient
+from model.protocols import Native
+from practice.dav.faults import Fault
+from practice.dav.proxy import Forward, Reply, Request, reply
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.CUT, Fault.UNSENT])

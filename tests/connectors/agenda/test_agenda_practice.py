@@ -9,16 +9,16 @@ import pytest
 from agenda_desk import HREF, NOW, Desk, read
 from results import stored
 
-from connectors.base import Mapped, Native, Role
-from connectors.errors import Rejected
-from connectors.ews import EwsSettings, EwsSource
+from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
-from mappings.context import Context
-from mappings.event import map_event, skip_event
-from practice.desk import Desk as Maker
-from practice.events import ODDITIES
-from practice.exchange import ExchangeServer
-from practice.world import World
+from mappings.calendar.event import map_event, skip_event
+from mappings.fields.context import Context
+from model.errors import Rejected
+from model.protocols import Mapped, Native, Role
+from practice.calendar.events import ODDITIES
+from practice.exchange.server import ExchangeServer
+from practice.world.desk import Desk as Maker
+from practice.world.world import World
 
 
 def test_every_odd_event_is_read_as_it_was_meant(

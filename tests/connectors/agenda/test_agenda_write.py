@@ -10,10 +10,10 @@ from agenda_desk import DAYS, HREF, SINGLE, WEEKLY, Desk, item, read, series
 from pydantic import ValidationError
 from results import code, stored
 
-from connectors import dav_wire
-from connectors.agenda_settings import AgendaSettings
-from connectors.base import Container, Item, Kind, Role
-from connectors.errors import Blocked, Rejected
+from connectors.exo.settings import AgendaSettings
+from connectors.http import client as dav_wire
+from model.errors import Blocked, Rejected
+from model.protocols import Container, Item, Kind, Role
 
 ALARM = "BEGIN:VALARM\nACTION:DISPLAY\nTRIGGER:-PT90M\nEND:VALARM"
 ITEMS = {

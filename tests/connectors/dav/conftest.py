@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from dav_desk import PASSWORD_ENV, Desk
 
-from practice.dav_proxy import DavProxy
-from practice.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.dav.proxy import DavProxy
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
 
 USERS = tuple(f"user{number}" for number in range(300))
 _fresh = itertools.cycle(USERS)

@@ -12,12 +12,12 @@ from typing import Any, BinaryIO
 import httpx
 from results import stored
 
-from connectors.base import Container, Failed, Guard, Item, Kind, Native, Role, Stored, key_of
-from connectors.dav_target import DavSettings, DavTarget
-from connectors.errors import Rejected
+from connectors.caldav.target import DavSettings, DavTarget
 from connectors.settings import Account, Secret
-from practice.dav_proxy import DavProxy, Layer, Request
-from practice.radicale import RadicaleServer
+from model.errors import Rejected
+from model.protocols import Container, Failed, Guard, Item, Kind, Native, Role, Stored, key_of
+from practice.dav.proxy import DavProxy, Layer, Request
+from practice.dav.radicale import RadicaleServer
 
 PASSWORD_ENV = "KOGGE_DAV_TEST_PASSWORD"
 CALENDAR = Container(Kind.CALENDAR, "source-1", ("Kalender",), Role.CALENDAR)

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from dav_desk import CALENDAR, SECOND, Desk, item, written
 
-from connectors.base import Container, Kind, Role
-from connectors.dav_collections import DEFAULTS
-from connectors.errors import Blocked, Rejected, Transient
-from practice.dav_faults import Fault, Faults
-from practice.dav_nextcloud import Fullness
-from practice.dav_open_xchange import OpaqueUrls
-from practice.dav_proxy import Forward, Layer, Reply, Request, reply
-from practice.scheduling import now
+from connectors.caldav.collections import DEFAULTS
+from model.errors import Blocked, Rejected, Transient
+from model.protocols import Container, Kind, Role
+from practice.dav.faults import Fault, Faults
+from practice.dav.nextcloud import Fullness
+from practice.dav.open_xchange import OpaqueUrls
+from practice.dav.proxy import Forward, Layer, Reply, Request, reply
+from practice.dav.scheduling import now
 
 MADE = Container(Kind.CALENDAR, "source-9", ("Projekt Ä & <b>",), color="#ff8800", order=7)
 BOOK = Container(Kind.CONTACTS, "source-3", ("Kontakte",))

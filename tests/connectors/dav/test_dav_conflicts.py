@@ -8,13 +8,13 @@ import pytest
 from dav_desk import CALENDAR, SECOND, Desk, bodies, by_key, card, codes, event, item, written
 from results import stored
 
-from connectors.base import Container, Kind, Role
-from connectors.errors import Blocked
-from practice.dav_manners import manners
-from practice.dav_nextcloud import one_uid
-from practice.dav_open_xchange import AccountUids, NarrowReports
-from practice.dav_proxy import Forward, Layer, Reply, Request, dav_error, reply
-from practice.scheduling import now
+from model.errors import Blocked
+from model.protocols import Container, Kind, Role
+from practice.dav.manners import manners
+from practice.dav.nextcloud import one_uid
+from practice.dav.open_xchange import AccountUids, NarrowReports
+from practice.dav.proxy import Forward, Layer, Reply, Request, dav_error, reply
+from practice.dav.scheduling import now
 
 BOOK = Container(Kind.CONTACTS, "source-3", ("Kontakte",), Role.CONTACTS)
 

@@ -13,14 +13,14 @@ import pytest
 from dav_desk import meaning
 from dav_raw import Script, account, multistatus, raw, response, whole
 
-from connectors.base import Kind
-from connectors.dav_hrefs import Origin
-from connectors.dav_settings import DavSettings
-from connectors.dav_target import DavTarget
-from connectors.dav_wire import ASKED_AGAIN, Wire
-from connectors.errors import Blocked, Misconfigured, Transient
-from connectors.logins import LOGINS, WAIT_SECONDS
+from connectors.accepted_logins import LOGINS, WAIT_SECONDS
+from connectors.caldav.settings import DavSettings
+from connectors.caldav.target import DavTarget
+from connectors.http.client import ASKED_AGAIN, Wire
+from connectors.http.hrefs import Origin
 from connectors.settings import Account
+from model.errors import Blocked, Misconfigured, Transient
+from model.protocols import Kind
 
 ENV = "KOGGE_DAV_DISCOVERY"
 

@@ -10,11 +10,11 @@ import pytest
 from dav_desk import PASSWORD_ENV, SECOND, item
 from dav_raw import RawServer, Script, account, multistatus, raw, response, whole
 
-from connectors.base import Container, Kind, Role, Stored
-from connectors.dav_settings import DavSettings
-from connectors.dav_target import DavTarget
-from connectors.errors import Blocked
+from connectors.caldav.settings import DavSettings
+from connectors.caldav.target import DavTarget
 from connectors.settings import Account
+from model.errors import Blocked
+from model.protocols import Container, Kind, Role, Stored
 
 OWNER = "<d:owner><d:href>{}</d:href></d:owner>"
 CALENDAR = "<d:resourcetype><d:collection/><c:calendar/></d:resourcetype>"

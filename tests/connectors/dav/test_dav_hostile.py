@@ -12,11 +12,11 @@ import pytest
 from dav_desk import meaning
 from dav_raw import WORK, Script, account, head, multistatus, raw, response, whole
 
-from connectors.base import Container, Failed, Kind, Native
-from connectors.dav_settings import DavSettings
-from connectors.dav_target import DavTarget
-from connectors.errors import Blocked, MigrationError, Transient
+from connectors.caldav.settings import DavSettings
+from connectors.caldav.target import DavTarget
 from connectors.settings import Account
+from model.errors import Blocked, MigrationError, Transient
+from model.protocols import Container, Failed, Kind, Native
 
 ENV = "KOGGE_DAV_HOSTILE"
 WORK_PATH = "/cal/anna/work/"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from connectors.dav_lanes import spread
-from connectors.errors import Blocked, LeaseLost, MigrationError, Transient
+from connectors.http.parallel import spread
+from model.errors import Blocked, LeaseLost, MigrationError, Transient
 
 
 def _nothing(_item: object) -> None:

@@ -19,18 +19,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results import stored
 
-from connectors.base import Amendment, Failed, Kind, Stored, key_of
-from connectors.dav_body import Sink
-from connectors.dav_errors import status_error
-from connectors.dav_hrefs import Origin, canonical, child
-from connectors.dav_reading import uid_of
-from connectors.dav_write import place
-from connectors.dav_xml import Found, Garbage, Multistatus
-from connectors.errors import Blocked, MigrationError, Transient
-from connectors.http_errors import delay
-from practice.dav_faults import Fault, Faults
-from practice.dav_proxy import Forward, Reply, Request
-from practice.tls import make_certificate
+from connectors.caldav.put import place
+from connectors.caldav.read import uid_of
+from connectors.http.dav_errors import status_error
+from connectors.http.errors import delay
+from connectors.http.hrefs import Origin, canonical, child
+from connectors.http.multistatus import Found, Garbage, Multistatus
+from connectors.http.upload import Sink
+from model.errors import Blocked, MigrationError, Transient
+from model.protocols import Amendment, Failed, Kind, Stored, key_of
+from practice.dav.faults import Fault, Faults
+from practice.dav.proxy import Forward, Reply, Request
+from practice.harness.tls import make_certificate
 
 DATA = "<c:calendar-data>BEGIN:X&#13;\nSUMMARY:Grüße &amp; &lt;mehr&gt;]]&gt;\n</c:calendar-data>"
 ANSWER = multistatus(

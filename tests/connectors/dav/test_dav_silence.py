@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 from dav_desk import CALENDAR, PASSWORD_ENV, Desk, codes, item, written
 
-from connectors.base import Item, Kind, Stored, key_of
-from practice.dav_manners import manners
-from practice.radicale import USER_PASSWORD, RadicaleServer, start_radicale
-from practice.scheduling import ProductName, SchedulingServer, address_of, start_scheduling
-from practice.smtp_sink import SmtpSink
+from model.protocols import Item, Kind, Stored, key_of
+from practice.dav.manners import manners
+from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
+from practice.dav.scheduling import ProductName, SchedulingServer, address_of, start_scheduling
+from practice.dav.smtp_sink import SmtpSink
 
 PRODUCTS: tuple[ProductName, ...] = ("nextcloud", "open-xchange", "cyrus")
 LATER = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=30)).strftime("%Y%m%dT%H0000Z")

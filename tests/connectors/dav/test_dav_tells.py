@@ -9,16 +9,16 @@ import pytest
 from dav_desk import PASSWORD_ENV, Desk
 from dav_raw import RawServer, account, head, raw, whole
 
-from connectors.base import Kind
-from connectors.dav_settings import DavSettings
-from connectors.dav_target import DavTarget
-from connectors.errors import Transient
+from connectors.caldav.settings import DavSettings
+from connectors.caldav.target import DavTarget
 from connectors.settings import Account
-from connectors.tells import Schedules
-from practice.dav_manners import manners
-from practice.radicale import USER_PASSWORD
-from practice.scheduling import ProductName, start_scheduling
-from practice.smtp_sink import SmtpSink
+from model.errors import Transient
+from model.optional_protocols import Schedules
+from model.protocols import Kind
+from practice.dav.manners import manners
+from practice.dav.radicale import USER_PASSWORD
+from practice.dav.scheduling import ProductName, start_scheduling
+from practice.dav.smtp_sink import SmtpSink
 
 PLAIN = "DAV: 1, 2, 3, calendar-access, addressbook, extended-mkcol"
 MAILS = "DAV: 1, 3, access-control, calendar-access, calendar-auto-schedule"

@@ -9,12 +9,12 @@ import pytest
 from dav_desk import CALENDAR, PASSWORD_ENV, Desk, item, meaning
 from dav_raw import raw, whole
 
-from connectors.base import Failed, Kind
-from connectors.dav_settings import DavSettings
-from connectors.dav_target import DavTarget
-from connectors.errors import Blocked, Transient
+from connectors.caldav.settings import DavSettings
+from connectors.caldav.target import DavTarget
 from connectors.settings import Account
-from practice.dav_proxy import Forward, Reply, Request, dav_error, reply
+from model.errors import Blocked, Transient
+from model.protocols import Failed, Kind
+from practice.dav.proxy import Forward, Reply, Request, dav_error, reply
 
 SAID = "Anna Angst may not have this"
 

@@ -9,10 +9,10 @@ import pytest
 from dav_desk import CALENDAR, Desk, bodies, by_key, codes, event, item
 from results import stored
 
-from connectors.errors import Blocked, LeaseLost, Transient
-from practice.dav_faults import Fault, Faults
-from practice.dav_nextcloud import Collides, adds_what_is_missing
-from practice.dav_proxy import Forward, Reply, Request, reply
+from model.errors import Blocked, LeaseLost, Transient
+from practice.dav.faults import Fault, Faults
+from practice.dav.nextcloud import Collides, adds_what_is_missing
+from practice.dav.proxy import Forward, Reply, Request, reply
 
 PASSING = [
     Fault.LOST,

@@ -12,7 +12,7 @@ from ews_responder import (
 )
 from ews_scripts import ACCOUNT, Open
 
-from connectors.ews import EwsSettings, EwsSource
+from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Secret
 
 

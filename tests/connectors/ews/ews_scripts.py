@@ -14,9 +14,9 @@ from ews_responder import (
     root_folder,
 )
 
-from connectors.base import Container, Failed, Kind, Native, Ref, key_of
-from connectors.ews import EwsSource
+from connectors.ews.source import EwsSource
 from connectors.settings import Account
+from model.protocols import Container, Failed, Kind, Native, Ref, key_of
 
 INBOX = Container(Kind.MAIL, "INBOX", ("Inbox",))
 ACCOUNT = Account(login="anna", address="anna@example.org")

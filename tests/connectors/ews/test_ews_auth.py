@@ -22,9 +22,9 @@ from cryptography.x509.oid import NameOID
 from ews_responder import Answer, Request, responder, root_folder
 from pydantic import ValidationError
 
-from connectors.errors import Blocked, Misconfigured, Transient
-from connectors.ews import EwsSettings, EwsSource
+from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
+from model.errors import Blocked, Misconfigured, Transient
 
 HTTPS = "https://mail.example.org/EWS/Exchange.asmx"
 PASSWORD = Secret(env="EWS_PASSWORD")

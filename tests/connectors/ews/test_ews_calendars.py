@@ -12,8 +12,8 @@ from ews_records_script import CALENDAR, TASKS
 from ews_responder import Answer, Request, envelope, error, fault, message, responder, root_folder
 from ews_scripts import Open, sync
 
-from connectors.base import Kind, Role
-from connectors.errors import Blocked
+from model.errors import Blocked
+from model.protocols import Kind, Role
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 Entry = tuple[str, datetime, datetime, str]

@@ -13,8 +13,8 @@ from ews_responder import (
 )
 from ews_scripts import INBOX, Open, change, sync
 
-from connectors.base import Ref
-from connectors.errors import CursorLost, Transient
+from model.errors import CursorLost, Transient
+from model.protocols import Ref
 
 
 def test_changes_come_page_by_page_with_their_cursor(source: Open) -> None:

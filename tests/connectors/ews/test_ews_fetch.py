@@ -22,8 +22,8 @@ from ews_responder import (
 )
 from ews_scripts import BODIES, INBOX, REFS, Open, expected, flawed, friendly, outcome
 
-from connectors.base import Native, Ref, key_of
-from connectors.errors import Blocked, Transient
+from model.errors import Blocked, Transient
+from model.protocols import Native, Ref, key_of
 
 
 def test_items_arrive_with_their_bytes(source: Open) -> None:
@@ -137,7 +137,7 @@ def silent_about_six(request: Request, _: int) -> Answer:
 
 
 def test_an_item_that_is_never_told_is_blamed_alone(source: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.patience.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("connectors.retry.FIRST_WAIT", 0.001)
     with responder(flawed(silent_about_six)) as server:
         assert outcome(source(server).fetch(INBOX, REFS)) == expected(id6="poison-item")
         assert outcome(source(server).fetch(INBOX, REFS[6:7])) == {key_of("id6="): "poison-item"}
@@ -146,7 +146,7 @@ def test_an_item_that_is_never_told_is_blamed_alone(source: Open, monkeypatch: p
 def test_a_server_that_tells_no_item_at_all_is_waited_for(
     source: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.patience.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("connectors.retry.FIRST_WAIT", 0.001)
     with responder(flawed(lambda *_: Answer(envelope("GetItem", NOTHING)))) as server:
         with pytest.raises(Transient) as caught:
             list(source(server).fetch(INBOX, REFS))

@@ -19,11 +19,11 @@ from ews_responder import (
     root_folder,
 )
 
-from connectors.base import Kind, Role
-from connectors.errors import Blocked, Transient
-from connectors.ews import EwsSettings, EwsSource
-from connectors.exchange_folders import DEEPEST, Folder, containers, kind_of
+from connectors.ews.source import EwsSettings, EwsSource
+from connectors.exchange.folders import DEEPEST, Folder, containers, kind_of
 from connectors.settings import Account, Secret
+from model.errors import Blocked, Transient
+from model.protocols import Kind, Role
 
 
 def folder(id_: str, parent: str = "ROOT", class_: str = "IPF.Note", **more: object) -> Folder:

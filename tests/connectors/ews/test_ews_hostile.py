@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from ews_responder import HEAD, NAMESPACES, TAIL, envelope, item
 
-from connectors import ews_stream
-from connectors.errors import Transient
-from connectors.ews_spool import BodySink
-from connectors.ews_stream import Reply
+from connectors.ews import response_stream
+from connectors.ews.response_stream import Reply
+from connectors.http.base64_spool import BodySink
+from model.errors import Transient
 
 ANSWER = "GetItemResponseMessage"
 MIB = 1 << 20
@@ -49,14 +49,14 @@ def test_what_never_ends_is_no_soap(beginning: bytes, piece: bytes, tmp_path: Pa
     try:
         with pytest.raises(Transient, match="not-soap"):
             read(endless(beginning, piece), tmp_path)
-        assert tracemalloc.get_traced_memory()[1] < 2 * ews_stream.HELD_MOST
+        assert tracemalloc.get_traced_memory()[1] < 2 * response_stream.HELD_MOST
     finally:
         tracemalloc.stop()
     assert time.process_time() - began < 10
 
 
 def test_a_long_tag_is_read(tmp_path: Path) -> None:
-    name = "a" * (ews_stream.TAG_MOST - 1000)
+    name = "a" * (response_stream.TAG_MOST - 1000)
     data = envelope("GetItem", item(name, b"body")).encode()
     pieces = (data[at : at + 1000] for at in range(0, len(data), 1000))
     assert read(pieces, tmp_path) == 1

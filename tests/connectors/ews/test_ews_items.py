@@ -28,8 +28,8 @@ from ews_records_script import (
 from ews_responder import Answer, Request, envelope, error, fault, message, responder
 from ews_scripts import Open
 
-from connectors.base import Container, Native, Ref
-from connectors.errors import Blocked, Transient
+from model.errors import Blocked, Transient
+from model.protocols import Container, Native, Ref
 
 FIRST, SECOND, THIRD = "2024-03-01T09:00:00Z", "2024-03-08T09:00:00Z", "2024-03-15T09:00:00Z"
 
@@ -330,7 +330,7 @@ def test_many_attachments_are_not_all_held_in_memory(source: Open, tmp_path: Pat
     content = {f"f{n}": bytes([n]) * 500_000 for n in range(10)}
     desk = Desk({"a": event("a", attached(*content))}, {id_: file_(id_, one) for id_, one in content.items()})
     with responder(desk) as server, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("connectors.ews_attachments.KEPT_MOST", 2_000_000)
+        patch.setattr("connectors.ews.attachments.KEPT_MOST", 2_000_000)
         found = outcome(source(server).fetch(CALENDAR, refs("a")), "a")
         native = found["a"]
         assert isinstance(native, Native)

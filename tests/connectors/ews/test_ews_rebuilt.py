@@ -13,7 +13,7 @@ from ews_responder import (
 )
 from ews_scripts import BODIES, INBOX, REFS, Open, expected, flawed, outcome
 
-from connectors.base import Native
+from model.protocols import Native
 
 
 def test_a_message_that_cannot_be_converted_is_rebuilt(source: Open) -> None:

@@ -11,9 +11,9 @@ from ews_records_script import T, elements
 from ews_responder import Answer, Request, responder
 from samples import samples
 
-from connectors.base import Container, Failed, Kind, Native, Ref
-from connectors.ews import EwsSettings, EwsSource
+from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
+from model.protocols import Container, Failed, Kind, Native, Ref
 
 pytestmark = pytest.mark.samples
 INBOX = Container(Kind.MAIL, "INBOX", ("Inbox",))

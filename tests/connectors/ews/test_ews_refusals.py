@@ -19,9 +19,9 @@ from ews_responder import (
 )
 from ews_scripts import BODIES, INBOX, REFS, Open, expected, flawed, friendly, outcome
 
-from connectors.errors import Blocked, MigrationError, Transient
-from connectors.ews import EwsSource
+from connectors.ews.source import EwsSource
 from connectors.settings import Secret
+from model.errors import Blocked, MigrationError, Transient
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from ews_records_script import CALENDAR, CONTACTS, Desk, element, event, outcome
 from ews_responder import Answer, Request, envelope, error, fault, responder
 from ews_scripts import Open
 
-from connectors.base import Kind, Ref
-from connectors.ews_fields import NEEDED, OPTIONAL, Shape
+from connectors.ews.fields import NEEDED, OPTIONAL, Shape
+from model.protocols import Kind, Ref
 
 
 def refs(*ids: str) -> list[Ref]:

@@ -11,13 +11,13 @@ from ews_responder import HEAD, NAMESPACES, TAIL, envelope, error, fault, item
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.errors import Transient
-from connectors.ews_errors import refusal_of
-from connectors.ews_records import id_of, item_of, properties
-from connectors.ews_spool import BodySink
-from connectors.ews_stream import Reply
-from connectors.rebuilt_mail import attached_item
+from connectors.ews.errors import refusal_of
+from connectors.ews.records import id_of, item_of, properties
+from connectors.ews.response_stream import Reply
+from connectors.exchange.mime_builder import attached_item
+from connectors.http.base64_spool import BodySink
 from connectors.spool import bytes_body
+from model.errors import Transient
 
 ANSWER = "GetItemResponseMessage"
 LETTERS = {"one": b"Subject: one\r\n\r\n" + bytes(range(256)) * 3, "two": b"", "three": b"x" * 1000}

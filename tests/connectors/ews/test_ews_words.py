@@ -6,9 +6,9 @@ import pytest
 from ews_responder import Answer, error, fault, responder
 from ews_scripts import INBOX, REFS, Open, flawed
 
-from connectors.base import Failed
-from connectors.errors import Blocked, Transient
 from connectors.settings import Secret
+from model.errors import Blocked, Transient
+from model.protocols import Failed
 
 SAID = "secret words"
 """In every MessageText and faultstring of the scripted server."""

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from ews_truth import SERVICE, Open
 
-from connectors.ews import EwsSettings, EwsSource
+from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
-from practice.exchange import ExchangeServer
-from practice.mailbox import Mailbox
-from practice.world import World
+from practice.exchange.server import ExchangeServer
+from practice.world.mailbox import Mailbox
+from practice.world.world import World
 
 
 @pytest.fixture

@@ -11,22 +11,22 @@ from datetime import UTC, date, datetime, timedelta
 
 from lxml import etree
 
-from connectors.base import Container, Failed, Kind, Native, Ref, key_of
-from connectors.ews import EwsSource
-from practice.appointments import Changed, Event, occurrences
-from practice.cards_made import sample_cards
-from practice.chores_made import sample_chores
-from practice.desk import Desk
-from practice.event_desk import timed, whole_days
-from practice.folders import Folder
-from practice.groups import sample_groups
-from practice.letters import Attachment
-from practice.mailbox import Mailbox
-from practice.messages import Message
-from practice.records import Common, Record
-from practice.series import Daily, MonthlyOn, Recurrence, Weekly
-from practice.stickies import sample_stickies
-from practice.timezones import NEW_YORK
+from connectors.ews.source import EwsSource
+from model.protocols import Container, Failed, Kind, Native, Ref, key_of
+from practice.calendar.appointments import Changed, Event, occurrences
+from practice.calendar.event_desk import timed, whole_days
+from practice.calendar.series import Daily, MonthlyOn, Recurrence, Weekly
+from practice.calendar.timezones import NEW_YORK
+from practice.contacts.cards_made import sample_cards
+from practice.contacts.groups import sample_groups
+from practice.mail.letters import Attachment
+from practice.world.chores_made import sample_chores
+from practice.world.desk import Desk
+from practice.world.folders import Folder
+from practice.world.mailbox import Mailbox
+from practice.world.messages import Message
+from practice.world.records import Common, Record
+from practice.world.stickies import sample_stickies
 
 T = "{http://schemas.microsoft.com/exchange/services/2006/types}"
 KINDS = {

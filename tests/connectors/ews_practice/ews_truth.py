@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from connectors.base import Container, Failed, Native, Ref, Role, key_of
-from connectors.ews import EwsSource
-from practice.mailbox import Mailbox
+from connectors.ews.source import EwsSource
+from model.protocols import Container, Failed, Native, Ref, Role, key_of
+from practice.world.mailbox import Mailbox
 
 LARGE = 5_000_000
 Open = Callable[..., EwsSource]

@@ -7,14 +7,14 @@ from typing import Literal
 import pytest
 from ews_truth import LARGE, Open, body_digest, copied, digest, inbox, listing, truth
 
-from connectors.base import Container, Failed, Kind, Native, Role, key_of
-from connectors.errors import Blocked
-from connectors.ews import EwsSource
+from connectors.ews.source import EwsSource
 from connectors.settings import Tls
-from practice.exchange import ExchangeServer
-from practice.faults import FaultPlan, poison_item
-from practice.mailbox import Mailbox
-from practice.world import World
+from model.errors import Blocked
+from model.protocols import Container, Failed, Kind, Native, Role, key_of
+from practice.exchange.server import ExchangeServer
+from practice.harness.faults import FaultPlan, poison_item
+from practice.world.mailbox import Mailbox
+from practice.world.world import World
 
 
 @pytest.mark.parametrize("dialect", ["exchange", "gromox"])

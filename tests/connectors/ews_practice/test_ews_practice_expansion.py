@@ -15,18 +15,18 @@ from ews_truth import SERVICE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.base import Capabilities, Container, Kind, Native, Ref
-from connectors.ews import EwsSettings, EwsSource
+from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
-from mappings.context import Context
-from mappings.event import map_event
-from practice.appointments import Changed, Event
-from practice.exchange import ExchangeServer
-from practice.folders import Folder
-from practice.records import Common
-from practice.series import Daily, Monthly, MonthlyOn, Pattern, Recurrence, Weekly, Yearly, YearlyOn
-from practice.timezones import ISLAND, ZONES, Zone
-from practice.world import World
+from mappings.calendar.event import map_event
+from mappings.fields.context import Context
+from model.protocols import Capabilities, Container, Kind, Native, Ref
+from practice.calendar.appointments import Changed, Event
+from practice.calendar.series import Daily, Monthly, MonthlyOn, Pattern, Recurrence, Weekly, Yearly, YearlyOn
+from practice.calendar.timezones import ISLAND, ZONES, Zone
+from practice.exchange.server import ExchangeServer
+from practice.world.folders import Folder
+from practice.world.records import Common
+from practice.world.world import World
 
 YEARS = timedelta(days=3 * 365)
 DAY = datetime(2026, 1, 1, tzinfo=UTC)

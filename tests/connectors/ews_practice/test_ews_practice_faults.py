@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from ews_truth import SERVICE, Open, body_digest, copied, inbox, truth
 
-from connectors.base import Failed, Native
-from connectors.errors import Blocked, CursorLost, Transient
 from connectors.settings import Secret
-from practice.exchange import ExchangeServer
-from practice.faults import (
+from model.errors import Blocked, CursorLost, Transient
+from model.protocols import Failed, Native
+from practice.exchange.server import ExchangeServer
+from practice.harness.faults import (
     Fault,
     FaultPlan,
     Poison,
@@ -27,9 +27,9 @@ from practice.faults import (
     soap_server_busy,
     vanish,
 )
-from practice.faults import Kind as Fate
-from practice.mailbox import Mailbox
-from practice.world import World
+from practice.harness.faults import Kind as Fate
+from practice.world.mailbox import Mailbox
+from practice.world.world import World
 
 PASSING: list[tuple[str, Fault]] = [
     ("GetItem", http_503(0)),

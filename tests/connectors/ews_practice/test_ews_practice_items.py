@@ -23,11 +23,11 @@ from ews_desk import (
 from ews_truth import Open
 from lxml import etree
 
-from connectors.base import Failed, Kind, Native, Ref, Role, key_of
-from practice.appointments import Event
-from practice.ews_habits import Habits
-from practice.exchange import ExchangeServer
-from practice.faults import (
+from model.protocols import Failed, Kind, Native, Ref, Role, key_of
+from practice.calendar.appointments import Event
+from practice.exchange.habits import Habits
+from practice.exchange.server import ExchangeServer
+from practice.harness.faults import (
     Fault,
     FaultPlan,
     cut_mid_body,
@@ -41,9 +41,9 @@ from practice.faults import (
     soap_server_busy,
     vanish,
 )
-from practice.faults import Kind as Fate
-from practice.mailbox import Mailbox
-from practice.world import World
+from practice.harness.faults import Kind as Fate
+from practice.world.mailbox import Mailbox
+from practice.world.world import World
 
 PASSING: list[Fault] = [
     http_503(0),

@@ -9,9 +9,9 @@ import pytest
 from ews_desk import END, KINDS, START, expanded, given, held
 from ews_truth import Open
 
-from connectors.base import Kind
-from practice.exchange import ExchangeServer
-from practice.world import World
+from model.protocols import Kind
+from practice.exchange.server import ExchangeServer
+from practice.world.world import World
 
 
 @pytest.fixture(scope="module")

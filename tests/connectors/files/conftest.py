@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from files_desk import PASSWORD_ENV, Desk
 
-from practice.nextcloud_files import USER_PASSWORD, NextcloudFiles
+from practice.nextcloud.files import USER_PASSWORD, NextcloudFiles
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from connectors.base import Container, Guard, Item, Kind, Stored, key_of
-from connectors.files_target import FilesSettings, FilesTarget
+from connectors.files.target import FilesSettings, FilesTarget
 from connectors.settings import Account
-from practice.dav_faults import Fault, Faults
-from practice.nextcloud_files import NextcloudFiles
+from model.protocols import Container, Guard, Item, Kind, Stored, key_of
+from practice.dav.faults import Fault, Faults
+from practice.nextcloud.files import NextcloudFiles
 
 PASSWORD_ENV = "KOGGE_FILES_PASSWORD"
 WHEN = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from results import stored
 
-from connectors.errors import Blocked
-from connectors.file_names import FileNames
-from connectors.files_names import takes
-from connectors.files_target import FilesSettings, FilesTarget
+from connectors.files.target import FilesSettings, FilesTarget
 from connectors.settings import Account
-from mappings.names_files import file_name
-from practice.dav_proxy import Reply, Request, reply
-from practice.nextcloud_files import App, NextcloudFiles
-from practice.webdav import WebDavServer
+from connectors.webdav.names import takes
+from mappings.fields.file_names import file_name
+from model.errors import Blocked
+from model.file_names import FileNames
+from practice.dav.proxy import Reply, Request, reply
+from practice.nextcloud.files import App, NextcloudFiles
+from practice.servers.webdav import WebDavServer
 
 RULES = st.builds(
     FileNames,

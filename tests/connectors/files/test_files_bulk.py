@@ -8,10 +8,10 @@ import pytest
 from files_desk import WHEN, Desk, file, folder
 from results import code, stored
 
-from connectors.base import Failed, Stored
-from connectors.errors import Blocked, LeaseLost
-from practice.dav_faults import Fault
-from practice.dav_proxy import Forward, Reply, Request
+from model.errors import Blocked, LeaseLost
+from model.protocols import Failed, Stored
+from practice.dav.faults import Fault
+from practice.dav.proxy import Forward, Reply, Request
 
 BULK = {"bulk_below": 1000, "bulk_items": 10}
 

@@ -8,11 +8,11 @@ import pytest
 from files_desk import CHUNK, WHEN, Desk, file
 from results import code, stored
 
-from connectors.base import Stored
-from connectors.errors import Blocked, LeaseLost, Transient
-from practice.dav_faults import Fault
-from practice.dav_proxy import Fate, Forward, Reply, Request, reply
-from practice.nextcloud_files import NextcloudFiles
+from model.errors import Blocked, LeaseLost, Transient
+from model.protocols import Stored
+from practice.dav.faults import Fault
+from practice.dav.proxy import Fate, Forward, Reply, Request, reply
+from practice.nextcloud.files import NextcloudFiles
 
 DATA = bytes(range(250)) * 21  # 5,250 bytes: five chunks and a quarter
 PARTS = 6
@@ -216,6 +216,6 @@ def test_a_lease_that_is_lost_before_the_commit_leaves_no_file(desk: Desk) -> No
 def test_there_are_never_more_chunks_than_the_server_takes(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.files_chunks.CHUNKS_MOST", 10)
+    monkeypatch.setattr("connectors.files.chunked_upload.CHUNKS_MOST", 10)
     stored(desk.target(chunk_bytes=1).write("", [file(1, DATA)]))
     assert len(chunks_sent(desk.cloud)) == 10

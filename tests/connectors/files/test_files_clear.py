@@ -6,7 +6,7 @@ import pytest
 from files_desk import Desk, file, folder
 from results import stored
 
-from connectors.errors import Blocked
+from model.errors import Blocked
 
 
 def test_every_name_is_told_folders_too(desk: Desk) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from files_desk import PASSWORD_ENV
 
-from connectors.base import Container
-from connectors.files_settings import FilesSettings
-from connectors.files_target import FilesTarget
-from connectors.files_tree import DEEPEST
+from connectors.files.folders import DEEPEST
+from connectors.files.target import FilesTarget
 from connectors.settings import Account
-from practice.webdav import USER_PASSWORD, WebDavServer
+from connectors.webdav.settings import FilesSettings
+from model.protocols import Container
+from practice.servers.webdav import USER_PASSWORD, WebDavServer
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from files_desk import Desk, folder
 
-from practice.nextcloud_files import USER_PASSWORD, NextcloudFiles
+from practice.nextcloud.files import USER_PASSWORD, NextcloudFiles
 
 FILES = "/remote.php/dav/files/anna/"
 UPLOAD = "/remote.php/dav/uploads/anna/u1/"

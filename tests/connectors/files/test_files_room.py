@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from connectors import files_room
-from connectors.errors import Blocked
-from connectors.files_room import Room
+from connectors.webdav import quota
+from connectors.webdav.quota import Room
+from model.errors import Blocked
 
 
 class Server:
@@ -50,7 +50,7 @@ def test_what_did_not_fit_is_asked_again() -> None:
 
 
 def test_an_old_word_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files_room, "FRESH", 0.0)
+    monkeypatch.setattr(quota, "FRESH", 0.0)
     server = Server(1000)
     room = Room(server.ask)
     room.take(1)

@@ -14,17 +14,17 @@ import pytest
 from files_desk import PASSWORD_ENV, Desk, file, folder
 from results import stored
 
-from connectors import files_shares
-from connectors.base import Loss
-from connectors.errors import Blocked, LeaseLost, Rejected, Transient
-from connectors.files_target import FilesSettings, FilesTarget
+from connectors.files import shares as files_shares
+from connectors.files.target import FilesSettings, FilesTarget
 from connectors.settings import Account
-from connectors.tells import Grant, Shares, Sharing
-from practice.dav_faults import Fault
-from practice.dav_proxy import Forward, Reply, Request, reply
-from practice.nextcloud_files import USER_PASSWORD, NextcloudFiles
-from practice.nextcloud_shares import GROUP, LINK, USER, NextcloudShares
-from practice.webdav import WebDavServer
+from model.errors import Blocked, LeaseLost, Rejected, Transient
+from model.optional_protocols import Grant, Shares, Sharing
+from model.protocols import Loss
+from practice.dav.faults import Fault
+from practice.dav.proxy import Forward, Reply, Request, reply
+from practice.nextcloud.files import USER_PASSWORD, NextcloudFiles
+from practice.nextcloud.shares import GROUP, LINK, USER, NextcloudShares
+from practice.servers.webdav import WebDavServer
 
 BERND = Grant(Sharing.USER, "bernd")
 TEAM = Grant(Sharing.GROUP, "team")

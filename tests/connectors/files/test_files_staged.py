@@ -10,12 +10,12 @@ import pytest
 from files_desk import PASSWORD_ENV, WHEN, file, folder
 from results import code, stored
 
-from connectors.errors import LeaseLost, Transient
-from connectors.files_target import FilesSettings, FilesTarget
+from connectors.files.target import FilesSettings, FilesTarget
 from connectors.settings import Account
-from practice.dav_faults import Fault, Faults
-from practice.dav_proxy import DavProxy, Fate, Forward, Reply, Request, reply
-from practice.webdav import USER_PASSWORD, WebDavServer
+from model.errors import LeaseLost, Transient
+from practice.dav.faults import Fault, Faults
+from practice.dav.proxy import DavProxy, Fate, Forward, Reply, Request, reply
+from practice.servers.webdav import USER_PASSWORD, WebDavServer
 
 DATA = b"0123456789" * 40_000
 

@@ -12,15 +12,15 @@ import pytest
 from files_desk import WHEN, Desk, file, folder
 from results import stored
 
-from connectors.base import Container, Kind, Loss, Role
-from connectors.dav_hrefs import Origin
-from connectors.dav_xml import Garbage
-from connectors.errors import Blocked, Rejected
-from connectors.files_listing import entries
-from connectors.files_reading import paths
-from connectors.files_tree import href_of, names_of
-from practice.dav_faults import Fault
-from practice.dav_proxy import Forward, Reply, Request
+from connectors.files.folders import href_of, names_of
+from connectors.http.hrefs import Origin
+from connectors.http.multistatus import Garbage
+from connectors.webdav.propfind import entries
+from connectors.webdav.read import paths
+from model.errors import Blocked, Rejected
+from model.protocols import Container, Kind, Loss, Role
+from practice.dav.faults import Fault
+from practice.dav.proxy import Forward, Reply, Request
 
 HERE = Origin("http", "127.0.0.1", 80)
 HEAD = b'<?xml version="1.0"?><d:multistatus xmlns:d="DAV:">'

@@ -14,14 +14,14 @@ from files_desk import CHUNK, WHEN, Desk, file, folder
 from pydantic import ValidationError
 from results import code, stored
 
-from connectors.base import Item, Loss, Stored
-from connectors.dav_wire import Wire
-from connectors.errors import Blocked, LeaseLost, Misconfigured, Transient
-from connectors.file_versions import Older
-from connectors.files_settings import FilesSettings
-from connectors.files_target import FilesTarget
-from practice.dav_faults import Fault, Faults
-from practice.dav_proxy import Forward, Reply, Request, reply
+from connectors.files.target import FilesTarget
+from connectors.http.client import Wire
+from connectors.webdav.settings import FilesSettings
+from model.errors import Blocked, LeaseLost, Misconfigured, Transient
+from model.file_versions import Older
+from model.protocols import Item, Loss, Stored
+from practice.dav.faults import Fault, Faults
+from practice.dav.proxy import Forward, Reply, Request, reply
 
 NOT_KEPT = Loss("versions", "not-kept")
 NOW = int(WHEN.timestamp())

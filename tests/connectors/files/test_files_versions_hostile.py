@@ -11,9 +11,9 @@ from files_desk import Desk
 from results import stored
 from test_files_versions import NOT_KEPT, SMALL, kept, opened, refusing, told
 
-from connectors.base import Item, Stored
-from connectors.files_versions import Histories
-from practice.dav_proxy import Forward, Reply, Request
+from connectors.files.versions import Histories
+from model.protocols import Item, Stored
+from practice.dav.proxy import Forward, Reply, Request
 
 
 def test_an_older_version_takes_no_room_from_the_file_itself(desk: Desk) -> None:

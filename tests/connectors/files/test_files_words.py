@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from files_desk import Desk, file, folder
 
-from connectors.base import Failed, Stored
-from connectors.errors import Blocked, Rejected
-from practice.dav_proxy import Forward, Reply, Request, dav_error
+from model.errors import Blocked, Rejected
+from model.protocols import Failed, Stored
+from practice.dav.proxy import Forward, Reply, Request, dav_error
 
 SAID = "virus found in Anna's file"
 

@@ -10,11 +10,11 @@ import pytest
 from files_desk import WHEN, Desk, file, folder
 from results import code, stored
 
-from connectors.base import Failed, Stored
-from connectors.errors import Blocked, MigrationError, Transient
-from practice.dav_faults import Fault
-from practice.dav_proxy import Forward, Reply, Request
-from practice.nextcloud_files import NextcloudFiles
+from model.errors import Blocked, MigrationError, Transient
+from model.protocols import Failed, Stored
+from practice.dav.faults import Fault
+from practice.dav.proxy import Forward, Reply, Request
+from practice.nextcloud.files import NextcloudFiles
 
 
 def test_a_file_has_its_bytes_its_name_and_its_date(desk: Desk) -> None:

@@ -9,9 +9,9 @@ from files_desk import Desk, file
 from httpx import Headers
 from results import code, stored
 
-from connectors.files_profile_nextcloud import PROFILE
-from connectors.files_settings import FilesSettings
-from practice.dav_proxy import Forward, Reply, Request
+from connectors.webdav.product_nextcloud import PROFILE
+from connectors.webdav.settings import FilesSettings
+from practice.dav.proxy import Forward, Reply, Request
 
 
 def without_etag(answer: Reply, **more: str) -> Reply:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from graph_script import ACCOUNT, ORIGIN, Cloud, Open
 
-from connectors.base import Kind
-from connectors.graph import GraphSettings, GraphSource
+from connectors.graph.source import GraphSettings, GraphSource
 from connectors.settings import Account, Secret
-from practice.graph import GraphServer
-from practice.world import World
+from model.protocols import Kind
+from practice.graph.server import GraphServer
+from practice.world.world import World
 
 SECRET_ENV = "KOGGE_GRAPH_SECRET"
 

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Container, Failed, Kind, Native, Ref, key_of
-from connectors.graph import GraphSettings, GraphSource
+from connectors.graph.source import GraphSettings, GraphSource
 from connectors.settings import Account, Secret
-from practice.drive import Drive, Node
-from practice.drive_population import Tree
-from practice.drives import Drives
-from practice.graph import GraphServer
-from practice.graph_downloads import Downloads
-from practice.graph_drives import GraphDrives
-from practice.world import World
+from model.protocols import Container, Failed, Kind, Native, Ref, key_of
+from practice.drive.drive import Drive, Node
+from practice.drive.drive_population import Tree
+from practice.drive.drives import Drives
+from practice.graph.server import GraphServer
+from practice.graph_items.downloads import Downloads
+from practice.graph_items.drives import GraphDrives
+from practice.world.world import World
 
 SECRET_ENV = "KOGGE_GRAPH_SECRET"
 PLAIN = Tree(files=0, nasty=False)

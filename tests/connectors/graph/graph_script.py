@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, parse_qsl, unquote
 
 import httpx
 
-from connectors.base import Container, Kind, Role
-from connectors.graph import GraphSource
+from connectors.graph.source import GraphSource
 from connectors.settings import Account
+from model.protocols import Container, Kind, Role
 
 ACCOUNT = Account(login="anna@example.org", address="anna@example.org")
 HOME = "/users/anna@example.org"

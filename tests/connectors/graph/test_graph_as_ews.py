@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from graph_script import Open
 
-from connectors.base import Capabilities, Container, Failed, Kind, Native, Source
-from connectors.ews import EwsSettings, EwsSource
+from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
-from mappings.mail import map_mail, skip_reason
-from practice.exchange import ExchangeServer
-from practice.graph import GraphServer
-from practice.world import World
+from mappings.mail.mail import map_mail, skip_reason
+from model.protocols import Capabilities, Container, Failed, Kind, Native, Source
+from practice.exchange.server import ExchangeServer
+from practice.graph.server import GraphServer
+from practice.world.world import World
 
 NOT_AFTER = datetime(2030, 1, 1, tzinfo=UTC)
 TARGET = Capabilities(kinds=frozenset({Kind.MAIL}))

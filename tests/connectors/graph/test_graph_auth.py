@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from graph_script import Answer, Ask, Cloud, Open, error, token
 
-from connectors.errors import Blocked, Misconfigured, Transient
-from connectors.logins import APPLICATION, LOGINS, WAIT_SECONDS
+from connectors.accepted_logins import APPLICATION, LOGINS, WAIT_SECONDS
 from connectors.settings import Account, Secret, Tls
-from practice.graph import GraphServer
-from practice.world import World
+from model.errors import Blocked, Misconfigured, Transient
+from practice.graph.server import GraphServer
+from practice.world.world import World
 
 USER = {"id": "U-1", "mail": "anna@example.org"}
 

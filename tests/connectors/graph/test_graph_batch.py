@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from graph_script import ACCOUNT, ORIGIN, Answer, Ask, Cloud, error
 
-from connectors.errors import Blocked, Transient
-from connectors.graph_batch import Batch, Reply
-from connectors.graph_errors import Refusal
-from connectors.graph_settings import GraphSettings
-from connectors.graph_wire import Wire
+from connectors.graph_api.batch import Batch, Reply
+from connectors.graph_api.client import Wire
+from connectors.graph_api.errors import Refusal
+from connectors.graph_api.settings import GraphSettings
 from connectors.settings import Secret
+from model.errors import Blocked, Transient
 
 
 @pytest.fixture(autouse=True)

@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 from graph_script import ACCOUNT, HOME, Answer, Ask, Cloud, Open, error
 
-from connectors.base import Body, Container, Failed, Kind, Native, Ref, Role
-from connectors.ews import EwsSettings, EwsSource
+from connectors.ews.source import EwsSettings, EwsSource
 from connectors.settings import Account, Secret
-from mappings.graph_json import record
-from practice.desk import Desk
-from practice.diary import delete_occurrence, modify_occurrence
-from practice.event_desk import at, timed
-from practice.exchange import ExchangeServer
-from practice.graph import GraphServer
-from practice.letters import Attachment
-from practice.record_elements import public
-from practice.records import Common
-from practice.series import Recurrence, Weekly
-from practice.world import World
+from mappings.exchange.graph_json import record
+from model.protocols import Body, Container, Failed, Kind, Native, Ref, Role
+from practice.calendar.event_desk import at, timed
+from practice.calendar.series import Recurrence, Weekly
+from practice.exchange.server import ExchangeServer
+from practice.graph.server import GraphServer
+from practice.mail.letters import Attachment
+from practice.world.desk import Desk
+from practice.world.diary import delete_occurrence, modify_occurrence
+from practice.world.record_elements import public
+from practice.world.records import Common
+from practice.world.world import World
 
 CALENDARS = frozenset({Kind.CALENDAR})
 CALENDAR = Container(Kind.CALENDAR, "C1", ("Calendar",), Role.CALENDAR)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 from graph_script import HOME, INBOX, Answer, Cloud, Open, error
 
-from connectors.base import Page
-from connectors.errors import CursorLost, Transient
 from connectors.settings import Account
-from practice.faults import FaultPlan, invalid_sync_state
-from practice.graph import GraphServer
-from practice.world import World
+from model.errors import CursorLost, Transient
+from model.protocols import Page
+from practice.graph.server import GraphServer
+from practice.harness.faults import FaultPlan, invalid_sync_state
+from practice.world.world import World
 
 PATH = f"{HOME}/mailFolders/F1/messages/delta"
 LINK = "https://graph.microsoft.com/v1.0/users('anna@example.org')/mailFolders('F1')/messages/delta"

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from graph_script import ACCOUNT, ORIGIN, Answer, Ask, Cloud, error
 
-from connectors import graph_collections
-from connectors.graph_collections import collected
-from connectors.graph_errors import Refusal
-from connectors.graph_settings import GraphSettings
-from connectors.graph_wire import Wire
+from connectors.graph_api import collections as graph_collections
+from connectors.graph_api.client import Wire
+from connectors.graph_api.collections import collected
+from connectors.graph_api.errors import Refusal
+from connectors.graph_api.settings import GraphSettings
 from connectors.settings import Secret
 
 LINK = "https://elsewhere.example/x"

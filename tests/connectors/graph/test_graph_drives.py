@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from graph_drive_desk import Desk, code, desk, fetched, folders, listed, one, read
 
-from connectors.base import Container, Failed, Kind, Native, Role, key_of
-from connectors.errors import Blocked, CursorLost, Transient
-from connectors.graph import GraphSource
-from practice import faults
-from practice.drive import Form
-from practice.drive_population import PRECISE, Tree
-from practice.faults import FaultPlan
-from practice.graph_tokens import App
+from connectors.graph.source import GraphSource
+from model.errors import Blocked, CursorLost, Transient
+from model.protocols import Container, Failed, Kind, Native, Role, key_of
+from practice.drive.drive import Form
+from practice.drive.drive_population import PRECISE, Tree
+from practice.graph.tokens import App
+from practice.harness import faults
+from practice.harness.faults import FaultPlan
 
 
 @pytest.fixture

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from graph_drive_desk import Desk, code, desk, fetched, folders, listed, one, read
 
-from connectors.base import Native, Ref
-from connectors.errors import MigrationError
-from connectors.graph import GraphSource
-from connectors.quickxor import QuickXor
-from practice.drive import Node
-from practice.drive_content import Content
-from practice.faults import FaultPlan, Kind
-from practice.graph_downloads import Hurt
-from practice.quickxor import quickxor_text
+from connectors.exchange.quickxor import QuickXor
+from connectors.graph.source import GraphSource
+from model.errors import MigrationError
+from model.protocols import Native, Ref
+from practice.drive.drive import Node
+from practice.drive.drive_content import Content
+from practice.graph_items.downloads import Hurt
+from practice.harness.faults import FaultPlan, Kind
+from practice.world.quickxor import quickxor_text
 
 DATA = bytes(range(251)) * 4000
 

@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 from graph_drive_desk import Desk, desk, fetched, folders, read
 
-from connectors import graph_collections
-from connectors.base import Native, Role
-from connectors.errors import Blocked
-from connectors.graph import GraphSource
-from connectors.graph_batch import Batch, Reply
-from connectors.graph_errors import Refusal
-from connectors.graph_wire import Wire
-from connectors.tells import Grant, Sharing, TellsGrants
-from practice.drive_population import Tree, shares
-from practice.drive_shares import Grantee, Party, Permission, Scope, guest, link, site_group, user
-from practice.graph_users import user_id
-from practice.sites import HOST
+from connectors.graph.source import GraphSource
+from connectors.graph_api import collections as graph_collections
+from connectors.graph_api.batch import Batch, Reply
+from connectors.graph_api.client import Wire
+from connectors.graph_api.errors import Refusal
+from model.errors import Blocked
+from model.optional_protocols import Grant, Sharing, TellsGrants
+from model.protocols import Native, Role
+from practice.drive.drive_population import Tree, shares
+from practice.drive.drive_shares import Grantee, Party, Permission, Scope, guest, link, site_group, user
+from practice.graph.users import user_id
+from practice.world.sites import HOST
 
 SITE = f"https://{HOST}/sites/bauamt"
 

@@ -11,12 +11,12 @@ import pytest
 from graph_drive_desk import code, fetched, folders, listed, read
 from graph_script import ACCOUNT, Answer, Ask, Cloud, error
 
-from connectors.base import Failed, Kind, Ref
-from connectors.errors import Blocked, CursorLost, MigrationError, Transient
-from connectors.exchange_folders import DEEPEST
-from connectors.graph import GraphSettings, GraphSource
+from connectors.exchange.folders import DEEPEST
+from connectors.graph.source import GraphSettings, GraphSource
 from connectors.settings import Secret
-from practice.quickxor import quickxor_text
+from model.errors import Blocked, CursorLost, MigrationError, Transient
+from model.protocols import Failed, Kind, Ref
+from practice.world.quickxor import quickxor_text
 
 DRIVE = "b!drive"
 DOWNLOAD = "https://files.example.org/download"
@@ -322,7 +322,7 @@ def test_the_rest_of_another_version_is_not_the_rest(opened: Open, tag: str) -> 
 def test_a_file_that_never_ends_is_not_spooled_without_end(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.graph_download.BEYOND", 1000)
+    monkeypatch.setattr("connectors.graph_drives.download.BEYOND", 1000)
     shelf = Shelf(ROOT, row("A"), bytes_=lambda _: httpx.Response(200, content=b"y" * 100_000))
     source = opened(shelf)
     assert [code(one) for one in fetched(source, folders(source)[()]).values()] == ["poison-item"]

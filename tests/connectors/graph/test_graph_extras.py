@@ -8,14 +8,14 @@ import json
 import pytest
 from graph_script import HOME, Answer, Ask, Cloud, Open, error, token
 
-from connectors.base import Kind
-from connectors.errors import Blocked
-from connectors.graph import READERS
+from connectors.graph.source import READERS
 from connectors.settings import Account
-from connectors.tells import Rights
-from practice.graph import GraphServer
-from practice.graph_tokens import App
-from practice.world import World
+from model.errors import Blocked
+from model.optional_protocols import Rights
+from model.protocols import Kind
+from practice.graph.server import GraphServer
+from practice.graph.tokens import App
+from practice.world.world import World
 
 
 def test_the_identity_is_the_directorys(source: Open) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from graph_script import HOME, INBOX, Answer, Ask, Cloud, Open, error, message
 
-from connectors.base import Failed, Kind, Native, Ref, key_of
-from connectors.errors import Blocked, Transient
-from connectors.graph_mail import SMALL
-from connectors.graph_records import moment, properties
+from connectors.graph_api.messages import moment, properties
+from connectors.graph_items.mail import SMALL
+from model.errors import Blocked, Transient
+from model.protocols import Failed, Kind, Native, Ref, key_of
 
 MIME = b"Subject: hello\r\n\r\nbody\r\n"
 BASE = f"{HOME}/messages/"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from graph_script import HOME, Answer, Ask, Cloud, Open, error
 
-from connectors.base import Kind, Role
-from connectors.errors import Blocked, MigrationError
 from connectors.settings import Account
-from practice.graph import GraphServer
+from model.errors import Blocked, MigrationError
+from model.protocols import Kind, Role
+from practice.graph.server import GraphServer
 
 Row = dict[str, object]
 TOP = "ROOT"

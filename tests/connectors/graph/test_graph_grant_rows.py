@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from connectors.graph_grant_rows import Known, User, grants_of, is_less, names_of
-from connectors.tells import Grant, Sharing
+from connectors.graph_drives.permission_rows import Known, User, grants_of, is_less, names_of
+from model.optional_protocols import Grant, Sharing
 
 BOB = {"user": {"id": "1", "email": "old@x.de"}}
 KNOWN = Known(

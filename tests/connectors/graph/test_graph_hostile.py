@@ -8,14 +8,14 @@ from collections import Counter
 import pytest
 from graph_script import Open
 
-from connectors.base import Failed, Native, key_of
-from connectors.errors import CursorLost
-from connectors.graph import GraphSource
+from connectors.graph.source import GraphSource
 from connectors.settings import Account
-from mappings.digest import canonical
-from practice.faults import FaultPlan, Kind, Poison, mime_conversion_failed, poison_item
-from practice.graph import GraphServer
-from practice.world import World
+from mappings.mail.digest import canonical
+from model.errors import CursorLost
+from model.protocols import Failed, Native, key_of
+from practice.graph.server import GraphServer
+from practice.harness.faults import FaultPlan, Kind, Poison, mime_conversion_failed, poison_item
+from practice.world.world import World
 
 Read = dict[tuple[tuple[str, ...], bytes], bytes | str]
 

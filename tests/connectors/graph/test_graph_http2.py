@@ -19,9 +19,9 @@ import h2.events
 import pytest
 from graph_script import ACCOUNT
 
-from connectors.errors import MigrationError
-from connectors.graph import GraphSettings, GraphSource
-from practice.tls import make_certificate
+from connectors.graph.source import GraphSettings, GraphSource
+from model.errors import MigrationError
+from practice.harness.tls import make_certificate
 
 Respond = Callable[[str], bytes | None]
 """Path -> body; None: never answered."""

@@ -8,9 +8,9 @@ import pytest
 from graph_script import HOME, Answer, Ask, Cloud, Open, error
 from test_graph_calendar import CALENDAR, CALENDARS, WEEKLY, Row, event
 
-from connectors.base import Failed, Native, Ref
-from connectors.graph_instances import COVERED, MARGIN, window
-from mappings.graph_json import record
+from connectors.graph_items.instances import COVERED, MARGIN, window
+from mappings.exchange.graph_json import record
+from model.protocols import Failed, Native, Ref
 
 SERIES = event("M", type="seriesMaster", recurrence=WEEKLY)
 EXCEPTION = event("X", type="exception", originalStart="2026-03-09T08:00:00Z", subject="Other")

@@ -9,10 +9,10 @@ import pytest
 from graph_drive_desk import desk
 from graph_script import Answer, Ask, Cloud, Open, error
 
-from connectors.errors import Blocked, Transient
-from connectors.graph import GraphSource
-from connectors.tells import Dead, TellsLinks
-from practice.graph_drive_rows import web_of
+from connectors.graph.source import GraphSource
+from model.errors import Blocked, Transient
+from model.optional_protocols import Dead, TellsLinks
+from practice.graph_items.drive_rows import web_of
 
 OWN = "https://example.sharepoint.com/sites/one/a.docx"
 MINE = "https://example-my.sharepoint.com/personal/anna/Documents/a.docx"

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from connectors.graph_pace import Allowance, allowance
+from connectors.graph_api.rate_limit import Allowance, allowance
 
 
 class Clock:

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from graph_script import HOME, Answer, Ask, Cloud, Open, error
 
-from connectors.base import Capabilities, Container, Failed, Kind, Loss, Native, Ref, Role
-from connectors.errors import Blocked, CursorLost
 from connectors.settings import Account
-from mappings.contact import map_contact
-from mappings.context import Context
-from mappings.forms import FORMS
-from mappings.graph_json import record
-from mappings.task import map_task
-from practice.graph import GraphServer
-from practice.world import World
+from mappings.calendar.task import map_task
+from mappings.contacts.contact import map_contact
+from mappings.exchange.graph_json import record
+from mappings.fields.context import Context
+from mappings.registry import FORMS
+from model.errors import Blocked, CursorLost
+from model.protocols import Capabilities, Container, Failed, Kind, Loss, Native, Ref, Role
+from practice.graph.server import GraphServer
+from practice.world.world import World
 
 Row = dict[str, Any]
 CONTACTS, TASKS = frozenset({Kind.CONTACTS}), frozenset({Kind.TASKS})

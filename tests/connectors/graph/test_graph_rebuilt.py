@@ -10,10 +10,10 @@ from typing import cast
 import pytest
 from graph_script import HOME, INBOX, Answer, Ask, Cloud, Open, error, message
 
-from connectors.base import Failed, Native, Ref
 from connectors.settings import Account
-from mappings.digest import canonical
-from practice.graph import GraphServer, never_converted
+from mappings.mail.digest import canonical
+from model.protocols import Failed, Native, Ref
+from practice.graph.server import GraphServer, never_converted
 
 PATH = f"{HOME}/messages/m1"
 SIGNED = (

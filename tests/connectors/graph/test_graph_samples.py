@@ -10,10 +10,10 @@ import pytest
 from graph_script import HOME, INBOX, Answer, Ask, Cloud, Open, error
 from samples import BASE, marks
 
-from connectors.base import Native, Ref, Role
-from connectors.errors import CursorLost
-from connectors.graph_records import properties, ref_of, version_of
-from connectors.graph_wire import listed
+from connectors.graph_api.client import listed
+from connectors.graph_api.messages import properties, ref_of, version_of
+from model.errors import CursorLost
+from model.protocols import Native, Ref, Role
 
 FOLDER = BASE / "graph-samples"
 pytestmark = marks("graph-samples")

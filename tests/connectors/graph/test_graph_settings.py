@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from connectors.base import Kind
-from connectors.graph import READERS, GraphSettings, GraphSource
+from connectors.graph.source import READERS, GraphSettings, GraphSource
 from connectors.settings import Account
-from connectors.tells import TellsExtras, TellsSenders, TellsServer
+from model.optional_protocols import TellsExtras, TellsSenders, TellsServer
+from model.protocols import Kind
 
 LEAST: dict[str, Any] = {"tenant": "example.org", "client_id": "a-b-c", "client_secret": {"env": "SECRET"}}
 

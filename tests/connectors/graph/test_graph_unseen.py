@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from graph_script import HOME, Answer, Ask, Cloud, Open, error
 from test_graph_folders import TOP, row, tree
 
-from connectors.base import Container, Kind, Role
-from connectors.graph_folders import DELETED
+from connectors.graph_api.folders import DELETED
+from model.protocols import Container, Kind, Role
 
 PEOPLE = frozenset({Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS})
 ROWS = [

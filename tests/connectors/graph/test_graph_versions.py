@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from graph_drive_desk import Desk, desk, folders, listed, read
 
-from connectors.base import Native, Ref
-from connectors.errors import Transient
-from connectors.file_versions import Older
-from connectors.graph import GraphSource
-from connectors.graph_batch import Batch, Reply
-from connectors.graph_errors import Refusal
-from practice.drive import Node
-from practice.drive_content import Content
-from practice.graph_downloads import Hurt
+from connectors.graph.source import GraphSource
+from connectors.graph_api.batch import Batch, Reply
+from connectors.graph_api.errors import Refusal
+from model.errors import Transient
+from model.file_versions import Older
+from model.protocols import Native, Ref
+from practice.drive.drive import Node
+from practice.drive.drive_content import Content
+from practice.graph_items.downloads import Hurt
 
 FIRST = datetime(2020, 1, 1, 12, tzinfo=UTC)
 

@@ -14,14 +14,14 @@ import httpx
 import pytest
 from graph_script import ACCOUNT, HOME, INBOX, Answer, Ask, Cloud, Open, error, message
 
-from connectors.base import Native, Ref
-from connectors.errors import Blocked, MigrationError, Transient
-from connectors.graph import GraphSettings, GraphSource
-from connectors.graph_errors import Refusal, item_error, translated
-from connectors.graph_wire import Wire, query
+from connectors.graph.source import GraphSettings, GraphSource
+from connectors.graph_api.client import Wire, query
+from connectors.graph_api.errors import Refusal, item_error, translated
 from connectors.settings import Account, Secret
-from practice.graph import GraphServer
-from practice.world import World
+from model.errors import Blocked, MigrationError, Transient
+from model.protocols import Native, Ref
+from practice.graph.server import GraphServer
+from practice.world.world import World
 
 USER = Answer({"id": "U-1", "mail": "anna@example.org"})
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from graph_script import HOME, INBOX, Answer, Ask, Cloud, Open, error
 
-from connectors.base import Failed, Ref
-from connectors.errors import Blocked, Transient
+from model.errors import Blocked, Transient
+from model.protocols import Failed, Ref
 
 SAID = "Anna Angst cannot be reached"
 """In every error of the scripted cloud."""

@@ -13,8 +13,8 @@ from imap_script import (
     Settings,
 )
 
-from connectors.imap import ImapSettings
-from connectors.imap_target import ImapTarget
+from connectors.imap.session import ImapSettings
+from connectors.imap.target import ImapTarget
 from connectors.settings import Account
 
 

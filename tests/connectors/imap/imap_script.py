@@ -7,9 +7,9 @@ import socket
 import threading
 from collections.abc import Callable
 
-from connectors.base import Item, Kind
-from connectors.imap import ImapSettings
-from connectors.imap_target import ImapTarget
+from connectors.imap.session import ImapSettings
+from connectors.imap.target import ImapTarget
+from model.protocols import Item, Kind
 
 Script = Callable[[bytes, io.BufferedReader, socket.socket], bytes | None]
 CAPABILITIES = b"IMAP4rev1 LITERAL+ MULTIAPPEND UIDPLUS"

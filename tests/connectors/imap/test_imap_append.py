@@ -14,8 +14,8 @@ from imap_script import (
     item,
 )
 
-from connectors.base import Container, Failed, Item, Kind, Stored
-from connectors.errors import Blocked, LeaseLost, MigrationError, Rejected, Transient
+from model.errors import Blocked, LeaseLost, MigrationError, Rejected, Transient
+from model.protocols import Container, Failed, Item, Kind, Stored
 
 
 def test_a_confirmation_of_too_few_is_not_believed(serve: Serve, target: Open) -> None:

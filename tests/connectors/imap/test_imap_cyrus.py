@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from imap_script import CAPABILITIES, Open, Serve, Settings, item
 
-from connectors.base import Amendment, Failed, Stored
-from connectors.errors import Transient
-from connectors.imap_keywords import NOT_TAKEN
-from connectors.imap_source import ImapSource
+from connectors.imap.keywords import NOT_TAKEN
+from connectors.imap.source import ImapSource
 from connectors.settings import Account
+from model.errors import Transient
+from model.protocols import Amendment, Failed, Stored
 
 CYRUS = CAPABILITIES + b" OBJECTID LIST-EXTENDED LIST-STATUS STATUS=SIZE NAMESPACE"
 SPACES = b'* NAMESPACE (("INBOX/" "/")) (("user/" "/")) (("" "/"))\r\n'

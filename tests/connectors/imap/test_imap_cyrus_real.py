@@ -1,4 +1,4 @@
-"""The same habits on a real Cyrus, where one is given: see practice.cyrus."""
+"""The same habits on a real Cyrus, where one is given: see practice.servers.cyrus."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from imap_script import Settings, item
 
-from connectors.base import Amendment, Container, Item, Kind, Stored
-from connectors.errors import Rejected
-from connectors.imap_keywords import NOT_TAKEN
-from connectors.imap_source import ImapSource
-from connectors.imap_target import ImapTarget
+from connectors.imap.keywords import NOT_TAKEN
+from connectors.imap.source import ImapSource
+from connectors.imap.target import ImapTarget
 from connectors.settings import Account
-from mappings.look_alikes import harmless
-from practice.cyrus import VARIABLE, CyrusServer, root, start_cyrus
+from mappings.fields.look_alikes import harmless
+from model.errors import Rejected
+from model.protocols import Amendment, Container, Item, Kind, Stored
+from practice.servers.cyrus import VARIABLE, CyrusServer, root, start_cyrus
 
 pytestmark = pytest.mark.skipif(root() is None, reason=f"no unpacked Cyrus: {VARIABLE} names none")
 TAKEN = 100

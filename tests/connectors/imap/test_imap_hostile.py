@@ -9,8 +9,8 @@ import tracemalloc
 import pytest
 from imap_script import Open, Script, Serve, appending, item
 
-from connectors import imap_wire
-from connectors.errors import Transient
+from connectors.imap import connection as imap_wire
+from model.errors import Transient
 
 MIB = 1 << 20
 
@@ -44,7 +44,7 @@ def test_what_never_ends_is_not_held(serve: Serve, target: Open, beginning: byte
 def test_responses_without_end_are_not_waited_out(
     serve: Serve, target: Open, monkeypatch: pytest.MonkeyPatch, line: bytes
 ) -> None:
-    monkeypatch.setattr("connectors.imap.REPLY_MOST", MIB)
+    monkeypatch.setattr("connectors.imap.session.REPLY_MOST", MIB)
     opened = target(serve(lambda *_: line * 1_000_000 + b"TAG OK done\r\n"), batch_bytes=100_000)
     with pytest.raises(Transient, match="protocol-error"):
         opened.position("INBOX")

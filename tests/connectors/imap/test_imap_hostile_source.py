@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from imap_script import CAPABILITIES, Script, Serve, Settings
 
-from connectors.base import Container, Failed, Kind, Ref
-from connectors.errors import CursorLost, Transient
-from connectors.imap_fetch import WINDOW_BYTES
-from connectors.imap_source import ImapSource
+from connectors.imap.fetch import WINDOW_BYTES
+from connectors.imap.source import ImapSource
 from connectors.settings import Account
+from model.errors import CursorLost, Transient
+from model.protocols import Container, Failed, Kind, Ref
 
 QRESYNC = CAPABILITIES + b" ENABLE CONDSTORE QRESYNC"
 INBOX = Container(Kind.MAIL, "INBOX", ("INBOX",))
@@ -106,7 +106,7 @@ def test_a_window_larger_than_asked_for_is_a_protocol_error(source: Opened) -> N
 
 
 def test_more_folders_than_any_account_has(source: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.imap_folders.FOLDERS_MOST", 3)
+    monkeypatch.setattr("connectors.imap.folders.FOLDERS_MOST", 3)
     lines = b"".join(b'* LIST () "/" f%d\r\n' % number for number in range(5))
     opened = source(lambda command, *_: (lines if b"LIST" in command else b"") + b"TAG OK done\r\n")
     with pytest.raises(Transient, match="protocol-error"):

@@ -8,11 +8,11 @@ from typing import cast
 
 import pytest
 
-from connectors import imap_lanes
-from connectors.base import Failed, Item, Kind, Stored
-from connectors.errors import Blocked, MigrationError, Rejected, Transient
-from connectors.imap import Session
-from connectors.imap_append import Appender, Prepared
+from connectors.imap import parallel_append
+from connectors.imap.append import Appender, Prepared
+from connectors.imap.session import Session
+from model.errors import Blocked, MigrationError, Rejected, Transient
+from model.protocols import Failed, Item, Kind, Stored
 
 PART = 2
 
@@ -55,7 +55,9 @@ def written(
 ) -> tuple[list[Stored | Failed], MigrationError | None]:
     told: list[Stored | Failed] = []
     try:
-        told.extend(imap_lanes.write(cast("Appender", first), lambda: cast("list[Appender]", others), what))
+        told.extend(
+            parallel_append.write(cast("Appender", first), lambda: cast("list[Appender]", others), what)
+        )
     except MigrationError as error:
         return told, error
     return told, None
@@ -76,7 +78,7 @@ def test_one_part_needs_no_second_connection() -> None:
     def never() -> list[Appender]:
         raise AssertionError("asked for another connection")
 
-    assert len(list(imap_lanes.write(cast("Appender", first), never, items(5, 5)))) == 2
+    assert len(list(parallel_append.write(cast("Appender", first), never, items(5, 5)))) == 2
 
 
 def test_a_server_that_allows_one_connection_gets_everything_over_it() -> None:
@@ -127,6 +129,6 @@ class FakeSession:
 
 def test_connections_that_the_server_refuses_are_done_without() -> None:
     sessions = [FakeSession(), FakeSession(Transient("server-busy")), FakeSession()]
-    found = list(imap_lanes.usable(cast("list[Session]", sessions)))
+    found = list(parallel_append.usable(cast("list[Session]", sessions)))
     assert len(found) == 1
     assert sessions[1].closed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from imap_script import Open, Serve
 
-from connectors.base import Amendment, Failed, Stored
+from model.protocols import Amendment, Failed, Stored
 
 KEYS = [bytes([number]) * 16 for number in (1, 2, 3)]
 ALL = [Stored(key, f"7:{number}") for number, key in enumerate(KEYS, 1)]

@@ -14,10 +14,10 @@ from imap_script import (
     refusing_login,
 )
 
-from connectors.errors import Blocked, MigrationError, Transient
-from connectors.imap_source import ImapSource
-from connectors.logins import LOGINS, WAIT_SECONDS
+from connectors.accepted_logins import LOGINS, WAIT_SECONDS
+from connectors.imap.source import ImapSource
 from connectors.settings import Account
+from model.errors import Blocked, MigrationError, Transient
 
 
 def test_a_refused_login_is_blocked_and_names_nobody(serve: Serve, target: Open) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from imap_script import Open, Serve, Settings, appending, item, refusing_login
 
-from connectors.base import Container, Failed, Kind, Ref
-from connectors.errors import Blocked, MigrationError, Rejected, Transient
-from connectors.imap_source import ImapSource
+from connectors.imap.source import ImapSource
 from connectors.settings import Account
+from model.errors import Blocked, MigrationError, Rejected, Transient
+from model.protocols import Container, Failed, Kind, Ref
 
 SAID = "Anna Angst's mailbox says no"
 NO = b"TAG NO [CANNOT] Anna Angst's mailbox says no\r\n"

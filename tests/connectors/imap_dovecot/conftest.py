@@ -9,11 +9,11 @@ import pytest
 from imap_items import Settings
 from services import need_dovecot
 
-from connectors.imap import ImapSettings
-from connectors.imap_source import ImapSource
-from connectors.imap_target import ImapTarget
+from connectors.imap.session import ImapSettings
+from connectors.imap.source import ImapSource
+from connectors.imap.target import ImapTarget
 from connectors.settings import Account
-from practice.dovecot import Dovecot, start_dovecot
+from practice.servers.dovecot import Dovecot, start_dovecot
 
 USERS = tuple(f"user{number}" for number in range(60))
 _fresh = iter(USERS)

@@ -6,10 +6,10 @@ import io
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from connectors.base import Container, Item, Kind, key_of
-from connectors.imap import ImapSettings
-from connectors.imap_source import ImapSource
-from connectors.imap_target import ImapTarget
+from connectors.imap.session import ImapSettings
+from connectors.imap.source import ImapSource
+from connectors.imap.target import ImapTarget
+from model.protocols import Container, Item, Kind, key_of
 
 WORK = Container(Kind.MAIL, "source-id", ("Work",))
 

@@ -7,9 +7,9 @@ import logging
 import pytest
 from imap_items import OpenTarget, item
 
-from connectors.base import Container, Kind
-from connectors.errors import Blocked
-from practice.dovecot import Dovecot
+from model.errors import Blocked
+from model.protocols import Container, Kind
+from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 

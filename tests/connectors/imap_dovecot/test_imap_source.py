@@ -10,9 +10,9 @@ import pytest
 from imap_items import WORK, OpenSource, OpenTarget, item
 from imapclient import IMAPClient
 
-from connectors.base import Container, Failed, Kind, Native, Ref, Stored
-from connectors.errors import Blocked, CursorLost, MigrationError, Transient
-from practice.dovecot import Dovecot
+from model.errors import Blocked, CursorLost, MigrationError, Transient
+from model.protocols import Container, Failed, Kind, Native, Ref, Stored
+from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 

@@ -9,9 +9,9 @@ import pytest
 from imap_items import WORK, OpenTarget, item
 from imapclient import IMAPClient
 
-from connectors.base import Failed, Item, Kind, Native, Role, Stored
-from connectors.errors import Blocked, LeaseLost, Transient
-from practice.dovecot import Dovecot
+from model.errors import Blocked, LeaseLost, Transient
+from model.protocols import Failed, Item, Kind, Native, Role, Stored
+from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from imap_items import WORK, OpenTarget, item
 
-from connectors.errors import Blocked
-from practice.dovecot import Dovecot
+from model.errors import Blocked
+from practice.servers.dovecot import Dovecot
 
 pytestmark = pytest.mark.dovecot
 

@@ -1,0 +1,70 @@
+"""What a CalDAV or CardDAV server's section of the configuration holds."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from connectors.caldav.products import PROFILES, ProfileName
+from connectors.endpoints import Header, Template, Url, filled, refuse_readable
+from connectors.http.proxy import Networked
+from connectors.settings import Account, Secret, Tls
+
+DavAuth = Literal["basic", "bearer", "appapi"]
+
+
+class DavSettings(Networked):
+    """One CalDAV or CardDAV server.
+
+    url       https://cloud.example.org finds the service by /.well-known; with a path, the service itself
+    auth      "basic": login and password, or an app password; "bearer": an access token (token exchange);
+              "appapi": a Nextcloud app writes as any user, whose passwords nobody needs to know
+    username  with {login} and {address} replaced by the account's
+    password  the password, the access token (read again when it has expired), or the app's secret
+    """
+
+    kind: Literal["caldav", "carddav"]
+    url: Url
+    profile: ProfileName = "generic"
+    auth: DavAuth = "basic"
+    username: Template = "{login}"
+    password: Secret
+    app_id: Header | None = Field(default=None, description="EX-APP-ID, for auth = appapi")
+    app_version: Header = "1.0.0"
+    appapi_version: Header = Field(default="1.0.0", description="AA-VERSION")
+    tls: Tls = Tls()
+    plain_http: bool = Field(default=False, description="allow http:// to a host other than this one")
+    user_agent: Header | None = Field(default=None, description="instead of the profile's")
+    silent_agent: bool = Field(
+        default=False, description="the server honours SCHEDULE-AGENT=CLIENT (RFC 6638); alters the data"
+    )
+    timeout_seconds: float = Field(default=60.0, gt=0, le=3600)
+    patience_seconds: float = Field(default=120.0, ge=0, description="how long busy answers are waited out")
+    connections: int = Field(default=4, ge=1, le=4, description="at most; the profile may say fewer")
+    batch_items: int = Field(default=100, ge=1, le=1000)
+    batch_bytes: int = Field(default=10_000_000, ge=100_000)
+    spool_above: int = Field(default=4_000_000, ge=65_536, description="larger bodies go through a file")
+    artefacts: tuple[str, ...] = Field(
+        default=(),
+        description="beginnings of the titles of what a new account holds; the profile's unless given",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_profile(cls, given: object) -> object:
+        if not isinstance(given, dict) or "artefacts" in given:
+            return given
+        profile = PROFILES.get(str(given.get("profile")))
+        return {**given, "artefacts": profile.artefacts} if profile is not None else given
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        refuse_readable("url", self.url, self.plain_http)
+        if self.auth == "appapi" and not self.app_id:
+            raise ValueError('auth = "appapi" needs app_id')
+        return self
+
+    def user(self, account: Account) -> str:
+        """Who is written as, by username's template."""
+        return filled(self.username, account)

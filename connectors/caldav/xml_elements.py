@@ -1,0 +1,134 @@
+"""The properties and requests of WebDAV, CalDAV and CardDAV that are used; most are the caldav library's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from caldav.elements import cdav, dav, ical
+from caldav.elements.base import BaseElement
+from lxml import etree
+
+from model.protocols import Kind
+
+CARD: Final = "{urn:ietf:params:xml:ns:carddav}"
+CAL: Final = "{urn:ietf:params:xml:ns:caldav}"
+DAV: Final = "{DAV:}"
+COMPONENT: Final = {Kind.CALENDAR: "VEVENT", Kind.TASKS: "VTODO"}
+
+
+def element(tag: str) -> type[BaseElement]:
+    """A property or request that the library has no class for; tag in Clark notation."""
+    return type("Element", (BaseElement,), {"tag": tag})
+
+
+AddressbookHomeSet = element(f"{CARD}addressbook-home-set")
+SupportedAddressData = element(f"{CARD}supported-address-data")
+CardMaxSize = element(f"{CARD}max-resource-size")
+DefaultCalendar = element(f"{CAL}schedule-default-calendar-URL")
+EmailAddressSet = element("{http://calendarserver.org/ns/}email-address-set")
+ResourceId = element(f"{DAV}resource-id")
+FileId = element("{http://owncloud.org/ns}fileid")
+PrincipalUrl = element(f"{DAV}principal-URL")
+AddressData = element(f"{CARD}address-data")
+Addressbook = element(f"{CARD}addressbook")
+ContentLength = element(f"{DAV}getcontentlength")
+SyncToken = element(f"{DAV}sync-token")
+
+PRINCIPAL: Final = (
+    dav.ResourceType,
+    PrincipalUrl,
+    ResourceId,
+    cdav.CalendarHomeSet,
+    AddressbookHomeSet,
+    cdav.CalendarUserAddressSet,
+    EmailAddressSet,
+    cdav.ScheduleInboxURL,
+)
+COLLECTION: Final = (
+    dav.ResourceType,
+    dav.DisplayName,
+    dav.Owner,
+    dav.CurrentUserPrivilegeSet,
+    cdav.SupportedCalendarComponentSet,
+    cdav.MaxResourceSize,
+    CardMaxSize,
+    SupportedAddressData,
+    ical.CalendarColor,
+    ical.CalendarOrder,
+)
+
+
+def propfind(properties: Iterable[type[BaseElement]]) -> bytes:
+    return encoded(_in(dav.Propfind(), _in(dav.Prop(), *(one() for one in properties))))
+
+
+def multiget(kind: Kind, hrefs: Iterable[str], vcard: str) -> bytes:
+    """RFC 4791, 7.9; RFC 6352, 8.7. Without a version a server gives vCard 3.0 (RFC 6352, 10.4)."""
+    cards = kind is Kind.CONTACTS
+    report = element(f"{CARD}addressbook-multiget")() if cards else cdav.CalendarMultiGet()
+    body = AddressData() if cards else cdav.CalendarData()
+    if cards and vcard != "3.0":
+        body.attributes = {"content-type": "text/vcard", "version": vcard}
+    wanted = _in(dav.Prop(), dav.GetEtag(), body)
+    return encoded(_in(report, wanted, *(dav.Href(value=href) for href in hrefs)))
+
+
+def query(kind: Kind, uid: str) -> bytes:
+    """Bounded by the UID (RFC 4791, 9.7.5; RFC 6352, 10.5.4). The text may match a part of another's: the
+    object itself is asked for too."""
+    return _card_query(uid) if kind is Kind.CONTACTS else _calendar_query(COMPONENT[kind], uid)
+
+
+def _card_query(uid: str) -> bytes:
+    match = element(f"{CARD}text-match")(value=uid)
+    match.attributes = {"collation": "i;unicode-casemap", "match-type": "equals"}
+    where = _in(element(f"{CARD}filter")(), _in(element(f"{CARD}prop-filter")("UID"), match))
+    wanted = _in(dav.Prop(), dav.GetEtag(), AddressData())
+    return encoded(_in(element(f"{CARD}addressbook-query")(), wanted, where))
+
+
+def _calendar_query(component: str, uid: str) -> bytes:
+    match = element(f"{CAL}text-match")(value=uid)
+    match.attributes = {"collation": "i;octet"}
+    inner = _in(cdav.CompFilter(component), _in(cdav.PropFilter("UID"), match))
+    where = _in(cdav.Filter(), _in(cdav.CompFilter("VCALENDAR"), inner))
+    return encoded(_in(cdav.CalendarQuery(), _in(dav.Prop(), dav.GetEtag(), cdav.CalendarData()), where))
+
+
+def make_calendar(kind: Kind, name: str, color: str | None, order: int | None) -> bytes:
+    """RFC 4791, 5.3.1, with one component only: some products hold one a collection."""
+    components = _in(cdav.SupportedCalendarComponentSet(), cdav.Comp(COMPONENT[kind]))
+    properties = _in(dav.Prop(), dav.DisplayName(name), components)
+    if color is not None:
+        properties.append(ical.CalendarColor(color))
+    if order is not None:
+        properties.append(ical.CalendarOrder(str(order)))
+    return encoded(_in(cdav.Mkcalendar(), _in(dav.Set(), properties)))
+
+
+def make_addressbook(name: str) -> bytes:
+    """An extended MKCOL (RFC 5689). An address book has no standard colour and no order."""
+    type_ = _in(dav.ResourceType(), dav.Collection(), Addressbook())
+    properties = _in(dav.Prop(), type_, dav.DisplayName(name))
+    return encoded(_in(dav.Mkcol(), _in(dav.Set(), properties)))
+
+
+def rename(name: str) -> bytes:
+    return encoded(_in(dav.PropertyUpdate(), _in(dav.Set(), _in(dav.Prop(), dav.DisplayName(name)))))
+
+
+def encoded(root: BaseElement) -> bytes:
+    """Raises ValueError for text that no XML can hold."""
+    return etree.tostring(root.xmlelement(), encoding="utf-8", xml_declaration=True)
+
+
+def _in(parent: BaseElement, *children: BaseElement) -> BaseElement:
+    return parent.append(children)
+
+
+def texts(found: etree._Element | None, tag: str = f"{DAV}href") -> Sequence[str]:
+    """The texts of a property's children called tag, at most 64."""
+    if found is None:
+        return ()
+    return [(one.text or "").strip() for one in found.findall(tag)[:64]]

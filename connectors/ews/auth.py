@@ -1,0 +1,282 @@
+"""An authenticated HTTP session to one Exchange server: exchangelib's authentication on our own sockets.
+
+exchangelib proves who we are (NTLM, Kerberos; Basic needs no library). OAuth2 client credentials are
+asked for here, because exchangelib knows no certificate assertion; a token is renewed once when the
+server says it expired. Every socket is registered, so that close() can end a read that another thread
+is blocked in.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import time
+import uuid
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from exchangelib import Configuration, Credentials
+from exchangelib.errors import InvalidEnumValue
+from exchangelib.protocol import BaseProtocol
+from exchangelib.transport import GSSAPI, NTLM
+from requests.auth import HTTPBasicAuth
+from spnego.exceptions import SpnegoError
+
+from connectors.accepted_logins import login_of
+from connectors.ews.errors import http_error
+from connectors.ews.settings import EwsSettings
+from connectors.http.deadline import Deadline
+from connectors.http.errors import network_error
+from connectors.settings import Account, Secret
+from connectors.sockets import Sockets, pool_classes
+from model.errors import Blocked, MigrationError, Misconfigured, Transient
+from model.masking import SECRETS
+from model.server_words import of_body
+
+CONNECT_SECONDS = 20.0
+ASSERTION_SECONDS = 300
+TOKEN_MOST = 1_000_000  # bytes of a token endpoint's reply
+
+
+def _manager(sockets: Sockets, context: ssl.SSLContext) -> urllib3.PoolManager:
+    manager = urllib3.PoolManager(num_pools=2, maxsize=2, ssl_context=context)
+    manager.pool_classes_by_scheme = pool_classes(sockets)
+    return manager
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Our pools, and the trust of our TLS context alone."""
+
+    def __init__(self, sockets: Sockets, context: ssl.SSLContext) -> None:
+        self._manager = _manager(sockets, context)
+        self._sockets, self._context = sockets, context
+        super().__init__(max_retries=0)
+
+    def proxy_manager_for(self, proxy: str, **_: Any) -> urllib3.ProxyManager:
+        manager = urllib3.ProxyManager(proxy, num_pools=2, maxsize=2, ssl_context=self._context)
+        manager.pool_classes_by_scheme = pool_classes(self._sockets)
+        self.proxy_manager[proxy] = manager
+        return manager
+
+    def init_poolmanager(self, *_: Any, **__: Any) -> None:
+        self.poolmanager = self._manager
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002
+        # requests would add its own bundle of authorities to the ones the operator chose.
+        conn.cert_reqs = "CERT_REQUIRED"
+
+
+class _Door(BaseProtocol):  # type: ignore[misc] # exchangelib is untyped
+    """exchangelib's session factory on our sockets. Not its Protocol: that one is cached for ever."""
+
+    def __init__(self, config: Configuration, session: requests.Session) -> None:
+        super().__init__(config)
+        self._ours = session
+
+    def raw_session(self, *_: Any, **__: Any) -> requests.Session:
+        return self._ours
+
+
+class _Bearer(requests.auth.AuthBase):
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class Login:
+    """Makes the session, once, and renews its token. Holds no secret longer than it must. name: see
+    connectors.accepted_logins; complete once there is a session."""
+
+    def __init__(self, settings: EwsSettings, account: Account, sockets: Sockets) -> None:
+        self._settings = settings
+        self._account = account
+        self._sockets = sockets
+        self._session = _session(settings, sockets)
+        self._ready = False
+        self.name = self._named("")
+
+    def session(self) -> requests.Session:
+        """The authenticated session. Raises Blocked("login-refused"), Misconfigured or Transient."""
+        if not self._ready:
+            if self._settings.auth == "oauth2":
+                self.renew()
+            else:
+                self._authenticate()
+            self._ready = True
+        return self._session
+
+    @property
+    def renewable(self) -> bool:
+        return self._settings.auth == "oauth2"
+
+    def renew(self) -> None:
+        """Asks for a new token. Raises Blocked("login-refused") when it is not given."""
+        self._session.auth = _Bearer(self._token())
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _authenticate(self) -> None:
+        name = self._settings.username or self._account.login
+        if self._settings.auth == "kerberos":
+            self._by_exchangelib(GSSAPI, None)
+            return
+        password = self._secret(self._settings.password, "password")
+        self.name = self._named(password)
+        if self._settings.auth == "ntlm":
+            self._by_exchangelib(NTLM, Credentials(username=name, password=password))
+        else:
+            # UTF-8, as browsers send it (RFC 7617, 2.1); requests would fail beyond Latin-1.
+            self._session.auth = HTTPBasicAuth(name.encode(), password.encode())
+
+    def _named(self, secret: str) -> bytes:
+        """See connectors.accepted_logins. Tokens and tickets change: a login by them is who logs in."""
+        settings = self._settings
+        who = settings.client_id if settings.auth == "oauth2" else settings.username or self._account.login
+        return login_of(settings.url, settings.auth, who or "", secret)
+
+    def _by_exchangelib(self, kind: str, credentials: Credentials | None) -> None:
+        try:
+            config = Configuration(
+                credentials=credentials, service_endpoint=self._settings.url, auth_type=kind
+            )
+        except InvalidEnumValue:
+            where = self._settings.where("auth")
+            raise Misconfigured(where, "kerberos needs the extra kogge[kerberos]") from None
+        _Door(config, self._session).create_session()
+
+    def _secret(self, secret: Secret | None, field: str) -> str:
+        if secret is None:
+            raise Misconfigured(self._settings.where(field), "is needed")
+        return secret.read(self._account.login, self._account.address).get_secret_value()
+
+    def _token(self) -> str:
+        settings = self._settings
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": settings.client_id or "",
+            "scope": settings.scope,
+        }
+        if settings.certificate_file:
+            form["client_assertion_type"] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+            form["client_assertion"] = assertion(settings)
+        else:
+            form["client_secret"] = self._secret(settings.client_secret, "client_secret")
+        with Deadline(self._sockets.cut).waiting():
+            return _asked(self._session, settings, form)
+
+
+def _session(settings: EwsSettings, sockets: Sockets) -> requests.Session:
+    session = requests.Session()
+    # No netrc, no proxies or authorities from the environment: what is configured is what is used.
+    session.trust_env = False
+    for url in (settings.url, settings.token_endpoint()):
+        if (proxy := settings.network.proxy_for(url)) is not None:
+            session.proxies[f"https://{urlsplit(url).hostname}"] = proxy
+    session.headers.update(
+        {
+            "Content-Type": "text/xml; charset=utf-8",
+            "Accept": "text/xml",
+            "Accept-Encoding": "gzip, deflate",
+            "User-Agent": settings.user_agent,
+        }
+    )
+    adapter = _Adapter(sockets, settings.tls.context("ews"))
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _asked(session: requests.Session, settings: EwsSettings, form: dict[str, str]) -> str:
+    try:
+        response = session.post(
+            settings.token_endpoint(),
+            data=form,
+            headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
+            auth=_no_auth,
+            timeout=(CONNECT_SECONDS, settings.timeout_seconds),
+            allow_redirects=False,
+            stream=True,
+        )
+        body = response.raw.read(TOKEN_MOST, decode_content=True)
+        response.close()
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise network_error(error) from None
+    if response.status_code in {400, 401, 403}:
+        refused = Blocked("login-refused", "the token endpoint refuses this application")
+        raise refused.said(of_body(body))
+    if response.status_code != 200:
+        raise http_error(response.status_code, response.headers.get("Retry-After")).said(of_body(body))
+    try:
+        token = str(json.loads(body)["access_token"])
+    except (ValueError, KeyError, TypeError):
+        raise Transient("token-unreadable", "the token endpoint's answer is no token") from None
+    SECRETS.learn(token)
+    return token
+
+
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keeps an expired token out of the request for a new one."""
+    return request
+
+
+def assertion(settings: EwsSettings) -> str:
+    """A signed client assertion (RFC 7523) from a PEM file with an RSA key and its certificate. Raises
+    Misconfigured."""
+    where, path = settings.where("certificate_file"), settings.certificate_file
+    client, audience = settings.client_id or "", settings.token_endpoint()
+    pem = settings.readable("certificate_file")
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+        certificate = x509.load_pem_x509_certificate(pem)
+    except (ValueError, TypeError):
+        raise Misconfigured(where, f"{path} holds no certificate and unencrypted key (PEM)") from None
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise Misconfigured(where, f"the key in {path} is not an RSA key")
+    now = int(time.time())
+    print_ = certificate.fingerprint(hashes.SHA1())  # noqa: S303 - RFC 7515's x5t is a SHA-1 by definition
+    head = {"alg": "RS256", "typ": "JWT", "x5t": _url64(print_)}
+    claims = {
+        "aud": audience, "iss": client, "sub": client, "jti": str(uuid.uuid4()),
+        "nbf": now, "exp": now + ASSERTION_SECONDS,
+    }  # fmt: skip
+    signed = f"{_url64(json.dumps(head).encode())}.{_url64(json.dumps(claims).encode())}"
+    signature = key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+    return f"{signed}.{_url64(signature)}"
+
+
+def _url64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+_KERBEROS = ("requests_gssapi.", "gssapi.")  # an extra: its errors are known by where they come from
+
+
+def handshake_error(error: Exception) -> Blocked | None:
+    """The error when NTLM or Kerberos broke off on our side; None for anything else."""
+    if isinstance(error, requests.RequestException | OSError) and not _kerberos(error):
+        return None
+    if isinstance(error, SpnegoError | ValueError | LookupError):
+        # spnego also trips over a malformed challenge with what parsing it happens to raise.
+        return Blocked("login-refused", "the server's NTLM answer cannot be used")
+    if _kerberos(error):
+        return Blocked("login-refused", "no usable Kerberos ticket for this server")
+    return None
+
+
+def _kerberos(error: Exception) -> bool:
+    return f"{type(error).__module__}.".startswith(_KERBEROS)
+
+
+def closed_error() -> MigrationError:
+    """The error after close()."""
+    return Transient("source-closed", "the connection was closed on purpose")

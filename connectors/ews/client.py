@@ -1,0 +1,255 @@
+"""One conversation with one Exchange server for one mailbox: SOAP over HTTP, and waiting.
+
+Waiting is a matter of this one mailbox: nothing is shared, so a busy mailbox stalls no other. Everything
+asked here only reads, so every request may be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import TypeVar
+from xml.sax.saxutils import escape
+
+import requests
+import urllib3
+from spnego.exceptions import SpnegoError
+
+from connectors.accepted_logins import APPLICATION, LOGINS, PERSON
+from connectors.ews.auth import CONNECT_SECONDS, Login, closed_error, handshake_error
+from connectors.ews.errors import TOO_OLD, Refusal, http_error, refusal_of, translated
+from connectors.ews.requests import distinguished, get_folders
+from connectors.ews.response_stream import Message, Reply, not_soap
+from connectors.ews.settings import EwsSettings
+from connectors.http.base64_spool import BodySink
+from connectors.http.deadline import Deadline
+from connectors.http.errors import network_error
+from connectors.retry import Patience
+from connectors.settings import Account
+from connectors.sockets import Sockets
+from model.errors import Blocked, MigrationError, Transient
+
+T = TypeVar("T")
+CHUNK = 1 << 17
+SCHEMAS = ("Exchange2013_SP1", "Exchange2010_SP2")
+_SENDING = (
+    urllib3.exceptions.HTTPError,
+    requests.RequestException,
+    OSError,
+    SpnegoError,
+    ValueError,  # this and the next come out of a malformed NTLM challenge
+    LookupError,
+)
+
+
+class Wire:
+    """Sends requests and reads replies. close() may be called from any thread."""
+
+    def __init__(self, settings: EwsSettings, account: Account, spool: Path) -> None:
+        self._settings = settings
+        self._spool = spool
+        self._sockets = Sockets()
+        self._login = Login(settings, account, self._sockets)
+        self._refused: Blocked | Transient | None = None
+        self._lost_soap = False
+        self._schema = SCHEMAS[0]
+        self.mailbox = account.address or account.login
+        self.version: dict[str, str] = {}
+
+    @property
+    def schema(self) -> str:
+        return self._schema
+
+    def patience(self) -> Patience:
+        return Patience(self._settings.patience_seconds, self.wait)
+
+    def wait(self, seconds: float) -> None:
+        """Sleeps; raises Transient("source-closed") as soon as the source is closed."""
+        if self._sockets.closed.wait(seconds):
+            raise closed_error()
+
+    def sink(self, above: int | None = None) -> BodySink:
+        """A place for one body: in memory up to `above` bytes, in a spool file beyond."""
+        return BodySink(self._spool, self._settings.spool_above if above is None else above)
+
+    def close(self) -> None:
+        self._sockets.shut()
+        self._login.close()
+
+    def ask(self, body: str, answer: str) -> Generator[Message]:
+        """One attempt: yields each ResponseMessage called answer as it arrives, errors among them.
+
+        Raises Refusal for a SOAP fault, Transient, or Blocked; what was yielded before is complete.
+        A server too old for the newest schema is asked again in the older one."""
+        try:
+            yield from self._attempt(body, answer)
+        except Refusal as refusal:
+            if refusal.code not in TOO_OLD or self._schema == SCHEMAS[-1]:
+                raise
+            self._schema = SCHEMAS[-1]
+            yield from self._attempt(body, answer)
+
+    def collect(
+        self, body: str, answer: str, read: Callable[[Message], T], *, strict: bool = True
+    ) -> list[T]:
+        """What read makes of every ResponseMessage; busy answers and cut connections are waited out.
+
+        Raises Refusal for a fault, and (strict) for the first message that is an error; Transient when
+        patience is over; Blocked."""
+        patience = self.patience()
+        while True:
+            try:
+                return [read(_checked(message, strict)) for message in self.ask(body, answer)]
+            except Transient as error:
+                self.pause(patience, error)
+            except Refusal as refusal:
+                passing = translated(refusal)
+                if not isinstance(passing, Transient) or passing.code == "folder-vanished":
+                    raise
+                self.pause(patience, passing)
+
+    def gather(self, body: str, answer: str, read: Callable[[Message], T]) -> list[T]:
+        """collect, with every refusal translated."""
+        try:
+            return self.collect(body, answer, read)
+        except Refusal as refusal:
+            raise translated(refusal) from None
+
+    def probe(self) -> None:
+        """Returns when the server answers something simple; raises Transient or Blocked otherwise. An
+        outage must not be blamed on an item."""
+        request = get_folders([distinguished("msgfolderroot", self.mailbox)])
+        self.gather(request, "GetFolderResponseMessage", lambda _: None)
+
+    def pause(self, patience: Patience, error: Transient) -> None:
+        """Waits error out. Something that is no Exchange is Transient the first time patience ends,
+        Blocked the second time."""
+        try:
+            patience.pause(error)
+        except Transient as final:
+            if final.code != "not-soap":
+                raise
+            if self._lost_soap:
+                raise Blocked("not-soap", "the URL does not lead to an Exchange web service") from None
+            self._lost_soap = True
+            raise
+
+    def _attempt(self, body: str, answer: str) -> Iterator[Message]:
+        response = self._post(self._envelope(body))
+        try:
+            yield from self._messages(response, answer)
+        finally:
+            # A reply read to its end has given its connection back already; any other is dropped.
+            response.close()
+
+    def _messages(self, response: requests.Response, answer: str) -> Iterator[Message]:
+        reply = Reply(self._chunks(response), answer, self.sink)
+        try:
+            for message in reply.messages():
+                if message.element.tag.endswith("}Fault"):
+                    raise refusal_of(message.element) or Refusal("ErrorUnknown")
+                yield message
+        except Transient as error:
+            if error.code == "not-soap" and response.status_code >= 500:
+                raise http_error(response.status_code, response.headers.get("Retry-After")) from None
+            raise
+        finally:
+            self.version = reply.version or self.version
+        self._lost_soap = False
+
+    def _chunks(self, response: requests.Response) -> Iterator[bytes]:
+        deadline = Deadline(self._sockets.cut)
+        try:
+            yield from deadline.paced(response.raw.stream(CHUNK, decode_content=True))
+        except (urllib3.exceptions.HTTPError, requests.RequestException, OSError, ValueError) as error:
+            raise self._network(error) from None
+
+    def _post(self, envelope: bytes) -> requests.Response:
+        LOGINS.refuse_doubtful(self._login.name)
+        response = self._send(envelope)
+        if response.status_code == 401 and self._login.renewable:
+            response.close()
+            self._renew()
+            response = self._send(envelope)
+        status, kind = response.status_code, response.headers.get("Content-Type", "").lower()
+        if status in {200, 500} and "html" not in kind:
+            LOGINS.accepted(self._login.name)
+            return response
+        response.close()
+        if status == 200:
+            raise not_soap()
+        error = http_error(status, response.headers.get("Retry-After"))
+        raise self._refusal(error) if isinstance(error, Blocked) and status == 401 else error
+
+    def _refusal(self, error: Blocked) -> Blocked | Transient:
+        """What a refused login means. It is never tried again by this source: repeated, it locks the account.
+        Only an application's is confirmed more than once."""
+        if error.code == "login-refused":
+            self._refused = LOGINS.refused(
+                self._login.name, error, APPLICATION if self._login.renewable else PERSON
+            )
+        else:
+            self._refused = error
+        return self._refused
+
+    def _renew(self) -> None:
+        try:
+            self._login.renew()
+        except Blocked as error:
+            raise self._refusal(error) from None
+
+    def _send(self, envelope: bytes) -> requests.Response:
+        if self._refused is not None:
+            raise self._refused
+        if self._sockets.closed.is_set():
+            raise closed_error()
+        session = self._session()
+        try:
+            with Deadline(self._sockets.cut).waiting():
+                return session.post(
+                    self._settings.url,
+                    data=envelope,
+                    timeout=(
+                        min(CONNECT_SECONDS, self._settings.timeout_seconds),
+                        self._settings.timeout_seconds,
+                    ),
+                    allow_redirects=False,
+                    stream=True,
+                )
+        except _SENDING as error:
+            refused = handshake_error(error)
+            if refused is not None:
+                raise self._refusal(refused) from None
+            raise self._network(error) from None
+
+    def _session(self) -> requests.Session:
+        try:
+            return self._login.session()
+        except Blocked as error:
+            raise self._refusal(error) from None
+
+    def _network(self, error: Exception) -> MigrationError:
+        return closed_error() if self._sockets.closed.is_set() else network_error(error, self._settings.url)
+
+    def _envelope(self, body: str) -> bytes:
+        head = f'<t:RequestServerVersion Version="{self._schema}"/>'
+        if self._settings.impersonation:
+            head += (
+                "<t:ExchangeImpersonation><t:ConnectingSID><t:PrimarySmtpAddress>"
+                f"{escape(self.mailbox)}"
+                "</t:PrimarySmtpAddress></t:ConnectingSID></t:ExchangeImpersonation>"
+            )
+        return (
+            '<?xml version="1.0" encoding="utf-8"?>'
+            '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"'
+            ' xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages"'
+            ' xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types">'
+            f"<s:Header>{head}</s:Header><s:Body>{body}</s:Body></s:Envelope>"
+        ).encode()
+
+
+def _checked(message: Message, strict: bool) -> Message:
+    refusal = refusal_of(message.element)
+    if refusal is not None and (strict or refusal.busy):
+        raise refusal
+    return message

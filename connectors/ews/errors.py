@@ -1,0 +1,243 @@
+"""What an EWS server may answer, translated to one class per reaction.
+
+The tables say what each ResponseCode means to a migration. A server's own text is carried where nothing
+shows it (model.server_words): it may name a person or a folder.
+"""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from connectors.http.errors import delay
+from model.errors import Blocked, CursorLost, MigrationError, Rejected, Transient
+from model.server_words import NOTHING, ServerWords
+
+MNS = "{http://schemas.microsoft.com/exchange/services/2006/messages}"
+TNS = "{http://schemas.microsoft.com/exchange/services/2006/types}"
+ENS = "{http://schemas.microsoft.com/exchange/services/2006/errors}"
+SOAP = "{http://schemas.xmlsoap.org/soap/envelope/}"
+
+INCOMPLETE = "reply-incomplete"
+
+BUSY = frozenset(
+    {
+        "ErrorServerBusy", "ErrorExceededConnectionCount", "ErrorTooManyObjectsOpened", "ErrorTimeoutExpired",
+        "ErrorInternalServerTransientError", "ErrorMailboxStoreUnavailable", "ErrorMailboxMoveInProgress",
+        "ErrorMailboxFailover", "ErrorConnectionFailed", "ErrorInsufficientResources", "ErrorADUnavailable",
+        "ErrorADOperation", "ErrorBatchProcessingStopped", "ErrorPublicFolderServerNotFound",
+        "ErrorOrganizationFederated", "ErrorTimeoutExceeded", "ErrorExceededMessageLimit",
+    }
+)  # fmt: skip
+
+BLOCKED: dict[str, tuple[str, str]] = {
+    "ErrorImpersonateUserDenied": (
+        "impersonation-refused",
+        "the service account may not impersonate this user",
+    ),
+    "ErrorImpersonationDenied": (
+        "impersonation-refused",
+        "the service account may not impersonate this user",
+    ),
+    "ErrorImpersonationFailed": ("impersonation-refused", "the server could not impersonate this user"),
+    "ErrorInvalidExchangeImpersonationHeaderData": ("impersonation-refused", "the server knows no such user"),
+    "ErrorNonExistentMailbox": ("mailbox-missing", "no mailbox with this address"),
+    "ErrorMissingEmailAddress": ("mailbox-missing", "the account has no address"),
+    "ErrorMissingInformationEmailAddress": ("mailbox-missing", "the account has no address"),
+    "ErrorMailboxConfiguration": ("mailbox-missing", "the mailbox is not usable"),
+    "ErrorNonPrimarySmtpAddress": ("address-not-primary", "name the mailbox by its primary address"),
+    "ErrorAccountDisabled": ("account-disabled", "the account is disabled"),
+    "ErrorPasswordExpired": ("login-refused", "the password has expired"),
+    "ErrorPasswordChangeRequired": ("login-refused", "the password must be changed first"),
+    "ErrorAccessDenied": ("access-denied", "the account may not read this mailbox"),
+    "ErrorCrossMailboxMoveCopy": ("access-denied", "the account may not read this mailbox"),
+    "ErrorLogonAsNetworkServiceFailed": ("access-denied", "the account may not read this mailbox"),
+    "ErrorProxyRequestNotAllowed": ("server-refuses", "ask the server that holds this mailbox"),
+    "ErrorInvalidServerVersion": ("server-too-old", "Exchange 2010 SP2 or newer is needed"),
+    "ErrorIncorrectSchemaVersion": ("server-too-old", "Exchange 2010 SP2 or newer is needed"),
+    "ErrorInvalidSchemaVersionForMailboxVersion": ("server-too-old", "Exchange 2010 SP2 or newer is needed"),
+    "ErrorQuotaExceeded": ("source-quota", "the source mailbox is over its quota"),
+}
+
+INTERNAL_ERROR, UNKNOWN_REQUEST = "ErrorInternalServerError", "ErrorUnknownRequest"
+GONE = frozenset(
+    {
+        "ErrorItemNotFound", "ErrorMessageNotFound", "ErrorMovedItemNotFound",
+        "ErrorCalendarOccurrenceIsDeletedFromRecurrence",
+    }
+)  # fmt: skip
+FOLDER_GONE = frozenset({"ErrorFolderNotFound", "ErrorSyncFolderNotFound", "ErrorParentFolderNotFound"})
+CURSOR_LOST = frozenset({"ErrorInvalidSyncStateData", "ErrorSyncStateNotFound"})
+UNCONVERTIBLE = frozenset(
+    {
+        "ErrorMimeContentConversionFailed", "ErrorMimeContentInvalid", "ErrorMimeContentInvalidBase64String",
+        "ErrorUnsupportedMimeConversion", "ErrorContentConversionFailed",
+    }
+)  # fmt: skip
+REFUSED_FIELDS = frozenset(
+    {
+        "ErrorInvalidPropertyRequest", "ErrorSchemaValidation", "ErrorInvalidRequest",
+        "ErrorInvalidPropertyForOperation", "ErrorInvalidExtendedProperty", UNKNOWN_REQUEST,
+    }
+)  # fmt: skip
+TOO_OLD = frozenset(
+    {"ErrorInvalidServerVersion", "ErrorIncorrectSchemaVersion", "ErrorInvalidSchemaVersionForMailboxVersion"}
+)
+OTHERS = frozenset(
+    {
+        "ErrorInvalidOperation", "ErrorInvalidId", "ErrorInvalidIdMalformed",
+        "ErrorUnsupportedTypeForConversion", "ErrorVirusDetected", "ErrorVirusMessageDeleted",
+        "ErrorItemSavePropertyError", "ErrorItemPropertyRequestFailed", "ErrorInternalServerError",
+        "ErrorCorruptData", "ErrorItemCorrupt", "ErrorMessageSizeExceeded", "ErrorDataSizeLimitExceeded",
+        "ErrorInvalidSmtpAddress", "ErrorInvalidUserSid", "ErrorNoRespondingCASInDestinationSite",
+        "ErrorProxyCallFailed", "ErrorProxyGroupSidLimitExceeded", "ErrorClientDisconnected",
+        "ErrorFreeBusyGenerationFailed", "ErrorOperationNotAllowedWithPublicFolderRoot",
+        "ErrorPublicFolderMailboxDiscoveryFailed", "ErrorTokenSerializationDenied", "ErrorInvalidLicense",
+        "ErrorCalendarIsNotOrganizer", "ErrorReadEventsFailed",
+    }
+)  # fmt: skip
+KNOWN = frozenset(BLOCKED).union(
+    BUSY, GONE, FOLDER_GONE, CURSOR_LOST, UNCONVERTIBLE, REFUSED_FIELDS, TOO_OLD, OTHERS
+)
+"""ResponseCodes that may be told to anyone, for they are Exchange's own: others might be a person's name."""
+
+
+class Refusal(Exception):
+    """A well-formed answer that is an error. Stays inside the connector.
+
+    code is the server's ResponseCode; busy says it passes by itself, after seconds when it told; whole
+    says the entire request failed (a SOAP fault), not one of its parts; said is its text.
+    """
+
+    said: ServerWords = NOTHING
+
+    def __init__(
+        self, code: str, *, busy: bool = False, after: float | None = None, whole: bool = True
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.busy = busy
+        self.after = after
+        self.whole = whole
+
+
+def refusal_of(element: etree._Element) -> Refusal | None:
+    """The Refusal a ResponseMessage or a Fault states; None for success or a mere warning."""
+    if element.tag == SOAP + "Fault":
+        found, text = _fault(element), element.findtext("faultstring")
+    elif element.get("ResponseClass") == "Error":
+        code = (element.findtext(MNS + "ResponseCode") or "").strip() or "ErrorUnknown"
+        found = _refusal(code, element.find(MNS + "MessageXml"), whole=False)
+        text = element.findtext(MNS + "MessageText")
+    else:
+        return None
+    found.said = ServerWords(text or "")
+    return found
+
+
+def _fault(element: etree._Element) -> Refusal:
+    detail = element.find("detail")
+    code, values = "", None
+    if detail is not None:
+        code = detail.findtext(ENS + "ResponseCode") or ""
+        values = detail.find(TNS + "MessageXml")
+    if not code:
+        code = (element.findtext("faultcode") or "").rpartition(":")[2]
+    code = code.strip()
+    return _refusal(code if code.startswith("Error") else _codeless(element, code), values, whole=True)
+
+
+def _codeless(element: etree._Element, origin: str) -> str:
+    """One dialect's faults carry text alone: a call it does not know is refused for good, any other
+    fault of the server's may pass."""
+    text = element.findtext("faultstring") or ""
+    refused = origin == "Client" or any(words in text for words in ("Unknown request", "schema validation"))
+    return UNKNOWN_REQUEST if refused else INTERNAL_ERROR
+
+
+def _refusal(code: str, values: etree._Element | None, *, whole: bool) -> Refusal:
+    after, inner = None, ""
+    for value in values.iter(TNS + "Value") if values is not None else ():
+        name, text = value.get("Name"), (value.text or "").strip()
+        if name == "BackOffMilliseconds":
+            after = _seconds(text)
+        elif name == "InnerErrorResponseCode":
+            inner = text
+    busy = code in BUSY or (code.startswith("ErrorInternalServer") and inner in BUSY)
+    if not busy and code == INTERNAL_ERROR and inner:
+        code = inner
+    return Refusal(code, busy=busy, after=after, whole=whole)
+
+
+def _seconds(milliseconds: str) -> float | None:
+    try:
+        return max(0.0, int(milliseconds) / 1000)
+    except ValueError:
+        return None
+
+
+def translated(refusal: Refusal) -> MigrationError:
+    """The error for a refusal of a whole request (not of one item of a batch)."""
+    return _translated(refusal).about(_known(refusal.code)).said(refusal.said)
+
+
+def _known(code: str) -> str:
+    return code if code in KNOWN else ""
+
+
+def _translated(refusal: Refusal) -> MigrationError:
+    code = refusal.code
+    if refusal.busy:
+        return Transient("busy", "the server asked to wait", after=refusal.after)
+    if code in BLOCKED:
+        return Blocked(*BLOCKED[code])
+    if code in CURSOR_LOST:
+        return CursorLost("cursor-lost", "the server no longer knows the sync state")
+    if code in FOLDER_GONE:
+        return Transient("folder-vanished", "a folder was removed meanwhile: list again")
+    if code == INTERNAL_ERROR:
+        return Transient("server-error", "the server reported an internal error")
+    return Blocked("server-refuses", f"the server answered {_safe(code)}")
+
+
+def incomplete() -> Transient:
+    """The error for a success that lacks what was asked for. Servers under load answer so."""
+    return Transient(INCOMPLETE, "the reply left items out")
+
+
+def item_error(refusal: Refusal) -> Rejected:
+    """The fate of one item the server will not give."""
+    return _item_error(refusal.code).about(_known(refusal.code)).said(refusal.said)
+
+
+def _item_error(code: str) -> Rejected:
+    if code in GONE:
+        return Rejected("vanished", "no longer at the source")
+    if code in UNCONVERTIBLE:
+        return Rejected("mime-conversion-failed", "the server cannot make a message of it")
+    if code in {"ErrorMessageSizeExceeded", "ErrorDataSizeLimitExceeded"}:
+        return Rejected("too-large-to-read", "larger than the source server gives out")
+    if code in {"ErrorCorruptData", "ErrorItemCorrupt"}:
+        return Rejected("corrupt-at-source", "the source server calls it corrupt")
+    return Rejected("item-refused", f"the server answered {_safe(code)}")
+
+
+def _safe(code: str) -> str:
+    """A ResponseCode is a word of the schema; anything else might carry content."""
+    return code if code.isascii() and code.isalnum() and len(code) <= 80 else "an unknown code"
+
+
+def http_error(status: int, retry_after: str | None) -> MigrationError:
+    """The translation of an HTTP status that carries no SOAP answer."""
+    return _http_error(status, retry_after).about(f"HTTP {status}")
+
+
+def _http_error(status: int, retry_after: str | None) -> MigrationError:
+    if status in {408, 429, 502, 503, 504}:
+        return Transient("busy", f"the server answered HTTP {status}", after=delay(retry_after))
+    if status == 401:
+        return Blocked("login-refused", "the server refuses the login; it was not tried again")
+    if status in {403, 456}:
+        return Blocked("access-denied", "the server forbids EWS to this account")
+    if status >= 500:
+        return Transient("server-error", f"the server answered HTTP {status}", after=delay(retry_after))
+    return Transient("not-soap", f"HTTP {status} is no answer of an Exchange web service")

@@ -1,0 +1,261 @@
+"""Reading by id: batches by bytes, one result per ref, and blame where it belongs.
+
+What one request asks, and what its reply means, is a Plan's: mails, records, occurrences and attachments all
+come this way. A reply's results are paired by id. Its errors carry none: they are attributed only when they
+can mean nothing else (one result missing, or all missing ones failed alike); otherwise the missing ones are
+asked for again in halves, down to single ones.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from connectors.ews.client import Wire
+from connectors.ews.errors import BLOCKED, INCOMPLETE, Refusal, incomplete, item_error, refusal_of, translated
+from connectors.ews.response_stream import Message
+from model.errors import Rejected, Transient
+from model.protocols import Failed, Ref, key_of
+from model.server_words import NOTHING
+
+ANSWER = "GetItemResponseMessage"
+UNKNOWN_SIZE = 64_000  # bytes assumed of an item whose size the listing did not tell
+LEAST_BYTES = 64_000
+WAITED_OUT = frozenset({"busy", "unreachable"})
+SUSPECT = frozenset({"timeout", "connection-cut", "server-error", "not-soap", INCOMPLETE})
+WHOLE_TRIES, SINGLE_TRIES = 2, 3
+SILENT_TRIES = 6
+"""Of one item about which complete replies say nothing: a server under load answers so for a while."""
+FIRST_WAIT = 0.05
+INTERNAL = frozenset({"ErrorInternalServerError", "ErrorUnknown", "ErrorUnknownRequest"})
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A ref whose answer was of no use: it is asked for once more, alone."""
+
+    ref: Ref
+
+
+class Plan(Protocol[T_co]):
+    """What one request asks, and how what comes back is read."""
+
+    @property
+    def answer(self) -> str:
+        """The local name of the ResponseMessage."""
+        ...
+
+    def request(self, ids: Sequence[str]) -> str: ...
+
+    def about(self, message: Message) -> str:
+        """The id of what a message holds; "" when it holds nothing."""
+        ...
+
+    def read(self, message: Message, ref: Ref, again: int) -> T_co | Failed | Again | None:
+        """The result a message holds; None: later() tells. again counts the answers of no use before."""
+        ...
+
+    def refused(self, ref: Ref, code: str) -> bool:
+        """Whether this refusal of one item is dealt with: later() tells its result."""
+        ...
+
+    def later(self) -> Iterator[T_co | Failed | Again]:
+        """The results put off while a reply was read, each once; the reply is over."""
+        ...
+
+    def lessen(self, ids: Sequence[str], refusals: Sequence[Refusal]) -> bool:
+        """Whether request() asks less from now on, because this server refuses part of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Refs to ask for in one request, how often that came to nothing, and how often to nothing of use."""
+
+    refs: tuple[Ref, ...]
+    tries: int = 0
+    again: int = 0
+
+
+class Pace:
+    """How much one request asks for: halved after a time-out, grown back by successes."""
+
+    def __init__(self, items: int, size: int) -> None:
+        self._most = (items, size)
+        self._items = items
+        self._bytes = size
+
+    def shrink(self) -> None:
+        self._items = max(1, self._items // 2)
+        self._bytes = max(min(LEAST_BYTES, self._most[1]), self._bytes // 2)
+
+    def grow(self) -> None:
+        self._items = min(self._most[0], self._items + max(1, self._items // 4))
+        self._bytes = min(self._most[1], self._bytes + self._bytes // 4)
+
+    def batches(self, refs: Iterable[Ref]) -> Iterator[tuple[Ref, ...]]:
+        """Consecutive refs within the pace of the moment; one too large goes alone."""
+        batch: list[Ref] = []
+        size = 0
+        for ref in refs:
+            weight = UNKNOWN_SIZE if ref.size is None else ref.size
+            if batch and (len(batch) >= self._items or size + weight > self._bytes):
+                yield tuple(batch)
+                batch, size = [], 0
+            batch.append(ref)
+            size += weight
+        if batch:
+            yield tuple(batch)
+
+
+class Fetch(Generic[T]):
+    """One reading of some refs by one plan."""
+
+    def __init__(self, wire: Wire, pace: Pace, plan: Plan[T]) -> None:
+        self._wire = wire
+        self._pace = pace
+        self._plan = plan
+        self._patience = wire.patience()
+        self._todo: deque[Job] = deque()
+        self._asked = 0
+        self._answered = False
+
+    def run(self, refs: Iterable[Ref]) -> Iterator[T | Failed]:
+        """One result per ref, in any order. Raises Transient and Blocked as every request does."""
+        for batch in self._pace.batches(refs):
+            self._todo.append(Job(batch))
+            self._asked += len(batch)
+            while self._todo:
+                yield from self._attempt(self._todo.popleft())
+
+    def _attempt(self, job: Job) -> Iterator[T | Failed]:
+        left = {ref.id: ref for ref in job.refs}
+        refusals: list[Refusal] = []
+        request = self._plan.request(list(left))
+        try:
+            with closing(self._wire.ask(request, self._plan.answer)) as messages:
+                for message in messages:
+                    refusal = refusal_of(message.element)
+                    if refusal is not None:
+                        refusals.append(refusal)
+                    else:
+                        yield from self._read(message, left, job.again)
+        except Transient as error:
+            yield from self._settled(self._plan.later(), job.again)
+            rest = Job(tuple(left.values()), job.tries, job.again)
+            yield from self._failed(rest, error, len(left) < len(job.refs))
+            return
+        except Refusal as refusal:
+            refusals = [refusal]
+        yield from self._settled(self._plan.later(), job.again)
+        yield from self._refused(Job(tuple(left.values()), job.tries, job.again), refusals)
+
+    def _read(self, message: Message, left: dict[str, Ref], again: int) -> Iterator[T | Failed]:
+        ref = left.pop(self._plan.about(message), None)
+        result = None if ref is None else self._plan.read(message, ref, again)
+        if result is not None:
+            yield from self._settled((result,), again)
+
+    def _settled(self, results: Iterable[T | Failed | Again], again: int) -> Iterator[T | Failed]:
+        for result in results:
+            if isinstance(result, Again):
+                self._todo.append(Job((result.ref,), again=again + 1))
+            else:
+                self._patience.progressed()
+                self._answered = True
+                yield result
+
+    def _refused(self, job: Job, refusals: list[Refusal]) -> Iterator[T | Failed]:
+        """Settles what a complete reply left open."""
+        if not job.refs:
+            self._pace.grow()
+            return
+        if not refusals:
+            yield from self._failed(job, incomplete(), False)
+        elif any(one.busy for one in refusals):
+            delays = [one.after for one in refusals if one.after is not None]
+            error = Transient("busy", "the server asked to wait", after=max(delays, default=None))
+            error.said(next((one.said for one in refusals if one.busy), NOTHING))
+            self._wire.pause(self._patience, error)
+            mixed = not all(one.busy for one in refusals)
+            self._todo.extendleft(reversed(_halves(job) if mixed else [job]))
+        elif self._plan.lessen([ref.id for ref in job.refs], refusals):
+            self._todo.appendleft(job)
+        elif len(job.refs) == 1 or (
+            len(refusals) == len(job.refs) and len({one.code for one in refusals}) == 1
+        ):
+            yield from self._judged(job, refusals[0])
+        else:
+            self._undecided(job, refusals[0])
+
+    def _undecided(self, job: Job, refusal: Refusal) -> None:
+        if refusal.whole and refusal.code in BLOCKED:
+            raise translated(refusal) from None
+        self._todo.extendleft(reversed(_halves(job)))
+
+    def _judged(self, job: Job, refusal: Refusal) -> Iterator[T | Failed]:
+        """All refs of the job met the same refusal."""
+        code = refusal.code
+        if code in BLOCKED and (refusal.whole or code != "ErrorAccessDenied"):
+            raise translated(refusal) from None
+        if code in INTERNAL:
+            error = Transient("server-error", "the server reported an internal error")
+            yield from self._failed(job, error.said(refusal.said), False)
+            return
+        for ref in job.refs:
+            if not self._plan.refused(ref, code):
+                yield Failed(key_of(ref.id), item_error(refusal))
+        yield from self._settled(self._plan.later(), job.again)
+
+    def _failed(self, job: Job, error: Transient, progressed: bool) -> Iterator[T | Failed]:
+        """A request came to nothing, or ended early. What was not yielded is asked for again: whole,
+        then in halves, then alone; an item that fails alone while the server answers is poison."""
+        if not job.refs:
+            return
+        if error.code == "timeout":
+            self._pace.shrink()
+            self._wire.probe()
+        if error.code in WAITED_OUT:
+            self._wire.pause(self._patience, error)
+            self._todo.appendleft(job)
+        elif error.code not in SUSPECT:
+            raise error
+        elif progressed:
+            self._todo.appendleft(Job(job.refs, again=job.again))
+        elif error.code == INCOMPLETE and len(job.refs) == 1:
+            yield from self._silent(job, error)
+        elif len(job.refs) > 1 and (job.tries + 1 >= WHOLE_TRIES or error.code == "timeout"):
+            self._todo.extendleft(reversed(_halves(job)))
+        elif job.tries + 1 < (SINGLE_TRIES if len(job.refs) == 1 else WHOLE_TRIES):
+            self._wire.wait(FIRST_WAIT * 4**job.tries)
+            self._todo.appendleft(Job(job.refs, job.tries + 1, job.again))
+        else:
+            self._wire.probe()
+            yield _poison(job.refs[0], error)
+
+    def _silent(self, job: Job, error: Transient) -> Iterator[Failed]:
+        """The server answers, and says nothing about this item. It is blamed when that stays so while it was
+        asked for alone, or while others were answered. Raises error when none was."""
+        if job.tries + 1 < SILENT_TRIES:
+            self._wire.pause(self._patience, error)
+            self._todo.appendleft(Job(job.refs, job.tries + 1, job.again))
+            return
+        self._wire.probe()
+        if self._asked > 1 and not self._answered:
+            raise error
+        yield _poison(job.refs[0], error)
+
+
+def _poison(ref: Ref, why: Transient) -> Failed:
+    error = Rejected("poison-item", "the server fails whenever this item is read")
+    return Failed(key_of(ref.id), error.said(why.words))
+
+
+def _halves(job: Job) -> list[Job]:
+    middle = len(job.refs) // 2
+    return [Job(part, again=job.again) for part in (job.refs[:middle], job.refs[middle:]) if part]

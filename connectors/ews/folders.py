@@ -1,0 +1,126 @@
+"""The folders of a mailbox, as EWS lists them. See exchange_folders for what they become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lxml import etree
+
+from connectors.ews.client import Wire
+from connectors.ews.errors import MNS, TNS, Refusal, refusal_of, translated
+from connectors.ews.records import number, shown, tagged, true
+from connectors.ews.requests import (
+    FOLDER_HIDDEN,
+    FOLDER_SIZE,
+    distinguished,
+    find_folders,
+    get_folders,
+)
+from connectors.ews.response_stream import Message, not_soap
+from connectors.exchange.folders import ARCHIVE, OMITTED, ROLES, Folder
+from model.errors import Blocked
+
+ROOT = "msgfolderroot"
+FOLDERS_MOST = 100_000
+
+
+def root_id(wire: Wire) -> str:
+    """The id of the folder people see as the top. Raises Blocked when the mailbox has none."""
+    request = get_folders([distinguished(ROOT, wire.mailbox)])
+    found = [one for one in wire.gather(request, "GetFolderResponseMessage", _first_id) if one]
+    if len(found) != 1:
+        raise Blocked("mailbox-missing", "the mailbox has no root folder")
+    return found[0]
+
+
+def _first_id(message: Message) -> str:
+    found = message.element.find(f".//{TNS}FolderId")
+    return "" if found is None else found.get("Id") or ""
+
+
+def all_folders(wire: Wire, root: str) -> list[Folder]:
+    """Every folder below root (a distinguished() or folder_id() element), page by page."""
+    # A dialect that does not know rights, or these MAPI tags, still tells the rest.
+    for tags, rights in ((True, True), (True, False)):
+        try:
+            return list(_pages(wire, root, tags=tags, rights=rights))
+        except Refusal as refusal:
+            if refusal.code not in {"ErrorInvalidPropertyRequest", "ErrorSchemaValidation"}:
+                raise
+    return list(_pages(wire, root, tags=False, rights=False))
+
+
+def _pages(wire: Wire, root: str, *, tags: bool, rights: bool) -> Iterator[Folder]:
+    offset = 0
+    while offset < FOLDERS_MOST:
+        request = find_folders(root, offset, tags=tags, rights=rights)
+        pages = wire.collect(request, "FindFolderResponseMessage", _page)
+        if not pages:
+            raise Refusal("ErrorUnknownRequest")
+        folders, following, last = pages[0]
+        yield from folders
+        if last or not folders:
+            return
+        offset = following if following > offset else offset + len(folders)
+    raise not_soap()
+
+
+def _page(message: Message) -> tuple[list[Folder], int, bool]:
+    top = message.element.find(MNS + "RootFolder")
+    if top is None:
+        raise Refusal("ErrorUnknownRequest")
+    holder = top.find(TNS + "Folders")
+    folders = [_folder(one) for one in (holder if holder is not None else ())]
+    following = number(top.get("IndexedPagingOffset")) or 0
+    # Partial pages happen: only the server's word ends the listing.
+    return folders, following, true(top.get("IncludesLastItemInRange", "true"))
+
+
+def _folder(element: etree._Element) -> Folder:
+    own, parent = element.find(TNS + "FolderId"), element.find(TNS + "ParentFolderId")
+    tags: dict[int, str] = {}
+    for entry in element.findall(TNS + "ExtendedProperty"):
+        tagged(entry, tags)
+    return Folder(
+        id="" if own is None else own.get("Id") or "",
+        parent="" if parent is None else parent.get("Id") or "",
+        name=shown(element.findtext(TNS + "DisplayName")),
+        class_=(element.findtext(TNS + "FolderClass") or "").strip(),
+        total=number(element.findtext(TNS + "TotalCount")),
+        size=number(tags.get(FOLDER_SIZE)),
+        hidden=true(tags.get(FOLDER_HIDDEN)),
+        search=element.tag == TNS + "SearchFolder",
+        readonly=_readonly(element.find(TNS + "EffectiveRights")),
+    )
+
+
+def _readonly(rights: etree._Element | None) -> bool:
+    """Whether nothing may be put there; a server that does not tell leaves that open."""
+    stated = None if rights is None else rights.findtext(TNS + "CreateContents")
+    return stated is not None and not true(stated)
+
+
+def known_ids(wire: Wire) -> dict[str, str]:
+    """Folder id -> distinguished name, for those this server knows and this mailbox has."""
+    found = _named(wire, tuple(ROLES), needed=True)
+    for names in (tuple(OMITTED), tuple(ARCHIVE)):
+        found.update({k: v for k, v in _named(wire, names, needed=False).items() if k not in found})
+    return found
+
+
+def _named(wire: Wire, names: tuple[str, ...], *, needed: bool) -> dict[str, str]:
+    request = get_folders(distinguished(name, wire.mailbox) for name in names)
+    try:
+        answers = wire.collect(request, "GetFolderResponseMessage", _id_or_none, strict=False)
+    except Refusal as refusal:
+        if needed:
+            raise translated(refusal) from None
+        return {}
+    if len(answers) != len(names):
+        # Without an id in an error, only a complete answer can be paired with its questions.
+        return {}
+    return {answer: name for answer, name in zip(answers, names, strict=True) if answer}
+
+
+def _id_or_none(message: Message) -> str | None:
+    return None if refusal_of(message.element) is not None else _first_id(message) or None

@@ -1,0 +1,64 @@
+"""Mails: their message bytes, and the properties that live outside of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from connectors.ews.client import Wire
+from connectors.ews.errors import UNCONVERTIBLE, Refusal
+from connectors.ews.fetch import ANSWER, Again
+from connectors.ews.mime_fallback import FORMAT, rebuilt
+from connectors.ews.records import id_in, id_of, item_of, properties
+from connectors.ews.requests import get_items
+from connectors.ews.response_stream import Message
+from model.errors import Rejected
+from model.protocols import Failed, Native, Ref, key_of
+
+
+class MailPlan:
+    """Reads items as "ews-message"; what the server cannot convert to MIME is rebuilt."""
+
+    answer = ANSWER
+
+    def __init__(self, wire: Wire, *, bodies: bool) -> None:
+        self._wire = wire
+        self._bodies = bodies
+        self._rebuild: list[Ref] = []
+
+    def request(self, ids: Sequence[str]) -> str:
+        return get_items(ids, mime=self._bodies)
+
+    def about(self, message: Message) -> str:
+        return id_in(message.element)
+
+    def read(self, message: Message, ref: Ref, again: int) -> Native | Failed | Again | None:
+        cut = next(iter(message.bodies.values()), None)
+        if self._bodies and cut is None and not again:
+            return Again(ref)  # left out under load; only what never comes is rebuilt
+        if self._bodies and cut is None:
+            self._rebuild.append(ref)
+            return None
+        if self._bodies and cut is not None and cut.body is None:
+            # Asked again once, alone: the damage may have happened on the way.
+            damaged = Rejected("mime-damaged", "the server's base64 is damaged")
+            return Failed(key_of(ref.id), damaged) if again else Again(ref)
+        item = item_of(message.element)
+        assert item is not None  # noqa: S101 - about() found it
+        found = properties(item)
+        read = Ref(ref.id, id_of(item)[1] or ref.version, size=int(str(found["Size"])) or ref.size)
+        return Native(read, FORMAT, found, cut.body if self._bodies and cut is not None else None)
+
+    def refused(self, ref: Ref, code: str) -> bool:
+        if self._bodies and code in UNCONVERTIBLE:
+            self._rebuild.append(ref)
+            return True
+        return False
+
+    def later(self) -> Iterator[Native | Failed | Again]:
+        put_off, self._rebuild = self._rebuild, []
+        for ref in put_off:
+            yield rebuilt(self._wire, ref)
+
+    def lessen(self, ids: Sequence[str], refusals: Sequence[Refusal]) -> bool:
+        del ids, refusals  # nothing in it can be done without
+        return False

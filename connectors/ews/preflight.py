@@ -1,0 +1,207 @@
+"""What a preflight wants to know: who owns the mailbox, what will not move, who it sends as.
+
+Every question is one that some servers do not know: an answer of None means "not offered by this
+server", never a failure.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from connectors.ews.client import Wire
+from connectors.ews.errors import TNS, Refusal, refusal_of, translated
+from connectors.ews.fetch import ANSWER, SUSPECT
+from connectors.ews.folders import all_folders
+from connectors.ews.records import id_of, item_of, smtp_address
+from connectors.ews.requests import (
+    distinguished,
+    find_folders,
+    find_newest,
+    get_delegates,
+    get_folders,
+    get_items,
+    get_rules,
+    resolve_names,
+)
+from connectors.ews.response_stream import Message
+from model.errors import Transient
+
+SENDERS_AT_ONCE = 100
+SERVERS = {8: "Exchange 2007", 14: "Exchange 2010"}
+SERVERS_15 = {0: "Exchange 2013", 1: "Exchange 2016", 2: "Exchange 2019 or SE", 20: "Exchange Online"}
+
+
+def extras(wire: Wire) -> Iterator[tuple[str, int | None]]:
+    """What is there and will not move: a code and its count; None: not offered by this server.
+
+    The archive mailbox, recoverable items and holds are counted in items, public folders in folders at
+    their top, rules and delegates each. Raises Transient and Blocked only for the connection itself."""
+    questions: tuple[tuple[str, Callable[[Wire], int | None]], ...] = (
+        ("archive-mailbox", lambda w: _items_below(w, "archivemsgfolderroot")),
+        ("recoverable-items", lambda w: _items_below(w, "recoverableitemsroot")),
+        ("public-folders", _public_folders),
+        ("inbox-rules", _rules),
+        ("delegates", _delegates),
+        ("holds", lambda w: _items_in(w, "recoverableitemsdiscoveryholds")),
+    )
+    for code, question in questions:
+        try:
+            count = question(wire)
+        except Refusal as refusal:
+            if refusal.busy:
+                raise translated(refusal) from None
+            count = None
+        except Transient as error:
+            if error.code != "server-error":
+                raise
+            count = None
+        yield code, count
+
+
+def _items_in(wire: Wire, name: str) -> int | None:
+    request = get_folders([distinguished(name, wire.mailbox)])
+    counts = wire.collect(request, "GetFolderResponseMessage", _total)
+    return counts[0] if counts else None
+
+
+def _items_below(wire: Wire, name: str) -> int | None:
+    own = _items_in(wire, name)
+    below = all_folders(wire, distinguished(name, wire.mailbox))
+    return None if own is None else own + sum(folder.total or 0 for folder in below if not folder.search)
+
+
+def _total(message: Message) -> int | None:
+    text = message.element.findtext(f".//{TNS}TotalCount")
+    return int(text) if text and text.isdigit() else None
+
+
+def _public_folders(wire: Wire) -> int | None:
+    request = find_folders(_shared_root(), 0, tags=False, traversal="Shallow")
+    counts = wire.collect(request, "FindFolderResponseMessage", lambda m: _children(m, "Folders"))
+    return counts[0] if counts else None
+
+
+def _shared_root() -> str:
+    # Not in anybody's mailbox: a Mailbox element here is an error on Exchange.
+    return '<t:DistinguishedFolderId Id="publicfoldersroot"/>'
+
+
+def _children(message: Message, holder: str) -> int:
+    found = message.element.find(f".//{TNS}{holder}")
+    return 0 if found is None else len(found)
+
+
+def _rules(wire: Wire) -> int | None:
+    def count(message: Message) -> int | None:
+        # A dialect answers without the element where the rules would be: it does not offer them.
+        holder = message.element.find("{*}InboxRules")
+        states = message.element.find("{*}ResponseCode") is not None
+        return len(holder) if holder is not None else (0 if states else None)
+
+    counts = wire.collect(get_rules(wire.mailbox), "GetInboxRulesResponse", count)
+    return counts[0] if counts else None
+
+
+def _delegates(wire: Wire) -> int | None:
+    counts = wire.collect(
+        get_delegates(wire.mailbox),
+        "GetDelegateResponse",
+        lambda message: len(message.element.findall(".//{*}DelegateUser")),
+        strict=False,
+    )
+    return counts[0] if counts else None
+
+
+def addresses(wire: Wire) -> frozenset[str]:
+    """The lower-case addresses the directory states for exactly this mailbox; empty when it states none
+    or does not know the question. A mere look-alike found by its beginning does not count."""
+    asked = wire.mailbox.lower()
+    try:
+        answers = wire.collect(resolve_names(wire.mailbox), "ResolveNamesResponseMessage", _resolutions)
+    except Refusal as refusal:
+        if refusal.busy:
+            raise translated(refusal) from None
+        return frozenset()
+    matching = [found for answer in answers for found in answer if asked in found]
+    return matching[0] if len(matching) == 1 else frozenset()
+
+
+def _resolutions(message: Message) -> list[frozenset[str]]:
+    return [
+        frozenset(_stated(one))
+        for one in message.element.iter(TNS + "Resolution")
+        if one.findtext(f"{TNS}Mailbox/{TNS}MailboxType", "Mailbox") in {"Mailbox", "PublicFolder"}
+    ]
+
+
+def _stated(resolution: object) -> Iterator[str]:
+    box = resolution.find(TNS + "Mailbox")  # type: ignore[attr-defined]
+    primary = smtp_address(box) if box is not None else None
+    if primary:
+        yield primary.lower()
+    for entry in resolution.iterfind(f"{TNS}Contact/{TNS}EmailAddresses/{TNS}Entry"):  # type: ignore[attr-defined]
+        scheme, colon, address = (entry.text or "").strip().rpartition(":")
+        if "@" in address and (not colon or scheme.lower() == "smtp"):
+            yield address.lower()
+
+
+def sent_from(wire: Wire, limit: int) -> list[str]:
+    """The lower-case sender addresses of the newest sent items, newest first, one for each item that
+    states one and can be read."""
+    request = find_newest(distinguished("sentitems", wire.mailbox), limit)
+    pages = wire.gather(request, "FindItemResponseMessage", _found_ids)
+    ids = [one for page in pages for one in page][:limit]
+    found: dict[str, str] = {}
+    for start in range(0, len(ids), SENDERS_AT_ONCE):
+        found.update(_senders(wire, ids[start : start + SENDERS_AT_ONCE]))
+    return [found[one] for one in ids if one in found]
+
+
+def _found_ids(message: Message) -> list[str]:
+    return [str(one.get("Id")) for one in message.element.iter(TNS + "ItemId") if one.get("Id")]
+
+
+def _senders(wire: Wire, ids: list[str]) -> Iterator[tuple[str, str]]:
+    """By item id. An item on which the server fails is found by halving and left out: it says nothing of
+    whose mailbox this is. An outage is not blamed on it."""
+    patience, todo = wire.patience(), deque([ids])
+    while todo:
+        part = todo.popleft()
+        request = get_items(part, mime=False, fields=("message:From", "message:Sender"))
+        try:
+            yield from filter(None, [_sender(one) for one in wire.ask(request, ANSWER)])
+            patience.progressed()
+        except (Transient, Refusal) as error:
+            fault = translated(error) if isinstance(error, Refusal) else error
+            if not isinstance(fault, Transient):
+                raise fault from None
+            if fault.code in SUSPECT:
+                wire.probe()
+                middle = len(part) // 2
+                todo.extendleft(half for half in (part[middle:], part[:middle]) if len(part) > 1)
+            else:
+                wire.pause(patience, fault)
+                todo.appendleft(part)
+
+
+def _sender(message: Message) -> tuple[str, str] | None:
+    item = None if refusal_of(message.element) is not None else item_of(message.element)
+    if item is None:
+        return None
+    parties = [*item.findall(TNS + "From"), *item.findall(TNS + "Sender")]
+    stated = next(filter(None, map(smtp_address, parties)), None)
+    return (id_of(item)[0], stated.lower()) if stated else None
+
+
+def server(version: dict[str, str], schema: str) -> dict[str, str]:
+    """Facts about the server, from what it said in its last header."""
+    major, minor = version.get("MajorVersion", ""), version.get("MinorVersion", "")
+    build = ".".join(version.get(f"{part}Number", "?") for part in ("MajorBuild", "MinorBuild"))
+    facts = {"schema": schema}
+    if major.isdigit() and minor.isdigit():
+        product = SERVERS_15.get(int(minor)) if int(major) == 15 else SERVERS.get(int(major))
+        facts |= {"version": f"{major}.{minor}.{build}", "product": product or "unknown"}
+    if version.get("Version", "").replace("_", "").isalnum():
+        facts["dialect"] = version["Version"][:40]
+    return facts

@@ -1,0 +1,178 @@
+"""From EWS elements to Kogge's vocabulary: refs, and the properties of a mail."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+
+from lxml import etree
+
+from connectors.ews.errors import MNS, TNS, incomplete
+from connectors.ews.requests import DELIVERY_TIME, FLAG_STATUS, LAST_VERB
+from connectors.ews.response_stream import FORBIDDEN
+from model.protocols import Ref
+
+FLAGS = {1: "Complete", 2: "Flagged"}  # PidTagFlagStatus, MS-OXOFLAG 2.2.1.1
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?\s*(Z|[+-]\d\d:\d\d)?", re.ASCII
+)
+
+
+def moment(text: str | None) -> datetime | None:
+    """An xs:dateTime as an aware datetime, to the microsecond (one dialect sends nine digits); without
+    a zone it is UTC. None for none, and for dates outside of what a datetime holds."""
+    match = _TIME.fullmatch((text or "").strip())
+    if match is None:
+        return None
+    *numbers, fraction, zone = match.groups()
+    micro = int((fraction or "0")[:6].ljust(6, "0"))
+    try:
+        return datetime(*map(int, numbers), micro, tzinfo=_zone(zone)).astimezone(UTC)  # type: ignore[misc,arg-type]
+    except (ValueError, OverflowError):
+        return None
+
+
+def _zone(text: str | None) -> timezone:
+    if text is None or text == "Z":
+        return UTC
+    sign = -1 if text[0] == "-" else 1
+    return timezone(sign * timedelta(hours=int(text[1:3]), minutes=int(text[4:6])))
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPage:
+    """One answer of SyncFolderItems."""
+
+    refs: tuple[Ref, ...]
+    state: str
+    last: bool
+
+
+def sync_page(message: etree._Element) -> SyncPage:
+    """Refs in the server's order; one that appears twice keeps its last word. Single occurrences of a
+    series are left out: they belong to its master. Raises Transient for a page without
+    a list of changes: its state would skip what it leaves out."""
+    changes = message.find(MNS + "Changes")
+    if changes is None and (message.findtext(MNS + "SyncState") or "").strip():
+        raise incomplete()
+    refs = {ref.id: ref for ref in _changed(changes)} if changes is not None else {}
+    return SyncPage(
+        tuple(refs.values()),
+        (message.findtext(MNS + "SyncState") or "").strip(),
+        true(message.findtext(MNS + "IncludesLastItemInRange")),
+    )
+
+
+def _changed(changes: etree._Element) -> Iterator[Ref]:
+    for change in changes:
+        kind = etree.QName(change).localname
+        item = change.find(f".//{TNS}ItemId")
+        if item is None or not item.get("Id") or is_occurrence(change):
+            continue
+        yield _ref(kind, change, str(item.get("Id")), item.get("ChangeKey") or "")
+
+
+def is_occurrence(holder: etree._Element) -> bool:
+    """Whether the item in holder is one date of a series, also a changed one."""
+    return (holder.findtext(f"*/{TNS}CalendarItemType") or "").strip() in {"Occurrence", "Exception"}
+
+
+def _ref(kind: str, change: etree._Element, id_: str, version: str) -> Ref:
+    if kind == "Delete":
+        return Ref(id_, version, deleted=True)
+    if kind == "ReadFlagChange":
+        # Some servers leave the change key as it was: the version must differ all the same.
+        return Ref(id_, f"{version}/r{int(true(change.findtext(TNS + 'IsRead')))}")
+    return Ref(id_, version, size=number(change.findtext(f"*/{TNS}Size")))
+
+
+def true(text: str | None) -> bool:
+    return (text or "").strip().lower() in {"true", "1"}
+
+
+def number(text: str | None) -> int | None:
+    try:
+        return int((text or "").strip())
+    except ValueError:
+        return None
+
+
+def item_of(message: etree._Element) -> etree._Element | None:
+    """The one item in a GetItem ResponseMessage; None when there is none."""
+    items = message.find(MNS + "Items")
+    return items[0] if items is not None and len(items) else None
+
+
+def id_of(item: etree._Element) -> tuple[str, str]:
+    """Id and change key; ("", "") for an item without."""
+    found = item.find(TNS + "ItemId")
+    return ("", "") if found is None else (found.get("Id") or "", found.get("ChangeKey") or "")
+
+
+def id_in(message: etree._Element) -> str:
+    """The id of the one item in a GetItem ResponseMessage; "" when there is none."""
+    item = item_of(message)
+    return "" if item is None else id_of(item)[0]
+
+
+def properties(item: etree._Element) -> dict[str, object]:
+    """The properties a mail mapping reads; see mappings of "ews-message"."""
+    plain: dict[str, etree._Element] = {}
+    tags: dict[int, str] = {}
+    cut = len(TNS)
+    for child in item:
+        name = child.tag[cut:] if isinstance(child.tag, str) else ""
+        if name == "ExtendedProperty":
+            tagged(child, tags)
+        else:
+            plain[name] = child
+    text = {name: shown(child.text) for name, child in plain.items()}
+    return {
+        "ItemClass": text.get("ItemClass", ""),
+        "IsRead": true(text.get("IsRead")),
+        "IsDraft": true(text.get("IsDraft")),
+        "IsReadReceiptRequested": true(text.get("IsReadReceiptRequested")),
+        "IsAssociated": true(text.get("IsAssociated")),
+        "Categories": tuple(shown(one.text) for one in plain["Categories"] if one.text)
+        if "Categories" in plain
+        else (),
+        "Importance": text.get("Importance") or "Normal",
+        "Flag": FLAGS.get(number(tags.get(FLAG_STATUS)) or 0, "NotFlagged"),
+        "LastVerb": number(tags.get(LAST_VERB)),
+        "Received": moment(tags.get(DELIVERY_TIME)) or moment(text.get("DateTimeReceived")),
+        "Sent": moment(text.get("DateTimeSent")),
+        "Created": moment(text.get("DateTimeCreated")),
+        "MessageId": text.get("InternetMessageId") or None,
+        "From": smtp_address(plain["From"]) if "From" in plain else None,
+        "Size": number(text.get("Size")) or 0,
+        "Rebuilt": False,
+    }
+
+
+def shown(text: str | None) -> str:
+    """A text with U+FFFD, as people know it, for what XML could not carry."""
+    return (text or "").replace(FORBIDDEN, "\ufffd")
+
+
+def tagged(element: etree._Element, tags: dict[int, str]) -> None:
+    """Adds an ExtendedProperty to tags, when it is one by tag and has one value."""
+    uri, value = element.find(TNS + "ExtendedFieldURI"), element.findtext(TNS + "Value")
+    tag = uri.get("PropertyTag") if uri is not None else None
+    if tag and value is not None:
+        try:
+            # Servers write 0x0E06 also as 0xe06 and in decimal.
+            tags[int(tag, 0)] = value
+        except ValueError:
+            return
+
+
+def smtp_address(party: etree._Element) -> str | None:
+    """The address of a From or recipient element; None for one that is not SMTP."""
+    box = party.find(TNS + "Mailbox") if party.tag != TNS + "Mailbox" else party
+    if box is None:
+        return None
+    address = (box.findtext(TNS + "EmailAddress") or "").strip()
+    routing = (box.findtext(TNS + "RoutingType") or "SMTP").strip().upper()
+    return address if routing == "SMTP" and "@" in address else None

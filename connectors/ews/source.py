@@ -1,0 +1,154 @@
+"""Exchange as a source, over EWS.
+
+Facts this file relies on, and where they are handled: ids are case-sensitive and change when an item
+moves (a move is a delete and a create); folder ids do not. SyncFolderItems gives at most 512 changes,
+newest first, and each page its own state. See ews_fetch for reading items, ews_stream for replies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from connectors.ews.calendar_view import occurrences
+from connectors.ews.client import Wire
+from connectors.ews.distribution_lists import Expansion
+from connectors.ews.errors import REFUSED_FIELDS, Refusal, translated
+from connectors.ews.fetch import Fetch, Pace, Plan
+from connectors.ews.fields import FORMATS, Shape
+from connectors.ews.folders import ROOT, all_folders, known_ids, root_id
+from connectors.ews.items import RecordPlan
+from connectors.ews.mail import MailPlan
+from connectors.ews.preflight import addresses, extras, sent_from, server
+from connectors.ews.records import SyncPage, sync_page
+from connectors.ews.requests import distinguished, sync_items
+from connectors.ews.settings import EwsSettings
+from connectors.exchange.folders import containers
+from connectors.settings import Account
+from model.errors import CursorLost, Transient
+from model.protocols import Capabilities, Container, Failed, Identity, Kind, Native, Page, Ref
+
+__all__ = ["EwsSettings", "EwsSource"]
+
+KINDS = frozenset({Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.NOTES})
+
+
+class EwsSource:
+    """One mailbox on one Exchange server. Implements model.protocols.Source; only reads.
+
+    account.address (or its login, where there is none) names the mailbox. Nothing is asked before the
+    first call. One thread at a time, except for close().
+    """
+
+    def __init__(self, settings: EwsSettings, account: Account, spool: Path) -> None:
+        self._settings = settings
+        self._login = account.login
+        self._wire = Wire(settings, account, spool)
+        self._pace = Pace(settings.batch_items, settings.batch_bytes)
+        self._shapes = {kind: Shape(kind) for kind in FORMATS}
+        self._expansion = Expansion(self._wire)
+        self._typed = True  # SyncFolderItems tells which appointments are occurrences
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """facts holds what server() knows so far; nothing is asked for it."""
+        return Capabilities(
+            kinds=KINDS,
+            batch=self._settings.batch_items,
+            batch_bytes=self._settings.batch_bytes,
+            name_bytes=1024,
+            facts=server(self._wire.version, self._wire.schema),
+        )
+
+    def identity(self) -> Identity:
+        """id is a hash of the root folder's id, which a re-created mailbox does not inherit."""
+        root = root_id(self._wire)
+        id_ = hashlib.blake2b(root.encode(), digest_size=16).hexdigest()
+        return Identity("ews", id_, addresses(self._wire))
+
+    def containers(self) -> Iterator[Container]:
+        """Everything below the folder people see as the top; roles by distinguished id."""
+        root = root_id(self._wire)
+        known = known_ids(self._wire)
+        try:
+            folders = all_folders(self._wire, distinguished(ROOT, self._wire.mailbox))
+        except Refusal as refusal:
+            raise translated(refusal) from None
+        yield from containers(folders, root, known, rights=self._settings.impersonation or self._own_login)
+
+    @property
+    def _own_login(self) -> bool:
+        return self._settings.username in {None, self._login}
+
+    def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
+        """Pages of at most 512. A version ends in /r0 or /r1 when only the read flag changed.
+
+        Raises CursorLost for a state the server does not know. One dialect silently starts anew
+        instead: its page then lists everything, which the ledger recognises by version."""
+        state = cursor
+        while True:
+            page = self._sync(container, state)
+            if not page.state:
+                raise CursorLost("cursor-lost", "the server gave no sync state")
+            if not page.last and page.state == state and not page.refs:
+                raise Transient("sync-stuck", "the server does not advance its sync state")
+            yield Page(page.refs, page.state, full=cursor is None)
+            if page.last:
+                return
+            state = page.state
+
+    def _sync(self, container: Container, state: str | None) -> SyncPage:
+        types = self._typed and container.kind is Kind.CALENDAR
+        request = sync_items(container.id, state, self._settings.sync_items, types=types)
+        try:
+            pages = self._wire.collect(
+                request, "SyncFolderItemsResponseMessage", lambda message: sync_page(message.element)
+            )
+        except Refusal as refusal:
+            if not types or refusal.code not in REFUSED_FIELDS:
+                raise translated(refusal) from None
+            self._typed = False
+            return self._sync(container, state)
+        if len(pages) != 1:
+            raise Transient("not-soap", "an answer to SyncFolderItems without its content")
+        return pages[0]
+
+    def fetch(
+        self, container: Container, refs: Iterable[Ref], *, bodies: bool = True
+    ) -> Iterator[Native | Failed]:
+        """Items as they arrive, in any order. Large bodies are spooled; a body lives as long as its
+        Native. The format is the one of the container's kind (mappings.registry), also for an item that does
+        not belong there: its ItemClass says so."""
+        yield from Fetch(self._wire, self._pace, self._plan(container.kind, bodies)).run(refs)
+
+    def _plan(self, kind: Kind, bodies: bool) -> Plan[Native]:
+        if kind not in FORMATS:
+            return MailPlan(self._wire, bodies=bodies)
+        return RecordPlan(self._wire, self._pace, self._shapes[kind], self._expansion, bodies=bodies)
+
+    def occurrences(
+        self, container: Container, start: datetime, end: datetime
+    ) -> Iterator[tuple[str, datetime, datetime]] | None:
+        """UID, start and end of everything in a calendar that lies in [start, end), series expanded by the
+        server itself, each occurrence once. None: this server does not expand."""
+        found = occurrences(self._wire, container.id, start, end)
+        return None if found is None else iter(found)
+
+    def extras(self) -> Iterator[tuple[str, int | None]]:
+        """What is there and will not move, by code; None where this server does not offer it."""
+        return extras(self._wire)
+
+    def server(self) -> dict[str, str]:
+        """Version and dialect, by the server's own word. Raises Transient or Blocked."""
+        root_id(self._wire)
+        return server(self._wire.version, self._wire.schema)
+
+    def sent_from(self, limit: int = 50) -> list[str]:
+        """The sender addresses of the newest sent items, newest first."""
+        return sent_from(self._wire, limit)
+
+    def close(self) -> None:
+        """Ends every request under way; safe from any thread and more than once."""
+        self._wire.close()

@@ -1,0 +1,137 @@
+"""The folders of an Exchange mailbox, however they were listed: names from the tree, roles by well-known
+name, kinds by folder class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from model.protocols import Container, Kind, Role
+
+ROLES = {
+    "inbox": Role.INBOX,
+    "sentitems": Role.SENT,
+    "drafts": Role.DRAFTS,
+    "deleteditems": Role.TRASH,
+    "junkemail": Role.JUNK,
+    "outbox": Role.OUTBOX,
+    "calendar": Role.CALENDAR,
+    "contacts": Role.CONTACTS,
+    "tasks": Role.TASKS,
+    "notes": Role.NOTES,
+}
+# Known to newer servers only; asked for apart, so that an older schema refuses these alone.
+OMITTED = {
+    "syncissues": "sync-issues",
+    "conflicts": "sync-issues",
+    "localfailures": "sync-issues",
+    "serverfailures": "sync-issues",
+    "recipientcache": "system-folder",
+    "quickcontacts": "system-folder",
+    "imcontactlist": "system-folder",
+}
+ARCHIVE = {"archive": Role.ARCHIVE}
+KINDS = (
+    ("IPF.Appointment", Kind.CALENDAR),
+    ("IPF.Contact", Kind.CONTACTS),
+    ("IPF.Task", Kind.TASKS),
+    ("IPF.StickyNote", Kind.NOTES),
+)
+# What a program keeps or computes for itself, by the folder class it gives (MS-OXOSFLD 2.2.2 and later
+# servers). Birthdays are computed from the contacts.
+SYSTEM = (
+    ("IPF.Appointment.Birthday", "system-folder"),
+    ("IPF.Appointment.Birthdays", "system-folder"),
+    ("IPF.Journal", "journal"),
+    ("IPF.Configuration", "system-folder"),
+    ("IPF.SkypeTeams", "system-folder"),
+    ("IPF.Files", "system-folder"),
+    ("IPF.ShortcutFolder", "system-folder"),
+    ("IPF.Contact.MOC", "system-folder"),
+    ("IPF.Contact.RecipientCache", "system-folder"),
+    ("IPF.Contact.GalContacts", "system-folder"),
+    ("IPF.Contact.OrganizationalContacts", "system-folder"),
+    ("IPF.Contact.PeopleCentricConversationBuddies", "system-folder"),
+    ("IPF.Contact.Company", "system-folder"),
+)
+DEEPEST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder as the server lists it."""
+
+    id: str
+    parent: str
+    name: str
+    class_: str
+    total: int | None
+    size: int | None
+    hidden: bool
+    search: bool
+    readonly: bool = False
+
+
+def containers(
+    folders: list[Folder], root: str, known: Mapping[str, str], *, rights: bool = True
+) -> Iterator[Container]:
+    """Containers with their paths, parents before children, each once. A folder whose parent is not listed
+    stands at the top. Those that are nested too deep, or in themselves, come last: "unreachable", with the
+    path of the last folder above them that has one. rights: the folders' rights are the owner's, not those of
+    somebody who may look at them."""
+    unplaced = {one.id: one if rights else replace(one, readonly=False) for one in folders}
+    children: dict[str, list[Folder]] = {}
+    for folder in unplaced.values():
+        top = folder.parent not in unplaced or folder.parent in {folder.id, root}
+        children.setdefault(root if top else folder.parent, []).append(folder)
+    paths: dict[str, tuple[str, ...]] = {}
+    todo: list[tuple[Folder, tuple[str, ...], str | None]] = []
+    todo += [(one, (), None) for one in reversed(children.pop(root, []))]
+    while todo:
+        folder, above, omitted = todo.pop()
+        container = _container(unplaced.pop(folder.id), above, omitted, known.get(folder.id, ""))
+        yield container
+        below = container.omit if container.omit in {"hidden", "sync-issues"} else None
+        if len(container.path) < DEEPEST:
+            todo += [(one, container.path, below) for one in reversed(children.pop(folder.id, []))]
+        else:
+            paths[folder.id] = container.path
+    for folder in unplaced.values():
+        container = _container(folder, paths.get(folder.parent, ()), None, known.get(folder.id, ""))
+        yield replace(container, omit=container.omit or "unreachable")
+
+
+def _container(folder: Folder, above: tuple[str, ...], omitted: str | None, known: str) -> Container:
+    return Container(
+        kind=kind_of(folder.class_),
+        id=folder.id,
+        path=(*above, folder.name),
+        role=ROLES.get(known) or ARCHIVE.get(known),
+        total=folder.total,
+        size=folder.size,
+        omit=_omit(folder, omitted, known),
+        readonly=folder.readonly,
+    )
+
+
+def _omit(folder: Folder, above: str | None, known: str) -> str | None:
+    if folder.search:
+        return "search-folder"
+    if folder.hidden:
+        return "hidden"
+    if known in OMITTED:
+        return OMITTED[known]
+    if above:
+        return above
+    return next((code for prefix, code in SYSTEM if _is(folder.class_, prefix)), None)
+
+
+def kind_of(class_: str) -> Kind:
+    """Folder classes that nobody knows hold mail: their items then get a fate each, rather than
+    vanish with their folder."""
+    return next((kind for prefix, kind in KINDS if _is(class_, prefix)), Kind.MAIL)
+
+
+def _is(class_: str, prefix: str) -> bool:
+    class_, prefix = class_.lower(), prefix.lower()
+    return class_ == prefix or class_.startswith(prefix + ".")

@@ -1,0 +1,296 @@
+"""Between iCalendar objects and the JSON of eXo's agenda.
+
+Only what mappings.calendar.exo_limits leaves of an event is written; whatever else an object says is not
+looked at. What is read is turned back into an object of the same words, so that the two can be compared.
+
+Times are told without an offset, as the clock of timeZoneId shows them: eXo drops an offset that it is told.
+It shows them in the zone that it is asked for, here UTC, and never tells an event's own. The end of whole
+days is the last of them. A deleted occurrence is one that was changed to CANCELLED.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import islice
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+from dateutil.rrule import rrulestr
+from icalendar import Alarm, Calendar, Event, vRecur, vUri
+
+from model.errors import Rejected
+
+Json: TypeAlias = dict[str, Any]
+DAY = timedelta(days=1)
+LISTS = {"byDay": "BYDAY", "byMonthDay": "BYMONTHDAY", "byMonth": "BYMONTH", "bySetPos": "BYSETPOS"}
+FURTHER = {
+    "byYearDay": "BYYEARDAY",
+    "byWeekNo": "BYWEEKNO",
+    "byHour": "BYHOUR",
+    "byMinute": "BYMINUTE",
+    "bySecond": "BYSECOND",
+}
+LOOKED_AT = 400
+FAULTS = (ValueError, KeyError, TypeError, AttributeError, OverflowError, StopIteration)
+MINUTES = {"MINUTE": 1, "HOUR": 60, "DAY": 1440, "WEEK": 10080}
+Start: TypeAlias = date | datetime
+Read: TypeAlias = Any
+"""A component as icalendar reads it: its values are of thirty classes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One event, and what stands beside its series: each names the occurrence whose place it takes. shown:
+    days on one of which at least something of the series shows, however much of it is there."""
+
+    event: Json
+    changed: tuple[Json, ...] = ()
+    shown: tuple[date, ...] = ()
+
+
+def sheet(body: bytes) -> Sheet:
+    """What is to be sent for an object. Raises Rejected("empty-message", "refused-by-target")."""
+    if not body.strip():
+        raise Rejected("empty-message", "the item has no content")
+    try:
+        events = Calendar.from_ical(body).walk("VEVENT")
+        master = next(event for event in events if "RECURRENCE-ID" not in event)
+        others = [event for event in events if event is not master]
+        changed = [*map(_changed, others), *(_deleted(master, at) for at in _excluded(master))]
+        return Sheet(_event(master), tuple(changed), tuple(_shown(master, changed)) if changed else ())
+    except FAULTS:
+        raise Rejected("refused-by-target", "not an event that eXo's agenda could hold") from None
+
+
+def calendar(event: Json, changed: Iterable[Json], zone: str) -> bytes:
+    """The object of an event as it is read, in UTC. zone: whose clock its series keeps. Raises
+    Rejected("malformed-calendar")."""
+    try:
+        made = Calendar()
+        made.add("VERSION", "2.0")
+        made.add("PRODID", "-//Kogge//Kogge//EN")
+        others = list(changed)
+        master = _read(event, ZoneInfo(zone) if event.get("recurrence") else UTC)
+        if isinstance(event.get("recurrence"), Mapping):
+            master.add("RRULE", vRecur.from_ical(_rule(event, ZoneInfo(zone))))
+        for one in others:
+            if one.get("status") == "CANCELLED":
+                _add(master, "EXDATE", occurrence(one, event))
+        made.add_component(master)
+        for one in others:
+            if one.get("status") != "CANCELLED":
+                part = _read(one, UTC)
+                _add(part, "RECURRENCE-ID", occurrence(one, event))
+                made.add_component(part)
+        return bytes(made.to_ical())
+    except FAULTS:
+        raise Rejected("malformed-calendar", "the target tells an event that makes no sense") from None
+
+
+def occurrence(changed: Json, event: Json) -> Start:
+    """Which one of a series another event stands for. Raises ValueError, KeyError."""
+    told = changed["occurrence"]
+    at = _instant(str(told["id"]))
+    return at.date() if event.get("allDay") else at
+
+
+def start(event: Json) -> Start:
+    """Of an event as it is read. Raises ValueError, KeyError."""
+    return _time(event, "start")
+
+
+def probe(event: Json, changed: Iterable[Json], zone: str) -> datetime | None:
+    """The first unchanged occurrence of a timed series at another offset from UTC than the first: only
+    there the clocks of two zones differ. None: there is none. Raises Rejected("malformed-calendar")."""
+    try:
+        elsewhere = {occurrence(one, event) for one in changed}
+        first = _instant(str(event["start"])).astimezone(ZoneInfo(zone))
+        starts = _starts(_rule(event, ZoneInfo(zone)), first)
+        found = (at.astimezone(UTC) for at in starts if at.utcoffset() != first.utcoffset())
+        return next((at for at in found if at not in elsewhere), None)
+    except FAULTS:
+        raise Rejected("malformed-calendar", "the target tells a series that makes no sense") from None
+
+
+def _starts(rule: str, first: datetime) -> Iterator[datetime]:
+    """The first of a series, by the clock of its start."""
+    head, _, until = rule.partition(";UNTIL=")
+    if until:  # dateutil wants it by the same clock as the start
+        end, _, rest = until.partition(";")
+        written = datetime.strptime(f"{end}+0000", "%Y%m%dT%H%M%SZ%z").astimezone(first.tzinfo)
+        head += f";UNTIL={written:%Y%m%dT%H%M%S}" + (f";{rest}" if rest else "")
+    walls = rrulestr(head, dtstart=first.replace(tzinfo=None))
+    return (wall.replace(tzinfo=first.tzinfo) for wall in islice(walls, LOOKED_AT))
+
+
+# -- what is sent
+
+
+def _event(event: Read) -> Json:
+    made: Json = {
+        "summary": str(event.get("SUMMARY", "")),
+        "description": str(event.get("DESCRIPTION", "")),
+        "location": str(event.get("LOCATION", "")),
+        "availability": "FREE" if event.get("TRANSP") == "TRANSPARENT" else "BUSY",
+        "status": "CONFIRMED",
+        "sendInvitation": False,
+        "conferences": [{"type": "manual", "url": str(one)} for one in _listed(event, "CONFERENCE")],
+        "reminders": [_reminder(alarm) for alarm in event.walk("VALARM")],
+        **_times(event),
+    }
+    if "RRULE" in event:
+        made["recurrence"] = _recurrence(event["RRULE"])
+    return made
+
+
+def _times(event: Read) -> Json:
+    first = event["DTSTART"].dt
+    if not isinstance(first, datetime):
+        last = event["DTEND"].dt - DAY if "DTEND" in event else first
+        return {"allDay": True, "start": str(first), "end": str(max(first, last)), "timeZoneId": "UTC"}
+    last = event["DTEND"].dt if "DTEND" in event else first
+    zone: tzinfo = first.tzinfo or UTC if "RRULE" in event else UTC
+    return {
+        "allDay": False,
+        "start": _wall(first, zone),
+        "end": _wall(last, zone),
+        "timeZoneId": getattr(zone, "key", "UTC"),
+    }
+
+
+def _wall(at: datetime, zone: tzinfo) -> str:
+    return at.astimezone(zone).replace(tzinfo=None).isoformat()
+
+
+def _changed(event: Read) -> Json:
+    return {**_event(event), "occurrence": {"id": _id(event["RECURRENCE-ID"].dt)}}
+
+
+def _deleted(master: Read, at: Start) -> Json:
+    made = {name: value for name, value in _event(master).items() if name != "recurrence"}
+    first = master["DTSTART"].dt
+    lasts = (master["DTEND"].dt if "DTEND" in master else first) - first
+    if isinstance(at, datetime):
+        moment = at.astimezone(UTC)
+        made |= {"start": _wall(moment, UTC), "end": _wall(moment + lasts, UTC), "timeZoneId": "UTC"}
+    else:
+        made |= {"start": str(at), "end": str(at + max(lasts - DAY, timedelta()))}
+    return {**made, "status": "CANCELLED", "reminders": [], "occurrence": {"id": _id(at)}}
+
+
+def _id(at: Start) -> str:
+    """As eXo names an occurrence: by its start in UTC, one of whole days by midnight there."""
+    moment = at.astimezone(UTC) if isinstance(at, datetime) else datetime.combine(at, time(), UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}Z"
+
+
+def _shown(master: Read, changed: Iterable[Json]) -> Iterator[date]:
+    """The days of the first occurrence that stays as it is, and of the first changed one."""
+    first = master["DTSTART"].dt
+    whole = not isinstance(first, datetime)
+    gone = {one["occurrence"]["id"] for one in changed}
+    local = datetime.combine(first, time(), UTC) if whole else first
+    starts = _starts(master["RRULE"].to_ical().decode(), local)
+    yield from islice((at.date() for at in starts if _id(at.date() if whole else at) not in gone), 1)
+    left = (one for one in changed if one["status"] != "CANCELLED")
+    yield from (date.fromisoformat(one["start"][:10]) for one in islice(left, 1))
+
+
+def _recurrence(given: Read) -> Json:
+    parts = dict(part.split("=", 1) for part in given.to_ical().decode().split(";"))
+    made: Json = {
+        "type": "CUSTOM",
+        "frequency": parts["FREQ"],
+        "interval": int(parts.get("INTERVAL", "1")),
+        "count": int(parts.get("COUNT", "0")),
+        "until": None,
+    }
+    return made | {name: parts[part].split(",") for name, part in LISTS.items() if part in parts}
+
+
+def _reminder(alarm: Read) -> Json:
+    return {"before": int(-alarm["TRIGGER"].dt.total_seconds() // 60), "beforePeriodType": "MINUTE"}
+
+
+def _excluded(master: Read) -> Iterator[Start]:
+    return (one.dt for line in _listed(master, "EXDATE") for one in line.dts)
+
+
+def _listed(event: Read, name: str) -> list[Any]:
+    found = event.get(name, [])
+    return found if isinstance(found, list) else [found]
+
+
+# -- what is read
+
+
+def _read(event: Json, zone: tzinfo) -> Event:
+    made = Event()
+    first, last = _time(event, "start"), _time(event, "end")
+    made.add("DTSTAMP", datetime(1970, 1, 1, tzinfo=UTC))
+    if isinstance(first, datetime) and isinstance(last, datetime):
+        made.add("DTSTART", first.astimezone(zone))
+        made.add("DTEND", last.astimezone(zone))
+    else:
+        made.add("DTSTART", first, parameters={"VALUE": "DATE"})
+        made.add("DTEND", last + DAY, parameters={"VALUE": "DATE"})
+    for name, key in (("SUMMARY", "summary"), ("DESCRIPTION", "description"), ("LOCATION", "location")):
+        if event.get(key):
+            made.add(name, str(event[key]))
+    made.add("TRANSP", "TRANSPARENT" if event.get("availability") == "FREE" else "OPAQUE")
+    made.add("STATUS", str(event.get("status") or "CONFIRMED"))
+    for one in _objects(event, "conferences"):
+        made.add("CONFERENCE", vUri(str(one["url"])), parameters={"VALUE": "URI"})
+    for one in _objects(event, "reminders"):
+        minutes = int(str(one["before"])) * MINUTES[str(one.get("beforePeriodType") or "MINUTE").upper()]
+        alarm = Alarm()
+        alarm.add("ACTION", "DISPLAY")
+        alarm.add("TRIGGER", timedelta(minutes=-minutes))
+        made.add_component(alarm)
+    return made
+
+
+def _time(event: Json, name: str) -> Start:
+    told = str(event[name])
+    return date.fromisoformat(told[:10]) if event.get("allDay") else _instant(told)
+
+
+def _instant(told: str) -> datetime:
+    """In UTC, also where no offset is told."""
+    at = datetime.fromisoformat(told)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _rule(event: Json, zone: ZoneInfo) -> str:
+    told = event["recurrence"]
+    if not isinstance(told, Mapping):
+        raise ValueError
+    parts = [f"FREQ={told['frequency']}", f"INTERVAL={max(1, int(told.get('interval') or 1))}"]
+    if int(told.get("count") or 0) > 0:
+        parts.append(f"COUNT={int(told['count'])}")
+    elif told.get("until"):
+        parts.append(f"UNTIL={_until(date.fromisoformat(str(told['until'])[:10]), event, zone)}")
+    for name, part in {**LISTS, **FURTHER}.items():
+        if told.get(name):
+            parts.append(f"{part}={','.join(map(str, told[name]))}")
+    return ";".join(parts)
+
+
+def _until(last: date, event: Json, zone: ZoneInfo) -> str:
+    if event.get("allDay"):
+        return f"{last:%Y%m%d}"
+    return f"{datetime.combine(last, time(23, 59, 59), zone).astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def _objects(event: Json, name: str) -> list[Mapping[str, object]]:
+    found = event.get(name) or []
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise ValueError
+    return found
+
+
+def _add(made: Event, name: str, at: Start) -> None:
+    parameters = {} if isinstance(at, datetime) else {"VALUE": "DATE"}
+    made.add(name, [at] if name == "EXDATE" else at, parameters=parameters)

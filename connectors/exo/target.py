@@ -1,0 +1,283 @@
+"""A person's calendar in eXo's agenda, over its REST services.
+
+eXo knows no UID, tells no twin from another, and takes no condition with a write. So nothing is known of an
+event before it is written but what it means: a write whose reply was lost is settled by whoever keeps the
+ledger, over listing() and read(). A series with changed or deleted occurrences is several events; until the
+last of them is there its title is that of its place, so that half a series is known for what it is, and is
+made anew the next time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import BinaryIO
+
+from connectors.exo import convert
+from connectors.exo.client import AgendaWire
+from connectors.exo.convert import Json, Sheet
+from connectors.exo.settings import AgendaSettings
+from connectors.settings import Account
+from connectors.spool import bytes_body
+from model.errors import Blocked, MigrationError, Rejected, Transient
+from model.event_limits import EventLimits
+from model.protocols import (
+    Amendment,
+    Capabilities,
+    Container,
+    Failed,
+    Guard,
+    Identity,
+    Item,
+    Kind,
+    Listed,
+    Native,
+    Ref,
+    Role,
+    Stored,
+    key_of,
+)
+
+__all__ = ["AgendaSettings", "AgendaTarget"]
+
+CALENDAR = "agenda"
+TITLE, PLACE, TEXT, LINK = 2000, 2000, 60_000, 500
+"""Columns of its database: the text's holds 65,535 bytes in MySQL."""
+
+YEARS = (1601, *range(1990, 2042), 2100, 4501)
+"""Where the spans begin and end that are listed one by one: eXo tells a series occurrence by occurrence."""
+
+DAY = timedelta(days=1)
+LONGEST_ADDRESS = 320
+
+
+class AgendaTarget:
+    """Implements model.protocols.Target and optional_protocols.Schedules.
+
+    An item's href is the number eXo gave its event, or its series. digest says what a body means."""
+
+    def __init__(
+        self,
+        settings: AgendaSettings,
+        account: Account,
+        guard: Guard,
+        *,
+        digest: Callable[[BinaryIO], bytes],
+        live: bool = False,
+    ) -> None:
+        self._settings = settings
+        self._guard = guard
+        self._digest = digest
+        self._live = live
+        self._wire = AgendaWire(settings, account)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Asks nothing."""
+        return Capabilities(
+            kinds=frozenset({Kind.CALENDAR}),
+            batch=self._settings.batch_items,
+            batch_bytes=self._settings.batch_bytes,
+            keywords=False,
+            separator="",
+            events=EventLimits(self._settings.zone, TITLE, PLACE, TEXT, LINK),
+            facts=self.server(),
+        )
+
+    def silence(self) -> str:
+        """No event names anybody but its owner, whom eXo does not tell what they do themselves."""
+        return "never-sends"
+
+    def server(self) -> Mapping[str, str]:
+        """What a preflight should show."""
+        return {"profile": "exo-agenda", "zone": self._settings.zone}
+
+    def identity(self) -> Identity:
+        person = self._wire.person()
+        profile = person.get("profile")
+        email = profile.get("email") if isinstance(profile, dict) else None
+        plain = (
+            isinstance(email, str) and "@" in email and len(email) <= LONGEST_ADDRESS and email.isprintable()
+        )
+        addresses = frozenset({str(email).lower()} if plain else ())
+        text = f"{self._wire.origin}\n{person['id']}"
+        id_ = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return Identity("exo", id_, addresses, self_stated=bool(addresses))  # people edit their own profile
+
+    def containers(self) -> Iterator[Container]:
+        self._wire.person()
+        yield Container(Kind.CALENDAR, CALENDAR, (CALENDAR,), Role.CALENDAR)
+
+    def ensure(self, container: Container) -> str:
+        """There is one calendar, and it takes them all."""
+        del container
+        self._guard()
+        return CALENDAR
+
+    def rename(self, href: str, container: Container) -> str:
+        """Raises Rejected("one-calendar")."""
+        del href, container
+        self._not_when_live()
+        self._guard()
+        raise Rejected("one-calendar", "a person's calendar has no name of its own")
+
+    def position(self, href: str) -> str:
+        """ ":0": hrefs have no order that counts."""
+        del href
+        self._wire.person()
+        return ":0"
+
+    def place(self, key: bytes) -> str | None:
+        del key
+        return None
+
+    def write(self, href: str, items: Iterable[Item]) -> Iterator[Stored | Failed]:
+        """Rejected codes: empty-message, too-large, refused-by-target. Raises Blocked("no-permission"). Half
+        of the same series, as an attempt that died left it, is removed first, in the live phase too."""
+        del href
+        for item in items:
+            try:
+                with item.body() as stream:
+                    sheet = convert.sheet(stream.read())
+                self._guard()
+                yield Stored(item.key, self._created(item.key, sheet))
+            except Rejected as error:
+                yield Failed(item.key, error)
+
+    def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
+        """Events have no flags: any is Rejected("flag-not-allowed"), none is what they have."""
+        del href
+        self._not_when_live()
+        return (self._amended(change) for change in changes)
+
+    def listing(self, href: str, since: str | None = None) -> Iterator[Listed]:
+        """What eXo shows: no series of which all was deleted, nothing that its owner made tentative."""
+        del href, since
+        known: set[str] = set()
+        for start, end in _spans():
+            for event in self._within(start, end):
+                number = _number(event)
+                if number not in known:
+                    known.add(number)
+                    yield Listed(href=number, size=0)
+
+    def read(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
+        del href
+        for number in hrefs:
+            try:
+                body = self._body(number)
+                yield number, Native(Ref(number, "", size=len(body)), "icalendar", {}, bytes_body(body))
+            except Rejected as error:
+                yield number, Failed(key_of(number), error)
+
+    def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
+        """Rejected codes: changed-at-target."""
+        del href
+        self._not_when_live()
+        return (self._removed(one) for one in stored)
+
+    def label(self, labels: Mapping[str, str]) -> bool:
+        """False: eXo has no categories."""
+        del labels
+        return False
+
+    def close(self) -> None:
+        self._wire.close()
+
+    # -- internals
+
+    def _not_when_live(self) -> None:
+        if self._live:
+            raise Blocked("live-phase", "the user works there now: only new items are added")
+
+    def _created(self, key: bytes, sheet: Sheet) -> str:
+        if not sheet.changed:
+            return self._wire.create(sheet.event)
+        staged = f"kogge-{key.hex()}"
+        self._clear(sheet, staged)
+        number = self._wire.create({**sheet.event, "summary": staged})
+        try:
+            for changed in sheet.changed:
+                self._guard()
+                self._wire.create({**changed, "parent": {"id": int(number)}})
+            self._guard()
+        except Rejected:
+            self._wire.delete(number)
+            raise
+        self._wire.rename(number, str(sheet.event["summary"]))
+        return number
+
+    def _clear(self, sheet: Sheet, staged: str) -> None:
+        """Removes what an attempt that died left of a series, wherever some of it would show."""
+        for day in sheet.shown:
+            for event in self._within(day - 2 * DAY, day + 3 * DAY):
+                series = event.get("parent") or event
+                if isinstance(series, dict) and series.get("summary") == staged:
+                    self._wire.delete(_number(event))
+
+    def _within(self, start: date, end: date) -> Iterator[Json]:
+        """An answer that is too large is asked for in halves."""
+        try:
+            yield from self._wire.within(f"{start}T00:00:00Z", f"{end}T00:00:00Z")
+        except Transient as error:
+            middle = start + (end - start) / 2
+            if error.code != "reply-too-large" or not start < middle < end:
+                raise
+            yield from self._within(start, middle)
+            yield from self._within(middle, end)
+
+    def _body(self, number: str) -> bytes:
+        """Raises Rejected("vanished", "malformed-calendar")."""
+        event = self._wire.event(number)
+        if event is None:
+            raise Rejected("vanished", "no longer at the target")
+        if not event.get("recurrence"):
+            return convert.calendar(event, (), "UTC")
+        changed = self._wire.changed(number)
+        return convert.calendar(event, changed, self._zone(number, event, changed))
+
+    def _zone(self, number: str, event: Json, changed: list[Json]) -> str:
+        """Whose clock a series keeps: ours, or UTC where eXo has an occurrence at another time than that."""
+        zone = self._settings.zone
+        probe = None if event.get("allDay") else convert.probe(event, changed, zone)
+        if probe is None:
+            return zone
+        found = self._wire.occurrence(number, f"{probe:%Y-%m-%dT%H:%M:%S}Z")
+        try:
+            return zone if found is not None and convert.start(found) == probe else "UTC"
+        except (KeyError, ValueError, OverflowError):
+            raise Rejected("malformed-calendar", "the target tells an event that makes no sense") from None
+
+    def _amended(self, change: Amendment) -> Stored | Failed:
+        self._guard()
+        if change.flags:
+            return Failed(change.stored.key, Rejected("flag-not-allowed", "events have no flags"))
+        there = self._wire.event(change.stored.href) is not None
+        return change.stored if there else Failed(change.stored.key, Rejected("vanished"))
+
+    def _removed(self, stored: Stored) -> Stored | Failed:
+        self._guard()
+        try:
+            body = self._body(stored.href)
+            if stored.digest and self._digest(bytes_body(body)()) != stored.digest:
+                raise Rejected("changed-at-target", "its owner changed it since")
+        except Rejected as error:
+            return stored if error.code == "vanished" else _failed(stored, error)
+        self._wire.delete(stored.href)
+        return stored
+
+
+def _failed(stored: Stored, error: MigrationError) -> Failed:
+    return Failed(stored.key, error)
+
+
+def _number(event: Json) -> str:
+    """Of the series that an occurrence belongs to, or of the event itself."""
+    parent = event.get("parent")
+    return str(parent["id"]) if isinstance(parent, dict) and parent.get("id") else str(event["id"])
+
+
+def _spans() -> Iterator[tuple[date, date]]:
+    return ((date(start, 1, 1), date(end, 1, 1)) for start, end in pairwise(YEARS))

@@ -1,0 +1,100 @@
+"""Sending one file in one request, and what the server says it stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connectors.http.client import Answer, Wire
+from connectors.http.dav_errors import GONE
+from connectors.http.multistatus import etag
+from connectors.webdav.client import payload, seconds
+from connectors.webdav.product import FilesProfile
+from connectors.webdav.read import hashed
+from connectors.webdav.verbs import Library
+from model.errors import MigrationError, Rejected
+from model.protocols import Guard, Item
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Where a file goes. match: the ETag of what it replaces; None: it must be new."""
+
+    path: str
+    match: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of it. digest: the SHA-256 of what was stored, where the server tells. dated: it took the
+    date."""
+
+    answer: Answer
+    digest: bytes | None = None
+    etag: str = ""
+    dated: bool = False
+
+
+def told(answer: Answer) -> Sent:
+    """What an answer to a PUT, or to the MOVE that ends an upload, says."""
+    headers = answer.headers
+    return Sent(
+        answer=answer,
+        digest=hashed(headers.get("x-hash-sha256", "")),
+        etag=etag(headers.get("oc-etag") or headers.get("etag")),
+        dated=headers.get("x-oc-mtime", "").lower() == "accepted",
+    )
+
+
+def asked_for(item: Item, profile: FilesProfile) -> dict[str, str]:
+    """Headers with the file's date, and for the hash of what is stored."""
+    headers = {"X-OC-MTime": str(seconds(item.date, profile.oldest))} if item.date is not None else {}
+    return {**headers, "X-Hash": "sha256"} if profile.hashes else headers
+
+
+class Put:
+    """Safe from several threads. Each is one attempt, and raises what Wire.ask does, LeaseLost, and
+    Transient("body-changed"); any status is told."""
+
+    def __init__(self, wire: Wire, library: Library, profile: FilesProfile, guard: Guard) -> None:
+        self._wire = wire
+        self._library = library
+        self._profile = profile
+        self._guard = guard
+
+    def send(self, item: Item, aim: Aim) -> Sent:
+        """Straight into its place."""
+        headers = asked_for(item, self._profile)
+        if self._profile.conditional:
+            headers |= {"If-None-Match": "*"} if aim.match is None else {"If-Match": aim.match or "*"}
+        return told(self._body(item, aim.path, headers))
+
+    def stage(self, item: Item, path: str) -> Sent:
+        """Beside its place, over whatever an earlier attempt left there."""
+        return told(self._body(item, path, asked_for(item, self._profile)))
+
+    def place(self, path: str, aim: Aim) -> Answer:
+        """What was staged goes to its place."""
+        self._guard()
+        return self._library.move(path, aim.path, overwrite=aim.match is not None)
+
+    def _body(self, item: Item, path: str, headers: dict[str, str]) -> Answer:
+        with item.body() as stream:
+            self._guard()
+            body = payload(item, stream, self._guard)
+            headers |= {"Content-Type": "application/octet-stream", "Content-Length": str(item.size)}
+            return self._wire.ask("PUT", path, headers, body)
+
+
+def refusal(status: int) -> MigrationError | None:
+    """The fate of one file that the server will not take; None when it is not about the file."""
+    if status == 413:
+        return Rejected("too-large", "larger than the server takes")
+    if status in {400, 403, 405, 406, 411, 414, 415, 422, 424, 431}:
+        refused = Rejected("refused-by-target", f"the server answered HTTP {status}")
+        return refused.about(f"HTTP {status}")
+    return None
+
+
+def is_missing(status: int) -> bool:
+    """Whether a PUT was refused because its folder is not there (Nextcloud 404, others 409)."""
+    return status in GONE or status == 409

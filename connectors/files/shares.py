@@ -1,0 +1,237 @@
+"""Sharing files and folders over Nextcloud's OCS (files_sharing), so that nobody is mailed.
+
+A server lets an account make 20 shares in 10 minutes and then answers 429, with no word of when it may go
+on; what it refuses so does not count. To share again with the same person answers the old share, unchanged.
+A share ends at the beginning of a day.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from connectors.files.share_policy import refused
+from connectors.http.client import Answer, Wire
+from connectors.http.dav_errors import GONE
+from connectors.http.errors import delay
+from connectors.webdav.client import look, passing
+from connectors.webdav.ocs_capabilities import HEADERS, mapping
+from model.errors import Rejected, Transient
+from model.optional_protocols import Grant, Sharing
+from model.protocols import Guard, Loss
+
+SHARES = "/apps/files_sharing/api/v1/shares"
+FORM = {**HEADERS, "Content-Type": "application/x-www-form-urlencoded"}
+READ, UPDATE, CREATE, DELETE, RESHARE = 1, 2, 4, 8, 16
+FILE, FOLDER = READ | UPDATE, READ | UPDATE | CREATE | DELETE
+TYPES = {Sharing.USER: 0, Sharing.GROUP: 1, Sharing.LINK: 3}
+KINDS = {number: kind for kind, number in TYPES.items()}
+NOBODY = {Sharing.USER: "person-unknown", Sharing.GROUP: "group-unknown", Sharing.LINK: "link-refused"}
+"""What 404 says about a share of a file that is there."""
+REFUSALS = frozenset({400, 403, 405, 422})
+FAILURES = 3
+"""So often the server may fail at one share before that is its answer."""
+
+STEP = 1.0
+AGAIN_SECONDS = 15.0
+"""How often to ask whether the server lets us share again."""
+WINDOW_SECONDS = 900.0
+"""After so long without leave it is no rate limit any more: Nextcloud's window is 600."""
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One share as the server tells it."""
+
+    id: str
+    told: Grant
+
+    def is_(self, grant: Grant) -> bool:
+        return self.told.party == grant.party and replace(self.told, who=grant.who) == grant
+
+
+class Shares:
+    """One account's. base: OCS's path. Paths are those that the account sees."""
+
+    def __init__(self, wire: Wire, base: str, guard: Guard) -> None:
+        self._wire = wire
+        self._path = base + SHARES
+        self._guard = guard
+
+    def of(self, path: str) -> list[Share]:
+        """Those of one file or folder. Raises Rejected("vanished"), Transient, Blocked."""
+        query = urlencode({"path": path, "reshares": "true", "format": "json"})
+        answer = look(self._wire, "GET", f"{self._path}?{query}", HEADERS)
+        if answer.status in GONE:
+            raise Rejected("vanished", "no longer at the target")
+        if not answer.ok:
+            raise answer.error()
+        rows = _data(answer)
+        return [_share(mapping(row)) for row in rows] if isinstance(rows, list) else []
+
+    def give(
+        self, path: str, grants: Iterable[Grant], *, whole: bool, waiting: Callable[[], None]
+    ) -> Iterator[tuple[Grant, Loss | None]]:
+        """See model.optional_protocols.Shares.share."""
+        wanted = list(grants)
+        there = self.of(path) if wanted else []
+        for grant in wanted:
+            known = next((share for share in there if share.told.party == grant.party), None)
+            found = known or self._made(path, grant, there, whole=whole, waiting=waiting)
+            if isinstance(found, Loss):
+                yield grant, found
+            else:
+                yield grant, self._fitted(found, grant, whole=whole, new=known is None)
+
+    def take(self, path: str, grants: Iterable[Grant]) -> None:
+        """See model.optional_protocols.Shares.unshare."""
+        leaving = set(grants)
+        try:
+            there = self.of(path)
+        except Rejected:
+            return  # with the file went its shares
+        for share in there:
+            if share.told in leaving:
+                self._changed("DELETE", share.id)
+
+    # -- internals
+
+    def _fitted(self, found: Share, grant: Grant, *, whole: bool, new: bool) -> Loss | None:
+        """Gives what is there the rights it should have. One that the server will not change is taken back
+        when it was made just now."""
+        if found.is_(grant):
+            return None
+        answer = self._changed("PUT", found.id, _rights(grant, whole=whole))
+        if answer.ok and _share(mapping(_data(answer))).is_(grant):
+            return None
+        if new:
+            self._changed("DELETE", found.id)
+        return refused(grant)
+
+    def _made(
+        self, path: str, grant: Grant, there: list[Share], *, whole: bool, waiting: Callable[[], None]
+    ) -> Share | Loss:
+        """A new share, once the server lets us make one. A reply that was lost is looked for."""
+        fields = {"path": path, "shareType": TYPES[grant.kind], **_rights(grant, whole=whole)}
+        if grant.who:
+            fields["shareWith"] = grant.who
+        before = {share.id for share in there}
+        patience, failures = self._wire.patience(), 0
+        while True:
+            answer = self._allowed(fields, waiting)
+            try:
+                if isinstance(answer, Transient):
+                    raise answer
+                return _outcome(passing(answer), grant)
+            except Transient as error:
+                failures += error.code == "server-error"
+                if failures >= FAILURES:
+                    return refused(grant)
+                patience.pause(error)
+            now = [share for share in self.of(path) if share.id not in before]
+            if found := next((share for share in now if share.told.party == grant.party), None):
+                return found
+
+    def _allowed(self, fields: Mapping[str, object], waiting: Callable[[], None]) -> Answer | Transient:
+        """One attempt to make a share, after waiting until the server lets us."""
+        body = urlencode(fields).encode()
+        until = time.monotonic() + WINDOW_SECONDS
+        while True:
+            self._guard()
+            try:
+                answer = self._wire.ask("POST", f"{self._path}?format=json", FORM, body)
+            except Transient as error:
+                return error
+            if answer.status != 429:
+                return answer
+            if time.monotonic() > until:
+                raise Transient("busy", "the server lets this account share nothing; allow-list this host")
+            self._wait(max(AGAIN_SECONDS, delay(answer.headers.get("retry-after")) or 0.0), waiting)
+
+    def _wait(self, seconds: float, waiting: Callable[[], None]) -> None:
+        """In steps, so that a lost lease, close() and whoever waits are heard."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._wire.wait(min(STEP, left))
+            self._guard()
+            waiting()
+
+    def _changed(self, method: str, id_: str, fields: Mapping[str, object] | None = None) -> Answer:
+        """A change that may be repeated."""
+        body = urlencode(fields or {}).encode()
+
+        def attempt() -> Answer:
+            self._guard()
+            return passing(self._wire.ask(method, f"{self._path}/{id_}?format=json", FORM, body))
+
+        answer = self._wire.patiently(attempt)
+        if not answer.ok and answer.status not in REFUSALS | GONE:
+            raise answer.error()
+        return answer
+
+
+def _rights(grant: Grant, *, whole: bool) -> dict[str, object]:
+    """An empty date is none: left out, the server's default would be taken."""
+    return {
+        "permissions": (FOLDER if whole else FILE) if grant.write else READ,
+        "expireDate": "" if grant.expires is None else grant.expires.strftime("%Y-%m-%d"),
+        "sendMail": "false",
+    }
+
+
+def _outcome(answer: Answer, grant: Grant) -> Share | Loss:
+    """Of a POST."""
+    if answer.ok:
+        return _share(mapping(_data(answer)))
+    if answer.status in GONE:
+        return Loss("share", NOBODY[grant.kind])
+    if answer.status in REFUSALS:
+        return refused(grant)
+    raise answer.error()
+
+
+def _data(answer: Answer) -> object:
+    try:
+        return mapping(mapping(json.loads(answer.body)).get("ocs")).get("data")
+    except ValueError:
+        raise Transient("not-files", "something answered that is no file server") from None
+
+
+def _share(row: Mapping[str, object]) -> Share:
+    id_ = str(row.get("id") or "")
+    kind, bits = KINDS.get(_number(row.get("share_type"))), _number(row.get("permissions"))
+    if kind is None:
+        return Share(id_, Grant(Sharing.EXTERNAL, id_, odd=True))
+    link, ends = kind is Sharing.LINK, _moment(row.get("expiration"))
+    # a link may always be added to another Nextcloud, unless the administrator forbids that
+    bits &= ~RESHARE if link else ~0
+    write = {READ: False, FOLDER if row.get("item_type") == "folder" else FILE: True}.get(bits)
+    told = Grant(
+        kind,
+        who="" if link else str(row.get("share_with") or ""),
+        write=write is not False,
+        expires=ends if ends != NEVER else None,
+        password=link and bool(row.get("password") or row.get("share_with")),
+        everyone=link,
+        odd=write is None or ends is None,
+    )
+    return Share(id_, told)
+
+
+def _number(value: object) -> int:
+    return int(value) if isinstance(value, int | str) and str(value).isdecimal() else -1
+
+
+def _moment(text: object) -> datetime | None:
+    """NEVER where no end is told; None where it cannot be read."""
+    if not text:
+        return NEVER
+    try:
+        return datetime.fromisoformat(str(text)).replace(tzinfo=UTC)
+    except ValueError:
+        return None

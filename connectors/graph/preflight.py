@@ -1,0 +1,197 @@
+"""What a preflight wants to know over Graph: who owns the mailbox, what will not move, who it sends as, and
+what the application may do.
+
+Some questions need a permission of their own, and some Graph cannot answer: None means "not told", never a
+failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from connectors.graph_api.client import Wire, listed, query
+from connectors.graph_api.errors import Refusal, translated
+from connectors.graph_api.folders import number
+from connectors.graph_api.messages import address_of
+from connectors.graph_drives.sites import is_site
+from model.errors import Blocked
+from model.optional_protocols import Rights
+from model.protocols import Identity, Kind
+
+RECOVERABLE = ("recoverableitemsdeletions", "recoverableitemspurges", "recoverableitemsversions")
+NEEDED: Mapping[Kind, tuple[str, ...]] = {
+    Kind.MAIL: ("Mail.Read", "Mail.ReadWrite"),
+    Kind.CALENDAR: ("Calendars.Read", "Calendars.ReadWrite"),
+    Kind.CONTACTS: ("Contacts.Read", "Contacts.ReadWrite"),
+    Kind.TASKS: ("Tasks.Read.All", "Tasks.ReadWrite.All"),
+    Kind.FILES: (
+        "Sites.Selected",
+        "Files.Read.All",
+        "Files.ReadWrite.All",
+        "Sites.Read.All",
+        "Sites.ReadWrite.All",
+    ),
+}
+"""By kind, the application permissions of which one is enough, the least first."""
+
+SCOPABLE = ("Mail.", "MailboxSettings.", "MailboxFolder.", "MailboxItem.", "Calendars.", "Contacts.")
+"""Permissions that RBAC for Applications can give for some mailboxes; given by consent they stand in the
+token, and hold for all."""
+
+WRITES = ("write", "send", "manage", "fullcontrol", "full_access", "readwrite", "accessasuser")
+_FACTS_OF_SITE = {"site": "SharePoint Online"}
+PROBES: Mapping[Kind, str] = {
+    Kind.MAIL: "mailFolders/inbox",
+    Kind.CALENDAR: "calendar",
+    Kind.CONTACTS: "contactFolders",
+}
+
+
+def identity(wire: Wire) -> Identity:
+    """By the directory: the user's object id, which a re-created account does not inherit."""
+    fields = "id,mail,userPrincipalName,proxyAddresses"
+    user = wire.get(wire.home, query(select=fields))
+    id_ = str(user.get("id") or "")
+    if not id_:
+        raise Blocked("mailbox-missing", "the directory gives no id of this user")
+    return Identity("graph", id_, frozenset(_addresses(user.get("mail"), user.get("proxyAddresses"))))
+
+
+def _addresses(mail: object, proxies: object) -> Iterator[str]:
+    if isinstance(mail, str) and "@" in mail:
+        yield mail.lower()
+    for proxy in proxies if isinstance(proxies, list) else ():
+        scheme, _, address = str(proxy).partition(":")
+        if scheme.lower() == "smtp" and "@" in address:
+            yield address.lower()
+
+
+def extras(wire: Wire) -> Iterator[tuple[str, int | None]]:
+    """What is there and will not move: a code and its count; None: not told.
+
+    Graph reaches neither an In-Place Archive (its well-known folder "archive" is another thing) nor notes nor
+    lists of people; it does not say whether there are any. Recoverable items are counted in items, rules and
+    groups each. Raises Transient and Blocked only for the connection itself."""
+    yield "archive-mailbox", None
+    yield "notes", None
+    yield "distribution-lists", None
+    questions: tuple[tuple[str, Callable[[Wire], int | None]], ...] = (
+        ("recoverable-items", _recoverable),
+        ("inbox-rules", _rules),
+        ("groups", _groups),
+    )
+    for code, question in questions:
+        try:
+            yield code, question(wire)
+        except Refusal as refused:
+            if refused.status == 401:
+                raise
+            yield code, None
+
+
+def _recoverable(wire: Wire) -> int | None:
+    found = []
+    for name in RECOVERABLE:
+        try:
+            folder = wire.get(f"{wire.home}/mailFolders/{name}", query(select="id,totalItemCount"))
+        except Refusal as refused:
+            if not refused.absent and refused.status != 400:
+                raise
+            continue
+        found.append(number(folder.get("totalItemCount")))
+    counts = [count for count in found if count is not None]
+    return sum(counts) if counts else None
+
+
+def _rules(wire: Wire) -> int:
+    return sum(1 for _ in wire.rows(f"{wire.home}/mailFolders/inbox/messageRules"))
+
+
+def _groups(wire: Wire) -> int:
+    """Microsoft 365 groups: each has a mailbox, a calendar and files of its own."""
+    options = query(select="id,groupTypes", top=100)
+    rows = wire.rows(f"{wire.home}/memberOf/microsoft.graph.group", options)
+    return sum("Unified" in (row.get("groupTypes") or ()) for row in rows)
+
+
+def sent_from(wire: Wire, limit: int) -> list[str]:
+    """The lower-case sender addresses of the newest sent items, newest first, one for each item that states
+    one."""
+    options = query(select="from,sender", orderby="receivedDateTime desc", top=max(1, min(limit, 1000)))
+    try:
+        page = wire.get(f"{wire.home}/mailFolders/sentitems/messages", options)
+    except Refusal as refused:
+        if refused.absent:
+            return []
+        raise
+    found = [address_of(row.get("from")) or address_of(row.get("sender")) for row in listed(page)]
+    return [address.lower() for address in found[:limit] if address]
+
+
+def rights(wire: Wire) -> Rights:
+    """By the token alone: what RBAC for Applications gives stands in none."""
+    roles = sorted(filter(_plain, wire.roles()))
+    return Rights(
+        wide=tuple(role for role in roles if role.startswith(SCOPABLE)),
+        writes=tuple(role for role in roles if any(word in role.lower() for word in WRITES)),
+    )
+
+
+def withheld(wire: Wire, kinds: frozenset[Kind]) -> frozenset[Kind]:
+    """Those that may not be read of this account."""
+    roles = wire.roles()
+    return frozenset(kind for kind in kinds if _missing(wire, roles, kind))
+
+
+def server(wire: Wire, kinds: frozenset[Kind]) -> dict[str, str]:
+    """Which API, whether the mailbox is there, and the application's permissions.
+
+    "tenant-wide": given by consent where RBAC for Applications could give them for the wave's mailboxes
+    alone. "writes": more than reading. "missing": workloads that may not be read. Whether EWS is still open
+    in this tenant Graph does not tell. Of a site there is no mailbox to speak of."""
+    facts = {"api": "Microsoft Graph v1.0"} | (_FACTS_OF_SITE if is_site(wire.user) else _of_mailbox(wire))
+    found = rights(wire)
+    rows = {
+        "tenant-wide": found.wide,
+        "writes": found.writes,
+        "missing": sorted(kind.value for kind in withheld(wire, kinds)),
+    }
+    return facts | {name: " ".join(names) for name, names in rows.items() if names}
+
+
+def _of_mailbox(wire: Wire) -> dict[str, str]:
+    return {
+        "mailbox": _hosted(wire),
+        "in-place-archive": "out of Graph's reach",
+        "ews": "open or closed, Graph does not tell",
+    }
+
+
+def _hosted(wire: Wire) -> str:
+    """Where the mailbox is. Without the permission to ask, that is not told."""
+    try:
+        wire.get(f"{wire.home}/mailFolders/inbox", query(select="id"))
+    except Refusal as refused:
+        code = translated(refused).code
+        if code == "mailbox-not-online":
+            return "not in Exchange Online: read it over EWS"
+        if code != "access-denied":
+            raise
+        return "not told"
+    return "Exchange Online"
+
+
+def _missing(wire: Wire, roles: frozenset[str], kind: Kind) -> bool:
+    if kind not in NEEDED or roles & set(NEEDED[kind]):
+        return False
+    if kind not in PROBES:
+        return True
+    try:
+        wire.get(f"{wire.home}/{PROBES[kind]}", query(select="id"))
+    except Refusal as refused:
+        return refused.status == 403
+    return False
+
+
+def _plain(role: str) -> bool:
+    return role.isascii() and role.isprintable() and " " not in role and len(role) < 80

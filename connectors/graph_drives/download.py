@@ -1,0 +1,200 @@
+"""The bytes of one file: from the address that Graph gives for it into the spool, hashed on the way.
+
+That address is a permission by itself, for some minutes, and an Authorization would void it. A connection
+that is cut goes on where it ended; an address that has expired is renewed; and nothing is given out that is
+not what Graph says it is: neither an error page that came in its place, nor half of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+
+from connectors.exchange.quickxor import QuickXor
+from connectors.graph_api.batch import WAITED_OUT
+from connectors.graph_api.client import Wire
+from connectors.graph_api.errors import MALWARE, Refusal, translated
+from connectors.graph_drives.drive_items import File
+from model.errors import Rejected, Transient
+from model.protocols import Body
+
+TRIES, FIRST_WAIT = 3, 0.05
+EXPIRED = frozenset({401, 403, 404, 410})
+BEYOND = 100_000_000
+"""Bytes more than Graph states: what is longer still is another thing."""
+
+HTML = frozenset({"text/html", "application/xhtml+xml"})
+_PART = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """What came, checked."""
+
+    file: File
+    body: Body
+    size: int
+    sha256: str
+
+
+class _Partial:
+    """What came so far. tag: the ETag it came with, by which the rest is asked for."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._sink = wire.sink()
+        self._sha256 = hashlib.sha256()
+        self._quickxor = QuickXor()
+        self.tag = ""
+
+    @property
+    def size(self) -> int:
+        return self._sink.size
+
+    def feed(self, data: bytes) -> None:
+        self._sink.write(data)
+        self._sha256.update(data)
+        self._quickxor.update(data)
+
+    def is_whole(self, file: File) -> bool:
+        if file.quickxor:
+            return self._quickxor.text() == file.quickxor
+        return self.size == file.size and (file.size > 0 or file.empty)
+
+    def finish(self, file: File) -> Got:
+        size, body = self.size, self._sink.finish()
+        assert body is not None  # noqa: S101 - only base64 can be damaged
+        return Got(file, body, size, self._sha256.hexdigest())
+
+
+class Download:
+    """One file. renew asks Graph for it again, with a new address; raises Rejected for what became of it."""
+
+    def __init__(self, wire: Wire, file: File, renew: Callable[[], File], probe: Callable[[], None]) -> None:
+        self._wire = wire
+        self._file = file
+        self._renew = renew
+        self._probe = probe
+        self._partial = _Partial(wire)
+        self._patience = wire.patience()
+        self._suspects = 0
+        self._mismatches = 0
+        self._renewals = 0
+
+    def run(self) -> Got:
+        """Raises Rejected: "hash-mismatch", "poison-item", "blocked-by-source", "item-refused", or what renew
+        does; Transient when patience is over; Blocked."""
+        if not self._file.url and self._file.empty:
+            return self._partial.finish(self._file)  # no bytes have no address
+        while True:
+            before = self._partial.size
+            try:
+                self._pull()
+            except Refusal as refused:
+                if refused.status != 416:  # what came may be all there is
+                    self._refused(refused)
+                    continue
+            except Transient as cut:
+                self._cut(cut, before)
+                continue
+            if self._partial.is_whole(self._file):
+                return self._partial.finish(self._file)
+            if before < self._partial.size < self._file.size:
+                continue  # ended early, and said that this was all
+            self._differs()
+
+    def _pull(self) -> None:
+        """One answer, to its end; from the start where nothing would tell two versions apart."""
+        if not self._partial.tag and not self._file.quickxor:
+            self._partial = _Partial(self._wire)
+        partial = self._partial
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        if partial.size:
+            headers["Range"] = f"bytes={partial.size}-"
+            headers |= {"If-Range": partial.tag} if partial.tag else {}
+        with self._wire.opened("GET", self._url(), headers, requests=0, bearer=False) as response:
+            self._accept(response)
+            for chunk in self._wire.chunks(response):
+                self._partial.feed(chunk)
+                if self._partial.size > self._file.size + BEYOND:
+                    self._partial = _Partial(self._wire)
+                    raise Transient("not-graph", "more bytes than the file has")
+
+    def _accept(self, response: httpx.Response) -> None:
+        """Raises Transient for what is not this file, or not the rest of it."""
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        length = response.headers.get("content-length", "")
+        page = kind in HTML and self._file.mime.lower() not in HTML
+        if page and length != str(self._file.size - self._partial.size):
+            raise Transient("not-graph", "a page in place of a file")
+        part = _PART.fullmatch(response.headers.get("content-range", ""))
+        if response.status_code != 206:
+            if self._partial.size:
+                self._partial = _Partial(self._wire)
+        elif part is None or int(part[1]) != self._partial.size:
+            self._partial = _Partial(self._wire)
+            raise Transient("not-graph", "another part than was asked for")
+        tag = response.headers.get("etag", "")
+        self._partial.tag = tag if tag.startswith('"') else ""
+
+    def _url(self) -> str:
+        """Where the bytes are; without TLS only where Graph itself is asked so."""
+        if not self._file.url:
+            self._renewed()
+        parts = urlsplit(self._file.url)
+        safe = {"https", urlsplit(self._wire.settings.graph_url).scheme}
+        if parts.scheme not in safe or not parts.hostname:
+            raise Rejected("item-refused", "the source tells no address of its bytes")
+        return self._file.url
+
+    def _refused(self, refused: Refusal) -> None:
+        if refused.code in MALWARE:
+            raise Rejected("blocked-by-source", "the source calls it malware and does not give it out")
+        if refused.status in EXPIRED:
+            self._renewed()
+        else:
+            error = translated(refused)
+            passing = error if isinstance(error, Transient) else Transient("server-error", "")
+            self._cut(passing, self._partial.size)
+
+    def _cut(self, error: Transient, before: int) -> None:
+        """Waits, unless something came: then it goes on at once."""
+        if self._partial.size > before:
+            self._patience.progressed()
+            self._suspects = self._renewals = 0
+        elif error.code in WAITED_OUT:
+            self._wire.pause(self._patience, error)
+        elif error.code == "source-closed":
+            raise error
+        else:
+            self._suspects += 1
+            if self._suspects >= TRIES:
+                self._probe()
+                raise Rejected("poison-item", "the server fails whenever this item is read")
+            self._wire.wait(FIRST_WAIT * 4**self._suspects)
+
+    def _differs(self) -> None:
+        """It is not what Graph says: once more, from the start, as Graph describes it now."""
+        self._mismatches += 1
+        if self._mismatches >= TRIES:
+            raise Rejected("hash-mismatch", "what comes is not what the source says it is")
+        self._wire.wait(FIRST_WAIT * 4**self._mismatches)
+        self._renew_file()
+        self._partial = _Partial(self._wire)
+
+    def _renewed(self) -> None:
+        """A new address; what came so far stays, where the file is still the same."""
+        self._renewals += 1
+        if self._renewals >= TRIES:
+            raise Rejected("item-refused", "the source does not give its bytes out")
+        self._renew_file()
+
+    def _renew_file(self) -> None:
+        before = self._file.content
+        self._file = self._renew()
+        if self._file.content != before:
+            self._partial = _Partial(self._wire)

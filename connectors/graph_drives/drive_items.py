@@ -1,0 +1,131 @@
+"""From Graph's driveItems to Kogge's vocabulary."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from connectors.exchange.quickxor import QuickXor
+from connectors.graph_api.client import Json
+from connectors.graph_api.folders import number
+from connectors.graph_api.messages import moment
+from connectors.graph_drives.drive_index import Entry, Sort
+from model.errors import Rejected
+
+URL = "@microsoft.graph.downloadUrl"
+LISTED = (
+    "id,name,size,parentReference,file,folder,package,remoteItem,root,deleted,fileSystemInfo,"
+    "lastModifiedDateTime,shared"
+)
+FIELDS = (
+    "id,name,size,parentReference,file,folder,package,remoteItem,malware,deleted,fileSystemInfo,"
+    f"createdDateTime,lastModifiedDateTime,{URL}"
+)
+OF_NOTHING = QuickXor().text()
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as Graph describes it now. size: 0 where it tells none, too; empty: it says that there are no
+    bytes; quickxor: "" where it tells none; url: where its bytes are, for some minutes."""
+
+    id: str
+    parent: str
+    name: str
+    version: str
+    size: int
+    quickxor: str
+    mime: str
+    url: str
+    modified: datetime | None
+    created: datetime | None
+    empty: bool = False
+
+    @property
+    def content(self) -> tuple[int, str]:
+        """What must not change while it is downloaded."""
+        return self.size, self.quickxor
+
+
+def entry_of(row: Json) -> Entry | None:
+    """What a row of a delta says; None for a row without an id. A notebook and a shortcut into another drive
+    look like folders, and are items that are no files."""
+    id_ = str(row.get("id") or "")
+    if not id_:
+        return None
+    parent = parent_of(row)
+    if row.get("deleted") is not None:
+        return Entry(id_, parent, Sort.GONE)
+    packed = row.get("package") is not None or row.get("remoteItem") is not None
+    folder = (row.get("folder") is not None or row.get("root") is not None) and not packed
+    return Entry(
+        id=id_,
+        parent="" if row.get("root") is not None else parent,
+        sort=Sort.FOLDER if folder else Sort.ITEM,
+        name=str(row.get("name") or ""),
+        version="" if folder else version_of(row),
+        size=number(row.get("size")) or 0,
+        modified=modified_of(row),
+        shared=bool(row.get("shared")),
+    )
+
+
+def file_of(item: Json) -> File:
+    """Raises Rejected: "vanished", "blocked-by-source", "not-a-file"."""
+    if item.get("deleted") is not None:
+        raise Rejected("vanished", "no longer at the source")
+    file = item.get("file")
+    if item.get("package") is not None or item.get("remoteItem") is not None or not isinstance(file, dict):
+        raise Rejected("not-a-file", "a notebook or a shortcut, which has no bytes of its own")
+    if item.get("malware") is not None:
+        raise Rejected("blocked-by-source", "the source calls it malware and does not give it out")
+    system, size, quickxor = _system(item), number(item.get("size")), _quickxor(item)
+    return File(
+        id=str(item.get("id")),
+        parent=parent_of(item),
+        name=str(item.get("name") or ""),
+        version=version_of(item),
+        size=size or 0,
+        quickxor=quickxor,
+        mime=str(file.get("mimeType") or ""),
+        url=str(item.get(URL) or ""),
+        modified=modified_of(item),
+        created=moment(system.get("createdDateTime")) or moment(item.get("createdDateTime")),
+        empty=size == 0 and quickxor in {"", OF_NOTHING},
+    )
+
+
+def version_of(row: Json) -> str:
+    """Changes with content, name and date. Not from tags: delta leaves the cTag out, and an eTag changes with
+    what is no change to us."""
+    date = modified_of(row)
+    said = [
+        row.get("name"),
+        number(row.get("size")),
+        _quickxor(row),
+        None if date is None else int(date.timestamp() // 1),
+    ]
+    return hashlib.blake2b(json.dumps(said).encode(), digest_size=12).hexdigest()
+
+
+def modified_of(row: Json) -> datetime | None:
+    """What people see: by the clock of whoever wrote it."""
+    return moment(_system(row).get("lastModifiedDateTime")) or moment(row.get("lastModifiedDateTime"))
+
+
+def parent_of(row: Json) -> str:
+    reference = row.get("parentReference")
+    return str(reference.get("id") or "") if isinstance(reference, dict) else ""
+
+
+def _system(row: Json) -> Json:
+    found = row.get("fileSystemInfo")
+    return found if isinstance(found, dict) else {}
+
+
+def _quickxor(row: Json) -> str:
+    file = row.get("file")
+    hashes = file.get("hashes") if isinstance(file, dict) else None
+    return str(hashes.get("quickXorHash") or "") if isinstance(hashes, dict) else ""

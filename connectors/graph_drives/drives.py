@@ -1,0 +1,343 @@
+"""Files of OneDrive and of SharePoint's libraries.
+
+A container is a folder, an item a file. Graph's delta is of a whole drive, and the only listing that is never
+short of anything: it is run once for everything, and once for each cursor, and kept in a Round, out of which
+folders are served one by one. A row of a delta names an item where it is now: what was moved is told in its
+new folder alone.
+
+A cursor is what the drive's delta gave. One inside of an enumeration says after which item to go on, and of
+which round it was; what changed since then is told by the delta of that round's cursor.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from connectors.exchange.folders import DEEPEST
+from connectors.graph_api.batch import PARTS_MOST, Batch
+from connectors.graph_api.client import Json, Wire, query, segment
+from connectors.graph_api.errors import BLOCKED, DENIED, MALWARE, Refusal, item_error
+from connectors.graph_api.reader import delta
+from connectors.graph_drives.download import Download
+from connectors.graph_drives.drive_index import Entry, Round, Sort, walk
+from connectors.graph_drives.drive_items import FIELDS, LISTED, File, entry_of, file_of
+from connectors.graph_drives.permissions import Grants
+from connectors.graph_drives.sites import Drive, drives, is_site
+from connectors.graph_drives.versions import Told, Versions
+from model.errors import CursorLost, Rejected, Transient
+from model.file_versions import Older
+from model.optional_protocols import Grant
+from model.protocols import Container, Failed, Kind, Native, Page, Ref, key_of
+
+FORMAT = "file"
+PARTLY = "after:"
+SHARING = "hierarchicalsharing"
+"""Only what is shared by itself has the facet then, not all that lies below."""
+
+ROUNDS_MOST = 3
+
+
+class DriveReader:
+    """Implements connectors.graph_api.reader.Reader for files."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._wholes: dict[str, Round] = {}
+        self._rounds: dict[tuple[str, str], Round] = {}
+        self._lost: set[tuple[str, str]] = set()
+        self._grants = Grants(wire)
+        self._versions = Versions(wire)
+
+    def containers(self) -> Iterator[Container]:
+        """Every folder, listed anew; what changes() tells from now on is of this moment or later."""
+        self._wholes.clear()
+        self._rounds.clear()
+        self._lost.clear()
+        self._grants.forget()
+        for drive in drives(self._wire):
+            whole = self._whole(drive.id)
+            for entry, path in walk(whole):
+                yield _container(drive, whole, entry, path)
+            for entry in whole.astray():
+                yield replace(_container(drive, whole, entry, ("", entry.name)), omit="unreachable")
+
+    def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
+        """Pages of page_items refs, out of a round."""
+        self._wire.wait(0)  # what is listed already is not told after close() either
+        drive, folder = _split(container.id)
+        if cursor is None:
+            whole = self._whole(drive)
+            yield from self._enumerated(whole, folder, "", whole.cursor, full=True)
+        elif cursor.startswith(PARTLY):
+            _, after, final = cursor.split(":", 2)
+            yield from self._enumerated(self._whole(drive), folder, after, final, full=False)
+        else:
+            yield from self._since(drive, folder, cursor)
+
+    def _enumerated(self, whole: Round, folder: str, after: str, final: str, *, full: bool) -> Iterator[Page]:
+        for page, last in self._paged(whole, folder, after, gone=False):
+            more = f"{PARTLY}{page[-1].id}:{final}" if page else final
+            yield Page(tuple(map(self._ref(whole), page)), final if last else more, full=full)
+
+    def _since(self, drive: str, folder: str, cursor: str) -> Iterator[Page]:
+        """Before the last page the cursor stays: all would be told again."""
+        round_ = self._round(drive, cursor)
+        for page, last in self._paged(round_, folder, "", gone=True):
+            yield Page(tuple(map(self._ref(round_), page)), round_.cursor if last else cursor)
+
+    def _paged(
+        self, round_: Round, folder: str, after: str, *, gone: bool
+    ) -> Iterator[tuple[list[Entry], bool]]:
+        """Pages, and whether each is the last, which may be empty."""
+        most = self._wire.settings.page_items
+        while True:
+            page = round_.page(folder, after, most, gone=gone)
+            yield page, len(page) < most
+            if len(page) < most:
+                return
+            after = page[-1].id
+
+    def _ref(self, round_: Round) -> Callable[[Entry], Ref]:
+        def ref(entry: Entry) -> Ref:
+            id_ = f"{round_.drive}/{entry.id}"
+            if entry.sort is Sort.GONE:
+                return Ref(id_, "", deleted=True)
+            return Ref(id_, entry.version, size=entry.size)
+
+        return ref
+
+    # Rounds
+
+    def _whole(self, drive: str) -> Round:
+        found = self._wholes.get(drive)
+        if found is None:
+            found = self._wholes[drive] = self._complete(drive)
+        return found
+
+    def _complete(self, drive: str) -> Round:
+        for _ in range(ROUNDS_MOST):
+            try:
+                whole = self._run(drive, None)
+            except CursorLost:
+                continue  # in the middle of it: from the start
+            break
+        else:
+            raise Transient("sync-stuck", "the server loses the state of every listing")
+        if not whole.root:
+            raise Transient("sync-stuck", "the server lists a drive without its root")
+        self._complete_folders(whole)
+        whole.settle()
+        if astray := [entry.id for entry in whole.astray()]:
+            # Two folders that moved into each other's places while they were listed: asked once more.
+            whole.put([entry for _, entry in self._told(whole.drive, astray) if entry is not None])
+            self._complete_folders(whole)
+        return whole
+
+    def _complete_folders(self, whole: Round) -> None:
+        """Asks for folders that were not told though something is in them. What is in one that nobody knows,
+        or that lies deeper than any, is told in the root: everything has a fate."""
+        depth = 0
+        while orphans := whole.orphans():
+            depth += 1
+            told = self._told(whole.drive, orphans) if depth <= DEEPEST else ((one, None) for one in orphans)
+            for id_, entry in told:
+                if entry is None:
+                    whole.adopt(id_)
+                else:
+                    whole.put([entry])
+
+    def _told(self, drive: str, ids: Sequence[str]) -> Iterator[tuple[str, Entry | None]]:
+        """What each item is now; None for one that is not told."""
+        for at in range(0, len(ids), PARTS_MOST):
+            batch = ids[at : at + PARTS_MOST]
+            asks = {id_: f"{self._item(drive, id_)}?{query(select=LISTED)}" for id_ in batch}
+            for id_, outcome in Batch(self._wire).run(asks):
+                entry = None if isinstance(outcome, Refusal) else entry_of(outcome.json)
+                yield id_, entry if entry is not None and entry.id == id_ else None
+
+    def _round(self, drive: str, cursor: str) -> Round:
+        key = drive, cursor
+        if key in self._lost:
+            raise CursorLost("cursor-lost", "the server no longer knows the state of this drive")
+        if key not in self._rounds:
+            whole = self._whole(drive)
+            try:
+                found = self._run(drive, cursor)
+            except CursorLost:
+                self._lost.add(key)
+                raise
+            found.file_away(whole)
+            found.settle()
+            self._rounds[key] = found
+        return self._rounds[key]
+
+    def _run(self, drive: str, cursor: str | None) -> Round:
+        found = Round(self._wire.spool, drive)
+        options = query(select=LISTED, top=self._wire.settings.page_items)
+        for rows, after in delta(self._wire, f"{_drive_path(drive)}/root/delta", options, cursor, SHARING):
+            found.put(entry for entry in map(entry_of, rows) if entry is not None)
+            found.root = next((str(row["id"]) for row in rows if row.get("root") is not None), found.root)
+            found.cursor = after
+        return found
+
+    # Files
+
+    def fetch(
+        self, container: Container, refs: Iterable[Ref], *, bodies: bool, older: int | None = None
+    ) -> Iterator[Native | Failed]:
+        """older: how many older versions of each to read; None: whether they are counted is configured."""
+        counts = older is not None or self._wire.settings.count_versions
+        drive, folder = _split(container.id)
+        wanted = iter(refs)
+        while batch := list(itertools.islice(wanted, PARTS_MOST)):
+            ids = [_split(ref.id)[1] for ref in batch]
+            files: list[File] = []
+            for id_, outcome in self._described(drive, ids):
+                if isinstance(outcome, Refusal):
+                    yield Failed(key_of(f"{drive}/{id_}"), self._fate(drive, outcome))
+                    continue
+                try:
+                    files.append(self._here(drive, folder, file_of(outcome)))
+                except Rejected as error:
+                    told = None if bodies else outcome.get("name")
+                    named = Native(Ref(f"{drive}/{id_}", ""), FORMAT, {"Name": told})
+                    yield named if isinstance(told, str) else Failed(key_of(f"{drive}/{id_}"), error)
+            found = self._versions.of(self._paths(drive, files)) if counts else {}
+            for file in files:
+                told = Told(found.get(file.id), older or 0) if counts else None
+                yield self._native(drive, file, told, bodies=bodies)
+
+    def _described(self, drive: str, ids: Sequence[str]) -> Iterator[tuple[str, Json | Refusal]]:
+        asks = {id_: f"{self._item(drive, id_)}?{query(select=FIELDS)}" for id_ in ids}
+        for id_, outcome in Batch(self._wire).run(asks):
+            if isinstance(outcome, Refusal):
+                yield id_, outcome
+            elif outcome.json.get("id") == id_:
+                yield id_, outcome.json
+            else:
+                yield id_, Refusal(502, "reply-incomplete")
+
+    def _here(self, drive: str, folder: str, file: File) -> File:
+        whole = self._wholes.get(drive)
+        if file.parent != folder and whole is not None and whole.is_folder(file.parent):
+            raise Rejected("vanished", "in another folder by now")
+        return file
+
+    def _native(self, drive: str, file: File, told: Told | None, *, bodies: bool) -> Native | Failed:
+        id_ = f"{drive}/{file.id}"
+        if not bodies:
+            return Native(Ref(id_, file.version, size=file.size), FORMAT, _properties(file, told))
+
+        def probe() -> None:
+            self._probe(drive)
+
+        try:
+            got = Download(self._wire, file, lambda: self._again(drive, file.id), probe).run()
+            if told is not None and got.file.content != file.content:
+                told = self._told_again(drive, got.file, told)
+        except Rejected as error:
+            return Failed(key_of(id_), error)
+        older = self._versions.read(got.file, told, probe) if told is not None else ()
+        facts = _properties(got.file, told, older) | {"Size": got.size, "Sha256": got.sha256}
+        return Native(Ref(id_, got.file.version, size=got.size), FORMAT, facts, got.body)
+
+    def _told_again(self, drive: str, file: File, told: Told) -> Told:
+        """It was saved while it came, after its versions were listed: what is older than what came now?
+        Nothing is said of one that is saved once more meanwhile."""
+        found = self._versions.of(self._paths(drive, [file])).get(file.id)
+        same = self._again(drive, file.id).content == file.content
+        return replace(told, found=found if same else None)
+
+    def _again(self, drive: str, id_: str) -> File:
+        """The file as Graph describes it now. Raises Rejected for its fate."""
+        for _, outcome in self._described(drive, [id_]):
+            if not isinstance(outcome, Refusal):
+                return file_of(outcome)
+            raise self._fate(drive, outcome)
+        raise Transient("reply-incomplete", "no answer about an item")
+
+    def _fate(self, drive: str, refused: Refusal) -> Rejected:
+        """Of one item, unless it is the drive that is refused."""
+        return self._fate_of(drive, refused).said(refused.said)
+
+    def _fate_of(self, drive: str, refused: Refusal) -> Rejected:
+        blocked = BLOCKED.get(refused.code, ("",))[0]
+        if refused.code in MALWARE:
+            return Rejected("blocked-by-source", "the source calls it malware and does not give it out")
+        if refused.status == 404:
+            self._probe(drive)
+            return Rejected("vanished", "no longer at the source")
+        if (blocked and blocked not in DENIED) or refused.status == 401:
+            raise refused
+        if refused.status == 403:
+            self._probe(drive)
+        if refused.status >= 500 or refused.status == 408:
+            return Rejected("poison-item", "the server fails whenever this item is read")
+        return item_error(refused)
+
+    def _probe(self, drive: str) -> None:
+        """Returns when the drive can be read; raises Refusal, Transient or Blocked otherwise."""
+        self._wire.get(_drive_path(drive), query(select="id"))
+
+    def _paths(self, drive: str, files: Iterable[File]) -> dict[str, str]:
+        return {file.id: self._item(drive, file.id) for file in files}
+
+    # Sharing
+
+    def grants(self, container: Container) -> Iterator[tuple[str, tuple[Grant, ...]]]:
+        """See model.optional_protocols.TellsGrants."""
+        drive, folder = _split(container.id)
+        whole = self._whole(drive)
+        entry, files = whole.get(folder), whole.shared(folder)
+        own = [folder] if entry is not None and entry.shared else []
+        if not own and not files:
+            return
+        above = self._shared_above(whole, folder)
+        for id_ in own:
+            if grants := self._grants.of_folder(_drive_path(drive), id_, above):
+                yield container.id, grants
+        for id_, grants in self._grants.of_files(_drive_path(drive), files, [*above, *own]):
+            yield f"{drive}/{id_}", grants
+
+    def _shared_above(self, whole: Round, folder: str) -> list[str]:
+        """The folders above one that are shared; of a site also its root, whoever has that."""
+        site = is_site(self._wire.user)
+        return [one.id for one in whole.above(folder) if one.shared or (not one.parent and site)]
+
+    def _item(self, drive: str, id_: str) -> str:
+        return f"{_drive_path(drive)}/items/{segment(id_)}"
+
+
+def _container(drive: Drive, whole: Round, entry: Entry, path: tuple[str, ...]) -> Container:
+    total, size = whole.totals(entry.id)
+    return Container(
+        kind=Kind.FILES,
+        id=f"{drive.id}/{entry.id}",
+        path=(drive.name, *path[1:]),
+        role=drive.role if entry.id == whole.root else None,
+        total=total,
+        size=size,
+        modified=entry.modified,
+    )
+
+
+def _properties(file: File, told: Told | None, older: tuple[Older, ...] = ()) -> dict[str, object]:
+    found: dict[str, object] = {
+        "Name": file.name,
+        "Modified": file.modified,
+        "Created": file.created,
+        "Size": file.size,
+    }
+    return found if told is None else found | {"Versions": told.count, "Older": older}
+
+
+def _split(id_: str) -> tuple[str, str]:
+    """The drive's id and the item's."""
+    drive, _, item = id_.rpartition("/")
+    return drive, item
+
+
+def _drive_path(drive: str) -> str:
+    return f"/drives/{segment(drive)}"

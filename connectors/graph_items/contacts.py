@@ -1,0 +1,143 @@
+"""Contacts: their folders, what changed in them, each contact with its picture.
+
+Lists of people (IPM.DistList) and files attached to a contact are nowhere in Graph v1.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from connectors.exchange.folders import Folder, containers
+from connectors.graph_api.batch import PARTS_MOST, Batch
+from connectors.graph_api.client import Json, Wire, query, segment
+from connectors.graph_api.errors import Refusal
+from connectors.graph_api.fields import CONTACT, CONTACT_EXPAND, FOLDER_EXPAND
+from connectors.graph_api.folders import FOLDERS_MOST, tagged
+from connectors.graph_api.item_errors import refused
+from connectors.graph_api.messages import version_of
+from connectors.graph_api.reader import pages
+from connectors.graph_items.attachments import content
+from connectors.graph_items.calendar import classes
+from connectors.graph_items.events import BARE, ITEM_CLASS, written
+from connectors.spool import bytes_body
+from model.errors import Rejected, Transient
+from model.protocols import Body, Container, Failed, Native, Page, Ref, key_of
+
+FORMAT = "graph-contact"
+CONTACTS, CONTACT_CLASS = "IPF.Contact", "IPM.Contact"
+PHOTO = "photo"
+DEFAULT = "contacts"
+LISTED = "id,displayName,parentFolderId"
+
+
+class ContactReader:
+    """Implements connectors.graph_api.reader.Reader for contacts."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def containers(self) -> Iterator[Container]:
+        """The default address book, those beside it and those below."""
+        default = self._wire.get(self._path(DEFAULT), query(select=LISTED))
+        found = {str(row.get("id") or ""): row for row in self._listed(default)}
+        found.pop("", None)
+        options = query(select="id", expand=FOLDER_EXPAND)
+        kinds = classes(self._wire, {id_: f"{self._path(id_)}?{options}" for id_ in found})
+        folders = [_folder(id_, row, *kinds.get(id_, ("", False))) for id_, row in found.items()]
+        yield from containers(folders, "", {str(default.get("id")): "contacts"})
+
+    def _listed(self, default: Json) -> Iterator[Json]:
+        """Every folder, level by level; those at the top are beside the default one or below it."""
+        yield default
+        level = {str(default.get("id") or ""): default}
+        level |= {
+            str(row.get("id")): row
+            for row in self._wire.rows(f"{self._wire.home}/contactFolders", query(select=LISTED, top=100))
+        }
+        seen: set[str] = set()
+        while level:
+            yield from level.values()
+            seen |= level.keys()
+            if len(seen) > FOLDERS_MOST:
+                raise Transient("not-graph", "more folders than a mailbox can have")
+            below = [row for id_ in level for row in self._children(id_)]
+            level = {str(row.get("id")): row for row in below if str(row.get("id")) not in seen}
+
+    def _children(self, id_: str) -> Iterator[Json]:
+        return self._wire.rows(f"{self._path(id_)}/childFolders", query(select=LISTED, top=100))
+
+    def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
+        """One page for each of the server's. A row names a contact for a change of anything about it."""
+        path = f"{self._path(container.id)}/contacts/delta"
+        return pages(self._wire, path, query(select=CONTACT), cursor)
+
+    def fetch(self, container: Container, refs: Iterable[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
+        rest = iter(refs)
+        while batch := list(islice(rest, PARTS_MOST)):
+            yield from self._read(self._path(container.id), batch, bodies=bodies)
+
+    def _read(self, folder: str, refs: Sequence[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
+        wanted = {ref.id: ref for ref in refs}
+        options = query(select=CONTACT, expand=CONTACT_EXPAND) if bodies else BARE
+        asks = {id_: f"{_in(folder, id_)}?{options}" for id_ in wanted}
+        found: dict[str, Json] = {}
+        for id_, outcome in Batch(self._wire).run(asks):
+            if isinstance(outcome, Refusal):
+                yield refused(self._wire, wanted[id_], outcome, folder)
+            elif not outcome.json.get("id"):
+                yield Failed(key_of(id_), Rejected("item-refused", "the server gave something else"))
+            else:
+                found[id_] = outcome.json
+        photos = self._photos(folder, found) if bodies else {}
+        for id_, contact in found.items():
+            ref = replace(wanted[id_], version=version_of(contact) or wanted[id_].version)
+            yield self._native(ref, contact, photos, bodies=bodies)
+
+    def _photos(self, folder: str, ids: Iterable[str]) -> Mapping[str, Body | None]:
+        """Of those that have one, None where it cannot be read; asked of every contact, for no property says
+        it reliably."""
+        photos: dict[str, Body | None] = {}
+        asks = {id_: f"{_in(folder, id_)}/photo/$value" for id_ in ids}
+        for id_, outcome in Batch(self._wire, raw=True).run(asks):
+            if isinstance(outcome, Refusal):
+                if outcome.status in {401, 403}:
+                    refused(self._wire, Ref(id_, ""), outcome, folder)
+                body: Body | Refusal = outcome
+            else:
+                data = outcome.data()
+                body = content(self._wire, asks[id_]) if data is None else bytes_body(data)
+            if not isinstance(body, Refusal):
+                photos[id_] = body
+            elif body.status != 404 and not body.absent:
+                photos[id_] = None
+        return photos
+
+    def _native(self, ref: Ref, contact: Json, photos: Mapping[str, Body | None], *, bodies: bool) -> Native:
+        class_ = tagged(contact).get(ITEM_CLASS) or CONTACT_CLASS
+        photo = photos.get(ref.id)
+        held = {} if photo is None else {PHOTO: photo}
+        record = {"item": contact, "photo": ref.id in photos}
+        body = written(self._wire, record) if bodies else None
+        return Native(ref, FORMAT, {"ItemClass": class_, "Attachments": held}, body)
+
+    def _path(self, id_: str) -> str:
+        return f"{self._wire.home}/contactFolders/{segment(id_)}"
+
+
+def _in(folder: str, id_: str) -> str:
+    return f"{folder}/contacts/{segment(id_)}"
+
+
+def _folder(id_: str, row: Json, class_: str, hidden: bool) -> Folder:
+    return Folder(
+        id=id_,
+        parent=str(row.get("parentFolderId") or ""),
+        name=str(row.get("displayName") or ""),
+        class_=class_ if class_.lower().startswith(CONTACTS.lower()) else CONTACTS,
+        total=None,
+        size=None,
+        hidden=hidden,
+        search=False,
+    )

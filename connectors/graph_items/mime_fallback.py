@@ -1,0 +1,145 @@
+"""A message Graph cannot convert to MIME, rebuilt from its properties.
+
+Application-only, Graph converts no S/MIME at all: there the attachment holds what was signed or encrypted
+(MS-OXOSMIME 2.1), and stands in the rebuilt message as it stood in the original. What else is lost (the
+original headers) is named by the mapping, which sees Rebuilt = True.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from connectors.exchange.mime_builder import (
+    FAILED,
+    Letter,
+    Part,
+    Party,
+    attached_file,
+    attached_item,
+    text_part,
+    write,
+    write_entity,
+)
+from connectors.graph_api.client import Json, Wire, query, segment
+from connectors.graph_api.errors import Refusal, item_error
+from connectors.graph_api.messages import properties, version_of
+from model.errors import Rejected, Transient
+from model.protocols import Body, Failed, Native, Ref, key_of
+
+PARTIES = (
+    ("From", "from"), ("To", "toRecipients"), ("Cc", "ccRecipients"), ("Bcc", "bccRecipients"),
+    ("Reply-To", "replyTo"),
+)  # fmt: skip
+FIELDS = "subject,body,sender,toRecipients,ccRecipients,bccRecipients,replyTo,internetMessageHeaders"
+SECURE = "ipm.note.smime"
+ATTACHMENTS = query(select="id,name,contentType,size,isInline,microsoft.graph.fileAttachment/contentId")
+
+
+def rebuilt(wire: Wire, format_: str, ref: Ref, select: str, expand: str) -> Native | Failed:
+    """The message as one of our making; Failed when even its properties cannot be read. select and expand: of
+    the properties. Raises Transient and Blocked as every request does."""
+    try:
+        return _rebuilt(wire, format_, ref, query(select=f"{select},{FIELDS}", expand=expand))
+    except Refusal as refused:
+        if refused.status in {401, 403}:
+            raise
+        error = item_error(refused)
+        return Failed(
+            key_of(ref.id), error if error.code == "vanished" else Rejected(*FAILED).said(error.words)
+        )
+    except Rejected as error:
+        return Failed(key_of(ref.id), error)
+    except Transient as error:
+        if error.code not in {"not-graph", "server-error", "timeout"}:
+            raise
+        wire.probe()
+        return Failed(key_of(ref.id), Rejected(*FAILED))
+
+
+def _rebuilt(wire: Wire, format_: str, ref: Ref, options: str) -> Native:
+    path = f"{wire.home}/messages/{segment(ref.id)}"
+    item = wire.get(path, options)
+    facts = {**properties(item), "Rebuilt": True}
+    attachments = list(wire.rows(f"{path}/attachments", ATTACHMENTS))
+    letter = _letter(item, facts)
+    sink = wire.sink()
+    secured = _secured(wire, path, str(facts["ItemClass"]), attachments)
+    if secured is None:
+        parts = [_text(item), *(_part(wire, path, one) for one in attachments)]
+        write(sink, ref.id, letter, parts)
+    elif secured[1]:
+        write_entity(sink, letter, secured[0])
+    else:
+        head = ("Content-Type: application/pkcs7-mime; name=smime.p7m",
+                "Content-Disposition: attachment; filename=smime.p7m")  # fmt: skip
+        write(sink, ref.id, letter, [Part(head, secured[0])])
+    size = int(str(facts["Size"])) or ref.size
+    return Native(Ref(ref.id, version_of(item) or ref.version, size=size), format_, facts, sink.finish())
+
+
+def _secured(wire: Wire, path: str, class_: str, attachments: list[Json]) -> tuple[Body, bool] | None:
+    """What was signed or encrypted, and whether it is a MIME entity with its own head (else it is a CMS
+    object); None: no such message."""
+    if not class_.lower().startswith(SECURE) or len(attachments) != 1:
+        return None
+    body = wire.body(f"{path}/attachments/{segment(str(attachments[0].get('id')))}/$value", html=True)
+    with body() as stream:
+        start = stream.read(200).lstrip().lower()
+    entity = start.startswith((b"content-type:", b"mime-version:"))
+    return (body, entity) if entity or start.startswith(b"\x30") else None
+
+
+def _part(wire: Wire, path: str, entry: Json) -> Part:
+    type_ = str(entry.get("@odata.type") or "").lower()
+    if type_.endswith("referenceattachment"):
+        raise Rejected(*FAILED)
+    body = wire.body(f"{path}/attachments/{segment(str(entry.get('id')))}/$value", html=True)
+    if type_.endswith("itemattachment"):
+        return attached_item(body)
+    return attached_file(
+        str(entry.get("contentType") or ""),
+        str(entry.get("name") or ""),
+        str(entry.get("contentId") or ""),
+        body,
+        inline=entry.get("isInline") is True,
+    )
+
+
+def _letter(item: Json, facts: Mapping[str, object]) -> Letter:
+    when = facts["Sent"] or facts["Received"] or facts["Created"]
+    headers = _headers(item)
+    parties = {name: _parties(item.get(field)) for name, field in PARTIES}
+    parties["From"] = parties["From"] or _parties(item.get("sender"))
+    return Letter(
+        parties=parties,
+        date=when if isinstance(when, datetime) else None,
+        subject=str(item.get("subject") or ""),
+        message_id=str(facts["MessageId"] or ""),
+        in_reply_to=headers.get("in-reply-to", ""),
+        references=headers.get("references", ""),
+        importance=str(facts["Importance"]),
+    )
+
+
+def _headers(item: Json) -> dict[str, str]:
+    found = item.get("internetMessageHeaders")
+    rows = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return {str(one.get("name")).lower(): str(one.get("value") or "") for one in reversed(rows)}
+
+
+def _parties(found: object) -> list[Party]:
+    many = found if isinstance(found, list) else [found]
+    boxes = [one.get("emailAddress") for one in many if isinstance(one, dict)]
+    return [_party(box) for box in boxes if isinstance(box, dict)]
+
+
+def _party(box: Json) -> Party:
+    address = str(box.get("address") or "").strip()
+    return str(box.get("name") or ""), address if "@" in address else None
+
+
+def _text(item: Json) -> Part:
+    body = item.get("body")
+    body = body if isinstance(body, dict) else {}
+    return text_part(str(body.get("content") or ""), html=str(body.get("contentType")).lower() == "html")

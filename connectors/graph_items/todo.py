@@ -1,0 +1,131 @@
+"""Tasks: the lists of Microsoft To Do, what changed in them, each task with its steps, links and files.
+
+To Do gives no MAPI property, and of an attachment only files. A task's id changes when it is moved to another
+list, whatever is preferred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+
+from connectors.graph_api.batch import PARTS_MOST, Batch
+from connectors.graph_api.client import Json, Wire, query, segment
+from connectors.graph_api.errors import Refusal
+from connectors.graph_api.fields import TASK, TASK_EXPAND
+from connectors.graph_api.item_errors import refused
+from connectors.graph_api.messages import version_of
+from connectors.graph_api.reader import pages
+from connectors.graph_items.attachments import TASK_LISTED, Attached, attachments, contents
+from connectors.graph_items.calendar import SHARED
+from connectors.graph_items.events import AS_TEXT, written
+from model.errors import Rejected
+from model.protocols import Body, Container, Failed, Kind, Native, Page, Ref, Role, key_of
+
+FORMAT = "graph-task"
+TASK_CLASS = "IPM.Task"
+DEFAULT, FLAGGED = "defaultList", "flaggedEmails"
+FLAGGED_EMAILS = "flagged-emails"
+"""The code of the list that shows flagged mails: they move with their folders."""
+
+
+class TaskReader:
+    """Implements connectors.graph_api.reader.Reader for tasks."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def containers(self) -> Iterator[Container]:
+        """Every list, the default one first."""
+        listed = self._wire.rows(f"{self._wire.home}/todo/lists", query(top=100))
+        rows = [row for row in listed if row.get("id")]
+        for row in sorted(rows, key=lambda row: row.get("wellknownListName") != DEFAULT):
+            known = row.get("wellknownListName")
+            omit = FLAGGED_EMAILS if known == FLAGGED else SHARED if row.get("isOwner") is False else None
+            yield Container(
+                kind=Kind.TASKS,
+                id=str(row["id"]),
+                path=(str(row.get("displayName") or ""),),
+                role=Role.TASKS if known == DEFAULT else None,
+                omit=omit,
+            )
+
+    def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
+        """One page for each of the server's."""
+        path = f"{self._path(container.id)}/tasks/delta"
+        return pages(self._wire, path, "", cursor)
+
+    def fetch(self, container: Container, refs: Iterable[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
+        rest = iter(refs)
+        while batch := list(islice(rest, PARTS_MOST)):
+            yield from self._read(self._path(container.id), batch, bodies=bodies)
+
+    def _read(self, list_: str, refs: Sequence[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
+        wanted = {ref.id: ref for ref in refs}
+        found: dict[str, tuple[Ref, Json]] = {}
+        for id_, outcome in self._tasks(list_, wanted, query(select=TASK, expand=TASK_EXPAND)):
+            if isinstance(outcome, Refusal):
+                yield refused(self._wire, wanted[id_], outcome, list_)
+            elif not outcome.get("id"):
+                yield Failed(key_of(id_), Rejected("item-refused", "the server gave something else"))
+            else:
+                ref = Ref(id_, version_of(outcome) or wanted[id_].version, size=wanted[id_].size)
+                found[id_] = (ref, outcome)
+        if not bodies:
+            yield from (Native(ref, FORMAT, _properties({})) for ref, _ in found.values())
+            return
+        yield from self._completed(list_, found)
+
+    def _tasks(
+        self, list_: str, ids: Iterable[str], options: str, prefer: str = ""
+    ) -> Iterator[tuple[str, Json | Refusal]]:
+        asks = {id_: f"{_in(list_, id_)}?{options}" for id_ in ids}
+        for id_, outcome in Batch(self._wire, prefer).run(asks):
+            yield id_, outcome if isinstance(outcome, Refusal) else outcome.json
+
+    def _completed(self, list_: str, found: Mapping[str, tuple[Ref, Json]]) -> Iterator[Native | Failed]:
+        texts = self._texts(list_, {id_: task for id_, (_, task) in found.items()})
+        owners = {id_: _in(list_, id_) for id_, (_, task) in found.items() if task.get("hasAttachments")}
+        attached: dict[str, list[Attached]] = {}
+        for id_, outcome in attachments(self._wire, owners, TASK_LISTED):
+            if isinstance(outcome, Refusal):
+                yield refused(self._wire, found[id_][0], outcome, list_)
+            else:
+                attached[id_] = outcome
+        bodies = contents(self._wire, (one for each in attached.values() for one in each))
+        for id_, (ref, task) in found.items():
+            if id_ in owners and id_ not in attached:
+                continue
+            files = attached.get(id_, [])
+            given = ((one.id, bodies.get(one.id)) for one in files)
+            held = {name: body for name, body in given if body is not None and not isinstance(body, Refusal)}
+            record = {"item": task, "textBody": texts.get(id_), "attachments": [one.facts for one in files]}
+            yield Native(ref, FORMAT, _properties(held), written(self._wire, record))
+
+    def _texts(self, list_: str, tasks: Mapping[str, Json]) -> dict[str, str]:
+        """Of what is HTML, as the server renders it."""
+        formatted = [id_ for id_, task in tasks.items() if _body(task).get("contentType") == "html"]
+        texts = {}
+        for id_, outcome in self._tasks(list_, formatted, query(select="id,body"), AS_TEXT):
+            if isinstance(outcome, Refusal):
+                if not outcome.absent:
+                    refused(self._wire, Ref(id_, ""), outcome, list_)
+            elif _body(outcome).get("contentType") == "text":
+                texts[id_] = str(_body(outcome).get("content") or "")
+        return texts
+
+    def _path(self, id_: str) -> str:
+        return f"{self._wire.home}/todo/lists/{segment(id_)}"
+
+
+def _in(list_: str, id_: str) -> str:
+    return f"{list_}/tasks/{segment(id_)}"
+
+
+def _body(task: Json) -> Json:
+    body = task.get("body")
+    return body if isinstance(body, dict) else {}
+
+
+def _properties(held: Mapping[str, Body]) -> dict[str, object]:
+    return {"ItemClass": TASK_CLASS, "Attachments": held}

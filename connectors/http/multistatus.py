@@ -1,0 +1,175 @@
+"""Multistatus answers (RFC 4918, 14.16) read as they arrive: a calendar of 50,000 objects is never a tree.
+
+expat, not lxml: it hands over text of any length in pieces, which go straight to a Sink, and tells of a DTD
+before it reads one. Whatever is no multistatus raises Garbage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from xml.parsers import expat
+
+from connectors.http.upload import Sink
+from model.errors import MigrationError, Rejected, Transient
+from model.protocols import Body
+
+DAV = "DAV: "
+BODIES = frozenset(
+    {"urn:ietf:params:xml:ns:caldav calendar-data", "urn:ietf:params:xml:ns:carddav address-data"}
+)
+ETAG, LENGTH, TYPE = f"{DAV}getetag", f"{DAV}getcontentlength", f"{DAV}resourcetype"
+DEEPEST = 64
+LONGEST = 8192  # characters of a property that is no body
+ETAG_MOST = 512
+_HREF = [f"{DAV}multistatus", f"{DAV}response", f"{DAV}href"]
+
+
+class Garbage(Transient):
+    """Not a multistatus, or one without an end."""
+
+    def __init__(self) -> None:
+        super().__init__("not-dav", "something answered that is no DAV server")
+
+
+@dataclass(slots=True)
+class Found:
+    """One response. status: of the whole response, or of the properties when none of them was found.
+    error: why the body could not be kept."""
+
+    href: str = ""
+    status: int = 200
+    etag: str = ""
+    size: int | None = None
+    collection: bool = False
+    body: Body | None = None
+    length: int = 0
+    error: MigrationError | None = None
+
+
+@dataclass(slots=True)
+class _Propstat:
+    status: int = 200
+    text: dict[str, str] = field(default_factory=dict)
+    collection: bool = False
+    sink: Sink | None = None
+    error: MigrationError | None = None
+
+
+class Multistatus:
+    """feed() gives the responses that became complete; finish() raises Garbage when the end is missing."""
+
+    def __init__(self, sink: Callable[[], Sink], most: int) -> None:
+        self._make = sink
+        self._left = most
+        self._path: list[str] = []
+        self._text: list[str] = []
+        self._length = 0
+        self._found = Found()
+        self._propstat: _Propstat | None = None
+        self._ready: list[Found] = []
+        self._failed: MigrationError | None = None
+        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser.buffer_text = True
+        self._parser.buffer_size = 1 << 16
+        self._parser.StartDoctypeDeclHandler = self._doctype
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._data
+
+    def read(self, chunks: Iterable[bytes]) -> Iterator[Found]:
+        """Everything in an answer's body. Raises Garbage, and Blocked when a body cannot be spooled."""
+        for chunk in chunks:
+            self._parse(chunk, False)
+            ready, self._ready = self._ready, []
+            yield from ready
+        self._parse(b"", True)
+        yield from self._ready
+
+    def _parse(self, chunk: bytes, final: bool) -> None:
+        try:
+            self._parser.Parse(chunk, final)
+        except (expat.ExpatError, LookupError, ValueError):  # the latter two for an encoding it cannot read
+            raise Garbage from None
+
+    def _doctype(self, *_: object) -> None:
+        raise Garbage
+
+    def _start(self, name: str, _attributes: dict[str, str]) -> None:
+        path = self._path
+        path.append(name)
+        if len(path) > DEEPEST or (len(path) == 1 and name != _HREF[0]):
+            raise Garbage
+        if path[-1] == f"{DAV}response" and len(path) == 2:
+            self._left -= 1
+            if self._left < 0:
+                raise Garbage
+            self._found = Found()
+        elif len(path) == 3 and name == f"{DAV}propstat":
+            self._propstat = _Propstat()
+        elif self._propstat is not None and len(path) == 5 and name in BODIES:
+            self._propstat.sink = self._make()
+        elif self._propstat is not None and len(path) == 6 and path[4] == TYPE:
+            self._propstat.collection |= name == f"{DAV}collection"
+        self._text.clear()
+        self._length = 0
+
+    def _data(self, text: str) -> None:
+        propstat = self._propstat
+        if propstat is not None and propstat.sink is not None and self._path[-1] in BODIES:
+            if propstat.error is None:
+                try:
+                    propstat.sink.write(text.encode())
+                except Rejected as error:
+                    propstat.error = error
+            return
+        self._length += len(text)
+        if self._length <= LONGEST:
+            self._text.append(text)
+
+    def _end(self, name: str) -> None:
+        path = self._path
+        text = "".join(self._text).strip() if self._length <= LONGEST else ""
+        if path == _HREF:
+            self._found.href = text
+        elif len(path) == 3 and name == f"{DAV}status":
+            self._found.status = _status(text)
+        elif self._propstat is not None and name == f"{DAV}status" and len(path) == 4:
+            self._propstat.status = _status(text)
+        elif self._propstat is not None and len(path) == 5:
+            self._propstat.text[name] = text
+        elif self._propstat is not None and len(path) == 3:
+            _merge(self._found, self._propstat)
+            self._propstat = None
+        elif len(path) == 2 and name == f"{DAV}response":
+            self._ready.append(self._found)
+        path.pop()
+        self._text.clear()
+        self._length = 0
+
+
+def _merge(found: Found, propstat: _Propstat) -> None:
+    if not 200 <= propstat.status < 300:
+        return
+    found.etag = etag(propstat.text.get(ETAG, found.etag))
+    size = propstat.text.get(LENGTH, "")
+    if size.isascii() and size.isdigit() and len(size) < 16:
+        found.size = int(size)
+    found.collection |= propstat.collection
+    found.error = propstat.error or found.error
+    if propstat.sink is not None and propstat.error is None:
+        found.body, found.length = propstat.sink.body(), propstat.sink.size
+
+
+def _status(line: str) -> int:
+    """The number in "HTTP/1.1 404 Not Found"; 500 for anything else."""
+    parts = line.split(maxsplit=2)
+    return int(parts[1]) if len(parts) > 1 and parts[1].isascii() and parts[1].isdigit() else 500
+
+
+def etag(text: str | None) -> str:
+    """An ETag as it may be sent back; "" for one that may not be. Always strong: a proxy that compresses
+    makes it weak, and a weak one never matches (RFC 9110, 13.1.1)."""
+    value = (text or "").strip().removeprefix("W/")
+    plain = value.isascii() and value.isprintable() and len(value) <= ETAG_MOST
+    return value if plain else ""

@@ -1,0 +1,300 @@
+"""The folders of an IMAP account: names, namespaces, roles and the server's own counts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from imapclient import imap_utf7
+
+from connectors.imap.connection import Parts, Token, number, quoted, status_of, tokens, words
+from connectors.imap.session import Session
+from model.errors import Blocked, Rejected, Transient
+from model.protocols import Container, Kind, Role
+
+INBOX = b"INBOX"
+
+ROLES = {
+    "\\SENT": Role.SENT,
+    "\\DRAFTS": Role.DRAFTS,
+    "\\TRASH": Role.TRASH,
+    "\\JUNK": Role.JUNK,
+    "\\ARCHIVE": Role.ARCHIVE,
+}
+USES = {role: use for use, role in ROLES.items()}
+FOLDERS_MOST = 100_000
+MAILBOX_ID = "MAILBOXID"
+_OBJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
+"""RFC 8474, section 7: objectid."""
+NO_SELECT = frozenset({"\\NOSELECT", "\\NONEXISTENT"})
+VIRTUAL = frozenset({"\\ALL", "\\FLAGGED", "\\IMPORTANT"})
+"""Mailboxes that show what is stored elsewhere (RFC 6154, RFC 8457)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One line of LIST. raw is the name as the server spells it (mUTF-7); attributes in upper case."""
+
+    raw: bytes
+    separator: str
+    attributes: frozenset[str]
+    status: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return decoded(self.raw)
+
+    @property
+    def selectable(self) -> bool:
+        return not self.attributes & NO_SELECT
+
+    @property
+    def role(self) -> Role | None:
+        if self.raw.upper() == INBOX:
+            return Role.INBOX
+        return next((ROLES[use] for use in sorted(self.attributes) if use in ROLES), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """Where the account's own folders live, and which prefixes belong to others."""
+
+    prefix: str = ""
+    separator: str = "/"
+    foreign: tuple[str, ...] = ()
+    others: bool = False
+    """Whether everything outside of the prefix belongs to others, INBOX aside: a namespace of theirs has the
+    prefix "", as Cyrus' shared folders have it."""
+
+    def path(self, name: str) -> tuple[str, ...]:
+        """The path a person sees: without the namespace's own prefix."""
+        own = name[len(self.prefix) :] if self.prefix and name.startswith(self.prefix) else name
+        return tuple(own.split(self.separator)) if self.separator else (own,)
+
+    def name(self, path: Iterable[str]) -> str:
+        """The mailbox name of a path; Rejected("name-not-allowed") when a level holds the separator."""
+        levels = tuple(path)
+        if self.separator and any(self.separator in level for level in levels):
+            raise Rejected("name-not-allowed", "a folder name contains the hierarchy separator")
+        joined = self.separator.join(levels)
+        return joined if joined.upper() == "INBOX" else self.prefix + joined
+
+    def is_foreign(self, name: str) -> bool:
+        if any(name.startswith(prefix) or name + self.separator == prefix for prefix in self.foreign):
+            return True
+        own = name.upper() == "INBOX" or (name + self.separator).startswith(self.prefix)
+        return self.others and bool(self.prefix) and not own
+
+
+def encoded(name: str) -> bytes:
+    """A mailbox name as modified UTF-7 (RFC 3501, 5.1.3)."""
+    return bytes(imap_utf7.encode(name))
+
+
+def decoded(raw: bytes) -> str:
+    """The readable name; one that is not valid modified UTF-7 stays as it is."""
+    try:
+        text = str(imap_utf7.decode(raw))
+    except (ValueError, LookupError):
+        return raw.decode("latin-1")
+    return text if encoded(text) == raw else raw.decode("latin-1")
+
+
+def namespace(session: Session) -> Namespace:
+    """Asks for it; without NAMESPACE, the separator LIST tells."""
+    found: list[Namespace] = []
+
+    def note(parts: Parts) -> None:
+        if parts[0][2:12].upper() == b"NAMESPACE ":
+            found.append(_namespace(tokens(parts)[1:]))
+        elif parts[0][2:7].upper() == b"LIST ":
+            separator = tokens(parts)[2]
+            found.append(Namespace(separator=separator.decode() if isinstance(separator, bytes) else ""))
+
+    command = b"NAMESPACE" if session.has("NAMESPACE") else b'LIST "" ""'
+    session.done(command, note)
+    return found[0] if found else Namespace()
+
+
+def _namespace(groups: list[Token]) -> Namespace:
+    personal, *others = (_entries(group) for group in groups)
+    prefix, separator = personal[0] if personal else (b"", b"/")
+    foreign = tuple(decoded(name) for group in others for name, _ in group if name)
+    shared = any(not name for group in others for name, _ in group)
+    return Namespace(decoded(prefix), separator.decode(), foreign, shared)
+
+
+def _entries(group: Token) -> list[tuple[bytes, bytes]]:
+    """(prefix, separator) of each; a flat namespace has the separator NIL."""
+    return [
+        (entry[0], entry[1] if isinstance(entry[1], bytes) else b"")
+        for entry in (group if isinstance(group, list) else [])
+        if isinstance(entry, list) and len(entry) >= 2 and isinstance(entry[0], bytes)
+    ]
+
+
+def folders(session: Session, *, counts: bool) -> list[Folder]:
+    """Every mailbox the account sees, parents before children; counts: with the server's totals."""
+    listed: dict[bytes, Folder] = {}
+    totals: dict[bytes, dict[str, str]] = {}
+
+    def note(parts: Parts) -> None:
+        if parts[0][2:7].upper() == b"LIST ":
+            _, attributes, separator, raw, *_ = tokens(parts)
+            if isinstance(raw, bytes):
+                upper = frozenset(word.upper() for word in words(attributes))
+                if len(listed) >= FOLDERS_MOST:
+                    raise ValueError("more folders than any account has")
+                parted = separator.decode() if isinstance(separator, bytes) else ""
+                listed[raw] = Folder(raw, parted, upper)
+        elif status := status_of(parts):
+            raw = tokens(parts)[1]
+            if isinstance(raw, bytes) and len(totals) < FOLDERS_MOST:
+                totals[raw] = status
+
+    if counts:
+        _left(session)
+    session.done(b'LIST "" "*"' + _options(session, counts), note)
+    if counts and not (session.has("LIST-STATUS") and session.has("LIST-EXTENDED")):
+        totals = _asked_one_by_one(session, listed.values())
+    elif counts and session.has("OBJECTID"):
+        _ask_ids(session, totals)
+    found = [Folder(f.raw, f.separator, f.attributes, totals.get(f.raw, {})) for f in listed.values()]
+    return sorted(
+        found, key=lambda folder: (folder.raw.upper() != INBOX, folder.name.split(folder.separator or "\0"))
+    )
+
+
+def _left(session: Session) -> None:
+    """Dovecot 2.4.1 counts the open mailbox as this session was last told it is: an old number. (NOOP would
+    tell, but ends the session when the mailbox was renamed. CLOSE removes nothing after EXAMINE.)"""
+    selected = session.selected
+    if selected is None or not (selected.readonly or session.has("UNSELECT")):
+        return
+    if session.run(b"UNSELECT" if session.has("UNSELECT") else b"CLOSE").ok:
+        session.selected = None
+
+
+def _options(session: Session, counts: bool) -> bytes:
+    options = []
+    if session.has("SPECIAL-USE"):
+        options.append("SPECIAL-USE")
+    if counts and session.has("LIST-STATUS"):
+        options.append(f"STATUS ({' '.join(status_items(session))})")
+    return f" RETURN ({' '.join(options)})".encode() if options and session.has("LIST-EXTENDED") else b""
+
+
+def status_items(session: Session) -> list[str]:
+    """What a STATUS asks of this server beside MAILBOXID."""
+    items = ["MESSAGES", "UIDNEXT", "UIDVALIDITY"]
+    if session.has("STATUS=SIZE"):
+        items.append("SIZE")
+    if not session.has("OBJECTID") and session.quirks.mailbox_id:
+        items.append(session.quirks.mailbox_id)
+    return items
+
+
+def id_item(session: Session) -> str | None:
+    """The STATUS item that identifies a mailbox for its life, if there is one."""
+    return MAILBOX_ID if session.has("OBJECTID") else session.quirks.mailbox_id
+
+
+def lifelong_id(session: Session, raw: bytes) -> str:
+    """The mailbox's own id; "" where the server has none. MAILBOXID is asked for in a STATUS of its own:
+    Cyrus 3.10.2 answers with freed memory when it stands beside MESSAGES or SIZE. Raises
+    Transient("protocol-error") for what is no id: two listings that disagree would look like a folder that
+    is gone and a new one."""
+    item = id_item(session)
+    return _checked_id(session, item, session.status(raw, item).get(item, "")) if item else ""
+
+
+def _checked_id(session: Session, item: str, told: str) -> str:
+    if item == MAILBOX_ID and not _OBJECT_ID.fullmatch(told):
+        raise session.wire.nonsense()
+    return told
+
+
+def _ask_ids(session: Session, totals: dict[bytes, dict[str, str]]) -> None:
+    """Adds each mailbox's id to its totals; see lifelong_id."""
+    found: dict[bytes, str] = {}
+
+    def note(parts: Parts) -> None:
+        if status := status_of(parts):
+            raw = tokens(parts)[1]
+            if isinstance(raw, bytes) and raw in totals and MAILBOX_ID in status:
+                found[raw] = status[MAILBOX_ID]
+
+    session.done(b'LIST "" "*" RETURN (STATUS (MAILBOXID))', note)
+    if found.keys() != totals.keys():
+        raise Transient("folder-vanished", "a folder was made or removed meanwhile: list again")
+    for raw, status in totals.items():
+        status[MAILBOX_ID] = _checked_id(session, MAILBOX_ID, found[raw])
+
+
+def _asked_one_by_one(session: Session, listed: Iterable[Folder]) -> dict[bytes, dict[str, str]]:
+    totals: dict[bytes, dict[str, str]] = {}
+    for folder in listed:
+        if folder.selectable:
+            try:
+                status = session.status(folder.raw, *status_items(session))
+                if session.has("OBJECTID"):
+                    status[MAILBOX_ID] = lifelong_id(session, folder.raw)
+                totals[folder.raw] = status
+            except (Blocked, Rejected):
+                totals[folder.raw] = {}  # listed, but gone or not ours to open: its total is unknown
+    return totals
+
+
+def container(folder: Folder, where: Namespace, identifier: str, omit: str | None = None) -> Container:
+    """A folder as the rest of Kogge sees it."""
+    status = folder.status
+    inbox = folder.raw.upper() == INBOX
+    return Container(
+        kind=Kind.MAIL,
+        id=identifier,
+        path=("INBOX",) if inbox else where.path(folder.name),
+        role=folder.role,
+        total=number(status.get("MESSAGES", "").encode()),
+        size=number(status.get("SIZE", "").encode()),
+        omit=omit,
+    )
+
+
+def quota(session: Session) -> tuple[int, int] | None:
+    """(used, limit) in bytes of INBOX's storage quota; None when there is none or none is told."""
+    if not session.has("QUOTA"):
+        return None
+    found: list[tuple[int, int]] = []
+
+    def note(parts: Parts) -> None:
+        if parts[0][2:8].upper() == b"QUOTA ":
+            resources = tokens(parts)[-1]
+            for name, used, limit in _triples(resources if isinstance(resources, list) else []):
+                if name.upper() == b"STORAGE":
+                    found.append((int(used) * 1024, int(limit) * 1024))  # RFC 9208: units of 1024 octets
+
+    if not session.run(b"GETQUOTAROOT " + quoted(INBOX), note).ok or not found:
+        return None
+    return min(found, key=lambda pair: pair[1] - pair[0])
+
+
+def _triples(items: list[Token]) -> list[tuple[bytes, bytes, bytes]]:
+    names = [item for item in items if isinstance(item, bytes)]
+    return list(zip(names[::3], names[1::3], names[2::3], strict=False))
+
+
+__all__ = [
+    "INBOX",
+    "USES",
+    "VIRTUAL",
+    "Folder",
+    "Namespace",
+    "container",
+    "decoded",
+    "encoded",
+    "folders",
+    "id_item",
+    "namespace",
+    "quota",
+]

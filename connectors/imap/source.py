@@ -1,0 +1,311 @@
+"""Any IMAP account as a source. Folders are opened with EXAMINE: nothing at the source ever changes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from email.utils import getaddresses
+from functools import lru_cache
+from pathlib import Path
+
+from connectors.imap.connection import Parts, fetched, number, tokens
+from connectors.imap.fetch import Attributes, Reader, Record, flags_of, uid_of, windows
+from connectors.imap.folders import (
+    VIRTUAL,
+    Folder,
+    Namespace,
+    container,
+    encoded,
+    folders,
+    id_item,
+    namespace,
+)
+from connectors.imap.server_info import facts, identity
+from connectors.imap.session import ImapSettings, Selected, Session
+from connectors.settings import Account
+from model.errors import Blocked, CursorLost, MigrationError, Rejected, Transient
+from model.protocols import Capabilities, Container, Failed, Identity, Kind, Native, Page, Ref, Role, key_of
+
+__all__ = ["ImapSettings", "ImapSource"]
+
+PAGE = 1000
+VANISHED_MOST = 1_000_000
+LISTED = b"UID FLAGS RFC822.SIZE"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """What a folder's cursor says: every UID up to uid is listed. modseq is the folder's state when the
+    enumeration began, where the server keeps one; done: the enumeration reached the end."""
+
+    uidvalidity: int
+    uid: int
+    done: bool
+    modseq: int | None
+
+    def __str__(self) -> str:
+        return f"{self.uidvalidity}:{self.uid}:{'done' if self.done else 'part'}:{self.modseq or ''}"
+
+
+def parsed(cursor: str) -> Cursor:
+    """Raises CursorLost for anything this source did not write."""
+    try:
+        validity, uid, state, modseq = cursor.split(":")
+        return Cursor(
+            int(validity), int(uid), {"done": True, "part": False}[state], int(modseq) if modseq else None
+        )
+    except (ValueError, KeyError):
+        raise CursorLost("cursor-lost", "not a cursor of this source") from None
+
+
+FROM_MOST, COMMENTS_MOST = 4_000, 50
+"""Of a From field, bytes that are read; the reader's time grows with their square."""
+
+
+class ImapSource:
+    """One account on one IMAP server. Implements model.protocols.Source.
+
+    Item ids are "UIDVALIDITY:UID". A version is a hash of the flags: nothing else of an IMAP message can
+    change. Nothing is asked before the first call.
+    """
+
+    def __init__(self, settings: ImapSettings, account: Account, spool: Path) -> None:
+        self._settings = settings
+        self._session = Session(settings, account)
+        self._spool = spool
+        self._namespace: Namespace | None = None
+        self._names: dict[str, bytes] = {}
+
+    @property
+    def capabilities(self) -> Capabilities:
+        session = self._session
+        return Capabilities(
+            kinds=frozenset({Kind.MAIL}),
+            batch=self._settings.batch_items,
+            batch_bytes=self._settings.batch_bytes,
+            separator=self._where().separator,
+            special_use=session.has("SPECIAL-USE"),
+            incremental=session.has("QRESYNC"),
+            facts=facts(session),
+        )
+
+    def identity(self) -> Identity:
+        """See connectors.imap.server_info.identity. No addresses: IMAP states none."""
+        return identity(self._session)
+
+    def containers(self) -> Iterator[Container]:
+        where = self._where()
+        for folder in folders(self._session, counts=True):
+            identifier = self._id(folder)
+            self._names[identifier] = folder.raw
+            yield container(folder, where, identifier, _omitted(folder, where))
+
+    def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
+        """Everything for None, by UID, in pages of about a thousand. An enumeration that was cut goes on
+        where it stopped. Afterwards, with QRESYNC, only what changed; without, everything again, full.
+        The last page may be empty."""
+        name = self._raw(container)
+        if self._session.has("QRESYNC") and not self._session.qresync:
+            self._session.done(b"ENABLE QRESYNC")
+            self._session.qresync = True
+        selected = self._select(name, fresh=True)
+        before = parsed(cursor) if cursor else None
+        if before is not None and before.uidvalidity != selected.uidvalidity:
+            raise CursorLost("cursor-lost", "the folder's UIDVALIDITY changed")
+        if before is not None and before.done and self._incremental(before, selected):
+            yield from self._changed(before, selected)
+        elif before is not None and before.done:
+            yield from self._enumerated(name, Cursor(selected.uidvalidity, 0, False, selected.modseq), before)
+        elif before is not None:
+            yield from self._enumerated(name, before, None, full=False)
+        else:
+            yield from self._enumerated(name, Cursor(selected.uidvalidity, 0, False, selected.modseq), None)
+
+    def fetch(
+        self, container: Container, refs: Iterable[Ref], *, bodies: bool = True
+    ) -> Iterator[Native | Failed]:
+        """format is "rfc822"; properties FLAGS (frozenset of str), INTERNALDATE (aware datetime),
+        RFC822.SIZE (int)."""
+        asked = list(refs)
+        if not asked:
+            return
+        name = self._raw(container)
+        validity = self._select(name).uidvalidity
+        by_uid: dict[int, Ref] = {}
+        for ref in asked:
+            own, _, uid = ref.id.partition(":")
+            if own == str(validity) and uid.isdigit():
+                by_uid[int(uid)] = ref
+            else:
+                yield Failed(key_of(ref.id), Rejected("vanished"))
+        reader = Reader(self._session, name, validity, self._spool)
+        wanted = ((number_, ref.size) for number_, ref in by_uid.items())
+        for number_, found in reader.read(wanted, bodies=bodies):
+            yield _native(by_uid[number_].id, found)
+
+    def _select(self, name: bytes, *, fresh: bool = False) -> Selected:
+        """A folder that its owner removed or renamed since it was listed is no reason to stop: the next
+        pass lists anew."""
+        try:
+            return self._session.select(name, readonly=True, fresh=fresh)
+        except Blocked as error:
+            if error.code != "container-missing":
+                raise
+            raise Transient("folder-vanished", "a folder was removed meanwhile: list again") from None
+
+    def sent_from(self, limit: int = 50) -> list[str]:
+        """The sender addresses of the newest sent items, newest first."""
+        found: dict[int, str] = {}
+
+        def note(parts: Parts) -> None:
+            entry = fetched(parts)
+            header = next((v for k, v in (entry or {}).items() if k.startswith(b"BODY[HEADER")), None)
+            if entry is not None and isinstance(header, bytes) and (address := _address(header)):
+                found[uid_of(entry)] = address
+
+        sent = next((f for f in folders(self._session, counts=False) if f.role is Role.SENT), None)
+        if sent is None or not sent.selectable:
+            return []
+        last = self._session.select(sent.raw, readonly=True, fresh=True).exists
+        if last:
+            items = b"UID BODY.PEEK[HEADER.FIELDS (FROM)]"
+            self._session.done(b"FETCH %d:%d (%s)" % (max(1, last - limit + 1), last, items), note)
+        return [found[uid] for uid in sorted(found, reverse=True)]
+
+    def extras(self) -> Iterator[tuple[str, int | None]]:
+        """What is there and will not move, by code; None where it cannot be asked over IMAP."""
+        where = self._where()
+        listed = folders(self._session, counts=False)
+        yield "shared-folders", sum(where.is_foreign(folder.name) for folder in listed)
+        yield "inbox-rules", None
+
+    def server(self) -> dict[str, str]:
+        """What a preflight should show, by the server's own word."""
+        return facts(self._session)
+
+    def close(self) -> None:
+        self._session.close()
+
+    # -- internals
+
+    def _where(self) -> Namespace:
+        if self._namespace is None:
+            self._namespace = namespace(self._session)
+        return self._namespace
+
+    def _id(self, folder: Folder) -> str:
+        item = id_item(self._session)
+        return (folder.status.get(item) if item else None) or folder.name
+
+    def _raw(self, container: Container) -> bytes:
+        raw = self._names.get(container.id)
+        return raw if raw is not None else encoded(self._where().name(container.path))
+
+    def _incremental(self, before: Cursor, selected: Selected) -> bool:
+        """A modseq above the folder's own was given by another life of it: a restored backup."""
+        known = before.modseq is not None and selected.modseq is not None
+        return self._session.qresync and known and (before.modseq or 0) <= (selected.modseq or 0)
+
+    def _enumerated(
+        self, name: bytes, start: Cursor, before: Cursor | None, *, full: bool = True
+    ) -> Iterator[Page]:
+        """before: the finished cursor that stays valid until this enumeration is finished too."""
+        uid = start.uid
+        for window in windows(self._session, name, start.uid, LISTED):
+            refs = tuple(_ref(start.uidvalidity, entry) for entry in window)
+            uid = uid_of(window[-1])
+            part = before or Cursor(start.uidvalidity, uid, False, start.modseq)
+            yield Page(refs, str(part), full=full)
+        yield Page((), str(Cursor(start.uidvalidity, uid, True, start.modseq)), full=full)
+
+    def _changed(self, before: Cursor, selected: Selected) -> Iterator[Page]:
+        """Only the last page carries the new cursor: until then the old one asks for the same again."""
+        after = Cursor(selected.uidvalidity, max(before.uid, selected.uidnext - 1), True, selected.modseq)
+        refs: list[Ref] = []
+        vanished: list[tuple[int, int]] = []
+        absent = 0
+
+        def note(parts: Parts) -> None:
+            nonlocal absent
+            entry = fetched(parts)
+            if entry is not None and b"RFC822.SIZE" in entry:
+                if len(refs) <= selected.exists + PAGE:
+                    refs.append(_ref(selected.uidvalidity, entry))
+            elif absent <= VANISHED_MOST and parts[0].upper().startswith(b"* VANISHED (EARLIER) "):
+                ranges = list(_ranges(tokens(parts)[2], selected.uidnext))
+                absent += sum(high - low + 1 for low, high in ranges)
+                vanished.extend(ranges)
+
+        if before.modseq != selected.modseq:
+            self._session.done(
+                b"UID FETCH 1:* (%s) (CHANGEDSINCE %d VANISHED)" % (LISTED, before.modseq or 1), note
+            )
+        if absent > VANISHED_MOST or len(refs) > selected.exists + PAGE:
+            raise CursorLost("cursor-lost", "more changes than the folder can have: enumerate anew")
+        gone = (
+            Ref(f"{selected.uidvalidity}:{uid}", "", deleted=True)
+            for low, high in vanished
+            for uid in range(low, high + 1)
+        )
+        page: list[Ref] = []
+        for ref in (*refs, *gone) if len(vanished) < PAGE else _chained(refs, gone):
+            page.append(ref)
+            if len(page) == PAGE:
+                yield Page(tuple(page), str(before))
+                page = []
+        yield Page(tuple(page), str(after))
+
+
+def _chained(refs: list[Ref], gone: Iterator[Ref]) -> Iterator[Ref]:
+    yield from refs
+    yield from gone
+
+
+def _ranges(token: object, uidnext: int) -> Iterator[tuple[int, int]]:
+    """The parts of a UID set, not beyond what the folder ever gave out."""
+    for part in token.decode().split(",") if isinstance(token, bytes) else ():
+        one, _, other = part.partition(":")
+        low, high = sorted((int(one), int(other or one)))
+        high = min(high, uidnext - 1)
+        if 0 < low <= high:
+            yield low, high
+
+
+def _omitted(folder: Folder, where: Namespace) -> str | None:
+    if not folder.selectable:
+        return "no-select"
+    if where.is_foreign(folder.name):
+        return "shared-folder"
+    return "virtual-folder" if folder.attributes & VIRTUAL else None
+
+
+def _ref(validity: int, entry: Attributes) -> Ref:
+    version = version_of(flags_of(entry))
+    return Ref(f"{validity}:{uid_of(entry)}", version, size=number(entry.get(b"RFC822.SIZE")))
+
+
+@lru_cache(maxsize=1024)
+def version_of(flags: frozenset[str]) -> str:
+    """A short hash of the flags."""
+    return hashlib.blake2b(" ".join(sorted(flags)).encode(), digest_size=6).hexdigest()
+
+
+def _native(identifier: str, found: Record | MigrationError) -> Native | Failed:
+    if isinstance(found, MigrationError):
+        return Failed(key_of(identifier), found)
+    ref = Ref(identifier, version_of(found.flags), size=found.size)
+    return Native(ref, "rfc822", properties_of(found), found.body)
+
+
+def properties_of(found: Record) -> dict[str, object]:
+    """A record's properties by IMAP's own names; what the server did not tell is not there."""
+    named = {"FLAGS": found.flags, "INTERNALDATE": found.date, "RFC822.SIZE": found.size}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _address(header: bytes) -> str | None:
+    text = header[:FROM_MOST].decode("utf-8", "replace").partition(":")[2].replace("\r\n", " ")
+    if text.count("(") > COMMENTS_MOST:  # each is a recursion of the reader's
+        return None
+    return next((address.lower() for _, address in getaddresses([text]) if "@" in address), None)

@@ -1,0 +1,122 @@
+"""Whose account it is, and where its files are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from connectors.endpoints import filled
+from connectors.http.client import Wire
+from connectors.http.dav_errors import GONE
+from connectors.http.hrefs import quoted
+from connectors.settings import Account
+from connectors.webdav.client import look
+from connectors.webdav.ocs_capabilities import Ocs, mapping
+from connectors.webdav.propfind import Entry
+from connectors.webdav.settings import FilesSettings
+from model.errors import Blocked, Transient
+from model.protocols import Identity
+
+LONGEST_ADDRESS = 320
+CROWDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Canonical paths; files ends with a slash; uploads and versions too, and are "" where there are none.
+    folder: the names from files down to where everything goes; named: by the row itself."""
+
+    user: str
+    files: str
+    folder: tuple[str, ...]
+    addresses: frozenset[str] = frozenset()
+    named: bool = False
+    uploads: str = ""
+    versions: str = ""
+    bulk: str = ""
+    ocs: str = ""
+    self_stated: bool = False
+
+
+def home(wire: Wire, settings: FilesSettings, account: Account) -> Home:
+    """Raises Blocked("login-refused", "no-files-access"), Transient."""
+    profile, start = settings.profile, _start(settings, account)
+    user, addresses, self_stated = settings.user(account), frozenset[str](), False
+    if profile.ocs:
+        ocs = Ocs(wire, start + profile.ocs)
+        user, addresses = _person(ocs)
+        self_stated = bool(addresses) and ocs.lets_change("email", profile.editable)
+    if profile.drives:
+        user = settings.drive or _drive(wire, start + _filled(profile.drives, user))
+        user = f"{account.login} ({user})"
+    return Home(
+        user=user,
+        files=start + _filled(profile.home, user) + "/",
+        folder=settings.folder(account),
+        addresses=addresses,
+        named=bool(account.folder),
+        uploads=start + _filled(profile.uploads, user) + "/" if profile.uploads else "",
+        versions=start + _filled(profile.versions, user) + "/" if profile.versions else "",
+        bulk=start + profile.bulk if profile.bulk else "",
+        ocs=start + profile.ocs if profile.ocs else "",
+        self_stated=self_stated,
+    )
+
+
+def identity(wire: Wire, found: Home, kind: str, root: Entry | None) -> Identity:
+    """The account's place on its server, hashed: an id may be shown, and a path often holds the login. root:
+    the folder that it is about, where there is one."""
+    text = "\n".join((str(wire.origin), found.user, found.files, *found.folder))
+    return Identity(
+        kind,
+        hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
+        found.addresses,
+        part=root.id if root is not None else "",
+        user=found.user if found.ocs else "",
+        lent=root is not None and root.lent,
+        self_stated=found.self_stated,
+    )
+
+
+def no_access() -> Blocked:
+    return Blocked("no-files-access", "nothing answers as a file account: correct url, root or the login")
+
+
+def _start(settings: FilesSettings, account: Account) -> str:
+    """The URL's own path, without a slash at its end."""
+    names = urlsplit(settings.url).path.split("/")
+    parts = (quoted(filled(unquote(name), account)) for name in names if name)
+    return "".join(f"/{part}" for part in parts)
+
+
+def _filled(template: str, user: str) -> str:
+    lead = [f"{user[:length]}___" for length in range(1, min(CROWDS, len(user) - 1) + 1)]
+    crowd = "/".join(quoted(name) for name in (*lead, user))
+    return template.replace("{user}", quoted(user)).replace("{crowd}", crowd)
+
+
+def _person(ocs: Ocs) -> tuple[str, frozenset[str]]:
+    told = ocs.person()
+    user, email = told.get("id"), told.get("email")
+    if not isinstance(user, str) or not user:
+        raise no_access()
+    plain = isinstance(email, str) and "@" in email and len(email) <= LONGEST_ADDRESS and email.isprintable()
+    return user, frozenset({str(email).lower()} if plain else ())
+
+
+def _drive(wire: Wire, path: str) -> str:
+    """The id of a user's drive, as eXo's portal tells it."""
+    answer = look(wire, "GET", path, {"Accept": "application/json"})
+    if answer.status in GONE:
+        raise no_access().said(answer.words)
+    if not answer.ok:
+        raise answer.error()
+    try:
+        found = mapping(json.loads(answer.body)).get("id")
+    except ValueError:
+        raise Transient("not-files", "something answered that is no file server") from None
+    if not isinstance(found, str | int) or not str(found).isalnum():
+        raise no_access()
+    return str(found)

@@ -1,0 +1,160 @@
+"""What the signature of a plan covers: a document of a wave, whose SHA-256 approvers sign.
+
+Which settings are in it is listed here by name. A setting that a later release adds is signed or not because
+somebody decided so, and voids no approval of those who do not use it: a document has a version, and one of an
+earlier version counts as long as everything that it does not know is as it was then, at its default.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from connectors.settings import Secret, Strict
+from engine.config.load import Config
+from ledger.plan.approvals import PlanRow
+from ledger.plan.waves import WaveRow
+
+VERSION = 2
+"""Of the document that is signed now. Version 1 has no version in it, is one line, and names no columns."""
+
+SIGNED: Mapping[str, int] = {
+    **dict.fromkeys(("kind", "url", "host", "port", "graph_url", "authority", "token_url", "rest"), 1),
+    **dict.fromkeys(("security", "plain_http", "auth", "username", "master_separator", "impersonation"), 1),
+    **dict.fromkeys(("tenant", "client_id", "scope", "app_id", "certificate_file", "key_file"), 1),
+    **dict.fromkeys(("profile", "flavour", "silent_agent", "artefacts", "zone"), 1),
+    **dict.fromkeys(("root", "drive", "groups", "groups_by_name", "versions"), 1),
+}
+"""Settings of a system that decide what goes where, and by whose right: the first version that has each. A
+release that adds one raises VERSION, and gives that."""
+
+_FIRST_ALONE = frozenset({"password", "client_secret", "key_password", "requests_per_10_minutes"})
+UNSIGNED = _FIRST_ALONE | {
+    "app_version",
+    "appapi_version",
+    "batch_bytes",
+    "batch_items",
+    "bulk_below",
+    "bulk_bytes",
+    "bulk_items",
+    "chunk_above",
+    "chunk_bytes",
+    "company",
+    "concurrent_requests",
+    "connections",
+    "count_versions",
+    "page_items",
+    "patience_seconds",
+    "spool_above",
+    "sync_items",
+    "timeout_seconds",
+    "tls",
+    "user_agent",
+}
+"""Settings of a system that decide nothing of that: a slower pace or a new password voids no approval. Of
+those that version 1 had, it had secrets only where there were none."""
+
+
+def canonical(document: object) -> bytes:
+    """One spelling for equal documents."""
+    text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.encode()
+
+
+def digest_of(document: object) -> str:
+    """The SHA-256 of a document, in hexadecimal."""
+    return hashlib.sha256(canonical(document)).hexdigest()
+
+
+def systems_of(config: Config, version: int = VERSION) -> dict[str, Any] | None:
+    """Where from and where to, what counts as proof, and whether one mailbox goes first, alone. Of a file its
+    name alone: it lies elsewhere on another worker's machine. No secret, nor where it is kept. None: it
+    cannot be said in this version."""
+    gate = config.gate
+    source = _settings(config.source, version)
+    targets = {str(kind): _settings(config.target.of(kind), version) for kind in config.workloads}
+    if source is None or None in targets.values():
+        return None
+    proof = {
+        "accept": gate.accept,
+        "control": gate.control,
+        "deny": _name(gate.deny),
+        "directory": _name(gate.directory),
+    }
+    return {"source": source, "targets": targets, "gate": proof, "canary": config.run.canary}
+
+
+def digests_of_systems(config: Config) -> list[str]:
+    """In every version that can say what the systems are, the newest first."""
+    told = (systems_of(config, version) for version in range(VERSION, 0, -1))
+    return [digest_of(one) for one in told if one is not None]
+
+
+def documents(
+    config: Config, wave: WaveRow, rows: Iterable[PlanRow], excused: Collection[str]
+) -> Iterator[bytes]:
+    """The plan of a wave in every version that can say it, the newest first. excused: the mailboxes that are
+    not ready, and for which somebody took responsibility."""
+    listed = list(rows)
+    for version in range(VERSION, 0, -1):
+        systems = systems_of(config, version)
+        if systems is not None:
+            head = {
+                "wave": wave.name,
+                "starts": None if wave.starts is None else round(wave.starts),
+                "window": wave.window,
+                "first": wave.canary,
+            }
+            yield _spelled({**head, "systems": systems}, listed, excused, version)
+
+
+def _spelled(
+    document: dict[str, Any], rows: Iterable[PlanRow], excused: Collection[str], version: int
+) -> bytes:
+    if version == 1:
+        mailboxes = [[*row.approved_part(), row.mailbox in excused] for row in rows]
+        return canonical({**document, "mailboxes": mailboxes})
+    known = {**document, "version": version}
+    lines = [f'"{name}":{canonical(value).decode()},' for name, value in sorted(known.items())]
+    each = ",\n".join(canonical(_told(row, row.mailbox in excused)).decode() for row in rows)
+    return "\n".join(["{", *lines, '"mailboxes":[', each, "]}", ""]).encode()
+
+
+def _told(row: PlanRow, excused: bool) -> dict[str, object]:
+    """A mailbox as approvers read it; see PlanRow.approved_part."""
+    checked = None if row.at is None else {"proof": row.level, "not_ready": row.code, "accepted": excused}
+    return {
+        "mailbox": row.mailbox,
+        "source": row.source,
+        "source_login": row.source_login,
+        "target": row.target,
+        "target_login": row.target_login,
+        "target_folder": row.target_folder,
+        "workloads": list(row.workloads),
+        "checked": checked,
+    }
+
+
+def _settings(model: Strict, version: int) -> dict[str, Any] | None:
+    found: dict[str, Any] = {}
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if name in UNSIGNED and not (version == 1 and name in _FIRST_ALONE):
+            continue
+        if SIGNED.get(name, 1) > version:
+            if value != field.get_default(call_default_factory=True):
+                return None
+        elif not isinstance(value, Secret):
+            found[name] = _name(value) if _names_file(name) else value
+    return found
+
+
+def _names_file(name: str) -> bool:
+    return name.endswith("_file") or name == "groups"
+
+
+def _name(path: str | Path | None) -> str | None:
+    return Path(path).name if path else None

@@ -1,0 +1,76 @@
+"""Approvals that nothing asks for: a person is not made responsible for what nobody will look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ledger.db.rows import ACCEPTABLE, KEPT, STALE, UNSTABLE
+from model.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from engine.config.load import Config
+    from ledger.db.rows import LegRow, MailboxRow
+    from ledger.store import Ledger
+
+OF_WAVES = frozenset({"control-mailbox", "may-write", "tenant-wide"})
+"""About a credential: asked for a wave, never for a mailbox."""
+
+OF_GRAPH = frozenset({"may-write", "tenant-wide"})
+AFTERWARDS = "no mailbox is stopped by it; it counts for what is known, not beforehand"
+NEEDLESS = {
+    "asserted": "every account of these mailboxes is proven by more than mailboxes.csv",
+    "folder-lent": AFTERWARDS,
+    "folder-replaced": AFTERWARDS,
+    "kills-worker": AFTERWARDS,
+    KEPT: AFTERWARDS,
+    STALE: AFTERWARDS,
+    UNSTABLE: AFTERWARDS,
+    "ledger-restored": AFTERWARDS,
+    "sent-items": "whose these mailboxes are was looked at, and nothing spoke against it",
+    "source-rekeyed": AFTERWARDS,
+    "source-shrunk": AFTERWARDS,
+    "target-not-empty": "these mailboxes were copied, and nothing at the target was in the way",
+}
+
+
+def refuse_needless(
+    config: Config, ledger: Ledger, code: str, rows: Sequence[MailboxRow], *, of_wave: bool
+) -> None:
+    """Raises Misconfigured for an approval that no run of these mailboxes will ask for, as far as the ledger
+    and the configuration tell. of_wave: they are a whole wave."""
+    if code in OF_WAVES and not of_wave:
+        raise Misconfigured(
+            "--mailbox", f"{code} is about a credential, so it is asked for a wave: give --wave"
+        )
+    if code == "control-mailbox" and config.gate.control is None:
+        raise _needless(code, "no control mailbox is set (gate.control)")
+    if code in OF_GRAPH and config.source.kind != "graph":
+        raise _needless(code, "only Microsoft 365 tells what a credential may do")
+    if code not in NEEDLESS:
+        return
+    ids = {row.id for row in rows}
+    legs = [leg for leg in ledger.legs() if leg.mailbox in ids]
+    if not any(_may_ask(config, code, leg) for leg in legs):
+        raise _needless(code, NEEDLESS[code])
+
+
+def _needless(code: str, why: str) -> Misconfigured:
+    return Misconfigured("CODE", f"nothing asks for {code}: {why}")
+
+
+def _may_ask(config: Config, code: str, leg: LegRow) -> bool:
+    from engine.identity.identity_gate import LEVELS, NEEDS_APPROVAL
+    from ledger.db.rows import LegState
+
+    if leg.code is not None and NEEDS_APPROVAL.get(leg.code, leg.code) == code:
+        return True
+    if code == "asserted":
+        return leg.level is None or LEVELS.index(leg.level) < LEVELS.index(config.gate.accept)
+    if code == "sent-items":
+        return leg.level is None
+    if code in ACCEPTABLE:
+        return leg.state is LegState.DIFFERS
+    if code == "target-not-empty":
+        return not leg.done or leg.state in (LegState.BLOCKED, LegState.DIFFERS)
+    return False

@@ -1,0 +1,219 @@
+"""Opens both sides of a mailbox as the configuration says. Dispatch is by the settings' `kind`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from pydantic import BaseModel
+
+from connectors.caldav.settings import DavSettings
+from connectors.caldav.target import DavTarget
+from connectors.ews.source import EwsSettings, EwsSource
+from connectors.exo.target import AgendaSettings, AgendaTarget
+from connectors.files.target import FilesTarget
+from connectors.graph.source import GraphSettings, GraphSource
+from connectors.http.hrefs import Mine, anybody
+from connectors.imap.session import ImapSettings
+from connectors.imap.source import ImapSource
+from connectors.imap.target import ImapTarget
+from connectors.imap.verify_uid import Judge
+from connectors.settings import Account
+from connectors.webdav.settings import FilesSettings
+from engine.config.file_cache import Kept
+from engine.config.load import Config
+from engine.context.leg_context import Opener
+from engine.context.principals import Parties, read_groups
+from engine.identity.identity_gate import Pair, Rules
+from engine.planning.mailbox_list import DenyList, Directory, read_addresses, read_deny, read_directory
+from ledger.db.rows import MailboxRow, Phase
+from ledger.inventory.lines import message_mark
+from ledger.open_ledgers import kept
+from ledger.store import Ledger
+from mappings.fields.message_id import message_id
+from mappings.registry import FORMS
+from model.errors import Blocked, Misconfigured
+from model.private_files import make_directory, using_state
+from model.protocols import Guard, Kind, Loss, Source, Target
+from model.sites import Site
+
+T = TypeVar("T", bound=BaseModel)
+_directory, _deny = Kept(read_directory), Kept(read_deny)
+_addresses, _groups = Kept(read_addresses), Kept(read_groups)
+LOOKING_SECONDS = 20.0
+"""How long those who only look wait out a server that is away or busy."""
+
+
+def open_ledger(config: Config) -> Ledger:
+    """The ledger, of this version's schema; one per process and address."""
+    return kept(config.ledger_url())
+
+
+def opener(
+    config: Config, ledger: Ledger, mailbox: MailboxRow, workload: Kind, *, removes: bool | None = None
+) -> Opener:
+    """How to open this mailbox's sides; every call gives new connections. removes: whether the target lets go
+    of anything, whatever the phase: of an approved rollback it does."""
+    pair = accounts(ledger, mailbox)
+    live = mailbox.phase is Phase.LIVE if removes is None else not removes
+    return Opener(
+        source=lambda: open_source(config, pair.source, frozenset({workload})),
+        target=lambda guard, moment: open_target(
+            config,
+            pair.target,
+            workload,
+            guard,
+            live=live,
+            not_after=moment,
+            mine=lambda key: ledger.has(mailbox.id, key),
+        ),
+    )
+
+
+def accounts(ledger: Ledger, mailbox: MailboxRow) -> Pair:
+    source_login, target_login = ledger.logins(mailbox.id)
+    return Pair(
+        source=Account(login=source_login or mailbox.source, address=mailbox.source.lower()),
+        target=Account(
+            login=target_login or mailbox.target,
+            address=mailbox.target.lower(),
+            folder=ledger.target_folder(mailbox.id),
+        ),
+        bound=mailbox.target_identity is not None,
+    )
+
+
+def refuse_replanned(ledger: Ledger, mailbox_id: str, pair: Pair) -> None:
+    """The plan may have changed between reading it and claiming the leg; from here on it cannot, for a
+    mailbox at work keeps its accounts. Raises Blocked("not-in-plan" | "plan-changed")."""
+    ledger.refuse_withheld(mailbox_id)
+    planned = accounts(ledger, ledger.mailbox(mailbox_id))
+    if (planned.source, planned.target) != (pair.source, pair.target):
+        raise Blocked("plan-changed", "the row changed just before the leg was claimed")
+
+
+def open_source(config: Config, account: Account, kinds: frozenset[Kind], *, looking: bool = False) -> Source:
+    """kinds: what will be asked of it. looking: somebody waits for the answer in front of a screen."""
+    settings = brief(config.source) if looking else config.source
+    if isinstance(settings, EwsSettings):
+        return EwsSource(settings, account, spool(config))
+    if isinstance(settings, GraphSettings):
+        return GraphSource(settings, _as_graph_names(account), spool(config), kinds)
+    if isinstance(settings, ImapSettings):
+        return ImapSource(settings, account, spool(config))
+    raise Misconfigured("source.kind", "no connector for it")
+
+
+def _as_graph_names(account: Account) -> Account:
+    """A site is opened by its address in a browser."""
+    site = Site.read(account.login)
+    return account if site is None else account.model_copy(update={"login": site.url})
+
+
+def brief(settings: T) -> T:
+    """The same for those who only look: what is away or busy is not waited out for minutes."""
+    patience = getattr(settings, "patience_seconds", 0.0)
+    if patience <= LOOKING_SECONDS:
+        return settings
+    return settings.model_copy(update={"patience_seconds": LOOKING_SECONDS})
+
+
+def open_target(
+    config: Config,
+    account: Account,
+    workload: Kind,
+    guard: Guard,
+    *,
+    live: bool,
+    not_after: datetime,
+    mine: Mine = anybody,
+    looking: bool = False,
+) -> Target:
+    """mine: whose an object is that this program wrote. looking: as for open_source."""
+    wanted = config.target.of(workload)
+    settings = brief(wanted) if looking else wanted
+    if isinstance(settings, ImapSettings):
+        judge = letter_judge(workload, not_after)
+        return ImapTarget(settings, account, guard, spool(config), kind=workload, live=live, judge=judge)
+    form = FORMS[workload]
+
+    def digest(stream: BinaryIO) -> bytes:
+        return form.digest(stream, not_after)
+
+    if isinstance(settings, AgendaSettings):
+        return AgendaTarget(settings, account, guard, digest=digest, live=live)
+    if isinstance(settings, DavSettings):
+
+        def shared(own: BinaryIO, found: BinaryIO, owner: frozenset[str]) -> tuple[Loss, ...] | None:
+            return None if form.shared is None else form.shared(own, found, not_after, owner)
+
+        return DavTarget(
+            settings,
+            account,
+            guard,
+            spool(config),
+            kind=workload,
+            digest=digest,
+            shared=shared,
+            mine=mine,
+            live=live,
+        )
+    if isinstance(settings, FilesSettings):
+        return FilesTarget(settings, account, guard, spool(config), live=live)
+    raise Misconfigured(f"target.{workload.value}", "no connector for it")
+
+
+def letter_judge(workload: Kind, not_after: datetime) -> Judge:
+    """How a message at the target is known for what was written."""
+
+    def digest(stream: BinaryIO) -> bytes:
+        return FORMS[workload].digest(stream, not_after)
+
+    return Judge(digest, lambda header: message_mark(message_id(header)))
+
+
+def addresses(config: Config) -> Mapping[str, str]:
+    """X.500 address -> SMTP address, from the directory's export. Raises Misconfigured."""
+    return _addresses(config.file(config.addresses)) if config.addresses else {}
+
+
+def parties(config: Config, ledger: Ledger, allowed: Rules) -> Parties:
+    """Who people and groups of the source are at the target of files. Raises Misconfigured."""
+    settings = config.target.files
+    if not isinstance(settings, FilesSettings):
+        return Parties()
+    return Parties(
+        targets=lambda sources: ledger.targets(sources, Kind.FILES),
+        directory=allowed.directory,
+        deny=allowed.deny,
+        groups=_groups(Path(settings.groups)) if settings.groups else {},
+        by_name=settings.groups_by_name,
+        login=lambda login, address: settings.user(Account(login=login, address=address)),
+    )
+
+
+def rules(config: Config, workload: Kind, approved: Callable[[str], bool]) -> Rules:
+    """The gate's rules from the configuration's files. Raises Misconfigured."""
+    directory = config.gate.directory
+    return Rules(
+        directory=_directory(config.file(directory)) if directory else Directory(),
+        deny=deny_list(config),
+        accept=config.gate.accept,
+        artefacts=tuple(getattr(config.target.of(workload), "artefacts", ())),
+        approved=approved,
+    )
+
+
+def deny_list(config: Config) -> DenyList:
+    """Whom no wave may touch; empty where none is configured. Raises Misconfigured."""
+    deny = config.gate.deny
+    return _deny(config.file(deny)) if deny else DenyList()
+
+
+def spool(config: Config) -> Path:
+    """Where large bodies wait: only this user may look into it. Raises Blocked("state-full" |
+    "state-unusable")."""
+    with using_state():
+        return make_directory(config.state_directory / "spool")

@@ -1,0 +1,68 @@
+"""Everything wrong with one of the operator's files, told at once: where, what, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.errors import Misconfigured
+
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """line is 1-based; 0 when the fault has no line. field is the dotted name or the column, or "".
+    text never repeats a value: it might be a password or somebody's address."""
+
+    line: int
+    field: str
+    text: str
+
+    def where(self, file: str) -> str:
+        spot = f"{file}:{self.line}" if self.line else file
+        return f"{spot}: {self.field}" if self.field else spot
+
+
+def misconfigured(path: Path, problems: Sequence[Problem]) -> Misconfigured:
+    """One error that tells them all, a line each, in the file's order; the first is its `where`."""
+    first, *rest = sorted(problems, key=lambda problem: (problem.line, problem.field))
+    lines = [first.text, *(f"{problem.where(path.name)}: {problem.text}" for problem in rest[: SHOWN - 1])]
+    if len(rest) >= SHOWN:
+        lines.append(f"and {len(rest) - SHOWN + 1} more")
+    return Misconfigured(first.where(path.name), "\n".join(lines))
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    """Advice on a name that does not exist: the nearest that does, or all of them, if there is one."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
+    if near:
+        return f"unknown; did you mean {near[0]}?"
+    return f"unknown; known here: {', '.join(names)}" if names else "unknown; none is known here"
+
+
+def read_text(path: Path, purpose: str, name: str = "") -> str:
+    """The whole file as text: UTF-8, with or without a byte order mark, or UTF-16 with one. Anything
+    else is refused, because guessing an encoding guesses people's names. Raises Misconfigured. name: what
+    to call a file that cannot be read."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise Misconfigured(name or path.name, f"no such file; it is {purpose}") from None
+    except OSError as error:
+        raise Misconfigured(name or path.name, f"cannot be read ({error.strerror})") from None
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return _decoded(path, raw, "utf-16")
+    return _decoded(path, raw, "utf-8-sig")
+
+
+def _decoded(path: Path, raw: bytes, encoding: str) -> str:
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        text = "not UTF-8 (perhaps Latin-1 or Windows-1252); save the file as UTF-8 and try again"
+        raise misconfigured(path, [Problem(line, "", text)]) from None

@@ -1,0 +1,337 @@
+"""kogge.toml: its shape, and loading it with errors that name file, line and field.
+
+Relative paths in it are relative to the file, so that a command gives the same result from anywhere
+and a worker may run in another directory.
+"""
+
+from __future__ import annotations
+
+import importlib
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from connectors.http.proxy import Network, Networked
+from connectors.settings import Strict, name_fields
+from engine.config.approval import ApprovalSettings
+from engine.config.evidence_key import EvidenceSettings
+from engine.config.file_errors import Problem, misconfigured, read_text
+from engine.config.hooks import CutoverSettings, HooksSettings
+from engine.config.ledger import LedgerSettings
+from engine.config.maintenance_windows import Windows
+from engine.config.planning import PlanSettings
+from engine.config.prefect import PrefectSettings
+from engine.config.report import ReportSettings
+from engine.config.throttling import AdmissionSettings
+from engine.config.toml_errors import explained, lines_of
+from model.errors import Misconfigured
+from model.protocols import Kind
+
+if TYPE_CHECKING:
+    from connectors.caldav.settings import DavSettings
+    from connectors.ews.settings import EwsSettings
+    from connectors.exo.settings import AgendaSettings
+    from connectors.graph_api.settings import GraphSettings
+    from connectors.imap.settings import ImapSettings
+    from connectors.webdav.settings import FilesSettings
+
+    SourceSettings = EwsSettings | GraphSettings | ImapSettings
+    ImapTargetSettings = ImapSettings
+    CalendarTargetSettings = AgendaSettings | DavSettings
+    CalDavTargetSettings = DavSettings
+    CardDavTargetSettings = DavSettings
+    FilesTargetSettings = FilesSettings
+
+SOURCES = {
+    "ews": "connectors.ews.settings:EwsSettings",
+    "graph": "connectors.graph_api.settings:GraphSettings",
+    "imap": "connectors.imap.settings:ImapSettings",
+}
+IMAP_TARGETS = {"imap": "connectors.imap.settings:ImapSettings"}
+CALDAV_TARGETS = {"caldav": "connectors.caldav.settings:DavSettings"}
+CALENDAR_TARGETS = {**CALDAV_TARGETS, "exo-agenda": "connectors.exo.settings:AgendaSettings"}
+CARDDAV_TARGETS = {"carddav": "connectors.caldav.settings:DavSettings"}
+FILES_TARGETS = dict.fromkeys(("nextcloud", "webdav", "exo"), "connectors.webdav.settings:FilesSettings")
+TARGETS = {
+    Kind.MAIL: IMAP_TARGETS,
+    Kind.CALENDAR: CALENDAR_TARGETS,
+    Kind.CONTACTS: CARDDAV_TARGETS,
+    Kind.TASKS: CALDAV_TARGETS,
+    Kind.NOTES: IMAP_TARGETS,
+    Kind.FILES: FILES_TARGETS,
+}
+"""workload -> kind -> the model of its settings, imported only when the configuration names it: a command
+that talks to no Exchange should not load its libraries."""
+
+PATHS = frozenset({"file", "ca_file", "certificate_file", "groups", "key_file"})
+"""Fields of connectors' settings that name a file."""
+
+
+def model_of(entry: str) -> type[Strict]:
+    """The settings class an entry of SOURCES or TARGETS names."""
+    module, _, name = entry.partition(":")
+    found: type[Strict] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _chosen(known: Mapping[str, str]) -> Callable[[object], Strict]:
+    """A validator that picks the model by `kind`."""
+
+    def choose(raw: object) -> Strict:
+        kind = raw.get("kind") if isinstance(raw, dict) else None
+        if not isinstance(kind, str) or kind not in known:
+            choices = " or ".join(f'kind = "{name}"' for name in known)
+            fault = PydanticCustomError("kind", "give {choices}", {"choices": choices})
+            details = InitErrorDetails(type=fault, loc=("kind",), input=None)
+            raise ValidationError.from_exception_data("kind", [details])
+        return model_of(known[kind]).model_validate(raw)
+
+    return choose
+
+
+if not TYPE_CHECKING:
+    SourceSettings = Annotated[Any, BeforeValidator(_chosen(SOURCES))]
+    ImapTargetSettings = Annotated[Any, BeforeValidator(_chosen(IMAP_TARGETS))]
+    CalendarTargetSettings = Annotated[Any, BeforeValidator(_chosen(CALENDAR_TARGETS))]
+    CalDavTargetSettings = Annotated[Any, BeforeValidator(_chosen(CALDAV_TARGETS))]
+    CardDavTargetSettings = Annotated[Any, BeforeValidator(_chosen(CARDDAV_TARGETS))]
+    FilesTargetSettings = Annotated[Any, BeforeValidator(_chosen(FILES_TARGETS))]
+
+
+class StateSettings(Strict):
+    """directory holds the spool, the logs and the local Prefect server's home."""
+
+    directory: Path = Path("kogge-state")
+
+
+class Targets(Strict):
+    """One table a workload; a workload without one does not move."""
+
+    mail: ImapTargetSettings | None = None
+    calendar: CalendarTargetSettings | None = None
+    contacts: CardDavTargetSettings | None = None
+    tasks: CalDavTargetSettings | None = None
+    notes: ImapTargetSettings | None = None
+    files: FilesTargetSettings | None = None
+
+    @model_validator(mode="after")
+    def _one_at_least(self) -> Targets:
+        if not any(self.of(kind) for kind in TARGETS):
+            raise ValueError("give at least one table, such as [target.mail]")
+        return self
+
+    def of(self, workload: Kind) -> Any:
+        """The settings of a workload's target; None where it has none."""
+        return getattr(self, workload.value, None)
+
+
+class GateSettings(Strict):
+    """How "the same person's" is proven.
+
+    directory  a CSV export, independent of the mapping, that names source and target of each person
+    deny       addresses no wave may touch, one a line
+    control    a mailbox outside every wave: a credential that opens it has too much power
+    accept     the lowest level of proof that needs no approval
+    """
+
+    directory: Path | None = None
+    deny: Path | None = None
+    control: str | None = None
+    accept: Literal["directory", "address"] = "address"
+
+    @field_validator("control")
+    @classmethod
+    def _address(cls, control: str | None) -> str | None:
+        if control is not None and not is_address(control):
+            raise ValueError("give a full e-mail address")
+        return control
+
+    @model_validator(mode="after")
+    def _directory_given(self) -> GateSettings:
+        if self.accept == "directory" and self.directory is None:
+            raise ValueError('accept = "directory" needs directory = "directory.csv"')
+        return self
+
+
+class CanarySettings(Strict):
+    """Two accounts at the target that are nobody's: a meeting between them shows whether the calendar server
+    invites people. arrival_seconds: how long an ordinary invitation may take."""
+
+    host: str
+    guest: str
+    arrival_seconds: float = Field(default=120.0, ge=1, le=3600)
+
+    @field_validator("host", "guest")
+    @classmethod
+    def _address(cls, address: str) -> str:
+        if not is_address(address):
+            raise ValueError("give a full e-mail address")
+        return address.lower()
+
+    @model_validator(mode="after")
+    def _two(self) -> CanarySettings:
+        if self.host == self.guest:
+            raise ValueError("host and guest must be two accounts")
+        return self
+
+
+class RunSettings(Strict):
+    """legs at once in one batch; batch: mailboxes of one flow run; attempts: how often a passing
+    fault is tried again within a run before the leg is left waiting. canary: whether a wave's first mailbox
+    runs alone, and is verified fully, before the others."""
+
+    legs: int = Field(default=4, ge=1, le=64)
+    batch: int = Field(default=25, ge=1, le=500)
+    lease_seconds: int = Field(default=60, ge=10, le=3600)
+    write_grace_seconds: int = Field(default=5, ge=1, le=600)
+    attempts: int = Field(default=5, ge=1, le=100)
+    canary: bool = True
+
+
+class VerifySettings(Strict):
+    """counts < sample < target < both: how much verification reads again."""
+
+    level: Literal["counts", "sample", "target", "both"] = "target"
+    sample_percent: float = Field(default=5.0, gt=0, le=100)
+
+
+class Config(Strict):
+    """kogge.toml, checked. Frozen; load() is the only way to make one. addresses: a CSV export of the
+    directory with the columns x500,address, for attendees that Exchange names by X.500 address alone."""
+
+    mailboxes: Path = Path("mailboxes.csv")
+    addresses: Path | None = None
+    ledger: LedgerSettings = LedgerSettings()
+    state: StateSettings = StateSettings()
+    source: SourceSettings
+    target: Targets
+    gate: GateSettings = GateSettings()
+    canary: CanarySettings | None = None
+    run: RunSettings = RunSettings()
+    verify: VerifySettings = VerifySettings()
+    prefect: PrefectSettings = PrefectSettings()
+    plan: PlanSettings = PlanSettings()
+    windows: Windows = Field(default_factory=dict)
+    admission: AdmissionSettings = AdmissionSettings()
+    approval: ApprovalSettings = ApprovalSettings()
+    hooks: HooksSettings = HooksSettings()
+    cutover: CutoverSettings = CutoverSettings()
+    report: ReportSettings = ReportSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
+    network: Network = Network()
+    _path: Path = PrivateAttr()
+
+    @property
+    def path(self) -> Path:
+        """The absolute path of kogge.toml."""
+        return self._path
+
+    @property
+    def workloads(self) -> tuple[Kind, ...]:
+        """The workloads that have a target, in the order they run."""
+        return tuple(kind for kind in TARGETS if self.target.of(kind) is not None)
+
+    def file(self, path: Path) -> Path:
+        """path, taken relative to kogge.toml."""
+        return self._path.parent / path
+
+    @property
+    def state_directory(self) -> Path:
+        return self.file(self.state.directory)
+
+    @property
+    def ledger_file(self) -> Path | None:
+        """Where SQLite keeps the ledger, which may not be there yet; None: on a database server."""
+        url = self.ledger.url
+        return self.file(Path(url.removeprefix("sqlite:///"))) if url.startswith("sqlite:///") else None
+
+    def ledger_url(self) -> str:
+        """The URL to give to the ledger: an absolute file, the password filled in. Never log it."""
+        file = self.ledger_file
+        if file is not None:
+            return f"sqlite:///{file}"
+        return self.ledger.address()
+
+
+def load(path: Path) -> Config:
+    """Reads and checks kogge.toml. Raises Misconfigured naming every fault; reads no secret."""
+    text = read_text(path, "the configuration; `kogge init` writes one", str(path))
+    raw = _parsed(path, text)
+    try:
+        config = Config.model_validate(_anchored(raw, path.absolute().parent))
+    except ValidationError as error:
+        raise misconfigured(path, explained(error, text, Config, raw, _by_kind)) from None
+    config._path = path.absolute()
+    line_of = lines_of(text)
+    name_fields(config, lambda field: Problem(line_of(tuple(field.split("."))), field, "").where(path.name))
+    for settings in (config.source, *(config.target.of(kind) for kind in TARGETS)):
+        if isinstance(settings, Networked):
+            settings._network = config.network
+    return config
+
+
+def _by_kind(field: str, kind: str) -> type[Strict] | None:
+    targets = {**IMAP_TARGETS, **CALENDAR_TARGETS, **CARDDAV_TARGETS, **FILES_TARGETS}
+    entry = (SOURCES if field == "source" else targets).get(kind)
+    return model_of(entry) if entry else None
+
+
+def is_address(text: str) -> bool:
+    """Whether text looks like user@domain: enough to catch a slipped column, not RFC 5321. What a program may
+    take for an option, or a shell for a command, is none."""
+    local, separator, domain = text.rpartition("@")
+    if not separator or not local or not domain or len(text) > 320:
+        return False
+    return (
+        "@" not in local
+        and not any(c.isspace() or not c.isprintable() or c in ',;<>"()`|' for c in text)
+        and not text.startswith("-")
+        and not domain.startswith(".")
+        and not domain.endswith(".")
+        and ".." not in domain
+    )
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        reason, _, place = str(error).partition(" (at ")
+        raise misconfigured(
+            path, [Problem(_line(place, text), "", f"not TOML: {_lowered(reason)}{_hint(reason)}")]
+        ) from None
+
+
+def _hint(reason: str) -> str:
+    """tomllib says what it met, not what is missing."""
+    if "\\n" in reason or "Unterminated string" in reason:
+        return "; is the quote at the end missing?"
+    return "; a text stands in quotes" if reason == "Invalid value" else ""
+
+
+def _line(place: str, text: str) -> int:
+    """tomllib says "line 3, column 9)" or "end of document)"."""
+    digits = place.removeprefix("line ").partition(",")[0]
+    return int(digits) if digits.isdigit() else text.count("\n") + 1
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _anchored(value: Any, root: Path, key: str = "") -> Any:
+    """The parsed TOML with the file names of connectors' settings made absolute."""
+    if isinstance(value, dict):
+        return {n: inner if n == "body" else _anchored(inner, root, n) for n, inner in value.items()}
+    if isinstance(value, list):
+        return [_anchored(inner, root) for inner in value]
+    if key in PATHS and isinstance(value, str) and value:
+        return str(root / value)
+    return value
+
+
+__all__ = ["Config", "Misconfigured", "is_address", "load", "model_of"]

@@ -1,0 +1,115 @@
+"""Turns pydantic's findings about a TOML text into problems with a line, a field and advice."""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from connectors.settings import Secret
+from engine.config.file_errors import Problem, unknown
+
+Path = tuple[str | int, ...]
+
+TABLE = re.compile(r"^\s*+\[\[?\s*+([^\]\s](?:[^\]]*[^\]\s])?+)\s*+\]\]?\s*+(#.*)?$")
+KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[\w-]+))*)\s*=""")
+PART = re.compile(r""""([^"]*)"|'([^']*)'|([\w-]+)""")
+
+
+ByKind = Callable[[str, str], type[BaseModel] | None]
+"""(field, kind) -> the model of a table whose `kind` chooses it."""
+
+
+def explained(
+    error: ValidationError, text: str, model: type[BaseModel], raw: Mapping[str, Any], by_kind: ByKind
+) -> list[Problem]:
+    """One problem a finding. Values are left out: one of them may be a misplaced password."""
+    found, line_of = [], lines_of(text)
+    for detail in error.errors(include_url=False, include_input=False):
+        path = detail["loc"]
+        advice = _advice(
+            detail, model_at(model, path[:-1], raw, by_kind), model_at(model, path, raw, by_kind)
+        )
+        found.append(Problem(line_of(path), ".".join(str(part) for part in path), advice))
+    return found
+
+
+def lines_of(text: str) -> Callable[[Path], int]:
+    """Tells of a path the 1-based line that sets it, or else the nearest table around it; 0 if there is
+    none."""
+    known = _assignments(text)
+
+    def line(path: Path) -> int:
+        best, depth = 0, 0
+        for number, key in known:
+            if len(key) > depth and key == tuple(str(part) for part in path[: len(key)]):
+                best, depth = number, len(key)
+        return best
+
+    return line
+
+
+def _assignments(text: str) -> list[tuple[int, tuple[str, ...]]]:
+    """(line, full key) of every table header and key of a TOML text; inside inline tables, none."""
+    found: list[tuple[int, tuple[str, ...]]] = []
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+        if header := TABLE.match(line):
+            table = _parts(header[1])
+            found.append((number, table))
+        elif key := KEY.match(line):
+            found.append((number, table + _parts(key[1])))
+    return found
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(next(filter(None, part), "") for part in PART.findall(dotted))
+
+
+def model_at(model: type[BaseModel], path: Path, raw: Any, by_kind: ByKind) -> type[BaseModel] | None:
+    """The model that path leads to, or None where there is a plain value. raw is the input: its
+    `kind` chooses where the type alone does not say."""
+    current: type[BaseModel] | None = model
+    for part in path:
+        raw = raw.get(part) if isinstance(raw, dict) else None
+        if current is None or part not in current.model_fields:
+            return None
+        current = _model_in(current, str(part), raw, by_kind)
+    return current
+
+
+def _model_in(owner: type[BaseModel], name: str, raw: Any, by_kind: ByKind) -> type[BaseModel] | None:
+    annotation = owner.model_fields[name].annotation
+    origin = typing.get_origin(annotation)
+    options = typing.get_args(annotation) if origin in (typing.Union, types.UnionType) else (annotation,)
+    if any(one is Any or typing.get_args(one)[:1] == (Any,) for one in options):
+        return by_kind(name, str(raw.get("kind", ""))) if isinstance(raw, dict) else None
+    return next((one for one in options if isinstance(one, type) and issubclass(one, BaseModel)), None)
+
+
+def _advice(detail: ErrorDetails, owner: type[BaseModel] | None, own: type[BaseModel] | None) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "missing":
+        return "is missing"
+    if kind == "extra_forbidden":
+        return unknown(str(detail["loc"][-1]), owner.model_fields if owner else ())
+    if own is Secret and kind in ("model_type", "dict_type", "model_attributes_type"):
+        return 'a secret is named, never written here: { env = "NAME" } or { file = "PATH" }'
+    if kind in ("model_type", "dict_type", "model_attributes_type"):
+        return "must be a table"
+    if kind == "literal_error":
+        return f"give one of {context.get('expected', '')}"
+    if kind.startswith("int_"):
+        return "give a whole number"
+    return _plain(detail["msg"])
+
+
+def _plain(message: str) -> str:
+    """Our own words as we wrote them; pydantic's with a verb."""
+    text = message.removeprefix("Value error, ").replace("Input should be", "must be")
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,72 @@
+"""A worker process that a fatal signal of its own ends (a segmentation fault, an abort) leaves a note of it.
+
+The note is a file in the state directory that names the process. Python's faulthandler fills it when the
+process crashes: names of functions and lines of our code, no data. A SIGKILL leaves the file empty, and an
+orderly end removes it.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from engine.control import lease
+from model.private_files import make_directory, using_state
+
+FOLDER = "crashes"
+KEPT_SECONDS = 30 * 86400.0
+_folders: list[Path] = []
+"""Where this process looks for the notes of others."""
+
+
+@contextmanager
+def kept(state_directory: Path) -> Iterator[None]:
+    """While this lasts, a crash of this process is noted in the state directory. Raises
+    Blocked("state-full" | "state-unusable")."""
+    folder = state_directory / FOLDER
+    path = folder / _name(lease.process_name())
+    with using_state():
+        make_directory(folder)
+        _clear(folder)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    _folders.append(folder)
+    enabled_before = faulthandler.is_enabled()
+    faulthandler.enable(file=file, all_threads=False)
+    try:
+        yield
+    finally:
+        faulthandler.disable()
+        os.close(file)
+        if enabled_before and sys.__stderr__ is not None:
+            with suppress(OSError, ValueError):  # there may be no terminal any more
+                faulthandler.enable(file=sys.__stderr__)
+        _folders.remove(folder)
+        path.unlink(missing_ok=True)
+
+
+def were_spoken(owner: str) -> bool:
+    """Whether the process of that owner (see engine.control.lease.new_owner) left a note that it crashed."""
+    name = _name(lease.process_of(owner))
+    for folder in _folders:
+        with suppress(OSError):
+            if (folder / name).stat().st_size > 0:
+                return True
+    return False
+
+
+def _name(process: str) -> str:
+    return hashlib.sha256(process.encode()).hexdigest()[:32]
+
+
+def _clear(folder: Path) -> None:
+    """Old notes, and nothing else, go: the legs of those processes were settled long ago."""
+    for path in folder.iterdir():
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > KEPT_SECONDS:
+                path.unlink()

@@ -1,0 +1,56 @@
+"""Defects of our own: where they end, and what a log may say about one."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from model.errors import MigrationError
+
+FRAMES = 10
+INTERNAL = "internal-error"
+
+
+@contextmanager
+def kept_within(where: str, noted: Callable[[str], None]) -> Iterator[None]:
+    """Keeps a defect within the mailbox that met it: the others go on.
+
+    Args:
+        where: names the mailbox in the log of defects; never by its address.
+        noted: called with "internal-error" when a defect ended the block.
+
+    Raises:
+        MigrationError: as the block raises it; that is no defect.
+    """
+    try:
+        yield
+    except MigrationError:
+        raise
+    except Exception as error:  # noqa: BLE001 (the mailbox boundary)
+        logging.getLogger("kogge.defect").error("%s: %s", where, described(error))
+        noted(INTERNAL)
+
+
+def hook(tell: Callable[[str], None]) -> None:
+    """Makes this process tell a defect that nothing kept in one line, through `tell`; the exception's text,
+    which may quote a person's data, is left out."""
+
+    def told(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+        line = described(error)
+        logging.getLogger("kogge.defect").error("%s", line)
+        tell(line)
+
+    sys.excepthook = told
+
+
+def described(error: BaseException) -> str:
+    """The error's class and where it happened, innermost first. Never its text: that may quote a person's
+    data, or a server that does."""
+    stack = traceback.extract_tb(error.__traceback__)[-FRAMES:]
+    frames = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(stack)]
+    return f"{type(error).__name__} at {' < '.join(frames)}"

@@ -1,0 +1,187 @@
+"""What servers said when something failed: a private file for each mailbox in the state directory.
+
+It helps a person to find a cause that a code does not tell, and it may name people, folders and subjects. So
+it lies in `words/` below the state directory, is its owner's alone, is short, and is dropped when it is old.
+Nothing but `kogge failures --server-words` reads it (kogge.run.server_words).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from model.errors import MigrationError
+from model.printable import printable
+from model.private_files import make_directory
+from model.protocols import Kind
+from model.server_words import ServerWords
+
+FOLDER = "words"
+LONGEST = 300
+"""Characters of a sentence."""
+LINES_MOST = 50
+"""Of one mailbox, the newest."""
+KEPT = timedelta(days=30)
+_FILE_MOST = 1 << 20
+"""Bytes that are read of a file; LINES_MOST lines, all escaped, are fewer."""
+_MAILBOX = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One failure. time: UTC, ISO 8601. item: its key in hexadecimal, as `kogge failures` shows it; "" where
+    it is about no item."""
+
+    time: str
+    workload: str
+    code: str
+    item: str
+    words: str
+
+
+Told = tuple[bytes | None, str, ServerWords]
+"""The key of an item, or None; the code that it failed with; and what the server said."""
+
+
+def told(key: bytes | None, error: MigrationError) -> Told:
+    """What is kept of an error. The error itself would hold what was at hand where it was raised."""
+    return key, error.code, error.words
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Words:
+    """The files of one state directory.
+
+    Args:
+        state_directory: where they lie; None keeps nothing.
+        now: the clock, in UTC.
+    """
+
+    def __init__(self, state_directory: Path | None, now: Callable[[], datetime] = _utc_now) -> None:
+        self._folder = None if state_directory is None else state_directory / FOLDER
+        self._now = now
+
+    def keep(self, mailbox: str, workload: Kind, failures: Iterable[Told]) -> None:
+        """Adds what servers said of these failures; those of which none said anything are left out. Never
+        raises: a pass does not end because this cannot be written."""
+        if self._folder is None or not _MAILBOX.fullmatch(mailbox):
+            return
+        stamp = self._now().isoformat(timespec="seconds")
+        new = [
+            Line(stamp, str(workload), code, "" if key is None else key.hex(), _shown(said))
+            for key, code, said in failures
+            if said
+        ]
+        if new:
+            with _LOCK, suppress(OSError):
+                self._add(self._folder, mailbox, new)
+
+    def of(self, mailbox: str) -> list[Line]:
+        """The lines of a mailbox, oldest first, of the last 30 days; [] where there is none, or no readable
+        one."""
+        if self._folder is None or not _MAILBOX.fullmatch(mailbox):
+            return []
+        try:
+            with _opened(self._folder) as folder:
+                return self._read(folder, mailbox)
+        except OSError:
+            return []
+
+    def erase(self, mailbox: str) -> None:
+        """Removes a mailbox's file. Raises OSError when it is there and stays."""
+        if self._folder is None or not _MAILBOX.fullmatch(mailbox):
+            return
+        with suppress(FileNotFoundError), _opened(self._folder) as folder:
+            for name in (_name(mailbox), _unfinished(mailbox)):
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
+
+    def _add(self, path: Path, mailbox: str, new: list[Line]) -> None:
+        make_directory(path)
+        with _opened(path) as folder:
+            os.fchmod(folder, 0o700)
+            again = {_same(line) for line in new}
+            old = [line for line in self._read(folder, mailbox) if _same(line) not in again]
+            _write(folder, mailbox, (old + new)[-LINES_MOST:])
+
+    def _read(self, folder: int, mailbox: str) -> list[Line]:
+        since = (self._now() - KEPT).isoformat(timespec="seconds")
+        try:
+            file = os.open(_name(mailbox), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        except FileNotFoundError:
+            return []
+        with os.fdopen(file, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                return []
+            text = stream.read(_FILE_MOST).decode("utf-8", "replace")
+        found = [line for one in text.split("\n") if (line := _line(one)) is not None]
+        return [line for line in found if line.time >= since][-LINES_MOST:]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """The directory itself, never what a link in its place leads to. Raises OSError."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _name(mailbox: str) -> str:
+    return f"{mailbox}.jsonl"
+
+
+def _unfinished(mailbox: str) -> str:
+    return f".{mailbox}.new"
+
+
+def _write(folder: int, mailbox: str, lines: list[Line]) -> None:
+    """Whole beside the old one, then in its place: whoever is killed leaves the old one or the new one."""
+    name = _unfinished(mailbox)
+    with suppress(FileNotFoundError):  # of one that was killed
+        os.unlink(name, dir_fd=folder)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    file = os.open(name, flags, 0o600, dir_fd=folder)
+    try:
+        with os.fdopen(file, "w", encoding="ascii") as stream:
+            os.fchmod(file, 0o600)
+            stream.writelines(f"{json.dumps(asdict(line))}\n" for line in lines)
+        os.replace(name, _name(mailbox), src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(name, dir_fd=folder)
+        raise
+
+
+def _line(text: str) -> Line | None:
+    """None for what is none: a line that was cut, or that somebody else wrote."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    names = ("time", "workload", "code", "item", "words")
+    if not isinstance(found, dict) or not all(isinstance(found.get(name), str) for name in names):
+        return None
+    return Line(*(printable(found[name], lines=False)[:LONGEST] for name in names))
+
+
+def _shown(said: ServerWords) -> str:
+    return printable(said.spoken(), lines=False)[:LONGEST]
+
+
+def _same(line: Line) -> tuple[str, str, str, str]:
+    """A failure that comes again takes the place of the one before."""
+    return line.workload, line.code, line.item, line.words

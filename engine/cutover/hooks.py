@@ -1,0 +1,273 @@
+"""Runs what the organisation configured for a cutover: a command, or an HTTP request.
+
+Nothing that a hook says is logged or stored but in a file of the state directory, for its owner alone. A hook
+may be run again after it did its work, when nobody saw that: it has to be idempotent. It never runs beside
+itself, or beside its undo, on one machine.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote, urlsplit
+
+import urllib3
+from pydantic import JsonValue
+
+from connectors.http.errors import network_error
+from connectors.settings import Secret
+from connectors.sockets import Sockets, pool
+from engine.config.hooks import Action, Hook, HooksSettings
+from engine.control.environment import plain
+from model.errors import MigrationError, Misconfigured
+from model.private_files import make_directory, using_state
+
+GRACE = 2.0
+"""Seconds between asking a command to end and ending it."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+LOOK_SECONDS = 0.1
+KEPT_BYTES = 1_000_000
+"""Of an HTTP answer."""
+LOGS = Path("logs") / "hooks"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whose mailbox it is. source, target: addresses, which only the hook itself is told."""
+
+    mailbox: str
+    source: str
+    target: str
+    wave: str
+
+    def names(self) -> dict[str, str]:
+        return {
+            "mailbox": self.mailbox,
+            "source": self.source,
+            "target": self.target,
+            "wave": self.wave,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a command has of us. lock: an open file. environment: names of variables."""
+
+    lock: int
+    environment: tuple[str, ...]
+
+
+def patience_of(hook: Hook) -> float:
+    """Seconds after which a run of a hook, or of its undo, has ended whatever happened."""
+    return hook.attempts * (hook.timeout_seconds + GRACE + LONGEST_PAUSE) + GRACE + hook.timeout_seconds
+
+
+def refuse_unreadable(settings: HooksSettings) -> None:
+    """Reads every secret once, and looks for the environment that commands are to have. Raises Misconfigured,
+    before a mailbox is frozen because of it."""
+    missing = [name for name in settings.environment if name not in os.environ]
+    if missing:
+        raise Misconfigured("hooks.environment", f"is not set here: {', '.join(missing)}")
+    for hook in (*settings.freeze, *settings.release):
+        for action in (hook, hook.undo):
+            if action is not None:
+                _headers(action)
+
+
+def run(
+    hook: Hook,
+    action: Action,
+    person: Person,
+    state_directory: Path,
+    sleep: Callable[[float], None] = time.sleep,
+    environment: Sequence[str] = (),
+) -> str | None:
+    """The outcome: None when it did its work, else a code: exit-N, killed-N, http-N, timeout, not-started,
+    still-running, unreachable, connection-cut, tls-failed. Tries as often as the hook says. environment:
+    names of variables that a command is given. Raises Misconfigured for a secret that cannot be read."""
+    code: str | None = None
+    what = hook.name if action is hook else f"{hook.name}.undo"
+    with _alone(state_directory, f"{person.mailbox}.{hook.name}", hook.timeout_seconds) as lock:
+        if lock is None:
+            return "still-running"
+        given = Given(lock, tuple(environment))
+        for attempt in range(hook.attempts):
+            if attempt:
+                sleep(min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE))
+            with _output(state_directory, f"{person.mailbox}.{what}") as output:
+                code = _once(action, person, hook.timeout_seconds, output, given)
+                output.write(f"\n-- {code or 'done'}\n".encode())
+            if code is None:
+                return None
+    return code
+
+
+@contextmanager
+def _alone(state_directory: Path, name: str, seconds: float) -> Iterator[int | None]:
+    """Waits until what an earlier run of the hook or of its undo began on this machine has ended: its command
+    outlives whoever began it and was killed. But not longer than a command may take. Yields the lock, for a
+    command to hold as well; None where the earlier one, or what it left behind, still holds it."""
+    until = time.monotonic() + seconds
+    with _output(state_directory, name) as file:
+        while not (locked := _locked(file)) and time.monotonic() < until:
+            time.sleep(LOOK_SECONDS)
+        yield file.fileno() if locked else None
+
+
+def _locked(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _once(action: Action, person: Person, seconds: float, output: BinaryIO, given: Given) -> str | None:
+    if action.command is not None:
+        return _command(action.command, person, seconds, output, given)
+    return _request(action, person, seconds, output)
+
+
+def _output(state_directory: Path, name: str) -> BinaryIO:
+    """Where a hook's output goes, at the end of what it said before."""
+    directory = state_directory / LOGS
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    with using_state():
+        make_directory(directory)
+        return os.fdopen(os.open(directory / f"{name}.log", flags, 0o600), "ab", buffering=0)
+
+
+# Commands
+
+
+def _command(
+    command: tuple[str, ...], person: Person, seconds: float, output: BinaryIO, given: Given
+) -> str | None:
+    told = {f"KOGGE_{name.upper()}": value for name, value in person.names().items()}
+    try:
+        process = subprocess.Popen(
+            [filled(part, person.names()) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**plain(given.environment), **told},
+            pass_fds=(given.lock,),
+            start_new_session=True,
+        )
+    except (OSError, ValueError):
+        return "not-started"
+    try:
+        code = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        return "timeout"
+    except BaseException:  # we are to end: nothing of it goes on behind our back
+        _end(process)
+        raise
+    if code < 0:
+        return f"killed-{-code}"
+    return f"exit-{code}" if code else None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """The command and whatever it started, unless that left its group."""
+    _signal(process, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE)
+    _signal(process, signal.SIGKILL)
+    process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+# Requests
+
+
+def _request(action: Action, person: Person, seconds: float, output: BinaryIO) -> str | None:
+    """However slowly the server drips, it has ended after `seconds`."""
+    sockets = Sockets()
+    clock = threading.Timer(seconds, sockets.shut)
+    clock.daemon = True
+    try:
+        clock.start()
+        status = _asked(action, person, seconds, output, sockets)
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        return "timeout" if sockets.closed.is_set() else network_error(error).code
+    except MigrationError as error:
+        if error.code == "misconfigured":
+            raise
+        return error.code
+    finally:
+        clock.cancel()
+        sockets.shut()
+    return None if 200 <= status < 300 else f"http-{status}"
+
+
+def _asked(action: Action, person: Person, seconds: float, output: BinaryIO, sockets: Sockets) -> int:
+    names = person.names()
+    url = filled(str(action.url), {name: quote(value, safe="") for name, value in names.items()})
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    context = action.tls.context("hooks")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    body, kind = _body(action.body, names)
+    headers = {"user-agent": "Kogge", **kind, **_headers(action)}
+    timeout = urllib3.Timeout(connect=seconds, read=seconds)
+    with pool(parts.scheme, str(parts.hostname), port, sockets, context, 1) as connections:
+        answer = connections.urlopen(
+            action.method, path, body=body, headers=headers, retries=False, redirect=False, timeout=timeout,
+            preload_content=False,
+        )  # fmt: skip
+        if sockets.closed.is_set():  # in the middle of its head, which urllib3 takes for all of it
+            raise TimeoutError
+        with suppress(urllib3.exceptions.HTTPError, OSError):  # its status is what counts
+            output.write(answer.read(KEPT_BYTES))
+        return int(answer.status)
+
+
+def _body(
+    body: str | dict[str, JsonValue] | None, names: Mapping[str, str]
+) -> tuple[bytes | None, dict[str, str]]:
+    if body is None:
+        return None, {}
+    if isinstance(body, str):
+        return filled(body, names).encode(), {"content-type": "text/plain; charset=utf-8"}
+    return json.dumps(_deep(body, names)).encode(), {"content-type": "application/json"}
+
+
+def _deep(value: JsonValue, names: Mapping[str, str]) -> JsonValue:
+    if isinstance(value, str):
+        return filled(value, names)
+    if isinstance(value, dict):
+        return {name: _deep(inner, names) for name, inner in value.items()}
+    return [_deep(inner, names) for inner in value] if isinstance(value, list) else value
+
+
+def _headers(action: Action) -> dict[str, str]:
+    return {
+        name.lower(): value.read().get_secret_value() if isinstance(value, Secret) else value
+        for name, value in action.headers.items()
+    }
+
+
+def filled(template: str, names: Mapping[str, str]) -> str:
+    """What a name stands for is not looked at again."""
+    parts = template.split("{")
+    text = parts[0]
+    for part in parts[1:]:
+        name, brace, rest = part.partition("}")
+        text += f"{names[name]}{rest}" if brace and name in names else "{" + part
+    return text

@@ -1,0 +1,157 @@
+"""Cuts many mailboxes over, or takes them back, several at once: for the command line and for Prefect."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from engine.approvals.plan_approval import CUTOVER, refuse_unapproved
+from engine.config.load import Config
+from engine.context.restored_brake import RestoredBrake
+from engine.context.shrink_guard import WaveBrake
+from engine.control import lease
+from engine.control.error_log import described
+from engine.cutover import hooks
+from engine.cutover.steps import Cut, Cutting, cut_over, short, take_back
+from engine.leg.run import run_leg
+from engine.pacing.login_breaker import Brake
+from engine.pacing.worker_slots import Through, Turns
+from engine.planning.maintenance_windows import PAUSED
+from flows.display.prefect_events import tell
+from ledger.db.rows import LegState, MailboxRow, Phase
+from ledger.plan.waves import Waves
+from ledger.store import Ledger
+from model.errors import Corrupt, MigrationError, Misconfigured, Transient
+
+
+@dataclass
+class Order:
+    """What was asked. fault: what concerns every mailbox; it stops the others. back: take them back."""
+
+    config: Config
+    cutting: Cutting
+    turns: Turns
+    back: bool = False
+    shrinking: WaveBrake = field(default_factory=WaveBrake)
+    restored: RestoredBrake = field(default_factory=RestoredBrake)
+    fault: MigrationError | None = None
+    brake: Brake = field(default_factory=Brake)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def mailbox(self, mailbox_id: str) -> Cut:
+        """One mailbox as far as it goes; not at all once nothing is to begin any more. The boundary of one
+        mailbox's trouble."""
+        if self.turns.shut and self.cutting.ledger.mailbox(mailbox_id).phase is not Phase.LIVE:
+            return self._where(mailbox_id, self.turns.why)
+        try:
+            cut = (take_back if self.back else cut_over)(self.cutting, mailbox_id)
+        except (Misconfigured, Corrupt) as error:
+            self._end(error)
+            cut = self._where(mailbox_id, error.code)
+        except MigrationError as error:
+            cut = self._where(mailbox_id, error.code)
+        except Exception as error:  # noqa: BLE001 (the mailbox boundary)
+            logging.getLogger("kogge.defect").error("cutover %s: %s", mailbox_id, described(error))
+            cut = self._where(mailbox_id, "internal-error")
+        fault = self.brake.note(mailbox_id, cut.code, accepted=cut.code is None)
+        fault = fault or self.shrinking.fault(cut.code) or self.restored.note(mailbox_id, cut.code)
+        if fault is not None:
+            self._end(fault)
+        return cut
+
+    def _end(self, fault: MigrationError) -> None:
+        """The other mailboxes end with the code of the first fault."""
+        with self._lock:
+            if self.fault is None:
+                self.fault = fault
+                self.cutting.stop.ask(fault.code)
+
+    def _where(self, mailbox_id: str, code: str) -> Cut:
+        return Cut(mailbox_id, self.cutting.ledger.mailbox(mailbox_id).phase, code)
+
+
+@contextmanager
+def opened(config: Config, ledger: Ledger, by: str, turns: Turns, *, back: bool = False) -> Iterator[Order]:
+    """Raises Misconfigured when a secret of a hook cannot be read."""
+    hooks.refuse_unreadable(config.hooks)
+    owner = lease.new_owner()
+    shrinking = WaveBrake()
+    cutting = Cutting(
+        ledger=ledger,
+        hooks=config.hooks,
+        by=by,
+        run=functools.partial(_run_leg, config, ledger, turns, shrinking),
+        act=lambda hook, action, person: hooks.run(
+            hook, action, person, config.state_directory, environment=config.hooks.environment
+        ),
+        approve=functools.partial(permit, config, ledger),
+        stop=turns.stop,
+        owner=short(owner),
+    )
+    try:
+        yield Order(config, cutting, turns, back, shrinking)
+    finally:
+        lease.retire(owner)
+
+
+def permit(config: Config, ledger: Ledger, wave: str) -> None:
+    """Raises Blocked("not-approved") without the approvals of the wave's cutover, Transient("paused") while
+    the wave is paused. Its window is no matter to a mailbox that has begun."""
+    refuse_unapproved(config, ledger, wave, CUTOVER)
+    if Waves(ledger).read(wave).paused:
+        raise Transient(PAUSED, f"wave {wave} is paused: kogge resume --wave {wave}")
+
+
+def announce(order: Order, rows: Iterable[MailboxRow]) -> None:
+    """Who decided, for each wave of these mailboxes; recorded."""
+    by_wave: dict[str, int] = {}
+    for row in rows:
+        by_wave[row.wave] = by_wave.get(row.wave, 0) + 1
+    kind = "cutover-taken-back" if order.back else "cutover"
+    for wave, count in sorted(by_wave.items()):
+        order.cutting.ledger.event(wave, kind, {"by": order.cutting.by, "mailboxes": count})
+        if not order.back:
+            tell("cutover.started", wave, mailboxes=count)
+
+
+def all_of(order: Order, ids: Iterable[str], told: Callable[[Cut], None]) -> None:
+    """Several mailboxes at once; told as they end, also those that were not begun any more: "stopped"."""
+
+    def one(mailbox_id: str) -> None:
+        cut = order.mailbox(mailbox_id)
+        with lock:
+            told(cut)
+
+    lock = threading.Lock()
+    with ThreadPoolExecutor(order.config.run.legs, thread_name_prefix="leg") as pool:
+        for done in [pool.submit(one, number) for number in ids]:
+            done.result()
+
+
+def _run_leg(
+    config: Config, ledger: Ledger, turns: Turns, shrinking: WaveBrake, leg_id: int, verify_only: bool
+) -> tuple[LegState, str | None]:
+    """Its mailbox is at work, so that it begins whatever becomes of the wave's hours."""
+    level = config.cutover.level if verify_only else None
+    ended = [LegState.PENDING]
+
+    def act(through: Through) -> str | None:
+        result = run_leg(
+            config,
+            leg_id,
+            stop=turns.stop,
+            verify_only=verify_only,
+            level=level,
+            through=through,
+            brake=shrinking,
+        )
+        ended.append(result.state)
+        return result.code
+
+    code = turns.walk(ledger.leg(leg_id).workload, act, going=True)
+    return ended[-1], code

@@ -1,0 +1,69 @@
+"""Older versions of files: which are asked of the source, and how many the target is to have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from engine.context.leg_context import Work, as_container
+from ledger.db.rows import ContainerRow, Finding, ItemRow, Outcome, State
+from model.optional_protocols import KeepsVersions, TellsVersions
+from model.protocols import Failed, Native, Ref, key_of
+
+DETAIL = "versions"
+HELD = (State.WRITTEN, State.VERIFIED)
+
+
+def there(work: Work, row: ContainerRow, rows: Sequence[ItemRow]) -> Mapping[bytes, int]:
+    """How many older versions those that are at the target have there."""
+    known = work.context.target.versions and any(item.href is not None for item in rows)
+    return work.ledger.versions.of(row.id) if known else {}
+
+
+def fetched(
+    work: Work, row: ContainerRow, rows: Sequence[ItemRow], known: Mapping[bytes, int]
+) -> Iterator[Native | Failed]:
+    """What the source gives of rows. Where the target keeps versions, new files come with theirs, except in
+    the live phase; of others it is only told how many would be missing there. known: see there()."""
+    container, most, source = as_container(row), work.context.target.versions, work.source
+    if not most or not isinstance(source, TellsVersions):
+        yield from source.fetch(container, _refs(rows))
+        return
+    new = [item for item in rows if item.href is None]
+    if new:
+        yield from source.fetch_versions(container, _refs(new), most if work.mirror else 0)
+    replaced = {item.key: item for item in rows if item.href is not None}
+    for result in source.fetch_versions(container, _refs(replaced.values()), 0) if replaced else ():
+        yield result if isinstance(result, Failed) else _missing(result, replaced, known)
+
+
+def compare(work: Work, container: ContainerRow, *, again: bool) -> Iterator[Finding]:
+    """DIFFERS where the target has fewer older versions of a file than were written: it drops them by itself,
+    by rules of its own. Of what was verified before only again; in the live phase they are the user's."""
+    if not work.mirror or container.href is None or not isinstance(work.target, KeepsVersions):
+        return
+    for key, count in work.ledger.versions.of(container.id).items():
+        work.check()
+        item = work.ledger.row(container.id, key)
+        if item is None or item.href is None or item.state not in HELD:
+            continue
+        if item.state is State.VERIFIED and not again:
+            continue
+        found = work.target.versions(container.href, item.href)
+        if found is not None and found < count:
+            yield Finding(Outcome.DIFFERS, key, item.href, DETAIL)
+
+
+def _refs(rows: Iterable[ItemRow]) -> list[Ref]:
+    return [Ref(item.source_id, item.version, size=item.size) for item in rows]
+
+
+def _missing(native: Native, rows: Mapping[bytes, ItemRow], known: Mapping[bytes, int]) -> Native:
+    """What is at the target now becomes one more version there when other bytes replace it."""
+    count, key = native.properties.get("Versions"), key_of(native.ref.id)
+    item = rows.get(key)
+    if not isinstance(count, int) or item is None:
+        return native
+    replaces = native.properties.get("Sha256") != (item.digest or b"").hex()
+    left = max(0, count - known.get(key, 0) - replaces)
+    return replace(native, properties={**native.properties, "Versions": left})

@@ -1,0 +1,116 @@
+"""What a walk over a leg works with: connections to both sides, and the proof whose they are.
+
+Every walk opens its own, whether it copies, verifies or takes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from engine.context.leg_context import Work
+from engine.control import lease
+from engine.control.stop_signal import Stopping
+from engine.identity import account_binding, identity_gate
+from engine.steps import ledger_generation
+from engine.steps.worker_deaths import Cause
+from ledger.db.rows import Lease, LegRow, Phase
+from ledger.leg.cutover_steps import is_releasing
+from model.errors import MigrationError
+
+if TYPE_CHECKING:
+    from engine.leg.run import Setting
+
+
+@dataclass(slots=True)
+class Past:
+    """died: why the worker before us ended in the middle of something that is not settled yet; None: it did
+    not. proven: the gate was passed in this walk; owner: the addresses that the source then stated. calm: the
+    worker before us lived to its end."""
+
+    died: Cause | None
+    proven: bool = False
+    owner: frozenset[str] = frozenset()
+    calm: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.calm = self.died is None
+
+
+def leg_of(setting: Setting, held: Lease) -> LegRow:
+    return setting.ledger.leg(held.leg)
+
+
+def prove(setting: Setting, held: Lease, work: Work, past: Past) -> Callable[[], None]:
+    """Until this leg has sent something, the target must be empty: binding alone does not excuse that. For
+    what is returned see binding.bind."""
+    if setting.task.copy:
+        _refuse_releasing(setting)
+    begun = work.ledger.begun()
+    elsewhere = not begun and setting.task.copy and ledger_generation.is_begun_elsewhere(work)
+    pair = replace(setting.pair, bound=past.proven or begun, begun=elsewhere)
+    proof = identity_gate.prove(
+        pair, work.source, work.target, setting.rules, frozenset(work.ledger.elsewhere())
+    )
+    if setting.task.copy:
+        setting.permit(proof.level)
+    bind_folder = account_binding.bind(setting.ledger, held, work, proof, first=not begun)
+    past.proven = True
+    past.owner = work.owner = work.owner | proof.source.addresses
+    return bind_folder
+
+
+def _refuse_releasing(setting: Setting) -> None:
+    """Raises Stopping where somebody may work at the target already."""
+    if is_releasing(setting.ledger, setting.mailbox.id):
+        raise Stopping("releasing")
+
+
+@contextmanager
+def at_work(setting: Setting, held: Lease, keeper: lease.Keeper, past: Past) -> Iterator[Work]:
+    """New connections to both sides, closed at the end and whenever the lease is lost."""
+    mirror = setting.mailbox.phase is not Phase.LIVE
+    started = _started(setting, held)
+    source = setting.opener.source()
+    try:
+        target = setting.opener.target(keeper.guard, started)
+    except MigrationError:
+        source.close()
+        raise
+    keeper.watch(source.close, target.close)
+    try:
+        with setting.ledger.session(held, mirror=mirror, tally=setting.tally) as session:
+            yield Work(
+                mailbox=setting.mailbox,
+                kind=held.workload,
+                ledger=session,
+                source=source,
+                target=target,
+                guard=keeper.guard,
+                began=started,
+                pace=setting.pace,
+                mirror=mirror,
+                stop=setting.stop,
+                approved=setting.rules.approved,
+                suspects=setting.suspects,
+                artefacts=setting.rules.artefacts,
+                owner=past.owner | {setting.pair.source.address, setting.pair.target.address},
+                addresses=setting.addresses,
+                parties=setting.parties,
+                turn=setting.opener.turn,
+                now=setting.now,
+                brake=setting.brake,
+                words=setting.words,
+            )
+    finally:
+        source.close()
+        target.close()
+
+
+def _started(setting: Setting, held: Lease) -> datetime:
+    """When the leg began its first run: the same moment for every later run, so that what an item means
+    stays the same (mappings.fields.context.Context)."""
+    return leg_of(setting, held).started or setting.now()

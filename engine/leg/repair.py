@@ -1,0 +1,147 @@
+"""Repairs a leg as configured, under a lease as any walk; or only looks, and then holds nothing."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from functools import partial
+
+from engine.assembly import accounts, addresses, open_ledger, opener, rules
+from engine.config.load import Config
+from engine.context.leg_context import Work, as_it_is
+from engine.control import lease
+from engine.control.server_words_file import Words
+from engine.control.stop_signal import Stopping
+from engine.leg.connect import Past, at_work, prove
+from engine.leg.repair_walk import Repair, repair
+from engine.leg.run import LegResult, Setting, Task, approvals, pace_of, pause_after, walk
+from engine.pacing.worker_slots import Through
+from ledger.db.rows import Lease, LegRow, LegState, Phase
+from ledger.leg.rollback import refuse_unfinished
+from ledger.store import Ledger
+from model.errors import Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
+
+READY = (LegState.COPIED, LegState.VERIFIED, LegState.DIFFERS, LegState.RUNNING)
+"""RUNNING: a repair may have died; whoever is at work is not disturbed, for the leg is claimed."""
+
+
+def run(
+    config: Config,
+    leg_id: int,
+    order: Repair,
+    *,
+    stop: threading.Event | None = None,
+    through: Through = as_it_is,
+) -> LegResult:
+    """Does what order says; order.code says why it has not ended. Raises Misconfigured and Corrupt, and where
+    it only looks what either side does."""
+    ledger = open_ledger(config)
+    row = ledger.leg(leg_id)
+    order.code = None
+    setting = setting_of(config, ledger, row, execute=order.execute)
+    opened = through(setting.opener)
+    return run_in(replace(setting, opener=opened, stop=stop or threading.Event()), row, order)
+
+
+def run_in(setting: Setting, row: LegRow, order: Repair) -> LegResult:
+    """As run, in a setting."""
+    if row.state not in READY:
+        order.code = "not-copied"
+        return LegResult(row.id, row.mailbox, row.workload, row.state, order.code)
+    if order.execute:
+        result = walk(replace(setting, instead=partial(_walk, row, order)), row)
+        if result.state in (LegState.RUNNING, LegState.BLOCKED):  # lost its lease, or a defect
+            order.code = result.code
+        return result
+    try:
+        _look(setting, row, order)
+    except Stopping as wish:
+        order.code = wish.code
+    return LegResult(row.id, row.mailbox, row.workload, row.state, order.code)
+
+
+def setting_of(config: Config, ledger: Ledger, row: LegRow, *, execute: bool) -> Setting:
+    """Where nothing is to be done, the target lets go of nothing."""
+    mailbox = ledger.mailbox(row.mailbox)
+    return Setting(
+        words=Words(config.state_directory),
+        ledger=ledger,
+        mailbox=mailbox,
+        pair=accounts(ledger, mailbox),
+        opener=opener(config, ledger, mailbox, row.workload, removes=execute),
+        rules=rules(config, row.workload, approvals(ledger, mailbox)),
+        pace=pace_of(config),
+        task=Task(),
+        stop=threading.Event(),
+        addresses=addresses(config),
+    )
+
+
+def _walk(
+    row: LegRow, order: Repair, setting: Setting, held: Lease, keeper: lease.Keeper
+) -> tuple[LegState, str | None]:
+    """The leg is afterwards what it was before. Raises Blocked("rolling-back"), with which it then stays."""
+    refuse_unfinished(setting.ledger, held)
+    try:
+        _until_done(order, setting, held, keeper)
+    except Stopping as wish:
+        order.code = wish.code
+    except (LeaseLost, Misconfigured, Corrupt):
+        raise
+    except MigrationError as error:
+        order.code = error.code
+    return (LegState.PENDING, None) if held.took_over else (row.state, row.code)
+
+
+def _until_done(order: Repair, setting: Setting, held: Lease, keeper: lease.Keeper) -> None:
+    faults = 0
+    while True:
+        done = order.counts["repaired"]
+        order.counts.clear()
+        order.counts["repaired"] = done
+        try:
+            with at_work(setting, held, keeper, Past(died=None)) as work:
+                prove(setting, held, work, Past(died=None))
+                repair(work, order)
+                work.ledger.event("repaired", {"what": str(order.what), "items": order.counts["repaired"]})
+            return
+        except Transient as error:
+            keeper.guard()
+            faults = 1 if order.counts["repaired"] > done else faults + 1
+            pause_after(setting, error, faults)
+
+
+def _look(setting: Setting, row: LegRow, order: Repair) -> None:
+    phase = setting.mailbox.phase
+    held = Lease(row.id, row.mailbox, row.workload, "", row.epoch, False, phase)  # it may only read
+    started = row.started or setting.now()
+    source = setting.opener.source()
+    target = setting.opener.target(_nothing_is_written, started)
+    mirror = setting.mailbox.phase is not Phase.LIVE
+    try:
+        with setting.ledger.session(held, mirror=mirror) as session:
+            work = Work(
+                mailbox=setting.mailbox,
+                kind=row.workload,
+                ledger=session,
+                source=source,
+                target=target,
+                guard=_nothing_is_written,
+                began=started,
+                pace=setting.pace,
+                mirror=mirror,
+                stop=setting.stop,
+                owner=frozenset({setting.pair.source.address, setting.pair.target.address}),
+                addresses=setting.addresses,
+                turn=setting.opener.turn,
+                now=setting.now,
+            )
+            session.rollback.refuse_another(target.identity())
+            repair(work, order)
+    finally:
+        source.close()
+        target.close()
+
+
+def _nothing_is_written() -> None:
+    """Nobody holds the leg: the ledger and the target refuse."""

@@ -1,0 +1,338 @@
+"""How many legs may be at work against each server, and when the next batch may go to it.
+
+A system is a server: "source.ews", or "target.mail" for whatever lies on the same host as the mail. Of each,
+this worker has a pace (engine.pacing.throttle), and of the source a share of the budget that all workers
+keep. A leg that is one too many waits between two batches, where nothing is in doubt; not for long, because
+it holds a place that another server's legs could use: then it ends as pending, target-unwell, and begins
+again later.
+"""
+
+from __future__ import annotations
+
+import bisect
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+from engine.config.load import TARGETS, Config
+from engine.control.stop_signal import Stopping, reason
+from engine.pacing.call_metrics import Clock, Meter, Reading, metered
+from engine.pacing.throttle import FULL, Throttle, shares
+from ledger.store import Ledger
+from ledger.views import server_health
+from ledger.views.server_health import Health, newest, report
+from model.errors import MigrationError
+from model.protocols import Guard, Kind, Source, Target
+
+if TYPE_CHECKING:
+    from engine.context.leg_context import Opener
+
+T = TypeVar("T")
+UNWELL = "target-unwell"
+PERIOD_SECONDS = 5.0
+HOLD_SECONDS = 30.0
+"""How long a leg waits between two batches before it gives its place away, where it has one."""
+
+LOST_SECONDS = 600.0
+"""How long a server may be unwell, halted again and again, before its legs are left for another run."""
+
+PROBE_SECONDS = 15.0
+"""How often a server that is halted is tried, by one leg."""
+
+REST_MOST = 30.0
+TICK_SECONDS = 0.5
+
+
+@dataclass(eq=False, slots=True)
+class Entry:
+    """A leg that is at work, or would be. systems: which it asks, the target's last. rank: see
+    engine.pacing.leg_slots. patient: it has a thread of its own, and holds nobody's place while it waits.
+    fresh: it has begun, and its first turn is what it was let in for. since: when it last went on; busy: how
+    long it had been at work before that."""
+
+    systems: tuple[str, ...]
+    rank: tuple[int, int] = (0, 0)
+    patient: bool = False
+    fresh: bool = False
+    since: float = 0.0
+    busy: float = 0.0
+
+
+@dataclass(slots=True)
+class _Gate:
+    """One system as this worker sees it. share: of its budget; None: it has none. probed: when the next
+    leg may try it while it is halted. known: whether it was asked how others find it. unwell: since when
+    it has been halted, now and then at least; None once it is at half its pace again."""
+
+    meter: Meter
+    throttle: Throttle
+    share: int | None = None
+    probed: float = 0.0
+    known: bool = False
+    unwell: float | None = None
+
+
+def systems_of(config: Config, workload: Kind) -> tuple[str, str]:
+    """The source's and the target's system. Two workloads on one host have one, named after the first."""
+    host = _host(config.target.of(workload))
+    first = next(kind for kind in TARGETS if _host(config.target.of(kind)) == host)
+    return f"source.{config.source.kind}", f"target.{first}"
+
+
+def _host(settings: object) -> str:
+    return getattr(settings, "host", "") or (urlsplit(getattr(settings, "url", "")).hostname or "")
+
+
+@dataclass(slots=True)
+class _Legs:
+    """working: against the servers now; held: between two batches; coming: not begun yet, in order."""
+
+    working: list[Entry] = field(default_factory=list)
+    held: list[Entry] = field(default_factory=list)
+    coming: list[Entry] = field(default_factory=list)
+
+    def at_work(self, system: str) -> int:
+        return sum(system in entry.systems for entry in self.working)
+
+    def count(self, system: str) -> int:
+        return sum(system in entry.systems for entry in (*self.working, *self.held, *self.coming))
+
+    def forget(self, entry: Entry) -> None:
+        for entries in (self.working, self.held, self.coming):
+            if entry in entries:
+                entries.remove(entry)
+
+
+class Admission:
+    """One a process. Safe to use from its threads. seen: how all workers last found the servers."""
+
+    def __init__(self, config: Config, ledger: Ledger, clock: Clock = time.monotonic) -> None:
+        self._config = config
+        self._ledger = ledger
+        self._clock = clock
+        self._turns = threading.Condition()
+        self._legs = _Legs()
+        self._gates: dict[str, _Gate] = {}
+        self._worker = secrets.token_hex(8)
+        self.seen: tuple[Health, ...] = ()
+
+    # A leg's way
+
+    def join(
+        self, workload: Kind, rank: tuple[int, int] = (0, 0), *, source: bool = True, patient: bool = False
+    ) -> Entry:
+        """A leg that would begin, in line behind those of a lower rank and those that came before. source:
+        whether that is asked for anything."""
+        systems = systems_of(self._config, workload)
+        entry = Entry(systems if source else systems[1:], rank, patient)
+        with self._turns:
+            for system in entry.systems:
+                self._gate(system)
+            bisect.insort(self._legs.coming, entry, key=lambda other: other.rank)
+        return entry
+
+    def begin(self, entry: Entry) -> bool:
+        """Whether it may begin now; it is at work then. Those held, and those before it in line, go first."""
+        with self._turns:
+            legs = self._legs
+            ahead = legs.coming[: legs.coming.index(entry)]
+            if not self._has_room(entry, [*legs.held, *ahead]):
+                return False
+            self._go(entry)
+            entry.fresh = True
+        return True
+
+    def leave(self, entry: Entry) -> None:
+        """It has ended, or will not begin."""
+        with self._turns:
+            self._legs.forget(entry)
+            self._turns.notify_all()
+
+    def turn(self, entry: Entry, stop: threading.Event) -> str | None:
+        """Before a batch, in the leg's thread: waits until it may go on. A code: the leg is to end with it,
+        because somebody wants to stop or it has waited long enough."""
+        if not self._waited(entry, stop):
+            return reason(stop) if stop.is_set() else UNWELL
+        self._rest(entry, stop)
+        return reason(stop) if stop.is_set() else None
+
+    def through(self, entry: Entry, stop: threading.Event) -> Callable[[Opener], Opener]:
+        """A leg's way to both sides: it opens them in its turn, and how long they take is measured."""
+        from engine.context.leg_context import Opener
+
+        *sources, target = (self._gate(system).meter for system in entry.systems)
+
+        def watched(opener: Opener) -> Opener:
+            def open_source() -> Source:
+                code = self.turn(entry, stop)
+                if code is not None:
+                    raise Stopping(code)
+                return _opened(opener.source, sources)
+
+            def open_target(guard: Guard, moment: datetime) -> Target:
+                return _opened(lambda: opener.target(guard, moment), [target])
+
+            return Opener(open_source, open_target, lambda: self.turn(entry, stop))
+
+        return watched
+
+    def halted(self, entry: Entry) -> bool:
+        return any(self._gate(system).throttle.halted for system in entry.systems)
+
+    def lost(self, entry: Entry) -> bool:
+        """Whether a server has been unwell for so long that this leg is left for another run."""
+        since = [self._gates[system].unwell for system in entry.systems]
+        return any(one is not None and self._clock() - one >= LOST_SECONDS for one in since)
+
+    def causes(self) -> dict[str, str]:
+        """The code of the newest fault of each system that is halted, as this worker met it."""
+        gates = dict(self._gates)
+        return {
+            system: gate.meter.code
+            for system, gate in gates.items()
+            if gate.throttle.halted and gate.meter.code is not None
+        }
+
+    # What workers tell one another
+
+    def due(self) -> float:
+        """How many seconds a period is; short while it is not known what others have of a budget."""
+        with self._turns:
+            return PERIOD_SECONDS if all(gate.known for gate in self._gates.values()) else 0.0
+
+    def period(self) -> None:
+        """Ends a period: what was measured decides at which pace the next one goes. Raises what the ledger
+        does; the pace then stays as it was, and what was measured is forgotten."""
+        with self._turns:
+            gates = dict(self._gates)
+        if not gates:
+            return
+        rows = [row for row in newest(self._ledger) if row.worker != self._worker]
+        own = [self._judged(system, gate, rows) for system, gate in gates.items()]
+        report(self._ledger, own)
+        with self._turns:
+            self.seen = tuple(rows + own)
+            self._share_out()
+            self._turns.notify_all()
+
+    def close(self) -> None:
+        with suppress(MigrationError):
+            server_health.leave(self._ledger, self._worker)
+
+    def _judged(self, system: str, gate: _Gate, rows: Iterable[Health]) -> Health:
+        others = [row for row in rows if row.system == system]
+        reading = gate.meter.take(gate.throttle.slow)
+        with self._turns:
+            if not gate.known:
+                gate.known = True
+                paces = [row.pace for row in others] if self._config.admission.regulate else []
+                gate.throttle.pace = min(paces, default=gate.throttle.pace)
+            elif self._config.admission.regulate:
+                gate.throttle.judge(reading, [_reading(row) for row in others])
+            if gate.throttle.halted and gate.unwell is None:
+                gate.unwell = self._clock()
+            elif gate.throttle.pace >= FULL / 2:
+                gate.unwell = None
+            wanted = min(self._config.run.legs, self._legs.count(system))
+        return Health(
+            system,
+            self._worker,
+            reading.calls,
+            reading.errors,
+            reading.latency,
+            gate.throttle.pace,
+            wanted,
+        )
+
+    def _share_out(self) -> None:
+        budget = self._config.admission.source_legs
+        for system, gate in self._gates.items():
+            if budget is not None and system.startswith("source."):
+                wanted = {row.worker: row.legs for row in self.seen if row.system == system}
+                gate.share = shares(budget, wanted).get(self._worker, 0)
+
+    # With the lock held
+
+    def _gate(self, system: str) -> _Gate:
+        if system not in self._gates:
+            settings = self._config.admission
+            throttle = Throttle(settings.slow_seconds(system), settings.errors_percent / 100)
+            budgeted = settings.source_legs is not None and system.startswith("source.")
+            self._gates[system] = _Gate(Meter(self._clock), throttle, 0 if budgeted else None)
+        return self._gates[system]
+
+    def _most(self, system: str) -> float:
+        """How many legs may be at work there."""
+        gate = self._gates[system]
+        share = float("inf") if gate.share is None else gate.share
+        if gate.throttle.halted:
+            return min(share, 1 if self._clock() >= gate.probed else 0)
+        if gate.throttle.pace == FULL:
+            return share
+        return min(share, max(1, int(gate.throttle.pace * self._config.run.legs)))
+
+    def _has_room(self, entry: Entry, before: Sequence[Entry]) -> bool:
+        """before: who goes first where there is little room; not who waits for another server."""
+        full = {system for system in self._gates if self._legs.at_work(system) >= self._most(system)}
+        for system in entry.systems:
+            ahead = sum(system in other.systems and not full.intersection(other.systems) for other in before)
+            if self._legs.at_work(system) + ahead >= self._most(system):
+                return False
+        return True
+
+    def _go(self, entry: Entry) -> None:
+        self._legs.forget(entry)
+        self._legs.working.append(entry)
+        entry.since = self._clock()
+        for system in entry.systems:
+            self._gates[system].probed = self._clock() + PROBE_SECONDS
+
+    # Without it
+
+    def _waited(self, entry: Entry, stop: threading.Event) -> bool:
+        """False: there was no room for it in time."""
+        until = float("inf") if entry.patient else self._clock() + HOLD_SECONDS
+        with self._turns:
+            if entry.fresh:
+                entry.fresh = False
+                return True
+            busy = self._clock() - entry.since
+            self._legs.forget(entry)
+            self._legs.held.append(entry)
+            while not stop.is_set():
+                held = self._legs.held
+                if self._has_room(entry, held[: held.index(entry)]):
+                    self._go(entry)
+                    entry.busy = busy
+                    return True
+                if self._clock() >= until:
+                    break
+                self._turns.wait(TICK_SECONDS)
+            self._legs.forget(entry)
+        return False
+
+    def _rest(self, entry: Entry, stop: threading.Event) -> None:
+        """Less than one leg at work is one that rests in between."""
+        with self._turns:
+            paces = [self._gates[system].throttle.pace for system in entry.systems]
+        legs = min((pace * self._config.run.legs for pace in paces if pace), default=1.0)
+        if legs < 1:
+            stop.wait(min(REST_MOST, entry.busy * (1 / legs - 1)))
+            entry.since = self._clock()
+
+
+def _opened(opens: Callable[[], T], meters: Iterable[Meter]) -> T:
+    """What it opens; timed where anybody measures it."""
+    for meter in meters:
+        return metered(meter.timed(opens), meter)
+    return opens()
+
+
+def _reading(row: Health) -> Reading:
+    return Reading(row.calls, row.errors, row.latency * row.calls)

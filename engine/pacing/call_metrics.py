@@ -1,0 +1,177 @@
+"""Times the calls of an opened source or target, without its knowledge: how long they take, how many fail.
+
+A call is an item that was written, read or fetched; of a larger one, each megabyte; of a listing, a hundred.
+Only the time counts in which this program waits for the server.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from model.errors import Transient
+from model.protocols import Failed, Item, Native, Page
+
+T = TypeVar("T")
+Clock = Callable[[], float]
+
+PLAIN = (
+    *("identity", "ensure", "rename", "position", "quota", "clear", "leftovers", "redate", "stamp"),
+    *("share", "unshare", "shared", "versions", "resolve", "mark", "keep_mark", "label", "server"),
+    *("sent_from", "silence", "withheld", "rights", "party"),
+)
+STREAMS = ("changes", "fetch", "fetch_versions", "write", "amend", "read", "remove", "digests")
+LISTINGS = ("containers", "listing", "headers", "names", "grants", "occurrences", "extras")
+"""Streams of many small answers; see LISTED."""
+MEGABYTE = 1_000_000
+LISTED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What happened in a period. errors: passing faults and time-outs; an item that was refused is none."""
+
+    calls: int = 0
+    errors: int = 0
+    seconds: float = 0.0
+
+    @property
+    def latency(self) -> float:
+        """Seconds a call."""
+        return self.seconds / self.calls if self.calls else 0.0
+
+    def __add__(self, other: Reading) -> Reading:
+        return Reading(self.calls + other.calls, self.errors + other.errors, self.seconds + other.seconds)
+
+
+class Meter:
+    """Of one system; several threads may use it. code: of its newest passing fault."""
+
+    code: str | None = None
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._past = Reading()
+        self._waiting: dict[int, float] = {}
+
+    def take(self, patience: float) -> Reading:
+        """What happened since this was last asked. A call that has been out for more than `patience` seconds
+        counts although it has no answer yet: a server that hangs answers nothing."""
+        now = self.clock()
+        with self._lock:
+            past, self._past = self._past, Reading()
+            out = [now - since for since in self._waiting.values() if now - since > patience]
+        return past + Reading(len(out), 0, sum(out))
+
+    def begin(self) -> float | None:
+        """None within a call of this thread that is timed already: one may be made of others."""
+        now = self.clock()
+        with self._lock:  # take() goes through them all
+            if threading.get_ident() in self._waiting:
+                return None
+            self._waiting[threading.get_ident()] = now
+        return now
+
+    def end(self, began: float | None, calls: int, errors: int = 0) -> None:
+        if began is None:
+            return
+        seconds = self.clock() - began
+        with self._lock:
+            self._waiting.pop(threading.get_ident(), None)
+            past = self._past
+            self._past = Reading(past.calls + calls, past.errors + errors, past.seconds + seconds)
+
+    def timed(self, call: Callable[[], T]) -> T:
+        """What it gives; it counts as a call."""
+        return _plain(call, self)()
+
+
+def metered(thing: T, meter: Meter) -> T:
+    """The same object, whose calls are timed from now on."""
+    for name in PLAIN:
+        if (call := getattr(thing, name, None)) is not None:
+            setattr(thing, name, _plain(call, meter))
+    for name in (*STREAMS, *LISTINGS):
+        if (call := getattr(thing, name, None)) is not None:
+            setattr(thing, name, _stream(call, meter, LISTED if name in LISTINGS else 1))
+    return thing
+
+
+def _plain(call: Callable[..., T], meter: Meter) -> Callable[..., T]:
+    def timed(*given: Any, **named: Any) -> T:
+        began, errors = meter.begin(), 0
+        try:
+            return call(*given, **named)
+        except Transient as error:
+            errors, meter.code = 1, error.code
+            raise
+        finally:
+            meter.end(began, 1, errors)
+
+    return timed
+
+
+def _stream(call: Callable[..., Iterable[T]], meter: Meter, each: int) -> Callable[..., Iterator[T]]:
+    def timed(*given: Any, **named: Any) -> Iterator[T]:
+        return _drawn(lambda: call(*given, **named), meter, _sizes(given), each)
+
+    return timed
+
+
+def _drawn(
+    call: Callable[[], Iterable[T]], meter: Meter, sizes: Mapping[bytes, int], each: int
+) -> Iterator[T]:
+    """What it gives, while the waiting for each is timed. each: how many of them are one call."""
+    drawing: Iterator[T] = iter(())
+    asked = False
+    try:
+        for number in itertools.count():
+            began, calls, errors = meter.begin(), 0, 0
+            try:
+                if not asked:
+                    asked, drawing = True, iter(call())
+                one = next(drawing)
+                passing = _passing(one)
+                calls, errors, meter.code = (
+                    _weight(one, sizes) if number % each == 0 else 0,
+                    int(passing is not None),
+                    passing or meter.code,
+                )
+            except StopIteration:
+                return
+            except Transient as error:
+                calls, errors, meter.code = 1, 1, error.code
+                raise
+            finally:
+                meter.end(began, calls, errors)
+            yield one
+    finally:
+        if (close := getattr(drawing, "close", None)) is not None:
+            close()
+
+
+def _sizes(given: tuple[Any, ...]) -> dict[bytes, int]:
+    """Of items to write, by key; they come in a list."""
+    last = given[-1] if given else None
+    if not isinstance(last, list):
+        return {}
+    return {one.key: one.size for one in last if isinstance(one, Item) and one.size > MEGABYTE}
+
+
+def _weight(one: object, sizes: Mapping[bytes, int]) -> int:
+    if isinstance(one, tuple) and len(one) == 2:  # of read(): (href, what was read)
+        one = one[1]
+    if isinstance(one, Page):
+        return 1 + len(one.refs) // LISTED
+    size = one.ref.size if isinstance(one, Native) else sizes.get(getattr(one, "key", b"")) if sizes else None
+    return 1 + (size or 0) // MEGABYTE
+
+
+def _passing(one: object) -> str | None:
+    """The code of a passing fault."""
+    return one.error.code if isinstance(one, Failed) and isinstance(one.error, Transient) else None

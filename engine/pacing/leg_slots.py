@@ -1,0 +1,91 @@
+"""The places for legs at work in one process, and who gets the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from itertools import count
+from typing import TYPE_CHECKING, TypeAlias
+
+from engine.pacing.admission import TICK_SECONDS, Entry
+
+if TYPE_CHECKING:
+    from flows.process.leg_runner import Crew
+    from model.protocols import Kind
+
+Rank: TypeAlias = tuple[int, int]
+"""The batch's number, and the mailbox's place in it: who is lower goes first."""
+
+FIRST: Rank = (0, 0)
+
+
+class Slots:
+    """As a semaphore of asyncio, but that of those who wait the lowest rank comes first."""
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._order = count()
+        self._waiting: list[tuple[Rank, int, asyncio.Future[None]]] = []
+
+    async def acquire(self, rank: Rank = FIRST) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (rank, next(self._order), turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.release()
+            raise
+
+    def release(self) -> None:
+        while self._waiting:
+            *_, turn = heapq.heappop(self._waiting)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+    async def __aenter__(self) -> None:
+        await self.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.release()
+
+
+class Slot:
+    """A place for one leg, and the servers' leave to begin. Idempotent on both sides, so that it cannot leak.
+    entry: while it is held, the leg as the admission knows it."""
+
+    def __init__(self, crew: Crew, workload: Kind, rank: Rank = FIRST) -> None:
+        self._crew = crew
+        self._workload = workload
+        self._rank = rank
+        self._held = False
+        self.entry: Entry | None = None
+
+    async def take(self) -> None:
+        """Waits for both. Once no more legs are to begin, or a server was unwell for too long, only for a
+        place."""
+        if self._held:
+            return
+        admission, slots = self._crew.admission, self._crew.slots
+        self.entry = admission.join(self._workload, self._rank)
+        try:
+            await slots.acquire(self._rank)
+            while not (self._crew.shut or admission.lost(self.entry) or admission.begin(self.entry)):
+                slots.release()  # another server's leg may use it
+                await asyncio.sleep(TICK_SECONDS)
+                await slots.acquire(self._rank)
+            self._held = True
+        finally:
+            if not self._held:
+                admission.leave(self.entry)
+
+    def give(self) -> None:
+        if self._held and self.entry is not None:
+            self._held = False
+            self._crew.admission.leave(self.entry)
+            self._crew.slots.release()

@@ -1,0 +1,118 @@
+"""How long each wave still takes: the plan's estimate, of what is left, at the rate measured so far."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from engine.config.load import Config
+from engine.planning.mailbox_list_checks import mailboxes
+from engine.planning.size_estimates import TYPICAL_BYTES, TYPICAL_ITEMS, most_of, read_inventory
+from engine.planning.throughput_estimate import Estimate, Load, estimate, pace_of
+from ledger.db.rows import LegRow, LegState
+from ledger.store import Ledger
+from ledger.views.rates import measured
+from ledger.views.sizes import Amount, amounts, checks
+from model.errors import Misconfigured
+from model.protocols import Kind
+
+Typical = Mapping[Kind, tuple[int, int]]
+NOTHING = Amount(0, 0, 0, 0, whole=False)
+
+
+class Ahead:
+    """Asked again and again while waves run. The inventory, where there is one, is read once. Asking walks
+    through all open items of the wave: seconds where there are millions."""
+
+    def __init__(self, config: Config, ledger: Ledger) -> None:
+        self._config = config
+        self._ledger = ledger
+        self._inventory = _inventory(config)
+
+    def left(self, wave: str | None = None) -> dict[str, Estimate]:
+        """By wave: mailboxes, items and bytes that are left, and how long they take. What is blocked or
+        withheld waits for a person, and is not counted. A wave in which nothing is left is not named."""
+        known, seen = amounts(self._ledger, wave), checks(self._ledger, wave)
+        boxes = {row.id: row for row in self._ledger.mailboxes(wave)}
+        legs: defaultdict[str, list[LegRow]] = defaultdict(list)
+        for leg in self._ledger.legs(wave):
+            if leg.mailbox in boxes:
+                legs[leg.mailbox].append(leg)
+        kinds = {number: [leg.workload for leg in own] for number, own in legs.items()}
+        typical = _typical(known, seen, kinds)
+        pace = pace_of(self._config, measured(self._ledger))
+        waves: defaultdict[str, list[Load]] = defaultdict(list)
+        for number, own in legs.items():
+            box, awaited = boxes[number], [leg.workload for leg in own if _awaited(leg)]
+            owed = self._owed(kinds[number], box.source, known.get(number, {}), seen.get(number), typical)
+            items, size = ({kind: owed[kind][at] for kind in awaited if owed[kind][0]} for at in (0, 1))
+            if items:
+                waves[box.wave].append(Load(items, size))
+        return {name: estimate(found, pace) for name, found in sorted(waves.items())}
+
+    def _owed(
+        self,
+        kinds: Sequence[Kind],
+        source: str,
+        known: Mapping[Kind, Amount],
+        seen: tuple[int, int] | None,
+        typical: Typical,
+    ) -> dict[Kind, tuple[int, int]]:
+        """The items and bytes that each workload of a mailbox is taken to owe. Where the ledger has no whole
+        listing, the inventory tells how much there is, else what a preflight counted beyond all that is told
+        otherwise. seen: its numbers."""
+        load = self._inventory.get(source, Load())
+        owed, totals, unknown = {}, [], []
+        for kind in kinds:
+            amount = known.get(kind, NOTHING)
+            items, size = amount.items, amount.bytes
+            if not amount.whole and kind in load.items:
+                items, size = max(items, load.items[kind]), max(size, load.bytes.get(kind, 0))
+            elif not amount.whole:
+                unknown.append(kind)
+            totals.append((items, size))
+            owed[kind] = (amount.left + items - amount.items, amount.left_bytes + size - amount.bytes)
+        if unknown and seen is not None:
+            most, told = most_of(kinds), [sum(column) for column in zip(*totals, strict=True)]
+            items, size = (max(0, seen[at] - told[at]) for at in (0, 1))
+            owed[most] = (owed[most][0] + items, owed[most][1] + size)
+        elif unknown:
+            owed |= {kind: typical[kind] for kind in unknown if kind not in known}
+        return owed
+
+
+def _awaited(leg: LegRow) -> bool:
+    return leg.state is not LegState.BLOCKED and leg.withheld is None
+
+
+def _typical(
+    known: Mapping[str, Mapping[Kind, Amount]],
+    seen: Mapping[str, tuple[int, int]],
+    kinds: Mapping[str, Sequence[Kind]],
+) -> Typical:
+    """Items and bytes of a mailbox of which nobody knows yet: the median of the others. kinds: by mailbox."""
+    counts: defaultdict[Kind, list[int]] = defaultdict(list)
+    sizes: defaultdict[Kind, list[int]] = defaultdict(list)
+    for number, own in kinds.items():
+        found = {kind: (one.items, one.bytes) for kind, one in known.get(number, {}).items()}
+        if not found and number in seen:
+            found = {most_of(own): seen[number]}
+        for kind, (items, size) in found.items():
+            counts[kind].append(items)
+            sizes[kind].append(size)
+    found = {
+        kind: (int(statistics.median(own)), int(statistics.median(sizes[kind])))
+        for kind, own in counts.items()
+    }
+    return {kind: (items, items * TYPICAL_BYTES[kind]) for kind, items in TYPICAL_ITEMS.items()} | found
+
+
+def _inventory(config: Config) -> Mapping[str, Load]:
+    """None where a file of the plan is missing, or at fault: who watches at night goes by the ledger."""
+    if config.plan.inventory is None:
+        return {}
+    try:
+        return read_inventory(config.file(config.plan.inventory), mailboxes(config, unplanned=True))
+    except Misconfigured:
+        return {}

@@ -1,0 +1,73 @@
+"""mailboxes.csv read under a configuration: what only both together can tell."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from engine.config.file_errors import Problem, misconfigured
+from engine.config.load import Config
+from engine.planning.mailbox_list import Person, canonical, read_mailboxes
+from model.protocols import Kind
+
+Names = tuple[str, ...]
+
+
+def mailboxes(config: Config, *, unplanned: bool = False) -> tuple[Person, ...]:
+    """All rows, in the file's order. unplanned: also those without a wave. Raises Misconfigured with every
+    fault of the file, or of what the configuration makes of it: a site that cannot be read or has nowhere to
+    go, two rows with one folder."""
+    path = config.file(config.mailboxes)
+    people = read_mailboxes(path, unplanned=unplanned)
+    problems = [*_impossible(config, people), *_moved_twice(people), *_folders_shared(config, people)]
+    if problems:
+        raise misconfigured(path, problems)
+    return people
+
+
+def _impossible(config: Config, people: Sequence[Person]) -> Iterator[Problem]:
+    for person in people:
+        if person.site is not None and config.source.kind != "graph":
+            yield Problem(person.line, "source", 'a site is read over Graph: [source] kind = "graph"')
+        if (person.site is not None or person.folder) and Kind.FILES not in config.workloads:
+            name = "source" if person.site is not None else "folder"
+            yield Problem(person.line, name, "files have no target: configure [target.files]")
+
+
+def _moved_twice(people: Sequence[Person]) -> Iterator[Problem]:
+    """A library beside its whole site."""
+    whole = {str(site): one.line for one in people if (site := one.site) is not None and not site.library}
+    for person in people:
+        site = person.site
+        if site is not None and site.library and str(site.whole) in whole:
+            line = whole[str(site.whole)]
+            yield Problem(person.line, "source", f"a library of the site in line {line}, which has it too")
+
+
+def _folders_shared(config: Config, people: Sequence[Person]) -> Iterator[Problem]:
+    """Of rows that share an account, none may have its folder in another's: whose a file is, nobody could
+    tell any more."""
+    files = config.target.files
+    if files is None:
+        return
+    held: defaultdict[str, list[tuple[Names, Person]]] = defaultdict(list)
+    for person in people:
+        own = tuple(map(_same, files.folder(person.target_account)))
+        accounts = {canonical(person.target), canonical(person.target_login)}
+        others = [one for account in accounts for one in held[account]]
+        met = next((one for names, one in others if _nested(own, names)), None)
+        if met is not None:
+            yield Problem(person.line, "folder", f"the same as, or within, or around that of line {met.line}")
+        for account in accounts:
+            held[account].append((own, person))
+
+
+def _nested(one: Names, other: Names) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+def _same(name: str) -> str:
+    """Equal for names that some server takes for one."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

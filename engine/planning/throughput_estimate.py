@@ -1,0 +1,153 @@
+"""How long moving takes: at the rate that was measured, and at what the source allows. Pure.
+
+The same figures serve a plan (all that is to move) and a run (what is left).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from engine.config.load import Config
+from ledger.views.rates import Measured
+from model.protocols import Kind
+
+PRIOR_SECONDS = 60.0
+"""How much measured time the configured rates weigh against."""
+
+GRAPH_REQUESTS = 10_000 / 600
+"""Of one mailbox in a second: Microsoft lets an application ask 10,000 in ten minutes."""
+REQUESTS = {
+    Kind.MAIL: 2,
+    Kind.CALENDAR: 2,
+    Kind.CONTACTS: 1,
+    Kind.TASKS: 1,
+    Kind.NOTES: 2,
+    Kind.FILES: 2,
+}
+"""To the source, for one item."""
+EWS_AT_ONCE = 27
+"""EWSMaxConcurrency of Exchange's default throttling policy, for the one service account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What there is to move of one mailbox: items and bytes by workload."""
+
+    items: Mapping[Kind, int] = field(default_factory=dict)
+    bytes: Mapping[Kind, int] = field(default_factory=dict)
+
+    @property
+    def all_items(self) -> int:
+        return sum(self.items.values())
+
+    @property
+    def all_bytes(self) -> int:
+        return sum(self.bytes.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """items: a second for one leg, each of no size; bytes: a second on top. slower: by which factor what was
+    measured is slower than that. parallel: legs at once. mailbox_requests, requests: in a second, of one
+    mailbox and overall; at_once: overall; None where the source has no such limit."""
+
+    items: Mapping[Kind, float]
+    bytes: float
+    parallel: int
+    slower: Mapping[Kind, float] = field(default_factory=dict)
+    mailbox_requests: float | None = None
+    requests: float | None = None
+    at_once: int | None = None
+
+    def seconds(self, load: Load) -> float:
+        """For one leg after another of one mailbox, at the measured rate."""
+        return sum(
+            self.slower.get(kind, 1.0) * self._plain(kind, count, load.bytes.get(kind, 0))
+            for kind, count in load.items.items()
+        )
+
+    def least(self, load: Load) -> float:
+        """The seconds below which the source does not let one mailbox be read."""
+        return 0.0 if self.mailbox_requests is None else requests_of(load) / self.mailbox_requests
+
+    def corrected(self, measured: Mapping[Kind, Measured]) -> dict[Kind, float]:
+        """The factors that these measurements speak for."""
+        return {
+            kind: (one.seconds + PRIOR_SECONDS) / (self._plain(kind, one.items, one.bytes) + PRIOR_SECONDS)
+            for kind, one in measured.items()
+        }
+
+    def _plain(self, kind: Kind, items: int, size: int) -> float:
+        return items / self.items[kind] + size / self.bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Of several mailboxes. by: what decides, the measured rate or the source's throttle. alone: one mailbox
+    takes longer than its share, so that more workers would not help."""
+
+    mailboxes: int
+    items: int
+    bytes: int
+    seconds: float
+    by: Literal["rate", "throttle"]
+    alone: bool
+
+    @property
+    def hours(self) -> float:
+        return self.seconds / 3600
+
+    def document(self) -> dict[str, object]:
+        return {
+            "mailboxes": self.mailboxes,
+            "items": self.items,
+            "bytes": self.bytes,
+            "hours": round(self.hours, 2),
+            "by": self.by,
+            "one_mailbox": self.alone,
+        }
+
+
+def requests_of(load: Load) -> int:
+    return sum(count * REQUESTS[kind] for kind, count in load.items.items())
+
+
+def pace_of(config: Config, measured: Mapping[Kind, Measured]) -> Pace:
+    """The configured rates and limits, corrected by what was measured."""
+    plan, source = config.plan, config.source.kind
+    pace = Pace(
+        items={kind: getattr(plan.rates, kind.value) for kind in REQUESTS},
+        bytes=plan.rates.bytes,
+        parallel=config.run.legs * plan.workers,
+        mailbox_requests=GRAPH_REQUESTS if source == "graph" else None,
+        requests=plan.source_requests,
+        at_once=plan.source_at_once or (EWS_AT_ONCE if source == "ews" else None),
+    )
+    return replace(pace, slower=pace.corrected(measured))
+
+
+def estimate(loads: Iterable[Load], pace: Pace) -> Estimate:
+    """How long these mailboxes take together: the larger of the two, the rate and the throttle, decides."""
+    chosen = list(loads)
+    working = [pace.seconds(load) for load in chosen]
+    waiting = [pace.least(load) for load in chosen]
+    whole, asked = sum(working), sum(map(requests_of, chosen))
+    rate = max(whole / pace.parallel, max(working, default=0.0))
+    throttle = max(
+        sum(waiting) / pace.parallel,
+        max(waiting, default=0.0),
+        asked / pace.requests if pace.requests else 0.0,
+        whole / pace.at_once if pace.at_once else 0.0,
+    )
+    seconds = max(rate, throttle)
+    longest = max(max(working, default=0.0), max(waiting, default=0.0))
+    return Estimate(
+        len(chosen),
+        sum(load.all_items for load in chosen),
+        sum(load.all_bytes for load in chosen),
+        seconds,
+        "throttle" if throttle > rate else "rate",
+        alone=len(chosen) > 1 and seconds > 0 and longest >= seconds,
+    )

@@ -1,0 +1,262 @@
+"""The plan of all waves: the list, relations, sizes and the ledger brought together. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from engine.config.file_errors import unknown
+from engine.config.load import Config
+from engine.planning.mailbox_list import Person
+from engine.planning.mailbox_list_checks import mailboxes
+from engine.planning.maintenance_windows import Window
+from engine.planning.relations import Belonging, belonging, read_relations
+from engine.planning.size_estimates import Sizes, read_inventory, sizes
+from engine.planning.throughput_estimate import Estimate, Pace, estimate, pace_of
+from engine.planning.wave_assignment import PILOT, Box, Draft, canary_of, draft
+from engine.planning.wave_split import Rules
+from engine.planning.waves_csv import WaveLine, read_waves, starts
+from ledger.store import Ledger
+from ledger.views.rates import Measured, measured
+from ledger.views.sizes import amounts, checks
+from model.errors import Misconfigured
+from model.protocols import Kind
+
+MOST_OPENINGS = 100
+"""A wave that needs more nights than this has no end that anybody would plan by."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedWave:
+    """line: as waves.csv will have it. people: in the list's order. begun: accounts of it are bound. made:
+    this plan made it. until: when it is done if nothing else runs, by the same clock as its date; None
+    once it has begun."""
+
+    line: WaveLine
+    people: tuple[Person, ...]
+    estimate: Estimate
+    begun: bool
+    made: bool
+    until: datetime | None = None
+
+    @property
+    def canary(self) -> int | None:
+        """The line of the mailbox that goes first."""
+        return next((one.line for one in self.people if one.source == self.line.canary), None)
+
+    def document(self) -> dict[str, object]:
+        return {
+            "wave": self.line.wave,
+            "state": "begun" if self.begun else "new" if self.made else "planned",
+            "date": None if self.line.date is None else self.line.date.isoformat(timespec="minutes"),
+            "until": None if self.until is None else self.until.isoformat(timespec="minutes"),
+            "window": self.line.window or None,
+            "priority": self.line.priority,
+            "canary": self.canary,
+            **self.estimate.document(),
+            "lines": [one.line for one in self.people],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a person should know. lines: of the list; of the relations for unknown-person, of waves.csv for
+    empty-wave."""
+
+    code: str
+    lines: tuple[int, ...]
+
+
+NOTICES = {
+    "split": "share calendars or delegates, and are too many for one wave: split along departments",
+    "apart": "share calendars or delegates, and are in different waves",
+    "too-large": "larger than a wave may be; each has a wave of its own, or fills one",
+    "bound": "have begun in another wave than the list says; they stay there",
+    "empty-wave": "of waves.csv: no row of the list has this wave, so that it is left out",
+    "unknown-person": "of the relations: name somebody whom the list does not have",
+    "guessed": "nothing, or not all, is known of their size: taken for the median. `kogge discover --csv`",
+    "blind": "no mailbox of their kind is known; taken for a typical one. `kogge discover --csv` tells",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """waves: in the order they begin. kinds: what they move. rates: what was measured so far."""
+
+    waves: tuple[PlannedWave, ...]
+    notices: tuple[Notice, ...]
+    kinds: tuple[Kind, ...]
+    pace: Pace
+    rates: Mapping[Kind, Measured]
+
+    def by_line(self) -> dict[int, str]:
+        """The wave of every row of the list, by its line."""
+        return {person.line: one.line.wave for one in self.waves for person in one.people}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a plan rests on. bound: the wave by source, of mailboxes whose accounts are bound."""
+
+    people: tuple[Person, ...]
+    bound: Mapping[str, str]
+    belonging: Belonging
+    sizes: Sizes
+    pace: Pace
+    rates: Mapping[Kind, Measured]
+
+
+def gather(config: Config, ledger: Ledger | None) -> Facts:
+    """Reads the list, the relations, the inventory and the ledger. Raises Misconfigured."""
+    people = mailboxes(config, unplanned=True)
+    relations = config.plan.relations
+    rows = () if relations is None else read_relations(config.file(relations))
+    rates = {} if ledger is None else measured(ledger)
+    bound = {row.source: row.wave for row in ledger.mailboxes() if row.source_identity} if ledger else {}
+    return Facts(
+        people,
+        bound,
+        belonging(rows, people),
+        sizes_of(config, ledger, people),
+        pace_of(config, rates),
+        rates,
+    )
+
+
+def make(config: Config, facts: Facts, *, again: bool = False) -> Making:
+    """A wave for every row. A row keeps the wave it has; again: only if that wave has begun, or is the pilot.
+    Raises Misconfigured for a waves.csv that is not one."""
+    people = {one.source: one for one in facts.people}
+    stay = {PILOT, *facts.bound.values()} if again else {one.wave for one in facts.people}
+    boxes = {source: _box(one, facts, stay) for source, one in people.items()}
+    rules = Rules(config.plan.mailboxes, config.plan.largest_bytes, config.plan.pilot)
+    drafted = draft(boxes.values(), facts.belonging.links, rules)
+    path = config.file(config.plan.waves)
+    window = config.plan.window
+    if window is not None and window not in config.windows:
+        raise Misconfigured("plan.window", unknown(window, config.windows))
+    said = {row.wave: row for row in read_waves(path)} if path.exists() else {}
+    kept = {name: row for name, row in said.items() if name in drafted.waves and name not in drafted.made}
+    begun = {box.wave for box in boxes.values() if box.closed}
+    lines = dated(_lines(config, drafted, kept), {*kept, *begun}, config)
+    waves = []
+    for line in lines:
+        keys = drafted.waves[line.wave]
+        inside = [boxes[key] for key in keys]
+        canary = line.canary if line.canary in keys else canary_of(inside) or ""
+        whole = estimate([facts.sizes.loads[key] for key in keys], facts.pace)
+        waves.append(
+            PlannedWave(
+                replace(line, canary=canary),
+                tuple(sorted((people[key] for key in keys), key=lambda one: one.line)),
+                whole,
+                line.wave in begun,
+                line.wave in drafted.made,
+                None if line.wave in begun else until(config, line, whole.seconds),
+            )
+        )
+    empty = [row.line for name, row in said.items() if name not in drafted.waves]
+    notices = (*_notices(facts, drafted), *_some("empty-wave", empty))
+    return Making(tuple(waves), notices, config.workloads, facts.pace, facts.rates)
+
+
+def dated(lines: Sequence[WaveLine], kept: Collection[str], config: Config) -> list[WaveLine]:
+    """A date for every wave but those kept as they are: the first one's, or days after the latest; none where
+    neither is known. In the order of the dates."""
+    latest = max((line.date for line in lines if line.date and line.wave in kept), default=None)
+    day = config.plan.first
+    first = None if day is None else datetime.combine(day, time())
+    found = []
+    for line in lines:
+        date = line.date
+        if line.wave not in kept:
+            after = None if latest is None else latest + timedelta(days=config.plan.days)
+            date = max(filter(None, (after, first)), default=None)
+            latest = date or latest
+        found.append(replace(line, date=date))
+    return sorted(found, key=lambda one: (one.date is None, one.date or datetime.min))
+
+
+def until(config: Config, line: WaveLine, seconds: float) -> datetime | None:
+    """When so much work is done, in the hours of the wave's window; None where it has no date, or a window
+    that is too rarely open."""
+    first, settings = starts(config, line), config.windows.get(line.window)
+    if first is None:
+        return None
+    at = datetime.fromtimestamp(first, UTC)
+    if settings is None:
+        return _local(at + timedelta(seconds=seconds), ZoneInfo(config.plan.timezone))
+    window = Window.of(settings)
+    for _ in range(MOST_OPENINGS):
+        opens = window.opens(at)
+        closes = None if opens is None else window.closes(opens)
+        if opens is None:
+            return None
+        if closes is None or seconds <= (closes - opens).total_seconds():
+            return _local(opens + timedelta(seconds=seconds), window.zone)
+        seconds -= (closes - opens).total_seconds()
+        at = closes
+    return None
+
+
+def _local(at: datetime, zone: ZoneInfo) -> datetime:
+    return at.astimezone(zone).replace(tzinfo=None)
+
+
+def _lines(config: Config, drafted: Draft, kept: Mapping[str, WaveLine]) -> list[WaveLine]:
+    """The pilot, the waves there were, the new ones."""
+    old = sorted(name for name in drafted.waves if name not in drafted.made)
+    names = sorted([*old, *drafted.made], key=lambda name: name != PILOT)
+    return [kept.get(name) or WaveLine(0, name, window=config.plan.window or "") for name in names]
+
+
+def _box(person: Person, facts: Facts, stay: Collection[str]) -> Box:
+    """stay: the waves whose rows keep them."""
+    load = facts.sizes.loads[person.source]
+    bound = facts.bound.get(person.source)
+    return Box(
+        key=person.source,
+        wave=bound or (person.wave if person.wave in stay else ""),
+        closed=bound is not None,
+        items=load.all_items,
+        bytes=load.all_bytes,
+        seconds=max(facts.pace.seconds(load), facts.pace.least(load)),
+        department=facts.belonging.departments.get(person.source, ""),
+        priority=person.priority,
+        person=person.site is None,
+    )
+
+
+def sizes_of(config: Config, ledger: Ledger | None, people: Sequence[Person]) -> Sizes:
+    """How much each row's mailbox holds, as far as anybody knows."""
+    file = config.plan.inventory
+    inventory = {} if file is None else read_inventory(config.file(file), people)
+    if ledger is None:
+        return sizes(people, config.workloads, {}, {}, inventory)
+    names = {row.id: row.source for row in ledger.mailboxes()}
+    listed = {names[number]: found for number, found in amounts(ledger).items()}
+    looked = {names[number]: pair for number, pair in checks(ledger).items()}
+    return sizes(people, config.workloads, listed, looked, inventory)
+
+
+def _notices(facts: Facts, drafted: Draft) -> Iterator[Notice]:
+    line = {one.source: one.line for one in facts.people}
+    for remark in drafted.remarks:
+        yield _notice(remark.code, (line[key] for key in remark.keys))
+    moved = [one for one in facts.people if one.wave and facts.bound.get(one.source, one.wave) != one.wave]
+    yield from _some("bound", (one.line for one in moved))
+    yield from _some("unknown-person", facts.belonging.unknown)
+    code = "blind" if facts.sizes.blind else "guessed"
+    yield from _some(code, (line[source] for source in facts.sizes.guessed))
+
+
+def _notice(code: str, lines: Iterable[int]) -> Notice:
+    return Notice(code, tuple(sorted(lines)))
+
+
+def _some(code: str, lines: Iterable[int]) -> Iterator[Notice]:
+    notice = _notice(code, lines)
+    if notice.lines:
+        yield notice

@@ -1,0 +1,74 @@
+"""What `kogge check` found of each mailbox, kept in the ledger for those who approve the wave."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from engine.approvals.plan_approval import is_accepted
+from engine.approvals.unneeded_approvals import OF_WAVES
+from engine.config.load import Config
+from engine.identity.identity_gate import ASKED_ONCE
+from engine.planning.load_plan import plan, planned_mailbox
+from engine.preflight.preflight import Look
+from kogge.terminal.options import opened_ledger
+from ledger.plan.approvals import Check, PlanRow, keep_checks, plan_rows
+from ledger.plan.mailboxes import FIELDS, PlannedMailbox
+
+
+def renew_plan(config: Config, wave: str | None) -> None:
+    """Plans the wave that is asked for, as `kogge migrate` would; every other plan stays as it is."""
+    if wave is not None:
+        with opened_ledger(config) as ledger:
+            plan(config, ledger, wave)
+
+
+def keep(
+    config: Config, wave: str | None, looks: Iterable[Look], begun: Collection[str] = frozenset()
+) -> None:
+    """Of the mailboxes that the ledger has planned as the list has them; makes no ledger. begun: the sources
+    of those that something was copied of."""
+    if config.ledger_file is not None and not config.ledger_file.exists():
+        return
+    with opened_ledger(config) as ledger:
+        rows = {row.source: row for row in plan_rows(ledger, wave)}
+        found = [one for look in looks if (one := _found(config, look, rows, begun)) is not None]
+        keep_checks(ledger, found)
+
+
+def note_accepted(config: Config, looks: Iterable[Look]) -> None:
+    """Notes for which of its warnings a person took responsibility (`kogge approve CODE`), of every mailbox
+    that the ledger has planned as the list has it; makes no ledger."""
+    warned = {look.person.source: look for look in looks if look.warnings}
+    if not warned or (config.ledger_file is not None and not config.ledger_file.exists()):
+        return
+    with opened_ledger(config) as ledger:
+        for row in plan_rows(ledger):
+            look = warned.get(row.source)
+            if look is not None and not _differs(row, planned_mailbox(config, look.person)):
+                codes = {code for _, code in look.warnings}
+                look.accepted = frozenset(code for code in codes if is_accepted(ledger, row, code))
+
+
+def accepted_of_wave(config: Config, wave: str | None) -> frozenset[str]:
+    """What is about the credentials and a person approved for this wave, by its code; makes no ledger."""
+    if wave is None or (config.ledger_file is not None and not config.ledger_file.exists()):
+        return frozenset()
+    with opened_ledger(config) as ledger:
+        return frozenset(code for code in OF_WAVES if ledger.approved(f"wave:{wave}", code))
+
+
+def _differs(row: PlanRow, planned: PlannedMailbox) -> bool:
+    return any(getattr(row, name) != getattr(planned, name) for name in FIELDS)
+
+
+def _found(config: Config, look: Look, rows: dict[str, PlanRow], begun: Collection[str]) -> Check | None:
+    planned = planned_mailbox(config, look.person)
+    row = rows.get(planned.source)
+    if row is None or _differs(row, planned):
+        return None
+    codes = [code for _, code in (*look.faults, *look.warnings)]
+    passing = bool(look.faults) and look.passing == len(look.faults)
+    code = codes[0] if codes else None
+    if code is None and look.person.source in begun and row.code in ASKED_ONCE:
+        code = row.code  # what approvers saw still holds: nobody asked
+    return Check(row.mailbox, look.level, code, look.items or 0, look.bytes or 0, passing)

@@ -1,0 +1,226 @@
+"""Finds the links into OneDrive and SharePoint in what moved, and where they lead to now.
+
+Items are read for it, now, from the source or from the target; what is found is given out and kept nowhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from itertools import groupby, islice
+
+from engine.assembly import accounts, open_source, open_target
+from engine.config.load import Config
+from engine.control.error_log import kept_within
+from engine.identity.identity_gate import Pair
+from engine.pacing.login_breaker import Brake
+from engine.preflight.preflight import never, side_of
+from ledger.db.rows import ContainerRow, ItemRow, MailboxRow, State
+from ledger.leg.locations import Place
+from ledger.store import Ledger
+from mappings.mail.links import DOCUMENT_MOST, in_document, in_mail, is_document
+from model.errors import Blocked, Corrupt, MigrationError, Misconfigured, Transient
+from model.optional_protocols import Dead, TellsLinks
+from model.protocols import Container, Failed, Kind, Native, Ref, key_of
+
+KINDS = (Kind.MAIL, Kind.FILES)
+FILE = "file"
+"""The format of a file; the others are mails."""
+
+BATCH = 20
+FAULTS_MOST = 3
+UNRESOLVED, NOT_MIGRATED = "unresolved", "not-migrated"
+Found = tuple[ItemRow, list[str]]
+Rows = Iterable[tuple[ContainerRow, ItemRow]]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where a link leads: the mailbox that has the file now and the path in its account, or why there is
+    none."""
+
+    mailbox: str = ""
+    path: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link in one item."""
+
+    mailbox: MailboxRow
+    container: ContainerRow
+    item: ItemRow
+    url: str
+    end: End
+
+
+@dataclass(slots=True)
+class Look:
+    """What came of it. items were read; unread could not be, large were not looked into. ends: links by why
+    they lead nowhere, "" for those that do. failed: codes of mailboxes that could not be read; passing counts
+    those that may be next time."""
+
+    items: int = 0
+    unread: int = 0
+    large: int = 0
+    ends: Counter[str] = field(default_factory=Counter)
+    failed: dict[str, str] = field(default_factory=dict)
+    passing: int = 0
+
+
+class Resolver:
+    """Answers each address once. source None: nobody can be asked."""
+
+    def __init__(self, config: Config, ledger: Ledger, source: TellsLinks | None) -> None:
+        self._config = config
+        self._ledger = ledger
+        self._source = source
+        self._faults = 0
+        self._known: dict[str, End] = {}
+        self._legs: defaultdict[str, set[int]] = defaultdict(set)
+        for leg, id_ in ledger.holders(Kind.FILES) if source is not None else ():
+            self._legs[_drive(id_)].add(leg)
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether the source failed so often in a row that it is not asked any more."""
+        return self._faults >= FAULTS_MOST
+
+    def end(self, url: str) -> End:
+        if url not in self._known:
+            self._known[url] = self._asked(url)
+        return self._known[url]
+
+    def _asked(self, url: str) -> End:
+        if self._source is None or self.gave_up:
+            return End(why=UNRESOLVED)
+        try:
+            found = self._source.resolve(url)
+        except (Transient, Blocked) as error:
+            self._faults = FAULTS_MOST if isinstance(error, Blocked) else self._faults + 1
+            return End(why=UNRESOLVED)
+        self._faults = 0
+        if isinstance(found, Dead):
+            return End(why=found.value)
+        place = self._ledger.place_of(self._legs.get(_drive(found), ()), key_of(found))
+        if place is None or not place.arrived:
+            gone = place is not None and place.state in {State.GONE, State.LEAVING}
+            return End(why=Dead.GONE.value if gone else NOT_MIGRATED)
+        return End(place.mailbox, self._path(place))
+
+    def _path(self, place: Place) -> str:
+        """From the account's files down."""
+        target = accounts(self._ledger, self._ledger.mailbox(place.mailbox)).target
+        files = self._config.target.files
+        root = "".join(f"/{name}" for name in files.folder(target)) if files is not None else ""
+        return f"{root}{place.folder}/{place.name}" if place.name else f"{root}{place.folder}" or "/"
+
+
+def _drive(id_: str) -> str:
+    return id_.rpartition("/")[0]
+
+
+@dataclass(slots=True)
+class Reading:
+    """Reads what moved. seen is called after each item. Raises Misconfigured when one login after the other
+    is refused."""
+
+    config: Config
+    ledger: Ledger
+    resolver: Resolver
+    at_target: bool
+    look: Look
+    seen: Callable[[], None]
+    brake: Brake = field(default_factory=Brake)
+
+    def links(self, mailbox: MailboxRow) -> Iterator[Link]:
+        """Of one mailbox. One that cannot be read is noted; what was found before counts."""
+        try:
+            with kept_within(mailbox.id, partial(self.look.failed.__setitem__, mailbox.id)):
+                yield from self._links(mailbox)
+        except (Misconfigured, Corrupt):
+            raise
+        except MigrationError as error:
+            self.look.failed[mailbox.id] = error.code
+            self.look.passing += isinstance(error, Transient)
+
+    def _links(self, mailbox: MailboxRow) -> Iterator[Link]:
+        for kind in KINDS:
+            if self.config.target.of(kind) is None:
+                continue
+            rows = self._wanted(self.ledger.arrived(mailbox.id, kind))
+            for container, found in self._read(mailbox, kind, rows):
+                for item, urls in found:
+                    for url in urls:
+                        end = self.resolver.end(url)
+                        self.look.ends[end.why] += 1
+                        yield Link(mailbox, container, item, url, end)
+
+    def _wanted(self, rows: Rows) -> Iterator[tuple[ContainerRow, ItemRow]]:
+        for container, item in rows:
+            is_file = container.kind is Kind.FILES
+            if is_file and not is_document(item.href or ""):
+                self.seen()
+            elif is_file and (item.size or 0) > DOCUMENT_MOST:
+                self.look.large += 1
+                self.seen()
+            else:
+                yield container, item
+
+    def _read(
+        self, mailbox: MailboxRow, kind: Kind, rows: Rows
+    ) -> Iterator[tuple[ContainerRow, list[Found]]]:
+        pair = accounts(self.ledger, mailbox)
+        read = self._at_target if self.at_target else self._at_source
+        return read(mailbox.id, pair, kind, rows)
+
+    def _at_source(
+        self, mailbox: str, pair: Pair, kind: Kind, rows: Rows
+    ) -> Iterator[tuple[ContainerRow, list[Found]]]:
+        with closing(open_source(self.config, pair.source, frozenset({kind}))) as source:
+            with self.brake.login("source", mailbox):
+                source.identity()
+            for container, batch in _batches(rows):
+                by_key = {item.key: item for item in batch}
+                refs = [Ref(item.source_id, item.version) for item in batch]
+                results = source.fetch(Container(kind, container.source_id, container.path), refs)
+                yield container, list(self._found((by_key.get(_key(one)), one) for one in results))
+
+    def _at_target(
+        self, mailbox: str, pair: Pair, kind: Kind, rows: Rows
+    ) -> Iterator[tuple[ContainerRow, list[Found]]]:
+        now = datetime.now(UTC)
+        with closing(open_target(self.config, pair.target, kind, never, live=False, not_after=now)) as target:
+            with self.brake.login(side_of(kind), mailbox):
+                target.identity()
+            for container, batch in _batches(rows):
+                by_href = {str(item.href): item for item in batch}
+                answers = target.read(str(container.href), by_href)
+                yield container, list(self._found((by_href.get(href), one) for href, one in answers))
+
+    def _found(self, results: Iterable[tuple[ItemRow | None, Native | Failed]]) -> Iterator[Found]:
+        for item, one in results:
+            self.seen()
+            if item is None or isinstance(one, Failed) or one.body is None:
+                self.look.unread += 1
+                continue
+            self.look.items += 1
+            with one.body() as stream:
+                is_file = one.format == FILE
+                found = in_document(str(one.properties["Name"]), stream) if is_file else in_mail(stream)
+            yield item, found
+
+
+def _batches(rows: Rows) -> Iterator[tuple[ContainerRow, list[ItemRow]]]:
+    for _, group in groupby(rows, key=lambda one: one[0].id):
+        while batch := list(islice(group, BATCH)):
+            yield batch[0][0], [item for _, item in batch]
+
+
+def _key(result: Native | Failed) -> bytes:
+    return result.key if isinstance(result, Failed) else key_of(result.ref.id)

@@ -1,0 +1,334 @@
+"""Looks at both sides of a mailbox and writes nothing: can it be reached, opened, proven, and does it fit?
+
+One mailbox's trouble is a line in the result; the others are looked at all the same.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import NoReturn, TypeAlias
+
+from connectors.caldav.settings import DavSettings
+from connectors.ews.source import EwsSettings
+from connectors.exo.settings import AgendaSettings
+from connectors.graph.source import GraphSettings
+from connectors.imap.session import ImapSettings
+from connectors.settings import Account, Secret
+from connectors.webdav.settings import FilesSettings
+from engine.assembly import open_source, open_target
+from engine.config.load import Config
+from engine.control.error_log import kept_within
+from engine.identity.identity_gate import LEVELS, NEEDS_APPROVAL, Pair, Proof, Rules, prove, refuse_denied
+from engine.pacing.login_breaker import Brake
+from engine.planning.mailbox_list import Person
+from engine.preflight.credential_scope import refuse_excess, withheld
+from engine.preflight.parallel_checks import of_each
+from ledger.store import Ledger
+from model.errors import Blocked, Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
+from model.optional_protocols import Rights, TellsQuota, TellsRights, TellsServer
+from model.protocols import Kind, Source, Target
+
+Settings: TypeAlias = (
+    AgendaSettings | EwsSettings | GraphSettings | ImapSettings | DavSettings | FilesSettings
+)
+
+
+@dataclass(slots=True)
+class Look:
+    """What was found about one mailbox. faults and warnings are (side, code); items and bytes are the
+    source's own counts, kinds the items by workload, untold the workloads that it does not count; free is
+    what the target's quota leaves. passing counts the faults that may be gone next time. rights: of the
+    source's credential. self_stated: of some workload, the address that the target states proves nothing, for
+    people write their own. accepted: the codes of warnings that a person approved for
+    this mailbox or its wave. causes: what this machine found (MigrationError.local), for the terminal
+    alone."""
+
+    person: Person
+    level: str | None = None
+    items: int | None = None
+    kinds: Counter[Kind] = field(default_factory=Counter)
+    untold: set[Kind] = field(default_factory=set)
+    bytes: int | None = None
+    free: int | None = None
+    faults: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[tuple[str, str]] = field(default_factory=list)
+    passing: int = 0
+    causes: set[str] = field(default_factory=set)
+    facts: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    rights: Rights | None = None
+    self_stated: bool = False
+    accepted: frozenset[str] = frozenset()
+
+    @property
+    def open_warnings(self) -> list[tuple[str, str]]:
+        """Those for which nobody took responsibility."""
+        return [one for one in self.warnings if one[1] not in self.accepted]
+
+    @property
+    def ready(self) -> bool:
+        """Whether a run would write it, as far as the gate is concerned."""
+        return not self.faults and not self.open_warnings
+
+    @property
+    def proof(self) -> str | None:
+        """The level, and what would prove more if its owner could not change it. None: it is not known."""
+        return f"{self.level} (address, self-stated)" if self.self_stated else self.level
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """Whether a side's credential opens the control mailbox. None: it could not be asked, or (tried is
+    False) each person has a password of their own there."""
+
+    side: str
+    opens: bool | None
+    tried: bool = True
+
+
+def never() -> NoReturn:
+    """A guard for those who only look."""
+    raise LeaseLost("lease-lost", "a preflight writes nothing")
+
+
+def examine_all(
+    config: Config,
+    people: Sequence[Person],
+    rules: Mapping[Kind, Rules],
+    seen: Callable[[], None],
+    begun: frozenset[str] = frozenset(),
+) -> list[Look]:
+    """Looks at every mailbox, several at once; seen is called after each. In the order given. begun: the
+    sources of those whose targets hold something of ours already. Raises Misconfigured when one login after
+    the other is refused."""
+    brake = Brake()
+
+    def look(person: Person) -> Look:
+        found = Look(person)
+        with kept_within(f"line {person.line}", lambda code: found.faults.append(("mailbox", code))):
+            found = examine(config, person, rules, brake, begun=person.source in begun)
+        return found
+
+    return of_each(people, config.run.legs, look, seen)
+
+
+def examine(
+    config: Config,
+    person: Person,
+    rules: Mapping[Kind, Rules],
+    brake: Brake | None = None,
+    *,
+    begun: bool = False,
+) -> Look:
+    """Everything about one mailbox. Raises only Misconfigured and Corrupt, which concern all of them."""
+    look, brake = Look(person), brake or Brake()
+    pair = Pair(person.source_account, person.target_account, bound=begun)
+    with ExitStack() as stack:
+        source = None
+        with _noting(look, "source"):
+            refuse_denied(pair, next(iter(rules.values())))
+            kinds = frozenset(person.moves(config.workloads))
+            source = stack.enter_context(closing(open_source(config, pair.source, kinds, looking=True)))
+            with brake.login("source", person.source):
+                source.identity()
+            _look_at_source(look, source, kinds)
+        for workload in person.moves(config.workloads):
+            _examine_target(look, config, workload, pair, source, rules[workload], brake)
+    # Of what is begun, part of the room is taken by what was copied already.
+    if not begun and look.bytes is not None and look.free is not None and look.bytes > look.free:
+        look.faults.append(("target", "quota-too-small"))
+    return look
+
+
+def _examine_target(
+    look: Look,
+    config: Config,
+    workload: Kind,
+    pair: Pair,
+    source: Source | None,
+    rules: Rules,
+    brake: Brake,
+) -> None:
+    side = side_of(workload)
+    faults = len(look.faults)
+    with ExitStack() as stack:
+        target = None
+        with _noting(look, side):
+            target = stack.enter_context(closing(_target(config, pair.target, workload)))
+            with brake.login(side, look.person.source):
+                target.identity()
+            _look_at_target(look, side, target)
+        if source is None or target is None or len(look.faults) > faults:
+            return
+        passed = False
+        with _noting(look, "gate"):
+            _weaker(look, prove(pair, source, target, rules))
+            passed = True
+        if not passed and not any(side == "gate" for side, _ in look.faults):
+            with _noting(look, "gate"):  # how well it is proven, for whom a person takes responsibility
+                _weaker(look, prove(pair, source, target, replace(rules, approved=_anything)))
+
+
+def _weaker(look: Look, proof: Proof) -> None:
+    """The weakest of its workloads' proofs counts."""
+    look.level = proof.level if look.level is None else min(look.level, proof.level, key=LEVELS.index)
+    look.self_stated |= proof.self_stated
+
+
+def _anything(_code: str) -> bool:
+    return True
+
+
+def side_of(workload: Kind) -> str:
+    """How a workload's target is called here."""
+    return "target" if workload is Kind.MAIL else f"target.{workload}"
+
+
+def _target(config: Config, account: Account, workload: Kind) -> Target:
+    return open_target(
+        config, account, workload, never, live=False, not_after=datetime.now(UTC), looking=True
+    )
+
+
+@contextmanager
+def _noting(look: Look, side: str) -> Iterator[None]:
+    """Keeps a fault of this mailbox as its code; what a person may approve is a warning."""
+    try:
+        with kept_within(f"line {look.person.line}", lambda code: look.faults.append((side, code))):
+            yield
+    except (Misconfigured, Corrupt):
+        raise
+    except MigrationError as error:
+        kept = look.warnings if error.code in NEEDS_APPROVAL else look.faults
+        if error.local:
+            look.causes.add(f"{error.code}: {error.local}")
+        if (side, error.code) not in kept:  # the gate says the same of several workloads
+            kept.append((side, error.code))
+            look.passing += isinstance(error, Transient)
+
+
+def _look_at_source(look: Look, source: Source, workloads: frozenset[Kind]) -> None:
+    look.rights = source.rights() if isinstance(source, TellsRights) else None
+    look.facts["source"] = source.server() if isinstance(source, TellsServer) else source.capabilities.facts
+    closed = [("source", code) for code in withheld(source)]
+    look.faults += closed
+    if not closed:
+        _count(look, source, workloads)
+
+
+def _count(look: Look, source: Source, workloads: frozenset[Kind]) -> None:
+    """By the source's own word. A workload of which it counts but a part is not counted."""
+    moving = [one for one in source.containers() if one.omit is None and one.kind in workloads]
+    look.untold = {one.kind for one in moving if one.total is None}
+    for one in moving:
+        if one.kind not in look.untold:
+            look.kinds[one.kind] += one.total or 0
+    look.items = look.kinds.total() if look.kinds or not look.untold else None
+    sizes = [one.size for one in moving]
+    look.bytes = sum(size or 0 for size in sizes) if any(size is not None for size in sizes) else None
+
+
+def hints(config: Config, looks: Sequence[Look]) -> list[str]:
+    """Codes of advice about the source as a whole; nothing is refused for them."""
+    if not isinstance(config.source, EwsSettings):
+        return []
+    products = {look.facts.get("source", {}).get("product") for look in looks}
+    return ["ews-ends"] if config.source.in_cloud or "Exchange Online" in products else []
+
+
+def _look_at_target(look: Look, side: str, target: Target) -> None:
+    capabilities = target.capabilities
+    facts = dict(capabilities.facts)
+    if capabilities.max_bytes is not None:
+        facts["largest item"] = f"{capabilities.max_bytes:,} bytes"
+    look.facts[side] = facts
+    quota = target.quota() if isinstance(target, TellsQuota) else None
+    if quota is not None:
+        look.free = max(0, quota[1] - quota[0])
+
+
+def refuse_power(config: Config, ledger: Ledger, wave: str) -> None:
+    """A credential that opens what is outside of every wave may also fill it. Raises
+    Blocked("control-mailbox", "tenant-wide", "may-write") unless a person accepted that for the wave."""
+    refuse_excess(config, ledger, wave)
+    if ledger.approved(f"wave:{wave}", "control-mailbox"):
+        return
+    if any(power.opens for power in _powers_once(config)):
+        raise Blocked("control-mailbox", f"a credential opens the control mailbox; not approved for {wave}")
+
+
+def _powers_once(config: Config) -> list[Power]:
+    """As powers, but a clear answer is remembered by this process: a wave asks several times."""
+    key = (str(config.path), config.gate.control)
+    with _asking:
+        found = _answers.get(key)
+        if found is None:
+            found = powers(config)
+            if all(power.opens is not None or not power.tried for power in found):
+                _answers[key] = found
+    return found
+
+
+_asking = threading.Lock()
+_answers: dict[tuple[str, str | None], list[Power]] = {}
+
+
+def powers(config: Config) -> list[Power]:
+    """Tries the control mailbox, which no credential should open, on both sides; [] when none is set.
+
+    Only with a credential that serves many mailboxes: a person's own password opens no other mailbox, and
+    trying it on this one could lock its owner out."""
+    control = config.gate.control
+    if control is None:
+        return []
+    account = Account(login=control, address=control.lower())
+    sides: list[tuple[str, Settings, Callable[[], Source | Target]]] = [
+        ("source", config.source, lambda: open_source(config, account, frozenset({Kind.MAIL}), looking=True)),
+    ]
+    sides += [
+        (side_of(kind), config.target.of(kind), _opening(config, account, kind)) for kind in config.workloads
+    ]
+    return [
+        Power(side, _opens(open_side)) if is_shared(settings) else Power(side, None, tried=False)
+        for side, settings, open_side in sides
+    ]
+
+
+def _opening(config: Config, account: Account, workload: Kind) -> Callable[[], Target]:
+    return lambda: _target(config, account, workload)
+
+
+def is_shared(settings: Settings) -> bool:
+    """Whether one credential opens many mailboxes: a service account, a master user, one password for all."""
+    if isinstance(settings, AgendaSettings | DavSettings | FilesSettings):
+        return not _is_personal(settings.password)
+    if isinstance(settings, GraphSettings):
+        return True
+    if isinstance(settings, EwsSettings):
+        named = settings.username is not None or settings.auth in ("oauth2", "kerberos")
+        return named and not any(map(_is_personal, (settings.password, settings.client_secret)))
+    return settings.auth != "password" and not _is_personal(settings.password)
+
+
+def _is_personal(secret: Secret | None) -> bool:
+    """Whether each account has its own."""
+    named = (secret.env, secret.file, secret.command, secret.block) if secret is not None else ()
+    return any("{login}" in text or "{address}" in text for text in named if text)
+
+
+def _opens(open_side: Callable[[], Source | Target]) -> bool | None:
+    """A directory may tell whose a mailbox is that stays closed: so what is in it is asked for, too."""
+    try:
+        with kept_within("control mailbox", lambda _code: None), closing(open_side()) as side:
+            side.identity()
+            next(iter(side.containers()), None)
+            return True
+    except Blocked:
+        return False
+    except Transient:
+        return None
+    return None

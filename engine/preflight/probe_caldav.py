@@ -1,0 +1,200 @@
+"""A canary's two accounts over CalDAV: the calendar of the one who invites, and every calendar and the
+scheduling inbox of the one who is invited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from caldav.elements import cdav, dav
+
+from connectors.caldav import principal as dav_account
+from connectors.caldav.collections import Collections
+from connectors.caldav.discovery import MOST, Library, Properties
+from connectors.caldav.principal import Principal
+from connectors.caldav.product import Profile
+from connectors.caldav.products import PROFILES
+from connectors.caldav.settings import DavSettings
+from connectors.caldav.xml_elements import DAV, texts
+from connectors.http.client import Answer, Wire
+from connectors.http.dav_errors import BUSY, GONE
+from connectors.http.hrefs import child
+from connectors.settings import Account
+from engine.preflight.invitation_probe import News
+from model.errors import Blocked
+from model.protocols import Kind
+
+CONTENT = {"Content-Type": "text/calendar; charset=utf-8"}
+FULLEST = MOST - 1
+
+
+def _unguarded() -> None:
+    """A canary's accounts are nobody's mailbox: no lease covers them."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """One account's calendars. Not thread-safe but for close()."""
+
+    settings: DavSettings
+    account: Account
+    wire: Wire = field(init=False)
+    library: Library = field(init=False)
+    _principal: Principal | None = field(default=None, init=False)
+    _inboxes: list[str] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.wire = Wire(self.settings, self.account, self.profile)
+        self.library = Library(self.wire)
+
+    @property
+    def profile(self) -> Profile:
+        return PROFILES[self.settings.profile]
+
+    def principal(self) -> Principal:
+        if self._principal is None:
+            self._principal = dav_account.principal(self.library, self.wire, self.settings.url, Kind.CALENDAR)
+        return self._principal
+
+    def calendars(self) -> list[str]:
+        """The paths of the account's own calendars for events; the default one first."""
+        found = Collections(
+            self.library, self.wire, self.profile, self.principal(), Kind.CALENDAR, _unguarded
+        ).containers()
+        mine = [one for one in found if one.omit is None and not one.readonly]
+        return [one.id for one in sorted(mine, key=lambda one: one.role is None)]
+
+    def inboxes(self) -> list[str]:
+        """The scheduling inbox's path (RFC 6638, 2.2); none on a server without one."""
+        if self._inboxes is None:
+            own = self.principal().path
+            found = self.library.propfind(own, (cdav.ScheduleInboxURL,)).resources[:1]
+            hrefs = [one for each in found for one in texts(each.properties.get(cdav.ScheduleInboxURL.tag))]
+            paths = [self.wire.origin.path(href, own) for href in hrefs]
+            self._inboxes = [path for path in paths if path is not None]
+        return self._inboxes
+
+    def listed(self, collection: str) -> dict[str, str]:
+        """ETag by path of what lies in it. Raises Blocked("canary-account-full")."""
+        tree = self.library.propfind(collection, (dav.GetEtag, dav.ResourceType), 1)
+        if tree.status != 207:
+            raise Answer(tree.status, {}).error()
+        if len(tree.resources) > FULLEST:
+            raise Blocked("canary-account-full", "an account for canaries holds next to nothing")
+        return {
+            one.path: one.text(dav.GetEtag.tag)
+            for one in tree.resources
+            if child(collection, one.path) is not None and not _is_collection(one.properties)
+        }
+
+    def text(self, path: str) -> str:
+        """What lies there, unfolded; "" when it has gone."""
+        answer = self.wire.look("GET", path, {"Accept": "text/calendar"})
+        body = answer.body.decode("utf-8", "replace") if answer.ok else ""
+        return body.replace("\r\n ", "").replace("\n ", "")
+
+    def delete(self, path: str, *, quiet: bool) -> None:
+        headers = self.profile.delete if quiet else {}
+        answer = self.wire.patiently(lambda: _passing(self.wire.ask("DELETE", path, headers)))
+        if not answer.ok and answer.status not in GONE:
+            raise _refused(answer)
+
+    def close(self) -> None:
+        self.wire.close()
+
+
+def _is_collection(properties: Properties) -> bool:
+    kind = properties.get(dav.ResourceType.tag)
+    return kind is not None and kind.find(f"{DAV}collection") is not None
+
+
+@dataclass(slots=True)
+class CalendarHost:
+    """engine.preflight.invitation_probe.Host: the account that invites. Raises Blocked("canary-refused") when
+    its calendar takes no meeting, and ("no-calendar") when it has none."""
+
+    desk: Desk
+    _calendar: str | None = None
+
+    @property
+    def address(self) -> str:
+        """Whom the server itself calls the organizer, if it says; else what the configuration says."""
+        stated = self.desk.principal().addresses
+        given = self.desk.account.address.lower()
+        return given if given in stated or not stated else min(stated)
+
+    @property
+    def silent_agent(self) -> bool:
+        return self.desk.settings.silent_agent or self.desk.profile.silent_agent
+
+    def write(self, name: str, body: bytes, *, quiet: bool) -> None:
+        path = self._path() + name
+        wire = self.desk.wire
+        silence = self.desk.profile.put if quiet else {}
+
+        def attempt() -> Answer:
+            there = wire.look("GET", path)
+            tag = there.headers.get("etag") or "*"
+            condition = {"If-Match": tag} if there.ok else {"If-None-Match": "*"}
+            return _passing(wire.ask("PUT", path, {**CONTENT, **condition, **silence}, body))
+
+        answer = wire.patiently(attempt)
+        if not answer.ok:
+            raise _refused(answer)
+
+    def remove(self, name: str, *, quiet: bool) -> None:
+        self.desk.delete(self._path() + name, quiet=quiet)
+
+    def _path(self) -> str:
+        if self._calendar is None:
+            calendars = self.desk.calendars()
+            if not calendars:
+                raise Blocked("no-calendar", "a canary's account has no calendar")
+            self._calendar = calendars[0]
+        return self._calendar
+
+
+@dataclass(slots=True)
+class CalendarWatch:
+    """engine.preflight.invitation_probe.Watch: the calendars and the inbox of the account that is invited."""
+
+    desk: Desk
+    _known: dict[str, str] = field(default_factory=dict)
+
+    def start(self) -> None:
+        self._known = {path: tag for _, path, tag in self._all()}
+
+    def news(self) -> Iterator[News]:
+        before, self._known = self._known, {}
+        for where, path, tag in list(self._all()):
+            self._known[path] = tag
+            if before.get(path) != tag:
+                yield News(where, self.desk.text(path))
+
+    def tidy(self, mark: str) -> None:
+        for _, path, _ in list(self._all()):
+            if mark in self.desk.text(path):
+                self.desk.delete(path, quiet=True)
+
+    def _all(self) -> Iterator[tuple[str, str, str]]:
+        """(where, path, ETag); calendars that come up meanwhile included."""
+        places = [("calendar", one) for one in self.desk.calendars()]
+        places += [("inbox", one) for one in self.desk.inboxes()]
+        for where, collection in places:
+            for path, tag in self.desk.listed(collection).items():
+                yield where, path, tag
+
+
+def _passing(answer: Answer) -> Answer:
+    """Raises Transient for what may pass."""
+    error = answer.error() if answer.status in BUSY else None
+    if error is not None:
+        raise error
+    return answer
+
+
+def _refused(answer: Answer) -> Blocked:
+    error = answer.error()
+    if isinstance(error, Blocked) and error.code != "server-refuses":
+        return error
+    return Blocked("canary-refused", f"the server answered HTTP {answer.status} to a canary's meeting")

@@ -1,0 +1,64 @@
+"""Where a canary's invitations arrive by mail: every folder of the invited account, spam included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+
+from engine.preflight.invitation_probe import News
+from mappings.fields.bounded_reading import decoded, head_of, message_of
+from model.protocols import Failed, Native, Target
+
+MOST = 1_000_000
+
+
+@dataclass(slots=True)
+class MailWatch:
+    """engine.preflight.invitation_probe.Watch over the invited account on the mail target, which is only
+    read: mail that arrived stays."""
+
+    target: Target
+    _since: dict[str, str] = field(default_factory=dict)
+    _seen: set[tuple[str, str]] = field(default_factory=set)
+
+    def start(self) -> None:
+        self._since = {href: self.target.position(href) for href in self._folders()}
+
+    def news(self) -> Iterator[News]:
+        for folder in self._folders():
+            listed = [one.href for one in self.target.listing(folder, self._since.get(folder))]
+            new = [href for href in listed if (folder, href) not in self._seen]
+            self._seen.update((folder, href) for href in new)
+            for _, found in self.target.read(folder, new):
+                yield News("mail", _text(found))
+
+    def tidy(self, mark: str) -> None:
+        """Nothing: Kogge did not write this mail, and removes only what it wrote."""
+        del mark
+
+    def _folders(self) -> list[str]:
+        return [one.id for one in self.target.containers() if one.omit is None]
+
+
+def _text(found: Native | Failed) -> str:
+    """Headers and every part, decoded and unfolded; of an attached calendar too. Raises what made a message
+    unreadable, unless it went away meanwhile."""
+    if isinstance(found, Failed):
+        if found.error.code == "vanished":
+            return ""
+        raise found.error
+    if found.body is None:
+        return ""
+    with found.body() as stream:
+        data = stream.read(MOST)
+    try:
+        message = message_of(BytesIO(data))
+    except RecursionError:  # nested deeper than any invitation
+        message = head_of(data)
+    parts = [f"{name}: {decoded(str(value))}" for name, value in message.items()]
+    for part in message.walk():
+        payload = part.get_payload(decode=True)
+        if isinstance(payload, bytes):
+            parts.append(payload.decode("utf-8", "replace").replace("\r\n ", "").replace("\n ", ""))
+    return "\n".join(parts)

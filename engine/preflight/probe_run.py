@@ -1,0 +1,54 @@
+"""A canary at one server of the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Final
+
+from connectors.caldav.products import ProfileName
+from connectors.caldav.settings import DavSettings
+from connectors.settings import Account
+from engine.preflight.invitation_probe import ARRIVAL_SECONDS, Progress, Result, Time, Watch, prove
+from engine.preflight.probe_caldav import CalendarHost, CalendarWatch, Desk
+from engine.preflight.probe_mail import MailWatch
+from model.protocols import Target
+
+TWENTY_MINUTES: Final = 1200.0
+GATHERS: Final[Mapping[ProfileName, float]] = {"open-xchange": TWENTY_MINUTES, "generic": TWENTY_MINUTES}
+"""Seconds for which a product may hold notifications back; of an unknown one the worst is assumed."""
+
+ONE_EVENT_FOR_ALL: Final[frozenset[ProfileName]] = frozenset({"open-xchange"})
+"""Products with one event for all their own users: it is in the invited one's calendar at once, however
+silent the server is. There only mail can tell."""
+
+
+def prove_server(
+    settings: DavSettings,
+    host: Account,
+    guest: Account,
+    mail: Target | None,
+    *,
+    arrival: float = ARRIVAL_SECONDS,
+    gathers: float | None = None,
+    times: Time | None = None,
+    progress: Progress = lambda _phase, _over, _most: None,
+) -> Result:
+    """A canary between two accounts of one calendar server; see prove. mail: the guest's account on the mail
+    target, for invitations that come by mail; the caller closes it. gathers: instead of the profile's."""
+    with closing(Desk(settings, host)) as inviting, closing(Desk(settings, guest)) as invited:
+        watches: list[Watch] = []
+        if mail is None or settings.profile not in ONE_EVENT_FOR_ALL:
+            watches.append(CalendarWatch(invited))
+        if mail is not None:
+            watches.append(MailWatch(mail))
+        return prove(
+            CalendarHost(inviting),
+            CalendarHost(invited).address,
+            watches,
+            keepers=(CalendarWatch(invited), CalendarWatch(inviting)),
+            arrival=arrival,
+            gathers=GATHERS.get(settings.profile, 0.0) if gathers is None else gathers,
+            times=times,
+            progress=progress,
+        )

@@ -1,0 +1,141 @@
+"""What a source mailbox holds: containers, items, bytes, the largest item, oddities, and what stays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from engine.assembly import open_source
+from engine.config.load import Config
+from engine.control.error_log import kept_within
+from engine.pacing.login_breaker import Brake
+from engine.planning.mailbox_list import Person
+from engine.preflight.parallel_checks import of_each
+from model.errors import Corrupt, MigrationError, Misconfigured, Transient
+from model.optional_protocols import TellsExtras
+from model.protocols import Container, Kind, Source
+
+LISTABLE = frozenset({"hidden", "shared", "system-folder", "flagged-emails"})
+"""Codes of containers that stay and can be listed all the same, where nobody tells how much is in them."""
+
+LARGE_BYTES = 25_000_000
+MANY_ITEMS = 100_000
+LONG_NAME = 120
+DEEP = 10
+
+
+@dataclass(slots=True)
+class Inventory:
+    """One mailbox. containers, items, bytes and largest: of what moves; bytes None when the source tells
+    no sizes. kinds, sizes: items and bytes by kind. stays: items (or folders, rules, delegates) that will not
+    move, by code; unknown: codes the source does not answer. oddities: counts by fixed words. code: why the
+    look ended."""
+
+    person: Person
+    containers: int = 0
+    items: int = 0
+    bytes: int | None = None
+    largest: int | None = None
+    kinds: Counter[Kind] = field(default_factory=Counter)
+    sizes: Counter[Kind] = field(default_factory=Counter)
+    stays: Counter[str] = field(default_factory=Counter)
+    unknown: list[str] = field(default_factory=list)
+    oddities: Counter[str] = field(default_factory=Counter)
+    code: str | None = None
+    passing: bool = False
+
+    def end(self, code: str) -> None:
+        self.code = code
+
+
+def take_all(config: Config, people: Sequence[Person], seen: Callable[[], None]) -> list[Inventory]:
+    """Every mailbox's inventory, several at once; seen is called after each. In the order given. Raises
+    Misconfigured when one login after the other is refused."""
+    brake = Brake()
+    return of_each(people, config.run.legs, lambda person: take(config, person, brake), seen)
+
+
+def take(config: Config, person: Person, brake: Brake | None = None) -> Inventory:
+    """Lists the whole mailbox without reading a body. Raises only Misconfigured and Corrupt."""
+    inventory = Inventory(person)
+    try:
+        with kept_within(f"line {person.line}", inventory.end):
+            kinds = frozenset(person.moves(config.workloads))
+            with closing(open_source(config, person.source_account, kinds, looking=True)) as source:
+                with (brake or Brake()).login("source", person.source):
+                    source.identity()
+                _count(inventory, source, kinds)
+    except (Misconfigured, Corrupt):
+        raise
+    except MigrationError as error:
+        inventory.code = error.code
+        inventory.passing = isinstance(error, Transient)
+    return inventory
+
+
+def _count(inventory: Inventory, source: Source, workloads: frozenset[Kind]) -> None:
+    for container in source.containers():
+        stays = container.omit or (None if container.kind in workloads else f"no-target-{container.kind}")
+        if stays is not None:
+            _leave(inventory, stays, _total(source, container))
+            continue
+        inventory.containers += 1
+        _look(inventory, container)
+        _enumerate(inventory, source, container)
+    if isinstance(source, TellsExtras):
+        for code, count in source.extras():
+            if count is None:
+                inventory.unknown.append(code)
+            elif count:
+                inventory.stays[code] += count
+
+
+def _total(source: Source, container: Container) -> int | None:
+    """How many items are in a container that stays; None where that is not told, nor to be read."""
+    if container.total is not None or container.omit not in LISTABLE:
+        return container.total
+    try:
+        return sum(not ref.deleted for page in source.changes(container, None) for ref in page.refs)
+    except (Misconfigured, Corrupt):
+        raise
+    except MigrationError:
+        return None
+
+
+def _leave(inventory: Inventory, code: str, total: int | None) -> None:
+    """Empty folders are nothing to mention; one whose count nobody tells is."""
+    if total is None:
+        inventory.unknown.append(code)
+    elif total:
+        inventory.stays[code] += total
+
+
+def _look(inventory: Inventory, container: Container) -> None:
+    name = container.path[-1] if container.path else ""
+    facts = {
+        "long folder name": len(name.encode()) > LONG_NAME,
+        "separator in folder name": "/" in name or "\\" in name,
+        "deep folder": len(container.path) > DEEP,
+        "folder of more than 100,000 items": (container.total or 0) > MANY_ITEMS,
+    }
+    inventory.oddities.update(fact for fact, holds in facts.items() if holds)
+
+
+def _enumerate(inventory: Inventory, source: Source, container: Container) -> None:
+    count = 0
+    for page in source.changes(container, None):
+        refs = [ref for ref in page.refs if not ref.deleted]
+        count += len(refs)
+        sizes = [ref.size for ref in refs if ref.size is not None]
+        if sizes:
+            inventory.bytes = (inventory.bytes or 0) + sum(sizes)
+            inventory.sizes[container.kind] += sum(sizes)
+            inventory.largest = max(inventory.largest or 0, *sizes)
+            inventory.oddities["item over 25 MB"] += sum(size > LARGE_BYTES for size in sizes)
+            inventory.oddities["empty item"] += sizes.count(0)
+    if container.total is not None and container.total != count:
+        inventory.oddities["folder whose own count differs"] += 1
+    inventory.items += count
+    inventory.kinds[container.kind] += count

@@ -1,0 +1,215 @@
+"""Rolls a leg back as configured, or only looks what that would do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from engine.assembly import accounts, open_ledger, opener, rules
+from engine.config.load import Config
+from engine.context.leg_context import Opener, Work, as_it_is
+from engine.control.server_words_file import Words
+from engine.leg.run import LegResult, Setting, Task, approvals, pace_of
+from engine.pacing.worker_slots import Through
+from engine.rollback.classify import Fate, Judged, judge, search
+from engine.rollback.report import Report
+from engine.rollback.walk import Order, by_href, roll_back
+from engine.steps import invitation_policy
+from ledger.db.leases import ROLLING
+from ledger.db.rows import ContainerRow, Lease, LegRow, MailboxRow, Phase
+from ledger.leg.rollback import APPROVAL, RECALL, SHARED, rested_on
+from ledger.store import Ledger
+from model.errors import Blocked
+from model.protocols import Capabilities, Container, Identity, Native, Page, Ref
+
+
+class NoSource:
+    """A rollback asks the source for nothing: it may be gone by then. Implements model.protocols.Source."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        raise _closed()
+
+    def identity(self) -> Identity:
+        raise _closed()
+
+    def containers(self) -> Iterator[Container]:
+        raise _closed()
+
+    def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
+        del container, cursor
+        raise _closed()
+
+    def fetch(self, container: Container, refs: Iterable[Ref], *, bodies: bool = True) -> Iterator[Native]:
+        del container, refs, bodies
+        raise _closed()
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def _closed() -> Blocked:
+    return Blocked("source-closed", "a rollback asks the source for nothing")
+
+
+@dataclass(slots=True)
+class Scope:
+    """Whose mailboxes one rollback takes: what they rest on of each other goes all the same. The ledger is
+    asked once, and only when a calendar is among them."""
+
+    ledger: Ledger
+    mailboxes: Collection[str]
+    _rested: frozenset[bytes] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def rested(self) -> frozenset[bytes]:
+        with self._lock:
+            if self._rested is None:
+                self._rested = rested_on(self.ledger, self.mailboxes)
+            return self._rested
+
+
+def approved(ledger: Ledger, rows: Iterable[MailboxRow], *, recall: bool = False) -> frozenset[str]:
+    """The mailboxes that may be rolled back now: a person approved it, or one was begun and has not ended.
+    recall: from every folder, which a person approved as well."""
+    rows = list(rows)
+    waves = {row.wave for row in rows}
+    begun = {leg.mailbox for wave in waves for leg in ledger.legs(wave) if leg.code == ROLLING}
+    going = [row for row in rows if row.id in begun or approvals(ledger, row)(APPROVAL)]
+    return frozenset(row.id for row in going if not recall or approvals(ledger, row)(RECALL))
+
+
+def run(
+    config: Config,
+    leg_id: int,
+    scope: Scope,
+    report: Report,
+    *,
+    recall: bool = False,
+    stop: threading.Event | None = None,
+    through: Through = as_it_is,
+) -> LegResult:
+    """Rolls back what is approved. See engine.rollback.walk.roll_back."""
+    ledger = open_ledger(config)
+    row = ledger.leg(leg_id)
+    setting = _setting(config, ledger, row, through, removes=True)
+    setting = replace(setting, stop=stop or threading.Event())
+    return roll_back(setting, row, Order(recall, scope.rested, report))
+
+
+def look(
+    config: Config,
+    leg_id: int,
+    scope: Scope,
+    report: Report,
+    *,
+    recall: bool = False,
+    stop: threading.Event | None = None,
+    through: Through = as_it_is,
+) -> None:
+    """What a rollback would do now. Writes nothing, neither to the target nor to the ledger. Raises what the
+    target does, and Stopping."""
+    ledger = open_ledger(config)
+    row = ledger.leg(leg_id)
+    setting = _setting(config, ledger, row, through, removes=False)
+    setting = replace(setting, stop=stop or threading.Event())
+    look_at(setting, row, Order(recall, scope.rested, report))
+
+
+def look_at(setting: Setting, row: LegRow, order: Order) -> None:
+    """Raises what the target does."""
+    ledger = setting.ledger
+    phase = setting.mailbox.phase
+    held = Lease(row.id, row.mailbox, row.workload, "", row.epoch, False, phase)  # it may only read
+    target = setting.opener.target(_nothing_is_written, row.started or datetime.now(UTC))
+    try:
+        with ledger.session(held, mirror=False) as session:
+            work = Work(
+                mailbox=setting.mailbox,
+                kind=row.workload,
+                ledger=session,
+                source=NoSource(),
+                target=target,
+                guard=_nothing_is_written,
+                began=row.started or datetime.now(UTC),
+                pace=setting.pace,
+                mirror=setting.mailbox.phase is not Phase.LIVE,
+                stop=setting.stop,
+                turn=setting.opener.turn,
+            )
+            if session.rollback.is_bound():
+                session.rollback.refuse_another(target.identity())
+                _look(work, order)
+    finally:
+        target.close()
+
+
+def _nothing_is_written() -> None:
+    """Nobody holds the leg: the ledger and the target refuse."""
+
+
+def _look(work: Work, order: Order) -> None:
+    rows = work.ledger.containers()
+    rested = order.rested() if work.kind in SHARED else frozenset()
+    lost: list[Judged] = []
+    owned: set[tuple[str, str]] = set()
+    staying: dict[str, bool] = {}
+    for row in rows:
+        shares = work.ledger.shares.of(row.id).values()
+        order.report.counts["shares"] += sum(one.made for group in shares for one in group)
+    for href, group in by_href(rows).items():
+        staying[href] = False
+        for one in judge(work, href, group, rested):
+            if one.fate is Fate.OURS:
+                owned.add((one.folder, one.href))
+            elif one.listed is not None:
+                staying[href] = True
+            if order.recall and one.fate is Fate.GONE:
+                lost.append(one)
+            else:
+                _tell(work, order, one)
+    for one in search(work, lost, owned):
+        _tell(work, order, one)
+    _look_at_containers(work, order.report, rows, staying)
+
+
+def _look_at_containers(
+    work: Work, report: Report, rows: list[ContainerRow], staying: dict[str, bool]
+) -> None:
+    """Which of those that we made would have nothing in them, and nothing below them."""
+    made = work.ledger.folders.made()
+    separator = work.context.target.separator
+    there = {container.id for container in work.target.containers()}
+    going: set[str] = set()
+    for href, group in sorted(by_href(rows).items(), key=lambda pair: -len(pair[0])):
+        if href not in there or not any(row.id in made for row in group):
+            continue
+        below = {one for one in there - going if separator and one.startswith(href + separator)}
+        if staying[href] or below:
+            report.stays(work.mailbox.id, str(work.kind), group[0].path)
+        else:
+            going.add(href)
+    report.counts["containers"] = len(going)
+
+
+def _tell(work: Work, order: Order, one: Judged) -> None:
+    order.report.add(work.mailbox.id, str(work.kind), one, recall=order.recall)
+
+
+def _setting(config: Config, ledger: Ledger, row: LegRow, through: Through, *, removes: bool) -> Setting:
+    mailbox = ledger.mailbox(row.mailbox)
+    opened = opener(config, ledger, mailbox, row.workload, removes=removes)
+    return Setting(
+        words=Words(config.state_directory),
+        ledger=ledger,
+        mailbox=mailbox,
+        pair=accounts(ledger, mailbox),
+        opener=through(Opener(source=NoSource, target=opened.target)),
+        rules=rules(config, row.workload, approvals(ledger, mailbox)),
+        pace=pace_of(config),
+        task=Task(),
+        stop=threading.Event(),
+        silenced=lambda: invitation_policy.is_proven(ledger, config.target.of(row.workload)),
+    )

@@ -1,0 +1,118 @@
+"""Rolls many legs back, or looks at them, a few at a time: for the command line and for Prefect."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from engine.config.load import Config
+from engine.control.stop_signal import Stopping
+from engine.pacing.run_legs import Boundary, legs_of_each
+from engine.pacing.worker_slots import Through, Turns
+from engine.rollback.report import Line, Report, marks_in
+from engine.rollback.run import Scope, look, run
+from kogge.terminal.tables import date_of
+from ledger.db.rows import LegRow
+from ledger.leg.rollback import recalled
+from ledger.store import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How one leg ended. code: why it is not rolled back, or could not be looked at; None: it is, or was."""
+
+    leg: LegRow
+    report: Report
+
+    @property
+    def code(self) -> str | None:
+        return self.report.code
+
+    def document(self) -> dict[str, object]:
+        return {
+            "mailbox": self.leg.mailbox,
+            "workload": str(self.leg.workload),
+            "code": self.code or "",
+            **self.report.numbers(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked: execute, or only look; lines: whether every item is to be told of."""
+
+    config: Config
+    scope: Scope
+    boundary: Boundary
+    turns: Turns
+    recall: bool = False
+    execute: bool = False
+    lines: bool = False
+
+    def leg(self, row: LegRow) -> Told:
+        """One leg to its end."""
+        report = Report(lines=[] if self.lines else None)
+
+        def act(through: Through) -> str | None:
+            return self._act(row, report, through)
+
+        report.code = self.boundary.within(row, lambda: self.turns.walk(row.workload, act, source=False))
+        return Told(row, report)
+
+    def _act(self, row: LegRow, report: Report, through: Through) -> str | None:
+        report.code = None
+        walk = run if self.execute else look
+        try:
+            walk(
+                self.config,
+                row.id,
+                self.scope,
+                report,
+                recall=self.recall,
+                stop=self.turns.stop,
+                through=through,
+            )
+        except Stopping as wish:  # of a look
+            return wish.code
+        return report.code
+
+
+def all_of(order: Order, rows: Iterable[LegRow]) -> list[Told]:
+    return legs_of_each(rows, order.config.run.legs, lambda: order.turns.shut, order.leg)
+
+
+def total(tolds: Iterable[Told]) -> Counter[str]:
+    """The counts of all of them together."""
+    whole: Counter[str] = Counter()
+    for one in tolds:
+        whole.update(one.report.numbers())
+    return whole
+
+
+def recalled_lines(ledger: Ledger, row: LegRow) -> Iterator[Line]:
+    """What recalls removed of a leg, in this run and in those before it."""
+    for place, item, detail in recalled(ledger, row.id):
+        yield Line(
+            row.mailbox,
+            str(row.workload),
+            "ours",
+            " > ".join(place.path),
+            date=date_of(item.date),
+            bytes=item.size,
+            **marks_in(detail),
+        )
+
+
+def with_earlier(ledger: Ledger, told: Told) -> Told:
+    """Of a recall: counts and lines of what earlier runs of it removed as well."""
+    found = list(recalled_lines(ledger, told.leg))
+    report = replace(told.report, counts=Counter(told.report.counts))
+    for name in ("read", "answered", "forwarded"):
+        report.counts[name] = sum(getattr(line, name) == "yes" for line in found)
+    report.counts["read-before"] = sum(line.read == "before" for line in found)
+    earlier = len(found) > report.counts["ours"]  # this run's own lines say more
+    report.counts["ours"] = len(found)
+    if report.lines is not None and earlier:
+        report.lines = [*found, *(line for line in report.lines if line.outcome != "ours")]
+    return Told(told.leg, report)

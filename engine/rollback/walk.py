@@ -1,0 +1,330 @@
+"""Takes back what one leg wrote, and nobody has changed since: the walk of an approved rollback.
+
+    claim                    the lease, as for any walk (engine.leg.run)
+    refuse_another           is it still the account that was written to? The source is not asked for anything
+    ledger.leg.rollback.start    recorded; no other run works on the leg until this one has ended
+    recover.settle           what is in doubt, of writes and of removals
+    shares                   those that we made are taken back first
+    judge                    folder by folder: what is as we wrote it
+    doom -> remove -> undone durable before and after, once a listing shows that it is gone: whoever dies in
+                             between is settled by what is there
+    containers               those that we made, when nothing is in them, the deepest first
+    ledger.leg.rollback.finish   recorded, with counts
+
+What somebody changed, or nobody can read, stays, and so does its row. What was removed is SEEN again, without
+a trace. Whatever ends a rollback early leaves its leg BLOCKED with the code "rolling-back".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import groupby, islice
+
+from engine.context.leg_context import Work
+from engine.control import lease
+from engine.control.stop_signal import Stopping
+from engine.files.shares import WHOLE, digest_of, name_of, party_of
+from engine.leg.connect import Past, at_work
+from engine.leg.run import LegResult, Setting, pause_after, walk
+from engine.rollback.classify import Fate, Judged, judge, listing_of, search
+from engine.rollback.report import Report, detail_of
+from engine.steps import discover, invitation_policy, reconcile
+from engine.steps import remove as withdraw
+from ledger.db.leases import ROLLING
+from ledger.db.rows import ContainerRow, Finding, Lease, LegRow, LegState, Outcome, State, Tally
+from ledger.leg.rollback import APPROVAL, RECALL, ROLLED_BACK, SHARED
+from model.errors import Blocked, Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
+from model.optional_protocols import KeepsMark, RemovesContainers, Shares
+from model.protocols import Failed, Stored
+
+Ended = tuple[LegState, str | None]
+
+
+def nobody() -> frozenset[bytes]:
+    """Nothing rests on anything of this leg."""
+    return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """recall: whatever the folder, and with a word about what was read. rested: the keys of what somebody
+    else's copies rest on."""
+
+    recall: bool = False
+    rested: Callable[[], Collection[bytes]] = nobody
+    report: Report = field(default_factory=Report)
+
+
+def roll_back(setting: Setting, row: LegRow, order: Order) -> LegResult:
+    """Claims the leg and takes back; goes on with what was begun. The result is "not-approved", and nothing
+    was done, unless a person approved APPROVAL for the mailbox or its wave, and RECALL as well for a recall,
+    also of a rollback that was begun without. The target must have been opened so that it removes. Never
+    raises for one mailbox's trouble."""
+    approved = setting.rules.approved
+    if (row.code != ROLLING and not approved(APPROVAL)) or (order.recall and not approved(RECALL)):
+        order.report.code = "not-approved"
+        return LegResult(row.id, row.mailbox, row.workload, row.state, "not-approved")
+    result = walk(replace(setting, instead=partial(_walk, order)), row)
+    if result.code != ROLLED_BACK and order.report.code is None:
+        order.report.code = result.code
+    return result
+
+
+def _walk(order: Order, setting: Setting, held: Lease, keeper: lease.Keeper) -> Ended:
+    """Until it has ended, or must be begun anew by a person."""
+    begun = Begun()
+    try:
+        _until_done(order, setting, held, keeper, begun)
+    except Stopping as wish:
+        return _unfinished(order, begun, wish.code)
+    except (LeaseLost, Misconfigured, Corrupt):
+        raise
+    except MigrationError as error:
+        return _unfinished(order, begun, error.code)
+    return LegState.BLOCKED, ROLLED_BACK
+
+
+def _until_done(order: Order, setting: Setting, held: Lease, keeper: lease.Keeper, begun: Begun) -> None:
+    faults = 0
+    while True:
+        before = order.report.counts[Fate.OURS]
+        try:
+            with at_work(setting, held, keeper, Past(died=None)) as work:
+                _undo(order, setting, work, begun)
+            return
+        except Transient as error:
+            keeper.guard()
+            faults = 1 if order.report.counts[Fate.OURS] > before else faults + 1
+            pause_after(setting, error, faults)
+
+
+@dataclass(slots=True)
+class Begun:
+    """started: it is in the ledger."""
+
+    started: bool = False
+
+
+def _unfinished(order: Order, begun: Begun, code: str) -> Ended:
+    order.report.code = code
+    return LegState.BLOCKED, ROLLING if begun.started else code
+
+
+def _undo(order: Order, setting: Setting, work: Work, begun: Begun) -> None:
+    ledger = work.ledger.rollback
+    order.report.restart()
+    if ledger.is_bound():  # else nothing was ever written
+        ledger.refuse_another(work.target.identity())
+        invitation_policy.refuse_unproven(work, setting.silenced)
+    if not begun.started:
+        ledger.start(recall=order.recall)
+        begun.started = True
+    if ledger.is_bound():
+        discover.catch_up(work)
+        for row, item in reconcile.settle_doomed(work):
+            gone = Judged(Fate.OURS, str(row.href), str(item.href), row, item)
+            order.report.add(work.mailbox.id, str(work.kind), gone, recall=False)
+        reconcile.settle(work, died=None)
+        for href in list(work.suspects):
+            _sweep(work, href)
+        withdraw.reconsider(work)
+        unshare(work, order.report)
+        _Removing(order, work).all()
+    ledger.finish(order.report.numbers(), recall=order.recall)
+
+
+def _sweep(work: Work, href: str) -> None:
+    try:
+        reconcile.sweep(work, href)
+    except Blocked as error:
+        if error.code != "container-missing":
+            raise
+
+
+def unshare(work: Work, report: Report) -> None:
+    """Takes back what we shared, as it was shared; what somebody changed since is theirs. Idempotent."""
+    target = work.target
+    if not isinstance(target, Shares):
+        return
+    for row in work.ledger.containers():
+        for key, known in work.ledger.shares.of(row.id).items():
+            work.check()
+            ours = {one.party: one.digest for one in known if one.made}
+            name = None if key == WHOLE else name_of(work, row.id, key)
+            if ours and row.href is not None and (key == WHOLE or name is not None):
+                report.counts["shares"] += _taken(target, row.href, name, ours)
+            work.ledger.shares.settle(row.id, key, (), ())
+
+
+def _taken(target: Shares, href: str, name: str | None, ours: dict[bytes, bytes]) -> int:
+    try:
+        there = [one for one in target.shared(href, name) if ours.get(party_of(one)) == digest_of(one)]
+        if there:
+            target.unshare(href, name, there)
+    except MigrationError as error:
+        if error.code not in ("vanished", "container-missing"):
+            raise
+        return 0
+    return len(there)
+
+
+class _Removing:
+    """One pass over all folders of a leg."""
+
+    def __init__(self, order: Order, work: Work) -> None:
+        self._order = order
+        self._work = work
+        self._lost: list[Judged] = []
+        self._owned: set[tuple[str, str]] = set()
+        self._removed: list[Judged] = []
+
+    def all(self) -> None:
+        rows = self._work.ledger.containers()
+        rested = self._order.rested() if self._work.kind in SHARED else frozenset()
+        for href, group in by_href(rows).items():
+            for batch in self._batches(judge(self._work, href, group, rested)):
+                self._remove(batch)
+            self._confirm(href)
+        if self._order.recall:
+            for batch in self._batches(search(self._work, self._lost, self._owned)):
+                self._recall(batch)
+        clear(self._work, rows, self._order.report)
+        for row in rows:
+            self._work.ledger.rollback.forget_findings(row.id)
+        if self._work.ledger.rollback.left():
+            return
+        if self._work.ledger.labels():
+            self._work.target.label({})
+        if isinstance(self._work.target, KeepsMark):
+            self._work.target.keep_mark("")
+
+    def _batches(self, found: Iterator[Judged]) -> Iterator[list[Judged]]:
+        while batch := list(islice(found, self._work.pace.batch)):
+            self._work.await_turn()
+            yield batch
+
+    def _remove(self, batch: Sequence[Judged]) -> None:
+        self._owned |= {(one.folder, one.href) for one in batch if one.fate is Fate.OURS}
+        lost = [one for one in batch if one.fate is Fate.GONE]
+        self._lost += lost
+        ended = [one for one in lost if _is_leaving(one) and not self._order.recall]
+        self._close([one for one in batch if one.fate is Fate.FOUND] + ended)
+        self._take([one for one in batch if one.fate is Fate.OURS], doomed=True)
+        self._tell(
+            one for one in batch if one.fate is not Fate.OURS and not (self._order.recall and one in lost)
+        )
+
+    def _recall(self, batch: Sequence[Judged]) -> None:
+        """Of what is not where it was written: found elsewhere, or gone from the account for good. Nothing
+        dooms it: until it is gone the ledger knows it as it was, and looks for it again."""
+        self._take([one for one in batch if one.fate is Fate.OURS], doomed=False)
+        gone = [one for one in batch if one.fate is Fate.GONE]
+        self._close(gone)
+        self._tell(gone)
+
+    def _take(self, ours: Sequence[Judged], *, doomed: bool) -> None:
+        for _, some in groupby(sorted(ours, key=_folder), key=_folder):
+            self._take_of_one(list(some), doomed=doomed)
+
+    def _take_of_one(self, ours: Sequence[Judged], *, doomed: bool) -> None:
+        """Of one container, in one folder of the target."""
+        work, ledger = self._work, self._work.ledger.rollback
+        container = ours[0].row.id
+        by_key = {one.key: one for one in ours}
+        findings = [self._finding(one) for one in ours] if self._order.recall else []
+        if doomed:
+            ledger.doom(container, by_key.keys(), findings)
+        else:
+            ledger.note(container, by_key.keys(), findings)
+        wanted = [_stored(one) for one in ours]
+        removed, failed = withdraw.split(work.target.remove(ours[0].folder, wanted))
+        done = {one.key for one in removed}
+        self._removed += [by_key[key] for key in done]
+        if not doomed:
+            self._confirm(ours[0].folder)
+        self._spare(container, by_key, failed)
+
+    def _confirm(self, folder: str) -> None:
+        """That a server says it removed something proves nothing: it is looked for once more."""
+        removed, self._removed = self._removed, []
+        there = listing_of(self._work, folder) if removed else {}
+        kept = [one for one in removed if one.href in there]
+        gone = [one for one in removed if one.href not in there]
+        self._close(gone)
+        self._work.ledger.tally.add(Tally(withdrawn=len(gone)))
+        self._tell(gone)
+        for container, some in groupby(sorted(kept, key=_container), key=_container):
+            self._work.ledger.rollback.spared(container, {one.key for one in some})
+        self._tell(replace(one, fate=Fate.REFUSED) for one in kept)
+
+    def _spare(self, container: int, by_key: dict[bytes, Judged], failed: Sequence[Failed]) -> None:
+        fates = {withdraw.CHANGED: Fate.CHANGED, "cannot-remove": Fate.REFUSED}
+        kept = {one.key: fates[one.error.code] for one in failed if one.error.code in fates}
+        self._work.ledger.rollback.spared(container, kept.keys())
+        self._tell(replace(by_key[key], fate=fate) for key, fate in kept.items())
+        for one in failed:
+            if one.key not in kept:
+                vanished = one.error.code == "vanished"  # the folder was renumbered between look and removal
+                raise Transient("container-renumbered") if vanished else one.error
+
+    def _close(self, ended: Iterable[Judged]) -> None:
+        """Nothing of ours is at the target."""
+        for container, some in groupby(sorted(ended, key=_container), key=_container):
+            self._work.ledger.rollback.undone(container, {one.key for one in some})
+
+    def _finding(self, one: Judged) -> Finding:
+        return Finding(Outcome.MATCH, one.key, one.href, detail_of(one))
+
+    def _tell(self, some: Iterable[Judged]) -> None:
+        mailbox, workload = self._work.mailbox.id, str(self._work.kind)
+        for one in some:
+            self._order.report.add(mailbox, workload, one, recall=self._order.recall)
+
+
+def by_href(rows: Iterable[ContainerRow]) -> dict[str, list[ContainerRow]]:
+    """The containers that share a folder of the target."""
+    groups: dict[str, list[ContainerRow]] = {}
+    for row in rows:
+        if row.href is not None:
+            groups.setdefault(row.href, []).append(row)
+    return groups
+
+
+def clear(work: Work, rows: Sequence[ContainerRow], report: Report) -> None:
+    """Removes the containers that we made and that nothing is in, the deepest first."""
+    target = work.target
+    if not isinstance(target, RemovesContainers):
+        return
+    made, places = work.ledger.folders.made(), work.ledger.placed()
+    groups = by_href(rows)
+    ours = [href for href, group in groups.items() if any(row.id in made for row in group)]
+    for href in sorted(ours, key=lambda one: -len(places.get(groups[one][0].id, ()))):
+        work.check()
+        if target.clear(href):
+            report.counts["containers"] += 1
+            for row in groups[href]:
+                work.ledger.folders.unmake(row.id)
+                work.ledger.set_href(row.id, None)
+        else:
+            report.stays(work.mailbox.id, str(work.kind), groups[href][0].path)
+
+
+def _is_leaving(one: Judged) -> bool:
+    return one.item is not None and one.item.state is State.LEAVING
+
+
+def _container(one: Judged) -> int:
+    return one.row.id
+
+
+def _folder(one: Judged) -> tuple[int, str]:
+    return one.row.id, one.folder
+
+
+def _stored(one: Judged) -> Stored:
+    if one.item is None:
+        return Stored(one.key, one.href, one.version, digest=one.digest)
+    known = withdraw.stored(one.item)
+    return replace(known, href=one.href, version=one.version or known.version)

@@ -1,0 +1,71 @@
+"""Differences that no pass can mend. Each has a code, and a person may accept them (`kogge approve`).
+
+What is accepted is a loss of the item from then on; what is not keeps its mailbox from being verified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from engine.context.leg_context import Work
+from ledger.db.incidents import Incident
+from ledger.db.rows import ACCEPTABLE, KEPT, Finding, Outcome
+from mappings.losses.catalogue import lose
+from model.protocols import Loss
+
+FIELD = "copy"
+LOSS = Loss(FIELD, KEPT)
+"""Of an item whose difference was accepted."""
+RENUMBERED = "target-renumbered"
+"""The detail, and the code, of what is strange in a frozen folder that the target renumbered since the last
+look in staging: whether it was delivered cannot be told any more."""
+REWRITES_MOST = 2
+"""How often a copy is made anew; what differs after that has this code. `kogge retry` counts from 0 again."""
+
+
+def code_of(found: Finding) -> str | None:
+    """The code of a finding that no pass mends; None for any other."""
+    if found.outcome is Outcome.EXTRA and found.detail == RENUMBERED:
+        return RENUMBERED
+    code = found.detail.partition(":")[0]
+    return code if found.outcome is Outcome.DIFFERS and code in ACCEPTABLE else None
+
+
+def kept(work: Work, container_id: int) -> set[bytes]:
+    """Of which items a person accepted, since the last verification, that the target keeps them otherwise."""
+    if not work.approved(KEPT):
+        return set()
+    found = work.ledger.findings(container_id)
+    return {one.key for one in found if one.key is not None and code_of(one) == KEPT}
+
+
+def named(
+    found: Iterable[Finding], incidents: Mapping[bytes, Incident], before: Collection[bytes]
+) -> list[Finding]:
+    """The findings, those with the code that were mended in vain. incidents: of the container; before: whose
+    difference was accepted earlier."""
+    vain = {key for key, one in incidents.items() if one.rewrites >= REWRITES_MOST} | set(before)
+    return [_named(one) if one.key in vain else one for one in found]
+
+
+def _named(found: Finding) -> Finding:
+    if found.outcome is not Outcome.DIFFERS or code_of(found) is not None:
+        return found
+    return replace(found, detail=f"{KEPT}:{found.detail}")
+
+
+def without_accepted(
+    work: Work, container_id: int, found: Iterable[Finding]
+) -> tuple[list[Finding], set[bytes]]:
+    """What is left of the findings, and the items of which a difference is accepted, now a loss of theirs."""
+    left: list[Finding] = []
+    accepted: set[bytes] = set()
+    for one in found:
+        code = code_of(one)
+        if code is None or one.key is None or not work.approved(code):
+            left.append(one)
+            continue
+        work.ledger.lose(container_id, one.key, (lose(FIELD, code),))
+        accepted.add(one.key)
+    return left, accepted

@@ -1,0 +1,324 @@
+"""Copies what is pending: what is new and, where the target replaces in place, what changed.
+
+Every batch goes: begin (durable) -> fetch -> map -> intend (durable) -> write -> settle (durable). Three
+threads share this: while one batch is written, the one before it is settled and the next one begun, fetched,
+mapped and intended. Only the caller's thread asks the ledger; only one thread at a time asks the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from engine.context.leg_context import Work
+from engine.control.server_words_file import Told, told
+from engine.control.stop_signal import Stopping, reason
+from engine.files import file_names, file_versions
+from engine.steps import item_dates, late_mail
+from engine.steps.remove import DUPLICATE_UID, stored
+from engine.steps.single_item import Hold
+from engine.steps.worker_deaths import BEFORE_ALONE, BEFORE_ALONE_IN_PROCESS, BEFORE_REJECTED
+from ledger.db.incidents import NONE
+from ledger.db.rows import ContainerRow, ItemRow
+from mappings.fields.context import Context
+from mappings.mail.mail import message_id_of
+from model.errors import MigrationError, Rejected
+from model.protocols import Failed, Item, Kind, Mapped, Native, Stored, key_of
+
+FIRST = 20
+"""Items of a container's first batch, doubled from batch to batch: the target need not wait long for it."""
+UNORDERED = ":0"
+"""A target's position where hrefs have no order: it is the same before every batch."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A batch after fetching and mapping, in memory or spooled; nothing of it is written yet. unwritten: the
+    Message-IDs of mails that will not be. told: with what items were rejected."""
+
+    mapped: list[Mapped] = field(default_factory=list)
+    skipped: list[tuple[bytes, str]] = field(default_factory=list)
+    rejected: list[tuple[bytes, str]] = field(default_factory=list)
+    vanished: list[bytes] = field(default_factory=list)
+    unwritten: dict[bytes, str] = field(default_factory=dict)
+    told: list[Told] = field(default_factory=list)
+
+    def answered(self) -> set[bytes]:
+        """The keys of which something is known."""
+        decided = {key for key, _ in self.skipped + self.rejected}
+        return decided.union(self.vanished, (one.item.key for one in self.mapped))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Begun: its bodies are on their way from the source."""
+
+    rows: list[ItemRow]
+    coming: Future[Prepared]
+
+
+@dataclass(slots=True)
+class Writing:
+    """Intended: on its way to the target, whose word is noted here by the thread that writes."""
+
+    prepared: Prepared
+    going: Future[None] | None = None
+    stored: list[Stored] = field(default_factory=list)
+    skipped: list[tuple[bytes, str]] = field(default_factory=list)
+    rejected: list[tuple[bytes, str]] = field(default_factory=list)
+
+    def error(self) -> BaseException | None:
+        """Waits until the target is done with it."""
+        return None if self.going is None else self.going.exception()
+
+
+def copy_pending(work: Work, row: ContainerRow) -> int:
+    """Copies every item that is owed to a container (Work.owed); returns how many vanished before they
+    could be read.
+
+    On any error everything that is known is settled; the rest stays WRITING for recover.settle."""
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="fetch") as fetcher,
+        ThreadPoolExecutor(1, thread_name_prefix="write") as writer,
+    ):
+        vanished = _Copying(work, row, fetcher, writer, work.context).run()
+    work.check()
+    return vanished
+
+
+@dataclass(slots=True)
+class _Copying:
+    """One call of copy_pending. writing: the batch that the target has in hand. most: items of the next
+    one. mark: the target's last position."""
+
+    work: Work
+    row: ContainerRow
+    fetcher: ThreadPoolExecutor
+    writer: ThreadPoolExecutor
+    context: Context
+    writing: Writing | None = None
+    vanished: int = 0
+    most: int = FIRST
+    mark: str = ""
+    names: file_names.Names | None = None
+    begun: list[Batch] = field(default_factory=list)
+    hold: Hold = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hold = Hold(self.work.check)
+
+    def run(self) -> int:
+        try:
+            batch = self._begin()
+            if batch is not None:
+                self.names = file_names.names(self.work, self.row)
+            while batch is not None:
+                batch = self._turn(self._intend(batch), self._deaths(batch.rows) >= BEFORE_ALONE)
+        except Stopping:
+            self._settle()
+            self._hand_back()
+            raise
+        except Exception:  # not when the process is to end: that must not become a fault to retry
+            self._settle()
+            raise
+        finally:
+            self.hold.end()
+        return self.vanished
+
+    def _hand_back(self) -> None:
+        """What was begun, and given to the target in no part, is pending again."""
+        for batch in self.begun:
+            batch.coming.cancel()
+            self.work.ledger.restore(self.row.id, [one.key for one in batch.rows], refund=True)
+        self.begun.clear()
+
+    def _turn(self, ready: Writing, alone: bool) -> Batch | None:
+        """The target goes on from the batch in hand to ready; returns the next batch."""
+        if self.writing is not None and self.writing.error() is not None:
+            self._settle()
+        position = self._position()
+        before, self.writing = self.writing, self._start(ready)
+        self._record(before)
+        batch = None if alone else self._begin(position)
+        if batch is None:
+            self._settle()
+            batch = self._begin()
+        return batch
+
+    def _begin(self, position: str | None = None) -> Batch | None:
+        """None when nothing is pending, when what is pending must go alone and something is in hand, or
+        when the operator asked to stop: what is in hand is finished. position: the target's, taken
+        since it was last idle."""
+        work, row = self.work, self.row
+        work.guard()
+        rows = self._next_rows(min(self.most, work.pace.batch)) if work.begins() else []
+        if not rows or row.href is None or not self._admitted(rows):
+            return None
+        self.most *= 2
+        work.ledger.begin(row.id, [item.key for item in rows], position or self._position())
+        known = file_versions.there(work, row, rows)
+        batch = Batch(rows, self.fetcher.submit(_prepare, work, row, rows, self.context, known))
+        self.begun.append(batch)
+        return batch
+
+    def _admitted(self, rows: Sequence[ItemRow]) -> bool:
+        """R10. False: what is in hand must be settled before these may begin."""
+        deaths, in_hand = self._deaths(rows), self.writing is not None
+        if deaths >= BEFORE_ALONE and in_hand:
+            return False
+        return self.hold.begin(in_hand=in_hand, alone=deaths >= BEFORE_ALONE_IN_PROCESS)
+
+    def _next_rows(self, most: int) -> list[ItemRow]:
+        """As many pending rows as fit the bounds, at most so many. R10: what was in hand when a worker died
+        twice goes alone, and what was alone in hand at more deaths is rejected."""
+        work, row = self.work, self.row
+        rows = work.ledger.pending(row.id, most, states=work.owed)
+        deaths = {item.key: self._deaths([item]) for item in rows}
+        killers = [key for key, count in deaths.items() if count >= BEFORE_REJECTED]
+        if killers:
+            work.ledger.settle(row.id, [], rejected=[(key, "kills-worker") for key in killers])
+            return self._next_rows(most)
+        if rows and deaths[rows[0].key] >= BEFORE_ALONE:
+            return rows[:1]
+        fresh = [item for item in rows if deaths[item.key] < BEFORE_ALONE]
+        return list(_bounded(fresh, work.pace.batch_bytes))
+
+    def _deaths(self, rows: Sequence[ItemRow]) -> int:
+        """How many count against the worst of these. A row without attempts began anew."""
+        known = self.work.ledger.incidents.of(self.row.id)
+        if not known:
+            return 0
+        return max((known.get(one.key, NONE).deaths if one.attempts else 0 for one in rows), default=0)
+
+    def _position(self) -> str:
+        if self.mark != UNORDERED:
+            self.mark = self.work.target.position(str(self.row.href))
+        return self.mark
+
+    def _intend(self, batch: Batch) -> Writing:
+        prepared = batch.coming.result()
+        answered = prepared.answered()
+        prepared.rejected += [(one.key, "source-silent") for one in batch.rows if one.key not in answered]
+        if any(_says_else(one.item) for one in prepared.mapped):
+            self.work.ledger.reconsider(DUPLICATE_UID)  # the copies of what changes are copies no longer
+        if self.names is not None:
+            prepared.mapped = [self.names.give(one) for one in prepared.mapped]
+        self.work.ledger.intend(self.row.id, prepared.mapped, prepared.unwritten.items())
+        return Writing(prepared)
+
+    def _start(self, ready: Writing) -> Writing:
+        self.work.check()
+        self.begun.clear()  # it is the only one that was begun and not started
+        ready.going = self.writer.submit(_write, self.work, str(self.row.href), ready)
+        return ready
+
+    def _settle(self) -> None:
+        """Waits for the batch in hand and records what became of it; raises what its writing raised."""
+        done, self.writing = self.writing, None
+        self._record(done)
+
+    def _record(self, done: Writing | None) -> None:
+        if done is None:
+            return
+        error, known = done.error(), done.prepared
+        self.work.ledger.settle(
+            self.row.id,
+            done.stored,
+            rejected=known.rejected + done.rejected,
+            skipped=known.skipped + done.skipped,
+            gone=known.vanished,
+        )
+        self.work.heard(known.told)
+        self.vanished += len(known.vanished)
+        if error is not None:
+            raise error
+
+
+def _bounded(rows: Sequence[ItemRow], most: int) -> Iterator[ItemRow]:
+    total = 0
+    for item in rows:
+        total += item.size or 0
+        if total > most and total != (item.size or 0):
+            return
+        yield item
+
+
+def _prepare(
+    work: Work, row: ContainerRow, rows: Sequence[ItemRow], context: Context, known: Mapping[bytes, int]
+) -> Prepared:
+    prepared = Prepared()
+    awaited = {item.key: item for item in rows}
+    for result in file_versions.fetched(work, row, rows, known):
+        if work.stop.is_set():
+            raise Stopping(reason(work.stop))
+        key = result.key if isinstance(result, Failed) else key_of(result.ref.id)
+        item = awaited.pop(key, None)
+        if item is not None:  # a source may answer twice, or answer what nobody asked
+            _sort_in(work, prepared, item, result, context)
+    # In the order of the rows, whatever that of the answers: of two with one UID or name the same is first.
+    order = {item.key: number for number, item in enumerate(rows)}
+    prepared.mapped.sort(key=lambda one: order[one.item.key])
+    names = {one.item.key: one.item.message_id for one in prepared.mapped}
+    prepared.mapped, delivered = late_mail.sort_out(work, row, prepared.mapped)
+    prepared.skipped += delivered
+    prepared.unwritten.update({key: name for key, _ in delivered if (name := names[key]) is not None})
+    return prepared
+
+
+def _sort_in(work: Work, prepared: Prepared, row: ItemRow, result: Native | Failed, context: Context) -> None:
+    try:
+        if isinstance(result, Failed):
+            raise result.error
+        if reason := work.form.skip(result):
+            prepared.skipped.append((row.key, reason))
+            return
+        mapped = item_dates.kept(row, work.form.map(result, replace(context, read_at=work.now())))
+        if context.target.max_bytes is not None and mapped.item.size > context.target.max_bytes:
+            raise Rejected("too-large")
+        prepared.mapped.append(_replacing(work, row, mapped))
+    except Rejected as error:
+        if error.code == "vanished":
+            prepared.vanished.append(row.key)
+        else:
+            prepared.rejected.append((row.key, error.code))
+            prepared.told.append(told(row.key, error))
+            _name(work, prepared, row.key, result)
+
+
+def _name(work: Work, prepared: Prepared, key: bytes, result: Native | Failed) -> None:
+    """Who looks for a mail that was not written finds why, by its Message-ID."""
+    if work.kind is not Kind.MAIL or not isinstance(result, Native):
+        return
+    with suppress(Rejected):  # its body may be what cannot be read
+        if (name := message_id_of(result)) is not None:
+            prepared.unwritten[key] = name
+
+
+def _replacing(work: Work, row: ItemRow, mapped: Mapped) -> Mapped:
+    if row.href is None or not work.is_ours(row):
+        return mapped
+    return replace(mapped, item=replace(mapped.item, replaces=stored(row)))
+
+
+def _says_else(item: Item) -> bool:
+    return item.replaces is not None and item.replaces.digest != item.digest
+
+
+def _write(work: Work, href: str, writing: Writing) -> None:
+    """In a thread of its own. What the target said of each item is noted even when it then raises."""
+    items = [mapped.item for mapped in writing.prepared.mapped]
+    writing.prepared.mapped.clear()  # the bodies' last holder is this call
+    fatal: MigrationError | None = None
+    for result in work.target.write(href, items) if items else ():
+        if isinstance(result, Stored):
+            writing.stored.append(result)
+        elif isinstance(result.error, Rejected):
+            fates = writing.skipped if result.error.code == DUPLICATE_UID else writing.rejected
+            fates.append((result.key, result.error.code))
+            writing.prepared.told.append(told(result.key, result.error))
+        else:
+            fatal = result.error
+    if fatal is not None:
+        raise fatal

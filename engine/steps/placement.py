@@ -1,0 +1,179 @@
+"""Where a folder is at the target: it is created, under a name that the server takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from engine.context.leg_context import Work, as_container
+from engine.control.server_words_file import told
+from ledger.db.rows import ContainerRow, State
+from ledger.leg.containers import Placed
+from mappings.fields.file_names import partings
+from mappings.fields.folder_names import Path, Placement
+from mappings.fields.look_alikes import harmless
+from model.errors import Blocked, Rejected, Transient
+from model.protocols import Container, Loss, key_of
+from model.server_words import NOTHING
+
+REPLACED = Loss("name", "characters-replaced")
+REFUSED = Loss("folder-name", "refused-by-target")
+UNNAMED = "Folder -"
+"""Begins the name of a folder whose own the target refuses."""
+AT_ONCE = 100
+"""Folders whose places are recorded in one transaction."""
+
+
+def place(
+    work: Work,
+    found: Sequence[Container],
+    rows: Sequence[ContainerRow],
+    plan: Mapping[str, Placement],
+    existing: dict[str, Container],
+    elsewhere: dict[Path, Path],
+) -> None:
+    """Creates the folders that are not there; those that vanished from the target are created again.
+    elsewhere: of folders that could not go where they were to go, the planned place and the real one.
+    What a crash leaves without its place in the ledger is found at the target by the next pass."""
+    missing = [
+        (container, row)
+        for container, row in zip(found, rows, strict=True)
+        if container.omit is None and (row.href is None or (row.href not in existing and work.mirror))
+        # in the live phase a folder is the user's to remove; see ensure_needed
+    ]
+    new = _announce(work, missing, plan, existing)
+    placed: list[Placed] = []
+    try:
+        for container, row in missing:
+            placed.append(_created(work, container, row, plan, existing, elsewhere, new))
+            if len(placed) == AT_ONCE:
+                work.ledger.set_hrefs(placed)
+                placed = []
+    finally:
+        work.ledger.set_hrefs(placed)
+
+
+def _announce(
+    work: Work,
+    missing: Sequence[tuple[Container, ContainerRow]],
+    plan: Mapping[str, Placement],
+    existing: Mapping[str, Container],
+) -> frozenset[int]:
+    """Before they are made: those where nothing is are ours. Of files each is announced for itself, with
+    whatever name it gets in the end."""
+    if work.context.target.files is not None:
+        return frozenset()
+    there = {container.path for container in existing.values()}
+    new = [row.id for container, row in missing if plan[container.id].path not in there]
+    ours = work.ledger.folders.made() if new else frozenset()
+    if unsaid := [one for one in new if one not in ours]:
+        work.ledger.folders.making(*unsaid)
+    return frozenset(row.id for _, row in missing if row.id in new and row.href is None)
+
+
+def _created(
+    work: Work,
+    found: Container,
+    row: ContainerRow,
+    plan: Mapping[str, Placement],
+    existing: dict[str, Container],
+    elsewhere: dict[Path, Path],
+    announced: Collection[int],
+) -> Placed:
+    work.check()
+    placement = plan[found.id]
+
+    def others() -> Iterator[Path]:
+        yield from (one.path for one in plan.values())
+        yield from elsewhere.values()
+
+    wanted = replace(found, path=_shifted(placement.path, elsewhere))
+    href, path = _ensured(work, wanted, row, existing, others)
+    ours = None
+    if work.context.target.files is None:
+        ours = True if href not in existing else False if row.id in announced else None
+    existing[href] = replace(wanted, path=path)
+    losses = list(placement.losses)
+    if path != wanted.path:
+        elsewhere[placement.path] = path
+        spelled = work.context.target.files is None and not is_unnamed(path)
+        losses += [REPLACED] if spelled else []
+        losses += (
+            [REFUSED] if not spelled and (is_unnamed(path) or not work.mirror) else []
+        )  # see engine.leg.file_cleanup
+    if losses:
+        work.ledger.lose(row.id, None, losses)
+    return Placed(row.id, href, path, ours)
+
+
+def _shifted(path: Path, elsewhere: Mapping[Path, Path]) -> Path:
+    for depth in range(len(path), 0, -1):
+        if path[:depth] in elsewhere:
+            return elsewhere[path[:depth]] + path[depth:]
+    return path
+
+
+def _ensured(
+    work: Work,
+    wanted: Container,
+    row: ContainerRow,
+    existing: Collection[str],
+    others: Callable[[], Iterable[Path]] = tuple,
+) -> tuple[str, Path]:
+    """One folder's name keeps nothing else from moving: where the server refuses it, or something else has
+    it, the folder gets look-alikes of what servers refuse, or of files a part of its key, then a name that no
+    server can mind, at last without the folders above. others: the places of other folders. Raises
+    Blocked("folders-refused") when the server takes none of these."""
+    said = NOTHING
+    for path in _places(work, wanted, others):
+        if work.context.target.files is not None and joined(work, path) not in existing:
+            work.ledger.folders.making(row.id)
+        try:
+            return work.target.ensure(replace(wanted, path=path)), path
+        except Rejected as error:
+            said = error.words
+            work.heard([told(None, error)])
+    raise Blocked("folders-refused", "the target refuses whatever a folder is called").said(said)
+
+
+def _places(work: Work, wanted: Container, others: Callable[[], Iterable[Path]]) -> Iterator[Path]:
+    yield wanted.path
+    key = key_of(wanted.id)
+    *above, name = wanted.path
+    rules = work.context.target.files
+    if rules is not None:
+        yield *above, next(partings(name, key, rules))
+    else:
+        spelled = [(*above, one) for one in harmless(name)]
+        taken = {*others(), *work.ledger.placed().values()} if spelled else set()
+        yield from (path for path in spelled if path not in taken)
+        yield from ((*above, f"{path[-1]} - {key.hex()[:8]}") for path in spelled if path in taken)
+    yield *above, f"{UNNAMED} {key.hex()[:8]}"
+    yield *(above[:1] if above[:1] == [""] else ()), f"{UNNAMED} {key.hex()[:16]}"
+
+
+def is_unnamed(path: Path) -> bool:
+    """Whether a server refused the folder's own name."""
+    return path[-1].startswith(UNNAMED)
+
+
+def ensure_needed(work: Work, row: ContainerRow) -> bool:
+    """In the live phase a folder that the user removed is made again only for what is still to be added.
+    Returns whether there is a folder to work on."""
+    if work.mirror or row.href is None:
+        return True
+    if not work.ledger.counts(row.id).get(State.SEEN, 0):
+        return False
+    place = work.ledger.placed()[row.id]
+    href, path = _ensured(work, replace(as_container(row), path=place), row, ())
+    if path != place:
+        work.ledger.set_href(row.id, href, path)
+        raise Transient("folder-elsewhere", "the walk begins again with the folder's new place")
+    return True
+
+
+def joined(work: Work, path: Path) -> str:
+    """The href of a place. Of files: every name after a slash, whether the path begins at a root or not."""
+    if work.context.target.files is not None:
+        return "".join(f"/{name}" for name in path if name)
+    return work.context.target.separator.join(path)

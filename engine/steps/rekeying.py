@@ -1,0 +1,289 @@
+"""Items that the source lists under other ids since they were copied: an IMAP folder with another
+UIDVALIDITY, a restored mailbox, a folder made anew under the same name. They are known by what they mean, and
+not copied again: the row of the new id gets the copy.
+
+What is compared: of the container, and of those before it that share its place at the target, the rows that
+the source has no more, with those that it has under ids nobody knows. The digest decides, as everywhere; of
+mail that the source renders anew at each read, the Message-ID and the digest that such renderings share.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from engine.context.fetch_results import Answers
+from engine.context.leg_context import MADE_UIDS, Work
+from engine.context.shrink_guard import FEW, LEAST, is_halved, is_shrunk
+from engine.steps import discover
+from engine.steps.discover import Listing
+from engine.steps.reconcile import read_once
+from engine.steps.rekeyed_fates import Fates, fates_of
+from ledger.db.rows import ContainerRow, ItemRow, State
+from ledger.inventory.lines import message_mark
+from ledger.leg.rekeying import Refated, Rekeyed
+from model.errors import Blocked, Rejected
+from model.protocols import Body, Failed, Kind, Mapped, Native
+
+CODE = "source-rekeyed"
+ABSENT = "source-items-absent"
+"""The event of a live mailbox whose source lacks something that was copied: it may come back."""
+CHUNK = 100
+HELD = (State.WRITTEN, State.VERIFIED, State.CHANGED)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What is at the target, of an id that the source has no more. container: its row's."""
+
+    container: int
+    item: ItemRow
+
+
+@dataclass(slots=True)
+class Copies:
+    """Those that no new id was found for yet."""
+
+    by_digest: defaultdict[bytes, list[Copy]] = field(default_factory=lambda: defaultdict(list))
+    by_mid: defaultdict[int, list[Copy]] = field(default_factory=lambda: defaultdict(list))
+    by_size: defaultdict[int | None, list[Copy]] = field(default_factory=lambda: defaultdict(list))
+    taken: set[tuple[int, bytes]] = field(default_factory=set)
+    count: int = 0
+    fates: Fates = field(default_factory=Fates)
+
+    def add(self, copy: Copy) -> None:
+        self.by_digest[copy.item.digest or b""].append(copy)
+        if copy.item.mid is not None:
+            self.by_mid[copy.item.mid].append(copy)
+        self.by_size[copy.item.size].append(copy)
+        self.count += 1
+
+    def take(self, copy: Copy) -> Copy:
+        self.taken.add((copy.container, copy.item.key))
+        self.count -= 1
+        return copy
+
+    def equal(self, digest: bytes) -> Copy | None:
+        return next(self._left(self.by_digest.get(digest, [])), None)
+
+    def named(self, mid: int | None) -> list[Copy]:
+        """Those of this Message-ID."""
+        return [] if mid is None else list(self._left(self.by_mid.get(mid, [])))
+
+    def sized(self, size: int) -> list[Copy]:
+        return list(self._left(self.by_size.get(size, [])))
+
+    def _left(self, copies: list[Copy]) -> Iterator[Copy]:
+        return (copy for copy in copies if (copy.container, copy.item.key) not in self.taken)
+
+
+def settle(work: Work, row: ContainerRow, listing: Listing) -> int:
+    """After a container was listed, before anything of it is copied. Returns how many copies have another id
+    since. A page of them is one transaction; whoever comes after a crash finds the rest. Raises Blocked
+    ("source-rekeyed") when what is left looks like known items all the same, until a person approves."""
+    listing = listing if work.mirror else _with_earlier(work, row, listing)
+    if not work.ledger.counts(row.id).get(State.SEEN, 0):
+        return 0
+    copies = _copies(work, row, listing)
+    if not (copies.count or copies.fates) or not _is_called_for(work, row, listing):
+        return 0
+    rekeyed, doubtful = _settled(work, row, copies)
+    more = rekeyed
+    while more and copies.count and work.kind is Kind.CONTACTS:  # groups name what has another id by now
+        more, doubtful = _settled(work, row, copies)
+        rekeyed += more
+    if rekeyed:
+        work.ledger.event("source-items-rekeyed", {"container": row.id, "items": rekeyed})
+    _refuse_doubtful(work, row, listing, copies.count, doubtful)
+    return rekeyed
+
+
+def settle_groups(work: Work, books: Sequence[tuple[ContainerRow, Listing]]) -> None:
+    """After all address books, where something has another id since: a group may name contacts of an address
+    book that was listed after its own."""
+    for row, listing in books:
+        settle(work, row, listing)
+
+
+def _settled(work: Work, row: ContainerRow, copies: Copies) -> tuple[int, int]:
+    """How many of the new ids are known items, and how many look like some."""
+    news = _worth_reading(work, row, copies)
+    rekeyed, doubtful = 0, 0
+    for start in range(0, len(news), CHUNK):
+        work.check()
+        found = _paired(work, row, news[start : start + CHUNK], copies)
+        work.ledger.rekeyed(row.id, found.pairs, found.fates)
+        rekeyed, doubtful = rekeyed + len(found.pairs) + len(found.fates), doubtful + found.doubtful
+    if rekeyed and work.kind in MADE_UIDS:
+        work.learn_origins()
+    return rekeyed, doubtful
+
+
+def _with_earlier(work: Work, row: ContainerRow, listing: Listing) -> Listing:
+    """In the live phase a pass that finds a folder emptied leaves no trace of it in the rows, and the next
+    one may find it filled again. So where a source ever lacked something of this mailbox, it is asked for
+    all that it has before anything new is copied."""
+    told = bool(listing.absent) or listing.present is not None
+    new = work.ledger.counts(row.id).get(State.SEEN, 0)
+    if not told and not new:
+        return listing
+    if work.ledger.last_event(ABSENT) is None:
+        if told and any(listing.lacks(item.key) for item in work.ledger.rows(row.id, HELD)):
+            work.ledger.event(ABSENT, {"container": row.id})
+        return listing
+    if listing.present is not None or not new:
+        return listing
+    return replace(listing, present=discover.present(work, row))
+
+
+def _copies(work: Work, row: ContainerRow, listing: Listing) -> Copies:
+    same = [
+        one
+        for one in work.ledger.containers()
+        if one.href is not None and one.href == row.href and (one.id == row.id or one.gone)
+    ]
+    copies = Copies(fates=fates_of(work, row, listing, same))
+    for one in same:
+        states = (State.LEAVING,) if work.mirror else (*HELD, State.LEAVING)
+        for item in work.ledger.rows(one.id, states):
+            if item.href is None or item.digest is None:
+                continue
+            if work.mirror or one.gone or listing.lacks(item.key):
+                copies.add(Copy(one.id, item))
+    return copies
+
+
+def _is_called_for(work: Work, row: ContainerRow, listing: Listing) -> bool:
+    """In the live phase nothing that is known may be written again. In staging a few that were deleted, and a
+    few new ones, are what people do, and are not read twice because of it."""
+    if not work.mirror or listing.lost:
+        return True
+    if any(one.gone and one.href == row.href for one in work.ledger.containers()):
+        return True
+    return is_halved(work.ledger.counts(row.id)) or _is_strange(work, row)
+
+
+def _is_strange(work: Work, row: ContainerRow) -> bool:
+    counts = work.ledger.counts(row.id)
+    return is_shrunk(counts) and min(counts.get(State.LEAVING, 0), counts.get(State.SEEN, 0)) >= LEAST
+
+
+def _worth_reading(work: Work, row: ContainerRow, copies: Copies) -> list[ItemRow]:
+    """The new ones that have a copy's size; all, when some copy's size is no new one's: a source may count
+    line ends, or all that is beside the text, as its own."""
+    news = list(work.ledger.rows(row.id, (State.SEEN,)))
+    sizes = Counter(item.size for item in news)
+    if any(sizes[size] < len(some) for size, some in copies.by_size.items()):
+        return news
+    return [item for item in news if item.size in copies.by_size or copies.fates.may_have(item)]
+
+
+@dataclass(slots=True)
+class Found:
+    """What new ids turned out to be. doubtful: how many have a copy's Message-ID, and say something else."""
+
+    pairs: list[Rekeyed] = field(default_factory=list)
+    fates: list[Refated] = field(default_factory=list)
+    doubtful: int = 0
+
+
+def _paired(work: Work, row: ContainerRow, news: Sequence[ItemRow], copies: Copies) -> Found:
+    answers = Answers(work, row)
+    found = Found()
+    for item, result in answers.about(news):
+        mapped = _mapped(work, result)
+        if mapped is None or isinstance(result, Failed):
+            continue
+        copy = copies.equal(mapped.item.digest) or _but_for_key(work, copies, result, mapped)
+        mid = _mid(work, mapped)
+        namesakes = [] if copy is not None else copies.named(mid)
+        if namesakes:
+            copy = _rebuilt(work, str(row.href), namesakes, mapped)
+        if copy is not None:
+            found.pairs.append(_rekeyed(work, item, copies.take(copy), mapped))
+        elif (fate := copies.fates.take(item, mid, mapped.item.digest)) is not None:
+            found.fates.append(fate)
+        else:
+            found.doubtful += bool(namesakes)
+    answers.require()
+    return found
+
+
+def _mapped(work: Work, result: Native | Failed) -> Mapped | None:
+    """None for what cannot move: copying it gives it its fate."""
+    if isinstance(result, Failed):
+        if not isinstance(result.error, Rejected):
+            raise result.error
+        return None
+    try:
+        return None if work.form.skip(result) else work.form.map(result, work.reading())
+    except Rejected:
+        return None
+
+
+def _but_for_key(work: Work, copies: Copies, native: Native, mapped: Mapped) -> Copy | None:
+    """Where a source has no UIDs ours are made of an item's key: what the record became by its old id."""
+    if work.named_by(mapped.item.key) is None:
+        return None
+    for copy in copies.sized(mapped.item.size):
+        by_old_id = replace(native, ref=replace(native.ref, id=copy.item.source_id))
+        if work.form.map(by_old_id, work.reading()).item.digest == copy.item.digest:
+            return copy
+    return None
+
+
+def _mid(work: Work, mapped: Mapped) -> int | None:
+    if work.kind is not Kind.MAIL:
+        return None
+    return message_mark(mapped.item.message_id)
+
+
+def _rebuilt(work: Work, href: str, namesakes: Sequence[Copy], mapped: Mapped) -> Copy | None:
+    """The one that is another rendering of the same mail."""
+    meant = _tolerant(work, mapped.item.body)
+    named = {str(copy.item.href): copy for copy in namesakes}
+    for item, native in read_once(work, href, named):
+        if isinstance(native, Failed):
+            if not isinstance(native.error, Rejected):
+                raise native.error
+        elif native.body is not None and _tolerant(work, native.body) == meant:
+            return named[item]
+    return None
+
+
+def _tolerant(work: Work, body: Body) -> bytes:
+    with body() as stream:
+        return work.form.tolerant(stream, work.began)
+
+
+def _rekeyed(work: Work, new: ItemRow, copy: Copy, mapped: Mapped) -> Rekeyed:
+    place = work.target.place(new.key)
+    elsewhere = copy.item.href if place is not None and work.is_ours(copy.item) else None
+    if work.kind is Kind.NOTES:
+        elsewhere = copy.item.place or work.named_by(copy.item.key)
+    return Rekeyed(copy.container, copy.item.key, new.key, _state(work, copy.item, mapped), elsewhere)
+
+
+def _state(work: Work, old: ItemRow, mapped: Mapped) -> State:
+    """What is beside the body may have changed as well. In the live phase that is the user's."""
+    if not work.mirror:
+        return State.VERIFIED if old.state is State.VERIFIED else State.WRITTEN
+    item = mapped.item
+    same = {flag.lower() for flag in item.flags} == {flag.lower() for flag in (old.flags or "").split()}
+    if work.kind is Kind.FILES:
+        same = item.name == old.href and (item.date is None or int(item.date.timestamp() // 1) == old.date)
+    return State.WRITTEN if same else State.CHANGED
+
+
+def _refuse_doubtful(work: Work, row: ContainerRow, listing: Listing, left: int, doubtful: int) -> None:
+    """Many known items gone and as many new ones in the same container, and nothing that says which is which:
+    copying them would double the folder until the removals, and for good in the live phase."""
+    new = work.ledger.counts(row.id).get(State.SEEN, 0)
+    if work.mirror:
+        strange = _is_strange(work, row)
+    else:
+        unsure = doubtful if work.kind is Kind.MAIL else min(left, new) * listing.lost
+        strange = unsure >= LEAST or (unsure >= FEW and 2 * unsure > new)
+    if strange and not work.allowed_once(CODE, left):
+        raise Blocked("source-rekeyed", f"{left} known items gone and {new} new in one folder")

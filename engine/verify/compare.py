@@ -1,0 +1,139 @@
+"""Verification: its own pass, with its own connections.
+
+The target is listed again and, by level, read back; the source is listed again and, at the highest level,
+read again. Items are paired with rows by the same match() that settles crashes. What is compared, and what
+a digest ignores with which reason, is documented in mappings/mail/digest.py.
+
+    counts  the listings of both sides, flags, dates and folders; no body
+    sample  counts, and a share of the target's bodies (chosen by key: the same ones every time)
+    target  counts, and every body of the target against the digest taken while the source was read
+    both    target, and every body of the source read again
+
+A pass of `migrate` reads back what is new since the last one; `verify` reads everything again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import islice
+
+from engine.context.leg_context import Work
+from engine.files import file_versions
+from engine.steps import accepted_differences
+from engine.verify import shares as verify_shares
+from engine.verify import source as verify_source
+from engine.verify import target as verify_target
+from ledger.db.rows import ContainerRow, Finding, LegRow, Outcome, State
+
+CHUNK = 500
+
+
+class Level(StrEnum):
+    COUNTS = "counts"
+    SAMPLE = "sample"
+    TARGET = "target"
+    BOTH = "both"
+
+
+@dataclass(slots=True)
+class Verdict:
+    """How many items came out how. unsettled: of those unchecked, what a worker left in the middle. codes: of
+    those that differ, what no pass can mend, by ledger.db.rows.ACCEPTABLE."""
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    unsettled: int = 0
+
+    @property
+    def clean(self) -> bool:
+        """Everything is where it should be and as it should be."""
+        return not self.bad and not self.outcomes[Outcome.UNCHECKED]
+
+    @property
+    def bad(self) -> int:
+        wrong = (Outcome.MISSING, Outcome.EXTRA, Outcome.DIFFERS, Outcome.ERROR)
+        return sum(self.outcomes[outcome] for outcome in wrong)
+
+    @property
+    def bad_code(self) -> str:
+        """Why what is bad is so: a code that a person can accept, where that is all there is to it."""
+        only = next(iter(self.codes), "")
+        return only if len(self.codes) == 1 and self.codes[only] == self.bad else "verification-differs"
+
+    @property
+    def open_code(self) -> str:
+        """Why what is not bad is not clean either."""
+        return "unsettled" if self.unsettled else "changed-since"
+
+
+def has_run(work: Work, leg: LegRow) -> bool:
+    """Whether a pass copied, or looked and found nothing: that leaves no trace but the accounts it bound."""
+    return work.ledger.begun() or (leg.level is not None and not work.ledger.counts())
+
+
+def compare(work: Work, level: Level, sample_percent: float, *, again: bool = True) -> Verdict:
+    """Compares both sides with the ledger; replaces the findings of every container. Writes nothing to
+    either side. work.source and work.target must be connections opened for this."""
+    share = {Level.COUNTS: 0.0, Level.SAMPLE: sample_percent / 100}.get(level, 1.0)
+    survey = verify_target.survey(work, share, again=again)
+    verdict, before = Verdict(), work.ledger.losses.of([accepted_differences.LOSS])
+    now = verify_source.containers(work)
+    for container in work.ledger.containers():
+        work.check()
+        found = list(verify_shares.compare(work, container, source=level is Level.BOTH))
+        found += file_versions.compare(work, container, again=again)
+        found += survey.findings.pop(container.id, []) + now.findings.get(container.id, [])
+        if container.omit is None and container.source_id in now.totals:
+            found += verify_source.relist(work, container, now.totals[container.source_id])
+            if level is Level.BOTH:
+                found += verify_source.reread(work, container)
+        incidents = work.ledger.incidents.of(container.id)
+        found = accepted_differences.named(
+            found, incidents, before.get(container.id, set()) | accepted_differences.kept(work, container.id)
+        )
+        found, fine = accepted_differences.without_accepted(work, container.id, found)
+        _record(work, container, found, survey.read.get(container.id, set()) | fine, verdict, level)
+    return verdict
+
+
+def _record(
+    work: Work,
+    container: ContainerRow,
+    found: list[Finding],
+    read: set[bytes],
+    verdict: Verdict,
+    level: Level,
+) -> None:
+    adverse = {
+        finding.key for finding in found if finding.outcome is not Outcome.REBUILT and finding.key is not None
+    }
+    good = read - adverse
+    work.ledger.replace_findings(container.id, found)
+    for chunk in _chunks(iter(adverse)):
+        work.ledger.doubted(container.id, chunk)
+    for chunk in _chunks(iter(good)):
+        work.ledger.verified(container.id, chunk)
+    verdict.outcomes.update(finding.outcome for finding in found)
+    verdict.codes.update(
+        code for finding in found if (code := accepted_differences.code_of(finding)) is not None
+    )
+    counts = work.ledger.counts(container.id)
+    unread = counts.get(State.WRITTEN, 0)
+    if adverse and unread:  # what was rebuilt stands for no other item, nor does a finding of one not written
+        unread = sum(row.key not in adverse for row in work.ledger.rows(container.id, (State.WRITTEN,)))
+    still_open = sum(count for state, count in counts.items() if state < State.WRITTEN)
+    verdict.outcomes[Outcome.MATCH] += counts.get(State.VERIFIED, 0)
+    if level in (Level.TARGET, Level.BOTH):
+        still_open += unread  # held, named by no finding, and yet not read back: that is not a match
+    else:
+        verdict.outcomes[Outcome.MATCH] += unread
+    verdict.outcomes[Outcome.UNCHECKED] += still_open
+    verdict.unsettled += counts.get(State.WRITING, 0)
+
+
+def _chunks(keys: Iterator[bytes]) -> Iterator[list[bytes]]:
+    while chunk := list(islice(keys, CHUNK)):
+        yield chunk

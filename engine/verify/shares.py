@@ -1,0 +1,61 @@
+"""With whom files and folders are shared at the target, held against the ledger, perhaps the source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from engine.context.leg_context import Work
+from engine.files import shares as sharing
+from ledger.db.rows import ContainerRow, Finding, Outcome
+from ledger.leg.shares import FOUND, ShareRow
+from model.errors import Rejected
+from model.optional_protocols import Shares
+from model.protocols import Kind
+
+DETAIL = "shares"
+
+
+def compare(work: Work, container: ContainerRow, *, source: bool) -> Iterator[Finding]:
+    """DIFFERS for what is shared otherwise than we shared it, be it by somebody else; what is not there at
+    all is no finding of these. source: what the source shares otherwise by now is UNCHECKED, once it is time
+    to share. In the live phase people share as they like."""
+    if work.kind is not Kind.FILES or not work.mirror or container.href is None or container.gone:
+        return
+    known = work.ledger.shares.of(container.id)
+    now = datetime.now(UTC).timestamp()
+    for key, rows in known.items():
+        work.check()
+        if not _as_shared(work, container, key, rows, now):
+            yield Finding(Outcome.DIFFERS, key or None, None, DETAIL)
+    if source and container.omit is None and sharing.is_time(work):
+        yield from _changed(work, container, known, now)
+
+
+def _as_shared(work: Work, container: ContainerRow, key: bytes, rows: Sequence[ShareRow], now: float) -> bool:
+    name = None if key == sharing.WHOLE else sharing.name_of(work, container.id, key)
+    if not isinstance(work.target, Shares) or (name is None and key != sharing.WHOLE):
+        return True
+    try:
+        there = work.target.shared(str(container.href), name)
+    except Rejected:
+        return True  # it is missing, which another finding says
+    return {sharing.digest_of(grant) for grant in there} == {row.digest for row in rows if row.is_there(now)}
+
+
+def _changed(
+    work: Work, container: ContainerRow, known: Mapping[bytes, Sequence[ShareRow]], now: float
+) -> Iterator[Finding]:
+    plans = sharing.plan(work, container)
+    for key in sorted({*plans, *known}):
+        plan = plans.get(key, sharing.Plan())
+        if not plan.told:
+            continue
+        rows = [row for row in known.get(key, ()) if row.ends is None or row.ends > now]
+        found = {row.party for row in rows if row.code == FOUND}
+        wanted = {sharing.digest_of(one) for one in plan.grants if sharing.party_of(one) not in found}
+        shared = {row.digest for row in rows if row.party not in found}
+        if wanted != shared and (
+            key == sharing.WHOLE or sharing.name_of(work, container.id, key) is not None
+        ):
+            yield Finding(Outcome.UNCHECKED, key or None, None, DETAIL)

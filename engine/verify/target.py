@@ -1,0 +1,388 @@
+"""What is at the target, held against the ledger: folder by folder, then across the mailbox."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass, field
+from itertools import islice
+
+from engine.context.leg_context import Work
+from engine.identity.provisioning_items import artefacts_among
+from engine.steps.accepted_differences import RENUMBERED
+from engine.steps.reconcile import (
+    digests_once,
+    era_of,
+    listed_once,
+    number_of,
+    reaches,
+    read_digests,
+    read_once,
+)
+from engine.verify.source import differing, stands_for
+from ledger.db.rows import ContainerRow, Finding, ItemRow, Outcome, Phase, State
+from ledger.leg.matching import Found, Wanted, match
+from model.errors import Blocked
+from model.optional_protocols import TellsDigests
+from model.protocols import Body, Failed, Listed
+
+HELD = (State.WRITTEN, State.VERIFIED)
+CHUNK = 200
+
+Asked = tuple[float, bool]
+"""The share of bodies to read, and whether those read before count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a row says its item looks like at the target; verified: it was read back before."""
+
+    container: int
+    key: bytes
+    digest: bytes
+    size: int
+    flags: str
+    date: int | None
+    verified: bool
+
+
+@dataclass(slots=True)
+class Survey:
+    """findings and the keys whose bodies were read back and agree, by container."""
+
+    findings: dict[int, list[Finding]] = field(default_factory=lambda: defaultdict(list))
+    read: dict[int, set[bytes]] = field(default_factory=lambda: defaultdict(set))
+
+
+@dataclass(slots=True)
+class Leftover:
+    """A folder's rows that were not where the ledger says, and its items that belong to no row. position:
+    above all that was listed; see ledger.db.rows.ContainerRow.surveyed; None: the folder is not there."""
+
+    href: str
+    containers: list[ContainerRow]
+    absent: dict[str, Expected]
+    strangers: list[Listed]
+    position: str | None = ""
+
+
+def survey(work: Work, share: float, *, again: bool) -> Survey:
+    """Lists every folder of the leg, reads a share (0 to 1) of the bodies, and says what is amiss. Bodies
+    read back by an earlier pass are read once more only `again`; they are listed every time."""
+    result = Survey()
+    groups = _by_href(work)
+    owned = _owned(work, groups)
+    leftovers = [
+        _folder(work, href, rows, (share, again), owned[href], result) for href, rows in groups.items()
+    ]
+    digests = {
+        left.href: read_digests(work, left.href, (item.href for item in left.strangers))
+        for left in leftovers
+        if left.strangers
+    }
+    for left in leftovers:
+        _reunite(work, left, digests.get(left.href, {}), result)
+        _leave_in_doubt(work, left, digests.get(left.href, {}))
+    _report(work, leftovers, digests, result)
+    return result
+
+
+def _by_href(work: Work) -> dict[str, list[ContainerRow]]:
+    groups: dict[str, list[ContainerRow]] = defaultdict(list)
+    for container in work.ledger.containers():
+        if container.href is not None:
+            groups[container.href].append(container)
+    return groups
+
+
+def _owned(work: Work, hrefs: Iterable[str]) -> dict[str, set[str]]:
+    """Which items belong to a row, by container: also those found there for a row of another one, whose href
+    is their whole path, and the older copies of what changed and could not be written, or is not yet."""
+    claimed = work.ledger.claimed_anywhere()
+    owned = {href: claimed.get(href, set()) for href in hrefs}
+    paths = {item for items in owned.values() for item in items if "/" in item}
+    for path in paths:
+        container, _, name = path.rpartition("/")
+        owned.get(f"{container}/", set()).add(name)
+    return owned
+
+
+def _folder(
+    work: Work,
+    href: str,
+    containers: list[ContainerRow],
+    asked: Asked,
+    owned: Set[str],
+    result: Survey,
+) -> Leftover:
+    expected: dict[str, Expected] = {}
+    found: dict[str, list[Expected]] = defaultdict(list)
+    for container in containers:
+        for row in work.ledger.rows(container.id, HELD):
+            place = str(row.href)
+            if not work.is_ours(row):
+                found[place].append(_expect(container.id, row))
+                continue
+            # Two rows with one href: the server made one message of two. The second is missing.
+            twin = place if place not in expected else f"{place} again {len(expected)}"
+            expected[twin] = _expect(container.id, row)
+    _check_found(work, href, found, result)
+    left = Leftover(href, containers, expected, [])
+    listing = _present(work, href, expected, owned, left)
+    while window := list(islice(listing, CHUNK)):
+        work.check()
+        pairs = {item.href: expected.pop(item.href) for item in window}
+        for item in window:
+            _compare_outside(work, item, pairs[item.href], result)
+        _read_back(work, href, {h: e for h, e in pairs.items() if _chosen(e, *asked)}, result)
+    return left
+
+
+def _expect(container: int, row: ItemRow) -> Expected:
+    verified = row.state is State.VERIFIED
+    return Expected(container, row.key, row.digest or b"", row.size or 0, row.flags or "", row.date, verified)
+
+
+def _check_found(work: Work, href: str, found: dict[str, list[Expected]], result: Survey) -> None:
+    """What was at the target already, perhaps in another container, and perhaps for more than one row."""
+    for place, native in read_once(work, href, list(found)):
+        work.check()
+        for expected in found.pop(place):
+            if isinstance(native, Failed) or native.body is None:
+                if not _is_theirs(work, expected):
+                    _add(result, expected, Outcome.MISSING, place, "")
+            elif work.digest(native.body) != expected.digest and _still_stands(work, expected, native.body):
+                result.read[expected.container].add(expected.key)
+            else:
+                _judge(work, expected, place, native.body, result)
+    for expected in (one for group in found.values() for one in group):
+        _add(result, expected, Outcome.ERROR, None, "unreadable")
+
+
+def _still_stands(work: Work, expected: Expected, body: Body) -> bool:
+    return not _is_theirs(work, expected) and stands_for(work, expected.container, expected.key, body)
+
+
+def _present(
+    work: Work,
+    href: str,
+    expected: dict[str, Expected],
+    owned: Set[str],
+    left: Leftover,
+) -> Iterator[Listed]:
+    try:
+        for item in listed_once(work, href):
+            left.position = _above(left.position, item.href)
+            if item.href in expected:
+                yield item
+            elif item.href not in owned:
+                left.strangers.append(item)
+    except Blocked as error:
+        if error.code != "container-missing":
+            raise
+        left.position = None
+        # The folder itself is gone: everything in it is missing.
+
+
+def _above(position: str | None, item: str) -> str:
+    """The position next to the highest of what was listed so far; "" where items have no order."""
+    number = number_of(item)
+    if number is None:
+        return ""
+    if position and era_of(position) == era_of(item):
+        number = max(number, (number_of(position) or 0) - 1)
+    return f"{era_of(item)}:{number + 1}"
+
+
+def _is_theirs(work: Work, expected: Expected) -> bool:
+    """In the live phase an item that was proven to have arrived is the user's: what becomes of it since is
+    no finding."""
+    return expected.verified and not work.mirror
+
+
+def _compare_outside(work: Work, item: Listed, expected: Expected, result: Survey) -> None:
+    """Flags and date, and of files, which servers do not rewrite, the size; keywords are compared without
+    case (RFC 3501, 2.3.2: servers may fold them)."""
+    if _is_theirs(work, expected):
+        return
+    wanted = {flag.lower() for flag in expected.flags.split()}
+    found = {flag.lower() for flag in item.flags if flag.lower() != "\\recent"}
+    amiss = []
+    if wanted != found:
+        amiss.append("flags")
+    if expected.date is not None and item.date is not None and int(item.date.timestamp()) != expected.date:
+        amiss.append("date")
+    if work.context.target.files is not None and item.size != expected.size:
+        amiss.append("size")
+    for detail in amiss:
+        _add(result, expected, Outcome.DIFFERS, item.href, detail)
+
+
+def _read_back(work: Work, href: str, pairs: dict[str, Expected], result: Survey) -> None:
+    silent = dict(pairs)
+    if isinstance(work.target, TellsDigests):
+        _hashed(work, href, silent, result)
+    for item, native in read_once(work, href, list(silent)):
+        work.check()  # reading a window may take long
+        expected = silent.pop(item)
+        if isinstance(native, Failed) or native.body is None:
+            _add(result, expected, Outcome.ERROR, item, "unreadable")
+            continue
+        _judge(work, expected, item, native.body, result)
+    for item, expected in silent.items():
+        _add(result, expected, Outcome.ERROR, item, "unreadable")
+
+
+def _hashed(work: Work, href: str, silent: dict[str, Expected], result: Survey) -> None:
+    """Takes out those that the target itself says are what was meant. The others are read: what was hashed
+    wrong, or not at all, is no finding yet."""
+    for item, digest in digests_once(work, href, list(silent)):
+        if digest == silent[item].digest:
+            expected = silent.pop(item)
+            result.read[expected.container].add(expected.key)
+
+
+def _judge(work: Work, expected: Expected, href: str, body: Body, result: Survey) -> None:
+    if work.digest(body) == expected.digest:
+        result.read[expected.container].add(expected.key)
+    elif not _is_theirs(work, expected):
+        detail = differing(work, expected.container, expected.key, body)
+        _add(result, expected, Outcome.DIFFERS, href, detail)
+
+
+def _reunite(work: Work, left: Leftover, digests: dict[str, bytes], result: Survey) -> None:
+    """The same items in the same folder under other ids: the server renumbered, nothing is amiss. Where the
+    place of an item is known, nothing is renumbered: what is elsewhere is somebody's, or landed late."""
+    if not left.absent or not digests or work.context.target.replaces:
+        return
+    wanted = [Wanted(e.key, e.digest, e.size, None, None) for e in left.absent.values()]
+    there = _unite(left, wanted, digests)
+    for old, expected in list(left.absent.items()):
+        if (item := there.get(expected.key)) is not None:
+            work.ledger.rehref(expected.container, {expected.key: item.href})
+            result.read[expected.container].add(expected.key)
+            _compare_outside(work, item, expected, result)
+            del left.absent[old]
+
+
+def _leave_in_doubt(work: Work, left: Leftover, digests: dict[str, bytes]) -> None:
+    """What was being written when a worker died may be among the strangers. The next pass settles it; until
+    then its row is unchecked, and the item is not one too many."""
+    if not left.strangers or not digests:
+        return
+    writing = (row for one in left.containers for row in work.ledger.rows(one.id, (State.WRITING,)))
+    wanted = [Wanted(row.key, row.digest, row.size or 0, row.since) for row in writing if row.digest]
+    _unite(left, wanted, digests)
+
+
+def _unite(left: Leftover, wanted: list[Wanted], digests: dict[str, bytes]) -> dict[bytes, Listed]:
+    """Takes out of the strangers what these rows are, by key."""
+    listed = {item.href: item for item in left.strangers}
+    free = [Found(item.href, item.size, item.message_id) for item in left.strangers]
+    pairs = match(wanted, free, digests).pairs
+    taken = set(pairs.values())
+    left.strangers = [item for item in left.strangers if item.href not in taken]
+    return {key: listed[href] for key, href in pairs.items()}
+
+
+def _report(
+    work: Work, leftovers: list[Leftover], digests: dict[str, dict[str, bytes]], result: Survey
+) -> None:
+    elsewhere: dict[bytes, list[tuple[str, str]]] = defaultdict(list)
+    for left in leftovers:
+        for item in left.strangers:
+            if digest := digests.get(left.href, {}).get(item.href):
+                elsewhere[digest].append((left.href, item.href))
+    moved: set[tuple[str, str]] = set()
+    for left in leftovers:
+        for expected in left.absent.values():
+            if _is_theirs(work, expected):
+                continue
+            places = elsewhere[expected.digest]
+            place = next((one for one in reversed(places) if one[0] != left.href), None)
+            if place is not None:
+                places.remove(place)
+                moved.add(place)
+                _add(result, expected, Outcome.DIFFERS, place[1], "folder")
+            else:
+                _add(result, expected, Outcome.MISSING, None, "")
+    for left in leftovers:
+        _report_extras(work, left, digests.get(left.href, {}), moved, result)
+
+
+def _report_extras(
+    work: Work, left: Leftover, digests: dict[str, bytes], moved: set[tuple[str, str]], result: Survey
+) -> None:
+    """In the live phase the user's own items are none of our business; copies of ours still are. In the
+    frozen phase mail may be redirected to the target: what came after the last clean look was delivered."""
+    extras = [item for item in left.strangers if (left.href, item.href) not in moved]
+    ours = _digests(work, left) if extras else set()
+    unknown = [item.href for item in extras if digests.get(item.href) not in ours]
+    strange = _strange(work, left.href, unknown)
+    for item in extras:
+        if digests.get(item.href) in ours:
+            found = Finding(Outcome.EXTRA, None, item.href, "duplicate")
+        elif item.href not in strange:
+            continue
+        elif _is_delivered(work, left, item):
+            found = Finding(Outcome.DELIVERED, None, item.href, "")
+        else:
+            detail = RENUMBERED if _is_renumbered(work, left, item) else "unknown"
+            found = Finding(Outcome.EXTRA, None, item.href, detail)
+        result.findings[left.containers[0].id].append(found)
+    _note_survey(work, left, clean=not strange)
+
+
+def _is_delivered(work: Work, left: Leftover, item: Listed) -> bool:
+    """Whether it came to a frozen mailbox after the last look at the folder in staging. A late
+    write of ours is told from it before: that has one of our digests."""
+    if work.mailbox.phase is not Phase.FROZEN:
+        return False
+    marks = {one.surveyed for one in left.containers}
+    return None not in marks and all(mark == "" or reaches(mark, item.href) for mark in marks)
+
+
+def _is_renumbered(work: Work, left: Leftover, item: Listed) -> bool:
+    """Whether the target gave a frozen folder another UIDVALIDITY since the last look in staging."""
+    marks = {one.surveyed for one in left.containers}
+    known = None not in marks and work.mailbox.phase is Phase.FROZEN
+    return known and any(mark and era_of(mark) != era_of(item.href) for mark in marks)
+
+
+def _note_survey(work: Work, left: Leftover, *, clean: bool) -> None:
+    """In staging: up to where the folder was looked at. Where items have no order, only a clean look says
+    that what is strange later was not there."""
+    if work.mailbox.phase is not Phase.STAGING:
+        return
+    position = left.position or ("" if clean and left.position is not None else None)
+    for one in left.containers:
+        if one.surveyed != position:
+            work.ledger.surveyed(one.id, position)
+
+
+def _strange(work: Work, href: str, hrefs: list[str]) -> set[str]:
+    """Those that nobody told us to expect: in staging neither provisioning mail, nor what was there when
+    a person approved a target that was not empty."""
+    if not work.mirror or not hrefs or work.approved("target-not-empty"):
+        return set()
+    return set(hrefs) - artefacts_among(work.target, href, hrefs, work.artefacts)
+
+
+def _digests(work: Work, left: Leftover) -> set[bytes]:
+    """Of everything we wrote or tried to write: what landed late may be gone from the source by now. Of that,
+    in the live phase, its user may have a copy."""
+    states = None if work.mirror else [state for state in State if state is not State.GONE]
+    rows = (row for container in left.containers for row in work.ledger.rows(container.id, states))
+    lost = work.suspects[left.href].digests if left.href in work.suspects else {}
+    return {row.digest for row in rows if row.digest is not None} | lost.keys()
+
+
+def _chosen(expected: Expected, share: float, again: bool) -> bool:
+    """A sample that is the same every time and cannot be foreseen from the outside order of items."""
+    if expected.verified and not again:
+        return False
+    return share >= 1 or int.from_bytes(expected.key[:4], "big") < share * 2**32
+
+
+def _add(result: Survey, expected: Expected, outcome: Outcome, href: str | None, detail: str) -> None:
+    result.findings[expected.container].append(Finding(outcome, expected.key, href, detail))

@@ -1,0 +1,113 @@
+"""The keys of the evidence, for those who use them later than the migration."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.config.evidence_key import key_file, key_of_keys
+from engine.config.load import Config
+from ledger.db.engine import reading
+from ledger.inventory import keystore
+from ledger.open_ledgers import opened
+from ledger.store import Ledger
+from model.errors import Misconfigured
+from model.signing_keys import write_key
+
+EXPORTED = "evidence-key-exported"
+"""Of an event."""
+SHOWN = 10
+
+
+def known_key_of_keys(config: Config) -> bytes:
+    """The key that wraps the others, never a new one: that would be a second. Raises Misconfigured."""
+    if config.evidence.key is None and not (path := key_file(config)).exists():
+        raise Misconfigured(
+            str(path), "no such file: run this where the migration ran, or give its key as [evidence] key"
+        )
+    return key_of_keys(config)
+
+
+def opening_key(config: Config, ledger: Ledger) -> bytes:
+    """The same, where the ledger's keys are wrapped by it. Raises Misconfigured."""
+    key = known_key_of_keys(config)
+    with reading(ledger.engine) as connection:
+        keystore.refuse_another(connection, key)
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLook:
+    """What the key of keys opens. keys: how many mailboxes' keys; shut: the ids of those whose key it does
+    not open. why it is no use at all; "" if it is, or none is needed yet. new: where it will be made."""
+
+    keys: int = 0
+    shut: tuple[str, ...] = ()
+    why: str = ""
+    new: Path | None = None
+
+    @property
+    def good(self) -> bool:
+        return not self.why and not self.shut
+
+    def line(self) -> str:
+        if self.why:
+            return f"evidence: nothing can be sealed: {self.why}"
+        if self.shut:
+            more = f" and {len(self.shut) - SHOWN:,} more" if len(self.shut) > SHOWN else ""
+            names = ", ".join(self.shut[:SHOWN]) + more
+            return f"evidence: the key of keys does not open the key of {names}: compare with a backup"
+        if self.new is not None:
+            return f"evidence: the first pass makes the key of keys ({self.new}): keep a copy elsewhere"
+        if not self.keys:
+            return "evidence: the key of keys can be read; no mailbox has a key under it yet"
+        return f"evidence: the key of keys opens the keys of all {self.keys:,} mailboxes that have one"
+
+    def document(self) -> dict[str, object]:
+        return {"keys": self.keys, "shut": list(self.shut), "why": self.why, "made_yet": self.new is None}
+
+
+def look(config: Config, ledger: Ledger | None) -> KeyLook:
+    """Reads only, and makes no key. ledger: None where there is none yet."""
+    if config.evidence.key is None and not (path := key_file(config)).exists() and not _has_begun(ledger):
+        return KeyLook(new=path)
+    try:
+        kek = known_key_of_keys(config)
+        if ledger is None:
+            return KeyLook()
+        with reading(ledger.engine) as connection:
+            good, shut = keystore.opened(connection, kek)
+    except Misconfigured as error:
+        return KeyLook(why=error.advice)
+    return KeyLook(good, tuple(shut))
+
+
+def look_of(config: Config) -> KeyLook:
+    """The same, of the configured ledger; makes none."""
+    if config.ledger_file is not None and not config.ledger_file.exists():
+        return look(config, None)
+    with opened(config.ledger_url()) as ledger:
+        return look(config, ledger)
+
+
+def _has_begun(ledger: Ledger | None) -> bool:
+    if ledger is None:
+        return False
+    with reading(ledger.engine) as connection:
+        return keystore.has_begun(connection)
+
+
+def export_key(config: Config, ledger: Ledger, mailbox_id: str, out: Path, by: str) -> None:
+    """Writes it where nothing is yet; recorded before. Raises Misconfigured, Blocked where it is gone."""
+    with reading(ledger.engine) as connection:
+        key = keystore.key_of(connection, mailbox_id, known_key_of_keys(config))
+    if key is None:
+        raise Misconfigured("--mailbox", "has no key yet: it gets one with its first inventory")
+    if out.exists():
+        raise Misconfigured("--out", "there is such a file already, and it stays as it is")
+    if not os.access(out.absolute().parent, os.W_OK):
+        raise Misconfigured("--out", "cannot be written there")  # else it would be recorded as given out
+    ledger.event(ledger.mailbox(mailbox_id).wave, EXPORTED, {"by": by}, subject=mailbox_id)
+    write_key(out, json.dumps({"mailbox": mailbox_id, "key": key.hex()}) + "\n")

@@ -1,0 +1,328 @@
+"""Sealing a wave: from the ledger to a pack that anybody can check, and the line in the chain of seals.
+
+    refuse       while something of the wave is open, or a worker is at it
+    write        mailbox by mailbox, into a folder beside the pack's place; what is finished is kept
+    state        one signed statement over all of it
+    commit       the seal and its event, if the ledger is still what was written of
+    sign         no signature is on the disk before: what was refused is worth nothing
+    publish      the folder becomes the pack
+
+Whoever dies anywhere in between does it again, with the same command: it goes on where it was, and the pack
+has the same bytes. After commit the seal is in the ledger, and the same command only signs and publishes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from engine.approvals.plan_approval import approvals_of
+from engine.approvals.score import scores, wave_score
+from engine.config.load import Config
+from evidence.bag_writer import Payload, finish, sign, write_mailbox, write_payload
+from evidence.dsse import IN_TOTO, envelope
+from evidence.pack_keys import opening_key
+from evidence.pack_resume import Frame, Progress
+from evidence.pack_sections import sections
+from evidence.rfc3161 import request
+from ledger.db.engine import reading
+from ledger.inventory import inventory, keystore
+from ledger.inventory.keystore import DESTROYED
+from ledger.store import Ledger
+from ledger.views.seal_chain import Basis, Loose, Seal, Seals, in_order
+from model.errors import Corrupt, MigrationError, Misconfigured
+from model.signing_keys import line_of
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "urn:kogge:evidence:wave:v1"
+UNSIGNED = ("approver-unknown", "signature-invalid", "given-twice")
+"""Approvals that are none; one of a plan that changed since was given all the same."""
+SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked. incomplete: seal what is there, and name what is not. reason: why another pack takes
+    the place of the wave's newest one."""
+
+    wave: str
+    key: Ed25519PrivateKey
+    out: Path
+    incomplete: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a seal would be about. state: of what the ledger knows, taken before anything else was asked.
+    mailboxes: all of the wave; ready: those that have something to seal, with how many sections and lines.
+    newest: its newest seal; changed: the wave went on since."""
+
+    state: str
+    mailboxes: int
+    ready: Sequence[str]
+    loose: Sequence[Loose]
+    at_work: Sequence[str]
+    newest: Seal | None
+    changed: bool
+    sections: int = 0
+    lines: int = 0
+
+    @property
+    def complete(self) -> bool:
+        return not self.loose and not self.at_work
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    seal: Seal
+    pack: Path
+
+
+def outlook(ledger: Ledger, wave: str) -> Outlook:
+    """Reads only."""
+    seals = Seals(ledger)
+    state = seals.state(wave)
+    loose = seals.loose(wave)
+    destroyed = {one.mailbox for one in loose if one.code == DESTROYED}
+    ids = [row.id for row in ledger.mailboxes(wave)]
+    ready, counts = [], list[int]()
+    with reading(ledger.engine) as connection:
+        for one in ids:
+            if one not in destroyed and (found := inventory.sections(connection, one)):
+                ready.append(one)
+                counts += (section.n for section in found)
+    newest = next(reversed(seals.all(wave)), None)
+    known = state, len(ids), ready, loose, seals.at_work(wave), newest, wave in seals.changed(wave)
+    return Outlook(*known, len(counts), sum(counts))
+
+
+def place_of(out: Path, wave: str, corrects: int | None, number: int) -> Path:
+    """A correction lies beside what it corrects."""
+    return out / (f"wave-{wave}" if corrects is None else f"wave-{wave}-seal-{number}")
+
+
+def other_signer(ledger: Ledger, key: Ed25519PrivateKey) -> tuple[Seal, str] | None:
+    """The newest seal of all waves and the public key that signed it, if that is another one than this."""
+    seals = Seals(ledger)
+    newest = next(reversed(seals.all()), None)
+    signer = None if newest is None else seals.signer(newest)
+    return None if newest is None or signer in (None, line_of(key)) else (newest, str(signer))
+
+
+def write(config: Config, ledger: Ledger, order: Order, found: Outlook, tell: Callable[[], None]) -> Sealed:
+    """Seals a wave that may be sealed. tell: called after each mailbox that is ready. Raises Misconfigured,
+    Corrupt, and Transient("ledger-changed"): then again. A mailbox whose evidence is damaged is Corrupt, once
+    all are looked at; of an incomplete pack it is left out."""
+    number = _number(Seals(ledger).basis(order.wave))
+    place = place_of(order.out, order.wave, _corrects(order, found), number)
+    if place.exists():
+        raise Misconfigured("--out", f"{place.name} is there already, and is none of this ledger's")
+    kek = opening_key(config, ledger)
+    with Progress(folder_of(order.out, order.wave)) as progress:
+        try:
+            return _write(config, ledger, order, found, _Writer(progress, kek, tell))
+        except MigrationError:
+            progress.discard()
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    progress: Progress
+    kek: bytes
+    tell: Callable[[], None]
+
+
+def _write(config: Config, ledger: Ledger, order: Order, found: Outlook, writer: _Writer) -> Sealed:
+    seals, wave, progress = Seals(ledger), order.wave, writer.progress
+    frame = Frame(wave, found.state, f"kogge {version('kogge')}", ledger.clock().timestamp())
+    frame = progress.begin(frame, writer.kek)
+    damaged = _write_mailboxes(ledger, writer, frame, found.ready)
+    _refuse_damaged(damaged, order, found)
+    found = _without(ledger, found, damaged)
+    payload = write_payload(progress.pack, progress.finished())
+    basis = seals.basis(wave)
+    document = statement(config, ledger, order, found, _Facts(frame, payload, basis))
+    draft = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    signed = envelope(draft, IN_TOTO, order.key)
+    digest = sha256(signed).digest()
+    told = {
+        "Bag-Software-Agent": frame.program,
+        "Bagging-Date": _moment(frame.sealed)[:10],
+        "External-Identifier": f"{wave}, seal {_number(basis)}",
+    }
+    finish(progress.pack, payload, told, signed, request(digest))
+    progress.draft(draft)
+    made = Seal(_number(basis), wave, digest, payload.root, frame.sealed, _corrects(order, found))
+    made = replace(made, complete=found.complete)
+    made = seals.put(wave, frame.state, basis, made, line_of(order.key))
+    sign(progress.pack, signed)
+    place = place_of(order.out, wave, made.corrects, made.number)
+    progress.publish(place)
+    return Sealed(made, place)
+
+
+def _write_mailboxes(
+    ledger: Ledger, writer: _Writer, frame: Frame, wanted: Iterable[str]
+) -> dict[str, Corrupt]:
+    """Returns those that cannot be written, and why."""
+    progress, damaged = writer.progress, dict[str, Corrupt]()
+    done = {one.mailbox for one in progress.finished()}
+    for mailbox in wanted:
+        if mailbox not in done:
+            try:
+                _write_mailbox(ledger, writer, frame, mailbox)
+            except Corrupt as error:
+                damaged[mailbox] = error
+        writer.tell()
+    return damaged
+
+
+def _write_mailbox(ledger: Ledger, writer: _Writer, frame: Frame, mailbox: str) -> None:
+    with reading(ledger.engine) as connection:
+        key = keystore.key_of(connection, mailbox, writer.kek)
+        if key is not None:
+            found = sections(connection, mailbox, key, frame.sealed)
+            writer.progress.note(write_mailbox(writer.progress.pack, mailbox, found))
+
+
+def _refuse_damaged(damaged: Mapping[str, Corrupt], order: Order, found: Outlook) -> None:
+    """Raises Corrupt, unless the others are to be sealed, and there are any."""
+    if not damaged or (order.incomplete and len(damaged) < len(found.ready)):
+        return
+    names = ", ".join(sorted(damaged)[:SHOWN])
+    more = f" and {len(damaged) - SHOWN:,} more" if len(damaged) > SHOWN else ""
+    then = "no mailbox is left" if order.incomplete else "--incomplete leaves it out, and the pack names it"
+    raise Corrupt("evidence-damaged", f"not sealed: what was recorded of {names}{more} was altered; {then}")
+
+
+def _without(ledger: Ledger, found: Outlook, damaged: Mapping[str, Corrupt]) -> Outlook:
+    """What is left to seal; every leg of the others is loose."""
+    if not damaged:
+        return found
+    lost = [
+        Loose(leg.mailbox, leg.workload, leg.state, error.code)
+        for mailbox, error in damaged.items()
+        for leg in ledger.legs(mailbox=mailbox)
+    ]
+    kept = [one for one in found.loose if one.mailbox not in damaged]
+    ready = [one for one in found.ready if one not in damaged]
+    return replace(found, loose=in_order([*kept, *lost]), ready=ready)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    frame: Frame
+    payload: Payload
+    basis: Basis
+
+
+def statement(config: Config, ledger: Ledger, order: Order, found: Outlook, facts: _Facts) -> dict[str, Any]:
+    """What is signed: an in-toto Statement over roots and manifest, and what is known of the wave."""
+    payload, basis = facts.payload, facts.basis
+    subject = [
+        {"name": one.name, "digest": {"sha256": one.sha256}} for one in (payload.roots, payload.manifest)
+    ]
+    name, _, number = facts.frame.program.partition(" ")
+    predicate = {
+        "wave": order.wave,
+        "number": _number(basis),
+        "sealed": _moment(facts.frame.sealed),
+        "tool": {"name": name, "version": number},
+        "configuration": sha256(config.path.read_bytes()).hexdigest(),
+        "mailboxes": payload.mailboxes,
+        "sections": payload.sections,
+        "items": payload.items,
+        "verdicts": payload.verdicts,
+        "root": payload.root.hex(),
+        "previous": _previous(basis.newest),
+        "corrects": _corrected(order, found.newest),
+        "approvals": _approvals(config, ledger, order.wave),
+        "decisions": {"count": basis.decisions, "head": basis.head.hex()},
+        "score": _score(ledger, order.wave),
+        "incomplete": [_missing(one) for one in found.loose],
+    }
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": subject,
+        "predicateType": PREDICATE_TYPE,
+        "predicate": predicate,
+    }
+
+
+def _missing(one: Loose) -> dict[str, str | None]:
+    """section, state: null of a mailbox of which no workload is planned."""
+    section, state = (None if value is None else str(value) for value in (one.section, one.state))
+    return {"mailbox": one.mailbox, "section": section, "state": state, "code": one.code}
+
+
+def _previous(newest: Seal | None) -> dict[str, object] | None:
+    """Of all waves: so that none can be taken out of their row."""
+    if newest is None:
+        return None
+    return {
+        "number": newest.number,
+        "wave": newest.wave,
+        "root": newest.root.hex(),
+        "statement": newest.statement.hex(),
+    }
+
+
+def _corrected(order: Order, newest: Seal | None) -> dict[str, object] | None:
+    if order.reason is None or newest is None:
+        return None
+    return {"number": newest.number, "statement": newest.statement.hex(), "reason": order.reason}
+
+
+def _approvals(config: Config, ledger: Ledger, wave: str) -> list[dict[str, object]]:
+    """Checks the whole chain of the wave's decisions on the way."""
+    return [
+        {
+            "purpose": one.statement.stage,
+            "by": one.statement.approver,
+            "key": config.approval.approvers[one.statement.approver],
+            "at": _moment(one.event.at),
+            "event": one.event.seq,
+        }
+        for one in approvals_of(config, ledger, wave)
+        if one.void not in UNSIGNED
+    ]
+
+
+def _score(ledger: Ledger, wave: str) -> dict[str, object]:
+    """not_verified: how many mailboxes have no score; then the wave has no rating, either."""
+    ids = [row.id for row in ledger.mailboxes(wave)]
+    found = scores(ledger, ids)
+    told = wave_score(found, len(ids) - len(found))
+    return {
+        "rating": None if told.rating is None else str(told.rating),
+        "distribution": {str(rating): count for rating, count in told.distribution.items()},
+        "not_verified": told.unscored,
+    }
+
+
+def _number(basis: Basis) -> int:
+    return 1 if basis.newest is None else basis.newest.number + 1
+
+
+def _corrects(order: Order, found: Outlook) -> int | None:
+    return None if order.reason is None or found.newest is None else found.newest.number
+
+
+def folder_of(out: Path, wave: str) -> Path:
+    """Where a pack is written before it has its place."""
+    return out / f".wave-{wave}.sealing"
+
+
+def _moment(seconds: float) -> str:
+    """RFC 3339."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

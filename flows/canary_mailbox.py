@@ -1,0 +1,151 @@
+"""The first mailbox of a wave: it runs alone and is verified fully, before any other is written.
+
+What is wrong with a whole wave (a server, a mapping, a right) then harms one mailbox. Which one: what
+waves.csv calls the canary; else of those with the highest priority the smallest that has something. Once it
+was verified, the wave has passed, as long as its systems are the same, that one is in it and not rolled back,
+and its plan names no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.config.load import Config
+from flows.process.parameters import BatchParameters, VerifyParameters, WaveParameters
+from ledger.db.audit_log import newest_detail
+from ledger.db.engine import reading
+from ledger.db.rows import UNSTABLE, LegRow, LegState
+from ledger.leg.rollback import ROLLED_BACK
+from ledger.plan.approvals import plan_rows
+from ledger.plan.wave_control import priorities
+from ledger.plan.waves import Waves
+from ledger.store import Ledger
+
+CHOSEN, PASSED, FAILED = "first-mailbox", "first-mailbox-verified", "canary-failed"
+"""Kinds of events about a wave; the last is a code as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """A wave's batches. first: the mailbox that goes alone, or None where none has to. alone: its batch;
+    empty where it cannot run now, as it is blocked."""
+
+    others: Sequence[BatchParameters]
+    first: str | None = None
+    alone: Sequence[BatchParameters] = ()
+
+
+def apart(
+    config: Config,
+    ledger: Ledger,
+    asked: WaveParameters | VerifyParameters,
+    shards: Sequence[BatchParameters],
+) -> Stages:
+    """The batches of a wave in two stages. Idempotent: the mailbox that was chosen stays the first."""
+    first = _first(config, ledger, asked, [one for shard in shards for one in shard.mailboxes])
+    if first is None:
+        return Stages(shards)
+    parts = [[one for one in shard.mailboxes if one != first] for shard in shards]
+    parts = [part for part in parts if part]
+    runs = any(first in shard.mailboxes for shard in shards)
+    of = len(parts) + runs
+    others = [
+        shards[0].model_copy(update={"mailboxes": part, "number": number, "of": of})
+        for number, part in enumerate(parts, 1 + runs)
+    ]
+    alone = {"mailboxes": [first], "level": "both", "number": 1, "of": of}
+    return Stages(others, first, [shards[0].model_copy(update=alone)] if runs else [])
+
+
+def passed(
+    config: Config, ledger: Ledger, asked: WaveParameters | VerifyParameters, first: str
+) -> str | None:
+    """None when the first mailbox is verified, else the code that keeps it from it; recorded."""
+    legs = ledger.legs(asked.wave, mailbox=first)
+    wanted = [leg for leg in legs if not asked.workloads or str(leg.workload) in asked.workloads]
+    bad = next(
+        (leg for leg in wanted if leg.state is not LegState.VERIFIED and not _unseen(config, leg)), None
+    )
+    if bad is not None:
+        code = bad.code or str(bad.state)
+        _record(ledger, asked.wave, FAILED, {"mailbox": first, "code": code})
+        return code
+    if all(leg.state is LegState.VERIFIED or _unseen(config, leg) for leg in legs):
+        _record(ledger, asked.wave, PASSED, {"mailbox": first, "systems": _systems(config)[0]})
+    return None
+
+
+def _unseen(config: Config, leg: LegRow) -> bool:
+    """Whether a leg differs only in what no other mailbox of the wave is looked at for: that the source gives
+    one item in two ways shows only where both sides are read."""
+    return leg.state is LegState.DIFFERS and leg.code == UNSTABLE and config.verify.level != "both"
+
+
+def _first(
+    config: Config, ledger: Ledger, asked: WaveParameters | VerifyParameters, ready: Sequence[str]
+) -> str | None:
+    if not config.run.canary or isinstance(asked, VerifyParameters) or asked.dry_run or not ready:
+        return None
+    legs = [leg for leg in ledger.legs(asked.wave) if leg.withheld is None]
+    members = {leg.mailbox for leg in legs} & set(asked.mailboxes or (leg.mailbox for leg in legs))
+    members -= {leg.mailbox for leg in legs if leg.code == ROLLED_BACK}
+    planned, chosen = Waves(ledger).read(asked.wave).canary, _chosen_before(ledger, asked.wave)
+    have = _have_passed(config, ledger, asked.wave).intersection(leg.mailbox for leg in legs)
+    if len(members) < 2 or (planned in have if planned in members else have):
+        return None
+    first = next((one for one in (planned, chosen) if one in members), None)
+    if first is None:
+        first = _chosen(ledger, asked.wave, [one for one in ready if one in members] or ready)
+    if first != chosen:
+        _record(ledger, asked.wave, CHOSEN, {"mailbox": first})
+    return first
+
+
+def _chosen(ledger: Ledger, wave: str, ready: Sequence[str]) -> str:
+    ranks, amounts = priorities(ledger, wave), _items(ledger, wave)
+
+    def order(number: str) -> tuple[int, bool, int, str]:
+        items = amounts.get(number, 0)
+        return -ranks.get(number, 0), items == 0, items, number
+
+    return min(ready, key=order)
+
+
+def _items(ledger: Ledger, wave: str) -> Mapping[str, int]:
+    """What the newest check counted, or what was listed since."""
+    found = {row.mailbox: row.items for row in plan_rows(ledger, wave)}
+    listed: dict[str, int] = {}
+    for leg in ledger.legs(wave):
+        listed[leg.mailbox] = listed.get(leg.mailbox, 0) + leg.items
+    return {number: items or found.get(number, 0) for number, items in listed.items()}
+
+
+def _have_passed(config: Config, ledger: Ledger, wave: str) -> set[str]:
+    """The first mailboxes of this wave, of whatever plan, that show that it can be moved as it is now."""
+    found: dict[str, object] = {}
+    for one in ledger.events(wave):
+        if one.kind == ROLLED_BACK and one.subject is not None:
+            found.pop(one.subject, None)
+        elif one.kind == PASSED:
+            found[str(one.detail["mailbox"])] = one.detail.get("systems")
+    systems = _systems(config) if found else []
+    return {mailbox for mailbox, then in found.items() if then in systems}
+
+
+def _systems(config: Config) -> list[str]:
+    """In every version that can say what they are, the newest first."""
+    # Imported late: most flows on a supervising machine need no connectors.
+    from engine.approvals.signed_plan import digests_of_systems
+
+    return digests_of_systems(config)
+
+
+def _chosen_before(ledger: Ledger, wave: str) -> str | None:
+    with reading(ledger.engine) as connection:
+        detail = newest_detail(connection, f"wave:{wave}", CHOSEN)
+    return None if detail is None else str(detail["mailbox"])
+
+
+def _record(ledger: Ledger, wave: str, kind: str, detail: dict[str, str | int]) -> None:
+    ledger.event(wave, kind, detail, subject=f"wave:{wave}")

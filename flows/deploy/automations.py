@@ -1,0 +1,204 @@
+"""What Prefect does by itself, as `kogge setup` makes it: it notices runs that died, and tells people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import BlockDocumentCreate, BlockDocumentUpdate
+from prefect.client.schemas.objects import BlockDocument, StateType
+from prefect.events.actions import ActionTypes, CallWebhook, ChangeFlowRunState, SendNotification
+from prefect.events.schemas.automations import Automation, AutomationCore, EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+from prefect.exceptions import ObjectNotFound
+
+from connectors.settings import Secret
+from engine.config.load import Config
+from flows.deploy.deployments import HEARTBEAT_SECONDS, TAG
+from flows.deploy.setup import MISSING, Look, Thing
+from model.errors import Misconfigured
+
+HOOK = "webhook"
+MAIL = "slack-webhook"
+"""Prefect has no block for mail of one's own. This one gives any URL that is not Slack's to Apprise, whose
+mailto:// sends mail (Prefect 3.9.1)."""
+
+SUBJECT = "Kogge: {{ event.payload.wave }}: {{ event.event }}"
+BODY = """\
+{{ event.event }}
+{% for name, value in event.payload.items() %}{{ name }}: {{ value }}
+{% endfor %}"""
+JSON = (
+    '{"event": {{ event.event | tojson }}, "at": "{{ event.occurred }}", '
+    '"payload": {{ event.payload | tojson }}}'
+)
+
+
+TOLD = {
+    "Kogge tells of waves": (
+        "kogge.wave.*",
+        "kogge.cutover.hook-failed",
+        "kogge.cutover.waiting",
+        "kogge.cutover.finished",
+    ),
+    "Kogge tells of blocked mailboxes": ("kogge.mailbox.blocked",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A block of Prefect that takes a notification. url: where it leads, if it is ours to make."""
+
+    type: str
+    block: str
+    url: Secret | None = None
+    kind: str = "block"
+
+    @property
+    def name(self) -> str:
+        return f"{self.type}/{self.block}"
+
+    async def look(self, client: PrefectClient) -> Look:
+        found = await self.read(client)
+        if found is None:
+            return MISSING
+        same = self.url is None or found.data.get("url") == self._url()
+        return Look.at(() if same else ("url",))
+
+    async def put(self, client: PrefectClient) -> None:
+        if self.url is None:
+            raise Misconfigured("prefect.blocks", f"Prefect has no block {self.name}; make it there first")
+        # Not by the block's own class: that loads all that Apprise can do.
+        data, found = {"url": self._url()}, await self.read(client)
+        if found is not None:
+            await client.update_block_document(found.id, BlockDocumentUpdate(data=data))
+            return
+        kind = await client.read_block_type_by_slug(self.type)
+        schema = await client.get_most_recent_block_schema_for_block_type(kind.id)
+        if schema is None:
+            raise Misconfigured("prefect", f"this server knows no blocks of type {self.type}")
+        await client.create_block_document(
+            BlockDocumentCreate(name=self.block, data=data, block_type_id=kind.id, block_schema_id=schema.id)
+        )
+
+    async def read(self, client: PrefectClient) -> BlockDocument | None:
+        try:
+            return await client.read_block_document_by_name(self.block, self.type, include_secrets=True)
+        except ObjectNotFound:
+            return None
+
+    def _url(self) -> str:
+        return "" if self.url is None else self.url.read().get_secret_value()
+
+    def action(self, block: UUID) -> ActionTypes:
+        if self.type == HOOK:
+            return CallWebhook(block_document_id=block, payload=JSON)
+        return SendNotification(block_document_id=block, subject=SUBJECT, body=BODY)
+
+
+@dataclass(frozen=True, slots=True)
+class Automated:
+    """An automation. channels: whom it tells; without any it acts by itself. One that a person switched off
+    stays off."""
+
+    name: str
+    description: str
+    trigger: EventTrigger
+    actions: Sequence[ActionTypes] = ()
+    channels: Sequence[Channel] = field(default=())
+    kind: str = "automation"
+
+    async def look(self, client: PrefectClient) -> Look:
+        found = await self._read(client)
+        if found is None:
+            return MISSING
+        wanted = await self._wanted(client, found.enabled)
+        if wanted is None:
+            return Look.at(("a block that it needs is missing",))
+        names = ("trigger", "actions", "description")
+        return Look.at(name for name in names if getattr(found, name) != getattr(wanted, name))
+
+    async def put(self, client: PrefectClient) -> None:
+        found = await self._read(client)
+        wanted = await self._wanted(client, found.enabled if found is not None else True)
+        if wanted is None:
+            raise Misconfigured("prefect", f"a block that the automation {self.name} needs is missing")
+        if found is None:
+            await client.create_automation(wanted)
+        else:
+            await client.update_automation(found.id, wanted)
+
+    async def _read(self, client: PrefectClient) -> Automation | None:
+        return next(iter(await client.read_automations_by_name(self.name)), None)
+
+    async def _wanted(self, client: PrefectClient, enabled: bool) -> AutomationCore | None:
+        """None while a block of a channel is missing."""
+        actions = list(self.actions)
+        for channel in self.channels:
+            block = await channel.read(client)
+            if block is None:
+                return None
+            actions.append(channel.action(block.id))
+        return AutomationCore(
+            name=self.name,
+            description=self.description,
+            enabled=enabled,
+            trigger=self.trigger,
+            actions=actions,
+        )
+
+
+def automations(config: Config) -> Iterator[Thing]:
+    """All of them, and before them the blocks they use."""
+    yield zombies()
+    channels = tuple(_channels(config))
+    yield from channels
+    for name, events in TOLD.items() if channels else ():
+        yield Automated(
+            name,
+            "Made by `kogge setup`, from [prefect] of kogge.toml",
+            EventTrigger(
+                expect=set(events),
+                match=ResourceSpecification({"prefect.resource.id": ["kogge.*"]}),
+                posture=Posture.Reactive,
+                threshold=1,
+                within=timedelta(0),
+            ),
+            channels=channels,
+        )
+
+
+def zombies() -> Automated:
+    """A run that tells nothing for three heartbeats is Crashed. Whatever a run tells counts, as ours end in
+    states of names of their own."""
+    return Automated(
+        "Kogge notices runs that died",
+        "Made by `kogge setup`: a run without a heartbeat is marked as crashed",
+        EventTrigger(
+            after={"prefect.flow-run.heartbeat"},
+            expect={"prefect.flow-run.*"},
+            match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+            match_related=ResourceSpecification(
+                {"prefect.resource.role": ["tag"], "prefect.resource.id": [f"prefect.tag.{TAG}"]}
+            ),
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=3 * HEARTBEAT_SECONDS),
+        ),
+        actions=(ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat; its process has died"),),
+    )
+
+
+def _channels(config: Config) -> Iterator[Channel]:
+    wanted = config.prefect
+    if wanted.mail is not None:
+        yield Channel(MAIL, "kogge-mail", wanted.mail)
+    if wanted.webhook is not None:
+        yield Channel(HOOK, "kogge-webhook", wanted.webhook)
+    for one in wanted.blocks:
+        kind, _, name = one.partition("/")
+        yield Channel(kind, name)

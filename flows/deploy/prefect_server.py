@@ -1,0 +1,279 @@
+"""The local Prefect server that Kogge starts when none is configured.
+
+One server per state directory, with a PREFECT_HOME and a SQLite database of its own there, detached from the
+command that started it and reachable from this machine only. Nothing about it is shared with any other
+Prefect on the machine, and it sends no telemetry. It supervises and shows; the ledger is the truth, so it
+may be stopped or deleted at any time without losing anything but history.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from engine.control.environment import plain
+from model.errors import Misconfigured
+from model.private_files import make_directory
+
+HOST = "127.0.0.1"
+PORT = 4200
+START_SECONDS = 120.0
+"""A first start creates the database: 12 s measured on two shared cores (Prefect 3.9.1)."""
+STOP_SECONDS = 15.0
+BUSY_SECONDS = 30.0
+TRIES = 3
+"""Free ports that are tried when another takes one between our look and our server's."""
+
+TUNING = {
+    # Batch sizes of 1 (the default) cost 23-29 ms of server CPU a task run, these 5-6 ms (Prefect 3.9.1).
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "2",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "500",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "100",
+    # The memory default leaks concurrency slots for good when the server restarts.
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+    "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    "DO_NOT_TRACK": "1",
+}
+
+NO_ANSWER = (OSError, ValueError, http.client.HTTPException)
+"""What urllib raises where no Prefect server listens, but perhaps something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running local server. started: seconds since 1970, by this machine's clock."""
+
+    pid: int
+    port: int
+    started: float
+
+    @property
+    def ui(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def api(self) -> str:
+        return f"{self.ui}/api"
+
+
+def home(state: Path) -> Path:
+    return state / "prefect"
+
+
+def log_path(state: Path) -> Path:
+    return home(state) / "server.log"
+
+
+def up(state: Path, port: int = PORT) -> Server:
+    """Starts the server unless it runs already; returns when it answers. Safe to call from several
+    processes at once. port: 0 means any that is free.
+
+    Raises Misconfigured when another program has the port: a server on one that nobody named would be found
+    by nobody, and would stay. Also when it does not answer in time; its log says why."""
+    folder = home(state)
+    make_directory(folder)
+    with _only_one(folder):
+        running = _awaited(state)
+        if running is not None:
+            return running
+        for _ in range(TRIES if port == 0 else 1):
+            started = _start(state, _free_port(port))
+            if started is not None:
+                return started
+    if port:
+        raise _taken(port)
+    raise Misconfigured("prefect", f"the local server did not start; see {log_path(state)}")
+
+
+def down(state: Path) -> bool:
+    """Stops the server; False when none was running. Returns when the process has ended."""
+    folder = home(state)
+    if not folder.is_dir():
+        return False
+    with _only_one(folder):
+        server = _recorded(state)
+        if server is None:
+            return False
+        _end(server.pid)
+        _record_path(state).unlink(missing_ok=True)
+        return True
+
+
+def status(state: Path) -> Server | None:
+    """The server of this state directory, if its process lives and it answers."""
+    server = _recorded(state)
+    return server if server is not None and _is_home(server.api, state) else None
+
+
+def _awaited(state: Path) -> Server | None:
+    """The server of this state directory, which may be too busy to answer at once."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while (found := _recorded(state)) is not None and time.monotonic() < deadline:
+        if _is_home(found.api, state):
+            return found
+        time.sleep(0.2)
+    return None
+
+
+def answers(api: str, seconds: float = 3.0) -> bool:
+    """Whether a Prefect API answers at this address. One that asks for a password answers, too."""
+    try:
+        with urllib.request.urlopen(f"{api.rstrip('/')}/health", timeout=seconds) as reply:  # noqa: S310 (the operator's own address)
+            return bool(reply.status == 200)
+    except urllib.error.HTTPError as error:
+        return error.code in (401, 403)
+    except NO_ANSWER:
+        return False
+
+
+def _is_home(api: str, state: Path, seconds: float = 3.0) -> bool:
+    """Whether the server that answers there is that of this state directory, and not one that was faster to
+    take the port."""
+    try:
+        with urllib.request.urlopen(f"{api}/admin/settings", timeout=seconds) as reply:  # noqa: S310 (our own address)
+            found = json.load(reply)
+    except NO_ANSWER:
+        return False
+    return isinstance(found, dict) and found.get("home") == str(home(state).resolve())
+
+
+def environment(state: Path, port: int) -> dict[str, str]:
+    """The server's whole environment: no secret of ours, and nothing of any other Prefect configuration."""
+    folder = home(state).resolve()
+    return {
+        **plain(),
+        **TUNING,
+        "PREFECT_HOME": str(folder),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.db'}",
+        "PREFECT_SERVER_API_HOST": HOST,
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_SERVER_UI_API_URL": f"http://{HOST}:{port}/api",
+    }
+
+
+def _start(state: Path, port: int) -> Server | None:
+    """None: somebody else has the port now. Raises Misconfigured."""
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
+    with log_path(state).open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            env=environment(state, port),
+            cwd=home(state),  # Prefect reads prefect.toml, pyproject.toml and .env where it starts
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    server = Server(process.pid, port, time.time())
+    _record_path(state).write_text(json.dumps(asdict(server)))
+    return server if _answers_in_time(process, server, state) else None
+
+
+def _answers_in_time(process: subprocess.Popen[bytes], server: Server, state: Path) -> bool:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if _is_home(server.api, state, seconds=2.0):
+            process.returncode = 0  # it outlives this process on purpose: no ResourceWarning at exit
+            return True
+        time.sleep(0.2)
+    if process.poll() is None:
+        _end(server.pid)
+        process.wait()
+    _record_path(state).unlink(missing_ok=True)
+    if _is_free(server.port):
+        raise Misconfigured("prefect", f"the local server did not start; see {log_path(state)}")
+    return False
+
+
+def _record_path(state: Path) -> Path:
+    return home(state) / "server.json"
+
+
+def _recorded(state: Path) -> Server | None:
+    """What the record names, if that process lives and is a Prefect server (process ids are reused)."""
+    try:
+        server = Server(**json.loads(_record_path(state).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return server if _is_server(server.pid) else None
+
+
+def _is_server(pid: int) -> bool:
+    if Path("/proc/self").exists():
+        with suppress(OSError):  # a zombie's command line is empty
+            return b"prefect\0server\0start" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return False
+    shown = subprocess.run(
+        ["ps", "-ww", "-o", "stat=,command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return not shown.startswith("Z") and "prefect server start" in shown
+
+
+def _end(pid: int) -> None:
+    for number, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, 5.0)):
+        with suppress(ProcessLookupError):
+            os.killpg(pid, number)
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if not _is_server(pid):
+                return
+            time.sleep(0.1)
+
+
+def free_port(wanted: int) -> int:
+    """This port of the loopback interface, or any other where something has it."""
+    return wanted if _is_free(wanted) else _probed(0)
+
+
+def _free_port(wanted: int) -> int:
+    try:
+        return _probed(wanted)
+    except OSError:
+        if wanted:
+            raise _taken(wanted) from None
+        raise Misconfigured("prefect", "no free port on the loopback interface") from None
+
+
+def _taken(port: int) -> Misconfigured:
+    free = _probed(0)
+    advice = f"{port} is taken, perhaps by the server of another configuration; give another, such as {free}"
+    return Misconfigured("prefect.port", advice)
+
+
+def _is_free(port: int) -> bool:
+    try:
+        return bool(_probed(port))
+    except OSError:
+        return False
+
+
+def _probed(port: int) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((HOST, port))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,104 @@
+"""`kogge setup`: what has to be there in Prefect before workers can run anything. Looks first, then acts.
+
+Each thing says whether Prefect has it as it is wanted, and can put it there. Putting twice is putting once,
+and what a person switched on or off in Prefect stays so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from prefect import get_client, settings
+from prefect.client.orchestration import PrefectClient
+
+from engine.config.load import Config
+from flows.deploy import prefect_server
+from flows.launch import Api
+
+
+class Found(StrEnum):
+    """What a look at a thing found."""
+
+    THERE = "there"
+    MISSING = "missing"
+    DIFFERENT = "different"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at a thing found, and what of it differs, in words; nothing of a secret."""
+
+    found: Found
+    differs: tuple[str, ...] = ()
+
+    @classmethod
+    def at(cls, differs: Iterable[str]) -> Look:
+        """Of a thing that is there."""
+        told = tuple(differs)
+        return cls(Found.DIFFERENT if told else Found.THERE, told)
+
+
+MISSING = Look(Found.MISSING)
+
+
+class Thing(Protocol):
+    """Something that Prefect is to have."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    async def look(self, client: PrefectClient) -> Look: ...
+    async def put(self, client: PrefectClient) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """found: before anything was done. done: whether it was put there. differs: what was not as wanted."""
+
+    kind: str
+    name: str
+    found: Found
+    done: bool
+    differs: tuple[str, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        return self.found is not Found.THERE and not self.done
+
+    def line(self) -> str:
+        if self.found is Found.THERE:
+            return f"{self.kind} {self.name}: is there"
+        what = f" ({', '.join(self.differs)})" if self.differs else ""
+        if not self.done:
+            return f"{self.kind} {self.name}: is {self.found}{what}"
+        return f"{self.kind} {self.name}: {'created' if self.found is Found.MISSING else 'changed'}{what}"
+
+
+async def arrange(things: Iterable[Thing], *, check: bool) -> list[Outcome]:
+    """Looks at each in turn and puts there what is not as wanted; with check it only looks."""
+    outcomes = []
+    async with get_client() as client:
+        for thing in things:
+            look = await thing.look(client)
+            act = look.found is not Found.THERE and not check
+            if act:
+                await thing.put(client)
+            outcomes.append(Outcome(thing.kind, thing.name, look.found, act, look.differs))
+    return outcomes
+
+
+@contextmanager
+def talking_to(api: Api, config: Config) -> Iterator[None]:
+    """Prefect's client speaks to this API, and to no other that the machine knows."""
+    os.environ["DO_NOT_TRACK"] = "1"
+    updates = {settings.PREFECT_API_URL: api.url}
+    if api.local:
+        updates[settings.PREFECT_HOME] = str(prefect_server.home(config.state_directory))
+    with settings.temporary_settings(updates):
+        yield

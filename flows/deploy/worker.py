@@ -1,0 +1,164 @@
+"""A Prefect worker that runs nothing but Kogge's own flows.
+
+Prefect's own process worker does what Prefect's server says: the work pool, the deployment and the run may
+each name a command, an environment, a directory, and steps to take before. Whoever may write to Prefect's API
+would have the account of the worker that way. This one takes only three things from there: which run, which
+of our flows, and the parameters, which the flow checks.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import anyio
+import anyio.abc
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun
+from prefect.flows import Flow, load_flow_from_entrypoint
+from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExecutorContext
+from prefect.runner._process_manager import ProcessHandle
+from prefect.runner._starter_engine import EngineCommandStarter
+from prefect.utilities.processutils import command_to_string
+from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
+
+from flows.deploy.deployments import DEPLOYMENTS, ENVIRONMENT
+from flows.process.background_task import tried
+from model.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.responses import DeploymentResponse
+
+ENTRYPOINTS = frozenset(one.entrypoint for one in DEPLOYMENTS)
+COMMAND = command_to_string([sys.executable, "-P", "-m", "prefect.engine"])
+ENTRYPOINT = "PREFECT__FLOW_ENTRYPOINT"
+"""With it Prefect's engine imports this flow, and takes no step of a deployment's."""
+
+
+class Job(ProcessJobConfiguration):
+    """What a run is given. entrypoint: of its flow; None until it is prepared."""
+
+    entrypoint: str | None = None
+
+    def prepare_for_flow_run(
+        self, flow_run: FlowRun, deployment: DeploymentResponse | None = None, *more: Any, **others: Any
+    ) -> None:
+        """Forgets what Prefect's server said of how to run it. Raises Misconfigured for what is no flow of
+        ours."""
+        self.entrypoint = entrypoint_of(deployment)
+        self.command = COMMAND
+        self.env = {}
+        self.working_dir = None
+        super().prepare_for_flow_run(flow_run, deployment, *more, **others)
+        self.env |= own(self.entrypoint)
+
+
+class Worker(ProcessWorker):
+    """See the module. Its work pool has the type "process", and a worker of Prefect's own could take from it:
+    start none."""
+
+    job_configuration = Job
+
+    @classmethod
+    def __dispatch_key__(cls) -> str | None:
+        return "kogge"  # what Prefect calls "process" stays Prefect's own
+
+    async def run(
+        self,
+        flow_run: FlowRun,
+        configuration: ProcessJobConfiguration,
+        task_status: anyio.abc.TaskStatus[int] | None = None,
+    ) -> ProcessWorkerResult:
+        """Runs it in a process of its own, in an empty directory. It does what Prefect's does, but never
+        loads a flow the way a deployment says. Raises Misconfigured for a flow that is not ours."""
+        flow = load_flow(configuration.entrypoint if isinstance(configuration, Job) else None)
+        status = anyio.TASK_STATUS_IGNORED if task_status is None else task_status
+        with tempfile.TemporaryDirectory(suffix="kogge") as directory:
+            async with FlowRunExecutorContext() as context:
+                starter = EngineCommandStarter(
+                    command=configuration.command,
+                    cwd=Path(directory).resolve(),
+                    env=configuration.env,
+                    stream_output=True,
+                    control_channel=context.control_channel,
+                )
+                executor = context.create_executor(
+                    flow_run, starter, resolve_flow=_always(flow), propose_submitting=False
+                )
+                ended = await _executed(executor, status)
+        await tried("the last word of a run", functools.partial(_last_word, self.client, flow_run))
+        if ended is None or ended.status_code is None:
+            raise RuntimeError("the run's process did not start")
+        return ProcessWorkerResult(status_code=ended.status_code, identifier=str(ended.handle.pid))
+
+
+async def _executed(executor: Any, status: Any) -> FlowRunExecutionResult | None:
+    ended: list[FlowRunExecutionResult] = []
+
+    async def execute(
+        *, task_status: anyio.abc.TaskStatus[ProcessHandle] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        ended.append(await executor.submit(task_status=task_status))
+
+    async with anyio.create_task_group() as group:
+        handle = await group.start(execute)
+        status.started(handle.pid)
+    return ended[0] if ended else None
+
+
+async def _last_word(client: PrefectClient, flow_run: FlowRun) -> None:
+    """Prefect says of a run that was cancelled that it was, and forgets how far the run said it came. And of
+    one that is suspended its heart was perhaps heard last, so that it would be taken for dead: the state is
+    said once more."""
+    states = sorted(await client.read_flow_run_states(flow_run.id), key=lambda one: one.timestamp)
+    if not states:
+        return
+    last, before = states[-1], states[-2] if len(states) > 1 else None
+    if last.is_paused():
+        word = last
+    elif last.is_cancelled() and last.name == "Cancelled" and before is not None and before.is_cancelled():
+        word = before
+    else:
+        return
+    said = word.model_copy(update={"id": uuid4(), "timestamp": datetime.now(UTC)})
+    await client.set_flow_run_state(flow_run.id, said, force=True)
+
+
+def _always(flow: Flow[..., Any]) -> Any:
+    async def resolve(_run: FlowRun) -> Flow[..., Any]:
+        return flow
+
+    return resolve
+
+
+def load_flow(entrypoint: str | None) -> Flow[..., Any]:
+    """One of our flows. Raises Misconfigured for any other."""
+    if entrypoint not in ENTRYPOINTS:
+        raise Misconfigured("deployment", "its entrypoint is none of Kogge's flows; run `kogge setup`")
+    found: Flow[..., Any] = load_flow_from_entrypoint(str(entrypoint), use_placeholder_flow=False)
+    return found
+
+
+def entrypoint_of(deployment: DeploymentResponse | None) -> str:
+    """The flow that a deployment names. Raises Misconfigured where that is none of ours."""
+    named = None if deployment is None else deployment.entrypoint
+    if named not in ENTRYPOINTS:
+        raise Misconfigured("deployment", "its entrypoint is none of Kogge's flows; run `kogge setup`")
+    return str(named)
+
+
+def own(entrypoint: str) -> Mapping[str, str]:
+    """The environment of a run, beside the worker's own."""
+    return {**ENVIRONMENT, ENTRYPOINT: entrypoint, "PYTHONSAFEPATH": "1"}
+
+
+def environment(api: str, configurations: str) -> None:
+    """Makes this process, and the runs that it starts, use this API and offer these configurations."""
+    os.environ |= {**ENVIRONMENT, "PREFECT_API_URL": api, "KOGGE_CONFIGS": configurations}

@@ -1,0 +1,189 @@
+"""What Prefect's UI shows of a wave and of all waves, as markdown and rows. Pure; counts, codes and random
+ids alone, and never a line for an item."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from engine.approvals.score import Score, wave_score
+from engine.control.remedies import advice
+from engine.planning.throughput_estimate import Estimate
+from flows.process.parameters import BatchParameters
+from ledger.db.rows import LegRow, LegState
+from ledger.views.overview import WaveTotals
+from ledger.views.server_health import Health
+from reports.progress import SETTLED, Snapshot, percent, size, verdict
+
+UNWELL = {LegState.BLOCKED, LegState.DIFFERS}
+"""They need a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All that is told of a wave at one moment. rate: items a second lately; left: by the plan's estimate,
+    corrected by what was measured; None: nothing is left, or nobody knows. expected: items that the preflight
+    counted; 0: there was none."""
+
+    wave: str
+    snapshot: Snapshot
+    rate: float
+    left: Estimate | None
+    health: Sequence[Health]
+    now: datetime
+    expected: int = 0
+
+
+def wave_text(seen: Seen, ended: bool = False) -> str:
+    """The summary of a wave."""
+    shot = seen.snapshot
+    head = f"## Wave {seen.wave}: {share(shot, seen.expected):.0f} %"
+    lines = [head, "", verdict(shot) if ended else _going(seen), ""]
+    lines += _states(shot)
+    lines += _reasons(shot)
+    lines += _servers(seen.health)
+    if ended:
+        lines += ["", f"`kogge report --wave {shlex.quote(seen.wave)}` writes a page of it for people."]
+    lines += ["", f"As of {seen.now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"]
+    return "\n".join(lines) + "\n"
+
+
+def share(shot: Snapshot, expected: int) -> float:
+    """How much is done, 0 to 100, of what is listed, or of what the preflight counted if that is
+    more."""
+    known = percent(shot)
+    return min(known, 100.0 * shot.done / expected) if shot.open and expected else known
+
+
+def _going(seen: Seen) -> str:
+    shot = seen.snapshot
+    verified = len(_verified(shot.legs))
+    done = (
+        f"{shot.done:,} of {shot.items:,} items known so far, {size(shot.bytes)}; "
+        f"{verified:,} of {shot.mailboxes:,} mailboxes are verified."
+    )
+    return f"{done} {seen.rate:.1f} items a second. {remaining(seen.left, seen.now)}"
+
+
+def remaining(left: Estimate | None, now: datetime) -> str:
+    """How long it still takes, and why it takes so long where it is not the rate."""
+    if left is None:
+        return "Nothing is left to copy."
+    end = now + timedelta(seconds=left.seconds)
+    throttled = ", which the source's own limits decide" if left.by == "throttle" else ""
+    return f"About {span(left.seconds)} left, until {end.astimezone(UTC):%a %H:%M} UTC{throttled}."
+
+
+def span(seconds: float) -> str:
+    """For people: minutes below two hours, then hours, then days."""
+    if seconds < 90:
+        return "a minute"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.0f} hours" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"
+
+
+def _verified(legs: Iterable[LegRow]) -> set[str]:
+    """The mailboxes all of whose legs are."""
+    rows = list(legs)
+    return {row.mailbox for row in rows} - {row.mailbox for row in rows if row.state not in SETTLED}
+
+
+def _states(shot: Snapshot) -> list[str]:
+    rows = [f"| {state} | {count:,} |" for state, count in sorted(shot.states.items())]
+    return ["| mailboxes' workloads | |", "|---|---:|", *rows]
+
+
+def _reasons(shot: Snapshot) -> list[str]:
+    """Blocked and waiting ones by code, and what to do."""
+    found: Counter[tuple[LegState, str]] = Counter(
+        (leg.state, leg.code) for leg in shot.open if leg.code and leg.state is not LegState.RUNNING
+    )
+    if not found:
+        return []
+    rows = [
+        f"| {state} | `{code}` | {count:,} | {_cell(advice(code))} |"
+        for (state, code), count in sorted(found.items(), key=lambda one: (one[0][0] not in UNWELL, -one[1]))
+    ]
+    return ["", "### What is open, and why", "", "| | code | | what to do |", "|---|---|---:|---|", *rows]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _servers(health: Sequence[Health]) -> list[str]:
+    """How fast each server is used: its slowest worker's pace decides."""
+    if not health:
+        return []
+    rows = []
+    for system in sorted({one.system for one in health}):
+        own = [one for one in health if one.system == system]
+        calls, errors = sum(one.calls for one in own), sum(one.errors for one in own)
+        latency = sum(one.latency * one.calls for one in own) / calls if calls else 0.0
+        pace = min(one.pace for one in own)
+        how = "halted" if pace == 0 else "slowed down" if pace < 1 else "full speed"
+        rows.append(f"| {system} | {how} ({pace:.0%}) | {errors:,} of {calls:,} | {latency * 1000:,.0f} ms |")
+    return ["", "### Servers", "", "| | pace | errors | latency |", "|---|---|---:|---:|", *rows]
+
+
+def batch_rows(shards: Sequence[BatchParameters], shot: Snapshot) -> list[dict[str, str | int]]:
+    """A row for each batch."""
+    by_mailbox: dict[str, list[LegRow]] = {}
+    for leg in shot.legs:
+        by_mailbox.setdefault(leg.mailbox, []).append(leg)
+    return [
+        _batch_row(one, [leg for mailbox in one.mailboxes for leg in by_mailbox.get(mailbox, [])])
+        for one in shards
+    ]
+
+
+def _batch_row(shard: BatchParameters, legs: Sequence[LegRow]) -> dict[str, str | int]:
+    own = Snapshot(tuple(legs))
+    codes = Counter(leg.code for leg in own.open if leg.code)
+    return {
+        "batch": f"{shard.number} of {shard.of}",
+        "%": round(percent(own)),
+        "verified": f"{len(_verified(legs)):,} of {own.mailboxes:,}",
+        "running": own.states[LegState.RUNNING],
+        "blocked": own.states[LegState.BLOCKED],
+        "waiting": own.states[LegState.WAITING],
+        "codes": ", ".join(f"{code} ({count})" for code, count in codes.most_common(3)),
+        "items": f"{own.done:,} of {own.items:,}",
+    }
+
+
+def score_rows(found: Mapping[str, Score], mailboxes: int) -> list[dict[str, str | int]]:
+    """How many mailboxes have each score, the best first; mailboxes: how many there are."""
+    counts = wave_score(found).distribution
+    rows: list[dict[str, str | int]] = [
+        {"score": str(rating), "mailboxes": count} for rating, count in counts.items()
+    ]
+    return [*rows, {"score": "not verified", "mailboxes": mailboxes - len(found)}]
+
+
+def overall_text(waves: Sequence[WaveTotals], left: Mapping[str, Estimate], now: datetime) -> str:
+    """All waves, a line each."""
+    rows = [_overall_row(one, left.get(one.wave)) for one in waves]
+    items, done = sum(one.items for one in waves), sum(one.done for one in waves)
+    boxes = sum(one.mailboxes for one in waves)
+    of = "1 wave" if len(waves) == 1 else f"{len(waves):,} waves"
+    head = f"{boxes:,} mailboxes in {of}; {done:,} of {items:,} items known so far are done."
+    table = [
+        "| wave | mailboxes | % | verified | blocked | other | left |",
+        "|---|---:|---:|---:|---:|---:|---|",
+    ]
+    at = f"As of {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return "\n".join(["## All waves", "", head, "", *table, *rows, "", at]) + "\n"
+
+
+def _overall_row(one: WaveTotals, left: Estimate | None) -> str:
+    total = sum(one.legs.values())
+    verified, blocked = one.legs.get(LegState.VERIFIED, 0), one.legs.get(LegState.BLOCKED, 0)
+    done = 100 if verified == total else min(99, round(100 * one.done / one.items)) if one.items else 0
+    cells = [one.wave, f"{one.mailboxes:,}", f"{done}", f"{verified:,}", f"{blocked:,}"]
+    cells += [f"{total - verified - blocked:,}", span(left.seconds) if left is not None else ""]
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,59 @@
+"""A batch in Prefect's UI while it runs: its progress, and which servers are not well."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
+
+from engine.pacing import server_notices
+from flows.process.background_task import standing, tried
+from flows.process.leg_runner import Crew
+from flows.process.parameters import BatchParameters
+from reports import progress
+
+
+class _Shown:
+    def __init__(
+        self, parameters: BatchParameters, crew: Crew, seen: Callable[[], progress.Snapshot]
+    ) -> None:
+        self._crew = crew
+        self._seen = seen
+        self._title = f"wave {parameters.wave}, batch {parameters.number} of {parameters.of}"
+        self._key = progress.slug("batch", parameters.wave, parameters.number)
+        self._made: UUID | None = None
+        self._told = 0.0
+        self._said: list[str] = []
+
+    async def look(self) -> None:
+        """Renews what is shown, where it changed."""
+        if self._made is None:
+            self._made = await acreate_progress_artifact(
+                progress=self._told, key=self._key, description=self._title
+            )
+        done = progress.percent(await asyncio.to_thread(self._seen))
+        if done != self._told:
+            await aupdate_progress_artifact(self._made, progress=done, description=self._title)
+            self._told = done
+        if (
+            lines := server_notices.unwell(self._crew.admission.seen, self._crew.admission.causes())
+        ) != self._said:
+            await server_notices.tell(lines, f"{self._key}-servers", f"{self._title}: servers")
+            self._said = lines
+
+
+@asynccontextmanager
+async def shown(
+    parameters: BatchParameters, crew: Crew, seen: Callable[[], progress.Snapshot], seconds: float
+) -> AsyncIterator[None]:
+    """Keeps the batch's page current for the length of the block, once in so many seconds, and leaves its end
+    on it. seen: asks the ledger."""
+    page = _Shown(parameters, crew, seen)
+    try:
+        async with standing("the page of a batch", page.look, seconds):
+            yield
+    finally:
+        await tried("the page of a batch", page.look)

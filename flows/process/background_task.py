@@ -1,0 +1,88 @@
+"""What goes on beside a run's work, once in so many seconds: somebody watches, reports, keeps a page current.
+
+A passing fault of Prefect's API or of the ledger ends none of it. If it dies of a defect nevertheless, the
+log of defects says so, and whoever depends on it is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from prefect.exceptions import PrefectException
+
+from engine.control.error_log import described
+from model.errors import MigrationError
+
+PASSING = (httpx.HTTPError, PrefectException, MigrationError, OSError, ValueError, RuntimeError)
+"""Whatever Prefect's client raises when its API fails or answers with something else; and the ledger."""
+
+
+@asynccontextmanager
+async def standing(
+    name: str,
+    look: Callable[[], Awaitable[object]],
+    seconds: float,
+    died: Callable[[], None] | None = None,
+) -> AsyncIterator[None]:
+    """Calls look again and again for the length of the block, with a pause of so many seconds. died: is
+    called when it ends by a defect."""
+    task = asyncio.create_task(_repeated(name, look, seconds))
+    task.add_done_callback(functools.partial(_ended, name, died))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _repeated(name: str, look: Callable[[], Awaitable[object]], seconds: float) -> None:
+    while True:
+        await tried(name, look)
+        await asyncio.sleep(seconds)
+
+
+async def tried(name: str, look: Callable[[], Awaitable[object]]) -> None:
+    """Calls look once; a passing fault is logged by its class alone."""
+    try:
+        await look()
+    except PASSING as error:
+        logging.getLogger("kogge.standing").warning("%s: %s", name, type(error).__name__)
+
+
+def _ended(name: str, died: Callable[[], None] | None, task: asyncio.Task[None]) -> None:
+    if task.cancelled():
+        return
+    error = task.exception()
+    if error is not None:
+        logging.getLogger("kogge.defect").error("%s: %s", name, described(error))
+        if died is not None:
+            died()
+
+
+async def together(work: Iterable[Coroutine[Any, Any, None]], stop: threading.Event) -> None:
+    """Runs all at once. Returns when all have ended. When one raises, the others are asked to stop, and are
+    waited for before its error is raised."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        stop.set()
+        await all_ended(tasks)
+        raise
+
+
+async def all_ended(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Waits for them, however they end."""
+    if not tasks:
+        return
+    ended, _ = await asyncio.wait(tasks)
+    for one in ended:
+        if not one.cancelled():
+            one.exception()  # else Python tells of an error that nobody looked at

@@ -1,0 +1,110 @@
+"""What a person may choose when starting a flow. Prefect renders these models as forms, and keeps their
+values: random ids, waves and names of configurations only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine.config.file_errors import unknown
+from engine.config.load import TARGETS, Config
+from model.errors import Misconfigured
+from model.protocols import Kind
+
+if TYPE_CHECKING:
+    from ledger.store import Ledger
+
+Workload = Literal["mail", "calendar", "contacts", "tasks", "notes", "files"]
+Level = Literal["configured", "counts", "sample", "target", "both"]
+
+WaveName: TypeAlias = Annotated[
+    str, Field(title="Wave", description="Its name, as in the list of mailboxes or in waves.csv")
+]
+Boxes: TypeAlias = Annotated[
+    list[str], Field(title="Mailboxes", description="Random ids (m-...); none means the whole wave")
+]
+Workloads: TypeAlias = Annotated[
+    list[Workload], Field(title="Workloads", description="Only these; none means all that have a target")
+]
+Depth: TypeAlias = Annotated[Level, Field(title="Verification", description="How much is read again")]
+Configuration: TypeAlias = Annotated[
+    str,
+    Field(
+        title="Configuration",
+        description="Name of one of the worker's configurations (kogge for kogge.toml); empty: its first",
+        max_length=100,
+    ),
+]
+
+
+def _in_order(schema: dict[str, Any]) -> None:
+    """Numbers the fields, as Prefect's form sorts them: a PostgreSQL keeps a table's keys in an order of its
+    own."""
+    for number, field in enumerate(schema.get("properties", {}).values()):
+        field["position"] = number
+
+
+class Form(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_in_order)
+
+
+class WaveParameters(Form):
+    """Moves a wave, or brings it up to date, and verifies it. The ledger must hold the wave's approvals."""
+
+    wave: WaveName
+    mailboxes: Boxes = Field(default=[])
+    workloads: Workloads = Field(default=[])
+    dry_run: bool = Field(
+        False, title="Dry run", description="Prove and list only: write nothing to any target"
+    )
+    rest: bool = Field(
+        False, title="The rest", description="Only what is not verified yet; no new look at what is"
+    )
+    level: Depth = "configured"
+    configuration: Configuration = ""
+
+
+class VerifyParameters(Form):
+    """Compares a wave with its source once more. Writes to neither side."""
+
+    wave: WaveName
+    mailboxes: Boxes = Field(default=[])
+    workloads: Workloads = Field(default=[])
+    level: Depth = "configured"
+    configuration: Configuration = ""
+
+
+class BatchParameters(Form):
+    """Runs one batch of a wave. number counts from 1."""
+
+    wave: WaveName
+    mailboxes: list[str] = Field(title="Mailboxes", min_length=1)
+    workloads: Workloads = Field(default=[])
+    verify_only: bool = Field(False, title="Verify only")
+    dry_run: bool = Field(False, title="Dry run")
+    rest: bool = Field(False, title="The rest")
+    level: Depth = "configured"
+    number: int = Field(1, ge=1, title="Batch")
+    of: int = Field(1, ge=1, title="Of")
+    configuration: Configuration = ""
+
+
+def refuse_unknown_wave(ledger: Ledger, wave: str) -> None:
+    """Raises Misconfigured for a wave that the ledger has no mailbox of."""
+    if not ledger.mailboxes(wave):
+        raise Misconfigured("wave", unknown(wave, {row.wave for row in ledger.mailboxes()}))
+
+
+def workloads_of(config: Config, names: Iterable[str], where: str) -> frozenset[Kind]:
+    """The workloads of these names; all that have a target for none. Raises Misconfigured(where, ...) for one
+    that does not exist or has no target."""
+    known = {str(kind): kind for kind in TARGETS}
+    wanted = list(names)
+    for name in wanted:
+        if name not in known:
+            raise Misconfigured(where, unknown(name, known))
+        if known[name] not in config.workloads:
+            raise Misconfigured(where, f"no [target.{name}] is configured")
+    return frozenset(known[name] for name in wanted) or frozenset(config.workloads)

@@ -1,0 +1,350 @@
+"""`kogge approve --wave W` and `kogge approvals`: a wave's plan is signed, and who signed it is told."""
+
+from __future__ import annotations
+
+import json
+import sys
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.text import Text
+
+from engine.config.load import Config, load
+from flows.display.prefect_events import tell
+from kogge.terminal.options import (
+    DEFAULT,
+    AsJson,
+    ConfigPath,
+    Exit,
+    OneWave,
+    chosen,
+    confirmed,
+    echo,
+    emit,
+    next_command,
+    opened_ledger,
+    say,
+    screen,
+)
+from kogge.terminal.tables import BAD, GOOD, bytes_cell, date_of, table
+from model.errors import Misconfigured
+from model.plural import many
+from model.private_files import open_private
+
+if TYPE_CHECKING:
+    from engine.approvals.plan_approval import Approval, Plan, Statement
+    from ledger.store import Ledger
+
+VOID = {
+    "approver-unknown": "[approval.approvers] names nobody of this name",
+    "given-twice": "the same approver has approved this plan already",
+    "plan-changed": "the plan is another one now",
+    "signature-invalid": "it was not signed with this approver's key, or not for this",
+}
+"""Why an approval does not count."""
+
+NEXT = {"start": "migrate", "cutover": "cutover"}
+"""By stage, what the plan's approval allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked. key, passphrase: to sign here; print_to: for signing elsewhere; signed: what was.
+    list_to: for the document that is signed."""
+
+    wave: str
+    stage: str
+    reason: str | None
+    by: str | None
+    key: Path | None
+    passphrase: str | None
+    print_to: Path | None
+    signed: Path | None
+    list_to: Path | None
+    accept_not_ready: bool
+    yes: bool
+
+
+def approve_plan(path: Path, order: Order) -> None:
+    """Shows the plan of a wave and lists it, signs it, prints what to sign, or takes in what was signed.
+    Raises Misconfigured with whatever speaks against it."""
+    ways = sum(one is not None for one in (order.key, order.print_to, order.signed))
+    if ways > 1 or (ways == 0 and order.list_to is None):
+        raise Misconfigured(
+            "approve", "give one of --key (to sign), --print and --signed (to sign elsewhere), or --list"
+        )
+    from engine.approvals.plan_approval import plan_of
+    from engine.planning.load_plan import renew
+    from kogge.approve.plan_list import write_list
+
+    config = load(path)
+    with opened_ledger(config) as ledger:
+        renew(config, ledger, order.wave)
+        chosen(ledger, order.wave)
+        plan = plan_of(config, ledger, order.wave)
+        show(config, ledger, plan, order.stage)
+        if order.list_to is not None:
+            write_list(ledger, plan, order.list_to)
+        if ways == 0:
+            return
+        refuse_unready(ledger, plan, order)
+        if order.signed is not None:
+            _take_in(config, ledger, plan, order, order.signed)
+        elif order.print_to is not None:
+            _print(config, _statement(plan, order, _approver(config, order.by)), order.print_to)
+        elif order.key is not None:
+            _sign(config, ledger, plan, order, order.key)
+
+
+def refuse_unready(ledger: Ledger, plan: Plan, order: Order) -> None:
+    """Nobody signs what nobody has looked at."""
+    if plan.unchecked:
+        raise Misconfigured(
+            "--wave",
+            f"{len(plan.unchecked)} of its mailboxes were never checked as they are planned now:"
+            f" `kogge check --wave {order.wave}`",
+        )
+    if order.accept_not_ready:
+        return
+    if plan.left_out:
+        raise Misconfigured(
+            "--wave",
+            f"{len(plan.left_out)} of its mailboxes are not ready"
+            f" ({_counted(row.code for row in plan.left_out)}). Repair them and check"
+            " again; or --accept-not-ready, and they stay out",
+        )
+    if order.stage == "cutover" and (states := _unverified(ledger, plan)):
+        raise Misconfigured(
+            "--stage",
+            f"not all of it is moved and verified ({_counted(states)}): `kogge migrate`; or"
+            " --accept-not-ready, and they stay out",
+        )
+
+
+def _unverified(ledger: Ledger, plan: Plan) -> list[str]:
+    legs = ledger.legs(plan.wave.name)
+    return [leg.state.value for leg in legs if leg.state.value != "verified" and leg.withheld is None]
+
+
+def _counted(codes: Iterator[str | None] | Sequence[str]) -> str:
+    counts = Counter(code or "" for code in codes)
+    return ", ".join(f"{count:,} {code}" for code, count in counts.most_common())
+
+
+def show(config: Config, ledger: Ledger, plan: Plan, stage: str) -> None:
+    """What is approved, on the screen: counts and codes, nobody's address."""
+    for line in _lines(config, ledger, plan, stage):
+        screen().print(line, soft_wrap=True)
+
+
+def _lines(config: Config, ledger: Ledger, plan: Plan, stage: str) -> Iterator[str]:
+    rows = list(plan.rows.values())
+    items, size = sum(row.items for row in rows), sum(row.bytes for row in rows)
+    amount = f"{many(len(rows), 'mailbox', 'mailboxes')}, {items:,} items, {bytes_cell(size)}"
+    yield f"The {stage} of wave {plan.wave.name}: {amount}"
+    starts = date_of(round(plan.wave.starts)) if plan.wave.starts is not None else "at any time"
+    yield f"begins      {starts}, window {plan.wave.window or 'none'}"
+    if plan.wave.canary or not config.run.canary:
+        yield f"first       {plan.wave.canary if config.run.canary else 'all at once (run.canary)'}"
+    yield f"workloads   {_counted([kind for row in rows for kind in row.workloads])}"
+    if looked := {row.mailbox: row.at for row in rows if row.at is not None}:
+        yield f"proof       {_counted([plan.rows[one].level or 'none' for one in looked])}"
+        yield f"checked     the oldest {date_of(int(min(looked.values())))}"
+    for name, some in (("never checked", plan.unchecked), ("not ready", plan.left_out)):
+        if some:
+            yield f"{name:11} {len(some):,} ({_counted([row.code or 'never checked' for row in some])})"
+    if excused := [row.code or "" for row in rows if row.mailbox in plan.excused]:
+        yield f"accepted    {_counted(excused)}"
+    if withheld := [row.withheld for row in rows if row.withheld]:
+        yield f"withheld    {_counted(withheld)}"
+    if stage == "cutover":
+        yield f"moved       {_counted([leg.state.value for leg in ledger.legs(plan.wave.name)])}"
+    yield f"plan        {plan.hash}"
+    yield f"approvals   {_valid(config, ledger, plan, stage)} of {config.approval.required}"
+
+
+def _valid(config: Config, ledger: Ledger, plan: Plan, stage: str) -> int:
+    from engine.approvals.plan_approval import approvals_of
+
+    return sum(one.void is None for one in approvals_of(config, ledger, plan.wave.name, stage))
+
+
+def _approver(config: Config, name: str | None) -> str:
+    if name is None or name not in config.approval.approvers:
+        raise Misconfigured("--by", "give the name of one of [approval.approvers]")
+    return name
+
+
+def _statement(plan: Plan, order: Order, approver: str) -> Statement:
+    from engine.approvals.plan_approval import new_statement
+
+    reason = (order.reason or "").strip()
+    if not reason:
+        raise Misconfigured("--reason", "is empty; an auditor will ask")
+    return new_statement(order.wave, order.stage, plan, approver, reason)
+
+
+def _sign(config: Config, ledger: Ledger, plan: Plan, order: Order, path: Path) -> None:
+    from model.signing_keys import public_of, read_key
+
+    key = read_key(path, order.passphrase)
+    name = config.approval.name_of(public_of(key))
+    if name is None:
+        raise Misconfigured("--key", "is no approver's: [approval.approvers] does not name it")
+    if order.by is not None and order.by != name:
+        raise Misconfigured("--key", "is another approver's than --by says")
+    statement = _statement(plan, order, name)
+    if not order.yes:
+        ask(name, "this plan")
+    _record(config, ledger, plan, statement, key.sign(statement.to_sign()))
+
+
+def ask(name: str, what: str) -> None:
+    """Asks an approver, at a terminal, whether they mean it. Raises Misconfigured unless they do."""
+    if not sys.stdin.isatty():
+        raise Misconfigured("--yes", "nobody can be asked here; give it to approve without a question")
+    if not confirmed(f"{name}: do you approve {what}?"):
+        raise Misconfigured("approve", "not approved")
+
+
+def _print(config: Config, statement: Statement, path: Path) -> None:
+    from engine.approvals.plan_approval import command_to_approve
+
+    try:
+        with open(path, "wb", opener=open_private) as file:
+            file.write(statement.to_sign())
+    except OSError as error:
+        raise Misconfigured("--print", f"cannot be written ({error.strerror})") from None
+    how = command_to_approve(config, statement.wave, statement.stage, "--list PLAN")
+    say(f'Its "plan" is the SHA-256 of what `{how}` writes: read that, and compare with `sha256sum PLAN`.')
+    say(f"To be signed as it is: openssl pkeyutl -sign -rawin -inkey KEY -in {path} -out {path}.sig")
+    then = command_to_approve(config, statement.wave, statement.stage, f"--signed {path}")
+    say(f"Then: {then}")
+
+
+def _take_in(config: Config, ledger: Ledger, plan: Plan, order: Order, path: Path) -> None:
+    statement, signature = _read(path)
+    if (statement.wave, statement.stage) != (order.wave, order.stage):
+        raise Misconfigured("--signed", "is about another wave or stage")
+    if not plan.is_signed_by(statement.plan):
+        raise Misconfigured("--signed", "is about another plan: it changed since it was printed")
+    _record(config, ledger, plan, statement, signature)
+
+
+def _read(path: Path) -> tuple[Statement, bytes]:
+    from engine.approvals.plan_approval import DOMAIN, FIELDS, Statement
+
+    fields, signature, text = read_signed(path, DOMAIN, FIELDS)
+    statement = Statement(**fields)
+    if statement.to_sign() != text:
+        raise Misconfigured("--signed", "is not what --print wrote")
+    return statement, signature
+
+
+def read_signed(path: Path, domain: bytes, names: Sequence[str]) -> tuple[dict[str, str], bytes, bytes]:
+    """A statement that --print wrote, field by field; its signature, which lies beside it; and its bytes.
+    Raises Misconfigured for --signed."""
+    try:
+        text = path.read_bytes()
+        signature = path.with_name(path.name + ".sig").read_bytes()
+        fields = json.loads(text.removeprefix(domain))
+        found = {name: str(fields[name]) for name in names}
+        if len(signature) != 64:
+            signature = b64decode(signature)
+    except OSError as error:
+        raise Misconfigured(
+            "--signed", f"FILE and FILE.sig are both needed; one cannot be read ({error.strerror})"
+        ) from None
+    except (ValueError, TypeError, KeyError):
+        raise Misconfigured(
+            "--signed", "is not what --print wrote, or its signature is no signature"
+        ) from None
+    return found, signature, text
+
+
+def _record(config: Config, ledger: Ledger, plan: Plan, statement: Statement, signature: bytes) -> None:
+    from engine.approvals.plan_approval import approvals_of, detail_of
+    from ledger.plan.approvals import record
+    from model.signing_keys import is_signed
+
+    key = config.approval.key_of(statement.approver)
+    if key is None or not is_signed(key, signature, statement.to_sign()):
+        raise Misconfigured("--signed", "it was not signed with the key of the approver that it names")
+    given = approvals_of(config, ledger, statement.wave, statement.stage)
+    valid = {one.statement.approver for one in given if one.void is None}
+    if statement.approver in valid:
+        say("This approver has approved this plan already; an approver counts once.")
+    else:
+        text = plan.text.decode() if statement.plan == plan.hash else None
+        event = record(ledger, statement.wave, statement.stage, detail_of(statement), signature, text)
+        say(f"Recorded as event {event.seq} of wave {event.wave}.")
+    count, required = len(valid | {statement.approver}), config.approval.required
+    echo(f"{statement.stage} of wave {statement.wave}: {count} of {required} approvals")
+    if count >= required:
+        tell("wave.approved", statement.wave, stage=statement.stage, approvals=count)
+        going_on = f"{NEXT[statement.stage]} --wave {statement.wave}"
+        say(f"Next: {next_command(config.path, going_on)}")
+
+
+def approvals(
+    wave: OneWave,
+    config: ConfigPath = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Lists who approved a wave's plan, and whether each approval counts; checks every signature.
+
+    Exit code 0 when its start is approved as the plan is now.
+
+    Example: kogge approvals --wave pilot
+    """
+    from engine.approvals.plan_approval import STAGES, START, approvals_of, plan_of
+
+    settings = load(config)
+    with opened_ledger(settings) as ledger:
+        chosen(ledger, wave)
+        plan, given = plan_of(settings, ledger, wave), approvals_of(settings, ledger, wave)
+    valid = Counter(one.statement.stage for one in given if one.void is None)
+    required = settings.approval.required
+    approved = valid[START] >= required
+    if as_json:
+        emit(
+            {
+                "wave": wave,
+                "plan": plan.hash,
+                "required": required,
+                "approved": approved,
+                "approvals": [_document(one) for one in given],
+            }
+        )
+    else:
+        stages = ", ".join(f"{valid[stage]} of its {stage}" for stage in STAGES)
+        screen().print(f"wave {wave}, plan {plan.hash}: of {required} approvals, {stages}", soft_wrap=True)
+        if given:
+            columns = ("when", "stage", "approver", "plan", "counts", "reason")
+            screen().print(table(columns, map(_row, given), wrap=("reason", "counts")))
+    raise typer.Exit(Exit.OK if approved else Exit.OPEN)
+
+
+def _document(one: Approval) -> dict[str, object]:
+    return {
+        "event": one.event.seq,
+        "at": one.event.moment,
+        "stage": one.statement.stage,
+        "approver": one.statement.approver,
+        "plan": one.statement.plan,
+        "reason": one.statement.reason,
+        "void": one.void,
+    }
+
+
+def _row(one: Approval) -> Sequence[str | Text]:
+    verdict = "yes" if one.void is None else f"no: {VOID[one.void]}"
+    counts = Text(verdict, style=GOOD if one.void is None else BAD)
+    statement = one.statement
+    when = f"{one.event.moment:%Y-%m-%d %H:%M}"
+    return [when, statement.stage, statement.approver, statement.plan[:12], counts, statement.reason]

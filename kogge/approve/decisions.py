@@ -1,0 +1,396 @@
+"""`kogge approve`, `kogge phase` and `kogge who`: a person decides or asks; the ledger records it."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+import typer
+
+from engine.approvals.unneeded_approvals import refuse_needless
+from engine.config.file_errors import unknown
+from engine.config.load import Config, load
+from kogge.prepare.keys import PassphraseEnv, PassphraseFile, PrintTo, Signed, passphrase_of
+from kogge.terminal.options import (
+    DEFAULT,
+    AsJson,
+    By,
+    ConfigPath,
+    Decider,
+    Exit,
+    Reason,
+    Yes,
+    chosen,
+    echo,
+    emit,
+    given,
+    next_command,
+    opened_ledger,
+    say,
+)
+from ledger.db.rows import KEPT, SCORE_LOW, STALE, UNSTABLE, LegState, Phase
+from model.errors import Blocked, Misconfigured
+from model.plural import many
+from model.protocols import Kind
+from model.sites import one_spelling
+
+if TYPE_CHECKING:
+    from ledger.db.rows import MailboxRow
+    from ledger.leg.phases import Answers
+    from ledger.store import Ledger
+
+APPROVABLE = {
+    "asserted": "only mailboxes.csv says that both are one person's; I have checked that they are",
+    "control-mailbox": "a credential opens mailboxes outside every wave; I accept that",
+    STALE: "the source renders mail otherwise than when it was copied; the copies may stay as they are",
+    "folder-lent": "a person shares the folder with the account, and keeps it; it may hold these files",
+    "folder-replaced": "the target's folder is another one than before; I have checked whose it is",
+    "kills-worker": "workers died with these items alone in hand; I have seen to them, and they stay behind",
+    KEPT: "the target keeps items otherwise than they were written; they may stay so",
+    "ledger-restored": "the ledger was restored from a backup; it may find out what was done since",
+    "may-write": "the source's credential may write and send; I accept that",
+    "narrower-rights": "who has a folder gets what is in it, also what was for fewer; they may",
+    "recall": "with rollback: also from every folder that somebody moved it to; it is misdirected mail",
+    "rollback": "what was written may be taken back, where nobody has changed it since",
+    SCORE_LOW: "its cutover scored low; I have looked at what is missing, and it may go live",
+    "sent-items": "most Sent Items name another sender; I have checked whose mailbox it is",
+    "source-rekeyed": "the source gave known items new ids; I know why",
+    "source-shrunk": "many items disappeared at the source; I know why, and they may leave the target",
+    "target-not-empty": "the target held items before us; they may stay beside ours",
+    UNSTABLE: "the source gives items otherwise at each reading; the copies may be as one of them",
+    "tenant-wide": "the source's credential reads every mailbox of the tenant; I accept that",
+}
+"""What a person can take responsibility for, in the words they take it with."""
+
+AUDITOR = "an auditor will ask"
+NEXT = {"recall": "rollback", "rollback": "rollback", SCORE_LOW: "cutover"}
+"""What goes on by what was approved; after everything else, what _next_of says."""
+Said: TypeAlias = Mapping[str, str | int]
+"""What an event says."""
+
+SHARES_LATER = ("held-back", "person-later")
+"""Losses of shares that Kogge makes as long as a mailbox is frozen: once they are approved, or the other
+person was run."""
+
+Stage = Annotated[Literal["start", "cutover"], typer.Option("--stage", help="What of the wave is approved.")]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="Sign the plan with this private key.")
+]
+ListTo = Annotated[
+    Path | None,
+    typer.Option("--list", metavar="FILE", help="Write what is signed, and FILE.diff to what was last."),
+]
+AcceptNotReady = Annotated[
+    bool, typer.Option("--accept-not-ready", help="What is not ready stays out of the approval.")
+]
+One = Annotated[str | None, typer.Option("--mailbox", "-m", metavar="M", help="For this mailbox alone.")]
+Whole = Annotated[
+    str | None, typer.Option("--wave", "-w", metavar="W", help="For every mailbox of this wave.")
+]
+
+
+def approve(
+    code: Annotated[str | None, typer.Argument(metavar="[CODE]", help=", ".join(APPROVABLE))] = None,
+    by: Decider = None,
+    reason: Reason = None,
+    mailbox: One = None,
+    wave: Whole = None,
+    stage: Stage = "start",
+    key: KeyFile = None,
+    passphrase_env: PassphraseEnv = None,
+    passphrase_file: PassphraseFile = None,
+    print_to: PrintTo = None,
+    signed: Signed = None,
+    list_to: ListTo = None,
+    accept_not_ready: AcceptNotReady = False,
+    yes: Yes = False,
+    config: ConfigPath = DEFAULT,
+) -> None:
+    """Approves a wave's plan, or takes responsibility for what Kogge will not decide alone (CODE).
+
+    A plan is signed: nothing of a wave is written before as many different approvers did as the configuration
+    asks for, and a plan that changes needs them anew. With a CODE, give --by, --reason, and --mailbox, or
+    --wave for all of it; then what it tells; what needs no approval, as far as the ledger knows, is refused.
+    Both are recorded in the wave's event chain.
+
+    What is signed is the SHA-256 of a document, which --list writes for you to read: every mailbox, where it
+    goes, how well that is proven.
+
+    Example: kogge approve --wave pilot --list plan.json
+
+    Example: kogge approve --wave pilot --key approver.pem --reason "as agreed on Monday"
+
+    Example: kogge approve asserted --mailbox m-7f3a9c01 --by "A. Auditor" --reason "seen both accounts"
+    """
+    if code is None:
+        if wave is None or mailbox is not None:
+            raise Misconfigured("approve", "give --wave, whose plan is approved, or a CODE")
+        from kogge.approve.approve import Order, approve_plan
+
+        passphrase = passphrase_of(passphrase_env, passphrase_file)
+        approve_plan(
+            config,
+            Order(wave, stage, reason, by, key, passphrase, print_to, signed, list_to, accept_not_ready, yes),
+        )
+        return
+    if key or print_to or signed or list_to:
+        raise Misconfigured("CODE", "a plan is signed, a code is not: give one or the other")
+    if code not in APPROVABLE:
+        raise Misconfigured("CODE", unknown(code, APPROVABLE))
+    if (mailbox is None) == (wave is None):
+        raise Misconfigured("approve", "give either --mailbox or --wave")
+    _answer_for(config, code, given("--by", by, AUDITOR), given("--reason", reason, AUDITOR), mailbox, wave)
+
+
+def _answer_for(path: Path, code: str, by: str, reason: str, mailbox: str | None, wave: str | None) -> None:
+    """Records who takes responsibility for a code, of the mailbox or of the whole wave."""
+    settings = load(path)
+    with opened_ledger(settings) as ledger:
+        _plan_unplanned(settings, ledger, wave)
+        rows = chosen(ledger, wave, None if mailbox is None else [mailbox])
+        if code == SCORE_LOW:
+            whose = f"--wave {shlex.quote(str(wave))}" if mailbox is None else f"-m {rows[0].id}"
+            _let_go_live(ledger, rows, by, reason, path, whose)
+            return
+        refuse_needless(settings, ledger, code, rows, of_wave=mailbox is None)
+        subject = f"wave:{wave}" if mailbox is None else rows[0].id
+        event = ledger.approve(subject, code, by, reason)
+        then = NEXT.get(code) or _next_of(ledger, {row.id for row in rows})
+    echo(f"approved {code} for {subject}: {APPROVABLE[code]}")
+    whose = f"--wave {shlex.quote(str(wave))}" if mailbox is None else f"-m {rows[0].id}"
+    going_on = next_command(path, f"{then} {whose}")
+    say(f"Recorded as event {event.seq} of wave {event.wave}. Next: {going_on}")
+
+
+def _plan_unplanned(config: Config, ledger: Ledger, wave: str | None) -> None:
+    """Takes over the rows of a wave (or of the list) of which the ledger has none yet: what `kogge check`
+    found may be approved before the first run."""
+    from engine.planning.load_plan import plan
+
+    if not ledger.mailboxes(wave) and config.file(config.mailboxes).exists():
+        plan(config, ledger, wave)
+
+
+def _next_of(ledger: Ledger, ids: Collection[str]) -> str:
+    """What is stopped has to be sent back into the queue; the rest only has to run."""
+    stopped = any(leg.state is LegState.BLOCKED for leg in ledger.legs() if leg.mailbox in ids)
+    return "retry" if stopped else "migrate"
+
+
+def _let_go_live(
+    ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str, path: Path, whose: str
+) -> None:
+    """Each mailbox that waits for its score, with the numbers that are looked at. whose: the mailboxes, as
+    options."""
+    from engine.approvals.low_score_approval import accept
+
+    for event in accept(ledger, rows, by, reason):
+        counts = f"{event.detail['missing']:,} of {event.detail['items']:,} items did not arrive"
+        counts += f", {event.detail['lacking']:,} lack content"
+        echo(f"approved {SCORE_LOW} for {event.subject} ({event.detail['rating']}): {counts}")
+        say(f"Recorded as event {event.seq} of wave {event.wave}.")
+    say(f"Next: {next_command(path, f'{NEXT[SCORE_LOW]} {whose}')}")
+
+
+def phase(
+    to: Annotated[str, typer.Argument(metavar="PHASE", help=", ".join(Phase))],
+    by: By,
+    mailbox: One = None,
+    wave: Whole = None,
+    reason: Reason = None,
+    config: ConfigPath = DEFAULT,
+) -> None:
+    """Moves mailboxes to a phase: staging (nobody works at the target), frozen (the final delta), live.
+
+    In the live phase the target belongs to its user, and Kogge only adds; there is no way back from it.
+    One that scores investigate or poor, or has no score, goes there only with a --reason. No hook is run by
+    this, as `kogge cutover` does: with hooks configured, live needs a --reason too. The phase column of
+    mailboxes.csv counts only when a mailbox is planned for the first time.
+
+    Example: kogge phase frozen --wave pilot --by "Cutover team"
+    """
+    if to not in list(Phase):
+        raise Misconfigured("PHASE", f"give one of {', '.join(Phase)}")
+    if (mailbox is None) == (wave is None):
+        raise Misconfigured("phase", "give either --mailbox or --wave")
+    decider = given("--by", by, "who decides is recorded")
+    settings = load(config)
+    with opened_ledger(settings) as ledger:
+        rows = chosen(ledger, wave, [mailbox] if mailbox is not None else None)
+        _refuse_move(ledger, rows, to)
+        changing = [row for row in rows if row.phase != to]
+        unrun = _hooks_left(settings, ledger, changing, to)
+        epochs = {leg.id: leg.epoch for leg in ledger.legs(of=[row.id for row in changing])}
+        answers: dict[str, Answers] = {}
+        if to == Phase.LIVE:
+            answers = _answers(ledger, changing, unrun, decider, reason)
+        refused = _move(ledger, changing, Phase(to), decider, answers, epochs)
+        moved = [row.id for row in changing if row.id not in refused]
+        waiting = _waiting(ledger, moved) if to == Phase.LIVE else {}
+    echo(_moved(len(moved), len(rows) - len(changing), to))
+    if unrun := {number: names for number, names in unrun.items() if number in moved}:
+        say(f"Not run: {_named(unrun)}. `{next_command(config, 'cutover')}` runs hooks.")
+    for code, count in sorted(waiting.items()):
+        shares = many(
+            count, "share was not made, and is its owner's", "shares were not made, and are their owners'"
+        )
+        say(f"{shares} now: kogge failures --losses --code {code}")
+    if refused:
+        _tell_refused(refused, config)
+        raise typer.Exit(Exit.OPEN)
+
+
+def _move(
+    ledger: Ledger,
+    rows: Sequence[MailboxRow],
+    to: Phase,
+    by: str,
+    answers: Mapping[str, Answers],
+    epochs: Mapping[int, int],
+) -> dict[str, str]:
+    """Moves one after the other, each with what is answered for it. By mailbox, why one stays as it is: a
+    worker holds it, or held it since all this was looked at."""
+    from ledger.leg.phases import Answers
+
+    refused = {}
+    for row in rows:
+        try:
+            ledger.set_phase(row.id, to, by, answers=answers.get(row.id, Answers()), epochs=epochs)
+        except Blocked as error:
+            refused[row.id] = error.code
+    return refused
+
+
+def _tell_refused(refused: Mapping[str, str], config: Path) -> None:
+    from ledger.leg.phases import HELD_ELSEWHERE
+
+    by_code: dict[str, list[str]] = {}
+    for number, code in sorted(refused.items()):
+        by_code.setdefault(code, []).append(number)
+    for code, numbers in sorted(by_code.items()):
+        say(f"{many(len(numbers), 'mailbox keeps its phase', 'mailboxes keep their phases')} ({code}):")
+        say(f"  {', '.join(numbers)}")
+    if HELD_ELSEWHERE in by_code:
+        say(f"A worker holds those, or died there: let `{next_command(config, 'migrate')}` end first.")
+
+
+def _moved(now: int, before: int, to: str) -> str:
+    return f"{many(now, 'mailbox is', 'mailboxes are')} {to} now; {many(before, 'was', 'were')} already"
+
+
+def _refuse_move(ledger: Ledger, rows: Sequence[MailboxRow], to: str) -> None:
+    from ledger.leg.cutover_steps import Steps
+
+    if to != Phase.LIVE and any(row.phase == Phase.LIVE for row in rows):
+        raise Misconfigured(
+            "PHASE",
+            "a live mailbox is its user's, whose changes a pass would revert; `kogge rollback` takes back"
+            " what nobody has changed",
+        )
+    if to != Phase.LIVE and Steps(ledger).of(row.id for row in rows):
+        raise Misconfigured("PHASE", "a cutover of it was begun: `kogge cutover --back`")
+
+
+def _hooks_left(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], to: str) -> dict[str, list[str]]:
+    """By mailbox, the hooks that a cutover would have run by then and that are not recorded as done."""
+    from engine.cutover.steps import hook_steps
+    from ledger.leg.cutover_steps import DONE, Steps
+
+    wanted = hook_steps(config.hooks, Phase(to))
+    if not wanted:
+        return {}
+    steps = Steps(ledger).of(row.id for row in rows)
+    done = {number: {one.name for one in some if one.state == DONE} for number, some in steps.items()}
+    left = {row.id: [name for name in wanted if name not in done.get(row.id, ())] for row in rows}
+    return {number: names for number, names in left.items() if names}
+
+
+def _answers(
+    ledger: Ledger,
+    rows: Sequence[MailboxRow],
+    unrun: Mapping[str, Sequence[str]],
+    by: str,
+    reason: str | None,
+) -> dict[str, Answers]:
+    """By mailbox, what somebody takes responsibility for when it goes live."""
+    from ledger.leg.phases import Answers
+
+    hooks = _answer_for_hooks(unrun, by, reason)
+    scores = _answer_for_scores(ledger, rows, by, reason)
+    return {row.id: Answers(hooks.get(row.id), scores.get(row.id)) for row in rows}
+
+
+def _answer_for_hooks(unrun: Mapping[str, Sequence[str]], by: str, reason: str | None) -> dict[str, Said]:
+    """Who takes responsibility for what was not run. Raises Misconfigured without a reason."""
+    if not unrun:
+        return {}
+    why = f"`kogge cutover` would run {_named(unrun)}; {AUDITOR} why they go live without"
+    detail = {"by": by, "reason": given("--reason", reason, why)}
+    return {number: {**detail, "hooks": ", ".join(names)} for number, names in unrun.items()}
+
+
+def _named(hooks: Mapping[str, Sequence[str]]) -> str:
+    names = dict.fromkeys(name for some in hooks.values() for name in some)
+    return f"the hooks {', '.join(names)} ({many(len(hooks), 'mailbox', 'mailboxes')})"
+
+
+def _answer_for_scores(
+    ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str | None
+) -> dict[str, Said]:
+    """Who takes responsibility for those that score low or have no score. Raises Misconfigured without a
+    reason."""
+    from engine.approvals.low_score_approval import answer, unaccepted
+
+    low = unaccepted(ledger, rows)
+    if not low:
+        return {}
+    unrated = sum(score is None for score in low.values())
+    counts = {"score investigate or poor": len(low) - unrated, "are not verified": unrated}
+    told = " and ".join(f"{count} of them {words}" for words, count in counts.items() if count)
+    why = f"{told} (`kogge score`); {AUDITOR} why they go live"
+    said = given("--reason", reason, why)
+    return {number: answer(score, by, said) for number, score in low.items()}
+
+
+def _waiting(ledger: Ledger, mailboxes: Collection[str]) -> Counter[str]:
+    """By code, the shares that another frozen pass might have made."""
+    legs = [leg.id for leg in ledger.legs(workload=Kind.FILES) if leg.mailbox in mailboxes]
+    found = (loss.reason for leg in legs for _, _, loss in ledger.losses(leg))
+    return Counter(code for code in found if code in SHARES_LATER)
+
+
+def who(
+    name: Annotated[
+        str, typer.Argument(metavar="ID|ADDRESS", help="A random id, or an address to find one.")
+    ],
+    by: By,
+    config: ConfigPath = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Resolves a random id to its accounts, or an address to its id. The question itself is recorded.
+
+    Example: kogge who m-7f3a9c01 --by "Night shift"
+    """
+    asking = given("--by", by, "who asks is recorded")
+    with opened_ledger(load(config)) as ledger:
+        try:
+            row = ledger.who(one_spelling(name), asking)
+        except Blocked:
+            raise Misconfigured(
+                "ID|ADDRESS", "the ledger has no such mailbox; `kogge status` lists the ids"
+            ) from None
+    found = {
+        "mailbox": row.id,
+        "wave": row.wave,
+        "phase": str(row.phase),
+        "source": row.source,
+        "target": row.target,
+    }
+    if as_json:
+        emit(found)
+        return
+    for key, value in found.items():
+        echo(f"{key:8} {value}")

@@ -1,0 +1,39 @@
+"""`kogge approve --list FILE`: what an approver signs, and what of it changed since somebody signed last."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kogge.terminal.options import say, write_private
+from ledger.plan.approvals import last_signed
+
+if TYPE_CHECKING:
+    from engine.approvals.plan_approval import Plan
+    from ledger.store import Ledger
+
+OPTION = "--list"
+
+
+def write_list(ledger: Ledger, plan: Plan, path: Path) -> None:
+    """Writes the document whose SHA-256 is the plan's hash to path, and how it differs from the last one that
+    an approver of this wave signed to path.diff. Both name people, so their owner alone may read them. Says
+    on standard error how to check them. Raises Misconfigured for --list."""
+    write_private(path, plan.text, OPTION)
+    say(f"{path}: the plan, {len(plan.rows):,} mailboxes. `sha256sum {path}` must print {plan.hash}")
+    last = last_signed(ledger, plan.wave.name)
+    if last is None:
+        say("No plan of this wave was signed by this version before; there is nothing to compare it with.")
+        return
+    different = path.with_name(f"{path.name}.diff")
+    changed = difference(last, plan.text.decode())
+    write_private(different, changed.encode(), OPTION)
+    lines = sum(line[:1] in "+-" for line in changed.split("\n")[2:])
+    say(f"{different}: {lines:,} lines differ from the plan that was signed last")
+
+
+def difference(last: str, now: str) -> str:
+    """A unified diff; "" where both are the same."""
+    before, after = last.split("\n"), now.split("\n")
+    return "\n".join(difflib.unified_diff(before, after, "signed last", "to be signed", n=0, lineterm=""))

@@ -1,0 +1,423 @@
+"""`kogge check` and `kogge discover`: look at everything, write to neither side."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence, Set
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from engine.config.file_errors import unknown
+from engine.config.load import Config, load
+from engine.control.remedies import STAYS, advice
+from engine.planning.mailbox_list import Person
+from engine.planning.mailbox_list_checks import mailboxes
+from kogge.terminal.options import (
+    DEFAULT,
+    AsJson,
+    ConfigPath,
+    CsvFile,
+    Exit,
+    Mailboxes,
+    Wave,
+    among,
+    emit,
+    opened_ledger,
+    private_csv,
+    progress_bar,
+    refuse_missing,
+    screen,
+)
+from kogge.terminal.tables import BAD, CARE, GOOD, bytes_cell, number_cell, table
+from model.errors import Misconfigured
+from model.plural import many
+from model.protocols import Kind
+
+if TYPE_CHECKING:
+    from engine.preflight.preflight import Look, Power
+    from engine.preflight.source_inventory import Inventory
+    from kogge.prepare.check_invitations import Heard
+
+
+CAUSES_SHOWN = 8
+
+IMAPSIEVE = (
+    "target: runs users' scripts when mail arrives by IMAP (imapsieve): one that redirects would send"
+    " old mail out again. Switch it off while the waves run."
+)
+
+
+UNTOLD = (
+    "unknown: the source has no count of these that costs no listing, so that estimates take a typical"
+    " number; `kogge discover` lists and counts them."
+)
+
+
+def people(config: Config, wave: str | None, wanted: list[str] | None) -> list[Person]:
+    """The rows of mailboxes.csv that the options choose; a random id is looked up in the ledger."""
+    every = mailboxes(config, unplanned=True)
+    rows = [one for one in every if wave in (None, one.wave)]
+    if wave is not None and not rows:
+        raise Misconfigured("--wave", unknown(wave, {one.wave for one in every if one.wave}))
+    if not wanted:
+        return rows
+    ids = {name for name in wanted if name.startswith("m-") and "@" not in name}
+    sources: dict[str, str] = {}
+    if ids:
+        with opened_ledger(config) as ledger:
+            sources = {row.source: row.id for row in ledger.mailboxes(ids=ids)}
+    names = {one.line: (one.source, one.target, sources.get(one.source, "")) for one in rows}
+    found, known = among(wanted, names)
+    refuse_missing(wanted, known, config.mailboxes.name)
+    return [one for one in rows if one.line in found]
+
+
+def check(
+    config: ConfigPath = DEFAULT,
+    wave: Wave = None,
+    mailbox: Mailboxes = None,
+    canary: Annotated[
+        bool, typer.Option("--canary", help="Prove calendar servers silent again, also those known to be.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Preflight: reach and open both sides of every mailbox, prove whose it is, compare sizes.
+
+    Writes nothing to any mailbox. With --wave the wave is planned, and what was found is kept for those who
+    approve it. A mailbox is named by its line in mailboxes.csv. A calendar server of which nobody knows
+    whether it mails invitations is tried with the two accounts of [canary]; that takes minutes.
+
+    Example: kogge check --wave pilot
+    """
+    from engine import assembly as opening
+    from engine.preflight.check_results import accepted_of_wave, keep, note_accepted, renew_plan
+    from engine.preflight.preflight import examine_all, powers
+    from evidence.pack_keys import look_of
+    from flows.launch import defect_log
+    from kogge.prepare.check_invitations import concerned, listen, said_by
+
+    settings = load(config)
+    chosen = people(settings, wave, mailbox)
+    renew_plan(settings, wave)
+    rules = {kind: opening.rules(settings, kind, _unapproved) for kind in settings.workloads}
+    begun = _begun(settings)
+    with progress_bar("checking", len(chosen)) as seen, defect_log(settings.state_directory):
+        power = powers(settings)
+        looks = examine_all(settings, chosen, rules, seen, begun)
+    keep(settings, wave, looks, begun)
+    note_accepted(settings, looks)
+    accepted = accepted_of_wave(settings, wave)
+    evidence = look_of(settings)
+    heard: list[Heard] = []
+    said = said_by(looks)
+    if canary or concerned(settings, said):
+        with opened_ledger(settings) as ledger:
+            heard = listen(settings, ledger, chosen, again=canary, said=said)
+    if as_json:
+        document = _check_document(settings, looks, power)
+        told = {"invitations": [one.document() for one in heard], "evidence": evidence.document()}
+        emit({**document, **told, "accepted": sorted(accepted)})
+    else:
+        screen().print(Text(evidence.line(), style="" if evidence.good else CARE))
+        _show_check(settings, looks, power, heard)
+        if accepted:
+            screen().print(f"approved for this wave: {', '.join(sorted(accepted))}")
+    unheard = any(one.code is not None for one in heard)
+    raise typer.Exit(Exit.OPEN if unheard or not evidence.good else _check_code(looks, power, accepted))
+
+
+def _begun(config: Config) -> frozenset[str]:
+    """The sources of mailboxes of which something was copied. Makes no ledger."""
+    if config.ledger_file is not None and not config.ledger_file.exists():
+        return frozenset()
+    with opened_ledger(config) as ledger:
+        ids = {leg.mailbox for leg in ledger.legs() if leg.done}
+        return frozenset(row.source for row in ledger.mailboxes(ids=ids)) if ids else frozenset()
+
+
+def _unapproved(_code: str) -> bool:
+    """A preflight shows what would need an approval, even where one was given."""
+    return False
+
+
+def _check_code(looks: Sequence[Look], power: Sequence[Power], accepted: Set[str]) -> int:
+    """accepted: of what is about the credential, the codes that a person approved for the wave."""
+    if (
+        _excess(looks).keys() - accepted
+        or (any(one.opens for one in power) and "control-mailbox" not in accepted)
+        or any(one.open_warnings or len(one.faults) > one.passing for one in looks)
+    ):
+        return Exit.OPEN
+    return Exit.AGAIN if any(one.faults for one in looks) else Exit.OK
+
+
+def _check_document(config: Config, looks: Sequence[Look], power: Sequence[Power]) -> dict[str, object]:
+    from engine.preflight.preflight import hints
+
+    return {
+        "mailboxes": [
+            {
+                "line": look.person.line,
+                "wave": look.person.wave,
+                "proof": look.level,
+                "self_stated": look.self_stated,
+                "items": look.items,
+                "kinds": {
+                    str(kind): None if kind in look.untold else look.kinds[kind]
+                    for kind in sorted({*look.kinds, *look.untold})
+                },
+                "bytes": look.bytes,
+                "free": look.free,
+                "faults": [
+                    {"side": side, "code": code, "advice": advice(code)} for side, code in look.faults
+                ],
+                "warnings": [
+                    {
+                        "side": side,
+                        "code": code,
+                        "advice": advice(code),
+                        "accepted": code in look.accepted,
+                    }
+                    for side, code in look.warnings
+                ],
+                "ready": look.ready,
+            }
+            for look in looks
+        ],
+        "control": {one.side: one.opens for one in power},
+        "permissions": {code: list(names) for code, names in _excess(looks).items()},
+        "hints": [{"code": code, "advice": advice(code)} for code in hints(config, looks)],
+        "servers": {side: dict(facts) for side, facts in _facts(looks)},
+    }
+
+
+def _excess(looks: Sequence[Look]) -> dict[str, tuple[str, ...]]:
+    """Permissions that are too many, by code: one credential, so the first mailbox tells for all."""
+    from engine.preflight.credential_scope import excess
+
+    return excess(next((look.rights for look in looks if look.rights is not None), None))
+
+
+def _facts(looks: Sequence[Look]) -> Iterator[tuple[str, dict[str, str]]]:
+    """What the first mailbox that could be opened says of each side's server."""
+    sides = dict.fromkeys(side for look in looks for side in look.facts)
+    for side in dict.fromkeys(("source", "target", *sides)):
+        facts = next((look.facts[side] for look in looks if look.facts.get(side)), {})
+        yield side, dict(facts)
+
+
+def _show_check(
+    config: Config, looks: Sequence[Look], power: Sequence[Power], heard: Sequence[Heard]
+) -> None:
+    from engine.approvals.plan_approval import too_few
+
+    out = screen()
+    for side, facts in _facts(looks):
+        if side == "target" and not any(Kind.MAIL in look.person.moves(config.workloads) for look in looks):
+            continue
+        stated = ", ".join(f"{name} {value}" for name, value in facts.items())
+        out.print(Text.assemble((f"{side}: ", "bold"), stated or "could not be opened"))
+    out.print()
+    columns = ("line", "wave", "proof", "items", "size", "free", "result")
+    out.print(table(columns, map(_check_row, looks), wrap=("proof", "result")))
+    out.print()
+    _show_kinds([look.kinds for look in looks], set[Kind]().union(*(look.untold for look in looks)))
+    for line in _source_care(config, looks):
+        out.print(Text(line, style=CARE), soft_wrap=True)
+    if dict(_facts(looks))["target"].get("imapsieve") == "yes":
+        out.print(Text(IMAPSIEVE, style=CARE))
+    for said in heard:
+        out.print(said.line(), soft_wrap=True)
+    for one in power:
+        out.print(_power_line(one))
+    if not power:
+        out.print("control mailbox: none set (gate.control), so the credentials' power was not tried")
+    if (told := too_few(config)) is not None:
+        out.print(Text(f"approval: {told}", style=CARE), soft_wrap=True)
+    for line in _fault_lines(looks):
+        out.print(Text(line), soft_wrap=True)
+    good = sum(look.ready for look in looks)
+    style = GOOD if good == len(looks) else CARE
+    out.print(Text(f"{good} of {len(looks)} mailboxes of {config.mailboxes.name} are ready", style=style))
+
+
+def _fault_lines(looks: Sequence[Look]) -> Iterator[str]:
+    """Each code with its advice, and below it what this machine found."""
+    codes = Counter(code for look in looks for _, code in (*look.faults, *look.open_warnings))
+    causes = sorted(set().union(*(look.causes for look in looks)))
+    for code, count in codes.most_common():
+        yield f"{code} ({count}): {advice(code)}"
+        own = [cause.partition(": ")[2] for cause in causes if cause.startswith(f"{code}: ")]
+        yield from (f"  {cause}" for cause in own[:CAUSES_SHOWN])
+
+
+def _source_care(config: Config, looks: Sequence[Look]) -> Iterator[str]:
+    """What to know of the source's settings and permissions, a line each."""
+    from engine.preflight.preflight import hints
+
+    for code in hints(config, looks):
+        yield f"source: {code}: {advice(code)}"
+    for code, names in _excess(looks).items():
+        yield f"source: {code}: {', '.join(names)}. {advice(code)}"
+
+
+def _check_row(look: Look) -> list[str | Text]:
+    result = Text("ready", style=GOOD)
+    accepted = [f"{code}, approved" for _, code in look.warnings if code in look.accepted]
+    if not look.ready:
+        told = [f"{side}: {code}" for side, code in (*look.faults, *look.open_warnings)]
+        result = Text("\n".join([*told, *accepted]), style=BAD if look.faults else CARE)
+    elif accepted:
+        result = Text("\n".join(["ready", *accepted]), style=GOOD)
+    sizes = (number_cell(look.items), bytes_cell(look.bytes), bytes_cell(look.free))
+    return [str(look.person.line), look.person.wave, look.proof or "-", *sizes, result]
+
+
+def _power_line(power: Power) -> Text:
+    if power.opens is None:
+        if not power.tried:
+            return Text(f"control mailbox: the {power.side} has a password a person; it was not tried there")
+        return Text(f"control mailbox: the {power.side} could not be asked", style=CARE)
+    if power.opens:
+        text = (
+            f"control mailbox: the {power.side}'s credential opens it: it has more power than the waves need."
+        )
+        return Text(f"{text} Restrict it, or `kogge approve control-mailbox --wave W`", style=CARE)
+    return Text(f"control mailbox: closed to the {power.side}'s credential, as it should be", style=GOOD)
+
+
+def discover(
+    config: ConfigPath = DEFAULT,
+    wave: Wave = None,
+    mailbox: Mailboxes = None,
+    csv_file: CsvFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Inventory of the sources: what is there, how large, what is odd, and what will not move and why.
+
+    Lists every item, reads no body, writes to neither side. A mailbox is named by its line in
+    mailboxes.csv.
+
+    Example: kogge discover --csv inventory.csv
+    """
+    from engine.preflight.source_inventory import take_all
+    from flows.launch import defect_log
+
+    settings = load(config)
+    chosen = people(settings, wave, mailbox)
+    with progress_bar("listing", len(chosen)) as seen, defect_log(settings.state_directory):
+        found = take_all(settings, chosen, seen)
+    if csv_file is not None:
+        _write_csv(csv_file, found)
+    if as_json:
+        emit([_inventory_document(one) for one in found])
+    else:
+        _show_inventory(found)
+    failed = [one for one in found if one.code]
+    if failed:
+        raise typer.Exit(Exit.AGAIN if all(one.passing for one in failed) else Exit.OPEN)
+
+
+def _inventory_document(one: Inventory) -> dict[str, object]:
+    return {
+        "line": one.person.line,
+        "wave": one.person.wave,
+        "folders": one.containers,
+        "items": one.items,
+        "bytes": one.bytes,
+        "largest": one.largest,
+        "kinds": {str(kind): count for kind, count in sorted(one.kinds.items())},
+        "stays": dict(sorted(one.stays.items())),
+        "not_told": sorted(one.unknown),
+        "oddities": dict(sorted((+one.oddities).items())),
+        "code": one.code,
+    }
+
+
+def _write_csv(path: Path, found: Sequence[Inventory]) -> None:
+    from engine.planning.size_estimates import fingerprint
+
+    kinds = sorted({kind for one in found for kind in one.kinds})
+    reasons = sorted({code for one in found for code in one.stays})
+    with private_csv(path) as rows:
+        names = ["line", "wave", "folders", "items", "bytes", "largest", "oddities", "code", "mailbox"]
+        rows.put([*names, *kinds, *(f"{kind} bytes" for kind in kinds), *reasons])
+        for one in found:
+            size = ["" if value is None else value for value in (one.bytes, one.largest)]
+            odd = (+one.oddities).total()
+            head = [
+                one.person.line,
+                one.person.wave,
+                one.containers,
+                one.items,
+                *size,
+                odd,
+                one.code or "",
+                fingerprint(one.person),
+            ]
+            counts = [tally[kind] for tally in (one.kinds, one.sizes) for kind in kinds]
+            rows.put([*head, *counts, *(one.stays[reason] for reason in reasons)])
+
+
+def _show_inventory(found: Sequence[Inventory]) -> None:
+    out = screen()
+    columns = ("line", "wave", "folders", "items", "size", "largest", "stays", "result")
+    out.print(table(columns, map(_inventory_row, found)))
+    out.print()
+    total = sum(one.items for one in found)
+    size = bytes_cell(sum(one.bytes or 0 for one in found))
+    out.print(f"{many(len(found), 'mailbox', 'mailboxes')}, {total:,} items, {size} will move")
+    _show_kinds([one.kinds for one in found])
+    _show_counts("What will not move", [one.stays for one in found], _reason)
+    _show_counts("Oddities", [+one.oddities for one in found])
+    untold = sorted({code for one in found for code in one.unknown})
+    if untold:
+        out.print("\nNot every mailbox could tell of", style="bold")
+        out.print(table(("what", "why"), [(code, _reason(code)) for code in untold], wrap=("why",)))
+
+
+def _show_kinds(counters: Sequence[Counter[Kind]], untold: Set[Kind] = frozenset()) -> None:
+    """untold: kinds that some mailbox does not count."""
+    whole: Counter[Kind] = Counter()
+    for one in counters:
+        whole.update(one)
+    if whole or untold:
+        counts = {kind: "unknown" if kind in untold else f"{whole[kind]:,}" for kind in {*whole, *untold}}
+        told = ", ".join(f"{counts[kind]} {kind}" for kind in Kind if kind in counts)
+        screen().print(f"items by workload: {told}")
+    if untold:
+        screen().print(UNTOLD, soft_wrap=True)
+
+
+def _inventory_row(one: Inventory) -> list[str | Text]:
+    result = Text("listed", style=GOOD) if one.code is None else Text(one.code, style=BAD)
+    sizes = (bytes_cell(one.bytes), bytes_cell(one.largest), number_cell(one.stays.total()))
+    head = (str(one.person.line), one.person.wave, number_cell(one.containers), number_cell(one.items))
+    return [*head, *sizes, result]
+
+
+def _reason(code: str) -> str:
+    if code.startswith("no-target-"):
+        return f"no [target.{code.removeprefix('no-target-')}] is configured"
+    return STAYS.get(code, "")
+
+
+def _show_counts(
+    title: str, counters: Sequence[Counter[str]], explain: Callable[[str], str] | None = None
+) -> None:
+    counts: Counter[str] = Counter()
+    for one in counters:
+        counts.update(one)
+    if not counts:
+        return
+    out = screen()
+    out.print(f"\n{title}", style="bold")
+    boxes = Counter(name for one in counters for name in one)
+    rows = [[name, f"{count:,}", f"{boxes[name]:,}"] for name, count in counts.most_common()]
+    columns = ["what", "count", "mailboxes"]
+    if explain is not None:
+        columns, rows = [*columns, "why"], [[*row, explain(row[0])] for row in rows]
+    out.print(table(columns, rows, wrap=("why",)))

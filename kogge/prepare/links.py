@@ -1,0 +1,206 @@
+"""`kogge links`: which mails and documents still point into OneDrive and SharePoint, and where to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.text import Text
+
+from engine.config.load import Config, load
+from engine.control.remedies import advice
+from kogge.terminal.options import (
+    DEFAULT,
+    AsJson,
+    ConfigPath,
+    CsvFile,
+    Exit,
+    Mailboxes,
+    Wave,
+    chosen,
+    emit,
+    opened_ledger,
+    private_csv,
+    progress_bar,
+    say,
+    screen,
+)
+from kogge.terminal.tables import GOOD, date_of, table
+from model.plural import many
+from model.protocols import Kind
+
+if TYPE_CHECKING:
+    from engine.preflight.link_report import Link, Look, Resolver
+    from ledger.db.rows import MailboxRow
+    from ledger.store import Ledger
+    from model.optional_protocols import TellsLinks
+
+COLUMNS = ("mailbox", "workload", "folder", "date", "url", "holder", "target", "why")
+WHYS = {
+    "": "lead to a file or folder that moved",
+    "not-migrated": "the file is there, but no mailbox of this ledger moved it (or not yet)",
+    "gone": "there is nothing at this address any more",
+    "other-tenant": "somebody else's Microsoft 365, or a private OneDrive",
+    "unreadable": "Microsoft 365 does not tell this application what it leads to",
+    "unresolved": "nobody could be asked where it leads",
+}
+
+
+def links(
+    config: ConfigPath = DEFAULT,
+    wave: Wave = None,
+    mailbox: Mailboxes = None,
+    csv_file: CsvFile = None,
+    read_from: Annotated[
+        Literal["source", "target"], typer.Option("--from", help="Where mails and documents are read.")
+    ] = "source",
+    resolve_by: Annotated[
+        Path | None,
+        typer.Option(
+            "--resolve-by",
+            metavar="FILE",
+            help="Another configuration, whose source is Microsoft 365 and knows where the links lead.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Links into OneDrive and SharePoint in what moved: each with the place its file has now, or why not.
+
+    Reads every mail, and every Office document, page and text among the files. Nothing is rewritten. What is
+    found goes to FILE or, with --json, to standard output, and is kept nowhere; the screen shows counts. Exit
+    code 0 when all was read, wherever the links lead.
+
+    Example: kogge links --wave pilot --csv links.csv
+    """
+    from engine.preflight.link_report import Look
+
+    settings = load(config)
+    found = Look()
+    with ExitStack() as stack:
+        ledger = stack.enter_context(opened_ledger(settings))
+        boxes = chosen(ledger, wave, mailbox)
+        by = load(resolve_by) if resolve_by is not None else settings
+        resolver = stack.enter_context(_resolver(settings, by, ledger, boxes))
+        put = stack.enter_context(_sink(csv_file))
+        seen = stack.enter_context(progress_bar("reading", _items(ledger, boxes)))
+        rows = _rows(settings, ledger, boxes, resolver, found, seen, at_target=read_from == "target")
+        kept = [row for row in rows if put(row) or as_json]
+    if csv_file is not None:
+        say(f"{found.ends.total()} links in {csv_file}")
+    if as_json:
+        emit({"links": kept, **_document(found)})
+    else:
+        _show(found)
+    _tell(found, resolver)
+    raise typer.Exit(_code(found, resolver))
+
+
+@contextmanager
+def _resolver(config: Config, by: Config, ledger: Ledger, boxes: Sequence[MailboxRow]) -> Iterator[Resolver]:
+    from engine.assembly import accounts, open_source
+    from engine.preflight.link_report import Resolver
+    from model.optional_protocols import TellsLinks
+
+    if not boxes:
+        yield Resolver(config, ledger, None)
+        return
+    account = accounts(ledger, boxes[0]).source
+    with closing(open_source(by, account, frozenset({Kind.FILES}))) as source:
+        known: TellsLinks | None = source if isinstance(source, TellsLinks) else None
+        if known is None:
+            say("the source is not Microsoft 365, so the links are listed and not resolved; see --resolve-by")
+        yield Resolver(by if by.target.files is not None else config, ledger, known)
+
+
+@contextmanager
+def _sink(path: Path | None) -> Iterator[Callable[[dict[str, str]], None]]:
+    """Writes each row as it is found. Raises Misconfigured for --csv."""
+    if path is None:
+        yield lambda _row: None
+        return
+    with private_csv(path) as rows:
+        rows.put(COLUMNS)
+        yield lambda row: rows.put(row[name] for name in COLUMNS)
+
+
+def _items(ledger: Ledger, boxes: Sequence[MailboxRow]) -> int:
+    from engine.preflight.link_report import KINDS
+    from ledger.db.leases import AT_TARGET
+
+    ids = {box.id for box in boxes}
+    return sum(
+        leg.counts.get(state, 0)
+        for leg in ledger.summary()
+        if leg.mailbox in ids and leg.workload in KINDS
+        for state in AT_TARGET
+    )
+
+
+def _rows(
+    config: Config,
+    ledger: Ledger,
+    boxes: Sequence[MailboxRow],
+    resolver: Resolver,
+    found: Look,
+    seen: Callable[[], None],
+    *,
+    at_target: bool,
+) -> Iterator[dict[str, str]]:
+    from engine.preflight.link_report import Reading
+
+    reading = Reading(config, ledger, resolver, at_target, found, seen)
+    for box in boxes:
+        for link in reading.links(box):
+            yield _row(link)
+
+
+def _row(link: Link) -> dict[str, str]:
+    return {
+        "mailbox": link.mailbox.id,
+        "workload": str(link.container.kind),
+        "folder": " > ".join(link.container.path),
+        "date": date_of(link.item.date) or "",
+        "url": link.url,
+        "holder": link.end.mailbox,
+        "target": link.end.path,
+        "why": link.end.why,
+    }
+
+
+def _document(found: Look) -> dict[str, object]:
+    return {
+        "read": found.items,
+        "unread": found.unread,
+        "too_large": found.large,
+        "ends": {why or "moved": count for why, count in sorted(found.ends.items())},
+        "failed": dict(sorted(found.failed.items())),
+    }
+
+
+def _show(found: Look) -> None:
+    out = screen()
+    if not found.ends:
+        out.print(Text(f"No links in {found.items:,} items.", style=GOOD))
+        return
+    rows = [(why or "moved", f"{count:,}", WHYS[why]) for why, count in sorted(found.ends.items())]
+    out.print(table(("links", "count", "what that means"), rows, wrap=("what that means",)))
+
+
+def _tell(found: Look, resolver: Resolver) -> None:
+    if found.unread or found.large:
+        documents = many(found.large, "document is", "documents are")
+        say(f"{many(found.unread, 'item', 'items')} could not be read; {documents} too large to look into")
+    for code in sorted(set(found.failed.values())):
+        count = list(found.failed.values()).count(code)
+        say(f"{many(count, 'mailbox', 'mailboxes')} could not be read: {code}: {advice(code)}")
+    if resolver.gave_up:
+        say("Microsoft 365 failed several times in a row, so it was not asked on: run it again")
+
+
+def _code(found: Look, resolver: Resolver) -> int:
+    if found.unread or len(found.failed) > found.passing:
+        return Exit.OPEN
+    return Exit.AGAIN if found.failed or resolver.gave_up else Exit.OK

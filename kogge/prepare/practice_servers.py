@@ -1,0 +1,269 @@
+"""The practice servers, and a configuration that leads to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.deploy.prefect_server import PORT, free_port
+
+if TYPE_CHECKING:
+    from practice.exchange.server import ExchangeServer
+    from practice.graph.server import GraphServer
+
+APPROVERS = ("approver-one", "approver-two")
+"""Who approves in practice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """The practice Microsoft 365 and the file server that its people move to. authority_file: what a client
+    must trust to reach it."""
+
+    url: str
+    authority: str
+    tenant: str
+    client_id: str
+    secret: str
+    authority_file: Path
+    files: str
+    files_password: str
+    addresses: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Running practice servers. Their passwords are public: there is nothing real behind them."""
+
+    url: str
+    username: str
+    password: str
+    imap_host: str
+    imap_port: int
+    imap_auth: str
+    imap_product: str
+    master: str
+    master_password: str
+    dav: str
+    dav_password: str
+    addresses: Sequence[str]
+    cloud: Cloud | None = None
+    prefect_port: int = PORT
+
+    def lines(self) -> list[str]:
+        """Endpoints and credentials, for people."""
+        told = [
+            f"Exchange      {self.url}",
+            f"              {self.username}  {self.password}  (impersonates everybody)",
+            f"IMAP target   {self.imap_host}:{self.imap_port}  ({self.imap_product})",
+            f"              {self.master}  {self.master_password}  (opens every account, {self.imap_auth})",
+            f"DAV target    {self.dav}  (radicale)",
+            f"              any address, password {self.dav_password}",
+            f"mailboxes     {len(self.addresses)}, from {self.addresses[0]} on",
+        ]
+        if self.cloud is None:
+            return told
+        return [
+            *told,
+            f"Microsoft 365 {self.cloud.url}",
+            f"              client {self.cloud.client_id}  {self.cloud.secret}  (tenant {self.cloud.tenant})",
+            f"file target   {self.cloud.files}  (a practice Nextcloud)",
+            f"              any address, password {self.cloud.files_password}",
+            f"mailboxes     {len(self.cloud.addresses)}, from {self.cloud.addresses[0]} on",
+        ]
+
+    def files(self, required: int = 2) -> dict[str, str]:
+        """What to write into a directory: name -> text. required: how many approvals a wave takes; there are
+        two approvers, whose keys lie beside the configuration, as no real approver's would."""
+        from model.signing_keys import new_key
+
+        pems = {name: new_key() for name in APPROVERS}
+        approval = _approval(required, {name: line for name, (_, line) in pems.items()})
+        files = {
+            **{f"{name}.pem": pem for name, (pem, _) in pems.items()},
+            "kogge.toml": self._toml(approval),
+            "mailboxes.csv": "source,target,wave\n" + rows(self.addresses, ",pilot"),
+            "directory.csv": "source,target\n" + rows([*self.addresses, *self._clouded()]),
+            "source-password": self.password + "\n",
+            "target-password": self.master_password + "\n",
+            "dav-password": self.dav_password + "\n",
+        }
+        if self.cloud is None:
+            return files
+        return {
+            **files,
+            "microsoft365.toml": self._cloud_toml(self.cloud, approval),
+            "microsoft365.csv": "source,target,wave\n" + rows(self.cloud.addresses, ",cloud"),
+            "microsoft365.pem": self.cloud.authority_file.read_text(encoding="ascii"),
+            "client-secret": self.cloud.secret + "\n",
+            "files-password": self.cloud.files_password + "\n",
+        }
+
+    def _clouded(self) -> Sequence[str]:
+        return self.cloud.addresses if self.cloud is not None else ()
+
+    def _toml(self, approval: str) -> str:
+        return f"""\
+# Practice: the servers run only as long as `kogge practice up` does.
+[source]
+kind = "ews"
+url = "{self.url}"
+auth = "basic"
+username = "{self.username}"
+password = {{ file = "source-password" }}
+
+{self._imap("notes")}
+{approval}
+{self._both()}"""
+
+    def _cloud_toml(self, cloud: Cloud, approval: str) -> str:
+        return f"""\
+# Practice: a second source, Microsoft 365, with the ledger and the Prefect of kogge.toml.
+mailboxes = "microsoft365.csv"
+
+[plan]
+waves = "microsoft365.waves.csv"
+
+[source]
+kind = "graph"
+tenant = "{cloud.tenant}"
+client_id = "{cloud.client_id}"
+client_secret = {{ file = "client-secret" }}
+graph_url = "{cloud.url}"
+authority = "{cloud.authority}"
+tls = {{ ca_file = "microsoft365.pem" }}
+
+[target.files]
+kind = "nextcloud"
+url = "{cloud.files}"
+password = {{ file = "files-password" }}
+
+{approval}
+{self._both()}"""
+
+    def _both(self) -> str:
+        """What both configurations say."""
+        return f"""\
+{self._imap("mail")}
+{self._dav("calendar", "caldav")}
+{self._dav("tasks", "caldav")}
+{self._dav("contacts", "carddav")}
+[gate]
+directory = "directory.csv"
+
+[prefect]
+port = {self.prefect_port}
+"""
+
+    def _imap(self, workload: str) -> str:
+        return f"""\
+[target.{workload}]
+kind = "imap"
+host = "{self.imap_host}"
+port = {self.imap_port}
+security = "none"
+auth = "{self.imap_auth}"
+username = "{self.master}"
+password = {{ file = "target-password" }}
+"""
+
+    def _dav(self, workload: str, kind: str) -> str:
+        return f"""\
+[target.{workload}]
+kind = "{kind}"
+url = "{self.dav}"
+profile = "radicale"
+password = {{ file = "dav-password" }}
+"""
+
+
+def _approval(required: int, lines: Mapping[str, str]) -> str:
+    keys = "".join(f'{name} = "{line}"\n' for name, line in lines.items())
+    return f"[approval]\nrequired = {required}\n\n[approval.approvers]\n{keys}"
+
+
+def rows(addresses: Sequence[str], end: str = "") -> str:
+    """Lines of a mapping to the same address."""
+    return "".join(f"{address},{address}{end}\n" for address in addresses)
+
+
+@contextmanager
+def practising(people: int, items: int, seed: int, pim: int = 0, cloud: int = 0) -> Iterator[Stage]:
+    """Starts the servers; ends them with the context. Dovecot serves IMAP where it is installed. items: mails
+    of a mailbox; pim: its events, contacts, tasks and notes, so many of each; cloud: how many people have
+    their mailboxes and their files in Microsoft 365, beside those of Exchange."""
+    from practice.drive.drives import Drives
+    from practice.exchange.server import ExchangeServer
+    from practice.graph.server import GraphServer
+    from practice.graph_items.drives import GraphDrives
+    from practice.world.pointers import strew
+    from practice.world.world import World
+
+    world = World(seed=seed, people=people + cloud, items=items, pim=pim)
+    graph = None
+    if cloud:
+        drives = Drives(world)
+        strew(world, drives, world.addresses()[people:])
+        graph = GraphServer(world, services=[GraphDrives(drives)], https=True)
+    with staged(ExchangeServer(world), people, graph) as stage:
+        yield stage
+
+
+@contextmanager
+def staged(exchange: ExchangeServer, people: int, graph: GraphServer | None = None) -> Iterator[Stage]:
+    """That Exchange, and empty IMAP and DAV targets with an account for everybody. The first people are
+    Exchange's, the others Microsoft 365's, which has a file server as a target too."""
+    from practice.dav.radicale import start_radicale
+    from practice.servers.imap import start_imap
+
+    addresses = list(exchange.world.addresses())
+    account = next(one for one in exchange.world.service_accounts.values() if one.may_impersonate)
+    with ExitStack() as stack:
+        target = start_imap(addresses)
+        stack.callback(target.stop)
+        dav = start_radicale(addresses, provisioned=True)
+        stack.callback(dav.stop)
+        cloud = stack.enter_context(clouded(graph, addresses[people:])) if graph is not None else None
+        with exchange:
+            yield Stage(
+                exchange.url,
+                account.address,
+                account.password,
+                target.host,
+                target.port,
+                target.auth,
+                target.product,
+                target.master_user,
+                target.master_password,
+                dav.url,
+                dav.user_password,
+                addresses[:people],
+                cloud,
+                free_port(PORT),
+            )
+
+
+@contextmanager
+def clouded(graph: GraphServer, addresses: Sequence[str]) -> Iterator[Cloud]:
+    """Microsoft 365 with an empty file server for these people."""
+    from practice.nextcloud.files import NextcloudFiles
+    from practice.nextcloud.shares import NextcloudShares
+
+    with graph, NextcloudFiles(addresses) as files:
+        NextcloudShares(files, most=10_000)  # as for a host on the list of the allowed
+        if graph.ca_file is None:
+            raise ValueError("Microsoft 365 is asked for tokens by https alone")
+        yield Cloud(
+            graph.url,
+            graph.authority,
+            graph.tenant,
+            graph.client_id,
+            graph.secret,
+            graph.ca_file,
+            files.url,
+            files.user_password,
+            addresses,
+        )

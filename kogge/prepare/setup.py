@@ -1,0 +1,71 @@
+"""`kogge setup`: gets a Prefect API ready for workers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.config.load import Config, load
+from kogge.terminal.options import DEFAULT, AsJson, ConfigPath, Exit, echo, emit, opened_ledger, say
+from model.errors import Transient
+
+if TYPE_CHECKING:
+    from flows.deploy.setup import Outcome
+
+ADVICE = (
+    "Schedules are switched off until somebody switches them on, in Prefect under Deployments: `janitor`, "
+    "and `delta` for waves that are to be brought up to date every night."
+)
+
+
+def setup(
+    config: ConfigPath = DEFAULT,
+    check: Annotated[bool, typer.Option("--check", help="Only compare; change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Gets Prefect ready for workers: work pool, queues, deployments, schedules, automations.
+
+    Run it again after every change of kogge.toml, of the waves, or of Kogge: it changes only what differs,
+    and what you switched on or off in Prefect stays so. Exit code 1 when --check finds a difference.
+
+    Example: kogge setup --check
+    """
+    settings = load(config)
+    outcomes = _outcomes(settings, check)
+    if as_json:
+        emit(
+            [
+                {
+                    "kind": one.kind,
+                    "name": one.name,
+                    "found": str(one.found),
+                    "done": one.done,
+                    "differs": list(one.differs),
+                }
+                for one in outcomes
+            ]
+        )
+    else:
+        for one in outcomes:
+            echo(one.line())
+        if any(one.done for one in outcomes):
+            say(ADVICE)
+    raise typer.Exit(Exit.OPEN if any(one.open for one in outcomes) else Exit.OK)
+
+
+def _outcomes(config: Config, check: bool) -> list[Outcome]:
+    import httpx
+
+    from flows.deploy.automations import automations
+    from flows.deploy.setup import arrange, talking_to
+    from flows.deploy.work_pools import work
+    from flows.launch import ensure_api
+
+    api = ensure_api(config)
+    try:
+        with opened_ledger(config) as ledger, talking_to(api, config):
+            return asyncio.run(arrange([*work(config, ledger), *automations(config)], check=check))
+    except httpx.HTTPError:
+        raise Transient("prefect-unavailable", "the Prefect API went away; run it again") from None

@@ -1,0 +1,98 @@
+"""`kogge worker`: takes runs from Prefect's queues."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.config.load import load
+from kogge.terminal.options import DEFAULT, say
+from model.errors import Misconfigured
+
+QUEUES = ("waves", "urgent", "normal", "nightly")
+
+
+def worker(
+    config: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="FILE",
+            help="A configuration that runs may use; repeatable. The first says which Prefect, and is what a "
+            "run uses that names none.",
+        ),
+    ] = None,
+    queue: Annotated[
+        list[str] | None,
+        typer.Option("--queue", "-q", metavar="Q", help=f"{', '.join(QUEUES)}; repeatable. All by default."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=1000, help="Runs at once.")] = None,
+    name: Annotated[str | None, typer.Option(help="How Prefect shows this worker.")] = None,
+    healthcheck: Annotated[
+        bool, typer.Option("--with-healthcheck", help="Serve /health for the machine that watches over it.")
+    ] = False,
+) -> None:
+    """Takes runs from the queues of Prefect and works until interrupted.
+
+    It runs Kogge's own flows alone, with the configurations given here, and ignores what Prefect's server
+    says of commands, environments, directories or files. Start one for the queue `waves` and others for the
+    rest: a wave waits for its batches.
+
+    Example: kogge worker --queue urgent --queue normal --queue nightly --limit 2
+    """
+    files = config or _from_environment()
+    from engine.config.registry import listed
+    from flows.deploy.worker import environment
+    from flows.launch import configured_api
+
+    settings = [load(path) for path in files]
+    first = settings[0].prefect
+    api = configured_api(settings[0])
+    if not api:
+        raise Misconfigured(
+            f"{files[0].name}: prefect.api_url", "is missing; a worker needs a Prefect server"
+        )
+    _refuse_unknown(queue or ())
+
+    environment(api, listed(files))
+    asyncio.run(_work(first.work_pool, queue, limit, name, healthcheck))
+
+
+def _from_environment() -> list[Path]:
+    from engine.config.registry import ONE, SEVERAL, offered
+
+    named = os.environ.get(ONE) or os.environ.get(SEVERAL)
+    return list(offered().values()) if named else [DEFAULT]
+
+
+def _refuse_unknown(queues: list[str] | tuple[str, ...]) -> None:
+    from engine.config.file_errors import unknown
+
+    for one in queues:
+        if one not in QUEUES:
+            raise Misconfigured("--queue", unknown(one, QUEUES))
+
+
+async def _work(
+    pool: str, queues: list[str] | None, limit: int | None, name: str | None, healthcheck: bool
+) -> None:
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.utilities.processutils import setup_signal_handlers_worker
+
+    from flows.deploy.worker import Worker
+
+    setup_signal_handlers_worker(os.getpid(), "the worker", say)
+    with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
+        worker = Worker(
+            work_pool_name=pool,
+            work_queues=queues or list(QUEUES),
+            limit=limit,
+            name=name,
+            create_pool_if_not_found=False,
+        )
+        await worker.start(with_healthcheck=healthcheck, printer=say)

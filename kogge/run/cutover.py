@@ -1,0 +1,362 @@
+"""`kogge cutover`: from the first freeze hook to a mailbox that its user works in, or back."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.config.load import Config, load
+from engine.control.remedies import PASSING, advice
+from engine.control.stop_signal import STOPPED
+from kogge.run.pause import may_work
+from kogge.terminal.options import (
+    DEFAULT,
+    AsJson,
+    ConfigPath,
+    Decider,
+    Exit,
+    Mailboxes,
+    Wave,
+    chosen,
+    emit,
+    given,
+    next_command,
+    opened_ledger,
+    report,
+    say,
+    screen,
+)
+from kogge.terminal.tables import moment, table
+from ledger.db.rows import SCORE_LOW, Phase
+from model.errors import Blocked, MigrationError, Misconfigured, Transient
+from reports.progress import LATER
+
+if TYPE_CHECKING:
+    from engine.approvals.score import Score
+    from engine.cutover.steps import Cut
+    from engine.pacing.watchdog import Duty
+    from ledger.db.rows import MailboxRow
+    from ledger.leg.cutover_steps import StepRow
+    from ledger.store import Ledger
+
+SHOWN = 40
+NAMED_MOST = 8
+LIVE, RELEASED = "live-phase", "release-begun"
+"""The codes of what cannot be taken back any more."""
+LOOK = "Score low, not approved, not live yet: {:,}. A person has to look; `kogge score` says why."
+WOULD = "would go on"
+WAITS = (
+    "What is in staging stays as it is: no freeze hook runs before somebody approves its score. What is"
+    " frozen stops frozen, after its final delta, if the score is still low then."
+)
+
+
+def cutover(
+    config: ConfigPath = DEFAULT,
+    wave: Wave = None,
+    mailbox: Mailboxes = None,
+    by: Decider = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say which mailboxes would go live, and what stops others.")
+    ] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show each mailbox's steps.")] = False,
+    back: Annotated[
+        bool, typer.Option("--back", help="Take back what is not live yet: to staging, with the undo hooks.")
+    ] = False,
+    now: Annotated[bool, typer.Option("--now", help="Also outside of the wave's window; recorded.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Cuts mailboxes over: freeze hooks, the final delta, verification, score, release hooks, live.
+
+    Only mailboxes whose every workload is verified begin, and only with the approvals of the stage
+    "cutover". Run it again to go on where it stopped: a hook that is recorded as done is not run again. A
+    mailbox that fails stays where it is, with a code; the others go on. It begins in the wave's window alone;
+    when that closes no other mailbox begins, and those at work go on to their end.
+
+    Example: kogge cutover --wave pilot --by "Cutover team"
+    """
+    settings = load(config)
+    if wave is None and not mailbox:
+        raise Misconfigured("cutover", "give --wave or --mailbox")
+    if sum((dry_run, status, back)) > 1:
+        raise Misconfigured("cutover", "give one of --dry-run, --status and --back")
+    if now and (status or back):
+        raise Misconfigured("--now", "is for a cutover; --status and --back know no window")
+    with opened_ledger(settings, upgrade=not (status or dry_run)) as ledger:
+        rows = chosen(ledger, wave, mailbox)
+        if status:
+            _show(ledger, rows, as_json)
+        elif dry_run:
+            raise typer.Exit(_look(settings, ledger, rows, as_json, now=now))
+        else:
+            who = given("--by", by, "who decides is recorded")
+            whose = " ".join(f"-m {row.id}" for row in rows) if mailbox else f"--wave {wave}"
+            way = Way(who, back, now, whose)
+            ended = _act(settings, ledger, rows, way)
+            raise typer.Exit(_conclude(ended, rows, way, as_json, config))
+
+
+def _show(ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool) -> None:
+    from engine.approvals.score import scores
+    from ledger.leg.cutover_steps import Steps
+
+    steps = Steps(ledger).of(row.id for row in rows)
+    found = scores(ledger, [row.id for row in rows])
+    if as_json:
+        emit([_document(row, steps.get(row.id, []), found.get(row.id)) for row in rows])
+        return
+    cells = []
+    for row in rows:
+        for number, one in enumerate(steps.get(row.id, [])):
+            name, phase = (row.id, str(row.phase)) if number == 0 else ("", "")
+            code = one.code or "" if one.state != "begun" else ""
+            cells.append([name, phase, one.name, one.state, f"{one.attempts}", moment(one.at), code])
+        if row.id not in steps:
+            cells.append([row.id, str(row.phase), "-", "", "", "", ""])
+    out = screen()
+    out.print(table(["mailbox", "phase", "step", "state", "count", "at", "code"], cells))
+    out.print()
+    _show_scores(rows, {number: found[number] for number in steps if number in found})
+    _tell_scores(ledger, rows, found)
+
+
+def _show_scores(rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> None:
+    """Of those whose cutover has begun, the worst first."""
+    from engine.approvals.score import order
+
+    worst = sorted((row.id for row in rows if row.id in found), key=lambda number: order(found[number]))
+    numbers = [[number, *map(str, _score(found[number]).values())] for number in worst]
+    if numbers:
+        screen().print(table(["mailbox", "score now", "items", "arrived", "lacking"], numbers))
+
+
+def _tell_scores(ledger: Ledger, rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> None:
+    """Each wave's, and what to do about those that are low and that nobody approved."""
+    from engine.approvals.low_score_approval import would_stop
+    from kogge.shown.score_tables import wave_line, waves_of
+
+    out = screen()
+    for one in waves_of(rows, found):
+        out.print(wave_line(one), soft_wrap=True)
+    staying = [row for row in rows if row.phase is not Phase.LIVE]
+    if low := len(would_stop(ledger, staying, found)):
+        out.print(LOOK.format(low), soft_wrap=True)
+
+
+def _score(score: Score) -> dict[str, object]:
+    counts = {"items": score.items, "arrived": score.arrived, "lacking": score.lacking}
+    return {"rating": str(score.rating), **counts}
+
+
+def _document(row: MailboxRow, steps: Sequence[StepRow], score: Score | None) -> dict[str, object]:
+    return {
+        "mailbox": row.id,
+        "phase": str(row.phase),
+        "score": None if score is None else _score(score),
+        "steps": [
+            {
+                "step": one.name,
+                "state": one.state,
+                "code": one.code or "" if one.state != "begun" else "",
+                "attempts": one.attempts,
+                "at": one.at,
+            }
+            for one in steps
+        ],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Who decides, whether it goes back, whether a window is no matter; and whose mailboxes, as options."""
+
+    by: str
+    back: bool
+    now: bool
+    whose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How it went. refusals: why some may go on another time only."""
+
+    cuts: Sequence[Cut]
+    refusals: Sequence[Transient]
+    fault: MigrationError | None
+
+
+def _look(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: bool, *, now: bool) -> int:
+    """Writes nothing and runs no hook. Says of each mailbox what would stop it first, as the ledger is now:
+    it is not ready, its wave may not begin, or its score is low."""
+    from engine.approvals.low_score_approval import would_stop
+    from engine.approvals.score import scores
+    from engine.cutover.steps import Cut, readiness, steps_of
+
+    staying = [row for row in rows if row.phase is not Phase.LIVE]
+    found = scores(ledger, [row.id for row in staying])
+    refusals = _refusals(config, ledger, rows, hours=not now)
+    low = would_stop(ledger, staying, found)
+
+    def code(row: MailboxRow) -> str | None:
+        if row.phase is Phase.LIVE:
+            return None
+        refused = refusals[row.wave].code if row.wave in refusals else None
+        return readiness(ledger, row.id) or refused or (SCORE_LOW if row.id in low else None)
+
+    seen = [Cut(row.id, row.phase, code(row)) for row in rows]
+    if as_json:
+        ratings = {number: str(one.rating) for number, one in found.items()}
+        cells = [{**_cell(one), "score": ratings.get(one.mailbox)} for one in seen]
+        emit({"mailboxes": cells, "refused": [str(one) for one in refusals.values()]})
+    else:
+        _tell(seen, WOULD)
+        if any(one.code == SCORE_LOW for one in seen):
+            say(WAITS)
+        _tell_scores(ledger, staying, found)
+        say(f"steps: {', '.join(steps_of(config.hooks))}")
+        for refusal in refusals.values():
+            say(str(refusal))
+    return Exit.OPEN if refusals or any(one.code for one in seen) else Exit.OK
+
+
+def _refusals(
+    config: Config, ledger: Ledger, rows: Sequence[MailboxRow], *, hours: bool
+) -> dict[str, MigrationError]:
+    """By wave, of each whose cutover is not approved, that is paused or, where hours count, out of its
+    window."""
+    from engine.cutover.run_many import permit
+    from engine.planning.maintenance_windows import refuse_closed
+
+    found: dict[str, MigrationError] = {}
+    for wave in sorted({row.wave for row in rows if row.phase is not Phase.LIVE}):
+        try:
+            permit(config, ledger, wave)
+            if hours:
+                refuse_closed(config, ledger, wave, datetime.now(UTC))
+        except (Blocked, Transient) as error:
+            found[wave] = error
+    return found
+
+
+def _act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -> Ended:
+    from engine.cutover.run_many import all_of, announce, opened
+    from engine.pacing.worker_slots import taken
+    from flows.launch import defect_log, signals
+    from flows.process.leg_runner import Drain
+
+    for refusal in () if way.back else _refusals(config, ledger, rows, hours=False).values():
+        raise refusal
+    duties = _duties(config, ledger, rows, way)
+    going = {duty.wave: [row for row in rows if row.wave == duty.wave] for duty in duties}
+    cuts: list[Cut] = []
+    drain = Drain()
+    with (
+        signals(drain),
+        defect_log(config.state_directory),
+        taken(config, ledger, drain.event) as turns,
+        opened(config, ledger, way.by, turns, back=way.back) as order,
+    ):
+        for duty in turns.heeded(duties):
+            announce(order, going[duty.wave])
+            all_of(order, [row.id for row in going[duty.wave]], cuts.append)
+    return Ended(cuts, turns.refusals, order.fault)
+
+
+def give_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], by: str, path: ConfigPath) -> None:
+    """Undoes the hooks of mailboxes that were rolled back, and brings these to staging; says how it went."""
+    whose = " ".join(f"-m {row.id}" for row in rows)
+    ended = _act(config, ledger, rows, Way(by, back=True, now=False, whose=whose))
+    for one in ended.cuts:
+        say(f"{one.mailbox}: {one.code or f'its hooks are undone, it is in {one.phase}'}")
+    if ended.fault is not None:
+        report(ended.fault)
+    elif any(one.code for one in ended.cuts):
+        say(f"To go on taking back: {next_command(path, f'cutover {whose} --back --by NAME')}")
+
+
+def _duties(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -> list[Duty]:
+    """To take back is always possible."""
+    from engine.pacing.watchdog import Duty
+
+    if way.back:
+        return [Duty(wave, hours=False, pause=False) for wave in sorted({row.wave for row in rows})]
+    now_by = way.by if way.now else None
+    return may_work(config, ledger, rows, "cutover", now_by, paused_too=False, ends=False)
+
+
+def _conclude(ended: Ended, rows: Sequence[MailboxRow], way: Way, as_json: bool, path: ConfigPath) -> int:
+    if as_json:
+        emit([_cell(one) for one in ended.cuts])
+    else:
+        _tell(ended.cuts, "")
+        say(f"Each step: {next_command(path, f'cutover {way.whose} --status')}")
+    for refusal in ended.refusals:
+        say(f"not ended: {refusal}")
+    for line in _next_steps(ended.cuts, len(rows), way, path):
+        say(line)
+    if ended.fault is not None:
+        return report(ended.fault)
+    codes = {one.code for one in ended.cuts if one.code}
+    if STOPPED in codes:
+        return 130
+    if (codes or ended.refusals or len(ended.cuts) < len(rows)) and codes <= PASSING.keys() | LATER.keys():
+        return Exit.AGAIN
+    return Exit.OPEN if codes else Exit.OK
+
+
+def _next_steps(cuts: Sequence[Cut], asked: int, way: Way, path: ConfigPath) -> Iterator[str]:
+    """What to type now, a line each."""
+    by = f"--by {shlex.quote(way.by)}"
+    again, back = (f"cutover {way.whose}{option} {by}" for option in (" --now" * way.now, " --back"))
+    left = {one.code for one in cuts if one.code} | ({STOPPED} if len(cuts) < asked else set())
+    if way.back:
+        yield from _after_back(cuts, left, next_command(path, back), path)
+    elif left:
+        yield f"To go on: {next_command(path, again)}"
+        if any(one.code and one.phase is Phase.FROZEN for one in cuts):
+            yield f"Or back, what is frozen and not released: {next_command(path, back)}"
+    else:
+        yield f"Next: {next_command(path, f'migrate {way.whose}')} brings late mail, while the source lives"
+
+
+def _after_back(cuts: Sequence[Cut], left: Set[str], back: str, path: ConfigPath) -> Iterator[str]:
+    if left - {LIVE, RELEASED}:
+        yield f"To go on taking back: {back}"
+    if some := _whose(cuts, None):
+        yield f"Next: {next_command(path, f'migrate {some}')} brings what changed; a cutover begins anew"
+    if some := _whose(cuts, RELEASED):
+        yield f"What was released only goes on: {next_command(path, f'cutover {some}')} --by NAME"
+    if some := _whose(cuts, LIVE):
+        yield f"What is live: {next_command(path, f'rollback {some}')} looks what could be taken back"
+
+
+def _whose(cuts: Sequence[Cut], code: str | None) -> str:
+    """As options, those that ended so."""
+    found = [f"-m {one.mailbox}" for one in cuts if one.code == code]
+    return " ".join(found) if len(found) <= NAMED_MOST else "-m MAILBOX"
+
+
+def _cell(one: Cut) -> dict[str, str]:
+    return {"mailbox": one.mailbox, "phase": str(one.phase), "code": one.code or ""}
+
+
+def _tell(ended: Sequence[Cut], well: str) -> None:
+    """What needs a person first."""
+    order = sorted(ended, key=lambda one: (one.code is None, one.mailbox))
+    cells = [
+        [one.mailbox, str(one.phase), one.code or (well if one.phase is not Phase.LIVE else "")]
+        for one in order[:SHOWN]
+    ]
+    out = screen()
+    out.print(table(["mailbox", "phase", "code"], cells))
+    if len(order) > SHOWN:
+        out.print(f"and {len(order) - SHOWN:,} more (--json)")
+    phases = {phase: sum(one.phase is phase for one in ended) for phase in Phase}
+    out.print(", ".join(f"{count:,} {phase}" for phase, count in phases.items() if count))
+    for code in sorted({one.code for one in ended if one.code}):
+        out.print(f"{code} ({sum(one.code == code for one in ended):,}): {advice(code)}", soft_wrap=True)

@@ -1,0 +1,370 @@
+"""`kogge migrate`, `kogge verify`, `kogge retry`: start work."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.live import Live
+
+from engine.config.load import Config, load
+from engine.control.remedies import advice
+from flows.process.parameters import workloads_of
+from kogge.run.pause import WhoNow, that_may_run
+from kogge.terminal.options import (
+    DEFAULT,
+    AsJson,
+    ConfigPath,
+    Exit,
+    Mailboxes,
+    Wave,
+    Workloads,
+    chosen,
+    echo,
+    emit,
+    given,
+    next_command,
+    opened_ledger,
+    say,
+    screen,
+)
+from model.errors import MigrationError, Misconfigured, Transient
+from model.plural import many
+from model.protocols import Kind
+from reports.progress import LATER, Display, Snapshot, expected
+
+if TYPE_CHECKING:
+    from engine.planning.load_plan import Planned
+    from flows.launch import Api, RunResult
+    from ledger.db.rows import MailboxRow, Tally
+    from ledger.store import Ledger
+
+Level = Literal["counts", "sample", "target", "both"]
+PLAIN_SECONDS = 10.0
+"""Without a terminal: at most one line of progress that often."""
+SAME_SECONDS = 60.0
+"""What has not changed is said, or drawn, that often."""
+
+
+def migrate(
+    config: ConfigPath = DEFAULT,
+    wave: Wave = None,
+    mailbox: Mailboxes = None,
+    workload: Workloads = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and look; write to no mailbox.")] = False,
+    rest: Annotated[bool, typer.Option("--rest", help="Only what is not verified yet.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Also outside of the wave's window.")] = False,
+    by: WhoNow = None,
+    as_json: AsJson = False,
+) -> None:
+    """Moves a wave: plans it from mailboxes.csv, proves whose each mailbox is, copies, verifies.
+
+    Run it again as often as you like: it goes on where it stopped and copies only what changed.
+    Interrupt it once to stop between two batches. Exit code 0 only when every item is accounted for.
+    With --rest an interrupted run goes on without a new look at what is verified already.
+    Outside of its window a wave is refused (a dry run is not), and one at work stops when that closes.
+
+    Example: kogge migrate --wave pilot --dry-run
+    """
+    from engine.approvals.plan_approval import START, refuse_unapproved
+    from engine.config.evidence_key import proven_key
+    from engine.planning.load_plan import plan
+    from engine.preflight.preflight import refuse_power
+    from kogge.prepare.check import people
+
+    settings = load(config)
+    kinds = workloads_of(settings, workload or (), "--workload")
+    decider = given("--by", by, "who lets a wave run outside of its hours is recorded") if now else None
+    with opened_ledger(settings, upgrade=True) as ledger:
+        if wave is not None and not ledger.mailboxes(wave):
+            people(settings, wave, None)
+        planned = plan(settings, ledger, wave)
+        wanted = _to_run(chosen(ledger, wave, mailbox), planned, wave)
+        for name in () if dry_run else sorted({row.wave for row in wanted}):
+            refuse_unapproved(settings, ledger, name, START)  # the flow asks again; here it costs no server
+            refuse_power(settings, ledger, name)
+        if not dry_run:
+            proven_key(settings, ledger)  # each worker asks for it again; here it costs no server
+        rows = wanted if dry_run else that_may_run(settings, ledger, wanted, decider)
+        _tell_conflicts(planned)
+        order = Order(rows, bool(mailbox), tuple(workload or ()), kinds, dry_run=dry_run, rest=rest)
+        code = _run_all(settings, order, as_json)
+    if code == Exit.OK and planned.conflicts:
+        code = Exit.OPEN
+    elif code == Exit.OK and len(rows) < len(wanted):
+        code = Exit.AGAIN
+    raise typer.Exit(code)
+
+
+def _to_run(rows: Sequence[MailboxRow], planned: Planned, wave: str | None) -> list[MailboxRow]:
+    """Only mailboxes that a row of mailboxes.csv still asks for."""
+    ids = frozenset(planned.ids)
+    found = [row for row in rows if row.id in ids]
+    if not found:
+        raise Misconfigured("--wave" if wave else "mailboxes", "no row names any of these mailboxes")
+    return found
+
+
+def _tell_conflicts(planned: Planned) -> None:
+    for conflict in planned.conflicts:
+        field = conflict.field.replace("_", " ")
+        say(f"{conflict.mailbox}: {conflict.code}: its {field} is not what it was when it was bound")
+    if planned.conflicts:
+        say(f"  {advice('plan-changed')}")
+
+
+def verify(
+    config: ConfigPath = DEFAULT,
+    wave: Wave = None,
+    mailbox: Mailboxes = None,
+    workload: Workloads = None,
+    level: Annotated[
+        Level | None, typer.Option("--level", help="How much is read again; otherwise as configured.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compares both sides once more, with connections of its own; writes to neither.
+
+    counts: listings only. sample: some bodies. target: every body at the target against the digest
+    taken while the source was read. both: the source's bodies as well. Exit code 0 only when every
+    item is accounted for.
+
+    Example: kogge verify --wave pilot --level both
+    """
+    settings = load(config)
+    kinds = workloads_of(settings, workload or (), "--workload")
+    with opened_ledger(settings) as ledger:
+        rows = chosen(ledger, wave, mailbox)
+        order = Order(rows, bool(mailbox), tuple(workload or ()), kinds, verify_only=True, level=level)
+        code = _run_all(settings, order, as_json)
+    raise typer.Exit(code)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a run was asked for. some: not whole waves. named: the workloads as they were given; kinds: those
+    that it is about, all that have a target where none was given."""
+
+    rows: Sequence[MailboxRow]
+    some: bool
+    named: tuple[str, ...]
+    kinds: frozenset[Kind]
+    dry_run: bool = False
+    rest: bool = False
+    verify_only: bool = False
+    level: Level | None = None
+
+
+def _run_all(config: Config, order: Order, as_json: bool) -> int:
+    """Runs wave after wave; ends with the first one that was stopped, or that met a fault of every mailbox:
+    a wrong password is not tried on the next wave."""
+    from flows.deploy.prefect_server import status as local_server
+    from flows.launch import launch
+
+    given = config.prefect.api_url or os.environ.get("PREFECT_API_URL")
+    if not given and local_server(config.state_directory) is None:
+        say("Starting the local Prefect server; the first time takes about 15 seconds.")
+    began = time.monotonic()
+    results: list[RunResult] = []
+    for wave in _in_order(config, order):
+        ids = [row.id for row in order.rows if row.wave == wave] if order.some else []
+        with _shown(f"wave {wave}", as_json, {} if order.named else _checked(config, wave)) as on_progress:
+            result = launch(
+                config,
+                wave,
+                ids,
+                workloads=order.named,
+                dry_run=order.dry_run,
+                rest=order.rest,
+                verify_only=order.verify_only,
+                level=order.level,
+                on_progress=on_progress,
+                on_api=_announce,
+                on_notice=say,
+            )
+        say(f"wave {wave}: {result.message}")
+        results.append(result)
+        if result.stopped or (result.fault is not None and result.fault.code not in LATER):
+            break
+    _conclude(config, order, as_json, time.monotonic() - began, _tally(order, results))
+    return _code(results)
+
+
+def _checked(config: Config, wave: str) -> dict[str, int]:
+    """How many items `kogge check` counted, by mailbox; before a listing nobody knows better."""
+    from ledger.plan.approvals import plan_rows
+
+    with opened_ledger(config) as ledger:
+        return {row.mailbox: row.items for row in plan_rows(ledger, wave)}
+
+
+def _in_order(config: Config, order: Order) -> list[str]:
+    """The waves to run: by priority, then by date."""
+    from ledger.plan.waves import Waves
+
+    with opened_ledger(config) as ledger:
+        return Waves(ledger).in_order({row.wave for row in order.rows})
+
+
+def _announce(api: Api) -> None:
+    say(f"Prefect: {api.ui}")
+
+
+def _code(results: Sequence[RunResult]) -> int:
+    if any(result.stopped for result in results):
+        return 130
+    fault = next((result.fault for result in results if result.fault is not None), None)
+    if fault is not None:
+        return _fault_code(fault)
+    if all(result.complete for result in results):
+        return Exit.OK
+    waiting = all(str(leg.state) == "waiting" for result in results for leg in result.seen.open)
+    return Exit.AGAIN if waiting else Exit.OPEN
+
+
+def _fault_code(fault: MigrationError) -> int:
+    if isinstance(fault, Misconfigured):
+        return Exit.INPUT
+    return Exit.AGAIN if isinstance(fault, Transient) else Exit.OPEN
+
+
+@contextmanager
+def _shown(
+    title: str, as_json: bool, checked: Mapping[str, int]
+) -> Iterator[Callable[[Snapshot], None] | None]:
+    """Progress: a table that redraws itself on a terminal, a line now and then elsewhere."""
+    board = Display(title, checked)
+    if as_json:
+        yield None
+    elif sys.stdout.isatty():
+        with Live(console=screen(), auto_refresh=False, transient=True) as live:
+            yield Changes(lambda snapshot: live.update(board.draw(snapshot), refresh=True)).show
+    else:
+        yield Changes(functools.partial(_line, title, checked), PLAIN_SECONDS).show
+
+
+class Changes:
+    """Passes on a snapshot when something of it changed, and what did not once in SAME_SECONDS: what keeps
+    the output of a container's terminal has a line of each redrawing. seconds: the least between two."""
+
+    def __init__(
+        self,
+        tell: Callable[[Snapshot], None],
+        seconds: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tell = tell
+        self._seconds = seconds
+        self._clock = clock
+        self._told: object = None
+        self._at = clock()
+
+    def show(self, snapshot: Snapshot) -> None:
+        now = self._clock()
+        passed = now - self._at
+        told = snapshot.legs, snapshot.unwell
+        if passed < self._seconds or (told == self._told and passed < SAME_SECONDS):
+            return
+        self._told, self._at = told, now
+        self._tell(snapshot)
+
+
+def _line(title: str, checked: Mapping[str, int], snapshot: Snapshot) -> None:
+    whole = expected(snapshot.legs, checked)
+    line = f"{title}: {snapshot.done:,} of {whole:,} items; {snapshot.told_states}"
+    say("; ".join((line, *snapshot.unwell)))
+
+
+def _tally(order: Order, results: Sequence[RunResult]) -> Tally | None:
+    """What the whole pass did; None where nothing was to be written, or workers elsewhere wrote."""
+    from ledger.db.rows import Tally
+
+    told = [result.tally for result in results if result.tally is not None]
+    if order.dry_run or order.verify_only or len(told) < len(results):
+        return None
+    whole = Tally()
+    for one in told:
+        whole.add(one)
+    return whole
+
+
+def _conclude(config: Config, order: Order, as_json: bool, seconds: float, tally: Tally | None) -> None:
+    from kogge.shown import failed_items
+    from kogge.shown.run_summary import drawn, pass_document, result_of
+
+    wanted = frozenset(row.id for row in order.rows)
+    with opened_ledger(config) as ledger:
+        result = result_of(ledger.summary(), wanted, order.kinds if order.named else None)
+        amiss = failed_items.document(ledger.differing(), wanted, order.kinds) if as_json else {}
+    if as_json:
+        did = None if tally is None else pass_document(tally)
+        emit({**result.document(), **amiss, "pass": did, "seconds": round(seconds, 1)})
+    else:
+        out = screen()
+        out.print(drawn(result, seconds, order.dry_run, tally, out.width))
+
+
+def retry(
+    config: ConfigPath = DEFAULT,
+    wave: Wave = None,
+    mailbox: Mailboxes = None,
+    workload: Workloads = None,
+    rejected: Annotated[
+        bool, typer.Option("--rejected", help="Give rejected items new attempts as well.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Sends blocked, waiting and differing mailboxes back into the queue; `kogge migrate` runs them.
+
+    A blocked mailbox is never tried again by itself: a wrong password, tried often enough, locks a
+    person out.
+
+    Example: kogge retry --mailbox m-7f3a9c01 --rejected
+    """
+    settings = load(config)
+    kinds = workloads_of(settings, workload, "--workload") if workload else frozenset(Kind)
+    count = items = 0
+    boxes: set[str] = set()
+    with opened_ledger(settings) as ledger:
+        rows = chosen(ledger, wave, mailbox)
+        for name in sorted({row.wave for row in rows}):
+            wanted = frozenset(row.id for row in rows if row.wave == name)
+            before = {leg.id: leg for leg in ledger.legs(name) if leg.mailbox in wanted}
+            legs, given = _requeue(ledger, name, wanted, kinds, rejected)
+            count, items = count + legs, items + given
+            boxes |= {leg.mailbox for leg in ledger.legs(name) if before.get(leg.id, leg) != leg}
+    if as_json:
+        emit({"requeued": count, "rejected": items})
+    else:
+        more = f", {many(items, 'rejected item', 'rejected items')} with new attempts" if rejected else ""
+        verb = "is" if count == 1 else "are"
+        workloads = f"{many(count, 'workload', 'workloads')} of {many(len(boxes), 'mailbox', 'mailboxes')}"
+        echo(f"{workloads} {verb} pending again{more}")
+        if count:
+            whose = "".join(f" -m {number}" for number in sorted(boxes)) if mailbox else ""
+            say(f"Next: {next_command(config, f'migrate{whose}')}")
+
+
+def _requeue(
+    ledger: Ledger, wave: str, wanted: frozenset[str], kinds: frozenset[Kind], rejected: bool
+) -> tuple[int, int]:
+    """Of one wave: how many legs are pending again, and how many rejected items; an event says so."""
+    from ledger.db.rows import LegState, State
+
+    legs = {leg.id for leg in ledger.legs(wave) if leg.mailbox in wanted and leg.workload in kinds}
+    summaries = ledger.summary(wave) if rejected else []
+    items = {one.leg: one.counts.get(State.REJECTED, 0) for one in summaries if one.leg in legs}
+    again = {leg for leg, count in items.items() if count}
+    requeued = ledger.requeue(legs, rejected=rejected)
+    requeued += ledger.requeue(again, states=(LegState.VERIFIED, LegState.COPIED), rejected=True)
+    given = sum(items.values())
+    if requeued:
+        ledger.event(wave, "retried", {"legs": requeued, "rejected": given})
+    return requeued, given

@@ -1,0 +1,200 @@
+"""`kogge repair`: dates, flags and folders of what has moved, put right in place; looks first."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from engine.config.file_errors import unknown
+from engine.config.load import load
+from engine.control.remedies import advice
+from flows.process.parameters import workloads_of
+from kogge.run.pause import OutsideHours, may_look, may_work
+from kogge.terminal.options import (
+    DEFAULT,
+    AsJson,
+    ConfigPath,
+    Decider,
+    Exit,
+    Mailboxes,
+    Reason,
+    Wave,
+    Workloads,
+    chosen,
+    emit,
+    given,
+    opened_ledger,
+    report,
+    say,
+    screen,
+)
+from kogge.terminal.tables import table
+from model.errors import MigrationError, Misconfigured, Transient
+from reports.progress import LATER
+
+if TYPE_CHECKING:
+    from engine.config.load import Config
+    from engine.leg.repair_walk import Repair, What
+    from engine.pacing.run_legs import Boundary
+    from engine.pacing.watchdog import Duty
+    from engine.pacing.worker_slots import Through, Turns
+    from ledger.db.rows import LegRow, MailboxRow
+    from ledger.store import Ledger
+
+WHAT = ("dates", "flags", "folders")
+AUDITOR = "an auditor will ask who had this done, and why"
+Ended: TypeAlias = "tuple[LegRow, Repair]"
+COUNTS = ("right", "repaired", "user", "refused", "unread")
+
+
+def repair(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help=", ".join(WHAT))],
+    config: ConfigPath = DEFAULT,
+    wave: Wave = None,
+    mailbox: Mailboxes = None,
+    workload: Workloads = None,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="Put it right; without this, only look.")
+    ] = False,
+    now: OutsideHours = False,
+    by: Decider = None,
+    reason: Reason = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compares what has moved with its source, and puts dates, flags or folders right in place.
+
+    For mailboxes that Kogge moved. In the live phase only what is still as it was last written is touched:
+    what its user changed stays ("user"). A message gets another date by being written once more; the old copy
+    goes only when the new one is there. Run it again after an interruption.
+
+    --execute needs --by and --reason: it touches what may be in use. It goes by the wave's hours and pauses;
+    a look may at any time.
+
+    Example: kogge repair dates --wave pilot --execute --by "A. Auditor" --reason "dates of the first pass"
+    """
+    if what not in WHAT:
+        raise Misconfigured("WHAT", unknown(what, dict.fromkeys(WHAT)))
+    if wave is None and not mailbox:
+        raise Misconfigured("repair", "give --wave or --mailbox")
+    if now and not execute:
+        raise Misconfigured("--now", "is for what --execute does; a look may at any time")
+    said: dict[str, str] = {}
+    if execute:
+        said = {"by": given("--by", by, AUDITOR), "reason": given("--reason", reason, AUDITOR)}
+    settings = load(config)
+    kinds = workloads_of(settings, workload or (), "--workload")
+    with opened_ledger(settings, upgrade=execute) as ledger:
+        rows = chosen(ledger, wave, mailbox)
+        duties = _duties(settings, ledger, rows, said.get("by"), now=now)
+        names = {duty.wave for duty in duties}
+        ids = {row.id: row.wave for row in rows if row.wave in names}
+        for name, count in Counter(ids.values()).items() if execute else ():
+            ledger.event(name, "repair-started", {**said, "what": what, "mailboxes": count})
+        legs = [leg for leg in ledger.legs(wave) if leg.mailbox in ids and leg.workload in kinds]
+        work = [(duty, [leg for leg in legs if ids[leg.mailbox] == duty.wave]) for duty in duties]
+        done = _walk(settings, ledger, what, work, execute=execute)
+    _tell(done.legs, execute, as_json)
+    raise typer.Exit(_exit(done, all_waves=len(duties) == len({row.wave for row in rows})))
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How it went. fault: what concerns every mailbox. refusals: why some may go on another time only."""
+
+    legs: Sequence[Ended]
+    fault: MigrationError | None
+    refusals: Sequence[Transient]
+    stopped: bool
+
+
+def _walk(
+    config: Config,
+    ledger: Ledger,
+    what: str,
+    work: Sequence[tuple[Duty, Sequence[LegRow]]],
+    *,
+    execute: bool,
+) -> Done:
+    from engine.leg.repair_walk import What
+    from engine.pacing.run_legs import Boundary, legs_of_each
+    from engine.pacing.worker_slots import taken
+    from flows.launch import defect_log, signals
+    from flows.process.leg_runner import Drain
+
+    drain = Drain()
+    boundary = Boundary(drain.event)
+    legs = dict(work)
+    ended: list[Ended] = []
+    with signals(drain), defect_log(config.state_directory), taken(config, ledger, drain.event) as turns:
+        act = partial(_one, config, What(what), execute, boundary, turns)
+        for duty in turns.heeded(legs):
+            ended += legs_of_each(legs[duty], config.run.legs, lambda: turns.shut, act)
+    return Done(ended, boundary.fault, turns.refusals, drain.stopping)
+
+
+def _exit(done: Done, *, all_waves: bool) -> int:
+    """Says what is left. all_waves: none was left out at the beginning."""
+    if done.fault is not None:
+        return report(done.fault)
+    for refusal in done.refusals:
+        say(f"not ended: {refusal}")
+    if done.stopped and not done.refusals:
+        return 130
+    if {order.code for _, order in done.legs if order.code is not None} - LATER.keys():
+        return Exit.OPEN
+    return Exit.AGAIN if done.refusals or not all_waves else Exit.OK
+
+
+def _duties(
+    config: Config, ledger: Ledger, rows: Sequence[MailboxRow], by: str | None, *, now: bool
+) -> list[Duty]:
+    """by: who has it done; None: nobody, it is only looked at."""
+    if by is None:
+        return may_look(ledger, rows)
+    return may_work(config, ledger, rows, "repair", by if now else None)
+
+
+def _one(config: Config, what: What, execute: bool, boundary: Boundary, turns: Turns, row: LegRow) -> Ended:
+    from engine.leg.repair import run
+    from engine.leg.repair_walk import Repair
+
+    order = Repair(what, execute)
+
+    def act(through: Through) -> str | None:
+        run(config, row.id, order, stop=turns.stop, through=through)
+        return order.code
+
+    order.code = boundary.within(row, lambda: turns.walk(row.workload, act))
+    return row, order
+
+
+def _tell(ended: Sequence[tuple[LegRow, Repair]], execute: bool, as_json: bool) -> None:
+    if as_json:
+        legs = [
+            {
+                "mailbox": row.mailbox,
+                "workload": str(row.workload),
+                "code": order.code or "",
+                **{name: order.counts[name] for name in COUNTS},
+            }
+            for row, order in ended
+        ]
+        emit({"executed": execute, "legs": legs})
+        return
+    whole: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row, order in ended:
+        whole[str(row.workload)].update(order.counts)
+    head = ["workload", "right", "repaired" if execute else "to repair", "user", "refused", "unread"]
+    cells = [[name, *(f"{counts[one]:,}" for one in COUNTS)] for name, counts in sorted(whole.items())]
+    out = screen()
+    out.print(table(head, cells))
+    codes = Counter(order.code for _, order in ended if order.code is not None)
+    for code, count in sorted(codes.items()):
+        out.print(f"{code} ({count:,}): {advice(code)}", soft_wrap=True)
+    if not execute:
+        say("Nothing was changed. To do it: --execute")

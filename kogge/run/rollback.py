@@ -1,0 +1,330 @@
+"""`kogge rollback`: takes back what was moved; looks first, and acts only when told to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.config.load import Config, load
+from engine.control.remedies import advice
+from kogge.run.pause import OutsideHours, may_look, may_work
+from kogge.terminal.options import (
+    DEFAULT,
+    AsJson,
+    ConfigPath,
+    Decider,
+    Exit,
+    Mailboxes,
+    Reason,
+    Wave,
+    chosen,
+    emit,
+    given,
+    next_command,
+    opened_ledger,
+    report,
+    say,
+    screen,
+    write_csv,
+)
+from kogge.terminal.tables import table
+from model.errors import MigrationError, Misconfigured, Transient
+from model.plural import many
+from reports.progress import LATER
+
+if TYPE_CHECKING:
+    from engine.pacing.watchdog import Duty
+    from engine.rollback.run_many import Told
+    from ledger.db.rows import MailboxRow
+    from ledger.store import Ledger
+
+NAMED_MOST = 8
+WORDS = {
+    "changed": "changed by somebody since: they stay",
+    "gone": "not where we wrote them any more (deleted or moved by somebody)",
+    "added": "not ours: they stay",
+    "shared": "meetings on which an attendee's copy rests: they stay",
+    "found": "there before us: they stay",
+    "unreadable": "cannot be read: they stay",
+    "refused": "the server does not let go of: they stay",
+    "shares": "shares of ours",
+    "containers": "folders that we made and that are empty then",
+    "containers-staying": "folders that we made and that stay: something is in or below them, or the server "
+    "keeps them",
+}
+DONE = {
+    "shares": "shares of ours: taken back",
+    "containers": "folders that we made and that were empty then: removed",
+}
+"""What is said otherwise once it is done."""
+READ = {
+    "read": "read",
+    "answered": "answered",
+    "forwarded": "forwarded",
+    "read-before": "had been read before",
+}
+
+
+def rollback(
+    config: ConfigPath = DEFAULT,
+    wave: Wave = None,
+    mailbox: Mailboxes = None,
+    recall: Annotated[
+        bool,
+        typer.Option("--recall", help="For misdirected mail: in every folder, with a word on what was read."),
+    ] = False,
+    execute: Annotated[bool, typer.Option("--execute", help="Remove it; without this, only look.")] = False,
+    undo_hooks: Annotated[
+        bool,
+        typer.Option(
+            "--undo-hooks",
+            help="With --execute: then run the undo of each cutover hook, and bring the mailbox to staging.",
+        ),
+    ] = False,
+    now: OutsideHours = False,
+    by: Decider = None,
+    reason: Reason = None,
+    csv_file: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Every item, one a line, for you alone."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Takes back what Kogge wrote and nobody has changed since, in any phase; looks first.
+
+    What somebody changed or added stays and is listed; flags do not count. Folders that we made go when they
+    are empty. Without --execute nothing is written anywhere. With it, --by and --reason approve it, unless
+    `kogge approve rollback` did; run it again to go on where it stopped. It goes by the wave's hours and
+    pauses; a look may at any time. Afterwards the mailboxes are blocked (rolled-back) until `kogge retry`.
+    What was frozen or live stays so, and its hooks stay in force, but with --undo-hooks.
+
+    Example: kogge rollback --wave pilot --execute --by "A. Auditor" --reason "wrong time zone"
+    """
+    from engine.cutover.steps import is_rolled_back
+
+    settings = load(config)
+    _refuse_half(wave, mailbox, execute, by, reason)
+    if now:
+        given("--by", by, "who lets it run outside of the wave's hours is recorded")
+        if not execute:
+            raise Misconfigured("--now", "is for what --execute does; a look may at any time")
+    if undo_hooks:
+        given("--by", by, "who has the hooks undone is recorded")
+        if not execute:
+            raise Misconfigured("--undo-hooks", "goes with --execute")
+    with opened_ledger(settings, upgrade=execute) as ledger:
+        rows = chosen(ledger, wave, mailbox)
+        duties = _duties(settings, ledger, rows, execute, by if now else None)
+        waves = {duty.wave for duty in duties}
+        going = [row for row in rows if row.wave in waves]
+        left = [row for row in going if not (execute and is_rolled_back(ledger, row.id))]
+        if execute and left:
+            _approve(ledger, wave if not mailbox else None, left, Answer(by, reason, recall))
+        asked = Asked(left, duties, recall, execute, csv_file is not None or as_json)
+        run = _run(settings, ledger, asked)
+        if execute and len(left) < len(going):
+            say(f"Nothing of ours is left there: {many(len(going) - len(left), 'mailbox', 'mailboxes')}.")
+        if execute:
+            _about_phases(settings, ledger, going, config, by if undo_hooks else None)
+    whose = " ".join(f"-m {row.id}" for row in rows) if mailbox else f"--wave {wave}"
+    again = " and ".join(next_command(config, f"{name} {whose}") for name in ("retry", "migrate"))
+    _tell(run.ended, csv_file, as_json, execute, again)
+    for refusal in run.refusals:
+        say(f"not ended: {refusal}")
+    if run.fault is not None:
+        raise typer.Exit(report(run.fault))
+    code = _code(run, execute)
+    raise typer.Exit(Exit.AGAIN if code == Exit.OK and len(going) < len(rows) else code)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be rolled back, or looked at, and what that goes by."""
+
+    rows: Sequence[MailboxRow]
+    duties: Sequence[Duty]
+    recall: bool
+    execute: bool
+    lines: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How it went. left: how many workloads were not begun. refusals: why waves go on another time."""
+
+    ended: Sequence[Told]
+    left: int
+    refusals: Sequence[Transient]
+    fault: MigrationError | None
+
+
+def _about_phases(
+    config: Config, ledger: Ledger, rows: Sequence[MailboxRow], path: Path, undo_by: str | None
+) -> None:
+    """Says which mailboxes are rolled back and yet frozen or live, and what their hooks still do; or undoes
+    that. undo_by: who wants it undone; None: nobody does."""
+    from engine.cutover.steps import in_force, is_rolled_back
+    from kogge.run.cutover import give_back
+    from ledger.db.rows import Phase
+    from ledger.leg.cutover_steps import Steps
+
+    now = [ledger.mailbox(row.id) for row in rows if is_rolled_back(ledger, row.id)]
+    now = [row for row in now if row.phase is not Phase.STAGING]
+    if not now:
+        return
+    if undo_by is not None:
+        give_back(config, ledger, now, undo_by.strip(), path)
+        return
+    done = Steps(ledger).of(row.id for row in now)
+    begun = [{one.name for one in done.get(row.id, [])} for row in now]
+    hooks = {hook.name for names in begun for _, hook in in_force(config.hooks, names)}
+    whose = " ".join(f"-m {row.id}" for row in now[:NAMED_MOST]) if len(now) <= NAMED_MOST else "-m MAILBOX"
+    are = f"{many(len(now), 'mailbox is', 'mailboxes are')} rolled back and still frozen or live"
+    force = f"; in force: {', '.join(sorted(hooks))}" if hooks else ""
+    say(f"{are}{force}. Whoever works there has an empty account, and no pass mirrors it.")
+    say(f"To undo the hooks, and back to staging: {next_command(path, f'cutover {whose} --back --by NAME')}")
+
+
+def _duties(
+    config: Config, ledger: Ledger, rows: Sequence[MailboxRow], execute: bool, now_by: str | None
+) -> list[Duty]:
+    return may_work(config, ledger, rows, "rollback", now_by) if execute else may_look(ledger, rows)
+
+
+def _run(config: Config, ledger: Ledger, asked: Asked) -> Run:
+    from engine.approvals.pinned_settings import refuse_weaker
+    from engine.cutover.steps import is_undone
+    from engine.pacing.run_legs import Boundary
+    from engine.pacing.worker_slots import taken
+    from engine.rollback.run import Scope, approved
+    from engine.rollback.run_many import Order, all_of, with_earlier
+    from flows.launch import defect_log, signals
+    from flows.process.leg_runner import Drain
+
+    ids = frozenset(row.id for row in asked.rows)
+    if asked.execute:
+        refuse_weaker(config, ledger)
+    going = approved(ledger, asked.rows, recall=asked.recall) if asked.execute else ids
+    legs = {duty.wave: [leg for leg in ledger.legs(duty.wave) if leg.mailbox in ids] for duty in asked.duties}
+    if asked.execute:  # of what is rolled back already nothing is left, and nobody has to approve that
+        legs = {wave: [leg for leg in own if not is_undone(leg)] for wave, own in legs.items()}
+    drain = Drain()
+    boundary = Boundary(drain.event)
+    ended: list[Told] = []
+    with (
+        signals(drain),
+        defect_log(config.state_directory),
+        taken(config, ledger, drain.event) as turns,
+    ):
+        scope = Scope(ledger, going)
+        order = Order(config, scope, boundary, turns, asked.recall, asked.execute, asked.lines)
+        for duty in turns.heeded(asked.duties):
+            ended += all_of(order, legs[duty.wave])
+    left = sum(map(len, legs.values())) - len(ended)
+    if asked.recall and asked.execute:
+        ended = [with_earlier(ledger, one) for one in ended]
+    return Run(ended, left, turns.refusals, boundary.fault)
+
+
+def _refuse_half(
+    wave: str | None, mailbox: Sequence[str] | None, execute: bool, by: str | None, reason: str | None
+) -> None:
+    if wave is None and not mailbox:
+        raise Misconfigured("rollback", "give --wave or --mailbox")
+    if (by is None) != (reason is None):
+        raise Misconfigured("rollback", "give --by and --reason together")
+    if by is not None and not execute:
+        raise Misconfigured("--by", "approves, and nothing is to be done without --execute")
+    for name, text in (("--by", by), ("--reason", reason)):
+        if text is not None and not text.strip():
+            raise Misconfigured(name, "is empty; an auditor will ask")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Who takes responsibility, and why; None: somebody did before. recall: also for every folder."""
+
+    by: str | None
+    reason: str | None
+    recall: bool
+
+
+def _approve(ledger: Ledger, wave: str | None, rows: Sequence[MailboxRow], answer: Answer) -> None:
+    """Records who takes responsibility; without a name, somebody must have before."""
+    from engine.rollback.run import approved
+    from ledger.leg.rollback import APPROVAL, RECALL
+
+    codes = [APPROVAL, RECALL] if answer.recall else [APPROVAL]
+    if answer.by is not None and answer.reason is not None:
+        for subject in [f"wave:{wave}"] if wave is not None else [row.id for row in rows]:
+            for code in codes:
+                ledger.approve(subject, code, answer.by.strip(), answer.reason.strip())
+        return
+    if not approved(ledger, rows, recall=answer.recall):
+        what = " and ".join(codes)
+        raise Misconfigured("--by", f"nobody approved this rollback yet ({what}): give --by and --reason")
+
+
+def _tell(ended: Sequence[Told], csv_file: Path | None, as_json: bool, execute: bool, again: str) -> None:
+    """again: what moves them once more."""
+    lines = [line.cells() for one in ended for line in one.report.lines or ()]
+    if csv_file is not None:
+        _write(csv_file, lines)
+    if as_json:
+        emit({"executed": execute, "legs": [one.document() for one in ended], "items": lines})
+        return
+    out = screen()
+    out.print(table(["workload", "mailboxes", "items", ""], _cells(ended, execute), wrap=("",)))
+    for code, count in sorted(_codes(ended).items()):
+        out.print(f"{code} ({count:,}): {advice(code)}", soft_wrap=True)
+    if execute and not _codes(ended):
+        say(f"To move them again: {again}")
+    if not execute:
+        say("Nothing was removed. To do it: --execute --by NAME --reason TEXT")
+
+
+def _cells(ended: Sequence[Told], execute: bool) -> Iterator[list[str]]:
+    """By workload: what goes, and then whatever does not, and why."""
+    from engine.rollback.run_many import total
+
+    groups: defaultdict[str, list[Told]] = defaultdict(list)
+    for one in ended:
+        groups[str(one.leg.workload)].append(one)
+    for workload, some in sorted(groups.items()):
+        counts = total(some)
+        words = "removed" if execute else "would be removed"
+        yield [workload, f"{len(some):,}", f"{counts['ours']:,}", words]
+        for name, words in READ.items():
+            if counts[name]:
+                yield ["", "", f"{counts[name]:,}", f"of them {words}"]
+        for name, words in ({**WORDS, **DONE} if execute else WORDS).items():
+            if counts[name]:
+                yield ["", "", f"{counts[name]:,}", words]
+
+
+def _codes(ended: Sequence[Told]) -> dict[str, int]:
+    found: defaultdict[str, int] = defaultdict(int)
+    for one in ended:
+        if one.code is not None:
+            found[one.code] += 1
+    return found
+
+
+def _write(path: Path, lines: Sequence[dict[str, object]]) -> None:
+    from engine.rollback.report import Line
+
+    write_csv(path, lines, [one.name for one in fields(Line)], "lines")
+
+
+def _code(run: Run, execute: bool) -> int:
+    codes = _codes(run.ended)
+    if run.refusals:
+        return Exit.OPEN if codes.keys() - LATER.keys() else Exit.AGAIN
+    if execute and ("stopped" in codes or run.left):
+        return 130
+    return Exit.OPEN if codes else Exit.OK

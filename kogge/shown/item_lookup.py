@@ -1,0 +1,92 @@
+"""Reads subjects and names of items from the source, on demand; they are shown and never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from email.header import decode_header, make_header
+from itertools import groupby
+
+from engine.assembly import accounts, open_source
+from engine.config.load import Config
+from engine.control.error_log import kept_within
+from engine.pacing.login_breaker import Brake
+from ledger.db.rows import ContainerRow
+from ledger.store import Ledger
+from ledger.views.reports import Rejection
+from mappings.exchange import elements
+from mappings.fields import ews_xml
+from mappings.fields.bounded_reading import head_of
+from model.errors import Corrupt, MigrationError, Misconfigured, Rejected
+from model.protocols import Container, Failed, Kind, Native, Ref, Source, key_of
+
+Spot = tuple[int, bytes]
+"""The ledger's number of a container, and an item's key."""
+
+UNREADABLE = "(cannot be read from the source)"
+HEADER_MOST = 65_536
+TITLES = ("t:Subject", "t:DisplayName", "t:FileAs")
+
+
+def subjects_of(config: Config, ledger: Ledger, found: Sequence[Rejection]) -> dict[Spot, str]:
+    """The subject or name of each item, read once; the items come by mailbox and container. A source that
+    cannot be asked gives UNREADABLE, never an error; once it refused too many logins, it is not asked any
+    more."""
+    brake = Brake()
+    subjects: dict[Spot, str] = {(row.id, item.key): UNREADABLE for _, row, item in found}
+    for _, group in groupby(found, key=lambda one: one[0].id):
+        own = list(group)
+        account, kinds = accounts(ledger, own[0][0]).source, frozenset(row.kind for _, row, _ in own)
+        try:
+            with (
+                kept_within(own[0][0].id, lambda _code: None),
+                closing(open_source(config, account, kinds, looking=True)) as source,
+            ):
+                subjects.update(_of_mailbox(source, own))
+            brake.note(own[0][0].id, None, accepted=True)
+        except (Misconfigured, Corrupt):
+            raise
+        except MigrationError as error:
+            if brake.note(own[0][0].id, error.code, accepted=False) is not None:
+                break
+    return subjects
+
+
+def _of_mailbox(source: Source, found: Sequence[Rejection]) -> Iterator[tuple[Spot, str]]:
+    for _, group in groupby(found, key=lambda one: one[1].id):
+        own = list(group)
+        refs = list({item.key: Ref(item.source_id, item.version) for _, _, item in own}.values())
+        row = own[0][1]
+        for result in source.fetch(_container(row), refs, bodies=row.kind is not Kind.FILES):
+            if not isinstance(result, Failed):
+                yield (row.id, key_of(result.ref.id)), _subject(row.kind, result)
+
+
+def _container(row: ContainerRow) -> Container:
+    return Container(row.kind, row.source_id, row.path, row.role)
+
+
+def _subject(kind: Kind, native: Native) -> str:
+    if kind is Kind.FILES:
+        return str(native.properties.get("Name") or UNREADABLE)
+    if native.body is None:
+        return UNREADABLE
+    if kind is not Kind.MAIL:
+        return _title(kind, native)
+    with native.body() as stream:
+        parsed = head_of(stream.read(HEADER_MOST))
+    raw = str(parsed.get("Subject", ""))
+    try:
+        return " ".join(str(make_header(decode_header(raw))).split())
+    except (LookupError, ValueError):
+        return " ".join(raw.split())
+
+
+def _title(kind: Kind, native: Native) -> str:
+    """Of an event, a contact, a task or a note."""
+    try:
+        record = (elements.items(kind, native) if kind in elements.READERS else ews_xml.items(native))[0]
+    except Rejected:
+        return UNREADABLE
+    found = (" ".join(ews_xml.printable(ews_xml.text(record, name)).split()) for name in TITLES)
+    return next(filter(None, found), "")

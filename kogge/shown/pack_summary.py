@@ -1,0 +1,123 @@
+"""What a pack states, for people. Nothing of it is checked here."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from evidence import verifier
+from evidence.bag_writer import REPLY, ROOTS
+from evidence.dsse import payload_in, statement_in
+from evidence.pack_reader import MALFORMED, refuse_no_pack
+from ledger.inventory.lines import LATER, SECTIONS, VERDICTS
+from model.errors import Misconfigured
+from model.plural import many
+from model.protocols import Kind
+
+ABRIDGED = 16
+_LINE = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """stated: the statement's predicate. statement: its SHA-256. sums: by section, how many lines have which
+    verdict. stamped: there is the reply of a time-stamping authority."""
+
+    stated: Mapping[str, Any]
+    statement: str
+    sums: Mapping[Kind, Mapping[str, int]]
+    stamped: bool
+
+    def document(self) -> dict[str, object]:
+        sections = {str(kind): dict(counts) for kind, counts in self.sums.items()}
+        own = {"checked": False, "statement": self.statement, "stamped": self.stamped}
+        return {**own, **self.stated, **own, "by_section": sections}
+
+    @property
+    def columns(self) -> list[str]:
+        """Verdicts that nothing has are left out."""
+        return ["section", "items", *self._verdicts()]
+
+    def _verdicts(self) -> list[str]:
+        return [one for one in VERDICTS if any(counts.get(one) for counts in self.sums.values())]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        return [
+            [
+                str(kind),
+                f"{sum(counts.values()) - counts.get(LATER, 0):,}",
+                *(f"{counts.get(one, 0):,}".rjust(len(one)) for one in self._verdicts()),
+            ]
+            for kind, counts in self.sums.items()
+        ]
+
+    def lines(self) -> Iterator[str]:
+        said = self.stated
+        yield f"wave {said['wave']}, seal {said['number']}, {said['sealed']}"
+        yield f"made by      {said['tool']['name']} {said['tool']['version']}"
+        mailboxes = many(said["mailboxes"], "mailbox", "mailboxes")
+        yield f"holds        {mailboxes}, {many(said['items'], 'item', 'items')}"
+        yield f"root         {said['root']}"
+        yield f"statement    {self.statement}"
+        yield f"time stamp   {'wave.tsr is there' if self.stamped else 'none (wave.tsq asks for one)'}"
+        if before := said["previous"]:
+            abridged = before["statement"][:ABRIDGED]
+            yield f"follows      seal {before['number']} of wave {before['wave']}, statement {abridged}…"
+        else:
+            yield "follows      nothing: the first seal of its ledger"
+        if wrong := said["corrects"]:
+            yield f"corrects     seal {wrong['number']}: {wrong['reason']}"
+        for one in said["approvals"]:
+            yield f"approved     {one['purpose']}, by {one['by']}, {one['at']} (event {one['event']})"
+        decisions = said["decisions"]
+        yield f"decisions    {decisions['count']:,}, the newest {decisions['head'][:ABRIDGED]}…"
+        if score := said["score"]:
+            counts = [f"{count:,} {rating}" for rating, count in score["distribution"].items() if count]
+            if unknown := score.get("not_verified"):
+                counts.append(f"{unknown:,} not verified")
+            yield f"score        {score['rating'] or 'none'} ({', '.join(counts)})"
+        missing = Counter((one["state"], one["code"]) for one in said["incomplete"])
+        for (state, code), count in missing.most_common():
+            yield f"INCOMPLETE   {missing_text(state, code, count)}"
+
+
+def missing_text(state: str | None, code: str, count: int) -> str:
+    """state: None of mailboxes that have no workload at all."""
+    if state is None:
+        return f"{count:,} {'mailbox has' if count == 1 else 'mailboxes have'} no workload ({code})"
+    return f"{count:,} {'workload is' if count == 1 else 'workloads are'} {state} ({code})"
+
+
+def read(pack: Path) -> Shown:
+    """Raises Misconfigured."""
+    refuse_no_pack(pack)
+    stated = payload_in(pack)["predicate"]
+    sums: dict[Kind, Counter[str]] = {}
+    try:
+        statement = sha256(statement_in(pack)).hexdigest()
+        with verifier.opened(pack.resolve() / ROOTS) as file:
+            for line in iter(lambda: file.readline(_LINE), b""):
+                told = json.loads(line)
+                sums.setdefault(Kind(told["section"]), Counter()).update(told["verdicts"])
+        shown = Shown(
+            stated, statement, {one: sums[one] for one in SECTIONS if one in sums}, (pack / REPLY).is_file()
+        )
+        _refuse_untold(shown)
+    except OSError as error:
+        raise Misconfigured("PACK", f"a file in it cannot be read ({error.strerror})") from None
+    except MALFORMED:
+        raise Misconfigured("PACK", "is not what `kogge audit seal` wrote, or not all of it") from None
+    return shown
+
+
+def _refuse_untold(shown: Shown) -> None:
+    """Raises one of MALFORMED where a value in it is not of the kind that it is told as."""
+    list(shown.lines())
+    list(shown.rows)
+    json.dumps(shown.document(), ensure_ascii=False).encode()

@@ -1,0 +1,309 @@
+"""What `kogge audit seal` says: before it seals, instead of that, and afterwards. Every command that it names
+can be typed as it stands."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from engine.config.load import Config
+from evidence.dsse import payload_in
+from evidence.pack_keys import look
+from evidence.pack_reader import signer_in
+from evidence.reseal import NotWhole, damaged, is_sealed_in, is_unpublished, sealed_already
+from evidence.seal import Order, Outlook, Sealed, other_signer, place_of
+from kogge.shown.pack_summary import missing_text
+from kogge.terminal.options import Exit, echo, emit, next_command, say
+from kogge.terminal.tables import date_of
+from ledger.inventory.keystore import DAMAGED
+from ledger.store import Ledger
+from ledger.views.seal_chain import Loose, Seal, Seals
+from model.errors import Misconfigured
+from model.plural import many
+from model.signing_keys import line_of
+
+SHOWN = 10
+ALTERED = (DAMAGED, "inventory-broken")
+"""Why a mailbox may be left out of an incomplete pack that nobody expects to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options, as they were typed."""
+
+    wave: str
+    key: Path | None
+    out: Path
+    incomplete: bool
+    correct: str | None
+    passphrase_env: str | None
+    passphrase_file: Path | None
+    config: Path
+    as_json: bool = False
+
+    def line(self, text: str) -> None:
+        """For people; where standard output is for a script, beside it."""
+        (say if self.as_json else echo)(text)
+
+    def command(self, *, incomplete: bool = False, correct: str | None = None) -> str:
+        """The command once more, with what it lacked."""
+        options: list[tuple[str, object]] = [("wave", self.wave), ("key", self.key or "operator.pem")]
+        options += [("passphrase-env", self.passphrase_env), ("passphrase-file", self.passphrase_file)]
+        if self.out != Path():
+            options.append(("out", self.out))
+        words = [f"--{name} {shlex.quote(str(value))}" for name, value in options if value is not None]
+        words += ["--incomplete"] if incomplete or self.incomplete else []
+        reason = self.correct if correct is None else correct
+        words += [] if reason is None else [f"--correct {shlex.quote(reason)}"]
+        return next_command(self.config, f"audit seal {' '.join(words)}")
+
+    def correction(self) -> str:
+        return self.command(correct=self.correct or "why it takes the place of the other")
+
+
+@contextmanager
+def advising(asked: Asked) -> Iterator[None]:
+    """A pack that is not whole is told with the command that makes another."""
+    try:
+        yield
+    except NotWhole as error:
+        text = f"{error.why} make a pack in its place: {asked.correction()}"
+        raise Misconfigured(error.where, text) from None
+
+
+def warn(ledger: Ledger, key: Ed25519PrivateKey) -> None:
+    """On standard error, where another key signed the newest seal."""
+    if (found := other_signer(ledger, key)) is not None:
+        for line in _other_key(*found, key):
+            say(line)
+
+
+def _other_key(newest: Seal, signer: str, key: Ed25519PrivateKey) -> Iterator[str]:
+    yield f"Warning: another key than that of seal {newest.number} (wave {newest.wave})."
+    yield f"  that one  {signer}"
+    yield f"  this one  {line_of(key)}"
+    yield "The row of waves holds, and who checks it needs both. Say in a protocol why there are two."
+
+
+def foretell(settings: Config, ledger: Ledger, asked: Asked, found: Outlook, order: Order | None) -> Exit:
+    """What a seal would be about, and whether it would be made. order: None without a key."""
+    newest = found.newest
+    asked.line(
+        f"wave {asked.wave}: {len(found.ready):,} of {found.mailboxes:,} mailboxes have something to seal"
+    )
+    if newest is not None:
+        asked.line(f"sealed before: {_which(newest)}")
+        asked.line("it changed since then" if found.changed else "nothing changed since then")
+    if order is not None and (other := other_signer(ledger, order.key)) is not None:
+        asked.line("\n".join(_other_key(*other, order.key)))
+    if newest is not None and _is_there(asked, order, found, newest):
+        asked.line("dry run: nothing was written")
+        return _incompletely(asked, newest)
+    show_loose(asked, found)
+    lacking = list(_lacking(settings, ledger, asked, found))
+    for line in lacking:
+        asked.line(f"needed: {line}")
+    if found.ready:
+        asked.line("\n".join(_outcome(ledger, asked, found)))
+    asked.line("dry run: nothing was written")
+    incomplete = bool(found.loose)
+    command = asked.correction() if newest is not None else asked.command()
+    if incomplete and not asked.incomplete:
+        say(f"Finish the wave ({_status(asked)}), or seal what there is:")
+        command = _with_incomplete(asked, newest)
+    say(f"Next: {command}")
+    return Exit.OPEN if lacking or not found.ready else Exit.OK
+
+
+def _with_incomplete(asked: Asked, newest: Seal | None) -> str:
+    reason = None if newest is None else asked.correct or "why it takes the place of the other"
+    return asked.command(incomplete=True, correct=reason)
+
+
+def _is_there(asked: Asked, order: Order | None, found: Outlook, newest: Seal) -> bool:
+    """Whether the run would only say so, or finish what was interrupted; says which. Raises NotWhole."""
+    place = place_of(asked.out, asked.wave, newest.corrects, newest.number)
+    if asked.correct is not None:
+        if order is None or sealed_already(order, found) is None:
+            return False
+        asked.line(f"its pack is {place}, for that reason: the run would change nothing")
+        return True
+    if is_unpublished(asked.out, newest):
+        asked.line("a run was interrupted then: the same command signs its pack and gives it its name")
+        return True
+    if found.changed or not place.is_dir():
+        return False
+    if not is_sealed_in(place, newest):
+        raise damaged(place)
+    asked.line(f"its pack is {place}: the run would change nothing. Another one in its place:")
+    asked.line(f"  {asked.correction()}")
+    return True
+
+
+def _lacking(settings: Config, ledger: Ledger, asked: Asked, found: Outlook) -> Iterator[str]:
+    """What keeps the run from sealing."""
+    if not found.ready:
+        yield f"something to seal: {_migrate(asked)}"
+    if found.at_work:
+        yield "that the workers end: " + ", ".join(found.at_work[:SHOWN])
+    if found.newest is not None and asked.correct is None:
+        yield "--correct REASON: a pack in place of the one before says why"
+    if found.newest is None and asked.correct is not None:
+        yield "no --correct: the wave was never sealed, there is nothing to correct"
+    if found.loose and not asked.incomplete:
+        yield "--incomplete, or that what is not accounted for is finished first"
+    evidence = look(settings, ledger)
+    if evidence.why:
+        yield f"the key of keys: {evidence.why}"
+    elif evidence.shut:
+        yield f"a sound ledger: {evidence.line()}"
+    place = _place(ledger, asked, found)
+    if place.exists():
+        yield f"another --out: {place} is there already, and is none of this ledger's"
+
+
+def _place(ledger: Ledger, asked: Asked, found: Outlook) -> Path:
+    corrects = None if found.newest is None else found.newest.number
+    return place_of(asked.out, asked.wave, corrects, _number(ledger, asked))
+
+
+def _number(ledger: Ledger, asked: Asked) -> int:
+    newest = Seals(ledger).basis(asked.wave).newest
+    return 1 if newest is None else newest.number + 1
+
+
+def _outcome(ledger: Ledger, asked: Asked, found: Outlook) -> Iterator[str]:
+    corrects = "" if found.newest is None else f", in place of seal {found.newest.number}"
+    yield f"would be written: {_place(ledger, asked, found)}, seal {_number(ledger, asked)}{corrects}"
+    boxes = many(len(found.ready), "mailbox", "mailboxes")
+    yield (
+        f"  {boxes}, {found.sections:,} sections, {found.lines:,} lines; "
+        f"{len(found.loose):,} entries of what is incomplete"
+    )
+
+
+def show_loose(asked: Asked, found: Outlook) -> None:
+    """What is not accounted for, by state and code, and whose that is."""
+    counts = Counter((one.state, one.code) for one in found.loose)
+    for (state, code), count in counts.most_common():
+        asked.line(f"not accounted for: {missing_text(state, code, count)}")
+        names = [_name(one) for one in found.loose if (one.state, one.code) == (state, code)]
+        more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+        asked.line(f"  {', '.join(names[:SHOWN])}{more}")
+    if found.at_work:
+        asked.line(f"at work now: {', '.join(found.at_work[:SHOWN])}")
+
+
+def _name(one: Loose) -> str:
+    return one.mailbox if one.section is None else f"{one.mailbox} {one.section}"
+
+
+def tell_sealed_already(asked: Asked, order: Order, found: Outlook) -> Exit | None:
+    """Where nothing is to be done; None: there is. Raises Misconfigured where another key was given."""
+    done = sealed_already(order, found)
+    if done is None:
+        return None
+    if (signer := signer_in(done.pack)) != line_of(order.key):
+        raise Misconfigured(
+            "--key",
+            f"is not the one that the wave is sealed with already ({signer}); a pack that is signed with"
+            f" {line_of(order.key)} says why: {asked.correction()}",
+        )
+    say(f"wave {asked.wave} is sealed already, as {_which(done.seal)}: {done.pack}. Nothing changed since.")
+    return max(tell(asked, done), _incompletely(asked, done.seal))
+
+
+def _incompletely(asked: Asked, seal: Seal) -> Exit:
+    """Says so, where the whole wave was asked for and a part of it is sealed."""
+    if asked.incomplete or seal.complete is not False:
+        return Exit.OK
+    say(f"That pack is incomplete. Finish the wave ({_status(asked)}), then: {asked.correction()}")
+    return Exit.OPEN
+
+
+def refuse(asked: Asked, found: Outlook) -> None:
+    """Raises Misconfigured, or ends with 1 and what to do, unless the wave may be sealed."""
+    old = found.newest
+    if asked.correct is None and old is not None:
+        raise Misconfigured(
+            "--wave", f"{asked.wave} is sealed already, as {_which(old)}: {_why(asked, found)}"
+        )
+    if asked.correct is not None and old is None:
+        raise Misconfigured("--correct", "the wave was never sealed: there is nothing to correct")
+    if found.complete or (asked.incomplete and not found.at_work):
+        if not found.ready:
+            raise Misconfigured("--wave", f"nothing of it was ever listed; first: {_migrate(asked)}")
+        return
+    show_loose(asked, found)
+    if found.at_work:
+        say(f"Not sealed: somebody works on it. Let that end, then: {asked.command()}")
+    else:
+        say(f"Not sealed. Finish the wave ({_status(asked)}); or seal what there is, and the pack names")
+        say(f"what is missing: {asked.command(incomplete=True)}")
+    raise typer.Exit(Exit.OPEN)
+
+
+def _why(asked: Asked, found: Outlook) -> str:
+    again = f"A pack in its place: {asked.correction()}"
+    if found.changed:
+        return f"it changed since then. {again}"
+    place = asked.out.absolute()
+    return (
+        f"nothing changed since then, but its pack is not in {place}. Give the --out of that time: a run that"
+        f" was interrupted goes on there. {again}"
+    )
+
+
+def _which(seal: Seal) -> str:
+    return f"seal {seal.number} of {date_of(round(seal.at))} UTC"
+
+
+def _migrate(asked: Asked) -> str:
+    return next_command(asked.config, f"migrate --wave {shlex.quote(asked.wave)}")
+
+
+def _status(asked: Asked) -> str:
+    return next_command(asked.config, f"status --wave {shlex.quote(asked.wave)}")
+
+
+def tell(asked: Asked, made: Sealed) -> Exit:
+    """What was sealed, and how to anchor it. OPEN, where evidence that was altered is left out."""
+    said = payload_in(made.pack)["predicate"]
+    seal = made.seal
+    if asked.as_json:
+        emit({"pack": made.pack, "statement": seal.statement.hex(), **said})
+    else:
+        counts = ", ".join(f"{count:,} {verdict}" for verdict, count in said["verdicts"].items())
+        echo(f"wave {seal.wave} is sealed as number {seal.number}: {said['items']:,} items ({counts})")
+        for name, text in (
+            ("pack", made.pack),
+            ("statement", seal.statement.hex()),
+            ("root", seal.root.hex()),
+        ):
+            echo(f"{name:10} {text}")
+    if said["incomplete"]:
+        count = len(said["incomplete"])
+        are = "workload is" if count == 1 else "workloads are"
+        say(f"Incomplete: {count:,} {are} missing or not accounted for.")
+    pack = shlex.quote(str(made.pack))
+    stamp = f"curl -H 'Content-Type: application/timestamp-query' --data-binary @{pack}/wave.tsq"
+    say("Anchor it now, where Kogge and its operator cannot reach: print the statement's hash, which covers")
+    say("all, into the protocol of acceptance that both sides sign; or have it time-stamped:")
+    say(f"  {stamp} -o {pack}/wave.tsr URL-OF-THE-AUTHORITY")
+    lost = {(one["code"], one["mailbox"]) for one in said["incomplete"] if one["code"] in ALTERED}
+    for code in sorted({code for code, _ in lost}):
+        _say_lost(code, sorted(mailbox for why, mailbox in lost if why == code))
+    return Exit.OPEN if lost else Exit.OK
+
+
+def _say_lost(code: str, lost: list[str]) -> None:
+    more = f" and {len(lost) - SHOWN:,} more" if len(lost) > SHOWN else ""
+    say(f"Left out ({code}): what the ledger recorded of {', '.join(lost[:SHOWN])}{more} was altered.")
+    say("Compare the ledger with a backup of it; the pack names them as incomplete.")

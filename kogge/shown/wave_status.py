@@ -1,0 +1,186 @@
+"""Every mailbox and leg of a wave at one moment, with rate and time left; safe for anyone to see."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from ledger.db.rows import LegRow, LegState, MailboxRow, State
+from ledger.views.reports import LegSummary
+from model.protocols import Kind
+from reports.progress import expected
+
+URGENT = (
+    LegState.BLOCKED,
+    LegState.DIFFERS,
+    LegState.RUNNING,
+    LegState.WAITING,
+    LegState.COPIED,
+    LegState.PENDING,
+)
+RATE_LEAST_SECONDS = 2.0
+WATCHED_SECONDS = 60.0
+WORKER_GONE = "worker-gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Ship:
+    """One leg. rate in items a second, left in seconds; None while nothing can be said."""
+
+    wave: str
+    phase: str
+    row: LegRow
+    rejected: int
+    rate: float | None
+    left: float | None
+
+    def document(self) -> dict[str, object]:
+        row = self.row
+        return {
+            "mailbox": row.mailbox,
+            "wave": self.wave,
+            "phase": self.phase,
+            "workload": str(row.workload),
+            "state": str(row.state),
+            "code": row.code,
+            "detail": row.detail,
+            "items": row.items,
+            "done": row.done,
+            "bytes": row.bytes,
+            "rejected": self.rejected,
+            "rate": None if self.rate is None else round(self.rate, 1),
+            "seconds_left": None if self.left is None else round(self.left),
+            "started": row.started,
+            "finished": row.finished,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """ships in order of urgency: what needs a person first, what is verified last. checked: how many items
+    `kogge check` counted, by mailbox."""
+
+    ships: tuple[Ship, ...]
+    fates: Mapping[State, int] = field(default_factory=dict)
+    checked: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def states(self) -> Counter[LegState]:
+        return Counter(ship.row.state for ship in self.ships)
+
+    @property
+    def codes(self) -> Counter[str]:
+        return Counter(ship.row.code for ship in self.ships if ship.row.code)
+
+    @property
+    def settled(self) -> bool:
+        """Every leg verified and there is at least one."""
+        return bool(self.ships) and all(ship.row.state is LegState.VERIFIED for ship in self.ships)
+
+    def totals(self) -> dict[str, object]:
+        rows = [ship.row for ship in self.ships]
+        rates = [ship.rate for ship in self.ships if ship.rate is not None]
+        return {
+            "mailboxes": len({row.mailbox for row in rows}),
+            "legs": len(rows),
+            "items": sum(row.items for row in rows),
+            "expected": expected(rows, self.checked),
+            "done": sum(row.done for row in rows),
+            "bytes": sum(row.bytes for row in rows),
+            "rejected": sum(ship.rejected for ship in self.ships),
+            "rate": round(sum(rates), 1),
+            "states": {str(state): count for state, count in sorted(self.states.items())},
+            "codes": dict(sorted(self.codes.items())),
+            "fates": {state.name.lower(): count for state, count in sorted(self.fates.items())},
+        }
+
+
+def _cannot_tell(_owner: str) -> bool:
+    """The answer where nothing but the lease speaks of a worker."""
+    return False
+
+
+def gather(
+    mailboxes: Iterable[MailboxRow],
+    legs: Iterable[LegRow],
+    summaries: Iterable[LegSummary],
+    now: datetime,
+    wanted: frozenset[str] | None = None,
+    kinds: frozenset[Kind] | None = None,
+    dead: Callable[[str], bool] = _cannot_tell,
+    checked: Mapping[str, int] | None = None,
+) -> Fleet:
+    """wanted, kinds: only these mailbox ids and workloads; None means all. now: by the ledger's clock. dead:
+    whether an owner is known to have ended. checked: see Fleet."""
+    boxes = {row.id: row for row in mailboxes}
+    counts = {one.leg: one.counts for one in summaries}
+    ships = []
+    fates: Counter[State] = Counter()
+    for leg in legs:
+        row = _left(leg, now, dead)
+        box = boxes.get(row.mailbox)
+        if box is None or (wanted is not None and box.id not in wanted):
+            continue
+        if kinds is not None and row.workload not in kinds:
+            continue
+        own = counts.get(row.id, {})
+        fates.update(own)
+        rate, left = _pace(row, now)
+        ships.append(Ship(box.wave, str(box.phase), row, own.get(State.REJECTED, 0), rate, left))
+    return Fleet(tuple(sorted(ships, key=_urgency)), fates, checked or {})
+
+
+class Watch:
+    """Takes the rates of what is looked at again and again over the last WATCHED_SECONDS, rather than since a
+    leg first began, which may have been in another night."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, deque[tuple[datetime, int]]] = {}
+
+    def paced(self, fleet: Fleet, now: datetime) -> Fleet:
+        """Returns the fleet with these rates; of a leg that is seen at work for the first time, as it is."""
+        return replace(fleet, ships=tuple(self._paced(ship, now) for ship in fleet.ships))
+
+    def _paced(self, ship: Ship, now: datetime) -> Ship:
+        row = ship.row
+        if row.state is not LegState.RUNNING:
+            self._seen.pop(row.id, None)
+            return ship
+        seen = self._seen.setdefault(row.id, deque())
+        while len(seen) > 1 and (now - seen[1][0]).total_seconds() >= WATCHED_SECONDS:
+            seen.popleft()
+        seen.append((now, row.done))
+        then, done = seen[0]
+        passed = (now - then).total_seconds()
+        if passed < RATE_LEAST_SECONDS or row.done < done:
+            return replace(ship, rate=None, left=None)
+        rate = (row.done - done) / passed
+        return replace(ship, rate=rate, left=max(0, row.items - row.done) / rate if rate else None)
+
+
+def _left(row: LegRow, now: datetime, dead: Callable[[str], bool]) -> LegRow:
+    """row; one whose worker died waits for the next, which the ledger learns when that one claims it."""
+    if row.state is not LegState.RUNNING or row.owner is None:
+        return row
+    if (row.lease_until is None or row.lease_until >= now) and not dead(row.owner):
+        return row
+    return replace(row, state=LegState.WAITING, code=WORKER_GONE, detail=None)
+
+
+def _urgency(ship: Ship) -> tuple[int, str, str, str]:
+    state = ship.row.state
+    rank = URGENT.index(state) if state in URGENT else len(URGENT)
+    return rank, ship.wave, ship.row.mailbox, str(ship.row.workload)
+
+
+def _pace(row: LegRow, now: datetime) -> tuple[float | None, float | None]:
+    if row.state is not LegState.RUNNING or row.started is None or not row.done:
+        return None, None
+    started = row.started if row.started.tzinfo else row.started.replace(tzinfo=UTC)
+    passed = (now - started).total_seconds()
+    if passed < RATE_LEAST_SECONDS:
+        return None, None
+    rate = row.done / passed
+    return rate, max(0, row.items - row.done) / rate

@@ -1,0 +1,337 @@
+"""What every command shares: options, exit codes, and how it speaks.
+
+Tables and progress go to standard output, messages to standard error; --json writes one JSON document to
+standard output and nothing else.
+"""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
+
+import typer
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
+
+from engine.config.file_errors import unknown
+from engine.config.load import Config
+from engine.control.remedies import advice
+from kogge.terminal.tables import WIDTH
+from model.errors import MigrationError, Misconfigured, Transient
+from model.printable import cell, json_escaped, printable
+from model.private_files import open_private
+from model.sites import one_spelling
+
+if TYPE_CHECKING:
+    from ledger.db.rows import MailboxRow
+    from ledger.store import Ledger
+
+T = TypeVar("T")
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    OK = 0
+    OPEN = 1
+    INPUT = 2
+    AGAIN = 3
+
+
+CODES = (
+    "Exit codes: 0 all well; 1 something needs a person or is not accounted for; 2 wrong input; "
+    "3 a passing fault, run it again; 130 interrupted."
+)
+
+ConfigPath = Annotated[
+    Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration.", envvar="KOGGE_CONFIG")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")]
+Wave = Annotated[str | None, typer.Option("--wave", "-w", metavar="W", help="Only this wave.")]
+OneWave = Annotated[str, typer.Option("--wave", "-w", metavar="W", help="The wave.")]
+Mailboxes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mailbox", "-m", metavar="M", help="Only this mailbox (random id, address or site); repeatable."
+    ),
+]
+Workloads = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--workload",
+        metavar="KIND",
+        help="Only this workload (mail, calendar, contacts, tasks, notes, files); repeatable.",
+    ),
+]
+By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who asks or decides; recorded.")]
+Decider = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who decides; recorded.")]
+CsvFile = Annotated[
+    Path | None, typer.Option("--csv", metavar="FILE", help="Write every row to FILE, for you alone.")
+]
+Reason = Annotated[
+    str | None, typer.Option("--reason", metavar="TEXT", help="Why; recorded for the auditor.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+DEFAULT = Path("kogge.toml")
+
+
+CARRIED = (("--wave", "-w"), ("--mailbox", "-m"), ("--workload",), ("--inventory",))
+"""Options that the next command has as this one had them, where it knows them."""
+CHOOSING = frozenset({"--wave", "-w", "--mailbox", "-m"})
+"""A command that has one of these chooses its mailboxes already."""
+_typed: list[str] = []
+"""The words of the command line that runs, without the program's name."""
+
+
+def remember(words: Sequence[str]) -> None:
+    """Keeps what was typed, for next_command."""
+    _typed[:] = words
+
+
+def next_command(config: Path, command: str) -> str:
+    """Returns what to type next: for the same configuration, and with the options that this one was given.
+
+    Args:
+        config: as it was given.
+        command: words after `kogge`. An option that they have stays as it is.
+    """
+    here = Path.cwd()
+    path = config.relative_to(here) if config.is_relative_to(here) else config
+    words = " ".join(["kogge", command, *_carried(shlex.split(command))])
+    return words if path == DEFAULT else f"{words} -c {shlex.quote(str(path))}"
+
+
+def _carried(words: Sequence[str]) -> Iterator[str]:
+    """The options that were typed, as far as the next command takes them."""
+    known = _options(words) if _typed else frozenset()
+    chosen = not CHOOSING.isdisjoint(words)
+    for names in CARRIED:
+        if names[0] in known and not set(names) & set(words) and not (chosen and names[0] in CHOOSING):
+            yield from (f"{names[0]} {_not_an_address(value)}" for value in _values(names))
+
+
+def _values(names: Sequence[str]) -> Iterator[str]:
+    """What was typed for an option, each time."""
+    for word, after in zip(_typed, [*_typed[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        if word in names and after:
+            yield after
+        elif equals and name in names:
+            yield value
+
+
+def _options(words: Sequence[str]) -> frozenset[str]:
+    """The options of the command that these words name."""
+    from typer.main import get_command
+
+    from kogge.app import app
+
+    command: Any = get_command(app)
+    for word in words:
+        if word not in getattr(command, "commands", {}):
+            break
+        command = command.commands[word]
+    return frozenset(option for one in command.params for option in one.opts)
+
+
+def _not_an_address(value: str) -> str:
+    """A terminal's log should not keep an address: whoever typed it knows it."""
+    return "MAILBOX" if "@" in value or not value.isprintable() else shlex.quote(value)
+
+
+def given(option: str, text: str | None, why: str) -> str:
+    """What an option says. Raises Misconfigured, with why it is asked for, where it says nothing."""
+    said = (text or "").strip()
+    if not said:
+        raise Misconfigured(option, f"is missing or empty; {why}")
+    return said
+
+
+def told(command: Callable[..., None]) -> str:
+    """A command's docstring as its help: paragraphs that the terminal wraps, and brackets that are text."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return escape("\n\n".join(" ".join(one.split()) for one in paragraphs))
+
+
+class _Screen(Console):
+    """A console on which nothing that a stranger wrote is a command: what is not printable is replaced."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=self._shown(segment.text))
+
+    def _shown(self, text: str) -> str:
+        """As this terminal can show it: in its encoding, too."""
+        return printable(text).encode(self.encoding, "replace").decode(self.encoding)
+
+
+def screen() -> Console:
+    """Standard output. Without a terminal: no colour, and a fixed width so that no cell is cut at 80."""
+    plain = not sys.stdout.isatty()
+    return _Screen(
+        width=max(WIDTH, int(os.environ.get("COLUMNS") or WIDTH)) if plain else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=False,
+    )
+
+
+def errors() -> Console:
+    """Standard error."""
+    return _Screen(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """One message on standard error."""
+    errors().print(text)
+
+
+def echo(text: str) -> None:
+    """One line of an answer on standard output, never broken: a script may read it."""
+    screen().print(text, soft_wrap=True)
+
+
+def confirmed(question: str) -> bool:
+    """Whether the person at the terminal says yes."""
+    return typer.confirm(printable(question, lines=False))
+
+
+def emit(document: object) -> None:
+    """The one JSON document of a command. What a terminal would obey in it is escaped."""
+    text = json_escaped(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
+    encoding = sys.stdout.encoding or "utf-8"
+    if not _encodes(text, encoding):
+        text = json.dumps(document, indent=2, default=_plain)
+    sys.stdout.write(f"{text}\n")
+
+
+def _encodes(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar on standard error, where that is a terminal."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors(), disable=not sys.stderr.isatty(), transient=True) as bar:
+        job = bar.add_task(what, total=total)
+        yield lambda: bar.advance(job)
+
+
+def report(error: MigrationError) -> int:
+    """Tells an error and what to do about it; returns the exit code."""
+    if isinstance(error, Misconfigured):
+        say(error.advice)
+        return Exit.INPUT
+    say(f"kogge: {error}")
+    if remedy := advice(error.code):
+        say(f"  {remedy}")
+    return Exit.AGAIN if isinstance(error, Transient) else Exit.OPEN
+
+
+@contextmanager
+def opened_ledger(config: Config, *, upgrade: bool = False) -> Iterator[Ledger]:
+    """The ledger, of this version's schema; made when it is not there yet. upgrade: of a command that moves
+    mailboxes; one that looks, or decides, leaves an older ledger as it is. Raises Misconfigured, and
+    Transient("ledger-in-use") while others are at work on an older one."""
+    from flows.launch import defect_log
+    from ledger.open_ledgers import opened
+
+    with opened(config.ledger_url(), upgrade=upgrade) as ledger, defect_log(config.state_directory):
+        yield ledger
+
+
+def chosen(ledger: Ledger, wave: str | None, wanted: list[str] | None = None) -> list[MailboxRow]:
+    """The mailboxes of the ledger that the options choose; never none, for a typing error must not read as
+    "nothing amiss". Raises Misconfigured when a wave or a mailbox does not exist, or none at all."""
+    rows = ledger.mailboxes(wave)
+    if not rows:
+        waves = {row.wave for row in ledger.mailboxes()} if wave is not None else set()
+        if wave is not None and waves:
+            raise Misconfigured("--wave", unknown(wave, waves))
+        raise Misconfigured("the ledger", "has no mailbox yet; `kogge migrate --dry-run` plans them")
+    if not wanted:
+        return rows
+    found, known = among(wanted, {row.id: (row.id, row.source, row.target) for row in rows})
+    refuse_missing(wanted, known, f"wave {wave}" if wave else "the ledger")
+    return [row for row in rows if row.id in found]
+
+
+def among(wanted: Iterable[str], names: Mapping[T, Iterable[str]]) -> tuple[set[T], set[str]]:
+    """Which have one of the wanted names, in whatever spelling; and the wanted names that one has."""
+    asked = set(map(one_spelling, wanted))
+    met = {one: asked.intersection(own) for one, own in names.items()}
+    return {one for one, own in met.items() if own}, set().union(*met.values())
+
+
+def refuse_missing(wanted: Sequence[str], known: Collection[str], place: str) -> None:
+    """Raises Misconfigured for a mailbox that is not among the known. A random id is named; an address, which
+    a terminal's log should not keep, is counted off."""
+    missing = [
+        name if name.startswith("m-") and "@" not in name else f"number {number} of those given"
+        for number, name in enumerate(wanted, 1)
+        if one_spelling(name) not in known
+    ]
+    if missing:
+        raise Misconfigured("--mailbox", f"not in {place}: {', '.join(missing)}")
+
+
+class Rows:
+    """Writes rows of a CSV file that a spreadsheet shows as text, whatever strangers wrote into them."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._writer = csv.writer(file)
+
+    def put(self, values: Iterable[object]) -> None:
+        """Writes one row."""
+        self._writer.writerow(map(cell, values))
+
+
+@contextmanager
+def private_csv(path: Path) -> Iterator[Rows]:
+    """Opens a table with subjects, names of files or links that open without a login: nobody else reads it,
+    though it was there before. Raises Misconfigured for --csv."""
+    try:
+        with open(path, "w", newline="", encoding="utf-8", errors="replace", opener=open_private) as file:
+            yield Rows(file)
+    except OSError as error:
+        raise Misconfigured(f"--csv {path}", f"cannot be written ({error.strerror})") from None
+
+
+def write_private(path: Path, data: bytes, option: str) -> None:
+    """Writes a file that nobody else reads, though it was there before. Raises Misconfigured for option."""
+    try:
+        with open(path, "wb", opener=open_private) as file:
+            file.write(data)
+    except OSError as error:
+        raise Misconfigured(f"{option} {path}", f"cannot be written ({error.strerror})") from None
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str], what: str) -> None:
+    """Writes the rows; says how many on standard error. Raises Misconfigured for --csv."""
+    with private_csv(path) as out:
+        out.put(columns)
+        for row in rows:
+            out.put(row.get(name, "") for name in columns)
+    say(f"{len(rows):,} {what} in {path}")

@@ -1,0 +1,181 @@
+"""Tables for a tired operator: aligned, at most 100 columns, colour only where it means something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from ledger.db.rows import LegState
+from model.printable import printable
+from reports.progress import COLOURS, size
+
+GOOD, CARE, BAD, QUIET = "green", "yellow", "red", "dim"
+WIDTH = 100
+"""Columns of a screen that need not save room."""
+NUMBERS = frozenset(
+    {
+        "items", "done", "size", "rate", "left", "bytes", "count", "rejected", "mailboxes", "folders",
+        "largest", "line", "event", "verified", "skipped", "open", "stays", "free", "losses",
+        "arrived", "lacking", "content", "functional", "cosmetic",
+    }
+)  # fmt: skip
+"""Columns of these names are aligned right."""
+
+
+INDENT = "  "
+WORD_MOST = 20
+"""A column that may break lines is at least so wide as its longest word, but not wider than this."""
+BETWEEN = 2
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, wrap: Sequence[str] = ()) -> Grid:
+    """Returns a table without a frame, which shows every character of every cell at any width.
+
+    Args:
+        columns: the names above; those of NUMBERS are aligned right.
+        rows: as many cells each. What is not printable in them is replaced: strangers may have written it.
+        wrap: columns that may break lines; the others never do.
+    """
+    drawn = [[_cell(one) for one in row] for row in rows]
+    return Grid(tuple(columns), drawn, frozenset(wrap))
+
+
+def _cell(content: str | Text) -> Text:
+    """A cell that we composed (Text) may have several lines; a plain one has none of its own."""
+    if isinstance(content, str):
+        return Text(printable(content, lines=False))
+    plain = printable(content.plain)
+    if plain == content.plain:
+        return content
+    clean = content.copy()
+    clean.plain = plain
+    return clean
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table to print. Columns that have no room beside the others stand below their row, by name."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[Text]]
+    wrap: frozenset[str]
+
+    @property
+    def row_count(self) -> int:
+        return len(self.rows)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        most = options.max_width
+        widths = self._widths(most)
+        head = [Text(name, style="bold") for name in self.columns[: len(widths)]]
+        yield from self._lines(console, head, widths)
+        for row in self.rows:
+            yield from self._lines(console, row[: len(widths)], widths)
+            if below := self._below(row, len(widths)):
+                for line in below.wrap(console, most, overflow="fold"):
+                    line.rstrip()
+                    yield line
+
+    def _below(self, row: Sequence[Text], beside: int) -> Text:
+        """The cells that do not stand beside the first ones, each with its column's name."""
+        line = Text()
+        for name, content in zip(self.columns[beside:], row[beside:], strict=True):
+            if content.plain:
+                line.append(f"{INDENT}{name}: " if name else INDENT).append_text(content)
+        return line
+
+    def _widths(self, most: int) -> list[int]:
+        """Of the columns that stand beside each other, as many as there is room for; at least one."""
+        natural, least = [], []
+        for at, name in enumerate(self.columns):
+            lines = [line for row in self.rows for line in row[at].plain.split("\n")]
+            whole = max((cell_len(line) for line in (name, *lines)), default=1)
+            words = max((cell_len(word) for line in (name, *lines) for word in line.split()), default=1)
+            natural.append(max(1, whole))
+            least.append(
+                min(whole, max(cell_len(name), min(words, WORD_MOST))) if name in self.wrap else whole
+            )
+        count = len(least)
+        while count > 1 and sum(least[:count]) + BETWEEN * (count - 1) > most:
+            count -= 1
+        return _grown(
+            [min(one, most) for one in least[:count]], natural[:count], most - BETWEEN * (count - 1)
+        )
+
+    def _lines(self, console: Console, cells: Sequence[Text], widths: Sequence[int]) -> Iterator[Text]:
+        """One row, on as many lines as its highest cell has."""
+        folded = [
+            cell.wrap(console, width, overflow="fold") if cell.plain else [Text()]
+            for cell, width in zip(cells, widths, strict=True)
+        ]
+        for parts in zip_longest(*folded, fillvalue=Text()):
+            line = Text()
+            for at, (part, width) in enumerate(zip(parts, widths, strict=True)):
+                own = part.copy()
+                own.rstrip()
+                room = " " * max(0, width - own.cell_len)
+                line.append(" " * BETWEEN if at else "")
+                pieces = (room, own) if self.columns[at] in NUMBERS else (own, room)
+                for piece in pieces:
+                    line.append(piece)
+            line.rstrip()
+            yield line
+
+
+def _grown(least: list[int], natural: Sequence[int], most: int) -> list[int]:
+    """Widths between least and natural that use the room; who needs little gets it first."""
+    room = most - sum(least)
+    needy = sorted((at for at in range(len(least)) if natural[at] > least[at]), key=lambda at: natural[at])
+    for done, at in enumerate(needy):
+        more = min(natural[at] - least[at], max(0, room) // (len(needy) - done))
+        least[at] += more
+        room -= more
+    return least
+
+
+def state_cell(state: LegState) -> Text:
+    return Text(str(state), style=COLOURS.get(state, ""))
+
+
+def code_cell(code: str | None, detail: str | None) -> str:
+    """A code, and what is known beside it; see model.errors.MigrationError."""
+    return f"{code} ({detail})" if code and detail else code or ""
+
+
+def bytes_cell(count: int | None) -> str:
+    return "-" if count is None else size(count)
+
+
+def number_cell(count: int | None) -> str:
+    return "-" if count is None else f"{count:,}"
+
+
+def moment(when: datetime | None) -> str:
+    """UTC, to the second."""
+    return "-" if when is None else when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def date_of(seconds: int | None) -> str:
+    """An item's date (seconds since 1970 UTC), to the minute."""
+    if seconds is None:
+        return "-"
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M")
+
+
+def duration(seconds: float | None) -> str:
+    """For people: 45s, 12m, 3h05m, 4d02h."""
+    if seconds is None:
+        return "-"
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole}s"
+    minutes, hours = whole // 60, whole // 3600
+    if minutes < 120:
+        return f"{minutes}m"
+    return f"{hours}h{minutes % 60:02}m" if hours < 48 else f"{hours // 24}d{hours % 24:02}h"

@@ -1,0 +1,185 @@
+"""The event chain: decisions only, one chain a wave, each event's hash covering the one before.
+
+A chain shows that nothing in it was altered, removed from its middle or put in between. Whether its
+end was cut off shows only against an anchor outside of the ledger (a printed or signed head).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, case, insert, select, update
+
+from ledger.db.engine import now
+from ledger.db.schema import event, mailbox, meta
+from ledger.db.upsert import upsert
+from model.errors import Corrupt
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One decision. seq counts from 1 in its wave; hash is SHA-256 over the previous hash and the
+    canonical JSON of all other fields but the signature."""
+
+    wave: str
+    seq: int
+    at: float
+    kind: str
+    subject: str | None
+    detail: Mapping[str, str | int]
+    hash: bytes
+    signature: bytes | None = None
+
+    @property
+    def moment(self) -> datetime:
+        return datetime.fromtimestamp(self.at, UTC)
+
+
+def genesis(wave: str) -> bytes:
+    """What the first event of a wave's chain is hashed with."""
+    return hashlib.sha256(b"kogge event chain\x00" + wave.encode()).digest()
+
+
+def event_hash(
+    previous: bytes, wave: str, seq: int, at: float, kind: str, subject: str | None, detail: str
+) -> bytes:
+    """detail is the stored text, so that checking needs no agreement on how to write JSON numbers;
+    at is hashed in whole microseconds, which both databases keep exactly."""
+    fields = [wave, seq, round(at * 1_000_000), kind, subject, detail]
+    body = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(previous + body.encode()).digest()
+
+
+def append_event(
+    connection: Connection,
+    wave: str,
+    kind: str,
+    detail: Mapping[str, str | int],
+    *,
+    subject: str | None = None,
+    signature: bytes | None = None,
+) -> Event:
+    """Adds one event, inside the caller's write transaction."""
+    seq, previous = _lock_head(connection, wave)
+    at = round(connection.execute(select(now())).scalar_one(), 6)
+    text = json.dumps(dict(detail), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    digest = event_hash(previous, wave, seq + 1, at, kind, subject, text)
+    added = Event(wave, seq + 1, at, kind, subject, dict(detail), digest, signature)
+    connection.execute(
+        insert(event).values(
+            wave=wave,
+            seq=added.seq,
+            at=at,
+            kind=kind,
+            subject=subject,
+            detail=text,
+            hash=digest,
+            signature=signature,
+        )
+    )
+    head = f"{added.seq}:{digest.hex()}"
+    connection.execute(update(meta).where(meta.c.name == _head_name(wave)).values(value=head))
+    return added
+
+
+def read_events(
+    connection: Connection, wave: str, *, after: int = 0, until: int | None = None
+) -> Iterator[Event]:
+    """after, until: only those with a number above the one, and not above the other."""
+    query = select(event).where(event.c.wave == wave, event.c.seq > after).order_by(event.c.seq)
+    for row in connection.execute(query if until is None else query.where(event.c.seq <= until)):
+        yield _event(row)
+
+
+def _event(row: Any) -> Event:
+    detail = dict(json.loads(row.detail))
+    return Event(row.wave, row.seq, row.at, row.kind, row.subject, detail, row.hash, row.signature)
+
+
+def newest_detail(connection: Connection, subject: str, kind: str) -> Mapping[str, str | int] | None:
+    """What the newest event of this kind about a subject says."""
+    found = newest_event(connection, subject, kind, chain_of(connection, subject))
+    return None if found is None else found.detail
+
+
+def chain_of(connection: Connection, subject: str) -> str:
+    """The wave in whose chain a subject's events are recorded now: "wave:NAME", or the id of a mailbox."""
+    if subject.startswith("wave:"):
+        return subject.removeprefix("wave:")
+    query = select(mailbox.c.wave).where(mailbox.c.id == subject)
+    return connection.execute(query).scalar_one_or_none() or ""
+
+
+def newest_event(connection: Connection, subject: str, kind: str, chain: str) -> Event | None:
+    """The newest event of this kind about a subject: the last of this chain, or else of another one. The
+    order of a chain decides, for a clock may be put back."""
+    query = select(event).where(event.c.subject == subject, event.c.kind == kind)
+    query = query.order_by(case((event.c.wave == chain, 0), else_=1), event.c.seq.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _event(row)
+
+
+def verify_chain(
+    wave: str,
+    rows: Iterable[tuple[int, float, str, str | None, str, bytes]],
+    after: tuple[int, bytes] | None = None,
+) -> tuple[int, bytes]:
+    """Checks a chain of (seq, at, kind, subject, detail as stored, hash), or what follows `after`, an earlier
+    head of it; returns its head.
+
+    Raises Corrupt("event-chain-broken") at the first event that does not follow from the one before."""
+    seq, previous = after or (0, genesis(wave))
+    for number, at, kind, subject, detail, digest in rows:
+        expected = event_hash(previous, wave, seq + 1, at, kind, subject, detail)
+        if number != seq + 1 or digest != expected:
+            raise Corrupt("event-chain-broken", f"event {seq + 1} is not what was recorded")
+        seq, previous = number, digest
+    return seq, previous
+
+
+def verify_all(connection: Connection) -> None:
+    """Checks every wave's chain and its recorded head. Raises Corrupt("event-chain-broken")."""
+    columns = (event.c.seq, event.c.at, event.c.kind, event.c.subject, event.c.detail, event.c.hash)
+    waves = set(connection.scalars(select(event.c.wave).distinct()))
+    query = select(meta.c.name, meta.c.value).where(meta.c.name.startswith(_head_name("")))
+    heads = {row.name: row.value for row in connection.execute(query)}
+    if {_head_name(wave) for wave in waves} != heads.keys():
+        raise Corrupt("event-chain-broken", "a wave's events are missing as a whole")
+    for wave in sorted(waves):
+        rows = connection.execute(select(*columns).where(event.c.wave == wave).order_by(event.c.seq))
+        seq, digest = verify_chain(wave, rows)
+        if heads[_head_name(wave)] != f"{seq}:{digest.hex()}":
+            raise Corrupt("event-chain-broken", "the end of a chain is missing")
+
+
+def head_of(connection: Connection, wave: str) -> tuple[int, bytes]:
+    """How many events a wave's chain has, and the newest one's hash, as recorded beside it."""
+    head = connection.execute(
+        select(meta.c.value).where(meta.c.name == _head_name(wave))
+    ).scalar_one_or_none()
+    return (0, genesis(wave)) if head is None else _parsed(head)
+
+
+def _parsed(head: str) -> tuple[int, bytes]:
+    seq, digest = head.split(":")
+    return int(seq), bytes.fromhex(digest)
+
+
+def _head_name(wave: str) -> str:
+    return f"events:{wave}"
+
+
+def _lock_head(connection: Connection, wave: str) -> tuple[int, bytes]:
+    """The chain's last sequence number and hash, locked until the transaction ends."""
+    first = {"name": _head_name(wave), "value": f"0:{genesis(wave).hex()}"}
+    statement = upsert(connection, meta)
+    connection.execute(statement.values(first).on_conflict_do_nothing())
+    head = connection.execute(
+        select(meta.c.value).where(meta.c.name == first["name"]).with_for_update()
+    ).scalar_one()
+    return _parsed(head)

@@ -1,0 +1,254 @@
+"""One engine for both databases: durable commits, the database's own clock, errors without content."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Engine, Float, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.functions import FunctionElement
+
+from model.errors import Corrupt, MigrationError, Misconfigured, Transient
+
+BUSY_SECONDS = 60
+_PRAGMAS = (
+    f"busy_timeout={BUSY_SECONDS * 1000}",
+    "journal_mode=WAL",
+    # A power loss must not forget a committed `writing`: NORMAL would.
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "temp_store=MEMORY",
+    "cache_size=-8000",
+)
+
+
+CONNECT_SECONDS = 10
+LOCK_SECONDS = BUSY_SECONDS
+"""How long a statement waits for what another one holds, as on SQLite."""
+_POSTGRESQL = {
+    "connect_timeout": CONNECT_SECONDS,
+    # A server that is gone without a word is noticed within half a minute, whether we wait or send.
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    "client_encoding": "UTF8",
+}
+_SESSION = (
+    f"lock_timeout={LOCK_SECONDS}s",
+    # The server's side of the same: what a machine that is gone has locked is free within a minute.
+    "tcp_keepalives_idle=30",
+    "tcp_keepalives_interval=10",
+    "tcp_keepalives_count=3",
+)
+_UNTRUSTED = ("does not support SSL", "certificate", "SSL error", "SSL SYSCALL", "root certificate")
+"""What libpq says when there is no TLS, or none that is trusted."""
+
+
+class Transaction(Protocol):
+    """How those who share a leg's worker's connection begin one. touches: to the items of which containers it
+    writes; None: of any."""
+
+    def __call__(
+        self, *, writes: bool, touches: Collection[int] | None = ...
+    ) -> AbstractContextManager[Connection]: ...
+
+
+class now(FunctionElement[float]):  # noqa: N801  (reads as the SQL function it is)
+    """The database's clock: seconds since 1970 UTC, with fractions. Not the transaction's start."""
+
+    type = Float(53)
+    inherit_cache = True
+
+
+@compiles(now, "sqlite")
+def _now_sqlite(_element: now, _compiler: Any, **_: Any) -> str:
+    # unixepoch('subsec') needs SQLite 3.42.
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now, "postgresql")
+def _now_postgresql(_element: now, _compiler: Any, **_: Any) -> str:
+    return "extract(epoch from clock_timestamp())::float8"
+
+
+def parse_url(url: str) -> URL:
+    """The address of a ledger. Raises Misconfigured without repeating it: it may hold a password."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise Misconfigured(
+            "ledger", "not a database URL (sqlite:///file or postgresql+psycopg://…)"
+        ) from None
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
+        raise Misconfigured("ledger", "a ledger lives on SQLite or PostgreSQL (postgresql+psycopg)")
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise Misconfigured("ledger", "a ledger needs a file; a database in memory would forget")
+    return parsed
+
+
+def make_engine(url: URL) -> Engine:
+    """An engine without a connection yet. Statements' parameters never reach an error's text."""
+    # No upper bound on connections: every leg at work holds one, and the operator bounds the legs.
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        max_overflow=-1,
+        pool_pre_ping=url.get_backend_name() != "sqlite",
+        connect_args=_connecting(url),
+    )
+    if engine.dialect.name == "postgresql":
+        # Before SQLAlchemy asks for the server's version, which it cannot read then.
+        event.listen(engine, "connect", _refuse_other_encodings, insert=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", lambda *_: create_private_file(url))
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _connecting(url: URL) -> dict[str, Any]:
+    """What is said when connecting, where the address does not say it."""
+    if url.get_backend_name() == "sqlite":
+        return {}
+    args: dict[str, Any] = {name: value for name, value in _POSTGRESQL.items() if name not in url.query}
+    options = " ".join(f"-c {setting}" for setting in _SESSION)
+    args["options"] = f"{options} {url.query.get('options', '')}".strip()
+    return args
+
+
+def _refuse_other_encodings(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        connection.close()
+        raise Misconfigured(
+            "ledger",
+            f"its database keeps text as {encoding}: make another one for it, with CREATE DATABASE kogge"
+            " ENCODING 'UTF8' TEMPLATE template0",
+        )
+
+
+def create_private_file(url: URL) -> None:
+    """Creates the SQLite file, and its folder, for its owner only; SQLite gives its WAL the same mode."""
+    path = Path(str(url.database))
+    try:
+        for folder in reversed([one for one in path.parents if not one.exists()]):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    except OSError:
+        raise Misconfigured("ledger", "its file cannot be created: is the folder writable?") from None
+
+
+def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    # The sqlite3 module's own transaction handling begins late and never IMMEDIATE.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Database errors as ours. Their text is dropped: PostgreSQL's holds the values of a row."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _as_ours(error.orig, lost=error.connection_invalidated) from None
+    except sqlite3.Error as error:  # from _configure_sqlite, which SQLAlchemy does not wrap
+        raise _as_ours(error, lost=False) from None
+
+
+def _as_ours(error: BaseException | None, *, lost: bool) -> MigrationError:
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"UndefinedTable", "UndefinedColumn"} or str(error).startswith(
+        ("no such table", "no such col")
+    ):
+        return Misconfigured(
+            "ledger", "there is no ledger yet, or it is of an older version: `kogge ledger upgrade`"
+        )
+    if kinds & {"OperationalError"} and (told := _refused(str(error))) is not None:
+        return Misconfigured("ledger", told)
+    if "IntegrityError" in kinds:
+        return Corrupt("ledger-inconsistent", "a constraint of the ledger was violated")
+    if lost or kinds & {"OperationalError", "InterfaceError"}:
+        return Transient("ledger-unavailable", "the ledger's database did not answer")
+    return Corrupt("ledger-damaged", "the ledger's database refused a statement")
+
+
+def _refused(text: str) -> str | None:
+    """What to do about a server that was not trusted with the connection; None: it is something else."""
+    if "authentication method requirement" in text:
+        return "its server asks for the password in another way than scram-sha-256, and did not get it"
+    if any(word in text for word in _UNTRUSTED):
+        return (
+            "its server offers no TLS, or a certificate that is not trusted: set tls.ca_file in [ledger], or"
+            " plain = true in a network that nobody else can reach"
+        )
+    return None
+
+
+def isolation(engine: Engine, *, writes: bool) -> dict[str, Any]:
+    """The execution options of a transaction, for connections that are kept: one question to PostgreSQL needs
+    no BEGIN and no COMMIT, each of which is a way to the server and back."""
+    if engine.dialect.name == "sqlite":
+        return {"writes": writes}
+    return {"writes": writes, "isolation_level": "READ COMMITTED" if writes else "AUTOCOMMIT"}
+
+
+_SNAPSHOT: ContextVar[Connection | None] = ContextVar("snapshot", default=None)
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A read transaction: one snapshot on SQLite. Within snapshot(), a part of that one."""
+    held = _SNAPSHOT.get()
+    if held is not None and held.engine is engine:
+        with translated():
+            yield held
+        return
+    with translated(), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[None]:
+    """What this thread reads within is of one moment, whatever others commit meanwhile. To be kept short:
+    neither database cleans up behind that moment while it lasts."""
+    with translated(), engine.connect() as plain:
+        if engine.dialect.name == "postgresql":
+            connection = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        else:
+            connection = plain
+        with connection.begin():
+            token = _SNAPSHOT.set(connection)
+            try:
+                yield
+            finally:
+                _SNAPSHOT.reset(token)
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A write transaction, committed at the end, rolled back by an exception."""
+    with translated(), engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection

@@ -1,0 +1,213 @@
+"""Claims: who may work on a leg, until when, by the database's clock (never the worker's)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
+
+from ledger.db.engine import now
+from ledger.db.incidents import allow_rewrites
+from ledger.db.rows import Lease, LegState, Phase, State
+from ledger.db.schema import container, item, leg, mailbox
+from model.errors import LeaseLost
+from model.protocols import Kind
+
+AT_TARGET = (State.CHANGED, State.LEAVING, State.WRITTEN, State.VERIFIED)
+SETTLED = (State.WRITTEN, State.VERIFIED, State.SKIPPED, State.REJECTED)
+PHASE_CHANGED = "phase-changed"
+"""The code of a lease of another phase than the mailbox is in."""
+ROLLING = "rolling-back"
+"""The code of a leg whose rollback was begun and has not ended: it outlives a claim."""
+
+
+def owner_of(connection: Connection, leg_id: int) -> str | None:
+    owner: str | None = connection.execute(select(leg.c.owner).where(leg.c.id == leg_id)).scalar_one_or_none()
+    return owner
+
+
+def claim(
+    connection: Connection, leg_id: int, owner: str, ttl: float, gone: str | None, revision: str
+) -> Lease | None:
+    """One UPDATE decides. gone: an owner known to be dead; the UPDATE demands that it still holds the leg.
+    revision: of the schema. The lease is of the phase that the mailbox is in, read once the leg is locked:
+    from then on it stays."""
+    free = [leg.c.owner.is_(None), leg.c.lease_until < now()]
+    if gone is not None:
+        free.append(leg.c.owner == gone)
+    # SKIP LOCKED (PostgreSQL only): who is being claimed or written right now is not free.
+    unlocked = select(leg.c.id).where(leg.c.id == leg_id, or_(*free)).with_for_update(skip_locked=True)
+    statement = (
+        update(leg)
+        .where(leg.c.id.in_(unlocked.scalar_subquery()))
+        .values(
+            owner=owner,
+            lease_until=now() + ttl,
+            epoch=leg.c.epoch + 1,
+            took_over=or_(leg.c.owner.is_not(None), leg.c.unproven),
+            before=_before(),
+            unproven=or_(leg.c.unproven, _is_unproven(gone)),
+            revision=revision,
+            state=LegState.RUNNING.value,
+            code=case((leg.c.code == ROLLING, ROLLING), else_=None),
+            detail=None,
+            started=func.coalesce(leg.c.started, now()),
+            finished=None,
+            busy=leg.c.busy + held(),
+            claimed=now(),
+        )
+        .returning(leg.c.mailbox, leg.c.workload, leg.c.epoch, leg.c.took_over, leg.c.unproven, leg.c.before)
+    )
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        return None
+    phase = connection.execute(select(mailbox.c.phase).where(mailbox.c.id == row.mailbox)).scalar_one()
+    kind = Kind(row.workload)
+    whose = (leg_id, row.mailbox, kind, owner, row.epoch, row.took_over, Phase(phase))
+    return Lease(*whose, unproven=row.unproven, before=row.before)
+
+
+def _before() -> Any:
+    """Who had the items in hand that are not settled: the owner that is taken over; while nobody has
+    outwaited the one before that, it."""
+    return case((leg.c.unproven, func.coalesce(leg.c.before, leg.c.owner)), else_=leg.c.owner)
+
+
+def _is_unproven(gone: str | None) -> ColumnElement[bool]:
+    """Whether there is an owner of whom nothing is known but that its lease ended, by a clock."""
+    if gone is None:
+        return leg.c.owner.is_not(None)
+    return and_(leg.c.owner.is_not(None), leg.c.owner != gone)
+
+
+def held() -> ColumnElement[float]:
+    """For how many seconds the leg's worker has held it; of one that never gave it back, until its lease
+    ended. 0 where nobody does."""
+    end = case((leg.c.lease_until < now(), leg.c.lease_until), else_=now())
+    seconds = case((leg.c.claimed < end, end - leg.c.claimed), else_=0.0)
+    known = and_(leg.c.claimed.is_not(None), leg.c.lease_until.is_not(None))
+    return case((known, seconds), else_=0.0)
+
+
+def mine(lease: Lease) -> ColumnElement[bool]:
+    """The fence: true while nobody claimed the leg after this lease, and its mailbox is in the same phase."""
+    same = exists().where(mailbox.c.id == leg.c.mailbox, mailbox.c.phase == lease.phase.value)
+    return and_(leg.c.id == lease.leg, leg.c.epoch == lease.epoch, leg.c.owner == lease.owner, same)
+
+
+_HELD = and_(
+    leg.c.id == bindparam("leg"), leg.c.epoch == bindparam("epoch"), leg.c.owner == bindparam("owner")
+)
+_FENCE = select(mailbox.c.phase).select_from(leg.join(mailbox)).where(_HELD).with_for_update(of=leg)
+"""mine(), made once: every transaction of every worker begins with it."""
+
+
+def fence(connection: Connection, lease: Lease) -> None:
+    """Locks the leg for the rest of the transaction. Raises LeaseLost("lease-lost" | "phase-changed")."""
+    held = {"leg": lease.leg, "epoch": lease.epoch, "owner": lease.owner}
+    phase = connection.execute(_FENCE, held).scalar_one_or_none()
+    if phase is None:
+        raise LeaseLost("lease-lost", "another worker took the leg over")
+    if phase != lease.phase.value:
+        raise LeaseLost(PHASE_CHANGED, "the mailbox is in another phase since the leg was claimed")
+
+
+def renew(connection: Connection, lease: Lease, ttl: float) -> bool:
+    """A server that takes longer than until the next renewal has not renewed it."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL statement_timeout = {max(int(ttl * 1000 / 3), 1)}"))
+    statement = update(leg).where(mine(lease)).values(lease_until=now() + ttl)
+    return connection.execute(statement).rowcount == 1
+
+
+def outwaited(connection: Connection, lease: Lease) -> bool:
+    """Notes that no previous owner of the leg can write any more."""
+    return connection.execute(update(leg).where(mine(lease)).values(unproven=False)).rowcount == 1
+
+
+def release(
+    connection: Connection, lease: Lease, state: LegState, code: str | None, detail: str | None = None
+) -> bool:
+    """Gives the leg back with its totals counted anew."""
+    totals = _totals(connection, lease.leg)
+    values = {
+        "owner": None,
+        "lease_until": None,
+        "revision": None,
+        "state": state.value,
+        "code": code,
+        "detail": detail,
+        "finished": now(),
+        "busy": leg.c.busy + func.coalesce(now() - leg.c.claimed, 0.0),
+        "claimed": None,
+        **totals,
+    }
+    return connection.execute(update(leg).where(mine(lease)).values(values)).rowcount == 1
+
+
+def block(
+    connection: Connection,
+    leg_id: int,
+    code: str,
+    state: LegState = LegState.BLOCKED,
+    detail: str | None = None,
+) -> bool:
+    """Of a leg that nobody holds. False: somebody does."""
+    statement = update(leg).where(leg.c.id == leg_id, leg.c.owner.is_(None))
+    return connection.execute(statement.values(state=state.value, code=code, detail=detail)).rowcount == 1
+
+
+def _totals(connection: Connection, leg_id: int) -> dict[str, int]:
+    def total(states: Collection[State], value: Any) -> Any:
+        return func.coalesce(func.sum(case((item.c.state.in_([s.value for s in states]), value), else_=0)), 0)
+
+    alive = [state for state in State if state is not State.GONE]
+    query = select(total(alive, 1), total(SETTLED, 1), total(AT_TARGET, func.coalesce(item.c.size, 0)))
+    query = query.select_from(item.join(container)).where(container.c.leg == leg_id)
+    items, done, size = connection.execute(query).one()
+    return {"items": int(items), "done": int(done), "bytes": int(size)}
+
+
+def requeue(
+    connection: Connection, legs: ColumnElement[bool], states: Collection[LegState], rejected: bool
+) -> int:
+    """Sends legs nobody holds back to pending; see Ledger.requeue."""
+    chosen = and_(
+        legs,
+        leg.c.owner.is_(None),
+        mailbox.c.withheld.is_(None),
+        leg.c.state.in_([state.value for state in states]),
+    )
+    numbers = list(
+        connection.scalars(
+            select(leg.c.id).join(mailbox).where(chosen).order_by(leg.c.id).with_for_update(of=leg)
+        )
+    )
+    for number in numbers:
+        open_again = _retry_rejected(connection, number) if rejected else 0
+        values = {"state": LegState.PENDING.value, "code": None, "detail": None, "finished": None}
+        allow_rewrites(connection, number)
+        again = update(leg).where(leg.c.id == number)
+        connection.execute(again.values(done=leg.c.done - open_again, **values))
+    return len(numbers)
+
+
+def _retry_rejected(connection: Connection, leg_id: int) -> int:
+    """How many it was."""
+    containers = select(container.c.id).where(container.c.leg == leg_id)
+    again = case((item.c.href.is_(None), State.SEEN.value), else_=State.CHANGED.value)
+    statement = update(item).where(item.c.container.in_(containers), item.c.state == State.REJECTED.value)
+    return connection.execute(statement.values(state=again, attempts=0, code=None)).rowcount

@@ -1,0 +1,224 @@
+"""Database rows as the dataclasses of ledger.db.rows, and the statements that read them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Select, func, or_, select
+
+from ledger.db.encoding import unpack_id, unpack_path, version_text
+from ledger.db.rows import ContainerRow, Finding, ItemRow, LegRow, LegState, MailboxRow, Outcome, Phase, State
+from ledger.db.schema import container, finding, is_open, item, label, leg, mailbox
+from model.protocols import Kind, Role
+
+T = TypeVar("T")
+
+CHUNK = 500
+"""Rows per statement: below every driver's limit on parameters."""
+
+ITEM_COLUMNS = (
+    item.c.key,
+    item.c.source_id,
+    item.c.version,
+    item.c.state,
+    item.c.size,
+    item.c.attempts,
+    item.c.code,
+    item.c.href,
+    item.c.since,
+    item.c.digest,
+    item.c.flags,
+    item.c.date,
+    item.c.target_version,
+    item.c.place,
+    item.c.mid,
+)
+CONTAINER_COLUMNS = (
+    container.c.id,
+    container.c.kind,
+    container.c.source_id,
+    container.c.path,
+    container.c.role,
+    container.c.href,
+    container.c.cursor,
+    container.c.complete,
+    container.c.total,
+    container.c.omit,
+    container.c.gone,
+    container.c.modified,
+    container.c.surveyed,
+)
+LEG_COLUMNS = (
+    leg.c.id,
+    leg.c.mailbox,
+    leg.c.workload,
+    leg.c.state,
+    leg.c.code,
+    leg.c.owner,
+    leg.c.lease_until,
+    leg.c.epoch,
+    leg.c["items"],
+    leg.c.done,
+    leg.c.bytes,
+    leg.c.started,
+    leg.c.finished,
+    mailbox.c.withheld,
+    leg.c.level,
+    leg.c.detail,
+)
+
+
+def _bound(side: str) -> Any:
+    return (
+        select(func.min(leg.c[side]))
+        .where(leg.c.mailbox == mailbox.c.id)
+        .correlate(mailbox)
+        .scalar_subquery()
+    )
+
+
+MAILBOX_COLUMNS = (
+    mailbox.c.id,
+    mailbox.c.wave,
+    mailbox.c.phase,
+    mailbox.c.source,
+    mailbox.c.target,
+    _bound("source_identity"),
+    _bound("target_identity"),
+)
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def mailbox_row(row: Iterable[Any]) -> MailboxRow:
+    identity, wave, phase, *rest = row
+    return MailboxRow(identity, wave, Phase(phase), *rest)
+
+
+def leg_row(row: Iterable[Any]) -> LegRow:
+    number, of, workload, state, code, owner, until, epoch, items, done, size, started, finished, *rest = row
+    return LegRow(
+        number,
+        of,
+        Kind(workload),
+        LegState(state),
+        code,
+        owner,
+        _moment(until),
+        epoch,
+        items,
+        done,
+        size,
+        _moment(started),
+        _moment(finished),
+        *rest,
+    )
+
+
+def container_row(row: Iterable[Any]) -> ContainerRow:
+    number, kind, source_id, path, role, href, cursor, complete, total, omit, gone, modified, surveyed = row
+    return ContainerRow(
+        number,
+        Kind(kind),
+        unpack_id(source_id),
+        unpack_path(path),
+        None if role is None else Role(role),
+        href,
+        cursor,
+        complete,
+        total,
+        omit,
+        gone,
+        modified,
+        surveyed,
+    )
+
+
+def item_row(row: Iterable[Any]) -> ItemRow:
+    key, source_id, version, state, *rest = row
+    return ItemRow(key, unpack_id(source_id), version_text(version), State(state), *rest)
+
+
+def item_by_key(connection: Connection, container_id: int, key: bytes) -> ItemRow | None:
+    query = select(*ITEM_COLUMNS).where(item.c.container == container_id, item.c.key == key)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else item_row(row)
+
+
+def items_by_key(
+    connection: Connection,
+    container_id: int,
+    after: bytes | None,
+    states: Collection[State] | None = None,
+    limit: int = CHUNK,
+) -> list[ItemRow]:
+    """One page of a container's items in the order of their keys, those after the given one."""
+    statement: Select[Any] = select(*ITEM_COLUMNS).where(item.c.container == container_id)
+    if after is not None:
+        statement = statement.where(item.c.key > after)
+    if states is not None:
+        statement = statement.where(item.c.state.in_([state.value for state in states]))
+    rows = connection.execute(statement.order_by(item.c.key).limit(limit))
+    return [item_row(row) for row in rows]
+
+
+def counts_of(connection: Connection, leg_id: int, container_id: int | None) -> dict[State, int]:
+    """Items by state, of one container or of the whole leg."""
+    query = select(item.c.state, func.count()).group_by(item.c.state)
+    if container_id is None:
+        query = query.join(container).where(container.c.leg == leg_id)
+    else:
+        query = query.where(item.c.container == container_id)
+    return {State(state): count for state, count in connection.execute(query)}
+
+
+def claimed_of(connection: Connection, leg_id: int, place: str | None = None) -> dict[str, set[str]]:
+    """href of a container (of all, or of this one) -> hrefs of the items there that rows own."""
+    query = select(container.c.href, item.c.href).join(item, item.c.container == container.c.id)
+    query = query.where(container.c.leg == leg_id, container.c.href.is_not(None), item.c.href.is_not(None))
+    if place is not None:
+        query = query.where(container.c.href == place)
+    claimed: dict[str, set[str]] = {}
+    for found, href in connection.execute(query):
+        claimed.setdefault(found, set()).add(href)
+    return claimed
+
+
+def begun(connection: Connection, leg_id: int) -> bool:
+    """See LegLedger.begun."""
+    sent = or_(item.c.attempts > 0, item.c.href.is_not(None), item.c.state == State.WRITING.value)
+    query = select(item.c.id).join(container).where(container.c.leg == leg_id, sent).limit(1)
+    return connection.execute(query).one_or_none() is not None
+
+
+def pending_items(
+    connection: Connection, container_id: int, limit: int, states: Collection[State]
+) -> list[ItemRow]:
+    """See LegLedger.pending."""
+    query = select(*ITEM_COLUMNS).where(item.c.container == container_id)
+    # The literal condition lets both databases choose the partial index of open items.
+    query = query.where(is_open(), item.c.state.in_([state.value for state in states]))
+    return [item_row(row) for row in connection.execute(query.order_by(item.c.id).limit(limit))]
+
+
+def findings_of(connection: Connection, container_id: int) -> list[Finding]:
+    query = select(finding.c.outcome, finding.c.key, finding.c.href, finding.c.detail)
+    rows = connection.execute(query.where(finding.c.container == container_id).order_by(finding.c.id))
+    return [Finding(Outcome(outcome), key, href, detail) for outcome, key, href, detail in rows]
+
+
+def labels_of(connection: Connection, leg_id: int) -> dict[str, str]:
+    query = select(label.c.keyword, label.c.text).where(label.c.leg == leg_id)
+    return dict(connection.execute(query).all())
+
+
+def chunked(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
+    """The values in lists of at most this many."""
+    iterator = iter(values)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -1,0 +1,392 @@
+"""The ledger's tables, one schema for SQLite and PostgreSQL.
+
+item has a surrogate id: it is the order of listing, and a narrow row pointer. Its identity is
+(container, key). All times are seconds since 1970 UTC by the database's clock.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    literal_column,
+    text,
+)
+
+from ledger.db.rows import State
+
+metadata = MetaData()
+
+# SQLite makes only a column of the exact type INTEGER an alias of its row id.
+_SERIAL = BigInteger().with_variant(Integer(), "sqlite")
+
+mailbox = Table(
+    "mailbox",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("wave", Text, nullable=False, index=True),
+    Column("phase", String(16), nullable=False),
+    Column("source", Text, nullable=False, unique=True),
+    Column("target", Text, nullable=False),
+    Column("source_login", Text),
+    Column("target_login", Text),
+    Column("target_folder", Text),
+    Column("planned_at", Float(53), nullable=False, server_default=text("0")),
+    Column("planned_seq", Integer, nullable=False, server_default=text("0")),
+    Column("withheld", String(16)),
+    Column("priority", Integer, nullable=False, server_default=text("0")),
+)
+"""target_folder: where its files go, in place of the configured root. priority: higher runs first.
+planned_at: when the row became what it is. planned_seq: how many events the chain of its wave had then; a
+wave's approval that is among them does not reach it.
+withheld: the code why it must not run ("not-in-plan", "plan-changed"), or NULL."""
+
+wave = Table(
+    "wave",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("starts", Float(53)),
+    Column("window", Text),
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
+    Column("canary", String(16)),
+    Column("priority", Integer, nullable=False, server_default=text("0")),
+)
+"""What is planned of a wave beside its mailboxes; a wave without a row may run at any time.
+starts: not before. window: one of the configuration. canary: the mailbox that runs first, alone. priority: of
+several waves the higher runs first."""
+
+checked = Table(
+    "checked",
+    metadata,
+    Column("mailbox", String(16), ForeignKey("mailbox.id"), primary_key=True),
+    Column("at", Float(53), nullable=False),
+    Column("level", String(16)),
+    Column("code", String(64)),
+    Column("items", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+"""What the newest preflight found of a mailbox. level: of the proof. code: why it is not ready, or NULL."""
+
+step = Table(
+    "step",
+    metadata,
+    Column("mailbox", String(16), ForeignKey("mailbox.id"), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("code", String(64)),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("at", Float(53), nullable=False),
+)
+"""How far the cutover of a mailbox is, a row for each hook or step that was begun."""
+
+health = Table(
+    "health",
+    metadata,
+    Column("system", String(64), primary_key=True),
+    Column("worker", Text, primary_key=True),
+    Column("at", Float(53), nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("errors", Integer, nullable=False),
+    Column("latency", Float(53), nullable=False),
+    Column("pace", Float(53), nullable=False),
+    Column("legs", Integer, nullable=False, server_default=text("0")),
+)
+"""How each worker last found a server: calls and errors of its newest period, mean latency in seconds, its
+own pace (1: full speed; 0: halted), and how many legs it would have at work there."""
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("side", String(8), primary_key=True),
+    Column("identity", Text, primary_key=True),
+    Column("mailbox", ForeignKey("mailbox.id"), nullable=False, index=True),
+)
+"""Which mailbox an account belongs to, on each side: the one-to-one rule of the whole ledger."""
+
+account = Table(
+    "account",
+    metadata,
+    Column("fingerprint", Text, primary_key=True),
+    Column("leg", ForeignKey("leg.id", ondelete="CASCADE"), nullable=False),
+)
+"""Target accounts that have no id of their own. leg: the last that was about to be the first to write into
+one with this fingerprint (ledger.leg.target_accounts)."""
+
+leg = Table(
+    "leg",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("mailbox", ForeignKey("mailbox.id"), nullable=False),
+    Column("workload", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("code", String(64)),
+    Column("owner", Text),
+    Column("lease_until", Float(53)),
+    Column("epoch", Integer, nullable=False, server_default=text("0")),
+    Column("took_over", Boolean, nullable=False, server_default=text("false")),
+    Column("items", Integer, nullable=False, server_default=text("0")),
+    Column("done", Integer, nullable=False, server_default=text("0")),
+    Column("bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("started", Float(53)),
+    Column("finished", Float(53)),
+    Column("source_identity", Text),
+    Column("target_identity", Text),
+    Column("level", String(16)),
+    Column("target_user", Text),
+    Column("busy", Float(53), nullable=False, server_default=text("0")),
+    Column("copied", Integer, nullable=False, server_default=text("0")),
+    Column("copied_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("claimed", Float(53)),
+    Column("before", Text),
+    Column("unproven", Boolean, nullable=False, server_default=text("false")),
+    Column("revision", String(16)),
+    Column("generation", Integer, nullable=False, server_default=text("0")),
+    Column("detail", Text),
+    UniqueConstraint("mailbox", "workload"),
+)
+"""busy: seconds that workers held it, over all its runs; copied, copied_bytes: what they wrote in them.
+claimed: since when the present worker holds it. before: the owner that did not release it before that.
+unproven: somebody held it whose end is not proven, and may write for a while. revision: of the schema, as
+whoever holds it knows it. generation: of its newest pass that began to write; see
+engine.steps.ledger_generation. detail: what is known beside the code; see model.errors.MigrationError."""
+
+container = Table(
+    "container",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("leg", ForeignKey("leg.id"), nullable=False),
+    Column("key", LargeBinary(16), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("source_id", LargeBinary, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("role", String(16)),
+    Column("href", Text),
+    Column("placed", Text),
+    Column("cursor", Text),
+    Column("complete", Boolean, nullable=False, server_default=text("false")),
+    Column("total", Integer),
+    Column("omit", String(64)),
+    Column("gone", Boolean, nullable=False, server_default=text("false")),
+    Column("modified", BigInteger),
+    Column("made", Boolean, nullable=False, server_default=text("false")),
+    Column("surveyed", Text),
+    UniqueConstraint("leg", "key"),
+)
+"""made: the target had nothing of that name before we asked for it. surveyed: see
+ledger.db.rows.ContainerRow."""
+
+item = Table(
+    "item",
+    metadata,
+    Column("id", _SERIAL, primary_key=True),
+    Column("container", ForeignKey("container.id"), nullable=False),
+    Column("key", LargeBinary(16), nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("attempts", SmallInteger, nullable=False),
+    Column("size", BigInteger),
+    Column("date", BigInteger),
+    Column("source_id", LargeBinary, nullable=False),
+    Column("digest", LargeBinary),
+    Column("href", Text),
+    Column("since", Text),
+    Column("target_version", Text),
+    Column("flags", Text),
+    Column("code", String(64)),
+    Column("place", Text),
+    Column("mid", BigInteger),
+    Column("inventory", SmallInteger),
+)
+"""mid: the first 8 bytes of the SHA-256 of a mail's Message-ID, signed. inventory: the newest one that names
+the item, or NULL: it was listed before there were any."""
+Index("item_key", item.c.container, item.c.key, unique=True)
+_OPEN = text(f"state < {State.WRITTEN.value}")
+Index(
+    "item_open",
+    item.c.container,
+    item.c.state,
+    item.c.id,
+    sqlite_where=_OPEN,
+    postgresql_where=_OPEN,
+)
+
+loss = Table(
+    "loss",
+    metadata,
+    Column("container", ForeignKey("container.id"), primary_key=True),
+    Column("key", LargeBinary(16), primary_key=True),
+    Column("field", String(64), primary_key=True),
+    Column("reason", String(64), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+finding = Table(
+    "finding",
+    metadata,
+    Column("id", _SERIAL, primary_key=True),
+    Column("container", ForeignKey("container.id"), nullable=False, index=True),
+    Column("key", LargeBinary(16)),
+    Column("outcome", String(1), nullable=False),
+    Column("href", Text),
+    Column("detail", String(64), nullable=False),
+)
+
+share = Table(
+    "share",
+    metadata,
+    Column("container", ForeignKey("container.id"), primary_key=True),
+    Column("key", LargeBinary(16), primary_key=True),
+    Column("party", LargeBinary(16), primary_key=True),
+    Column("digest", LargeBinary(16), nullable=False),
+    Column("ends", BigInteger),
+    Column("code", String(64)),
+    sqlite_with_rowid=False,
+)
+"""See ledger.leg.shares.ShareRow."""
+
+version = Table(
+    "version",
+    metadata,
+    Column("container", ForeignKey("container.id"), primary_key=True),
+    Column("key", LargeBinary(16), primary_key=True),
+    Column("count", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How many older versions of a file are at the target because of us; of most there are none."""
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("container", ForeignKey("container.id"), primary_key=True),
+    Column("key", LargeBinary(16), primary_key=True),
+    Column("deaths", SmallInteger, nullable=False),
+    Column("rewrites", SmallInteger, nullable=False),
+    Column("at", Float(53)),
+    sqlite_with_rowid=False,
+)
+"""See ledger.db.incidents.Incident; of most items there is none. at: when the last death was noticed."""
+
+label = Table(
+    "label",
+    metadata,
+    Column("leg", ForeignKey("leg.id"), primary_key=True),
+    Column("keyword", Text, primary_key=True),
+    Column("text", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+evidence_key = Table(
+    "evidence_key",
+    metadata,
+    Column("mailbox", String(16), ForeignKey("mailbox.id"), primary_key=True),
+    Column("wrapped", LargeBinary),
+    Column("made", Float(53), nullable=False),
+    Column("destroyed", Float(53)),
+)
+"""See ledger.inventory.keystore. wrapped is NULL once it is destroyed: it is never made again."""
+
+listed = Table(
+    "listed",
+    metadata,
+    Column("leg", Integer, ForeignKey("leg.id"), primary_key=True),
+    Column("number", SmallInteger, primary_key=True),
+    Column("part", Integer, primary_key=True),
+    Column("container", Integer, ForeignKey("container.id"), nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+"""What one page named that is new or changed, in its order; see ledger.inventory.inventory. number: the
+inventory."""
+
+inventory = Table(
+    "inventory",
+    metadata,
+    Column("leg", Integer, ForeignKey("leg.id"), primary_key=True),
+    Column("number", SmallInteger, primary_key=True),
+    Column("header", Text, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("at", Float(53), nullable=False),
+)
+"""Closed inventories: nothing of them changes any more."""
+
+seal = Table(
+    "seal",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("wave", Text, nullable=False, index=True),
+    Column("statement", LargeBinary(32), nullable=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("at", Float(53), nullable=False),
+    Column("corrects", Integer, ForeignKey("seal.number")),
+    Column("state", Text),
+    Column("complete", Boolean),
+)
+"""The sealed waves of this ledger, in order. statement: the SHA-256 of the signed statement. state: a
+fingerprint of what it is about; see ledger.views.seal_chain. complete: nothing of the wave was missing. Both
+NULL: of an older version."""
+
+pulse = Table(
+    "pulse",
+    metadata,
+    Column("wave", Text, primary_key=True),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("mailboxes", Integer, nullable=False),
+    Column("items", BigInteger, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("copied", BigInteger, nullable=False),
+    Column("copied_bytes", BigInteger, nullable=False),
+    Column("legs", Integer, nullable=False),
+    Column("source", Float(53)),
+    Column("target", Float(53)),
+)
+"""See ledger.views.progress_samples.Beat: a row for each minute in which a run of the wave was at work."""
+
+event = Table(
+    "event",
+    metadata,
+    Column("wave", Text, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at", Float(53), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("subject", Text, index=True),
+    Column("detail", Text, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("signature", LargeBinary),
+)
+"""hash covers the previous event's hash; signature (of an approver, over hash) is outside of it."""
+
+signed_plan = Table(
+    "signed_plan",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("wave", Text, nullable=False, index=True),
+    Column("at", Float(53), nullable=False),
+    Column("text", Text, nullable=False),
+)
+"""The documents that approvers signed; hash: SHA-256 of text, in hexadecimal."""
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+
+def is_open() -> ColumnElement[bool]:
+    """The condition of the index item_open, spelled so that both databases recognise it."""
+    return item.c.state < literal_column(str(State.WRITTEN.value))

@@ -1,0 +1,71 @@
+"""Which folders the header of an inventory names: those with lines in it, and those that none before names.
+
+A header has a folder's pseudonym alone, so that only the mailbox's key tells which folder that is. How many
+folders are named is known without it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from ledger.db.encoding import unpack_path
+from ledger.db.schema import container, inventory, listed
+from ledger.inventory.lines import BOX, NAME, Folder, folder_text, pseudonym
+from model.protocols import Kind
+
+
+class Box(NamedTuple):
+    """A container as the header of an inventory may name it. stays: the source still lists it."""
+
+    key: bytes
+    box: str
+    name: str
+    kind: Kind
+    total: int | None
+    omit: str | None
+    stays: bool
+
+
+def boxes(connection: Connection, leg_id: int, key: bytes) -> dict[int, Box]:
+    """All containers of a leg, by id. key: the mailbox's."""
+    columns = container.c.id, container.c.key, container.c.path, container.c.kind, container.c.total
+    query = select(*columns, container.c.omit, container.c.gone).where(container.c.leg == leg_id)
+    found = {}
+    for number, own, path, kind, total, omit, gone in connection.execute(query.order_by(container.c.id)):
+        name = pseudonym(key, NAME, folder_text(unpack_path(path)).encode("utf-8", "surrogatepass"))
+        box = pseudonym(key, BOX, own)
+        found[number] = Box(bytes(own), box, name, Kind(kind), total, omit, not gone)
+    return found
+
+
+def named(connection: Connection, leg_id: int) -> frozenset[str]:
+    """The pseudonyms of all folders that a closed inventory of the leg names."""
+    headers = connection.scalars(select(inventory.c.header).where(inventory.c.leg == leg_id))
+    return frozenset(folder["box"] for header in headers for folder in json.loads(header)["folders"])
+
+
+def folders(connection: Connection, leg_id: int, number: int, found: Mapping[int, Box]) -> Iterator[Folder]:
+    """What the header of the open inventory says. number: its own."""
+    query = select(listed.c.container, func.sum(listed.c.n)).group_by(listed.c.container)
+    mine = listed.c.leg == leg_id, listed.c.number == number
+    counts = {where: int(count) for where, count in connection.execute(query.where(*mine))}
+    before = named(connection, leg_id)
+    for where, one in found.items():
+        if where in counts or (one.stays and one.box not in before):
+            yield Folder(one.box, one.name, one.kind, one.total, counts.get(where, 0), one.omit)
+
+
+def standing(connection: Connection, leg_id: int) -> frozenset[int]:
+    """The ids of the containers that the source still lists."""
+    query = select(container.c.id).where(container.c.leg == leg_id, container.c.gone.is_(False))
+    return frozenset(connection.scalars(query))
+
+
+def are_all_named(connection: Connection, leg_id: int) -> bool:
+    """False: perhaps they are not. A folder that came and went without a line is never named."""
+    query = select(func.count()).select_from(container).where(container.c.leg == leg_id)
+    return len(named(connection, leg_id)) >= connection.execute(query).scalar_one()

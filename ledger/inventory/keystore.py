@@ -1,0 +1,143 @@
+"""The keys of the evidence: a random one for each mailbox, kept wrapped by the one key that all workers know.
+
+A mailbox's key is derived from nothing, so that what is destroyed cannot be made again: its lines in the
+evidence name nobody any more, and the trees over them still hold. The key that wraps (the KEK) is told by
+the operator and never in the ledger; a fingerprint of it is, so that two machines cannot use two.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
+from sqlalchemy import Connection, Engine, select, text, update
+
+from ledger.db.audit_log import append_event
+from ledger.db.engine import now, translated, writing
+from ledger.db.schema import evidence_key, meta
+from ledger.db.upsert import upsert
+from ledger.plan.mailboxes import wave_of
+from model.errors import Blocked, Corrupt, Misconfigured
+
+KEY_BYTES = 32
+DESTROYED = "evidence-key-destroyed"
+DAMAGED = "evidence-damaged"
+_FINGERPRINT = "evidence-key"
+
+
+class Made(NamedTuple):
+    """A mailbox's key, and how it is kept; a row of the ledger has the second alone."""
+
+    key: bytes
+    wrapped: bytes
+
+
+def fingerprint(kek: bytes) -> str:
+    return hmac.digest(kek, b"kogge evidence key", "sha256").hex()
+
+
+def refuse_another(connection: Connection, kek: bytes) -> bool:
+    """Raises Misconfigured where the ledger's keys are wrapped by another one. False: it has none yet."""
+    query = select(meta.c.value).where(meta.c.name == _FINGERPRINT)
+    known = connection.execute(query).scalar_one_or_none()
+    if known is not None and not hmac.compare_digest(known, fingerprint(kek)):
+        raise Misconfigured(
+            "evidence.key",
+            "is not the one that this ledger's evidence was begun with; several machines need the same "
+            "[evidence] key",
+        )
+    return known is not None
+
+
+def has_begun(connection: Connection) -> bool:
+    """Whether a mailbox of the ledger has a key, or had one."""
+    query = select(meta.c.value).where(meta.c.name == _FINGERPRINT)
+    return connection.execute(query).scalar_one_or_none() is not None
+
+
+def key_of(connection: Connection, mailbox_id: str, kek: bytes) -> bytes | None:
+    """A mailbox's key; None: it has none yet. Raises Blocked("evidence-key-destroyed"), Misconfigured."""
+    refuse_another(connection, kek)
+    query = select(evidence_key.c.wrapped).where(evidence_key.c.mailbox == mailbox_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _unwrapped(row.wrapped, kek)
+
+
+def make(kek: bytes) -> Made:
+    """A new key, kept nowhere yet."""
+    key = os.urandom(KEY_BYTES)
+    return Made(key, aes_key_wrap(kek, key))
+
+
+def known_or_new(connection: Connection, mailbox_id: str, kek: bytes) -> Made:
+    """A mailbox's key, or a new one that keep() is to be told of. Raises as key_of does."""
+    key = key_of(connection, mailbox_id, kek)
+    return make(kek) if key is None else Made(key, aes_key_wrap(kek, key))
+
+
+def keep(connection: Connection, mailbox_id: str, kek: bytes, made: Made) -> bytes:
+    """Inside the caller's write transaction: keeps the key, unless the mailbox has one already. Returns the
+    one that it has. Raises as key_of does."""
+    if not refuse_another(connection, kek):
+        told = {"name": _FINGERPRINT, "value": fingerprint(kek)}
+        connection.execute(upsert(connection, meta).values(told).on_conflict_do_nothing())
+        refuse_another(connection, kek)
+    row = {"mailbox": mailbox_id, "wrapped": made.wrapped, "made": now()}
+    connection.execute(upsert(connection, evidence_key).values(row).on_conflict_do_nothing())
+    query = select(evidence_key.c.wrapped).where(evidence_key.c.mailbox == mailbox_id)
+    return _unwrapped(connection.execute(query).scalar_one(), kek)
+
+
+def opened(connection: Connection, kek: bytes) -> tuple[int, list[str]]:
+    """How many of the ledger's keys this one unwraps, and the ids of the mailboxes whose key it does not.
+    What was destroyed counts in neither. Raises Misconfigured where all are wrapped by another."""
+    refuse_another(connection, kek)
+    query = select(evidence_key.c.mailbox, evidence_key.c.wrapped).order_by(evidence_key.c.mailbox)
+    good, shut = 0, []
+    for mailbox_id, wrapped in connection.execute(query.where(evidence_key.c.wrapped.is_not(None))):
+        try:
+            _unwrapped(wrapped, kek)
+            good += 1
+        except Corrupt:
+            shut.append(str(mailbox_id))
+    return good, shut
+
+
+def _unwrapped(wrapped: bytes | None, kek: bytes) -> bytes:
+    if wrapped is None:
+        raise Blocked(DESTROYED, "the key of its evidence was destroyed: nothing more can be recorded")
+    try:
+        return aes_key_unwrap(kek, wrapped)
+    except InvalidUnwrap:
+        raise Corrupt(DAMAGED, "the key of a mailbox's evidence cannot be unwrapped") from None
+
+
+def destroy(engine: Engine, mailbox_id: str, by: str, reason: str) -> bool:
+    """For good; recorded. Also where there was none yet: none will be made. False: it was destroyed before.
+    What backups hold of the ledger, they go on holding."""
+    gone = evidence_key.c.mailbox == mailbox_id, evidence_key.c.wrapped.is_not(None)
+    with writing(engine) as connection:
+        wave = wave_of(connection, mailbox_id)
+        # SQLite leaves what it frees where it was, unless it is told to overwrite it.
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA secure_delete=ON")
+        row = {"mailbox": mailbox_id, "wrapped": None, "made": now(), "destroyed": now()}
+        new = upsert(connection, evidence_key).values(row).on_conflict_do_nothing()
+        added = connection.execute(new.returning(evidence_key.c.mailbox)).first() is not None
+        done = update(evidence_key).where(*gone).values(wrapped=None, destroyed=now())
+        if not (connection.execute(done).rowcount or added):
+            return False
+        append_event(connection, wave, DESTROYED, {"by": by, "reason": reason}, subject=mailbox_id)
+    _scrub(engine)
+    return True
+
+
+def _scrub(engine: Engine) -> None:
+    """The old row's bytes leave the table's files too."""
+    command = "PRAGMA wal_checkpoint(TRUNCATE)"
+    if engine.dialect.name == "postgresql":
+        command = "VACUUM FULL evidence_key"
+    with translated(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(command))

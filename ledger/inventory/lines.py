@@ -1,0 +1,205 @@
+"""The lines of the evidence: from values to bytes, and nothing else.
+
+Every line is UTF-8 JSON without blanks, its keys in a fixed order, stored without a line end. An auditor
+hashes these bytes, so that whoever writes a line anew must get the same bytes. No address, subject, folder or
+file name is in any of them: what could name a person is an HMAC under the mailbox's key.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+
+from model.protocols import Kind
+
+NEW, CHANGED = 0, 1
+WHAT = ("new", "changed")
+"""By number, as the ledger packs it: how a listing named an item."""
+
+MATCH, NORMALISED, CONVERTED = "match", "normalised", "converted"
+SKIPPED, FAILED, WITHDRAWN = "skipped", "failed", "withdrawn"
+LATER, OPEN = "later", "open"
+VERDICTS = (MATCH, NORMALISED, CONVERTED, SKIPPED, FAILED, WITHDRAWN, LATER, OPEN)
+REBUILT, UNVERIFIED, NOT_OURS, REKEYED = "rebuilt", "unverified", "not-ours", "rekeyed"
+"""Rules: of NORMALISED, the tolerant digest agreed; of FAILED, written and never read back; of WITHDRAWN, it
+was at the target before, and is there still; or the source lists it under another id, by which another line
+has its copy."""
+
+BOX, NAME, SOURCE, TARGET, CONTENT, MESSAGE = b"box", b"name", b"src", b"dst", b"h", b"mid"
+"""Labels of H: what a pseudonym stands for."""
+
+SECTIONS = (Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.NOTES, Kind.FILES)
+"""In the order of the evidence."""
+
+_IN_CLEAR = (Kind.MAIL, Kind.NOTES)
+_UID = re.compile(r"[0-9]+:[0-9]+")
+
+
+def pseudonym(key: bytes, label: bytes, data: bytes) -> str:
+    """H: the first 16 bytes of HMAC-SHA256(key, label ‖ 0x00 ‖ data), in hexadecimal digits."""
+    return hmac.digest(key, label + b"\0" + data, "sha256")[:16].hex()
+
+
+def item_text(key: bytes, container_key: bytes, item_key: bytes) -> str:
+    """An item's pseudonym. Of its folder, too: a source may number the items of each folder anew, so that one
+    id is two items'; and an item that moved is withdrawn in one folder, and another item in the next."""
+    return pseudonym(key, SOURCE, container_key + item_key)
+
+
+def folder_text(path: Sequence[str]) -> str:
+    """A folder's path as its name's pseudonym takes it: "/Inbox/Projects", NFC, without case."""
+    return unicodedata.normalize("NFC", "/" + "/".join(path)).casefold()
+
+
+def message_number(message_id: str) -> bytes:
+    """The 8 bytes that stand for a Message-ID in the ledger."""
+    return sha256(message_id.encode("utf-8", "surrogateescape")).digest()[:8]
+
+
+def message_mark(message_id: str | None) -> int | None:
+    """The same as a signed number; None where there is no Message-ID."""
+    return None if message_id is None else int.from_bytes(message_number(message_id), "big", signed=True)
+
+
+def place_text(key: bytes, section: Kind, href: str | None) -> str | None:
+    """Where an item is at the target: UIDVALIDITY:UID as it is, a path or a name as a pseudonym."""
+    if href is None:
+        return None
+    if section in _IN_CLEAR and _UID.fullmatch(href):
+        return href
+    return pseudonym(key, TARGET, href.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What a section's header says of a container. listed: lines of the section in it."""
+
+    box: str
+    name: str
+    kind: Kind
+    total: int | None
+    listed: int
+    omit: str | None
+
+
+def inventory_header(
+    section: Kind, number: int, at: float, after: bytes | None, earlier: int, folders: Iterable[Folder]
+) -> bytes:
+    """at: seconds since 1970 UTC. after: the root of the section's inventory before. earlier: items listed
+    before the evidence began, which no inventory names."""
+    return _line(
+        {
+            "section": section.value,
+            "pass": number,
+            "at": round(at, 6),
+            "after": None if after is None else after.hex(),
+            "earlier": earlier,
+            "folders": [
+                {
+                    "box": folder.box,
+                    "name": folder.name,
+                    "kind": folder.kind.value,
+                    "total": folder.total,
+                    "listed": folder.listed,
+                    "omit": folder.omit,
+                }
+                for folder in folders
+            ],
+        }
+    )
+
+
+def inventory_line(number: int, box: str, source: str, size: int | None, what: int) -> bytes:
+    """number: from 1, in its section. what: NEW or CHANGED."""
+    count = "null" if size is None else size
+    return f'{{"i":{number},"box":"{box}","src":"{source}","n":{count},"what":"{WHAT[what]}"}}'.encode()
+
+
+def results_header(
+    section: Kind,
+    number: int,
+    inventory: bytes,
+    lines: int,
+    state: str,
+    verified: float | None,
+    sealed: float,
+) -> bytes:
+    """inventory: the root of the inventory that these results answer. state: the leg's."""
+    return _line(
+        {
+            "section": section.value,
+            "pass": number,
+            "inventory": inventory.hex(),
+            "n": lines,
+            "state": state,
+            "verified": None if verified is None else round(verified, 6),
+            "sealed": round(sealed, 6),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of an inventory's line. target: see place_text. meant, found: the pseudonyms of what was
+    written and of what was read back; size: its bytes at the target; message: of its Message-ID."""
+
+    verdict: str
+    rule: str | None = None
+    target: str | None = None
+    meant: str | None = None
+    found: str | None = None
+    size: int | None = None
+    message: str | None = None
+
+
+def results_line(number: int, source: str, result: Result) -> bytes:
+    size = "null" if result.size is None else result.size
+    return (
+        f'{{"i":{number},"src":"{source}","verdict":"{result.verdict}","rule":{_text(result.rule)}'
+        f',"dst":{_quoted(result.target)},"h_src":{_quoted(result.meant)},"h_dst":{_quoted(result.found)}'
+        f',"n_dst":{size},"mid":{_quoted(result.message)}}}'
+    ).encode()
+
+
+def roots_line(
+    mailbox: str,
+    section: Kind,
+    number: int,
+    lines: int,
+    inventory: bytes,
+    results: bytes,
+    verdicts: Mapping[str, int],
+) -> bytes:
+    """A section in one line: its two roots, and how many of its lines have which verdict."""
+    return _line(
+        {
+            "mailbox": mailbox,
+            "section": section.value,
+            "pass": number,
+            "n": lines,
+            "inventory": inventory.hex(),
+            "results": results.hex(),
+            "verdicts": dict(sorted(verdicts.items())),
+        }
+    )
+
+
+def _line(value: Mapping[str, object]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@lru_cache(maxsize=4096)
+def _text(text: str | None) -> str:
+    """Rules are few; a folder of a million items has a handful."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _quoted(text: str | None) -> str:
+    """Of hexadecimal digits, or a UIDVALIDITY:UID."""
+    return "null" if text is None else f'"{text}"'

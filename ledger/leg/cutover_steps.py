@@ -1,0 +1,219 @@
+"""How far the cutover of each mailbox is: a row for each hook or step that was begun.
+
+A step that is BEGUN and has no outcome was interrupted, unless whoever began it still lives. Every outcome is
+an event of the wave's chain as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, delete, or_, select, update
+
+from ledger.db.audit_log import append_event
+from ledger.db.engine import now, reading, writing
+from ledger.db.readers import chunked
+from ledger.db.rows import PARTLY, SCORE_LOW, LegState, Phase
+from ledger.db.schema import leg, mailbox, step
+from ledger.db.upsert import upsert
+from ledger.leg.phases import HELD_ELSEWHERE, is_rolled_back, lock_legs, move, refuse_held
+from ledger.plan.mailboxes import wave_of
+from ledger.store import Ledger
+from model.errors import Blocked
+
+BEGUN, DONE, FAILED = "begun", "done", "failed"
+RELEASE = "release"
+"""The step after which it only goes forward."""
+BACK = "back"
+"""The step after which it only goes back."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """state: BEGUN, DONE or FAILED. code: the outcome's; of a step that is BEGUN, who began it. at: when
+    that was written. attempts: how often it was begun."""
+
+    mailbox: str
+    name: str
+    state: str
+    code: str | None
+    attempts: int
+    at: datetime
+
+
+def _never(owner: str) -> bool:
+    """The answer when nothing is known about who began a step."""
+    return not owner
+
+
+class Steps:
+    """The steps of a ledger's mailboxes."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._engine = ledger.engine
+
+    def begin(
+        self,
+        mailbox_id: str,
+        name: str,
+        owner: str = "",
+        hold: float = 0.0,
+        dead: Callable[[str], bool] = _never,
+        *,
+        back: bool = False,
+    ) -> bool:
+        """Durable before the step does anything. False: somebody else began it less than `hold` seconds ago
+        and, as far as is known, still works on it. One that is DONE is begun anew. back: a step of taking
+        back; any other raises Blocked("taking-back") once that was begun."""
+        found = next((one for one in self.all(mailbox_id) if one.name == name), None)
+        free = [step.c.state != BEGUN, step.c.at < now() - hold]
+        if found is not None and found.state == BEGUN and dead(found.code or ""):
+            free.append(step.c.code == found.code)
+        values = {"state": BEGUN, "code": owner or None, "at": now()}
+        with writing(self._engine) as connection:
+            lock_legs(connection, mailbox_id)
+            if not back:
+                _refuse_back(connection, mailbox_id)
+            added = upsert(connection, step).values(mailbox=mailbox_id, name=name, attempts=1, **values)
+            added = added.on_conflict_do_nothing(index_elements=["mailbox", "name"])
+            if connection.execute(added.returning(step.c.name)).first() is not None:
+                return True
+            again = update(step).where(step.c.mailbox == mailbox_id, step.c.name == name, or_(*free))
+            again = again.values(attempts=step.c.attempts + 1, **values).returning(step.c.name)
+            return connection.execute(again).first() is not None
+
+    def finish(
+        self, mailbox_id: str, name: str, state: str, code: str | None = None, owner: str = ""
+    ) -> None:
+        """The outcome of what was begun; an event says so. owner: as it was begun. Raises
+        Blocked("claimed-elsewhere") where somebody else began it since, or it was taken back."""
+        with writing(self._engine) as connection:
+            wave = wave_of(connection, mailbox_id)
+            if owner:
+                _refuse_taken(connection, mailbox_id, name, owner)
+            _put(connection, mailbox_id, name, state, code)
+            detail = {"step": name, "state": state} | ({"code": code} if code else {})
+            append_event(connection, wave, "step", detail, subject=mailbox_id)
+
+    def all(self, mailbox_id: str) -> list[StepRow]:
+        """In the order in which they last changed."""
+        return self.of([mailbox_id]).get(mailbox_id, [])
+
+    def of(self, mailbox_ids: Iterable[str]) -> dict[str, list[StepRow]]:
+        """By mailbox, of those that have any; each in the order in which they last changed."""
+        found: dict[str, list[StepRow]] = {}
+        with reading(self._engine) as connection:
+            for chunk in chunked(sorted(set(mailbox_ids))):
+                query = select(step).where(step.c.mailbox.in_(chunk)).order_by(step.c.at, step.c.name)
+                for row in connection.execute(query):
+                    at = datetime.fromtimestamp(row.at, UTC)
+                    one = StepRow(row.mailbox, row.name, row.state, row.code, row.attempts, at)
+                    found.setdefault(row.mailbox, []).append(one)
+        return found
+
+    def forget(self, mailbox_id: str, names: Collection[str]) -> None:
+        """These are to be done once more. What was done stays in the chain."""
+        with writing(self._engine) as connection:
+            connection.execute(
+                delete(step).where(step.c.mailbox == mailbox_id, step.c.name.in_(sorted(names)))
+            )
+
+    def turn_back(
+        self, mailbox_id: str, holds: Mapping[str, float], dead: Callable[[str], bool] = _never
+    ) -> None:
+        """From here the cutover only goes back. holds: by step of a hook, the seconds after which it has
+        ended. Idempotent. Raises Blocked("release-begun"), unless all of the mailbox was rolled back, and
+        Blocked("claimed-elsewhere") while a worker holds a leg of the mailbox or, as far as is known,
+        somebody runs one of these hooks."""
+        begun = select(step.c.name, step.c.code, (now() - step.c.at).label("age"))
+        begun = begun.where(step.c.mailbox == mailbox_id, step.c.state == BEGUN, step.c.name.in_(holds))
+        with writing(self._engine) as connection:
+            refuse_held(connection, mailbox_id)
+            if _has(connection, mailbox_id, RELEASE) and not is_rolled_back(connection, mailbox_id):
+                raise Blocked("release-begun", "it only goes on")
+            for row in connection.execute(begun).all():
+                if row.age <= holds[row.name] and not dead(row.code or ""):
+                    raise Blocked(HELD_ELSEWHERE, "somebody runs a hook of it")
+            _put(connection, mailbox_id, BACK, BEGUN, None)
+
+    def release(self, mailbox_id: str, needs: Collection[str] = ()) -> None:
+        """From here the cutover only goes forward, and no pass writes to the mailbox until it is live: what
+        opens the target is about to run. Idempotent; recorded. Raises as move(), and Blocked("not-verified")
+        unless every leg is, and was read back: a rollback, a pass or a weaker look may have been there
+        since."""
+        unverified = select(leg.c.id).where(
+            leg.c.mailbox == mailbox_id,
+            or_(leg.c.state != LegState.VERIFIED.value, leg.c.code.in_(PARTLY)),
+        )
+        with writing(self._engine) as connection:
+            refuse_held(connection, mailbox_id)
+            _refuse_back(connection, mailbox_id)
+            _refuse_undone(connection, mailbox_id, needs)
+            if connection.execute(unverified.limit(1)).first() is not None:
+                raise Blocked("not-verified", "a workload of it is not verified any more")
+            _put(connection, mailbox_id, RELEASE, DONE, None)
+            wave = wave_of(connection, mailbox_id)
+            append_event(connection, wave, "step", {"step": RELEASE, "state": DONE}, subject=mailbox_id)
+
+    def move(self, mailbox_id: str, phase: Phase, name: str, by: str, needs: Collection[str] = ()) -> None:
+        """The phase and the outcome of the step that it is, at once; recorded. Idempotent. Raises
+        Blocked("claimed-elsewhere") while a worker holds a leg of the mailbox, who would go on by the rules
+        of the phase before, and where one of the steps that it needs is not done any more: somebody took it
+        back meanwhile, or does it anew; Blocked("taking-back"), and Blocked("live-phase"), from which nothing
+        leads back."""
+        with writing(self._engine) as connection:
+            lock_legs(connection, mailbox_id)
+            _refuse_back(connection, mailbox_id)
+            _refuse_undone(connection, mailbox_id, needs)
+            move(connection, mailbox_id, phase, by)
+            _put(connection, mailbox_id, name, DONE, None)
+
+    def take_back(self, mailbox_id: str, by: str) -> None:
+        """To staging, and no step is done; recorded. An approval of its score is spent. Raises as move(); but
+        what was rolled back whole comes back from the live phase, too: nothing of ours is there any more."""
+        with writing(self._engine) as connection:
+            move(connection, mailbox_id, Phase.STAGING, by)
+            connection.execute(delete(step).where(step.c.mailbox == mailbox_id))
+            wave = wave_of(connection, mailbox_id)
+            append_event(connection, wave, f"approval-spent:{SCORE_LOW}", {}, subject=mailbox_id)
+
+
+def is_releasing(ledger: Ledger, mailbox_id: str) -> bool:
+    """Whether somebody may work at the target already, although the mailbox is not live yet."""
+    query = select(step.c.name).join(mailbox, mailbox.c.id == step.c.mailbox)
+    query = query.where(step.c.mailbox == mailbox_id, step.c.name == RELEASE)
+    with reading(ledger.engine) as connection:
+        return connection.execute(query.where(mailbox.c.phase != Phase.LIVE.value)).first() is not None
+
+
+def _has(connection: Connection, mailbox_id: str, name: str) -> bool:
+    query = select(step.c.name).where(step.c.mailbox == mailbox_id, step.c.name == name)
+    return connection.execute(query).first() is not None
+
+
+def _refuse_taken(connection: Connection, mailbox_id: str, name: str, owner: str) -> None:
+    lock_legs(connection, mailbox_id)
+    query = select(step.c.name).where(step.c.mailbox == mailbox_id, step.c.name == name)
+    query = query.where(step.c.state == BEGUN, step.c.code == owner)
+    if connection.execute(query).first() is None:
+        raise Blocked(HELD_ELSEWHERE, "somebody else began it meanwhile")
+
+
+def _refuse_undone(connection: Connection, mailbox_id: str, needs: Collection[str]) -> None:
+    query = select(step.c.name).where(step.c.mailbox == mailbox_id, step.c.name.in_(sorted(needs)))
+    done = connection.execute(query.where(step.c.state == DONE)).scalars().all()
+    if len(done) < len(set(needs)):
+        raise Blocked(HELD_ELSEWHERE, "somebody took it back, or does it anew")
+
+
+def _refuse_back(connection: Connection, mailbox_id: str) -> None:
+    if _has(connection, mailbox_id, BACK):
+        raise Blocked("taking-back", "somebody takes it back")
+
+
+def _put(connection: Connection, mailbox_id: str, name: str, state: str, code: str | None) -> None:
+    values = {"state": state, "code": code, "at": now()}
+    put = upsert(connection, step).values(mailbox=mailbox_id, name=name, attempts=1, **values)
+    connection.execute(put.on_conflict_do_update(index_elements=["mailbox", "name"], set_=values))

@@ -1,0 +1,56 @@
+"""The one connection of a leg's worker: every transaction that writes is fenced by the lease's epoch (R6)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Self
+
+from sqlalchemy import Connection, Engine
+
+from ledger.db.engine import isolation, translated
+from ledger.db.leases import fence
+from ledger.db.rows import Lease
+from ledger.leg.count_cache import Census
+
+
+class LegConnection:
+    """Belongs to one thread; a context manager."""
+
+    def __init__(self, engine: Engine, lease: Lease) -> None:
+        self._engine = engine
+        self._lease = lease
+        self._open: Connection | None = None
+        self._census = Census(self._transaction, lease.leg)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        held, self._open = self._open, None
+        if held is not None:
+            held.close()
+
+    @contextmanager
+    def _transaction(self, *, writes: bool, touches: Collection[int] | None = None) -> Iterator[Connection]:
+        """touches: to the items of which containers it writes; None: of any."""
+        if writes:
+            for container_id in (None,) if touches is None else touches:
+                self._census.touched(container_id)
+        with translated():
+            if self._open is None:
+                self._open = self._engine.connect()
+            self._open.execution_options(**isolation(self._engine, writes=writes))
+            with self._open.begin():
+                if writes:
+                    fence(self._open, self._lease)
+                yield self._open
+
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return self._transaction(writes=False)
+
+    def _writing(self, touches: Collection[int] | None) -> AbstractContextManager[Connection]:
+        return self._transaction(writes=True, touches=touches)

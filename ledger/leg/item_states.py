@@ -1,0 +1,379 @@
+"""The steps of an item's life after it was listed, each a few statements in the caller's transaction.
+
+R1's other half: what a source did to an item while it was WRITING is noted in its code
+(ledger.leg.listing_diff.NEWER, DELETED) and takes effect when the item is settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    SmallInteger,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
+
+from ledger.db.encoding import pack_flags
+from ledger.db.leases import AT_TARGET
+from ledger.db.readers import chunked
+from ledger.db.rows import Finding, State
+from ledger.db.schema import container, finding, item, label, leg, loss
+from ledger.db.upsert import upsert
+from ledger.inventory.lines import message_mark
+from ledger.leg import versions
+from ledger.leg.listing_diff import DELETED, NEWER
+from model.errors import Corrupt
+from model.protocols import Loss, Mapped, Stored
+
+UNDATED = Loss("modified", "not-kept")
+TRACES = ("since", "digest")
+"""By which a late copy of what we removed is known for ours."""
+FORGOTTEN = ("href", *TRACES, "target_version", "flags", "date", "place")
+"""What a row no longer knows once nothing of it is at the target."""
+OPEN = (State.SEEN, State.WRITING, State.CHANGED)
+SETTLED_AT_TARGET = (State.WRITTEN, State.VERIFIED)
+HELD = (*SETTLED_AT_TARGET, State.CHANGED)
+
+
+def _literal(state: State) -> ColumnElement[int]:
+    return type_coerce(state.value, SmallInteger)
+
+
+def _unless_moved(state: State, newer: State, deleted: State) -> ColumnElement[int]:
+    """state, unless the source changed or deleted the item while it was being written."""
+    return case(
+        (item.c.code == NEWER, _literal(newer)),
+        (item.c.code == DELETED, _literal(deleted)),
+        else_=_literal(state),
+    )
+
+
+_OURS = item.c.href.is_not(None)
+_BACK = case((_OURS, _literal(State.CHANGED)), else_=_unless_moved(State.SEEN, State.SEEN, State.GONE))
+
+
+def _among(states: Collection[State]) -> ColumnElement[bool]:
+    # Not IN: SQLAlchemy expands its list for each execution, so executemany cannot have one.
+    return or_(*(item.c.state == _literal(state) for state in states))
+
+
+_ONE = (item.c.container == bindparam("b_container"), item.c.key == bindparam("b_key"))
+_WRITING = item.c.state == State.WRITING.value
+_INTEND = (
+    update(item)
+    .where(*_ONE, _WRITING)
+    .values(
+        digest=bindparam("b_digest"),
+        size=bindparam("b_size"),
+        flags=bindparam("b_flags"),
+        date=bindparam("b_date"),
+        # Of an object that has another key since (ledger.leg.rekeying) the place stays.
+        place=func.coalesce(bindparam("b_place"), case((item.c.place == item.c.href, item.c.place))),
+        mid=bindparam("b_mid"),
+    )
+)
+_NAMED = update(item).where(*_ONE).values(mid=bindparam("b_mid"))
+_STORED = (
+    update(item)
+    .where(*_ONE, _WRITING)
+    .values(
+        state=_unless_moved(State.WRITTEN, State.CHANGED, State.LEAVING),
+        href=bindparam("b_href"),
+        target_version=bindparam("b_version"),
+        place=case((item.c.place == item.c.href, item.c.place), else_=null()),
+        digest=func.coalesce(bindparam("b_digest", type_=item.c.digest.type), item.c.digest),
+        code=null(),
+    )
+)
+_UNDATED = update(item).where(*_ONE).values(date=null())
+_FLAGGED = update(item).where(*_ONE).values(flags=bindparam("b_flags"))
+_AMENDED = (
+    update(item)
+    .where(*_ONE, _among(HELD))
+    .values(
+        state=_literal(State.WRITTEN),
+        href=bindparam("b_href"),
+        target_version=bindparam("b_version"),
+        flags=bindparam("b_flags"),
+        code=null(),
+    )
+)
+_REHREF = update(item).where(*_ONE, _among(AT_TARGET)).values(href=bindparam("b_href"))
+
+
+def _fate(state: State) -> Any:
+    values = {"state": _unless_moved(state, State.SEEN, State.GONE), "code": bindparam("b_code")}
+    return update(item).where(*_ONE, _among(OPEN)).values(values)
+
+
+_REJECTED, _SKIPPED = _fate(State.REJECTED), _fate(State.SKIPPED)
+
+
+def _each(connection: Connection, statement: Any, rows: Sequence[dict[str, Any]]) -> None:
+    """Applies to every row or raises Corrupt("item-state"): then nothing of the transaction stays."""
+    if rows and connection.execute(statement, rows).rowcount != len(rows):
+        raise Corrupt("item-state", "an item was not in the state this step needs")
+
+
+def move(
+    connection: Connection,
+    container_id: int,
+    keys: Iterable[bytes],
+    states: Collection[State],
+    values: Mapping[str, Any],
+    *,
+    strict: bool = True,
+) -> int:
+    """The same step for many items. Returns how many were in one of the states; strict demands all."""
+    wanted = set(keys)
+    moved = 0
+    for chunk in chunked(sorted(wanted)):
+        among = (item.c.container == container_id, item.c.key.in_(chunk))
+        statement = update(item).where(*among, item.c.state.in_([state.value for state in states]))
+        moved += connection.execute(statement.values(values)).rowcount
+    if strict and moved != len(wanted):
+        raise Corrupt("item-state", "an item was not in the state this step needs")
+    return moved
+
+
+def reopen(
+    connection: Connection, container_id: int, keys: Iterable[bytes], values: Mapping[str, Any]
+) -> int:
+    """What is held at the target is owed something again. Returns how many of them were settled."""
+    wanted = set(keys)
+    changed = move(connection, container_id, wanted, (State.CHANGED,), values, strict=False)
+    settled = move(connection, container_id, wanted, SETTLED_AT_TARGET, values, strict=False)
+    if changed + settled != len(wanted):
+        raise Corrupt("item-state", "an item was not in the state this step needs")
+    return settled
+
+
+def keep(connection: Connection, container_id: int) -> int:
+    """CHANGED, LEAVING -> WRITTEN. Returns how many."""
+    owed = _among((State.CHANGED, State.LEAVING))
+    statement = update(item).where(item.c.container == container_id, owed, _OURS)
+    return connection.execute(statement.values(state=State.WRITTEN.value, code=null())).rowcount
+
+
+def begin(connection: Connection, container_id: int, keys: Iterable[bytes], since: str) -> None:
+    values = {
+        "state": State.WRITING.value,
+        "attempts": item.c.attempts + 1,
+        "since": since,
+        # What is at the target already keeps the digest of what was last written (R4).
+        "digest": case((_OURS, item.c.digest), else_=null()),
+        "code": null(),
+    }
+    move(connection, container_id, keys, OPEN, values)
+
+
+def intend(connection: Connection, container_id: int, mapped: Sequence[Mapped]) -> None:
+    rows = [
+        {
+            "b_container": container_id,
+            "b_key": one.item.key,
+            "b_digest": one.item.digest,
+            "b_size": one.item.size,
+            "b_flags": pack_flags(one.item.flags),
+            "b_date": None if one.item.date is None else int(one.item.date.timestamp() // 1),
+            "b_place": one.item.name,
+            "b_mid": message_mark(one.item.message_id),
+        }
+        for one in mapped
+    ]
+    _each(connection, _INTEND, rows)
+    for chunk in chunked([one.item.key for one in mapped]):
+        connection.execute(delete(loss).where(loss.c.container == container_id, loss.c.key.in_(chunk)))
+    lose(connection, container_id, [(one.item.key, one_loss) for one in mapped for one_loss in one.losses])
+    versions.intend(connection, container_id, mapped)
+
+
+def name_letters(connection: Connection, container_id: int, unwritten: Iterable[tuple[bytes, str]]) -> None:
+    """The Message-IDs of mails that will not be written."""
+    rows = [
+        {"b_container": container_id, "b_key": key, "b_mid": message_mark(name)} for key, name in unwritten
+    ]
+    _each(connection, _NAMED, rows)
+
+
+def lose(connection: Connection, container_id: int, losses: Sequence[tuple[bytes, Loss]]) -> None:
+    rows = [
+        {"container": container_id, "key": key, "field": one.field, "reason": one.reason}
+        for key, one in losses
+    ]
+    if rows:
+        connection.execute(upsert(connection, loss).on_conflict_do_nothing(), rows)
+
+
+def keep_labels(connection: Connection, leg_id: int, labels: Mapping[str, str]) -> None:
+    """The last text given to a keyword wins."""
+    rows = [{"leg": leg_id, "keyword": keyword, "text": words} for keyword, words in labels.items()]
+    if rows:
+        statement = upsert(connection, label)
+        latest = {"text": statement.excluded.text}
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["leg", "keyword"], set_=latest), rows
+        )
+
+
+def store(connection: Connection, container_id: int, stored: Sequence[Stored]) -> None:
+    """WRITING -> WRITTEN, with the losses that came of it. A digest is that of what was found; a date that
+    the target did not keep was not written."""
+    rows = [
+        {
+            "b_container": container_id,
+            "b_key": one.key,
+            "b_href": one.href,
+            "b_version": one.version or None,
+            "b_digest": one.digest or None,
+        }
+        for one in stored
+    ]
+    _each(connection, _STORED, rows)
+    undated = [{"b_container": container_id, "b_key": one.key} for one in stored if UNDATED in one.losses]
+    _each(connection, _UNDATED, undated)
+    fewer = [
+        {"b_container": container_id, "b_key": one.key, "b_flags": pack_flags(one.flags)}
+        for one in stored
+        if one.flags is not None
+    ]
+    _each(connection, _FLAGGED, fewer)
+    lose(connection, container_id, [(one.key, each) for one in stored for each in one.losses])
+    versions.settle(connection, container_id, stored)
+
+
+def placed(connection: Connection, container_id: int, keys: Iterable[bytes]) -> int:
+    """How many of these have a place at the target already."""
+    count = 0
+    for chunk in chunked(keys):
+        query = select(func.count()).where(item.c.container == container_id, item.c.key.in_(chunk), _OURS)
+        count += int(connection.execute(query).scalar_one())
+    return count
+
+
+def sizes(connection: Connection, container_id: int, keys: Iterable[bytes]) -> int:
+    """The bytes of these items together."""
+    size = 0
+    for chunk in chunked(keys):
+        query = select(func.coalesce(func.sum(item.c.size), 0))
+        among = (item.c.container == container_id, item.c.key.in_(chunk))
+        size += int(connection.execute(query.where(*among)).scalar_one())
+    return size
+
+
+def decide(
+    connection: Connection, container_id: int, state: State, fates: Sequence[tuple[bytes, str]]
+) -> None:
+    """Open -> SKIPPED or REJECTED, with the code that says why."""
+    statement = _SKIPPED if state is State.SKIPPED else _REJECTED
+    _each(
+        connection,
+        statement,
+        [{"b_container": container_id, "b_key": key, "b_code": code} for key, code in fates],
+    )
+
+
+def give_back(connection: Connection, container_id: int, keys: Iterable[bytes], *, refund: bool) -> None:
+    """WRITING -> to be written again. refund: the attempt does not count (R10)."""
+    attempts = case((item.c.attempts > 0, item.c.attempts - 1), else_=0) if refund else item.c.attempts
+    move(
+        connection,
+        container_id,
+        keys,
+        (State.WRITING,),
+        {"state": _BACK, "attempts": attempts, "code": null()},
+    )
+
+
+def reconsider(connection: Connection, leg_id: int, code: str) -> int:
+    """SKIPPED or REJECTED with this code, and without anything at the target -> SEEN. Returns how many."""
+    ours = item.c.container.in_(select(container.c.id).where(container.c.leg == leg_id))
+    decided = or_(item.c.state == State.SKIPPED.value, item.c.state == State.REJECTED.value)
+    statement = update(item).where(ours, decided, item.c.code == code, item.c.href.is_(None))
+    values = {"state": State.SEEN.value, "code": null(), "attempts": 0}
+    return connection.execute(statement.values(values)).rowcount
+
+
+def vanish(connection: Connection, container_id: int, keys: Iterable[bytes], *, mirror: bool) -> None:
+    """Open -> GONE; what has a copy at the target is to be withdrawn, or stays when not mirroring."""
+    ours = State.LEAVING if mirror else State.WRITTEN
+    state = case((_OURS, _literal(ours)), else_=_literal(State.GONE))
+    move(connection, container_id, keys, OPEN, {"state": state, "code": null()})
+
+
+def amend(connection: Connection, container_id: int, done: Sequence[tuple[Stored, frozenset[str]]]) -> int:
+    """CHANGED -> WRITTEN with these flags, or what the target took of them."""
+    rows = [
+        {
+            "b_container": container_id,
+            "b_key": stored.key,
+            "b_href": stored.href,
+            "b_version": stored.version or None,
+            "b_flags": pack_flags(flags if stored.flags is None else stored.flags),
+        }
+        for stored, flags in done
+    ]
+    _each(connection, _AMENDED, rows)
+    lose(connection, container_id, [(one.key, each) for one, _ in done for each in one.losses])
+    return len(rows)
+
+
+def rehref(connection: Connection, container_id: int, hrefs: Mapping[bytes, str]) -> None:
+    rows = [{"b_container": container_id, "b_key": key, "b_href": href} for key, href in hrefs.items()]
+    _each(connection, _REHREF, rows)
+
+
+def record_findings(connection: Connection, container_id: int, findings: Iterable[Finding]) -> None:
+    for chunk in chunked(findings):
+        rows = [
+            {
+                "container": container_id,
+                "key": one.key,
+                "outcome": one.outcome.value,
+                "href": one.href,
+                "detail": one.detail,
+            }
+            for one in chunk
+        ]
+        connection.execute(insert(finding), rows)
+
+
+def progress(
+    connection: Connection, leg_id: int, *, items: int = 0, done: int = 0, size: int = 0, copied: int = 0
+) -> None:
+    """Adds to the leg's running totals; release counts them anew. copied: items written, of size bytes
+    together, which are added to what was ever written."""
+    if items or done or size or copied:
+        values = {"items": leg.c["items"] + items, "done": leg.c.done + done, "bytes": leg.c.bytes + size}
+        if copied:
+            values |= {"copied": leg.c.copied + copied, "copied_bytes": leg.c.copied_bytes + size}
+        connection.execute(update(leg).where(leg.c.id == leg_id).values(values))
+
+
+def mark_verified(connection: Connection, container_id: int, keys: Iterable[bytes]) -> None:
+    """See LegLedger.verified."""
+    held, values = (State.WRITTEN, State.VERIFIED), {"state": State.VERIFIED.value}
+    move(connection, container_id, keys, held, values, strict=False)
+
+
+def mark_doubted(connection: Connection, container_id: int, keys: Iterable[bytes]) -> None:
+    """See LegLedger.doubted."""
+    move(connection, container_id, keys, (State.VERIFIED,), {"state": State.WRITTEN.value}, strict=False)
+
+
+def mark_unreadable(connection: Connection, container_id: int, keys: Iterable[bytes]) -> int:
+    """See LegLedger.unamended."""
+    values = {"state": State.WRITTEN.value, "code": "change-unreadable"}
+    return move(connection, container_id, keys, (State.CHANGED,), values)

@@ -1,0 +1,396 @@
+"""Everything a leg's worker writes: each method one transaction, fenced by the lease's epoch (R6)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from sqlalchemy import Connection, Engine, delete, select, update
+
+from ledger.db import incidents, readers
+from ledger.db.audit_log import append_event, newest_detail
+from ledger.db.incidents import IncidentLedger
+from ledger.db.leases import AT_TARGET, mine
+from ledger.db.readers import CHUNK
+from ledger.db.rows import Finding, ItemRow, Lease, PageCount, State, Tally
+from ledger.db.schema import finding, leg
+from ledger.inventory.inventory import InventoryLedger
+from ledger.leg import item_states, listing_diff, rekeying, target_accounts
+from ledger.leg.containers import LegContainers
+from ledger.leg.created_folders import FolderLedger
+from ledger.leg.named_losses import NamedLosses
+from ledger.leg.rekeying import Refated, Rekeyed
+from ledger.leg.rollback import RollbackLedger
+from ledger.leg.shares import ShareLedger
+from ledger.leg.target_accounts import Doubt
+from ledger.leg.versions import VersionLedger
+from ledger.plan.mailboxes import wave_of
+from model.protocols import Loss, Mapped, Page, Stored
+
+
+class LegLedger(LegContainers):
+    """Belongs to one thread and holds one connection; a context manager. tally: what it recorded as done.
+
+    Methods that write raise LeaseLost, having written nothing, once another worker claimed the leg.
+    Keys that are unknown, or whose state does not allow the step, raise Corrupt("item-state")."""
+
+    def __init__(self, engine: Engine, lease: Lease, *, mirror: bool, tally: Tally | None = None) -> None:
+        super().__init__(engine, lease)
+        self._mirror = mirror
+        self.tally = Tally() if tally is None else tally
+        self.shares = ShareLedger(self._transaction)
+        self.versions = VersionLedger(self._transaction)
+        self.incidents = IncidentLedger(self._transaction, lease.leg)
+        self.folders = FolderLedger(self._transaction, lease.leg)
+        self.losses = NamedLosses(self._transaction, lease.leg)
+        self.rollback = RollbackLedger(self._transaction, lease)
+        self._intended: dict[tuple[int, bytes], int] = {}  # sizes, until it is settled
+        self.inventory = InventoryLedger(self._transaction, lease)
+
+    # Listing
+
+    def record_page(
+        self, container_id: int, page: Page, *, keep_cursor: bool = True, moves: bool = False
+    ) -> PageCount:
+        """R1: a page's refs, and its cursor unless keep_cursor=False (an enumeration that replaces an
+        earlier one commits its cursor only at its end, by finish_listing). moves: what is new here, or back,
+        has left the container of the leg where it was; what is gone is gone from wherever it was."""
+        with self._writing((container_id,)) as connection:
+            number, mirror = self.inventory.number(connection), self._mirror
+            plan = listing_diff.plan_listing(
+                connection, self._lease.leg, container_id, page.refs, number, mirror=mirror, moves=moves
+            )
+            for where in plan.left:
+                self._census.touched(where)
+            self._apply(connection, plan)
+            self.inventory.record(connection, container_id, plan.entries)
+            if keep_cursor:
+                connection.execute(self._container(container_id).values(cursor=page.cursor))
+            return plan.count
+
+    def finish_listing(
+        self, container_id: int, cursor: str | None, seen: Collection[bytes] | None = None
+    ) -> PageCount:
+        """The enumeration reached its end. seen, the keys it named: every other item is deleted."""
+        with self._writing(() if seen is None else (container_id,)) as connection:
+            plan = listing_diff.Plan()
+            if seen is not None:
+                for known in listing_diff.unseen_items(connection, container_id, frozenset(seen)):
+                    listing_diff.plan_deletion(plan, known, mirror=self._mirror)
+                self._apply(connection, plan)
+            listing_diff.finish(connection, self._lease.leg, {container_id: cursor})
+            return plan.count
+
+    def finish_listings(self, cursors: Mapping[int, str]) -> None:
+        """As finish_listing with nothing seen, of several containers: all or none."""
+        if cursors:
+            with self._writing(()) as connection:
+                listing_diff.finish(connection, self._lease.leg, cursors)
+
+    def close_inventory(self, kek: bytes) -> int | None:
+        """Roots what was listed since the last time, before anything of it is copied; recorded. Its number;
+        None: there was nothing (of the first one, that counts). kek, and what it raises:
+        ledger.inventory.keystore."""
+        return self.inventory.close(kek)
+
+    # Reading
+
+    def counts(self, container_id: int | None = None) -> dict[State, int]:
+        """Items by state, of one container or of the whole leg; states without items are absent."""
+        census = self._census.known()
+        if (known := census.total() if container_id is None else census.counts(container_id)) is not None:
+            return dict(known)
+        with self._reading() as connection:
+            counts = readers.counts_of(connection, self._lease.leg, container_id)
+        self._census.note(container_id, counts)
+        return counts
+
+    def generation(self) -> int:
+        """The number of the newest pass that began to write; 0 when none did."""
+        with self._reading() as connection:
+            return int(connection.execute(select(leg.c.generation).where(mine(self._lease))).scalar_one())
+
+    def begun(self) -> bool:
+        """Whether anything was ever sent to the target for this leg, as far as can be known."""
+        with self._reading() as connection:
+            return readers.begun(connection, self._lease.leg)
+
+    def take_account(self, fingerprint: str, outwaited: Doubt | None = None) -> bool | Doubt:
+        """Before the first item is written into an account that two logins may open. True: another mailbox of
+        this ledger has been here with the same fingerprint; what it wrote would show by now. A Doubt: that
+        one's first items may be on their way, and nothing was taken. outwaited: a doubt that this leg waited
+        for longer than anything can be on its way; it holds nobody up, unless a worker claimed the other leg
+        since."""
+        with self._writing(()) as connection:
+            return target_accounts.take(connection, self._lease, fingerprint, outwaited)
+
+    def last_event(self, kind: str) -> Mapping[str, str | int] | None:
+        """The detail of the newest event of this kind about the mailbox."""
+        with self._reading() as connection:
+            return newest_detail(connection, self._lease.mailbox, kind)
+
+    def pending(
+        self, container_id: int, limit: int, *, states: Collection[State] = (State.SEEN,)
+    ) -> list[ItemRow]:
+        """At most limit items in listing order."""
+        if self._census.known().has_none(container_id, states):
+            return []
+        with self._reading() as connection:
+            return readers.pending_items(connection, container_id, limit, states)
+
+    def rows(self, container_id: int, states: Collection[State] | None = None) -> Iterator[ItemRow]:
+        """All items, or those in these states, in the order of their keys. Read page by page, no
+        transaction is held in between: what is written meanwhile may or may not show."""
+        if self._census.known().has_none(container_id, states):
+            return
+        after: bytes | None = None
+        while True:
+            with self._reading() as connection:
+                page = readers.items_by_key(connection, container_id, after, states)
+            yield from page
+            if len(page) < CHUNK:
+                return
+            after = page[-1].key
+
+    def row(self, container_id: int, key: bytes) -> ItemRow | None:
+        with self._reading() as connection:
+            return readers.item_by_key(connection, container_id, key)
+
+    def claimed(self, href: str) -> set[str]:
+        """Item hrefs that rows already own, of all the leg's containers with this container href."""
+        with self._reading() as connection:
+            return readers.claimed_of(connection, self._lease.leg, href).get(href, set())
+
+    def claimed_anywhere(self) -> dict[str, set[str]]:
+        """The same of every container href that has any."""
+        with self._reading() as connection:
+            return readers.claimed_of(connection, self._lease.leg)
+
+    def labels(self) -> dict[str, str]:
+        """The whole keyword -> text map of the leg."""
+        with self._reading() as connection:
+            return readers.labels_of(connection, self._lease.leg)
+
+    def findings(self, container_id: int) -> list[Finding]:
+        """What the last verification recorded, in its order."""
+        if self._census.known().has_no_findings(container_id):
+            return []
+        with self._reading() as connection:
+            return readers.findings_of(connection, container_id)
+
+    # Copying
+
+    def begin(self, container_id: int, keys: Iterable[bytes], since: str) -> None:
+        """R2: WRITING and one attempt more, before anything is fetched. since: the target's position. Raises
+        Corrupt("inventory-open") while there is an inventory to close."""
+        with self._writing((container_id,)) as connection:
+            self.inventory.refuse_open(connection)
+            item_states.begin(connection, container_id, keys, since)
+
+    def intend(
+        self, container_id: int, mapped: Iterable[Mapped], unwritten: Iterable[tuple[bytes, str]] = ()
+    ) -> None:
+        """What will be written, before any byte is sent: digest, size, flags, date, losses, labels.
+        unwritten: the Message-IDs of mails that were fetched and will not be."""
+        batch = list(mapped)
+        with self._writing((container_id,)) as connection:
+            item_states.intend(connection, container_id, batch)
+            item_states.name_letters(connection, container_id, unwritten)
+            self._intended.update({(container_id, one.item.key): one.item.size for one in batch})
+            labels = dict(pair for one in batch for pair in one.labels)
+            item_states.keep_labels(connection, self._lease.leg, labels)
+
+    def settle(
+        self,
+        container_id: int,
+        stored: Iterable[Stored],
+        rejected: Iterable[tuple[bytes, str]] = (),
+        skipped: Iterable[tuple[bytes, str]] = (),
+        unsettled: Iterable[bytes] = (),
+        gone: Iterable[bytes] = (),
+    ) -> None:
+        """What became of items: stored WRITTEN; rejected and skipped with their code; unsettled to be
+        written again; gone, the source had them no more. Version and attempts stay."""
+        written, refused, left_out = list(stored), list(rejected), list(skipped)
+        with self._writing((container_id,)) as connection:
+            replaced = item_states.placed(connection, container_id, [one.key for one in written])
+            item_states.store(connection, container_id, written)
+            item_states.decide(connection, container_id, State.REJECTED, refused)
+            item_states.decide(connection, container_id, State.SKIPPED, left_out)
+            item_states.give_back(connection, container_id, unsettled, refund=False)
+            item_states.vanish(connection, container_id, gone, mirror=self._mirror)
+            done = len(written) + len(refused) + len(left_out)
+            size = self._written_size(connection, container_id, [one.key for one in written])
+            for key, _ in refused:
+                self._intended.pop((container_id, key), None)
+            item_states.progress(connection, self._lease.leg, done=done, size=size, copied=len(written))
+        self.tally.add(Tally(new=len(written) - replaced, replaced=replaced))
+
+    def restore(
+        self,
+        container_id: int,
+        keys: Iterable[bytes],
+        *,
+        refund: bool,
+        deaths: Mapping[bytes, int] | None = None,
+    ) -> None:
+        """Not at the target: WRITING back to be written. refund: the attempt does not count. deaths: how many
+        deaths of workers now count for these items (R10)."""
+        with self._writing((container_id,)) as connection:
+            item_states.give_back(connection, container_id, keys, refund=refund)
+            incidents.add_deaths(connection, container_id, deaths or {})
+        if deaths:
+            self.incidents.changed()
+
+    # What is at the target
+
+    def amended(
+        self,
+        container_id: int,
+        done: Iterable[tuple[Stored, frozenset[str]]],
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        """CHANGED -> WRITTEN with these flags; labels of keywords that are new are kept."""
+        with self._writing((container_id,)) as connection:
+            item_states.keep_labels(connection, self._lease.leg, labels or {})
+            count = item_states.amend(connection, container_id, list(done))
+            item_states.progress(connection, self._lease.leg, done=count)
+        self.tally.add(Tally(amended=count))
+
+    def unamended(self, container_id: int, keys: Iterable[bytes]) -> None:
+        """The source's change cannot be read: what was written stays; code "change-unreadable"."""
+        with self._writing((container_id,)) as connection:
+            count = item_states.mark_unreadable(connection, container_id, keys)
+            item_states.progress(connection, self._lease.leg, done=count)
+
+    def keep(self, container_id: int) -> None:
+        """Live phase: what the source changed or deleted before stays as it was written."""
+        with self._writing((container_id,)) as connection:
+            count = item_states.keep(connection, container_id)
+            item_states.progress(connection, self._lease.leg, done=count)
+
+    def recheck(self, container_id: int, keys: Collection[bytes], *, counted: bool = True) -> None:
+        """To be amended again. counted: as a rewrite, for verification found other flags than written."""
+        with self._writing((container_id,)) as connection:
+            count = item_states.reopen(connection, container_id, keys, {"state": State.CHANGED.value})
+            if counted:
+                incidents.add_rewrites(connection, container_id, keys)
+            item_states.progress(connection, self._lease.leg, done=-count)
+        if keys and counted:
+            self.incidents.changed()
+
+    def rewrite(self, container_id: int, keys: Iterable[bytes], *, counted: bool = False) -> None:
+        """The copy at the target is gone (removed by us, or missing): to be written anew. counted: because
+        verification found it missing or different. The date stays: one that was clamped is clamped to
+        the same moment again."""
+        forgotten = [name for name in item_states.FORGOTTEN if name != "date"]
+        values = {"state": State.SEEN.value, "attempts": 0, "code": None, **dict.fromkeys(forgotten)}
+        gone = set(keys)
+        with self._writing((container_id,)) as connection:
+            count = item_states.reopen(connection, container_id, gone, values)
+            incidents.add_rewrites(connection, container_id, gone if counted else ())
+            item_states.progress(connection, self._lease.leg, done=-count)
+        if counted and gone:
+            self.incidents.changed()
+        self.tally.add(Tally(new=-len(gone), replaced=len(gone)))  # writing them again is no first time
+
+    def reconsider(self, code: str) -> int:
+        """Items of the leg that were SKIPPED or REJECTED with this code, and have nothing at the target, are
+        to be copied after all; returns how many."""
+        with self._writing(None) as connection:
+            count = item_states.reconsider(connection, self._lease.leg, code)
+            item_states.progress(connection, self._lease.leg, done=-count)
+            return count
+
+    def withdrawn(
+        self,
+        container_id: int,
+        keys: Iterable[bytes],
+        *,
+        removed: bool = True,
+        code: str | None = None,
+        traces: bool | None = None,
+    ) -> None:
+        """GONE: removed from the target, and TRACES of it stay; or (removed is False) it was not ours. code:
+        why it is at the target all the same. traces: whether they stay; None: of what was removed."""
+        kept = removed if traces is None else traces
+        forgotten = [name for name in item_states.FORGOTTEN if not kept or name not in item_states.TRACES]
+        values = {"state": State.GONE.value, "code": code, **dict.fromkeys(forgotten)}
+        with self._writing((container_id,)) as connection:
+            count = item_states.move(connection, container_id, keys, AT_TARGET, values)
+        self.tally.add(Tally(withdrawn=count if removed else 0))
+
+    def rehref(self, container_id: int, hrefs: Mapping[bytes, str]) -> None:
+        """Where items are now, after the server renumbered a folder (changed UIDVALIDITY)."""
+        with self._writing((container_id,)) as connection:
+            item_states.rehref(connection, container_id, hrefs)
+
+    def rekeyed(
+        self, container_id: int, pairs: Collection[Rekeyed], fates_: Collection[Refated] = ()
+    ) -> None:
+        """Copies that the source lists under other ids since: the container's rows of those ids, which are
+        SEEN, have them from here on; the rows of the old ids are GONE. fates_: of what has no copy, and was
+        SKIPPED. All or none."""
+        if not pairs and not fates_:
+            return
+        others = {one.container for one in pairs} | {one.container for one in fates_}
+        with self._writing((container_id, *others)) as connection:
+            settled = rekeying.transfer(connection, container_id, list(pairs))
+            settled += rekeying.carry_over(connection, container_id, fates_)
+            item_states.progress(connection, self._lease.leg, done=settled)
+
+    def placed_apart(self) -> dict[bytes, str]:
+        """By key, the place of every copy that its row's key does not tell."""
+        with self._reading() as connection:
+            return rekeying.placed_apart(connection, self._lease.leg)
+
+    def verified(self, container_id: int, keys: Iterable[bytes]) -> None:
+        """WRITTEN -> VERIFIED; items in any other state stay as they are."""
+        good = list(keys)
+        over = self.incidents.among(container_id, good)
+        with self._writing((container_id,)) as connection:
+            item_states.mark_verified(connection, container_id, good)
+            incidents.forget(connection, container_id, over)
+        if over:
+            self.incidents.changed()
+
+    def doubted(self, container_id: int, keys: Iterable[bytes]) -> None:
+        """VERIFIED -> WRITTEN: a later look found something; items in any other state stay as they are."""
+        with self._writing((container_id,)) as connection:
+            item_states.mark_doubted(connection, container_id, keys)
+
+    # Findings, losses, events
+
+    def replace_findings(self, container_id: int, findings: Iterable[Finding]) -> None:
+        found = list(findings)
+        if not found and self._census.known().has_no_findings(container_id):
+            return
+        self._census.found(container_id, any_=True)  # unless it is known that none were recorded
+        with self._writing(()) as connection:
+            connection.execute(delete(finding).where(finding.c.container == container_id))
+            item_states.record_findings(connection, container_id, found)
+        self._census.found(container_id, any_=bool(found))
+
+    def lose(self, container_id: int, key: bytes | None, losses: Iterable[Loss]) -> None:
+        """Adds losses of an item, or of the container itself (None; read back as key b"")."""
+        with self._writing(()) as connection:
+            item_states.lose(connection, container_id, [(key or b"", one) for one in losses])
+
+    def keep_generation(self, number: int) -> None:
+        """A pass of this number begins to write."""
+        with self._writing(()) as connection:
+            connection.execute(update(leg).where(mine(self._lease)).values(generation=number))
+
+    def event(self, kind: str, detail: Mapping[str, str | int]) -> None:
+        """Records a decision in the chain of the mailbox's wave, with the mailbox as its subject."""
+        of = self._lease.mailbox
+        with self._writing(()) as connection:
+            append_event(connection, wave_of(connection, of), kind, detail, subject=of)
+
+    def _apply(self, connection: Connection, plan: listing_diff.Plan) -> None:
+        listing_diff.apply(connection, plan)
+        item_states.progress(connection, self._lease.leg, items=plan.new, done=plan.done)
+
+    def _written_size(self, connection: Connection, container_id: int, keys: list[bytes]) -> int:
+        known = {key: self._intended.pop((container_id, key), None) for key in keys}
+        unknown = [key for key, size in known.items() if size is None]
+        return sum(filter(None, known.values())) + item_states.sizes(connection, container_id, unknown)

@@ -1,0 +1,132 @@
+"""Where items and containers are now: for those who look for what is in them, or for them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, or_, select
+
+from ledger.db.encoding import unpack_id, unpack_path
+from ledger.db.leases import AT_TARGET
+from ledger.db.readers import CHUNK, CONTAINER_COLUMNS, ITEM_COLUMNS, container_row, item_row
+from ledger.db.rows import ContainerRow, ItemRow, LegState, State
+from ledger.db.schema import container, item, leg, mailbox
+from model.protocols import Kind
+
+REFUSED = (
+    "denied",
+    "directory-disagrees",
+    "folder-replaced",
+    "identity-bound-elsewhere",
+    "identity-changed",
+    "identity-not-proven",
+    "source-address-differs",
+    "target-address-differs",
+)
+"""Codes of a leg whose accounts the gate no longer takes for one person's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Who a mailbox is, on both sides: its logins, and its address at the target. user: what the target
+    itself calls them, "" where it has no word; None: the gate has not bound the account yet."""
+
+    source_login: str
+    login: str
+    address: str
+    user: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something of a source went. folder: the href of its container, None where that has none yet;
+    name: its own href there, "" of a container. state: None of a container; code: of what did not move."""
+
+    mailbox: str
+    folder: str | None
+    name: str | None
+    state: State | None
+    code: str | None = None
+
+    @property
+    def arrived(self) -> bool:
+        held = self.state in {None, State.CHANGED, State.WRITTEN, State.VERIFIED}
+        return held and self.folder is not None and self.name is not None
+
+
+def placed(connection: Connection, leg_id: int) -> dict[int, tuple[str, ...]]:
+    """See LegLedger.placed."""
+    query = select(container.c.id, container.c.placed)
+    query = query.where(container.c.leg == leg_id, container.c.placed.is_not(None))
+    return {number: unpack_path(path) for number, path in connection.execute(query)}
+
+
+def elsewhere(connection: Connection, mailbox: str, leg_id: int) -> dict[str, tuple[str, ...]]:
+    """See LegLedger.elsewhere."""
+    others = select(leg.c.id).where(leg.c.mailbox == mailbox, leg.c.id != leg_id)
+    query = select(container.c.href, container.c.placed)
+    query = query.where(container.c.leg.in_(others), container.c.placed.is_not(None))
+    return {href: unpack_path(path) for href, path in connection.execute(query)}
+
+
+def arrived(connection: Connection, mailbox: str, kind: Kind) -> Iterator[tuple[ContainerRow, ItemRow]]:
+    """Every item of a mailbox that is at the target, by container."""
+    width = len(CONTAINER_COLUMNS)
+    query = select(*CONTAINER_COLUMNS, *ITEM_COLUMNS).select_from(item.join(container).join(leg))
+    query = query.where(leg.c.mailbox == mailbox, leg.c.workload == kind.value)
+    query = query.where(item.c.state.in_([state.value for state in AT_TARGET]))
+    query = query.order_by(container.c.id, item.c.id)
+    for row in connection.execution_options(yield_per=CHUNK).execute(query):
+        values: Any = tuple(row)
+        yield container_row(values[:width]), item_row(values[width:])
+
+
+def seats(connection: Connection, sources: Collection[str], kind: Kind) -> Iterator[tuple[str, Seat]]:
+    """See Ledger.targets."""
+    columns = (
+        mailbox.c.source,
+        mailbox.c.source_login,
+        mailbox.c.target_login,
+        mailbox.c.target,
+        leg.c.target_user,
+    )
+    query = (
+        select(*columns)
+        .select_from(leg.join(mailbox))
+        .where(
+            mailbox.c.source.in_(sources),
+            mailbox.c.withheld.is_(None),
+            leg.c.workload == kind.value,
+            or_(leg.c.state != LegState.BLOCKED.value, leg.c.code.is_(None), leg.c.code.not_in(REFUSED)),
+        )
+    )
+    for row in connection.execute(query):
+        login = row.target_login or row.target
+        yield row.source, Seat(row.source_login or row.source, login, row.target, row.target_user)
+
+
+def holders(connection: Connection, kind: Kind) -> Iterator[tuple[int, str]]:
+    """(leg, source id) of every container of a kind."""
+    query = select(container.c.leg, container.c.source_id).join(leg).where(leg.c.workload == kind.value)
+    for number, source_id in connection.execution_options(yield_per=CHUNK).execute(query):
+        yield number, unpack_id(source_id)
+
+
+def place_of(connection: Connection, legs: Collection[int], key: bytes) -> Place | None:
+    """Where the item or the container of this key is in one of these legs; what arrived goes before what did
+    not. None: they do not know it."""
+    mine = leg.c.id.in_(sorted(legs))
+    folder = select(leg.c.mailbox, container.c.href, container.c.gone).join(leg)
+    found = [
+        Place(row.mailbox, row.href, "", State.GONE if row.gone else None)
+        for row in connection.execute(folder.where(mine, container.c.key == key))
+    ]
+    columns = (leg.c.mailbox, container.c.href.label("folder"), item.c.href, item.c.state, item.c.code)
+    query = select(*columns).select_from(item.join(container).join(leg)).where(mine, item.c.key == key)
+    found += [
+        Place(row.mailbox, row.folder, row.href, State(row.state), row.code)
+        for row in connection.execute(query)
+    ]
+    return min(found, key=lambda place: (not place.arrived, place.state is State.GONE), default=None)

@@ -1,0 +1,277 @@
+"""What a rollback writes: which copies are about to be removed, which are gone, which containers were made.
+
+A copy that is about to be removed is in doubt like one that is being written: WRITING, with the code DOOMED.
+Whoever comes next looks (engine.steps.reconcile.settle): what is still there was not removed, and what is not
+there is to be written again. From start to end of a rollback its leg has the code ROLLING: no other run works
+on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, String, and_, case, delete, func, null, select, update
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from ledger.db.audit_log import append_event
+from ledger.db.encoding import pack_flags
+from ledger.db.engine import Transaction, reading
+from ledger.db.leases import AT_TARGET, ROLLING, SETTLED
+from ledger.db.readers import CHUNK, CONTAINER_COLUMNS, ITEM_COLUMNS, chunked, container_row, item_row
+from ledger.db.rows import ContainerRow, Finding, ItemRow, Lease, LegState, State
+from ledger.db.schema import container, finding, item, leg, loss, share
+from ledger.leg import item_states
+from ledger.plan.mailboxes import refuse_another, wave_of
+from model.errors import Blocked
+from model.protocols import Identity, Kind
+
+if TYPE_CHECKING:
+    from ledger.store import Ledger
+
+APPROVAL = "rollback"
+"""The code that a person approves."""
+RECALL = "recall"
+"""What a person approves besides, for what is removed from every folder."""
+ROLLED_BACK = "rolled-back"
+"""The code of a leg of which nothing of ours is left but what somebody changed."""
+DOOMED, DOOMED_NEWER = "rolling-back", "rolling-back-newer"
+"""Codes of an item whose copy at the target is about to be removed, or was; NEWER: the source has a newer
+version than that copy."""
+DOOMS = frozenset({DOOMED, DOOMED_NEWER})
+RECALLED = "recalled"
+"""Begins the detail of a finding about a copy that a recall removes; marks of its flags follow."""
+SHARED = (Kind.CALENDAR, Kind.TASKS)
+_OURS = re.compile(r"k-([0-9a-f]{32})\.ics$")
+
+
+class _hexed(FunctionElement[str]):  # noqa: N801  (reads as the SQL function it is)
+    """Bytes as lower-case hexadecimal text."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(_hexed, "sqlite")
+def _hexed_sqlite(element: Any, compiler: Any, **options: Any) -> str:
+    return f"lower(hex({compiler.process(element.clauses, **options)}))"
+
+
+@compiles(_hexed, "postgresql")
+def _hexed_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    return f"encode({compiler.process(element.clauses, **options)}, 'hex')"
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """date: in seconds since 1970 UTC."""
+
+    key: bytes
+    href: str
+    date: int | None
+    flags: frozenset[str]
+
+
+class RollbackLedger:
+    """Of one leg, in the transactions of its worker."""
+
+    def __init__(self, transaction: Transaction, lease: Lease) -> None:
+        self._transaction = transaction
+        self._lease = lease
+
+    # Both ends
+
+    def start(self, *, recall: bool) -> int:
+        """Recorded; from here on the leg is ROLLING. Returns how many of its items are at the target."""
+        with self._transaction(writes=True) as connection:
+            query = select(func.count()).select_from(item.join(container))
+            query = query.where(container.c.leg == self._lease.leg, item.c.href.is_not(None))
+            count = int(connection.execute(query).scalar_one())
+            connection.execute(update(leg).where(leg.c.id == self._lease.leg).values(code=ROLLING))
+            detail = {"workload": self._lease.workload.value, "items": count, "recall": int(recall)}
+            wave = wave_of(connection, self._lease.mailbox)
+            append_event(connection, wave, "rollback-started", detail, subject=self._lease.mailbox)
+            return count
+
+    def finish(self, counts: Mapping[str, int], *, recall: bool = False) -> None:
+        """Recorded with its counts. The approvals are spent when this was the last leg of the mailbox."""
+        mailbox = self._lease.mailbox
+        others = leg.c.mailbox == mailbox, leg.c.id != self._lease.leg
+        undone = leg.c.state == LegState.BLOCKED.value, leg.c.code == ROLLED_BACK
+        with self._transaction(writes=True) as connection:
+            wave = wave_of(connection, mailbox)
+            detail = {"workload": self._lease.workload.value, **counts}
+            append_event(connection, wave, ROLLED_BACK, detail, subject=mailbox)
+            total = connection.execute(select(func.count()).where(*others)).scalar_one()
+            ended = connection.execute(select(func.count()).where(*others, *undone)).scalar_one()
+            if total == ended:
+                append_event(connection, wave, f"approval-spent:{APPROVAL}", {}, subject=mailbox)
+                if recall:
+                    append_event(connection, wave, f"approval-spent:{RECALL}", {}, subject=mailbox)
+
+    def is_bound(self) -> bool:
+        """Whether the gate ever let this leg write."""
+        query = select(leg.c.target_identity).where(leg.c.id == self._lease.leg)
+        with self._transaction(writes=False) as connection:
+            return connection.execute(query).scalar_one() is not None
+
+    def refuse_another(self, target: Identity) -> None:
+        """Raises Blocked("identity-changed" | "folder-replaced") unless this is what the leg wrote to."""
+        query = select(leg.c.target_identity).where(leg.c.id == self._lease.leg)
+        with self._transaction(writes=False) as connection:
+            refuse_another(str(connection.execute(query).scalar_one()), target)
+
+    def left(self) -> bool:
+        """Whether the leg still has anything at the target."""
+        query = select(item.c.id).join(container)
+        query = query.where(container.c.leg == self._lease.leg, item.c.href.is_not(None)).limit(1)
+        with self._transaction(writes=False) as connection:
+            return connection.execute(query).first() is not None
+
+    # Items
+
+    def doom(self, container_id: int, keys: Collection[bytes], findings: Iterable[Finding] = ()) -> None:
+        """Before anything is removed: these may be gone from now on. What is LEAVING already stays so.
+        findings take the place of those about the same items."""
+        values = {
+            "state": State.WRITING.value,
+            "code": case((item.c.state.in_(_HELD), DOOMED), else_=DOOMED_NEWER),
+        }
+        found = list(findings)
+        with self._transaction(writes=True) as connection:
+            done = 0
+            for chunk in chunked(sorted(keys)):
+                among = item.c.container == container_id, item.c.key.in_(chunk), item.c.href.is_not(None)
+                settled = select(func.count()).where(*among, item.c.state.in_(_SETTLED))
+                done += int(connection.execute(settled).scalar_one())
+                connection.execute(
+                    update(item).where(*among, item.c.state != State.LEAVING.value).values(values)
+                )
+            _replace_findings(connection, container_id, keys, found)
+            item_states.progress(connection, self._lease.leg, done=-done)
+
+    def note(self, container_id: int, keys: Collection[bytes], findings: Iterable[Finding]) -> None:
+        """As doom, of copies elsewhere than the ledger knows: they are looked for until they are gone."""
+        found = list(findings)
+        with self._transaction(writes=True) as connection:
+            _replace_findings(connection, container_id, keys, found)
+
+    def undone(self, container_id: int, keys: Collection[bytes]) -> None:
+        """Nothing of these is at the target, or nothing of ours: SEEN, or GONE where the source deleted it,
+        without a trace. Idempotent."""
+        leaving = item.c.state == State.LEAVING.value
+        values = {
+            "state": case((leaving, State.GONE.value), else_=State.SEEN.value),
+            "attempts": 0,
+            "code": null(),
+            **dict.fromkeys(_FORGOTTEN),
+        }
+        with self._transaction(writes=True) as connection:
+            done = 0
+            for chunk in chunked(sorted(keys)):
+                among = item.c.container == container_id, item.c.key.in_(chunk), item.c.href.is_not(None)
+                settled = select(func.count()).where(*among, item.c.state.in_(_SETTLED))
+                done += int(connection.execute(settled).scalar_one())
+                connection.execute(update(item).where(*among).values(values))
+                for table in (loss, share):
+                    about = table.c.container == container_id, table.c.key.in_(chunk)
+                    connection.execute(delete(table).where(*about))
+            item_states.progress(connection, self._lease.leg, done=-done)
+
+    def spared(self, container_id: int, keys: Collection[bytes]) -> None:
+        """Doomed, and still there: as it was."""
+        newer = item.c.code == DOOMED_NEWER
+        values = {
+            "state": case((newer, State.CHANGED.value), else_=State.WRITTEN.value),
+            "code": null(),
+        }
+        doomed = item.c.state == State.WRITING.value, item.c.code.in_(sorted(DOOMS))
+        with self._transaction(writes=True) as connection:
+            done = 0
+            for chunk in chunked(sorted(keys)):
+                among = item.c.container == container_id, item.c.key.in_(chunk), *doomed
+                settled = select(func.count()).where(*among, item.c.code == DOOMED)
+                done += int(connection.execute(settled).scalar_one())
+                connection.execute(update(item).where(*among).values(values))
+            item_states.progress(connection, self._lease.leg, done=done)
+
+    def corrected(self, container_id: int, found: Iterable[Corrected]) -> None:
+        """Repaired in place: where these are now, and what was last written of them. A copy that was read
+        back stays VERIFIED: its bytes are the same."""
+        with self._transaction(writes=True) as connection:
+            for one in found:
+                values = {"href": one.href, "date": one.date, "flags": pack_flags(one.flags)}
+                among = item.c.container == container_id, item.c.key == one.key, item.c.href.is_not(None)
+                connection.execute(update(item).where(*among).values(values))
+
+    # Containers
+
+    def forget_findings(self, container_id: int) -> None:
+        """What a verification found of what is not there any more; what a recall found stays."""
+        verified = finding.c.container == container_id, finding.c.detail.not_like(f"{RECALLED}%")
+        with self._transaction(writes=True) as connection:
+            connection.execute(delete(finding).where(*verified))
+
+
+_HELD = (State.WRITTEN.value, State.VERIFIED.value)
+_SETTLED = tuple(state.value for state in SETTLED)
+_FORGOTTEN = ("href", "since", "digest", "target_version", "flags", "place")
+"""The date stays: it tells a person which item it was."""
+
+
+def _replace_findings(
+    connection: Connection, container_id: int, keys: Collection[bytes], found: list[Finding]
+) -> None:
+    for chunk in chunked(sorted(keys)) if found else ():
+        about = finding.c.container == container_id, finding.c.key.in_(chunk)
+        connection.execute(delete(finding).where(*about))
+    item_states.record_findings(connection, container_id, found)
+
+
+def refuse_unfinished(ledger: Ledger, held: Lease) -> None:
+    """Raises Blocked("rolling-back") while a rollback of this leg was begun and not finished."""
+    with reading(ledger.engine) as connection:
+        code = connection.execute(select(leg.c.code).where(leg.c.id == held.leg)).scalar_one()
+    if code == ROLLING:
+        raise Blocked(ROLLING, "a rollback of it was begun, and must end first")
+
+
+def rested_on(ledger: Ledger, besides: Collection[str]) -> frozenset[bytes]:
+    """The keys of items that somebody else's copy rests on: a server that has one event for all who are
+    invited shows an attendee the organizer's, by the name that the organizer's key gave it. besides: whose
+    copies do not count. Reads every row of a calendar there is."""
+    theirs = item.c.href.not_like("%" + _hexed(item.c.key) + "%")
+    query = select(leg.c.mailbox, item.c.href).select_from(item.join(container).join(leg))
+    query = query.where(
+        leg.c.workload.in_([kind.value for kind in SHARED]),
+        item.c.href.like("%k-%.ics"),
+        item.c.state.in_([state.value for state in AT_TARGET]),
+        theirs,
+    )
+    found = set()
+    with reading(ledger.engine) as connection:
+        for mailbox, href in connection.execution_options(yield_per=CHUNK).execute(query):
+            name = _OURS.search(href)
+            if name is not None and mailbox not in besides:
+                found.add(bytes.fromhex(name[1]))
+    return frozenset(found)
+
+
+def recalled(ledger: Ledger, leg_id: int) -> Iterator[tuple[ContainerRow, ItemRow, str]]:
+    """What recalls removed of a leg, this time and before, each with the detail of its finding."""
+    width, depth = len(CONTAINER_COLUMNS), len(ITEM_COLUMNS)
+    same = and_(finding.c.container == item.c.container, finding.c.key == item.c.key)
+    query = select(*CONTAINER_COLUMNS, *ITEM_COLUMNS, finding.c.detail)
+    query = query.select_from(finding.join(item, same).join(container, container.c.id == item.c.container))
+    query = query.where(
+        container.c.leg == leg_id, finding.c.detail.like(f"{RECALLED}%"), item.c.href.is_(None)
+    )
+    query = query.order_by(container.c.id, item.c.id)
+    with reading(ledger.engine) as connection:
+        for row in connection.execution_options(yield_per=CHUNK).execute(query):
+            values: Any = tuple(row)
+            found = item_row(values[width : width + depth])
+            yield container_row(values[:width]), found, values[width + depth]

@@ -1,0 +1,367 @@
+"""Planning: which mailboxes move where, in which wave, and whose accounts they proved to be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, exists, or_, select, update
+
+from ledger.db.audit_log import Event, append_event, chain_of, head_of, newest_event
+from ledger.db.engine import now
+from ledger.db.rows import Lease, LegState, Phase
+from ledger.db.schema import (
+    checked,
+    container,
+    evidence_key,
+    finding,
+    identity,
+    incident,
+    inventory,
+    item,
+    label,
+    leg,
+    listed,
+    loss,
+    mailbox,
+    meta,
+    share,
+    step,
+    version,
+)
+from ledger.db.upsert import upsert
+from model.errors import Blocked
+from model.protocols import Identity, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMailbox:
+    """A row of the mapping CSV. phase is where a new mailbox starts; later set_phase alone moves it.
+    target_folder: see connectors.settings.Account."""
+
+    source: str
+    target: str
+    wave: str
+    phase: Phase
+    workloads: frozenset[Kind]
+    source_login: str | None = None
+    target_login: str | None = None
+    target_folder: str | None = None
+
+
+NOT_IN_PLAN = "not-in-plan"
+PLAN_CHANGED = "plan-changed"
+WITHHELD = (NOT_IN_PLAN, PLAN_CHANGED)
+"""Why a mailbox of the ledger must not run."""
+
+_PLAN = "plan:"
+"""Begins the name of a wave's mark in meta."""
+FIELDS = ("target", "wave", "source_login", "target_login", "target_folder")
+
+
+@dataclass(frozen=True, slots=True)
+class PlanConflict:
+    """A row that contradicts what a bound mailbox already did. Nothing of the row was taken over.
+
+    field  what changed since its accounts were bound: one of FIELDS"""
+
+    mailbox: str
+    field: str
+    code: str = PLAN_CHANGED
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the ledger holds before planning: mailboxes by source, and their workloads by id."""
+
+    rows: dict[str, Any]
+    workloads: dict[str, frozenset[str]]
+
+
+def add_mailboxes(
+    connection: Connection,
+    rows: Iterable[PlannedMailbox],
+    whole: bool = False,
+    waves: Collection[str] | None = None,
+) -> list[str | PlanConflict]:
+    """One id or conflict per row, in order; idempotent by source. See Ledger.add_mailboxes."""
+    known = _known(connection)
+    ids = {row.id for row in known.rows.values()}
+    result: list[str | PlanConflict] = []
+    named, news = set(), set()
+    for planned in rows:
+        named.add(planned.source)
+        old = known.rows.get(planned.source)
+        if old is None or _is_news(old, planned, known):
+            news |= {planned.wave, planned.wave if old is None else old.wave}
+        result.append(
+            _put(connection, planned, _new_id(ids)) if old is None else _again(connection, planned, known)
+        )
+        if old is None or _difference(old, planned):
+            query = select(mailbox).where(mailbox.c.source == planned.source)
+            known.rows[planned.source] = connection.execute(query).one()
+    if whole:
+        for row in list(known.rows.values()):
+            if row.source not in named and (waves is None or row.wave in waves):
+                _withdraw(connection, row)
+                news.add(row.wave)
+    mark_replanned(connection, news)
+    return result
+
+
+def mark_replanned(connection: Connection, waves: Collection[str]) -> None:
+    """Whoever knows the plans of these waves reads them anew; see plan_mark()."""
+    for wave in sorted(waves):
+        marked = upsert(connection, meta).values(name=f"{_PLAN}{wave}", value=secrets.token_hex(8))
+        value = {"value": marked.excluded.value}
+        connection.execute(marked.on_conflict_do_update(index_elements=["name"], set_=value))
+
+
+def plan_mark(connection: Connection, wave: str) -> str | None:
+    """Another one whenever a plan is another one, or what a check found of it."""
+    query = select(meta.c.value).where(meta.c.name == f"{_PLAN}{wave}")
+    mark: str | None = connection.execute(query).scalar_one_or_none()
+    return mark
+
+
+def _is_news(old: Any, planned: PlannedMailbox, known: _Known) -> bool:
+    same = known.workloads.get(old.id) == frozenset(planned.workloads)
+    return bool(not same or old.withheld or _difference(old, planned))
+
+
+def _known(connection: Connection) -> _Known:
+    rows = {row.source: row for row in connection.execute(select(mailbox))}
+    workloads: dict[str, set[str]] = {}
+    for number, workload in connection.execute(select(leg.c.mailbox, leg.c.workload)):
+        workloads.setdefault(number, set()).add(workload)
+    kinds = {number: frozenset(found) for number, found in workloads.items()}
+    return _Known(rows, kinds)
+
+
+def _is_fixed(connection: Connection, number: str) -> bool:
+    """Whether a mailbox is bound or at work. Locks its legs: what is neither stays so until the end."""
+    legs = select(leg.c.id).where(leg.c.mailbox == number).with_for_update()
+    numbers = list(connection.scalars(legs))
+    at_work = and_(leg.c.owner.is_not(None), leg.c.lease_until >= now())
+    fixed = and_(leg.c.id.in_(numbers), or_(leg.c.source_identity.is_not(None), at_work))
+    return connection.execute(select(exists().where(fixed))).scalar_one() is True
+
+
+def _difference(old: Any, planned: PlannedMailbox) -> str | None:
+    return next((name for name in FIELDS if getattr(old, name) != getattr(planned, name)), None)
+
+
+def _again(connection: Connection, planned: PlannedMailbox, known: _Known) -> str | PlanConflict:
+    """A row whose source the ledger knows."""
+    old = known.rows[planned.source]
+    number: str = old.id
+    differs = _difference(old, planned)
+    if differs and _is_fixed(connection, number):
+        _withhold(connection, old, PLAN_CHANGED)
+        return PlanConflict(number, differs)
+    if differs:
+        # What a dry run listed may be of another account: it is listed anew.
+        _forget(connection, number)
+    if differs or old.withheld:
+        _release(connection, number, planned.wave)
+    if differs or known.workloads.get(number) != frozenset(planned.workloads):
+        _put(connection, planned, number)
+    return number
+
+
+def _withhold(connection: Connection, row: Any, code: str) -> None:
+    """It is not run any more. A leg whose items are all accounted for keeps its state."""
+    if row.withheld == code:
+        return
+    connection.execute(update(mailbox).where(mailbox.c.id == row.id).values(withheld=code))
+    idle = and_(leg.c.mailbox == row.id, leg.c.owner.is_(None), leg.c.state != LegState.VERIFIED.value)
+    connection.execute(update(leg).where(idle).values(state=LegState.BLOCKED.value, code=code, detail=None))
+    append_event(connection, row.wave, "withheld", {"code": code}, subject=row.id)
+
+
+def _release(connection: Connection, number: str, wave: str) -> None:
+    planned = {"planned_at": now(), "planned_seq": head_of(connection, wave)[0]}
+    connection.execute(update(mailbox).where(mailbox.c.id == number).values(withheld=None, **planned))
+    stopped = and_(leg.c.mailbox == number, leg.c.owner.is_(None), leg.c.code.in_(WITHHELD))
+    connection.execute(
+        update(leg).where(stopped).values(state=LegState.PENDING.value, code=None, detail=None)
+    )
+
+
+def _withdraw(connection: Connection, row: Any) -> None:
+    """No row names it: what was never bound wrote nothing and goes; what was stays, withheld."""
+    if _is_fixed(connection, row.id):
+        _withhold(connection, row, NOT_IN_PLAN)
+        return
+    _forget(connection, row.id)
+    connection.execute(delete(evidence_key).where(evidence_key.c.mailbox == row.id))
+    connection.execute(delete(leg).where(leg.c.mailbox == row.id))
+    connection.execute(delete(mailbox).where(mailbox.c.id == row.id))
+    append_event(connection, row.wave, "withdrawn", {}, subject=row.id)
+
+
+def _forget(connection: Connection, number: str) -> None:
+    """Drops what was listed and found of a mailbox that is not bound."""
+    for found in (checked, step):
+        connection.execute(delete(found).where(found.c.mailbox == number))
+    legs = list(connection.scalars(select(leg.c.id).where(leg.c.mailbox == number)))
+    containers = select(container.c.id).where(container.c.leg.in_(legs))
+    for table in (item, loss, finding, share, version, incident):
+        connection.execute(delete(table).where(table.c.container.in_(containers)))
+    for table in (listed, inventory, container, label):
+        connection.execute(delete(table).where(table.c.leg.in_(legs)))
+    anew = {
+        "state": LegState.PENDING.value,
+        "code": None,
+        "detail": None,
+        "items": 0,
+        "done": 0,
+        "bytes": 0,
+        "started": None,
+        "finished": None,
+        "owner": None,
+        "lease_until": None,
+        "took_over": False,
+        "before": None,
+    }
+    # The epoch goes up: a worker that was presumed dead finds its lease lost.
+    ran = and_(leg.c.id.in_(legs), leg.c.epoch > 0)
+    connection.execute(update(leg).where(ran).values(epoch=leg.c.epoch + 1, **anew))
+
+
+def _new_id(taken: set[str]) -> str:
+    # 40,000 random 32-bit numbers collide more often than not in a few tries: look, do not hope.
+    while (new := f"m-{secrets.token_hex(4)}") in taken:
+        continue
+    taken.add(new)
+    return new
+
+
+def _put(connection: Connection, planned: PlannedMailbox, number: str) -> str:
+    changing = {field: getattr(planned, field) for field in FIELDS}
+    first = {"phase": planned.phase, "planned_at": now(), "planned_seq": head_of(connection, planned.wave)[0]}
+    statement = upsert(connection, mailbox).values(id=number, source=planned.source, **first, **changing)
+    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changing))
+    legs = [
+        {"mailbox": number, "workload": kind, "state": LegState.PENDING} for kind in sorted(planned.workloads)
+    ]
+    if legs:
+        connection.execute(upsert(connection, leg).on_conflict_do_nothing(), legs)
+    unwanted = and_(leg.c.mailbox == number, leg.c.epoch == 0, leg.c.workload.not_in(list(planned.workloads)))
+    connection.execute(delete(leg).where(unwanted))
+    return number
+
+
+def refuse_withheld(connection: Connection, mailbox_id: str) -> None:
+    """Raises Blocked with the code why this mailbox must not run."""
+    code = connection.execute(select(mailbox.c.withheld).where(mailbox.c.id == mailbox_id)).scalar_one()
+    if code is not None:
+        raise Blocked(code, "mailboxes.csv no longer says what this mailbox was planned by")
+
+
+def seen_of(connection: Connection, mailbox_id: str) -> str:
+    """A fingerprint of what an approval of this mailbox was about: both accounts and how they are opened."""
+    columns = (mailbox.c.source, mailbox.c.target, mailbox.c.source_login, mailbox.c.target_login)
+    query = select(*columns, mailbox.c.target_folder).where(mailbox.c.id == mailbox_id)
+    *row, folder = connection.execute(query).one()
+    seen = row if folder is None else [*row, folder]  # what was approved before there were folders stays so
+    text = json.dumps(seen, separators=(",", ":")).encode()
+    return hashlib.blake2b(text, key=mailbox_id.encode(), digest_size=16).hexdigest()
+
+
+def approved(
+    connection: Connection, subject: str, code: str, spender: str | None, spent_as: str | None = None
+) -> bool:
+    """See Ledger.approved. What came first is told by the order of a chain, never by a clock: a mailbox that
+    was ever written to stays in its wave, so that what another chain says of it is older."""
+    chain = chain_of(connection, spender or subject)
+    given = newest_event(connection, subject, f"approved:{code}", chain)
+    if given is None or not _still_means(connection, subject, given, spender):
+        return False
+    kind = f"approval-spent:{spent_as or code}"
+    spent = newest_event(connection, spender or subject, kind, chain)
+    return spent is None or (given.wave == chain and (spent.wave != chain or spent.seq < given.seq))
+
+
+def _still_means(connection: Connection, subject: str, given: Event, spender: str | None) -> bool:
+    if not subject.startswith("wave:"):
+        return given.detail.get("seen") == seen_of(connection, subject)
+    if spender is None:
+        return True
+    query = select(mailbox.c.wave, mailbox.c.planned_seq).where(mailbox.c.id == spender)
+    wave, planned = connection.execute(query).one()
+    return bool(wave == given.wave and planned < given.seq)
+
+
+def bind(
+    connection: Connection,
+    lease: Lease,
+    source: Identity,
+    target: Identity,
+    level: str,
+    *,
+    replaced: bool = False,
+) -> bool:
+    """See Ledger.bind. True when it bound, False when it only proved again."""
+    held = {
+        "source_identity": _bound_as(source),
+        "target_identity": _bound_as(target),
+        "level": level,
+        "target_user": target.user,
+    }
+    query = select(leg.c.source_identity, leg.c.target_identity).where(leg.c.id == lease.leg)
+    bound = connection.execute(query).one()
+    for old, account in zip(bound, (source, target), strict=True):
+        if old is not None:
+            refuse_another(old, account, replaced=replaced)
+    for side, account in (("source", source), ("target", target)):
+        _own(connection, lease.mailbox, side, account)
+    connection.execute(update(leg).where(leg.c.id == lease.leg).values(held))
+    return bound[0] is None
+
+
+def refuse_another(bound: str, account: Identity, *, replaced: bool = False) -> None:
+    """Raises Blocked("identity-changed" | "folder-replaced") unless a leg was bound to this account."""
+    if bound in (_name(account), _bound_as(account)):
+        return
+    if not bound.startswith(f"{_name(account)}#"):
+        raise Blocked("identity-changed", "the account is not the one this mailbox was bound to")
+    if not replaced:
+        raise Blocked("folder-replaced", "the folder is not the one this mailbox was bound to")
+
+
+def _name(account: Identity) -> str:
+    return f"{account.system}:{account.id}"
+
+
+def _bound_as(account: Identity) -> str:
+    """With its part, from the first time on that there is one: it is made by us, or was bound before anybody
+    asked for it. What has none any more is another."""
+    return f"{_name(account)}#{account.part}" if account.part else _name(account)
+
+
+def _own(connection: Connection, owner: str, side: str, account: Identity) -> None:
+    name = _name(account)
+    same_system = and_(
+        identity.c.side == side,
+        identity.c.mailbox == owner,
+        identity.c.identity != name,
+        identity.c.identity.startswith(f"{account.system}:", autoescape=True),
+    )
+    if connection.execute(select(exists().where(same_system))).scalar_one():
+        raise Blocked("identity-changed", "the account is not the one this mailbox was bound to")
+    statement = upsert(connection, identity)
+    values = {"side": side, "identity": name, "mailbox": owner}
+    connection.execute(statement.values(values).on_conflict_do_nothing())
+    query = select(identity.c.mailbox).where(identity.c.side == side, identity.c.identity == name)
+    if connection.execute(query).scalar_one() != owner:
+        raise Blocked("identity-bound-elsewhere", "another mailbox of this ledger owns the account")
+
+
+def wave_of(connection: Connection, mailbox_id: str) -> str:
+    wave: str = connection.execute(select(mailbox.c.wave).where(mailbox.c.id == mailbox_id)).scalar_one()
+    return wave

@@ -1,0 +1,79 @@
+"""What the ledger holds its configurations to: how many approvals a wave takes, whose, and who is denied.
+
+It is changed by a recorded event alone. Events about it have a chain of their own, which is no wave's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, select
+
+from ledger.db.audit_log import Event, append_event
+from ledger.db.engine import reading, writing
+from ledger.db.schema import meta
+from ledger.db.upsert import upsert
+from ledger.store import Ledger
+
+CHAIN = "approval settings"
+"""No wave has this name: it has a blank."""
+PINNED, AGREED = "settings-pinned", "settings-agreed"
+"""Kinds of its events: they hold from now on; an approver agreed to a change."""
+_NAME = "pinned"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """required: approvals that a wave takes. keys: the approvers' names, by public key. deny: fingerprints of
+    the deny list's entries. configuration: the name of the file that asked for it; "": it is not known. It is
+    no part of what is agreed to."""
+
+    required: int
+    keys: Mapping[str, str]
+    deny: frozenset[str]
+    configuration: str = field(default="", compare=False)
+
+    def document(self) -> dict[str, object]:
+        return {"required": self.required, "keys": dict(self.keys), "deny": sorted(self.deny)}
+
+
+def read_pin(ledger: Ledger) -> Pin | None:
+    """None: nothing is pinned yet."""
+    with reading(ledger.engine) as connection:
+        return _read(connection)
+
+
+def put_pin(ledger: Ledger, known: Pin | None, pin: Pin, detail: Mapping[str, str | int]) -> Event | None:
+    """Pins anew, and records it with this detail. None, and nothing is done, when what is pinned is not what
+    the caller knows."""
+    with writing(ledger.engine) as connection:
+        text = json.dumps({**pin.document(), "configuration": pin.configuration}, sort_keys=True)
+        row = {"name": _NAME, "value": text}
+        if known is None:
+            first = upsert(connection, meta).values(row).on_conflict_do_nothing()
+            if connection.execute(first).rowcount != 1:
+                return None
+        elif _read(connection, lock=True) != known:
+            return None
+        again = upsert(connection, meta).values(row)
+        connection.execute(again.on_conflict_do_update(index_elements=["name"], set_={"value": text}))
+        counts = {"required": pin.required, "approvers": len(pin.keys), "denied": len(pin.deny)}
+        return append_event(connection, CHAIN, PINNED, {**counts, **detail}, subject=CHAIN)
+
+
+def agree(ledger: Ledger, detail: Mapping[str, str | int], signature: bytes) -> Event:
+    """Records that an approver signed a change of what is pinned."""
+    with writing(ledger.engine) as connection:
+        return append_event(connection, CHAIN, AGREED, detail, subject=CHAIN, signature=signature)
+
+
+def _read(connection: Connection, *, lock: bool = False) -> Pin | None:
+    query = select(meta.c.value).where(meta.c.name == _NAME)
+    text = connection.execute(query.with_for_update() if lock else query).scalar_one_or_none()
+    if text is None:
+        return None
+    told = json.loads(text)
+    by = str(told.get("configuration", ""))
+    return Pin(int(told["required"]), dict(told["keys"]), frozenset(told["deny"]), by)

@@ -1,0 +1,36 @@
+"""How fast legs really were, by workload: what every estimate is corrected by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from ledger.db.engine import reading
+from ledger.db.leases import held
+from ledger.db.schema import leg
+from ledger.store import Ledger
+from model.protocols import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the legs of a workload did. seconds: that workers held them, listing and verification included;
+    items, bytes: what was written in that time."""
+
+    seconds: float
+    items: int
+    bytes: int
+
+
+def measured(ledger: Ledger) -> Mapping[Kind, Measured]:
+    """By workload, over every leg of the ledger that wrote something, also those at work now. A leg that only
+    looked (a dry run, a verification) says nothing about copying."""
+    columns = (func.sum(leg.c.busy + held()), func.sum(leg.c.copied), func.sum(leg.c.copied_bytes))
+    query = select(leg.c.workload, *columns).where(leg.c.copied > 0).group_by(leg.c.workload)
+    with reading(ledger.engine) as connection:
+        return {
+            Kind(workload): Measured(float(seconds), int(items), int(size))
+            for workload, seconds, items, size in connection.execute(query)
+        }

@@ -1,0 +1,43 @@
+"""What only a report tells of a wave: what its folders lost, how fast it was, whether it is sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import and_, func, select
+
+from ledger.db.engine import reading
+from ledger.db.leases import held
+from ledger.db.schema import container, item, leg, loss, mailbox
+from ledger.store import Ledger
+from ledger.views.rates import Measured
+from ledger.views.reports import in_wave
+from ledger.views.scores import Lacking
+from model.protocols import Kind
+
+
+def folder_losses(ledger: Ledger, wave: str) -> Mapping[str, list[Lacking]]:
+    """By mailbox: what its folders lost, and how many did."""
+    same = and_(item.c.container == loss.c.container, item.c.key == loss.c.key)
+    columns = (leg.c.mailbox, leg.c.workload, loss.c.field, loss.c.reason)
+    tables = loss.join(container, container.c.id == loss.c.container).join(leg).join(mailbox)
+    query = select(*columns, func.count()).select_from(tables.outerjoin(item, same))
+    query = query.where(in_wave(wave), item.c.id.is_(None)).group_by(*columns).order_by(*columns)
+    found: dict[str, list[Lacking]] = {}
+    with reading(ledger.engine) as connection:
+        for number, kind, field, reason, count in connection.execute(query):
+            found.setdefault(number, []).append(Lacking(Kind(kind), field, reason, int(count)))
+    return found
+
+
+def measured_in(ledger: Ledger, wave: str) -> Mapping[Kind, Measured]:
+    """By workload, over the legs of this wave that wrote something; see ledger.views.rates."""
+    sums = (func.sum(leg.c.busy + held()), func.sum(leg.c.copied), func.sum(leg.c.copied_bytes))
+    query = select(leg.c.workload, *sums).select_from(leg.join(mailbox))
+    query = query.where(in_wave(wave), leg.c.copied > 0).group_by(leg.c.workload)
+    with reading(ledger.engine) as connection:
+        found = {
+            Kind(workload): Measured(float(seconds), int(items), int(size))
+            for workload, seconds, items, size in connection.execute(query)
+        }
+    return {kind: found[kind] for kind in Kind if kind in found}

@@ -1,0 +1,223 @@
+"""What the ledger knows about a wave, counted by the database."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal_column, select, true
+
+from ledger.db.leases import AT_TARGET
+from ledger.db.readers import (
+    CHUNK,
+    CONTAINER_COLUMNS,
+    ITEM_COLUMNS,
+    MAILBOX_COLUMNS,
+    container_row,
+    item_row,
+    mailbox_row,
+)
+from ledger.db.rows import ContainerRow, Finding, ItemRow, LegState, MailboxRow, Outcome, Phase, State
+from ledger.db.schema import container, finding, item, leg, loss, mailbox
+from model.protocols import Kind, Loss
+
+Rejection = tuple[MailboxRow, ContainerRow, ItemRow]
+Located = tuple[MailboxRow, ContainerRow, ItemRow | None]
+Lost = tuple[MailboxRow, ContainerRow, ItemRow | None, Loss]
+"""Without an item: the container itself lost something (its name)."""
+Differing = tuple[MailboxRow, ContainerRow, ItemRow | None, Finding]
+"""Without an item: what the ledger has no row of."""
+AMISS = (Outcome.MISSING, Outcome.EXTRA, Outcome.DIFFERS, Outcome.ERROR)
+"""The outcomes of what a verification found to be wrong."""
+
+_SKIP_CODE = case((item.c.state == literal_column(str(int(State.SKIPPED))), item.c.code))
+
+
+@dataclass(frozen=True, slots=True)
+class LegSummary:
+    """One leg in numbers. sizes: bytes per item state. omitted: items in containers that do not move, by
+    the source's own count, per reason. findings: by outcome and detail (see ledger.db.rows.Finding). skips:
+    skipped items per code. detail: as of LegRow."""
+
+    mailbox: str
+    wave: str
+    phase: Phase
+    leg: int
+    workload: Kind
+    state: LegState
+    code: str | None
+    counts: Mapping[State, int] = field(default_factory=dict)
+    sizes: Mapping[State, int] = field(default_factory=dict)
+    losses: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    findings: Mapping[tuple[Outcome, str], int] = field(default_factory=dict)
+    omitted: Mapping[str, int] = field(default_factory=dict)
+    skips: Mapping[str, int] = field(default_factory=dict)
+    detail: str | None = None
+
+    @property
+    def items(self) -> int:
+        """Items the source has, or had when they were copied."""
+        return sum(count for state, count in self.counts.items() if state is not State.GONE)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes at the target."""
+        return sum(self.sizes.get(state, 0) for state in AT_TARGET)
+
+
+def in_wave(wave: str | None, mailbox_id: str | None = None) -> ColumnElement[bool]:
+    """Restricts a statement that joins mailbox."""
+    clauses: list[ColumnElement[bool]] = [true()]
+    if wave is not None:
+        clauses.append(mailbox.c.wave == wave)
+    if mailbox_id is not None:
+        clauses.append(mailbox.c.id == mailbox_id)
+    return and_(*clauses)
+
+
+def summary(connection: Connection, wave: str | None) -> list[LegSummary]:
+    """One entry a leg, by mailbox and workload: five statements, whatever the size of the wave."""
+    counts: dict[int, Counter[State]] = defaultdict(Counter)
+    sizes: dict[int, Counter[State]] = defaultdict(Counter)
+    skips: dict[int, dict[str, int]] = defaultdict(dict)
+    columns = (item.c.state, _SKIP_CODE, func.count(), func.coalesce(func.sum(item.c.size), 0))
+    for number, state, code, count, size in connection.execute(_per_leg(item, columns, 2, wave)):
+        counts[number][State(state)] += count
+        sizes[number][State(state)] += int(size)
+        if code is not None:
+            skips[number][code] = count
+    losses: dict[int, dict[tuple[str, str], int]] = defaultdict(dict)
+    for number, name, reason, count in connection.execute(
+        _per_leg(loss, (loss.c.field, loss.c.reason, func.count()), 2, wave)
+    ):
+        losses[number][name, reason] = count
+    findings: dict[int, dict[tuple[Outcome, str], int]] = defaultdict(dict)
+    for number, outcome, detail, count in connection.execute(
+        _per_leg(finding, (finding.c.outcome, finding.c.detail, func.count()), 2, wave)
+    ):
+        findings[number][Outcome(outcome), detail] = count
+    omitted: dict[int, dict[str, int]] = defaultdict(dict)
+    for number, reason, count in connection.execute(_omitted(wave)):
+        omitted[number][reason] = int(count)
+    return [
+        LegSummary(
+            row.mailbox,
+            row.wave,
+            Phase(row.phase),
+            row.id,
+            Kind(row.workload),
+            LegState(row.state),
+            row.code,
+            counts.get(row.id, {}),
+            sizes.get(row.id, {}),
+            losses.get(row.id, {}),
+            findings.get(row.id, {}),
+            omitted.get(row.id, {}),
+            skips.get(row.id, {}),
+            row.detail,
+        )
+        for row in connection.execute(_legs(wave))
+    ]
+
+
+def _omitted(wave: str | None) -> Select[Any]:
+    columns = (leg.c.id, container.c.omit, func.coalesce(func.sum(container.c.total), 0))
+    query = select(*columns).select_from(container.join(leg).join(mailbox)).where(in_wave(wave))
+    query = query.where(container.c.omit.is_not(None), container.c.gone.is_(False))
+    return query.group_by(leg.c.id, container.c.omit)
+
+
+def _legs(wave: str | None) -> Select[Any]:
+    columns = (
+        leg.c.id,
+        leg.c.mailbox,
+        leg.c.workload,
+        leg.c.state,
+        leg.c.code,
+        leg.c.detail,
+        mailbox.c.wave,
+        mailbox.c.phase,
+    )
+    query = select(*columns).select_from(leg.join(mailbox)).where(in_wave(wave))
+    return query.order_by(leg.c.mailbox, leg.c.workload)
+
+
+def _per_leg(table: Any, columns: tuple[Any, ...], groups: int, wave: str | None) -> Select[Any]:
+    """leg id, the group columns, then aggregates, over one of the tables that hang from a container."""
+    source = table.join(container, container.c.id == table.c.container).join(leg).join(mailbox)
+    query = select(leg.c.id, *columns).select_from(source).where(in_wave(wave))
+    return query.group_by(leg.c.id, *columns[:groups])
+
+
+def rejected(connection: Connection, wave: str | None, mailbox_id: str | None) -> Iterator[Rejection]:
+    """Every item that needs a person, by mailbox and container."""
+    width, depth = len(MAILBOX_COLUMNS), len(CONTAINER_COLUMNS)
+    query = select(*MAILBOX_COLUMNS, *CONTAINER_COLUMNS, *ITEM_COLUMNS)
+    query = query.select_from(item.join(container).join(leg).join(mailbox))
+    query = query.where(in_wave(wave, mailbox_id), item.c.state == State.REJECTED.value)
+    query = query.order_by(mailbox.c.id, container.c.id, item.c.id)
+    for row in connection.execution_options(yield_per=CHUNK).execute(query):
+        values: Any = tuple(row)
+        yield (
+            mailbox_row(values[:width]),
+            container_row(values[width : width + depth]),
+            item_row(values[width + depth :]),
+        )
+
+
+def differing(connection: Connection, wave: str | None) -> Iterator[Differing]:
+    """Whatever the newest verification found to be wrong, by mailbox and container."""
+    width, depth = len(MAILBOX_COLUMNS), len(CONTAINER_COLUMNS)
+    end = width + depth + len(ITEM_COLUMNS)
+    columns = (finding.c.outcome, finding.c.key, finding.c.href, finding.c.detail)
+    query = select(*MAILBOX_COLUMNS, *CONTAINER_COLUMNS, *ITEM_COLUMNS, *columns)
+    same = and_(item.c.container == finding.c.container, item.c.key == finding.c.key)
+    tables = finding.join(container, container.c.id == finding.c.container).join(leg).join(mailbox)
+    query = query.select_from(tables.outerjoin(item, same))
+    query = query.where(in_wave(wave), finding.c.outcome.in_([one.value for one in AMISS]))
+    query = query.order_by(mailbox.c.id, container.c.id, finding.c.id)
+    for row in connection.execution_options(yield_per=CHUNK).execute(query):
+        values: Any = tuple(row)
+        found = None if values[width + depth] is None else item_row(values[width + depth : end])
+        outcome, key, href, detail = values[end:]
+        yield (
+            mailbox_row(values[:width]),
+            container_row(values[width : width + depth]),
+            found,
+            Finding(Outcome(outcome), key, href, detail),
+        )
+
+
+def lost(connection: Connection, wave: str | None, kinds: Collection[Kind]) -> Iterator[Lost]:
+    """Every loss of these workloads, by mailbox, container and item."""
+    width, depth = len(MAILBOX_COLUMNS), len(CONTAINER_COLUMNS)
+    end = width + depth + len(ITEM_COLUMNS)
+    query = select(*MAILBOX_COLUMNS, *CONTAINER_COLUMNS, *ITEM_COLUMNS, loss.c.field, loss.c.reason)
+    same = and_(item.c.container == loss.c.container, item.c.key == loss.c.key)
+    tables = loss.join(container, container.c.id == loss.c.container).join(leg).join(mailbox)
+    query = query.select_from(tables.outerjoin(item, same))
+    query = query.where(in_wave(wave), leg.c.workload.in_([kind.value for kind in kinds]))
+    query = query.order_by(mailbox.c.id, container.c.id, loss.c.key, loss.c.field, loss.c.reason)
+    for row in connection.execution_options(yield_per=CHUNK).execute(query):
+        values: Any = tuple(row)
+        found = None if values[width + depth] is None else item_row(values[width + depth : end])
+        place = container_row(values[width : width + depth])
+        yield mailbox_row(values[:width]), place, found, Loss(*values[end:])
+
+
+def losses(connection: Connection, leg_id: int) -> Iterator[tuple[int, bytes, Loss]]:
+    """(container, key, loss) of a leg."""
+    query = select(loss.c.container, loss.c.key, loss.c.field, loss.c.reason)
+    query = query.join(container).where(container.c.leg == leg_id).order_by(loss.c.container, loss.c.key)
+    for number, key, name, reason in connection.execution_options(yield_per=CHUNK).execute(query):
+        yield number, key, Loss(name, reason)
+
+
+def findings(connection: Connection, leg_id: int) -> Iterator[tuple[int, Finding]]:
+    """(container, finding) of a leg, in the order they were recorded."""
+    query = select(finding.c.container, finding.c.outcome, finding.c.key, finding.c.href, finding.c.detail)
+    query = query.join(container).where(container.c.leg == leg_id).order_by(finding.c.id)
+    for number, outcome, key, href, detail in connection.execution_options(yield_per=CHUNK).execute(query):
+        yield number, Finding(Outcome(outcome), key, href, detail)

@@ -1,0 +1,36 @@
+"""The reminder of an event: one VALARM, shown, never mailed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from icalendar import Alarm, Event
+
+from mappings.fields.ews_xml import Element, flag, number
+from mappings.losses.catalogue import lose
+from model.protocols import Loss
+
+DEFAULT_MINUTES, DEFAULT_MARK = 15, 0x5AE980E1
+"""What PidLidReminderDelta's special value stands for (MS-OXORMDR 2.2.1.3)."""
+
+_MOST_MINUTES = 10 * 366 * 1440
+
+
+def alarm(element: Element, event: Event, ends: datetime, not_after: datetime) -> list[Loss]:
+    """Adds the VALARM. ends: of the event, or of a series' first occurrence. What ended before not_after is
+    acknowledged up to there (RFC 9074 6.1), so that nothing old pops up on the first day; a series that goes
+    on keeps ringing from then on."""
+    if not flag(element, "t:ReminderIsSet"):
+        return []
+    minutes = number(element, "t:ReminderMinutesBeforeStart")
+    minutes = DEFAULT_MINUTES if minutes in (None, DEFAULT_MARK) else minutes
+    if minutes is None or abs(minutes) > _MOST_MINUTES:
+        return [lose("reminder", "impossible-time")]
+    part = Alarm()
+    part.add("ACTION", "DISPLAY")
+    part.add("DESCRIPTION", str(event.get("SUMMARY", "")) or "Reminder")
+    part.add("TRIGGER", timedelta(minutes=-minutes), parameters={"RELATED": "START"})
+    if ends <= not_after:
+        part.add("ACKNOWLEDGED", not_after.astimezone(UTC).replace(microsecond=0))
+    event.add_component(part)
+    return []

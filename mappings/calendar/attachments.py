@@ -1,0 +1,114 @@
+"""Attachments of an event: inline, base64, or a link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from icalendar import Event, vBinary, vUri
+
+from mappings.fields.context import Context
+from mappings.fields.ews_xml import Element, child, flag, kind, printable, text
+from mappings.losses.catalogue import lose
+from model.errors import Rejected
+from model.protocols import Body, Loss, Native
+
+ITEMS: Mapping[bytes, tuple[str, str]] = {
+    b"BEGIN:VCALENDAR": ("text/calendar", ".ics"),
+    b"BEGIN:VCARD": ("text/vcard", ".vcf"),
+}
+_MESSAGE = ("message/rfc822", ".eml")
+_DEFAULT = "application/octet-stream"
+
+
+@dataclass(slots=True)
+class Room:
+    """How many bytes of attachments one item may still hold; None: any number."""
+
+    left: int | None
+
+    def take(self, size: int) -> None:
+        """Raises Rejected("too-large") before the rest is read."""
+        if self.left is not None:
+            self.left -= size
+            if self.left < 0:
+                raise too_large()
+
+
+def too_large() -> Rejected:
+    return Rejected("too-large", "larger than the target takes; raise its limit or leave it out")
+
+
+def room(context: Context) -> Room:
+    """Base64 makes four bytes of three."""
+    most = context.target.max_bytes
+    return Room(None if most is None else most * 3 // 4)
+
+
+def attachments(element: Element, event: Event, native: Native, context: Context, space: Room) -> list[Loss]:
+    """Adds an ATTACH for each. Raises Rejected: too-large."""
+    found = child(element, "t:Attachments")
+    given = native.properties.get("Attachments")
+    bodies = given if isinstance(given, Mapping) else {}
+    losses: list[Loss] = []
+    for one in found if found is not None else ():
+        if isinstance(one.tag, str):
+            loss = _attach(one, event, bodies, context, space)
+            losses += [loss] if loss else []
+            if flag(one, "t:IsInline"):
+                losses.append(lose("attachment", "not-in-text"))
+    return losses
+
+
+def _attach(
+    one: Element, event: Event, bodies: Mapping[str, Body], context: Context, space: Room
+) -> Loss | None:
+    name = _name(one)
+    link = text(one, "t:AttachLongPathName").strip()
+    if kind(one) == "ReferenceAttachment" and link.lower().startswith(("http://", "https://")):
+        event.add("ATTACH", vUri(link), parameters={"FILENAME": name, "X-FILENAME": name} if name else {})
+        return None
+    id_ = child(one, "t:AttachmentId")
+    body = bodies.get("" if id_ is None else id_.get("Id") or "")
+    if body is None:
+        return lose("attachment", "not-readable")
+    data = _read(body, context.target.attachment_bytes, space)
+    if data is None:
+        return lose("attachment", "too-large")
+    _inline(one, event, name, data)
+    return None
+
+
+def _read(body: Body, most: int | None, space: Room) -> bytes | None:
+    """None: larger than an attachment may be. Never holds more than one byte beyond what may be kept."""
+    limits = [limit for limit in (most, space.left) if limit is not None]
+    with body() as stream:
+        data = stream.read(min(limits) + 1) if limits else stream.read()
+    if most is not None and len(data) > most:
+        return None
+    space.take(len(data))
+    return data
+
+
+def _inline(one: Element, event: Event, name: str, data: bytes) -> None:
+    media, ending = _media(one), ""
+    if kind(one) == "ItemAttachment":
+        start = data[:64].lstrip(b"\xef\xbb\xbf\r\n \t").upper()
+        media, ending = next((found for mark, found in ITEMS.items() if start.startswith(mark)), _MESSAGE)
+    shown = name or "attachment"
+    shown += "" if shown.lower().endswith(ending) else ending
+    # FILENAME is RFC 8607's, X-FILENAME what Apple and others wrote before it.
+    names = {"FMTTYPE": media, "FILENAME": shown, "X-FILENAME": shown}
+    event.add("ATTACH", vBinary(data), parameters=names)
+
+
+def _media(one: Element) -> str:
+    media = text(one, "t:ContentType").partition(";")[0].strip().lower()
+    plain = all(letter.isalnum() or letter in "/.+-_" for letter in media) and media.isascii()
+    return media if plain and media.count("/") == 1 and not media.startswith("/") else _DEFAULT
+
+
+def _name(one: Element) -> str:
+    """One line, at most 200 characters, without what would make it a path."""
+    name = " ".join(printable(text(one, "t:Name")).split())
+    return name.replace("/", "_").replace("\\", "_")[-200:]

@@ -1,0 +1,206 @@
+"""Who takes part in an event: ORGANIZER and ATTENDEE.
+
+The owner's own answer stands on the owner's own ATTENDEE line (RFC 5545 3.2.12): EWS keeps it apart, in
+MyResponseType, and of the others' answers an attendee's copy knows nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from icalendar import Event, vCalAddress
+
+from mappings.fields.addresses import nowhere, smtp
+from mappings.fields.context import Context
+from mappings.fields.ews_xml import Element, child, children, flag, number, printable, text
+from mappings.losses.catalogue import lose
+from model.protocols import Loss
+
+ANSWERS: Mapping[str, str] = {
+    "Accept": "ACCEPTED",
+    "Decline": "DECLINED",
+    "Tentative": "TENTATIVE",
+    "Organizer": "ACCEPTED",
+    "NoResponseReceived": "NEEDS-ACTION",
+    "Unknown": "NEEDS-ACTION",
+    "": "NEEDS-ACTION",
+}
+OWN_ANSWERS = frozenset({"Accept", "Decline", "Tentative", "NoResponseReceived"})
+"""MyResponseType of a meeting that somebody else called."""
+
+ROLES: Mapping[str, str] = {
+    "t:RequiredAttendees/t:Attendee": "REQ-PARTICIPANT",
+    "t:OptionalAttendees/t:Attendee": "OPT-PARTICIPANT",
+    "t:Resources/t:Attendee": "NON-PARTICIPANT",
+}
+GROUPS = frozenset({"PublicDL", "PrivateDL", "GroupMailbox", "ImplicitContactGroup"})
+_RECEIVED = 2  # AppointmentState, MS-OXOCAL 2.2.1.10 asfReceived
+
+
+@dataclass(frozen=True, slots=True)
+class _Party:
+    """uri: mailto:, or one that goes nowhere. address: lower case, "" for none."""
+
+    uri: str
+    address: str
+    name: str
+
+
+def people(element: Element, context: Context, event: Event) -> list[Loss]:
+    """Adds ORGANIZER and ATTENDEE to the event. Neither for one that nobody else takes part in."""
+    losses: list[Loss] = []
+    attendees = list(_attendees(element, context, losses))
+    called = _organizer(element, context, losses)
+    if received(element, context):
+        attendees += _owner_added(element, attendees, context, losses)
+    if not attendees:
+        return [loss for loss in losses if loss.field == "attendee"]
+    addresses = [attendee for _, attendee in attendees]
+    if called is not None:
+        event.add("ORGANIZER", called)
+        addresses.append(called)
+    else:
+        losses.append(lose("organizer", "unknown"))
+    for _, attendee in attendees:
+        event.add("ATTENDEE", attendee)
+    if context.target.silent_agent:
+        # RFC 6638 7.1: the server leaves these alone, and so it does when a client changes the event later.
+        for one in addresses:
+            one.params["SCHEDULE-AGENT"] = "CLIENT"
+        losses.append(lose("scheduling", "agent-client"))
+    return losses
+
+
+def received(element: Element, context: Context) -> bool:
+    """Whether somebody else called this meeting."""
+    answer = text(element, "t:MyResponseType").strip()
+    if answer in OWN_ANSWERS:
+        return True
+    if answer == "Organizer":
+        return False
+    state = number(element, "t:AppointmentState")
+    if state is not None and state > 0:
+        return bool(state & _RECEIVED)
+    party = _party(child(element, "t:Organizer"), context, [])
+    return flag(element, "t:IsMeeting") and bool(party and party.address not in context.owner | {""})
+
+
+def _party(element: Element | None, context: Context, losses: list[Loss]) -> _Party | None:
+    """None for an element with neither name nor address."""
+    if element is None:
+        return None
+    address, loss = smtp(element, context)
+    losses += [loss] if loss else []
+    name = " ".join(printable(text(element, "t:Mailbox/t:Name")).split())
+    if address is not None:
+        return _Party(f"mailto:{quote(address, safe=_SAFE)}", address.lower(), name)
+    written = text(element, "t:Mailbox/t:EmailAddress").strip()
+    if not name and not written:
+        return None
+    if loss is None:
+        losses.append(lose("address", "no-address"))
+    return _Party(nowhere(f"{name}\n{written}"), "", name)
+
+
+_SAFE = "@!$&'*+-./=?^_`{|}~"
+
+
+def _attendees(
+    element: Element, context: Context, losses: list[Loss]
+) -> Iterator[tuple[_Party, vCalAddress]]:
+    """Each once, in the order of roles: RFC 5545 3.8.4.1 has an address once."""
+    rooms, seen = _rooms(element), set()
+    for path, role in ROLES.items():
+        for one in children(element, path):
+            party = _party(one, context, losses)
+            if party is None:
+                losses.append(lose("attendee", "empty"))
+            elif party.uri.lower() in seen:
+                losses.append(lose("attendee", "twice"))
+            else:
+                seen.add(party.uri.lower())
+                if child(one, "t:ProposedStart") is not None:
+                    losses.append(lose("attendee", "proposed-time"))
+                yield party, _line(element, one, party, role, _kind(one, role, party, rooms), context, losses)
+
+
+def _line(
+    element: Element, one: Element, party: _Party, role: str, kind: str, context: Context, losses: list[Loss]
+) -> vCalAddress:
+    line = _address(party)
+    answer = _answer(text(one, "t:ResponseType"), losses)
+    if party.address in context.owner and text(element, "t:MyResponseType").strip() in OWN_ANSWERS:
+        answer = _answer(text(element, "t:MyResponseType"), losses)
+    if kind:
+        line.params["CUTYPE"] = kind
+    line.params["ROLE"] = role
+    line.params["PARTSTAT"] = answer
+    if answer == "NEEDS-ACTION" and flag(element, "t:IsResponseRequested"):
+        line.params["RSVP"] = "TRUE"
+    return line
+
+
+def _address(party: _Party) -> vCalAddress:
+    line = vCalAddress(party.uri)
+    if party.name:
+        line.params["CN"] = party.name
+    return line
+
+
+def _answer(written: str, losses: list[Loss]) -> str:
+    answer = ANSWERS.get(written.strip())
+    if answer is None:
+        losses.append(lose("attendee", "unknown-answer"))
+    return answer or "NEEDS-ACTION"
+
+
+def _kind(one: Element, role: str, party: _Party, rooms: frozenset[str]) -> str:
+    """CUTYPE. Exchange tells rooms from other resources in its directory alone; an event's own location names
+    the rooms it takes place in."""
+    if text(one, "t:Mailbox/t:MailboxType").strip() in GROUPS:
+        return "GROUP"
+    if role != "NON-PARTICIPANT":
+        return ""
+    named = {party.address, party.name.lower()} - {""}
+    return "ROOM" if named & rooms else "RESOURCE"
+
+
+def _rooms(element: Element) -> frozenset[str]:
+    """Lower-case names and addresses of the places an event names; Outlook separates several by "; "."""
+    location = printable(text(element, "t:Location"))
+    enhanced = [
+        text(element, f"t:EnhancedLocation/t:{path}")
+        for path in ("DisplayName", "PostalAddress/t:LocationUri", "LocationUri")
+    ]
+    return frozenset(
+        one.strip().lower() for one in (*location.split(";"), location, *enhanced) if one.strip()
+    )
+
+
+def _organizer(element: Element, context: Context, losses: list[Loss]) -> vCalAddress | None:
+    found: list[Loss] = []
+    party = _party(child(element, "t:Organizer"), context, found)
+    if (party is None or not party.address) and context.owner and not received(element, context):
+        # The owner called it, whatever internal address that is written with.
+        return _address(_Party(f"mailto:{_own(context)}", _own(context), party.name if party else ""))
+    losses += found
+    return None if party is None else _address(party)
+
+
+def _own(context: Context) -> str:
+    return quote(min(context.owner), safe=_SAFE)
+
+
+def _owner_added(
+    element: Element, attendees: list[tuple[_Party, vCalAddress]], context: Context, losses: list[Loss]
+) -> list[tuple[_Party, vCalAddress]]:
+    """The owner's own line where a distribution list was invited: without it no client shows the answer."""
+    if not context.owner or any(party.address in context.owner for party, _ in attendees):
+        return []
+    losses.append(lose("attendee", "owner-added"))
+    line = _address(_Party(f"mailto:{_own(context)}", _own(context), ""))
+    line.params["ROLE"] = "REQ-PARTICIPANT"
+    line.params["PARTSTAT"] = _answer(text(element, "t:MyResponseType"), losses)
+    return [(_Party(str(line), _own(context), ""), line)]

@@ -1,0 +1,141 @@
+"""Tasks: an Exchange task becomes one VTODO (RFC 5545 section 3.6.2).
+
+Its days are dates: nobody plans a task by the minute in Exchange. What VTODO has no property for stands in an
+X-KOGGE- property, so that it is there, and can be compared.
+"""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, time
+
+from icalendar import Alarm, Calendar, Event, Todo
+
+from mappings.calendar.attachments import attachments, room, too_large
+from mappings.calendar.task_progress import completed, efforts, progress, whole
+from mappings.calendar.task_series import Days, days
+from mappings.calendar.text import PRIORITIES, wording
+from mappings.compare.semantic_digest import calendar_digest
+from mappings.contacts.dates import NEVER
+from mappings.contacts.organization import own_fields
+from mappings.exchange.elements import items, left_out
+from mappings.fields.context import Context
+from mappings.fields.ews_xml import Element, altered, flag, kind, moment, text
+from mappings.losses.catalogue import lose
+from mappings.notes.body_text import sensitivity
+from model.errors import Rejected
+from model.protocols import Item, Kind, Loss, Mapped, Native, key_of
+
+PRODUCT = "-//Kogge//Kogge//EN"
+CLASS = "ipm.task"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def skip_task(native: Native) -> str | None:
+    """A code (mappings.losses.catalogue.SKIPS) when this record is no task; None when it is one. A request to
+    take a task over (IPM.TaskRequest) is mail."""
+    name = str(native.properties.get("ItemClass") or "").lower()
+    if name == "ipm.activity" or name.startswith("ipm.activity."):
+        return "journal-entry"
+    return None if name == CLASS or name.startswith(CLASS + ".") else "not-a-task"
+
+
+def map_task(native: Native, context: Context) -> Mapped:
+    """The object and what it loses. Raises Rejected: unknown-format, malformed-record, unknown-recurrence,
+    too-large."""
+    element = items(Kind.TASKS, native)[0]
+    if kind(element) != "Task":
+        raise Rejected("malformed-record", "the record holds something that is no task")
+    uid = context.uid_of(key_of(native.ref.id))
+    todo, losses = _todo(element, native, context)
+    todo.add("UID", uid)
+    body = _bytes(todo)
+    if context.target.max_bytes is not None and len(body) > context.target.max_bytes:
+        raise too_large()
+    return Mapped(_item(native, body, uid, context.began), tuple(dict.fromkeys(losses)))
+
+
+def _todo(element: Element, native: Native, context: Context) -> tuple[Todo, list[Loss]]:
+    todo = Todo()
+    found = days(element, context)
+    found.add(todo)
+    losses = [*found.losses, *left_out(element), *_shared(element, todo, native, context)]
+    _stamps(element, todo, found)
+    losses += [*_marks(element, todo), *progress(element, todo), *efforts(element, todo)]
+    losses += _alarm(element, todo, found, context.began)
+    losses += [lose("user-defined", "left-out")] if own_fields(element) else []
+    if any(altered(str(one)) for one in element.itertext()):
+        losses.append(lose("text", "control-characters"))
+    return todo, losses
+
+
+def _shared(element: Element, todo: Todo, native: Native, context: Context) -> list[Loss]:
+    """What a task says and carries exactly as an event does; the event is only the vessel."""
+    event = Event()
+    losses = wording(element, event, context.target)
+    losses += attachments(element, event, native, context, room(context))
+    todo.update(event)
+    return losses
+
+
+def _stamps(element: Element, todo: Todo, found: Days) -> None:
+    """DTSTAMP is required. Without any date of the record's own it is the task's day: no clock is asked."""
+    created = moment(text(element, "t:DateTimeCreated"))
+    modified = moment(text(element, "t:LastModifiedTime"))
+    day = found.start or found.due
+    planned = datetime.combine(day, time(), UTC) if day else EPOCH
+    todo.add("DTSTAMP", whole(modified or created or planned))
+    if created is not None:
+        todo.add("CREATED", whole(created))
+    if modified is not None:
+        todo.add("LAST-MODIFIED", whole(modified))
+
+
+def _marks(element: Element, todo: Todo) -> list[Loss]:
+    secret, more = sensitivity(element)
+    if secret:
+        todo.add("CLASS", secret)
+    priority = PRIORITIES.get(text(element, "t:Importance").strip())
+    if priority is not None:
+        todo.add("PRIORITY", priority)
+    return [lose("sensitivity", "shown-as-private")] if more else []
+
+
+def _alarm(element: Element, todo: Todo, found: Days, not_after: datetime) -> list[Loss]:
+    """One VALARM at the moment itself, shown, never mailed. One that has passed is acknowledged (RFC 9074
+    section 6.1), so that nothing pops up on the first day."""
+    if not flag(element, "t:ReminderIsSet"):
+        return []
+    due = moment(text(element, "t:ReminderDueBy"))
+    if due is None or due.year >= NEVER:
+        return [lose("reminder", "no-time")]
+    if completed(element) and due > not_after:
+        return [lose("reminder", "already-done")]
+    alarm = Alarm()
+    alarm.add("ACTION", "DISPLAY")
+    alarm.add("DESCRIPTION", str(todo.get("SUMMARY", "")) or "Reminder")
+    alarm.add("TRIGGER", whole(due), parameters={"VALUE": "DATE-TIME"})
+    if due <= not_after:
+        alarm.add("ACKNOWLEDGED", whole(not_after))
+    todo.add_component(alarm)
+    return [lose("reminder", "first-occurrence-only")] if found.rrule else []
+
+
+def _bytes(todo: Todo) -> bytes:
+    calendar = Calendar()
+    calendar.add("VERSION", "2.0")
+    calendar.add("PRODID", PRODUCT)
+    calendar.add_component(todo)
+    body: bytes = calendar.to_ical()
+    return body
+
+
+def _item(native: Native, body: bytes, uid: str, not_after: datetime) -> Item:
+    return Item(
+        kind=Kind.TASKS,
+        key=key_of(native.ref.id),
+        digest=calendar_digest(io.BytesIO(body), not_after),
+        size=len(body),
+        body=lambda: io.BytesIO(body),
+        uid=uid,
+    )

@@ -1,0 +1,110 @@
+"""How far a task is: STATUS, PERCENT-COMPLETE, COMPLETED, and the work it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from icalendar import Todo, vText
+
+from mappings.contacts.dates import NEVER
+from mappings.fields.ews_xml import Element, children, decimal, flag, moment, number, printable, text
+from mappings.losses.catalogue import lose
+from model.protocols import Loss
+
+STATES: Mapping[str, str] = {
+    "NotStarted": "NEEDS-ACTION",
+    "InProgress": "IN-PROCESS",
+    "Completed": "COMPLETED",
+    "WaitingOnOthers": "IN-PROCESS",
+    "Deferred": "NEEDS-ACTION",
+}
+APART = frozenset({"WaitingOnOthers", "Deferred"})
+"""What RFC 5545 section 3.8.1.11 has no word for."""
+
+WORKS = (("ActualWork", "X-KOGGE-ACTUAL-WORK"), ("TotalWork", "X-KOGGE-TOTAL-WORK"))
+TEXTS = (("BillingInformation", "X-KOGGE-BILLING-INFORMATION"), ("Mileage", "X-KOGGE-MILEAGE"))
+LISTS = (("Contacts", "CONTACT"), ("Companies", "X-KOGGE-COMPANY"))
+ASSIGNMENT = (
+    ("Owner", "X-KOGGE-OWNER"),
+    ("Delegator", "X-KOGGE-DELEGATOR"),
+    ("DelegationState", "X-KOGGE-DELEGATION-STATE"),
+)
+_EARLIEST = 1601
+"""Exchange counts time from this year; what lies before is no date."""
+
+
+def completed(element: Element) -> bool:
+    return text(element, "t:Status").strip() == "Completed" or flag(element, "t:IsComplete")
+
+
+def progress(element: Element, todo: Todo) -> list[Loss]:
+    """Adds STATUS, PERCENT-COMPLETE and COMPLETED."""
+    losses: list[Loss] = []
+    said = text(element, "t:Status").strip()
+    done = completed(element)
+    todo.add("STATUS", "COMPLETED" if done else STATES.get(said, "NEEDS-ACTION"))
+    if said in APART:
+        todo.add("X-KOGGE-STATUS", vText(said))
+        losses.append(lose("status", "no-equivalent"))
+    elif said and said not in STATES:
+        losses.append(lose("status", "unknown-value"))
+    losses += _percent(element, todo, done)
+    when = moment(text(element, "t:CompleteDate"))
+    if done and when is not None and _EARLIEST <= when.year < NEVER:
+        todo.add("COMPLETED", whole(when))
+    return losses
+
+
+def _percent(element: Element, todo: Todo, done: bool) -> list[Loss]:
+    """A whole number (RFC 5545 section 3.8.1.8); Exchange keeps fractions."""
+    given = decimal(element, "t:PercentComplete")
+    if done:
+        todo.add("PERCENT-COMPLETE", 100)
+        return []
+    if given is None:
+        return []
+    if not 0 <= given <= 100:
+        return [lose("percent", "impossible")]
+    # Rounded down: a task at 99.6 % is not done.
+    todo.add("PERCENT-COMPLETE", int(given))
+    return [] if given == int(given) else [lose("percent", "rounded")]
+
+
+def efforts(element: Element, todo: Todo) -> list[Loss]:
+    """Work, billing, mileage, companies: no property of RFC 5545, no client that shows them. People a task
+    is about are its CONTACTs."""
+    for name, property_ in WORKS:
+        minutes = number(element, f"t:{name}")
+        if minutes is not None and minutes > 0:
+            todo.add(property_, vText(f"PT{minutes}M"))
+    for name, property_ in TEXTS:
+        _add(todo, property_, text(element, f"t:{name}"))
+    for name, property_ in LISTS:
+        for one in children(element, f"t:{name}/t:String"):
+            _add(todo, property_, one.text or "")
+    return _assigned(element, todo)
+
+
+def _assigned(element: Element, todo: Todo) -> list[Loss]:
+    """Never as ORGANIZER and ATTENDEE: a server that schedules would ask the owner anew."""
+    state = text(element, "t:DelegationState").strip()
+    if state in ("", "NoMatch") and not flag(element, "t:IsTeamTask"):
+        return []
+    for name, property_ in ASSIGNMENT:
+        _add(todo, property_, text(element, f"t:{name}"))
+    when = moment(text(element, "t:AssignedTime"))
+    if when is not None and when.year < NEVER:
+        todo.add("X-KOGGE-ASSIGNED", vText(f"{whole(when):%Y%m%dT%H%M%SZ}"))
+    return [lose("assignment", "not-shown")]
+
+
+def _add(todo: Todo, name: str, written: str) -> None:
+    value = printable(written).strip()
+    if value:
+        todo.add(name, vText(value))
+
+
+def whole(when: datetime) -> datetime:
+    """In UTC, without fractions, as iCalendar writes it."""
+    return when.astimezone(UTC).replace(microsecond=0)

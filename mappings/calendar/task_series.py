@@ -1,0 +1,131 @@
+"""When a task is due, and how it comes back.
+
+Exchange has one item for a series of tasks: the current one. Completed, it makes way for the next. So the
+RRULE begins with the current occurrence, and a number of occurrences is what is left of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+from icalendar import Todo, vRecur, vText
+
+from mappings.calendar.task_progress import completed
+from mappings.contacts.dates import day_of
+from mappings.fields.context import Context
+from mappings.fields.ews_xml import Element, child, extended, moment, text
+from mappings.losses.catalogue import lose
+from mappings.time.rrule import Rule, Start, regeneration, rule
+from model.protocols import Loss
+
+TASK_SET = "00062003-0000-0000-C000-000000000046"
+START, DUE = 0x8104, 0x8105
+_MANY = 20_000
+"""Occurrences looked at before a series without a number: fifty years of days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """start, due: whole days. rrule: of the series. kept: the rule, where it can only stand in a property of
+    our own."""
+
+    start: date | None
+    due: date | None
+    rrule: str = ""
+    kept: str = ""
+    losses: tuple[Loss, ...] = ()
+
+    def add(self, todo: Todo) -> None:
+        for name, day in (("DTSTART", self.start), ("DUE", self.due)):
+            if day is not None:
+                todo.add(name, day, parameters={"VALUE": "DATE"})
+        if self.rrule:
+            todo.add("RRULE", vRecur.from_ical(self.rrule))
+        if self.kept:
+            todo.add("X-KOGGE-RECURRENCE", vText(self.kept))
+
+
+def days(element: Element, context: Context) -> Days:
+    """Raises Rejected: unknown-recurrence."""
+    found = _dates(element)
+    recurrence = child(element, "t:Recurrence")
+    if recurrence is None:
+        return found
+    again = regeneration(recurrence)
+    if again is not None:
+        frequency, interval = again
+        return _alone(found, f"REGENERATE={frequency};INTERVAL={interval}", "regenerates")
+    return _series(element, recurrence, found, context)
+
+
+def _dates(element: Element) -> Days:
+    """Outlook's own days (MS-OXOTASK 2.2.2.2.4, midnight UTC of the day that was meant) come first."""
+    start, due = (_day(element, number, name) for number, name in ((START, "StartDate"), (DUE, "DueDate")))
+    losses = [
+        lose(field, "unreadable")
+        for field, name in (("start", "StartDate"), ("due", "DueDate"))
+        if (written := text(element, f"t:{name}").strip()) and moment(written) is None
+    ]
+    if start is not None and due is not None and start > due:
+        # RFC 5545 section 3.8.2.3: DUE may not come before DTSTART.
+        return Days(None, due, losses=(*losses, lose("start", "after-due")))
+    return Days(start, due, losses=tuple(losses))
+
+
+def _day(element: Element, number: int, name: str) -> date | None:
+    meant = day_of(extended(element, (TASK_SET, number)) or "")
+    return meant or day_of(text(element, f"t:{name}"))
+
+
+def _series(element: Element, recurrence: Element, found: Days, context: Context) -> Days:
+    ruled = rule(recurrence, found.start or found.due or date(1970, 1, 1))
+    if found.start is None and found.due is None:
+        losses = (*found.losses, lose("start", "from-recurrence"))
+        found = replace(found, start=_date(ruled.first), losses=losses)
+    anchored, past, hit = _anchored(ruled, found)
+    written = ruled.text if ruled.count is None else f"{ruled.shape};COUNT={ruled.count - past}"
+    if completed(element):
+        return _alone(found, written, "completed")
+    if not context.target.recurring_tasks:
+        return _alone(found, written, "current-occurrence-only")
+    if ruled.until is not None and anchored.start and _date(ruled.until) < anchored.start:
+        return _alone(found, written, "over")
+    losses = anchored.losses if hit else (*anchored.losses, lose("recurrence", "day-apart"))
+    return replace(anchored, rrule=written, losses=losses)
+
+
+def _anchored(ruled: Rule, found: Days) -> tuple[Days, int, bool]:
+    """The series from its current occurrence on, which has a start; how many came before; whether the rule
+    has that day. It counts the start, or, where only that is one of its days, the day the task is due."""
+    past, hit = _position(ruled, found.start or found.due)
+    if found.start is None:
+        return replace(found, start=found.due), past, hit
+    if hit or found.due is None:
+        return found, past, hit
+    due_past, due_hit = _position(ruled, found.due)
+    if not due_hit:
+        return found, past, hit
+    losses = (*found.losses, lose("start", "moved-to-due"))
+    return replace(found, start=found.due, losses=losses), due_past, True
+
+
+def _position(ruled: Rule, current: date | None) -> tuple[int, bool]:
+    """How many occurrences of the whole series came before this day, and whether it is one."""
+    most = _MANY if ruled.count is None else ruled.count - 1
+    past = 0
+    for one in ruled.starts(ruled.first):
+        if current is None or _date(one) >= current:
+            return past, _date(one) == current
+        if past >= most:
+            break
+        past += 1
+    return past, False
+
+
+def _alone(found: Days, kept: str, reason: str) -> Days:
+    return replace(found, kept=kept, losses=(*found.losses, lose("recurrence", reason)))
+
+
+def _date(start: Start) -> date:
+    return date(start.year, start.month, start.day)

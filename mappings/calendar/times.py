@@ -1,0 +1,104 @@
+"""When an event takes place: start and end as iCalendar writes them, and whole days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+
+from mappings.fields.ews_xml import Element, flag, moment, text
+from mappings.losses.catalogue import lose
+from mappings.time.rrule import Start
+from mappings.time.zones import UTC_ZONE, Zone, out_of_range, zone_for
+from model.errors import Rejected
+from model.protocols import Loss
+
+DAY, HALF_DAY, HOUR = timedelta(days=1), timedelta(hours=12), timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """start, end: dates of whole days, the end the day after the last; else naive wall times in zone and
+    end_zone. end None: the event takes no time (a whole-day event: one day). begins, ends: in UTC."""
+
+    zone: Zone
+    end_zone: Zone
+    start: Start
+    end: Start | None
+    begins: datetime
+    ends: datetime
+    losses: tuple[Loss, ...]
+
+
+def span(element: Element, repeats: bool = False) -> Span:
+    """repeats: it is a series, which needs wall times. Raises Rejected: start-missing, date-out-of-range,
+    unknown-time-zone."""
+    zone, end_zone = zone_for(element), zone_for(element, "End")
+    begins = _instant(element, "t:Start")
+    if begins is None:
+        raise Rejected("start-missing", "the item has no start; correct it at the source, and run again")
+    ends = _instant(element, "t:End") or begins
+    losses = (lose("end", "before-start"),) if ends < begins else ()
+    ends = max(begins, ends)
+    if flag(element, "t:IsAllDayEvent"):
+        return _whole_days(zone, begins, ends, losses)
+    made = _timed(zone, end_zone, begins, ends, losses)
+    if _names(made):
+        return made
+    # RFC 5545 3.3.5: of an hour that comes twice a wall time can only name the first.
+    if repeats:
+        return replace(made, losses=(*losses, lose("series", "hour-twice")))
+    return _timed(UTC_ZONE, UTC_ZONE, begins, ends, (*losses, lose("time-zone", "hour-twice")))
+
+
+def _instant(element: Element, path: str) -> datetime | None:
+    """In whole seconds, as iCalendar has them."""
+    written = text(element, path)
+    found = moment(written)
+    if found is None and written.strip():
+        raise out_of_range()
+    return None if found is None else found.replace(microsecond=0)
+
+
+def _whole_days(zone: Zone, begins: datetime, ends: datetime, losses: tuple[Loss, ...]) -> Span:
+    first, first_off = _day(zone, begins)
+    after, after_off = _day(zone, ends)
+    if max(first_off, after_off) > HOUR:  # one hour: a clock that changes at midnight
+        losses = (*losses, lose("all-day", "not-at-midnight"))
+    end = after if after > first else None
+    return Span(zone, zone, first, end, begins, ends, losses)
+
+
+def _day(zone: Zone, instant: datetime) -> tuple[date, timedelta]:
+    """The midnight nearest to an instant, and how far it is."""
+    try:
+        wall = zone.local(instant).replace(tzinfo=None)
+        nearest = (wall + HALF_DAY).date()
+    except OverflowError:
+        raise out_of_range() from None
+    return nearest, abs(wall - datetime.combine(nearest, time()))
+
+
+def _timed(zone: Zone, end_zone: Zone, begins: datetime, ends: datetime, losses: tuple[Loss, ...]) -> Span:
+    start, end = naive(zone.local(begins)), naive(end_zone.local(ends))
+    return Span(zone, end_zone, start, end if ends > begins else None, begins, ends, losses)
+
+
+def _names(made: Span) -> bool:
+    """Whether the wall times name the instants."""
+    pairs = ((made.zone, made.start, made.begins), (made.end_zone, made.end, made.ends))
+    return all(zone.instant(wall) == instant for zone, wall, instant in pairs if isinstance(wall, datetime))
+
+
+def naive(moment_: datetime) -> datetime:
+    return moment_.replace(tzinfo=None, fold=0)
+
+
+def value(start: Start, zone: Zone) -> Start:
+    """What icalendar is to write: a date, a time in UTC, or a naive one that goes with `parameters`."""
+    return start.replace(tzinfo=UTC) if isinstance(start, datetime) and zone.utc else start
+
+
+def parameters(start: Start, zone: Zone) -> dict[str, str]:
+    if not isinstance(start, datetime):
+        return {"VALUE": "DATE"}
+    return {} if zone.utc else {"TZID": zone.id}

@@ -1,0 +1,118 @@
+"""What the copies of one meeting have in common, whoever's they are: see mappings.compare.semantic_digest.
+
+A server that has one event for all who are invited refuses an attendee's copy, because the organizer's is
+there already. The two never mean the same in full, for Exchange gives every attendee a copy of their own:
+
+kept equal       what the organizer's updates overwrite in every copy: UID, organizer, times with every
+                 exception, subject, place, and that it was cancelled. These are SHARED, and have to agree.
+a person's own   reminder, busy status, categories, privacy, importance, attachments and the text: what was
+                 written into one's own copy stays there, and gateways add footers to what is sent. A
+                 difference is a loss.
+not kept equal   who is invited: updates may go to those only who were added, rooms are invited blind, and a
+                 distribution list is another thing for whom it contains. People that the copy has and the
+                 other has not are a loss.
+not known        the others' answers: the organizer alone has them. No difference counts.
+
+The owner's own answer is in both, and a difference is a loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from datetime import datetime
+from typing import BinaryIO
+
+from mappings.compare.content_lines import Block, Malformed, read_block
+from mappings.compare.time import Moment
+from mappings.compare.vevent import Fields, address, calendar_fields
+from mappings.compare.zones import Clock
+from mappings.losses.catalogue import lose
+from model.protocols import Loss
+
+SHARED = (
+    "component",
+    "uid",
+    "start",
+    "duration",
+    "occurrences",
+    "exceptions",
+    "range",
+    "title",
+    "place",
+    "organizer",
+)
+OWN = (
+    "text",
+    "formatted-text",
+    "links",
+    "busy",
+    "privacy",
+    "priority",
+    "categories",
+    "colour",
+    "reminders",
+    "attachments",
+    "other",
+)
+OPEN = "NEEDS-ACTION"
+
+Answers = Mapping[Moment | None, str]
+"""The owner's, by what a component stands for."""
+
+
+def shared(own: BinaryIO, found: BinaryIO, not_after: datetime, owner: Set[str]) -> tuple[Loss, ...] | None:
+    """What is lost when found, an object at the target, stands for own, the owner's copy of a meeting that
+    somebody else called. None: it cannot, or cannot be read. owner: lower-case addresses."""
+    try:
+        ours, theirs = read_block(own, "VCALENDAR"), read_block(found, "VCALENDAR")
+        mine, other = calendar_fields(ours, not_after), calendar_fields(theirs, not_after)
+        same = all(mine.get(name) == other.get(name) for name in SHARED)
+        called = mine["organizer"]
+        if not same or not called or called in owner or _cancelled(ours) != _cancelled(theirs):
+            return None
+        return tuple(_losses(mine, other, ours, theirs, owner))
+    except Malformed:
+        return None
+
+
+def _losses(mine: Fields, other: Fields, ours: Block, theirs: Block, owner: Set[str]) -> Iterator[Loss]:
+    if any(mine.get(name) != other.get(name) for name in OWN):
+        yield lose("shared-meeting", "own-part-not-kept")
+    if _invited(ours) - _invited(theirs) - owner:
+        yield lose("attendee", "not-in-shared-meeting")
+    said, says = _answers(ours, owner), _answers(theirs, owner)
+    if any(said.get(at, said[None]) != says.get(at, says[None]) for at in {*said, *says}):
+        yield lose("own-answer", "differs-in-shared-meeting")
+
+
+def _components(calendar: Block) -> Iterator[tuple[Moment | None, Block]]:
+    """Each with what it stands for; None: the master."""
+    clock = Clock(calendar.within("VTIMEZONE"))
+    for block in calendar.blocks:
+        if block.name in ("VEVENT", "VTODO"):
+            line = block.first("RECURRENCE-ID")
+            yield clock.moment(line.value, line.parameter("TZID")) if line else None, block
+
+
+def _cancelled(calendar: Block) -> frozenset[Moment | None]:
+    return frozenset(
+        stands_for
+        for stands_for, block in _components(calendar)
+        if block.value("STATUS").upper() == "CANCELLED"
+    )
+
+
+def _invited(calendar: Block) -> frozenset[str]:
+    """All people; rooms and other resources are invited blind, and the organizer stands apart."""
+    blocks = [block for _, block in _components(calendar)]
+    lines = [line for block in blocks for line in block.all("ATTENDEE")]
+    people = {address(line) for line in lines if line.parameter("ROLE").upper() != "NON-PARTICIPANT"}
+    return frozenset(people - {address(line) for block in blocks for line in block.all("ORGANIZER")})
+
+
+def _answers(calendar: Block, owner: Set[str]) -> Answers:
+    found: dict[Moment | None, str] = {None: OPEN}
+    for stands_for, block in _components(calendar):
+        said = (one for one in block.all("ATTENDEE") if address(one) in owner)
+        found[stands_for] = next((one.parameter("PARTSTAT").upper() or OPEN for one in said), OPEN)
+    return found

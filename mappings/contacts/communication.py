@@ -1,0 +1,154 @@
+"""How to reach a contact: mail, telephone, messengers, postal addresses, web pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from mappings.contacts.names import address_property, full_name, name_parts
+from mappings.contacts.record import Part, Record
+from mappings.contacts.vcard import Line, Parameter, kinds, structured, text, uri
+from mappings.fields import ews_xml as xml
+from mappings.fields.addresses import resolve
+from mappings.fields.ews_xml import Element, extended
+from mappings.losses.catalogue import lose
+from model.protocols import Loss
+
+PHONES: Mapping[str, tuple[str, ...]] = {
+    "PrimaryPhone": ("PREF", "VOICE"),
+    "BusinessPhone": ("WORK", "VOICE"),
+    "BusinessPhone2": ("WORK", "VOICE"),
+    "BusinessMobile": ("WORK", "CELL"),
+    "MobilePhone": ("CELL",),
+    "HomePhone": ("HOME", "VOICE"),
+    "HomePhone2": ("HOME", "VOICE"),
+    "CompanyMainPhone": ("WORK", "X-COMPANY"),
+    "AssistantPhone": ("X-ASSISTANT",),
+    "Callback": ("X-CALLBACK",),
+    "CarPhone": ("CAR",),
+    "RadioPhone": ("X-RADIO",),
+    "Pager": ("PAGER",),
+    "Isdn": ("ISDN",),
+    "Telex": ("X-TELEX",),
+    "TtyTddPhone": ("X-TTYTDD",),
+    "OtherTelephone": ("OTHER", "VOICE"),
+    "BusinessFax": ("WORK", "FAX"),
+    "HomeFax": ("HOME", "FAX"),
+    "OtherFax": ("OTHER", "FAX"),
+}
+"""Every key of EWS's PhoneNumbers that holds a number (types.xsd, PhoneNumberKeyType)."""
+
+PLACES: Mapping[str, tuple[str, ...]] = {"Business": ("WORK",), "Home": ("HOME",), "Other": ("OTHER",)}
+PARTS = ("Street", "City", "State", "PostalCode")
+
+MODERN: Mapping[str, tuple[str, ...]] = {
+    "CAR": ("x-car",),
+    "ISDN": ("x-isdn",),
+    "X-TTYTDD": ("textphone",),
+    "INTERNET": (),
+    "OTHER": (),
+}
+"""Types that vCard 4.0 took away, renamed or never had; without one it says neither home nor work."""
+
+WEB_PAGE, PERSONAL_PAGE, FTP_SITE, FREE_BUSY = 0x802B, 0x3A50, 0x3A4C, 0x80D8
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:\S+")
+
+
+def typed(record: Record, types: tuple[str, ...]) -> tuple[Parameter, ...]:
+    """TYPE in 3.0's words, or 4.0's with PREF on its own (RFC 6350 section 5.3)."""
+    if not record.modern:
+        return kinds(*types)
+    words = [word for one in types if one != "PREF" for word in MODERN.get(one, (one.lower(),))]
+    preferred: tuple[Parameter, ...] = (("PREF", ("1",)),) if "PREF" in types else ()
+    return (*kinds(*words), *preferred)
+
+
+def emails(record: Record) -> Part:
+    lines: list[Line] = []
+    losses: list[Loss] = []
+    family, given, *_ = name_parts(record)
+    made = (full_name(record)[0], record.text("FileAs"), f"{given} {family}", f"{family}, {given}")
+    usual = {one.strip().casefold() for one in made}
+    for _, entry in sorted(record.entries("EmailAddresses"), key=lambda pair: pair[0]):
+        address, lost = _address(record, entry)
+        losses += lost
+        if address:
+            first: tuple[str, ...] = () if lines else ("PREF",)
+            lines.append(text("EMAIL", address, typed(record, ("INTERNET", *first))))
+            losses += _other_name(entry, address, usual)
+    return lines, losses
+
+
+def _address(record: Record, entry: Element) -> tuple[str, list[Loss]]:
+    given, routing = (entry.text or "").strip(), entry.get("RoutingType", "SMTP").upper()
+    if not given:
+        return "", []
+    if routing not in ("SMTP", "EX", ""):
+        return "", [lose("email", "no-internet-address")]
+    address, lost = resolve(given, record.context, routing)
+    if address is None and lost and lost.reason == "not-in-directory":
+        return "", [lose("email", "unresolved-address")]
+    return address or given, []  # what nobody can mail is still what its owner typed
+
+
+def _other_name(entry: Element, address: str, usual: set[str]) -> list[Loss]:
+    """Exchange makes the name of contact and address; one that a person gave is lost."""
+    name = (entry.get("Name") or "").strip().casefold()
+    bare = re.sub(r"(?<!\s)\s*+\([^()]*+\)$", "", name)
+    made = usual | {"", address.casefold(), (entry.text or "").strip().casefold()}
+    return [] if name in made or bare in made else [lose("email", "display-name")]
+
+
+def phones(record: Record) -> Part:
+    numbers = [(key, (entry.text or "").strip()) for key, entry in record.entries("PhoneNumbers")]
+    order = list(PHONES)
+    known = sorted((pair for pair in numbers if pair[0] in PHONES), key=lambda pair: order.index(pair[0]))
+    other = [number for key, number in numbers if key not in PHONES and number]
+    lines = [text("TEL", number, typed(record, PHONES[key])) for key, number in known if number]
+    lines += [text("TEL", number, typed(record, ("VOICE",))) for number in other]
+    return lines, [lose("phone", "unknown-kind")] if other else []
+
+
+def messengers(record: Record) -> Part:
+    found = ((entry.text or "").strip() for _, entry in record.entries("ImAddresses"))
+    return [uri("IMPP", _im_uri(address)) for address in found if address], []
+
+
+def _im_uri(address: str) -> str:
+    """IMPP holds a URI (RFC 4770); what names no protocol gets RFC 3860's, which means any."""
+    return address if _SCHEME.fullmatch(address) else "im:" + quote(address, safe="@!$&'()*+;=:/")
+
+
+def places(record: Record) -> Part:
+    mailing = record.text("PostalAddressIndex")
+    found = {key: _place(entry) for key, entry in record.entries("PhysicalAddresses")}
+    lines = [
+        structured(
+            "ADR", ("", "", *found[key]), typed(record, (*types, *(("PREF",) if key == mailing else ())))
+        )
+        for key, types in PLACES.items()
+        if any(found.get(key, ()))
+    ]
+    strange = any(any(parts) for key, parts in found.items() if key not in PLACES)
+    return lines, [lose("address", "unknown-kind")] if strange else []
+
+
+def _place(entry: Element) -> tuple[str, ...]:
+    parts = [xml.text(entry, f"t:{part}").strip() for part in PARTS]
+    # Exchange 2007 says Country.
+    country = xml.text(entry, "t:CountryOrRegion") or xml.text(entry, "t:Country")
+    return (*parts, country.strip())
+
+
+def pages(record: Record) -> Part:
+    business = record.text("BusinessHomePage")
+    other = address_property(record, WEB_PAGE)
+    rows = (
+        ("URL", business, ("WORK",)),
+        ("URL", "" if other == business else other, ()),
+        ("URL", (extended(record.element, PERSONAL_PAGE) or "").strip(), ("HOME",)),
+        ("X-FTP-SITE", (extended(record.element, FTP_SITE) or "").strip(), ()),
+        ("FBURL", address_property(record, FREE_BUSY), ()),
+    )
+    return [uri(name, value, typed(record, types)) for name, value, types in rows if value], []

@@ -1,0 +1,111 @@
+"""Contacts: an Exchange contact or distribution list becomes a vCard.
+
+The version is the target's (Capabilities.vcard). What it has no property for stands in an X- property, so
+that nothing a person typed is gone; what no client could read there is a named loss.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+from mappings.compare.semantic_digest import card_digest
+from mappings.contacts.communication import emails, messengers, pages, phones, places
+from mappings.contacts.dates import days
+from mappings.contacts.distribution_list import group
+from mappings.contacts.names import names
+from mappings.contacts.organization import extras, notes, people, privacy, work
+from mappings.contacts.photo import photo
+from mappings.contacts.record import Record, Section
+from mappings.contacts.vcard import Line, render, text
+from mappings.exchange.elements import items, left_out
+from mappings.fields.context import Context
+from mappings.fields.ews_xml import altered, kind, moment
+from mappings.losses.catalogue import lose
+from model.errors import Rejected
+from model.protocols import Body, Capabilities, Item, Kind, Loss, Mapped, Native, key_of
+
+PRODUCT = "-//Kogge//Kogge//EN"
+CLASSES = ("ipm.contact", "ipm.distlist")
+"""Message classes of an address book, each with its sub-classes (MS-OXOCNTC)."""
+
+SECTIONS: Mapping[str, Sequence[Section]] = {
+    "Contact": (
+        names, emails, phones, messengers, places, work, people, days, pages, notes,
+        privacy, extras, photo,
+    ),
+    "DistributionList": (group, notes, privacy, extras, photo),
+}  # fmt: skip
+
+
+def skip_contact(native: Native) -> str | None:
+    """A code (mappings.losses.catalogue.SKIPS) when this record is no contact; None when it is one."""
+    name = str(native.properties.get("ItemClass") or "").lower()
+    if name == "ipm.activity" or name.startswith("ipm.activity."):
+        return "journal-entry"
+    known = any(name == one or name.startswith(one + ".") for one in CLASSES)
+    return None if known else "not-a-contact"
+
+
+def map_contact(native: Native, context: Context) -> Mapped:
+    """The card and what it loses. Raises Rejected: unknown-format, malformed-record, groups-unsupported,
+    too-large."""
+    record = _record(native, context)
+    lines, losses = _lines(record, key_of(native.ref.id))
+    body = render(record.version, lines)
+    if _exceeds(body, context.target) and any(line.name == "PHOTO" for line in lines):
+        body = render(record.version, [line for line in lines if line.name != "PHOTO"])
+        losses = [*losses, lose("photo", "too-large")]
+    if _exceeds(body, context.target):
+        raise Rejected("too-large", "larger than the target takes; raise its limit or leave it out")
+    return Mapped(_item(native, body, context), tuple(dict.fromkeys(losses)))
+
+
+def _record(native: Native, context: Context) -> Record:
+    element = items(Kind.CONTACTS, native)[0]
+    if kind(element) not in SECTIONS:
+        raise Rejected("malformed-record", "the record is neither contact nor distribution list")
+    if kind(element) == "DistributionList" and not context.target.groups:
+        raise Rejected("groups-unsupported", "the target keeps no groups; write them down for their owner")
+    version = "4.0" if context.target.vcard == "4.0" else "3.0"
+    given = native.properties.get("Attachments")
+    attachments: Mapping[str, Body] = given if isinstance(given, Mapping) else {}
+    return Record(element, version, context, attachments)
+
+
+def _lines(record: Record, key: bytes) -> tuple[list[Line], list[Loss]]:
+    uid = (("VALUE", ("text",)),) if record.modern else ()
+    lines = [text("PRODID", PRODUCT), text("UID", record.context.uid_of(key), uid)]
+    losses = left_out(record.element)
+    for section in SECTIONS[kind(record.element)]:
+        more, lost = section(record)
+        lines += more
+        losses += lost
+    if any(altered(str(one)) for one in record.element.itertext()):
+        losses.append(lose("text", "control-characters"))
+    return [*lines, *_revised(record)], losses
+
+
+def _revised(record: Record) -> list[Line]:
+    """REV: when the record was last changed, never when it was mapped."""
+    found = moment(record.text("LastModifiedTime", "DateTimeCreated"))
+    if found is None:
+        return []
+    whole = found.replace(microsecond=0, tzinfo=None).isoformat()
+    return [Line("REV", (whole.replace("-", "").replace(":", "") if record.modern else whole) + "Z")]
+
+
+def _exceeds(body: bytes, target: Capabilities) -> bool:
+    return target.max_bytes is not None and len(body) > target.max_bytes
+
+
+def _item(native: Native, body: bytes, context: Context) -> Item:
+    key = key_of(native.ref.id)
+    return Item(
+        Kind.CONTACTS,
+        key,
+        card_digest(io.BytesIO(body), context.began),
+        len(body),
+        lambda: io.BytesIO(body),
+        uid=context.uid_of(key),
+    )

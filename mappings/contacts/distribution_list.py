@@ -1,0 +1,60 @@
+"""Distribution lists: a vCard group, by RFC 6350 in 4.0, by Apple's extension in 3.0."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from mappings.contacts.names import full_name
+from mappings.contacts.record import Part, Record
+from mappings.contacts.vcard import Line, Parameter, structured, uri
+from mappings.contacts.vcard import text as text_line
+from mappings.fields.addresses import smtp
+from mappings.fields.ews_xml import Element, child, children, text
+from mappings.losses.catalogue import lose
+from model.protocols import Loss, key_of
+
+LINKED = frozenset({"Contact", "PrivateDL"})
+"""Members that are items of the mailbox, named by their ItemId."""
+
+
+def group(record: Record) -> Part:
+    shown, losses = full_name(record)
+    kind = "KIND" if record.modern else "X-ADDRESSBOOKSERVER-KIND"
+    lines = [text_line("FN", shown), structured("N", (shown, "", "", "", "")), text_line(kind, "group")]
+    seen: set[str] = set()
+    for member in children(record.element, "t:Members/t:Member"):
+        line, lost = _member(record, member)
+        losses += [] if lost is None else [lost]
+        if line is not None and line.value not in seen:
+            seen.add(line.value)
+            lines.append(line)
+    return lines, losses
+
+
+def _member(record: Record, member: Element) -> tuple[Line | None, Loss | None]:
+    name = "MEMBER" if record.modern else "X-ADDRESSBOOKSERVER-MEMBER"
+    linked = _linked(record, member)
+    if linked is not None:
+        return uri(name, f"urn:uuid:{linked}"), None
+    address, _ = smtp(member, record.context)
+    if address is None:
+        return None, lose("members", "unresolved-address")
+    return uri(name, f"mailto:{quote(address, safe='@!$&*+/=~')}", _called(member, address)), None
+
+
+def _linked(record: Record, member: Element) -> str | None:
+    """The UID of the contact or list that is the member; None when the link is broken or there is none.
+    Exchange gives contacts no UID: ours comes from the item's key, and so do the members of groups."""
+    mailbox = child(member, "t:Mailbox")
+    item = None if mailbox is None else child(mailbox, "t:ItemId")
+    if mailbox is None or item is None or text(member, "t:Status") == "Demoted":
+        return None
+    if text(mailbox, "t:MailboxType") not in LINKED:
+        return None
+    return record.context.uid_of(key_of(item.get("Id", "")))
+
+
+def _called(member: Element, address: str) -> tuple[Parameter, ...]:
+    """The member's name, which a mailto: has no place for."""
+    name = text(member, "t:Mailbox/t:Name").strip()
+    return (("X-CN", (name,)),) if name and name.casefold() != address.casefold() else ()

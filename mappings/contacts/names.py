@@ -1,0 +1,84 @@
+"""What a contact is called: N, FN, NICKNAME, how it is spoken and filed."""
+
+from __future__ import annotations
+
+from mappings.contacts.record import Part, Record
+from mappings.contacts.vcard import Line, Parameter, listed, structured, text
+from mappings.fields.ews_xml import extended, printable
+from mappings.losses.catalogue import lose
+from model.protocols import Loss
+
+ADDRESS_SET = "00062004-0000-0000-C000-000000000046"
+YOMI_FIRST, YOMI_LAST, YOMI_COMPANY = 0x802C, 0x802D, 0x802E
+
+NO_NAME = "(no name)"
+
+
+def names(record: Record) -> Part:
+    shown, losses = full_name(record)
+    spoken = phonetic(record)
+    lines = [
+        text("FN", shown),
+        structured("N", name_parts(record), _sort_as(record, spoken)),
+        *_filled(record, spoken),
+    ]
+    return lines, losses
+
+
+def name_parts(record: Record) -> tuple[str, str, str, str, str]:
+    """Family, given, additional names, prefixes, suffixes (RFC 2426 section 3.1.2)."""
+    return (
+        record.text("Surname", "CompleteName/t:LastName"),
+        record.text("GivenName", "CompleteName/t:FirstName"),
+        record.text("MiddleName", "CompleteName/t:MiddleName"),
+        record.text("CompleteName/t:Title"),
+        record.text("Generation", "CompleteName/t:Suffix"),
+    )
+
+
+def full_name(record: Record) -> tuple[str, list[Loss]]:
+    """FN may not be empty (RFC 2426 section 3.1.1): the first thing that tells this contact from others."""
+    family, given, additional, prefixes, suffixes = name_parts(record)
+    made = " ".join(part for part in (prefixes, given, additional, family, suffixes) if part)
+    shown = record.text("DisplayName", "CompleteName/t:FullName") or made
+    found = shown or record.text("FileAs", "CompanyName", "Nickname", "Subject") or _any_entry(record)
+    if found:
+        return ", ".join(line.strip() for line in printable(found).split("\n") if line.strip()), []
+    return NO_NAME, [lose("name", "none-given")]
+
+
+def phonetic(record: Record) -> tuple[str, str]:
+    """How family and given name are spoken (yomi)."""
+    last = record.text("PhoneticLastName", "CompleteName/t:YomiLastName")
+    first = record.text("PhoneticFirstName", "CompleteName/t:YomiFirstName")
+    return last or address_property(record, YOMI_LAST), first or address_property(record, YOMI_FIRST)
+
+
+def address_property(record: Record, number: int) -> str:
+    """One of Outlook's own properties of a contact (MS-OXOCNTC); "" when the record has none."""
+    return (extended(record.element, (ADDRESS_SET, number)) or "").strip()
+
+
+def _any_entry(record: Record) -> str:
+    ways = ("EmailAddresses", "PhoneNumbers", "ImAddresses")
+    found = (entry.text or "" for way in ways for _, entry in record.entries(way))
+    return next((value.strip() for value in found if value.strip()), "")
+
+
+def _sort_as(record: Record, spoken: tuple[str, str]) -> tuple[Parameter, ...]:
+    return (("SORT-AS", spoken),) if record.modern and any(spoken) else ()
+
+
+def _filled(record: Record, spoken: tuple[str, str]) -> list[Line]:
+    last, first = spoken
+    whole = "" if any(spoken) else record.text("PhoneticFullName")
+    rows = (
+        ("X-PHONETIC-FIRST-NAME", first),
+        ("X-PHONETIC-LAST-NAME", last),
+        ("X-PHONETIC-FULL-NAME", whole),
+        ("X-EVOLUTION-FILE-AS", record.text("FileAs")),
+        ("X-INITIALS", record.text("Initials", "CompleteName/t:Initials")),
+    )
+    nickname = record.text("Nickname", "CompleteName/t:Nickname")
+    nicknames = [listed("NICKNAME", [nickname])] if nickname else []
+    return [*nicknames, *(text(name, value) for name, value in rows if value)]

@@ -1,0 +1,143 @@
+"""Where a contact works, who belongs to it, and what else its owner noted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mappings.contacts.names import ADDRESS_SET, YOMI_COMPANY, address_property
+from mappings.contacts.record import Part, Record
+from mappings.contacts.vcard import Line, Parameter, kinds, listed, structured, text
+from mappings.fields.ews_xml import Element, Key, child, children, extended, flag
+from mappings.losses.catalogue import lose
+from mappings.notes.body_text import body_text, sensitivity, truncated
+from model.protocols import Loss
+
+COMMON_SET = "00062008-0000-0000-C000-000000000046"
+PUBLIC_STRINGS = frozenset({"publicstrings", "00020329-0000-0000-c000-000000000046"})
+OWN_FIELDS = "t:ExtendedProperty/t:ExtendedFieldURI"
+CERTIFICATES = ("t:UserSMIMECertificate/t:Base64Binary", "t:MSExchangeCertificate/t:Base64Binary")
+
+PROPERTIES: Mapping[str, Key] = {
+    "X-GOVERNMENT-ID": 0x3A07,
+    "X-REFERRED-BY": 0x3A47,
+    "X-ACCOUNT": 0x3A00,
+    "X-CUSTOMER-ID": 0x3A4A,
+    "X-ORGANIZATIONAL-ID": 0x3A10,
+    "X-COMPUTER-NETWORK-NAME": 0x3A49,
+    "X-BILLING-INFORMATION": (COMMON_SET, 0x8535),
+    "X-USER-FIELD-1": (ADDRESS_SET, 0x804F),
+    "X-USER-FIELD-2": (ADDRESS_SET, 0x8050),
+    "X-USER-FIELD-3": (ADDRESS_SET, 0x8051),
+    "X-USER-FIELD-4": (ADDRESS_SET, 0x8052),
+}
+"""Text of MS-OXOCNTC that no vCard has a property for."""
+
+CERTIFICATE, FLAG_STATUS, FLAGGED = 0x3A70, 0x1090, "2"
+HOBBIES, LANGUAGE, GENDER = 0x3A43, 0x3A0C, 0x3A4D
+GENDERS: Mapping[str, str] = {"1": "F", "2": "M"}
+
+
+def work(record: Record) -> Part:
+    rows = (
+        ("TITLE", record.text("JobTitle")),
+        ("ROLE", record.text("Profession")),
+        ("X-OFFICE-LOCATION", record.text("OfficeLocation")),
+    )
+    return [*_organisation(record), *(text(name, value) for name, value in rows if value)], []
+
+
+def _organisation(record: Record) -> list[Line]:
+    company, department = record.text("CompanyName"), record.text("Department")
+    spoken = address_property(record, YOMI_COMPANY)
+    sort_as: tuple[Parameter, ...] = (("SORT-AS", (spoken,)),) if record.modern and spoken else ()
+    parts = (company, department) if department else (company,)
+    lines = [structured("ORG", parts, sort_as)] if any(parts) else []
+    return [*lines, *([text("X-PHONETIC-ORG", spoken)] if spoken else [])]
+
+
+def people(record: Record) -> Part:
+    """RELATED in 4.0 (RFC 6350 section 6.6.6), which has no word for a manager."""
+    found = (
+        ("X-MANAGER", "", [record.text("Manager")]),
+        ("X-ASSISTANT", "agent", [record.text("AssistantName")]),
+        ("X-SPOUSE", "spouse", [record.text("SpouseName")]),
+        ("X-CHILD", "child", record.strings("Children")),
+    )
+    return [
+        _person(record, name, kind, value) for name, kind, values in found for value in values if value
+    ], []
+
+
+def _person(record: Record, name: str, kind: str, value: str) -> Line:
+    if record.modern and kind:
+        return text("RELATED", value, (*kinds(kind), ("VALUE", ("text",))))
+    return text(name, value)
+
+
+def notes(record: Record) -> Part:
+    """NOTE and CATEGORIES."""
+    written, html = body_text(record.element)
+    categories = record.strings("Categories")
+    lines = [text("NOTE", written)] if written else []
+    lines += [listed("CATEGORIES", list(dict.fromkeys(categories)))] if categories else []
+    found = (
+        (bool(html), ("note", "formatting")),
+        (truncated(record.element), ("text", "truncated")),
+        (bool(categories), ("categories", "colour-not-kept")),
+    )
+    return lines, [lose(field, reason) for happened, (field, reason) in found if happened]
+
+
+def privacy(record: Record) -> Part:
+    """CLASS. vCard 4.0 dropped it: there an X- property is for a person who looks for it."""
+    secret, more = sensitivity(record.element)
+    if not secret:
+        return [], []
+    losses = [lose("sensitivity", "shown-as-private")] if more else []
+    losses += [lose("sensitivity", "no-class")] if record.modern else []
+    return [text("X-CLASS" if record.modern else "CLASS", secret)], losses
+
+
+def extras(record: Record) -> Part:
+    """What no client shows, kept all the same."""
+    rows = [(name, (extended(record.element, key) or "").strip()) for name, key in PROPERTIES.items()]
+    rows += [("X-MILEAGE", record.text("Mileage"))]
+    lines = [text(name, value) for name, value in rows if value]
+    lines += [text("X-COMPANIES", company) for company in record.strings("Companies")]
+    return [*_about(record), *lines], _left_out(record)
+
+
+def _about(record: Record) -> list[Line]:
+    """Properties that vCard 4.0 (RFC 6350, RFC 6715) has and 3.0 has not."""
+    gender = GENDERS.get((extended(record.element, GENDER) or "").strip(), "")
+    rows = (
+        ("HOBBY", (extended(record.element, HOBBIES) or "").strip()),
+        ("LANG", (extended(record.element, LANGUAGE) or "").strip()),
+        ("GENDER", gender),
+    )
+    prefix = "" if record.modern else "X-"
+    return [text(prefix + name, value) for name, value in rows if value]
+
+
+def _left_out(record: Record) -> list[Loss]:
+    """What the record has and no vCard holds, each named once."""
+    element = record.element
+    certified = any(child(element, path) is not None for path in CERTIFICATES)
+    flagged = record.text("Flag/t:FlagStatus") == "Flagged" or extended(element, FLAG_STATUS) == FLAGGED
+    found = (
+        (certified or extended(element, CERTIFICATE) is not None, ("certificate", "left-out")),
+        (own_fields(element), ("user-defined", "left-out")),
+        (flag(element, "t:ReminderIsSet"), ("reminder", "no-alarms")),
+        (flagged, ("follow-up", "no-flags")),
+    )
+    return [lose(field, reason) for happened, (field, reason) in found if happened]
+
+
+def own_fields(element: Element) -> bool:
+    """Whether the item came with fields that a user defined."""
+    return any(_users_own(uri) for uri in children(element, OWN_FIELDS))
+
+
+def _users_own(uri: Element) -> bool:
+    owners = (uri.get("DistinguishedPropertySetId"), uri.get("PropertySetId"))
+    return any((owner or "").lower() in PUBLIC_STRINGS for owner in owners)

@@ -1,0 +1,80 @@
+"""A contact's picture, inline."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+
+from mappings.contacts.record import Part, Record
+from mappings.contacts.vcard import Line
+from mappings.fields.ews_xml import Element, child, children, flag, text
+from mappings.losses.catalogue import lose
+from model.protocols import Body, Loss
+
+MAGIC: Mapping[bytes, str] = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+}
+"""How the file formats begin. The attachment's name and content type say JPEG whatever it is."""
+
+
+def photo(record: Record) -> Part:
+    """At most one PHOTO. A picture of a format nobody names, too large or not read is a loss."""
+    data, losses = _picture(record)
+    if data is None:
+        return [], losses
+    kind = kind_of(data)
+    if kind is None:
+        return [], [*losses, lose("photo", "unknown-format")]
+    limit = record.context.target.attachment_bytes
+    if limit is not None and len(data) > limit:
+        return [], [*losses, lose("photo", "too-large")]
+    return [_line(record, data, kind)], losses
+
+
+def kind_of(data: bytes) -> str | None:
+    """JPEG, PNG, GIF, BMP, TIFF or WEBP."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    return next((kind for magic, kind in MAGIC.items() if data.startswith(magic)), None)
+
+
+def _line(record: Record, data: bytes, kind: str) -> Line:
+    encoded = base64.b64encode(data).decode()
+    if record.modern:
+        return Line("PHOTO", f"data:image/{kind.lower()};base64,{encoded}")
+    return Line("PHOTO", encoded, (("ENCODING", ("b",)), ("TYPE", (kind,))))
+
+
+def _picture(record: Record) -> tuple[bytes | None, list[Loss]]:
+    """The picture, and what else is attached: a card holds no files."""
+    attached = children(record.element, "t:Attachments/*")
+    pictures = [one for one in attached if flag(one, "t:IsContactPhoto")]
+    losses = [lose("attachment", "left-out")] if len(attached) > len(pictures) else []
+    read = [body for one in pictures if (body := _body(record, one)) is not None]
+    if read:
+        with read[0]() as stream:
+            return stream.read(), losses
+    given = _decoded(text(record.element, "t:Photo"))
+    if given:
+        return given, losses
+    missing = bool(pictures) or flag(record.element, "t:HasPicture")
+    return None, [*losses, lose("photo", "not-read")] if missing else losses
+
+
+def _body(record: Record, attachment: Element) -> Body | None:
+    found = child(attachment, "t:AttachmentId")
+    return None if found is None else record.attachments.get(found.get("Id", ""))
+
+
+def _decoded(encoded: str) -> bytes:
+    try:
+        return base64.b64decode("".join(encoded.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return b""

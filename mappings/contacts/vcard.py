@@ -1,0 +1,112 @@
+"""Writes vCard 3.0 (RFC 2426) and 4.0 (RFC 6350): content lines, escaped and folded.
+
+Values are text as people typed it; what a Line holds is encoded. Characters no vCard may hold (controls but
+tab and line feed) are left out: ews_xml.altered tells beforehand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mappings.fields.ews_xml import printable
+
+FOLD_AT = 75
+"""Octets in a physical line, its CRLF not counted (RFC 6350 section 3.2)."""
+
+_ESCAPES = str.maketrans({"\\": "\\\\", ",": "\\,", ";": "\\;", "\n": "\\n"})
+_QUOTED = re.compile(r"[,;:]|^\s|\s$")
+_NO_URI = re.compile(r'[\s"<>\\^`{|},]')
+
+Parameter = tuple[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One content line. value is encoded already; a parameter's values are not."""
+
+    name: str
+    value: str
+    parameters: tuple[Parameter, ...] = ()
+
+
+def kinds(*types: str) -> tuple[Parameter, ...]:
+    """The TYPE parameter; none for no types."""
+    return (("TYPE", types),) if types else ()
+
+
+def text(name: str, value: str, parameters: tuple[Parameter, ...] = ()) -> Line:
+    return Line(name, escaped(value), parameters)
+
+
+def structured(name: str, parts: Sequence[str], parameters: tuple[Parameter, ...] = ()) -> Line:
+    """Components between semicolons: N, ADR, ORG."""
+    return Line(name, ";".join(escaped(part) for part in parts), parameters)
+
+
+def listed(name: str, values: Iterable[str], parameters: tuple[Parameter, ...] = ()) -> Line:
+    """Values between commas: NICKNAME, CATEGORIES."""
+    return Line(name, ",".join(escaped(value) for value in values), parameters)
+
+
+def uri(name: str, value: str, parameters: tuple[Parameter, ...] = ()) -> Line:
+    """A URI is not escaped. A comma in it is percent-encoded all the same: vobject 0.9.9, and Radicale with
+    it, takes it for the end of the value."""
+    return Line(name, uri_text(value), parameters)
+
+
+def uri_text(value: str) -> str:
+    """White space and what RFC 3986 allows nowhere in a URI, percent-encoded; the rest as it is."""
+    return _NO_URI.sub(_percent, printable(value).strip())
+
+
+def escaped(value: str) -> str:
+    return printable(value).translate(_ESCAPES)
+
+
+def render(version: str, lines: Iterable[Line]) -> bytes:
+    """The whole card, with CRLFs."""
+    framed = [Line("BEGIN", "VCARD"), Line("VERSION", version), *lines, Line("END", "VCARD")]
+    return b"".join(folded(_unfolded(line, version).encode()) for line in framed)
+
+
+def folded(line: bytes) -> bytes:
+    """Physical lines of at most 75 octets with their CRLFs, none split inside a UTF-8 sequence."""
+    pieces: list[bytes] = []
+    start, room = 0, FOLD_AT
+    while start < len(line) or not pieces:
+        end = _cut(line, start + room)
+        pieces.append(line[start:end])
+        start, room = end, FOLD_AT - 1
+    return b"\r\n ".join(pieces) + b"\r\n"
+
+
+def _cut(line: bytes, end: int) -> int:
+    """end, or the beginning of the character it would split."""
+    while end < len(line) and line[end] & 0xC0 == 0x80:
+        end -= 1
+    return min(end, len(line))
+
+
+def _unfolded(line: Line, version: str) -> str:
+    parameters = "".join(f";{name}={_values(values, version)}" for name, values in line.parameters)
+    return f"{line.name}{parameters}:{line.value}"
+
+
+def _values(values: tuple[str, ...], version: str) -> str:
+    return ",".join(_value(value, version) for value in values)
+
+
+def _value(value: str, version: str) -> str:
+    """RFC 6868 encodes what may not stand in quotes; vCard 3.0 knows no way, so look-alikes do."""
+    value = printable(value)
+    if version == "3.0":
+        value = value.replace('"', "'").replace("\n", " ")
+    else:
+        value = value.replace("^", "^^").replace("\n", "^n").replace('"', "^'")
+    return f'"{value}"' if _QUOTED.search(value) else value
+
+
+def _percent(found: re.Match[str]) -> str:
+    return "".join(f"%{octet:02X}" for octet in found[0].encode())

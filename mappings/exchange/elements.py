@@ -1,0 +1,36 @@
+"""The element tree of a record, whatever system gave it: EWS's XML as it is, Graph's JSON read into the same.
+
+One mapping reads them all. What a system told and the tree has no place for stands in <t:Lost>, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mappings.exchange import graph_contact, graph_event, graph_task
+from mappings.fields import ews_xml
+from mappings.fields.ews_xml import Element, children
+from mappings.losses.catalogue import lose
+from model.errors import Rejected
+from model.protocols import Kind, Loss, Native
+
+READERS: Mapping[Kind, Mapping[str, Callable[[Native], list[Element]]]] = {
+    Kind.CALENDAR: {"ews-event": ews_xml.items, "graph-event": graph_event.items},
+    Kind.CONTACTS: {"ews-contact": ews_xml.items, "graph-contact": graph_contact.items},
+    Kind.TASKS: {"ews-task": ews_xml.items, "graph-task": graph_task.items},
+}
+"""By kind of item and the format of its record."""
+
+
+def items(kind: Kind, native: Native) -> list[Element]:
+    """The item's own element first. Raises Rejected: unknown-format, malformed-record, and what the reader of
+    its format raises."""
+    reader = READERS[kind].get(native.format)
+    if reader is None:
+        raise Rejected("unknown-format", "no mapping for this kind of record")
+    return reader(native)
+
+
+def left_out(element: Element) -> list[Loss]:
+    """What the reader could not put into the tree."""
+    return [lose(one.get("field", ""), one.get("reason", "")) for one in children(element, "t:Lost")]

@@ -1,0 +1,88 @@
+"""Which days of a series were deleted, where Graph told its instances instead.
+
+The record's "instances": {"from", "until": the days that are judged, until not included; "rows": every
+instance that lies within them, or was moved a little out of them}. What the rule has there and no instance
+stands for was deleted. That holds where the rule's own expansion and the server's are one: an instance on a
+day that the rule does not have says that they are not, and so does a series without any.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from mappings.exchange.graph_json import Json, add, rows, said, wall_clock
+from mappings.fields.ews_xml import Element, child, flag, moment, text
+from mappings.time.rrule import Rule, rule
+from mappings.time.zones import Zone, zone_for
+from model.errors import Rejected
+
+_NOON = timedelta(hours=12)
+
+
+def deleted(own: Element, found: Json) -> list[str]:
+    """Those days, ascending, as dates. What lies outside of the days that are judged is named: <t:Lost>.
+
+    Raises Rejected: occurrence-missing, unknown-recurrence, unknown-time-zone, date-out-of-range."""
+    begins, recurrence = moment(text(own, "t:Start")), child(own, "t:Recurrence")
+    first, after = _day(said(found.get("from"))), _day(said(found.get("until")))
+    if begins is None or recurrence is None or first is None or after is None:
+        raise _inexact()
+    zone = zone_for(own)
+    start = _planned(zone, begins, whole=flag(own, "t:IsAllDayEvent"))
+    ruled = rule(recurrence, start, zone.info)
+    there = {_stands_for(own, zone, row) for row in rows(found.get("rows"))}
+    planned, beyond = _within(ruled, start, first, after)
+    if not ruled.fits or not {day for day in there if first <= day < after} <= planned:
+        raise _inexact()
+    if planned and not there:
+        raise _inexact()  # who deletes every day deletes the series
+    if beyond:
+        add(own, "Lost", field="deleted-occurrence", reason="not-told")
+    return [day.isoformat() for day in sorted(planned - there)]
+
+
+def _within(ruled: Rule, start: date, first: date, after: date) -> tuple[set[date], bool]:
+    """The rule's days between two, and whether it has others."""
+    planned: set[date] = set()
+    beyond = False
+    for found in ruled.starts(start):
+        day = found.date() if isinstance(found, datetime) else found
+        if day >= after:
+            return planned, True
+        if day >= first:
+            planned.add(day)
+        else:
+            beyond = True
+    return planned, beyond
+
+
+def _stands_for(own: Element, zone: Zone, row: Json) -> date:
+    """The day on which the rule has an instance, wherever it was moved to."""
+    whole = flag(own, "t:IsAllDayEvent")
+    if said(row.get("type")).lower() == "occurrence":
+        when = wall_clock(row.get("start"))
+        if when is None or (row.get("isAllDay") is True) is not whole:
+            raise _inexact()
+        if whole:
+            return when.date()
+        instant = moment(f"{when.isoformat()}Z")
+    else:
+        instant = moment(said(row.get("originalStart")))
+    if instant is None:
+        raise _inexact()
+    found = _planned(zone, instant, whole=whole)
+    return found.date() if isinstance(found, datetime) else found
+
+
+def _planned(zone: Zone, instant: datetime, *, whole: bool) -> date:
+    wall = zone.local(instant).replace(tzinfo=None, microsecond=0)
+    return (wall + _NOON).date() if whole else wall
+
+
+def _day(written: str) -> date | None:
+    found = moment(f"{written}T00:00:00Z")
+    return None if found is None else found.date()
+
+
+def _inexact() -> Rejected:
+    return Rejected("occurrence-missing", "the source does not say what became of the series' single days")

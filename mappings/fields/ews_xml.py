@@ -1,0 +1,169 @@
+"""Reading the XML of EWS records: elements by name, typed values, MAPI properties.
+
+Names are written with their prefix: "t:" for Exchange's types, "m:" for its messages. A path may go through
+several elements ("t:Recurrence/t:NoEndRecurrence"). What is missing gives the neutral value, never an error.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
+from lxml import etree
+
+from model.errors import Rejected
+from model.protocols import Native
+
+Element = etree._Element
+Key = int | tuple[str, int | str]
+"""A MAPI property: its tag (0x3A4E), or its set (a distinguished name or a GUID) and its id or name."""
+
+SPACES = {
+    "t": "http://schemas.microsoft.com/exchange/services/2006/types",
+    "m": "http://schemas.microsoft.com/exchange/services/2006/messages",
+}
+MARK = "\ufdd0"
+"""A noncharacter that XML can carry, in place of a character that it cannot: `printable` drops it."""
+
+_ITEMS = f"{{{SPACES['m']}}}Items"
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?)?\s*(Z|[+-]\d\d:\d\d)?", re.ASCII
+)
+_REFERENCE = re.compile(rb"&#(x[0-9A-Fa-f]{1,8}|[0-9]{1,10});")
+_RAW = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_LINE = re.compile("\r\n?|\x85|\u2028|\u2029")
+
+
+def items(native: Native) -> list[Element]:
+    """The elements below <m:Items>: the item's own first. Characters that XML forbids, and servers send all
+    the same, become MARK. Raises Rejected("malformed-record"): no item, or XML that cannot be read."""
+    if native.body is None:
+        raise Rejected("malformed-record", "the record was fetched without its body")
+    with native.body() as stream:
+        data = _carriable(stream.read())
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
+    try:
+        root = etree.fromstring(data, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        raise Rejected("malformed-record", "the record's XML cannot be read") from None
+    found = [child for child in root if isinstance(child.tag, str)]
+    if root.tag != _ITEMS or not found:
+        raise Rejected("malformed-record", "the record holds no item")
+    return found
+
+
+def _carriable(data: bytes) -> bytes:
+    mark = MARK.encode()
+    return _REFERENCE.sub(_reference, _RAW.sub(mark, data))
+
+
+def _reference(match: re.Match[bytes]) -> bytes:
+    digits = match[1].decode()
+    code = int(digits[1:], 16) if digits[0] == "x" else int(digits)
+    fits = code in (9, 10, 13) or 32 <= code < 0xD800 or 0xE000 <= code < 0xFFFE or 0x10000 <= code < 0x110000
+    return match[0] if fits else MARK.encode()
+
+
+def kind(element: Element) -> str:
+    """The element's name without its namespace: "CalendarItem"."""
+    return etree.QName(element).localname
+
+
+def child(element: Element, path: str) -> Element | None:
+    return element.find(path, SPACES)
+
+
+def children(element: Element, path: str) -> list[Element]:
+    return element.findall(path, SPACES)
+
+
+def text(element: Element, path: str) -> str:
+    """The element's text as it stands; "" when there is no such element."""
+    return element.findtext(path, "", SPACES) or ""
+
+
+def flag(element: Element, path: str) -> bool:
+    return text(element, path).strip().lower() in {"true", "1"}
+
+
+def number(element: Element, path: str) -> int | None:
+    """A whole number; None when it is missing or none."""
+    found = text(element, path).strip()
+    return int(found) if re.fullmatch(r"[+-]?\d{1,18}", found, re.ASCII) else None
+
+
+def decimal(element: Element, path: str) -> float | None:
+    """A finite number with or without a fraction; None when it is missing or none."""
+    found = text(element, path).strip()
+    plain = re.fullmatch(r"[+-]?\d{1,18}(\.\d{1,30})?([eE][+-]?\d{1,2})?", found, re.ASCII)
+    return float(found) if plain else None
+
+
+def moment(written: str) -> datetime | None:
+    """An xs:dateTime or xs:date as an aware datetime in UTC, to the microsecond (one dialect sends nine
+    digits); without a zone it is UTC. None for none, and for dates outside of what a datetime holds."""
+    match = _TIME.fullmatch(written.strip())
+    if match is None:
+        return None
+    *numbers, fraction, zone = match.groups()
+    micro = int((fraction or "0")[:6].ljust(6, "0"))
+    try:
+        year, month, day, hour, minute, second = (int(one or "0") for one in numbers)
+        local = datetime(year, month, day, hour, minute, second, micro, tzinfo=_offset(zone))
+        return local.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _offset(written: str | None) -> timezone:
+    if written is None or written == "Z":
+        return UTC
+    sign = -1 if written[0] == "-" else 1
+    return timezone(sign * timedelta(hours=int(written[1:3]), minutes=int(written[4:6])))
+
+
+def extended(element: Element, key: Key) -> str | None:
+    """The value of a MAPI property that came with the item, its first one when it has several."""
+    found = extended_values(element, key)
+    return found[0] if found else None
+
+
+def extended_values(element: Element, key: Key) -> list[str]:
+    """All values of a MAPI property; [] when it did not come."""
+    for one in children(element, "t:ExtendedProperty"):
+        uri = child(one, "t:ExtendedFieldURI")
+        if uri is not None and _is(uri, key):
+            return [value.text or "" for value in one.iter(f"{{{SPACES['t']}}}Value")]
+    return []
+
+
+def _is(uri: Element, key: Key) -> bool:
+    if isinstance(key, int):
+        return _integer(uri.get("PropertyTag")) == key
+    owner, name = key
+    sets = (uri.get("DistinguishedPropertySetId"), uri.get("PropertySetId"))
+    if owner.lower() not in {(one or "").lower() for one in sets}:
+        return False
+    return (
+        _integer(uri.get("PropertyId")) == name if isinstance(name, int) else uri.get("PropertyName") == name
+    )
+
+
+def _integer(written: str | None) -> int | None:
+    """Servers write 0x0E06 also as 0xe06 and in decimal."""
+    try:
+        return int(written or "", 0)
+    except ValueError:
+        return None
+
+
+def printable(written: str) -> str:
+    """Without what iCalendar, vCard and XML cannot carry (control characters, noncharacters, surrogates),
+    every line end a LF. `altered` says whether that takes anything away: a loss to name."""
+    return _UNPRINTABLE.sub("", _LINE.sub("\n", written))
+
+
+def altered(written: str) -> bool:
+    """Whether `printable` takes characters away."""
+    return _UNPRINTABLE.search(written) is not None

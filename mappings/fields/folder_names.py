@@ -1,0 +1,273 @@
+"""Folder names: from what people typed to what a server can hold, so that no two folders meet.
+
+Per level, in this order: Unicode NFC (RFC 9051 section 5.1; Dovecot keeps NFC and NFD forms of one name as
+two folders); what the server refuses (the hierarchy separator, "/", controls, a leading "~", "." and "..")
+becomes a look-alike, which `original` turns back; a name longer than the server's limit in modified UTF-7
+(RFC 3501 section 5.1.3) is cut and gets a hash of the whole. A taken name gets a number. A container with a
+role goes to the place the server has for it; its sub-folders follow it. Wildcards and spaces at the ends
+stay unless the server says that it refuses them: Dovecot 2.4 takes them. Where the server holds files
+(Capabilities.files), a level is what `mappings.fields.file_names` makes of it, and lengths are those in
+UTF-8.
+
+What was placed once keeps its place: pass it in `fixed`. The result does not depend on the order of
+the input, and no two containers get one place; INBOX is the same place in any case.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import math
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mappings.fields.file_names import file_name, identity, utf8
+from mappings.fields.look_alikes import DOTS, LOOK_ALIKES, UNKNOWN, UNSHOWABLE
+from mappings.losses.catalogue import lose
+from model.file_names import FileNames
+from model.protocols import Capabilities, Container, Loss, Role
+
+Path = tuple[str, ...]
+
+INBOX: Path = ("INBOX",)
+PATH_BYTES = 3000
+"""The longest whole path planned, separators included, in modified UTF-7. Dovecot 2.4 took 3,600; Linux
+stops at 4,096 bytes, the store's own directories included. Fifty levels and more are no trouble."""
+
+REFUSED_FACT = "refused-name-characters"
+"""Key in Capabilities.facts: further characters that a server refuses in a name; a space stands for
+spaces at either end."""
+
+_HASH_CHARACTERS = 8
+_SHORTEST_CUT = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a container goes, and what its own level lost."""
+
+    path: Path
+    losses: tuple[Loss, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What the server can hold; path_bytes is that of a whole path, separators included."""
+
+    replace: frozenset[str]
+    separator: str
+    level_bytes: int
+    path_bytes: float = PATH_BYTES
+    files: FileNames | None = None
+
+    def bytes(self, text: str) -> int:
+        return utf8(text) if self.files is not None else len(modified_utf7(text))
+
+    def identity(self, path: Path) -> Path:
+        """Equal for paths that name one folder: INBOX has no case (RFC 9051 section 5.1)."""
+        if self.files is not None:
+            return tuple(identity(name, self.files) for name in path)
+        return ("INBOX", *path[1:]) if path and path[0].upper() == "INBOX" else path
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """One folder to place; id is empty for a parent that is only implied by its children's paths."""
+
+    path: Path
+    id: str
+    name: str
+    reasons: frozenset[str]
+
+
+def plan_names(
+    containers: Sequence[Container],
+    target: Capabilities,
+    special: Mapping[Role, Path],
+    fixed: Mapping[str, Path],
+) -> dict[str, Placement]:
+    """A place for every container that moves (omit is None), by id.
+
+    special: the server's own places, by role. fixed: places given before, by container id, also of
+    containers no longer listed; they are returned unchanged."""
+    if target.events is not None:
+        return _in_one(containers, special)
+    rules = _rules_of(target)
+    moving = sorted((c for c in containers if c.omit is None), key=lambda c: (len(c.path), c.path, c.id))
+    plan = _Plan(rules, fixed.values())
+    for container in moving:
+        if container.id in fixed:
+            plan.settle(container.path, container.id, fixed[container.id])
+    for container in moving:
+        plan.claim(container, {Role.INBOX: INBOX, **special})
+    for depth in range(1, 1 + max((len(c.path) for c in moving), default=0)):
+        for node in _nodes(moving, depth, rules):
+            plan.place(node)
+    return plan.placements
+
+
+def _in_one(containers: Sequence[Container], special: Mapping[Role, Path]) -> dict[str, Placement]:
+    """Every container goes into the one there is; all but its own counterpart lose their name."""
+    (role, place), *_ = special.items()
+    merged = (lose("name", "in-one-container"),)
+    return {
+        one.id: Placement(place, () if one.role is role else merged) for one in containers if one.omit is None
+    }
+
+
+def original(path: Path) -> Path:
+    """The names with look-alikes turned back. Exact unless a name held a look-alike from the start, was
+    cut, trimmed or numbered; the ledger's path is the truth."""
+    back = {ord(alike): plain for plain, alike in LOOK_ALIKES.items()}
+    return tuple(".." if name == DOTS[".."] else name.translate(back) for name in path)
+
+
+def modified_utf7(text: str) -> bytes:
+    """A name in IMAP's modified UTF-7 (RFC 3501 section 5.1.3)."""
+    parts: list[bytes] = []
+    for printable, run in itertools.groupby(text, key=lambda char: " " <= char <= "~"):
+        chars = "".join(run)
+        parts.append(chars.replace("&", "&-").encode() if printable else _shifted(chars))
+    return b"".join(parts)
+
+
+def _shifted(chars: str) -> bytes:
+    encoded = base64.b64encode(chars.encode("utf-16-be"), b"+,").rstrip(b"=")
+    return b"&" + encoded + b"-"
+
+
+def _rules_of(target: Capabilities) -> _Rules:
+    if target.files is not None:
+        files = target.files
+        # what lies in the deepest folder needs a name as well
+        whole = files.path_bytes - files.bytes if files.path_bytes else math.inf
+        return _Rules(frozenset(), target.separator, files.bytes, whole, files)
+    refused = set(target.facts.get(REFUSED_FACT, "")) | {"/", target.separator} | set(map(chr, range(0x20)))
+    return _Rules(frozenset(refused - {""}) | {"\x7f"}, target.separator, target.name_bytes)
+
+
+def _nodes(containers: Iterable[Container], depth: int, rules: _Rules) -> list[_Node]:
+    """All folders of one depth, implied parents too; names that need no change come first, so that
+    they keep what is theirs."""
+    real = {(c.path, c.id) for c in containers if len(c.path) == depth}
+    implied = {(c.path[:depth], "") for c in containers if len(c.path) > depth}
+    known = {path for path, _ in real}
+    pairs = real | {pair for pair in implied if pair[0] not in known}
+    nodes = [_Node(path, id_, *_mapped(path[-1], rules)) for path, id_ in pairs]
+    return sorted(nodes, key=lambda node: (bool(node.reasons), node.path, node.id))
+
+
+def _mapped(name: str, rules: _Rules) -> tuple[str, frozenset[str]]:
+    """A name this server can hold, and the reasons why it differs."""
+    if rules.files is not None:
+        return file_name(name, rules.files)
+    reasons: set[str] = set()
+    composed = unicodedata.normalize("NFC", name)
+    reasons |= {"unicode-normalised"} if composed != name else set()
+    trimmed = (composed.strip(" ") if " " in rules.replace else composed) or "_"
+    reasons |= {"trimmed"} if trimmed != composed else set()
+    replaced = _replaced(trimmed, rules)
+    if replaced != trimmed:
+        split = rules.separator and rules.separator in trimmed
+        reasons.add("separator-replaced" if split else "characters-replaced")
+    fitting = _cut(replaced, rules.level_bytes, rules)
+    reasons |= {"truncated"} if fitting != replaced else set()
+    return fitting, frozenset(reasons)
+
+
+def _replaced(name: str, rules: _Rules) -> str:
+    refused = rules.replace - {" "}
+    table = {ord(char): LOOK_ALIKES.get(char, UNKNOWN) for char in refused}
+    shown = UNSHOWABLE.sub(UNKNOWN, name.translate(table))
+    if shown in DOTS:
+        return DOTS[shown]
+    # A leading "~" means another user's home to Dovecot.
+    return LOOK_ALIKES["~"] + shown[1:] if shown.startswith("~") else shown
+
+
+def _cut(name: str, limit: int, rules: _Rules) -> str:
+    """The name, or its beginning and a hash of the whole."""
+    if rules.bytes(name) <= limit:
+        return name
+    digest = hashlib.blake2b(name.encode(), digest_size=_HASH_CHARACTERS // 2).hexdigest()
+    return _with_end(name, f"~{digest}", limit, rules)
+
+
+def _with_end(name: str, end: str, limit: int, rules: _Rules) -> str:
+    """As much of the name as fits before the end."""
+    fits = bisect_right(range(limit), limit, key=lambda length: rules.bytes(name[:length] + end))
+    return name[: max(0, fits - 1)].rstrip() + end
+
+
+class _Plan:
+    """Places given so far. paths are of the source, places of the target."""
+
+    def __init__(self, rules: _Rules, taken: Iterable[Path]) -> None:
+        self._rules = rules
+        self._taken = {rules.identity(path) for path in taken} | ({INBOX} if rules.files is None else set())
+        self._places: dict[Path, Path] = {}
+        self.placements: dict[str, Placement] = {}
+
+    def settle(self, path: Path, id_: str, place: Path, reasons: Iterable[str] = ()) -> None:
+        self._taken.add(self._rules.identity(place))
+        self._places.setdefault(path, place)
+        if id_:
+            losses = tuple(lose("name", reason) for reason in sorted(reasons))
+            self.placements[id_] = Placement(place, losses)
+
+    def claim(self, container: Container, special: Mapping[Role, Path]) -> None:
+        """Gives a container the server's place for its role, unless it has one or another has it."""
+        place = special.get(container.role) if container.role else None
+        if place is None or container.id in self.placements:
+            return
+        same = self._rules.identity
+        if same(place) not in {same(given.path) for given in self.placements.values()}:
+            self.settle(container.path, container.id, place)
+
+    def place(self, node: _Node) -> None:
+        if node.id in self.placements or (not node.id and node.path in self._places):
+            return
+        reasons = set(node.reasons)
+        parent = self._parent(node.path, reasons)
+        if not self._rules.separator and parent:
+            reasons.add("flattened")
+        place = self._free(parent, node.name, reasons)
+        self.settle(node.path, node.id, place, reasons)
+
+    def _parent(self, path: Path, reasons: set[str]) -> Path:
+        """Where the parent went, or the nearest ancestor under which a name still fits."""
+        parent = self._places[path[:-1]] if len(path) > 1 else ()
+        while parent and self._room(parent) < _SHORTEST_CUT:
+            parent = parent[:-1]
+            reasons.add("path-shortened")
+        return parent
+
+    def _room(self, parent: Path) -> int:
+        """Bytes for one more level."""
+        used = sum(self._rules.bytes(name) + 1 for name in parent)
+        return int(min(self._rules.level_bytes, self._rules.path_bytes - used))
+
+    def _free(self, parent: Path, name: str, reasons: set[str]) -> Path:
+        room = self._room(parent)
+        for number in itertools.count(1):
+            end = f" ({number})"
+            fitting = _cut(name, room, self._rules) if number == 1 else _ended(name, end, room, self._rules)
+            place = self._joined(parent, fitting)
+            reasons |= {"taken"} if number == 2 else set()
+            if self._rules.identity(place) not in self._taken:
+                break
+        reasons |= set() if fitting.startswith(name) and place[-1].endswith(fitting) else {"truncated"}
+        return place
+
+    def _joined(self, parent: Path, name: str) -> Path:
+        """In a flat namespace the levels become one name."""
+        if self._rules.separator or not parent:
+            return (*parent, name)
+        return (_cut(parent[-1] + LOOK_ALIKES["/"] + name, self._rules.level_bytes, self._rules),)
+
+
+def _ended(name: str, end: str, limit: int, rules: _Rules) -> str:
+    return name + end if rules.bytes(name + end) <= limit else _with_end(name, end, limit, rules)

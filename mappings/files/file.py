@@ -1,0 +1,97 @@
+"""Files: the bytes stay as they are; what may change is the name and the date.
+
+Properties of a "file": Name, Modified (aware datetime), Sha256 (hex, of the body), Size; where they were
+asked for, Versions: how many older versions there are, None where the source does not tell; and Older: those
+of them that came with it (model.file_versions.Older), oldest first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import BinaryIO
+
+from mappings.fields.context import Context
+from mappings.fields.file_names import file_name
+from mappings.files.file_versions import EARLIEST, versions_of
+from mappings.losses.catalogue import lose
+from model.errors import Rejected
+from model.protocols import Item, Kind, Loss, Mapped, Native, key_of
+
+CHUNK = 1 << 20
+
+
+def skip_file(_native: Native) -> None:
+    """Every file moves."""
+
+
+def map_file(native: Native, context: Context) -> Mapped:
+    """Raises Rejected: unknown-format, malformed-record."""
+    if native.format != "file":
+        raise Rejected("unknown-format", "no mapping for this kind of record")
+    name, digest = native.properties.get("Name"), _digest_of(native)
+    if not isinstance(name, str) or not name or native.body is None:
+        raise Rejected("malformed-record", "a file without a name, or without its bytes")
+    rules = context.target.files
+    given, reasons = (name, ()) if rules is None else file_name(name, rules)
+    date, dated = _date(native, context)
+    older, left = versions_of(native, digest, date or context.began)
+    item = Item(
+        kind=Kind.FILES,
+        key=key_of(native.ref.id),
+        digest=digest,
+        size=_size(native),
+        body=native.body,
+        date=date,
+        name=given,
+        versions=older,
+    )
+    losses = [lose("file-name", reason) for reason in sorted(reasons)]
+    return Mapped(item, (*losses, *dated, *left))
+
+
+def file_digest(stream: BinaryIO, _not_after: datetime) -> bytes:
+    """SHA-256 of the bytes."""
+    digest = hashlib.sha256()
+    while block := stream.read(CHUNK):
+        digest.update(block)
+    return digest.digest()
+
+
+def file_differing(_one: BinaryIO, _other: BinaryIO, _not_after: datetime) -> tuple[str, ...]:
+    return ("body",)
+
+
+def date_of(native: Native, context: Context) -> tuple[datetime | None, tuple[Loss, ...]]:
+    """The date that map_file gives it, and what is lost of it; needs no body."""
+    return _date(native, context)
+
+
+def _digest_of(native: Native) -> bytes:
+    try:
+        digest = bytes.fromhex(str(native.properties.get("Sha256")))
+    except ValueError:
+        digest = b""
+    if len(digest) != hashlib.sha256().digest_size:
+        raise Rejected("malformed-record", "a file without its hash")
+    return digest
+
+
+def _size(native: Native) -> int:
+    size = native.properties.get("Size")
+    if not isinstance(size, int) or size < 0:
+        raise Rejected("malformed-record", "a file without its size")
+    return size
+
+
+def _date(native: Native, context: Context) -> tuple[datetime | None, tuple[Loss, ...]]:
+    """In whole seconds; neither before what servers take nor after it was read."""
+    modified = native.properties.get("Modified")
+    if not isinstance(modified, datetime):
+        return None, (lose("modified", "unknown"),)
+    whole = modified.astimezone(UTC).replace(microsecond=0)
+    if whole < EARLIEST:
+        return EARLIEST, (lose("modified", "before-1970"),)
+    if whole > context.read_at:
+        return context.read_at.astimezone(UTC).replace(microsecond=0), (lose("modified", "in-the-future"),)
+    return whole, ()

@@ -1,0 +1,89 @@
+"""Every loss a mapping may emit, declared once, with a sentence for people.
+
+A mapping emits losses only through `lose`; an undeclared pair is a fault of the program, not of the
+input, and fails loudly. docs/fidelity.md is generated from these tables and checked by a test. The tables
+stand in one file a kind: losses_mail, losses_event, losses_contact, losses_task, losses_note, losses_file,
+losses_any; how much each matters in losses_classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+
+from mappings.losses import any_item
+from mappings.losses import contact as losses_contact
+from mappings.losses import event as losses_event
+from mappings.losses import file as losses_file
+from mappings.losses import mail as losses_mail
+from mappings.losses import note as losses_note
+from mappings.losses import task as losses_task
+from mappings.losses.severity import Class, class_of
+from model.errors import Corrupt
+from model.protocols import Loss
+
+KINDS: Mapping[str, ModuleType] = {
+    "Mail and folders": losses_mail,
+    "Events": losses_event,
+    "Contacts": losses_contact,
+    "Tasks": losses_task,
+    "Notes": losses_note,
+    "Files": losses_file,
+    "Any kind": any_item,
+}
+LOSSES: Mapping[tuple[str, str], str] = {
+    pair: text for kind in KINDS.values() for pair, text in kind.LOSSES.items()
+}
+SKIPS: Mapping[str, str] = {code: text for kind in KINDS.values() for code, text in kind.SKIPS.items()}
+REJECTIONS: Mapping[str, str] = {
+    code: text for kind in KINDS.values() for code, text in kind.REJECTIONS.items()
+}
+
+
+def lose(field: str, reason: str) -> Loss:
+    """A declared loss. Raises Corrupt for one that is not declared above."""
+    if (field, reason) not in LOSSES:
+        raise Corrupt("undeclared-loss", "mappings/losses_*.py do not declare it")
+    return Loss(field, reason)
+
+
+def table() -> str:
+    """The declared losses, skips and rejections as Markdown: the generated part of docs/fidelity.md."""
+    lines: list[str] = []
+    for kind, declared in KINDS.items():
+        transformed: list[tuple[str, ...]] = [
+            (field, f"`{reason}`", class_of(field, reason), text)
+            for (field, reason), text in sorted(declared.LOSSES.items())
+        ]
+        lines += _rows(f"{kind}: transformed", ("What", "Code", "Class", "Meaning"), transformed)
+        for title, codes in (
+            ("skipped by rule", declared.SKIPS),
+            ("rejected, needs a person", declared.REJECTIONS),
+        ):
+            if codes:
+                rows: list[tuple[str, ...]] = [(f"`{code}`", text) for code, text in sorted(codes.items())]
+                lines += _rows(f"{kind}: {title}", ("Code", "Meaning"), rows)
+    return "\n".join(lines)
+
+
+def class_table() -> str:
+    """The class of every declared loss, by kind and field, as Markdown: a generated part of docs/score.md."""
+    lines: list[str] = []
+    for kind, declared in KINDS.items():
+        found: dict[str, dict[Class, list[str]]] = {}
+        for field, reason in sorted(declared.LOSSES):
+            found.setdefault(field, {}).setdefault(class_of(field, reason), []).append(f"`{reason}`")
+        rows = [
+            (field, *(", ".join(classes.get(one, [])) for one in Class)) for field, classes in found.items()
+        ]
+        lines += _rows(kind, ("What", *Class), rows)
+    return "\n".join(lines)
+
+
+def _rows(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    lines = [f"### {title}", "", _row(head), _row(("---",) * len(head))]
+    return [*lines, *(_row(row) for row in rows), ""]
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,292 @@
+"""Mail: an Exchange message or an RFC 822 message with IMAP properties becomes an Item.
+
+The message's bytes are not touched here: what a strict server makes of them (mappings.mail.digest) is
+named as a loss. Everything outside of the bytes, flags, categories, importance and date, is mapped.
+
+Properties of "ews-message" and "graph-message": ItemClass, MessageId, From: str; IsRead, IsDraft,
+IsReadReceiptRequested, IsAssociated, Rebuilt: bool; Categories: tuple of str; Importance "Low|Normal|High";
+Flag "NotFlagged|Flagged|Complete"; LastVerb: int or None (MS-OXOMSG PidTagLastVerbExecuted); Received, Sent,
+Created: aware datetime or None; Size: int. Properties of "rfc822": FLAGS: frozenset of str; INTERNALDATE:
+aware datetime; RFC822.SIZE: int. A missing property means its neutral value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mappings.fields import flags as names
+from mappings.fields.message_id import Head, read_message_id
+from mappings.losses.catalogue import lose
+from mappings.mail.digest import Digested, canonical
+from model.errors import Rejected
+from model.protocols import Capabilities, Item, Kind, Loss, Mapped, Native, key_of
+
+MAIL_CLASSES = (
+    "ipm.note",
+    "ipm.post",
+    "ipm.schedule.meeting",
+    "ipm.sharing",
+    "ipm.recall",
+    "ipm.outlook.recall",
+    "ipm.taskrequest",
+    "report",
+)
+"""Message classes that are mail, each with all its sub-classes (MS-OXCMSG; classes have no case)."""
+
+SKIPPED_CLASSES: Mapping[str, str] = {
+    "ipm.stickynote": "sticky-note-in-mail-folder",
+    "ipm.activity": "journal-in-mail-folder",
+    "ipm.appointment": "appointment-in-mail-folder",
+    "ipm.contact": "contact-in-mail-folder",
+    "ipm.distlist": "contact-in-mail-folder",
+    "ipm.abchperson": "contact-in-mail-folder",
+    "ipm.task": "task-in-mail-folder",
+}
+
+REPLIED_VERBS, FORWARDED_VERB, NO_VERB = (102, 103), 104, (None, 0)
+
+Labels = tuple[tuple[str, str], ...]
+Properties = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """What stands outside of the body: flags of the target, their labels, what was lost."""
+
+    flags: frozenset[str]
+    labels: Labels
+    losses: tuple[Loss, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """How one dialect is read."""
+
+    marks: Callable[[Properties, bool], _Marks]
+    date: Callable[[Properties], datetime | None]
+    skip: Callable[[Properties], str | None]
+
+
+def map_mail(native: Native, target: Capabilities, read_at: datetime) -> Mapped:
+    """The item and what it loses. read_at: when the record was read; later dates are clamped to it.
+
+    Ask skip_reason first. Raises Rejected: unknown-format, unknown-class, body-missing,
+    empty-message, too-large."""
+    form = _form(native)
+    if native.body is None:
+        raise Rejected("body-missing", "the record was fetched without its body")
+    with native.body() as stream:
+        head = Head(stream)
+        digested = canonical(head)
+    _check_size(digested, target)
+    marks = form.marks(native.properties, target.keywords)
+    date, date_losses = _clamped(form.date(native.properties), read_at, target.oldest_date)
+    item = Item(
+        kind=Kind.MAIL,
+        key=key_of(native.ref.id),
+        digest=digested.digest,
+        size=digested.size,
+        body=native.body,
+        flags=marks.flags,
+        date=date,
+        message_id=head.message_id(),
+    )
+    losses = (*_body_losses(digested, native.properties), *marks.losses, *date_losses)
+    return Mapped(item, losses, marks.labels)
+
+
+def flags_of(native: Native, target: Capabilities) -> tuple[frozenset[str], Labels, tuple[Loss, ...]]:
+    """Flags, labels and losses alone: enough to amend an item without its body. Raises Rejected:
+    unknown-format, unknown-class."""
+    marks = _form(native).marks(native.properties, target.keywords)
+    return marks.flags, marks.labels, marks.losses
+
+
+def message_id_of(native: Native) -> str | None:
+    """The Message-ID of a record that cannot be mapped, as far as it has one."""
+    if native.body is None:
+        return None
+    with native.body() as stream:
+        return read_message_id(stream)
+
+
+def skip_reason(native: Native) -> str | None:
+    """A code (mappings.losses.catalogue.SKIPS) when this record does not move by rule; None when it does."""
+    form = FORMATS.get(native.format)
+    return form.skip(native.properties) if form else None
+
+
+def _form(native: Native) -> _Format:
+    form = FORMATS.get(native.format)
+    if form is None:
+        raise Rejected("unknown-format", "no mapping for this kind of record")
+    return form
+
+
+def _check_size(digested: Digested, target: Capabilities) -> None:
+    if digested.size == 0:
+        raise Rejected("empty-message", "the message has no bytes")
+    if target.max_bytes is not None and digested.size > target.max_bytes:
+        raise Rejected("too-large", "larger than the target takes; raise its limit or leave it out")
+
+
+def _body_losses(digested: Digested, properties: Properties) -> tuple[Loss, ...]:
+    found = (
+        (digested.bare_lf > 0, "bare-lf"),
+        (digested.nul > 0, "nul-bytes"),
+        (digested.lost_cr > 0, "surplus-cr"),
+        (properties.get("Rebuilt") is True, "mime-rebuilt"),
+    )
+    return tuple(lose("body", reason) for happened, reason in found if happened)
+
+
+def date_of(
+    native: Native, target: Capabilities, read_at: datetime
+) -> tuple[datetime | None, tuple[Loss, ...]]:
+    """The date that map_mail gives it, and what is lost of it; needs no body."""
+    return _clamped(_form(native).date(native.properties), read_at, target.oldest_date)
+
+
+def _clamped(
+    date: datetime | None, read_at: datetime, oldest: int
+) -> tuple[datetime | None, tuple[Loss, ...]]:
+    """Whole seconds in UTC, as INTERNALDATE has no fractions. Dovecot 2.4 turns a future date into
+    now and one before 1970 into 1970-01-01: clamping first makes the result ours, and comparable."""
+    if date is None:
+        return None, (lose("date", "unknown"),)
+    whole = date.astimezone(UTC).replace(microsecond=0)
+    earliest = datetime.fromtimestamp(oldest, UTC)
+    if whole < earliest:
+        return earliest, (lose("date", "before-1970"),)
+    latest = read_at.astimezone(UTC).replace(microsecond=0)
+    if whole > latest:
+        return latest, (lose("date", "in-the-future"),)
+    return whole, ()
+
+
+def _ews_skip(properties: Properties) -> str | None:
+    if properties.get("IsAssociated") is True:
+        return "associated-item"
+    return next((code for name, code in SKIPPED_CLASSES.items() if _is_class(properties, name)), None)
+
+
+def _is_class(properties: Properties, name: str) -> bool:
+    actual = str(properties.get("ItemClass") or "").lower()
+    return actual == name or actual.startswith(name + ".")
+
+
+def _ews_date(properties: Properties) -> datetime | None:
+    dates = (properties.get(name) for name in ("Received", "Sent", "Created"))
+    return next((date for date in dates if isinstance(date, datetime)), None)
+
+
+def _ews_marks(properties: Properties, keywords: bool) -> _Marks:
+    if not any(_is_class(properties, name) for name in MAIL_CLASSES):
+        raise Rejected("unknown-class", "the item's class is not known as mail")
+    wanted, losses = _ews_flags(properties)
+    labels, category_losses = _labels(properties.get("Categories"))
+    wanted |= {(word, "categories") for word, _ in labels}
+    return _kept(wanted, labels, [*losses, *category_losses], keywords)
+
+
+def _ews_flags(properties: Properties) -> tuple[set[tuple[str, str]], list[Loss]]:
+    """Pairs of (flag, the property's field in mappings.losses.catalogue)."""
+    wanted: set[tuple[str, str]] = set()
+    losses: list[Loss] = []
+    if properties.get("IsRead") is True:
+        wanted.add((names.SEEN, "flags"))
+        if properties.get("IsReadReceiptRequested") is True:
+            # RFC 3503: without $MDNSent the next client asks the user to send the receipt again.
+            wanted.add((names.MDN_SENT, "receipt"))
+    if properties.get("IsDraft") is True:
+        wanted.add((names.DRAFT, "flags"))
+    for decide in (_verb, _follow_up, _importance):
+        flag, loss = decide(properties)
+        wanted |= {flag} if flag else set()
+        losses += [loss] if loss else []
+    return wanted, losses
+
+
+_Decision = tuple[tuple[str, str] | None, Loss | None]
+
+
+def _verb(properties: Properties) -> _Decision:
+    verb = properties.get("LastVerb")
+    if verb in REPLIED_VERBS:
+        return (names.ANSWERED, "flags"), None
+    if verb == FORWARDED_VERB:
+        return (names.FORWARDED, "forwarded"), None
+    return None, None if verb in NO_VERB else lose("last-verb", "no-equivalent")
+
+
+def _follow_up(properties: Properties) -> _Decision:
+    flag = properties.get("Flag")
+    if flag == "Flagged":
+        return (names.FLAGGED, "flags"), None
+    if flag == "Complete":
+        return None, lose("flags", "follow-up-completed")
+    return None, None if flag in (None, "NotFlagged") else lose("flags", "unknown-value")
+
+
+def _importance(properties: Properties) -> _Decision:
+    importance = properties.get("Importance")
+    if importance == "High":
+        return (names.IMPORTANT, "importance"), None
+    if importance == "Low":
+        return None, lose("importance", "no-equivalent")
+    return None, None if importance in (None, "Normal") else lose("importance", "unknown-value")
+
+
+def _labels(categories: object) -> tuple[Labels, list[Loss]]:
+    texts = [str(text) for text in categories] if isinstance(categories, tuple | list) else []
+    named = [text for text in texts if text.strip()]
+    labels = {names.keyword(text): text for text in sorted(named, reverse=True)}
+    losses = [lose("categories", "empty-name")] if len(named) < len(texts) else []
+    return tuple(sorted(labels.items())), losses
+
+
+def _imap_date(properties: Properties) -> datetime | None:
+    date = properties.get("INTERNALDATE")
+    return date if isinstance(date, datetime) else None
+
+
+def _imap_skip(properties: Properties) -> str | None:
+    del properties
+    return None
+
+
+def _imap_marks(properties: Properties, keywords: bool) -> _Marks:
+    given = properties.get("FLAGS")
+    flags = sorted(str(flag) for flag in given) if isinstance(given, frozenset | set | tuple) else []
+    wanted: set[tuple[str, str]] = set()
+    renamed: dict[str, str] = {}
+    for flag in flags:
+        if system := names.system_flag(flag):
+            wanted.add((system, "flags"))
+        elif flag.startswith("\\"):
+            continue  # \Recent and server-private flags: RFC 9051 lets no client set them
+        elif names.is_atom(flag):
+            wanted.add((flag, "flags"))
+        else:
+            renamed[names.keyword(flag)] = flag
+            wanted.add((names.keyword(flag), "flags"))
+    losses = [lose("keywords", "renamed")] if renamed and keywords else []
+    return _kept(wanted, tuple(sorted(renamed.items())), losses, keywords)
+
+
+def _kept(wanted: set[tuple[str, str]], labels: Labels, losses: list[Loss], keywords: bool) -> _Marks:
+    """Drops every keyword, naming it, when the target keeps none."""
+    if keywords:
+        return _Marks(frozenset(flag for flag, _ in wanted), labels, tuple(losses))
+    dropped = sorted({field for flag, field in wanted if not flag.startswith("\\")})
+    system = frozenset(flag for flag, _ in wanted if flag.startswith("\\"))
+    return _Marks(system, (), (*losses, *(lose(field, "keyword-not-kept") for field in dropped)))
+
+
+FORMATS: Mapping[str, _Format] = {
+    "ews-message": _Format(_ews_marks, _ews_date, _ews_skip),
+    "graph-message": _Format(_ews_marks, _ews_date, _ews_skip),
+    "rfc822": _Format(_imap_marks, _imap_date, _imap_skip),
+}

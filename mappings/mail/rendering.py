@@ -1,0 +1,218 @@
+"""The structure of a message, walked once and hashed, without what differs between two renderings.
+
+mappings.mail.digest says what that is, and why. The walk holds the headers of one part and two chunks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mappings.mail.content import Exact, NotUnderstood, Sink, Text, sink_for
+from mappings.mail.header import Field, Head, read_head
+
+__all__ = ["NotUnderstood", "hash_entity"]
+
+HEAD_MOST = 1 << 20
+BOUNDARY_MOST = 200
+PIECE = 1 << 13
+DEPTH_MOST = 40
+_NAME = re.compile(rb"[!-9;-~]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Delimiter:
+    """A boundary line that was met: its depth, and whether it closes. depth 0: the end of input."""
+
+    depth: int = 0
+    closing: bool = True
+
+
+END = Delimiter()
+
+
+def hash_entity(chunks: Iterator[bytes]) -> bytes:
+    """The digest of a whole message. Raises NotUnderstood."""
+    walk = _Walk(_Reader(chunks))
+    walk.entity((), "text/plain")
+    return walk.digest()
+
+
+class _Reader:
+    """A buffer over the chunks. Between calls it begins with the line end that precedes what is next,
+    because that line end belongs to a boundary, if one follows (RFC 2046 section 5.1.1)."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = _sliced(chunks)
+        self._buffer = b"\r\n"
+
+    def _fill(self) -> bool:
+        piece = next(self._chunks, b"")
+        self._buffer += piece
+        return bool(piece)
+
+    def head(self, boundaries: tuple[bytes, ...]) -> list[bytes]:
+        """The lines up to the blank one, or up to a boundary."""
+        pattern = _pattern(boundaries)
+        lines: list[bytes] = []
+        total = 0
+        while True:
+            self._whole_line()
+            if pattern and pattern.match(self._buffer):
+                return lines
+            line, found, rest = self._buffer[2:].partition(b"\r\n")
+            self._buffer = b"\r\n" + rest if found else b""
+            if not line:
+                return lines
+            lines.append(line)
+            total += len(line)
+            if total > HEAD_MOST:
+                raise NotUnderstood
+            if not found:
+                return lines
+
+    def _whole_line(self) -> None:
+        while self._buffer.find(b"\r\n", 2) < 0 and self._fill():
+            if len(self._buffer) > HEAD_MOST:
+                raise NotUnderstood
+
+    def body(self, boundaries: tuple[bytes, ...], sink: Sink) -> Delimiter:
+        """Feeds everything up to the next of the boundaries, which it consumes."""
+        pattern = _pattern(boundaries)
+        first = True
+        while True:
+            found = self._find(pattern)
+            end = found.start() if found else self._safe_end(pattern)
+            piece = self._buffer[:end]
+            if first and piece:
+                piece, first = piece[2:], False
+            if piece:
+                sink.feed(piece)
+            if found:
+                self._buffer = self._buffer[found.end() :]
+                return Delimiter(1 + boundaries.index(found[1]), found[2] is not None)
+            self._buffer = self._buffer[end:]
+            if not self._fill():
+                return self._finish(sink, first)
+
+    def _finish(self, sink: Sink, first: bool) -> Delimiter:
+        sink.feed(self._buffer[2:] if first else self._buffer)
+        self._buffer = b""
+        return END
+
+    def _find(self, pattern: re.Pattern[bytes] | None) -> re.Match[bytes] | None:
+        """A boundary line whose end is in the buffer, or that ends the input."""
+        if pattern is None:
+            return None
+        found = pattern.search(self._buffer)
+        while found and found.end() == len(self._buffer) and self._fill():
+            found = pattern.search(self._buffer)
+        return found
+
+    def _safe_end(self, pattern: re.Pattern[bytes] | None) -> int:
+        """How much of the buffer cannot be the beginning of a boundary line."""
+        if pattern is None:
+            return len(self._buffer)
+        near = max(0, len(self._buffer) - BOUNDARY_MOST - 32)
+        start = self._buffer.find(b"\r\n--", near)
+        if start >= 0:
+            return start
+        held = next((n for n in (3, 2, 1) if self._buffer.endswith(b"\r\n--"[:n])), 0)
+        return len(self._buffer) - held
+
+
+def _sliced(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Small pieces: the buffer is copied once for every line of a head."""
+    for chunk in chunks:
+        for start in range(0, len(chunk), PIECE):
+            yield chunk[start : start + PIECE]
+
+
+def _pattern(boundaries: tuple[bytes, ...]) -> re.Pattern[bytes] | None:
+    if not boundaries:
+        return None
+    names = b"|".join(re.escape(name) for name in boundaries)
+    return re.compile(rb"\r\n--(" + names + rb")(--)?[ \t]{0,20}(?=\r\n|\Z)")
+
+
+class _Walk:
+    """Hashes parts in order; every token is framed by its length, so no two sequences are alike."""
+
+    def __init__(self, reader: _Reader) -> None:
+        self._reader = reader
+        self._hash = hashlib.sha256(b"kogge tolerant 1\n")
+        self._depth = 0
+
+    def digest(self) -> bytes:
+        return self._hash.digest()
+
+    def entity(self, boundaries: tuple[bytes, ...], default: str) -> Delimiter:
+        """One part with its head. Returns the delimiter that ended it."""
+        self._depth += 1
+        if self._depth > DEPTH_MOST:
+            raise NotUnderstood
+        delimiter = self._entity(boundaries, default)
+        self._depth -= 1
+        return delimiter
+
+    def _entity(self, boundaries: tuple[bytes, ...], default: str) -> Delimiter:
+        head = read_head(_fields(self._reader.head(boundaries)), default)
+        for name, value in head.fields:
+            self._token(b"h", name.encode() + b":" + value.encode("utf-8", "surrogatepass"))
+        if head.kind.startswith("multipart/") and head.parameters.get("boundary"):
+            return self._multipart(head, boundaries)
+        if head.kind == "message/rfc822" and head.encoding in ("7bit", "8bit", "binary"):
+            self._token(b"m", b"")
+            return self.entity(boundaries, "text/plain")
+        charset, name = head.parameters.get("charset", ""), head.parameters.get("name", "")
+        return self._leaf(boundaries, sink_for(head.kind, head.encoding, charset, name))
+
+    def _leaf(self, boundaries: tuple[bytes, ...], sink: Sink) -> Delimiter:
+        delimiter = self._reader.body(boundaries, sink)
+        self._token(b"b", sink.finish())
+        return delimiter
+
+    def _multipart(self, head: Head, outer: tuple[bytes, ...]) -> Delimiter:
+        boundary = head.parameters["boundary"].encode("utf-8", "surrogateescape")
+        if (
+            len(boundary) > BOUNDARY_MOST
+            or boundary in outer
+            or head.encoding in ("base64", "quoted-printable")
+        ):
+            raise NotUnderstood
+        inner = (*outer, boundary)
+        depth, default = len(inner), "message/rfc822" if head.kind == "multipart/digest" else "text/plain"
+        self._token(b"(", b"")
+        delimiter = self._leaf(inner, Text())
+        if delimiter.depth != depth or delimiter.closing:
+            raise NotUnderstood
+        exact = head.kind == "multipart/signed"
+        while delimiter.depth == depth and not delimiter.closing:
+            self._token(b"/", b"")
+            delimiter = self._leaf(inner, Exact()) if exact else self.entity(inner, default)
+            exact = False
+        self._token(b")", b"")
+        return self._leaf(outer, Text()) if delimiter.depth == depth else delimiter
+
+    def _token(self, kind: bytes, data: bytes) -> None:
+        self._hash.update(b"%s%d:" % (kind, len(data)))
+        self._hash.update(data)
+
+
+def _fields(lines: list[bytes]) -> Iterator[Field]:
+    """Unfolded fields. Raises NotUnderstood for a line that is none."""
+    unfolded: list[list[bytes]] = []
+    for line in lines:
+        if line[:1] in (b" ", b"\t"):
+            if not unfolded:
+                raise NotUnderstood
+            unfolded[-1].append(line)
+        else:
+            unfolded.append([line])
+    for field in unfolded:
+        name, colon, value = b"".join(field).partition(b":")
+        if not colon or not _NAME.fullmatch(name.rstrip(b" \t")):
+            raise NotUnderstood
+        yield Field(name.rstrip(b" \t").decode().lower(), value)

@@ -1,0 +1,103 @@
+"""What made-up events are made of: ids, zones and the people of a mailbox's neighbourhood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from practice.calendar.appointments import Answer, Event, Party
+from practice.calendar.timezones import BERLIN, LONDON, PARIS, Zone
+from practice.world.desk import NEIGHBOURS, Desk
+from practice.world.people import LEGACY_PREFIX, Person
+from practice.world.records import Common
+
+Make = Callable[[Desk], Event]
+GOID = "040000008200E00074C5B7101A82E008"
+_FOREIGN = "7643616C2D55696401000000"  # "vCal-Uid" and a version, before somebody else's id
+_ZONES = {"de": BERLIN, "fr": PARIS, "en": LONDON}
+PLAIN = Common()
+
+
+def home(desk: Desk) -> Zone:
+    """Where the owner lives."""
+    return _ZONES[desk.owner.locale]
+
+
+def goid(desk: Desk) -> str:
+    """A global object id as Exchange makes one: the creation time, the size 16, and 16 bytes of its own."""
+    made = desk.dice("goid")
+    return f"{GOID}00000000{made.hex(16).upper()}000000000000000010000000{made.hex(32).upper()}"
+
+
+def foreign_goid(uid: str) -> str:
+    """A foreign UID inside of a global object id, as clients see it that do not take it out again."""
+    data = uid.encode() + b"\0"
+    size = (len(data) + 12).to_bytes(4, "little").hex().upper()
+    return f"{GOID}{'0' * 40}{size}{_FOREIGN}{data.hex().upper()}"
+
+
+def at(day: date | tuple[int, int, int], hour: int = 9, minute: int = 0) -> datetime:
+    year, month, of_month = day if isinstance(day, tuple) else (day.year, day.month, day.day)
+    return datetime(year, month, of_month, hour, minute)
+
+
+def timed(
+    desk: Desk,
+    subject: str,
+    start: datetime,
+    minutes: int = 60,
+    zone: Zone | None = None,
+    base: Common = PLAIN,
+) -> Event:
+    """An ordinary appointment of the owner's."""
+    return Event(
+        base=desk.dated(base, subject),
+        uid=goid(desk),
+        start=start,
+        end=start + timedelta(minutes=minutes),
+        zone=zone or home(desk),
+    )
+
+
+def whole_days(
+    desk: Desk, subject: str, day: date, days: int = 1, zone: Zone | None = None, base: Common = PLAIN
+) -> Event:
+    """An all-day event, from midnight to midnight in its zone."""
+    event = timed(desk, subject, at(day, 0), days * 1440, zone, base)
+    return replace(event, all_day=True, busy="Free")
+
+
+def person(one: Person, answer: Answer = "Unknown", replied: datetime | None = None) -> Party:
+    return Party(one.name, one.address, answer=answer, replied=replied)
+
+
+def neighbour(desk: Desk, step: int) -> Person:
+    """Another of the five: never the owner for a step of 1 to 4."""
+    block = desk.index // NEIGHBOURS * NEIGHBOURS
+    return desk.person(block + (desk.index - block + step) % NEIGHBOURS)
+
+
+def by_dn(one: Person, answer: Answer = "Unknown") -> Party:
+    """As Exchange names a colleague whom it did not resolve."""
+    return Party(one.name, one.legacy_dn, "EX", answer=answer)
+
+
+def imceaex(one: Person, answer: Answer = "Unknown") -> Party:
+    return Party(one.name, one.imceaex, answer=answer)
+
+
+def left(desk: Desk) -> Person:
+    """Somebody who has left: no directory resolves this legacyExchangeDN."""
+    dn = f"{LEGACY_PREFIX}{desk.dice('left').hex(32)}-ausgeschieden"
+    return replace(desk.person(0), name="Ehemalige, Grete", address="", proxies=(), legacy_dn=dn)
+
+
+def outsider(name: str, address: str, answer: Answer = "Unknown", replied: datetime | None = None) -> Party:
+    return Party(name, address, kind="OneOff", answer=answer, replied=replied)
+
+
+def room(name: str, answer: Answer = "Accept") -> Party:
+    local = "".join(each for each in name.lower() if each.isascii() and each.isalnum())
+    replied = datetime(2026, 2, 2, 7, 0, tzinfo=UTC)
+    return Party(name, f"raum.{local}@practice.example", answer=answer, replied=replied)

@@ -1,0 +1,271 @@
+"""An HTTP proxy in front of a practice Radicale, in a thread of this process: what stands in its layers sees
+every request before Radicale does and every reply before the client does.
+
+with DavProxy(radicale, [layer, ...]) as proxy:
+    proxy.url       # http://127.0.0.1:PORT, in place of radicale.url
+    proxy.requests  # what came in, in order
+
+It keeps connections alive (HTTP/1.1), as products do and Radicale does not. A body without a Content-Length
+is refused with 411, as behind most reverse proxies.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import http.client
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Protocol, Self
+from urllib.parse import quote, unquote, urlsplit
+
+import httpx
+
+from practice.dav.radicale import RadicaleServer
+
+HOP = ("connection", "keep-alive", "transfer-encoding", "accept-encoding", "host", "content-length", "expect")
+SECONDS = 30.0
+HALF = 2
+
+
+class Fate(StrEnum):
+    """What becomes of a reply: SENT; LOST: the line is closed instead; CUT: closed in the middle of the body,
+    or of the status line where there is none."""
+
+    SENT = "sent"
+    LOST = "lost"
+    CUT = "cut"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """path is decoded, without the query, and target as it came; user is whom the Basic login names, proven
+    or not."""
+
+    method: str
+    path: str
+    headers: httpx.Headers
+    body: bytes = b""
+    target: str = ""
+
+    @property
+    def user(self) -> str | None:
+        scheme, _, encoded = self.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return None
+        try:
+            return base64.b64decode(encoded).decode().partition(":")[0]
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    headers: httpx.Headers
+    body: bytes = b""
+    fate: Fate = Fate.SENT
+
+    @property
+    def took_effect(self) -> bool:
+        return 200 <= self.status < 300
+
+
+Forward = Callable[[Request], Reply]
+Layer = Callable[[Request, Forward], Reply]
+"""Answers a request: by itself, or with what the rest, given as a function, answers. The rest may be asked
+more than once. Called in many threads at once."""
+
+
+def reply(status: int, body: str = "", *, kind: str = "text/plain; charset=utf-8", after: int = 0) -> Reply:
+    """after: seconds of Retry-After; 0: none."""
+    headers = httpx.Headers({"Content-Type": kind})
+    if after:
+        headers["Retry-After"] = str(after)
+    return Reply(status, headers, body.encode())
+
+
+def dav_error(status: int, condition: str, message: str = "") -> Reply:
+    """The XML of RFC 4918 16: condition is an element as it stands, with its namespace; message is the
+    server's own words."""
+    head = '<?xml version="1.0" encoding="utf-8"?>\n<d:error xmlns:d="DAV:" xmlns:s="http://sabredav.org/ns">'
+    said = f"<s:message>{message}</s:message>" if message else ""
+    return reply(status, f"{head}{condition}{said}</d:error>", kind="application/xml; charset=utf-8")
+
+
+def login(user: str, password: str) -> httpx.Headers:
+    token = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return httpx.Headers({"Authorization": f"Basic {token}"})
+
+
+def upstream(radicale: RadicaleServer) -> Forward:
+    """Asks Radicale itself, a connection a request."""
+    address = urlsplit(radicale.url).netloc
+
+    def ask(request: Request) -> Reply:
+        line = http.client.HTTPConnection(address, timeout=SECONDS)
+        try:
+            headers = {name: text for name, text in request.headers.items() if name not in HOP}
+            line.request(request.method, quote(request.path), request.body or None, headers)
+            came = line.getresponse()
+            kept = httpx.Headers([one for one in came.getheaders() if one[0].lower() not in HOP])
+            return Reply(came.status, kept, came.read())
+        finally:
+            line.close()
+
+    return ask
+
+
+def stack(layers: Sequence[Layer], last: Forward) -> Forward:
+    """The first layer stands nearest to the client."""
+    for layer in reversed(layers):
+        last = _under(layer, last)
+    return last
+
+
+def _under(layer: Layer, rest: Forward) -> Forward:
+    return lambda request: layer(request, rest)
+
+
+class DavProxy:
+    """See the module. Layers may be replaced while it runs: requests then under way keep theirs."""
+
+    def __init__(self, radicale: RadicaleServer, layers: Sequence[Layer] = ()) -> None:
+        self.radicale = radicale
+        self.layers = tuple(layers)
+        self.requests: list[Request] = []
+        self.failures: list[BaseException] = []
+        self._last = upstream(radicale)
+        self._server = Front(self)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def users(self) -> frozenset[str]:
+        return self.radicale.users
+
+    @property
+    def user_password(self) -> str:
+        return self.radicale.user_password
+
+    def home(self, user: str) -> str:
+        """As RadicaleServer.home, through the proxy."""
+        return f"{self.url}/{quote(user)}/"
+
+    def answer(self, request: Request) -> Reply:
+        self.requests.append(request)
+        answered = stack(self.layers, self._last)(request)
+        if "Location" in answered.headers:
+            headers = answered.headers.copy()
+            headers["Location"] = headers["Location"].replace(self.radicale.url, self.url)
+            return replace(answered, headers=headers)
+        return answered
+
+    def start(self) -> Self:
+        """Safe more than once, until stop()."""
+        if not self._thread.is_alive():
+            self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Ends every connection; Radicale stays. Safe more than once. Raises what a layer raised."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.end_all()
+        self._server.server_close()
+        if self.failures:
+            raise self.failures.pop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class Answers(Protocol):
+    """Who stands behind a Front."""
+
+    failures: list[BaseException]
+
+    def answer(self, request: Request) -> Reply: ...
+
+
+class Front(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, proxy: Answers, handler: type[BaseHTTPRequestHandler] | None = None) -> None:
+        self.proxy = proxy
+        self._open: set[socket.socket] = set()
+        super().__init__(("127.0.0.1", 0), handler or Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def end_all(self) -> None:
+        for one in list(self._open):
+            self.shutdown_request(one)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news; what a layer raised is, at stop()."""
+        del request, client_address
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, OSError):
+            self.proxy.failures.append(error)
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Front
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def log_message(self, *args: Any) -> None:
+        """Says nothing: requests carry names."""
+
+    def serve(self) -> None:
+        headers = httpx.Headers(list(self.headers.items()))
+        if "Transfer-Encoding" in headers:
+            self.close_connection = True
+            self._send(reply(411))
+            return
+        body = self.rfile.read(int(headers.get("Content-Length", "0")))
+        path = urlsplit(self.path).path
+        request = Request(self.command, unquote(path), headers, body, path)
+        self._send(self.server.proxy.answer(request))
+
+    def _send(self, answer: Reply) -> None:
+        body = b"" if self.command == "HEAD" else answer.body
+        if answer.fate is not Fate.SENT:
+            self.close_connection = True
+        if answer.fate is Fate.LOST:
+            return
+        if answer.fate is Fate.CUT and not body:
+            self.wfile.write(b"HTTP/1.")
+            return
+        self.send_response_only(answer.status)
+        for name, text in answer.headers.items():
+            self.send_header(name, text)
+        if answer.status not in (204, 304):
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // HALF] if answer.fate is Fate.CUT else body)
+
+    do_OPTIONS = do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = serve  # noqa: N815
+    do_PROPFIND = do_PROPPATCH = do_REPORT = do_MKCALENDAR = do_MKCOL = do_MOVE = serve  # noqa: N815

@@ -1,0 +1,157 @@
+"""A CalDAV and CardDAV server from pip alone: Radicale, in a process of its own, its collections in a folder
+that goes with it.
+
+What it has: conditional PUT and DELETE with strong ETags over the bytes it stored, sync-collection, multiget,
+409 no-uid-conflict inside one collection, tasks and events in one calendar, everything a vCard may hold.
+What it has not: scheduling (it never mails anybody), a trash, a quota, limits on rates or on how many
+collections, UIDs unique beyond one collection, keep-alive (HTTP/1.0, one connection a request).
+It rewrites what it stores: property order, folding and PRODID may change; the ETag is that of the result.
+Without fsync: about 150 small PUTs a second, one after the other or four at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import socketserver
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from wsgiref.simple_server import WSGIServer
+
+USER_PASSWORD = "userpw"
+STOP_SECONDS = 5.0
+PROVISIONED = {
+    "calendar": {
+        "tag": "VCALENDAR",
+        "D:displayname": "Calendar",
+        "C:supported-calendar-component-set": "VEVENT,VTODO",
+    },
+    "contacts": {"tag": "VADDRESSBOOK", "D:displayname": "Contacts"},
+}
+
+
+class Threaded(socketserver.ThreadingMixIn, WSGIServer):
+    """A thread a connection. Radicale's own loop admits no port 0, and eight connections."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def server_bind(self) -> None:
+        socketserver.TCPServer.server_bind(self)  # without a look-up of this host's name
+        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+        self.setup_environ()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        logging.debug("%s went away: %r", client_address, request)
+
+
+def _serve(folder: Path, users: frozenset[str], provisioned: bool) -> None:
+    # here, because whoever only starts a server needs none of it
+    from radicale.app import Application
+    from radicale.auth import BaseAuth
+    from radicale.config import load
+    from radicale.server import RequestHandler
+
+    class Known(BaseAuth):
+        def _login(self, login: str, password: str) -> str:
+            return login if login in users and password == USER_PASSWORD else ""
+
+    logging.disable(logging.CRITICAL)
+    settings = load()
+    storage = {
+        "filesystem_folder": str(folder),
+        "_filesystem_fsync": "False",
+        "predefined_collections": json.dumps(PROVISIONED) if provisioned else "",
+    }
+    sections: dict[str, dict[str, Any]] = {
+        "auth": {"type": Known, "delay": "0"},
+        "server": {"delay_on_error": "0"},
+        "storage": storage,
+        "web": {"type": "none"},
+    }
+    settings.update(sections, "practice", privileged=True)
+    server = Threaded(("127.0.0.1", 0), RequestHandler)
+    server.set_app(Application(settings))
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    sys.stdout.write(f"{server.server_port}\n")
+    sys.stdout.flush()
+    # whoever started us holds our standard input open: at its end we go too, however it died
+    sys.stdin.read()
+    server.shutdown()
+    server.server_close()
+
+
+def _main(users: frozenset[str], provisioned: bool) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="kogge-radicale-"))
+    try:
+        _serve(folder, users, provisioned)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class RadicaleServer:
+    """A running Radicale; see start_radicale. A user's collections are below home(user)."""
+
+    url: str
+    users: frozenset[str]
+    _process: subprocess.Popen[str]
+    user_password: str = USER_PASSWORD
+    product: str = "radicale"
+
+    def home(self, user: str) -> str:
+        """The URL of a user's principal, which is also where the calendars and address books lie."""
+        return f"{self.url}/{quote(user)}/"
+
+    def stop(self) -> None:
+        """Stops it; everything in it is gone. Safe more than once."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def start_radicale(users: Iterable[str], *, provisioned: bool = False) -> RadicaleServer:
+    """A Radicale that knows users, each with USER_PASSWORD; any other login is 401.
+
+    provisioned: every user has the collections "calendar" and "contacts" from the first login on, as a
+    product's user has; otherwise the home is empty. Raises RuntimeError when it does not start."""
+    known = frozenset(users)
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "practice.dav.radicale",
+            "provisioned" if provisioned else "bare",
+            *sorted(known),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        start_new_session=True,  # a Ctrl-C ends the starter, and its end ends us, with the folder
+    )
+    line = process.stdout.readline().strip() if process.stdout is not None else ""
+    server = RadicaleServer(f"http://127.0.0.1:{line}", known, process)
+    if not line.isdigit():
+        server.stop()
+        raise RuntimeError("Radicale does not start")
+    return server
+
+
+if __name__ == "__main__":
+    _main(frozenset(sys.argv[2:]), sys.argv[1] == "provisioned")

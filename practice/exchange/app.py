@@ -1,0 +1,219 @@
+"""The HTTP side of the practice Exchange: routes, authentication, dispatch, faults on the wire."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from urllib.parse import parse_qsl
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from practice.exchange.auth import (
+    BASIC_REALM,
+    EXPIRED,
+    Caller,
+    Gatekeeper,
+    Tokens,
+    Unauthorized,
+    open_session,
+)
+from practice.exchange.context import Context, Known, Limits
+from practice.exchange.convert import convert_id
+from practice.exchange.directory import (
+    get_delegate,
+    get_inbox_rules,
+    get_oof,
+    resolve_names,
+)
+from practice.exchange.faults import NO_EFFECTS, Effects, realise
+from practice.exchange.folders import find_folder, get_folder
+from practice.exchange.items import find_item, get_attachment, get_item
+from practice.exchange.people import expand_dl, get_server_time_zones, get_user_configuration, get_user_photo
+from practice.exchange.properties import read_attachment_id
+from practice.exchange.soap import Call, Dialect, SoapFault, T, parse_call
+from practice.exchange.sync import sync_folder_hierarchy, sync_folder_items
+from practice.exchange.wire import Reply, WireResponse
+from practice.harness.faults import FaultPlan
+from practice.world.world import World
+
+EWS_PATH = "/EWS/Exchange.asmx"
+TOKEN_PATHS = ("/token", "/{tenant}/oauth2/v2.0/token")
+Operation = Callable[[Context, Call], Iterator[bytes]]
+
+# Answered as a list of response messages
+_WRAPPED: dict[str, Operation] = {
+    "GetFolder": get_folder,
+    "FindFolder": find_folder,
+    "FindItem": find_item,
+    "GetAttachment": get_attachment,
+    "SyncFolderHierarchy": sync_folder_hierarchy,
+    "SyncFolderItems": sync_folder_items,
+    "ResolveNames": resolve_names,
+    "ConvertId": convert_id,
+    "GetServerTimeZones": get_server_time_zones,
+    "GetUserConfiguration": get_user_configuration,
+    "ExpandDL": expand_dl,
+}
+# Answered by an element of their own
+_BARE: dict[str, Operation] = {
+    "GetUserOofSettingsRequest": get_oof,
+    "GetInboxRules": get_inbox_rules,
+    "GetDelegate": get_delegate,
+    "GetUserPhoto": get_user_photo,
+}
+
+
+class Exchange:
+    """Answers requests from the world. requests counts them by operation, those that fail included.
+    trickle: seconds between pieces of 512 bytes of every reply; None: no trickle."""
+
+    def __init__(
+        self, world: World, faults: FaultPlan | None, dialect: Dialect, limits: Limits, token_seconds: int
+    ) -> None:
+        self.world = world
+        self.faults = faults
+        self.dialect = dialect
+        self.limits = limits
+        self.trickle: float | None = None
+        self.requests: Counter[str] = Counter()
+        self.tokens = Tokens(token_seconds)
+        self.gatekeeper = Gatekeeper(world, self.tokens, bearer=dialect.bearer)
+        self._known = Known()
+        self._count = threading.Lock()
+
+    def app(self) -> Starlette:
+        routes = [Route(EWS_PATH, self._ews, methods=["GET", "POST"])]
+        routes += [Route(path, self._token, methods=["POST"]) for path in TOKEN_PATHS]
+        return Starlette(routes=routes)
+
+    async def _ews(self, request: Request) -> Response:
+        body = await request.body()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        return WireResponse(await run_in_threadpool(self.answer, headers, body))
+
+    def answer(self, headers: Mapping[str, str], body: bytes) -> Reply:
+        """The reply to one request; the pieces of a GetItem are made while they are sent."""
+        try:
+            with self.world.lock:
+                caller = self.gatekeeper.authenticate(headers)
+            return self._authenticated(caller, body)
+        except Unauthorized as refusal:
+            self._tally("unauthorized")
+            return _refusal(refusal)
+        except SoapFault as fault:
+            return self._fault(fault)
+
+    def _authenticated(self, caller: Caller, body: bytes) -> Reply:
+        call = parse_call(body)
+        self._tally(plain_name(call))
+        with self.world.lock:
+            session = open_session(self.world, caller, call)
+            if session.own is not None:
+                self._known.add(session.own)
+        effects = self._effects(call, session.own.address if session.own else caller.login)
+        if effects.unauthorized:
+            self.tokens.revoke(caller.token or "")
+            raise Unauthorized(BASIC_REALM if caller.token is None else EXPIRED)
+        if effects.reply is not None:
+            return effects.reply
+        context = Context(self.world, session, self._known, self.dialect, self.limits, effects.hits)
+        damage = replace(effects.damage, trickle=self.trickle)
+        return Reply(200, self.dialect.content_type, self._pieces(context, call), damage=damage)
+
+    def _effects(self, call: Call, address: str) -> Effects:
+        if self.faults is None:
+            return NO_EFFECTS
+        items = item_ids(call)
+        return realise(self.faults.draw(plain_name(call), address, items), self.dialect, call, items)
+
+    def _pieces(self, context: Context, call: Call) -> Iterator[bytes]:
+        """Everything but GetItem is answered under one hold of the lock: one moment of the world."""
+        name = call.operation
+        if name in self.dialect.operations_missing:
+            raise SoapFault("ErrorInvalidOperation", f"Unknown request '{name}'.")
+        if name == "GetItem":
+            return self.dialect.envelope(name, get_item(context, call))
+        operation = _WRAPPED.get(name) or _BARE.get(name)
+        if operation is None:
+            raise self._unknown(name)
+        with self.world.lock:
+            pieces = list(operation(context, call))
+        return self.dialect.envelope(name, pieces) if name in _WRAPPED else iter(pieces)
+
+    def _unknown(self, name: str) -> SoapFault:
+        if self.dialect.name == "gromox":
+            return SoapFault("ErrorInvalidOperation", f"Unknown request '{name}'.")
+        return SoapFault("ErrorInvalidOperation", "The requested operation is not available here.")
+
+    def _fault(self, fault: SoapFault) -> Reply:
+        return Reply(fault.status, self.dialect.content_type, iter([self.dialect.fault(fault)]))
+
+    def _tally(self, operation: str) -> None:
+        with self._count:
+            self.requests[operation] += 1
+
+    async def _token(self, request: Request) -> Response:
+        form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+        form.update(_client(request.headers.get("authorization", "")))
+        self._tally("token")
+        try:
+            if not self.dialect.bearer or form.get("grant_type") != "client_credentials":
+                return _json(400, {"error": "unsupported_grant_type"})
+            token = self.gatekeeper.grant(form)
+        except Unauthorized:
+            return _json(401, {"error": "invalid_client"})
+        return _json(200, {"token_type": "Bearer", "expires_in": self.tokens.seconds, "access_token": token})
+
+
+def plain_name(call: Call) -> str:
+    """The operation's name; one request's element is called differently."""
+    return call.operation.removesuffix("Request")
+
+
+def item_ids(call: Call) -> list[str]:
+    """The items a request is about: of GetItem's ids and of GetAttachment's."""
+    if call.operation == "GetItem":
+        return [each.get("Id", "") for each in call.element.iter(f"{T}ItemId")]
+    if call.operation == "GetAttachment":
+        return list(_attached(each.get("Id", "") for each in call.element.iter(f"{T}AttachmentId")))
+    return []
+
+
+def _attached(wanted: Iterator[str]) -> Iterator[str]:
+    for each in wanted:
+        try:
+            yield read_attachment_id(each)[0]
+        except (binascii.Error, ValueError):
+            continue
+
+
+def _client(authorization: str) -> dict[str, str]:
+    """Client id and secret from HTTP Basic (RFC 6749, 2.3.1)."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return {}
+    try:
+        name, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return {}
+    return {"client_id": name, "client_secret": secret}
+
+
+def _refusal(refusal: Unauthorized) -> Reply:
+    challenges = refusal.challenges or (BASIC_REALM,)
+    return Reply(
+        401, "text/html", iter([b"<html><body>401 - Unauthorized</body></html>"]), challenges=challenges
+    )
+
+
+def _json(status: int, content: dict[str, object]) -> Response:
+    return Response(json.dumps(content), status, media_type="application/json")

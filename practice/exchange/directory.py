@@ -1,0 +1,196 @@
+"""What is asked about people rather than about mail: names, out of office, rules, delegates.
+
+Which people have a rule, a delegate or an absence follows from their index in the directory, so that a
+preflight finds some of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from practice.exchange.auth import find_mailbox
+from practice.exchange.context import Context
+from practice.exchange.folders import folder_id
+from practice.exchange.soap import (
+    Call,
+    EwsError,
+    M,
+    T,
+    boolean,
+    escape,
+    failed,
+    failure,
+    message,
+    schema_fault,
+)
+from practice.world.people import Person
+
+_LIMIT = 100
+_DOMAIN_SID = "S-1-5-21-1333220396-2200287332-232816053"
+
+
+def resolve_names(context: Context, call: Call) -> Iterator[bytes]:
+    entry = (call.element.findtext(f"{M}UnresolvedEntry") or "").strip()
+    full = call.element.get("ReturnFullContactData", "").lower() in ("true", "1")
+    found = _resolve(context, entry)
+    if not found:
+        error = EwsError("ErrorNameResolutionNoResults", "No results were found.")
+        yield failure("ResolveNames", error).encode()
+        return
+    last = len(found) <= _LIMIT
+    contact = None if not full else _sparse_contact if context.dialect.name == "gromox" else _contact
+    each = "".join(_resolution(person, contact) for person in found[:_LIMIT])
+    content = (
+        f'<m:ResolutionSet TotalItemsInView="{min(len(found), _LIMIT)}"'
+        f' IncludesLastItemInRange="{boolean(last)}">{each}</m:ResolutionSet>'
+    )
+    if len(found) == 1:
+        yield message("ResolveNames", content).encode()
+        return
+    many = EwsError("ErrorNameResolutionMultipleResults", "Multiple results were found.")
+    yield failure("ResolveNames", many, content, kind="Warning").encode()
+
+
+def _resolve(context: Context, entry: str) -> list[Person]:
+    """By address, by legacyExchangeDN, or by the beginning of a name."""
+    kind, colon, rest = entry.partition(":")
+    wanted = rest if colon and kind.lower() in ("smtp", "ex", "sip") else entry
+    if not wanted:
+        return []
+    if wanted.lower().startswith("/o="):
+        try:
+            return [context.world.people.find_legacy(wanted)]
+        except KeyError:
+            return []
+    return context.world.people.search(wanted, limit=_LIMIT + 1)
+
+
+def _resolution(person: Person, contact: Callable[[Person], str] | None) -> str:
+    mailbox = (
+        f"<t:Mailbox><t:Name>{escape(person.name)}</t:Name><t:EmailAddress>{person.address}</t:EmailAddress>"
+        "<t:RoutingType>SMTP</t:RoutingType><t:MailboxType>Mailbox</t:MailboxType></t:Mailbox>"
+    )
+    return f"<t:Resolution>{mailbox}{contact(person) if contact else ''}</t:Resolution>"
+
+
+def _contact(person: Person) -> str:
+    """The primary address is marked SMTP, the others smtp, as in proxyAddresses."""
+    addresses = [f"SMTP:{person.address}", *(f"smtp:{proxy}" for proxy in person.proxies)][:3]
+    entries = "".join(
+        f'<t:Entry Key="EmailAddress{at}">{address}</t:Entry>' for at, address in enumerate(addresses, 1)
+    )
+    return (
+        f"<t:Contact><t:DisplayName>{escape(person.name)}</t:DisplayName>"
+        f"<t:GivenName>{escape(person.given)}</t:GivenName><t:EmailAddresses>{entries}</t:EmailAddresses>"
+        f"<t:ContactSource>ActiveDirectory</t:ContactSource><t:Surname>{escape(person.family)}</t:Surname>"
+        "</t:Contact>"
+    )
+
+
+def _sparse_contact(person: Person) -> str:
+    """gromox states no addresses here, and the first name as initials."""
+    given, family, name = escape(person.given), escape(person.family), escape(person.name)
+    return (
+        f"<t:Contact><t:DisplayName>{name}</t:DisplayName><t:Initials>{given}</t:Initials><t:CompleteName>"
+        f"<t:LastName>{family}</t:LastName><t:Initials>{given}</t:Initials><t:FullName>{name}</t:FullName>"
+        f"</t:CompleteName><t:Surname>{family}</t:Surname></t:Contact>"
+    )
+
+
+def _owner(context: Context, address: str | None) -> Person:
+    """Whose settings are asked for. Raises EwsError unless the caller has that mailbox."""
+    return context.session.open((address or "").strip() or None).owner
+
+
+def get_oof(context: Context, call: Call) -> Iterator[bytes]:
+    address = call.element.findtext(f"{T}Mailbox/{T}Address")
+    if address is None:
+        raise schema_fault("A Mailbox is required.")
+    try:
+        away = _owner(context, address).index % 5 == 4
+    except EwsError as error:
+        yield from context.dialect.bare(_oof_error(error))
+        return
+    text = "<t:Message>Ich bin nicht im Büro.</t:Message>" if away else "<t:Message/>"
+    yield from context.dialect.bare(
+        '<m:GetUserOofSettingsResponse><m:ResponseMessage ResponseClass="Success"><m:ResponseCode>NoError'
+        f"</m:ResponseCode></m:ResponseMessage><t:OofSettings><t:OofState>{'Enabled' if away else 'Disabled'}"
+        f"</t:OofState><t:ExternalAudience>{'All' if away else 'None'}</t:ExternalAudience><t:Duration>"
+        "<t:StartTime>2026-09-07T00:00:00Z</t:StartTime><t:EndTime>2026-09-08T00:00:00Z</t:EndTime>"
+        f"</t:Duration><t:InternalReply>{text}</t:InternalReply><t:ExternalReply>{text}</t:ExternalReply>"
+        "</t:OofSettings><m:AllowExternalOof>All</m:AllowExternalOof></m:GetUserOofSettingsResponse>"
+    )
+
+
+def _oof_error(error: EwsError) -> str:
+    return (
+        f'<m:GetUserOofSettingsResponse><m:ResponseMessage ResponseClass="Error">{failed(error)}'
+        "</m:ResponseMessage></m:GetUserOofSettingsResponse>"
+    )
+
+
+def get_inbox_rules(context: Context, call: Call) -> Iterator[bytes]:
+    if context.dialect.name == "gromox":  # it answers without the ResponseCode the schema demands
+        yield from context.dialect.bare(
+            "<m:GetInboxRulesResponse><t:OutlookRuleBlobExists>false</t:OutlookRuleBlobExists>"
+            "</m:GetInboxRulesResponse>"
+        )
+        return
+    try:
+        owner = _owner(context, call.element.findtext(f"{M}MailboxSmtpAddress"))
+    except EwsError as error:
+        yield from context.dialect.bare(_direct_error("GetInboxRules", error))
+        return
+    yield from context.dialect.bare(
+        '<m:GetInboxRulesResponse ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>'
+        f"<m:OutlookRuleBlobExists>false</m:OutlookRuleBlobExists>{_rules(context, owner)}"
+        "</m:GetInboxRulesResponse>"
+    )
+
+
+def _rules(context: Context, owner: Person) -> str:
+    mailbox = find_mailbox(context.world, owner.address)
+    if mailbox is None or owner.index % 2:
+        return "<m:InboxRules/>"
+    target = folder_id(mailbox.distinguished("deleteditems"))
+    return (
+        "<m:InboxRules><t:Rule><t:RuleId>dCsAAABjzvA=</t:RuleId><t:DisplayName>Rundschreiben</t:DisplayName>"
+        "<t:Priority>1</t:Priority><t:IsEnabled>true</t:IsEnabled><t:Conditions><t:ContainsSubjectStrings>"
+        "<t:String>Rundschreiben</t:String></t:ContainsSubjectStrings></t:Conditions><t:Actions>"
+        f"<t:MoveToFolder>{target}</t:MoveToFolder></t:Actions></t:Rule></m:InboxRules>"
+    )
+
+
+def get_delegate(context: Context, call: Call) -> Iterator[bytes]:
+    try:
+        owner = _owner(context, call.element.findtext(f"{M}Mailbox/{T}EmailAddress"))
+    except EwsError as error:
+        yield from context.dialect.bare(_direct_error("GetDelegate", error))
+        return
+    delegates = ""
+    count = context.world.people.count
+    if context.dialect.name == "exchange" and owner.index % 3 == 0 and count > 1:
+        delegates = _delegate(context.world.people.at((owner.index + 1) % count))
+    users = f"<m:ResponseMessages>{delegates}</m:ResponseMessages>" if delegates else "<m:ResponseMessages/>"
+    deliver = "<m:DeliverMeetingRequests>DelegatesAndMe</m:DeliverMeetingRequests>" if delegates else ""
+    yield from context.dialect.bare(
+        '<m:GetDelegateResponse ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>'
+        f"{users}{deliver}</m:GetDelegateResponse>"
+    )
+
+
+def _delegate(person: Person) -> str:
+    return (
+        '<m:DelegateUserResponseMessageType ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>'
+        f"<m:DelegateUser><t:UserId><t:SID>{_DOMAIN_SID}-{1000 + person.index}</t:SID>"
+        f"<t:PrimarySmtpAddress>{person.address}</t:PrimarySmtpAddress>"
+        f"<t:DisplayName>{escape(person.name)}</t:DisplayName></t:UserId><t:DelegatePermissions>"
+        "<t:CalendarFolderPermissionLevel>Author</t:CalendarFolderPermissionLevel>"
+        "<t:ContactsFolderPermissionLevel>Reviewer</t:ContactsFolderPermissionLevel></t:DelegatePermissions>"
+        "<t:ReceiveCopiesOfMeetingMessages>false</t:ReceiveCopiesOfMeetingMessages>"
+        "<t:ViewPrivateItems>false</t:ViewPrivateItems></m:DelegateUser></m:DelegateUserResponseMessageType>"
+    )
+
+
+def _direct_error(operation: str, error: EwsError) -> str:
+    return f'<m:{operation}Response ResponseClass="Error">{failed(error)}</m:{operation}Response>'

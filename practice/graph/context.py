@@ -1,0 +1,145 @@
+"""What answering one Graph request needs: whose mailbox, by which app, and what was asked."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from practice.exchange.wire import Reply
+from practice.graph.errors import GraphError, lost_sync_state, malformed_id, no_mailbox, not_found
+from practice.graph.query import Query
+from practice.graph.tokens import App
+from practice.graph.wire import Ask, Json, ews_id, rest_id, said
+from practice.world.folders import Folder
+from practice.world.mailbox import Mailbox
+from practice.world.messages import Message
+from practice.world.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Faults of single items, by the world's ids, and of the delta token. bodies: of $value alone."""
+
+    errors: Mapping[str, GraphError] = field(default_factory=dict)
+    bodies: Mapping[str, GraphError] = field(default_factory=dict)
+    rebuilt: frozenset[str] = frozenset()
+    lost_state: bool = False
+
+    def check(self, item: Message, *, mime: bool = False) -> None:
+        """Raises the item's GraphError, if it has one."""
+        error = self.errors.get(item.id) or (self.bodies.get(item.id) if mime else None)
+        if error is not None:
+            raise error
+
+    def check_state(self) -> None:
+        if self.lost_state:
+            raise lost_sync_state()
+
+
+NO_HITS = Hits()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One request. mailbox: None where the address names no user. names: what the route's pattern caught.
+    unconvertible: whether the server makes no MIME of the item, ever. steps: tasks have steps and links.
+    lists_days: a series says which of its days were changed and deleted."""
+
+    world: World
+    app: App
+    ask: Ask
+    query: Query
+    mailbox: Mailbox | None
+    names: Mapping[str, str]
+    hits: Hits = NO_HITS
+    unconvertible: Callable[[Message], bool] = lambda _: False
+    steps: bool = False
+    lists_days: bool = True
+
+    @property
+    def box(self) -> Mailbox:
+        if self.mailbox is None:
+            raise no_mailbox()
+        return self.mailbox
+
+    def item_id(self, item: Message) -> str:
+        return rest_id(item.immutable_id if self.ask.prefer.immutable else item.id)
+
+    def gone_id(self, folder: Folder, number: int) -> str:
+        """The id that an item had in this folder, which is no longer there."""
+        if not self.ask.prefer.immutable:
+            return rest_id(self.box.ids.item(folder.number, number))
+        return rest_id(self.box.ids.immutable(*folder.came.get(number, (folder.number, number))))
+
+    def item(self, given: str) -> Message:
+        """By either kind of id, whatever the request prefers. Raises GraphError."""
+        return find_item(self.box, given)
+
+    def folder(self, given: str) -> Folder:
+        """By id. Raises GraphError."""
+        try:
+            return self.box.folder(ews_id(given))
+        except KeyError:
+            raise _unknown(given) from None
+
+    def say(self, content: Json) -> Reply:
+        return said(content, headers=self.ask.prefer.applied())
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What one address answers. pattern: segments divided by "/", of which "{name}" catches one.
+    operation: what requests and faults are counted by. needs: the permissions of which one must be given.
+    item: the name of the segment that is an item, for faults. directory: no mailbox is asked."""
+
+    pattern: str
+    operation: str
+    needs: frozenset[str]
+    answer: Callable[[Context], Reply]
+    item: str | None = None
+    directory: bool = False
+    method: str = "GET"
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        return tuple(self.pattern.split("/"))
+
+    def caught(self, method: str, path: tuple[str, ...]) -> Mapping[str, str] | None:
+        """What the pattern's names stand for; None: another address."""
+        segments = self.segments
+        if method != self.method or len(segments) != len(path):
+            return None
+        names: dict[str, str] = {}
+        for wanted, given in zip(segments, path, strict=True):
+            if wanted.startswith("{"):
+                names[wanted[1:-1]] = given
+            elif wanted.lower() != given.lower():
+                return None
+        return names
+
+
+def best(routes: Iterable[Route]) -> tuple[Route, ...]:
+    """In an order in which the first that fits is the one meant: words before names."""
+    return tuple(sorted(routes, key=lambda route: [one.startswith("{") for one in route.segments]))
+
+
+def find_item(mailbox: Mailbox, given: str) -> Message:
+    """Raises GraphError."""
+    wanted = ews_id(given)
+    try:
+        if mailbox.ids.read_immutable(wanted) is not None:
+            return mailbox.item_for_ever(wanted)
+        return mailbox.item(wanted)
+    except KeyError:
+        raise _unknown(given) from None
+
+
+def _unknown(given: str) -> GraphError:
+    """An id of nothing, or no id at all."""
+    try:
+        base64.b64decode(ews_id(given), validate=True)
+    except (binascii.Error, ValueError):
+        return malformed_id()
+    return not_found() if len(given) > 32 else malformed_id()

@@ -1,0 +1,142 @@
+"""A request to the practice Graph as its parts see it, and the answers they give."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import BinaryIO
+from urllib.parse import parse_qsl, unquote
+
+from starlette.types import Receive, Scope, Send
+
+from practice.exchange.wire import BLOCK, Reply, WireResponse
+from practice.graph.errors import GraphError
+
+Json = dict[str, object]
+JSON_TYPE = (
+    "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+)
+_KEYED = re.compile(r"\('([^']*)'\)")
+_LARGEST_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Prefer:
+    """What the Prefer header asks for."""
+
+    immutable: bool = False
+    page: int | None = None
+    zone: str | None = None
+    body: str | None = None
+
+    @classmethod
+    def parse(cls, header: str) -> Prefer:
+        found: dict[str, str] = {}
+        for part in header.split(","):
+            name, _, value = part.partition("=")
+            found[name.strip().lower()] = value.strip().strip('"')
+        page = found.get("odata.maxpagesize", "")
+        return cls(
+            immutable=found.get("idtype", "").lower() == "immutableid",
+            page=min(max(int(page), 1), _LARGEST_PAGE) if page.isdigit() else None,
+            zone=found.get("outlook.timezone"),
+            body=found.get("outlook.body-content-type"),
+        )
+
+    def applied(self) -> Mapping[str, str]:
+        """The Preference-Applied header."""
+        rows = (
+            ('IdType="ImmutableId"', self.immutable),
+            (f"odata.maxpagesize={self.page}", self.page),
+            (f'outlook.timezone="{self.zone}"', self.zone),
+            (f'outlook.body-content-type="{self.body}"', self.body),
+        )
+        granted = ", ".join(text for text, given in rows if given)
+        return {"Preference-Applied": granted} if granted else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request, alone or part of a batch. path: below the version, decoded; base: where the service lies
+    ("http://127.0.0.1:1/v1.0"); query as it was given."""
+
+    method: str
+    path: tuple[str, ...]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    base: str
+    prefer: Prefer = field(default_factory=Prefer)
+
+    @classmethod
+    def of(cls, method: str, url: str, headers: Mapping[str, str], body: bytes, base: str) -> Ask:
+        """url: what follows the base, with its query. Keys in parentheses become segments of their own."""
+        path, _, query = url.partition("?")
+        segments = _KEYED.sub(lambda match: f"/{match[1]}", path).strip("/").split("/")
+        return cls(
+            method.upper(),
+            tuple(unquote(one) for one in segments),
+            dict(parse_qsl(query, keep_blank_values=True)),
+            headers,
+            body,
+            base,
+            Prefer.parse(headers.get("prefer", "")),
+        )
+
+    def url(self) -> str:
+        """The request's own address, without its query."""
+        return "/".join((self.base, *self.path))
+
+
+class HeldResponse(WireResponse):
+    """A WireResponse that says when it was sent, or given up."""
+
+    def __init__(self, reply: Reply, release: Callable[[], None]) -> None:
+        super().__init__(reply)
+        self._release = release
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._release()
+
+
+def said(content: object, headers: Mapping[str, str] | None = None) -> Reply:
+    """An answer of JSON."""
+    return Reply(200, JSON_TYPE, iter([json.dumps(content, ensure_ascii=False).encode()]), headers or {})
+
+
+def refused(error: GraphError) -> Reply:
+    headers = {name: value for name, value in error.headers.items() if name != "WWW-Authenticate"}
+    challenge = error.headers.get("WWW-Authenticate")
+    body = json.dumps(error.body()).encode()
+    return Reply(error.status, "application/json", iter([body]), headers, (challenge,) if challenge else ())
+
+
+def streamed(stream: BinaryIO, content_type: str) -> Reply:
+    """The bytes of a stream, in pieces; it is closed at their end."""
+
+    def pieces() -> Iterator[bytes]:
+        with stream:
+            while piece := stream.read(BLOCK):
+                yield piece
+
+    return Reply(200, content_type, pieces())
+
+
+def instant(moment: datetime | None) -> str | None:
+    """An Edm.DateTimeOffset in UTC, to the second."""
+    return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def rest_id(ews_id: str) -> str:
+    """The form of an id that fits into an address."""
+    return ews_id.replace("/", "-").replace("+", "_")
+
+
+def ews_id(given: str) -> str:
+    return given.replace("-", "/").replace("_", "+")

@@ -1,0 +1,191 @@
+"""What the practice Exchange and the practice Graph have in common: an HTTP server in a thread of this
+process, and the command that runs it in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import uvicorn
+from starlette.applications import Starlette
+
+from practice.harness.faults import FaultPlan
+from practice.harness.tls import make_certificate
+from practice.world.world import World
+
+START_SECONDS = 10.0
+LAST_TURNS = 3
+
+
+class Answering(Protocol):
+    """What answers the requests."""
+
+    faults: FaultPlan | None
+    requests: Counter[str]
+
+    def app(self) -> Starlette: ...
+
+
+class AbruptServer(uvicorn.Server):
+    """After its grace uvicorn leaves the loop with connections half closed; here they are aborted, and
+    the loop gets the turns it needs to forget them."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport is not None:
+                transport.abort()
+        for _ in range(LAST_TURNS):
+            await asyncio.sleep(0)
+
+
+class Served:
+    """Serves on loopback what answers. port: 0 until start(), unless one was asked for."""
+
+    def __init__(self, name: str, answering: Answering, port: int, https: bool) -> None:
+        self._name = name
+        self._answering = answering
+        self._https = https
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._socket: socket.socket | None = None
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self.ca_file: Path | None = None
+        self.port = port
+
+    @property
+    def faults(self) -> FaultPlan | None:
+        return self._answering.faults
+
+    @faults.setter
+    def faults(self, faults: FaultPlan | None) -> None:
+        self._answering.faults = faults
+
+    @property
+    def requests(self) -> Counter[str]:
+        return self._answering.requests
+
+    @property
+    def _base(self) -> str:
+        return f"{'https' if self._https else 'http'}://127.0.0.1:{self.port}"
+
+    def start(self) -> Self:
+        """Returns when the server accepts connections. After stop() it may be started again, on the
+        same port."""
+        self._socket = _listening(self.port)
+        self.port = self._socket.getsockname()[1]
+        self._server = AbruptServer(self._config())
+        self._thread = threading.Thread(target=self._run, name=f"practice-{self._name.lower()}", daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + START_SECONDS
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                raise RuntimeError(f"the practice {self._name} did not start")
+            time.sleep(0.005)
+        return self
+
+    def _config(self) -> uvicorn.Config:
+        ca = key = None
+        if self._https:
+            self._folder = self._folder or tempfile.TemporaryDirectory(prefix="kogge-practice-")
+            if self.ca_file is None:
+                self.ca_file = make_certificate(Path(self._folder.name)).ca
+            ca, key = str(self.ca_file), str(self.ca_file.with_name("key.pem"))
+        return uvicorn.Config(
+            self._answering.app(),
+            log_config=None,
+            log_level="critical",  # a connection cut on purpose is an error to uvicorn
+            access_log=False,
+            lifespan="off",
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            timeout_keep_alive=60,
+            timeout_graceful_shutdown=1,
+            ssl_certfile=ca,
+            ssl_keyfile=key,
+        )
+
+    def _run(self) -> None:
+        if self._server is not None and self._socket is not None:
+            self._server.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Closes every connection; safe more than once."""
+        if self._server is not None:
+            self._server.should_exit = True
+        if self._thread is not None:
+            self._thread.join()
+        if self._socket is not None:
+            self._socket.close()
+        self._server = self._thread = self._socket = None
+
+    def close(self) -> None:
+        """Stops for good, removing the certificate."""
+        self.stop()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = self.ca_file = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _listening(port: int) -> socket.socket:
+    """Says IPPROTO_TCP outright: asyncio turns Nagle's algorithm off only on sockets that do, and with
+    it on every request takes 40 ms more."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(128)
+    return listener
+
+
+def world_parser(module: str, description: str | None) -> argparse.ArgumentParser:
+    """What the command of a server asks of its port and its world."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--people", type=int, default=5)
+    parser.add_argument("--items", type=int, default=100, help="items a mailbox")
+    parser.add_argument("--pim", type=int, default=0, help="events, contacts, tasks and notes each")
+    parser.add_argument("--size", type=int, default=None, help="bytes a message; default: mixed")
+    parser.add_argument("--plain", action="store_true", help="ordinary mail only")
+    return parser
+
+
+def world_of(given: argparse.Namespace) -> World:
+    return World(
+        seed=given.seed,
+        people=given.people,
+        items=given.items,
+        nasty=not given.plain,
+        message_size=given.size,
+        pim=given.pim,
+    )
+
+
+def until_signalled() -> threading.Event:
+    """Set by SIGTERM and SIGINT from now on."""
+    done = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: done.set())
+    return done

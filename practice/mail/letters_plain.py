@@ -1,0 +1,82 @@
+"""The everyday letter, and the writing of headers that the other recipes share."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Callable
+from dataclasses import replace
+
+from practice.harness.dice import Dice
+from practice.mail.letters import Chunks, Letter, Scene, message_id, moment, parties
+from practice.mail.letters_text import address, addresses, date, encoded, header, subject, text_bytes
+
+HEADER_BYTES = 700
+
+Headers = tuple[tuple[str, str], ...]
+Content = Callable[[int], tuple[Headers, bytes]]
+
+
+def outline(scene: Scene) -> tuple[Letter, Dice]:
+    """A letter with ordinary properties that cannot be written yet: recipes replace what differs."""
+    dice = scene.dice()
+    sender, to = parties(scene, dice)
+    sent = moment(dice)
+    letter = Letter(
+        subject=subject(scene.owner.locale, dice),
+        sender=sender,
+        to=to,
+        sent=sent,
+        received=sent,
+        write=lambda _: (),
+        size=scene.size + HEADER_BYTES,
+        message_id=message_id(dice),
+    )
+    return letter, dice
+
+
+def head(letter: Letter, variant: int, *more: tuple[str, str]) -> bytes:
+    """The header block up to, and without, the empty line. more: further (name, value) pairs."""
+    hop = "from mx.practice.example by ex01.practice.example"
+    lines = [
+        header("Received", f"{hop}; {date(letter.received)}", variant) if letter.received else b"",
+        header("From", address(letter.sender), variant),
+        header("To", addresses(letter.to), variant) if letter.to else b"",
+        header("Cc", addresses(letter.cc), variant) if letter.cc else b"",
+        header("Subject", encoded(letter.subject), variant),
+        header("Date", date(letter.sent), variant) if letter.sent else b"",
+        header("Message-ID", letter.message_id) if letter.message_id else b"",
+        b"MIME-Version: 1.0\r\n",
+    ]
+    lines.extend(header(name, value, variant) for name, value in more)
+    return b"".join(lines)
+
+
+def written(letter: Letter, content: Content, *more: tuple[str, str]) -> Letter:
+    """letter, written with the headers that describe its content, and then the content."""
+
+    def write(variant: int) -> Chunks:
+        described, body = content(variant)
+        return head(letter, variant, *more, *described), b"\r\n", body
+
+    return replace(letter, write=write)
+
+
+def plain(scene: Scene) -> Letter:
+    """text/plain, UTF-8, quoted-printable or 8bit: what most mail is."""
+    letter, dice = outline(scene)
+    eight_bit = dice.chance(0.5)
+    # Quoted-printable makes this text about an eighth longer.
+    size = scene.size if eight_bit else scene.size * 8 // 9
+
+    def body() -> bytes:
+        return text_bytes(scene.owner.locale, scene.dice(f"body{scene.revision}"), size)
+
+    def content(_: int) -> tuple[Headers, bytes]:
+        encoding = "8bit" if eight_bit else "quoted-printable"
+        headers = (
+            ("Content-Type", 'text/plain; charset="utf-8"'),
+            ("Content-Transfer-Encoding", encoding),
+        )
+        return headers, body() if eight_bit else binascii.b2a_qp(body())
+
+    return replace(written(letter, content), words=lambda: body().decode())

@@ -1,0 +1,141 @@
+"""Filler text and header writing. Filler is sliced from one prebuilt text: a slice costs nothing."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from practice.harness.dice import Dice
+from practice.mail.letters import Correspondent
+
+_SENTENCES = {
+    "de": (
+        "Sehr geehrte Damen und Herren, anbei übersenden wir Ihnen die Unterlagen zum Vorgang.",
+        "Bitte prüfen Sie die Änderungen bis Freitag und geben Sie uns eine kurze Rückmeldung.",
+        "Der Termin im großen Sitzungssaal entfällt, ein Ersatz wird noch bekanntgegeben.",
+        "Für Rückfragen stehe ich Ihnen gern zur Verfügung. Mit freundlichen Grüßen",
+        "Die Kosten belaufen sich auf 1.250,00 € zuzüglich Umsatzsteuer; das Straßenbauamt zahlt.",
+    ),
+    "fr": (
+        "Bonjour, veuillez trouver ci-joint le compte rendu de la réunion d'hier après-midi.",
+        "Pourriez-vous vérifier les chiffres avant l'échéance de vendredi ? Merci d'avance.",
+        "Le dossier a été complété à la suite de nos échanges ; il manque encore une pièce.",
+        "Je reste à votre disposition pour tout renseignement. Bien cordialement,",
+        "La façade de l'hôtel de région sera rénovée à partir du mois d'août, à Brest.",
+    ),
+    "en": (
+        "Please find attached the minutes of yesterday's meeting; comments are welcome by Friday.",
+        "The figures were checked twice, and one row of the third table had to be corrected.",
+        "I shall be out of the office until the 14th; in urgent cases ask my deputy.",
+        "Many thanks for your patience. Kind regards",
+        "From the archive we received three boxes, and the fourth is expected next week.",
+    ),
+}
+_SUBJECTS = {
+    "de": "Rückfrage zum Antrag|Protokoll der Sitzung|Änderung der Zuständigkeit|Urlaubsübergabe"
+    "|Einladung zur Fortbildung|Gebührenbescheid|Größere Störung im Netz|Straßensperrung am Montag",
+    "fr": "Réunion de service|Compte rendu|Congés d'été|Dossier à compléter|Facture échue"
+    "|Nouvelle procédure d'accès|Précisions demandées",
+    "en": "Minutes of the meeting|Budget for the next year|Leave request|Access to the archive"
+    "|Network outage|Question about the form",
+}
+FILLER_BYTES = 64 * 1024
+
+
+def _filler(locale: str) -> bytes:
+    dice = Dice("filler", locale)
+    lines: list[bytes] = []
+    length = 0
+    while length < FILLER_BYTES:
+        lines.append(dice.pick(_SENTENCES[locale]).encode() + b"\r\n")
+        length += len(lines[-1])
+    return b"".join(lines)
+
+
+FILLER = {locale: _filler(locale) for locale in _SENTENCES}
+
+
+def text_bytes(locale: str, dice: Dice, size: int) -> bytes:
+    """About size bytes of UTF-8 text in whole CRLF lines."""
+    filler = FILLER[locale]
+    start = filler.index(b"\n", dice.below(len(filler) // 2)) + 1
+    data = filler[start : start + size]
+    while len(data) < size:
+        data += filler[: size - len(data)]
+    return data[: data.rfind(b"\n") + 1] or filler[: filler.index(b"\n") + 1]
+
+
+def text(locale: str, dice: Dice, size: int) -> str:
+    return text_bytes(locale, dice, size).decode()
+
+
+def subject(locale: str, dice: Dice) -> str:
+    prefix = dice.pick(("", "", "AW: " if locale == "de" else "RE: "))
+    return f"{prefix}{dice.pick(_SUBJECTS[locale].split('|'))} {dice.between(1, 9999)}"
+
+
+def encoded(value: str) -> str:
+    """A header value, as RFC 2047 words of at most 75 characters where it is not plain ASCII."""
+    if value.isascii() and "=?" not in value:
+        return value
+    words: list[str] = []
+    piece = b""
+    for char in value:
+        data = char.encode()
+        if len(piece) + len(data) > 45:
+            words.append(_word(piece))
+            piece = b""
+        piece += data
+    return " ".join([*words, _word(piece)])
+
+
+def address(who: Correspondent) -> str:
+    name = who.name
+    if name.isascii():
+        name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"{encoded(name)} <{who.address}>"
+
+
+def addresses(people: Iterable[Correspondent]) -> str:
+    return ", ".join(address(who) for who in people)
+
+
+def date(when: datetime) -> str:
+    """RFC 5322 date; one that the format cannot hold raises ValueError."""
+    return format_datetime(when.astimezone(UTC))
+
+
+def header(name: str, value: str, variant: int = 0) -> bytes:
+    """One header line, folded at blanks; each variant folds at another width."""
+    line = f"{name}: {value}"
+    width = 76 - 9 * variant if variant else 76
+    if len(line) <= width:
+        return line.encode() + b"\r\n"
+    return _folded(line, max(width, 30)).encode() + b"\r\n"
+
+
+def base64_lines(data: bytes) -> bytes:
+    """RFC 2045 base64 with CRLF line ends, 76 characters a line."""
+    return base64.encodebytes(data).replace(b"\n", b"\r\n")
+
+
+def boundary(dice: Dice, variant: int) -> str:
+    return f"_{variant:03d}_{dice.hex(32).upper()}_"
+
+
+def _word(data: bytes) -> str:
+    return f"=?utf-8?B?{base64.b64encode(data).decode()}?="
+
+
+def _folded(line: str, width: int) -> str:
+    lines: list[str] = []
+    current = ""
+    for word in line.split(" "):
+        if current and not current.endswith(":") and len(current) + 1 + len(word) > width:
+            lines.append(current)
+            current = " " + word
+        else:
+            current = f"{current} {word}" if current else word
+    return "\r\n".join([*lines, current])

@@ -1,0 +1,33 @@
+"""A source and a target in memory that fail like real ones: for crash, fault and state-machine tests.
+
+Every network-like call and every item of a write calls `step(name)` before AND after it takes effect.
+A step that raises before means: it never happened. One that raises after means: it happened, and the
+reply was lost. State lives in MemoryMailbox and in MemoryStore (mail), MemoryShelf (objects) or
+MemoryCabinet (files), and survives both.
+"""
+
+from __future__ import annotations
+
+from practice.memory.cabinet import MemoryCabinet
+from practice.memory.dav import MemoryDav
+from practice.memory.files import MemoryFiles
+from practice.memory.line import Step, no_step
+from practice.memory.mailbox import Marks, MemoryMailbox
+from practice.memory.shelf import MemoryShelf
+from practice.memory.source import MemorySource
+from practice.memory.store import MemoryStore
+from practice.memory.target import MemoryTarget
+
+__all__ = [
+    "Marks",
+    "MemoryCabinet",
+    "MemoryDav",
+    "MemoryFiles",
+    "MemoryMailbox",
+    "MemoryShelf",
+    "MemorySource",
+    "MemoryStore",
+    "MemoryTarget",
+    "Step",
+    "no_step",
+]

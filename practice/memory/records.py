@@ -1,0 +1,82 @@
+"""Records as EWS gives them, as small as can be: what people edit in a mailbox held in memory.
+
+Bytes are those of a Native's body (mappings.registry): an event or a contact that differs in any of these
+arguments means something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.sax.saxutils import escape
+
+from practice.memory.mailbox import Marks
+
+APPOINTMENT = Marks(item_class="IPM.Appointment")
+CARD = Marks(item_class="IPM.Contact")
+LIST = Marks(item_class="IPM.DistList")
+
+_ITEMS = (
+    '<?xml version="1.0" encoding="utf-8"?>'
+    '<m:Items xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages"'
+    ' xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types">{}</m:Items>'
+)
+_EVENT = (
+    "<t:CalendarItem><t:ItemClass>IPM.Appointment</t:ItemClass><t:Subject>{title}</t:Subject>"
+    "<t:UID>{uid}</t:UID>{start}<t:CalendarItemType>{kind}</t:CalendarItemType>{people}{rule}</t:CalendarItem>"
+)
+_START = "<t:Start>2026-03-{day:02}T09:00:00Z</t:Start><t:End>2026-03-{day:02}T10:00:00Z</t:End>"
+_ORGANIZER = (
+    "<t:Organizer><t:Mailbox><t:EmailAddress>chair@old.example</t:EmailAddress></t:Mailbox></t:Organizer>"
+)
+_ATTENDEE = "<t:Attendee><t:Mailbox><t:EmailAddress>{}</t:EmailAddress></t:Mailbox></t:Attendee>"
+_DAILY = (
+    "<t:Recurrence><t:DailyRecurrence><t:Interval>1</t:Interval></t:DailyRecurrence><t:NumberedRecurrence>"
+    "<t:StartDate>2026-03-{day:02}Z</t:StartDate><t:NumberOfOccurrences>{times}</t:NumberOfOccurrences>"
+    "</t:NumberedRecurrence></t:Recurrence>"
+)
+_CONTACT = (
+    "<t:Contact><t:ItemClass>IPM.Contact</t:ItemClass><t:FileAs>{name}</t:FileAs>"
+    "<t:DisplayName>{name}</t:DisplayName><t:Surname>{name}</t:Surname>"
+    '<t:PhoneNumbers><t:Entry Key="MobilePhone">{phone}</t:Entry></t:PhoneNumbers></t:Contact>'
+)
+
+
+_GROUP = (
+    "<t:DistributionList><t:ItemClass>IPM.DistList</t:ItemClass><t:DisplayName>{name}</t:DisplayName>"
+    "<t:Members>{members}</t:Members></t:DistributionList>"
+)
+_MEMBER = (
+    "<t:Member><t:Mailbox><t:Name>x</t:Name><t:MailboxType>Contact</t:MailboxType>"
+    '<t:ItemId Id="{}"/></t:Mailbox><t:Status>Normal</t:Status></t:Member>'
+)
+
+
+def event(uid: str, title: str, day: int = 1, people: Sequence[str] = (), times: int = 1) -> bytes:
+    """An hour of a day (1 to 28) of March 2026; with more than one of times it comes again the next days."""
+    attendees = "".join(_ATTENDEE.format(escape(one)) for one in people)
+    made = _EVENT.format(
+        title=escape(title),
+        uid=escape(uid),
+        start=_START.format(day=day),
+        kind="Single" if times == 1 else "RecurringMaster",
+        people=f"{_ORGANIZER}<t:RequiredAttendees>{attendees}</t:RequiredAttendees>" if people else "",
+        rule="" if times == 1 else _DAILY.format(day=day, times=times),
+    )
+    return _ITEMS.format(made).encode()
+
+
+def broken(uid: str) -> bytes:
+    """An event without a start: no mapping takes it."""
+    made = _EVENT.format(title="", uid=escape(uid), start="", kind="Single", people="", rule="")
+    return _ITEMS.format(made).encode()
+
+
+def contact(name: str, phone: str = "+49 431 1") -> bytes:
+    """Its UID comes from its id at the source."""
+    return _ITEMS.format(_CONTACT.format(name=escape(name), phone=escape(phone))).encode()
+
+
+def group(name: str, members: Sequence[str]) -> bytes:
+    """A distribution list. members: ids of contacts at the source."""
+    made = "".join(_MEMBER.format(escape(one)) for one in members)
+    return _ITEMS.format(_GROUP.format(name=escape(name), members=made)).encode()

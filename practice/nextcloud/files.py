@@ -1,0 +1,272 @@
+"""A practice Nextcloud for files, in a thread of this process: WebDAV, uploads in chunks, bulk uploads, and
+what OCS tells of accounts and abilities, as 32.0.1 was measured.
+
+with NextcloudFiles(["anna"]) as cloud:
+    cloud.url       # http://127.0.0.1:PORT
+    cloud.requests  # what came in, in order; without bodies that are large
+    cloud.shelves["anna"]
+
+Logins are Basic with USER_PASSWORD, or AppAPI with app. Layers stand in front, as those of
+practice.dav.proxy: practice.dav.faults among them. A body in Transfer-Encoding chunks makes an empty file.
+Eleven wrong logins, and everybody is refused with 429, unless this host is on the list of the allowed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from practice.dav.proxy import Front, Handler, Layer, Reply, Request, reply, stack
+from practice.nextcloud.bulk import PATH as BULK
+from practice.nextcloud.bulk import bulk
+from practice.nextcloud.dav import FILES, UPLOADS, files, refused, uploads, versions
+from practice.nextcloud.store import (
+    ENDINGS,
+    FORBIDDEN,
+    WINDOWS_CHARACTERS,
+    WINDOWS_STEMS,
+    Refusal,
+    Shelf,
+    composed,
+)
+from practice.nextcloud.versions import VERSIONS
+
+USER_PASSWORD = "userpw"
+WRONG_MOST = 11
+REMEMBERED = 1_000_000  # bytes of a body in requests
+OCS = "/ocs/v2.php"
+Answerer = Callable[[Shelf, str, tuple[str, ...], Request], Reply]
+
+
+@dataclass(frozen=True)
+class App:
+    """An app that may act as any user (AppAPI)."""
+
+    id: str = "kogge"
+    secret: str = "appsecret"
+
+
+class NextcloudFiles:
+    """See the module. windows: names are those that Windows takes. slow: seconds that a PUT holds its file's
+    lock. The layers may be replaced while it runs. logins: how those log in whose user id is another, as from
+    a directory of people. ocs: more answers below /ocs/v2.php, by path;
+    abilities: more capabilities. changeable: what people may change of their own profile."""
+
+    def __init__(
+        self,
+        users: Iterable[str],
+        *,
+        windows: bool = False,
+        allow_listed: bool = False,
+        app: App | None = None,
+    ) -> None:
+        self._root = Path(tempfile.mkdtemp(prefix="kogge-nextcloud-"))
+        self.shelves = {user: Shelf(self._root / user, windows=windows) for user in users}
+        self.windows = windows
+        self.bulk = True
+        self.versioning = True
+        self.allow_listed = allow_listed
+        self.app = app
+        self.logins: dict[str, str] = {}
+        self.layers: tuple[Layer, ...] = ()
+        self.slow = 0.0
+        self.ocs: dict[str, Callable[[str, Request], Reply]] = {}
+        self.abilities: dict[str, Callable[[], Mapping[str, object]]] = {}
+        self.requests: list[Request] = []
+        self.failures: list[BaseException] = []
+        self.user_password = USER_PASSWORD
+        self.changeable: list[str] = ["displayname", "email", "phone", "address", "website"]
+        self._wrong = 0
+        self._locked: set[tuple[str, ...]] = set()
+        self._lock = threading.RLock()
+        self._server = Front(self, FilesHandler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    def answer(self, request: Request) -> Reply:
+        with self._lock:
+            small = len(request.body) <= REMEMBERED
+            self.requests.append(request if small else replace(request, body=b""))
+        return stack(self.layers, self._answered)(request)
+
+    def start(self) -> Self:
+        if not self._thread.is_alive():
+            self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Ends every connection; its files are gone. Raises what a layer raised."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.end_all()
+        self._server.server_close()
+        shutil.rmtree(self._root, ignore_errors=True)
+        if self.failures:
+            raise self.failures.pop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # -- internals
+
+    def _answered(self, request: Request) -> Reply:
+        if request.path == f"{OCS}/cloud/capabilities":
+            return self._data(self._capabilities())
+        user = self._user(request)
+        if user is None:
+            with self._lock:
+                self._wrong += 1
+                blocked = self._wrong > WRONG_MOST and not self.allow_listed
+            return reply(429) if blocked else _unauthorized()
+        if self._wrong > WRONG_MOST and not self.allow_listed:
+            return reply(429)
+        try:
+            return self._routed(user, request)
+        except Refusal as refusal:
+            return refused(refusal)
+
+    def _user(self, request: Request) -> str | None:
+        """Who is meant, when they are who they say."""
+        if self.app is not None and "authorization-app-api" in request.headers:
+            named, secret = _pair(request.headers["authorization-app-api"])
+            known = secret == self.app.secret and request.headers.get("ex-app-id") == self.app.id
+            return named if known and named in self.shelves else None
+        scheme, _, text = request.headers.get("authorization", "").partition(" ")
+        named, secret = _pair(text)
+        known = scheme.lower() == "basic" and secret == self.user_password
+        user = self.logins.get(named, "" if named in self.logins.values() else named)
+        return user if known and user in self.shelves else None
+
+    def _routed(self, user: str, request: Request) -> Reply:
+        shelf = self.shelves[user]
+        if request.path.startswith(OCS):
+            return self._ocs(user, request)
+        if request.path == BULK and self.bulk:
+            with self._lock:
+                return bulk(shelf, request)
+        for base, answerer in ((FILES, files), (UPLOADS, uploads), (VERSIONS, versions)):
+            if request.path.startswith(base):
+                named, _, rest = request.path[len(base) :].partition("/")
+                if named != user:
+                    raise Refusal(403 if named in self.shelves else 404)
+                return self._alone(answerer, shelf, user, composed(rest), request)
+        raise Refusal(404)
+
+    def _alone(
+        self, answerer: Answerer, shelf: Shelf, user: str, names: tuple[str, ...], request: Request
+    ) -> Reply:
+        """A PUT of a file that another one is writing is 423."""
+        mark = (user, str(answerer), *names)
+        if request.method != "PUT":
+            with self._lock:
+                return answerer(shelf, user, names, request)
+        with self._lock:
+            if mark in self._locked:
+                raise Refusal(423)
+            self._locked.add(mark)
+        try:
+            time.sleep(self.slow)
+            with self._lock:
+                return answerer(shelf, user, names, request)
+        finally:
+            with self._lock:
+                self._locked.discard(mark)
+
+    def _ocs(self, user: str, request: Request) -> Reply:
+        if request.headers.get("ocs-apirequest") != "true":
+            raise Refusal(412)
+        path = request.path[len(OCS) :]
+        more = next((answer for start, answer in self.ocs.items() if path.startswith(start)), None)
+        if more is not None:
+            with self._lock:
+                return more(user, request)
+        if path == "/cloud/user":
+            email = user if "@" in user else f"{user}@example.org"
+            return self._data({"id": user, "email": email, "display-name": user.title()})
+        if path == "/cloud/user/fields":
+            return self._data(self.changeable)
+        raise Refusal(404)
+
+    def _data(self, data: object) -> Reply:
+        text = json.dumps({"ocs": {"meta": {"status": "ok", "statuscode": 200}, "data": data}})
+        return reply(200, text, kind="application/json; charset=utf-8")
+
+    def _capabilities(self) -> Mapping[str, object]:
+        windows = self.windows
+        names: Mapping[str, object] = {
+            "forbidden_filenames": sorted(FORBIDDEN),
+            "forbidden_filename_basenames": sorted(WINDOWS_STEMS) if windows else [],
+            "forbidden_filename_characters": ["\\", "/", *(WINDOWS_CHARACTERS if windows else "")],
+            "forbidden_filename_extensions": [*((" ", ".") if windows else ()), *ENDINGS],
+        }
+        can = {
+            "core": {"pollinterval": 60},
+            "bruteforce": {
+                "delay": 25_000 if self._wrong > WRONG_MOST else 0,
+                "allow-listed": self.allow_listed,
+            },
+            "files": {"bigfilechunking": True, "versioning": self.versioning, **names},
+            "dav": {"chunking": "1.0", **({"bulkupload": "1.0"} if self.bulk else {})},
+            **{name: told() for name, told in self.abilities.items()},
+        }
+        version = {"major": 32, "minor": 0, "micro": 1, "string": "32.0.1"}
+        return {"version": version, "capabilities": can}
+
+
+class FilesHandler(Handler):
+    def serve(self) -> None:
+        headers = httpx.Headers(list(self.headers.items()))
+        body = self._body(headers)
+        if body is None:
+            self.close_connection = True
+            return
+        path = urlsplit(self.path).path
+        request = Request(self.command, unquote(path, errors="surrogateescape"), headers, body, self.path)
+        self._send(self.server.proxy.answer(request))
+
+    def _body(self, headers: httpx.Headers) -> bytes | None:
+        """None when it breaks off. In Transfer-Encoding chunks it is read, and nothing of it is kept."""
+        if "transfer-encoding" not in headers:
+            length = int(headers.get("content-length", "0"))
+            body = self.rfile.read(length)
+            return body if len(body) == length else None
+        while (size := int(self.rfile.readline().split(b";")[0], 16)) > 0:
+            self.rfile.read(size + 2)
+        self.rfile.readline()
+        return b""
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = serve  # noqa: N815
+    do_PROPFIND = do_PROPPATCH = do_MKCOL = do_MOVE = serve  # noqa: N815
+
+
+def _pair(text: str) -> tuple[str, str]:
+    try:
+        named, _, secret = base64.b64decode(text).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return named, secret
+
+
+def _unauthorized() -> Reply:
+    answer = reply(401)
+    answer.headers["WWW-Authenticate"] = 'Basic realm="Nextcloud", charset="UTF-8"'
+    return answer

@@ -1,0 +1,168 @@
+"""The rehearsal: a whole migration on one machine, while its workers and servers are killed again and again.
+
+python -m practice.rehearsal.run [--size whole] [--state build/rehearsal] [--report build/rehearsal.json]
+
+A practice Exchange that slows down and fails; a real Dovecot; ledger and Prefect on PostgreSQL; two workers.
+The waves are run by `kogge migrate`; whatever dies is started again here. At the end all that lies in
+Dovecot's store is compared with all that the source holds. Whatever ends the rehearsal, the same command goes
+on with it; --fresh begins anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from sqlalchemy import Engine, create_engine
+
+from ledger.store import Ledger
+from practice.harness.alone import LOCK, only_one
+from practice.rehearsal.count import Count, count
+from practice.rehearsal.crew import adopting, bury, end_the_left_over
+from practice.rehearsal.kills import KINDS, Kills
+from practice.rehearsal.place import Place
+from practice.rehearsal.report import clean, left_behind, report
+from practice.rehearsal.servers import Servers, running
+from practice.rehearsal.size import SEED, SIZES, world_of
+from practice.rehearsal.waves import Progress, Waves, progress
+
+TURN_SECONDS = 0.5
+TELL_SECONDS = 30.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m practice.rehearsal.run", description=__doc__)
+    parser.add_argument("--size", choices=sorted(SIZES), default="whole")
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument(
+        "--state", type=Path, default=Path("build/rehearsal"), help="where everything is kept"
+    )
+    parser.add_argument("--report", type=Path, default=Path("build/rehearsal.json"))
+    parser.add_argument("--fresh", action="store_true", help="begin anew")
+    parser.add_argument("--calm", action="store_true", help="kill nothing: to measure")
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, _end)
+    directory = given.state.absolute()
+    with only_one(directory, "rehearsal", 0o711):
+        end_the_left_over(directory)
+        if given.fresh:
+            clear(directory)
+        result = rehearse(Place.at(directory, given.size, given.seed), calm=given.calm)
+    given.report.parent.mkdir(parents=True, exist_ok=True)
+    given.report.write_text(json.dumps(result, indent=1) + "\n")
+    say(json.dumps(result, indent=1))
+    raise SystemExit(0 if clean(result) else 1)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(143)  # ends the servers on the way out
+
+
+def rehearse(place: Place, *, calm: bool) -> dict[str, Any]:
+    """From wherever it stands to the end: the result."""
+    with adopting(), running(place, say) as servers:
+        ledger = Ledger(servers.ledger_url)
+        ledger.migrate()
+        ledger.close()
+        engine = create_engine(servers.ledger_url, pool_pre_ping=True)
+        try:
+            Rehearsal(place, servers, engine).run(calm=calm)
+            say("every mailbox is sealed; now what lies in Dovecot's store is counted")
+            return report(place, engine, count_all(place, servers, engine), load=os.getloadavg())
+        finally:
+            engine.dispose()
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """The waves under way. at: when the time was last added up."""
+
+    place: Place
+    servers: Servers
+    engine: Engine
+    at: float = field(default_factory=time.monotonic)
+    told: float = 0.0
+
+    def run(self, *, calm: bool) -> None:
+        """Until every mailbox is sealed."""
+        place, size = self.place, self.place.size
+        names = list(dict.fromkeys(size.wave_of(index) for index in range(size.mailboxes)))
+        waves = Waves(names, place.directory, self.servers.environment, size.stalled)
+        before, kills = place.restarts, self._kills()
+        try:
+            while not waves.turn(known := progress(self.engine)):
+                share = self._share(known)
+                self._measure(waves)
+                if not calm and (whom := kills.due(share)) is not None:
+                    place.kills[whom] += 1
+                    say(f"{share:7.2%}  {whom} killed")
+                self.servers.turn()
+                place.restarts = before + waves.restarts
+                place.keep()
+                self._tell(share, known)
+                time.sleep(TURN_SECONDS)
+        finally:
+            self._measure(waves)
+            place.keep()
+            waves.stop()
+
+    def _kills(self) -> Kills:
+        place, servers = self.place, self.servers
+        acts = (servers.kill_worker, servers.kill_prefect, servers.kill_dovecot)
+        done = place.kills.total()
+        return Kills(place.size, dict(zip(KINDS, acts, strict=True)), random.Random(place.seed + done), done)
+
+    def _measure(self, waves: Waves) -> None:
+        self.place.meter.sample({**self.servers.roots(), "wave": waves.pids()})
+        bury([*self.servers.popen(), *waves.popen()])
+        now = time.monotonic()
+        self.place.seconds += now - self.at
+        self.at = now
+
+    def _share(self, known: Mapping[str, Progress]) -> float:
+        """Of the mailboxes that are sealed."""
+        return sum(one.legs.get("verified", 0) for one in known.values()) / self.place.size.mailboxes
+
+    def _tell(self, share: float, known: Mapping[str, Progress]) -> None:
+        if time.monotonic() - self.told >= TELL_SECONDS:
+            self.told = time.monotonic()
+            done = sum(one.done for one in known.values())
+            say(f"{share:7.2%}  {done:,} items, {self.place.seconds / 60:.1f} minutes")
+
+
+def count_all(place: Place, servers: Servers, engine: Engine) -> Count:
+    servers.stop()
+    world = world_of(place.size, place.seed)
+    return count(world, place.dovecot / "dovecot.conf", left_behind(engine), _counted)
+
+
+def _counted(mailboxes: int) -> None:
+    if mailboxes % 5_000 == 0:
+        say(f"  {mailboxes:,} mailboxes counted")
+
+
+def clear(directory: Path) -> None:
+    for path in directory.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
+
+
+def say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,394 @@
+"""A private Dovecot 2.4 for practice and tests: unprivileged, on a free loopback port, in a directory of
+its own that is removed at the end, and never longer there than who started it.
+
+Users are lines of a passwd-file, which Dovecot reads again when it changes: users and quotas may
+be changed while it runs. The master user logs in as anybody: `user*migrator`, or SASL PLAIN with an
+authzid. A caller that is root drops to `nobody`; any other caller's own account runs the server.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from practice.harness.tls import make_certificate
+from practice.harness.warden import Warden, watch_over
+
+MASTER = "migrator"
+MASTER_PASSWORD = "migratorpw"
+USER_PASSWORD = "userpw"
+START_SECONDS = 20.0
+STOP_SECONDS = 10.0
+REREAD_SECONDS = 1.1
+LOGINS = 100
+"""Connections that one process of Dovecot serves, one after the other: a new one for each is 16 ms of CPU."""
+
+CONFIG = """\
+dovecot_config_version = {version}
+dovecot_storage_version = {version}
+base_dir = {lab}/run
+state_dir = {lab}/state
+log_path = {lab}/dovecot.log
+listen = 127.0.0.1
+protocols {{
+  imap = yes
+}}
+{tls}auth_allow_cleartext = yes
+auth_mechanisms = plain login
+auth_master_user_separator = *
+auth_failure_delay = 0
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+first_valid_uid = {first_uid}
+first_valid_gid = 0
+mail_uid = {user}
+mail_gid = {group}
+passdb master {{
+  driver = passwd-file
+  passwd_file_path = {lab}/master-users
+  master = yes
+  result_success = continue
+}}
+passdb users {{
+  driver = passwd-file
+  passwd_file_path = {lab}/users
+}}
+userdb users {{
+  driver = passwd-file
+  passwd_file_path = {lab}/users
+}}
+mail_driver = sdbox
+mail_home = {lab}/mail/%{{user}}
+mail_path = %{{home}}/sdbox
+mailbox_list_layout = fs
+namespace inbox {{
+  inbox = yes
+  separator = /
+{special}}}
+mail_plugins {{
+  quota = yes
+}}
+mail_attribute {{
+  dict file {{
+    path = %{{home}}/attributes
+  }}
+}}
+protocol imap {{
+  mail_plugins {{
+    quota = yes
+    imap_quota = yes
+  }}
+  imap_metadata = yes
+}}
+quota mailbox {{
+  quota_storage_grace = 0
+}}
+{hidden}service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+service imap-login {{
+  chroot =
+  restart_request_count = {logins}
+  process_min_avail = 1
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = {tls_port}
+    ssl = yes
+  }}
+}}
+service imap {{
+  restart_request_count = {logins}
+  process_limit = 256
+  process_min_avail = 1
+}}
+"""
+
+SPECIAL = {"Sent": "Sent", "Drafts": "Drafts", "Trash": "Trash", "Junk": "Junk", "Archive": "Archive"}
+
+
+LIBRARIES = (Path("/usr/lib/dovecot"), Path("/usr/libexec/dovecot"), Path("/usr/local/libexec/dovecot"))
+
+
+def available() -> bool:
+    """True when a Dovecot of series 2.4, the one the configuration is for, is on the PATH, and serves IMAP:
+    some distributions have that in a package of its own."""
+    return bool(_program()) and _serves_imap() and _version().startswith("2.4")
+
+
+def _serves_imap() -> bool:
+    """Whether the program is there that a connection is handed to after its login."""
+    place = Path(str(_program())).resolve().parent.parent
+    folders = [place / name / "dovecot" for name in ("lib", "libexec")]
+    return any(os.access(folder / "imap", os.X_OK) for folder in [*folders, *LIBRARIES])
+
+
+def _program() -> str | None:
+    return shutil.which("dovecot") or shutil.which("dovecot", path="/usr/sbin:/usr/local/sbin")
+
+
+def _version() -> str:
+    done = subprocess.run([str(_program()), "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.split()[0].split("-")[0]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Dovecot:
+    """A running private Dovecot; see start_dovecot.
+
+    hide  capabilities it shall not announce
+    tls   STARTTLS on port, and TLS on tls_port; ca_file is what a client must trust
+    keep  its files stay when it stops
+    """
+
+    lab: Path
+    hide: tuple[str, ...] = ()
+    tls: bool = False
+    keep: bool = False
+    host: str = "127.0.0.1"
+    port: int = field(default_factory=_free_port)
+    tls_port: int = 0
+    security: str = "none"
+    master_user: str = MASTER
+    master_password: str = MASTER_PASSWORD
+    user_password: str = USER_PASSWORD
+    auth: str = "master-user"
+    product: str = "dovecot"
+    _quotas: dict[str, int | None] = field(default_factory=dict)
+    _process: subprocess.Popen[bytes] | None = None
+    _warden: Warden | None = None
+    _written: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def _account(self) -> pwd.struct_passwd:
+        return pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+
+    def __post_init__(self) -> None:
+        if self.tls:
+            self.tls_port = _free_port()
+
+    @property
+    def pid(self) -> int:
+        """Of the running server; 0 when there is none."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else 0
+
+    @property
+    def ca_file(self) -> Path:
+        return self.lab / "ca.pem"
+
+    def add_users(self, users: Iterable[str], quota: int | None = None) -> None:
+        """Users that may log in from now on; quota in bytes, None for no limit. Takes a second while
+        the server runs."""
+        self._quotas.update(dict.fromkeys(users, quota))
+        self._write_users()
+
+    def set_quota(self, user: str, quota: int | None) -> None:
+        """Takes effect at the user's next login, and a second to be noticed."""
+        self._quotas[user] = quota
+        self._write_users()
+
+    def remove_user(self, user: str) -> None:
+        """The account and its mail are gone; adding the user again makes a new mailbox."""
+        del self._quotas[user]
+        self._write_users()
+        shutil.rmtree(self.lab / "mail" / user, ignore_errors=True)
+
+    def start(self) -> None:
+        """Starts and waits until it answers. Raises RuntimeError with Dovecot's log when it does not."""
+        self._write_configuration()
+        if self._warden is None:
+            pid_file = self.lab / "run" / "master.pid"
+            self._warden = watch_over(self.lab, pid_file, signal.SIGTERM, keep=self.keep)
+        owner = self._account
+        drop = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        with (self.lab / "output").open("wb") as output:
+            self._process = subprocess.Popen(
+                [str(_program()), "-F", "-c", str(self.lab / "dovecot.conf")],
+                stdout=output,
+                stderr=output,
+                cwd=self.lab,
+                **drop,  # type: ignore[call-overload]
+            )
+        self._await_greeting()
+
+    def stop(self) -> None:
+        """Stops and removes everything, or what does not stay. Safe more than once."""
+        self._end(signal.SIGTERM)
+        if not self.keep:
+            shutil.rmtree(self.lab, ignore_errors=True)
+        if self._warden is not None:
+            self._warden.release()
+
+    def restart(self) -> None:
+        """Stops, cutting every session, and starts again on the same port with the same mail."""
+        self._end(signal.SIGTERM)
+        self.start()
+
+    def kill(self) -> None:
+        """SIGKILL to the server and every process of it, as in a power cut; start() brings it back."""
+        self._end(signal.SIGKILL)
+
+    def admin(self, *words: str) -> str:
+        """What doveadm prints, asked to do something with these words. Raises RuntimeError when it fails."""
+        program = shutil.which("doveadm") or shutil.which("doveadm", path="/usr/bin:/usr/sbin") or "doveadm"
+        command = [program, "-c", str(self.lab / "dovecot.conf"), *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"doveadm: {done.stderr[-500:]}")
+        return done.stdout
+
+    def log(self) -> str:
+        """Dovecot's own log and output."""
+        parts = [self.lab / "dovecot.log", self.lab / "output"]
+        return "".join(part.read_text(errors="replace") for part in parts if part.exists())
+
+    def _children(self) -> list[int]:
+        if self._process is None:
+            return []
+        listing = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        return [int(pid) for pid in listing.read_text().split()] if listing.exists() else []
+
+    def _end(self, number: signal.Signals) -> None:
+        children = self._children()
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for child in children:  # sessions outlive their master for a while
+            _signal(child, number)
+
+    def _await_greeting(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:
+                break
+            try:
+                with socket.create_connection((self.host, self.port), timeout=2) as probe:
+                    if probe.recv(4) == b"* OK":
+                        return
+            except OSError:
+                time.sleep(0.05)
+        log = self.log()
+        self._end(signal.SIGKILL)
+        raise RuntimeError(f"Dovecot does not start: {log[-2000:]}")
+
+    def _write_configuration(self) -> None:
+        owner = self._account
+        boxes = "".join(_mailbox(name, use) for name, use in SPECIAL.items())
+        text = CONFIG.format(
+            version=_version(),
+            lab=self.lab,
+            user=owner.pw_name,
+            group=_group(owner.pw_gid),
+            first_uid=min(500, owner.pw_uid),
+            port=self.port,
+            special=boxes,
+            hidden=_hidden(self.hide),
+            tls_port=self.tls_port,
+            tls=self._certified() if self.tls else "ssl = no\n",
+            logins=LOGINS,
+        )
+        self._own(self.lab / "dovecot.conf", text)
+        self._own(self.lab / "master-users", f"{MASTER}:{{PLAIN}}{MASTER_PASSWORD}::::::\n")
+        self._write_users()
+        for name in ("run", "state", "mail"):
+            (self.lab / name).mkdir(exist_ok=True)
+            self._chown(self.lab / name)
+        self._chown(self.lab)
+
+    def _certified(self) -> str:
+        made = make_certificate(self.lab) if not self.ca_file.exists() else None
+        if made is not None:
+            self._chown(made.ca)
+            self._chown(made.key)
+        return f"ssl = yes\nssl_server_cert_file = {self.ca_file}\nssl_server_key_file = {self.lab}/key.pem\n"
+
+    def _write_users(self) -> None:
+        owner = self._account
+        lines = [
+            f"{user}:{{PLAIN}}{USER_PASSWORD}:{owner.pw_uid}:{owner.pw_gid}:"
+            f":{self.lab}/mail/{user}::{_quota_field(quota)}\n"
+            for user, quota in sorted(self._quotas.items())
+        ]
+        fresh = self.lab / "users.new"
+        self._own(fresh, "".join(lines))
+        # the file is read again when its time differs, in whole seconds, and looked at once a second
+        self._written += 1
+        os.utime(fresh, (self._written, self._written))
+        fresh.replace(self.lab / "users")
+        if self._process is not None:
+            time.sleep(REREAD_SECONDS)
+
+    def _own(self, path: Path, text: str) -> None:
+        path.write_text(text)
+        path.chmod(0o600)
+        self._chown(path)
+
+    def _chown(self, path: Path) -> None:
+        if os.geteuid() == 0:
+            os.chown(path, self._account.pw_uid, self._account.pw_gid)
+
+
+def _mailbox(name: str, use: str) -> str:
+    return f'  mailbox {name} {{\n    special_use = "\\\\{use}"\n    auto = subscribe\n  }}\n'
+
+
+def _hidden(names: tuple[str, ...]) -> str:
+    lines = "".join(f'    "{name}" = no\n' for name in names)
+    return f"protocol imap {{\n  imap_capability {{\n{lines}  }}\n}}\n" if names else ""
+
+
+def _quota_field(quota: int | None) -> str:
+    return "" if quota is None else f"userdb_quota_storage_size={quota}B"
+
+
+def _group(gid: int) -> str:
+    import grp
+
+    return grp.getgrgid(gid).gr_name
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def start_dovecot(
+    users: Iterable[str], quota: int | None = None, hide: tuple[str, ...] = (), *, tls: bool = False
+) -> Dovecot:
+    """A private Dovecot that knows users. Raises RuntimeError when it cannot start."""
+    server = Dovecot(lab=Path(tempfile.mkdtemp(prefix="kogge-dovecot-")), hide=hide, tls=tls)
+    server.add_users(users, quota)
+    try:
+        server.start()
+    except BaseException:
+        server.stop()
+        raise
+    return server

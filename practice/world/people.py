@@ -1,0 +1,183 @@
+"""The people of the practice world: names, addresses, directory entries. Each is computed when asked
+for, from the seed and an index, so that 40,000 cost nothing until read.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import overload
+
+from practice.harness.dice import Dice, digest
+
+DOMAIN = "practice.example"
+LEGACY_PREFIX = "/o=Practice/ou=Exchange Administrative Group (FYDIBOHF23SPDLT)/cn=Recipients/cn="
+
+_GIVEN_NAMES = {
+    "de": "Jürgen Käthe Sönke Birgit Jörg Ute Björn Wiebke Günther Heike Maren Torben Silke Uwe Änne Thomas"
+    " Özlem Dörte Matthias Antje Hans-Jürgen Frauke Volker Gesa",
+    "fr": "Élodie François Chloé Jérôme Anaïs Benoît Zoé Loïc Hélène Noël Maëlle Cédric Inès Jean-Luc"
+    " Océane Thérèse Rémi Gaëlle",
+    "en": "Siobhán Alice Zoë Edward Renée Harriet Liam Grace Oliver Fiona",
+}
+_FAMILY_NAMES = {
+    "de": "Weiß Müller Petersen Jürgensen Groß Hansen Lüders Schröder Strauß Köhler Thießen Brüggemann"
+    " Nissen Böttcher Carstens Völz Meyer-Lüdenscheid Jäger Clausen Höft Größenwahn Paulsen",
+    "fr": "Lefèvre Dubois Bréhaut Garçon Le-Goff Évrard Moreau Château Lecœur Noël Barthélemy Gonçalves"
+    " Béranger Deschênes Müller",
+    "en": "O'Neill Smith Brontë Fitzgerald MacDonald Taylor Hughes Ashworth",
+}
+_GIVEN = {locale: names.split() for locale, names in _GIVEN_NAMES.items()}
+_FAMILY = {locale: names.split() for locale, names in _FAMILY_NAMES.items()}
+_FIRST_FIVE = (
+    ("de", "Jürgen", "Weiß"),
+    ("fr", "Élodie", "Lefèvre"),
+    ("de", "Thomas", "Müller"),
+    ("de", "Thomas", "Müller"),
+    ("en", "Siobhán", "O'Neill"),
+)
+_FOLDED = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "œ": "oe", "Œ": "Oe"}
+)
+_TRAILING = re.compile(r"(\d+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One directory entry. proxies are the other SMTP addresses; the primary is address."""
+
+    index: int
+    name: str
+    given: str
+    family: str
+    address: str
+    proxies: tuple[str, ...]
+    legacy_dn: str
+    password: str
+    locale: str
+
+    @property
+    def imceaex(self) -> str:
+        """The address an `EX` sender surfaces as when Exchange cannot resolve it to SMTP."""
+        encoded = "".join(
+            char if char.isascii() and (char.isalnum() or char == "-") else _imcea(char)
+            for char in self.legacy_dn
+        )
+        return f"IMCEAEX-{encoded}@{DOMAIN}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """An account without a mailbox that reads the others' by impersonation, if it may."""
+
+    address: str
+    password: str
+    may_impersonate: bool
+
+
+class Directory:
+    """Everyone, by index and by address. Immutable."""
+
+    def __init__(self, seed: int, count: int) -> None:
+        self.seed = seed
+        self.count = count
+
+    def at(self, index: int) -> Person:
+        if not 0 <= index < self.count:
+            raise KeyError(index)
+        locale, given, family = self._name(index)
+        base = f"{ascii_of(given)}.{ascii_of(family)}".lower()
+        suffix = "" if index < 3 or index == 4 else str(index)
+        short = f"{base[0]}.{ascii_of(family).lower()}.{index}"
+        return Person(
+            index=index,
+            name=f"{family}, {given}" if locale == "de" else f"{given} {family}",
+            given=given,
+            family=family,
+            address=f"{base}{suffix}@{DOMAIN}",
+            proxies=(f"{short}@{DOMAIN}", f"{short}@old.{DOMAIN}"),
+            legacy_dn=f"{LEGACY_PREFIX}{digest(self.seed, 'dn', index).hex()}-{index:06d}",
+            password=f"practice-{digest(self.seed, 'password', index, size=5).hex()}",
+            locale=locale,
+        )
+
+    def find(self, address: str) -> Person:
+        """By primary or proxy address, ignoring case. Raises KeyError."""
+        wanted = address.lower()
+        person = self.at(self._index(wanted.partition("@")[0]))
+        if wanted != person.address and wanted not in person.proxies:
+            raise KeyError("no such address")
+        return person
+
+    def find_legacy(self, legacy_dn: str) -> Person:
+        """By legacyExchangeDN, ignoring case as Exchange does. Raises KeyError."""
+        person = self.at(self._index(legacy_dn))
+        if legacy_dn.lower() != person.legacy_dn.lower():
+            raise KeyError("no such legacyExchangeDN")
+        return person
+
+    def search(self, text: str, limit: int = 100, window: int = 2000) -> list[Person]:
+        """Those whose name or address begins with text, among the first window people: what
+        ResolveNames finds."""
+        try:
+            return [self.find(text)]
+        except KeyError:
+            start = text.lower()
+        found = []
+        for index in range(min(self.count, window)):
+            person = self.at(index)
+            words = (person.name, person.given, person.family, person.address)
+            if start and any(word.lower().startswith(start) for word in words):
+                found.append(person)
+                if len(found) >= limit:
+                    break
+        return found
+
+    def _index(self, local: str) -> int:
+        digits = _TRAILING.search(local)
+        if digits:
+            return int(digits[1])
+        for index in range(min(self.count, len(_FIRST_FIVE))):
+            if self.at(index).address.partition("@")[0] == local:
+                return index
+        raise KeyError("no such address")
+
+    def _name(self, index: int) -> tuple[str, str, str]:
+        if index < len(_FIRST_FIVE):
+            return _FIRST_FIVE[index]
+        dice = Dice(self.seed, "person", index)
+        locale = dice.pick(("de", "de", "de", "de", "de", "fr", "fr", "en"))
+        return locale, dice.pick(_GIVEN[locale]), dice.pick(_FAMILY[locale])
+
+
+class Addresses(Sequence[str]):
+    """All primary addresses, each computed when read."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    def __len__(self) -> int:
+        return self._directory.count
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self._directory.at(at).address for at in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        return self._directory.at(index % len(self)).address
+
+
+def ascii_of(name: str) -> str:
+    """A name as the local part of an address: Weiß -> Weiss, O'Neill -> ONeill."""
+    plain = unicodedata.normalize("NFD", name.translate(_FOLDED)).encode("ascii", "ignore").decode()
+    return "".join(char for char in plain if char.isalnum() or char == "-")
+
+
+def _imcea(char: str) -> str:
+    return "_" if char == "/" else "".join(f"+{byte:02X}" for byte in char.encode())

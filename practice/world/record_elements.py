@@ -1,0 +1,95 @@
+"""The pieces of which the elements and extended properties of records are made."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+
+from practice.exchange.soap import boolean, escape, stamp
+from practice.world.records import Element
+
+ADDRESS = "00062004-0000-0000-c000-000000000046"
+TASK = "00062003-0000-0000-c000-000000000046"
+COMMON = "00062008-0000-0000-c000-000000000046"
+NOTE = "0006200e-0000-0000-c000-000000000046"
+LOG = "0006200a-0000-0000-c000-000000000046"
+
+Value = str | int | float | bool | datetime | bytes
+_TYPES: tuple[tuple[type, str], ...] = (
+    (bool, "Boolean"),
+    (str, "String"),
+    (int, "Integer"),
+    (float, "Double"),
+    (datetime, "SystemTime"),
+    (bytes, "Binary"),
+)
+
+
+def leaf(tag: str, text: str) -> str:
+    return f"<t:{tag}>{escape(text)}</t:{tag}>"
+
+
+def present(rows: Iterable[tuple[str, str]]) -> list[Element]:
+    """The elements of (uri, whole element); an empty one is left out."""
+    return [Element(uri, xml) for uri, xml in rows if xml]
+
+
+def filled(tag: str, text: str | None) -> str:
+    """The element; nothing for None."""
+    return "" if text is None else leaf(tag, text)
+
+
+def strings(tag: str, values: Sequence[str]) -> str:
+    inner = "".join(leaf("String", value) for value in values)
+    return f"<t:{tag}>{inner}</t:{tag}>" if inner else ""
+
+
+def dated(moment: datetime) -> str:
+    """A dateTime: Z for UTC, and the offset for any other zone, as Exchange gives it to those who asked for
+    a zone in the request's header."""
+    if moment.tzinfo is UTC:
+        return stamp(moment)
+    return moment.isoformat(timespec="seconds")
+
+
+def at_midnight(year: int, month: int, day: int, hours: float = 0) -> datetime:
+    """The moment a day begins in a zone that is ahead of UTC by so many hours, in UTC."""
+    zone = timezone(timedelta(hours=hours))
+    return datetime(year, month, day, tzinfo=zone).astimezone(UTC)
+
+
+def tagged(tag: int, value: Value | tuple[bytes, ...], kind: str | None = None) -> str:
+    """A property with a number below 0x8000. kind: where the value's type does not tell ("Short")."""
+    return _extended(f'PropertyTag="0x{tag:x}"', value, kind)
+
+
+def named(property_set: str, number: int, value: Value, kind: str | None = None) -> str:
+    """A property of one of Outlook's sets."""
+    return _extended(f'PropertySetId="{property_set}" PropertyId="{number}"', value, kind)
+
+
+def public(name: str, value: Value) -> str:
+    """A field that a user made."""
+    return _extended(f'DistinguishedPropertySetId="PublicStrings" PropertyName="{escape(name)}"', value, None)
+
+
+def _extended(attributes: str, value: Value | tuple[bytes, ...], kind: str | None) -> str:
+    if isinstance(value, tuple):
+        inner = f"<t:Values>{''.join(leaf('Value', _text(each)) for each in value)}</t:Values>"
+        type_ = "BinaryArray"
+    else:
+        inner = leaf("Value", _text(value))
+        type_ = kind or next(name for python, name in _TYPES if isinstance(value, python))
+    uri = f'<t:ExtendedFieldURI {attributes} PropertyType="{type_}"/>'
+    return f"<t:ExtendedProperty>{uri}{inner}</t:ExtendedProperty>"
+
+
+def _text(value: Value) -> str:
+    if isinstance(value, bool):
+        return boolean(value)
+    if isinstance(value, datetime):
+        return stamp(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return str(value)

@@ -1,0 +1,339 @@
+"""What a report of a wave says, as facts: what its pages are made of, and what reports.export writes.
+
+Counts, codes and random ids alone, and the names of those who decided. reports.read fills it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from engine.approvals.score import LOW, Score, WaveScore, wave_score
+from ledger.db.rows import LegState, Outcome, Phase
+from ledger.views.progress_samples import Beat
+from ledger.views.rates import Measured
+from mappings.losses.severity import Class, class_of
+from model.protocols import Kind
+
+UNWELL = frozenset({LegState.BLOCKED, LegState.DIFFERS})
+
+
+class Fate(StrEnum):
+    """What became of an item that the source ever listed; each has exactly one.
+
+    migrated    at the target, as it was           transformed  at the target, with losses that are named
+    skipped     does not move, by a rule           failed       could not be moved: a person decides
+    withdrawn   its owner deleted it meanwhile     taken-back   removed again by an approved rollback
+    open        still to come
+    """
+
+    MIGRATED = "migrated"
+    TRANSFORMED = "transformed"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+    TAKEN_BACK = "taken-back"
+    OPEN = "open"
+
+
+ARRIVED = (Fate.MIGRATED, Fate.TRANSFORMED)
+AWAITED = (*ARRIVED, Fate.FAILED, Fate.TAKEN_BACK, Fate.OPEN)
+"""Of the items that were to arrive."""
+
+
+class Status(StrEnum):
+    """Where a mailbox is; the first that fits."""
+
+    MOVED = "moved"
+    PERSON = "person"
+    TAKEN_BACK = "taken-back"
+    GOING = "going"
+    PLANNED = "planned"
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """So many items of a workload, and why."""
+
+    workload: Kind
+    code: str
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What so many items of a workload arrived without; or, of folders, so many folders."""
+
+    workload: Kind
+    field: str
+    reason: str
+    items: int
+    folders: bool = False
+
+    @property
+    def kind(self) -> Class:
+        return class_of(self.field, self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A workload of a mailbox. unread: items at the target that no verification has read back. level: how it
+    was proven whose accounts these are; None: not yet. findings: what the newest verification found."""
+
+    workload: Kind
+    state: LegState
+    code: str | None
+    level: str | None
+    fates: Mapping[Fate, int]
+    unread: int = 0
+    bytes: int = 0
+    findings: Mapping[Outcome, int] = field(default_factory=dict)
+
+    @property
+    def taken_back(self) -> bool:
+        return self.code == "rolled-back"
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A mailbox. withheld: the code why it must not run. score: of a verified one. omitted: items in folders
+    that do not move, by the source's own count. accepted: a person lets it go live with this score; missed:
+    items that did not arrive, for which a person answered."""
+
+    id: str
+    phase: Phase
+    withheld: str | None
+    parts: tuple[Part, ...]
+    score: Score | None = None
+    failures: tuple[Coded, ...] = ()
+    skips: tuple[Coded, ...] = ()
+    omitted: tuple[Coded, ...] = ()
+    losses: tuple[Lost, ...] = ()
+    accepted: bool = False
+    missed: int = 0
+
+    @property
+    def verified(self) -> bool:
+        return bool(self.parts) and all(part.state is LegState.VERIFIED for part in self.parts)
+
+    @property
+    def status(self) -> Status:
+        states = {part.state for part in self.parts if not part.taken_back}
+        if self.verified:
+            return Status.MOVED
+        if self.withheld is not None or states & UNWELL:
+            return Status.PERSON
+        if any(part.taken_back for part in self.parts):
+            return Status.TAKEN_BACK
+        return Status.PLANNED if states <= {LegState.PENDING} and not self.fates.total() else Status.GOING
+
+    @property
+    def fates(self) -> Counter[Fate]:
+        return added(part.fates for part in self.parts)
+
+    @property
+    def codes(self) -> list[str]:
+        """Why it is where it is: of the mailbox, then of its workloads, each once."""
+        own = [self.withheld, *(part.code for part in self.parts if part.state is not LegState.VERIFIED)]
+        return list(dict.fromkeys(code for code in own if code))
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it that was to move has moved, and was checked."""
+        return self.status is Status.MOVED and awaited(self.fates) == arrived(self.fates)
+
+    @property
+    def low(self) -> bool:
+        """Whether a person has to look at its score before it goes live."""
+        staying = self.phase is not Phase.LIVE and not self.accepted
+        return staying and self.score is not None and self.score.rating in LOW
+
+    @property
+    def failing(self) -> bool:
+        """Whether items of it failed for which nobody answered yet."""
+        return self.fates[Fate.FAILED] > self.missed
+
+    @property
+    def attention(self) -> bool:
+        """Whether somebody has to look at it."""
+        return self.status is Status.PERSON or self.low or self.failing
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one person decided, as often as it was said for the same reason. about: the code or phase that it
+    was about, or ""; mailboxes: how many of them it named one by one. An address in a reason is not told."""
+
+    kind: str
+    about: str
+    by: str
+    reason: str
+    times: int
+    mailboxes: int
+    first: float
+    last: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The wave's recorded decisions. recorded: how many of each kind the program wrote by itself. head: the
+    newest one's hash; None: the chain was altered."""
+
+    events: int
+    head: str | None
+    decisions: tuple[Decision, ...] = ()
+    recorded: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A meeting between two accounts that are nobody's, to see whether the calendar server mails people."""
+
+    outcome: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """The newest of the wave. root, statement: in hexadecimal. corrected: how many were sealed before it.
+    complete: nothing was missing; changed: the wave went on since."""
+
+    number: int
+    at: float
+    root: str
+    statement: str
+    corrected: int
+    complete: bool = True
+    changed: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether its pack says what became of the whole wave."""
+        return self.complete and not self.changed
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that is told of a wave. at: when the ledger was read; all times are seconds since 1970 UTC.
+    beats: its course, empty where none is recorded."""
+
+    wave: str
+    at: float
+    boxes: tuple[Box, ...]
+    chain: Chain
+    beats: tuple[Beat, ...] = ()
+    rates: Mapping[Kind, Measured] = field(default_factory=dict)
+    canary: Canary | None = None
+    seal: Seal | None = None
+    contact: str = ""
+
+    @property
+    def fates(self) -> Counter[Fate]:
+        return added(box.fates for box in self.boxes)
+
+    @property
+    def statuses(self) -> Counter[Status]:
+        return Counter(box.status for box in self.boxes)
+
+    @property
+    def complete(self) -> int:
+        """How many mailboxes have moved completely."""
+        return sum(box.complete for box in self.boxes)
+
+    @property
+    def attention(self) -> list[Box]:
+        """Those that are not verified first, then the worst."""
+        found = [box for box in self.boxes if box.attention]
+        return sorted(found, key=lambda box: (box.verified, -box.fates[Fate.FAILED], box.id))
+
+    @property
+    def score(self) -> WaveScore:
+        found = {box.id: box.score for box in self.boxes if box.score is not None}
+        return wave_score(found, len(self.boxes) - len(found))
+
+    @property
+    def unread(self) -> int:
+        return sum(part.unread for box in self.boxes for part in box.parts)
+
+    @property
+    def bytes(self) -> int:
+        return sum(part.bytes for box in self.boxes for part in box.parts)
+
+    @property
+    def findings(self) -> Counter[Outcome]:
+        return added(part.findings for box in self.boxes for part in box.parts)
+
+    @property
+    def levels(self) -> Counter[str | None]:
+        """Mailboxes by the weakest proof of any of their workloads."""
+        order = (None, "asserted", "address", "directory")
+        return Counter(
+            min((part.level for part in box.parts), key=order.index, default=None) for box in self.boxes
+        )
+
+    def by_workload(self) -> dict[Kind, Counter[Fate]]:
+        parts = [part for box in self.boxes for part in box.parts]
+        return {
+            kind: added(part.fates for part in parts if part.workload is kind)
+            for kind in Kind
+            if any(part.workload is kind for part in parts)
+        }
+
+
+def added(counts: Iterable[Mapping[Any, int]]) -> Counter[Any]:
+    found: Counter[Any] = Counter()
+    for one in counts:
+        found.update(one)
+    return found
+
+
+def awaited(fates: Mapping[Fate, int]) -> int:
+    """How many items were to arrive."""
+    return sum(fates.get(fate, 0) for fate in AWAITED)
+
+
+def arrived(fates: Mapping[Fate, int]) -> int:
+    return sum(fates.get(fate, 0) for fate in ARRIVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """The same of several mailboxes together."""
+
+    one: Coded | Lost
+    mailboxes: int
+
+    @property
+    def items(self) -> int:
+        return self.one.items
+
+
+def totals(each: Iterable[Sequence[Coded] | Sequence[Lost]]) -> list[Total]:
+    """By workload, the most items first; each: of one mailbox."""
+    items: Counter[tuple[Any, ...]] = Counter()
+    boxes: Counter[tuple[Any, ...]] = Counter()
+    kinds: dict[tuple[Any, ...], Coded | Lost] = {}
+    for own in each:
+        for one in own:
+            key = _key(one)
+            items[key] += one.items
+            boxes[key] += 1
+            kinds[key] = one
+    order = list(Kind)
+    ranked = sorted(kinds, key=lambda key: (order.index(kinds[key].workload), -items[key], key))
+    return [Total(_of(kinds[key], items[key]), boxes[key]) for key in ranked]
+
+
+def _key(one: Coded | Lost) -> tuple[Any, ...]:
+    if isinstance(one, Lost):
+        return str(one.workload), one.field, one.reason, one.folders
+    return str(one.workload), one.code
+
+
+def _of(one: Coded | Lost, items: int) -> Coded | Lost:
+    if isinstance(one, Lost):
+        return Lost(one.workload, one.field, one.reason, items, one.folders)
+    return Coded(one.workload, one.code, items)

@@ -1,0 +1,126 @@
+"""The pages of a report: one of a wave, one for each of its people. Each is a single file of HTML that asks
+nothing of the network, and is read without scripts."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from mappings.losses.severity import Class
+from model.protocols import Kind
+from reports import text_blocks as story
+from reports.charts import Charts, speeds
+from reports.data import Box, Fate, Lost, Report, arrived, awaited, totals
+from reports.i18n import HOME, Text
+
+SECTIONS = (
+    "promises", "fates", "score", "course", "losses", "failures", "left", "attention", "boxes", "decisions",
+    "evidence", "notes",
+)  # fmt: skip
+"""Each has a template of its own, wave_NAME.html, and words of its own."""
+BOXES_MOST = 500
+"""Mailboxes that a page lists one by one."""
+ALWAYS = (Fate.MIGRATED, Fate.TRANSFORMED, Fate.SKIPPED, Fate.FAILED)
+"""Columns that are shown even where there is nothing in them."""
+CODE = re.compile(r"`([^`]+)`")
+AFTER_NUMBER = re.compile(r"(?<=\d) (?=\w)")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HOME),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"coded": coded, "glued": glued, "quoted": shlex.quote}
+    environment.globals |= {
+        "arrived": arrived,
+        "awaited": awaited,
+        "version": version("kogge"),
+        # Ours, and without a character that HTML would read.
+        "css": Markup((HOME / "page.css").read_text(encoding="utf-8")),  # noqa: S704
+    }
+    return environment
+
+
+def glued(words: str) -> str:
+    """No line ends between a number and what it counts."""
+    return AFTER_NUMBER.sub("\N{NO-BREAK SPACE}", words)
+
+
+def coded(words: str) -> Markup:
+    """`words` between backticks as code."""
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(words))))  # noqa: S704  (escaped before)
+
+
+def wave_page(report: Report, text: Text) -> str:
+    charts = Charts(text)
+    total = report.fates
+    unscored = sum(box.score is None for box in report.boxes)
+    return _rendered(
+        "wave.html",
+        text,
+        report=report,
+        sections=SECTIONS,
+        headline=story.headline(report, text),
+        figures=story.figures(report, text),
+        promises=story.promises(report, text),
+        fates=tuple(Fate),
+        shown=[fate for fate in Fate if fate in ALWAYS or total[fate]],
+        total=total,
+        workloads=report.by_workload(),
+        ratings={**{str(name): count for name, count in report.score.distribution.items()}, "none": unscored},
+        course=list(zip(report.beats, [None, *speeds(report.beats)], strict=False)),
+        losses=totals(box.losses for box in report.boxes),
+        classes=tuple(Class),
+        failures=totals(box.failures for box in report.boxes),
+        skips=totals(box.skips for box in report.boxes),
+        omitted=totals(box.omitted for box in report.boxes),
+        attention=[(box, list(story.reasons(box, text))) for box in report.attention],
+        boxes=report.boxes[:BOXES_MOST],
+        charts={
+            "flow": charts.flow(total),
+            "scores": charts.scores(report),
+            "progress": charts.progress(report.beats),
+            "throughput": charts.throughput(report.beats),
+            "pace": charts.pace(report.beats),
+        },
+    )
+
+
+def person_page(report: Report, box: Box, text: Text) -> str:
+    """For the person whose mailbox it is: nothing of anybody else's."""
+    return _rendered(
+        "person.html",
+        text,
+        report=report,
+        box=box,
+        fates=box.fates,
+        greeting=story.greeting(box, text),
+        situation=story.situation(box, text),
+        unread=sum(part.unread for part in box.parts),
+        due=awaited(box.fates) - box.fates[Fate.TAKEN_BACK],
+        still=box.fates[Fate.OPEN],
+        failures=sorted(box.failures, key=lambda one: (list(Kind).index(one.workload), -one.items)),
+        losses={kind: own for kind in Kind if (own := _of(kind, box))},
+    )
+
+
+def _of(kind: Kind, box: Box) -> list[Lost]:
+    return sorted((one for one in box.losses if one.workload is kind), key=lambda one: -one.items)
+
+
+def _rendered(name: str, text: Text, **facts: Any) -> str:
+    """Says so where a sentence is in another language than the page."""
+    template = _environment().get_template(name)
+    page = template.render(t=text, untranslated=False, **facts)
+    return template.render(t=text, untranslated=True, **facts) if "<span lang=" in page else page

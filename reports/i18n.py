@@ -1,0 +1,177 @@
+"""The words of the reports, in English, German and French, and how each language writes numbers and dates.
+
+The words stand in reports/templates/LANG.toml, by section and key. What the program itself says of a code is
+in English; reports/templates/sentences_LANG.toml has it by its English sentence. One that is not there stays
+English.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from engine.control.remedies import ADVICE, PERSON, STAYS
+from kogge.prepare.losses import meaning
+from mappings.losses import contact as losses_contact
+from mappings.losses import event as losses_event
+from mappings.losses import file as losses_file
+from mappings.losses import mail as losses_mail
+from mappings.losses import note as losses_note
+from mappings.losses import task as losses_task
+from model.protocols import Kind
+from reports.data import Coded, Lost
+
+DECLARED: Mapping[Kind, ModuleType] = {
+    Kind.MAIL: losses_mail,
+    Kind.CALENDAR: losses_event,
+    Kind.CONTACTS: losses_contact,
+    Kind.TASKS: losses_task,
+    Kind.NOTES: losses_note,
+    Kind.FILES: losses_file,
+}
+HOME = Path(__file__).parent / "report"
+LANGUAGES = ("en", "de", "fr")
+ENGLISH = "en"
+FINE = 100
+"""Hundredths of a percent are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What the program says of a code. language: the one that it is in."""
+
+    text: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One language. words: by section and key; sentences: by the English one."""
+
+    language: str
+    words: Mapping[str, Mapping[str, Any]]
+    sentences: Mapping[str, str]
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The words of "section.key". Whole numbers among the values are written as the language does; of
+        several forms the one for n is taken. Raises KeyError for a key that is not there."""
+        section, _, name = key.partition(".")
+        found = self.words[section][name]
+        if isinstance(found, list):
+            found = found[self._form(values["n"])]
+        shown = {
+            name: self.number(value) if isinstance(value, int) else value for name, value in values.items()
+        }
+        return str(found).format(**shown) if values else str(found)
+
+    def _form(self, count: object) -> int:
+        """In French nothing is said of none as of one."""
+        return 0 if count == 1 or (count == 0 and self.language == "fr") else 1
+
+    def name(self, section: str, key: object) -> str:
+        """The word for a code; the code itself where there is none."""
+        return str(self.words[section].get(str(key), key))
+
+    def number(self, value: float, digits: int = 0) -> str:
+        form = self.words["format"]
+        shown = f"{value:,.{digits}f}"
+        return shown.translate(str.maketrans({",": form["group"], ".": form["decimal"]}))
+
+    def share(self, part: int, whole: int) -> str:
+        """As a percentage, to hundredths. Never "100%" of what is not all, nor "0%" of what is something."""
+        hundredths = FINE * 100 * part // whole if whole else FINE * 100
+        if part and not hundredths:
+            hundredths = 1
+        digits = 0 if hundredths % FINE == 0 else 2
+        return self("format.percent", n=self.number(hundredths / FINE, digits))
+
+    def size(self, count: int) -> str:
+        """Bytes in decimal units."""
+        units = self.words["format"]["units"]
+        amount, at = float(count), 0
+        while amount >= 1000 and at < len(units) - 1:
+            amount, at = amount / 1000, at + 1
+        return f"{self.number(amount, 1 if at else 0)}\N{NO-BREAK SPACE}{units[at]}"
+
+    def span(self, seconds: float) -> str:
+        """A length of time: minutes, from two hours on hours."""
+        if seconds < 7200:
+            return self("format.minutes", n=self.number(max(1, round(seconds / 60))))
+        return self("format.hours", n=self.number(seconds / 3600, 1))
+
+    def day(self, seconds: float) -> str:
+        when = datetime.fromtimestamp(seconds, UTC)
+        month = self.words["format"]["months"][when.month - 1]
+        return str(self.words["format"]["date"]).format(day=when.day, month=month, year=when.year)
+
+    def moment(self, seconds: float, form: str = "moment") -> str:
+        """UTC, to the minute. form: "minute" where a heading says that it is UTC."""
+        clock = f"{datetime.fromtimestamp(seconds, UTC):%H:%M}"
+        return str(self.words["format"][form]).format(date=self.day(seconds), time=clock)
+
+    def listed(self, parts: list[str]) -> str:
+        return str(self.words["format"]["list"]).join(parts)
+
+    def sentence(self, english: str) -> Sentence:
+        """In this language where there is a translation; then of both halves of one that ends as many do."""
+        if self.language == ENGLISH or not english:
+            return Sentence(english, self.language)
+        head = english.removesuffix(f" {PERSON}")
+        halves = [head] if head == english else [head, PERSON]
+        found = [self.sentences.get(half) for half in halves]
+        told = [one for one in found if one is not None]
+        if len(told) < len(halves):
+            return Sentence(english, ENGLISH)
+        return Sentence(" ".join(told), self.language)
+
+    # What the program says
+
+    def loss(self, one: Lost) -> Sentence:
+        return self.sentence(meaning(one.workload, one.field, one.reason))
+
+    def advice(self, code: str) -> Sentence:
+        """What an operator does about a code."""
+        return self.sentence(ADVICE.get(code, ""))
+
+    def reason(self, one: Coded) -> Sentence:
+        """Why an item could not be moved or was left out, for anybody; "" where only advice is known."""
+        table = DECLARED.get(one.workload, losses_mail)
+        told: str = table.REJECTIONS.get(one.code) or table.SKIPS.get(one.code, "")
+        return self.sentence(told)
+
+    def stays(self, code: str) -> Sentence:
+        """What part of a mailbox does not move, as the beginning of a sentence."""
+        found = self.sentence(STAYS.get(code, ""))
+        return Sentence(found.text[:1].upper() + found.text[1:], found.language)
+
+
+@cache
+def text(language: str) -> Text:
+    """Raises KeyError for a language that there is none of."""
+    if language not in LANGUAGES:
+        raise KeyError(language)
+    words = _read(f"{language}.toml")
+    sentences = {} if language == ENGLISH else _read(f"sentences_{language}.toml")
+    if language == "fr":
+        words, sentences = _spaced(words), _spaced(sentences)
+    return Text(language, words, sentences)
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads((HOME / name).read_text(encoding="utf-8"))
+
+
+def _spaced(value: Any) -> Any:
+    """French sets a space before these marks at which no line may break; in the files it is a plain one."""
+    if isinstance(value, dict):
+        return {key: _spaced(own) for key, own in value.items()}
+    if isinstance(value, list):
+        return [_spaced(own) for own in value]
+    return re.sub(r" (?=[;!?»:])|(?<=«) ", "\N{NARROW NO-BREAK SPACE}", str(value))

@@ -1,0 +1,220 @@
+"""Reads a wave's report from the ledger: every fact once."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from pydantic import BaseModel
+
+from engine.approvals.low_score_approval import answered, is_accepted
+from engine.approvals.score import LOW, RANKS, score_of
+from engine.steps.invitation_policy import CHAIN, SCHEDULED, kind_of
+from ledger.db.audit_log import Event
+from ledger.db.engine import snapshot
+from ledger.db.rows import LegRow, LegState, MailboxRow, Outcome, State
+from ledger.leg.rollback import ROLLED_BACK
+from ledger.plan.approvals import events_since
+from ledger.store import Ledger
+from ledger.views.progress_samples import beats
+from ledger.views.report_rows import folder_losses, measured_in
+from ledger.views.reports import LegSummary
+from ledger.views.scores import ARRIVED, Absent, Counts, Lacking, absent_of, counts_of, lacking_of
+from ledger.views.scores import Part as PartCounts
+from ledger.views.seal_chain import Seals
+from mappings.losses.severity import losses_of
+from model.errors import Corrupt
+from model.protocols import Kind
+from reports.data import Box, Canary, Chain, Coded, Decision, Fate, Lost, Part, Report, Seal
+
+ADDRESS = re.compile(r"(?<![^\s@<>()\[\],;:\"'])[^\s@<>()\[\],;:\"']++@[^\s<>()\[\],;:\"']+")
+HIDDEN = "[…]"
+UNKNOWN = "unknown"
+"""The code of a failure for which none was recorded."""
+
+
+def read(ledger: Ledger, wave: str, targets: Iterable[BaseModel] = (), contact: str = "") -> Report:
+    """Of a wave that the ledger knows, as it is at one moment, also while a run is on. targets: the settings
+    of those of its targets that keep calendars."""
+    with snapshot(ledger.engine):
+        return _read(ledger, wave, targets, contact)
+
+
+def _read(ledger: Ledger, wave: str, targets: Iterable[BaseModel], contact: str) -> Report:
+    rows = ledger.mailboxes(wave)
+    facts = _Facts(ledger, wave, [row.id for row in rows])
+    newest = _sealed(ledger, wave)
+    return Report(
+        wave=wave,
+        at=ledger.clock().timestamp(),
+        boxes=tuple(facts.box(row) for row in rows),
+        chain=_chain(ledger, wave),
+        beats=tuple(beats(ledger, wave)),
+        rates=measured_in(ledger, wave),
+        canary=_canary(ledger, targets),
+        seal=newest,
+        contact=contact,
+    )
+
+
+def calendars(settings: Mapping[Kind, BaseModel | None]) -> list[BaseModel]:
+    """The settings of the targets whose items may have attendees."""
+    return [one for kind, one in settings.items() if kind in SCHEDULED and one is not None]
+
+
+class _Facts:
+    """Of every mailbox of a wave, as the ledger counts them."""
+
+    def __init__(self, ledger: Ledger, wave: str, ids: Sequence[str]) -> None:
+        self._ledger = ledger
+        self._counts = counts_of(ledger, ids, [losses_of(kind) for kind in RANKS[:-1]])
+        self._absent = absent_of(ledger, ids)
+        self._lacking = lacking_of(ledger, ids)
+        self._folders = folder_losses(ledger, wave)
+        self._legs: dict[str, list[LegRow]] = {}
+        for row in ledger.legs(wave):
+            self._legs.setdefault(row.mailbox, []).append(row)
+        self._summaries: dict[str, list[LegSummary]] = {}
+        for one in ledger.summary(wave):
+            self._summaries.setdefault(one.mailbox, []).append(one)
+
+    def box(self, row: MailboxRow) -> Box:
+        counts = self._counts[row.id]
+        score = score_of(counts) if counts.verified else None
+        failures = _failures(self._absent.get(row.id, []))
+        summaries = {one.workload: one for one in self._summaries.get(row.id, [])}
+        legs = sorted(self._legs.get(row.id, []), key=lambda leg: list(Kind).index(leg.workload))
+        skips = {kind: one.skips for kind, one in summaries.items()}
+        omitted = {kind: one.omitted for kind, one in summaries.items()}
+        return Box(
+            id=row.id,
+            phase=row.phase,
+            withheld=legs[0].withheld if legs else None,
+            parts=tuple(_part(leg, counts, summaries.get(leg.workload)) for leg in legs),
+            score=score,
+            failures=failures,
+            skips=_coded(skips),
+            omitted=_coded(omitted),
+            losses=_losses(self._lacking.get(row.id, []), self._folders.get(row.id, [])),
+            accepted=score is not None and score.rating in LOW and is_accepted(self._ledger, row, score),
+            missed=answered(self._ledger, row).get("missing", 0) if failures else 0,
+        )
+
+
+def _part(leg: LegRow, counts: Counts, summary: LegSummary | None) -> Part:
+    own = counts.parts.get(leg.workload, PartCounts())
+    findings: Counter[Outcome] = Counter()
+    for (outcome, _), count in (summary.findings if summary else {}).items():
+        findings[outcome] += count
+    back = leg.state is LegState.BLOCKED and leg.code == ROLLED_BACK
+    return Part(
+        workload=leg.workload,
+        state=leg.state,
+        code=leg.code,
+        level=leg.level,
+        fates=fates_of(own, back),
+        unread=own.states[State.WRITTEN],
+        bytes=summary.bytes if summary else 0,
+        findings=findings,
+    )
+
+
+def fates_of(own: PartCounts, back: bool) -> dict[Fate, int]:
+    """Every item of a workload once. back: what is still to come was there, and was taken back."""
+    states = own.states
+    transformed = own.lost.total()
+    rest = states.total() - sum(states[state] for state in (*ARRIVED, *_SETTLED))
+    found = {
+        Fate.MIGRATED: sum(states[state] for state in ARRIVED) - transformed,
+        Fate.TRANSFORMED: transformed,
+        Fate.TAKEN_BACK if back else Fate.OPEN: rest,
+    }
+    return found | {fate: states[state] for state, fate in _SETTLED.items()}
+
+
+_SETTLED = {State.SKIPPED: Fate.SKIPPED, State.REJECTED: Fate.FAILED, State.GONE: Fate.WITHDRAWN}
+
+
+def _failures(absent: Iterable[Absent]) -> tuple[Coded, ...]:
+    found: Counter[tuple[Kind, str]] = Counter()
+    for one in absent:
+        if one.state is State.REJECTED:
+            found[one.workload, one.code or UNKNOWN] += one.items
+    return tuple(Coded(kind, code, items) for (kind, code), items in found.items())
+
+
+def _coded(by_kind: Mapping[Kind, Mapping[str, int]]) -> tuple[Coded, ...]:
+    return tuple(
+        Coded(kind, code, items)
+        for kind, codes in by_kind.items()
+        for code, items in sorted(codes.items())
+        if items
+    )
+
+
+def _losses(items: Iterable[Lacking], folders: Iterable[Lacking]) -> tuple[Lost, ...]:
+    found = [Lost(one.workload, one.field, one.reason, one.items) for one in items]
+    return (*found, *(Lost(one.workload, one.field, one.reason, one.items, True) for one in folders))
+
+
+def _chain(ledger: Ledger, wave: str) -> Chain:
+    """A chain that was altered is told, not hidden: the report says so, and shows what is there."""
+    try:
+        (count, head), events = events_since(ledger, wave)
+    except Corrupt:
+        events = ledger.events(wave)
+        return Chain(len(events), None, _decisions(events), _recorded(events))
+    return Chain(count, head.hex(), _decisions(events), _recorded(events))
+
+
+def _recorded(events: Iterable[Event]) -> dict[str, int]:
+    return dict(sorted(Counter(event.kind for event in events if not _decider(event)).items()))
+
+
+def _decider(event: Event) -> str:
+    """Who decided; of a plan, who signed it. "" of what the program recorded by itself."""
+    return str(event.detail.get("by") or event.detail.get("approver") or "")
+
+
+def _decisions(events: Iterable[Event]) -> tuple[Decision, ...]:
+    """What people decided, in the order in which each was first said."""
+    groups: dict[tuple[str, str, str, str], list[Event]] = {}
+    for event in events:
+        if who := _decider(event):
+            kind, _, code = event.kind.partition(":")
+            about = code or str(event.detail.get("phase", event.detail.get("what", "")))
+            by, reason = hidden(who), hidden(str(event.detail.get("reason", "")))
+            groups.setdefault((kind, about, by, reason), []).append(event)
+    return tuple(_decision(key, own) for key, own in groups.items())
+
+
+def _decision(key: tuple[str, str, str, str], own: Sequence[Event]) -> Decision:
+    kind, about, by, reason = key
+    named = {event.subject for event in own if event.subject and not event.subject.startswith("wave:")}
+    times = [event.at for event in own]
+    return Decision(kind, about, by, reason, len(own), len(named), min(times), max(times))
+
+
+def hidden(text: str) -> str:
+    """Without addresses: whoever gave a reason may have named somebody."""
+    return ADDRESS.sub(HIDDEN, text)
+
+
+def _canary(ledger: Ledger, targets: Iterable[BaseModel]) -> Canary | None:
+    """The newest word on any of these targets."""
+    kinds = {kind_of(settings) for settings in targets}
+    said = [event for event in ledger.events(CHAIN) if event.kind in kinds]
+    return Canary(str(said[-1].detail.get("outcome", "")), said[-1].at) if said else None
+
+
+def _sealed(ledger: Ledger, wave: str) -> Seal | None:
+    seals = Seals(ledger)
+    found = seals.all(wave)
+    if not found:
+        return None
+    newest, changed = found[-1], bool(seals.changed(wave))
+    root, statement = newest.root.hex(), newest.statement.hex()
+    return Seal(
+        newest.number, newest.at, root, statement, len(found) - 1, newest.complete is not False, changed
+    )

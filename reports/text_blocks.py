@@ -1,0 +1,243 @@
+"""What a report says in words: its one sentence, its three numbers, what was promised and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from engine.steps.invitation_policy import SILENT
+from ledger.db.rows import LegState, Outcome, Phase
+from reports.data import Box, Fate, Report, Status, added, arrived, awaited
+from reports.i18n import Sentence, Text
+
+FOUND = {"missing": Outcome.MISSING, "extra": Outcome.EXTRA, "differs": Outcome.DIFFERS}
+KEPT, BROKEN, NOT_YET, PARTLY = "yes", "no", "open", "part"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    number: str
+    words: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """kept: KEPT, BROKEN, NOT_YET, or PARTLY where the ledger cannot know."""
+
+    title: str
+    words: str
+    happened: list[str]
+    kept: str
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """code: "" where there is none of its own."""
+
+    code: str
+    where: str
+    words: Sentence
+
+
+def headline(report: Report, text: Text) -> str:
+    """The one sentence, for somebody who reads no further: how many have moved completely, and then where
+    the others are."""
+    statuses, whole, complete = report.statuses, len(report.boxes), report.complete
+    if statuses[Status.PLANNED] == whole:
+        return f"{text('sentence.planned', n=whole)}."
+    parts = [*_gaps(report, text)]
+    parts += [
+        text(f"sentence.{name}", n=statuses[status])
+        for status, name in (
+            (Status.PERSON, "person"),
+            (Status.TAKEN_BACK, "taken-back"),
+            (Status.GOING, "going"),
+            (Status.PLANNED, "waits"),
+        )
+        if statuses[status]
+    ]
+    if statuses[Status.MOVED] == whole and (low := _low(report)):
+        parts.append(text("sentence.low", n=low))
+    if whole == 1:
+        head = text("sentence.one" if complete else "sentence.not-one")
+    elif complete == whole:
+        head = text("sentence.all", n=whole)
+    else:
+        head = text("sentence.some", n=complete, of=whole)
+    rest = text.listed(parts) if parts else text("sentence.whole")
+    return text("format.clauses", head=head, rest=rest)
+
+
+def _gaps(report: Report, text: Text) -> Iterator[str]:
+    """Of the mailboxes that have moved but for some items."""
+    found = [box for box in report.boxes if box.status is Status.MOVED and not box.complete]
+    if found:
+        left = sum(awaited(box.fates) - arrived(box.fates) for box in found)
+        yield text("sentence.gaps", n=len(found), items=text("chart.inventory", n=left))
+
+
+def _low(report: Report) -> int:
+    """Mailboxes that a person looks at for their score."""
+    return sum(box.low for box in report.boxes)
+
+
+def figures(report: Report, text: Text) -> list[Figure]:
+    """Three of them."""
+    fates, attention = report.fates, len(report.attention)
+    due, there = awaited(fates), arrived(fates)
+    return [
+        Figure(
+            text.number(report.complete),
+            text("figure.mailboxes", n=len(report.boxes)),
+            text("figure.live", n=sum(box.phase is Phase.LIVE for box in report.boxes)),
+        ),
+        Figure(
+            text.share(there, due) if due else text.number(0),
+            text("figure.arrived"),
+            text("figure.arrived-of", arrived=there, n=due),
+        ),
+        Figure(
+            text.number(attention),
+            text("figure.attention", n=attention),
+            _demands(report, text),
+        ),
+    ]
+
+
+def _demands(report: Report, text: Text) -> str:
+    """Why people are needed."""
+    counts = {
+        "stuck": report.statuses[Status.PERSON],
+        "attention-of": sum(box.fates[Fate.FAILED] for box in report.boxes if box.failing),
+        "low": _low(report),
+    }
+    parts = [text(f"figure.{name}", n=count) for name, count in counts.items() if count]
+    return text.listed(parts) if parts else text("figure.nobody")
+
+
+def promises(report: Report, text: Text) -> list[Promise]:
+    told = (_right, _lost, _notices, _fates, _anyone)
+    names = ("right", "lost", "notices", "fate", "anyone")
+    found = []
+    for name, tell in zip(names, told, strict=True):
+        happened, kept = tell(report, text)
+        found.append(Promise(text(f"promises.{name}"), text(f"promises.{name}-text"), happened, kept))
+    return found
+
+
+def _right(report: Report, text: Text) -> tuple[list[str], str]:
+    levels = report.levels
+    parts = [
+        text("promises.right-level", n=levels[level], level=text.name("level", level or "none"))
+        for level in ("directory", "address", "asserted", None)
+        if levels[level]
+    ]
+    written = any(box.fates[fate] for box in report.boxes for fate in (Fate.MIGRATED, Fate.TRANSFORMED))
+    return parts, KEPT if written else NOT_YET
+
+
+def _lost(report: Report, text: Text) -> tuple[list[str], str]:
+    """Differences that are found before anybody works there are repaired; those found after are a breach."""
+    there, unread, found = arrived(report.fates), report.unread, report.findings
+    read = text("promises.lost-unread", n=unread) if unread else text("promises.lost-all")
+    parts = [text("promises.lost-read", n=there), *([read] if there else [])]
+    faults = [text(f"promises.{name}", n=found[outcome]) for name, outcome in FOUND.items() if found[outcome]]
+    unsure = found[Outcome.ERROR] + found[Outcome.UNCHECKED]
+    if unsure:
+        faults.append(text("promises.unsure", n=unsure))
+    live = [box for box in report.boxes if box.phase is Phase.LIVE]
+    differs = any(part.state is LegState.DIFFERS for box in live for part in box.parts)
+    parts.append(
+        text("promises.lost-found", parts=text.listed(faults)) if faults else text("promises.lost-none")
+    )
+    if differs:
+        return parts, BROKEN
+    done = report.statuses[Status.MOVED] == len(report.boxes) and not unread and not unsure
+    return parts, KEPT if done else NOT_YET
+
+
+def _notices(report: Report, text: Text) -> tuple[list[str], str]:
+    """What a server mails, no ledger knows: kept as far as it is recorded."""
+    canary = report.canary
+    if canary is None:
+        parts = [text("promises.canary-none")]
+    else:
+        key = "canary-silent" if canary.outcome == SILENT else "canary-other"
+        parts = [text(f"promises.{key}", at=text.day(canary.at))]
+    told = [beat for beat in report.beats if beat.source is not None or beat.target is not None]
+    slow = sum(min(pace for pace in (beat.source, beat.target) if pace is not None) < 1 for beat in told)
+    if not told:
+        parts.append(text("promises.pace-unknown"))
+    elif slow:
+        parts.append(text("promises.paced", n=slow, of=len(told)))
+    else:
+        parts.append(text("promises.unpaced"))
+    return parts, BROKEN if canary is not None and canary.outcome != SILENT else PARTLY
+
+
+def _fates(report: Report, text: Text) -> tuple[list[str], str]:
+    fates = {fate: report.fates[fate] for fate in Fate if report.fates[fate]}
+    total = text.number(sum(fates.values()))
+    parts = []
+    if fates:
+        numbers = " + ".join(text.number(items) for items in fates.values())
+        parts.append(text("promises.fate-sum", sum=numbers, n=total))
+    still = report.fates[Fate.OPEN]
+    if still:
+        parts.append(text("promises.fate-open", n=still))
+    begun = report.statuses[Status.PLANNED] == 0
+    return parts, KEPT if begun and not still and fates else NOT_YET
+
+
+def _anyone(report: Report, text: Text) -> tuple[list[str], str]:
+    chain = report.chain
+    whole = text("promises.chain-whole", n=chain.events) if chain.head else text("promises.chain-broken")
+    if report.seal is None:
+        return [text("promises.anyone-unsealed"), whole], NOT_YET if chain.head else BROKEN
+    told = [text("promises.anyone-sealed", at=text.day(report.seal.at))]
+    if report.seal.changed:
+        told.append(text("promises.anyone-changed"))
+    if not report.seal.complete:
+        told.append(text("promises.anyone-incomplete"))
+    kept = KEPT if report.seal.holds else NOT_YET
+    return [*told, whole], kept if chain.head else BROKEN
+
+
+def reasons(box: Box, text: Text) -> Iterator[Why]:
+    """Why somebody has to look at a mailbox, and what there is to do."""
+    if box.withheld is not None:
+        yield Why(box.withheld, "", text.advice(box.withheld))
+    for code in dict.fromkeys(part.code for part in box.parts if part.code):
+        own = [part for part in box.parts if part.code == code and part.state is not LegState.VERIFIED]
+        if own:
+            where = text.listed([text.name("workload", part.workload) for part in own])
+            yield Why(code, where, text.advice(code))
+    if box.failing:
+        failed = added({one.code: one.items} for one in box.failures)
+        told = [f"`{code}` ({text.number(items)})" for code, items in failed.most_common()]
+        words = text("attention.failed", n=failed.total(), codes=text.listed(told))
+        yield Why("", "", Sentence(words, text.language))
+    if box.score is not None and box.low:
+        words = text("attention.low", rating=text.name("rating", box.score.rating))
+        yield Why("", "", Sentence(words, text.language))
+
+
+def greeting(box: Box, text: Text) -> str:
+    """The one sentence for the person."""
+    fates = box.fates
+    due, there, failed = awaited(fates), arrived(fates), fates[Fate.FAILED]
+    if box.status is Status.TAKEN_BACK and not there:
+        return text("person.back")
+    if box.status is Status.PLANNED:
+        return text("person.planned")
+    if not box.verified:
+        return text("person.going", arrived=there, n=due)
+    return text("person.part", arrived=there, n=due, failed=failed) if failed else text("person.whole", n=due)
+
+
+def situation(box: Box, text: Text) -> str | None:
+    """Where the person works now. None of one whose move was taken back: the greeting says it."""
+    if box.status is Status.TAKEN_BACK and box.phase is not Phase.LIVE:
+        return None
+    return text(f"person.{box.phase}")
