@@ -7,10 +7,15 @@ RUN pip install --no-cache-dir --root-user-action=ignore 'uv>=0.9,<1'
 WORKDIR /source
 COPY pyproject.toml uv.lock README.md LICENSE ./
 RUN uv sync --frozen --no-dev --group stack --no-install-project
+COPY kogge kogge
 COPY flows flows
+COPY reports reports
+COPY evidence evidence
+COPY engine engine
 COPY connectors connectors
 COPY mappings mappings
 COPY ledger ledger
+COPY model model
 COPY practice practice
 RUN uv sync --frozen --no-dev --group stack --no-editable
 

@@ -1,1 +1,1 @@
-"""How to talk to each system: one module a protocol, one small data file a product."""
+"""Sources and targets. A folder for each protocol; what several need is here."""

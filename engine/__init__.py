@@ -1,0 +1,1 @@
+"""How mailboxes are moved, without Prefect and without a terminal. assembly.py builds a leg."""

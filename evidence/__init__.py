@@ -1,0 +1,1 @@
+"""Packs, seals, proofs, and the verifier in one file."""

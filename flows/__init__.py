@@ -1,1 +1,1 @@
-"""What runs, in which order: the Prefect flows, the command line, the configuration."""
+"""What Prefect runs: the flows and what a run of them needs. Only this room uses Prefect."""

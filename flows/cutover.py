@@ -26,6 +26,7 @@ from engine.pacing.watchdog import Duty
 from engine.pacing.worker_slots import Turns
 from flows.approval_gate import wait_for_approval
 from flows.deploy.deployments import TAG
+from flows.display.prefect_events import tell
 from flows.display.states import put_off, refused
 from flows.own_run import mark, watched
 from flows.process.background_task import together
@@ -77,7 +78,8 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
             await wait_for_approval(crew.config, crew.ledger, parameters.wave, CUTOVER)
             rows = await asyncio.to_thread(_rows, crew, parameters)
             await asyncio.to_thread(crew.lookout.heed, Duty(parameters.wave, ends=False))
-            order = stack.enter_context(ordered(crew.config, crew.ledger, BY, Turns.of(crew)))
+            turns = Turns(crew.admission, crew.lookout, crew.drain.event)
+            order = stack.enter_context(ordered(crew.config, crew.ledger, BY, turns, tell))
         except MigrationError as error:
             return refused(error)
         if not rows:

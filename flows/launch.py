@@ -15,18 +15,16 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import TextIOWrapper
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
-from connectors.endpoints import refuse_readable
 from engine.config.load import Config
 from engine.config.registry import name_of
+from engine.control.error_log import defect_log
 from flows.deploy import prefect_server
+from flows.deploy.api import Api, ensure_api
 from flows.display import prefect_events
-from model.errors import MigrationError, Misconfigured, Transient
-from model.private_files import make_directory, open_private
+from model.errors import MigrationError, Transient
 from reports import progress
 
 if TYPE_CHECKING:
@@ -36,18 +34,6 @@ if TYPE_CHECKING:
 
 OnProgress = Callable[[progress.Snapshot], None]
 POLL_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Api:
-    """A Prefect API. local: Kogge started it, and leaves it running."""
-
-    url: str
-    local: bool
-
-    @property
-    def ui(self) -> str:
-        return self.url.removesuffix("/").removesuffix("/api")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +52,6 @@ class RunResult:
 
     def counts(self) -> dict[str, int]:
         return self.seen.counts()
-
-
-def ensure_api(config: Config) -> Api:
-    """The configured Prefect API (kogge.toml, or PREFECT_API_URL), else the local server, started now
-    if need be. Never Prefect's ephemeral server, which costs ten seconds a run and forgets.
-
-    Raises Misconfigured when the configured one does not answer or the local one does not start."""
-    url = configured_api(config)
-    if url is None:
-        return Api(prefect_server.up(config.state_directory, config.prefect.port).api, local=True)
-    if not prefect_server.answers(url):
-        raise Misconfigured("prefect.api_url", "no Prefect API answers there")
-    return Api(url, local=False)
-
-
-def configured_api(config: Config) -> str | None:
-    """The Prefect API that kogge.toml or PREFECT_API_URL names. Raises Misconfigured for one on another
-    machine that is asked without TLS, unless prefect.plain_http allows it."""
-    url = config.prefect.api_url or os.environ.get("PREFECT_API_URL") or None
-    if url is not None:
-        try:
-            refuse_readable("PREFECT_API_URL", url, config.prefect.plain_http)
-        except ValueError as error:
-            raise Misconfigured("prefect", f"{error}; in a private network set prefect.plain_http") from None
-    return url
 
 
 def launch(
@@ -271,33 +232,3 @@ def _quiet() -> Iterator[None]:
     finally:
         for handler, level in levels.items():
             handler.setLevel(level)
-
-
-class _PrivateLog(logging.FileHandler):
-    """A log with mode 0600, whatever the process's umask is."""
-
-    def _open(self) -> TextIOWrapper:
-        return open(self.baseFilename, "a", encoding="utf-8", opener=open_private)
-
-
-@contextmanager
-def defect_log(state: Path) -> Iterator[None]:
-    """Writes where defects of our own code happened to a file that only the operator can read. Within another
-    one of the same directory it does nothing more."""
-    path = (state / "logs" / "defects.log").resolve()
-    logger = logging.getLogger("kogge.defect")
-    if any(isinstance(one, _PrivateLog) and one.baseFilename == str(path) for one in logger.handlers):
-        yield
-        return
-    make_directory(path.parent)
-    handler = _PrivateLog(path, delay=True)
-    logger.addHandler(handler)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        handler.close()
-
-
-__all__ = ["Api", "RunResult", "ensure_api", "launch"]

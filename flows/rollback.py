@@ -88,7 +88,14 @@ async def rollback(parameters: RollbackParameters) -> State[Any]:
         ids = frozenset(leg.mailbox for leg in legs)
         scope = Scope(crew.ledger, await asyncio.to_thread(_going, crew, ids, parameters.recall))
         boundary = Boundary(crew.drain.event)
-        order = Order(crew.config, scope, boundary, Turns.of(crew), parameters.recall, execute=True)
+        order = Order(
+            crew.config,
+            scope,
+            boundary,
+            Turns(crew.admission, crew.lookout, crew.drain.event),
+            parameters.recall,
+            execute=True,
+        )
         ended: list[Told] = []
         groups = [[leg for leg in legs if leg.mailbox == mailbox] for mailbox in sorted(ids)]
         async with watched(crew.drain) as own:

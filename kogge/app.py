@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from engine.config.hints import remember
 from engine.control.error_log import INTERNAL, hook
 from engine.control.log_filter import quieten
 from engine.control.remedies import advice
@@ -39,7 +40,7 @@ from kogge.run import pause as command_pause
 from kogge.run import repair as command_repair
 from kogge.run import rollback as command_rollback
 from kogge.run import status as command_watch
-from kogge.terminal.options import CODES, Exit, echo, remember, report, say, told
+from kogge.terminal.options import CODES, Exit, echo, report, say, told
 from model.errors import MigrationError
 
 ABOUT = (
@@ -120,11 +121,23 @@ def _root(
     pass
 
 
+def _options_of(words: Sequence[str]) -> frozenset[str]:
+    """The options of the command that these words name."""
+    from typer.main import get_command
+
+    command: Any = get_command(app)
+    for word in words:
+        if word not in getattr(command, "commands", {}):
+            break
+        command = command.commands[word]
+    return frozenset(option for one in command.params for option in one.opts)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command line and exits with its code. No traceback for what the operator can repair."""
     quieten()
     hook(_defect)
-    remember(sys.argv[1:] if arguments is None else arguments)
+    remember(sys.argv[1:] if arguments is None else arguments, _options_of)
     try:
         with _terminable():
             try:

@@ -1,1 +1,1 @@
-"""What happened: states, checkpoints, findings, events. Everything else is a view of it."""
+"""The record of all that was done: a SQL database. store.py opens it."""

@@ -25,7 +25,7 @@ from ledger.db import audit_log as events
 from ledger.db import leases
 from ledger.db.audit_log import Event
 from ledger.db.engine import make_engine, now, parse_url, reading, writing
-from ledger.db.readers import LEG_COLUMNS, MAILBOX_COLUMNS, chunked, leg_row, mailbox_row
+from ledger.db.readers import LEG_COLUMNS, MAILBOX_COLUMNS, chunked, in_wave, leg_row, mailbox_row
 from ledger.db.rows import ContainerRow, Finding, ItemRow, Lease, LegRow, LegState, MailboxRow, Phase, Tally
 from ledger.db.schema import container, item, leg
 from ledger.db.schema import mailbox as mailbox_table
@@ -35,7 +35,7 @@ from ledger.leg.locations import Place, Seat
 from ledger.plan import mailboxes as planning
 from ledger.plan.mailboxes import PlanConflict, PlannedMailbox
 from ledger.views import reports
-from ledger.views.reports import Differing, LegSummary, Lost, Rejection, in_wave
+from ledger.views.reports import Differing, LegSummary, Lost, Rejection
 from model.errors import Blocked, LeaseLost
 from model.protocols import Identity, Kind, Loss
 

@@ -1,1 +1,1 @@
-"""What becomes what: pure functions; no clock, no I/O beyond reading a body, no randomness."""
+"""Pure functions from what a source has to what a target gets. No clock, no network, no files."""

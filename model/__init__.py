@@ -1,0 +1,1 @@
+"""The vocabulary: protocols of connectors, items, capabilities, errors. Imports no other room."""

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from engine.config.approval import PREFIX
 from model.errors import Misconfigured
+from model.key_line import PREFIX
 
 
 def new_key(passphrase: str | None = None) -> tuple[str, str]:

@@ -1,1 +1,1 @@
-"""Servers to practise on: a simulated Exchange, and embedded targets. For the demo and the tests only."""
+"""Servers to practise on, and people who never lived. No part of a production install."""

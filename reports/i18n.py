@@ -18,7 +18,6 @@ from types import ModuleType
 from typing import Any
 
 from engine.control.remedies import ADVICE, PERSON, STAYS
-from kogge.prepare.losses import meaning
 from mappings.losses import contact as losses_contact
 from mappings.losses import event as losses_event
 from mappings.losses import file as losses_file
@@ -27,6 +26,7 @@ from mappings.losses import note as losses_note
 from mappings.losses import task as losses_task
 from model.protocols import Kind
 from reports.data import Coded, Lost
+from reports.loss_texts import meaning
 
 DECLARED: Mapping[Kind, ModuleType] = {
     Kind.MAIL: losses_mail,
@@ -36,7 +36,7 @@ DECLARED: Mapping[Kind, ModuleType] = {
     Kind.NOTES: losses_note,
     Kind.FILES: losses_file,
 }
-HOME = Path(__file__).parent / "report"
+HOME = Path(__file__).parent / "templates"
 LANGUAGES = ("en", "de", "fr")
 ENGLISH = "en"
 FINE = 100

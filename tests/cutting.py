@@ -82,6 +82,7 @@ class Rig:
             run=lambda _leg, verify_only: self._leg(step, verify_only),
             act=lambda hook, action, person: self._act(step, hook, action, person),
             approve=lambda wave: self._approve(),
+            tell=lambda kind, wave, **payload: None,
             owner=owner,
         )
 

@@ -1,0 +1,1 @@
+"""What EWS and Graph share."""

@@ -1,0 +1,1 @@
+"""eXo's agenda, as a target."""

@@ -1,0 +1,1 @@
+"""Files as a target: uploads, removal, shares, versions."""

@@ -1,0 +1,1 @@
+"""Microsoft 365 over Graph, as a source."""

@@ -14,9 +14,8 @@ from connectors.graph_api.errors import Refusal, translated
 from connectors.graph_api.folders import number
 from connectors.graph_api.messages import address_of
 from connectors.graph_drives.sites import is_site
-from model.errors import Blocked
 from model.optional_protocols import Rights
-from model.protocols import Identity, Kind
+from model.protocols import Kind
 
 RECOVERABLE = ("recoverableitemsdeletions", "recoverableitemspurges", "recoverableitemsversions")
 NEEDED: Mapping[Kind, tuple[str, ...]] = {
@@ -45,25 +44,6 @@ PROBES: Mapping[Kind, str] = {
     Kind.CALENDAR: "calendar",
     Kind.CONTACTS: "contactFolders",
 }
-
-
-def identity(wire: Wire) -> Identity:
-    """By the directory: the user's object id, which a re-created account does not inherit."""
-    fields = "id,mail,userPrincipalName,proxyAddresses"
-    user = wire.get(wire.home, query(select=fields))
-    id_ = str(user.get("id") or "")
-    if not id_:
-        raise Blocked("mailbox-missing", "the directory gives no id of this user")
-    return Identity("graph", id_, frozenset(_addresses(user.get("mail"), user.get("proxyAddresses"))))
-
-
-def _addresses(mail: object, proxies: object) -> Iterator[str]:
-    if isinstance(mail, str) and "@" in mail:
-        yield mail.lower()
-    for proxy in proxies if isinstance(proxies, list) else ():
-        scheme, _, address = str(proxy).partition(":")
-        if scheme.lower() == "smtp" and "@" in address:
-            yield address.lower()
 
 
 def extras(wire: Wire) -> Iterator[tuple[str, int | None]]:

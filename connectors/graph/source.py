@@ -13,9 +13,10 @@ from pathlib import Path
 
 import httpx
 
-from connectors.graph.preflight import extras, identity, rights, sent_from, server, withheld
+from connectors.graph.preflight import extras, rights, sent_from, server, withheld
 from connectors.graph_api.client import Wire
 from connectors.graph_api.errors import Refusal
+from connectors.graph_api.identity import identity
 from connectors.graph_api.reader import Reader, translating
 from connectors.graph_api.settings import GraphSettings
 from connectors.graph_drives.drives import DriveReader

@@ -1,0 +1,1 @@
+"""The client of Graph: sign-in, batches, rate limits, errors, folders."""

@@ -1,0 +1,1 @@
+"""OneDrive and SharePoint over Graph: files, versions, permissions."""

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from connectors.graph.preflight import identity
 from connectors.graph_api.batch import PARTS_MOST, Batch
 from connectors.graph_api.client import Json, Wire, query, segment
 from connectors.graph_api.collections import collected
 from connectors.graph_api.errors import BLOCKED, DENIED, Refusal, translated
+from connectors.graph_api.identity import identity
 from connectors.graph_drives.permission_rows import Known, User, grants_of, is_less, names_of
 from connectors.graph_drives.sites import MANAGED, is_site
 from model.errors import Blocked

@@ -1,0 +1,1 @@
+"""Mail, events, contacts and tasks of Graph."""

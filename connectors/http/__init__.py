@@ -1,0 +1,1 @@
+"""The conversation with WebDAV and CalDAV servers over HTTP, and what all HTTP clients share."""

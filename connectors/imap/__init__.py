@@ -1,0 +1,1 @@
+"""IMAP, as source and target. product_*.py: habits of products."""

@@ -1,0 +1,1 @@
+"""The client of file servers over WebDAV. product_*.py: habits of products."""

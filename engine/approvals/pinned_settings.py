@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from engine.approvals.signed_plan import canonical, digest_of
 from engine.assembly import deny_list
-from engine.config.approval import public_bytes
+from engine.config.hints import next_command
 from engine.config.load import Config
-from kogge.terminal.options import next_command
 from ledger.db.audit_log import Event
 from ledger.plan.pinned_settings import AGREED, CHAIN, PINNED, Pin, put_pin, read_pin
 from ledger.store import Ledger
 from model.errors import Misconfigured
+from model.key_line import public_bytes
 from model.signing_keys import is_signed
 
 DOMAIN = b"kogge approval settings 1\n"

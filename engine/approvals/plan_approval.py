@@ -17,9 +17,9 @@ from weakref import WeakKeyDictionary
 
 from engine.approvals.pinned_settings import refuse_weaker
 from engine.approvals.signed_plan import canonical, digest_of, documents, systems_of
+from engine.config.hints import next_command
 from engine.config.load import Config
 from engine.identity.identity_gate import LEVELS, NEEDS_APPROVAL
-from kogge.terminal.options import next_command
 from ledger.db.audit_log import Event
 from ledger.db.rows import MailboxRow
 from ledger.plan.approvals import KIND, Head, PlanRow, events_since, plan_rows, stamp

@@ -1,0 +1,1 @@
+"""kogge.toml: its tables, its defaults and the errors it gets."""

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
-
 from pydantic import Field, field_validator
 
 from connectors.settings import Strict
-
-PREFIX = "ed25519:"
-KEY_BYTES = 32
+from model.key_line import public_bytes
 
 
 class ApprovalSettings(Strict):
@@ -38,14 +34,3 @@ class ApprovalSettings(Strict):
     def key_of(self, name: str) -> bytes | None:
         key = self.approvers.get(name)
         return None if key is None else public_bytes(key)
-
-
-def public_bytes(line: str) -> bytes:
-    """The key of "ed25519:BASE64". Raises ValueError."""
-    try:
-        key = b64decode(line.removeprefix(PREFIX), validate=True) if line.startswith(PREFIX) else b""
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ValueError('give "ed25519:BASE64", as `kogge keys new` prints it')
-    return key

@@ -1,0 +1,1 @@
+"""What every step of a leg works with."""

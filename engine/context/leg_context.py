@@ -23,7 +23,7 @@ from model.errors import Rejected
 from model.protocols import Body, Container, Guard, Kind, Source, Target
 
 if TYPE_CHECKING:
-    from engine.steps.late_mail import Delivered
+    from engine.context.delivered import Delivered
 
 MADE_UIDS = frozenset({Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.NOTES})
 """Whose UIDs are made of an item's key, where the source has none."""

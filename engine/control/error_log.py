@@ -7,10 +7,12 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
 
 from model.errors import MigrationError
+from model.private_files import make_directory, open_private
 
 FRAMES = 10
 INTERNAL = "internal-error"
@@ -54,3 +56,30 @@ def described(error: BaseException) -> str:
     stack = traceback.extract_tb(error.__traceback__)[-FRAMES:]
     frames = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(stack)]
     return f"{type(error).__name__} at {' < '.join(frames)}"
+
+
+class _PrivateLog(logging.FileHandler):
+    """A log with mode 0600, whatever the process's umask is."""
+
+    def _open(self) -> TextIOWrapper:
+        return open(self.baseFilename, "a", encoding="utf-8", opener=open_private)
+
+
+@contextmanager
+def defect_log(state: Path) -> Iterator[None]:
+    """Writes where defects of our own code happened to a file that only the operator can read. Within another
+    one of the same directory it does nothing more."""
+    path = (state / "logs" / "defects.log").resolve()
+    logger = logging.getLogger("kogge.defect")
+    if any(isinstance(one, _PrivateLog) and one.baseFilename == str(path) for one in logger.handlers):
+        yield
+        return
+    make_directory(path.parent)
+    handler = _PrivateLog(path, delay=True)
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()

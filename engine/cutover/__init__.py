@@ -1,0 +1,1 @@
+"""The cutover of mailboxes, with its hooks."""

@@ -17,12 +17,11 @@ from engine.context.shrink_guard import WaveBrake
 from engine.control import lease
 from engine.control.error_log import described
 from engine.cutover import hooks
-from engine.cutover.steps import Cut, Cutting, cut_over, short, take_back
+from engine.cutover.steps import Cut, Cutting, Tell, cut_over, short, take_back
 from engine.leg.run import run_leg
 from engine.pacing.login_breaker import Brake
 from engine.pacing.worker_slots import Through, Turns
 from engine.planning.maintenance_windows import PAUSED
-from flows.display.prefect_events import tell
 from ledger.db.rows import LegState, MailboxRow, Phase
 from ledger.plan.waves import Waves
 from ledger.store import Ledger
@@ -76,8 +75,10 @@ class Order:
 
 
 @contextmanager
-def opened(config: Config, ledger: Ledger, by: str, turns: Turns, *, back: bool = False) -> Iterator[Order]:
-    """Raises Misconfigured when a secret of a hook cannot be read."""
+def opened(
+    config: Config, ledger: Ledger, by: str, turns: Turns, tell: Tell, *, back: bool = False
+) -> Iterator[Order]:
+    """tell: announces what happens. Raises Misconfigured when a secret of a hook cannot be read."""
     hooks.refuse_unreadable(config.hooks)
     owner = lease.new_owner()
     shrinking = WaveBrake()
@@ -90,6 +91,7 @@ def opened(config: Config, ledger: Ledger, by: str, turns: Turns, *, back: bool 
             hook, action, person, config.state_directory, environment=config.hooks.environment
         ),
         approve=functools.partial(permit, config, ledger),
+        tell=tell,
         stop=turns.stop,
         owner=short(owner),
     )
@@ -116,7 +118,7 @@ def announce(order: Order, rows: Iterable[MailboxRow]) -> None:
     for wave, count in sorted(by_wave.items()):
         order.cutting.ledger.event(wave, kind, {"by": order.cutting.by, "mailboxes": count})
         if not order.back:
-            tell("cutover.started", wave, mailboxes=count)
+            order.cutting.tell("cutover.started", wave, mailboxes=count)
 
 
 def all_of(order: Order, ids: Iterable[str], told: Callable[[Cut], None]) -> None:

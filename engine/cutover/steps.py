@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Literal, Protocol, TypeAlias
 
 from engine.approvals.low_score_approval import SCORE, is_accepted, would_stop
 from engine.approvals.score import LOW, scores
@@ -31,7 +32,6 @@ from engine.control import lease
 from engine.control.stop_signal import Stop, reason
 from engine.cutover.hooks import Person, patience_of
 from engine.pacing.login_breaker import REFUSED
-from flows.display.prefect_events import tell
 from ledger.db.leases import ROLLING
 from ledger.db.rows import SCORE_LOW, LegRow, LegState, MailboxRow, Phase
 from ledger.leg.cutover_steps import BACK, DONE, FAILED, RELEASE, StepRow, Steps
@@ -54,6 +54,16 @@ LegRun = Callable[[int, bool], tuple[LegState, str | None]]
 Act = Callable[[Hook, Action, Person], str | None]
 """Runs an action of a hook: None, or why it was not done."""
 
+CutoverEvent: TypeAlias = Literal[
+    "cutover.started", "cutover.step", "cutover.hook-failed", "cutover.waiting", "cutover.finished"
+]
+
+
+class Tell(Protocol):
+    """Announces an event of a wave to whoever waits for it; never fails a run."""
+
+    def __call__(self, kind: CutoverEvent, wave: str, **payload: str | int | None) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Cutting:
@@ -66,6 +76,7 @@ class Cutting:
     run: LegRun
     act: Act
     approve: Callable[[str], None]
+    tell: Tell
     stop: Stop = field(default_factory=Stop)
     owner: str = ""
 
@@ -175,7 +186,7 @@ def _cut_over(cutting: Cutting, row: MailboxRow) -> None:
     _go_on(cutting)
     opened = (RELEASE, *(f"{RELEASE}:{hook.name}" for hook in cutting.hooks.release))
     cutting.steps.move(row.id, Phase.LIVE, LIVE, cutting.by, opened)
-    tell("cutover.finished", row.wave, mailbox=row.id)
+    cutting.tell("cutover.finished", row.wave, mailbox=row.id)
 
 
 def _refuse_unready(ledger: Ledger, row: MailboxRow, done: dict[str, StepRow]) -> None:
@@ -195,7 +206,7 @@ def _refuse_low(cutting: Cutting, row: MailboxRow, done: dict[str, StepRow]) -> 
     if row.phase is not Phase.STAGING or any(name in done for name in _freezing(cutting)):
         return
     if would_stop(cutting.ledger, [row], scores(cutting.ledger, [row.id])):
-        tell("cutover.waiting", row.wave, mailbox=row.id, code=SCORE_LOW)
+        cutting.tell("cutover.waiting", row.wave, mailbox=row.id, code=SCORE_LOW)
         raise _Stop(SCORE_LOW)
 
 
@@ -245,7 +256,7 @@ def _bring_up_to_date(cutting: Cutting, row: MailboxRow) -> None:
     refused = rating in LOW and not is_accepted(cutting.ledger, row, score)
     _finish(cutting, row, SCORE, FAILED if refused else DONE, rating.value)
     if refused:
-        tell("cutover.waiting", row.wave, mailbox=row.id, code=SCORE_LOW)
+        cutting.tell("cutover.waiting", row.wave, mailbox=row.id, code=SCORE_LOW)
         raise _Stop(SCORE_LOW)
 
 
@@ -308,13 +319,13 @@ def _hook(cutting: Cutting, row: MailboxRow, name: str, hook: Hook, action: Acti
         raise
     _finish(cutting, row, name, FAILED if code else DONE, code)
     if code:
-        tell("cutover.hook-failed", row.wave, mailbox=row.id, step=name, code=code)
+        cutting.tell("cutover.hook-failed", row.wave, mailbox=row.id, step=name, code=code)
         raise _Stop(HOOK_FAILED)
 
 
 def _finish(cutting: Cutting, row: MailboxRow, name: str, state: str, code: str | None) -> None:
     cutting.steps.finish(row.id, name, state, code, cutting.owner)
-    tell("cutover.step", row.wave, mailbox=row.id, step=name, state=state, code=code)
+    cutting.tell("cutover.step", row.wave, mailbox=row.id, step=name, state=state, code=code)
 
 
 def _take_back(cutting: Cutting, row: MailboxRow) -> None:

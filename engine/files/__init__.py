@@ -1,0 +1,1 @@
+"""Names, shares and versions of files."""

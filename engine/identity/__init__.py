@@ -1,0 +1,1 @@
+"""Whose mailbox it is: decides whether an account may be written."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import heapq
 from itertools import count
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from engine.pacing.admission import TICK_SECONDS, Entry
+from engine.pacing.admission import TICK_SECONDS, Admission, Entry
 
 if TYPE_CHECKING:
-    from flows.process.leg_runner import Crew
     from model.protocols import Kind
 
 Rank: TypeAlias = tuple[int, int]
@@ -55,11 +54,24 @@ class Slots:
         self.release()
 
 
+class Runner(Protocol):
+    """What a Slot asks of whoever runs the legs of a process."""
+
+    @property
+    def admission(self) -> Admission: ...
+
+    @property
+    def slots(self) -> Slots: ...
+
+    @property
+    def shut(self) -> bool: ...
+
+
 class Slot:
     """A place for one leg, and the servers' leave to begin. Idempotent on both sides, so that it cannot leak.
     entry: while it is held, the leg as the admission knows it."""
 
-    def __init__(self, crew: Crew, workload: Kind, rank: Rank = FIRST) -> None:
+    def __init__(self, crew: Runner, workload: Kind, rank: Rank = FIRST) -> None:
         self._crew = crew
         self._workload = workload
         self._rank = rank

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import groupby
 
@@ -70,14 +70,3 @@ def _waves(config: Config, ledger: Ledger, wave: str | None) -> list[str]:
         if opening.refusal(now) is not None:
             lines.append(told(opening, now))
     return lines
-
-
-async def tell(lines: Sequence[str], key: str, title: str) -> None:
-    """To Prefect: a line each in the run's log, and all of them as an artifact; none: all is well again."""
-    from prefect import get_run_logger
-    from prefect.artifacts import acreate_markdown_artifact
-
-    for line in lines or ("all servers are well again",):
-        get_run_logger().warning(line)
-    text = "\n".join(f"- {line}" for line in lines) or "All servers are well again."
-    await acreate_markdown_artifact(f"## {title}\n\n{text}\n", key=key, description=title)

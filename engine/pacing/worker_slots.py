@@ -19,7 +19,6 @@ from engine.control.remedies import PASSING
 from engine.control.stop_signal import Stop, reason
 from engine.pacing.admission import TICK_SECONDS, UNWELL, Admission, Entry
 from engine.pacing.watchdog import Duty, Lookout
-from flows.process.leg_runner import Crew
 from ledger.store import Ledger
 from model.errors import Transient
 from model.protocols import Kind
@@ -37,10 +36,6 @@ class Turns:
     lookout: Lookout
     stop: Stop
     refusals: list[Transient] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, crew: Crew) -> Turns:
-        return cls(crew.admission, crew.lookout, crew.drain.event)
 
     @property
     def shut(self) -> bool:

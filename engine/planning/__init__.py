@@ -1,0 +1,1 @@
+"""The mailbox list, waves, hours, sizes and estimates."""

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable
 from engine.approvals.plan_approval import is_accepted
 from engine.approvals.unneeded_approvals import OF_WAVES
 from engine.config.load import Config
+from engine.control.ledger_access import opened_ledger
 from engine.identity.identity_gate import ASKED_ONCE
 from engine.planning.load_plan import plan, planned_mailbox
 from engine.preflight.preflight import Look
-from kogge.terminal.options import opened_ledger
 from ledger.plan.approvals import Check, PlanRow, keep_checks, plan_rows
 from ledger.plan.mailboxes import FIELDS, PlannedMailbox
 

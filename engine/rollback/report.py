@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from engine.rollback.classify import Fate, Judged, size_of
-from kogge.terminal.tables import date_of
 from ledger.leg.rollback import RECALLED
+from model.date_text import date_of
 from model.protocols import Listed
 
 KEPT = (Fate.CHANGED, Fate.GONE, Fate.SHARED, Fate.FOUND, Fate.UNREADABLE, Fate.REFUSED, Fate.ADDED)

@@ -12,10 +12,10 @@ from engine.pacing.run_legs import Boundary, legs_of_each
 from engine.pacing.worker_slots import Through, Turns
 from engine.rollback.report import Line, Report, marks_in
 from engine.rollback.run import Scope, look, run
-from kogge.terminal.tables import date_of
 from ledger.db.rows import LegRow
 from ledger.leg.rollback import recalled
 from ledger.store import Ledger
+from model.date_text import date_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,73 +9,27 @@ stands for one.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
 
+from engine.context.delivered import OUTGOING, Delivered, Sign, content_of
 from engine.context.leg_context import Work
 from ledger.db.rows import ContainerRow, LegState, State
-from mappings.mail.delivery import NAMES, content, head_of, mark
+from mappings.mail.delivery import NAMES, mark
 from model.errors import Blocked
 from model.optional_protocols import TellsHeaders
-from model.protocols import Body, Container, Kind, Mapped, Native, Role
+from model.protocols import Container, Kind, Mapped, Native, Role
 
 DELIVERED = "delivered-already"
 SOURCE_GONE = "source-gone"
 GONE = frozenset({"mailbox-missing", "mailbox-not-online", "account-disabled"})
 """Codes of a source that was decommissioned."""
-OUTGOING = frozenset({Role.SENT, Role.DRAFTS, Role.OUTBOX, Role.TEMPLATES})
-"""Nobody is delivered what lies here: it is looked for in the target's folder of the same role alone. Who
-sends something to themselves has it twice."""
+
+
 INBOX = ("INBOX",)
 CHECKED = 500
 NAMELESS_MOST = 500
 """Mails without a mark of the target's inbox, the newest, that are read to compare them."""
-
-
-Sign: TypeAlias = tuple[Role | None, int | bytes]
-"""What a mail is known by at both systems: its mark, or a digest where it has none; and its folder's role, if
-that is in OUTGOING."""
-
-
-@dataclass(slots=True)
-class Delivered:
-    """What the target has that is not ours. marks: sorted, 8 bytes a mail, but of the folders in OUTGOING.
-    by_role: of those. nameless: digests of the inbox's mails without a mark. taken: by sign, the keys of the
-    late mails that were delivered; each that is there stands for one."""
-
-    marks: array[int] = field(default_factory=lambda: array("Q"))
-    by_role: defaultdict[Role, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
-    nameless: Counter[bytes] = field(default_factory=Counter)
-    taken: defaultdict[Sign, set[bytes]] = field(default_factory=lambda: defaultdict(set))
-
-    def sign(self, body: Body, role: Role | None) -> Sign | None:
-        """None: there is nothing that it could be."""
-        with body() as stream:
-            found = mark(head_of(stream))
-        if role in OUTGOING:
-            return None if found is None else (role, found)
-        if found is None:
-            return (None, _content(body)) if self.nameless else None
-        return None, found
-
-    def take(self, sign: Sign, keys: set[bytes]) -> bool:
-        """Whether all of these were delivered. Where there are more of them than the target has, nobody knows
-        which of them that is: a mail that is there twice is a nuisance, a lost one is lost."""
-        if len(self.taken[sign] | keys) > self._count(sign):
-            return False
-        self.taken[sign] |= keys
-        return True
-
-    def _count(self, sign: Sign) -> int:
-        role, known = sign
-        if isinstance(known, bytes):
-            return self.nameless[known]
-        if role is not None:
-            return self.by_role[role][known]
-        return bisect_right(self.marks, known) - bisect_left(self.marks, known)
 
 
 def look(work: Work, rows: Sequence[ContainerRow]) -> Delivered | None:
@@ -148,10 +102,5 @@ def _contents(work: Work, folder: str, hrefs: Sequence[str]) -> Counter[bytes]:
     found = Counter[bytes]()
     for _, native in work.target.read(folder, hrefs):
         if isinstance(native, Native) and native.body is not None:
-            found[_content(native.body)] += 1
+            found[content_of(native.body)] += 1
     return found
-
-
-def _content(body: Body) -> bytes:
-    with body() as stream:
-        return content(stream)

@@ -1,0 +1,1 @@
+"""Verification: both sides are compared with the ledger."""

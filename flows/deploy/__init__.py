@@ -1,0 +1,1 @@
+"""What makes Prefect ready: its server, deployments, work pools, automations, workers."""

@@ -18,7 +18,7 @@ from prefect.client.orchestration import PrefectClient
 
 from engine.config.load import Config
 from flows.deploy import prefect_server
-from flows.launch import Api
+from flows.deploy.api import Api
 
 
 class Found(StrEnum):

@@ -12,7 +12,7 @@ import functools
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -162,3 +162,27 @@ def own(entrypoint: str) -> Mapping[str, str]:
 def environment(api: str, configurations: str) -> None:
     """Makes this process, and the runs that it starts, use this API and offer these configurations."""
     os.environ |= {**ENVIRONMENT, "PREFECT_API_URL": api, "KOGGE_CONFIGS": configurations}
+
+
+async def work(
+    pool: str,
+    queues: list[str],
+    limit: int | None,
+    name: str | None,
+    healthcheck: bool,
+    say: Callable[[str], None],
+) -> None:
+    """Takes runs until interrupted. say: prints a line."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.utilities.processutils import setup_signal_handlers_worker
+
+    setup_signal_handlers_worker(os.getpid(), "the worker", say)
+    with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
+        worker = Worker(
+            work_pool_name=pool,
+            work_queues=queues,
+            limit=limit,
+            name=name,
+            create_pool_if_not_found=False,
+        )
+        await worker.start(with_healthcheck=healthcheck, printer=say)

@@ -1,0 +1,1 @@
+"""What Prefect shows: artifacts, progress, states and events."""

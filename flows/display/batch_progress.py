@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -41,7 +41,7 @@ class _Shown:
         if (
             lines := server_notices.unwell(self._crew.admission.seen, self._crew.admission.causes())
         ) != self._said:
-            await server_notices.tell(lines, f"{self._key}-servers", f"{self._title}: servers")
+            await tell(lines, f"{self._key}-servers", f"{self._title}: servers")
             self._said = lines
 
 
@@ -57,3 +57,14 @@ async def shown(
             yield
     finally:
         await tried("the page of a batch", page.look)
+
+
+async def tell(lines: Sequence[str], key: str, title: str) -> None:
+    """To Prefect: a line each in the run's log, and all of them as an artifact; none: all is well again."""
+    from prefect import get_run_logger
+    from prefect.artifacts import acreate_markdown_artifact
+
+    for line in lines or ("all servers are well again",):
+        get_run_logger().warning(line)
+    text = "\n".join(f"- {line}" for line in lines) or "All servers are well again."
+    await acreate_markdown_artifact(f"## {title}\n\n{text}\n", key=key, description=title)

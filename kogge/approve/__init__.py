@@ -1,0 +1,1 @@
+"""Commands that decide: approve, approve-settings, accept, phase, retry."""

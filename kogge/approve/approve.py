@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import typer
 from rich.text import Text
 
+from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
+from engine.control.ledger_access import opened_ledger
 from flows.display.prefect_events import tell
 from kogge.terminal.options import (
-    DEFAULT,
     AsJson,
     ConfigPath,
     Exit,
@@ -26,12 +27,11 @@ from kogge.terminal.options import (
     confirmed,
     echo,
     emit,
-    next_command,
-    opened_ledger,
     say,
     screen,
 )
-from kogge.terminal.tables import BAD, GOOD, bytes_cell, date_of, table
+from kogge.terminal.tables import BAD, GOOD, bytes_cell, table
+from model.date_text import date_of
 from model.errors import Misconfigured
 from model.plural import many
 from model.private_files import open_private

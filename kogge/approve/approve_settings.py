@@ -8,19 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.config.hints import DEFAULT
 from engine.config.load import Config, load
+from engine.control.ledger_access import opened_ledger
 from kogge.prepare.keys import PassphraseEnv, PassphraseFile, PrintTo, Signed, passphrase_of
-from kogge.terminal.options import (
-    DEFAULT,
-    ConfigPath,
-    Reason,
-    Yes,
-    given,
-    opened_ledger,
-    say,
-    screen,
-    write_private,
-)
+from kogge.terminal.options import ConfigPath, Reason, Yes, given, say, screen, write_private
 from model.errors import Misconfigured
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ import typer
 
 from engine.approvals.unneeded_approvals import refuse_needless
 from engine.config.file_errors import unknown
+from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
+from engine.control.ledger_access import opened_ledger
 from kogge.prepare.keys import PassphraseEnv, PassphraseFile, PrintTo, Signed, passphrase_of
 from kogge.terminal.options import (
-    DEFAULT,
     AsJson,
     By,
     ConfigPath,
@@ -27,8 +28,6 @@ from kogge.terminal.options import (
     echo,
     emit,
     given,
-    next_command,
-    opened_ledger,
     say,
 )
 from ledger.db.rows import KEPT, SCORE_LOW, STALE, UNSTABLE, LegState, Phase

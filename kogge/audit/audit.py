@@ -11,13 +11,14 @@ from unicodedata import normalize
 
 import typer
 
+from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
+from engine.control.ledger_access import opened_ledger
 from kogge.audit.reconcile import reconcile
 from kogge.audit.verify import PackPath, register
 from kogge.prepare.keys import PassphraseEnv, PassphraseFile, passphrase_of
 from kogge.terminal.options import (
     CODES,
-    DEFAULT,
     AsJson,
     ConfigPath,
     Decider,
@@ -29,8 +30,6 @@ from kogge.terminal.options import (
     echo,
     emit,
     given,
-    next_command,
-    opened_ledger,
     progress_bar,
     say,
     screen,

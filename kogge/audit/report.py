@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.config.file_errors import unknown
+from engine.config.hints import DEFAULT
 from engine.config.load import load
+from engine.control.ledger_access import opened_ledger
 from kogge.terminal.options import (
-    DEFAULT,
     AsJson,
     ConfigPath,
     CsvFile,
@@ -21,7 +22,6 @@ from kogge.terminal.options import (
     chosen,
     emit,
     given,
-    opened_ledger,
     say,
     screen,
     write_csv,

@@ -4,20 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from engine.config.hints import DEFAULT
 from engine.config.load import load
-from kogge.terminal.options import (
-    DEFAULT,
-    AsJson,
-    ConfigPath,
-    CsvFile,
-    Exit,
-    Mailboxes,
-    Wave,
-    chosen,
-    emit,
-    opened_ledger,
-    write_csv,
-)
+from engine.control.ledger_access import opened_ledger
+from kogge.terminal.options import AsJson, ConfigPath, CsvFile, Exit, Mailboxes, Wave, chosen, emit, write_csv
 
 
 def score(

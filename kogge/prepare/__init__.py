@@ -1,0 +1,1 @@
+"""Commands before a wave: init, setup, check, plan, links, keys, server, worker, ledger."""

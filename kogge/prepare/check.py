@@ -11,12 +11,13 @@ import typer
 from rich.text import Text
 
 from engine.config.file_errors import unknown
+from engine.config.hints import DEFAULT
 from engine.config.load import Config, load
+from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import STAYS, advice
 from engine.planning.mailbox_list import Person
 from engine.planning.mailbox_list_checks import mailboxes
 from kogge.terminal.options import (
-    DEFAULT,
     AsJson,
     ConfigPath,
     CsvFile,
@@ -25,7 +26,6 @@ from kogge.terminal.options import (
     Wave,
     among,
     emit,
-    opened_ledger,
     private_csv,
     progress_bar,
     refuse_missing,
@@ -93,10 +93,10 @@ def check(
     Example: kogge check --wave pilot
     """
     from engine import assembly as opening
+    from engine.control.error_log import defect_log
     from engine.preflight.check_results import accepted_of_wave, keep, note_accepted, renew_plan
     from engine.preflight.preflight import examine_all, powers
     from evidence.pack_keys import look_of
-    from flows.launch import defect_log
     from kogge.prepare.check_invitations import concerned, listen, said_by
 
     settings = load(config)
@@ -303,8 +303,8 @@ def discover(
 
     Example: kogge discover --csv inventory.csv
     """
+    from engine.control.error_log import defect_log
     from engine.preflight.source_inventory import take_all
-    from flows.launch import defect_log
 
     settings = load(config)
     chosen = people(settings, wave, mailbox)

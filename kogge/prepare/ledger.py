@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.config.hints import DEFAULT, next_command
 from engine.config.load import load
-from kogge.terminal.options import CODES, DEFAULT, ConfigPath, Exit, echo, next_command, told
+from kogge.terminal.options import CODES, ConfigPath, Exit, echo, told
 from model.plural import many
 
 if TYPE_CHECKING:

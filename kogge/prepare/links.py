@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.text import Text
 
+from engine.config.hints import DEFAULT
 from engine.config.load import Config, load
+from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import advice
 from kogge.terminal.options import (
-    DEFAULT,
     AsJson,
     ConfigPath,
     CsvFile,
@@ -22,13 +23,13 @@ from kogge.terminal.options import (
     Wave,
     chosen,
     emit,
-    opened_ledger,
     private_csv,
     progress_bar,
     say,
     screen,
 )
-from kogge.terminal.tables import GOOD, date_of, table
+from kogge.terminal.tables import GOOD, table
+from model.date_text import date_of
 from model.plural import many
 from model.protocols import Kind
 

@@ -14,10 +14,12 @@ from rich.text import Text
 from engine.config.file_errors import unknown
 from engine.config.load import Config
 from kogge.terminal.options import emit, screen, write_csv
-from kogge.terminal.tables import GOOD, QUIET, date_of, table
+from kogge.terminal.tables import GOOD, QUIET, table
 from mappings.losses.severity import Class, class_of
+from model.date_text import date_of
 from model.errors import Misconfigured
 from model.protocols import Kind, Loss
+from reports.loss_texts import meaning
 
 if TYPE_CHECKING:
     from kogge.shown.item_lookup import Spot
@@ -124,28 +126,6 @@ def _row(one: Lost, texts: Mapping[Spot, str] | None) -> dict[str, object]:
     if texts is not None:
         found["subject"] = "" if item is None else texts.get((container.id, item.key), "")
     return found
-
-
-def meaning(kind: Kind, field: str, reason: str) -> str:
-    """The sentence that declares a loss of this workload; "" for one that an older version recorded."""
-    from mappings.losses import any_item
-    from mappings.losses import contact as losses_contact
-    from mappings.losses import event as losses_event
-    from mappings.losses import file as losses_file
-    from mappings.losses import mail as losses_mail
-    from mappings.losses import note as losses_note
-    from mappings.losses import task as losses_task
-
-    tables = {
-        Kind.MAIL: losses_mail.LOSSES,
-        Kind.CALENDAR: losses_event.LOSSES,
-        Kind.CONTACTS: losses_contact.LOSSES,
-        Kind.TASKS: losses_task.LOSSES,
-        Kind.NOTES: losses_note.LOSSES,
-        Kind.FILES: losses_file.LOSSES,
-    }
-    others = (tables.get(kind, {}), losses_mail.LOSSES, any_item.LOSSES)
-    return next((one[field, reason] for one in others if (field, reason) in one), "")
 
 
 def _print(

@@ -16,21 +16,11 @@ import typer
 from rich.text import Text
 
 from engine.config.file_errors import read_text
+from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
+from engine.control.ledger_access import opened_ledger
 from engine.planning.mailbox_list import lines_of, separator
-from kogge.terminal.options import (
-    CODES,
-    DEFAULT,
-    AsJson,
-    ConfigPath,
-    Exit,
-    emit,
-    next_command,
-    opened_ledger,
-    say,
-    screen,
-    told,
-)
+from kogge.terminal.options import CODES, AsJson, ConfigPath, Exit, emit, say, screen, told
 from kogge.terminal.tables import BAD, CARE, GOOD, QUIET, WIDTH, bytes_cell, duration, table
 from model.errors import Misconfigured
 

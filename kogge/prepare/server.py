@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
+from engine.config.hints import DEFAULT
 from engine.config.load import load
 from engine.config.template import refuse_existing, write_new
-from kogge.terminal.options import DEFAULT, AsJson, ConfigPath, Exit, echo, emit, say, told
+from kogge.terminal.options import AsJson, ConfigPath, Exit, echo, emit, say, told
 from model.errors import Misconfigured
 
 server = typer.Typer(help="The local Prefect server.", no_args_is_help=True)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.config.hints import DEFAULT
 from engine.config.load import Config, load
-from kogge.terminal.options import DEFAULT, AsJson, ConfigPath, Exit, echo, emit, opened_ledger, say
+from engine.control.ledger_access import opened_ledger
+from kogge.terminal.options import AsJson, ConfigPath, Exit, echo, emit, say
 from model.errors import Transient
 
 if TYPE_CHECKING:
@@ -58,10 +60,10 @@ def setup(
 def _outcomes(config: Config, check: bool) -> list[Outcome]:
     import httpx
 
+    from flows.deploy.api import ensure_api
     from flows.deploy.automations import automations
     from flows.deploy.setup import arrange, talking_to
     from flows.deploy.work_pools import work
-    from flows.launch import ensure_api
 
     api = ensure_api(config)
     try:

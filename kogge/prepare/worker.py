@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+from engine.config.hints import DEFAULT
 from engine.config.load import load
-from kogge.terminal.options import DEFAULT, say
+from kogge.terminal.options import say
 from model.errors import Misconfigured
 
 QUEUES = ("waves", "urgent", "normal", "nightly")
@@ -47,8 +48,8 @@ def worker(
     """
     files = config or _from_environment()
     from engine.config.registry import listed
-    from flows.deploy.worker import environment
-    from flows.launch import configured_api
+    from flows.deploy.api import configured_api
+    from flows.deploy.worker import environment, work
 
     settings = [load(path) for path in files]
     first = settings[0].prefect
@@ -60,7 +61,7 @@ def worker(
     _refuse_unknown(queue or ())
 
     environment(api, listed(files))
-    asyncio.run(_work(first.work_pool, queue, limit, name, healthcheck))
+    asyncio.run(work(first.work_pool, queue or list(QUEUES), limit, name, healthcheck, say))
 
 
 def _from_environment() -> list[Path]:
@@ -76,23 +77,3 @@ def _refuse_unknown(queues: list[str] | tuple[str, ...]) -> None:
     for one in queues:
         if one not in QUEUES:
             raise Misconfigured("--queue", unknown(one, QUEUES))
-
-
-async def _work(
-    pool: str, queues: list[str] | None, limit: int | None, name: str | None, healthcheck: bool
-) -> None:
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-    from prefect.utilities.processutils import setup_signal_handlers_worker
-
-    from flows.deploy.worker import Worker
-
-    setup_signal_handlers_worker(os.getpid(), "the worker", say)
-    with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
-        worker = Worker(
-            work_pool_name=pool,
-            work_queues=queues or list(QUEUES),
-            limit=limit,
-            name=name,
-            create_pool_if_not_found=False,
-        )
-        await worker.start(with_healthcheck=healthcheck, printer=say)

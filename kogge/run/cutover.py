@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
+from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import PASSING, advice
 from engine.control.stop_signal import STOPPED
 from kogge.run.pause import may_work
 from kogge.terminal.options import (
-    DEFAULT,
     AsJson,
     ConfigPath,
     Decider,
@@ -25,8 +26,6 @@ from kogge.terminal.options import (
     chosen,
     emit,
     given,
-    next_command,
-    opened_ledger,
     report,
     say,
     screen,
@@ -244,9 +243,11 @@ def _refusals(
 
 
 def _act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -> Ended:
+    from engine.control.error_log import defect_log
     from engine.cutover.run_many import all_of, announce, opened
     from engine.pacing.worker_slots import taken
-    from flows.launch import defect_log, signals
+    from flows.display.prefect_events import tell
+    from flows.launch import signals
     from flows.process.leg_runner import Drain
 
     for refusal in () if way.back else _refusals(config, ledger, rows, hours=False).values():
@@ -259,7 +260,7 @@ def _act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -
         signals(drain),
         defect_log(config.state_directory),
         taken(config, ledger, drain.event) as turns,
-        opened(config, ledger, way.by, turns, back=way.back) as order,
+        opened(config, ledger, way.by, turns, tell, back=way.back) as order,
     ):
         for duty in turns.heeded(duties):
             announce(order, going[duty.wave])

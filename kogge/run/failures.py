@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from engine.config.hints import DEFAULT
 from engine.config.load import load
+from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import advice
 from flows.process.parameters import workloads_of
 from kogge.prepare import losses as command_losses
 from kogge.prepare.losses import refuse_unknown_codes, subjects_of
 from kogge.run import server_words as command_words
 from kogge.terminal.options import (
-    DEFAULT,
     AsJson,
     ConfigPath,
     CsvFile,
@@ -26,11 +27,11 @@ from kogge.terminal.options import (
     chosen,
     emit,
     given,
-    opened_ledger,
     screen,
     write_csv,
 )
-from kogge.terminal.tables import CARE, GOOD, bytes_cell, code_cell, date_of, table
+from kogge.terminal.tables import CARE, GOOD, bytes_cell, code_cell, table
+from model.date_text import date_of
 from model.plural import many
 from model.protocols import Kind
 

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.live import Live
 
+from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
+from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import advice
 from flows.process.parameters import workloads_of
 from kogge.run.pause import WhoNow, that_may_run
 from kogge.terminal.options import (
-    DEFAULT,
     AsJson,
     ConfigPath,
     Exit,
@@ -30,19 +31,19 @@ from kogge.terminal.options import (
     echo,
     emit,
     given,
-    next_command,
-    opened_ledger,
     say,
     screen,
 )
+from kogge.terminal.progress_display import Display
 from model.errors import MigrationError, Misconfigured, Transient
 from model.plural import many
 from model.protocols import Kind
-from reports.progress import LATER, Display, Snapshot, expected
+from reports.progress import LATER, Snapshot, expected
 
 if TYPE_CHECKING:
     from engine.planning.load_plan import Planned
-    from flows.launch import Api, RunResult
+    from flows.deploy.api import Api
+    from flows.launch import RunResult
     from ledger.db.rows import MailboxRow, Tally
     from ledger.store import Ledger
 

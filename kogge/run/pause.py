@@ -9,18 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.config.file_errors import unknown
+from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
-from kogge.terminal.options import (
-    DEFAULT,
-    By,
-    ConfigPath,
-    OneWave,
-    echo,
-    given,
-    next_command,
-    opened_ledger,
-    say,
-)
+from engine.control.ledger_access import opened_ledger
+from kogge.terminal.options import By, ConfigPath, OneWave, echo, given, say
 from model.errors import Misconfigured, Transient
 
 if TYPE_CHECKING:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from engine.config.file_errors import unknown
+from engine.config.hints import DEFAULT
 from engine.config.load import load
+from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import advice
 from flows.process.parameters import workloads_of
 from kogge.run.pause import OutsideHours, may_look, may_work
 from kogge.terminal.options import (
-    DEFAULT,
     AsJson,
     ConfigPath,
     Decider,
@@ -28,7 +29,6 @@ from kogge.terminal.options import (
     chosen,
     emit,
     given,
-    opened_ledger,
     report,
     say,
     screen,
@@ -120,10 +120,11 @@ def _walk(
     *,
     execute: bool,
 ) -> Done:
+    from engine.control.error_log import defect_log
     from engine.leg.repair_walk import What
     from engine.pacing.run_legs import Boundary, legs_of_each
     from engine.pacing.worker_slots import taken
-    from flows.launch import defect_log, signals
+    from flows.launch import signals
     from flows.process.leg_runner import Drain
 
     drain = Drain()

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
+from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import advice
 from kogge.run.pause import OutsideHours, may_look, may_work
 from kogge.terminal.options import (
-    DEFAULT,
     AsJson,
     ConfigPath,
     Decider,
@@ -25,8 +26,6 @@ from kogge.terminal.options import (
     chosen,
     emit,
     given,
-    next_command,
-    opened_ledger,
     report,
     say,
     screen,
@@ -198,12 +197,13 @@ def _duties(
 
 def _run(config: Config, ledger: Ledger, asked: Asked) -> Run:
     from engine.approvals.pinned_settings import refuse_weaker
+    from engine.control.error_log import defect_log
     from engine.cutover.steps import is_undone
     from engine.pacing.run_legs import Boundary
     from engine.pacing.worker_slots import taken
     from engine.rollback.run import Scope, approved
     from engine.rollback.run_many import Order, all_of, with_earlier
-    from flows.launch import defect_log, signals
+    from flows.launch import signals
     from flows.process.leg_runner import Drain
 
     ids = frozenset(row.id for row in asked.rows)

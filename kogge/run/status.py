@@ -14,22 +14,12 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from engine.config.hints import DEFAULT
 from engine.config.load import load
+from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import advice
 from flows.process.parameters import workloads_of
-from kogge.terminal.options import (
-    DEFAULT,
-    AsJson,
-    ConfigPath,
-    Exit,
-    Mailboxes,
-    Wave,
-    Workloads,
-    chosen,
-    emit,
-    opened_ledger,
-    screen,
-)
+from kogge.terminal.options import AsJson, ConfigPath, Exit, Mailboxes, Wave, Workloads, chosen, emit, screen
 from kogge.terminal.tables import (
     BAD,
     GOOD,

@@ -1,0 +1,1 @@
+"""What commands show of the ledger and of packs, as tables and JSON."""

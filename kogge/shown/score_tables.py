@@ -21,13 +21,13 @@ from engine.approvals.score import (
     wave_score,
 )
 from engine.control.remedies import advice
-from kogge.prepare.losses import meaning
 from kogge.terminal.options import screen
 from kogge.terminal.tables import BAD, CARE, GOOD, QUIET, table
 from ledger.db.rows import MailboxRow
 from ledger.store import Ledger
 from ledger.views.scores import partly_verified
 from mappings.losses.severity import Class
+from reports.loss_texts import meaning
 
 NOT_VERIFIED, PARTLY_VERIFIED = "not verified", "not verified fully"
 SHOWN = 40

@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from engine.config.hints import next_command
 from engine.config.load import Config
 from evidence.dsse import payload_in
 from evidence.pack_keys import look
@@ -20,11 +21,11 @@ from evidence.pack_reader import signer_in
 from evidence.reseal import NotWhole, damaged, is_sealed_in, is_unpublished, sealed_already
 from evidence.seal import Order, Outlook, Sealed, other_signer, place_of
 from kogge.shown.pack_summary import missing_text
-from kogge.terminal.options import Exit, echo, emit, next_command, say
-from kogge.terminal.tables import date_of
+from kogge.terminal.options import Exit, echo, emit, say
 from ledger.inventory.keystore import DAMAGED
 from ledger.store import Ledger
 from ledger.views.seal_chain import Loose, Seal, Seals
+from model.date_text import date_of
 from model.errors import Misconfigured
 from model.plural import many
 from model.signing_keys import line_of

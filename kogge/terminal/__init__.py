@@ -1,0 +1,1 @@
+"""Options, exit codes, tables and progress that all commands share."""

@@ -10,7 +10,6 @@ import csv
 import inspect
 import json
 import os
-import shlex
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +25,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.segment import Segment
 
 from engine.config.file_errors import unknown
-from engine.config.load import Config
 from engine.control.remedies import advice
 from kogge.terminal.tables import WIDTH
 from model.errors import MigrationError, Misconfigured, Transient
@@ -84,71 +82,6 @@ Reason = Annotated[
     str | None, typer.Option("--reason", metavar="TEXT", help="Why; recorded for the auditor.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-DEFAULT = Path("kogge.toml")
-
-
-CARRIED = (("--wave", "-w"), ("--mailbox", "-m"), ("--workload",), ("--inventory",))
-"""Options that the next command has as this one had them, where it knows them."""
-CHOOSING = frozenset({"--wave", "-w", "--mailbox", "-m"})
-"""A command that has one of these chooses its mailboxes already."""
-_typed: list[str] = []
-"""The words of the command line that runs, without the program's name."""
-
-
-def remember(words: Sequence[str]) -> None:
-    """Keeps what was typed, for next_command."""
-    _typed[:] = words
-
-
-def next_command(config: Path, command: str) -> str:
-    """Returns what to type next: for the same configuration, and with the options that this one was given.
-
-    Args:
-        config: as it was given.
-        command: words after `kogge`. An option that they have stays as it is.
-    """
-    here = Path.cwd()
-    path = config.relative_to(here) if config.is_relative_to(here) else config
-    words = " ".join(["kogge", command, *_carried(shlex.split(command))])
-    return words if path == DEFAULT else f"{words} -c {shlex.quote(str(path))}"
-
-
-def _carried(words: Sequence[str]) -> Iterator[str]:
-    """The options that were typed, as far as the next command takes them."""
-    known = _options(words) if _typed else frozenset()
-    chosen = not CHOOSING.isdisjoint(words)
-    for names in CARRIED:
-        if names[0] in known and not set(names) & set(words) and not (chosen and names[0] in CHOOSING):
-            yield from (f"{names[0]} {_not_an_address(value)}" for value in _values(names))
-
-
-def _values(names: Sequence[str]) -> Iterator[str]:
-    """What was typed for an option, each time."""
-    for word, after in zip(_typed, [*_typed[1:], ""], strict=True):
-        name, equals, value = word.partition("=")
-        if word in names and after:
-            yield after
-        elif equals and name in names:
-            yield value
-
-
-def _options(words: Sequence[str]) -> frozenset[str]:
-    """The options of the command that these words name."""
-    from typer.main import get_command
-
-    from kogge.app import app
-
-    command: Any = get_command(app)
-    for word in words:
-        if word not in getattr(command, "commands", {}):
-            break
-        command = command.commands[word]
-    return frozenset(option for one in command.params for option in one.opts)
-
-
-def _not_an_address(value: str) -> str:
-    """A terminal's log should not keep an address: whoever typed it knows it."""
-    return "MAILBOX" if "@" in value or not value.isprintable() else shlex.quote(value)
 
 
 def given(option: str, text: str | None, why: str) -> str:
@@ -248,18 +181,6 @@ def report(error: MigrationError) -> int:
     if remedy := advice(error.code):
         say(f"  {remedy}")
     return Exit.AGAIN if isinstance(error, Transient) else Exit.OPEN
-
-
-@contextmanager
-def opened_ledger(config: Config, *, upgrade: bool = False) -> Iterator[Ledger]:
-    """The ledger, of this version's schema; made when it is not there yet. upgrade: of a command that moves
-    mailboxes; one that looks, or decides, leaves an older ledger as it is. Raises Misconfigured, and
-    Transient("ledger-in-use") while others are at work on an older one."""
-    from flows.launch import defect_log
-    from ledger.open_ledgers import opened
-
-    with opened(config.ledger_url(), upgrade=upgrade) as ledger, defect_log(config.state_directory):
-        yield ledger
 
 
 def chosen(ledger: Ledger, wave: str | None, wanted: list[str] | None = None) -> list[MailboxRow]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import zip_longest
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from kogge.terminal.progress_display import COLOURS
 from ledger.db.rows import LegState
 from model.printable import printable
-from reports.progress import COLOURS, size
+from reports.progress import size
 
 GOOD, CARE, BAD, QUIET = "green", "yellow", "red", "dim"
 WIDTH = 100
@@ -159,13 +160,6 @@ def number_cell(count: int | None) -> str:
 def moment(when: datetime | None) -> str:
     """UTC, to the second."""
     return "-" if when is None else when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def date_of(seconds: int | None) -> str:
-    """An item's date (seconds since 1970 UTC), to the minute."""
-    if seconds is None:
-        return "-"
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M")
 
 
 def duration(seconds: float | None) -> str:

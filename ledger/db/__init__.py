@@ -1,0 +1,1 @@
+"""Schema, statements, encoding, the chain of events, leases."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, true
 
 from ledger.db.encoding import unpack_id, unpack_path, version_text
 from ledger.db.rows import ContainerRow, Finding, ItemRow, LegRow, LegState, MailboxRow, Outcome, Phase, State
@@ -222,3 +222,13 @@ def chunked(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
     iterator = iter(values)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def in_wave(wave: str | None, mailbox_id: str | None = None) -> ColumnElement[bool]:
+    """Restricts a statement that joins mailbox."""
+    clauses: list[ColumnElement[bool]] = [true()]
+    if wave is not None:
+        clauses.append(mailbox.c.wave == wave)
+    if mailbox_id is not None:
+        clauses.append(mailbox.c.id == mailbox_id)
+    return and_(*clauses)

@@ -1,0 +1,1 @@
+"""What one leg's worker reads and writes under its fence."""

@@ -14,13 +14,13 @@ from sqlalchemy import Connection, delete, or_, select, update
 
 from ledger.db.audit_log import append_event
 from ledger.db.engine import now, reading, writing
+from ledger.db.handle import LedgerHandle
 from ledger.db.readers import chunked
 from ledger.db.rows import PARTLY, SCORE_LOW, LegState, Phase
 from ledger.db.schema import leg, mailbox, step
 from ledger.db.upsert import upsert
 from ledger.leg.phases import HELD_ELSEWHERE, is_rolled_back, lock_legs, move, refuse_held
 from ledger.plan.mailboxes import wave_of
-from ledger.store import Ledger
 from model.errors import Blocked
 
 BEGUN, DONE, FAILED = "begun", "done", "failed"
@@ -51,7 +51,7 @@ def _never(owner: str) -> bool:
 class Steps:
     """The steps of a ledger's mailboxes."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: LedgerHandle) -> None:
         self._engine = ledger.engine
 
     def begin(
@@ -180,7 +180,7 @@ class Steps:
             append_event(connection, wave, f"approval-spent:{SCORE_LOW}", {}, subject=mailbox_id)
 
 
-def is_releasing(ledger: Ledger, mailbox_id: str) -> bool:
+def is_releasing(ledger: LedgerHandle, mailbox_id: str) -> bool:
     """Whether somebody may work at the target already, although the mailbox is not live yet."""
     query = select(step.c.name).join(mailbox, mailbox.c.id == step.c.mailbox)
     query = query.where(step.c.mailbox == mailbox_id, step.c.name == RELEASE)

@@ -30,7 +30,7 @@ from model.errors import Blocked
 from model.protocols import Identity, Kind
 
 if TYPE_CHECKING:
-    from ledger.store import Ledger
+    from ledger.db.handle import LedgerHandle
 
 APPROVAL = "rollback"
 """The code that a person approves."""
@@ -231,7 +231,7 @@ def _replace_findings(
     item_states.record_findings(connection, container_id, found)
 
 
-def refuse_unfinished(ledger: Ledger, held: Lease) -> None:
+def refuse_unfinished(ledger: LedgerHandle, held: Lease) -> None:
     """Raises Blocked("rolling-back") while a rollback of this leg was begun and not finished."""
     with reading(ledger.engine) as connection:
         code = connection.execute(select(leg.c.code).where(leg.c.id == held.leg)).scalar_one()
@@ -239,7 +239,7 @@ def refuse_unfinished(ledger: Ledger, held: Lease) -> None:
         raise Blocked(ROLLING, "a rollback of it was begun, and must end first")
 
 
-def rested_on(ledger: Ledger, besides: Collection[str]) -> frozenset[bytes]:
+def rested_on(ledger: LedgerHandle, besides: Collection[str]) -> frozenset[bytes]:
     """The keys of items that somebody else's copy rests on: a server that has one event for all who are
     invited shows an attendee the organizer's, by the name that the organizer's key gave it. besides: whose
     copies do not count. Reads every row of a calendar there is."""
@@ -260,7 +260,7 @@ def rested_on(ledger: Ledger, besides: Collection[str]) -> frozenset[bytes]:
     return frozenset(found)
 
 
-def recalled(ledger: Ledger, leg_id: int) -> Iterator[tuple[ContainerRow, ItemRow, str]]:
+def recalled(ledger: LedgerHandle, leg_id: int) -> Iterator[tuple[ContainerRow, ItemRow, str]]:
     """What recalls removed of a leg, this time and before, each with the detail of its finding."""
     width, depth = len(CONTAINER_COLUMNS), len(ITEM_COLUMNS)
     same = and_(finding.c.container == item.c.container, finding.c.key == item.c.key)

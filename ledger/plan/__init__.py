@@ -1,0 +1,1 @@
+"""Plans, approvals, waves, pinned settings."""

@@ -14,12 +14,11 @@ from sqlalchemy import and_, func, select
 
 from ledger.db.audit_log import Event, append_event, genesis, head_of, read_events, verify_chain
 from ledger.db.engine import now, reading, writing
-from ledger.db.readers import chunked
+from ledger.db.handle import LedgerHandle
+from ledger.db.readers import chunked, in_wave
 from ledger.db.schema import checked, event, leg, mailbox, signed_plan
 from ledger.db.upsert import upsert
 from ledger.plan.mailboxes import mark_replanned, plan_mark
-from ledger.store import Ledger
-from ledger.views.reports import in_wave
 from model.errors import Corrupt
 
 KIND = "plan-approved:"
@@ -82,7 +81,7 @@ _COLUMNS = (
 )
 
 
-def keep_checks(ledger: Ledger, checks: Iterable[Check]) -> None:
+def keep_checks(ledger: LedgerHandle, checks: Iterable[Check]) -> None:
     """The newest word on each mailbox; idempotent."""
     checks = list(checks)
     with writing(ledger.engine) as connection:
@@ -100,7 +99,7 @@ def keep_checks(ledger: Ledger, checks: Iterable[Check]) -> None:
         mark_replanned(connection, waves)
 
 
-def plan_rows(ledger: Ledger, wave: str | None = None, mailbox_id: str | None = None) -> list[PlanRow]:
+def plan_rows(ledger: LedgerHandle, wave: str | None = None, mailbox_id: str | None = None) -> list[PlanRow]:
     """By mailbox."""
     chosen = in_wave(wave, mailbox_id)
     tables = mailbox.outerjoin(checked, checked.c.mailbox == mailbox.c.id)
@@ -117,7 +116,7 @@ def plan_rows(ledger: Ledger, wave: str | None = None, mailbox_id: str | None = 
         return found
 
 
-def stamp(ledger: Ledger, wave: str) -> str | None:
+def stamp(ledger: LedgerHandle, wave: str) -> str | None:
     """Another one when a plan is another one; much cheaper than to read it. No time is compared: a clock that
     was put back would hide a change."""
     with reading(ledger.engine) as connection:
@@ -125,7 +124,7 @@ def stamp(ledger: Ledger, wave: str) -> str | None:
 
 
 def record(
-    ledger: Ledger,
+    ledger: LedgerHandle,
     wave: str,
     stage: str,
     detail: Mapping[str, str | int],
@@ -143,7 +142,7 @@ def record(
         return append_event(connection, wave, KIND + stage, detail, subject=subject, signature=signature)
 
 
-def last_signed(ledger: Ledger, wave: str) -> str | None:
+def last_signed(ledger: LedgerHandle, wave: str) -> str | None:
     """The document of the newest approval of this wave whose document was kept; None where there is none."""
     with reading(ledger.engine) as connection:
         kept = select(signed_plan.c.text).where(signed_plan.c.wave == wave)
@@ -154,7 +153,7 @@ Head = tuple[int, bytes]
 """Of a chain: how many events it has, and the hash of the newest."""
 
 
-def events_since(ledger: Ledger, wave: str, known: Head | None = None) -> tuple[Head, list[Event]]:
+def events_since(ledger: LedgerHandle, wave: str, known: Head | None = None) -> tuple[Head, list[Event]]:
     """The chain's head, and what was added to it since another one, checked. Raises
     Corrupt("event-chain-broken")."""
     after = known or (0, genesis(wave))

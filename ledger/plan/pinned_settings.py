@@ -13,9 +13,9 @@ from sqlalchemy import Connection, select
 
 from ledger.db.audit_log import Event, append_event
 from ledger.db.engine import reading, writing
+from ledger.db.handle import LedgerHandle
 from ledger.db.schema import meta
 from ledger.db.upsert import upsert
-from ledger.store import Ledger
 
 CHAIN = "approval settings"
 """No wave has this name: it has a blank."""
@@ -39,13 +39,15 @@ class Pin:
         return {"required": self.required, "keys": dict(self.keys), "deny": sorted(self.deny)}
 
 
-def read_pin(ledger: Ledger) -> Pin | None:
+def read_pin(ledger: LedgerHandle) -> Pin | None:
     """None: nothing is pinned yet."""
     with reading(ledger.engine) as connection:
         return _read(connection)
 
 
-def put_pin(ledger: Ledger, known: Pin | None, pin: Pin, detail: Mapping[str, str | int]) -> Event | None:
+def put_pin(
+    ledger: LedgerHandle, known: Pin | None, pin: Pin, detail: Mapping[str, str | int]
+) -> Event | None:
     """Pins anew, and records it with this detail. None, and nothing is done, when what is pinned is not what
     the caller knows."""
     with writing(ledger.engine) as connection:
@@ -63,7 +65,7 @@ def put_pin(ledger: Ledger, known: Pin | None, pin: Pin, detail: Mapping[str, st
         return append_event(connection, CHAIN, PINNED, {**counts, **detail}, subject=CHAIN)
 
 
-def agree(ledger: Ledger, detail: Mapping[str, str | int], signature: bytes) -> Event:
+def agree(ledger: LedgerHandle, detail: Mapping[str, str | int], signature: bytes) -> Event:
     """Records that an approver signed a change of what is pinned."""
     with writing(ledger.engine) as connection:
         return append_event(connection, CHAIN, AGREED, detail, subject=CHAIN, signature=signature)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from ledger.db.engine import reading
+from ledger.db.handle import LedgerHandle
 from ledger.db.rows import Phase
 from ledger.db.schema import leg, mailbox
 from ledger.plan.mailboxes import FIELDS, NOT_IN_PLAN, PlannedMailbox
-from ledger.store import Ledger
 from model.protocols import Kind
 
 
@@ -25,7 +25,7 @@ class Plan:
     dropped: bool
 
 
-def plans(ledger: Ledger) -> list[Plan]:
+def plans(ledger: LedgerHandle) -> list[Plan]:
     """Every mailbox of the ledger, by id."""
     columns = (mailbox.c.id, mailbox.c.source, mailbox.c.phase, mailbox.c.withheld)
     query = select(*columns, *(mailbox.c[name] for name in FIELDS)).order_by(mailbox.c.id)

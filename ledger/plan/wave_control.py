@@ -8,17 +8,17 @@ from sqlalchemy import func, select, update
 
 from ledger.db import audit_log
 from ledger.db.engine import reading, writing
+from ledger.db.handle import LedgerHandle
 from ledger.db.readers import chunked
 from ledger.db.schema import event, mailbox, wave
 from ledger.db.upsert import upsert
-from ledger.store import Ledger
 from model.errors import Misconfigured
 
 OVERRIDDEN = "window-overridden"
 OUTSIDE = "outside-its-hours"
 
 
-def set_paused(ledger: Ledger, name: str, paused: bool, by: str, reason: str = "") -> bool:
+def set_paused(ledger: LedgerHandle, name: str, paused: bool, by: str, reason: str = "") -> bool:
     """Every run of the wave drains within seconds, on every machine; or may begin again. Recorded, unless it
     is so already: then False. Raises Misconfigured for a wave without a mailbox."""
     _refuse_unknown(ledger, name)
@@ -34,7 +34,7 @@ def set_paused(ledger: Ledger, name: str, paused: bool, by: str, reason: str = "
     return True
 
 
-def override(ledger: Ledger, name: str, by: str) -> None:
+def override(ledger: LedgerHandle, name: str, by: str) -> None:
     """Somebody lets the wave run outside of its hours; recorded. Raises Misconfigured for a wave without a
     mailbox."""
     _refuse_unknown(ledger, name)
@@ -42,13 +42,13 @@ def override(ledger: Ledger, name: str, by: str) -> None:
         audit_log.append_event(connection, name, OVERRIDDEN, {"by": by}, subject=f"wave:{name}")
 
 
-def let_outside(ledger: Ledger, name: str, by: str, what: str) -> None:
+def let_outside(ledger: LedgerHandle, name: str, by: str, what: str) -> None:
     """Somebody does one thing (a rollback, say) outside of the wave's hours, which nothing else may for it;
     recorded."""
     ledger.event(name, OUTSIDE, {"by": by, "what": what}, subject=f"wave:{name}")
 
 
-def overridden(ledger: Ledger, name: str) -> float | None:
+def overridden(ledger: LedgerHandle, name: str) -> float | None:
     """When that was last said, in seconds since 1970 UTC."""
     query = select(func.max(event.c.at)).where(event.c.subject == f"wave:{name}", event.c.kind == OVERRIDDEN)
     with reading(ledger.engine) as connection:
@@ -56,7 +56,7 @@ def overridden(ledger: Ledger, name: str) -> float | None:
     return said
 
 
-def put_priorities(ledger: Ledger, wanted: Mapping[str, int]) -> None:
+def put_priorities(ledger: LedgerHandle, wanted: Mapping[str, int]) -> None:
     """By mailbox id; idempotent, and writes only what changes."""
     known = dict.fromkeys(wanted, 0) | priorities(ledger)
     changed: dict[int, list[str]] = {}
@@ -72,7 +72,7 @@ def put_priorities(ledger: Ledger, wanted: Mapping[str, int]) -> None:
                 connection.execute(statement.values(priority=priority))
 
 
-def priorities(ledger: Ledger, name: str | None = None) -> dict[str, int]:
+def priorities(ledger: LedgerHandle, name: str | None = None) -> dict[str, int]:
     """By mailbox id, of a wave or of all; only those that are not 0."""
     query = select(mailbox.c.id, mailbox.c.priority).where(mailbox.c.priority != 0)
     if name is not None:
@@ -81,7 +81,7 @@ def priorities(ledger: Ledger, name: str | None = None) -> dict[str, int]:
         return {row.id: row.priority for row in connection.execute(query)}
 
 
-def _refuse_unknown(ledger: Ledger, name: str) -> None:
+def _refuse_unknown(ledger: LedgerHandle, name: str) -> None:
     with reading(ledger.engine) as connection:
         query = select(mailbox.c.id).where(mailbox.c.wave == name).limit(1)
         if connection.execute(query).first() is None:

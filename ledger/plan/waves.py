@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 
 from ledger.db.engine import reading, writing
+from ledger.db.handle import LedgerHandle
 from ledger.db.schema import wave as table
 from ledger.db.upsert import upsert
-from ledger.store import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ _COLUMNS = (
 class Waves:
     """The waves of a ledger that have a row; one without may run at any time."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: LedgerHandle) -> None:
         self._engine = ledger.engine
 
     def read(self, name: str) -> WaveRow:

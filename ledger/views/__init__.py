@@ -1,0 +1,1 @@
+"""What reports, status and estimates read."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from ledger.db.engine import reading
+from ledger.db.handle import LedgerHandle
 from ledger.db.rows import LegState
 from ledger.db.schema import checked, leg, mailbox
-from ledger.store import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class WaveTotals:
     bytes: int
 
 
-def overview(ledger: Ledger) -> list[WaveTotals]:
+def overview(ledger: LedgerHandle) -> list[WaveTotals]:
     """By name."""
     sums = select(
         mailbox.c.wave,
@@ -50,7 +50,7 @@ def overview(ledger: Ledger) -> list[WaveTotals]:
     return found
 
 
-def expected(ledger: Ledger, wave: str) -> int:
+def expected(ledger: LedgerHandle, wave: str) -> int:
     """How many items the newest preflight counted at the source; 0 where there was none."""
     query = select(func.coalesce(func.sum(checked.c["items"]), 0)).select_from(checked.join(mailbox))
     with reading(ledger.engine) as connection:

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from ledger.db.engine import now, reading, writing
+from ledger.db.handle import LedgerHandle
 from ledger.db.rows import LegState
 from ledger.db.schema import health, leg, mailbox, pulse
 from ledger.db.upsert import upsert
-from ledger.store import Ledger
 from ledger.views.server_health import FRESH_SECONDS
 
 MINUTE = 60
@@ -39,7 +39,7 @@ class Beat:
     worked: int = MINUTE
 
 
-def record(ledger: Ledger, wave: str) -> None:
+def record(ledger: LedgerHandle, wave: str) -> None:
     """The minute that it is by the database's clock, as it is now; said again within it, the newest counts,
     and the least pace. A wave without mailboxes has no pulse."""
     legs = func.sum(case((leg.c.state == LegState.RUNNING.value, 1), else_=0))
@@ -85,7 +85,7 @@ def _paces(connection: Connection) -> tuple[float | None, float | None]:
     return source, target
 
 
-def beats(ledger: Ledger, wave: str, most: int = 120) -> list[Beat]:
+def beats(ledger: LedgerHandle, wave: str, most: int = 120) -> list[Beat]:
     """Oldest first; as many minutes stand for one beat as it takes to have at most so many."""
     ends = select(func.min(pulse.c.at), func.max(pulse.c.at)).where(pulse.c.wave == wave)
     with reading(ledger.engine) as connection:

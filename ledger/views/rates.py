@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from ledger.db.engine import reading
+from ledger.db.handle import LedgerHandle
 from ledger.db.leases import held
 from ledger.db.schema import leg
-from ledger.store import Ledger
 from model.protocols import Kind
 
 
@@ -24,7 +24,7 @@ class Measured:
     bytes: int
 
 
-def measured(ledger: Ledger) -> Mapping[Kind, Measured]:
+def measured(ledger: LedgerHandle) -> Mapping[Kind, Measured]:
     """By workload, over every leg of the ledger that wrote something, also those at work now. A leg that only
     looked (a dry run, a verification) says nothing about copying."""
     columns = (func.sum(leg.c.busy + held()), func.sum(leg.c.copied), func.sum(leg.c.copied_bytes))

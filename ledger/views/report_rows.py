@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from sqlalchemy import and_, func, select
 
 from ledger.db.engine import reading
+from ledger.db.handle import LedgerHandle
 from ledger.db.leases import held
+from ledger.db.readers import in_wave
 from ledger.db.schema import container, item, leg, loss, mailbox
-from ledger.store import Ledger
 from ledger.views.rates import Measured
-from ledger.views.reports import in_wave
 from ledger.views.scores import Lacking
 from model.protocols import Kind
 
 
-def folder_losses(ledger: Ledger, wave: str) -> Mapping[str, list[Lacking]]:
+def folder_losses(ledger: LedgerHandle, wave: str) -> Mapping[str, list[Lacking]]:
     """By mailbox: what its folders lost, and how many did."""
     same = and_(item.c.container == loss.c.container, item.c.key == loss.c.key)
     columns = (leg.c.mailbox, leg.c.workload, loss.c.field, loss.c.reason)
@@ -30,7 +30,7 @@ def folder_losses(ledger: Ledger, wave: str) -> Mapping[str, list[Lacking]]:
     return found
 
 
-def measured_in(ledger: Ledger, wave: str) -> Mapping[Kind, Measured]:
+def measured_in(ledger: LedgerHandle, wave: str) -> Mapping[Kind, Measured]:
     """By workload, over the legs of this wave that wrote something; see ledger.views.rates."""
     sums = (func.sum(leg.c.busy + held()), func.sum(leg.c.copied), func.sum(leg.c.copied_bytes))
     query = select(leg.c.workload, *sums).select_from(leg.join(mailbox))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal_column, select, true
+from sqlalchemy import Connection, Select, and_, case, func, literal_column, select
 
 from ledger.db.leases import AT_TARGET
 from ledger.db.readers import (
@@ -16,6 +16,7 @@ from ledger.db.readers import (
     ITEM_COLUMNS,
     MAILBOX_COLUMNS,
     container_row,
+    in_wave,
     item_row,
     mailbox_row,
 )
@@ -65,16 +66,6 @@ class LegSummary:
     def bytes(self) -> int:
         """Bytes at the target."""
         return sum(self.sizes.get(state, 0) for state in AT_TARGET)
-
-
-def in_wave(wave: str | None, mailbox_id: str | None = None) -> ColumnElement[bool]:
-    """Restricts a statement that joins mailbox."""
-    clauses: list[ColumnElement[bool]] = [true()]
-    if wave is not None:
-        clauses.append(mailbox.c.wave == wave)
-    if mailbox_id is not None:
-        clauses.append(mailbox.c.id == mailbox_id)
-    return and_(*clauses)
 
 
 def summary(connection: Connection, wave: str | None) -> list[LegSummary]:

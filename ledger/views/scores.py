@@ -11,10 +11,10 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, not_, select, tu
 
 from ledger.db.audit_log import newest_detail
 from ledger.db.engine import reading
+from ledger.db.handle import LedgerHandle
 from ledger.db.readers import chunked
 from ledger.db.rows import PARTLY, SCORE_LOW, LegState, State
 from ledger.db.schema import container, item, leg, loss
-from ledger.store import Ledger
 from model.protocols import Kind
 
 ARRIVED = (State.VERIFIED, State.WRITTEN)
@@ -66,7 +66,7 @@ class Lacking:
 
 
 def counts_of(
-    ledger: Ledger, mailbox_ids: Iterable[str], lighter: Sequence[Collection[tuple[str, str]]]
+    ledger: LedgerHandle, mailbox_ids: Iterable[str], lighter: Sequence[Collection[tuple[str, str]]]
 ) -> dict[str, Counts]:
     """By mailbox. lighter: classes of losses (field, reason), the lightest first, whose places are their
     ranks; what stands in none of them ranks above them all. An item counts once, whatever it lost."""
@@ -89,7 +89,7 @@ def counts_of(
     return found
 
 
-def partly_verified(ledger: Ledger, mailbox_ids: Iterable[str]) -> set[str]:
+def partly_verified(ledger: LedgerHandle, mailbox_ids: Iterable[str]) -> set[str]:
     """Those of these mailboxes of which every workload is verified, and one of them not read back."""
     query = select(leg.c.mailbox).group_by(leg.c.mailbox)
     query = query.having(_none(_UNLIKE_VERIFIED), not_(_none(_PARTLY)))
@@ -114,7 +114,7 @@ def _lost(chunk: Sequence[str], lighter: Sequence[Collection[tuple[str, str]]]) 
     return select(*columns, func.count()).group_by(*columns)
 
 
-def absent_of(ledger: Ledger, mailbox_ids: Iterable[str]) -> dict[str, list[Absent]]:
+def absent_of(ledger: LedgerHandle, mailbox_ids: Iterable[str]) -> dict[str, list[Absent]]:
     """What did not arrive, by mailbox; those that lack nothing are left out."""
     columns = (leg.c.mailbox, leg.c.workload, item.c.state, item.c.code)
     query = select(*columns, func.count()).select_from(item.join(container).join(leg))
@@ -125,7 +125,7 @@ def absent_of(ledger: Ledger, mailbox_ids: Iterable[str]) -> dict[str, list[Abse
     return dict(found)
 
 
-def lacking_of(ledger: Ledger, mailbox_ids: Iterable[str]) -> dict[str, list[Lacking]]:
+def lacking_of(ledger: LedgerHandle, mailbox_ids: Iterable[str]) -> dict[str, list[Lacking]]:
     """What was lost by items that arrived, by mailbox; those that lost nothing are left out."""
     columns = (leg.c.mailbox, leg.c.workload, loss.c.field, loss.c.reason)
     query = select(*columns, func.count()).select_from(_LOST).where(_HAS_ARRIVED)
@@ -136,7 +136,7 @@ def lacking_of(ledger: Ledger, mailbox_ids: Iterable[str]) -> dict[str, list[Lac
 
 
 def _grouped(
-    ledger: Ledger, mailbox_ids: Iterable[str], query: Select[Any], columns: Sequence[Any]
+    ledger: LedgerHandle, mailbox_ids: Iterable[str], query: Select[Any], columns: Sequence[Any]
 ) -> list[Any]:
     grouped = query.group_by(*columns).order_by(*columns)
     with reading(ledger.engine) as connection:
@@ -147,7 +147,7 @@ def _grouped(
         ]
 
 
-def approved_numbers(ledger: Ledger, mailbox_id: str) -> dict[str, int]:
+def approved_numbers(ledger: LedgerHandle, mailbox_id: str) -> dict[str, int]:
     """What the newest approval of this mailbox's low score was about; {} where there is none, or it does not
     say."""
     with reading(ledger.engine) as connection:

@@ -17,11 +17,11 @@ from sqlalchemy import Connection, Select, and_, func, insert, select
 
 from ledger.db.audit_log import append_event, head_of
 from ledger.db.engine import now, reading, writing
+from ledger.db.handle import LedgerHandle
 from ledger.db.rows import PARTLY, LegState, State
 from ledger.db.schema import container, event, evidence_key, inventory, item, leg, listed, mailbox, seal
 from ledger.inventory.keystore import DAMAGED, DESTROYED
 from ledger.inventory.lines import SECTIONS
-from ledger.store import Ledger
 from model.errors import Transient
 from model.protocols import Kind
 
@@ -69,7 +69,7 @@ class Basis:
 class Seals:
     """The table, and what is asked before a line is added."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: LedgerHandle) -> None:
         self._engine = ledger.engine
 
     def all(self, wave: str | None = None) -> list[Seal]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 
 from ledger.db.engine import now, reading, writing
+from ledger.db.handle import LedgerHandle
 from ledger.db.schema import health
 from ledger.db.upsert import upsert
-from ledger.store import Ledger
 
 FRESH_SECONDS = 20.0
 """Older rows are of a worker that has ended, or has nothing to do there."""
@@ -41,7 +41,7 @@ _COLUMNS = (
 )
 
 
-def report(ledger: Ledger, rows: Iterable[Health]) -> None:
+def report(ledger: LedgerHandle, rows: Iterable[Health]) -> None:
     """In place of what the same workers said before; by the database's clock."""
     told = list(rows)
     if not told:
@@ -61,7 +61,7 @@ def report(ledger: Ledger, rows: Iterable[Health]) -> None:
             connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values))
 
 
-def newest(ledger: Ledger, seconds: float = FRESH_SECONDS) -> list[Health]:
+def newest(ledger: LedgerHandle, seconds: float = FRESH_SECONDS) -> list[Health]:
     """What was said within so many seconds, by system and worker."""
     query = select(*_COLUMNS).where(health.c.at > now() - seconds)
     with reading(ledger.engine) as connection:
@@ -69,7 +69,7 @@ def newest(ledger: Ledger, seconds: float = FRESH_SECONDS) -> list[Health]:
         return [Health(*row) for row in rows]
 
 
-def leave(ledger: Ledger, worker: str) -> None:
+def leave(ledger: LedgerHandle, worker: str) -> None:
     """The worker has ended."""
     with writing(ledger.engine) as connection:
         connection.execute(delete(health).where(health.c.worker == worker))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, or_, select
 
 from ledger.db.engine import reading
+from ledger.db.handle import LedgerHandle
+from ledger.db.readers import in_wave
 from ledger.db.rows import LegState
 from ledger.db.schema import checked, container, is_open, item, leg, mailbox
-from ledger.store import Ledger
-from ledger.views.reports import in_wave
 from model.protocols import Kind
 
 LISTED = (LegState.COPIED, LegState.DIFFERS, LegState.VERIFIED)
@@ -29,7 +29,7 @@ class Amount:
     whole: bool = True
 
 
-def amounts(ledger: Ledger, wave: str | None = None) -> Mapping[str, Mapping[Kind, Amount]]:
+def amounts(ledger: LedgerHandle, wave: str | None = None) -> Mapping[str, Mapping[Kind, Amount]]:
     """By mailbox id and workload, of what was ever listed (whole or so far); what was not is left out."""
     ended = or_(leg.c.state.in_([state.value for state in LISTED]), leg.c.code == "dry-run")
     columns = (leg.c.id, leg.c.mailbox, leg.c.workload, leg.c["items"], leg.c.done, leg.c.bytes, ended)
@@ -46,7 +46,7 @@ def amounts(ledger: Ledger, wave: str | None = None) -> Mapping[str, Mapping[Kin
     return found
 
 
-def checks(ledger: Ledger, wave: str | None = None) -> Mapping[str, tuple[int, int]]:
+def checks(ledger: LedgerHandle, wave: str | None = None) -> Mapping[str, tuple[int, int]]:
     """By mailbox id: the items and bytes that the newest preflight found at the source."""
     columns = (checked.c.mailbox, checked.c["items"], checked.c.bytes)
     tables = checked.join(mailbox)

@@ -1,0 +1,1 @@
+"""Events and tasks as iCalendar objects (RFC 5545)."""

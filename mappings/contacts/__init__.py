@@ -1,0 +1,1 @@
+"""Contacts and distribution lists as vCards (RFC 2426)."""

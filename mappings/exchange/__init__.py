@@ -1,0 +1,1 @@
+"""Records of Graph as elements of EWS."""

@@ -1,0 +1,1 @@
+"""Mail: bytes, headers, digests, Message-IDs."""

@@ -1,0 +1,1 @@
+"""Practice contacts and distribution lists."""

@@ -1,0 +1,1 @@
+"""Practice CalDAV servers: Radicale with habits of products before it."""

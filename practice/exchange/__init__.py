@@ -1,0 +1,1 @@
+"""A practice Exchange server (EWS)."""

@@ -1,0 +1,1 @@
+"""What the practice Graph server answers about items."""

@@ -1,0 +1,1 @@
+"""What practice servers share: faults, TLS, threads, seeded choices."""

@@ -1,0 +1,1 @@
+"""Practice mail, good and broken."""

@@ -1,0 +1,1 @@
+"""Sources and targets in memory, for tests."""

@@ -1,0 +1,1 @@
+"""A practice Nextcloud for files."""

@@ -1,0 +1,1 @@
+"""Forty thousand mailboxes, while everything is killed."""

@@ -1,0 +1,1 @@
+"""Real servers on private ports: Dovecot, Cyrus, PostgreSQL, WebDAV."""

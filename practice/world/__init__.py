@@ -1,0 +1,1 @@
+"""A made population: people, mailboxes, folders, messages."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.launch import defect_log
+from engine.control.error_log import defect_log
 from model.private_files import make_directory, open_private
 from reports.files import REPORTS, put
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from lonely import run
 
 from engine.config.load import load
-from kogge.terminal.options import opened_ledger
+from engine.control.ledger_access import opened_ledger
 from ledger.db.rows import LegState, Phase
 from ledger.plan.approvals import Check, keep_checks
 from ledger.plan.mailboxes import PlannedMailbox

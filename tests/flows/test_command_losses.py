@@ -14,7 +14,7 @@ from typing import NoReturn
 import pytest
 
 from kogge.app import main
-from kogge.prepare.losses import SHOWN, meaning
+from kogge.prepare.losses import SHOWN
 from kogge.shown.item_lookup import UNREADABLE
 from ledger.db.rows import ContainerRow, Phase
 from ledger.leg.leg_session import LegLedger
@@ -22,6 +22,7 @@ from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.errors import Blocked, CursorLost
 from model.protocols import Container, Item, Kind, Loss, Mapped, Page, Ref, Role, key_of
+from reports.loss_texts import meaning
 
 TOML = """\
 [approval]

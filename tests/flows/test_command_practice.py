@@ -17,12 +17,12 @@ from services import need_dovecot
 from engine.assembly import open_source
 from engine.config.load import load
 from engine.config.template import write_new
+from engine.control.ledger_access import opened_ledger
 from engine.planning.load_plan import plan
 from engine.planning.mailbox_list import read_mailboxes
 from engine.planning.size_estimates import read_inventory
 from kogge.prepare.practice_servers import Stage, practising
 from kogge.shown.item_lookup import UNREADABLE, subjects_of
-from kogge.terminal.options import opened_ledger
 from ledger.db.rows import ContainerRow, ItemRow, State
 from model.protocols import Ref, key_of
 from practice.servers import dovecot

@@ -11,9 +11,10 @@ from rich.console import Console
 from kogge.run.status import _drawn
 from kogge.shown.run_summary import drawn, pass_document, result_of
 from kogge.shown.wave_status import Fleet, Watch, gather
-from kogge.terminal.tables import date_of, duration
+from kogge.terminal.tables import duration
 from ledger.db.rows import LegRow, LegState, MailboxRow, Outcome, Phase, State, Tally
 from ledger.views.reports import LegSummary
+from model.date_text import date_of
 from model.protocols import Kind
 from reports.progress import Snapshot
 

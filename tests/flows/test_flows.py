@@ -24,6 +24,7 @@ from whole_tables import every_row
 from engine.config.load import Config, load
 from flows import launch, migrate
 from flows.deploy import prefect_server
+from flows.deploy.api import ensure_api
 from flows.launch import RunResult
 from flows.process import leg_runner
 from flows.process.parameters import VerifyParameters, WaveParameters
@@ -342,7 +343,7 @@ def test_the_server_is_given_no_secret(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_configured_api_must_answer(stage_config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     with pytest.raises(Misconfigured, match="no Prefect API answers"):
-        launch.ensure_api(stage_config)
+        ensure_api(stage_config)
 
 
 @pytest.fixture

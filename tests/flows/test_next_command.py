@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lonely import TOML, plan, run, settle
 
-from kogge.terminal.options import next_command
+from engine.config.hints import next_command
 from ledger.store import Ledger
 
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 import flows
-from flows.launch import defect_log
+from engine.control.error_log import defect_log
 from kogge.terminal.options import echo, emit, report, say, screen, write_csv
 from kogge.terminal.tables import NUMBERS, table
 from model.errors import Misconfigured, Rejected

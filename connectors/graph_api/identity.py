@@ -1,0 +1,28 @@
+"""Who owns a mailbox, by Graph's own word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from connectors.graph_api.client import Wire, query
+from model.errors import Blocked
+from model.protocols import Identity
+
+
+def identity(wire: Wire) -> Identity:
+    """By the directory: the user's object id, which a re-created account does not inherit."""
+    fields = "id,mail,userPrincipalName,proxyAddresses"
+    user = wire.get(wire.home, query(select=fields))
+    id_ = str(user.get("id") or "")
+    if not id_:
+        raise Blocked("mailbox-missing", "the directory gives no id of this user")
+    return Identity("graph", id_, frozenset(_addresses(user.get("mail"), user.get("proxyAddresses"))))
+
+
+def _addresses(mail: object, proxies: object) -> Iterator[str]:
+    if isinstance(mail, str) and "@" in mail:
+        yield mail.lower()
+    for proxy in proxies if isinstance(proxies, list) else ():
+        scheme, _, address = str(proxy).partition(":")
+        if scheme.lower() == "smtp" and "@" in address:
+            yield address.lower()

@@ -1,0 +1,61 @@
+"""What to type next: a command with the configuration and the options that this one was given."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+
+DEFAULT = Path("kogge.toml")
+CARRIED = (("--wave", "-w"), ("--mailbox", "-m"), ("--workload",), ("--inventory",))
+"""Options that the next command has as this one had them, where it knows them."""
+CHOOSING = frozenset({"--wave", "-w", "--mailbox", "-m"})
+"""A command that has one of these chooses its mailboxes already."""
+_typed: list[str] = []
+"""The words of the command line that runs, without the program's name."""
+OptionsOf = Callable[[Sequence[str]], Collection[str]]
+"""The options of the command that these words name."""
+_options_of: list[OptionsOf] = []
+
+
+def remember(words: Sequence[str], options_of: OptionsOf) -> None:
+    """Keeps what was typed, for next_command, and how the options of a command are known."""
+    _typed[:] = words
+    _options_of[:] = [options_of]
+
+
+def next_command(config: Path, command: str) -> str:
+    """Returns what to type next: for the same configuration, and with the options that this one was given.
+
+    Args:
+        config: as it was given.
+        command: words after `kogge`. An option that they have stays as it is.
+    """
+    here = Path.cwd()
+    path = config.relative_to(here) if config.is_relative_to(here) else config
+    words = " ".join(["kogge", command, *_carried(shlex.split(command))])
+    return words if path == DEFAULT else f"{words} -c {shlex.quote(str(path))}"
+
+
+def _carried(words: Sequence[str]) -> Iterator[str]:
+    """The options that were typed, as far as the next command takes them."""
+    known = _options_of[0](words) if _typed else frozenset()
+    chosen = not CHOOSING.isdisjoint(words)
+    for names in CARRIED:
+        if names[0] in known and not set(names) & set(words) and not (chosen and names[0] in CHOOSING):
+            yield from (f"{names[0]} {_not_an_address(value)}" for value in _values(names))
+
+
+def _values(names: Sequence[str]) -> Iterator[str]:
+    """What was typed for an option, each time."""
+    for word, after in zip(_typed, [*_typed[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        if word in names and after:
+            yield after
+        elif equals and name in names:
+            yield value
+
+
+def _not_an_address(value: str) -> str:
+    """A terminal's log should not keep an address: whoever typed it knows it."""
+    return "MAILBOX" if "@" in value or not value.isprintable() else shlex.quote(value)
