@@ -24,6 +24,8 @@ PLAIN = frozenset(
 )
 """Where programs and files are, and how this machine speaks. A secret may have any other name."""
 PLAIN_BEGINNINGS = ("LC_", "PYTHON")
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+"""No folder `flows` of the directory where a program starts is taken for ours."""
 
 
 def plain(named: Iterable[str] = (), environment: Mapping[str, str] = os.environ) -> dict[str, str]:

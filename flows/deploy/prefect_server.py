@@ -24,7 +24,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from engine.control.environment import plain
+from engine.control.environment import SAFE_PATH, plain
 from model.errors import Misconfigured
 from model.private_files import make_directory
 
@@ -161,6 +161,7 @@ def environment(state: Path, port: int) -> dict[str, str]:
     return {
         **plain(),
         **TUNING,
+        **SAFE_PATH,
         "PREFECT_HOME": str(folder),
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.db'}",
         "PREFECT_SERVER_API_HOST": HOST,

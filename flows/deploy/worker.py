@@ -29,6 +29,7 @@ from prefect.runner._starter_engine import EngineCommandStarter
 from prefect.utilities.processutils import command_to_string
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
+from engine.control.environment import SAFE_PATH
 from flows.deploy.deployments import DEPLOYMENTS, ENVIRONMENT
 from flows.process.background_task import tried
 from model.errors import Misconfigured
@@ -156,7 +157,7 @@ def entrypoint_of(deployment: DeploymentResponse | None) -> str:
 
 def own(entrypoint: str) -> Mapping[str, str]:
     """The environment of a run, beside the worker's own."""
-    return {**ENVIRONMENT, ENTRYPOINT: entrypoint, "PYTHONSAFEPATH": "1"}
+    return {**ENVIRONMENT, **SAFE_PATH, ENTRYPOINT: entrypoint}
 
 
 def environment(api: str, configurations: str) -> None:

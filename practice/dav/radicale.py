@@ -142,7 +142,7 @@ def start_radicale(users: Iterable[str], *, provisioned: bool = False) -> Radica
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         start_new_session=True,  # a Ctrl-C ends the starter, and its end ends us, with the folder
     )
     line = process.stdout.readline().strip() if process.stdout is not None else ""

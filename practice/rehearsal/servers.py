@@ -22,7 +22,7 @@ from practice.rehearsal.waves import KOGGE
 from practice.servers.dovecot import Dovecot
 from practice.servers.postgres import Postgres, serve
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 BUFFERS_MB = 128
 WORKERS = 2
 START_SECONDS = 120.0

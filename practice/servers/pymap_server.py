@@ -147,7 +147,7 @@ def start_pymap(users: Iterable[str]) -> PymapServer:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
     )
     line = process.stdout.readline() if process.stdout is not None else ""
     server = PymapServer(int(line) if line.strip().isdigit() else 0, process)
