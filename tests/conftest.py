@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -75,3 +75,14 @@ def postgres() -> Iterator[Postgres]:
     need_postgres()
     with serve() as server:
         yield server
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """What was printed since it was asked last, as one line."""
+
+    def words() -> str:
+        told = capsys.readouterr()
+        return " ".join((told.out + told.err).split())
+
+    return words

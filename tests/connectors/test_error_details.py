@@ -14,7 +14,7 @@ from connectors.http import dav_errors
 )
 def test_exchange(code: str, detail: str) -> None:
     assert ews_errors.translated(ews_errors.Refusal(code)).detail == detail
-    assert ews_errors.item_error(code).detail == detail
+    assert ews_errors.item_error(ews_errors.Refusal(code)).detail == detail
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def other(tmp_path: Path, url: str) -> Iterator[subprocess.Popen[str]]:
     """Another process with a lease of two seconds, stuck in its first write."""
     tests = Path(__file__).parents[1]
-    paths = os.pathsep.join(str(path) for path in (tests, tests.parent))
+    paths = os.pathsep.join(str(path) for path in (tests, tests / "support", tests.parent))
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("two_workers_process.py")), str(tmp_path), url, "2"],
         env={**os.environ, "PYTHONPATH": paths},

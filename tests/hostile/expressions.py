@@ -24,7 +24,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     parser = importlib.import_module("re._parser")
 
-PACKAGES = ("mappings", "connectors", "ledger", "flows")
+PACKAGES = ("model", "mappings", "connectors", "ledger", "engine", "evidence", "reports", "flows", "kogge")
 LENGTH = 200_000
 COMMON = " \t\r\n\0ax0=;:,.\"'\\<>()[]{}@?*-+/&%#_\xa0"
 DYNAMIC = {

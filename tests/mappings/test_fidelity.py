@@ -19,9 +19,9 @@ COMPARED = "<!-- compared: begin -->\n", "<!-- compared: end -->\n"
 
 
 def sources() -> str:
-    places = ("mappings/*.py", "flows/*.py", "connectors/files_share*.py", "model/protocols.py")
-    files = [file for place in places for file in ROOT.glob(place)]
-    return "\n".join(file.read_text() for file in files if not file.name.startswith("losses"))
+    places = ("mappings/**/*.py", "engine/**/*.py", "connectors/files/share*.py", "model/protocols.py")
+    files = [file for place in places for file in ROOT.glob(place) if file.parent.name != "losses"]
+    return "\n".join(file.read_text() for file in files)
 
 
 def test_the_table_is_the_declared_one() -> None:
@@ -38,7 +38,8 @@ def test_what_is_compared_is_the_program_s_own_word() -> None:
     shown, found, _ = rest.partition(COMPARED[1])
     assert found
     assert shown == tables() + "\n", (
-        "regenerate: PYTHONPATH=.:tests/mappings python -c 'import meaning_tables as t; print(t.tables())'"
+        "regenerate: PYTHONPATH=.:tests/support/records"
+        " python -c 'import meaning_tables as t; print(t.tables())'"
     )
 
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 USE = """
 import sys, tempfile
 import flows, prefect_redis
-from flows import janitor, migrate, rollback_flow
+from flows import janitor, migrate, rollback
 from ledger.store import Ledger
 from practice.rehearsal.size import SIZES
 assert flows.__file__.startswith(sys.prefix), flows.__file__

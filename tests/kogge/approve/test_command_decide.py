@@ -1,0 +1,262 @@
+"""`kogge approve`, `kogge phase`, `kogge who`: what is decided is recorded, what nothing asks for refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from lonely import TOML, plan, run, settle
+
+from kogge.approve.decisions import APPROVABLE
+from ledger.db.rows import LegState, Phase
+from ledger.leg.cutover_steps import Steps
+from ledger.plan.mailboxes import PlannedMailbox
+from ledger.store import Ledger
+from model.protocols import Container, Identity, Kind, Loss, Page, Ref, key_of
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return settle(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def planned(place: Path) -> str:
+    return plan(place)
+
+
+def test_approve_and_log(place: Path, planned: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "kogge.toml").write_text(f'{TOML}[gate]\ncontrol = "nobody@old.example"\n')
+    by = ("--by", "Auditor", "--reason", "seen")
+    assert run("approve", "asserted", "--mailbox", planned, *by) == 0
+    assert f"approved asserted for {planned}" in capsys.readouterr().out
+    assert run("approve", "control-mailbox", "--wave", "pilot", *by) == 0
+    capsys.readouterr()
+    assert run("log", "pilot", "--json") == 0
+    events = json.loads(capsys.readouterr().out)
+    assert [(event["kind"], event["subject"], event["detail"]["by"]) for event in events] == [
+        ("approved:asserted", planned, "Auditor"),
+        ("approved:control-mailbox", "wave:pilot", "Auditor"),
+    ]
+    assert run("log", "pilot") == 0
+    assert "2 events; the chain is intact" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["assertd", "--wave", "pilot", "--by", "A", "--reason", "r"], "did you mean asserted?"),
+        (["asserted", "--by", "A", "--reason", "r"], "give either --mailbox or --wave"),
+        (["asserted", "--wave", "pilot", "--mailbox", "m", "--by", "A", "--reason", "r"], "give either"),
+        (["asserted", "--wave", "pilot", "--by", " ", "--reason", "r"], "--by: is missing or empty"),
+        (["asserted", "--wave", "pilot", "--by", "A", "--reason", ""], "--reason: is missing or empty"),
+        (["control-mailbox", "--wave", "pilot", "--by", "A", "--reason", "r"], "no control mailbox is set"),
+        (["tenant-wide", "--wave", "pilot", "--by", "A", "--reason", "r"], "only Microsoft 365 tells"),
+        (["may-write", "--mailbox", "a@old.example", "--by", "A", "--reason", "r"], "give --wave"),
+        (["source-shrunk", "--wave", "pilot", "--by", "A", "--reason", "r"], "no mailbox is stopped by it"),
+    ],
+)
+def test_approvals_that_are_refused(
+    place: Path, planned: str, capsys, arguments: list[str], message: str
+) -> None:
+    assert run("approve", *arguments) == 2
+    assert message in capsys.readouterr().err
+    assert run("log", "pilot", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "level", "state", "stopped", "refused"),
+    [
+        ("asserted", "directory", LegState.VERIFIED, None, True),
+        ("asserted", "asserted", LegState.VERIFIED, None, False),
+        ("asserted", "directory", LegState.BLOCKED, "identity-not-proven", False),
+        ("sent-items", "address", LegState.VERIFIED, None, True),
+        ("sent-items", "address", LegState.BLOCKED, "sent-items-implausible", False),
+        ("target-not-empty", "address", LegState.VERIFIED, None, True),
+        ("target-not-empty", "address", LegState.BLOCKED, "target-not-empty", False),
+        ("target-not-empty", "address", LegState.DIFFERS, "verification-differs", False),
+        ("source-shrunk", "address", LegState.BLOCKED, "source-shrunk", False),
+        ("source-rekeyed", "address", LegState.VERIFIED, None, True),
+    ],
+)
+def test_an_approval_that_nothing_asks_for(
+    place: Path,
+    planned: str,
+    capsys,
+    code: str,
+    level: str,
+    state: LegState,
+    stopped: str | None,
+    refused: bool,
+) -> None:
+    with closing(Ledger(f"sqlite:///{place}/kogge-state/ledger.db")) as ledger:
+        lease = ledger.claim(ledger.legs()[0].id, "somebody", 60.0)
+        assert lease is not None
+        ledger.bind(lease, Identity("ews", "1"), Identity("imap", "2"), level)
+        with ledger.session(lease, mirror=True) as session:
+            row = session.record_container(Container(Kind.MAIL, "inbox", ("Inbox",)))
+            session.record_page(row.id, Page((Ref("one", "1"),), "c"))
+            session.close_inventory(bytes(32))
+            session.begin(row.id, [key_of("one")], "1:1")
+            session.settle(row.id, [], rejected=[(key_of("one"), "too-large")])
+        ledger.release(lease, state, stopped)
+    for of in (["--mailbox", planned], ["--wave", "pilot"]):
+        assert run("approve", code, *of, "--by", "A", "--reason", "r") == (2 if refused else 0)
+        assert (f"CODE: nothing asks for {code}: " in capsys.readouterr().err) == refused
+
+
+def test_what_the_gate_asks_for_can_be_approved() -> None:
+    """Every code that a preflight calls approvable, and every code the flows ask about, is on offer."""
+    from engine.preflight.preflight import NEEDS_APPROVAL
+
+    engine = Path(__file__).parents[3] / "engine"
+    asked = {
+        code
+        for path in engine.rglob("*.py")
+        for code in re.findall(r'approved\((?:[^()"]*, )?"([a-z-]+)"\)', path.read_text())
+    }
+    assert asked >= {"asserted", "sent-items"}
+    assert asked | set(NEEDS_APPROVAL.values()) <= APPROVABLE.keys()
+
+
+def test_phases_are_set_and_recorded(place: Path, planned: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("phase", "live", *WHY, "--wave", "pilot", "--by", "Cutover") == 0
+    assert capsys.readouterr().out == "1 mailbox is live now; 0 were already\n"
+    assert run("phase", "live", "--mailbox", planned, "--by", "Cutover") == 0
+    assert capsys.readouterr().out == "0 mailboxes are live now; 1 was already\n"
+    assert run("log", "pilot", "--json") == 0
+    events = json.loads(capsys.readouterr().out)
+    assert [(one["kind"], one["subject"], one["detail"].get("phase")) for one in events] == [
+        ("approved:score-low", planned, None),
+        ("phase", planned, "live"),
+    ]
+
+
+def test_shares_that_wait_for_somebody_are_told_before_they_are_the_user_s(
+    place: Path, planned: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    later, other = [Loss("share", "person-later")], [Loss("share", "external")]
+    with closing(Ledger(f"sqlite:///{place}/kogge-state/ledger.db")) as ledger:
+        files = frozenset({Kind.FILES})
+        (number,) = ledger.add_mailboxes([PlannedMailbox("b@old", "b@new", "files", Phase.FROZEN, files)])
+        (leg,) = ledger.legs(mailbox=str(number))
+        lease = ledger.claim(leg.id, "worker", 60)
+        assert lease is not None
+        with ledger.session(lease, mirror=True) as session:
+            row = session.record_container(Container(Kind.FILES, "drive", ("",)))
+            session.shares.lose(row.id, {b"": later, key_of("1"): [*later, *other]})
+        ledger.release(lease, LegState.VERIFIED)
+    for phase, told in (("frozen", False), ("live", True), ("live", False)):
+        assert run("phase", phase, "--wave", "files", "--by", "A") == 0
+        assert ("2 shares were not made" in capsys.readouterr().err) is told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["life", "--wave", "pilot", "--by", "A"], "give one of staging, frozen, live"),
+        (["live", "--by", "A"], "give either --mailbox or --wave"),
+        (["live", "--wave", "pilot", "--by", " "], "who decides is recorded"),
+    ],
+)
+def test_phases_that_are_refused(
+    place: Path, planned: str, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert run("phase", *arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_there_is_no_way_back_from_live(
+    place: Path, planned: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("phase", "live", *WHY, "--mailbox", planned, "--by", "A") == 0
+    assert run("phase", "staging", "--mailbox", planned, "--by", "A") == 2
+    assert "a live mailbox is its user's" in capsys.readouterr().err
+    with closing(Ledger(f"sqlite:///{place}/kogge-state/ledger.db")) as ledger:
+        assert ledger.mailbox(planned).phase is Phase.LIVE
+
+
+def test_a_mailbox_at_work_keeps_its_phase(
+    place: Path, planned: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(Ledger(f"sqlite:///{place}/kogge-state/ledger.db")) as ledger:
+        assert ledger.claim(ledger.legs()[0].id, "somebody", 60.0) is not None
+    assert run("phase", "live", *WHY, "--mailbox", planned, "--by", "A") == 1
+    told = capsys.readouterr()
+    assert told.out == "0 mailboxes are live now; 0 were already\n"
+    assert f"1 mailbox keeps its phase (claimed-elsewhere):\n  {planned}\n" in told.err
+    assert "`kogge migrate --mailbox m-" in told.err
+    assert "end first" in told.err
+    assert run("log", "pilot", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == [], "nobody answered for what was not done"
+
+
+WHY = ("--reason", "nothing to move")
+HOOKS = """
+[[hooks.freeze]]
+name = "redirect"
+command = ["/bin/redirect"]
+[[hooks.release]]
+name = "open"
+command = ["/bin/open"]
+"""
+
+
+def test_what_a_cutover_would_run_is_told_and_answered_for(
+    place: Path, planned: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "kogge.toml").write_text(TOML + HOOKS)
+    by = ("--wave", "pilot", "--by", "Cutover")
+    assert run("phase", "frozen", *by) == 0
+    assert (
+        "Not run: the hooks freeze:redirect (1 mailbox). `kogge cutover --wave pilot`"
+        in capsys.readouterr().err
+    )
+    assert run("phase", "live", *by) == 2
+    told = capsys.readouterr().err
+    assert "kogge cutover" in told
+    assert "freeze:redirect, release:open (1 mailbox)" in told
+    ledger = Ledger(f"sqlite:///{place}/kogge-state/ledger.db")
+    with closing(ledger):
+        assert ledger.mailbox(planned).phase is Phase.FROZEN
+        for name in ("freeze:redirect", "release:open"):
+            Steps(ledger).begin(planned, name)
+        Steps(ledger).finish(planned, "freeze:redirect", "done")
+        assert run("phase", "live", *by, "--reason", "opened by hand") == 0
+        (event,) = [one for one in ledger.events("pilot") if one.kind == "hooks-not-run"]
+        told_of = {"by": "Cutover", "reason": "opened by hand", "hooks": "release:open"}
+        assert (event.subject, dict(event.detail)) == (planned, told_of)
+        assert ledger.mailbox(planned).phase is Phase.LIVE
+    assert "Not run: the hooks release:open" in capsys.readouterr().err
+    assert run("phase", "live", *by) == 0, "it is live already"
+
+
+def test_who_is_recorded(place: Path, planned: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("who", "A@old.example", "--by", "Night shift", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["mailbox"] == planned
+    assert run("who", planned, "--by", "Night shift") == 0
+    assert "a@new.example" in capsys.readouterr().out
+    assert run("who", "m-00000000", "--by", "Night shift") == 2
+    assert "the ledger has no such mailbox" in capsys.readouterr().err
+    assert run("log", "pilot", "--json") == 0
+    assert [event["detail"] for event in json.loads(capsys.readouterr().out)] == [{"by": "Night shift"}] * 2
+
+
+def test_who_needs_a_name(place: Path, planned: str) -> None:
+    assert run("who", planned) == 2
+
+
+def test_a_cutover_that_was_begun_is_taken_back_by_itself(
+    place: Path, planned: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else the next one would take its hooks and its final delta for done."""
+    with closing(Ledger(f"sqlite:///{place}/kogge-state/ledger.db")) as ledger:
+        Steps(ledger).move(planned, Phase.FROZEN, "frozen", "A")
+    assert run("phase", "staging", "--wave", "pilot", "--by", "A") == 2
+    assert "kogge cutover --back" in capsys.readouterr().err
+    with closing(Ledger(f"sqlite:///{place}/kogge-state/ledger.db")) as ledger:
+        assert ledger.mailbox(planned).phase is Phase.FROZEN

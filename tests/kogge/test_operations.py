@@ -1,0 +1,104 @@
+"""docs/operations.md shows every code of engine.control.remedies; the guides name commands, files and
+functions that exist."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from engine.control.remedies import ADVICE, STAYS, handbook
+from kogge.app import app
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "operations.md"
+BEGIN, END = "<!-- generated: begin -->\n", "<!-- generated: end -->\n"
+GUIDES = (
+    "README.md",
+    "docs/demo.md",
+    "docs/first-migration.md",
+    "docs/operations.md",
+    "docs/fidelity.md",
+    "docs/score.md",
+    "docs/proven.md",
+    "docs/evidence.md",
+    "docs/architecture.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+)
+COMMAND = r"(?:`|\$ |^    )kogge ([a-z]+(?:-[a-z]+)*)"
+WALK = (ROOT / "docs" / "architecture.md").read_text()
+NAMED = r"`((?:kogge|flows|reports|evidence|engine|connectors|mappings|ledger|model)(?:\.\w+){2,})`"
+
+
+def test_the_codes_are_those_of_the_program() -> None:
+    _, _, rest = DOCUMENT.read_text().partition(BEGIN)
+    shown, found, _ = rest.partition(END)
+    assert found
+    assert shown == handbook(), (
+        "regenerate: python -c 'from engine.control.remedies import handbook; print(handbook(), end=\"\")'"
+    )
+
+
+def test_every_code_is_in_the_handbook_once() -> None:
+    codes = re.findall(r"^\| `([a-z-]+)` \|", handbook(), re.MULTILINE)
+    assert sorted(codes) == sorted([*ADVICE, *STAYS])
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_commands_that_are_named_exist(guide: str) -> None:
+    known = set(get_command(app).commands)  # type: ignore[attr-defined]
+    named = set(re.findall(COMMAND, (ROOT / guide).read_text(), re.MULTILINE))
+    assert named <= known
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_options_that_are_named_exist(guide: str) -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    lines = re.findall(rf"{COMMAND}([^`\n#]*)", (ROOT / guide).read_text(), re.MULTILINE)
+    for name, rest in lines:
+        command = commands[name]
+        for word in rest.split():
+            command = getattr(command, "commands", {}).get(word, command)
+        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest)) <= known, f"kogge {name}{rest}"
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_links_lead_to_files(guide: str) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / guide).read_text())
+    missing = [link for link in links if not ((ROOT / guide).parent / link).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_links_to_a_heading_find_it(guide: str) -> None:
+    for link, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", (ROOT / guide).read_text()):
+        page = (ROOT / guide).parent / link if link else ROOT / guide
+        titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+        assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("file", sorted(set(re.findall(r"`(\w+/[\w/]*(?:\.py)?)`", WALK))))
+def test_files_of_the_walk_exist(file: str) -> None:
+    assert (ROOT / file).exists()
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(NAMED, WALK))))
+def test_functions_of_the_walk_exist(name: str) -> None:
+    parts = name.split(".")
+    depth = next(n for n in range(len(parts), 0, -1) if find_spec_of(".".join(parts[:n])))
+    found: object = import_module(".".join(parts[:depth]))
+    for part in parts[depth:]:
+        known = hasattr(found, part) or part in getattr(found, "__annotations__", {})
+        assert known, f"{name} is gone"
+        found = getattr(found, part, None)
+
+
+def find_spec_of(module: str) -> bool:
+    path = ROOT / module.replace(".", "/")
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
