@@ -6,7 +6,7 @@ ENV UV_PROJECT_ENVIRONMENT=/opt/kogge UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=cop
 RUN pip install --no-cache-dir --root-user-action=ignore 'uv>=0.9,<1'
 WORKDIR /source
 COPY pyproject.toml uv.lock README.md LICENSE ./
-RUN uv sync --frozen --no-dev --group stack --no-install-project
+RUN uv sync --frozen --no-dev --group stack --extra practice --no-install-project
 COPY kogge kogge
 COPY flows flows
 COPY reports reports
@@ -17,7 +17,7 @@ COPY mappings mappings
 COPY ledger ledger
 COPY model model
 COPY practice practice
-RUN uv sync --frozen --no-dev --group stack --no-editable
+RUN uv sync --frozen --no-dev --group stack --extra practice --no-editable
 
 FROM python:3.12-slim-trixie
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp kogge \

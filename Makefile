@@ -19,7 +19,7 @@ help: ## lists these commands
 	.uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
 
 .venv/.synced: pyproject.toml uv.lock | $(UV)
-	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --quiet
+	UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --quiet --extra practice
 	@touch $@
 
 # A uv on the PATH is no file of ours: nothing to make.

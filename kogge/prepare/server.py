@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,9 @@ from model.errors import Misconfigured
 server = typer.Typer(help="The local Prefect server.", no_args_is_help=True)
 practice = typer.Typer(help="Servers to practise on.", no_args_is_help=True)
 AGAIN = "of servers that have ended, the directory is of no use: delete it, or choose another"
+
+SERVERS = ("aiosmtpd", "cheroot", "pymap", "radicale", "starlette", "uvicorn", "wsgidav")
+"""What the extra `practice` brings."""
 
 
 def server_up(config: ConfigPath = DEFAULT) -> None:
@@ -95,6 +99,10 @@ def practice_up(
 
     Example: kogge practice up my-practice
     """
+    missing = [name for name in SERVERS if find_spec(name) is None]
+    if missing:
+        why = f"its servers are not installed ({missing[0]} is missing); install the extra `practice`"
+        raise Misconfigured("practice", why)
     from kogge.prepare.practice_servers import APPROVERS, practising
 
     refuse_existing(directory, ["kogge.toml", "microsoft365.toml"], AGAIN)

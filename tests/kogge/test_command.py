@@ -282,6 +282,17 @@ def test_what_lies_where_an_operator_stands_shadows_nothing(tmp_path: Path) -> N
         assert not found.stdout.startswith(str(tmp_path))
 
 
+def test_practice_without_its_extra_says_what_is_missing(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['uvicorn'] = None; from kogge.app import main; main(['practice', 'up', 'x'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "uvicorn is missing" in done.stderr
+    assert "extra `practice`" in done.stderr
+    assert not (tmp_path / "x").exists()
+
+
 def test_help_is_quick(tmp_path: Path) -> None:
     """It loads neither Prefect nor exchangelib nor SQLAlchemy."""
     heavy = "{'prefect', 'exchangelib', 'sqlalchemy', 'imapclient'}"
