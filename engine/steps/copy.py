@@ -17,11 +17,13 @@ from engine.control.server_words_file import Told, told
 from engine.control.stop_signal import Stopping, reason
 from engine.files import file_names, file_versions
 from engine.steps import item_dates, late_mail
+from engine.steps.rekeyed_fates import meaning
 from engine.steps.remove import DUPLICATE_UID, stored
 from engine.steps.single_item import Hold
 from engine.steps.worker_deaths import BEFORE_ALONE, BEFORE_ALONE_IN_PROCESS, BEFORE_REJECTED
 from ledger.db.incidents import NONE
 from ledger.db.rows import ContainerRow, ItemRow
+from ledger.leg.item_states import Unwritten
 from mappings.fields.context import Context
 from mappings.mail.mail import message_id_of
 from model.errors import MigrationError, Rejected
@@ -35,14 +37,14 @@ UNORDERED = ":0"
 
 @dataclass(slots=True)
 class Prepared:
-    """A batch after fetching and mapping, in memory or spooled; nothing of it is written yet. unwritten: the
-    Message-IDs of mails that will not be. told: with what items were rejected."""
+    """A batch after fetching and mapping, in memory or spooled; nothing of it is written yet. unwritten:
+    mails that will not be. told: with what items were rejected."""
 
     mapped: list[Mapped] = field(default_factory=list)
     skipped: list[tuple[bytes, str]] = field(default_factory=list)
     rejected: list[tuple[bytes, str]] = field(default_factory=list)
     vanished: list[bytes] = field(default_factory=list)
-    unwritten: dict[bytes, str] = field(default_factory=dict)
+    unwritten: list[Unwritten] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
 
     def answered(self) -> set[bytes]:
@@ -205,7 +207,7 @@ class _Copying:
             self.work.ledger.reconsider(DUPLICATE_UID)  # the copies of what changes are copies no longer
         if self.names is not None:
             prepared.mapped = [self.names.give(one) for one in prepared.mapped]
-        self.work.ledger.intend(self.row.id, prepared.mapped, prepared.unwritten.items())
+        self.work.ledger.intend(self.row.id, prepared.mapped, prepared.unwritten)
         return Writing(prepared)
 
     def _start(self, ready: Writing) -> Writing:
@@ -260,10 +262,14 @@ def _prepare(
     # In the order of the rows, whatever that of the answers: of two with one UID or name the same is first.
     order = {item.key: number for number, item in enumerate(rows)}
     prepared.mapped.sort(key=lambda one: order[one.item.key])
-    names = {one.item.key: one.item.message_id for one in prepared.mapped}
+    items = {one.item.key: one.item for one in prepared.mapped}
     prepared.mapped, delivered = late_mail.sort_out(work, row, prepared.mapped)
     prepared.skipped += delivered
-    prepared.unwritten.update({key: name for key, _ in delivered if (name := names[key]) is not None})
+    prepared.unwritten += [
+        Unwritten(key, name, meaning(work, items[key].body))
+        for key, _ in delivered
+        if (name := items[key].message_id) is not None
+    ]
     return prepared
 
 
@@ -293,7 +299,7 @@ def _name(work: Work, prepared: Prepared, key: bytes, result: Native | Failed) -
         return
     with suppress(Rejected):  # its body may be what cannot be read
         if (name := message_id_of(result)) is not None:
-            prepared.unwritten[key] = name
+            prepared.unwritten.append(Unwritten(key, name))
 
 
 def _replacing(work: Work, row: ItemRow, mapped: Mapped) -> Mapped:

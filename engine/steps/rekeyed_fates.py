@@ -4,16 +4,17 @@ Late mail that the target was delivered itself, and an object whose UID another 
 not written. Looked up anew under their new ids they would be written wherever the user removed what is there,
 and what a user deleted would come back.
 
-Of such mail the Message-ID and the size at the source are known, of an object its digest. A Message-ID that
-other mails of the folder have, as those of a scanner may, says nothing: a mail that is there twice is a
-nuisance, a lost one is lost.
+Of such mail the Message-ID, the size at the source and what it meant are known, of an object its digest. A
+Message-ID alone says nothing, for a scanner may give every mail the same one; and where several mails of a
+folder have it, none of them gets a fate: a mail that is there twice is a nuisance, a lost one is lost.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from engine.context.leg_context import Work
 from engine.steps.discover import Listing
@@ -21,7 +22,7 @@ from engine.steps.late_mail import DELIVERED
 from engine.steps.remove import DUPLICATE_UID
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.leg.rekeying import Refated
-from model.protocols import Kind
+from model.protocols import Body, Kind
 
 CARRIED = frozenset({DELIVERED, DUPLICATE_UID})
 """The codes that such an item keeps when its source no longer lists it."""
@@ -47,17 +48,18 @@ class Fates:
             return True
         return bool(self) and (item.size is None or None in self.sizes or item.size in self.sizes)
 
-    def take(self, item: ItemRow, mid: int | None, digest: bytes) -> Refated | None:
-        """The fate that a new id gets, once."""
-        found = self.by_digest.get(digest, [])
-        if not found and mid is not None and mid not in self.common:
-            found = self.by_mid.get(mid, [])
-        for one in found:
-            container, old = one
-            if found is self.by_digest.get(digest) or _may_be_one(item.size, old.size):
-                found.remove(one)
-                return Refated(container, old.key, item.key)
-        return None
+    def take(
+        self, item: ItemRow, mid: int | None, digest: bytes, meant: Callable[[], bytes]
+    ) -> Refated | None:
+        """The fate that a new id gets, once. meant: see meaning; asked of mail that may be one of these."""
+        if found := self.by_digest.get(digest, []):
+            return _given(found, found[0], item)
+        if mid is None or mid in self.common:
+            return None
+        among = self.by_mid.get(mid, [])
+        alike = [one for one in among if _may_be_one(item.size, one[1].size)]
+        means = meant() if alike else b""
+        return next((_given(among, one, item) for one in alike if one[1].digest == means), None)
 
 
 def fates_of(work: Work, row: ContainerRow, listing: Listing, containers: Iterable[ContainerRow]) -> Fates:
@@ -70,7 +72,7 @@ def fates_of(work: Work, row: ContainerRow, listing: Listing, containers: Iterab
         for item in work.ledger.rows(one.id, (State.GONE,)):
             if item.code not in CARRIED:
                 continue
-            if work.kind is Kind.MAIL and item.mid is not None:
+            if work.kind is Kind.MAIL and item.mid is not None and item.digest is not None:
                 fates.by_mid[item.mid].append((one.id, item))
                 fates.sizes.add(item.size)
             elif work.kind is not Kind.MAIL and item.digest is not None:
@@ -79,6 +81,18 @@ def fates_of(work: Work, row: ContainerRow, listing: Listing, containers: Iterab
         others = work.ledger.rows(row.id, [state for state in State if state is not State.GONE])
         fates.common = {one.mid for one in others if one.mid is not None and not listing.lacks(one.key)}
     return fates
+
+
+def meaning(work: Work, body: Body) -> bytes:
+    """By which mail that was delivered is known again, however the source renders it. It is no digest of a
+    copy, and equals none."""
+    with body() as stream:
+        return blake2b(work.form.tolerant(stream, work.began), digest_size=32, person=b"delivered").digest()
+
+
+def _given(among: list[tuple[int, ItemRow]], one: tuple[int, ItemRow], item: ItemRow) -> Refated:
+    among.remove(one)
+    return Refated(one[0], one[1].key, item.key)
 
 
 def _may_be_one(one: int | None, other: int | None) -> bool:

@@ -10,7 +10,7 @@ mail that the source renders anew at each read, the Message-ID and the digest th
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from engine.context.fetch_results import Answers
@@ -19,7 +19,7 @@ from engine.context.shrink_guard import FEW, LEAST, is_halved, is_shrunk
 from engine.steps import discover
 from engine.steps.discover import Listing
 from engine.steps.reconcile import read_once
-from engine.steps.rekeyed_fates import Fates, fates_of
+from engine.steps.rekeyed_fates import Fates, fates_of, meaning
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.inventory.lines import message_mark
 from ledger.leg.rekeying import Refated, Rekeyed
@@ -191,6 +191,10 @@ class Found:
 def _paired(work: Work, row: ContainerRow, news: Sequence[ItemRow], copies: Copies) -> Found:
     answers = Answers(work, row)
     found = Found()
+
+    def meant(one: Mapped) -> Callable[[], bytes]:
+        return lambda: meaning(work, one.item.body)
+
     for item, result in answers.about(news):
         mapped = _mapped(work, result)
         if mapped is None or isinstance(result, Failed):
@@ -202,7 +206,7 @@ def _paired(work: Work, row: ContainerRow, news: Sequence[ItemRow], copies: Copi
             copy = _rebuilt(work, str(row.href), namesakes, mapped)
         if copy is not None:
             found.pairs.append(_rekeyed(work, item, copies.take(copy), mapped))
-        elif (fate := copies.fates.take(item, mid, mapped.item.digest)) is not None:
+        elif (fate := copies.fates.take(item, mid, mapped.item.digest, meant(mapped))) is not None:
             found.fates.append(fate)
         else:
             found.doubtful += bool(namesakes)

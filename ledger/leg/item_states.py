@@ -7,7 +7,7 @@ R1's other half: what a source did to an item while it was WRITING is noted in i
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -84,7 +84,14 @@ _INTEND = (
         mid=bindparam("b_mid"),
     )
 )
-_NAMED = update(item).where(*_ONE).values(mid=bindparam("b_mid"))
+_NAMED = (
+    update(item)
+    .where(*_ONE)
+    .values(
+        mid=bindparam("b_mid"),
+        digest=case((_OURS, item.c.digest), else_=bindparam("b_digest", type_=item.c.digest.type)),
+    )
+)
 _STORED = (
     update(item)
     .where(*_ONE, _WRITING)
@@ -200,10 +207,24 @@ def intend(connection: Connection, container_id: int, mapped: Sequence[Mapped]) 
     versions.intend(connection, container_id, mapped)
 
 
-def name_letters(connection: Connection, container_id: int, unwritten: Iterable[tuple[bytes, str]]) -> None:
-    """The Message-IDs of mails that will not be written."""
+class Unwritten(NamedTuple):
+    """A mail that was fetched, and will not be written. name: its Message-ID. digest: what says that another
+    one is the same; None where nobody will ask."""
+
+    key: bytes
+    name: str
+    digest: bytes | None = None
+
+
+def name_letters(connection: Connection, container_id: int, unwritten: Iterable[Unwritten]) -> None:
     rows = [
-        {"b_container": container_id, "b_key": key, "b_mid": message_mark(name)} for key, name in unwritten
+        {
+            "b_container": container_id,
+            "b_key": one.key,
+            "b_mid": message_mark(one.name),
+            "b_digest": one.digest,
+        }
+        for one in unwritten
     ]
     _each(connection, _NAMED, rows)
 

@@ -17,6 +17,7 @@ from ledger.inventory.inventory import InventoryLedger
 from ledger.leg import item_states, listing_diff, rekeying, target_accounts
 from ledger.leg.containers import LegContainers
 from ledger.leg.created_folders import FolderLedger
+from ledger.leg.item_states import Unwritten
 from ledger.leg.named_losses import NamedLosses
 from ledger.leg.rekeying import Refated, Rekeyed
 from ledger.leg.rollback import RollbackLedger
@@ -187,10 +188,10 @@ class LegLedger(LegContainers):
             item_states.begin(connection, container_id, keys, since)
 
     def intend(
-        self, container_id: int, mapped: Iterable[Mapped], unwritten: Iterable[tuple[bytes, str]] = ()
+        self, container_id: int, mapped: Iterable[Mapped], unwritten: Iterable[Unwritten] = ()
     ) -> None:
         """What will be written, before any byte is sent: digest, size, flags, date, losses, labels.
-        unwritten: the Message-IDs of mails that were fetched and will not be."""
+        unwritten: mails that were fetched and will not be."""
         batch = list(mapped)
         with self._writing((container_id,)) as connection:
             item_states.intend(connection, container_id, batch)

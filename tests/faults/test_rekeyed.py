@@ -229,6 +229,24 @@ def test_a_name_that_several_mails_have_says_nothing(quick_path: Path) -> None:
     assert (trial.store.snapshot() - before).total() == 1
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_of_a_name_that_is_used_anew_no_later_mail_is_lost(quick_path: Path, several: bool) -> None:
+    """What was delivered is no longer at the source when the next mail of that name and size comes, and no
+    other mail has the name."""
+    trial = copied(quick_path, Phase.LIVE)
+    first = letter(700).replace(b"\r\n\r\n", b"\r\nDate: Mon, 1 Feb 2027 10:00:01 +0100\r\n\r\n")
+    trial.mailbox.deliver(inbox(trial), first)
+    trial.store.append(("INBOX",), first, frozenset(), None)
+    assert trial.run().state is LegState.VERIFIED
+    before = trial.store.snapshot()
+    trial.mailbox.delete(list(trial.mailbox.folders[inbox(trial)].messages)[-1])
+    assert trial.run().state is LegState.VERIFIED
+    for second in (b":02", b":03")[: 1 + several]:
+        trial.mailbox.deliver(inbox(trial), first.replace(b":01 ", second + b" "))
+    assert trial.finish().state is LegState.VERIFIED
+    assert (trial.store.snapshot() - before).total() == 1 + several
+
+
 @pytest.mark.parametrize("change", [restored, moved])
 @pytest.mark.parametrize(
     "make", [calendar_trial, cards_trial, drive_trial], ids=["calendar", "contacts", "files"]
