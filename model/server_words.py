@@ -101,4 +101,8 @@ def _of_markup(text: str) -> str:
     if not text.startswith("<"):
         return text
     found = [one for one in _MESSAGE.findall(text) if one.strip()]
-    return html.unescape(" ".join(found) if found else _TAG.sub(" ", _UNSEEN.sub("<", text)))
+    said = " ".join(found) if found else _TAG.sub(" ", _UNSEEN.sub("<", text))
+    try:
+        return html.unescape(said)
+    except ValueError:  # a character's number of thousands of digits
+        return said

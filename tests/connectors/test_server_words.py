@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import copy
+import json
 import logging
 import pickle
 import traceback
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import cloudpickle
 import pytest
@@ -110,6 +112,7 @@ def test_patience_that_ends_keeps_what_was_heard() -> None:
         (b"\xff\xfe plain", "\ufffd\ufffd plain"),
         (b'{"error": ' * 3000, ('{"error": ' * 100)),
         (b"[" * 20_000, "[" * KEPT_MOST),
+        (b"<p>No &#" + b"1" * 5000 + b"; no</p>", "No &#" + "1" * (KEPT_MOST - 5)),
         (b"", ""),
     ],
 )
@@ -140,6 +143,16 @@ def test_a_secret_that_was_read_is_masked(monkeypatch: pytest.MonkeyPatch) -> No
     for told in ("s3cret w/ord", "s3cret%20w%2Ford", basic, basic.rstrip("="), plain):
         assert ServerWords(f"login {told} refused").spoken() == f"login {MASK} refused"
     assert of_line(f"NO {plain}".encode()).spoken() == f"NO {MASK}"
+
+
+@pytest.mark.parametrize("secret", ["k\u00fcche-7", 'pa"ss\\word', 'it\'s "so"', "a b+c"])
+def test_a_secret_is_masked_however_it_is_quoted(secret: str) -> None:
+    secrets = Secrets()
+    secrets.learn(secret)
+    sent = secret.replace("\\", "\\\\").replace('"', '\\"')
+    ways = [secret, sent, repr(secret.encode())[2:-1], repr(sent.encode())[2:-1], json.dumps(secret)[1:-1]]
+    for told in [*ways, urlencode({"p": secret})[2:]]:
+        assert secrets.masked(f"LOGIN anna <{told}> unknown") == f"LOGIN anna <{MASK}> unknown"
 
 
 def test_what_follows_a_scheme_is_masked() -> None:
