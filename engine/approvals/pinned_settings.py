@@ -63,8 +63,9 @@ def hash_of(pin: Pin) -> str:
 
 def weaker(pinned: Pin, asked: Pin) -> list[str]:
     """In what asked asks for less than is pinned, in words; empty: in nothing. Where no approval was
-    required, nobody's key counts. To name fewer approvers is no more power; but what another configuration
-    pinned is not taken away, else the two lock each other out at every start."""
+    required, nobody's key counts. Whose key stands under another name would sign as somebody else. To name
+    fewer approvers is no more power; but what another configuration pinned is not taken away, else the two
+    lock each other out at every start."""
     return list(_less(pinned, asked))
 
 
@@ -74,6 +75,9 @@ def _less(pinned: Pin, asked: Pin) -> Iterator[str]:
     strangers = asked.keys.keys() - pinned.keys.keys()
     if pinned.required and strangers:
         yield f"approvers' keys that nobody agreed to: {len(strangers)} (approval.approvers)"
+    renamed = [key for key, name in pinned.keys.items() if asked.keys.get(key, name) != name]
+    if pinned.required and renamed:
+        yield f"approvers' keys under another name: {len(renamed)} (approval.approvers)"
     if _of_another(pinned, asked) and (missing := pinned.keys.keys() - asked.keys.keys()):
         yield f"approvers that it lacks: {len(missing)} (approval.approvers)"
     if gone := pinned.deny - asked.deny:

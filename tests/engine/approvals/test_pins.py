@@ -137,6 +137,12 @@ def test_what_asks_for_less_is_refused(pinned: Place, options: dict[str, str], t
     assert "court.example" not in refused
 
 
+def test_a_key_under_another_s_name_is_refused(pinned: Place) -> None:
+    """Who has it would sign as the other one."""
+    pinned.keys["Anna"], pinned.keys["Bernd"] = pinned.keys["Bernd"], pinned.keys["Anna"]
+    assert "keys under another name: 2" in pinned.refused(pinned.write())
+
+
 @pytest.mark.parametrize(
     "options",
     [
