@@ -49,7 +49,8 @@ def take(
 
 
 def _doubt(connection: Connection, leg_id: int) -> Doubt | None:
-    """None: something of the leg is known to be at the target, or nothing of it may be on its way."""
+    """None: something of the leg is known to be at the target, or nothing of it may be on its way. A worker
+    that did not give it back may be about to begin: that its lease is over is a clock's word."""
     at_work = and_(leg.c.owner.is_not(None), leg.c.lease_until >= now())
     its = select(item.c.id).join(container).where(container.c.leg == leg_id)
     sent = exists(its.where(item.c.state == State.WRITING.value))
@@ -59,6 +60,6 @@ def _doubt(connection: Connection, leg_id: int) -> Doubt | None:
         select(leg.c.mailbox, leg.c.epoch, leg.c.owner, leg.c.unproven, *flags).where(leg.c.id == leg_id)
     ).one()
     mailbox, epoch, owner, unproven, works, has_sent, has_arrived = row
-    if has_arrived or not (works or has_sent):
+    if has_arrived or not (has_sent or owner is not None):
         return None
     return Doubt(mailbox, leg_id, epoch, at_work=bool(works), ended=owner is None and not unproven)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from sqlalchemy import update
 from two_logins import NAMES, Two, once
 from walking import Died, Failing, dying_at, letter
 
+from engine.context.leg_context import Work
+from engine.identity import account_binding
 from engine.leg.run import LegResult
 from engine.steps.worker_deaths import Cause
 from ledger.db.engine import writing
@@ -177,6 +180,26 @@ def test_who_is_waited_for_is_named(one: Two) -> None:
     assert (results[0].code, results[0].detail) == ("account-in-doubt", one.ids["anna"])
     (row,) = one.ledger.legs(mailbox=one.ids["bob"])
     assert row.detail == one.ids["anna"]
+
+
+def test_a_clock_put_ahead_between_the_look_and_the_first_item_lets_no_other_in(
+    one: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the ledger's clock Anna's lease is over; her worker is as good as ever, and was about to begin."""
+    look, results = account_binding.refuse_filled_since, list[LegResult]()
+
+    def look_then_step(work: Work, sleep: Callable[[float], None]) -> None:
+        look(work, sleep)
+        if work.mailbox.id == one.ids["anna"] and not results:
+            one.expire("anna")
+            results.append(one.run("bob"))
+
+    monkeypatch.setattr(account_binding, "refuse_filled_since", look_then_step)
+    one.while_waiting = lambda: one.renew("anna")
+    anna = one.run("anna")
+    assert (results[0].state, results[0].code) == (LegState.WAITING, "account-in-doubt")
+    assert anna.state is LegState.VERIFIED
+    assert one.owners("anna") == {"anna"}
 
 
 def test_one_whose_end_nobody_has_proven_is_waited_for_as_long_as_it_may_send(quick_path: Path) -> None:

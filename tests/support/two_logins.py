@@ -105,9 +105,16 @@ class Two:
 
     def expire(self, name: str) -> None:
         """The lease of this one's leg is over."""
+        self._lease(name, 1.0)
+
+    def renew(self, name: str) -> None:
+        """Whoever holds this one's leg renews its lease, for long."""
+        self._lease(name, 1e11)
+
+    def _lease(self, name: str, until: float) -> None:
         with writing(self.ledger.engine) as connection:
             mine = update(leg).where(leg.c.mailbox == self.ids[name], leg.c.owner.is_not(None))
-            connection.execute(mine.values(lease_until=1.0))
+            connection.execute(mine.values(lease_until=until))
 
     def owners(self, name: str) -> set[str]:
         """Whose mails lie in the account that this one's login opens."""
