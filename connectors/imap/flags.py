@@ -84,12 +84,16 @@ class Store:
 
     def _looked(self, expected: Mapping[int, list[Stored]]) -> tuple[dict[int, Flags], set[int], set[int]]:
         """The flags of those that are there, which of them are not what was written, and which others are
-        there, of which the server said nothing."""
+        there, of which the server said nothing. Raises Transient("container-renumbered") where the
+        mailbox was made anew meanwhile: what these UIDs are there, nobody has looked at."""
         found = look(self.session, sorted(expected))
         hidden = self._there(expected.keys() - found.keys())
         validity = self.session.select(self.raw, readonly=False).uidvalidity
         others = Looker(self.session, self.raw, validity, self.spool, self.judge).others(found, expected)
-        self.session.select(self.raw, readonly=False)  # reading opened it for reading alone
+        opened = self.session.select(self.raw, readonly=False)  # reading opened it for reading alone
+        eras = {one.href.partition(":")[0] for group in expected.values() for one in group}
+        if eras - {str(opened.uidvalidity)}:
+            raise Transient("container-renumbered")
         return {uid: message.flags for uid, message in found.items()}, others, hidden
 
     def _there(self, uids: Collection[int]) -> set[int]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-from imap_script import Open, Serve
+from pathlib import Path
 
+import pytest
+from imap_script import Open, Serve, Settings
+
+from connectors.imap.target import ImapTarget
+from connectors.imap.verify_uid import Judge
+from connectors.settings import Account
+from model.errors import Transient
 from model.protocols import Amendment, Failed, Stored
 
 KEYS = [bytes([number]) * 16 for number in (1, 2, 3)]
@@ -63,3 +69,33 @@ def test_what_stays_though_fetch_says_nothing_of_it_was_not_removed(serve: Serve
     folder = Folder(hidden=set(), gone=set(), hides_later=True)
     with pytest.raises(Exception, match="no-permission"):
         list(target(serve(folder)).remove("INBOX", ALL))
+
+
+class MadeAnew(Folder):
+    """Somebody deletes the folder and makes it anew while what is doubtful in it is read."""
+
+    def __init__(self) -> None:
+        super().__init__(hidden=set(), gone=set())
+        self.validity = 7
+
+    def __call__(self, command: bytes, *rest: object) -> bytes:
+        if command.startswith((b"SELECT", b"EXAMINE")):
+            told = b"* 3 EXISTS\r\n* OK [UIDVALIDITY %d] x\r\n" % self.validity
+            self.validity += command.startswith(b"EXAMINE")
+            return told + b"* OK [PERMANENTFLAGS (\\Seen \\*)] x\r\nTAG OK done\r\n"
+        return super().__call__(command, *rest)
+
+
+@pytest.mark.parametrize("change", [False, True])
+def test_nothing_is_changed_in_a_folder_that_was_made_anew_meanwhile(
+    serve: Serve, settings: Settings, tmp_path: Path, change: bool
+) -> None:
+    server = serve(MadeAnew())
+    judge = Judge(lambda _: b"", lambda _: 1)
+    target = ImapTarget(settings(server.port), Account(login="anna"), lambda: None, tmp_path, judge=judge)
+    doubtful = [Stored(KEYS[0], "7:1", digest=b"another", size=999, date=1, mid=3), *ALL[1:]]
+    changes = [Amendment(one, frozenset({"\\Seen"})) for one in doubtful]
+    with pytest.raises(Transient, match="container-renumbered"):
+        list(target.amend("Other", changes) if change else target.remove("Other", doubtful))
+    target.close()
+    assert not [line for line in server.lines if line.startswith((b"UID STORE", b"UID EXPUNGE"))]
