@@ -23,6 +23,7 @@ from engine.steps.rekeyed_fates import Fates, fates_of, meaning
 from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.inventory.lines import message_mark
 from ledger.leg.rekeying import Refated, Rekeyed
+from mappings.fields.file_names import unparted
 from model.errors import Blocked, Rejected
 from model.protocols import Body, Failed, Kind, Mapped, Native
 
@@ -64,8 +65,8 @@ class Copies:
         self.count -= 1
         return copy
 
-    def equal(self, digest: bytes) -> Copy | None:
-        return next(self._left(self.by_digest.get(digest, [])), None)
+    def equal(self, digest: bytes) -> Iterator[Copy]:
+        return self._left(self.by_digest.get(digest, []))
 
     def named(self, mid: int | None) -> list[Copy]:
         """Those of this Message-ID."""
@@ -199,7 +200,7 @@ def _paired(work: Work, row: ContainerRow, news: Sequence[ItemRow], copies: Copi
         mapped = _mapped(work, result)
         if mapped is None or isinstance(result, Failed):
             continue
-        copy = copies.equal(mapped.item.digest) or _but_for_key(work, copies, result, mapped)
+        copy = _equal(work, copies, mapped) or _but_for_key(work, copies, result, mapped)
         mid = _mid(work, mapped)
         namesakes = [] if copy is not None else copies.named(mid)
         if namesakes:
@@ -224,6 +225,22 @@ def _mapped(work: Work, result: Native | Failed) -> Mapped | None:
         return None if work.form.skip(result) else work.form.map(result, work.reading())
     except Rejected:
         return None
+
+
+def _equal(work: Work, copies: Copies, mapped: Mapped) -> Copy | None:
+    """Of files, many hold the same, such as nothing. In the live phase another name is another file: its user
+    may have removed or filled the one that was copied."""
+    if work.kind is not Kind.FILES:
+        return next(copies.equal(mapped.item.digest), None)
+    name = str(mapped.item.name)
+    alike = (one for one in copies.equal(mapped.item.digest) if _is_named(work, one.item, name))
+    named = next(alike, None)
+    return named if named is not None or not work.mirror else next(copies.equal(mapped.item.digest), None)
+
+
+def _is_named(work: Work, old: ItemRow, name: str) -> bool:
+    rules, there = work.context.target.files, str(old.href)
+    return there == name or (rules is not None and unparted(there, old.key, rules) == name)
 
 
 def _but_for_key(work: Work, copies: Copies, native: Native, mapped: Mapped) -> Copy | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from calendars import calendar_trial, cards_trial
-from drives import drive_trial
+from drives import drive_trial, file, marks
+from drives import folder as folder_of
 from walking import SOURCE, Trial, letter
 
 from ledger.db.rows import LegState, Phase, State
@@ -263,6 +264,26 @@ def test_objects_that_the_user_of_a_live_target_removed_stay_removed(
     result = trial.finish()
     assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
     assert trial.store.snapshot() == before
+
+
+@pytest.mark.parametrize("change", [False, True])
+def test_a_late_file_that_holds_what_a_deleted_one_held_arrives(quick_path: Path, change: bool) -> None:
+    """Many files hold nothing, or what a template does. What the user made of the first one is the user's."""
+    trial = drive_trial(quick_path)
+    assert trial.finish().state is LegState.VERIFIED
+    trial.ledger.set_phase(trial.id, Phase.LIVE, "somebody")
+    assert isinstance(trial.store, MemoryCabinet)
+    there = next(one for one in trial.store.drawers.values() if "a.txt" in one.papers)
+    del there.papers["a.txt"]
+    where = folder_of(trial.mailbox, "Arbeit").id
+    trial.mailbox.delete(file(trial.mailbox, "a.txt"))
+    trial.mailbox.deliver(where, b"a.txt", marks("c.txt"))
+    if change:
+        moved(trial)
+    result = trial.finish()
+    assert (result.state, result.code) == (LegState.VERIFIED, None), trial.findings()
+    assert "c.txt" in there.papers
+    assert "a.txt" not in there.papers
 
 
 @pytest.mark.parametrize("phase", PHASES)
