@@ -164,6 +164,20 @@ def test_another_mailbox_s_mark_says_nothing(quick_path: Path) -> None:
     assert trial.run().state is LegState.VERIFIED
 
 
+@pytest.mark.parametrize("number", ["9" * 10, "9" * 30, "1" * 5000])
+@pytest.mark.parametrize("beside", ["target", "state"])
+def test_a_number_that_no_ledger_reaches_says_nothing(quick_path: Path, beside: str, number: str) -> None:
+    """A user may write it into the account: no approval would bring the mailbox on."""
+    trial, _ = begun(quick_path, beside=beside)
+    trial.store.mark = f"{trial.id} {number} live"
+    for file in (quick_path / "state").rglob("*.mail"):
+        file.write_text(f"{number} live\n")
+    trial.mailbox.deliver(next(iter(trial.mailbox.folders)), letter(90))
+    result = trial.run()
+    assert (result.state, result.code) == (LegState.VERIFIED, None)
+    assert result.tally.new == 1
+
+
 @pytest.mark.parametrize("reached", [Phase.FROZEN, Phase.LIVE])
 @pytest.mark.parametrize("beside", ["target", "state"])
 def test_a_mailbox_is_not_mirrored_in_a_phase_that_it_left(
