@@ -42,6 +42,8 @@ from model.server_words import NOTHING, ServerWords
 __all__ = ["ImapSettings", "Selected", "Session", "error_of", "raise_for"]
 
 LOGIN_MOST = 1 << 20
+REFUSING = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"})
+"""Response codes that say of a login that it is wrong (RFC 5530)."""
 _REPR = re.compile(r"\Ab(['\"])(.*)\1\Z", re.DOTALL)
 BUSY = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN", "TIMEOUT"})
 
@@ -280,10 +282,10 @@ class Session:
             else:
                 _authenticate(client, login, secret)
         except imaplib.IMAP4.abort:
-            raise _cut_off(client) from None
+            raise self._refusal(_cut_off(client), who) from None
         except (LoginError, imaplib.IMAP4.error) as error:
             if isinstance(error.__context__, imaplib.IMAP4.abort):  # imapclient calls each a refusal
-                raise _cut_off(client) from None
+                raise self._refusal(_cut_off(client), who) from None
             raise self._refusal(_login_error(str(error)), who) from None
         except (OSError, EOFError, ValueError):
             raise Transient(
@@ -418,11 +420,14 @@ def _words_of(text: str) -> ServerWords:
     return ServerWords(_REPR.sub(r"\2", text))
 
 
-def _cut_off(client: _Client) -> Transient:
-    """The error for a connection that ended during the login."""
+def _cut_off(client: _Client) -> MigrationError:
+    """The error for a connection that ended during the login. What a BYE calls a refused login is one: the
+    same password, sent again and again, locks the account."""
     bye = client._imap.untagged_responses.get("BYE")
     if bye:
         text = str(bye[-1])
+        if (code := _bracketed(text)) in REFUSING:
+            return _refused_login(code).said(_words_of(text))
         return Transient("server-bye", "while logging in").about(_bracketed(text)).said(_words_of(text))
     return Transient("connection-lost", "while logging in")
 

@@ -112,6 +112,20 @@ def test_bye_at_the_login_is_no_refused_login(serve: Serve, target: Open, words:
     assert caught.value.detail == detail
 
 
+@pytest.mark.parametrize("code", [b"AUTHENTICATIONFAILED", b"EXPIRED"])
+def test_a_login_that_a_bye_refuses_is_not_repeated(serve: Serve, target: Open, code: bytes) -> None:
+    server = serve(lambda *_: None)
+    basic = server._basic
+    server._basic = lambda command: (  # type: ignore[method-assign]
+        b"* BYE [" + code + b"] anna\r\n" if command.startswith(b"LOGIN") else basic(command)
+    )
+    opened = target(server, timeout_seconds=2)
+    for _ in range(3):
+        with pytest.raises(Blocked, match="login-refused"):
+            opened.identity()
+    assert sum(line.startswith(b"LOGIN") for line in server.lines) == 1
+
+
 @pytest.mark.parametrize(
     ("code", "detail"), [(b"NOPERM", "NOPERM"), (b"SERVERBUG", "SERVERBUG"), (b"ANNA", "")]
 )
