@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from caldav.elements import cdav, dav
 
+from connectors import json_answer
 from connectors.caldav.discovery import Library, Resource
 from connectors.caldav.product import Profile, Tell
 from connectors.caldav.xml_elements import (
@@ -105,7 +105,7 @@ def _may_change(wire: Wire, found: Principal, tell: Tell) -> bool:
         return True
     answer = wire.look("GET", tell.beside(found.path, tell.editable), HEADERS)
     try:
-        told = json.loads(answer.body) if answer.ok else None
+        told = json_answer.read(answer.body) if answer.ok else None
     except ValueError:
         return True
     return is_changeable(mapping(mapping(told).get("ocs")).get("data"), "email")

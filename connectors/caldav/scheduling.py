@@ -6,11 +6,11 @@ sends, and what was measured holds for the product, and the version, that was me
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from connectors import json_answer
 from connectors.caldav.principal import Principal
 from connectors.caldav.product import Profile, Silence, Tell
 from connectors.http.client import Answer, Wire
@@ -69,7 +69,7 @@ def _version(wire: Wire, tell: Tell, found: Principal) -> int:
 
     answer = wire.patiently(attempt)
     try:
-        told = json.loads(answer.body) if answer.ok else None
+        told = json_answer.read(answer.body) if answer.ok else None
     except ValueError:
         return 0
     version = str(told.get("versionstring", "")).partition(".")[0] if isinstance(told, dict) else ""

@@ -28,6 +28,7 @@ from exchangelib.transport import GSSAPI, NTLM
 from requests.auth import HTTPBasicAuth
 from spnego.exceptions import SpnegoError
 
+from connectors import json_answer
 from connectors.accepted_logins import login_of
 from connectors.ews.errors import http_error
 from connectors.ews.settings import EwsSettings
@@ -217,7 +218,7 @@ def _asked(session: requests.Session, settings: EwsSettings, form: dict[str, str
     if response.status_code != 200:
         raise http_error(response.status_code, response.headers.get("Retry-After")).said(of_body(body))
     try:
-        token = str(json.loads(body)["access_token"])
+        token = str(json_answer.read(body)["access_token"])
     except (ValueError, KeyError, TypeError):
         raise Transient("token-unreadable", "the token endpoint's answer is no token") from None
     SECRETS.learn(token)

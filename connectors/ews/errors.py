@@ -130,7 +130,8 @@ def refusal_of(element: etree._Element) -> Refusal | None:
         text = element.findtext(MNS + "MessageText")
     else:
         return None
-    found.said = ServerWords(text or "")
+    unknown = "" if _known(found.code) else found.code
+    found.said = ServerWords(f"{unknown} {text or ''}".strip())
     return found
 
 
@@ -222,8 +223,8 @@ def _item_error(code: str) -> Rejected:
 
 
 def _safe(code: str) -> str:
-    """A ResponseCode is a word of the schema; anything else might carry content."""
-    return code if code.isascii() and code.isalnum() and len(code) <= 80 else "an unknown code"
+    """What is said of it stands in states and logs; see KNOWN."""
+    return _known(code) or "an unknown code"
 
 
 def http_error(status: int, retry_after: str | None) -> MigrationError:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from connectors import json_answer
 from connectors.accepted_logins import UNCONFIRMED
 from connectors.exo.convert import Json
 from connectors.exo.settings import AgendaSettings
@@ -167,7 +168,7 @@ class AgendaWire:
         if not answer.ok:
             raise _refusal(answer)
         try:
-            return json.loads(answer.body)
+            return json_answer.read(answer.body)
         except ValueError:
             raise Transient("not-agenda", "something answered that is not eXo's agenda") from None
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
+from connectors import json_answer
 from connectors.http.client import Answer, Wire
 from connectors.webdav.client import UNKNOWN, Sending, Watch, passing, seconds
 from connectors.webdav.ocs_capabilities import mapping
@@ -113,7 +113,7 @@ def _told(answer: Answer) -> dict[str, object]:
     if not answer.ok and answer.status not in {400, 500}:
         raise answer.error()
     try:
-        return dict(mapping(json.loads(answer.body or b"{}")))
+        return dict(mapping(json_answer.read(answer.body or b"{}")))
     except ValueError:
         return {}
 

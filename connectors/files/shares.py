@@ -7,13 +7,13 @@ A share ends at the beginning of a day.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
+from connectors import json_answer
 from connectors.files.share_policy import refused
 from connectors.http.client import Answer, Wire
 from connectors.http.dav_errors import GONE
@@ -197,7 +197,7 @@ def _outcome(answer: Answer, grant: Grant) -> Share | Loss:
 
 def _data(answer: Answer) -> object:
     try:
-        return mapping(mapping(json.loads(answer.body)).get("ocs")).get("data")
+        return mapping(mapping(json_answer.read(answer.body)).get("ocs")).get("data")
     except ValueError:
         raise Transient("not-files", "something answered that is no file server") from None
 

@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from connectors import json_answer
 from connectors.graph_api.settings import GraphSettings
 from connectors.http.errors import delay
 from connectors.settings import Account, Secret
@@ -125,7 +126,7 @@ class Login:
         """The permissions the token states; empty where it cannot be read."""
         parts = self.token().split(".")
         try:
-            payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+            payload = json_answer.read(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
             return frozenset(str(role) for role in payload.get("roles", ()))
         except (IndexError, ValueError, TypeError, AttributeError):
             return frozenset()
@@ -185,7 +186,7 @@ def _challenge(claims: str) -> str | None:
     """The JSON that a challenge holds in base64; None for what is none."""
     try:
         text = base64.b64decode(claims + "=" * (-len(claims) % 4), altchars=b"-_").decode()
-        return text if isinstance(json.loads(text), dict) else None
+        return text if isinstance(json_answer.read(text), dict) else None
     except (binascii.Error, ValueError):
         return None
 

@@ -5,7 +5,6 @@ Everything asked here only reads, so every request may be repeated. One thread a
 
 from __future__ import annotations
 
-import json
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from connectors import json_answer
 from connectors.accepted_logins import APPLICATION, LOGINS, login_of
 from connectors.graph_api.auth import Login
 from connectors.graph_api.errors import Refusal, refusal, translated
@@ -204,7 +204,7 @@ class Wire:
         with self.opened(method, self.url(path, options), headers or {}, content, requests) as response:
             data = self._limited(response, JSON_MOST)
         try:
-            found = json.loads(data)
+            found = json_answer.read(data)
         except ValueError:
             found = None
         if not isinstance(found, dict):

@@ -7,9 +7,9 @@ permanent fault may come as a 500. A server's own text is carried where nothing 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
+from connectors import json_answer
 from connectors.ews.errors import BUSY as EXCHANGE_BUSY
 from connectors.ews.errors import FOLDER_GONE, GONE, UNCONVERTIBLE
 from connectors.ews.errors import KNOWN as EXCHANGE_KNOWN
@@ -115,7 +115,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes | object) -> Re
     claims = _claims(headers.get("www-authenticate", "")) if status == 401 else None
     document = _document(body)
     found = Refusal(status, _code(document), delay(headers.get("retry-after")), claims)
-    found.said = of_json(document)
+    found.said = of_json(document) or ServerWords(found.code)
     return found
 
 
@@ -123,7 +123,7 @@ def _document(body: bytes | object) -> object:
     if not isinstance(body, bytes):
         return body
     try:
-        return json.loads(body)
+        return json_answer.read(body)
     except ValueError:
         return None
 
@@ -192,6 +192,5 @@ def _item_error(refusal: Refusal) -> Rejected:
 
 
 def _safe(code: str) -> str:
-    """An error code is a word; anything else might carry content."""
-    plain = code.replace("_", "")
-    return code if plain.isascii() and plain.isalnum() and len(code) <= 80 else "an unknown code"
+    """What is said of it stands in states and logs; see KNOWN."""
+    return code if code in KNOWN else "an unknown code"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from connectors import json_answer
 from connectors.endpoints import filled
 from connectors.http.client import Wire
 from connectors.http.dav_errors import GONE
@@ -114,7 +114,7 @@ def _drive(wire: Wire, path: str) -> str:
     if not answer.ok:
         raise answer.error()
     try:
-        found = mapping(json.loads(answer.body)).get("id")
+        found = mapping(json_answer.read(answer.body)).get("id")
     except ValueError:
         raise Transient("not-files", "something answered that is no file server") from None
     if not isinstance(found, str | int) or not str(found).isalnum():

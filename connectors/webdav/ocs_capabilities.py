@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from connectors import json_answer
 from connectors.http.client import Answer, Wire
 from connectors.http.dav_errors import GONE
 from connectors.webdav.client import look
@@ -46,7 +46,7 @@ class Ocs:
         if not answer.ok:
             raise answer.error()
         try:
-            return mapping(mapping(json.loads(answer.body)).get("ocs")).get("data")
+            return mapping(mapping(json_answer.read(answer.body)).get("ocs")).get("data")
         except ValueError:
             raise _garbage() from None
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from connectors import json_answer
 from connectors.ews import errors as ews_errors
 from connectors.graph_api import errors as graph_errors
 from connectors.http import dav_errors
+from model.errors import Transient
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,23 @@ def test_graph(code: str, detail: str) -> None:
     refusal = graph_errors.Refusal(400, code)
     assert graph_errors.translated(refusal).detail == detail
     assert graph_errors.item_error(refusal).detail == detail
+
+
+def test_no_word_that_a_server_made_up_is_in_an_error_s_text() -> None:
+    for error in (
+        ews_errors.translated(ews_errors.Refusal("ErrorAnnaSmith")),
+        ews_errors.item_error(ews_errors.Refusal("ErrorAnnaSmith")),
+        graph_errors.translated(graph_errors.Refusal(400, "annaSmith")),
+        graph_errors.item_error(graph_errors.Refusal(400, "annaSmith")),
+    ):
+        assert "smith" not in str(error).lower()
+
+
+def test_an_answer_that_is_nested_without_end_is_an_answer_like_any_other() -> None:
+    refusal = graph_errors.refusal(503, {}, b"[" * 100_000)
+    assert isinstance(graph_errors.translated(refusal), Transient)
+    with pytest.raises(ValueError, match="nested too deep"):
+        json_answer.read(b'{"a":' * 100_000)
 
 
 def test_dav() -> None:
