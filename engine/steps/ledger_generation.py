@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from connectors.spool import bytes_body
 from engine.context.fetch_results import Answers
-from engine.context.leg_context import Work
+from engine.context.leg_context import Work, spent_as
 from engine.context.restored_brake import CODE
 from engine.steps.reconcile import era_of, listed_once, read_digests
 from ledger.db.rows import ContainerRow, ItemRow, Phase, State
@@ -28,6 +28,8 @@ from model.optional_protocols import KeepsMark
 from model.private_files import make_directory, using_state
 from model.protocols import Failed, Kind, Listed, Mapped, Native, Stored
 
+ASKED = "pass-"
+"""Begins what an event says of each workload: the newest pass that it was asked about."""
 BEHIND = "phase-behind"
 CHUNK = 200
 DIGITS_MOST = 9
@@ -86,12 +88,33 @@ def refuse_older(work: Work, generations: Generations | None) -> bool:
     ahead = newest.number - work.ledger.generation()
     if ahead <= 0:
         return False
-    if not work.approved(CODE):
-        work.ledger.event(CODE, {"passes": ahead})
+    approved = work.approved(CODE)
+    if approved and _is_of_another_backup(work, newest):
+        _spend(work, work.ledger.generation())
+        approved = False
+    if not approved:
+        asked = {name: number for name, number in _told(work, CODE).items() if name.startswith(ASKED)}
+        work.ledger.event(CODE, {**asked, "passes": ahead, ASKED + work.kind.value: newest.number})
         raise Blocked("ledger-restored", "the ledger knows less than what was done with it")
     if newest.phase > PHASES.index(work.mailbox.phase):
         raise Blocked("phase-behind", "the restored ledger has an earlier phase than the mailbox")
     return True
+
+
+def _is_of_another_backup(work: Work, newest: Pass) -> bool:
+    """What was approved stands in a backup that was made before it was spent: it is for the passes that there
+    were when it was asked about."""
+    asked = int(_told(work, CODE).get(ASKED + work.kind.value, 0))
+    spent = int(_told(work, f"approval-spent:{spent_as(CODE, work.kind)}").get("pass", 0))
+    return spent < asked < newest.number
+
+
+def _told(work: Work, kind: str) -> Mapping[str, str | int]:
+    return work.ledger.last_event(kind) or {}
+
+
+def _spend(work: Work, number: int) -> None:
+    work.ledger.event(f"approval-spent:{spent_as(CODE, work.kind)}", {"pass": number})
 
 
 def keep(work: Work, generations: Generations | None) -> None:
@@ -105,7 +128,7 @@ def keep(work: Work, generations: Generations | None) -> None:
     if isinstance(work.target, KeepsMark):
         work.target.keep_mark(f"{work.mailbox.id} {this.text()}")
     if work.approved(CODE):
-        work.spend_now(CODE)
+        _spend(work, number)
 
 
 def _outside(work: Work, generations: Generations | None) -> Pass:

@@ -294,6 +294,27 @@ def test_an_approval_is_for_this_backup_alone(quick_path: Path) -> None:
     assert trial.run().code == "ledger-restored"
 
 
+def test_an_approval_that_a_later_backup_holds_is_not_for_it(quick_path: Path) -> None:
+    """The backup was made when it was given, and not spent yet."""
+    trial, backup = begun(quick_path, beside="target")
+    restored(trial, backup)
+    assert trial.run().code == "ledger-restored"
+    trial.approve("ledger-restored")
+    shutil.rmtree(backup)
+    backup = saved(trial)
+    assert trial.run().state is LegState.VERIFIED
+    trial.mailbox.deliver(next(iter(trial.mailbox.folders)), letter(92))
+    assert trial.run().state is LegState.VERIFIED
+    before = trial.store.snapshot()
+    for _ in range(2):
+        restored(trial, backup)
+        for _ in range(2):
+            assert trial.run().code == "ledger-restored"
+        trial.approve("ledger-restored")
+        assert trial.run().state is LegState.VERIFIED
+        assert trial.store.snapshot() == before
+
+
 def test_one_approval_is_spent_by_each_workload_for_itself(quick_path: Path) -> None:
     trial, backup = begun(quick_path, beside="target")
     restored(trial, backup)
