@@ -1,1 +1,1 @@
-"""Commands that decide: approve, approve-settings, accept, phase, retry."""
+"""Commands that decide: approve, approve-settings, approvals, phase, who."""

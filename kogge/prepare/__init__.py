@@ -1,1 +1,1 @@
-"""Commands before a wave: init, setup, check, plan, links, keys, server, worker, ledger."""
+"""Commands that make ready: init, setup, check, discover, plan, links, keys, server, worker, ledger."""

@@ -1,1 +1,1 @@
-"""Commands that work on a wave: migrate, verify, status, failures, pause, cutover, repair, rollback."""
+"""Commands that work on a wave: migrate, verify, retry, status, log, pause, cutover, repair, rollback."""

@@ -43,7 +43,7 @@ REJECTIONS: Mapping[str, str] = {
 def lose(field: str, reason: str) -> Loss:
     """A declared loss. Raises Corrupt for one that is not declared above."""
     if (field, reason) not in LOSSES:
-        raise Corrupt("undeclared-loss", "mappings/losses_*.py do not declare it")
+        raise Corrupt("undeclared-loss", "mappings/losses/*.py do not declare it")
     return Loss(field, reason)
 
 

@@ -31,7 +31,7 @@ WAVE = "w"
 SEAL = ("audit", "seal", "--wave", WAVE, "--key", "operator.pem", "--out", "evidence")
 """What an operator types."""
 KEK = bytes(32)
-"""As the walks of tests/walking.py have it."""
+"""As the walks of tests/support/walking.py have it."""
 DRIVE = Container(Kind.FILES, "drive-root", ("Vertraulich",), total=8)
 SECRETS = (
     "anna@", "berta@", "old.example", "new.example", "Posteingang", "Bücher", "Entwürfe", "Umbenannt",
