@@ -62,7 +62,6 @@ class Office:
     def config(self, systems: str = SYSTEMS, required: int = 2, without: str = "") -> Config:
         keys = "".join(f'{name} = "{line_of(key)}"\n' for name, key in self.keys.items() if name != without)
         path = self.folder / "kogge.toml"
-        path.with_name("deny.txt").write_text("nobody@old.example\n")
         path.write_text(f"[approval]\nrequired = {required}\n[approval.approvers]\n{keys}{systems}")
         return load(path)
 
@@ -180,6 +179,7 @@ def test_pace_and_other_places_of_files_void_nothing(office: Office) -> None:
     ],
 )
 def test_other_systems_are_another_plan(office: Office, systems: str) -> None:
+    (office.folder / "deny.txt").write_text("nobody@old.example\n")
     approved(office)
     assert "it changed since" in office.refusal(config=office.config(systems))
     assert office.voids(office.config(systems)) == ["plan-changed"] * 2
