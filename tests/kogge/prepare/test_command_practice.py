@@ -229,7 +229,7 @@ def program(place: Path, *arguments: str) -> tuple[int, str]:
     """A process of its own, as an operator starts it: Prefect keeps threads of a process busy."""
     kogge = str(Path(sys.executable).with_name("kogge"))
     done = subprocess.run(
-        [kogge, *arguments], cwd=place, capture_output=True, text=True, timeout=120, check=False
+        [kogge, *arguments], cwd=place, capture_output=True, text=True, timeout=280, check=False
     )
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout
@@ -254,6 +254,7 @@ def test_practice_up_ends_with_a_signal_and_overwrites_nothing(tmp_path: Path) -
 
 
 @pytest.mark.prefect
+@pytest.mark.timeout(900)
 def test_migrate_to_the_end(place: Path, stage: Stage) -> None:
     """A dry run writes nothing, a run moves everything, and status agrees."""
     one = ("--wave", "pilot", "--mailbox", stage.addresses[0])

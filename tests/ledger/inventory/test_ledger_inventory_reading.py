@@ -15,6 +15,7 @@ from ledger.db.rows import ContainerRow, Finding, Lease, Outcome, State
 from ledger.db.schema import item as item_table
 from ledger.inventory.inventory import sections
 from ledger.inventory.lines import message_number
+from ledger.leg.item_states import Unwritten
 from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
 from model.errors import Corrupt
@@ -59,7 +60,7 @@ def test_a_mail_that_is_not_written_has_its_message_id(
 ) -> None:
     session.record_page(inbox.id, page(ref("a")))
     begin(session, inbox.id, [key_of("a")], "7:1")
-    session.intend(inbox.id, [], [(key_of("a"), "<a@x>")])
+    session.intend(inbox.id, [], [Unwritten(key_of("a"), "<a@x>")])
     session.settle(inbox.id, [], rejected=[(key_of("a"), "too-large")])
     ((_, (line,)),) = read(ledger, lease)
     assert (line.state, line.mid) == (S.REJECTED, message_number("<a@x>"))
