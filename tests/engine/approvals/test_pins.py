@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from test_approval import NAMES, SYSTEMS, Office
 
-from engine.approvals.pinned_settings import events_of, pin_at_start, refuse_weaker
+from engine.approvals.pinned_settings import asked_by, events_of, pin_at_start, refuse_weaker
 from engine.approvals.plan_approval import CUTOVER, START, permission, refuse_unapproved
 from engine.config.load import Config, load
 from flows import rollback as rollback_flow
@@ -158,7 +158,9 @@ def test_what_asks_for_no_less_holds_and_is_pinned_by_the_next_start(
     config = pinned.write(**options)  # type: ignore[arg-type]
     refuse_weaker(config, pinned.ledger)
     pin_at_start(config, pinned.ledger, "v")
-    refuse_weaker(pinned.write(**options), pinned.ledger)  # type: ignore[arg-type]
+    again = pinned.write(**options)  # type: ignore[arg-type]
+    refuse_weaker(again, pinned.ledger)
+    assert read_pin(pinned.ledger) == asked_by(again)
 
 
 def named(config: Config, name: str) -> Config:
