@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 
 from engine.approvals.plan_approval import CUTOVER, refuse_unapproved
 from engine.config.load import Config
-from engine.context.restored_brake import RestoredBrake
 from engine.context.shrink_guard import WaveBrake
 from engine.control import lease
 from engine.control.error_log import described
 from engine.cutover import hooks
 from engine.cutover.steps import Cut, Cutting, Tell, cut_over, short, take_back
 from engine.leg.run import run_leg
-from engine.pacing.login_breaker import Brake
+from engine.pacing.run_brakes import RunBrakes
 from engine.pacing.worker_slots import Through, Turns
 from engine.planning.maintenance_windows import PAUSED
 from ledger.db.rows import LegState, MailboxRow, Phase
@@ -36,10 +35,8 @@ class Order:
     cutting: Cutting
     turns: Turns
     back: bool = False
-    shrinking: WaveBrake = field(default_factory=WaveBrake)
-    restored: RestoredBrake = field(default_factory=RestoredBrake)
+    brakes: RunBrakes = field(default_factory=RunBrakes)
     fault: MigrationError | None = None
-    brake: Brake = field(default_factory=Brake)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def mailbox(self, mailbox_id: str) -> Cut:
@@ -57,8 +54,7 @@ class Order:
         except Exception as error:  # noqa: BLE001 (the mailbox boundary)
             logging.getLogger("kogge.defect").error("cutover %s: %s", mailbox_id, described(error))
             cut = self._where(mailbox_id, "internal-error")
-        fault = self.brake.note(mailbox_id, cut.code, accepted=cut.code is None)
-        fault = fault or self.shrinking.fault(cut.code) or self.restored.note(mailbox_id, cut.code)
+        fault = self.brakes.note(mailbox_id, cut.code, accepted=cut.code is None)
         if fault is not None:
             self._end(fault)
         return cut
@@ -81,12 +77,12 @@ def opened(
     """tell: announces what happens. Raises Misconfigured when a secret of a hook cannot be read."""
     hooks.refuse_unreadable(config.hooks)
     owner = lease.new_owner()
-    shrinking = WaveBrake()
+    brakes = RunBrakes()
     cutting = Cutting(
         ledger=ledger,
         hooks=config.hooks,
         by=by,
-        run=functools.partial(_run_leg, config, ledger, turns, shrinking),
+        run=functools.partial(_run_leg, config, ledger, turns, brakes.shrinking),
         act=lambda hook, action, person: hooks.run(
             hook, action, person, config.state_directory, environment=config.hooks.environment
         ),
@@ -96,7 +92,7 @@ def opened(
         owner=short(owner),
     )
     try:
-        yield Order(config, cutting, turns, back, shrinking)
+        yield Order(config, cutting, turns, back, brakes)
     finally:
         lease.retire(owner)
 

@@ -16,15 +16,14 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engine.config.load import Config
-from engine.context.restored_brake import RestoredBrake
-from engine.context.shrink_guard import WaveBrake
 from engine.control import crash_note
 from engine.control.error_log import INTERNAL, described
 from engine.control.log_filter import quieten
 from engine.control.stop_signal import Stop
 from engine.pacing.admission import UNWELL, Admission
 from engine.pacing.leg_slots import Slot, Slots
-from engine.pacing.login_breaker import REFUSED, Brake
+from engine.pacing.login_breaker import REFUSED
+from engine.pacing.run_brakes import RunBrakes
 from engine.pacing.server_notices import unwell
 from engine.pacing.watchdog import Duty, Lookout
 from ledger import open_ledgers
@@ -91,9 +90,7 @@ class Crew:
         self.fault: MigrationError | None = None
         self.notice: str | None = None
         self.tally = Tally()
-        self.brake = Brake()
-        self.shrinking = WaveBrake()
-        self.restored = RestoredBrake()
+        self.brakes = RunBrakes()
 
     @property
     def shut(self) -> bool:
@@ -123,7 +120,7 @@ class Crew:
         configuration, a broken ledger) ends the run: see fault. A leg that ended because a server is not well
         gives its place away, and goes on once there is room; after too long it is left waiting. One whose
         mailbox was refused in this run is blocked: another try of the same login may lock the account."""
-        if self.brake.refused(row.mailbox):
+        if self.brakes.logins.refused(row.mailbox):
             await asyncio.get_running_loop().run_in_executor(self.pool, self.ledger.block, row.id, REFUSED)
             return LegState.BLOCKED, REFUSED
         call = functools.partial(
@@ -134,7 +131,7 @@ class Crew:
             verify_only=verify_only,
             dry_run=dry_run,
             level=level,
-            brake=self.shrinking,
+            brake=self.brakes.shrinking,
         )
         while not self._lost(slot):
             state, code = await self._run_once(call, row, slot)
@@ -167,8 +164,7 @@ class Crew:
             return (await loop.run_in_executor(self.pool, self.ledger.leg, row.id)).state, error.code
         self.tally.add(tally)
         accepted = state in LOGGED_IN
-        fault = self.brake.note(row.mailbox, code, accepted=accepted) or self.shrinking.fault(code)
-        fault = fault or self.restored.note(row.mailbox, code)
+        fault = self.brakes.note(row.mailbox, code, accepted=accepted)
         if fault is not None:
             self._end_run(fault)
         return state, code

@@ -179,7 +179,7 @@ def _show(
         out.print(f"{code}: {advice(code)}", soft_wrap=True)
     if not rows:
         told = "No rejected item has that code" if by_code else "No rejected items"
-        workloads = many(len(unfinished), "mailbox's workload is", "mailboxes' workloads are")
+        workloads = many(len(unfinished), "workload is", "workloads are")
         more = f" so far; {workloads} not verified: kogge status"
         out.print(Text(told + (more if unfinished else "."), style=CARE if unfinished else GOOD))
         return

@@ -208,7 +208,7 @@ def test_status_of_an_empty_ledger(place: Path, capsys: pytest.CaptureFixture[st
 
 def test_failures_of_nothing(place: Path, planned: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("failures") == 0
-    unfinished = "1 mailbox's workload is not verified: kogge status"
+    unfinished = "1 workload is not verified: kogge status"
     assert capsys.readouterr().out.strip() == f"No rejected items so far; {unfinished}"
     assert run("failures", "--json") == 0
     assert json.loads(capsys.readouterr().out) == []

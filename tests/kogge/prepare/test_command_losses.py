@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from unanswered import TOML
 
 from kogge.app import main
 from kogge.prepare.losses import SHOWN
@@ -24,29 +25,6 @@ from model.errors import Blocked, CursorLost
 from model.protocols import Container, Item, Kind, Loss, Mapped, Page, Ref, Role, key_of
 from reports.loss_texts import meaning
 
-TOML = """\
-[approval]
-required = 0
-[source]
-kind = "ews"
-url = "http://127.0.0.1:1/EWS/Exchange.asmx"
-auth = "basic"
-username = "migrator@old.example"
-password = { env = "KOGGE_TEST_PASSWORD" }
-
-[target.mail]
-kind = "imap"
-host = "localhost"
-port = 1
-security = "none"
-password = { env = "KOGGE_TEST_PASSWORD" }
-
-[target.contacts]
-kind = "carddav"
-url = "http://127.0.0.1:1"
-profile = "radicale"
-password = { env = "KOGGE_TEST_PASSWORD" }
-"""
 LETTERS = SHOWN + 7
 BARE, NAMELESS, FLAT = Loss("body", "bare-lf"), Loss("name", "none-given"), Loss("name", "flattened")
 DATE = datetime(2020, 2, 3, 4, 5, tzinfo=UTC)
@@ -193,7 +171,7 @@ def test_a_code_that_nothing_has_is_told(place: Place, capsys: pytest.CaptureFix
     assert run("failures", "--losses", "--code", "nul-bytes") == 0
     assert capsys.readouterr().out == "No loss has that field, reason or class.\n"
     assert run("failures", "--code", "too-large") == 0
-    unfinished = "4 mailboxes' workloads are not verified: kogge status"
+    unfinished = "4 workloads are not verified: kogge status"
     assert capsys.readouterr().out == f"No rejected item has that code so far; {unfinished}\n"
 
 

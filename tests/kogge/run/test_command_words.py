@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from unanswered import TOML
 
 from engine.control.server_words_file import FOLDER, Words, told
 from kogge.app import main
@@ -20,29 +21,6 @@ from model.errors import MigrationError, Rejected
 from model.protocols import Kind
 from model.server_words import ServerWords
 
-TOML = """\
-[approval]
-required = 0
-[source]
-kind = "ews"
-url = "http://127.0.0.1:1/EWS/Exchange.asmx"
-auth = "basic"
-username = "migrator@old.example"
-password = { env = "KOGGE_TEST_PASSWORD" }
-
-[target.mail]
-kind = "imap"
-host = "localhost"
-port = 1
-security = "none"
-password = { env = "KOGGE_TEST_PASSWORD" }
-
-[target.contacts]
-kind = "carddav"
-url = "http://127.0.0.1:1"
-profile = "radicale"
-password = { env = "KOGGE_TEST_PASSWORD" }
-"""
 SAID = "Folder Kündigungen of anna@old.example is locked"
 BY = ("--server-words", "--by", "Night shift")
 NOW = datetime.now(UTC)
