@@ -49,9 +49,12 @@ def refuse_needless(
         raise _needless(code, "only Microsoft 365 tells what a credential may do")
     if code not in NEEDLESS:
         return
+    from ledger.plan.approvals import plan_rows
+
     ids = {row.id for row in rows}
     legs = [leg for leg in ledger.legs() if leg.mailbox in ids]
-    if not any(_may_ask(config, code, leg) for leg in legs):
+    checked = {row.mailbox: row.level for row in plan_rows(ledger)}
+    if not any(_may_ask(config, code, leg, leg.level or checked.get(leg.mailbox)) for leg in legs):
         raise _needless(code, NEEDLESS[code])
 
 
@@ -59,14 +62,15 @@ def _needless(code: str, why: str) -> Misconfigured:
     return Misconfigured("CODE", f"nothing asks for {code}: {why}")
 
 
-def _may_ask(config: Config, code: str, leg: LegRow) -> bool:
+def _may_ask(config: Config, code: str, leg: LegRow, level: str | None) -> bool:
+    """level: of the newest proof, by a run or else by `kogge check`; None: nobody looked."""
     from engine.identity.identity_gate import LEVELS, NEEDS_APPROVAL
     from ledger.db.rows import LegState
 
     if leg.code is not None and NEEDS_APPROVAL.get(leg.code, leg.code) == code:
         return True
     if code == "asserted":
-        return leg.level is None or LEVELS.index(leg.level) < LEVELS.index(config.gate.accept)
+        return level is None or LEVELS.index(level) < LEVELS.index(config.gate.accept)
     if code == "sent-items":
         return leg.level is None
     if code in ACCEPTABLE:

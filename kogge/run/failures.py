@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from engine.config.hints import DEFAULT
-from engine.config.load import load
+from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import advice
 from flows.process.parameters import workloads_of
@@ -102,31 +102,25 @@ def failures(
 
     Example: kogge failures --wave pilot --subjects --by "Night shift"
     """
-    from kogge.shown.failed_items import differing, rejected
-
     settings = load(config)
     if server_words:
         command_words.refuse_both(losses, subjects)
-        by = given("--by", by, "who reads servers' words is recorded")
-    reader = given("--by", by, "who reads subjects is recorded") if subjects else None
+    why = "who reads servers' words is recorded" if server_words else "who reads subjects is recorded"
+    reader = given("--by", by, why) if subjects or server_words else None
     kinds = workloads_of(settings, workload, "--workload") if workload else frozenset(Kind)
+    codes = frozenset(code or ())
     with opened_ledger(settings) as ledger:
         boxes = chosen(ledger, wave, mailbox)
         wanted = frozenset(row.id for row in boxes)
-        if server_words:
-            asked = command_words.Asked(boxes, kinds, frozenset(code or ()))
-            command_words.show(settings, ledger, asked, str(by), csv_file, as_json)
+        if reader is not None and server_words:
+            asked = command_words.Asked(boxes, kinds, codes)
+            command_words.show(settings, ledger, asked, reader, csv_file, as_json)
             raise typer.Exit(Exit.OK)
+        filters = command_losses.Filters(wave, wanted, kinds, codes)
         if losses:
-            filters = command_losses.Filters(wave, wanted, kinds, frozenset(code or ()))
             command_losses.show(settings, ledger, filters, reader, csv_file, as_json)
             raise typer.Exit(Exit.OK)
-        every = [*rejected(ledger.rejected(wave)), *differing(ledger.differing(wave))]
-        every = [one for one in every if one.box.id in wanted and one.container.kind in kinds]
-        refuse_unknown_codes(code or (), (one.code for one in every))
-        found = [one for one in every if not code or one.code in code]
-        placed = [(one.box, one.container, one.item) for one in found if one.item is not None]
-        texts = {} if reader is None else subjects_of(settings, ledger, placed, reader)
+        found, texts = _found(settings, ledger, filters, reader)
         unfinished = _unfinished(ledger, wanted, kinds)
     rows = [_failure(one, texts) for one in found]
     if csv_file is not None:
@@ -136,6 +130,20 @@ def failures(
     elif csv_file is None:
         _show(rows, subjects, bool(code), unfinished)
     raise typer.Exit(Exit.OPEN if rows else Exit.OK)
+
+
+def _found(
+    settings: Config, ledger: Ledger, filters: command_losses.Filters, reader: str | None
+) -> tuple[list[Failure], Mapping[Spot, str]]:
+    """The failures that are asked for, and the subjects of their items, for a reader who asks for them."""
+    from kogge.shown.failed_items import differing, rejected
+
+    every = [*rejected(ledger.rejected(filters.wave)), *differing(ledger.differing(filters.wave))]
+    every = [one for one in every if one.box.id in filters.mailboxes and one.container.kind in filters.kinds]
+    refuse_unknown_codes(filters.codes, (one.code for one in every))
+    found = [one for one in every if not filters.codes or one.code in filters.codes]
+    placed = [(one.box, one.container, one.item) for one in found if one.item is not None]
+    return found, {} if reader is None else subjects_of(settings, ledger, placed, reader)
 
 
 def _unfinished(ledger: Ledger, wanted: frozenset[str], kinds: frozenset[Kind]) -> list[LegRow]:

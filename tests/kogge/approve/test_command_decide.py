@@ -13,6 +13,7 @@ from lonely import TOML, plan, run, settle
 from kogge.approve.decisions import APPROVABLE
 from ledger.db.rows import LegState, Phase
 from ledger.leg.cutover_steps import Steps
+from ledger.plan.approvals import Check, keep_checks
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.protocols import Container, Identity, Kind, Loss, Page, Ref, key_of
@@ -107,6 +108,17 @@ def test_an_approval_that_nothing_asks_for(
     for of in (["--mailbox", planned], ["--wave", "pilot"]):
         assert run("approve", code, *of, "--by", "A", "--reason", "r") == (2 if refused else 0)
         assert (f"CODE: nothing asks for {code}: " in capsys.readouterr().err) == refused
+
+
+@pytest.mark.parametrize(("level", "refused"), [("directory", True), ("asserted", False), (None, False)])
+def test_a_check_says_what_no_run_has_said_yet(
+    place: Path, planned: str, capsys: pytest.CaptureFixture[str], level: str | None, refused: bool
+) -> None:
+    with closing(Ledger(f"sqlite:///{place}/kogge-state/ledger.db")) as ledger:
+        keep_checks(ledger, [Check(planned, level, None, 20, 3_000_000)])
+    words = ("approve", "asserted", "--mailbox", planned, "--by", "A", "--reason", "r")
+    assert run(*words) == (2 if refused else 0)
+    assert ("CODE: nothing asks for asserted: " in capsys.readouterr().err) == refused
 
 
 def test_what_the_gate_asks_for_can_be_approved() -> None:
