@@ -161,12 +161,17 @@ def _defect(line: str) -> None:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Makes SIGTERM end a command as Ctrl-C does, cleanly and with 130; a run at work drains instead."""
+    """Makes SIGTERM and Ctrl-C end a command cleanly and with 130; a run at work drains instead. A SIGINT
+    that the parent ignores, as a shell does for what it starts in the background, stays ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    old = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    heard = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        heard.append(signal.SIGINT)
+    old = {number: signal.signal(number, signal.default_int_handler) for number in heard}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, old)
+        for number, handler in old.items():
+            signal.signal(number, handler)

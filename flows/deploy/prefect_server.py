@@ -240,8 +240,8 @@ def _end(pid: int) -> None:
 
 
 def free_port(wanted: int) -> int:
-    """This port of the loopback interface, or any other where something has it."""
-    return wanted if _is_free(wanted) else _probed(0)
+    """This port of the loopback interface, or any other where something has it. wanted: 0 names no port."""
+    return wanted if wanted and _is_free(wanted) else _probed(0)
 
 
 def _free_port(wanted: int) -> int:

@@ -191,10 +191,13 @@ def rows(addresses: Sequence[str], end: str = "") -> str:
 
 
 @contextmanager
-def practising(people: int, items: int, seed: int, pim: int = 0, cloud: int = 0) -> Iterator[Stage]:
+def practising(
+    people: int, items: int, seed: int, pim: int = 0, cloud: int = 0, prefect_port: int = PORT
+) -> Iterator[Stage]:
     """Starts the servers; ends them with the context. Dovecot serves IMAP where it is installed. items: mails
     of a mailbox; pim: its events, contacts, tasks and notes, so many of each; cloud: how many people have
-    their mailboxes and their files in Microsoft 365, beside those of Exchange."""
+    their mailboxes and their files in Microsoft 365, beside those of Exchange. prefect_port: where a run's
+    Prefect is to listen, if that port is free now; 0 names any free one."""
     from practice.drive.drives import Drives
     from practice.exchange.server import ExchangeServer
     from practice.graph.server import GraphServer
@@ -208,12 +211,14 @@ def practising(people: int, items: int, seed: int, pim: int = 0, cloud: int = 0)
         drives = Drives(world)
         strew(world, drives, world.addresses()[people:])
         graph = GraphServer(world, services=[GraphDrives(drives)], https=True)
-    with staged(ExchangeServer(world), people, graph) as stage:
+    with staged(ExchangeServer(world), people, graph, prefect_port) as stage:
         yield stage
 
 
 @contextmanager
-def staged(exchange: ExchangeServer, people: int, graph: GraphServer | None = None) -> Iterator[Stage]:
+def staged(
+    exchange: ExchangeServer, people: int, graph: GraphServer | None = None, prefect_port: int = PORT
+) -> Iterator[Stage]:
     """That Exchange, and empty IMAP and DAV targets with an account for everybody. The first people are
     Exchange's, the others Microsoft 365's, which has a file server as a target too."""
     from practice.dav.radicale import start_radicale
@@ -242,7 +247,7 @@ def staged(exchange: ExchangeServer, people: int, graph: GraphServer | None = No
                 dav.user_password,
                 addresses[:people],
                 cloud,
-                free_port(PORT),
+                free_port(prefect_port),
             )
 
 

@@ -35,7 +35,7 @@ SHORT = 6
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
-    with practising(PEOPLE, ITEMS, SEED, PIM) as running:
+    with practising(PEOPLE, ITEMS, SEED, PIM, prefect_port=0) as running:
         yield running
 
 

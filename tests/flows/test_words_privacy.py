@@ -88,7 +88,7 @@ def serving(made: ThreadingTCPServer | ThreadingHTTPServer) -> Iterator[int]:
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
-    with practising(people=2, items=6, seed=3) as running:
+    with practising(people=2, items=6, seed=3, prefect_port=0) as running:
         yield running
 
 

@@ -21,7 +21,7 @@ from ledger.store import Ledger
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
-    with practising(people=2, items=3, seed=7) as running:
+    with practising(people=2, items=3, seed=7, prefect_port=0) as running:
         yield running
 
 

@@ -32,7 +32,7 @@ OTHERS = ("calendar", "contacts", "tasks", "notes")
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    with practising(people=3, items=12, seed=7) as running:
+    with practising(people=3, items=12, seed=7, prefect_port=0) as running:
         yield running
 
 
@@ -84,7 +84,7 @@ def test_the_embedded_target_serves_where_dovecot_is_not_installed(
 ) -> None:
     monkeypatch.setattr("practice.servers.imap.available", lambda: False)
     monkeypatch.chdir(tmp_path)
-    with practising(people=2, items=3, seed=7) as running:
+    with practising(people=2, items=3, seed=7, prefect_port=0) as running:
         assert running.imap_product == "pymap"
         write_new(tmp_path, running.files(required=0))
         assert run("check", "--json") == 0
@@ -232,6 +232,7 @@ def program(place: Path, *arguments: str) -> tuple[int, str]:
         [kogge, *arguments], cwd=place, capture_output=True, text=True, timeout=280, check=False
     )
     assert "Traceback" not in done.stderr
+    sys.stderr.write(done.stderr)  # shown where a test fails
     return done.returncode, done.stdout
 
 

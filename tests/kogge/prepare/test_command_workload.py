@@ -56,7 +56,7 @@ def test_a_configuration_that_is_not_there_is_named_by_its_path(
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Path]:
-    with practising(people=1, items=5, seed=7, pim=PIM) as stage:
+    with practising(people=1, items=5, seed=7, pim=PIM, prefect_port=0) as stage:
         write_new(tmp_path, stage.files(required=0))
         yield tmp_path
         program(tmp_path, "server", "down")
@@ -69,6 +69,7 @@ def program(place: Path, *arguments: str) -> tuple[int, str]:
         [kogge, *arguments], cwd=place, capture_output=True, text=True, timeout=150, check=False
     )
     assert "Traceback" not in done.stderr
+    sys.stderr.write(done.stderr)  # shown where a test fails
     return done.returncode, done.stdout
 
 

@@ -1,0 +1,55 @@
+"""Ctrl-C before the command line is loaded, which takes most of a second."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+INTERRUPTED_AT = """
+import importlib.abc, os, signal, sys
+class Interrupter(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupter())
+from kogge.start import main
+sys.argv = ["kogge", "--version"]
+main()
+"""
+
+
+def interrupted_at(module: str, folder: Path, ignored: bool = False) -> subprocess.CompletedProcess[str]:
+    before = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" if ignored else ""
+    command = [sys.executable, "-c", before + INTERRUPTED_AT.format(module=module)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("module", ["kogge.app", "engine.control.remedies", "kogge.run.rollback"])
+def test_interrupted_while_it_loads(tmp_path: Path, module: str) -> None:
+    done = interrupted_at(module, tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
+    """As a shell asks for what it starts in the background."""
+    done = interrupted_at("kogge.run.rollback", tmp_path, ignored=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("kogge ")
+
+
+def test_interrupted_once_it_listens(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys, typer\n"
+        "import kogge.app\n"
+        "kogge.app.app.command('wait')(lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+        "from kogge.start import main\n"
+        "sys.argv = ['kogge', 'wait']\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (130, "kogge: interrupted\n")
