@@ -17,7 +17,7 @@ TRIES = {
 }  # faults that waiting seldom cures
 
 
-class Patience:
+class RetryPolicy:
     """How long one mailbox waits out passing faults: so many seconds since the last progress."""
 
     def __init__(self, seconds: float, wait: Callable[[float], None]) -> None:

@@ -22,11 +22,11 @@ from connectors.imap.target import ImapTarget
 from connectors.imap.verify_uid import Judge
 from connectors.settings import Account
 from connectors.webdav.settings import FilesSettings
-from engine.config.file_cache import Kept
+from engine.config.file_cache import FileCache
 from engine.config.load import Config
 from engine.context.leg_context import Opener
 from engine.context.principals import Parties, read_groups
-from engine.identity.identity_gate import Pair, Rules
+from engine.identity.identity_gate import GateRules, Pair
 from engine.planning.mailbox_list import DenyList, Directory, read_addresses, read_deny, read_directory
 from ledger.db.rows import MailboxRow, Phase
 from ledger.inventory.lines import message_mark
@@ -40,8 +40,8 @@ from model.protocols import Guard, Kind, Loss, Source, Target
 from model.sites import Site
 
 T = TypeVar("T", bound=BaseModel)
-_directory, _deny = Kept(read_directory), Kept(read_deny)
-_addresses, _groups = Kept(read_addresses), Kept(read_groups)
+_directory, _deny = FileCache(read_directory), FileCache(read_deny)
+_addresses, _groups = FileCache(read_addresses), FileCache(read_groups)
 LOOKING_SECONDS = 20.0
 """How long those who only look wait out a server that is away or busy."""
 
@@ -179,7 +179,7 @@ def addresses(config: Config) -> Mapping[str, str]:
     return _addresses(config.file(config.addresses)) if config.addresses else {}
 
 
-def parties(config: Config, ledger: Ledger, allowed: Rules) -> Parties:
+def parties(config: Config, ledger: Ledger, allowed: GateRules) -> Parties:
     """Who people and groups of the source are at the target of files. Raises Misconfigured."""
     settings = config.target.files
     if not isinstance(settings, FilesSettings):
@@ -194,10 +194,10 @@ def parties(config: Config, ledger: Ledger, allowed: Rules) -> Parties:
     )
 
 
-def rules(config: Config, workload: Kind, approved: Callable[[str], bool]) -> Rules:
+def rules(config: Config, workload: Kind, approved: Callable[[str], bool]) -> GateRules:
     """The gate's rules from the configuration's files. Raises Misconfigured."""
     directory = config.gate.directory
-    return Rules(
+    return GateRules(
         directory=_directory(config.file(directory)) if directory else Directory(),
         deny=deny_list(config),
         accept=config.gate.accept,

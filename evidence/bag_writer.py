@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple, Self
 
 from ledger.inventory.lines import LATER, roots_line
-from ledger.inventory.merkle import Tree
+from ledger.inventory.merkle import MerkleTree
 from model.errors import Corrupt, Misconfigured
 from model.protocols import Kind
 
@@ -46,7 +46,7 @@ class Written(NamedTuple):
     size: int
 
 
-class Line(NamedTuple):
+class AnsweredLine(NamedTuple):
     """An inventory's line and the one that answers it; verdict: of the answer."""
 
     listed: bytes
@@ -55,7 +55,7 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class PackSection:
     """What a pass listed of a workload, and what became of it. n, root: of its closed inventory. listed,
     answered: the headers of both files."""
 
@@ -65,7 +65,7 @@ class Section:
     root: bytes
     listed: bytes
     answered: bytes
-    lines: Iterable[Line]
+    lines: Iterable[AnsweredLine]
     """Read once, while they are written."""
 
 
@@ -145,7 +145,7 @@ def file_of(folder: str, mailbox: str) -> str:
     return f"{folder}/{mailbox}.jsonl.gz"
 
 
-def write_mailbox(bag: Path, mailbox: str, sections: Iterable[Section]) -> WrittenMailbox:
+def write_mailbox(bag: Path, mailbox: str, sections: Iterable[PackSection]) -> WrittenMailbox:
     """Writes both files of a mailbox, with all its sections in the order given. Raises Misconfigured, and
     Corrupt where lines are not those that an inventory was closed over: then neither file is there."""
     try:
@@ -157,7 +157,7 @@ def write_mailbox(bag: Path, mailbox: str, sections: Iterable[Section]) -> Writt
         raise
 
 
-def _write_files(bag: Path, mailbox: str, sections: Iterable[Section]) -> WrittenMailbox:
+def _write_files(bag: Path, mailbox: str, sections: Iterable[PackSection]) -> WrittenMailbox:
     verdicts: Counter[str] = Counter()
     roots = []
     with writable(), ExitStack() as stack:
@@ -171,9 +171,9 @@ def _write_files(bag: Path, mailbox: str, sections: Iterable[Section]) -> Writte
 
 
 def _write_section(
-    mailbox: str, section: Section, listed: LineFile, answered: LineFile
+    mailbox: str, section: PackSection, listed: LineFile, answered: LineFile
 ) -> tuple[bytes, Counter[str]]:
-    inventory, results = Tree(), Tree()
+    inventory, results = MerkleTree(), MerkleTree()
     verdicts = Counter[str]()
     for file, tree, header in ((listed, inventory, section.listed), (answered, results, section.answered)):
         file.add(header)
@@ -194,7 +194,7 @@ def _write_section(
 
 def write_payload(bag: Path, mailboxes: Iterable[WrittenMailbox]) -> Payload:
     """What follows from all mailboxes together: roots and manifest."""
-    tree, verdicts = Tree(), Counter[str]()
+    tree, verdicts = MerkleTree(), Counter[str]()
     files: list[Written] = []
     lines: list[bytes] = []
     for one in mailboxes:

@@ -35,7 +35,7 @@ def statement_in(pack: Path) -> bytes:
     try:
         with verifier.opened(pack.resolve() / STATEMENT) as file:
             return file.read()
-    except verifier.Failed as error:
+    except verifier.VerificationFailed as error:
         raise Misconfigured("PACK", f"{error.args[0]}; `kogge audit verify` tells all") from None
     except OSError as error:
         raise Misconfigured("PACK", f"{STATEMENT} in it cannot be read ({error.strerror})") from None

@@ -51,7 +51,7 @@ class Counted:
     type: str = ""
 
 
-class Outcome(StrEnum):
+class ReconciliationOutcome(StrEnum):
     AGREES = "agrees"
     DIFFERS = "differs"
     ONLY_THERE = "only there"
@@ -71,7 +71,7 @@ class Compared:
     path: str
     ours: int | None
     theirs: int | None
-    outcome: Outcome
+    outcome: ReconciliationOutcome
     code: str | None = None
     line: int | None = None
     kind: str = ""
@@ -80,20 +80,20 @@ class Compared:
     @property
     def difference(self) -> int | None:
         """How many more the inventory has; None: one of them does not say."""
-        if self.outcome is Outcome.ONLY_THERE:
+        if self.outcome is ReconciliationOutcome.ONLY_THERE:
             return -(self.theirs or 0)
-        if self.outcome is Outcome.ONLY_HERE:
+        if self.outcome is ReconciliationOutcome.ONLY_HERE:
             return self.ours
         return None if self.ours is None or self.theirs is None else self.ours - self.theirs
 
     @property
     def amiss(self) -> bool:
         """Items that one side has and the other has not."""
-        if self.outcome is Outcome.ONLY_THERE:
+        if self.outcome is ReconciliationOutcome.ONLY_THERE:
             return self.theirs != 0
-        if self.outcome is Outcome.ONLY_HERE:
+        if self.outcome is ReconciliationOutcome.ONLY_HERE:
             return bool(self.ours)
-        return self.outcome is Outcome.DIFFERS
+        return self.outcome is ReconciliationOutcome.DIFFERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Reconciled:
 
     @property
     def omitted(self) -> list[Compared]:
-        return [one for one in self.folders if one.outcome is Outcome.OMITTED]
+        return [one for one in self.folders if one.outcome is ReconciliationOutcome.OMITTED]
 
 
 def read_export(path: Path) -> list[Counted]:
@@ -266,7 +266,7 @@ def _compared(rows: Sequence[Counted], folders: Sequence[_Folder], number: int) 
     several = crowd and bool(seen or folders)
     for one in rows:
         if one.aside:
-            yield _of_row(one, Outcome.ASIDE, several)
+            yield _of_row(one, ReconciliationOutcome.ASIDE, several)
     listed = [one for one in folders if one.code is None]
     parted = _parted(seen, listed, [one for one in folders if one.code is not None], number)
     path = rows[0].path
@@ -276,12 +276,14 @@ def _compared(rows: Sequence[Counted], folders: Sequence[_Folder], number: int) 
         yield from _left(path, listed, several)
     else:
         # A later pass names what changed alone.
-        unknown = Outcome.ONLY_THERE if number == 1 else Outcome.UNTOLD
+        unknown = ReconciliationOutcome.ONLY_THERE if number == 1 else ReconciliationOutcome.UNTOLD
         yield from (_of_row(one, unknown, several) for one in parted.rows)
     for folder, row in parted.omitted:
         theirs, line = (None, None) if row is None else (row.items, row.line)
-        yield Compared(path, folder.items, theirs, Outcome.OMITTED, folder.code, line, folder.kind, several)
-    yield from (_of_row(one, Outcome.UNTOLD, several) for one in parted.unnamed)
+        yield Compared(
+            path, folder.items, theirs, ReconciliationOutcome.OMITTED, folder.code, line, folder.kind, several
+        )
+    yield from (_of_row(one, ReconciliationOutcome.UNTOLD, several) for one in parted.unnamed)
 
 
 def _parted(
@@ -317,21 +319,21 @@ def _parted(
 def _summed(path: str, listed: Sequence[_Folder], parted: _Parted, several: bool) -> Compared:
     ours, theirs = _sum(one.items for one in listed), sum(one.items for one in parted.rows)
     doubtful = not parted.sure and any(one.items for one in parted.strange)
-    outcome = Outcome.DIFFERS if ours != theirs or doubtful else Outcome.AGREES
+    outcome = ReconciliationOutcome.DIFFERS if ours != theirs or doubtful else ReconciliationOutcome.AGREES
     if ours is None:
-        outcome = Outcome.UNTOLD
+        outcome = ReconciliationOutcome.UNTOLD
     kind = ", ".join(dict.fromkeys(one.kind for one in listed))
     return Compared(path, ours, theirs, outcome, None, parted.rows[0].line, kind, several)
 
 
-def _of_row(row: Counted, outcome: Outcome, several: bool) -> Compared:
+def _of_row(row: Counted, outcome: ReconciliationOutcome, several: bool) -> Compared:
     return Compared(row.path, None, row.items, outcome, None, row.line, row.type, several)
 
 
 def _left(path: str, folders: Iterable[_Folder], several: bool) -> Iterator[Compared]:
     """Of which the export has nothing: each for itself."""
     for one in folders:
-        outcome = Outcome.ONLY_HERE if one.code is None else Outcome.OMITTED
+        outcome = ReconciliationOutcome.ONLY_HERE if one.code is None else ReconciliationOutcome.OMITTED
         yield Compared(path, one.items, None, outcome, one.code, None, one.kind, several)
 
 
@@ -340,10 +342,10 @@ def _sum(counts: Iterable[int | None]) -> int | None:
     return None if None in known else sum(one for one in known if one is not None)
 
 
-def sums(found: Iterable[Compared]) -> dict[Outcome, int]:
+def sums(found: Iterable[Compared]) -> dict[ReconciliationOutcome, int]:
     """How many folders, by outcome."""
     counts = Counter(one.outcome for one in found)
-    return {outcome: counts[outcome] for outcome in Outcome if counts[outcome]}
+    return {outcome: counts[outcome] for outcome in ReconciliationOutcome if counts[outcome]}
 
 
 def lossy(export: Iterable[Counted]) -> Iterator[str]:

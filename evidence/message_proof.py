@@ -19,7 +19,7 @@ from typing import Any
 from evidence import verifier
 from evidence.pack_reader import MALFORMED, MailboxKey, MailboxPack, Row, readable
 from ledger.inventory.lines import CONVERTED, LATER, MATCH, MESSAGE, NORMALISED, message_number, pseudonym
-from ledger.inventory.merkle import Proof, is_included, proof_of
+from ledger.inventory.merkle import InclusionProof, is_included, proof_of
 from mappings.fields.message_id import plain
 from model.errors import Misconfigured
 from model.protocols import Kind
@@ -34,7 +34,7 @@ class Proven:
     """A stored line, and its way up to a root."""
 
     line: bytes
-    proof: Proof
+    proof: InclusionProof
 
     def holds(self, root: bytes) -> bool:
         return is_included(self.line, self.proof, root)
@@ -50,7 +50,7 @@ class Proven:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ProofItem:
     """One item: listed and result are lines of its section, section a line of data/roots.jsonl."""
 
     listed: Proven
@@ -75,11 +75,11 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MailboxMails:
     """envelope: wave.dsse.json. mails: of the mailbox, each once. nameless: those without a Message-ID."""
 
     envelope: bytes
-    items: tuple[Item, ...]
+    items: tuple[ProofItem, ...]
     mails: int
     nameless: int
 
@@ -98,11 +98,11 @@ class Found:
         }
 
 
-def find(place: Path, message_id: str, key: MailboxKey) -> Found:
+def find(place: Path, message_id: str, key: MailboxKey) -> MailboxMails:
     """All items with this Message-ID. Raises Misconfigured, also where one of them is not what was stated."""
     names = [f'"mid":"{name}"}}'.encode() for name in _names(message_id, key)]
     pack = MailboxPack(place, key.mailbox)
-    items: list[Item] = []
+    items: list[ProofItem] = []
     mails = nameless = 0
     for row in pack.rows:
         if row.section != Kind.MAIL.value:
@@ -119,7 +119,7 @@ def find(place: Path, message_id: str, key: MailboxKey) -> Found:
     with readable():
         for item in items:
             _refuse_broken(item, pack.about)
-    return Found(pack.envelope, tuple(items), mails, nameless)
+    return MailboxMails(pack.envelope, tuple(items), mails, nameless)
 
 
 def _names(message_id: str, key: MailboxKey) -> list[str]:
@@ -130,8 +130,8 @@ def _names(message_id: str, key: MailboxKey) -> list[str]:
     return [pseudonym(key.key, MESSAGE, message_number(form)) for form in forms]
 
 
-def _item(pack: MailboxPack, row: Row, index: int) -> Item:
-    return Item(
+def _item(pack: MailboxPack, row: Row, index: int) -> ProofItem:
+    return ProofItem(
         _proven(pack.inventory(row), index),
         _proven(pack.results(row), index),
         _proven(pack.roots, row.index),
@@ -167,7 +167,7 @@ class Checked:
 
     standing: Standing
     why: str = ""
-    items: tuple[Item, ...] = ()
+    items: tuple[ProofItem, ...] = ()
     about: Mapping[str, Any] | None = None
     statement: str = ""
 
@@ -179,7 +179,7 @@ def check(document: bytes, keys: Sequence[object], roots: Collection[str] = ()) 
         raise Misconfigured("--check", "is no proof, or a cut one: give what `kogge audit prove --out` wrote")
     try:
         return _checked(document, keys, roots)
-    except verifier.Failed as error:
+    except verifier.VerificationFailed as error:
         return Checked(Standing.BROKEN, str(error.args[0]))
     except MALFORMED:
         return Checked(Standing.BROKEN, "it is not of the form that a proof has")
@@ -209,8 +209,8 @@ def _checked(document: bytes, keys: Sequence[object], roots: Collection[str]) ->
     return Checked(standing, items=items, about=about, statement=statement)
 
 
-def _read(told: Mapping[str, Any]) -> Item:
-    return Item(*(_read_proven(told[name]) for name in ("inventory", "results", "section")))
+def _read(told: Mapping[str, Any]) -> ProofItem:
+    return ProofItem(*(_read_proven(told[name]) for name in ("inventory", "results", "section")))
 
 
 def _read_proven(told: Mapping[str, Any]) -> Proven:
@@ -218,10 +218,10 @@ def _read_proven(told: Mapping[str, Any]) -> Proven:
     verifier.need(type(index) is int and type(size) is int, "a place in it is no number")
     verifier.need("\n" not in told["line"], "a line in it is several")
     verifier.need(all(len(step) == 32 for step in path) and len(path) < 64, "a way in it is none")
-    return Proven(told["line"].encode(), Proof(index, size, path))
+    return Proven(told["line"].encode(), InclusionProof(index, size, path))
 
 
-def _refuse_broken(item: Item, about: Mapping[str, Any]) -> None:
+def _refuse_broken(item: ProofItem, about: Mapping[str, Any]) -> None:
     """about: the statement's predicate. Raises Failed, or one of MALFORMED: its lines can be parsed then."""
     ((_, _, _, n, *roots, counts),) = verifier.ROW.findall(item.section.line)
     verifier.need(_COUNTS.fullmatch(counts), "what its section counts is malformed")
@@ -239,7 +239,7 @@ def _refuse_broken(item: Item, about: Mapping[str, Any]) -> None:
     verifier.need(item.section.holds(bytes.fromhex(about["root"])), "its section is not in the wave's tree")
 
 
-def is_about(item: Item, message_id: str, key: MailboxKey) -> bool:
+def is_about(item: ProofItem, message_id: str, key: MailboxKey) -> bool:
     """Whether a proven line is that of this Message-ID, in the mailbox of the key."""
     if item.place["mailbox"] != key.mailbox:
         return False

@@ -69,7 +69,7 @@ class KeyLook:
         return {"keys": self.keys, "shut": list(self.shut), "why": self.why, "made_yet": self.new is None}
 
 
-def look(config: Config, ledger: Ledger | None) -> KeyLook:
+def inspect_keys(config: Config, ledger: Ledger | None) -> KeyLook:
     """Reads only, and makes no key. ledger: None where there is none yet."""
     if config.evidence.key is None and not (path := key_file(config)).exists() and not _has_begun(ledger):
         return KeyLook(new=path)
@@ -87,9 +87,9 @@ def look(config: Config, ledger: Ledger | None) -> KeyLook:
 def look_of(config: Config) -> KeyLook:
     """The same, of the configured ledger; makes none."""
     if config.ledger_file is not None and not config.ledger_file.exists():
-        return look(config, None)
+        return inspect_keys(config, None)
     with opened(config.ledger_url()) as ledger:
-        return look(config, ledger)
+        return inspect_keys(config, ledger)
 
 
 def _has_begun(ledger: Ledger | None) -> bool:

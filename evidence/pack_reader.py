@@ -141,7 +141,7 @@ def readable() -> Iterator[None]:
     """What is raised of a pack's content within becomes Misconfigured."""
     try:
         yield
-    except verifier.Failed as error:
+    except verifier.VerificationFailed as error:
         raise Misconfigured("PACK", f"{error.args[0]}; `kogge audit verify` tells all") from None
     except FileNotFoundError as error:
         missing = Path(error.filename).name

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from evidence.bag_writer import Line, Section
+from evidence.bag_writer import AnsweredLine, PackSection
 from ledger.db.rows import State
 from ledger.inventory import inventory
 from ledger.inventory.lines import (
@@ -25,7 +25,7 @@ from ledger.inventory.lines import (
     SKIPPED,
     UNVERIFIED,
     WITHDRAWN,
-    Result,
+    LineResult,
     inventory_line,
     item_text,
     place_text,
@@ -40,7 +40,7 @@ NO_CODE = "no-code"
 """A rule where the ledger has none."""
 
 
-def sections(connection: Connection, mailbox_id: str, key: bytes, sealed: float) -> Iterator[Section]:
+def sections(connection: Connection, mailbox_id: str, key: bytes, sealed: float) -> Iterator[PackSection]:
     """All of a mailbox. key: its own; sealed: in seconds since 1970 UTC. Their lines are read from the
     connection, one section after the other."""
     for one in inventory.sections(connection, mailbox_id):
@@ -48,36 +48,36 @@ def sections(connection: Connection, mailbox_id: str, key: bytes, sealed: float)
             one.workload, one.number, one.root, one.n, one.state.value, one.verified, sealed
         )
         lines = _lines(connection, key, one)
-        yield Section(one.workload, one.number, one.n, one.root, one.header, answered, lines)
+        yield PackSection(one.workload, one.number, one.n, one.root, one.header, answered, lines)
 
 
-def _lines(connection: Connection, key: bytes, section: inventory.Section) -> Iterator[Line]:
+def _lines(connection: Connection, key: bytes, section: inventory.InventorySection) -> Iterator[AnsweredLine]:
     where, box = 0, ""
     for number, line in enumerate(inventory.lines(connection, section.leg, section.number), 1):
         if line.container != where:
             where, box = line.container, pseudonym(key, BOX, line.box)
         source = item_text(key, line.box, line.key)
         result = result_of(key, section.workload, section.number, line)
-        yield Line(
+        yield AnsweredLine(
             inventory_line(number, box, source, line.listed, line.what),
             results_line(number, source, result),
             result.verdict,
         )
 
 
-def result_of(key: bytes, section: Kind, number: int, line: inventory.Line) -> Result:
+def result_of(key: bytes, section: Kind, number: int, line: inventory.InventoryLine) -> LineResult:
     """What became of an item that pass `number` listed. An item that a later pass listed again has its fate
     there. Raises Corrupt."""
     if line.newest is None or line.newest < number:
         raise Corrupt("inventory-broken", "an item does not know the inventory that names it")
     if line.newest > number:
-        return Result(LATER, f"pass {line.newest}")
+        return LineResult(LATER, f"pass {line.newest}")
     verdict, rule = _verdict(line)
     message = None if line.mid is None else pseudonym(key, MESSAGE, line.mid)
     if line.href is None or verdict == WITHDRAWN:
-        return Result(verdict, rule, message=message)
+        return LineResult(verdict, rule, message=message)
     meant = None if line.digest is None else pseudonym(key, CONTENT, line.digest)
-    return Result(
+    return LineResult(
         verdict,
         rule,
         target=place_text(key, section, line.href),
@@ -88,7 +88,7 @@ def result_of(key: bytes, section: Kind, number: int, line: inventory.Line) -> R
     )
 
 
-def _verdict(line: inventory.Line) -> tuple[str, str | None]:
+def _verdict(line: inventory.InventoryLine) -> tuple[str, str | None]:
     """With its rule."""
     match line.state:
         case State.VERIFIED if line.losses:

@@ -16,9 +16,9 @@ from evidence.bag_writer import STATEMENT, is_whole, sign
 from evidence.dsse import IN_TOTO, envelope, payload_in
 from evidence.pack_reader import signer_in
 from evidence.pack_resume import DRAFT, PACK, Progress, complete, named_when_sealed
-from evidence.seal import Order, Outlook, Sealed, folder_of, place_of
+from evidence.seal import Outlook, Sealed, SealRequest, folder_of, place_of
 from ledger.store import Ledger
-from ledger.views.seal_chain import Seal, Seals
+from ledger.views.seal_chain import SealRow, Seals
 from model.errors import Misconfigured
 from model.signing_keys import line_of
 
@@ -31,7 +31,7 @@ class NotWhole(Misconfigured):
         super().__init__(str(place), self.why)
 
 
-def interrupted(ledger: Ledger, order: Order) -> Sealed | None:
+def interrupted(ledger: Ledger, order: SealRequest) -> Sealed | None:
     """Signs and publishes the pack of the newest seal, where whoever made it died before that. None: there is
     no such, or it is not what was ordered: another reason to correct was given. Raises Misconfigured, and
     NotWhole of a pack that was damaged meanwhile."""
@@ -59,7 +59,7 @@ def interrupted(ledger: Ledger, order: Order) -> Sealed | None:
     return Sealed(newest, place) if order.reason in (None, _reason_in(place)) else None
 
 
-def _renamed(folder: Path, seals: list[Seal]) -> Seal | None:
+def _renamed(folder: Path, seals: list[SealRow]) -> SealRow | None:
     """The seal whose pack lies there and only lacks its name. Raises NotWhole."""
     pack = folder / PACK
     if not pack.is_dir():
@@ -71,7 +71,7 @@ def _renamed(folder: Path, seals: list[Seal]) -> Seal | None:
     return known
 
 
-def _signed_again(draft: bytes, newest: Seal, order: Order) -> bytes | None:
+def _signed_again(draft: bytes, newest: SealRow, order: SealRequest) -> bytes | None:
     """The statement of the newest seal, if this is the draft of it: a key signs the same in the same way."""
     signed = envelope(draft, IN_TOTO, order.key)
     if sha256(signed).digest() == newest.statement:
@@ -86,7 +86,7 @@ def _signed_again(draft: bytes, newest: Seal, order: Order) -> bytes | None:
     return None
 
 
-def sealed_already(order: Order, found: Outlook) -> Sealed | None:
+def sealed_already(order: SealRequest, found: Outlook) -> Sealed | None:
     """The pack of the wave's newest seal, if it lies where it was ordered, nothing changed since, and no
     other is asked for: to correct with the reason that it has itself, and its key, asks for none. Raises
     NotWhole, unless a pack in its place is asked for."""
@@ -103,7 +103,7 @@ def sealed_already(order: Order, found: Outlook) -> Sealed | None:
     return Sealed(newest, place)
 
 
-def _is_answered(order: Order, newest: Seal, place: Path) -> bool:
+def _is_answered(order: SealRequest, newest: SealRow, place: Path) -> bool:
     return (
         _hash_in(place) == newest.statement
         and _reason_in(place) == order.reason
@@ -117,12 +117,12 @@ def damaged(place: Path) -> NotWhole:
     return NotWhole(place, "put a copy of it back, or")
 
 
-def is_sealed_in(pack: Path, seal: Seal) -> bool:
+def is_sealed_in(pack: Path, seal: SealRow) -> bool:
     """Whether a signed pack is what was sealed, whole. Reads all of it."""
     return _hash_in(pack) == seal.statement and is_whole(pack, _stated(payload_in(pack), seal))
 
 
-def is_unpublished(out: Path, newest: Seal) -> bool:
+def is_unpublished(out: Path, newest: SealRow) -> bool:
     """Whether a run died after this seal was in the ledger, before its pack had its name: it lies in out."""
     folder = folder_of(out, newest.wave)
     if (named_when_sealed(folder) / PACK).is_dir():
@@ -134,7 +134,7 @@ def is_unpublished(out: Path, newest: Seal) -> bool:
         return False
 
 
-def _stated(document: Mapping[str, Any], seal: Seal) -> dict[str, str]:
+def _stated(document: Mapping[str, Any], seal: SealRow) -> dict[str, str]:
     """SHA-256 by name: what a statement that the ledger knows names, and its own."""
     named = {one["name"]: one["digest"]["sha256"] for one in document["subject"]}
     return named | {STATEMENT: seal.statement.hex()}

@@ -37,7 +37,7 @@ from ledger.db.engine import reading
 from ledger.inventory import inventory, keystore
 from ledger.inventory.keystore import DESTROYED
 from ledger.store import Ledger
-from ledger.views.seal_chain import Basis, Loose, Seal, Seals, in_order
+from ledger.views.seal_chain import Basis, Loose, SealRow, Seals, in_order
 from model.errors import Corrupt, MigrationError, Misconfigured
 from model.signing_keys import line_of
 
@@ -49,7 +49,7 @@ SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SealRequest:
     """What was asked. incomplete: seal what is there, and name what is not. reason: why another pack takes
     the place of the wave's newest one."""
 
@@ -71,7 +71,7 @@ class Outlook:
     ready: Sequence[str]
     loose: Sequence[Loose]
     at_work: Sequence[str]
-    newest: Seal | None
+    newest: SealRow | None
     changed: bool
     sections: int = 0
     lines: int = 0
@@ -83,7 +83,7 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    seal: Seal
+    seal: SealRow
     pack: Path
 
 
@@ -110,7 +110,7 @@ def place_of(out: Path, wave: str, corrects: int | None, number: int) -> Path:
     return out / (f"wave-{wave}" if corrects is None else f"wave-{wave}-seal-{number}")
 
 
-def other_signer(ledger: Ledger, key: Ed25519PrivateKey) -> tuple[Seal, str] | None:
+def other_signer(ledger: Ledger, key: Ed25519PrivateKey) -> tuple[SealRow, str] | None:
     """The newest seal of all waves and the public key that signed it, if that is another one than this."""
     seals = Seals(ledger)
     newest = next(reversed(seals.all()), None)
@@ -118,7 +118,9 @@ def other_signer(ledger: Ledger, key: Ed25519PrivateKey) -> tuple[Seal, str] | N
     return None if newest is None or signer in (None, line_of(key)) else (newest, str(signer))
 
 
-def write(config: Config, ledger: Ledger, order: Order, found: Outlook, tell: Callable[[], None]) -> Sealed:
+def write(
+    config: Config, ledger: Ledger, order: SealRequest, found: Outlook, tell: Callable[[], None]
+) -> Sealed:
     """Seals a wave that may be sealed. tell: called after each mailbox that is ready. Raises Misconfigured,
     Corrupt, and Transient("ledger-changed"): then again. A mailbox whose evidence is damaged is Corrupt, once
     all are looked at; of an incomplete pack it is left out."""
@@ -142,7 +144,7 @@ class _Writer:
     tell: Callable[[], None]
 
 
-def _write(config: Config, ledger: Ledger, order: Order, found: Outlook, writer: _Writer) -> Sealed:
+def _write(config: Config, ledger: Ledger, order: SealRequest, found: Outlook, writer: _Writer) -> Sealed:
     seals, wave, progress = Seals(ledger), order.wave, writer.progress
     frame = Frame(wave, found.state, f"kogge {version('kogge')}", ledger.clock().timestamp())
     frame = progress.begin(frame, writer.kek)
@@ -162,7 +164,7 @@ def _write(config: Config, ledger: Ledger, order: Order, found: Outlook, writer:
     }
     finish(progress.pack, payload, told, signed, request(digest))
     progress.draft(draft)
-    made = Seal(_number(basis), wave, digest, payload.root, frame.sealed, _corrects(order, found))
+    made = SealRow(_number(basis), wave, digest, payload.root, frame.sealed, _corrects(order, found))
     made = replace(made, complete=found.complete)
     made = seals.put(wave, frame.state, basis, made, line_of(order.key))
     sign(progress.pack, signed)
@@ -195,7 +197,7 @@ def _write_mailbox(ledger: Ledger, writer: _Writer, frame: Frame, mailbox: str) 
             writer.progress.note(write_mailbox(writer.progress.pack, mailbox, found))
 
 
-def _refuse_damaged(damaged: Mapping[str, Corrupt], order: Order, found: Outlook) -> None:
+def _refuse_damaged(damaged: Mapping[str, Corrupt], order: SealRequest, found: Outlook) -> None:
     """Raises Corrupt, unless the others are to be sealed, and there are any."""
     if not damaged or (order.incomplete and len(damaged) < len(found.ready)):
         return
@@ -226,7 +228,9 @@ class _Facts:
     basis: Basis
 
 
-def statement(config: Config, ledger: Ledger, order: Order, found: Outlook, facts: _Facts) -> dict[str, Any]:
+def statement(
+    config: Config, ledger: Ledger, order: SealRequest, found: Outlook, facts: _Facts
+) -> dict[str, Any]:
     """What is signed: an in-toto Statement over roots and manifest, and what is known of the wave."""
     payload, basis = facts.payload, facts.basis
     subject = [
@@ -265,7 +269,7 @@ def _missing(one: Loose) -> dict[str, str | None]:
     return {"mailbox": one.mailbox, "section": section, "state": state, "code": one.code}
 
 
-def _previous(newest: Seal | None) -> dict[str, object] | None:
+def _previous(newest: SealRow | None) -> dict[str, object] | None:
     """Of all waves: so that none can be taken out of their row."""
     if newest is None:
         return None
@@ -277,7 +281,7 @@ def _previous(newest: Seal | None) -> dict[str, object] | None:
     }
 
 
-def _corrected(order: Order, newest: Seal | None) -> dict[str, object] | None:
+def _corrected(order: SealRequest, newest: SealRow | None) -> dict[str, object] | None:
     if order.reason is None or newest is None:
         return None
     return {"number": newest.number, "statement": newest.statement.hex(), "reason": order.reason}
@@ -314,7 +318,7 @@ def _number(basis: Basis) -> int:
     return 1 if basis.newest is None else basis.newest.number + 1
 
 
-def _corrects(order: Order, found: Outlook) -> int | None:
+def _corrects(order: SealRequest, found: Outlook) -> int | None:
     return None if order.reason is None or found.newest is None else found.newest.number
 
 

@@ -47,13 +47,13 @@ LARGEST = {".gz": 1 << 32, ".json": 1 << 25, ".tsr": 1 << 20}  # bytes; of any o
 BATCH, LISTS = 4096, ("data/inventory", "data/results")
 
 
-class Failed(ValueError):
+class VerificationFailed(ValueError):
     """A text and a code: what is there is not what was signed, or contradicts itself, or is not there."""
 
 
 def need(fact: object, otherwise: str, code: int = TAMPERED) -> None:
     if not fact:
-        raise Failed(otherwise, code)
+        raise VerificationFailed(otherwise, code)
 
 
 def placed(path: Path) -> str:
@@ -234,7 +234,7 @@ class Pack:
         except Exception as error:  # noqa: BLE001 (what is malformed makes a parser raise anything)
             away = isinstance(error, OSError) and error.strerror  # gzip's own errors have none
             told = (f"it cannot be read ({away})", UNREADABLE) if away else ("it is malformed", TAMPERED)
-            text, code = error.args if isinstance(error, Failed) else told
+            text, code = error.args if isinstance(error, VerificationFailed) else told
             self.findings.append((code, f"{what}: {text}"))
 
     def check(self, keys: list[Any], authorities: list[x509.Certificate]) -> None:
@@ -394,7 +394,7 @@ def main(arguments: list[str] | None = None) -> int:
     except SystemExit as end:
         return UNREADABLE if end.code else OK
     except Exception as error:  # noqa: BLE001 (as above)
-        sys.stderr.write(f"{error.args[0] if type(error) is Failed else error}\n")
+        sys.stderr.write(f"{error.args[0] if type(error) is VerificationFailed else error}\n")
         return UNREADABLE
     for pack in packs:
         pack.check(options.pubkey, trusted)

@@ -19,19 +19,19 @@ from pydantic import Field
 from engine.approvals.plan_approval import CUTOVER
 from engine.config.registry import chosen
 from engine.control.stop_signal import STOPPED
-from engine.cutover.run_many import Order, announce
+from engine.cutover.run_many import CutoverRequest, announce
 from engine.cutover.run_many import opened as ordered
-from engine.cutover.steps import Cut
-from engine.pacing.watchdog import Duty
-from engine.pacing.worker_slots import Turns
+from engine.cutover.steps import CutoverResult
+from engine.pacing.watchdog import WavePolicy
+from engine.pacing.worker_slots import WorkerSlots
 from flows.approval_gate import wait_for_approval
 from flows.deploy.deployments import TAG
 from flows.display.prefect_events import tell
 from flows.display.states import put_off, refused
 from flows.own_run import mark, watched
 from flows.process.background_task import together
-from flows.process.leg_runner import Crew, current, opened
-from flows.process.parameters import Boxes, Configuration, Form, WaveName, refuse_unknown_wave
+from flows.process.leg_runner import LegRunner, current, opened
+from flows.process.parameters import Boxes, Configuration, RunParameters, WaveName, refuse_unknown_wave
 from ledger.db.rows import MailboxRow, Phase
 from model.errors import MigrationError
 from model.plural import many
@@ -41,7 +41,7 @@ BY = "prefect"
 """Who decides, of a run that Prefect started: those whose signatures the ledger has."""
 
 
-class CutoverParameters(Form):
+class CutoverParameters(RunParameters):
     """Cuts a wave over. The ledger must hold the approvals of its cutover."""
 
     wave: WaveName
@@ -56,7 +56,9 @@ class CutoverParameters(Form):
     persist_result=False,
     retries=0,
 )
-async def cut_over(mailbox: str, order: Order, crew: Crew, ended: list[Cut]) -> State[Any]:
+async def cut_over(
+    mailbox: str, order: CutoverRequest, crew: LegRunner, ended: list[CutoverResult]
+) -> State[Any]:
     """One mailbox, in a thread of the crew."""
     cut = await asyncio.get_running_loop().run_in_executor(crew.pool, order.mailbox, mailbox)
     ended.append(cut)
@@ -77,8 +79,8 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
             await mark(parameters.wave)
             await wait_for_approval(crew.config, crew.ledger, parameters.wave, CUTOVER)
             rows = await asyncio.to_thread(_rows, crew, parameters)
-            await asyncio.to_thread(crew.lookout.heed, Duty(parameters.wave, ends=False))
-            turns = Turns(crew.admission, crew.lookout, crew.drain.event)
+            await asyncio.to_thread(crew.lookout.heed, WavePolicy(parameters.wave, ends=False))
+            turns = WorkerSlots(crew.admission, crew.lookout, crew.drain.event)
             order = stack.enter_context(ordered(crew.config, crew.ledger, BY, turns, tell))
         except MigrationError as error:
             return refused(error)
@@ -86,7 +88,7 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
             return Failed(message="nothing to do: no mailbox of this wave is to be cut over")
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
         await asyncio.to_thread(announce, order, rows)
-        ended: list[Cut] = []
+        ended: list[CutoverResult] = []
         async with watched(crew.drain) as own:
             await together((_mailbox(row, order, crew, ended) for row in rows), crew.drain.event)
         state = _end_state(ended, len(rows), order)
@@ -95,7 +97,7 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
         return state
 
 
-def _rows(crew: Crew, parameters: CutoverParameters) -> list[MailboxRow]:
+def _rows(crew: LegRunner, parameters: CutoverParameters) -> list[MailboxRow]:
     wanted = frozenset(parameters.mailboxes)
     return [
         row
@@ -104,7 +106,9 @@ def _rows(crew: Crew, parameters: CutoverParameters) -> list[MailboxRow]:
     ]
 
 
-async def _mailbox(row: MailboxRow, order: Order, crew: Crew, ended: list[Cut]) -> None:
+async def _mailbox(
+    row: MailboxRow, order: CutoverRequest, crew: LegRunner, ended: list[CutoverResult]
+) -> None:
     async with crew.slots:
         if not order.turns.shut:
             await cut_over(  # type: ignore[misc]  # Prefect 3.9 types a task that returns a State wrongly
@@ -112,7 +116,7 @@ async def _mailbox(row: MailboxRow, order: Order, crew: Crew, ended: list[Cut]) 
             )
 
 
-def _end_state(ended: list[Cut], count: int, order: Order) -> State[Any]:
+def _end_state(ended: list[CutoverResult], count: int, order: CutoverRequest) -> State[Any]:
     live = sum(cut.code is None for cut in ended)
     codes = ", ".join(sorted({cut.code for cut in ended if cut.code is not None}))
     if order.fault is not None:

@@ -19,7 +19,7 @@ from prefect.states import Cancelled, Cancelling
 from flows.deploy.deployments import BATCH, TAG, queue_of
 from flows.deploy.queue_watch import LOOK_SECONDS, QueueWatch
 from flows.process.background_task import all_ended, standing, tried
-from flows.process.leg_runner import Crew
+from flows.process.leg_runner import LegRunner
 from flows.process.parameters import BatchParameters
 from ledger.plan.waves import Waves
 from model.errors import Misconfigured
@@ -40,7 +40,7 @@ DRAIN_SECONDS = 900.0
 Run = Callable[[BatchParameters], Awaitable[object]]
 
 
-async def inline(run: Run, shards: Sequence[BatchParameters], crew: Crew) -> None:
+async def inline(run: Run, shards: Sequence[BatchParameters], crew: LegRunner) -> None:
     """Runs the batches here, a few at once, those that come first in line before the others. Returns when all
     have ended, however they ended."""
     places = asyncio.Semaphore(INLINE_BATCHES)
@@ -71,7 +71,7 @@ async def inline(run: Run, shards: Sequence[BatchParameters], crew: Crew) -> Non
     await run_all()
 
 
-async def deployed(_run: Run, shards: Sequence[BatchParameters], crew: Crew) -> None:
+async def deployed(_run: Run, shards: Sequence[BatchParameters], crew: LegRunner) -> None:
     """Creates a deployment run a batch and waits until all have ended. Idempotent within one wave run:
     a wave that Prefect starts again finds those of its batches that still run instead of doubling them; what
     ended is begun anew. Stopping the wave cancels its batches, which drain."""
@@ -114,12 +114,12 @@ async def _started(shard: BatchParameters, key: str, queue: str) -> FlowRun:
     )
 
 
-def _priority(crew: Crew, shards: Sequence[BatchParameters]) -> int:
+def _priority(crew: LegRunner, shards: Sequence[BatchParameters]) -> int:
     """Of several waves at once, whose batches workers take first."""
     return max((Waves(crew.ledger).read(wave).priority for wave in {one.wave for one in shards}), default=0)
 
 
-async def _wait(crew: Crew, ended: Callable[[], Awaitable[bool]]) -> None:
+async def _wait(crew: LegRunner, ended: Callable[[], Awaitable[bool]]) -> None:
     """Until ended(), whatever fails in between, or a wish to stop."""
     done = asyncio.Event()
 

@@ -33,7 +33,7 @@ from engine.config.registry import chosen
 from engine.control.log_filter import quieten
 from flows.deploy.deployments import TAG
 from flows.display.prefect_events import tell
-from flows.process.parameters import Configuration, Form
+from flows.process.parameters import Configuration, RunParameters
 from ledger.housekeeping import forget_health, requeue_expired
 from ledger.open_ledgers import opened
 from model.errors import MigrationError
@@ -43,7 +43,7 @@ PAGE = 200
 HEALTH_SECONDS = 3600.0
 
 
-class JanitorParameters(Form):
+class JanitorParameters(RunParameters):
     """Settles what died."""
 
     minutes: int = Field(

@@ -28,7 +28,7 @@ from model.errors import MigrationError, Transient
 from reports import progress
 
 if TYPE_CHECKING:
-    from flows.process.leg_runner import Crew, Drain
+    from flows.process.leg_runner import LegRunner, Shutdown
     from flows.process.parameters import Level, VerifyParameters, WaveParameters, Workload
     from ledger.db.rows import Tally
 
@@ -79,9 +79,9 @@ def launch(
     if on_api is not None:
         on_api(api)
     os.environ["DO_NOT_TRACK"] = "1"
-    from flows.process.leg_runner import Drain, opened
+    from flows.process.leg_runner import Shutdown, opened
 
-    drain = Drain()
+    drain = Shutdown()
     # Signals first: an exception raised inside a library's own code may come out as something else.
     with signals(drain), defect_log(config.state_directory), _quiet(), opened(config, drain) as crew:
         form = _form(config, wave, mailboxes, workloads, level, dry_run, rest, verify_only)
@@ -147,7 +147,7 @@ class _Flow:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    def result(self, seen: progress.Snapshot, crew: Crew) -> RunResult:
+    def result(self, seen: progress.Snapshot, crew: LegRunner) -> RunResult:
         if self._error is not None:
             raise self._error
         complete = bool(self._state.is_completed())
@@ -197,7 +197,7 @@ class _Flow:
 
 
 @contextmanager
-def signals(drain: Drain) -> Iterator[None]:
+def signals(drain: Shutdown) -> Iterator[None]:
     """The first SIGINT or SIGTERM drains; a second SIGINT interrupts as usual."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -22,7 +22,7 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.tasks import Task
 
 from engine.config.registry import chosen
-from engine.pacing.leg_slots import Slot
+from engine.pacing.leg_slots import LegSlot
 from flows import canary_mailbox as first_mailbox
 from flows.deploy.deployments import TAG
 from flows.dispatch import deployed, inline
@@ -32,7 +32,7 @@ from flows.display.prefect_events import tell
 from flows.display.states import put_off, refused
 from flows.own_run import mark, watched
 from flows.process.background_task import together
-from flows.process.leg_runner import Crew, current, opened
+from flows.process.leg_runner import LegRunner, current, opened
 from flows.process.parameters import (
     BatchParameters,
     VerifyParameters,
@@ -76,7 +76,7 @@ async def leg(
     mailbox: str,
     workload: str,
     wave: str,
-    slot: Slot,
+    slot: LegSlot,
     work: Callable[[], Awaitable[tuple[LegState, str | None]]],
 ) -> State[Any]:
     """One mailbox's workload, run in a thread of the crew. Prefect walks through all that a task is given,
@@ -136,7 +136,7 @@ async def batch(parameters: BatchParameters) -> State[Any]:
         return end_state(after, crew)
 
 
-async def _work(parameters: BatchParameters, crew: Crew, before: progress.Snapshot) -> None:
+async def _work(parameters: BatchParameters, crew: LegRunner, before: progress.Snapshot) -> None:
     ready = in_turn(parameters.mailboxes, (row for row in before.legs if runs(row, parameters)))
     seen = functools.partial(seen_of, crew, parameters)
     async with batch_progress.shown(parameters, crew, seen, ARTIFACT_SECONDS):
@@ -154,7 +154,7 @@ def writes(asked: Asked) -> bool:
     return not asked.dry_run and not (isinstance(asked, BatchParameters) and asked.verify_only)
 
 
-def seen_of(crew: Crew, asked: Asked) -> progress.Snapshot:
+def seen_of(crew: LegRunner, asked: Asked) -> progress.Snapshot:
     """The legs that a run is about: their verdict is its verdict."""
     return crew.snapshot(asked.wave, asked.mailboxes, asked.workloads)
 
@@ -185,14 +185,14 @@ def by_mailbox(rows: Iterable[LegRow]) -> list[list[LegRow]]:
     return list(groups.values())
 
 
-async def _run_mailbox(rows: Sequence[LegRow], crew: Crew, asked: BatchParameters, rank: int) -> None:
+async def _run_mailbox(rows: Sequence[LegRow], crew: LegRunner, asked: BatchParameters, rank: int) -> None:
     for row in rows:
         await _run(row, crew, asked, rank)
 
 
-async def _run(row: LegRow, crew: Crew, asked: BatchParameters, rank: int) -> None:
+async def _run(row: LegRow, crew: LegRunner, asked: BatchParameters, rank: int) -> None:
     """Waits for a slot before the task begins, so that only legs at work show as running."""
-    slot = Slot(crew, row.workload, (asked.number, rank))
+    slot = LegSlot(crew, row.workload, (asked.number, rank))
     work = functools.partial(
         crew.run_leg,
         row,
@@ -211,7 +211,7 @@ async def _run(row: LegRow, crew: Crew, asked: BatchParameters, rank: int) -> No
         slot.give()
 
 
-def end_state(seen: progress.Snapshot, crew: Crew) -> State[Any]:
+def end_state(seen: progress.Snapshot, crew: LegRunner) -> State[Any]:
     """How a batch or a wave ends: Completed only when every item of it is accounted for, or listed when
     only that was asked."""
     message = progress.verdict(seen)
@@ -226,7 +226,7 @@ def end_state(seen: progress.Snapshot, crew: Crew) -> State[Any]:
     return Failed(name="Incomplete", message=message)
 
 
-def tell_end(wave: str, seen: progress.Snapshot, crew: Crew) -> None:
+def tell_end(wave: str, seen: progress.Snapshot, crew: LegRunner) -> None:
     """How a wave's run ended, as an event."""
     blocked = seen.states[LegState.BLOCKED]
     counts = {"mailboxes": seen.mailboxes, "items": seen.items, "done": seen.done, "blocked": blocked}
@@ -289,7 +289,9 @@ async def _run_wave(parameters: WaveParameters | VerifyParameters) -> State[Any]
         return end_state(after, crew)
 
 
-def _failed_first(crew: Crew, parameters: WaveParameters | VerifyParameters, first: str | None) -> str | None:
+def _failed_first(
+    crew: LegRunner, parameters: WaveParameters | VerifyParameters, first: str | None
+) -> str | None:
     """Why the others may not begin; None also where the run itself came to an end meanwhile."""
     if first is None or crew.fault is not None or crew.shut:
         return None
@@ -299,7 +301,7 @@ def _failed_first(crew: Crew, parameters: WaveParameters | VerifyParameters, fir
     return code
 
 
-def _prepare(crew: Crew, parameters: WaveParameters | VerifyParameters) -> None:
+def _prepare(crew: LegRunner, parameters: WaveParameters | VerifyParameters) -> None:
     """A wave started in Prefect's UI goes by the list as it is now, too. Raises Misconfigured for a wave that
     there is not, before anything else is asked of it."""
     if isinstance(parameters, WaveParameters):
@@ -318,7 +320,7 @@ def _prepare(crew: Crew, parameters: WaveParameters | VerifyParameters) -> None:
         pin_at_start(crew.config, crew.ledger, parameters.wave)
 
 
-def _opened_again(crew: Crew, parameters: WaveParameters) -> None:
+def _opened_again(crew: LegRunner, parameters: WaveParameters) -> None:
     """What an earlier run only looked at is still to be moved by this one."""
     seen = seen_of(crew, parameters)
     crew.ledger.requeue(

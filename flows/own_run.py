@@ -17,7 +17,7 @@ from prefect.states import Cancelled
 
 from flows.deploy.deployments import TAG
 from flows.process.background_task import standing, tried
-from flows.process.leg_runner import Drain
+from flows.process.leg_runner import Shutdown
 
 TICK_SECONDS = 1.0
 ASK_SECONDS = 5.0
@@ -28,7 +28,7 @@ CANCELS = (StateType.CANCELLING, StateType.CANCELLED)
 class OwnRun:
     """What is asked of this run. suspended: the state in which somebody suspended it, else None."""
 
-    def __init__(self, drain: Drain) -> None:
+    def __init__(self, drain: Shutdown) -> None:
         self._drain = drain
         self._id = UUID(runtime.flow_run.get_id())
         self._asked = 0.0
@@ -73,7 +73,7 @@ class OwnRun:
 
 
 @asynccontextmanager
-async def watched(drain: Drain, *, nested: bool = False) -> AsyncIterator[OwnRun]:
+async def watched(drain: Shutdown, *, nested: bool = False) -> AsyncIterator[OwnRun]:
     """Hears for the length of the block what is asked of this run in the UI: to cancel or to suspend it makes
     the legs at work stop at their next batch. Raises what the block does, but for a suspension that a task
     met first. nested: the run around this one is watched already."""

@@ -20,23 +20,23 @@ from pydantic import Field
 
 from engine.config.registry import chosen
 from engine.pacing.run_legs import Boundary
-from engine.pacing.worker_slots import Turns
+from engine.pacing.worker_slots import WorkerSlots
 from engine.rollback.run import Scope, approved
-from engine.rollback.run_many import Order, Told, total
+from engine.rollback.run_many import RollbackRequest, RollbackResult, total
 from flows.deploy.deployments import TAG
 from flows.display.prefect_events import tell
 from flows.display.states import put_off, refused
 from flows.own_run import mark, watched
 from flows.process.background_task import together
-from flows.process.leg_runner import Crew, current, opened
-from flows.process.parameters import Boxes, Configuration, Form, WaveName, refuse_unknown_wave
+from flows.process.leg_runner import LegRunner, current, opened
+from flows.process.parameters import Boxes, Configuration, RunParameters, WaveName, refuse_unknown_wave
 from ledger.db.rows import LegRow, LegState
 from ledger.leg.rollback import ROLLED_BACK
 from model.errors import MigrationError
 from model.plural import many
 
 
-class RollbackParameters(Form):
+class RollbackParameters(RunParameters):
     """Takes back what was approved to be taken back."""
 
     wave: WaveName
@@ -58,9 +58,9 @@ async def rollback_leg(
     mailbox: str,  # noqa: ARG001 (names the run)
     workload: str,  # noqa: ARG001 (names the run)
     row: LegRow,
-    order: Order,
-    crew: Crew,
-    ended: list[Told],
+    order: RollbackRequest,
+    crew: LegRunner,
+    ended: list[RollbackResult],
 ) -> State[Any]:
     """One mailbox's workload, in a thread of the crew."""
     told = await asyncio.get_running_loop().run_in_executor(crew.pool, order.leg, row)
@@ -88,15 +88,15 @@ async def rollback(parameters: RollbackParameters) -> State[Any]:
         ids = frozenset(leg.mailbox for leg in legs)
         scope = Scope(crew.ledger, await asyncio.to_thread(_going, crew, ids, parameters.recall))
         boundary = Boundary(crew.drain.event)
-        order = Order(
+        order = RollbackRequest(
             crew.config,
             scope,
             boundary,
-            Turns(crew.admission, crew.lookout, crew.drain.event),
+            WorkerSlots(crew.admission, crew.lookout, crew.drain.event),
             parameters.recall,
             execute=True,
         )
-        ended: list[Told] = []
+        ended: list[RollbackResult] = []
         groups = [[leg for leg in legs if leg.mailbox == mailbox] for mailbox in sorted(ids)]
         async with watched(crew.drain) as own:
             await together((_mailbox(group, order, crew, ended) for group in groups), crew.drain.event)
@@ -108,7 +108,7 @@ async def rollback(parameters: RollbackParameters) -> State[Any]:
         return state
 
 
-def _legs(crew: Crew, parameters: RollbackParameters) -> list[LegRow]:
+def _legs(crew: LegRunner, parameters: RollbackParameters) -> list[LegRow]:
     """What is still to be taken back: a leg that is rolled back already has nothing left to do. Raises
     Misconfigured for a configuration that asks for less than the ledger is held to."""
     from engine.approvals.pinned_settings import refuse_weaker  # late, with the connectors
@@ -122,11 +122,13 @@ def _legs(crew: Crew, parameters: RollbackParameters) -> list[LegRow]:
     ]
 
 
-def _going(crew: Crew, ids: frozenset[str], recall: bool) -> frozenset[str]:
+def _going(crew: LegRunner, ids: frozenset[str], recall: bool) -> frozenset[str]:
     return approved(crew.ledger, crew.ledger.mailboxes(ids=ids), recall=recall)
 
 
-async def _mailbox(legs: Sequence[LegRow], order: Order, crew: Crew, ended: list[Told]) -> None:
+async def _mailbox(
+    legs: Sequence[LegRow], order: RollbackRequest, crew: LegRunner, ended: list[RollbackResult]
+) -> None:
     """The legs of a mailbox one after the other, so that no account has two workers."""
     for row in legs:
         async with crew.slots:
@@ -137,7 +139,9 @@ async def _mailbox(legs: Sequence[LegRow], order: Order, crew: Crew, ended: list
             )
 
 
-def _end_state(ended: Sequence[Told], legs: int, order: Order, crew: Crew) -> State[Any]:
+def _end_state(
+    ended: Sequence[RollbackResult], legs: int, order: RollbackRequest, crew: LegRunner
+) -> State[Any]:
     counts = ", ".join(f"{count:,} {name}" for name, count in sorted(total(ended).items()))
     open_ = sorted({told.code for told in ended if told.code is not None})
     if order.boundary.fault is not None:

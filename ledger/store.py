@@ -227,7 +227,7 @@ class Ledger:
         phase: Phase,
         by: str,
         *,
-        answers: phases.Answers = phases.NOTHING,
+        answers: phases.PhaseAcceptance = phases.NOTHING,
         epochs: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         """Moves a mailbox to a phase while nobody holds a leg of it; recorded, and what was answered for

@@ -50,7 +50,7 @@ Flags = tuple[frozenset[str], tuple[tuple[str, str], ...], tuple[Loss, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class ItemForm:
     """One kind of item.
 
     skip       a code why a record does not move by rule; None when it does
@@ -96,11 +96,11 @@ def _body(_one: BinaryIO, _other: BinaryIO, _not_after: datetime) -> tuple[str, 
     return ("body",)
 
 
-FORMS: Mapping[Kind, Form] = {
-    Kind.MAIL: Form(
+FORMS: Mapping[Kind, ItemForm] = {
+    Kind.MAIL: ItemForm(
         mail.skip_reason, _map_mail, _mail_digest, _mail_tolerant, _body, mail.flags_of, date=_mail_date
     ),
-    Kind.CALENDAR: Form(
+    Kind.CALENDAR: ItemForm(
         event.skip_event,
         event.map_event,
         calendar_digest,
@@ -108,11 +108,11 @@ FORMS: Mapping[Kind, Form] = {
         calendar_differing,
         shared=shared,
     ),
-    Kind.CONTACTS: Form(
+    Kind.CONTACTS: ItemForm(
         contact.skip_contact, contact.map_contact, card_digest, card_tolerant, card_differing
     ),
-    Kind.TASKS: Form(task.skip_task, task.map_task, calendar_digest, task_tolerant, calendar_differing),
-    Kind.NOTES: Form(
+    Kind.TASKS: ItemForm(task.skip_task, task.map_task, calendar_digest, task_tolerant, calendar_differing),
+    Kind.NOTES: ItemForm(
         note.skip_note,
         note.map_note,
         _mail_digest,
@@ -121,7 +121,7 @@ FORMS: Mapping[Kind, Form] = {
         date=note.date_of,
         date_inside=True,
     ),
-    Kind.FILES: Form(
+    Kind.FILES: ItemForm(
         file.skip_file,
         file.map_file,
         file.file_digest,

@@ -13,7 +13,7 @@ from model.protocols import Container, Failed, Kind, Loss, Native, Ref
 
 
 @runtime_checkable
-class TellsServer(Protocol):
+class SupportsServerInfo(Protocol):
     """A source that says more about its server than it knew before it was asked."""
 
     def server(self) -> Mapping[str, str]:
@@ -31,7 +31,7 @@ class Rights:
 
 
 @runtime_checkable
-class TellsRights(Protocol):
+class SupportsRights(Protocol):
     """A source whose credential states what it may do."""
 
     def rights(self) -> Rights:
@@ -44,7 +44,7 @@ class TellsRights(Protocol):
 
 
 @runtime_checkable
-class TellsQuota(Protocol):
+class SupportsQuota(Protocol):
     """A target that knows how much room an account has."""
 
     def quota(self) -> tuple[int, int] | None:
@@ -53,7 +53,7 @@ class TellsQuota(Protocol):
 
 
 @runtime_checkable
-class TellsExtras(Protocol):
+class SupportsExtras(Protocol):
     """A source that counts what is outside of its containers and therefore stays."""
 
     def extras(self) -> Iterator[tuple[str, int | None]]:
@@ -62,7 +62,7 @@ class TellsExtras(Protocol):
 
 
 @runtime_checkable
-class TellsSenders(Protocol):
+class SupportsSenders(Protocol):
     """A source that can say who sent the newest of its Sent Items."""
 
     def sent_from(self, limit: int) -> list[str]:
@@ -72,7 +72,7 @@ class TellsSenders(Protocol):
 
 
 @runtime_checkable
-class TellsOccurrences(Protocol):
+class SupportsOccurrences(Protocol):
     """A source that expands its series itself."""
 
     def occurrences(
@@ -96,7 +96,7 @@ class Schedules(Protocol):
 
 
 @runtime_checkable
-class TellsDigests(Protocol):
+class SupportsDigests(Protocol):
     """A target that hashes what it stores itself, so that a large file need not be fetched to be compared."""
 
     def digests(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, bytes | Failed]]:
@@ -105,7 +105,7 @@ class TellsDigests(Protocol):
 
 
 @runtime_checkable
-class KeepsDates(Protocol):
+class SupportsContainerDates(Protocol):
     """A target whose containers have a date of their own."""
 
     def stamp(self, href: str, modified: datetime) -> tuple[Loss, ...]:
@@ -114,7 +114,7 @@ class KeepsDates(Protocol):
 
 
 @runtime_checkable
-class KeepsItemDates(Protocol):
+class SupportsItemDates(Protocol):
     """A target that can give an item another date where it is, without writing it anew."""
 
     def redate(self, href: str, name: str, modified: datetime) -> bool:
@@ -133,7 +133,7 @@ class RemovesContainers(Protocol):
 
 
 @runtime_checkable
-class TellsLeftovers(Protocol):
+class SupportsLeftovers(Protocol):
     """A target that writes some items beside their place first, and moves them there when they are whole."""
 
     def leftovers(self) -> frozenset[tuple[str, str, bytes]]:
@@ -143,7 +143,7 @@ class TellsLeftovers(Protocol):
 
 
 @runtime_checkable
-class TellsNames(Protocol):
+class SupportsFileNames(Protocol):
     """A target whose listings leave out some of what has a name in a container: folders, what is shared."""
 
     def names(self, href: str) -> Iterator[str]:
@@ -152,7 +152,7 @@ class TellsNames(Protocol):
 
 
 @runtime_checkable
-class TellsVersions(Protocol):
+class SupportsVersionHistory(Protocol):
     """A source that knows what its items were before."""
 
     def fetch_versions(
@@ -163,7 +163,7 @@ class TellsVersions(Protocol):
 
 
 @runtime_checkable
-class KeepsVersions(Protocol):
+class SupportsVersionWrites(Protocol):
     """A target that keeps what an item was before it was overwritten."""
 
     def versions(self, href: str, name: str) -> int | None:
@@ -181,7 +181,7 @@ class Dead(Enum):
 
 
 @runtime_checkable
-class TellsLinks(Protocol):
+class SupportsLinks(Protocol):
     """A source that knows which of its items an address in a browser leads to."""
 
     def resolve(self, url: str) -> str | Dead:
@@ -224,7 +224,7 @@ class Grant:
 
 
 @runtime_checkable
-class TellsGrants(Protocol):
+class SupportsGrants(Protocol):
     """A source that knows with whom items and containers are shared."""
 
     def grants(self, container: Container) -> Iterator[tuple[str, tuple[Grant, ...]]]:
@@ -237,7 +237,7 @@ def nobody_listens() -> None:
 
 
 @runtime_checkable
-class Shares(Protocol):
+class SupportsShares(Protocol):
     """A target that can share what it holds. Nobody is told of it. who is a login or a group of the target.
     share and unshare refuse in the live phase with Blocked("live-phase")."""
 
@@ -269,7 +269,7 @@ class Shares(Protocol):
 
 
 @runtime_checkable
-class TellsHeaders(Protocol):
+class SupportsHeaders(Protocol):
     """A target of mail that lists fields of its items' headers."""
 
     def headers(self, href: str, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -279,7 +279,7 @@ class TellsHeaders(Protocol):
 
 
 @runtime_checkable
-class KeepsMark(Protocol):
+class SupportsMark(Protocol):
     """A target that keeps a short text of ours beside the account, where its owner does not see it."""
 
     def mark(self) -> str | None:

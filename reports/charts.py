@@ -17,8 +17,8 @@ from markupsafe import Markup
 
 from engine.approvals.score import Rating
 from ledger.views.progress_samples import Beat
-from reports.data import Fate, Report
-from reports.i18n import Text
+from reports.data import Fate, WaveReport
+from reports.i18n import Wording
 
 WIDE, NARROW = 720, 340
 """Pixels: for a desk and for paper, and for a telephone."""
@@ -65,7 +65,7 @@ def _config(size: int) -> Row:
 class Charts:
     """Of one page: their elements' ids are its own."""
 
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: Wording) -> None:
         self._text = text
         self._drawn_before = 0
 
@@ -164,7 +164,7 @@ class Charts:
 
     # How good, how far, how fast
 
-    def scores(self, report: Report) -> Picture | None:
+    def scores(self, report: WaveReport) -> Picture | None:
         """None where there is no mailbox."""
         text = self._text
         counts = {str(rating): number for rating, number in report.score.distribution.items()}

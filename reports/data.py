@@ -79,7 +79,7 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class WorkloadReport:
     """A workload of a mailbox. unread: items at the target that no verification has read back. level: how it
     was proven whose accounts these are; None: not yet. findings: what the newest verification found."""
 
@@ -98,7 +98,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class MailboxReport:
     """A mailbox. withheld: the code why it must not run. score: of a verified one. omitted: items in folders
     that do not move, by the source's own count. accepted: a person lets it go live with this score; missed:
     items that did not arrive, for which a person answered."""
@@ -106,7 +106,7 @@ class Box:
     id: str
     phase: Phase
     withheld: str | None
-    parts: tuple[Part, ...]
+    parts: tuple[WorkloadReport, ...]
     score: Score | None = None
     failures: tuple[Coded, ...] = ()
     skips: tuple[Coded, ...] = ()
@@ -197,7 +197,7 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class SealReport:
     """The newest of the wave. root, statement: in hexadecimal. corrected: how many were sealed before it.
     complete: nothing was missing; changed: the wave went on since."""
 
@@ -216,18 +216,18 @@ class Seal:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class WaveReport:
     """All that is told of a wave. at: when the ledger was read; all times are seconds since 1970 UTC.
     beats: its course, empty where none is recorded."""
 
     wave: str
     at: float
-    boxes: tuple[Box, ...]
+    boxes: tuple[MailboxReport, ...]
     chain: Chain
     beats: tuple[Beat, ...] = ()
     rates: Mapping[Kind, Measured] = field(default_factory=dict)
     canary: Canary | None = None
-    seal: Seal | None = None
+    seal: SealReport | None = None
     contact: str = ""
 
     @property
@@ -244,7 +244,7 @@ class Report:
         return sum(box.complete for box in self.boxes)
 
     @property
-    def attention(self) -> list[Box]:
+    def attention(self) -> list[MailboxReport]:
         """Those that are not verified first, then the worst."""
         found = [box for box in self.boxes if box.attention]
         return sorted(found, key=lambda box: (box.verified, -box.fates[Fate.FAILED], box.id))

@@ -9,10 +9,10 @@ from enum import StrEnum
 from typing import Any
 
 from mappings.losses.severity import Class
-from reports.data import Box, Fate, Lost, Report, Status, Total, arrived, awaited, totals
+from reports.data import Fate, Lost, MailboxReport, Status, Total, WaveReport, arrived, awaited, totals
 
 
-def document(report: Report) -> dict[str, Any]:
+def document(report: WaveReport) -> dict[str, Any]:
     """For --json: the facts, and what follows from them."""
     found: dict[str, Any] = {
         "wave": report.wave,
@@ -44,7 +44,7 @@ def _total(one: Total) -> dict[str, Any]:
     return {**told, **loss, "mailboxes": one.mailboxes}
 
 
-def _box(box: Box) -> dict[str, Any]:
+def _box(box: MailboxReport) -> dict[str, Any]:
     found: dict[str, Any] = _plain(box)
     rating = None if box.score is None else str(box.score.rating)
     return {**found, "status": str(box.status), "rating": rating, "attention": box.attention}
@@ -77,7 +77,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def rows(report: Report) -> Iterator[dict[str, object]]:
+def rows(report: WaveReport) -> Iterator[dict[str, object]]:
     """A row for each mailbox, for the help desk: COLUMNS. codes: of the mailbox and its workloads, then of
     its failed items with their number."""
     for box in report.boxes:

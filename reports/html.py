@@ -16,8 +16,8 @@ from mappings.losses.severity import Class
 from model.protocols import Kind
 from reports import text_blocks as story
 from reports.charts import Charts, speeds
-from reports.data import Box, Fate, Lost, Report, arrived, awaited, totals
-from reports.i18n import HOME, Text
+from reports.data import Fate, Lost, MailboxReport, WaveReport, arrived, awaited, totals
+from reports.i18n import HOME, Wording
 
 SECTIONS = (
     "promises", "fates", "score", "course", "losses", "failures", "left", "attention", "boxes", "decisions",
@@ -62,7 +62,7 @@ def coded(words: str) -> Markup:
     return Markup(CODE.sub(r"<code>\1</code>", str(escape(words))))  # noqa: S704  (escaped before)
 
 
-def wave_page(report: Report, text: Text) -> str:
+def wave_page(report: WaveReport, text: Wording) -> str:
     charts = Charts(text)
     total = report.fates
     unscored = sum(box.score is None for box in report.boxes)
@@ -97,7 +97,7 @@ def wave_page(report: Report, text: Text) -> str:
     )
 
 
-def person_page(report: Report, box: Box, text: Text) -> str:
+def person_page(report: WaveReport, box: MailboxReport, text: Wording) -> str:
     """For the person whose mailbox it is: nothing of anybody else's."""
     return _rendered(
         "person.html",
@@ -115,11 +115,11 @@ def person_page(report: Report, box: Box, text: Text) -> str:
     )
 
 
-def _of(kind: Kind, box: Box) -> list[Lost]:
+def _of(kind: Kind, box: MailboxReport) -> list[Lost]:
     return sorted((one for one in box.losses if one.workload is kind), key=lambda one: -one.items)
 
 
-def _rendered(name: str, text: Text, **facts: Any) -> str:
+def _rendered(name: str, text: Wording, **facts: Any) -> str:
     """Says so where a sentence is in another language than the page."""
     template = _environment().get_template(name)
     page = template.render(t=text, untranslated=False, **facts)

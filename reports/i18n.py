@@ -52,7 +52,7 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class Wording:
     """One language. words: by section and key; sentences: by the English one."""
 
     language: str
@@ -153,7 +153,7 @@ class Text:
 
 
 @cache
-def text(language: str) -> Text:
+def text(language: str) -> Wording:
     """Raises KeyError for a language that there is none of."""
     if language not in LANGUAGES:
         raise KeyError(language)
@@ -161,7 +161,7 @@ def text(language: str) -> Text:
     sentences = {} if language == ENGLISH else _read(f"sentences_{language}.toml")
     if language == "fr":
         words, sentences = _spaced(words), _spaced(sentences)
-    return Text(language, words, sentences)
+    return Wording(language, words, sentences)
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -21,12 +21,23 @@ from ledger.views.progress_samples import beats
 from ledger.views.report_rows import folder_losses, measured_in
 from ledger.views.reports import LegSummary
 from ledger.views.scores import ARRIVED, Absent, Counts, Lacking, absent_of, counts_of, lacking_of
-from ledger.views.scores import Part as PartCounts
+from ledger.views.scores import ScoreCounts as PartCounts
 from ledger.views.seal_chain import Seals
 from mappings.losses.severity import losses_of
 from model.errors import Corrupt
 from model.protocols import Kind
-from reports.data import Box, Canary, Chain, Coded, Decision, Fate, Lost, Part, Report, Seal
+from reports.data import (
+    Canary,
+    Chain,
+    Coded,
+    Decision,
+    Fate,
+    Lost,
+    MailboxReport,
+    SealReport,
+    WaveReport,
+    WorkloadReport,
+)
 
 ADDRESS = re.compile(r"(?<![^\s@<>()\[\],;:\"'])[^\s@<>()\[\],;:\"']++@[^\s<>()\[\],;:\"']+")
 HIDDEN = "[…]"
@@ -34,18 +45,18 @@ UNKNOWN = "unknown"
 """The code of a failure for which none was recorded."""
 
 
-def read(ledger: Ledger, wave: str, targets: Iterable[BaseModel] = (), contact: str = "") -> Report:
+def read(ledger: Ledger, wave: str, targets: Iterable[BaseModel] = (), contact: str = "") -> WaveReport:
     """Of a wave that the ledger knows, as it is at one moment, also while a run is on. targets: the settings
     of those of its targets that keep calendars."""
     with snapshot(ledger.engine):
         return _read(ledger, wave, targets, contact)
 
 
-def _read(ledger: Ledger, wave: str, targets: Iterable[BaseModel], contact: str) -> Report:
+def _read(ledger: Ledger, wave: str, targets: Iterable[BaseModel], contact: str) -> WaveReport:
     rows = ledger.mailboxes(wave)
     facts = _Facts(ledger, wave, [row.id for row in rows])
     newest = _sealed(ledger, wave)
-    return Report(
+    return WaveReport(
         wave=wave,
         at=ledger.clock().timestamp(),
         boxes=tuple(facts.box(row) for row in rows),
@@ -79,7 +90,7 @@ class _Facts:
         for one in ledger.summary(wave):
             self._summaries.setdefault(one.mailbox, []).append(one)
 
-    def box(self, row: MailboxRow) -> Box:
+    def box(self, row: MailboxRow) -> MailboxReport:
         counts = self._counts[row.id]
         score = score_of(counts) if counts.verified else None
         failures = _failures(self._absent.get(row.id, []))
@@ -87,7 +98,7 @@ class _Facts:
         legs = sorted(self._legs.get(row.id, []), key=lambda leg: list(Kind).index(leg.workload))
         skips = {kind: one.skips for kind, one in summaries.items()}
         omitted = {kind: one.omitted for kind, one in summaries.items()}
-        return Box(
+        return MailboxReport(
             id=row.id,
             phase=row.phase,
             withheld=legs[0].withheld if legs else None,
@@ -102,13 +113,13 @@ class _Facts:
         )
 
 
-def _part(leg: LegRow, counts: Counts, summary: LegSummary | None) -> Part:
+def _part(leg: LegRow, counts: Counts, summary: LegSummary | None) -> WorkloadReport:
     own = counts.parts.get(leg.workload, PartCounts())
     findings: Counter[Outcome] = Counter()
     for (outcome, _), count in (summary.findings if summary else {}).items():
         findings[outcome] += count
     back = leg.state is LegState.BLOCKED and leg.code == ROLLED_BACK
-    return Part(
+    return WorkloadReport(
         workload=leg.workload,
         state=leg.state,
         code=leg.code,
@@ -208,13 +219,13 @@ def _canary(ledger: Ledger, targets: Iterable[BaseModel]) -> Canary | None:
     return Canary(str(said[-1].detail.get("outcome", "")), said[-1].at) if said else None
 
 
-def _sealed(ledger: Ledger, wave: str) -> Seal | None:
+def _sealed(ledger: Ledger, wave: str) -> SealReport | None:
     seals = Seals(ledger)
     found = seals.all(wave)
     if not found:
         return None
     newest, changed = found[-1], bool(seals.changed(wave))
     root, statement = newest.root.hex(), newest.statement.hex()
-    return Seal(
+    return SealReport(
         newest.number, newest.at, root, statement, len(found) - 1, newest.complete is not False, changed
     )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from engine.steps.invitation_policy import SILENT
 from ledger.db.rows import LegState, Outcome, Phase
-from reports.data import Box, Fate, Report, Status, added, arrived, awaited
-from reports.i18n import Sentence, Text
+from reports.data import Fate, MailboxReport, Status, WaveReport, added, arrived, awaited
+from reports.i18n import Sentence, Wording
 
 FOUND = {"missing": Outcome.MISSING, "extra": Outcome.EXTRA, "differs": Outcome.DIFFERS}
 KEPT, BROKEN, NOT_YET, PARTLY = "yes", "no", "open", "part"
@@ -40,7 +40,7 @@ class Why:
     words: Sentence
 
 
-def headline(report: Report, text: Text) -> str:
+def headline(report: WaveReport, text: Wording) -> str:
     """The one sentence, for somebody who reads no further: how many have moved completely, and then where
     the others are."""
     statuses, whole, complete = report.statuses, len(report.boxes), report.complete
@@ -69,7 +69,7 @@ def headline(report: Report, text: Text) -> str:
     return text("format.clauses", head=head, rest=rest)
 
 
-def _gaps(report: Report, text: Text) -> Iterator[str]:
+def _gaps(report: WaveReport, text: Wording) -> Iterator[str]:
     """Of the mailboxes that have moved but for some items."""
     found = [box for box in report.boxes if box.status is Status.MOVED and not box.complete]
     if found:
@@ -77,12 +77,12 @@ def _gaps(report: Report, text: Text) -> Iterator[str]:
         yield text("sentence.gaps", n=len(found), items=text("chart.inventory", n=left))
 
 
-def _low(report: Report) -> int:
+def _low(report: WaveReport) -> int:
     """Mailboxes that a person looks at for their score."""
     return sum(box.low for box in report.boxes)
 
 
-def figures(report: Report, text: Text) -> list[Figure]:
+def figures(report: WaveReport, text: Wording) -> list[Figure]:
     """Three of them."""
     fates, attention = report.fates, len(report.attention)
     due, there = awaited(fates), arrived(fates)
@@ -105,7 +105,7 @@ def figures(report: Report, text: Text) -> list[Figure]:
     ]
 
 
-def _demands(report: Report, text: Text) -> str:
+def _demands(report: WaveReport, text: Wording) -> str:
     """Why people are needed."""
     counts = {
         "stuck": report.statuses[Status.PERSON],
@@ -116,7 +116,7 @@ def _demands(report: Report, text: Text) -> str:
     return text.listed(parts) if parts else text("figure.nobody")
 
 
-def promises(report: Report, text: Text) -> list[Promise]:
+def promises(report: WaveReport, text: Wording) -> list[Promise]:
     told = (_right, _lost, _notices, _fates, _anyone)
     names = ("right", "lost", "notices", "fate", "anyone")
     found = []
@@ -126,7 +126,7 @@ def promises(report: Report, text: Text) -> list[Promise]:
     return found
 
 
-def _right(report: Report, text: Text) -> tuple[list[str], str]:
+def _right(report: WaveReport, text: Wording) -> tuple[list[str], str]:
     levels = report.levels
     parts = [
         text("promises.right-level", n=levels[level], level=text.name("level", level or "none"))
@@ -137,7 +137,7 @@ def _right(report: Report, text: Text) -> tuple[list[str], str]:
     return parts, KEPT if written else NOT_YET
 
 
-def _lost(report: Report, text: Text) -> tuple[list[str], str]:
+def _lost(report: WaveReport, text: Wording) -> tuple[list[str], str]:
     """Differences that are found before anybody works there are repaired; those found after are a breach."""
     there, unread, found = arrived(report.fates), report.unread, report.findings
     read = text("promises.lost-unread", n=unread) if unread else text("promises.lost-all")
@@ -157,7 +157,7 @@ def _lost(report: Report, text: Text) -> tuple[list[str], str]:
     return parts, KEPT if done else NOT_YET
 
 
-def _notices(report: Report, text: Text) -> tuple[list[str], str]:
+def _notices(report: WaveReport, text: Wording) -> tuple[list[str], str]:
     """What a server mails, no ledger knows: kept as far as it is recorded."""
     canary = report.canary
     if canary is None:
@@ -176,7 +176,7 @@ def _notices(report: Report, text: Text) -> tuple[list[str], str]:
     return parts, BROKEN if canary is not None and canary.outcome != SILENT else PARTLY
 
 
-def _fates(report: Report, text: Text) -> tuple[list[str], str]:
+def _fates(report: WaveReport, text: Wording) -> tuple[list[str], str]:
     fates = {fate: report.fates[fate] for fate in Fate if report.fates[fate]}
     total = text.number(sum(fates.values()))
     parts = []
@@ -190,7 +190,7 @@ def _fates(report: Report, text: Text) -> tuple[list[str], str]:
     return parts, KEPT if begun and not still and fates else NOT_YET
 
 
-def _anyone(report: Report, text: Text) -> tuple[list[str], str]:
+def _anyone(report: WaveReport, text: Wording) -> tuple[list[str], str]:
     chain = report.chain
     whole = text("promises.chain-whole", n=chain.events) if chain.head else text("promises.chain-broken")
     if report.seal is None:
@@ -204,7 +204,7 @@ def _anyone(report: Report, text: Text) -> tuple[list[str], str]:
     return [*told, whole], kept if chain.head else BROKEN
 
 
-def reasons(box: Box, text: Text) -> Iterator[Why]:
+def reasons(box: MailboxReport, text: Wording) -> Iterator[Why]:
     """Why somebody has to look at a mailbox, and what there is to do."""
     if box.withheld is not None:
         yield Why(box.withheld, "", text.advice(box.withheld))
@@ -223,7 +223,7 @@ def reasons(box: Box, text: Text) -> Iterator[Why]:
         yield Why("", "", Sentence(words, text.language))
 
 
-def greeting(box: Box, text: Text) -> str:
+def greeting(box: MailboxReport, text: Wording) -> str:
     """The one sentence for the person."""
     fates = box.fates
     due, there, failed = awaited(fates), arrived(fates), fates[Fate.FAILED]
@@ -236,7 +236,7 @@ def greeting(box: Box, text: Text) -> str:
     return text("person.part", arrived=there, n=due, failed=failed) if failed else text("person.whole", n=due)
 
 
-def situation(box: Box, text: Text) -> str | None:
+def situation(box: MailboxReport, text: Wording) -> str | None:
     """Where the person works now. None of one whose move was taken back: the greeting says it."""
     if box.status is Status.TAKEN_BACK and box.phase is not Phase.LIVE:
         return None

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from caldav.elements import cdav, dav, ical
 
 from connectors.caldav import xml_elements as elements
-from connectors.caldav.discovery import Library, Resource, Tree
+from connectors.caldav.discovery import CaldavLibrary, DiscoveryAnswer, Resource
 from connectors.caldav.principal import Principal
 from connectors.caldav.product import Profile
-from connectors.http.client import Answer, Wire, passing
+from connectors.http.client import HttpAnswer, HttpClient, passing
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import child, folder, segment
 from model.errors import Blocked, MigrationError, Rejected, Transient
@@ -60,7 +60,13 @@ class Collections:
     Blocked("home-of-another") when the server says that new ones would go into somebody else's home."""
 
     def __init__(
-        self, library: Library, wire: Wire, profile: Profile, principal: Principal, kind: Kind, guard: Guard
+        self,
+        library: CaldavLibrary,
+        wire: HttpClient,
+        profile: Profile,
+        principal: Principal,
+        kind: Kind,
+        guard: Guard,
     ) -> None:
         self._library = library
         self._wire = wire
@@ -156,7 +162,7 @@ class Collections:
         token = next((one.text(str(elements.SyncToken.tag)) for one in tree.resources), "")
         condition = {"If": f"(<{token}>)"} if token.isascii() and token.isprintable() and token else {}
 
-        def attempt() -> Answer:
+        def attempt() -> HttpAnswer:
             self._guard()
             return passing(self._wire.ask("DELETE", href, {**self._profile.delete, **condition}))
 
@@ -183,7 +189,7 @@ class Collections:
         names = {Kind.CALENDAR: profile.calendar, Kind.CONTACTS: profile.contacts, Kind.TASKS: profile.tasks}
         return names[self._kind]
 
-    def _listed(self, home: str, tree: Tree) -> list[Collection]:
+    def _listed(self, home: str, tree: DiscoveryAnswer) -> list[Collection]:
         if tree.status in GONE:
             return []
         if tree.status != 207:
@@ -262,7 +268,7 @@ class Collections:
                 answer = self._create(path, container, name, plain)
             except Transient as error:
                 patience.pause(error)
-                answer = Answer(0, {})
+                answer = HttpAnswer(0, {})
             if answer.status == 207 and not plain:
                 plain = True  # one of the properties is not taken, and so nothing was made
                 continue
@@ -275,7 +281,7 @@ class Collections:
                     raise refusal
                 patience.pause(refusal)
 
-    def _create(self, path: str, container: Container, name: str, plain: bool) -> Answer:
+    def _create(self, path: str, container: Container, name: str, plain: bool) -> HttpAnswer:
         if self._kind is Kind.CONTACTS:
             return self._wire.ask("MKCOL", path, _XML, _body(lambda: elements.make_addressbook(name)))
         color = None if plain else container.color
@@ -283,7 +289,7 @@ class Collections:
         body = _body(lambda: elements.make_calendar(self._kind, name, color, order))
         return self._wire.ask("MKCALENDAR", path, _XML, body)
 
-    def _not_made(self, answer: Answer) -> MigrationError:
+    def _not_made(self, answer: HttpAnswer) -> MigrationError:
         if answer.status in self._profile.collections_full:
             error = Blocked("too-many-collections", "the server allows this account no more collections")
             return error.said(answer.words)
@@ -295,10 +301,10 @@ class Collections:
             return later.said(answer.words)
         return refused
 
-    def _changed(self, method: str, path: str, body: bytes) -> Answer:
+    def _changed(self, method: str, path: str, body: bytes) -> HttpAnswer:
         """For a change that may be repeated."""
 
-        def attempt() -> Answer:
+        def attempt() -> HttpAnswer:
             self._guard()
             return passing(self._wire.ask(method, path, _XML, body))
 
@@ -311,7 +317,7 @@ def writable(resource: Resource) -> bool:
     return privileges is None or bool({one.tag for one in privileges.iter()} & _WRITES)
 
 
-def _refused(answer: Answer) -> MigrationError:
+def _refused(answer: HttpAnswer) -> MigrationError:
     if answer.status in {400, 409, 415, 422}:
         return Rejected("name-not-allowed", "the server refuses a collection").said(answer.words)
     if answer.status == 405:

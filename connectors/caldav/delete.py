@@ -6,8 +6,8 @@ from __future__ import annotations
 from functools import partial
 
 from connectors.caldav.product import Profile
-from connectors.caldav.read import Current, Digest, Reading, meaning
-from connectors.http.client import Answer, Wire, passing
+from connectors.caldav.read import CaldavReader, Current, Digest, meaning
+from connectors.http.client import HttpAnswer, HttpClient, passing
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import Mine, is_ours
 from model.errors import Rejected
@@ -16,13 +16,13 @@ from model.protocols import Failed, Guard, Stored
 TRIES = 3
 
 
-class Remover:
+class ObjectRemover:
     """Removes objects of one collection; safe from several threads."""
 
     def __init__(
         self,
-        wire: Wire,
-        reading: Reading,
+        wire: HttpClient,
+        reading: CaldavReader,
         profile: Profile,
         guard: Guard,
         digest: Digest,
@@ -80,12 +80,12 @@ class Remover:
             return not stored.version
         return meaning(current, self._digest) == stored.digest
 
-    def _deleted(self, path: str, match: str) -> Answer:
+    def _deleted(self, path: str, match: str) -> HttpAnswer:
         self._guard()
         condition = {"If-Match": match} if match else {}
         return passing(self._wire.ask("DELETE", path, {**self._profile.delete, **condition}))
 
-    def _refused(self, answer: Answer) -> None:
+    def _refused(self, answer: HttpAnswer) -> None:
         if answer.status in {400, 403, 405, 409, 422, 424}:
             raise Rejected("cannot-remove", f"the server answered HTTP {answer.status}").said(answer.words)
         raise answer.error()

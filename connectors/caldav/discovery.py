@@ -18,7 +18,7 @@ from caldav.elements.base import BaseElement
 from lxml import etree
 
 from connectors.caldav.xml_elements import DAV, propfind
-from connectors.http.client import Wire
+from connectors.http.client import HttpClient
 from connectors.http.dav_errors import REDIRECTS, status_error
 from connectors.http.multistatus import Garbage
 from model.errors import MigrationError
@@ -36,7 +36,7 @@ Properties = Mapping[str, etree._Element]
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class LibraryResponse:
     """What the library makes a response from; the names are those of requests.Response."""
 
     status_code: int
@@ -59,7 +59,7 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class DiscoveryAnswer:
     """An answer. landed: the path that gave it, after redirects. resources: those of our origin only. said:
     of a refusal."""
 
@@ -73,10 +73,10 @@ class Tree:
         return status_error(self.status).said(self.said)
 
 
-class Courier:
+class LibraryTransport:
     """Stands in for the library's requests.Session: one request, within the origin."""
 
-    def __init__(self, wire: Wire, path: str, follow: bool) -> None:
+    def __init__(self, wire: HttpClient, path: str, follow: bool) -> None:
         self._wire = wire
         self._follow = follow
         self.landed = path
@@ -85,7 +85,7 @@ class Courier:
 
     def request(
         self, method: str, _url: str, *, data: bytes, headers: Mapping[str, str], **_ignored: object
-    ) -> Reply:
+    ) -> LibraryResponse:
         """The library passes its own name, proxies, trust and credentials too: the wire's are what counts."""
         own = {name: value for name, value in headers.items() if name.title() in OWN}
         for _hop in range(HOPS):
@@ -101,35 +101,35 @@ class Courier:
         self.status, self.said = answer.status, answer.words
         # Of an error the library makes an exception with the server's words; it only gets what it can read.
         content = _checked(answer.body) if answer.status == 207 else b""
-        return Reply(207 if content else 204, {"Content-Type": "text/xml"}, content)
+        return LibraryResponse(207 if content else 204, {"Content-Type": "text/xml"}, content)
 
     def close(self) -> None:
         """The wire outlives this session."""
 
 
-class Library:
+class CaldavLibrary:
     """One caldav.DAVClient. said: with the newest refusal of a PROPFIND."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: HttpClient) -> None:
         self._wire = wire
         self.said = NOTHING
         self._client = DAVClient(url=f"{wire.origin}/", enable_rfc6764=False)
 
     def propfind(
         self, path: str, properties: Iterable[type[BaseElement]], depth: int = 0, *, follow: bool = False
-    ) -> Tree:
+    ) -> DiscoveryAnswer:
         """Raises Transient, Blocked("login-refused", "redirected-elsewhere"); any other status is told."""
-        courier = Courier(self._wire, path, follow)
+        courier = LibraryTransport(self._wire, path, follow)
         self._client.session = courier
         body = propfind(properties).decode()
         headers = {"Depth": str(depth), "Content-Type": "application/xml; charset=utf-8"}
         response = self._client.request(f"{self._wire.origin}{path}", "PROPFIND", body, headers)
         if courier.status != 207:
             self.said = courier.said
-            return Tree(courier.status, courier.landed, said=courier.said)
+            return DiscoveryAnswer(courier.status, courier.landed, said=courier.said)
         if response.tree is None:
             raise Garbage
-        return Tree(207, courier.landed, tuple(self._resources(response.tree, courier.landed)))
+        return DiscoveryAnswer(207, courier.landed, tuple(self._resources(response.tree, courier.landed)))
 
     def _resources(self, root: etree._Element, landed: str) -> Iterable[Resource]:
         for response in root.findall(f"{DAV}response")[:MOST]:

@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 from caldav.elements import cdav, dav
 
 from connectors import json_answer
-from connectors.caldav.discovery import Library, Resource
-from connectors.caldav.product import Profile, Tell
+from connectors.caldav.discovery import CaldavLibrary, Resource
+from connectors.caldav.product import ProductSign, Profile
 from connectors.caldav.xml_elements import (
     DAV,
     PRINCIPAL,
@@ -22,7 +22,7 @@ from connectors.caldav.xml_elements import (
     ResourceId,
     texts,
 )
-from connectors.http.client import Wire
+from connectors.http.client import HttpClient
 from connectors.http.dav_errors import no_access
 from connectors.http.hrefs import folder, segment
 from connectors.http.multistatus import Garbage
@@ -50,7 +50,7 @@ class Principal:
     default: str | None = None
 
 
-def principal(library: Library, wire: Wire, url: str, kind: Kind) -> Principal:
+def principal(library: CaldavLibrary, wire: HttpClient, url: str, kind: Kind) -> Principal:
     """Raises Blocked: "login-refused", "no-dav-access", "redirected-elsewhere"; Transient."""
     path = _principal_path(library, wire, url, kind)
     tree = library.propfind(path, PRINCIPAL, follow=True)
@@ -72,7 +72,7 @@ def principal(library: Library, wire: Wire, url: str, kind: Kind) -> Principal:
     )
 
 
-def identity(library: Library, wire: Wire, found: Principal, profile: Profile) -> Identity:
+def identity(library: CaldavLibrary, wire: HttpClient, found: Principal, profile: Profile) -> Identity:
     """The principal's URL, with the server's own immutable id where it has one (RFC 5842). Hashed: an id may
     be shown, and a URL often holds the login. Each server is a system: a person's calendars and contacts may
     lie on two."""
@@ -86,7 +86,7 @@ def identity(library: Library, wire: Wire, found: Principal, profile: Profile) -
     )
 
 
-def _files(library: Library, found: Principal, profile: Profile) -> str:
+def _files(library: CaldavLibrary, found: Principal, profile: Profile) -> str:
     """The id of the folder of the account's files: an account that is made anew under the same name has
     another. "" where nothing tells it."""
     if not profile.files:
@@ -99,7 +99,7 @@ def _files(library: Library, found: Principal, profile: Profile) -> str:
     return told[0].text(str(FileId.tag)) if told else ""
 
 
-def _may_change(wire: Wire, found: Principal, tell: Tell) -> bool:
+def _may_change(wire: HttpClient, found: Principal, tell: ProductSign) -> bool:
     """Whether people may change their address, or the server does not tell."""
     if not tell.editable:
         return True
@@ -111,7 +111,7 @@ def _may_change(wire: Wire, found: Principal, tell: Tell) -> bool:
     return is_changeable(mapping(mapping(told).get("ocs")).get("data"), "email")
 
 
-def _principal_path(library: Library, wire: Wire, url: str, kind: Kind) -> str:
+def _principal_path(library: CaldavLibrary, wire: HttpClient, url: str, kind: Kind) -> str:
     given = urlsplit(url).path
     known = WELL_KNOWN.get(kind, "/.well-known/caldav")
     for start in [given] if given.strip("/") else [known, "/"]:
@@ -121,7 +121,7 @@ def _principal_path(library: Library, wire: Wire, url: str, kind: Kind) -> str:
     raise no_access().said(library.said)
 
 
-def _asked(library: Library, wire: Wire, start: str) -> str | None:
+def _asked(library: CaldavLibrary, wire: HttpClient, start: str) -> str | None:
     try:
         tree = library.propfind(
             start, (dav.CurrentUserPrincipal, cdav.CalendarHomeSet, AddressbookHomeSet), follow=True
@@ -140,7 +140,7 @@ def _asked(library: Library, wire: Wire, start: str) -> str | None:
     return None
 
 
-def _paths(wire: Wire, resource: Resource, tag: str | None) -> list[str]:
+def _paths(wire: HttpClient, resource: Resource, tag: str | None) -> list[str]:
     hrefs = texts(resource.properties.get(str(tag)))
     paths = (wire.origin.path(href, resource.path) for href in hrefs)
     return [folder(path) for path in paths if path is not None]
@@ -165,7 +165,7 @@ def _is_address(text: str) -> bool:
     return plain and "@" in text[1:-1]
 
 
-def _default(library: Library, wire: Wire, own: Resource) -> str | None:
+def _default(library: CaldavLibrary, wire: HttpClient, own: Resource) -> str | None:
     """RFC 6638, 9.2: a property of the scheduling inbox."""
     for inbox in _paths(wire, own, cdav.ScheduleInboxURL.tag)[:1]:
         for one in library.propfind(inbox, (DefaultCalendar,)).resources[:1]:

@@ -12,7 +12,7 @@ Silence = Literal["never-sends", "measured", "unproven"]
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class ProductSign:
     """What shows anybody that a server is the product that was measured.
 
     features         words of its DAV header, each of which no other product has
@@ -64,7 +64,7 @@ class Profile:
 
     name: str
     silence: Silence = "unproven"
-    tell: Tell = field(default_factory=Tell)
+    tell: ProductSign = field(default_factory=ProductSign)
     put: Headers = field(default_factory=dict)
     delete: Headers = field(default_factory=dict)
     writers: int = 4

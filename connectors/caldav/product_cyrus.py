@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from connectors.caldav.product import Profile, Tell
+from connectors.caldav.product import ProductSign, Profile
 
 PROFILE: Final = Profile(
     name="cyrus",
     silence="measured",
-    tell=Tell(server="Cyrus-HTTP/"),
+    tell=ProductSign(server="Cyrus-HTTP/"),
     put={"Scheduling-Enabled": "F"},
     delete={"Scheduling-Enabled": "F", "Schedule-Reply": "F"},
     calendar="Default",

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from connectors.caldav.product import Profile, Tell
+from connectors.caldav.product import ProductSign, Profile
 
 PROFILE: Final = Profile(
     name="nextcloud",
     silence="measured",
-    tell=Tell(
+    tell=ProductSign(
         features=frozenset({"nc-calendar-trashbin", "nc-calendar-webcal-cache", "nextcloud-checksum-update"}),
         oldest=32,
         status="/status.php",

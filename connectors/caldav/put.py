@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from caldav.elements import dav
 
 from connectors.caldav.collections import writable
-from connectors.caldav.discovery import Library
+from connectors.caldav.discovery import CaldavLibrary
 from connectors.caldav.product import Profile
-from connectors.caldav.read import Current, Digest, Reading, Shared, meaning
+from connectors.caldav.read import CaldavReader, Current, Digest, Shared, meaning
 from connectors.caldav.uid_conflicts import Conflicts, Taken
-from connectors.http.client import Answer, Patience, Wire, passing
+from connectors.http.client import HttpAnswer, HttpClient, RequestRetry, passing
 from connectors.http.dav_errors import GONE, item_error
 from connectors.http.multistatus import etag
 from connectors.http.upload import payload
@@ -45,13 +45,13 @@ class _Aim:
     match: str | None = None
 
 
-class Writer:
+class ObjectWriter:
     """Writes the items of one collection; write() may run in several threads, for items of different UIDs."""
 
     def __init__(
         self,
-        wire: Wire,
-        reading: Reading,
+        wire: HttpClient,
+        reading: CaldavReader,
         profile: Profile,
         conflicts: Conflicts,
         guard: Guard,
@@ -116,7 +116,7 @@ class Writer:
             raise Rejected("uid-conflict", "something else at the target has its UID")
         return self._via(item, old.href, current)
 
-    def _round(self, item: Item, aim: _Aim, patience: Patience) -> _Aim | Stored:
+    def _round(self, item: Item, aim: _Aim, patience: RequestRetry) -> _Aim | Stored:
         """Sends until there is an answer that counts; what to do next, or the end of it."""
         faults = 0
         while True:
@@ -134,7 +134,7 @@ class Writer:
                 continue
             return self._refused(item, aim, answer)
 
-    def _put(self, item: Item, aim: _Aim) -> Answer:
+    def _put(self, item: Item, aim: _Aim) -> HttpAnswer:
         headers = {
             "Content-Type": CONTENT.get(item.kind, "text/calendar; charset=utf-8"),
             **self._profile.put,
@@ -163,7 +163,7 @@ class Writer:
             raise Rejected("changed-at-target", "its user changed it, and it stays as it is")
         return _Aim(aim.path, current.etag)
 
-    def _after_500(self, item: Item, aim: _Aim, answer: Answer) -> _Aim | Stored:
+    def _after_500(self, item: Item, aim: _Aim, answer: HttpAnswer) -> _Aim | Stored:
         """The item itself, its UID in the trash, or a server that is ill: then it is not the item's fault."""
         there = self._look(item, aim)
         if isinstance(there, Stored):
@@ -178,7 +178,7 @@ class Writer:
             raise answer.error()
         raise item_error(answer.status).said(answer.words)
 
-    def _refused(self, item: Item, aim: _Aim, answer: Answer) -> _Aim | Stored:
+    def _refused(self, item: Item, aim: _Aim, answer: HttpAnswer) -> _Aim | Stored:
         # 412: it is there although it was to be new, or is not as it was. Of a server that wants an If-Match
         # for what is there (Open-Xchange), 409 may mean that too, or not.
         if answer.status == 412 or (answer.status == 409 and self._profile.needs_if_match):
@@ -194,7 +194,7 @@ class Writer:
 
     def _must_take_writes(self) -> None:
         """What is wrong with the collection is not the item's fault."""
-        tree = Library(self._wire).propfind(self._container, (dav.CurrentUserPrivilegeSet,))
+        tree = CaldavLibrary(self._wire).propfind(self._container, (dav.CurrentUserPrivilegeSet,))
         if tree.status in GONE:
             raise Blocked("container-missing", "a collection is no longer there")
         if tree.resources and not writable(tree.resources[0]):

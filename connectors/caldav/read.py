@@ -16,11 +16,11 @@ from caldav.elements import dav
 
 from connectors.accepted_logins import UNCONFIRMED
 from connectors.caldav import xml_elements as elements
-from connectors.http.client import Answer, Wire, with_words
+from connectors.http.client import HttpAnswer, HttpClient, with_words
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import child
-from connectors.http.multistatus import Found, Garbage, Multistatus, etag
-from connectors.http.upload import Sink
+from connectors.http.multistatus import DavResponse, Garbage, Multistatus, etag
+from connectors.http.upload import BodySink
 from model.errors import Blocked, MigrationError, Rejected, Transient
 from model.protocols import Body, Kind, Loss
 
@@ -55,10 +55,12 @@ def meaning(current: Current, digest: Digest) -> bytes:
         return b""
 
 
-class Reading:
+class CaldavReader:
     """Everything that only looks. Safe from several threads."""
 
-    def __init__(self, wire: Wire, kind: Kind, spool: Path, spool_above: int, vcard: str = "3.0") -> None:
+    def __init__(
+        self, wire: HttpClient, kind: Kind, spool: Path, spool_above: int, vcard: str = "3.0"
+    ) -> None:
         self._wire = wire
         self._kind = kind
         self._vcard = vcard
@@ -67,8 +69,8 @@ class Reading:
         self._spool = spool
         self._above = spool_above
 
-    def sink(self) -> Sink:
-        return Sink(self._spool, self._above)
+    def sink(self) -> BodySink:
+        return BodySink(self._spool, self._above)
 
     def answers(self, container: str) -> int:
         """The status with which a collection answers the least there is to ask: 207 when it is well."""
@@ -173,7 +175,7 @@ class Reading:
 
     def _found(
         self, container: str, method: str, body: bytes, depth: str, most: int
-    ) -> Iterator[tuple[str, Found]]:
+    ) -> Iterator[tuple[str, DavResponse]]:
         headers: Mapping[str, str] = {**_XML, **({"Depth": depth} if depth else {})}
         with self._wire.stream(method, container, headers, body) as (head, chunks):
             if head.status != 207:
@@ -215,7 +217,7 @@ def _vanished() -> Rejected:
     return Rejected("vanished", "no longer at the target")
 
 
-def _not_listed(head: Answer) -> MigrationError:
+def _not_listed(head: HttpAnswer) -> MigrationError:
     if 200 <= head.status < 300:
         return Garbage()
     return head.error()

@@ -12,8 +12,8 @@ from typing import Final
 
 from connectors import json_answer
 from connectors.caldav.principal import Principal
-from connectors.caldav.product import Profile, Silence, Tell
-from connectors.http.client import Answer, Wire
+from connectors.caldav.product import ProductSign, Profile, Silence
+from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import BUSY
 
 SCHEDULES: Final = frozenset({"calendar-auto-schedule", "calendar-schedule"})
@@ -21,7 +21,7 @@ SCHEDULES: Final = frozenset({"calendar-auto-schedule", "calendar-schedule"})
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class SchedulingEvidence:
     """because: why it is unproven, in a few words. schedules: whether the server says that it does."""
 
     silence: Silence
@@ -33,15 +33,17 @@ class Heard:
         return {**known, "because": self.because} if self.because else known
 
 
-def hear(wire: Wire, profile: Profile, found: Principal) -> Heard:
+def hear(wire: HttpClient, profile: Profile, found: Principal) -> SchedulingEvidence:
     """Asks the server. Raises Transient and Blocked as every request."""
     answer = wire.look("OPTIONS", found.homes[0])
     offers = frozenset(one.strip().lower() for one in answer.headers.get("dav", "").split(","))
     because = _doubt(wire, profile, found, answer, offers)
-    return Heard("unproven" if because else profile.silence, because, bool(offers & SCHEDULES))
+    return SchedulingEvidence("unproven" if because else profile.silence, because, bool(offers & SCHEDULES))
 
 
-def _doubt(wire: Wire, profile: Profile, found: Principal, answer: Answer, offers: frozenset[str]) -> str:
+def _doubt(
+    wire: HttpClient, profile: Profile, found: Principal, answer: HttpAnswer, offers: frozenset[str]
+) -> str:
     if profile.silence == "unproven":
         return "it was never measured"
     if profile.silence == "never-sends":
@@ -57,11 +59,11 @@ def _doubt(wire: Wire, profile: Profile, found: Principal, answer: Answer, offer
     return ""
 
 
-def _version(wire: Wire, tell: Tell, found: Principal) -> int:
+def _version(wire: HttpClient, tell: ProductSign, found: Principal) -> int:
     """0 when it does not tell."""
     path = tell.beside(found.path, tell.status)
 
-    def attempt() -> Answer:
+    def attempt() -> HttpAnswer:
         answer = wire.ask("GET", path)
         if answer.status in BUSY:
             raise answer.error()

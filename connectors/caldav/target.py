@@ -11,16 +11,16 @@ from typing import BinaryIO
 
 from connectors.caldav import principal
 from connectors.caldav.collections import Collections
-from connectors.caldav.delete import Remover
-from connectors.caldav.discovery import Library
+from connectors.caldav.delete import ObjectRemover
+from connectors.caldav.discovery import CaldavLibrary
 from connectors.caldav.principal import Principal
 from connectors.caldav.products import PROFILES
-from connectors.caldav.put import Writer, place
-from connectors.caldav.read import Current, Reading, Shared
-from connectors.caldav.scheduling import Heard, hear
+from connectors.caldav.put import ObjectWriter, place
+from connectors.caldav.read import CaldavReader, Current, Shared
+from connectors.caldav.scheduling import SchedulingEvidence, hear
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.uid_conflicts import Conflicts
-from connectors.http.client import Wire
+from connectors.http.client import HttpClient
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import Mine, anybody
 from connectors.http.parallel import spread
@@ -84,11 +84,11 @@ class DavTarget:
         self._mine = mine
         self._live = live
         self._profile = PROFILES[settings.profile]
-        self._wire = Wire(settings, account, self._profile)
-        self._library = Library(self._wire)
-        self._reading = Reading(self._wire, kind, spool, settings.spool_above, self._profile.vcard)
+        self._wire = HttpClient(settings, account, self._profile)
+        self._library = CaldavLibrary(self._wire)
+        self._reading = CaldavReader(self._wire, kind, spool, settings.spool_above, self._profile.vcard)
         self._found: Principal | None = None
-        self._silence: Heard | None = None
+        self._silence: SchedulingEvidence | None = None
         self._collections: Collections | None = None
         self._capabilities: Capabilities | None = None
         self._conflicts: Conflicts | None = None
@@ -139,7 +139,7 @@ class DavTarget:
         known = self._all().known().get(href)
         if known is not None and (known.readonly or known.shared):
             raise Blocked("no-permission", "a collection is somebody else's, or read-only")
-        writer = Writer(
+        writer = ObjectWriter(
             self._wire,
             self._reading,
             self._profile,
@@ -183,7 +183,7 @@ class DavTarget:
         """Rejected codes: cannot-remove, changed-at-target. Raises Blocked("home-of-another")."""
         self._not_when_live()
         self._all().refuse_elsewhere(href)
-        remover = Remover(
+        remover = ObjectRemover(
             self._wire, self._reading, self._profile, self._guard, self._digest, href, self._mine
         )
         return spread(stored, remover.remove, self._wire.writers, lambda one: one.href)
@@ -212,7 +212,7 @@ class DavTarget:
             self._found = principal.principal(self._library, self._wire, self._settings.url, self._kind)
         return self._found
 
-    def _heard(self) -> Heard:
+    def _heard(self) -> SchedulingEvidence:
         if self._silence is None:
             self._silence = hear(self._wire, self._profile, self._principal())
         return self._silence

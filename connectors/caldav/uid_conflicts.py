@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from connectors.caldav.product import Profile
-from connectors.caldav.read import LASTING, LISTED_MOST, MATCHES_MOST, Current, Reading, uid_of
-from connectors.http.client import Answer, Wire, passing
+from connectors.caldav.read import LASTING, LISTED_MOST, MATCHES_MOST, CaldavReader, Current, uid_of
+from connectors.http.client import HttpAnswer, HttpClient, passing
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import Mine, is_ours
 from model.errors import Blocked, Transient
@@ -44,8 +44,8 @@ class Conflicts:
 
     def __init__(
         self,
-        wire: Wire,
-        reading: Reading,
+        wire: HttpClient,
+        reading: CaldavReader,
         profile: Profile,
         collections: Callable[[], Iterable[str]],
         trash: str,
@@ -60,7 +60,7 @@ class Conflicts:
         self._indexes: dict[str, _Index] = {}
         self._lock = threading.Lock()
 
-    def taken(self, answer: Answer, container: str, uid: str) -> Taken | None:
+    def taken(self, answer: HttpAnswer, container: str, uid: str) -> Taken | None:
         """Who has the UID because of which a PUT into container was refused; None when that was not the
         reason."""
         certain = any(word in answer.body for word in CERTAIN)
@@ -90,7 +90,7 @@ class Conflicts:
         """Removes deleted objects for good."""
         for path in paths:
 
-            def attempt(path: str = path) -> Answer:
+            def attempt(path: str = path) -> HttpAnswer:
                 guard()
                 return passing(self._wire.ask("DELETE", path, self._profile.delete))
 
@@ -98,7 +98,7 @@ class Conflicts:
             if not answer.ok and answer.status not in GONE:
                 raise answer.error()
 
-    def _suspected(self, answer: Answer) -> bool:
+    def _suspected(self, answer: HttpAnswer) -> bool:
         words = self._profile.uid_conflict.get(answer.status)
         return words is not None and (not words or any(word in answer.body for word in words))
 

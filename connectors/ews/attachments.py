@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from connectors.ews.client import Wire
-from connectors.ews.errors import MNS, TNS, Refusal
-from connectors.ews.fetch import Again, Fetch, Pace
+from connectors.ews.client import EwsClient
+from connectors.ews.errors import MNS, TNS, EwsRefusal
+from connectors.ews.fetch import Again, Fetch, PageSize
 from connectors.ews.records import number
 from connectors.ews.requests import get_attachments
-from connectors.ews.response_stream import Message
+from connectors.ews.response_stream import ResponseMessage
 from connectors.spool import bytes_body
 from model.errors import MigrationError, Rejected
 from model.protocols import Body, Failed, Ref, key_of
@@ -51,7 +51,7 @@ def _id(entry: etree._Element) -> str:
     return "" if found is None else found.get("Id") or ""
 
 
-def contents(wire: Wire, pace: Pace, refs: Iterable[Ref]) -> dict[str, Body | MigrationError]:
+def contents(wire: EwsClient, pace: PageSize, refs: Iterable[Ref]) -> dict[str, Body | MigrationError]:
     """By attachment id. An error is why the server does not give it, for good: what passes is waited out, or
     raised as Transient."""
     ids = {key_of(ref.id): ref for ref in refs}
@@ -68,7 +68,7 @@ def contents(wire: Wire, pace: Pace, refs: Iterable[Ref]) -> dict[str, Body | Mi
     return found
 
 
-def _spooled(wire: Wire, body: Body) -> Body:
+def _spooled(wire: EwsClient, body: Body) -> Body:
     """The same body in a file. Raises Blocked: "spool-full", "spool-unusable"."""
     sink = wire.sink(above=0)
     with body() as stream:
@@ -85,11 +85,11 @@ class AttachmentPlan:
     def request(self, ids: Sequence[str]) -> str:
         return get_attachments(ids)
 
-    def about(self, message: Message) -> str:
+    def about(self, message: ResponseMessage) -> str:
         entry = _entry(message)
         return "" if entry is None else _id(entry)
 
-    def read(self, message: Message, ref: Ref, again: int) -> Content | Failed | Again | None:
+    def read(self, message: ResponseMessage, ref: Ref, again: int) -> Content | Failed | Again | None:
         entry = _entry(message)
         cut = next(iter(message.bodies.values()), None)
         if cut is None and _is_empty(entry, ref, again):
@@ -107,7 +107,7 @@ class AttachmentPlan:
     def later(self) -> Iterator[Content | Failed | Again]:
         return iter(())
 
-    def lessen(self, ids: Sequence[str], refusals: Sequence[Refusal]) -> bool:
+    def lessen(self, ids: Sequence[str], refusals: Sequence[EwsRefusal]) -> bool:
         del ids, refusals
         return False
 
@@ -120,6 +120,6 @@ def _is_empty(entry: etree._Element | None, ref: Ref, again: int) -> bool:
     return entry.find(TNS + "Content") is not None or (again > 0 and (ref.size or 0) < EMPTY_MOST)
 
 
-def _entry(message: Message) -> etree._Element | None:
+def _entry(message: ResponseMessage) -> etree._Element | None:
     holder = message.element.find(MNS + "Attachments")
     return holder[0] if holder is not None and len(holder) else None

@@ -73,7 +73,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
         conn.cert_reqs = "CERT_REQUIRED"
 
 
-class _Door(BaseProtocol):  # type: ignore[misc] # exchangelib is untyped
+class _SessionFactory(BaseProtocol):  # type: ignore[misc] # exchangelib is untyped
     """exchangelib's session factory on our sockets. Not its Protocol: that one is cached for ever."""
 
     def __init__(self, config: Configuration, session: requests.Session) -> None:
@@ -93,7 +93,7 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
-class Login:
+class EwsLogin:
     """Makes the session, once, and renews its token. Holds no secret longer than it must. name: see
     connectors.accepted_logins; complete once there is a session."""
 
@@ -153,7 +153,7 @@ class Login:
         except InvalidEnumValue:
             where = self._settings.where("auth")
             raise Misconfigured(where, "kerberos needs the extra kogge[kerberos]") from None
-        _Door(config, self._session).create_session()
+        _SessionFactory(config, self._session).create_session()
 
     def _secret(self, secret: Secret | None, field: str) -> str:
         if secret is None:

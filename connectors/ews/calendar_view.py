@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 
 from lxml import etree
 
-from connectors.ews.client import Wire
-from connectors.ews.errors import MNS, TNS, Refusal, incomplete, translated
+from connectors.ews.client import EwsClient
+from connectors.ews.errors import MNS, TNS, EwsRefusal, incomplete, translated
 from connectors.ews.records import moment, number, true
 from connectors.ews.requests import calendar_view
-from connectors.ews.response_stream import Message
+from connectors.ews.response_stream import ResponseMessage
 
 WINDOW = timedelta(days=700)
 NARROWEST = timedelta(minutes=1)
@@ -38,7 +38,7 @@ class View:
     complete: bool
 
 
-def occurrences(wire: Wire, folder: str, start: datetime, end: datetime) -> list[Occurrence] | None:
+def occurrences(wire: EwsClient, folder: str, start: datetime, end: datetime) -> list[Occurrence] | None:
     """Everything that lies in [start, end), each once, earlier windows first. None: this server does not
     expand. Raises Transient and Blocked as every request does."""
     start, end = start.astimezone(UTC), end.astimezone(UTC)
@@ -74,11 +74,11 @@ def _lies(one: Occurrence, low: datetime, high: datetime, *, first: bool) -> boo
     return low <= begin < high or (first and begin < low < end)
 
 
-def _view(wire: Wire, folder: str, low: datetime, high: datetime) -> View:
+def _view(wire: EwsClient, folder: str, low: datetime, high: datetime) -> View:
     request = calendar_view(folder, low, high, MOST)
     try:
         views = wire.collect(request, "FindItemResponseMessage", _read)
-    except Refusal as refusal:
+    except EwsRefusal as refusal:
         error = translated(refusal)
         if error.code == REFUSED:
             raise Unexpanded from None
@@ -88,7 +88,7 @@ def _view(wire: Wire, folder: str, low: datetime, high: datetime) -> View:
     return views[0]
 
 
-def _read(message: Message) -> View:
+def _read(message: ResponseMessage) -> View:
     top = message.element.find(MNS + "RootFolder")
     if top is None:
         raise Unexpanded

@@ -16,15 +16,15 @@ import urllib3
 from spnego.exceptions import SpnegoError
 
 from connectors.accepted_logins import APPLICATION, LOGINS, PERSON
-from connectors.ews.auth import CONNECT_SECONDS, Login, closed_error, handshake_error
-from connectors.ews.errors import TOO_OLD, Refusal, http_error, refusal_of, translated
+from connectors.ews.auth import CONNECT_SECONDS, EwsLogin, closed_error, handshake_error
+from connectors.ews.errors import TOO_OLD, EwsRefusal, http_error, refusal_of, translated
 from connectors.ews.requests import distinguished, get_folders
-from connectors.ews.response_stream import Message, Reply, not_soap
+from connectors.ews.response_stream import EwsReply, ResponseMessage, not_soap
 from connectors.ews.settings import EwsSettings
 from connectors.http.base64_spool import BodySink
 from connectors.http.deadline import Deadline
 from connectors.http.errors import network_error
-from connectors.retry import Patience
+from connectors.retry import RetryPolicy
 from connectors.settings import Account
 from connectors.sockets import Sockets
 from model.errors import Blocked, MigrationError, Transient
@@ -42,14 +42,14 @@ _SENDING = (
 )
 
 
-class Wire:
+class EwsClient:
     """Sends requests and reads replies. close() may be called from any thread."""
 
     def __init__(self, settings: EwsSettings, account: Account, spool: Path) -> None:
         self._settings = settings
         self._spool = spool
         self._sockets = Sockets()
-        self._login = Login(settings, account, self._sockets)
+        self._login = EwsLogin(settings, account, self._sockets)
         self._refused: Blocked | Transient | None = None
         self._lost_soap = False
         self._schema = SCHEMAS[0]
@@ -60,8 +60,8 @@ class Wire:
     def schema(self) -> str:
         return self._schema
 
-    def patience(self) -> Patience:
-        return Patience(self._settings.patience_seconds, self.wait)
+    def patience(self) -> RetryPolicy:
+        return RetryPolicy(self._settings.patience_seconds, self.wait)
 
     def wait(self, seconds: float) -> None:
         """Sleeps; raises Transient("source-closed") as soon as the source is closed."""
@@ -76,21 +76,21 @@ class Wire:
         self._sockets.shut()
         self._login.close()
 
-    def ask(self, body: str, answer: str) -> Generator[Message]:
+    def ask(self, body: str, answer: str) -> Generator[ResponseMessage]:
         """One attempt: yields each ResponseMessage called answer as it arrives, errors among them.
 
         Raises Refusal for a SOAP fault, Transient, or Blocked; what was yielded before is complete.
         A server too old for the newest schema is asked again in the older one."""
         try:
             yield from self._attempt(body, answer)
-        except Refusal as refusal:
+        except EwsRefusal as refusal:
             if refusal.code not in TOO_OLD or self._schema == SCHEMAS[-1]:
                 raise
             self._schema = SCHEMAS[-1]
             yield from self._attempt(body, answer)
 
     def collect(
-        self, body: str, answer: str, read: Callable[[Message], T], *, strict: bool = True
+        self, body: str, answer: str, read: Callable[[ResponseMessage], T], *, strict: bool = True
     ) -> list[T]:
         """What read makes of every ResponseMessage; busy answers and cut connections are waited out.
 
@@ -102,17 +102,17 @@ class Wire:
                 return [read(_checked(message, strict)) for message in self.ask(body, answer)]
             except Transient as error:
                 self.pause(patience, error)
-            except Refusal as refusal:
+            except EwsRefusal as refusal:
                 passing = translated(refusal)
                 if not isinstance(passing, Transient) or passing.code == "folder-vanished":
                     raise
                 self.pause(patience, passing)
 
-    def gather(self, body: str, answer: str, read: Callable[[Message], T]) -> list[T]:
+    def gather(self, body: str, answer: str, read: Callable[[ResponseMessage], T]) -> list[T]:
         """collect, with every refusal translated."""
         try:
             return self.collect(body, answer, read)
-        except Refusal as refusal:
+        except EwsRefusal as refusal:
             raise translated(refusal) from None
 
     def probe(self) -> None:
@@ -121,7 +121,7 @@ class Wire:
         request = get_folders([distinguished("msgfolderroot", self.mailbox)])
         self.gather(request, "GetFolderResponseMessage", lambda _: None)
 
-    def pause(self, patience: Patience, error: Transient) -> None:
+    def pause(self, patience: RetryPolicy, error: Transient) -> None:
         """Waits error out. Something that is no Exchange is Transient the first time patience ends,
         Blocked the second time."""
         try:
@@ -134,7 +134,7 @@ class Wire:
             self._lost_soap = True
             raise
 
-    def _attempt(self, body: str, answer: str) -> Iterator[Message]:
+    def _attempt(self, body: str, answer: str) -> Iterator[ResponseMessage]:
         response = self._post(self._envelope(body))
         try:
             yield from self._messages(response, answer)
@@ -142,12 +142,12 @@ class Wire:
             # A reply read to its end has given its connection back already; any other is dropped.
             response.close()
 
-    def _messages(self, response: requests.Response, answer: str) -> Iterator[Message]:
-        reply = Reply(self._chunks(response), answer, self.sink)
+    def _messages(self, response: requests.Response, answer: str) -> Iterator[ResponseMessage]:
+        reply = EwsReply(self._chunks(response), answer, self.sink)
         try:
             for message in reply.messages():
                 if message.element.tag.endswith("}Fault"):
-                    raise refusal_of(message.element) or Refusal("ErrorUnknown")
+                    raise refusal_of(message.element) or EwsRefusal("ErrorUnknown")
                 yield message
         except Transient as error:
             if error.code == "not-soap" and response.status_code >= 500:
@@ -248,7 +248,7 @@ class Wire:
         ).encode()
 
 
-def _checked(message: Message, strict: bool) -> Message:
+def _checked(message: ResponseMessage, strict: bool) -> ResponseMessage:
     refusal = refusal_of(message.element)
     if refusal is not None and (strict or refusal.busy):
         raise refusal

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from lxml import etree
 
-from connectors.ews.client import Wire
-from connectors.ews.errors import TNS, Refusal, translated
+from connectors.ews.client import EwsClient
+from connectors.ews.errors import TNS, EwsRefusal, translated
 from connectors.ews.requests import expand_list
-from connectors.ews.response_stream import Message
+from connectors.ews.response_stream import ResponseMessage
 from model.errors import Transient
 
 NOBODY = "ErrorNameResolutionNoResults"
@@ -17,7 +17,7 @@ _SAFE = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False,
 class Expansion:
     """Asks for members, list by list, until the server shows that it cannot tell."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: EwsClient) -> None:
         self._wire = wire
         self._offered = True
 
@@ -34,7 +34,7 @@ class Expansion:
     def _members(self, id_: str) -> etree._Element | None:
         try:
             found = self._wire.collect(expand_list(id_), "ExpandDLResponseMessage", _expanded)
-        except Refusal as refusal:
+        except EwsRefusal as refusal:
             if refusal.busy:
                 raise translated(refusal) from None
             self._offered = not refusal.whole
@@ -47,7 +47,7 @@ class Expansion:
         return found[0] if len(found) == 1 else None
 
 
-def _expanded(message: Message) -> etree._Element:
+def _expanded(message: ResponseMessage) -> etree._Element:
     members = etree.Element(TNS + "Members", nsmap={"t": TNS[1:-1]})
     for box in message.element.iter(TNS + "Mailbox"):
         member = etree.SubElement(members, TNS + "Member")

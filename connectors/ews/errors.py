@@ -101,7 +101,7 @@ KNOWN = frozenset(BLOCKED).union(
 """ResponseCodes that may be told to anyone, for they are Exchange's own: others might be a person's name."""
 
 
-class Refusal(Exception):
+class EwsRefusal(Exception):
     """A well-formed answer that is an error. Stays inside the connector.
 
     code is the server's ResponseCode; busy says it passes by itself, after seconds when it told; whole
@@ -120,7 +120,7 @@ class Refusal(Exception):
         self.whole = whole
 
 
-def refusal_of(element: etree._Element) -> Refusal | None:
+def refusal_of(element: etree._Element) -> EwsRefusal | None:
     """The Refusal a ResponseMessage or a Fault states; None for success or a mere warning."""
     if element.tag == SOAP + "Fault":
         found, text = _fault(element), element.findtext("faultstring")
@@ -135,7 +135,7 @@ def refusal_of(element: etree._Element) -> Refusal | None:
     return found
 
 
-def _fault(element: etree._Element) -> Refusal:
+def _fault(element: etree._Element) -> EwsRefusal:
     detail = element.find("detail")
     code, values = "", None
     if detail is not None:
@@ -155,7 +155,7 @@ def _codeless(element: etree._Element, origin: str) -> str:
     return UNKNOWN_REQUEST if refused else INTERNAL_ERROR
 
 
-def _refusal(code: str, values: etree._Element | None, *, whole: bool) -> Refusal:
+def _refusal(code: str, values: etree._Element | None, *, whole: bool) -> EwsRefusal:
     after, inner = None, ""
     for value in values.iter(TNS + "Value") if values is not None else ():
         name, text = value.get("Name"), (value.text or "").strip()
@@ -166,7 +166,7 @@ def _refusal(code: str, values: etree._Element | None, *, whole: bool) -> Refusa
     busy = code in BUSY or (code.startswith("ErrorInternalServer") and inner in BUSY)
     if not busy and code == INTERNAL_ERROR and inner:
         code = inner
-    return Refusal(code, busy=busy, after=after, whole=whole)
+    return EwsRefusal(code, busy=busy, after=after, whole=whole)
 
 
 def _seconds(milliseconds: str) -> float | None:
@@ -176,7 +176,7 @@ def _seconds(milliseconds: str) -> float | None:
         return None
 
 
-def translated(refusal: Refusal) -> MigrationError:
+def translated(refusal: EwsRefusal) -> MigrationError:
     """The error for a refusal of a whole request (not of one item of a batch)."""
     return _translated(refusal).about(_known(refusal.code)).said(refusal.said)
 
@@ -185,7 +185,7 @@ def _known(code: str) -> str:
     return code if code in KNOWN else ""
 
 
-def _translated(refusal: Refusal) -> MigrationError:
+def _translated(refusal: EwsRefusal) -> MigrationError:
     code = refusal.code
     if refusal.busy:
         return Transient("busy", "the server asked to wait", after=refusal.after)
@@ -205,7 +205,7 @@ def incomplete() -> Transient:
     return Transient(INCOMPLETE, "the reply left items out")
 
 
-def item_error(refusal: Refusal) -> Rejected:
+def item_error(refusal: EwsRefusal) -> Rejected:
     """The fate of one item the server will not give."""
     return _item_error(refusal.code).about(_known(refusal.code)).said(refusal.said)
 

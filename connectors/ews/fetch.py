@@ -14,9 +14,17 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from connectors.ews.client import Wire
-from connectors.ews.errors import BLOCKED, INCOMPLETE, Refusal, incomplete, item_error, refusal_of, translated
-from connectors.ews.response_stream import Message
+from connectors.ews.client import EwsClient
+from connectors.ews.errors import (
+    BLOCKED,
+    INCOMPLETE,
+    EwsRefusal,
+    incomplete,
+    item_error,
+    refusal_of,
+    translated,
+)
+from connectors.ews.response_stream import ResponseMessage
 from model.errors import Rejected, Transient
 from model.protocols import Failed, Ref, key_of
 from model.server_words import NOTHING
@@ -42,7 +50,7 @@ class Again:
     ref: Ref
 
 
-class Plan(Protocol[T_co]):
+class FetchPlan(Protocol[T_co]):
     """What one request asks, and how what comes back is read."""
 
     @property
@@ -52,11 +60,11 @@ class Plan(Protocol[T_co]):
 
     def request(self, ids: Sequence[str]) -> str: ...
 
-    def about(self, message: Message) -> str:
+    def about(self, message: ResponseMessage) -> str:
         """The id of what a message holds; "" when it holds nothing."""
         ...
 
-    def read(self, message: Message, ref: Ref, again: int) -> T_co | Failed | Again | None:
+    def read(self, message: ResponseMessage, ref: Ref, again: int) -> T_co | Failed | Again | None:
         """The result a message holds; None: later() tells. again counts the answers of no use before."""
         ...
 
@@ -68,13 +76,13 @@ class Plan(Protocol[T_co]):
         """The results put off while a reply was read, each once; the reply is over."""
         ...
 
-    def lessen(self, ids: Sequence[str], refusals: Sequence[Refusal]) -> bool:
+    def lessen(self, ids: Sequence[str], refusals: Sequence[EwsRefusal]) -> bool:
         """Whether request() asks less from now on, because this server refuses part of it."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class FetchJob:
     """Refs to ask for in one request, how often that came to nothing, and how often to nothing of use."""
 
     refs: tuple[Ref, ...]
@@ -82,7 +90,7 @@ class Job:
     again: int = 0
 
 
-class Pace:
+class PageSize:
     """How much one request asks for: halved after a time-out, grown back by successes."""
 
     def __init__(self, items: int, size: int) -> None:
@@ -116,26 +124,26 @@ class Pace:
 class Fetch(Generic[T]):
     """One reading of some refs by one plan."""
 
-    def __init__(self, wire: Wire, pace: Pace, plan: Plan[T]) -> None:
+    def __init__(self, wire: EwsClient, pace: PageSize, plan: FetchPlan[T]) -> None:
         self._wire = wire
         self._pace = pace
         self._plan = plan
         self._patience = wire.patience()
-        self._todo: deque[Job] = deque()
+        self._todo: deque[FetchJob] = deque()
         self._asked = 0
         self._answered = False
 
     def run(self, refs: Iterable[Ref]) -> Iterator[T | Failed]:
         """One result per ref, in any order. Raises Transient and Blocked as every request does."""
         for batch in self._pace.batches(refs):
-            self._todo.append(Job(batch))
+            self._todo.append(FetchJob(batch))
             self._asked += len(batch)
             while self._todo:
                 yield from self._attempt(self._todo.popleft())
 
-    def _attempt(self, job: Job) -> Iterator[T | Failed]:
+    def _attempt(self, job: FetchJob) -> Iterator[T | Failed]:
         left = {ref.id: ref for ref in job.refs}
-        refusals: list[Refusal] = []
+        refusals: list[EwsRefusal] = []
         request = self._plan.request(list(left))
         try:
             with closing(self._wire.ask(request, self._plan.answer)) as messages:
@@ -147,15 +155,15 @@ class Fetch(Generic[T]):
                         yield from self._read(message, left, job.again)
         except Transient as error:
             yield from self._settled(self._plan.later(), job.again)
-            rest = Job(tuple(left.values()), job.tries, job.again)
+            rest = FetchJob(tuple(left.values()), job.tries, job.again)
             yield from self._failed(rest, error, len(left) < len(job.refs))
             return
-        except Refusal as refusal:
+        except EwsRefusal as refusal:
             refusals = [refusal]
         yield from self._settled(self._plan.later(), job.again)
-        yield from self._refused(Job(tuple(left.values()), job.tries, job.again), refusals)
+        yield from self._refused(FetchJob(tuple(left.values()), job.tries, job.again), refusals)
 
-    def _read(self, message: Message, left: dict[str, Ref], again: int) -> Iterator[T | Failed]:
+    def _read(self, message: ResponseMessage, left: dict[str, Ref], again: int) -> Iterator[T | Failed]:
         ref = left.pop(self._plan.about(message), None)
         result = None if ref is None else self._plan.read(message, ref, again)
         if result is not None:
@@ -164,13 +172,13 @@ class Fetch(Generic[T]):
     def _settled(self, results: Iterable[T | Failed | Again], again: int) -> Iterator[T | Failed]:
         for result in results:
             if isinstance(result, Again):
-                self._todo.append(Job((result.ref,), again=again + 1))
+                self._todo.append(FetchJob((result.ref,), again=again + 1))
             else:
                 self._patience.progressed()
                 self._answered = True
                 yield result
 
-    def _refused(self, job: Job, refusals: list[Refusal]) -> Iterator[T | Failed]:
+    def _refused(self, job: FetchJob, refusals: list[EwsRefusal]) -> Iterator[T | Failed]:
         """Settles what a complete reply left open."""
         if not job.refs:
             self._pace.grow()
@@ -193,12 +201,12 @@ class Fetch(Generic[T]):
         else:
             self._undecided(job, refusals[0])
 
-    def _undecided(self, job: Job, refusal: Refusal) -> None:
+    def _undecided(self, job: FetchJob, refusal: EwsRefusal) -> None:
         if refusal.whole and refusal.code in BLOCKED:
             raise translated(refusal) from None
         self._todo.extendleft(reversed(_halves(job)))
 
-    def _judged(self, job: Job, refusal: Refusal) -> Iterator[T | Failed]:
+    def _judged(self, job: FetchJob, refusal: EwsRefusal) -> Iterator[T | Failed]:
         """All refs of the job met the same refusal."""
         code = refusal.code
         if code in BLOCKED and (refusal.whole or code != "ErrorAccessDenied"):
@@ -212,7 +220,7 @@ class Fetch(Generic[T]):
                 yield Failed(key_of(ref.id), item_error(refusal))
         yield from self._settled(self._plan.later(), job.again)
 
-    def _failed(self, job: Job, error: Transient, progressed: bool) -> Iterator[T | Failed]:
+    def _failed(self, job: FetchJob, error: Transient, progressed: bool) -> Iterator[T | Failed]:
         """A request came to nothing, or ended early. What was not yielded is asked for again: whole,
         then in halves, then alone; an item that fails alone while the server answers is poison."""
         if not job.refs:
@@ -226,24 +234,24 @@ class Fetch(Generic[T]):
         elif error.code not in SUSPECT:
             raise error
         elif progressed:
-            self._todo.appendleft(Job(job.refs, again=job.again))
+            self._todo.appendleft(FetchJob(job.refs, again=job.again))
         elif error.code == INCOMPLETE and len(job.refs) == 1:
             yield from self._silent(job, error)
         elif len(job.refs) > 1 and (job.tries + 1 >= WHOLE_TRIES or error.code == "timeout"):
             self._todo.extendleft(reversed(_halves(job)))
         elif job.tries + 1 < (SINGLE_TRIES if len(job.refs) == 1 else WHOLE_TRIES):
             self._wire.wait(FIRST_WAIT * 4**job.tries)
-            self._todo.appendleft(Job(job.refs, job.tries + 1, job.again))
+            self._todo.appendleft(FetchJob(job.refs, job.tries + 1, job.again))
         else:
             self._wire.probe()
             yield _poison(job.refs[0], error)
 
-    def _silent(self, job: Job, error: Transient) -> Iterator[Failed]:
+    def _silent(self, job: FetchJob, error: Transient) -> Iterator[Failed]:
         """The server answers, and says nothing about this item. It is blamed when that stays so while it was
         asked for alone, or while others were answered. Raises error when none was."""
         if job.tries + 1 < SILENT_TRIES:
             self._wire.pause(self._patience, error)
-            self._todo.appendleft(Job(job.refs, job.tries + 1, job.again))
+            self._todo.appendleft(FetchJob(job.refs, job.tries + 1, job.again))
             return
         self._wire.probe()
         if self._asked > 1 and not self._answered:
@@ -256,6 +264,6 @@ def _poison(ref: Ref, why: Transient) -> Failed:
     return Failed(key_of(ref.id), error.said(why.words))
 
 
-def _halves(job: Job) -> list[Job]:
+def _halves(job: FetchJob) -> list[FetchJob]:
     middle = len(job.refs) // 2
-    return [Job(part, again=job.again) for part in (job.refs[:middle], job.refs[middle:]) if part]
+    return [FetchJob(part, again=job.again) for part in (job.refs[:middle], job.refs[middle:]) if part]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from connectors.ews.client import Wire
-from connectors.ews.errors import MNS, TNS, Refusal, refusal_of, translated
+from connectors.ews.client import EwsClient
+from connectors.ews.errors import MNS, TNS, EwsRefusal, refusal_of, translated
 from connectors.ews.records import number, shown, tagged, true
 from connectors.ews.requests import (
     FOLDER_HIDDEN,
@@ -16,15 +16,15 @@ from connectors.ews.requests import (
     find_folders,
     get_folders,
 )
-from connectors.ews.response_stream import Message, not_soap
-from connectors.exchange.folders import ARCHIVE, OMITTED, ROLES, Folder
+from connectors.ews.response_stream import ResponseMessage, not_soap
+from connectors.exchange.folders import ARCHIVE, OMITTED, ROLES, ExchangeFolder
 from model.errors import Blocked
 
 ROOT = "msgfolderroot"
 FOLDERS_MOST = 100_000
 
 
-def root_id(wire: Wire) -> str:
+def root_id(wire: EwsClient) -> str:
     """The id of the folder people see as the top. Raises Blocked when the mailbox has none."""
     request = get_folders([distinguished(ROOT, wire.mailbox)])
     found = [one for one in wire.gather(request, "GetFolderResponseMessage", _first_id) if one]
@@ -33,30 +33,30 @@ def root_id(wire: Wire) -> str:
     return found[0]
 
 
-def _first_id(message: Message) -> str:
+def _first_id(message: ResponseMessage) -> str:
     found = message.element.find(f".//{TNS}FolderId")
     return "" if found is None else found.get("Id") or ""
 
 
-def all_folders(wire: Wire, root: str) -> list[Folder]:
+def all_folders(wire: EwsClient, root: str) -> list[ExchangeFolder]:
     """Every folder below root (a distinguished() or folder_id() element), page by page."""
     # A dialect that does not know rights, or these MAPI tags, still tells the rest.
     for tags, rights in ((True, True), (True, False)):
         try:
             return list(_pages(wire, root, tags=tags, rights=rights))
-        except Refusal as refusal:
+        except EwsRefusal as refusal:
             if refusal.code not in {"ErrorInvalidPropertyRequest", "ErrorSchemaValidation"}:
                 raise
     return list(_pages(wire, root, tags=False, rights=False))
 
 
-def _pages(wire: Wire, root: str, *, tags: bool, rights: bool) -> Iterator[Folder]:
+def _pages(wire: EwsClient, root: str, *, tags: bool, rights: bool) -> Iterator[ExchangeFolder]:
     offset = 0
     while offset < FOLDERS_MOST:
         request = find_folders(root, offset, tags=tags, rights=rights)
         pages = wire.collect(request, "FindFolderResponseMessage", _page)
         if not pages:
-            raise Refusal("ErrorUnknownRequest")
+            raise EwsRefusal("ErrorUnknownRequest")
         folders, following, last = pages[0]
         yield from folders
         if last or not folders:
@@ -65,10 +65,10 @@ def _pages(wire: Wire, root: str, *, tags: bool, rights: bool) -> Iterator[Folde
     raise not_soap()
 
 
-def _page(message: Message) -> tuple[list[Folder], int, bool]:
+def _page(message: ResponseMessage) -> tuple[list[ExchangeFolder], int, bool]:
     top = message.element.find(MNS + "RootFolder")
     if top is None:
-        raise Refusal("ErrorUnknownRequest")
+        raise EwsRefusal("ErrorUnknownRequest")
     holder = top.find(TNS + "Folders")
     folders = [_folder(one) for one in (holder if holder is not None else ())]
     following = number(top.get("IndexedPagingOffset")) or 0
@@ -76,12 +76,12 @@ def _page(message: Message) -> tuple[list[Folder], int, bool]:
     return folders, following, true(top.get("IncludesLastItemInRange", "true"))
 
 
-def _folder(element: etree._Element) -> Folder:
+def _folder(element: etree._Element) -> ExchangeFolder:
     own, parent = element.find(TNS + "FolderId"), element.find(TNS + "ParentFolderId")
     tags: dict[int, str] = {}
     for entry in element.findall(TNS + "ExtendedProperty"):
         tagged(entry, tags)
-    return Folder(
+    return ExchangeFolder(
         id="" if own is None else own.get("Id") or "",
         parent="" if parent is None else parent.get("Id") or "",
         name=shown(element.findtext(TNS + "DisplayName")),
@@ -100,7 +100,7 @@ def _readonly(rights: etree._Element | None) -> bool:
     return stated is not None and not true(stated)
 
 
-def known_ids(wire: Wire) -> dict[str, str]:
+def known_ids(wire: EwsClient) -> dict[str, str]:
     """Folder id -> distinguished name, for those this server knows and this mailbox has."""
     found = _named(wire, tuple(ROLES), needed=True)
     for names in (tuple(OMITTED), tuple(ARCHIVE)):
@@ -108,11 +108,11 @@ def known_ids(wire: Wire) -> dict[str, str]:
     return found
 
 
-def _named(wire: Wire, names: tuple[str, ...], *, needed: bool) -> dict[str, str]:
+def _named(wire: EwsClient, names: tuple[str, ...], *, needed: bool) -> dict[str, str]:
     request = get_folders(distinguished(name, wire.mailbox) for name in names)
     try:
         answers = wire.collect(request, "GetFolderResponseMessage", _id_or_none, strict=False)
-    except Refusal as refusal:
+    except EwsRefusal as refusal:
         if needed:
             raise translated(refusal) from None
         return {}
@@ -122,5 +122,5 @@ def _named(wire: Wire, names: tuple[str, ...], *, needed: bool) -> dict[str, str
     return {answer: name for answer, name in zip(answers, names, strict=True) if answer}
 
 
-def _id_or_none(message: Message) -> str | None:
+def _id_or_none(message: ResponseMessage) -> str | None:
     return None if refusal_of(message.element) is not None else _first_id(message) or None

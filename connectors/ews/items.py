@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from lxml import etree
 
 from connectors.ews.attachments import attachments, contents
-from connectors.ews.client import Wire
+from connectors.ews.client import EwsClient
 from connectors.ews.distribution_lists import Expansion
-from connectors.ews.errors import REFUSED_FIELDS, TNS, Refusal, refusal_of, translated
-from connectors.ews.fetch import ANSWER, Again, Fetch, Pace
+from connectors.ews.errors import REFUSED_FIELDS, TNS, EwsRefusal, refusal_of, translated
+from connectors.ews.fetch import ANSWER, Again, Fetch, PageSize
 from connectors.ews.fields import CLASS_ONLY, FORMATS, Shape
 from connectors.ews.records import id_in, id_of, item_of, moment, number
 from connectors.ews.requests import get_records
-from connectors.ews.response_stream import Message
+from connectors.ews.response_stream import ResponseMessage
 from model.errors import MigrationError, Rejected
 from model.protocols import Body, Failed, Kind, Native, Ref, key_of
 
@@ -39,7 +39,7 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ItemPart:
     """One element of a record, and what it refers to. occurrences: in the order of their original starts;
     listless: a distribution list that came without its members."""
 
@@ -56,17 +56,17 @@ class PartPlan:
 
     answer = ANSWER
 
-    def __init__(self, wire: Wire, shape: Shape) -> None:
+    def __init__(self, wire: EwsClient, shape: Shape) -> None:
         self._wire = wire
         self._shape = shape
 
     def request(self, ids: Sequence[str]) -> str:
         return get_records(ids, self._shape.fields)
 
-    def about(self, message: Message) -> str:
+    def about(self, message: ResponseMessage) -> str:
         return id_in(message.element)
 
-    def read(self, message: Message, ref: Ref, again: int) -> Part | Failed | Again | None:
+    def read(self, message: ResponseMessage, ref: Ref, again: int) -> ItemPart | Failed | Again | None:
         del again  # XML is whole, or no message
         return part_of(message, ref, self._shape.kind)
 
@@ -74,10 +74,10 @@ class PartPlan:
         del ref, code  # a series without one of its dates would be another series
         return False
 
-    def later(self) -> Iterator[Part | Failed | Again]:
+    def later(self) -> Iterator[ItemPart | Failed | Again]:
         return iter(())
 
-    def lessen(self, ids: Sequence[str], refusals: Sequence[Refusal]) -> bool:
+    def lessen(self, ids: Sequence[str], refusals: Sequence[EwsRefusal]) -> bool:
         return lessen(self._wire, self._shape, ids, refusals)
 
 
@@ -86,21 +86,23 @@ class RecordPlan:
 
     answer = ANSWER
 
-    def __init__(self, wire: Wire, pace: Pace, shape: Shape, expansion: Expansion, *, bodies: bool) -> None:
+    def __init__(
+        self, wire: EwsClient, pace: PageSize, shape: Shape, expansion: Expansion, *, bodies: bool
+    ) -> None:
         self._wire = wire
         self._pace = pace
         self._shape = shape
         self._expansion = expansion
         self._bodies = bodies
-        self._read: list[tuple[Part, int]] = []
+        self._read: list[tuple[ItemPart, int]] = []
 
     def request(self, ids: Sequence[str]) -> str:
         return get_records(ids, self._shape.fields if self._bodies else CLASS_ONLY)
 
-    def about(self, message: Message) -> str:
+    def about(self, message: ResponseMessage) -> str:
         return id_in(message.element)
 
-    def read(self, message: Message, ref: Ref, again: int) -> Native | Failed | Again | None:
+    def read(self, message: ResponseMessage, ref: Ref, again: int) -> Native | Failed | Again | None:
         part = part_of(message, ref, self._shape.kind)
         if not self._bodies:
             return self._native(part, {})
@@ -114,18 +116,18 @@ class RecordPlan:
     def later(self) -> Iterator[Native | Failed | Again]:
         read, self._read = self._read, []
         changed = self._occurrences([part for part, _ in read])
-        parts = [part for part, _ in read] + [one for one in changed.values() if isinstance(one, Part)]
+        parts = [part for part, _ in read] + [one for one in changed.values() if isinstance(one, ItemPart)]
         files = contents(self._wire, self._pace, (ref for part in parts for ref in part.attachments))
         for part, again in read:
             yield self._whole(part, changed, files, again)
 
-    def lessen(self, ids: Sequence[str], refusals: Sequence[Refusal]) -> bool:
+    def lessen(self, ids: Sequence[str], refusals: Sequence[EwsRefusal]) -> bool:
         return self._bodies and lessen(self._wire, self._shape, ids, refusals)
 
-    def _occurrences(self, masters: Sequence[Part]) -> dict[str, Part | MigrationError]:
+    def _occurrences(self, masters: Sequence[ItemPart]) -> dict[str, ItemPart | MigrationError]:
         """The changed occurrences of these series by id, or why one is not given."""
         ids = {key_of(ref.id): ref for master in masters for ref in master.occurrences}
-        found: dict[str, Part | MigrationError] = {}
+        found: dict[str, ItemPart | MigrationError] = {}
         for one in Fetch(self._wire, self._pace, PartPlan(self._wire, self._shape)).run(ids.values()):
             if isinstance(one, Failed):
                 found[ids[one.key].id] = one.error
@@ -135,14 +137,14 @@ class RecordPlan:
 
     def _whole(
         self,
-        part: Part,
-        changed: Mapping[str, Part | MigrationError],
+        part: ItemPart,
+        changed: Mapping[str, ItemPart | MigrationError],
         files: Mapping[str, Body | MigrationError],
         again: int,
     ) -> Native | Failed | Again:
         own = [changed[ref.id] for ref in part.occurrences]
         faults = [one for one in own if isinstance(one, MigrationError)]
-        parts = [part, *(one for one in own if isinstance(one, Part))]
+        parts = [part, *(one for one in own if isinstance(one, ItemPart))]
         held = {ref.id: files[ref.id] for one in parts for ref in one.attachments}
         gone = [one for one in (*faults, *held.values()) if _is_gone(one)]
         if gone and again < AGAIN_MOST:
@@ -153,7 +155,7 @@ class RecordPlan:
             return Failed(key_of(part.ref.id), fault)
         return self._native(part, held, self._body(parts))
 
-    def _body(self, parts: Iterable[Part]) -> Body | None:
+    def _body(self, parts: Iterable[ItemPart]) -> Body | None:
         sink = self._wire.sink()
         sink.write(HEAD)
         for one in parts:
@@ -162,17 +164,17 @@ class RecordPlan:
         return sink.finish()
 
     def _native(
-        self, part: Part, held: Mapping[str, Body | MigrationError], body: Body | None = None
+        self, part: ItemPart, held: Mapping[str, Body | MigrationError], body: Body | None = None
     ) -> Native:
         readable = {id_: one for id_, one in held.items() if not isinstance(one, MigrationError)}
         found = {"ItemClass": part.class_, "Attachments": readable}
         return Native(part.ref, FORMATS[self._shape.kind], found, body)
 
-    def _complete(self, part: Part) -> bytes:
+    def _complete(self, part: ItemPart) -> bytes:
         return self._expansion.filled(part.xml, part.ref.id) if part.listless else part.xml
 
 
-def part_of(message: Message, ref: Ref, kind: Kind) -> Part:
+def part_of(message: ResponseMessage, ref: Ref, kind: Kind) -> ItemPart:
     """The element of an item, kept beyond the life of its message."""
     item = item_of(message.element)
     assert item is not None  # noqa: S101 - about() found it
@@ -180,7 +182,7 @@ def part_of(message: Message, ref: Ref, kind: Kind) -> Part:
         item.remove(mime)
     tag = etree.QName(item).localname
     ours = kind is Kind.NOTES or tag in OWN_ELEMENTS
-    return Part(
+    return ItemPart(
         Ref(ref.id, id_of(item)[1] or ref.version, size=number(item.findtext(TNS + "Size")) or ref.size),
         class_=(item.findtext(TNS + "ItemClass") or "").strip(),
         xml=etree.tostring(item, encoding="utf-8", with_tail=False),
@@ -205,7 +207,7 @@ def _is_gone(one: object) -> bool:
     return isinstance(one, Rejected) and one.code == GONE
 
 
-def lessen(wire: Wire, shape: Shape, ids: Sequence[str], refusals: Sequence[Refusal]) -> bool:
+def lessen(wire: EwsClient, shape: Shape, ids: Sequence[str], refusals: Sequence[EwsRefusal]) -> bool:
     """Whether these refusals made shape ask less. Raises Transient and Blocked as every request does."""
     if not any(one.code in REFUSED_FIELDS for one in refusals):
         return False
@@ -213,16 +215,16 @@ def lessen(wire: Wire, shape: Shape, ids: Sequence[str], refusals: Sequence[Refu
     return shape.lessen(lambda fields: _accepts(wire, probe, fields))
 
 
-def _accepts(wire: Wire, ids: Sequence[str], fields: tuple[str, ...]) -> bool:
+def _accepts(wire: EwsClient, ids: Sequence[str], fields: tuple[str, ...]) -> bool:
     try:
         codes = wire.collect(get_records(ids, fields), ANSWER, _code, strict=False)
-    except Refusal as refusal:
+    except EwsRefusal as refusal:
         if refusal.code in REFUSED_FIELDS:
             return False
         raise translated(refusal) from None
     return not REFUSED_FIELDS.intersection(codes)
 
 
-def _code(message: Message) -> str:
+def _code(message: ResponseMessage) -> str:
     refusal = refusal_of(message.element)
     return "" if refusal is None else refusal.code

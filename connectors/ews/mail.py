@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from connectors.ews.client import Wire
-from connectors.ews.errors import UNCONVERTIBLE, Refusal
+from connectors.ews.client import EwsClient
+from connectors.ews.errors import UNCONVERTIBLE, EwsRefusal
 from connectors.ews.fetch import ANSWER, Again
 from connectors.ews.mime_fallback import FORMAT, rebuilt
 from connectors.ews.records import id_in, id_of, item_of, properties
 from connectors.ews.requests import get_items
-from connectors.ews.response_stream import Message
+from connectors.ews.response_stream import ResponseMessage
 from model.errors import Rejected
 from model.protocols import Failed, Native, Ref, key_of
 
@@ -20,7 +20,7 @@ class MailPlan:
 
     answer = ANSWER
 
-    def __init__(self, wire: Wire, *, bodies: bool) -> None:
+    def __init__(self, wire: EwsClient, *, bodies: bool) -> None:
         self._wire = wire
         self._bodies = bodies
         self._rebuild: list[Ref] = []
@@ -28,10 +28,10 @@ class MailPlan:
     def request(self, ids: Sequence[str]) -> str:
         return get_items(ids, mime=self._bodies)
 
-    def about(self, message: Message) -> str:
+    def about(self, message: ResponseMessage) -> str:
         return id_in(message.element)
 
-    def read(self, message: Message, ref: Ref, again: int) -> Native | Failed | Again | None:
+    def read(self, message: ResponseMessage, ref: Ref, again: int) -> Native | Failed | Again | None:
         cut = next(iter(message.bodies.values()), None)
         if self._bodies and cut is None and not again:
             return Again(ref)  # left out under load; only what never comes is rebuilt
@@ -59,6 +59,6 @@ class MailPlan:
         for ref in put_off:
             yield rebuilt(self._wire, ref)
 
-    def lessen(self, ids: Sequence[str], refusals: Sequence[Refusal]) -> bool:
+    def lessen(self, ids: Sequence[str], refusals: Sequence[EwsRefusal]) -> bool:
         del ids, refusals  # nothing in it can be done without
         return False

@@ -10,15 +10,15 @@ from datetime import datetime
 
 from lxml import etree
 
-from connectors.ews.client import Wire
-from connectors.ews.errors import MNS, TNS, Refusal, item_error
+from connectors.ews.client import EwsClient
+from connectors.ews.errors import MNS, TNS, EwsRefusal, item_error
 from connectors.ews.records import id_of, item_of, properties, shown, smtp_address
 from connectors.ews.requests import MAIL_FIELDS, REBUILD_FIELDS, get_attachments, get_items
-from connectors.ews.response_stream import Message
+from connectors.ews.response_stream import ResponseMessage
 from connectors.exchange.mime_builder import (
     FAILED,
     Letter,
-    Part,
+    MimePart,
     Party,
     attached_file,
     attached_item,
@@ -33,13 +33,13 @@ FORMAT = "ews-message"
 PARTIES = (("To", "ToRecipients"), ("Cc", "CcRecipients"), ("Bcc", "BccRecipients"), ("Reply-To", "ReplyTo"))
 
 
-def rebuilt(wire: Wire, ref: Ref) -> Native | Failed:
+def rebuilt(wire: EwsClient, ref: Ref) -> Native | Failed:
     """The item as a message of our making; Failed when even its properties cannot be read.
 
     Raises Transient and Blocked as every request does."""
     try:
         return _rebuilt(wire, ref)
-    except Refusal as refusal:
+    except EwsRefusal as refusal:
         error: MigrationError = item_error(refusal)
         return Failed(
             key_of(ref.id), error if error.code == "vanished" else Rejected(*FAILED).said(error.words)
@@ -54,7 +54,7 @@ def rebuilt(wire: Wire, ref: Ref) -> Native | Failed:
         return Failed(key_of(ref.id), Rejected(*FAILED))
 
 
-def _rebuilt(wire: Wire, ref: Ref) -> Native:
+def _rebuilt(wire: EwsClient, ref: Ref) -> Native:
     request = get_items([ref.id], mime=False, fields=MAIL_FIELDS + REBUILD_FIELDS, html=True)
     sink = wire.sink()
     found = wire.collect(request, "GetItemResponseMessage", _copied)
@@ -71,7 +71,7 @@ def _rebuilt(wire: Wire, ref: Ref) -> Native:
     return Native(Ref(ref.id, version, size=int(str(facts["Size"])) or ref.size), FORMAT, facts, body)
 
 
-def _copied(message: Message) -> etree._Element | None:
+def _copied(message: ResponseMessage) -> etree._Element | None:
     """The item, kept beyond the life of its message."""
     item = item_of(message.element)
     return None if item is None else etree.fromstring(etree.tostring(item), _SAFE)
@@ -100,13 +100,13 @@ def _parties(found: list[etree._Element]) -> list[Party]:
     return [(party.findtext(f".//{TNS}Name") or "", smtp_address(party)) for party in found]
 
 
-def _text(item: etree._Element) -> Part:
+def _text(item: etree._Element) -> MimePart:
     element = item.find(TNS + "Body")
     html = element is not None and element.get("BodyType") == "HTML"
     return text_part(shown(element.text) if element is not None else "", html=html)
 
 
-def _attachments(wire: Wire, item: etree._Element) -> Iterator[Part]:
+def _attachments(wire: EwsClient, item: etree._Element) -> Iterator[MimePart]:
     holder = item.find(TNS + "Attachments")
     for entry in holder if holder is not None else ():
         found = entry.find(TNS + "AttachmentId")
@@ -119,7 +119,7 @@ def _attachments(wire: Wire, item: etree._Element) -> Iterator[Part]:
         yield parts[0]
 
 
-def _attachment(message: Message) -> Part | None:
+def _attachment(message: ResponseMessage) -> MimePart | None:
     holder = message.element.find(MNS + "Attachments")
     entry = holder[0] if holder is not None and len(holder) else None
     cut = next(iter(message.bodies.values()), None)
@@ -134,7 +134,7 @@ def _attachment(message: Message) -> Part | None:
     return _file(entry, cut.body)
 
 
-def _file(entry: etree._Element, body: Body) -> Part:
+def _file(entry: etree._Element, body: Body) -> MimePart:
     return attached_file(
         entry.findtext(TNS + "ContentType") or "",
         entry.findtext(TNS + "Name") or "",

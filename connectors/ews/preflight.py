@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from connectors.ews.client import Wire
-from connectors.ews.errors import TNS, Refusal, refusal_of, translated
+from connectors.ews.client import EwsClient
+from connectors.ews.errors import TNS, EwsRefusal, refusal_of, translated
 from connectors.ews.fetch import ANSWER, SUSPECT
 from connectors.ews.folders import all_folders
 from connectors.ews.records import id_of, item_of, smtp_address
@@ -24,7 +24,7 @@ from connectors.ews.requests import (
     get_rules,
     resolve_names,
 )
-from connectors.ews.response_stream import Message
+from connectors.ews.response_stream import ResponseMessage
 from model.errors import Transient
 
 SENDERS_AT_ONCE = 100
@@ -32,12 +32,12 @@ SERVERS = {8: "Exchange 2007", 14: "Exchange 2010"}
 SERVERS_15 = {0: "Exchange 2013", 1: "Exchange 2016", 2: "Exchange 2019 or SE", 20: "Exchange Online"}
 
 
-def extras(wire: Wire) -> Iterator[tuple[str, int | None]]:
+def extras(wire: EwsClient) -> Iterator[tuple[str, int | None]]:
     """What is there and will not move: a code and its count; None: not offered by this server.
 
     The archive mailbox, recoverable items and holds are counted in items, public folders in folders at
     their top, rules and delegates each. Raises Transient and Blocked only for the connection itself."""
-    questions: tuple[tuple[str, Callable[[Wire], int | None]], ...] = (
+    questions: tuple[tuple[str, Callable[[EwsClient], int | None]], ...] = (
         ("archive-mailbox", lambda w: _items_below(w, "archivemsgfolderroot")),
         ("recoverable-items", lambda w: _items_below(w, "recoverableitemsroot")),
         ("public-folders", _public_folders),
@@ -48,7 +48,7 @@ def extras(wire: Wire) -> Iterator[tuple[str, int | None]]:
     for code, question in questions:
         try:
             count = question(wire)
-        except Refusal as refusal:
+        except EwsRefusal as refusal:
             if refusal.busy:
                 raise translated(refusal) from None
             count = None
@@ -59,24 +59,24 @@ def extras(wire: Wire) -> Iterator[tuple[str, int | None]]:
         yield code, count
 
 
-def _items_in(wire: Wire, name: str) -> int | None:
+def _items_in(wire: EwsClient, name: str) -> int | None:
     request = get_folders([distinguished(name, wire.mailbox)])
     counts = wire.collect(request, "GetFolderResponseMessage", _total)
     return counts[0] if counts else None
 
 
-def _items_below(wire: Wire, name: str) -> int | None:
+def _items_below(wire: EwsClient, name: str) -> int | None:
     own = _items_in(wire, name)
     below = all_folders(wire, distinguished(name, wire.mailbox))
     return None if own is None else own + sum(folder.total or 0 for folder in below if not folder.search)
 
 
-def _total(message: Message) -> int | None:
+def _total(message: ResponseMessage) -> int | None:
     text = message.element.findtext(f".//{TNS}TotalCount")
     return int(text) if text and text.isdigit() else None
 
 
-def _public_folders(wire: Wire) -> int | None:
+def _public_folders(wire: EwsClient) -> int | None:
     request = find_folders(_shared_root(), 0, tags=False, traversal="Shallow")
     counts = wire.collect(request, "FindFolderResponseMessage", lambda m: _children(m, "Folders"))
     return counts[0] if counts else None
@@ -87,13 +87,13 @@ def _shared_root() -> str:
     return '<t:DistinguishedFolderId Id="publicfoldersroot"/>'
 
 
-def _children(message: Message, holder: str) -> int:
+def _children(message: ResponseMessage, holder: str) -> int:
     found = message.element.find(f".//{TNS}{holder}")
     return 0 if found is None else len(found)
 
 
-def _rules(wire: Wire) -> int | None:
-    def count(message: Message) -> int | None:
+def _rules(wire: EwsClient) -> int | None:
+    def count(message: ResponseMessage) -> int | None:
         # A dialect answers without the element where the rules would be: it does not offer them.
         holder = message.element.find("{*}InboxRules")
         states = message.element.find("{*}ResponseCode") is not None
@@ -103,7 +103,7 @@ def _rules(wire: Wire) -> int | None:
     return counts[0] if counts else None
 
 
-def _delegates(wire: Wire) -> int | None:
+def _delegates(wire: EwsClient) -> int | None:
     counts = wire.collect(
         get_delegates(wire.mailbox),
         "GetDelegateResponse",
@@ -113,13 +113,13 @@ def _delegates(wire: Wire) -> int | None:
     return counts[0] if counts else None
 
 
-def addresses(wire: Wire) -> frozenset[str]:
+def addresses(wire: EwsClient) -> frozenset[str]:
     """The lower-case addresses the directory states for exactly this mailbox; empty when it states none
     or does not know the question. A mere look-alike found by its beginning does not count."""
     asked = wire.mailbox.lower()
     try:
         answers = wire.collect(resolve_names(wire.mailbox), "ResolveNamesResponseMessage", _resolutions)
-    except Refusal as refusal:
+    except EwsRefusal as refusal:
         if refusal.busy:
             raise translated(refusal) from None
         return frozenset()
@@ -127,7 +127,7 @@ def addresses(wire: Wire) -> frozenset[str]:
     return matching[0] if len(matching) == 1 else frozenset()
 
 
-def _resolutions(message: Message) -> list[frozenset[str]]:
+def _resolutions(message: ResponseMessage) -> list[frozenset[str]]:
     return [
         frozenset(_stated(one))
         for one in message.element.iter(TNS + "Resolution")
@@ -146,7 +146,7 @@ def _stated(resolution: object) -> Iterator[str]:
             yield address.lower()
 
 
-def sent_from(wire: Wire, limit: int) -> list[str]:
+def sent_from(wire: EwsClient, limit: int) -> list[str]:
     """The lower-case sender addresses of the newest sent items, newest first, one for each item that
     states one and can be read."""
     request = find_newest(distinguished("sentitems", wire.mailbox), limit)
@@ -158,11 +158,11 @@ def sent_from(wire: Wire, limit: int) -> list[str]:
     return [found[one] for one in ids if one in found]
 
 
-def _found_ids(message: Message) -> list[str]:
+def _found_ids(message: ResponseMessage) -> list[str]:
     return [str(one.get("Id")) for one in message.element.iter(TNS + "ItemId") if one.get("Id")]
 
 
-def _senders(wire: Wire, ids: list[str]) -> Iterator[tuple[str, str]]:
+def _senders(wire: EwsClient, ids: list[str]) -> Iterator[tuple[str, str]]:
     """By item id. An item on which the server fails is found by halving and left out: it says nothing of
     whose mailbox this is. An outage is not blamed on it."""
     patience, todo = wire.patience(), deque([ids])
@@ -172,8 +172,8 @@ def _senders(wire: Wire, ids: list[str]) -> Iterator[tuple[str, str]]:
         try:
             yield from filter(None, [_sender(one) for one in wire.ask(request, ANSWER)])
             patience.progressed()
-        except (Transient, Refusal) as error:
-            fault = translated(error) if isinstance(error, Refusal) else error
+        except (Transient, EwsRefusal) as error:
+            fault = translated(error) if isinstance(error, EwsRefusal) else error
             if not isinstance(fault, Transient):
                 raise fault from None
             if fault.code in SUSPECT:
@@ -185,7 +185,7 @@ def _senders(wire: Wire, ids: list[str]) -> Iterator[tuple[str, str]]:
                 todo.appendleft(part)
 
 
-def _sender(message: Message) -> tuple[str, str] | None:
+def _sender(message: ResponseMessage) -> tuple[str, str] | None:
     item = None if refusal_of(message.element) is not None else item_of(message.element)
     if item is None:
         return None

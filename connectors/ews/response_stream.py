@@ -36,7 +36,7 @@ _RAW = re.compile(b"[" + re.escape(_ILLEGAL) + b"]")
 
 
 @dataclass(slots=True)
-class Cut:
+class ExtractedBody:
     """One body taken out of the stream. body is None when its base64 was damaged; held: bytes of it in
     memory."""
 
@@ -46,12 +46,12 @@ class Cut:
 
 
 @dataclass(slots=True)
-class Message:
+class ResponseMessage:
     """One ResponseMessage, or a SOAP Fault, complete. bodies are keyed by the text that stands in their
     element's place."""
 
     element: etree._Element
-    bodies: dict[str, Cut] = field(default_factory=dict)
+    bodies: dict[str, ExtractedBody] = field(default_factory=dict)
 
 
 def not_soap() -> Transient:
@@ -74,7 +74,7 @@ class Cutter:
         self._until = b""
         self._count = 0
         self._weight = 0
-        self.bodies: dict[str, Cut] = {}
+        self.bodies: dict[str, ExtractedBody] = {}
 
     def feed(self, chunk: bytes) -> bytes:
         """Raises Transient("not-soap") for a DTD, an endless tag and more bodies than any message has, and
@@ -88,7 +88,7 @@ class Cutter:
             raise not_soap()
         return b"".join(out)
 
-    def taken(self, others: dict[str, Cut]) -> None:
+    def taken(self, others: dict[str, ExtractedBody]) -> None:
         """A message took its bodies: others are left."""
         self.bodies = others
         if not others:
@@ -139,7 +139,7 @@ class Cutter:
             raise not_soap()
         held = sink.held
         self._weight += held
-        self.bodies[name] = Cut(sink.finish(), sink.size, held)
+        self.bodies[name] = ExtractedBody(sink.finish(), sink.size, held)
         out.append(name.encode())
         self._sink = None
         self._state = self._text
@@ -183,7 +183,7 @@ def _legal_reference(match: re.Match[bytes]) -> bytes:
     return match.group() if legal or 0x10000 <= number <= 0x10FFFF else b"&#x%X;" % ord(FORBIDDEN)
 
 
-class Reply:
+class EwsReply:
     """A reply being read. messages() yields each complete ResponseMessage as soon as it is there.
 
     answer is the local name of the expected ResponseMessage; version is the server's own, once its
@@ -207,7 +207,7 @@ class Reply:
         self._start = b""
         self.version: dict[str, str] = {}
 
-    def messages(self) -> Iterator[Message]:
+    def messages(self) -> Iterator[ResponseMessage]:
         """Raises Transient: "not-soap"; "connection-cut" when the reply ends early. What was yielded
         before is complete."""
         for chunk in self._chunks:
@@ -235,7 +235,7 @@ class Reply:
         self._begun = True
         return chunk
 
-    def _parse(self, xml: bytes) -> Iterator[Message]:
+    def _parse(self, xml: bytes) -> Iterator[ResponseMessage]:
         if not xml:
             return
         self._pending += len(xml)
@@ -249,7 +249,7 @@ class Reply:
             raise not_soap() from None
         yield from self._complete()
 
-    def _complete(self) -> Iterator[Message]:
+    def _complete(self) -> Iterator[ResponseMessage]:
         for _, found in self._parser.read_events():
             element = cast("etree._Element", found)  # an "end" event carries nothing else
             if element.tag == TNS + "ServerVersionInfo":
@@ -258,11 +258,13 @@ class Reply:
             self._pending = 0
             bodies, others = _own(element, self._cutter.bodies)
             self._cutter.taken(others)
-            yield Message(element, bodies)
+            yield ResponseMessage(element, bodies)
             _forget(element)
 
 
-def _own(element: etree._Element, cuts: dict[str, Cut]) -> tuple[dict[str, Cut], dict[str, Cut]]:
+def _own(
+    element: etree._Element, cuts: dict[str, ExtractedBody]
+) -> tuple[dict[str, ExtractedBody], dict[str, ExtractedBody]]:
     """The bodies inside this element, and those of messages still to come."""
     if not cuts:
         return {}, cuts

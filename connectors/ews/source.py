@@ -13,10 +13,10 @@ from datetime import datetime
 from pathlib import Path
 
 from connectors.ews.calendar_view import occurrences
-from connectors.ews.client import Wire
+from connectors.ews.client import EwsClient
 from connectors.ews.distribution_lists import Expansion
-from connectors.ews.errors import REFUSED_FIELDS, Refusal, translated
-from connectors.ews.fetch import Fetch, Pace, Plan
+from connectors.ews.errors import REFUSED_FIELDS, EwsRefusal, translated
+from connectors.ews.fetch import Fetch, FetchPlan, PageSize
 from connectors.ews.fields import FORMATS, Shape
 from connectors.ews.folders import ROOT, all_folders, known_ids, root_id
 from connectors.ews.items import RecordPlan
@@ -45,8 +45,8 @@ class EwsSource:
     def __init__(self, settings: EwsSettings, account: Account, spool: Path) -> None:
         self._settings = settings
         self._login = account.login
-        self._wire = Wire(settings, account, spool)
-        self._pace = Pace(settings.batch_items, settings.batch_bytes)
+        self._wire = EwsClient(settings, account, spool)
+        self._pace = PageSize(settings.batch_items, settings.batch_bytes)
         self._shapes = {kind: Shape(kind) for kind in FORMATS}
         self._expansion = Expansion(self._wire)
         self._typed = True  # SyncFolderItems tells which appointments are occurrences
@@ -74,7 +74,7 @@ class EwsSource:
         known = known_ids(self._wire)
         try:
             folders = all_folders(self._wire, distinguished(ROOT, self._wire.mailbox))
-        except Refusal as refusal:
+        except EwsRefusal as refusal:
             raise translated(refusal) from None
         yield from containers(folders, root, known, rights=self._settings.impersonation or self._own_login)
 
@@ -106,7 +106,7 @@ class EwsSource:
             pages = self._wire.collect(
                 request, "SyncFolderItemsResponseMessage", lambda message: sync_page(message.element)
             )
-        except Refusal as refusal:
+        except EwsRefusal as refusal:
             if not types or refusal.code not in REFUSED_FIELDS:
                 raise translated(refusal) from None
             self._typed = False
@@ -123,7 +123,7 @@ class EwsSource:
         not belong there: its ItemClass says so."""
         yield from Fetch(self._wire, self._pace, self._plan(container.kind, bodies)).run(refs)
 
-    def _plan(self, kind: Kind, bodies: bool) -> Plan[Native]:
+    def _plan(self, kind: Kind, bodies: bool) -> FetchPlan[Native]:
         if kind not in FORMATS:
             return MailPlan(self._wire, bodies=bodies)
         return RecordPlan(self._wire, self._pace, self._shapes[kind], self._expansion, bodies=bodies)

@@ -58,7 +58,7 @@ DEEPEST = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class ExchangeFolder:
     """A folder as the server lists it."""
 
     id: str
@@ -73,19 +73,19 @@ class Folder:
 
 
 def containers(
-    folders: list[Folder], root: str, known: Mapping[str, str], *, rights: bool = True
+    folders: list[ExchangeFolder], root: str, known: Mapping[str, str], *, rights: bool = True
 ) -> Iterator[Container]:
     """Containers with their paths, parents before children, each once. A folder whose parent is not listed
     stands at the top. Those that are nested too deep, or in themselves, come last: "unreachable", with the
     path of the last folder above them that has one. rights: the folders' rights are the owner's, not those of
     somebody who may look at them."""
     unplaced = {one.id: one if rights else replace(one, readonly=False) for one in folders}
-    children: dict[str, list[Folder]] = {}
+    children: dict[str, list[ExchangeFolder]] = {}
     for folder in unplaced.values():
         top = folder.parent not in unplaced or folder.parent in {folder.id, root}
         children.setdefault(root if top else folder.parent, []).append(folder)
     paths: dict[str, tuple[str, ...]] = {}
-    todo: list[tuple[Folder, tuple[str, ...], str | None]] = []
+    todo: list[tuple[ExchangeFolder, tuple[str, ...], str | None]] = []
     todo += [(one, (), None) for one in reversed(children.pop(root, []))]
     while todo:
         folder, above, omitted = todo.pop()
@@ -101,7 +101,7 @@ def containers(
         yield replace(container, omit=container.omit or "unreachable")
 
 
-def _container(folder: Folder, above: tuple[str, ...], omitted: str | None, known: str) -> Container:
+def _container(folder: ExchangeFolder, above: tuple[str, ...], omitted: str | None, known: str) -> Container:
     return Container(
         kind=kind_of(folder.class_),
         id=folder.id,
@@ -114,7 +114,7 @@ def _container(folder: Folder, above: tuple[str, ...], omitted: str | None, know
     )
 
 
-def _omit(folder: Folder, above: str | None, known: str) -> str | None:
+def _omit(folder: ExchangeFolder, above: str | None, known: str) -> str | None:
     if folder.search:
         return "search-folder"
     if folder.hidden:

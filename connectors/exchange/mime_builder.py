@@ -30,7 +30,7 @@ Party = tuple[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MimePart:
     """One body or attachment. message: it is a message itself and stands as it is."""
 
     head: tuple[str, ...]
@@ -51,7 +51,7 @@ class Letter:
     importance: str
 
 
-def write(sink: BodySink, id_: str, letter: Letter, parts: Sequence[Part]) -> None:
+def write(sink: BodySink, id_: str, letter: Letter, parts: Sequence[MimePart]) -> None:
     """The whole message. id_ is the item's, for the boundary."""
     head = _head(letter)
     if len(parts) == 1:
@@ -75,22 +75,24 @@ def write_entity(sink: BodySink, letter: Letter, entity: Body) -> None:
             sink.write(piece)
 
 
-def text_part(text: str, *, html: bool) -> Part:
+def text_part(text: str, *, html: bool) -> MimePart:
     data = "\r\n".join(text.splitlines()).encode()
-    return Part((f"Content-Type: text/{'html' if html else 'plain'}; charset=utf-8",), bytes_body(data))
+    return MimePart((f"Content-Type: text/{'html' if html else 'plain'}; charset=utf-8",), bytes_body(data))
 
 
-def attached_item(body: Body) -> Part:
+def attached_item(body: Body) -> MimePart:
     """Exchange gives appointments and contacts as iCalendar and vCard, everything else as a message."""
     with body() as stream:
         start = stream.read(15).upper()
     for begin, type_ in ((b"BEGIN:VCALENDAR", "text/calendar"), (b"BEGIN:VCARD", "text/vcard")):
         if start.startswith(begin):
-            return Part((f"Content-Type: {type_}; charset=utf-8", "Content-Disposition: attachment"), body)
-    return Part(("Content-Type: message/rfc822", "Content-Disposition: attachment"), body, message=True)
+            return MimePart(
+                (f"Content-Type: {type_}; charset=utf-8", "Content-Disposition: attachment"), body
+            )
+    return MimePart(("Content-Type: message/rfc822", "Content-Disposition: attachment"), body, message=True)
 
 
-def attached_file(type_: str, name: str, cid: str, body: Body, *, inline: bool) -> Part:
+def attached_file(type_: str, name: str, cid: str, body: Body, *, inline: bool) -> MimePart:
     type_, name, cid = type_.strip(), _one_line(name), _one_line(cid).strip("<>")
     if not _TYPE.fullmatch(type_) or type_.lower().startswith(("multipart/", "message/")):
         type_ = "application/octet-stream"
@@ -98,7 +100,7 @@ def attached_file(type_: str, name: str, cid: str, body: Body, *, inline: bool) 
     lines.append(f"Content-Disposition: {'inline' if inline else 'attachment'}{_filename(name)}")
     if cid and cid.isascii():
         lines.append(f"Content-ID: <{cid}>")
-    return Part(tuple(lines), body)
+    return MimePart(tuple(lines), body)
 
 
 def _head(letter: Letter) -> list[str]:
@@ -158,7 +160,7 @@ def _filename(name: str) -> str:
     return f";\r\n filename*=utf-8''{quote(name)}"
 
 
-def _write_part(sink: BodySink, head: list[str], part: Part) -> None:
+def _write_part(sink: BodySink, head: list[str], part: MimePart) -> None:
     encoding = "8bit" if part.message else "base64"
     sink.write("\r\n".join([*head, f"Content-Transfer-Encoding: {encoding}", "", ""]).encode())
     with part.body() as stream:

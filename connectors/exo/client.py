@@ -17,7 +17,7 @@ from connectors import json_answer
 from connectors.accepted_logins import UNCONFIRMED
 from connectors.exo.convert import Json
 from connectors.exo.settings import AgendaSettings
-from connectors.http.client import Answer, Wire
+from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import GONE, item_error
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Rejected, Transient
@@ -44,7 +44,7 @@ class AgendaWire:
     """One person's conversation. Methods that ask may raise Transient and Blocked."""
 
     def __init__(self, settings: AgendaSettings, account: Account) -> None:
-        self._wire = Wire(settings, account, Habits())
+        self._wire = HttpClient(settings, account, Habits())
         self._login = settings.user(account)
         self._base = urlsplit(settings.url).path.rstrip("/") + settings.rest
         self._person: Mapping[str, Any] | None = None
@@ -141,10 +141,10 @@ class AgendaWire:
         found = _events(self._json(self._look(EVENTS, asked)), "events")
         return any(one.get("summary") == event["summary"] for one in found)
 
-    def _look(self, path: str, asked: Mapping[str, str]) -> Answer:
+    def _look(self, path: str, asked: Mapping[str, str]) -> HttpAnswer:
         return self._wire.patiently(lambda: self._passing("GET", path, asked))
 
-    def _passing(self, method: str, path: str, asked: Mapping[str, str] | None = None) -> Answer:
+    def _passing(self, method: str, path: str, asked: Mapping[str, str] | None = None) -> HttpAnswer:
         answer = self._ask(method, path, asked or {"timeZoneId": UTC}, {"Accept": "application/json"})
         error = _refusal(answer) if not answer.ok and answer.status not in GONE else None
         if isinstance(error, Transient):
@@ -153,7 +153,7 @@ class AgendaWire:
 
     def _ask(
         self, method: str, path: str, asked: Mapping[str, str], headers: Mapping[str, str], body: bytes = b""
-    ) -> Answer:
+    ) -> HttpAnswer:
         query = f"?{urlencode(asked)}" if asked else ""
         try:
             return self._wire.ask(method, self._base + path + query, headers, body)
@@ -164,7 +164,7 @@ class AgendaWire:
                 ) from None
             raise
 
-    def _json(self, answer: Answer) -> object:
+    def _json(self, answer: HttpAnswer) -> object:
         if not answer.ok:
             raise _refusal(answer)
         try:
@@ -173,7 +173,7 @@ class AgendaWire:
             raise Transient("not-agenda", "something answered that is not eXo's agenda") from None
 
 
-def _refusal(answer: Answer) -> MigrationError:
+def _refusal(answer: HttpAnswer) -> MigrationError:
     if answer.status in _ITEM or (answer.status == 500 and _REASON.fullmatch(answer.body)):
         return item_error(answer.status).said(answer.words)
     return answer.error()

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from connectors import json_answer
-from connectors.http.client import Answer, Wire
-from connectors.webdav.client import UNKNOWN, Sending, Watch, passing, seconds
+from connectors.http.client import HttpAnswer, HttpClient
+from connectors.webdav.client import UNKNOWN, BodyHasher, Sending, passing, seconds
 from connectors.webdav.ocs_capabilities import mapping
 from connectors.webdav.product import FilesProfile
 from model.errors import Transient
@@ -25,7 +25,7 @@ from model.protocols import Guard, Item, Stored
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BulkPart:
     item: Item
     path: str
     data: bytes
@@ -34,7 +34,7 @@ class Part:
 class Bulk:
     """path: of the service. folder: of the container, from the account's files, no slash at its end."""
 
-    def __init__(self, wire: Wire, profile: FilesProfile, guard: Guard, path: str, folder: str) -> None:
+    def __init__(self, wire: HttpClient, profile: FilesProfile, guard: Guard, path: str, folder: str) -> None:
         self._wire = wire
         self._profile = profile
         self._guard = guard
@@ -54,15 +54,15 @@ class Bulk:
 
     # -- internals
 
-    def _part(self, item: Item) -> Part | None:
+    def _part(self, item: Item) -> BulkPart | None:
         """None for a body that is not what the item says: whoever writes it alone tells so."""
         with item.body() as stream:
             data = stream.read(item.size + 1)
         if len(data) != item.size or hashlib.sha256(data).digest() != item.digest:
             return None
-        return Part(item, f"{self._folder}/{item.name}", data)
+        return BulkPart(item, f"{self._folder}/{item.name}", data)
 
-    def _confirmed(self, parts: Sequence[Part]) -> dict[str, object]:
+    def _confirmed(self, parts: Sequence[BulkPart]) -> dict[str, object]:
         boundary = secrets.token_hex(16)
         body = b"".join(self._piece(part, boundary) for part in parts) + f"--{boundary}--\r\n".encode()
         patience = self._wire.patience()
@@ -76,7 +76,7 @@ class Bulk:
                 continue
             return _told(answer)
 
-    def _ask(self, body: bytes, boundary: str) -> Answer:
+    def _ask(self, body: bytes, boundary: str) -> HttpAnswer:
         self._guard()
         headers = {
             "Content-Type": f"multipart/related; boundary={boundary}",
@@ -85,7 +85,7 @@ class Bulk:
         stream = cast(BinaryIO, Sending(io.BytesIO(body), len(body), _Lease(self._guard)))
         return self._wire.ask("POST", self._path, headers, stream)
 
-    def _piece(self, part: Part, boundary: str) -> bytes:
+    def _piece(self, part: BulkPart, boundary: str) -> bytes:
         # which of the two checksums is wanted depends on the version; MD5 is what both know
         digest = hashlib.md5(part.data, usedforsecurity=False).hexdigest()
         lines = [f"--{boundary}", f"X-File-Path: {part.path}", f"Content-Length: {len(part.data)}"]
@@ -95,7 +95,7 @@ class Bulk:
         return "\r\n".join([*lines, "", ""]).encode() + part.data + b"\r\n"
 
 
-class _Lease(Watch):
+class _Lease(BodyHasher):
     """Looks at nothing but the lease."""
 
     def __init__(self, guard: Guard) -> None:
@@ -108,7 +108,7 @@ class _Lease(Watch):
         self._guard()
 
 
-def _told(answer: Answer) -> dict[str, object]:
+def _told(answer: HttpAnswer) -> dict[str, object]:
     """By path. A 400 tells what was written before the part that is wrong, or nothing."""
     if not answer.ok and answer.status not in {400, 500}:
         raise answer.error()

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from connectors.files.put import Aim, Sent, asked_for, told
-from connectors.http.client import Answer, Wire
+from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import GONE
-from connectors.webdav.client import BLOCK, Sending, Watch, changed, passing
+from connectors.webdav.client import BLOCK, BodyHasher, Sending, changed, passing
 from connectors.webdav.product import FilesProfile
-from connectors.webdav.read import Reading
-from connectors.webdav.verbs import Library
+from connectors.webdav.read import WebdavReader
+from connectors.webdav.verbs import WebdavLibrary
 from model.errors import Blocked, Transient
 from model.protocols import Guard, Item
 
@@ -28,7 +28,7 @@ STARTS = 3  # of one upload that the server lost or cannot put together
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class ChunkedUpload:
     """path: of its folder, which ends with a slash. headers: those of every request to it."""
 
     path: str
@@ -50,9 +50,9 @@ class Chunks:
 
     def __init__(
         self,
-        wire: Wire,
-        library: Library,
-        reading: Reading,
+        wire: HttpClient,
+        library: WebdavLibrary,
+        reading: WebdavReader,
         profile: FilesProfile,
         guard: Guard,
         uploads: str,
@@ -84,16 +84,16 @@ class Chunks:
 
     # -- internals
 
-    def _upload(self, item: Item, aim: Aim) -> Upload:
+    def _upload(self, item: Item, aim: Aim) -> ChunkedUpload:
         chunk = max(self._chunk, math.ceil(item.size / CHUNKS_MOST))
         parts = (item.key.hex(), item.digest.hex(), aim.path, str(chunk))
         name = hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
         where = f"{self._wire.origin}{aim.path}"
         headers = {"Destination": where, "OC-Total-Length": str(item.size)}
-        return Upload(f"{self._uploads}kogge-{name}/", chunk, item.size, headers)
+        return ChunkedUpload(f"{self._uploads}kogge-{name}/", chunk, item.size, headers)
 
-    def _begin(self, upload: Upload) -> None:
-        def attempt() -> Answer:
+    def _begin(self, upload: ChunkedUpload) -> None:
+        def attempt() -> HttpAnswer:
             self._guard()
             return passing(self._library.mkdir(upload.path, upload.headers))
 
@@ -104,7 +104,7 @@ class Chunks:
             raise Blocked("container-missing", "a folder is no longer there")
         raise answer.error()
 
-    def _there(self, upload: Upload) -> frozenset[int]:
+    def _there(self, upload: ChunkedUpload) -> frozenset[int]:
         """The numbers of the chunks that arrived whole."""
         found = set()
         for entry in self._reading.listed(upload.path):
@@ -113,9 +113,9 @@ class Chunks:
                 found.add(number)
         return frozenset(found)
 
-    def _filled(self, item: Item, upload: Upload, there: frozenset[int]) -> bool:
+    def _filled(self, item: Item, upload: ChunkedUpload, there: frozenset[int]) -> bool:
         """Sends what is missing. False when the server no longer knows the upload."""
-        watch = Watch(item, self._guard)
+        watch = BodyHasher(item, self._guard)
         with item.body() as stream:
             for number in range(1, upload.count + 1):
                 if number in there:
@@ -127,7 +127,7 @@ class Chunks:
         watch.last()
         return True
 
-    def _sent(self, stream: BinaryIO, upload: Upload, number: int, watch: Watch) -> bool:
+    def _sent(self, stream: BinaryIO, upload: ChunkedUpload, number: int, watch: BodyHasher) -> bool:
         """Raises Transient when a chunk got lost: whoever begins again goes on with it."""
         size = upload.size(number)
         self._guard()
@@ -140,7 +140,7 @@ class Chunks:
             raise answer.error()
         return True
 
-    def _commit(self, item: Item, upload: Upload, aim: Aim) -> Answer:
+    def _commit(self, item: Item, upload: ChunkedUpload, aim: Aim) -> HttpAnswer:
         self._guard()
         headers = {**upload.headers, **asked_for(item, self._profile)}
         return self._library.move(
@@ -148,7 +148,7 @@ class Chunks:
         )
 
 
-def _skip(stream: BinaryIO, size: int, watch: Watch) -> None:
+def _skip(stream: BinaryIO, size: int, watch: BodyHasher) -> None:
     """Hashes a chunk that is there already."""
     left = size
     while left:

@@ -6,13 +6,13 @@ from functools import partial
 from urllib.parse import unquote
 
 from connectors.files.put import refusal
-from connectors.files.write import Means
-from connectors.http.client import Answer
+from connectors.files.write import UploadMeans
+from connectors.http.client import HttpAnswer
 from connectors.http.dav_errors import GONE
 from connectors.http.multistatus import etag
 from connectors.webdav.client import joined, passing
 from connectors.webdav.names import STAGED
-from connectors.webdav.propfind import Entry
+from connectors.webdav.propfind import PropfindEntry
 from model.errors import MigrationError, Rejected
 from model.protocols import Failed, Stored
 
@@ -21,10 +21,10 @@ FOR_GOOD = {"X-NC-Skip-Trashbin": "true"}
 """What was never anybody's file is not to be found in a trash bin."""
 
 
-class Remover:
+class FileRemover:
     """Removes files of one folder; safe from several threads."""
 
-    def __init__(self, means: Means, folder: str) -> None:
+    def __init__(self, means: UploadMeans, folder: str) -> None:
         self._means = means
         self._folder = folder
 
@@ -61,19 +61,19 @@ class Remover:
             match = ""
         raise _changed()
 
-    def _still_ours(self, path: str, digest: bytes) -> Entry | None:
+    def _still_ours(self, path: str, digest: bytes) -> PropfindEntry | None:
         """What is there, if it is what was written; None when nothing is."""
         entry = self._means.reading.entry(path)
         if entry is not None and (entry.folder or self._means.reading.digest(path) != digest):
             raise _changed()
         return entry
 
-    def _refusal(self, answer: Answer) -> MigrationError:
+    def _refusal(self, answer: HttpAnswer) -> MigrationError:
         if refusal(answer.status) is not None or answer.status == 409:
             return Rejected("cannot-remove", f"the server answered HTTP {answer.status}").said(answer.words)
         return answer.error()
 
-    def _deleted(self, path: str, match: str) -> Answer:
+    def _deleted(self, path: str, match: str) -> HttpAnswer:
         self._means.tree.guard()
         half = STAGED.fullmatch(unquote(path.rpartition("/")[2])) is not None
         return passing(self._means.library.delete(path, match, FOR_GOOD if half else None))

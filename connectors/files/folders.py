@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
 
-from connectors.http.client import Answer, Wire
+from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import quoted
 from connectors.webdav.account import Home
 from connectors.webdav.client import moment, passing, seconds
 from connectors.webdav.names import STAGED, check
 from connectors.webdav.product import FilesProfile
-from connectors.webdav.propfind import FOLDERS, Entry
-from connectors.webdav.read import Reading
-from connectors.webdav.verbs import Library
+from connectors.webdav.propfind import FOLDERS, PropfindEntry
+from connectors.webdav.read import WebdavReader
+from connectors.webdav.verbs import WebdavLibrary
 from model.errors import Blocked, MigrationError, Rejected
 from model.file_names import FileNames
 from model.protocols import Container, Guard, Kind, Loss, Role
@@ -43,7 +43,7 @@ def href_of(names: Names) -> str:
 
 
 @dataclass(slots=True)
-class Known:
+class KnownFolders:
     """Folders known to exist, and those of them that this session made, by href."""
 
     there: set[str] = field(default_factory=set)
@@ -55,14 +55,14 @@ class Known:
             hrefs -= {one for one in hrefs if one == href or one.startswith(f"{href}/")}
 
 
-class Tree:
+class FolderTree:
     """Not safe from several threads: folders are made one after the other, parents first."""
 
     def __init__(
         self,
-        wire: Wire,
-        library: Library,
-        reading: Reading,
+        wire: HttpClient,
+        library: WebdavLibrary,
+        reading: WebdavReader,
         home: Home,
         profile: FilesProfile,
         names: Callable[[], FileNames],
@@ -75,7 +75,7 @@ class Tree:
         self._profile = profile
         self._names = names
         self.guard = guard
-        self._known = Known()
+        self._known = KnownFolders()
         self._dates_files = True
         self._lent: bool | None = None
         self._leftovers: set[tuple[str, str, bytes]] = set()
@@ -89,7 +89,7 @@ class Tree:
         return href in self._known.made
 
     def leftovers(self) -> frozenset[tuple[str, str, bytes]]:
-        """See model.optional_protocols.TellsLeftovers."""
+        """See model.optional_protocols.SupportsLeftovers."""
         return frozenset(self._leftovers)
 
     def containers(self) -> Iterator[Container]:
@@ -113,7 +113,7 @@ class Tree:
                 modified=entry.modified,
             )
 
-    def files(self, href: str) -> Iterator[Entry]:
+    def files(self, href: str) -> Iterator[PropfindEntry]:
         """The files in a folder; what is somebody else's or half written is none of it."""
         unasked = self._home.named and self._lent is None
         if (not href or unasked) and not self._has_root():
@@ -124,7 +124,7 @@ class Tree:
                 yield entry
 
     def taken(self, href: str) -> Iterator[str]:
-        """See model.optional_protocols.TellsNames."""
+        """See model.optional_protocols.SupportsFileNames."""
         if href or self._has_root():
             for entry in self._reading.listed(self.path(href)):
                 if len(entry.names) == 1:
@@ -183,7 +183,7 @@ class Tree:
         return new
 
     def stamp(self, href: str, modified: datetime) -> tuple[Loss, ...]:
-        """See model.optional_protocols.KeepsDates."""
+        """See model.optional_protocols.SupportsContainerDates."""
         self.guard()
         losses = (CLAMPED,) if modified.timestamp() < self._profile.oldest else ()
         if self._dated(self.path(href), modified):
@@ -207,10 +207,10 @@ class Tree:
             self._lent = root.shared and self._home.named
         return root is not None
 
-    def _is_foreign(self, entry: Entry) -> bool:
+    def _is_foreign(self, entry: PropfindEntry) -> bool:
         return entry.shared and not self._lent
 
-    def _everything(self) -> Iterator[tuple[Names, Entry]]:
+    def _everything(self) -> Iterator[tuple[Names, PropfindEntry]]:
         shared: set[Names] = set()
         for entry in self._reading.listed(self.path(""), "infinity", FOLDERS):
             if entry.folder and entry.names and entry.names[:-1] not in shared:
@@ -221,7 +221,7 @@ class Tree:
             else:
                 self._note(entry.names, entry)
 
-    def _walked(self) -> Iterator[tuple[Names, Entry]]:
+    def _walked(self) -> Iterator[tuple[Names, PropfindEntry]]:
         """Links may lead back up. A folder that holds, to the second, what two above it hold, several folders
         among it, is not looked into: there is no end to the ways through two such links."""
         waiting: deque[tuple[Names, tuple[int, ...]]] = deque([((), ())])
@@ -236,7 +236,7 @@ class Tree:
                     waiting.append((below, (*above, mark)))
                 yield below, entry
 
-    def _inside(self, names: Names) -> tuple[list[Entry], int]:
+    def _inside(self, names: Names) -> tuple[list[PropfindEntry], int]:
         """The folders in one, and what is the same for folders that hold the same."""
         folders, mark = [], 0
         for entry in self._reading.listed(self.path(href_of(names)), "1", FOLDERS):
@@ -246,7 +246,7 @@ class Tree:
                 self._note((*names, *entry.names), entry)
         return folders, mark
 
-    def _note(self, names: Names, entry: Entry) -> None:
+    def _note(self, names: Names, entry: PropfindEntry) -> None:
         staged = STAGED.fullmatch(names[-1]) if names and not entry.folder else None
         if staged is not None and not self._is_foreign(entry):
             self._leftovers.add((href_of(names[:-1]), names[-1], bytes.fromhex(staged[1])))
@@ -286,10 +286,10 @@ class Tree:
             )
         return False
 
-    def _sent(self, attempt: Callable[[], Answer]) -> Answer:
+    def _sent(self, attempt: Callable[[], HttpAnswer]) -> HttpAnswer:
         """The answer that counts. What was done although its answer was lost is refused the next time."""
 
-        def guarded() -> Answer:
+        def guarded() -> HttpAnswer:
             self.guard()
             return passing(attempt())
 
@@ -321,11 +321,11 @@ def _below_root(path: Names) -> Names:
     return path[1:] if path[:1] == ("",) else path
 
 
-def _refused(answer: Answer) -> MigrationError:
+def _refused(answer: HttpAnswer) -> MigrationError:
     return _error_of(answer).said(answer.words)
 
 
-def _error_of(answer: Answer) -> MigrationError:
+def _error_of(answer: HttpAnswer) -> MigrationError:
     if answer.status in {405, 412}:
         return Rejected("name-taken", "something else has the folder's name")
     if answer.status in {400, 414, 422}:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connectors.http.client import Answer, Wire
+from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import GONE
 from connectors.http.multistatus import etag
 from connectors.webdav.client import payload, seconds
 from connectors.webdav.product import FilesProfile
 from connectors.webdav.read import hashed
-from connectors.webdav.verbs import Library
+from connectors.webdav.verbs import WebdavLibrary
 from model.errors import MigrationError, Rejected
 from model.protocols import Guard, Item
 
@@ -28,13 +28,13 @@ class Sent:
     """What came of it. digest: the SHA-256 of what was stored, where the server tells. dated: it took the
     date."""
 
-    answer: Answer
+    answer: HttpAnswer
     digest: bytes | None = None
     etag: str = ""
     dated: bool = False
 
 
-def told(answer: Answer) -> Sent:
+def told(answer: HttpAnswer) -> Sent:
     """What an answer to a PUT, or to the MOVE that ends an upload, says."""
     headers = answer.headers
     return Sent(
@@ -55,7 +55,7 @@ class Put:
     """Safe from several threads. Each is one attempt, and raises what Wire.ask does, LeaseLost, and
     Transient("body-changed"); any status is told."""
 
-    def __init__(self, wire: Wire, library: Library, profile: FilesProfile, guard: Guard) -> None:
+    def __init__(self, wire: HttpClient, library: WebdavLibrary, profile: FilesProfile, guard: Guard) -> None:
         self._wire = wire
         self._library = library
         self._profile = profile
@@ -72,12 +72,12 @@ class Put:
         """Beside its place, over whatever an earlier attempt left there."""
         return told(self._body(item, path, asked_for(item, self._profile)))
 
-    def place(self, path: str, aim: Aim) -> Answer:
+    def place(self, path: str, aim: Aim) -> HttpAnswer:
         """What was staged goes to its place."""
         self._guard()
         return self._library.move(path, aim.path, overwrite=aim.match is not None)
 
-    def _body(self, item: Item, path: str, headers: dict[str, str]) -> Answer:
+    def _body(self, item: Item, path: str, headers: dict[str, str]) -> HttpAnswer:
         with item.body() as stream:
             self._guard()
             body = payload(item, stream, self._guard)

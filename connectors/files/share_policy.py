@@ -13,7 +13,7 @@ from model.protocols import Loss
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class ShareRules:
     """What a server's administrator lets people share. *_days: None where nothing must end; else at the
     latest so many days from now."""
 
@@ -25,7 +25,7 @@ class Rules:
     inner_days: int | None = None
 
     @classmethod
-    def of(cls, told: Mapping[str, object]) -> Rules | None:
+    def of(cls, told: Mapping[str, object]) -> ShareRules | None:
         """told: of the capabilities, files_sharing. None: nothing can be shared there."""
         if not told.get("api_enabled"):
             return None
@@ -59,9 +59,9 @@ def refused(grant: Grant) -> Loss:
 
 
 def kept(
-    rules: Rules | None, grants: Iterable[Grant], now: datetime
+    rules: ShareRules | None, grants: Iterable[Grant], now: datetime
 ) -> tuple[tuple[Grant, ...], tuple[Loss, ...]]:
-    """See model.optional_protocols.Shares; rules None: nothing can be shared."""
+    """See model.optional_protocols.SupportsShares; rules None: nothing can be shared."""
     parties: dict[tuple[str, ...], list[Grant]] = defaultdict(list)
     losses = []
     for grant in grants:

@@ -15,10 +15,10 @@ from urllib.parse import urlencode
 
 from connectors import json_answer
 from connectors.files.share_policy import refused
-from connectors.http.client import Answer, Wire
+from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import GONE
 from connectors.http.errors import delay
-from connectors.webdav.client import look, passing
+from connectors.webdav.client import passing, request_reading
 from connectors.webdav.ocs_capabilities import HEADERS, mapping
 from model.errors import Rejected, Transient
 from model.optional_protocols import Grant, Sharing
@@ -55,10 +55,10 @@ class Share:
         return self.told.party == grant.party and replace(self.told, who=grant.who) == grant
 
 
-class Shares:
+class OcsShares:
     """One account's. base: OCS's path. Paths are those that the account sees."""
 
-    def __init__(self, wire: Wire, base: str, guard: Guard) -> None:
+    def __init__(self, wire: HttpClient, base: str, guard: Guard) -> None:
         self._wire = wire
         self._path = base + SHARES
         self._guard = guard
@@ -66,7 +66,7 @@ class Shares:
     def of(self, path: str) -> list[Share]:
         """Those of one file or folder. Raises Rejected("vanished"), Transient, Blocked."""
         query = urlencode({"path": path, "reshares": "true", "format": "json"})
-        answer = look(self._wire, "GET", f"{self._path}?{query}", HEADERS)
+        answer = request_reading(self._wire, "GET", f"{self._path}?{query}", HEADERS)
         if answer.status in GONE:
             raise Rejected("vanished", "no longer at the target")
         if not answer.ok:
@@ -77,7 +77,7 @@ class Shares:
     def give(
         self, path: str, grants: Iterable[Grant], *, whole: bool, waiting: Callable[[], None]
     ) -> Iterator[tuple[Grant, Loss | None]]:
-        """See model.optional_protocols.Shares.share."""
+        """See model.optional_protocols.SupportsShares.share."""
         wanted = list(grants)
         there = self.of(path) if wanted else []
         for grant in wanted:
@@ -89,7 +89,7 @@ class Shares:
                 yield grant, self._fitted(found, grant, whole=whole, new=known is None)
 
     def take(self, path: str, grants: Iterable[Grant]) -> None:
-        """See model.optional_protocols.Shares.unshare."""
+        """See model.optional_protocols.SupportsShares.unshare."""
         leaving = set(grants)
         try:
             there = self.of(path)
@@ -137,7 +137,7 @@ class Shares:
             if found := next((share for share in now if share.told.party == grant.party), None):
                 return found
 
-    def _allowed(self, fields: Mapping[str, object], waiting: Callable[[], None]) -> Answer | Transient:
+    def _allowed(self, fields: Mapping[str, object], waiting: Callable[[], None]) -> HttpAnswer | Transient:
         """One attempt to make a share, after waiting until the server lets us."""
         body = urlencode(fields).encode()
         until = time.monotonic() + WINDOW_SECONDS
@@ -161,11 +161,11 @@ class Shares:
             self._guard()
             waiting()
 
-    def _changed(self, method: str, id_: str, fields: Mapping[str, object] | None = None) -> Answer:
+    def _changed(self, method: str, id_: str, fields: Mapping[str, object] | None = None) -> HttpAnswer:
         """A change that may be repeated."""
         body = urlencode(fields or {}).encode()
 
-        def attempt() -> Answer:
+        def attempt() -> HttpAnswer:
             self._guard()
             return passing(self._wire.ask(method, f"{self._path}/{id_}?format=json", FORM, body))
 
@@ -184,7 +184,7 @@ def _rights(grant: Grant, *, whole: bool) -> dict[str, object]:
     }
 
 
-def _outcome(answer: Answer, grant: Grant) -> Share | Loss:
+def _outcome(answer: HttpAnswer, grant: Grant) -> Share | Loss:
     """Of a POST."""
     if answer.ok:
         return _share(mapping(_data(answer)))
@@ -195,7 +195,7 @@ def _outcome(answer: Answer, grant: Grant) -> Share | Loss:
     raise answer.error()
 
 
-def _data(answer: Answer) -> object:
+def _data(answer: HttpAnswer) -> object:
     try:
         return mapping(mapping(json_answer.read(answer.body)).get("ocs")).get("data")
     except ValueError:

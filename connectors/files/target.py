@@ -13,14 +13,14 @@ from pathlib import Path
 
 from connectors.files.bulk_upload import Bulk
 from connectors.files.chunked_upload import Chunks
-from connectors.files.delete import Remover
-from connectors.files.folders import Tree
+from connectors.files.delete import FileRemover
+from connectors.files.folders import FolderTree
 from connectors.files.put import Put
-from connectors.files.share_policy import Rules, kept, refused
-from connectors.files.shares import Shares
-from connectors.files.versions import Kept, Write, writing
-from connectors.files.write import Means
-from connectors.http.client import Wire
+from connectors.files.share_policy import ShareRules, kept, refused
+from connectors.files.shares import OcsShares
+from connectors.files.versions import KeptVersions, Write, writing
+from connectors.files.write import UploadMeans
+from connectors.http.client import HttpClient
 from connectors.http.parallel import spread
 from connectors.settings import Account
 from connectors.webdav import account as files_account
@@ -29,10 +29,10 @@ from connectors.webdav.client import joined, moment
 from connectors.webdav.names import takes
 from connectors.webdav.ocs_capabilities import Abilities, Ocs
 from connectors.webdav.propfind import IDENTIFIED, QUOTA
-from connectors.webdav.quota import Room
-from connectors.webdav.read import Reading
+from connectors.webdav.quota import QuotaRoom
+from connectors.webdav.read import WebdavReader
 from connectors.webdav.settings import FilesSettings
-from connectors.webdav.verbs import Library
+from connectors.webdav.verbs import WebdavLibrary
 from model.errors import Blocked, Misconfigured, Rejected
 from model.file_names import FileNames
 from model.optional_protocols import Grant, nobody_listens
@@ -76,9 +76,9 @@ class FilesTarget:
         self._guard = guard
         self._live = live
         self._profile = settings.profile
-        self._wire = Wire(settings, account, self._profile, ANSWER_SECONDS)
-        self._library = Library(self._wire)
-        self._reading = Reading(self._wire, self._profile, spool, settings.spool_above)
+        self._wire = HttpClient(settings, account, self._profile, ANSWER_SECONDS)
+        self._library = WebdavLibrary(self._wire)
+        self._reading = WebdavReader(self._wire, self._profile, spool, settings.spool_above)
         self._given: dict[str, set[int]] = {}
 
     @cached_property
@@ -100,7 +100,7 @@ class FilesTarget:
         )
 
     def server(self) -> Mapping[str, str]:
-        """See model.optional_protocols.TellsServer."""
+        """See model.optional_protocols.SupportsServerInfo."""
         return {"product": self._profile.name, **self._asked().facts}
 
     def identity(self) -> Identity:
@@ -113,7 +113,7 @@ class FilesTarget:
         return files_account.identity(self._wire, self._home, self._settings.kind, root)
 
     def quota(self) -> tuple[int, int] | None:
-        """See model.optional_protocols.TellsQuota."""
+        """See model.optional_protocols.SupportsQuota."""
         found = self._reading.entry(self._home.files, QUOTA)
         if found is None or found.used is None or found.free is None or found.free < 0:
             return None
@@ -124,7 +124,7 @@ class FilesTarget:
         return self._tree.containers()
 
     def leftovers(self) -> frozenset[tuple[str, str, bytes]]:
-        """See model.optional_protocols.TellsLeftovers."""
+        """See model.optional_protocols.SupportsLeftovers."""
         return self._tree.leftovers()
 
     def ensure(self, container: Container) -> str:
@@ -137,12 +137,12 @@ class FilesTarget:
         return self._tree.rename(href, container)
 
     def stamp(self, href: str, modified: datetime) -> tuple[Loss, ...]:
-        """See model.optional_protocols.KeepsDates."""
+        """See model.optional_protocols.SupportsContainerDates."""
         self._not_when_live()
         return self._tree.stamp(href, modified)
 
     def redate(self, href: str, name: str, modified: datetime) -> bool:
-        """See model.optional_protocols.KeepsItemDates."""
+        """See model.optional_protocols.SupportsItemDates."""
         self._not_when_live()
         return self._tree.date_file(joined(self._tree.path(href), name), modified)
 
@@ -152,7 +152,7 @@ class FilesTarget:
         return self._tree.clear(href)
 
     def names(self, href: str) -> Iterator[str]:
-        """See model.optional_protocols.TellsNames."""
+        """See model.optional_protocols.SupportsFileNames."""
         return self._tree.taken(href)
 
     def position(self, href: str) -> str:
@@ -180,8 +180,8 @@ class FilesTarget:
             yield from self._together(writer, href, window, given)
 
     def versions(self, href: str, name: str) -> int | None:
-        """See model.optional_protocols.KeepsVersions."""
-        kept = Kept(self._reading, self._home.versions)
+        """See model.optional_protocols.SupportsVersionWrites."""
+        kept = KeptVersions(self._reading, self._home.versions)
         dates = kept.dates(joined(self._tree.path(href), name)) if self._home.versions else None
         return None if dates is None else len(dates)
 
@@ -202,7 +202,7 @@ class FilesTarget:
             yield name, self._native(href, name)
 
     def digests(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, bytes | Failed]]:
-        """See model.optional_protocols.TellsDigests; where the server hashes nothing, the bytes are read."""
+        """See model.optional_protocols.SupportsDigests. Reads the bytes where the server hashes nothing."""
         for name in hrefs:
             found = self._reading.digest(joined(self._tree.path(href), name))
             yield name, found if found is not None else Failed(key_of(name), _vanished())
@@ -210,7 +210,7 @@ class FilesTarget:
     def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
         """Rejected codes: cannot-remove, changed-at-target."""
         self._not_when_live()
-        remover = Remover(self._means, self._tree.path(href))
+        remover = FileRemover(self._means, self._tree.path(href))
         return spread(stored, remover.remove, self._wire.writers, lambda one: one.href)
 
     def label(self, labels: Mapping[str, str]) -> bool:
@@ -219,12 +219,12 @@ class FilesTarget:
         return False
 
     def kept(self, grants: Iterable[Grant], *, whole: bool) -> tuple[tuple[Grant, ...], tuple[Loss, ...]]:
-        """See model.optional_protocols.Shares; nothing where there is no OCS."""
+        """See model.optional_protocols.SupportsShares; nothing where there is no OCS."""
         del whole
-        return kept(Rules.of(self._abilities.sharing), grants, datetime.now(UTC))
+        return kept(ShareRules.of(self._abilities.sharing), grants, datetime.now(UTC))
 
     def shared(self, href: str, name: str | None) -> frozenset[Grant]:
-        """See model.optional_protocols.Shares."""
+        """See model.optional_protocols.SupportsShares."""
         path = self._shared_path(href, name)
         return frozenset(share.told for share in self._shares.of(path)) if path else frozenset()
 
@@ -235,7 +235,7 @@ class FilesTarget:
         grants: Iterable[Grant],
         waiting: Callable[[], None] = nobody_listens,
     ) -> Iterator[tuple[Grant, Loss | None]]:
-        """See model.optional_protocols.Shares. The root of all files cannot be shared."""
+        """See model.optional_protocols.SupportsShares. The root of all files cannot be shared."""
         self._not_when_live()
         path = self._shared_path(href, name)
         if not path:
@@ -243,7 +243,7 @@ class FilesTarget:
         return self._shares.give(path, grants, whole=name is None, waiting=waiting)
 
     def unshare(self, href: str, name: str | None, grants: Iterable[Grant]) -> None:
-        """See model.optional_protocols.Shares."""
+        """See model.optional_protocols.SupportsShares."""
         self._not_when_live()
         if path := self._shared_path(href, name):
             self._shares.take(path, grants)
@@ -262,8 +262,8 @@ class FilesTarget:
         return files_account.home(self._wire, self._settings, self._account)
 
     @cached_property
-    def _shares(self) -> Shares:
-        return Shares(self._wire, self._home.ocs, self._guard)
+    def _shares(self) -> OcsShares:
+        return OcsShares(self._wire, self._home.ocs, self._guard)
 
     def _shared_path(self, href: str, name: str | None) -> str:
         """As the account sees it; "" for what cannot be shared."""
@@ -277,14 +277,14 @@ class FilesTarget:
         return self._asked()
 
     @cached_property
-    def _tree(self) -> Tree:
-        return Tree(
+    def _tree(self) -> FolderTree:
+        return FolderTree(
             self._wire, self._library, self._reading, self._home, self._profile, self._names, self._guard
         )
 
     @cached_property
-    def _means(self) -> Means:
-        return Means(
+    def _means(self) -> UploadMeans:
+        return UploadMeans(
             wire=self._wire,
             library=self._library,
             reading=self._reading,
@@ -294,7 +294,7 @@ class FilesTarget:
             chunk_above=self._settings.chunk_above,
             profile=self._profile,
             names=self._names,
-            room=Room(self._room),
+            room=QuotaRoom(self._room),
         )
 
     def _room(self) -> int | None:

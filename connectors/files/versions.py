@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from connectors.files.delete import FOR_GOOD
-from connectors.files.write import Means, Writer
-from connectors.http.client import Answer
+from connectors.files.write import FileWriter, UploadMeans
+from connectors.http.client import HttpAnswer
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import quoted
 from connectors.webdav.client import joined, passing
 from connectors.webdav.names import check, staged
 from connectors.webdav.propfind import IDENTIFIED
-from connectors.webdav.read import Reading
+from connectors.webdav.read import WebdavReader
 from model.errors import Blocked, MigrationError, Rejected
 from model.file_versions import Older
 from model.protocols import Failed, Item, Loss, Stored
@@ -33,10 +33,10 @@ it keeps none, and a MOVE to it leaves them behind where nobody finds them."""
 _DATE = re.compile(r"\d{1,12}", re.ASCII)
 
 
-class Kept:
+class KeptVersions:
     """What a server keeps. tree: the path below which it lists versions, with a slash at its end."""
 
-    def __init__(self, reading: Reading, tree: str) -> None:
+    def __init__(self, reading: WebdavReader, tree: str) -> None:
         self._reading = reading
         self._tree = tree
 
@@ -60,11 +60,11 @@ class Histories:
     """Writes the files of one folder, whose path ends with a slash, in staging; write() may run in several
     threads, for files of different names and keys. tree: see Kept."""
 
-    def __init__(self, means: Means, tree: str, folder: str) -> None:
+    def __init__(self, means: UploadMeans, tree: str, folder: str) -> None:
         self._means = means
-        self._kept = Kept(means.reading, tree)
+        self._kept = KeptVersions(means.reading, tree)
         self._folder = folder
-        self._writer = Writer(means, folder, live=False)
+        self._writer = FileWriter(means, folder, live=False)
 
     def write(self, item: Item) -> Stored | Failed:
         """For what is new and has versions. An older one that the server refuses, or has no room for, is left
@@ -154,7 +154,7 @@ class Histories:
         return 0, None
 
     def _removed(self, path: str) -> None:
-        def attempt() -> Answer:
+        def attempt() -> HttpAnswer:
             self._means.tree.guard()
             return passing(self._means.library.delete(path, headers=FOR_GOOD))
 
@@ -163,10 +163,10 @@ class Histories:
             raise answer.error()
 
 
-def writing(means: Means, tree: str, folder: str, *, live: bool) -> Write:
+def writing(means: UploadMeans, tree: str, folder: str, *, live: bool) -> Write:
     """Of the files of one folder: whoever has older versions and may bring them is written with them, and of
     what is replaced they are counted. tree: see Kept; "": none are wanted."""
-    plain, history = Writer(means, folder, live=live).write, Histories(means, tree, folder)
+    plain, history = FileWriter(means, folder, live=live).write, Histories(means, tree, folder)
     if live or not tree:
         return plain
 

@@ -10,18 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from connectors.files.chunked_upload import Chunks
-from connectors.files.folders import Tree
+from connectors.files.folders import FolderTree
 from connectors.files.put import Aim, Put, Sent, is_missing, refusal
-from connectors.http.client import Answer, Patience, Wire
+from connectors.http.client import HttpAnswer, HttpClient, RequestRetry
 from connectors.http.dav_errors import GONE
 from connectors.http.multistatus import etag
 from connectors.webdav.client import UNKNOWN, joined, passing, seconds
 from connectors.webdav.names import check, staged
 from connectors.webdav.product import FilesProfile
-from connectors.webdav.propfind import Entry
-from connectors.webdav.quota import Room
-from connectors.webdav.read import Reading
-from connectors.webdav.verbs import Library
+from connectors.webdav.propfind import PropfindEntry
+from connectors.webdav.quota import QuotaRoom
+from connectors.webdav.read import WebdavReader
+from connectors.webdav.verbs import WebdavLibrary
 from model.errors import Blocked, Rejected, Transient
 from model.file_names import FileNames
 from model.protocols import Failed, Item, Loss, Stored
@@ -34,26 +34,26 @@ BAD_MOST = 3  # times that the server stores something else than was sent
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class UploadMeans:
     """What a writer works with. chunks: None where large files go in one request like all."""
 
-    wire: Wire
-    library: Library
-    reading: Reading
-    tree: Tree
+    wire: HttpClient
+    library: WebdavLibrary
+    reading: WebdavReader
+    tree: FolderTree
     put: Put
     chunks: Chunks | None
     chunk_above: int
     profile: FilesProfile
     names: Callable[[], FileNames]
-    room: Room
+    room: QuotaRoom
 
 
-class Writer:
+class FileWriter:
     """Writes the files of one folder, whose path ends with a slash; write() may run in several threads, for
     files of different names."""
 
-    def __init__(self, means: Means, folder: str, *, live: bool) -> None:
+    def __init__(self, means: UploadMeans, folder: str, *, live: bool) -> None:
         self._means = means
         self._reading = means.reading
         self._folder = folder
@@ -105,7 +105,7 @@ class Writer:
         """A file goes to another path, unless it did before, or is no longer there. Raises
         Rejected("name-taken")."""
 
-        def attempt() -> Answer:
+        def attempt() -> HttpAnswer:
             return passing(self._means.library.move(old, new))
 
         patience = self._means.wire.patience()
@@ -145,7 +145,7 @@ class Writer:
     def _path(self, item: Item) -> str:
         return joined(self._folder, str(item.name))
 
-    def _redated(self, item: Item, path: str, entry: Entry) -> Stored:
+    def _redated(self, item: Item, path: str, entry: PropfindEntry) -> Stored:
         """A file that has its bytes already, and gets its date when that differs."""
         stored = Stored(item.key, str(item.name), entry.etag)
         if item.date is None or self._live:
@@ -179,7 +179,7 @@ class Writer:
         self.move(old, new)
         return True
 
-    def _is_strange(self, item: Item, replaced: Stored, there: Entry, path: str) -> bool:
+    def _is_strange(self, item: Item, replaced: Stored, there: PropfindEntry, path: str) -> bool:
         """Neither the version that was written, nor its bytes, nor those of a write that nobody settled."""
         if there.folder:
             return True
@@ -187,7 +187,7 @@ class Writer:
             return False
         return self._reading.digest(path) not in {replaced.digest, item.digest}
 
-    def _round(self, item: Item, aim: Aim, patience: Patience) -> Aim | Stored | Sent:
+    def _round(self, item: Item, aim: Aim, patience: RequestRetry) -> Aim | Stored | Sent:
         """Sends until there is an answer that counts; what to do next, or what the server says it stored."""
         faults = 0
         sure = self._means.profile.conditional and not self._is_large(item)
@@ -250,7 +250,7 @@ class Writer:
         if folder.writable is False:
             raise Blocked("no-permission", "the account may not write into a folder")
 
-    def _after_500(self, item: Item, aim: Aim, answer: Answer) -> Aim | Stored:
+    def _after_500(self, item: Item, aim: Aim, answer: HttpAnswer) -> Aim | Stored:
         """The file itself, or a server that is ill: then it is not the file's fault."""
         there = self.look(item, aim.path, ours=aim.match is not None)
         if isinstance(there, Stored):

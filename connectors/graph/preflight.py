@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from connectors.graph_api.client import Wire, listed, query
-from connectors.graph_api.errors import Refusal, translated
+from connectors.graph_api.client import GraphClient, listed, query
+from connectors.graph_api.errors import GraphRefusal, translated
 from connectors.graph_api.folders import number
 from connectors.graph_api.messages import address_of
 from connectors.graph_drives.sites import is_site
@@ -46,7 +46,7 @@ PROBES: Mapping[Kind, str] = {
 }
 
 
-def extras(wire: Wire) -> Iterator[tuple[str, int | None]]:
+def extras(wire: GraphClient) -> Iterator[tuple[str, int | None]]:
     """What is there and will not move: a code and its count; None: not told.
 
     Graph reaches neither an In-Place Archive (its well-known folder "archive" is another thing) nor notes nor
@@ -55,7 +55,7 @@ def extras(wire: Wire) -> Iterator[tuple[str, int | None]]:
     yield "archive-mailbox", None
     yield "notes", None
     yield "distribution-lists", None
-    questions: tuple[tuple[str, Callable[[Wire], int | None]], ...] = (
+    questions: tuple[tuple[str, Callable[[GraphClient], int | None]], ...] = (
         ("recoverable-items", _recoverable),
         ("inbox-rules", _rules),
         ("groups", _groups),
@@ -63,18 +63,18 @@ def extras(wire: Wire) -> Iterator[tuple[str, int | None]]:
     for code, question in questions:
         try:
             yield code, question(wire)
-        except Refusal as refused:
+        except GraphRefusal as refused:
             if refused.status == 401:
                 raise
             yield code, None
 
 
-def _recoverable(wire: Wire) -> int | None:
+def _recoverable(wire: GraphClient) -> int | None:
     found = []
     for name in RECOVERABLE:
         try:
             folder = wire.get(f"{wire.home}/mailFolders/{name}", query(select="id,totalItemCount"))
-        except Refusal as refused:
+        except GraphRefusal as refused:
             if not refused.absent and refused.status != 400:
                 raise
             continue
@@ -83,24 +83,24 @@ def _recoverable(wire: Wire) -> int | None:
     return sum(counts) if counts else None
 
 
-def _rules(wire: Wire) -> int:
+def _rules(wire: GraphClient) -> int:
     return sum(1 for _ in wire.rows(f"{wire.home}/mailFolders/inbox/messageRules"))
 
 
-def _groups(wire: Wire) -> int:
+def _groups(wire: GraphClient) -> int:
     """Microsoft 365 groups: each has a mailbox, a calendar and files of its own."""
     options = query(select="id,groupTypes", top=100)
     rows = wire.rows(f"{wire.home}/memberOf/microsoft.graph.group", options)
     return sum("Unified" in (row.get("groupTypes") or ()) for row in rows)
 
 
-def sent_from(wire: Wire, limit: int) -> list[str]:
+def sent_from(wire: GraphClient, limit: int) -> list[str]:
     """The lower-case sender addresses of the newest sent items, newest first, one for each item that states
     one."""
     options = query(select="from,sender", orderby="receivedDateTime desc", top=max(1, min(limit, 1000)))
     try:
         page = wire.get(f"{wire.home}/mailFolders/sentitems/messages", options)
-    except Refusal as refused:
+    except GraphRefusal as refused:
         if refused.absent:
             return []
         raise
@@ -108,7 +108,7 @@ def sent_from(wire: Wire, limit: int) -> list[str]:
     return [address.lower() for address in found[:limit] if address]
 
 
-def rights(wire: Wire) -> Rights:
+def rights(wire: GraphClient) -> Rights:
     """By the token alone: what RBAC for Applications gives stands in none."""
     roles = sorted(filter(_plain, wire.roles()))
     return Rights(
@@ -117,13 +117,13 @@ def rights(wire: Wire) -> Rights:
     )
 
 
-def withheld(wire: Wire, kinds: frozenset[Kind]) -> frozenset[Kind]:
+def withheld(wire: GraphClient, kinds: frozenset[Kind]) -> frozenset[Kind]:
     """Those that may not be read of this account."""
     roles = wire.roles()
     return frozenset(kind for kind in kinds if _missing(wire, roles, kind))
 
 
-def server(wire: Wire, kinds: frozenset[Kind]) -> dict[str, str]:
+def server(wire: GraphClient, kinds: frozenset[Kind]) -> dict[str, str]:
     """Which API, whether the mailbox is there, and the application's permissions.
 
     "tenant-wide": given by consent where RBAC for Applications could give them for the wave's mailboxes
@@ -139,7 +139,7 @@ def server(wire: Wire, kinds: frozenset[Kind]) -> dict[str, str]:
     return facts | {name: " ".join(names) for name, names in rows.items() if names}
 
 
-def _of_mailbox(wire: Wire) -> dict[str, str]:
+def _of_mailbox(wire: GraphClient) -> dict[str, str]:
     return {
         "mailbox": _hosted(wire),
         "in-place-archive": "out of Graph's reach",
@@ -147,11 +147,11 @@ def _of_mailbox(wire: Wire) -> dict[str, str]:
     }
 
 
-def _hosted(wire: Wire) -> str:
+def _hosted(wire: GraphClient) -> str:
     """Where the mailbox is. Without the permission to ask, that is not told."""
     try:
         wire.get(f"{wire.home}/mailFolders/inbox", query(select="id"))
-    except Refusal as refused:
+    except GraphRefusal as refused:
         code = translated(refused).code
         if code == "mailbox-not-online":
             return "not in Exchange Online: read it over EWS"
@@ -161,14 +161,14 @@ def _hosted(wire: Wire) -> str:
     return "Exchange Online"
 
 
-def _missing(wire: Wire, roles: frozenset[str], kind: Kind) -> bool:
+def _missing(wire: GraphClient, roles: frozenset[str], kind: Kind) -> bool:
     if kind not in NEEDED or roles & set(NEEDED[kind]):
         return False
     if kind not in PROBES:
         return True
     try:
         wire.get(f"{wire.home}/{PROBES[kind]}", query(select="id"))
-    except Refusal as refused:
+    except GraphRefusal as refused:
         return refused.status == 403
     return False
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import httpx
 
 from connectors.graph.preflight import extras, rights, sent_from, server, withheld
-from connectors.graph_api.client import Wire
-from connectors.graph_api.errors import Refusal
+from connectors.graph_api.client import GraphClient
+from connectors.graph_api.errors import GraphRefusal
 from connectors.graph_api.identity import identity
-from connectors.graph_api.reader import Reader, translating
+from connectors.graph_api.reader import ItemReader, translating
 from connectors.graph_api.settings import GraphSettings
 from connectors.graph_drives.drives import DriveReader
 from connectors.graph_drives.links import Links
@@ -33,7 +33,7 @@ from model.protocols import Capabilities, Container, Failed, Identity, Kind, Nat
 
 __all__ = ["READERS", "GraphSettings", "GraphSource"]
 
-READERS: Mapping[Kind, Callable[[Wire], Reader]] = {
+READERS: Mapping[Kind, Callable[[GraphClient], ItemReader]] = {
     Kind.MAIL: MailReader,
     Kind.CALENDAR: CalendarReader,
     Kind.CONTACTS: ContactReader,
@@ -60,7 +60,7 @@ class GraphSource:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._settings = settings
-        self._wire = Wire(settings, account, spool, transport)
+        self._wire = GraphClient(settings, account, spool, transport)
         self._readers = {kind: READERS[kind](self._wire) for kind in READERS if kind in kinds}
         self._links = Links(self._wire)
         self._facts: dict[str, str] = {}
@@ -110,7 +110,7 @@ class GraphSource:
     def fetch_versions(
         self, container: Container, refs: Iterable[Ref], most: int
     ) -> Iterator[Native | Failed]:
-        """See model.optional_protocols.TellsVersions."""
+        """See model.optional_protocols.SupportsVersionHistory."""
         reader = self._reader(container)
         with translating():
             if isinstance(reader, DriveReader):
@@ -118,7 +118,7 @@ class GraphSource:
             else:
                 yield from reader.fetch(container, refs, bodies=True)
 
-    def _reader(self, container: Container) -> Reader:
+    def _reader(self, container: Container) -> ItemReader:
         reader = self._readers.get(container.kind)
         if reader is None:
             raise Misconfigured("source.kind", f"Graph is not asked for {container.kind.value} here")
@@ -159,12 +159,12 @@ class GraphSource:
         return self._facts
 
     def rights(self) -> Rights:
-        """See model.optional_protocols.TellsRights."""
+        """See model.optional_protocols.SupportsRights."""
         with translating():
             return rights(self._wire)
 
     def withheld(self) -> frozenset[Kind]:
-        """See model.optional_protocols.TellsRights."""
+        """See model.optional_protocols.SupportsRights."""
         with translating():
             return withheld(self._wire, frozenset(self._readers))
 
@@ -176,13 +176,13 @@ class GraphSource:
         with translating():
             try:
                 return sent_from(self._wire, limit)
-            except Refusal as refused:
+            except GraphRefusal as refused:
                 if refused.status != 403 or Kind.MAIL in self._readers:
                     raise
                 return []
 
     def resolve(self, url: str) -> str | Dead:
-        """See model.optional_protocols.TellsLinks."""
+        """See model.optional_protocols.SupportsLinks."""
         with translating():
             return self._links.resolve(url)
 

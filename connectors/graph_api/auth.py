@@ -60,7 +60,7 @@ class _Response:
             raise Transient("token-unreadable", "the token endpoint's answer is no token")
 
 
-class _Door:
+class _MsalTransport:
     """MSAL's way out. MSAL speaks https alone; a server to practise on, on this machine, may not."""
 
     def __init__(self, settings: GraphSettings, post: Post) -> None:
@@ -102,13 +102,13 @@ class _Door:
         """The client is the wire's."""
 
 
-class Login:
+class GraphLogin:
     """Gives tokens. Holds no secret itself; MSAL does."""
 
     def __init__(self, settings: GraphSettings, account: Account, post: Post) -> None:
         self._settings = settings
         self._account = account
-        self._door = _Door(settings, post)
+        self._door = _MsalTransport(settings, post)
         self._app: msal.ConfidentialClientApplication | None = None
 
     def token(self) -> str:

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from connectors.graph_api.client import PREFER, Json, Wire
-from connectors.graph_api.errors import Refusal, refusal, translated
+from connectors.graph_api.client import PREFER, GraphClient, Json
+from connectors.graph_api.errors import GraphRefusal, refusal, translated
 from model.errors import Transient
 
 PARTS_MOST = 20
@@ -24,7 +24,7 @@ INCOMPLETE = "reply-incomplete"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class BatchReply:
     """A part's success. body: the JSON object; of what is no JSON, the base64 text of its bytes."""
 
     status: int
@@ -47,7 +47,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class BatchJob:
     """Parts to ask for in one batch, how often that came to nothing, and whether for want of a token."""
 
     names: tuple[str, ...]
@@ -55,65 +55,67 @@ class Job:
     renewed: bool = False
 
 
-class Batch:
+class BatchReader:
     """Reads any number of paths, many at a time. raw: what comes is no JSON, nor a page of HTML."""
 
-    def __init__(self, wire: Wire, prefer: str = "", *, raw: bool = False) -> None:
+    def __init__(self, wire: GraphClient, prefer: str = "", *, raw: bool = False) -> None:
         self._wire = wire
         self._raw = raw
         self._headers = {"Prefer": f"{PREFER}, {prefer}" if prefer else PREFER}
         self._patience = wire.patience()
 
-    def run(self, asks: Mapping[str, str]) -> Iterator[tuple[str, Reply | Refusal]]:
+    def run(self, asks: Mapping[str, str]) -> Iterator[tuple[str, BatchReply | GraphRefusal]]:
         """name -> path with its query, below graph_url. One outcome for each name, in any order. A Refusal is
         final: what passes by itself was waited out; one of status 5xx is the part's own, for the server
         answered others.
 
         Raises Transient when patience is over, or Blocked."""
         names = list(asks)
-        todo = deque(Job(tuple(names[at : at + PARTS_MOST])) for at in range(0, len(names), PARTS_MOST))
+        todo = deque(BatchJob(tuple(names[at : at + PARTS_MOST])) for at in range(0, len(names), PARTS_MOST))
         while todo:
             yield from self._attempt(asks, todo.popleft(), todo)
 
     def _attempt(
-        self, asks: Mapping[str, str], job: Job, todo: deque[Job]
-    ) -> Iterator[tuple[str, Reply | Refusal]]:
+        self, asks: Mapping[str, str], job: BatchJob, todo: deque[BatchJob]
+    ) -> Iterator[tuple[str, BatchReply | GraphRefusal]]:
         try:
             outcomes = self._asked(asks, job.names)
-        except Refusal as refused:
+        except GraphRefusal as refused:
             error = translated(refused)
             if not isinstance(error, Transient):
                 raise error from None
             yield from self._failed(job, error, refused, todo)
             return
         except Transient as error:
-            yield from self._failed(job, error, Refusal(504, ""), todo)
+            yield from self._failed(job, error, GraphRefusal(504, ""), todo)
             return
-        again: dict[str, dict[str, Refusal]] = {}
+        again: dict[str, dict[str, GraphRefusal]] = {}
         for name in job.names:
-            outcome = outcomes.get(name, Refusal(502, INCOMPLETE))
+            outcome = outcomes.get(name, GraphRefusal(502, INCOMPLETE))
             reaction = _reaction(outcome, job)
-            if isinstance(outcome, Refusal) and reaction:
+            if isinstance(outcome, GraphRefusal) and reaction:
                 again.setdefault(reaction, {})[name] = outcome
             else:
                 self._patience.progressed()
                 yield name, outcome
         self._queue(job, again, todo)
 
-    def _queue(self, job: Job, again: Mapping[str, Mapping[str, Refusal]], todo: deque[Job]) -> None:
+    def _queue(
+        self, job: BatchJob, again: Mapping[str, Mapping[str, GraphRefusal]], todo: deque[BatchJob]
+    ) -> None:
         if suspects := again.get("suspect"):
             self._before(job.tries + 1)
-            todo.extendleft(Job((name,), job.tries + 1) for name in reversed(tuple(suspects)))
+            todo.extendleft(BatchJob((name,), job.tries + 1) for name in reversed(tuple(suspects)))
         if renewed := again.get("renew"):
             self._wire.renew(next((one.claims for one in renewed.values() if one.claims), None))
-            todo.appendleft(Job(tuple(renewed), job.tries, renewed=True))
+            todo.appendleft(BatchJob(tuple(renewed), job.tries, renewed=True))
         if busy := again.get("busy"):
             after = max((one.after for one in busy.values() if one.after is not None), default=None)
             error = Transient("busy", "the server asked to wait", after=after)
             self._wire.pause(self._patience, error.said(next(iter(busy.values())).said))
-            todo.appendleft(Job(tuple(busy), job.tries))
+            todo.appendleft(BatchJob(tuple(busy), job.tries))
 
-    def _asked(self, asks: Mapping[str, str], names: Sequence[str]) -> dict[str, Reply | Refusal]:
+    def _asked(self, asks: Mapping[str, str], names: Sequence[str]) -> dict[str, BatchReply | GraphRefusal]:
         requests = [
             {"id": str(at), "method": "GET", "url": asks[name], "headers": self._headers}
             for at, name in enumerate(names)
@@ -124,28 +126,28 @@ class Batch:
         answers = found.get("responses")
         if not isinstance(answers, list):
             raise Transient("not-graph", "an answer to a batch without its parts")
-        outcomes: dict[str, Reply | Refusal] = {}
+        outcomes: dict[str, BatchReply | GraphRefusal] = {}
         for answer in answers:
             at = str(answer.get("id")) if isinstance(answer, dict) else ""
             if at.isascii() and at.isdigit() and int(at) < len(names):
                 outcomes[names[int(at)]] = self._outcome(answer)
         return outcomes
 
-    def _outcome(self, answer: Json) -> Reply | Refusal:
+    def _outcome(self, answer: Json) -> BatchReply | GraphRefusal:
         status, given, body = (answer.get(name) for name in ("status", "headers", "body"))
         headers = {str(k).lower(): str(v) for k, v in given.items()} if isinstance(given, dict) else {}
         if not isinstance(status, int):
-            return Refusal(502, INCOMPLETE)
+            return GraphRefusal(502, INCOMPLETE)
         if not 200 <= status < 400:
             return refusal(status, headers, body)
         page = "html" in headers.get("content-type", "").lower()
         if page if self._raw else not isinstance(body, dict):
-            return Refusal(502, INCOMPLETE)
-        return Reply(status, headers, body)
+            return GraphRefusal(502, INCOMPLETE)
+        return BatchReply(status, headers, body)
 
     def _failed(
-        self, job: Job, error: Transient, refused: Refusal, todo: deque[Job]
-    ) -> Iterator[tuple[str, Reply | Refusal]]:
+        self, job: BatchJob, error: Transient, refused: GraphRefusal, todo: deque[BatchJob]
+    ) -> Iterator[tuple[str, BatchReply | GraphRefusal]]:
         """The batch as a whole came to nothing: it is asked for again whole, then in halves, then alone; what
         fails alone while the server answers is refused."""
         if error.code in WAITED_OUT:
@@ -156,7 +158,7 @@ class Batch:
         elif len(job.names) > 1 and (job.tries + 1 >= WHOLE_TRIES or error.code == "timeout"):
             middle = len(job.names) // 2
             halves = (job.names[:middle], job.names[middle:])
-            todo.extendleft(Job(part) for part in reversed(halves))
+            todo.extendleft(BatchJob(part) for part in reversed(halves))
         elif job.tries < SINGLE_TRIES:
             self._before(job.tries + 1)
             todo.appendleft(replace(job, tries=job.tries + 1))
@@ -171,10 +173,10 @@ class Batch:
             self._wire.probe()
 
 
-def _reaction(outcome: Reply | Refusal, job: Job) -> str:
+def _reaction(outcome: BatchReply | GraphRefusal, job: BatchJob) -> str:
     """How a part is asked for again: "busy" after a while, "renew" with a new token, "suspect" alone; "" when
     its outcome is final."""
-    if isinstance(outcome, Reply) or outcome.unconvertible or outcome.absent or outcome.lost:
+    if isinstance(outcome, BatchReply) or outcome.unconvertible or outcome.absent or outcome.lost:
         return ""
     if outcome.status == 401 and not job.renewed:
         return "renew"

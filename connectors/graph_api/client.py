@@ -18,15 +18,15 @@ import httpx
 
 from connectors import json_answer
 from connectors.accepted_logins import APPLICATION, LOGINS, login_of
-from connectors.graph_api.auth import Login
-from connectors.graph_api.errors import Refusal, refusal, translated
+from connectors.graph_api.auth import GraphLogin
+from connectors.graph_api.errors import GraphRefusal, refusal, translated
 from connectors.graph_api.rate_limit import allowance
 from connectors.graph_api.settings import GraphSettings
 from connectors.http.base64_spool import BodySink
 from connectors.http.deadline import Deadline
 from connectors.http.errors import network_error
 from connectors.http.proxy import Network
-from connectors.retry import Patience
+from connectors.retry import RetryPolicy
 from connectors.settings import Account
 from connectors.sockets import Sockets
 from model.errors import Blocked, MigrationError, Transient
@@ -61,7 +61,7 @@ OPENED = frozenset(
 """What httpcore calls it when a socket is there, or TLS on it."""
 
 
-class Wire:
+class GraphClient:
     """Sends requests and reads answers. close() may be called from any thread.
 
     transport: in place of the network."""
@@ -81,7 +81,7 @@ class Wire:
         self.spool = spool
         self._sockets = Sockets()
         self._client = _client(settings, transport)
-        self._login = Login(settings, account, self._post_form)
+        self._login = GraphLogin(settings, account, self._post_form)
         self._allowance = allowance(
             (settings.graph_url, settings.client_id, self.user.lower()),
             settings.concurrent_requests,
@@ -96,8 +96,8 @@ class Wire:
         """The path of this user."""
         return f"/users/{segment(self.user)}"
 
-    def patience(self) -> Patience:
-        return Patience(self.settings.patience_seconds, self.wait)
+    def patience(self) -> RetryPolicy:
+        return RetryPolicy(self.settings.patience_seconds, self.wait)
 
     def wait(self, seconds: float) -> None:
         """Sleeps; raises Transient("source-closed") as soon as the source is closed."""
@@ -126,13 +126,13 @@ class Wire:
                 return attempt()
             except Transient as error:
                 self.pause(patience, error)
-            except Refusal as refused:
+            except GraphRefusal as refused:
                 passing = translated(refused)
                 if not isinstance(passing, Transient) or refused.absent or refused.unconvertible:
                     raise
                 self.pause(patience, passing)
 
-    def pause(self, patience: Patience, error: Transient) -> None:
+    def pause(self, patience: RetryPolicy, error: Transient) -> None:
         """Waits error out. Something that is no Graph is Transient the first time patience ends, Blocked the
         second time."""
         try:
@@ -169,7 +169,7 @@ class Wire:
         or Blocked otherwise. An outage must not be blamed on an item."""
         try:
             self.get(f"{self.home}/mailFolders/msgfolderroot", query(select="id"))
-        except Refusal as refused:
+        except GraphRefusal as refused:
             error = translated(refused)
             if error.code not in {"access-denied", "folder-vanished"}:
                 raise error from None
@@ -246,13 +246,13 @@ class Wire:
             LOGINS.refuse_doubtful(self._name)
         try:
             return self._answered(method, url, headers, content, bearer=bearer)
-        except Refusal as refused:
+        except GraphRefusal as refused:
             if refused.status != 401 or not bearer:
                 raise
             self.renew(refused.claims)
         try:
             return self._answered(method, url, headers, content, bearer=bearer)
-        except Refusal as refused:
+        except GraphRefusal as refused:
             if refused.status == 401:
                 error = Blocked("login-refused", "the server refuses the application's token")
                 raise self._refusal(error.said(refused.said)) from None

@@ -5,28 +5,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from connectors.graph_api.batch import INCOMPLETE, Batch
-from connectors.graph_api.client import Json, Wire, listed, rest_of
-from connectors.graph_api.errors import Refusal
+from connectors.graph_api.batch import INCOMPLETE, BatchReader
+from connectors.graph_api.client import GraphClient, Json, listed, rest_of
+from connectors.graph_api.errors import GraphRefusal
 
 PAGES_MOST = 5_000
 ROWS_MOST = 100_000
 """Of one item: SharePoint keeps 50,000 versions of a file at most."""
 
 
-def collected(wire: Wire, asks: Mapping[str, str]) -> Iterator[tuple[str, list[Json] | Refusal]]:
+def collected(wire: GraphClient, asks: Mapping[str, str]) -> Iterator[tuple[str, list[Json] | GraphRefusal]]:
     """name -> the path of a collection with its query. One outcome for each name, in any order: all rows, in
     the server's; a Refusal as Batch tells them. Raises Transient and Blocked as it does."""
     found: dict[str, list[Json]] = {name: [] for name in asks}
     todo = dict(asks)
     for _ in range(PAGES_MOST):
         following: dict[str, str] = {}
-        for name, outcome in Batch(wire).run(todo):
+        for name, outcome in BatchReader(wire).run(todo):
             rows = found[name]
-            if isinstance(outcome, Refusal):
+            if isinstance(outcome, GraphRefusal):
                 yield name, outcome
             elif not isinstance(outcome.json.get("value"), list):
-                yield name, Refusal(502, INCOMPLETE)
+                yield name, GraphRefusal(502, INCOMPLETE)
             else:
                 rows += listed(outcome.json)
                 link = rest_of(outcome.json.get("@odata.nextLink"))
@@ -35,8 +35,8 @@ def collected(wire: Wire, asks: Mapping[str, str]) -> Iterator[tuple[str, list[J
                 elif len(rows) <= ROWS_MOST and not todo[name].endswith(f"?{link}"):
                     following[name] = f"{todo[name].partition('?')[0]}?{link}"
                 else:
-                    yield name, Refusal(502, INCOMPLETE)
+                    yield name, GraphRefusal(502, INCOMPLETE)
         if not following:
             return
         todo = following
-    yield from ((name, Refusal(502, INCOMPLETE)) for name in todo)
+    yield from ((name, GraphRefusal(502, INCOMPLETE)) for name in todo)

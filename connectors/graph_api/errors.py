@@ -70,7 +70,7 @@ KNOWN = frozenset(BLOCKED).union(
 """Values of error.code that may be told to anyone, for they are Microsoft's own."""
 
 
-class Refusal(Exception):
+class GraphRefusal(Exception):
     """An answer that is an error. Stays inside the connector.
 
     code is Graph's, in lower case; after the seconds it asked to wait; claims what a token must say that it
@@ -107,14 +107,14 @@ class Refusal(Exception):
         return self.code in VANISHED or self.code in MISSING_FOLDER
 
 
-def refusal(status: int, headers: Mapping[str, str], body: bytes | object) -> Refusal:
+def refusal(status: int, headers: Mapping[str, str], body: bytes | object) -> GraphRefusal:
     """headers by lower-case names. body: the bytes, or what JSON they hold. What a header alone calls malware
     has that code too."""
     if "x-virus-infected" in headers:
-        return Refusal(status, "malwareDetected")
+        return GraphRefusal(status, "malwareDetected")
     claims = _claims(headers.get("www-authenticate", "")) if status == 401 else None
     document = _document(body)
-    found = Refusal(status, _code(document), delay(headers.get("retry-after")), claims)
+    found = GraphRefusal(status, _code(document), delay(headers.get("retry-after")), claims)
     found.said = of_json(document) or ServerWords(found.code)
     return found
 
@@ -142,16 +142,16 @@ def _claims(challenge: str) -> str | None:
     return rest.partition('"')[0] or None
 
 
-def translated(refusal: Refusal) -> MigrationError:
+def translated(refusal: GraphRefusal) -> MigrationError:
     """The error for a refusal of a request that is not about one item."""
     return _translated(refusal).about(_known(refusal)).said(refusal.said)
 
 
-def _known(refusal: Refusal) -> str:
+def _known(refusal: GraphRefusal) -> str:
     return refusal.code if refusal.code in KNOWN else f"HTTP {refusal.status}"
 
 
-def _translated(refusal: Refusal) -> MigrationError:
+def _translated(refusal: GraphRefusal) -> MigrationError:
     code = refusal.code
     if refusal.lost:
         return CursorLost("cursor-lost", "the server no longer knows the state of this folder")
@@ -174,12 +174,12 @@ def _translated(refusal: Refusal) -> MigrationError:
     return Blocked("server-refuses", f"the server answered {_safe(code)}")
 
 
-def item_error(refusal: Refusal) -> Rejected:
+def item_error(refusal: GraphRefusal) -> Rejected:
     """The fate of one item the server will not give."""
     return _item_error(refusal).about(_known(refusal)).said(refusal.said)
 
 
-def _item_error(refusal: Refusal) -> Rejected:
+def _item_error(refusal: GraphRefusal) -> Rejected:
     if refusal.code in VANISHED:
         return Rejected("vanished", "no longer at the source")
     if refusal.unconvertible:

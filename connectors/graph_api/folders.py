@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from connectors.exchange.folders import Folder, containers
-from connectors.graph_api.batch import Batch, Reply
-from connectors.graph_api.client import Json, Wire, listed, query, rest_of, segment
-from connectors.graph_api.errors import Refusal
+from connectors.exchange.folders import ExchangeFolder, containers
+from connectors.graph_api.batch import BatchReader, BatchReply
+from connectors.graph_api.client import GraphClient, Json, listed, query, rest_of, segment
+from connectors.graph_api.errors import GraphRefusal
 from model.errors import Blocked, Transient
 from model.protocols import Container, Kind, Role
 
@@ -39,7 +39,7 @@ DELETED = "deleted-folder"
 ELSEWHERE = frozenset({Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS})
 
 
-def mailbox_containers(wire: Wire) -> Iterator[Container]:
+def mailbox_containers(wire: GraphClient) -> Iterator[Container]:
     """Every folder below the top that mailFolders lists, of whatever kind; hidden ones and search folders
     have their reason."""
     known = known_ids(wire)
@@ -54,7 +54,7 @@ def mailbox_containers(wire: Wire) -> Iterator[Container]:
             yield container
 
 
-def unseen(wire: Wire, tree: Sequence[Container], given: Sequence[Container]) -> Iterator[Container]:
+def unseen(wire: GraphClient, tree: Sequence[Container], given: Sequence[Container]) -> Iterator[Container]:
     """What the readers of other kinds do not list, with its reason. tree: all that mailFolders lists; given:
     by the readers. To Do knows its lists by ids of their own: of tasks hidden folders alone are told."""
     known = {one.id for one in given}
@@ -67,13 +67,13 @@ def unseen(wire: Wire, tree: Sequence[Container], given: Sequence[Container]) ->
             yield replace(one, omit=one.omit or DELETED)
 
 
-def _below(wire: Wire, parents: Iterable[Container]) -> Iterator[Container]:
+def _below(wire: GraphClient, parents: Iterable[Container]) -> Iterator[Container]:
     """The hidden folders that Exchange keeps below the contacts, where mailFolders gives them out."""
     for parent in parents:
         ask = {parent.id: f"{wire.home}/mailFolders/{segment(parent.id)}/childFolders?{OPTIONS}"}
         try:
             hidden = [folder for folder in _children(wire, ask) if folder.hidden]
-        except Refusal as refused:
+        except GraphRefusal as refused:
             if refused.status == 401:
                 raise
             continue
@@ -81,21 +81,21 @@ def _below(wire: Wire, parents: Iterable[Container]) -> Iterator[Container]:
             yield replace(one, path=(*parent.path, *one.path))
 
 
-def known_ids(wire: Wire) -> dict[str, str]:
+def known_ids(wire: GraphClient) -> dict[str, str]:
     """Well-known name -> folder id, for those this mailbox has."""
     asks = {name: f"{wire.home}/mailFolders/{name}?{query(select='id')}" for name in (ROOT, *NAMES)}
     found = {}
-    for name, outcome in Batch(wire).run(asks):
-        if isinstance(outcome, Reply):
+    for name, outcome in BatchReader(wire).run(asks):
+        if isinstance(outcome, BatchReply):
             found[name] = str(outcome.json.get("id") or "")
         elif name == ROOT or not (outcome.absent or outcome.code == UNKNOWN_NAME):
             raise outcome  # a folder must not lose its role because of a fault
     return {name: id_ for name, id_ in found.items() if id_}
 
 
-def all_folders(wire: Wire, root: str) -> list[Folder]:
+def all_folders(wire: GraphClient, root: str) -> list[ExchangeFolder]:
     """Every folder below root, level by level: a folder's count of children leaves hidden ones out."""
-    found: dict[str, Folder] = {}
+    found: dict[str, ExchangeFolder] = {}
     level = [root]
     while level:
         asks = {id_: f"{wire.home}/mailFolders/{segment(id_)}/childFolders?{OPTIONS}" for id_ in level}
@@ -109,9 +109,9 @@ def all_folders(wire: Wire, root: str) -> list[Folder]:
     return list(found.values())
 
 
-def _children(wire: Wire, asks: Mapping[str, str]) -> Iterator[Folder]:
-    for parent, outcome in Batch(wire).run(asks):
-        if isinstance(outcome, Refusal):
+def _children(wire: GraphClient, asks: Mapping[str, str]) -> Iterator[ExchangeFolder]:
+    for parent, outcome in BatchReader(wire).run(asks):
+        if isinstance(outcome, GraphRefusal):
             if outcome.absent:
                 continue  # removed since its parent was listed
             raise outcome
@@ -121,9 +121,9 @@ def _children(wire: Wire, asks: Mapping[str, str]) -> Iterator[Folder]:
             yield from (_folder(row, parent) for row in wire.rows(path, following))
 
 
-def _folder(row: Json, parent: str) -> Folder:
+def _folder(row: Json, parent: str) -> ExchangeFolder:
     tags = tagged(row)
-    return Folder(
+    return ExchangeFolder(
         id=str(row.get("id") or ""),
         parent=parent,
         name=str(row.get("displayName") or ""),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from connectors.graph_api.client import Wire, query
+from connectors.graph_api.client import GraphClient, query
 from model.errors import Blocked
 from model.protocols import Identity
 
 
-def identity(wire: Wire) -> Identity:
+def identity(wire: GraphClient) -> Identity:
     """By the directory: the user's object id, which a re-created account does not inherit."""
     fields = "id,mail,userPrincipalName,proxyAddresses"
     user = wire.get(wire.home, query(select=fields))

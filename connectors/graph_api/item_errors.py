@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from connectors.graph_api.client import Wire, query
-from connectors.graph_api.errors import BLOCKED, DENIED, Refusal, item_error
+from connectors.graph_api.client import GraphClient, query
+from connectors.graph_api.errors import BLOCKED, DENIED, GraphRefusal, item_error
 from model.errors import Rejected
 from model.protocols import Failed, Ref, key_of
 from model.server_words import NOTHING, ServerWords
 
 
-def refused(wire: Wire, ref: Ref, refusal: Refusal, container: str) -> Failed:
+def refused(wire: GraphClient, ref: Ref, refusal: GraphRefusal, container: str) -> Failed:
     """The fate of one item, unless it is the mailbox that is refused. container: the path of what it lies in,
     asked where an item is forbidden. Raises Refusal, Transient or Blocked."""
     blocked = BLOCKED.get(refusal.code, ("",))[0]

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from connectors.graph_api.client import Json, Wire, listed, rest_of
-from connectors.graph_api.errors import Refusal, translated
+from connectors.graph_api.client import GraphClient, Json, listed, rest_of
+from connectors.graph_api.errors import GraphRefusal, translated
 from connectors.graph_api.messages import ref_of
 from model.errors import CursorLost, Transient
 from model.protocols import Container, Failed, Native, Page, Ref
 
 
-class Reader(Protocol):
+class ItemReader(Protocol):
     """One kind of a GraphSource: its part of what model.protocols.Source promises. A Refusal may leave it;
     the source translates it."""
 
@@ -32,11 +32,11 @@ def translating() -> Iterator[None]:
     """The edge of the connector: no Refusal leaves it."""
     try:
         yield
-    except Refusal as refused:
+    except GraphRefusal as refused:
         raise translated(refused) from None
 
 
-def pages(wire: Wire, path: str, options: str, cursor: str | None) -> Iterator[Page]:
+def pages(wire: GraphClient, path: str, options: str, cursor: str | None) -> Iterator[Page]:
     """A page of changes for each of the server's; of an item named twice in one, the last word counts."""
     prefer = f"odata.maxpagesize={wire.settings.page_items}"
     for rows, after in delta(wire, path, options, cursor, prefer):
@@ -45,7 +45,7 @@ def pages(wire: Wire, path: str, options: str, cursor: str | None) -> Iterator[P
 
 
 def delta(
-    wire: Wire, path: str, options: str, cursor: str | None, prefer: str = ""
+    wire: GraphClient, path: str, options: str, cursor: str | None, prefer: str = ""
 ) -> Iterator[tuple[list[Json], str]]:
     """The rows of each page, and the cursor after it, until a page brings the link of the next round. cursor:
     None begins a first round with these options; else the links carry them.
@@ -57,7 +57,7 @@ def delta(
     while True:
         try:
             page = wire.get(path, state or options, prefer)
-        except Refusal as refused:
+        except GraphRefusal as refused:
             if not refused.lost:
                 raise
             if state is None:

@@ -17,8 +17,8 @@ import httpx
 
 from connectors.exchange.quickxor import QuickXor
 from connectors.graph_api.batch import WAITED_OUT
-from connectors.graph_api.client import Wire
-from connectors.graph_api.errors import MALWARE, Refusal, translated
+from connectors.graph_api.client import GraphClient
+from connectors.graph_api.errors import MALWARE, GraphRefusal, translated
 from connectors.graph_drives.drive_items import File
 from model.errors import Rejected, Transient
 from model.protocols import Body
@@ -45,7 +45,7 @@ class Got:
 class _Partial:
     """What came so far. tag: the ETag it came with, by which the rest is asked for."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: GraphClient) -> None:
         self._sink = wire.sink()
         self._sha256 = hashlib.sha256()
         self._quickxor = QuickXor()
@@ -74,7 +74,9 @@ class _Partial:
 class Download:
     """One file. renew asks Graph for it again, with a new address; raises Rejected for what became of it."""
 
-    def __init__(self, wire: Wire, file: File, renew: Callable[[], File], probe: Callable[[], None]) -> None:
+    def __init__(
+        self, wire: GraphClient, file: File, renew: Callable[[], File], probe: Callable[[], None]
+    ) -> None:
         self._wire = wire
         self._file = file
         self._renew = renew
@@ -94,7 +96,7 @@ class Download:
             before = self._partial.size
             try:
                 self._pull()
-            except Refusal as refused:
+            except GraphRefusal as refused:
                 if refused.status != 416:  # what came may be all there is
                     self._refused(refused)
                     continue
@@ -151,7 +153,7 @@ class Download:
             raise Rejected("item-refused", "the source tells no address of its bytes")
         return self._file.url
 
-    def _refused(self, refused: Refusal) -> None:
+    def _refused(self, refused: GraphRefusal) -> None:
         if refused.code in MALWARE:
             raise Rejected("blocked-by-source", "the source calls it malware and does not give it out")
         if refused.status in EXPIRED:

@@ -44,7 +44,7 @@ class Sort(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DriveEntry:
     """The last word about one item. parent: "" of a root, and where it was not told."""
 
     id: str
@@ -79,7 +79,7 @@ class Round:
             finally:
                 Path(name).unlink()
 
-    def put(self, entries: Iterable[Entry]) -> None:
+    def put(self, entries: Iterable[DriveEntry]) -> None:
         """The last word about an item counts."""
         rows = (
             (
@@ -106,7 +106,7 @@ class Round:
                 self._base.execute(_INDEX)
             self._settled = True
 
-    def get(self, id_: str) -> Entry | None:
+    def get(self, id_: str) -> DriveEntry | None:
         with _spooling():
             row = self._base.execute("select * from entry where id = ?", (id_,)).fetchone()
         return None if row is None else _entry(row)
@@ -115,14 +115,14 @@ class Round:
         found = self.get(id_)
         return found is not None and found.sort is Sort.FOLDER
 
-    def folders(self, parent: str) -> list[Entry]:
+    def folders(self, parent: str) -> list[DriveEntry]:
         """Those in a folder, by name."""
         query = "select * from entry where parent = ? and kind = ? order by name, id"
         with _spooling():
             rows = self._base.execute(query, (parent, int(Sort.FOLDER))).fetchall()
         return [_entry(row) for row in rows]
 
-    def page(self, parent: str, after: str, most: int, *, gone: bool) -> list[Entry]:
+    def page(self, parent: str, after: str, most: int, *, gone: bool) -> list[DriveEntry]:
         """The next items in a folder, by id. gone: also what is no longer in it."""
         kinds = (int(Sort.ITEM), int(Sort.GONE if gone else Sort.ITEM))
         query = "select * from entry where parent = ? and kind in (?, ?) and id > ? order by id limit ?"
@@ -160,7 +160,7 @@ class Round:
                 "update entry set parent = ? where parent = ? and id != ?", (self.root, parent, self.root)
             )
 
-    def astray(self) -> list[Entry]:
+    def astray(self) -> list[DriveEntry]:
         """Folders to which no way leads from the root: they lie in themselves. After settle()."""
         query = (
             "with recursive reached (id) as (select ? union"
@@ -172,7 +172,7 @@ class Round:
             rows = self._base.execute(query, (self.root, folder, folder)).fetchall()
         return [_entry(row) for row in rows]
 
-    def above(self, id_: str) -> Iterator[Entry]:
+    def above(self, id_: str) -> Iterator[DriveEntry]:
         """The folders above an item, the nearest first, each once."""
         seen = {id_}
         here = self.get(id_)
@@ -201,14 +201,14 @@ class Round:
                 )
 
 
-def walk(round_: Round) -> Iterator[tuple[Entry, tuple[str, ...]]]:
+def walk(round_: Round) -> Iterator[tuple[DriveEntry, tuple[str, ...]]]:
     """Every folder with the names from the root's down, which is "" itself; parents before children, each
     once."""
     root = round_.get(round_.root)
     if root is None:
         return
     seen = {root.id}
-    todo: list[tuple[Entry, tuple[str, ...]]] = [(root, ("",))]
+    todo: list[tuple[DriveEntry, tuple[str, ...]]] = [(root, ("",))]
     while todo:
         entry, path = todo.pop()
         yield entry, path
@@ -217,10 +217,10 @@ def walk(round_: Round) -> Iterator[tuple[Entry, tuple[str, ...]]]:
         todo += [(one, (*path, one.name)) for one in reversed(below)]
 
 
-def _entry(row: tuple[str, str, int, str, str, int, float | None, int]) -> Entry:
+def _entry(row: tuple[str, str, int, str, str, int, float | None, int]) -> DriveEntry:
     id_, parent, kind, name, version, size, modified, shared = row
     date = None if modified is None else datetime.fromtimestamp(modified, UTC)
-    return Entry(id_, parent, Sort(kind), name, version, size, date, bool(shared))
+    return DriveEntry(id_, parent, Sort(kind), name, version, size, date, bool(shared))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from connectors.exchange.quickxor import QuickXor
 from connectors.graph_api.client import Json
 from connectors.graph_api.folders import number
 from connectors.graph_api.messages import moment
-from connectors.graph_drives.drive_index import Entry, Sort
+from connectors.graph_drives.drive_index import DriveEntry, Sort
 from model.errors import Rejected
 
 URL = "@microsoft.graph.downloadUrl"
@@ -49,7 +49,7 @@ class File:
         return self.size, self.quickxor
 
 
-def entry_of(row: Json) -> Entry | None:
+def entry_of(row: Json) -> DriveEntry | None:
     """What a row of a delta says; None for a row without an id. A notebook and a shortcut into another drive
     look like folders, and are items that are no files."""
     id_ = str(row.get("id") or "")
@@ -57,10 +57,10 @@ def entry_of(row: Json) -> Entry | None:
         return None
     parent = parent_of(row)
     if row.get("deleted") is not None:
-        return Entry(id_, parent, Sort.GONE)
+        return DriveEntry(id_, parent, Sort.GONE)
     packed = row.get("package") is not None or row.get("remoteItem") is not None
     folder = (row.get("folder") is not None or row.get("root") is not None) and not packed
-    return Entry(
+    return DriveEntry(
         id=id_,
         parent="" if row.get("root") is not None else parent,
         sort=Sort.FOLDER if folder else Sort.ITEM,

@@ -16,16 +16,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from connectors.exchange.folders import DEEPEST
-from connectors.graph_api.batch import PARTS_MOST, Batch
-from connectors.graph_api.client import Json, Wire, query, segment
-from connectors.graph_api.errors import BLOCKED, DENIED, MALWARE, Refusal, item_error
+from connectors.graph_api.batch import PARTS_MOST, BatchReader
+from connectors.graph_api.client import GraphClient, Json, query, segment
+from connectors.graph_api.errors import BLOCKED, DENIED, MALWARE, GraphRefusal, item_error
 from connectors.graph_api.reader import delta
 from connectors.graph_drives.download import Download
-from connectors.graph_drives.drive_index import Entry, Round, Sort, walk
+from connectors.graph_drives.drive_index import DriveEntry, Round, Sort, walk
 from connectors.graph_drives.drive_items import FIELDS, LISTED, File, entry_of, file_of
 from connectors.graph_drives.permissions import Grants
 from connectors.graph_drives.sites import Drive, drives, is_site
-from connectors.graph_drives.versions import Told, Versions
+from connectors.graph_drives.versions import VersionList, Versions
 from model.errors import CursorLost, Rejected, Transient
 from model.file_versions import Older
 from model.optional_protocols import Grant
@@ -40,9 +40,9 @@ ROUNDS_MOST = 3
 
 
 class DriveReader:
-    """Implements connectors.graph_api.reader.Reader for files."""
+    """Implements connectors.graph_api.reader.ItemReader for files."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: GraphClient) -> None:
         self._wire = wire
         self._wholes: dict[str, Round] = {}
         self._rounds: dict[tuple[str, str], Round] = {}
@@ -89,7 +89,7 @@ class DriveReader:
 
     def _paged(
         self, round_: Round, folder: str, after: str, *, gone: bool
-    ) -> Iterator[tuple[list[Entry], bool]]:
+    ) -> Iterator[tuple[list[DriveEntry], bool]]:
         """Pages, and whether each is the last, which may be empty."""
         most = self._wire.settings.page_items
         while True:
@@ -99,8 +99,8 @@ class DriveReader:
                 return
             after = page[-1].id
 
-    def _ref(self, round_: Round) -> Callable[[Entry], Ref]:
-        def ref(entry: Entry) -> Ref:
+    def _ref(self, round_: Round) -> Callable[[DriveEntry], Ref]:
+        def ref(entry: DriveEntry) -> Ref:
             id_ = f"{round_.drive}/{entry.id}"
             if entry.sort is Sort.GONE:
                 return Ref(id_, "", deleted=True)
@@ -148,13 +148,13 @@ class DriveReader:
                 else:
                     whole.put([entry])
 
-    def _told(self, drive: str, ids: Sequence[str]) -> Iterator[tuple[str, Entry | None]]:
+    def _told(self, drive: str, ids: Sequence[str]) -> Iterator[tuple[str, DriveEntry | None]]:
         """What each item is now; None for one that is not told."""
         for at in range(0, len(ids), PARTS_MOST):
             batch = ids[at : at + PARTS_MOST]
             asks = {id_: f"{self._item(drive, id_)}?{query(select=LISTED)}" for id_ in batch}
-            for id_, outcome in Batch(self._wire).run(asks):
-                entry = None if isinstance(outcome, Refusal) else entry_of(outcome.json)
+            for id_, outcome in BatchReader(self._wire).run(asks):
+                entry = None if isinstance(outcome, GraphRefusal) else entry_of(outcome.json)
                 yield id_, entry if entry is not None and entry.id == id_ else None
 
     def _round(self, drive: str, cursor: str) -> Round:
@@ -195,7 +195,7 @@ class DriveReader:
             ids = [_split(ref.id)[1] for ref in batch]
             files: list[File] = []
             for id_, outcome in self._described(drive, ids):
-                if isinstance(outcome, Refusal):
+                if isinstance(outcome, GraphRefusal):
                     yield Failed(key_of(f"{drive}/{id_}"), self._fate(drive, outcome))
                     continue
                 try:
@@ -206,18 +206,18 @@ class DriveReader:
                     yield named if isinstance(told, str) else Failed(key_of(f"{drive}/{id_}"), error)
             found = self._versions.of(self._paths(drive, files)) if counts else {}
             for file in files:
-                told = Told(found.get(file.id), older or 0) if counts else None
+                told = VersionList(found.get(file.id), older or 0) if counts else None
                 yield self._native(drive, file, told, bodies=bodies)
 
-    def _described(self, drive: str, ids: Sequence[str]) -> Iterator[tuple[str, Json | Refusal]]:
+    def _described(self, drive: str, ids: Sequence[str]) -> Iterator[tuple[str, Json | GraphRefusal]]:
         asks = {id_: f"{self._item(drive, id_)}?{query(select=FIELDS)}" for id_ in ids}
-        for id_, outcome in Batch(self._wire).run(asks):
-            if isinstance(outcome, Refusal):
+        for id_, outcome in BatchReader(self._wire).run(asks):
+            if isinstance(outcome, GraphRefusal):
                 yield id_, outcome
             elif outcome.json.get("id") == id_:
                 yield id_, outcome.json
             else:
-                yield id_, Refusal(502, "reply-incomplete")
+                yield id_, GraphRefusal(502, "reply-incomplete")
 
     def _here(self, drive: str, folder: str, file: File) -> File:
         whole = self._wholes.get(drive)
@@ -225,7 +225,7 @@ class DriveReader:
             raise Rejected("vanished", "in another folder by now")
         return file
 
-    def _native(self, drive: str, file: File, told: Told | None, *, bodies: bool) -> Native | Failed:
+    def _native(self, drive: str, file: File, told: VersionList | None, *, bodies: bool) -> Native | Failed:
         id_ = f"{drive}/{file.id}"
         if not bodies:
             return Native(Ref(id_, file.version, size=file.size), FORMAT, _properties(file, told))
@@ -243,7 +243,7 @@ class DriveReader:
         facts = _properties(got.file, told, older) | {"Size": got.size, "Sha256": got.sha256}
         return Native(Ref(id_, got.file.version, size=got.size), FORMAT, facts, got.body)
 
-    def _told_again(self, drive: str, file: File, told: Told) -> Told:
+    def _told_again(self, drive: str, file: File, told: VersionList) -> VersionList:
         """It was saved while it came, after its versions were listed: what is older than what came now?
         Nothing is said of one that is saved once more meanwhile."""
         found = self._versions.of(self._paths(drive, [file])).get(file.id)
@@ -253,16 +253,16 @@ class DriveReader:
     def _again(self, drive: str, id_: str) -> File:
         """The file as Graph describes it now. Raises Rejected for its fate."""
         for _, outcome in self._described(drive, [id_]):
-            if not isinstance(outcome, Refusal):
+            if not isinstance(outcome, GraphRefusal):
                 return file_of(outcome)
             raise self._fate(drive, outcome)
         raise Transient("reply-incomplete", "no answer about an item")
 
-    def _fate(self, drive: str, refused: Refusal) -> Rejected:
+    def _fate(self, drive: str, refused: GraphRefusal) -> Rejected:
         """Of one item, unless it is the drive that is refused."""
         return self._fate_of(drive, refused).said(refused.said)
 
-    def _fate_of(self, drive: str, refused: Refusal) -> Rejected:
+    def _fate_of(self, drive: str, refused: GraphRefusal) -> Rejected:
         blocked = BLOCKED.get(refused.code, ("",))[0]
         if refused.code in MALWARE:
             return Rejected("blocked-by-source", "the source calls it malware and does not give it out")
@@ -287,7 +287,7 @@ class DriveReader:
     # Sharing
 
     def grants(self, container: Container) -> Iterator[tuple[str, tuple[Grant, ...]]]:
-        """See model.optional_protocols.TellsGrants."""
+        """See model.optional_protocols.SupportsGrants."""
         drive, folder = _split(container.id)
         whole = self._whole(drive)
         entry, files = whole.get(folder), whole.shared(folder)
@@ -310,7 +310,7 @@ class DriveReader:
         return f"{_drive_path(drive)}/items/{segment(id_)}"
 
 
-def _container(drive: Drive, whole: Round, entry: Entry, path: tuple[str, ...]) -> Container:
+def _container(drive: Drive, whole: Round, entry: DriveEntry, path: tuple[str, ...]) -> Container:
     total, size = whole.totals(entry.id)
     return Container(
         kind=Kind.FILES,
@@ -323,7 +323,7 @@ def _container(drive: Drive, whole: Round, entry: Entry, path: tuple[str, ...]) 
     )
 
 
-def _properties(file: File, told: Told | None, older: tuple[Older, ...] = ()) -> dict[str, object]:
+def _properties(file: File, told: VersionList | None, older: tuple[Older, ...] = ()) -> dict[str, object]:
     found: dict[str, object] = {
         "Name": file.name,
         "Modified": file.modified,

@@ -9,8 +9,8 @@ from base64 import urlsafe_b64encode
 from functools import cached_property
 from urllib.parse import urlsplit
 
-from connectors.graph_api.client import Json, Wire, query, segment
-from connectors.graph_api.errors import Refusal, translated
+from connectors.graph_api.client import GraphClient, Json, query, segment
+from connectors.graph_api.errors import GraphRefusal, translated
 from model.optional_protocols import Dead
 
 NO_TENANT = frozenset({"1drv.ms", "onedrive.live.com", "d.docs.live.net"})
@@ -23,11 +23,11 @@ OF_A_TENANT = ("-my", "-admin")
 class Links:
     """Resolves addresses, as one of the tenant's applications."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: GraphClient) -> None:
         self._wire = wire
 
     def resolve(self, url: str) -> str | Dead:
-        """See model.optional_protocols.TellsLinks."""
+        """See model.optional_protocols.SupportsLinks."""
         host = _host(url)
         if host in NO_TENANT:
             return Dead.OTHER_TENANT
@@ -35,7 +35,7 @@ class Links:
         options = query(select="id,parentReference,remoteItem")
         try:
             row = self._wire.get(f"/shares/{segment(token)}/driveItem", options)
-        except Refusal as refused:
+        except GraphRefusal as refused:
             # Only now, for a tenant in several regions has hosts of several names.
             found = _dead(refused)
             return Dead.OTHER_TENANT if self._tenant not in {"", _tenant(host)} else found
@@ -46,14 +46,14 @@ class Links:
         """The name in all of this tenant's hosts; "" where the application may not know."""
         try:
             root = self._wire.get("/sites/root", query(select="webUrl"))
-        except Refusal as refused:
+        except GraphRefusal as refused:
             if refused.status == 401:
                 raise
             return ""
         return _tenant(_host(str(root.get("webUrl") or "")))
 
 
-def _dead(refused: Refusal) -> Dead:
+def _dead(refused: GraphRefusal) -> Dead:
     if refused.status in {404, 410} or refused.absent:
         return Dead.GONE
     if refused.status in {400, 403, 405, 406, 423}:

@@ -32,7 +32,7 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownPrincipals:
     """users: by object id, or by address where a row tells no id; None: nobody whom the directory knows.
     domains: some of the tenant's own. owner: the object id of the drive's owner. site: how the site is called
     whose groups these are."""
@@ -51,7 +51,7 @@ def names_of(row: Json) -> Iterator[str]:
             yield id_ or address
 
 
-def grants_of(row: Json, known: Known) -> Iterator[Grant]:
+def grants_of(row: Json, known: KnownPrincipals) -> Iterator[Grant]:
     """What the row grants; nothing of the owner's own rights."""
     link, expires = row.get("link"), moment(row.get("expirationDateTime"))
     write = _writes(row, link if isinstance(link, dict) else None)
@@ -131,7 +131,7 @@ def _writes(row: Json, link: Json | None) -> bool | None:
     return edits if edits is None else edits and (not roles or bool(roles & WRITERS))
 
 
-def _who(party: Json, known: Known) -> tuple[Sharing, str] | None:
+def _who(party: Json, known: KnownPrincipals) -> tuple[Sharing, str] | None:
     """None for an application, and for whom nothing names. The owner is told by id."""
     if invited := str(party.get("invited") or ""):
         return Sharing.EXTERNAL, invited
@@ -151,7 +151,7 @@ def _who(party: Json, known: Known) -> tuple[Sharing, str] | None:
     return _person(known, id_, address, login, str(site.get("id") or ""))
 
 
-def _person(known: Known, id_: str, address: str, login: str, number: str) -> tuple[Sharing, str]:
+def _person(known: KnownPrincipals, id_: str, address: str, login: str, number: str) -> tuple[Sharing, str]:
     found = known.users.get(id_ or address)
     marked = any(mark in text for mark in GUESTS for text in (login, address))
     foreign = bool(known.domains) and "@" in address and address.rpartition("@")[2] not in known.domains

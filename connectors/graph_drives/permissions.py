@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from connectors.graph_api.batch import PARTS_MOST, Batch
-from connectors.graph_api.client import Json, Wire, query, segment
+from connectors.graph_api.batch import PARTS_MOST, BatchReader
+from connectors.graph_api.client import GraphClient, Json, query, segment
 from connectors.graph_api.collections import collected
-from connectors.graph_api.errors import BLOCKED, DENIED, Refusal, translated
+from connectors.graph_api.errors import BLOCKED, DENIED, GraphRefusal, translated
 from connectors.graph_api.identity import identity
-from connectors.graph_drives.permission_rows import Known, User, grants_of, is_less, names_of
+from connectors.graph_drives.permission_rows import KnownPrincipals, User, grants_of, is_less, names_of
 from connectors.graph_drives.sites import MANAGED, is_site
 from model.errors import Blocked
 from model.optional_protocols import Grant, Sharing
@@ -43,7 +43,7 @@ class Granted:
 class Grants:
     """Asks for permissions, twenty items at a time, and remembers who is who."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: GraphClient) -> None:
         self._wire = wire
         self._users: dict[str, User | None] = {}
         self._folders: dict[tuple[str, str], Granted] = {}
@@ -94,7 +94,7 @@ class Grants:
         """None for an item whose permissions are refused while its drive can be read."""
         asks = {id_: f"{drive}/items/{segment(id_)}/permissions" for id_ in ids}
         for id_, outcome in collected(self._wire, asks):
-            if isinstance(outcome, Refusal):
+            if isinstance(outcome, GraphRefusal):
                 if outcome.absent:
                     continue
                 blocked = BLOCKED.get(outcome.code, ("",))[0]
@@ -107,7 +107,7 @@ class Grants:
 
     # Who is who
 
-    def _known(self, drive: str) -> Known:
+    def _known(self, drive: str) -> KnownPrincipals:
         if self._home is None:
             if is_site(self._wire.user):
                 self._home = "", frozenset()
@@ -115,15 +115,15 @@ class Grants:
                 own = identity(self._wire)
                 self._home = own.id, frozenset(one.rpartition("@")[2] for one in own.addresses)
         owner, domains = self._home
-        return Known(self._users, domains, owner, lambda: self._site(drive))
+        return KnownPrincipals(self._users, domains, owner, lambda: self._site(drive))
 
     def _learn(self, names: Iterable[str]) -> None:
         """Asks the directory who they are, once about each. Where it may not be asked, they are nobody."""
         options = query(select="id,mail,userPrincipalName,userType")
         new = [name for name in dict.fromkeys(names) if name not in self._users]
         asks = {name: f"/users/{segment(name)}?{options}" for name in new}
-        for name, outcome in Batch(self._wire).run(asks):
-            if isinstance(outcome, Refusal):
+        for name, outcome in BatchReader(self._wire).run(asks):
+            if isinstance(outcome, GraphRefusal):
                 error = translated(outcome)
                 denied = isinstance(error, Blocked) and error.code in DENIED
                 if outcome.status not in STRANGE and not denied:
@@ -150,7 +150,7 @@ def _user(name: str, told: Json) -> User | None:
     return User(address, guest=str(told.get("userType") or "Member").lower() != "member")
 
 
-def _granted(rows: Sequence[Json], known: Known) -> Granted:
+def _granted(rows: Sequence[Json], known: KnownPrincipals) -> Granted:
     own, whole = set[Grant](), set[Grant]()
     for row in rows:
         found = set(grants_of(row, known))

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
-from connectors.graph_api.client import Json, Wire, query, segment
-from connectors.graph_api.errors import Refusal
+from connectors.graph_api.client import GraphClient, Json, query, segment
+from connectors.graph_api.errors import GraphRefusal
 from model.errors import Blocked
 from model.protocols import Identity, Role
 
@@ -35,19 +35,19 @@ def is_site(login: str) -> bool:
     return login.lower().startswith("https://")
 
 
-def site_identity(wire: Wire) -> Identity:
+def site_identity(wire: GraphClient) -> Identity:
     """By the id of the site, or of the drive that is the library, which another of the same address does not
     have. It has no address of mail."""
     return Identity("graph", _libraries(wire)[0].id if _library(wire.user) else _site(wire))
 
 
-def drives(wire: Wire) -> list[Drive]:
+def drives(wire: GraphClient) -> list[Drive]:
     """In the order in which Graph lists them; none of a person who never opened OneDrive."""
     if is_site(wire.user):
         return _libraries(wire)
     try:
         own = wire.get(f"{wire.home}/drive", query(select=FIELDS))
-    except Refusal as refused:
+    except GraphRefusal as refused:
         if refused.status == 404 and refused.code in UNPROVISIONED:
             return []
         raise
@@ -57,7 +57,7 @@ def drives(wire: Wire) -> list[Drive]:
     return [_drive(row, Role.FILES if id_ == mine else None) for id_, row in reversed(distinct.items())]
 
 
-def _libraries(wire: Wire) -> list[Drive]:
+def _libraries(wire: GraphClient) -> list[Drive]:
     rows = list(wire.rows(f"/sites/{segment(_site(wire))}/drives", query(select=FIELDS)))
     if not _library(wire.user):
         return [_drive(row, None) for row in rows]
@@ -69,12 +69,12 @@ def _libraries(wire: Wire) -> list[Drive]:
     return [_drive(wanted[0], Role.FILES)]
 
 
-def _site(wire: Wire) -> str:
+def _site(wire: GraphClient) -> str:
     host, path = urlsplit(wire.user).netloc.lower(), _parts(wire.user)
     managed = "/".join(quote(part) for part in path[:2]) if path[:1] and path[0].lower() in MANAGED else ""
     try:
         row = wire.get(f"/sites/{host}:/{managed}" if managed else f"/sites/{host}", query(select="id"))
-    except Refusal as refused:
+    except GraphRefusal as refused:
         if refused.status in {400, 404}:
             raise Blocked("site-missing", "no site at this address in the tenant") from None
         raise

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from connectors.graph_api.batch import Batch
-from connectors.graph_api.client import Json, Wire, segment
+from connectors.graph_api.batch import BatchReader
+from connectors.graph_api.client import GraphClient, Json, segment
 from connectors.graph_api.collections import collected
-from connectors.graph_api.errors import MALWARE, Refusal
+from connectors.graph_api.errors import MALWARE, GraphRefusal
 from connectors.graph_api.folders import number
 from connectors.graph_api.messages import moment
 from connectors.graph_drives.download import Download
@@ -32,7 +32,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class VersionList:
     """What Graph tells of one file. found: newest first; None: it does not tell. wanted: how many of them are
     to be read."""
 
@@ -47,7 +47,7 @@ class Told:
 class Versions:
     """Of the files of one account's drives."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: GraphClient) -> None:
         self._wire = wire
 
     def of(self, paths: Mapping[str, str]) -> dict[str, tuple[Version, ...]]:
@@ -56,11 +56,11 @@ class Versions:
         found: dict[str, tuple[Version, ...]] = {}
         asks = {id_: f"{path}/versions" for id_, path in paths.items()}
         for id_, rows in collected(self._wire, asks):
-            if not isinstance(rows, Refusal):
+            if not isinstance(rows, GraphRefusal):
                 found[id_] = tuple(_version(asks[id_], row) for row in rows[1:])
         return found
 
-    def read(self, file: File, told: Told, probe: Callable[[], None]) -> tuple[Older, ...]:
+    def read(self, file: File, told: VersionList, probe: Callable[[], None]) -> tuple[Older, ...]:
         """Those of a file that are wanted, oldest first. One that Graph does not give out, or not whole, is
         left out. Raises as Download.run does for what is no version's own fault."""
         found: list[Older] = []
@@ -89,8 +89,8 @@ class Versions:
 
     def _address(self, version: Version) -> str:
         """Where its bytes are. Raises Rejected."""
-        for _, outcome in Batch(self._wire, raw=True).run({"": f"{version.path}/content"}):
-            if not isinstance(outcome, Refusal):
+        for _, outcome in BatchReader(self._wire, raw=True).run({"": f"{version.path}/content"}):
+            if not isinstance(outcome, GraphRefusal):
                 return outcome.headers.get("location", "")
             if outcome.code in MALWARE:
                 raise Rejected("blocked-by-source", "the source calls an older version malware")

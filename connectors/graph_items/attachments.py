@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from connectors.graph_api.batch import SUSPECT, WAITED_OUT, Batch, Reply
-from connectors.graph_api.client import Json, Wire, query, segment
+from connectors.graph_api.batch import SUSPECT, WAITED_OUT, BatchReader, BatchReply
+from connectors.graph_api.client import GraphClient, Json, query, segment
 from connectors.graph_api.collections import collected
-from connectors.graph_api.errors import Refusal, translated
+from connectors.graph_api.errors import GraphRefusal, translated
 from connectors.spool import bytes_body
 from model.errors import Transient
 from model.protocols import Body
@@ -46,28 +46,28 @@ class Attached:
 
 
 def attachments(
-    wire: Wire, owners: Mapping[str, str], fields: str = LISTED
-) -> Iterator[tuple[str, list[Attached] | Refusal]]:
+    wire: GraphClient, owners: Mapping[str, str], fields: str = LISTED
+) -> Iterator[tuple[str, list[Attached] | GraphRefusal]]:
     """owners: id -> the item's path. What each has, in the server's order."""
     options = query(select=fields, top=100)
     asks = {id_: f"{path}/attachments?{options}" for id_, path in owners.items()}
     for id_, rows in collected(wire, asks):
-        if isinstance(rows, Refusal):
+        if isinstance(rows, GraphRefusal):
             yield id_, rows
             continue
         path = f"{owners[id_]}/attachments"
         yield id_, [Attached(id_, row, f"{path}/{segment(str(row.get('id') or ''))}") for row in rows]
 
 
-def contents(wire: Wire, found: Iterable[Attached]) -> dict[str, Body | Refusal]:
+def contents(wire: GraphClient, found: Iterable[Attached]) -> dict[str, Body | GraphRefusal]:
     """By attachment id. A Refusal is why the server does not give it, for good: what passes is waited out, or
     raised as Transient."""
     holding = {one.id: one for one in found if one.holds}
-    bodies: dict[str, Body | Refusal] = {}
+    bodies: dict[str, Body | GraphRefusal] = {}
     asks = {id_: f"{one.path}/$value" for id_, one in holding.items() if one.small}
-    for id_, outcome in Batch(wire, raw=True).run(asks):
-        data = outcome.data() if isinstance(outcome, Reply) else None
-        if isinstance(outcome, Refusal):
+    for id_, outcome in BatchReader(wire, raw=True).run(asks):
+        data = outcome.data() if isinstance(outcome, BatchReply) else None
+        if isinstance(outcome, GraphRefusal):
             bodies[id_] = outcome
         elif data is not None:
             bodies[id_] = bytes_body(data)
@@ -77,19 +77,19 @@ def contents(wire: Wire, found: Iterable[Attached]) -> dict[str, Body | Refusal]
     return bodies
 
 
-def content(wire: Wire, path: str) -> Body | Refusal:
+def content(wire: GraphClient, path: str) -> Body | GraphRefusal:
     """One content, spooled when large. An outage is not blamed on it. Raises Transient or Blocked."""
     patience, suspects = wire.patience(), 0
     while True:
         try:
             return wire.streamed(path, html=True)
-        except Refusal as refused:
+        except GraphRefusal as refused:
             error = translated(refused)
             if refused.absent or refused.unconvertible or not isinstance(error, Transient):
                 return refused
             passing, why = error, refused
         except Transient as cut:
-            passing, why = cut, Refusal(504, cut.code)
+            passing, why = cut, GraphRefusal(504, cut.code)
         if passing.code in WAITED_OUT:
             wire.pause(patience, passing)
         elif passing.code not in SUSPECT:

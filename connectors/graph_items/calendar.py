@@ -16,10 +16,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from connectors.exchange.folders import Folder, containers
-from connectors.graph_api.batch import PARTS_MOST, Batch
-from connectors.graph_api.client import Json, Wire, query, segment
-from connectors.graph_api.errors import Refusal
+from connectors.exchange.folders import ExchangeFolder, containers
+from connectors.graph_api.batch import PARTS_MOST, BatchReader
+from connectors.graph_api.client import GraphClient, Json, query, segment
+from connectors.graph_api.errors import GraphRefusal
 from connectors.graph_api.fields import EVENT_LISTED, FOLDER_EXPAND
 from connectors.graph_api.folders import CLASS, tagged
 from connectors.graph_api.messages import moment, version_of
@@ -42,9 +42,9 @@ Occurrence = tuple[str, datetime, datetime]
 
 
 class CalendarReader:
-    """Implements connectors.graph_api.reader.Reader for events."""
+    """Implements connectors.graph_api.reader.ItemReader for events."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: GraphClient) -> None:
         self._wire = wire
         self._events = Events(wire)
 
@@ -142,19 +142,19 @@ class CalendarReader:
         return f"{self._wire.home}/calendars/{segment(id_)}"
 
 
-def classes(wire: Wire, asks: dict[str, str]) -> dict[str, tuple[str, bool]]:
+def classes(wire: GraphClient, asks: dict[str, str]) -> dict[str, tuple[str, bool]]:
     """The class of each folder, and whether people do not see it, where the server tells."""
     found = {}
-    for id_, outcome in Batch(wire).run(asks):
-        if not isinstance(outcome, Refusal):
+    for id_, outcome in BatchReader(wire).run(asks):
+        if not isinstance(outcome, GraphRefusal):
             tags = tagged(outcome.json)
             found[id_] = (tags.get(CLASS, "").strip(), tags.get(HIDDEN, "").lower() == "true")
     return found
 
 
-def _folder(id_: str, row: Json, facts: tuple[str, bool]) -> Folder:
+def _folder(id_: str, row: Json, facts: tuple[str, bool]) -> ExchangeFolder:
     class_, hidden = facts
-    return Folder(
+    return ExchangeFolder(
         id=id_,
         parent="",
         name=str(row.get("name") or ""),

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from connectors.exchange.folders import Folder, containers
-from connectors.graph_api.batch import PARTS_MOST, Batch
-from connectors.graph_api.client import Json, Wire, query, segment
-from connectors.graph_api.errors import Refusal
+from connectors.exchange.folders import ExchangeFolder, containers
+from connectors.graph_api.batch import PARTS_MOST, BatchReader
+from connectors.graph_api.client import GraphClient, Json, query, segment
+from connectors.graph_api.errors import GraphRefusal
 from connectors.graph_api.fields import CONTACT, CONTACT_EXPAND, FOLDER_EXPAND
 from connectors.graph_api.folders import FOLDERS_MOST, tagged
 from connectors.graph_api.item_errors import refused
@@ -33,9 +33,9 @@ LISTED = "id,displayName,parentFolderId"
 
 
 class ContactReader:
-    """Implements connectors.graph_api.reader.Reader for contacts."""
+    """Implements connectors.graph_api.reader.ItemReader for contacts."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: GraphClient) -> None:
         self._wire = wire
 
     def containers(self) -> Iterator[Container]:
@@ -83,8 +83,8 @@ class ContactReader:
         options = query(select=CONTACT, expand=CONTACT_EXPAND) if bodies else BARE
         asks = {id_: f"{_in(folder, id_)}?{options}" for id_ in wanted}
         found: dict[str, Json] = {}
-        for id_, outcome in Batch(self._wire).run(asks):
-            if isinstance(outcome, Refusal):
+        for id_, outcome in BatchReader(self._wire).run(asks):
+            if isinstance(outcome, GraphRefusal):
                 yield refused(self._wire, wanted[id_], outcome, folder)
             elif not outcome.json.get("id"):
                 yield Failed(key_of(id_), Rejected("item-refused", "the server gave something else"))
@@ -100,15 +100,15 @@ class ContactReader:
         it reliably."""
         photos: dict[str, Body | None] = {}
         asks = {id_: f"{_in(folder, id_)}/photo/$value" for id_ in ids}
-        for id_, outcome in Batch(self._wire, raw=True).run(asks):
-            if isinstance(outcome, Refusal):
+        for id_, outcome in BatchReader(self._wire, raw=True).run(asks):
+            if isinstance(outcome, GraphRefusal):
                 if outcome.status in {401, 403}:
                     refused(self._wire, Ref(id_, ""), outcome, folder)
-                body: Body | Refusal = outcome
+                body: Body | GraphRefusal = outcome
             else:
                 data = outcome.data()
                 body = content(self._wire, asks[id_]) if data is None else bytes_body(data)
-            if not isinstance(body, Refusal):
+            if not isinstance(body, GraphRefusal):
                 photos[id_] = body
             elif body.status != 404 and not body.absent:
                 photos[id_] = None
@@ -130,8 +130,8 @@ def _in(folder: str, id_: str) -> str:
     return f"{folder}/contacts/{segment(id_)}"
 
 
-def _folder(id_: str, row: Json, class_: str, hidden: bool) -> Folder:
-    return Folder(
+def _folder(id_: str, row: Json, class_: str, hidden: bool) -> ExchangeFolder:
+    return ExchangeFolder(
         id=id_,
         parent=str(row.get("parentFolderId") or ""),
         name=str(row.get("displayName") or ""),

@@ -12,9 +12,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from connectors.graph_api.batch import Batch
-from connectors.graph_api.client import Json, Wire, query, segment
-from connectors.graph_api.errors import Refusal
+from connectors.graph_api.batch import BatchReader
+from connectors.graph_api.client import GraphClient, Json, query, segment
+from connectors.graph_api.errors import GraphRefusal
 from connectors.graph_api.fields import EVENT, EVENT_EXPAND, SERIES, expand
 from connectors.graph_api.folders import tagged
 from connectors.graph_api.item_errors import refused
@@ -37,7 +37,7 @@ UNTOLD = Rejected("occurrence-missing", "the source does not say what became of 
 
 
 @dataclass
-class Whole:
+class EventDraft:
     """One event in the making. instances: of a series that does not say what became of its days; fault: why
     it cannot be given; gone: a part of it is no longer there."""
 
@@ -57,7 +57,7 @@ class Whole:
 class Events:
     """Reads events of one user."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: GraphClient) -> None:
         self._wire = wire
 
     def read(self, calendar: str, refs: Sequence[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
@@ -67,9 +67,9 @@ class Events:
         for attempt in range(AGAIN_MOST + 1):
             again: list[Ref] = []
             for one in self._round(calendar, todo, bodies=bodies):
-                if isinstance(one, Whole) and attempt < AGAIN_MOST:
+                if isinstance(one, EventDraft) and attempt < AGAIN_MOST:
                     again.append(one.ref)
-                elif isinstance(one, Whole):
+                elif isinstance(one, EventDraft):
                     yield Failed(key_of(one.ref.id), MISSING)
                 else:
                     yield one
@@ -79,25 +79,27 @@ class Events:
 
     def _round(
         self, calendar: str, refs: Sequence[Ref], *, bodies: bool
-    ) -> Iterator[Native | Failed | Whole]:
+    ) -> Iterator[Native | Failed | EventDraft]:
         """A Whole for one of which a part is gone."""
         wanted = {ref.id: ref for ref in refs}
         options = query(select=EVENT, expand=EVENT_EXPAND) if bodies else BARE
-        found: list[Whole] = []
+        found: list[EventDraft] = []
         for id_, outcome in self._events(calendar, wanted, options):
-            if isinstance(outcome, Refusal):
+            if isinstance(outcome, GraphRefusal):
                 yield refused(self._wire, wanted[id_], outcome, calendar)
             elif not outcome.get("id"):
                 yield Failed(key_of(id_), Rejected("item-refused", "the server gave something else"))
             else:
                 ref = Ref(id_, version_of(outcome) or wanted[id_].version, size=wanted[id_].size)
-                found.append(Whole(ref, outcome))
+                found.append(EventDraft(ref, outcome))
         if not bodies:
             yield from (Native(one.ref, FORMAT, _properties(one.event, {})) for one in found)
             return
         yield from self._completed(calendar, found)
 
-    def _completed(self, calendar: str, found: Sequence[Whole]) -> Iterator[Native | Failed | Whole]:
+    def _completed(
+        self, calendar: str, found: Sequence[EventDraft]
+    ) -> Iterator[Native | Failed | EventDraft]:
         self._days(calendar, found)
         whole = [one for one in found if not one.gone and one.fault is None]
         parts = {str(part["id"]): part for one in whole for part in one.parts}
@@ -113,22 +115,22 @@ class Events:
 
     def _events(
         self, calendar: str, ids: Iterable[str], options: str, prefer: str = ""
-    ) -> Iterator[tuple[str, Json | Refusal]]:
+    ) -> Iterator[tuple[str, Json | GraphRefusal]]:
         asks = {id_: f"{calendar}/events/{segment(id_)}?{options}" for id_ in ids}
-        for id_, outcome in Batch(self._wire, prefer).run(asks):
-            yield id_, outcome if isinstance(outcome, Refusal) else outcome.json
+        for id_, outcome in BatchReader(self._wire, prefer).run(asks):
+            yield id_, outcome if isinstance(outcome, GraphRefusal) else outcome.json
 
-    def _days(self, calendar: str, found: Sequence[Whole]) -> None:
+    def _days(self, calendar: str, found: Sequence[EventDraft]) -> None:
         """What became of single days of the series among them."""
         masters = {one.ref.id: one for one in found if one.event.get("type") == "seriesMaster"}
         options = query(select=SERIES, expand="exceptionOccurrences($select=id)")
-        changed: dict[str, Whole] = {}
-        untold: dict[str, Whole] = {}
+        changed: dict[str, EventDraft] = {}
+        untold: dict[str, EventDraft] = {}
         for id_, outcome in self._events(calendar, masters, options):
             one = masters[id_]
-            if isinstance(outcome, Refusal) and (outcome.absent or outcome.status != 400):
+            if isinstance(outcome, GraphRefusal) and (outcome.absent or outcome.status != 400):
                 self._hurt(one, outcome, calendar)
-            elif isinstance(outcome, Refusal) or not outcome.keys() >= DAYS:
+            elif isinstance(outcome, GraphRefusal) or not outcome.keys() >= DAYS:
                 untold[id_] = one
             else:
                 one.cancelled = list(outcome["cancelledOccurrences"] or ())
@@ -136,18 +138,18 @@ class Events:
                 changed.update(dict.fromkeys(ids, one))
         changed.update(self._expanded(calendar, untold))
         for id_, outcome in self._events(calendar, changed, query(select=EVENT, expand=EVENT_EXPAND)):
-            if isinstance(outcome, Refusal):
+            if isinstance(outcome, GraphRefusal):
                 self._hurt(changed[id_], outcome, calendar)
             else:
                 changed[id_].exceptions.append(outcome)
 
-    def _expanded(self, calendar: str, untold: Mapping[str, Whole]) -> Iterator[tuple[str, Whole]]:
+    def _expanded(self, calendar: str, untold: Mapping[str, EventDraft]) -> Iterator[tuple[str, EventDraft]]:
         """The changed days of series that do not name them, by the server's own expansion of each, which is
         kept: the mapping knows which days are missing from it."""
         masters = {id_: one.event for id_, one in untold.items()}
         for id_, outcome in instances(self._wire, calendar, masters):
             one = untold[id_]
-            if isinstance(outcome, Refusal):
+            if isinstance(outcome, GraphRefusal):
                 self._hurt(one, outcome, calendar)
             elif outcome is None or not all(row.get("id") for row in outcome["rows"]):
                 one.fault = UNTOLD
@@ -156,7 +158,7 @@ class Events:
                 changed = (row for row in outcome["rows"] if row.get("type") == "exception")
                 yield from ((str(row["id"]), one) for row in changed)
 
-    def _hurt(self, one: Whole, refusal: Refusal, calendar: str) -> None:
+    def _hurt(self, one: EventDraft, refusal: GraphRefusal, calendar: str) -> None:
         """A series without one of its days would be another series."""
         if refusal.absent:
             one.gone = True
@@ -167,7 +169,7 @@ class Events:
         """A text that is gone meanwhile is left out: the HTML says it."""
         written = [id_ for id_, part in parts.items() if _content(part).strip()]
         for id_, outcome in self._events(calendar, written, query(select="id,body"), AS_TEXT):
-            if isinstance(outcome, Refusal):
+            if isinstance(outcome, GraphRefusal):
                 if not outcome.absent:
                     refused(self._wire, Ref(id_, ""), outcome, calendar)
             elif str((outcome.get("body") or {}).get("contentType")).lower() == "text":
@@ -175,13 +177,13 @@ class Events:
 
     def _attached(
         self, calendar: str, parts: Mapping[str, Json]
-    ) -> tuple[set[str], dict[str, Body | Refusal]]:
+    ) -> tuple[set[str], dict[str, Body | GraphRefusal]]:
         """Which parts are gone by now, and the contents by attachment id."""
         owners = {id_: f"{calendar}/events/{segment(id_)}" for id_, part in parts.items() if _holds(part)}
         lost: set[str] = set()
         found: list[Attached] = []
         for id_, outcome in attachments(self._wire, owners):
-            if isinstance(outcome, Refusal):
+            if isinstance(outcome, GraphRefusal):
                 if not outcome.absent:
                     refused(self._wire, Ref(id_, ""), outcome, calendar)
                 lost.add(id_)
@@ -192,12 +194,12 @@ class Events:
         lost |= {one.owner for one in found if _is_gone(bodies.get(one.id))}
         return lost, bodies
 
-    def _native(self, one: Whole, bodies: Mapping[str, Body | Refusal]) -> Native:
+    def _native(self, one: EventDraft, bodies: Mapping[str, Body | GraphRefusal]) -> Native:
         held = {
             id_: body
             for part in one.parts
             for each in part.get("attachments") or ()
-            if not isinstance(body := bodies.get(id_ := str(each.get("id"))), Refusal | None)
+            if not isinstance(body := bodies.get(id_ := str(each.get("id"))), GraphRefusal | None)
         }
         record = {"item": one.event, "exceptions": one.exceptions, "cancelled": one.cancelled}
         if one.instances is not None:
@@ -205,7 +207,7 @@ class Events:
         return Native(one.ref, FORMAT, _properties(one.event, held), written(self._wire, record))
 
 
-def written(wire: Wire, record: Json) -> Body | None:
+def written(wire: GraphClient, record: Json) -> Body | None:
     """The body of a record: its JSON."""
     sink = wire.sink()
     sink.write(json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode())
@@ -227,5 +229,5 @@ def _holds(event: Json) -> bool:
     return event.get("hasAttachments") is True or marked is None or marked.lower() == "true"
 
 
-def _is_gone(body: Body | Refusal | None) -> bool:
-    return isinstance(body, Refusal) and body.absent
+def _is_gone(body: Body | GraphRefusal | None) -> bool:
+    return isinstance(body, GraphRefusal) and body.absent

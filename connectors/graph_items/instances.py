@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
-from connectors.graph_api.client import Json, Wire, query, segment
+from connectors.graph_api.client import GraphClient, Json, query, segment
 from connectors.graph_api.collections import collected
-from connectors.graph_api.errors import Refusal
+from connectors.graph_api.errors import GraphRefusal
 from connectors.graph_api.messages import moment
 
 COVERED = timedelta(days=2 * 365)
@@ -29,8 +29,8 @@ YEAR = 366
 
 
 def instances(
-    wire: Wire, calendar: str, masters: Mapping[str, Json]
-) -> Iterator[tuple[str, Json | Refusal | None]]:
+    wire: GraphClient, calendar: str, masters: Mapping[str, Json]
+) -> Iterator[tuple[str, Json | GraphRefusal | None]]:
     """For each series, by id: {"from", "until": the days that are judged, until not included; "rows": every
     instance within them and the margin}; None for one whose rule does not say when it begins.
 
@@ -45,7 +45,7 @@ def instances(
     for id_, rows in collected(wire, asks):
         first, after = windows[id_]
         whole = {"from": first.isoformat(), "until": after.isoformat(), "rows": rows}
-        yield id_, rows if isinstance(rows, Refusal) else whole
+        yield id_, rows if isinstance(rows, GraphRefusal) else whole
 
 
 def window(event: Json) -> tuple[date, date] | None:
@@ -93,7 +93,7 @@ def _day(text: object) -> date | None:
     return None if found is None or not 1601 <= found.year <= 4500 else found.date()
 
 
-def _options(wire: Wire, first: date, after: date) -> str:
+def _options(wire: GraphClient, first: date, after: date) -> str:
     return query(
         startDateTime_=_midnight(first - MARGIN),
         endDateTime_=_midnight(after + MARGIN),

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from connectors.graph_api.batch import PARTS_MOST, SUSPECT, WAITED_OUT, Batch, Reply
-from connectors.graph_api.client import Wire, query, segment
-from connectors.graph_api.errors import Refusal, translated
+from connectors.graph_api.batch import PARTS_MOST, SUSPECT, WAITED_OUT, BatchReader, BatchReply
+from connectors.graph_api.client import GraphClient, query, segment
+from connectors.graph_api.errors import GraphRefusal, translated
 from connectors.graph_api.folders import ELSEWHERE, mailbox_containers, unseen
 from connectors.graph_api.item_errors import poison, refused
 from connectors.graph_api.messages import EXPAND, FIELDS, LISTED, properties, version_of
@@ -33,7 +33,7 @@ TRIES, FIRST_WAIT = 3, 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class MailProperties:
     """A mail whose properties are read."""
 
     ref: Ref
@@ -41,9 +41,9 @@ class Known:
 
 
 class MailReader:
-    """Implements connectors.graph_api.reader.Reader for mails."""
+    """Implements connectors.graph_api.reader.ItemReader for mails."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: GraphClient) -> None:
         self._wire = wire
         self._folders: set[str] = set()
         self._tree: list[Container] = []
@@ -74,7 +74,7 @@ class MailReader:
             yield from self._fetch(container, batch, bodies)
 
     def _fetch(self, container: Container, refs: Sequence[Ref], bodies: bool) -> Iterator[Native | Failed]:
-        known: list[Known] = []
+        known: list[MailProperties] = []
         for result in self._properties(container, refs):
             if isinstance(result, Failed):
                 yield result
@@ -84,12 +84,12 @@ class MailReader:
                 known.append(result)
         yield from self._bodies(container, known)
 
-    def _properties(self, container: Container, refs: Sequence[Ref]) -> Iterator[Known | Failed]:
+    def _properties(self, container: Container, refs: Sequence[Ref]) -> Iterator[MailProperties | Failed]:
         wanted = {ref.id: ref for ref in refs}
         options = query(select=FIELDS, expand=EXPAND)
         asks = {id_: f"{self._path(id_)}?{options}" for id_ in wanted}
-        for id_, outcome in Batch(self._wire).run(asks):
-            if isinstance(outcome, Refusal):
+        for id_, outcome in BatchReader(self._wire).run(asks):
+            if isinstance(outcome, GraphRefusal):
                 yield self._refused(container, wanted[id_], outcome)
                 continue
             item = outcome.json
@@ -100,22 +100,22 @@ class MailReader:
             else:
                 facts = properties(item)
                 size = int(str(facts["Size"])) or wanted[id_].size
-                yield Known(Ref(id_, version_of(item) or wanted[id_].version, size=size), facts)
+                yield MailProperties(Ref(id_, version_of(item) or wanted[id_].version, size=size), facts)
 
     def _moved(self, container: Container, folder: str) -> bool:
         """An immutable id finds a mail wherever it went, and there it is another row of the ledger."""
         return folder != container.id and folder in self._folders and container.id in self._folders
 
-    def _bodies(self, container: Container, known: Sequence[Known]) -> Iterator[Native | Failed]:
+    def _bodies(self, container: Container, known: Sequence[MailProperties]) -> Iterator[Native | Failed]:
         small = {one.ref.id: one for one in known if 0 < (one.ref.size or 0) <= SMALL}
         if len(small) == 1 or not self._batched:
             small = {}
         alone = [one for one in known if one.ref.id not in small]
         asks = {id_: f"{self._path(id_)}/$value" for id_ in small}
         damaged = []
-        for id_, outcome in Batch(self._wire, raw=True).run(asks):
-            data = outcome.data() if isinstance(outcome, Reply) else None
-            if isinstance(outcome, Refusal):
+        for id_, outcome in BatchReader(self._wire, raw=True).run(asks):
+            data = outcome.data() if isinstance(outcome, BatchReply) else None
+            if isinstance(outcome, GraphRefusal):
                 yield self._bodiless(container, small[id_], outcome)
             elif data is None:
                 damaged.append(small[id_])  # once more, alone: it may have happened on the way
@@ -125,13 +125,13 @@ class MailReader:
         for one in (*alone, *damaged):
             yield self._streamed(container, one)
 
-    def _streamed(self, container: Container, one: Known) -> Native | Failed:
+    def _streamed(self, container: Container, one: MailProperties) -> Native | Failed:
         patience, suspects, heard = self._wire.patience(), 0, NOTHING
         while suspects <= TRIES:
             try:
                 body = self._wire.streamed(f"{self._path(one.ref.id)}/$value")
                 return Native(one.ref, FORMAT, one.facts, body)
-            except Refusal as refusal:
+            except GraphRefusal as refusal:
                 error = translated(refusal)
                 if refusal.unconvertible or refusal.absent or not isinstance(error, Transient):
                     return self._bodiless(container, one, refusal)
@@ -150,13 +150,13 @@ class MailReader:
                 self._wire.probe()  # the last attempt is made when the server surely answers
         return poison(one.ref, heard)
 
-    def _bodiless(self, container: Container, one: Known, refusal: Refusal) -> Native | Failed:
+    def _bodiless(self, container: Container, one: MailProperties, refusal: GraphRefusal) -> Native | Failed:
         """What the server makes no message of is never asked for again: it is rebuilt."""
         if refusal.unconvertible:
             return rebuilt(self._wire, FORMAT, one.ref, FIELDS, EXPAND)
         return self._refused(container, one.ref, refusal)
 
-    def _refused(self, container: Container, ref: Ref, refusal: Refusal) -> Failed:
+    def _refused(self, container: Container, ref: Ref, refusal: GraphRefusal) -> Failed:
         return refused(self._wire, ref, refusal, f"{self._wire.home}/mailFolders/{segment(container.id)}")
 
     def _path(self, id_: str) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime
 from connectors.exchange.mime_builder import (
     FAILED,
     Letter,
-    Part,
+    MimePart,
     Party,
     attached_file,
     attached_item,
@@ -21,8 +21,8 @@ from connectors.exchange.mime_builder import (
     write,
     write_entity,
 )
-from connectors.graph_api.client import Json, Wire, query, segment
-from connectors.graph_api.errors import Refusal, item_error
+from connectors.graph_api.client import GraphClient, Json, query, segment
+from connectors.graph_api.errors import GraphRefusal, item_error
 from connectors.graph_api.messages import properties, version_of
 from model.errors import Rejected, Transient
 from model.protocols import Body, Failed, Native, Ref, key_of
@@ -36,12 +36,12 @@ SECURE = "ipm.note.smime"
 ATTACHMENTS = query(select="id,name,contentType,size,isInline,microsoft.graph.fileAttachment/contentId")
 
 
-def rebuilt(wire: Wire, format_: str, ref: Ref, select: str, expand: str) -> Native | Failed:
+def rebuilt(wire: GraphClient, format_: str, ref: Ref, select: str, expand: str) -> Native | Failed:
     """The message as one of our making; Failed when even its properties cannot be read. select and expand: of
     the properties. Raises Transient and Blocked as every request does."""
     try:
         return _rebuilt(wire, format_, ref, query(select=f"{select},{FIELDS}", expand=expand))
-    except Refusal as refused:
+    except GraphRefusal as refused:
         if refused.status in {401, 403}:
             raise
         error = item_error(refused)
@@ -57,7 +57,7 @@ def rebuilt(wire: Wire, format_: str, ref: Ref, select: str, expand: str) -> Nat
         return Failed(key_of(ref.id), Rejected(*FAILED))
 
 
-def _rebuilt(wire: Wire, format_: str, ref: Ref, options: str) -> Native:
+def _rebuilt(wire: GraphClient, format_: str, ref: Ref, options: str) -> Native:
     path = f"{wire.home}/messages/{segment(ref.id)}"
     item = wire.get(path, options)
     facts = {**properties(item), "Rebuilt": True}
@@ -73,12 +73,12 @@ def _rebuilt(wire: Wire, format_: str, ref: Ref, options: str) -> Native:
     else:
         head = ("Content-Type: application/pkcs7-mime; name=smime.p7m",
                 "Content-Disposition: attachment; filename=smime.p7m")  # fmt: skip
-        write(sink, ref.id, letter, [Part(head, secured[0])])
+        write(sink, ref.id, letter, [MimePart(head, secured[0])])
     size = int(str(facts["Size"])) or ref.size
     return Native(Ref(ref.id, version_of(item) or ref.version, size=size), format_, facts, sink.finish())
 
 
-def _secured(wire: Wire, path: str, class_: str, attachments: list[Json]) -> tuple[Body, bool] | None:
+def _secured(wire: GraphClient, path: str, class_: str, attachments: list[Json]) -> tuple[Body, bool] | None:
     """What was signed or encrypted, and whether it is a MIME entity with its own head (else it is a CMS
     object); None: no such message."""
     if not class_.lower().startswith(SECURE) or len(attachments) != 1:
@@ -90,7 +90,7 @@ def _secured(wire: Wire, path: str, class_: str, attachments: list[Json]) -> tup
     return (body, entity) if entity or start.startswith(b"\x30") else None
 
 
-def _part(wire: Wire, path: str, entry: Json) -> Part:
+def _part(wire: GraphClient, path: str, entry: Json) -> MimePart:
     type_ = str(entry.get("@odata.type") or "").lower()
     if type_.endswith("referenceattachment"):
         raise Rejected(*FAILED)
@@ -139,7 +139,7 @@ def _party(box: Json) -> Party:
     return str(box.get("name") or ""), address if "@" in address else None
 
 
-def _text(item: Json) -> Part:
+def _text(item: Json) -> MimePart:
     body = item.get("body")
     body = body if isinstance(body, dict) else {}
     return text_part(str(body.get("content") or ""), html=str(body.get("contentType")).lower() == "html")

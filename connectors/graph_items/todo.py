@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
-from connectors.graph_api.batch import PARTS_MOST, Batch
-from connectors.graph_api.client import Json, Wire, query, segment
-from connectors.graph_api.errors import Refusal
+from connectors.graph_api.batch import PARTS_MOST, BatchReader
+from connectors.graph_api.client import GraphClient, Json, query, segment
+from connectors.graph_api.errors import GraphRefusal
 from connectors.graph_api.fields import TASK, TASK_EXPAND
 from connectors.graph_api.item_errors import refused
 from connectors.graph_api.messages import version_of
@@ -30,9 +30,9 @@ FLAGGED_EMAILS = "flagged-emails"
 
 
 class TaskReader:
-    """Implements connectors.graph_api.reader.Reader for tasks."""
+    """Implements connectors.graph_api.reader.ItemReader for tasks."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: GraphClient) -> None:
         self._wire = wire
 
     def containers(self) -> Iterator[Container]:
@@ -64,7 +64,7 @@ class TaskReader:
         wanted = {ref.id: ref for ref in refs}
         found: dict[str, tuple[Ref, Json]] = {}
         for id_, outcome in self._tasks(list_, wanted, query(select=TASK, expand=TASK_EXPAND)):
-            if isinstance(outcome, Refusal):
+            if isinstance(outcome, GraphRefusal):
                 yield refused(self._wire, wanted[id_], outcome, list_)
             elif not outcome.get("id"):
                 yield Failed(key_of(id_), Rejected("item-refused", "the server gave something else"))
@@ -78,17 +78,17 @@ class TaskReader:
 
     def _tasks(
         self, list_: str, ids: Iterable[str], options: str, prefer: str = ""
-    ) -> Iterator[tuple[str, Json | Refusal]]:
+    ) -> Iterator[tuple[str, Json | GraphRefusal]]:
         asks = {id_: f"{_in(list_, id_)}?{options}" for id_ in ids}
-        for id_, outcome in Batch(self._wire, prefer).run(asks):
-            yield id_, outcome if isinstance(outcome, Refusal) else outcome.json
+        for id_, outcome in BatchReader(self._wire, prefer).run(asks):
+            yield id_, outcome if isinstance(outcome, GraphRefusal) else outcome.json
 
     def _completed(self, list_: str, found: Mapping[str, tuple[Ref, Json]]) -> Iterator[Native | Failed]:
         texts = self._texts(list_, {id_: task for id_, (_, task) in found.items()})
         owners = {id_: _in(list_, id_) for id_, (_, task) in found.items() if task.get("hasAttachments")}
         attached: dict[str, list[Attached]] = {}
         for id_, outcome in attachments(self._wire, owners, TASK_LISTED):
-            if isinstance(outcome, Refusal):
+            if isinstance(outcome, GraphRefusal):
                 yield refused(self._wire, found[id_][0], outcome, list_)
             else:
                 attached[id_] = outcome
@@ -98,7 +98,9 @@ class TaskReader:
                 continue
             files = attached.get(id_, [])
             given = ((one.id, bodies.get(one.id)) for one in files)
-            held = {name: body for name, body in given if body is not None and not isinstance(body, Refusal)}
+            held = {
+                name: body for name, body in given if body is not None and not isinstance(body, GraphRefusal)
+            }
             record = {"item": task, "textBody": texts.get(id_), "attachments": [one.facts for one in files]}
             yield Native(ref, FORMAT, _properties(held), written(self._wire, record))
 
@@ -107,7 +109,7 @@ class TaskReader:
         formatted = [id_ for id_, task in tasks.items() if _body(task).get("contentType") == "html"]
         texts = {}
         for id_, outcome in self._tasks(list_, formatted, query(select="id,body"), AS_TEXT):
-            if isinstance(outcome, Refusal):
+            if isinstance(outcome, GraphRefusal):
                 if not outcome.absent:
                     refused(self._wire, Ref(id_, ""), outcome, list_)
             elif _body(outcome).get("contentType") == "text":

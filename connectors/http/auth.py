@@ -12,7 +12,7 @@ from connectors.http.digest_auth import Digest
 from connectors.settings import Account, Secret
 
 
-class Login(Protocol):
+class HttpLogin(Protocol):
     """What settings say of it: see connectors.caldav.settings. auth may also be "digest" (RFC 7616)."""
 
     @property
@@ -36,7 +36,7 @@ class Login(Protocol):
 class Credentials:
     """The same for every connection of one target; safe from several threads."""
 
-    def __init__(self, settings: Login, account: Account, server: str) -> None:
+    def __init__(self, settings: HttpLogin, account: Account, server: str) -> None:
         self._server = server
         self._settings = settings
         self._account = account

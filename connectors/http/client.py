@@ -18,7 +18,7 @@ from typing import BinaryIO, Protocol, TypeVar
 import urllib3
 
 from connectors.accepted_logins import LOGINS, UNCONFIRMED
-from connectors.http.auth import Credentials, Login
+from connectors.http.auth import Credentials, HttpLogin
 from connectors.http.dav_errors import closed, status_error
 from connectors.http.deadline import ANSWER_SECONDS, Deadline
 from connectors.http.errors import network_error
@@ -52,7 +52,7 @@ TRIES = {
 _FAULTS = (urllib3.exceptions.HTTPError, OSError, ValueError)
 
 
-class Endpoint(Login, Protocol):
+class Endpoint(HttpLogin, Protocol):
     """Which server, and how long to wait for it: what settings say of it."""
 
     @property
@@ -77,7 +77,7 @@ class Endpoint(Login, Protocol):
     def user_agent(self) -> str | None: ...
 
 
-class Habits(Protocol):
+class RequestHabits(Protocol):
     """What a product's profile says of requests to it."""
 
     @property
@@ -88,7 +88,7 @@ class Habits(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """headers: by lower-case name. body: whole, at most SMALL bytes."""
 
     status: int
@@ -109,7 +109,7 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Patience:
+class RequestRetry:
     """How long passing faults are waited out since the last progress."""
 
     seconds: float
@@ -132,11 +132,15 @@ class Patience:
         self.wait(delay)
 
 
-class Wire:
+class HttpClient:
     """Safe from several threads, close() included. answer_seconds: see connectors.http.deadline.Deadline."""
 
     def __init__(
-        self, settings: Endpoint, account: Account, profile: Habits, answer_seconds: float = ANSWER_SECONDS
+        self,
+        settings: Endpoint,
+        account: Account,
+        profile: RequestHabits,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self._settings = settings
         self._answer_seconds = answer_seconds
@@ -161,8 +165,8 @@ class Wire:
         if self._sockets.closed.wait(seconds):
             raise closed()
 
-    def patience(self) -> Patience:
-        return Patience(self._settings.patience_seconds, self.wait)
+    def patience(self) -> RequestRetry:
+        return RequestRetry(self._settings.patience_seconds, self.wait)
 
     def patiently(self, attempt: Callable[[], T]) -> T:
         """attempt's result; it must change nothing, for it is repeated while faults may pass."""
@@ -175,7 +179,7 @@ class Wire:
 
     def look(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> Answer:
+    ) -> HttpAnswer:
         """ask, for what changes nothing: busy answers and cut connections are waited out."""
         return self.patiently(lambda: passing(self.ask(method, path, headers, body)))
 
@@ -185,7 +189,7 @@ class Wire:
         path: str,
         headers: Mapping[str, str] | None = None,
         body: bytes | BinaryIO = b"",
-    ) -> Answer:
+    ) -> HttpAnswer:
         """One attempt. Raises Transient for a broken connection (what was asked may have happened), Blocked
         for a refused login; every other status is an answer."""
         with self.stream(method, path, headers, body) as (head, chunks):
@@ -195,7 +199,7 @@ class Wire:
                 if held > SMALL:
                     raise Transient("reply-too-large", "the server's answer has no end")
                 parts.append(chunk)
-            return Answer(head.status, head.headers, b"".join(parts))
+            return HttpAnswer(head.status, head.headers, b"".join(parts))
 
     @contextmanager
     def stream(
@@ -204,13 +208,13 @@ class Wire:
         path: str,
         headers: Mapping[str, str] | None = None,
         body: bytes | BinaryIO = b"",
-    ) -> Iterator[tuple[Answer, Iterator[bytes]]]:
+    ) -> Iterator[tuple[HttpAnswer, Iterator[bytes]]]:
         """ask, with the body in chunks; what is not read of it is dropped with its connection."""
         response = self._opened(method, path, headers or {}, body)
         try:
             # merged: Cyrus says what it offers in several DAV headers (RFC 9110, 5.3)
             named = {name.lower(): value for name, value in response.headers.itermerged()}
-            yield Answer(response.status, named), self._chunks(response)
+            yield HttpAnswer(response.status, named), self._chunks(response)
         finally:
             # a body read to its end has given its connection back already
             response.close()
@@ -306,7 +310,7 @@ class Wire:
         connection = response.connection
         # Read to its end, it would give its connection back; another try has to come over a new one.
         response._connection = None  # type: ignore[attr-defined]
-        found = with_words(Answer(response.status, {}), self._chunks(response))
+        found = with_words(HttpAnswer(response.status, {}), self._chunks(response))
         if connection is not None:
             connection.close()
         return found.words
@@ -327,7 +331,7 @@ def _size(body: bytes | BinaryIO) -> int:
     return size - here
 
 
-def with_words(head: Answer, chunks: Iterator[bytes]) -> Answer:
+def with_words(head: HttpAnswer, chunks: Iterator[bytes]) -> HttpAnswer:
     """head with the beginning of its body, where a server says why it refuses; with less where that breaks
     off."""
     body = b""
@@ -339,7 +343,7 @@ def with_words(head: Answer, chunks: Iterator[bytes]) -> Answer:
     return replace(head, body=body)
 
 
-def passing(answer: Answer) -> Answer:
+def passing(answer: HttpAnswer) -> HttpAnswer:
     """answer, unless waiting may change it: then its error is raised."""
     # a captive portal or a maintenance page; that an empty answer is called HTML is PHP's doing
     if answer.ok and answer.body and "html" in answer.headers.get("content-type", "").lower():

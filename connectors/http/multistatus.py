@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from connectors.http.upload import Sink
+from connectors.http.upload import BodySink
 from model.errors import MigrationError, Rejected, Transient
 from model.protocols import Body
 
@@ -33,7 +33,7 @@ class Garbage(Transient):
 
 
 @dataclass(slots=True)
-class Found:
+class DavResponse:
     """One response. status: of the whole response, or of the properties when none of them was found.
     error: why the body could not be kept."""
 
@@ -52,22 +52,22 @@ class _Propstat:
     status: int = 200
     text: dict[str, str] = field(default_factory=dict)
     collection: bool = False
-    sink: Sink | None = None
+    sink: BodySink | None = None
     error: MigrationError | None = None
 
 
 class Multistatus:
     """feed() gives the responses that became complete; finish() raises Garbage when the end is missing."""
 
-    def __init__(self, sink: Callable[[], Sink], most: int) -> None:
+    def __init__(self, sink: Callable[[], BodySink], most: int) -> None:
         self._make = sink
         self._left = most
         self._path: list[str] = []
         self._text: list[str] = []
         self._length = 0
-        self._found = Found()
+        self._found = DavResponse()
         self._propstat: _Propstat | None = None
-        self._ready: list[Found] = []
+        self._ready: list[DavResponse] = []
         self._failed: MigrationError | None = None
         self._parser = expat.ParserCreate(namespace_separator=" ")
         self._parser.buffer_text = True
@@ -77,7 +77,7 @@ class Multistatus:
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._data
 
-    def read(self, chunks: Iterable[bytes]) -> Iterator[Found]:
+    def read(self, chunks: Iterable[bytes]) -> Iterator[DavResponse]:
         """Everything in an answer's body. Raises Garbage, and Blocked when a body cannot be spooled."""
         for chunk in chunks:
             self._parse(chunk, False)
@@ -104,7 +104,7 @@ class Multistatus:
             self._left -= 1
             if self._left < 0:
                 raise Garbage
-            self._found = Found()
+            self._found = DavResponse()
         elif len(path) == 3 and name == f"{DAV}propstat":
             self._propstat = _Propstat()
         elif self._propstat is not None and len(path) == 5 and name in BODIES:
@@ -148,7 +148,7 @@ class Multistatus:
         self._length = 0
 
 
-def _merge(found: Found, propstat: _Propstat) -> None:
+def _merge(found: DavResponse, propstat: _Propstat) -> None:
     if not 200 <= propstat.status < 300:
         return
     found.etag = etag(propstat.text.get(ETAG, found.etag))

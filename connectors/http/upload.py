@@ -14,7 +14,7 @@ WHOLE = 1 << 18  # bytes that are sent in one piece
 MOST = 256_000_000  # bytes of one object that is read
 
 
-class Sink:
+class BodySink:
     """Takes a body piece by piece."""
 
     def __init__(self, folder: Path, above: int) -> None:
@@ -44,7 +44,7 @@ class Sink:
         return bytes_body(b"".join(self._parts))
 
 
-class Upload(io.RawIOBase):
+class GuardedBody(io.RawIOBase):
     """A large body as it is sent. Before its last bytes the guard is asked again: without them no server
     takes the object."""
 
@@ -75,4 +75,4 @@ def payload(item: Item, stream: BinaryIO, guard: Guard) -> bytes | BinaryIO:
     """What to send of an open body; the length of a file is item.size."""
     if item.size <= WHOLE:
         return stream.read()
-    return cast(BinaryIO, Upload(stream, item.size, guard))
+    return cast(BinaryIO, GuardedBody(stream, item.size, guard))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import BinaryIO
 
-from connectors.imap.connection import CHUNK, Reply, Wire, number, numbers, quoted
+from connectors.imap.connection import CHUNK, ImapConnection, TaggedReply, number, numbers, quoted
 from connectors.imap.dates import date_text
 from connectors.imap.fetch import uid_of, windows
 from connectors.imap.keywords import LIMIT, NOT_TAKEN, Keywords
@@ -30,7 +30,7 @@ _ATOM = re.compile(r"[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedAppend:
     """An item ready to send: data is None for one that is streamed. flags: those that the server keeps."""
 
     item: Item
@@ -54,10 +54,10 @@ class Appender:
     max_bytes: int | None
     keywords: Keywords = field(default_factory=Keywords)
 
-    def parts(self, items: Iterable[Item], refused: list[Failed]) -> Iterator[list[Prepared]]:
+    def parts(self, items: Iterable[Item], refused: list[Failed]) -> Iterator[list[PreparedAppend]]:
         """items in parts that one command takes; those that no command may take go to refused."""
         settings = self.session.settings
-        batch: list[Prepared] = []
+        batch: list[PreparedAppend] = []
         weight = 0
         for item in items:
             ready = self._prepared(item)
@@ -73,16 +73,16 @@ class Appender:
         if batch:
             yield batch
 
-    def _prepared(self, item: Item) -> Prepared | Failed:
+    def _prepared(self, item: Item) -> PreparedAppend | Failed:
         kept = flags_kept(item.flags, self.permanent)
         if kept is None:
             return Failed(item.key, Rejected("flag-not-allowed"))
         with item.body() as stream:
             data = stream.read(self.session.settings.spool_above + 1)
             if len(data) <= self.session.settings.spool_above:
-                ready = Prepared(item, kept, len(data), data)
+                ready = PreparedAppend(item, kept, len(data), data)
             else:
-                ready = Prepared(item, kept, _measured(stream, len(data)), None)
+                ready = PreparedAppend(item, kept, _measured(stream, len(data)), None)
         if not ready.size:
             # a literal of no bytes would cancel the whole MULTIAPPEND (RFC 3502, 6.3.11)
             return Failed(item.key, Rejected("empty-message"))
@@ -90,7 +90,7 @@ class Appender:
             return Failed(item.key, Rejected("too-large"))
         return ready
 
-    def store(self, batch: list[Prepared]) -> Iterator[Stored | Failed]:
+    def store(self, batch: list[PreparedAppend]) -> Iterator[Stored | Failed]:
         """Stores a part. May have stored any of it even if it raises."""
         if len(batch) > 1 and not self.session.has("MULTIAPPEND"):
             yield from self._store_pipelined(batch)
@@ -100,7 +100,7 @@ class Appender:
             part = pending.pop()
             sent = self.keywords.kept(self.raw, part[0].flags)
             outcome = self._append(part)
-            if not isinstance(outcome, Reply):
+            if not isinstance(outcome, TaggedReply):
                 yield from (
                     self._stored(p, flags, href) for p, (flags, href) in zip(part, outcome, strict=True)
                 )
@@ -114,20 +114,20 @@ class Appender:
                 half = len(part) // 2
                 pending += (part[half:], part[:half])
 
-    def _with_fewer(self, sent: frozenset[str], reply: Reply) -> bool:
+    def _with_fewer(self, sent: frozenset[str], reply: TaggedReply) -> bool:
         """Whether a message that was refused is worth another try without some of its keywords."""
         return reply.reason == LIMIT and self.keywords.learn(self.session, self.raw, sent)
 
-    def _stored(self, ready: Prepared, flags: frozenset[str], href: str) -> Stored:
+    def _stored(self, ready: PreparedAppend, flags: frozenset[str], href: str) -> Stored:
         if flags == ready.flags:
             return Stored(ready.item.key, href)
         return Stored(ready.item.key, href, losses=(NOT_TAKEN,), flags=flags)
 
-    def _head(self, ready: Prepared, flags: frozenset[str]) -> bytes:
+    def _head(self, ready: PreparedAppend, flags: frozenset[str]) -> bytes:
         head = b"(" + " ".join(sorted(flags)).encode() + b") "
         return head + date_text(ready.item.date) + b" " if ready.item.date is not None else head
 
-    def _append(self, batch: list[Prepared]) -> list[tuple[frozenset[str], str]] | Reply:
+    def _append(self, batch: list[PreparedAppend]) -> list[tuple[frozenset[str], str]] | TaggedReply:
         """One APPEND of all of batch: the flags they were sent with and their hrefs, or the server's refusal
         of all of them."""
         self.guard()
@@ -146,7 +146,7 @@ class Appender:
         reply = wire.finish(tag)
         return list(zip(sent, self._hrefs(reply, batch, before), strict=True)) if reply.ok else reply
 
-    def _store_pipelined(self, batch: list[Prepared]) -> Iterator[Stored | Failed]:
+    def _store_pipelined(self, batch: list[PreparedAppend]) -> Iterator[Stored | Failed]:
         """Single APPENDs, all sent before the first reply is awaited where the server allows it."""
         if not (self.session.has("LITERAL+") and self.session.has("UIDPLUS")):
             for ready in batch:
@@ -176,7 +176,7 @@ class Appender:
             elif not reply.ok:
                 yield _refused(ready, reply)
 
-    def _literal(self, wire: Wire, tag: bytes, ready: Prepared) -> Reply | None:
+    def _literal(self, wire: ImapConnection, tag: bytes, ready: PreparedAppend) -> TaggedReply | None:
         """A large one waits for the server's leave, so that it may refuse before the bytes travel."""
         plus = self.session.has("LITERAL+") or (self.session.has("LITERAL-") and ready.size <= LITERAL_MINUS)
         if plus and ready.data is not None:
@@ -193,7 +193,7 @@ class Appender:
             wire.stream(stream, ready.size, lambda: self._check(wire))
         return None
 
-    def _check(self, wire: Wire) -> None:
+    def _check(self, wire: ImapConnection) -> None:
         """The guard; when it refuses, what was already sent must not become effective."""
         try:
             self.guard()
@@ -204,7 +204,7 @@ class Appender:
     def _mark(self) -> str | None:
         return None if self.session.has("UIDPLUS") else position(self.session, self.raw)
 
-    def _hrefs(self, reply: Reply, batch: list[Prepared], before: str | None) -> list[str]:
+    def _hrefs(self, reply: TaggedReply, batch: list[PreparedAppend], before: str | None) -> list[str]:
         if reply.reason == "APPENDUID":
             validity, found = _confirmed(reply.code, len(batch))
         elif before is not None:
@@ -215,7 +215,7 @@ class Appender:
             raise Transient("append-unconfirmed", "the server confirmed another number of messages")
         return [f"{validity}:{uid}" for uid in found]
 
-    def _located(self, before: str, batch: list[Prepared]) -> tuple[str, list[int]]:
+    def _located(self, before: str, batch: list[PreparedAppend]) -> tuple[str, list[int]]:
         """Without UIDPLUS: exactly as many new messages as were sent, of the same sizes, are ours, in
         order. When somebody else delivered meanwhile, only digests can tell: the caller settles."""
         validity, _, first = before.partition(":")
@@ -265,7 +265,7 @@ def flags_kept(flags: frozenset[str], permanent: frozenset[str]) -> frozenset[st
     )
 
 
-def _refused(ready: Prepared, reply: Reply) -> Failed:
+def _refused(ready: PreparedAppend, reply: TaggedReply) -> Failed:
     """One item alone was refused: its own fault, or everybody's."""
     if reply.reason == "OVERQUOTA":
         raise Blocked("over-quota", "raise the quota, then resume").about(reply.known).said(reply.said)
@@ -285,7 +285,7 @@ def _measured(stream: BinaryIO, already: int) -> int:
     return size
 
 
-def _canonical_size(ready: Prepared) -> int | None:
+def _canonical_size(ready: PreparedAppend) -> int | None:
     """The size once every line ends in CRLF; None when it was not held."""
     if ready.data is None:
         return None

@@ -67,7 +67,7 @@ class _Nonsense(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class TaggedReply:
     """A tagged reply: OK, NO or BAD; code is the bracketed response code ("APPENDUID 7 3:9" or ""). said:
     of a refusal, its human-readable text; nothing shows it, for it may name people."""
 
@@ -91,7 +91,7 @@ class Reply:
 
 
 @dataclass(slots=True, weakref_slot=True)
-class Wire:
+class ImapConnection:
     """One logged-in connection. Not thread-safe, except close().
 
     imap          imapclient's connection after login; its read and readline are used for input
@@ -211,7 +211,7 @@ class Wire:
         if self._read > self.reply_most:
             raise _Nonsense
 
-    def until(self, tag: bytes) -> Iterator[Parts | Reply]:
+    def until(self, tag: bytes) -> Iterator[Parts | TaggedReply]:
         """Untagged responses, then the tagged Reply. Exhaust it, or the connection is of no use."""
         while True:
             parts = self.parts()
@@ -226,7 +226,7 @@ class Wire:
             elif not head.startswith(b"+"):
                 raise self.nonsense()
 
-    def proceed(self, tag: bytes) -> Reply | None:
+    def proceed(self, tag: bytes) -> TaggedReply | None:
         """Waits for the server's "+"; a Reply when it refused instead."""
         self.flush()
         while True:
@@ -236,17 +236,17 @@ class Wire:
             if head.startswith(tag + b" "):
                 return _reply(head[len(tag) + 1 :])
 
-    def run(self, command: bytes, sink: Callable[[Parts], None] | None = None) -> Reply:
+    def run(self, command: bytes, sink: Callable[[Parts], None] | None = None) -> TaggedReply:
         """Runs one command; every untagged response goes to sink."""
         tag = self.begin(command)
         self.put(b"\r\n")
         self.flush()
         return self.finish(tag, sink)
 
-    def finish(self, tag: bytes, sink: Callable[[Parts], None] | None = None) -> Reply:
+    def finish(self, tag: bytes, sink: Callable[[Parts], None] | None = None) -> TaggedReply:
         """Reads on to the tagged reply."""
         for response in self.until(tag):
-            if isinstance(response, Reply):
+            if isinstance(response, TaggedReply):
                 return response
             if sink is not None:
                 with self._translated():
@@ -282,7 +282,7 @@ class Wire:
             return Transient("connection-closed", "closed from our side")
         if self.bye is None:
             return Transient(code)
-        return Transient("server-bye").about(Reply("BYE", self.bye).known).said(self.farewell)
+        return Transient("server-bye").about(TaggedReply("BYE", self.bye).known).said(self.farewell)
 
 
 def free(imap: imaplib.IMAP4) -> None:
@@ -299,10 +299,10 @@ def cut(sock: socket.socket | None) -> None:
             socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
-def _reply(text: bytes) -> Reply:
+def _reply(text: bytes) -> TaggedReply:
     status, _, rest = text.partition(b" ")
     said = NOTHING if status.upper() == b"OK" else of_line(rest)
-    return Reply(status.decode("ascii", "replace").upper(), _code(rest), said)
+    return TaggedReply(status.decode("ascii", "replace").upper(), _code(rest), said)
 
 
 def _code(text: bytes) -> str:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 from connectors.imap.connection import quoted
-from connectors.imap.folders import INBOX, NO_SELECT, Folder, folders
+from connectors.imap.folders import INBOX, NO_SELECT, ImapFolder, folders
 from connectors.imap.session import Session
 from model.protocols import Guard
 
@@ -40,7 +40,7 @@ def clear(session: Session, guard: Guard, raw: bytes) -> bool:
     return aside not in known or raw not in known
 
 
-def _has_more(known: Mapping[bytes, Folder], raw: bytes, separator: bytes) -> bool:
+def _has_more(known: Mapping[bytes, ImapFolder], raw: bytes, separator: bytes) -> bool:
     """Something is below it."""
     return bool(separator) and any(name.startswith(raw + separator) for name in known)
 

@@ -25,7 +25,7 @@ META = b"UID FLAGS INTERNALDATE RFC822.SIZE"
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class FetchedMessage:
     """One message as read. size is the server's RFC822.SIZE; body None when none was asked for."""
 
     uid: int
@@ -35,7 +35,7 @@ class Record:
     body: Body | None = None
 
 
-Result = tuple[int, Record | MigrationError]
+Result = tuple[int, FetchedMessage | MigrationError]
 
 
 def windows(session: Session, name: bytes, above: int, items: bytes) -> Iterator[list[Attributes]]:
@@ -131,7 +131,7 @@ def _last_uid(session: Session, sequence: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class MessageReader:
     """Reads messages of the mailbox that is open: small ones many at a time, large ones in partial FETCH
     windows through a spool file. batch_items and batch_bytes bound what is held in memory.
 
@@ -210,7 +210,7 @@ class Reader:
         for uid in missing:  # one message the server cannot give must not cost the others
             yield from self._batch([uid], bodies)
 
-    def _large(self, uid: int) -> Record | MigrationError:
+    def _large(self, uid: int) -> FetchedMessage | MigrationError:
         found, fate = self._fetch([uid], META, b"RFC822.SIZE")
         if uid not in found:
             return fate
@@ -241,13 +241,15 @@ class Reader:
         return Rejected("item-refused")
 
 
-def _record(uid: int, entry: Attributes, bodies: bool, body: Body | None = None) -> Record | MigrationError:
+def _record(
+    uid: int, entry: Attributes, bodies: bool, body: Body | None = None
+) -> FetchedMessage | MigrationError:
     if bodies:
         data = entry[b"BODY[]"]
         if data is None:
             return Rejected("item-refused")
         body = bytes_body(data if isinstance(data, bytes) else b"")
-    return Record(
+    return FetchedMessage(
         uid=uid,
         flags=flags_of(entry),
         date=date_of(entry.get(b"INTERNALDATE")),

@@ -13,7 +13,7 @@ from connectors.imap.connection import Parts, compact, fetched
 from connectors.imap.fetch import flags_of, uid_of
 from connectors.imap.keywords import LIMIT, NOT_TAKEN, Keywords
 from connectors.imap.session import Session, raise_for
-from connectors.imap.verify_uid import Judge, Looker, look
+from connectors.imap.verify_uid import Judge, Looker, read_metadata
 from model.errors import Blocked, MigrationError, Rejected, Transient
 from model.protocols import Amendment, Failed, Guard, Stored
 
@@ -86,7 +86,7 @@ class Store:
         """The flags of those that are there, which of them are not what was written, and which others are
         there, of which the server said nothing. Raises Transient("container-renumbered") where the
         mailbox was made anew meanwhile: what these UIDs are there, nobody has looked at."""
-        found = look(self.session, sorted(expected))
+        found = read_metadata(self.session, sorted(expected))
         hidden = self._there(expected.keys() - found.keys())
         validity = self.session.select(self.raw, readonly=False).uidvalidity
         others = Looker(self.session, self.raw, validity, self.spool, self.judge).others(found, expected)

@@ -33,7 +33,7 @@ VIRTUAL = frozenset({"\\ALL", "\\FLAGGED", "\\IMPORTANT"})
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class ImapFolder:
     """One line of LIST. raw is the name as the server spells it (mUTF-7); attributes in upper case."""
 
     raw: bytes
@@ -134,9 +134,9 @@ def _entries(group: Token) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def folders(session: Session, *, counts: bool) -> list[Folder]:
+def folders(session: Session, *, counts: bool) -> list[ImapFolder]:
     """Every mailbox the account sees, parents before children; counts: with the server's totals."""
-    listed: dict[bytes, Folder] = {}
+    listed: dict[bytes, ImapFolder] = {}
     totals: dict[bytes, dict[str, str]] = {}
 
     def note(parts: Parts) -> None:
@@ -147,7 +147,7 @@ def folders(session: Session, *, counts: bool) -> list[Folder]:
                 if len(listed) >= FOLDERS_MOST:
                     raise ValueError("more folders than any account has")
                 parted = separator.decode() if isinstance(separator, bytes) else ""
-                listed[raw] = Folder(raw, parted, upper)
+                listed[raw] = ImapFolder(raw, parted, upper)
         elif status := status_of(parts):
             raw = tokens(parts)[1]
             if isinstance(raw, bytes) and len(totals) < FOLDERS_MOST:
@@ -160,7 +160,7 @@ def folders(session: Session, *, counts: bool) -> list[Folder]:
         totals = _asked_one_by_one(session, listed.values())
     elif counts and session.has("OBJECTID"):
         _ask_ids(session, totals)
-    found = [Folder(f.raw, f.separator, f.attributes, totals.get(f.raw, {})) for f in listed.values()]
+    found = [ImapFolder(f.raw, f.separator, f.attributes, totals.get(f.raw, {})) for f in listed.values()]
     return sorted(
         found, key=lambda folder: (folder.raw.upper() != INBOX, folder.name.split(folder.separator or "\0"))
     )
@@ -232,7 +232,7 @@ def _ask_ids(session: Session, totals: dict[bytes, dict[str, str]]) -> None:
         status[MAILBOX_ID] = _checked_id(session, MAILBOX_ID, found[raw])
 
 
-def _asked_one_by_one(session: Session, listed: Iterable[Folder]) -> dict[bytes, dict[str, str]]:
+def _asked_one_by_one(session: Session, listed: Iterable[ImapFolder]) -> dict[bytes, dict[str, str]]:
     totals: dict[bytes, dict[str, str]] = {}
     for folder in listed:
         if folder.selectable:
@@ -246,7 +246,7 @@ def _asked_one_by_one(session: Session, listed: Iterable[Folder]) -> dict[bytes,
     return totals
 
 
-def container(folder: Folder, where: Namespace, identifier: str, omit: str | None = None) -> Container:
+def container(folder: ImapFolder, where: Namespace, identifier: str, omit: str | None = None) -> Container:
     """A folder as the rest of Kogge sees it."""
     status = folder.status
     inbox = folder.raw.upper() == INBOX
@@ -288,7 +288,7 @@ __all__ = [
     "INBOX",
     "USES",
     "VIRTUAL",
-    "Folder",
+    "ImapFolder",
     "Namespace",
     "container",
     "decoded",

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
-from connectors.imap.append import Appender, Prepared
+from connectors.imap.append import Appender, PreparedAppend
 from connectors.imap.session import Session
 from model.errors import Blocked, Transient
 from model.protocols import Failed, Item, Stored
@@ -23,7 +23,7 @@ class Lane:
     """One connection with its part of a turn. results also holds what was told before an error."""
 
     appender: Appender
-    part: list[Prepared]
+    part: list[PreparedAppend]
     results: list[Stored | Failed] = field(default_factory=list)
 
     def run(self) -> None:

@@ -22,9 +22,9 @@ from connectors.imap.connection import (
     READ_BUFFER,
     REPLY_MOST,
     RESPONSE_CODES,
+    ImapConnection,
     Parts,
-    Reply,
-    Wire,
+    TaggedReply,
     cut,
     free,
     quoted,
@@ -168,14 +168,14 @@ class Session:
     server_name: str = ""
     selected: Selected | None = None
     qresync: bool = False
-    _wire: Wire | None = None
+    _wire: ImapConnection | None = None
     _sockets: list[socket.socket] = field(default_factory=list)
     _closed: bool = False
     _user: int = 0
     _refused: Blocked | Transient | None = None
 
     @property
-    def wire(self) -> Wire:
+    def wire(self) -> ImapConnection:
         """The connection, made anew when there is none that works."""
         self._user = threading.get_ident()
         if self._wire is not None and not self._wire.broken:
@@ -219,7 +219,7 @@ class Session:
 
     # -- connecting
 
-    def _connect(self) -> Wire:
+    def _connect(self) -> ImapConnection:
         if self._closed:
             raise Transient("connection-closed", "closed from our side")
         if self._refused is not None:
@@ -231,7 +231,7 @@ class Session:
         for each in list(self._sockets):
             cut(each)
 
-    def _greeted(self) -> Wire:
+    def _greeted(self) -> ImapConnection:
         """A connection that is logged in."""
         client = self._opened()
         try:
@@ -248,10 +248,10 @@ class Session:
             raise
         return wire
 
-    def _wired(self, client: _Client) -> Wire:
+    def _wired(self, client: _Client) -> ImapConnection:
         """RFC822.SIZE is an estimate on some servers: what was asked for may be some times as large."""
         literal = max(LITERAL_MOST, 4 * self.settings.spool_above)
-        return Wire(client._imap, literal, max(REPLY_MOST, 4 * self.settings.batch_bytes))
+        return ImapConnection(client._imap, literal, max(REPLY_MOST, 4 * self.settings.batch_bytes))
 
     def _opened(self) -> _Client:
         with _connecting(self.settings):
@@ -300,7 +300,7 @@ class Session:
         self._refused = LOGINS.refused(who, error)
         return self._refused
 
-    def _greet(self, wire: Wire) -> None:
+    def _greet(self, wire: ImapConnection) -> None:
         found: list[str] = []
         named: list[str] = []
 
@@ -325,7 +325,7 @@ class Session:
 
     # -- commands
 
-    def run(self, command: bytes, sink: Callable[[Parts], None] | None = None) -> Reply:
+    def run(self, command: bytes, sink: Callable[[Parts], None] | None = None) -> TaggedReply:
         """Runs a command; untagged responses also keep `selected` up to date."""
         wire = self.wire
         selected = self.selected
@@ -458,7 +458,7 @@ def _refused_login(code: str) -> MigrationError:
     return Blocked("login-refused").about(code)
 
 
-def error_of(reply: Reply) -> MigrationError:
+def error_of(reply: TaggedReply) -> MigrationError:
     """The error of a refused command that is about the account, the folder or the server."""
     return _error_of(reply.reason).about(reply.known).said(reply.said)
 
@@ -475,5 +475,5 @@ def _error_of(reason: str) -> MigrationError:
     return Rejected("refused-by-server")
 
 
-def raise_for(reply: Reply) -> NoReturn:
+def raise_for(reply: TaggedReply) -> NoReturn:
     raise error_of(reply)

@@ -10,10 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from connectors.imap.connection import Parts, fetched, number, tokens
-from connectors.imap.fetch import Attributes, Reader, Record, flags_of, uid_of, windows
+from connectors.imap.fetch import Attributes, FetchedMessage, MessageReader, flags_of, uid_of, windows
 from connectors.imap.folders import (
     VIRTUAL,
-    Folder,
+    ImapFolder,
     Namespace,
     container,
     encoded,
@@ -139,7 +139,7 @@ class ImapSource:
                 by_uid[int(uid)] = ref
             else:
                 yield Failed(key_of(ref.id), Rejected("vanished"))
-        reader = Reader(self._session, name, validity, self._spool)
+        reader = MessageReader(self._session, name, validity, self._spool)
         wanted = ((number_, ref.size) for number_, ref in by_uid.items())
         for number_, found in reader.read(wanted, bodies=bodies):
             yield _native(by_uid[number_].id, found)
@@ -194,7 +194,7 @@ class ImapSource:
             self._namespace = namespace(self._session)
         return self._namespace
 
-    def _id(self, folder: Folder) -> str:
+    def _id(self, folder: ImapFolder) -> str:
         item = id_item(self._session)
         return (folder.status.get(item) if item else None) or folder.name
 
@@ -272,7 +272,7 @@ def _ranges(token: object, uidnext: int) -> Iterator[tuple[int, int]]:
             yield low, high
 
 
-def _omitted(folder: Folder, where: Namespace) -> str | None:
+def _omitted(folder: ImapFolder, where: Namespace) -> str | None:
     if not folder.selectable:
         return "no-select"
     if where.is_foreign(folder.name):
@@ -291,14 +291,14 @@ def version_of(flags: frozenset[str]) -> str:
     return hashlib.blake2b(" ".join(sorted(flags)).encode(), digest_size=6).hexdigest()
 
 
-def _native(identifier: str, found: Record | MigrationError) -> Native | Failed:
+def _native(identifier: str, found: FetchedMessage | MigrationError) -> Native | Failed:
     if isinstance(found, MigrationError):
         return Failed(key_of(identifier), found)
     ref = Ref(identifier, version_of(found.flags), size=found.size)
     return Native(ref, "rfc822", properties_of(found), found.body)
 
 
-def properties_of(found: Record) -> dict[str, object]:
+def properties_of(found: FetchedMessage) -> dict[str, object]:
     """A record's properties by IMAP's own names; what the server did not tell is not there."""
     named = {"FLAGS": found.flags, "INTERNALDATE": found.date, "RFC822.SIZE": found.size}
     return {name: value for name, value in named.items() if value is not None}

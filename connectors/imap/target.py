@@ -12,10 +12,10 @@ from pathlib import Path
 
 from connectors.imap import metadata, parallel_append
 from connectors.imap.append import Appender, position
-from connectors.imap.connection import Reply, number, quoted
+from connectors.imap.connection import TaggedReply, number, quoted
 from connectors.imap.dates import date_of
 from connectors.imap.delete_mailbox import clear
-from connectors.imap.fetch import Attributes, Reader, flags_of, uid_of, windows
+from connectors.imap.fetch import Attributes, MessageReader, flags_of, uid_of, windows
 from connectors.imap.flags import Store
 from connectors.imap.folders import (
     INBOX,
@@ -219,7 +219,7 @@ class ImapTarget:
                 uids.append(int(uid))
             else:
                 yield one, Failed(key_of(one), Rejected("vanished"))
-        reader = Reader(self._session, raw, validity, self._spool)
+        reader = MessageReader(self._session, raw, validity, self._spool)
         for number_, found in reader.read((uid, None) for uid in uids):
             one = f"{validity}:{number_}"
             if isinstance(found, MigrationError):
@@ -233,7 +233,7 @@ class ImapTarget:
         return metadata.write(self._session, self._guard, b"labels", value)
 
     def mark(self) -> str | None:
-        """See model.optional_protocols.KeepsMark."""
+        """See model.optional_protocols.SupportsMark."""
         found = metadata.read(self._session, self._marked())
         return None if found is None else found.decode("ascii", "replace")
 
@@ -286,7 +286,7 @@ class ImapTarget:
         self._guard()
         use = USES.get(container.role) if container.role else None
         taken = any(use in attributes for attributes in self._listed().values()) if use else True
-        reply: Reply | None = None
+        reply: TaggedReply | None = None
         if use and not taken and self._session.has("CREATE-SPECIAL-USE"):
             special = "\\" + use[1:].capitalize()
             reply = self._session.run(b"CREATE " + quoted(raw) + b" (USE (" + special.encode() + b"))")
@@ -301,7 +301,7 @@ class ImapTarget:
         self._guard()
         self._session.run(b"SUBSCRIBE " + quoted(raw))
 
-    def _not_named(self, reply: Reply) -> MigrationError:
+    def _not_named(self, reply: TaggedReply) -> MigrationError:
         if reply.reason in ("", "CANNOT", "ALREADYEXISTS", "LIMIT", "NONEXISTENT"):
             return Rejected("name-not-allowed", "the server refuses a folder's name").said(reply.said)
         return error_of(reply)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from connectors.imap.connection import Parts, compact, fetched, number
 from connectors.imap.dates import date_of
-from connectors.imap.fetch import Reader, flags_of, uid_of
+from connectors.imap.fetch import MessageReader, flags_of, uid_of
 from connectors.imap.session import Session
 from model.errors import MigrationError, Rejected
 from model.protocols import Stored
@@ -33,7 +33,7 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class MessageMetadata:
     """One message as the server describes it. date: in seconds since 1970 UTC."""
 
     flags: frozenset[str]
@@ -42,9 +42,9 @@ class Message:
     header: bytes
 
 
-def look(session: Session, uids: list[int]) -> dict[int, Message]:
+def read_metadata(session: Session, uids: list[int]) -> dict[int, MessageMetadata]:
     """Those that are there, of the mailbox that is open."""
-    found: dict[int, Message] = {}
+    found: dict[int, MessageMetadata] = {}
     asked = set(uids)
 
     def note(parts: Parts) -> None:
@@ -57,7 +57,7 @@ def look(session: Session, uids: list[int]) -> dict[int, Message]:
             return
         date = date_of(entry.get(b"INTERNALDATE"))
         header = next((value for name, value in entry.items() if name.startswith(b"BODY[HEADER")), None)
-        found[uid] = Message(
+        found[uid] = MessageMetadata(
             flags,
             number(entry.get(b"RFC822.SIZE")),
             None if date is None else int(date.timestamp() // 1),
@@ -80,7 +80,9 @@ class Looker:
     spool: Path
     judge: Judge | None
 
-    def others(self, found: Mapping[int, Message], expected: Mapping[int, Iterable[Stored]]) -> set[int]:
+    def others(
+        self, found: Mapping[int, MessageMetadata], expected: Mapping[int, Iterable[Stored]]
+    ) -> set[int]:
         """The UIDs under which something lies that is not what was written. What size, date and Message-ID do
         not decide is read. What the caller knows nothing about is not looked at. Raises what reading does."""
         doubted = {
@@ -95,7 +97,7 @@ class Looker:
             uid for uid, stored in unsure.items() if any(one.digest != digests.get(uid) for one in stored)
         }
 
-    def _is_known(self, stored: Stored, message: Message) -> bool:
+    def _is_known(self, stored: Stored, message: MessageMetadata) -> bool:
         if not stored.digest:
             return True
         if stored.mid is None and stored.date is not None and stored.date == message.date:
@@ -111,7 +113,7 @@ class Looker:
         digests: dict[int, bytes] = {}
         if self.judge is None:
             return digests
-        reader = Reader(self.session, self.name, self.uidvalidity, self.spool)
+        reader = MessageReader(self.session, self.name, self.uidvalidity, self.spool)
         for uid, record in reader.read((uid, None) for uid in uids):
             if isinstance(record, MigrationError):
                 if not isinstance(record, Rejected):

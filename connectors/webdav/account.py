@@ -8,13 +8,13 @@ from urllib.parse import unquote, urlsplit
 
 from connectors import json_answer
 from connectors.endpoints import filled
-from connectors.http.client import Wire
+from connectors.http.client import HttpClient
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import quoted
 from connectors.settings import Account
-from connectors.webdav.client import look
+from connectors.webdav.client import request_reading
 from connectors.webdav.ocs_capabilities import Ocs, mapping
-from connectors.webdav.propfind import Entry
+from connectors.webdav.propfind import PropfindEntry
 from connectors.webdav.settings import FilesSettings
 from model.errors import Blocked, Transient
 from model.protocols import Identity
@@ -40,7 +40,7 @@ class Home:
     self_stated: bool = False
 
 
-def home(wire: Wire, settings: FilesSettings, account: Account) -> Home:
+def home(wire: HttpClient, settings: FilesSettings, account: Account) -> Home:
     """Raises Blocked("login-refused", "no-files-access"), Transient."""
     profile, start = settings.profile, _start(settings, account)
     user, addresses, self_stated = settings.user(account), frozenset[str](), False
@@ -65,7 +65,7 @@ def home(wire: Wire, settings: FilesSettings, account: Account) -> Home:
     )
 
 
-def identity(wire: Wire, found: Home, kind: str, root: Entry | None) -> Identity:
+def identity(wire: HttpClient, found: Home, kind: str, root: PropfindEntry | None) -> Identity:
     """The account's place on its server, hashed: an id may be shown, and a path often holds the login. root:
     the folder that it is about, where there is one."""
     text = "\n".join((str(wire.origin), found.user, found.files, *found.folder))
@@ -106,9 +106,9 @@ def _person(ocs: Ocs) -> tuple[str, frozenset[str]]:
     return user, frozenset({str(email).lower()} if plain else ())
 
 
-def _drive(wire: Wire, path: str) -> str:
+def _drive(wire: HttpClient, path: str) -> str:
     """The id of a user's drive, as eXo's portal tells it."""
-    answer = look(wire, "GET", path, {"Accept": "application/json"})
+    answer = request_reading(wire, "GET", path, {"Accept": "application/json"})
     if answer.status in GONE:
         raise no_access().said(answer.words)
     if not answer.ok:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
-from connectors.http.client import Answer, Wire
+from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.hrefs import quoted
 from model.errors import Transient
 from model.protocols import Guard, Item
@@ -30,7 +30,7 @@ def joined(folder: str, name: str) -> str:
     return folder + quoted(name)
 
 
-def passing(answer: Answer) -> Answer:
+def passing(answer: HttpAnswer) -> HttpAnswer:
     """answer, unless waiting may change it: then its error is raised. Apache and WsgiDAV tell 201 in HTML;
     what answers 200 and a page to a request that changes something is a portal or maintenance. Nextcloud
     calls what its bulk upload tells HTML, too, and it is JSON."""
@@ -43,7 +43,9 @@ def passing(answer: Answer) -> Answer:
     return answer
 
 
-def look(wire: Wire, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+def request_reading(
+    wire: HttpClient, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
+) -> HttpAnswer:
     """For what changes nothing: busy answers and cut connections are waited out."""
     return wire.patiently(lambda: passing(wire.ask(method, path, headers, body)))
 
@@ -65,7 +67,7 @@ class Sending(io.RawIOBase):
     """A body, or a part of one, as it is sent. watch sees every byte on the way; before the last ones it is
     asked whether they may go."""
 
-    def __init__(self, stream: BinaryIO, size: int, watch: Watch) -> None:
+    def __init__(self, stream: BinaryIO, size: int, watch: BodyHasher) -> None:
         super().__init__()
         self._stream = stream
         self._left = size
@@ -88,7 +90,7 @@ class Sending(io.RawIOBase):
         return data
 
 
-class Watch:
+class BodyHasher:
     """Hashes what goes by of one item, in one pass or in several."""
 
     def __init__(self, item: Item, guard: Guard) -> None:
@@ -113,7 +115,7 @@ class Watch:
 
 def payload(item: Item, stream: BinaryIO, guard: Guard) -> bytes | BinaryIO:
     """What to send of an open body. Raises Transient("body-changed") for a small one at once."""
-    watch = Watch(item, guard)
+    watch = BodyHasher(item, guard)
     if item.size > WHOLE:
         return cast(BinaryIO, Sending(stream, item.size, watch))
     data = stream.read(item.size + 1)

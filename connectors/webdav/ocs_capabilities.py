@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connectors import json_answer
-from connectors.http.client import Answer, Wire
+from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import GONE
-from connectors.webdav.client import look
+from connectors.webdav.client import request_reading
 from model.errors import Blocked, MigrationError, Transient
 from model.file_names import FileNames
 
@@ -32,13 +32,13 @@ class Abilities:
 class Ocs:
     """base: the path before /cloud."""
 
-    def __init__(self, wire: Wire, base: str) -> None:
+    def __init__(self, wire: HttpClient, base: str) -> None:
         self._wire = wire
         self._base = base
 
     def data(self, path: str) -> Any:
         """What lies at a path below base; None where there is nothing. Raises Transient, Blocked."""
-        answer = look(self._wire, "GET", f"{self._base}{path}?format=json", HEADERS)
+        answer = request_reading(self._wire, "GET", f"{self._base}{path}?format=json", HEADERS)
         if answer.status in GONE:
             return None
         if answer.status == 403 and _is_another(answer):
@@ -83,7 +83,7 @@ def mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _is_another(answer: Answer) -> bool:
+def _is_another(answer: HttpAnswer) -> bool:
     """A refusal in Nextcloud's name is JSON, and a proxy's before it a page."""
     kind = answer.headers.get("content-type", "").lower()
     return "json" not in kind and "html" not in kind

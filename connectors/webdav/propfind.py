@@ -39,7 +39,7 @@ QUOTA: Final = _propfind(_QUOTA)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PropfindEntry:
     """One file or folder. names: from the place that was asked about down to it, () for itself. shared: it is
     somebody else's; lent: a person's, who shares it. writable: new files may be made in it; None: the server
     does not say. id: by IDENTIFIED, the server's own: what is made anew under the same name has another."""
@@ -57,7 +57,9 @@ class Entry:
     lent: bool = False
 
 
-def entries(chunks: Iterable[bytes], base: str, path_of: Callable[[str], str | None]) -> Iterator[Entry]:
+def entries(
+    chunks: Iterable[bytes], base: str, path_of: Callable[[str], str | None]
+) -> Iterator[PropfindEntry]:
     """Everything a multistatus tells of base and what lies below it; path_of gives the canonical path of an
     href. Raises Garbage for what is none, or has no end."""
     parser = etree.XMLPullParser(
@@ -96,7 +98,9 @@ def _forget(element: etree._Element) -> None:
         del parent[0]
 
 
-def _read(response: etree._Element, base: str, path_of: Callable[[str], str | None]) -> Iterator[Entry]:
+def _read(
+    response: etree._Element, base: str, path_of: Callable[[str], str | None]
+) -> Iterator[PropfindEntry]:
     path = path_of((response.findtext(f"{DAV}href") or "").strip())
     if path is None or " 404" in (response.findtext(f"{DAV}status") or ""):
         return
@@ -108,7 +112,7 @@ def _read(response: etree._Element, base: str, path_of: Callable[[str], str | No
     found = _properties(response)
     kind = found.get(f"{DAV}resourcetype")
     allowed = _text(found, PERMISSIONS)
-    yield Entry(
+    yield PropfindEntry(
         names=names,
         folder=kind is not None and kind.find(f"{DAV}collection") is not None,
         size=_number(found, f"{DAV}getcontentlength") or 0,

@@ -13,7 +13,7 @@ FRESH = 60.0
 write to the account, too. Who still comes too late is told so by the server when all has been sent."""
 
 
-class Room:
+class QuotaRoom:
     """Safe from several threads. ask: the bytes that still fit; None where nobody knows."""
 
     def __init__(self, ask: Callable[[], int | None]) -> None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from connectors.http.client import Answer, Wire, with_words
+from connectors.http.client import HttpAnswer, HttpClient, with_words
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import Origin, canonical
 from connectors.spool import SpoolFile, bytes_body
-from connectors.webdav.client import LONGEST_PATH, look
+from connectors.webdav.client import LONGEST_PATH, request_reading
 from connectors.webdav.product import FilesProfile
-from connectors.webdav.propfind import ENTRIES, Entry, date, entries
+from connectors.webdav.propfind import ENTRIES, PropfindEntry, date, entries
 from model.errors import Blocked, MigrationError, Transient
 from model.protocols import Body
 
@@ -23,7 +23,7 @@ NO_HASHES = frozenset({400, 405, 501})
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class ReadFile:
     """A file as it was read. digest: SHA-256."""
 
     body: Body
@@ -33,19 +33,19 @@ class Whole:
     etag: str
 
 
-class Reading:
+class WebdavReader:
     """Everything that only looks. Safe from several threads."""
 
-    def __init__(self, wire: Wire, profile: FilesProfile, spool: Path, spool_above: int) -> None:
+    def __init__(self, wire: HttpClient, profile: FilesProfile, spool: Path, spool_above: int) -> None:
         self._wire = wire
         self._spool = spool
         self._above = spool_above
         self._hashes = profile.hashes
 
-    def entry(self, path: str, body: bytes = ENTRIES) -> Entry | None:
+    def entry(self, path: str, body: bytes = ENTRIES) -> PropfindEntry | None:
         """What is at a path; None when there is nothing. Waits out what may pass."""
 
-        def attempt() -> Entry | None:
+        def attempt() -> PropfindEntry | None:
             with self._wire.stream("PROPFIND", path, {**XML, "Depth": "0"}, body) as (head, chunks):
                 if head.status in GONE:
                     return None
@@ -54,7 +54,7 @@ class Reading:
 
         return self._wire.patiently(attempt)
 
-    def listed(self, path: str, depth: str = "1", body: bytes = ENTRIES) -> Iterator[Entry]:
+    def listed(self, path: str, depth: str = "1", body: bytes = ENTRIES) -> Iterator[PropfindEntry]:
         """A folder and what lies in it, or everything below it, as the answer arrives. Raises
         Blocked("container-missing"), and Transient when it breaks off after some were told; until then faults
         are waited out."""
@@ -71,7 +71,7 @@ class Reading:
                     raise
                 patience.pause(error)
 
-    def whole(self, path: str) -> Whole | None:
+    def whole(self, path: str) -> ReadFile | None:
         """A file's bytes, spooled when they are many; None when there is no file."""
         return self._wire.patiently(lambda: self._got(path))
 
@@ -79,7 +79,7 @@ class Reading:
         """The SHA-256 of what is stored; None when there is no file. The server's own where it hashes what it
         stored, else everything is read."""
         if self._hashes:
-            answer = look(self._wire, "PATCH", path, {"X-Recalculate-Hash": "sha256"})
+            answer = request_reading(self._wire, "PATCH", path, {"X-Recalculate-Hash": "sha256"})
             if answer.status in GONE:
                 return None
             told = hashed(answer.headers.get("oc-checksum", "").rpartition(":")[2])
@@ -91,13 +91,13 @@ class Reading:
 
     # -- internals
 
-    def _entries(self, head: Answer, chunks: Iterator[bytes], path: str) -> Iterator[Entry]:
+    def _entries(self, head: HttpAnswer, chunks: Iterator[bytes], path: str) -> Iterator[PropfindEntry]:
         if head.status != 207:
             raise _not_listed(with_words(head, chunks))
         base = path.rstrip("/") + "/"
         return entries(chunks, base, paths(self._wire.origin, base))
 
-    def _got(self, path: str) -> Whole | None:
+    def _got(self, path: str) -> ReadFile | None:
         with self._wire.stream("GET", path) as (head, chunks):
             if head.status in GONE:
                 return None
@@ -120,7 +120,7 @@ class Reading:
             _complete(head, size)
             body = file.open if file is not None else bytes_body(b"".join(parts))
             dated = date(head.headers.get("last-modified", ""))
-            return Whole(body, size, digest.digest(), dated, head.headers.get("etag", ""))
+            return ReadFile(body, size, digest.digest(), dated, head.headers.get("etag", ""))
 
     def _hashed(self, path: str) -> bytes | None:
         with self._wire.stream("GET", path) as (head, chunks):
@@ -157,13 +157,13 @@ def hashed(text: str) -> bytes | None:
     return found if len(found) == 32 else None
 
 
-def _complete(head: Answer, size: int) -> None:
+def _complete(head: HttpAnswer, size: int) -> None:
     length = head.headers.get("content-length")
     if length is not None and length.strip() != str(size):
         raise Transient("reply-incomplete", "a file was cut off")
 
 
-def _not_listed(head: Answer) -> MigrationError:
+def _not_listed(head: HttpAnswer) -> MigrationError:
     if head.ok:
         return Transient("not-files", "something answered that is no file server")
     if head.status in GONE:

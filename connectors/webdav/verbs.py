@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from connectors.http.client import Answer, Wire
+from connectors.http.client import HttpAnswer, HttpClient
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its source has an escape that Python no longer knows
@@ -24,7 +24,7 @@ logging.getLogger("webdav3.client").disabled = True
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class LibraryResponse:
     """What the library looks at of requests.Response."""
 
     status_code: int = 200
@@ -32,55 +32,55 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Courier:
+class LibraryTransport:
     """Stands in for the library's requests.Session: one request, and its answer."""
 
     auth = None
 
-    def __init__(self, wire: Wire, path: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, wire: HttpClient, path: str, headers: Mapping[str, str]) -> None:
         self._wire = wire
         self._path = path
         self._headers = headers
-        self.answer: Answer | None = None
+        self.answer: HttpAnswer | None = None
 
     def request(
         self, method: str, url: str, *, data: object, headers: Mapping[str, str], **_ignored: object
-    ) -> Reply:
+    ) -> LibraryResponse:
         """The library passes its own address, headers and trust too: the wire's are what counts."""
         del url, headers
         body = data.encode() if isinstance(data, str) else data if isinstance(data, bytes) else b""
         self.answer = self._wire.ask(method, self._path, self._headers, body)
-        return Reply()
+        return LibraryResponse()
 
 
-class Library:
+class WebdavLibrary:
     """MKCOL, MOVE, DELETE, PROPPATCH; each is one attempt. Raises what Wire.ask does; any status is told."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: HttpClient) -> None:
         self._wire = wire
 
-    def mkdir(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+    def mkdir(self, path: str, headers: Mapping[str, str] | None = None) -> HttpAnswer:
         return self._sent("mkdir", path, headers or {})
 
     def move(
         self, path: str, to: str, *, overwrite: bool = False, headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    ) -> HttpAnswer:
         where = {"Destination": f"{self._wire.origin}{to}", "Overwrite": "T" if overwrite else "F"}
         return self._sent("move", path, {**(headers or {}), **where})
 
-    def delete(self, path: str, match: str = "", headers: Mapping[str, str] | None = None) -> Answer:
+    def delete(self, path: str, match: str = "", headers: Mapping[str, str] | None = None) -> HttpAnswer:
         return self._sent("clean", path, {**(headers or {}), **({"If-Match": match} if match else {})})
 
-    def set_property(self, path: str, name: str, value: str) -> Answer:
+    def set_property(self, path: str, name: str, value: str) -> HttpAnswer:
         """A property of the DAV: namespace."""
         option = {"namespace": "DAV:", "name": name, "value": value}
         body = WebDavXmlUtils.create_set_property_batch_request_content([option])
         kind = {"Content-Type": "application/xml; charset=utf-8"}
         return self._sent("set_property", path, kind, body)
 
-    def _sent(self, action: str, path: str, headers: Mapping[str, str], body: object = None) -> Answer:
+    def _sent(self, action: str, path: str, headers: Mapping[str, str], body: object = None) -> HttpAnswer:
         client = Client({"webdav_hostname": str(self._wire.origin), "disable_check": True})
-        courier = Courier(self._wire, path, headers)
+        courier = LibraryTransport(self._wire, path, headers)
         client.session = courier
         client.execute_request(action, path, body)
         if courier.answer is None:

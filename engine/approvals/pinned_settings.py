@@ -29,7 +29,7 @@ FIELDS = ("before", "after", "approver", "reason", "at")
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SettingsChange:
     """What an approver signs: from which settings to which, by their hashes. at: by the approver's clock."""
 
     before: str
@@ -124,7 +124,7 @@ def agreed(pinned: Pin, after: str, events: list[Event]) -> dict[str, Event]:
             found.clear()  # what was agreed to before is done, or over
         if event.kind != AGREED:
             continue
-        change = Change(**{name: str(event.detail.get(name, "")) for name in FIELDS})
+        change = SettingsChange(**{name: str(event.detail.get(name, "")) for name in FIELDS})
         if (change.before, change.after) != (hash_of(pinned), after):
             continue
         for key, name in pinned.keys.items():

@@ -40,7 +40,7 @@ DOMAIN = b"kogge plan approval 1\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class WavePlan:
     """A wave as it would be approved now. rows: by mailbox. excused: what is not ready, but somebody took
     responsibility for (`kogge approve CODE`). text: the document that is signed, by its SHA-256, which is
     hash; earlier: that of the same plan as earlier versions of Kogge wrote it."""
@@ -99,14 +99,14 @@ class Approval:
     void: str | None
 
 
-def plan_of(config: Config, ledger: Ledger, wave: str) -> Plan:
+def plan_of(config: Config, ledger: Ledger, wave: str) -> WavePlan:
     """The wave as the ledger has it now."""
     planned, rows = Waves(ledger).read(wave), plan_rows(ledger, wave)
     excused = frozenset(row.mailbox for row in rows if is_accepted(ledger, row, row.code))
     texts = list(documents(config, planned, rows, excused))
     hash_, *earlier = (hashlib.sha256(text).hexdigest() for text in texts)
     listed = {row.mailbox: row for row in rows}
-    return Plan(planned, listed, excused, hash_, frozenset(earlier), texts[0])
+    return WavePlan(planned, listed, excused, hash_, frozenset(earlier), texts[0])
 
 
 def is_accepted(ledger: Ledger, row: PlanRow, found: str | None) -> bool:
@@ -132,7 +132,7 @@ def refuse_unapproved(config: Config, ledger: Ledger, wave: str, stage: str) -> 
         _approved_plan(config, ledger, wave, stage, required)
 
 
-def _approved_plan(config: Config, ledger: Ledger, wave: str, stage: str, required: int) -> Plan:
+def _approved_plan(config: Config, ledger: Ledger, wave: str, stage: str, required: int) -> WavePlan:
     known = _looked(config, ledger, wave)
     given, plan = _judged(config, known, [stage]), known.plan
     _end_others(ledger, wave, known, given)
@@ -222,7 +222,7 @@ class _Known:
     given: tuple[Event, ...] = ()
     voided: Mapping[str, int] = field(default_factory=dict)
     stamp: object = None
-    plan: Plan = Plan(WaveRow(""), {}, frozenset(), "")
+    plan: WavePlan = WavePlan(WaveRow(""), {}, frozenset(), "")
 
 
 _lock = threading.Lock()
@@ -306,6 +306,6 @@ def detail_of(statement: Statement) -> dict[str, str | int]:
     return {name: getattr(statement, name) for name in TOLD}
 
 
-def new_statement(wave: str, stage: str, plan: Plan, approver: str, reason: str) -> Statement:
+def new_statement(wave: str, stage: str, plan: WavePlan, approver: str, reason: str) -> Statement:
     at = datetime.now(UTC).isoformat(timespec="seconds")
     return Statement(wave, stage, plan.hash, approver, reason, at)

@@ -15,7 +15,7 @@ from enum import StrEnum
 from ledger.db.rows import State
 from ledger.store import Ledger
 from ledger.views.scores import ARRIVED, UNCOUNTED, Counts, absent_of, counts_of, lacking_of
-from ledger.views.scores import Part as PartCounts
+from ledger.views.scores import ScoreCounts as PartCounts
 from mappings.losses.severity import Class, class_of, losses_of
 from model.protocols import Kind
 
@@ -41,7 +41,7 @@ LOW = frozenset({Rating.INVESTIGATE, Rating.POOR})
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class WorkloadScore:
     """One workload of a score. lost: of the items that arrived, those that lost something, by the gravest
     class of it, all three of them."""
 
@@ -59,7 +59,7 @@ class Score:
     items: int
     arrived: int
     lacking: int
-    parts: tuple[Part, ...] = ()
+    parts: tuple[WorkloadScore, ...] = ()
 
     @property
     def share(self) -> float:
@@ -131,11 +131,11 @@ def score_of(counts: Counts) -> Score:
     )
 
 
-def _part(kind: Kind, counts: PartCounts) -> Part:
+def _part(kind: Kind, counts: PartCounts) -> WorkloadScore:
     states = counts.states
     items = sum(states.values()) - sum(states[state] for state in UNCOUNTED)
     lost = {one: counts.lost[rank] for rank, one in enumerate(RANKS)}
-    return Part(kind, items, sum(states[state] for state in ARRIVED), lost)
+    return WorkloadScore(kind, items, sum(states[state] for state in ARRIVED), lost)
 
 
 def wave_score(found: Mapping[str, Score], unscored: int = 0) -> WaveScore:

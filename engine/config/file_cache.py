@@ -12,7 +12,7 @@ T = TypeVar("T")
 Stamp = tuple[int, ...]
 
 
-class Kept(Generic[T]):
+class FileCache(Generic[T]):
     """read, remembered for the newest content of each path. Errors are not kept. Thread-safe: while one
     thread reads, the others wait."""
 

@@ -19,7 +19,7 @@ EXAMPLE = 'give a span like "mon-fri 20:00-06:00" or "sat 00:00-24:00"'
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class WindowSpan:
     """days: on which it begins, 0 is Monday. begins, ends: minutes after that day's midnight; a span that
     ends on the next day ends after 1440."""
 
@@ -28,7 +28,7 @@ class Span:
     ends: int
 
     @classmethod
-    def read(cls, text: str) -> Span:
+    def read(cls, text: str) -> WindowSpan:
         """Raises ValueError."""
         found = SPAN.fullmatch(text.strip())
         if found is None:
@@ -52,11 +52,11 @@ class WindowSettings(Strict):
     @classmethod
     def _readable(cls, spans: tuple[str, ...]) -> tuple[str, ...]:
         for text in spans:
-            Span.read(text)
+            WindowSpan.read(text)
         return spans
 
-    def parsed(self) -> tuple[Span, ...]:
-        return tuple(map(Span.read, self.spans))
+    def parsed(self) -> tuple[WindowSpan, ...]:
+        return tuple(map(WindowSpan.read, self.spans))
 
 
 def _named(windows: Mapping[str, WindowSettings]) -> Mapping[str, WindowSettings]:

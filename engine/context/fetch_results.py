@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from engine.context.leg_context import Work, as_container
+from engine.context.leg_context import LegContext, as_container
 from ledger.db.rows import ContainerRow, ItemRow
 from model.errors import Transient
 from model.protocols import Failed, Native, Ref, key_of
@@ -16,11 +16,11 @@ UNASKED = "source-unasked"
 
 
 @dataclass(slots=True)
-class Answers:
+class FetchResults:
     """One container's. silent: of which the source said nothing. unasked: how many answers there were beyond
     the first about each item."""
 
-    work: Work
+    work: LegContext
     container: ContainerRow
     silent: list[ItemRow] = field(default_factory=list)
     unasked: int = 0

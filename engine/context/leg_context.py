@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from engine.context.principals import Parties
 from engine.context.restored_brake import CODE as RESTORED
-from engine.context.shrink_guard import WaveBrake
+from engine.context.shrink_guard import ShrinkBreaker
 from engine.control.server_words_file import Told, Words
-from engine.control.stop_signal import Stopping, reason
+from engine.control.stop_signal import StopRequested, reason
 from ledger.db.rows import ContainerRow, ItemRow, MailboxRow, State
 from ledger.leg.leg_session import LegLedger
 from mappings.fields.context import Context
-from mappings.registry import FORMS, Form
+from mappings.registry import FORMS, ItemForm
 from model.errors import Rejected
 from model.protocols import Body, Container, Guard, Kind, Source, Target
 
@@ -58,7 +58,7 @@ def nothing_approved(_code: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class Opener:
     """How to open both sides of a mailbox; called anew after every fault and for verification. The moment is
-    Context.began: what an item at the target means may depend on it. turn: see Work."""
+    Context.began: what an item at the target means may depend on it. turn: see LegContext."""
 
     source: Callable[[], Source]
     target: Callable[[Guard, datetime], Target]
@@ -71,7 +71,7 @@ def as_it_is(opener: Opener) -> Opener:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class BatchLimits:
     """batch and batch_bytes bound what is in memory at once, twice (one batch is fetched ahead).
 
     grace     seconds to wait before settling after an owner that did not say goodbye
@@ -92,7 +92,7 @@ class Pace:
 
 
 @dataclass(slots=True)
-class Suspicion:
+class InDoubtWrite:
     """A write of an earlier attempt may still land in a container, not below the position since ("":
     anywhere). digests: what it may be, each with the position its attempt began at; what was changed or
     deleted at the source meanwhile is no longer known from the ledger. names: of files, those it was to get:
@@ -104,7 +104,7 @@ class Suspicion:
 
 
 @dataclass(slots=True)
-class Work:
+class LegContext:
     """One leg in hand. suspects: by container href; swept at the container's end (R6). spent: approvals
     that this pass rested on. artefacts: how subjects of provisioning mail begin. owner, addresses: see
     mappings.fields.context.Context. parties: who those of the source are at the target. delivered: what a
@@ -120,11 +120,11 @@ class Work:
     target: Target
     guard: Guard
     began: datetime
-    pace: Pace
+    pace: BatchLimits
     mirror: bool
     stop: threading.Event = field(default_factory=threading.Event)
     approved: Callable[[str], bool] = nothing_approved
-    suspects: dict[str, Suspicion] = field(default_factory=dict)
+    suspects: dict[str, InDoubtWrite] = field(default_factory=dict)
     spent: set[str] = field(default_factory=set)
     artefacts: tuple[str, ...] = ()
     owner: frozenset[str] = frozenset()
@@ -133,13 +133,13 @@ class Work:
     delivered: Delivered | None = None
     turn: Callable[[], str | None] = at_once
     now: Callable[[], datetime] = utc_now
-    brake: WaveBrake = field(default_factory=WaveBrake)
+    brake: ShrinkBreaker = field(default_factory=ShrinkBreaker)
     words: Words = field(default_factory=lambda: Words(None))
     _ended: str | None = None
     _context: Context | None = None
 
     @property
-    def form(self) -> Form:
+    def form(self) -> ItemForm:
         """How this leg's items are mapped and compared."""
         return FORMS[self.kind]
 
@@ -235,9 +235,9 @@ class Work:
         """Between two batches: may this worker go on? Raises LeaseLost or Stopping."""
         self.guard()
         if self._ended is not None:
-            raise Stopping(self._ended)
+            raise StopRequested(self._ended)
         if self.stop.is_set():
-            raise Stopping(reason(self.stop))
+            raise StopRequested(reason(self.stop))
 
 
 def as_container(row: ContainerRow) -> Container:

@@ -15,7 +15,7 @@ CODE = "ledger-restored"
 MAILBOXES_MOST = 3
 
 
-class RestoredBrake:
+class RestoredLedgerBreaker:
     """Counts, for all legs of one run, the mailboxes that know more than the ledger. Safe from any thread."""
 
     def __init__(self) -> None:

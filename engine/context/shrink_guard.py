@@ -38,7 +38,7 @@ def is_mostly_gone(counts: Mapping[State, int], moved: int = 0) -> bool:
     return leaving > 0 and 2 * leaving > held
 
 
-class WaveBrake:
+class ShrinkBreaker:
     """Counts, for all legs of one run, the mailboxes of which a workload is about to lose more than half of
     what was copied. One person may empty a small address book; many at once are a fault of the source. Safe
     from any thread."""

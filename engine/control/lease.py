@@ -115,7 +115,7 @@ def writes_most(ttl: float, margin: float) -> float:
     return ttl - margin
 
 
-class Keeper:
+class LeaseKeeper:
     """Holds one lease: renews it from a thread, and answers the guard's question.
 
     The deadline is counted from BEFORE the call that renewed, so this side always gives up first. A second

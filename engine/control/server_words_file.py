@@ -37,7 +37,7 @@ _LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class FailureLine:
     """One failure. time: UTC, ISO 8601. item: its key in hexadecimal, as `kogge failures` shows it; "" where
     it is about no item."""
 
@@ -80,7 +80,7 @@ class Words:
             return
         stamp = self._now().isoformat(timespec="seconds")
         new = [
-            Line(stamp, str(workload), code, "" if key is None else key.hex(), _shown(said))
+            FailureLine(stamp, str(workload), code, "" if key is None else key.hex(), _shown(said))
             for key, code, said in failures
             if said
         ]
@@ -88,7 +88,7 @@ class Words:
             with _LOCK, suppress(OSError):
                 self._add(self._folder, mailbox, new)
 
-    def of(self, mailbox: str) -> list[Line]:
+    def of(self, mailbox: str) -> list[FailureLine]:
         """The lines of a mailbox, oldest first, of the last 30 days; [] where there is none, or no readable
         one."""
         if self._folder is None or not _MAILBOX.fullmatch(mailbox):
@@ -108,7 +108,7 @@ class Words:
                 with suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=folder)
 
-    def _add(self, path: Path, mailbox: str, new: list[Line]) -> None:
+    def _add(self, path: Path, mailbox: str, new: list[FailureLine]) -> None:
         make_directory(path)
         with _opened(path) as folder:
             os.fchmod(folder, 0o700)
@@ -116,7 +116,7 @@ class Words:
             old = [line for line in self._read(folder, mailbox) if _same(line) not in again]
             _write(folder, mailbox, (old + new)[-LINES_MOST:])
 
-    def _read(self, folder: int, mailbox: str) -> list[Line]:
+    def _read(self, folder: int, mailbox: str) -> list[FailureLine]:
         since = (self._now() - KEPT).isoformat(timespec="seconds")
         try:
             file = os.open(_name(mailbox), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
@@ -148,7 +148,7 @@ def _unfinished(mailbox: str) -> str:
     return f".{mailbox}.new"
 
 
-def _write(folder: int, mailbox: str, lines: list[Line]) -> None:
+def _write(folder: int, mailbox: str, lines: list[FailureLine]) -> None:
     """Whole beside the old one, then in its place: whoever is killed leaves the old one or the new one."""
     name = _unfinished(mailbox)
     with suppress(FileNotFoundError):  # of one that was killed
@@ -166,7 +166,7 @@ def _write(folder: int, mailbox: str, lines: list[Line]) -> None:
         raise
 
 
-def _line(text: str) -> Line | None:
+def _line(text: str) -> FailureLine | None:
     """None for what is none: a line that was cut, or that somebody else wrote."""
     try:
         found = json.loads(text)
@@ -175,13 +175,13 @@ def _line(text: str) -> Line | None:
     names = ("time", "workload", "code", "item", "words")
     if not isinstance(found, dict) or not all(isinstance(found.get(name), str) for name in names):
         return None
-    return Line(*(printable(found[name], lines=False)[:LONGEST] for name in names))
+    return FailureLine(*(printable(found[name], lines=False)[:LONGEST] for name in names))
 
 
 def _shown(said: ServerWords) -> str:
     return printable(said.spoken(), lines=False)[:LONGEST]
 
 
-def _same(line: Line) -> tuple[str, str, str, str]:
+def _same(line: FailureLine) -> tuple[str, str, str, str]:
     """A failure that comes again takes the place of the one before."""
     return line.workload, line.code, line.item, line.words

@@ -23,7 +23,7 @@ def reason(stop: threading.Event) -> str:
     return stop.code if isinstance(stop, Stop) else STOPPED
 
 
-class Stopping(Exception):
+class StopRequested(Exception):
     """Raised between two batches after somebody asked to stop; everything is settled. code: why."""
 
     def __init__(self, code: str = STOPPED) -> None:

@@ -42,7 +42,7 @@ LOGS = Path("logs") / "hooks"
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class HookMailbox:
     """Whose mailbox it is. source, target: addresses, which only the hook itself is told."""
 
     mailbox: str
@@ -87,7 +87,7 @@ def refuse_unreadable(settings: HooksSettings) -> None:
 def run(
     hook: Hook,
     action: Action,
-    person: Person,
+    person: HookMailbox,
     state_directory: Path,
     sleep: Callable[[float], None] = time.sleep,
     environment: Sequence[str] = (),
@@ -132,7 +132,7 @@ def _locked(file: BinaryIO) -> bool:
     return True
 
 
-def _once(action: Action, person: Person, seconds: float, output: BinaryIO, given: Given) -> str | None:
+def _once(action: Action, person: HookMailbox, seconds: float, output: BinaryIO, given: Given) -> str | None:
     if action.command is not None:
         return _command(action.command, person, seconds, output, given)
     return _request(action, person, seconds, output)
@@ -151,7 +151,7 @@ def _output(state_directory: Path, name: str) -> BinaryIO:
 
 
 def _command(
-    command: tuple[str, ...], person: Person, seconds: float, output: BinaryIO, given: Given
+    command: tuple[str, ...], person: HookMailbox, seconds: float, output: BinaryIO, given: Given
 ) -> str | None:
     told = {f"KOGGE_{name.upper()}": value for name, value in person.names().items()}
     try:
@@ -196,7 +196,7 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 # Requests
 
 
-def _request(action: Action, person: Person, seconds: float, output: BinaryIO) -> str | None:
+def _request(action: Action, person: HookMailbox, seconds: float, output: BinaryIO) -> str | None:
     """However slowly the server drips, it has ended after `seconds`."""
     sockets = Sockets()
     clock = threading.Timer(seconds, sockets.shut)
@@ -216,7 +216,7 @@ def _request(action: Action, person: Person, seconds: float, output: BinaryIO) -
     return None if 200 <= status < 300 else f"http-{status}"
 
 
-def _asked(action: Action, person: Person, seconds: float, output: BinaryIO, sockets: Sockets) -> int:
+def _asked(action: Action, person: HookMailbox, seconds: float, output: BinaryIO, sockets: Sockets) -> int:
     names = person.names()
     url = filled(str(action.url), {name: quote(value, safe="") for name, value in names.items()})
     parts = urlsplit(url)

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 from engine.approvals.plan_approval import CUTOVER, refuse_unapproved
 from engine.config.load import Config
-from engine.context.shrink_guard import WaveBrake
+from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import lease
 from engine.control.error_log import described
 from engine.cutover import hooks
-from engine.cutover.steps import Cut, Cutting, Tell, cut_over, short, take_back
+from engine.cutover.steps import Announce, CutoverContext, CutoverResult, cut_over, short, take_back
 from engine.leg.run import run_leg
-from engine.pacing.run_brakes import RunBrakes
-from engine.pacing.worker_slots import Through, Turns
+from engine.pacing.run_brakes import RunBreakers
+from engine.pacing.worker_slots import Through, WorkerSlots
 from engine.planning.maintenance_windows import PAUSED
 from ledger.db.rows import LegState, MailboxRow, Phase
 from ledger.plan.waves import Waves
@@ -28,18 +28,18 @@ from model.errors import Corrupt, MigrationError, Misconfigured, Transient
 
 
 @dataclass
-class Order:
+class CutoverRequest:
     """What was asked. fault: what concerns every mailbox; it stops the others. back: take them back."""
 
     config: Config
-    cutting: Cutting
-    turns: Turns
+    cutting: CutoverContext
+    turns: WorkerSlots
     back: bool = False
-    brakes: RunBrakes = field(default_factory=RunBrakes)
+    brakes: RunBreakers = field(default_factory=RunBreakers)
     fault: MigrationError | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def mailbox(self, mailbox_id: str) -> Cut:
+    def mailbox(self, mailbox_id: str) -> CutoverResult:
         """One mailbox as far as it goes; not at all once nothing is to begin any more. The boundary of one
         mailbox's trouble."""
         if self.turns.shut and self.cutting.ledger.mailbox(mailbox_id).phase is not Phase.LIVE:
@@ -66,19 +66,19 @@ class Order:
                 self.fault = fault
                 self.cutting.stop.ask(fault.code)
 
-    def _where(self, mailbox_id: str, code: str) -> Cut:
-        return Cut(mailbox_id, self.cutting.ledger.mailbox(mailbox_id).phase, code)
+    def _where(self, mailbox_id: str, code: str) -> CutoverResult:
+        return CutoverResult(mailbox_id, self.cutting.ledger.mailbox(mailbox_id).phase, code)
 
 
 @contextmanager
 def opened(
-    config: Config, ledger: Ledger, by: str, turns: Turns, tell: Tell, *, back: bool = False
-) -> Iterator[Order]:
+    config: Config, ledger: Ledger, by: str, turns: WorkerSlots, tell: Announce, *, back: bool = False
+) -> Iterator[CutoverRequest]:
     """tell: announces what happens. Raises Misconfigured when a secret of a hook cannot be read."""
     hooks.refuse_unreadable(config.hooks)
     owner = lease.new_owner()
-    brakes = RunBrakes()
-    cutting = Cutting(
+    brakes = RunBreakers()
+    cutting = CutoverContext(
         ledger=ledger,
         hooks=config.hooks,
         by=by,
@@ -92,7 +92,7 @@ def opened(
         owner=short(owner),
     )
     try:
-        yield Order(config, cutting, turns, back, brakes)
+        yield CutoverRequest(config, cutting, turns, back, brakes)
     finally:
         lease.retire(owner)
 
@@ -105,7 +105,7 @@ def permit(config: Config, ledger: Ledger, wave: str) -> None:
         raise Transient(PAUSED, f"wave {wave} is paused: kogge resume --wave {wave}")
 
 
-def announce(order: Order, rows: Iterable[MailboxRow]) -> None:
+def announce(order: CutoverRequest, rows: Iterable[MailboxRow]) -> None:
     """Who decided, for each wave of these mailboxes; recorded."""
     by_wave: dict[str, int] = {}
     for row in rows:
@@ -117,7 +117,7 @@ def announce(order: Order, rows: Iterable[MailboxRow]) -> None:
             order.cutting.tell("cutover.started", wave, mailboxes=count)
 
 
-def all_of(order: Order, ids: Iterable[str], told: Callable[[Cut], None]) -> None:
+def all_of(order: CutoverRequest, ids: Iterable[str], told: Callable[[CutoverResult], None]) -> None:
     """Several mailboxes at once; told as they end, also those that were not begun any more: "stopped"."""
 
     def one(mailbox_id: str) -> None:
@@ -132,7 +132,12 @@ def all_of(order: Order, ids: Iterable[str], told: Callable[[Cut], None]) -> Non
 
 
 def _run_leg(
-    config: Config, ledger: Ledger, turns: Turns, shrinking: WaveBrake, leg_id: int, verify_only: bool
+    config: Config,
+    ledger: Ledger,
+    turns: WorkerSlots,
+    shrinking: ShrinkBreaker,
+    leg_id: int,
+    verify_only: bool,
 ) -> tuple[LegState, str | None]:
     """Its mailbox is at work, so that it begins whatever becomes of the wave's hours."""
     level = config.cutover.level if verify_only else None

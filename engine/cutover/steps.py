@@ -30,7 +30,7 @@ from engine.approvals.score import LOW, scores
 from engine.config.hooks import Action, Hook, HooksSettings
 from engine.control import lease
 from engine.control.stop_signal import Stop, reason
-from engine.cutover.hooks import Person, patience_of
+from engine.cutover.hooks import HookMailbox, patience_of
 from engine.pacing.login_breaker import REFUSED
 from ledger.db.leases import ROLLING
 from ledger.db.rows import SCORE_LOW, LegRow, LegState, MailboxRow, Phase
@@ -51,7 +51,7 @@ NOT_VERIFIED = "not-verified"
 
 LegRun = Callable[[int, bool], tuple[LegState, str | None]]
 """Runs a leg (by id), or only verifies it."""
-Act = Callable[[Hook, Action, Person], str | None]
+Act = Callable[[Hook, Action, HookMailbox], str | None]
 """Runs an action of a hook: None, or why it was not done."""
 
 CutoverEvent: TypeAlias = Literal[
@@ -59,14 +59,14 @@ CutoverEvent: TypeAlias = Literal[
 ]
 
 
-class Tell(Protocol):
+class Announce(Protocol):
     """Announces an event of a wave to whoever waits for it; never fails a run."""
 
     def __call__(self, kind: CutoverEvent, wave: str, **payload: str | int | None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Cutting:
+class CutoverContext:
     """What a cutover of many mailboxes shares. approve: raises Blocked unless the wave's cutover is approved.
     owner: who does its steps, a name of engine.control.lease made short."""
 
@@ -76,7 +76,7 @@ class Cutting:
     run: LegRun
     act: Act
     approve: Callable[[str], None]
-    tell: Tell
+    tell: Announce
     stop: Stop = field(default_factory=Stop)
     owner: str = ""
 
@@ -86,7 +86,7 @@ class Cutting:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class CutoverResult:
     """Where a mailbox is after a cutover, or after taking it back. code: why it went no further."""
 
     mailbox: str
@@ -117,12 +117,12 @@ def is_dead(owner: str) -> bool:
     return short(known) == owner and lease.is_dead(known)
 
 
-def cut_over(cutting: Cutting, mailbox_id: str) -> Cut:
+def cut_over(cutting: CutoverContext, mailbox_id: str) -> CutoverResult:
     """Goes as far as it can. Raises what concerns every mailbox: Misconfigured, Corrupt."""
     return _guarded(cutting, mailbox_id, _cut_over)
 
 
-def take_back(cutting: Cutting, mailbox_id: str) -> Cut:
+def take_back(cutting: CutoverContext, mailbox_id: str) -> CutoverResult:
     """A mailbox that is not live, or of which all was rolled back, goes back to staging; what its hooks did
     is undone, the last first."""
     return _guarded(cutting, mailbox_id, _take_back)
@@ -154,7 +154,9 @@ def readiness(ledger: Ledger, mailbox_id: str) -> str | None:
     return None
 
 
-def _guarded(cutting: Cutting, mailbox_id: str, walk: Callable[[Cutting, MailboxRow], None]) -> Cut:
+def _guarded(
+    cutting: CutoverContext, mailbox_id: str, walk: Callable[[CutoverContext, MailboxRow], None]
+) -> CutoverResult:
     row = cutting.ledger.mailbox(mailbox_id)
     code: str | None = None
     try:
@@ -163,10 +165,10 @@ def _guarded(cutting: Cutting, mailbox_id: str, walk: Callable[[Cutting, Mailbox
         code = stop.code
     except (Blocked, Transient) as error:
         code = error.code
-    return Cut(mailbox_id, cutting.ledger.mailbox(mailbox_id).phase, code)
+    return CutoverResult(mailbox_id, cutting.ledger.mailbox(mailbox_id).phase, code)
 
 
-def _cut_over(cutting: Cutting, row: MailboxRow) -> None:
+def _cut_over(cutting: CutoverContext, row: MailboxRow) -> None:
     if row.phase is Phase.LIVE:
         return
     _go_on(cutting)
@@ -200,7 +202,7 @@ def _refuse_unready(ledger: Ledger, row: MailboxRow, done: dict[str, StepRow]) -
         raise _Stop(NOT_VERIFIED)
 
 
-def _refuse_low(cutting: Cutting, row: MailboxRow, done: dict[str, StepRow]) -> None:
+def _refuse_low(cutting: CutoverContext, row: MailboxRow, done: dict[str, StepRow]) -> None:
     """Freezes nobody whose score is known to stop them then: they could not work until somebody decides. One
     whose first freeze hook was begun goes on, for that is no place to wait either."""
     if row.phase is not Phase.STAGING or any(name in done for name in _freezing(cutting)):
@@ -221,7 +223,7 @@ def _is_read_back(ledger: Ledger, mailbox_id: str) -> bool:
     return all(leg.fully_verified for leg in ledger.legs(mailbox=mailbox_id))
 
 
-def _freeze(cutting: Cutting, row: MailboxRow, done: dict[str, StepRow]) -> None:
+def _freeze(cutting: CutoverContext, row: MailboxRow, done: dict[str, StepRow]) -> None:
     names = _freezing(cutting)
     if not all(_is_done(done, name) for name in names):
         _refuse_at_work(cutting, row)
@@ -233,11 +235,11 @@ def _freeze(cutting: Cutting, row: MailboxRow, done: dict[str, StepRow]) -> None
         cutting.steps.move(row.id, Phase.FROZEN, FROZEN, cutting.by, names.keys())
 
 
-def _freezing(cutting: Cutting) -> dict[str, Hook]:
+def _freezing(cutting: CutoverContext) -> dict[str, Hook]:
     return {f"{FREEZE}:{hook.name}": hook for hook in cutting.hooks.freeze}
 
 
-def _bring_up_to_date(cutting: Cutting, row: MailboxRow) -> None:
+def _bring_up_to_date(cutting: CutoverContext, row: MailboxRow) -> None:
     """Delta, verification, score."""
     for left in reversed(range(ROUNDS_MOST)):
         _refuse_at_work(cutting, row)
@@ -261,7 +263,7 @@ def _bring_up_to_date(cutting: Cutting, row: MailboxRow) -> None:
 
 
 def _legs(
-    cutting: Cutting, row: MailboxRow, name: str, *, verify_only: bool, again: bool = False
+    cutting: CutoverContext, row: MailboxRow, name: str, *, verify_only: bool, again: bool = False
 ) -> str | None:
     """Every leg; the mailbox goes on only when all of them are verified. again: the code is returned, where
     another delta may mend it."""
@@ -283,13 +285,13 @@ def _legs(
     return code
 
 
-def _begin(cutting: Cutting, row: MailboxRow, name: str) -> None:
+def _begin(cutting: CutoverContext, row: MailboxRow, name: str) -> None:
     """Whoever began it before has no say in its outcome any more."""
     if not cutting.steps.begin(row.id, name, cutting.owner):
         raise _Stop(HELD_ELSEWHERE)
 
 
-def _refuse_at_work(cutting: Cutting, row: MailboxRow) -> None:
+def _refuse_at_work(cutting: CutoverContext, row: MailboxRow) -> None:
     """The steps of a cutover that is at work are not taken away from it; those of one that died are."""
     now = cutting.ledger.clock()
     for leg in cutting.ledger.legs(mailbox=row.id):
@@ -304,7 +306,7 @@ def in_order(legs: list[LegRow]) -> list[LegRow]:
     return sorted(legs, key=lambda leg: order.index(leg.workload))
 
 
-def _hook(cutting: Cutting, row: MailboxRow, name: str, hook: Hook, action: Action) -> None:
+def _hook(cutting: CutoverContext, row: MailboxRow, name: str, hook: Hook, action: Action) -> None:
     """Unless it is recorded as done."""
     _go_on(cutting)
     if _is_done(_by_name(cutting.steps, row.id), name):
@@ -313,7 +315,7 @@ def _hook(cutting: Cutting, row: MailboxRow, name: str, hook: Hook, action: Acti
     if not cutting.steps.begin(row.id, name, cutting.owner, patience_of(hook), is_dead, back=back):
         raise _Stop(HELD_ELSEWHERE)
     try:
-        code = cutting.act(hook, action, Person(row.id, row.source, row.target, row.wave))
+        code = cutting.act(hook, action, HookMailbox(row.id, row.source, row.target, row.wave))
     except Misconfigured as error:
         _finish(cutting, row, name, FAILED, error.code)
         raise
@@ -323,12 +325,12 @@ def _hook(cutting: Cutting, row: MailboxRow, name: str, hook: Hook, action: Acti
         raise _Stop(HOOK_FAILED)
 
 
-def _finish(cutting: Cutting, row: MailboxRow, name: str, state: str, code: str | None) -> None:
+def _finish(cutting: CutoverContext, row: MailboxRow, name: str, state: str, code: str | None) -> None:
     cutting.steps.finish(row.id, name, state, code, cutting.owner)
     cutting.tell("cutover.step", row.wave, mailbox=row.id, step=name, state=state, code=code)
 
 
-def _take_back(cutting: Cutting, row: MailboxRow) -> None:
+def _take_back(cutting: CutoverContext, row: MailboxRow) -> None:
     if row.phase is Phase.LIVE and not is_rolled_back(cutting.ledger, row.id):
         raise _Stop("live-phase")
     if not _by_name(cutting.steps, row.id) and row.phase is Phase.STAGING:
@@ -375,6 +377,6 @@ def _is_done(done: dict[str, StepRow], name: str) -> bool:
     return name in done and done[name].state == DONE
 
 
-def _go_on(cutting: Cutting) -> None:
+def _go_on(cutting: CutoverContext) -> None:
     if cutting.stop.is_set():
         raise _Stop(reason(cutting.stop))

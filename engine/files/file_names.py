@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from ledger.db.rows import ContainerRow, ItemRow
 from mappings.fields.file_names import free_name, identity
 from model.errors import Blocked
 from model.file_names import FileNames
-from model.optional_protocols import KeepsDates, TellsNames
+from model.optional_protocols import SupportsContainerDates, SupportsFileNames
 from model.protocols import Loss, Mapped
 
 TAKEN = Loss("file-name", "taken")
@@ -40,7 +40,7 @@ class Names:
         return self.taken.get(same, key) != key
 
 
-def names(work: Work, row: ContainerRow) -> Names | None:
+def names(work: LegContext, row: ContainerRow) -> Names | None:
     """What is taken in a container before anything is written there; None where items have no names. Asks the
     target. What is there, and no row's, is somebody's: nothing of ours goes by that name. Nor does it by one
     that an item of ours is about to leave: until it left, the other gets a part of its key
@@ -62,10 +62,10 @@ def names(work: Work, row: ContainerRow) -> Names | None:
     return Names(rules, taken)
 
 
-def _there(work: Work, href: str) -> list[str]:
+def _there(work: LegContext, href: str) -> list[str]:
     target = work.target
     try:
-        if isinstance(target, TellsNames):
+        if isinstance(target, SupportsFileNames):
             return list(target.names(href))
         return [item.href for item in target.listing(href)]
     except Blocked as error:
@@ -74,16 +74,16 @@ def _there(work: Work, href: str) -> list[str]:
         return []
 
 
-def place(work: Work, item: ItemRow) -> str | None:
+def place(work: LegContext, item: ItemRow) -> str | None:
     """Where an item's copy is to be found, where that is known before it is written."""
     return item.place or work.target.place(item.key)
 
 
-def stamp(work: Work, rows: Sequence[ContainerRow]) -> None:
+def stamp(work: LegContext, rows: Sequence[ContainerRow]) -> None:
     """Gives the folders their dates, the deepest first: what is written below changes them. In the live phase
     folders are the user's."""
     target = work.target
-    if not work.mirror or not isinstance(target, KeepsDates):
+    if not work.mirror or not isinstance(target, SupportsContainerDates):
         return
     there = {container.id: container.modified for container in target.containers()}
     for row in sorted(rows, key=lambda one: -len(one.path)):

@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from engine.context.leg_context import Work, as_container
+from engine.context.leg_context import LegContext, as_container
 from ledger.db.rows import ContainerRow, Finding, ItemRow, Outcome, State
-from model.optional_protocols import KeepsVersions, TellsVersions
+from model.optional_protocols import SupportsVersionHistory, SupportsVersionWrites
 from model.protocols import Failed, Native, Ref, key_of
 
 DETAIL = "versions"
 HELD = (State.WRITTEN, State.VERIFIED)
 
 
-def there(work: Work, row: ContainerRow, rows: Sequence[ItemRow]) -> Mapping[bytes, int]:
+def there(work: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> Mapping[bytes, int]:
     """How many older versions those that are at the target have there."""
     known = work.context.target.versions and any(item.href is not None for item in rows)
     return work.ledger.versions.of(row.id) if known else {}
 
 
 def fetched(
-    work: Work, row: ContainerRow, rows: Sequence[ItemRow], known: Mapping[bytes, int]
+    work: LegContext, row: ContainerRow, rows: Sequence[ItemRow], known: Mapping[bytes, int]
 ) -> Iterator[Native | Failed]:
     """What the source gives of rows. Where the target keeps versions, new files come with theirs, except in
     the live phase; of others it is only told how many would be missing there. known: see there()."""
     container, most, source = as_container(row), work.context.target.versions, work.source
-    if not most or not isinstance(source, TellsVersions):
+    if not most or not isinstance(source, SupportsVersionHistory):
         yield from source.fetch(container, _refs(rows))
         return
     new = [item for item in rows if item.href is None]
@@ -37,10 +37,10 @@ def fetched(
         yield result if isinstance(result, Failed) else _missing(result, replaced, known)
 
 
-def compare(work: Work, container: ContainerRow, *, again: bool) -> Iterator[Finding]:
+def compare(work: LegContext, container: ContainerRow, *, again: bool) -> Iterator[Finding]:
     """DIFFERS where the target has fewer older versions of a file than were written: it drops them by itself,
     by rules of its own. Of what was verified before only again; in the live phase they are the user's."""
-    if not work.mirror or container.href is None or not isinstance(work.target, KeepsVersions):
+    if not work.mirror or container.href is None or not isinstance(work.target, SupportsVersionWrites):
         return
     for key, count in work.ledger.versions.of(container.id).items():
         work.check()

@@ -17,12 +17,12 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from engine.context.leg_context import Work, as_container
+from engine.context.leg_context import LegContext, as_container
 from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow, Phase, Tally
 from ledger.leg.shares import FOUND, ShareRow
 from model.errors import Blocked, Rejected
-from model.optional_protocols import Grant, Shares, Sharing, TellsGrants
+from model.optional_protocols import Grant, Sharing, SupportsGrants, SupportsShares
 from model.protocols import Kind, Loss, key_of
 from model.sites import is_site
 
@@ -40,7 +40,7 @@ WHOLE = b""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SharePlan:
     """What the target should share of one item or container, and what it will not. told: whether the source
     says with whom it shares; else nothing is taken back. held: what waits for an approval."""
 
@@ -49,7 +49,7 @@ class Plan:
     told: bool = True
     held: tuple[Grant, ...] = ()
 
-    def holding(self, made: Collection[bytes] = ()) -> Plan:
+    def holding(self, made: Collection[bytes] = ()) -> SharePlan:
         """made: the digests of what is shared by us, and stays so."""
         held = tuple(one for one in self.grants if digest_of(one) not in made)
         losses = (*self.losses, HELD) if held else self.losses
@@ -68,11 +68,11 @@ class Spot:
     name: str | None
 
 
-def share(work: Work, rows: Sequence[ContainerRow]) -> None:
+def share(work: LegContext, rows: Sequence[ContainerRow]) -> None:
     """After everything has arrived, and what is gone is gone. Idempotent: what is as it should be is left
     alone. Raises what the connectors do, LeaseLost and Stopping; a server that lets us share little at a time
     is waited for. Raises Blocked("narrower-rights") for a site: who has its folder sees all of it."""
-    if work.kind is not Kind.FILES or not work.mirror or not isinstance(work.source, TellsGrants):
+    if work.kind is not Kind.FILES or not work.mirror or not isinstance(work.source, SupportsGrants):
         return
     there = [row for row in rows if not row.gone and row.omit is None and row.href is not None]
     plans = {row.id: _checked(work, row) for row in there}
@@ -90,32 +90,34 @@ def share(work: Work, rows: Sequence[ContainerRow]) -> None:
         raise Blocked(NARROWER, "something in it is for fewer people than the folder it goes into")
 
 
-def _checked(work: Work, row: ContainerRow) -> dict[bytes, Plan]:
+def _checked(work: LegContext, row: ContainerRow) -> dict[bytes, SharePlan]:
     work.check()
     return plan(work, row)
 
 
-def _share(work: Work, row: ContainerRow, plans: Mapping[bytes, Plan]) -> None:
+def _share(work: LegContext, row: ContainerRow, plans: Mapping[bytes, SharePlan]) -> None:
     if not is_time(work):
         work.ledger.shares.lose(row.id, {key: one.losses for key, one in plans.items()})
         return
     known = work.ledger.shares.of(row.id)
     for key in sorted({*plans, *known, *work.ledger.shares.lossy(row.id)}):
         work.check()
-        _settle(work, row, key, plans.get(key, Plan()), known.get(key, ()))
+        _settle(work, row, key, plans.get(key, SharePlan()), known.get(key, ()))
 
 
-def _is_less(one: Plan) -> bool:
+def _is_less(one: SharePlan) -> bool:
     return LESS in one.losses
 
 
-def _is_untold(one: Plan) -> bool:
+def _is_untold(one: SharePlan) -> bool:
     """It may be for fewer: what its folders are shared like by now stays, and nothing more is."""
     return not one.told
 
 
 def _wide(
-    rows: Sequence[ContainerRow], plans: Mapping[int, Mapping[bytes, Plan]], is_such: Callable[[Plan], bool]
+    rows: Sequence[ContainerRow],
+    plans: Mapping[int, Mapping[bytes, SharePlan]],
+    is_such: Callable[[SharePlan], bool],
 ) -> frozenset[tuple[str, ...]]:
     """The paths of the containers with something such in or below them."""
     wide: set[tuple[str, ...]] = set()
@@ -126,15 +128,15 @@ def _wide(
     return frozenset(wide)
 
 
-def is_time(work: Work) -> bool:
+def is_time(work: LegContext) -> bool:
     """Nothing more comes from the source, and its owner does not work at the target yet."""
     return work.mailbox.phase is Phase.FROZEN
 
 
-def plan(work: Work, row: ContainerRow) -> dict[bytes, Plan]:
+def plan(work: LegContext, row: ContainerRow) -> dict[bytes, SharePlan]:
     """What a container and its items should be shared like, by key, of those that are shared at the source.
     Asks the source."""
-    if not isinstance(work.source, TellsGrants):
+    if not isinstance(work.source, SupportsGrants):
         return {}
     given = dict(work.source.grants(as_container(row)))
     named = {one.who for grants in given.values() for one in grants if one.kind is Sharing.USER}
@@ -157,19 +159,21 @@ def digest_of(grant: Grant) -> bytes:
     return _hashed((*grant.party, *map(str, rights)))
 
 
-def name_of(work: Work, container_id: int, key: bytes) -> str | None:
+def name_of(work: LegContext, container_id: int, key: bytes) -> str | None:
     """An item's name at the target; None where it is not there."""
     item = work.ledger.row(container_id, key)
     return item.href if item is not None and item.state in AT_TARGET else None
 
 
-def _is_owner(work: Work, grant: Grant) -> bool:
+def _is_owner(work: LegContext, grant: Grant) -> bool:
     return grant.kind is Sharing.USER and grant.who in work.owner
 
 
-def _planned(work: Work, grants: Collection[Grant], people: Mapping[str, str | None], *, whole: bool) -> Plan:
+def _planned(
+    work: LegContext, grants: Collection[Grant], people: Mapping[str, str | None], *, whole: bool
+) -> SharePlan:
     if any(grant.kind is Sharing.UNTOLD for grant in grants):
-        return Plan((), (Loss("share", "unreadable"),), told=False)
+        return SharePlan((), (Loss("share", "unreadable"),), told=False)
     named: list[Grant] = []
     losses: list[Loss] = []
     for grant in grants:
@@ -180,13 +184,13 @@ def _planned(work: Work, grants: Collection[Grant], people: Mapping[str, str | N
             losses.append(Loss("share", LATER if grant.who in people else UNKNOWN[grant.kind]))
         else:
             named.append(replace(grant, who=who))
-    if not isinstance(work.target, Shares):
-        return Plan((), (*losses, *(Loss("share", "refused") for _ in named)))
+    if not isinstance(work.target, SupportsShares):
+        return SharePlan((), (*losses, *(Loss("share", "refused") for _ in named)))
     kept, more = work.target.kept(named, whole=whole)
-    return Plan(kept, (*losses, *more))
+    return SharePlan(kept, (*losses, *more))
 
 
-def _who(work: Work, grant: Grant, people: Mapping[str, str | None]) -> str | None:
+def _who(work: LegContext, grant: Grant, people: Mapping[str, str | None]) -> str | None:
     """What the party is called at the target; None where nobody knows."""
     if grant.kind is Sharing.USER:
         return people.get(grant.who)
@@ -209,7 +213,9 @@ def _lost(grant: Grant) -> Loss | None:
     return Loss("share", reason) if reason else None
 
 
-def _settle(work: Work, row: ContainerRow, key: bytes, wanted: Plan, known: Sequence[ShareRow]) -> None:
+def _settle(
+    work: LegContext, row: ContainerRow, key: bytes, wanted: SharePlan, known: Sequence[ShareRow]
+) -> None:
     name = None if key == WHOLE else name_of(work, row.id, key)
     gone = key != WHOLE and name is None  # and with the file its shares
     if gone or not (wanted.grants or wanted.held or known):
@@ -224,9 +230,9 @@ def _settle(work: Work, row: ContainerRow, key: bytes, wanted: Plan, known: Sequ
         work.ledger.shares.settle(row.id, key, known, wanted.losses)
 
 
-def _shared(work: Work, spot: Spot, wanted: Plan, known: Sequence[ShareRow]) -> None:
+def _shared(work: LegContext, spot: Spot, wanted: SharePlan, known: Sequence[ShareRow]) -> None:
     target = work.target
-    if not isinstance(target, Shares):
+    if not isinstance(target, SupportsShares):
         return
     there = {party_of(grant): grant for grant in target.shared(spot.href, spot.name)}
     ours = {row.party: row for row in known if row.made}

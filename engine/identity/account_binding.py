@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from engine.control.lease import writes_most
 from engine.identity import identity_gate
-from engine.identity.identity_gate import Proof, refuse_lent
+from engine.identity.identity_gate import IdentityProof, refuse_lent
 from ledger.db.leases import AT_TARGET
 from ledger.db.rows import Lease
 from ledger.leg.target_accounts import Doubt
@@ -18,7 +18,9 @@ from model.protocols import Kind
 REPLACED = "folder-replaced"
 
 
-def bind(ledger: Ledger, held: Lease, work: Work, proof: Proof, *, first: bool) -> Callable[[], None]:
+def bind(
+    ledger: Ledger, held: Lease, work: LegContext, proof: IdentityProof, *, first: bool
+) -> Callable[[], None]:
     """See Ledger.bind; another folder than before is bound when a person approved that. first: nothing was
     put into it yet. What is returned binds the folder that was not there: to be called when it is made,
     before anything is put into it. Raises Blocked("folder-lent") for one that a person shares by now."""
@@ -43,7 +45,7 @@ def bind(ledger: Ledger, held: Lease, work: Work, proof: Proof, *, first: bool) 
     return bind_made
 
 
-def refuse_filled_since(work: Work, sleep: Callable[[float], None]) -> None:
+def refuse_filled_since(work: LegContext, sleep: Callable[[float], None]) -> None:
     """As long as no item of a leg arrived: was something put into the account since it was bound? Of an
     account without an id of its own it may be another mailbox of this ledger, by another login; no approval
     excuses that. What was sent and did not arrive proves nothing: while its worker was dead another mailbox
@@ -60,7 +62,7 @@ def refuse_filled_since(work: Work, sleep: Callable[[float], None]) -> None:
         identity_gate.refuse_filled(work.target, work.approved, work.artefacts, ours)
 
 
-def refuse_mostly_strange(work: Work) -> None:
+def refuse_mostly_strange(work: LegContext) -> None:
     """Of a ledger that knew of no pass, after its copies were adopted, before the pass has a number: the
     account must hold more that is this mailbox's, by what it means, than that is not. A mark alone excuses
     nothing: another mailbox may own the account by another login. Raises Blocked("target-not-empty")."""
@@ -78,7 +80,7 @@ def refuse_mostly_strange(work: Work) -> None:
         raise Blocked("target-not-empty", "most of what the target account holds is not ours")
 
 
-def _take_account(work: Work, fingerprint: str, sleep: Callable[[float], None]) -> bool:
+def _take_account(work: LegContext, fingerprint: str, sleep: Callable[[float], None]) -> bool:
     """See LegLedger.take_account. A worker that ended in its first batch may never be followed by another
     one. It is waited for as a claimer of its leg would wait; what it sent shows then, in this account too, if
     it is the same. Raises Transient("account-in-doubt") while another one is at work, or was meanwhile."""

@@ -24,7 +24,7 @@ from engine.context.leg_context import nothing_approved
 from engine.identity.provisioning_items import artefacts_among
 from engine.planning.mailbox_list import DenyList, Directory, canonical
 from model.errors import Blocked
-from model.optional_protocols import TellsSenders
+from model.optional_protocols import SupportsSenders
 from model.protocols import Identity, Kind, Source, Target
 from model.sites import Site
 
@@ -44,7 +44,7 @@ ARTEFACT_FILES_MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class GateRules:
     """accept: the lowest level that needs no approval. artefacts: how subjects of provisioning mail
     begin. approved: whether a person approved this code for this mailbox or its wave."""
 
@@ -67,7 +67,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class IdentityProof:
     """Both sides' identities, and how they were proven. self_stated: it would be address, but the owner may
     change what the target states."""
 
@@ -77,9 +77,9 @@ class Proof:
     self_stated: bool = False
 
 
-def prove(
-    pair: Pair, source: Source, target: Target, rules: Rules, ours: frozenset[str] = frozenset()
-) -> Proof:
+def prove_identity(
+    pair: Pair, source: Source, target: Target, rules: GateRules, ours: frozenset[str] = frozenset()
+) -> IdentityProof:
     """Raises Blocked with the first thing that speaks against writing; else says what is proven. The
     caller binds the proof in the ledger, which compares it with what was bound before. ours: containers of
     the target that this mailbox's other workloads made."""
@@ -102,10 +102,10 @@ def prove(
     if giver.lent or taker.lent:
         level = LEVELS[0]  # it is proven whose the account is, and not whose the folder
     told = level == LEVELS[0] and taker.self_stated and _states_the_same(pair, giver, taker)
-    return Proof(giver, taker, level, self_stated=told)
+    return IdentityProof(giver, taker, level, self_stated=told)
 
 
-def refuse_denied(pair: Pair, rules: Rules) -> None:
+def refuse_denied(pair: Pair, rules: GateRules) -> None:
     """Before anything is opened: the deny list overrides every wave. It denies a person under every address
     that the directory export gives to whom the row names."""
     names = {pair.source.address, pair.source.login, pair.target.address, pair.target.login}
@@ -120,7 +120,7 @@ def refuse_lent(taker: Identity, approved: Callable[[str], bool]) -> None:
         raise Blocked("folder-lent", "the folder is a person's, who shares it with the account")
 
 
-def _level(pair: Pair, ours: Identity, theirs: Identity, rules: Rules) -> str:
+def _level(pair: Pair, ours: Identity, theirs: Identity, rules: GateRules) -> str:
     site = Site.read(pair.source.address)
     if site is not None:
         return _level_of_site(site, pair.target, theirs, rules)
@@ -137,7 +137,7 @@ def _level(pair: Pair, ours: Identity, theirs: Identity, rules: Rules) -> str:
     return "address" if not theirs.self_stated and _states_the_same(pair, ours, theirs) else "asserted"
 
 
-def _level_of_site(site: Site, target: Account, theirs: Identity, rules: Rules) -> str:
+def _level_of_site(site: Site, target: Account, theirs: Identity, rules: GateRules) -> str:
     """A site has no address that a target could state: only the directory's word proves who may hold it."""
     named = rules.directory.gives(site, target.address)
     if named is False:
@@ -163,7 +163,7 @@ def _is_login(account: Account) -> bool:
     return canonical(account.login) == canonical(account.address)
 
 
-def _opens_what_is_named(pair: Pair, ours: Identity, theirs: Identity, rules: Rules) -> bool:
+def _opens_what_is_named(pair: Pair, ours: Identity, theirs: Identity, rules: GateRules) -> bool:
     """The directory names addresses, but a login opens the account: a login that is not that address
     proves nothing, unless the system itself states the address or the directory names the login. A target
     that states addresses, none of which the directory gives to this person, is not opened by its address."""
@@ -179,9 +179,9 @@ def _opens_what_is_named(pair: Pair, ours: Identity, theirs: Identity, rules: Ru
     return told or directory.names(source.login, target.address) is True
 
 
-def _plausible(source: Source, addresses: frozenset[str], rules: Rules) -> None:
+def _plausible(source: Source, addresses: frozenset[str], rules: GateRules) -> None:
     """The majority sender of Sent Items should be the owner. No Sent Items say nothing."""
-    if not isinstance(source, TellsSenders):
+    if not isinstance(source, SupportsSenders):
         return
     senders = Counter(sender.lower() for sender in source.sent_from(50))
     if not senders:

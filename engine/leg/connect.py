@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from engine.control import lease
-from engine.control.stop_signal import Stopping
+from engine.control.stop_signal import StopRequested
 from engine.identity import account_binding, identity_gate
 from engine.steps import ledger_generation
 from engine.steps.worker_deaths import Cause
@@ -22,11 +22,11 @@ from ledger.leg.cutover_steps import is_releasing
 from model.errors import MigrationError
 
 if TYPE_CHECKING:
-    from engine.leg.run import Setting
+    from engine.leg.run import LegSetting
 
 
 @dataclass(slots=True)
-class Past:
+class AttemptState:
     """died: why the worker before us ended in the middle of something that is not settled yet; None: it did
     not. proven: the gate was passed in this walk; owner: the addresses that the source then stated. calm: the
     worker before us lived to its end."""
@@ -40,11 +40,11 @@ class Past:
         self.calm = self.died is None
 
 
-def leg_of(setting: Setting, held: Lease) -> LegRow:
+def leg_of(setting: LegSetting, held: Lease) -> LegRow:
     return setting.ledger.leg(held.leg)
 
 
-def prove(setting: Setting, held: Lease, work: Work, past: Past) -> Callable[[], None]:
+def pass_gate(setting: LegSetting, held: Lease, work: LegContext, past: AttemptState) -> Callable[[], None]:
     """Until this leg has sent something, the target must be empty: binding alone does not excuse that. For
     what is returned see binding.bind."""
     if setting.task.copy:
@@ -52,7 +52,7 @@ def prove(setting: Setting, held: Lease, work: Work, past: Past) -> Callable[[],
     begun = work.ledger.begun()
     elsewhere = not begun and setting.task.copy and ledger_generation.is_begun_elsewhere(work)
     pair = replace(setting.pair, bound=past.proven or begun, begun=elsewhere)
-    proof = identity_gate.prove(
+    proof = identity_gate.prove_identity(
         pair, work.source, work.target, setting.rules, frozenset(work.ledger.elsewhere())
     )
     if setting.task.copy:
@@ -63,14 +63,16 @@ def prove(setting: Setting, held: Lease, work: Work, past: Past) -> Callable[[],
     return bind_folder
 
 
-def _refuse_releasing(setting: Setting) -> None:
+def _refuse_releasing(setting: LegSetting) -> None:
     """Raises Stopping where somebody may work at the target already."""
     if is_releasing(setting.ledger, setting.mailbox.id):
-        raise Stopping("releasing")
+        raise StopRequested("releasing")
 
 
 @contextmanager
-def at_work(setting: Setting, held: Lease, keeper: lease.Keeper, past: Past) -> Iterator[Work]:
+def open_leg(
+    setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper, past: AttemptState
+) -> Iterator[LegContext]:
     """New connections to both sides, closed at the end and whenever the lease is lost."""
     mirror = setting.mailbox.phase is not Phase.LIVE
     started = _started(setting, held)
@@ -83,7 +85,7 @@ def at_work(setting: Setting, held: Lease, keeper: lease.Keeper, past: Past) -> 
     keeper.watch(source.close, target.close)
     try:
         with setting.ledger.session(held, mirror=mirror, tally=setting.tally) as session:
-            yield Work(
+            yield LegContext(
                 mailbox=setting.mailbox,
                 kind=held.workload,
                 ledger=session,
@@ -110,7 +112,7 @@ def at_work(setting: Setting, held: Lease, keeper: lease.Keeper, past: Past) -> 
         target.close()
 
 
-def _started(setting: Setting, held: Lease) -> datetime:
+def _started(setting: LegSetting, held: Lease) -> datetime:
     """When the leg began its first run: the same moment for every later run, so that what an item means
     stays the same (mappings.fields.context.Context)."""
     return leg_of(setting, held).started or setting.now()

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from engine.context.leg_context import Work, as_container
+from engine.context.leg_context import LegContext, as_container
 from engine.files import file_names
 from engine.identity.provisioning_items import is_artefact
 from engine.steps import copy as transfer
@@ -23,7 +23,7 @@ from mappings.fields.file_names import file_name, identity, partings, unparted
 from mappings.fields.folder_names import Path, plan_names
 from model.errors import Rejected
 from model.file_names import FileNames
-from model.optional_protocols import RemovesContainers, TellsLeftovers
+from model.optional_protocols import RemovesContainers, SupportsLeftovers
 from model.protocols import Container, Stored, key_of
 
 HELD = (State.WRITTEN, State.VERIFIED)
@@ -32,7 +32,7 @@ ROUNDS = 3
 """Of renaming folders: what is inside of those that swap is where it belongs one round later."""
 
 
-def tidy(work: Work, rows: Sequence[ContainerRow]) -> list[ContainerRow]:
+def tidy(work: LegContext, rows: Sequence[ContainerRow]) -> list[ContainerRow]:
     """Returns the containers as they are then. Idempotent."""
     rules = work.context.target.files
     if rules is None or not work.mirror:
@@ -51,12 +51,12 @@ def tidy(work: Work, rows: Sequence[ContainerRow]) -> list[ContainerRow]:
     return rows
 
 
-def _discard(work: Work) -> None:
+def _discard(work: LegContext) -> None:
     """What workers that died, or were refused, left half written beside its place, where it is an item's of
     ours: by now everything that can be is in its place."""
     target = work.target
     found: dict[str, list[Stored]] = {}
-    for href, name, beginning in sorted(target.leftovers()) if isinstance(target, TellsLeftovers) else ():
+    for href, name, beginning in sorted(target.leftovers()) if isinstance(target, SupportsLeftovers) else ():
         key = work.ledger.folders.owner(beginning)
         if key is not None:
             found.setdefault(href, []).append(Stored(key, name))
@@ -67,7 +67,7 @@ def _discard(work: Work) -> None:
             work.ledger.event("leftovers-removed", {"count": len(removed)})
 
 
-def _clear(work: Work, rows: Sequence[ContainerRow], existing: dict[str, Container]) -> None:
+def _clear(work: LegContext, rows: Sequence[ContainerRow], existing: dict[str, Container]) -> None:
     """R7: folders the source has no more, the deepest first, when nothing is in them and we made them. What a
     new account holds stays, and where a person let us begin in an account that was not empty, all do."""
     target = work.target
@@ -88,7 +88,7 @@ def _clear(work: Work, rows: Sequence[ContainerRow], existing: dict[str, Contain
             work.ledger.set_href(row.id, None)
 
 
-def _name_folders(work: Work, rules: FileNames, existing: dict[str, Container]) -> bool:
+def _name_folders(work: LegContext, rules: FileNames, existing: dict[str, Container]) -> bool:
     """Renames what could not go where it belongs, or not be renamed, while something else had the name.
     Whether anything was renamed."""
     rows = [row for row in discover.moving(work) if not row.gone]
@@ -116,7 +116,7 @@ def _name_folders(work: Work, rules: FileNames, existing: dict[str, Container]) 
 
 
 def _wanted(
-    work: Work,
+    work: LegContext,
     rows: Sequence[ContainerRow],
     astray: Mapping[str, ContainerRow],
     placed: Mapping[str, ContainerRow],
@@ -148,7 +148,7 @@ def _is_astray(row: ContainerRow, at: Mapping[Path, Path], place: Path, rules: F
 
 
 def _park(
-    work: Work,
+    work: LegContext,
     row: ContainerRow,
     rules: FileNames,
     placed: dict[str, ContainerRow],
@@ -161,7 +161,7 @@ def _park(
         discover.rename(work, row, replace(as_container(row), path=aside), placed, existing)
 
 
-def _free_names(work: Work, row: ContainerRow, rules: FileNames) -> bool:
+def _free_names(work: LegContext, row: ContainerRow, rules: FileNames) -> bool:
     """Marks as changed the files whose own name is free by now; writing them again renames them, and sends
     nothing. Whether there are any."""
     found = [(item, name) for item in work.ledger.rows(row.id, HELD) if (name := _own(item, rules))]

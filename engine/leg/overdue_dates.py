@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from engine.context.leg_context import Work, as_container
+from engine.context.leg_context import LegContext, as_container
 from engine.leg.repair_walk import Repair, What, is_kept, repair_container
 from engine.steps import item_dates
 from ledger.db.rows import ContainerRow, Tally
@@ -15,7 +15,7 @@ from model.errors import Rejected
 from model.protocols import Failed, Ref, key_of
 
 
-def put_right(work: Work, rows: Sequence[ContainerRow]) -> int:
+def put_right(work: LegContext, rows: Sequence[ContainerRow]) -> int:
     """Returns how many got their own date. Where none is due, only the source is asked, of those items
     alone. Idempotent; may be interrupted anywhere, as engine.leg.repair_walk."""
     if not work.mirror or not is_kept(work, What.DATES):
@@ -34,7 +34,7 @@ def put_right(work: Work, rows: Sequence[ContainerRow]) -> int:
     return count
 
 
-def _due(work: Work, row: ContainerRow, keys: Collection[bytes]) -> set[bytes]:
+def _due(work: LegContext, row: ContainerRow, keys: Collection[bytes]) -> set[bytes]:
     """Of these items, those whose date has come by now."""
     items = {key: item for key in sorted(keys) if (item := work.ledger.row(row.id, key)) is not None}
     refs = [Ref(item.source_id, item.version, size=item.size) for item in items.values()]

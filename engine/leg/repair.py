@@ -8,13 +8,13 @@ from functools import partial
 
 from engine.assembly import accounts, addresses, open_ledger, opener, rules
 from engine.config.load import Config
-from engine.context.leg_context import Work, as_it_is
+from engine.context.leg_context import LegContext, as_it_is
 from engine.control import lease
 from engine.control.server_words_file import Words
-from engine.control.stop_signal import Stopping
-from engine.leg.connect import Past, at_work, prove
+from engine.control.stop_signal import StopRequested
+from engine.leg.connect import AttemptState, open_leg, pass_gate
 from engine.leg.repair_walk import Repair, repair
-from engine.leg.run import LegResult, Setting, Task, approvals, pace_of, pause_after, walk
+from engine.leg.run import LegResult, LegSetting, Task, approvals, pace_of, pause_after, walk
 from engine.pacing.worker_slots import Through
 from ledger.db.rows import Lease, LegRow, LegState, Phase
 from ledger.leg.rollback import refuse_unfinished
@@ -43,7 +43,7 @@ def run(
     return run_in(replace(setting, opener=opened, stop=stop or threading.Event()), row, order)
 
 
-def run_in(setting: Setting, row: LegRow, order: Repair) -> LegResult:
+def run_in(setting: LegSetting, row: LegRow, order: Repair) -> LegResult:
     """As run, in a setting."""
     if row.state not in READY:
         order.code = "not-copied"
@@ -55,15 +55,15 @@ def run_in(setting: Setting, row: LegRow, order: Repair) -> LegResult:
         return result
     try:
         _look(setting, row, order)
-    except Stopping as wish:
+    except StopRequested as wish:
         order.code = wish.code
     return LegResult(row.id, row.mailbox, row.workload, row.state, order.code)
 
 
-def setting_of(config: Config, ledger: Ledger, row: LegRow, *, execute: bool) -> Setting:
+def setting_of(config: Config, ledger: Ledger, row: LegRow, *, execute: bool) -> LegSetting:
     """Where nothing is to be done, the target lets go of nothing."""
     mailbox = ledger.mailbox(row.mailbox)
-    return Setting(
+    return LegSetting(
         words=Words(config.state_directory),
         ledger=ledger,
         mailbox=mailbox,
@@ -78,13 +78,13 @@ def setting_of(config: Config, ledger: Ledger, row: LegRow, *, execute: bool) ->
 
 
 def _walk(
-    row: LegRow, order: Repair, setting: Setting, held: Lease, keeper: lease.Keeper
+    row: LegRow, order: Repair, setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper
 ) -> tuple[LegState, str | None]:
     """The leg is afterwards what it was before. Raises Blocked("rolling-back"), with which it then stays."""
     refuse_unfinished(setting.ledger, held)
     try:
         _until_done(order, setting, held, keeper)
-    except Stopping as wish:
+    except StopRequested as wish:
         order.code = wish.code
     except (LeaseLost, Misconfigured, Corrupt):
         raise
@@ -93,15 +93,15 @@ def _walk(
     return (LegState.PENDING, None) if held.took_over else (row.state, row.code)
 
 
-def _until_done(order: Repair, setting: Setting, held: Lease, keeper: lease.Keeper) -> None:
+def _until_done(order: Repair, setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper) -> None:
     faults = 0
     while True:
         done = order.counts["repaired"]
         order.counts.clear()
         order.counts["repaired"] = done
         try:
-            with at_work(setting, held, keeper, Past(died=None)) as work:
-                prove(setting, held, work, Past(died=None))
+            with open_leg(setting, held, keeper, AttemptState(died=None)) as work:
+                pass_gate(setting, held, work, AttemptState(died=None))
                 repair(work, order)
                 work.ledger.event("repaired", {"what": str(order.what), "items": order.counts["repaired"]})
             return
@@ -111,7 +111,7 @@ def _until_done(order: Repair, setting: Setting, held: Lease, keeper: lease.Keep
             pause_after(setting, error, faults)
 
 
-def _look(setting: Setting, row: LegRow, order: Repair) -> None:
+def _look(setting: LegSetting, row: LegRow, order: Repair) -> None:
     phase = setting.mailbox.phase
     held = Lease(row.id, row.mailbox, row.workload, "", row.epoch, False, phase)  # it may only read
     started = row.started or setting.now()
@@ -120,7 +120,7 @@ def _look(setting: Setting, row: LegRow, order: Repair) -> None:
     mirror = setting.mailbox.phase is not Phase.LIVE
     try:
         with setting.ledger.session(held, mirror=mirror) as session:
-            work = Work(
+            work = LegContext(
                 mailbox=setting.mailbox,
                 kind=row.workload,
                 ledger=session,

@@ -16,7 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 
-from engine.context.leg_context import Work, as_container
+from engine.context.leg_context import LegContext, as_container
 from engine.steps import discover
 from engine.steps import item_dates as dates
 from engine.steps.reconcile import listed_once, paired, read_digests, read_once
@@ -26,7 +26,7 @@ from ledger.leg.matching import Wanted
 from ledger.leg.rollback import Corrected
 from mappings.fields.folder_names import plan_names
 from model.errors import Rejected
-from model.optional_protocols import KeepsItemDates
+from model.optional_protocols import SupportsItemDates
 from model.protocols import Amendment, Container, Failed, Item, Listed, Native, Ref, key_of
 
 HELD = (State.WRITTEN, State.VERIFIED)
@@ -63,7 +63,7 @@ class Amiss:
     came: bool = False
 
 
-def repair(work: Work, order: Repair) -> None:
+def repair(work: LegContext, order: Repair) -> None:
     """One pass over a leg. Idempotent. A look must have been given a target and a ledger that refuse."""
     if order.what is What.FOLDERS:
         _folders(work, order)
@@ -76,7 +76,7 @@ def repair(work: Work, order: Repair) -> None:
 
 
 def repair_container(
-    work: Work, order: Repair, row: ContainerRow, only: Collection[bytes] | None = None
+    work: LegContext, order: Repair, row: ContainerRow, only: Collection[bytes] | None = None
 ) -> None:
     """The same of one container. only: of these items alone."""
     listing = {one.href: one for one in listed_once(work, str(row.href))}
@@ -92,16 +92,16 @@ def repair_container(
             order.counts["repaired"] += len(amiss)
 
 
-def is_kept(work: Work, what: What) -> bool:
+def is_kept(work: LegContext, what: What) -> bool:
     """Whether items of this kind have such a thing beside their bodies, and the target keeps it."""
     if what is What.FLAGS:
         return work.form.flags is not None
     if work.form.date is None:
         return False
-    return not work.context.target.replaces or isinstance(work.target, KeepsItemDates)
+    return not work.context.target.replaces or isinstance(work.target, SupportsItemDates)
 
 
-def _find_again(work: Work, row: ContainerRow, listing: Mapping[str, Listed]) -> None:
+def _find_again(work: LegContext, row: ContainerRow, listing: Mapping[str, Listed]) -> None:
     """R3: an attempt died between the removal of an old copy and the ledger's word about the new one."""
     if work.context.target.replaces:
         return
@@ -117,7 +117,7 @@ def _find_again(work: Work, row: ContainerRow, listing: Mapping[str, Listed]) ->
 
 
 def _batches(
-    work: Work, row: ContainerRow, listing: Mapping[str, Listed], only: Collection[bytes] | None
+    work: LegContext, row: ContainerRow, listing: Mapping[str, Listed], only: Collection[bytes] | None
 ) -> Iterator[dict[bytes, ItemRow]]:
     """Those of ours that are where they were written. Rows are read page by page: what is put right may show
     once more, and is right then."""
@@ -128,7 +128,7 @@ def _batches(
 
 
 def _sorted_out(
-    work: Work,
+    work: LegContext,
     order: Repair,
     row: ContainerRow,
     batch: Mapping[bytes, ItemRow],
@@ -160,7 +160,7 @@ def _sorted_out(
 
 
 def _amiss(
-    work: Work, what: What, item: ItemRow, native: Native, listing: Mapping[str, Listed]
+    work: LegContext, what: What, item: ItemRow, native: Native, listing: Mapping[str, Listed]
 ) -> Amiss | None:
     """None for what the source does not say."""
     there = listing[str(item.href)]
@@ -195,14 +195,14 @@ def _seconds(date: datetime | None) -> int | None:
 
 
 def _put_right(
-    work: Work, order: Repair, row: ContainerRow, amiss: Sequence[Amiss], listing: Mapping[str, Listed]
+    work: LegContext, order: Repair, row: ContainerRow, amiss: Sequence[Amiss], listing: Mapping[str, Listed]
 ) -> None:
     target = work.target
     if not amiss:
         return
     if order.what is What.FLAGS:
         done = _amended(work, row, amiss)
-    elif isinstance(target, KeepsItemDates):
+    elif isinstance(target, SupportsItemDates):
         done = [
             _corrected(one, one.there.href)
             for one in amiss
@@ -217,7 +217,7 @@ def _put_right(
     order.counts["refused"] += len(amiss) - len(done)
 
 
-def _came(work: Work, order: Repair, row: ContainerRow, right: Sequence[Amiss]) -> None:
+def _came(work: LegContext, order: Repair, row: ContainerRow, right: Sequence[Amiss]) -> None:
     """What was copied with the clamped date has its own by now."""
     if order.what is What.DATES:
         work.ledger.losses.drop(row.id, {one.item.key for one in right if one.came}, dates.CLAMPED)
@@ -227,7 +227,7 @@ def _corrected(one: Amiss, href: str) -> Corrected:
     return Corrected(one.item.key, href, _seconds(one.date), one.flags)
 
 
-def _amended(work: Work, row: ContainerRow, amiss: Sequence[Amiss]) -> list[Corrected]:
+def _amended(work: LegContext, row: ContainerRow, amiss: Sequence[Amiss]) -> list[Corrected]:
     wanted = {one.item.key: one for one in amiss}
     changes = [Amendment(stored(one.item), one.flags) for one in amiss]
     done, failed = split(work.target.amend(str(row.href), changes))
@@ -237,7 +237,7 @@ def _amended(work: Work, row: ContainerRow, amiss: Sequence[Amiss]) -> list[Corr
 
 
 def _written_anew(
-    work: Work, row: ContainerRow, amiss: Sequence[Amiss], listing: Mapping[str, Listed]
+    work: LegContext, row: ContainerRow, amiss: Sequence[Amiss], listing: Mapping[str, Listed]
 ) -> list[Corrected]:
     """Another copy with the right date, from the bytes of the one that is there; an earlier attempt may have
     made it already. The old one goes when the new one is there."""
@@ -272,7 +272,7 @@ def _written_anew(
 
 
 def _made_before(
-    work: Work, href: str, amiss: Sequence[Amiss], listing: Mapping[str, Listed]
+    work: LegContext, href: str, amiss: Sequence[Amiss], listing: Mapping[str, Listed]
 ) -> dict[bytes, str]:
     """The copies with the right date that no row owns, by key: an attempt died before the ledger was told."""
     dates = {(one.there.size, _seconds(one.date)) for one in amiss}
@@ -298,7 +298,7 @@ def _raise_what_passes(failed: Sequence[Failed]) -> None:
             raise one.error
 
 
-def _folders(work: Work, order: Repair) -> None:
+def _folders(work: LegContext, order: Repair) -> None:
     """Folders that are called otherwise, or lie elsewhere, than the names of the source say now."""
     placed = {row.source_id: row for row in work.ledger.containers()}
     found = [one for one in discover.listed(work, placed) if one.omit is None and one.id in placed]
@@ -321,7 +321,7 @@ def _folders(work: Work, order: Repair) -> None:
 
 
 def _rename(
-    work: Work,
+    work: LegContext,
     order: Repair,
     row: ContainerRow,
     wanted: tuple[str, ...],

@@ -38,19 +38,27 @@ from engine.approvals.plan_approval import permission, permitted
 from engine.assembly import accounts, addresses, open_ledger, opener, parties, refuse_replanned, rules
 from engine.config.evidence_key import proven_key
 from engine.config.load import Config
-from engine.context.leg_context import Opener, Pace, Suspicion, Work, as_it_is, spent_as, utc_now
+from engine.context.leg_context import (
+    BatchLimits,
+    InDoubtWrite,
+    LegContext,
+    Opener,
+    as_it_is,
+    spent_as,
+    utc_now,
+)
 from engine.context.principals import Parties
-from engine.context.shrink_guard import WaveBrake
+from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import lease
 from engine.control.error_log import described
 from engine.control.server_words_file import Words, told
-from engine.control.stop_signal import Stopping, reason
+from engine.control.stop_signal import StopRequested, reason
 from engine.files import file_names
 from engine.files import shares as sharing
 from engine.identity import account_binding, identity_gate
-from engine.identity.identity_gate import Pair, Rules
+from engine.identity.identity_gate import GateRules, Pair
 from engine.leg import file_cleanup, overdue_dates
-from engine.leg.connect import Past, at_work, leg_of, prove
+from engine.leg.connect import AttemptState, leg_of, open_leg, pass_gate
 from engine.steps import amend as changes
 from engine.steps import copy as transfer
 from engine.steps import (
@@ -80,7 +88,7 @@ DOUBLED_MOST = 30
 DELAY_MOST = 900.0
 """Seconds: a server that asks for more than this is asked again all the same."""
 
-Walk: TypeAlias = Callable[["Setting", Lease, lease.Keeper], tuple[LegState, str | None]]
+Walk: TypeAlias = Callable[["LegSetting", Lease, lease.LeaseKeeper], tuple[LegState, str | None]]
 
 _log = logging.getLogger("kogge.defect")
 
@@ -100,7 +108,7 @@ class LegResult:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class LegEnd:
     """What became of a leg; see LegResult."""
 
     state: LegState
@@ -108,7 +116,7 @@ class End:
     detail: str | None = None
 
     @classmethod
-    def by(cls, state: LegState, error: MigrationError) -> End:
+    def by(cls, state: LegState, error: MigrationError) -> LegEnd:
         """An error ended it."""
         return cls(state, error.code, error.detail or None)
 
@@ -128,26 +136,26 @@ def _no_kek() -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class LegSetting:
     """Everything a leg's walk needs beside its row; the same for crash tests and for real. suspects,
-    addresses, parties: see engine.context.leg_context.Work; suspects and tally are kept over the walk's
+    addresses, parties: see engine.context.leg_context.LegContext; suspects and tally are kept over the walk's
     passes. silenced: whether a canary showed that the target invites nobody. permit: see
     engine.approvals.plan_approval.permission. cause: why an owner did not release its leg, see
     engine.steps.worker_deaths.cause_of. instead: another walk than to copy and verify. kek: see
-    ledger.inventory.keystore; asked when an inventory is closed. now: see engine.context.leg_context.Work.
-    brake: what the legs of one run share against a source that lost much. generations: see
+    ledger.inventory.keystore; asked when an inventory is closed. now: see LegContext. brake:
+    what the legs of one run share against a source that lost much. generations: see
     engine.steps.ledger_generation. words: see engine.control.server_words_file."""
 
     ledger: Ledger
     mailbox: MailboxRow
     pair: Pair
     opener: Opener
-    rules: Rules
-    pace: Pace
+    rules: GateRules
+    pace: BatchLimits
     task: Task
     stop: threading.Event
     sleep: Callable[[float], None] = time.sleep
-    suspects: dict[str, Suspicion] = field(default_factory=dict)
+    suspects: dict[str, InDoubtWrite] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
     parties: Parties = field(default_factory=Parties)
     silenced: Callable[[], bool] = bool
@@ -157,7 +165,7 @@ class Setting:
     instead: Walk | None = None
     kek: Callable[[], bytes] = _no_kek
     now: Callable[[], datetime] = utc_now
-    brake: WaveBrake = field(default_factory=WaveBrake)
+    brake: ShrinkBreaker = field(default_factory=ShrinkBreaker)
     generations: Generations | None = None
     words: Words = field(default_factory=lambda: Words(None))
 
@@ -171,7 +179,7 @@ def run_leg(
     dry_run: bool = False,
     level: str | None = None,
     through: Callable[[Opener], Opener] = as_it_is,
-    brake: WaveBrake | None = None,
+    brake: ShrinkBreaker | None = None,
 ) -> LegResult:
     """Runs a leg as configured. brake: of the run. Never raises for one mailbox's trouble: the result says
     what came of it, and the ledger keeps it. Raises Misconfigured and Corrupt, which concern them all."""
@@ -181,7 +189,7 @@ def run_leg(
     chosen = Level(level or config.verify.level)
     allowed = rules(config, row.workload, approvals(ledger, mailbox, row.workload))
     key = b"" if verify_only or dry_run else proven_key(config, ledger)
-    setting = Setting(
+    setting = LegSetting(
         ledger=ledger,
         mailbox=mailbox,
         pair=accounts(ledger, mailbox),
@@ -195,14 +203,14 @@ def run_leg(
         silenced=lambda: invitation_policy.is_proven(ledger, config.target.of(row.workload)),
         permit=permission(config, ledger, mailbox),
         kek=lambda: key,
-        brake=brake or WaveBrake(),
+        brake=brake or ShrinkBreaker(),
         generations=Generations(config.state_directory),
         words=Words(config.state_directory),
     )
     return walk(setting, row)
 
 
-def walk(setting: Setting, row: LegRow) -> LegResult:
+def walk(setting: LegSetting, row: LegRow) -> LegResult:
     """Claims the leg, works on it, gives it back. The boundary of one mailbox's trouble."""
     owner = lease.new_owner()
     try:
@@ -234,8 +242,8 @@ def approvals(ledger: Ledger, mailbox: MailboxRow, workload: Kind | None = None)
     return approved
 
 
-def pace_of(config: Config) -> Pace:
-    return Pace(
+def pace_of(config: Config) -> BatchLimits:
+    return BatchLimits(
         lease=float(config.run.lease_seconds),
         margin=config.run.lease_seconds / 6,
         grace=float(config.run.write_grace_seconds),
@@ -243,9 +251,9 @@ def pace_of(config: Config) -> Pace:
     )
 
 
-def _hold(setting: Setting, held: Lease, claimed_at: float) -> End:
+def _hold(setting: LegSetting, held: Lease, claimed_at: float) -> LegEnd:
     pace = setting.pace
-    keeper = lease.Keeper(setting.ledger, held, pace.lease, pace.margin, claimed_at)
+    keeper = lease.LeaseKeeper(setting.ledger, held, pace.lease, pace.margin, claimed_at)
     keeper.start()
     try:
         end = _react(setting, held, keeper)
@@ -254,46 +262,46 @@ def _hold(setting: Setting, held: Lease, claimed_at: float) -> End:
     if end.state is LegState.RUNNING:
         return end
     released = setting.ledger.release(held, end.state, end.code, end.detail)
-    return end if released else End(LegState.RUNNING, "lease-lost")
+    return end if released else LegEnd(LegState.RUNNING, "lease-lost")
 
 
-def _tell(setting: Setting, held: Lease, kind: str) -> None:
+def _tell(setting: LegSetting, held: Lease, kind: str) -> None:
     """What became of the right to work, in the wave's chain of events."""
     box = setting.mailbox
     setting.ledger.event(box.wave, kind, {"workload": str(held.workload)}, subject=box.id)
 
 
-def _react(setting: Setting, held: Lease, keeper: lease.Keeper) -> End:
+def _react(setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper) -> LegEnd:
     """One reaction for each class of error."""
     try:
         if held.took_over:
             _tell(setting, held, "taken-over")
             _wait_for_the_owner_before(setting, held)
-        return End(*(setting.instead or _with_patience)(setting, held, keeper))
-    except Stopping as wish:
-        return End(LegState.PENDING, wish.code)
+        return LegEnd(*(setting.instead or _with_patience)(setting, held, keeper))
+    except StopRequested as wish:
+        return LegEnd(LegState.PENDING, wish.code)
     except Transient as error:
-        return End.by(LegState.WAITING, _heard(setting, held, error))
+        return LegEnd.by(LegState.WAITING, _heard(setting, held, error))
     except LeaseLost as error:
         _tell(setting, held, "lease-lost")
-        return End.by(LegState.RUNNING, error)
+        return LegEnd.by(LegState.RUNNING, error)
     except (Misconfigured, Corrupt) as error:
         setting.ledger.release(held, LegState.BLOCKED, error.code, error.detail or None)
         raise
     except MigrationError as error:
-        return End.by(LegState.BLOCKED, _heard(setting, held, error))
+        return LegEnd.by(LegState.BLOCKED, _heard(setting, held, error))
     except Exception as error:  # noqa: BLE001 (the boundary: one mailbox's trouble is not the others')
         _log.error("leg %s: %s", held.mailbox, described(error))
-        return End(LegState.BLOCKED, "internal-error")
+        return LegEnd(LegState.BLOCKED, "internal-error")
 
 
-def _heard(setting: Setting, held: Lease, error: MigrationError) -> MigrationError:
+def _heard(setting: LegSetting, held: Lease, error: MigrationError) -> MigrationError:
     """The error that the leg ends with; what the server said of it is kept."""
     setting.words.keep(held.mailbox, held.workload, [told(None, error)])
     return error
 
 
-def _wait_for_the_owner_before(setting: Setting, held: Lease) -> None:
+def _wait_for_the_owner_before(setting: LegSetting, held: Lease) -> None:
     """What it sent last may still be on its way. One that is not known to have ended may even go on sending:
     by the ledger's clock its lease is over, but a clock can be put ahead."""
     pace = setting.pace
@@ -304,20 +312,22 @@ def _wait_for_the_owner_before(setting: Setting, held: Lease) -> None:
     setting.ledger.outwaited(held)
 
 
-def _sleep(setting: Setting, seconds: float) -> None:
+def _sleep(setting: LegSetting, seconds: float) -> None:
     """In short steps, so that a request to stop is heard. Raises Stopping."""
     while seconds > 0 and not setting.stop.is_set():
         step = min(seconds, 1.0)
         setting.sleep(step)
         seconds -= step
     if setting.stop.is_set():
-        raise Stopping(reason(setting.stop))
+        raise StopRequested(reason(setting.stop))
 
 
-def _with_patience(setting: Setting, held: Lease, keeper: lease.Keeper) -> tuple[LegState, str | None]:
+def _with_patience(
+    setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper
+) -> tuple[LegState, str | None]:
     """Walks until done. After a passing fault, the walk begins again from the top; faults count only
     while nothing moves between them."""
-    faults, done, past = 0, -1, Past(_cause(setting, held))
+    faults, done, past = 0, -1, AttemptState(_cause(setting, held))
     while True:
         try:
             return _walk_once(setting, held, keeper, past)
@@ -329,13 +339,13 @@ def _with_patience(setting: Setting, held: Lease, keeper: lease.Keeper) -> tuple
             pause_after(setting, error, faults)
 
 
-def _cause(setting: Setting, held: Lease) -> Cause | None:
+def _cause(setting: LegSetting, held: Lease) -> Cause | None:
     """Why the worker before this one died; None: it released its lease, or its process goes on."""
     cause = setting.cause(held.before) if held.took_over else Cause.NONE
     return None if cause is Cause.NONE else cause
 
 
-def pause_after(setting: Setting, error: Transient, faults: int) -> None:
+def pause_after(setting: LegSetting, error: Transient, faults: int) -> None:
     """Before the next attempt, after so many faults in a row. Sleeps in short steps, so that a request to
     stop is heard. Raises Stopping, and the error when patience is at its end."""
     if faults > setting.pace.patience:
@@ -345,7 +355,7 @@ def pause_after(setting: Setting, error: Transient, faults: int) -> None:
 
 
 def _walk_once(
-    setting: Setting, held: Lease, keeper: lease.Keeper, past: Past
+    setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper, past: AttemptState
 ) -> tuple[LegState, str | None]:
     task = setting.task
     refuse_unfinished(setting.ledger, held)
@@ -355,32 +365,32 @@ def _walk_once(
         setting.permit(None)
     identity_gate.refuse_denied(setting.pair, setting.rules)
     if task.dry:
-        with at_work(setting, held, keeper, past) as work:
+        with open_leg(setting, held, keeper, past) as work:
             return _look(setting, work)
     if not task.copy:
-        with at_work(setting, held, keeper, past) as work:
+        with open_leg(setting, held, keeper, past) as work:
             if not verify.has_run(work, leg_of(setting, held)):
                 return LegState.PENDING, "not-run"
             past.proven = True  # nothing is written, so what others put into an empty target is no obstacle
-            prove(setting, held, work, past)
+            pass_gate(setting, held, work, past)
             discover.catch_up(work)
             return _verified(work, task, verify.compare(work, task.level, task.sample_percent))
     return _copy_and_verify(setting, held, keeper, past)
 
 
 def _copy_and_verify(
-    setting: Setting, held: Lease, keeper: lease.Keeper, past: Past
+    setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper, past: AttemptState
 ) -> tuple[LegState, str | None]:
     """People go on working during a migration: what changed while we copied is brought by another pass."""
     result: tuple[LegState, str | None] = (LegState.COPIED, None)
     for _ in range(PASSES_MOST):
-        with at_work(setting, held, keeper, past) as work:
+        with open_leg(setting, held, keeper, past) as work:
             if (ended := late_mail.of_a_source_that_is_gone(work)) is not None:
                 return ended
-            bind_folder = prove(setting, held, work, past)
+            bind_folder = pass_gate(setting, held, work, past)
             invitation_policy.refuse_unproven(work, setting.silenced)
             _pass(work, past, bind_folder, setting)
-        with at_work(setting, held, keeper, past) as work:
+        with open_leg(setting, held, keeper, past) as work:
             task = setting.task
             verdict = verify.compare(work, task.level, task.sample_percent, again=False)
             result = _verified(work, task, verdict)
@@ -389,7 +399,7 @@ def _copy_and_verify(
     return result
 
 
-def _pass(work: Work, past: Past, bind_folder: Callable[[], None], setting: Setting) -> None:
+def _pass(work: LegContext, past: AttemptState, bind_folder: Callable[[], None], setting: LegSetting) -> None:
     older = ledger_generation.refuse_older(work, setting.generations)
     if not older:
         ledger_generation.keep(work, setting.generations)
@@ -407,7 +417,7 @@ def _pass(work: Work, past: Past, bind_folder: Callable[[], None], setting: Sett
         ledger_generation.adopt(work, containers)
         account_binding.refuse_mostly_strange(work)
         ledger_generation.keep(work, setting.generations)
-    work.delivered = late_mail.look(work, containers)
+    work.delivered = late_mail.find_delivered(work, containers)
     account_binding.refuse_filled_since(work, lambda seconds: _sleep(setting, seconds))
     for row in containers:
         if placement.ensure_needed(work, row):
@@ -424,7 +434,7 @@ def _pass(work: Work, past: Past, bind_folder: Callable[[], None], setting: Sett
     work.target.label(work.ledger.labels())
 
 
-def _list(work: Work, containers: Sequence[ContainerRow]) -> None:
+def _list(work: LegContext, containers: Sequence[ContainerRow]) -> None:
     """What every container has, and which of it is known by another id."""
     first = not any(row.complete for row in containers)
     books: list[tuple[ContainerRow, discover.Listing]] = []
@@ -436,7 +446,7 @@ def _list(work: Work, containers: Sequence[ContainerRow]) -> None:
                 reconcile.repair(work, row)
             if not row.gone:
                 listing = discover.list_changes(work, row, first=first)
-                rekeyed += rekeying.settle(work, row, listing)
+                rekeyed += rekeying.settle_rekeyed(work, row, listing)
                 ended(listing.cursors)
                 if work.kind is Kind.CONTACTS:
                     books.append((row, listing))
@@ -444,9 +454,9 @@ def _list(work: Work, containers: Sequence[ContainerRow]) -> None:
             rekeying.settle_groups(work, books)
 
 
-def _look(setting: Setting, work: Work) -> tuple[LegState, str | None]:
+def _look(setting: LegSetting, work: LegContext) -> tuple[LegState, str | None]:
     """A dry run: the source is listed, the gate asked; nothing at the target is touched."""
-    identity_gate.prove(
+    identity_gate.prove_identity(
         setting.pair, work.source, work.target, setting.rules, frozenset(work.ledger.elsewhere())
     )
     with discover.ends(work) as ended:
@@ -457,7 +467,7 @@ def _look(setting: Setting, work: Work) -> tuple[LegState, str | None]:
     return LegState.PENDING, "dry-run"
 
 
-def _verified(work: Work, task: Task, verdict: Verdict) -> tuple[LegState, str | None]:
+def _verified(work: LegContext, task: Task, verdict: Verdict) -> tuple[LegState, str | None]:
     """What workers died of is not accounted for, until a person says that it is."""
     if verdict.bad:
         return LegState.DIFFERS, verdict.bad_code

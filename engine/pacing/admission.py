@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from engine.config.load import TARGETS, Config
-from engine.control.stop_signal import Stopping, reason
-from engine.pacing.call_metrics import Clock, Meter, Reading, metered
+from engine.control.stop_signal import StopRequested, reason
+from engine.pacing.call_metrics import Clock, Meter, MetricsSample, metered
 from engine.pacing.throttle import FULL, Throttle, shares
 from ledger.store import Ledger
 from ledger.views import server_health
@@ -50,7 +50,7 @@ TICK_SECONDS = 0.5
 
 
 @dataclass(eq=False, slots=True)
-class Entry:
+class AdmissionEntry:
     """A leg that is at work, or would be. systems: which it asks, the target's last. rank: see
     engine.pacing.leg_slots. patient: it has a thread of its own, and holds nobody's place while it waits.
     fresh: it has begun, and its first turn is what it was let in for. since: when it last went on; busy: how
@@ -93,9 +93,9 @@ def _host(settings: object) -> str:
 class _Legs:
     """working: against the servers now; held: between two batches; coming: not begun yet, in order."""
 
-    working: list[Entry] = field(default_factory=list)
-    held: list[Entry] = field(default_factory=list)
-    coming: list[Entry] = field(default_factory=list)
+    working: list[AdmissionEntry] = field(default_factory=list)
+    held: list[AdmissionEntry] = field(default_factory=list)
+    coming: list[AdmissionEntry] = field(default_factory=list)
 
     def at_work(self, system: str) -> int:
         return sum(system in entry.systems for entry in self.working)
@@ -103,7 +103,7 @@ class _Legs:
     def count(self, system: str) -> int:
         return sum(system in entry.systems for entry in (*self.working, *self.held, *self.coming))
 
-    def forget(self, entry: Entry) -> None:
+    def forget(self, entry: AdmissionEntry) -> None:
         for entries in (self.working, self.held, self.coming):
             if entry in entries:
                 entries.remove(entry)
@@ -126,18 +126,18 @@ class Admission:
 
     def join(
         self, workload: Kind, rank: tuple[int, int] = (0, 0), *, source: bool = True, patient: bool = False
-    ) -> Entry:
+    ) -> AdmissionEntry:
         """A leg that would begin, in line behind those of a lower rank and those that came before. source:
         whether that is asked for anything."""
         systems = systems_of(self._config, workload)
-        entry = Entry(systems if source else systems[1:], rank, patient)
+        entry = AdmissionEntry(systems if source else systems[1:], rank, patient)
         with self._turns:
             for system in entry.systems:
                 self._gate(system)
             bisect.insort(self._legs.coming, entry, key=lambda other: other.rank)
         return entry
 
-    def begin(self, entry: Entry) -> bool:
+    def begin(self, entry: AdmissionEntry) -> bool:
         """Whether it may begin now; it is at work then. Those held, and those before it in line, go first."""
         with self._turns:
             legs = self._legs
@@ -148,13 +148,13 @@ class Admission:
             entry.fresh = True
         return True
 
-    def leave(self, entry: Entry) -> None:
+    def leave(self, entry: AdmissionEntry) -> None:
         """It has ended, or will not begin."""
         with self._turns:
             self._legs.forget(entry)
             self._turns.notify_all()
 
-    def turn(self, entry: Entry, stop: threading.Event) -> str | None:
+    def turn(self, entry: AdmissionEntry, stop: threading.Event) -> str | None:
         """Before a batch, in the leg's thread: waits until it may go on. A code: the leg is to end with it,
         because somebody wants to stop or it has waited long enough."""
         if not self._waited(entry, stop):
@@ -162,7 +162,7 @@ class Admission:
         self._rest(entry, stop)
         return reason(stop) if stop.is_set() else None
 
-    def through(self, entry: Entry, stop: threading.Event) -> Callable[[Opener], Opener]:
+    def through(self, entry: AdmissionEntry, stop: threading.Event) -> Callable[[Opener], Opener]:
         """A leg's way to both sides: it opens them in its turn, and how long they take is measured."""
         from engine.context.leg_context import Opener
 
@@ -172,7 +172,7 @@ class Admission:
             def open_source() -> Source:
                 code = self.turn(entry, stop)
                 if code is not None:
-                    raise Stopping(code)
+                    raise StopRequested(code)
                 return _opened(opener.source, sources)
 
             def open_target(guard: Guard, moment: datetime) -> Target:
@@ -182,10 +182,10 @@ class Admission:
 
         return watched
 
-    def halted(self, entry: Entry) -> bool:
+    def halted(self, entry: AdmissionEntry) -> bool:
         return any(self._gate(system).throttle.halted for system in entry.systems)
 
-    def lost(self, entry: Entry) -> bool:
+    def lost(self, entry: AdmissionEntry) -> bool:
         """Whether a server has been unwell for so long that this leg is left for another run."""
         since = [self._gates[system].unwell for system in entry.systems]
         return any(one is not None and self._clock() - one >= LOST_SECONDS for one in since)
@@ -277,7 +277,7 @@ class Admission:
             return share
         return min(share, max(1, int(gate.throttle.pace * self._config.run.legs)))
 
-    def _has_room(self, entry: Entry, before: Sequence[Entry]) -> bool:
+    def _has_room(self, entry: AdmissionEntry, before: Sequence[AdmissionEntry]) -> bool:
         """before: who goes first where there is little room; not who waits for another server."""
         full = {system for system in self._gates if self._legs.at_work(system) >= self._most(system)}
         for system in entry.systems:
@@ -286,7 +286,7 @@ class Admission:
                 return False
         return True
 
-    def _go(self, entry: Entry) -> None:
+    def _go(self, entry: AdmissionEntry) -> None:
         self._legs.forget(entry)
         self._legs.working.append(entry)
         entry.since = self._clock()
@@ -295,7 +295,7 @@ class Admission:
 
     # Without it
 
-    def _waited(self, entry: Entry, stop: threading.Event) -> bool:
+    def _waited(self, entry: AdmissionEntry, stop: threading.Event) -> bool:
         """False: there was no room for it in time."""
         until = float("inf") if entry.patient else self._clock() + HOLD_SECONDS
         with self._turns:
@@ -317,7 +317,7 @@ class Admission:
             self._legs.forget(entry)
         return False
 
-    def _rest(self, entry: Entry, stop: threading.Event) -> None:
+    def _rest(self, entry: AdmissionEntry, stop: threading.Event) -> None:
         """Less than one leg at work is one that rests in between."""
         with self._turns:
             paces = [self._gates[system].throttle.pace for system in entry.systems]
@@ -334,5 +334,5 @@ def _opened(opens: Callable[[], T], meters: Iterable[Meter]) -> T:
     return opens()
 
 
-def _reading(row: Health) -> Reading:
-    return Reading(row.calls, row.errors, row.latency * row.calls)
+def _reading(row: Health) -> MetricsSample:
+    return MetricsSample(row.calls, row.errors, row.latency * row.calls)

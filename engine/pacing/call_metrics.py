@@ -32,7 +32,7 @@ LISTED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MetricsSample:
     """What happened in a period. errors: passing faults and time-outs; an item that was refused is none."""
 
     calls: int = 0
@@ -44,8 +44,10 @@ class Reading:
         """Seconds a call."""
         return self.seconds / self.calls if self.calls else 0.0
 
-    def __add__(self, other: Reading) -> Reading:
-        return Reading(self.calls + other.calls, self.errors + other.errors, self.seconds + other.seconds)
+    def __add__(self, other: MetricsSample) -> MetricsSample:
+        return MetricsSample(
+            self.calls + other.calls, self.errors + other.errors, self.seconds + other.seconds
+        )
 
 
 class Meter:
@@ -56,17 +58,17 @@ class Meter:
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self.clock = clock
         self._lock = threading.Lock()
-        self._past = Reading()
+        self._past = MetricsSample()
         self._waiting: dict[int, float] = {}
 
-    def take(self, patience: float) -> Reading:
+    def take(self, patience: float) -> MetricsSample:
         """What happened since this was last asked. A call that has been out for more than `patience` seconds
         counts although it has no answer yet: a server that hangs answers nothing."""
         now = self.clock()
         with self._lock:
-            past, self._past = self._past, Reading()
+            past, self._past = self._past, MetricsSample()
             out = [now - since for since in self._waiting.values() if now - since > patience]
-        return past + Reading(len(out), 0, sum(out))
+        return past + MetricsSample(len(out), 0, sum(out))
 
     def begin(self) -> float | None:
         """None within a call of this thread that is timed already: one may be made of others."""
@@ -84,7 +86,7 @@ class Meter:
         with self._lock:
             self._waiting.pop(threading.get_ident(), None)
             past = self._past
-            self._past = Reading(past.calls + calls, past.errors + errors, past.seconds + seconds)
+            self._past = MetricsSample(past.calls + calls, past.errors + errors, past.seconds + seconds)
 
     def timed(self, call: Callable[[], T]) -> T:
         """What it gives; it counts as a call."""

@@ -7,7 +7,7 @@ import heapq
 from itertools import count
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from engine.pacing.admission import TICK_SECONDS, Admission, Entry
+from engine.pacing.admission import TICK_SECONDS, Admission, AdmissionEntry
 
 if TYPE_CHECKING:
     from model.protocols import Kind
@@ -67,7 +67,7 @@ class Runner(Protocol):
     def shut(self) -> bool: ...
 
 
-class Slot:
+class LegSlot:
     """A place for one leg, and the servers' leave to begin. Idempotent on both sides, so that it cannot leak.
     entry: while it is held, the leg as the admission knows it."""
 
@@ -76,7 +76,7 @@ class Slot:
         self._workload = workload
         self._rank = rank
         self._held = False
-        self.entry: Entry | None = None
+        self.entry: AdmissionEntry | None = None
 
     async def take(self) -> None:
         """Waits for both. Once no more legs are to begin, or a server was unwell for too long, only for a

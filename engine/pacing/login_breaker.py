@@ -21,7 +21,7 @@ LEGS = ""
 """The side of a leg, which has both: its code does not tell which one refused it."""
 
 
-class Brake:
+class LoginBreaker:
     """Counts refused logins, each side for itself. Safe to use from several threads."""
 
     def __init__(self) -> None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.context.restored_brake import RestoredBrake
-from engine.context.shrink_guard import WaveBrake
-from engine.pacing.login_breaker import Brake
+from engine.context.restored_brake import RestoredLedgerBreaker
+from engine.context.shrink_guard import ShrinkBreaker
+from engine.pacing.login_breaker import LoginBreaker
 from model.errors import Blocked
 
 
 @dataclass(frozen=True, slots=True)
-class RunBrakes:
+class RunBreakers:
     """Safe from any thread. logins: refused ones. shrinking: sources that lose most of what was copied.
     restored: mailboxes that know more than the ledger."""
 
-    logins: Brake = field(default_factory=Brake)
-    shrinking: WaveBrake = field(default_factory=WaveBrake)
-    restored: RestoredBrake = field(default_factory=RestoredBrake)
+    logins: LoginBreaker = field(default_factory=LoginBreaker)
+    shrinking: ShrinkBreaker = field(default_factory=ShrinkBreaker)
+    restored: RestoredLedgerBreaker = field(default_factory=RestoredLedgerBreaker)
 
     def note(self, mailbox: str, code: str | None, *, accepted: bool) -> Blocked | None:
         """Takes note of how a leg or a cutover of this mailbox ended. accepted: its login was. Returns the

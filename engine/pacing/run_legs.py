@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from engine.control.error_log import described
 from engine.control.stop_signal import Stop
-from engine.pacing.login_breaker import REFUSED, Brake
+from engine.pacing.login_breaker import REFUSED, LoginBreaker
 from ledger.db.rows import LegRow
 from model.errors import Corrupt, MigrationError, Misconfigured
 
@@ -25,7 +25,7 @@ class Boundary:
 
     stop: Stop
     fault: MigrationError | None = None
-    brake: Brake = field(default_factory=Brake)
+    brake: LoginBreaker = field(default_factory=LoginBreaker)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def within(self, row: LegRow, act: Callable[[], str | None]) -> str | None:

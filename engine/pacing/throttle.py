@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from engine.pacing.call_metrics import Reading
+from engine.pacing.call_metrics import MetricsSample
 
 FULL = 1.0
 UP = 0.05
@@ -39,14 +39,14 @@ class Throttle:
     slow: float
     share: float
     pace: float = FULL
-    _past: deque[Reading] = field(default_factory=lambda: deque(maxlen=PERIODS))
+    _past: deque[MetricsSample] = field(default_factory=lambda: deque(maxlen=PERIODS))
     _resting: bool = False
 
     @property
     def halted(self) -> bool:
         return self.pace == 0.0
 
-    def judge(self, own: Reading, others: Iterable[Reading] = ()) -> float:
+    def judge(self, own: MetricsSample, others: Iterable[MetricsSample] = ()) -> float:
         """The pace after a period. others: what other workers found in theirs."""
         if self.halted:
             self._try(own)
@@ -54,15 +54,15 @@ class Throttle:
             self._resting = False
         else:
             self._past.append(own)
-            mine = sum(self._past, Reading())
+            mine = sum(self._past, MetricsSample())
             self._turn(own, mine, sum(others, mine))
         return self.pace
 
-    def _try(self, own: Reading) -> None:
+    def _try(self, own: MetricsSample) -> None:
         if own.calls and not own.errors and own.latency <= self.slow:
             self._set(AGAIN)
 
-    def _turn(self, own: Reading, mine: Reading, all_of_us: Reading) -> None:
+    def _turn(self, own: MetricsSample, mine: MetricsSample, all_of_us: MetricsSample) -> None:
         if self._is_down(mine):
             self._set(0.0)
         elif self._fails(mine) or self._fails(all_of_us):
@@ -77,13 +77,13 @@ class Throttle:
         self.pace = pace
         self._past.clear()
 
-    def _is_down(self, seen: Reading) -> bool:
+    def _is_down(self, seen: MetricsSample) -> bool:
         return seen.errors >= LEAST and seen.errors >= DOWN * seen.calls
 
-    def _fails(self, seen: Reading) -> bool:
+    def _fails(self, seen: MetricsSample) -> bool:
         return seen.errors >= LEAST and seen.errors > self.share * seen.calls
 
-    def _is_slow(self, seen: Reading) -> bool:
+    def _is_slow(self, seen: MetricsSample) -> bool:
         return seen.calls >= LEAST and seen.latency > self.slow
 
 

@@ -26,7 +26,7 @@ ASK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
+class WavePolicy:
     """What the work on a wave goes by. hours, pause: whether its window and a pause count. ends: whether what
     is at work ends with the window; else only nothing begins any more."""
 
@@ -39,7 +39,7 @@ class Duty:
         return self.hours if code == CLOSED else self.pause
 
 
-class Lookout:
+class Watchdog:
     """stop: what it asks the legs at work. closing: nothing begins any more, what is at work goes on."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Lookout:
         self._stop = stop
         self._admission = admission
         self._clock = clock
-        self._duty: Duty | None = None
+        self._duty: WavePolicy | None = None
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lookout", daemon=True)
         self.closing = False
@@ -69,7 +69,7 @@ class Lookout:
         if self._thread.is_alive():
             self._thread.join()
 
-    def heed(self, duty: Duty) -> None:
+    def heed(self, duty: WavePolicy) -> None:
         """From now on the process works on this wave. Raises Transient("window-closed" | "paused") when that
         may not run now, and Misconfigured."""
         if self._duty is not None and duty.wave != self._duty.wave:

@@ -17,8 +17,8 @@ from engine.context.leg_context import Opener
 from engine.control import crash_note
 from engine.control.remedies import PASSING
 from engine.control.stop_signal import Stop, reason
-from engine.pacing.admission import TICK_SECONDS, UNWELL, Admission, Entry
-from engine.pacing.watchdog import Duty, Lookout
+from engine.pacing.admission import TICK_SECONDS, UNWELL, Admission, AdmissionEntry
+from engine.pacing.watchdog import Watchdog, WavePolicy
 from ledger.store import Ledger
 from model.errors import Transient
 from model.protocols import Kind
@@ -28,12 +28,12 @@ Through: TypeAlias = Callable[[Opener], Opener]
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
+class WorkerSlots:
     """Of one process; several threads may take them. stop: the wish that legs end. refusals: why waves may go
     on another time only."""
 
     admission: Admission
-    lookout: Lookout
+    lookout: Watchdog
     stop: Stop
     refusals: list[Transient] = field(default_factory=list)
 
@@ -72,7 +72,7 @@ class Turns:
             if not again or self.stop.is_set():
                 return code
 
-    def _begun(self, entry: Entry, *, going: bool) -> bool:
+    def _begun(self, entry: AdmissionEntry, *, going: bool) -> bool:
         """Waits in this thread until it may. False: it is not to any more."""
         while not (self.admission.lost(entry) or (self.stop.is_set() if going else self.shut)):
             if self.admission.begin(entry):
@@ -80,7 +80,7 @@ class Turns:
             self.stop.wait(TICK_SECONDS)
         return False
 
-    def heeded(self, duties: Iterable[Duty]) -> Iterator[Duty]:
+    def heeded(self, duties: Iterable[WavePolicy]) -> Iterator[WavePolicy]:
         """One wave after the other that may be worked on now, until somebody asks to stop. What let go of one
         is in refusals."""
         for duty in duties:
@@ -95,14 +95,14 @@ class Turns:
 
 
 @contextmanager
-def taken(config: Config, ledger: Ledger, stop: Stop) -> Iterator[Turns]:
+def taken(config: Config, ledger: Ledger, stop: Stop) -> Iterator[WorkerSlots]:
     """The turns of a process without a crew."""
     admission = Admission(config, ledger)
-    lookout = Lookout(config, ledger, stop, admission)
+    lookout = Watchdog(config, ledger, stop, admission)
     lookout.start()
     try:
         with crash_note.kept(config.state_directory):
-            yield Turns(admission, lookout, stop)
+            yield WorkerSlots(admission, lookout, stop)
     finally:
         lookout.end()
         admission.close()

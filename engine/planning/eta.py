@@ -21,7 +21,7 @@ Typical = Mapping[Kind, tuple[int, int]]
 NOTHING = Amount(0, 0, 0, 0, whole=False)
 
 
-class Ahead:
+class Eta:
     """Asked again and again while waves run. The inventory, where there is one, is read once. Asking walks
     through all open items of the wave: seconds where there are millions."""
 

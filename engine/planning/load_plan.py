@@ -17,14 +17,14 @@ from model.errors import Misconfigured
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class LoadedPlan:
     """ids: the random id of each row taken over; conflicts: rows that contradict what was already done."""
 
     ids: tuple[str, ...]
     conflicts: tuple[PlanConflict, ...]
 
 
-def plan(config: Config, ledger: Ledger, wave: str | None = None) -> Planned:
+def plan(config: Config, ledger: Ledger, wave: str | None = None) -> LoadedPlan:
     """Takes the rows of a wave (or all) over into the ledger, and withdraws from it what no row of the wave
     (or of the list's waves) names any more; with them what waves.csv, where there is one, plans of the waves;
     idempotent. Raises Misconfigured."""
@@ -42,7 +42,7 @@ def plan(config: Config, ledger: Ledger, wave: str | None = None) -> Planned:
         ids = {one.source: number for one, number in zip(people, numbers, strict=True)}
         chosen = [one for one in lines if one.wave in waves]
         Waves(ledger).put(wave_rows(config, chosen, ids), waves)
-    return Planned(
+    return LoadedPlan(
         tuple(one for one in results if isinstance(one, str)),
         tuple(one for one in results if isinstance(one, PlanConflict)),
     )

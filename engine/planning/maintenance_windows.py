@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from engine.config.load import Config
-from engine.config.maintenance_windows import DAY, Span, WindowSettings
+from engine.config.maintenance_windows import DAY, WindowSettings, WindowSpan
 from ledger.plan.wave_control import overridden
 from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
@@ -27,7 +27,7 @@ AHEAD = 9
 class Window:
     """A pure calendar. Instants are aware; those it gives are UTC."""
 
-    spans: tuple[Span, ...]
+    spans: tuple[WindowSpan, ...]
     zone: ZoneInfo
 
     @classmethod

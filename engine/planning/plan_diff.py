@@ -15,7 +15,7 @@ from engine.planning.size_estimates import Sizes
 from engine.planning.wave_planner import sizes_of
 from engine.planning.waves_csv import planned_waves, wave_rows
 from ledger.plan.mailboxes import FIELDS
-from ledger.plan.plan_rows import Plan, plans
+from ledger.plan.plan_rows import MailboxPlan, plans
 from ledger.plan.wave_control import priorities
 from ledger.plan.waves import PLANNED, WaveRow, Waves
 from ledger.store import Ledger
@@ -26,7 +26,7 @@ SHOWN = frozenset({"wave"})
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PlanChange:
     """kind: added, removed, moved (to another wave), or the field that changed, of a mailbox or a wave. line:
     of the list or, for a wave, of waves.csv. was, now: only what names nobody. refused: the mailbox has
     begun, so that it stays as it was, and does not run."""
@@ -56,7 +56,7 @@ class Difference:
     """sizes: by wave, mailboxes and bytes as the ledger planned them and as the files do. elsewhere: how many
     mailboxes the ledger has of waves that the list does not speak of."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[PlanChange, ...]
     sizes: Mapping[str, tuple[tuple[int, int], tuple[int, int]]] = field(default_factory=dict)
     elsewhere: Mapping[str, int] = field(default_factory=dict)
 
@@ -90,25 +90,27 @@ def difference(config: Config, ledger: Ledger | None) -> Difference:
     now = {one.source: one for one in people}
     changes = [change for one in people for change in _of_row(config, one, held.get(one.source), ranks)]
     gone = [one for source, one in held.items() if source not in now and not one.dropped]
-    changes += [Change("removed", None, one.id, was=one.row.wave, refused=one.begun) for one in gone]
+    changes += [PlanChange("removed", None, one.id, was=one.row.wave, refused=one.begun) for one in gone]
     changes += _of_waves(config, ledger, people, held, waves)
     sizes = _sizes(sizes_of(config, ledger, people), held, people, ledger) if changes else {}
     return Difference(tuple(changes), sizes, elsewhere)
 
 
-def _of_row(config: Config, person: Person, held: Plan | None, ranks: Mapping[str, int]) -> Iterator[Change]:
+def _of_row(
+    config: Config, person: Person, held: MailboxPlan | None, ranks: Mapping[str, int]
+) -> Iterator[PlanChange]:
     if held is None:
-        yield Change("added", person.line, now=person.wave)
+        yield PlanChange("added", person.line, now=person.wave)
         return
     if held.dropped:
-        yield Change("added", person.line, held.id, now=person.wave)
+        yield PlanChange("added", person.line, held.id, now=person.wave)
     planned = planned_mailbox(config, person)
     for name in FIELDS:
         was, now = getattr(held.row, name), getattr(planned, name)
         if was != now:
             kind = "moved" if name == "wave" else name.replace("_", " ")
             shown = name in SHOWN
-            yield Change(
+            yield PlanChange(
                 kind,
                 person.line,
                 held.id,
@@ -118,18 +120,18 @@ def _of_row(config: Config, person: Person, held: Plan | None, ranks: Mapping[st
             )
     rank = ranks.get(held.id, 0)
     if rank != person.priority:
-        yield Change("priority", person.line, held.id, was=str(rank), now=str(person.priority))
+        yield PlanChange("priority", person.line, held.id, was=str(rank), now=str(person.priority))
     if more := planned.workloads - held.row.workloads:
-        yield Change("workloads", person.line, held.id, now=", ".join(sorted(more)))
+        yield PlanChange("workloads", person.line, held.id, now=", ".join(sorted(more)))
 
 
 def _of_waves(
     config: Config,
     ledger: Ledger | None,
     people: Sequence[Person],
-    held: Mapping[str, Plan],
+    held: Mapping[str, MailboxPlan],
     waves: Collection[str],
-) -> Iterator[Change]:
+) -> Iterator[PlanChange]:
     lines = planned_waves(config, people)
     if lines is None:
         return
@@ -142,7 +144,7 @@ def _of_waves(
         for part in PLANNED:
             if getattr(was, part) != getattr(now, part):
                 seen, wanted = _shown(part, was), _shown(part, now)
-                yield Change(f"wave's {part}", numbers.get(name), wave=name, was=seen, now=wanted)
+                yield PlanChange(f"wave's {part}", numbers.get(name), wave=name, was=seen, now=wanted)
 
 
 def _shown(part: str, row: WaveRow) -> str:
@@ -155,7 +157,7 @@ def _shown(part: str, row: WaveRow) -> str:
 
 
 def _sizes(
-    sizes: Sizes, held: Mapping[str, Plan], people: Sequence[Person], ledger: Ledger | None
+    sizes: Sizes, held: Mapping[str, MailboxPlan], people: Sequence[Person], ledger: Ledger | None
 ) -> dict[str, tuple[tuple[int, int], tuple[int, int]]]:
     listed = {} if ledger is None else amounts(ledger)
     was: Counter[str] = Counter()

@@ -48,7 +48,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Throughput:
     """items: a second for one leg, each of no size; bytes: a second on top. slower: by which factor what was
     measured is slower than that. parallel: legs at once. mailbox_requests, requests: in a second, of one
     mailbox and overall; at_once: overall; None where the source has no such limit."""
@@ -114,10 +114,10 @@ def requests_of(load: Load) -> int:
     return sum(count * REQUESTS[kind] for kind, count in load.items.items())
 
 
-def pace_of(config: Config, measured: Mapping[Kind, Measured]) -> Pace:
+def pace_of(config: Config, measured: Mapping[Kind, Measured]) -> Throughput:
     """The configured rates and limits, corrected by what was measured."""
     plan, source = config.plan, config.source.kind
-    pace = Pace(
+    pace = Throughput(
         items={kind: getattr(plan.rates, kind.value) for kind in REQUESTS},
         bytes=plan.rates.bytes,
         parallel=config.run.legs * plan.workers,
@@ -128,7 +128,7 @@ def pace_of(config: Config, measured: Mapping[Kind, Measured]) -> Pace:
     return replace(pace, slower=pace.corrected(measured))
 
 
-def estimate(loads: Iterable[Load], pace: Pace) -> Estimate:
+def estimate(loads: Iterable[Load], pace: Throughput) -> Estimate:
     """How long these mailboxes take together: the larger of the two, the rate and the throttle, decides."""
     chosen = list(loads)
     working = [pace.seconds(load) for load in chosen]

@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine.planning.wave_split import Group, Rules, cut, fits
+from engine.planning.wave_split import Group, WaveLimits, cut, fits
 
 PILOT = "pilot"
 NUMBERED = re.compile(r"wave-(\d{1,6})")
@@ -24,7 +24,7 @@ Links = Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class WaveMailbox:
     """A mailbox. key: its source; what decides wherever nothing else does. wave: "" for one to be planned.
     closed: its accounts are bound, so that it never moves. seconds: how long one leg after the other takes.
     person: False for a site."""
@@ -69,20 +69,20 @@ class Draft:
 class _Drafting:
     """The state of one draft: what is in which wave so far."""
 
-    boxes: Mapping[str, Box]
+    boxes: Mapping[str, WaveMailbox]
     links: Links
-    rules: Rules
-    waves: defaultdict[str, list[Box]] = field(default_factory=lambda: defaultdict(list))
+    rules: WaveLimits
+    waves: defaultdict[str, list[WaveMailbox]] = field(default_factory=lambda: defaultdict(list))
     remarks: list[Remark] = field(default_factory=list)
 
     def begun(self, wave: str) -> bool:
         return any(box.closed for box in self.waves[wave])
 
-    def remark(self, code: str, boxes: Iterable[Box]) -> None:
+    def remark(self, code: str, boxes: Iterable[WaveMailbox]) -> None:
         self.remarks.append(Remark(code, tuple(sorted(box.key for box in boxes))))
 
 
-def draft(boxes: Iterable[Box], links: Iterable[tuple[str, str]], rules: Rules) -> Draft:
+def draft(boxes: Iterable[WaveMailbox], links: Iterable[tuple[str, str]], rules: WaveLimits) -> Draft:
     """Every box in one wave. Links to what is no box are left out."""
     known = {box.key: box for box in boxes}
     drafting = _Drafting(known, _linked(links, known), rules)
@@ -109,18 +109,18 @@ def components(keys: Iterable[str], links: Links) -> list[list[str]]:
     return found
 
 
-def canary_of(boxes: Iterable[Box]) -> str | None:
+def canary_of(boxes: Iterable[WaveMailbox]) -> str | None:
     """Who of a wave goes first, alone: the smallest that holds something, and nobody of priority. None: all
     are empty or sites."""
     fit = [box for box in boxes if box.person and box.items]
     return min(fit, key=lambda box: (max(box.priority, 0), box.seconds, box.key)).key if fit else None
 
 
-def _key(box: Box) -> str:
+def _key(box: WaveMailbox) -> str:
     return box.key
 
 
-def _linked(links: Iterable[tuple[str, str]], known: Mapping[str, Box]) -> Links:
+def _linked(links: Iterable[tuple[str, str]], known: Mapping[str, WaveMailbox]) -> Links:
     found: defaultdict[str, set[str]] = defaultdict(set)
     for one, other in links:
         if one in known and other in known and one != other:
@@ -139,7 +139,7 @@ def _walk(start: str, links: Links, left: set[str]) -> list[str]:
     return order
 
 
-def _groups(drafting: _Drafting, component: Sequence[Box]) -> list[Group]:
+def _groups(drafting: _Drafting, component: Sequence[WaveMailbox]) -> list[Group]:
     """What of a component is still to be planned, as it will stay together."""
     free = [box for box in component if not box.wave]
     placed = {box.wave for box in component if box.wave}
@@ -162,7 +162,7 @@ def _groups(drafting: _Drafting, component: Sequence[Box]) -> list[Group]:
     return _split(drafting, free)
 
 
-def _join(drafting: _Drafting, free: Sequence[Box], waves: Counter[str]) -> bool:
+def _join(drafting: _Drafting, free: Sequence[WaveMailbox], waves: Counter[str]) -> bool:
     """To those who have a wave already: the one where most of them are, if it has not begun and has room."""
     if not free:
         return False
@@ -175,7 +175,7 @@ def _join(drafting: _Drafting, free: Sequence[Box], waves: Counter[str]) -> bool
     return False
 
 
-def _group(boxes: Sequence[Box]) -> Group:
+def _group(boxes: Sequence[WaveMailbox]) -> Group:
     departments = Counter(box.department for box in boxes if box.department)
     department = min(departments, key=lambda name: (-departments[name], name), default="")
     return Group(
@@ -187,9 +187,9 @@ def _group(boxes: Sequence[Box]) -> Group:
     )
 
 
-def _split(drafting: _Drafting, boxes: Sequence[Box]) -> list[Group]:
+def _split(drafting: _Drafting, boxes: Sequence[WaveMailbox]) -> list[Group]:
     """Along departments; what of a department hangs together stays so, unless it is too large itself."""
-    parts: defaultdict[str, list[Box]] = defaultdict(list)
+    parts: defaultdict[str, list[WaveMailbox]] = defaultdict(list)
     for box in boxes:
         parts[box.department].append(box)
     pieces = []
@@ -199,10 +199,10 @@ def _split(drafting: _Drafting, boxes: Sequence[Box]) -> list[Group]:
     return pieces
 
 
-def _pieces(drafting: _Drafting, walked: Sequence[Box]) -> list[Group]:
+def _pieces(drafting: _Drafting, walked: Sequence[WaveMailbox]) -> list[Group]:
     """Of those who hang together in this order, as many as fit each time."""
     rules = drafting.rules
-    pieces: list[list[Box]] = [[]]
+    pieces: list[list[WaveMailbox]] = [[]]
     size = 0
     for box in walked:
         size += box.bytes
@@ -241,7 +241,7 @@ def _take(drafting: _Drafting, name: str, groups: Iterable[Group]) -> None:
     drafting.waves[name].extend(drafting.boxes[key] for group in groups for key in group.keys)
 
 
-def _pilot(groups: Sequence[Group], rules: Rules) -> list[Group]:
+def _pilot(groups: Sequence[Group], rules: WaveLimits) -> list[Group]:
     """Small and varied: of each department in turn what is quickest, and one group of several, as what they
     share is to be tried. Nobody of priority."""
     if not rules.mailboxes:

@@ -14,9 +14,9 @@ from engine.planning.mailbox_list_checks import mailboxes
 from engine.planning.maintenance_windows import Window
 from engine.planning.relations import Belonging, belonging, read_relations
 from engine.planning.size_estimates import Sizes, read_inventory, sizes
-from engine.planning.throughput_estimate import Estimate, Pace, estimate, pace_of
-from engine.planning.wave_assignment import PILOT, Box, Draft, canary_of, draft
-from engine.planning.wave_split import Rules
+from engine.planning.throughput_estimate import Estimate, Throughput, estimate, pace_of
+from engine.planning.wave_assignment import PILOT, Draft, WaveMailbox, canary_of, draft
+from engine.planning.wave_split import WaveLimits
 from engine.planning.waves_csv import WaveLine, read_waves, starts
 from ledger.store import Ledger
 from ledger.views.rates import Measured, measured
@@ -88,7 +88,7 @@ class Making:
     waves: tuple[PlannedWave, ...]
     notices: tuple[Notice, ...]
     kinds: tuple[Kind, ...]
-    pace: Pace
+    pace: Throughput
     rates: Mapping[Kind, Measured]
 
     def by_line(self) -> dict[int, str]:
@@ -104,7 +104,7 @@ class Facts:
     bound: Mapping[str, str]
     belonging: Belonging
     sizes: Sizes
-    pace: Pace
+    pace: Throughput
     rates: Mapping[Kind, Measured]
 
 
@@ -131,7 +131,7 @@ def make(config: Config, facts: Facts, *, again: bool = False) -> Making:
     people = {one.source: one for one in facts.people}
     stay = {PILOT, *facts.bound.values()} if again else {one.wave for one in facts.people}
     boxes = {source: _box(one, facts, stay) for source, one in people.items()}
-    rules = Rules(config.plan.mailboxes, config.plan.largest_bytes, config.plan.pilot)
+    rules = WaveLimits(config.plan.mailboxes, config.plan.largest_bytes, config.plan.pilot)
     drafted = draft(boxes.values(), facts.belonging.links, rules)
     path = config.file(config.plan.waves)
     window = config.plan.window
@@ -212,11 +212,11 @@ def _lines(config: Config, drafted: Draft, kept: Mapping[str, WaveLine]) -> list
     return [kept.get(name) or WaveLine(0, name, window=config.plan.window or "") for name in names]
 
 
-def _box(person: Person, facts: Facts, stay: Collection[str]) -> Box:
+def _box(person: Person, facts: Facts, stay: Collection[str]) -> WaveMailbox:
     """stay: the waves whose rows keep them."""
     load = facts.sizes.loads[person.source]
     bound = facts.bound.get(person.source)
-    return Box(
+    return WaveMailbox(
         key=person.source,
         wave=bound or (person.wave if person.wave in stay else ""),
         closed=bound is not None,

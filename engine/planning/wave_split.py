@@ -13,14 +13,14 @@ HALVINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class WaveLimits:
     """mailboxes, largest_bytes: the most of one wave. pilot: mailboxes of the first."""
 
     mailboxes: int
     largest_bytes: int | None = None
     pilot: int = 0
 
-    def for_pilot(self) -> Rules:
+    def for_pilot(self) -> WaveLimits:
         return replace(self, mailboxes=min(self.mailboxes, self.pilot))
 
 
@@ -35,13 +35,13 @@ class Group:
     department: str = ""
 
 
-def fits(group: Group, rules: Rules) -> bool:
+def fits(group: Group, rules: WaveLimits) -> bool:
     """Whether it is no larger than a wave may be."""
     small = rules.largest_bytes is None or group.bytes <= rules.largest_bytes
     return len(group.keys) <= rules.mailboxes and small
 
 
-def cut(groups: Sequence[Group], rules: Rules) -> list[list[Group]]:
+def cut(groups: Sequence[Group], rules: WaveLimits) -> list[list[Group]]:
     """Consecutive groups as waves. None has more mailboxes or bytes than it may, but for a group that alone
     has. None is longer than LONGER times the mean, or than the longest group: the fewest waves for which that
     holds, the longest of them as short as it can be."""
@@ -61,7 +61,7 @@ def cut(groups: Sequence[Group], rules: Rules) -> list[list[Group]]:
 class _Row:
     """The groups with their sums from the beginning, so that a stretch of them is summed at once."""
 
-    def __init__(self, groups: Sequence[Group], rules: Rules) -> None:
+    def __init__(self, groups: Sequence[Group], rules: WaveLimits) -> None:
         self.groups = groups
         self._rules = rules
         self.seconds = [0.0, *accumulate(group.seconds for group in groups)]

@@ -10,7 +10,7 @@ from engine.config.load import Config
 from engine.control.ledger_access import opened_ledger
 from engine.identity.identity_gate import ASKED_ONCE
 from engine.planning.load_plan import plan, planned_mailbox
-from engine.preflight.preflight import Look
+from engine.preflight.preflight import PreflightResult
 from ledger.plan.approvals import Check, PlanRow, keep_checks, plan_rows
 from ledger.plan.mailboxes import FIELDS, PlannedMailbox
 
@@ -23,7 +23,7 @@ def renew_plan(config: Config, wave: str | None) -> None:
 
 
 def keep(
-    config: Config, wave: str | None, looks: Iterable[Look], begun: Collection[str] = frozenset()
+    config: Config, wave: str | None, looks: Iterable[PreflightResult], begun: Collection[str] = frozenset()
 ) -> None:
     """Of the mailboxes that the ledger has planned as the list has them; makes no ledger. begun: the sources
     of those that something was copied of."""
@@ -35,7 +35,7 @@ def keep(
         keep_checks(ledger, found)
 
 
-def note_accepted(config: Config, looks: Iterable[Look]) -> None:
+def note_accepted(config: Config, looks: Iterable[PreflightResult]) -> None:
     """Notes for which of its warnings a person took responsibility (`kogge approve CODE`), of every mailbox
     that the ledger has planned as the list has it; makes no ledger."""
     warned = {look.person.source: look for look in looks if look.warnings}
@@ -61,7 +61,9 @@ def _differs(row: PlanRow, planned: PlannedMailbox) -> bool:
     return any(getattr(row, name) != getattr(planned, name) for name in FIELDS)
 
 
-def _found(config: Config, look: Look, rows: dict[str, PlanRow], begun: Collection[str]) -> Check | None:
+def _found(
+    config: Config, look: PreflightResult, rows: dict[str, PlanRow], begun: Collection[str]
+) -> Check | None:
     planned = planned_mailbox(config, look.person)
     row = rows.get(planned.source)
     if row is None or _differs(row, planned):

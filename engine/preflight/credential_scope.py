@@ -14,7 +14,7 @@ from engine.assembly import accounts, open_source
 from engine.config.load import Config
 from ledger.store import Ledger
 from model.errors import Blocked, Transient
-from model.optional_protocols import Rights, TellsRights
+from model.optional_protocols import Rights, SupportsRights
 from model.protocols import Kind, Source
 
 WITHHELD: Mapping[Kind, str] = {
@@ -32,7 +32,7 @@ WIDE, WRITES = "tenant-wide", "may-write"
 
 def withheld(source: Source) -> Iterator[str]:
     """Codes of WITHHELD; none where the source does not tell."""
-    if isinstance(source, TellsRights):
+    if isinstance(source, SupportsRights):
         for kind in sorted(source.withheld()):
             yield WITHHELD[kind]
 
@@ -72,7 +72,7 @@ def _asked(config: Config, ledger: Ledger, wave: str) -> Rights | None:
         return None
     account = accounts(ledger, row).source
     with closing(open_source(config, account, frozenset(), looking=True)) as source:
-        return source.rights() if isinstance(source, TellsRights) else None
+        return source.rights() if isinstance(source, SupportsRights) else None
 
 
 _asking = threading.Lock()

@@ -59,7 +59,7 @@ class News:
     text: str
 
 
-class Keeper(Protocol):
+class ProbeStore(Protocol):
     """What a canary may leave traces in. Every method may raise Transient and Blocked."""
 
     def tidy(self, mark: str) -> None:
@@ -67,7 +67,7 @@ class Keeper(Protocol):
         ...
 
 
-class Watch(Keeper, Protocol):
+class InvitationChannel(ProbeStore, Protocol):
     """One way an invitation may reach the account that is invited."""
 
     def start(self) -> None:
@@ -89,7 +89,7 @@ class Time:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ProbeResult:
     """What a canary showed.
 
     outcome  "silent": proven. "not-silent": something arrived that should not: refuse this target.
@@ -114,17 +114,17 @@ def quiet_seconds(arrival: float, gathers: float) -> float:
     return max(SAFETY * arrival, gathers)
 
 
-def prove(
+def probe_invitations(
     host: Host,
     guest: str,
-    watches: Sequence[Watch],
+    watches: Sequence[InvitationChannel],
     *,
-    keepers: Sequence[Keeper] = (),
+    keepers: Sequence[ProbeStore] = (),
     arrival: float = ARRIVAL_SECONDS,
     gathers: float = 0.0,
     times: Time | None = None,
     progress: Progress = lambda _phase, _over, _most: None,
-) -> Result:
+) -> ProbeResult:
     """Writes to both accounts, waits, and removes what it wrote, also when it is interrupted. guest: the
     address of the invited account, which the watches look at; mail that arrived there stays. keepers: what to
     tidy beside the watches, in this order, after them.
@@ -139,15 +139,15 @@ def prove(
         raise
     if canary.tidy():
         return result
-    return Result(result.outcome, result.heard, result.control, result.after, result.watched, tidy=False)
+    return ProbeResult(result.outcome, result.heard, result.control, result.after, result.watched, tidy=False)
 
 
 @dataclass(slots=True)
 class _Canary:
     host: Host
     guest: str
-    watches: tuple[Watch, ...]
-    keepers: tuple[Keeper, ...]
+    watches: tuple[InvitationChannel, ...]
+    keepers: tuple[ProbeStore, ...]
     time: Time
     progress: Progress
     token: str = field(default_factory=lambda: secrets.token_hex(6))
@@ -156,7 +156,7 @@ class _Canary:
     step: str = "create"
     speaking: set[int] = field(default_factory=set)
 
-    def run(self, arrival: float, quiet: float) -> Result:
+    def run(self, arrival: float, quiet: float) -> ProbeResult:
         for watch in self.watches:
             watch.start()
         self._write("removed", quiet=True)
@@ -241,7 +241,7 @@ class _Canary:
     def _name(self, what: str) -> str:
         return f"kogge-{self._mark(what)}.ics"
 
-    def _result(self, outcome: Outcome, after: float | None, watched: float) -> Result:
-        return Result(
+    def _result(self, outcome: Outcome, after: float | None, watched: float) -> ProbeResult:
+        return ProbeResult(
             outcome, tuple(self.heard), tuple(self.control), after if self.control else None, watched
         )

@@ -17,14 +17,14 @@ from engine.assembly import accounts, open_source, open_target
 from engine.config.load import Config
 from engine.control.error_log import kept_within
 from engine.identity.identity_gate import Pair
-from engine.pacing.login_breaker import Brake
+from engine.pacing.login_breaker import LoginBreaker
 from engine.preflight.preflight import never, side_of
 from ledger.db.rows import ContainerRow, ItemRow, MailboxRow, State
 from ledger.leg.locations import Place
 from ledger.store import Ledger
 from mappings.mail.links import DOCUMENT_MOST, in_document, in_mail, is_document
 from model.errors import Blocked, Corrupt, MigrationError, Misconfigured, Transient
-from model.optional_protocols import Dead, TellsLinks
+from model.optional_protocols import Dead, SupportsLinks
 from model.protocols import Container, Failed, Kind, Native, Ref, key_of
 
 KINDS = (Kind.MAIL, Kind.FILES)
@@ -39,7 +39,7 @@ Rows = Iterable[tuple[ContainerRow, ItemRow]]
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class LinkEnd:
     """Where a link leads: the mailbox that has the file now and the path in its account, or why there is
     none."""
 
@@ -56,11 +56,11 @@ class Link:
     container: ContainerRow
     item: ItemRow
     url: str
-    end: End
+    end: LinkEnd
 
 
 @dataclass(slots=True)
-class Look:
+class LinkFindings:
     """What came of it. items were read; unread could not be, large were not looked into. ends: links by why
     they lead nowhere, "" for those that do. failed: codes of mailboxes that could not be read; passing counts
     those that may be next time."""
@@ -76,12 +76,12 @@ class Look:
 class Resolver:
     """Answers each address once. source None: nobody can be asked."""
 
-    def __init__(self, config: Config, ledger: Ledger, source: TellsLinks | None) -> None:
+    def __init__(self, config: Config, ledger: Ledger, source: SupportsLinks | None) -> None:
         self._config = config
         self._ledger = ledger
         self._source = source
         self._faults = 0
-        self._known: dict[str, End] = {}
+        self._known: dict[str, LinkEnd] = {}
         self._legs: defaultdict[str, set[int]] = defaultdict(set)
         for leg, id_ in ledger.holders(Kind.FILES) if source is not None else ():
             self._legs[_drive(id_)].add(leg)
@@ -91,27 +91,27 @@ class Resolver:
         """Whether the source failed so often in a row that it is not asked any more."""
         return self._faults >= FAULTS_MOST
 
-    def end(self, url: str) -> End:
+    def end(self, url: str) -> LinkEnd:
         if url not in self._known:
             self._known[url] = self._asked(url)
         return self._known[url]
 
-    def _asked(self, url: str) -> End:
+    def _asked(self, url: str) -> LinkEnd:
         if self._source is None or self.gave_up:
-            return End(why=UNRESOLVED)
+            return LinkEnd(why=UNRESOLVED)
         try:
             found = self._source.resolve(url)
         except (Transient, Blocked) as error:
             self._faults = FAULTS_MOST if isinstance(error, Blocked) else self._faults + 1
-            return End(why=UNRESOLVED)
+            return LinkEnd(why=UNRESOLVED)
         self._faults = 0
         if isinstance(found, Dead):
-            return End(why=found.value)
+            return LinkEnd(why=found.value)
         place = self._ledger.place_of(self._legs.get(_drive(found), ()), key_of(found))
         if place is None or not place.arrived:
             gone = place is not None and place.state in {State.GONE, State.LEAVING}
-            return End(why=Dead.GONE.value if gone else NOT_MIGRATED)
-        return End(place.mailbox, self._path(place))
+            return LinkEnd(why=Dead.GONE.value if gone else NOT_MIGRATED)
+        return LinkEnd(place.mailbox, self._path(place))
 
     def _path(self, place: Place) -> str:
         """From the account's files down."""
@@ -126,7 +126,7 @@ def _drive(id_: str) -> str:
 
 
 @dataclass(slots=True)
-class Reading:
+class LinkReader:
     """Reads what moved. seen is called after each item. Raises Misconfigured when one login after the other
     is refused."""
 
@@ -134,9 +134,9 @@ class Reading:
     ledger: Ledger
     resolver: Resolver
     at_target: bool
-    look: Look
+    look: LinkFindings
     seen: Callable[[], None]
-    brake: Brake = field(default_factory=Brake)
+    brake: LoginBreaker = field(default_factory=LoginBreaker)
 
     def links(self, mailbox: MailboxRow) -> Iterator[Link]:
         """Of one mailbox. One that cannot be read is noted; what was found before counts."""

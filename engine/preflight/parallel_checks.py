@@ -11,7 +11,7 @@ from engine.planning.mailbox_list import Person
 Found = TypeVar("Found")
 
 
-def of_each(
+def map_mailboxes(
     people: Sequence[Person], at_once: int, look: Callable[[Person], Found], seen: Callable[[], None]
 ) -> list[Found]:
     """What look finds about every person, in the order given; seen is called after each, in this thread. The

@@ -23,14 +23,22 @@ from connectors.webdav.settings import FilesSettings
 from engine.assembly import open_source, open_target
 from engine.config.load import Config
 from engine.control.error_log import kept_within
-from engine.identity.identity_gate import LEVELS, NEEDS_APPROVAL, Pair, Proof, Rules, prove, refuse_denied
-from engine.pacing.login_breaker import Brake
+from engine.identity.identity_gate import (
+    LEVELS,
+    NEEDS_APPROVAL,
+    GateRules,
+    IdentityProof,
+    Pair,
+    prove_identity,
+    refuse_denied,
+)
+from engine.pacing.login_breaker import LoginBreaker
 from engine.planning.mailbox_list import Person
 from engine.preflight.credential_scope import refuse_excess, withheld
-from engine.preflight.parallel_checks import of_each
+from engine.preflight.parallel_checks import map_mailboxes
 from ledger.store import Ledger
 from model.errors import Blocked, Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
-from model.optional_protocols import Rights, TellsQuota, TellsRights, TellsServer
+from model.optional_protocols import Rights, SupportsQuota, SupportsRights, SupportsServerInfo
 from model.protocols import Kind, Source, Target
 
 Settings: TypeAlias = (
@@ -39,7 +47,7 @@ Settings: TypeAlias = (
 
 
 @dataclass(slots=True)
-class Look:
+class PreflightResult:
     """What was found about one mailbox. faults and warnings are (side, code); items and bytes are the
     source's own counts, kinds the items by workload, untold the workloads that it does not count; free is
     what the target's quota leaves. passing counts the faults that may be gone next time. rights: of the
@@ -98,34 +106,34 @@ def never() -> NoReturn:
 def examine_all(
     config: Config,
     people: Sequence[Person],
-    rules: Mapping[Kind, Rules],
+    rules: Mapping[Kind, GateRules],
     seen: Callable[[], None],
     begun: frozenset[str] = frozenset(),
-) -> list[Look]:
+) -> list[PreflightResult]:
     """Looks at every mailbox, several at once; seen is called after each. In the order given. begun: the
     sources of those whose targets hold something of ours already. Raises Misconfigured when one login after
     the other is refused."""
-    brake = Brake()
+    brake = LoginBreaker()
 
-    def look(person: Person) -> Look:
-        found = Look(person)
+    def look(person: Person) -> PreflightResult:
+        found = PreflightResult(person)
         with kept_within(f"line {person.line}", lambda code: found.faults.append(("mailbox", code))):
             found = examine(config, person, rules, brake, begun=person.source in begun)
         return found
 
-    return of_each(people, config.run.legs, look, seen)
+    return map_mailboxes(people, config.run.legs, look, seen)
 
 
 def examine(
     config: Config,
     person: Person,
-    rules: Mapping[Kind, Rules],
-    brake: Brake | None = None,
+    rules: Mapping[Kind, GateRules],
+    brake: LoginBreaker | None = None,
     *,
     begun: bool = False,
-) -> Look:
+) -> PreflightResult:
     """Everything about one mailbox. Raises only Misconfigured and Corrupt, which concern all of them."""
-    look, brake = Look(person), brake or Brake()
+    look, brake = PreflightResult(person), brake or LoginBreaker()
     pair = Pair(person.source_account, person.target_account, bound=begun)
     with ExitStack() as stack:
         source = None
@@ -145,13 +153,13 @@ def examine(
 
 
 def _examine_target(
-    look: Look,
+    look: PreflightResult,
     config: Config,
     workload: Kind,
     pair: Pair,
     source: Source | None,
-    rules: Rules,
-    brake: Brake,
+    rules: GateRules,
+    brake: LoginBreaker,
 ) -> None:
     side = side_of(workload)
     faults = len(look.faults)
@@ -166,14 +174,14 @@ def _examine_target(
             return
         passed = False
         with _noting(look, "gate"):
-            _weaker(look, prove(pair, source, target, rules))
+            _weaker(look, prove_identity(pair, source, target, rules))
             passed = True
         if not passed and not any(side == "gate" for side, _ in look.faults):
             with _noting(look, "gate"):  # how well it is proven, for whom a person takes responsibility
-                _weaker(look, prove(pair, source, target, replace(rules, approved=_anything)))
+                _weaker(look, prove_identity(pair, source, target, replace(rules, approved=_anything)))
 
 
-def _weaker(look: Look, proof: Proof) -> None:
+def _weaker(look: PreflightResult, proof: IdentityProof) -> None:
     """The weakest of its workloads' proofs counts."""
     look.level = proof.level if look.level is None else min(look.level, proof.level, key=LEVELS.index)
     look.self_stated |= proof.self_stated
@@ -195,7 +203,7 @@ def _target(config: Config, account: Account, workload: Kind) -> Target:
 
 
 @contextmanager
-def _noting(look: Look, side: str) -> Iterator[None]:
+def _noting(look: PreflightResult, side: str) -> Iterator[None]:
     """Keeps a fault of this mailbox as its code; what a person may approve is a warning."""
     try:
         with kept_within(f"line {look.person.line}", lambda code: look.faults.append((side, code))):
@@ -211,16 +219,18 @@ def _noting(look: Look, side: str) -> Iterator[None]:
             look.passing += isinstance(error, Transient)
 
 
-def _look_at_source(look: Look, source: Source, workloads: frozenset[Kind]) -> None:
-    look.rights = source.rights() if isinstance(source, TellsRights) else None
-    look.facts["source"] = source.server() if isinstance(source, TellsServer) else source.capabilities.facts
+def _look_at_source(look: PreflightResult, source: Source, workloads: frozenset[Kind]) -> None:
+    look.rights = source.rights() if isinstance(source, SupportsRights) else None
+    look.facts["source"] = (
+        source.server() if isinstance(source, SupportsServerInfo) else source.capabilities.facts
+    )
     closed = [("source", code) for code in withheld(source)]
     look.faults += closed
     if not closed:
         _count(look, source, workloads)
 
 
-def _count(look: Look, source: Source, workloads: frozenset[Kind]) -> None:
+def _count(look: PreflightResult, source: Source, workloads: frozenset[Kind]) -> None:
     """By the source's own word. A workload of which it counts but a part is not counted."""
     moving = [one for one in source.containers() if one.omit is None and one.kind in workloads]
     look.untold = {one.kind for one in moving if one.total is None}
@@ -232,7 +242,7 @@ def _count(look: Look, source: Source, workloads: frozenset[Kind]) -> None:
     look.bytes = sum(size or 0 for size in sizes) if any(size is not None for size in sizes) else None
 
 
-def hints(config: Config, looks: Sequence[Look]) -> list[str]:
+def hints(config: Config, looks: Sequence[PreflightResult]) -> list[str]:
     """Codes of advice about the source as a whole; nothing is refused for them."""
     if not isinstance(config.source, EwsSettings):
         return []
@@ -240,13 +250,13 @@ def hints(config: Config, looks: Sequence[Look]) -> list[str]:
     return ["ews-ends"] if config.source.in_cloud or "Exchange Online" in products else []
 
 
-def _look_at_target(look: Look, side: str, target: Target) -> None:
+def _look_at_target(look: PreflightResult, side: str, target: Target) -> None:
     capabilities = target.capabilities
     facts = dict(capabilities.facts)
     if capabilities.max_bytes is not None:
         facts["largest item"] = f"{capabilities.max_bytes:,} bytes"
     look.facts[side] = facts
-    quota = target.quota() if isinstance(target, TellsQuota) else None
+    quota = target.quota() if isinstance(target, SupportsQuota) else None
     if quota is not None:
         look.free = max(0, quota[1] - quota[0])
 

@@ -10,13 +10,13 @@ from caldav.elements import cdav, dav
 
 from connectors.caldav import principal as dav_account
 from connectors.caldav.collections import Collections
-from connectors.caldav.discovery import MOST, Library, Properties
+from connectors.caldav.discovery import MOST, CaldavLibrary, Properties
 from connectors.caldav.principal import Principal
 from connectors.caldav.product import Profile
 from connectors.caldav.products import PROFILES
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.xml_elements import DAV, texts
-from connectors.http.client import Answer, Wire
+from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import BUSY, GONE
 from connectors.http.hrefs import child
 from connectors.settings import Account
@@ -38,14 +38,14 @@ class Desk:
 
     settings: DavSettings
     account: Account
-    wire: Wire = field(init=False)
-    library: Library = field(init=False)
+    wire: HttpClient = field(init=False)
+    library: CaldavLibrary = field(init=False)
     _principal: Principal | None = field(default=None, init=False)
     _inboxes: list[str] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.wire = Wire(self.settings, self.account, self.profile)
-        self.library = Library(self.wire)
+        self.wire = HttpClient(self.settings, self.account, self.profile)
+        self.library = CaldavLibrary(self.wire)
 
     @property
     def profile(self) -> Profile:
@@ -78,7 +78,7 @@ class Desk:
         """ETag by path of what lies in it. Raises Blocked("canary-account-full")."""
         tree = self.library.propfind(collection, (dav.GetEtag, dav.ResourceType), 1)
         if tree.status != 207:
-            raise Answer(tree.status, {}).error()
+            raise HttpAnswer(tree.status, {}).error()
         if len(tree.resources) > FULLEST:
             raise Blocked("canary-account-full", "an account for canaries holds next to nothing")
         return {
@@ -132,7 +132,7 @@ class CalendarHost:
         wire = self.desk.wire
         silence = self.desk.profile.put if quiet else {}
 
-        def attempt() -> Answer:
+        def attempt() -> HttpAnswer:
             there = wire.look("GET", path)
             tag = there.headers.get("etag") or "*"
             condition = {"If-Match": tag} if there.ok else {"If-None-Match": "*"}
@@ -156,7 +156,7 @@ class CalendarHost:
 
 @dataclass(slots=True)
 class CalendarWatch:
-    """engine.preflight.invitation_probe.Watch: the calendars and the inbox of the account that is invited."""
+    """An InvitationChannel: the calendars and the inbox of the account that is invited."""
 
     desk: Desk
     _known: dict[str, str] = field(default_factory=dict)
@@ -185,7 +185,7 @@ class CalendarWatch:
                 yield where, path, tag
 
 
-def _passing(answer: Answer) -> Answer:
+def _passing(answer: HttpAnswer) -> HttpAnswer:
     """Raises Transient for what may pass."""
     error = answer.error() if answer.status in BUSY else None
     if error is not None:
@@ -193,7 +193,7 @@ def _passing(answer: Answer) -> Answer:
     return answer
 
 
-def _refused(answer: Answer) -> Blocked:
+def _refused(answer: HttpAnswer) -> Blocked:
     error = answer.error()
     if isinstance(error, Blocked) and error.code != "server-refuses":
         return error

@@ -15,8 +15,8 @@ MOST = 1_000_000
 
 @dataclass(slots=True)
 class MailWatch:
-    """engine.preflight.invitation_probe.Watch over the invited account on the mail target, which is only
-    read: mail that arrived stays."""
+    """An InvitationChannel: the invited account on the mail target, which is only read. Mail that arrived
+    stays."""
 
     target: Target
     _since: dict[str, str] = field(default_factory=dict)

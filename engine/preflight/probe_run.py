@@ -9,7 +9,14 @@ from typing import Final
 from connectors.caldav.products import ProfileName
 from connectors.caldav.settings import DavSettings
 from connectors.settings import Account
-from engine.preflight.invitation_probe import ARRIVAL_SECONDS, Progress, Result, Time, Watch, prove
+from engine.preflight.invitation_probe import (
+    ARRIVAL_SECONDS,
+    InvitationChannel,
+    ProbeResult,
+    Progress,
+    Time,
+    probe_invitations,
+)
 from engine.preflight.probe_caldav import CalendarHost, CalendarWatch, Desk
 from engine.preflight.probe_mail import MailWatch
 from model.protocols import Target
@@ -33,16 +40,16 @@ def prove_server(
     gathers: float | None = None,
     times: Time | None = None,
     progress: Progress = lambda _phase, _over, _most: None,
-) -> Result:
+) -> ProbeResult:
     """A canary between two accounts of one calendar server; see prove. mail: the guest's account on the mail
     target, for invitations that come by mail; the caller closes it. gathers: instead of the profile's."""
     with closing(Desk(settings, host)) as inviting, closing(Desk(settings, guest)) as invited:
-        watches: list[Watch] = []
+        watches: list[InvitationChannel] = []
         if mail is None or settings.profile not in ONE_EVENT_FOR_ALL:
             watches.append(CalendarWatch(invited))
         if mail is not None:
             watches.append(MailWatch(mail))
-        return prove(
+        return probe_invitations(
             CalendarHost(inviting),
             CalendarHost(invited).address,
             watches,

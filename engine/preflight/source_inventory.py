@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from engine.assembly import open_source
 from engine.config.load import Config
 from engine.control.error_log import kept_within
-from engine.pacing.login_breaker import Brake
+from engine.pacing.login_breaker import LoginBreaker
 from engine.planning.mailbox_list import Person
-from engine.preflight.parallel_checks import of_each
+from engine.preflight.parallel_checks import map_mailboxes
 from model.errors import Corrupt, MigrationError, Misconfigured, Transient
-from model.optional_protocols import TellsExtras
+from model.optional_protocols import SupportsExtras
 from model.protocols import Container, Kind, Source
 
 LISTABLE = frozenset({"hidden", "shared", "system-folder", "flagged-emails"})
@@ -53,18 +53,18 @@ class Inventory:
 def take_all(config: Config, people: Sequence[Person], seen: Callable[[], None]) -> list[Inventory]:
     """Every mailbox's inventory, several at once; seen is called after each. In the order given. Raises
     Misconfigured when one login after the other is refused."""
-    brake = Brake()
-    return of_each(people, config.run.legs, lambda person: take(config, person, brake), seen)
+    brake = LoginBreaker()
+    return map_mailboxes(people, config.run.legs, lambda person: take_inventory(config, person, brake), seen)
 
 
-def take(config: Config, person: Person, brake: Brake | None = None) -> Inventory:
+def take_inventory(config: Config, person: Person, brake: LoginBreaker | None = None) -> Inventory:
     """Lists the whole mailbox without reading a body. Raises only Misconfigured and Corrupt."""
     inventory = Inventory(person)
     try:
         with kept_within(f"line {person.line}", inventory.end):
             kinds = frozenset(person.moves(config.workloads))
             with closing(open_source(config, person.source_account, kinds, looking=True)) as source:
-                with (brake or Brake()).login("source", person.source):
+                with (brake or LoginBreaker()).login("source", person.source):
                     source.identity()
                 _count(inventory, source, kinds)
     except (Misconfigured, Corrupt):
@@ -84,7 +84,7 @@ def _count(inventory: Inventory, source: Source, workloads: frozenset[Kind]) -> 
         inventory.containers += 1
         _look(inventory, container)
         _enumerate(inventory, source, container)
-    if isinstance(source, TellsExtras):
+    if isinstance(source, SupportsExtras):
         for code, count in source.extras():
             if count is None:
                 inventory.unknown.append(code)

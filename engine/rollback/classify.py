@@ -10,18 +10,18 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
 
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from engine.steps.reconcile import digests_once, listed_once, read_digests, read_once
 from ledger.db.rows import ContainerRow, ItemRow
-from ledger.leg.matching import Found, Wanted, match, narrow
+from ledger.leg.matching import TargetItem, Wanted, match, narrow
 from model.errors import Blocked
-from model.optional_protocols import TellsDigests
+from model.optional_protocols import SupportsDigests
 from model.protocols import Failed, Listed
 
 CHUNK = 200
 
 
-class Fate(StrEnum):
+class RollbackFate(StrEnum):
     """What becomes of one item at the target.
 
     OURS        as we wrote it: removed
@@ -49,7 +49,7 @@ class Judged:
     """folder, href: where it is at the target; version: its ETag, where that was told. listed: as the target
     lists it. row, item: the ledger's; no item of what was ADDED."""
 
-    fate: Fate
+    fate: RollbackFate
     folder: str
     href: str
     row: ContainerRow
@@ -72,7 +72,9 @@ class Judged:
         return self.row.id, self.key
 
 
-def judge(work: Work, href: str, rows: Sequence[ContainerRow], rested: Collection[bytes]) -> Iterator[Judged]:
+def judge(
+    work: LegContext, href: str, rows: Sequence[ContainerRow], rested: Collection[bytes]
+) -> Iterator[Judged]:
     """Every item that the ledger has at the target in one folder, and whatever else lies there. rows: the
     containers that share it. rested: keys of what somebody else's copy rests on. Writes nothing."""
     listing = listing_of(work, href)
@@ -83,11 +85,11 @@ def judge(work: Work, href: str, rows: Sequence[ContainerRow], rested: Collectio
         for item in work.ledger.rows(row.id):
             if item.href is None:
                 continue
-            one = Judged(Fate.GONE, href, item.href, row, item, listed=listing.get(item.href))
+            one = Judged(RollbackFate.GONE, href, item.href, row, item, listed=listing.get(item.href))
             if not work.is_ours(item):
-                yield replace(one, fate=Fate.FOUND)
+                yield replace(one, fate=RollbackFate.FOUND)
             elif item.key in rested:
-                yield replace(one, fate=Fate.SHARED)
+                yield replace(one, fate=RollbackFate.SHARED)
             else:
                 (absent if one.listed is None else here).append(one)
     paired = {} if is_placed(work) else _paired(work, href, absent, listing.values(), owned)
@@ -101,10 +103,10 @@ def judge(work: Work, href: str, rows: Sequence[ContainerRow], rested: Collectio
     taken = owned | {found.href for found in paired.values()}
     for listed in listing.values():
         if listed.href not in taken:
-            yield Judged(Fate.ADDED, href, listed.href, rows[0], listed=listed)
+            yield Judged(RollbackFate.ADDED, href, listed.href, rows[0], listed=listed)
 
 
-def search(work: Work, lost: Iterable[Judged], done: Collection[tuple[str, str]]) -> Iterator[Judged]:
+def search(work: LegContext, lost: Iterable[Judged], done: Collection[tuple[str, str]]) -> Iterator[Judged]:
     """Of what is GONE from where it was written: what lies in any other folder of the account. done: (folder,
     href) of what was found to be somebody's row already."""
     left = {one.name: one for one in lost}
@@ -127,18 +129,18 @@ def search(work: Work, lost: Iterable[Judged], done: Collection[tuple[str, str]]
             for name, found in paired.items()
         ]
         for one in _read(work, container.id, moved):
-            if one.fate is Fate.OURS:
+            if one.fate is RollbackFate.OURS:
                 del left[one.name]
                 yield one
     yield from left.values()
 
 
-def is_placed(work: Work) -> bool:
+def is_placed(work: LegContext) -> bool:
     """Whether an item is known by its place: under any other it is somebody's."""
     return work.context.target.replaces
 
 
-def listing_of(work: Work, href: str) -> dict[str, Listed]:
+def listing_of(work: LegContext, href: str) -> dict[str, Listed]:
     """What is in a folder, by href; nothing when there is no such folder."""
     try:
         return {item.href: item for item in listed_once(work, href)}
@@ -149,13 +151,13 @@ def listing_of(work: Work, href: str) -> dict[str, Listed]:
 
 
 def _paired(
-    work: Work, href: str, absent: Sequence[Judged], listing: Iterable[Listed], owned: Collection[str]
+    work: LegContext, href: str, absent: Sequence[Judged], listing: Iterable[Listed], owned: Collection[str]
 ) -> Mapping[tuple[int, bytes], Listed]:
     """R3: the same items under other ids: the server renumbered, or somebody moved them there and back."""
     names = {b"%d:%s" % one.name: one for one in absent if one.digest}
     wanted = [Wanted(name, one.digest, size_of(one) or 0, _since(one, href)) for name, one in names.items()]
     known = {item.href: item for item in listing if item.href not in owned}
-    free = [Found(item.href, item.size, item.message_id) for item in known.values()]
+    free = [TargetItem(item.href, item.size, item.message_id) for item in known.values()]
     digests = read_digests(work, href, narrow(wanted, free, set())) if wanted else {}
     return {names[name].name: known[found] for name, found in match(wanted, free, digests).pairs.items()}
 
@@ -165,7 +167,7 @@ def _since(one: Judged, href: str) -> str | None:
     return one.item.since if one.item is not None and one.folder == href else None
 
 
-def _read(work: Work, href: str, here: Iterable[Judged]) -> Iterator[Judged]:
+def _read(work: LegContext, href: str, here: Iterable[Judged]) -> Iterator[Judged]:
     """Those that are there, by what they mean."""
     waiting = iter(here)
     while window := list(islice(waiting, CHUNK)):
@@ -180,12 +182,12 @@ VANISHED = b""
 """In place of a digest."""
 
 
-def _fate(one: Judged, digest: bytes | None) -> Fate:
+def _fate(one: Judged, digest: bytes | None) -> RollbackFate:
     if digest == VANISHED:
-        return Fate.GONE
+        return RollbackFate.GONE
     if digest is None or not one.digest:
-        return Fate.UNREADABLE
-    return Fate.OURS if digest == one.digest else Fate.CHANGED
+        return RollbackFate.UNREADABLE
+    return RollbackFate.OURS if digest == one.digest else RollbackFate.CHANGED
 
 
 def size_of(one: Judged) -> int | None:
@@ -194,9 +196,9 @@ def size_of(one: Judged) -> int | None:
     return one.listed.size if one.listed is not None else None
 
 
-def _means(work: Work, href: str, names: Iterable[str]) -> dict[str, tuple[bytes | None, str]]:
+def _means(work: LegContext, href: str, names: Iterable[str]) -> dict[str, tuple[bytes | None, str]]:
     """The digest and ETag of each; None of what cannot be read. What nobody answers for is left out."""
-    if isinstance(work.target, TellsDigests):
+    if isinstance(work.target, SupportsDigests):
         told = digests_once(work, href, names)
         return {name: (_failed(one) if isinstance(one, Failed) else one, "") for name, one in told}
     found: dict[str, tuple[bytes | None, str]] = {}

@@ -6,12 +6,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
-from engine.rollback.classify import Fate, Judged, size_of
+from engine.rollback.classify import Judged, RollbackFate, size_of
 from ledger.leg.rollback import RECALLED
 from model.date_text import date_of
 from model.protocols import Listed
 
-KEPT = (Fate.CHANGED, Fate.GONE, Fate.SHARED, Fate.FOUND, Fate.UNREADABLE, Fate.REFUSED, Fate.ADDED)
+KEPT = (
+    RollbackFate.CHANGED,
+    RollbackFate.GONE,
+    RollbackFate.SHARED,
+    RollbackFate.FOUND,
+    RollbackFate.UNREADABLE,
+    RollbackFate.REFUSED,
+    RollbackFate.ADDED,
+)
 STAYING = "containers-staying"
 MARKS = {"read": "\\seen", "answered": "\\answered", "forwarded": "$forwarded"}
 BEFORE = "before"
@@ -19,7 +27,7 @@ BEFORE = "before"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RollbackLine:
     """One item, for a person with a right to the mailbox: name (of a file) and message_id let it be found."""
 
     mailbox: str
@@ -39,13 +47,13 @@ class Line:
 
 
 @dataclass(slots=True)
-class Report:
+class RollbackReport:
     """counts: items by fate, and "containers", STAYING ones, "shares", and of a recall "read", "answered",
     "forwarded", "read-before". lines: of every item and every STAYING container, where they are asked for.
     code: why it has not ended, None when it has."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    lines: list[Line] | None = None
+    lines: list[RollbackLine] | None = None
     code: str | None = None
 
     def restart(self) -> None:
@@ -53,26 +61,26 @@ class Report:
         for name in (*KEPT, STAYING):
             self.counts.pop(name, None)
         if self.lines is not None:
-            self.lines = [line for line in self.lines if line.outcome == Fate.OURS]
+            self.lines = [line for line in self.lines if line.outcome == RollbackFate.OURS]
 
     def stays(self, mailbox: str, workload: str, path: Iterable[str]) -> None:
         """A container that we made, and that is not removed."""
         self.counts[STAYING] += 1
         if self.lines is not None:
-            self.lines.append(Line(mailbox, workload, STAYING, " > ".join(path)))
+            self.lines.append(RollbackLine(mailbox, workload, STAYING, " > ".join(path)))
 
     def numbers(self) -> dict[str, int]:
         return {str(name): count for name, count in sorted(self.counts.items()) if count}
 
     def add(self, mailbox: str, workload: str, one: Judged, *, recall: bool) -> None:
         self.counts[one.fate] += 1
-        marks = marks_of(one) if recall and one.fate is Fate.OURS else {}
+        marks = marks_of(one) if recall and one.fate is RollbackFate.OURS else {}
         self.counts.update(name for name, told in marks.items() if told == "yes")
         self.counts["read-before"] += marks.get("read") == BEFORE
         if self.lines is None:
             return
         self.lines.append(
-            Line(
+            RollbackLine(
                 mailbox,
                 workload,
                 str(one.fate),

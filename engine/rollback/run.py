@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 from engine.assembly import accounts, open_ledger, opener, rules
 from engine.config.load import Config
-from engine.context.leg_context import Opener, Work, as_it_is
+from engine.context.leg_context import LegContext, Opener, as_it_is
 from engine.control.server_words_file import Words
-from engine.leg.run import LegResult, Setting, Task, approvals, pace_of
+from engine.leg.run import LegResult, LegSetting, Task, approvals, pace_of
 from engine.pacing.worker_slots import Through
-from engine.rollback.classify import Fate, Judged, judge, search
-from engine.rollback.report import Report
-from engine.rollback.walk import Order, by_href, roll_back
+from engine.rollback.classify import Judged, RollbackFate, judge, search
+from engine.rollback.report import RollbackReport
+from engine.rollback.walk import RollbackScope, by_href, roll_back
 from engine.steps import invitation_policy
 from ledger.db.leases import ROLLING
 from ledger.db.rows import ContainerRow, Lease, LegRow, MailboxRow, Phase
@@ -85,7 +85,7 @@ def run(
     config: Config,
     leg_id: int,
     scope: Scope,
-    report: Report,
+    report: RollbackReport,
     *,
     recall: bool = False,
     stop: threading.Event | None = None,
@@ -96,14 +96,14 @@ def run(
     row = ledger.leg(leg_id)
     setting = _setting(config, ledger, row, through, removes=True)
     setting = replace(setting, stop=stop or threading.Event())
-    return roll_back(setting, row, Order(recall, scope.rested, report))
+    return roll_back(setting, row, RollbackScope(recall, scope.rested, report))
 
 
-def look(
+def preview(
     config: Config,
     leg_id: int,
     scope: Scope,
-    report: Report,
+    report: RollbackReport,
     *,
     recall: bool = False,
     stop: threading.Event | None = None,
@@ -115,10 +115,10 @@ def look(
     row = ledger.leg(leg_id)
     setting = _setting(config, ledger, row, through, removes=False)
     setting = replace(setting, stop=stop or threading.Event())
-    look_at(setting, row, Order(recall, scope.rested, report))
+    look_at(setting, row, RollbackScope(recall, scope.rested, report))
 
 
-def look_at(setting: Setting, row: LegRow, order: Order) -> None:
+def look_at(setting: LegSetting, row: LegRow, order: RollbackScope) -> None:
     """Raises what the target does."""
     ledger = setting.ledger
     phase = setting.mailbox.phase
@@ -126,7 +126,7 @@ def look_at(setting: Setting, row: LegRow, order: Order) -> None:
     target = setting.opener.target(_nothing_is_written, row.started or datetime.now(UTC))
     try:
         with ledger.session(held, mirror=False) as session:
-            work = Work(
+            work = LegContext(
                 mailbox=setting.mailbox,
                 kind=row.workload,
                 ledger=session,
@@ -150,7 +150,7 @@ def _nothing_is_written() -> None:
     """Nobody holds the leg: the ledger and the target refuse."""
 
 
-def _look(work: Work, order: Order) -> None:
+def _look(work: LegContext, order: RollbackScope) -> None:
     rows = work.ledger.containers()
     rested = order.rested() if work.kind in SHARED else frozenset()
     lost: list[Judged] = []
@@ -162,11 +162,11 @@ def _look(work: Work, order: Order) -> None:
     for href, group in by_href(rows).items():
         staying[href] = False
         for one in judge(work, href, group, rested):
-            if one.fate is Fate.OURS:
+            if one.fate is RollbackFate.OURS:
                 owned.add((one.folder, one.href))
             elif one.listed is not None:
                 staying[href] = True
-            if order.recall and one.fate is Fate.GONE:
+            if order.recall and one.fate is RollbackFate.GONE:
                 lost.append(one)
             else:
                 _tell(work, order, one)
@@ -176,7 +176,7 @@ def _look(work: Work, order: Order) -> None:
 
 
 def _look_at_containers(
-    work: Work, report: Report, rows: list[ContainerRow], staying: dict[str, bool]
+    work: LegContext, report: RollbackReport, rows: list[ContainerRow], staying: dict[str, bool]
 ) -> None:
     """Which of those that we made would have nothing in them, and nothing below them."""
     made = work.ledger.folders.made()
@@ -194,14 +194,14 @@ def _look_at_containers(
     report.counts["containers"] = len(going)
 
 
-def _tell(work: Work, order: Order, one: Judged) -> None:
+def _tell(work: LegContext, order: RollbackScope, one: Judged) -> None:
     order.report.add(work.mailbox.id, str(work.kind), one, recall=order.recall)
 
 
-def _setting(config: Config, ledger: Ledger, row: LegRow, through: Through, *, removes: bool) -> Setting:
+def _setting(config: Config, ledger: Ledger, row: LegRow, through: Through, *, removes: bool) -> LegSetting:
     mailbox = ledger.mailbox(row.mailbox)
     opened = opener(config, ledger, mailbox, row.workload, removes=removes)
-    return Setting(
+    return LegSetting(
         words=Words(config.state_directory),
         ledger=ledger,
         mailbox=mailbox,

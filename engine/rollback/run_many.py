@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from engine.config.load import Config
-from engine.control.stop_signal import Stopping
+from engine.control.stop_signal import StopRequested
 from engine.pacing.run_legs import Boundary, legs_of_each
-from engine.pacing.worker_slots import Through, Turns
-from engine.rollback.report import Line, Report, marks_in
-from engine.rollback.run import Scope, look, run
+from engine.pacing.worker_slots import Through, WorkerSlots
+from engine.rollback.report import RollbackLine, RollbackReport, marks_in
+from engine.rollback.run import Scope, preview, run
 from ledger.db.rows import LegRow
 from ledger.leg.rollback import recalled
 from ledger.store import Ledger
@@ -19,11 +19,11 @@ from model.date_text import date_of
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RollbackResult:
     """How one leg ended. code: why it is not rolled back, or could not be looked at; None: it is, or was."""
 
     leg: LegRow
-    report: Report
+    report: RollbackReport
 
     @property
     def code(self) -> str | None:
@@ -39,30 +39,30 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RollbackRequest:
     """What was asked: execute, or only look; lines: whether every item is to be told of."""
 
     config: Config
     scope: Scope
     boundary: Boundary
-    turns: Turns
+    turns: WorkerSlots
     recall: bool = False
     execute: bool = False
     lines: bool = False
 
-    def leg(self, row: LegRow) -> Told:
+    def leg(self, row: LegRow) -> RollbackResult:
         """One leg to its end."""
-        report = Report(lines=[] if self.lines else None)
+        report = RollbackReport(lines=[] if self.lines else None)
 
         def act(through: Through) -> str | None:
             return self._act(row, report, through)
 
         report.code = self.boundary.within(row, lambda: self.turns.walk(row.workload, act, source=False))
-        return Told(row, report)
+        return RollbackResult(row, report)
 
-    def _act(self, row: LegRow, report: Report, through: Through) -> str | None:
+    def _act(self, row: LegRow, report: RollbackReport, through: Through) -> str | None:
         report.code = None
-        walk = run if self.execute else look
+        walk = run if self.execute else preview
         try:
             walk(
                 self.config,
@@ -73,16 +73,16 @@ class Order:
                 stop=self.turns.stop,
                 through=through,
             )
-        except Stopping as wish:  # of a look
+        except StopRequested as wish:  # of a look
             return wish.code
         return report.code
 
 
-def all_of(order: Order, rows: Iterable[LegRow]) -> list[Told]:
+def all_of(order: RollbackRequest, rows: Iterable[LegRow]) -> list[RollbackResult]:
     return legs_of_each(rows, order.config.run.legs, lambda: order.turns.shut, order.leg)
 
 
-def total(tolds: Iterable[Told]) -> Counter[str]:
+def total(tolds: Iterable[RollbackResult]) -> Counter[str]:
     """The counts of all of them together."""
     whole: Counter[str] = Counter()
     for one in tolds:
@@ -90,10 +90,10 @@ def total(tolds: Iterable[Told]) -> Counter[str]:
     return whole
 
 
-def recalled_lines(ledger: Ledger, row: LegRow) -> Iterator[Line]:
+def recalled_lines(ledger: Ledger, row: LegRow) -> Iterator[RollbackLine]:
     """What recalls removed of a leg, in this run and in those before it."""
     for place, item, detail in recalled(ledger, row.id):
-        yield Line(
+        yield RollbackLine(
             row.mailbox,
             str(row.workload),
             "ours",
@@ -104,7 +104,7 @@ def recalled_lines(ledger: Ledger, row: LegRow) -> Iterator[Line]:
         )
 
 
-def with_earlier(ledger: Ledger, told: Told) -> Told:
+def with_earlier(ledger: Ledger, told: RollbackResult) -> RollbackResult:
     """Of a recall: counts and lines of what earlier runs of it removed as well."""
     found = list(recalled_lines(ledger, told.leg))
     report = replace(told.report, counts=Counter(told.report.counts))
@@ -115,4 +115,4 @@ def with_earlier(ledger: Ledger, told: Told) -> Told:
     report.counts["ours"] = len(found)
     if report.lines is not None and earlier:
         report.lines = [*found, *(line for line in report.lines if line.outcome != "ours")]
-    return Told(told.leg, report)
+    return RollbackResult(told.leg, report)

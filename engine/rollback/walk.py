@@ -22,21 +22,21 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby, islice
 
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from engine.control import lease
-from engine.control.stop_signal import Stopping
+from engine.control.stop_signal import StopRequested
 from engine.files.shares import WHOLE, digest_of, name_of, party_of
-from engine.leg.connect import Past, at_work
-from engine.leg.run import LegResult, Setting, pause_after, walk
-from engine.rollback.classify import Fate, Judged, judge, listing_of, search
-from engine.rollback.report import Report, detail_of
+from engine.leg.connect import AttemptState, open_leg
+from engine.leg.run import LegResult, LegSetting, pause_after, walk
+from engine.rollback.classify import Judged, RollbackFate, judge, listing_of, search
+from engine.rollback.report import RollbackReport, detail_of
 from engine.steps import discover, invitation_policy, reconcile
 from engine.steps import remove as withdraw
 from ledger.db.leases import ROLLING
 from ledger.db.rows import ContainerRow, Finding, Lease, LegRow, LegState, Outcome, State, Tally
 from ledger.leg.rollback import APPROVAL, RECALL, ROLLED_BACK, SHARED
 from model.errors import Blocked, Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
-from model.optional_protocols import KeepsMark, RemovesContainers, Shares
+from model.optional_protocols import RemovesContainers, SupportsMark, SupportsShares
 from model.protocols import Failed, Stored
 
 Ended = tuple[LegState, str | None]
@@ -48,16 +48,16 @@ def nobody() -> frozenset[bytes]:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RollbackScope:
     """recall: whatever the folder, and with a word about what was read. rested: the keys of what somebody
     else's copies rest on."""
 
     recall: bool = False
     rested: Callable[[], Collection[bytes]] = nobody
-    report: Report = field(default_factory=Report)
+    report: RollbackReport = field(default_factory=RollbackReport)
 
 
-def roll_back(setting: Setting, row: LegRow, order: Order) -> LegResult:
+def roll_back(setting: LegSetting, row: LegRow, order: RollbackScope) -> LegResult:
     """Claims the leg and takes back; goes on with what was begun. The result is "not-approved", and nothing
     was done, unless a person approved APPROVAL for the mailbox or its wave, and RECALL as well for a recall,
     also of a rollback that was begun without. The target must have been opened so that it removes. Never
@@ -72,12 +72,12 @@ def roll_back(setting: Setting, row: LegRow, order: Order) -> LegResult:
     return result
 
 
-def _walk(order: Order, setting: Setting, held: Lease, keeper: lease.Keeper) -> Ended:
+def _walk(order: RollbackScope, setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper) -> Ended:
     """Until it has ended, or must be begun anew by a person."""
     begun = Begun()
     try:
         _until_done(order, setting, held, keeper, begun)
-    except Stopping as wish:
+    except StopRequested as wish:
         return _unfinished(order, begun, wish.code)
     except (LeaseLost, Misconfigured, Corrupt):
         raise
@@ -86,17 +86,19 @@ def _walk(order: Order, setting: Setting, held: Lease, keeper: lease.Keeper) -> 
     return LegState.BLOCKED, ROLLED_BACK
 
 
-def _until_done(order: Order, setting: Setting, held: Lease, keeper: lease.Keeper, begun: Begun) -> None:
+def _until_done(
+    order: RollbackScope, setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper, begun: Begun
+) -> None:
     faults = 0
     while True:
-        before = order.report.counts[Fate.OURS]
+        before = order.report.counts[RollbackFate.OURS]
         try:
-            with at_work(setting, held, keeper, Past(died=None)) as work:
+            with open_leg(setting, held, keeper, AttemptState(died=None)) as work:
                 _undo(order, setting, work, begun)
             return
         except Transient as error:
             keeper.guard()
-            faults = 1 if order.report.counts[Fate.OURS] > before else faults + 1
+            faults = 1 if order.report.counts[RollbackFate.OURS] > before else faults + 1
             pause_after(setting, error, faults)
 
 
@@ -107,12 +109,12 @@ class Begun:
     started: bool = False
 
 
-def _unfinished(order: Order, begun: Begun, code: str) -> Ended:
+def _unfinished(order: RollbackScope, begun: Begun, code: str) -> Ended:
     order.report.code = code
     return LegState.BLOCKED, ROLLING if begun.started else code
 
 
-def _undo(order: Order, setting: Setting, work: Work, begun: Begun) -> None:
+def _undo(order: RollbackScope, setting: LegSetting, work: LegContext, begun: Begun) -> None:
     ledger = work.ledger.rollback
     order.report.restart()
     if ledger.is_bound():  # else nothing was ever written
@@ -124,7 +126,7 @@ def _undo(order: Order, setting: Setting, work: Work, begun: Begun) -> None:
     if ledger.is_bound():
         discover.catch_up(work)
         for row, item in reconcile.settle_doomed(work):
-            gone = Judged(Fate.OURS, str(row.href), str(item.href), row, item)
+            gone = Judged(RollbackFate.OURS, str(row.href), str(item.href), row, item)
             order.report.add(work.mailbox.id, str(work.kind), gone, recall=False)
         reconcile.settle(work, died=None)
         for href in list(work.suspects):
@@ -135,7 +137,7 @@ def _undo(order: Order, setting: Setting, work: Work, begun: Begun) -> None:
     ledger.finish(order.report.numbers(), recall=order.recall)
 
 
-def _sweep(work: Work, href: str) -> None:
+def _sweep(work: LegContext, href: str) -> None:
     try:
         reconcile.sweep(work, href)
     except Blocked as error:
@@ -143,10 +145,10 @@ def _sweep(work: Work, href: str) -> None:
             raise
 
 
-def unshare(work: Work, report: Report) -> None:
+def unshare(work: LegContext, report: RollbackReport) -> None:
     """Takes back what we shared, as it was shared; what somebody changed since is theirs. Idempotent."""
     target = work.target
-    if not isinstance(target, Shares):
+    if not isinstance(target, SupportsShares):
         return
     for row in work.ledger.containers():
         for key, known in work.ledger.shares.of(row.id).items():
@@ -158,7 +160,7 @@ def unshare(work: Work, report: Report) -> None:
             work.ledger.shares.settle(row.id, key, (), ())
 
 
-def _taken(target: Shares, href: str, name: str | None, ours: dict[bytes, bytes]) -> int:
+def _taken(target: SupportsShares, href: str, name: str | None, ours: dict[bytes, bytes]) -> int:
     try:
         there = [one for one in target.shared(href, name) if ours.get(party_of(one)) == digest_of(one)]
         if there:
@@ -173,7 +175,7 @@ def _taken(target: Shares, href: str, name: str | None, ours: dict[bytes, bytes]
 class _Removing:
     """One pass over all folders of a leg."""
 
-    def __init__(self, order: Order, work: Work) -> None:
+    def __init__(self, order: RollbackScope, work: LegContext) -> None:
         self._order = order
         self._work = work
         self._lost: list[Judged] = []
@@ -197,7 +199,7 @@ class _Removing:
             return
         if self._work.ledger.labels():
             self._work.target.label({})
-        if isinstance(self._work.target, KeepsMark):
+        if isinstance(self._work.target, SupportsMark):
             self._work.target.keep_mark("")
 
     def _batches(self, found: Iterator[Judged]) -> Iterator[list[Judged]]:
@@ -206,21 +208,23 @@ class _Removing:
             yield batch
 
     def _remove(self, batch: Sequence[Judged]) -> None:
-        self._owned |= {(one.folder, one.href) for one in batch if one.fate is Fate.OURS}
-        lost = [one for one in batch if one.fate is Fate.GONE]
+        self._owned |= {(one.folder, one.href) for one in batch if one.fate is RollbackFate.OURS}
+        lost = [one for one in batch if one.fate is RollbackFate.GONE]
         self._lost += lost
         ended = [one for one in lost if _is_leaving(one) and not self._order.recall]
-        self._close([one for one in batch if one.fate is Fate.FOUND] + ended)
-        self._take([one for one in batch if one.fate is Fate.OURS], doomed=True)
+        self._close([one for one in batch if one.fate is RollbackFate.FOUND] + ended)
+        self._take([one for one in batch if one.fate is RollbackFate.OURS], doomed=True)
         self._tell(
-            one for one in batch if one.fate is not Fate.OURS and not (self._order.recall and one in lost)
+            one
+            for one in batch
+            if one.fate is not RollbackFate.OURS and not (self._order.recall and one in lost)
         )
 
     def _recall(self, batch: Sequence[Judged]) -> None:
         """Of what is not where it was written: found elsewhere, or gone from the account for good. Nothing
         dooms it: until it is gone the ledger knows it as it was, and looks for it again."""
-        self._take([one for one in batch if one.fate is Fate.OURS], doomed=False)
-        gone = [one for one in batch if one.fate is Fate.GONE]
+        self._take([one for one in batch if one.fate is RollbackFate.OURS], doomed=False)
+        gone = [one for one in batch if one.fate is RollbackFate.GONE]
         self._close(gone)
         self._tell(gone)
 
@@ -257,10 +261,10 @@ class _Removing:
         self._tell(gone)
         for container, some in groupby(sorted(kept, key=_container), key=_container):
             self._work.ledger.rollback.spared(container, {one.key for one in some})
-        self._tell(replace(one, fate=Fate.REFUSED) for one in kept)
+        self._tell(replace(one, fate=RollbackFate.REFUSED) for one in kept)
 
     def _spare(self, container: int, by_key: dict[bytes, Judged], failed: Sequence[Failed]) -> None:
-        fates = {withdraw.CHANGED: Fate.CHANGED, "cannot-remove": Fate.REFUSED}
+        fates = {withdraw.CHANGED: RollbackFate.CHANGED, "cannot-remove": RollbackFate.REFUSED}
         kept = {one.key: fates[one.error.code] for one in failed if one.error.code in fates}
         self._work.ledger.rollback.spared(container, kept.keys())
         self._tell(replace(by_key[key], fate=fate) for key, fate in kept.items())
@@ -292,7 +296,7 @@ def by_href(rows: Iterable[ContainerRow]) -> dict[str, list[ContainerRow]]:
     return groups
 
 
-def clear(work: Work, rows: Sequence[ContainerRow], report: Report) -> None:
+def clear(work: LegContext, rows: Sequence[ContainerRow], report: RollbackReport) -> None:
     """Removes the containers that we made and that nothing is in, the deepest first."""
     target = work.target
     if not isinstance(target, RemovesContainers):

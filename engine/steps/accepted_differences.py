@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from ledger.db.incidents import Incident
 from ledger.db.rows import ACCEPTABLE, KEPT, Finding, Outcome
 from mappings.losses.catalogue import lose
@@ -32,7 +32,7 @@ def code_of(found: Finding) -> str | None:
     return code if found.outcome is Outcome.DIFFERS and code in ACCEPTABLE else None
 
 
-def kept(work: Work, container_id: int) -> set[bytes]:
+def kept(work: LegContext, container_id: int) -> set[bytes]:
     """Of which items a person accepted, since the last verification, that the target keeps them otherwise."""
     if not work.approved(KEPT):
         return set()
@@ -56,7 +56,7 @@ def _named(found: Finding) -> Finding:
 
 
 def without_accepted(
-    work: Work, container_id: int, found: Iterable[Finding]
+    work: LegContext, container_id: int, found: Iterable[Finding]
 ) -> tuple[list[Finding], set[bytes]]:
     """What is left of the findings, and the items of which a difference is accepted, now a loss of theirs."""
     left: list[Finding] = []

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from engine.context.fetch_results import Answers
-from engine.context.leg_context import Work
+from engine.context.fetch_results import FetchResults
+from engine.context.leg_context import LegContext
 from engine.steps import discover, reconcile
 from engine.steps.remove import CHANGED, split, stored
 from ledger.db.rows import ContainerRow, ItemRow, State
@@ -17,7 +17,7 @@ from model.errors import Rejected, Transient
 from model.protocols import Amendment, Failed, Loss, Mapped, Native
 
 
-def apply_changes(work: Work, row: ContainerRow) -> None:
+def apply_changes(work: LegContext, row: ContainerRow) -> None:
     """Brings flags of CHANGED items up to date; a draft whose text changed is taken back and written
     anew. R5: of any other mail a new version never rewrites the body. In the live phase what is written stays
     as it is, also where a change was listed before the phase began. Raises Transient where the source says
@@ -30,11 +30,11 @@ def apply_changes(work: Work, row: ContainerRow) -> None:
         _apply(work, row, rows)
 
 
-def _apply(work: Work, row: ContainerRow, rows: Sequence[ItemRow]) -> None:
+def _apply(work: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> None:
     if work.form.flags is None:
         _renew(work, row, rows)
         return
-    answers = Answers(work, row)
+    answers = FetchResults(work, row)
     changes: list[Amendment] = []
     labels: dict[str, str] = {}
     drafts: list[ItemRow] = []
@@ -67,7 +67,9 @@ def _apply(work: Work, row: ContainerRow, rows: Sequence[ItemRow]) -> None:
     answers.require()
 
 
-def _amend(work: Work, row: ContainerRow, changes: Sequence[Amendment], labels: Mapping[str, str]) -> None:
+def _amend(
+    work: LegContext, row: ContainerRow, changes: Sequence[Amendment], labels: Mapping[str, str]
+) -> None:
     flags = {change.stored.key: change.flags for change in changes}
     done, failed = split(work.target.amend(str(row.href), changes))
     work.ledger.amended(row.id, [(one, flags[one.key]) for one in done], labels)
@@ -79,14 +81,16 @@ def _amend(work: Work, row: ContainerRow, changes: Sequence[Amendment], labels: 
         work.ledger.rewrite(row.id, [failure.key for failure in failed])
 
 
-def _refuse_renumbered(work: Work, row: ContainerRow, changes: Sequence[Amendment]) -> None:
+def _refuse_renumbered(work: LegContext, row: ContainerRow, changes: Sequence[Amendment]) -> None:
     """What a server renumbered since this walk began has not vanished: the next walk finds it again."""
     era = reconcile.era_of(work.target.position(str(row.href)))
     if any(reconcile.era_of(change.stored.href) != era for change in changes):
         raise Transient("container-renumbered")
 
 
-def _rewrite_drafts(work: Work, row: ContainerRow, drafts: Sequence[ItemRow], answers: Answers) -> set[bytes]:
+def _rewrite_drafts(
+    work: LegContext, row: ContainerRow, drafts: Sequence[ItemRow], answers: FetchResults
+) -> set[bytes]:
     """A draft's text may have changed."""
     edited = [
         item
@@ -97,9 +101,9 @@ def _rewrite_drafts(work: Work, row: ContainerRow, drafts: Sequence[ItemRow], an
     return {item.key for item in edited}
 
 
-def _renew(work: Work, row: ContainerRow, rows: Sequence[ItemRow]) -> None:
+def _renew(work: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> None:
     """Items whose whole content may change, at a target that replaces nothing."""
-    answers = Answers(work, row)
+    answers = FetchResults(work, row)
     edited: list[ItemRow] = []
     same: list[Amendment] = []
     labels: dict[str, str] = {}
@@ -115,7 +119,7 @@ def _renew(work: Work, row: ContainerRow, rows: Sequence[ItemRow]) -> None:
     answers.require()
 
 
-def _mapped(work: Work, result: Native | Failed) -> Mapped | None:
+def _mapped(work: LegContext, result: Native | Failed) -> Mapped | None:
     """None for what cannot move any more: it is taken back, and copying it again gives it its fate."""
     try:
         if isinstance(result, Failed):
@@ -125,7 +129,7 @@ def _mapped(work: Work, result: Native | Failed) -> Mapped | None:
         return None
 
 
-def _take_back(work: Work, row: ContainerRow, edited: Sequence[ItemRow]) -> None:
+def _take_back(work: LegContext, row: ContainerRow, edited: Sequence[ItemRow]) -> None:
     """The old copy is removed first and the row goes back to SEEN, so that a crash in between leaves an item
     still to be written, never two."""
     if not edited:

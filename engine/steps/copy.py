@@ -12,9 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from engine.control.server_words_file import Told, told
-from engine.control.stop_signal import Stopping, reason
+from engine.control.stop_signal import StopRequested, reason
 from engine.files import file_names, file_versions
 from engine.steps import item_dates, late_mail
 from engine.steps.rekeyed_fates import meaning
@@ -36,7 +36,7 @@ UNORDERED = ":0"
 
 
 @dataclass(slots=True)
-class Prepared:
+class PreparedBatch:
     """A batch after fetching and mapping, in memory or spooled; nothing of it is written yet. unwritten:
     mails that will not be. told: with what items were rejected."""
 
@@ -54,18 +54,18 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class BegunBatch:
     """Begun: its bodies are on their way from the source."""
 
     rows: list[ItemRow]
-    coming: Future[Prepared]
+    coming: Future[PreparedBatch]
 
 
 @dataclass(slots=True)
 class Writing:
     """Intended: on its way to the target, whose word is noted here by the thread that writes."""
 
-    prepared: Prepared
+    prepared: PreparedBatch
     going: Future[None] | None = None
     stored: list[Stored] = field(default_factory=list)
     skipped: list[tuple[bytes, str]] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Writing:
         return None if self.going is None else self.going.exception()
 
 
-def copy_pending(work: Work, row: ContainerRow) -> int:
+def copy_pending(work: LegContext, row: ContainerRow) -> int:
     """Copies every item that is owed to a container (Work.owed); returns how many vanished before they
     could be read.
 
@@ -95,7 +95,7 @@ class _Copying:
     """One call of copy_pending. writing: the batch that the target has in hand. most: items of the next
     one. mark: the target's last position."""
 
-    work: Work
+    work: LegContext
     row: ContainerRow
     fetcher: ThreadPoolExecutor
     writer: ThreadPoolExecutor
@@ -105,7 +105,7 @@ class _Copying:
     most: int = FIRST
     mark: str = ""
     names: file_names.Names | None = None
-    begun: list[Batch] = field(default_factory=list)
+    begun: list[BegunBatch] = field(default_factory=list)
     hold: Hold = field(init=False)
 
     def __post_init__(self) -> None:
@@ -118,7 +118,7 @@ class _Copying:
                 self.names = file_names.names(self.work, self.row)
             while batch is not None:
                 batch = self._turn(self._intend(batch), self._deaths(batch.rows) >= BEFORE_ALONE)
-        except Stopping:
+        except StopRequested:
             self._settle()
             self._hand_back()
             raise
@@ -136,7 +136,7 @@ class _Copying:
             self.work.ledger.restore(self.row.id, [one.key for one in batch.rows], refund=True)
         self.begun.clear()
 
-    def _turn(self, ready: Writing, alone: bool) -> Batch | None:
+    def _turn(self, ready: Writing, alone: bool) -> BegunBatch | None:
         """The target goes on from the batch in hand to ready; returns the next batch."""
         if self.writing is not None and self.writing.error() is not None:
             self._settle()
@@ -149,7 +149,7 @@ class _Copying:
             batch = self._begin()
         return batch
 
-    def _begin(self, position: str | None = None) -> Batch | None:
+    def _begin(self, position: str | None = None) -> BegunBatch | None:
         """None when nothing is pending, when what is pending must go alone and something is in hand, or
         when the operator asked to stop: what is in hand is finished. position: the target's, taken
         since it was last idle."""
@@ -161,7 +161,7 @@ class _Copying:
         self.most *= 2
         work.ledger.begin(row.id, [item.key for item in rows], position or self._position())
         known = file_versions.there(work, row, rows)
-        batch = Batch(rows, self.fetcher.submit(_prepare, work, row, rows, self.context, known))
+        batch = BegunBatch(rows, self.fetcher.submit(_prepare, work, row, rows, self.context, known))
         self.begun.append(batch)
         return batch
 
@@ -199,7 +199,7 @@ class _Copying:
             self.mark = self.work.target.position(str(self.row.href))
         return self.mark
 
-    def _intend(self, batch: Batch) -> Writing:
+    def _intend(self, batch: BegunBatch) -> Writing:
         prepared = batch.coming.result()
         answered = prepared.answered()
         prepared.rejected += [(one.key, "source-silent") for one in batch.rows if one.key not in answered]
@@ -248,13 +248,13 @@ def _bounded(rows: Sequence[ItemRow], most: int) -> Iterator[ItemRow]:
 
 
 def _prepare(
-    work: Work, row: ContainerRow, rows: Sequence[ItemRow], context: Context, known: Mapping[bytes, int]
-) -> Prepared:
-    prepared = Prepared()
+    work: LegContext, row: ContainerRow, rows: Sequence[ItemRow], context: Context, known: Mapping[bytes, int]
+) -> PreparedBatch:
+    prepared = PreparedBatch()
     awaited = {item.key: item for item in rows}
     for result in file_versions.fetched(work, row, rows, known):
         if work.stop.is_set():
-            raise Stopping(reason(work.stop))
+            raise StopRequested(reason(work.stop))
         key = result.key if isinstance(result, Failed) else key_of(result.ref.id)
         item = awaited.pop(key, None)
         if item is not None:  # a source may answer twice, or answer what nobody asked
@@ -273,7 +273,9 @@ def _prepare(
     return prepared
 
 
-def _sort_in(work: Work, prepared: Prepared, row: ItemRow, result: Native | Failed, context: Context) -> None:
+def _sort_in(
+    work: LegContext, prepared: PreparedBatch, row: ItemRow, result: Native | Failed, context: Context
+) -> None:
     try:
         if isinstance(result, Failed):
             raise result.error
@@ -293,7 +295,7 @@ def _sort_in(work: Work, prepared: Prepared, row: ItemRow, result: Native | Fail
             _name(work, prepared, row.key, result)
 
 
-def _name(work: Work, prepared: Prepared, key: bytes, result: Native | Failed) -> None:
+def _name(work: LegContext, prepared: PreparedBatch, key: bytes, result: Native | Failed) -> None:
     """Who looks for a mail that was not written finds why, by its Message-ID."""
     if work.kind is not Kind.MAIL or not isinstance(result, Native):
         return
@@ -302,7 +304,7 @@ def _name(work: Work, prepared: Prepared, key: bytes, result: Native | Failed) -
             prepared.unwritten.append(Unwritten(key, name))
 
 
-def _replacing(work: Work, row: ItemRow, mapped: Mapped) -> Mapped:
+def _replacing(work: LegContext, row: ItemRow, mapped: Mapped) -> Mapped:
     if row.href is None or not work.is_ours(row):
         return mapped
     return replace(mapped, item=replace(mapped.item, replaces=stored(row)))
@@ -312,7 +314,7 @@ def _says_else(item: Item) -> bool:
     return item.replaces is not None and item.replaces.digest != item.digest
 
 
-def _write(work: Work, href: str, writing: Writing) -> None:
+def _write(work: LegContext, href: str, writing: Writing) -> None:
     """In a thread of its own. What the target said of each item is noted even when it then raises."""
     items = [mapped.item for mapped in writing.prepared.mapped]
     writing.prepared.mapped.clear()  # the bodies' last holder is this call

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from engine.context.leg_context import Work, as_container
+from engine.context.leg_context import LegContext, as_container
 from engine.control.server_words_file import told
-from engine.control.stop_signal import Stopping
+from engine.control.stop_signal import StopRequested
 from engine.steps.placement import AT_ONCE, joined, place
 from ledger.db.rows import ContainerRow
 from ledger.leg.containers import Placed
@@ -41,7 +41,7 @@ class Listing:
         return key in self.absent or (self.present is not None and key not in self.present)
 
 
-def list_containers(work: Work) -> list[ContainerRow]:
+def list_containers(work: LegContext) -> list[ContainerRow]:
     """Records the source's containers, renames the target's where the source's were renamed, creates
     what is missing. Returns those whose items move, parents first. Idempotent. Raises Blocked."""
     placed = {row.source_id: row for row in work.ledger.containers()}
@@ -80,7 +80,7 @@ def _heirs(
 
 
 def _inherited(
-    work: Work,
+    work: LegContext,
     rows: Sequence[ContainerRow],
     heirs: Mapping[str, ContainerRow],
     plan: Mapping[str, Placement],
@@ -98,7 +98,7 @@ def _inherited(
     return [replace(row, href=taken[row.id].href) if row.id in taken else row for row in rows]
 
 
-def _refuse_emptied(work: Work, found: Sequence[Container], placed: Mapping[str, ContainerRow]) -> None:
+def _refuse_emptied(work: LegContext, found: Sequence[Container], placed: Mapping[str, ContainerRow]) -> None:
     """A drive that is not there any more (no licence, a locked site) looks like one that never was, and is
     nobody's wish to have the files gone. In the live phase nothing would go. Raises Blocked."""
     moved = any(row.href is not None and not row.gone for row in placed.values())
@@ -106,7 +106,7 @@ def _refuse_emptied(work: Work, found: Sequence[Container], placed: Mapping[str,
         raise Blocked("drive-missing", "the source no longer has the drive whose files moved")
 
 
-def listed(work: Work, placed: Mapping[str, ContainerRow]) -> list[Container]:
+def listed(work: LegContext, placed: Mapping[str, ContainerRow]) -> list[Container]:
     """The source's containers of this leg. One that moved before goes on moving, also when its owner hides
     it: what is at the target must not be left behind."""
     found = [container for container in work.source.containers() if container.kind is work.kind]
@@ -118,7 +118,7 @@ def listed(work: Work, placed: Mapping[str, ContainerRow]) -> list[Container]:
     ]
 
 
-def record_only(work: Work) -> list[ContainerRow]:
+def record_only(work: LegContext) -> list[ContainerRow]:
     """As list_containers, but touches nothing at the target: for a dry run."""
     for container in work.source.containers():
         if container.kind is work.kind:
@@ -126,12 +126,12 @@ def record_only(work: Work) -> list[ContainerRow]:
     return [row for row in work.ledger.containers() if row.omit is None and not row.gone]
 
 
-def moving(work: Work) -> list[ContainerRow]:
+def moving(work: LegContext) -> list[ContainerRow]:
     """The containers that have a place at the target."""
     return [row for row in work.ledger.containers() if row.omit is None and row.href is not None]
 
 
-def list_changes(work: Work, row: ContainerRow, *, first: bool = False) -> Listing:
+def list_changes(work: LegContext, row: ContainerRow, *, first: bool = False) -> Listing:
     """Records everything the source says changed since the container's cursor (R1). A lost cursor
     means enumerating anew and reconciling by the ledger: nothing known is copied again. first: no container
     of the leg was ever listed to its end, so that nothing can have moved between two."""
@@ -143,7 +143,7 @@ def list_changes(work: Work, row: ContainerRow, *, first: bool = False) -> Listi
 
 
 @contextmanager
-def ends(work: Work) -> Iterator[Callable[[Mapping[int, str]], None]]:
+def ends(work: LegContext) -> Iterator[Callable[[Mapping[int, str]], None]]:
     """Takes the cursors that list_changes returns and records many in one transaction: a container whose
     cursor a crash lost is only listed again."""
     waiting: dict[int, str] = {}
@@ -156,14 +156,14 @@ def ends(work: Work) -> Iterator[Callable[[Mapping[int, str]], None]]:
 
     try:
         yield ended
-    except (MigrationError, Stopping):
+    except (MigrationError, StopRequested):
         with suppress(MigrationError):  # the first error says why; without its cursor it is listed again
             work.ledger.finish_listings(waiting)
         raise
     work.ledger.finish_listings(waiting)
 
 
-def _follow(work: Work, row: ContainerRow, cursor: str | None, *, first: bool) -> Listing:
+def _follow(work: LegContext, row: ContainerRow, cursor: str | None, *, first: bool) -> Listing:
     had_items = bool(work.ledger.counts(row.id))
     moves = work.source.capabilities.moves and not first
     # In the live phase what is gone leaves no trace in the ledger, so that the cursor waits for
@@ -195,7 +195,7 @@ def _follow(work: Work, row: ContainerRow, cursor: str | None, *, first: bool) -
     return Listing()
 
 
-def present(work: Work, row: ContainerRow) -> set[bytes]:
+def present(work: LegContext, row: ContainerRow) -> set[bytes]:
     """The keys of everything that the source has in a container now. Records nothing."""
     found: set[bytes] = set()
     for page in work.source.changes(as_container(row), None):
@@ -210,7 +210,7 @@ def _note_gone(gone: set[bytes], page: Page) -> None:
         (gone.add if ref.deleted else gone.discard)(key_of(ref.id))
 
 
-def forget(work: Work, row: ContainerRow, refs: Sequence[str]) -> None:
+def forget(work: LegContext, row: ContainerRow, refs: Sequence[str]) -> None:
     """Items that were listed and vanished before they were fetched: the same as a deletion."""
     if refs:
         deleted = tuple(Ref(ref, "", deleted=True) for ref in refs)
@@ -218,7 +218,7 @@ def forget(work: Work, row: ContainerRow, refs: Sequence[str]) -> None:
 
 
 def _plan(
-    work: Work,
+    work: LegContext,
     found: Sequence[Container],
     placed: dict[str, ContainerRow],
     existing: dict[str, Container],
@@ -241,7 +241,7 @@ def _plan(
 
 
 def apart(
-    work: Work, special: dict[Role, tuple[str, ...]], fixed: dict[str, tuple[str, ...]]
+    work: LegContext, special: dict[Role, tuple[str, ...]], fixed: dict[str, tuple[str, ...]]
 ) -> tuple[dict[Role, tuple[str, ...]], dict[str, tuple[str, ...]]]:
     """Mail and notes may share one account: neither goes where the other is."""
     if work.kind not in (Kind.MAIL, Kind.NOTES):
@@ -253,7 +253,7 @@ def apart(
 
 
 def _rename(
-    work: Work,
+    work: LegContext,
     found: Sequence[Container],
     placed: dict[str, ContainerRow],
     plan: dict[str, Placement],
@@ -285,7 +285,7 @@ def _rename(
 
 
 def rename(
-    work: Work,
+    work: LegContext,
     row: ContainerRow,
     wanted: Container,
     placed: dict[str, ContainerRow],
@@ -305,12 +305,14 @@ def rename(
     placed[row.source_id] = replace(row, href=new)
 
 
-def _below(work: Work, href: str, existing: Mapping[str, Container]) -> list[str]:
+def _below(work: LegContext, href: str, existing: Mapping[str, Container]) -> list[str]:
     """What went with a folder of files, wherever the server had it."""
     return [one for one in existing if one.startswith(f"{href}/")] if work.context.target.files else []
 
 
-def _renamed(work: Work, row: ContainerRow, wanted: Container, existing: Mapping[str, Container]) -> str:
+def _renamed(
+    work: LegContext, row: ContainerRow, wanted: Container, existing: Mapping[str, Container]
+) -> str:
     old, before = str(row.href), work.ledger.placed()[row.id]
     if work.kind not in MOVING:
         return work.target.rename(old, wanted)
@@ -324,7 +326,7 @@ def _renamed(work: Work, row: ContainerRow, wanted: Container, existing: Mapping
         raise
 
 
-def catch_up(work: Work) -> None:
+def catch_up(work: LegContext) -> None:
     """Before anybody looks at a target without a pass: as adopt. Asks for the target's folders only where
     one may be on its way."""
     if work.kind not in MOVING or not work.mirror:
@@ -335,7 +337,7 @@ def catch_up(work: Work) -> None:
         adopt(work, placed, {container.id: container for container in work.target.containers()})
 
 
-def adopt(work: Work, placed: dict[str, ContainerRow], existing: dict[str, Container]) -> None:
+def adopt(work: LegContext, placed: dict[str, ContainerRow], existing: dict[str, Container]) -> None:
     """A worker died around the renaming of a folder: it went where the ledger says that it was to go, or did
     not. Asks nothing of the target."""
     if work.kind not in MOVING or not work.mirror:
@@ -356,7 +358,9 @@ def adopt(work: Work, placed: dict[str, ContainerRow], existing: dict[str, Conta
             placed[source_id] = replace(row, href=href)
 
 
-def _follow_parent(work: Work, old: str, new: str, after: Path, placed: dict[str, ContainerRow]) -> None:
+def _follow_parent(
+    work: LegContext, old: str, new: str, after: Path, placed: dict[str, ContainerRow]
+) -> None:
     """The server renamed everything below as well. Before the parent's own place is recorded, so that a crash
     in between leaves nobody behind."""
     separator, places = work.context.target.separator, work.ledger.placed()
@@ -368,7 +372,7 @@ def _follow_parent(work: Work, old: str, new: str, after: Path, placed: dict[str
             placed[child.source_id] = replace(child, href=new + href[len(old) :])
 
 
-def _withdraw_all(work: Work, row: ContainerRow) -> None:
+def _withdraw_all(work: LegContext, row: ContainerRow) -> None:
     """A container the source no longer has: its items are gone with it."""
     if row.cursor is not None:
         work.ledger.finish_listing(row.id, row.cursor, set())

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from pydantic import BaseModel
 
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from ledger.store import Ledger
 from model.errors import Blocked
 from model.optional_protocols import Schedules
@@ -24,7 +24,7 @@ BELIEVED = 90 * 86_400.0
 """Seconds for which a canary's word counts."""
 
 
-def refuse_unproven(work: Work, is_proven: Callable[[], bool]) -> None:
+def refuse_unproven(work: LegContext, is_proven: Callable[[], bool]) -> None:
     """Raises Blocked("silence-unproven") unless this target is known to mail nobody."""
     target = work.target
     if work.kind not in SCHEDULED or not isinstance(target, Schedules) or target.silence() != "unproven":

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from ledger.db.rows import ItemRow
 from model.protocols import Loss, Mapped, Native
 
@@ -37,7 +37,7 @@ def kept(row: ItemRow, mapped: Mapped) -> Mapped:
     return replace(mapped, item=replace(mapped.item, date=wanted(row, mapped.item.date, mapped.losses)))
 
 
-def of(work: Work, row: ItemRow, native: Native) -> tuple[datetime | None, bool]:
+def of(work: LegContext, row: ItemRow, native: Native) -> tuple[datetime | None, bool]:
     """The date that the item of this record is to have, and whether the source's own has come: it is not
     clamped. Raises Rejected for a record that cannot be read."""
     if work.form.date is None:

@@ -13,11 +13,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from engine.context.delivered import OUTGOING, Delivered, Sign, content_of
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from ledger.db.rows import ContainerRow, LegState, State
 from mappings.mail.delivery import NAMES, mark
 from model.errors import Blocked
-from model.optional_protocols import TellsHeaders
+from model.optional_protocols import SupportsHeaders
 from model.protocols import Container, Kind, Mapped, Native, Role
 
 DELIVERED = "delivered-already"
@@ -32,10 +32,10 @@ NAMELESS_MOST = 500
 """Mails without a mark of the target's inbox, the newest, that are read to compare them."""
 
 
-def look(work: Work, rows: Sequence[ContainerRow]) -> Delivered | None:
+def find_delivered(work: LegContext, rows: Sequence[ContainerRow]) -> Delivered | None:
     """Of an account of mail that is live, when there is anything late to add to it; else None."""
     target = work.target
-    if work.mirror or work.kind is not Kind.MAIL or not isinstance(target, TellsHeaders):
+    if work.mirror or work.kind is not Kind.MAIL or not isinstance(target, SupportsHeaders):
         return None
     if not any(work.ledger.counts(row.id).get(State.SEEN, 0) for row in rows):
         return None
@@ -57,7 +57,7 @@ def look(work: Work, rows: Sequence[ContainerRow]) -> Delivered | None:
 
 
 def sort_out(
-    work: Work, row: ContainerRow, mapped: Sequence[Mapped]
+    work: LegContext, row: ContainerRow, mapped: Sequence[Mapped]
 ) -> tuple[list[Mapped], list[tuple[bytes, str]]]:
     """What is to be written, and the keys of what was delivered already, with that code. Asks no server."""
     there = work.delivered
@@ -72,7 +72,7 @@ def sort_out(
     return kept, [(one.item.key, DELIVERED) for one in mapped if one.item.key in delivered]
 
 
-def of_a_source_that_is_gone(work: Work) -> tuple[LegState, str] | None:
+def of_a_source_that_is_gone(work: LegContext) -> tuple[LegState, str] | None:
     """How the leg of a live mailbox ends whose source account is no longer there: nothing is owed, and
     nothing is removed. None: it is there, or something that was listed of it is still to be brought."""
     counts = work.ledger.counts() if not work.mirror and work.ledger.begun() else {}
@@ -88,7 +88,9 @@ def of_a_source_that_is_gone(work: Work) -> tuple[LegState, str] | None:
     return None
 
 
-def _marks(work: Work, target: TellsHeaders, container: Container) -> Iterator[tuple[str, int | None]]:
+def _marks(
+    work: LegContext, target: SupportsHeaders, container: Container
+) -> Iterator[tuple[str, int | None]]:
     """(href, mark) of what somebody else put into a folder."""
     ours = work.ledger.claimed(container.id)
     for number, (href, head) in enumerate(target.headers(container.id, NAMES)):
@@ -98,7 +100,7 @@ def _marks(work: Work, target: TellsHeaders, container: Container) -> Iterator[t
             yield href, mark(head)
 
 
-def _contents(work: Work, folder: str, hrefs: Sequence[str]) -> Counter[bytes]:
+def _contents(work: LegContext, folder: str, hrefs: Sequence[str]) -> Counter[bytes]:
     found = Counter[bytes]()
     for _, native in work.target.read(folder, hrefs):
         if isinstance(native, Native) and native.body is not None:

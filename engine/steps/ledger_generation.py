@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from connectors.spool import bytes_body
-from engine.context.fetch_results import Answers
-from engine.context.leg_context import Work, spent_as
+from engine.context.fetch_results import FetchResults
+from engine.context.leg_context import LegContext, spent_as
 from engine.context.restored_brake import CODE
 from engine.steps.reconcile import era_of, listed_once, read_digests
 from ledger.db.rows import ContainerRow, ItemRow, Phase, State
-from ledger.leg.matching import Found, Wanted, match, narrow
+from ledger.leg.matching import TargetItem, Wanted, match, narrow
 from model.errors import Blocked, Rejected
-from model.optional_protocols import KeepsMark
+from model.optional_protocols import SupportsMark
 from model.private_files import make_directory, using_state
 from model.protocols import Failed, Kind, Listed, Mapped, Native, Stored
 
@@ -59,7 +59,7 @@ class Generations:
 
     directory: Path
 
-    def read(self, work: Work) -> Pass:
+    def read(self, work: LegContext) -> Pass:
         """Of number 0: there is none. Raises as write()."""
         with using_state():
             try:
@@ -67,7 +67,7 @@ class Generations:
             except FileNotFoundError:
                 return NONE
 
-    def write(self, work: Work, one: Pass) -> None:
+    def write(self, work: LegContext, one: Pass) -> None:
         """Raises Blocked("state-full" | "state-unusable")."""
         file = self._file(work)
         with using_state():
@@ -76,11 +76,11 @@ class Generations:
             new.write_text(f"{one.text()}\n")
             new.replace(file)
 
-    def _file(self, work: Work) -> Path:
+    def _file(self, work: LegContext) -> Path:
         return self.directory / FOLDER / work.mailbox.id[-2:] / f"{work.mailbox.id}.{work.kind.value}"
 
 
-def refuse_older(work: Work, generations: Generations | None) -> bool:
+def refuse_older(work: LegContext, generations: Generations | None) -> bool:
     """Before a pass does anything: whether the ledger is older than what was done, and a person approved that
     the pass goes on all the same; see adopt. Raises Blocked("ledger-restored"), and Blocked("phase-behind"),
     which no approval excuses: the mailbox was further than this ledger says."""
@@ -101,7 +101,7 @@ def refuse_older(work: Work, generations: Generations | None) -> bool:
     return True
 
 
-def _is_of_another_backup(work: Work, newest: Pass) -> bool:
+def _is_of_another_backup(work: LegContext, newest: Pass) -> bool:
     """What was approved stands in a backup that was made before it was spent: it is for the passes that there
     were when it was asked about."""
     asked = int(_told(work, CODE).get(ASKED + work.kind.value, 0))
@@ -109,15 +109,15 @@ def _is_of_another_backup(work: Work, newest: Pass) -> bool:
     return spent < asked < newest.number
 
 
-def _told(work: Work, kind: str) -> Mapping[str, str | int]:
+def _told(work: LegContext, kind: str) -> Mapping[str, str | int]:
     return work.ledger.last_event(kind) or {}
 
 
-def _spend(work: Work, number: int) -> None:
+def _spend(work: LegContext, number: int) -> None:
     work.ledger.event(f"approval-spent:{spent_as(CODE, work.kind)}", {"pass": number})
 
 
-def keep(work: Work, generations: Generations | None) -> None:
+def keep(work: LegContext, generations: Generations | None) -> None:
     """Gives this pass its number: before its first write, and, of a ledger that is older, after adopt. Spends
     the approval, whether the ledger was older or not: it is not for the next backup."""
     number = max(work.ledger.generation(), _outside(work, generations).number) + 1
@@ -125,19 +125,19 @@ def keep(work: Work, generations: Generations | None) -> None:
     work.ledger.keep_generation(number)
     if generations is not None:
         generations.write(work, this)
-    if isinstance(work.target, KeepsMark):
+    if isinstance(work.target, SupportsMark):
         work.target.keep_mark(f"{work.mailbox.id} {this.text()}")
     if work.approved(CODE):
         _spend(work, number)
 
 
-def _outside(work: Work, generations: Generations | None) -> Pass:
+def _outside(work: LegContext, generations: Generations | None) -> Pass:
     return max(_left_at_target(work), generations.read(work) if generations is not None else NONE)
 
 
-def _left_at_target(work: Work) -> Pass:
+def _left_at_target(work: LegContext) -> Pass:
     """What another ledger left, of another mailbox, says nothing."""
-    text = work.target.mark() if isinstance(work.target, KeepsMark) else None
+    text = work.target.mark() if isinstance(work.target, SupportsMark) else None
     mailbox, _, rest = (text or "").partition(" ")
     return _read(rest) if mailbox == work.mailbox.id else NONE
 
@@ -150,14 +150,14 @@ def _read(text: str) -> Pass:
     return Pass(int(number), known) if ours else NONE
 
 
-def is_begun_elsewhere(work: Work) -> bool:
+def is_begun_elsewhere(work: LegContext) -> bool:
     """Whether a ledger that knows of no pass at all finds at the target that this leg has begun: what is
     there may be its own. The state directory's word does not count: nothing says which account it is about.
     """
     return work.ledger.generation() == 0 and _left_at_target(work).number > 0
 
 
-def adopt(work: Work, rows: Sequence[ContainerRow]) -> int:
+def adopt(work: LegContext, rows: Sequence[ContainerRow]) -> int:
     """What the ledger does not know to be at the target, and is: copies that no row owns and that mean what
     an item of the source means. They are settled like writes whose answer was lost, and not written again.
     Where an item's place follows from its key, nothing can be written twice. Returns how many."""
@@ -177,13 +177,13 @@ def adopt(work: Work, rows: Sequence[ContainerRow]) -> int:
 class _Folder:
     """A container, and what lies in it that no row owns. digests: of what was read of it."""
 
-    work: Work
+    work: LegContext
     row: ContainerRow
     free: dict[str, Listed]
     digests: dict[str, bytes]
 
     @classmethod
-    def of(cls, work: Work, row: ContainerRow) -> _Folder:
+    def of(cls, work: LegContext, row: ContainerRow) -> _Folder:
         href = str(row.href)
         try:
             listing = list(listed_once(work, href))
@@ -205,7 +205,7 @@ class _Folder:
     def _adopted(self, rows: Sequence[ItemRow]) -> int:
         mapped = {one.item.key: one for one in self._mapped(rows)}
         wanted = [Wanted(key, one.item.digest, one.item.size) for key, one in mapped.items()]
-        listing = [Found(one.href, one.size) for one in self.free.values()]
+        listing = [TargetItem(one.href, one.size) for one in self.free.values()]
         unread = [href for href in narrow(wanted, listing, set()) if href not in self.digests]
         self.digests |= read_digests(self.work, str(self.row.href), unread)
         pairs = match(wanted, listing, self.digests).pairs
@@ -216,7 +216,7 @@ class _Folder:
         return len(pairs)
 
     def _mapped(self, rows: Sequence[ItemRow]) -> list[Mapped]:
-        answers = Answers(self.work, self.row)
+        answers = FetchResults(self.work, self.row)
         found = []
         for _, result in answers.about(rows):
             one = self._map(result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from engine.context.leg_context import Work, as_container
+from engine.context.leg_context import LegContext, as_container
 from engine.control.server_words_file import told
 from ledger.db.rows import ContainerRow, State
 from ledger.leg.containers import Placed
@@ -25,7 +25,7 @@ AT_ONCE = 100
 
 
 def place(
-    work: Work,
+    work: LegContext,
     found: Sequence[Container],
     rows: Sequence[ContainerRow],
     plan: Mapping[str, Placement],
@@ -54,7 +54,7 @@ def place(
 
 
 def _announce(
-    work: Work,
+    work: LegContext,
     missing: Sequence[tuple[Container, ContainerRow]],
     plan: Mapping[str, Placement],
     existing: Mapping[str, Container],
@@ -72,7 +72,7 @@ def _announce(
 
 
 def _created(
-    work: Work,
+    work: LegContext,
     found: Container,
     row: ContainerRow,
     plan: Mapping[str, Placement],
@@ -114,7 +114,7 @@ def _shifted(path: Path, elsewhere: Mapping[Path, Path]) -> Path:
 
 
 def _ensured(
-    work: Work,
+    work: LegContext,
     wanted: Container,
     row: ContainerRow,
     existing: Collection[str],
@@ -136,7 +136,7 @@ def _ensured(
     raise Blocked("folders-refused", "the target refuses whatever a folder is called").said(said)
 
 
-def _places(work: Work, wanted: Container, others: Callable[[], Iterable[Path]]) -> Iterator[Path]:
+def _places(work: LegContext, wanted: Container, others: Callable[[], Iterable[Path]]) -> Iterator[Path]:
     yield wanted.path
     key = key_of(wanted.id)
     *above, name = wanted.path
@@ -157,7 +157,7 @@ def is_unnamed(path: Path) -> bool:
     return path[-1].startswith(UNNAMED)
 
 
-def ensure_needed(work: Work, row: ContainerRow) -> bool:
+def ensure_needed(work: LegContext, row: ContainerRow) -> bool:
     """In the live phase a folder that the user removed is made again only for what is still to be added.
     Returns whether there is a folder to work on."""
     if work.mirror or row.href is None:
@@ -172,7 +172,7 @@ def ensure_needed(work: Work, row: ContainerRow) -> bool:
     return True
 
 
-def joined(work: Work, path: Path) -> str:
+def joined(work: LegContext, path: Path) -> str:
     """The href of a place. Of files: every name after a slash, whether the path begins at a root or not."""
     if work.context.target.files is not None:
         return "".join(f"/{name}" for name in path if name)

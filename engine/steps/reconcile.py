@@ -10,17 +10,17 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from engine.context.leg_context import Suspicion, Work
+from engine.context.leg_context import InDoubtWrite, LegContext
 from engine.files import file_names, file_versions
 from engine.steps import accepted_differences
 from engine.steps.remove import CHANGED, reconsider, split, stored
 from engine.steps.worker_deaths import TRIED_AGAIN, Cause, counted
 from ledger.db.incidents import NONE
 from ledger.db.rows import KEPT, ContainerRow, Finding, ItemRow, Outcome, State
-from ledger.leg.matching import Found, Matching, Wanted, match, narrow
+from ledger.leg.matching import Matching, TargetItem, Wanted, match, narrow
 from ledger.leg.rollback import DOOMS
 from model.errors import Blocked, Rejected, Transient
-from model.optional_protocols import TellsDigests
+from model.optional_protocols import SupportsDigests
 from model.protocols import Failed, Listed, Native, Stored
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class Unsettled:
         return [row for rows in self.by_container.values() for row in rows]
 
 
-def settle(work: Work, *, died: Cause | None) -> int:
+def settle(work: LegContext, *, died: Cause | None) -> int:
     """Turns every WRITING row into WRITTEN (found at the target) or SEEN (not there), and notes where a
     late write may still land. died: the attempt ended with its worker, for this cause, which may count
     against the item (R10); None: with a fault that the worker survived. Returns how many rows were settled.
@@ -62,13 +62,13 @@ def settle(work: Work, *, died: Cause | None) -> int:
     return settled
 
 
-def give_killers_another_chance(work: Work) -> int:
+def give_killers_another_chance(work: LegContext) -> int:
     """Items that were rejected because workers died with them alone in hand are to be copied after all, once
     that is long enough ago (Pace.killers_rest). Returns how many."""
     return work.ledger.incidents.give_another_chance(TRIED_AGAIN, work.pace.killers_rest)
 
 
-def sweep(work: Work, href: str) -> int:
+def sweep(work: LegContext, href: str) -> int:
     """Removes what an earlier attempt's write left behind after we had looked (a zombie): owned by no
     row, and with the digest of a row whose own write began at or below it. Staging only. Records an
     event and returns how many."""
@@ -95,7 +95,7 @@ def sweep(work: Work, href: str) -> int:
     return len(removed)
 
 
-def revalidate(work: Work, row: ContainerRow) -> int:
+def revalidate(work: LegContext, row: ContainerRow) -> int:
     """Pairs rows and target anew when the server changed the folder's identity (UIDVALIDITY), which
     voids every href in it. What is not there any more is to be written again; in the live phase the user
     removed it, and it stays so. Returns how many rows were affected."""
@@ -123,7 +123,7 @@ def revalidate(work: Work, row: ContainerRow) -> int:
     return len(rows)
 
 
-def repair(work: Work, row: ContainerRow) -> int:
+def repair(work: LegContext, row: ContainerRow) -> int:
     """In staging the target is ours: what the last verification found missing or different is written
     or amended again, and copies of ours that no row owns are swept. What somebody else put there is left
     alone, and so is what differs again after REWRITES_MOST times: its finding stays. Findings are used up, so
@@ -156,7 +156,7 @@ def repair(work: Work, row: ContainerRow) -> int:
     return len(again) + len(amended)
 
 
-def _mended(work: Work, found: Finding) -> str | None:
+def _mended(work: LegContext, found: Finding) -> str | None:
     """What is to be mended of an item; None where nothing is."""
     if found.outcome not in REPAIRED:
         return None
@@ -166,7 +166,7 @@ def _mended(work: Work, found: Finding) -> str | None:
     return None if code != KEPT or work.approved(code) else found.detail.partition(":")[2]
 
 
-def listed_once(work: Work, href: str, since: str | None = None) -> Iterator[Listed]:
+def listed_once(work: LegContext, href: str, since: str | None = None) -> Iterator[Listed]:
     """As Target.listing, and each item once, though a server should name it twice."""
     named: set[str] = set()
     for item in work.target.listing(href, since):
@@ -175,15 +175,15 @@ def listed_once(work: Work, href: str, since: str | None = None) -> Iterator[Lis
             yield item
 
 
-def read_once(work: Work, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
+def read_once(work: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
     """As Target.read: what nobody asked for is left out, and what is answered a second time."""
     return _once(work.target.read, href, hrefs)
 
 
-def digests_once(work: Work, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, bytes | Failed]]:
+def digests_once(work: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, bytes | Failed]]:
     """What each item at the target means, once: where the target hashes what it stores itself, by its word.
     One without a body is left out."""
-    if isinstance(work.target, TellsDigests):
+    if isinstance(work.target, SupportsDigests):
         yield from _once(work.target.digests, href, hrefs)
         return
     for item, result in read_once(work, href, hrefs):
@@ -203,7 +203,7 @@ def _once(
             yield item, result
 
 
-def read_digests(work: Work, href: str, hrefs: Iterable[str]) -> dict[str, bytes]:
+def read_digests(work: LegContext, href: str, hrefs: Iterable[str]) -> dict[str, bytes]:
     """Reads items of the target and digests them. One that cannot be read, or of which nothing is said, makes
     the outcome unknown, so it raises: settling on half a view would write twice."""
     silent = dict.fromkeys(hrefs)
@@ -235,7 +235,7 @@ def era_of(href: str) -> str:
     return href.rpartition(":")[0] if number_of(href) is not None else ""
 
 
-def settle_doomed(work: Work) -> list[tuple[ContainerRow, ItemRow]]:
+def settle_doomed(work: LegContext) -> list[tuple[ContainerRow, ItemRow]]:
     """A rollback died, or was cut off, around a removal: what is still at the target was not removed. Returns
     what was."""
     gone: list[tuple[ContainerRow, ItemRow]] = []
@@ -255,7 +255,7 @@ def settle_doomed(work: Work) -> list[tuple[ContainerRow, ItemRow]]:
     return gone
 
 
-def _still_there(work: Work, href: str, doomed: Sequence[ItemRow]) -> dict[bytes, str | None]:
+def _still_there(work: LegContext, href: str, doomed: Sequence[ItemRow]) -> dict[bytes, str | None]:
     """Which have something at their place, whatever it is; and, of a folder that was renumbered meanwhile,
     where they are now."""
     try:
@@ -272,7 +272,7 @@ def _still_there(work: Work, href: str, doomed: Sequence[ItemRow]) -> dict[bytes
     return found | {item.key: None for item in here if item.href in there}
 
 
-def _unsettled(work: Work) -> list[Unsettled]:
+def _unsettled(work: LegContext) -> list[Unsettled]:
     by_href: dict[str, Unsettled] = {}
     for container in work.ledger.containers():
         rows = list(work.ledger.rows(container.id, (State.WRITING,)))
@@ -283,7 +283,7 @@ def _unsettled(work: Work) -> list[Unsettled]:
 
 
 def _deaths(
-    work: Work, container_id: int, rows: Iterable[ItemRow], died: Cause | None, alone: bool
+    work: LegContext, container_id: int, rows: Iterable[ItemRow], died: Cause | None, alone: bool
 ) -> dict[bytes, int]:
     """How many deaths now count against these rows; empty where this was none."""
     if died is None:
@@ -293,7 +293,7 @@ def _deaths(
     return {key: counted(count, died, alone=alone) for key, count in before.items()}
 
 
-def _settle_one(work: Work, unsettled: Unsettled, died: Cause | None, alone: bool) -> None:
+def _settle_one(work: LegContext, unsettled: Unsettled, died: Cause | None, alone: bool) -> None:
     rows = unsettled.rows()
     sent = [row for row in rows if row.digest is not None]
     since = earliest(row.since for row in rows)
@@ -309,7 +309,9 @@ def _settle_one(work: Work, unsettled: Unsettled, died: Cause | None, alone: boo
         _suspect(work, unsettled.href, since, lost, {row.place for row in sent if row.place is not None})
 
 
-def _found_again(work: Work, href: str, sent: Sequence[ItemRow], since: str | None) -> Mapping[bytes, str]:
+def _found_again(
+    work: LegContext, href: str, sent: Sequence[ItemRow], since: str | None
+) -> Mapping[bytes, str]:
     """Which of the writes took effect. Where an item's place is known before it is written, that place alone
     is looked at. What has a copy there already (href) proves nothing by being there: a worker that died
     before it intended left the digest of that copy. In staging it is written again, which harms nothing."""
@@ -323,11 +325,15 @@ def _found_again(work: Work, href: str, sent: Sequence[ItemRow], since: str | No
 
 
 def _suspect(
-    work: Work, href: str, since: str | None, digests: dict[bytes, str | None], names: Collection[str] = ()
+    work: LegContext,
+    href: str,
+    since: str | None,
+    digests: dict[bytes, str | None],
+    names: Collection[str] = (),
 ) -> None:
     known = work.suspects.get(href)
     if known is None:
-        work.suspects[href] = Suspicion(since or "", dict(digests), set(names))
+        work.suspects[href] = InDoubtWrite(since or "", dict(digests), set(names))
         return
     known.names.update(names)
     known.since = earliest([since or None, known.since or None]) or ""
@@ -335,7 +341,7 @@ def _suspect(
         known.digests[digest] = earliest([position, known.digests.get(digest, position)])
 
 
-def paired(work: Work, href: str, wanted: Sequence[Wanted], since: str | None) -> Matching:
+def paired(work: LegContext, href: str, wanted: Sequence[Wanted], since: str | None) -> Matching:
     """R3: which of these is which item of the target that no row owns."""
     try:
         listing = [_found(item) for item in listed_once(work, href, since)]
@@ -349,16 +355,16 @@ def paired(work: Work, href: str, wanted: Sequence[Wanted], since: str | None) -
     return match(wanted, free, digests)
 
 
-def _found(item: Listed) -> Found:
-    return Found(item.href, item.size, item.message_id)
+def _found(item: Listed) -> TargetItem:
+    return TargetItem(item.href, item.size, item.message_id)
 
 
-def _unclaimed(work: Work, href: str, since: str) -> list[Listed]:
+def _unclaimed(work: LegContext, href: str, since: str) -> list[Listed]:
     claimed = work.ledger.claimed(href)
     return [item for item in listed_once(work, href, since or None) if item.href not in claimed]
 
 
-def _written_since(work: Work, href: str, lost: dict[bytes, str | None]) -> dict[bytes, str | None]:
+def _written_since(work: LegContext, href: str, lost: dict[bytes, str | None]) -> dict[bytes, str | None]:
     """digest -> the earliest position at which one of our writes of it began. Also of what was never
     found at the target and is gone from the source by now: it may land all the same."""
     ours = dict(lost)

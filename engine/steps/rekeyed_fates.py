@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from engine.steps.discover import Listing
 from engine.steps.late_mail import DELIVERED
 from engine.steps.remove import DUPLICATE_UID
@@ -62,7 +62,9 @@ class Fates:
         return next((_given(among, one, item) for one in alike if one[1].digest == means), None)
 
 
-def fates_of(work: Work, row: ContainerRow, listing: Listing, containers: Iterable[ContainerRow]) -> Fates:
+def fates_of(
+    work: LegContext, row: ContainerRow, listing: Listing, containers: Iterable[ContainerRow]
+) -> Fates:
     """containers: whose copies may be this one's by now. Empty where the source is mirrored: there, what is
     at the target is as it was written."""
     fates = Fates()
@@ -83,7 +85,7 @@ def fates_of(work: Work, row: ContainerRow, listing: Listing, containers: Iterab
     return fates
 
 
-def meaning(work: Work, body: Body) -> bytes:
+def meaning(work: LegContext, body: Body) -> bytes:
     """By which mail that was delivered is known again, however the source renders it. It is no digest of a
     copy, and equals none."""
     with body() as stream:

@@ -13,8 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from engine.context.fetch_results import Answers
-from engine.context.leg_context import MADE_UIDS, Work
+from engine.context.fetch_results import FetchResults
+from engine.context.leg_context import MADE_UIDS, LegContext
 from engine.context.shrink_guard import FEW, LEAST, is_halved, is_shrunk
 from engine.steps import discover
 from engine.steps.discover import Listing
@@ -79,7 +79,7 @@ class Copies:
         return (copy for copy in copies if (copy.container, copy.item.key) not in self.taken)
 
 
-def settle(work: Work, row: ContainerRow, listing: Listing) -> int:
+def settle_rekeyed(work: LegContext, row: ContainerRow, listing: Listing) -> int:
     """After a container was listed, before anything of it is copied. Returns how many copies have another id
     since. A page of them is one transaction; whoever comes after a crash finds the rest. Raises Blocked
     ("source-rekeyed") when what is left looks like known items all the same, until a person approves."""
@@ -100,14 +100,14 @@ def settle(work: Work, row: ContainerRow, listing: Listing) -> int:
     return rekeyed
 
 
-def settle_groups(work: Work, books: Sequence[tuple[ContainerRow, Listing]]) -> None:
+def settle_groups(work: LegContext, books: Sequence[tuple[ContainerRow, Listing]]) -> None:
     """After all address books, where something has another id since: a group may name contacts of an address
     book that was listed after its own."""
     for row, listing in books:
-        settle(work, row, listing)
+        settle_rekeyed(work, row, listing)
 
 
-def _settled(work: Work, row: ContainerRow, copies: Copies) -> tuple[int, int]:
+def _settled(work: LegContext, row: ContainerRow, copies: Copies) -> tuple[int, int]:
     """How many of the new ids are known items, and how many look like some."""
     news = _worth_reading(work, row, copies)
     rekeyed, doubtful = 0, 0
@@ -121,7 +121,7 @@ def _settled(work: Work, row: ContainerRow, copies: Copies) -> tuple[int, int]:
     return rekeyed, doubtful
 
 
-def _with_earlier(work: Work, row: ContainerRow, listing: Listing) -> Listing:
+def _with_earlier(work: LegContext, row: ContainerRow, listing: Listing) -> Listing:
     """In the live phase a pass that finds a folder emptied leaves no trace of it in the rows, and the next
     one may find it filled again. So where a source ever lacked something of this mailbox, it is asked for
     all that it has before anything new is copied."""
@@ -138,7 +138,7 @@ def _with_earlier(work: Work, row: ContainerRow, listing: Listing) -> Listing:
     return replace(listing, present=discover.present(work, row))
 
 
-def _copies(work: Work, row: ContainerRow, listing: Listing) -> Copies:
+def _copies(work: LegContext, row: ContainerRow, listing: Listing) -> Copies:
     same = [
         one
         for one in work.ledger.containers()
@@ -155,7 +155,7 @@ def _copies(work: Work, row: ContainerRow, listing: Listing) -> Copies:
     return copies
 
 
-def _is_called_for(work: Work, row: ContainerRow, listing: Listing) -> bool:
+def _is_called_for(work: LegContext, row: ContainerRow, listing: Listing) -> bool:
     """In the live phase nothing that is known may be written again. In staging a few that were deleted, and a
     few new ones, are what people do, and are not read twice because of it."""
     if not work.mirror or listing.lost:
@@ -165,12 +165,12 @@ def _is_called_for(work: Work, row: ContainerRow, listing: Listing) -> bool:
     return is_halved(work.ledger.counts(row.id)) or _is_strange(work, row)
 
 
-def _is_strange(work: Work, row: ContainerRow) -> bool:
+def _is_strange(work: LegContext, row: ContainerRow) -> bool:
     counts = work.ledger.counts(row.id)
     return is_shrunk(counts) and min(counts.get(State.LEAVING, 0), counts.get(State.SEEN, 0)) >= LEAST
 
 
-def _worth_reading(work: Work, row: ContainerRow, copies: Copies) -> list[ItemRow]:
+def _worth_reading(work: LegContext, row: ContainerRow, copies: Copies) -> list[ItemRow]:
     """The new ones that have a copy's size; all, when some copy's size is no new one's: a source may count
     line ends, or all that is beside the text, as its own."""
     news = list(work.ledger.rows(row.id, (State.SEEN,)))
@@ -181,7 +181,7 @@ def _worth_reading(work: Work, row: ContainerRow, copies: Copies) -> list[ItemRo
 
 
 @dataclass(slots=True)
-class Found:
+class RekeyResult:
     """What new ids turned out to be. doubtful: how many have a copy's Message-ID, and say something else."""
 
     pairs: list[Rekeyed] = field(default_factory=list)
@@ -189,9 +189,9 @@ class Found:
     doubtful: int = 0
 
 
-def _paired(work: Work, row: ContainerRow, news: Sequence[ItemRow], copies: Copies) -> Found:
-    answers = Answers(work, row)
-    found = Found()
+def _paired(work: LegContext, row: ContainerRow, news: Sequence[ItemRow], copies: Copies) -> RekeyResult:
+    answers = FetchResults(work, row)
+    found = RekeyResult()
 
     def meant(one: Mapped) -> Callable[[], bytes]:
         return lambda: meaning(work, one.item.body)
@@ -215,7 +215,7 @@ def _paired(work: Work, row: ContainerRow, news: Sequence[ItemRow], copies: Copi
     return found
 
 
-def _mapped(work: Work, result: Native | Failed) -> Mapped | None:
+def _mapped(work: LegContext, result: Native | Failed) -> Mapped | None:
     """None for what cannot move: copying it gives it its fate."""
     if isinstance(result, Failed):
         if not isinstance(result.error, Rejected):
@@ -227,7 +227,7 @@ def _mapped(work: Work, result: Native | Failed) -> Mapped | None:
         return None
 
 
-def _equal(work: Work, copies: Copies, mapped: Mapped) -> Copy | None:
+def _equal(work: LegContext, copies: Copies, mapped: Mapped) -> Copy | None:
     """Of files, many hold the same, such as nothing. In the live phase another name is another file: its user
     may have removed or filled the one that was copied."""
     if work.kind is not Kind.FILES:
@@ -238,12 +238,12 @@ def _equal(work: Work, copies: Copies, mapped: Mapped) -> Copy | None:
     return named if named is not None or not work.mirror else next(copies.equal(mapped.item.digest), None)
 
 
-def _is_named(work: Work, old: ItemRow, name: str) -> bool:
+def _is_named(work: LegContext, old: ItemRow, name: str) -> bool:
     rules, there = work.context.target.files, str(old.href)
     return there == name or (rules is not None and unparted(there, old.key, rules) == name)
 
 
-def _but_for_key(work: Work, copies: Copies, native: Native, mapped: Mapped) -> Copy | None:
+def _but_for_key(work: LegContext, copies: Copies, native: Native, mapped: Mapped) -> Copy | None:
     """Where a source has no UIDs ours are made of an item's key: what the record became by its old id."""
     if work.named_by(mapped.item.key) is None:
         return None
@@ -254,13 +254,13 @@ def _but_for_key(work: Work, copies: Copies, native: Native, mapped: Mapped) -> 
     return None
 
 
-def _mid(work: Work, mapped: Mapped) -> int | None:
+def _mid(work: LegContext, mapped: Mapped) -> int | None:
     if work.kind is not Kind.MAIL:
         return None
     return message_mark(mapped.item.message_id)
 
 
-def _rebuilt(work: Work, href: str, namesakes: Sequence[Copy], mapped: Mapped) -> Copy | None:
+def _rebuilt(work: LegContext, href: str, namesakes: Sequence[Copy], mapped: Mapped) -> Copy | None:
     """The one that is another rendering of the same mail."""
     meant = _tolerant(work, mapped.item.body)
     named = {str(copy.item.href): copy for copy in namesakes}
@@ -273,12 +273,12 @@ def _rebuilt(work: Work, href: str, namesakes: Sequence[Copy], mapped: Mapped) -
     return None
 
 
-def _tolerant(work: Work, body: Body) -> bytes:
+def _tolerant(work: LegContext, body: Body) -> bytes:
     with body() as stream:
         return work.form.tolerant(stream, work.began)
 
 
-def _rekeyed(work: Work, new: ItemRow, copy: Copy, mapped: Mapped) -> Rekeyed:
+def _rekeyed(work: LegContext, new: ItemRow, copy: Copy, mapped: Mapped) -> Rekeyed:
     place = work.target.place(new.key)
     elsewhere = copy.item.href if place is not None and work.is_ours(copy.item) else None
     if work.kind is Kind.NOTES:
@@ -286,7 +286,7 @@ def _rekeyed(work: Work, new: ItemRow, copy: Copy, mapped: Mapped) -> Rekeyed:
     return Rekeyed(copy.container, copy.item.key, new.key, _state(work, copy.item, mapped), elsewhere)
 
 
-def _state(work: Work, old: ItemRow, mapped: Mapped) -> State:
+def _state(work: LegContext, old: ItemRow, mapped: Mapped) -> State:
     """What is beside the body may have changed as well. In the live phase that is the user's."""
     if not work.mirror:
         return State.VERIFIED if old.state is State.VERIFIED else State.WRITTEN
@@ -297,7 +297,7 @@ def _state(work: Work, old: ItemRow, mapped: Mapped) -> State:
     return State.WRITTEN if same else State.CHANGED
 
 
-def _refuse_doubtful(work: Work, row: ContainerRow, listing: Listing, left: int, doubtful: int) -> None:
+def _refuse_doubtful(work: LegContext, row: ContainerRow, listing: Listing, left: int, doubtful: int) -> None:
     """Many known items gone and as many new ones in the same container, and nothing that says which is which:
     copying them would double the folder until the removals, and for good in the live phase."""
     new = work.ledger.counts(row.id).get(State.SEEN, 0)

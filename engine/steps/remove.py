@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from engine.context.shrink_guard import CODE, is_halved, is_mostly_gone, is_shrunk
 from ledger.db.leases import AT_TARGET
 from ledger.db.rows import ContainerRow, ItemRow, State
@@ -25,7 +25,7 @@ CHANGED = "changed-at-target"
 """What Target.remove and amend say where something else is by now than what we wrote."""
 
 
-def withdraw(work: Work, rows: Sequence[ContainerRow]) -> int:
+def withdraw(work: LegContext, rows: Sequence[ContainerRow]) -> int:
     """R7: removes from the target what the source deleted, after every create of the pass has settled
     and refuse_shrunk has agreed. What was found there, and not written by us, stays. What cannot be
     removed keeps nothing else from going: the first such error is raised at the end. Returns how many were
@@ -43,7 +43,7 @@ def withdraw(work: Work, rows: Sequence[ContainerRow]) -> int:
     return count
 
 
-def name_left(work: Work, rows: Sequence[ContainerRow]) -> None:
+def name_left(work: LegContext, rows: Sequence[ContainerRow]) -> None:
     """Names the folders that the source has no more, that nothing of ours is in by now, and that stay: of
     files, engine.leg.file_cleanup removes them. Asks the target for its folders where there may be one."""
     if not work.mirror or work.context.target.files is not None:
@@ -60,22 +60,22 @@ def name_left(work: Work, rows: Sequence[ContainerRow]) -> None:
             work.ledger.lose(row.id, None, (LEFT_EMPTY,))
 
 
-def _holds(work: Work, row: ContainerRow) -> bool:
+def _holds(work: LegContext, row: ContainerRow) -> bool:
     counts = work.ledger.counts(row.id)
     return any(counts.get(state) for state in AT_TARGET)
 
 
-def reconsider(work: Work) -> None:
+def reconsider(work: LegContext) -> None:
     """Something of ours is about to go: what its UID kept away may arrive after all."""
     for code in UID_TAKEN:
         work.ledger.reconsider(code)
 
 
-def refuse_shrunk(work: Work, rows: Sequence[ContainerRow]) -> None:
+def refuse_shrunk(work: LegContext, rows: Sequence[ContainerRow]) -> None:
     """R8: raises Blocked("source-shrunk") before anything is removed, when this pass would remove
     suspiciously much of one container, or of all of them together: a source that lost its many small
     folders loses no large one, and most people have few contacts. So it does when other mailboxes of the run
-    lose as much (engine.context.shrink_guard.WaveBrake). Moves within the mailbox do not count."""
+    lose as much (engine.context.shrink_guard.ShrinkBreaker). Moves within the mailbox do not count."""
     if not work.mirror:
         return
     total = work.ledger.counts()
@@ -97,7 +97,7 @@ def refuse_shrunk(work: Work, rows: Sequence[ContainerRow]) -> None:
         raise Blocked("source-shrunk", "suspiciously many items are gone from the source")
 
 
-def _leaving(work: Work, row: ContainerRow) -> Iterator[list[ItemRow]]:
+def _leaving(work: LegContext, row: ContainerRow) -> Iterator[list[ItemRow]]:
     """In batches, each item once, whatever becomes of it."""
     if row.href is None or not work.ledger.pending(row.id, 1, states=(State.LEAVING,)):
         return  # an index tells that there are none, as there mostly are; all items are gone through below
@@ -106,7 +106,9 @@ def _leaving(work: Work, row: ContainerRow) -> Iterator[list[ItemRow]]:
         yield batch
 
 
-def _withdraw(work: Work, row: ContainerRow, leaving: Sequence[ItemRow]) -> tuple[list[Stored], list[Failed]]:
+def _withdraw(
+    work: LegContext, row: ContainerRow, leaving: Sequence[ItemRow]
+) -> tuple[list[Stored], list[Failed]]:
     ours = [item for item in leaving if work.is_ours(item)]
     if ours:
         # Before they go: after that, nobody would remember that their UIDs are free.
@@ -118,7 +120,7 @@ def _withdraw(work: Work, row: ContainerRow, leaving: Sequence[ItemRow]) -> tupl
     return removed, disown(work, row, failed)
 
 
-def disown(work: Work, row: ContainerRow, failed: Sequence[Failed]) -> list[Failed]:
+def disown(work: LegContext, row: ContainerRow, failed: Sequence[Failed]) -> list[Failed]:
     """R8b: what the target did not remove, for it is not what we wrote, stays, and is nobody's item any more:
     verification names it. Returns what else failed."""
     others = [one.key for one in failed if one.error.code == CHANGED]
@@ -128,7 +130,7 @@ def disown(work: Work, row: ContainerRow, failed: Sequence[Failed]) -> list[Fail
     return [one for one in failed if one.error.code != CHANGED]
 
 
-def _still_here(work: Work, digests: set[bytes | None]) -> Counter[bytes | None]:
+def _still_here(work: LegContext, digests: set[bytes | None]) -> Counter[bytes | None]:
     """How often the mailbox holds these at other places: a user tidied up. What was moved with its UID may
     arrive only when the old copy is gone."""
     return Counter(

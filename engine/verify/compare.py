@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from engine.files import file_versions
 from engine.steps import accepted_differences
 from engine.verify import shares as verify_shares
@@ -69,12 +69,12 @@ class Verdict:
         return "unsettled" if self.unsettled else "changed-since"
 
 
-def has_run(work: Work, leg: LegRow) -> bool:
+def has_run(work: LegContext, leg: LegRow) -> bool:
     """Whether a pass copied, or looked and found nothing: that leaves no trace but the accounts it bound."""
     return work.ledger.begun() or (leg.level is not None and not work.ledger.counts())
 
 
-def compare(work: Work, level: Level, sample_percent: float, *, again: bool = True) -> Verdict:
+def compare(work: LegContext, level: Level, sample_percent: float, *, again: bool = True) -> Verdict:
     """Compares both sides with the ledger; replaces the findings of every container. Writes nothing to
     either side. work.source and work.target must be connections opened for this."""
     share = {Level.COUNTS: 0.0, Level.SAMPLE: sample_percent / 100}.get(level, 1.0)
@@ -100,7 +100,7 @@ def compare(work: Work, level: Level, sample_percent: float, *, again: bool = Tr
 
 
 def _record(
-    work: Work,
+    work: LegContext,
     container: ContainerRow,
     found: list[Finding],
     read: set[bytes],

@@ -19,10 +19,10 @@ from datetime import UTC, date, datetime, timedelta
 import recurring_ical_events
 from icalendar import Calendar
 
-from engine.context.leg_context import Work, as_container
+from engine.context.leg_context import LegContext, as_container
 from ledger.db.rows import ContainerRow, Finding, ItemRow, Outcome
 from mappings.calendar.uid import uid as known_uid
-from model.optional_protocols import TellsOccurrences
+from model.optional_protocols import SupportsOccurrences
 from model.protocols import Mapped
 
 WINDOW = timedelta(days=2 * 365)
@@ -34,7 +34,7 @@ OURS = "kogge-"
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class ExpectedEvent:
     """One event as it was mapped: its beginnings within the window; days: of what lasts whole days; series:
     whether it has a rule."""
 
@@ -54,7 +54,7 @@ class Almanac:
     """What a container's events say of the two years before and after the leg's first run, by UID."""
 
     middle: datetime
-    planned: dict[str, Planned] = field(default_factory=dict)
+    planned: dict[str, ExpectedEvent] = field(default_factory=dict)
 
     def note(self, row: ItemRow, mapped: Mapped) -> None:
         """Takes one event in. Raises nothing: what cannot be expanded is not compared."""
@@ -71,19 +71,19 @@ class Almanac:
         days = frozenset(_moment(one) for one in within if not isinstance(one, datetime))
         moments = frozenset(_moment(one) for one in within if isinstance(one, datetime))
         series = any("RRULE" in one for one in calendar.walk("VEVENT"))
-        self.planned[uid] = Planned(row.key, row.href, moments, days, series)
+        self.planned[uid] = ExpectedEvent(row.key, row.href, moments, days, series)
 
     def window(self) -> tuple[datetime, datetime]:
         middle = self.middle.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return middle - WINDOW, middle + WINDOW
 
 
-def compare(work: Work, container: ContainerRow, almanac: Almanac) -> Iterator[Finding]:
+def compare(work: LegContext, container: ContainerRow, almanac: Almanac) -> Iterator[Finding]:
     """A finding for each event that begins at other moments than the source's own expansion says, twice. What
     the source does not expand is named in an event of the ledger, and is no finding.
 
     Raises what the source's requests raise."""
-    if not isinstance(work.source, TellsOccurrences) or not almanac.planned:
+    if not isinstance(work.source, SupportsOccurrences) or not almanac.planned:
         return
     apart, unchecked = _apart(work.source, container, almanac)
     if apart:  # a server under load may leave entries out
@@ -96,7 +96,9 @@ def compare(work: Work, container: ContainerRow, almanac: Almanac) -> Iterator[F
         yield Finding(Outcome.DIFFERS, planned.key, planned.href, DETAIL)
 
 
-def _apart(source: TellsOccurrences, container: ContainerRow, almanac: Almanac) -> tuple[set[str], set[str]]:
+def _apart(
+    source: SupportsOccurrences, container: ContainerRow, almanac: Almanac
+) -> tuple[set[str], set[str]]:
     """The UIDs of which the source's expansion says other moments, and those that it does not expand."""
     planned = almanac.planned
     said = _said(source, container, almanac)
@@ -107,7 +109,7 @@ def _apart(source: TellsOccurrences, container: ContainerRow, almanac: Almanac) 
 
 
 def _said(
-    source: TellsOccurrences, container: ContainerRow, almanac: Almanac
+    source: SupportsOccurrences, container: ContainerRow, almanac: Almanac
 ) -> dict[str, set[datetime]] | None:
     first, last = almanac.window()
     told = source.occurrences(as_container(container), first - EAST, last + EAST)
@@ -121,7 +123,7 @@ def _said(
     return said
 
 
-def _left_out(planned: Mapping[str, Planned], said: Mapping[str, set[datetime]]) -> set[str]:
+def _left_out(planned: Mapping[str, ExpectedEvent], said: Mapping[str, set[datetime]]) -> set[str]:
     """The series, where the source's views show none of them."""
     series = {uid for uid, one in planned.items() if one.series and (one.moments or one.days)}
     return set() if any(said[uid] for uid in series) else series

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from engine.files import shares as sharing
 from ledger.db.rows import ContainerRow, Finding, Outcome
 from ledger.leg.shares import FOUND, ShareRow
 from model.errors import Rejected
-from model.optional_protocols import Shares
+from model.optional_protocols import SupportsShares
 from model.protocols import Kind
 
 DETAIL = "shares"
 
 
-def compare(work: Work, container: ContainerRow, *, source: bool) -> Iterator[Finding]:
+def compare(work: LegContext, container: ContainerRow, *, source: bool) -> Iterator[Finding]:
     """DIFFERS for what is shared otherwise than we shared it, be it by somebody else; what is not there at
     all is no finding of these. source: what the source shares otherwise by now is UNCHECKED, once it is time
     to share. In the live phase people share as they like."""
@@ -32,9 +32,11 @@ def compare(work: Work, container: ContainerRow, *, source: bool) -> Iterator[Fi
         yield from _changed(work, container, known, now)
 
 
-def _as_shared(work: Work, container: ContainerRow, key: bytes, rows: Sequence[ShareRow], now: float) -> bool:
+def _as_shared(
+    work: LegContext, container: ContainerRow, key: bytes, rows: Sequence[ShareRow], now: float
+) -> bool:
     name = None if key == sharing.WHOLE else sharing.name_of(work, container.id, key)
-    if not isinstance(work.target, Shares) or (name is None and key != sharing.WHOLE):
+    if not isinstance(work.target, SupportsShares) or (name is None and key != sharing.WHOLE):
         return True
     try:
         there = work.target.shared(str(container.href), name)
@@ -44,11 +46,11 @@ def _as_shared(work: Work, container: ContainerRow, key: bytes, rows: Sequence[S
 
 
 def _changed(
-    work: Work, container: ContainerRow, known: Mapping[bytes, Sequence[ShareRow]], now: float
+    work: LegContext, container: ContainerRow, known: Mapping[bytes, Sequence[ShareRow]], now: float
 ) -> Iterator[Finding]:
     plans = sharing.plan(work, container)
     for key in sorted({*plans, *known}):
-        plan = plans.get(key, sharing.Plan())
+        plan = plans.get(key, sharing.SharePlan())
         if not plan.told:
             continue
         rows = [row for row in known.get(key, ()) if row.ends is None or row.ends > now]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
-from engine.context.fetch_results import SILENT, Answers
-from engine.context.leg_context import Work, as_container
+from engine.context.fetch_results import SILENT, FetchResults
+from engine.context.leg_context import LegContext, as_container
 from engine.steps import discover, item_dates
 from engine.verify import occurrences
 from engine.verify.occurrences import Almanac
@@ -34,7 +34,7 @@ class Now:
     findings: Mapping[int, list[Finding]]
 
 
-def containers(work: Work) -> Now:
+def containers(work: LegContext) -> Now:
     """Lists the source's containers again. One that the ledger does not know is recorded, so that it has
     a place to be found at; it, as long as no pass gave it a place at the target, and one that is gone or has
     another name, is UNCHECKED."""
@@ -59,7 +59,7 @@ def containers(work: Work) -> Now:
     return Now(totals, findings)
 
 
-def relist(work: Work, container: ContainerRow, total: int | None) -> list[Finding]:
+def relist(work: LegContext, container: ContainerRow, total: int | None) -> list[Finding]:
     """Lists the source again. Anything it says beyond the ledger is UNCHECKED ("changed since"): never a
     success, and the next pass will bring it. In the live phase that is only what is new: nothing else the
     source does is carried over."""
@@ -82,7 +82,7 @@ def relist(work: Work, container: ContainerRow, total: int | None) -> list[Findi
     return found
 
 
-def reread(work: Work, container: ContainerRow) -> list[Finding]:
+def reread(work: LegContext, container: ContainerRow) -> list[Finding]:
     """Reads every body of the source again. Exchange rebuilds MIME, so a body that differs in bytes but
     says the same is REBUILT; one of which the source says nothing is UNCHECKED. What is neither is read
     once more: two readings that differ from each other are UNSTABLE. Of calendars, the source is asked when
@@ -91,7 +91,7 @@ def reread(work: Work, container: ContainerRow) -> list[Finding]:
     first: dict[bytes, bytes] = {}
     almanac = Almanac(work.began) if work.kind is Kind.CALENDAR else None
     rows = work.ledger.rows(container.id, HELD)
-    answers = Answers(work, container)
+    answers = FetchResults(work, container)
     while chunk := list(islice(rows, CHUNK)):
         work.check()
         for row, result in answers.about(chunk):
@@ -106,7 +106,7 @@ def reread(work: Work, container: ContainerRow) -> list[Finding]:
 
 
 def _since_cursor(
-    work: Work, container: ContainerRow, known: dict[bytes, str], changed: dict[bytes, str]
+    work: LegContext, container: ContainerRow, known: dict[bytes, str], changed: dict[bytes, str]
 ) -> int | None:
     """How many items there are, when the source enumerated everything anyway; else None."""
     full = False
@@ -138,7 +138,7 @@ def _note(page: Page, known: dict[bytes, str], changed: dict[bytes, str]) -> Non
 
 
 def _judge(
-    work: Work,
+    work: LegContext,
     container: ContainerRow,
     row: ItemRow,
     result: Native | Failed,
@@ -167,7 +167,7 @@ def _judge(
     yield Finding(Outcome.DIFFERS, row.key, row.href, ELSE if work.form.flags is None else STALE)
 
 
-def _has_other_flags(work: Work, container: ContainerRow, row: ItemRow, mapped: Mapped) -> bool:
+def _has_other_flags(work: LegContext, container: ContainerRow, row: ItemRow, mapped: Mapped) -> bool:
     """Whether the source says other flags than were written. Keywords that the target did not take are named
     as a loss, and are no change."""
     now = {flag.lower() for flag in mapped.item.flags}
@@ -180,7 +180,7 @@ def _has_other_flags(work: Work, container: ContainerRow, row: ItemRow, mapped: 
 
 
 def _read_again(
-    work: Work, container: ContainerRow, found: Sequence[Finding], first: Mapping[bytes, bytes]
+    work: LegContext, container: ContainerRow, found: Sequence[Finding], first: Mapping[bytes, bytes]
 ) -> Iterator[Finding]:
     """The findings, with a second reading of what had another body at the first. What was copied may be as
     either of them."""
@@ -189,7 +189,7 @@ def _read_again(
     while chunk := list(islice(keys, CHUNK)):
         work.check()
         rows = [row for key in chunk if (row := work.ledger.row(container.id, key)) is not None]
-        for row, result in Answers(work, container).about(rows):
+        for row, result in FetchResults(work, container).about(rows):
             mapped = None if isinstance(result, Failed) else mapped_again(work, result)
             if mapped is None:
                 continue
@@ -201,12 +201,12 @@ def _read_again(
         yield again.get(one.key, one) if one.key is not None and one.detail in (ELSE, STALE) else one
 
 
-def _meaning(work: Work, mapped: Mapped) -> bytes:
+def _meaning(work: LegContext, mapped: Mapped) -> bytes:
     with mapped.item.body() as stream:
         return work.form.tolerant(stream, work.began)
 
 
-def _called_else(work: Work, row: ItemRow, mapped: Mapped) -> str:
+def _called_else(work: LegContext, row: ItemRow, mapped: Mapped) -> str:
     """Whether a file's name, or an item's date, is another one at the source than was written; "" if not."""
     rules, item = work.context.target.files, mapped.item
     if not work.mirror:
@@ -221,7 +221,7 @@ def _called_else(work: Work, row: ItemRow, mapped: Mapped) -> str:
     return ""
 
 
-def mapped_again(work: Work, native: Native) -> Mapped | None:
+def mapped_again(work: LegContext, native: Native) -> Mapped | None:
     """What the source's record becomes now; None when it cannot be mapped any more."""
     try:
         return None if work.form.skip(native) else work.form.map(native, work.reading())
@@ -229,7 +229,7 @@ def mapped_again(work: Work, native: Native) -> Mapped | None:
         return None
 
 
-def _says_the_same(work: Work, container: ContainerRow, row: ItemRow, mapped: Mapped) -> bool:
+def _says_the_same(work: LegContext, container: ContainerRow, row: ItemRow, mapped: Mapped) -> bool:
     for _, copy in work.target.read(str(container.href), [str(row.href)]):
         if isinstance(copy, Native) and copy.body is not None:
             with mapped.item.body() as source, copy.body() as target:
@@ -238,7 +238,7 @@ def _says_the_same(work: Work, container: ContainerRow, row: ItemRow, mapped: Ma
     return False
 
 
-def _stands_for(work: Work, container: ContainerRow, row: ItemRow, mapped: Mapped) -> bool:
+def _stands_for(work: LegContext, container: ContainerRow, row: ItemRow, mapped: Mapped) -> bool:
     if work.is_ours(row) or not mapped.item.invited:
         return False
     return any(
@@ -247,15 +247,15 @@ def _stands_for(work: Work, container: ContainerRow, row: ItemRow, mapped: Mappe
     )
 
 
-def _lost(work: Work, mapped: Mapped, copy: Body) -> tuple[Loss, ...] | None:
-    """See mappings.registry.Form.shared."""
+def _lost(work: LegContext, mapped: Mapped, copy: Body) -> tuple[Loss, ...] | None:
+    """See mappings.registry.ItemForm.shared."""
     if work.form.shared is None:
         return None
     with mapped.item.body() as own, copy() as found:
         return work.form.shared(own, found, work.began, mapped.item.invited)
 
 
-def stands_for(work: Work, container_id: int, key: bytes, copy: Body) -> bool:
+def stands_for(work: LegContext, container_id: int, key: bytes, copy: Body) -> bool:
     """Whether what was found at the target, and means something else by now, still is the meeting of this
     item: others have answered the organizer since. What the item loses by it is recorded."""
     mapped = _source(work, container_id, key)
@@ -264,7 +264,7 @@ def stands_for(work: Work, container_id: int, key: bytes, copy: Body) -> bool:
     return losses is not None
 
 
-def differing(work: Work, container_id: int, key: bytes, copy: Body) -> str:
+def differing(work: LegContext, container_id: int, key: bytes, copy: Body) -> str:
     """In which fields a copy at the target differs from what the source's record becomes: "start",
     "attendees+text". "body" where only that is known: the source changed since, or does not answer."""
     row, mapped = work.ledger.row(container_id, key), _source(work, container_id, key)
@@ -274,19 +274,19 @@ def differing(work: Work, container_id: int, key: bytes, copy: Body) -> str:
         return _named(work, ours, theirs)
 
 
-def _source(work: Work, container_id: int, key: bytes) -> Mapped | None:
+def _source(work: LegContext, container_id: int, key: bytes) -> Mapped | None:
     """What the item's record becomes now; None when the source does not give it, or it cannot be mapped."""
     row = work.ledger.row(container_id, key)
     container = next(one for one in work.ledger.containers() if one.id == container_id)
     if row is None:
         return None
-    for _, result in Answers(work, container).about([row]):
+    for _, result in FetchResults(work, container).about([row]):
         if isinstance(result, Native):
             return mapped_again(work, result)
     return None
 
 
-def _named(work: Work, ours: BinaryIO, theirs: BinaryIO) -> str:
+def _named(work: LegContext, ours: BinaryIO, theirs: BinaryIO) -> str:
     try:
         fields = work.form.differing(ours, theirs, work.began)
     except Rejected:

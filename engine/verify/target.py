@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from itertools import islice
 
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from engine.identity.provisioning_items import artefacts_among
 from engine.steps.accepted_differences import RENUMBERED
 from engine.steps.reconcile import (
@@ -21,9 +21,9 @@ from engine.steps.reconcile import (
 )
 from engine.verify.source import differing, stands_for
 from ledger.db.rows import ContainerRow, Finding, ItemRow, Outcome, Phase, State
-from ledger.leg.matching import Found, Wanted, match
+from ledger.leg.matching import TargetItem, Wanted, match
 from model.errors import Blocked
-from model.optional_protocols import TellsDigests
+from model.optional_protocols import SupportsDigests
 from model.protocols import Body, Failed, Listed
 
 HELD = (State.WRITTEN, State.VERIFIED)
@@ -66,7 +66,7 @@ class Leftover:
     position: str | None = ""
 
 
-def survey(work: Work, share: float, *, again: bool) -> Survey:
+def survey(work: LegContext, share: float, *, again: bool) -> Survey:
     """Lists every folder of the leg, reads a share (0 to 1) of the bodies, and says what is amiss. Bodies
     read back by an earlier pass are read once more only `again`; they are listed every time."""
     result = Survey()
@@ -87,7 +87,7 @@ def survey(work: Work, share: float, *, again: bool) -> Survey:
     return result
 
 
-def _by_href(work: Work) -> dict[str, list[ContainerRow]]:
+def _by_href(work: LegContext) -> dict[str, list[ContainerRow]]:
     groups: dict[str, list[ContainerRow]] = defaultdict(list)
     for container in work.ledger.containers():
         if container.href is not None:
@@ -95,7 +95,7 @@ def _by_href(work: Work) -> dict[str, list[ContainerRow]]:
     return groups
 
 
-def _owned(work: Work, hrefs: Iterable[str]) -> dict[str, set[str]]:
+def _owned(work: LegContext, hrefs: Iterable[str]) -> dict[str, set[str]]:
     """Which items belong to a row, by container: also those found there for a row of another one, whose href
     is their whole path, and the older copies of what changed and could not be written, or is not yet."""
     claimed = work.ledger.claimed_anywhere()
@@ -108,7 +108,7 @@ def _owned(work: Work, hrefs: Iterable[str]) -> dict[str, set[str]]:
 
 
 def _folder(
-    work: Work,
+    work: LegContext,
     href: str,
     containers: list[ContainerRow],
     asked: Asked,
@@ -143,7 +143,7 @@ def _expect(container: int, row: ItemRow) -> Expected:
     return Expected(container, row.key, row.digest or b"", row.size or 0, row.flags or "", row.date, verified)
 
 
-def _check_found(work: Work, href: str, found: dict[str, list[Expected]], result: Survey) -> None:
+def _check_found(work: LegContext, href: str, found: dict[str, list[Expected]], result: Survey) -> None:
     """What was at the target already, perhaps in another container, and perhaps for more than one row."""
     for place, native in read_once(work, href, list(found)):
         work.check()
@@ -159,12 +159,12 @@ def _check_found(work: Work, href: str, found: dict[str, list[Expected]], result
         _add(result, expected, Outcome.ERROR, None, "unreadable")
 
 
-def _still_stands(work: Work, expected: Expected, body: Body) -> bool:
+def _still_stands(work: LegContext, expected: Expected, body: Body) -> bool:
     return not _is_theirs(work, expected) and stands_for(work, expected.container, expected.key, body)
 
 
 def _present(
-    work: Work,
+    work: LegContext,
     href: str,
     expected: dict[str, Expected],
     owned: Set[str],
@@ -194,13 +194,13 @@ def _above(position: str | None, item: str) -> str:
     return f"{era_of(item)}:{number + 1}"
 
 
-def _is_theirs(work: Work, expected: Expected) -> bool:
+def _is_theirs(work: LegContext, expected: Expected) -> bool:
     """In the live phase an item that was proven to have arrived is the user's: what becomes of it since is
     no finding."""
     return expected.verified and not work.mirror
 
 
-def _compare_outside(work: Work, item: Listed, expected: Expected, result: Survey) -> None:
+def _compare_outside(work: LegContext, item: Listed, expected: Expected, result: Survey) -> None:
     """Flags and date, and of files, which servers do not rewrite, the size; keywords are compared without
     case (RFC 3501, 2.3.2: servers may fold them)."""
     if _is_theirs(work, expected):
@@ -218,9 +218,9 @@ def _compare_outside(work: Work, item: Listed, expected: Expected, result: Surve
         _add(result, expected, Outcome.DIFFERS, item.href, detail)
 
 
-def _read_back(work: Work, href: str, pairs: dict[str, Expected], result: Survey) -> None:
+def _read_back(work: LegContext, href: str, pairs: dict[str, Expected], result: Survey) -> None:
     silent = dict(pairs)
-    if isinstance(work.target, TellsDigests):
+    if isinstance(work.target, SupportsDigests):
         _hashed(work, href, silent, result)
     for item, native in read_once(work, href, list(silent)):
         work.check()  # reading a window may take long
@@ -233,7 +233,7 @@ def _read_back(work: Work, href: str, pairs: dict[str, Expected], result: Survey
         _add(result, expected, Outcome.ERROR, item, "unreadable")
 
 
-def _hashed(work: Work, href: str, silent: dict[str, Expected], result: Survey) -> None:
+def _hashed(work: LegContext, href: str, silent: dict[str, Expected], result: Survey) -> None:
     """Takes out those that the target itself says are what was meant. The others are read: what was hashed
     wrong, or not at all, is no finding yet."""
     for item, digest in digests_once(work, href, list(silent)):
@@ -242,7 +242,7 @@ def _hashed(work: Work, href: str, silent: dict[str, Expected], result: Survey) 
             result.read[expected.container].add(expected.key)
 
 
-def _judge(work: Work, expected: Expected, href: str, body: Body, result: Survey) -> None:
+def _judge(work: LegContext, expected: Expected, href: str, body: Body, result: Survey) -> None:
     if work.digest(body) == expected.digest:
         result.read[expected.container].add(expected.key)
     elif not _is_theirs(work, expected):
@@ -250,7 +250,7 @@ def _judge(work: Work, expected: Expected, href: str, body: Body, result: Survey
         _add(result, expected, Outcome.DIFFERS, href, detail)
 
 
-def _reunite(work: Work, left: Leftover, digests: dict[str, bytes], result: Survey) -> None:
+def _reunite(work: LegContext, left: Leftover, digests: dict[str, bytes], result: Survey) -> None:
     """The same items in the same folder under other ids: the server renumbered, nothing is amiss. Where the
     place of an item is known, nothing is renumbered: what is elsewhere is somebody's, or landed late."""
     if not left.absent or not digests or work.context.target.replaces:
@@ -265,7 +265,7 @@ def _reunite(work: Work, left: Leftover, digests: dict[str, bytes], result: Surv
             del left.absent[old]
 
 
-def _leave_in_doubt(work: Work, left: Leftover, digests: dict[str, bytes]) -> None:
+def _leave_in_doubt(work: LegContext, left: Leftover, digests: dict[str, bytes]) -> None:
     """What was being written when a worker died may be among the strangers. The next pass settles it; until
     then its row is unchecked, and the item is not one too many."""
     if not left.strangers or not digests:
@@ -278,7 +278,7 @@ def _leave_in_doubt(work: Work, left: Leftover, digests: dict[str, bytes]) -> No
 def _unite(left: Leftover, wanted: list[Wanted], digests: dict[str, bytes]) -> dict[bytes, Listed]:
     """Takes out of the strangers what these rows are, by key."""
     listed = {item.href: item for item in left.strangers}
-    free = [Found(item.href, item.size, item.message_id) for item in left.strangers]
+    free = [TargetItem(item.href, item.size, item.message_id) for item in left.strangers]
     pairs = match(wanted, free, digests).pairs
     taken = set(pairs.values())
     left.strangers = [item for item in left.strangers if item.href not in taken]
@@ -286,7 +286,7 @@ def _unite(left: Leftover, wanted: list[Wanted], digests: dict[str, bytes]) -> d
 
 
 def _report(
-    work: Work, leftovers: list[Leftover], digests: dict[str, dict[str, bytes]], result: Survey
+    work: LegContext, leftovers: list[Leftover], digests: dict[str, dict[str, bytes]], result: Survey
 ) -> None:
     elsewhere: dict[bytes, list[tuple[str, str]]] = defaultdict(list)
     for left in leftovers:
@@ -311,7 +311,7 @@ def _report(
 
 
 def _report_extras(
-    work: Work, left: Leftover, digests: dict[str, bytes], moved: set[tuple[str, str]], result: Survey
+    work: LegContext, left: Leftover, digests: dict[str, bytes], moved: set[tuple[str, str]], result: Survey
 ) -> None:
     """In the live phase the user's own items are none of our business; copies of ours still are. In the
     frozen phase mail may be redirected to the target: what came after the last clean look was delivered."""
@@ -333,7 +333,7 @@ def _report_extras(
     _note_survey(work, left, clean=not strange)
 
 
-def _is_delivered(work: Work, left: Leftover, item: Listed) -> bool:
+def _is_delivered(work: LegContext, left: Leftover, item: Listed) -> bool:
     """Whether it came to a frozen mailbox after the last look at the folder in staging. A late
     write of ours is told from it before: that has one of our digests."""
     if work.mailbox.phase is not Phase.FROZEN:
@@ -342,14 +342,14 @@ def _is_delivered(work: Work, left: Leftover, item: Listed) -> bool:
     return None not in marks and all(mark == "" or reaches(mark, item.href) for mark in marks)
 
 
-def _is_renumbered(work: Work, left: Leftover, item: Listed) -> bool:
+def _is_renumbered(work: LegContext, left: Leftover, item: Listed) -> bool:
     """Whether the target gave a frozen folder another UIDVALIDITY since the last look in staging."""
     marks = {one.surveyed for one in left.containers}
     known = None not in marks and work.mailbox.phase is Phase.FROZEN
     return known and any(mark and era_of(mark) != era_of(item.href) for mark in marks)
 
 
-def _note_survey(work: Work, left: Leftover, *, clean: bool) -> None:
+def _note_survey(work: LegContext, left: Leftover, *, clean: bool) -> None:
     """In staging: up to where the folder was looked at. Where items have no order, only a clean look says
     that what is strange later was not there."""
     if work.mailbox.phase is not Phase.STAGING:
@@ -360,7 +360,7 @@ def _note_survey(work: Work, left: Leftover, *, clean: bool) -> None:
             work.ledger.surveyed(one.id, position)
 
 
-def _strange(work: Work, href: str, hrefs: list[str]) -> set[str]:
+def _strange(work: LegContext, href: str, hrefs: list[str]) -> set[str]:
     """Those that nobody told us to expect: in staging neither provisioning mail, nor what was there when
     a person approved a target that was not empty."""
     if not work.mirror or not hrefs or work.approved("target-not-empty"):
@@ -368,7 +368,7 @@ def _strange(work: Work, href: str, hrefs: list[str]) -> set[str]:
     return set(hrefs) - artefacts_among(work.target, href, hrefs, work.artefacts)
 
 
-def _digests(work: Work, left: Leftover) -> set[bytes]:
+def _digests(work: LegContext, left: Leftover) -> set[bytes]:
     """Of everything we wrote or tried to write: what landed late may be gone from the source by now. Of that,
     in the live phase, its user may have a copy."""
     states = None if work.mirror else [state for state in State if state is not State.GONE]

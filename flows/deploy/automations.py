@@ -18,7 +18,7 @@ from prefect.exceptions import ObjectNotFound
 from connectors.settings import Secret
 from engine.config.load import Config
 from flows.deploy.deployments import HEARTBEAT_SECONDS, TAG
-from flows.deploy.setup import MISSING, Look, Thing
+from flows.deploy.setup import MISSING, Inspection, Thing
 from model.errors import Misconfigured
 
 HOOK = "webhook"
@@ -61,12 +61,12 @@ class Channel:
     def name(self) -> str:
         return f"{self.type}/{self.block}"
 
-    async def look(self, client: PrefectClient) -> Look:
+    async def look(self, client: PrefectClient) -> Inspection:
         found = await self.read(client)
         if found is None:
             return MISSING
         same = self.url is None or found.data.get("url") == self._url()
-        return Look.at(() if same else ("url",))
+        return Inspection.at(() if same else ("url",))
 
     async def put(self, client: PrefectClient) -> None:
         if self.url is None:
@@ -111,15 +111,15 @@ class Automated:
     channels: Sequence[Channel] = field(default=())
     kind: str = "automation"
 
-    async def look(self, client: PrefectClient) -> Look:
+    async def look(self, client: PrefectClient) -> Inspection:
         found = await self._read(client)
         if found is None:
             return MISSING
         wanted = await self._wanted(client, found.enabled)
         if wanted is None:
-            return Look.at(("a block that it needs is missing",))
+            return Inspection.at(("a block that it needs is missing",))
         names = ("trigger", "actions", "description")
-        return Look.at(name for name in names if getattr(found, name) != getattr(wanted, name))
+        return Inspection.at(name for name in names if getattr(found, name) != getattr(wanted, name))
 
     async def put(self, client: PrefectClient) -> None:
         found = await self._read(client)

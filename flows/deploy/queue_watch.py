@@ -11,7 +11,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import WorkQueue
 from prefect.exceptions import ObjectNotFound
 
-from flows.process.leg_runner import Crew
+from flows.process.leg_runner import LegRunner
 
 LOOK_SECONDS = 5.0
 BEGIN_SECONDS = 20.0
@@ -23,7 +23,7 @@ class QueueWatch:
     """left: the runs that have not ended, in their order. Its word is crew.notice, and a line in the wave's
     log, once for each change."""
 
-    def __init__(self, crew: Crew, queue: str, left: list[UUID]) -> None:
+    def __init__(self, crew: LegRunner, queue: str, left: list[UUID]) -> None:
         self._crew = crew
         self._queue = queue
         self._left = left

@@ -21,7 +21,7 @@ from flows.deploy import prefect_server
 from flows.deploy.api import Api
 
 
-class Found(StrEnum):
+class Presence(StrEnum):
     """What a look at a thing found."""
 
     THERE = "there"
@@ -30,20 +30,20 @@ class Found(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Inspection:
     """What a look at a thing found, and what of it differs, in words; nothing of a secret."""
 
-    found: Found
+    found: Presence
     differs: tuple[str, ...] = ()
 
     @classmethod
-    def at(cls, differs: Iterable[str]) -> Look:
+    def at(cls, differs: Iterable[str]) -> Inspection:
         """Of a thing that is there."""
         told = tuple(differs)
-        return cls(Found.DIFFERENT if told else Found.THERE, told)
+        return cls(Presence.DIFFERENT if told else Presence.THERE, told)
 
 
-MISSING = Look(Found.MISSING)
+MISSING = Inspection(Presence.MISSING)
 
 
 class Thing(Protocol):
@@ -53,43 +53,43 @@ class Thing(Protocol):
     def kind(self) -> str: ...
     @property
     def name(self) -> str: ...
-    async def look(self, client: PrefectClient) -> Look: ...
+    async def look(self, client: PrefectClient) -> Inspection: ...
     async def put(self, client: PrefectClient) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SetupOutcome:
     """found: before anything was done. done: whether it was put there. differs: what was not as wanted."""
 
     kind: str
     name: str
-    found: Found
+    found: Presence
     done: bool
     differs: tuple[str, ...] = ()
 
     @property
     def open(self) -> bool:
-        return self.found is not Found.THERE and not self.done
+        return self.found is not Presence.THERE and not self.done
 
     def line(self) -> str:
-        if self.found is Found.THERE:
+        if self.found is Presence.THERE:
             return f"{self.kind} {self.name}: is there"
         what = f" ({', '.join(self.differs)})" if self.differs else ""
         if not self.done:
             return f"{self.kind} {self.name}: is {self.found}{what}"
-        return f"{self.kind} {self.name}: {'created' if self.found is Found.MISSING else 'changed'}{what}"
+        return f"{self.kind} {self.name}: {'created' if self.found is Presence.MISSING else 'changed'}{what}"
 
 
-async def arrange(things: Iterable[Thing], *, check: bool) -> list[Outcome]:
+async def arrange(things: Iterable[Thing], *, check: bool) -> list[SetupOutcome]:
     """Looks at each in turn and puts there what is not as wanted; with check it only looks."""
     outcomes = []
     async with get_client() as client:
         for thing in things:
             look = await thing.look(client)
-            act = look.found is not Found.THERE and not check
+            act = look.found is not Presence.THERE and not check
             if act:
                 await thing.put(client)
-            outcomes.append(Outcome(thing.kind, thing.name, look.found, act, look.differs))
+            outcomes.append(SetupOutcome(thing.kind, thing.name, look.found, act, look.differs))
     return outcomes
 
 

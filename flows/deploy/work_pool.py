@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import WorkPool
 from prefect.exceptions import ObjectNotFound
 
 from flows.deploy.deployments import ENVIRONMENT
-from flows.deploy.setup import MISSING, Look
+from flows.deploy.setup import MISSING, Inspection
 from model.errors import Misconfigured
 
 PROCESS = "process"
@@ -43,9 +43,9 @@ class Pool:
     name: str
     kind: str = "work pool"
 
-    async def look(self, client: PrefectClient) -> Look:
+    async def look(self, client: PrefectClient) -> Inspection:
         found = await self._read(client)
-        return MISSING if found is None else Look.at(self.differences(found))
+        return MISSING if found is None else Inspection.at(self.differences(found))
 
     def differences(self, found: WorkPool) -> list[str]:
         """What is not as it is wanted, in words."""

@@ -16,11 +16,11 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
 from engine.config.load import Config
-from engine.config.maintenance_windows import DAY, Span
+from engine.config.maintenance_windows import DAY, WindowSpan
 from engine.config.registry import name_of
 from engine.planning.load_plan import waves_listed
 from flows.deploy.deployments import DELTA, DEPLOYMENTS, QUEUES, WAVES, Deployment, Queue, Schedule
-from flows.deploy.setup import MISSING, Look, Thing
+from flows.deploy.setup import MISSING, Inspection, Thing
 from flows.deploy.work_pool import Pool
 from ledger.db.rows import Phase
 from ledger.plan.waves import Waves
@@ -42,12 +42,12 @@ class WorkQueue:
     def name(self) -> str:
         return self.queue.name
 
-    async def look(self, client: PrefectClient) -> Look:
+    async def look(self, client: PrefectClient) -> Inspection:
         try:
             found = await client.read_work_queue_by_name(self.name, work_pool_name=self.pool)
         except ObjectNotFound:
             return MISSING
-        return Look.at(name for name, value in self._wanted().items() if getattr(found, name) != value)
+        return Inspection.at(name for name, value in self._wanted().items() if getattr(found, name) != value)
 
     def _wanted(self) -> dict[str, Any]:
         given = (self.queue.description, self.limit, self.queue.priority)
@@ -76,7 +76,7 @@ class Deployed:
     def name(self) -> str:
         return self.deployment.name
 
-    async def look(self, client: PrefectClient) -> Look:
+    async def look(self, client: PrefectClient) -> Inspection:
         found = await self._read(client)
         if found is None:
             return MISSING
@@ -88,7 +88,7 @@ class Deployed:
         told["concurrency_limit"] = None if limit is None else limit.limit
         if limit is None:
             told["concurrency_options"] = None
-        return Look.at(name for name, value in self._comparable(wanted).items() if told[name] != value)
+        return Inspection.at(name for name, value in self._comparable(wanted).items() if told[name] != value)
 
     async def put(self, client: PrefectClient) -> None:
         flow: Flow[..., Any] = load_flow_from_entrypoint(self.deployment.entrypoint)
@@ -179,7 +179,7 @@ def nightly(config: Config, ledger: Ledger) -> tuple[Schedule, ...]:
     return tuple(found)
 
 
-def cron_of(span: Span) -> str:
+def cron_of(span: WindowSpan) -> str:
     """The moments at which a span begins."""
     hour, minute = divmod(span.begins % DAY, 60)
     days = "*" if len(span.days) == len(DAYS) else ",".join(DAYS[day] for day in sorted(span.days))

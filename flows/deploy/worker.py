@@ -43,7 +43,7 @@ ENTRYPOINT = "PREFECT__FLOW_ENTRYPOINT"
 """With it Prefect's engine imports this flow, and takes no step of a deployment's."""
 
 
-class Job(ProcessJobConfiguration):
+class RunJob(ProcessJobConfiguration):
     """What a run is given. entrypoint: of its flow; None until it is prepared."""
 
     entrypoint: str | None = None
@@ -65,7 +65,7 @@ class Worker(ProcessWorker):
     """See the module. Its work pool has the type "process", and a worker of Prefect's own could take from it:
     start none."""
 
-    job_configuration = Job
+    job_configuration = RunJob
 
     @classmethod
     def __dispatch_key__(cls) -> str | None:
@@ -79,7 +79,7 @@ class Worker(ProcessWorker):
     ) -> ProcessWorkerResult:
         """Runs it in a process of its own, in an empty directory. It does what Prefect's does, but never
         loads a flow the way a deployment says. Raises Misconfigured for a flow that is not ours."""
-        flow = load_flow(configuration.entrypoint if isinstance(configuration, Job) else None)
+        flow = load_flow(configuration.entrypoint if isinstance(configuration, RunJob) else None)
         status = anyio.TASK_STATUS_IGNORED if task_status is None else task_status
         with tempfile.TemporaryDirectory(suffix="kogge") as directory:
             async with FlowRunExecutorContext() as context:

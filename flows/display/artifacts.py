@@ -29,11 +29,11 @@ from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.settings import PREFECT_UI_URL
 
 from engine.approvals.score import scores
-from engine.planning.eta import Ahead
+from engine.planning.eta import Eta
 from engine.planning.throughput_estimate import Estimate
 from flows.display.artifact_text import Seen, batch_rows, overall_text, score_rows, share, wave_text
 from flows.process.background_task import standing, tried
-from flows.process.leg_runner import Crew
+from flows.process.leg_runner import LegRunner
 from flows.process.parameters import BatchParameters, VerifyParameters, WaveParameters
 from ledger.views.overview import expected, overview
 from ledger.views.progress_samples import record
@@ -53,12 +53,12 @@ RATE_SECONDS = 300.0
 class Board:
     """shards: the wave's batches. made: artifact keys and ids."""
 
-    crew: Crew
+    crew: LegRunner
     asked: WaveParameters | VerifyParameters
     shards: Sequence[BatchParameters]
     made: dict[str, UUID] = field(default_factory=dict)
     past: deque[progress.Snapshot] = field(default_factory=deque)
-    ahead: Ahead | None = None
+    ahead: Eta | None = None
     left: dict[str, Estimate] = field(default_factory=dict)
     expected: int = 0
     ticks: int = 0
@@ -94,7 +94,7 @@ class Board:
         ledger, now = self.crew.ledger, datetime.now(UTC)
         record(ledger, self.wave)
         if whole:
-            self.ahead = self.ahead or Ahead(self.crew.config, ledger)
+            self.ahead = self.ahead or Eta(self.crew.config, ledger)
             self.left = self.ahead.left()
             self.expected = expected(ledger, self.wave)
         shot = self.crew.snapshot(self.wave, self.asked.mailboxes, self.asked.workloads)
@@ -157,7 +157,7 @@ class Board:
 
 @asynccontextmanager
 async def shown(
-    crew: Crew, asked: WaveParameters | VerifyParameters, shards: Sequence[BatchParameters]
+    crew: LegRunner, asked: WaveParameters | VerifyParameters, shards: Sequence[BatchParameters]
 ) -> AsyncIterator[None]:
     """Keeps the board current for the length of the block, and leaves the wave's end on it."""
     board = Board(crew, asked, shards)

@@ -11,14 +11,14 @@ from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifa
 
 from engine.pacing import server_notices
 from flows.process.background_task import standing, tried
-from flows.process.leg_runner import Crew
+from flows.process.leg_runner import LegRunner
 from flows.process.parameters import BatchParameters
 from reports import progress
 
 
 class _Shown:
     def __init__(
-        self, parameters: BatchParameters, crew: Crew, seen: Callable[[], progress.Snapshot]
+        self, parameters: BatchParameters, crew: LegRunner, seen: Callable[[], progress.Snapshot]
     ) -> None:
         self._crew = crew
         self._seen = seen
@@ -47,7 +47,7 @@ class _Shown:
 
 @asynccontextmanager
 async def shown(
-    parameters: BatchParameters, crew: Crew, seen: Callable[[], progress.Snapshot], seconds: float
+    parameters: BatchParameters, crew: LegRunner, seen: Callable[[], progress.Snapshot], seconds: float
 ) -> AsyncIterator[None]:
     """Keeps the batch's page current for the length of the block, once in so many seconds, and leaves its end
     on it. seen: asks the ledger."""

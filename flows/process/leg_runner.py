@@ -21,11 +21,11 @@ from engine.control.error_log import INTERNAL, described
 from engine.control.log_filter import quieten
 from engine.control.stop_signal import Stop
 from engine.pacing.admission import UNWELL, Admission
-from engine.pacing.leg_slots import Slot, Slots
+from engine.pacing.leg_slots import LegSlot, Slots
 from engine.pacing.login_breaker import REFUSED
-from engine.pacing.run_brakes import RunBrakes
+from engine.pacing.run_brakes import RunBreakers
 from engine.pacing.server_notices import unwell
-from engine.pacing.watchdog import Duty, Lookout
+from engine.pacing.watchdog import Watchdog, WavePolicy
 from ledger import open_ledgers
 from ledger.db.rows import LegRow, LegState, Tally
 from ledger.store import Ledger
@@ -41,7 +41,7 @@ LOGGED_IN = frozenset({LegState.VERIFIED, LegState.COPIED, LegState.DIFFERS})
 LegEnd: TypeAlias = tuple[LegState, str | None, Tally]
 
 
-class Drain:
+class Shutdown:
     """The wish to stop. Legs see it at their next batch boundary, settle, and release their lease."""
 
     def __init__(self) -> None:
@@ -73,24 +73,24 @@ class Drain:
         self.event.set()
 
 
-class Crew:
+class LegRunner:
     """Runs legs. One a process and wave; made within the event loop that uses it. tally: what its
     legs did. underway: the numbers of the batches whose mailboxes are in line. notice: what keeps work from
     beginning, in a line for people."""
 
-    def __init__(self, config: Config, ledger: Ledger, drain: Drain) -> None:
+    def __init__(self, config: Config, ledger: Ledger, drain: Shutdown) -> None:
         self.config = config
         self.ledger = ledger
         self.drain = drain
         self.admission = Admission(config, ledger)
-        self.lookout = Lookout(config, ledger, drain.event, self.admission)
+        self.lookout = Watchdog(config, ledger, drain.event, self.admission)
         self.slots = Slots(config.run.legs)
         self.underway: set[int] = set()
         self.pool = ThreadPoolExecutor(config.run.legs, thread_name_prefix="leg")
         self.fault: MigrationError | None = None
         self.notice: str | None = None
         self.tally = Tally()
-        self.brakes = RunBrakes()
+        self.brakes = RunBreakers()
 
     @property
     def shut(self) -> bool:
@@ -98,9 +98,9 @@ class Crew:
         return self.drain.stopping or self.lookout.closing
 
     def heed(self, wave: str, *, hours: bool = True) -> None:
-        """Says which wave is worked on; see engine.pacing.watchdog.Lookout.heed. hours=False: what writes
+        """Says which wave is worked on; see engine.pacing.watchdog.Watchdog.heed. hours=False: what writes
         nothing."""
-        self.lookout.heed(Duty(wave, hours))
+        self.lookout.heed(WavePolicy(wave, hours))
 
     @property
     def refusal(self) -> Transient | None:
@@ -114,7 +114,7 @@ class Crew:
         return replace(seen, unwell=tuple(unwell(self.admission.seen, self.admission.causes())))
 
     async def run_leg(
-        self, row: LegRow, slot: Slot, *, verify_only: bool, dry_run: bool, level: str | None
+        self, row: LegRow, slot: LegSlot, *, verify_only: bool, dry_run: bool, level: str | None
     ) -> tuple[LegState, str | None]:
         """Runs one leg to its end in a thread: its state and code. What concerns every mailbox (a wrong
         configuration, a broken ledger) ends the run: see fault. A leg that ended because a server is not well
@@ -148,11 +148,11 @@ class Crew:
         await asyncio.get_running_loop().run_in_executor(self.pool, put_off)
         return LegState.WAITING, UNWELL
 
-    def _lost(self, slot: Slot) -> bool:
+    def _lost(self, slot: LegSlot) -> bool:
         return slot.entry is not None and self.admission.lost(slot.entry)
 
     async def _run_once(
-        self, call: Callable[..., LegResult], row: LegRow, slot: Slot
+        self, call: Callable[..., LegResult], row: LegRow, slot: LegSlot
     ) -> tuple[LegState, str | None]:
         if slot.entry is not None:
             call = functools.partial(call, through=self.admission.through(slot.entry, self.drain.event))
@@ -197,25 +197,25 @@ def _guarded(ledger: Ledger, call: Callable[[], LegResult], leg_id: int) -> LegE
     return result.state, result.code, result.tally
 
 
-_crew: ContextVar[Crew | None] = ContextVar("crew", default=None)
+_crew: ContextVar[LegRunner | None] = ContextVar("crew", default=None)
 
 
-def current() -> Crew | None:
+def current() -> LegRunner | None:
     """The crew of the flow around this one, when both run in one process."""
     return _crew.get()
 
 
 @contextmanager
-def opened(config: Config, drain: Drain | None = None) -> Iterator[Crew]:
+def opened(config: Config, drain: Shutdown | None = None) -> Iterator[LegRunner]:
     """Opens the ledger and the threads; visible to nested flows as current(). Waits for legs at work."""
     with crash_note.kept(config.state_directory):
         yield from _opened(config, drain)
 
 
-def _opened(config: Config, drain: Drain | None) -> Iterator[Crew]:
+def _opened(config: Config, drain: Shutdown | None) -> Iterator[LegRunner]:
     quieten()
     with open_ledgers.opened(config.ledger_url(), upgrade=True) as ledger:
-        crew = Crew(config, ledger, drain or Drain())
+        crew = LegRunner(config, ledger, drain or Shutdown())
         token = _crew.set(crew)
         crew.drain.arm()
         crew.lookout.start()

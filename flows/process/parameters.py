@@ -46,11 +46,11 @@ def _in_order(schema: dict[str, Any]) -> None:
         field["position"] = number
 
 
-class Form(BaseModel):
+class RunParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_in_order)
 
 
-class WaveParameters(Form):
+class WaveParameters(RunParameters):
     """Moves a wave, or brings it up to date, and verifies it. The ledger must hold the wave's approvals."""
 
     wave: WaveName
@@ -66,7 +66,7 @@ class WaveParameters(Form):
     configuration: Configuration = ""
 
 
-class VerifyParameters(Form):
+class VerifyParameters(RunParameters):
     """Compares a wave with its source once more. Writes to neither side."""
 
     wave: WaveName
@@ -76,7 +76,7 @@ class VerifyParameters(Form):
     configuration: Configuration = ""
 
 
-class BatchParameters(Form):
+class BatchParameters(RunParameters):
     """Runs one batch of a wave. number counts from 1."""
 
     wave: WaveName

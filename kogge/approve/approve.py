@@ -37,7 +37,7 @@ from model.plural import many
 from model.private_files import open_private
 
 if TYPE_CHECKING:
-    from engine.approvals.plan_approval import Approval, Plan, Statement
+    from engine.approvals.plan_approval import Approval, Statement, WavePlan
     from ledger.store import Ledger
 
 VOID = {
@@ -53,7 +53,7 @@ NEXT = {"start": "migrate", "cutover": "cutover"}
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ApprovalRequest:
     """What was asked. key, passphrase: to sign here; print_to: for signing elsewhere; signed: what was.
     list_to: for the document that is signed."""
 
@@ -70,7 +70,7 @@ class Order:
     yes: bool
 
 
-def approve_plan(path: Path, order: Order) -> None:
+def approve_plan(path: Path, order: ApprovalRequest) -> None:
     """Shows the plan of a wave and lists it, signs it, prints what to sign, or takes in what was signed.
     Raises Misconfigured with whatever speaks against it."""
     ways = sum(one is not None for one in (order.key, order.print_to, order.signed))
@@ -101,7 +101,7 @@ def approve_plan(path: Path, order: Order) -> None:
             _sign(config, ledger, plan, order, order.key)
 
 
-def refuse_unready(ledger: Ledger, plan: Plan, order: Order) -> None:
+def refuse_unready(ledger: Ledger, plan: WavePlan, order: ApprovalRequest) -> None:
     """Nobody signs what nobody has looked at."""
     if plan.unchecked:
         raise Misconfigured(
@@ -126,7 +126,7 @@ def refuse_unready(ledger: Ledger, plan: Plan, order: Order) -> None:
         )
 
 
-def _unverified(ledger: Ledger, plan: Plan) -> list[str]:
+def _unverified(ledger: Ledger, plan: WavePlan) -> list[str]:
     legs = ledger.legs(plan.wave.name)
     return [leg.state.value for leg in legs if leg.state.value != "verified" and leg.withheld is None]
 
@@ -136,13 +136,13 @@ def _counted(codes: Iterator[str | None] | Sequence[str]) -> str:
     return ", ".join(f"{count:,} {code}" for code, count in counts.most_common())
 
 
-def show(config: Config, ledger: Ledger, plan: Plan, stage: str) -> None:
+def show(config: Config, ledger: Ledger, plan: WavePlan, stage: str) -> None:
     """What is approved, on the screen: counts and codes, nobody's address."""
     for line in _lines(config, ledger, plan, stage):
         screen().print(line, soft_wrap=True)
 
 
-def _lines(config: Config, ledger: Ledger, plan: Plan, stage: str) -> Iterator[str]:
+def _lines(config: Config, ledger: Ledger, plan: WavePlan, stage: str) -> Iterator[str]:
     rows = list(plan.rows.values())
     items, size = sum(row.items for row in rows), sum(row.bytes for row in rows)
     amount = f"{many(len(rows), 'mailbox', 'mailboxes')}, {items:,} items, {bytes_cell(size)}"
@@ -168,7 +168,7 @@ def _lines(config: Config, ledger: Ledger, plan: Plan, stage: str) -> Iterator[s
     yield f"approvals   {_valid(config, ledger, plan, stage)} of {config.approval.required}"
 
 
-def _valid(config: Config, ledger: Ledger, plan: Plan, stage: str) -> int:
+def _valid(config: Config, ledger: Ledger, plan: WavePlan, stage: str) -> int:
     from engine.approvals.plan_approval import approvals_of
 
     return sum(one.void is None for one in approvals_of(config, ledger, plan.wave.name, stage))
@@ -180,7 +180,7 @@ def _approver(config: Config, name: str | None) -> str:
     return name
 
 
-def _statement(plan: Plan, order: Order, approver: str) -> Statement:
+def _statement(plan: WavePlan, order: ApprovalRequest, approver: str) -> Statement:
     from engine.approvals.plan_approval import new_statement
 
     reason = (order.reason or "").strip()
@@ -189,7 +189,7 @@ def _statement(plan: Plan, order: Order, approver: str) -> Statement:
     return new_statement(order.wave, order.stage, plan, approver, reason)
 
 
-def _sign(config: Config, ledger: Ledger, plan: Plan, order: Order, path: Path) -> None:
+def _sign(config: Config, ledger: Ledger, plan: WavePlan, order: ApprovalRequest, path: Path) -> None:
     from model.signing_keys import public_of, read_key
 
     key = read_key(path, order.passphrase)
@@ -227,7 +227,7 @@ def _print(config: Config, statement: Statement, path: Path) -> None:
     say(f"Then: {then}")
 
 
-def _take_in(config: Config, ledger: Ledger, plan: Plan, order: Order, path: Path) -> None:
+def _take_in(config: Config, ledger: Ledger, plan: WavePlan, order: ApprovalRequest, path: Path) -> None:
     statement, signature = _read(path)
     if (statement.wave, statement.stage) != (order.wave, order.stage):
         raise Misconfigured("--signed", "is about another wave or stage")
@@ -267,7 +267,7 @@ def read_signed(path: Path, domain: bytes, names: Sequence[str]) -> tuple[dict[s
     return found, signature, text
 
 
-def _record(config: Config, ledger: Ledger, plan: Plan, statement: Statement, signature: bytes) -> None:
+def _record(config: Config, ledger: Ledger, plan: WavePlan, statement: Statement, signature: bytes) -> None:
     from engine.approvals.plan_approval import approvals_of, detail_of
     from ledger.plan.approvals import record
     from model.signing_keys import is_signed

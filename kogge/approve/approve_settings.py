@@ -16,7 +16,7 @@ from kogge.terminal.options import ConfigPath, Reason, Yes, given, say, screen, 
 from model.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from engine.approvals.pinned_settings import Change
+    from engine.approvals.pinned_settings import SettingsChange
     from ledger.plan.pinned_settings import Pin
     from ledger.store import Ledger
 
@@ -138,11 +138,11 @@ class _Signing:
         say(f"Then: kogge approve-settings --signed {path}")
 
     def take_in(self, path: Path) -> None:
-        from engine.approvals.pinned_settings import DOMAIN, FIELDS, Change
+        from engine.approvals.pinned_settings import DOMAIN, FIELDS, SettingsChange
         from kogge.approve.approve import read_signed
 
         fields, signature, text = read_signed(path, DOMAIN, FIELDS)
-        change = Change(**fields)
+        change = SettingsChange(**fields)
         if change.to_sign() != text:
             raise Misconfigured("--signed", "is not what --print wrote")
         expected = self._change(change.approver, reason=change.reason)
@@ -157,14 +157,14 @@ class _Signing:
         else:
             say(f"{signed} of {self._pinned.required} approvers agreed to it: sign with --key and --reason.")
 
-    def _change(self, name: str, reason: str | None = None) -> Change:
-        from engine.approvals.pinned_settings import Change, hash_of
+    def _change(self, name: str, reason: str | None = None) -> SettingsChange:
+        from engine.approvals.pinned_settings import SettingsChange, hash_of
 
         why = reason or given("--reason", self._reason, WHY)
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        return Change(hash_of(self._pinned), hash_of(self._asked), name, why, at)
+        return SettingsChange(hash_of(self._pinned), hash_of(self._asked), name, why, at)
 
-    def _record(self, change: Change, signature: bytes) -> None:
+    def _record(self, change: SettingsChange, signature: bytes) -> None:
         from ledger.plan.pinned_settings import agree
         from model.signing_keys import is_signed
 

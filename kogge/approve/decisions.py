@@ -38,7 +38,7 @@ from model.sites import one_spelling
 
 if TYPE_CHECKING:
     from ledger.db.rows import MailboxRow
-    from ledger.leg.phases import Answers
+    from ledger.leg.phases import PhaseAcceptance
     from ledger.store import Ledger
 
 APPROVABLE = {
@@ -127,12 +127,14 @@ def approve(
     if code is None:
         if wave is None or mailbox is not None:
             raise Misconfigured("approve", "give --wave, whose plan is approved, or a CODE")
-        from kogge.approve.approve import Order, approve_plan
+        from kogge.approve.approve import ApprovalRequest, approve_plan
 
         passphrase = passphrase_of(passphrase_env, passphrase_file)
         approve_plan(
             config,
-            Order(wave, stage, reason, by, key, passphrase, print_to, signed, list_to, accept_not_ready, yes),
+            ApprovalRequest(
+                wave, stage, reason, by, key, passphrase, print_to, signed, list_to, accept_not_ready, yes
+            ),
         )
         return
     if key or print_to or signed or list_to:
@@ -223,7 +225,7 @@ def phase(
         changing = [row for row in rows if row.phase != to]
         unrun = _hooks_left(settings, ledger, changing, to)
         epochs = {leg.id: leg.epoch for leg in ledger.legs(of=[row.id for row in changing])}
-        answers: dict[str, Answers] = {}
+        answers: dict[str, PhaseAcceptance] = {}
         if to == Phase.LIVE:
             answers = _answers(ledger, changing, unrun, decider, reason)
         refused = _move(ledger, changing, Phase(to), decider, answers, epochs)
@@ -247,17 +249,17 @@ def _move(
     rows: Sequence[MailboxRow],
     to: Phase,
     by: str,
-    answers: Mapping[str, Answers],
+    answers: Mapping[str, PhaseAcceptance],
     epochs: Mapping[int, int],
 ) -> dict[str, str]:
     """Moves one after the other, each with what is answered for it. By mailbox, why one stays as it is: a
     worker holds it, or held it since all this was looked at."""
-    from ledger.leg.phases import Answers
+    from ledger.leg.phases import PhaseAcceptance
 
     refused = {}
     for row in rows:
         try:
-            ledger.set_phase(row.id, to, by, answers=answers.get(row.id, Answers()), epochs=epochs)
+            ledger.set_phase(row.id, to, by, answers=answers.get(row.id, PhaseAcceptance()), epochs=epochs)
         except Blocked as error:
             refused[row.id] = error.code
     return refused
@@ -313,13 +315,13 @@ def _answers(
     unrun: Mapping[str, Sequence[str]],
     by: str,
     reason: str | None,
-) -> dict[str, Answers]:
+) -> dict[str, PhaseAcceptance]:
     """By mailbox, what somebody takes responsibility for when it goes live."""
-    from ledger.leg.phases import Answers
+    from ledger.leg.phases import PhaseAcceptance
 
     hooks = _answer_for_hooks(unrun, by, reason)
     scores = _answer_for_scores(ledger, rows, by, reason)
-    return {row.id: Answers(hooks.get(row.id), scores.get(row.id)) for row in rows}
+    return {row.id: PhaseAcceptance(hooks.get(row.id), scores.get(row.id)) for row in rows}
 
 
 def _answer_for_hooks(unrun: Mapping[str, Sequence[str]], by: str, reason: str | None) -> dict[str, Said]:

@@ -10,13 +10,13 @@ from kogge.terminal.options import say, write_private
 from ledger.plan.approvals import last_signed
 
 if TYPE_CHECKING:
-    from engine.approvals.plan_approval import Plan
+    from engine.approvals.plan_approval import WavePlan
     from ledger.store import Ledger
 
 OPTION = "--list"
 
 
-def write_list(ledger: Ledger, plan: Plan, path: Path) -> None:
+def write_list(ledger: Ledger, plan: WavePlan, path: Path) -> None:
     """Writes the document whose SHA-256 is the plan's hash to path, and how it differs from the last one that
     an approver of this wave signed to path.diff. Both name people, so their owner alone may read them. Says
     on standard error how to check them. Raises Misconfigured for --list."""

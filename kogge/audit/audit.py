@@ -79,7 +79,7 @@ def seal(
     Example: kogge audit seal --wave pilot --key operator.pem --out evidence
     """
     from evidence.reseal import interrupted
-    from evidence.seal import Order, outlook, write
+    from evidence.seal import SealRequest, outlook, write
     from kogge.shown import seal_messages as telling
     from model.signing_keys import read_key
 
@@ -89,10 +89,10 @@ def seal(
     private = None if key is None else read_key(key, passphrase_of(passphrase_env, passphrase_file))
     reason = None if correct is None else _plain("--correct", correct, "it stands in the pack")
     secret = passphrase_env, passphrase_file
-    asked = telling.Asked(wave, key, out, incomplete, reason, *secret, config, as_json)
+    asked = telling.SealOptions(wave, key, out, incomplete, reason, *secret, config, as_json)
     with opened_ledger(settings) as ledger, telling.advising(asked):
         chosen(ledger, wave)
-        order = None if private is None else Order(wave, private, out, incomplete, reason)
+        order = None if private is None else SealRequest(wave, private, out, incomplete, reason)
         if dry_run or order is None:
             raise typer.Exit(telling.foretell(settings, ledger, asked, outlook(ledger, wave), order))
         if (done := interrupted(ledger, order)) is not None:
@@ -244,11 +244,11 @@ def _erase_words(settings: Config, number: str) -> None:
 
 def _refuse_unsealed(ledger: Ledger, wave: str, config: Path) -> None:
     """Raises Misconfigured where something of a wave is in no pack: it never will be."""
-    from kogge.shown.seal_messages import Asked
+    from kogge.shown.seal_messages import SealOptions
     from ledger.views.seal_chain import Seals
 
     seals = Seals(ledger)
-    asked = Asked(wave, None, Path(), False, None, None, None, config)
+    asked = SealOptions(wave, None, Path(), False, None, None, None, config)
     if not seals.all(wave):
         state, command = "was never sealed", asked.command()
     elif wave in seals.changed(wave):

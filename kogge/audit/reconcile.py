@@ -69,12 +69,12 @@ def _document(one: Compared) -> dict[str, object]:
 
 
 def _show(found: Reconciled) -> None:
-    from evidence.inventory_reconciliation import Outcome, sums
+    from evidence.inventory_reconciliation import ReconciliationOutcome, sums
     from kogge.terminal.tables import table
 
     echo(f"mailbox {found.mailbox}, pass {found.number}, listed {found.closed:%Y-%m-%d %H:%M} UTC")
-    others = [one for one in found.folders if one.outcome is not Outcome.AGREES]
-    others.sort(key=lambda one: (not one.amiss, one.outcome is not Outcome.OMITTED))
+    others = [one for one in found.folders if one.outcome is not ReconciliationOutcome.AGREES]
+    others.sort(key=lambda one: (not one.amiss, one.outcome is not ReconciliationOutcome.OMITTED))
     if others:
         rows = [_row(one) for one in others[:SHOWN]]
         screen().print(table(COLUMNS, rows, wrap=("kind", "folder", "why")))
@@ -99,13 +99,13 @@ def _why(one: Compared) -> str:
 
 def _reason(one: Compared) -> str:
     from engine.control.remedies import STAYS, advice
-    from evidence.inventory_reconciliation import Outcome
+    from evidence.inventory_reconciliation import ReconciliationOutcome
 
     texts = {
-        Outcome.ONLY_THERE: "no folder of this path was listed",
-        Outcome.ONLY_HERE: "the export has no folder of this path",
-        Outcome.UNTOLD: "this pass does not count it",
-        Outcome.ASIDE: "nobody sees it; not of the mailbox",
+        ReconciliationOutcome.ONLY_THERE: "no folder of this path was listed",
+        ReconciliationOutcome.ONLY_HERE: "the export has no folder of this path",
+        ReconciliationOutcome.UNTOLD: "this pass does not count it",
+        ReconciliationOutcome.ASIDE: "nobody sees it; not of the mailbox",
     }
     if one.code is None:
         return texts.get(one.outcome, "")
@@ -115,7 +115,7 @@ def _reason(one: Compared) -> str:
 
 def _meaning(found: Reconciled) -> list[str]:
     """What it means, and what to do."""
-    from evidence.inventory_reconciliation import Outcome
+    from evidence.inventory_reconciliation import ReconciliationOutcome
 
     said = []
     if found.omitted:
@@ -131,7 +131,7 @@ def _meaning(found: Reconciled) -> list[str]:
             f"Shared by several folders: {many(len(paths), 'path', 'paths')}. Their numbers tell these"
             " folders apart; where they do not, their sums are compared.",
         ]
-    count = sum(one.outcome is Outcome.AGREES for one in found.folders)
+    count = sum(one.outcome is ReconciliationOutcome.AGREES for one in found.folders)
     nothing = [] if count else ["Nothing agrees: the key or the export may be of another mailbox."]
     if not found.amiss:
         agreeing = many(count, "folder has", "folders have")

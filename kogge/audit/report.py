@@ -32,8 +32,8 @@ from reports.files import PEOPLE, REPORTS, page_of, put
 if TYPE_CHECKING:
     from engine.config.load import Config
     from ledger.store import Ledger
-    from reports.data import Report
-    from reports.i18n import Text
+    from reports.data import WaveReport
+    from reports.i18n import Wording
 
 ALTERED = "event-chain-broken: the ledger's decisions were altered; the report says so. See `kogge log`."
 
@@ -92,7 +92,7 @@ def report(
         raise typer.Exit(Exit.OPEN)
 
 
-def of_wave(config: Config, ledger: Ledger, wave: str) -> Report:
+def of_wave(config: Config, ledger: Ledger, wave: str) -> WaveReport:
     """As the ledger is now."""
     from reports.read import calendars, read
 
@@ -100,13 +100,13 @@ def of_wave(config: Config, ledger: Ledger, wave: str) -> Report:
     return read(ledger, wave, calendars(targets), config.report.contact.strip())
 
 
-def _wave(found: Report, text: Text, place: Path) -> Path:
+def _wave(found: WaveReport, text: Wording, place: Path) -> Path:
     from reports.html import wave_page
 
     return put(place / page_of(found.wave, text.language), wave_page(found, text), "--out")
 
 
-def _people(found: Report, ids: Sequence[str], text: Text, place: Path) -> list[Path]:
+def _people(found: WaveReport, ids: Sequence[str], text: Wording, place: Path) -> list[Path]:
     from reports.html import person_page
 
     boxes = {box.id: box for box in found.boxes}

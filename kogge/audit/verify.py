@@ -17,7 +17,7 @@ from kogge.terminal.options import CODES, AsJson, Exit, echo, emit, say, told
 from model.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from evidence.message_proof import Checked, Found, Item
+    from evidence.message_proof import Checked, MailboxMails, ProofItem
     from evidence.pack_reader import MailboxKey
 
 MISUSE = 4
@@ -182,7 +182,7 @@ def say_unchecked(pack: Path) -> None:
     say(f"Nothing of this pack was checked here: kogge audit verify {place} --pubkey operator.pub --root HEX")
 
 
-def _write(out: Path, found: Found) -> None:
+def _write(out: Path, found: MailboxMails) -> None:
     """Raises Misconfigured, and says that no proof is there."""
     from model.signing_keys import write_key
 
@@ -194,7 +194,7 @@ def _write(out: Path, found: Found) -> None:
     say(f"The proof is in {out}. Check it: {check}")
 
 
-def _told(item: Item) -> str:
+def _told(item: ProofItem) -> str:
     place, fate = item.place, item.fate
     line = f"{place['mailbox']}, {place['section']}, pass {place['pass']}, line {fate['i']} of {place['n']:,}"
     return f"{line}: {_fate(fate)}"

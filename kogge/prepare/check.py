@@ -37,9 +37,9 @@ from model.plural import many
 from model.protocols import Kind
 
 if TYPE_CHECKING:
-    from engine.preflight.preflight import Look, Power
+    from engine.preflight.preflight import Power, PreflightResult
     from engine.preflight.source_inventory import Inventory
-    from kogge.prepare.check_invitations import Heard
+    from kogge.prepare.check_invitations import InvitationEvidence
 
 
 CAUSES_SHOWN = 8
@@ -111,7 +111,7 @@ def check(
     note_accepted(settings, looks)
     accepted = accepted_of_wave(settings, wave)
     evidence = look_of(settings)
-    heard: list[Heard] = []
+    heard: list[InvitationEvidence] = []
     said = said_by(looks)
     if canary or concerned(settings, said):
         with opened_ledger(settings) as ledger:
@@ -143,7 +143,7 @@ def _unapproved(_code: str) -> bool:
     return False
 
 
-def _check_code(looks: Sequence[Look], power: Sequence[Power], accepted: Set[str]) -> int:
+def _check_code(looks: Sequence[PreflightResult], power: Sequence[Power], accepted: Set[str]) -> int:
     """accepted: of what is about the credential, the codes that a person approved for the wave."""
     if (
         _excess(looks).keys() - accepted
@@ -154,7 +154,9 @@ def _check_code(looks: Sequence[Look], power: Sequence[Power], accepted: Set[str
     return Exit.AGAIN if any(one.faults for one in looks) else Exit.OK
 
 
-def _check_document(config: Config, looks: Sequence[Look], power: Sequence[Power]) -> dict[str, object]:
+def _check_document(
+    config: Config, looks: Sequence[PreflightResult], power: Sequence[Power]
+) -> dict[str, object]:
     from engine.preflight.preflight import hints
 
     return {
@@ -194,14 +196,14 @@ def _check_document(config: Config, looks: Sequence[Look], power: Sequence[Power
     }
 
 
-def _excess(looks: Sequence[Look]) -> dict[str, tuple[str, ...]]:
+def _excess(looks: Sequence[PreflightResult]) -> dict[str, tuple[str, ...]]:
     """Permissions that are too many, by code: one credential, so the first mailbox tells for all."""
     from engine.preflight.credential_scope import excess
 
     return excess(next((look.rights for look in looks if look.rights is not None), None))
 
 
-def _facts(looks: Sequence[Look]) -> Iterator[tuple[str, dict[str, str]]]:
+def _facts(looks: Sequence[PreflightResult]) -> Iterator[tuple[str, dict[str, str]]]:
     """What the first mailbox that could be opened says of each side's server."""
     sides = dict.fromkeys(side for look in looks for side in look.facts)
     for side in dict.fromkeys(("source", "target", *sides)):
@@ -210,7 +212,10 @@ def _facts(looks: Sequence[Look]) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _show_check(
-    config: Config, looks: Sequence[Look], power: Sequence[Power], heard: Sequence[Heard]
+    config: Config,
+    looks: Sequence[PreflightResult],
+    power: Sequence[Power],
+    heard: Sequence[InvitationEvidence],
 ) -> None:
     from engine.approvals.plan_approval import too_few
 
@@ -244,7 +249,7 @@ def _show_check(
     out.print(Text(f"{good} of {len(looks)} mailboxes of {config.mailboxes.name} are ready", style=style))
 
 
-def _fault_lines(looks: Sequence[Look]) -> Iterator[str]:
+def _fault_lines(looks: Sequence[PreflightResult]) -> Iterator[str]:
     """Each code with its advice, and below it what this machine found."""
     codes = Counter(code for look in looks for _, code in (*look.faults, *look.open_warnings))
     causes = sorted(set().union(*(look.causes for look in looks)))
@@ -254,7 +259,7 @@ def _fault_lines(looks: Sequence[Look]) -> Iterator[str]:
         yield from (f"  {cause}" for cause in own[:CAUSES_SHOWN])
 
 
-def _source_care(config: Config, looks: Sequence[Look]) -> Iterator[str]:
+def _source_care(config: Config, looks: Sequence[PreflightResult]) -> Iterator[str]:
     """What to know of the source's settings and permissions, a line each."""
     from engine.preflight.preflight import hints
 
@@ -264,7 +269,7 @@ def _source_care(config: Config, looks: Sequence[Look]) -> Iterator[str]:
         yield f"source: {code}: {', '.join(names)}. {advice(code)}"
 
 
-def _check_row(look: Look) -> list[str | Text]:
+def _check_row(look: PreflightResult) -> list[str | Text]:
     result = Text("ready", style=GOOD)
     accepted = [f"{code}, approved" for _, code in look.warnings if code in look.accepted]
     if not look.ready:

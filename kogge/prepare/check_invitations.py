@@ -19,9 +19,9 @@ from engine.assembly import open_target
 from engine.config.load import CanarySettings, Config
 from engine.control.remedies import advice
 from engine.planning.mailbox_list import Person
+from engine.preflight.invitation_probe import ProbeResult
 from engine.preflight.invitation_probe import Progress as Report
-from engine.preflight.invitation_probe import Result
-from engine.preflight.preflight import Look, never, side_of
+from engine.preflight.preflight import PreflightResult, never, side_of
 from engine.preflight.probe_run import prove_server
 from engine.steps import invitation_policy
 from kogge.terminal.options import errors
@@ -36,13 +36,13 @@ CODES = {"silent": None, "not-silent": "silence-broken", "no-control": "silence-
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class InvitationEvidence:
     """What is known of one workload's target. code: None when it may be written to. fresh: what a canary
     showed just now."""
 
     workload: Kind
     code: str | None
-    fresh: Result | None = None
+    fresh: ProbeResult | None = None
 
     def line(self) -> Text:
         name = f"target.{self.workload}: "
@@ -65,7 +65,7 @@ class Heard:
         }
 
 
-def said_by(looks: Iterable[Look]) -> dict[Kind, str]:
+def said_by(looks: Iterable[PreflightResult]) -> dict[Kind, str]:
     """What the targets say of their silence (model.optional_protocols.Schedules), the worst word of all
     mailboxes."""
     said: dict[Kind, str] = {}
@@ -94,11 +94,11 @@ def listen(
     *,
     again: bool,
     said: Mapping[Kind, str] = MappingProxyType({}),
-) -> list[Heard]:
+) -> list[InvitationEvidence]:
     """Proves each target that may mail invitations, once for one server; what was proven before counts unless
     again. Records what it showed. Raises Misconfigured, Transient and Blocked of the canary's accounts."""
-    heard: list[Heard] = []
-    results: dict[str, Result] = {}
+    heard: list[InvitationEvidence] = []
+    results: dict[str, ProbeResult] = {}
     for workload in invitation_policy.SCHEDULED & set(config.workloads):
         settings = config.target.of(workload)
         if not isinstance(settings, DavSettings):
@@ -106,20 +106,22 @@ def listen(
         server = invitation_policy.kind_of(settings)
         unproven = _is_unproven(settings, said.get(workload))
         if not again and (not unproven or invitation_policy.is_proven(ledger, settings)):
-            heard += [Heard(workload, None)] if unproven else []
+            heard += [InvitationEvidence(workload, None)] if unproven else []
         elif config.canary is None:
-            heard += [Heard(workload, "silence-unproven")] if unproven else []
+            heard += [InvitationEvidence(workload, "silence-unproven")] if unproven else []
         else:
             if server not in results:
                 results[server] = _prove(config, config.canary, settings, people)
                 invitation_policy.record(
                     ledger, settings, results[server].outcome, round(results[server].watched)
                 )
-            heard.append(Heard(workload, CODES[results[server].outcome], results[server]))
+            heard.append(InvitationEvidence(workload, CODES[results[server].outcome], results[server]))
     return sorted(heard, key=lambda one: one.workload)
 
 
-def _prove(config: Config, canary: CanarySettings, settings: DavSettings, people: Sequence[Person]) -> Result:
+def _prove(
+    config: Config, canary: CanarySettings, settings: DavSettings, people: Sequence[Person]
+) -> ProbeResult:
     taken = {name for one in people for name in (one.source, one.target, one.target_login)}
     if taken & {canary.host, canary.guest}:
         raise Misconfigured("canary", "its accounts stand in mailboxes.csv; they must be nobody's")

@@ -34,10 +34,10 @@ from model.plural import many
 from model.protocols import Kind
 
 if TYPE_CHECKING:
-    from engine.preflight.link_report import Link, Look, Resolver
+    from engine.preflight.link_report import Link, LinkFindings, Resolver
     from ledger.db.rows import MailboxRow
     from ledger.store import Ledger
-    from model.optional_protocols import TellsLinks
+    from model.optional_protocols import SupportsLinks
 
 COLUMNS = ("mailbox", "workload", "folder", "date", "url", "holder", "target", "why")
 WHYS = {
@@ -76,10 +76,10 @@ def links(
 
     Example: kogge links --wave pilot --csv links.csv
     """
-    from engine.preflight.link_report import Look
+    from engine.preflight.link_report import LinkFindings
 
     settings = load(config)
-    found = Look()
+    found = LinkFindings()
     with ExitStack() as stack:
         ledger = stack.enter_context(opened_ledger(settings))
         boxes = chosen(ledger, wave, mailbox)
@@ -103,14 +103,14 @@ def links(
 def _resolver(config: Config, by: Config, ledger: Ledger, boxes: Sequence[MailboxRow]) -> Iterator[Resolver]:
     from engine.assembly import accounts, open_source
     from engine.preflight.link_report import Resolver
-    from model.optional_protocols import TellsLinks
+    from model.optional_protocols import SupportsLinks
 
     if not boxes:
         yield Resolver(config, ledger, None)
         return
     account = accounts(ledger, boxes[0]).source
     with closing(open_source(by, account, frozenset({Kind.FILES}))) as source:
-        known: TellsLinks | None = source if isinstance(source, TellsLinks) else None
+        known: SupportsLinks | None = source if isinstance(source, SupportsLinks) else None
         if known is None:
             say("the source is not Microsoft 365, so the links are listed and not resolved; see --resolve-by")
         yield Resolver(by if by.target.files is not None else config, ledger, known)
@@ -145,14 +145,14 @@ def _rows(
     ledger: Ledger,
     boxes: Sequence[MailboxRow],
     resolver: Resolver,
-    found: Look,
+    found: LinkFindings,
     seen: Callable[[], None],
     *,
     at_target: bool,
 ) -> Iterator[dict[str, str]]:
-    from engine.preflight.link_report import Reading
+    from engine.preflight.link_report import LinkReader
 
-    reading = Reading(config, ledger, resolver, at_target, found, seen)
+    reading = LinkReader(config, ledger, resolver, at_target, found, seen)
     for box in boxes:
         for link in reading.links(box):
             yield _row(link)
@@ -171,7 +171,7 @@ def _row(link: Link) -> dict[str, str]:
     }
 
 
-def _document(found: Look) -> dict[str, object]:
+def _document(found: LinkFindings) -> dict[str, object]:
     return {
         "read": found.items,
         "unread": found.unread,
@@ -181,7 +181,7 @@ def _document(found: Look) -> dict[str, object]:
     }
 
 
-def _show(found: Look) -> None:
+def _show(found: LinkFindings) -> None:
     out = screen()
     if not found.ends:
         out.print(Text(f"No links in {found.items:,} items.", style=GOOD))
@@ -190,7 +190,7 @@ def _show(found: Look) -> None:
     out.print(table(("links", "count", "what that means"), rows, wrap=("what that means",)))
 
 
-def _tell(found: Look, resolver: Resolver) -> None:
+def _tell(found: LinkFindings, resolver: Resolver) -> None:
     if found.unread or found.large:
         documents = many(found.large, "document is", "documents are")
         say(f"{many(found.unread, 'item', 'items')} could not be read; {documents} too large to look into")
@@ -201,7 +201,7 @@ def _tell(found: Look, resolver: Resolver) -> None:
         say("Microsoft 365 failed several times in a row, so it was not asked on: run it again")
 
 
-def _code(found: Look, resolver: Resolver) -> int:
+def _code(found: LinkFindings, resolver: Resolver) -> int:
     if found.unread or len(found.failed) > found.passing:
         return Exit.OPEN
     return Exit.AGAIN if found.failed or resolver.gave_up else Exit.OK

@@ -25,7 +25,7 @@ from kogge.terminal.tables import BAD, CARE, GOOD, QUIET, WIDTH, bytes_cell, dur
 from model.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from engine.planning.plan_diff import Change, Difference
+    from engine.planning.plan_diff import Difference, PlanChange
     from engine.planning.wave_planner import Making, Notice, PlannedWave
     from engine.planning.waves_csv import WaveLine
     from ledger.store import Ledger
@@ -325,7 +325,7 @@ def _show_difference(found: Difference) -> None:
         out.print(table(("wave", "mailboxes was", "now", "size was", "now "), rows))
 
 
-def _change_row(change: Change) -> list[str | Text]:
+def _change_row(change: PlanChange) -> list[str | Text]:
     line = "-" if change.line is None else str(change.line)
     refused = Text("refused: begun" if change.refused else "", style=CARE)
     return [line, change.mailbox or "-", change.kind, change.was, change.now, refused]

@@ -14,7 +14,7 @@ from kogge.terminal.options import AsJson, ConfigPath, Exit, echo, emit, say
 from model.errors import Transient
 
 if TYPE_CHECKING:
-    from flows.deploy.setup import Outcome
+    from flows.deploy.setup import SetupOutcome
 
 ADVICE = (
     "Schedules are switched off until somebody switches them on, in Prefect under Deployments: `janitor`, "
@@ -57,7 +57,7 @@ def setup(
     raise typer.Exit(Exit.OPEN if any(one.open for one in outcomes) else Exit.OK)
 
 
-def _outcomes(config: Config, check: bool) -> list[Outcome]:
+def _outcomes(config: Config, check: bool) -> list[SetupOutcome]:
     import httpx
 
     from flows.deploy.api import ensure_api

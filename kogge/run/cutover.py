@@ -37,8 +37,8 @@ from reports.progress import LATER
 
 if TYPE_CHECKING:
     from engine.approvals.score import Score
-    from engine.cutover.steps import Cut
-    from engine.pacing.watchdog import Duty
+    from engine.cutover.steps import CutoverResult
+    from engine.pacing.watchdog import WavePolicy
     from ledger.db.rows import MailboxRow
     from ledger.leg.cutover_steps import StepRow
     from ledger.store import Ledger
@@ -184,7 +184,7 @@ class Way:
 class Ended:
     """How it went. refusals: why some may go on another time only."""
 
-    cuts: Sequence[Cut]
+    cuts: Sequence[CutoverResult]
     refusals: Sequence[Transient]
     fault: MigrationError | None
 
@@ -194,7 +194,7 @@ def _look(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: b
     it is not ready, its wave may not begin, or its score is low."""
     from engine.approvals.low_score_approval import would_stop
     from engine.approvals.score import scores
-    from engine.cutover.steps import Cut, readiness, steps_of
+    from engine.cutover.steps import CutoverResult, readiness, steps_of
 
     staying = [row for row in rows if row.phase is not Phase.LIVE]
     found = scores(ledger, [row.id for row in staying])
@@ -207,7 +207,7 @@ def _look(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], as_json: b
         refused = refusals[row.wave].code if row.wave in refusals else None
         return readiness(ledger, row.id) or refused or (SCORE_LOW if row.id in low else None)
 
-    seen = [Cut(row.id, row.phase, code(row)) for row in rows]
+    seen = [CutoverResult(row.id, row.phase, code(row)) for row in rows]
     if as_json:
         ratings = {number: str(one.rating) for number, one in found.items()}
         cells = [{**_cell(one), "score": ratings.get(one.mailbox)} for one in seen]
@@ -248,14 +248,14 @@ def _act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -
     from engine.pacing.worker_slots import taken
     from flows.display.prefect_events import tell
     from flows.launch import signals
-    from flows.process.leg_runner import Drain
+    from flows.process.leg_runner import Shutdown
 
     for refusal in () if way.back else _refusals(config, ledger, rows, hours=False).values():
         raise refusal
     duties = _duties(config, ledger, rows, way)
     going = {duty.wave: [row for row in rows if row.wave == duty.wave] for duty in duties}
-    cuts: list[Cut] = []
-    drain = Drain()
+    cuts: list[CutoverResult] = []
+    drain = Shutdown()
     with (
         signals(drain),
         defect_log(config.state_directory),
@@ -280,12 +280,12 @@ def give_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], by: st
         say(f"To go on taking back: {next_command(path, f'cutover {whose} --back --by NAME')}")
 
 
-def _duties(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -> list[Duty]:
+def _duties(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -> list[WavePolicy]:
     """To take back is always possible."""
-    from engine.pacing.watchdog import Duty
+    from engine.pacing.watchdog import WavePolicy
 
     if way.back:
-        return [Duty(wave, hours=False, pause=False) for wave in sorted({row.wave for row in rows})]
+        return [WavePolicy(wave, hours=False, pause=False) for wave in sorted({row.wave for row in rows})]
     now_by = way.by if way.now else None
     return may_work(config, ledger, rows, "cutover", now_by, paused_too=False, ends=False)
 
@@ -310,7 +310,7 @@ def _conclude(ended: Ended, rows: Sequence[MailboxRow], way: Way, as_json: bool,
     return Exit.OPEN if codes else Exit.OK
 
 
-def _next_steps(cuts: Sequence[Cut], asked: int, way: Way, path: ConfigPath) -> Iterator[str]:
+def _next_steps(cuts: Sequence[CutoverResult], asked: int, way: Way, path: ConfigPath) -> Iterator[str]:
     """What to type now, a line each."""
     by = f"--by {shlex.quote(way.by)}"
     again, back = (f"cutover {way.whose}{option} {by}" for option in (" --now" * way.now, " --back"))
@@ -325,7 +325,7 @@ def _next_steps(cuts: Sequence[Cut], asked: int, way: Way, path: ConfigPath) -> 
         yield f"Next: {next_command(path, f'migrate {way.whose}')} brings late mail, while the source lives"
 
 
-def _after_back(cuts: Sequence[Cut], left: Set[str], back: str, path: ConfigPath) -> Iterator[str]:
+def _after_back(cuts: Sequence[CutoverResult], left: Set[str], back: str, path: ConfigPath) -> Iterator[str]:
     if left - {LIVE, RELEASED}:
         yield f"To go on taking back: {back}"
     if some := _whose(cuts, None):
@@ -336,17 +336,17 @@ def _after_back(cuts: Sequence[Cut], left: Set[str], back: str, path: ConfigPath
         yield f"What is live: {next_command(path, f'rollback {some}')} looks what could be taken back"
 
 
-def _whose(cuts: Sequence[Cut], code: str | None) -> str:
+def _whose(cuts: Sequence[CutoverResult], code: str | None) -> str:
     """As options, those that ended so."""
     found = [f"-m {one.mailbox}" for one in cuts if one.code == code]
     return " ".join(found) if len(found) <= NAMED_MOST else "-m MAILBOX"
 
 
-def _cell(one: Cut) -> dict[str, str]:
+def _cell(one: CutoverResult) -> dict[str, str]:
     return {"mailbox": one.mailbox, "phase": str(one.phase), "code": one.code or ""}
 
 
-def _tell(ended: Sequence[Cut], well: str) -> None:
+def _tell(ended: Sequence[CutoverResult], well: str) -> None:
     """What needs a person first."""
     order = sorted(ended, key=lambda one: (one.code is None, one.mailbox))
     cells = [

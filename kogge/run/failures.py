@@ -113,7 +113,7 @@ def failures(
         boxes = chosen(ledger, wave, mailbox)
         wanted = frozenset(row.id for row in boxes)
         if reader is not None and server_words:
-            asked = command_words.Asked(boxes, kinds, codes)
+            asked = command_words.FailureSelection(boxes, kinds, codes)
             command_words.show(settings, ledger, asked, reader, csv_file, as_json)
             raise typer.Exit(Exit.OK)
         filters = command_losses.Filters(wave, wanted, kinds, codes)

@@ -41,7 +41,7 @@ from model.protocols import Kind
 from reports.progress import LATER, Snapshot, expected
 
 if TYPE_CHECKING:
-    from engine.planning.load_plan import Planned
+    from engine.planning.load_plan import LoadedPlan
     from flows.deploy.api import Api
     from flows.launch import RunResult
     from ledger.db.rows import MailboxRow, Tally
@@ -95,7 +95,7 @@ def migrate(
             proven_key(settings, ledger)  # each worker asks for it again; here it costs no server
         rows = wanted if dry_run else that_may_run(settings, ledger, wanted, decider)
         _tell_conflicts(planned)
-        order = Order(rows, bool(mailbox), tuple(workload or ()), kinds, dry_run=dry_run, rest=rest)
+        order = RunOptions(rows, bool(mailbox), tuple(workload or ()), kinds, dry_run=dry_run, rest=rest)
         code = _run_all(settings, order, as_json)
     if code == Exit.OK and planned.conflicts:
         code = Exit.OPEN
@@ -104,7 +104,7 @@ def migrate(
     raise typer.Exit(code)
 
 
-def _to_run(rows: Sequence[MailboxRow], planned: Planned, wave: str | None) -> list[MailboxRow]:
+def _to_run(rows: Sequence[MailboxRow], planned: LoadedPlan, wave: str | None) -> list[MailboxRow]:
     """Only mailboxes that a row of mailboxes.csv still asks for."""
     ids = frozenset(planned.ids)
     found = [row for row in rows if row.id in ids]
@@ -113,7 +113,7 @@ def _to_run(rows: Sequence[MailboxRow], planned: Planned, wave: str | None) -> l
     return found
 
 
-def _tell_conflicts(planned: Planned) -> None:
+def _tell_conflicts(planned: LoadedPlan) -> None:
     for conflict in planned.conflicts:
         field = conflict.field.replace("_", " ")
         say(f"{conflict.mailbox}: {conflict.code}: its {field} is not what it was when it was bound")
@@ -143,13 +143,13 @@ def verify(
     kinds = workloads_of(settings, workload or (), "--workload")
     with opened_ledger(settings) as ledger:
         rows = chosen(ledger, wave, mailbox)
-        order = Order(rows, bool(mailbox), tuple(workload or ()), kinds, verify_only=True, level=level)
+        order = RunOptions(rows, bool(mailbox), tuple(workload or ()), kinds, verify_only=True, level=level)
         code = _run_all(settings, order, as_json)
     raise typer.Exit(code)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunOptions:
     """What a run was asked for. some: not whole waves. named: the workloads as they were given; kinds: those
     that it is about, all that have a target where none was given."""
 
@@ -163,7 +163,7 @@ class Order:
     level: Level | None = None
 
 
-def _run_all(config: Config, order: Order, as_json: bool) -> int:
+def _run_all(config: Config, order: RunOptions, as_json: bool) -> int:
     """Runs wave after wave; ends with the first one that was stopped, or that met a fault of every mailbox:
     a wrong password is not tried on the next wave."""
     from flows.deploy.prefect_server import status as local_server
@@ -206,7 +206,7 @@ def _checked(config: Config, wave: str) -> dict[str, int]:
         return {row.mailbox: row.items for row in plan_rows(ledger, wave)}
 
 
-def _in_order(config: Config, order: Order) -> list[str]:
+def _in_order(config: Config, order: RunOptions) -> list[str]:
     """The waves to run: by priority, then by date."""
     from ledger.plan.waves import Waves
 
@@ -283,7 +283,7 @@ def _line(title: str, checked: Mapping[str, int], snapshot: Snapshot) -> None:
     say("; ".join((line, *snapshot.unwell)))
 
 
-def _tally(order: Order, results: Sequence[RunResult]) -> Tally | None:
+def _tally(order: RunOptions, results: Sequence[RunResult]) -> Tally | None:
     """What the whole pass did; None where nothing was to be written, or workers elsewhere wrote."""
     from ledger.db.rows import Tally
 
@@ -296,7 +296,7 @@ def _tally(order: Order, results: Sequence[RunResult]) -> Tally | None:
     return whole
 
 
-def _conclude(config: Config, order: Order, as_json: bool, seconds: float, tally: Tally | None) -> None:
+def _conclude(config: Config, order: RunOptions, as_json: bool, seconds: float, tally: Tally | None) -> None:
     from kogge.shown import failed_items
     from kogge.shown.run_summary import drawn, pass_document, result_of
 

@@ -16,7 +16,7 @@ from kogge.terminal.options import By, ConfigPath, OneWave, echo, given, say
 from model.errors import Misconfigured, Transient
 
 if TYPE_CHECKING:
-    from engine.pacing.watchdog import Duty
+    from engine.pacing.watchdog import WavePolicy
     from ledger.db.rows import MailboxRow
     from ledger.store import Ledger
 
@@ -98,13 +98,13 @@ def that_may_run(
     return left
 
 
-def may_look(ledger: Ledger, rows: Sequence[MailboxRow]) -> list[Duty]:
+def may_look(ledger: Ledger, rows: Sequence[MailboxRow]) -> list[WavePolicy]:
     """What those go by who only look: they may at any time, also while the wave is paused."""
-    from engine.pacing.watchdog import Duty
+    from engine.pacing.watchdog import WavePolicy
     from ledger.plan.waves import Waves
 
     waves = sorted({row.wave for row in rows})
-    return [Duty(wave, hours=False, pause=not Waves(ledger).read(wave).paused) for wave in waves]
+    return [WavePolicy(wave, hours=False, pause=not Waves(ledger).read(wave).paused) for wave in waves]
 
 
 def may_work(
@@ -116,15 +116,15 @@ def may_work(
     *,
     paused_too: bool = True,
     ends: bool = True,
-) -> list[Duty]:
+) -> list[WavePolicy]:
     """Of each wave that may be worked on now, what that work goes by; the others are told and left out. what:
     the command. now_by: who lets it run outside of a wave's hours; recorded. paused_too: and although the
     wave is paused; a pause that comes later counts. Raises Transient when none may run; Misconfigured."""
-    from engine.pacing.watchdog import Duty
+    from engine.pacing.watchdog import WavePolicy
     from engine.planning.maintenance_windows import PAUSED, gate_of, told
     from ledger.plan.wave_control import let_outside
 
-    found: list[Duty] = []
+    found: list[WavePolicy] = []
     closed: list[Transient] = []
     for wave in sorted({row.wave for row in rows}):
         opening, now = gate_of(config, ledger, wave), datetime.now(UTC)
@@ -135,7 +135,7 @@ def may_work(
             continue
         if now_by is not None and (code is not None or opening.window is not None):
             let_outside(ledger, wave, now_by, what)
-        found.append(Duty(wave, now_by is None, code != PAUSED, ends))
+        found.append(WavePolicy(wave, now_by is None, code != PAUSED, ends))
     if closed and not found:
         raise closed[0]
     for reason in closed:

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from engine.config.load import Config
     from engine.leg.repair_walk import Repair, What
     from engine.pacing.run_legs import Boundary
-    from engine.pacing.watchdog import Duty
-    from engine.pacing.worker_slots import Through, Turns
+    from engine.pacing.watchdog import WavePolicy
+    from engine.pacing.worker_slots import Through, WorkerSlots
     from ledger.db.rows import LegRow, MailboxRow
     from ledger.store import Ledger
 
@@ -116,7 +116,7 @@ def _walk(
     config: Config,
     ledger: Ledger,
     what: str,
-    work: Sequence[tuple[Duty, Sequence[LegRow]]],
+    work: Sequence[tuple[WavePolicy, Sequence[LegRow]]],
     *,
     execute: bool,
 ) -> Done:
@@ -125,9 +125,9 @@ def _walk(
     from engine.pacing.run_legs import Boundary, legs_of_each
     from engine.pacing.worker_slots import taken
     from flows.launch import signals
-    from flows.process.leg_runner import Drain
+    from flows.process.leg_runner import Shutdown
 
-    drain = Drain()
+    drain = Shutdown()
     boundary = Boundary(drain.event)
     legs = dict(work)
     ended: list[Ended] = []
@@ -153,14 +153,16 @@ def _exit(done: Done, *, all_waves: bool) -> int:
 
 def _duties(
     config: Config, ledger: Ledger, rows: Sequence[MailboxRow], by: str | None, *, now: bool
-) -> list[Duty]:
+) -> list[WavePolicy]:
     """by: who has it done; None: nobody, it is only looked at."""
     if by is None:
         return may_look(ledger, rows)
     return may_work(config, ledger, rows, "repair", by if now else None)
 
 
-def _one(config: Config, what: What, execute: bool, boundary: Boundary, turns: Turns, row: LegRow) -> Ended:
+def _one(
+    config: Config, what: What, execute: bool, boundary: Boundary, turns: WorkerSlots, row: LegRow
+) -> Ended:
     from engine.leg.repair import run
     from engine.leg.repair_walk import Repair
 

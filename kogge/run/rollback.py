@@ -37,8 +37,8 @@ from model.plural import many
 from reports.progress import LATER
 
 if TYPE_CHECKING:
-    from engine.pacing.watchdog import Duty
-    from engine.rollback.run_many import Told
+    from engine.pacing.watchdog import WavePolicy
+    from engine.rollback.run_many import RollbackResult
     from ledger.db.rows import MailboxRow
     from ledger.store import Ledger
 
@@ -123,8 +123,8 @@ def rollback(
         going = [row for row in rows if row.wave in waves]
         left = [row for row in going if not (execute and is_rolled_back(ledger, row.id))]
         if execute and left:
-            _approve(ledger, wave if not mailbox else None, left, Answer(by, reason, recall))
-        asked = Asked(left, duties, recall, execute, csv_file is not None or as_json)
+            _approve(ledger, wave if not mailbox else None, left, Responsibility(by, reason, recall))
+        asked = RollbackSelection(left, duties, recall, execute, csv_file is not None or as_json)
         run = _run(settings, ledger, asked)
         if execute and len(left) < len(going):
             say(f"Nothing of ours is left there: {many(len(going) - len(left), 'mailbox', 'mailboxes')}.")
@@ -142,11 +142,11 @@ def rollback(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RollbackSelection:
     """What is to be rolled back, or looked at, and what that goes by."""
 
     rows: Sequence[MailboxRow]
-    duties: Sequence[Duty]
+    duties: Sequence[WavePolicy]
     recall: bool
     execute: bool
     lines: bool
@@ -156,7 +156,7 @@ class Asked:
 class Run:
     """How it went. left: how many workloads were not begun. refusals: why waves go on another time."""
 
-    ended: Sequence[Told]
+    ended: Sequence[RollbackResult]
     left: int
     refusals: Sequence[Transient]
     fault: MigrationError | None
@@ -191,20 +191,20 @@ def _about_phases(
 
 def _duties(
     config: Config, ledger: Ledger, rows: Sequence[MailboxRow], execute: bool, now_by: str | None
-) -> list[Duty]:
+) -> list[WavePolicy]:
     return may_work(config, ledger, rows, "rollback", now_by) if execute else may_look(ledger, rows)
 
 
-def _run(config: Config, ledger: Ledger, asked: Asked) -> Run:
+def _run(config: Config, ledger: Ledger, asked: RollbackSelection) -> Run:
     from engine.approvals.pinned_settings import refuse_weaker
     from engine.control.error_log import defect_log
     from engine.cutover.steps import is_undone
     from engine.pacing.run_legs import Boundary
     from engine.pacing.worker_slots import taken
     from engine.rollback.run import Scope, approved
-    from engine.rollback.run_many import Order, all_of, with_earlier
+    from engine.rollback.run_many import RollbackRequest, all_of, with_earlier
     from flows.launch import signals
-    from flows.process.leg_runner import Drain
+    from flows.process.leg_runner import Shutdown
 
     ids = frozenset(row.id for row in asked.rows)
     if asked.execute:
@@ -213,16 +213,16 @@ def _run(config: Config, ledger: Ledger, asked: Asked) -> Run:
     legs = {duty.wave: [leg for leg in ledger.legs(duty.wave) if leg.mailbox in ids] for duty in asked.duties}
     if asked.execute:  # of what is rolled back already nothing is left, and nobody has to approve that
         legs = {wave: [leg for leg in own if not is_undone(leg)] for wave, own in legs.items()}
-    drain = Drain()
+    drain = Shutdown()
     boundary = Boundary(drain.event)
-    ended: list[Told] = []
+    ended: list[RollbackResult] = []
     with (
         signals(drain),
         defect_log(config.state_directory),
         taken(config, ledger, drain.event) as turns,
     ):
         scope = Scope(ledger, going)
-        order = Order(config, scope, boundary, turns, asked.recall, asked.execute, asked.lines)
+        order = RollbackRequest(config, scope, boundary, turns, asked.recall, asked.execute, asked.lines)
         for duty in turns.heeded(asked.duties):
             ended += all_of(order, legs[duty.wave])
     left = sum(map(len, legs.values())) - len(ended)
@@ -246,7 +246,7 @@ def _refuse_half(
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Responsibility:
     """Who takes responsibility, and why; None: somebody did before. recall: also for every folder."""
 
     by: str | None
@@ -254,7 +254,7 @@ class Answer:
     recall: bool
 
 
-def _approve(ledger: Ledger, wave: str | None, rows: Sequence[MailboxRow], answer: Answer) -> None:
+def _approve(ledger: Ledger, wave: str | None, rows: Sequence[MailboxRow], answer: Responsibility) -> None:
     """Records who takes responsibility; without a name, somebody must have before."""
     from engine.rollback.run import approved
     from ledger.leg.rollback import APPROVAL, RECALL
@@ -270,7 +270,9 @@ def _approve(ledger: Ledger, wave: str | None, rows: Sequence[MailboxRow], answe
         raise Misconfigured("--by", f"nobody approved this rollback yet ({what}): give --by and --reason")
 
 
-def _tell(ended: Sequence[Told], csv_file: Path | None, as_json: bool, execute: bool, again: str) -> None:
+def _tell(
+    ended: Sequence[RollbackResult], csv_file: Path | None, as_json: bool, execute: bool, again: str
+) -> None:
     """again: what moves them once more."""
     lines = [line.cells() for one in ended for line in one.report.lines or ()]
     if csv_file is not None:
@@ -288,11 +290,11 @@ def _tell(ended: Sequence[Told], csv_file: Path | None, as_json: bool, execute: 
         say("Nothing was removed. To do it: --execute --by NAME --reason TEXT")
 
 
-def _cells(ended: Sequence[Told], execute: bool) -> Iterator[list[str]]:
+def _cells(ended: Sequence[RollbackResult], execute: bool) -> Iterator[list[str]]:
     """By workload: what goes, and then whatever does not, and why."""
     from engine.rollback.run_many import total
 
-    groups: defaultdict[str, list[Told]] = defaultdict(list)
+    groups: defaultdict[str, list[RollbackResult]] = defaultdict(list)
     for one in ended:
         groups[str(one.leg.workload)].append(one)
     for workload, some in sorted(groups.items()):
@@ -307,7 +309,7 @@ def _cells(ended: Sequence[Told], execute: bool) -> Iterator[list[str]]:
                 yield ["", "", f"{counts[name]:,}", words]
 
 
-def _codes(ended: Sequence[Told]) -> dict[str, int]:
+def _codes(ended: Sequence[RollbackResult]) -> dict[str, int]:
     found: defaultdict[str, int] = defaultdict(int)
     for one in ended:
         if one.code is not None:
@@ -316,9 +318,9 @@ def _codes(ended: Sequence[Told]) -> dict[str, int]:
 
 
 def _write(path: Path, lines: Sequence[dict[str, object]]) -> None:
-    from engine.rollback.report import Line
+    from engine.rollback.report import RollbackLine
 
-    write_csv(path, lines, [one.name for one in fields(Line)], "lines")
+    write_csv(path, lines, [one.name for one in fields(RollbackLine)], "lines")
 
 
 def _code(run: Run, execute: bool) -> int:

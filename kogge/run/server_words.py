@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from engine.config.load import Config
-from engine.control.server_words_file import FOLDER, Line, Words
+from engine.control.server_words_file import FOLDER, FailureLine, Words
 from kogge.prepare.losses import refuse_unknown_codes
 from kogge.terminal.options import emit, screen, write_csv
 from kogge.terminal.tables import QUIET, table
@@ -26,7 +26,7 @@ COLUMNS = ("mailbox", "wave", "time", "workload", "code", "item", "words")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class FailureSelection:
     """Whose failures, of which workloads, and with which codes; no code means every code."""
 
     mailboxes: Sequence[MailboxRow]
@@ -42,7 +42,7 @@ def refuse_both(losses: bool, subjects: bool) -> None:
 
 
 def show(
-    config: Config, ledger: Ledger, asked: Asked, reader: str, csv_file: Path | None, as_json: bool
+    config: Config, ledger: Ledger, asked: FailureSelection, reader: str, csv_file: Path | None, as_json: bool
 ) -> None:
     """Shows them; that somebody reads them, and whose, is recorded first.
 
@@ -66,12 +66,12 @@ def show(
         _print(rows, config.state_directory / FOLDER)
 
 
-def _is_asked(line: Line, asked: Asked) -> bool:
+def _is_asked(line: FailureLine, asked: FailureSelection) -> bool:
     kinds: Set[str] = {str(kind) for kind in asked.kinds}
     return line.workload in kinds and (not asked.codes or line.code in asked.codes)
 
 
-def _rows(chosen: Sequence[tuple[MailboxRow, Sequence[Line]]]) -> Iterator[dict[str, object]]:
+def _rows(chosen: Sequence[tuple[MailboxRow, Sequence[FailureLine]]]) -> Iterator[dict[str, object]]:
     for box, lines in chosen:
         for line in lines:
             yield {"mailbox": box.id, "wave": box.wave, **asdict(line)}

@@ -37,9 +37,9 @@ from model.plural import many
 
 if TYPE_CHECKING:
     from engine.config.load import Config
-    from engine.planning.eta import Ahead
+    from engine.planning.eta import Eta
     from engine.planning.throughput_estimate import Estimate
-    from kogge.shown.wave_status import Fleet, Ship
+    from kogge.shown.wave_status import LegStatus, WaveStatus
     from ledger.store import Ledger
     from ledger.views.reports import LegSummary
     from model.protocols import Kind
@@ -77,7 +77,7 @@ def status(
     Example: kogge status --wave pilot --watch
     """
     from engine.pacing.server_notices import servers
-    from engine.planning.eta import Ahead
+    from engine.planning.eta import Eta
     from ledger.plan.approvals import plan_rows
     from ledger.views.seal_chain import Seals
     from ledger.views.server_health import newest
@@ -87,7 +87,7 @@ def status(
     with opened_ledger(settings) as ledger:
         rows = chosen(ledger, wave, mailbox) if wave is not None or mailbox else ()
         wanted = frozenset(row.id for row in rows) if mailbox else None
-        ahead = None if mailbox or workload else Ahead(settings, ledger)
+        ahead = None if mailbox or workload else Eta(settings, ledger)
         checked = {} if workload else {row.mailbox: row.items for row in plan_rows(ledger, wave)}
         view = _View(settings, ledger, wave, wanted, kinds, ahead, checked)
         if watch and not as_json:
@@ -108,9 +108,9 @@ def status(
 
 
 def _reseal(wave: str, config: Path) -> str:
-    from kogge.shown.seal_messages import Asked
+    from kogge.shown.seal_messages import SealOptions
 
-    asked = Asked(wave, None, Path(), False, None, None, None, config)
+    asked = SealOptions(wave, None, Path(), False, None, None, None, config)
     return f"{wave}: changed since it was sealed: {asked.correction()}"
 
 
@@ -124,7 +124,7 @@ class _View:
     wave: str | None
     wanted: frozenset[str] | None
     kinds: frozenset[Kind] | None
-    ahead: Ahead | None
+    ahead: Eta | None
     checked: Mapping[str, int]
 
     def left(self) -> Mapping[str, Estimate]:
@@ -135,7 +135,7 @@ class _View:
 
         return notices(self.config, self.ledger, self.wave)
 
-    def fleet(self, summaries: Sequence[LegSummary]) -> Fleet:
+    def fleet(self, summaries: Sequence[LegSummary]) -> WaveStatus:
         from engine.control.lease import is_dead
         from kogge.shown.wave_status import gather
 
@@ -144,14 +144,14 @@ class _View:
         return gather(boxes, legs, summaries, now, *chosen, is_dead, self.checked)
 
 
-def _watched(view: _View, everything: bool) -> Fleet:
-    from kogge.shown.wave_status import Watch
+def _watched(view: _View, everything: bool) -> WaveStatus:
+    from kogge.shown.wave_status import RateWindow
 
     out = screen()
     summaries: Sequence[LegSummary] = ()
     left: Mapping[str, Estimate] = {}
     due = 0.0
-    watch = Watch()
+    watch = RateWindow()
     with Live(console=out, auto_refresh=False, screen=False) as live:
         while True:
             began = time.monotonic()
@@ -171,7 +171,7 @@ def _watched(view: _View, everything: bool) -> Fleet:
 
 
 def _drawn(
-    fleet: Fleet,
+    fleet: WaveStatus,
     most: int | None,
     width: int = WIDTH,
     left: Mapping[str, Estimate] | None = None,
@@ -197,7 +197,7 @@ def _drawn(
     return Group(*parts, Text(), *_summary(fleet), *noticed, *_ahead(left or {}))
 
 
-def _cells(ship: Ship) -> dict[str, str | Text]:
+def _cells(ship: LegStatus) -> dict[str, str | Text]:
     row = ship.row
     return {
         "mailbox": row.mailbox,
@@ -214,7 +214,7 @@ def _cells(ship: Ship) -> dict[str, str | Text]:
     }
 
 
-def _summary(fleet: Fleet) -> Iterator[Text]:
+def _summary(fleet: WaveStatus) -> Iterator[Text]:
     totals = fleet.totals()
     states = ", ".join(f"{count:,} {state}" for state, count in sorted(fleet.states.items()))
     boxes = many(_whole(totals["mailboxes"]), "mailbox", "mailboxes")

@@ -10,7 +10,7 @@ from itertools import groupby
 from engine.assembly import accounts, open_source
 from engine.config.load import Config
 from engine.control.error_log import kept_within
-from engine.pacing.login_breaker import Brake
+from engine.pacing.login_breaker import LoginBreaker
 from ledger.db.rows import ContainerRow
 from ledger.store import Ledger
 from ledger.views.reports import Rejection
@@ -32,7 +32,7 @@ def subjects_of(config: Config, ledger: Ledger, found: Sequence[Rejection]) -> d
     """The subject or name of each item, read once; the items come by mailbox and container. A source that
     cannot be asked gives UNREADABLE, never an error; once it refused too many logins, it is not asked any
     more."""
-    brake = Brake()
+    brake = LoginBreaker()
     subjects: dict[Spot, str] = {(row.id, item.key): UNREADABLE for _, row, item in found}
     for _, group in groupby(found, key=lambda one: one[0].id):
         own = list(group)

@@ -63,7 +63,7 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class WaveScores:
     """A wave, or what was asked for of it."""
 
     wave: str
@@ -95,7 +95,7 @@ def counts_of(found: Score) -> dict[str, int]:
     return {"items": found.items, "arrived": found.arrived, **lost}
 
 
-def gather(ledger: Ledger, rows: Sequence[MailboxRow]) -> tuple[list[Scored], list[Whole]]:
+def gather(ledger: Ledger, rows: Sequence[MailboxRow]) -> tuple[list[Scored], list[WaveScores]]:
     """These mailboxes, the worst first, and their waves."""
     found = scores(ledger, [row.id for row in rows])
     why = reasons(ledger, found)
@@ -108,7 +108,7 @@ def _worst_first(one: Scored) -> tuple[bool, tuple[int, float, float] | tuple[()
     return one.score is None, () if one.score is None else order(one.score), one.row.id
 
 
-def waves_of(rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> list[Whole]:
+def waves_of(rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> list[WaveScores]:
     """Of these mailboxes, by name of the wave."""
     waves: dict[str, list[str]] = {}
     for row in rows:
@@ -116,7 +116,7 @@ def waves_of(rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> list[Who
     whole = []
     for wave, ids in sorted(waves.items()):
         scored = {number: found[number] for number in ids if number in found}
-        whole.append(Whole(wave, wave_score(scored, len(ids) - len(scored))))
+        whole.append(WaveScores(wave, wave_score(scored, len(ids) - len(scored))))
     return whole
 
 
@@ -189,7 +189,7 @@ def _name(one: Reason) -> str:
     return one.code if one.field is None else f"{one.field} {one.code}"
 
 
-def show(every: Sequence[Scored], waves: Sequence[Whole]) -> None:
+def show(every: Sequence[Scored], waves: Sequence[WaveScores]) -> None:
     many = len(waves) > 1
     out = screen()
     columns = ["mailbox", *(["wave"] if many else []), "score", *COUNTS]
@@ -204,7 +204,7 @@ def show(every: Sequence[Scored], waves: Sequence[Whole]) -> None:
         out.print(line, soft_wrap=True)
 
 
-def wave_line(one: Whole) -> Text:
+def wave_line(one: WaveScores) -> Text:
     """Its rating, and how many mailboxes are in each."""
     rating = one.score.rating
     line = Text(f"wave {one.wave}: ")

@@ -16,15 +16,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from engine.config.hints import next_command
 from engine.config.load import Config
 from evidence.dsse import payload_in
-from evidence.pack_keys import look
+from evidence.pack_keys import inspect_keys
 from evidence.pack_reader import signer_in
 from evidence.reseal import NotWhole, damaged, is_sealed_in, is_unpublished, sealed_already
-from evidence.seal import Order, Outlook, Sealed, other_signer, place_of
+from evidence.seal import Outlook, Sealed, SealRequest, other_signer, place_of
 from kogge.shown.pack_summary import missing_text
 from kogge.terminal.options import Exit, echo, emit, say
 from ledger.inventory.keystore import DAMAGED
 from ledger.store import Ledger
-from ledger.views.seal_chain import Loose, Seal, Seals
+from ledger.views.seal_chain import Loose, SealRow, Seals
 from model.date_text import date_of
 from model.errors import Misconfigured
 from model.plural import many
@@ -36,7 +36,7 @@ ALTERED = (DAMAGED, "inventory-broken")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SealOptions:
     """The options, as they were typed."""
 
     wave: str
@@ -70,7 +70,7 @@ class Asked:
 
 
 @contextmanager
-def advising(asked: Asked) -> Iterator[None]:
+def advising(asked: SealOptions) -> Iterator[None]:
     """A pack that is not whole is told with the command that makes another."""
     try:
         yield
@@ -86,14 +86,16 @@ def warn(ledger: Ledger, key: Ed25519PrivateKey) -> None:
             say(line)
 
 
-def _other_key(newest: Seal, signer: str, key: Ed25519PrivateKey) -> Iterator[str]:
+def _other_key(newest: SealRow, signer: str, key: Ed25519PrivateKey) -> Iterator[str]:
     yield f"Warning: another key than that of seal {newest.number} (wave {newest.wave})."
     yield f"  that one  {signer}"
     yield f"  this one  {line_of(key)}"
     yield "The row of waves holds, and who checks it needs both. Say in a protocol why there are two."
 
 
-def foretell(settings: Config, ledger: Ledger, asked: Asked, found: Outlook, order: Order | None) -> Exit:
+def foretell(
+    settings: Config, ledger: Ledger, asked: SealOptions, found: Outlook, order: SealRequest | None
+) -> Exit:
     """What a seal would be about, and whether it would be made. order: None without a key."""
     newest = found.newest
     asked.line(
@@ -123,12 +125,12 @@ def foretell(settings: Config, ledger: Ledger, asked: Asked, found: Outlook, ord
     return Exit.OPEN if lacking or not found.ready else Exit.OK
 
 
-def _with_incomplete(asked: Asked, newest: Seal | None) -> str:
+def _with_incomplete(asked: SealOptions, newest: SealRow | None) -> str:
     reason = None if newest is None else asked.correct or "why it takes the place of the other"
     return asked.command(incomplete=True, correct=reason)
 
 
-def _is_there(asked: Asked, order: Order | None, found: Outlook, newest: Seal) -> bool:
+def _is_there(asked: SealOptions, order: SealRequest | None, found: Outlook, newest: SealRow) -> bool:
     """Whether the run would only say so, or finish what was interrupted; says which. Raises NotWhole."""
     place = place_of(asked.out, asked.wave, newest.corrects, newest.number)
     if asked.correct is not None:
@@ -148,7 +150,7 @@ def _is_there(asked: Asked, order: Order | None, found: Outlook, newest: Seal) -
     return True
 
 
-def _lacking(settings: Config, ledger: Ledger, asked: Asked, found: Outlook) -> Iterator[str]:
+def _lacking(settings: Config, ledger: Ledger, asked: SealOptions, found: Outlook) -> Iterator[str]:
     """What keeps the run from sealing."""
     if not found.ready:
         yield f"something to seal: {_migrate(asked)}"
@@ -160,7 +162,7 @@ def _lacking(settings: Config, ledger: Ledger, asked: Asked, found: Outlook) -> 
         yield "no --correct: the wave was never sealed, there is nothing to correct"
     if found.loose and not asked.incomplete:
         yield "--incomplete, or that what is not accounted for is finished first"
-    evidence = look(settings, ledger)
+    evidence = inspect_keys(settings, ledger)
     if evidence.why:
         yield f"the key of keys: {evidence.why}"
     elif evidence.shut:
@@ -170,17 +172,17 @@ def _lacking(settings: Config, ledger: Ledger, asked: Asked, found: Outlook) -> 
         yield f"another --out: {place} is there already, and is none of this ledger's"
 
 
-def _place(ledger: Ledger, asked: Asked, found: Outlook) -> Path:
+def _place(ledger: Ledger, asked: SealOptions, found: Outlook) -> Path:
     corrects = None if found.newest is None else found.newest.number
     return place_of(asked.out, asked.wave, corrects, _number(ledger, asked))
 
 
-def _number(ledger: Ledger, asked: Asked) -> int:
+def _number(ledger: Ledger, asked: SealOptions) -> int:
     newest = Seals(ledger).basis(asked.wave).newest
     return 1 if newest is None else newest.number + 1
 
 
-def _outcome(ledger: Ledger, asked: Asked, found: Outlook) -> Iterator[str]:
+def _outcome(ledger: Ledger, asked: SealOptions, found: Outlook) -> Iterator[str]:
     corrects = "" if found.newest is None else f", in place of seal {found.newest.number}"
     yield f"would be written: {_place(ledger, asked, found)}, seal {_number(ledger, asked)}{corrects}"
     boxes = many(len(found.ready), "mailbox", "mailboxes")
@@ -190,7 +192,7 @@ def _outcome(ledger: Ledger, asked: Asked, found: Outlook) -> Iterator[str]:
     )
 
 
-def show_loose(asked: Asked, found: Outlook) -> None:
+def show_loose(asked: SealOptions, found: Outlook) -> None:
     """What is not accounted for, by state and code, and whose that is."""
     counts = Counter((one.state, one.code) for one in found.loose)
     for (state, code), count in counts.most_common():
@@ -206,7 +208,7 @@ def _name(one: Loose) -> str:
     return one.mailbox if one.section is None else f"{one.mailbox} {one.section}"
 
 
-def tell_sealed_already(asked: Asked, order: Order, found: Outlook) -> Exit | None:
+def tell_sealed_already(asked: SealOptions, order: SealRequest, found: Outlook) -> Exit | None:
     """Where nothing is to be done; None: there is. Raises Misconfigured where another key was given."""
     done = sealed_already(order, found)
     if done is None:
@@ -221,7 +223,7 @@ def tell_sealed_already(asked: Asked, order: Order, found: Outlook) -> Exit | No
     return max(tell(asked, done), _incompletely(asked, done.seal))
 
 
-def _incompletely(asked: Asked, seal: Seal) -> Exit:
+def _incompletely(asked: SealOptions, seal: SealRow) -> Exit:
     """Says so, where the whole wave was asked for and a part of it is sealed."""
     if asked.incomplete or seal.complete is not False:
         return Exit.OK
@@ -229,7 +231,7 @@ def _incompletely(asked: Asked, seal: Seal) -> Exit:
     return Exit.OPEN
 
 
-def refuse(asked: Asked, found: Outlook) -> None:
+def refuse(asked: SealOptions, found: Outlook) -> None:
     """Raises Misconfigured, or ends with 1 and what to do, unless the wave may be sealed."""
     old = found.newest
     if asked.correct is None and old is not None:
@@ -251,7 +253,7 @@ def refuse(asked: Asked, found: Outlook) -> None:
     raise typer.Exit(Exit.OPEN)
 
 
-def _why(asked: Asked, found: Outlook) -> str:
+def _why(asked: SealOptions, found: Outlook) -> str:
     again = f"A pack in its place: {asked.correction()}"
     if found.changed:
         return f"it changed since then. {again}"
@@ -262,19 +264,19 @@ def _why(asked: Asked, found: Outlook) -> str:
     )
 
 
-def _which(seal: Seal) -> str:
+def _which(seal: SealRow) -> str:
     return f"seal {seal.number} of {date_of(round(seal.at))} UTC"
 
 
-def _migrate(asked: Asked) -> str:
+def _migrate(asked: SealOptions) -> str:
     return next_command(asked.config, f"migrate --wave {shlex.quote(asked.wave)}")
 
 
-def _status(asked: Asked) -> str:
+def _status(asked: SealOptions) -> str:
     return next_command(asked.config, f"status --wave {shlex.quote(asked.wave)}")
 
 
-def tell(asked: Asked, made: Sealed) -> Exit:
+def tell(asked: SealOptions, made: Sealed) -> Exit:
     """What was sealed, and how to anchor it. OPEN, where evidence that was altered is left out."""
     said = payload_in(made.pack)["predicate"]
     seal = made.seal

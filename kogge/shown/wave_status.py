@@ -26,7 +26,7 @@ WORKER_GONE = "worker-gone"
 
 
 @dataclass(frozen=True, slots=True)
-class Ship:
+class LegStatus:
     """One leg. rate in items a second, left in seconds; None while nothing can be said."""
 
     wave: str
@@ -58,11 +58,11 @@ class Ship:
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
+class WaveStatus:
     """ships in order of urgency: what needs a person first, what is verified last. checked: how many items
     `kogge check` counted, by mailbox."""
 
-    ships: tuple[Ship, ...]
+    ships: tuple[LegStatus, ...]
     fates: Mapping[State, int] = field(default_factory=dict)
     checked: Mapping[str, int] = field(default_factory=dict)
 
@@ -111,7 +111,7 @@ def gather(
     kinds: frozenset[Kind] | None = None,
     dead: Callable[[str], bool] = _cannot_tell,
     checked: Mapping[str, int] | None = None,
-) -> Fleet:
+) -> WaveStatus:
     """wanted, kinds: only these mailbox ids and workloads; None means all. now: by the ledger's clock. dead:
     whether an owner is known to have ended. checked: see Fleet."""
     boxes = {row.id: row for row in mailboxes}
@@ -128,22 +128,22 @@ def gather(
         own = counts.get(row.id, {})
         fates.update(own)
         rate, left = _pace(row, now)
-        ships.append(Ship(box.wave, str(box.phase), row, own.get(State.REJECTED, 0), rate, left))
-    return Fleet(tuple(sorted(ships, key=_urgency)), fates, checked or {})
+        ships.append(LegStatus(box.wave, str(box.phase), row, own.get(State.REJECTED, 0), rate, left))
+    return WaveStatus(tuple(sorted(ships, key=_urgency)), fates, checked or {})
 
 
-class Watch:
+class RateWindow:
     """Takes the rates of what is looked at again and again over the last WATCHED_SECONDS, rather than since a
     leg first began, which may have been in another night."""
 
     def __init__(self) -> None:
         self._seen: dict[int, deque[tuple[datetime, int]]] = {}
 
-    def paced(self, fleet: Fleet, now: datetime) -> Fleet:
+    def paced(self, fleet: WaveStatus, now: datetime) -> WaveStatus:
         """Returns the fleet with these rates; of a leg that is seen at work for the first time, as it is."""
         return replace(fleet, ships=tuple(self._paced(ship, now) for ship in fleet.ships))
 
-    def _paced(self, ship: Ship, now: datetime) -> Ship:
+    def _paced(self, ship: LegStatus, now: datetime) -> LegStatus:
         row = ship.row
         if row.state is not LegState.RUNNING:
             self._seen.pop(row.id, None)
@@ -169,7 +169,7 @@ def _left(row: LegRow, now: datetime, dead: Callable[[str], bool]) -> LegRow:
     return replace(row, state=LegState.WAITING, code=WORKER_GONE, detail=None)
 
 
-def _urgency(ship: Ship) -> tuple[int, str, str, str]:
+def _urgency(ship: LegStatus) -> tuple[int, str, str, str]:
     state = ship.row.state
     rank = URGENT.index(state) if state in URGENT else len(URGENT)
     return rank, ship.wave, ship.row.mailbox, str(ship.row.workload)

@@ -14,11 +14,11 @@ from sqlalchemy import Connection, func, select
 
 from ledger.db.encoding import unpack_path
 from ledger.db.schema import container, inventory, listed
-from ledger.inventory.lines import BOX, NAME, Folder, folder_text, pseudonym
+from ledger.inventory.lines import BOX, NAME, InventoryFolder, folder_text, pseudonym
 from model.protocols import Kind
 
 
-class Box(NamedTuple):
+class HeaderContainer(NamedTuple):
     """A container as the header of an inventory may name it. stays: the source still lists it."""
 
     key: bytes
@@ -30,7 +30,7 @@ class Box(NamedTuple):
     stays: bool
 
 
-def boxes(connection: Connection, leg_id: int, key: bytes) -> dict[int, Box]:
+def boxes(connection: Connection, leg_id: int, key: bytes) -> dict[int, HeaderContainer]:
     """All containers of a leg, by id. key: the mailbox's."""
     columns = container.c.id, container.c.key, container.c.path, container.c.kind, container.c.total
     query = select(*columns, container.c.omit, container.c.gone).where(container.c.leg == leg_id)
@@ -38,7 +38,7 @@ def boxes(connection: Connection, leg_id: int, key: bytes) -> dict[int, Box]:
     for number, own, path, kind, total, omit, gone in connection.execute(query.order_by(container.c.id)):
         name = pseudonym(key, NAME, folder_text(unpack_path(path)).encode("utf-8", "surrogatepass"))
         box = pseudonym(key, BOX, own)
-        found[number] = Box(bytes(own), box, name, Kind(kind), total, omit, not gone)
+        found[number] = HeaderContainer(bytes(own), box, name, Kind(kind), total, omit, not gone)
     return found
 
 
@@ -48,7 +48,9 @@ def named(connection: Connection, leg_id: int) -> frozenset[str]:
     return frozenset(folder["box"] for header in headers for folder in json.loads(header)["folders"])
 
 
-def folders(connection: Connection, leg_id: int, number: int, found: Mapping[int, Box]) -> Iterator[Folder]:
+def folders(
+    connection: Connection, leg_id: int, number: int, found: Mapping[int, HeaderContainer]
+) -> Iterator[InventoryFolder]:
     """What the header of the open inventory says. number: its own."""
     query = select(listed.c.container, func.sum(listed.c.n)).group_by(listed.c.container)
     mine = listed.c.leg == leg_id, listed.c.number == number
@@ -56,7 +58,7 @@ def folders(connection: Connection, leg_id: int, number: int, found: Mapping[int
     before = named(connection, leg_id)
     for where, one in found.items():
         if where in counts or (one.stays and one.box not in before):
-            yield Folder(one.box, one.name, one.kind, one.total, counts.get(where, 0), one.omit)
+            yield InventoryFolder(one.box, one.name, one.kind, one.total, counts.get(where, 0), one.omit)
 
 
 def standing(connection: Connection, leg_id: int) -> frozenset[int]:

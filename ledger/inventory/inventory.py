@@ -38,7 +38,7 @@ from ledger.inventory.lines import (
     inventory_line,
     item_text,
 )
-from ledger.inventory.merkle import Tree
+from ledger.inventory.merkle import MerkleTree
 from ledger.plan.mailboxes import wave_of
 from model.errors import Corrupt
 from model.protocols import Kind, Loss
@@ -51,7 +51,7 @@ _PARTS = 64
 """Parts read at once: of full pages, a megabyte."""
 
 
-class Entry(NamedTuple):
+class InventoryEntry(NamedTuple):
     """An item as a page named it. what: NEW or CHANGED, as in ledger.inventory.lines."""
 
     key: bytes
@@ -59,20 +59,20 @@ class Entry(NamedTuple):
     size: int | None
 
 
-def packed(entries: Iterable[Entry]) -> bytes:
+def packed(entries: Iterable[InventoryEntry]) -> bytes:
     return b"".join(
         _RECORD.pack(key, what, _UNKNOWN if size is None else size) for key, what, size in entries
     )
 
 
-def unpacked(body: bytes) -> Iterator[Entry]:
+def unpacked(body: bytes) -> Iterator[InventoryEntry]:
     """Raises Corrupt where these bytes are not what packed() made."""
     if len(body) % _RECORD.size:
         raise Corrupt("evidence-damaged", "a part of an inventory is not whole")
     for key, what, size in _RECORD.iter_unpack(body):
         if what > CHANGED:
             raise Corrupt("evidence-damaged", "an inventory has a line of no kind")
-        yield Entry(key, what, None if size == _UNKNOWN else size)
+        yield InventoryEntry(key, what, None if size == _UNKNOWN else size)
 
 
 def parts(connection: Connection, leg_id: int, number: int) -> Iterator[tuple[int, bytes]]:
@@ -107,7 +107,7 @@ class InventoryLedger:
             self._closed = int(connection.execute(query).scalar_one())
         return self._closed + 1
 
-    def record(self, connection: Connection, container_id: int, entries: list[Entry]) -> None:
+    def record(self, connection: Connection, container_id: int, entries: list[InventoryEntry]) -> None:
         """What a page named that is new or changed, in the transaction that records the page."""
         if not entries:
             return
@@ -202,7 +202,7 @@ def _drafted(connection: Connection, lease: Lease, number: int, kek: bytes) -> _
         _earlier(connection, lease.leg) if number == 1 else 0,
         folders(connection, lease.leg, number, found),
     )
-    tree = Tree()
+    tree = MerkleTree()
     tree.add(header)
     for where, body in parts(connection, lease.leg, number):
         own, box = found[where].key, found[where].box
@@ -241,7 +241,7 @@ def _earlier(connection: Connection, leg_id: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class InventorySection:
     """A closed inventory. n: its lines; header: the first leaf of its tree; at, verified: seconds since 1970
     UTC. state, code, verified: of the leg, now; verified is None unless it is VERIFIED."""
 
@@ -257,7 +257,7 @@ class Section:
     verified: float | None
 
 
-def sections(connection: Connection, mailbox_id: str) -> list[Section]:
+def sections(connection: Connection, mailbox_id: str) -> list[InventorySection]:
     """All of a mailbox, in the order of the evidence: by workload, then by pass."""
     columns = leg.c.id, leg.c.workload, inventory.c.number, inventory.c.header, inventory.c.n
     rest = inventory.c.root, inventory.c.at, leg.c.state, leg.c.code, leg.c.finished
@@ -266,15 +266,15 @@ def sections(connection: Connection, mailbox_id: str) -> list[Section]:
     return sorted(found, key=lambda one: (SECTIONS.index(one.workload), one.number))
 
 
-def _section(row: Any) -> Section:
+def _section(row: Any) -> InventorySection:
     number, workload, index, header, n, root, at, state, code, finished = row
     verified = finished if state == LegState.VERIFIED.value else None
-    return Section(
+    return InventorySection(
         number, Kind(workload), index, header.encode(), n, bytes(root), at, LegState(state), code, verified
     )
 
 
-class Line(NamedTuple):
+class InventoryLine(NamedTuple):
     """An inventory's line and what the ledger says of its item now. container: its id; box: its key. what,
     listed: as the inventory has it. newest: the number of the newest inventory that names the item. mid: 8
     bytes of a mail's Message-ID; size: of what was written. rebuilt: the tolerant digest agreed."""
@@ -295,7 +295,7 @@ class Line(NamedTuple):
     rebuilt: bool
 
 
-def lines(connection: Connection, leg_id: int, number: int) -> Iterator[Line]:
+def lines(connection: Connection, leg_id: int, number: int) -> Iterator[InventoryLine]:
     """Of a closed inventory, in its order: line 1 first. Needs a snapshot if anybody may write meanwhile.
     Memory: a few parts, and the keys of what was rebuilt in one container."""
     query = select(container.c.id, container.c.key).where(container.c.leg == leg_id)
@@ -336,8 +336,8 @@ _LOSSES = (
 
 
 def _joined(
-    connection: Connection, where: int, box: bytes, entries: list[Entry], rebuilt: frozenset[bytes]
-) -> Iterator[Line]:
+    connection: Connection, where: int, box: bytes, entries: list[InventoryEntry], rebuilt: frozenset[bytes]
+) -> Iterator[InventoryLine]:
     asked = {"place": where, "keys": [entry.key for entry in entries]}
     rows = {bytes(key): rest for key, *rest in connection.execute(_ROWS, asked)}
     lost: dict[bytes, list[Loss]] = {}
@@ -348,7 +348,7 @@ def _joined(
         if found is None:
             raise Corrupt("evidence-damaged", "an item that was listed is not in the ledger")
         newest, state, code, digest, href, mid, written = found
-        yield Line(
+        yield InventoryLine(
             where,
             box,
             key,

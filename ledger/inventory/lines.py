@@ -77,7 +77,7 @@ def place_text(key: bytes, section: Kind, href: str | None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class InventoryFolder:
     """What a section's header says of a container. listed: lines of the section in it."""
 
     box: str
@@ -89,7 +89,12 @@ class Folder:
 
 
 def inventory_header(
-    section: Kind, number: int, at: float, after: bytes | None, earlier: int, folders: Iterable[Folder]
+    section: Kind,
+    number: int,
+    at: float,
+    after: bytes | None,
+    earlier: int,
+    folders: Iterable[InventoryFolder],
 ) -> bytes:
     """at: seconds since 1970 UTC. after: the root of the section's inventory before. earlier: items listed
     before the evidence began, which no inventory names."""
@@ -145,7 +150,7 @@ def results_header(
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class LineResult:
     """What became of an inventory's line. target: see place_text. meant, found: the pseudonyms of what was
     written and of what was read back; size: its bytes at the target; message: of its Message-ID."""
 
@@ -158,7 +163,7 @@ class Result:
     message: str | None = None
 
 
-def results_line(number: int, source: str, result: Result) -> bytes:
+def results_line(number: int, source: str, result: LineResult) -> bytes:
     size = "null" if result.size is None else result.size
     return (
         f'{{"i":{number},"src":"{source}","verdict":"{result.verdict}","rule":{_text(result.rule)}'

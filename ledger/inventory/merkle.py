@@ -22,7 +22,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\1" + left + right).digest()
 
 
-class Tree:
+class MerkleTree:
     """Grows line by line. size: how many it has."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class InclusionProof:
     """That a line is number index (from 0) of a tree of size lines. path: from the leaf to the root."""
 
     index: int
@@ -65,7 +65,7 @@ class _Peak(NamedTuple):
     ours: bool
 
 
-def proof_of(lines: Iterable[bytes], index: int) -> Proof:
+def proof_of(lines: Iterable[bytes], index: int) -> InclusionProof:
     """RFC 9162, section 2.1.3.1, in one pass. Raises IndexError when there is no such line."""
     peaks: list[_Peak] = []
     path: list[bytes] = []
@@ -81,7 +81,7 @@ def proof_of(lines: Iterable[bytes], index: int) -> Proof:
     peak = peaks.pop()
     while peaks:
         peak = _joined(peaks.pop(), peak, path)
-    return Proof(index, size, tuple(path))
+    return InclusionProof(index, size, tuple(path))
 
 
 def _joined(left: _Peak, right: _Peak, path: list[bytes]) -> _Peak:
@@ -92,7 +92,7 @@ def _joined(left: _Peak, right: _Peak, path: list[bytes]) -> _Peak:
     return _Peak(node_hash(left.hash, right.hash), left.size + right.size, left.ours or right.ours)
 
 
-def is_included(line: bytes, proof: Proof, root: bytes) -> bool:
+def is_included(line: bytes, proof: InclusionProof, root: bytes) -> bool:
     """RFC 9162, section 2.1.3.2: whether the tree with this root has this line at this place."""
     if not 0 <= proof.index < proof.size:
         return False

@@ -73,7 +73,7 @@ class LegLedger(LegContainers):
     ) -> PageCount:
         """The enumeration reached its end. seen, the keys it named: every other item is deleted."""
         with self._writing(() if seen is None else (container_id,)) as connection:
-            plan = listing_diff.Plan()
+            plan = listing_diff.ListingChanges()
             if seen is not None:
                 for known in listing_diff.unseen_items(connection, container_id, frozenset(seen)):
                     listing_diff.plan_deletion(plan, known, mirror=self._mirror)
@@ -387,7 +387,7 @@ class LegLedger(LegContainers):
         with self._writing(()) as connection:
             append_event(connection, wave_of(connection, of), kind, detail, subject=of)
 
-    def _apply(self, connection: Connection, plan: listing_diff.Plan) -> None:
+    def _apply(self, connection: Connection, plan: listing_diff.ListingChanges) -> None:
         listing_diff.apply(connection, plan)
         item_states.progress(connection, self._lease.leg, items=plan.new, done=plan.done)
 

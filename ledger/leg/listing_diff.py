@@ -26,7 +26,7 @@ from ledger.db.readers import CHUNK, CONTAINER_COLUMNS, chunked, container_row
 from ledger.db.rows import ContainerRow, PageCount, State
 from ledger.db.schema import container, item
 from ledger.db.upsert import upsert
-from ledger.inventory.inventory import Entry
+from ledger.inventory.inventory import InventoryEntry
 from ledger.inventory.lines import CHANGED, NEW
 from model.protocols import Container, Ref, key_of
 
@@ -34,7 +34,7 @@ NEWER, DELETED = "newer", "deleted"
 """An item's code while WRITING: what its source did meanwhile, applied when it is settled."""
 
 
-class Known(NamedTuple):
+class KnownItem(NamedTuple):
     """What decides about an item. written: it has an href at the target. inventory: the newest one of it."""
 
     id: int
@@ -45,12 +45,12 @@ class Known(NamedTuple):
 
 
 @dataclass(slots=True)
-class Plan:
+class ListingChanges:
     """inserts and updates are parameters of one statement each; done is the change of leg.done. number: of
     the open inventory (0: nothing is named); entries: what is new in it. left: other containers' ids."""
 
     number: int = 0
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[InventoryEntry] = field(default_factory=list)
     left: set[int] = field(default_factory=set)
     inserts: list[dict[str, Any]] = field(default_factory=list)
     updates: list[dict[str, Any]] = field(default_factory=list)
@@ -60,17 +60,17 @@ class Plan:
     done: int = 0
 
     def put(
-        self, known: Known, state: State, version: int, *, code: str | None = None, reset: bool = False
+        self, known: KnownItem, state: State, version: int, *, code: str | None = None, reset: bool = False
     ) -> None:
         values = {"b_id": known.id, "b_state": state.value, "b_version": version, "b_code": code}
         self.updates.append({**values, "b_inventory": known.inventory, "b_reset": reset})
         self.done += (state in SETTLED) - (known.state in SETTLED)
 
-    def name(self, key: bytes, ref: Ref, known: Known, what: int) -> Known:
+    def name(self, key: bytes, ref: Ref, known: KnownItem, what: int) -> KnownItem:
         """The inventory names it, once. To be put as it is then known."""
         if known.inventory == self.number:
             return known
-        self.entries.append(Entry(key, what, ref.size))
+        self.entries.append(InventoryEntry(key, what, ref.size))
         return known._replace(inventory=self.number)
 
     @property
@@ -79,10 +79,10 @@ class Plan:
 
 
 def plan_page(
-    container_id: int, refs: Iterable[Ref], known: dict[bytes, Known], *, mirror: bool, number: int
-) -> Plan:
+    container_id: int, refs: Iterable[Ref], known: dict[bytes, KnownItem], *, mirror: bool, number: int
+) -> ListingChanges:
     """R1: what one page means. Of an item named twice the last mention counts. number: the inventory's."""
-    plan = Plan(number)
+    plan = ListingChanges(number)
     for key, ref in {key_of(ref.id): ref for ref in refs}.items():
         old = known.get(key)
         if ref.deleted:
@@ -91,7 +91,7 @@ def plan_page(
         elif old is None:
             plan.new += 1
             plan.inserts.append(_new(container_id, key, ref, number))
-            plan.entries.append(Entry(key, NEW, ref.size))
+            plan.entries.append(InventoryEntry(key, NEW, ref.size))
         else:
             _plan_known(plan, key, ref, old, mirror=mirror)
     return plan
@@ -110,7 +110,7 @@ def _new(container_id: int, key: bytes, ref: Ref, number: int) -> dict[str, Any]
     }
 
 
-def _plan_known(plan: Plan, key: bytes, ref: Ref, old: Known, *, mirror: bool) -> None:
+def _plan_known(plan: ListingChanges, key: bytes, ref: Ref, old: KnownItem, *, mirror: bool) -> None:
     version = version_number(ref.version)
     if old.state is State.GONE:
         plan.new += 1
@@ -124,12 +124,12 @@ def _plan_known(plan: Plan, key: bytes, ref: Ref, old: Known, *, mirror: bool) -
         _plan_change(plan, plan.name(key, ref, old, CHANGED), version)
 
 
-def _is_ours_alone(old: Known) -> bool:
+def _is_ours_alone(old: KnownItem) -> bool:
     """Nothing of it is, or may be, at the target: what the source does to it concerns nobody there."""
     return not old.written and old.state is not State.WRITING
 
 
-def _plan_change(plan: Plan, old: Known, version: int) -> None:
+def _plan_change(plan: ListingChanges, old: KnownItem, version: int) -> None:
     if old.state is State.WRITING:
         plan.put(old, State.WRITING, version, code=NEWER)
     elif old.written:
@@ -138,7 +138,7 @@ def _plan_change(plan: Plan, old: Known, version: int) -> None:
         plan.put(old, State.SEEN, version, reset=old.state is not State.SEEN)
 
 
-def plan_deletion(plan: Plan, old: Known, *, mirror: bool) -> None:
+def plan_deletion(plan: ListingChanges, old: KnownItem, *, mirror: bool) -> None:
     """One item its source no longer has."""
     if old.state in (State.GONE, State.LEAVING) or not (mirror or _is_ours_alone(old)):
         return
@@ -152,9 +152,9 @@ def plan_deletion(plan: Plan, old: Known, *, mirror: bool) -> None:
 _KNOWN = (item.c.id, item.c.state, item.c.version, item.c.href.is_not(None), item.c.inventory)
 
 
-def _known(row: Sequence[Any]) -> Known:
+def _known(row: Sequence[Any]) -> KnownItem:
     number, state, version, written, inventory = row
-    return Known(number, State(state), version, written, inventory)
+    return KnownItem(number, State(state), version, written, inventory)
 
 
 def plan_listing(
@@ -166,7 +166,7 @@ def plan_listing(
     *,
     mirror: bool,
     moves: bool,
-) -> Plan:
+) -> ListingChanges:
     """As plan_page, by what is known of the refs. moves: what is new here, or back, has left the container of
     the leg where it was; what is gone is gone from wherever it was."""
     keys = {key_of(ref.id) for ref in refs}
@@ -179,8 +179,8 @@ def plan_listing(
     return plan
 
 
-def known_items(connection: Connection, container_id: int, keys: Collection[bytes]) -> dict[bytes, Known]:
-    known: dict[bytes, Known] = {}
+def known_items(connection: Connection, container_id: int, keys: Collection[bytes]) -> dict[bytes, KnownItem]:
+    known: dict[bytes, KnownItem] = {}
     for chunk in chunked(keys):
         query = select(item.c.key, *_KNOWN)
         query = query.where(item.c.container == container_id, item.c.key.in_(chunk))
@@ -189,16 +189,16 @@ def known_items(connection: Connection, container_id: int, keys: Collection[byte
     return known
 
 
-def present(known: dict[bytes, Known]) -> set[bytes]:
+def present(known: dict[bytes, KnownItem]) -> set[bytes]:
     """The keys of those that were there until now."""
     return {key for key, one in known.items() if one.state not in (State.GONE, State.LEAVING)}
 
 
 def elsewhere(
     connection: Connection, leg_id: int, container_id: int, keys: Collection[bytes]
-) -> list[tuple[int, Known]]:
+) -> list[tuple[int, KnownItem]]:
     """The items of these keys in the leg's other containers, each with the container where it is."""
-    found: list[tuple[int, Known]] = []
+    found: list[tuple[int, KnownItem]] = []
     others = container.c.leg == leg_id, container.c.id != container_id
     for chunk in chunked(keys):
         query = select(container.c.id, *_KNOWN).select_from(item.join(container))
@@ -207,7 +207,7 @@ def elsewhere(
     return found
 
 
-def unseen_items(connection: Connection, container_id: int, seen: Collection[bytes]) -> Iterator[Known]:
+def unseen_items(connection: Connection, container_id: int, seen: Collection[bytes]) -> Iterator[KnownItem]:
     """Every item that is not GONE and whose key is not among those seen, in the order of keys."""
     alive = item.c.state != State.GONE.value
     query = select(item.c.key, *_KNOWN)
@@ -237,7 +237,7 @@ _APPLY = (
 _APPLY_AND_RESET = _APPLY.values(attempts=0)
 
 
-def apply(connection: Connection, plan: Plan) -> None:
+def apply(connection: Connection, plan: ListingChanges) -> None:
     """Three statements at most, inside the caller's write transaction."""
     if plan.inserts:
         connection.execute(insert(item), plan.inserts)

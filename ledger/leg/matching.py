@@ -29,7 +29,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TargetItem:
     """An item the target lists. size is the server's word and may count line ends differently."""
 
     href: str
@@ -47,7 +47,7 @@ class Matching:
     extra: tuple[str, ...]
 
 
-def narrow(rows: Sequence[Wanted], listing: Sequence[Found], claimed: Collection[str]) -> list[str]:
+def narrow(rows: Sequence[Wanted], listing: Sequence[TargetItem], claimed: Collection[str]) -> list[str]:
     """The hrefs worth reading for their digests, in the order of the listing: the items of a row's size
     and, where there are fewer of them than rows of that size, also those whose size is no row's (a
     server that normalises may count differently). Never those claimed, or below the row's since."""
@@ -67,7 +67,7 @@ def narrow(rows: Sequence[Wanted], listing: Sequence[Found], claimed: Collection
     return [found.href for found in free if found.href in chosen]
 
 
-def match(rows: Sequence[Wanted], listing: Sequence[Found], digests: Mapping[str, bytes]) -> Matching:
+def match(rows: Sequence[Wanted], listing: Sequence[TargetItem], digests: Mapping[str, bytes]) -> Matching:
     """Pairs rows with items. listing is without items other rows own; digests of what was read.
 
     A row whose href is listed takes that item, if its digest agrees or was not read. Every other pair

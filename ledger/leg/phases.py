@@ -25,7 +25,7 @@ HOOKS_NOT_RUN = "hooks-not-run"
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class PhaseAcceptance:
     """What a person takes responsibility for together with a phase, as its events say it: that hooks were not
     run, and a score that is low or missing."""
 
@@ -33,11 +33,11 @@ class Answers:
     score: Mapping[str, str | int] | None = None
 
 
-NOTHING = Answers()
+NOTHING = PhaseAcceptance()
 """There was nothing to answer for."""
 
 
-def _record(connection: Connection, mailbox_id: str, answers: Answers) -> None:
+def _record(connection: Connection, mailbox_id: str, answers: PhaseAcceptance) -> None:
     """Records them in the chain of the mailbox's wave. A score is approved for the accounts as they are."""
     wave = wave_of(connection, mailbox_id)
     if answers.hooks is not None:
@@ -77,7 +77,9 @@ def refuse_begun(connection: Connection, mailbox_id: str) -> None:
         raise Blocked(HELD_ELSEWHERE, "a cutover of it was begun")
 
 
-def move(connection: Connection, mailbox_id: str, phase: Phase, by: str, answers: Answers = NOTHING) -> None:
+def move(
+    connection: Connection, mailbox_id: str, phase: Phase, by: str, answers: PhaseAcceptance = NOTHING
+) -> None:
     """Moves a mailbox to a phase; recorded, after what was answered for with it. Idempotent. Raises as
     refuse_held(), Blocked("live-phase"): nothing leads back from there, unless all of it was rolled back; and
     Blocked("mailbox-unknown")."""

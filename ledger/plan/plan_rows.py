@@ -15,7 +15,7 @@ from model.protocols import Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class MailboxPlan:
     """A mailbox. begun: its accounts are bound, so that nothing of the row may change. dropped: a plan after
     this one had no row for it."""
 
@@ -25,7 +25,7 @@ class Plan:
     dropped: bool
 
 
-def plans(ledger: LedgerHandle) -> list[Plan]:
+def plans(ledger: LedgerHandle) -> list[MailboxPlan]:
     """Every mailbox of the ledger, by id."""
     columns = (mailbox.c.id, mailbox.c.source, mailbox.c.phase, mailbox.c.withheld)
     query = select(*columns, *(mailbox.c[name] for name in FIELDS)).order_by(mailbox.c.id)
@@ -39,7 +39,7 @@ def plans(ledger: LedgerHandle) -> list[Plan]:
                 bound.add(number)
         rows = connection.execute(query).all()
     return [
-        Plan(
+        MailboxPlan(
             row.id,
             PlannedMailbox(
                 row.source,

@@ -29,7 +29,7 @@ _PARTLY = leg.c.code.in_(PARTLY)
 
 
 @dataclass(slots=True)
-class Part:
+class ScoreCounts:
     """Of one workload. lost: items that arrived and lost something, by the rank of the gravest."""
 
     states: Counter[State] = field(default_factory=Counter)
@@ -41,7 +41,7 @@ class Counts:
     """Of one mailbox. verified: every workload, by its newest pass or look; read back, not only counted or
     in part."""
 
-    parts: defaultdict[Kind, Part] = field(default_factory=lambda: defaultdict(Part))
+    parts: defaultdict[Kind, ScoreCounts] = field(default_factory=lambda: defaultdict(ScoreCounts))
     verified: bool = False
 
 

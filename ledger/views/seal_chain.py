@@ -32,7 +32,7 @@ NOT_VERIFIED = "not-verified"
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class SealRow:
     """number: over all waves, from 1, without a gap. statement: the SHA-256 of the signed statement. at: in
     seconds since 1970 UTC. corrects: the number of the seal in whose place this one stands. complete: nothing
     of the wave was missing. state: a fingerprint, by Seals.put. Both None: not known."""
@@ -63,7 +63,7 @@ class Basis:
 
     decisions: int
     head: bytes
-    newest: Seal | None
+    newest: SealRow | None
 
 
 class Seals:
@@ -72,12 +72,12 @@ class Seals:
     def __init__(self, ledger: LedgerHandle) -> None:
         self._engine = ledger.engine
 
-    def all(self, wave: str | None = None) -> list[Seal]:
+    def all(self, wave: str | None = None) -> list[SealRow]:
         """By number."""
         query = select(seal).order_by(seal.c.number)
         with reading(self._engine) as connection:
             chosen = query if wave is None else query.where(seal.c.wave == wave)
-            return [Seal(*row) for row in connection.execute(chosen)]
+            return [SealRow(*row) for row in connection.execute(chosen)]
 
     def basis(self, wave: str) -> Basis:
         with reading(self._engine) as connection:
@@ -94,7 +94,7 @@ class Seals:
         with reading(self._engine) as connection:
             return [name for name, one in newest.items() if _state(connection, name, False) != one.state]
 
-    def put(self, wave: str, state: str, basis: Basis, made: Seal, signer: str | None = None) -> Seal:
+    def put(self, wave: str, state: str, basis: Basis, made: SealRow, signer: str | None = None) -> SealRow:
         """Adds a seal and its event, if state and basis are still what they were. signer: the public key, as
         a line. Returns it as it is kept. Raises Transient("ledger-changed")."""
         with writing(self._engine) as connection:
@@ -108,7 +108,7 @@ class Seals:
             ):
                 raise Transient("ledger-changed", "the ledger changed while the wave was being sealed")
             made = replace(made, state=_state(connection, wave, False))
-            values = {name: getattr(made, name) for name in Seal.__slots__}
+            values = {name: getattr(made, name) for name in SealRow.__slots__}
             connection.execute(insert(seal).values(values))
             told: dict[str, str | int] = {
                 "number": made.number,
@@ -121,7 +121,7 @@ class Seals:
                 raise Transient("ledger-changed", "the ledger changed while the wave was being sealed")
             return made
 
-    def signer(self, one: Seal) -> str | None:
+    def signer(self, one: SealRow) -> str | None:
         """The public key that it was signed with, as a line; None: an older version did not record it."""
         mine = event.c.wave == one.wave, event.c.kind == SEALED
         query = select(event.c.detail).where(*mine).order_by(event.c.seq.desc())
@@ -155,7 +155,7 @@ def _place(kind: Kind | None) -> int:
 
 def _basis(connection: Connection, wave: str) -> Basis:
     row = connection.execute(select(seal).order_by(seal.c.number.desc()).limit(1)).one_or_none()
-    return Basis(*head_of(connection, wave), None if row is None else Seal(*row))
+    return Basis(*head_of(connection, wave), None if row is None else SealRow(*row))
 
 
 def _state(connection: Connection, wave: str, keys: bool = True) -> str:

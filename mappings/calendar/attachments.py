@@ -22,7 +22,7 @@ _DEFAULT = "application/octet-stream"
 
 
 @dataclass(slots=True)
-class Room:
+class AttachmentBudget:
     """How many bytes of attachments one item may still hold; None: any number."""
 
     left: int | None
@@ -39,13 +39,15 @@ def too_large() -> Rejected:
     return Rejected("too-large", "larger than the target takes; raise its limit or leave it out")
 
 
-def room(context: Context) -> Room:
+def room(context: Context) -> AttachmentBudget:
     """Base64 makes four bytes of three."""
     most = context.target.max_bytes
-    return Room(None if most is None else most * 3 // 4)
+    return AttachmentBudget(None if most is None else most * 3 // 4)
 
 
-def attachments(element: Element, event: Event, native: Native, context: Context, space: Room) -> list[Loss]:
+def attachments(
+    element: Element, event: Event, native: Native, context: Context, space: AttachmentBudget
+) -> list[Loss]:
     """Adds an ATTACH for each. Raises Rejected: too-large."""
     found = child(element, "t:Attachments")
     given = native.properties.get("Attachments")
@@ -61,7 +63,7 @@ def attachments(element: Element, event: Event, native: Native, context: Context
 
 
 def _attach(
-    one: Element, event: Event, bodies: Mapping[str, Body], context: Context, space: Room
+    one: Element, event: Event, bodies: Mapping[str, Body], context: Context, space: AttachmentBudget
 ) -> Loss | None:
     name = _name(one)
     link = text(one, "t:AttachLongPathName").strip()
@@ -79,7 +81,7 @@ def _attach(
     return None
 
 
-def _read(body: Body, most: int | None, space: Room) -> bytes | None:
+def _read(body: Body, most: int | None, space: AttachmentBudget) -> bytes | None:
     """None: larger than an attachment may be. Never holds more than one byte beyond what may be kept."""
     limits = [limit for limit in (most, space.left) if limit is not None]
     with body() as stream:

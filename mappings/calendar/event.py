@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from icalendar import Calendar, Event, vRecur
 
 from mappings.calendar.alarm import alarm
-from mappings.calendar.attachments import Room, attachments, room, too_large
+from mappings.calendar.attachments import AttachmentBudget, attachments, room, too_large
 from mappings.calendar.attendees import people, received
 from mappings.calendar.exo_limits import within
-from mappings.calendar.series import Series, missing, series
+from mappings.calendar.series import EventSeries, missing, series
 from mappings.calendar.text import links, marks, place, wording
-from mappings.calendar.times import Span, parameters, span, value
+from mappings.calendar.times import EventSpan, parameters, span, value
 from mappings.calendar.uid import LONGEST, uid
 from mappings.compare.semantic_digest import calendar_digest
 from mappings.exchange.elements import items, left_out
@@ -81,7 +81,7 @@ class _Object:
 
     def __init__(self, native: Native, context: Context) -> None:
         self._native, self._context = native, context
-        self._room: Room = room(context)
+        self._room: AttachmentBudget = room(context)
         self._losses: list[Loss] = []
         self._events: list[Event] = []
         self._zones: dict[str, Zone] = {}
@@ -109,7 +109,7 @@ class _Object:
             self._losses.append(lose("modified-occurrence", "only-times-known"))
         return [_stand_in(own, one) for one in absent]
 
-    def _series(self, own: Element, found: Series) -> None:
+    def _series(self, own: Element, found: EventSeries) -> None:
         self._losses += found.losses
         event = self._component(own, found.span)
         event.add("RRULE", vRecur.from_ical(found.rule.text))
@@ -122,7 +122,7 @@ class _Object:
             changed.add("RECURRENCE-ID", value(start, zone), parameters=parameters(start, zone))
             self._years.add(start.year)
 
-    def _component(self, element: Element, found: Span) -> Event:
+    def _component(self, element: Element, found: EventSpan) -> Event:
         event = Event()
         event.add("UID", self._uid)
         self._losses += [*found.losses, *left_out(element)]
@@ -146,7 +146,7 @@ class _Object:
             self._zones[zone.id] = zone
             self._years.add(start.year)
 
-    def _stamps(self, event: Event, element: Element, found: Span) -> None:
+    def _stamps(self, event: Event, element: Element, found: EventSpan) -> None:
         """DTSTAMP is required. Without any date of the record's own it is the start: no clock is asked."""
         created = moment(text(element, "t:DateTimeCreated"))
         modified = moment(text(element, "t:LastModifiedTime"))
@@ -200,7 +200,7 @@ def _whole(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(microsecond=0)
 
 
-def _years(found: Series) -> set[int]:
+def _years(found: EventSeries) -> set[int]:
     """The years a series' zone must be described for, its last occurrence's among them."""
     first = found.span.start.year
     if found.rule.until is not None:

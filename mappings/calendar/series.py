@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import islice
 
-from mappings.calendar.times import DAY, HALF_DAY, Span, naive
+from mappings.calendar.times import DAY, HALF_DAY, EventSpan, naive
 from mappings.fields.ews_xml import Element, child, children, moment, text
 from mappings.losses.catalogue import lose
-from mappings.time.rrule import Rule, Start, rule
+from mappings.time.rrule import RecurrenceRule, Start, rule
 from mappings.time.zones import Zone, out_of_range
 from model.errors import Rejected
 from model.protocols import Loss
@@ -29,18 +29,18 @@ _MANY, _LAST_YEAR = 1000, 2100
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class EventSeries:
     """span: of the first occurrence. deleted: starts, as the rule has them. modified: the elements of
     modified occurrences by the start the rule has for them, ascending."""
 
-    span: Span
-    rule: Rule
+    span: EventSpan
+    rule: RecurrenceRule
     deleted: tuple[Start, ...]
     modified: tuple[tuple[Start, Element], ...]
     losses: tuple[Loss, ...]
 
 
-def series(master: Element, exceptions: list[Element], found: Span) -> Series:
+def series(master: Element, exceptions: list[Element], found: EventSpan) -> EventSeries:
     """Raises Rejected: unknown-recurrence, exception-without-origin, empty-series, date-out-of-range."""
     recurrence = child(master, "t:Recurrence")
     if recurrence is None:
@@ -61,10 +61,10 @@ def series(master: Element, exceptions: list[Element], found: Span) -> Series:
     _check(ruled, found.start, deleted, modified)
     if _stretched(ruled, found, deleted | set(modified)):
         losses.append(lose("end", "clock-change"))
-    return Series(found, ruled, tuple(sorted(deleted)), tuple(modified.items()), tuple(losses))
+    return EventSeries(found, ruled, tuple(sorted(deleted)), tuple(modified.items()), tuple(losses))
 
 
-def _moved(found: Span, start: Start) -> Span:
+def _moved(found: EventSpan, start: Start) -> EventSpan:
     """The same length of time from another start on."""
     shift = _midnight(start) - _midnight(found.start)
     try:
@@ -119,7 +119,7 @@ def _deleted(master: Element) -> list[datetime]:
     return [one.replace(microsecond=0) for one in found if one is not None]
 
 
-def _days(ruled: Rule, found: Span, origins: list[datetime]) -> frozenset[Start]:
+def _days(ruled: RecurrenceRule, found: EventSpan, origins: list[datetime]) -> frozenset[Start]:
     """The starts of the series as far as anything is named."""
     reached = [origin for origin in origins if _YEARS[0] <= origin.year <= _YEARS[1]]
     if not reached:
@@ -133,7 +133,7 @@ def _days(ruled: Rule, found: Span, origins: list[datetime]) -> frozenset[Start]
     return frozenset(starts)
 
 
-def _named(origin: datetime, days: frozenset[Start], found: Span) -> Start | None:
+def _named(origin: datetime, days: frozenset[Start], found: EventSpan) -> Start | None:
     """The start the rule has for an occurrence: that moment, else a few hours from it, else that day. None
     when it has none."""
     near = [start for start in _near(origin, found) if start in days]
@@ -143,7 +143,7 @@ def _named(origin: datetime, days: frozenset[Start], found: Span) -> Start | Non
     return next((start for start in _near(origin, found)[:1] if start in days), None)
 
 
-def _near(origin: datetime, found: Span) -> list[Start]:
+def _near(origin: datetime, found: EventSpan) -> list[Start]:
     """Candidates on the day of an instant (the nearest midnight, for whole days), before and after it. None
     for an instant that Exchange's calendars do not reach."""
     if not _YEARS[0] <= origin.year <= _YEARS[1]:
@@ -161,7 +161,7 @@ def _distance(start: Start, origin: datetime, zone: Zone) -> timedelta:
 
 
 def _modified(
-    origins: Iterable[tuple[datetime, Element]], days: frozenset[Start], found: Span, losses: list[Loss]
+    origins: Iterable[tuple[datetime, Element]], days: frozenset[Start], found: EventSpan, losses: list[Loss]
 ) -> dict[Start, Element]:
     made: dict[Start, Element] = {}
     for origin, element in sorted(origins, key=lambda one: one[0]):
@@ -177,21 +177,21 @@ def _modified(
     return dict(sorted(made.items()))
 
 
-def _own(origin: datetime, found: Span) -> Start:
+def _own(origin: datetime, found: EventSpan) -> Start:
     near = _near(origin, found)
     if not near:
         raise out_of_range()
     return naive(found.zone.local(origin)) if isinstance(near[0], datetime) else near[0]
 
 
-def _check(ruled: Rule, start: Start, deleted: set[Start], modified: dict[Start, Element]) -> None:
+def _check(ruled: RecurrenceRule, start: Start, deleted: set[Start], modified: dict[Start, Element]) -> None:
     """A series must take place at least once: servers refuse it else (Nextcloud 32: 403)."""
     left = next((one for one in ruled.starts(start) if one not in deleted), None)
     if left is None and not modified:
         raise Rejected("empty-series", "every occurrence was deleted; delete the series at the source")
 
 
-def _stretched(ruled: Rule, found: Span, apart: set[Start]) -> bool:
+def _stretched(ruled: RecurrenceRule, found: EventSpan, apart: set[Start]) -> bool:
     """Whether an occurrence lasts over a change of the clocks: RFC 5545 3.8.5.3 keeps the exact duration,
     Exchange the end's wall time. Clocks change at night: no other series is worked out. apart: occurrences
     that are deleted, or have times of their own."""

@@ -16,7 +16,7 @@ from mappings.contacts.dates import day_of
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import Element, child, extended, moment, text
 from mappings.losses.catalogue import lose
-from mappings.time.rrule import Rule, Start, regeneration, rule
+from mappings.time.rrule import RecurrenceRule, Start, regeneration, rule
 from model.protocols import Loss
 
 TASK_SET = "00062003-0000-0000-C000-000000000046"
@@ -95,7 +95,7 @@ def _series(element: Element, recurrence: Element, found: Days, context: Context
     return replace(anchored, rrule=written, losses=losses)
 
 
-def _anchored(ruled: Rule, found: Days) -> tuple[Days, int, bool]:
+def _anchored(ruled: RecurrenceRule, found: Days) -> tuple[Days, int, bool]:
     """The series from its current occurrence on, which has a start; how many came before; whether the rule
     has that day. It counts the start, or, where only that is one of its days, the day the task is due."""
     past, hit = _position(ruled, found.start or found.due)
@@ -110,7 +110,7 @@ def _anchored(ruled: Rule, found: Days) -> tuple[Days, int, bool]:
     return replace(found, start=found.due, losses=losses), due_past, True
 
 
-def _position(ruled: Rule, current: date | None) -> tuple[int, bool]:
+def _position(ruled: RecurrenceRule, current: date | None) -> tuple[int, bool]:
     """How many occurrences of the whole series came before this day, and whether it is one."""
     most = _MANY if ruled.count is None else ruled.count - 1
     past = 0

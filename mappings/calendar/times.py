@@ -16,7 +16,7 @@ DAY, HALF_DAY, HOUR = timedelta(days=1), timedelta(hours=12), timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class EventSpan:
     """start, end: dates of whole days, the end the day after the last; else naive wall times in zone and
     end_zone. end None: the event takes no time (a whole-day event: one day). begins, ends: in UTC."""
 
@@ -29,7 +29,7 @@ class Span:
     losses: tuple[Loss, ...]
 
 
-def span(element: Element, repeats: bool = False) -> Span:
+def span(element: Element, repeats: bool = False) -> EventSpan:
     """repeats: it is a series, which needs wall times. Raises Rejected: start-missing, date-out-of-range,
     unknown-time-zone."""
     zone, end_zone = zone_for(element), zone_for(element, "End")
@@ -59,13 +59,13 @@ def _instant(element: Element, path: str) -> datetime | None:
     return None if found is None else found.replace(microsecond=0)
 
 
-def _whole_days(zone: Zone, begins: datetime, ends: datetime, losses: tuple[Loss, ...]) -> Span:
+def _whole_days(zone: Zone, begins: datetime, ends: datetime, losses: tuple[Loss, ...]) -> EventSpan:
     first, first_off = _day(zone, begins)
     after, after_off = _day(zone, ends)
     if max(first_off, after_off) > HOUR:  # one hour: a clock that changes at midnight
         losses = (*losses, lose("all-day", "not-at-midnight"))
     end = after if after > first else None
-    return Span(zone, zone, first, end, begins, ends, losses)
+    return EventSpan(zone, zone, first, end, begins, ends, losses)
 
 
 def _day(zone: Zone, instant: datetime) -> tuple[date, timedelta]:
@@ -78,12 +78,14 @@ def _day(zone: Zone, instant: datetime) -> tuple[date, timedelta]:
     return nearest, abs(wall - datetime.combine(nearest, time()))
 
 
-def _timed(zone: Zone, end_zone: Zone, begins: datetime, ends: datetime, losses: tuple[Loss, ...]) -> Span:
+def _timed(
+    zone: Zone, end_zone: Zone, begins: datetime, ends: datetime, losses: tuple[Loss, ...]
+) -> EventSpan:
     start, end = naive(zone.local(begins)), naive(end_zone.local(ends))
-    return Span(zone, end_zone, start, end if ends > begins else None, begins, ends, losses)
+    return EventSpan(zone, end_zone, start, end if ends > begins else None, begins, ends, losses)
 
 
-def _names(made: Span) -> bool:
+def _names(made: EventSpan) -> bool:
     """Whether the wall times name the instants."""
     pairs = ((made.zone, made.start, made.begins), (made.end_zone, made.end, made.ends))
     return all(zone.instant(wall) == instant for zone, wall, instant in pairs if isinstance(wall, datetime))

@@ -35,7 +35,7 @@ class Malformed(Exception):
     """These bytes are no such object."""
 
 
-class Line(NamedTuple):
+class ContentLine(NamedTuple):
     """One property. name and the names of parameters are upper case; the values are as they stand, parameter
     values without their quotes. A parameter without "=" (vCard 2.1) is a TYPE."""
 
@@ -58,13 +58,13 @@ class Block:
     """What stands between BEGIN and END. lines: by name, in their order."""
 
     name: str
-    lines: dict[str, list[Line]] = field(default_factory=dict, repr=False)
+    lines: dict[str, list[ContentLine]] = field(default_factory=dict, repr=False)
     blocks: list[Block] = field(default_factory=list, repr=False)
 
-    def all(self, name: str) -> list[Line]:
+    def all(self, name: str) -> list[ContentLine]:
         return self.lines.get(name, [])
 
-    def first(self, name: str) -> Line | None:
+    def first(self, name: str) -> ContentLine | None:
         found = self.lines.get(name)
         return found[0] if found else None
 
@@ -100,7 +100,7 @@ def _all(stream: BinaryIO) -> bytes:
     return b"".join(chunks)
 
 
-def _read(data: bytes) -> Iterator[Line]:
+def _read(data: bytes) -> Iterator[ContentLine]:
     whole = _LINE_END.sub(b"\n", _FOLD.sub(b"", data.removeprefix(b"\xef\xbb\xbf")))
     # Bytes that are no UTF-8 stay what they are, so that two different ones are not taken for the same.
     for text in whole.decode("utf-8", "surrogateescape").split("\n"):
@@ -108,17 +108,17 @@ def _read(data: bytes) -> Iterator[Line]:
             yield _line(text)
 
 
-def _line(text: str) -> Line:
+def _line(text: str) -> ContentLine:
     head, colon, value = text.partition(":")
     if not colon:
         raise Malformed
     if ";" not in head:
         group, _, name = head.rpartition(".")
-        return Line(name.strip().upper(), NO_PARAMETERS, value, group)
+        return ContentLine(name.strip().upper(), NO_PARAMETERS, value, group)
     return _line_with_parameters(text, head.partition(";")[0])
 
 
-def _line_with_parameters(text: str, head: str) -> Line:
+def _line_with_parameters(text: str, head: str) -> ContentLine:
     parameters: dict[str, list[str]] = {}
     at = len(head)
     while text[at : at + 1] == ";":
@@ -135,7 +135,7 @@ def _line_with_parameters(text: str, head: str) -> Line:
         raise Malformed
     group, _, name = head.rpartition(".")
     given = {each: tuple(found) for each, found in parameters.items()}
-    return Line(name.strip().upper(), given, text[at + 1 :], group)
+    return ContentLine(name.strip().upper(), given, text[at + 1 :], group)
 
 
 def _values(text: str) -> tuple[str, ...]:
@@ -143,7 +143,7 @@ def _values(text: str) -> tuple[str, ...]:
     return tuple(_CARETED.sub(lambda match: _CARET[match[0]], value.strip('"')) for value in found)
 
 
-def _build(lines: Iterable[Line]) -> Block:
+def _build(lines: Iterable[ContentLine]) -> Block:
     """Raises Malformed unless the lines are one block, opened and closed."""
     open_blocks: list[Block] = []
     whole: Block | None = None
@@ -190,7 +190,7 @@ def split(value: str, separator: str) -> list[str]:
     return [*parts, separator.join(held) + separator] if held else parts
 
 
-def texts(lines: Iterable[Line]) -> tuple[str, ...]:
+def texts(lines: Iterable[ContentLine]) -> tuple[str, ...]:
     """The distinct texts of comma-separated properties, sorted."""
     found = {tidy(unescaped(part)).strip() for line in lines for part in split(line.value, ",")}
     return tuple(sorted(found - {""}))

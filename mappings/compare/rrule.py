@@ -52,7 +52,7 @@ class TooLong(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ComparedRule:
     """One RRULE. numbers: the BY parts by name, each sorted, without doubles. days: BYDAY as (n, weekday
     from 0 for Monday), n 0 for every one. others: parts this reader has no notion of."""
 
@@ -76,7 +76,7 @@ class Rule:
 
 
 @lru_cache(maxsize=512)
-def rule_of(value: str) -> Rule:
+def rule_of(value: str) -> ComparedRule:
     """Raises Malformed."""
     if len(value) > _MOST_LETTERS:
         raise Malformed
@@ -92,7 +92,7 @@ def rule_of(value: str) -> Rule:
     if week_start is None:
         raise Malformed
     numbers = {name: _numbers(parts.pop(name), *_RANGES[name]) for name in sorted(_RANGES) if name in parts}
-    return Rule(
+    return ComparedRule(
         frequency=frequency,
         interval=interval,
         count=None if count is None else _number(count, 1, 10**9),
@@ -145,7 +145,7 @@ def _days(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(found))
 
 
-def walls(rule: Rule, start: datetime, last: int) -> Iterator[list[int]]:
+def walls(rule: ComparedRule, start: datetime, last: int) -> Iterator[list[int]]:
     """Local times of the rule from start on, as seconds since 1970 as if they were UTC, ascending, some at a
     time, up to the day last (an ordinal); COUNT and UNTIL are the caller's. Raises TooLong."""
     if rule.frequency not in _PERIODS or rule.others:
@@ -164,7 +164,7 @@ def walls(rule: Rule, start: datetime, last: int) -> Iterator[list[int]]:
         yield found[bisect_left(found, first) : bisect_right(found, end)]
 
 
-def _times(rule: Rule, start: datetime) -> list[int]:
+def _times(rule: ComparedRule, start: datetime) -> list[int]:
     """Seconds of the day."""
     hours = rule.by("BYHOUR") or (start.hour,)
     minutes = rule.by("BYMINUTE") or (start.minute,)
@@ -197,7 +197,7 @@ class _Filter:
     week_start: int
 
 
-def _complete(rule: Rule, start: date) -> _Filter:
+def _complete(rule: ComparedRule, start: date) -> _Filter:
     months, month_days = frozenset(rule.by("BYMONTH")), frozenset(rule.by("BYMONTHDAY"))
     year_days, weeks = frozenset(rule.by("BYYEARDAY")), frozenset(rule.by("BYWEEKNO"))
     numbered = rule.frequency in (MONTHLY, YEARLY)

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from mappings.compare.content_lines import Block, Line, Malformed
-from mappings.compare.rrule import Rule, TooLong, rule_of, walls
+from mappings.compare.content_lines import Block, ContentLine, Malformed
+from mappings.compare.rrule import ComparedRule, TooLong, rule_of, walls
 from mappings.compare.time import DATE, DAY, EPOCH, UTC, Moment, length, parse, seconds
 from mappings.compare.zones import Clock
 
@@ -32,7 +32,7 @@ _INTERVAL = {"DAILY": 1.0, "WEEKLY": 7.0, "MONTHLY": 365 / 12, "YEARLY": 365.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ComponentSpan:
     """One component's own time. at: its start as it is written; a task without start begins when it is due.
     lasts: seconds, or days where the start is a date."""
 
@@ -43,7 +43,7 @@ class Span:
 
 
 @dataclass(slots=True)
-class Series:
+class ComparedSeries:
     """The moments of one object. kind: that of the master. moments: number -> local time in seconds. unlike:
     those of another kind or length, each with its length. moved: exceptions by what they stand for, unless
     they are where the rule has them. newest: the last day that is not the rule's own doing. beyond: how many
@@ -71,7 +71,7 @@ class Series:
         self.newest = max(self.newest, day_of((self.kind, number)))
         return True
 
-    def change(self, exceptions: Iterable[tuple[Moment, Span]], lasts: int) -> None:
+    def change(self, exceptions: Iterable[tuple[Moment, ComponentSpan]], lasts: int) -> None:
         """Exceptions stand in the place of occurrences; one of none is one more. lasts: the master's."""
         moved = [pair for pair in exceptions if not self._stays(*pair, lasts)]
         for (kind, number), _ in moved:  # all of them first: one may move to where another one was
@@ -80,11 +80,11 @@ class Series:
         for stands_for, own in moved:
             self._move(stands_for, own, lasts)
 
-    def _stays(self, stands_for: Moment, own: Span, lasts: int) -> bool:
+    def _stays(self, stands_for: Moment, own: ComponentSpan, lasts: int) -> bool:
         kind, number = stands_for
         return kind == self.kind and number in self.moments and own.start == stands_for and own.lasts == lasts
 
-    def _move(self, stands_for: Moment, own: Span, lasts: int) -> None:
+    def _move(self, stands_for: Moment, own: ComponentSpan, lasts: int) -> None:
         self.moved.append((stands_for, own.start, own.lasts))
         self.newest = max(self.newest, day_of(own.start))
         if own.start[0] == self.kind and own.lasts == lasts:
@@ -101,7 +101,7 @@ class Series:
         return self.kind, tuple(numbers), tuple(sorted(self.unlike)), self.beyond > 0, tuple(self.rules)
 
 
-def span_of(block: Block, clock: Clock) -> Span | None:
+def span_of(block: Block, clock: Clock) -> ComponentSpan | None:
     """None for a component without any date. Raises Malformed."""
     start = block.first("DTSTART")
     end = block.first("DTEND") or block.first("DUE")
@@ -111,7 +111,7 @@ def span_of(block: Block, clock: Clock) -> Span | None:
     at, zulu = parse(line.value)
     zone = UTC if zulu else line.parameter("TZID")
     moment = clock.place(at, zone)
-    return Span(at, zone, moment, _lasts(block, clock, moment, at, zone) if start else 0)
+    return ComponentSpan(at, zone, moment, _lasts(block, clock, moment, at, zone) if start else 0)
 
 
 def _lasts(block: Block, clock: Clock, start: Moment, at: date, zone: str) -> int:
@@ -136,14 +136,14 @@ def _later(at: datetime, days: int) -> datetime:
 
 
 def expand(
-    master: Block, span: Span, clock: Clock, explicit: Iterable[Moment], not_after: datetime
-) -> Series:
+    master: Block, span: ComponentSpan, clock: Clock, explicit: Iterable[Moment], not_after: datetime
+) -> ComparedSeries:
     """The moments of a master, without its exceptions. explicit: dates that show elsewhere in the object.
     Raises Malformed."""
     rules, excluded = _rules(master, "RRULE"), _rules(master, "EXRULE")
     added = [pair for line in master.all("RDATE") for pair in _dates(line, span, clock)]
     removed = {moment for line in master.all("EXDATE") for moment in clock.moments(line)}
-    series = Series(
+    series = ComparedSeries(
         span.start[0], max(not_after.toordinal(), day_of(span.start), *_days(at for at, _ in added))
     )
     series.beyond = max(map(_beyond, rules), default=0)
@@ -161,20 +161,20 @@ def expand(
     return series
 
 
-def _rules(master: Block, name: str) -> list[Rule]:
+def _rules(master: Block, name: str) -> list[ComparedRule]:
     lines = master.all(name)
     if len(lines) > MOST_RULES:
         raise Malformed
     return [rule_of(line.value) for line in lines]
 
 
-def _beyond(rule: Rule) -> int:
+def _beyond(rule: ComparedRule) -> int:
     if rule.count is not None or rule.until is not None:
         return 0
     return max(BEYOND, int(10 * rule.interval * _INTERVAL.get(rule.frequency, 0)))
 
 
-def _dates(line: Line, span: Span, clock: Clock) -> Iterator[tuple[Moment, int]]:
+def _dates(line: ContentLine, span: ComponentSpan, clock: Clock) -> Iterator[tuple[Moment, int]]:
     """The dates an RDATE adds, each with how long it lasts."""
     zone = line.parameter("TZID")
     for part in line.value.split(","):
@@ -192,7 +192,7 @@ def sum_of(parts: tuple[int, int]) -> int:
     return parts[0] * DAY + parts[1]
 
 
-def _add_dates(series: Series, added: Iterable[tuple[Moment, int]], span: Span) -> None:
+def _add_dates(series: ComparedSeries, added: Iterable[tuple[Moment, int]], span: ComponentSpan) -> None:
     for moment, lasts in added:
         if moment[0] == series.kind and lasts == span.lasts:
             series.moments.setdefault(moment[1], moment[1])
@@ -200,7 +200,9 @@ def _add_dates(series: Series, added: Iterable[tuple[Moment, int]], span: Span) 
             series.unlike.add((moment, lasts))
 
 
-def _moments(rule: Rule, span: Span, clock: Clock, last: int) -> Iterator[tuple[list[int], list[int]]]:
+def _moments(
+    rule: ComparedRule, span: ComponentSpan, clock: Clock, last: int
+) -> Iterator[tuple[list[int], list[int]]]:
     """Numbers and local times, ascending, some at a time. last: for a rule without end. Raises TooLong."""
     place = _placer(span, clock)
     left = rule.count if rule.count is not None else MOST + 1
@@ -218,7 +220,7 @@ def _moments(rule: Rule, span: Span, clock: Clock, last: int) -> Iterator[tuple[
             return
 
 
-def _placer(span: Span, clock: Clock) -> Callable[[int], int]:
+def _placer(span: ComponentSpan, clock: Clock) -> Callable[[int], int]:
     """From a local time in seconds to the number of its moment."""
     if span.start[0] == DATE:
         return lambda wall: wall // DAY + _EPOCH_DAY
@@ -226,7 +228,7 @@ def _placer(span: Span, clock: Clock) -> Callable[[int], int]:
     return local or (lambda wall: wall)
 
 
-def _up_to(until: tuple[date, bool], numbers: list[int], found: list[int], span: Span) -> int:
+def _up_to(until: tuple[date, bool], numbers: list[int], found: list[int], span: ComponentSpan) -> int:
     """How many are not after UNTIL."""
     at, zulu = until
     if not isinstance(at, datetime) or span.start[0] == DATE:
@@ -234,7 +236,9 @@ def _up_to(until: tuple[date, bool], numbers: list[int], found: list[int], span:
     return bisect_right(numbers if zulu else found, seconds(at))
 
 
-def _exclude(series: Series, rules: Iterable[Rule], span: Span, clock: Clock, last: int) -> None:
+def _exclude(
+    series: ComparedSeries, rules: Iterable[ComparedRule], span: ComponentSpan, clock: Clock, last: int
+) -> None:
     for rule in rules:
         try:
             for numbers, _ in _moments(rule, span, clock, last):
@@ -244,7 +248,7 @@ def _exclude(series: Series, rules: Iterable[Rule], span: Span, clock: Clock, la
             series.rules.append(("not", rule.canonical()))
 
 
-def _take_out(series: Series, removed: set[Moment]) -> None:
+def _take_out(series: ComparedSeries, removed: set[Moment]) -> None:
     if series.rules:
         series.rules.append(tuple(sorted(removed)))
     for kind, number in removed:

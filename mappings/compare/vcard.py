@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import unquote
 
-from mappings.compare.content_lines import Block, Line, split, texts, tidy, unescaped
+from mappings.compare.content_lines import Block, ContentLine, split, texts, tidy, unescaped
 from mappings.compare.vevent import Fields, decoded
 
 FIELDS: Mapping[str, str] = {
@@ -78,7 +78,7 @@ def _set(values: Iterable[Typed]) -> tuple[Typed, ...]:
     return tuple(sorted(set(values), key=repr))
 
 
-def _types(line: Line, labels: Labels) -> tuple[str, ...]:
+def _types(line: ContentLine, labels: Labels) -> tuple[str, ...]:
     """The kinds of a phone, an address, …: lower case, without defaults; "pref" for the preferred one."""
     found = {
         word.strip().lower().removeprefix("x-")
@@ -93,7 +93,7 @@ def _types(line: Line, labels: Labels) -> tuple[str, ...]:
     return tuple(sorted(_OTHER_WORDS.get(word, word) for word in found - _MEANINGLESS))
 
 
-def _components(line: Line) -> tuple[str, ...]:
+def _components(line: ContentLine) -> tuple[str, ...]:
     """Those of N, ADR, ORG; empty ones at the end say nothing."""
     parts = [tidy(unescaped(part)) for part in split(line.value, ";")]
     while parts and not parts[-1]:
@@ -101,7 +101,7 @@ def _components(line: Line) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _uri(line: Line) -> str:
+def _uri(line: ContentLine) -> str:
     return tidy(line.text()).strip()
 
 
@@ -157,7 +157,7 @@ def _day(card: Block, *names: str) -> tuple[str, ...]:
     return tuple(sorted({_date(line) for line in lines} - {""}))
 
 
-def _date(line: Line) -> str:
+def _date(line: ContentLine) -> str:
     """YYYYMMDD, or --MMDD without a year (Apple writes a year that it says to leave out)."""
     value = line.value.strip()
     match = _DAY.fullmatch(value.upper())
@@ -192,7 +192,7 @@ def _photo(card: Block) -> tuple[tuple[str, str], ...]:
     return tuple(sorted({_picture(line) for line in card.all("PHOTO") if line.value.strip()}))
 
 
-def _picture(line: Line) -> tuple[str, str]:
+def _picture(line: ContentLine) -> tuple[str, str]:
     content = decoded(line)
     return ("link", _uri(line)) if content is None else ("content", hashlib.sha256(content).hexdigest())
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from urllib.parse import unquote, unquote_to_bytes
 
-from mappings.compare.content_lines import Block, Line, Malformed, texts, tidy, unescaped
-from mappings.compare.series import Series, Span, expand, span_of, sum_of
+from mappings.compare.content_lines import Block, ContentLine, Malformed, texts, tidy, unescaped
+from mappings.compare.series import ComparedSeries, ComponentSpan, expand, span_of, sum_of
 from mappings.compare.time import DATE, DAY, UTC, Moment, length
 from mappings.compare.zones import Clock
 
@@ -84,7 +84,7 @@ def _master(master: Block, changed: list[Block], clock: Clock, not_after: dateti
     return fields | _times(master, span, series, clock)
 
 
-def _times(master: Block, span: Span, series: Series, clock: Clock) -> Fields:
+def _times(master: Block, span: ComponentSpan, series: ComparedSeries, clock: Clock) -> Fields:
     due = master.first("DUE")
     return {
         "start": span.start if "DTSTART" in master.lines else (),
@@ -95,7 +95,7 @@ def _times(master: Block, span: Span, series: Series, clock: Clock) -> Fields:
     }
 
 
-Exception_ = tuple[Moment, Span, Block]
+Exception_ = tuple[Moment, ComponentSpan, Block]
 
 
 def _exceptions(changed: Iterable[Block], clock: Clock) -> list[Exception_]:
@@ -133,7 +133,7 @@ def _orphans(changed: list[Block], clock: Clock) -> Fields:
     return fields | {"occurrences": times}
 
 
-def _fields(block: Block, clock: Clock, span: Span | None, *, alone: bool) -> Fields:
+def _fields(block: Block, clock: Clock, span: ComponentSpan | None, *, alone: bool) -> Fields:
     """Everything but the times. alone: no series, so that a reminder's moment says how long before it is."""
     organizer = block.first("ORGANIZER")
     attendees = _attendees(block, address(organizer) if organizer else "")
@@ -208,7 +208,7 @@ def _attachments(block: Block) -> tuple[tuple[str, str, str], ...]:
     return tuple(sorted(_attachment(line) for line in block.all("ATTACH")))
 
 
-def _attachment(line: Line) -> tuple[str, str, str]:
+def _attachment(line: ContentLine) -> tuple[str, str, str]:
     """How it is there, its hash or address, its name."""
     name = next((value for key in _FILE_NAMES if (value := line.parameter(key))), "")
     content = decoded(line)
@@ -217,7 +217,7 @@ def _attachment(line: Line) -> tuple[str, str, str]:
     return "content", hashlib.sha256(content).hexdigest(), tidy(name)
 
 
-def decoded(line: Line) -> bytes | None:
+def decoded(line: ContentLine) -> bytes | None:
     """The bytes that stand in a property, by ENCODING=BASE64 (or b) or as a data: URI; None for what is
     elsewhere. Damaged base64 stands for itself."""
     value = line.value.strip()
@@ -238,7 +238,7 @@ def _base64(value: str) -> bytes:
         return b"damaged " + value.encode("utf-8", "surrogateescape")
 
 
-def address(line: Line) -> str:
+def address(line: ContentLine) -> str:
     """The lower-case e-mail address of a calendar user; another URI as it stands."""
     value = line.text().strip()
     if value[:7].lower() != "mailto:" and (email := line.parameter("EMAIL")):
@@ -260,14 +260,16 @@ def _attendees(block: Block, organizer: str) -> list[tuple[tuple[str, str, str],
     return found
 
 
-def _reminder(alarm: Block, clock: Clock, span: Span | None, alone: bool) -> tuple[object, ...]:
+def _reminder(alarm: Block, clock: Clock, span: ComponentSpan | None, alone: bool) -> tuple[object, ...]:
     """Action, when, how often again, acknowledged or not."""
     action = alarm.value("ACTION").upper() or "DISPLAY"
     again = (alarm.value("REPEAT") or "0", alarm.value("DURATION")) if alarm.value("REPEAT") else ("0", "")
     return action, _trigger(alarm.first("TRIGGER"), clock, span, alone), again, "ACKNOWLEDGED" in alarm.lines
 
 
-def _trigger(line: Line | None, clock: Clock, span: Span | None, alone: bool) -> tuple[str, int]:
+def _trigger(
+    line: ContentLine | None, clock: Clock, span: ComponentSpan | None, alone: bool
+) -> tuple[str, int]:
     if line is None:
         return "none", 0
     try:
@@ -281,7 +283,7 @@ def _trigger(line: Line | None, clock: Clock, span: Span | None, alone: bool) ->
     return f"moment {kind}", number
 
 
-def _relative(line: Line, span: Span | None) -> tuple[str, int]:
+def _relative(line: ContentLine, span: ComponentSpan | None) -> tuple[str, int]:
     offset = sum_of(length(line.value))
     if line.parameter("RELATED").upper() != "END":
         return "start", offset

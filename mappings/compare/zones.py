@@ -11,7 +11,7 @@ from importlib.resources import files
 from itertools import chain, islice, takewhile
 from zoneinfo import ZoneInfo
 
-from mappings.compare.content_lines import Block, Line, Malformed
+from mappings.compare.content_lines import Block, ContentLine, Malformed
 from mappings.compare.rrule import TooLong, rule_of, walls
 from mappings.compare.time import DATE, DAY, FLOATING, UTC, Moment, parse, seconds
 
@@ -69,7 +69,7 @@ class Clock:
         local = self.local(zone)
         return (f"local {zone}", seconds(at)) if local is None else (UTC, local(seconds(at)))
 
-    def moments(self, line: Line) -> list[Moment]:
+    def moments(self, line: ContentLine) -> list[Moment]:
         """Every value of a property such as EXDATE. Raises Malformed."""
         zone = line.parameter("TZID")
         return [self.moment(part, zone) for part in line.value.split(",") if part.strip()]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from mappings.contacts.names import address_property, full_name, name_parts
-from mappings.contacts.record import Part, Record
-from mappings.contacts.vcard import Line, Parameter, kinds, structured, text, uri
+from mappings.contacts.record import ContactRecord, Part
+from mappings.contacts.vcard import Parameter, VCardLine, kinds, structured, text, uri
 from mappings.fields import ews_xml as xml
 from mappings.fields.addresses import resolve
 from mappings.fields.ews_xml import Element, extended
@@ -55,7 +55,7 @@ WEB_PAGE, PERSONAL_PAGE, FTP_SITE, FREE_BUSY = 0x802B, 0x3A50, 0x3A4C, 0x80D8
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:\S+")
 
 
-def typed(record: Record, types: tuple[str, ...]) -> tuple[Parameter, ...]:
+def typed(record: ContactRecord, types: tuple[str, ...]) -> tuple[Parameter, ...]:
     """TYPE in 3.0's words, or 4.0's with PREF on its own (RFC 6350 section 5.3)."""
     if not record.modern:
         return kinds(*types)
@@ -64,8 +64,8 @@ def typed(record: Record, types: tuple[str, ...]) -> tuple[Parameter, ...]:
     return (*kinds(*words), *preferred)
 
 
-def emails(record: Record) -> Part:
-    lines: list[Line] = []
+def emails(record: ContactRecord) -> Part:
+    lines: list[VCardLine] = []
     losses: list[Loss] = []
     family, given, *_ = name_parts(record)
     made = (full_name(record)[0], record.text("FileAs"), f"{given} {family}", f"{family}, {given}")
@@ -80,7 +80,7 @@ def emails(record: Record) -> Part:
     return lines, losses
 
 
-def _address(record: Record, entry: Element) -> tuple[str, list[Loss]]:
+def _address(record: ContactRecord, entry: Element) -> tuple[str, list[Loss]]:
     given, routing = (entry.text or "").strip(), entry.get("RoutingType", "SMTP").upper()
     if not given:
         return "", []
@@ -100,7 +100,7 @@ def _other_name(entry: Element, address: str, usual: set[str]) -> list[Loss]:
     return [] if name in made or bare in made else [lose("email", "display-name")]
 
 
-def phones(record: Record) -> Part:
+def phones(record: ContactRecord) -> Part:
     numbers = [(key, (entry.text or "").strip()) for key, entry in record.entries("PhoneNumbers")]
     order = list(PHONES)
     known = sorted((pair for pair in numbers if pair[0] in PHONES), key=lambda pair: order.index(pair[0]))
@@ -110,7 +110,7 @@ def phones(record: Record) -> Part:
     return lines, [lose("phone", "unknown-kind")] if other else []
 
 
-def messengers(record: Record) -> Part:
+def messengers(record: ContactRecord) -> Part:
     found = ((entry.text or "").strip() for _, entry in record.entries("ImAddresses"))
     return [uri("IMPP", _im_uri(address)) for address in found if address], []
 
@@ -120,7 +120,7 @@ def _im_uri(address: str) -> str:
     return address if _SCHEME.fullmatch(address) else "im:" + quote(address, safe="@!$&'()*+;=:/")
 
 
-def places(record: Record) -> Part:
+def places(record: ContactRecord) -> Part:
     mailing = record.text("PostalAddressIndex")
     found = {key: _place(entry) for key, entry in record.entries("PhysicalAddresses")}
     lines = [
@@ -141,7 +141,7 @@ def _place(entry: Element) -> tuple[str, ...]:
     return (*parts, country.strip())
 
 
-def pages(record: Record) -> Part:
+def pages(record: ContactRecord) -> Part:
     business = record.text("BusinessHomePage")
     other = address_property(record, WEB_PAGE)
     rows = (

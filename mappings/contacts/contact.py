@@ -16,8 +16,8 @@ from mappings.contacts.distribution_list import group
 from mappings.contacts.names import names
 from mappings.contacts.organization import extras, notes, people, privacy, work
 from mappings.contacts.photo import photo
-from mappings.contacts.record import Record, Section
-from mappings.contacts.vcard import Line, render, text
+from mappings.contacts.record import ContactRecord, Section
+from mappings.contacts.vcard import VCardLine, render, text
 from mappings.exchange.elements import items, left_out
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import altered, kind, moment
@@ -61,7 +61,7 @@ def map_contact(native: Native, context: Context) -> Mapped:
     return Mapped(_item(native, body, context), tuple(dict.fromkeys(losses)))
 
 
-def _record(native: Native, context: Context) -> Record:
+def _record(native: Native, context: Context) -> ContactRecord:
     element = items(Kind.CONTACTS, native)[0]
     if kind(element) not in SECTIONS:
         raise Rejected("malformed-record", "the record is neither contact nor distribution list")
@@ -70,10 +70,10 @@ def _record(native: Native, context: Context) -> Record:
     version = "4.0" if context.target.vcard == "4.0" else "3.0"
     given = native.properties.get("Attachments")
     attachments: Mapping[str, Body] = given if isinstance(given, Mapping) else {}
-    return Record(element, version, context, attachments)
+    return ContactRecord(element, version, context, attachments)
 
 
-def _lines(record: Record, key: bytes) -> tuple[list[Line], list[Loss]]:
+def _lines(record: ContactRecord, key: bytes) -> tuple[list[VCardLine], list[Loss]]:
     uid = (("VALUE", ("text",)),) if record.modern else ()
     lines = [text("PRODID", PRODUCT), text("UID", record.context.uid_of(key), uid)]
     losses = left_out(record.element)
@@ -86,13 +86,13 @@ def _lines(record: Record, key: bytes) -> tuple[list[Line], list[Loss]]:
     return [*lines, *_revised(record)], losses
 
 
-def _revised(record: Record) -> list[Line]:
+def _revised(record: ContactRecord) -> list[VCardLine]:
     """REV: when the record was last changed, never when it was mapped."""
     found = moment(record.text("LastModifiedTime", "DateTimeCreated"))
     if found is None:
         return []
     whole = found.replace(microsecond=0, tzinfo=None).isoformat()
-    return [Line("REV", (whole.replace("-", "").replace(":", "") if record.modern else whole) + "Z")]
+    return [VCardLine("REV", (whole.replace("-", "").replace(":", "") if record.modern else whole) + "Z")]
 
 
 def _exceeds(body: bytes, target: Capabilities) -> bool:

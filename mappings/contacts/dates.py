@@ -6,8 +6,8 @@ import re
 from datetime import date, timedelta
 
 from mappings.contacts.names import address_property
-from mappings.contacts.record import Part, Record
-from mappings.contacts.vcard import Line, Parameter, text
+from mappings.contacts.record import ContactRecord, Part
+from mappings.contacts.vcard import Parameter, VCardLine, text
 from mappings.fields.ews_xml import moment
 from mappings.losses.catalogue import lose
 from model.protocols import Loss
@@ -46,10 +46,10 @@ def day_of(written: str) -> date | None:
     return day if day.year < NEVER else None
 
 
-def days(record: Record) -> Part:
+def days(record: ContactRecord) -> Part:
     """BDAY and ANNIVERSARY (RFC 6350 section 6.2.6). Outlook's own copy of the day, always midnight UTC,
     comes first."""
-    lines: list[Line] = []
+    lines: list[VCardLine] = []
     losses: list[Loss] = []
     for element, name, number, field in DAYS:
         written = address_property(record, number) or record.text(element)
@@ -61,7 +61,7 @@ def days(record: Record) -> Part:
     return lines, losses
 
 
-def _day_line(record: Record, name: str, day: date) -> Line:
+def _day_line(record: ContactRecord, name: str, day: date) -> VCardLine:
     if record.modern:
         return text(name, f"--{day:%m%d}" if day.year == NO_YEAR else f"{day.year:04}{day:%m%d}")
     omitted: tuple[Parameter, ...] = (("X-APPLE-OMIT-YEAR", (str(NO_YEAR),)),) if day.year == NO_YEAR else ()

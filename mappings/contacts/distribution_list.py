@@ -5,8 +5,8 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from mappings.contacts.names import full_name
-from mappings.contacts.record import Part, Record
-from mappings.contacts.vcard import Line, Parameter, structured, uri
+from mappings.contacts.record import ContactRecord, Part
+from mappings.contacts.vcard import Parameter, VCardLine, structured, uri
 from mappings.contacts.vcard import text as text_line
 from mappings.fields.addresses import smtp
 from mappings.fields.ews_xml import Element, child, children, text
@@ -17,7 +17,7 @@ LINKED = frozenset({"Contact", "PrivateDL"})
 """Members that are items of the mailbox, named by their ItemId."""
 
 
-def group(record: Record) -> Part:
+def group(record: ContactRecord) -> Part:
     shown, losses = full_name(record)
     kind = "KIND" if record.modern else "X-ADDRESSBOOKSERVER-KIND"
     lines = [text_line("FN", shown), structured("N", (shown, "", "", "", "")), text_line(kind, "group")]
@@ -31,7 +31,7 @@ def group(record: Record) -> Part:
     return lines, losses
 
 
-def _member(record: Record, member: Element) -> tuple[Line | None, Loss | None]:
+def _member(record: ContactRecord, member: Element) -> tuple[VCardLine | None, Loss | None]:
     name = "MEMBER" if record.modern else "X-ADDRESSBOOKSERVER-MEMBER"
     linked = _linked(record, member)
     if linked is not None:
@@ -42,7 +42,7 @@ def _member(record: Record, member: Element) -> tuple[Line | None, Loss | None]:
     return uri(name, f"mailto:{quote(address, safe='@!$&*+/=~')}", _called(member, address)), None
 
 
-def _linked(record: Record, member: Element) -> str | None:
+def _linked(record: ContactRecord, member: Element) -> str | None:
     """The UID of the contact or list that is the member; None when the link is broken or there is none.
     Exchange gives contacts no UID: ours comes from the item's key, and so do the members of groups."""
     mailbox = child(member, "t:Mailbox")

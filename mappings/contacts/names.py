@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mappings.contacts.record import Part, Record
-from mappings.contacts.vcard import Line, Parameter, listed, structured, text
+from mappings.contacts.record import ContactRecord, Part
+from mappings.contacts.vcard import Parameter, VCardLine, listed, structured, text
 from mappings.fields.ews_xml import extended, printable
 from mappings.losses.catalogue import lose
 from model.protocols import Loss
@@ -14,7 +14,7 @@ YOMI_FIRST, YOMI_LAST, YOMI_COMPANY = 0x802C, 0x802D, 0x802E
 NO_NAME = "(no name)"
 
 
-def names(record: Record) -> Part:
+def names(record: ContactRecord) -> Part:
     shown, losses = full_name(record)
     spoken = phonetic(record)
     lines = [
@@ -25,7 +25,7 @@ def names(record: Record) -> Part:
     return lines, losses
 
 
-def name_parts(record: Record) -> tuple[str, str, str, str, str]:
+def name_parts(record: ContactRecord) -> tuple[str, str, str, str, str]:
     """Family, given, additional names, prefixes, suffixes (RFC 2426 section 3.1.2)."""
     return (
         record.text("Surname", "CompleteName/t:LastName"),
@@ -36,7 +36,7 @@ def name_parts(record: Record) -> tuple[str, str, str, str, str]:
     )
 
 
-def full_name(record: Record) -> tuple[str, list[Loss]]:
+def full_name(record: ContactRecord) -> tuple[str, list[Loss]]:
     """FN may not be empty (RFC 2426 section 3.1.1): the first thing that tells this contact from others."""
     family, given, additional, prefixes, suffixes = name_parts(record)
     made = " ".join(part for part in (prefixes, given, additional, family, suffixes) if part)
@@ -47,29 +47,29 @@ def full_name(record: Record) -> tuple[str, list[Loss]]:
     return NO_NAME, [lose("name", "none-given")]
 
 
-def phonetic(record: Record) -> tuple[str, str]:
+def phonetic(record: ContactRecord) -> tuple[str, str]:
     """How family and given name are spoken (yomi)."""
     last = record.text("PhoneticLastName", "CompleteName/t:YomiLastName")
     first = record.text("PhoneticFirstName", "CompleteName/t:YomiFirstName")
     return last or address_property(record, YOMI_LAST), first or address_property(record, YOMI_FIRST)
 
 
-def address_property(record: Record, number: int) -> str:
+def address_property(record: ContactRecord, number: int) -> str:
     """One of Outlook's own properties of a contact (MS-OXOCNTC); "" when the record has none."""
     return (extended(record.element, (ADDRESS_SET, number)) or "").strip()
 
 
-def _any_entry(record: Record) -> str:
+def _any_entry(record: ContactRecord) -> str:
     ways = ("EmailAddresses", "PhoneNumbers", "ImAddresses")
     found = (entry.text or "" for way in ways for _, entry in record.entries(way))
     return next((value.strip() for value in found if value.strip()), "")
 
 
-def _sort_as(record: Record, spoken: tuple[str, str]) -> tuple[Parameter, ...]:
+def _sort_as(record: ContactRecord, spoken: tuple[str, str]) -> tuple[Parameter, ...]:
     return (("SORT-AS", spoken),) if record.modern and any(spoken) else ()
 
 
-def _filled(record: Record, spoken: tuple[str, str]) -> list[Line]:
+def _filled(record: ContactRecord, spoken: tuple[str, str]) -> list[VCardLine]:
     last, first = spoken
     whole = "" if any(spoken) else record.text("PhoneticFullName")
     rows = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mappings.contacts.names import ADDRESS_SET, YOMI_COMPANY, address_property
-from mappings.contacts.record import Part, Record
-from mappings.contacts.vcard import Line, Parameter, kinds, listed, structured, text
+from mappings.contacts.record import ContactRecord, Part
+from mappings.contacts.vcard import Parameter, VCardLine, kinds, listed, structured, text
 from mappings.fields.ews_xml import Element, Key, child, children, extended, flag
 from mappings.losses.catalogue import lose
 from mappings.notes.body_text import body_text, sensitivity, truncated
@@ -37,7 +37,7 @@ HOBBIES, LANGUAGE, GENDER = 0x3A43, 0x3A0C, 0x3A4D
 GENDERS: Mapping[str, str] = {"1": "F", "2": "M"}
 
 
-def work(record: Record) -> Part:
+def work(record: ContactRecord) -> Part:
     rows = (
         ("TITLE", record.text("JobTitle")),
         ("ROLE", record.text("Profession")),
@@ -46,7 +46,7 @@ def work(record: Record) -> Part:
     return [*_organisation(record), *(text(name, value) for name, value in rows if value)], []
 
 
-def _organisation(record: Record) -> list[Line]:
+def _organisation(record: ContactRecord) -> list[VCardLine]:
     company, department = record.text("CompanyName"), record.text("Department")
     spoken = address_property(record, YOMI_COMPANY)
     sort_as: tuple[Parameter, ...] = (("SORT-AS", (spoken,)),) if record.modern and spoken else ()
@@ -55,7 +55,7 @@ def _organisation(record: Record) -> list[Line]:
     return [*lines, *([text("X-PHONETIC-ORG", spoken)] if spoken else [])]
 
 
-def people(record: Record) -> Part:
+def people(record: ContactRecord) -> Part:
     """RELATED in 4.0 (RFC 6350 section 6.6.6), which has no word for a manager."""
     found = (
         ("X-MANAGER", "", [record.text("Manager")]),
@@ -68,13 +68,13 @@ def people(record: Record) -> Part:
     ], []
 
 
-def _person(record: Record, name: str, kind: str, value: str) -> Line:
+def _person(record: ContactRecord, name: str, kind: str, value: str) -> VCardLine:
     if record.modern and kind:
         return text("RELATED", value, (*kinds(kind), ("VALUE", ("text",))))
     return text(name, value)
 
 
-def notes(record: Record) -> Part:
+def notes(record: ContactRecord) -> Part:
     """NOTE and CATEGORIES."""
     written, html = body_text(record.element)
     categories = record.strings("Categories")
@@ -88,7 +88,7 @@ def notes(record: Record) -> Part:
     return lines, [lose(field, reason) for happened, (field, reason) in found if happened]
 
 
-def privacy(record: Record) -> Part:
+def privacy(record: ContactRecord) -> Part:
     """CLASS. vCard 4.0 dropped it: there an X- property is for a person who looks for it."""
     secret, more = sensitivity(record.element)
     if not secret:
@@ -98,7 +98,7 @@ def privacy(record: Record) -> Part:
     return [text("X-CLASS" if record.modern else "CLASS", secret)], losses
 
 
-def extras(record: Record) -> Part:
+def extras(record: ContactRecord) -> Part:
     """What no client shows, kept all the same."""
     rows = [(name, (extended(record.element, key) or "").strip()) for name, key in PROPERTIES.items()]
     rows += [("X-MILEAGE", record.text("Mileage"))]
@@ -107,7 +107,7 @@ def extras(record: Record) -> Part:
     return [*_about(record), *lines], _left_out(record)
 
 
-def _about(record: Record) -> list[Line]:
+def _about(record: ContactRecord) -> list[VCardLine]:
     """Properties that vCard 4.0 (RFC 6350, RFC 6715) has and 3.0 has not."""
     gender = GENDERS.get((extended(record.element, GENDER) or "").strip(), "")
     rows = (
@@ -119,7 +119,7 @@ def _about(record: Record) -> list[Line]:
     return [text(prefix + name, value) for name, value in rows if value]
 
 
-def _left_out(record: Record) -> list[Loss]:
+def _left_out(record: ContactRecord) -> list[Loss]:
     """What the record has and no vCard holds, each named once."""
     element = record.element
     certified = any(child(element, path) is not None for path in CERTIFICATES)

@@ -6,8 +6,8 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-from mappings.contacts.record import Part, Record
-from mappings.contacts.vcard import Line
+from mappings.contacts.record import ContactRecord, Part
+from mappings.contacts.vcard import VCardLine
 from mappings.fields.ews_xml import Element, child, children, flag, text
 from mappings.losses.catalogue import lose
 from model.protocols import Body, Loss
@@ -24,7 +24,7 @@ MAGIC: Mapping[bytes, str] = {
 """How the file formats begin. The attachment's name and content type say JPEG whatever it is."""
 
 
-def photo(record: Record) -> Part:
+def photo(record: ContactRecord) -> Part:
     """At most one PHOTO. A picture of a format nobody names, too large or not read is a loss."""
     data, losses = _picture(record)
     if data is None:
@@ -45,14 +45,14 @@ def kind_of(data: bytes) -> str | None:
     return next((kind for magic, kind in MAGIC.items() if data.startswith(magic)), None)
 
 
-def _line(record: Record, data: bytes, kind: str) -> Line:
+def _line(record: ContactRecord, data: bytes, kind: str) -> VCardLine:
     encoded = base64.b64encode(data).decode()
     if record.modern:
-        return Line("PHOTO", f"data:image/{kind.lower()};base64,{encoded}")
-    return Line("PHOTO", encoded, (("ENCODING", ("b",)), ("TYPE", (kind,))))
+        return VCardLine("PHOTO", f"data:image/{kind.lower()};base64,{encoded}")
+    return VCardLine("PHOTO", encoded, (("ENCODING", ("b",)), ("TYPE", (kind,))))
 
 
-def _picture(record: Record) -> tuple[bytes | None, list[Loss]]:
+def _picture(record: ContactRecord) -> tuple[bytes | None, list[Loss]]:
     """The picture, and what else is attached: a card holds no files."""
     attached = children(record.element, "t:Attachments/*")
     pictures = [one for one in attached if flag(one, "t:IsContactPhoto")]
@@ -68,7 +68,7 @@ def _picture(record: Record) -> tuple[bytes | None, list[Loss]]:
     return None, [*losses, lose("photo", "not-read")] if missing else losses
 
 
-def _body(record: Record, attachment: Element) -> Body | None:
+def _body(record: ContactRecord, attachment: Element) -> Body | None:
     found = child(attachment, "t:AttachmentId")
     return None if found is None else record.attachments.get(found.get("Id", ""))
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from mappings.contacts.vcard import Line
+from mappings.contacts.vcard import VCardLine
 from mappings.fields import ews_xml as xml
 from mappings.fields.context import Context
 from mappings.fields.ews_xml import Element
 from model.protocols import Body, Loss
 
-Part = tuple[list[Line], list[Loss]]
+Part = tuple[list[VCardLine], list[Loss]]
 """What a section gives: the lines in their order, and what could not become one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ContactRecord:
     """version is that of the vCard; attachments those that could be read, by AttachmentId."""
 
     element: Element
@@ -44,4 +44,4 @@ class Record:
         return [text.strip() for text in found if text.strip()]
 
 
-Section = Callable[[Record], Part]
+Section = Callable[[ContactRecord], Part]

@@ -23,7 +23,7 @@ Parameter = tuple[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class VCardLine:
     """One content line. value is encoded already; a parameter's values are not."""
 
     name: str
@@ -36,24 +36,24 @@ def kinds(*types: str) -> tuple[Parameter, ...]:
     return (("TYPE", types),) if types else ()
 
 
-def text(name: str, value: str, parameters: tuple[Parameter, ...] = ()) -> Line:
-    return Line(name, escaped(value), parameters)
+def text(name: str, value: str, parameters: tuple[Parameter, ...] = ()) -> VCardLine:
+    return VCardLine(name, escaped(value), parameters)
 
 
-def structured(name: str, parts: Sequence[str], parameters: tuple[Parameter, ...] = ()) -> Line:
+def structured(name: str, parts: Sequence[str], parameters: tuple[Parameter, ...] = ()) -> VCardLine:
     """Components between semicolons: N, ADR, ORG."""
-    return Line(name, ";".join(escaped(part) for part in parts), parameters)
+    return VCardLine(name, ";".join(escaped(part) for part in parts), parameters)
 
 
-def listed(name: str, values: Iterable[str], parameters: tuple[Parameter, ...] = ()) -> Line:
+def listed(name: str, values: Iterable[str], parameters: tuple[Parameter, ...] = ()) -> VCardLine:
     """Values between commas: NICKNAME, CATEGORIES."""
-    return Line(name, ",".join(escaped(value) for value in values), parameters)
+    return VCardLine(name, ",".join(escaped(value) for value in values), parameters)
 
 
-def uri(name: str, value: str, parameters: tuple[Parameter, ...] = ()) -> Line:
+def uri(name: str, value: str, parameters: tuple[Parameter, ...] = ()) -> VCardLine:
     """A URI is not escaped. A comma in it is percent-encoded all the same: vobject 0.9.9, and Radicale with
     it, takes it for the end of the value."""
-    return Line(name, uri_text(value), parameters)
+    return VCardLine(name, uri_text(value), parameters)
 
 
 def uri_text(value: str) -> str:
@@ -65,9 +65,9 @@ def escaped(value: str) -> str:
     return printable(value).translate(_ESCAPES)
 
 
-def render(version: str, lines: Iterable[Line]) -> bytes:
+def render(version: str, lines: Iterable[VCardLine]) -> bytes:
     """The whole card, with CRLFs."""
-    framed = [Line("BEGIN", "VCARD"), Line("VERSION", version), *lines, Line("END", "VCARD")]
+    framed = [VCardLine("BEGIN", "VCARD"), VCardLine("VERSION", version), *lines, VCardLine("END", "VCARD")]
     return b"".join(folded(_unfolded(line, version).encode()) for line in framed)
 
 
@@ -89,7 +89,7 @@ def _cut(line: bytes, end: int) -> int:
     return min(end, len(line))
 
 
-def _unfolded(line: Line, version: str) -> str:
+def _unfolded(line: VCardLine, version: str) -> str:
     parameters = "".join(f";{name}={_values(values, version)}" for name, values in line.parameters)
     return f"{line.name}{parameters}:{line.value}"
 

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 
 from mappings.exchange.graph_json import Json, add, rows, said, wall_clock
 from mappings.fields.ews_xml import Element, child, flag, moment, text
-from mappings.time.rrule import Rule, rule
+from mappings.time.rrule import RecurrenceRule, rule
 from mappings.time.zones import Zone, zone_for
 from model.errors import Rejected
 
@@ -41,7 +41,7 @@ def deleted(own: Element, found: Json) -> list[str]:
     return [day.isoformat() for day in sorted(planned - there)]
 
 
-def _within(ruled: Rule, start: date, first: date, after: date) -> tuple[set[date], bool]:
+def _within(ruled: RecurrenceRule, start: date, first: date, after: date) -> tuple[set[date], bool]:
     """The rule's days between two, and whether it has others."""
     planned: set[date] = set()
     beyond = False

@@ -42,7 +42,7 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ZoneRule:
     """From a year on: minutes from local time to UTC, and when the clocks change; None: never."""
 
     year: int
@@ -70,7 +70,7 @@ def zone(element: Element, tag: str, name: str, *descriptions: str) -> None:
         add(element, tag, Id=name)
 
 
-def described(written: str) -> tuple[str, list[Rule]]:
+def described(written: str) -> tuple[str, list[ZoneRule]]:
     """The name in a description and its rules; ("", []) for one that is damaged."""
     try:
         data = base64.b64decode(written, validate=True)
@@ -79,7 +79,7 @@ def described(written: str) -> tuple[str, list[Rule]]:
         return "", []
 
 
-def _definition_of(data: bytes) -> tuple[str, list[Rule]]:
+def _definition_of(data: bytes) -> tuple[str, list[ZoneRule]]:
     """Header, the name's UTF-16 characters, how many rules, rules of 66 bytes."""
     _, _, head, _, length = struct.unpack_from("<BBHHH", data)
     name = data[8 : 8 + 2 * length].decode("utf-16-le")
@@ -89,21 +89,21 @@ def _definition_of(data: bytes) -> tuple[str, list[Rule]]:
     return name, sorted(rules, key=lambda rule: rule.year)
 
 
-def _rule(data: bytes, at: int) -> Rule:
+def _rule(data: bytes, at: int) -> ZoneRule:
     _, _, _, _, year, bias, standard, daylight, *switches = _RULE.unpack_from(data, at)
     return _made(year, bias, standard, daylight, switches[:8], switches[8:])
 
 
-def _old(data: bytes) -> tuple[str, list[Rule]]:
+def _old(data: bytes) -> tuple[str, list[ZoneRule]]:
     bias, standard, daylight, _, *rest = _STRUCT.unpack(data)
     return "", [_made(0, bias, standard, daylight, rest[:8], rest[9:])]
 
 
-def _made(year: int, bias: int, standard: int, daylight: int, ends: list[int], begins: list[int]) -> Rule:
+def _made(year: int, bias: int, standard: int, daylight: int, ends: list[int], begins: list[int]) -> ZoneRule:
     to_standard, to_daylight = _switch(ends), _switch(begins)
     if to_standard is None or to_daylight is None:
         to_standard = to_daylight = None
-    return Rule(year, bias + standard, bias + daylight, to_standard, to_daylight)
+    return ZoneRule(year, bias + standard, bias + daylight, to_standard, to_daylight)
 
 
 def _switch(fields: list[int]) -> Switch | None:
@@ -117,7 +117,7 @@ def _switch(fields: list[int]) -> Switch | None:
     return found
 
 
-def _definition(whole: Element, rules: list[Rule]) -> None:
+def _definition(whole: Element, rules: list[ZoneRule]) -> None:
     periods, groups, turns = (add(whole, name) for name in ("Periods", "TransitionsGroups", "Transitions"))
     kept = _distinct(rules)
     for at, rule in enumerate(kept):
@@ -131,16 +131,16 @@ def _definition(whole: Element, rules: list[Rule]) -> None:
             add(turn, "DateTime", f"{year:04d}-01-01T00:00:00")
 
 
-def _distinct(rules: list[Rule]) -> list[Rule]:
+def _distinct(rules: list[ZoneRule]) -> list[ZoneRule]:
     """Without those that only repeat the one before: clocks that change on a fixed day have one a year."""
-    kept: list[Rule] = []
+    kept: list[ZoneRule] = []
     for rule in rules:
         if not kept or _lasting(kept[-1]) != _lasting(rule):
             kept.append(rule)
     return kept
 
 
-def _lasting(rule: Rule) -> tuple[object, ...]:
+def _lasting(rule: ZoneRule) -> tuple[object, ...]:
     switches = (rule.to_standard, rule.to_daylight)
     return (rule.standard, rule.daylight, *(_mark(one) for one in switches))
 
@@ -153,13 +153,13 @@ def _mark(switch: Switch | None) -> tuple[int, ...] | None:
     return (bool(switch.year), switch.month, weekday, switch.day, switch.hour, switch.minute)
 
 
-def _halves(rule: Rule) -> Iterator[tuple[str, int]]:
+def _halves(rule: ZoneRule) -> Iterator[tuple[str, int]]:
     yield "Standard", rule.standard
     if rule.to_daylight is not None:
         yield "Daylight", rule.daylight
 
 
-def _group(group: Element, rule: Rule, at: int) -> None:
+def _group(group: Element, rule: ZoneRule, at: int) -> None:
     found = [("Standard", rule.to_standard), ("Daylight", rule.to_daylight)]
     switches = [(name, one) for name, one in found if one is not None]
     for name, switch in sorted(switches, key=lambda pair: pair[1].month):

@@ -13,7 +13,7 @@ _FIELD = re.compile(rb"^message-id[ \t]*:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re
 _SPACE = re.compile(r"\s+")
 
 
-class Head:
+class HeaderStream:
     """A stream of a message that keeps its header while it is read. goes_on: the header may not be whole."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -37,7 +37,7 @@ class Head:
 
 def read_message_id(stream: BinaryIO) -> str | None:
     """Reads no further than the header's end."""
-    head = Head(stream)
+    head = HeaderStream(stream)
     while head.goes_on:
         head.read(_CHUNK)
     return head.message_id()

@@ -27,7 +27,7 @@ class NotUnderstood(Exception):
     """This message has no tolerant form. Never leaves mappings.mail.digest."""
 
 
-class Sink(Protocol):
+class DigestSink(Protocol):
     def feed(self, data: bytes) -> None: ...
     def finish(self) -> bytes:
         """The digest of everything fed."""
@@ -68,7 +68,7 @@ class Tnef:
             return self._exact.digest()
 
 
-class Text:
+class TextDigest:
     """White space at the ends of lines and blank lines at the end do not count."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class Text:
 class Base64:
     """Decodes before it passes on. What strict decoders would not take counts as it stands."""
 
-    def __init__(self, inner: Sink) -> None:
+    def __init__(self, inner: DigestSink) -> None:
         self._inner = inner
         self._rest = b""
         self._raw = hashlib.sha256(b"damaged base64\n")
@@ -120,7 +120,7 @@ class Base64:
 class QuotedPrintable:
     """Decodes line by line: white space before a line end is padding (RFC 2045 section 6.7, rule 3)."""
 
-    def __init__(self, inner: Sink) -> None:
+    def __init__(self, inner: DigestSink) -> None:
         self._inner = inner
         self._rest = b""
 
@@ -138,11 +138,11 @@ class QuotedPrintable:
         return self._inner.finish()
 
 
-def _as_is(inner: Sink) -> Sink:
+def _as_is(inner: DigestSink) -> DigestSink:
     return inner
 
 
-DECODERS: dict[str, Callable[[Sink], Sink]] = {
+DECODERS: dict[str, Callable[[DigestSink], DigestSink]] = {
     "7bit": _as_is,
     "8bit": _as_is,
     "binary": _as_is,
@@ -151,7 +151,7 @@ DECODERS: dict[str, Callable[[Sink], Sink]] = {
 }
 
 
-def sink_for(kind: str, encoding: str, charset: str, name: str = "") -> Sink:
+def sink_for(kind: str, encoding: str, charset: str, name: str = "") -> DigestSink:
     """Where a leaf's body goes. Under an unknown encoding it is opaque (RFC 2045 section 6.4). name: of the
     file that it is, as its Content-Type says."""
     decoder = DECODERS.get(encoding)
@@ -161,4 +161,4 @@ def sink_for(kind: str, encoding: str, charset: str, name: str = "") -> Sink:
         return decoder(Tnef())
     # In UTF-16 and UTF-32 the bytes of white space are parts of other characters.
     text = kind.startswith("text/") and not charset.lower().startswith(("utf-16", "utf-32", "utf16", "ucs"))
-    return decoder(Text() if text else Exact())
+    return decoder(TextDigest() if text else Exact())

@@ -27,7 +27,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class MailHeader:
     """What the body's parser must know, and the fields as they count."""
 
     kind: str
@@ -36,7 +36,7 @@ class Head:
     fields: tuple[tuple[str, str], ...]
 
 
-def read_head(fields: Iterable[Field], default: str) -> Head:
+def read_head(fields: Iterable[Field], default: str) -> MailHeader:
     """default: the content type without a Content-Type field (RFC 2046 section 5.1.5)."""
     every = list(fields)
     first = {field.name: field.raw for field in reversed(every)}
@@ -46,7 +46,7 @@ def read_head(fields: Iterable[Field], default: str) -> Head:
     # Of a known encoding the decoded content counts, however it travels.
     ignored = {"content-transfer-encoding"} if encoding in ENCODINGS else set()
     counted = sorted((f.name, _counted(f)) for f in every if f.name not in ignored)
-    return Head(kind, parameters, encoding, tuple(counted))
+    return MailHeader(kind, parameters, encoding, tuple(counted))
 
 
 def parameterised(value: str) -> tuple[str, dict[str, str]]:

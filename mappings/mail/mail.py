@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mappings.fields import flags as names
-from mappings.fields.message_id import Head, read_message_id
+from mappings.fields.message_id import HeaderStream, read_message_id
 from mappings.losses.catalogue import lose
 from mappings.mail.digest import Digested, canonical
 from model.errors import Rejected
@@ -78,7 +78,7 @@ def map_mail(native: Native, target: Capabilities, read_at: datetime) -> Mapped:
     if native.body is None:
         raise Rejected("body-missing", "the record was fetched without its body")
     with native.body() as stream:
-        head = Head(stream)
+        head = HeaderStream(stream)
         digested = canonical(head)
     _check_size(digested, target)
     marks = form.marks(native.properties, target.keywords)

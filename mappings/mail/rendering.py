@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mappings.mail.content import Exact, NotUnderstood, Sink, Text, sink_for
-from mappings.mail.header import Field, Head, read_head
+from mappings.mail.content import DigestSink, Exact, NotUnderstood, TextDigest, sink_for
+from mappings.mail.header import Field, MailHeader, read_head
 
 __all__ = ["NotUnderstood", "hash_entity"]
 
@@ -78,7 +78,7 @@ class _Reader:
             if len(self._buffer) > HEAD_MOST:
                 raise NotUnderstood
 
-    def body(self, boundaries: tuple[bytes, ...], sink: Sink) -> Delimiter:
+    def body(self, boundaries: tuple[bytes, ...], sink: DigestSink) -> Delimiter:
         """Feeds everything up to the next of the boundaries, which it consumes."""
         pattern = _pattern(boundaries)
         first = True
@@ -97,7 +97,7 @@ class _Reader:
             if not self._fill():
                 return self._finish(sink, first)
 
-    def _finish(self, sink: Sink, first: bool) -> Delimiter:
+    def _finish(self, sink: DigestSink, first: bool) -> Delimiter:
         sink.feed(self._buffer[2:] if first else self._buffer)
         self._buffer = b""
         return END
@@ -169,12 +169,12 @@ class _Walk:
         charset, name = head.parameters.get("charset", ""), head.parameters.get("name", "")
         return self._leaf(boundaries, sink_for(head.kind, head.encoding, charset, name))
 
-    def _leaf(self, boundaries: tuple[bytes, ...], sink: Sink) -> Delimiter:
+    def _leaf(self, boundaries: tuple[bytes, ...], sink: DigestSink) -> Delimiter:
         delimiter = self._reader.body(boundaries, sink)
         self._token(b"b", sink.finish())
         return delimiter
 
-    def _multipart(self, head: Head, outer: tuple[bytes, ...]) -> Delimiter:
+    def _multipart(self, head: MailHeader, outer: tuple[bytes, ...]) -> Delimiter:
         boundary = head.parameters["boundary"].encode("utf-8", "surrogateescape")
         if (
             len(boundary) > BOUNDARY_MOST
@@ -185,7 +185,7 @@ class _Walk:
         inner = (*outer, boundary)
         depth, default = len(inner), "message/rfc822" if head.kind == "multipart/digest" else "text/plain"
         self._token(b"(", b"")
-        delimiter = self._leaf(inner, Text())
+        delimiter = self._leaf(inner, TextDigest())
         if delimiter.depth != depth or delimiter.closing:
             raise NotUnderstood
         exact = head.kind == "multipart/signed"
@@ -194,7 +194,7 @@ class _Walk:
             delimiter = self._leaf(inner, Exact()) if exact else self.entity(inner, default)
             exact = False
         self._token(b")", b"")
-        return self._leaf(outer, Text()) if delimiter.depth == depth else delimiter
+        return self._leaf(outer, TextDigest()) if delimiter.depth == depth else delimiter
 
     def _token(self, kind: bytes, data: bytes) -> None:
         self._hash.update(b"%s%d:" % (kind, len(data)))

@@ -61,7 +61,7 @@ Parts = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RecurrenceRule:
     """text: the RRULE's value. shape: the same without its ending, which is count, or until (included; a
     date, or a wall time), or neither. first: the first occurrence from the range's own start on. fits: the
     start given is one; a master whose start is none would be an occurrence too many."""
@@ -88,7 +88,7 @@ class Rule:
             yield found
 
 
-def rule(recurrence: Element, start: Start, zone: tzinfo | None = None) -> Rule:
+def rule(recurrence: Element, start: Start, zone: tzinfo | None = None) -> RecurrenceRule:
     """The rule of <t:Recurrence>. start: the first occurrence, a date for whole days, else its wall time,
     aware or naive; zone: where the wall time is one, for UNTIL, which is in UTC (a date for a date; without
     any zone, a floating time). Raises Rejected: unknown-recurrence, also for regenerating tasks."""
@@ -103,7 +103,7 @@ def rule(recurrence: Element, start: Start, zone: tzinfo | None = None) -> Rule:
     ending = [("COUNT", str(count))] if count else [("UNTIL", _written(until, around))] if until else []
     fits = next(_walls(shape, wall)) == wall
     first = next(_walls(shape, _range_start(range_, wall)))
-    return Rule(_joined([*make(pattern), *ending]), shape, count, until, first, fits)
+    return RecurrenceRule(_joined([*make(pattern), *ending]), shape, count, until, first, fits)
 
 
 def regeneration(recurrence: Element) -> tuple[str, int] | None:

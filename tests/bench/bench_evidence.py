@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import Connection, insert
 
 from engine.config.load import load
-from evidence.seal import Order, Sealed, outlook, write
+from evidence.seal import Sealed, SealRequest, outlook, write
 from ledger.db.rows import LegState, Phase, State
 from ledger.db.schema import item, listed, loss
-from ledger.inventory.inventory import Entry, packed
+from ledger.inventory.inventory import InventoryEntry, packed
 from ledger.inventory.lines import NEW
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
@@ -62,7 +62,7 @@ class Wave:
         found = outlook(ledger, WAVE)
         assert found.complete, found.loose
         config = load(self.place / "kogge.toml")
-        made = write(config, ledger, Order(WAVE, key, self.place), found, lambda: None)
+        made = write(config, ledger, SealRequest(WAVE, key, self.place), found, lambda: None)
         ledger.close()
         return made
 
@@ -113,7 +113,7 @@ def _fill(connection: Connection, leg_id: int, folders: list[int], items: int) -
             if number % 10 == 1
         ]
         connection.execute(insert(loss), losses)
-        body = packed(Entry(row["key"], NEW, row["size"]) for row in found)
+        body = packed(InventoryEntry(row["key"], NEW, row["size"]) for row in found)
         values = {"leg": leg_id, "number": 1, "part": part, "container": folder, "n": len(page), "body": body}
         connection.execute(insert(listed).values(values))
 

@@ -35,9 +35,9 @@ from connectors.imap.source import ImapSource
 from connectors.imap.target import ImapTarget
 from connectors.settings import Account
 from engine.context import leg_context
-from engine.context.leg_context import Opener, Pace
-from engine.identity.identity_gate import Pair, Rules
-from engine.leg.run import LegResult, Setting, Task, walk
+from engine.context.leg_context import BatchLimits, Opener
+from engine.identity.identity_gate import GateRules, Pair
+from engine.leg.run import LegResult, LegSetting, Task, walk
 from engine.planning.mailbox_list import Directory
 from ledger.db.rows import Lease, Phase, State, Tally
 from ledger.leg.leg_session import LegLedger
@@ -261,13 +261,13 @@ def _target(job: Job, guard: Guard, moment: datetime) -> Target:
 
 def _walk(ledger: Ledger, job: Job, opener: Opener) -> LegResult:
     (row,) = ledger.legs()
-    setting = Setting(
+    setting = LegSetting(
         ledger=ledger,
         mailbox=ledger.mailbox(row.mailbox),
         pair=job.pair,
         opener=opener,
-        rules=Rules(directory=Directory({job.pair.source.address: ONE}, {job.pair.target.address: ONE})),
-        pace=Pace(),
+        rules=GateRules(directory=Directory({job.pair.source.address: ONE}, {job.pair.target.address: ONE})),
+        pace=BatchLimits(),
         task=Task(),
         stop=threading.Event(),
         kek=lambda: bytes(32),

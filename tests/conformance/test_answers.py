@@ -7,14 +7,14 @@ import re
 import pytest
 from benches import SourceBench, TargetBench
 
-from model.optional_protocols import TellsExtras, TellsQuota, TellsSenders, TellsServer
+from model.optional_protocols import SupportsExtras, SupportsQuota, SupportsSenders, SupportsServerInfo
 
 CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 
 
 def test_a_server_is_described_in_short_words(bench: SourceBench) -> None:
     source = bench.open()
-    if not isinstance(source, TellsServer):
+    if not isinstance(source, SupportsServerInfo):
         pytest.skip("this source tells nothing more about its server")
     facts = source.server()
     source.close()
@@ -24,7 +24,7 @@ def test_a_server_is_described_in_short_words(bench: SourceBench) -> None:
 
 def test_extras_are_codes_and_counts_and_always_the_same_codes(bench: SourceBench) -> None:
     source = bench.open()
-    if not isinstance(source, TellsExtras):
+    if not isinstance(source, SupportsExtras):
         pytest.skip("this source has nothing outside of its containers")
     first, second = list(source.extras()), list(source.extras())
     source.close()
@@ -37,7 +37,7 @@ def test_extras_are_codes_and_counts_and_always_the_same_codes(bench: SourceBenc
 
 def test_nobody_sent_what_is_not_there(bench: SourceBench) -> None:
     source = bench.open()
-    if not isinstance(source, TellsSenders):
+    if not isinstance(source, SupportsSenders):
         pytest.skip("this source does not know its senders")
     senders = source.sent_from(3)
     source.close()
@@ -47,7 +47,7 @@ def test_nobody_sent_what_is_not_there(bench: SourceBench) -> None:
 
 def test_a_quota_is_used_and_allowed(target_bench: TargetBench) -> None:
     target = target_bench.open(lambda: None)
-    if not isinstance(target, TellsQuota):
+    if not isinstance(target, SupportsQuota):
         pytest.skip("this target knows no quota")
     quota = target.quota()
     target.close()

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from connectors.caldav.target import DavSettings
-from connectors.ews.client import Wire as EwsWire
+from connectors.ews.client import EwsClient as EwsWire
 from connectors.ews.settings import EwsSettings
-from connectors.graph_api.client import Wire as GraphWire
+from connectors.graph_api.client import GraphClient as GraphWire
 from connectors.graph_api.settings import GraphSettings
 from connectors.http import deadline
 from connectors.http.base64_spool import BodySink
-from connectors.http.client import Wire as DavWire
+from connectors.http.client import HttpClient as DavWire
 from connectors.http.deadline import Deadline
 from connectors.imap.session import ImapSettings, Session
 from connectors.settings import Account, Secret

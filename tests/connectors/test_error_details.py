@@ -15,25 +15,25 @@ from model.errors import Transient
     ("code", "detail"), [("ErrorInvalidLicense", "ErrorInvalidLicense"), ("ErrorAnnaSmith", ""), ("anna", "")]
 )
 def test_exchange(code: str, detail: str) -> None:
-    assert ews_errors.translated(ews_errors.Refusal(code)).detail == detail
-    assert ews_errors.item_error(ews_errors.Refusal(code)).detail == detail
+    assert ews_errors.translated(ews_errors.EwsRefusal(code)).detail == detail
+    assert ews_errors.item_error(ews_errors.EwsRefusal(code)).detail == detail
 
 
 @pytest.mark.parametrize(
     ("code", "detail"), [("generalexception", "generalexception"), ("annasmith", "HTTP 400")]
 )
 def test_graph(code: str, detail: str) -> None:
-    refusal = graph_errors.Refusal(400, code)
+    refusal = graph_errors.GraphRefusal(400, code)
     assert graph_errors.translated(refusal).detail == detail
     assert graph_errors.item_error(refusal).detail == detail
 
 
 def test_no_word_that_a_server_made_up_is_in_an_error_s_text() -> None:
     for error in (
-        ews_errors.translated(ews_errors.Refusal("ErrorAnnaSmith")),
-        ews_errors.item_error(ews_errors.Refusal("ErrorAnnaSmith")),
-        graph_errors.translated(graph_errors.Refusal(400, "annaSmith")),
-        graph_errors.item_error(graph_errors.Refusal(400, "annaSmith")),
+        ews_errors.translated(ews_errors.EwsRefusal("ErrorAnnaSmith")),
+        ews_errors.item_error(ews_errors.EwsRefusal("ErrorAnnaSmith")),
+        graph_errors.translated(graph_errors.GraphRefusal(400, "annaSmith")),
+        graph_errors.item_error(graph_errors.GraphRefusal(400, "annaSmith")),
     ):
         assert "smith" not in str(error).lower()
 

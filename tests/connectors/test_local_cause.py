@@ -17,9 +17,9 @@ from cryptography.x509.oid import NameOID
 from test_deadline import ANNA
 
 from connectors.caldav.settings import DavSettings
-from connectors.graph_api.client import Wire as GraphWire
+from connectors.graph_api.client import GraphClient as GraphWire
 from connectors.graph_api.settings import GraphSettings
-from connectors.http.client import Wire as DavWire
+from connectors.http.client import HttpClient as DavWire
 from connectors.imap.session import ImapSettings, Session
 from connectors.settings import Secret, Tls
 from model.errors import MigrationError

@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from test_deadline import ANNA, SIZE, Answering
 
 from connectors.caldav.settings import DavSettings
-from connectors.ews.client import Wire as EwsWire
+from connectors.ews.client import EwsClient as EwsWire
 from connectors.ews.settings import EwsSettings
-from connectors.graph_api.client import Wire as GraphWire
+from connectors.graph_api.client import GraphClient as GraphWire
 from connectors.graph_api.settings import GraphSettings
-from connectors.http.client import Wire as DavWire
+from connectors.http.client import HttpClient as DavWire
 from connectors.http.proxy import Network, Networked
 from connectors.settings import Secret, Tls
 from model.errors import Transient

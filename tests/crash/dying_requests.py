@@ -12,7 +12,7 @@ import pytest
 from dying import Countdown
 from walking import Died, Trial
 
-from connectors.http.client import Wire
+from connectors.http.client import HttpClient
 from ledger.db.rows import LegState
 from mappings.registry import FORMS
 from model.protocols import Kind
@@ -40,9 +40,9 @@ def meaning(stream: BinaryIO) -> bytes:
 
 def every_request_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it is sent, and after its answer came."""
-    sent = Wire._sent
+    sent = HttpClient._sent
 
-    def stepping(wire: Wire, method: str, *rest: Any) -> Any:
+    def stepping(wire: HttpClient, method: str, *rest: Any) -> Any:
         OnServer.step(method)
         response = sent(wire, method, *rest)
         try:
@@ -52,7 +52,7 @@ def every_request_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
             raise
         return response
 
-    monkeypatch.setattr(Wire, "_sent", stepping)
+    monkeypatch.setattr(HttpClient, "_sent", stepping)
 
 
 def interrupted(trial: OnServer, count: Countdown, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from lonely import TOML, run, settle
 from sealing import WAVE, Office, office, settled
 
-from evidence.pack_keys import look, look_of
+from evidence.pack_keys import inspect_keys, look_of
 from ledger.inventory import keystore
 
 __all__ = ["office", "settled"]
@@ -24,7 +24,7 @@ def test_the_key_of_this_ledger_opens_all(office: Office) -> None:
 def test_a_key_that_was_destroyed_is_no_fault(office: Office) -> None:
     ledger = office.ledger()
     keystore.destroy(ledger.engine, ledger.mailboxes(WAVE)[0].id, "D. P. Officer", "asked for")
-    found = look(office.config, ledger)
+    found = inspect_keys(office.config, ledger)
     assert (found.good, found.keys) == (True, 1)
     ledger.close()
 
@@ -46,7 +46,7 @@ def test_a_mailbox_whose_key_is_damaged_is_named(office: Office) -> None:
     bad = ledger.mailboxes(WAVE)[0].id
     with ledger.engine.begin() as connection:
         connection.exec_driver_sql(f"UPDATE evidence_key SET wrapped = zeroblob(40) WHERE mailbox = '{bad}'")
-    found = look(office.config, ledger)
+    found = inspect_keys(office.config, ledger)
     assert (found.good, found.keys, found.shut) == (False, 1, (bad,))
     assert bad in found.line()
     ledger.close()

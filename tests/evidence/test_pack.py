@@ -14,9 +14,9 @@ import pytest
 from merkle_roots import root_of
 
 from evidence.bag_writer import (
-    Line,
+    AnsweredLine,
+    PackSection,
     Payload,
-    Section,
     WrittenMailbox,
     finish,
     sign,
@@ -28,8 +28,8 @@ from ledger.inventory.lines import (
     LATER,
     MATCH,
     NEW,
-    Folder,
-    Result,
+    InventoryFolder,
+    LineResult,
     inventory_header,
     inventory_line,
     results_header,
@@ -41,23 +41,27 @@ from model.protocols import Kind
 TOLD = {"Bag-Software-Agent": "kogge 0", "Bagging-Date": "2026-11-26"}
 
 
-def lines(count: int, seed: str) -> Iterator[Line]:
+def lines(count: int, seed: str) -> Iterator[AnsweredLine]:
     for number in range(1, count + 1):
         source = hashlib.sha256(f"{seed}{number}".encode()).hexdigest()[:32]
         verdict = FAILED if number % 10 == 0 else MATCH
-        result = Result(verdict, "too-large" if verdict == FAILED else None, "1:2", source, source, 10)
-        yield Line(
+        result = LineResult(verdict, "too-large" if verdict == FAILED else None, "1:2", source, source, 10)
+        yield AnsweredLine(
             inventory_line(number, "0" * 32, source, 10, NEW), results_line(number, source, result), verdict
         )
 
 
 def section(
-    count: int, kind: Kind = Kind.MAIL, seed: str = "", stream: Iterator[Line] | None = None
-) -> Section:
-    header = inventory_header(kind, 1, 1.5, None, 0, [Folder("0" * 32, "1" * 32, kind, None, count, None)])
+    count: int, kind: Kind = Kind.MAIL, seed: str = "", stream: Iterator[AnsweredLine] | None = None
+) -> PackSection:
+    header = inventory_header(
+        kind, 1, 1.5, None, 0, [InventoryFolder("0" * 32, "1" * 32, kind, None, count, None)]
+    )
     root = root_of([header, *(one.listed for one in lines(count, seed))])
     answered = results_header(kind, 1, root, count, "verified", 2.5, 3.5)
-    return Section(kind, 1, count, root, header, answered, lines(count, seed) if stream is None else stream)
+    return PackSection(
+        kind, 1, count, root, header, answered, lines(count, seed) if stream is None else stream
+    )
 
 
 def written(bag: Path) -> tuple[list[WrittenMailbox], Payload]:

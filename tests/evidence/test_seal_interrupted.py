@@ -19,7 +19,7 @@ from sqlalchemy import event
 from walking import Died
 
 from evidence import seal
-from evidence.bag_writer import Section, WrittenMailbox, write_mailbox
+from evidence.bag_writer import PackSection, WrittenMailbox, write_mailbox
 from ledger.db.rows import LegState
 from ledger.store import Ledger
 from ledger.views.seal_chain import Seals
@@ -114,7 +114,7 @@ class Writer:
         self._dies_at = dies_at
         patch.setattr(seal, "write_mailbox", self)
 
-    def __call__(self, bag: Path, mailbox: str, sections: Iterable[Section]) -> WrittenMailbox:
+    def __call__(self, bag: Path, mailbox: str, sections: Iterable[PackSection]) -> WrittenMailbox:
         self.written.append(mailbox)
         if len(self.written) == self._dies_at:
             raise Died

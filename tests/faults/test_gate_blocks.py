@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from walking import ONE, PROVEN, SOURCE, TARGET, Trial, a_mailbox, letter
 
-from engine.identity.identity_gate import Rules
+from engine.identity.identity_gate import GateRules
 from engine.planning.mailbox_list import DenyList, Directory
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
@@ -34,7 +34,7 @@ def strange_source(trial: Trial) -> None:
 
 
 def strange_directory(trial: Trial) -> None:
-    trial.rules = Rules(directory=Directory({SOURCE: ONE}, {TARGET: NOBODY}))
+    trial.rules = GateRules(directory=Directory({SOURCE: ONE}, {TARGET: NOBODY}))
 
 
 def strange_target(trial: Trial) -> None:
@@ -42,7 +42,7 @@ def strange_target(trial: Trial) -> None:
 
 
 def only_asserted(trial: Trial) -> None:
-    trial.rules = Rules()
+    trial.rules = GateRules()
 
 
 def occupied(trial: Trial) -> None:

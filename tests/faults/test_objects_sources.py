@@ -168,7 +168,7 @@ def test_a_worker_whose_lease_expired_writes_nothing_more(
     start: Trial, wanted: Counter[object], quick_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """It was stopped, its renewals with it, and continues when another has taken over."""
-    monkeypatch.setattr(lease.Keeper, "_run", lambda self: None)
+    monkeypatch.setattr(lease.LeaseKeeper, "_run", lambda self: None)
     trial = start.copy(quick_path / "trial")
     trial.pace = replace(LONG, batch=2)
     stuck = Stuck(name)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from walking import SOURCE, Trial, letter
 
-from connectors.imap.verify_uid import Judge, Looker, Message
+from connectors.imap.verify_uid import Judge, Looker, MessageMetadata
 from ledger.db.rows import LegState, Phase, State
 from model.protocols import Role, Stored
 from practice.memory.doubles import Marks, MemoryMailbox, MemoryStore
@@ -127,4 +127,4 @@ def test_the_date_alone_names_only_what_had_no_message_id(
 ) -> None:
     judge = Judge(lambda _: b"", lambda _: 1)
     looker = Looker(None, b"INBOX", 7, quick_path, judge)  # type: ignore[arg-type]
-    assert looker._is_known(stored, Message(frozenset(), 100, date, b"")) is known
+    assert looker._is_known(stored, MessageMetadata(frozenset(), 100, date, b"")) is known

@@ -10,7 +10,7 @@ from calendars import calendar_trial, cards_trial
 from drives import drive_trial
 from walking import SOURCE, Trial, letter
 
-from engine.context.shrink_guard import WaveBrake
+from engine.context.shrink_guard import ShrinkBreaker
 from ledger.db.rows import LegState, Phase, State
 from model.protocols import Role
 from practice.memory.doubles import MemoryMailbox, MemoryStore
@@ -74,7 +74,7 @@ def test_a_folder_that_is_emptied_item_by_item_goes(quick_path: Path) -> None:
 
 def test_several_mailboxes_that_lose_their_few_stop_each_other(quick_path: Path) -> None:
     """Each of them is below its own guard."""
-    brake = WaveBrake()
+    brake = ShrinkBreaker()
     trials = [few(quick_path / str(number), 2) for number in range(5)]
     for trial in trials:
         trial.brake = brake
@@ -92,7 +92,7 @@ def test_several_mailboxes_that_lose_their_few_stop_each_other(quick_path: Path)
 
 
 def test_a_few_among_many_stop_nobody(quick_path: Path) -> None:
-    brake = WaveBrake()
+    brake = ShrinkBreaker()
     for number in range(40):
         brake.note(f"m-{number}", gone=False)
     trials = [few(quick_path / str(number), 2) for number in range(3)]

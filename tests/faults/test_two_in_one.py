@@ -11,7 +11,7 @@ from sqlalchemy import update
 from two_logins import NAMES, Two, once
 from walking import Died, Failing, dying_at, letter
 
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from engine.identity import account_binding
 from engine.leg.run import LegResult
 from engine.steps.worker_deaths import Cause
@@ -188,7 +188,7 @@ def test_a_clock_put_ahead_between_the_look_and_the_first_item_lets_no_other_in(
     """By the ledger's clock Anna's lease is over; her worker is as good as ever, and was about to begin."""
     look, results = account_binding.refuse_filled_since, list[LegResult]()
 
-    def look_then_step(work: Work, sleep: Callable[[float], None]) -> None:
+    def look_then_step(work: LegContext, sleep: Callable[[float], None]) -> None:
         look(work, sleep)
         if work.mailbox.id == one.ids["anna"] and not results:
             one.expire("anna")

@@ -92,7 +92,7 @@ def test_a_worker_whose_lease_expired_writes_nothing_more(
     trial: Trial, wanted: MemoryStore, monkeypatch: pytest.MonkeyPatch, name: str, nth: int
 ) -> None:
     """It was stopped, its renewals with it, and continues when another has taken over."""
-    monkeypatch.setattr(lease.Keeper, "_run", lambda self: None)
+    monkeypatch.setattr(lease.LeaseKeeper, "_run", lambda self: None)
     trial.pace = LONG
     stuck = Stuck(name, nth)
     with ThreadPoolExecutor(1) as pool:

@@ -12,7 +12,7 @@ from calendars import a_calendar
 from drives import a_drive
 from walking import Died, Trial, a_mailbox, letter
 
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from engine.control.remedies import advice
 from engine.leg.run import Task
 from engine.verify import source as verify_source
@@ -204,14 +204,14 @@ def test_what_was_rebuilt_hides_nothing_that_was_not_read(
     survey, reread = verify_target.survey, verify_source.reread
     unread: set[bytes] = set()
 
-    def skipping(work: Work, share: float, *, again: bool = True) -> verify_target.Survey:
+    def skipping(work: LegContext, share: float, *, again: bool = True) -> verify_target.Survey:
         found = survey(work, share, again=again)
         number, keys = max(found.read.items(), key=lambda one: len(one[1]))
         unread.add(keys.pop())
         work.ledger.doubted(number, unread)
         return found
 
-    def rebuilding(work: Work, box: ContainerRow) -> list[Finding]:
+    def rebuilding(work: LegContext, box: ContainerRow) -> list[Finding]:
         others = [row for row in work.ledger.rows(box.id) if row.key not in unread][:1]
         rebuilt = [Finding(Outcome.REBUILT, row.key, row.href, "") for row in others]
         return [*reread(work, box), *rebuilt]

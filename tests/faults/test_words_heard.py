@@ -13,7 +13,7 @@ import pytest
 from walking import Failing, Trial, a_mailbox, letter
 
 from engine.context.leg_context import Opener
-from engine.control.server_words_file import FOLDER, Line, Words
+from engine.control.server_words_file import FOLDER, FailureLine, Words
 from ledger.db.rows import LegState
 from model.errors import Blocked, MigrationError, Rejected, Transient
 from model.protocols import Failed, Guard, Item, Role, Stored
@@ -28,7 +28,7 @@ def trial(quick_path: Path) -> Trial:
     return Trial(quick_path, a_mailbox(6), MemoryStore(), words=Words(quick_path / "state"))
 
 
-def lines(trial: Trial) -> list[Line]:
+def lines(trial: Trial) -> list[FailureLine]:
     return trial.words.of(trial.id)
 
 

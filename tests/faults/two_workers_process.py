@@ -11,11 +11,11 @@ from pathlib import Path
 
 from walking import PACE, Trial, a_mailbox
 
-from engine.context.leg_context import Pace
+from engine.context.leg_context import BatchLimits
 from practice.memory.doubles import MemoryStore
 
 
-def opened(directory: Path, url: str, step: Callable[[str], None], pace: Pace = PACE) -> str:
+def opened(directory: Path, url: str, step: Callable[[str], None], pace: BatchLimits = PACE) -> str:
     """Runs one leg to its end; the target is read from a file before and written to one after."""
     saved = directory / "store"
     store = pickle.loads(saved.read_bytes()) if saved.exists() else MemoryStore()

@@ -12,9 +12,9 @@ import pytest
 from engine.config.load import load
 from engine.control.stop_signal import reason
 from engine.leg.run import LegResult
-from engine.pacing.leg_slots import Slot
+from engine.pacing.leg_slots import LegSlot
 from flows.process import leg_runner
-from flows.process.leg_runner import Crew, opened
+from flows.process.leg_runner import LegRunner, opened
 from ledger.db.rows import LegRow, LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
@@ -85,18 +85,18 @@ def by_mailbox(ledger: Ledger) -> dict[str, list[LegRow]]:
 
 def run(
     tmp_path: Path, legs: Legs, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Crew, dict[int, tuple[LegState, str | None]]]:
+) -> tuple[LegRunner, dict[int, tuple[LegState, str | None]]]:
     """Every leg, one after the other, as a batch with one place would; and what each one came to."""
     monkeypatch.setattr(leg_runner, "_run_leg", legs)
     (tmp_path / "kogge.toml").write_text(TOML.format(folder=tmp_path))
     config = load(tmp_path / "kogge.toml")
     ends: dict[int, tuple[LegState, str | None]] = {}
 
-    async def work() -> Crew:
+    async def work() -> LegRunner:
         with opened(config) as hands:
             for rows in by_mailbox(legs.ledger).values():
                 for row in rows:
-                    slot = Slot(hands, row.workload)
+                    slot = LegSlot(hands, row.workload)
                     await slot.take()
                     if not hands.shut:
                         ends[row.id] = await hands.run_leg(

@@ -20,7 +20,7 @@ from prefect.states import Cancelling, Completed, Running, Suspended
 from flows import own_run
 from flows.own_run import mark, watched
 from flows.process.background_task import standing, together
-from flows.process.leg_runner import Drain
+from flows.process.leg_runner import Shutdown
 
 
 @dataclass
@@ -82,7 +82,7 @@ def run(work: Any) -> Any:
 
 def test_cancelling_is_heard_although_the_api_failed_before(api: Api) -> None:
     api.fails = 3
-    drain = Drain()
+    drain = Shutdown()
 
     async def wave() -> None:
         async with watched(drain):
@@ -97,7 +97,7 @@ def test_cancelling_is_heard_although_the_api_failed_before(api: Api) -> None:
 def test_sigterm_stays_ours_although_the_api_fails(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     api.fails = 10**6
     armed: list[int] = []
-    drain = Drain()
+    drain = Shutdown()
     monkeypatch.setattr(drain, "arm", lambda: armed.append(1))
 
     async def wave() -> None:
@@ -109,7 +109,7 @@ def test_sigterm_stays_ours_although_the_api_fails(api: Api, monkeypatch: pytest
 
 
 def test_suspending_stops_the_legs_and_the_state_says_how_far_it_came(api: Api) -> None:
-    drain = Drain()
+    drain = Shutdown()
     api.children = {"ended": Completed(), "ended by the suspension": Running()}
 
     async def wave() -> None:
@@ -128,7 +128,7 @@ def test_suspending_stops_the_legs_and_the_state_says_how_far_it_came(api: Api) 
 
 
 def test_a_suspension_that_a_task_met_first_ends_the_block_and_no_more(api: Api) -> None:
-    drain = Drain()
+    drain = Shutdown()
     suspended = Suspended(timeout_seconds=60)
 
     async def wave() -> State[Any] | None:

@@ -26,11 +26,11 @@ from scripted import SIDES, Ended, add, opened, serving
 from engine.config.load import Config, load
 from engine.control.stop_signal import Stop, reason
 from engine.pacing import watchdog
-from engine.pacing.watchdog import Duty, Lookout
+from engine.pacing.watchdog import Watchdog, WavePolicy
 from flows import dispatch, launch, migrate, own_run
 from flows.launch import RunResult
 from flows.process import leg_runner
-from flows.process.leg_runner import Drain
+from flows.process.leg_runner import Shutdown
 from kogge.run.migrate import Changes
 from ledger.db.rows import LegState
 from ledger.plan.wave_control import override, put_priorities, set_paused
@@ -210,8 +210,8 @@ def test_a_window_that_closes_lets_nothing_begin_and_then_stops_what_is_at_work(
     Waves(stage.ledger).put([WaveRow("w", window="nights")])
     clock = Clock(datetime(2026, 12, 1, 22, tzinfo=UTC))
     stop = Stop()
-    out = Lookout(load(tmp_path / "nights.toml"), stage.ledger, stop, clock=clock)
-    out.heed(Duty("w"))
+    out = Watchdog(load(tmp_path / "nights.toml"), stage.ledger, stop, clock=clock)
+    out.heed(WavePolicy("w"))
     assert not out.closing
     clock.now = datetime(2026, 12, 2, 5, 41, tzinfo=UTC)
     out.look()
@@ -226,7 +226,7 @@ def test_a_window_that_closes_lets_nothing_begin_and_then_stops_what_is_at_work(
 
 
 def test_the_first_reason_to_stop_stays() -> None:
-    drain = Drain()
+    drain = Shutdown()
     drain.event.set()
     drain.event.ask("paused")
     assert reason(drain.event) == "stopped"
@@ -320,7 +320,7 @@ def test_a_defect_of_one_look_deafens_nobody(stage: Stage, monkeypatch: pytest.M
             raise RuntimeError("dictionary changed size during iteration")
         done.set()
 
-    out = Lookout(stage.config, stage.ledger, Stop())
+    out = Watchdog(stage.config, stage.ledger, Stop())
     monkeypatch.setattr(out, "look", look)
     out.start()
     try:

@@ -19,7 +19,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Running
 
 from engine.config.load import load
-from engine.config.maintenance_windows import Span
+from engine.config.maintenance_windows import WindowSpan
 from flows.deploy import deployments, prefect_server, work_pools
 from flows.display import prefect_events
 from flows.janitor import crash_orphans
@@ -314,7 +314,7 @@ def test_batches_wait_by_priority() -> None:
     ],
 )
 def test_a_schedule_begins_with_its_window(span: str, line: str) -> None:
-    assert work_pools.cron_of(Span.read(span)) == line
+    assert work_pools.cron_of(WindowSpan.read(span)) == line
 
 
 @pytest.mark.prefect

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from engine.approvals.score import Part, Reason, Score
-from engine.cutover.steps import Cut
-from engine.rollback.report import Report
+from engine.approvals.score import Reason, Score, WorkloadScore
+from engine.cutover.steps import CutoverResult
+from engine.rollback.report import RollbackReport
 from flows import cutover
 from flows import rollback as rollback_flow
 from kogge.approve.decisions import _moved
@@ -42,7 +42,7 @@ ORDER: Any = SimpleNamespace(
     ],
 )
 def test_the_end_of_a_cutover(codes: Sequence[str | None], told: str) -> None:
-    ended = [Cut(f"m-{number}", Phase.FROZEN, code) for number, code in enumerate(codes)]
+    ended = [CutoverResult(f"m-{number}", Phase.FROZEN, code) for number, code in enumerate(codes)]
     assert cutover._end_state(ended, len(codes), ORDER).message == told
 
 
@@ -56,7 +56,7 @@ def test_the_end_of_a_cutover(codes: Sequence[str | None], told: str) -> None:
     ],
 )
 def test_the_end_of_a_rollback(codes: Sequence[str | None], told: str) -> None:
-    ended: Any = [SimpleNamespace(code=code, report=Report()) for code in codes]
+    ended: Any = [SimpleNamespace(code=code, report=RollbackReport()) for code in codes]
     crew: Any = SimpleNamespace(refusal=None)
     assert rollback_flow._end_state(ended, len(codes), ORDER, crew).message == told
 
@@ -108,7 +108,7 @@ def test_what_a_pack_holds(mailboxes: int, items: int, told: str) -> None:
 
 
 def test_a_number_for_a_spreadsheet_has_no_comma() -> None:
-    part = Part(Kind.MAIL, 2_000, 766, dict.fromkeys(Class, 0))
+    part = WorkloadScore(Kind.MAIL, 2_000, 766, dict.fromkeys(Class, 0))
     row: Any = SimpleNamespace(id="m-1", wave="w")
     scored = Scored(row, Score(2_000, 766, 0, (part,)), [Reason(Kind.MAIL, None, "too-large", 1_234)])
     assert [line["reasons"] for line in lines_of(scored)] == ["1234 too-large"]

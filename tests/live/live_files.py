@@ -34,7 +34,7 @@ import httpx
 import pytest
 
 from connectors.files.target import FilesTarget
-from connectors.http.client import Answer, Wire
+from connectors.http.client import HttpAnswer, HttpClient
 from connectors.settings import Account
 from connectors.webdav import account as files_account
 from connectors.webdav.account import Home
@@ -87,7 +87,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         known = settings(self.root, self.who)
-        self.wire = Wire(known, account(self.who), known.profile, SECONDS)
+        self.wire = HttpClient(known, account(self.who), known.profile, SECONDS)
         self.home: Home = files_account.home(self.wire, known, account(self.who))
 
     def target(self, *, live: bool = False, **more: object) -> FilesTarget:
@@ -111,11 +111,11 @@ class Desk:
             path = joined(path, name) + "/"
         return joined(path, names[-1]) if names else path
 
-    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
+    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> HttpAnswer:
         plain = {name.replace("_", "-"): text for name, text in headers.items()}
         return self.wire.ask(method, path, {**plain, "Content-Length": str(len(body))}, body)
 
-    def put(self, data: bytes, *names: str, **headers: str) -> Answer:
+    def put(self, data: bytes, *names: str, **headers: str) -> HttpAnswer:
         return self.ask("PUT", self.path(*names), data, **headers)
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from report_world import WAVE, World, world
 from services import need_chromium
 from test_report_page import schemes
 
-from reports.data import Report
+from reports.data import WaveReport
 from reports.html import person_page, wave_page
 from reports.i18n import text
 from reports.read import read
@@ -87,7 +87,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def folder(place: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With the pages wave.LANG.html and person.html; and of each one that is asked, NAME.asked.html."""
     home = tmp_path_factory.mktemp("pages")
-    report: Report = read(place.ledger, WAVE, contact="the service desk")
+    report: WaveReport = read(place.ledger, WAVE, contact="the service desk")
     pages = {f"wave.{language}": wave_page(report, text(language)) for language in ("en", "de", "fr")}
     rejected = next(one for one in report.boxes if one.id == place.ids[5])
     pages["person"] = person_page(report, rejected, text("de"))

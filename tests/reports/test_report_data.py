@@ -24,7 +24,7 @@ from ledger.db.schema import container, event, item, leg, mailbox
 from ledger.views.scores import absent_of
 from model.protocols import Kind
 from reports import read as report_reading
-from reports.data import Box, Coded, Fate, Lost, Report, Status, Total, arrived, awaited, totals
+from reports.data import Coded, Fate, Lost, MailboxReport, Status, Total, WaveReport, arrived, awaited, totals
 from reports.export import COLUMNS, document, rows
 from reports.read import HIDDEN, hidden, read
 
@@ -37,15 +37,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def report(place: World) -> Report:
+def report(place: World) -> WaveReport:
     return read(place.ledger, WAVE, contact="the service desk")
 
 
-def box(place: World, report: Report, number: int) -> Box:
+def box(place: World, report: WaveReport, number: int) -> MailboxReport:
     return next(one for one in report.boxes if one.id == place.ids[number])
 
 
-def test_the_fates_add_up_to_what_the_ledger_holds(place: World, report: Report) -> None:
+def test_the_fates_add_up_to_what_the_ledger_holds(place: World, report: WaveReport) -> None:
     query = select(mailbox.c.id, leg.c.workload, func.count())
     query = query.select_from(item.join(container).join(leg).join(mailbox)).where(mailbox.c.wave == WAVE)
     with place.ledger.engine.connect() as connection:
@@ -57,7 +57,7 @@ def test_the_fates_add_up_to_what_the_ledger_holds(place: World, report: Report)
     assert sum((own for own in report.by_workload().values()), Counter()) == +report.fates
 
 
-def test_each_fate_is_what_was_written(place: World, report: Report) -> None:
+def test_each_fate_is_what_was_written(place: World, report: WaveReport) -> None:
     assert report.fates == {
         Fate.MIGRATED: 2354,
         Fate.TRANSFORMED: 40,
@@ -78,14 +78,14 @@ def test_each_fate_is_what_was_written(place: World, report: Report) -> None:
     assert +box(place, report, 8).fates == {Fate.TAKEN_BACK: 250}
 
 
-def test_what_is_not_to_arrive_is_not_awaited(place: World, report: Report) -> None:
+def test_what_is_not_to_arrive_is_not_awaited(place: World, report: WaveReport) -> None:
     skipped, withdrawn = box(place, report, 6), box(place, report, 9)
     assert (awaited(skipped.fates), arrived(skipped.fates)) == (243, 243)
     assert (awaited(withdrawn.fates), arrived(withdrawn.fates)) == (238, 238)
     assert awaited(report.fates) == report.fates.total() - 7 - 12
 
 
-def test_where_each_mailbox_is(place: World, report: Report) -> None:
+def test_where_each_mailbox_is(place: World, report: WaveReport) -> None:
     status = {number: box(place, report, number).status for number in place.ids}
     assert status == {
         **dict.fromkeys((0, 1, 2, 3, 4, 5, 6, 9), Status.MOVED),
@@ -99,7 +99,7 @@ def test_where_each_mailbox_is(place: World, report: Report) -> None:
     assert box(place, report, 7).codes == ["over-quota"]
 
 
-def test_scores_are_those_of_verified_mailboxes(place: World, report: Report) -> None:
+def test_scores_are_those_of_verified_mailboxes(place: World, report: WaveReport) -> None:
     assert (report.score.rating, report.score.unscored) == (None, 4)
     scored = replace(report, boxes=tuple(one for one in report.boxes if one.score is not None))
     assert scored.score.rating is Rating.POOR
@@ -135,7 +135,7 @@ def test_what_somebody_answered_for_needs_nobody(tmp_path: Path) -> None:
         assert asked() == {poor}, "one more than somebody answered for"
 
 
-def test_a_live_mailbox_waits_for_nobody_s_look_at_its_score(place: World, report: Report) -> None:
+def test_a_live_mailbox_waits_for_nobody_s_look_at_its_score(place: World, report: WaveReport) -> None:
     lacking = box(place, report, 4)
     assert (lacking.low, lacking.attention) == (True, True)
     live = replace(lacking, phase=Phase.LIVE)
@@ -171,7 +171,7 @@ def test_a_report_is_of_one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert after.fates[Fate.FAILED] == before.fates[Fate.FAILED] + 1
 
 
-def test_losses_of_items_and_of_folders_apart(place: World, report: Report) -> None:
+def test_losses_of_items_and_of_folders_apart(place: World, report: WaveReport) -> None:
     lost = {(one.field, one.reason): one for one in box(place, report, 2).losses}
     assert lost["name", "flattened"] == Lost(Kind.MAIL, "name", "flattened", 1, folders=True)
     assert lost["body", "bare-lf"] == Lost(Kind.MAIL, "body", "bare-lf", 7)
@@ -183,7 +183,7 @@ def test_losses_of_items_and_of_folders_apart(place: World, report: Report) -> N
     )
 
 
-def test_the_same_of_several_mailboxes_is_one(place: World, report: Report) -> None:
+def test_the_same_of_several_mailboxes_is_one(place: World, report: WaveReport) -> None:
     left = totals(one.omitted for one in report.boxes)
     found = {one.one.code: one for one in left if isinstance(one.one, Coded)}
     assert (found["search-folder"].items, found["search-folder"].mailboxes) == (38, 2)
@@ -191,14 +191,14 @@ def test_the_same_of_several_mailboxes_is_one(place: World, report: Report) -> N
     assert "poison-item" not in {one.code for own in report.boxes for one in own.failures}, "another wave's"
 
 
-def test_what_was_read_back_and_what_was_found(report: Report) -> None:
+def test_what_was_read_back_and_what_was_found(report: WaveReport) -> None:
     assert report.unread == 5
     assert report.findings[Outcome.MISSING] == 1
     assert report.findings[Outcome.DIFFERS] == 2
     assert report.levels == {"directory": 10, "asserted": 1, None: 1}
 
 
-def test_decisions_are_grouped_and_hide_addresses(report: Report) -> None:
+def test_decisions_are_grouped_and_hide_addresses(report: WaveReport) -> None:
     told = {(one.kind, one.about, one.by): one for one in report.chain.decisions}
     assert told["plan-approved", "start", "A. Petersen"].reason == "first wave"
     assert told["plan-approved", "start", "B. Iversen"].mailboxes == 0
@@ -220,7 +220,7 @@ def test_no_address_is_told(text: str) -> None:
     assert HIDDEN in hidden(text)
 
 
-def test_the_course_of_the_wave(place: World, report: Report) -> None:
+def test_the_course_of_the_wave(place: World, report: WaveReport) -> None:
     assert len(report.beats) == 60
     assert (report.beats[0].at, report.beats[0].seconds) == (BEGAN, 300)
     assert report.beats[-1].copied == report.beats[-1].done
@@ -236,7 +236,7 @@ def test_a_wave_without_a_pulse(tmp_path: Path) -> None:
     found.ledger.close()
 
 
-def test_the_newest_seal_counts_and_is_this_wave_s(tmp_path: Path, report: Report) -> None:
+def test_the_newest_seal_counts_and_is_this_wave_s(tmp_path: Path, report: WaveReport) -> None:
     assert report.seal is None
     with closing(world(f"sqlite:///{tmp_path}/ledger.db", sealed=True).ledger) as ledger:
         seal = read(ledger, WAVE).seal
@@ -265,7 +265,7 @@ def test_the_canary_of_these_targets_alone(place: World) -> None:
     assert canary.outcome == "invited"
 
 
-def test_the_document_is_plain_and_says_what_the_facts_say(place: World, report: Report) -> None:
+def test_the_document_is_plain_and_says_what_the_facts_say(place: World, report: WaveReport) -> None:
     found = json.loads(json.dumps(document(report)))
     assert found["items"] == sum(found["fates"].values()) == 2750
     assert found["mailboxes"][0]["id"] == report.boxes[0].id
@@ -278,7 +278,7 @@ def test_the_document_is_plain_and_says_what_the_facts_say(place: World, report:
     assert not [word for word in PRIVATE if word in json.dumps(found, ensure_ascii=False)]
 
 
-def test_a_row_for_each_mailbox(place: World, report: Report) -> None:
+def test_a_row_for_each_mailbox(place: World, report: WaveReport) -> None:
     found = {row["mailbox"]: row for row in rows(report)}
     assert found.keys() == set(place.ids.values())
     assert all(tuple(row) == COLUMNS for row in found.values())

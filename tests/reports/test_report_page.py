@@ -14,7 +14,7 @@ from report_world import PRIVATE, WAVE, World, world
 
 from ledger.db.rows import LegState, Phase
 from reports.charts import Charts, speeds
-from reports.data import Box, Canary, Fate, Part, Report
+from reports.data import Canary, Fate, MailboxReport, WaveReport, WorkloadReport
 from reports.html import SECTIONS, coded, person_page, wave_page
 from reports.i18n import HOME, LANGUAGES, text
 from reports.read import read
@@ -33,21 +33,21 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def report(place: World) -> Report:
+def report(place: World) -> WaveReport:
     return read(place.ledger, WAVE, contact="Service <desk> & co.")
 
 
 @pytest.fixture(scope="module")
-def pages(report: Report) -> dict[str, str]:
+def pages(report: WaveReport) -> dict[str, str]:
     """By language."""
     return {language: wave_page(report, text(language)) for language in LANGUAGES}
 
 
-def box(place: World, report: Report, number: int) -> Box:
+def box(place: World, report: WaveReport, number: int) -> MailboxReport:
     return next(one for one in report.boxes if one.id == place.ids[number])
 
 
-def moved(report: Report) -> Report:
+def moved(report: WaveReport) -> WaveReport:
     """Of the mailboxes that moved, alone."""
     whole = tuple(one for one in report.boxes if one.verified and not one.failures)
     return replace(report, boxes=whole)
@@ -57,7 +57,7 @@ def moved(report: Report) -> Report:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_person_is_named(place: World, report: Report, pages: dict[str, str], language: str) -> None:
+def test_no_person_is_named(place: World, report: WaveReport, pages: dict[str, str], language: str) -> None:
     people = [person_page(report, one, text(language)) for one in report.boxes]
     for page in (pages[language], *people):
         assert not [word for word in PRIVATE if word in page]
@@ -65,7 +65,7 @@ def test_no_person_is_named(place: World, report: Report, pages: dict[str, str],
     assert place.ids[5] in pages[language]
 
 
-def test_a_person_s_page_is_about_nobody_else(place: World, report: Report) -> None:
+def test_a_person_s_page_is_about_nobody_else(place: World, report: WaveReport) -> None:
     for one in report.boxes:
         page = person_page(report, one, text("en"))
         assert one.id in page
@@ -74,7 +74,9 @@ def test_a_person_s_page_is_about_nobody_else(place: World, report: Report) -> N
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_nothing_is_fetched_and_nothing_runs(report: Report, pages: dict[str, str], language: str) -> None:
+def test_nothing_is_fetched_and_nothing_runs(
+    report: WaveReport, pages: dict[str, str], language: str
+) -> None:
     for page in (pages[language], person_page(report, report.boxes[0], text(language))):
         addresses = set(re.findall(r"[a-z]+://[^\s\"'<]+", page))
         assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
@@ -88,7 +90,7 @@ def test_nothing_is_fetched_and_nothing_runs(report: Report, pages: dict[str, st
         assert "default-src 'none'" in policy
 
 
-def test_what_people_wrote_is_text(place: World, report: Report) -> None:
+def test_what_people_wrote_is_text(place: World, report: WaveReport) -> None:
     page = person_page(report, report.boxes[0], text("en"))
     assert "Service &lt;desk&gt; &amp; co." in page
     decided = replace(report.chain.decisions[0], reason="<script>alert(1)</script>", by='"><b>x')
@@ -104,7 +106,7 @@ def test_what_people_wrote_is_text(place: World, report: Report) -> None:
 # What it says
 
 
-def test_the_tables_add_up(report: Report, pages: dict[str, str]) -> None:
+def test_the_tables_add_up(report: WaveReport, pages: dict[str, str]) -> None:
     tree = html.fromstring(pages["en"])
     (table,) = tree.xpath("//section[@id='fates']//table")
     rows = [
@@ -120,7 +122,7 @@ def test_the_tables_add_up(report: Report, pages: dict[str, str]) -> None:
     assert sum(map(int, parts.split(" + "))) == int(whole) == 2750
 
 
-def test_a_french_page_has_a_space_before_every_colon(report: Report, pages: dict[str, str]) -> None:
+def test_a_french_page_has_a_space_before_every_colon(report: WaveReport, pages: dict[str, str]) -> None:
     people = [person_page(report, one, text("fr")) for one in report.boxes]
     for page in (pages["fr"], *people):
         tree = html.fromstring(page)
@@ -143,7 +145,7 @@ def test_every_section_is_there_and_led_to(pages: dict[str, str], language: str)
     assert not tree.xpath("//span[@lang]"), "all of it is translated"
 
 
-def test_the_one_sentence(place: World, report: Report) -> None:
+def test_the_one_sentence(place: World, report: WaveReport) -> None:
     own = text("en")
     told = (
         "7 of 12 mailboxes have moved completely and were checked; 1 has moved but for 7 items, "
@@ -187,7 +189,7 @@ def test_the_decisions_are_told_in_words(pages: dict[str, str], language: str) -
     assert not [words for words in told if words.startswith("plan-approved")]
 
 
-def test_what_was_approved_says_so_beside_its_score(place: World, report: Report) -> None:
+def test_what_was_approved_says_so_beside_its_score(place: World, report: WaveReport) -> None:
     low = box(place, report, 5)
     approved = replace(report, boxes=(replace(low, accepted=True, missed=7),))
     found = html.fromstring(wave_page(approved, text("en")))
@@ -195,7 +197,7 @@ def test_what_was_approved_says_so_beside_its_score(place: World, report: Report
     assert "No mailbox needs a person" in found.xpath("string(//section[@id='attention'])")
 
 
-def test_three_numbers(report: Report) -> None:
+def test_three_numbers(report: WaveReport) -> None:
     assert [one.number for one in figures(report, text("en"))] == ["7", "87.66%", "4"]
     assert [one.number for one in figures(replace(report, boxes=()), text("en"))] == ["0", "0", "0"]
     why = "2 have stopped, 7 items could not be moved, 2 have a low score"
@@ -205,8 +207,8 @@ def test_three_numbers(report: Report) -> None:
     assert figures(moved(report), text("en"))[1].number == "100%"
 
 
-def test_what_was_promised_is_judged_by_what_is_recorded(place: World, report: Report) -> None:
-    def kept(found: Report) -> list[str]:
+def test_what_was_promised_is_judged_by_what_is_recorded(place: World, report: WaveReport) -> None:
+    def kept(found: WaveReport) -> list[str]:
         return [one.kept for one in promises(found, text("en"))]
 
     assert kept(report) == [KEPT, NOT_YET, PARTLY, NOT_YET, KEPT]
@@ -225,14 +227,14 @@ def test_what_was_promised_is_judged_by_what_is_recorded(place: World, report: R
     assert kept(replace(report, boxes=(box(place, report, 11),)))[0] == NOT_YET
 
 
-def test_a_broken_chain_stands_at_the_top(report: Report) -> None:
+def test_a_broken_chain_stands_at_the_top(report: WaveReport) -> None:
     page = wave_page(replace(report, chain=replace(report.chain, head=None)), text("en"))
     main = page[page.index("<main") : page.index("<nav")]
     assert "BROKEN" in main
     assert "BROKEN" not in wave_page(report, text("en"))
 
 
-def test_the_seal_and_how_to_check_it(report: Report, pages: dict[str, str]) -> None:
+def test_the_seal_and_how_to_check_it(report: WaveReport, pages: dict[str, str]) -> None:
     assert "03" * 32 in pages["en"]
     assert f"--root {'03' * 16}{'5a' * 16}" in pages["en"]
     assert "--correct" not in pages["en"]
@@ -247,7 +249,7 @@ def test_the_seal_and_how_to_check_it(report: Report, pages: dict[str, str]) -> 
     assert "kogge audit seal --wave &#39;a wave&#39; --key operator.pem" in unsealed
 
 
-def test_a_wave_of_which_nothing_is_known_yet(place: World, report: Report) -> None:
+def test_a_wave_of_which_nothing_is_known_yet(place: World, report: WaveReport) -> None:
     nothing = replace(report, boxes=(box(place, report, 11),), beats=(), rates={}, seal=None)
     tree = html.fromstring(wave_page(nothing, text("en")))
     assert "is not recorded" in tree.xpath("string(//section[@id='course'])")
@@ -255,7 +257,7 @@ def test_a_wave_of_which_nothing_is_known_yet(place: World, report: Report) -> N
     assert not tree.xpath("//main/figure"), "a flow of nothing is no picture"
 
 
-def test_of_many_mailboxes_a_page_lists_the_first(place: World, report: Report) -> None:
+def test_of_many_mailboxes_a_page_lists_the_first(place: World, report: WaveReport) -> None:
     many = replace(report, boxes=report.boxes * 50)
     tree = html.fromstring(wave_page(many, text("en")))
     assert len(tree.xpath("//section[@id='boxes']//tbody/tr")) == 500
@@ -274,14 +276,14 @@ def test_of_many_mailboxes_a_page_lists_the_first(place: World, report: Report) 
     ],
 )
 def test_a_person_is_told_what_is_so(
-    place: World, report: Report, number: int, greeting: str, sections: list[str]
+    place: World, report: WaveReport, number: int, greeting: str, sections: list[str]
 ) -> None:
     tree = html.fromstring(person_page(report, box(place, report, number), text("en")))
     assert greeting in tree.xpath("string(//h1)")
     assert tree.xpath("//main/section/@id") == sections
 
 
-def test_a_person_reads_what_changed_and_what_did_not(place: World, report: Report) -> None:
+def test_a_person_reads_what_changed_and_what_did_not(place: World, report: WaveReport) -> None:
     changed = html.fromstring(person_page(report, box(place, report, 2), text("de")))
     words = changed.xpath("string(//section[@id='changes'])")
     assert "Zeilen endeten nur mit LF" in words
@@ -296,8 +298,10 @@ def test_a_person_reads_what_changed_and_what_did_not(place: World, report: Repo
     assert "kogge" not in failed.xpath("string(//main)"), "an operator's commands are no use to a person"
 
 
-def test_what_has_no_translation_is_marked_as_english(place: World, report: Report) -> None:
-    part = Part(next(iter(box(place, report, 7).parts)).workload, LegState.BLOCKED, "not-in-plan", None, {})
+def test_what_has_no_translation_is_marked_as_english(place: World, report: WaveReport) -> None:
+    part = WorkloadReport(
+        next(iter(box(place, report, 7).parts)).workload, LegState.BLOCKED, "not-in-plan", None, {}
+    )
     one = replace(box(place, report, 7), parts=(part,))
     own = replace(text("de"), sentences={})
     page = wave_page(replace(report, boxes=(one,)), own)
@@ -309,7 +313,7 @@ def test_what_has_no_translation_is_marked_as_english(place: World, report: Repo
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_headings_and_tables_are_in_order(report: Report, pages: dict[str, str], language: str) -> None:
+def test_headings_and_tables_are_in_order(report: WaveReport, pages: dict[str, str], language: str) -> None:
     people = [person_page(report, one, text(language)) for one in report.boxes]
     for page in (pages[language], *people):
         tree = html.fromstring(page)
@@ -354,7 +358,7 @@ def test_what_is_thin_is_still_seen_and_all_of_it_is_drawn() -> None:
     assert Charts(text("en")).flow({}) is None
 
 
-def test_speed_is_what_was_copied_while_at_work(report: Report) -> None:
+def test_speed_is_what_was_copied_while_at_work(report: WaveReport) -> None:
     found = speeds(report.beats)
     assert len(found) == len(report.beats) - 1
     whole = sum(speed * beat.worked for speed, beat in zip(found, report.beats[1:], strict=True))

@@ -20,7 +20,7 @@ from mappings.losses.catalogue import KINDS, LOSSES
 from mappings.losses.severity import Class
 from model.protocols import Kind
 from reports.data import Coded, Fate, Lost, Status
-from reports.i18n import LANGUAGES, Text, text
+from reports.i18n import LANGUAGES, Wording, text
 from reports.text_blocks import BROKEN, KEPT, NOT_YET, PARTLY
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
@@ -28,7 +28,7 @@ SPANS = re.compile(r"`[^`]+`|\d{3,}")
 """Commands, and numbers such as a year or an RFC's: the same in every language."""
 
 
-def keys(words: Text) -> dict[str, Any]:
+def keys(words: Wording) -> dict[str, Any]:
     return {f"{section}.{name}": own for section, one in words.words.items() for name, own in one.items()}
 
 

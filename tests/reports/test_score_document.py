@@ -20,9 +20,9 @@ from engine.approvals.score import (
 )
 from evidence.pack_sections import result_of
 from ledger.db.rows import State
-from ledger.inventory.inventory import Line
+from ledger.inventory.inventory import InventoryLine
 from ledger.inventory.lines import LATER, VERDICTS
-from ledger.views.scores import ARRIVED, UNCOUNTED, Part
+from ledger.views.scores import ARRIVED, UNCOUNTED, ScoreCounts
 from mappings.losses.catalogue import KINDS, LOSSES, class_table
 from mappings.losses.severity import Class, class_of
 from model.protocols import Kind, Loss
@@ -83,7 +83,7 @@ def test_every_loss_stands_in_the_column_of_its_class() -> None:
 def verdict_of(state: State, *, lost: bool, rebuilt: bool) -> str:
     """What a pack says of an item in this state, with its rule where that is no code of the item's own."""
     losses = (Loss("text", "truncated"),) if lost else ()
-    line = Line(1, b"", b"", 0, None, 1, state, "a-code", None, None, None, None, losses, rebuilt)
+    line = InventoryLine(1, b"", b"", 0, None, 1, state, "a-code", None, None, None, None, losses, rebuilt)
     told = result_of(bytes(32), Kind.MAIL, 1, line)
     return f"{told.verdict}, {told.rule}" if told.rule == "unverified" else told.verdict
 
@@ -95,7 +95,7 @@ def counted(state: State) -> str:
 
 
 def fate_of(state: State, *, lost: bool, back: bool) -> Fate:
-    own = Part(Counter({state: 1}), Counter({0: 1} if lost else {}))
+    own = ScoreCounts(Counter({state: 1}), Counter({0: 1} if lost else {}))
     (fate,) = (fate for fate, items in fates_of(own, back).items() if items)
     return fate
 

@@ -9,7 +9,7 @@ from undoing import Undoing, undone
 from walking import Died, Trial, a_mailbox, letter
 
 from engine.rollback.run import approved
-from engine.rollback.run_many import Told, with_earlier
+from engine.rollback.run_many import RollbackResult, with_earlier
 from ledger.db.rows import LegState, Phase, State
 from ledger.leg.rollback import APPROVAL, RECALL
 from practice.memory.doubles import MemoryStore
@@ -68,7 +68,7 @@ def test_what_was_read_is_known_though_a_worker_died(trial: Trial) -> None:
     assert undoing.counts["ours"] < 14
     row, _ = undoing.order()
     undoing.run()
-    whole = with_earlier(trial.ledger, Told(row, undoing.report))
+    whole = with_earlier(trial.ledger, RollbackResult(row, undoing.report))
     assert whole.report.counts["read"] == 2
     assert whole.report.counts["answered"] == 1
 

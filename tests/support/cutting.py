@@ -10,8 +10,8 @@ from walking import Died, Trial, a_mailbox, letter
 
 from engine.config.hooks import Action, Hook, HooksSettings, Undo
 from engine.control import lease
-from engine.cutover.hooks import Person
-from engine.cutover.steps import Cut, Cutting, cut_over, short, take_back
+from engine.cutover.hooks import HookMailbox
+from engine.cutover.steps import CutoverContext, CutoverResult, cut_over, short, take_back
 from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, MailboxRow, Phase
@@ -61,7 +61,7 @@ class Rig:
     def states(self) -> dict[str, tuple[str, str | None]]:
         return {one.name: (one.state, one.code) for one in self.steps.all(self.trial.id)}
 
-    def cut(self, step: Step = quiet, *, back: bool = False) -> Cut:
+    def cut(self, step: Step = quiet, *, back: bool = False) -> CutoverResult:
         """One run of the command, as a process of its own. step: called at every commit of the ledger and
         every call of a connector, and around each hook."""
         owner = lease.new_owner()
@@ -73,9 +73,9 @@ class Rig:
             still()
             lease.retire(owner)
 
-    def cutting(self, step: Step, owner: str = "") -> Cutting:
+    def cutting(self, step: Step, owner: str = "") -> CutoverContext:
         ledger = self.trial.ledger
-        return Cutting(
+        return CutoverContext(
             ledger=ledger,
             hooks=self.hooks,
             by="tester",
@@ -101,7 +101,7 @@ class Rig:
         result = self.trial.run(noted, Task(Level.BOTH, copy=not verify_only))
         return result.state, result.code
 
-    def _act(self, step: Step, hook: Hook, action: Action, person: Person) -> str | None:
+    def _act(self, step: Step, hook: Hook, action: Action, person: HookMailbox) -> str | None:
         assert person.mailbox == self.trial.id
         name = hook.name if action is hook else f"{hook.name}.undo"
         step(f"hook {name}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ledger.inventory.merkle import Tree
+from ledger.inventory.merkle import MerkleTree
 
 
 def root_of(lines: Iterable[bytes]) -> bytes:
-    tree = Tree()
+    tree = MerkleTree()
     for line in lines:
         tree.add(line)
     return tree.root()

@@ -12,8 +12,8 @@ from walking import KEK, PACE, letter
 
 from connectors.settings import Account
 from engine.context.leg_context import Opener
-from engine.identity.identity_gate import Pair, Rules
-from engine.leg.run import LegResult, Setting, Task, approvals, walk
+from engine.identity.identity_gate import GateRules, Pair
+from engine.leg.run import LegResult, LegSetting, Task, approvals, walk
 from engine.planning.mailbox_list import Directory
 from engine.steps.worker_deaths import Cause, cause_of
 from engine.verify.compare import Level
@@ -78,7 +78,7 @@ class Two:
         source, target = (
             Account(login=one, address=one) for one in (f"{name}@old.example", f"{name}@new.example")
         )
-        setting = Setting(
+        setting = LegSetting(
             ledger=self.ledger,
             mailbox=mailbox,
             pair=Pair(source, target),
@@ -86,7 +86,7 @@ class Two:
                 source=lambda: MemorySource(self.sources[name], step, Kind.MAIL),
                 target=lambda guard, _moment: self.open_target(name, guard, step),
             ),
-            rules=Rules(directory=DIRECTORY, approved=approvals(self.ledger, mailbox, Kind.MAIL)),
+            rules=GateRules(directory=DIRECTORY, approved=approvals(self.ledger, mailbox, Kind.MAIL)),
             pace=replace(PACE, grace=self.grace),
             task=Task(Level.TARGET),
             stop=threading.Event(),

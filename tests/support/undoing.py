@@ -11,14 +11,14 @@ from typing import Protocol
 from walking import SOURCE, TARGET, Trial
 
 from connectors.settings import Account
-from engine.context.leg_context import Opener, Pace
-from engine.identity.identity_gate import Pair, Rules
+from engine.context.leg_context import BatchLimits, Opener
+from engine.identity.identity_gate import GateRules, Pair
 from engine.leg.repair import run_in
 from engine.leg.repair_walk import Repair, What
-from engine.leg.run import LegResult, Setting, Task, approvals
-from engine.rollback.report import Report
+from engine.leg.run import LegResult, LegSetting, Task, approvals
+from engine.rollback.report import RollbackReport
 from engine.rollback.run import NoSource, look_at
-from engine.rollback.walk import Order, nobody, roll_back
+from engine.rollback.walk import RollbackScope, nobody, roll_back
 from ledger.db.rows import LegRow
 from ledger.leg.rollback import APPROVAL, RECALL
 from ledger.store import Ledger
@@ -31,8 +31,8 @@ class Undoable(Protocol):
 
     id: str
     ledger: Ledger
-    rules: Rules
-    pace: Pace
+    rules: GateRules
+    pace: BatchLimits
 
     def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target: ...
 
@@ -44,7 +44,7 @@ class Undoing:
     trial: Undoable
     recall: bool = False
     rested: frozenset[bytes] = nobody()
-    report: Report = field(default_factory=Report)
+    report: RollbackReport = field(default_factory=RollbackReport)
 
     def approve(self) -> None:
         for code in (APPROVAL, RECALL) if self.recall else (APPROVAL,):
@@ -60,19 +60,19 @@ class Undoing:
         look_at(setting, *self.order())
         return self.counts
 
-    def order(self) -> tuple[LegRow, Order]:
+    def order(self) -> tuple[LegRow, RollbackScope]:
         (row,) = self.trial.ledger.legs(mailbox=self.trial.id)
-        self.report = Report(lines=[])
-        return row, Order(self.recall, lambda: self.rested, self.report)
+        self.report = RollbackReport(lines=[])
+        return row, RollbackScope(self.recall, lambda: self.rested, self.report)
 
     @property
     def counts(self) -> Counter[str]:
         return Counter(self.report.numbers())
 
-    def setting(self, step: Step, *, removes: bool) -> Setting:
+    def setting(self, step: Step, *, removes: bool) -> LegSetting:
         trial = self.trial
         mailbox = trial.ledger.mailbox(trial.id)
-        return Setting(
+        return LegSetting(
             ledger=trial.ledger,
             mailbox=mailbox,
             pair=Pair(Account(login=SOURCE, address=SOURCE), Account(login=TARGET, address=TARGET)),

@@ -14,11 +14,11 @@ from pathlib import Path
 from sqlalchemy import Connection, event
 
 from connectors.settings import Account
-from engine.context.leg_context import Opener, Pace, as_it_is, utc_now
-from engine.context.shrink_guard import WaveBrake
+from engine.context.leg_context import BatchLimits, Opener, as_it_is, utc_now
+from engine.context.shrink_guard import ShrinkBreaker
 from engine.control.server_words_file import Words
-from engine.identity.identity_gate import Pair, Rules
-from engine.leg.run import LegResult, Setting, Task, approvals, walk
+from engine.identity.identity_gate import GateRules, Pair
+from engine.leg.run import LegResult, LegSetting, Task, approvals, walk
 from engine.planning.mailbox_list import Directory
 from engine.steps.ledger_generation import Generations
 from engine.steps.worker_deaths import Cause
@@ -48,9 +48,9 @@ DAY = timedelta(days=1)
 """From one run of a trial to the next."""
 TODAY = utc_now().replace(microsecond=0)
 """When late mail arrives: later than a leg began whose second run this is."""
-PACE = Pace(batch=4, grace=0.0, patience=6, pause=0.0)
+PACE = BatchLimits(batch=4, grace=0.0, patience=6, pause=0.0)
 ONE = frozenset({1})
-PROVEN = Rules(directory=Directory({SOURCE: ONE}, {TARGET: ONE}))
+PROVEN = GateRules(directory=Directory({SOURCE: ONE}, {TARGET: ONE}))
 
 
 class Died(BaseException):
@@ -79,11 +79,11 @@ class Trial:
     store: MemoryStore | MemoryShelf | MemoryCabinet
     phase: Phase = Phase.STAGING
     url: str | None = None
-    pace: Pace = PACE
-    rules: Rules = PROVEN
+    pace: BatchLimits = PACE
+    rules: GateRules = PROVEN
     cause: Cause | Callable[[str | None], Cause] = Cause.UNKNOWN
     now: Callable[[], datetime] = utc_now
-    brake: WaveBrake = field(default_factory=WaveBrake)
+    brake: ShrinkBreaker = field(default_factory=ShrinkBreaker)
     generations: Generations | None = None
     words: Words = field(default_factory=lambda: Words(None))
     ledger: Ledger = field(init=False)
@@ -119,7 +119,7 @@ class Trial:
         """One run of a worker. `step` is called before and after every network-like call."""
         mailbox = self.ledger.mailbox(self.id)
         live = mailbox.phase is Phase.LIVE
-        setting = Setting(
+        setting = LegSetting(
             ledger=self.ledger,
             mailbox=mailbox,
             pair=Pair(Account(login=SOURCE, address=SOURCE), Account(login=TARGET, address=TARGET)),

@@ -16,7 +16,7 @@ from dav_raw import Script, account, multistatus, raw, response, whole
 from connectors.accepted_logins import LOGINS, WAIT_SECONDS
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
-from connectors.http.client import ASKED_AGAIN, Wire
+from connectors.http.client import ASKED_AGAIN, HttpClient
 from connectors.http.hrefs import Origin
 from connectors.settings import Account
 from model.errors import Blocked, Misconfigured, Transient
@@ -289,7 +289,7 @@ def test_one_refusal_between_two_successes_is_forgotten(monkeypatch: pytest.Monk
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What is waited for, without waiting."""
     found: list[float] = []
-    monkeypatch.setattr(Wire, "wait", lambda _wire, seconds: found.append(seconds))
+    monkeypatch.setattr(HttpClient, "wait", lambda _wire, seconds: found.append(seconds))
     return found
 
 

@@ -24,8 +24,8 @@ from connectors.caldav.read import uid_of
 from connectors.http.dav_errors import status_error
 from connectors.http.errors import delay
 from connectors.http.hrefs import Origin, canonical, child
-from connectors.http.multistatus import Found, Garbage, Multistatus
-from connectors.http.upload import Sink
+from connectors.http.multistatus import DavResponse, Garbage, Multistatus
+from connectors.http.upload import BodySink
 from model.errors import Blocked, MigrationError, Transient
 from model.protocols import Amendment, Failed, Kind, Stored, key_of
 from practice.dav.faults import Fault, Faults
@@ -40,10 +40,10 @@ ANSWER = multistatus(
 ).encode()
 
 
-def _read(data: bytes, cuts: list[int]) -> list[tuple[Found, bytes]]:
+def _read(data: bytes, cuts: list[int]) -> list[tuple[DavResponse, bytes]]:
     places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
     chunks = [data[one:other] for one, other in itertools.pairwise(places)]
-    found = list(Multistatus(lambda: Sink(Path("/nowhere"), 1 << 20), 10).read(chunks))
+    found = list(Multistatus(lambda: BodySink(Path("/nowhere"), 1 << 20), 10).read(chunks))
     return [(one, one.body().read() if one.body is not None else b"") for one in found]
 
 

@@ -20,14 +20,14 @@ from ews_responder import (
 )
 
 from connectors.ews.source import EwsSettings, EwsSource
-from connectors.exchange.folders import DEEPEST, Folder, containers, kind_of
+from connectors.exchange.folders import DEEPEST, ExchangeFolder, containers, kind_of
 from connectors.settings import Account, Secret
 from model.errors import Blocked, Transient
 from model.protocols import Kind, Role
 
 
-def folder(id_: str, parent: str = "ROOT", class_: str = "IPF.Note", **more: object) -> Folder:
-    return Folder(
+def folder(id_: str, parent: str = "ROOT", class_: str = "IPF.Note", **more: object) -> ExchangeFolder:
+    return ExchangeFolder(
         id=id_,
         parent=parent,
         name=str(more.get("name", id_)),
@@ -92,7 +92,9 @@ def test_a_folder_that_two_pages_name_is_one() -> None:
         ([folder("x", class_="IPF.Vendor.Unheard")], {}, {}),
     ],
 )
-def test_what_is_left_out_says_why(listed: list[Folder], known: dict[str, str], omit: dict[str, str]) -> None:
+def test_what_is_left_out_says_why(
+    listed: list[ExchangeFolder], known: dict[str, str], omit: dict[str, str]
+) -> None:
     found = {one.id: one.omit for one in containers(listed, "ROOT", known)}
     assert {id_: code for id_, code in found.items() if code} == omit
     assert len(found) == len(listed)

@@ -11,7 +11,7 @@ import pytest
 from ews_responder import HEAD, NAMESPACES, TAIL, envelope, item
 
 from connectors.ews import response_stream
-from connectors.ews.response_stream import Reply
+from connectors.ews.response_stream import EwsReply
 from connectors.http.base64_spool import BodySink
 from model.errors import Transient
 
@@ -20,7 +20,7 @@ MIB = 1 << 20
 
 
 def read(chunks: Iterator[bytes], folder: Path) -> int:
-    return sum(1 for _ in Reply(chunks, ANSWER, lambda: BodySink(folder, MIB)).messages())
+    return sum(1 for _ in EwsReply(chunks, ANSWER, lambda: BodySink(folder, MIB)).messages())
 
 
 def endless(beginning: bytes, piece: bytes) -> Iterator[bytes]:
@@ -68,7 +68,7 @@ def test_many_messages_are_forgotten_one_by_one(tmp_path: Path) -> None:
     one = (start + item("x", b"y" * 100) + end).encode()
     pieces = [HEAD.encode(), *[one] * 3000, TAIL.encode()]
     most = 0
-    reply = Reply(iter(pieces), ANSWER, lambda: BodySink(tmp_path, MIB))
+    reply = EwsReply(iter(pieces), ANSWER, lambda: BodySink(tmp_path, MIB))
     for message in reply.messages():
         most = max(most, sum(1 for _ in message.element.getroottree().iter()))
     assert 0 < most < 100

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from connectors.ews.errors import refusal_of
 from connectors.ews.records import id_of, item_of, properties
-from connectors.ews.response_stream import Reply
+from connectors.ews.response_stream import EwsReply
 from connectors.exchange.mime_builder import attached_item
 from connectors.http.base64_spool import BodySink
 from connectors.spool import bytes_body
@@ -29,7 +29,7 @@ def _chunks(data: bytes, size: int) -> Iterator[bytes]:
 
 
 def _read(data: bytes, size: int, folder: Path, above: int = 10_000_000) -> dict[str, bytes | None]:
-    reply = Reply(_chunks(data, size), ANSWER, lambda: BodySink(folder, above))
+    reply = EwsReply(_chunks(data, size), ANSWER, lambda: BodySink(folder, above))
     found: dict[str, bytes | None] = {}
     for message in reply.messages():
         one = item_of(message.element)
@@ -53,7 +53,7 @@ def test_a_reply_that_ends_early_yields_only_what_is_whole(tmp_path: Path) -> No
     data = _wire(*(item(name, body) for name, body in LETTERS.items()))
     for end in range(len(data)):
         found: dict[str, bytes] = {}
-        reply = Reply(_chunks(data[:end], 64), ANSWER, lambda: BodySink(tmp_path, 1 << 20))
+        reply = EwsReply(_chunks(data[:end], 64), ANSWER, lambda: BodySink(tmp_path, 1 << 20))
         with pytest.raises(Transient) as caught:  # noqa: PT012 - what came before the end counts too
             for message in reply.messages():
                 one = item_of(message.element)
@@ -117,7 +117,7 @@ def test_a_byte_order_mark_and_forbidden_characters_are_survived(tmp_path: Path)
     subject = "a&#x0;b&#11;c&#xFFFE;d\x01e&#x1F600;f"
     data = b"\xef\xbb\xbf\r\n" + _wire(item("a", b"body", extra=f"<t:Subject>{subject}</t:Subject>"))
     for size in [*range(1, 20), 4096]:
-        reply = Reply(_chunks(data, size), ANSWER, lambda: BodySink(tmp_path, 1 << 20))
+        reply = EwsReply(_chunks(data, size), ANSWER, lambda: BodySink(tmp_path, 1 << 20))
         texts = [m.element.findtext(".//{*}Subject") for m in reply.messages()]
         assert texts == ["a\ufdd0b\ufdd0c\ufdd0d\ufdd0e\U0001f600f"]
 
@@ -154,7 +154,7 @@ def test_a_reply_of_any_length_needs_the_memory_of_one_message(tmp_path: Path) -
 
     tracemalloc.start()
     try:
-        reply = Reply(endless(), ANSWER, lambda: BodySink(tmp_path, 1 << 20))
+        reply = EwsReply(endless(), ANSWER, lambda: BodySink(tmp_path, 1 << 20))
         assert sum(1 for _ in reply.messages()) == 3000
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -166,7 +166,7 @@ def test_a_reply_of_any_length_needs_the_memory_of_one_message(tmp_path: Path) -
 def test_large_bodies_go_to_a_file_that_only_its_readers_see(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     body = os.urandom(300_000)
-    reply = Reply(_chunks(_wire(item("a", body)), 4096), ANSWER, lambda: BodySink(spool, 1000))
+    reply = EwsReply(_chunks(_wire(item("a", body)), 4096), ANSWER, lambda: BodySink(spool, 1000))
     cut = next(iter(next(reply.messages()).bodies.values()))
     assert cut.body is not None
     assert cut.size == len(body)
@@ -184,7 +184,7 @@ def test_refusals_carry_what_the_server_asked(tmp_path: Path) -> None:
     busy = error("GetItem", "ErrorServerBusy", {"BackOffMilliseconds": "1500"})
     inner = error("GetItem", "ErrorInternalServerError", {"InnerErrorResponseCode": "ErrorServerBusy"})
     gone = error("GetItem", "ErrorItemNotFound")
-    reply = Reply([_wire(busy, inner, gone)], ANSWER, lambda: BodySink(tmp_path, 1))
+    reply = EwsReply([_wire(busy, inner, gone)], ANSWER, lambda: BodySink(tmp_path, 1))
     found = [refusal_of(message.element) for message in reply.messages()]
     assert [(one.code, one.busy, one.after) for one in found if one] == [
         ("ErrorServerBusy", True, 1.5),
@@ -195,7 +195,7 @@ def test_refusals_carry_what_the_server_asked(tmp_path: Path) -> None:
 
 def test_a_fault_is_read_with_its_delay(tmp_path: Path) -> None:
     answer = fault("ErrorServerBusy", {"BackOffMilliseconds": "250"})
-    reply = Reply([str(answer.body).encode()], ANSWER, lambda: BodySink(tmp_path, 1))
+    reply = EwsReply([str(answer.body).encode()], ANSWER, lambda: BodySink(tmp_path, 1))
     refusal = refusal_of(next(reply.messages()).element)
     assert refusal is not None
     assert (refusal.code, refusal.busy, refusal.after, refusal.whole) == ("ErrorServerBusy", True, 0.25, True)
@@ -230,7 +230,7 @@ def test_properties_of_a_mail_with_everything(tmp_path: Path) -> None:
         "<t:InternetMessageId>&lt;x@y&gt;</t:InternetMessageId><t:IsRead>1</t:IsRead>"
         "<t:IsReadReceiptRequested>true</t:IsReadReceiptRequested>"
     )
-    reply = Reply([_wire(item("a", b"", extra=extra))], ANSWER, lambda: BodySink(tmp_path, 1))
+    reply = EwsReply([_wire(item("a", b"", extra=extra))], ANSWER, lambda: BodySink(tmp_path, 1))
     found = properties(item_of(next(reply.messages()).element))  # type: ignore[arg-type]
     shown = {name: str(value) for name, value in found.items()}
     assert shown == {

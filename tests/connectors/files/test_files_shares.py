@@ -18,7 +18,7 @@ from connectors.files import shares as files_shares
 from connectors.files.target import FilesSettings, FilesTarget
 from connectors.settings import Account
 from model.errors import Blocked, LeaseLost, Rejected, Transient
-from model.optional_protocols import Grant, Shares, Sharing
+from model.optional_protocols import Grant, Sharing, SupportsShares
 from model.protocols import Loss
 from practice.dav.faults import Fault
 from practice.dav.proxy import Forward, Reply, Request, reply
@@ -60,7 +60,7 @@ def shared(target: FilesTarget, *grants: Grant, name: str | None = "ä b.txt") -
 
 
 def test_it_can_share(target: FilesTarget) -> None:
-    assert isinstance(target, Shares)
+    assert isinstance(target, SupportsShares)
 
 
 def test_files_folders_people_groups_and_links(target: FilesTarget, shares: NextcloudShares) -> None:

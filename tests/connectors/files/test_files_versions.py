@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from results import code, stored
 
 from connectors.files.target import FilesTarget
-from connectors.http.client import Wire
+from connectors.http.client import HttpClient
 from connectors.webdav.settings import FilesSettings
 from model.errors import Blocked, LeaseLost, Misconfigured, Transient
 from model.file_versions import Older
@@ -249,12 +249,12 @@ def test_dying_at_every_request(desk: Desk, monkeypatch: pytest.MonkeyPatch, sce
     """Of one worker, before it is sent or when its answer came; the next one knows nothing of it."""
     items = SCENES[scene]()
     total, calm = count_requests(desk, items)
-    sent = Wire._sent
+    sent = HttpClient._sent
     assert total > 10
     for moment in range(1, total + 1):
         left = iter(range(moment, 0, -1))
 
-        def dying(wire: Wire, *given: Any, left: Any = left) -> Any:
+        def dying(wire: HttpClient, *given: Any, left: Any = left) -> Any:
             if (this := next(left, 0)) <= 1 and not (after and this == 1):
                 raise Died
             response = sent(wire, *given)
@@ -264,7 +264,7 @@ def test_dying_at_every_request(desk: Desk, monkeypatch: pytest.MonkeyPatch, sce
             return response
 
         with monkeypatch.context() as patch:
-            patch.setattr(Wire, "_sent", dying)
+            patch.setattr(HttpClient, "_sent", dying)
             with pytest.raises(Died):
                 list(opened(desk, connections=1).write("", items))
         stored(opened(desk).write("", items))

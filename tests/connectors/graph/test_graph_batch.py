@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from graph_script import ACCOUNT, ORIGIN, Answer, Ask, Cloud, error
 
-from connectors.graph_api.batch import Batch, Reply
-from connectors.graph_api.client import Wire
-from connectors.graph_api.errors import Refusal
+from connectors.graph_api.batch import BatchReader, BatchReply
+from connectors.graph_api.client import GraphClient
+from connectors.graph_api.errors import GraphRefusal
 from connectors.graph_api.settings import GraphSettings
 from connectors.settings import Secret
 from model.errors import Blocked, Transient
@@ -20,7 +20,7 @@ def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KOGGE_GRAPH_SECRET", "x")
 
 
-def batch(cloud: Cloud, tmp_path: Path) -> Batch:
+def batch(cloud: Cloud, tmp_path: Path) -> BatchReader:
     secret = Secret(env="KOGGE_GRAPH_SECRET")
     settings = GraphSettings(
         tenant="t",
@@ -29,14 +29,14 @@ def batch(cloud: Cloud, tmp_path: Path) -> Batch:
         graph_url=f"{ORIGIN}/v1.0",
         patience_seconds=5,
     )
-    return Batch(Wire(settings, ACCOUNT, tmp_path, cloud.transport))
+    return BatchReader(GraphClient(settings, ACCOUNT, tmp_path, cloud.transport))
 
 
 def asked(count: int) -> dict[str, str]:
     return {f"n{at}": f"/things/{at}" for at in range(count)}
 
 
-def outcomes(found: Batch, asks: dict[str, str]) -> dict[str, Reply | Refusal]:
+def outcomes(found: BatchReader, asks: dict[str, str]) -> dict[str, BatchReply | GraphRefusal]:
     listed = list(found.run(asks))
     paired = dict(listed)
     assert len(listed) == len(paired) == len(asks), "one outcome for each name"
@@ -50,7 +50,7 @@ def number(ask: Ask) -> int:
 def test_parts_are_paired_by_id_in_batches_of_twenty(tmp_path: Path) -> None:
     cloud = Cloud(lambda ask: Answer({"number": number(ask)}))
     found = outcomes(batch(cloud, tmp_path), asked(45))
-    assert {name: one.json["number"] for name, one in found.items() if isinstance(one, Reply)} == {
+    assert {name: one.json["number"] for name, one in found.items() if isinstance(one, BatchReply)} == {
         f"n{at}": at for at in range(45)
     }
     assert [len(one) for one in cloud.batches] == [20, 20, 5]
@@ -68,7 +68,7 @@ def test_a_part_that_was_told_to_wait_is_asked_again_without_the_others(tmp_path
 
     cloud = Cloud(script)
     found = outcomes(batch(cloud, tmp_path), asked(10))
-    assert all(isinstance(one, Reply) for one in found.values())
+    assert all(isinstance(one, BatchReply) for one in found.values())
     assert [[number(ask) for ask in one] for one in cloud.batches] == [list(range(10)), [3, 7], [3, 7]]
 
 
@@ -85,7 +85,7 @@ def test_a_permanent_fault_is_final_whatever_its_status(tmp_path: Path) -> None:
     )
     found = outcomes(batch(cloud, tmp_path), asked(3))
     refused = found["n1"]
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, GraphRefusal)
     assert refused.unconvertible
     assert len(cloud.batches) == 1, "never asked again"
 
@@ -94,7 +94,7 @@ def test_a_part_that_fails_again_and_again_is_refused_alone(tmp_path: Path) -> N
     fault = error("ErrorInternalServerError", 500)
     cloud = Cloud(lambda ask: fault if ask.path == "/things/1" else Answer({}))
     found = outcomes(batch(cloud, tmp_path), asked(3))
-    assert [name for name, one in found.items() if isinstance(one, Refusal)] == ["n1"]
+    assert [name for name, one in found.items() if isinstance(one, GraphRefusal)] == ["n1"]
     assert [len(one) for one in cloud.batches] == [3, 1, 1, 1]
 
 
@@ -115,7 +115,7 @@ def test_foreign_and_broken_rows_are_nobodys_answer(tmp_path: Path) -> None:
 
     cloud = Cloud(lambda ask: Answer({"number": number(ask)}), outer=outer)
     found = outcomes(batch(cloud, tmp_path), asked(2))
-    assert [one.json["number"] for one in found.values() if isinstance(one, Reply)] in ([0, 1], [1, 0])
+    assert [one.json["number"] for one in found.values() if isinstance(one, BatchReply)] in ([0, 1], [1, 0])
 
 
 def test_a_batch_that_times_out_is_halved_down_to_the_part_that_does_it(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_batch_that_times_out_is_halved_down_to_the_part_that_does_it(tmp_path
 
     cloud = Cloud(lambda _: Answer({}), outer=outer)
     found = outcomes(batch(cloud, tmp_path), asked(8))
-    assert [name for name, one in found.items() if isinstance(one, Refusal)] == ["n5"]
+    assert [name for name, one in found.items() if isinstance(one, GraphRefusal)] == ["n5"]
 
 
 def test_an_outage_is_not_blamed_on_a_part(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_token_refused_inside_is_renewed_once(tmp_path: Path) -> None:
 def test_a_token_refused_again_is_final(tmp_path: Path) -> None:
     cloud = Cloud(lambda _: error("InvalidAuthenticationToken", 401))
     found = outcomes(batch(cloud, tmp_path), asked(1))
-    assert [one.status for one in found.values() if isinstance(one, Refusal)] == [401]
+    assert [one.status for one in found.values() if isinstance(one, GraphRefusal)] == [401]
 
 
 def test_a_refused_batch_decides_about_the_mailbox(tmp_path: Path) -> None:
@@ -164,4 +164,4 @@ def test_a_refused_batch_decides_about_the_mailbox(tmp_path: Path) -> None:
     [("QUJD", b"ABC"), ("", b""), ("QUJ", None), ("Q?==", None), (None, None), ({}, None), (1234, None)],
 )
 def test_bytes_come_in_base64_and_damage_is_seen(body: object, data: bytes | None) -> None:
-    assert Reply(200, {}, body).data() == data
+    assert BatchReply(200, {}, body).data() == data

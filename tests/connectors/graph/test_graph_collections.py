@@ -8,9 +8,9 @@ import pytest
 from graph_script import ACCOUNT, ORIGIN, Answer, Ask, Cloud, error
 
 from connectors.graph_api import collections as graph_collections
-from connectors.graph_api.client import Wire
+from connectors.graph_api.client import GraphClient
 from connectors.graph_api.collections import collected
-from connectors.graph_api.errors import Refusal
+from connectors.graph_api.errors import GraphRefusal
 from connectors.graph_api.settings import GraphSettings
 from connectors.settings import Secret
 
@@ -47,12 +47,12 @@ def read(spool: Path, later: Answer | None) -> dict[str, list[str] | int]:
         authority="https://login.example.org",
         patience_seconds=5,
     )
-    wire = Wire(settings, ACCOUNT, spool, Cloud(script).transport)
+    wire = GraphClient(settings, ACCOUNT, spool, Cloud(script).transport)
     asks = {name: f"/{name}/rows?$top=1" for name in ("good", "bad")}
     found = dict(collected(wire, asks))
     wire.close()
     return {
-        name: rows.status if isinstance(rows, Refusal) else [str(row["id"]) for row in rows]
+        name: rows.status if isinstance(rows, GraphRefusal) else [str(row["id"]) for row in rows]
         for name, rows in found.items()
     }
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from connectors.graph.source import READERS, GraphSettings, GraphSource
 from connectors.settings import Account
-from model.optional_protocols import TellsExtras, TellsSenders, TellsServer
+from model.optional_protocols import SupportsExtras, SupportsSenders, SupportsServerInfo
 from model.protocols import Kind
 
 LEAST: dict[str, Any] = {"tenant": "example.org", "client_id": "a-b-c", "client_secret": {"env": "SECRET"}}
@@ -56,9 +56,9 @@ def test_plain_http_is_for_this_machine(url: str) -> None:
 
 def test_a_source_tells_what_a_preflight_asks(tmp_path: Any) -> None:
     source = GraphSource(GraphSettings.model_validate(LEAST), Account(login="anna@example.org"), tmp_path)
-    assert isinstance(source, TellsServer)
-    assert isinstance(source, TellsExtras)
-    assert isinstance(source, TellsSenders)
+    assert isinstance(source, SupportsServerInfo)
+    assert isinstance(source, SupportsExtras)
+    assert isinstance(source, SupportsSenders)
     assert source.capabilities.kinds == READERS.keys()
     source.close()
 

@@ -15,8 +15,8 @@ import pytest
 from graph_script import ACCOUNT, HOME, INBOX, Answer, Ask, Cloud, Open, error, message
 
 from connectors.graph.source import GraphSettings, GraphSource
-from connectors.graph_api.client import Wire, query
-from connectors.graph_api.errors import Refusal, item_error, translated
+from connectors.graph_api.client import GraphClient, query
+from connectors.graph_api.errors import GraphRefusal, item_error, translated
 from connectors.settings import Account, Secret
 from model.errors import Blocked, MigrationError, Transient
 from model.protocols import Native, Ref
@@ -117,15 +117,15 @@ def test_what_is_no_graph_is_told_apart(source: Open, page: Answer) -> None:
 
 
 def test_a_code_that_might_be_content_is_not_shown() -> None:
-    shown = str(translated(Refusal(400, "Anna Angst <anna@example.org>")))
+    shown = str(translated(GraphRefusal(400, "Anna Angst <anna@example.org>")))
     assert "anna" not in shown.lower()
-    assert "anna" not in str(item_error(Refusal(400, "anna@example.org")))
+    assert "anna" not in str(item_error(GraphRefusal(400, "anna@example.org")))
 
 
 def test_only_a_word_for_a_missing_item_means_that_it_vanished() -> None:
-    assert item_error(Refusal(404, "ErrorItemNotFound")).code == "vanished"
-    assert item_error(Refusal(404, "")).code == "item-refused", "a proxy's 404 is nobody's deletion"
-    assert item_error(Refusal(400, "ErrorInvalidIdMalformed")).code == "item-refused"
+    assert item_error(GraphRefusal(404, "ErrorItemNotFound")).code == "vanished"
+    assert item_error(GraphRefusal(404, "")).code == "item-refused", "a proxy's 404 is nobody's deletion"
+    assert item_error(GraphRefusal(400, "ErrorInvalidIdMalformed")).code == "item-refused"
 
 
 def test_a_query_is_coded_so_that_nothing_breaks_out_of_it() -> None:
@@ -241,7 +241,7 @@ def test_bytes_are_asked_for_without_a_token_where_the_url_is_the_permission(tmp
         return httpx.Response(206, content=b"part")
 
     settings = GraphSettings(tenant="t", client_id="c", client_secret=Secret(env="UNUSED"))
-    wire = Wire(settings, ACCOUNT, tmp_path, httpx.MockTransport(answer))
+    wire = GraphClient(settings, ACCOUNT, tmp_path, httpx.MockTransport(answer))
     headers = {"Range": "bytes=4-7"}
     with wire.opened("GET", "https://files.example.org/x?sig=1", headers, bearer=False) as response:
         assert response.read() == b"part"

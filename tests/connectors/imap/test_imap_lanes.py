@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from connectors.imap import parallel_append
-from connectors.imap.append import Appender, Prepared
+from connectors.imap.append import Appender, PreparedAppend
 from connectors.imap.session import Session
 from model.errors import Blocked, MigrationError, Rejected, Transient
 from model.protocols import Failed, Item, Kind, Stored
@@ -25,20 +25,20 @@ class FakeAppender:
         self.error = error
         self.stored: list[bytes] = []
 
-    def parts(self, items: Iterable[Item], refused: list[Failed]) -> Iterator[list[Prepared]]:
-        part: list[Prepared] = []
+    def parts(self, items: Iterable[Item], refused: list[Failed]) -> Iterator[list[PreparedAppend]]:
+        part: list[PreparedAppend] = []
         for item in items:
             if not item.size:
                 refused.append(Failed(item.key, Rejected("empty-message")))
                 continue
-            part.append(Prepared(item, b"", item.size, b"x"))
+            part.append(PreparedAppend(item, b"", item.size, b"x"))
             if len(part) == PART:
                 yield part
                 part = []
         if part:
             yield part
 
-    def store(self, part: list[Prepared]) -> Iterator[Stored | Failed]:
+    def store(self, part: list[PreparedAppend]) -> Iterator[Stored | Failed]:
         for prepared in part:
             self.stored.append(prepared.item.key)
             yield Stored(prepared.item.key, self.name)

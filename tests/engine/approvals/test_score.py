@@ -8,7 +8,7 @@ import pytest
 
 from engine.approvals.score import RANKS, Rating, Score, score_of, wave_score
 from ledger.db.rows import State
-from ledger.views.scores import Counts, Part
+from ledger.views.scores import Counts, ScoreCounts
 from mappings.losses.catalogue import LOSSES
 from mappings.losses.severity import CLASSES, FIELDS, Class, class_of, losses_of
 from model.protocols import Kind
@@ -16,8 +16,8 @@ from model.protocols import Kind
 
 def of(verified: int, rejected: int = 0, lacking: int = 0) -> Rating:
     states = Counter({State.VERIFIED: verified, State.REJECTED: rejected, State.SKIPPED: 7, State.GONE: 9})
-    part = Part(states, Counter({RANKS.index(Class.CONTENT): lacking}))
-    return score_of(Counts(defaultdict(Part, {Kind.MAIL: part}), True)).rating
+    part = ScoreCounts(states, Counter({RANKS.index(Class.CONTENT): lacking}))
+    return score_of(Counts(defaultdict(ScoreCounts, {Kind.MAIL: part}), True)).rating
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def test_ratings(verified: int, rejected: int, lacking: int, rating: Rating) -> 
 
 
 def test_parts_add_up_and_only_lost_content_counts() -> None:
-    calendar = Part(Counter({State.VERIFIED: 3, State.REJECTED: 1}), Counter({0: 1, 1: 1, 2: 1}))
-    mail = Part(Counter({State.VERIFIED: 5, State.WRITTEN: 1, State.SKIPPED: 2}), Counter({1: 4}))
-    score = score_of(Counts(defaultdict(Part, {Kind.CALENDAR: calendar, Kind.MAIL: mail}), True))
+    calendar = ScoreCounts(Counter({State.VERIFIED: 3, State.REJECTED: 1}), Counter({0: 1, 1: 1, 2: 1}))
+    mail = ScoreCounts(Counter({State.VERIFIED: 5, State.WRITTEN: 1, State.SKIPPED: 2}), Counter({1: 4}))
+    score = score_of(Counts(defaultdict(ScoreCounts, {Kind.CALENDAR: calendar, Kind.MAIL: mail}), True))
     assert (score.items, score.arrived, score.lacking) == (10, 9, 1)
     assert [(part.workload, part.items, part.arrived) for part in score.parts] == [
         (Kind.MAIL, 6, 6),

@@ -19,7 +19,7 @@ from engine.approvals.plan_approval import START, Statement, approvals_of, plan_
 from engine.approvals.signed_plan import SIGNED, UNSIGNED, VERSION, digest_of, systems_of
 from engine.config.load import SOURCES, TARGETS, model_of
 from flows.canary_mailbox import _systems
-from kogge.approve.approve import Order, approve_plan
+from kogge.approve.approve import ApprovalRequest, approve_plan
 from ledger.db.audit_log import Event
 from ledger.store import Ledger
 
@@ -115,7 +115,7 @@ def test_a_slower_pace_and_a_new_password_void_nothing(office: Office) -> None:
     assert office.passes(office.config(slower))
 
 
-def order(path: Path, **more: object) -> Order:
+def order(path: Path, **more: object) -> ApprovalRequest:
     asked = {
         "wave": "w",
         "stage": START,
@@ -129,7 +129,7 @@ def order(path: Path, **more: object) -> Order:
         "accept_not_ready": False,
         "yes": True,
     }
-    return Order(**{**asked, **more})  # type: ignore[arg-type]
+    return ApprovalRequest(**{**asked, **more})  # type: ignore[arg-type]
 
 
 @pytest.fixture

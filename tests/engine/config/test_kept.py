@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.config.file_cache import Kept
+from engine.config.file_cache import FileCache
 
 
 def test_read_once_until_it_changes(tmp_path: Path) -> None:
@@ -17,7 +17,7 @@ def test_read_once_until_it_changes(tmp_path: Path) -> None:
         calls.append(path.read_text())
         return calls[-1]
 
-    path, kept = tmp_path / "list", Kept(read)
+    path, kept = tmp_path / "list", FileCache(read)
     path.write_text("one")
     assert [kept(path), kept(path)] == ["one", "one"]
     assert calls == ["one"]
@@ -33,7 +33,7 @@ def test_read_once_until_it_changes(tmp_path: Path) -> None:
 
 
 def test_an_error_is_not_kept(tmp_path: Path) -> None:
-    path, kept = tmp_path / "list", Kept(Path.read_text)
+    path, kept = tmp_path / "list", FileCache(Path.read_text)
     for _ in range(2):
         with pytest.raises(FileNotFoundError):
             kept(path)

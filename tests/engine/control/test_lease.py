@@ -11,7 +11,7 @@ import pytest
 from walking import PACE, Trial, a_mailbox
 
 from engine.control import lease
-from engine.control.lease import Keeper
+from engine.control.lease import LeaseKeeper
 from ledger.db.rows import Lease, LegState, Phase
 from model.errors import LeaseLost
 from model.protocols import Kind
@@ -42,9 +42,9 @@ def hangs() -> Iterator[Callable[[], bool]]:
     go.set()
 
 
-def kept(renewal: Callable[[], bool]) -> tuple[Keeper, Ledger, threading.Event]:
+def kept(renewal: Callable[[], bool]) -> tuple[LeaseKeeper, Ledger, threading.Event]:
     ledger, closed = Ledger(renewal), threading.Event()
-    keeper = Keeper(ledger, HELD, TTL, MARGIN, lease.now())
+    keeper = LeaseKeeper(ledger, HELD, TTL, MARGIN, lease.now())
     keeper.watch(closed.set)
     keeper.start()
     return keeper, ledger, closed
@@ -80,7 +80,7 @@ def test_a_defect_in_a_renewal_closes_the_sockets(caplog: pytest.LogCaptureFixtu
 
 
 def test_a_socket_that_does_not_close_leaves_no_other_open(caplog: pytest.LogCaptureFixture) -> None:
-    keeper, closed = Keeper(Ledger(lambda: False), HELD, TTL, MARGIN, lease.now()), threading.Event()
+    keeper, closed = LeaseKeeper(Ledger(lambda: False), HELD, TTL, MARGIN, lease.now()), threading.Event()
 
     def stuck() -> None:
         raise OSError("anna@old.example")

@@ -13,12 +13,12 @@ from walking import letter
 from engine.config.hooks import Hook, HooksSettings
 from engine.config.load import Config, RunSettings
 from engine.control.stop_signal import Stop
-from engine.cutover.run_many import Order, all_of
-from engine.cutover.steps import Cut, readiness, steps_of
+from engine.cutover.run_many import CutoverRequest, all_of
+from engine.cutover.steps import CutoverResult, readiness, steps_of
 from engine.pacing.admission import Admission
 from engine.pacing.login_breaker import REFUSALS_MOST
-from engine.pacing.watchdog import Lookout
-from engine.pacing.worker_slots import Turns
+from engine.pacing.watchdog import Watchdog
+from engine.pacing.worker_slots import WorkerSlots
 from ledger.db.rows import LegState, Phase, State
 from ledger.plan.mailboxes import PlannedMailbox
 from model.protocols import Kind
@@ -227,8 +227,8 @@ def test_refused_logins_stop_a_cutover_before_they_lock_an_account(rig: Rig) -> 
     config = Config.model_construct(run=RunSettings(legs=1))
     cutting, ledger = replace(rig.cutting(quiet), run=refused, hooks=HooksSettings()), rig.trial.ledger
     held = Admission(config, ledger)
-    turns = Turns(held, Lookout(config, ledger, Stop(), held), cutting.stop)
-    order = Order(config, cutting, turns)
+    turns = WorkerSlots(held, Watchdog(config, ledger, Stop(), held), cutting.stop)
+    order = CutoverRequest(config, cutting, turns)
     others = [
         PlannedMailbox(
             f"{name}@old.example", f"{name}@new.example", "w", Phase.FROZEN, frozenset({Kind.MAIL})
@@ -236,7 +236,7 @@ def test_refused_logins_stop_a_cutover_before_they_lock_an_account(rig: Rig) -> 
         for name in ("bert", "carla", "dora", "emil")
     ]
     ids = [rig.trial.id, *(str(added) for added in ledger.add_mailboxes(others))]
-    ended: list[Cut] = []
+    ended: list[CutoverResult] = []
     all_of(order, ids, ended.append)
     assert len(tried) == REFUSALS_MOST
     assert [cut.code for cut in ended] == ["login-refused"] * 5
@@ -290,7 +290,7 @@ def test_nothing_is_released_under_a_worker(rig: Rig) -> None:
     ],
 )
 def test_nothing_is_taken_back_under_a_cutover_at_work(rig: Rig, moment: str, code: str) -> None:
-    back: list[Cut] = []
+    back: list[CutoverResult] = []
 
     def turn(name: str) -> None:
         if name == moment and not back:
@@ -305,7 +305,7 @@ def test_what_is_taken_back_between_two_steps_of_a_cutover_is_not_released(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody takes it back; its undo hook fails, and the cutover of the whole wave goes on."""
-    back: list[Cut] = []
+    back: list[CutoverResult] = []
 
     def approve() -> None:
         if rig.log == ORDER[:-1] and not back:
@@ -355,11 +355,11 @@ def test_what_is_not_verified_any_more_is_brought_up_to_date_again(rig: Rig) -> 
 
 def test_a_cutover_that_slept_finds_it_live(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between its first look and its first step another one did it all."""
-    asked: list[Cut] = []
+    asked: list[CutoverResult] = []
 
     def approve() -> None:
         if not asked:
-            asked.append(Cut("", Phase.STAGING))
+            asked.append(CutoverResult("", Phase.STAGING))
             asked[0] = rig.cut()
 
     monkeypatch.setattr(rig, "_approve", approve)

@@ -17,10 +17,10 @@ import pytest
 from pydantic import ValidationError
 
 from engine.config.hooks import Hook, HooksSettings, Undo
-from engine.cutover.hooks import Person, filled, refuse_unreadable, run
+from engine.cutover.hooks import HookMailbox, filled, refuse_unreadable, run
 from model.errors import Misconfigured
 
-ANNA = Person("m-7f3a9c01", "anna+x@old.example", "anna@new.example", "pilot")
+ANNA = HookMailbox("m-7f3a9c01", "anna+x@old.example", "anna@new.example", "pilot")
 
 
 def command(code: str, **more: object) -> Hook:

@@ -12,8 +12,8 @@ from share_office import BERND, CARLA, Office, opened
 from undoing import Undoing, undone
 from walking import PACE
 
-from engine.context.leg_context import Pace
-from engine.identity.identity_gate import Rules
+from engine.context.leg_context import BatchLimits
+from engine.identity.identity_gate import GateRules
 from ledger.db.rows import LegState, Phase
 from ledger.store import Ledger
 from model.protocols import Guard, Target
@@ -28,8 +28,8 @@ class Desk:
     office: Office
     id: str
     ledger: Ledger
-    rules: Rules
-    pace: Pace = PACE
+    rules: GateRules
+    pace: BatchLimits = PACE
 
     def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target:
         del step, moment
@@ -47,7 +47,7 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
 
 
 def desk(office: Office) -> Desk:
-    return Desk(office, office.id, office.ledger, Rules())
+    return Desk(office, office.id, office.ledger, GateRules())
 
 
 def files(office: Office) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from share_office import Office, opened
 from sqlalchemy import event
 from walking import Died
 
-from connectors.http.client import Wire
+from connectors.http.client import HttpClient
 from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Outcome, Phase
@@ -171,9 +171,9 @@ def test_a_full_account_goes_on_where_it_stopped(office: Office) -> None:
 
 def interrupted(office: Office, monkeypatch: pytest.MonkeyPatch, count: Countdown) -> None:
     """One run, which may die before and after every request to the target, and before every commit."""
-    sent = Wire._sent
+    sent = HttpClient._sent
 
-    def step(wire: Wire, method: str, *rest: Any) -> Any:
+    def step(wire: HttpClient, method: str, *rest: Any) -> Any:
         count(method)
         response = sent(wire, method, *rest)
         try:
@@ -189,7 +189,7 @@ def interrupted(office: Office, monkeypatch: pytest.MonkeyPatch, count: Countdow
 
     event.listen(office.ledger.engine, "commit", commit)
     with monkeypatch.context() as patch, suppress(Died):
-        patch.setattr(Wire, "_sent", step)
+        patch.setattr(HttpClient, "_sent", step)
         office.run()
     event.remove(office.ledger.engine, "commit", commit)
 

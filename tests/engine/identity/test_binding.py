@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine.identity.account_binding import bind
-from engine.identity.identity_gate import Proof
+from engine.identity.identity_gate import IdentityProof
 from ledger.db.rows import Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
@@ -18,8 +18,8 @@ from model.protocols import Identity, Kind
 OURS = Identity("graph", "1")
 
 
-def proof(part: str) -> Proof:
-    return Proof(OURS, Identity("dav:cloud.example:443", "2", part=part), "directory")
+def proof(part: str) -> IdentityProof:
+    return IdentityProof(OURS, Identity("dav:cloud.example:443", "2", part=part), "directory")
 
 
 @pytest.mark.parametrize(

@@ -115,11 +115,11 @@ def test_what_nobody_counts_is_listed_where_it_can_be(
         configure(server)
     config = load(Path("kogge.toml"))
     monkeypatch.setattr(source_inventory, "open_source", lambda *_, **__: Uncounted(mailbox))
-    found = source_inventory.take(config, read_mailboxes(Path("mailboxes.csv"))[0])
+    found = source_inventory.take_inventory(config, read_mailboxes(Path("mailboxes.csv"))[0])
     assert (found.stays, found.unknown, found.items) == (stays, untold, 0)
     del mailbox.folders[folder]
     gone = Uncounted(mailbox)
     gone.containers = lambda: iter([Container(Kind.MAIL, "x", ("X",), omit=code)])  # type: ignore[method-assign]
     monkeypatch.setattr(source_inventory, "open_source", lambda *_, **__: gone)
-    found = source_inventory.take(config, read_mailboxes(Path("mailboxes.csv"))[0])
+    found = source_inventory.take_inventory(config, read_mailboxes(Path("mailboxes.csv"))[0])
     assert (found.stays, found.unknown, found.code) == ({}, [code], None)

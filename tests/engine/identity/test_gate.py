@@ -11,7 +11,7 @@ import pytest
 
 from connectors.settings import Account
 from engine.config.load import is_address
-from engine.identity.identity_gate import Pair, Rules, prove
+from engine.identity.identity_gate import GateRules, Pair, prove_identity
 from engine.planning.mailbox_list import DenyList, Directory, canonical, read_directory
 from model.errors import Blocked
 from model.protocols import Container, Identity, Kind, Listed
@@ -35,9 +35,9 @@ class Side:
         return iter(())
 
 
-def level(pair: Pair, source: Side, target: Side, rules: Rules) -> str:
-    everything = Rules(rules.directory, rules.deny, rules.accept, approved=lambda _code: True)
-    return prove(pair, source, target, everything).level  # type: ignore[arg-type]
+def level(pair: Pair, source: Side, target: Side, rules: GateRules) -> str:
+    everything = GateRules(rules.directory, rules.deny, rules.accept, approved=lambda _code: True)
+    return prove_identity(pair, source, target, everything).level  # type: ignore[arg-type]
 
 
 def pair(source: str = ANNA_OLD, target: str = ANNA, **logins: str) -> Pair:
@@ -63,7 +63,7 @@ def states(*addresses: str) -> Side:
     ],
 )
 def test_address_is_what_both_sides_say(given: Pair, source: Side, target: Side, expected: str) -> None:
-    assert level(given, source, target, Rules()) == expected
+    assert level(given, source, target, GateRules()) == expected
 
 
 OFFICE = "info@new.example"
@@ -81,13 +81,13 @@ BOB = "bob@new.example"
 )
 def test_an_alias_that_both_state_proves_nobody(source: Side, target: Side) -> None:
     given = pair(target_login="bob")
-    assert level(given, source, target, Rules()) == "asserted"
-    assert level(pair(), source, target, Rules()) == "asserted"
+    assert level(given, source, target, GateRules()) == "asserted"
+    assert level(pair(), source, target, GateRules()) == "asserted"
 
 
 def test_an_alias_does_not_open_what_the_directory_names() -> None:
     """The login is an alias of somebody else's account, as that account itself says."""
-    rules = Rules(directory=Directory({ANNA_OLD: ONE}, {ANNA: ONE, "anna.b@new.example": ONE}))
+    rules = GateRules(directory=Directory({ANNA_OLD: ONE}, {ANNA: ONE, "anna.b@new.example": ONE}))
     assert level(pair(), states(ANNA_OLD, OFFICE), states(BOB, OFFICE), rules) == "asserted"
     assert level(pair(), states(ANNA_OLD, OFFICE), states("anna.b@new.example", OFFICE), rules) == "directory"
 
@@ -95,12 +95,12 @@ def test_an_alias_does_not_open_what_the_directory_names() -> None:
 def test_what_people_write_into_their_profile_proves_nothing() -> None:
     bobs = Side(frozenset({ANNA, ANNA_OLD}), self_stated=True)
     given, source = pair(target_login="bob"), states(ANNA_OLD, ANNA)
-    found = prove(given, source, bobs, Rules(approved=lambda _code: True))  # type: ignore[arg-type]
+    found = prove_identity(given, source, bobs, GateRules(approved=lambda _code: True))  # type: ignore[arg-type]
     assert (found.level, found.self_stated) == ("asserted", True)
     with pytest.raises(Blocked) as raised:
-        prove(given, source, bobs, Rules())  # type: ignore[arg-type]
+        prove_identity(given, source, bobs, GateRules())  # type: ignore[arg-type]
     assert raised.value.code == "identity-not-proven"
-    named = Rules(directory=Directory({ANNA_OLD: ONE}, {ANNA: ONE}))
+    named = GateRules(directory=Directory({ANNA_OLD: ONE}, {ANNA: ONE}))
     assert level(given, source, bobs, named) == "asserted"
 
 
@@ -109,7 +109,7 @@ def test_a_directory_of_user_ids_proves_ten_people(tmp_path: Path) -> None:
     people = [f"person{number}" for number in range(10)]
     rows = [f"{one}@old.example|{one},{one}@new.example|id-{one}" for one in people]
     (tmp_path / "directory.csv").write_text("\n".join(["source,target", *rows]))
-    rules = Rules(read_directory(tmp_path / "directory.csv"))
+    rules = GateRules(read_directory(tmp_path / "directory.csv"))
     for one in people:
         given = pair(f"{one}@old.example", f"{one}@new.example", source_login=one, target_login=f"id-{one}")
         assert level(given, states(), states(), rules) == "directory"
@@ -119,7 +119,7 @@ def test_a_directory_of_user_ids_proves_ten_people(tmp_path: Path) -> None:
 
 def test_the_directory_goes_before_what_people_write_into_their_profile() -> None:
     private = Side(frozenset({"anna@elsewhere.example"}), self_stated=True)
-    rules = Rules(directory=Directory({ANNA_OLD: ONE}, {ANNA: ONE, "anna01": ONE}))
+    rules = GateRules(directory=Directory({ANNA_OLD: ONE}, {ANNA: ONE, "anna01": ONE}))
     assert level(pair(), states(ANNA_OLD), private, rules) == "directory"
     assert level(pair(target_login="anna01"), states(ANNA_OLD), private, rules) == "directory"
     with pytest.raises(Blocked) as raised:
@@ -131,13 +131,13 @@ def test_the_directory_goes_before_what_people_write_into_their_profile() -> Non
 def test_a_folder_that_somebody_lends_is_not_proven_by_the_account(side: str) -> None:
     lent = {"source": Side(frozenset({ANNA_OLD, ANNA})), "target": Side(frozenset({ANNA}))}
     lent[side].lent = True
-    rules = Rules(directory=Directory({ANNA_OLD: ONE}, {ANNA: ONE}))
+    rules = GateRules(directory=Directory({ANNA_OLD: ONE}, {ANNA: ONE}))
     assert level(pair(), lent["source"], lent["target"], rules) == "asserted"
 
 
 def test_a_login_that_is_not_the_address_named_proves_nothing() -> None:
     directory = Directory({ANNA_OLD: ONE}, {ANNA: ONE})
-    rules = Rules(directory=directory)
+    rules = GateRules(directory=directory)
     assert level(pair(), states(), states(), rules) == "directory"
     assert level(pair(source_login="bernd"), states(), states(ANNA), rules) == "asserted"
     assert level(pair(target_login="bernd"), states(), states(), rules) == "asserted"
@@ -168,19 +168,19 @@ def test_whom_the_deny_list_names_in_any_spelling(entry: str, given: Pair) -> No
         {ANNA_OLD: ONE, "anna.elsewhere@old.example": ONE}, {ANNA: ONE, "anna.alias@new.example": ONE}
     )
     with pytest.raises(Blocked) as raised:
-        level(given, states(), states(), Rules(directory, DenyList(frozenset({entry}))))
+        level(given, states(), states(), GateRules(directory, DenyList(frozenset({entry}))))
     assert raised.value.code == "denied"
 
 
 @pytest.mark.parametrize("entry", ["other@old.example", "@ld.example", "ann@old.example", "@x.old.example"])
 def test_whom_the_deny_list_does_not_name(entry: str) -> None:
-    rules = Rules(Directory({ANNA_OLD: ONE}, {ANNA: ONE}), DenyList(frozenset({entry})))
+    rules = GateRules(Directory({ANNA_OLD: ONE}, {ANNA: ONE}), DenyList(frozenset({entry})))
     assert level(pair(source_login="anna2"), states(ANNA_OLD), states(), rules) == "directory"
 
 
 def test_an_address_that_only_the_server_tells_leads_to_the_directory_as_well() -> None:
     directory = Directory({"a@x.example": ONE, "judge@court.example": ONE}, {})
-    rules = Rules(directory, DenyList(frozenset({"@court.example"})))
+    rules = GateRules(directory, DenyList(frozenset({"@court.example"})))
     with pytest.raises(Blocked) as raised:
         level(pair(), states(ANNA_OLD, "a@x.example"), states(), rules)
     assert raised.value.code == "denied"
@@ -214,11 +214,11 @@ def test_what_is_not_in_the_account_or_is_ours_does_not_fill_it(
     omit: str | None, ours: tuple[str, ...]
 ) -> None:
     target = Shared(frozenset({ANNA}), omit=omit)
-    found = prove(pair(), states(ANNA_OLD, ANNA), target, Rules(), frozenset(ours))  # type: ignore[arg-type]
+    found = prove_identity(pair(), states(ANNA_OLD, ANNA), target, GateRules(), frozenset(ours))  # type: ignore[arg-type]
     assert found.level == "address"
 
 
 def test_what_is_in_the_account_fills_it() -> None:
     with pytest.raises(Blocked) as raised:
-        prove(pair(), states(ANNA_OLD, ANNA), Shared(frozenset({ANNA})), Rules())  # type: ignore[arg-type]
+        prove_identity(pair(), states(ANNA_OLD, ANNA), Shared(frozenset({ANNA})), GateRules())  # type: ignore[arg-type]
     assert raised.value.code == "target-not-empty"

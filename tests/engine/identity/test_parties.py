@@ -11,7 +11,7 @@ import pytest
 from engine.assembly import parties
 from engine.config.load import load
 from engine.context.principals import Parties, read_groups
-from engine.identity.identity_gate import Rules
+from engine.identity.identity_gate import GateRules
 from engine.planning.mailbox_list import DenyList, Directory
 from ledger.db.rows import LegState, Phase
 from ledger.leg.locations import Seat
@@ -133,10 +133,10 @@ def test_the_configuration_says_what_groups_and_logins_are_called(tmp_path: Path
     ledger.bind(lease, Identity("graph", "b"), Identity("nextcloud", "b"), "directory")
     ledger.release(lease, LegState.VERIFIED)
     directory = Directory({"b@old": frozenset({1}), "alias@old": frozenset({1})}, {"b@new": frozenset({1})})
-    made = parties(load(file), ledger, Rules(directory=directory))
+    made = parties(load(file), ledger, GateRules(directory=directory))
     assert made.people({"b@old", "alias@old"}) == {"b@old": "b@new", "alias@old": "b@new"}
     assert (made.group("team west"), made.group("Team Ost")) == ("west", "Team Ost")
-    denying = parties(load(file), ledger, Rules(directory=directory, deny=DenyList(frozenset({"@old"}))))
+    denying = parties(load(file), ledger, GateRules(directory=directory, deny=DenyList(frozenset({"@old"}))))
     assert denying.people({"b@old"}) == {}
     ledger.close()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.http.client import Wire
+from connectors.http.client import HttpClient
 from engine.config.load import Config, load
 from engine.leg.run import LegResult, run_leg
 from engine.planning.load_plan import plan
@@ -129,7 +129,7 @@ def test_a_database_that_restarts_under_the_target_blocks_nobody(
     move: Move, monkeypatch: pytest.MonkeyPatch, after: int, down: int, app: bool
 ) -> None:
     """Some of the answers say that nobody knows the application, though its secret is right."""
-    monkeypatch.setattr(Wire, "wait", lambda _wire, _seconds: None)
+    monkeypatch.setattr(HttpClient, "wait", lambda _wire, _seconds: None)
     if app:
         as_app(move, monkeypatch)
     restarts = Restarts(after, down, seed=after)

@@ -13,13 +13,13 @@ from engine.leg.run import Task
 from ledger.db.engine import reading
 from ledger.db.rows import LegState, Phase, State
 from ledger.inventory import inventory, keystore
-from ledger.inventory.inventory import Line, Section
+from ledger.inventory.inventory import InventoryLine, InventorySection
 from ledger.inventory.lines import message_number
 from model.errors import Misconfigured
 from practice.memory.doubles import MemoryMailbox, MemoryStore
 
 
-def found(trial: Trial) -> list[tuple[Section, list[Line]]]:
+def found(trial: Trial) -> list[tuple[InventorySection, list[InventoryLine]]]:
     with reading(trial.ledger.engine) as connection:
         sections = inventory.sections(connection, trial.id)
         return [(one, list(inventory.lines(connection, one.leg, one.number))) for one in sections]

@@ -18,9 +18,9 @@ from engine.context.leg_context import Opener
 from engine.control.stop_signal import Stop
 from engine.leg.run import LegResult
 from engine.pacing import admission, leg_slots, watchdog
-from engine.pacing.admission import UNWELL, Admission, Entry, systems_of
-from engine.pacing.call_metrics import Reading
-from engine.pacing.leg_slots import Slot
+from engine.pacing.admission import UNWELL, Admission, AdmissionEntry, systems_of
+from engine.pacing.call_metrics import MetricsSample
+from engine.pacing.leg_slots import LegSlot
 from flows.process import leg_runner
 from flows.process.leg_runner import opened
 from ledger.db.rows import LegState
@@ -97,11 +97,11 @@ def configured(folder: Path, more: str = "") -> Config:
     return load(folder / "kogge.toml")
 
 
-def begun(held: Admission, entries: list[Entry]) -> int:
+def begun(held: Admission, entries: list[AdmissionEntry]) -> int:
     return sum(held.begin(entry) for entry in entries)
 
 
-def feel(held: Admission, system: str, reading: Reading) -> None:
+def feel(held: Admission, system: str, reading: MetricsSample) -> None:
     """As if this had been measured."""
     meter = held._gates[system].meter
     meter.end(meter.clock() - reading.seconds, reading.calls, reading.errors)
@@ -167,13 +167,13 @@ def test_one_that_is_too_many_waits_and_gives_its_place_away(
     others = [held.join(Kind.FILES) for _ in range(3)]
     assert begun(held, entries) == 2
     held.period()
-    feel(held, MAIL, Reading(10, 0, 100.0))
+    feel(held, MAIL, MetricsSample(10, 0, 100.0))
     held.period()
     clock.now += 5
-    feel(held, MAIL, Reading(10, 0, 100.0))
+    feel(held, MAIL, MetricsSample(10, 0, 100.0))
     held.period()
     clock.now += 5
-    feel(held, MAIL, Reading(10, 0, 100.0))
+    feel(held, MAIL, MetricsSample(10, 0, 100.0))
     held.period()
     assert paces(held)[MAIL] == 0.25
     assert begun(held, others) == 3  # another server's: neither is in the other's way
@@ -202,7 +202,7 @@ def test_a_halted_server_is_tried_by_one_leg_and_goes_on(
     entries = [held.join(Kind.MAIL) for _ in range(4)]
     assert begun(held, entries[:2]) == 2
     held.period()
-    feel(held, MAIL, Reading(4, 4, 1.0))
+    feel(held, MAIL, MetricsSample(4, 4, 1.0))
     held.period()
     assert paces(held) == {SOURCE: 1.0, MAIL: 0.0}
     assert held.halted(entries[0])
@@ -211,17 +211,17 @@ def test_a_halted_server_is_tried_by_one_leg_and_goes_on(
     assert begun(held, entries[2:]) == 0
     clock.now += admission.PROBE_SECONDS
     assert [held.begin(entry) for entry in entries[2:]] == [True, False]
-    feel(held, MAIL, Reading(1, 1, 1.0))
+    feel(held, MAIL, MetricsSample(1, 1, 1.0))
     held.leave(entries[2])
     held.period()
     assert not held.begin(entries[3])
     clock.now += admission.PROBE_SECONDS
     assert held.begin(entries[3])
-    feel(held, MAIL, Reading(5, 0, 1.0))
+    feel(held, MAIL, MetricsSample(5, 0, 1.0))
     held.period()
     assert not held.halted(entries[3])
     for _ in range(20):
-        feel(held, MAIL, Reading(5, 0, 1.0))
+        feel(held, MAIL, MetricsSample(5, 0, 1.0))
         held.period()
     assert paces(held)[MAIL] == 1.0
     again = [held.join(Kind.MAIL) for _ in range(3)]
@@ -240,7 +240,7 @@ def test_what_is_not_to_be_regulated_is_only_measured(tmp_path: Path, ledger: Le
     held = Admission(configured(tmp_path, "[admission]\nregulate = false\n"), ledger)
     held.join(Kind.MAIL)
     held.period()
-    feel(held, MAIL, Reading(10, 10, 1.0))
+    feel(held, MAIL, MetricsSample(10, 10, 1.0))
     held.period()
     (row,) = [row for row in newest(ledger) if row.system == MAIL]
     assert (row.pace, row.errors) == (1.0, 10)
@@ -275,7 +275,7 @@ def test_legs_in_threads_settle_at_what_the_server_bears_and_all_end(
     assert begun(held, entries) == 12
     until = time.monotonic() + 4
 
-    def work(entry: Entry) -> None:
+    def work(entry: AdmissionEntry) -> None:
         meter, code = held._gates[MAIL].meter, None
         while code is None and time.monotonic() < until:
             for _ in range(3):
@@ -340,7 +340,7 @@ def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Away:
 
 
 def run(
-    away: Away, config: Config, meanwhile: Callable[[leg_runner.Crew], None]
+    away: Away, config: Config, meanwhile: Callable[[leg_runner.LegRunner], None]
 ) -> tuple[LegState, str | None]:
     """The leg as a batch runs it, while somebody does something else."""
 
@@ -348,7 +348,7 @@ def run(
         with opened(config) as hands:
             other = threading.Thread(target=meanwhile, args=(hands,))
             other.start()
-            slot = Slot(hands, Kind.MAIL)
+            slot = LegSlot(hands, Kind.MAIL)
             await slot.take()
             (row,) = away.trial.ledger.legs()
             end = await hands.run_leg(row, slot, verify_only=False, dry_run=False, level=None)
@@ -364,7 +364,7 @@ def at(folder: Path) -> Config:
 
 
 def test_a_target_that_was_away_is_written_once_it_is_back(away: Away, tmp_path: Path) -> None:
-    def come_back(hands: leg_runner.Crew) -> None:
+    def come_back(hands: leg_runner.LegRunner) -> None:
         wait_for(lambda: any(row.pace == 0 for row in hands.admission.seen))
         failed = away.failed
         wait_for(lambda: away.failed >= failed + 3)  # it is tried now and then
@@ -385,7 +385,7 @@ def test_a_run_whose_target_stays_away_ends(
     away.trial.pace, away.slow = replace(away.trial.pace, patience=30), 0.05
     shown: list[tuple[str, ...]] = []
 
-    def look(hands: leg_runner.Crew) -> None:
+    def look(hands: leg_runner.LegRunner) -> None:
         wait_for(lambda: any(row.pace == 0 for row in hands.admission.seen))
         shown.append(hands.snapshot(None).unwell)
 
@@ -399,7 +399,7 @@ def test_a_run_whose_target_stays_away_ends(
 
 
 def test_a_run_whose_target_is_away_stops_when_somebody_asks(away: Away, tmp_path: Path) -> None:
-    def stop(hands: leg_runner.Crew) -> None:
+    def stop(hands: leg_runner.LegRunner) -> None:
         wait_for(lambda: any(row.pace == 0 for row in hands.admission.seen))
         hands.drain.event.ask("paused")
 

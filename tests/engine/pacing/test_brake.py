@@ -14,8 +14,8 @@ import pytest
 
 from connectors.ews.source import EwsSettings
 from connectors.imap.session import ImapSettings
-from engine.identity.identity_gate import Rules
-from engine.pacing.login_breaker import REFUSALS_MOST, Brake
+from engine.identity.identity_gate import GateRules
+from engine.pacing.login_breaker import REFUSALS_MOST, LoginBreaker
 from engine.planning.mailbox_list import Person
 from engine.preflight import preflight, source_inventory
 from model.errors import Blocked, Misconfigured, Transient
@@ -60,7 +60,7 @@ def nothing() -> None:
 
 def test_a_check_stops_at_the_third_refusal(tries: Counter[str]) -> None:
     with pytest.raises(Misconfigured) as raised:
-        preflight.examine_all(CONFIG, PEOPLE, {Kind.MAIL: Rules()}, nothing)
+        preflight.examine_all(CONFIG, PEOPLE, {Kind.MAIL: GateRules()}, nothing)
     assert raised.value.where == "[target]"
     assert tries["target"] == REFUSALS_MOST
 
@@ -73,7 +73,7 @@ def test_an_inventory_stops_at_the_third_refusal(tries: Counter[str]) -> None:
 
 
 def test_only_an_accepted_login_ends_a_row() -> None:
-    brake, numbers = Brake(), itertools.count()
+    brake, numbers = LoginBreaker(), itertools.count()
     script = [Blocked("login-refused"), Blocked("login-refused"), Blocked("tls-failed"), None] * 3
     for fault in script:
         attempt(brake, fault, f"u{next(numbers)}")
@@ -88,7 +88,7 @@ def test_only_an_accepted_login_ends_a_row() -> None:
 
 
 def test_a_mailbox_counts_once_and_is_not_tried_again() -> None:
-    brake, tried = Brake(), []
+    brake, tried = LoginBreaker(), []
     for kind in ("calendar", "contacts", "tasks", "files"):
         with suppress(Blocked), brake.login(f"target.{kind}", "u1"):
             tried.append(kind)
@@ -97,7 +97,7 @@ def test_a_mailbox_counts_once_and_is_not_tried_again() -> None:
     attempt(brake, None, "u1")
 
 
-def attempt(brake: Brake, fault: Exception | None, mailbox: str, side: str = "source") -> None:
+def attempt(brake: LoginBreaker, fault: Exception | None, mailbox: str, side: str = "source") -> None:
     with suppress(Blocked, Transient), brake.login(side, mailbox):
         if fault is not None:
             raise fault

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from engine.pacing.call_metrics import LISTINGS, PLAIN, STREAMS, Meter, Reading, metered
+from engine.pacing.call_metrics import LISTINGS, PLAIN, STREAMS, Meter, MetricsSample, metered
 from model import optional_protocols
 from model import protocols as base
 from model.errors import Rejected, Transient
@@ -86,27 +86,27 @@ def test_each_item_is_a_call_and_each_megabyte_of_a_larger_one(
 ) -> None:
     for _stored in server.write("x", [item(b"1"), item(b"2"), item(b"3", 5_500_000)]):
         clock.now += 60  # what we do ourselves meanwhile is not the server's time
-    assert meter.take(1.0) == Reading(8, 0, 3.0)
-    assert meter.take(1.0) == Reading()
+    assert meter.take(1.0) == MetricsSample(8, 0, 3.0)
+    assert meter.take(1.0) == MetricsSample()
 
 
 def test_passing_faults_count_and_refusals_do_not(server: Server, meter: Meter) -> None:
     assert len(list(server.write("x", [item(b"bad"), item(b"busy"), item(b"1")]))) == 3
-    assert meter.take(1.0) == Reading(3, 1, 3.0)
+    assert meter.take(1.0) == MetricsSample(3, 1, 3.0)
     with pytest.raises(Transient):
         list(server.write("x", [item(b"1"), item(b"cut")]))
-    assert meter.take(1.0) == Reading(2, 1, 2.0)
+    assert meter.take(1.0) == MetricsSample(2, 1, 2.0)
     with pytest.raises(Rejected):
         server.ensure("forbidden")
     with pytest.raises(Transient):
         server.ensure("busy")
     assert server.ensure("name") == "name"
-    assert meter.take(1.0) == Reading(3, 1, 3.0)
+    assert meter.take(1.0) == MetricsSample(3, 1, 3.0)
 
 
 def test_a_listing_counts_by_the_hundred(server: Server, meter: Meter) -> None:
     assert [len(page.refs) for page in server.changes("x", None)] == [250]
-    assert meter.take(1.0) == Reading(3, 0, 1.0)
+    assert meter.take(1.0) == MetricsSample(3, 0, 1.0)
 
 
 def test_who_stops_early_closes_what_was_begun(server: Server) -> None:
@@ -119,11 +119,11 @@ def test_who_stops_early_closes_what_was_begun(server: Server) -> None:
 def test_a_call_without_an_answer_counts_while_it_lasts(meter: Meter, clock: Clock) -> None:
     began = meter.begin()
     clock.now += 1
-    assert meter.take(2.0) == Reading()
+    assert meter.take(2.0) == MetricsSample()
     clock.now += 4
-    assert meter.take(2.0) == Reading(1, 0, 5.0)
+    assert meter.take(2.0) == MetricsSample(1, 0, 5.0)
     meter.end(began, 1)
-    assert meter.take(2.0) == Reading(1, 0, 5.0)
+    assert meter.take(2.0) == MetricsSample(1, 0, 5.0)
 
 
 def test_to_measure_costs_next_to_nothing() -> None:
@@ -206,18 +206,18 @@ def test_what_verification_reads_counts() -> None:
     meter = Meter(clock)
     server = metered(Listing(clock), meter)
     assert len(list(server.listing("x", since="s"))) == 250
-    assert meter.take(60) == Reading(3, 0, 3)
+    assert meter.take(60) == MetricsSample(3, 0, 3)
     assert list(server.containers()) == ["INBOX"]
-    assert meter.take(60) == Reading(1, 0, 3)
+    assert meter.take(60) == MetricsSample(1, 0, 3)
     assert list(server.digests("x", ["a", "b"])) == ["a", "b"]
-    assert meter.take(60) == Reading(2, 0, 2)
+    assert meter.take(60) == MetricsSample(2, 0, 2)
 
 
 def test_a_call_within_a_call_counts_once() -> None:
     clock = Clock()
     meter = Meter(clock)
     assert metered(Listing(clock), meter).share("x") == "nobody"
-    assert meter.take(60) == Reading(1, 0, 2)
+    assert meter.take(60) == MetricsSample(1, 0, 2)
 
 
 def test_a_busy_listing_is_an_error() -> None:
@@ -225,7 +225,7 @@ def test_a_busy_listing_is_an_error() -> None:
     meter = Meter(clock)
     with pytest.raises(Transient):
         next(iter(metered(Listing(clock, busy=True), meter).listing("x")))
-    assert meter.take(60) == Reading(1, 1, 1)
+    assert meter.take(60) == MetricsSample(1, 1, 1)
 
 
 def test_a_server_that_hangs_in_a_listing_is_seen() -> None:
@@ -243,7 +243,7 @@ def test_a_server_that_hangs_in_a_listing_is_seen() -> None:
     thread.start()
     begun.wait()
     clock.now += 90
-    assert meter.take(60) == Reading(1, 0, 90)
+    assert meter.take(60) == MetricsSample(1, 0, 90)
     over.set()
     thread.join()
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.pacing.call_metrics import Reading
+from engine.pacing.call_metrics import MetricsSample
 from engine.pacing.throttle import AGAIN, FLOOR, FULL, SLOWEST, Throttle, shares
 
 PERIOD = 5.0
@@ -25,15 +25,15 @@ class Server:
     def latency(self, at_once: float) -> float:
         return self.base * max(1.0, at_once / self.capacity) ** 2
 
-    def period(self, legs: float, of_all: float, dice: random.Random) -> Reading:
+    def period(self, legs: float, of_all: float, dice: random.Random) -> MetricsSample:
         """What `legs` of a worker find while `of_all` are at work."""
         latency = self.latency(of_all) * dice.uniform(0.9, 1.1)
         calls = max(1, int(legs * PERIOD / latency))
-        return Reading(calls, 0, calls * latency)
+        return MetricsSample(calls, 0, calls * latency)
 
 
-GOOD, SLOW = Reading(20, 0, 2.0), Reading(20, 0, 80.0)
-DOWN, FAILING = Reading(10, 8, 1.0), Reading(10, 3, 1.0)
+GOOD, SLOW = MetricsSample(20, 0, 2.0), MetricsSample(20, 0, 80.0)
+DOWN, FAILING = MetricsSample(10, 8, 1.0), MetricsSample(10, 3, 1.0)
 
 
 def throttle(pace: float = FULL) -> Throttle:
@@ -59,7 +59,7 @@ def test_one_worker_finds_what_a_server_that_queues_can_bear_and_stays_there(see
 def test_workers_that_share_a_server_slow_down_together(workers: int) -> None:
     dice, server = random.Random(7), Server(capacity=10)
     crew, legs = [throttle() for _ in range(workers)], 16
-    last = [Reading() for _ in crew]
+    last = [MetricsSample() for _ in crew]
     sums = []
     for _ in range(300):
         at_work = [max(1, int(one.pace * legs)) for one in crew]
@@ -93,11 +93,11 @@ def test_a_server_that_fails_is_halted_and_goes_on_when_a_try_goes_well() -> Non
     held = throttle()
     held.judge(DOWN)
     assert held.halted
-    held.judge(Reading())
+    held.judge(MetricsSample())
     assert held.halted
-    held.judge(Reading(1, 1, 0.1))
+    held.judge(MetricsSample(1, 1, 0.1))
     assert held.halted
-    held.judge(Reading(3, 0, 0.3))
+    held.judge(MetricsSample(3, 0, 0.3))
     assert held.pace == AGAIN
     for _ in range(20):
         held.judge(GOOD)
@@ -113,29 +113,31 @@ def test_a_server_that_fails_often_is_slowed_down_and_then_halted() -> None:
 
 def test_a_single_fault_or_slow_call_proves_nothing() -> None:
     held = throttle()
-    held.judge(Reading(1, 1, 0.1))
-    held.judge(Reading(1, 0, 30.0))
+    held.judge(MetricsSample(1, 1, 0.1))
+    held.judge(MetricsSample(1, 0, 30.0))
     assert held.pace == FULL
 
 
 def test_without_a_call_the_pace_stays() -> None:
     held = throttle(0.5)
     for _ in range(100):
-        held.judge(Reading())
+        held.judge(MetricsSample())
     assert held.pace == 0.5
 
 
 def test_what_only_one_worker_meets_does_not_halt_the_others() -> None:
     broken, well = throttle(), throttle()
     for _ in range(40):
-        broken.judge(DOWN, [Reading(200, 0, 20.0)])
-        well.judge(Reading(200, 0, 20.0), [DOWN])
+        broken.judge(DOWN, [MetricsSample(200, 0, 20.0)])
+        well.judge(MetricsSample(200, 0, 20.0), [DOWN])
     assert broken.halted
     assert well.pace == FULL
 
 
-@given(st.lists(st.builds(Reading, st.integers(0, 50), st.integers(0, 50), st.floats(0, 500)), max_size=80))
-def test_a_pace_is_always_one_that_means_something(readings: list[Reading]) -> None:
+@given(
+    st.lists(st.builds(MetricsSample, st.integers(0, 50), st.integers(0, 50), st.floats(0, 500)), max_size=80)
+)
+def test_a_pace_is_always_one_that_means_something(readings: list[MetricsSample]) -> None:
     held = throttle()
     for reading in readings:
         pace = held.judge(reading)

@@ -17,8 +17,8 @@ from engine.control.stop_signal import Stop
 from engine.pacing import admission, watchdog
 from engine.pacing import worker_slots as turns
 from engine.pacing.admission import Admission
-from engine.pacing.watchdog import Duty, Lookout
-from engine.pacing.worker_slots import Through, Turns, taken
+from engine.pacing.watchdog import Watchdog, WavePolicy
+from engine.pacing.worker_slots import Through, WorkerSlots, taken
 from ledger.plan.wave_control import set_paused
 from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
@@ -48,10 +48,10 @@ class Clock:
 class Stage:
     config: Config
     ledger: Ledger
-    turns: Turns
+    turns: WorkerSlots
     stop: Stop
     clock: Clock
-    looks: Lookout
+    looks: Watchdog
     began: list[str] = field(default_factory=list)
 
     def act(self, code: str | None = None) -> Callable[[Through], str | None]:
@@ -71,8 +71,8 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         Waves(ledger).put([WaveRow("w", window="nights")])
         stop, clock = Stop(), Clock()
         held = Admission(config, ledger)
-        looks = Lookout(config, ledger, stop, held, clock)
-        yield Stage(config, ledger, Turns(held, looks, stop), stop, clock, looks)
+        looks = Watchdog(config, ledger, stop, held, clock)
+        yield Stage(config, ledger, WorkerSlots(held, looks, stop), stop, clock, looks)
 
 
 def halt(stage: Stage) -> None:
@@ -191,7 +191,7 @@ def test_what_it_asks_of_the_target_is_timed(stage: Stage) -> None:
 
 
 def test_nothing_begins_when_the_window_is_about_to_close(stage: Stage) -> None:
-    stage.looks.heed(Duty("w"))
+    stage.looks.heed(WavePolicy("w"))
     stage.clock.now = NIGHT + timedelta(hours=7, minutes=41)
     stage.looks.look()
     assert stage.turns.walk(Kind.MAIL, stage.act(), source=False) == "window-closed"
@@ -201,7 +201,7 @@ def test_nothing_begins_when_the_window_is_about_to_close(stage: Stage) -> None:
 
 @pytest.mark.parametrize(("ends", "stopped"), [(True, True), (False, False)])
 def test_whether_what_is_at_work_ends_with_the_window(stage: Stage, ends: bool, stopped: bool) -> None:
-    stage.looks.heed(Duty("w", ends=ends))
+    stage.looks.heed(WavePolicy("w", ends=ends))
     stage.clock.now = NIGHT + timedelta(hours=9)
     stage.looks.look()
     assert stage.turns.shut
@@ -216,7 +216,7 @@ def test_waves_that_closed_are_left_out_and_the_others_go_on(stage: Stage) -> No
     add(stage.ledger, "x", [("b@x.example", "b@y.example")])
     add(stage.ledger, "y", [("c@x.example", "c@y.example")])
     set_paused(stage.ledger, "x", True, "night shift")
-    duties = [Duty("w"), Duty("x"), Duty("y")]
+    duties = [WavePolicy("w"), WavePolicy("x"), WavePolicy("y")]
     worked = []
     for duty in stage.turns.heeded(duties):
         worked.append(duty.wave)
@@ -228,8 +228,8 @@ def test_waves_that_closed_are_left_out_and_the_others_go_on(stage: Stage) -> No
     assert "wave w" in str(stage.turns.refusals[0])
     assert "wave x" in str(stage.turns.refusals[1])
     with pytest.raises(Transient, match="paused"):
-        stage.looks.heed(Duty("x"))
-    stage.looks.heed(Duty("x", hours=False, pause=False))
+        stage.looks.heed(WavePolicy("x"))
+    stage.looks.heed(WavePolicy("x", hours=False, pause=False))
     assert not stage.turns.shut
 
 
@@ -240,7 +240,7 @@ def test_a_process_without_a_crew_looks_out_itself(stage: Stage, monkeypatch: py
     stop = Stop()
     config = load(stage.config.path)
     with taken(config, stage.ledger, stop) as own:
-        own.lookout.heed(Duty("w"))
+        own.lookout.heed(WavePolicy("w"))
         assert own.walk(Kind.MAIL, stage.act()) is None  # the budget was shared out meanwhile
         set_paused(stage.ledger, "w", True, "night shift")
         assert stop.wait(30)

@@ -11,7 +11,7 @@ from walking import Trial, a_mailbox
 
 from engine.config.load import Config, load
 from engine.leg.run import Task
-from engine.planning.eta import Ahead
+from engine.planning.eta import Eta
 from engine.planning.size_estimates import TYPICAL_ITEMS
 from ledger.db.rows import LegState, Phase
 from ledger.db.schema import leg as leg_table
@@ -71,7 +71,7 @@ def walked(ledger: Ledger, number: int, **values: object) -> None:
 
 
 def test_what_nobody_listed_is_a_typical_mailbox(config: Config, ledger: Ledger) -> None:
-    left = Ahead(config, ledger).left()
+    left = Eta(config, ledger).left()
     assert {name: one.items for name, one in left.items()} == {
         "w1": 2 * TYPICAL_ITEMS[Kind.MAIL],
         "w2": TYPICAL_ITEMS[Kind.MAIL],
@@ -82,7 +82,7 @@ def test_what_is_left_counts_and_the_others_median_where_nothing_is_known(
     config: Config, ledger: Ledger
 ) -> None:
     stand(ledger, "anna", items=1000, done=400, state=LegState.RUNNING.value)
-    left = Ahead(config, ledger).left()
+    left = Eta(config, ledger).left()
     assert (left["w1"].items, left["w1"].mailboxes) == (1600, 2)
     assert left["w1"].seconds == 100.0  # bert alone: 1,000 items at ten a second
     assert left["w1"].alone
@@ -93,7 +93,7 @@ def test_the_inventory_goes_before_the_median(config: Config, ledger: Ledger) ->
     config.file(config.mailboxes).write_text("source,target\nanna@x,anna@y\nbert@x,bert@y\n")
     assert config.plan.inventory is not None
     config.file(config.plan.inventory).write_text("line,items,bytes,code,mail\n2,7,70,,7\n3,8,80,,8\n")
-    left = Ahead(config, ledger).left("w1")
+    left = Eta(config, ledger).left("w1")
     assert (set(left), left["w1"].items) == ({"w1"}, 15)
 
 
@@ -106,7 +106,7 @@ def test_what_a_check_counted_goes_before_the_median_until_all_is_listed(
         row.id for name in ("anna", "dora") for row in ledger.mailboxes() if row.source == f"{name}@x"
     )
     keep_checks(ledger, [Check(anna, "directory", None, 30, 3000), Check(dora, "directory", None, 500, 9000)])
-    assert {name: (one.items, one.bytes) for name, one in Ahead(config, ledger).left().items()} == {
+    assert {name: (one.items, one.bytes) for name, one in Eta(config, ledger).left().items()} == {
         "w1": (30 + 265, 3000 + 6000),  # bert's is the median of both
         "w2": (265, 6000),
         "w3": (500, 9000),
@@ -116,28 +116,28 @@ def test_what_a_check_counted_goes_before_the_median_until_all_is_listed(
         for kind in (Kind.MAIL, Kind.CALENDAR)
     )
     walked(ledger, mail, items=200, done=150, state=LegState.RUNNING.value)
-    assert Ahead(config, ledger).left("w3")["w3"].items == 350
+    assert Eta(config, ledger).left("w3")["w3"].items == 350
     walked(ledger, mail, items=450, done=450, state=LegState.VERIFIED.value)
-    assert Ahead(config, ledger).left("w3")["w3"].items == 50
+    assert Eta(config, ledger).left("w3")["w3"].items == 50
     walked(ledger, calendar, items=20, done=0, code="dry-run")
-    assert Ahead(config, ledger).left("w3")["w3"].items == 20, "what is listed is the truth"
+    assert Eta(config, ledger).left("w3")["w3"].items == 20, "what is listed is the truth"
     walked(ledger, calendar, state=LegState.BLOCKED.value)
-    assert Ahead(config, ledger).left("w3") == {}
+    assert Eta(config, ledger).left("w3") == {}
 
 
 def test_what_is_verified_blocked_or_withheld_is_not_awaited(config: Config, ledger: Ledger) -> None:
     stand(ledger, "anna", state=LegState.BLOCKED.value, items=10, done=0)
     stand(ledger, "bert", state=LegState.VERIFIED.value, items=10, done=10)
-    assert set(Ahead(config, ledger).left()) == {"w2"}
+    assert set(Eta(config, ledger).left()) == {"w2"}
     ledger.add_mailboxes([], whole=True, waves={"w2"})
-    assert Ahead(config, ledger).left() == {}
+    assert Eta(config, ledger).left() == {}
 
 
 def test_what_was_measured_corrects_what_is_ahead(config: Config, ledger: Ledger) -> None:
     stand(ledger, "carl", items=100_000, done=0, state=LegState.PENDING.value, code="dry-run")
-    assumed = Ahead(config, ledger).left("w2")["w2"].seconds
+    assumed = Eta(config, ledger).left("w2")["w2"].seconds
     stand(ledger, "anna", busy=20_000.0, copied=100_000, copied_bytes=100)
-    slower = Ahead(config, ledger).left("w2")["w2"].seconds
+    slower = Eta(config, ledger).left("w2")["w2"].seconds
     assert slower / assumed == pytest.approx(2, rel=0.01)
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from engine.config.load import load
-from engine.planning.throughput_estimate import GRAPH_REQUESTS, Estimate, Load, Pace, estimate, pace_of
+from engine.planning.throughput_estimate import GRAPH_REQUESTS, Estimate, Load, Throughput, estimate, pace_of
 from ledger.views.rates import Measured
 from model.protocols import Kind
 
-PACE = Pace(items=dict.fromkeys(Kind, 10.0), bytes=1000.0, parallel=4)
+PACE = Throughput(items=dict.fromkeys(Kind, 10.0), bytes=1000.0, parallel=4)
 
 
 def mail(items: int, size: int = 0) -> Load:
@@ -33,7 +33,7 @@ def test_one_large_mailbox_is_not_shared() -> None:
 
 
 def test_what_the_source_allows_one_mailbox_decides_where_it_is_slower() -> None:
-    slow = Pace(PACE.items, 1e9, 4, mailbox_requests=GRAPH_REQUESTS)
+    slow = Throughput(PACE.items, 1e9, 4, mailbox_requests=GRAPH_REQUESTS)
     found = estimate([mail(100_000)], slow)
     assert found.by == "throttle"
     assert found.hours == pytest.approx(100_000 * 2 / (10_000 / 600) / 3600)
@@ -41,9 +41,9 @@ def test_what_the_source_allows_one_mailbox_decides_where_it_is_slower() -> None
 
 
 def test_what_the_source_allows_overall_decides_where_it_is_slower() -> None:
-    asked = Pace(PACE.items, 1e9, 100, requests=10.0)
+    asked = Throughput(PACE.items, 1e9, 100, requests=10.0)
     assert estimate([mail(100)] * 50, asked).seconds == 50 * 100 * 2 / 10
-    at_once = Pace(PACE.items, 1e9, 100, at_once=5)
+    at_once = Throughput(PACE.items, 1e9, 100, at_once=5)
     found = estimate([mail(100)] * 50, at_once)
     assert (found.seconds, found.by) == (100.0, "throttle")
 

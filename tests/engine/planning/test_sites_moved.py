@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from site_place import DOCUMENTS, LIBRARY, SERVICE, SITE, Place, contents, moved, opened
 
-from engine.context.leg_context import Work
+from engine.context.leg_context import LegContext
 from engine.planning.load_plan import plan
 from engine.planning.mailbox_list_checks import mailboxes
 from engine.steps import reconcile
@@ -99,7 +99,7 @@ def test_a_folder_that_is_shared_after_the_gate_looked_is_not_filled(
 ) -> None:
     shelf, settle = place.cloud.shelves[SERVICE], reconcile.settle
 
-    def settled(work: Work, *, died: bool) -> int:
+    def settled(work: LegContext, *, died: bool) -> int:
         if not shelf.lent:
             shelf.lent.add("Bauamt")
             shelf.real(("Bauamt",)).mkdir()

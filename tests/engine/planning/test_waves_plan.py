@@ -11,21 +11,23 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.planning.wave_assignment import PILOT, Box, Draft, canary_of, components, draft
-from engine.planning.wave_split import LONGER, Group, Rules, cut, fits
+from engine.planning.wave_assignment import PILOT, Draft, WaveMailbox, canary_of, components, draft
+from engine.planning.wave_split import LONGER, Group, WaveLimits, cut, fits
 
 KEYS = [f"{name}@x" for name in "abcdefghijklmnopqrst"]
 WAVES = ("", "", "", "wave-001", "wave-002", PILOT, "by-hand")
 
 
 @st.composite
-def worlds(draw: st.DrawFn, waves: tuple[str, ...] = ("",)) -> tuple[list[Box], list[tuple[str, str]], Rules]:
+def worlds(
+    draw: st.DrawFn, waves: tuple[str, ...] = ("",)
+) -> tuple[list[WaveMailbox], list[tuple[str, str]], WaveLimits]:
     keys = draw(st.lists(st.sampled_from(KEYS), unique=True, min_size=1))
     boxes = []
     for key in keys:
         wave = draw(st.sampled_from(waves))
         boxes.append(
-            Box(
+            WaveMailbox(
                 key,
                 wave,
                 closed=bool(wave) and draw(st.booleans()),
@@ -39,11 +41,11 @@ def worlds(draw: st.DrawFn, waves: tuple[str, ...] = ("",)) -> tuple[list[Box], 
     pairs = st.tuples(st.sampled_from(KEYS), st.sampled_from(KEYS))
     links = draw(st.lists(pairs, max_size=15))
     bytes_ = draw(st.one_of(st.none(), st.integers(20, 200)))
-    rules = Rules(draw(st.integers(1, 8)), bytes_, draw(st.integers(0, 4)))
+    rules = WaveLimits(draw(st.integers(1, 8)), bytes_, draw(st.integers(0, 4)))
     return boxes, links, rules
 
 
-def bonds(boxes: list[Box], links: list[tuple[str, str]]) -> list[list[str]]:
+def bonds(boxes: list[WaveMailbox], links: list[tuple[str, str]]) -> list[list[str]]:
     found: defaultdict[str, set[str]] = defaultdict(set)
     keys = {box.key for box in boxes}
     for one, other in links:
@@ -53,7 +55,7 @@ def bonds(boxes: list[Box], links: list[tuple[str, str]]) -> list[list[str]]:
     return components(keys, {key: frozenset(others) for key, others in found.items()})
 
 
-def fit_together(boxes: list[Box], rules: Rules) -> bool:
+def fit_together(boxes: list[WaveMailbox], rules: WaveLimits) -> bool:
     return fits(Group(tuple(box.key for box in boxes), sum(box.bytes for box in boxes)), rules)
 
 
@@ -178,7 +180,7 @@ def joined(row: list[Group]) -> Group:
 
 @given(groups, st.integers(4, 12), st.one_of(st.none(), st.integers(50, 300)))
 def test_no_wave_is_much_longer_than_the_mean(row: list[Group], boxes: int, size: int | None) -> None:
-    rules = Rules(boxes, size)
+    rules = WaveLimits(boxes, size)
     waves = cut(row, rules)
     assert [one for wave in waves for one in wave] == row
     total, longest = sum(one.seconds for one in row), max(one.seconds for one in row)
@@ -196,19 +198,19 @@ def test_no_wave_is_much_longer_than_the_mean(row: list[Group], boxes: int, size
 
 def test_many_alike_are_cut_evenly() -> None:
     row = [Group((f"{number}",), seconds=60.0) for number in range(1001)]
-    assert [len(wave) for wave in cut(row, Rules(500))] == [334, 334, 333]
+    assert [len(wave) for wave in cut(row, WaveLimits(500))] == [334, 334, 333]
 
 
 def test_hours_decide_where_limits_would_not() -> None:
     """A department of large mailboxes is not one long night because its people are few."""
     row = [Group((f"{number}",), seconds=100.0 if number < 100 else 1.0) for number in range(1000)]
-    lengths = [sum(one.seconds for one in wave) for wave in cut(row, Rules(500))]
+    lengths = [sum(one.seconds for one in wave) for wave in cut(row, WaveLimits(500))]
     assert lengths == [5200, 5200, 500]
 
 
-def box(name: str, **changes) -> Box:
+def box(name: str, **changes) -> WaveMailbox:
     given = {"items": 10, "bytes": 10, "seconds": 10.0}
-    return Box(f"{name}@x", **(given | changes))
+    return WaveMailbox(f"{name}@x", **(given | changes))
 
 
 def links(*pairs: str) -> list[tuple[str, str]]:
@@ -216,7 +218,7 @@ def links(*pairs: str) -> list[tuple[str, str]]:
 
 
 def test_who_shares_with_the_marked_pilot_joins_it() -> None:
-    drafted = draft([box("a", wave=PILOT), box("b"), box("c"), box("d")], links("ab"), Rules(2, None, 2))
+    drafted = draft([box("a", wave=PILOT), box("b"), box("c"), box("d")], links("ab"), WaveLimits(2, None, 2))
     assert drafted.waves[PILOT] == ("a@x", "b@x")
     assert drafted.waves["wave-001"] == ("c@x", "d@x")
     assert drafted.remarks == ()
@@ -231,7 +233,7 @@ def test_delegates_who_cannot_be_together_are_told() -> None:
         box("d", wave="wave-002"),
         box("e"),
     ]
-    drafted = draft(boxes, links("ab", "ce"), Rules(2))
+    drafted = draft(boxes, links("ab", "ce"), WaveLimits(2))
     assert drafted.waves["wave-003"] == ("b@x", "e@x")
     codes = [(remark.code, remark.keys) for remark in drafted.remarks]
     assert codes == [("apart", ("a@x", "b@x")), ("apart", ("c@x", "e@x"))]
@@ -239,7 +241,7 @@ def test_delegates_who_cannot_be_together_are_told() -> None:
 
 def test_what_is_too_large_is_split_along_departments() -> None:
     boxes = [box(name, department="A" if name in "aceg" else "B") for name in "abcdefgh"]
-    drafted = draft(boxes, links("ab", "bc", "cd", "de", "ef", "fg", "gh", "ac", "ce", "eg"), Rules(4))
+    drafted = draft(boxes, links("ab", "bc", "cd", "de", "ef", "fg", "gh", "ac", "ce", "eg"), WaveLimits(4))
     assert [set(keys) for keys in drafted.waves.values()] == [
         {"a@x", "c@x", "e@x", "g@x"},
         {"b@x", "d@x", "f@x", "h@x"},
@@ -250,12 +252,12 @@ def test_what_is_too_large_is_split_along_departments() -> None:
 def test_the_pilot_takes_from_every_department_and_one_group_that_shares() -> None:
     boxes = [box(name, department=name.upper(), seconds=float(ord(name))) for name in "abcdef"]
     boxes += [box("s", department="S"), box("t", department="S"), box("v", priority=1, seconds=1.0)]
-    drafted = draft(boxes, links("st"), Rules(10, None, 6))
+    drafted = draft(boxes, links("st"), WaveLimits(10, None, 6))
     assert drafted.waves[PILOT] == ("a@x", "b@x", "c@x", "d@x", "s@x", "t@x")
 
 
 def test_no_pilot_once_something_ran() -> None:
-    drafted = draft([box("a", wave="first", closed=True), box("b")], [], Rules(5, None, 1))
+    drafted = draft([box("a", wave="first", closed=True), box("b")], [], WaveLimits(5, None, 1))
     assert set(drafted.waves) == {"first", "wave-001"}
 
 
@@ -285,7 +287,7 @@ def test_the_largest_list_is_planned_in_seconds() -> None:
     ]
     pairs = [(f"{one:05}@x", f"{min(39_999, one + dice.randrange(30)):05}@x") for one in range(0, 40_000, 4)]
     began = time.process_time()
-    drafted = draft(boxes, pairs, Rules(500, None, 20))
+    drafted = draft(boxes, pairs, WaveLimits(500, None, 20))
     assert time.process_time() - began < 20  # 1.5 s where nothing else runs
     assert sum(map(len, drafted.waves.values())) == 40_000
     assert 80 <= len(drafted.made) <= 90

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nights import NIGHTS, TOML
 
 from engine.config.load import load
-from engine.config.maintenance_windows import DAYS, Span
+from engine.config.maintenance_windows import DAYS, WindowSpan
 from engine.planning.maintenance_windows import Opening, Window, gate_of, refuse_closed, told
 from ledger.db.rows import Phase
 from ledger.plan import wave_control
@@ -58,7 +58,7 @@ def counted(texts: list[str], zone: str, at: datetime) -> bool:
 
 
 def window(texts: list[str], zone: str = "UTC") -> Window:
-    return Window(tuple(map(Span.read, texts)), ZoneInfo(zone))
+    return Window(tuple(map(WindowSpan.read, texts)), ZoneInfo(zone))
 
 
 instants = st.one_of(

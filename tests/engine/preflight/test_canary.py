@@ -17,7 +17,13 @@ from connectors.caldav.settings import DavSettings
 from connectors.imap.settings import ImapSettings
 from connectors.imap.target import ImapTarget
 from connectors.settings import Account, Secret
-from engine.preflight.invitation_probe import News, Result, Watch, prove, quiet_seconds
+from engine.preflight.invitation_probe import (
+    InvitationChannel,
+    News,
+    ProbeResult,
+    probe_invitations,
+    quiet_seconds,
+)
 from engine.preflight.probe_caldav import CalendarHost, CalendarWatch, Desk
 from engine.preflight.probe_run import prove_server
 from model.errors import Blocked
@@ -111,12 +117,12 @@ class Setup:
         calendar: bool = True,
         mail: bool = True,
         gathers: float = 0.0,
-    ) -> Result:
+    ) -> ProbeResult:
         hosting, visiting = Desk(settings, ANNA), Desk(settings, BERT)
-        watches: list[Watch] = [CalendarWatch(visiting)] if calendar else []
+        watches: list[InvitationChannel] = [CalendarWatch(visiting)] if calendar else []
         watches += [SinkWatch(self.sink, BERT.address)] if mail else []
         try:
-            return prove(
+            return probe_invitations(
                 CalendarHost(hosting),
                 BERT.address,
                 watches,
@@ -239,7 +245,7 @@ def test_an_interruption_leaves_nothing_behind(setup: Setup) -> None:
     with setup.server("nextcloud") as server:
         settings = setup.settings(server, "nextcloud")
         hosting, visiting = Desk(settings, ANNA), Desk(settings, BERT)
-        run = partial(prove, CalendarHost(hosting), BERT.address, [CalendarWatch(visiting)])
+        run = partial(probe_invitations, CalendarHost(hosting), BERT.address, [CalendarWatch(visiting)])
         with pytest.raises(KeyboardInterrupt):
             run(times=setup.clock.times, progress=interrupted)
         hosting.close()

@@ -9,7 +9,7 @@ import pytest
 from canary_clock import NOW, Clock
 from icalendar import Calendar
 
-from engine.preflight.invitation_probe import News, prove
+from engine.preflight.invitation_probe import News, probe_invitations
 from engine.preflight.probe_meeting import Meeting
 from model.errors import Transient
 
@@ -60,7 +60,7 @@ class Leaky:
 @pytest.mark.parametrize("step", ["create", "update", "exception", "delete"])
 def test_every_single_step_is_watched(clock: Clock, step: str) -> None:
     server = Leaky(clock, step)
-    result = prove(server, GUEST, [server], arrival=ARRIVAL, times=clock.times)
+    result = probe_invitations(server, GUEST, [server], arrival=ARRIVAL, times=clock.times)
     assert result.outcome == "not-silent"
     assert server.objects == {}
 
@@ -68,7 +68,7 @@ def test_every_single_step_is_watched(clock: Clock, step: str) -> None:
 def test_the_last_moment_counts(clock: Clock) -> None:
     for delay, outcome in ((179.9, "not-silent"), (180.0, "not-silent"), (200.0, "silent")):
         server = Leaky(clock, "delete", delay)
-        result = prove(server, GUEST, [server], arrival=ARRIVAL, times=clock.times)
+        result = probe_invitations(server, GUEST, [server], arrival=ARRIVAL, times=clock.times)
         assert result.outcome == outcome
 
 
@@ -83,7 +83,7 @@ class Vague(Leaky):
 
 def test_a_notification_that_names_no_meeting_counts(clock: Clock) -> None:
     server = Vague(clock, "")
-    result = prove(server, GUEST, [server], arrival=ARRIVAL, times=clock.times)
+    result = probe_invitations(server, GUEST, [server], arrival=ARRIVAL, times=clock.times)
     assert result.outcome == "not-silent"
 
 
@@ -96,7 +96,7 @@ def test_what_cannot_be_removed_is_told(clock: Clock) -> None:
             Leaky.remove(self, name, quiet=quiet)
 
     server = Stuck(clock, "")
-    result = prove(server, GUEST, [server], arrival=ARRIVAL, times=clock.times)
+    result = probe_invitations(server, GUEST, [server], arrival=ARRIVAL, times=clock.times)
     assert (result.outcome, result.tidy) == ("silent", False)
     assert len(server.objects) == 1
 

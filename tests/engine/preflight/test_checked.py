@@ -12,11 +12,11 @@ from lonely import plan, settle
 
 from engine.approvals.plan_approval import plan_of
 from engine.config.load import Config, load
-from engine.identity.identity_gate import Rules
+from engine.identity.identity_gate import GateRules
 from engine.planning.mailbox_list import Person
 from engine.preflight import preflight
 from engine.preflight.check_results import keep
-from engine.preflight.preflight import Look
+from engine.preflight.preflight import PreflightResult
 from kogge.prepare import check as command_check
 from ledger.store import Ledger
 from model.errors import Blocked
@@ -37,9 +37,9 @@ def plan_hash(config: Config) -> str:
         return plan_of(config, ledger, "pilot").hash
 
 
-def look(*warnings: str, level: str = "address", fault: str | None = None) -> Look:
+def look(*warnings: str, level: str = "address", fault: str | None = None) -> PreflightResult:
     faults = [("gate", fault)] if fault else []
-    return Look(ANNA, level, warnings=[("gate", code) for code in warnings], faults=faults)
+    return PreflightResult(ANNA, level, warnings=[("gate", code) for code in warnings], faults=faults)
 
 
 @pytest.mark.parametrize("code", ["target-not-empty", "sent-items-implausible"])
@@ -55,7 +55,7 @@ def test_what_is_asked_once_stays_as_it_was_approved(config: Config, code: str) 
 @pytest.mark.parametrize(
     "later", [look(level="asserted"), look("identity-not-proven"), look(fault="directory-disagrees")]
 )
-def test_what_else_is_found_of_what_has_begun_is_told(config: Config, later: Look) -> None:
+def test_what_else_is_found_of_what_has_begun_is_told(config: Config, later: PreflightResult) -> None:
     keep(config, "pilot", [look("target-not-empty")])
     approved = plan_hash(config)
     keep(config, "pilot", [later], BEGUN)
@@ -66,7 +66,7 @@ def test_what_else_is_found_of_what_has_begun_is_told(config: Config, later: Loo
 def test_what_was_copied_already_needs_no_room(monkeypatch: pytest.MonkeyPatch, begun: bool) -> None:
     """Else the check of a wave that runs would void its approvals: 6 GB of 9 GB were copied."""
 
-    def source(look: Look, *_: object) -> None:
+    def source(look: PreflightResult, *_: object) -> None:
         look.bytes, look.free = 9_000, 4_000
 
     side = SimpleNamespace(identity=lambda: None, close=lambda: None)
@@ -74,7 +74,7 @@ def test_what_was_copied_already_needs_no_room(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(preflight, "_look_at_source", source)
     monkeypatch.setattr(preflight, "_examine_target", lambda *_: None)
     config: Any = SimpleNamespace(workloads=(Kind.MAIL,))
-    found = preflight.examine(config, ANNA, {Kind.MAIL: Rules()}, begun=begun)
+    found = preflight.examine(config, ANNA, {Kind.MAIL: GateRules()}, begun=begun)
     assert found.faults == ([] if begun else [("target", "quota-too-small")])
 
 
@@ -84,7 +84,7 @@ def test_what_this_machine_found_stands_below_the_code_and_nowhere_else() -> Non
             "mail.example:143: the port does not speak TLS"
         )
 
-    look = Look(ANNA)
+    look = PreflightResult(ANNA)
     with preflight._noting(look, "source"):
         refuse()
     assert look.faults == [("source", "tls-failed")]

@@ -14,8 +14,8 @@ from connectors.caldav.settings import DavSettings
 from connectors.settings import Secret
 from engine.config.load import CanarySettings, Config
 from engine.planning.mailbox_list import Person
-from engine.preflight.invitation_probe import Result
-from engine.preflight.preflight import Look, side_of
+from engine.preflight.invitation_probe import ProbeResult
+from engine.preflight.preflight import PreflightResult, side_of
 from engine.steps import invitation_policy
 from kogge.prepare import check_invitations
 from ledger.store import Ledger
@@ -45,9 +45,9 @@ def config(profile: str = "generic", canary: bool = True) -> Any:
 
 
 @pytest.fixture
-def proofs(monkeypatch: pytest.MonkeyPatch) -> list[Result]:
+def proofs(monkeypatch: pytest.MonkeyPatch) -> list[ProbeResult]:
     """What the canaries to come will show; each is used up."""
-    shown: list[Result] = []
+    shown: list[ProbeResult] = []
     monkeypatch.setattr(check_invitations, "prove_server", lambda *_, **__: shown.pop(0))
     return shown
 
@@ -67,10 +67,10 @@ def refused(work_kind: Kind, silence_of: str | None, ledger: Ledger) -> str | No
 
 
 def test_an_unproven_server_is_refused_until_a_canary_stayed_silent(
-    ledger: Ledger, proofs: list[Result]
+    ledger: Ledger, proofs: list[ProbeResult]
 ) -> None:
     assert refused(Kind.CALENDAR, "unproven", ledger) == "silence-unproven"
-    proofs.append(Result("silent", watched=1200))
+    proofs.append(ProbeResult("silent", watched=1200))
     assert codes(config(), ledger) == [None, None]  # one canary serves both workloads of a server
     assert refused(Kind.CALENDAR, "unproven", ledger) is None
     assert codes(config(), ledger) == [None, None]  # and is remembered
@@ -86,9 +86,9 @@ def test_what_cannot_invite_needs_no_canary(kind: Kind, known: str, ledger: Ledg
     ("outcome", "code"), [("not-silent", "silence-broken"), ("no-control", "silence-unproven")]
 )
 def test_what_a_canary_did_not_prove_stays_refused(
-    outcome: Any, code: str, ledger: Ledger, proofs: list[Result]
+    outcome: Any, code: str, ledger: Ledger, proofs: list[ProbeResult]
 ) -> None:
-    proofs += [Result("silent"), Result(outcome)]
+    proofs += [ProbeResult("silent"), ProbeResult(outcome)]
     assert codes(config(), ledger) == [None, None]
     assert codes(config(), ledger, again=True) == [code, code]
     assert refused(Kind.CALENDAR, "unproven", ledger) == "silence-unproven"
@@ -116,16 +116,18 @@ def test_without_accounts_for_it_an_unproven_server_is_named(ledger: Ledger) -> 
     assert codes(config("radicale", canary=False), ledger) == []
 
 
-def looked(word: str, kind: Kind = Kind.CALENDAR) -> Look:
-    return Look(PERSON, facts={side_of(kind): {"silence": word}})
+def looked(word: str, kind: Kind = Kind.CALENDAR) -> PreflightResult:
+    return PreflightResult(PERSON, facts={side_of(kind): {"silence": word}})
 
 
-def test_a_server_that_contradicts_its_profile_needs_a_canary(ledger: Ledger, proofs: list[Result]) -> None:
-    said = check_invitations.said_by([Look(PERSON), looked("unproven"), looked("never-sends")])
+def test_a_server_that_contradicts_its_profile_needs_a_canary(
+    ledger: Ledger, proofs: list[ProbeResult]
+) -> None:
+    said = check_invitations.said_by([PreflightResult(PERSON), looked("unproven"), looked("never-sends")])
     assert said == {Kind.CALENDAR: "unproven"}
     assert not check_invitations.concerned(config("radicale"), {})
     assert check_invitations.concerned(config("radicale"), said)
-    proofs.append(Result("silent"))
+    proofs.append(ProbeResult("silent"))
     heard = check_invitations.listen(config("radicale"), ledger, [PERSON], again=False, said=said)
     assert [(one.workload, one.code) for one in heard] == [(Kind.CALENDAR, None)]
     (without,) = check_invitations.listen(
@@ -142,8 +144,8 @@ def test_a_canary_is_nobodys_mailbox(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("outcome", ["silent", "not-silent", "no-control"])
 def test_a_line_says_what_to_do(outcome: Any) -> None:
-    heard = check_invitations.Heard(
-        Kind.CALENDAR, check_invitations.CODES[outcome], Result(outcome, ("mail",))
+    heard = check_invitations.InvitationEvidence(
+        Kind.CALENDAR, check_invitations.CODES[outcome], ProbeResult(outcome, ("mail",))
     )
     assert heard.line().plain.startswith("target.calendar: ")
     assert heard.document()["workload"] == "calendar"

@@ -19,7 +19,7 @@ from connectors.imap.source import ImapSource
 from connectors.settings import Account, Secret
 from engine.context.leg_context import Opener
 from engine.identity.identity_gate import Pair
-from engine.leg.run import LegResult, Setting, Task, approvals, walk
+from engine.leg.run import LegResult, LegSetting, Task, approvals, walk
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
@@ -61,7 +61,7 @@ class Walk:
     def run(self) -> LegResult:
         mailbox = self.ledger.mailbox(self.id)
         live = mailbox.phase is Phase.LIVE
-        setting = Setting(
+        setting = LegSetting(
             ledger=self.ledger,
             mailbox=mailbox,
             pair=Pair(Account(login=SOURCE, address=SOURCE), Account(login=TARGET, address=TARGET)),

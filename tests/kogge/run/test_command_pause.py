@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     (tmp_path / "waves.csv").write_text("wave,date,window\none,,nights\ntwo,,\n")
 
-    def noted(_config: object, order: command_run.Order, _as_json: bool) -> int:
+    def noted(_config: object, order: command_run.RunOptions, _as_json: bool) -> int:
         (tmp_path / "ran").write_text(" ".join(sorted(row.wave for row in order.rows)))
         return 0
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from kogge.run.status import _drawn
 from kogge.shown.run_summary import drawn, pass_document, result_of
-from kogge.shown.wave_status import Fleet, Watch, gather
+from kogge.shown.wave_status import RateWindow, WaveStatus, gather
 from kogge.terminal.tables import duration
 from ledger.db.rows import LegRow, LegState, MailboxRow, Outcome, Phase, State, Tally
 from ledger.views.reports import LegSummary
@@ -236,7 +236,7 @@ def test_dates_before_1970_and_none() -> None:
 
 def test_a_watch_tells_what_happens_now() -> None:
     """A leg that began last week, and that copies ten a second."""
-    watch = Watch()
+    watch = RateWindow()
     running = replace(leg(1, LegState.RUNNING), items=10_000, done=5_000, started=NOW - timedelta(days=7))
     rates = []
     for second in (0, 10, 90):
@@ -266,7 +266,7 @@ def test_one_is_one() -> None:
     assert "1 mailbox, 1 leg: 1 pending" in text_of(gather([box(1)], [leg(1)], [], NOW))
 
 
-def text_of(fleet: Fleet) -> str:
+def text_of(fleet: WaveStatus) -> str:
     console = Console(width=200)
     with console.capture() as got:
         console.print(_drawn(fleet, None))

@@ -16,7 +16,7 @@ from ledger.db.engine import reading
 from ledger.db.rows import ContainerRow, Lease, State
 from ledger.db.schema import inventory, listed
 from ledger.db.schema import item as item_table
-from ledger.inventory.inventory import Entry, packed, unpacked
+from ledger.inventory.inventory import InventoryEntry, packed, unpacked
 from ledger.inventory.lines import BOX, NAME, folder_text, inventory_line, item_text, pseudonym
 from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
@@ -27,7 +27,11 @@ S = State
 
 
 def test_entries_are_kept_in_25_bytes() -> None:
-    entries = [Entry(key_of("a"), 0, 8192), Entry(key_of("b"), 1, None), Entry(key_of("c"), 0, 2**63)]
+    entries = [
+        InventoryEntry(key_of("a"), 0, 8192),
+        InventoryEntry(key_of("b"), 1, None),
+        InventoryEntry(key_of("c"), 0, 2**63),
+    ]
     assert len(packed(entries)) == 75
     assert list(unpacked(packed(entries))) == entries
 

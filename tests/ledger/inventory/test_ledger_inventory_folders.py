@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from ledger.db.rows import ContainerRow, Lease
 from ledger.db.schema import listed
-from ledger.inventory.inventory import Entry, packed, unpacked
+from ledger.inventory.inventory import InventoryEntry, packed, unpacked
 from ledger.inventory.lines import BOX, pseudonym
 from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
@@ -73,8 +73,8 @@ def test_a_folder_that_comes_back_is_named_then(
 def test_what_is_not_packed_entries_is_told(
     ledger: Ledger, session: LegLedger, inbox: ContainerRow, lease: Lease
 ) -> None:
-    whole = packed([Entry(key_of("a"), 0, 7)])
-    for broken in (whole[:-1], whole + b"x", packed([Entry(key_of("a"), 2, 7)])):
+    whole = packed([InventoryEntry(key_of("a"), 0, 7)])
+    for broken in (whole[:-1], whole + b"x", packed([InventoryEntry(key_of("a"), 2, 7)])):
         with pytest.raises(Corrupt, match="evidence-damaged"):
             list(unpacked(broken))
     session.record_page(inbox.id, page(ref("a")))

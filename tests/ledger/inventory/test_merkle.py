@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from merkle_roots import root_of
 
-from ledger.inventory.merkle import EMPTY, Proof, Tree, is_included, leaf_hash, node_hash, proof_of
+from ledger.inventory.merkle import (
+    EMPTY,
+    InclusionProof,
+    MerkleTree,
+    is_included,
+    leaf_hash,
+    node_hash,
+    proof_of,
+)
 
 LINES = [
     bytes.fromhex(line)
@@ -94,12 +102,12 @@ def test_of_nothing() -> None:
     assert root_of([]) == EMPTY == sha256(b"").digest()
     with pytest.raises(IndexError):
         proof_of([], 0)
-    assert not is_included(b"", Proof(0, 0, ()), EMPTY)
+    assert not is_included(b"", InclusionProof(0, 0, ()), EMPTY)
 
 
 @given(st.lists(st.binary(max_size=4), max_size=70))
 def test_any_number_of_lines(lines: list[bytes]) -> None:
-    tree = Tree()
+    tree = MerkleTree()
     for size, line in enumerate(lines):
         assert tree.root() == by_definition(lines[:size])
         tree.add(line)
@@ -125,4 +133,4 @@ def test_nothing_else_is_proven(size: int, data: st.DataObject) -> None:
     assert not is_included(lines[index], replace(proof, path=path), root)
     assert not is_included(lines[index], replace(proof, index=-1), root)
     assert not is_included(lines[index], replace(proof, index=size), root)
-    assert not is_included(root, Proof(0, 1, ()), root)
+    assert not is_included(root, InclusionProof(0, 1, ()), root)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.leg.matching import Found, Wanted, match, narrow
+from ledger.leg.matching import TargetItem, Wanted, match, narrow
 
 A, B = b"digest-a", b"digest-b"
 
@@ -17,12 +17,12 @@ def row(
     return Wanted(bytes([number]), digest, size, since, href)
 
 
-def digests(listing: list[Found], digest: bytes = A) -> dict[str, bytes]:
+def digests(listing: list[TargetItem], digest: bytes = A) -> dict[str, bytes]:
     return {found.href: digest for found in listing}
 
 
 def test_two_identical_mails_are_two_rows_and_two_items() -> None:
-    listing = [Found("7:1", 10), Found("7:2", 10), Found("7:3", 10)]
+    listing = [TargetItem("7:1", 10), TargetItem("7:2", 10), TargetItem("7:3", 10)]
     paired = match([row(1), row(2)], listing, digests(listing))
     assert paired.pairs == {b"\1": "7:1", b"\2": "7:2"}
     assert paired.extra == ("7:3",)
@@ -30,35 +30,35 @@ def test_two_identical_mails_are_two_rows_and_two_items() -> None:
 
 
 def test_below_since_is_never_taken_but_another_uidvalidity_is() -> None:
-    listing = [Found("7:4", 10), Found("7:5", 10)]
+    listing = [TargetItem("7:4", 10), TargetItem("7:5", 10)]
     assert match([row(1, since="7:5")], listing, digests(listing)).pairs == {b"\1": "7:5"}
     assert match([row(1, since="7:6")], listing, digests(listing)).pairs == {}
     assert match([row(1, since="8:6")], listing, digests(listing)).pairs == {b"\1": "7:4"}
 
 
 def test_numbers_order_uids_not_letters() -> None:
-    listing = [Found("7:10", 10), Found("7:9", 10)]
+    listing = [TargetItem("7:10", 10), TargetItem("7:9", 10)]
     assert match([row(1), row(2)], listing, digests(listing)).pairs == {b"\1": "7:9", b"\2": "7:10"}
 
 
 @pytest.mark.parametrize(("digest", "taken"), [(None, "7:1"), (A, "7:1"), (B, "7:2")])
 def test_a_row_keeps_its_place_unless_something_else_is_there(digest: bytes | None, taken: str) -> None:
-    listing = [Found("7:1", 10), Found("7:2", 10)]
+    listing = [TargetItem("7:1", 10), TargetItem("7:2", 10)]
     read = {"7:2": A} | ({} if digest is None else {"7:1": digest})
     assert match([row(1, href="7:1")], listing, read).pairs == {b"\1": taken}
 
 
 def test_what_was_not_read_is_not_guessed() -> None:
-    assert match([row(1)], [Found("7:1", 10)], {}).missing == (b"\1",)
+    assert match([row(1)], [TargetItem("7:1", 10)], {}).missing == (b"\1",)
 
 
 def test_hrefs_that_are_no_positions_are_not_restricted() -> None:
-    listing = [Found("/cal/x.ics", 10)]
+    listing = [TargetItem("/cal/x.ics", 10)]
     assert match([row(1, since="7:99")], listing, digests(listing)).pairs == {b"\1": "/cal/x.ics"}
 
 
 def test_narrow_asks_for_equal_sizes_first() -> None:
-    listing = [Found("7:1", 10), Found("7:2", 11), Found("7:3", 10)]
+    listing = [TargetItem("7:1", 10), TargetItem("7:2", 11), TargetItem("7:3", 10)]
     assert narrow([row(1)], listing, set()) == ["7:1", "7:3"]
     assert narrow([row(1)], listing, {"7:1"}) == ["7:3"]
     assert narrow([row(1)], listing, {"7:1", "7:3"}) == ["7:2"]
@@ -68,7 +68,7 @@ def test_narrow_asks_for_equal_sizes_first() -> None:
 
 def test_narrow_also_asks_for_odd_sizes_when_an_equal_size_may_belong_to_another_row() -> None:
     """Of two rows of size 10 the server shortened one: its item has a size of its own."""
-    listing = [Found("7:1", 10), Found("7:2", 9)]
+    listing = [TargetItem("7:1", 10), TargetItem("7:2", 9)]
     assert narrow([row(1), row(2, B)], listing, set()) == ["7:1", "7:2"]
 
 
@@ -90,9 +90,9 @@ ROWS = st.lists(
 ITEMS = st.dictionaries(NUMBERS, st.sampled_from([A, B, None]), max_size=6)
 
 
-def listing_of(items: dict[int, bytes | None]) -> tuple[list[Found], dict[str, bytes]]:
+def listing_of(items: dict[int, bytes | None]) -> tuple[list[TargetItem], dict[str, bytes]]:
     read = {f"7:{number}": digest for number, digest in items.items() if digest is not None}
-    return [Found(f"7:{number}", 10) for number in items], read
+    return [TargetItem(f"7:{number}", 10) for number in items], read
 
 
 def allowed(wanted: Wanted, href: str, read: dict[str, bytes]) -> bool:
@@ -154,7 +154,7 @@ def test_narrow_finds_what_matching_everything_would_find(
     """Sizes follow digests here, as a server's do: equal items have equal sizes."""
     sizes = {A: 10, B: 11, None: 12}
     rows = [Wanted(wanted.key, wanted.digest, sizes[wanted.digest], wanted.since) for wanted in rows]
-    listing = [Found(f"7:{number}", sizes[digest]) for number, digest in items.items()]
+    listing = [TargetItem(f"7:{number}", sizes[digest]) for number, digest in items.items()]
     _, read = listing_of(items)
     asked = {href: read[href] for href in narrow(rows, listing, set()) if href in read}
     assert match(rows, listing, asked).pairs == match(rows, listing, read).pairs

@@ -7,7 +7,7 @@ from ledger_world import planned
 
 from ledger.db.rows import Lease, LegState, Phase
 from ledger.leg.cutover_steps import Steps
-from ledger.leg.phases import Answers
+from ledger.leg.phases import PhaseAcceptance
 from ledger.store import Ledger
 from model.errors import Blocked, LeaseLost
 from model.protocols import Kind
@@ -19,12 +19,12 @@ def kinds(ledger: Ledger) -> list[str]:
 
 def test_a_held_mailbox_keeps_its_phase(ledger: Ledger, lease: Lease) -> None:
     with pytest.raises(Blocked) as raised:
-        ledger.set_phase(lease.mailbox, Phase.LIVE, "somebody", answers=Answers(hooks={"by": "A"}))
+        ledger.set_phase(lease.mailbox, Phase.LIVE, "somebody", answers=PhaseAcceptance(hooks={"by": "A"}))
     assert raised.value.code == "claimed-elsewhere"
     assert ledger.mailbox(lease.mailbox).phase is Phase.STAGING
     assert kinds(ledger) == []
     ledger.release(lease, LegState.VERIFIED)
-    ledger.set_phase(lease.mailbox, Phase.LIVE, "somebody", answers=Answers(hooks={"by": "A"}))
+    ledger.set_phase(lease.mailbox, Phase.LIVE, "somebody", answers=PhaseAcceptance(hooks={"by": "A"}))
     assert ledger.mailbox(lease.mailbox).phase is Phase.LIVE
     assert kinds(ledger) == ["hooks-not-run", "phase"]
 

@@ -17,7 +17,7 @@ from ledger.db.rows import PARTLY, ContainerRow, Finding, Lease, LegState, Outco
 from ledger.inventory import keystore
 from ledger.leg.leg_session import LegLedger
 from ledger.store import Ledger
-from ledger.views.seal_chain import Loose, Seal, Seals
+from ledger.views.seal_chain import Loose, SealRow, Seals
 from model.errors import Corrupt, Transient
 from model.protocols import Container, Kind, Loss, Role, key_of
 
@@ -30,10 +30,10 @@ def seals(ledger: Ledger) -> Seals:
     return Seals(ledger)
 
 
-def seal(seals: Seals, wave: str = W, corrects: int | None = None) -> Seal:
+def seal(seals: Seals, wave: str = W, corrects: int | None = None) -> SealRow:
     basis = seals.basis(wave)
     number = 1 if basis.newest is None else basis.newest.number + 1
-    made = Seal(number, wave, STATEMENT, ROOT, 5.25, corrects)
+    made = SealRow(number, wave, STATEMENT, ROOT, 5.25, corrects)
     return seals.put(wave, seals.state(wave), basis, made)
 
 
@@ -69,7 +69,7 @@ def test_what_a_seal_rests_on_must_still_be_so(ledger: Ledger, seals: Seals) -> 
     basis, state = seals.basis(W), seals.state(W)
     ledger.event(W, "who", {"by": "somebody"})
     with pytest.raises(Transient, match="ledger-changed"):
-        seals.put(W, state, basis, Seal(1, W, STATEMENT, ROOT, 1.0, None))
+        seals.put(W, state, basis, SealRow(1, W, STATEMENT, ROOT, 1.0, None))
     assert seals.all() == []
     assert ledger.events(W)[-1].kind == "who", "nothing of it is recorded"
 
@@ -158,7 +158,7 @@ def test_who_signed_a_seal_is_recorded(ledger: Ledger, seals: Seals) -> None:
     claimed(ledger)
     old = seal(seals)
     basis = seals.basis(W)
-    new = seals.put(W, seals.state(W), basis, Seal(2, W, STATEMENT, ROOT, 6.0, 1), "ed25519:abc")
+    new = seals.put(W, seals.state(W), basis, SealRow(2, W, STATEMENT, ROOT, 6.0, 1), "ed25519:abc")
     assert [seals.signer(one) for one in (old, new)] == [None, "ed25519:abc"]
 
 

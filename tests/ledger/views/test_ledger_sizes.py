@@ -9,7 +9,7 @@ from ledger.db.rows import ContainerRow, Lease, LegState
 from ledger.db.schema import checked
 from ledger.leg.leg_session import LegLedger
 from ledger.plan.mailboxes import NOT_IN_PLAN
-from ledger.plan.plan_rows import Plan, plans
+from ledger.plan.plan_rows import MailboxPlan, plans
 from ledger.store import Ledger
 from ledger.views.sizes import Amount, amounts, checks
 from model.protocols import Identity, Kind, key_of
@@ -64,8 +64,8 @@ def test_the_plan_is_what_was_planned(ledger: Ledger) -> None:
         ledger.release(lease, LegState.WAITING)
     ledger.add_mailboxes([anna, bert], whole=True)
     assert sorted(plans(ledger), key=lambda one: one.row.source) == [
-        Plan(numbers[0], anna, begun=True, dropped=False),
-        Plan(numbers[1], bert, begun=False, dropped=False),
-        Plan(numbers[2], carl, begun=True, dropped=True),
+        MailboxPlan(numbers[0], anna, begun=True, dropped=False),
+        MailboxPlan(numbers[1], bert, begun=False, dropped=False),
+        MailboxPlan(numbers[2], carl, begun=True, dropped=True),
     ]
     assert ledger.legs(mailbox=numbers[2])[0].withheld == NOT_IN_PLAN

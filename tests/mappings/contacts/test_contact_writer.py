@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mappings.compare.semantic_digest import card_digest, card_meaning
 from mappings.contacts.contact import map_contact
-from mappings.contacts.vcard import Line, escaped, folded, kinds, listed, render, structured, text, uri
+from mappings.contacts.vcard import VCardLine, escaped, folded, kinds, listed, render, structured, text, uri
 from mappings.fields.ews_xml import printable
 from model.protocols import Capabilities, Kind
 
@@ -63,7 +63,7 @@ def test_a_character_at_the_fold_stays_whole(before: int, character: str) -> Non
 
 @given(ANY)
 def test_a_value_is_one_line_and_comes_back(value: str) -> None:
-    written = render("3.0", [text("FN", value), Line("N", ";;;;")]).decode()
+    written = render("3.0", [text("FN", value), VCardLine("N", ";;;;")]).decode()
     assert vobject.readOne(written).fn.value == printable(value)
 
 
@@ -102,12 +102,15 @@ def test_parameters_hold_no_quotes(version: str, value: str, written: str) -> No
     ],
 )
 def test_a_uri_is_not_escaped(value: str, written: str) -> None:
-    assert uri("URL", value) == Line("URL", written)
+    assert uri("URL", value) == VCardLine("URL", written)
 
 
 def test_no_types_no_parameter() -> None:
     assert kinds() == ()
-    assert render("3.0", [Line("TEL", "1", kinds("WORK", "FAX"))]).split(b"\r\n")[2] == b"TEL;TYPE=WORK,FAX:1"
+    assert (
+        render("3.0", [VCardLine("TEL", "1", kinds("WORK", "FAX"))]).split(b"\r\n")[2]
+        == b"TEL;TYPE=WORK,FAX:1"
+    )
 
 
 def _contact(values: Mapping[str, str], email: str, phone: str, street: str, note: str) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mappings.fields.message_id import HEAD_MOST, Head, message_id, plain, read_message_id
+from mappings.fields.message_id import HEAD_MOST, HeaderStream, message_id, plain, read_message_id
 from mappings.mail.mail import map_mail, message_id_of
 from model.protocols import Capabilities, Kind, Native, Ref
 
@@ -55,7 +55,7 @@ def test_a_person_s_copy_is_the_same() -> None:
 @pytest.mark.parametrize("chunk", [1, 2, 3, 5, 4096])
 def test_it_is_found_in_whatever_pieces_a_stream_is_read(chunk: int) -> None:
     message = b"Subject: x\r\nMessage-ID: <a@x.example>\r\n\r\n" + b"body\r\n" * 50
-    head, read = Head(io.BytesIO(message)), b""
+    head, read = HeaderStream(io.BytesIO(message)), b""
     while piece := head.read(chunk):
         read += piece
     assert (read, head.message_id(), head.goes_on) == (message, "<a@x.example>", False)

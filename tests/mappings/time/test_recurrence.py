@@ -10,7 +10,7 @@ import pytest
 from event_native import inside
 
 from mappings.fields.ews_xml import Element
-from mappings.time.rrule import Rule, Start, regeneration, rule
+from mappings.time.rrule import RecurrenceRule, Start, regeneration, rule
 from model.errors import Rejected
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -167,7 +167,7 @@ def test_a_recurrence_by_the_calendar_does_not_regenerate() -> None:
     assert regeneration(recurrence(DAILY)) is None
 
 
-def first(pattern: str, start: Start, range_start: str = START) -> Rule:
+def first(pattern: str, start: Start, range_start: str = START) -> RecurrenceRule:
     return rule(recurrence(pattern, ENDLESS.replace(START, range_start)), start, BERLIN)
 
 

@@ -7,7 +7,7 @@ from ledger_world import KEK
 from ledger.db.engine import reading
 from ledger.db.rows import Lease
 from ledger.inventory import keystore
-from ledger.inventory.inventory import Line, Section, lines, sections
+from ledger.inventory.inventory import InventoryLine, InventorySection, lines, sections
 from ledger.store import Ledger
 from model.protocols import key_of
 
@@ -19,7 +19,7 @@ def key(ledger: Ledger, lease: Lease) -> bytes:
     return found
 
 
-def read(ledger: Ledger, lease: Lease) -> list[tuple[Section, list[Line]]]:
+def read(ledger: Ledger, lease: Lease) -> list[tuple[InventorySection, list[InventoryLine]]]:
     """All that an auditor's pack is made of."""
     with reading(ledger.engine) as connection:
         found = sections(connection, lease.mailbox)

@@ -18,7 +18,7 @@ from walking import Trial, a_mailbox, edit
 
 from engine.config.load import Config, load
 from evidence.reseal import interrupted
-from evidence.seal import Order, Sealed, outlook, write
+from evidence.seal import Sealed, SealRequest, outlook, write
 from ledger.db.rows import Finding, LegState, Outcome, Phase
 from ledger.leg.leg_session import LegLedger
 from ledger.plan.mailboxes import PlannedMailbox
@@ -61,9 +61,9 @@ class Office:
     def ledger(self) -> Ledger:
         return Ledger(f"sqlite:///{self.place}/kogge-state/ledger.db")
 
-    def order(self, **changes: Any) -> Order:
+    def order(self, **changes: Any) -> SealRequest:
         key = read_key(self.place / "operator.pem")
-        return Order(**{"wave": WAVE, "key": key, "out": self.out, **changes})
+        return SealRequest(**{"wave": WAVE, "key": key, "out": self.out, **changes})
 
     def seal(self, ledger: Ledger | None = None, **changes: Any) -> Sealed:
         """As the command does, once nothing speaks against it."""

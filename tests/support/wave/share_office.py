@@ -17,8 +17,8 @@ from connectors.graph.source import GraphSettings, GraphSource
 from connectors.settings import Account, Secret
 from engine.context.leg_context import Opener
 from engine.context.principals import Parties
-from engine.identity.identity_gate import Pair, Rules
-from engine.leg.run import LegResult, Setting, Task, approvals, walk
+from engine.identity.identity_gate import GateRules, Pair
+from engine.leg.run import LegResult, LegSetting, Task, approvals, walk
 from engine.planning.mailbox_list import DenyList, Directory
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Outcome, Phase
@@ -95,8 +95,8 @@ class Office:
     ) -> LegResult:
         mailbox = self.ledger.mailbox(self.id)
         live = mailbox.phase is Phase.LIVE
-        rules = Rules(directory=self.directory)
-        setting = Setting(
+        rules = GateRules(directory=self.directory)
+        setting = LegSetting(
             ledger=self.ledger,
             mailbox=mailbox,
             pair=Pair(

@@ -11,7 +11,7 @@ import pytest
 
 from engine.config.load import Config, load
 from engine.leg.run import LegResult, run_leg
-from engine.planning.load_plan import Planned, plan
+from engine.planning.load_plan import LoadedPlan, plan
 from ledger.store import Ledger
 from practice.drive.drive_population import Tree
 from practice.drive.drives import Drives
@@ -89,7 +89,7 @@ def moved(config: Config, *, verify_only: bool = False, approve: str = "") -> li
     config.state_directory.mkdir(mode=0o700, exist_ok=True)
     with closing(Ledger(config.ledger_url())) as ledger:
         ledger.migrate()
-        planned: Planned = plan(config, ledger)
+        planned: LoadedPlan = plan(config, ledger)
         assert not planned.conflicts
         for number in planned.ids if approve else ():
             ledger.approve(number, approve, "somebody", "looked at it")

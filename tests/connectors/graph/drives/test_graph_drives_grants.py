@@ -12,11 +12,11 @@ from graph_drive_desk import Desk, desk, fetched, folders, read
 
 from connectors.graph.source import GraphSource
 from connectors.graph_api import collections as graph_collections
-from connectors.graph_api.batch import Batch, Reply
-from connectors.graph_api.client import Wire
-from connectors.graph_api.errors import Refusal
+from connectors.graph_api.batch import BatchReader, BatchReply
+from connectors.graph_api.client import GraphClient
+from connectors.graph_api.errors import GraphRefusal
 from model.errors import Blocked
-from model.optional_protocols import Grant, Sharing, TellsGrants
+from model.optional_protocols import Grant, Sharing, SupportsGrants
 from model.protocols import Native, Role
 from practice.drive.drive_population import Tree, shares
 from practice.drive.drive_shares import Grantee, Party, Permission, Scope, guest, link, site_group, user
@@ -55,7 +55,7 @@ def test_every_kind_of_permission_is_told(source: GraphSource, one_desk: Desk) -
     one, other = people.at(1).address, people.at(2).address
     home = "site:" + one_desk.drive.web.partition("//")[2].replace("/", ":/", 1).rpartition("/")[0].lower()
     until = datetime(2031, 2, 3, 4, 5, 6, tzinfo=UTC)
-    assert isinstance(source, TellsGrants)
+    assert isinstance(source, SupportsGrants)
     assert granted(source, one_desk) == {
         "mit Person.txt": (Grant(Sharing.USER, one),),
         "mit Person ohne Adresse.txt": (Grant(Sharing.USER, one, write=True),),
@@ -164,9 +164,11 @@ def test_who_has_a_folder_above_and_less_below_is_told(source: GraphSource, one_
     assert told["Personal"] == told["keiner.txt"] == (less,)
 
 
-@pytest.mark.parametrize("refusal", [Refusal(500, "generalException"), Refusal(403, "accessDenied")])
+@pytest.mark.parametrize(
+    "refusal", [GraphRefusal(500, "generalException"), GraphRefusal(403, "accessDenied")]
+)
 def test_one_item_that_does_not_tell_stops_nobody(
-    source: GraphSource, one_desk: Desk, monkeypatch: pytest.MonkeyPatch, refusal: Refusal
+    source: GraphSource, one_desk: Desk, monkeypatch: pytest.MonkeyPatch, refusal: GraphRefusal
 ) -> None:
     drive, one = one_desk.drive, one_desk.service.drives.world.people.at(1).address
     box = drive.folder(drive.root, "Amt")
@@ -174,12 +176,12 @@ def test_one_item_that_does_not_tell_stops_nobody(
     for node in (box, *files):
         drive.share(node, user(one))
 
-    class Refusing(Batch):
-        def run(self, asks: Mapping[str, str]) -> Iterator[tuple[str, Reply | Refusal]]:
+    class Refusing(BatchReader):
+        def run(self, asks: Mapping[str, str]) -> Iterator[tuple[str, BatchReply | GraphRefusal]]:
             for name, outcome in super().run(asks):
                 yield name, refusal if name in {box.id, files[0].id} else outcome
 
-    monkeypatch.setattr(graph_collections, "Batch", Refusing)
+    monkeypatch.setattr(graph_collections, "BatchReader", Refusing)
     untold, told = (Grant(Sharing.UNTOLD),), (Grant(Sharing.USER, one),)
     assert granted(source, one_desk) == {"Amt": untold, "a": untold, "b": told}
 
@@ -191,15 +193,15 @@ def test_a_drive_that_cannot_be_read_is_no_item_s_fault(
     drive.share(drive.write(drive.root, "x", b"x"), user(one_desk.login))
     (container,) = folders(source).values()
 
-    class Refusing(Batch):
-        def run(self, asks: Mapping[str, str]) -> Iterator[tuple[str, Reply | Refusal]]:
-            yield from ((name, Refusal(500, "generalException")) for name in asks)
+    class Refusing(BatchReader):
+        def run(self, asks: Mapping[str, str]) -> Iterator[tuple[str, BatchReply | GraphRefusal]]:
+            yield from ((name, GraphRefusal(500, "generalException")) for name in asks)
 
     def away(*_given: object) -> None:
-        raise Refusal(403, "accessDenied")
+        raise GraphRefusal(403, "accessDenied")
 
-    monkeypatch.setattr(graph_collections, "Batch", Refusing)
-    monkeypatch.setattr(Wire, "get", away)
+    monkeypatch.setattr(graph_collections, "BatchReader", Refusing)
+    monkeypatch.setattr(GraphClient, "get", away)
     with pytest.raises(Blocked, match="access-denied"):
         list(source.grants(container))
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from connectors.graph_drives.permission_rows import Known, User, grants_of, is_less, names_of
+from connectors.graph_drives.permission_rows import KnownPrincipals, User, grants_of, is_less, names_of
 from model.optional_protocols import Grant, Sharing
 
 BOB = {"user": {"id": "1", "email": "old@x.de"}}
-KNOWN = Known(
+KNOWN = KnownPrincipals(
     {"1": User("bob@x.de", guest=False), "2": User("eve@y.de", guest=True), "3": User("", guest=False)},
     frozenset({"x.de"}),
     "owner",
@@ -19,7 +19,7 @@ KNOWN = Known(
 STRANGE = Grant(Sharing.EXTERNAL, "row", odd=True)
 
 
-def told(row: dict[str, Any], known: Known = KNOWN) -> list[Grant]:
+def told(row: dict[str, Any], known: KnownPrincipals = KNOWN) -> list[Grant]:
     return list(grants_of({"id": "row", **row}, known))
 
 
@@ -100,7 +100,7 @@ def test_people_are_who_the_directory_says() -> None:
     login = {"siteUser": {"id": "9", "loginName": "i:0#.f|membership|bob@x.de"}}
     assert list(names_of(to(login))) == ["bob@x.de"]
     assert told(to(login)) == [Grant(Sharing.USER, "9")]
-    assert told(to({"siteUser": {"loginName": "i:0#.f|membership|b@x.de"}}), Known()) == [
+    assert told(to({"siteUser": {"loginName": "i:0#.f|membership|b@x.de"}}), KnownPrincipals()) == [
         Grant(Sharing.USER, "")
     ]
 

@@ -11,7 +11,7 @@ from graph_script import Answer, Ask, Cloud, Open, error
 
 from connectors.graph.source import GraphSource
 from model.errors import Blocked, Transient
-from model.optional_protocols import Dead, TellsLinks
+from model.optional_protocols import Dead, SupportsLinks
 from practice.graph_items.drive_rows import web_of
 
 OWN = "https://example.sharepoint.com/sites/one/a.docx"
@@ -33,7 +33,7 @@ def cloud(item: Answer, root: Answer = ROOT) -> Cloud:
 def test_an_address_is_asked_for_as_it_is(source: Open, url: str) -> None:
     scripted = cloud(Answer(ITEM))
     opened = source(scripted)
-    assert isinstance(opened, TellsLinks)
+    assert isinstance(opened, SupportsLinks)
     assert opened.resolve(url) == "b!D1/I1"
     (ask,) = scripted.asks
     token = ask.path.removeprefix("/shares/u!").removesuffix("/driveItem")

@@ -11,8 +11,8 @@ import pytest
 from graph_drive_desk import Desk, desk, folders, listed, read
 
 from connectors.graph.source import GraphSource
-from connectors.graph_api.batch import Batch, Reply
-from connectors.graph_api.errors import Refusal
+from connectors.graph_api.batch import BatchReader, BatchReply
+from connectors.graph_api.errors import GraphRefusal
 from model.errors import Transient
 from model.file_versions import Older
 from model.protocols import Native, Ref
@@ -105,14 +105,14 @@ def test_a_second_page_that_is_refused_leaves_the_number_untold(
     source: GraphSource, one_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved(one_desk, *(b"%d" % number for number in range(230)))
-    real = Batch.run
+    real = BatchReader.run
 
-    def run(batch: Batch, asks: Mapping[str, str]) -> Iterator[tuple[str, Reply | Refusal]]:
+    def run(batch: BatchReader, asks: Mapping[str, str]) -> Iterator[tuple[str, BatchReply | GraphRefusal]]:
         refused = {name for name, path in asks.items() if "/versions?" in path}
-        yield from ((name, Refusal(403, "accessDenied")) for name in refused)
+        yield from ((name, GraphRefusal(403, "accessDenied")) for name in refused)
         yield from real(batch, {name: path for name, path in asks.items() if name not in refused})
 
-    monkeypatch.setattr(Batch, "run", run)
+    monkeypatch.setattr(BatchReader, "run", run)
     native = fetched(source, 1)
     assert (read(native), older(native), native.properties["Versions"]) == (b"229", [], None)
 
