@@ -57,10 +57,10 @@ class CutoverParameters(RunParameters):
     retries=0,
 )
 async def cut_over(
-    mailbox: str, order: CutoverRequest, crew: LegRunner, ended: list[CutoverResult]
+    mailbox: str, order: CutoverRequest, runner: LegRunner, ended: list[CutoverResult]
 ) -> State[Any]:
     """One mailbox, in a thread of the crew."""
-    cut = await asyncio.get_running_loop().run_in_executor(crew.pool, order.mailbox, mailbox)
+    cut = await asyncio.get_running_loop().run_in_executor(runner.pool, order.mailbox, mailbox)
     ended.append(cut)
     if cut.code is None:
         return Completed(name="Live", message="live")
@@ -74,14 +74,14 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
     wave's hours: when they are over no mailbox begins any more, and those at work go on to their end."""
     with ExitStack() as stack:
         try:
-            crew = current() or stack.enter_context(opened(chosen(parameters.configuration)))
-            await asyncio.to_thread(refuse_unknown_wave, crew.ledger, parameters.wave)
+            runner = current() or stack.enter_context(opened(chosen(parameters.configuration)))
+            await asyncio.to_thread(refuse_unknown_wave, runner.ledger, parameters.wave)
             await mark(parameters.wave)
-            await wait_for_approval(crew.config, crew.ledger, parameters.wave, CUTOVER)
-            rows = await asyncio.to_thread(_rows, crew, parameters)
-            await asyncio.to_thread(crew.lookout.heed, WavePolicy(parameters.wave, ends=False))
-            turns = WorkerSlots(crew.admission, crew.lookout, crew.drain.event)
-            order = stack.enter_context(ordered(crew.config, crew.ledger, BY, turns, tell))
+            await wait_for_approval(runner.config, runner.ledger, parameters.wave, CUTOVER)
+            rows = await asyncio.to_thread(_rows, runner, parameters)
+            await asyncio.to_thread(runner.watchdog.follow, WavePolicy(parameters.wave, ends=False))
+            worker_slots = WorkerSlots(runner.admission, runner.watchdog, runner.drain.event)
+            order = stack.enter_context(ordered(runner.config, runner.ledger, BY, worker_slots, tell))
         except MigrationError as error:
             return refused(error)
         if not rows:
@@ -89,30 +89,30 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
         await asyncio.to_thread(announce, order, rows)
         ended: list[CutoverResult] = []
-        async with watched(crew.drain) as own:
-            await together((_mailbox(row, order, crew, ended) for row in rows), crew.drain.event)
+        async with watched(runner.drain) as own:
+            await together((_mailbox(row, order, runner, ended) for row in rows), runner.drain.event)
         state = _end_state(ended, len(rows), order)
         if own.suspended is not None:
             await own.leave(own.suspended, str(state.message))
         return state
 
 
-def _rows(crew: LegRunner, parameters: CutoverParameters) -> list[MailboxRow]:
+def _rows(runner: LegRunner, parameters: CutoverParameters) -> list[MailboxRow]:
     wanted = frozenset(parameters.mailboxes)
     return [
         row
-        for row in crew.ledger.mailboxes(parameters.wave)
+        for row in runner.ledger.mailboxes(parameters.wave)
         if (not wanted or row.id in wanted) and row.phase is not Phase.LIVE
     ]
 
 
 async def _mailbox(
-    row: MailboxRow, order: CutoverRequest, crew: LegRunner, ended: list[CutoverResult]
+    row: MailboxRow, order: CutoverRequest, runner: LegRunner, ended: list[CutoverResult]
 ) -> None:
-    async with crew.slots:
-        if not order.turns.shut:
+    async with runner.slots:
+        if not order.worker_slots.shut:
             await cut_over(  # type: ignore[misc]  # Prefect 3.9 types a task that returns a State wrongly
-                row.id, order, crew, ended, return_state=True
+                row.id, order, runner, ended, return_state=True
             )
 
 
@@ -126,8 +126,8 @@ def _end_state(ended: list[CutoverResult], count: int, order: CutoverRequest) ->
     are = "is" if count - live == 1 else "are"
     message = f"{count - live:,} of {many(count, 'mailbox', 'mailboxes')} {are} not live"
     message += f": {codes}" if codes else ""
-    if order.turns.lookout.refusal is not None:
-        return put_off(order.turns.lookout.refusal, message)
+    if order.worker_slots.watchdog.refusal is not None:
+        return put_off(order.worker_slots.watchdog.refusal, message)
     if order.cutting.stop.is_set():
         return Cancelled(name="Stopped", message=f"stopped on request; {message}")
     return Failed(name="Incomplete", message=message)

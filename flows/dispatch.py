@@ -40,15 +40,15 @@ DRAIN_SECONDS = 900.0
 Run = Callable[[BatchParameters], Awaitable[object]]
 
 
-async def inline(run: Run, shards: Sequence[BatchParameters], crew: LegRunner) -> None:
+async def inline(run: Run, shards: Sequence[BatchParameters], runner: LegRunner) -> None:
     """Runs the batches here, a few at once, those that come first in line before the others. Returns when all
     have ended, however they ended."""
     places = asyncio.Semaphore(INLINE_BATCHES)
-    crew.underway.clear()
+    runner.underway.clear()
 
     async def run_in_turn(shard: BatchParameters) -> None:
         try:
-            if not crew.shut:
+            if not runner.shut:
                 await run(shard)
         finally:
             places.release()
@@ -59,11 +59,11 @@ async def inline(run: Run, shards: Sequence[BatchParameters], crew: LegRunner) -
             for shard in shards:
                 await places.acquire()
                 begun.append(asyncio.create_task(run_in_turn(shard)))
-                while not begun[-1].done() and shard.number not in crew.underway:
+                while not begun[-1].done() and shard.number not in runner.underway:
                     await asyncio.sleep(BEGUN_SECONDS)
             await asyncio.gather(*begun)
         except BaseException:
-            crew.drain.event.set()
+            runner.drain.event.set()
             raise
         finally:
             await all_ended(begun)
@@ -71,21 +71,21 @@ async def inline(run: Run, shards: Sequence[BatchParameters], crew: LegRunner) -
     await run_all()
 
 
-async def deployed(_run: Run, shards: Sequence[BatchParameters], crew: LegRunner) -> None:
+async def deployed(_run: Run, shards: Sequence[BatchParameters], runner: LegRunner) -> None:
     """Creates a deployment run a batch and waits until all have ended. Idempotent within one wave run:
     a wave that Prefect starts again finds those of its batches that still run instead of doubling them; what
     ended is begun anew. Stopping the wave cancels its batches, which drain."""
-    queue = queue_of(runtime.deployment.get_name(), _priority(crew, shards))
+    queue = queue_of(runtime.deployment.get_name(), _priority(runner, shards))
     try:
         left = [await _begun(shard, queue) for shard in shards]
     except ObjectNotFound:
-        crew.fault = Misconfigured("prefect", f"has no deployment {DEPLOYMENT}; `kogge setup` makes it")
+        runner.fault = Misconfigured("prefect", f"has no deployment {DEPLOYMENT}; `kogge setup` makes it")
         return
-    waiting = QueueWatch(crew, queue, left)
+    waiting = QueueWatch(runner, queue, left)
     async with standing("the queue", waiting.look, LOOK_SECONDS):
-        await _wait(crew, lambda: _all_ended(left))
-    crew.notice = None
-    if crew.drain.stopping and (crew.refusal is None or not await _drained(left)):
+        await _wait(runner, lambda: _all_ended(left))
+    runner.notice = None
+    if runner.drain.stopping and (runner.refusal is None or not await _drained(left)):
         await _cancel(left)
         await _drained(left, SETTLE_SECONDS)
 
@@ -114,12 +114,12 @@ async def _started(shard: BatchParameters, key: str, queue: str) -> FlowRun:
     )
 
 
-def _priority(crew: LegRunner, shards: Sequence[BatchParameters]) -> int:
+def _priority(runner: LegRunner, shards: Sequence[BatchParameters]) -> int:
     """Of several waves at once, whose batches workers take first."""
-    return max((Waves(crew.ledger).read(wave).priority for wave in {one.wave for one in shards}), default=0)
+    return max((Waves(runner.ledger).read(wave).priority for wave in {one.wave for one in shards}), default=0)
 
 
-async def _wait(crew: LegRunner, ended: Callable[[], Awaitable[bool]]) -> None:
+async def _wait(runner: LegRunner, ended: Callable[[], Awaitable[bool]]) -> None:
     """Until ended(), whatever fails in between, or a wish to stop."""
     done = asyncio.Event()
 
@@ -127,7 +127,7 @@ async def _wait(crew: LegRunner, ended: Callable[[], Awaitable[bool]]) -> None:
         if await ended():
             done.set()
 
-    while not crew.drain.stopping and not done.is_set():
+    while not runner.drain.stopping and not done.is_set():
         await tried("waiting for batches", ask)
         if not done.is_set():
             await asyncio.sleep(TICK_SECONDS)

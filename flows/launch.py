@@ -83,22 +83,22 @@ def launch(
 
     drain = Shutdown()
     # Signals first: an exception raised inside a library's own code may come out as something else.
-    with signals(drain), defect_log(config.state_directory), _quiet(), opened(config, drain) as crew:
+    with signals(drain), defect_log(config.state_directory), _quiet(), opened(config, drain) as runner:
         form = _form(config, wave, mailboxes, workloads, level, dry_run, rest, verify_only)
         run = _Flow(form, api, config)
         run.start()
         noticed: str | None = None
         while not run.ended(POLL_SECONDS):
-            if crew.notice != noticed:
-                noticed = crew.notice
+            if runner.notice != noticed:
+                noticed = runner.notice
                 if on_notice is not None and noticed is not None:
                     on_notice(noticed)
             if on_progress is not None:
-                on_progress(crew.snapshot(wave, mailboxes, workloads))
-        seen = crew.snapshot(wave, mailboxes, workloads)
+                on_progress(runner.snapshot(wave, mailboxes, workloads))
+        seen = runner.snapshot(wave, mailboxes, workloads)
         if on_progress is not None:
             on_progress(seen)
-        return run.result(seen, crew)
+        return run.result(seen, runner)
 
 
 def _form(
@@ -147,15 +147,15 @@ class _Flow:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    def result(self, seen: progress.Snapshot, crew: LegRunner) -> RunResult:
+    def result(self, seen: progress.Snapshot, runner: LegRunner) -> RunResult:
         if self._error is not None:
             raise self._error
         complete = bool(self._state.is_completed())
         message = self._state.message or progress.verdict(seen)
-        fault = crew.fault or (None if complete else crew.refusal)
-        stopped = crew.drain.stopping and fault is None and not complete
-        here = crew.config.prefect.dispatch == "inline"
-        tally = crew.tally if here else None
+        fault = runner.fault or (None if complete else runner.refusal)
+        stopped = runner.drain.stopping and fault is None and not complete
+        here = runner.config.prefect.dispatch == "inline"
+        tally = runner.tally if here else None
         return RunResult(complete, stopped, message, self._api, seen, fault, tally)
 
     def _run(self) -> None:

@@ -81,11 +81,11 @@ async def leg(
 ) -> State[Any]:
     """One mailbox's workload, run in a thread of the crew. Prefect walks through all that a task is given,
     several times: nothing here grows with the batch."""
-    await slot.take()
+    await slot.acquire()
     try:
         state, code = await work()
     finally:
-        slot.give()
+        slot.release()
     tell_leg(wave, mailbox, workload, state, code)
     return leg_state(state, code)
 
@@ -121,29 +121,29 @@ async def batch(parameters: BatchParameters) -> State[Any]:
     with ExitStack() as stack:
         nested = current() is not None
         try:
-            crew = current() or stack.enter_context(opened(chosen(parameters.configuration)))
-            await asyncio.to_thread(refuse_unknown_wave, crew.ledger, parameters.wave)
-            await asyncio.to_thread(crew.heed, parameters.wave, hours=writes(parameters))
-            before = await asyncio.to_thread(seen_of, crew, parameters)
+            runner = current() or stack.enter_context(opened(chosen(parameters.configuration)))
+            await asyncio.to_thread(refuse_unknown_wave, runner.ledger, parameters.wave)
+            await asyncio.to_thread(runner.follow, parameters.wave, hours=writes(parameters))
+            before = await asyncio.to_thread(seen_of, runner, parameters)
         except MigrationError as error:
             return refused(error)
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
-        async with watched(crew.drain, nested=nested) as own:
-            await _work(parameters, crew, before)
-        after = await asyncio.to_thread(seen_of, crew, parameters)
+        async with watched(runner.drain, nested=nested) as own:
+            await _work(parameters, runner, before)
+        after = await asyncio.to_thread(seen_of, runner, parameters)
         if own.suspended is not None:
             await own.leave(own.suspended, progress.verdict(after))
-        return end_state(after, crew)
+        return end_state(after, runner)
 
 
-async def _work(parameters: BatchParameters, crew: LegRunner, before: progress.Snapshot) -> None:
+async def _work(parameters: BatchParameters, runner: LegRunner, before: progress.Snapshot) -> None:
     ready = in_turn(parameters.mailboxes, (row for row in before.legs if runs(row, parameters)))
-    seen = functools.partial(seen_of, crew, parameters)
-    async with batch_progress.shown(parameters, crew, seen, ARTIFACT_SECONDS):
-        crew.underway.add(parameters.number)
+    seen = functools.partial(seen_of, runner, parameters)
+    async with batch_progress.shown(parameters, runner, seen, ARTIFACT_SECONDS):
+        runner.underway.add(parameters.number)
         ranked = enumerate(by_mailbox(ready))
         await together(
-            (_run_mailbox(rows, crew, parameters, rank) for rank, rows in ranked), crew.drain.event
+            (_run_mailbox(rows, runner, parameters, rank) for rank, rows in ranked), runner.drain.event
         )
 
 
@@ -154,9 +154,9 @@ def writes(asked: Asked) -> bool:
     return not asked.dry_run and not (isinstance(asked, BatchParameters) and asked.verify_only)
 
 
-def seen_of(crew: LegRunner, asked: Asked) -> progress.Snapshot:
+def seen_of(runner: LegRunner, asked: Asked) -> progress.Snapshot:
     """The legs that a run is about: their verdict is its verdict."""
-    return crew.snapshot(asked.wave, asked.mailboxes, asked.workloads)
+    return runner.snapshot(asked.wave, asked.mailboxes, asked.workloads)
 
 
 def runs(row: LegRow, asked: Asked) -> bool:
@@ -185,57 +185,57 @@ def by_mailbox(rows: Iterable[LegRow]) -> list[list[LegRow]]:
     return list(groups.values())
 
 
-async def _run_mailbox(rows: Sequence[LegRow], crew: LegRunner, asked: BatchParameters, rank: int) -> None:
+async def _run_mailbox(rows: Sequence[LegRow], runner: LegRunner, asked: BatchParameters, rank: int) -> None:
     for row in rows:
-        await _run(row, crew, asked, rank)
+        await _run(row, runner, asked, rank)
 
 
-async def _run(row: LegRow, crew: LegRunner, asked: BatchParameters, rank: int) -> None:
+async def _run(row: LegRow, runner: LegRunner, asked: BatchParameters, rank: int) -> None:
     """Waits for a slot before the task begins, so that only legs at work show as running."""
-    slot = LegSlot(crew, row.workload, (asked.number, rank))
+    slot = LegSlot(runner, row.workload, (asked.number, rank))
     work = functools.partial(
-        crew.run_leg,
+        runner.run_leg,
         row,
         slot,
         verify_only=asked.verify_only,
         dry_run=asked.dry_run,
         level=None if asked.level == "configured" else asked.level,
     )
-    await slot.take()
+    await slot.acquire()
     try:
-        if not crew.shut:
+        if not runner.shut:
             await leg(  # type: ignore[misc]  # Prefect 3.9 types a task that returns a State wrongly
                 row.mailbox, str(row.workload), asked.wave, slot, work, return_state=True
             )
     finally:
-        slot.give()
+        slot.release()
 
 
-def end_state(seen: progress.Snapshot, crew: LegRunner) -> State[Any]:
+def end_state(seen: progress.Snapshot, runner: LegRunner) -> State[Any]:
     """How a batch or a wave ends: Completed only when every item of it is accounted for, or listed when
     only that was asked."""
     message = progress.verdict(seen)
-    if crew.fault is not None:
-        return Failed(message=str(crew.fault))
+    if runner.fault is not None:
+        return Failed(message=str(runner.fault))
     if not seen.open:
         return Completed(message=message)
-    if crew.refusal is not None:
-        return put_off(crew.refusal, message)
-    if crew.drain.stopping:
+    if runner.refusal is not None:
+        return put_off(runner.refusal, message)
+    if runner.drain.stopping:
         return Cancelled(name="Stopped", message=f"stopped on request; {message}")
     return Failed(name="Incomplete", message=message)
 
 
-def tell_end(wave: str, seen: progress.Snapshot, crew: LegRunner) -> None:
+def tell_end(wave: str, seen: progress.Snapshot, runner: LegRunner) -> None:
     """How a wave's run ended, as an event."""
     blocked = seen.states[LegState.BLOCKED]
     counts = {"mailboxes": seen.mailboxes, "items": seen.items, "done": seen.done, "blocked": blocked}
-    if crew.fault is None and not seen.open:
+    if runner.fault is None and not seen.open:
         tell("wave.finished", wave, **counts)
-    elif crew.fault is None and crew.refusal is not None:
-        tell("wave.paused", wave, code=crew.refusal.code, **counts)
+    elif runner.fault is None and runner.refusal is not None:
+        tell("wave.paused", wave, code=runner.refusal.code, **counts)
     else:
-        code = None if crew.fault is None else crew.fault.code
+        code = None if runner.fault is None else runner.fault.code
         tell("wave.incomplete", wave, code=code, open=len(seen.open), **counts)
 
 
@@ -254,76 +254,78 @@ async def verify(parameters: VerifyParameters) -> State[Any]:
 async def _run_wave(parameters: WaveParameters | VerifyParameters) -> State[Any]:
     with ExitStack() as stack:
         try:
-            crew = current() or stack.enter_context(opened(chosen(parameters.configuration)))
-            workloads_of(crew.config, parameters.workloads, "workloads")
+            runner = current() or stack.enter_context(opened(chosen(parameters.configuration)))
+            workloads_of(runner.config, parameters.workloads, "workloads")
             await mark(parameters.wave)
-            await asyncio.to_thread(_prepare, crew, parameters)
-            await asyncio.to_thread(crew.heed, parameters.wave, hours=writes(parameters))
+            await asyncio.to_thread(_prepare, runner, parameters)
+            await asyncio.to_thread(runner.follow, parameters.wave, hours=writes(parameters))
             if isinstance(parameters, WaveParameters) and not parameters.dry_run:
-                await asyncio.to_thread(_opened_again, crew, parameters)
-            before = await asyncio.to_thread(seen_of, crew, parameters)
+                await asyncio.to_thread(_opened_again, runner, parameters)
+            before = await asyncio.to_thread(seen_of, runner, parameters)
         except MigrationError as error:
             return refused(error)
         if not before.legs:
             return Failed(message="nothing to do: the ledger has no such mailbox or workload in this wave")
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
-        ranks = await asyncio.to_thread(priorities, crew.ledger, parameters.wave)
-        shards = shared_out(before, parameters, crew.config.run.batch, ranks)
-        send = deployed if crew.config.prefect.dispatch == "deployment" else inline
-        stages = await asyncio.to_thread(first_mailbox.apart, crew.config, crew.ledger, parameters, shards)
+        ranks = await asyncio.to_thread(priorities, runner.ledger, parameters.wave)
+        shards = shared_out(before, parameters, runner.config.run.batch, ranks)
+        send = deployed if runner.config.prefect.dispatch == "deployment" else inline
+        stages = await asyncio.to_thread(
+            first_mailbox.apart, runner.config, runner.ledger, parameters, shards
+        )
         tell("wave.started", parameters.wave, mailboxes=before.mailboxes, batches=len(shards))
         code: str | None = None
-        async with watched(crew.drain) as own, shown(crew, parameters, [*stages.alone, *stages.others]):
+        async with watched(runner.drain) as own, shown(runner, parameters, [*stages.alone, *stages.others]):
             if stages.alone:
-                await send(_run_batch, stages.alone, crew)
-            code = await asyncio.to_thread(_failed_first, crew, parameters, stages.first)
-            if code is None and not crew.shut:
-                await send(_run_batch, stages.others, crew)
-        after = await asyncio.to_thread(seen_of, crew, parameters)
+                await send(_run_batch, stages.alone, runner)
+            code = await asyncio.to_thread(_failed_first, runner, parameters, stages.first)
+            if code is None and not runner.shut:
+                await send(_run_batch, stages.others, runner)
+        after = await asyncio.to_thread(seen_of, runner, parameters)
         if own.suspended is not None:
             await own.leave(own.suspended, progress.verdict(after))
-        tell_end(parameters.wave, after, crew)
+        tell_end(parameters.wave, after, runner)
         if code is not None:
             told = f"{first_mailbox.FAILED}: {stages.first} is not verified ({code}), so no other has begun"
             return Failed(name="CanaryFailed", message=told)
-        return end_state(after, crew)
+        return end_state(after, runner)
 
 
 def _failed_first(
-    crew: LegRunner, parameters: WaveParameters | VerifyParameters, first: str | None
+    runner: LegRunner, parameters: WaveParameters | VerifyParameters, first: str | None
 ) -> str | None:
     """Why the others may not begin; None also where the run itself came to an end meanwhile."""
-    if first is None or crew.fault is not None or crew.shut:
+    if first is None or runner.fault is not None or runner.shut:
         return None
-    code = first_mailbox.passed(crew.config, crew.ledger, parameters, first)
+    code = first_mailbox.passed(runner.config, runner.ledger, parameters, first)
     if code is not None:
         tell("wave.canary-failed", parameters.wave, mailbox=first, code=code)
     return code
 
 
-def _prepare(crew: LegRunner, parameters: WaveParameters | VerifyParameters) -> None:
+def _prepare(runner: LegRunner, parameters: WaveParameters | VerifyParameters) -> None:
     """A wave started in Prefect's UI goes by the list as it is now, too. Raises Misconfigured for a wave that
     there is not, before anything else is asked of it."""
     if isinstance(parameters, WaveParameters):
         from engine.planning.load_plan import renew
 
-        renew(crew.config, crew.ledger, parameters.wave)
-    refuse_unknown_wave(crew.ledger, parameters.wave)
+        renew(runner.config, runner.ledger, parameters.wave)
+    refuse_unknown_wave(runner.ledger, parameters.wave)
     if isinstance(parameters, WaveParameters) and not parameters.dry_run:
         # Imported late, with the connectors: most flows on a supervising machine need none.
         from engine.approvals.pinned_settings import pin_at_start
         from engine.approvals.plan_approval import START, refuse_unapproved
         from engine.preflight.preflight import refuse_power
 
-        refuse_unapproved(crew.config, crew.ledger, parameters.wave, START)
-        refuse_power(crew.config, crew.ledger, parameters.wave)
-        pin_at_start(crew.config, crew.ledger, parameters.wave)
+        refuse_unapproved(runner.config, runner.ledger, parameters.wave, START)
+        refuse_power(runner.config, runner.ledger, parameters.wave)
+        pin_at_start(runner.config, runner.ledger, parameters.wave)
 
 
-def _opened_again(crew: LegRunner, parameters: WaveParameters) -> None:
+def _opened_again(runner: LegRunner, parameters: WaveParameters) -> None:
     """What an earlier run only looked at is still to be moved by this one."""
-    seen = seen_of(crew, parameters)
-    crew.ledger.requeue(
+    seen = seen_of(runner, parameters)
+    runner.ledger.requeue(
         (row.id for row in seen.legs if row.code == progress.DRY_RUN), states=(LegState.PENDING,)
     )
 

@@ -59,11 +59,11 @@ async def rollback_leg(
     workload: str,  # noqa: ARG001 (names the run)
     row: LegRow,
     order: RollbackRequest,
-    crew: LegRunner,
+    runner: LegRunner,
     ended: list[RollbackResult],
 ) -> State[Any]:
     """One mailbox's workload, in a thread of the crew."""
-    told = await asyncio.get_running_loop().run_in_executor(crew.pool, order.leg, row)
+    told = await asyncio.get_running_loop().run_in_executor(runner.pool, order.leg, row)
     ended.append(told)
     if told.code is None:
         return Completed(name="RolledBack", message=f"{told.report.numbers()}")
@@ -75,32 +75,32 @@ async def rollback(parameters: RollbackParameters) -> State[Any]:
     """Takes back what Kogge wrote and nobody has changed since. See engine.rollback.walk."""
     with ExitStack() as stack:
         try:
-            crew = current() or stack.enter_context(opened(chosen(parameters.configuration)))
-            await asyncio.to_thread(refuse_unknown_wave, crew.ledger, parameters.wave)
+            runner = current() or stack.enter_context(opened(chosen(parameters.configuration)))
+            await asyncio.to_thread(refuse_unknown_wave, runner.ledger, parameters.wave)
             await mark(parameters.wave)
-            await asyncio.to_thread(crew.heed, parameters.wave)
-            legs = await asyncio.to_thread(_legs, crew, parameters)
+            await asyncio.to_thread(runner.follow, parameters.wave)
+            legs = await asyncio.to_thread(_legs, runner, parameters)
         except MigrationError as error:
             return refused(error)
         if not legs:
             return Failed(message="nothing to do: the ledger has no such mailbox in this wave")
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
         ids = frozenset(leg.mailbox for leg in legs)
-        scope = Scope(crew.ledger, await asyncio.to_thread(_going, crew, ids, parameters.recall))
-        boundary = Boundary(crew.drain.event)
+        scope = Scope(runner.ledger, await asyncio.to_thread(_going, runner, ids, parameters.recall))
+        boundary = Boundary(runner.drain.event)
         order = RollbackRequest(
-            crew.config,
+            runner.config,
             scope,
             boundary,
-            WorkerSlots(crew.admission, crew.lookout, crew.drain.event),
+            WorkerSlots(runner.admission, runner.watchdog, runner.drain.event),
             parameters.recall,
             execute=True,
         )
         ended: list[RollbackResult] = []
         groups = [[leg for leg in legs if leg.mailbox == mailbox] for mailbox in sorted(ids)]
-        async with watched(crew.drain) as own:
-            await together((_mailbox(group, order, crew, ended) for group in groups), crew.drain.event)
-        state = _end_state(ended, len(legs), order, crew)
+        async with watched(runner.drain) as own:
+            await together((_mailbox(group, order, runner, ended) for group in groups), runner.drain.event)
+        state = _end_state(ended, len(legs), order, runner)
         if own.suspended is not None:
             await own.leave(own.suspended, str(state.message))
         if state.is_completed():
@@ -108,39 +108,39 @@ async def rollback(parameters: RollbackParameters) -> State[Any]:
         return state
 
 
-def _legs(crew: LegRunner, parameters: RollbackParameters) -> list[LegRow]:
+def _legs(runner: LegRunner, parameters: RollbackParameters) -> list[LegRow]:
     """What is still to be taken back: a leg that is rolled back already has nothing left to do. Raises
     Misconfigured for a configuration that asks for less than the ledger is held to."""
     from engine.approvals.pinned_settings import refuse_weaker  # late, with the connectors
 
-    refuse_weaker(crew.config, crew.ledger)
+    refuse_weaker(runner.config, runner.ledger)
     wanted = frozenset(parameters.mailboxes)
     return [
         leg
-        for leg in crew.ledger.legs(parameters.wave)
+        for leg in runner.ledger.legs(parameters.wave)
         if (not wanted or leg.mailbox in wanted) and (leg.state, leg.code) != (LegState.BLOCKED, ROLLED_BACK)
     ]
 
 
-def _going(crew: LegRunner, ids: frozenset[str], recall: bool) -> frozenset[str]:
-    return approved(crew.ledger, crew.ledger.mailboxes(ids=ids), recall=recall)
+def _going(runner: LegRunner, ids: frozenset[str], recall: bool) -> frozenset[str]:
+    return approved(runner.ledger, runner.ledger.mailboxes(ids=ids), recall=recall)
 
 
 async def _mailbox(
-    legs: Sequence[LegRow], order: RollbackRequest, crew: LegRunner, ended: list[RollbackResult]
+    legs: Sequence[LegRow], order: RollbackRequest, runner: LegRunner, ended: list[RollbackResult]
 ) -> None:
     """The legs of a mailbox one after the other, so that no account has two workers."""
     for row in legs:
-        async with crew.slots:
-            if crew.shut:
+        async with runner.slots:
+            if runner.shut:
                 return
             await rollback_leg(  # type: ignore[misc]  # Prefect 3.9 types a task that returns a State wrongly
-                row.mailbox, str(row.workload), row, order, crew, ended, return_state=True
+                row.mailbox, str(row.workload), row, order, runner, ended, return_state=True
             )
 
 
 def _end_state(
-    ended: Sequence[RollbackResult], legs: int, order: RollbackRequest, crew: LegRunner
+    ended: Sequence[RollbackResult], legs: int, order: RollbackRequest, runner: LegRunner
 ) -> State[Any]:
     counts = ", ".join(f"{count:,} {name}" for name, count in sorted(total(ended).items()))
     open_ = sorted({told.code for told in ended if told.code is not None})
@@ -151,8 +151,8 @@ def _end_state(
         return Completed(message=f"{workloads} rolled back: {counts or 'nothing was there'}")
     left = legs - sum(told.code is None for told in ended)
     message = f"{left} of {legs} {'is' if left == 1 else 'are'} not: {', '.join(open_)}"
-    if crew.refusal is not None:
-        return put_off(crew.refusal, message)
+    if runner.refusal is not None:
+        return put_off(runner.refusal, message)
     if order.boundary.stop.is_set():
         return Cancelled(name="Stopped", message=f"stopped on request; {message}")
     return Failed(name="Incomplete", message=message)

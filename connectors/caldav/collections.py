@@ -62,14 +62,14 @@ class Collections:
     def __init__(
         self,
         library: CaldavLibrary,
-        wire: HttpClient,
+        client: HttpClient,
         profile: Profile,
         principal: Principal,
         kind: Kind,
         guard: Guard,
     ) -> None:
         self._library = library
-        self._wire = wire
+        self._client = client
         self._profile = profile
         self._principal = principal
         self._kind = kind
@@ -164,9 +164,9 @@ class Collections:
 
         def attempt() -> HttpAnswer:
             self._guard()
-            return passing(self._wire.ask("DELETE", href, {**self._profile.delete, **condition}))
+            return passing(self._client.ask("DELETE", href, {**self._profile.delete, **condition}))
 
-        answer = self._wire.patiently(attempt)
+        answer = self._client.patiently(attempt)
         self._known = None
         return answer.ok or answer.status in GONE
 
@@ -240,7 +240,7 @@ class Collections:
     def _is_anothers(self, resource: Resource) -> bool:
         """By its DAV:owner; False where the server states none."""
         owners = elements.texts(resource.properties.get(dav.Owner.tag))
-        paths = [self._wire.origin.path(href, resource.path) or "" for href in owners if href]
+        paths = [self._client.origin.path(href, resource.path) or "" for href in owners if href]
         own = {path.casefold() for path in self._principal.urls}
         return bool(paths) and all(folder(path).casefold() not in own for path in paths)
 
@@ -260,7 +260,7 @@ class Collections:
 
     def _made(self, path: str, container: Container) -> str:
         name, before = _name(container), frozenset(self.known())
-        patience = self._wire.patience()
+        patience = self._client.patience()
         plain = False
         while True:
             self._guard()
@@ -283,11 +283,11 @@ class Collections:
 
     def _create(self, path: str, container: Container, name: str, plain: bool) -> HttpAnswer:
         if self._kind is Kind.CONTACTS:
-            return self._wire.ask("MKCOL", path, _XML, _body(lambda: elements.make_addressbook(name)))
+            return self._client.ask("MKCOL", path, _XML, _body(lambda: elements.make_addressbook(name)))
         color = None if plain else container.color
         order = None if plain else container.order
         body = _body(lambda: elements.make_calendar(self._kind, name, color, order))
-        return self._wire.ask("MKCALENDAR", path, _XML, body)
+        return self._client.ask("MKCALENDAR", path, _XML, body)
 
     def _not_made(self, answer: HttpAnswer) -> MigrationError:
         if answer.status in self._profile.collections_full:
@@ -306,9 +306,9 @@ class Collections:
 
         def attempt() -> HttpAnswer:
             self._guard()
-            return passing(self._wire.ask(method, path, _XML, body))
+            return passing(self._client.ask(method, path, _XML, body))
 
-        return self._wire.patiently(attempt)
+        return self._client.patiently(attempt)
 
 
 def writable(resource: Resource) -> bool:

@@ -21,7 +21,7 @@ class ObjectRemover:
 
     def __init__(
         self,
-        wire: HttpClient,
+        client: HttpClient,
         reading: CaldavReader,
         profile: Profile,
         guard: Guard,
@@ -29,7 +29,7 @@ class ObjectRemover:
         container: str,
         mine: Mine,
     ) -> None:
-        self._wire = wire
+        self._client = client
         self._reading = reading
         self._profile = profile
         self._guard = guard
@@ -58,7 +58,7 @@ class ObjectRemover:
                 if not self._is_still(current, stored):
                     break
                 match = current.etag
-            answer = self._wire.patiently(partial(self._deleted, path, match))
+            answer = self._client.patiently(partial(self._deleted, path, match))
             if answer.ok or answer.status in GONE:
                 return
             if answer.status != 412:
@@ -83,7 +83,7 @@ class ObjectRemover:
     def _deleted(self, path: str, match: str) -> HttpAnswer:
         self._guard()
         condition = {"If-Match": match} if match else {}
-        return passing(self._wire.ask("DELETE", path, {**self._profile.delete, **condition}))
+        return passing(self._client.ask("DELETE", path, {**self._profile.delete, **condition}))
 
     def _refused(self, answer: HttpAnswer) -> None:
         if answer.status in {400, 403, 405, 409, 422, 424}:

@@ -1,4 +1,5 @@
-"""The caldav library over our own wire: it sends the requests of discovery, and reads the answers as trees.
+"""The caldav library over our own HTTP client. The library sends the requests of discovery and reads the
+answers as trees.
 Listings and bodies go through connectors.http.multistatus, which holds no tree.
 
 Left to itself the library would follow redirects with our credentials, try a refused login again, sleep as
@@ -76,8 +77,8 @@ class DiscoveryAnswer:
 class LibraryTransport:
     """Stands in for the library's requests.Session: one request, within the origin."""
 
-    def __init__(self, wire: HttpClient, path: str, follow: bool) -> None:
-        self._wire = wire
+    def __init__(self, http: HttpClient, path: str, follow: bool) -> None:
+        self._http = http
         self._follow = follow
         self.landed = path
         self.status = 0
@@ -86,13 +87,14 @@ class LibraryTransport:
     def request(
         self, method: str, _url: str, *, data: bytes, headers: Mapping[str, str], **_ignored: object
     ) -> LibraryResponse:
-        """The library passes its own name, proxies, trust and credentials too: the wire's are what counts."""
+        """Sends one request. Ignores the library's own name, proxies, trust and credentials: those of the
+        HTTP client count."""
         own = {name: value for name, value in headers.items() if name.title() in OWN}
         for _hop in range(HOPS):
-            answer = self._wire.look(method, self.landed, own, data)
+            answer = self._http.look(method, self.landed, own, data)
             if answer.status not in REDIRECTS or not self._follow:
                 break
-            there = self._wire.origin.path(answer.headers.get("location", ""), self.landed)
+            there = self._http.origin.path(answer.headers.get("location", ""), self.landed)
             if there is None or there == self.landed:
                 break
             self.landed = there
@@ -104,26 +106,26 @@ class LibraryTransport:
         return LibraryResponse(207 if content else 204, {"Content-Type": "text/xml"}, content)
 
     def close(self) -> None:
-        """The wire outlives this session."""
+        """The HTTP client outlives this session."""
 
 
 class CaldavLibrary:
     """One caldav.DAVClient. said: with the newest refusal of a PROPFIND."""
 
-    def __init__(self, wire: HttpClient) -> None:
-        self._wire = wire
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
         self.said = NOTHING
-        self._client = DAVClient(url=f"{wire.origin}/", enable_rfc6764=False)
+        self._client = DAVClient(url=f"{http.origin}/", enable_rfc6764=False)
 
     def propfind(
         self, path: str, properties: Iterable[type[BaseElement]], depth: int = 0, *, follow: bool = False
     ) -> DiscoveryAnswer:
         """Raises Transient, Blocked("login-refused", "redirected-elsewhere"); any other status is told."""
-        courier = LibraryTransport(self._wire, path, follow)
+        courier = LibraryTransport(self._http, path, follow)
         self._client.session = courier
         body = propfind(properties).decode()
         headers = {"Depth": str(depth), "Content-Type": "application/xml; charset=utf-8"}
-        response = self._client.request(f"{self._wire.origin}{path}", "PROPFIND", body, headers)
+        response = self._client.request(f"{self._http.origin}{path}", "PROPFIND", body, headers)
         if courier.status != 207:
             self.said = courier.said
             return DiscoveryAnswer(courier.status, courier.landed, said=courier.said)
@@ -133,7 +135,7 @@ class CaldavLibrary:
 
     def _resources(self, root: etree._Element, landed: str) -> Iterable[Resource]:
         for response in root.findall(f"{DAV}response")[:MOST]:
-            path = self._wire.origin.path(response.findtext(f"{DAV}href") or "", landed)
+            path = self._http.origin.path(response.findtext(f"{DAV}href") or "", landed)
             if path is not None:
                 yield Resource(path, _found(response))
 

@@ -50,39 +50,39 @@ class Principal:
     default: str | None = None
 
 
-def principal(library: CaldavLibrary, wire: HttpClient, url: str, kind: Kind) -> Principal:
+def principal(library: CaldavLibrary, client: HttpClient, url: str, kind: Kind) -> Principal:
     """Raises Blocked: "login-refused", "no-dav-access", "redirected-elsewhere"; Transient."""
-    path = _principal_path(library, wire, url, kind)
+    path = _principal_path(library, client, url, kind)
     tree = library.propfind(path, PRINCIPAL, follow=True)
     if len(tree.resources) != 1:
         raise no_access().said(library.said)
     own = tree.resources[0]
     tag = AddressbookHomeSet.tag if kind is Kind.CONTACTS else cdav.CalendarHomeSet.tag
-    homes, stated = _paths(wire, own, tag)[:HOMES], _stated(own)
+    homes, stated = _paths(client, own, tag)[:HOMES], _stated(own)
     if not homes:
         raise no_access().said(library.said)
     return Principal(
         path=folder(own.path),
-        urls=frozenset({folder(own.path), folder(path), *_paths(wire, own, str(PrincipalUrl.tag))}),
+        urls=frozenset({folder(own.path), folder(path), *_paths(client, own, str(PrincipalUrl.tag))}),
         homes=tuple(homes),
         addresses=stated or _named(own),
         stated=bool(stated),
         resource=next(iter(texts(own.properties.get(str(ResourceId.tag)))), ""),
-        default=_default(library, wire, own) if kind is Kind.CALENDAR else None,
+        default=_default(library, client, own) if kind is Kind.CALENDAR else None,
     )
 
 
-def identity(library: CaldavLibrary, wire: HttpClient, found: Principal, profile: Profile) -> Identity:
+def identity(library: CaldavLibrary, client: HttpClient, found: Principal, profile: Profile) -> Identity:
     """The principal's URL, with the server's own immutable id where it has one (RFC 5842). Hashed: an id may
     be shown, and a URL often holds the login. Each server is a system: a person's calendars and contacts may
     lie on two."""
-    text = f"{wire.origin}{found.path}\n{found.resource}"
+    text = f"{client.origin}{found.path}\n{found.resource}"
     return Identity(
-        f"dav:{wire.origin.server}",
+        f"dav:{client.origin.server}",
         hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
         found.addresses,
         part="" if found.resource else _files(library, found, profile),
-        self_stated=found.stated and profile.self_stated and _may_change(wire, found, profile.tell),
+        self_stated=found.stated and profile.self_stated and _may_change(client, found, profile.tell),
     )
 
 
@@ -99,11 +99,11 @@ def _files(library: CaldavLibrary, found: Principal, profile: Profile) -> str:
     return told[0].text(str(FileId.tag)) if told else ""
 
 
-def _may_change(wire: HttpClient, found: Principal, tell: ProductSign) -> bool:
+def _may_change(client: HttpClient, found: Principal, tell: ProductSign) -> bool:
     """Whether people may change their address, or the server does not tell."""
     if not tell.editable:
         return True
-    answer = wire.look("GET", tell.beside(found.path, tell.editable), HEADERS)
+    answer = client.look("GET", tell.beside(found.path, tell.editable), HEADERS)
     try:
         told = json_answer.read(answer.body) if answer.ok else None
     except ValueError:
@@ -111,17 +111,17 @@ def _may_change(wire: HttpClient, found: Principal, tell: ProductSign) -> bool:
     return is_changeable(mapping(mapping(told).get("ocs")).get("data"), "email")
 
 
-def _principal_path(library: CaldavLibrary, wire: HttpClient, url: str, kind: Kind) -> str:
+def _principal_path(library: CaldavLibrary, client: HttpClient, url: str, kind: Kind) -> str:
     given = urlsplit(url).path
     known = WELL_KNOWN.get(kind, "/.well-known/caldav")
     for start in [given] if given.strip("/") else [known, "/"]:
-        path = _asked(library, wire, start)
+        path = _asked(library, client, start)
         if path is not None:
             return path
     raise no_access().said(library.said)
 
 
-def _asked(library: CaldavLibrary, wire: HttpClient, start: str) -> str | None:
+def _asked(library: CaldavLibrary, client: HttpClient, start: str) -> str | None:
     try:
         tree = library.propfind(
             start, (dav.CurrentUserPrincipal, cdav.CalendarHomeSet, AddressbookHomeSet), follow=True
@@ -132,7 +132,7 @@ def _asked(library: CaldavLibrary, wire: HttpClient, start: str) -> str | None:
         found = one.properties.get(dav.CurrentUserPrincipal.tag)
         if found is not None and found.find(f"{DAV}unauthenticated") is not None:
             raise Blocked("login-refused", "the server does not know who we are; it was not tried again")
-        paths = _paths(wire, one, dav.CurrentUserPrincipal.tag)
+        paths = _paths(client, one, dav.CurrentUserPrincipal.tag)
         if paths:
             return paths[0]
         if {cdav.CalendarHomeSet.tag, str(AddressbookHomeSet.tag)} & one.properties.keys():
@@ -140,9 +140,9 @@ def _asked(library: CaldavLibrary, wire: HttpClient, start: str) -> str | None:
     return None
 
 
-def _paths(wire: HttpClient, resource: Resource, tag: str | None) -> list[str]:
+def _paths(client: HttpClient, resource: Resource, tag: str | None) -> list[str]:
     hrefs = texts(resource.properties.get(str(tag)))
-    paths = (wire.origin.path(href, resource.path) for href in hrefs)
+    paths = (client.origin.path(href, resource.path) for href in hrefs)
     return [folder(path) for path in paths if path is not None]
 
 
@@ -165,9 +165,9 @@ def _is_address(text: str) -> bool:
     return plain and "@" in text[1:-1]
 
 
-def _default(library: CaldavLibrary, wire: HttpClient, own: Resource) -> str | None:
+def _default(library: CaldavLibrary, client: HttpClient, own: Resource) -> str | None:
     """RFC 6638, 9.2: a property of the scheduling inbox."""
-    for inbox in _paths(wire, own, cdav.ScheduleInboxURL.tag)[:1]:
+    for inbox in _paths(client, own, cdav.ScheduleInboxURL.tag)[:1]:
         for one in library.propfind(inbox, (DefaultCalendar,)).resources[:1]:
-            return next(iter(_paths(wire, one, DefaultCalendar.tag)), None)
+            return next(iter(_paths(client, one, DefaultCalendar.tag)), None)
     return None

@@ -50,7 +50,7 @@ class ObjectWriter:
 
     def __init__(
         self,
-        wire: HttpClient,
+        client: HttpClient,
         reading: CaldavReader,
         profile: Profile,
         conflicts: Conflicts,
@@ -62,7 +62,7 @@ class ObjectWriter:
         max_bytes: int | None,
         shared: Shared | None = None,
     ) -> None:
-        self._wire = wire
+        self._client = client
         self._reading = reading
         self._profile = profile
         self._conflicts = conflicts
@@ -91,7 +91,7 @@ class ObjectWriter:
         if self._most is not None and item.size > self._most:
             raise Rejected("too-large", "larger than the server takes")
         aim = self._first(item)
-        patience = self._wire.patience()
+        patience = self._client.patience()
         for _ in range(ROUNDS):
             if isinstance(aim, Stored):
                 return aim
@@ -148,7 +148,7 @@ class ObjectWriter:
             body = payload(item, stream, self._guard)
             if not isinstance(body, bytes):
                 headers["Content-Length"] = str(item.size)
-            return self._wire.ask("PUT", aim.path, headers, body)
+            return self._client.ask("PUT", aim.path, headers, body)
 
     def _look(self, item: Item, aim: _Aim) -> _Aim | Stored:
         """By what is there now."""
@@ -194,7 +194,7 @@ class ObjectWriter:
 
     def _must_take_writes(self) -> None:
         """What is wrong with the collection is not the item's fault."""
-        tree = CaldavLibrary(self._wire).propfind(self._container, (dav.CurrentUserPrivilegeSet,))
+        tree = CaldavLibrary(self._client).propfind(self._container, (dav.CurrentUserPrivilegeSet,))
         if tree.status in GONE:
             raise Blocked("container-missing", "a collection is no longer there")
         if tree.resources and not writable(tree.resources[0]):

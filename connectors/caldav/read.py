@@ -59,9 +59,9 @@ class CaldavReader:
     """Everything that only looks. Safe from several threads."""
 
     def __init__(
-        self, wire: HttpClient, kind: Kind, spool: Path, spool_above: int, vcard: str = "3.0"
+        self, client: HttpClient, kind: Kind, spool: Path, spool_above: int, vcard: str = "3.0"
     ) -> None:
-        self._wire = wire
+        self._client = client
         self._kind = kind
         self._vcard = vcard
         card = "text/vcard" if vcard == "3.0" else f"text/vcard; version={vcard}"
@@ -75,17 +75,17 @@ class CaldavReader:
     def answers(self, container: str) -> int:
         """The status with which a collection answers the least there is to ask: 207 when it is well."""
         body = elements.propfind((dav.ResourceType,))
-        return self._wire.look("PROPFIND", container, {**_XML, "Depth": "0"}, body).status
+        return self._client.look("PROPFIND", container, {**_XML, "Depth": "0"}, body).status
 
     def current(self, path: str) -> Current | None:
         """The object at path; None when there is none. Waits out what may pass."""
-        return self._wire.patiently(lambda: self._got(path))
+        return self._client.patiently(lambda: self._got(path))
 
     def listed(self, container: str) -> Iterator[tuple[str, int]]:
         """(segment, bytes) of every object, as the answer arrives. Raises Transient when it breaks off after
         some were told; until then faults are waited out."""
         body = elements.propfind((elements.ContentLength, dav.ResourceType))
-        patience, told = self._wire.patience(), False
+        patience, told = self._client.patience(), False
         while True:
             try:
                 for name, found in self._found(container, "PROPFIND", body, "1", LISTED_MOST):
@@ -122,12 +122,12 @@ class CaldavReader:
             )
             return list(_with_uid(pairs, uid))
 
-        return self._wire.patiently(attempt)
+        return self._client.patiently(attempt)
 
     # -- internals
 
     def _got(self, path: str) -> Current | None:
-        with self._wire.stream("GET", path, {"Accept": self._accept}) as (head, chunks):
+        with self._client.stream("GET", path, {"Accept": self._accept}) as (head, chunks):
             if head.status in GONE:
                 return None
             if head.status != 200:
@@ -153,7 +153,7 @@ class CaldavReader:
     ) -> Iterator[tuple[str, Current | MigrationError]]:
         """What a multiget gives of those that are left, which the caller counts; the rest is for it to ask
         singly."""
-        patience = self._wire.patience()
+        patience = self._client.patience()
         while len(left) > 1:
             try:
                 yield from self._multiget(container, list(left))
@@ -177,11 +177,11 @@ class CaldavReader:
         self, container: str, method: str, body: bytes, depth: str, most: int
     ) -> Iterator[tuple[str, DavResponse]]:
         headers: Mapping[str, str] = {**_XML, **({"Depth": depth} if depth else {})}
-        with self._wire.stream(method, container, headers, body) as (head, chunks):
+        with self._client.stream(method, container, headers, body) as (head, chunks):
             if head.status != 207:
                 raise _not_listed(with_words(head, chunks))
             for found in Multistatus(self.sink, most).read(chunks):
-                path = self._wire.origin.path(found.href, container)
+                path = self._client.origin.path(found.href, container)
                 name = child(container, path) if path is not None else None
                 if name is not None:
                     yield name, found

@@ -33,16 +33,16 @@ class SchedulingEvidence:
         return {**known, "because": self.because} if self.because else known
 
 
-def hear(wire: HttpClient, profile: Profile, found: Principal) -> SchedulingEvidence:
+def hear(client: HttpClient, profile: Profile, found: Principal) -> SchedulingEvidence:
     """Asks the server. Raises Transient and Blocked as every request."""
-    answer = wire.look("OPTIONS", found.homes[0])
+    answer = client.look("OPTIONS", found.homes[0])
     offers = frozenset(one.strip().lower() for one in answer.headers.get("dav", "").split(","))
-    because = _doubt(wire, profile, found, answer, offers)
+    because = _doubt(client, profile, found, answer, offers)
     return SchedulingEvidence("unproven" if because else profile.silence, because, bool(offers & SCHEDULES))
 
 
 def _doubt(
-    wire: HttpClient, profile: Profile, found: Principal, answer: HttpAnswer, offers: frozenset[str]
+    client: HttpClient, profile: Profile, found: Principal, answer: HttpAnswer, offers: frozenset[str]
 ) -> str:
     if profile.silence == "unproven":
         return "it was never measured"
@@ -54,22 +54,22 @@ def _doubt(
     by_name = tell.server and answer.headers.get("server", "").startswith(tell.server)
     if not by_name and not offers & tell.features:
         return f"it does not show that it is {profile.name}"
-    if tell.oldest and _version(wire, tell, found) < tell.oldest:
+    if tell.oldest and _version(client, tell, found) < tell.oldest:
         return f"it does not show that it is {profile.name} {tell.oldest} or newer"
     return ""
 
 
-def _version(wire: HttpClient, tell: ProductSign, found: Principal) -> int:
+def _version(client: HttpClient, tell: ProductSign, found: Principal) -> int:
     """0 when it does not tell."""
     path = tell.beside(found.path, tell.status)
 
     def attempt() -> HttpAnswer:
-        answer = wire.ask("GET", path)
+        answer = client.ask("GET", path)
         if answer.status in BUSY:
             raise answer.error()
         return answer
 
-    answer = wire.patiently(attempt)
+    answer = client.patiently(attempt)
     try:
         told = json_answer.read(answer.body) if answer.ok else None
     except ValueError:

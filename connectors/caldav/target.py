@@ -84,9 +84,9 @@ class DavTarget:
         self._mine = mine
         self._live = live
         self._profile = PROFILES[settings.profile]
-        self._wire = HttpClient(settings, account, self._profile)
-        self._library = CaldavLibrary(self._wire)
-        self._reading = CaldavReader(self._wire, kind, spool, settings.spool_above, self._profile.vcard)
+        self._client = HttpClient(settings, account, self._profile)
+        self._library = CaldavLibrary(self._client)
+        self._reading = CaldavReader(self._client, kind, spool, settings.spool_above, self._profile.vcard)
         self._found: Principal | None = None
         self._silence: SchedulingEvidence | None = None
         self._collections: Collections | None = None
@@ -104,7 +104,7 @@ class DavTarget:
         return self._heard().silence
 
     def identity(self) -> Identity:
-        return principal.identity(self._library, self._wire, self._principal(), self._profile)
+        return principal.identity(self._library, self._client, self._principal(), self._profile)
 
     def server(self) -> Mapping[str, str]:
         """What a preflight should show, by the server's own word."""
@@ -140,7 +140,7 @@ class DavTarget:
         if known is not None and (known.readonly or known.shared):
             raise Blocked("no-permission", "a collection is somebody else's, or read-only")
         writer = ObjectWriter(
-            self._wire,
+            self._client,
             self._reading,
             self._profile,
             self._uids(),
@@ -151,7 +151,7 @@ class DavTarget:
             max_bytes=self.capabilities.max_bytes,
             shared=self._shared,
         )
-        return spread(items, writer.write, self._wire.writers, lambda item: item.uid)
+        return spread(items, writer.write, self._client.writers, lambda item: item.uid)
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
         """Objects have no flags: any is Rejected("flag-not-allowed"), none is what they have."""
@@ -184,9 +184,9 @@ class DavTarget:
         self._not_when_live()
         self._all().refuse_elsewhere(href)
         remover = ObjectRemover(
-            self._wire, self._reading, self._profile, self._guard, self._digest, href, self._mine
+            self._client, self._reading, self._profile, self._guard, self._digest, href, self._mine
         )
-        return spread(stored, remover.remove, self._wire.writers, lambda one: one.href)
+        return spread(stored, remover.remove, self._client.writers, lambda one: one.href)
 
     def clear(self, href: str) -> bool:
         """See model.optional_protocols.RemovesContainers."""
@@ -199,7 +199,7 @@ class DavTarget:
         return False
 
     def close(self) -> None:
-        self._wire.close()
+        self._client.close()
 
     # -- internals
 
@@ -209,18 +209,18 @@ class DavTarget:
 
     def _principal(self) -> Principal:
         if self._found is None:
-            self._found = principal.principal(self._library, self._wire, self._settings.url, self._kind)
+            self._found = principal.principal(self._library, self._client, self._settings.url, self._kind)
         return self._found
 
     def _heard(self) -> SchedulingEvidence:
         if self._silence is None:
-            self._silence = hear(self._wire, self._profile, self._principal())
+            self._silence = hear(self._client, self._profile, self._principal())
         return self._silence
 
     def _all(self) -> Collections:
         if self._collections is None:
             self._collections = Collections(
-                self._library, self._wire, self._profile, self._principal(), self._kind, self._guard
+                self._library, self._client, self._profile, self._principal(), self._kind, self._guard
             )
         return self._collections
 
@@ -228,7 +228,7 @@ class DavTarget:
         if self._conflicts is None:
             trash = self._profile.trash if self._kind is not Kind.CONTACTS else ""
             self._conflicts = Conflicts(
-                self._wire,
+                self._client,
                 self._reading,
                 self._profile,
                 lambda: [path for path, one in self._all().known().items() if not one.shared],
@@ -264,7 +264,7 @@ class DavTarget:
         self._guard()
         if change.flags:
             return Failed(change.stored.key, Rejected("flag-not-allowed", "objects have no flags"))
-        there = self._wire.look("HEAD", href + change.stored.href).status not in GONE
+        there = self._client.look("HEAD", href + change.stored.href).status not in GONE
         return change.stored if there else Failed(change.stored.key, Rejected("vanished"))
 
     def _elsewhere(self, path: str) -> Current | MigrationError:

@@ -44,14 +44,14 @@ class Conflicts:
 
     def __init__(
         self,
-        wire: HttpClient,
+        client: HttpClient,
         reading: CaldavReader,
         profile: Profile,
         collections: Callable[[], Iterable[str]],
         trash: str,
         mine: Mine,
     ) -> None:
-        self._wire = wire
+        self._client = client
         self._reading = reading
         self._profile = profile
         self._collections = collections
@@ -92,9 +92,9 @@ class Conflicts:
 
             def attempt(path: str = path) -> HttpAnswer:
                 guard()
-                return passing(self._wire.ask("DELETE", path, self._profile.delete))
+                return passing(self._client.ask("DELETE", path, self._profile.delete))
 
-            answer = self._wire.patiently(attempt)
+            answer = self._client.patiently(attempt)
             if not answer.ok and answer.status not in GONE:
                 raise answer.error()
 

@@ -51,26 +51,26 @@ def _id(entry: etree._Element) -> str:
     return "" if found is None else found.get("Id") or ""
 
 
-def contents(wire: EwsClient, pace: PageSize, refs: Iterable[Ref]) -> dict[str, Body | MigrationError]:
+def contents(client: EwsClient, pace: PageSize, refs: Iterable[Ref]) -> dict[str, Body | MigrationError]:
     """By attachment id. An error is why the server does not give it, for good: what passes is waited out, or
     raised as Transient."""
     ids = {key_of(ref.id): ref for ref in refs}
     found: dict[str, Body | MigrationError] = {}
     kept = 0
-    for one in Fetch(wire, pace, AttachmentPlan()).run(ids.values()):
+    for one in Fetch(client, pace, AttachmentPlan()).run(ids.values()):
         if isinstance(one, Failed):
             found[ids[one.key].id] = one.error
         elif kept + one.held <= KEPT_MOST or one.held <= SMALL:
             found[one.id] = one.body
             kept += one.held
         else:
-            found[one.id] = _spooled(wire, one.body)
+            found[one.id] = _spooled(client, one.body)
     return found
 
 
-def _spooled(wire: EwsClient, body: Body) -> Body:
+def _spooled(client: EwsClient, body: Body) -> Body:
     """The same body in a file. Raises Blocked: "spool-full", "spool-unusable"."""
-    sink = wire.sink(above=0)
+    sink = client.sink(above=0)
     with body() as stream:
         while piece := stream.read(PIECE):
             sink.write(piece)

@@ -38,7 +38,7 @@ class View:
     complete: bool
 
 
-def occurrences(wire: EwsClient, folder: str, start: datetime, end: datetime) -> list[Occurrence] | None:
+def occurrences(client: EwsClient, folder: str, start: datetime, end: datetime) -> list[Occurrence] | None:
     """Everything that lies in [start, end), each once, earlier windows first. None: this server does not
     expand. Raises Transient and Blocked as every request does."""
     start, end = start.astimezone(UTC), end.astimezone(UTC)
@@ -47,7 +47,7 @@ def occurrences(wire: EwsClient, folder: str, start: datetime, end: datetime) ->
     try:
         while todo:
             low, high = todo.pop()
-            view = _view(wire, folder, low, high)
+            view = _view(client, folder, low, high)
             if view.complete:
                 found += [one for one in view.found if _lies(one, low, high, first=low == start)]
                 continue
@@ -74,10 +74,10 @@ def _lies(one: Occurrence, low: datetime, high: datetime, *, first: bool) -> boo
     return low <= begin < high or (first and begin < low < end)
 
 
-def _view(wire: EwsClient, folder: str, low: datetime, high: datetime) -> View:
+def _view(client: EwsClient, folder: str, low: datetime, high: datetime) -> View:
     request = calendar_view(folder, low, high, MOST)
     try:
-        views = wire.collect(request, "FindItemResponseMessage", _read)
+        views = client.collect(request, "FindItemResponseMessage", _read)
     except EwsRefusal as refusal:
         error = translated(refusal)
         if error.code == REFUSED:

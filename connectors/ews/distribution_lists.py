@@ -17,8 +17,8 @@ _SAFE = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False,
 class Expansion:
     """Asks for members, list by list, until the server shows that it cannot tell."""
 
-    def __init__(self, wire: EwsClient) -> None:
-        self._wire = wire
+    def __init__(self, client: EwsClient) -> None:
+        self._client = client
         self._offered = True
 
     def filled(self, xml: bytes, id_: str) -> bytes:
@@ -33,7 +33,7 @@ class Expansion:
 
     def _members(self, id_: str) -> etree._Element | None:
         try:
-            found = self._wire.collect(expand_list(id_), "ExpandDLResponseMessage", _expanded)
+            found = self._client.collect(expand_list(id_), "ExpandDLResponseMessage", _expanded)
         except EwsRefusal as refusal:
             if refusal.busy:
                 raise translated(refusal) from None
@@ -42,7 +42,7 @@ class Expansion:
         except Transient as error:
             if error.code not in {"not-soap", "server-error"}:
                 raise
-            self._wire.probe()
+            self._client.probe()
             return None
         return found[0] if len(found) == 1 else None
 

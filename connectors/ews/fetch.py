@@ -124,11 +124,11 @@ class PageSize:
 class Fetch(Generic[T]):
     """One reading of some refs by one plan."""
 
-    def __init__(self, wire: EwsClient, pace: PageSize, plan: FetchPlan[T]) -> None:
-        self._wire = wire
+    def __init__(self, client: EwsClient, pace: PageSize, plan: FetchPlan[T]) -> None:
+        self._client = client
         self._pace = pace
         self._plan = plan
-        self._patience = wire.patience()
+        self._patience = client.patience()
         self._todo: deque[FetchJob] = deque()
         self._asked = 0
         self._answered = False
@@ -146,7 +146,7 @@ class Fetch(Generic[T]):
         refusals: list[EwsRefusal] = []
         request = self._plan.request(list(left))
         try:
-            with closing(self._wire.ask(request, self._plan.answer)) as messages:
+            with closing(self._client.ask(request, self._plan.answer)) as messages:
                 for message in messages:
                     refusal = refusal_of(message.element)
                     if refusal is not None:
@@ -189,7 +189,7 @@ class Fetch(Generic[T]):
             delays = [one.after for one in refusals if one.after is not None]
             error = Transient("busy", "the server asked to wait", after=max(delays, default=None))
             error.said(next((one.said for one in refusals if one.busy), NOTHING))
-            self._wire.pause(self._patience, error)
+            self._client.pause(self._patience, error)
             mixed = not all(one.busy for one in refusals)
             self._todo.extendleft(reversed(_halves(job) if mixed else [job]))
         elif self._plan.lessen([ref.id for ref in job.refs], refusals):
@@ -227,9 +227,9 @@ class Fetch(Generic[T]):
             return
         if error.code == "timeout":
             self._pace.shrink()
-            self._wire.probe()
+            self._client.probe()
         if error.code in WAITED_OUT:
-            self._wire.pause(self._patience, error)
+            self._client.pause(self._patience, error)
             self._todo.appendleft(job)
         elif error.code not in SUSPECT:
             raise error
@@ -240,20 +240,20 @@ class Fetch(Generic[T]):
         elif len(job.refs) > 1 and (job.tries + 1 >= WHOLE_TRIES or error.code == "timeout"):
             self._todo.extendleft(reversed(_halves(job)))
         elif job.tries + 1 < (SINGLE_TRIES if len(job.refs) == 1 else WHOLE_TRIES):
-            self._wire.wait(FIRST_WAIT * 4**job.tries)
+            self._client.wait(FIRST_WAIT * 4**job.tries)
             self._todo.appendleft(FetchJob(job.refs, job.tries + 1, job.again))
         else:
-            self._wire.probe()
+            self._client.probe()
             yield _poison(job.refs[0], error)
 
     def _silent(self, job: FetchJob, error: Transient) -> Iterator[Failed]:
         """The server answers, and says nothing about this item. It is blamed when that stays so while it was
         asked for alone, or while others were answered. Raises error when none was."""
         if job.tries + 1 < SILENT_TRIES:
-            self._wire.pause(self._patience, error)
+            self._client.pause(self._patience, error)
             self._todo.appendleft(FetchJob(job.refs, job.tries + 1, job.again))
             return
-        self._wire.probe()
+        self._client.probe()
         if self._asked > 1 and not self._answered:
             raise error
         yield _poison(job.refs[0], error)

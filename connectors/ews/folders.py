@@ -24,10 +24,10 @@ ROOT = "msgfolderroot"
 FOLDERS_MOST = 100_000
 
 
-def root_id(wire: EwsClient) -> str:
+def root_id(client: EwsClient) -> str:
     """The id of the folder people see as the top. Raises Blocked when the mailbox has none."""
-    request = get_folders([distinguished(ROOT, wire.mailbox)])
-    found = [one for one in wire.gather(request, "GetFolderResponseMessage", _first_id) if one]
+    request = get_folders([distinguished(ROOT, client.mailbox)])
+    found = [one for one in client.gather(request, "GetFolderResponseMessage", _first_id) if one]
     if len(found) != 1:
         raise Blocked("mailbox-missing", "the mailbox has no root folder")
     return found[0]
@@ -38,23 +38,23 @@ def _first_id(message: ResponseMessage) -> str:
     return "" if found is None else found.get("Id") or ""
 
 
-def all_folders(wire: EwsClient, root: str) -> list[ExchangeFolder]:
+def all_folders(client: EwsClient, root: str) -> list[ExchangeFolder]:
     """Every folder below root (a distinguished() or folder_id() element), page by page."""
     # A dialect that does not know rights, or these MAPI tags, still tells the rest.
     for tags, rights in ((True, True), (True, False)):
         try:
-            return list(_pages(wire, root, tags=tags, rights=rights))
+            return list(_pages(client, root, tags=tags, rights=rights))
         except EwsRefusal as refusal:
             if refusal.code not in {"ErrorInvalidPropertyRequest", "ErrorSchemaValidation"}:
                 raise
-    return list(_pages(wire, root, tags=False, rights=False))
+    return list(_pages(client, root, tags=False, rights=False))
 
 
-def _pages(wire: EwsClient, root: str, *, tags: bool, rights: bool) -> Iterator[ExchangeFolder]:
+def _pages(client: EwsClient, root: str, *, tags: bool, rights: bool) -> Iterator[ExchangeFolder]:
     offset = 0
     while offset < FOLDERS_MOST:
         request = find_folders(root, offset, tags=tags, rights=rights)
-        pages = wire.collect(request, "FindFolderResponseMessage", _page)
+        pages = client.collect(request, "FindFolderResponseMessage", _page)
         if not pages:
             raise EwsRefusal("ErrorUnknownRequest")
         folders, following, last = pages[0]
@@ -100,18 +100,18 @@ def _readonly(rights: etree._Element | None) -> bool:
     return stated is not None and not true(stated)
 
 
-def known_ids(wire: EwsClient) -> dict[str, str]:
+def known_ids(client: EwsClient) -> dict[str, str]:
     """Folder id -> distinguished name, for those this server knows and this mailbox has."""
-    found = _named(wire, tuple(ROLES), needed=True)
+    found = _named(client, tuple(ROLES), needed=True)
     for names in (tuple(OMITTED), tuple(ARCHIVE)):
-        found.update({k: v for k, v in _named(wire, names, needed=False).items() if k not in found})
+        found.update({k: v for k, v in _named(client, names, needed=False).items() if k not in found})
     return found
 
 
-def _named(wire: EwsClient, names: tuple[str, ...], *, needed: bool) -> dict[str, str]:
-    request = get_folders(distinguished(name, wire.mailbox) for name in names)
+def _named(client: EwsClient, names: tuple[str, ...], *, needed: bool) -> dict[str, str]:
+    request = get_folders(distinguished(name, client.mailbox) for name in names)
     try:
-        answers = wire.collect(request, "GetFolderResponseMessage", _id_or_none, strict=False)
+        answers = client.collect(request, "GetFolderResponseMessage", _id_or_none, strict=False)
     except EwsRefusal as refusal:
         if needed:
             raise translated(refusal) from None

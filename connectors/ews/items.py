@@ -56,8 +56,8 @@ class PartPlan:
 
     answer = ANSWER
 
-    def __init__(self, wire: EwsClient, shape: Shape) -> None:
-        self._wire = wire
+    def __init__(self, client: EwsClient, shape: Shape) -> None:
+        self._client = client
         self._shape = shape
 
     def request(self, ids: Sequence[str]) -> str:
@@ -78,7 +78,7 @@ class PartPlan:
         return iter(())
 
     def lessen(self, ids: Sequence[str], refusals: Sequence[EwsRefusal]) -> bool:
-        return lessen(self._wire, self._shape, ids, refusals)
+        return lessen(self._client, self._shape, ids, refusals)
 
 
 class RecordPlan:
@@ -87,9 +87,9 @@ class RecordPlan:
     answer = ANSWER
 
     def __init__(
-        self, wire: EwsClient, pace: PageSize, shape: Shape, expansion: Expansion, *, bodies: bool
+        self, client: EwsClient, pace: PageSize, shape: Shape, expansion: Expansion, *, bodies: bool
     ) -> None:
-        self._wire = wire
+        self._client = client
         self._pace = pace
         self._shape = shape
         self._expansion = expansion
@@ -117,18 +117,18 @@ class RecordPlan:
         read, self._read = self._read, []
         changed = self._occurrences([part for part, _ in read])
         parts = [part for part, _ in read] + [one for one in changed.values() if isinstance(one, ItemPart)]
-        files = contents(self._wire, self._pace, (ref for part in parts for ref in part.attachments))
+        files = contents(self._client, self._pace, (ref for part in parts for ref in part.attachments))
         for part, again in read:
             yield self._whole(part, changed, files, again)
 
     def lessen(self, ids: Sequence[str], refusals: Sequence[EwsRefusal]) -> bool:
-        return self._bodies and lessen(self._wire, self._shape, ids, refusals)
+        return self._bodies and lessen(self._client, self._shape, ids, refusals)
 
     def _occurrences(self, masters: Sequence[ItemPart]) -> dict[str, ItemPart | MigrationError]:
         """The changed occurrences of these series by id, or why one is not given."""
         ids = {key_of(ref.id): ref for master in masters for ref in master.occurrences}
         found: dict[str, ItemPart | MigrationError] = {}
-        for one in Fetch(self._wire, self._pace, PartPlan(self._wire, self._shape)).run(ids.values()):
+        for one in Fetch(self._client, self._pace, PartPlan(self._client, self._shape)).run(ids.values()):
             if isinstance(one, Failed):
                 found[ids[one.key].id] = one.error
             else:
@@ -156,7 +156,7 @@ class RecordPlan:
         return self._native(part, held, self._body(parts))
 
     def _body(self, parts: Iterable[ItemPart]) -> Body | None:
-        sink = self._wire.sink()
+        sink = self._client.sink()
         sink.write(HEAD)
         for one in parts:
             sink.write(self._complete(one))
@@ -207,17 +207,17 @@ def _is_gone(one: object) -> bool:
     return isinstance(one, Rejected) and one.code == GONE
 
 
-def lessen(wire: EwsClient, shape: Shape, ids: Sequence[str], refusals: Sequence[EwsRefusal]) -> bool:
+def lessen(client: EwsClient, shape: Shape, ids: Sequence[str], refusals: Sequence[EwsRefusal]) -> bool:
     """Whether these refusals made shape ask less. Raises Transient and Blocked as every request does."""
     if not any(one.code in REFUSED_FIELDS for one in refusals):
         return False
     probe = ids[:ASKED_TO_LEARN]
-    return shape.lessen(lambda fields: _accepts(wire, probe, fields))
+    return shape.lessen(lambda fields: _accepts(client, probe, fields))
 
 
-def _accepts(wire: EwsClient, ids: Sequence[str], fields: tuple[str, ...]) -> bool:
+def _accepts(client: EwsClient, ids: Sequence[str], fields: tuple[str, ...]) -> bool:
     try:
-        codes = wire.collect(get_records(ids, fields), ANSWER, _code, strict=False)
+        codes = client.collect(get_records(ids, fields), ANSWER, _code, strict=False)
     except EwsRefusal as refusal:
         if refusal.code in REFUSED_FIELDS:
             return False

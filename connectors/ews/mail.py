@@ -20,8 +20,8 @@ class MailPlan:
 
     answer = ANSWER
 
-    def __init__(self, wire: EwsClient, *, bodies: bool) -> None:
-        self._wire = wire
+    def __init__(self, client: EwsClient, *, bodies: bool) -> None:
+        self._client = client
         self._bodies = bodies
         self._rebuild: list[Ref] = []
 
@@ -57,7 +57,7 @@ class MailPlan:
     def later(self) -> Iterator[Native | Failed | Again]:
         put_off, self._rebuild = self._rebuild, []
         for ref in put_off:
-            yield rebuilt(self._wire, ref)
+            yield rebuilt(self._client, ref)
 
     def lessen(self, ids: Sequence[str], refusals: Sequence[EwsRefusal]) -> bool:
         del ids, refusals  # nothing in it can be done without

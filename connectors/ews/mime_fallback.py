@@ -33,12 +33,12 @@ FORMAT = "ews-message"
 PARTIES = (("To", "ToRecipients"), ("Cc", "CcRecipients"), ("Bcc", "BccRecipients"), ("Reply-To", "ReplyTo"))
 
 
-def rebuilt(wire: EwsClient, ref: Ref) -> Native | Failed:
+def rebuilt(client: EwsClient, ref: Ref) -> Native | Failed:
     """The item as a message of our making; Failed when even its properties cannot be read.
 
     Raises Transient and Blocked as every request does."""
     try:
-        return _rebuilt(wire, ref)
+        return _rebuilt(client, ref)
     except EwsRefusal as refusal:
         error: MigrationError = item_error(refusal)
         return Failed(
@@ -50,19 +50,19 @@ def rebuilt(wire: EwsClient, ref: Ref) -> Native | Failed:
         if error.code not in {"not-soap", "server-error"}:
             raise
         # A text beyond what the XML parser takes looks the same as no XML at all.
-        wire.probe()
+        client.probe()
         return Failed(key_of(ref.id), Rejected(*FAILED))
 
 
-def _rebuilt(wire: EwsClient, ref: Ref) -> Native:
+def _rebuilt(client: EwsClient, ref: Ref) -> Native:
     request = get_items([ref.id], mime=False, fields=MAIL_FIELDS + REBUILD_FIELDS, html=True)
-    sink = wire.sink()
-    found = wire.collect(request, "GetItemResponseMessage", _copied)
+    sink = client.sink()
+    found = client.collect(request, "GetItemResponseMessage", _copied)
     item = found[0] if len(found) == 1 else None
     if item is None or id_of(item)[0] != ref.id:
         raise Rejected(*FAILED)
     facts = {**properties(item), "Rebuilt": True}
-    parts = [_text(item), *_attachments(wire, item)]
+    parts = [_text(item), *_attachments(client, item)]
     write(sink, ref.id, _letter(item, facts), parts)
     body = sink.finish()
     if body is None:
@@ -106,14 +106,14 @@ def _text(item: etree._Element) -> MimePart:
     return text_part(shown(element.text) if element is not None else "", html=html)
 
 
-def _attachments(wire: EwsClient, item: etree._Element) -> Iterator[MimePart]:
+def _attachments(client: EwsClient, item: etree._Element) -> Iterator[MimePart]:
     holder = item.find(TNS + "Attachments")
     for entry in holder if holder is not None else ():
         found = entry.find(TNS + "AttachmentId")
         if found is None or not found.get("Id"):
             continue
         request = get_attachments([str(found.get("Id"))])
-        parts = wire.collect(request, "GetAttachmentResponseMessage", _attachment)
+        parts = client.collect(request, "GetAttachmentResponseMessage", _attachment)
         if len(parts) != 1 or parts[0] is None:
             raise Rejected(*FAILED)
         yield parts[0]

@@ -32,7 +32,7 @@ SERVERS = {8: "Exchange 2007", 14: "Exchange 2010"}
 SERVERS_15 = {0: "Exchange 2013", 1: "Exchange 2016", 2: "Exchange 2019 or SE", 20: "Exchange Online"}
 
 
-def extras(wire: EwsClient) -> Iterator[tuple[str, int | None]]:
+def extras(client: EwsClient) -> Iterator[tuple[str, int | None]]:
     """What is there and will not move: a code and its count; None: not offered by this server.
 
     The archive mailbox, recoverable items and holds are counted in items, public folders in folders at
@@ -47,7 +47,7 @@ def extras(wire: EwsClient) -> Iterator[tuple[str, int | None]]:
     )
     for code, question in questions:
         try:
-            count = question(wire)
+            count = question(client)
         except EwsRefusal as refusal:
             if refusal.busy:
                 raise translated(refusal) from None
@@ -59,15 +59,15 @@ def extras(wire: EwsClient) -> Iterator[tuple[str, int | None]]:
         yield code, count
 
 
-def _items_in(wire: EwsClient, name: str) -> int | None:
-    request = get_folders([distinguished(name, wire.mailbox)])
-    counts = wire.collect(request, "GetFolderResponseMessage", _total)
+def _items_in(client: EwsClient, name: str) -> int | None:
+    request = get_folders([distinguished(name, client.mailbox)])
+    counts = client.collect(request, "GetFolderResponseMessage", _total)
     return counts[0] if counts else None
 
 
-def _items_below(wire: EwsClient, name: str) -> int | None:
-    own = _items_in(wire, name)
-    below = all_folders(wire, distinguished(name, wire.mailbox))
+def _items_below(client: EwsClient, name: str) -> int | None:
+    own = _items_in(client, name)
+    below = all_folders(client, distinguished(name, client.mailbox))
     return None if own is None else own + sum(folder.total or 0 for folder in below if not folder.search)
 
 
@@ -76,9 +76,9 @@ def _total(message: ResponseMessage) -> int | None:
     return int(text) if text and text.isdigit() else None
 
 
-def _public_folders(wire: EwsClient) -> int | None:
+def _public_folders(client: EwsClient) -> int | None:
     request = find_folders(_shared_root(), 0, tags=False, traversal="Shallow")
-    counts = wire.collect(request, "FindFolderResponseMessage", lambda m: _children(m, "Folders"))
+    counts = client.collect(request, "FindFolderResponseMessage", lambda m: _children(m, "Folders"))
     return counts[0] if counts else None
 
 
@@ -92,20 +92,20 @@ def _children(message: ResponseMessage, holder: str) -> int:
     return 0 if found is None else len(found)
 
 
-def _rules(wire: EwsClient) -> int | None:
+def _rules(client: EwsClient) -> int | None:
     def count(message: ResponseMessage) -> int | None:
         # A dialect answers without the element where the rules would be: it does not offer them.
         holder = message.element.find("{*}InboxRules")
         states = message.element.find("{*}ResponseCode") is not None
         return len(holder) if holder is not None else (0 if states else None)
 
-    counts = wire.collect(get_rules(wire.mailbox), "GetInboxRulesResponse", count)
+    counts = client.collect(get_rules(client.mailbox), "GetInboxRulesResponse", count)
     return counts[0] if counts else None
 
 
-def _delegates(wire: EwsClient) -> int | None:
-    counts = wire.collect(
-        get_delegates(wire.mailbox),
+def _delegates(client: EwsClient) -> int | None:
+    counts = client.collect(
+        get_delegates(client.mailbox),
         "GetDelegateResponse",
         lambda message: len(message.element.findall(".//{*}DelegateUser")),
         strict=False,
@@ -113,12 +113,12 @@ def _delegates(wire: EwsClient) -> int | None:
     return counts[0] if counts else None
 
 
-def addresses(wire: EwsClient) -> frozenset[str]:
+def addresses(client: EwsClient) -> frozenset[str]:
     """The lower-case addresses the directory states for exactly this mailbox; empty when it states none
     or does not know the question. A mere look-alike found by its beginning does not count."""
-    asked = wire.mailbox.lower()
+    asked = client.mailbox.lower()
     try:
-        answers = wire.collect(resolve_names(wire.mailbox), "ResolveNamesResponseMessage", _resolutions)
+        answers = client.collect(resolve_names(client.mailbox), "ResolveNamesResponseMessage", _resolutions)
     except EwsRefusal as refusal:
         if refusal.busy:
             raise translated(refusal) from None
@@ -146,15 +146,15 @@ def _stated(resolution: object) -> Iterator[str]:
             yield address.lower()
 
 
-def sent_from(wire: EwsClient, limit: int) -> list[str]:
+def sent_from(client: EwsClient, limit: int) -> list[str]:
     """The lower-case sender addresses of the newest sent items, newest first, one for each item that
     states one and can be read."""
-    request = find_newest(distinguished("sentitems", wire.mailbox), limit)
-    pages = wire.gather(request, "FindItemResponseMessage", _found_ids)
+    request = find_newest(distinguished("sentitems", client.mailbox), limit)
+    pages = client.gather(request, "FindItemResponseMessage", _found_ids)
     ids = [one for page in pages for one in page][:limit]
     found: dict[str, str] = {}
     for start in range(0, len(ids), SENDERS_AT_ONCE):
-        found.update(_senders(wire, ids[start : start + SENDERS_AT_ONCE]))
+        found.update(_senders(client, ids[start : start + SENDERS_AT_ONCE]))
     return [found[one] for one in ids if one in found]
 
 
@@ -162,26 +162,26 @@ def _found_ids(message: ResponseMessage) -> list[str]:
     return [str(one.get("Id")) for one in message.element.iter(TNS + "ItemId") if one.get("Id")]
 
 
-def _senders(wire: EwsClient, ids: list[str]) -> Iterator[tuple[str, str]]:
+def _senders(client: EwsClient, ids: list[str]) -> Iterator[tuple[str, str]]:
     """By item id. An item on which the server fails is found by halving and left out: it says nothing of
     whose mailbox this is. An outage is not blamed on it."""
-    patience, todo = wire.patience(), deque([ids])
+    patience, todo = client.patience(), deque([ids])
     while todo:
         part = todo.popleft()
         request = get_items(part, mime=False, fields=("message:From", "message:Sender"))
         try:
-            yield from filter(None, [_sender(one) for one in wire.ask(request, ANSWER)])
+            yield from filter(None, [_sender(one) for one in client.ask(request, ANSWER)])
             patience.progressed()
         except (Transient, EwsRefusal) as error:
             fault = translated(error) if isinstance(error, EwsRefusal) else error
             if not isinstance(fault, Transient):
                 raise fault from None
             if fault.code in SUSPECT:
-                wire.probe()
+                client.probe()
                 middle = len(part) // 2
                 todo.extendleft(half for half in (part[middle:], part[:middle]) if len(part) > 1)
             else:
-                wire.pause(patience, fault)
+                client.pause(patience, fault)
                 todo.appendleft(part)
 
 

@@ -45,10 +45,10 @@ class EwsSource:
     def __init__(self, settings: EwsSettings, account: Account, spool: Path) -> None:
         self._settings = settings
         self._login = account.login
-        self._wire = EwsClient(settings, account, spool)
+        self._client = EwsClient(settings, account, spool)
         self._pace = PageSize(settings.batch_items, settings.batch_bytes)
         self._shapes = {kind: Shape(kind) for kind in FORMATS}
-        self._expansion = Expansion(self._wire)
+        self._expansion = Expansion(self._client)
         self._typed = True  # SyncFolderItems tells which appointments are occurrences
 
     @property
@@ -59,21 +59,21 @@ class EwsSource:
             batch=self._settings.batch_items,
             batch_bytes=self._settings.batch_bytes,
             name_bytes=1024,
-            facts=server(self._wire.version, self._wire.schema),
+            facts=server(self._client.version, self._client.schema),
         )
 
     def identity(self) -> Identity:
         """id is a hash of the root folder's id, which a re-created mailbox does not inherit."""
-        root = root_id(self._wire)
+        root = root_id(self._client)
         id_ = hashlib.blake2b(root.encode(), digest_size=16).hexdigest()
-        return Identity("ews", id_, addresses(self._wire))
+        return Identity("ews", id_, addresses(self._client))
 
     def containers(self) -> Iterator[Container]:
         """Everything below the folder people see as the top; roles by distinguished id."""
-        root = root_id(self._wire)
-        known = known_ids(self._wire)
+        root = root_id(self._client)
+        known = known_ids(self._client)
         try:
-            folders = all_folders(self._wire, distinguished(ROOT, self._wire.mailbox))
+            folders = all_folders(self._client, distinguished(ROOT, self._client.mailbox))
         except EwsRefusal as refusal:
             raise translated(refusal) from None
         yield from containers(folders, root, known, rights=self._settings.impersonation or self._own_login)
@@ -103,7 +103,7 @@ class EwsSource:
         types = self._typed and container.kind is Kind.CALENDAR
         request = sync_items(container.id, state, self._settings.sync_items, types=types)
         try:
-            pages = self._wire.collect(
+            pages = self._client.collect(
                 request, "SyncFolderItemsResponseMessage", lambda message: sync_page(message.element)
             )
         except EwsRefusal as refusal:
@@ -121,34 +121,34 @@ class EwsSource:
         """Items as they arrive, in any order. Large bodies are spooled; a body lives as long as its
         Native. The format is the one of the container's kind (mappings.registry), also for an item that does
         not belong there: its ItemClass says so."""
-        yield from Fetch(self._wire, self._pace, self._plan(container.kind, bodies)).run(refs)
+        yield from Fetch(self._client, self._pace, self._plan(container.kind, bodies)).run(refs)
 
     def _plan(self, kind: Kind, bodies: bool) -> FetchPlan[Native]:
         if kind not in FORMATS:
-            return MailPlan(self._wire, bodies=bodies)
-        return RecordPlan(self._wire, self._pace, self._shapes[kind], self._expansion, bodies=bodies)
+            return MailPlan(self._client, bodies=bodies)
+        return RecordPlan(self._client, self._pace, self._shapes[kind], self._expansion, bodies=bodies)
 
     def occurrences(
         self, container: Container, start: datetime, end: datetime
     ) -> Iterator[tuple[str, datetime, datetime]] | None:
         """UID, start and end of everything in a calendar that lies in [start, end), series expanded by the
         server itself, each occurrence once. None: this server does not expand."""
-        found = occurrences(self._wire, container.id, start, end)
+        found = occurrences(self._client, container.id, start, end)
         return None if found is None else iter(found)
 
     def extras(self) -> Iterator[tuple[str, int | None]]:
         """What is there and will not move, by code; None where this server does not offer it."""
-        return extras(self._wire)
+        return extras(self._client)
 
     def server(self) -> dict[str, str]:
         """Version and dialect, by the server's own word. Raises Transient or Blocked."""
-        root_id(self._wire)
-        return server(self._wire.version, self._wire.schema)
+        root_id(self._client)
+        return server(self._client.version, self._client.schema)
 
     def sent_from(self, limit: int = 50) -> list[str]:
         """The sender addresses of the newest sent items, newest first."""
-        return sent_from(self._wire, limit)
+        return sent_from(self._client, limit)
 
     def close(self) -> None:
         """Ends every request under way; safe from any thread and more than once."""
-        self._wire.close()
+        self._client.close()

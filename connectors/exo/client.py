@@ -44,21 +44,21 @@ class AgendaWire:
     """One person's conversation. Methods that ask may raise Transient and Blocked."""
 
     def __init__(self, settings: AgendaSettings, account: Account) -> None:
-        self._wire = HttpClient(settings, account, Habits())
+        self._client = HttpClient(settings, account, Habits())
         self._login = settings.user(account)
         self._base = urlsplit(settings.url).path.rstrip("/") + settings.rest
         self._person: Mapping[str, Any] | None = None
 
     @property
     def origin(self) -> str:
-        return str(self._wire.origin)
+        return str(self._client.origin)
 
     @property
     def login(self) -> str:
         return self._login
 
     def close(self) -> None:
-        self._wire.close()
+        self._client.close()
 
     def person(self) -> Mapping[str, Any]:
         """Who the account's owner is, by eXo's own word; asked once. Raises Blocked("no-agenda-access")."""
@@ -99,7 +99,7 @@ class AgendaWire:
         all the same; what is certainly not there is tried again."""
         mine = {**event, "calendar": {"owner": self._owner()}, "attendees": [self._attendee()]}
         body = json.dumps(mine).encode()
-        patience = self._wire.patience()
+        patience = self._client.patience()
         for _ in range(ROUNDS):
             answer = self._ask("POST", EVENTS, {"timeZoneId": UTC}, JSON, body)
             if answer.ok:
@@ -119,7 +119,7 @@ class AgendaWire:
 
     def delete(self, number: str) -> None:
         """At once, with all that stands beside it; one that is gone is none the less gone."""
-        answer = self._wire.patiently(lambda: self._passing("DELETE", f"{EVENTS}/{number}"))
+        answer = self._client.patiently(lambda: self._passing("DELETE", f"{EVENTS}/{number}"))
         if not answer.ok and answer.status not in GONE:
             raise _refusal(answer)
 
@@ -142,7 +142,7 @@ class AgendaWire:
         return any(one.get("summary") == event["summary"] for one in found)
 
     def _look(self, path: str, asked: Mapping[str, str]) -> HttpAnswer:
-        return self._wire.patiently(lambda: self._passing("GET", path, asked))
+        return self._client.patiently(lambda: self._passing("GET", path, asked))
 
     def _passing(self, method: str, path: str, asked: Mapping[str, str] | None = None) -> HttpAnswer:
         answer = self._ask(method, path, asked or {"timeZoneId": UTC}, {"Accept": "application/json"})
@@ -156,7 +156,7 @@ class AgendaWire:
     ) -> HttpAnswer:
         query = f"?{urlencode(asked)}" if asked else ""
         try:
-            return self._wire.ask(method, self._base + path + query, headers, body)
+            return self._client.ask(method, self._base + path + query, headers, body)
         except (Blocked, Transient) as error:
             if error.code in {"login-refused", UNCONFIRMED} and self._person is not None:
                 raise Blocked(

@@ -71,7 +71,7 @@ class AgendaTarget:
         self._guard = guard
         self._digest = digest
         self._live = live
-        self._wire = AgendaWire(settings, account)
+        self._client = AgendaWire(settings, account)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -95,19 +95,19 @@ class AgendaTarget:
         return {"profile": "exo-agenda", "zone": self._settings.zone}
 
     def identity(self) -> Identity:
-        person = self._wire.person()
+        person = self._client.person()
         profile = person.get("profile")
         email = profile.get("email") if isinstance(profile, dict) else None
         plain = (
             isinstance(email, str) and "@" in email and len(email) <= LONGEST_ADDRESS and email.isprintable()
         )
         addresses = frozenset({str(email).lower()} if plain else ())
-        text = f"{self._wire.origin}\n{person['id']}"
+        text = f"{self._client.origin}\n{person['id']}"
         id_ = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
         return Identity("exo", id_, addresses, self_stated=bool(addresses))  # people edit their own profile
 
     def containers(self) -> Iterator[Container]:
-        self._wire.person()
+        self._client.person()
         yield Container(Kind.CALENDAR, CALENDAR, (CALENDAR,), Role.CALENDAR)
 
     def ensure(self, container: Container) -> str:
@@ -126,7 +126,7 @@ class AgendaTarget:
     def position(self, href: str) -> str:
         """ ":0": hrefs have no order that counts."""
         del href
-        self._wire.person()
+        self._client.person()
         return ":0"
 
     def place(self, key: bytes) -> str | None:
@@ -184,7 +184,7 @@ class AgendaTarget:
         return False
 
     def close(self) -> None:
-        self._wire.close()
+        self._client.close()
 
     # -- internals
 
@@ -194,19 +194,19 @@ class AgendaTarget:
 
     def _created(self, key: bytes, sheet: Sheet) -> str:
         if not sheet.changed:
-            return self._wire.create(sheet.event)
+            return self._client.create(sheet.event)
         staged = f"kogge-{key.hex()}"
         self._clear(sheet, staged)
-        number = self._wire.create({**sheet.event, "summary": staged})
+        number = self._client.create({**sheet.event, "summary": staged})
         try:
             for changed in sheet.changed:
                 self._guard()
-                self._wire.create({**changed, "parent": {"id": int(number)}})
+                self._client.create({**changed, "parent": {"id": int(number)}})
             self._guard()
         except Rejected:
-            self._wire.delete(number)
+            self._client.delete(number)
             raise
-        self._wire.rename(number, str(sheet.event["summary"]))
+        self._client.rename(number, str(sheet.event["summary"]))
         return number
 
     def _clear(self, sheet: Sheet, staged: str) -> None:
@@ -215,12 +215,12 @@ class AgendaTarget:
             for event in self._within(day - 2 * DAY, day + 3 * DAY):
                 series = event.get("parent") or event
                 if isinstance(series, dict) and series.get("summary") == staged:
-                    self._wire.delete(_number(event))
+                    self._client.delete(_number(event))
 
     def _within(self, start: date, end: date) -> Iterator[Json]:
         """An answer that is too large is asked for in halves."""
         try:
-            yield from self._wire.within(f"{start}T00:00:00Z", f"{end}T00:00:00Z")
+            yield from self._client.within(f"{start}T00:00:00Z", f"{end}T00:00:00Z")
         except Transient as error:
             middle = start + (end - start) / 2
             if error.code != "reply-too-large" or not start < middle < end:
@@ -230,12 +230,12 @@ class AgendaTarget:
 
     def _body(self, number: str) -> bytes:
         """Raises Rejected("vanished", "malformed-calendar")."""
-        event = self._wire.event(number)
+        event = self._client.event(number)
         if event is None:
             raise Rejected("vanished", "no longer at the target")
         if not event.get("recurrence"):
             return convert.calendar(event, (), "UTC")
-        changed = self._wire.changed(number)
+        changed = self._client.changed(number)
         return convert.calendar(event, changed, self._zone(number, event, changed))
 
     def _zone(self, number: str, event: Json, changed: list[Json]) -> str:
@@ -244,7 +244,7 @@ class AgendaTarget:
         probe = None if event.get("allDay") else convert.probe(event, changed, zone)
         if probe is None:
             return zone
-        found = self._wire.occurrence(number, f"{probe:%Y-%m-%dT%H:%M:%S}Z")
+        found = self._client.occurrence(number, f"{probe:%Y-%m-%dT%H:%M:%S}Z")
         try:
             return zone if found is not None and convert.start(found) == probe else "UTC"
         except (KeyError, ValueError, OverflowError):
@@ -254,7 +254,7 @@ class AgendaTarget:
         self._guard()
         if change.flags:
             return Failed(change.stored.key, Rejected("flag-not-allowed", "events have no flags"))
-        there = self._wire.event(change.stored.href) is not None
+        there = self._client.event(change.stored.href) is not None
         return change.stored if there else Failed(change.stored.key, Rejected("vanished"))
 
     def _removed(self, stored: Stored) -> Stored | Failed:
@@ -265,7 +265,7 @@ class AgendaTarget:
                 raise Rejected("changed-at-target", "its owner changed it since")
         except Rejected as error:
             return stored if error.code == "vanished" else _failed(stored, error)
-        self._wire.delete(stored.href)
+        self._client.delete(stored.href)
         return stored
 
 

@@ -34,8 +34,10 @@ class BulkPart:
 class Bulk:
     """path: of the service. folder: of the container, from the account's files, no slash at its end."""
 
-    def __init__(self, wire: HttpClient, profile: FilesProfile, guard: Guard, path: str, folder: str) -> None:
-        self._wire = wire
+    def __init__(
+        self, client: HttpClient, profile: FilesProfile, guard: Guard, path: str, folder: str
+    ) -> None:
+        self._client = client
         self._profile = profile
         self._guard = guard
         self._path = path
@@ -65,7 +67,7 @@ class Bulk:
     def _confirmed(self, parts: Sequence[BulkPart]) -> dict[str, object]:
         boundary = secrets.token_hex(16)
         body = b"".join(self._piece(part, boundary) for part in parts) + f"--{boundary}--\r\n".encode()
-        patience = self._wire.patience()
+        patience = self._client.patience()
         while True:
             try:
                 answer = passing(self._ask(body, boundary))
@@ -83,7 +85,7 @@ class Bulk:
             "Content-Length": str(len(body)),
         }
         stream = cast(BinaryIO, Sending(io.BytesIO(body), len(body), _Lease(self._guard)))
-        return self._wire.ask("POST", self._path, headers, stream)
+        return self._client.ask("POST", self._path, headers, stream)
 
     def _piece(self, part: BulkPart, boundary: str) -> bytes:
         # which of the two checksums is wanted depends on the version; MD5 is what both know

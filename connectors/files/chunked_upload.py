@@ -50,7 +50,7 @@ class Chunks:
 
     def __init__(
         self,
-        wire: HttpClient,
+        client: HttpClient,
         library: WebdavLibrary,
         reading: WebdavReader,
         profile: FilesProfile,
@@ -58,7 +58,7 @@ class Chunks:
         uploads: str,
         chunk_bytes: int,
     ) -> None:
-        self._wire = wire
+        self._client = client
         self._library = library
         self._reading = reading
         self._profile = profile
@@ -88,7 +88,7 @@ class Chunks:
         chunk = max(self._chunk, math.ceil(item.size / CHUNKS_MOST))
         parts = (item.key.hex(), item.digest.hex(), aim.path, str(chunk))
         name = hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
-        where = f"{self._wire.origin}{aim.path}"
+        where = f"{self._client.origin}{aim.path}"
         headers = {"Destination": where, "OC-Total-Length": str(item.size)}
         return ChunkedUpload(f"{self._uploads}kogge-{name}/", chunk, item.size, headers)
 
@@ -97,7 +97,7 @@ class Chunks:
             self._guard()
             return passing(self._library.mkdir(upload.path, upload.headers))
 
-        answer = self._wire.patiently(attempt)
+        answer = self._client.patiently(attempt)
         if answer.ok or answer.status == 405:  # it is there
             return
         if answer.status in GONE or answer.status == 409:
@@ -133,7 +133,7 @@ class Chunks:
         self._guard()
         body = cast(BinaryIO, Sending(stream, size, watch))
         headers = {**upload.headers, "Content-Length": str(size)}
-        answer = passing(self._wire.ask("PUT", f"{upload.path}{number:05d}", headers, body))
+        answer = passing(self._client.ask("PUT", f"{upload.path}{number:05d}", headers, body))
         if answer.status in GONE or answer.status == 409:
             return False
         if not answer.ok:

@@ -48,7 +48,7 @@ class FileRemover:
                 if there is None:
                     return
                 match = there.etag
-            answer = self._means.wire.patiently(partial(self._deleted, path, match))
+            answer = self._means.client.patiently(partial(self._deleted, path, match))
             if answer.ok or answer.status in GONE:
                 return
             if answer.status != 412:

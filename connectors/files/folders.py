@@ -60,7 +60,7 @@ class FolderTree:
 
     def __init__(
         self,
-        wire: HttpClient,
+        client: HttpClient,
         library: WebdavLibrary,
         reading: WebdavReader,
         home: Home,
@@ -68,7 +68,7 @@ class FolderTree:
         names: Callable[[], FileNames],
         guard: Guard,
     ) -> None:
-        self._wire = wire
+        self._client = client
         self._library = library
         self._reading = reading
         self._home = home
@@ -293,7 +293,7 @@ class FolderTree:
             self.guard()
             return passing(attempt())
 
-        return self._wire.patiently(guarded)
+        return self._client.patiently(guarded)
 
     def _moved_before(self, old: str, new: str) -> None:
         if self._reading.entry(new) is None:

@@ -55,8 +55,10 @@ class Put:
     """Safe from several threads. Each is one attempt, and raises what Wire.ask does, LeaseLost, and
     Transient("body-changed"); any status is told."""
 
-    def __init__(self, wire: HttpClient, library: WebdavLibrary, profile: FilesProfile, guard: Guard) -> None:
-        self._wire = wire
+    def __init__(
+        self, client: HttpClient, library: WebdavLibrary, profile: FilesProfile, guard: Guard
+    ) -> None:
+        self._client = client
         self._library = library
         self._profile = profile
         self._guard = guard
@@ -82,7 +84,7 @@ class Put:
             self._guard()
             body = payload(item, stream, self._guard)
             headers |= {"Content-Type": "application/octet-stream", "Content-Length": str(item.size)}
-            return self._wire.ask("PUT", path, headers, body)
+            return self._client.ask("PUT", path, headers, body)
 
 
 def refusal(status: int) -> MigrationError | None:

@@ -58,15 +58,15 @@ class Share:
 class OcsShares:
     """One account's. base: OCS's path. Paths are those that the account sees."""
 
-    def __init__(self, wire: HttpClient, base: str, guard: Guard) -> None:
-        self._wire = wire
+    def __init__(self, client: HttpClient, base: str, guard: Guard) -> None:
+        self._client = client
         self._path = base + SHARES
         self._guard = guard
 
     def of(self, path: str) -> list[Share]:
         """Those of one file or folder. Raises Rejected("vanished"), Transient, Blocked."""
         query = urlencode({"path": path, "reshares": "true", "format": "json"})
-        answer = request_reading(self._wire, "GET", f"{self._path}?{query}", HEADERS)
+        answer = request_reading(self._client, "GET", f"{self._path}?{query}", HEADERS)
         if answer.status in GONE:
             raise Rejected("vanished", "no longer at the target")
         if not answer.ok:
@@ -121,7 +121,7 @@ class OcsShares:
         if grant.who:
             fields["shareWith"] = grant.who
         before = {share.id for share in there}
-        patience, failures = self._wire.patience(), 0
+        patience, failures = self._client.patience(), 0
         while True:
             answer = self._allowed(fields, waiting)
             try:
@@ -144,7 +144,7 @@ class OcsShares:
         while True:
             self._guard()
             try:
-                answer = self._wire.ask("POST", f"{self._path}?format=json", FORM, body)
+                answer = self._client.ask("POST", f"{self._path}?format=json", FORM, body)
             except Transient as error:
                 return error
             if answer.status != 429:
@@ -157,7 +157,7 @@ class OcsShares:
         """In steps, so that a lost lease, close() and whoever waits are heard."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            self._wire.wait(min(STEP, left))
+            self._client.wait(min(STEP, left))
             self._guard()
             waiting()
 
@@ -167,9 +167,9 @@ class OcsShares:
 
         def attempt() -> HttpAnswer:
             self._guard()
-            return passing(self._wire.ask(method, f"{self._path}/{id_}?format=json", FORM, body))
+            return passing(self._client.ask(method, f"{self._path}/{id_}?format=json", FORM, body))
 
-        answer = self._wire.patiently(attempt)
+        answer = self._client.patiently(attempt)
         if not answer.ok and answer.status not in REFUSALS | GONE:
             raise answer.error()
         return answer

@@ -76,9 +76,9 @@ class FilesTarget:
         self._guard = guard
         self._live = live
         self._profile = settings.profile
-        self._wire = HttpClient(settings, account, self._profile, ANSWER_SECONDS)
-        self._library = WebdavLibrary(self._wire)
-        self._reading = WebdavReader(self._wire, self._profile, spool, settings.spool_above)
+        self._client = HttpClient(settings, account, self._profile, ANSWER_SECONDS)
+        self._library = WebdavLibrary(self._client)
+        self._reading = WebdavReader(self._client, self._profile, spool, settings.spool_above)
         self._given: dict[str, set[int]] = {}
 
     @cached_property
@@ -110,7 +110,7 @@ class FilesTarget:
         if there is None:
             raise no_access()
         root = self._reading.entry(self._tree.path(""), IDENTIFIED) if self._home.named else there
-        return files_account.identity(self._wire, self._home, self._settings.kind, root)
+        return files_account.identity(self._client, self._home, self._settings.kind, root)
 
     def quota(self) -> tuple[int, int] | None:
         """See model.optional_protocols.SupportsQuota."""
@@ -211,7 +211,7 @@ class FilesTarget:
         """Rejected codes: cannot-remove, changed-at-target."""
         self._not_when_live()
         remover = FileRemover(self._means, self._tree.path(href))
-        return spread(stored, remover.remove, self._wire.writers, lambda one: one.href)
+        return spread(stored, remover.remove, self._client.writers, lambda one: one.href)
 
     def label(self, labels: Mapping[str, str]) -> bool:
         """False: files have no keywords."""
@@ -249,7 +249,7 @@ class FilesTarget:
             self._shares.take(path, grants)
 
     def close(self) -> None:
-        self._wire.close()
+        self._client.close()
 
     # -- internals
 
@@ -259,11 +259,11 @@ class FilesTarget:
 
     @cached_property
     def _home(self) -> Home:
-        return files_account.home(self._wire, self._settings, self._account)
+        return files_account.home(self._client, self._settings, self._account)
 
     @cached_property
     def _shares(self) -> OcsShares:
-        return OcsShares(self._wire, self._home.ocs, self._guard)
+        return OcsShares(self._client, self._home.ocs, self._guard)
 
     def _shared_path(self, href: str, name: str | None) -> str:
         """As the account sees it; "" for what cannot be shared."""
@@ -279,17 +279,17 @@ class FilesTarget:
     @cached_property
     def _tree(self) -> FolderTree:
         return FolderTree(
-            self._wire, self._library, self._reading, self._home, self._profile, self._names, self._guard
+            self._client, self._library, self._reading, self._home, self._profile, self._names, self._guard
         )
 
     @cached_property
     def _means(self) -> UploadMeans:
         return UploadMeans(
-            wire=self._wire,
+            client=self._client,
             library=self._library,
             reading=self._reading,
             tree=self._tree,
-            put=Put(self._wire, self._library, self._profile, self._guard),
+            put=Put(self._client, self._library, self._profile, self._guard),
             chunks=self._chunks() if self._abilities.chunks and self._home.uploads else None,
             chunk_above=self._settings.chunk_above,
             profile=self._profile,
@@ -305,14 +305,14 @@ class FilesTarget:
     def _asked(self) -> Abilities:
         if not self._home.ocs:
             return Abilities()
-        return Ocs(self._wire, self._home.ocs).abilities(self._profile.names)
+        return Ocs(self._client, self._home.ocs).abilities(self._profile.names)
 
     def _names(self) -> FileNames:
         return self._abilities.names or self._profile.names
 
     def _chunks(self) -> Chunks:
         return Chunks(
-            self._wire,
+            self._client,
             self._library,
             self._reading,
             self._profile,
@@ -336,7 +336,7 @@ class FilesTarget:
         """What may go in bulk, and then one by one whatever may not or was not confirmed. given: marks of the
         names that this session gave in the folder."""
         folder = "".join(f"/{name}" for name in self._home.folder) + href
-        bulk = Bulk(self._wire, self._profile, self._guard, self._home.bulk, folder)
+        bulk = Bulk(self._client, self._profile, self._guard, self._home.bulk, folder)
         done: set[bytes] = set()
         for group in self._groups(window, given):
             for stored in bulk.send(group):
@@ -368,7 +368,7 @@ class FilesTarget:
         return name == name.rstrip() and takes(name, self._names())
 
     def _singly(self, writer: Write, items: Iterable[Item]) -> Iterator[Stored | Failed]:
-        return spread(items, writer, self._wire.writers, lambda item: item.name)
+        return spread(items, writer, self._client.writers, lambda item: item.name)
 
     def _amended(self, href: str, change: Amendment) -> Stored | Failed:
         self._guard()

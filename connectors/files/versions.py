@@ -158,7 +158,7 @@ class Histories:
             self._means.tree.guard()
             return passing(self._means.library.delete(path, headers=FOR_GOOD))
 
-        answer = self._means.wire.patiently(attempt)
+        answer = self._means.client.patiently(attempt)
         if not answer.ok and answer.status not in GONE:
             raise answer.error()
 

@@ -37,7 +37,7 @@ BAD_MOST = 3  # times that the server stores something else than was sent
 class UploadMeans:
     """What a writer works with. chunks: None where large files go in one request like all."""
 
-    wire: HttpClient
+    client: HttpClient
     library: WebdavLibrary
     reading: WebdavReader
     tree: FolderTree
@@ -70,7 +70,7 @@ class FileWriter:
     def settled(self, item: Item) -> Stored:
         """As write, also under a name that is ours alone. Raises Rejected, too."""
         aim = self._first(item)
-        patience, bad = self._means.wire.patience(), 0
+        patience, bad = self._means.client.patience(), 0
         for _ in range(ROUNDS):
             if isinstance(aim, Stored):
                 return aim
@@ -108,7 +108,7 @@ class FileWriter:
         def attempt() -> HttpAnswer:
             return passing(self._means.library.move(old, new))
 
-        patience = self._means.wire.patience()
+        patience = self._means.client.patience()
         while True:
             try:
                 self._means.tree.guard()

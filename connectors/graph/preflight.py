@@ -46,7 +46,7 @@ PROBES: Mapping[Kind, str] = {
 }
 
 
-def extras(wire: GraphClient) -> Iterator[tuple[str, int | None]]:
+def extras(client: GraphClient) -> Iterator[tuple[str, int | None]]:
     """What is there and will not move: a code and its count; None: not told.
 
     Graph reaches neither an In-Place Archive (its well-known folder "archive" is another thing) nor notes nor
@@ -62,18 +62,18 @@ def extras(wire: GraphClient) -> Iterator[tuple[str, int | None]]:
     )
     for code, question in questions:
         try:
-            yield code, question(wire)
+            yield code, question(client)
         except GraphRefusal as refused:
             if refused.status == 401:
                 raise
             yield code, None
 
 
-def _recoverable(wire: GraphClient) -> int | None:
+def _recoverable(client: GraphClient) -> int | None:
     found = []
     for name in RECOVERABLE:
         try:
-            folder = wire.get(f"{wire.home}/mailFolders/{name}", query(select="id,totalItemCount"))
+            folder = client.get(f"{client.home}/mailFolders/{name}", query(select="id,totalItemCount"))
         except GraphRefusal as refused:
             if not refused.absent and refused.status != 400:
                 raise
@@ -83,23 +83,23 @@ def _recoverable(wire: GraphClient) -> int | None:
     return sum(counts) if counts else None
 
 
-def _rules(wire: GraphClient) -> int:
-    return sum(1 for _ in wire.rows(f"{wire.home}/mailFolders/inbox/messageRules"))
+def _rules(client: GraphClient) -> int:
+    return sum(1 for _ in client.rows(f"{client.home}/mailFolders/inbox/messageRules"))
 
 
-def _groups(wire: GraphClient) -> int:
+def _groups(client: GraphClient) -> int:
     """Microsoft 365 groups: each has a mailbox, a calendar and files of its own."""
     options = query(select="id,groupTypes", top=100)
-    rows = wire.rows(f"{wire.home}/memberOf/microsoft.graph.group", options)
+    rows = client.rows(f"{client.home}/memberOf/microsoft.graph.group", options)
     return sum("Unified" in (row.get("groupTypes") or ()) for row in rows)
 
 
-def sent_from(wire: GraphClient, limit: int) -> list[str]:
+def sent_from(client: GraphClient, limit: int) -> list[str]:
     """The lower-case sender addresses of the newest sent items, newest first, one for each item that states
     one."""
     options = query(select="from,sender", orderby="receivedDateTime desc", top=max(1, min(limit, 1000)))
     try:
-        page = wire.get(f"{wire.home}/mailFolders/sentitems/messages", options)
+        page = client.get(f"{client.home}/mailFolders/sentitems/messages", options)
     except GraphRefusal as refused:
         if refused.absent:
             return []
@@ -108,49 +108,51 @@ def sent_from(wire: GraphClient, limit: int) -> list[str]:
     return [address.lower() for address in found[:limit] if address]
 
 
-def rights(wire: GraphClient) -> Rights:
+def rights(client: GraphClient) -> Rights:
     """By the token alone: what RBAC for Applications gives stands in none."""
-    roles = sorted(filter(_plain, wire.roles()))
+    roles = sorted(filter(_plain, client.roles()))
     return Rights(
         wide=tuple(role for role in roles if role.startswith(SCOPABLE)),
         writes=tuple(role for role in roles if any(word in role.lower() for word in WRITES)),
     )
 
 
-def withheld(wire: GraphClient, kinds: frozenset[Kind]) -> frozenset[Kind]:
+def withheld(client: GraphClient, kinds: frozenset[Kind]) -> frozenset[Kind]:
     """Those that may not be read of this account."""
-    roles = wire.roles()
-    return frozenset(kind for kind in kinds if _missing(wire, roles, kind))
+    roles = client.roles()
+    return frozenset(kind for kind in kinds if _missing(client, roles, kind))
 
 
-def server(wire: GraphClient, kinds: frozenset[Kind]) -> dict[str, str]:
+def server(client: GraphClient, kinds: frozenset[Kind]) -> dict[str, str]:
     """Which API, whether the mailbox is there, and the application's permissions.
 
     "tenant-wide": given by consent where RBAC for Applications could give them for the wave's mailboxes
     alone. "writes": more than reading. "missing": workloads that may not be read. Whether EWS is still open
     in this tenant Graph does not tell. Of a site there is no mailbox to speak of."""
-    facts = {"api": "Microsoft Graph v1.0"} | (_FACTS_OF_SITE if is_site(wire.user) else _of_mailbox(wire))
-    found = rights(wire)
+    facts = {"api": "Microsoft Graph v1.0"} | (
+        _FACTS_OF_SITE if is_site(client.user) else _of_mailbox(client)
+    )
+    found = rights(client)
     rows = {
         "tenant-wide": found.wide,
         "writes": found.writes,
-        "missing": sorted(kind.value for kind in withheld(wire, kinds)),
+        "missing": sorted(kind.value for kind in withheld(client, kinds)),
     }
     return facts | {name: " ".join(names) for name, names in rows.items() if names}
 
 
-def _of_mailbox(wire: GraphClient) -> dict[str, str]:
+def _of_mailbox(client: GraphClient) -> dict[str, str]:
     return {
-        "mailbox": _hosted(wire),
+        "mailbox": _hosted(client),
         "in-place-archive": "out of Graph's reach",
         "ews": "open or closed, Graph does not tell",
     }
 
 
-def _hosted(wire: GraphClient) -> str:
+def _hosted(client: GraphClient) -> str:
     """Where the mailbox is. Without the permission to ask, that is not told."""
     try:
-        wire.get(f"{wire.home}/mailFolders/inbox", query(select="id"))
+        client.get(f"{client.home}/mailFolders/inbox", query(select="id"))
     except GraphRefusal as refused:
         code = translated(refused).code
         if code == "mailbox-not-online":
@@ -161,13 +163,13 @@ def _hosted(wire: GraphClient) -> str:
     return "Exchange Online"
 
 
-def _missing(wire: GraphClient, roles: frozenset[str], kind: Kind) -> bool:
+def _missing(client: GraphClient, roles: frozenset[str], kind: Kind) -> bool:
     if kind not in NEEDED or roles & set(NEEDED[kind]):
         return False
     if kind not in PROBES:
         return True
     try:
-        wire.get(f"{wire.home}/{PROBES[kind]}", query(select="id"))
+        client.get(f"{client.home}/{PROBES[kind]}", query(select="id"))
     except GraphRefusal as refused:
         return refused.status == 403
     return False

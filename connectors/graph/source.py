@@ -60,9 +60,9 @@ class GraphSource:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._settings = settings
-        self._wire = GraphClient(settings, account, spool, transport)
-        self._readers = {kind: READERS[kind](self._wire) for kind in READERS if kind in kinds}
-        self._links = Links(self._wire)
+        self._client = GraphClient(settings, account, spool, transport)
+        self._readers = {kind: READERS[kind](self._client) for kind in READERS if kind in kinds}
+        self._links = Links(self._client)
         self._facts: dict[str, str] = {}
 
     @property
@@ -80,7 +80,7 @@ class GraphSource:
     def identity(self) -> Identity:
         """id is the user's object id; addresses are those the directory states. Of a site its id alone."""
         with translating():
-            return site_identity(self._wire) if is_site(self._wire.user) else identity(self._wire)
+            return site_identity(self._client) if is_site(self._client.user) else identity(self._client)
 
     def containers(self) -> Iterator[Container]:
         """Those of the kinds asked for; roles by well-known name. Where mail is one of them, also what
@@ -147,35 +147,35 @@ class GraphSource:
 
     def extras(self) -> Iterator[tuple[str, int | None]]:
         """What is there and will not move, by code; None where Graph does not tell. Nothing of a site."""
-        if is_site(self._wire.user):
+        if is_site(self._client.user):
             return
         with translating():
-            yield from extras(self._wire)
+            yield from extras(self._client)
 
     def server(self) -> dict[str, str]:
         """API, mailbox and permissions, asked now. Raises Transient or Blocked."""
         with translating():
-            self._facts = server(self._wire, frozenset(self._readers))
+            self._facts = server(self._client, frozenset(self._readers))
         return self._facts
 
     def rights(self) -> Rights:
         """See model.optional_protocols.SupportsRights."""
         with translating():
-            return rights(self._wire)
+            return rights(self._client)
 
     def withheld(self) -> frozenset[Kind]:
         """See model.optional_protocols.SupportsRights."""
         with translating():
-            return withheld(self._wire, frozenset(self._readers))
+            return withheld(self._client, frozenset(self._readers))
 
     def sent_from(self, limit: int = 50) -> list[str]:
         """The sender addresses of the newest sent items, newest first. None of a site, nor of a mailbox whose
         mail may not be read and is not asked for."""
-        if is_site(self._wire.user):
+        if is_site(self._client.user):
             return []
         with translating():
             try:
-                return sent_from(self._wire, limit)
+                return sent_from(self._client, limit)
             except GraphRefusal as refused:
                 if refused.status != 403 or Kind.MAIL in self._readers:
                     raise
@@ -188,4 +188,4 @@ class GraphSource:
 
     def close(self) -> None:
         """Ends every request under way; safe from any thread and more than once."""
-        self._wire.close()
+        self._client.close()

@@ -99,7 +99,7 @@ class _MsalTransport:
         return _Response(answer.status_code, answer.text, {})
 
     def close(self) -> None:
-        """The client is the wire's."""
+        """The HTTP client belongs to the GraphClient."""
 
 
 class GraphLogin:

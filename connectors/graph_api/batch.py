@@ -58,11 +58,11 @@ class BatchJob:
 class BatchReader:
     """Reads any number of paths, many at a time. raw: what comes is no JSON, nor a page of HTML."""
 
-    def __init__(self, wire: GraphClient, prefer: str = "", *, raw: bool = False) -> None:
-        self._wire = wire
+    def __init__(self, client: GraphClient, prefer: str = "", *, raw: bool = False) -> None:
+        self._client = client
         self._raw = raw
         self._headers = {"Prefer": f"{PREFER}, {prefer}" if prefer else PREFER}
-        self._patience = wire.patience()
+        self._patience = client.patience()
 
     def run(self, asks: Mapping[str, str]) -> Iterator[tuple[str, BatchReply | GraphRefusal]]:
         """name -> path with its query, below graph_url. One outcome for each name, in any order. A Refusal is
@@ -107,12 +107,12 @@ class BatchReader:
             self._before(job.tries + 1)
             todo.extendleft(BatchJob((name,), job.tries + 1) for name in reversed(tuple(suspects)))
         if renewed := again.get("renew"):
-            self._wire.renew(next((one.claims for one in renewed.values() if one.claims), None))
+            self._client.renew(next((one.claims for one in renewed.values() if one.claims), None))
             todo.appendleft(BatchJob(tuple(renewed), job.tries, renewed=True))
         if busy := again.get("busy"):
             after = max((one.after for one in busy.values() if one.after is not None), default=None)
             error = Transient("busy", "the server asked to wait", after=after)
-            self._wire.pause(self._patience, error.said(next(iter(busy.values())).said))
+            self._client.pause(self._patience, error.said(next(iter(busy.values())).said))
             todo.appendleft(BatchJob(tuple(busy), job.tries))
 
     def _asked(self, asks: Mapping[str, str], names: Sequence[str]) -> dict[str, BatchReply | GraphRefusal]:
@@ -122,7 +122,7 @@ class BatchReader:
         ]
         content = json.dumps({"requests": requests}).encode()
         headers = {"Content-Type": "application/json"}
-        found = self._wire.attempt("POST", "/$batch", "", headers, content, len(names))
+        found = self._client.attempt("POST", "/$batch", "", headers, content, len(names))
         answers = found.get("responses")
         if not isinstance(answers, list):
             raise Transient("not-graph", "an answer to a batch without its parts")
@@ -151,7 +151,7 @@ class BatchReader:
         """The batch as a whole came to nothing: it is asked for again whole, then in halves, then alone; what
         fails alone while the server answers is refused."""
         if error.code in WAITED_OUT:
-            self._wire.pause(self._patience, error)
+            self._client.pause(self._patience, error)
             todo.appendleft(job)
         elif error.code not in SUSPECT:
             raise error
@@ -168,9 +168,9 @@ class BatchReader:
     def _before(self, tries: int) -> None:
         """Waits a little before the next attempt; the last one is made when the server surely answers, for an
         outage must not be blamed on a part."""
-        self._wire.wait(FIRST_WAIT * 3 ** (tries - 1))
+        self._client.wait(FIRST_WAIT * 3 ** (tries - 1))
         if tries == SINGLE_TRIES:
-            self._wire.probe()
+            self._client.probe()
 
 
 def _reaction(outcome: BatchReply | GraphRefusal, job: BatchJob) -> str:

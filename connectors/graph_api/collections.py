@@ -14,14 +14,16 @@ ROWS_MOST = 100_000
 """Of one item: SharePoint keeps 50,000 versions of a file at most."""
 
 
-def collected(wire: GraphClient, asks: Mapping[str, str]) -> Iterator[tuple[str, list[Json] | GraphRefusal]]:
+def collected(
+    client: GraphClient, asks: Mapping[str, str]
+) -> Iterator[tuple[str, list[Json] | GraphRefusal]]:
     """name -> the path of a collection with its query. One outcome for each name, in any order: all rows, in
     the server's; a Refusal as Batch tells them. Raises Transient and Blocked as it does."""
     found: dict[str, list[Json]] = {name: [] for name in asks}
     todo = dict(asks)
     for _ in range(PAGES_MOST):
         following: dict[str, str] = {}
-        for name, outcome in BatchReader(wire).run(todo):
+        for name, outcome in BatchReader(client).run(todo):
             rows = found[name]
             if isinstance(outcome, GraphRefusal):
                 yield name, outcome

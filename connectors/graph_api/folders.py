@@ -39,40 +39,40 @@ DELETED = "deleted-folder"
 ELSEWHERE = frozenset({Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS})
 
 
-def mailbox_containers(wire: GraphClient) -> Iterator[Container]:
+def mailbox_containers(client: GraphClient) -> Iterator[Container]:
     """Every folder below the top that mailFolders lists, of whatever kind; hidden ones and search folders
     have their reason."""
-    known = known_ids(wire)
+    known = known_ids(client)
     root = known.pop(ROOT, None)
     if root is None:
         raise Blocked("mailbox-missing", "the mailbox has no root folder")
     names = {id_: name for name, id_ in known.items()}
-    for container in containers(all_folders(wire, root), root, names):
+    for container in containers(all_folders(client, root), root, names):
         if container.kind is Kind.NOTES:
             yield replace(container, omit=container.omit or "notes")
         else:
             yield container
 
 
-def unseen(wire: GraphClient, tree: Sequence[Container], given: Sequence[Container]) -> Iterator[Container]:
+def unseen(client: GraphClient, tree: Sequence[Container], given: Sequence[Container]) -> Iterator[Container]:
     """What the readers of other kinds do not list, with its reason. tree: all that mailFolders lists; given:
     by the readers. To Do knows its lists by ids of their own: of tasks hidden folders alone are told."""
     known = {one.id for one in given}
     trash = [one.path for one in tree if one.role is Role.TRASH]
     tops = [one for one in given if one.role in (Role.CALENDAR, Role.CONTACTS)]
-    for one in (*(one for one in tree if one.kind in ELSEWHERE), *_below(wire, tops)):
+    for one in (*(one for one in tree if one.kind in ELSEWHERE), *_below(client, tops)):
         deleted = one.kind is not Kind.TASKS and any(one.path[: len(path)] == path for path in trash)
         if one.id not in known and (one.omit or deleted):
             known.add(one.id)
             yield replace(one, omit=one.omit or DELETED)
 
 
-def _below(wire: GraphClient, parents: Iterable[Container]) -> Iterator[Container]:
+def _below(client: GraphClient, parents: Iterable[Container]) -> Iterator[Container]:
     """The hidden folders that Exchange keeps below the contacts, where mailFolders gives them out."""
     for parent in parents:
-        ask = {parent.id: f"{wire.home}/mailFolders/{segment(parent.id)}/childFolders?{OPTIONS}"}
+        ask = {parent.id: f"{client.home}/mailFolders/{segment(parent.id)}/childFolders?{OPTIONS}"}
         try:
-            hidden = [folder for folder in _children(wire, ask) if folder.hidden]
+            hidden = [folder for folder in _children(client, ask) if folder.hidden]
         except GraphRefusal as refused:
             if refused.status == 401:
                 raise
@@ -81,11 +81,11 @@ def _below(wire: GraphClient, parents: Iterable[Container]) -> Iterator[Containe
             yield replace(one, path=(*parent.path, *one.path))
 
 
-def known_ids(wire: GraphClient) -> dict[str, str]:
+def known_ids(client: GraphClient) -> dict[str, str]:
     """Well-known name -> folder id, for those this mailbox has."""
-    asks = {name: f"{wire.home}/mailFolders/{name}?{query(select='id')}" for name in (ROOT, *NAMES)}
+    asks = {name: f"{client.home}/mailFolders/{name}?{query(select='id')}" for name in (ROOT, *NAMES)}
     found = {}
-    for name, outcome in BatchReader(wire).run(asks):
+    for name, outcome in BatchReader(client).run(asks):
         if isinstance(outcome, BatchReply):
             found[name] = str(outcome.json.get("id") or "")
         elif name == ROOT or not (outcome.absent or outcome.code == UNKNOWN_NAME):
@@ -93,14 +93,14 @@ def known_ids(wire: GraphClient) -> dict[str, str]:
     return {name: id_ for name, id_ in found.items() if id_}
 
 
-def all_folders(wire: GraphClient, root: str) -> list[ExchangeFolder]:
+def all_folders(client: GraphClient, root: str) -> list[ExchangeFolder]:
     """Every folder below root, level by level: a folder's count of children leaves hidden ones out."""
     found: dict[str, ExchangeFolder] = {}
     level = [root]
     while level:
-        asks = {id_: f"{wire.home}/mailFolders/{segment(id_)}/childFolders?{OPTIONS}" for id_ in level}
+        asks = {id_: f"{client.home}/mailFolders/{segment(id_)}/childFolders?{OPTIONS}" for id_ in level}
         level = []
-        for folder in _children(wire, asks):
+        for folder in _children(client, asks):
             if folder.id not in found:
                 found[folder.id] = folder
                 level += [] if folder.search else [folder.id]
@@ -109,8 +109,8 @@ def all_folders(wire: GraphClient, root: str) -> list[ExchangeFolder]:
     return list(found.values())
 
 
-def _children(wire: GraphClient, asks: Mapping[str, str]) -> Iterator[ExchangeFolder]:
-    for parent, outcome in BatchReader(wire).run(asks):
+def _children(client: GraphClient, asks: Mapping[str, str]) -> Iterator[ExchangeFolder]:
+    for parent, outcome in BatchReader(client).run(asks):
         if isinstance(outcome, GraphRefusal):
             if outcome.absent:
                 continue  # removed since its parent was listed
@@ -118,7 +118,7 @@ def _children(wire: GraphClient, asks: Mapping[str, str]) -> Iterator[ExchangeFo
         yield from (_folder(row, parent) for row in listed(outcome.json))
         if following := rest_of(outcome.json.get("@odata.nextLink")):
             path = asks[parent].partition("?")[0]
-            yield from (_folder(row, parent) for row in wire.rows(path, following))
+            yield from (_folder(row, parent) for row in client.rows(path, following))
 
 
 def _folder(row: Json, parent: str) -> ExchangeFolder:

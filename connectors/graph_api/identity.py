@@ -9,10 +9,10 @@ from model.errors import Blocked
 from model.protocols import Identity
 
 
-def identity(wire: GraphClient) -> Identity:
+def identity(client: GraphClient) -> Identity:
     """By the directory: the user's object id, which a re-created account does not inherit."""
     fields = "id,mail,userPrincipalName,proxyAddresses"
-    user = wire.get(wire.home, query(select=fields))
+    user = client.get(client.home, query(select=fields))
     id_ = str(user.get("id") or "")
     if not id_:
         raise Blocked("mailbox-missing", "the directory gives no id of this user")

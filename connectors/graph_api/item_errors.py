@@ -9,14 +9,14 @@ from model.protocols import Failed, Ref, key_of
 from model.server_words import NOTHING, ServerWords
 
 
-def refused(wire: GraphClient, ref: Ref, refusal: GraphRefusal, container: str) -> Failed:
+def refused(client: GraphClient, ref: Ref, refusal: GraphRefusal, container: str) -> Failed:
     """The fate of one item, unless it is the mailbox that is refused. container: the path of what it lies in,
     asked where an item is forbidden. Raises Refusal, Transient or Blocked."""
     blocked = BLOCKED.get(refusal.code, ("",))[0]
     if refusal.status == 401 or (blocked and blocked not in DENIED):
         raise refusal
     if refusal.status == 403:
-        wire.get(container, query(select="id"))
+        client.get(container, query(select="id"))
     if (refusal.status >= 500 or refusal.status == 408) and not refusal.unconvertible:
         return poison(ref, refusal.said)
     return Failed(key_of(ref.id), item_error(refusal))

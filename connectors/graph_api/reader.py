@@ -36,16 +36,16 @@ def translating() -> Iterator[None]:
         raise translated(refused) from None
 
 
-def pages(wire: GraphClient, path: str, options: str, cursor: str | None) -> Iterator[Page]:
+def pages(client: GraphClient, path: str, options: str, cursor: str | None) -> Iterator[Page]:
     """A page of changes for each of the server's; of an item named twice in one, the last word counts."""
-    prefer = f"odata.maxpagesize={wire.settings.page_items}"
-    for rows, after in delta(wire, path, options, cursor, prefer):
+    prefer = f"odata.maxpagesize={client.settings.page_items}"
+    for rows, after in delta(client, path, options, cursor, prefer):
         refs = {ref.id: ref for row in rows if (ref := ref_of(row, after)) is not None}
         yield Page(tuple(refs.values()), after, full=cursor is None)
 
 
 def delta(
-    wire: GraphClient, path: str, options: str, cursor: str | None, prefer: str = ""
+    client: GraphClient, path: str, options: str, cursor: str | None, prefer: str = ""
 ) -> Iterator[tuple[list[Json], str]]:
     """The rows of each page, and the cursor after it, until a page brings the link of the next round. cursor:
     None begins a first round with these options; else the links carry them.
@@ -56,7 +56,7 @@ def delta(
     seen: set[bytes] = set()
     while True:
         try:
-            page = wire.get(path, state or options, prefer)
+            page = client.get(path, state or options, prefer)
         except GraphRefusal as refused:
             if not refused.lost:
                 raise

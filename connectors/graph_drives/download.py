@@ -45,8 +45,8 @@ class Got:
 class _Partial:
     """What came so far. tag: the ETag it came with, by which the rest is asked for."""
 
-    def __init__(self, wire: GraphClient) -> None:
-        self._sink = wire.sink()
+    def __init__(self, client: GraphClient) -> None:
+        self._sink = client.sink()
         self._sha256 = hashlib.sha256()
         self._quickxor = QuickXor()
         self.tag = ""
@@ -75,14 +75,14 @@ class Download:
     """One file. renew asks Graph for it again, with a new address; raises Rejected for what became of it."""
 
     def __init__(
-        self, wire: GraphClient, file: File, renew: Callable[[], File], probe: Callable[[], None]
+        self, client: GraphClient, file: File, renew: Callable[[], File], probe: Callable[[], None]
     ) -> None:
-        self._wire = wire
+        self._client = client
         self._file = file
         self._renew = renew
         self._probe = probe
-        self._partial = _Partial(wire)
-        self._patience = wire.patience()
+        self._partial = _Partial(client)
+        self._patience = client.patience()
         self._suspects = 0
         self._mismatches = 0
         self._renewals = 0
@@ -112,18 +112,18 @@ class Download:
     def _pull(self) -> None:
         """One answer, to its end; from the start where nothing would tell two versions apart."""
         if not self._partial.tag and not self._file.quickxor:
-            self._partial = _Partial(self._wire)
+            self._partial = _Partial(self._client)
         partial = self._partial
         headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
         if partial.size:
             headers["Range"] = f"bytes={partial.size}-"
             headers |= {"If-Range": partial.tag} if partial.tag else {}
-        with self._wire.opened("GET", self._url(), headers, requests=0, bearer=False) as response:
+        with self._client.opened("GET", self._url(), headers, requests=0, bearer=False) as response:
             self._accept(response)
-            for chunk in self._wire.chunks(response):
+            for chunk in self._client.chunks(response):
                 self._partial.feed(chunk)
                 if self._partial.size > self._file.size + BEYOND:
-                    self._partial = _Partial(self._wire)
+                    self._partial = _Partial(self._client)
                     raise Transient("not-graph", "more bytes than the file has")
 
     def _accept(self, response: httpx.Response) -> None:
@@ -136,9 +136,9 @@ class Download:
         part = _PART.fullmatch(response.headers.get("content-range", ""))
         if response.status_code != 206:
             if self._partial.size:
-                self._partial = _Partial(self._wire)
+                self._partial = _Partial(self._client)
         elif part is None or int(part[1]) != self._partial.size:
-            self._partial = _Partial(self._wire)
+            self._partial = _Partial(self._client)
             raise Transient("not-graph", "another part than was asked for")
         tag = response.headers.get("etag", "")
         self._partial.tag = tag if tag.startswith('"') else ""
@@ -148,7 +148,7 @@ class Download:
         if not self._file.url:
             self._renewed()
         parts = urlsplit(self._file.url)
-        safe = {"https", urlsplit(self._wire.settings.graph_url).scheme}
+        safe = {"https", urlsplit(self._client.settings.graph_url).scheme}
         if parts.scheme not in safe or not parts.hostname:
             raise Rejected("item-refused", "the source tells no address of its bytes")
         return self._file.url
@@ -169,7 +169,7 @@ class Download:
             self._patience.progressed()
             self._suspects = self._renewals = 0
         elif error.code in WAITED_OUT:
-            self._wire.pause(self._patience, error)
+            self._client.pause(self._patience, error)
         elif error.code == "source-closed":
             raise error
         else:
@@ -177,16 +177,16 @@ class Download:
             if self._suspects >= TRIES:
                 self._probe()
                 raise Rejected("poison-item", "the server fails whenever this item is read")
-            self._wire.wait(FIRST_WAIT * 4**self._suspects)
+            self._client.wait(FIRST_WAIT * 4**self._suspects)
 
     def _differs(self) -> None:
         """It is not what Graph says: once more, from the start, as Graph describes it now."""
         self._mismatches += 1
         if self._mismatches >= TRIES:
             raise Rejected("hash-mismatch", "what comes is not what the source says it is")
-        self._wire.wait(FIRST_WAIT * 4**self._mismatches)
+        self._client.wait(FIRST_WAIT * 4**self._mismatches)
         self._renew_file()
-        self._partial = _Partial(self._wire)
+        self._partial = _Partial(self._client)
 
     def _renewed(self) -> None:
         """A new address; what came so far stays, where the file is still the same."""
@@ -199,4 +199,4 @@ class Download:
         before = self._file.content
         self._file = self._renew()
         if self._file.content != before:
-            self._partial = _Partial(self._wire)
+            self._partial = _Partial(self._client)

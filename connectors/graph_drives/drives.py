@@ -42,13 +42,13 @@ ROUNDS_MOST = 3
 class DriveReader:
     """Implements connectors.graph_api.reader.ItemReader for files."""
 
-    def __init__(self, wire: GraphClient) -> None:
-        self._wire = wire
+    def __init__(self, client: GraphClient) -> None:
+        self._client = client
         self._wholes: dict[str, Round] = {}
         self._rounds: dict[tuple[str, str], Round] = {}
         self._lost: set[tuple[str, str]] = set()
-        self._grants = Grants(wire)
-        self._versions = Versions(wire)
+        self._grants = Grants(client)
+        self._versions = Versions(client)
 
     def containers(self) -> Iterator[Container]:
         """Every folder, listed anew; what changes() tells from now on is of this moment or later."""
@@ -56,7 +56,7 @@ class DriveReader:
         self._rounds.clear()
         self._lost.clear()
         self._grants.forget()
-        for drive in drives(self._wire):
+        for drive in drives(self._client):
             whole = self._whole(drive.id)
             for entry, path in walk(whole):
                 yield _container(drive, whole, entry, path)
@@ -65,7 +65,7 @@ class DriveReader:
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
         """Pages of page_items refs, out of a round."""
-        self._wire.wait(0)  # what is listed already is not told after close() either
+        self._client.wait(0)  # what is listed already is not told after close() either
         drive, folder = _split(container.id)
         if cursor is None:
             whole = self._whole(drive)
@@ -91,7 +91,7 @@ class DriveReader:
         self, round_: Round, folder: str, after: str, *, gone: bool
     ) -> Iterator[tuple[list[DriveEntry], bool]]:
         """Pages, and whether each is the last, which may be empty."""
-        most = self._wire.settings.page_items
+        most = self._client.settings.page_items
         while True:
             page = round_.page(folder, after, most, gone=gone)
             yield page, len(page) < most
@@ -153,7 +153,7 @@ class DriveReader:
         for at in range(0, len(ids), PARTS_MOST):
             batch = ids[at : at + PARTS_MOST]
             asks = {id_: f"{self._item(drive, id_)}?{query(select=LISTED)}" for id_ in batch}
-            for id_, outcome in BatchReader(self._wire).run(asks):
+            for id_, outcome in BatchReader(self._client).run(asks):
                 entry = None if isinstance(outcome, GraphRefusal) else entry_of(outcome.json)
                 yield id_, entry if entry is not None and entry.id == id_ else None
 
@@ -174,9 +174,9 @@ class DriveReader:
         return self._rounds[key]
 
     def _run(self, drive: str, cursor: str | None) -> Round:
-        found = Round(self._wire.spool, drive)
-        options = query(select=LISTED, top=self._wire.settings.page_items)
-        for rows, after in delta(self._wire, f"{_drive_path(drive)}/root/delta", options, cursor, SHARING):
+        found = Round(self._client.spool, drive)
+        options = query(select=LISTED, top=self._client.settings.page_items)
+        for rows, after in delta(self._client, f"{_drive_path(drive)}/root/delta", options, cursor, SHARING):
             found.put(entry for entry in map(entry_of, rows) if entry is not None)
             found.root = next((str(row["id"]) for row in rows if row.get("root") is not None), found.root)
             found.cursor = after
@@ -188,7 +188,7 @@ class DriveReader:
         self, container: Container, refs: Iterable[Ref], *, bodies: bool, older: int | None = None
     ) -> Iterator[Native | Failed]:
         """older: how many older versions of each to read; None: whether they are counted is configured."""
-        counts = older is not None or self._wire.settings.count_versions
+        counts = older is not None or self._client.settings.count_versions
         drive, folder = _split(container.id)
         wanted = iter(refs)
         while batch := list(itertools.islice(wanted, PARTS_MOST)):
@@ -211,7 +211,7 @@ class DriveReader:
 
     def _described(self, drive: str, ids: Sequence[str]) -> Iterator[tuple[str, Json | GraphRefusal]]:
         asks = {id_: f"{self._item(drive, id_)}?{query(select=FIELDS)}" for id_ in ids}
-        for id_, outcome in BatchReader(self._wire).run(asks):
+        for id_, outcome in BatchReader(self._client).run(asks):
             if isinstance(outcome, GraphRefusal):
                 yield id_, outcome
             elif outcome.json.get("id") == id_:
@@ -234,7 +234,7 @@ class DriveReader:
             self._probe(drive)
 
         try:
-            got = Download(self._wire, file, lambda: self._again(drive, file.id), probe).run()
+            got = Download(self._client, file, lambda: self._again(drive, file.id), probe).run()
             if told is not None and got.file.content != file.content:
                 told = self._told_again(drive, got.file, told)
         except Rejected as error:
@@ -279,7 +279,7 @@ class DriveReader:
 
     def _probe(self, drive: str) -> None:
         """Returns when the drive can be read; raises Refusal, Transient or Blocked otherwise."""
-        self._wire.get(_drive_path(drive), query(select="id"))
+        self._client.get(_drive_path(drive), query(select="id"))
 
     def _paths(self, drive: str, files: Iterable[File]) -> dict[str, str]:
         return {file.id: self._item(drive, file.id) for file in files}
@@ -303,7 +303,7 @@ class DriveReader:
 
     def _shared_above(self, whole: Round, folder: str) -> list[str]:
         """The folders above one that are shared; of a site also its root, whoever has that."""
-        site = is_site(self._wire.user)
+        site = is_site(self._client.user)
         return [one.id for one in whole.above(folder) if one.shared or (not one.parent and site)]
 
     def _item(self, drive: str, id_: str) -> str:

@@ -23,8 +23,8 @@ OF_A_TENANT = ("-my", "-admin")
 class Links:
     """Resolves addresses, as one of the tenant's applications."""
 
-    def __init__(self, wire: GraphClient) -> None:
-        self._wire = wire
+    def __init__(self, client: GraphClient) -> None:
+        self._client = client
 
     def resolve(self, url: str) -> str | Dead:
         """See model.optional_protocols.SupportsLinks."""
@@ -34,7 +34,7 @@ class Links:
         token = "u!" + urlsafe_b64encode(url.encode()).decode().rstrip("=")
         options = query(select="id,parentReference,remoteItem")
         try:
-            row = self._wire.get(f"/shares/{segment(token)}/driveItem", options)
+            row = self._client.get(f"/shares/{segment(token)}/driveItem", options)
         except GraphRefusal as refused:
             # Only now, for a tenant in several regions has hosts of several names.
             found = _dead(refused)
@@ -45,7 +45,7 @@ class Links:
     def _tenant(self) -> str:
         """The name in all of this tenant's hosts; "" where the application may not know."""
         try:
-            root = self._wire.get("/sites/root", query(select="webUrl"))
+            root = self._client.get("/sites/root", query(select="webUrl"))
         except GraphRefusal as refused:
             if refused.status == 401:
                 raise

@@ -43,8 +43,8 @@ class Granted:
 class Grants:
     """Asks for permissions, twenty items at a time, and remembers who is who."""
 
-    def __init__(self, wire: GraphClient) -> None:
-        self._wire = wire
+    def __init__(self, client: GraphClient) -> None:
+        self._client = client
         self._users: dict[str, User | None] = {}
         self._folders: dict[tuple[str, str], Granted] = {}
         self._sites: dict[str, str] = {}
@@ -93,14 +93,14 @@ class Grants:
     def _rows(self, drive: str, ids: Sequence[str]) -> Iterator[tuple[str, list[Json] | None]]:
         """None for an item whose permissions are refused while its drive can be read."""
         asks = {id_: f"{drive}/items/{segment(id_)}/permissions" for id_ in ids}
-        for id_, outcome in collected(self._wire, asks):
+        for id_, outcome in collected(self._client, asks):
             if isinstance(outcome, GraphRefusal):
                 if outcome.absent:
                     continue
                 blocked = BLOCKED.get(outcome.code, ("",))[0]
                 if outcome.status == 401 or (blocked and blocked not in DENIED):
                     raise outcome
-                self._wire.get(drive, query(select="id"))
+                self._client.get(drive, query(select="id"))
                 yield id_, None
                 continue
             yield id_, outcome
@@ -109,10 +109,10 @@ class Grants:
 
     def _known(self, drive: str) -> KnownPrincipals:
         if self._home is None:
-            if is_site(self._wire.user):
+            if is_site(self._client.user):
                 self._home = "", frozenset()
             else:
-                own = identity(self._wire)
+                own = identity(self._client)
                 self._home = own.id, frozenset(one.rpartition("@")[2] for one in own.addresses)
         owner, domains = self._home
         return KnownPrincipals(self._users, domains, owner, lambda: self._site(drive))
@@ -122,7 +122,7 @@ class Grants:
         options = query(select="id,mail,userPrincipalName,userType")
         new = [name for name in dict.fromkeys(names) if name not in self._users]
         asks = {name: f"/users/{segment(name)}?{options}" for name in new}
-        for name, outcome in BatchReader(self._wire).run(asks):
+        for name, outcome in BatchReader(self._client).run(asks):
             if isinstance(outcome, GraphRefusal):
                 error = translated(outcome)
                 denied = isinstance(error, Blocked) and error.code in DENIED
@@ -135,7 +135,7 @@ class Grants:
     def _site(self, drive: str) -> str:
         """site:HOST:/sites/NAME, of a person's drive site:HOST:/personal/NAME."""
         if drive not in self._sites:
-            web = str(self._wire.get(drive, query(select="webUrl")).get("webUrl") or "")
+            web = str(self._client.get(drive, query(select="webUrl")).get("webUrl") or "")
             parts = [part for part in unquote(urlsplit(web).path).split("/") if part]
             path = "/".join(parts[:2]) if parts[:1] and parts[0].lower() in MANAGED else ""
             self._sites[drive] = f"site:{urlsplit(web).netloc}:/{path}".lower()

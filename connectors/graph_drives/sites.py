@@ -35,45 +35,45 @@ def is_site(login: str) -> bool:
     return login.lower().startswith("https://")
 
 
-def site_identity(wire: GraphClient) -> Identity:
+def site_identity(client: GraphClient) -> Identity:
     """By the id of the site, or of the drive that is the library, which another of the same address does not
     have. It has no address of mail."""
-    return Identity("graph", _libraries(wire)[0].id if _library(wire.user) else _site(wire))
+    return Identity("graph", _libraries(client)[0].id if _library(client.user) else _site(client))
 
 
-def drives(wire: GraphClient) -> list[Drive]:
+def drives(client: GraphClient) -> list[Drive]:
     """In the order in which Graph lists them; none of a person who never opened OneDrive."""
-    if is_site(wire.user):
-        return _libraries(wire)
+    if is_site(client.user):
+        return _libraries(client)
     try:
-        own = wire.get(f"{wire.home}/drive", query(select=FIELDS))
+        own = client.get(f"{client.home}/drive", query(select=FIELDS))
     except GraphRefusal as refused:
         if refused.status == 404 and refused.code in UNPROVISIONED:
             return []
         raise
-    found = [own, *wire.rows(f"{wire.home}/drives", query(select=FIELDS))]
+    found = [own, *client.rows(f"{client.home}/drives", query(select=FIELDS))]
     distinct = {str(row.get("id")): row for row in reversed(found) if row.get("id")}
     mine = str(own.get("id"))
     return [_drive(row, Role.FILES if id_ == mine else None) for id_, row in reversed(distinct.items())]
 
 
-def _libraries(wire: GraphClient) -> list[Drive]:
-    rows = list(wire.rows(f"/sites/{segment(_site(wire))}/drives", query(select=FIELDS)))
-    if not _library(wire.user):
+def _libraries(client: GraphClient) -> list[Drive]:
+    rows = list(client.rows(f"/sites/{segment(_site(client))}/drives", query(select=FIELDS)))
+    if not _library(client.user):
         return [_drive(row, None) for row in rows]
-    wanted = [row for row in rows if _plain(str(row.get("webUrl") or "")) == _plain(wire.user)]
-    name = _library(wire.user).casefold()
+    wanted = [row for row in rows if _plain(str(row.get("webUrl") or "")) == _plain(client.user)]
+    name = _library(client.user).casefold()
     wanted = wanted or [row for row in rows if str(row.get("name") or "").casefold() == name]
     if not wanted:
         raise Blocked("library-missing", "the site has no library at this address")
     return [_drive(wanted[0], Role.FILES)]
 
 
-def _site(wire: GraphClient) -> str:
-    host, path = urlsplit(wire.user).netloc.lower(), _parts(wire.user)
+def _site(client: GraphClient) -> str:
+    host, path = urlsplit(client.user).netloc.lower(), _parts(client.user)
     managed = "/".join(quote(part) for part in path[:2]) if path[:1] and path[0].lower() in MANAGED else ""
     try:
-        row = wire.get(f"/sites/{host}:/{managed}" if managed else f"/sites/{host}", query(select="id"))
+        row = client.get(f"/sites/{host}:/{managed}" if managed else f"/sites/{host}", query(select="id"))
     except GraphRefusal as refused:
         if refused.status in {400, 404}:
             raise Blocked("site-missing", "no site at this address in the tenant") from None

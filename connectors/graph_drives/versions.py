@@ -47,15 +47,15 @@ class VersionList:
 class Versions:
     """Of the files of one account's drives."""
 
-    def __init__(self, wire: GraphClient) -> None:
-        self._wire = wire
+    def __init__(self, client: GraphClient) -> None:
+        self._client = client
 
     def of(self, paths: Mapping[str, str]) -> dict[str, tuple[Version, ...]]:
         """By id, given the paths of files by id: the older versions, newest first. One of which Graph tells
         none is left out."""
         found: dict[str, tuple[Version, ...]] = {}
         asks = {id_: f"{path}/versions" for id_, path in paths.items()}
-        for id_, rows in collected(self._wire, asks):
+        for id_, rows in collected(self._client, asks):
             if not isinstance(rows, GraphRefusal):
                 found[id_] = tuple(_version(asks[id_], row) for row in rows[1:])
         return found
@@ -84,12 +84,12 @@ class Versions:
         def located() -> File:
             return replace(then, url=self._address(version))
 
-        got = Download(self._wire, then, located, probe).run()
+        got = Download(self._client, then, located, probe).run()
         return Older(bytes.fromhex(got.sha256), got.size, got.body, version.date)
 
     def _address(self, version: Version) -> str:
         """Where its bytes are. Raises Rejected."""
-        for _, outcome in BatchReader(self._wire, raw=True).run({"": f"{version.path}/content"}):
+        for _, outcome in BatchReader(self._client, raw=True).run({"": f"{version.path}/content"}):
             if not isinstance(outcome, GraphRefusal):
                 return outcome.headers.get("location", "")
             if outcome.code in MALWARE:

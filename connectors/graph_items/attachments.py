@@ -46,12 +46,12 @@ class Attached:
 
 
 def attachments(
-    wire: GraphClient, owners: Mapping[str, str], fields: str = LISTED
+    client: GraphClient, owners: Mapping[str, str], fields: str = LISTED
 ) -> Iterator[tuple[str, list[Attached] | GraphRefusal]]:
     """owners: id -> the item's path. What each has, in the server's order."""
     options = query(select=fields, top=100)
     asks = {id_: f"{path}/attachments?{options}" for id_, path in owners.items()}
-    for id_, rows in collected(wire, asks):
+    for id_, rows in collected(client, asks):
         if isinstance(rows, GraphRefusal):
             yield id_, rows
             continue
@@ -59,13 +59,13 @@ def attachments(
         yield id_, [Attached(id_, row, f"{path}/{segment(str(row.get('id') or ''))}") for row in rows]
 
 
-def contents(wire: GraphClient, found: Iterable[Attached]) -> dict[str, Body | GraphRefusal]:
+def contents(client: GraphClient, found: Iterable[Attached]) -> dict[str, Body | GraphRefusal]:
     """By attachment id. A Refusal is why the server does not give it, for good: what passes is waited out, or
     raised as Transient."""
     holding = {one.id: one for one in found if one.holds}
     bodies: dict[str, Body | GraphRefusal] = {}
     asks = {id_: f"{one.path}/$value" for id_, one in holding.items() if one.small}
-    for id_, outcome in BatchReader(wire, raw=True).run(asks):
+    for id_, outcome in BatchReader(client, raw=True).run(asks):
         data = outcome.data() if isinstance(outcome, BatchReply) else None
         if isinstance(outcome, GraphRefusal):
             bodies[id_] = outcome
@@ -73,16 +73,16 @@ def contents(wire: GraphClient, found: Iterable[Attached]) -> dict[str, Body | G
             bodies[id_] = bytes_body(data)
     for id_, one in holding.items():
         if id_ not in bodies:  # large, or damaged on the way
-            bodies[id_] = content(wire, f"{one.path}/$value")
+            bodies[id_] = content(client, f"{one.path}/$value")
     return bodies
 
 
-def content(wire: GraphClient, path: str) -> Body | GraphRefusal:
+def content(client: GraphClient, path: str) -> Body | GraphRefusal:
     """One content, spooled when large. An outage is not blamed on it. Raises Transient or Blocked."""
-    patience, suspects = wire.patience(), 0
+    patience, suspects = client.patience(), 0
     while True:
         try:
-            return wire.streamed(path, html=True)
+            return client.streamed(path, html=True)
         except GraphRefusal as refused:
             error = translated(refused)
             if refused.absent or refused.unconvertible or not isinstance(error, Transient):
@@ -91,12 +91,12 @@ def content(wire: GraphClient, path: str) -> Body | GraphRefusal:
         except Transient as cut:
             passing, why = cut, GraphRefusal(504, cut.code)
         if passing.code in WAITED_OUT:
-            wire.pause(patience, passing)
+            client.pause(patience, passing)
         elif passing.code not in SUSPECT:
             raise passing
         elif suspects + 1 < TRIES:
             suspects += 1
-            wire.wait(FIRST_WAIT * 4**suspects)
+            client.wait(FIRST_WAIT * 4**suspects)
         else:
-            wire.probe()
+            client.probe()
             return why

@@ -44,13 +44,13 @@ Occurrence = tuple[str, datetime, datetime]
 class CalendarReader:
     """Implements connectors.graph_api.reader.ItemReader for events."""
 
-    def __init__(self, wire: GraphClient) -> None:
-        self._wire = wire
-        self._events = Events(wire)
+    def __init__(self, client: GraphClient) -> None:
+        self._client = client
+        self._events = Events(client)
 
     def containers(self) -> Iterator[Container]:
         """Those of all groups, the default one first."""
-        default = self._wire.get(f"{self._wire.home}/calendar", query(select=FIELDS))
+        default = self._client.get(f"{self._client.home}/calendar", query(select=FIELDS))
         found = {str(default.get("id") or ""): default}
         for row in self._listed():
             found.setdefault(str(row.get("id") or ""), row)
@@ -64,14 +64,14 @@ class CalendarReader:
 
     def _listed(self) -> Iterator[Json]:
         options = query(select=FIELDS, top=100)
-        yield from self._wire.rows(f"{self._wire.home}/calendars", options)
-        for group in self._wire.rows(f"{self._wire.home}/calendarGroups", query(select="id", top=100)):
-            path = f"{self._wire.home}/calendarGroups/{segment(str(group.get('id') or ''))}/calendars"
-            yield from self._wire.rows(path, options)
+        yield from self._client.rows(f"{self._client.home}/calendars", options)
+        for group in self._client.rows(f"{self._client.home}/calendarGroups", query(select="id", top=100)):
+            path = f"{self._client.home}/calendarGroups/{segment(str(group.get('id') or ''))}/calendars"
+            yield from self._client.rows(path, options)
 
     def _classes(self, ids: Iterable[str]) -> dict[str, tuple[str, bool]]:
         options = query(select="id", expand=FOLDER_EXPAND)
-        return classes(self._wire, {id_: f"{self._path(id_)}?{options}" for id_ in ids if id_})
+        return classes(self._client, {id_: f"{self._path(id_)}?{options}" for id_ in ids if id_})
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
         """Everything, unless nothing changed since cursor."""
@@ -81,7 +81,7 @@ class CalendarReader:
             yield Page((), mark)
             return
         rest = iter(found.items())
-        size = self._wire.settings.page_items
+        size = self._client.settings.page_items
         pages = list(iter(lambda: tuple(Ref(*one) for one in islice(rest, size)), ()))
         for refs in pages[:-1]:
             yield Page(refs, UNFINISHED, full=True)
@@ -99,10 +99,10 @@ class CalendarReader:
 
     def _listing(self, container: Container) -> tuple[dict[str, str], int]:
         """And how many pages it took."""
-        options = query(select=EVENT_LISTED, top=self._wire.settings.page_items)
-        rows = list(self._wire.rows(f"{self._path(container.id)}/events", options))
+        options = query(select=EVENT_LISTED, top=self._client.settings.page_items)
+        rows = list(self._client.rows(f"{self._path(container.id)}/events", options))
         found = {str(row["id"]): version_of(row) or str(row.get("lastModifiedDateTime")) for row in rows}
-        return found, -(-len(rows) // self._wire.settings.page_items)
+        return found, -(-len(rows) // self._client.settings.page_items)
 
     def fetch(self, container: Container, refs: Iterable[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
         rest = iter(refs)
@@ -129,23 +129,23 @@ class CalendarReader:
             startDateTime_=f"{low:%Y-%m-%dT%H:%M:%SZ}",
             endDateTime_=f"{high:%Y-%m-%dT%H:%M:%SZ}",
             select="iCalUId,seriesMasterId,start,end,isAllDay,originalStartTimeZone",
-            top=self._wire.settings.page_items,
+            top=self._client.settings.page_items,
         )
-        return self._wire.rows(f"{self._path(container.id)}/calendarView", options)
+        return self._client.rows(f"{self._path(container.id)}/calendarView", options)
 
     def _uids(self, container: Container) -> dict[str, str]:
-        options = query(select="id,iCalUId", top=self._wire.settings.page_items)
-        rows = self._wire.rows(f"{self._path(container.id)}/events", options)
+        options = query(select="id,iCalUId", top=self._client.settings.page_items)
+        rows = self._client.rows(f"{self._path(container.id)}/events", options)
         return {str(row["id"]): str(row.get("iCalUId") or "") for row in rows}
 
     def _path(self, id_: str) -> str:
-        return f"{self._wire.home}/calendars/{segment(id_)}"
+        return f"{self._client.home}/calendars/{segment(id_)}"
 
 
-def classes(wire: GraphClient, asks: dict[str, str]) -> dict[str, tuple[str, bool]]:
+def classes(client: GraphClient, asks: dict[str, str]) -> dict[str, tuple[str, bool]]:
     """The class of each folder, and whether people do not see it, where the server tells."""
     found = {}
-    for id_, outcome in BatchReader(wire).run(asks):
+    for id_, outcome in BatchReader(client).run(asks):
         if not isinstance(outcome, GraphRefusal):
             tags = tagged(outcome.json)
             found[id_] = (tags.get(CLASS, "").strip(), tags.get(HIDDEN, "").lower() == "true")

@@ -35,16 +35,16 @@ LISTED = "id,displayName,parentFolderId"
 class ContactReader:
     """Implements connectors.graph_api.reader.ItemReader for contacts."""
 
-    def __init__(self, wire: GraphClient) -> None:
-        self._wire = wire
+    def __init__(self, client: GraphClient) -> None:
+        self._client = client
 
     def containers(self) -> Iterator[Container]:
         """The default address book, those beside it and those below."""
-        default = self._wire.get(self._path(DEFAULT), query(select=LISTED))
+        default = self._client.get(self._path(DEFAULT), query(select=LISTED))
         found = {str(row.get("id") or ""): row for row in self._listed(default)}
         found.pop("", None)
         options = query(select="id", expand=FOLDER_EXPAND)
-        kinds = classes(self._wire, {id_: f"{self._path(id_)}?{options}" for id_ in found})
+        kinds = classes(self._client, {id_: f"{self._path(id_)}?{options}" for id_ in found})
         folders = [_folder(id_, row, *kinds.get(id_, ("", False))) for id_, row in found.items()]
         yield from containers(folders, "", {str(default.get("id")): "contacts"})
 
@@ -54,7 +54,7 @@ class ContactReader:
         level = {str(default.get("id") or ""): default}
         level |= {
             str(row.get("id")): row
-            for row in self._wire.rows(f"{self._wire.home}/contactFolders", query(select=LISTED, top=100))
+            for row in self._client.rows(f"{self._client.home}/contactFolders", query(select=LISTED, top=100))
         }
         seen: set[str] = set()
         while level:
@@ -66,12 +66,12 @@ class ContactReader:
             level = {str(row.get("id")): row for row in below if str(row.get("id")) not in seen}
 
     def _children(self, id_: str) -> Iterator[Json]:
-        return self._wire.rows(f"{self._path(id_)}/childFolders", query(select=LISTED, top=100))
+        return self._client.rows(f"{self._path(id_)}/childFolders", query(select=LISTED, top=100))
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
         """One page for each of the server's. A row names a contact for a change of anything about it."""
         path = f"{self._path(container.id)}/contacts/delta"
-        return pages(self._wire, path, query(select=CONTACT), cursor)
+        return pages(self._client, path, query(select=CONTACT), cursor)
 
     def fetch(self, container: Container, refs: Iterable[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
         rest = iter(refs)
@@ -83,9 +83,9 @@ class ContactReader:
         options = query(select=CONTACT, expand=CONTACT_EXPAND) if bodies else BARE
         asks = {id_: f"{_in(folder, id_)}?{options}" for id_ in wanted}
         found: dict[str, Json] = {}
-        for id_, outcome in BatchReader(self._wire).run(asks):
+        for id_, outcome in BatchReader(self._client).run(asks):
             if isinstance(outcome, GraphRefusal):
-                yield refused(self._wire, wanted[id_], outcome, folder)
+                yield refused(self._client, wanted[id_], outcome, folder)
             elif not outcome.json.get("id"):
                 yield Failed(key_of(id_), Rejected("item-refused", "the server gave something else"))
             else:
@@ -100,14 +100,14 @@ class ContactReader:
         it reliably."""
         photos: dict[str, Body | None] = {}
         asks = {id_: f"{_in(folder, id_)}/photo/$value" for id_ in ids}
-        for id_, outcome in BatchReader(self._wire, raw=True).run(asks):
+        for id_, outcome in BatchReader(self._client, raw=True).run(asks):
             if isinstance(outcome, GraphRefusal):
                 if outcome.status in {401, 403}:
-                    refused(self._wire, Ref(id_, ""), outcome, folder)
+                    refused(self._client, Ref(id_, ""), outcome, folder)
                 body: Body | GraphRefusal = outcome
             else:
                 data = outcome.data()
-                body = content(self._wire, asks[id_]) if data is None else bytes_body(data)
+                body = content(self._client, asks[id_]) if data is None else bytes_body(data)
             if not isinstance(body, GraphRefusal):
                 photos[id_] = body
             elif body.status != 404 and not body.absent:
@@ -119,11 +119,11 @@ class ContactReader:
         photo = photos.get(ref.id)
         held = {} if photo is None else {PHOTO: photo}
         record = {"item": contact, "photo": ref.id in photos}
-        body = written(self._wire, record) if bodies else None
+        body = written(self._client, record) if bodies else None
         return Native(ref, FORMAT, {"ItemClass": class_, "Attachments": held}, body)
 
     def _path(self, id_: str) -> str:
-        return f"{self._wire.home}/contactFolders/{segment(id_)}"
+        return f"{self._client.home}/contactFolders/{segment(id_)}"
 
 
 def _in(folder: str, id_: str) -> str:

@@ -57,8 +57,8 @@ class EventDraft:
 class Events:
     """Reads events of one user."""
 
-    def __init__(self, wire: GraphClient) -> None:
-        self._wire = wire
+    def __init__(self, client: GraphClient) -> None:
+        self._client = client
 
     def read(self, calendar: str, refs: Sequence[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
         """calendar: the path of where they lie; one that lies elsewhere by now has vanished from there. One
@@ -86,7 +86,7 @@ class Events:
         found: list[EventDraft] = []
         for id_, outcome in self._events(calendar, wanted, options):
             if isinstance(outcome, GraphRefusal):
-                yield refused(self._wire, wanted[id_], outcome, calendar)
+                yield refused(self._client, wanted[id_], outcome, calendar)
             elif not outcome.get("id"):
                 yield Failed(key_of(id_), Rejected("item-refused", "the server gave something else"))
             else:
@@ -117,7 +117,7 @@ class Events:
         self, calendar: str, ids: Iterable[str], options: str, prefer: str = ""
     ) -> Iterator[tuple[str, Json | GraphRefusal]]:
         asks = {id_: f"{calendar}/events/{segment(id_)}?{options}" for id_ in ids}
-        for id_, outcome in BatchReader(self._wire, prefer).run(asks):
+        for id_, outcome in BatchReader(self._client, prefer).run(asks):
             yield id_, outcome if isinstance(outcome, GraphRefusal) else outcome.json
 
     def _days(self, calendar: str, found: Sequence[EventDraft]) -> None:
@@ -147,7 +147,7 @@ class Events:
         """The changed days of series that do not name them, by the server's own expansion of each, which is
         kept: the mapping knows which days are missing from it."""
         masters = {id_: one.event for id_, one in untold.items()}
-        for id_, outcome in instances(self._wire, calendar, masters):
+        for id_, outcome in instances(self._client, calendar, masters):
             one = untold[id_]
             if isinstance(outcome, GraphRefusal):
                 self._hurt(one, outcome, calendar)
@@ -163,7 +163,7 @@ class Events:
         if refusal.absent:
             one.gone = True
         else:
-            one.fault = refused(self._wire, one.ref, refusal, calendar).error
+            one.fault = refused(self._client, one.ref, refusal, calendar).error
 
     def _texts(self, calendar: str, parts: Mapping[str, Json]) -> None:
         """A text that is gone meanwhile is left out: the HTML says it."""
@@ -171,7 +171,7 @@ class Events:
         for id_, outcome in self._events(calendar, written, query(select="id,body"), AS_TEXT):
             if isinstance(outcome, GraphRefusal):
                 if not outcome.absent:
-                    refused(self._wire, Ref(id_, ""), outcome, calendar)
+                    refused(self._client, Ref(id_, ""), outcome, calendar)
             elif str((outcome.get("body") or {}).get("contentType")).lower() == "text":
                 parts[id_]["textBody"] = _content(outcome)
 
@@ -182,15 +182,15 @@ class Events:
         owners = {id_: f"{calendar}/events/{segment(id_)}" for id_, part in parts.items() if _holds(part)}
         lost: set[str] = set()
         found: list[Attached] = []
-        for id_, outcome in attachments(self._wire, owners):
+        for id_, outcome in attachments(self._client, owners):
             if isinstance(outcome, GraphRefusal):
                 if not outcome.absent:
-                    refused(self._wire, Ref(id_, ""), outcome, calendar)
+                    refused(self._client, Ref(id_, ""), outcome, calendar)
                 lost.add(id_)
             else:
                 parts[id_]["attachments"] = [one.facts for one in outcome]
                 found += outcome
-        bodies = contents(self._wire, found)
+        bodies = contents(self._client, found)
         lost |= {one.owner for one in found if _is_gone(bodies.get(one.id))}
         return lost, bodies
 
@@ -204,12 +204,12 @@ class Events:
         record = {"item": one.event, "exceptions": one.exceptions, "cancelled": one.cancelled}
         if one.instances is not None:
             record["instances"] = one.instances
-        return Native(one.ref, FORMAT, _properties(one.event, held), written(self._wire, record))
+        return Native(one.ref, FORMAT, _properties(one.event, held), written(self._client, record))
 
 
-def written(wire: GraphClient, record: Json) -> Body | None:
+def written(client: GraphClient, record: Json) -> Body | None:
     """The body of a record: its JSON."""
-    sink = wire.sink()
+    sink = client.sink()
     sink.write(json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode())
     return sink.finish()
 

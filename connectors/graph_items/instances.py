@@ -29,7 +29,7 @@ YEAR = 366
 
 
 def instances(
-    wire: GraphClient, calendar: str, masters: Mapping[str, Json]
+    client: GraphClient, calendar: str, masters: Mapping[str, Json]
 ) -> Iterator[tuple[str, Json | GraphRefusal | None]]:
     """For each series, by id: {"from", "until": the days that are judged, until not included; "rows": every
     instance within them and the margin}; None for one whose rule does not say when it begins.
@@ -39,10 +39,10 @@ def instances(
     yield from ((id_, None) for id_, days in found.items() if days is None)
     windows = {id_: days for id_, days in found.items() if days is not None}
     asks = {
-        id_: f"{calendar}/events/{segment(id_)}/instances?{_options(wire, *days)}"
+        id_: f"{calendar}/events/{segment(id_)}/instances?{_options(client, *days)}"
         for id_, days in windows.items()
     }
-    for id_, rows in collected(wire, asks):
+    for id_, rows in collected(client, asks):
         first, after = windows[id_]
         whole = {"from": first.isoformat(), "until": after.isoformat(), "rows": rows}
         yield id_, rows if isinstance(rows, GraphRefusal) else whole
@@ -93,12 +93,12 @@ def _day(text: object) -> date | None:
     return None if found is None or not 1601 <= found.year <= 4500 else found.date()
 
 
-def _options(wire: GraphClient, first: date, after: date) -> str:
+def _options(client: GraphClient, first: date, after: date) -> str:
     return query(
         startDateTime_=_midnight(first - MARGIN),
         endDateTime_=_midnight(after + MARGIN),
         select=FIELDS,
-        top=wire.settings.page_items,
+        top=client.settings.page_items,
     )
 
 

@@ -43,15 +43,15 @@ class MailProperties:
 class MailReader:
     """Implements connectors.graph_api.reader.ItemReader for mails."""
 
-    def __init__(self, wire: GraphClient) -> None:
-        self._wire = wire
+    def __init__(self, client: GraphClient) -> None:
+        self._client = client
         self._folders: set[str] = set()
         self._tree: list[Container] = []
         self._batched = True  # message bytes come in batches
 
     def containers(self) -> Iterator[Container]:
         """Those of mail, and of notes."""
-        self._tree = list(mailbox_containers(self._wire))
+        self._tree = list(mailbox_containers(self._client))
         for container in self._tree:
             if container.kind not in ELSEWHERE:
                 self._folders.add(container.id)
@@ -61,12 +61,12 @@ class MailReader:
         """After containers(): the folders of other kinds that their own readers did not give, none of which
         moves."""
         kinds = {one.kind for one in given}
-        yield from (one for one in unseen(self._wire, self._tree, given) if one.kind in kinds)
+        yield from (one for one in unseen(self._client, self._tree, given) if one.kind in kinds)
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
         """One page for each of the server's."""
-        path = f"{self._wire.home}/mailFolders/{segment(container.id)}/messages/delta"
-        return pages(self._wire, path, query(select=LISTED), cursor)
+        path = f"{self._client.home}/mailFolders/{segment(container.id)}/messages/delta"
+        return pages(self._client, path, query(select=LISTED), cursor)
 
     def fetch(self, container: Container, refs: Iterable[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
         rest = iter(refs)
@@ -88,7 +88,7 @@ class MailReader:
         wanted = {ref.id: ref for ref in refs}
         options = query(select=FIELDS, expand=EXPAND)
         asks = {id_: f"{self._path(id_)}?{options}" for id_ in wanted}
-        for id_, outcome in BatchReader(self._wire).run(asks):
+        for id_, outcome in BatchReader(self._client).run(asks):
             if isinstance(outcome, GraphRefusal):
                 yield self._refused(container, wanted[id_], outcome)
                 continue
@@ -113,7 +113,7 @@ class MailReader:
         alone = [one for one in known if one.ref.id not in small]
         asks = {id_: f"{self._path(id_)}/$value" for id_ in small}
         damaged = []
-        for id_, outcome in BatchReader(self._wire, raw=True).run(asks):
+        for id_, outcome in BatchReader(self._client, raw=True).run(asks):
             data = outcome.data() if isinstance(outcome, BatchReply) else None
             if isinstance(outcome, GraphRefusal):
                 yield self._bodiless(container, small[id_], outcome)
@@ -126,10 +126,10 @@ class MailReader:
             yield self._streamed(container, one)
 
     def _streamed(self, container: Container, one: MailProperties) -> Native | Failed:
-        patience, suspects, heard = self._wire.patience(), 0, NOTHING
+        patience, suspects, heard = self._client.patience(), 0, NOTHING
         while suspects <= TRIES:
             try:
-                body = self._wire.streamed(f"{self._path(one.ref.id)}/$value")
+                body = self._client.streamed(f"{self._path(one.ref.id)}/$value")
                 return Native(one.ref, FORMAT, one.facts, body)
             except GraphRefusal as refusal:
                 error = translated(refusal)
@@ -140,24 +140,24 @@ class MailReader:
                 passing = cut
             heard = passing.words
             if passing.code in WAITED_OUT:
-                self._wire.pause(patience, passing)
+                self._client.pause(patience, passing)
             elif passing.code in SUSPECT:
                 suspects += 1
-                self._wire.wait(FIRST_WAIT * 3 ** (suspects - 1))
+                self._client.wait(FIRST_WAIT * 3 ** (suspects - 1))
             else:
                 raise passing
             if suspects == TRIES:
-                self._wire.probe()  # the last attempt is made when the server surely answers
+                self._client.probe()  # the last attempt is made when the server surely answers
         return poison(one.ref, heard)
 
     def _bodiless(self, container: Container, one: MailProperties, refusal: GraphRefusal) -> Native | Failed:
         """What the server makes no message of is never asked for again: it is rebuilt."""
         if refusal.unconvertible:
-            return rebuilt(self._wire, FORMAT, one.ref, FIELDS, EXPAND)
+            return rebuilt(self._client, FORMAT, one.ref, FIELDS, EXPAND)
         return self._refused(container, one.ref, refusal)
 
     def _refused(self, container: Container, ref: Ref, refusal: GraphRefusal) -> Failed:
-        return refused(self._wire, ref, refusal, f"{self._wire.home}/mailFolders/{segment(container.id)}")
+        return refused(self._client, ref, refusal, f"{self._client.home}/mailFolders/{segment(container.id)}")
 
     def _path(self, id_: str) -> str:
-        return f"{self._wire.home}/messages/{segment(id_)}"
+        return f"{self._client.home}/messages/{segment(id_)}"

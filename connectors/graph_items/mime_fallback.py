@@ -36,11 +36,11 @@ SECURE = "ipm.note.smime"
 ATTACHMENTS = query(select="id,name,contentType,size,isInline,microsoft.graph.fileAttachment/contentId")
 
 
-def rebuilt(wire: GraphClient, format_: str, ref: Ref, select: str, expand: str) -> Native | Failed:
+def rebuilt(client: GraphClient, format_: str, ref: Ref, select: str, expand: str) -> Native | Failed:
     """The message as one of our making; Failed when even its properties cannot be read. select and expand: of
     the properties. Raises Transient and Blocked as every request does."""
     try:
-        return _rebuilt(wire, format_, ref, query(select=f"{select},{FIELDS}", expand=expand))
+        return _rebuilt(client, format_, ref, query(select=f"{select},{FIELDS}", expand=expand))
     except GraphRefusal as refused:
         if refused.status in {401, 403}:
             raise
@@ -53,20 +53,20 @@ def rebuilt(wire: GraphClient, format_: str, ref: Ref, select: str, expand: str)
     except Transient as error:
         if error.code not in {"not-graph", "server-error", "timeout"}:
             raise
-        wire.probe()
+        client.probe()
         return Failed(key_of(ref.id), Rejected(*FAILED))
 
 
-def _rebuilt(wire: GraphClient, format_: str, ref: Ref, options: str) -> Native:
-    path = f"{wire.home}/messages/{segment(ref.id)}"
-    item = wire.get(path, options)
+def _rebuilt(client: GraphClient, format_: str, ref: Ref, options: str) -> Native:
+    path = f"{client.home}/messages/{segment(ref.id)}"
+    item = client.get(path, options)
     facts = {**properties(item), "Rebuilt": True}
-    attachments = list(wire.rows(f"{path}/attachments", ATTACHMENTS))
+    attachments = list(client.rows(f"{path}/attachments", ATTACHMENTS))
     letter = _letter(item, facts)
-    sink = wire.sink()
-    secured = _secured(wire, path, str(facts["ItemClass"]), attachments)
+    sink = client.sink()
+    secured = _secured(client, path, str(facts["ItemClass"]), attachments)
     if secured is None:
-        parts = [_text(item), *(_part(wire, path, one) for one in attachments)]
+        parts = [_text(item), *(_part(client, path, one) for one in attachments)]
         write(sink, ref.id, letter, parts)
     elif secured[1]:
         write_entity(sink, letter, secured[0])
@@ -78,23 +78,25 @@ def _rebuilt(wire: GraphClient, format_: str, ref: Ref, options: str) -> Native:
     return Native(Ref(ref.id, version_of(item) or ref.version, size=size), format_, facts, sink.finish())
 
 
-def _secured(wire: GraphClient, path: str, class_: str, attachments: list[Json]) -> tuple[Body, bool] | None:
+def _secured(
+    client: GraphClient, path: str, class_: str, attachments: list[Json]
+) -> tuple[Body, bool] | None:
     """What was signed or encrypted, and whether it is a MIME entity with its own head (else it is a CMS
     object); None: no such message."""
     if not class_.lower().startswith(SECURE) or len(attachments) != 1:
         return None
-    body = wire.body(f"{path}/attachments/{segment(str(attachments[0].get('id')))}/$value", html=True)
+    body = client.body(f"{path}/attachments/{segment(str(attachments[0].get('id')))}/$value", html=True)
     with body() as stream:
         start = stream.read(200).lstrip().lower()
     entity = start.startswith((b"content-type:", b"mime-version:"))
     return (body, entity) if entity or start.startswith(b"\x30") else None
 
 
-def _part(wire: GraphClient, path: str, entry: Json) -> MimePart:
+def _part(client: GraphClient, path: str, entry: Json) -> MimePart:
     type_ = str(entry.get("@odata.type") or "").lower()
     if type_.endswith("referenceattachment"):
         raise Rejected(*FAILED)
-    body = wire.body(f"{path}/attachments/{segment(str(entry.get('id')))}/$value", html=True)
+    body = client.body(f"{path}/attachments/{segment(str(entry.get('id')))}/$value", html=True)
     if type_.endswith("itemattachment"):
         return attached_item(body)
     return attached_file(

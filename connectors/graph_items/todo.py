@@ -32,12 +32,12 @@ FLAGGED_EMAILS = "flagged-emails"
 class TaskReader:
     """Implements connectors.graph_api.reader.ItemReader for tasks."""
 
-    def __init__(self, wire: GraphClient) -> None:
-        self._wire = wire
+    def __init__(self, client: GraphClient) -> None:
+        self._client = client
 
     def containers(self) -> Iterator[Container]:
         """Every list, the default one first."""
-        listed = self._wire.rows(f"{self._wire.home}/todo/lists", query(top=100))
+        listed = self._client.rows(f"{self._client.home}/todo/lists", query(top=100))
         rows = [row for row in listed if row.get("id")]
         for row in sorted(rows, key=lambda row: row.get("wellknownListName") != DEFAULT):
             known = row.get("wellknownListName")
@@ -53,7 +53,7 @@ class TaskReader:
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
         """One page for each of the server's."""
         path = f"{self._path(container.id)}/tasks/delta"
-        return pages(self._wire, path, "", cursor)
+        return pages(self._client, path, "", cursor)
 
     def fetch(self, container: Container, refs: Iterable[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
         rest = iter(refs)
@@ -65,7 +65,7 @@ class TaskReader:
         found: dict[str, tuple[Ref, Json]] = {}
         for id_, outcome in self._tasks(list_, wanted, query(select=TASK, expand=TASK_EXPAND)):
             if isinstance(outcome, GraphRefusal):
-                yield refused(self._wire, wanted[id_], outcome, list_)
+                yield refused(self._client, wanted[id_], outcome, list_)
             elif not outcome.get("id"):
                 yield Failed(key_of(id_), Rejected("item-refused", "the server gave something else"))
             else:
@@ -80,19 +80,19 @@ class TaskReader:
         self, list_: str, ids: Iterable[str], options: str, prefer: str = ""
     ) -> Iterator[tuple[str, Json | GraphRefusal]]:
         asks = {id_: f"{_in(list_, id_)}?{options}" for id_ in ids}
-        for id_, outcome in BatchReader(self._wire, prefer).run(asks):
+        for id_, outcome in BatchReader(self._client, prefer).run(asks):
             yield id_, outcome if isinstance(outcome, GraphRefusal) else outcome.json
 
     def _completed(self, list_: str, found: Mapping[str, tuple[Ref, Json]]) -> Iterator[Native | Failed]:
         texts = self._texts(list_, {id_: task for id_, (_, task) in found.items()})
         owners = {id_: _in(list_, id_) for id_, (_, task) in found.items() if task.get("hasAttachments")}
         attached: dict[str, list[Attached]] = {}
-        for id_, outcome in attachments(self._wire, owners, TASK_LISTED):
+        for id_, outcome in attachments(self._client, owners, TASK_LISTED):
             if isinstance(outcome, GraphRefusal):
-                yield refused(self._wire, found[id_][0], outcome, list_)
+                yield refused(self._client, found[id_][0], outcome, list_)
             else:
                 attached[id_] = outcome
-        bodies = contents(self._wire, (one for each in attached.values() for one in each))
+        bodies = contents(self._client, (one for each in attached.values() for one in each))
         for id_, (ref, task) in found.items():
             if id_ in owners and id_ not in attached:
                 continue
@@ -102,7 +102,7 @@ class TaskReader:
                 name: body for name, body in given if body is not None and not isinstance(body, GraphRefusal)
             }
             record = {"item": task, "textBody": texts.get(id_), "attachments": [one.facts for one in files]}
-            yield Native(ref, FORMAT, _properties(held), written(self._wire, record))
+            yield Native(ref, FORMAT, _properties(held), written(self._client, record))
 
     def _texts(self, list_: str, tasks: Mapping[str, Json]) -> dict[str, str]:
         """Of what is HTML, as the server renders it."""
@@ -111,13 +111,13 @@ class TaskReader:
         for id_, outcome in self._tasks(list_, formatted, query(select="id,body"), AS_TEXT):
             if isinstance(outcome, GraphRefusal):
                 if not outcome.absent:
-                    refused(self._wire, Ref(id_, ""), outcome, list_)
+                    refused(self._client, Ref(id_, ""), outcome, list_)
             elif _body(outcome).get("contentType") == "text":
                 texts[id_] = str(_body(outcome).get("content") or "")
         return texts
 
     def _path(self, id_: str) -> str:
-        return f"{self._wire.home}/todo/lists/{segment(id_)}"
+        return f"{self._client.home}/todo/lists/{segment(id_)}"
 
 
 def _in(list_: str, id_: str) -> str:

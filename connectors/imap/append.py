@@ -132,18 +132,18 @@ class Appender:
         of all of them."""
         self.guard()
         before = self._mark()
-        wire = self.session.wire
-        tag = wire.begin(b"APPEND " + quoted(self.raw))
+        connection = self.session.connection
+        tag = connection.begin(b"APPEND " + quoted(self.raw))
         sent = [self.keywords.kept(self.raw, ready.flags) for ready in batch]
         for ready, flags in zip(batch, sent, strict=True):
-            wire.put(b" " + self._head(ready, flags))
-            refusal = self._literal(wire, tag, ready)
+            connection.put(b" " + self._head(ready, flags))
+            refusal = self._literal(connection, tag, ready)
             if refusal is not None:
                 return refusal
-        self._check(wire)
-        wire.put(b"\r\n")
-        wire.flush()
-        reply = wire.finish(tag)
+        self._check(connection)
+        connection.put(b"\r\n")
+        connection.flush()
+        reply = connection.finish(tag)
         return list(zip(sent, self._hrefs(reply, batch, before), strict=True)) if reply.ok else reply
 
     def _store_pipelined(self, batch: list[PreparedAppend]) -> Iterator[Stored | Failed]:
@@ -152,16 +152,16 @@ class Appender:
             for ready in batch:
                 yield from self.store([ready])
             return
-        wire = self.session.wire
+        connection = self.session.connection
         tags = []
         sent = [self.keywords.kept(self.raw, ready.flags) for ready in batch]
         for ready, flags in zip(batch, sent, strict=True):
-            self._check(wire)
-            tags.append(wire.begin(b"APPEND " + quoted(self.raw) + b" " + self._head(ready, flags)))
-            self._literal(wire, tags[-1], ready)
-            wire.put(b"\r\n")
-        wire.flush()
-        replies = [wire.finish(tag) for tag in tags]
+            self._check(connection)
+            tags.append(connection.begin(b"APPEND " + quoted(self.raw) + b" " + self._head(ready, flags)))
+            self._literal(connection, tags[-1], ready)
+            connection.put(b"\r\n")
+        connection.flush()
+        replies = [connection.finish(tag) for tag in tags]
         taken: set[str] = set()
         for ready, flags, reply in zip(batch, sent, replies, strict=True):
             if reply.ok:
@@ -176,29 +176,29 @@ class Appender:
             elif not reply.ok:
                 yield _refused(ready, reply)
 
-    def _literal(self, wire: ImapConnection, tag: bytes, ready: PreparedAppend) -> TaggedReply | None:
+    def _literal(self, connection: ImapConnection, tag: bytes, ready: PreparedAppend) -> TaggedReply | None:
         """A large one waits for the server's leave, so that it may refuse before the bytes travel."""
         plus = self.session.has("LITERAL+") or (self.session.has("LITERAL-") and ready.size <= LITERAL_MINUS)
         if plus and ready.data is not None:
-            wire.put(b"{%d+}\r\n" % ready.size)
+            connection.put(b"{%d+}\r\n" % ready.size)
         else:
-            wire.put(b"{%d}\r\n" % ready.size)
-            refusal = wire.proceed(tag)
+            connection.put(b"{%d}\r\n" % ready.size)
+            refusal = connection.proceed(tag)
             if refusal is not None:
                 return refusal
         if ready.data is not None:
-            wire.put(ready.data)
+            connection.put(ready.data)
             return None
         with ready.item.body() as stream:
-            wire.stream(stream, ready.size, lambda: self._check(wire))
+            connection.stream(stream, ready.size, lambda: self._check(connection))
         return None
 
-    def _check(self, wire: ImapConnection) -> None:
+    def _check(self, connection: ImapConnection) -> None:
         """The guard; when it refuses, what was already sent must not become effective."""
         try:
             self.guard()
         except BaseException:
-            wire.abandon()
+            connection.abandon()
             raise
 
     def _mark(self) -> str | None:
@@ -247,7 +247,7 @@ def position(session: Session, raw: bytes) -> str:
     status = session.status(raw, "UIDVALIDITY", "UIDNEXT")
     told = [status.get(name, "") for name in ("UIDVALIDITY", "UIDNEXT")]
     if not all(_NUMBER.fullmatch(one) for one in told):
-        raise session.wire.nonsense()
+        raise session.connection.nonsense()
     return ":".join(told)
 
 

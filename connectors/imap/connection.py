@@ -1,4 +1,4 @@
-"""IMAP on the wire: one connection, its responses parsed as they stream in, its literals as they go out.
+"""One IMAP connection, its responses parsed as they stream in, its literals as they go out.
 
 imapclient connects and logs in; from then on every command runs here. Its own fetch parser reads
 byte by byte in Python, and its multiappend neither streams nor tells a refusal (measured with 4.1).
@@ -126,7 +126,7 @@ class ImapConnection:
         cut(self.imap.sock)
 
     def dispose(self) -> None:
-        """Frees the file descriptors; only from the thread that uses this wire."""
+        """Frees the file descriptors; only from the thread that uses this connection."""
         self.close()
         free(self.imap)
 

@@ -77,7 +77,7 @@ def _window(session: Session, start: int, end: int, items: bytes) -> tuple[list[
 
     reply = session.run(b"FETCH %d:%d (%s)" % (start, end, items), note)
     if len(found) > end - start + 1:
-        raise session.wire.nonsense()
+        raise session.connection.nonsense()
     if not reply.ok and reply.reason != "EXPUNGEISSUED":
         raise_for(reply)
     return [found[uid] for uid in sorted(found)], reply.reason != "EXPUNGEISSUED"
@@ -233,7 +233,7 @@ class MessageReader:
             data = found[uid][key]
             data = data if isinstance(data, bytes) else b""
             if len(data) > WINDOW_BYTES:
-                raise self.session.wire.nonsense()
+                raise self.session.connection.nonsense()
             write(data)
             offset += len(data)
             if len(data) < WINDOW_BYTES:

@@ -211,7 +211,7 @@ def lifelong_id(session: Session, raw: bytes) -> str:
 
 def _checked_id(session: Session, item: str, told: str) -> str:
     if item == MAILBOX_ID and not _OBJECT_ID.fullmatch(told):
-        raise session.wire.nonsense()
+        raise session.connection.nonsense()
     return told
 
 

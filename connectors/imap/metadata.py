@@ -37,10 +37,10 @@ def write(session: Session, guard: Guard, name: bytes, value: bytes) -> bool:
     if not has_room(session):
         return False
     guard()
-    wire = session.wire
-    tag = wire.begin(b'SETMETADATA "" (' + PREFIX + name + b" {%d}\r\n" % len(value))
-    if wire.proceed(tag) is not None:
+    connection = session.connection
+    tag = connection.begin(b'SETMETADATA "" (' + PREFIX + name + b" {%d}\r\n" % len(value))
+    if connection.proceed(tag) is not None:
         return False
-    wire.put(value + b")\r\n")
-    wire.flush()
-    return wire.finish(tag).ok
+    connection.put(value + b")\r\n")
+    connection.flush()
+    return connection.finish(tag).ok

@@ -53,7 +53,7 @@ def usable(sessions: Iterable[Session]) -> Iterator[Session]:
     """Those that can be connected: a server may allow one account fewer connections."""
     for session in sessions:
         try:
-            session.wire  # noqa: B018 - connects
+            session.connection  # noqa: B018 - connects
         except (Transient, Blocked):
             session.close()
             return

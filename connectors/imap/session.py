@@ -168,26 +168,26 @@ class Session:
     server_name: str = ""
     selected: Selected | None = None
     qresync: bool = False
-    _wire: ImapConnection | None = None
+    _connection: ImapConnection | None = None
     _sockets: list[socket.socket] = field(default_factory=list)
     _closed: bool = False
     _user: int = 0
     _refused: Blocked | Transient | None = None
 
     @property
-    def wire(self) -> ImapConnection:
+    def connection(self) -> ImapConnection:
         """The connection, made anew when there is none that works."""
         self._user = threading.get_ident()
-        if self._wire is not None and not self._wire.broken:
-            return self._wire
+        if self._connection is not None and not self._connection.broken:
+            return self._connection
         self._discard()
-        self._wire = self._connect()
-        return self._wire
+        self._connection = self._connect()
+        return self._connection
 
     @property
     def capabilities(self) -> frozenset[str]:
         """Upper-case capability names, as announced after login."""
-        self.wire  # noqa: B018 - connects
+        self.connection  # noqa: B018 - connects
         return self.capabilities_
 
     def has(self, name: str) -> bool:
@@ -195,14 +195,14 @@ class Session:
 
     @property
     def quirks(self) -> Quirks:
-        self.wire  # noqa: B018 - connects
+        self.connection  # noqa: B018 - connects
         return BY_NAME.get(self.server_name, PLAIN)
 
     def close(self) -> None:
         """From any thread: unblocks the thread that uses the session, which then gets Transient."""
         self._closed = True
-        if self._wire is not None:
-            self._wire.close()
+        if self._connection is not None:
+            self._connection.close()
         self._cut()
         if self._user == threading.get_ident():
             # from another thread the descriptors stay until the using thread lets go of them: a
@@ -210,12 +210,12 @@ class Session:
             self._discard()
 
     def _discard(self) -> None:
-        wire, self._wire = self._wire, None
+        connection, self._connection = self._connection, None
         self.selected = None
         self.qresync = False
         self._sockets.clear()
-        if wire is not None:
-            wire.dispose()
+        if connection is not None:
+            connection.dispose()
 
     # -- connecting
 
@@ -239,14 +239,14 @@ class Session:
                 self._secure(client)
             self._login(client)
             client._imap.logging_in = False
-            wire = self._wired(client)
-            self._greet(wire)
+            connection = self._wired(client)
+            self._greet(connection)
             if self._closed:
                 raise Transient("connection-closed", "closed from our side")
         except BaseException:
             free(client._imap)
             raise
-        return wire
+        return connection
 
     def _wired(self, client: _Client) -> ImapConnection:
         """RFC822.SIZE is an estimate on some servers: what was asked for may be some times as large."""
@@ -300,7 +300,7 @@ class Session:
         self._refused = LOGINS.refused(who, error)
         return self._refused
 
-    def _greet(self, wire: ImapConnection) -> None:
+    def _greet(self, connection: ImapConnection) -> None:
         found: list[str] = []
         named: list[str] = []
 
@@ -317,9 +317,9 @@ class Session:
                     if k == b"name" and isinstance(v, bytes)
                 )
 
-        wire.run(b"CAPABILITY", note)
+        connection.run(b"CAPABILITY", note)
         if "ID" in found:
-            wire.run(b"ID NIL", note)
+            connection.run(b"ID NIL", note)
         self.capabilities_ = frozenset(found)
         self.server_name = named[0] if named else ""
 
@@ -327,7 +327,7 @@ class Session:
 
     def run(self, command: bytes, sink: Callable[[Parts], None] | None = None) -> TaggedReply:
         """Runs a command; untagged responses also keep `selected` up to date."""
-        wire = self.wire
+        connection = self.connection
         selected = self.selected
 
         def note(parts: Parts) -> None:
@@ -336,7 +336,7 @@ class Session:
             if sink is not None:
                 sink(parts)
 
-        return wire.run(command, note)
+        return connection.run(command, note)
 
     def done(self, command: bytes, sink: Callable[[Parts], None] | None = None) -> None:
         """Runs a command that must succeed."""
@@ -350,11 +350,11 @@ class Session:
         if now is not None and now.name == name and now.readonly == readonly and not fresh:
             return now
         verb = b"EXAMINE " if readonly else b"SELECT "
-        self.wire  # noqa: B018 - connecting resets `selected`
+        self.connection  # noqa: B018 - connecting resets `selected`
         self.selected = None
         opening = Selected(name, readonly)
         condstore = b" (CONDSTORE)" if "CONDSTORE" in self.capabilities_ else b""
-        reply = self.wire.run(verb + quoted(name) + condstore, opening.note)
+        reply = self.connection.run(verb + quoted(name) + condstore, opening.note)
         if not reply.ok:
             raise_for(reply)
         self.selected = opening
@@ -362,7 +362,7 @@ class Session:
 
     def look(self, name: bytes, sink: Callable[[Parts], None]) -> None:
         """Opens a mailbox (its encoded name) anew, for reading; what the server tells of it goes to sink."""
-        self.wire  # noqa: B018 - connecting resets `selected`
+        self.connection  # noqa: B018 - connecting resets `selected`
         self.selected = None
         self.done(b"EXAMINE " + quoted(name), sink)
 

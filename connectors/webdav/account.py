@@ -40,16 +40,16 @@ class Home:
     self_stated: bool = False
 
 
-def home(wire: HttpClient, settings: FilesSettings, account: Account) -> Home:
+def home(client: HttpClient, settings: FilesSettings, account: Account) -> Home:
     """Raises Blocked("login-refused", "no-files-access"), Transient."""
     profile, start = settings.profile, _start(settings, account)
     user, addresses, self_stated = settings.user(account), frozenset[str](), False
     if profile.ocs:
-        ocs = Ocs(wire, start + profile.ocs)
+        ocs = Ocs(client, start + profile.ocs)
         user, addresses = _person(ocs)
         self_stated = bool(addresses) and ocs.lets_change("email", profile.editable)
     if profile.drives:
-        user = settings.drive or _drive(wire, start + _filled(profile.drives, user))
+        user = settings.drive or _drive(client, start + _filled(profile.drives, user))
         user = f"{account.login} ({user})"
     return Home(
         user=user,
@@ -65,10 +65,10 @@ def home(wire: HttpClient, settings: FilesSettings, account: Account) -> Home:
     )
 
 
-def identity(wire: HttpClient, found: Home, kind: str, root: PropfindEntry | None) -> Identity:
+def identity(client: HttpClient, found: Home, kind: str, root: PropfindEntry | None) -> Identity:
     """The account's place on its server, hashed: an id may be shown, and a path often holds the login. root:
     the folder that it is about, where there is one."""
-    text = "\n".join((str(wire.origin), found.user, found.files, *found.folder))
+    text = "\n".join((str(client.origin), found.user, found.files, *found.folder))
     return Identity(
         kind,
         hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
@@ -106,9 +106,9 @@ def _person(ocs: Ocs) -> tuple[str, frozenset[str]]:
     return user, frozenset({str(email).lower()} if plain else ())
 
 
-def _drive(wire: HttpClient, path: str) -> str:
+def _drive(client: HttpClient, path: str) -> str:
     """The id of a user's drive, as eXo's portal tells it."""
-    answer = request_reading(wire, "GET", path, {"Accept": "application/json"})
+    answer = request_reading(client, "GET", path, {"Accept": "application/json"})
     if answer.status in GONE:
         raise no_access().said(answer.words)
     if not answer.ok:

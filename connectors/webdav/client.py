@@ -44,10 +44,10 @@ def passing(answer: HttpAnswer) -> HttpAnswer:
 
 
 def request_reading(
-    wire: HttpClient, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
+    client: HttpClient, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
 ) -> HttpAnswer:
     """For what changes nothing: busy answers and cut connections are waited out."""
-    return wire.patiently(lambda: passing(wire.ask(method, path, headers, body)))
+    return client.patiently(lambda: passing(client.ask(method, path, headers, body)))
 
 
 def seconds(date: datetime, oldest: int) -> int:

@@ -32,13 +32,13 @@ class Abilities:
 class Ocs:
     """base: the path before /cloud."""
 
-    def __init__(self, wire: HttpClient, base: str) -> None:
-        self._wire = wire
+    def __init__(self, client: HttpClient, base: str) -> None:
+        self._client = client
         self._base = base
 
     def data(self, path: str) -> Any:
         """What lies at a path below base; None where there is nothing. Raises Transient, Blocked."""
-        answer = request_reading(self._wire, "GET", f"{self._base}{path}?format=json", HEADERS)
+        answer = request_reading(self._client, "GET", f"{self._base}{path}?format=json", HEADERS)
         if answer.status in GONE:
             return None
         if answer.status == 403 and _is_another(answer):

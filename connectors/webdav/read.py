@@ -36,8 +36,8 @@ class ReadFile:
 class WebdavReader:
     """Everything that only looks. Safe from several threads."""
 
-    def __init__(self, wire: HttpClient, profile: FilesProfile, spool: Path, spool_above: int) -> None:
-        self._wire = wire
+    def __init__(self, client: HttpClient, profile: FilesProfile, spool: Path, spool_above: int) -> None:
+        self._client = client
         self._spool = spool
         self._above = spool_above
         self._hashes = profile.hashes
@@ -46,22 +46,22 @@ class WebdavReader:
         """What is at a path; None when there is nothing. Waits out what may pass."""
 
         def attempt() -> PropfindEntry | None:
-            with self._wire.stream("PROPFIND", path, {**XML, "Depth": "0"}, body) as (head, chunks):
+            with self._client.stream("PROPFIND", path, {**XML, "Depth": "0"}, body) as (head, chunks):
                 if head.status in GONE:
                     return None
                 found = self._entries(head, chunks, path)
                 return next((one for one in found if not one.names), None)
 
-        return self._wire.patiently(attempt)
+        return self._client.patiently(attempt)
 
     def listed(self, path: str, depth: str = "1", body: bytes = ENTRIES) -> Iterator[PropfindEntry]:
         """A folder and what lies in it, or everything below it, as the answer arrives. Raises
         Blocked("container-missing"), and Transient when it breaks off after some were told; until then faults
         are waited out."""
-        patience, told = self._wire.patience(), False
+        patience, told = self._client.patience(), False
         while True:
             try:
-                with self._wire.stream("PROPFIND", path, {**XML, "Depth": depth}, body) as (head, chunks):
+                with self._client.stream("PROPFIND", path, {**XML, "Depth": depth}, body) as (head, chunks):
                     for one in self._entries(head, chunks, path):
                         told = True
                         yield one
@@ -73,13 +73,13 @@ class WebdavReader:
 
     def whole(self, path: str) -> ReadFile | None:
         """A file's bytes, spooled when they are many; None when there is no file."""
-        return self._wire.patiently(lambda: self._got(path))
+        return self._client.patiently(lambda: self._got(path))
 
     def digest(self, path: str) -> bytes | None:
         """The SHA-256 of what is stored; None when there is no file. The server's own where it hashes what it
         stored, else everything is read."""
         if self._hashes:
-            answer = request_reading(self._wire, "PATCH", path, {"X-Recalculate-Hash": "sha256"})
+            answer = request_reading(self._client, "PATCH", path, {"X-Recalculate-Hash": "sha256"})
             if answer.status in GONE:
                 return None
             told = hashed(answer.headers.get("oc-checksum", "").rpartition(":")[2])
@@ -87,7 +87,7 @@ class WebdavReader:
                 return told
             if not answer.ok and answer.status not in NO_HASHES:
                 raise answer.error()
-        return self._wire.patiently(lambda: self._hashed(path))
+        return self._client.patiently(lambda: self._hashed(path))
 
     # -- internals
 
@@ -95,10 +95,10 @@ class WebdavReader:
         if head.status != 207:
             raise _not_listed(with_words(head, chunks))
         base = path.rstrip("/") + "/"
-        return entries(chunks, base, paths(self._wire.origin, base))
+        return entries(chunks, base, paths(self._client.origin, base))
 
     def _got(self, path: str) -> ReadFile | None:
-        with self._wire.stream("GET", path) as (head, chunks):
+        with self._client.stream("GET", path) as (head, chunks):
             if head.status in GONE:
                 return None
             if head.status != 200:
@@ -123,7 +123,7 @@ class WebdavReader:
             return ReadFile(body, size, digest.digest(), dated, head.headers.get("etag", ""))
 
     def _hashed(self, path: str) -> bytes | None:
-        with self._wire.stream("GET", path) as (head, chunks):
+        with self._client.stream("GET", path) as (head, chunks):
             if head.status in GONE:
                 return None
             if head.status != 200:

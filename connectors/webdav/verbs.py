@@ -1,4 +1,4 @@
-"""The webdavclient3 library over our own wire: the plain verbs of WebDAV.
+"""The webdavclient3 library over our own HTTP client: the plain verbs of WebDAV.
 
 Left to itself the library (3.14.7) asks a HEAD before most verbs, prints the names of new folders, takes a
 405 for success, drops names made of dots from a path, says Depth: 1 in a PROPPATCH, which WsgiDAV refuses,
@@ -37,8 +37,8 @@ class LibraryTransport:
 
     auth = None
 
-    def __init__(self, wire: HttpClient, path: str, headers: Mapping[str, str]) -> None:
-        self._wire = wire
+    def __init__(self, http: HttpClient, path: str, headers: Mapping[str, str]) -> None:
+        self._http = http
         self._path = path
         self._headers = headers
         self.answer: HttpAnswer | None = None
@@ -46,18 +46,19 @@ class LibraryTransport:
     def request(
         self, method: str, url: str, *, data: object, headers: Mapping[str, str], **_ignored: object
     ) -> LibraryResponse:
-        """The library passes its own address, headers and trust too: the wire's are what counts."""
+        """Sends one request. Ignores the library's own address, headers and trust: those of the HTTP client
+        count."""
         del url, headers
         body = data.encode() if isinstance(data, str) else data if isinstance(data, bytes) else b""
-        self.answer = self._wire.ask(method, self._path, self._headers, body)
+        self.answer = self._http.ask(method, self._path, self._headers, body)
         return LibraryResponse()
 
 
 class WebdavLibrary:
     """MKCOL, MOVE, DELETE, PROPPATCH; each is one attempt. Raises what Wire.ask does; any status is told."""
 
-    def __init__(self, wire: HttpClient) -> None:
-        self._wire = wire
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
 
     def mkdir(self, path: str, headers: Mapping[str, str] | None = None) -> HttpAnswer:
         return self._sent("mkdir", path, headers or {})
@@ -65,7 +66,7 @@ class WebdavLibrary:
     def move(
         self, path: str, to: str, *, overwrite: bool = False, headers: Mapping[str, str] | None = None
     ) -> HttpAnswer:
-        where = {"Destination": f"{self._wire.origin}{to}", "Overwrite": "T" if overwrite else "F"}
+        where = {"Destination": f"{self._http.origin}{to}", "Overwrite": "T" if overwrite else "F"}
         return self._sent("move", path, {**(headers or {}), **where})
 
     def delete(self, path: str, match: str = "", headers: Mapping[str, str] | None = None) -> HttpAnswer:
@@ -79,8 +80,8 @@ class WebdavLibrary:
         return self._sent("set_property", path, kind, body)
 
     def _sent(self, action: str, path: str, headers: Mapping[str, str], body: object = None) -> HttpAnswer:
-        client = Client({"webdav_hostname": str(self._wire.origin), "disable_check": True})
-        courier = LibraryTransport(self._wire, path, headers)
+        client = Client({"webdav_hostname": str(self._http.origin), "disable_check": True})
+        courier = LibraryTransport(self._http, path, headers)
         client.session = courier
         client.execute_request(action, path, body)
         if courier.answer is None:

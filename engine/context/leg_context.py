@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.context.principals import Parties
-from engine.context.restored_brake import CODE as RESTORED
+from engine.context.restored_ledger_breaker import CODE as RESTORED
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control.server_words_file import Told, Words
 from engine.control.stop_signal import StopRequested, reason
@@ -110,7 +110,7 @@ class LegContext:
     mappings.fields.context.Context. parties: who those of the source are at the target. delivered: what a
     live target was delivered itself (engine.steps.late_mail). turn: before a batch, waits until the servers
     may be asked for more; a code: the leg is to end with it. began: see mappings.fields.context.Context. now:
-    the clock by which a record was read. brake: of the run, for a source that lost much. words: see
+    the clock by which a record was read. breaker: of the run, for a source that lost much. words: see
     engine.control.server_words_file."""
 
     mailbox: MailboxRow
@@ -124,7 +124,7 @@ class LegContext:
     mirror: bool
     stop: threading.Event = field(default_factory=threading.Event)
     approved: Callable[[str], bool] = nothing_approved
-    suspects: dict[str, InDoubtWrite] = field(default_factory=dict)
+    in_doubt: dict[str, InDoubtWrite] = field(default_factory=dict)
     spent: set[str] = field(default_factory=set)
     artefacts: tuple[str, ...] = ()
     owner: frozenset[str] = frozenset()
@@ -133,7 +133,7 @@ class LegContext:
     delivered: Delivered | None = None
     turn: Callable[[], str | None] = at_once
     now: Callable[[], datetime] = utc_now
-    brake: ShrinkBreaker = field(default_factory=ShrinkBreaker)
+    breaker: ShrinkBreaker = field(default_factory=ShrinkBreaker)
     words: Words = field(default_factory=lambda: Words(None))
     _ended: str | None = None
     _context: Context | None = None

@@ -63,7 +63,7 @@ class ShrinkBreaker:
             return count >= MAILBOXES and count >= MAILBOXES_SHARE * len(self._seen)
 
     def fault(self, code: str | None) -> Blocked | None:
-        """How a leg ended. What ends the run, when that was the brake; else None."""
+        """How a leg ended. What ends the run, when that was the breaker; else None."""
         if code != CODE or not self.pulled:
             return None
         return Blocked("source-shrunk", "several mailboxes lost most items at once; the run has stopped")

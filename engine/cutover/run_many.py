@@ -18,7 +18,7 @@ from engine.control.error_log import described
 from engine.cutover import hooks
 from engine.cutover.steps import Announce, CutoverContext, CutoverResult, cut_over, short, take_back
 from engine.leg.run import run_leg
-from engine.pacing.run_brakes import RunBreakers
+from engine.pacing.run_breakers import RunBreakers
 from engine.pacing.worker_slots import Through, WorkerSlots
 from engine.planning.maintenance_windows import PAUSED
 from ledger.db.rows import LegState, MailboxRow, Phase
@@ -33,17 +33,17 @@ class CutoverRequest:
 
     config: Config
     cutting: CutoverContext
-    turns: WorkerSlots
+    worker_slots: WorkerSlots
     back: bool = False
-    brakes: RunBreakers = field(default_factory=RunBreakers)
+    breakers: RunBreakers = field(default_factory=RunBreakers)
     fault: MigrationError | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def mailbox(self, mailbox_id: str) -> CutoverResult:
         """One mailbox as far as it goes; not at all once nothing is to begin any more. The boundary of one
         mailbox's trouble."""
-        if self.turns.shut and self.cutting.ledger.mailbox(mailbox_id).phase is not Phase.LIVE:
-            return self._where(mailbox_id, self.turns.why)
+        if self.worker_slots.shut and self.cutting.ledger.mailbox(mailbox_id).phase is not Phase.LIVE:
+            return self._where(mailbox_id, self.worker_slots.why)
         try:
             cut = (take_back if self.back else cut_over)(self.cutting, mailbox_id)
         except (Misconfigured, Corrupt) as error:
@@ -54,7 +54,7 @@ class CutoverRequest:
         except Exception as error:  # noqa: BLE001 (the mailbox boundary)
             logging.getLogger("kogge.defect").error("cutover %s: %s", mailbox_id, described(error))
             cut = self._where(mailbox_id, "internal-error")
-        fault = self.brakes.note(mailbox_id, cut.code, accepted=cut.code is None)
+        fault = self.breakers.note(mailbox_id, cut.code, accepted=cut.code is None)
         if fault is not None:
             self._end(fault)
         return cut
@@ -72,27 +72,27 @@ class CutoverRequest:
 
 @contextmanager
 def opened(
-    config: Config, ledger: Ledger, by: str, turns: WorkerSlots, tell: Announce, *, back: bool = False
+    config: Config, ledger: Ledger, by: str, worker_slots: WorkerSlots, tell: Announce, *, back: bool = False
 ) -> Iterator[CutoverRequest]:
     """tell: announces what happens. Raises Misconfigured when a secret of a hook cannot be read."""
     hooks.refuse_unreadable(config.hooks)
     owner = lease.new_owner()
-    brakes = RunBreakers()
+    breakers = RunBreakers()
     cutting = CutoverContext(
         ledger=ledger,
         hooks=config.hooks,
         by=by,
-        run=functools.partial(_run_leg, config, ledger, turns, brakes.shrinking),
+        run=functools.partial(_run_leg, config, ledger, worker_slots, breakers.shrinking),
         act=lambda hook, action, person: hooks.run(
             hook, action, person, config.state_directory, environment=config.hooks.environment
         ),
         approve=functools.partial(permit, config, ledger),
         tell=tell,
-        stop=turns.stop,
+        stop=worker_slots.stop,
         owner=short(owner),
     )
     try:
-        yield CutoverRequest(config, cutting, turns, back, brakes)
+        yield CutoverRequest(config, cutting, worker_slots, back, breakers)
     finally:
         lease.retire(owner)
 
@@ -134,7 +134,7 @@ def all_of(order: CutoverRequest, ids: Iterable[str], told: Callable[[CutoverRes
 def _run_leg(
     config: Config,
     ledger: Ledger,
-    turns: WorkerSlots,
+    worker_slots: WorkerSlots,
     shrinking: ShrinkBreaker,
     leg_id: int,
     verify_only: bool,
@@ -147,14 +147,14 @@ def _run_leg(
         result = run_leg(
             config,
             leg_id,
-            stop=turns.stop,
+            stop=worker_slots.stop,
             verify_only=verify_only,
             level=level,
             through=through,
-            brake=shrinking,
+            breaker=shrinking,
         )
         ended.append(result.state)
         return result.code
 
-    code = turns.walk(ledger.leg(leg_id).workload, act, going=True)
+    code = worker_slots.walk(ledger.leg(leg_id).workload, act, going=True)
     return ended[-1], code

@@ -58,7 +58,7 @@ def refuse_filled_since(work: LegContext, sleep: Callable[[float], None]) -> Non
     shared = bool(fingerprint) and _take_account(work, fingerprint, sleep)
     if shared and identity_gate.is_filled(work.target, work.artefacts, ours):
         raise Blocked("identity-bound-elsewhere", "another mailbox of this ledger may own the account")
-    if not work.ledger.begun() and not work.suspects:  # else what is there may be ours, and have landed late
+    if not work.ledger.begun() and not work.in_doubt:  # else what is there may be ours, and have landed late
         identity_gate.refuse_filled(work.target, work.approved, work.artefacts, ours)
 
 

@@ -44,22 +44,24 @@ def leg_of(setting: LegSetting, held: Lease) -> LegRow:
     return setting.ledger.leg(held.leg)
 
 
-def pass_gate(setting: LegSetting, held: Lease, work: LegContext, past: AttemptState) -> Callable[[], None]:
+def pass_gate(
+    setting: LegSetting, held: Lease, work: LegContext, attempt: AttemptState
+) -> Callable[[], None]:
     """Until this leg has sent something, the target must be empty: binding alone does not excuse that. For
     what is returned see binding.bind."""
     if setting.task.copy:
         _refuse_releasing(setting)
     begun = work.ledger.begun()
     elsewhere = not begun and setting.task.copy and ledger_generation.is_begun_elsewhere(work)
-    pair = replace(setting.pair, bound=past.proven or begun, begun=elsewhere)
+    pair = replace(setting.pair, bound=attempt.proven or begun, begun=elsewhere)
     proof = identity_gate.prove_identity(
         pair, work.source, work.target, setting.rules, frozenset(work.ledger.elsewhere())
     )
     if setting.task.copy:
-        setting.permit(proof.level)
+        setting.authorize(proof.level)
     bind_folder = account_binding.bind(setting.ledger, held, work, proof, first=not begun)
-    past.proven = True
-    past.owner = work.owner = work.owner | proof.source.addresses
+    attempt.proven = True
+    attempt.owner = work.owner = work.owner | proof.source.addresses
     return bind_folder
 
 
@@ -71,7 +73,7 @@ def _refuse_releasing(setting: LegSetting) -> None:
 
 @contextmanager
 def open_leg(
-    setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper, past: AttemptState
+    setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper, attempt: AttemptState
 ) -> Iterator[LegContext]:
     """New connections to both sides, closed at the end and whenever the lease is lost."""
     mirror = setting.mailbox.phase is not Phase.LIVE
@@ -97,14 +99,14 @@ def open_leg(
                 mirror=mirror,
                 stop=setting.stop,
                 approved=setting.rules.approved,
-                suspects=setting.suspects,
+                in_doubt=setting.in_doubt,
                 artefacts=setting.rules.artefacts,
-                owner=past.owner | {setting.pair.source.address, setting.pair.target.address},
+                owner=attempt.owner | {setting.pair.source.address, setting.pair.target.address},
                 addresses=setting.addresses,
                 parties=setting.parties,
                 turn=setting.opener.turn,
                 now=setting.now,
-                brake=setting.brake,
+                breaker=setting.breaker,
                 words=setting.words,
             )
     finally:

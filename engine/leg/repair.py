@@ -49,7 +49,7 @@ def run_in(setting: LegSetting, row: LegRow, order: Repair) -> LegResult:
         order.code = "not-copied"
         return LegResult(row.id, row.mailbox, row.workload, row.state, order.code)
     if order.execute:
-        result = walk(replace(setting, instead=partial(_walk, row, order)), row)
+        result = walk(replace(setting, walk=partial(_walk, row, order)), row)
         if result.state in (LegState.RUNNING, LegState.BLOCKED):  # lost its lease, or a defect
             order.code = result.code
         return result

@@ -141,8 +141,8 @@ class LegSetting:
     addresses, parties: see engine.context.leg_context.LegContext; suspects and tally are kept over the walk's
     passes. silenced: whether a canary showed that the target invites nobody. permit: see
     engine.approvals.plan_approval.permission. cause: why an owner did not release its leg, see
-    engine.steps.worker_deaths.cause_of. instead: another walk than to copy and verify. kek: see
-    ledger.inventory.keystore; asked when an inventory is closed. now: see LegContext. brake:
+    engine.steps.worker_deaths.cause_of. walk: another than to copy and verify. kek: see
+    ledger.inventory.keystore; asked when an inventory is closed. now: see LegContext. breaker:
     what the legs of one run share against a source that lost much. generations: see
     engine.steps.ledger_generation. words: see engine.control.server_words_file."""
 
@@ -155,17 +155,17 @@ class LegSetting:
     task: Task
     stop: threading.Event
     sleep: Callable[[float], None] = time.sleep
-    suspects: dict[str, InDoubtWrite] = field(default_factory=dict)
+    in_doubt: dict[str, InDoubtWrite] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
     parties: Parties = field(default_factory=Parties)
     silenced: Callable[[], bool] = bool
-    permit: Callable[[str | None], None] = permitted
+    authorize: Callable[[str | None], None] = permitted
     tally: Tally = field(default_factory=Tally)
     cause: Callable[[str | None], Cause] = cause_of
-    instead: Walk | None = None
+    walk: Walk | None = None
     kek: Callable[[], bytes] = _no_kek
     now: Callable[[], datetime] = utc_now
-    brake: ShrinkBreaker = field(default_factory=ShrinkBreaker)
+    breaker: ShrinkBreaker = field(default_factory=ShrinkBreaker)
     generations: Generations | None = None
     words: Words = field(default_factory=lambda: Words(None))
 
@@ -179,9 +179,9 @@ def run_leg(
     dry_run: bool = False,
     level: str | None = None,
     through: Callable[[Opener], Opener] = as_it_is,
-    brake: ShrinkBreaker | None = None,
+    breaker: ShrinkBreaker | None = None,
 ) -> LegResult:
-    """Runs a leg as configured. brake: of the run. Never raises for one mailbox's trouble: the result says
+    """Runs a leg as configured. breaker: of the run. Never raises for one mailbox's trouble: the result says
     what came of it, and the ledger keeps it. Raises Misconfigured and Corrupt, which concern them all."""
     ledger = open_ledger(config)
     row = ledger.leg(leg_id)
@@ -201,9 +201,9 @@ def run_leg(
         addresses=addresses(config),
         parties=parties(config, ledger, allowed),
         silenced=lambda: invitation_policy.is_proven(ledger, config.target.of(row.workload)),
-        permit=permission(config, ledger, mailbox),
+        authorize=permission(config, ledger, mailbox),
         kek=lambda: key,
-        brake=brake or ShrinkBreaker(),
+        breaker=breaker or ShrinkBreaker(),
         generations=Generations(config.state_directory),
         words=Words(config.state_directory),
     )
@@ -277,7 +277,7 @@ def _react(setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper) -> LegEn
         if held.took_over:
             _tell(setting, held, "taken-over")
             _wait_for_the_owner_before(setting, held)
-        return LegEnd(*(setting.instead or _with_patience)(setting, held, keeper))
+        return LegEnd(*(setting.walk or _with_patience)(setting, held, keeper))
     except StopRequested as wish:
         return LegEnd(LegState.PENDING, wish.code)
     except Transient as error:
@@ -327,10 +327,10 @@ def _with_patience(
 ) -> tuple[LegState, str | None]:
     """Walks until done. After a passing fault, the walk begins again from the top; faults count only
     while nothing moves between them."""
-    faults, done, past = 0, -1, AttemptState(_cause(setting, held))
+    faults, done, attempt = 0, -1, AttemptState(_cause(setting, held))
     while True:
         try:
-            return _walk_once(setting, held, keeper, past)
+            return _walk_once(setting, held, keeper, attempt)
         except Transient as error:
             keeper.guard()
             progress = leg_of(setting, held).done
@@ -355,42 +355,44 @@ def pause_after(setting: LegSetting, error: Transient, faults: int) -> None:
 
 
 def _walk_once(
-    setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper, past: AttemptState
+    setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper, attempt: AttemptState
 ) -> tuple[LegState, str | None]:
     task = setting.task
     refuse_unfinished(setting.ledger, held)
     if task.copy:
         refuse_replanned(setting.ledger, setting.mailbox.id, setting.pair)
     if task.copy and not task.dry:
-        setting.permit(None)
+        setting.authorize(None)
     identity_gate.refuse_denied(setting.pair, setting.rules)
     if task.dry:
-        with open_leg(setting, held, keeper, past) as work:
+        with open_leg(setting, held, keeper, attempt) as work:
             return _look(setting, work)
     if not task.copy:
-        with open_leg(setting, held, keeper, past) as work:
+        with open_leg(setting, held, keeper, attempt) as work:
             if not verify.has_run(work, leg_of(setting, held)):
                 return LegState.PENDING, "not-run"
-            past.proven = True  # nothing is written, so what others put into an empty target is no obstacle
-            pass_gate(setting, held, work, past)
+            attempt.proven = (
+                True  # nothing is written, so what others put into an empty target is no obstacle
+            )
+            pass_gate(setting, held, work, attempt)
             discover.catch_up(work)
             return _verified(work, task, verify.compare(work, task.level, task.sample_percent))
-    return _copy_and_verify(setting, held, keeper, past)
+    return _copy_and_verify(setting, held, keeper, attempt)
 
 
 def _copy_and_verify(
-    setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper, past: AttemptState
+    setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper, attempt: AttemptState
 ) -> tuple[LegState, str | None]:
     """People go on working during a migration: what changed while we copied is brought by another pass."""
     result: tuple[LegState, str | None] = (LegState.COPIED, None)
     for _ in range(PASSES_MOST):
-        with open_leg(setting, held, keeper, past) as work:
+        with open_leg(setting, held, keeper, attempt) as work:
             if (ended := late_mail.of_a_source_that_is_gone(work)) is not None:
                 return ended
-            bind_folder = pass_gate(setting, held, work, past)
+            bind_folder = pass_gate(setting, held, work, attempt)
             invitation_policy.refuse_unproven(work, setting.silenced)
-            _pass(work, past, bind_folder, setting)
-        with open_leg(setting, held, keeper, past) as work:
+            _pass(work, attempt, bind_folder, setting)
+        with open_leg(setting, held, keeper, attempt) as work:
             task = setting.task
             verdict = verify.compare(work, task.level, task.sample_percent, again=False)
             result = _verified(work, task, verdict)
@@ -399,14 +401,16 @@ def _copy_and_verify(
     return result
 
 
-def _pass(work: LegContext, past: AttemptState, bind_folder: Callable[[], None], setting: LegSetting) -> None:
+def _pass(
+    work: LegContext, attempt: AttemptState, bind_folder: Callable[[], None], setting: LegSetting
+) -> None:
     older = ledger_generation.refuse_older(work, setting.generations)
     if not older:
         ledger_generation.keep(work, setting.generations)
-    reconcile.settle(work, died=past.died)
-    if past.calm and not work.approved(KILLS_WORKER):
+    reconcile.settle(work, died=attempt.died)
+    if attempt.calm and not work.approved(KILLS_WORKER):
         reconcile.give_killers_another_chance(work)
-    past.died = None
+    attempt.died = None
     containers = discover.list_containers(work)
     bind_folder()
     _list(work, containers)

@@ -116,7 +116,7 @@ class Admission:
         self._config = config
         self._ledger = ledger
         self._clock = clock
-        self._turns = threading.Condition()
+        self._worker_slots = threading.Condition()
         self._legs = _Legs()
         self._gates: dict[str, _Gate] = {}
         self._worker = secrets.token_hex(8)
@@ -131,7 +131,7 @@ class Admission:
         whether that is asked for anything."""
         systems = systems_of(self._config, workload)
         entry = AdmissionEntry(systems if source else systems[1:], rank, patient)
-        with self._turns:
+        with self._worker_slots:
             for system in entry.systems:
                 self._gate(system)
             bisect.insort(self._legs.coming, entry, key=lambda other: other.rank)
@@ -139,7 +139,7 @@ class Admission:
 
     def begin(self, entry: AdmissionEntry) -> bool:
         """Whether it may begin now; it is at work then. Those held, and those before it in line, go first."""
-        with self._turns:
+        with self._worker_slots:
             legs = self._legs
             ahead = legs.coming[: legs.coming.index(entry)]
             if not self._has_room(entry, [*legs.held, *ahead]):
@@ -150,9 +150,9 @@ class Admission:
 
     def leave(self, entry: AdmissionEntry) -> None:
         """It has ended, or will not begin."""
-        with self._turns:
+        with self._worker_slots:
             self._legs.forget(entry)
-            self._turns.notify_all()
+            self._worker_slots.notify_all()
 
     def turn(self, entry: AdmissionEntry, stop: threading.Event) -> str | None:
         """Before a batch, in the leg's thread: waits until it may go on. A code: the leg is to end with it,
@@ -203,23 +203,23 @@ class Admission:
 
     def due(self) -> float:
         """How many seconds a period is; short while it is not known what others have of a budget."""
-        with self._turns:
+        with self._worker_slots:
             return PERIOD_SECONDS if all(gate.known for gate in self._gates.values()) else 0.0
 
     def period(self) -> None:
         """Ends a period: what was measured decides at which pace the next one goes. Raises what the ledger
         does; the pace then stays as it was, and what was measured is forgotten."""
-        with self._turns:
+        with self._worker_slots:
             gates = dict(self._gates)
         if not gates:
             return
         rows = [row for row in newest(self._ledger) if row.worker != self._worker]
         own = [self._judged(system, gate, rows) for system, gate in gates.items()]
         report(self._ledger, own)
-        with self._turns:
+        with self._worker_slots:
             self.seen = tuple(rows + own)
             self._share_out()
-            self._turns.notify_all()
+            self._worker_slots.notify_all()
 
     def close(self) -> None:
         with suppress(MigrationError):
@@ -228,7 +228,7 @@ class Admission:
     def _judged(self, system: str, gate: _Gate, rows: Iterable[Health]) -> Health:
         others = [row for row in rows if row.system == system]
         reading = gate.meter.take(gate.throttle.slow)
-        with self._turns:
+        with self._worker_slots:
             if not gate.known:
                 gate.known = True
                 paces = [row.pace for row in others] if self._config.admission.regulate else []
@@ -298,7 +298,7 @@ class Admission:
     def _waited(self, entry: AdmissionEntry, stop: threading.Event) -> bool:
         """False: there was no room for it in time."""
         until = float("inf") if entry.patient else self._clock() + HOLD_SECONDS
-        with self._turns:
+        with self._worker_slots:
             if entry.fresh:
                 entry.fresh = False
                 return True
@@ -313,13 +313,13 @@ class Admission:
                     return True
                 if self._clock() >= until:
                     break
-                self._turns.wait(TICK_SECONDS)
+                self._worker_slots.wait(TICK_SECONDS)
             self._legs.forget(entry)
         return False
 
     def _rest(self, entry: AdmissionEntry, stop: threading.Event) -> None:
         """Less than one leg at work is one that rests in between."""
-        with self._turns:
+        with self._worker_slots:
             paces = [self._gates[system].throttle.pace for system in entry.systems]
         legs = min((pace * self._config.run.legs for pace in paces if pace), default=1.0)
         if legs < 1:

@@ -71,23 +71,23 @@ class LegSlot:
     """A place for one leg, and the servers' leave to begin. Idempotent on both sides, so that it cannot leak.
     entry: while it is held, the leg as the admission knows it."""
 
-    def __init__(self, crew: Runner, workload: Kind, rank: Rank = FIRST) -> None:
-        self._crew = crew
+    def __init__(self, runner: Runner, workload: Kind, rank: Rank = FIRST) -> None:
+        self._runner = runner
         self._workload = workload
         self._rank = rank
         self._held = False
         self.entry: AdmissionEntry | None = None
 
-    async def take(self) -> None:
+    async def acquire(self) -> None:
         """Waits for both. Once no more legs are to begin, or a server was unwell for too long, only for a
         place."""
         if self._held:
             return
-        admission, slots = self._crew.admission, self._crew.slots
+        admission, slots = self._runner.admission, self._runner.slots
         self.entry = admission.join(self._workload, self._rank)
         try:
             await slots.acquire(self._rank)
-            while not (self._crew.shut or admission.lost(self.entry) or admission.begin(self.entry)):
+            while not (self._runner.shut or admission.lost(self.entry) or admission.begin(self.entry)):
                 slots.release()  # another server's leg may use it
                 await asyncio.sleep(TICK_SECONDS)
                 await slots.acquire(self._rank)
@@ -96,8 +96,8 @@ class LegSlot:
             if not self._held:
                 admission.leave(self.entry)
 
-    def give(self) -> None:
+    def release(self) -> None:
         if self._held and self.entry is not None:
             self._held = False
-            self._crew.admission.leave(self.entry)
-            self._crew.slots.release()
+            self._runner.admission.leave(self.entry)
+            self._runner.slots.release()

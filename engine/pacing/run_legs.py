@@ -25,14 +25,14 @@ class Boundary:
 
     stop: Stop
     fault: MigrationError | None = None
-    brake: LoginBreaker = field(default_factory=LoginBreaker)
+    breaker: LoginBreaker = field(default_factory=LoginBreaker)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def within(self, row: LegRow, act: Callable[[], str | None]) -> str | None:
         """What act returns: the code with which a leg ended, None when it is done. Never raises for its
         trouble: the code of the error, or "internal-error" for a defect of ours, which is logged. A leg whose
         mailbox was refused in this run does not act: "login-refused"."""
-        if self.brake.refused(row.mailbox):
+        if self.breaker.refused(row.mailbox):
             return REFUSED
         fault: MigrationError | None = None
         try:
@@ -43,7 +43,7 @@ class Boundary:
         except Exception as error:  # noqa: BLE001 (the mailbox boundary)
             logging.getLogger("kogge.defect").error("leg %s: %s", row.id, described(error))
             code = "internal-error"
-        fault = self.brake.note(row.mailbox, code, accepted=code is None) or fault
+        fault = self.breaker.note(row.mailbox, code, accepted=code is None) or fault
         with self._lock:
             if fault is not None and self.fault is None:
                 self.fault = fault

@@ -55,7 +55,7 @@ class Watchdog:
         self._stop = stop
         self._admission = admission
         self._clock = clock
-        self._duty: WavePolicy | None = None
+        self._policy: WavePolicy | None = None
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lookout", daemon=True)
         self.closing = False
@@ -69,12 +69,12 @@ class Watchdog:
         if self._thread.is_alive():
             self._thread.join()
 
-    def heed(self, duty: WavePolicy) -> None:
+    def follow(self, policy: WavePolicy) -> None:
         """From now on the process works on this wave. Raises Transient("window-closed" | "paused") when that
         may not run now, and Misconfigured."""
-        if self._duty is not None and duty.wave != self._duty.wave:
+        if self._policy is not None and policy.wave != self._policy.wave:
             self.refusal = None  # was another wave's
-        self._duty = duty
+        self._policy = policy
         self._judge()
         if self.refusal is not None:
             raise self.refusal
@@ -87,19 +87,19 @@ class Watchdog:
 
     def _judge(self) -> str | None:
         """Whether anything may begin; and why what is at work is to end."""
-        duty = self._duty
-        if duty is None:
+        policy = self._policy
+        if policy is None:
             return None
         now = self._clock()
-        opening = gate_of(self._config, self._ledger, duty.wave)
+        opening = gate_of(self._config, self._ledger, policy.wave)
         code = opening.refusal(now)
-        if code is None or not duty.heeds(code):
+        if code is None or not policy.heeds(code):
             self.closing = False
             self.refusal = self.refusal if self._stop.is_set() else None
             return None
         self.closing = True
         self.refusal = self.refusal or Transient(code, told(opening, now))
-        return code if not opening.open_at(now) and (duty.ends or code == PAUSED) else None
+        return code if not opening.open_at(now) and (policy.ends or code == PAUSED) else None
 
     def _run(self) -> None:
         looked = ended = time.monotonic()

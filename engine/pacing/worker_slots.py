@@ -33,19 +33,19 @@ class WorkerSlots:
     on another time only."""
 
     admission: Admission
-    lookout: Watchdog
+    watchdog: Watchdog
     stop: Stop
     refusals: list[Transient] = field(default_factory=list)
 
     @property
     def shut(self) -> bool:
         """Whether nothing begins any more."""
-        return self.stop.is_set() or self.lookout.closing
+        return self.stop.is_set() or self.watchdog.closing
 
     @property
     def why(self) -> str:
         """The code of what does not begin, or ended, because of it."""
-        refusal = self.lookout.refusal
+        refusal = self.watchdog.refusal
         return reason(self.stop) if self.stop.is_set() or refusal is None else refusal.code
 
     def walk(
@@ -83,26 +83,26 @@ class WorkerSlots:
     def heeded(self, duties: Iterable[WavePolicy]) -> Iterator[WavePolicy]:
         """One wave after the other that may be worked on now, until somebody asks to stop. What let go of one
         is in refusals."""
-        for duty in duties:
+        for policy in duties:
             if self.stop.is_set():
                 return
             with suppress(Transient):  # it closed since it was asked
-                self.lookout.heed(duty)
-            if not self.lookout.closing:
-                yield duty
-            if self.lookout.refusal is not None:
-                self.refusals.append(self.lookout.refusal)
+                self.watchdog.follow(policy)
+            if not self.watchdog.closing:
+                yield policy
+            if self.watchdog.refusal is not None:
+                self.refusals.append(self.watchdog.refusal)
 
 
 @contextmanager
 def taken(config: Config, ledger: Ledger, stop: Stop) -> Iterator[WorkerSlots]:
     """The turns of a process without a crew."""
     admission = Admission(config, ledger)
-    lookout = Watchdog(config, ledger, stop, admission)
-    lookout.start()
+    watchdog = Watchdog(config, ledger, stop, admission)
+    watchdog.start()
     try:
         with crash_note.kept(config.state_directory):
-            yield WorkerSlots(admission, lookout, stop)
+            yield WorkerSlots(admission, watchdog, stop)
     finally:
-        lookout.end()
+        watchdog.end()
         admission.close()

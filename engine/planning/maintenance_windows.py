@@ -46,8 +46,8 @@ class Window:
     def changes(self, after: datetime) -> datetime | None:
         """The first moment later than `after` at which it opens or closes; None: it never does."""
         was = self.is_open(after)
-        turns = sorted(set(self._turns(after)))
-        return next((turn for turn in turns if turn > after and self.is_open(turn) != was), None)
+        worker_slots = sorted(set(self._worker_slots(after)))
+        return next((turn for turn in worker_slots if turn > after and self.is_open(turn) != was), None)
 
     def opens(self, at: datetime) -> datetime | None:
         """`at` while it is open, else when it opens next."""
@@ -57,7 +57,7 @@ class Window:
         """While it is open, when it closes; `at` while it is closed. None: it never closes."""
         return self.changes(at) if self.is_open(at) else at
 
-    def _turns(self, after: datetime) -> Iterator[datetime]:
+    def _worker_slots(self, after: datetime) -> Iterator[datetime]:
         """Every moment at which it could open or close."""
         midnight = after.astimezone(self.zone).replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
         edges = {edge for span in self.spans for edge in (span.begins, span.ends)}

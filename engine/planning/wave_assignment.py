@@ -248,11 +248,11 @@ def _pilot(groups: Sequence[Group], rules: WaveLimits) -> list[Group]:
         return []
     fit = sorted((one for one in groups if one.priority <= 0 and fits(one, rules)), key=_quickest)
     several = next((one for one in fit if 1 < len(one.keys) <= rules.mailboxes // 2), None)
-    turns: defaultdict[str, list[Group]] = defaultdict(list)
+    worker_slots: defaultdict[str, list[Group]] = defaultdict(list)
     for one in fit:
-        if one is not several and len(turns[one.department]) < rules.mailboxes:
-            turns[one.department].append(one)
-    rounds = [(turn, name, one) for name, found in turns.items() for turn, one in enumerate(found)]
+        if one is not several and len(worker_slots[one.department]) < rules.mailboxes:
+            worker_slots[one.department].append(one)
+    rounds = [(turn, name, one) for name, found in worker_slots.items() for turn, one in enumerate(found)]
     chosen = [several] if several else []
     for _, _, one in sorted(rounds, key=lambda entry: entry[:2]):
         if fits(_all(*chosen, one), rules):

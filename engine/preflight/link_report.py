@@ -136,7 +136,7 @@ class LinkReader:
     at_target: bool
     look: LinkFindings
     seen: Callable[[], None]
-    brake: LoginBreaker = field(default_factory=LoginBreaker)
+    breaker: LoginBreaker = field(default_factory=LoginBreaker)
 
     def links(self, mailbox: MailboxRow) -> Iterator[Link]:
         """Of one mailbox. One that cannot be read is noted; what was found before counts."""
@@ -183,7 +183,7 @@ class LinkReader:
         self, mailbox: str, pair: Pair, kind: Kind, rows: Rows
     ) -> Iterator[tuple[ContainerRow, list[Found]]]:
         with closing(open_source(self.config, pair.source, frozenset({kind}))) as source:
-            with self.brake.login("source", mailbox):
+            with self.breaker.login("source", mailbox):
                 source.identity()
             for container, batch in _batches(rows):
                 by_key = {item.key: item for item in batch}
@@ -196,7 +196,7 @@ class LinkReader:
     ) -> Iterator[tuple[ContainerRow, list[Found]]]:
         now = datetime.now(UTC)
         with closing(open_target(self.config, pair.target, kind, never, live=False, not_after=now)) as target:
-            with self.brake.login(side_of(kind), mailbox):
+            with self.breaker.login(side_of(kind), mailbox):
                 target.identity()
             for container, batch in _batches(rows):
                 by_href = {str(item.href): item for item in batch}

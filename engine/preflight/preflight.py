@@ -113,12 +113,12 @@ def examine_all(
     """Looks at every mailbox, several at once; seen is called after each. In the order given. begun: the
     sources of those whose targets hold something of ours already. Raises Misconfigured when one login after
     the other is refused."""
-    brake = LoginBreaker()
+    breaker = LoginBreaker()
 
     def look(person: Person) -> PreflightResult:
         found = PreflightResult(person)
         with kept_within(f"line {person.line}", lambda code: found.faults.append(("mailbox", code))):
-            found = examine(config, person, rules, brake, begun=person.source in begun)
+            found = examine(config, person, rules, breaker, begun=person.source in begun)
         return found
 
     return map_mailboxes(people, config.run.legs, look, seen)
@@ -128,12 +128,12 @@ def examine(
     config: Config,
     person: Person,
     rules: Mapping[Kind, GateRules],
-    brake: LoginBreaker | None = None,
+    breaker: LoginBreaker | None = None,
     *,
     begun: bool = False,
 ) -> PreflightResult:
     """Everything about one mailbox. Raises only Misconfigured and Corrupt, which concern all of them."""
-    look, brake = PreflightResult(person), brake or LoginBreaker()
+    look, breaker = PreflightResult(person), breaker or LoginBreaker()
     pair = Pair(person.source_account, person.target_account, bound=begun)
     with ExitStack() as stack:
         source = None
@@ -141,11 +141,11 @@ def examine(
             refuse_denied(pair, next(iter(rules.values())))
             kinds = frozenset(person.moves(config.workloads))
             source = stack.enter_context(closing(open_source(config, pair.source, kinds, looking=True)))
-            with brake.login("source", person.source):
+            with breaker.login("source", person.source):
                 source.identity()
             _look_at_source(look, source, kinds)
         for workload in person.moves(config.workloads):
-            _examine_target(look, config, workload, pair, source, rules[workload], brake)
+            _examine_target(look, config, workload, pair, source, rules[workload], breaker)
     # Of what is begun, part of the room is taken by what was copied already.
     if not begun and look.bytes is not None and look.free is not None and look.bytes > look.free:
         look.faults.append(("target", "quota-too-small"))
@@ -159,7 +159,7 @@ def _examine_target(
     pair: Pair,
     source: Source | None,
     rules: GateRules,
-    brake: LoginBreaker,
+    breaker: LoginBreaker,
 ) -> None:
     side = side_of(workload)
     faults = len(look.faults)
@@ -167,7 +167,7 @@ def _examine_target(
         target = None
         with _noting(look, side):
             target = stack.enter_context(closing(_target(config, pair.target, workload)))
-            with brake.login(side, look.person.source):
+            with breaker.login(side, look.person.source):
                 target.identity()
             _look_at_target(look, side, target)
         if source is None or target is None or len(look.faults) > faults:

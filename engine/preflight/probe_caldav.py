@@ -38,14 +38,14 @@ class Desk:
 
     settings: DavSettings
     account: Account
-    wire: HttpClient = field(init=False)
+    client: HttpClient = field(init=False)
     library: CaldavLibrary = field(init=False)
     _principal: Principal | None = field(default=None, init=False)
     _inboxes: list[str] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.wire = HttpClient(self.settings, self.account, self.profile)
-        self.library = CaldavLibrary(self.wire)
+        self.client = HttpClient(self.settings, self.account, self.profile)
+        self.library = CaldavLibrary(self.client)
 
     @property
     def profile(self) -> Profile:
@@ -53,13 +53,15 @@ class Desk:
 
     def principal(self) -> Principal:
         if self._principal is None:
-            self._principal = dav_account.principal(self.library, self.wire, self.settings.url, Kind.CALENDAR)
+            self._principal = dav_account.principal(
+                self.library, self.client, self.settings.url, Kind.CALENDAR
+            )
         return self._principal
 
     def calendars(self) -> list[str]:
         """The paths of the account's own calendars for events; the default one first."""
         found = Collections(
-            self.library, self.wire, self.profile, self.principal(), Kind.CALENDAR, _unguarded
+            self.library, self.client, self.profile, self.principal(), Kind.CALENDAR, _unguarded
         ).containers()
         mine = [one for one in found if one.omit is None and not one.readonly]
         return [one.id for one in sorted(mine, key=lambda one: one.role is None)]
@@ -70,7 +72,7 @@ class Desk:
             own = self.principal().path
             found = self.library.propfind(own, (cdav.ScheduleInboxURL,)).resources[:1]
             hrefs = [one for each in found for one in texts(each.properties.get(cdav.ScheduleInboxURL.tag))]
-            paths = [self.wire.origin.path(href, own) for href in hrefs]
+            paths = [self.client.origin.path(href, own) for href in hrefs]
             self._inboxes = [path for path in paths if path is not None]
         return self._inboxes
 
@@ -89,18 +91,18 @@ class Desk:
 
     def text(self, path: str) -> str:
         """What lies there, unfolded; "" when it has gone."""
-        answer = self.wire.look("GET", path, {"Accept": "text/calendar"})
+        answer = self.client.look("GET", path, {"Accept": "text/calendar"})
         body = answer.body.decode("utf-8", "replace") if answer.ok else ""
         return body.replace("\r\n ", "").replace("\n ", "")
 
     def delete(self, path: str, *, quiet: bool) -> None:
         headers = self.profile.delete if quiet else {}
-        answer = self.wire.patiently(lambda: _passing(self.wire.ask("DELETE", path, headers)))
+        answer = self.client.patiently(lambda: _passing(self.client.ask("DELETE", path, headers)))
         if not answer.ok and answer.status not in GONE:
             raise _refused(answer)
 
     def close(self) -> None:
-        self.wire.close()
+        self.client.close()
 
 
 def _is_collection(properties: Properties) -> bool:
@@ -129,16 +131,16 @@ class CalendarHost:
 
     def write(self, name: str, body: bytes, *, quiet: bool) -> None:
         path = self._path() + name
-        wire = self.desk.wire
+        client = self.desk.client
         silence = self.desk.profile.put if quiet else {}
 
         def attempt() -> HttpAnswer:
-            there = wire.look("GET", path)
+            there = client.look("GET", path)
             tag = there.headers.get("etag") or "*"
             condition = {"If-Match": tag} if there.ok else {"If-None-Match": "*"}
-            return _passing(wire.ask("PUT", path, {**CONTENT, **condition, **silence}, body))
+            return _passing(client.ask("PUT", path, {**CONTENT, **condition, **silence}, body))
 
-        answer = wire.patiently(attempt)
+        answer = client.patiently(attempt)
         if not answer.ok:
             raise _refused(answer)
 

@@ -53,18 +53,20 @@ class Inventory:
 def take_all(config: Config, people: Sequence[Person], seen: Callable[[], None]) -> list[Inventory]:
     """Every mailbox's inventory, several at once; seen is called after each. In the order given. Raises
     Misconfigured when one login after the other is refused."""
-    brake = LoginBreaker()
-    return map_mailboxes(people, config.run.legs, lambda person: take_inventory(config, person, brake), seen)
+    breaker = LoginBreaker()
+    return map_mailboxes(
+        people, config.run.legs, lambda person: take_inventory(config, person, breaker), seen
+    )
 
 
-def take_inventory(config: Config, person: Person, brake: LoginBreaker | None = None) -> Inventory:
+def take_inventory(config: Config, person: Person, breaker: LoginBreaker | None = None) -> Inventory:
     """Lists the whole mailbox without reading a body. Raises only Misconfigured and Corrupt."""
     inventory = Inventory(person)
     try:
         with kept_within(f"line {person.line}", inventory.end):
             kinds = frozenset(person.moves(config.workloads))
             with closing(open_source(config, person.source_account, kinds, looking=True)) as source:
-                with (brake or LoginBreaker()).login("source", person.source):
+                with (breaker or LoginBreaker()).login("source", person.source):
                     source.identity()
                 _count(inventory, source, kinds)
     except (Misconfigured, Corrupt):

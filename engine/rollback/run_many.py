@@ -45,7 +45,7 @@ class RollbackRequest:
     config: Config
     scope: Scope
     boundary: Boundary
-    turns: WorkerSlots
+    worker_slots: WorkerSlots
     recall: bool = False
     execute: bool = False
     lines: bool = False
@@ -57,7 +57,9 @@ class RollbackRequest:
         def act(through: Through) -> str | None:
             return self._act(row, report, through)
 
-        report.code = self.boundary.within(row, lambda: self.turns.walk(row.workload, act, source=False))
+        report.code = self.boundary.within(
+            row, lambda: self.worker_slots.walk(row.workload, act, source=False)
+        )
         return RollbackResult(row, report)
 
     def _act(self, row: LegRow, report: RollbackReport, through: Through) -> str | None:
@@ -70,7 +72,7 @@ class RollbackRequest:
                 self.scope,
                 report,
                 recall=self.recall,
-                stop=self.turns.stop,
+                stop=self.worker_slots.stop,
                 through=through,
             )
         except StopRequested as wish:  # of a look
@@ -79,7 +81,7 @@ class RollbackRequest:
 
 
 def all_of(order: RollbackRequest, rows: Iterable[LegRow]) -> list[RollbackResult]:
-    return legs_of_each(rows, order.config.run.legs, lambda: order.turns.shut, order.leg)
+    return legs_of_each(rows, order.config.run.legs, lambda: order.worker_slots.shut, order.leg)
 
 
 def total(tolds: Iterable[RollbackResult]) -> Counter[str]:

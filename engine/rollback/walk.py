@@ -66,7 +66,7 @@ def roll_back(setting: LegSetting, row: LegRow, order: RollbackScope) -> LegResu
     if (row.code != ROLLING and not approved(APPROVAL)) or (order.recall and not approved(RECALL)):
         order.report.code = "not-approved"
         return LegResult(row.id, row.mailbox, row.workload, row.state, "not-approved")
-    result = walk(replace(setting, instead=partial(_walk, order)), row)
+    result = walk(replace(setting, walk=partial(_walk, order)), row)
     if result.code != ROLLED_BACK and order.report.code is None:
         order.report.code = result.code
     return result
@@ -129,7 +129,7 @@ def _undo(order: RollbackScope, setting: LegSetting, work: LegContext, begun: Be
             gone = Judged(RollbackFate.OURS, str(row.href), str(item.href), row, item)
             order.report.add(work.mailbox.id, str(work.kind), gone, recall=False)
         reconcile.settle(work, died=None)
-        for href in list(work.suspects):
+        for href in list(work.in_doubt):
             _sweep(work, href)
         withdraw.reconsider(work)
         unshare(work, order.report)

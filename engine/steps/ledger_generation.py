@@ -19,7 +19,7 @@ from typing import NamedTuple
 from connectors.spool import bytes_body
 from engine.context.fetch_results import FetchResults
 from engine.context.leg_context import LegContext, spent_as
-from engine.context.restored_brake import CODE
+from engine.context.restored_ledger_breaker import CODE
 from engine.steps.reconcile import era_of, listed_once, read_digests
 from ledger.db.rows import ContainerRow, ItemRow, Phase, State
 from ledger.leg.matching import TargetItem, Wanted, match, narrow

@@ -72,7 +72,7 @@ def sweep(work: LegContext, href: str) -> int:
     """Removes what an earlier attempt's write left behind after we had looked (a zombie): owned by no
     row, and with the digest of a row whose own write began at or below it. Staging only. Records an
     event and returns how many."""
-    suspicion = work.suspects.get(href)  # kept: it may land after this look as well
+    suspicion = work.in_doubt.get(href)  # kept: it may land after this look as well
     if suspicion is None or not work.mirror:
         return 0
     found = _unclaimed(work, href, suspicion.since)
@@ -82,14 +82,14 @@ def sweep(work: LegContext, href: str) -> int:
         return 0
     ours = _written_since(work, href, suspicion.digests)
     digests = read_digests(work, href, (item.href for item in found))
-    zombies = [
+    orphans = [
         Stored(b"", item, digest=digest)
         for item, digest in digests.items()
         if reaches(ours.get(digest), item)
     ]
-    if zombies:
+    if orphans:
         reconsider(work)  # before they go, as in withdraw
-    removed = [done for done in work.target.remove(href, zombies) if isinstance(done, Stored)]
+    removed = [done for done in work.target.remove(href, orphans) if isinstance(done, Stored)]
     if removed:
         work.ledger.event("zombies-removed", {"count": len(removed)})
     return len(removed)
@@ -331,9 +331,9 @@ def _suspect(
     digests: dict[bytes, str | None],
     names: Collection[str] = (),
 ) -> None:
-    known = work.suspects.get(href)
+    known = work.in_doubt.get(href)
     if known is None:
-        work.suspects[href] = InDoubtWrite(since or "", dict(digests), set(names))
+        work.in_doubt[href] = InDoubtWrite(since or "", dict(digests), set(names))
         return
     known.names.update(names)
     known.since = earliest([since or None, known.since or None]) or ""

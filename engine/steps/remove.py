@@ -81,7 +81,7 @@ def refuse_shrunk(work: LegContext, rows: Sequence[ContainerRow]) -> None:
     total = work.ledger.counts()
     shrunk = [row for row in rows if is_shrunk(work.ledger.counts(row.id))]
     if not shrunk and not is_shrunk(total) and not is_mostly_gone(total):
-        work.brake.note(work.mailbox.id, gone=False)
+        work.breaker.note(work.mailbox.id, gone=False)
         return
     leaving = {row.id: [item.digest for item in work.ledger.rows(row.id, (State.LEAVING,))] for row in rows}
     here = _still_here(work, {digest for digests in leaving.values() for digest in digests})
@@ -89,9 +89,9 @@ def refuse_shrunk(work: LegContext, rows: Sequence[ContainerRow]) -> None:
     all_moved = sum(moved.values())
     parts = [(work.ledger.counts(row.id), moved[row.id]) for row in shrunk] + [(total, all_moved)]
     gone = is_mostly_gone(total, all_moved)
-    work.brake.note(work.mailbox.id, gone=gone and not work.approved(CODE))
+    work.breaker.note(work.mailbox.id, gone=gone and not work.approved(CODE))
     strange = any(is_shrunk(*part) for part in parts) or is_halved(total, all_moved)
-    if (strange or (gone and work.brake.pulled)) and not work.allowed_once(
+    if (strange or (gone and work.breaker.pulled)) and not work.allowed_once(
         CODE, sum(map(len, leaving.values()))
     ):
         raise Blocked("source-shrunk", "suspiciously many items are gone from the source")

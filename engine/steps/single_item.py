@@ -15,37 +15,37 @@ class Hands:
     """Which legs of a process have batches in hand. Safe to use from their threads."""
 
     def __init__(self) -> None:
-        self._turns = threading.Condition()
+        self._worker_slots = threading.Condition()
         self._holding: set[Hold] = set()
         self._waiting = 0
         self._alone = False
 
     def take(self, hold: Hold, check: Callable[[], None], *, alone: bool) -> None:
         """Waits until this leg may begin a batch. Raises what check raises, which is asked while it waits."""
-        with self._turns:
+        with self._worker_slots:
             self._waiting += alone
             try:
                 while self._alone or (self._holding if alone else self._waiting):
                     check()
-                    self._turns.wait(TICK_SECONDS)
+                    self._worker_slots.wait(TICK_SECONDS)
             finally:
                 self._waiting -= alone
-                self._turns.notify_all()
+                self._worker_slots.notify_all()
             self._holding.add(hold)
             self._alone = alone
 
     def goes_on(self, hold: Hold) -> bool:
         """Whether a leg with a batch in hand may begin another one: not while one waits to be alone."""
-        with self._turns:
+        with self._worker_slots:
             return hold in self._holding and not self._waiting
 
     def give(self, hold: Hold) -> None:
         """This leg has nothing in hand any more."""
-        with self._turns:
+        with self._worker_slots:
             if hold in self._holding:
                 self._holding.remove(hold)
                 self._alone = False
-            self._turns.notify_all()
+            self._worker_slots.notify_all()
 
 
 class Hold:

@@ -373,7 +373,7 @@ def _digests(work: LegContext, left: Leftover) -> set[bytes]:
     in the live phase, its user may have a copy."""
     states = None if work.mirror else [state for state in State if state is not State.GONE]
     rows = (row for container in left.containers for row in work.ledger.rows(container.id, states))
-    lost = work.suspects[left.href].digests if left.href in work.suspects else {}
+    lost = work.in_doubt[left.href].digests if left.href in work.in_doubt else {}
     return {row.digest for row in rows if row.digest is not None} | lost.keys()
 
 

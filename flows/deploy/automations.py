@@ -153,7 +153,7 @@ class Automated:
 
 def automations(config: Config) -> Iterator[Thing]:
     """All of them, and before them the blocks they use."""
-    yield zombies()
+    yield orphans()
     channels = tuple(_channels(config))
     yield from channels
     for name, events in TOLD.items() if channels else ():
@@ -171,7 +171,7 @@ def automations(config: Config) -> Iterator[Thing]:
         )
 
 
-def zombies() -> Automated:
+def orphans() -> Automated:
     """A run that tells nothing for three heartbeats is Crashed. Whatever a run tells counts, as ours end in
     states of names of their own."""
     return Automated(

@@ -23,8 +23,8 @@ class QueueWatch:
     """left: the runs that have not ended, in their order. Its word is crew.notice, and a line in the wave's
     log, once for each change."""
 
-    def __init__(self, crew: LegRunner, queue: str, left: list[UUID]) -> None:
-        self._crew = crew
+    def __init__(self, runner: LegRunner, queue: str, left: list[UUID]) -> None:
+        self._runner = runner
         self._queue = queue
         self._left = left
         self._since = time.monotonic()
@@ -35,17 +35,17 @@ class QueueWatch:
         if self._left and time.monotonic() > self._since + BEGIN_SECONDS:
             async with get_client() as client:
                 word = await self._word(client)
-        if word is None or word == self._crew.notice:
-            self._crew.notice = word
+        if word is None or word == self._runner.notice:
+            self._runner.notice = word
             return
-        self._crew.notice = word
+        self._runner.notice = word
         get_run_logger().warning(word)
 
     async def _word(self, client: PrefectClient) -> str | None:
         run = await client.read_flow_run(self._left[0])
         if run.state is None or not run.state.is_scheduled():
             return None
-        pool = self._crew.config.prefect.work_pool
+        pool = self._runner.config.prefect.work_pool
         try:
             queue = await client.read_work_queue_by_name(self._queue, work_pool_name=pool)
         except ObjectNotFound:
@@ -55,7 +55,7 @@ class QueueWatch:
         return None if _is_asked(queue) else self._advice()
 
     def _advice(self) -> str:
-        file = self._crew.config.path.name
+        file = self._runner.config.path.name
         config = "" if file == "kogge.toml" else f" -c {file}"
         command = f"kogge worker{config} --queue {self._queue}"
         return f"no worker takes runs from the queue {self._queue}; start one: {command}"

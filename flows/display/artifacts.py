@@ -53,7 +53,7 @@ RATE_SECONDS = 300.0
 class Board:
     """shards: the wave's batches. made: artifact keys and ids."""
 
-    crew: LegRunner
+    runner: LegRunner
     asked: WaveParameters | VerifyParameters
     shards: Sequence[BatchParameters]
     made: dict[str, UUID] = field(default_factory=dict)
@@ -86,18 +86,18 @@ class Board:
 
     def _rated(self) -> list[dict[str, str | int]]:
         """Asks the ledger; in a thread."""
-        ids = [row.id for row in self.crew.ledger.mailboxes(self.wave)]
-        return score_rows(scores(self.crew.ledger, ids), len(ids))
+        ids = [row.id for row in self.runner.ledger.mailboxes(self.wave)]
+        return score_rows(scores(self.runner.ledger, ids), len(ids))
 
     def _read(self, whole: bool) -> tuple[Seen, list[dict[str, str | int]], str]:
         """Asks the ledger, and keeps the wave's pulse in it; in a thread."""
-        ledger, now = self.crew.ledger, datetime.now(UTC)
+        ledger, now = self.runner.ledger, datetime.now(UTC)
         record(ledger, self.wave)
         if whole:
-            self.ahead = self.ahead or Eta(self.crew.config, ledger)
+            self.ahead = self.ahead or Eta(self.runner.config, ledger)
             self.left = self.ahead.left()
             self.expected = expected(ledger, self.wave)
-        shot = self.crew.snapshot(self.wave, self.asked.mailboxes, self.asked.workloads)
+        shot = self.runner.snapshot(self.wave, self.asked.mailboxes, self.asked.workloads)
         seen = Seen(
             self.wave,
             shot,
@@ -135,7 +135,7 @@ class Board:
 
     async def _link_report(self) -> None:
         """The way to the newest report of this wave, where somebody made one."""
-        page = await asyncio.to_thread(newest_page, self.crew.config.state_directory, self.wave)
+        page = await asyncio.to_thread(newest_page, self.runner.config.state_directory, self.wave)
         if page is not None:
             await acreate_link_artifact(
                 page.absolute().as_uri(),
@@ -157,10 +157,10 @@ class Board:
 
 @asynccontextmanager
 async def shown(
-    crew: LegRunner, asked: WaveParameters | VerifyParameters, shards: Sequence[BatchParameters]
+    runner: LegRunner, asked: WaveParameters | VerifyParameters, shards: Sequence[BatchParameters]
 ) -> AsyncIterator[None]:
     """Keeps the board current for the length of the block, and leaves the wave's end on it."""
-    board = Board(crew, asked, shards)
+    board = Board(runner, asked, shards)
     await tried("the link of a wave", board.link)
     try:
         async with standing("the page of a wave", board.show, TICK_SECONDS):

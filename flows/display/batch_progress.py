@@ -18,9 +18,9 @@ from reports import progress
 
 class _Shown:
     def __init__(
-        self, parameters: BatchParameters, crew: LegRunner, seen: Callable[[], progress.Snapshot]
+        self, parameters: BatchParameters, runner: LegRunner, seen: Callable[[], progress.Snapshot]
     ) -> None:
-        self._crew = crew
+        self._runner = runner
         self._seen = seen
         self._title = f"wave {parameters.wave}, batch {parameters.number} of {parameters.of}"
         self._key = progress.slug("batch", parameters.wave, parameters.number)
@@ -39,7 +39,7 @@ class _Shown:
             await aupdate_progress_artifact(self._made, progress=done, description=self._title)
             self._told = done
         if (
-            lines := server_notices.unwell(self._crew.admission.seen, self._crew.admission.causes())
+            lines := server_notices.unwell(self._runner.admission.seen, self._runner.admission.causes())
         ) != self._said:
             await tell(lines, f"{self._key}-servers", f"{self._title}: servers")
             self._said = lines
@@ -47,11 +47,11 @@ class _Shown:
 
 @asynccontextmanager
 async def shown(
-    parameters: BatchParameters, crew: LegRunner, seen: Callable[[], progress.Snapshot], seconds: float
+    parameters: BatchParameters, runner: LegRunner, seen: Callable[[], progress.Snapshot], seconds: float
 ) -> AsyncIterator[None]:
     """Keeps the batch's page current for the length of the block, once in so many seconds, and leaves its end
     on it. seen: asks the ledger."""
-    page = _Shown(parameters, crew, seen)
+    page = _Shown(parameters, runner, seen)
     try:
         async with standing("the page of a batch", page.look, seconds):
             yield

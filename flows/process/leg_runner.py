@@ -23,7 +23,7 @@ from engine.control.stop_signal import Stop
 from engine.pacing.admission import UNWELL, Admission
 from engine.pacing.leg_slots import LegSlot, Slots
 from engine.pacing.login_breaker import REFUSED
-from engine.pacing.run_brakes import RunBreakers
+from engine.pacing.run_breakers import RunBreakers
 from engine.pacing.server_notices import unwell
 from engine.pacing.watchdog import Watchdog, WavePolicy
 from ledger import open_ledgers
@@ -83,29 +83,29 @@ class LegRunner:
         self.ledger = ledger
         self.drain = drain
         self.admission = Admission(config, ledger)
-        self.lookout = Watchdog(config, ledger, drain.event, self.admission)
+        self.watchdog = Watchdog(config, ledger, drain.event, self.admission)
         self.slots = Slots(config.run.legs)
         self.underway: set[int] = set()
         self.pool = ThreadPoolExecutor(config.run.legs, thread_name_prefix="leg")
         self.fault: MigrationError | None = None
         self.notice: str | None = None
         self.tally = Tally()
-        self.brakes = RunBreakers()
+        self.breakers = RunBreakers()
 
     @property
     def shut(self) -> bool:
         """Whether no more legs begin: somebody wants to stop, or the wave's window is about to close."""
-        return self.drain.stopping or self.lookout.closing
+        return self.drain.stopping or self.watchdog.closing
 
-    def heed(self, wave: str, *, hours: bool = True) -> None:
+    def follow(self, wave: str, *, hours: bool = True) -> None:
         """Says which wave is worked on; see engine.pacing.watchdog.Watchdog.heed. hours=False: what writes
         nothing."""
-        self.lookout.heed(WavePolicy(wave, hours))
+        self.watchdog.follow(WavePolicy(wave, hours))
 
     @property
     def refusal(self) -> Transient | None:
         """Why the wave may go on another time only."""
-        return self.lookout.refusal
+        return self.watchdog.refusal
 
     def snapshot(
         self, wave: str | None, mailboxes: Collection[str] = (), workloads: Collection[str] = ()
@@ -120,7 +120,7 @@ class LegRunner:
         configuration, a broken ledger) ends the run: see fault. A leg that ended because a server is not well
         gives its place away, and goes on once there is room; after too long it is left waiting. One whose
         mailbox was refused in this run is blocked: another try of the same login may lock the account."""
-        if self.brakes.logins.refused(row.mailbox):
+        if self.breakers.logins.refused(row.mailbox):
             await asyncio.get_running_loop().run_in_executor(self.pool, self.ledger.block, row.id, REFUSED)
             return LegState.BLOCKED, REFUSED
         call = functools.partial(
@@ -131,7 +131,7 @@ class LegRunner:
             verify_only=verify_only,
             dry_run=dry_run,
             level=level,
-            brake=self.brakes.shrinking,
+            breaker=self.breakers.shrinking,
         )
         while not self._lost(slot):
             state, code = await self._run_once(call, row, slot)
@@ -139,8 +139,8 @@ class LegRunner:
             again = code == UNWELL or (halted and state is LegState.WAITING)
             if self.shut or not again:
                 return state, code
-            slot.give()
-            await slot.take()
+            slot.release()
+            await slot.acquire()
         causes = self.admission.causes()
         systems = () if slot.entry is None else slot.entry.systems
         why = ", ".join(sorted({causes[one] for one in systems if one in causes}))
@@ -164,7 +164,7 @@ class LegRunner:
             return (await loop.run_in_executor(self.pool, self.ledger.leg, row.id)).state, error.code
         self.tally.add(tally)
         accepted = state in LOGGED_IN
-        fault = self.brakes.note(row.mailbox, code, accepted=accepted)
+        fault = self.breakers.note(row.mailbox, code, accepted=accepted)
         if fault is not None:
             self._end_run(fault)
         return state, code
@@ -197,12 +197,12 @@ def _guarded(ledger: Ledger, call: Callable[[], LegResult], leg_id: int) -> LegE
     return result.state, result.code, result.tally
 
 
-_crew: ContextVar[LegRunner | None] = ContextVar("crew", default=None)
+_runner: ContextVar[LegRunner | None] = ContextVar("crew", default=None)
 
 
 def current() -> LegRunner | None:
     """The crew of the flow around this one, when both run in one process."""
-    return _crew.get()
+    return _runner.get()
 
 
 @contextmanager
@@ -215,16 +215,16 @@ def opened(config: Config, drain: Shutdown | None = None) -> Iterator[LegRunner]
 def _opened(config: Config, drain: Shutdown | None) -> Iterator[LegRunner]:
     quieten()
     with open_ledgers.opened(config.ledger_url(), upgrade=True) as ledger:
-        crew = LegRunner(config, ledger, drain or Shutdown())
-        token = _crew.set(crew)
-        crew.drain.arm()
-        crew.lookout.start()
+        runner = LegRunner(config, ledger, drain or Shutdown())
+        token = _runner.set(runner)
+        runner.drain.arm()
+        runner.watchdog.start()
         try:
-            yield crew
+            yield runner
         finally:
-            crew.lookout.end()
-            crew.drain.event.set()
-            crew.pool.shutdown(wait=True)
-            crew.admission.close()
-            crew.drain.disarm()
-            _crew.reset(token)
+            runner.watchdog.end()
+            runner.drain.event.set()
+            runner.pool.shutdown(wait=True)
+            runner.admission.close()
+            runner.drain.disarm()
+            _runner.reset(token)

@@ -259,13 +259,13 @@ def _act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -
     with (
         signals(drain),
         defect_log(config.state_directory),
-        taken(config, ledger, drain.event) as turns,
-        opened(config, ledger, way.by, turns, tell, back=way.back) as order,
+        taken(config, ledger, drain.event) as worker_slots,
+        opened(config, ledger, way.by, worker_slots, tell, back=way.back) as order,
     ):
-        for duty in turns.heeded(duties):
+        for duty in worker_slots.heeded(duties):
             announce(order, going[duty.wave])
             all_of(order, [row.id for row in going[duty.wave]], cuts.append)
-    return Ended(cuts, turns.refusals, order.fault)
+    return Ended(cuts, worker_slots.refusals, order.fault)
 
 
 def give_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], by: str, path: ConfigPath) -> None:

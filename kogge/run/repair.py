@@ -131,11 +131,15 @@ def _walk(
     boundary = Boundary(drain.event)
     legs = dict(work)
     ended: list[Ended] = []
-    with signals(drain), defect_log(config.state_directory), taken(config, ledger, drain.event) as turns:
-        act = partial(_one, config, What(what), execute, boundary, turns)
-        for duty in turns.heeded(legs):
-            ended += legs_of_each(legs[duty], config.run.legs, lambda: turns.shut, act)
-    return Done(ended, boundary.fault, turns.refusals, drain.stopping)
+    with (
+        signals(drain),
+        defect_log(config.state_directory),
+        taken(config, ledger, drain.event) as worker_slots,
+    ):
+        act = partial(_one, config, What(what), execute, boundary, worker_slots)
+        for duty in worker_slots.heeded(legs):
+            ended += legs_of_each(legs[duty], config.run.legs, lambda: worker_slots.shut, act)
+    return Done(ended, boundary.fault, worker_slots.refusals, drain.stopping)
 
 
 def _exit(done: Done, *, all_waves: bool) -> int:
@@ -161,7 +165,7 @@ def _duties(
 
 
 def _one(
-    config: Config, what: What, execute: bool, boundary: Boundary, turns: WorkerSlots, row: LegRow
+    config: Config, what: What, execute: bool, boundary: Boundary, worker_slots: WorkerSlots, row: LegRow
 ) -> Ended:
     from engine.leg.repair import run
     from engine.leg.repair_walk import Repair
@@ -169,10 +173,10 @@ def _one(
     order = Repair(what, execute)
 
     def act(through: Through) -> str | None:
-        run(config, row.id, order, stop=turns.stop, through=through)
+        run(config, row.id, order, stop=worker_slots.stop, through=through)
         return order.code
 
-    order.code = boundary.within(row, lambda: turns.walk(row.workload, act))
+    order.code = boundary.within(row, lambda: worker_slots.walk(row.workload, act))
     return row, order
 
 

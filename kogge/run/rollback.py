@@ -219,16 +219,18 @@ def _run(config: Config, ledger: Ledger, asked: RollbackSelection) -> Run:
     with (
         signals(drain),
         defect_log(config.state_directory),
-        taken(config, ledger, drain.event) as turns,
+        taken(config, ledger, drain.event) as worker_slots,
     ):
         scope = Scope(ledger, going)
-        order = RollbackRequest(config, scope, boundary, turns, asked.recall, asked.execute, asked.lines)
-        for duty in turns.heeded(asked.duties):
+        order = RollbackRequest(
+            config, scope, boundary, worker_slots, asked.recall, asked.execute, asked.lines
+        )
+        for duty in worker_slots.heeded(asked.duties):
             ended += all_of(order, legs[duty.wave])
     left = sum(map(len, legs.values())) - len(ended)
     if asked.recall and asked.execute:
         ended = [with_earlier(ledger, one) for one in ended]
-    return Run(ended, left, turns.refusals, boundary.fault)
+    return Run(ended, left, worker_slots.refusals, boundary.fault)
 
 
 def _refuse_half(

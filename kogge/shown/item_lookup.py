@@ -32,7 +32,7 @@ def subjects_of(config: Config, ledger: Ledger, found: Sequence[Rejection]) -> d
     """The subject or name of each item, read once; the items come by mailbox and container. A source that
     cannot be asked gives UNREADABLE, never an error; once it refused too many logins, it is not asked any
     more."""
-    brake = LoginBreaker()
+    breaker = LoginBreaker()
     subjects: dict[Spot, str] = {(row.id, item.key): UNREADABLE for _, row, item in found}
     for _, group in groupby(found, key=lambda one: one[0].id):
         own = list(group)
@@ -43,11 +43,11 @@ def subjects_of(config: Config, ledger: Ledger, found: Sequence[Rejection]) -> d
                 closing(open_source(config, account, kinds, looking=True)) as source,
             ):
                 subjects.update(_of_mailbox(source, own))
-            brake.note(own[0][0].id, None, accepted=True)
+            breaker.note(own[0][0].id, None, accepted=True)
         except (Misconfigured, Corrupt):
             raise
         except MigrationError as error:
-            if brake.note(own[0][0].id, error.code, accepted=False) is not None:
+            if breaker.note(own[0][0].id, error.code, accepted=False) is not None:
                 break
     return subjects
 

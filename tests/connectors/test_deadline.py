@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from connectors.caldav.target import DavSettings
-from connectors.ews.client import EwsClient as EwsWire
+from connectors.ews.client import EwsClient
 from connectors.ews.settings import EwsSettings
-from connectors.graph_api.client import GraphClient as GraphWire
+from connectors.graph_api.client import GraphClient
 from connectors.graph_api.settings import GraphSettings
 from connectors.http import deadline
 from connectors.http.base64_spool import BodySink
-from connectors.http.client import HttpClient as DavWire
+from connectors.http.client import HttpClient
 from connectors.http.deadline import Deadline
 from connectors.imap.session import ImapSettings, Session
 from connectors.settings import Account, Secret
@@ -68,16 +68,16 @@ def dav(port: int, spool: Path) -> tuple[Callable[[], object], Callable[[], None
     class Habits:
         writers, user_agent = 2, "Kogge"
 
-    wire = DavWire(settings, ANNA, Habits(), deadline.ANSWER_SECONDS)
-    return lambda: wire.ask("PROPFIND", "/"), wire.close
+    client = HttpClient(settings, ANNA, Habits(), deadline.ANSWER_SECONDS)
+    return lambda: client.ask("PROPFIND", "/"), client.close
 
 
 def ews(port: int, spool: Path) -> tuple[Callable[[], object], Callable[[], None]]:
     settings = EwsSettings(
         url=f"http://127.0.0.1:{port}/EWS", auth="basic", password=Secret(env="DRIP_PASSWORD")
     )
-    wire = EwsWire(settings, ANNA, spool)
-    return lambda: list(wire.ask("<m:GetFolder/>", "GetFolderResponseMessage")), wire.close
+    client = EwsClient(settings, ANNA, spool)
+    return lambda: list(client.ask("<m:GetFolder/>", "GetFolderResponseMessage")), client.close
 
 
 def graph(port: int, spool: Path) -> tuple[Callable[[], object], Callable[[], None]]:
@@ -88,8 +88,8 @@ def graph(port: int, spool: Path) -> tuple[Callable[[], object], Callable[[], No
         graph_url=f"http://127.0.0.1:{port}/v1.0",
         authority=f"http://127.0.0.1:{port}",
     )
-    wire = GraphWire(settings, ANNA, spool)
-    return lambda: wire.streamed("/x", html=True), wire.close
+    client = GraphClient(settings, ANNA, spool)
+    return lambda: client.streamed("/x", html=True), client.close
 
 
 @pytest.mark.parametrize("after", [0, 1000])

@@ -17,9 +17,9 @@ from cryptography.x509.oid import NameOID
 from test_deadline import ANNA
 
 from connectors.caldav.settings import DavSettings
-from connectors.graph_api.client import GraphClient as GraphWire
+from connectors.graph_api.client import GraphClient
 from connectors.graph_api.settings import GraphSettings
-from connectors.http.client import HttpClient as DavWire
+from connectors.http.client import HttpClient
 from connectors.imap.session import ImapSettings, Session
 from connectors.settings import Secret, Tls
 from model.errors import MigrationError
@@ -98,14 +98,14 @@ def dav(host: str, port: int, tls: Tls, spool: Path) -> None:
     class Habits:
         writers, user_agent = 2, "Kogge"
 
-    DavWire(settings, ANNA, Habits()).ask("PROPFIND", "/")
+    HttpClient(settings, ANNA, Habits()).ask("PROPFIND", "/")
 
 
 def graph(host: str, port: int, tls: Tls, spool: Path) -> None:
     base = f"https://{host}:{port}"
     settings = GraphSettings(tenant="t", client_id="c", client_secret=Secret(env="CAUSE"), tls=tls,
                              graph_url=base, authority=base)  # fmt: skip
-    wire = GraphWire(settings, ANNA, spool)
+    wire = GraphClient(settings, ANNA, spool)
     with wire.opened("GET", f"{base}/x", {}, bearer=False):
         raise AssertionError("it answered")
 

@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from test_deadline import ANNA, SIZE, Answering
 
 from connectors.caldav.settings import DavSettings
-from connectors.ews.client import EwsClient as EwsWire
+from connectors.ews.client import EwsClient
 from connectors.ews.settings import EwsSettings
-from connectors.graph_api.client import GraphClient as GraphWire
+from connectors.graph_api.client import GraphClient
 from connectors.graph_api.settings import GraphSettings
-from connectors.http.client import HttpClient as DavWire
+from connectors.http.client import HttpClient
 from connectors.http.proxy import Network, Networked
 from connectors.settings import Secret, Tls
 from model.errors import Transient
@@ -51,35 +51,35 @@ def port(certificate: Certificate) -> Iterator[int]:
 def dav(base: str, tls: Tls, network: Network, spool: Path) -> int:
     settings = DavSettings(kind="caldav", url=f"{base}/", password=Secret(env="NET_PASSWORD"), tls=tls)
     settings._network = network
-    wire = DavWire(settings, ANNA, Habits())
+    client = HttpClient(settings, ANNA, Habits())
     try:
-        return len(wire.ask("PROPFIND", "/").body)
+        return len(client.ask("PROPFIND", "/").body)
     finally:
-        wire.close()
+        client.close()
 
 
 def ews(base: str, tls: Tls, network: Network, spool: Path) -> int:
     settings = EwsSettings(url=f"{base}/EWS", auth="oauth2", tenant="t", client_id="c", tls=tls,
                            client_secret=Secret(env="NET_PASSWORD"), token_url=f"{base}/token")  # fmt: skip
     settings._network = network
-    wire = EwsWire(settings, ANNA, spool)
+    client = EwsClient(settings, ANNA, spool)
     try:
-        response = wire._post(b"<x/>")
+        response = client._post(b"<x/>")
         return len(response.content)
     finally:
-        wire.close()
+        client.close()
 
 
 def graph(base: str, tls: Tls, network: Network, spool: Path) -> int:
     settings = GraphSettings(tenant="t", client_id="c", client_secret=Secret(env="NET_PASSWORD"), tls=tls,
                              graph_url=f"{base}/v1.0", authority=base)  # fmt: skip
     settings._network = network
-    wire = GraphWire(settings, ANNA, spool)
+    client = GraphClient(settings, ANNA, spool)
     try:
-        with wire.opened("GET", f"{base}/download", {}, bearer=False) as response:
-            return sum(map(len, wire.chunks(response)))
+        with client.opened("GET", f"{base}/download", {}, bearer=False) as response:
+            return sum(map(len, client.chunks(response)))
     finally:
-        wire.close()
+        client.close()
 
 
 WIRES = pytest.mark.parametrize("asks", [dav, ews, graph])

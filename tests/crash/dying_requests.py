@@ -42,9 +42,9 @@ def every_request_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it is sent, and after its answer came."""
     sent = HttpClient._sent
 
-    def stepping(wire: HttpClient, method: str, *rest: Any) -> Any:
+    def stepping(client: HttpClient, method: str, *rest: Any) -> Any:
         OnServer.step(method)
-        response = sent(wire, method, *rest)
+        response = sent(client, method, *rest)
         try:
             OnServer.step(f"{method} done")
         except Died:

@@ -74,31 +74,31 @@ def test_a_folder_that_is_emptied_item_by_item_goes(quick_path: Path) -> None:
 
 def test_several_mailboxes_that_lose_their_few_stop_each_other(quick_path: Path) -> None:
     """Each of them is below its own guard."""
-    brake = ShrinkBreaker()
+    breaker = ShrinkBreaker()
     trials = [few(quick_path / str(number), 2) for number in range(5)]
     for trial in trials:
-        trial.brake = brake
+        trial.breaker = breaker
         lose(trial, 1.0)
     results = [trial.run() for trial in trials]
     assert [result.code for result in results] == [None, None, *["source-shrunk"] * 3]
     assert [trial.store.snapshot().total() for trial in trials] == [0, 0, 2, 2, 2]
-    fault = brake.fault(results[2].code)
+    fault = breaker.fault(results[2].code)
     assert fault is not None
     assert fault.code == "source-shrunk"
-    assert brake.fault("over-quota") is None
+    assert breaker.fault("over-quota") is None
     trials[2].approve("source-shrunk")
     assert trials[2].run().state is LegState.VERIFIED
     assert trials[3].run().code == "source-shrunk"
 
 
 def test_a_few_among_many_stop_nobody(quick_path: Path) -> None:
-    brake = ShrinkBreaker()
+    breaker = ShrinkBreaker()
     for number in range(40):
-        brake.note(f"m-{number}", gone=False)
+        breaker.note(f"m-{number}", gone=False)
     trials = [few(quick_path / str(number), 2) for number in range(3)]
     for trial in trials:
-        trial.brake = brake
+        trial.breaker = breaker
         lose(trial, 1.0)
     assert [trial.run().code for trial in trials] == [None] * 3
-    assert not brake.pulled
-    assert brake.fault("source-shrunk") is None
+    assert not breaker.pulled
+    assert breaker.fault("source-shrunk") is None

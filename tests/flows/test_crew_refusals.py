@@ -97,12 +97,12 @@ def run(
             for rows in by_mailbox(legs.ledger).values():
                 for row in rows:
                     slot = LegSlot(hands, row.workload)
-                    await slot.take()
+                    await slot.acquire()
                     if not hands.shut:
                         ends[row.id] = await hands.run_leg(
                             row, slot, verify_only=False, dry_run=False, level=None
                         )
-                    slot.give()
+                    slot.release()
             return hands
 
     return asyncio.run(asyncio.wait_for(work(), 120)), ends

@@ -22,7 +22,7 @@ SHARD = BatchParameters(wave="pilot", mailboxes=["m-1"], number=1, of=1)
 
 
 @pytest.fixture
-def crew(tmp_path: Path) -> Any:
+def runner(tmp_path: Path) -> Any:
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
     ledger.migrate()
     drain = SimpleNamespace(stopping=True, arm=lambda: None)
@@ -35,19 +35,19 @@ async def nothing(_shard: BatchParameters) -> object:
 
 
 def test_without_a_deployment_the_run_ends_and_names_setup(
-    crew: Any, monkeypatch: pytest.MonkeyPatch
+    runner: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def missing(*_: Any, **__: Any) -> None:
         raise ObjectNotFound(Exception())
 
     monkeypatch.setattr(dispatch, "arun_deployment", missing)
-    asyncio.run(dispatch.deployed(nothing, [SHARD], crew))
-    assert isinstance(crew.fault, Misconfigured)
-    assert "kogge setup" in str(crew.fault)
+    asyncio.run(dispatch.deployed(nothing, [SHARD], runner))
+    assert isinstance(runner.fault, Misconfigured)
+    assert "kogge setup" in str(runner.fault)
 
 
-def test_a_wave_with_a_priority_waits_before_others(crew: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    Waves(crew.ledger).put([WaveRow("pilot", priority=5)])
+def test_a_wave_with_a_priority_waits_before_others(runner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    Waves(runner.ledger).put([WaveRow("pilot", priority=5)])
     queues: list[str] = []
 
     async def run(_name: str, *, work_queue_name: str, **__: Any) -> Any:
@@ -60,7 +60,7 @@ def test_a_wave_with_a_priority_waits_before_others(crew: Any, monkeypatch: pyte
     monkeypatch.setattr(dispatch, "arun_deployment", run)
     monkeypatch.setattr(dispatch, "_cancel", cancel)
     monkeypatch.setattr(dispatch, "_drained", cancel)
-    asyncio.run(dispatch.deployed(nothing, [SHARD], crew))
+    asyncio.run(dispatch.deployed(nothing, [SHARD], runner))
     assert queues == ["urgent", "cancelled", "cancelled"]
 
 
@@ -81,35 +81,35 @@ class Server:
         new = SimpleNamespace(id=len(self.runs), state=Running(), mailboxes=given)
         return self.runs.setdefault(idempotency_key, new)
 
-    async def wait(self, crew: Any, _ended: Any) -> None:
-        crew.drain.stopping = False
+    async def wait(self, runner: Any, _ended: Any) -> None:
+        runner.drain.stopping = False
 
     def end(self) -> None:
         for run in self.runs.values():
             run.state = Completed()
 
-    def start(self, crew: Any, *parts: list[str]) -> list[list[str]]:
+    def start(self, runner: Any, *parts: list[str]) -> list[list[str]]:
         """Starts the wave; the mailboxes of the batches that it made."""
         before = len(self.runs)
         shards = [
             BatchParameters(wave="pilot", mailboxes=part, number=number, of=len(parts))
             for number, part in enumerate(parts, 1)
         ]
-        asyncio.run(dispatch.deployed(nothing, shards, crew))
+        asyncio.run(dispatch.deployed(nothing, shards, runner))
         return [run.mailboxes for run in self.runs.values()][before:]
 
 
-def test_a_wave_that_is_started_again_finds_its_batches(crew: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wave_that_is_started_again_finds_its_batches(runner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(monkeypatch)
-    assert server.start(crew, ["m-1", "m-2"], ["m-3"]) == [["m-1", "m-2"], ["m-3"]]
-    assert server.start(crew, ["m-1", "m-2"], ["m-3"]) == []
+    assert server.start(runner, ["m-1", "m-2"], ["m-3"]) == [["m-1", "m-2"], ["m-3"]]
+    assert server.start(runner, ["m-1", "m-2"], ["m-3"]) == []
 
 
-def test_what_ended_or_is_cut_otherwise_is_begun_anew(crew: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_ended_or_is_cut_otherwise_is_begun_anew(runner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its first mailbox has passed since, or has failed, or the window closed."""
     server = Server(monkeypatch)
-    server.start(crew, ["m-1"])
-    assert server.start(crew, ["m-1", "m-2"], ["m-3"]) == [["m-1", "m-2"], ["m-3"]]
+    server.start(runner, ["m-1"])
+    assert server.start(runner, ["m-1", "m-2"], ["m-3"]) == [["m-1", "m-2"], ["m-3"]]
     server.end()
-    assert server.start(crew, ["m-1", "m-2"], ["m-3"]) == [["m-1", "m-2"], ["m-3"]]
-    assert server.start(crew, ["m-1", "m-2"], ["m-3"]) == [], "those run"
+    assert server.start(runner, ["m-1", "m-2"], ["m-3"]) == [["m-1", "m-2"], ["m-3"]]
+    assert server.start(runner, ["m-1", "m-2"], ["m-3"]) == [], "those run"

@@ -262,7 +262,7 @@ def test_what_was_asked_reaches_every_leg(stage: Stage) -> None:
     assert result.message == "dry run: 6 of 6 legs listed, 0 items known"
     stage.script.acts.clear()
     assert stage.run(verify_only=True, level="both", mailboxes=stage.ids[:1]).complete
-    asked = [{k: v for k, v in asked.items() if k != "brake"} for _, asked in stage.script.calls]
+    asked = [{k: v for k, v in asked.items() if k != "breaker"} for _, asked in stage.script.calls]
     assert asked[0] == {"verify_only": False, "dry_run": True, "level": None}
     assert asked[-1] == {"verify_only": True, "dry_run": False, "level": "both"}
 

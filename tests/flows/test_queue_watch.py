@@ -53,23 +53,23 @@ def test_nobody_asks_the_queue(said: list[str], monkeypatch: pytest.MonkeyPatch)
     api = Api()
     monkeypatch.setattr(queue_watch, "get_client", lambda: api)
     prefect = SimpleNamespace(work_pool="kogge")
-    crew: Any = SimpleNamespace(
+    runner: Any = SimpleNamespace(
         notice=None, config=SimpleNamespace(prefect=prefect, path=Path("/x/cloud.toml"))
     )
-    watch = QueueWatch(crew, "normal", [uuid4()])
+    watch = QueueWatch(runner, "normal", [uuid4()])
     asyncio.run(watch.look())
     asyncio.run(watch.look())
     word = "no worker takes runs from the queue normal; start one: kogge worker -c cloud.toml --queue normal"
-    assert (crew.notice, said) == (word, [word])
+    assert (runner.notice, said) == (word, [word])
     api.polled = datetime.now(UTC) - timedelta(seconds=3)
     asyncio.run(watch.look())
-    assert crew.notice is None, "all its places are taken by others"
+    assert runner.notice is None, "all its places are taken by others"
     api.paused = True
     asyncio.run(watch.look())
-    assert "is paused in Prefect" in str(crew.notice)
+    assert "is paused in Prefect" in str(runner.notice)
     api.state = Running()
     asyncio.run(watch.look())
-    assert crew.notice is None
+    assert runner.notice is None
 
 
 def test_nothing_is_said_before_a_worker_could_have_begun(
@@ -77,6 +77,6 @@ def test_nothing_is_said_before_a_worker_could_have_begun(
 ) -> None:
     monkeypatch.setattr(queue_watch, "BEGIN_SECONDS", 3600.0)
     monkeypatch.setattr(queue_watch, "get_client", lambda: pytest.fail("not yet"))
-    crew: Any = SimpleNamespace(notice=None)
-    asyncio.run(QueueWatch(crew, "normal", [uuid4()]).look())
+    runner: Any = SimpleNamespace(notice=None)
+    asyncio.run(QueueWatch(runner, "normal", [uuid4()]).look())
     assert said == []

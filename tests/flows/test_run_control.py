@@ -211,7 +211,7 @@ def test_a_window_that_closes_lets_nothing_begin_and_then_stops_what_is_at_work(
     clock = Clock(datetime(2026, 12, 1, 22, tzinfo=UTC))
     stop = Stop()
     out = Watchdog(load(tmp_path / "nights.toml"), stage.ledger, stop, clock=clock)
-    out.heed(WavePolicy("w"))
+    out.follow(WavePolicy("w"))
     assert not out.closing
     clock.now = datetime(2026, 12, 2, 5, 41, tzinfo=UTC)
     out.look()

@@ -43,7 +43,7 @@ def by_client(kind: Kind, path: str, text: str) -> int:
     desk = Desk(settings(kind), account())
     try:
         content = {"Content-Type": CONTENT.get(kind, "text/calendar; charset=utf-8")}
-        return desk.wire.ask("PUT", path, {**content, **desk.profile.put}, text.encode()).status
+        return desk.client.ask("PUT", path, {**content, **desk.profile.put}, text.encode()).status
     finally:
         desk.close()
 

@@ -114,7 +114,7 @@ def test_nobody_is_told(desk: Desk, target: FilesTarget, guest: Grant) -> None:
         stored(target.write("/A", [file("loud.txt")]))
         form = {"path": f"/{desk.root}/A/loud.txt", "shareType": "0", "shareWith": guest.who}
         body = urlencode({**form, "permissions": "1", "sendMail": "true"}).encode()
-        assert desk.wire.ask("POST", f"{desk.home.ocs}{SHARES}?format=json", FORM, body).ok
+        assert desk.client.ask("POST", f"{desk.home.ocs}{SHARES}?format=json", FORM, body).ok
         assert _heard(sink, LOUD_SECONDS)
         sink.clear()
         for name in ("ä b.txt", None):

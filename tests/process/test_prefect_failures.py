@@ -173,7 +173,7 @@ def test_both_are_killed_and_the_automation_notices(scene: Scene, monkeypatch: p
 
     async def hasten() -> None:
         async with get_client() as client:
-            await automations.zombies().put(client)
+            await automations.orphans().put(client)
 
     with temporary_settings({PREFECT_API_URL: scene.api}):
         asyncio.run(hasten())

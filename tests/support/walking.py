@@ -83,7 +83,7 @@ class Trial:
     rules: GateRules = PROVEN
     cause: Cause | Callable[[str | None], Cause] = Cause.UNKNOWN
     now: Callable[[], datetime] = utc_now
-    brake: ShrinkBreaker = field(default_factory=ShrinkBreaker)
+    breaker: ShrinkBreaker = field(default_factory=ShrinkBreaker)
     generations: Generations | None = None
     words: Words = field(default_factory=lambda: Words(None))
     ledger: Ledger = field(init=False)
@@ -137,7 +137,7 @@ class Trial:
             sleep=self.slept.append,
             cause=self.cause if callable(self.cause) else lambda owner: Cause(self.cause),
             now=self.now,
-            brake=self.brake,
+            breaker=self.breaker,
             generations=self.generations,
             words=self.words,
         )

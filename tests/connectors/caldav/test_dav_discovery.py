@@ -289,7 +289,7 @@ def test_one_refusal_between_two_successes_is_forgotten(monkeypatch: pytest.Monk
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What is waited for, without waiting."""
     found: list[float] = []
-    monkeypatch.setattr(HttpClient, "wait", lambda _wire, seconds: found.append(seconds))
+    monkeypatch.setattr(HttpClient, "wait", lambda _client, seconds: found.append(seconds))
     return found
 
 

@@ -209,5 +209,5 @@ def test_no_secret_shows_in_a_repr(source: Open) -> None:
     with responder(friendly) as server:
         one = source(server)
         one.server()
-        shown = repr(one) + repr(one._settings) + repr(vars(one._wire)) + repr(vars(one._wire._login))
+        shown = repr(one) + repr(one._settings) + repr(vars(one._client)) + repr(vars(one._client._login))
         assert "correct horse" not in shown

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from results import code, stored
 
 from connectors.exo.settings import AgendaSettings
-from connectors.http import client as dav_wire
+from connectors.http import client as http_client
 from model.errors import Blocked, Rejected
 from model.protocols import Container, Item, Kind, Role
 
@@ -147,7 +147,7 @@ def test_a_listing_too_large_for_one_answer_comes_in_halves(
     target = desk.target()
     days = [item(n, f"DTSTART:2026{n:02}10T090000Z\nDTEND:2026{n:02}10T100000Z") for n in range(1, 13)]
     found = stored(target.write(HREF, days))
-    monkeypatch.setattr(dav_wire, "SMALL", 2000)
+    monkeypatch.setattr(http_client, "SMALL", 2000)
     assert {one.href for one in target.listing(HREF)} == {one.href for one in found}
 
 

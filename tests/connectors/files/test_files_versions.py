@@ -254,10 +254,10 @@ def test_dying_at_every_request(desk: Desk, monkeypatch: pytest.MonkeyPatch, sce
     for moment in range(1, total + 1):
         left = iter(range(moment, 0, -1))
 
-        def dying(wire: HttpClient, *given: Any, left: Any = left) -> Any:
+        def dying(client: HttpClient, *given: Any, left: Any = left) -> Any:
             if (this := next(left, 0)) <= 1 and not (after and this == 1):
                 raise Died
-            response = sent(wire, *given)
+            response = sent(client, *given)
             if this == 1:
                 response.close()
                 raise Died

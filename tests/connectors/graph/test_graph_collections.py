@@ -47,10 +47,10 @@ def read(spool: Path, later: Answer | None) -> dict[str, list[str] | int]:
         authority="https://login.example.org",
         patience_seconds=5,
     )
-    wire = GraphClient(settings, ACCOUNT, spool, Cloud(script).transport)
+    client = GraphClient(settings, ACCOUNT, spool, Cloud(script).transport)
     asks = {name: f"/{name}/rows?$top=1" for name in ("good", "bad")}
-    found = dict(collected(wire, asks))
-    wire.close()
+    found = dict(collected(client, asks))
+    client.close()
     return {
         name: rows.status if isinstance(rows, GraphRefusal) else [str(row["id"]) for row in rows]
         for name, rows in found.items()

@@ -9,7 +9,7 @@ import tracemalloc
 import pytest
 from imap_script import Open, Script, Serve, appending, item
 
-from connectors.imap import connection as imap_wire
+from connectors.imap import connection as imap_connection
 from model.errors import Transient
 
 MIB = 1 << 20
@@ -35,7 +35,7 @@ def test_what_never_ends_is_not_held(serve: Serve, target: Open, beginning: byte
     try:
         with pytest.raises(Transient, match="protocol-error"):
             opened.position("INBOX")
-        assert tracemalloc.get_traced_memory()[1] < 3 * imap_wire.LINE_MOST
+        assert tracemalloc.get_traced_memory()[1] < 3 * imap_connection.LINE_MOST
     finally:
         tracemalloc.stop()
 

@@ -112,12 +112,12 @@ def test_another_configuration_on_the_same_ledger_is_refused(pinned: Place) -> N
 
 
 def test_nothing_is_taken_back_by_another_configuration(pinned: Place) -> None:
-    crew = SimpleNamespace(config=pinned.write(required=0), ledger=pinned.ledger)
+    runner = SimpleNamespace(config=pinned.write(required=0), ledger=pinned.ledger)
     with pytest.raises(Misconfigured, match="takes 0 approvals, not 2"):
-        rollback_flow._legs(crew, SimpleNamespace(wave="w", mailboxes=[]))  # type: ignore[arg-type]
+        rollback_flow._legs(runner, SimpleNamespace(wave="w", mailboxes=[]))  # type: ignore[arg-type]
     asked = SimpleNamespace(rows=[], duties=[], execute=True)
     with pytest.raises(Misconfigured, match="takes 0 approvals, not 2"):
-        command_rollback._run(crew.config, crew.ledger, asked)  # type: ignore[arg-type]
+        command_rollback._run(runner.config, runner.ledger, asked)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

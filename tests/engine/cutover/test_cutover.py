@@ -227,8 +227,8 @@ def test_refused_logins_stop_a_cutover_before_they_lock_an_account(rig: Rig) -> 
     config = Config.model_construct(run=RunSettings(legs=1))
     cutting, ledger = replace(rig.cutting(quiet), run=refused, hooks=HooksSettings()), rig.trial.ledger
     held = Admission(config, ledger)
-    turns = WorkerSlots(held, Watchdog(config, ledger, Stop(), held), cutting.stop)
-    order = CutoverRequest(config, cutting, turns)
+    worker_slots = WorkerSlots(held, Watchdog(config, ledger, Stop(), held), cutting.stop)
+    order = CutoverRequest(config, cutting, worker_slots)
     others = [
         PlannedMailbox(
             f"{name}@old.example", f"{name}@new.example", "w", Phase.FROZEN, frozenset({Kind.MAIL})

@@ -173,9 +173,9 @@ def interrupted(office: Office, monkeypatch: pytest.MonkeyPatch, count: Countdow
     """One run, which may die before and after every request to the target, and before every commit."""
     sent = HttpClient._sent
 
-    def step(wire: HttpClient, method: str, *rest: Any) -> Any:
+    def step(client: HttpClient, method: str, *rest: Any) -> Any:
         count(method)
-        response = sent(wire, method, *rest)
+        response = sent(client, method, *rest)
         try:
             count(f"{method} done")
         except Died:

@@ -129,7 +129,7 @@ def test_a_database_that_restarts_under_the_target_blocks_nobody(
     move: Move, monkeypatch: pytest.MonkeyPatch, after: int, down: int, app: bool
 ) -> None:
     """Some of the answers say that nobody knows the application, though its secret is right."""
-    monkeypatch.setattr(HttpClient, "wait", lambda _wire, _seconds: None)
+    monkeypatch.setattr(HttpClient, "wait", lambda _client, _seconds: None)
     if app:
         as_app(move, monkeypatch)
     restarts = Restarts(after, down, seed=after)

@@ -349,10 +349,10 @@ def run(
             other = threading.Thread(target=meanwhile, args=(hands,))
             other.start()
             slot = LegSlot(hands, Kind.MAIL)
-            await slot.take()
+            await slot.acquire()
             (row,) = away.trial.ledger.legs()
             end = await hands.run_leg(row, slot, verify_only=False, dry_run=False, level=None)
-            slot.give()
+            slot.release()
             other.join()
             return end
 

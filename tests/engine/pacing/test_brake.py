@@ -73,32 +73,32 @@ def test_an_inventory_stops_at_the_third_refusal(tries: Counter[str]) -> None:
 
 
 def test_only_an_accepted_login_ends_a_row() -> None:
-    brake, numbers = LoginBreaker(), itertools.count()
+    breaker, numbers = LoginBreaker(), itertools.count()
     script = [Blocked("login-refused"), Blocked("login-refused"), Blocked("tls-failed"), None] * 3
     for fault in script:
-        attempt(brake, fault, f"u{next(numbers)}")
+        attempt(breaker, fault, f"u{next(numbers)}")
     for _ in range(REFUSALS_MOST - 1):
-        attempt(brake, Blocked("login-refused"), f"u{next(numbers)}")
-        attempt(brake, Transient("timeout"), f"u{next(numbers)}")
+        attempt(breaker, Blocked("login-refused"), f"u{next(numbers)}")
+        attempt(breaker, Transient("timeout"), f"u{next(numbers)}")
     with pytest.raises(Misconfigured):
-        attempt(brake, Blocked("login-refused"), f"u{next(numbers)}")
-    with pytest.raises(Misconfigured), brake.login("source", "another"):
+        attempt(breaker, Blocked("login-refused"), f"u{next(numbers)}")
+    with pytest.raises(Misconfigured), breaker.login("source", "another"):
         pytest.fail("nothing more is tried")
-    attempt(brake, None, "another", "target")
+    attempt(breaker, None, "another", "target")
 
 
 def test_a_mailbox_counts_once_and_is_not_tried_again() -> None:
-    brake, tried = LoginBreaker(), []
+    breaker, tried = LoginBreaker(), []
     for kind in ("calendar", "contacts", "tasks", "files"):
-        with suppress(Blocked), brake.login(f"target.{kind}", "u1"):
+        with suppress(Blocked), breaker.login(f"target.{kind}", "u1"):
             tried.append(kind)
             raise Blocked("login-refused")
     assert tried == ["calendar"]
-    attempt(brake, None, "u1")
+    attempt(breaker, None, "u1")
 
 
-def attempt(brake: LoginBreaker, fault: Exception | None, mailbox: str, side: str = "source") -> None:
-    with suppress(Blocked, Transient), brake.login(side, mailbox):
+def attempt(breaker: LoginBreaker, fault: Exception | None, mailbox: str, side: str = "source") -> None:
+    with suppress(Blocked, Transient), breaker.login(side, mailbox):
         if fault is not None:
             raise fault
 

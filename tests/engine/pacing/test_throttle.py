@@ -58,17 +58,17 @@ def test_one_worker_finds_what_a_server_that_queues_can_bear_and_stays_there(see
 @pytest.mark.parametrize("workers", [2, 5])
 def test_workers_that_share_a_server_slow_down_together(workers: int) -> None:
     dice, server = random.Random(7), Server(capacity=10)
-    crew, legs = [throttle() for _ in range(workers)], 16
-    last = [MetricsSample() for _ in crew]
+    runner, legs = [throttle() for _ in range(workers)], 16
+    last = [MetricsSample() for _ in runner]
     sums = []
     for _ in range(300):
-        at_work = [max(1, int(one.pace * legs)) for one in crew]
+        at_work = [max(1, int(one.pace * legs)) for one in runner]
         seen = [server.period(mine, sum(at_work), dice) for mine in at_work]
-        for number, one in enumerate(crew):
+        for number, one in enumerate(runner):
             one.judge(seen[number], [other for place, other in enumerate(last) if place != number])
         last = seen
         sums.append(sum(at_work))
-    paces = [one.pace for one in crew]
+    paces = [one.pace for one in runner]
     assert max(paces) - min(paces) <= 0.3
     assert 8 <= sum(sums[50:]) / len(sums[50:]) <= 30
 

@@ -191,7 +191,7 @@ def test_what_it_asks_of_the_target_is_timed(stage: Stage) -> None:
 
 
 def test_nothing_begins_when_the_window_is_about_to_close(stage: Stage) -> None:
-    stage.looks.heed(WavePolicy("w"))
+    stage.looks.follow(WavePolicy("w"))
     stage.clock.now = NIGHT + timedelta(hours=7, minutes=41)
     stage.looks.look()
     assert stage.turns.walk(Kind.MAIL, stage.act(), source=False) == "window-closed"
@@ -201,7 +201,7 @@ def test_nothing_begins_when_the_window_is_about_to_close(stage: Stage) -> None:
 
 @pytest.mark.parametrize(("ends", "stopped"), [(True, True), (False, False)])
 def test_whether_what_is_at_work_ends_with_the_window(stage: Stage, ends: bool, stopped: bool) -> None:
-    stage.looks.heed(WavePolicy("w", ends=ends))
+    stage.looks.follow(WavePolicy("w", ends=ends))
     stage.clock.now = NIGHT + timedelta(hours=9)
     stage.looks.look()
     assert stage.turns.shut
@@ -218,9 +218,9 @@ def test_waves_that_closed_are_left_out_and_the_others_go_on(stage: Stage) -> No
     set_paused(stage.ledger, "x", True, "night shift")
     duties = [WavePolicy("w"), WavePolicy("x"), WavePolicy("y")]
     worked = []
-    for duty in stage.turns.heeded(duties):
-        worked.append(duty.wave)
-        if duty.wave == "w":
+    for policy in stage.turns.heeded(duties):
+        worked.append(policy.wave)
+        if policy.wave == "w":
             stage.clock.now = NIGHT + timedelta(hours=7, minutes=41)
             stage.looks.look()
     assert worked == ["w", "y"]
@@ -228,8 +228,8 @@ def test_waves_that_closed_are_left_out_and_the_others_go_on(stage: Stage) -> No
     assert "wave w" in str(stage.turns.refusals[0])
     assert "wave x" in str(stage.turns.refusals[1])
     with pytest.raises(Transient, match="paused"):
-        stage.looks.heed(WavePolicy("x"))
-    stage.looks.heed(WavePolicy("x", hours=False, pause=False))
+        stage.looks.follow(WavePolicy("x"))
+    stage.looks.follow(WavePolicy("x", hours=False, pause=False))
     assert not stage.turns.shut
 
 
@@ -240,7 +240,7 @@ def test_a_process_without_a_crew_looks_out_itself(stage: Stage, monkeypatch: py
     stop = Stop()
     config = load(stage.config.path)
     with taken(config, stage.ledger, stop) as own:
-        own.lookout.heed(WavePolicy("w"))
+        own.lookout.follow(WavePolicy("w"))
         assert own.walk(Kind.MAIL, stage.act()) is None  # the budget was shared out meanwhile
         set_paused(stage.ledger, "w", True, "night shift")
         assert stop.wait(30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.context.restored_brake import RestoredLedgerBreaker
+from engine.context.restored_ledger_breaker import RestoredLedgerBreaker
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.pacing.login_breaker import LoginBreaker
 from model.errors import Blocked

@@ -241,13 +241,13 @@ def test_bytes_are_asked_for_without_a_token_where_the_url_is_the_permission(tmp
         return httpx.Response(206, content=b"part")
 
     settings = GraphSettings(tenant="t", client_id="c", client_secret=Secret(env="UNUSED"))
-    wire = GraphClient(settings, ACCOUNT, tmp_path, httpx.MockTransport(answer))
+    client = GraphClient(settings, ACCOUNT, tmp_path, httpx.MockTransport(answer))
     headers = {"Range": "bytes=4-7"}
-    with wire.opened("GET", "https://files.example.org/x?sig=1", headers, bearer=False) as response:
+    with client.opened("GET", "https://files.example.org/x?sig=1", headers, bearer=False) as response:
         assert response.read() == b"part"
     assert "authorization" not in seen[0].headers
     assert seen[0].headers["range"] == "bytes=4-7"
-    wire.close()
+    client.close()
 
 
 def test_a_mailbox_is_read_over_tls(source: Open) -> None:
