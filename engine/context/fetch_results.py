@@ -20,7 +20,7 @@ class FetchResults:
     """One container's. silent: of which the source said nothing. unasked: how many answers there were beyond
     the first about each item."""
 
-    work: LegContext
+    leg: LegContext
     container: ContainerRow
     silent: list[ItemRow] = field(default_factory=list)
     unasked: int = 0
@@ -32,7 +32,7 @@ class FetchResults:
         awaited = {row.key: row for row in rows}
         refs = [Ref(row.source_id, row.version, size=row.size) for row in rows]
         for result in (
-            self.work.source.fetch(as_container(self.container), refs, bodies=bodies) if refs else ()
+            self.leg.source.fetch(as_container(self.container), refs, bodies=bodies) if refs else ()
         ):
             key = result.key if isinstance(result, Failed) else key_of(result.ref.id)
             row = awaited.pop(key, None)
@@ -45,7 +45,7 @@ class FetchResults:
     def record(self) -> None:
         """An event, where there was anything that nobody asked for."""
         if self.unasked:
-            self.work.ledger.event(UNASKED, {"container": self.container.id, "items": self.unasked})
+            self.leg.ledger.event(UNASKED, {"container": self.container.id, "items": self.unasked})
 
     def require(self) -> None:
         """As record(). Raises Transient where the source said nothing of an item."""

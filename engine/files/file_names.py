@@ -40,30 +40,30 @@ class Names:
         return self.taken.get(same, key) != key
 
 
-def names(work: LegContext, row: ContainerRow) -> Names | None:
+def names(leg: LegContext, row: ContainerRow) -> Names | None:
     """What is taken in a container before anything is written there; None where items have no names. Asks the
     target. What is there, and no row's, is somebody's: nothing of ours goes by that name. Nor does it by one
     that an item of ours is about to leave: until it left, the other gets a part of its key
     (engine.leg.file_cleanup)."""
-    rules = work.context.target.files
+    rules = leg.context.target.files
     if rules is None or row.href is None:
         return None
     taken: dict[str, bytes | None] = {}
-    for name in _there(work, row.href):
+    for name in _there(leg, row.href):
         taken[identity(name, rules)] = None
-    places = work.ledger.placed()
+    places = leg.ledger.placed()
     for path in places.values():
         if path[:-1] == places.get(row.id):
             taken[identity(path[-1], rules)] = None
-    for item in work.ledger.rows(row.id):
+    for item in leg.ledger.rows(row.id):
         for mine in (item.href, item.place):
             if mine is not None:
                 taken[identity(mine, rules)] = item.key
     return Names(rules, taken)
 
 
-def _there(work: LegContext, href: str) -> list[str]:
-    target = work.target
+def _there(leg: LegContext, href: str) -> list[str]:
+    target = leg.target
     try:
         if isinstance(target, SupportsFileNames):
             return list(target.names(href))
@@ -74,16 +74,16 @@ def _there(work: LegContext, href: str) -> list[str]:
         return []
 
 
-def place(work: LegContext, item: ItemRow) -> str | None:
+def place(leg: LegContext, item: ItemRow) -> str | None:
     """Where an item's copy is to be found, where that is known before it is written."""
-    return item.place or work.target.place(item.key)
+    return item.place or leg.target.place(item.key)
 
 
-def stamp(work: LegContext, rows: Sequence[ContainerRow]) -> None:
+def stamp(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
     """Gives the folders their dates, the deepest first: what is written below changes them. In the live phase
     folders are the user's."""
-    target = work.target
-    if not work.mirror or not isinstance(target, SupportsContainerDates):
+    target = leg.target
+    if not leg.mirror or not isinstance(target, SupportsContainerDates):
         return
     there = {container.id: container.modified for container in target.containers()}
     for row in sorted(rows, key=lambda one: -len(one.path)):
@@ -92,6 +92,6 @@ def stamp(work: LegContext, rows: Sequence[ContainerRow]) -> None:
         wanted = datetime.fromtimestamp(row.modified, UTC)
         if there.get(row.href) == wanted:
             continue
-        work.check()
+        leg.check()
         if losses := target.stamp(row.href, wanted):
-            work.ledger.lose(row.id, None, losses)
+            leg.ledger.lose(row.id, None, losses)

@@ -14,42 +14,42 @@ DETAIL = "versions"
 HELD = (State.WRITTEN, State.VERIFIED)
 
 
-def there(work: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> Mapping[bytes, int]:
+def there(leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> Mapping[bytes, int]:
     """How many older versions those that are at the target have there."""
-    known = work.context.target.versions and any(item.href is not None for item in rows)
-    return work.ledger.versions.of(row.id) if known else {}
+    known = leg.context.target.versions and any(item.href is not None for item in rows)
+    return leg.ledger.versions.of(row.id) if known else {}
 
 
 def fetched(
-    work: LegContext, row: ContainerRow, rows: Sequence[ItemRow], known: Mapping[bytes, int]
+    leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow], known: Mapping[bytes, int]
 ) -> Iterator[Native | Failed]:
     """What the source gives of rows. Where the target keeps versions, new files come with theirs, except in
     the live phase; of others it is only told how many would be missing there. known: see there()."""
-    container, most, source = as_container(row), work.context.target.versions, work.source
+    container, most, source = as_container(row), leg.context.target.versions, leg.source
     if not most or not isinstance(source, SupportsVersionHistory):
         yield from source.fetch(container, _refs(rows))
         return
     new = [item for item in rows if item.href is None]
     if new:
-        yield from source.fetch_versions(container, _refs(new), most if work.mirror else 0)
+        yield from source.fetch_versions(container, _refs(new), most if leg.mirror else 0)
     replaced = {item.key: item for item in rows if item.href is not None}
     for result in source.fetch_versions(container, _refs(replaced.values()), 0) if replaced else ():
         yield result if isinstance(result, Failed) else _missing(result, replaced, known)
 
 
-def compare(work: LegContext, container: ContainerRow, *, again: bool) -> Iterator[Finding]:
+def compare(leg: LegContext, container: ContainerRow, *, again: bool) -> Iterator[Finding]:
     """DIFFERS where the target has fewer older versions of a file than were written: it drops them by itself,
     by rules of its own. Of what was verified before only again; in the live phase they are the user's."""
-    if not work.mirror or container.href is None or not isinstance(work.target, SupportsVersionWrites):
+    if not leg.mirror or container.href is None or not isinstance(leg.target, SupportsVersionWrites):
         return
-    for key, count in work.ledger.versions.of(container.id).items():
-        work.check()
-        item = work.ledger.row(container.id, key)
+    for key, count in leg.ledger.versions.of(container.id).items():
+        leg.check()
+        item = leg.ledger.row(container.id, key)
         if item is None or item.href is None or item.state not in HELD:
             continue
         if item.state is State.VERIFIED and not again:
             continue
-        found = work.target.versions(container.href, item.href)
+        found = leg.target.versions(container.href, item.href)
         if found is not None and found < count:
             yield Finding(Outcome.DIFFERS, key, item.href, DETAIL)
 

@@ -68,41 +68,41 @@ class Spot:
     name: str | None
 
 
-def share(work: LegContext, rows: Sequence[ContainerRow]) -> None:
+def share(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
     """After everything has arrived, and what is gone is gone. Idempotent: what is as it should be is left
     alone. Raises what the connectors do, LeaseLost and Stopping; a server that lets us share little at a time
     is waited for. Raises Blocked("narrower-rights") for a site: who has its folder sees all of it."""
-    if work.kind is not Kind.FILES or not work.mirror or not isinstance(work.source, SupportsGrants):
+    if leg.kind is not Kind.FILES or not leg.mirror or not isinstance(leg.source, SupportsGrants):
         return
     there = [row for row in rows if not row.gone and row.omit is None and row.href is not None]
-    plans = {row.id: _checked(work, row) for row in there}
+    plans = {row.id: _checked(leg, row) for row in there}
     wide, unsure = _wide(there, plans, _is_less), _wide(there, plans, _is_untold)
-    if work.approved(NARROWER):
+    if leg.approved(NARROWER):
         wide = unsure = frozenset()
     for row in there:
-        work.check()
+        leg.check()
         if row.path in wide | unsure and WHOLE in plans[row.id]:
-            known = () if row.path in wide else work.ledger.shares.of(row.id).get(WHOLE, ())
+            known = () if row.path in wide else leg.ledger.shares.of(row.id).get(WHOLE, ())
             made = {one.digest for one in known if one.made}
             plans[row.id][WHOLE] = plans[row.id][WHOLE].holding(made)
-        _share(work, row, plans[row.id])
-    if (wide or unsure) and is_time(work) and is_site(work.mailbox.source):
+        _share(leg, row, plans[row.id])
+    if (wide or unsure) and is_time(leg) and is_site(leg.mailbox.source):
         raise Blocked(NARROWER, "something in it is for fewer people than the folder it goes into")
 
 
-def _checked(work: LegContext, row: ContainerRow) -> dict[bytes, SharePlan]:
-    work.check()
-    return plan(work, row)
+def _checked(leg: LegContext, row: ContainerRow) -> dict[bytes, SharePlan]:
+    leg.check()
+    return plan(leg, row)
 
 
-def _share(work: LegContext, row: ContainerRow, plans: Mapping[bytes, SharePlan]) -> None:
-    if not is_time(work):
-        work.ledger.shares.lose(row.id, {key: one.losses for key, one in plans.items()})
+def _share(leg: LegContext, row: ContainerRow, plans: Mapping[bytes, SharePlan]) -> None:
+    if not is_time(leg):
+        leg.ledger.shares.lose(row.id, {key: one.losses for key, one in plans.items()})
         return
-    known = work.ledger.shares.of(row.id)
-    for key in sorted({*plans, *known, *work.ledger.shares.lossy(row.id)}):
-        work.check()
-        _settle(work, row, key, plans.get(key, SharePlan()), known.get(key, ()))
+    known = leg.ledger.shares.of(row.id)
+    for key in sorted({*plans, *known, *leg.ledger.shares.lossy(row.id)}):
+        leg.check()
+        _settle(leg, row, key, plans.get(key, SharePlan()), known.get(key, ()))
 
 
 def _is_less(one: SharePlan) -> bool:
@@ -128,22 +128,22 @@ def _wide(
     return frozenset(wide)
 
 
-def is_time(work: LegContext) -> bool:
+def is_time(leg: LegContext) -> bool:
     """Nothing more comes from the source, and its owner does not work at the target yet."""
-    return work.mailbox.phase is Phase.FROZEN
+    return leg.mailbox.phase is Phase.FROZEN
 
 
-def plan(work: LegContext, row: ContainerRow) -> dict[bytes, SharePlan]:
+def plan(leg: LegContext, row: ContainerRow) -> dict[bytes, SharePlan]:
     """What a container and its items should be shared like, by key, of those that are shared at the source.
     Asks the source."""
-    if not isinstance(work.source, SupportsGrants):
+    if not isinstance(leg.source, SupportsGrants):
         return {}
-    given = dict(work.source.grants(as_container(row)))
+    given = dict(leg.source.grants(as_container(row)))
     named = {one.who for grants in given.values() for one in grants if one.kind is Sharing.USER}
-    people = work.parties.people(named - work.owner)
+    people = leg.parties.people(named - leg.owner)
     return {
         WHOLE if id_ == row.source_id else key_of(id_): _planned(
-            work, [one for one in grants if not _is_owner(work, one)], people, whole=id_ == row.source_id
+            leg, [one for one in grants if not _is_owner(leg, one)], people, whole=id_ == row.source_id
         )
         for id_, grants in given.items()
     }
@@ -159,42 +159,42 @@ def digest_of(grant: Grant) -> bytes:
     return _hashed((*grant.party, *map(str, rights)))
 
 
-def name_of(work: LegContext, container_id: int, key: bytes) -> str | None:
+def name_of(leg: LegContext, container_id: int, key: bytes) -> str | None:
     """An item's name at the target; None where it is not there."""
-    item = work.ledger.row(container_id, key)
+    item = leg.ledger.row(container_id, key)
     return item.href if item is not None and item.state in AT_TARGET else None
 
 
-def _is_owner(work: LegContext, grant: Grant) -> bool:
-    return grant.kind is Sharing.USER and grant.who in work.owner
+def _is_owner(leg: LegContext, grant: Grant) -> bool:
+    return grant.kind is Sharing.USER and grant.who in leg.owner
 
 
 def _planned(
-    work: LegContext, grants: Collection[Grant], people: Mapping[str, str | None], *, whole: bool
+    leg: LegContext, grants: Collection[Grant], people: Mapping[str, str | None], *, whole: bool
 ) -> SharePlan:
     if any(grant.kind is Sharing.UNTOLD for grant in grants):
         return SharePlan((), (Loss("share", "unreadable"),), told=False)
     named: list[Grant] = []
     losses: list[Loss] = []
     for grant in grants:
-        loss, who = _lost(grant), _who(work, grant, people)
+        loss, who = _lost(grant), _who(leg, grant, people)
         if loss is not None:
             losses.append(loss)
         elif who is None:
             losses.append(Loss("share", LATER if grant.who in people else UNKNOWN[grant.kind]))
         else:
             named.append(replace(grant, who=who))
-    if not isinstance(work.target, SupportsShares):
+    if not isinstance(leg.target, SupportsShares):
         return SharePlan((), (*losses, *(Loss("share", "refused") for _ in named)))
-    kept, more = work.target.kept(named, whole=whole)
+    kept, more = leg.target.kept(named, whole=whole)
     return SharePlan(kept, (*losses, *more))
 
 
-def _who(work: LegContext, grant: Grant, people: Mapping[str, str | None]) -> str | None:
+def _who(leg: LegContext, grant: Grant, people: Mapping[str, str | None]) -> str | None:
     """What the party is called at the target; None where nobody knows."""
     if grant.kind is Sharing.USER:
         return people.get(grant.who)
-    return work.parties.group(grant.who) if grant.kind is Sharing.GROUP else ""
+    return leg.parties.group(grant.who) if grant.kind is Sharing.GROUP else ""
 
 
 def _lost(grant: Grant) -> Loss | None:
@@ -214,24 +214,24 @@ def _lost(grant: Grant) -> Loss | None:
 
 
 def _settle(
-    work: LegContext, row: ContainerRow, key: bytes, wanted: SharePlan, known: Sequence[ShareRow]
+    leg: LegContext, row: ContainerRow, key: bytes, wanted: SharePlan, known: Sequence[ShareRow]
 ) -> None:
-    name = None if key == WHOLE else name_of(work, row.id, key)
+    name = None if key == WHOLE else name_of(leg, row.id, key)
     gone = key != WHOLE and name is None  # and with the file its shares
     if gone or not (wanted.grants or wanted.held or known):
-        work.ledger.shares.settle(row.id, key, (), () if gone else wanted.losses)
+        leg.ledger.shares.settle(row.id, key, (), () if gone else wanted.losses)
         return
     if not wanted.told:
-        work.ledger.shares.settle(row.id, key, known, wanted.losses)
+        leg.ledger.shares.settle(row.id, key, known, wanted.losses)
         return
     try:
-        _shared(work, Spot(row.id, key, str(row.href), name), wanted, known)
+        _shared(leg, Spot(row.id, key, str(row.href), name), wanted, known)
     except Rejected:  # it vanished meanwhile, which verification tells; or sharing was switched off
-        work.ledger.shares.settle(row.id, key, known, wanted.losses)
+        leg.ledger.shares.settle(row.id, key, known, wanted.losses)
 
 
-def _shared(work: LegContext, spot: Spot, wanted: SharePlan, known: Sequence[ShareRow]) -> None:
-    target = work.target
+def _shared(leg: LegContext, spot: Spot, wanted: SharePlan, known: Sequence[ShareRow]) -> None:
+    target = leg.target
     if not isinstance(target, SupportsShares):
         return
     there = {party_of(grant): grant for grant in target.shared(spot.href, spot.name)}
@@ -243,18 +243,18 @@ def _shared(work: LegContext, spot: Spot, wanted: SharePlan, known: Sequence[Sha
     rows |= {party_of(grant): _row(strange[party_of(grant)], FOUND) for grant in others}
     stale = {party: row for party, row in ours.items() if party not in rows}
     if {*known} != {*rows.values(), *stale.values()}:
-        work.ledger.shares.intend(spot.container, spot.key, [*rows.values(), *stale.values()])
+        leg.ledger.shares.intend(spot.container, spot.key, [*rows.values(), *stale.values()])
     if leaving := [there[party] for party in stale if party in there]:
         target.unshare(spot.href, spot.name, leaving)
     losses = list(wanted.losses)
     losses += [DIFFERS for one in others if digest_of(one) != rows[party_of(one)].digest]
-    for grant, loss in target.share(spot.href, spot.name, giving, work.check):
+    for grant, loss in target.share(spot.href, spot.name, giving, leg.check):
         if loss is not None:
             losses.append(loss)
             rows[party_of(grant)] = replace(rows[party_of(grant)], code=loss.reason)
     waiting = [_row(grant, HELD.reason) for grant in wanted.held if party_of(grant) not in rows]
-    work.ledger.shares.settle(spot.container, spot.key, [*rows.values(), *waiting], losses)
-    work.ledger.tally.add(Tally(shared=len({row for row in rows.values() if row.made} - {*known})))
+    leg.ledger.shares.settle(spot.container, spot.key, [*rows.values(), *waiting], losses)
+    leg.ledger.tally.add(Tally(shared=len({row for row in rows.values() if row.made} - {*known})))
 
 
 def _row(grant: Grant, code: str | None) -> ShareRow:

@@ -19,76 +19,76 @@ REPLACED = "folder-replaced"
 
 
 def bind(
-    ledger: Ledger, held: Lease, work: LegContext, proof: IdentityProof, *, first: bool
+    ledger: Ledger, held: Lease, leg: LegContext, proof: IdentityProof, *, first: bool
 ) -> Callable[[], None]:
     """See Ledger.bind; another folder than before is bound when a person approved that. first: nothing was
     put into it yet. What is returned binds the folder that was not there: to be called when it is made,
     before anything is put into it. Raises Blocked("folder-lent") for one that a person shares by now."""
     if first:
-        refuse_lent(proof.target, work.approved)
+        refuse_lent(proof.target, leg.approved)
     try:
         ledger.bind(held, proof.source, proof.target, proof.level)
     except Blocked as error:
-        if error.code == REPLACED and work.kind is not Kind.FILES:
+        if error.code == REPLACED and leg.kind is not Kind.FILES:
             raise Blocked("identity-changed", "the account was made anew under the same name") from None
-        if error.code != REPLACED or not work.allowed_once(REPLACED, 1):
+        if error.code != REPLACED or not leg.allowed_once(REPLACED, 1):
             raise
         ledger.bind(held, proof.source, proof.target, proof.level, replaced=True)
-    if not first or work.kind is not Kind.FILES or proof.target.part:
+    if not first or leg.kind is not Kind.FILES or proof.target.part:
         return _nothing
 
     def bind_made() -> None:
-        made = work.target.identity()
-        refuse_lent(made, work.approved)
+        made = leg.target.identity()
+        refuse_lent(made, leg.approved)
         ledger.bind(held, proof.source, made, proof.level)
 
     return bind_made
 
 
-def refuse_filled_since(work: LegContext, sleep: Callable[[float], None]) -> None:
+def refuse_filled_since(leg: LegContext, sleep: Callable[[float], None]) -> None:
     """As long as no item of a leg arrived: was something put into the account since it was bound? Of an
     account without an id of its own it may be another mailbox of this ledger, by another login; no approval
     excuses that. What was sent and did not arrive proves nothing: while its worker was dead another mailbox
     may have gone first. sleep: waits for so many seconds. Raises Blocked("target-not-empty" |
     "identity-bound-elsewhere"), Transient("account-in-doubt")."""
-    counts = work.ledger.counts()
-    if any(counts.get(state) for state in AT_TARGET) or not any(counts.get(state) for state in work.owed):
+    counts = leg.ledger.counts()
+    if any(counts.get(state) for state in AT_TARGET) or not any(counts.get(state) for state in leg.owed):
         return
-    fingerprint, ours = work.target.identity().fingerprint, work.ledger.elsewhere()
-    shared = bool(fingerprint) and _take_account(work, fingerprint, sleep)
-    if shared and identity_gate.is_filled(work.target, work.artefacts, ours):
+    fingerprint, ours = leg.target.identity().fingerprint, leg.ledger.elsewhere()
+    shared = bool(fingerprint) and _take_account(leg, fingerprint, sleep)
+    if shared and identity_gate.is_filled(leg.target, leg.artefacts, ours):
         raise Blocked("identity-bound-elsewhere", "another mailbox of this ledger may own the account")
-    if not work.ledger.begun() and not work.in_doubt:  # else what is there may be ours, and have landed late
-        identity_gate.refuse_filled(work.target, work.approved, work.artefacts, ours)
+    if not leg.ledger.begun() and not leg.in_doubt:  # else what is there may be ours, and have landed late
+        identity_gate.refuse_filled(leg.target, leg.approved, leg.artefacts, ours)
 
 
-def refuse_mostly_strange(work: LegContext) -> None:
+def refuse_mostly_strange(leg: LegContext) -> None:
     """Of a ledger that knew of no pass, after its copies were adopted, before the pass has a number: the
     account must hold more that is this mailbox's, by what it means, than that is not. A mark alone excuses
     nothing: another mailbox may own the account by another login. Raises Blocked("target-not-empty")."""
-    if work.ledger.generation() or work.approved("target-not-empty"):
+    if leg.ledger.generation() or leg.approved("target-not-empty"):
         return
-    known, elsewhere = work.ledger.claimed_anywhere(), work.ledger.elsewhere()
+    known, elsewhere = leg.ledger.claimed_anywhere(), leg.ledger.elsewhere()
     ours = strange = 0
-    for one in work.target.containers():
+    for one in leg.target.containers():
         if one.id in elsewhere or one.omit is not None:
             continue
-        listed = {item.href for item in work.target.listing(one.id)}
+        listed = {item.href for item in leg.target.listing(one.id)}
         mine = len(listed & known.get(one.id, set()))
         ours, strange = ours + mine, strange + len(listed) - mine
-    if ours <= strange and identity_gate.is_filled(work.target, work.artefacts, elsewhere):
+    if ours <= strange and identity_gate.is_filled(leg.target, leg.artefacts, elsewhere):
         raise Blocked("target-not-empty", "most of what the target account holds is not ours")
 
 
-def _take_account(work: LegContext, fingerprint: str, sleep: Callable[[float], None]) -> bool:
+def _take_account(leg: LegContext, fingerprint: str, sleep: Callable[[float], None]) -> bool:
     """See LegLedger.take_account. A worker that ended in its first batch may never be followed by another
     one. It is waited for as a claimer of its leg would wait; what it sent shows then, in this account too, if
     it is the same. Raises Transient("account-in-doubt") while another one is at work, or was meanwhile."""
-    found = work.ledger.take_account(fingerprint)
+    found = leg.ledger.take_account(fingerprint)
     if isinstance(found, Doubt) and not found.at_work:
-        pace = work.pace
+        pace = leg.pace
         sleep(pace.grace + (0.0 if found.ended else writes_most(pace.lease, pace.margin)))
-        found = work.ledger.take_account(fingerprint, outwaited=found)
+        found = leg.ledger.take_account(fingerprint, outwaited=found)
     if isinstance(found, Doubt):
         doubt = Transient("account-in-doubt", "another mailbox may be about to write into the same account")
         raise doubt.about(found.mailbox)

@@ -44,24 +44,22 @@ def leg_of(setting: LegSetting, held: Lease) -> LegRow:
     return setting.ledger.leg(held.leg)
 
 
-def pass_gate(
-    setting: LegSetting, held: Lease, work: LegContext, attempt: AttemptState
-) -> Callable[[], None]:
+def pass_gate(setting: LegSetting, held: Lease, leg: LegContext, attempt: AttemptState) -> Callable[[], None]:
     """Until this leg has sent something, the target must be empty: binding alone does not excuse that. For
     what is returned see binding.bind."""
     if setting.task.copy:
         _refuse_releasing(setting)
-    begun = work.ledger.begun()
-    elsewhere = not begun and setting.task.copy and ledger_generation.is_begun_elsewhere(work)
+    begun = leg.ledger.begun()
+    elsewhere = not begun and setting.task.copy and ledger_generation.is_begun_elsewhere(leg)
     pair = replace(setting.pair, bound=attempt.proven or begun, begun=elsewhere)
     proof = identity_gate.prove_identity(
-        pair, work.source, work.target, setting.rules, frozenset(work.ledger.elsewhere())
+        pair, leg.source, leg.target, setting.rules, frozenset(leg.ledger.elsewhere())
     )
     if setting.task.copy:
         setting.authorize(proof.level)
-    bind_folder = account_binding.bind(setting.ledger, held, work, proof, first=not begun)
+    bind_folder = account_binding.bind(setting.ledger, held, leg, proof, first=not begun)
     attempt.proven = True
-    attempt.owner = work.owner = work.owner | proof.source.addresses
+    attempt.owner = leg.owner = leg.owner | proof.source.addresses
     return bind_folder
 
 

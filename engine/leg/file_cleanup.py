@@ -32,107 +32,107 @@ ROUNDS = 3
 """Of renaming folders: what is inside of those that swap is where it belongs one round later."""
 
 
-def tidy(work: LegContext, rows: Sequence[ContainerRow]) -> list[ContainerRow]:
+def tidy(leg: LegContext, rows: Sequence[ContainerRow]) -> list[ContainerRow]:
     """Returns the containers as they are then. Idempotent."""
-    rules = work.context.target.files
-    if rules is None or not work.mirror:
+    rules = leg.context.target.files
+    if rules is None or not leg.mirror:
         return list(rows)
-    existing = {container.id: container for container in work.target.containers()}
-    _discard(work)
-    _clear(work, rows, existing)
+    existing = {container.id: container for container in leg.target.containers()}
+    _discard(leg)
+    _clear(leg, rows, existing)
     for _ in range(ROUNDS):
-        if not _name_folders(work, rules, existing):
+        if not _name_folders(leg, rules, existing):
             break
-    rows = discover.moving(work)
-    again = work.ledger.reconsider(NAME_TAKEN)  # something came between: by now one sees what it is
+    rows = discover.moving(leg)
+    again = leg.ledger.reconsider(NAME_TAKEN)  # something came between: by now one sees what it is
     for row in rows:
-        if not row.gone and (_free_names(work, row, rules) or again):
-            transfer.copy_pending(work, row)
+        if not row.gone and (_free_names(leg, row, rules) or again):
+            transfer.copy_pending(leg, row)
     return rows
 
 
-def _discard(work: LegContext) -> None:
+def _discard(leg: LegContext) -> None:
     """What workers that died, or were refused, left half written beside its place, where it is an item's of
     ours: by now everything that can be is in its place."""
-    target = work.target
+    target = leg.target
     found: dict[str, list[Stored]] = {}
     for href, name, beginning in sorted(target.leftovers()) if isinstance(target, SupportsLeftovers) else ():
-        key = work.ledger.folders.owner(beginning)
+        key = leg.ledger.folders.owner(beginning)
         if key is not None:
             found.setdefault(href, []).append(Stored(key, name))
     for href, ours in found.items():
-        work.check()
+        leg.check()
         removed, _ = split(target.remove(href, ours))
         if removed:
-            work.ledger.event("leftovers-removed", {"count": len(removed)})
+            leg.ledger.event("leftovers-removed", {"count": len(removed)})
 
 
-def _clear(work: LegContext, rows: Sequence[ContainerRow], existing: dict[str, Container]) -> None:
+def _clear(leg: LegContext, rows: Sequence[ContainerRow], existing: dict[str, Container]) -> None:
     """R7: folders the source has no more, the deepest first, when nothing is in them and we made them. What a
     new account holds stays, and where a person let us begin in an account that was not empty, all do."""
-    target = work.target
-    if not isinstance(target, RemovesContainers) or work.approved("target-not-empty"):
+    target = leg.target
+    if not isinstance(target, RemovesContainers) or leg.approved("target-not-empty"):
         return
     wanted = {row.href for row in rows if not row.gone}
     gone = [row for row in rows if row.gone and row.href and row.href not in wanted]
-    made = work.ledger.folders.made() if gone else frozenset()
+    made = leg.ledger.folders.made() if gone else frozenset()
     for row in sorted(gone, key=lambda one: -str(one.href).count("/")):
-        work.check()
+        leg.check()
         href = str(row.href)
         strange = href in existing and row.id not in made
-        if strange or is_artefact(href, "", work.artefacts):
+        if strange or is_artefact(href, "", leg.artefacts):
             continue
         if href not in existing or target.clear(href):
             existing.pop(href, None)
-            work.ledger.folders.unmake(row.id)
-            work.ledger.set_href(row.id, None)
+            leg.ledger.folders.unmake(row.id)
+            leg.ledger.set_href(row.id, None)
 
 
-def _name_folders(work: LegContext, rules: FileNames, existing: dict[str, Container]) -> bool:
+def _name_folders(leg: LegContext, rules: FileNames, existing: dict[str, Container]) -> bool:
     """Renames what could not go where it belongs, or not be renamed, while something else had the name.
     Whether anything was renamed."""
-    rows = [row for row in discover.moving(work) if not row.gone]
-    places = work.ledger.placed()
+    rows = [row for row in discover.moving(leg) if not row.gone]
+    places = leg.ledger.placed()
     at = {row.path: places[row.id] for row in reversed(rows)}
     astray = {row.source_id: row for row in rows if _is_astray(row, at, places[row.id], rules)}
     if not astray:
         return False
-    placed = {row.source_id: row for row in work.ledger.containers()}
-    wanted = _wanted(work, rows, astray, placed)
-    holders = {placement.joined(work, places[astray[source_id].id]): source_id for source_id in wanted}
+    placed = {row.source_id: row for row in leg.ledger.containers()}
+    wanted = _wanted(leg, rows, astray, placed)
+    holders = {placement.joined(leg, places[astray[source_id].id]): source_id for source_id in wanted}
     for path in wanted.values():
-        holder = holders.get(placement.joined(work, path))
+        holder = holders.get(placement.joined(leg, path))
         if holder is not None:
-            _park(work, placed[holder], rules, placed, existing)
+            _park(leg, placed[holder], rules, placed, existing)
     done = False
     for source_id, path in sorted(wanted.items(), key=lambda pair: (len(pair[1]), pair[1])):
         row = placed[source_id]
         try:
-            discover.rename(work, row, replace(as_container(row), path=path), placed, existing)
+            discover.rename(leg, row, replace(as_container(row), path=path), placed, existing)
             done = True
         except Rejected:
-            work.ledger.lose(row.id, None, (placement.REFUSED,))
+            leg.ledger.lose(row.id, None, (placement.REFUSED,))
     return done
 
 
 def _wanted(
-    work: LegContext,
+    leg: LegContext,
     rows: Sequence[ContainerRow],
     astray: Mapping[str, ContainerRow],
     placed: Mapping[str, ContainerRow],
 ) -> dict[str, Path]:
     """Where those that are astray belong, by source id; what has to share its name stays where it is."""
-    places = work.ledger.placed()
+    places = leg.ledger.placed()
     fixed = {
         source_id: places[row.id]
         for source_id, row in placed.items()
         if row.id in places and source_id not in astray
     }
-    plan = plan_names([as_container(row) for row in rows], work.context.target, {}, fixed)
+    plan = plan_names([as_container(row) for row in rows], leg.context.target, {}, fixed)
     wanted: dict[str, Path] = {}
     for source_id, row in astray.items():
         if any(loss.reason == "taken" for loss in plan[source_id].losses):
-            work.ledger.lose(row.id, None, plan[source_id].losses)
+            leg.ledger.lose(row.id, None, plan[source_id].losses)
         elif plan[source_id].path != places[row.id]:
             wanted[source_id] = plan[source_id].path
     return wanted
@@ -148,24 +148,24 @@ def _is_astray(row: ContainerRow, at: Mapping[Path, Path], place: Path, rules: F
 
 
 def _park(
-    work: LegContext,
+    leg: LegContext,
     row: ContainerRow,
     rules: FileNames,
     placed: dict[str, ContainerRow],
     existing: dict[str, Container],
 ) -> None:
     """Out of another's way, which is about to be out of its."""
-    path = work.ledger.placed()[row.id]
+    path = leg.ledger.placed()[row.id]
     aside = (*path[:-1], next(partings(path[-1], key_of(row.source_id), rules)))
-    if path != aside and placement.joined(work, aside) not in existing:
-        discover.rename(work, row, replace(as_container(row), path=aside), placed, existing)
+    if path != aside and placement.joined(leg, aside) not in existing:
+        discover.rename(leg, row, replace(as_container(row), path=aside), placed, existing)
 
 
-def _free_names(work: LegContext, row: ContainerRow, rules: FileNames) -> bool:
+def _free_names(leg: LegContext, row: ContainerRow, rules: FileNames) -> bool:
     """Marks as changed the files whose own name is free by now; writing them again renames them, and sends
     nothing. Whether there are any."""
-    found = [(item, name) for item in work.ledger.rows(row.id, HELD) if (name := _own(item, rules))]
-    names = file_names.names(work, row) if found else None
+    found = [(item, name) for item in leg.ledger.rows(row.id, HELD) if (name := _own(item, rules))]
+    names = file_names.names(leg, row) if found else None
     if names is None:
         return False
     free: dict[str, bytes] = {}
@@ -173,7 +173,7 @@ def _free_names(work: LegContext, row: ContainerRow, rules: FileNames) -> bool:
         same = identity(name, rules)
         if same not in names.taken:
             free.setdefault(same, item.key)
-    work.ledger.recheck(row.id, free.values())
+    leg.ledger.recheck(row.id, free.values())
     return bool(free)
 
 

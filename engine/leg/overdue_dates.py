@@ -15,37 +15,37 @@ from model.errors import Rejected
 from model.protocols import Failed, Ref, key_of
 
 
-def put_right(work: LegContext, rows: Sequence[ContainerRow]) -> int:
+def put_right(leg: LegContext, rows: Sequence[ContainerRow]) -> int:
     """Returns how many got their own date. Where none is due, only the source is asked, of those items
     alone. Idempotent; may be interrupted anywhere, as engine.leg.repair_walk."""
-    if not work.mirror or not is_kept(work, What.DATES):
+    if not leg.mirror or not is_kept(leg, What.DATES):
         return 0
-    clamped = work.ledger.losses.of(item_dates.CLAMPED)
+    clamped = leg.ledger.losses.of(item_dates.CLAMPED)
     order = Repair(What.DATES, execute=True)
     for row in rows if clamped else ():
         if row.gone or row.href is None or row.id not in clamped:
             continue
-        if due := _due(work, row, clamped[row.id]):
-            repair_container(work, order, row, due)
+        if due := _due(leg, row, clamped[row.id]):
+            repair_container(leg, order, row, due)
     count = order.counts["repaired"]
     if count:
-        work.ledger.tally.add(Tally(replaced=count))
-        work.ledger.event("repaired", {"what": str(What.DATES), "items": count})
+        leg.ledger.tally.add(Tally(replaced=count))
+        leg.ledger.event("repaired", {"what": str(What.DATES), "items": count})
     return count
 
 
-def _due(work: LegContext, row: ContainerRow, keys: Collection[bytes]) -> set[bytes]:
+def _due(leg: LegContext, row: ContainerRow, keys: Collection[bytes]) -> set[bytes]:
     """Of these items, those whose date has come by now."""
-    items = {key: item for key in sorted(keys) if (item := work.ledger.row(row.id, key)) is not None}
+    items = {key: item for key in sorted(keys) if (item := leg.ledger.row(row.id, key)) is not None}
     refs = [Ref(item.source_id, item.version, size=item.size) for item in items.values()]
     due = set()
-    for result in work.source.fetch(as_container(row), refs, bodies=work.form.date_inside):
-        work.check()
+    for result in leg.source.fetch(as_container(row), refs, bodies=leg.form.date_inside):
+        leg.check()
         item = None if isinstance(result, Failed) else items.get(key_of(result.ref.id))
         if item is None or isinstance(result, Failed):
             continue
         try:
-            _, came = item_dates.of(work, item, result)
+            _, came = item_dates.of(leg, item, result)
         except Rejected:
             continue
         due |= {item.key} if came else set()

@@ -100,10 +100,10 @@ def _until_done(order: Repair, setting: LegSetting, held: Lease, keeper: lease.L
         order.counts.clear()
         order.counts["repaired"] = done
         try:
-            with open_leg(setting, held, keeper, AttemptState(died=None)) as work:
-                pass_gate(setting, held, work, AttemptState(died=None))
-                repair(work, order)
-                work.ledger.event("repaired", {"what": str(order.what), "items": order.counts["repaired"]})
+            with open_leg(setting, held, keeper, AttemptState(died=None)) as leg:
+                pass_gate(setting, held, leg, AttemptState(died=None))
+                repair(leg, order)
+                leg.ledger.event("repaired", {"what": str(order.what), "items": order.counts["repaired"]})
             return
         except Transient as error:
             keeper.guard()
@@ -120,7 +120,7 @@ def _look(setting: LegSetting, row: LegRow, order: Repair) -> None:
     mirror = setting.mailbox.phase is not Phase.LIVE
     try:
         with setting.ledger.session(held, mirror=mirror) as session:
-            work = LegContext(
+            leg = LegContext(
                 mailbox=setting.mailbox,
                 kind=row.workload,
                 ledger=session,
@@ -137,7 +137,7 @@ def _look(setting: LegSetting, row: LegRow, order: Repair) -> None:
                 now=setting.now,
             )
             session.rollback.refuse_another(target.identity())
-            repair(work, order)
+            repair(leg, order)
     finally:
         source.close()
         target.close()

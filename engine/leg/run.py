@@ -365,18 +365,18 @@ def _walk_once(
         setting.authorize(None)
     identity_gate.refuse_denied(setting.pair, setting.rules)
     if task.dry:
-        with open_leg(setting, held, keeper, attempt) as work:
-            return _look(setting, work)
+        with open_leg(setting, held, keeper, attempt) as leg:
+            return _look(setting, leg)
     if not task.copy:
-        with open_leg(setting, held, keeper, attempt) as work:
-            if not verify.has_run(work, leg_of(setting, held)):
+        with open_leg(setting, held, keeper, attempt) as leg:
+            if not verify.has_run(leg, leg_of(setting, held)):
                 return LegState.PENDING, "not-run"
             attempt.proven = (
                 True  # nothing is written, so what others put into an empty target is no obstacle
             )
-            pass_gate(setting, held, work, attempt)
-            discover.catch_up(work)
-            return _verified(work, task, verify.compare(work, task.level, task.sample_percent))
+            pass_gate(setting, held, leg, attempt)
+            discover.catch_up(leg)
+            return _verified(leg, task, verify.compare(leg, task.level, task.sample_percent))
     return _copy_and_verify(setting, held, keeper, attempt)
 
 
@@ -386,98 +386,98 @@ def _copy_and_verify(
     """People go on working during a migration: what changed while we copied is brought by another pass."""
     result: tuple[LegState, str | None] = (LegState.COPIED, None)
     for _ in range(PASSES_MOST):
-        with open_leg(setting, held, keeper, attempt) as work:
-            if (ended := late_mail.of_a_source_that_is_gone(work)) is not None:
+        with open_leg(setting, held, keeper, attempt) as leg:
+            if (ended := late_mail.of_a_source_that_is_gone(leg)) is not None:
                 return ended
-            bind_folder = pass_gate(setting, held, work, attempt)
-            invitation_policy.refuse_unproven(work, setting.silenced)
-            _pass(work, attempt, bind_folder, setting)
-        with open_leg(setting, held, keeper, attempt) as work:
+            bind_folder = pass_gate(setting, held, leg, attempt)
+            invitation_policy.refuse_unproven(leg, setting.silenced)
+            _pass(leg, attempt, bind_folder, setting)
+        with open_leg(setting, held, keeper, attempt) as leg:
             task = setting.task
-            verdict = verify.compare(work, task.level, task.sample_percent, again=False)
-            result = _verified(work, task, verdict)
+            verdict = verify.compare(leg, task.level, task.sample_percent, again=False)
+            result = _verified(leg, task, verdict)
         if verdict.clean:
             break
     return result
 
 
 def _pass(
-    work: LegContext, attempt: AttemptState, bind_folder: Callable[[], None], setting: LegSetting
+    leg: LegContext, attempt: AttemptState, bind_folder: Callable[[], None], setting: LegSetting
 ) -> None:
-    older = ledger_generation.refuse_older(work, setting.generations)
+    older = ledger_generation.refuse_older(leg, setting.generations)
     if not older:
-        ledger_generation.keep(work, setting.generations)
-    reconcile.settle(work, died=attempt.died)
-    if attempt.calm and not work.approved(KILLS_WORKER):
-        reconcile.give_killers_another_chance(work)
+        ledger_generation.keep(leg, setting.generations)
+    reconcile.settle(leg, died=attempt.died)
+    if attempt.calm and not leg.approved(KILLS_WORKER):
+        reconcile.give_killers_another_chance(leg)
     attempt.died = None
-    containers = discover.list_containers(work)
+    containers = discover.list_containers(leg)
     bind_folder()
-    _list(work, containers)
-    overdue_dates.put_right(work, containers)
-    if work.ledger.inventory.is_due():
-        work.ledger.close_inventory(setting.kek())
+    _list(leg, containers)
+    overdue_dates.put_right(leg, containers)
+    if leg.ledger.inventory.is_due():
+        leg.ledger.close_inventory(setting.kek())
     if older:
-        ledger_generation.adopt(work, containers)
-        account_binding.refuse_mostly_strange(work)
-        ledger_generation.keep(work, setting.generations)
-    work.delivered = late_mail.find_delivered(work, containers)
-    account_binding.refuse_filled_since(work, lambda seconds: _sleep(setting, seconds))
+        ledger_generation.adopt(leg, containers)
+        account_binding.refuse_mostly_strange(leg)
+        ledger_generation.keep(leg, setting.generations)
+    leg.delivered = late_mail.find_delivered(leg, containers)
+    account_binding.refuse_filled_since(leg, lambda seconds: _sleep(setting, seconds))
     for row in containers:
-        if placement.ensure_needed(work, row):
-            transfer.copy_pending(work, row)
-        changes.apply_changes(work, row)
-        reconcile.sweep(work, str(row.href))
-    withdraw.refuse_shrunk(work, containers)
-    withdraw.withdraw(work, containers)
-    withdraw.name_left(work, containers)
-    containers = file_cleanup.tidy(work, containers)
-    sharing.share(work, containers)
-    file_names.stamp(work, containers)
-    work.spend()
-    work.target.label(work.ledger.labels())
+        if placement.ensure_needed(leg, row):
+            transfer.copy_pending(leg, row)
+        changes.apply_changes(leg, row)
+        reconcile.sweep(leg, str(row.href))
+    withdraw.refuse_shrunk(leg, containers)
+    withdraw.withdraw(leg, containers)
+    withdraw.name_left(leg, containers)
+    containers = file_cleanup.tidy(leg, containers)
+    sharing.share(leg, containers)
+    file_names.stamp(leg, containers)
+    leg.spend()
+    leg.target.label(leg.ledger.labels())
 
 
-def _list(work: LegContext, containers: Sequence[ContainerRow]) -> None:
+def _list(leg: LegContext, containers: Sequence[ContainerRow]) -> None:
     """What every container has, and which of it is known by another id."""
     first = not any(row.complete for row in containers)
     books: list[tuple[ContainerRow, discover.Listing]] = []
     rekeyed = 0
-    with discover.ends(work) as ended:
+    with discover.ends(leg) as ended:
         for row in containers:
-            reconcile.revalidate(work, row)
-            if work.mirror:
-                reconcile.repair(work, row)
+            reconcile.revalidate(leg, row)
+            if leg.mirror:
+                reconcile.repair(leg, row)
             if not row.gone:
-                listing = discover.list_changes(work, row, first=first)
-                rekeyed += rekeying.settle_rekeyed(work, row, listing)
+                listing = discover.list_changes(leg, row, first=first)
+                rekeyed += rekeying.settle_rekeyed(leg, row, listing)
                 ended(listing.cursors)
-                if work.kind is Kind.CONTACTS:
+                if leg.kind is Kind.CONTACTS:
                     books.append((row, listing))
         if rekeyed:
-            rekeying.settle_groups(work, books)
+            rekeying.settle_groups(leg, books)
 
 
-def _look(setting: LegSetting, work: LegContext) -> tuple[LegState, str | None]:
+def _look(setting: LegSetting, leg: LegContext) -> tuple[LegState, str | None]:
     """A dry run: the source is listed, the gate asked; nothing at the target is touched."""
     identity_gate.prove_identity(
-        setting.pair, work.source, work.target, setting.rules, frozenset(work.ledger.elsewhere())
+        setting.pair, leg.source, leg.target, setting.rules, frozenset(leg.ledger.elsewhere())
     )
-    with discover.ends(work) as ended:
-        for row in discover.record_only(work):
-            listing = discover.list_changes(work, row)
-            if work.mirror:  # else what is gone would be named once, and to nobody
+    with discover.ends(leg) as ended:
+        for row in discover.record_only(leg):
+            listing = discover.list_changes(leg, row)
+            if leg.mirror:  # else what is gone would be named once, and to nobody
                 ended(listing.cursors)
     return LegState.PENDING, "dry-run"
 
 
-def _verified(work: LegContext, task: Task, verdict: Verdict) -> tuple[LegState, str | None]:
+def _verified(leg: LegContext, task: Task, verdict: Verdict) -> tuple[LegState, str | None]:
     """What workers died of is not accounted for, until a person says that it is."""
     if verdict.bad:
         return LegState.DIFFERS, verdict.bad_code
     if not verdict.clean:
         return LegState.COPIED, verdict.open_code
-    if work.ledger.incidents.killers() and not work.approved(KILLS_WORKER):
+    if leg.ledger.incidents.killers() and not leg.approved(KILLS_WORKER):
         return LegState.COPIED, KILLS_WORKER
     thorough = task.level in (Level.TARGET, Level.BOTH)
     return LegState.VERIFIED, None if thorough else f"verified-by-{task.level}"

@@ -73,77 +73,77 @@ class Judged:
 
 
 def judge(
-    work: LegContext, href: str, rows: Sequence[ContainerRow], rested: Collection[bytes]
+    leg: LegContext, href: str, rows: Sequence[ContainerRow], rested: Collection[bytes]
 ) -> Iterator[Judged]:
     """Every item that the ledger has at the target in one folder, and whatever else lies there. rows: the
     containers that share it. rested: keys of what somebody else's copy rests on. Writes nothing."""
-    listing = listing_of(work, href)
-    owned = work.ledger.claimed(href)
+    listing = listing_of(leg, href)
+    owned = leg.ledger.claimed(href)
     here: list[Judged] = []
     absent: list[Judged] = []
     for row in rows:
-        for item in work.ledger.rows(row.id):
+        for item in leg.ledger.rows(row.id):
             if item.href is None:
                 continue
             one = Judged(RollbackFate.GONE, href, item.href, row, item, listed=listing.get(item.href))
-            if not work.is_ours(item):
+            if not leg.is_ours(item):
                 yield replace(one, fate=RollbackFate.FOUND)
             elif item.key in rested:
                 yield replace(one, fate=RollbackFate.SHARED)
             else:
                 (absent if one.listed is None else here).append(one)
-    paired = {} if is_placed(work) else _paired(work, href, absent, listing.values(), owned)
+    paired = {} if is_placed(leg) else _paired(leg, href, absent, listing.values(), owned)
     for one in absent:
         found = paired.get(one.name)
         if found is None:
             yield one
         else:
             here.append(replace(one, href=found.href, listed=found))
-    yield from _read(work, href, here)
+    yield from _read(leg, href, here)
     taken = owned | {found.href for found in paired.values()}
     for listed in listing.values():
         if listed.href not in taken:
             yield Judged(RollbackFate.ADDED, href, listed.href, rows[0], listed=listed)
 
 
-def search(work: LegContext, lost: Iterable[Judged], done: Collection[tuple[str, str]]) -> Iterator[Judged]:
+def search(leg: LegContext, lost: Iterable[Judged], done: Collection[tuple[str, str]]) -> Iterator[Judged]:
     """Of what is GONE from where it was written: what lies in any other folder of the account. done: (folder,
     href) of what was found to be somebody's row already."""
     left = {one.name: one for one in lost}
-    for container in list(work.target.containers()):
+    for container in list(leg.target.containers()):
         if not left or container.omit is not None:
             continue
-        work.check()
-        listing = listing_of(work, container.id)
-        owned = work.ledger.claimed(container.id) | {name for folder, name in done if folder == container.id}
+        leg.check()
+        listing = listing_of(leg, container.id)
+        owned = leg.ledger.claimed(container.id) | {name for folder, name in done if folder == container.id}
         free = [one for one in listing.values() if one.href not in owned]
-        if is_placed(work):
+        if is_placed(leg):
             names = {one.href: one for one in free}
             paired: Mapping[tuple[int, bytes], Listed] = {
                 name: names[one.href] for name, one in left.items() if one.href in names
             }
         else:
-            paired = _paired(work, container.id, list(left.values()), free, owned)
+            paired = _paired(leg, container.id, list(left.values()), free, owned)
         moved = [
             replace(left[name], folder=container.id, href=found.href, listed=found)
             for name, found in paired.items()
         ]
-        for one in _read(work, container.id, moved):
+        for one in _read(leg, container.id, moved):
             if one.fate is RollbackFate.OURS:
                 del left[one.name]
                 yield one
     yield from left.values()
 
 
-def is_placed(work: LegContext) -> bool:
+def is_placed(leg: LegContext) -> bool:
     """Whether an item is known by its place: under any other it is somebody's."""
-    return work.context.target.replaces
+    return leg.context.target.replaces
 
 
-def listing_of(work: LegContext, href: str) -> dict[str, Listed]:
+def listing_of(leg: LegContext, href: str) -> dict[str, Listed]:
     """What is in a folder, by href; nothing when there is no such folder."""
     try:
-        return {item.href: item for item in listed_once(work, href)}
+        return {item.href: item for item in listed_once(leg, href)}
     except Blocked as error:
         if error.code != "container-missing":
             raise
@@ -151,14 +151,14 @@ def listing_of(work: LegContext, href: str) -> dict[str, Listed]:
 
 
 def _paired(
-    work: LegContext, href: str, absent: Sequence[Judged], listing: Iterable[Listed], owned: Collection[str]
+    leg: LegContext, href: str, absent: Sequence[Judged], listing: Iterable[Listed], owned: Collection[str]
 ) -> Mapping[tuple[int, bytes], Listed]:
     """R3: the same items under other ids: the server renumbered, or somebody moved them there and back."""
     names = {b"%d:%s" % one.name: one for one in absent if one.digest}
     wanted = [Wanted(name, one.digest, size_of(one) or 0, _since(one, href)) for name, one in names.items()]
     known = {item.href: item for item in listing if item.href not in owned}
     free = [TargetItem(item.href, item.size, item.message_id) for item in known.values()]
-    digests = read_digests(work, href, narrow(wanted, free, set())) if wanted else {}
+    digests = read_digests(leg, href, narrow(wanted, free, set())) if wanted else {}
     return {names[name].name: known[found] for name, found in match(wanted, free, digests).pairs.items()}
 
 
@@ -167,12 +167,12 @@ def _since(one: Judged, href: str) -> str | None:
     return one.item.since if one.item is not None and one.folder == href else None
 
 
-def _read(work: LegContext, href: str, here: Iterable[Judged]) -> Iterator[Judged]:
+def _read(leg: LegContext, href: str, here: Iterable[Judged]) -> Iterator[Judged]:
     """Those that are there, by what they mean."""
     waiting = iter(here)
     while window := list(islice(waiting, CHUNK)):
-        work.await_turn()
-        means = _means(work, href, dict.fromkeys(one.href for one in window))
+        leg.await_turn()
+        means = _means(leg, href, dict.fromkeys(one.href for one in window))
         for one in window:
             digest, version = means.get(one.href, (None, ""))
             yield replace(one, fate=_fate(one, digest), version=version)
@@ -196,17 +196,17 @@ def size_of(one: Judged) -> int | None:
     return one.listed.size if one.listed is not None else None
 
 
-def _means(work: LegContext, href: str, names: Iterable[str]) -> dict[str, tuple[bytes | None, str]]:
+def _means(leg: LegContext, href: str, names: Iterable[str]) -> dict[str, tuple[bytes | None, str]]:
     """The digest and ETag of each; None of what cannot be read. What nobody answers for is left out."""
-    if isinstance(work.target, SupportsDigests):
-        told = digests_once(work, href, names)
+    if isinstance(leg.target, SupportsDigests):
+        told = digests_once(leg, href, names)
         return {name: (_failed(one) if isinstance(one, Failed) else one, "") for name, one in told}
     found: dict[str, tuple[bytes | None, str]] = {}
-    for name, native in read_once(work, href, names):
+    for name, native in read_once(leg, href, names):
         if isinstance(native, Failed):
             found[name] = _failed(native), ""
         elif native.body is not None:
-            found[name] = work.digest(native.body), native.ref.version
+            found[name] = leg.digest(native.body), native.ref.version
     return found
 
 

@@ -126,7 +126,7 @@ def look_at(setting: LegSetting, row: LegRow, order: RollbackScope) -> None:
     target = setting.opener.target(_nothing_is_written, row.started or datetime.now(UTC))
     try:
         with ledger.session(held, mirror=False) as session:
-            work = LegContext(
+            leg = LegContext(
                 mailbox=setting.mailbox,
                 kind=row.workload,
                 ledger=session,
@@ -141,7 +141,7 @@ def look_at(setting: LegSetting, row: LegRow, order: RollbackScope) -> None:
             )
             if session.rollback.is_bound():
                 session.rollback.refuse_another(target.identity())
-                _look(work, order)
+                _look(leg, order)
     finally:
         target.close()
 
@@ -150,18 +150,18 @@ def _nothing_is_written() -> None:
     """Nobody holds the leg: the ledger and the target refuse."""
 
 
-def _look(work: LegContext, order: RollbackScope) -> None:
-    rows = work.ledger.containers()
-    rested = order.rested() if work.kind in SHARED else frozenset()
+def _look(leg: LegContext, order: RollbackScope) -> None:
+    rows = leg.ledger.containers()
+    rested = order.rested() if leg.kind in SHARED else frozenset()
     lost: list[Judged] = []
     owned: set[tuple[str, str]] = set()
     staying: dict[str, bool] = {}
     for row in rows:
-        shares = work.ledger.shares.of(row.id).values()
+        shares = leg.ledger.shares.of(row.id).values()
         order.report.counts["shares"] += sum(one.made for group in shares for one in group)
     for href, group in by_href(rows).items():
         staying[href] = False
-        for one in judge(work, href, group, rested):
+        for one in judge(leg, href, group, rested):
             if one.fate is RollbackFate.OURS:
                 owned.add((one.folder, one.href))
             elif one.listed is not None:
@@ -169,33 +169,33 @@ def _look(work: LegContext, order: RollbackScope) -> None:
             if order.recall and one.fate is RollbackFate.GONE:
                 lost.append(one)
             else:
-                _tell(work, order, one)
-    for one in search(work, lost, owned):
-        _tell(work, order, one)
-    _look_at_containers(work, order.report, rows, staying)
+                _tell(leg, order, one)
+    for one in search(leg, lost, owned):
+        _tell(leg, order, one)
+    _look_at_containers(leg, order.report, rows, staying)
 
 
 def _look_at_containers(
-    work: LegContext, report: RollbackReport, rows: list[ContainerRow], staying: dict[str, bool]
+    leg: LegContext, report: RollbackReport, rows: list[ContainerRow], staying: dict[str, bool]
 ) -> None:
     """Which of those that we made would have nothing in them, and nothing below them."""
-    made = work.ledger.folders.made()
-    separator = work.context.target.separator
-    there = {container.id for container in work.target.containers()}
+    made = leg.ledger.folders.made()
+    separator = leg.context.target.separator
+    there = {container.id for container in leg.target.containers()}
     going: set[str] = set()
     for href, group in sorted(by_href(rows).items(), key=lambda pair: -len(pair[0])):
         if href not in there or not any(row.id in made for row in group):
             continue
         below = {one for one in there - going if separator and one.startswith(href + separator)}
         if staying[href] or below:
-            report.stays(work.mailbox.id, str(work.kind), group[0].path)
+            report.stays(leg.mailbox.id, str(leg.kind), group[0].path)
         else:
             going.add(href)
     report.counts["containers"] = len(going)
 
 
-def _tell(work: LegContext, order: RollbackScope, one: Judged) -> None:
-    order.report.add(work.mailbox.id, str(work.kind), one, recall=order.recall)
+def _tell(leg: LegContext, order: RollbackScope, one: Judged) -> None:
+    order.report.add(leg.mailbox.id, str(leg.kind), one, recall=order.recall)
 
 
 def _setting(config: Config, ledger: Ledger, row: LegRow, through: Through, *, removes: bool) -> LegSetting:

@@ -93,8 +93,8 @@ def _until_done(
     while True:
         before = order.report.counts[RollbackFate.OURS]
         try:
-            with open_leg(setting, held, keeper, AttemptState(died=None)) as work:
-                _undo(order, setting, work, begun)
+            with open_leg(setting, held, keeper, AttemptState(died=None)) as leg:
+                _undo(order, setting, leg, begun)
             return
         except Transient as error:
             keeper.guard()
@@ -114,50 +114,50 @@ def _unfinished(order: RollbackScope, begun: Begun, code: str) -> Ended:
     return LegState.BLOCKED, ROLLING if begun.started else code
 
 
-def _undo(order: RollbackScope, setting: LegSetting, work: LegContext, begun: Begun) -> None:
-    ledger = work.ledger.rollback
+def _undo(order: RollbackScope, setting: LegSetting, leg: LegContext, begun: Begun) -> None:
+    ledger = leg.ledger.rollback
     order.report.restart()
     if ledger.is_bound():  # else nothing was ever written
-        ledger.refuse_another(work.target.identity())
-        invitation_policy.refuse_unproven(work, setting.silenced)
+        ledger.refuse_another(leg.target.identity())
+        invitation_policy.refuse_unproven(leg, setting.silenced)
     if not begun.started:
         ledger.start(recall=order.recall)
         begun.started = True
     if ledger.is_bound():
-        discover.catch_up(work)
-        for row, item in reconcile.settle_doomed(work):
+        discover.catch_up(leg)
+        for row, item in reconcile.settle_doomed(leg):
             gone = Judged(RollbackFate.OURS, str(row.href), str(item.href), row, item)
-            order.report.add(work.mailbox.id, str(work.kind), gone, recall=False)
-        reconcile.settle(work, died=None)
-        for href in list(work.in_doubt):
-            _sweep(work, href)
-        withdraw.reconsider(work)
-        unshare(work, order.report)
-        _Removing(order, work).all()
+            order.report.add(leg.mailbox.id, str(leg.kind), gone, recall=False)
+        reconcile.settle(leg, died=None)
+        for href in list(leg.in_doubt):
+            _sweep(leg, href)
+        withdraw.reconsider(leg)
+        unshare(leg, order.report)
+        _Removing(order, leg).all()
     ledger.finish(order.report.numbers(), recall=order.recall)
 
 
-def _sweep(work: LegContext, href: str) -> None:
+def _sweep(leg: LegContext, href: str) -> None:
     try:
-        reconcile.sweep(work, href)
+        reconcile.sweep(leg, href)
     except Blocked as error:
         if error.code != "container-missing":
             raise
 
 
-def unshare(work: LegContext, report: RollbackReport) -> None:
+def unshare(leg: LegContext, report: RollbackReport) -> None:
     """Takes back what we shared, as it was shared; what somebody changed since is theirs. Idempotent."""
-    target = work.target
+    target = leg.target
     if not isinstance(target, SupportsShares):
         return
-    for row in work.ledger.containers():
-        for key, known in work.ledger.shares.of(row.id).items():
-            work.check()
+    for row in leg.ledger.containers():
+        for key, known in leg.ledger.shares.of(row.id).items():
+            leg.check()
             ours = {one.party: one.digest for one in known if one.made}
-            name = None if key == WHOLE else name_of(work, row.id, key)
+            name = None if key == WHOLE else name_of(leg, row.id, key)
             if ours and row.href is not None and (key == WHOLE or name is not None):
                 report.counts["shares"] += _taken(target, row.href, name, ours)
-            work.ledger.shares.settle(row.id, key, (), ())
+            leg.ledger.shares.settle(row.id, key, (), ())
 
 
 def _taken(target: SupportsShares, href: str, name: str | None, ours: dict[bytes, bytes]) -> int:
@@ -175,36 +175,36 @@ def _taken(target: SupportsShares, href: str, name: str | None, ours: dict[bytes
 class _Removing:
     """One pass over all folders of a leg."""
 
-    def __init__(self, order: RollbackScope, work: LegContext) -> None:
+    def __init__(self, order: RollbackScope, leg: LegContext) -> None:
         self._order = order
-        self._work = work
+        self._leg = leg
         self._lost: list[Judged] = []
         self._owned: set[tuple[str, str]] = set()
         self._removed: list[Judged] = []
 
     def all(self) -> None:
-        rows = self._work.ledger.containers()
-        rested = self._order.rested() if self._work.kind in SHARED else frozenset()
+        rows = self._leg.ledger.containers()
+        rested = self._order.rested() if self._leg.kind in SHARED else frozenset()
         for href, group in by_href(rows).items():
-            for batch in self._batches(judge(self._work, href, group, rested)):
+            for batch in self._batches(judge(self._leg, href, group, rested)):
                 self._remove(batch)
             self._confirm(href)
         if self._order.recall:
-            for batch in self._batches(search(self._work, self._lost, self._owned)):
+            for batch in self._batches(search(self._leg, self._lost, self._owned)):
                 self._recall(batch)
-        clear(self._work, rows, self._order.report)
+        clear(self._leg, rows, self._order.report)
         for row in rows:
-            self._work.ledger.rollback.forget_findings(row.id)
-        if self._work.ledger.rollback.left():
+            self._leg.ledger.rollback.forget_findings(row.id)
+        if self._leg.ledger.rollback.left():
             return
-        if self._work.ledger.labels():
-            self._work.target.label({})
-        if isinstance(self._work.target, SupportsMark):
-            self._work.target.keep_mark("")
+        if self._leg.ledger.labels():
+            self._leg.target.label({})
+        if isinstance(self._leg.target, SupportsMark):
+            self._leg.target.keep_mark("")
 
     def _batches(self, found: Iterator[Judged]) -> Iterator[list[Judged]]:
-        while batch := list(islice(found, self._work.pace.batch)):
-            self._work.await_turn()
+        while batch := list(islice(found, self._leg.pace.batch)):
+            self._leg.await_turn()
             yield batch
 
     def _remove(self, batch: Sequence[Judged]) -> None:
@@ -234,7 +234,7 @@ class _Removing:
 
     def _take_of_one(self, ours: Sequence[Judged], *, doomed: bool) -> None:
         """Of one container, in one folder of the target."""
-        work, ledger = self._work, self._work.ledger.rollback
+        leg, ledger = self._leg, self._leg.ledger.rollback
         container = ours[0].row.id
         by_key = {one.key: one for one in ours}
         findings = [self._finding(one) for one in ours] if self._order.recall else []
@@ -243,7 +243,7 @@ class _Removing:
         else:
             ledger.note(container, by_key.keys(), findings)
         wanted = [_stored(one) for one in ours]
-        removed, failed = withdraw.split(work.target.remove(ours[0].folder, wanted))
+        removed, failed = withdraw.split(leg.target.remove(ours[0].folder, wanted))
         done = {one.key for one in removed}
         self._removed += [by_key[key] for key in done]
         if not doomed:
@@ -253,20 +253,20 @@ class _Removing:
     def _confirm(self, folder: str) -> None:
         """That a server says it removed something proves nothing: it is looked for once more."""
         removed, self._removed = self._removed, []
-        there = listing_of(self._work, folder) if removed else {}
+        there = listing_of(self._leg, folder) if removed else {}
         kept = [one for one in removed if one.href in there]
         gone = [one for one in removed if one.href not in there]
         self._close(gone)
-        self._work.ledger.tally.add(Tally(withdrawn=len(gone)))
+        self._leg.ledger.tally.add(Tally(withdrawn=len(gone)))
         self._tell(gone)
         for container, some in groupby(sorted(kept, key=_container), key=_container):
-            self._work.ledger.rollback.spared(container, {one.key for one in some})
+            self._leg.ledger.rollback.spared(container, {one.key for one in some})
         self._tell(replace(one, fate=RollbackFate.REFUSED) for one in kept)
 
     def _spare(self, container: int, by_key: dict[bytes, Judged], failed: Sequence[Failed]) -> None:
         fates = {withdraw.CHANGED: RollbackFate.CHANGED, "cannot-remove": RollbackFate.REFUSED}
         kept = {one.key: fates[one.error.code] for one in failed if one.error.code in fates}
-        self._work.ledger.rollback.spared(container, kept.keys())
+        self._leg.ledger.rollback.spared(container, kept.keys())
         self._tell(replace(by_key[key], fate=fate) for key, fate in kept.items())
         for one in failed:
             if one.key not in kept:
@@ -276,13 +276,13 @@ class _Removing:
     def _close(self, ended: Iterable[Judged]) -> None:
         """Nothing of ours is at the target."""
         for container, some in groupby(sorted(ended, key=_container), key=_container):
-            self._work.ledger.rollback.undone(container, {one.key for one in some})
+            self._leg.ledger.rollback.undone(container, {one.key for one in some})
 
     def _finding(self, one: Judged) -> Finding:
         return Finding(Outcome.MATCH, one.key, one.href, detail_of(one))
 
     def _tell(self, some: Iterable[Judged]) -> None:
-        mailbox, workload = self._work.mailbox.id, str(self._work.kind)
+        mailbox, workload = self._leg.mailbox.id, str(self._leg.kind)
         for one in some:
             self._order.report.add(mailbox, workload, one, recall=self._order.recall)
 
@@ -296,23 +296,23 @@ def by_href(rows: Iterable[ContainerRow]) -> dict[str, list[ContainerRow]]:
     return groups
 
 
-def clear(work: LegContext, rows: Sequence[ContainerRow], report: RollbackReport) -> None:
+def clear(leg: LegContext, rows: Sequence[ContainerRow], report: RollbackReport) -> None:
     """Removes the containers that we made and that nothing is in, the deepest first."""
-    target = work.target
+    target = leg.target
     if not isinstance(target, RemovesContainers):
         return
-    made, places = work.ledger.folders.made(), work.ledger.placed()
+    made, places = leg.ledger.folders.made(), leg.ledger.placed()
     groups = by_href(rows)
     ours = [href for href, group in groups.items() if any(row.id in made for row in group)]
     for href in sorted(ours, key=lambda one: -len(places.get(groups[one][0].id, ()))):
-        work.check()
+        leg.check()
         if target.clear(href):
             report.counts["containers"] += 1
             for row in groups[href]:
-                work.ledger.folders.unmake(row.id)
-                work.ledger.set_href(row.id, None)
+                leg.ledger.folders.unmake(row.id)
+                leg.ledger.set_href(row.id, None)
         else:
-            report.stays(work.mailbox.id, str(work.kind), groups[href][0].path)
+            report.stays(leg.mailbox.id, str(leg.kind), groups[href][0].path)
 
 
 def _is_leaving(one: Judged) -> bool:

@@ -32,11 +32,11 @@ def code_of(found: Finding) -> str | None:
     return code if found.outcome is Outcome.DIFFERS and code in ACCEPTABLE else None
 
 
-def kept(work: LegContext, container_id: int) -> set[bytes]:
+def kept(leg: LegContext, container_id: int) -> set[bytes]:
     """Of which items a person accepted, since the last verification, that the target keeps them otherwise."""
-    if not work.approved(KEPT):
+    if not leg.approved(KEPT):
         return set()
-    found = work.ledger.findings(container_id)
+    found = leg.ledger.findings(container_id)
     return {one.key for one in found if one.key is not None and code_of(one) == KEPT}
 
 
@@ -56,16 +56,16 @@ def _named(found: Finding) -> Finding:
 
 
 def without_accepted(
-    work: LegContext, container_id: int, found: Iterable[Finding]
+    leg: LegContext, container_id: int, found: Iterable[Finding]
 ) -> tuple[list[Finding], set[bytes]]:
     """What is left of the findings, and the items of which a difference is accepted, now a loss of theirs."""
     left: list[Finding] = []
     accepted: set[bytes] = set()
     for one in found:
         code = code_of(one)
-        if code is None or one.key is None or not work.approved(code):
+        if code is None or one.key is None or not leg.approved(code):
             left.append(one)
             continue
-        work.ledger.lose(container_id, one.key, (lose(FIELD, code),))
+        leg.ledger.lose(container_id, one.key, (lose(FIELD, code),))
         accepted.add(one.key)
     return left, accepted

@@ -76,7 +76,7 @@ class Writing:
         return None if self.going is None else self.going.exception()
 
 
-def copy_pending(work: LegContext, row: ContainerRow) -> int:
+def copy_pending(leg: LegContext, row: ContainerRow) -> int:
     """Copies every item that is owed to a container (Work.owed); returns how many vanished before they
     could be read.
 
@@ -85,8 +85,8 @@ def copy_pending(work: LegContext, row: ContainerRow) -> int:
         ThreadPoolExecutor(1, thread_name_prefix="fetch") as fetcher,
         ThreadPoolExecutor(1, thread_name_prefix="write") as writer,
     ):
-        vanished = _Copying(work, row, fetcher, writer, work.context).run()
-    work.check()
+        vanished = _Copying(leg, row, fetcher, writer, leg.context).run()
+    leg.check()
     return vanished
 
 
@@ -95,7 +95,7 @@ class _Copying:
     """One call of copy_pending. writing: the batch that the target has in hand. most: items of the next
     one. mark: the target's last position."""
 
-    work: LegContext
+    leg: LegContext
     row: ContainerRow
     fetcher: ThreadPoolExecutor
     writer: ThreadPoolExecutor
@@ -109,13 +109,13 @@ class _Copying:
     hold: Hold = field(init=False)
 
     def __post_init__(self) -> None:
-        self.hold = Hold(self.work.check)
+        self.hold = Hold(self.leg.check)
 
     def run(self) -> int:
         try:
             batch = self._begin()
             if batch is not None:
-                self.names = file_names.names(self.work, self.row)
+                self.names = file_names.names(self.leg, self.row)
             while batch is not None:
                 batch = self._turn(self._intend(batch), self._deaths(batch.rows) >= BEFORE_ALONE)
         except StopRequested:
@@ -133,7 +133,7 @@ class _Copying:
         """What was begun, and given to the target in no part, is pending again."""
         for batch in self.begun:
             batch.coming.cancel()
-            self.work.ledger.restore(self.row.id, [one.key for one in batch.rows], refund=True)
+            self.leg.ledger.restore(self.row.id, [one.key for one in batch.rows], refund=True)
         self.begun.clear()
 
     def _turn(self, ready: Writing, alone: bool) -> BegunBatch | None:
@@ -153,15 +153,15 @@ class _Copying:
         """None when nothing is pending, when what is pending must go alone and something is in hand, or
         when the operator asked to stop: what is in hand is finished. position: the target's, taken
         since it was last idle."""
-        work, row = self.work, self.row
-        work.guard()
-        rows = self._next_rows(min(self.most, work.pace.batch)) if work.begins() else []
+        leg, row = self.leg, self.row
+        leg.guard()
+        rows = self._next_rows(min(self.most, leg.pace.batch)) if leg.begins() else []
         if not rows or row.href is None or not self._admitted(rows):
             return None
         self.most *= 2
-        work.ledger.begin(row.id, [item.key for item in rows], position or self._position())
-        known = file_versions.there(work, row, rows)
-        batch = BegunBatch(rows, self.fetcher.submit(_prepare, work, row, rows, self.context, known))
+        leg.ledger.begin(row.id, [item.key for item in rows], position or self._position())
+        known = file_versions.there(leg, row, rows)
+        batch = BegunBatch(rows, self.fetcher.submit(_prepare, leg, row, rows, self.context, known))
         self.begun.append(batch)
         return batch
 
@@ -175,28 +175,28 @@ class _Copying:
     def _next_rows(self, most: int) -> list[ItemRow]:
         """As many pending rows as fit the bounds, at most so many. R10: what was in hand when a worker died
         twice goes alone, and what was alone in hand at more deaths is rejected."""
-        work, row = self.work, self.row
-        rows = work.ledger.pending(row.id, most, states=work.owed)
+        leg, row = self.leg, self.row
+        rows = leg.ledger.pending(row.id, most, states=leg.owed)
         deaths = {item.key: self._deaths([item]) for item in rows}
         killers = [key for key, count in deaths.items() if count >= BEFORE_REJECTED]
         if killers:
-            work.ledger.settle(row.id, [], rejected=[(key, "kills-worker") for key in killers])
+            leg.ledger.settle(row.id, [], rejected=[(key, "kills-worker") for key in killers])
             return self._next_rows(most)
         if rows and deaths[rows[0].key] >= BEFORE_ALONE:
             return rows[:1]
         fresh = [item for item in rows if deaths[item.key] < BEFORE_ALONE]
-        return list(_bounded(fresh, work.pace.batch_bytes))
+        return list(_bounded(fresh, leg.pace.batch_bytes))
 
     def _deaths(self, rows: Sequence[ItemRow]) -> int:
         """How many count against the worst of these. A row without attempts began anew."""
-        known = self.work.ledger.incidents.of(self.row.id)
+        known = self.leg.ledger.incidents.of(self.row.id)
         if not known:
             return 0
         return max((known.get(one.key, NONE).deaths if one.attempts else 0 for one in rows), default=0)
 
     def _position(self) -> str:
         if self.mark != UNORDERED:
-            self.mark = self.work.target.position(str(self.row.href))
+            self.mark = self.leg.target.position(str(self.row.href))
         return self.mark
 
     def _intend(self, batch: BegunBatch) -> Writing:
@@ -204,16 +204,16 @@ class _Copying:
         answered = prepared.answered()
         prepared.rejected += [(one.key, "source-silent") for one in batch.rows if one.key not in answered]
         if any(_says_else(one.item) for one in prepared.mapped):
-            self.work.ledger.reconsider(DUPLICATE_UID)  # the copies of what changes are copies no longer
+            self.leg.ledger.reconsider(DUPLICATE_UID)  # the copies of what changes are copies no longer
         if self.names is not None:
             prepared.mapped = [self.names.give(one) for one in prepared.mapped]
-        self.work.ledger.intend(self.row.id, prepared.mapped, prepared.unwritten)
+        self.leg.ledger.intend(self.row.id, prepared.mapped, prepared.unwritten)
         return Writing(prepared)
 
     def _start(self, ready: Writing) -> Writing:
-        self.work.check()
+        self.leg.check()
         self.begun.clear()  # it is the only one that was begun and not started
-        ready.going = self.writer.submit(_write, self.work, str(self.row.href), ready)
+        ready.going = self.writer.submit(_write, self.leg, str(self.row.href), ready)
         return ready
 
     def _settle(self) -> None:
@@ -225,14 +225,14 @@ class _Copying:
         if done is None:
             return
         error, known = done.error(), done.prepared
-        self.work.ledger.settle(
+        self.leg.ledger.settle(
             self.row.id,
             done.stored,
             rejected=known.rejected + done.rejected,
             skipped=known.skipped + done.skipped,
             gone=known.vanished,
         )
-        self.work.heard(known.told)
+        self.leg.heard(known.told)
         self.vanished += len(known.vanished)
         if error is not None:
             raise error
@@ -248,25 +248,25 @@ def _bounded(rows: Sequence[ItemRow], most: int) -> Iterator[ItemRow]:
 
 
 def _prepare(
-    work: LegContext, row: ContainerRow, rows: Sequence[ItemRow], context: Context, known: Mapping[bytes, int]
+    leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow], context: Context, known: Mapping[bytes, int]
 ) -> PreparedBatch:
     prepared = PreparedBatch()
     awaited = {item.key: item for item in rows}
-    for result in file_versions.fetched(work, row, rows, known):
-        if work.stop.is_set():
-            raise StopRequested(reason(work.stop))
+    for result in file_versions.fetched(leg, row, rows, known):
+        if leg.stop.is_set():
+            raise StopRequested(reason(leg.stop))
         key = result.key if isinstance(result, Failed) else key_of(result.ref.id)
         item = awaited.pop(key, None)
         if item is not None:  # a source may answer twice, or answer what nobody asked
-            _sort_in(work, prepared, item, result, context)
+            _sort_in(leg, prepared, item, result, context)
     # In the order of the rows, whatever that of the answers: of two with one UID or name the same is first.
     order = {item.key: number for number, item in enumerate(rows)}
     prepared.mapped.sort(key=lambda one: order[one.item.key])
     items = {one.item.key: one.item for one in prepared.mapped}
-    prepared.mapped, delivered = late_mail.sort_out(work, row, prepared.mapped)
+    prepared.mapped, delivered = late_mail.sort_out(leg, row, prepared.mapped)
     prepared.skipped += delivered
     prepared.unwritten += [
-        Unwritten(key, name, meaning(work, items[key].body))
+        Unwritten(key, name, meaning(leg, items[key].body))
         for key, _ in delivered
         if (name := items[key].message_id) is not None
     ]
@@ -274,38 +274,38 @@ def _prepare(
 
 
 def _sort_in(
-    work: LegContext, prepared: PreparedBatch, row: ItemRow, result: Native | Failed, context: Context
+    leg: LegContext, prepared: PreparedBatch, row: ItemRow, result: Native | Failed, context: Context
 ) -> None:
     try:
         if isinstance(result, Failed):
             raise result.error
-        if reason := work.form.skip(result):
+        if reason := leg.form.skip(result):
             prepared.skipped.append((row.key, reason))
             return
-        mapped = item_dates.kept(row, work.form.map(result, replace(context, read_at=work.now())))
+        mapped = item_dates.kept(row, leg.form.map(result, replace(context, read_at=leg.now())))
         if context.target.max_bytes is not None and mapped.item.size > context.target.max_bytes:
             raise Rejected("too-large")
-        prepared.mapped.append(_replacing(work, row, mapped))
+        prepared.mapped.append(_replacing(leg, row, mapped))
     except Rejected as error:
         if error.code == "vanished":
             prepared.vanished.append(row.key)
         else:
             prepared.rejected.append((row.key, error.code))
             prepared.told.append(told(row.key, error))
-            _name(work, prepared, row.key, result)
+            _name(leg, prepared, row.key, result)
 
 
-def _name(work: LegContext, prepared: PreparedBatch, key: bytes, result: Native | Failed) -> None:
+def _name(leg: LegContext, prepared: PreparedBatch, key: bytes, result: Native | Failed) -> None:
     """Who looks for a mail that was not written finds why, by its Message-ID."""
-    if work.kind is not Kind.MAIL or not isinstance(result, Native):
+    if leg.kind is not Kind.MAIL or not isinstance(result, Native):
         return
     with suppress(Rejected):  # its body may be what cannot be read
         if (name := message_id_of(result)) is not None:
             prepared.unwritten.append(Unwritten(key, name))
 
 
-def _replacing(work: LegContext, row: ItemRow, mapped: Mapped) -> Mapped:
-    if row.href is None or not work.is_ours(row):
+def _replacing(leg: LegContext, row: ItemRow, mapped: Mapped) -> Mapped:
+    if row.href is None or not leg.is_ours(row):
         return mapped
     return replace(mapped, item=replace(mapped.item, replaces=stored(row)))
 
@@ -314,12 +314,12 @@ def _says_else(item: Item) -> bool:
     return item.replaces is not None and item.replaces.digest != item.digest
 
 
-def _write(work: LegContext, href: str, writing: Writing) -> None:
+def _write(leg: LegContext, href: str, writing: Writing) -> None:
     """In a thread of its own. What the target said of each item is noted even when it then raises."""
     items = [mapped.item for mapped in writing.prepared.mapped]
     writing.prepared.mapped.clear()  # the bodies' last holder is this call
     fatal: MigrationError | None = None
-    for result in work.target.write(href, items) if items else ():
+    for result in leg.target.write(href, items) if items else ():
         if isinstance(result, Stored):
             writing.stored.append(result)
         elif isinstance(result.error, Rejected):

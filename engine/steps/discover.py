@@ -41,25 +41,25 @@ class Listing:
         return key in self.absent or (self.present is not None and key not in self.present)
 
 
-def list_containers(work: LegContext) -> list[ContainerRow]:
+def list_containers(leg: LegContext) -> list[ContainerRow]:
     """Records the source's containers, renames the target's where the source's were renamed, creates
     what is missing. Returns those whose items move, parents first. Idempotent. Raises Blocked."""
-    placed = {row.source_id: row for row in work.ledger.containers()}
-    found = listed(work, placed)
-    _refuse_emptied(work, found, placed)
+    placed = {row.source_id: row for row in leg.ledger.containers()}
+    found = listed(leg, placed)
+    _refuse_emptied(leg, found, placed)
     present = {container.id for container in found}
     if any(not row.gone and source_id not in present for source_id, row in placed.items()):
-        present |= {container.id for container in work.source.containers()}  # missing once proves nothing
+        present |= {container.id for container in leg.source.containers()}  # missing once proves nothing
     heirs = _heirs(found, placed, present)
-    existing = {container.id: container for container in work.target.containers()}
-    adopt(work, placed, existing)
-    plan = _plan(work, found, placed, existing, heirs)
-    elsewhere = _rename(work, found, placed, plan, existing)
-    rows = _inherited(work, work.ledger.record_containers(found), heirs, plan, existing)
-    place(work, found, rows, plan, existing, elsewhere)
-    for row in work.ledger.gone_containers(present):
-        _withdraw_all(work, row)
-    return moving(work)
+    existing = {container.id: container for container in leg.target.containers()}
+    adopt(leg, placed, existing)
+    plan = _plan(leg, found, placed, existing, heirs)
+    elsewhere = _rename(leg, found, placed, plan, existing)
+    rows = _inherited(leg, leg.ledger.record_containers(found), heirs, plan, existing)
+    place(leg, found, rows, plan, existing, elsewhere)
+    for row in leg.ledger.gone_containers(present):
+        _withdraw_all(leg, row)
+    return moving(leg)
 
 
 def _heirs(
@@ -80,7 +80,7 @@ def _heirs(
 
 
 def _inherited(
-    work: LegContext,
+    leg: LegContext,
     rows: Sequence[ContainerRow],
     heirs: Mapping[str, ContainerRow],
     plan: Mapping[str, Placement],
@@ -88,28 +88,28 @@ def _inherited(
 ) -> list[ContainerRow]:
     """What the target still has of the folders before them is theirs from here on, and so is what lies in it
     (engine.steps.rekeying). Whoever made that folder made it for them."""
-    made = work.ledger.folders.made() if heirs else frozenset()
+    made = leg.ledger.folders.made() if heirs else frozenset()
     taken = {
         row.id: Placed(row.id, old.href, plan[row.source_id].path, old.id in made)
         for row in rows
-        if (old := heirs.get(row.source_id)) is not None and (old.href in existing or not work.mirror)
+        if (old := heirs.get(row.source_id)) is not None and (old.href in existing or not leg.mirror)
     }
-    work.ledger.set_hrefs(taken.values())
+    leg.ledger.set_hrefs(taken.values())
     return [replace(row, href=taken[row.id].href) if row.id in taken else row for row in rows]
 
 
-def _refuse_emptied(work: LegContext, found: Sequence[Container], placed: Mapping[str, ContainerRow]) -> None:
+def _refuse_emptied(leg: LegContext, found: Sequence[Container], placed: Mapping[str, ContainerRow]) -> None:
     """A drive that is not there any more (no licence, a locked site) looks like one that never was, and is
     nobody's wish to have the files gone. In the live phase nothing would go. Raises Blocked."""
     moved = any(row.href is not None and not row.gone for row in placed.values())
-    if work.kind is Kind.FILES and work.mirror and moved and not found:
+    if leg.kind is Kind.FILES and leg.mirror and moved and not found:
         raise Blocked("drive-missing", "the source no longer has the drive whose files moved")
 
 
-def listed(work: LegContext, placed: Mapping[str, ContainerRow]) -> list[Container]:
+def listed(leg: LegContext, placed: Mapping[str, ContainerRow]) -> list[Container]:
     """The source's containers of this leg. One that moved before goes on moving, also when its owner hides
     it: what is at the target must not be left behind."""
-    found = [container for container in work.source.containers() if container.kind is work.kind]
+    found = [container for container in leg.source.containers() if container.kind is leg.kind]
     return [
         replace(container, omit=None)
         if container.omit is not None and container.id in placed and placed[container.id].href is not None
@@ -118,32 +118,32 @@ def listed(work: LegContext, placed: Mapping[str, ContainerRow]) -> list[Contain
     ]
 
 
-def record_only(work: LegContext) -> list[ContainerRow]:
+def record_only(leg: LegContext) -> list[ContainerRow]:
     """As list_containers, but touches nothing at the target: for a dry run."""
-    for container in work.source.containers():
-        if container.kind is work.kind:
-            work.ledger.record_container(container)
-    return [row for row in work.ledger.containers() if row.omit is None and not row.gone]
+    for container in leg.source.containers():
+        if container.kind is leg.kind:
+            leg.ledger.record_container(container)
+    return [row for row in leg.ledger.containers() if row.omit is None and not row.gone]
 
 
-def moving(work: LegContext) -> list[ContainerRow]:
+def moving(leg: LegContext) -> list[ContainerRow]:
     """The containers that have a place at the target."""
-    return [row for row in work.ledger.containers() if row.omit is None and row.href is not None]
+    return [row for row in leg.ledger.containers() if row.omit is None and row.href is not None]
 
 
-def list_changes(work: LegContext, row: ContainerRow, *, first: bool = False) -> Listing:
+def list_changes(leg: LegContext, row: ContainerRow, *, first: bool = False) -> Listing:
     """Records everything the source says changed since the container's cursor (R1). A lost cursor
     means enumerating anew and reconciling by the ledger: nothing known is copied again. first: no container
     of the leg was ever listed to its end, so that nothing can have moved between two."""
     try:
-        return _follow(work, row, row.cursor, first=first)
+        return _follow(leg, row, row.cursor, first=first)
     except CursorLost:
-        work.ledger.event("source-cursor-lost", {"container": row.id})
-        return replace(_follow(work, row, None, first=first), lost=True)
+        leg.ledger.event("source-cursor-lost", {"container": row.id})
+        return replace(_follow(leg, row, None, first=first), lost=True)
 
 
 @contextmanager
-def ends(work: LegContext) -> Iterator[Callable[[Mapping[int, str]], None]]:
+def ends(leg: LegContext) -> Iterator[Callable[[Mapping[int, str]], None]]:
     """Takes the cursors that list_changes returns and records many in one transaction: a container whose
     cursor a crash lost is only listed again."""
     waiting: dict[int, str] = {}
@@ -151,29 +151,29 @@ def ends(work: LegContext) -> Iterator[Callable[[Mapping[int, str]], None]]:
     def ended(cursors: Mapping[int, str]) -> None:
         waiting.update(cursors)
         if len(waiting) >= AT_ONCE:
-            work.ledger.finish_listings(waiting)
+            leg.ledger.finish_listings(waiting)
             waiting.clear()
 
     try:
         yield ended
     except (MigrationError, StopRequested):
         with suppress(MigrationError):  # the first error says why; without its cursor it is listed again
-            work.ledger.finish_listings(waiting)
+            leg.ledger.finish_listings(waiting)
         raise
-    work.ledger.finish_listings(waiting)
+    leg.ledger.finish_listings(waiting)
 
 
-def _follow(work: LegContext, row: ContainerRow, cursor: str | None, *, first: bool) -> Listing:
-    had_items = bool(work.ledger.counts(row.id))
-    moves = work.source.capabilities.moves and not first
+def _follow(leg: LegContext, row: ContainerRow, cursor: str | None, *, first: bool) -> Listing:
+    had_items = bool(leg.ledger.counts(row.id))
+    moves = leg.source.capabilities.moves and not first
     # In the live phase what is gone leaves no trace in the ledger, so that the cursor waits for
     # engine.steps.rekeying.
-    waits = had_items and row.complete and not work.mirror
+    waits = had_items and row.complete and not leg.mirror
     seen: set[bytes] | None = None
     gone: set[bytes] = set()
     last = cursor
-    for page in work.source.changes(as_container(row), cursor):
-        work.check()
+    for page in leg.source.changes(as_container(row), cursor):
+        leg.check()
         if page.full and had_items and seen is None:
             seen = set()
         if seen is not None:
@@ -181,7 +181,7 @@ def _follow(work: LegContext, row: ContainerRow, cursor: str | None, *, first: b
         if waits:
             _note_gone(gone, page)
         if page.refs:  # else its cursor alone: finish_listing keeps it
-            work.ledger.record_page(row.id, page, keep_cursor=seen is None and not waits, moves=moves)
+            leg.ledger.record_page(row.id, page, keep_cursor=seen is None and not waits, moves=moves)
         last = page.cursor
     if last is None:
         return Listing()
@@ -189,17 +189,17 @@ def _follow(work: LegContext, row: ContainerRow, cursor: str | None, *, first: b
         return Listing({row.id: last})
     if waits:
         if seen is not None:
-            work.ledger.finish_listing(row.id, row.cursor, seen)
+            leg.ledger.finish_listing(row.id, row.cursor, seen)
         return Listing({row.id: last}, absent=gone, present=seen)
-    work.ledger.finish_listing(row.id, last, seen)
+    leg.ledger.finish_listing(row.id, last, seen)
     return Listing()
 
 
-def present(work: LegContext, row: ContainerRow) -> set[bytes]:
+def present(leg: LegContext, row: ContainerRow) -> set[bytes]:
     """The keys of everything that the source has in a container now. Records nothing."""
     found: set[bytes] = set()
-    for page in work.source.changes(as_container(row), None):
-        work.check()
+    for page in leg.source.changes(as_container(row), None):
+        leg.check()
         found.update(key_of(ref.id) for ref in page.refs if not ref.deleted)
     return found
 
@@ -210,21 +210,21 @@ def _note_gone(gone: set[bytes], page: Page) -> None:
         (gone.add if ref.deleted else gone.discard)(key_of(ref.id))
 
 
-def forget(work: LegContext, row: ContainerRow, refs: Sequence[str]) -> None:
+def forget(leg: LegContext, row: ContainerRow, refs: Sequence[str]) -> None:
     """Items that were listed and vanished before they were fetched: the same as a deletion."""
     if refs:
         deleted = tuple(Ref(ref, "", deleted=True) for ref in refs)
-        work.ledger.record_page(row.id, Page(deleted, row.cursor or ""), keep_cursor=False)
+        leg.ledger.record_page(row.id, Page(deleted, row.cursor or ""), keep_cursor=False)
 
 
 def _plan(
-    work: LegContext,
+    leg: LegContext,
     found: Sequence[Container],
     placed: dict[str, ContainerRow],
     existing: dict[str, Container],
     heirs: Mapping[str, ContainerRow],
 ) -> dict[str, Placement]:
-    places = work.ledger.placed()
+    places = leg.ledger.placed()
     now = {container.id: container.path for container in found}
     left = {old.id for old in heirs.values()}
     fixed = {
@@ -237,23 +237,23 @@ def _plan(
         container.role: container.path for container in existing.values() if container.role is not None
     }
     movers = [container for container in found if container.omit is None]
-    return plan_names(movers, work.context.target, *apart(work, special, fixed))
+    return plan_names(movers, leg.context.target, *apart(leg, special, fixed))
 
 
 def apart(
-    work: LegContext, special: dict[Role, tuple[str, ...]], fixed: dict[str, tuple[str, ...]]
+    leg: LegContext, special: dict[Role, tuple[str, ...]], fixed: dict[str, tuple[str, ...]]
 ) -> tuple[dict[Role, tuple[str, ...]], dict[str, tuple[str, ...]]]:
     """Mail and notes may share one account: neither goes where the other is."""
-    if work.kind not in (Kind.MAIL, Kind.NOTES):
+    if leg.kind not in (Kind.MAIL, Kind.NOTES):
         return special, fixed
-    others = work.ledger.elsewhere()
-    if work.kind is Kind.NOTES and NOTES not in others.values():
+    others = leg.ledger.elsewhere()
+    if leg.kind is Kind.NOTES and NOTES not in others.values():
         special = {Role.NOTES: NOTES, **special}
     return special, {**{f"\0{href}": path for href, path in others.items()}, **fixed}
 
 
 def _rename(
-    work: LegContext,
+    leg: LegContext,
     found: Sequence[Container],
     placed: dict[str, ContainerRow],
     plan: dict[str, Placement],
@@ -269,23 +269,23 @@ def _rename(
         if row is None or row.href is None or row.path == container.path or container.omit is not None:
             continue
         wanted = replace(container, path=plan[container.id].path)
-        here = work.ledger.placed().get(row.id)
-        if not work.mirror or here is None or here == wanted.path:
+        here = leg.ledger.placed().get(row.id)
+        if not leg.mirror or here is None or here == wanted.path:
             continue
         try:
             if any(wanted.path[: len(path)] == path for path in refused):
                 raise Rejected("name-taken", "a folder above is not where it belongs")
-            rename(work, row, wanted, placed, existing)
+            rename(leg, row, wanted, placed, existing)
         except Rejected as error:
-            work.heard([told(None, error)])
+            leg.heard([told(None, error)])
             refused[wanted.path] = here
-            if work.context.target.files is None:
-                work.ledger.lose(row.id, None, (RENAME_REFUSED,))
+            if leg.context.target.files is None:
+                leg.ledger.lose(row.id, None, (RENAME_REFUSED,))
     return refused
 
 
 def rename(
-    work: LegContext,
+    leg: LegContext,
     row: ContainerRow,
     wanted: Container,
     placed: dict[str, ContainerRow],
@@ -293,86 +293,82 @@ def rename(
 ) -> None:
     """Raises Rejected; then the folder is where it was. Where it goes stands in the ledger before it goes:
     see adopt."""
-    work.check()
-    old, new = str(row.href), joined(work, wanted.path)
+    leg.check()
+    old, new = str(row.href), joined(leg, wanted.path)
     if old in existing or new not in existing:  # else an attempt died right after it
-        new = _renamed(work, row, wanted, existing)
+        new = _renamed(leg, row, wanted, existing)
     existing[new] = existing.pop(old, wanted)
-    for href in _below(work, old, existing):
+    for href in _below(leg, old, existing):
         existing[new + href[len(old) :]] = existing.pop(href)
-    _follow_parent(work, old, new, wanted.path, placed)
-    work.ledger.set_href(row.id, new, wanted.path)
+    _follow_parent(leg, old, new, wanted.path, placed)
+    leg.ledger.set_href(row.id, new, wanted.path)
     placed[row.source_id] = replace(row, href=new)
 
 
-def _below(work: LegContext, href: str, existing: Mapping[str, Container]) -> list[str]:
+def _below(leg: LegContext, href: str, existing: Mapping[str, Container]) -> list[str]:
     """What went with a folder of files, wherever the server had it."""
-    return [one for one in existing if one.startswith(f"{href}/")] if work.context.target.files else []
+    return [one for one in existing if one.startswith(f"{href}/")] if leg.context.target.files else []
 
 
-def _renamed(
-    work: LegContext, row: ContainerRow, wanted: Container, existing: Mapping[str, Container]
-) -> str:
-    old, before = str(row.href), work.ledger.placed()[row.id]
-    if work.kind not in MOVING:
-        return work.target.rename(old, wanted)
-    if work.context.target.files is not None and old not in existing:
+def _renamed(leg: LegContext, row: ContainerRow, wanted: Container, existing: Mapping[str, Container]) -> str:
+    old, before = str(row.href), leg.ledger.placed()[row.id]
+    if leg.kind not in MOVING:
+        return leg.target.rename(old, wanted)
+    if leg.context.target.files is not None and old not in existing:
         raise Rejected("vanished", "somebody removed the folder: it is made anew")
-    work.ledger.set_href(row.id, old, wanted.path)
+    leg.ledger.set_href(row.id, old, wanted.path)
     try:
-        return work.target.rename(old, wanted)
+        return leg.target.rename(old, wanted)
     except Rejected:
-        work.ledger.set_href(row.id, old, before)
+        leg.ledger.set_href(row.id, old, before)
         raise
 
 
-def catch_up(work: LegContext) -> None:
+def catch_up(leg: LegContext) -> None:
     """Before anybody looks at a target without a pass: as adopt. Asks for the target's folders only where
     one may be on its way."""
-    if work.kind not in MOVING or not work.mirror:
+    if leg.kind not in MOVING or not leg.mirror:
         return
-    placed, places = {row.source_id: row for row in work.ledger.containers()}, work.ledger.placed()
+    placed, places = {row.source_id: row for row in leg.ledger.containers()}, leg.ledger.placed()
     known = [(row.href, places[row.id]) for row in placed.values() if row.href and row.id in places]
-    if any(joined(work, place) != href for href, place in known):
-        adopt(work, placed, {container.id: container for container in work.target.containers()})
+    if any(joined(leg, place) != href for href, place in known):
+        adopt(leg, placed, {container.id: container for container in leg.target.containers()})
 
 
-def adopt(work: LegContext, placed: dict[str, ContainerRow], existing: dict[str, Container]) -> None:
+def adopt(leg: LegContext, placed: dict[str, ContainerRow], existing: dict[str, Container]) -> None:
     """A worker died around the renaming of a folder: it went where the ledger says that it was to go, or did
     not. Asks nothing of the target."""
-    if work.kind not in MOVING or not work.mirror:
+    if leg.kind not in MOVING or not leg.mirror:
         return
-    places, at = work.ledger.placed(), {joined(work, one.path): href for href, one in existing.items()}
+    places, at = leg.ledger.placed(), {joined(leg, one.path): href for href, one in existing.items()}
     for source_id in list(placed):
         row = placed[source_id]
         path = places.get(row.id)
-        if row.href is None or path is None or (wanted := joined(work, path)) == row.href:
+        if row.href is None or path is None or (wanted := joined(leg, path)) == row.href:
             continue
         href = at.get(wanted, wanted)  # mail's may have a prefix that no path has
         if row.href in existing:
             if href != row.href:
-                work.ledger.set_href(row.id, row.href, existing[row.href].path)
+                leg.ledger.set_href(row.id, row.href, existing[row.href].path)
         elif href in existing and href not in {one.href for one in placed.values()}:
-            _follow_parent(work, row.href, href, path, placed)
-            work.ledger.set_href(row.id, href, path)
+            _follow_parent(leg, row.href, href, path, placed)
+            leg.ledger.set_href(row.id, href, path)
             placed[source_id] = replace(row, href=href)
 
 
-def _follow_parent(
-    work: LegContext, old: str, new: str, after: Path, placed: dict[str, ContainerRow]
-) -> None:
+def _follow_parent(leg: LegContext, old: str, new: str, after: Path, placed: dict[str, ContainerRow]) -> None:
     """The server renamed everything below as well. Before the parent's own place is recorded, so that a crash
     in between leaves nobody behind."""
-    separator, places = work.context.target.separator, work.ledger.placed()
+    separator, places = leg.context.target.separator, leg.ledger.placed()
     for child in list(placed.values()):
         href, place = child.href or "", places.get(child.id, ())
-        if work.kind in MOVING and separator and href.startswith(f"{old}{separator}"):
+        if leg.kind in MOVING and separator and href.startswith(f"{old}{separator}"):
             moved = after + place[len(place) - href.count(separator) + old.count(separator) :]
-            work.ledger.set_href(child.id, new + href[len(old) :], moved)
+            leg.ledger.set_href(child.id, new + href[len(old) :], moved)
             placed[child.source_id] = replace(child, href=new + href[len(old) :])
 
 
-def _withdraw_all(work: LegContext, row: ContainerRow) -> None:
+def _withdraw_all(leg: LegContext, row: ContainerRow) -> None:
     """A container the source no longer has: its items are gone with it."""
     if row.cursor is not None:
-        work.ledger.finish_listing(row.id, row.cursor, set())
+        leg.ledger.finish_listing(row.id, row.cursor, set())

@@ -24,10 +24,10 @@ BELIEVED = 90 * 86_400.0
 """Seconds for which a canary's word counts."""
 
 
-def refuse_unproven(work: LegContext, is_proven: Callable[[], bool]) -> None:
+def refuse_unproven(leg: LegContext, is_proven: Callable[[], bool]) -> None:
     """Raises Blocked("silence-unproven") unless this target is known to mail nobody."""
-    target = work.target
-    if work.kind not in SCHEDULED or not isinstance(target, Schedules) or target.silence() != "unproven":
+    target = leg.target
+    if leg.kind not in SCHEDULED or not isinstance(target, Schedules) or target.silence() != "unproven":
         return
     if not is_proven():
         raise Blocked("silence-unproven", "no canary showed that this server invites nobody")

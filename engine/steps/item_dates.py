@@ -37,10 +37,10 @@ def kept(row: ItemRow, mapped: Mapped) -> Mapped:
     return replace(mapped, item=replace(mapped.item, date=wanted(row, mapped.item.date, mapped.losses)))
 
 
-def of(work: LegContext, row: ItemRow, native: Native) -> tuple[datetime | None, bool]:
+def of(leg: LegContext, row: ItemRow, native: Native) -> tuple[datetime | None, bool]:
     """The date that the item of this record is to have, and whether the source's own has come: it is not
     clamped. Raises Rejected for a record that cannot be read."""
-    if work.form.date is None:
+    if leg.form.date is None:
         return None, False
-    date, losses = work.form.date(native, work.reading())
+    date, losses = leg.form.date(native, leg.reading())
     return wanted(row, date, losses), date is not None and not is_clamped(losses)

@@ -32,17 +32,17 @@ NAMELESS_MOST = 500
 """Mails without a mark of the target's inbox, the newest, that are read to compare them."""
 
 
-def find_delivered(work: LegContext, rows: Sequence[ContainerRow]) -> Delivered | None:
+def find_delivered(leg: LegContext, rows: Sequence[ContainerRow]) -> Delivered | None:
     """Of an account of mail that is live, when there is anything late to add to it; else None."""
-    target = work.target
-    if work.mirror or work.kind is not Kind.MAIL or not isinstance(target, SupportsHeaders):
+    target = leg.target
+    if leg.mirror or leg.kind is not Kind.MAIL or not isinstance(target, SupportsHeaders):
         return None
-    if not any(work.ledger.counts(row.id).get(State.SEEN, 0) for row in rows):
+    if not any(leg.ledger.counts(row.id).get(State.SEEN, 0) for row in rows):
         return None
     found = Delivered()
-    for container in list(work.target.containers()):
+    for container in list(leg.target.containers()):
         nameless: list[str] = []
-        for href, one in _marks(work, target, container):
+        for href, one in _marks(leg, target, container):
             if one is None:
                 nameless.append(href)
                 continue
@@ -51,16 +51,16 @@ def find_delivered(work: LegContext, rows: Sequence[ContainerRow]) -> Delivered 
             else:
                 found.marks.append(one)
         if container.role is Role.INBOX or container.path == INBOX:
-            found.nameless += _contents(work, container.id, nameless[-NAMELESS_MOST:])
+            found.nameless += _contents(leg, container.id, nameless[-NAMELESS_MOST:])
     found.marks = array("Q", sorted(found.marks))
     return found
 
 
 def sort_out(
-    work: LegContext, row: ContainerRow, mapped: Sequence[Mapped]
+    leg: LegContext, row: ContainerRow, mapped: Sequence[Mapped]
 ) -> tuple[list[Mapped], list[tuple[bytes, str]]]:
     """What is to be written, and the keys of what was delivered already, with that code. Asks no server."""
-    there = work.delivered
+    there = leg.delivered
     if there is None:
         return list(mapped), []
     by_sign: defaultdict[Sign, set[bytes]] = defaultdict(set)
@@ -72,14 +72,14 @@ def sort_out(
     return kept, [(one.item.key, DELIVERED) for one in mapped if one.item.key in delivered]
 
 
-def of_a_source_that_is_gone(work: LegContext) -> tuple[LegState, str] | None:
+def of_a_source_that_is_gone(leg: LegContext) -> tuple[LegState, str] | None:
     """How the leg of a live mailbox ends whose source account is no longer there: nothing is owed, and
     nothing is removed. None: it is there, or something that was listed of it is still to be brought."""
-    counts = work.ledger.counts() if not work.mirror and work.ledger.begun() else {}
+    counts = leg.ledger.counts() if not leg.mirror and leg.ledger.begun() else {}
     if not counts or any(counts.get(state) for state in (State.SEEN, State.WRITING)):
         return None
     try:
-        work.source.identity()
+        leg.source.identity()
     except Blocked as error:
         if error.code not in GONE:
             raise
@@ -89,20 +89,20 @@ def of_a_source_that_is_gone(work: LegContext) -> tuple[LegState, str] | None:
 
 
 def _marks(
-    work: LegContext, target: SupportsHeaders, container: Container
+    leg: LegContext, target: SupportsHeaders, container: Container
 ) -> Iterator[tuple[str, int | None]]:
     """(href, mark) of what somebody else put into a folder."""
-    ours = work.ledger.claimed(container.id)
+    ours = leg.ledger.claimed(container.id)
     for number, (href, head) in enumerate(target.headers(container.id, NAMES)):
         if number % CHECKED == 0:
-            work.check()
+            leg.check()
         if href not in ours:
             yield href, mark(head)
 
 
-def _contents(work: LegContext, folder: str, hrefs: Sequence[str]) -> Counter[bytes]:
+def _contents(leg: LegContext, folder: str, hrefs: Sequence[str]) -> Counter[bytes]:
     found = Counter[bytes]()
-    for _, native in work.target.read(folder, hrefs):
+    for _, native in leg.target.read(folder, hrefs):
         if isinstance(native, Native) and native.body is not None:
             found[content_of(native.body)] += 1
     return found

@@ -25,7 +25,7 @@ AT_ONCE = 100
 
 
 def place(
-    work: LegContext,
+    leg: LegContext,
     found: Sequence[Container],
     rows: Sequence[ContainerRow],
     plan: Mapping[str, Placement],
@@ -38,41 +38,41 @@ def place(
     missing = [
         (container, row)
         for container, row in zip(found, rows, strict=True)
-        if container.omit is None and (row.href is None or (row.href not in existing and work.mirror))
+        if container.omit is None and (row.href is None or (row.href not in existing and leg.mirror))
         # in the live phase a folder is the user's to remove; see ensure_needed
     ]
-    new = _announce(work, missing, plan, existing)
+    new = _announce(leg, missing, plan, existing)
     placed: list[Placed] = []
     try:
         for container, row in missing:
-            placed.append(_created(work, container, row, plan, existing, elsewhere, new))
+            placed.append(_created(leg, container, row, plan, existing, elsewhere, new))
             if len(placed) == AT_ONCE:
-                work.ledger.set_hrefs(placed)
+                leg.ledger.set_hrefs(placed)
                 placed = []
     finally:
-        work.ledger.set_hrefs(placed)
+        leg.ledger.set_hrefs(placed)
 
 
 def _announce(
-    work: LegContext,
+    leg: LegContext,
     missing: Sequence[tuple[Container, ContainerRow]],
     plan: Mapping[str, Placement],
     existing: Mapping[str, Container],
 ) -> frozenset[int]:
     """Before they are made: those where nothing is are ours. Of files each is announced for itself, with
     whatever name it gets in the end."""
-    if work.context.target.files is not None:
+    if leg.context.target.files is not None:
         return frozenset()
     there = {container.path for container in existing.values()}
     new = [row.id for container, row in missing if plan[container.id].path not in there]
-    ours = work.ledger.folders.made() if new else frozenset()
+    ours = leg.ledger.folders.made() if new else frozenset()
     if unsaid := [one for one in new if one not in ours]:
-        work.ledger.folders.making(*unsaid)
+        leg.ledger.folders.making(*unsaid)
     return frozenset(row.id for _, row in missing if row.id in new and row.href is None)
 
 
 def _created(
-    work: LegContext,
+    leg: LegContext,
     found: Container,
     row: ContainerRow,
     plan: Mapping[str, Placement],
@@ -80,7 +80,7 @@ def _created(
     elsewhere: dict[Path, Path],
     announced: Collection[int],
 ) -> Placed:
-    work.check()
+    leg.check()
     placement = plan[found.id]
 
     def others() -> Iterator[Path]:
@@ -88,21 +88,21 @@ def _created(
         yield from elsewhere.values()
 
     wanted = replace(found, path=_shifted(placement.path, elsewhere))
-    href, path = _ensured(work, wanted, row, existing, others)
+    href, path = _ensured(leg, wanted, row, existing, others)
     ours = None
-    if work.context.target.files is None:
+    if leg.context.target.files is None:
         ours = True if href not in existing else False if row.id in announced else None
     existing[href] = replace(wanted, path=path)
     losses = list(placement.losses)
     if path != wanted.path:
         elsewhere[placement.path] = path
-        spelled = work.context.target.files is None and not is_unnamed(path)
+        spelled = leg.context.target.files is None and not is_unnamed(path)
         losses += [REPLACED] if spelled else []
         losses += (
-            [REFUSED] if not spelled and (is_unnamed(path) or not work.mirror) else []
+            [REFUSED] if not spelled and (is_unnamed(path) or not leg.mirror) else []
         )  # see engine.leg.file_cleanup
     if losses:
-        work.ledger.lose(row.id, None, losses)
+        leg.ledger.lose(row.id, None, losses)
     return Placed(row.id, href, path, ours)
 
 
@@ -114,7 +114,7 @@ def _shifted(path: Path, elsewhere: Mapping[Path, Path]) -> Path:
 
 
 def _ensured(
-    work: LegContext,
+    leg: LegContext,
     wanted: Container,
     row: ContainerRow,
     existing: Collection[str],
@@ -125,27 +125,27 @@ def _ensured(
     server can mind, at last without the folders above. others: the places of other folders. Raises
     Blocked("folders-refused") when the server takes none of these."""
     said = NOTHING
-    for path in _places(work, wanted, others):
-        if work.context.target.files is not None and joined(work, path) not in existing:
-            work.ledger.folders.making(row.id)
+    for path in _places(leg, wanted, others):
+        if leg.context.target.files is not None and joined(leg, path) not in existing:
+            leg.ledger.folders.making(row.id)
         try:
-            return work.target.ensure(replace(wanted, path=path)), path
+            return leg.target.ensure(replace(wanted, path=path)), path
         except Rejected as error:
             said = error.words
-            work.heard([told(None, error)])
+            leg.heard([told(None, error)])
     raise Blocked("folders-refused", "the target refuses whatever a folder is called").said(said)
 
 
-def _places(work: LegContext, wanted: Container, others: Callable[[], Iterable[Path]]) -> Iterator[Path]:
+def _places(leg: LegContext, wanted: Container, others: Callable[[], Iterable[Path]]) -> Iterator[Path]:
     yield wanted.path
     key = key_of(wanted.id)
     *above, name = wanted.path
-    rules = work.context.target.files
+    rules = leg.context.target.files
     if rules is not None:
         yield *above, next(partings(name, key, rules))
     else:
         spelled = [(*above, one) for one in harmless(name)]
-        taken = {*others(), *work.ledger.placed().values()} if spelled else set()
+        taken = {*others(), *leg.ledger.placed().values()} if spelled else set()
         yield from (path for path in spelled if path not in taken)
         yield from ((*above, f"{path[-1]} - {key.hex()[:8]}") for path in spelled if path in taken)
     yield *above, f"{UNNAMED} {key.hex()[:8]}"
@@ -157,23 +157,23 @@ def is_unnamed(path: Path) -> bool:
     return path[-1].startswith(UNNAMED)
 
 
-def ensure_needed(work: LegContext, row: ContainerRow) -> bool:
+def ensure_needed(leg: LegContext, row: ContainerRow) -> bool:
     """In the live phase a folder that the user removed is made again only for what is still to be added.
     Returns whether there is a folder to work on."""
-    if work.mirror or row.href is None:
+    if leg.mirror or row.href is None:
         return True
-    if not work.ledger.counts(row.id).get(State.SEEN, 0):
+    if not leg.ledger.counts(row.id).get(State.SEEN, 0):
         return False
-    place = work.ledger.placed()[row.id]
-    href, path = _ensured(work, replace(as_container(row), path=place), row, ())
+    place = leg.ledger.placed()[row.id]
+    href, path = _ensured(leg, replace(as_container(row), path=place), row, ())
     if path != place:
-        work.ledger.set_href(row.id, href, path)
+        leg.ledger.set_href(row.id, href, path)
         raise Transient("folder-elsewhere", "the walk begins again with the folder's new place")
     return True
 
 
-def joined(work: LegContext, path: Path) -> str:
+def joined(leg: LegContext, path: Path) -> str:
     """The href of a place. Of files: every name after a slash, whether the path begins at a root or not."""
-    if work.context.target.files is not None:
+    if leg.context.target.files is not None:
         return "".join(f"/{name}" for name in path if name)
-    return work.context.target.separator.join(path)
+    return leg.context.target.separator.join(path)

@@ -47,150 +47,150 @@ class Unsettled:
         return [row for rows in self.by_container.values() for row in rows]
 
 
-def settle(work: LegContext, *, died: Cause | None) -> int:
+def settle(leg: LegContext, *, died: Cause | None) -> int:
     """Turns every WRITING row into WRITTEN (found at the target) or SEEN (not there), and notes where a
     late write may still land. died: the attempt ended with its worker, for this cause, which may count
     against the item (R10); None: with a fault that the worker survived. Returns how many rows were settled.
     Idempotent."""
-    settled = len(settle_doomed(work))
-    groups = _unsettled(work)
+    settled = len(settle_doomed(leg))
+    groups = _unsettled(leg)
     alone = sum(len(group.rows()) for group in groups) == 1
     for unsettled in groups:
-        work.check()
+        leg.check()
         settled += len(unsettled.rows())
-        _settle_one(work, unsettled, died, alone)
+        _settle_one(leg, unsettled, died, alone)
     return settled
 
 
-def give_killers_another_chance(work: LegContext) -> int:
+def give_killers_another_chance(leg: LegContext) -> int:
     """Items that were rejected because workers died with them alone in hand are to be copied after all, once
     that is long enough ago (Pace.killers_rest). Returns how many."""
-    return work.ledger.incidents.give_another_chance(TRIED_AGAIN, work.pace.killers_rest)
+    return leg.ledger.incidents.give_another_chance(TRIED_AGAIN, leg.pace.killers_rest)
 
 
-def sweep(work: LegContext, href: str) -> int:
+def sweep(leg: LegContext, href: str) -> int:
     """Removes what an earlier attempt's write left behind after we had looked (a zombie): owned by no
     row, and with the digest of a row whose own write began at or below it. Staging only. Records an
     event and returns how many."""
-    suspicion = work.in_doubt.get(href)  # kept: it may land after this look as well
-    if suspicion is None or not work.mirror:
+    suspicion = leg.in_doubt.get(href)  # kept: it may land after this look as well
+    if suspicion is None or not leg.mirror:
         return 0
-    found = _unclaimed(work, href, suspicion.since)
-    if work.context.target.files is not None:
+    found = _unclaimed(leg, href, suspicion.since)
+    if leg.context.target.files is not None:
         found = [item for item in found if item.href in suspicion.names]
     if not found:
         return 0
-    ours = _written_since(work, href, suspicion.digests)
-    digests = read_digests(work, href, (item.href for item in found))
+    ours = _written_since(leg, href, suspicion.digests)
+    digests = read_digests(leg, href, (item.href for item in found))
     orphans = [
         Stored(b"", item, digest=digest)
         for item, digest in digests.items()
         if reaches(ours.get(digest), item)
     ]
     if orphans:
-        reconsider(work)  # before they go, as in withdraw
-    removed = [done for done in work.target.remove(href, orphans) if isinstance(done, Stored)]
+        reconsider(leg)  # before they go, as in withdraw
+    removed = [done for done in leg.target.remove(href, orphans) if isinstance(done, Stored)]
     if removed:
-        work.ledger.event("zombies-removed", {"count": len(removed)})
+        leg.ledger.event("zombies-removed", {"count": len(removed)})
     return len(removed)
 
 
-def revalidate(work: LegContext, row: ContainerRow) -> int:
+def revalidate(leg: LegContext, row: ContainerRow) -> int:
     """Pairs rows and target anew when the server changed the folder's identity (UIDVALIDITY), which
     voids every href in it. What is not there any more is to be written again; in the live phase the user
     removed it, and it stays so. Returns how many rows were affected."""
-    if row.href is None or next(work.ledger.rows(row.id, AT_TARGET), None) is None:
+    if row.href is None or next(leg.ledger.rows(row.id, AT_TARGET), None) is None:
         return 0
     try:
-        era = era_of(work.target.position(row.href))
+        era = era_of(leg.target.position(row.href))
     except Blocked as error:
-        if error.code == "container-missing" and (row.gone or not work.mirror):
+        if error.code == "container-missing" and (row.gone or not leg.mirror):
             return 0  # the user removed it, or the source has it no more either
         raise
     if not era:
         return 0  # hrefs have no order there, whatever their names look like
-    rows = [item for item in work.ledger.rows(row.id, AT_TARGET) if era_of(str(item.href)) != era]
+    rows = [item for item in leg.ledger.rows(row.id, AT_TARGET) if era_of(str(item.href)) != era]
     if not rows:
         return 0
     wanted = [Wanted(item.key, item.digest or b"", item.size or 0, None, None) for item in rows]
-    found = paired(work, row.href, wanted, None)
-    absent = [item for item in rows if item.key not in found.pairs and work.mirror]
+    found = paired(leg, row.href, wanted, None)
+    absent = [item for item in rows if item.key not in found.pairs and leg.mirror]
     leaving = [item.key for item in absent if item.state is State.LEAVING]
-    work.ledger.withdrawn(row.id, leaving, removed=False)
-    work.ledger.rewrite(row.id, [item.key for item in absent if item.state is not State.LEAVING])
-    work.ledger.rehref(row.id, found.pairs)  # last: it is what tells the next run that this is done
-    work.ledger.event("target-folder-renumbered", {"items": len(rows), "absent": len(absent)})
+    leg.ledger.withdrawn(row.id, leaving, removed=False)
+    leg.ledger.rewrite(row.id, [item.key for item in absent if item.state is not State.LEAVING])
+    leg.ledger.rehref(row.id, found.pairs)  # last: it is what tells the next run that this is done
+    leg.ledger.event("target-folder-renumbered", {"items": len(rows), "absent": len(absent)})
     return len(rows)
 
 
-def repair(work: LegContext, row: ContainerRow) -> int:
+def repair(leg: LegContext, row: ContainerRow) -> int:
     """In staging the target is ours: what the last verification found missing or different is written
     or amended again, and copies of ours that no row owns are swept. What somebody else put there is left
     alone, and so is what differs again after REWRITES_MOST times: its finding stays. Findings are used up, so
     that a second walk does not repair a second time. Returns how many rows are to be done again."""
-    findings = list(work.ledger.findings(row.id))
+    findings = list(leg.ledger.findings(row.id))
     if any(found.outcome is Outcome.EXTRA and found.detail == "duplicate" for found in findings):
-        _suspect(work, str(row.href), None, {})
+        _suspect(leg, str(row.href), None, {})
     details = {
-        found.key: detail for found in findings if found.key and (detail := _mended(work, found)) is not None
+        found.key: detail for found in findings if found.key and (detail := _mended(leg, found)) is not None
     }
-    for key, incident in work.ledger.incidents.of(row.id).items():
+    for key, incident in leg.ledger.incidents.of(row.id).items():
         if incident.rewrites >= accepted_differences.REWRITES_MOST:
             details.pop(key, None)
     if not details:
         return 0
-    held = {item.key: item for item in work.ledger.rows(row.id, HELD) if item.key in details}
-    in_place = work.context.target.replaces
+    held = {item.key: item for item in leg.ledger.rows(row.id, HELD) if item.key in details}
+    in_place = leg.context.target.replaces
     amended = [key for key in held if details[key] == "flags" or (in_place and details[key] not in LEFT)]
     again_for = ("",) if in_place else REWRITTEN
     rows = [item for item in held.values() if details[item.key] in again_for]
     old = [stored(item) for item in rows if details[item.key] != ""]
-    removed, failed = split(work.target.remove(str(row.href), old))
+    removed, failed = split(leg.target.remove(str(row.href), old))
     # What is not ours any more stays (R8b), and ours is missing.
     free = {one.key for one in removed} | {one.key for one in failed if one.error.code == CHANGED}
     again = [item.key for item in rows if details[item.key] == "" or item.key in free]
     done = {*again, *amended}
-    work.ledger.rewrite(row.id, again, counted=True)
-    work.ledger.recheck(row.id, amended)
-    work.ledger.replace_findings(row.id, [found for found in findings if found.key not in done])
+    leg.ledger.rewrite(row.id, again, counted=True)
+    leg.ledger.recheck(row.id, amended)
+    leg.ledger.replace_findings(row.id, [found for found in findings if found.key not in done])
     return len(again) + len(amended)
 
 
-def _mended(work: LegContext, found: Finding) -> str | None:
+def _mended(leg: LegContext, found: Finding) -> str | None:
     """What is to be mended of an item; None where nothing is."""
     if found.outcome not in REPAIRED:
         return None
     code = accepted_differences.code_of(found)
     if code is None:
         return found.detail
-    return None if code != KEPT or work.approved(code) else found.detail.partition(":")[2]
+    return None if code != KEPT or leg.approved(code) else found.detail.partition(":")[2]
 
 
-def listed_once(work: LegContext, href: str, since: str | None = None) -> Iterator[Listed]:
+def listed_once(leg: LegContext, href: str, since: str | None = None) -> Iterator[Listed]:
     """As Target.listing, and each item once, though a server should name it twice."""
     named: set[str] = set()
-    for item in work.target.listing(href, since):
+    for item in leg.target.listing(href, since):
         if item.href not in named:
             named.add(item.href)
             yield item
 
 
-def read_once(work: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
+def read_once(leg: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
     """As Target.read: what nobody asked for is left out, and what is answered a second time."""
-    return _once(work.target.read, href, hrefs)
+    return _once(leg.target.read, href, hrefs)
 
 
-def digests_once(work: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, bytes | Failed]]:
+def digests_once(leg: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, bytes | Failed]]:
     """What each item at the target means, once: where the target hashes what it stores itself, by its word.
     One without a body is left out."""
-    if isinstance(work.target, SupportsDigests):
-        yield from _once(work.target.digests, href, hrefs)
+    if isinstance(leg.target, SupportsDigests):
+        yield from _once(leg.target.digests, href, hrefs)
         return
-    for item, result in read_once(work, href, hrefs):
+    for item, result in read_once(leg, href, hrefs):
         if isinstance(result, Failed):
             yield item, result
         elif result.body is not None:
-            yield item, work.digest(result.body)
+            yield item, leg.digest(result.body)
 
 
 def _once(
@@ -203,12 +203,12 @@ def _once(
             yield item, result
 
 
-def read_digests(work: LegContext, href: str, hrefs: Iterable[str]) -> dict[str, bytes]:
+def read_digests(leg: LegContext, href: str, hrefs: Iterable[str]) -> dict[str, bytes]:
     """Reads items of the target and digests them. One that cannot be read, or of which nothing is said, makes
     the outcome unknown, so it raises: settling on half a view would write twice."""
     silent = dict.fromkeys(hrefs)
     digests: dict[str, bytes] = {}
-    for item, result in digests_once(work, href, list(silent)):
+    for item, result in digests_once(leg, href, list(silent)):
         del silent[item]
         if not isinstance(result, Failed):
             digests[item] = result
@@ -235,47 +235,47 @@ def era_of(href: str) -> str:
     return href.rpartition(":")[0] if number_of(href) is not None else ""
 
 
-def settle_doomed(work: LegContext) -> list[tuple[ContainerRow, ItemRow]]:
+def settle_doomed(leg: LegContext) -> list[tuple[ContainerRow, ItemRow]]:
     """A rollback died, or was cut off, around a removal: what is still at the target was not removed. Returns
     what was."""
     gone: list[tuple[ContainerRow, ItemRow]] = []
-    for row in work.ledger.containers():
-        if not work.ledger.pending(row.id, 1, states=(State.WRITING,)):
+    for row in leg.ledger.containers():
+        if not leg.ledger.pending(row.id, 1, states=(State.WRITING,)):
             continue  # an index tells that there are none, as there mostly are
-        doomed = [item for item in work.ledger.rows(row.id, (State.WRITING,)) if item.code in DOOMS]
+        doomed = [item for item in leg.ledger.rows(row.id, (State.WRITING,)) if item.code in DOOMS]
         if not doomed:
             continue
-        work.check()
-        there = _still_there(work, str(row.href), doomed)
+        leg.check()
+        there = _still_there(leg, str(row.href), doomed)
         moved = {key: href for key, href in there.items() if href is not None}
-        work.ledger.rollback.spared(row.id, there.keys())
-        work.ledger.rehref(row.id, moved)
-        work.ledger.rollback.undone(row.id, {item.key for item in doomed} - there.keys())
+        leg.ledger.rollback.spared(row.id, there.keys())
+        leg.ledger.rehref(row.id, moved)
+        leg.ledger.rollback.undone(row.id, {item.key for item in doomed} - there.keys())
         gone += [(row, item) for item in doomed if item.key not in there]
     return gone
 
 
-def _still_there(work: LegContext, href: str, doomed: Sequence[ItemRow]) -> dict[bytes, str | None]:
+def _still_there(leg: LegContext, href: str, doomed: Sequence[ItemRow]) -> dict[bytes, str | None]:
     """Which have something at their place, whatever it is; and, of a folder that was renumbered meanwhile,
     where they are now."""
     try:
-        era = era_of(work.target.position(href))
+        era = era_of(leg.target.position(href))
     except Blocked as error:
         if error.code != "container-missing":
             raise
         return {}
     other = [item for item in doomed if era and era_of(str(item.href)) != era]
     wanted = [Wanted(item.key, item.digest or b"", item.size or 0, None, None) for item in other]
-    found: dict[bytes, str | None] = {**paired(work, href, wanted, None).pairs} if other else {}
+    found: dict[bytes, str | None] = {**paired(leg, href, wanted, None).pairs} if other else {}
     here = [item for item in doomed if item not in other]
-    there = read_digests(work, href, {str(item.href): None for item in here})
+    there = read_digests(leg, href, {str(item.href): None for item in here})
     return found | {item.key: None for item in here if item.href in there}
 
 
-def _unsettled(work: LegContext) -> list[Unsettled]:
+def _unsettled(leg: LegContext) -> list[Unsettled]:
     by_href: dict[str, Unsettled] = {}
-    for container in work.ledger.containers():
-        rows = list(work.ledger.rows(container.id, (State.WRITING,)))
+    for container in leg.ledger.containers():
+        rows = list(leg.ledger.rows(container.id, (State.WRITING,)))
         if rows and container.href is not None:
             group = by_href.setdefault(container.href, Unsettled(container.href))
             group.by_container[container.id] = rows
@@ -283,57 +283,57 @@ def _unsettled(work: LegContext) -> list[Unsettled]:
 
 
 def _deaths(
-    work: LegContext, container_id: int, rows: Iterable[ItemRow], died: Cause | None, alone: bool
+    leg: LegContext, container_id: int, rows: Iterable[ItemRow], died: Cause | None, alone: bool
 ) -> dict[bytes, int]:
     """How many deaths now count against these rows; empty where this was none."""
     if died is None:
         return {}
-    known = work.ledger.incidents.of(container_id)
+    known = leg.ledger.incidents.of(container_id)
     before = {row.key: known.get(row.key, NONE).deaths if row.attempts > 1 else 0 for row in rows}
     return {key: counted(count, died, alone=alone) for key, count in before.items()}
 
 
-def _settle_one(work: LegContext, unsettled: Unsettled, died: Cause | None, alone: bool) -> None:
+def _settle_one(leg: LegContext, unsettled: Unsettled, died: Cause | None, alone: bool) -> None:
     rows = unsettled.rows()
     sent = [row for row in rows if row.digest is not None]
     since = earliest(row.since for row in rows)
-    pairs = _found_again(work, unsettled.href, sent, since) if sent else {}
+    pairs = _found_again(leg, unsettled.href, sent, since) if sent else {}
     for container_id, group in unsettled.by_container.items():
         found = [Stored(row.key, pairs[row.key]) for row in group if row.key in pairs]
         absent = [row for row in group if row.key not in pairs]
-        deaths = _deaths(work, container_id, absent, died, alone)
-        work.ledger.settle(container_id, found)
-        work.ledger.restore(container_id, [row.key for row in absent], refund=died is None, deaths=deaths)
+        deaths = _deaths(leg, container_id, absent, died, alone)
+        leg.ledger.settle(container_id, found)
+        leg.ledger.restore(container_id, [row.key for row in absent], refund=died is None, deaths=deaths)
     if sent:
         lost = {row.digest: row.since for row in sent if row.digest and row.key not in pairs}
-        _suspect(work, unsettled.href, since, lost, {row.place for row in sent if row.place is not None})
+        _suspect(leg, unsettled.href, since, lost, {row.place for row in sent if row.place is not None})
 
 
 def _found_again(
-    work: LegContext, href: str, sent: Sequence[ItemRow], since: str | None
+    leg: LegContext, href: str, sent: Sequence[ItemRow], since: str | None
 ) -> Mapping[bytes, str]:
     """Which of the writes took effect. Where an item's place is known before it is written, that place alone
     is looked at. What has a copy there already (href) proves nothing by being there: a worker that died
     before it intended left the digest of that copy. In staging it is written again, which harms nothing."""
-    known = [row for row in sent if row.href is None or not work.mirror]
-    places = {row.key: place for row in known if (place := file_names.place(work, row)) is not None}
-    digests = read_digests(work, href, places.values()) if places else {}
+    known = [row for row in sent if row.href is None or not leg.mirror]
+    places = {row.key: place for row in known if (place := file_names.place(leg, row)) is not None}
+    digests = read_digests(leg, href, places.values()) if places else {}
     found = {row.key: places[row.key] for row in sent if digests.get(places.get(row.key, "")) == row.digest}
     others = [row for row in known if row.key not in places]
     wanted = [Wanted(row.key, row.digest or b"", row.size or 0, row.since, None) for row in others]
-    return {**found, **(paired(work, href, wanted, since).pairs if others else {})}
+    return {**found, **(paired(leg, href, wanted, since).pairs if others else {})}
 
 
 def _suspect(
-    work: LegContext,
+    leg: LegContext,
     href: str,
     since: str | None,
     digests: dict[bytes, str | None],
     names: Collection[str] = (),
 ) -> None:
-    known = work.in_doubt.get(href)
+    known = leg.in_doubt.get(href)
     if known is None:
-        work.in_doubt[href] = InDoubtWrite(since or "", dict(digests), set(names))
+        leg.in_doubt[href] = InDoubtWrite(since or "", dict(digests), set(names))
         return
     known.names.update(names)
     known.since = earliest([since or None, known.since or None]) or ""
@@ -341,17 +341,17 @@ def _suspect(
         known.digests[digest] = earliest([position, known.digests.get(digest, position)])
 
 
-def paired(work: LegContext, href: str, wanted: Sequence[Wanted], since: str | None) -> Matching:
+def paired(leg: LegContext, href: str, wanted: Sequence[Wanted], since: str | None) -> Matching:
     """R3: which of these is which item of the target that no row owns."""
     try:
-        listing = [_found(item) for item in listed_once(work, href, since)]
+        listing = [_found(item) for item in listed_once(leg, href, since)]
     except Blocked as error:
         if error.code != "container-missing":
             raise
         listing = []  # somebody removed the folder, and with it whatever we wrote
-    claimed = set() if since is None and not wanted else work.ledger.claimed(href)
+    claimed = set() if since is None and not wanted else leg.ledger.claimed(href)
     free = [item for item in listing if item.href not in claimed]
-    digests = read_digests(work, href, narrow(wanted, free, set()))
+    digests = read_digests(leg, href, narrow(wanted, free, set()))
     return match(wanted, free, digests)
 
 
@@ -359,17 +359,17 @@ def _found(item: Listed) -> TargetItem:
     return TargetItem(item.href, item.size, item.message_id)
 
 
-def _unclaimed(work: LegContext, href: str, since: str) -> list[Listed]:
-    claimed = work.ledger.claimed(href)
-    return [item for item in listed_once(work, href, since or None) if item.href not in claimed]
+def _unclaimed(leg: LegContext, href: str, since: str) -> list[Listed]:
+    claimed = leg.ledger.claimed(href)
+    return [item for item in listed_once(leg, href, since or None) if item.href not in claimed]
 
 
-def _written_since(work: LegContext, href: str, lost: dict[bytes, str | None]) -> dict[bytes, str | None]:
+def _written_since(leg: LegContext, href: str, lost: dict[bytes, str | None]) -> dict[bytes, str | None]:
     """digest -> the earliest position at which one of our writes of it began. Also of what was never
     found at the target and is gone from the source by now: it may land all the same."""
     ours = dict(lost)
-    for container in work.ledger.containers():
-        for row in work.ledger.rows(container.id) if container.href == href else ():
+    for container in leg.ledger.containers():
+        for row in leg.ledger.rows(container.id) if container.href == href else ():
             if row.digest is not None:
                 known = ours.get(row.digest, row.since)
                 ours[row.digest] = earliest([known, row.since])

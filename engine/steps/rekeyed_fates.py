@@ -63,33 +63,33 @@ class Fates:
 
 
 def fates_of(
-    work: LegContext, row: ContainerRow, listing: Listing, containers: Iterable[ContainerRow]
+    leg: LegContext, row: ContainerRow, listing: Listing, containers: Iterable[ContainerRow]
 ) -> Fates:
     """containers: whose copies may be this one's by now. Empty where the source is mirrored: there, what is
     at the target is as it was written."""
     fates = Fates()
-    if work.mirror:
+    if leg.mirror:
         return fates
     for one in containers:
-        for item in work.ledger.rows(one.id, (State.GONE,)):
+        for item in leg.ledger.rows(one.id, (State.GONE,)):
             if item.code not in CARRIED:
                 continue
-            if work.kind is Kind.MAIL and item.mid is not None and item.digest is not None:
+            if leg.kind is Kind.MAIL and item.mid is not None and item.digest is not None:
                 fates.by_mid[item.mid].append((one.id, item))
                 fates.sizes.add(item.size)
-            elif work.kind is not Kind.MAIL and item.digest is not None:
+            elif leg.kind is not Kind.MAIL and item.digest is not None:
                 fates.by_digest[item.digest].append((one.id, item))
     if fates.by_mid:
-        others = work.ledger.rows(row.id, [state for state in State if state is not State.GONE])
+        others = leg.ledger.rows(row.id, [state for state in State if state is not State.GONE])
         fates.common = {one.mid for one in others if one.mid is not None and not listing.lacks(one.key)}
     return fates
 
 
-def meaning(work: LegContext, body: Body) -> bytes:
+def meaning(leg: LegContext, body: Body) -> bytes:
     """By which mail that was delivered is known again, however the source renders it. It is no digest of a
     copy, and equals none."""
     with body() as stream:
-        return blake2b(work.form.tolerant(stream, work.began), digest_size=32, person=b"delivered").digest()
+        return blake2b(leg.form.tolerant(stream, leg.began), digest_size=32, person=b"delivered").digest()
 
 
 def _given(among: list[tuple[int, ItemRow]], one: tuple[int, ItemRow], item: ItemRow) -> Refated:

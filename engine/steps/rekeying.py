@@ -79,101 +79,101 @@ class Copies:
         return (copy for copy in copies if (copy.container, copy.item.key) not in self.taken)
 
 
-def settle_rekeyed(work: LegContext, row: ContainerRow, listing: Listing) -> int:
+def settle_rekeyed(leg: LegContext, row: ContainerRow, listing: Listing) -> int:
     """After a container was listed, before anything of it is copied. Returns how many copies have another id
     since. A page of them is one transaction; whoever comes after a crash finds the rest. Raises Blocked
     ("source-rekeyed") when what is left looks like known items all the same, until a person approves."""
-    listing = listing if work.mirror else _with_earlier(work, row, listing)
-    if not work.ledger.counts(row.id).get(State.SEEN, 0):
+    listing = listing if leg.mirror else _with_earlier(leg, row, listing)
+    if not leg.ledger.counts(row.id).get(State.SEEN, 0):
         return 0
-    copies = _copies(work, row, listing)
-    if not (copies.count or copies.fates) or not _is_called_for(work, row, listing):
+    copies = _copies(leg, row, listing)
+    if not (copies.count or copies.fates) or not _is_called_for(leg, row, listing):
         return 0
-    rekeyed, doubtful = _settled(work, row, copies)
+    rekeyed, doubtful = _settled(leg, row, copies)
     more = rekeyed
-    while more and copies.count and work.kind is Kind.CONTACTS:  # groups name what has another id by now
-        more, doubtful = _settled(work, row, copies)
+    while more and copies.count and leg.kind is Kind.CONTACTS:  # groups name what has another id by now
+        more, doubtful = _settled(leg, row, copies)
         rekeyed += more
     if rekeyed:
-        work.ledger.event("source-items-rekeyed", {"container": row.id, "items": rekeyed})
-    _refuse_doubtful(work, row, listing, copies.count, doubtful)
+        leg.ledger.event("source-items-rekeyed", {"container": row.id, "items": rekeyed})
+    _refuse_doubtful(leg, row, listing, copies.count, doubtful)
     return rekeyed
 
 
-def settle_groups(work: LegContext, books: Sequence[tuple[ContainerRow, Listing]]) -> None:
+def settle_groups(leg: LegContext, books: Sequence[tuple[ContainerRow, Listing]]) -> None:
     """After all address books, where something has another id since: a group may name contacts of an address
     book that was listed after its own."""
     for row, listing in books:
-        settle_rekeyed(work, row, listing)
+        settle_rekeyed(leg, row, listing)
 
 
-def _settled(work: LegContext, row: ContainerRow, copies: Copies) -> tuple[int, int]:
+def _settled(leg: LegContext, row: ContainerRow, copies: Copies) -> tuple[int, int]:
     """How many of the new ids are known items, and how many look like some."""
-    news = _worth_reading(work, row, copies)
+    news = _worth_reading(leg, row, copies)
     rekeyed, doubtful = 0, 0
     for start in range(0, len(news), CHUNK):
-        work.check()
-        found = _paired(work, row, news[start : start + CHUNK], copies)
-        work.ledger.rekeyed(row.id, found.pairs, found.fates)
+        leg.check()
+        found = _paired(leg, row, news[start : start + CHUNK], copies)
+        leg.ledger.rekeyed(row.id, found.pairs, found.fates)
         rekeyed, doubtful = rekeyed + len(found.pairs) + len(found.fates), doubtful + found.doubtful
-    if rekeyed and work.kind in MADE_UIDS:
-        work.learn_origins()
+    if rekeyed and leg.kind in MADE_UIDS:
+        leg.learn_origins()
     return rekeyed, doubtful
 
 
-def _with_earlier(work: LegContext, row: ContainerRow, listing: Listing) -> Listing:
+def _with_earlier(leg: LegContext, row: ContainerRow, listing: Listing) -> Listing:
     """In the live phase a pass that finds a folder emptied leaves no trace of it in the rows, and the next
     one may find it filled again. So where a source ever lacked something of this mailbox, it is asked for
     all that it has before anything new is copied."""
     told = bool(listing.absent) or listing.present is not None
-    new = work.ledger.counts(row.id).get(State.SEEN, 0)
+    new = leg.ledger.counts(row.id).get(State.SEEN, 0)
     if not told and not new:
         return listing
-    if work.ledger.last_event(ABSENT) is None:
-        if told and any(listing.lacks(item.key) for item in work.ledger.rows(row.id, HELD)):
-            work.ledger.event(ABSENT, {"container": row.id})
+    if leg.ledger.last_event(ABSENT) is None:
+        if told and any(listing.lacks(item.key) for item in leg.ledger.rows(row.id, HELD)):
+            leg.ledger.event(ABSENT, {"container": row.id})
         return listing
     if listing.present is not None or not new:
         return listing
-    return replace(listing, present=discover.present(work, row))
+    return replace(listing, present=discover.present(leg, row))
 
 
-def _copies(work: LegContext, row: ContainerRow, listing: Listing) -> Copies:
+def _copies(leg: LegContext, row: ContainerRow, listing: Listing) -> Copies:
     same = [
         one
-        for one in work.ledger.containers()
+        for one in leg.ledger.containers()
         if one.href is not None and one.href == row.href and (one.id == row.id or one.gone)
     ]
-    copies = Copies(fates=fates_of(work, row, listing, same))
+    copies = Copies(fates=fates_of(leg, row, listing, same))
     for one in same:
-        states = (State.LEAVING,) if work.mirror else (*HELD, State.LEAVING)
-        for item in work.ledger.rows(one.id, states):
+        states = (State.LEAVING,) if leg.mirror else (*HELD, State.LEAVING)
+        for item in leg.ledger.rows(one.id, states):
             if item.href is None or item.digest is None:
                 continue
-            if work.mirror or one.gone or listing.lacks(item.key):
+            if leg.mirror or one.gone or listing.lacks(item.key):
                 copies.add(Copy(one.id, item))
     return copies
 
 
-def _is_called_for(work: LegContext, row: ContainerRow, listing: Listing) -> bool:
+def _is_called_for(leg: LegContext, row: ContainerRow, listing: Listing) -> bool:
     """In the live phase nothing that is known may be written again. In staging a few that were deleted, and a
     few new ones, are what people do, and are not read twice because of it."""
-    if not work.mirror or listing.lost:
+    if not leg.mirror or listing.lost:
         return True
-    if any(one.gone and one.href == row.href for one in work.ledger.containers()):
+    if any(one.gone and one.href == row.href for one in leg.ledger.containers()):
         return True
-    return is_halved(work.ledger.counts(row.id)) or _is_strange(work, row)
+    return is_halved(leg.ledger.counts(row.id)) or _is_strange(leg, row)
 
 
-def _is_strange(work: LegContext, row: ContainerRow) -> bool:
-    counts = work.ledger.counts(row.id)
+def _is_strange(leg: LegContext, row: ContainerRow) -> bool:
+    counts = leg.ledger.counts(row.id)
     return is_shrunk(counts) and min(counts.get(State.LEAVING, 0), counts.get(State.SEEN, 0)) >= LEAST
 
 
-def _worth_reading(work: LegContext, row: ContainerRow, copies: Copies) -> list[ItemRow]:
+def _worth_reading(leg: LegContext, row: ContainerRow, copies: Copies) -> list[ItemRow]:
     """The new ones that have a copy's size; all, when some copy's size is no new one's: a source may count
     line ends, or all that is beside the text, as its own."""
-    news = list(work.ledger.rows(row.id, (State.SEEN,)))
+    news = list(leg.ledger.rows(row.id, (State.SEEN,)))
     sizes = Counter(item.size for item in news)
     if any(sizes[size] < len(some) for size, some in copies.by_size.items()):
         return news
@@ -189,24 +189,24 @@ class RekeyResult:
     doubtful: int = 0
 
 
-def _paired(work: LegContext, row: ContainerRow, news: Sequence[ItemRow], copies: Copies) -> RekeyResult:
-    answers = FetchResults(work, row)
+def _paired(leg: LegContext, row: ContainerRow, news: Sequence[ItemRow], copies: Copies) -> RekeyResult:
+    answers = FetchResults(leg, row)
     found = RekeyResult()
 
     def meant(one: Mapped) -> Callable[[], bytes]:
-        return lambda: meaning(work, one.item.body)
+        return lambda: meaning(leg, one.item.body)
 
     for item, result in answers.about(news):
-        mapped = _mapped(work, result)
+        mapped = _mapped(leg, result)
         if mapped is None or isinstance(result, Failed):
             continue
-        copy = _equal(work, copies, mapped) or _but_for_key(work, copies, result, mapped)
-        mid = _mid(work, mapped)
+        copy = _equal(leg, copies, mapped) or _but_for_key(leg, copies, result, mapped)
+        mid = _mid(leg, mapped)
         namesakes = [] if copy is not None else copies.named(mid)
         if namesakes:
-            copy = _rebuilt(work, str(row.href), namesakes, mapped)
+            copy = _rebuilt(leg, str(row.href), namesakes, mapped)
         if copy is not None:
-            found.pairs.append(_rekeyed(work, item, copies.take(copy), mapped))
+            found.pairs.append(_rekeyed(leg, item, copies.take(copy), mapped))
         elif (fate := copies.fates.take(item, mid, mapped.item.digest, meant(mapped))) is not None:
             found.fates.append(fate)
         else:
@@ -215,96 +215,96 @@ def _paired(work: LegContext, row: ContainerRow, news: Sequence[ItemRow], copies
     return found
 
 
-def _mapped(work: LegContext, result: Native | Failed) -> Mapped | None:
+def _mapped(leg: LegContext, result: Native | Failed) -> Mapped | None:
     """None for what cannot move: copying it gives it its fate."""
     if isinstance(result, Failed):
         if not isinstance(result.error, Rejected):
             raise result.error
         return None
     try:
-        return None if work.form.skip(result) else work.form.map(result, work.reading())
+        return None if leg.form.skip(result) else leg.form.map(result, leg.reading())
     except Rejected:
         return None
 
 
-def _equal(work: LegContext, copies: Copies, mapped: Mapped) -> Copy | None:
+def _equal(leg: LegContext, copies: Copies, mapped: Mapped) -> Copy | None:
     """Of files, many hold the same, such as nothing. In the live phase another name is another file: its user
     may have removed or filled the one that was copied."""
-    if work.kind is not Kind.FILES:
+    if leg.kind is not Kind.FILES:
         return next(copies.equal(mapped.item.digest), None)
     name = str(mapped.item.name)
-    alike = (one for one in copies.equal(mapped.item.digest) if _is_named(work, one.item, name))
+    alike = (one for one in copies.equal(mapped.item.digest) if _is_named(leg, one.item, name))
     named = next(alike, None)
-    return named if named is not None or not work.mirror else next(copies.equal(mapped.item.digest), None)
+    return named if named is not None or not leg.mirror else next(copies.equal(mapped.item.digest), None)
 
 
-def _is_named(work: LegContext, old: ItemRow, name: str) -> bool:
-    rules, there = work.context.target.files, str(old.href)
+def _is_named(leg: LegContext, old: ItemRow, name: str) -> bool:
+    rules, there = leg.context.target.files, str(old.href)
     return there == name or (rules is not None and unparted(there, old.key, rules) == name)
 
 
-def _but_for_key(work: LegContext, copies: Copies, native: Native, mapped: Mapped) -> Copy | None:
+def _but_for_key(leg: LegContext, copies: Copies, native: Native, mapped: Mapped) -> Copy | None:
     """Where a source has no UIDs ours are made of an item's key: what the record became by its old id."""
-    if work.named_by(mapped.item.key) is None:
+    if leg.named_by(mapped.item.key) is None:
         return None
     for copy in copies.sized(mapped.item.size):
         by_old_id = replace(native, ref=replace(native.ref, id=copy.item.source_id))
-        if work.form.map(by_old_id, work.reading()).item.digest == copy.item.digest:
+        if leg.form.map(by_old_id, leg.reading()).item.digest == copy.item.digest:
             return copy
     return None
 
 
-def _mid(work: LegContext, mapped: Mapped) -> int | None:
-    if work.kind is not Kind.MAIL:
+def _mid(leg: LegContext, mapped: Mapped) -> int | None:
+    if leg.kind is not Kind.MAIL:
         return None
     return message_mark(mapped.item.message_id)
 
 
-def _rebuilt(work: LegContext, href: str, namesakes: Sequence[Copy], mapped: Mapped) -> Copy | None:
+def _rebuilt(leg: LegContext, href: str, namesakes: Sequence[Copy], mapped: Mapped) -> Copy | None:
     """The one that is another rendering of the same mail."""
-    meant = _tolerant(work, mapped.item.body)
+    meant = _tolerant(leg, mapped.item.body)
     named = {str(copy.item.href): copy for copy in namesakes}
-    for item, native in read_once(work, href, named):
+    for item, native in read_once(leg, href, named):
         if isinstance(native, Failed):
             if not isinstance(native.error, Rejected):
                 raise native.error
-        elif native.body is not None and _tolerant(work, native.body) == meant:
+        elif native.body is not None and _tolerant(leg, native.body) == meant:
             return named[item]
     return None
 
 
-def _tolerant(work: LegContext, body: Body) -> bytes:
+def _tolerant(leg: LegContext, body: Body) -> bytes:
     with body() as stream:
-        return work.form.tolerant(stream, work.began)
+        return leg.form.tolerant(stream, leg.began)
 
 
-def _rekeyed(work: LegContext, new: ItemRow, copy: Copy, mapped: Mapped) -> Rekeyed:
-    place = work.target.place(new.key)
-    elsewhere = copy.item.href if place is not None and work.is_ours(copy.item) else None
-    if work.kind is Kind.NOTES:
-        elsewhere = copy.item.place or work.named_by(copy.item.key)
-    return Rekeyed(copy.container, copy.item.key, new.key, _state(work, copy.item, mapped), elsewhere)
+def _rekeyed(leg: LegContext, new: ItemRow, copy: Copy, mapped: Mapped) -> Rekeyed:
+    place = leg.target.place(new.key)
+    elsewhere = copy.item.href if place is not None and leg.is_ours(copy.item) else None
+    if leg.kind is Kind.NOTES:
+        elsewhere = copy.item.place or leg.named_by(copy.item.key)
+    return Rekeyed(copy.container, copy.item.key, new.key, _state(leg, copy.item, mapped), elsewhere)
 
 
-def _state(work: LegContext, old: ItemRow, mapped: Mapped) -> State:
+def _state(leg: LegContext, old: ItemRow, mapped: Mapped) -> State:
     """What is beside the body may have changed as well. In the live phase that is the user's."""
-    if not work.mirror:
+    if not leg.mirror:
         return State.VERIFIED if old.state is State.VERIFIED else State.WRITTEN
     item = mapped.item
     same = {flag.lower() for flag in item.flags} == {flag.lower() for flag in (old.flags or "").split()}
-    if work.kind is Kind.FILES:
+    if leg.kind is Kind.FILES:
         same = item.name == old.href and (item.date is None or int(item.date.timestamp() // 1) == old.date)
     return State.WRITTEN if same else State.CHANGED
 
 
-def _refuse_doubtful(work: LegContext, row: ContainerRow, listing: Listing, left: int, doubtful: int) -> None:
+def _refuse_doubtful(leg: LegContext, row: ContainerRow, listing: Listing, left: int, doubtful: int) -> None:
     """Many known items gone and as many new ones in the same container, and nothing that says which is which:
     copying them would double the folder until the removals, and for good in the live phase."""
-    new = work.ledger.counts(row.id).get(State.SEEN, 0)
-    if work.mirror:
-        strange = _is_strange(work, row)
+    new = leg.ledger.counts(row.id).get(State.SEEN, 0)
+    if leg.mirror:
+        strange = _is_strange(leg, row)
     else:
-        unsure = doubtful if work.kind is Kind.MAIL else min(left, new) * listing.lost
+        unsure = doubtful if leg.kind is Kind.MAIL else min(left, new) * listing.lost
         strange = unsure >= LEAST or (unsure >= FEW and 2 * unsure > new)
-    if strange and not work.allowed_once(CODE, left):
+    if strange and not leg.allowed_once(CODE, left):
         raise Blocked("source-rekeyed", f"{left} known items gone and {new} new in one folder")

@@ -25,17 +25,17 @@ CHANGED = "changed-at-target"
 """What Target.remove and amend say where something else is by now than what we wrote."""
 
 
-def withdraw(work: LegContext, rows: Sequence[ContainerRow]) -> int:
+def withdraw(leg: LegContext, rows: Sequence[ContainerRow]) -> int:
     """R7: removes from the target what the source deleted, after every create of the pass has settled
     and refuse_shrunk has agreed. What was found there, and not written by us, stays. What cannot be
     removed keeps nothing else from going: the first such error is raised at the end. Returns how many were
     removed."""
     count = 0
     errors: list[MigrationError] = []
-    for row in rows if work.mirror else ():
-        for leaving in _leaving(work, row):
-            work.check()
-            removed, failed = _withdraw(work, row, leaving)
+    for row in rows if leg.mirror else ():
+        for leaving in _leaving(leg, row):
+            leg.check()
+            removed, failed = _withdraw(leg, row, leaving)
             count += len(removed)
             errors += [one.error for one in failed]
     if errors:
@@ -43,100 +43,100 @@ def withdraw(work: LegContext, rows: Sequence[ContainerRow]) -> int:
     return count
 
 
-def name_left(work: LegContext, rows: Sequence[ContainerRow]) -> None:
+def name_left(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
     """Names the folders that the source has no more, that nothing of ours is in by now, and that stay: of
     files, engine.leg.file_cleanup removes them. Asks the target for its folders where there may be one."""
-    if not work.mirror or work.context.target.files is not None:
+    if not leg.mirror or leg.context.target.files is not None:
         return
     taken = {row.href for row in rows if not row.gone}
     left = [
         row
         for row in rows
-        if row.gone and row.role is None and row.href not in taken and not _holds(work, row)
+        if row.gone and row.role is None and row.href not in taken and not _holds(leg, row)
     ]
-    there = {one.id for one in work.target.containers()} if left else set()
+    there = {one.id for one in leg.target.containers()} if left else set()
     for row in left:
         if row.href in there:
-            work.ledger.lose(row.id, None, (LEFT_EMPTY,))
+            leg.ledger.lose(row.id, None, (LEFT_EMPTY,))
 
 
-def _holds(work: LegContext, row: ContainerRow) -> bool:
-    counts = work.ledger.counts(row.id)
+def _holds(leg: LegContext, row: ContainerRow) -> bool:
+    counts = leg.ledger.counts(row.id)
     return any(counts.get(state) for state in AT_TARGET)
 
 
-def reconsider(work: LegContext) -> None:
+def reconsider(leg: LegContext) -> None:
     """Something of ours is about to go: what its UID kept away may arrive after all."""
     for code in UID_TAKEN:
-        work.ledger.reconsider(code)
+        leg.ledger.reconsider(code)
 
 
-def refuse_shrunk(work: LegContext, rows: Sequence[ContainerRow]) -> None:
+def refuse_shrunk(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
     """R8: raises Blocked("source-shrunk") before anything is removed, when this pass would remove
     suspiciously much of one container, or of all of them together: a source that lost its many small
     folders loses no large one, and most people have few contacts. So it does when other mailboxes of the run
     lose as much (engine.context.shrink_guard.ShrinkBreaker). Moves within the mailbox do not count."""
-    if not work.mirror:
+    if not leg.mirror:
         return
-    total = work.ledger.counts()
-    shrunk = [row for row in rows if is_shrunk(work.ledger.counts(row.id))]
+    total = leg.ledger.counts()
+    shrunk = [row for row in rows if is_shrunk(leg.ledger.counts(row.id))]
     if not shrunk and not is_shrunk(total) and not is_mostly_gone(total):
-        work.breaker.note(work.mailbox.id, gone=False)
+        leg.breaker.note(leg.mailbox.id, gone=False)
         return
-    leaving = {row.id: [item.digest for item in work.ledger.rows(row.id, (State.LEAVING,))] for row in rows}
-    here = _still_here(work, {digest for digests in leaving.values() for digest in digests})
+    leaving = {row.id: [item.digest for item in leg.ledger.rows(row.id, (State.LEAVING,))] for row in rows}
+    here = _still_here(leg, {digest for digests in leaving.values() for digest in digests})
     moved = {number: _take(here, digests) for number, digests in leaving.items()}
     all_moved = sum(moved.values())
-    parts = [(work.ledger.counts(row.id), moved[row.id]) for row in shrunk] + [(total, all_moved)]
+    parts = [(leg.ledger.counts(row.id), moved[row.id]) for row in shrunk] + [(total, all_moved)]
     gone = is_mostly_gone(total, all_moved)
-    work.breaker.note(work.mailbox.id, gone=gone and not work.approved(CODE))
+    leg.breaker.note(leg.mailbox.id, gone=gone and not leg.approved(CODE))
     strange = any(is_shrunk(*part) for part in parts) or is_halved(total, all_moved)
-    if (strange or (gone and work.breaker.pulled)) and not work.allowed_once(
+    if (strange or (gone and leg.breaker.pulled)) and not leg.allowed_once(
         CODE, sum(map(len, leaving.values()))
     ):
         raise Blocked("source-shrunk", "suspiciously many items are gone from the source")
 
 
-def _leaving(work: LegContext, row: ContainerRow) -> Iterator[list[ItemRow]]:
+def _leaving(leg: LegContext, row: ContainerRow) -> Iterator[list[ItemRow]]:
     """In batches, each item once, whatever becomes of it."""
-    if row.href is None or not work.ledger.pending(row.id, 1, states=(State.LEAVING,)):
+    if row.href is None or not leg.ledger.pending(row.id, 1, states=(State.LEAVING,)):
         return  # an index tells that there are none, as there mostly are; all items are gone through below
-    rows = work.ledger.rows(row.id, (State.LEAVING,))
-    while batch := list(islice(rows, work.pace.batch)):
+    rows = leg.ledger.rows(row.id, (State.LEAVING,))
+    while batch := list(islice(rows, leg.pace.batch)):
         yield batch
 
 
 def _withdraw(
-    work: LegContext, row: ContainerRow, leaving: Sequence[ItemRow]
+    leg: LegContext, row: ContainerRow, leaving: Sequence[ItemRow]
 ) -> tuple[list[Stored], list[Failed]]:
-    ours = [item for item in leaving if work.is_ours(item)]
+    ours = [item for item in leaving if leg.is_ours(item)]
     if ours:
         # Before they go: after that, nobody would remember that their UIDs are free.
-        reconsider(work)
-    theirs = [item.key for item in leaving if not work.is_ours(item)]
-    work.ledger.withdrawn(row.id, theirs, removed=False, code=NOT_OURS)
-    removed, failed = split(work.target.remove(str(row.href), [stored(item) for item in ours]))
-    work.ledger.withdrawn(row.id, [one.key for one in removed])
-    return removed, disown(work, row, failed)
+        reconsider(leg)
+    theirs = [item.key for item in leaving if not leg.is_ours(item)]
+    leg.ledger.withdrawn(row.id, theirs, removed=False, code=NOT_OURS)
+    removed, failed = split(leg.target.remove(str(row.href), [stored(item) for item in ours]))
+    leg.ledger.withdrawn(row.id, [one.key for one in removed])
+    return removed, disown(leg, row, failed)
 
 
-def disown(work: LegContext, row: ContainerRow, failed: Sequence[Failed]) -> list[Failed]:
+def disown(leg: LegContext, row: ContainerRow, failed: Sequence[Failed]) -> list[Failed]:
     """R8b: what the target did not remove, for it is not what we wrote, stays, and is nobody's item any more:
     verification names it. Returns what else failed."""
     others = [one.key for one in failed if one.error.code == CHANGED]
     if others:
-        work.ledger.withdrawn(row.id, others, removed=False, code=CHANGED, traces=True)
-        work.ledger.event("left-at-target", {"items": len(others)})
+        leg.ledger.withdrawn(row.id, others, removed=False, code=CHANGED, traces=True)
+        leg.ledger.event("left-at-target", {"items": len(others)})
     return [one for one in failed if one.error.code != CHANGED]
 
 
-def _still_here(work: LegContext, digests: set[bytes | None]) -> Counter[bytes | None]:
+def _still_here(leg: LegContext, digests: set[bytes | None]) -> Counter[bytes | None]:
     """How often the mailbox holds these at other places: a user tidied up. What was moved with its UID may
     arrive only when the old copy is gone."""
     return Counter(
         item.digest
-        for container in work.ledger.containers()
-        for item in work.ledger.rows(container.id, (State.WRITTEN, State.VERIFIED, State.SKIPPED))
+        for container in leg.ledger.containers()
+        for item in leg.ledger.rows(container.id, (State.WRITTEN, State.VERIFIED, State.SKIPPED))
         if item.digest in digests and (item.state is not State.SKIPPED or item.code == DUPLICATE_UID)
     )
 

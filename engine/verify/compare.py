@@ -69,38 +69,38 @@ class Verdict:
         return "unsettled" if self.unsettled else "changed-since"
 
 
-def has_run(work: LegContext, leg: LegRow) -> bool:
+def has_run(leg: LegContext, row: LegRow) -> bool:
     """Whether a pass copied, or looked and found nothing: that leaves no trace but the accounts it bound."""
-    return work.ledger.begun() or (leg.level is not None and not work.ledger.counts())
+    return leg.ledger.begun() or (row.level is not None and not leg.ledger.counts())
 
 
-def compare(work: LegContext, level: Level, sample_percent: float, *, again: bool = True) -> Verdict:
+def compare(leg: LegContext, level: Level, sample_percent: float, *, again: bool = True) -> Verdict:
     """Compares both sides with the ledger; replaces the findings of every container. Writes nothing to
     either side. work.source and work.target must be connections opened for this."""
     share = {Level.COUNTS: 0.0, Level.SAMPLE: sample_percent / 100}.get(level, 1.0)
-    survey = verify_target.survey(work, share, again=again)
-    verdict, before = Verdict(), work.ledger.losses.of([accepted_differences.LOSS])
-    now = verify_source.containers(work)
-    for container in work.ledger.containers():
-        work.check()
-        found = list(verify_shares.compare(work, container, source=level is Level.BOTH))
-        found += file_versions.compare(work, container, again=again)
+    survey = verify_target.survey(leg, share, again=again)
+    verdict, before = Verdict(), leg.ledger.losses.of([accepted_differences.LOSS])
+    now = verify_source.containers(leg)
+    for container in leg.ledger.containers():
+        leg.check()
+        found = list(verify_shares.compare(leg, container, source=level is Level.BOTH))
+        found += file_versions.compare(leg, container, again=again)
         found += survey.findings.pop(container.id, []) + now.findings.get(container.id, [])
         if container.omit is None and container.source_id in now.totals:
-            found += verify_source.relist(work, container, now.totals[container.source_id])
+            found += verify_source.relist(leg, container, now.totals[container.source_id])
             if level is Level.BOTH:
-                found += verify_source.reread(work, container)
-        incidents = work.ledger.incidents.of(container.id)
+                found += verify_source.reread(leg, container)
+        incidents = leg.ledger.incidents.of(container.id)
         found = accepted_differences.named(
-            found, incidents, before.get(container.id, set()) | accepted_differences.kept(work, container.id)
+            found, incidents, before.get(container.id, set()) | accepted_differences.kept(leg, container.id)
         )
-        found, fine = accepted_differences.without_accepted(work, container.id, found)
-        _record(work, container, found, survey.read.get(container.id, set()) | fine, verdict, level)
+        found, fine = accepted_differences.without_accepted(leg, container.id, found)
+        _record(leg, container, found, survey.read.get(container.id, set()) | fine, verdict, level)
     return verdict
 
 
 def _record(
-    work: LegContext,
+    leg: LegContext,
     container: ContainerRow,
     found: list[Finding],
     read: set[bytes],
@@ -111,19 +111,19 @@ def _record(
         finding.key for finding in found if finding.outcome is not Outcome.REBUILT and finding.key is not None
     }
     good = read - adverse
-    work.ledger.replace_findings(container.id, found)
+    leg.ledger.replace_findings(container.id, found)
     for chunk in _chunks(iter(adverse)):
-        work.ledger.doubted(container.id, chunk)
+        leg.ledger.doubted(container.id, chunk)
     for chunk in _chunks(iter(good)):
-        work.ledger.verified(container.id, chunk)
+        leg.ledger.verified(container.id, chunk)
     verdict.outcomes.update(finding.outcome for finding in found)
     verdict.codes.update(
         code for finding in found if (code := accepted_differences.code_of(finding)) is not None
     )
-    counts = work.ledger.counts(container.id)
+    counts = leg.ledger.counts(container.id)
     unread = counts.get(State.WRITTEN, 0)
     if adverse and unread:  # what was rebuilt stands for no other item, nor does a finding of one not written
-        unread = sum(row.key not in adverse for row in work.ledger.rows(container.id, (State.WRITTEN,)))
+        unread = sum(row.key not in adverse for row in leg.ledger.rows(container.id, (State.WRITTEN,)))
     still_open = sum(count for state, count in counts.items() if state < State.WRITTEN)
     verdict.outcomes[Outcome.MATCH] += counts.get(State.VERIFIED, 0)
     if level in (Level.TARGET, Level.BOTH):

@@ -78,19 +78,19 @@ class Almanac:
         return middle - WINDOW, middle + WINDOW
 
 
-def compare(work: LegContext, container: ContainerRow, almanac: Almanac) -> Iterator[Finding]:
+def compare(leg: LegContext, container: ContainerRow, almanac: Almanac) -> Iterator[Finding]:
     """A finding for each event that begins at other moments than the source's own expansion says, twice. What
     the source does not expand is named in an event of the ledger, and is no finding.
 
     Raises what the source's requests raise."""
-    if not isinstance(work.source, SupportsOccurrences) or not almanac.planned:
+    if not isinstance(leg.source, SupportsOccurrences) or not almanac.planned:
         return
-    apart, unchecked = _apart(work.source, container, almanac)
+    apart, unchecked = _apart(leg.source, container, almanac)
     if apart:  # a server under load may leave entries out
-        again, unchecked = _apart(work.source, container, almanac)
+        again, unchecked = _apart(leg.source, container, almanac)
         apart &= again
     if unchecked:
-        work.ledger.event(UNCHECKED, {"container": container.id, "items": len(unchecked)})
+        leg.ledger.event(UNCHECKED, {"container": container.id, "items": len(unchecked)})
     for uid in sorted(apart):
         planned = almanac.planned[uid]
         yield Finding(Outcome.DIFFERS, planned.key, planned.href, DETAIL)

@@ -16,39 +16,39 @@ from model.protocols import Kind
 DETAIL = "shares"
 
 
-def compare(work: LegContext, container: ContainerRow, *, source: bool) -> Iterator[Finding]:
+def compare(leg: LegContext, container: ContainerRow, *, source: bool) -> Iterator[Finding]:
     """DIFFERS for what is shared otherwise than we shared it, be it by somebody else; what is not there at
     all is no finding of these. source: what the source shares otherwise by now is UNCHECKED, once it is time
     to share. In the live phase people share as they like."""
-    if work.kind is not Kind.FILES or not work.mirror or container.href is None or container.gone:
+    if leg.kind is not Kind.FILES or not leg.mirror or container.href is None or container.gone:
         return
-    known = work.ledger.shares.of(container.id)
+    known = leg.ledger.shares.of(container.id)
     now = datetime.now(UTC).timestamp()
     for key, rows in known.items():
-        work.check()
-        if not _as_shared(work, container, key, rows, now):
+        leg.check()
+        if not _as_shared(leg, container, key, rows, now):
             yield Finding(Outcome.DIFFERS, key or None, None, DETAIL)
-    if source and container.omit is None and sharing.is_time(work):
-        yield from _changed(work, container, known, now)
+    if source and container.omit is None and sharing.is_time(leg):
+        yield from _changed(leg, container, known, now)
 
 
 def _as_shared(
-    work: LegContext, container: ContainerRow, key: bytes, rows: Sequence[ShareRow], now: float
+    leg: LegContext, container: ContainerRow, key: bytes, rows: Sequence[ShareRow], now: float
 ) -> bool:
-    name = None if key == sharing.WHOLE else sharing.name_of(work, container.id, key)
-    if not isinstance(work.target, SupportsShares) or (name is None and key != sharing.WHOLE):
+    name = None if key == sharing.WHOLE else sharing.name_of(leg, container.id, key)
+    if not isinstance(leg.target, SupportsShares) or (name is None and key != sharing.WHOLE):
         return True
     try:
-        there = work.target.shared(str(container.href), name)
+        there = leg.target.shared(str(container.href), name)
     except Rejected:
         return True  # it is missing, which another finding says
     return {sharing.digest_of(grant) for grant in there} == {row.digest for row in rows if row.is_there(now)}
 
 
 def _changed(
-    work: LegContext, container: ContainerRow, known: Mapping[bytes, Sequence[ShareRow]], now: float
+    leg: LegContext, container: ContainerRow, known: Mapping[bytes, Sequence[ShareRow]], now: float
 ) -> Iterator[Finding]:
-    plans = sharing.plan(work, container)
+    plans = sharing.plan(leg, container)
     for key in sorted({*plans, *known}):
         plan = plans.get(key, sharing.SharePlan())
         if not plan.told:
@@ -57,7 +57,5 @@ def _changed(
         found = {row.party for row in rows if row.code == FOUND}
         wanted = {sharing.digest_of(one) for one in plan.grants if sharing.party_of(one) not in found}
         shared = {row.digest for row in rows if row.party not in found}
-        if wanted != shared and (
-            key == sharing.WHOLE or sharing.name_of(work, container.id, key) is not None
-        ):
+        if wanted != shared and (key == sharing.WHOLE or sharing.name_of(leg, container.id, key) is not None):
             yield Finding(Outcome.UNCHECKED, key or None, None, DETAIL)

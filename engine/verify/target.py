@@ -66,39 +66,39 @@ class Leftover:
     position: str | None = ""
 
 
-def survey(work: LegContext, share: float, *, again: bool) -> Survey:
+def survey(leg: LegContext, share: float, *, again: bool) -> Survey:
     """Lists every folder of the leg, reads a share (0 to 1) of the bodies, and says what is amiss. Bodies
     read back by an earlier pass are read once more only `again`; they are listed every time."""
     result = Survey()
-    groups = _by_href(work)
-    owned = _owned(work, groups)
+    groups = _by_href(leg)
+    owned = _owned(leg, groups)
     leftovers = [
-        _folder(work, href, rows, (share, again), owned[href], result) for href, rows in groups.items()
+        _folder(leg, href, rows, (share, again), owned[href], result) for href, rows in groups.items()
     ]
     digests = {
-        left.href: read_digests(work, left.href, (item.href for item in left.strangers))
+        left.href: read_digests(leg, left.href, (item.href for item in left.strangers))
         for left in leftovers
         if left.strangers
     }
     for left in leftovers:
-        _reunite(work, left, digests.get(left.href, {}), result)
-        _leave_in_doubt(work, left, digests.get(left.href, {}))
-    _report(work, leftovers, digests, result)
+        _reunite(leg, left, digests.get(left.href, {}), result)
+        _leave_in_doubt(leg, left, digests.get(left.href, {}))
+    _report(leg, leftovers, digests, result)
     return result
 
 
-def _by_href(work: LegContext) -> dict[str, list[ContainerRow]]:
+def _by_href(leg: LegContext) -> dict[str, list[ContainerRow]]:
     groups: dict[str, list[ContainerRow]] = defaultdict(list)
-    for container in work.ledger.containers():
+    for container in leg.ledger.containers():
         if container.href is not None:
             groups[container.href].append(container)
     return groups
 
 
-def _owned(work: LegContext, hrefs: Iterable[str]) -> dict[str, set[str]]:
+def _owned(leg: LegContext, hrefs: Iterable[str]) -> dict[str, set[str]]:
     """Which items belong to a row, by container: also those found there for a row of another one, whose href
     is their whole path, and the older copies of what changed and could not be written, or is not yet."""
-    claimed = work.ledger.claimed_anywhere()
+    claimed = leg.ledger.claimed_anywhere()
     owned = {href: claimed.get(href, set()) for href in hrefs}
     paths = {item for items in owned.values() for item in items if "/" in item}
     for path in paths:
@@ -108,7 +108,7 @@ def _owned(work: LegContext, hrefs: Iterable[str]) -> dict[str, set[str]]:
 
 
 def _folder(
-    work: LegContext,
+    leg: LegContext,
     href: str,
     containers: list[ContainerRow],
     asked: Asked,
@@ -118,23 +118,23 @@ def _folder(
     expected: dict[str, Expected] = {}
     found: dict[str, list[Expected]] = defaultdict(list)
     for container in containers:
-        for row in work.ledger.rows(container.id, HELD):
+        for row in leg.ledger.rows(container.id, HELD):
             place = str(row.href)
-            if not work.is_ours(row):
+            if not leg.is_ours(row):
                 found[place].append(_expect(container.id, row))
                 continue
             # Two rows with one href: the server made one message of two. The second is missing.
             twin = place if place not in expected else f"{place} again {len(expected)}"
             expected[twin] = _expect(container.id, row)
-    _check_found(work, href, found, result)
+    _check_found(leg, href, found, result)
     left = Leftover(href, containers, expected, [])
-    listing = _present(work, href, expected, owned, left)
+    listing = _present(leg, href, expected, owned, left)
     while window := list(islice(listing, CHUNK)):
-        work.check()
+        leg.check()
         pairs = {item.href: expected.pop(item.href) for item in window}
         for item in window:
-            _compare_outside(work, item, pairs[item.href], result)
-        _read_back(work, href, {h: e for h, e in pairs.items() if _chosen(e, *asked)}, result)
+            _compare_outside(leg, item, pairs[item.href], result)
+        _read_back(leg, href, {h: e for h, e in pairs.items() if _chosen(e, *asked)}, result)
     return left
 
 
@@ -143,35 +143,35 @@ def _expect(container: int, row: ItemRow) -> Expected:
     return Expected(container, row.key, row.digest or b"", row.size or 0, row.flags or "", row.date, verified)
 
 
-def _check_found(work: LegContext, href: str, found: dict[str, list[Expected]], result: Survey) -> None:
+def _check_found(leg: LegContext, href: str, found: dict[str, list[Expected]], result: Survey) -> None:
     """What was at the target already, perhaps in another container, and perhaps for more than one row."""
-    for place, native in read_once(work, href, list(found)):
-        work.check()
+    for place, native in read_once(leg, href, list(found)):
+        leg.check()
         for expected in found.pop(place):
             if isinstance(native, Failed) or native.body is None:
-                if not _is_theirs(work, expected):
+                if not _is_theirs(leg, expected):
                     _add(result, expected, Outcome.MISSING, place, "")
-            elif work.digest(native.body) != expected.digest and _still_stands(work, expected, native.body):
+            elif leg.digest(native.body) != expected.digest and _still_stands(leg, expected, native.body):
                 result.read[expected.container].add(expected.key)
             else:
-                _judge(work, expected, place, native.body, result)
+                _judge(leg, expected, place, native.body, result)
     for expected in (one for group in found.values() for one in group):
         _add(result, expected, Outcome.ERROR, None, "unreadable")
 
 
-def _still_stands(work: LegContext, expected: Expected, body: Body) -> bool:
-    return not _is_theirs(work, expected) and stands_for(work, expected.container, expected.key, body)
+def _still_stands(leg: LegContext, expected: Expected, body: Body) -> bool:
+    return not _is_theirs(leg, expected) and stands_for(leg, expected.container, expected.key, body)
 
 
 def _present(
-    work: LegContext,
+    leg: LegContext,
     href: str,
     expected: dict[str, Expected],
     owned: Set[str],
     left: Leftover,
 ) -> Iterator[Listed]:
     try:
-        for item in listed_once(work, href):
+        for item in listed_once(leg, href):
             left.position = _above(left.position, item.href)
             if item.href in expected:
                 yield item
@@ -194,16 +194,16 @@ def _above(position: str | None, item: str) -> str:
     return f"{era_of(item)}:{number + 1}"
 
 
-def _is_theirs(work: LegContext, expected: Expected) -> bool:
+def _is_theirs(leg: LegContext, expected: Expected) -> bool:
     """In the live phase an item that was proven to have arrived is the user's: what becomes of it since is
     no finding."""
-    return expected.verified and not work.mirror
+    return expected.verified and not leg.mirror
 
 
-def _compare_outside(work: LegContext, item: Listed, expected: Expected, result: Survey) -> None:
+def _compare_outside(leg: LegContext, item: Listed, expected: Expected, result: Survey) -> None:
     """Flags and date, and of files, which servers do not rewrite, the size; keywords are compared without
     case (RFC 3501, 2.3.2: servers may fold them)."""
-    if _is_theirs(work, expected):
+    if _is_theirs(leg, expected):
         return
     wanted = {flag.lower() for flag in expected.flags.split()}
     found = {flag.lower() for flag in item.flags if flag.lower() != "\\recent"}
@@ -212,65 +212,65 @@ def _compare_outside(work: LegContext, item: Listed, expected: Expected, result:
         amiss.append("flags")
     if expected.date is not None and item.date is not None and int(item.date.timestamp()) != expected.date:
         amiss.append("date")
-    if work.context.target.files is not None and item.size != expected.size:
+    if leg.context.target.files is not None and item.size != expected.size:
         amiss.append("size")
     for detail in amiss:
         _add(result, expected, Outcome.DIFFERS, item.href, detail)
 
 
-def _read_back(work: LegContext, href: str, pairs: dict[str, Expected], result: Survey) -> None:
+def _read_back(leg: LegContext, href: str, pairs: dict[str, Expected], result: Survey) -> None:
     silent = dict(pairs)
-    if isinstance(work.target, SupportsDigests):
-        _hashed(work, href, silent, result)
-    for item, native in read_once(work, href, list(silent)):
-        work.check()  # reading a window may take long
+    if isinstance(leg.target, SupportsDigests):
+        _hashed(leg, href, silent, result)
+    for item, native in read_once(leg, href, list(silent)):
+        leg.check()  # reading a window may take long
         expected = silent.pop(item)
         if isinstance(native, Failed) or native.body is None:
             _add(result, expected, Outcome.ERROR, item, "unreadable")
             continue
-        _judge(work, expected, item, native.body, result)
+        _judge(leg, expected, item, native.body, result)
     for item, expected in silent.items():
         _add(result, expected, Outcome.ERROR, item, "unreadable")
 
 
-def _hashed(work: LegContext, href: str, silent: dict[str, Expected], result: Survey) -> None:
+def _hashed(leg: LegContext, href: str, silent: dict[str, Expected], result: Survey) -> None:
     """Takes out those that the target itself says are what was meant. The others are read: what was hashed
     wrong, or not at all, is no finding yet."""
-    for item, digest in digests_once(work, href, list(silent)):
+    for item, digest in digests_once(leg, href, list(silent)):
         if digest == silent[item].digest:
             expected = silent.pop(item)
             result.read[expected.container].add(expected.key)
 
 
-def _judge(work: LegContext, expected: Expected, href: str, body: Body, result: Survey) -> None:
-    if work.digest(body) == expected.digest:
+def _judge(leg: LegContext, expected: Expected, href: str, body: Body, result: Survey) -> None:
+    if leg.digest(body) == expected.digest:
         result.read[expected.container].add(expected.key)
-    elif not _is_theirs(work, expected):
-        detail = differing(work, expected.container, expected.key, body)
+    elif not _is_theirs(leg, expected):
+        detail = differing(leg, expected.container, expected.key, body)
         _add(result, expected, Outcome.DIFFERS, href, detail)
 
 
-def _reunite(work: LegContext, left: Leftover, digests: dict[str, bytes], result: Survey) -> None:
+def _reunite(leg: LegContext, left: Leftover, digests: dict[str, bytes], result: Survey) -> None:
     """The same items in the same folder under other ids: the server renumbered, nothing is amiss. Where the
     place of an item is known, nothing is renumbered: what is elsewhere is somebody's, or landed late."""
-    if not left.absent or not digests or work.context.target.replaces:
+    if not left.absent or not digests or leg.context.target.replaces:
         return
     wanted = [Wanted(e.key, e.digest, e.size, None, None) for e in left.absent.values()]
     there = _unite(left, wanted, digests)
     for old, expected in list(left.absent.items()):
         if (item := there.get(expected.key)) is not None:
-            work.ledger.rehref(expected.container, {expected.key: item.href})
+            leg.ledger.rehref(expected.container, {expected.key: item.href})
             result.read[expected.container].add(expected.key)
-            _compare_outside(work, item, expected, result)
+            _compare_outside(leg, item, expected, result)
             del left.absent[old]
 
 
-def _leave_in_doubt(work: LegContext, left: Leftover, digests: dict[str, bytes]) -> None:
+def _leave_in_doubt(leg: LegContext, left: Leftover, digests: dict[str, bytes]) -> None:
     """What was being written when a worker died may be among the strangers. The next pass settles it; until
     then its row is unchecked, and the item is not one too many."""
     if not left.strangers or not digests:
         return
-    writing = (row for one in left.containers for row in work.ledger.rows(one.id, (State.WRITING,)))
+    writing = (row for one in left.containers for row in leg.ledger.rows(one.id, (State.WRITING,)))
     wanted = [Wanted(row.key, row.digest, row.size or 0, row.since) for row in writing if row.digest]
     _unite(left, wanted, digests)
 
@@ -286,7 +286,7 @@ def _unite(left: Leftover, wanted: list[Wanted], digests: dict[str, bytes]) -> d
 
 
 def _report(
-    work: LegContext, leftovers: list[Leftover], digests: dict[str, dict[str, bytes]], result: Survey
+    leg: LegContext, leftovers: list[Leftover], digests: dict[str, dict[str, bytes]], result: Survey
 ) -> None:
     elsewhere: dict[bytes, list[tuple[str, str]]] = defaultdict(list)
     for left in leftovers:
@@ -296,7 +296,7 @@ def _report(
     moved: set[tuple[str, str]] = set()
     for left in leftovers:
         for expected in left.absent.values():
-            if _is_theirs(work, expected):
+            if _is_theirs(leg, expected):
                 continue
             places = elsewhere[expected.digest]
             place = next((one for one in reversed(places) if one[0] != left.href), None)
@@ -307,73 +307,73 @@ def _report(
             else:
                 _add(result, expected, Outcome.MISSING, None, "")
     for left in leftovers:
-        _report_extras(work, left, digests.get(left.href, {}), moved, result)
+        _report_extras(leg, left, digests.get(left.href, {}), moved, result)
 
 
 def _report_extras(
-    work: LegContext, left: Leftover, digests: dict[str, bytes], moved: set[tuple[str, str]], result: Survey
+    leg: LegContext, left: Leftover, digests: dict[str, bytes], moved: set[tuple[str, str]], result: Survey
 ) -> None:
     """In the live phase the user's own items are none of our business; copies of ours still are. In the
     frozen phase mail may be redirected to the target: what came after the last clean look was delivered."""
     extras = [item for item in left.strangers if (left.href, item.href) not in moved]
-    ours = _digests(work, left) if extras else set()
+    ours = _digests(leg, left) if extras else set()
     unknown = [item.href for item in extras if digests.get(item.href) not in ours]
-    strange = _strange(work, left.href, unknown)
+    strange = _strange(leg, left.href, unknown)
     for item in extras:
         if digests.get(item.href) in ours:
             found = Finding(Outcome.EXTRA, None, item.href, "duplicate")
         elif item.href not in strange:
             continue
-        elif _is_delivered(work, left, item):
+        elif _is_delivered(leg, left, item):
             found = Finding(Outcome.DELIVERED, None, item.href, "")
         else:
-            detail = RENUMBERED if _is_renumbered(work, left, item) else "unknown"
+            detail = RENUMBERED if _is_renumbered(leg, left, item) else "unknown"
             found = Finding(Outcome.EXTRA, None, item.href, detail)
         result.findings[left.containers[0].id].append(found)
-    _note_survey(work, left, clean=not strange)
+    _note_survey(leg, left, clean=not strange)
 
 
-def _is_delivered(work: LegContext, left: Leftover, item: Listed) -> bool:
+def _is_delivered(leg: LegContext, left: Leftover, item: Listed) -> bool:
     """Whether it came to a frozen mailbox after the last look at the folder in staging. A late
     write of ours is told from it before: that has one of our digests."""
-    if work.mailbox.phase is not Phase.FROZEN:
+    if leg.mailbox.phase is not Phase.FROZEN:
         return False
     marks = {one.surveyed for one in left.containers}
     return None not in marks and all(mark == "" or reaches(mark, item.href) for mark in marks)
 
 
-def _is_renumbered(work: LegContext, left: Leftover, item: Listed) -> bool:
+def _is_renumbered(leg: LegContext, left: Leftover, item: Listed) -> bool:
     """Whether the target gave a frozen folder another UIDVALIDITY since the last look in staging."""
     marks = {one.surveyed for one in left.containers}
-    known = None not in marks and work.mailbox.phase is Phase.FROZEN
+    known = None not in marks and leg.mailbox.phase is Phase.FROZEN
     return known and any(mark and era_of(mark) != era_of(item.href) for mark in marks)
 
 
-def _note_survey(work: LegContext, left: Leftover, *, clean: bool) -> None:
+def _note_survey(leg: LegContext, left: Leftover, *, clean: bool) -> None:
     """In staging: up to where the folder was looked at. Where items have no order, only a clean look says
     that what is strange later was not there."""
-    if work.mailbox.phase is not Phase.STAGING:
+    if leg.mailbox.phase is not Phase.STAGING:
         return
     position = left.position or ("" if clean and left.position is not None else None)
     for one in left.containers:
         if one.surveyed != position:
-            work.ledger.surveyed(one.id, position)
+            leg.ledger.surveyed(one.id, position)
 
 
-def _strange(work: LegContext, href: str, hrefs: list[str]) -> set[str]:
+def _strange(leg: LegContext, href: str, hrefs: list[str]) -> set[str]:
     """Those that nobody told us to expect: in staging neither provisioning mail, nor what was there when
     a person approved a target that was not empty."""
-    if not work.mirror or not hrefs or work.approved("target-not-empty"):
+    if not leg.mirror or not hrefs or leg.approved("target-not-empty"):
         return set()
-    return set(hrefs) - artefacts_among(work.target, href, hrefs, work.artefacts)
+    return set(hrefs) - artefacts_among(leg.target, href, hrefs, leg.artefacts)
 
 
-def _digests(work: LegContext, left: Leftover) -> set[bytes]:
+def _digests(leg: LegContext, left: Leftover) -> set[bytes]:
     """Of everything we wrote or tried to write: what landed late may be gone from the source by now. Of that,
     in the live phase, its user may have a copy."""
-    states = None if work.mirror else [state for state in State if state is not State.GONE]
-    rows = (row for container in left.containers for row in work.ledger.rows(container.id, states))
-    lost = work.in_doubt[left.href].digests if left.href in work.in_doubt else {}
+    states = None if leg.mirror else [state for state in State if state is not State.GONE]
+    rows = (row for container in left.containers for row in leg.ledger.rows(container.id, states))
+    lost = leg.in_doubt[left.href].digests if left.href in leg.in_doubt else {}
     return {row.digest for row in rows if row.digest is not None} | lost.keys()
 
 

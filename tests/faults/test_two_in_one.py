@@ -188,9 +188,9 @@ def test_a_clock_put_ahead_between_the_look_and_the_first_item_lets_no_other_in(
     """By the ledger's clock Anna's lease is over; her worker is as good as ever, and was about to begin."""
     look, results = account_binding.refuse_filled_since, list[LegResult]()
 
-    def look_then_step(work: LegContext, sleep: Callable[[float], None]) -> None:
-        look(work, sleep)
-        if work.mailbox.id == one.ids["anna"] and not results:
+    def look_then_step(leg: LegContext, sleep: Callable[[float], None]) -> None:
+        look(leg, sleep)
+        if leg.mailbox.id == one.ids["anna"] and not results:
             one.expire("anna")
             results.append(one.run("bob"))
 

@@ -204,17 +204,17 @@ def test_what_was_rebuilt_hides_nothing_that_was_not_read(
     survey, reread = verify_target.survey, verify_source.reread
     unread: set[bytes] = set()
 
-    def skipping(work: LegContext, share: float, *, again: bool = True) -> verify_target.Survey:
-        found = survey(work, share, again=again)
+    def skipping(leg: LegContext, share: float, *, again: bool = True) -> verify_target.Survey:
+        found = survey(leg, share, again=again)
         number, keys = max(found.read.items(), key=lambda one: len(one[1]))
         unread.add(keys.pop())
-        work.ledger.doubted(number, unread)
+        leg.ledger.doubted(number, unread)
         return found
 
-    def rebuilding(work: LegContext, box: ContainerRow) -> list[Finding]:
-        others = [row for row in work.ledger.rows(box.id) if row.key not in unread][:1]
+    def rebuilding(leg: LegContext, box: ContainerRow) -> list[Finding]:
+        others = [row for row in leg.ledger.rows(box.id) if row.key not in unread][:1]
         rebuilt = [Finding(Outcome.REBUILT, row.key, row.href, "") for row in others]
-        return [*reread(work, box), *rebuilt]
+        return [*reread(leg, box), *rebuilt]
 
     monkeypatch.setattr(verify_target, "survey", skipping)
     monkeypatch.setattr(verify_source, "reread", rebuilding)

@@ -99,13 +99,13 @@ def test_a_folder_that_is_shared_after_the_gate_looked_is_not_filled(
 ) -> None:
     shelf, settle = place.cloud.shelves[SERVICE], reconcile.settle
 
-    def settled(work: LegContext, *, died: bool) -> int:
+    def settled(leg: LegContext, *, died: bool) -> int:
         if not shelf.lent:
             shelf.lent.add("Bauamt")
             shelf.real(("Bauamt",)).mkdir()
             if fault:
                 raise Transient("timeout")
-        return settle(work, died=died)
+        return settle(leg, died=died)
 
     monkeypatch.setattr(reconcile, "settle", settled)
     (result,) = moved(place.listed(f"{LIBRARY},{SERVICE},1,Bauamt"), approve="asserted")
