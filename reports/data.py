@@ -189,7 +189,7 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
-class Canary:
+class InvitationProbe:
     """A meeting between two accounts that are nobody's, to see whether the calendar server mails people."""
 
     outcome: str
@@ -226,7 +226,7 @@ class WaveReport:
     chain: Chain
     beats: tuple[Beat, ...] = ()
     rates: Mapping[Kind, Measured] = field(default_factory=dict)
-    canary: Canary | None = None
+    invitation_probe: InvitationProbe | None = None
     seal: SealReport | None = None
     contact: str = ""
 

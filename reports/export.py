@@ -34,7 +34,7 @@ def document(report: WaveReport) -> dict[str, Any]:
         "attention": [box.id for box in report.attention],
         "mailboxes": [_box(box) for box in report.boxes],
     }
-    more = ("chain", "beats", "rates", "canary", "seal")
+    more = ("chain", "beats", "rates", "invitation_probe", "seal")
     return found | {name: _plain(getattr(report, name)) for name in more}
 
 

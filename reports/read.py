@@ -27,11 +27,11 @@ from mappings.losses.severity import losses_of
 from model.errors import Corrupt
 from model.protocols import Kind
 from reports.data import (
-    Canary,
     Chain,
     Coded,
     Decision,
     Fate,
+    InvitationProbe,
     Lost,
     MailboxReport,
     SealReport,
@@ -63,7 +63,7 @@ def _read(ledger: Ledger, wave: str, targets: Iterable[BaseModel], contact: str)
         chain=_chain(ledger, wave),
         beats=tuple(beats(ledger, wave)),
         rates=measured_in(ledger, wave),
-        canary=_canary(ledger, targets),
+        invitation_probe=_invitation_probe(ledger, targets),
         seal=newest,
         contact=contact,
     )
@@ -212,11 +212,11 @@ def hidden(text: str) -> str:
     return ADDRESS.sub(HIDDEN, text)
 
 
-def _canary(ledger: Ledger, targets: Iterable[BaseModel]) -> Canary | None:
+def _invitation_probe(ledger: Ledger, targets: Iterable[BaseModel]) -> InvitationProbe | None:
     """The newest word on any of these targets."""
     kinds = {kind_of(settings) for settings in targets}
     said = [event for event in ledger.events(CHAIN) if event.kind in kinds]
-    return Canary(str(said[-1].detail.get("outcome", "")), said[-1].at) if said else None
+    return InvitationProbe(str(said[-1].detail.get("outcome", "")), said[-1].at) if said else None
 
 
 def _sealed(ledger: Ledger, wave: str) -> SealReport | None:

@@ -159,12 +159,12 @@ def _lost(report: WaveReport, text: Wording) -> tuple[list[str], str]:
 
 def _notices(report: WaveReport, text: Wording) -> tuple[list[str], str]:
     """What a server mails, no ledger knows: kept as far as it is recorded."""
-    canary = report.canary
-    if canary is None:
-        parts = [text("promises.canary-none")]
+    probe = report.invitation_probe
+    if probe is None:
+        parts = [text("promises.probe-none")]
     else:
-        key = "canary-silent" if canary.outcome == SILENT else "canary-other"
-        parts = [text(f"promises.{key}", at=text.day(canary.at))]
+        key = "probe-silent" if probe.outcome == SILENT else "probe-other"
+        parts = [text(f"promises.{key}", at=text.day(probe.at))]
     told = [beat for beat in report.beats if beat.source is not None or beat.target is not None]
     slow = sum(min(pace for pace in (beat.source, beat.target) if pace is not None) < 1 for beat in told)
     if not told:
@@ -173,7 +173,7 @@ def _notices(report: WaveReport, text: Wording) -> tuple[list[str], str]:
         parts.append(text("promises.paced", n=slow, of=len(told)))
     else:
         parts.append(text("promises.unpaced"))
-    return parts, BROKEN if canary is not None and canary.outcome != SILENT else PARTLY
+    return parts, BROKEN if probe is not None and probe.outcome != SILENT else PARTLY
 
 
 def _fates(report: WaveReport, text: Wording) -> tuple[list[str], str]:

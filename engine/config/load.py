@@ -157,7 +157,7 @@ class GateSettings(Strict):
         return self
 
 
-class CanarySettings(Strict):
+class InvitationProbeSettings(Strict):
     """Two accounts at the target that are nobody's: a meeting between them shows whether the calendar server
     invites people. arrival_seconds: how long an ordinary invitation may take."""
 
@@ -173,7 +173,7 @@ class CanarySettings(Strict):
         return address.lower()
 
     @model_validator(mode="after")
-    def _two(self) -> CanarySettings:
+    def _two(self) -> InvitationProbeSettings:
         if self.host == self.guest:
             raise ValueError("host and guest must be two accounts")
         return self
@@ -210,7 +210,7 @@ class Config(Strict):
     source: SourceSettings
     target: Targets
     gate: GateSettings = GateSettings()
-    canary: CanarySettings | None = None
+    invitation_probe: InvitationProbeSettings | None = None
     run: RunSettings = RunSettings()
     verify: VerifySettings = VerifySettings()
     prefect: PrefectSettings = PrefectSettings()

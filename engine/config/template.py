@@ -122,14 +122,14 @@ password = { env = "KOGGE_TARGET_PASSWORD" }
 # Nothing is written before source and target are proven to be the same person's.
 # directory = "directory.csv"               # an export, independent of mailboxes.csv, with source,target
 # deny = "deny.txt"                         # addresses, @domains or sites that no wave may touch
-# control = "canary@example.org"            # outside every wave: who can open it has too much power
+# control = "control@example.org"           # outside every wave: who can open it has too much power
 accept = "address"                          # or "directory": the lowest proof without an approval
 
-# [canary]
+# [invitation_probe]
 # Two accounts at the target that are nobody's. `kogge check` has one invite the other, to see that a calendar
 # server of which that is not known mails nobody because of a migration.
-# host = "canary-a@example.org"
-# guest = "canary-b@example.org"
+# host = "probe-a@example.org"
+# guest = "probe-b@example.org"
 # arrival_seconds = 120
 
 [approval]

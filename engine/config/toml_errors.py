@@ -20,6 +20,8 @@ TABLE = re.compile(r"^\s*+\[\[?\s*+([^\]\s](?:[^\]]*[^\]\s])?+)\s*+\]\]?\s*+(#.*
 KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[\w-]+))*)\s*=""")
 PART = re.compile(r""""([^"]*)"|'([^']*)'|([\w-]+)""")
 
+RENAMED: Mapping[Path, str] = {("canary",): "[invitation_probe]"}
+"""Old keys that an operator's file may still have, and what each is called now."""
 
 ByKind = Callable[[str, str], type[BaseModel] | None]
 """(field, kind) -> the model of a table whose `kind` chooses it."""
@@ -96,6 +98,8 @@ def _advice(detail: ErrorDetails, owner: type[BaseModel] | None, own: type[BaseM
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "missing":
         return "is missing"
+    if kind == "extra_forbidden" and detail["loc"] in RENAMED:
+        return f"is now called {RENAMED[detail['loc']]}; rename it"
     if kind == "extra_forbidden":
         return unknown(str(detail["loc"][-1]), owner.model_fields if owner else ())
     if own is Secret and kind in ("model_type", "dict_type", "model_attributes_type"):

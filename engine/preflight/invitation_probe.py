@@ -1,4 +1,4 @@
-"""The canary: does a calendar server keep quiet about what is written to it the way Kogge writes?
+"""The invitation probe: does a calendar server keep quiet about what is written to it the way Kogge writes?
 
 Silence proves nothing by itself: it may be that no invitation would ever arrive where one looks. So a meeting
 between two accounts that exist for nothing else is first written the way any client does, and must arrive:
@@ -60,7 +60,7 @@ class News:
 
 
 class ProbeStore(Protocol):
-    """What a canary may leave traces in. Every method may raise Transient and Blocked."""
+    """What an invitation probe may leave traces in. Every method may raise Transient and Blocked."""
 
     def tidy(self, mark: str) -> None:
         """Removes, quietly, what the server made of objects whose text has the mark, where it can."""
@@ -90,14 +90,14 @@ class Time:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What a canary showed.
+    """What an invitation probe showed.
 
     outcome  "silent": proven. "not-silent": something arrived that should not: refuse this target.
              "no-control": not even the control arrived: nothing is known, refuse it too
     heard    for "not-silent": where, and after which step ("mail after update"), each once
     control  where the control arrived; after: how many seconds that took
     watched  seconds of silence, or until something was heard
-    tidy     all objects of the canary are gone again
+    tidy     all objects of the probe are gone again
     """
 
     outcome: Outcome
@@ -131,19 +131,19 @@ def probe_invitations(
 
     arrival: seconds the control may take; where notifications are gathered, never less than that takes.
     Raises Transient and Blocked of either account; then nothing is known."""
-    canary = _Canary(host, guest.lower(), tuple(watches), (*watches, *keepers), times or Time(), progress)
+    probe = _Probe(host, guest.lower(), tuple(watches), (*watches, *keepers), times or Time(), progress)
     try:
-        result = canary.run(max(arrival, gathers), quiet_seconds(arrival, gathers))
+        result = probe.run(max(arrival, gathers), quiet_seconds(arrival, gathers))
     except BaseException:
-        canary.tidy()
+        probe.tidy()
         raise
-    if canary.tidy():
+    if probe.tidy():
         return result
     return ProbeResult(result.outcome, result.heard, result.control, result.after, result.watched, tidy=False)
 
 
 @dataclass(slots=True)
-class _Canary:
+class _Probe:
     host: Host
     guest: str
     watches: tuple[InvitationChannel, ...]
@@ -182,7 +182,7 @@ class _Canary:
                 done += 1
         for keeper in self.keepers:
             with suppress(MigrationError):
-                keeper.tidy(f"canary-{self.token}")
+                keeper.tidy(f"probe-{self.token}")
                 done += 1
         return done == 3 + len(self.keepers)
 
@@ -236,7 +236,7 @@ class _Canary:
         self.host.write(self._name(what), meeting.body(update=update, exception=exception), quiet=quiet)
 
     def _mark(self, what: str) -> str:
-        return f"canary-{self.token}-{what}"
+        return f"probe-{self.token}-{what}"
 
     def _name(self, what: str) -> str:
         return f"kogge-{self._mark(what)}.ics"

@@ -1,5 +1,7 @@
-"""A canary's two accounts over CalDAV: the calendar of the one who invites, and every calendar and the
-scheduling inbox of the one who is invited."""
+"""The two accounts of an invitation probe, over CalDAV.
+
+Of the host's account the calendar is used; of the guest's, every calendar and the scheduling inbox.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ FULLEST = MOST - 1
 
 
 def _unguarded() -> None:
-    """A canary's accounts are nobody's mailbox: no lease covers them."""
+    """An invitation probe's accounts are nobody's mailbox: no lease covers them."""
 
 
 @dataclass(slots=True)
@@ -77,12 +79,12 @@ class Desk:
         return self._inboxes
 
     def listed(self, collection: str) -> dict[str, str]:
-        """ETag by path of what lies in it. Raises Blocked("canary-account-full")."""
+        """ETag by path of what lies in it. Raises Blocked("probe-account-full")."""
         tree = self.library.propfind(collection, (dav.GetEtag, dav.ResourceType), 1)
         if tree.status != 207:
             raise HttpAnswer(tree.status, {}).error()
         if len(tree.resources) > FULLEST:
-            raise Blocked("canary-account-full", "an account for canaries holds next to nothing")
+            raise Blocked("probe-account-full", "an account for invitation probes holds next to nothing")
         return {
             one.path: one.text(dav.GetEtag.tag)
             for one in tree.resources
@@ -112,7 +114,7 @@ def _is_collection(properties: Properties) -> bool:
 
 @dataclass(slots=True)
 class CalendarHost:
-    """engine.preflight.invitation_probe.Host: the account that invites. Raises Blocked("canary-refused") when
+    """engine.preflight.invitation_probe.Host: the account that invites. Raises Blocked("probe-refused") when
     its calendar takes no meeting, and ("no-calendar") when it has none."""
 
     desk: Desk
@@ -151,7 +153,7 @@ class CalendarHost:
         if self._calendar is None:
             calendars = self.desk.calendars()
             if not calendars:
-                raise Blocked("no-calendar", "a canary's account has no calendar")
+                raise Blocked("no-calendar", "the probe's account has no calendar")
             self._calendar = calendars[0]
         return self._calendar
 
@@ -199,4 +201,4 @@ def _refused(answer: HttpAnswer) -> Blocked:
     error = answer.error()
     if isinstance(error, Blocked) and error.code != "server-refuses":
         return error
-    return Blocked("canary-refused", f"the server answered HTTP {answer.status} to a canary's meeting")
+    return Blocked("probe-refused", f"the server answered HTTP {answer.status} to the probe's meeting")

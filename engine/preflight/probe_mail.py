@@ -1,4 +1,4 @@
-"""Where a canary's invitations arrive by mail: every folder of the invited account, spam included."""
+"""Where invitations of a probe arrive by mail: every folder of the guest's account, spam included."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The meetings a canary writes: real enough that a server which mails at all mails about them."""
+"""The meetings an invitation probe writes: real enough that a server which mails at all mails about them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 AHEAD = timedelta(days=30)
 DAYS = 3
 LATER = timedelta(hours=1)
-HEAD = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Kogge//Canary//EN")
+HEAD = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Kogge//Invitation probe//EN")
 
 
 @dataclass(frozen=True, slots=True)

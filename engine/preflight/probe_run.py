@@ -1,4 +1,4 @@
-"""A canary at one server of the configuration."""
+"""An invitation probe at one server of the configuration."""
 
 from __future__ import annotations
 
@@ -41,8 +41,9 @@ def prove_server(
     times: Time | None = None,
     progress: Progress = lambda _phase, _over, _most: None,
 ) -> ProbeResult:
-    """A canary between two accounts of one calendar server; see prove. mail: the guest's account on the mail
-    target, for invitations that come by mail; the caller closes it. gathers: instead of the profile's."""
+    """Runs an invitation probe between two accounts of one calendar server; see probe_invitations. mail: the
+    guest's account on the mail target, for invitations that come by mail; the caller closes it. gathers:
+    instead of the profile's."""
     with closing(Desk(settings, host)) as inviting, closing(Desk(settings, guest)) as invited:
         watches: list[InvitationChannel] = []
         if mail is None or settings.profile not in ONE_EVENT_FOR_ALL:

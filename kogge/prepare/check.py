@@ -79,8 +79,9 @@ def check(
     config: ConfigPath = DEFAULT,
     wave: Wave = None,
     mailbox: Mailboxes = None,
-    canary: Annotated[
-        bool, typer.Option("--canary", help="Prove calendar servers silent again, also those known to be.")
+    probe_invitations: Annotated[
+        bool,
+        typer.Option("--probe-invitations", help="Try again whether calendar servers mail invitations."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -88,7 +89,7 @@ def check(
 
     Writes nothing to any mailbox. With --wave the wave is planned, and what was found is kept for those who
     approve it. A mailbox is named by its line in mailboxes.csv. A calendar server of which nobody knows
-    whether it mails invitations is tried with the two accounts of [canary]; that takes minutes.
+    whether it mails invitations is tried with the two accounts of [invitation_probe]; that takes minutes.
 
     Example: kogge check --wave pilot
     """
@@ -113,9 +114,9 @@ def check(
     evidence = look_of(settings)
     heard: list[InvitationEvidence] = []
     said = said_by(looks)
-    if canary or concerned(settings, said):
+    if probe_invitations or concerned(settings, said):
         with opened_ledger(settings) as ledger:
-            heard = listen(settings, ledger, chosen, again=canary, said=said)
+            heard = listen(settings, ledger, chosen, again=probe_invitations, said=said)
     if as_json:
         document = _check_document(settings, looks, power)
         told = {"invitations": [one.document() for one in heard], "evidence": evidence.document()}

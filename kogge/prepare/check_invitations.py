@@ -16,7 +16,7 @@ from connectors.caldav.products import PROFILES
 from connectors.caldav.settings import DavSettings
 from connectors.settings import Account
 from engine.assembly import open_target
-from engine.config.load import CanarySettings, Config
+from engine.config.load import Config, InvitationProbeSettings
 from engine.control.remedies import advice
 from engine.planning.mailbox_list import Person
 from engine.preflight.invitation_probe import ProbeResult
@@ -31,14 +31,17 @@ from model.errors import Misconfigured
 from model.protocols import Kind
 
 UNPROVEN = "unproven"
-WORDS = {"control": "canary: waiting for the control meeting", "quiet": "canary: listening"}
+WORDS = {
+    "control": "invitation probe: waiting for the control meeting",
+    "quiet": "invitation probe: listening",
+}
 CODES = {"silent": None, "not-silent": "silence-broken", "no-control": "silence-unproven"}
 
 
 @dataclass(frozen=True, slots=True)
 class InvitationEvidence:
-    """What is known of one workload's target. code: None when it may be written to. fresh: what a canary
-    showed just now."""
+    """What is known of one workload's target. code: None when it may be written to. fresh: what an
+    invitation probe showed just now."""
 
     workload: Kind
     code: str | None
@@ -50,10 +53,10 @@ class InvitationEvidence:
             told = f" ({', '.join(self.fresh.heard)})" if self.fresh and self.fresh.heard else ""
             return Text(f"{name}{self.code}{told}: {advice(self.code)}", style=BAD)
         if self.fresh is None:
-            return Text(f"{name}a canary showed before that it invites nobody", style=GOOD)
+            return Text(f"{name}an invitation probe showed before that it invites nobody", style=GOOD)
         watched = f"{self.fresh.watched / 60:.0f} min" if self.fresh.watched >= 120 else "a while"
-        tidy = "" if self.fresh.tidy else "; the canary's own objects could not all be removed"
-        text = f"{name}the canary's control arrived, and nothing was heard for {watched} of what Kogge writes"
+        tidy = "" if self.fresh.tidy else "; the probe's own objects could not all be removed"
+        text = f"{name}the probe's control arrived, and nothing was heard for {watched} of what Kogge writes"
         return Text(text + tidy, style=GOOD if self.fresh.tidy else CARE)
 
     def document(self) -> dict[str, object]:
@@ -96,7 +99,7 @@ def listen(
     said: Mapping[Kind, str] = MappingProxyType({}),
 ) -> list[InvitationEvidence]:
     """Proves each target that may mail invitations, once for one server; what was proven before counts unless
-    again. Records what it showed. Raises Misconfigured, Transient and Blocked of the canary's accounts."""
+    again. Records what it showed. Raises Misconfigured, Transient and Blocked of the probe's accounts."""
     heard: list[InvitationEvidence] = []
     results: dict[str, ProbeResult] = {}
     for workload in invitation_policy.SCHEDULED & set(config.workloads):
@@ -107,11 +110,11 @@ def listen(
         unproven = _is_unproven(settings, said.get(workload))
         if not again and (not unproven or invitation_policy.is_proven(ledger, settings)):
             heard += [InvitationEvidence(workload, None)] if unproven else []
-        elif config.canary is None:
+        elif config.invitation_probe is None:
             heard += [InvitationEvidence(workload, "silence-unproven")] if unproven else []
         else:
             if server not in results:
-                results[server] = _prove(config, config.canary, settings, people)
+                results[server] = _prove(config, config.invitation_probe, settings, people)
                 invitation_policy.record(
                     ledger, settings, results[server].outcome, round(results[server].watched)
                 )
@@ -120,21 +123,19 @@ def listen(
 
 
 def _prove(
-    config: Config, canary: CanarySettings, settings: DavSettings, people: Sequence[Person]
+    config: Config, probe: InvitationProbeSettings, settings: DavSettings, people: Sequence[Person]
 ) -> ProbeResult:
     taken = {name for one in people for name in (one.source, one.target, one.target_login)}
-    if taken & {canary.host, canary.guest}:
-        raise Misconfigured("canary", "its accounts stand in mailboxes.csv; they must be nobody's")
-    host, guest = (Account(login=name, address=name) for name in (canary.host, canary.guest))
+    if taken & {probe.host, probe.guest}:
+        raise Misconfigured("invitation_probe", "its accounts stand in mailboxes.csv; they must be nobody's")
+    host, guest = (Account(login=name, address=name) for name in (probe.host, probe.guest))
     mail = None
     if config.target.mail is not None:
         moment = datetime.now(UTC)
         mail = open_target(config, guest, Kind.MAIL, never, live=False, not_after=moment)
     try:
         with _shown() as progress:
-            return prove_server(
-                settings, host, guest, mail, arrival=canary.arrival_seconds, progress=progress
-            )
+            return prove_server(settings, host, guest, mail, arrival=probe.arrival_seconds, progress=progress)
     finally:
         if mail is not None:
             mail.close()
@@ -144,7 +145,7 @@ def _prove(
 def _shown() -> Iterator[Report]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors(), disable=not sys.stderr.isatty(), transient=True) as bar:
-        job = bar.add_task("canary", total=None)
+        job = bar.add_task("invitation probe", total=None)
 
         def report(phase: str, over: float, most: float) -> None:
             bar.update(job, description=WORDS.get(phase, phase), completed=over, total=most)

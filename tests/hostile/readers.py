@@ -15,7 +15,7 @@ from hostile_runs import Case, run_all
 from connectors.exchange.mime_builder import Letter, write
 from connectors.imap.source import _address
 from engine.identity.provisioning_items import _title
-from engine.preflight.probe_mail import _text as canary_text
+from engine.preflight.probe_mail import _text as probe_text
 from kogge.shown.item_lookup import _subject
 from mappings.calendar.event import map_event
 from mappings.calendar.task import map_task
@@ -272,8 +272,8 @@ def _locate(data: bytes) -> object:
     return _subject(Kind.MAIL, _native(data, "rfc822"))
 
 
-def _canary(data: bytes) -> object:
-    return canary_text(_native(data, "rfc822"))
+def _probe(data: bytes) -> object:
+    return probe_text(_native(data, "rfc822"))
 
 
 MAIL_READERS: Mapping[str, Reader] = {
@@ -286,11 +286,11 @@ MAIL_READERS: Mapping[str, Reader] = {
     "subject": _locate,
     "sender": lambda data: _address(data),
     "welcome mail": lambda data: _title(data[:65536]),
-    "canary": _canary,
+    "probe": _probe,
 }
 
 
-DECODING = ("tolerant", "delivery content", "links", "canary")
+DECODING = ("tolerant", "delivery content", "links", "probe")
 
 
 def _sink() -> io.BytesIO:

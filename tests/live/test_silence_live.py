@@ -182,7 +182,7 @@ def test_an_invitation_is_not_answered(scene: Scene) -> None:
     assert scene.quiet() == set()
 
 
-def test_a_canary_finds_it_silent(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_probe_finds_it_silent(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     host, guest = account(), account("GUEST_")
     for one, who in ((host, ""), (guest, "GUEST_")):
         monkeypatch.setenv(f"KOGGE_LIVE_OF_{one.login}", os.environ[f"KOGGE_LIVE_DAV_{who}PASSWORD"])

@@ -255,14 +255,14 @@ def test_a_chain_that_was_altered_is_told(tmp_path: Path) -> None:
         assert chain.decisions[0].by == "nobody", "what is there is shown"
 
 
-def test_the_canary_of_these_targets_alone(place: World) -> None:
+def test_the_invitation_probe_of_these_targets_alone(place: World) -> None:
     login = {"password": {"env": "NOWHERE"}, "profile": "radicale"}
     ours = DavSettings.model_validate({"kind": "caldav", "url": "https://dav.example", **login})
-    assert read(place.ledger, WAVE, [ours]).canary is None, "another server's was silent"
+    assert read(place.ledger, WAVE, [ours]).invitation_probe is None, "another server's was silent"
     place.ledger.event(CHAIN, kind_of(ours), {"outcome": "invited", "watched": 120})
-    canary = read(place.ledger, WAVE, [ours]).canary
-    assert canary is not None
-    assert canary.outcome == "invited"
+    invitation_probe = read(place.ledger, WAVE, [ours]).invitation_probe
+    assert invitation_probe is not None
+    assert invitation_probe.outcome == "invited"
 
 
 def test_the_document_is_plain_and_says_what_the_facts_say(place: World, report: WaveReport) -> None:

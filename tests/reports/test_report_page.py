@@ -14,7 +14,7 @@ from report_world import PRIVATE, WAVE, World, world
 
 from ledger.db.rows import LegState, Phase
 from reports.charts import Charts, speeds
-from reports.data import Canary, Fate, MailboxReport, WaveReport, WorkloadReport
+from reports.data import Fate, InvitationProbe, MailboxReport, WaveReport, WorkloadReport
 from reports.html import SECTIONS, coded, person_page, wave_page
 from reports.i18n import HOME, LANGUAGES, text
 from reports.read import read
@@ -215,8 +215,10 @@ def test_what_was_promised_is_judged_by_what_is_recorded(place: World, report: W
     read_back = tuple(one for one in moved(report).boxes if not any(part.unread for part in one.parts))
     whole = replace(report, boxes=read_back)
     assert kept(whole) == [KEPT, KEPT, PARTLY, KEPT, KEPT]
-    assert kept(replace(whole, canary=Canary("silent", 0.0)))[2] == PARTLY, "the ledger hears no mail"
-    assert kept(replace(whole, canary=Canary("invited", 0.0)))[2] == BROKEN
+    assert kept(replace(whole, invitation_probe=InvitationProbe("silent", 0.0)))[2] == PARTLY, (
+        "the ledger hears no mail"
+    )
+    assert kept(replace(whole, invitation_probe=InvitationProbe("invited", 0.0)))[2] == BROKEN
     assert kept(replace(whole, seal=None))[4] == NOT_YET
     assert report.seal is not None
     for seal in (replace(report.seal, changed=True), replace(report.seal, complete=False)):

@@ -80,7 +80,7 @@ def test_nobody_is_invited(
 def test_a_product_that_hears_no_header_would_have_invited(
     desk: Desk, staff: RadicaleServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What shows that the others were asked to, and that an unproven profile needs its canary."""
+    """What shows that the others were asked to, and that an unproven profile needs its invitation probe."""
     with SmtpSink() as sink:
         server = start_scheduling(staff, "deaf", sink)
         try:

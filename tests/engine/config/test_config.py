@@ -84,10 +84,10 @@ def test_every_commented_setting_of_init_is_accepted(write) -> None:
     config = load(write(text))
     assert config.ledger.url.startswith("postgresql+psycopg://")
     assert config.run.attempts == 5
-    assert config.gate.control == "canary@example.org"
+    assert config.gate.control == "control@example.org"
     assert config.prefect.work_pool == "kogge"
     assert set(config.workloads) == set(TARGETS)
-    assert config.canary is not None
+    assert config.invitation_probe is not None
 
 
 ALTERNATIVES = re.findall(r"^(?:## .*\n)+", TOML, re.MULTILINE)
@@ -149,7 +149,11 @@ def test_relative_paths_are_the_files_own(write, tmp_path: Path, monkeypatch: py
             '[ledger]\nurl = "postgresql+psycopg://u:hunter2@h/d"',
             "kogge.toml:2: ledger.url: keep the password out of the url",
         ),
-        ('[gate]\ncontrol = "canary"', "kogge.toml:2: gate.control: give a full e-mail address"),
+        (
+            '[canary]\nhost = "a@x.org"\nguest = "b@x.org"',
+            "kogge.toml:1: canary: is now called [invitation_probe]; rename it",
+        ),
+        ('[gate]\ncontrol = "control"', "kogge.toml:2: gate.control: give a full e-mail address"),
         ('[gate]\naccept = "directory"', 'kogge.toml:1: gate: accept = "directory" needs directory'),
         ("[prefect]\nport = 99999", "kogge.toml:2: prefect.port: must be less than or equal to 65535"),
         ('[prefect]\napi_url = "localhost:4200"', "kogge.toml:2: prefect.api_url: give a URL"),

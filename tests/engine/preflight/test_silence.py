@@ -12,7 +12,7 @@ import pytest
 
 from connectors.caldav.settings import DavSettings
 from connectors.settings import Secret
-from engine.config.load import CanarySettings, Config
+from engine.config.load import Config, InvitationProbeSettings
 from engine.planning.mailbox_list import Person
 from engine.preflight.invitation_probe import ProbeResult
 from engine.preflight.preflight import PreflightResult, side_of
@@ -22,7 +22,7 @@ from ledger.store import Ledger
 from model.errors import Blocked, Misconfigured
 from model.protocols import Kind
 
-HOST, GUEST = "canary-a@n.example", "canary-b@n.example"
+HOST, GUEST = "probe-a@n.example", "probe-b@n.example"
 PERSON = Person(2, "a@o.example", "a@n.example", "w", "a@o.example", "a@n.example")
 
 
@@ -37,16 +37,16 @@ def ledger(tmp_path: Path) -> Ledger:
     return found
 
 
-def config(profile: str = "generic", canary: bool = True) -> Any:
+def config(profile: str = "generic", probe: bool = True) -> Any:
     targets = {Kind.CALENDAR: settings(profile), Kind.TASKS: settings(profile)}
     target = SimpleNamespace(of=targets.get, mail=None)
-    both = CanarySettings(host=HOST, guest=GUEST) if canary else None
-    return SimpleNamespace(target=target, workloads=(Kind.CALENDAR, Kind.TASKS), canary=both)
+    both = InvitationProbeSettings(host=HOST, guest=GUEST) if probe else None
+    return SimpleNamespace(target=target, workloads=(Kind.CALENDAR, Kind.TASKS), invitation_probe=both)
 
 
 @pytest.fixture
 def proofs(monkeypatch: pytest.MonkeyPatch) -> list[ProbeResult]:
-    """What the canaries to come will show; each is used up."""
+    """What the invitation probes to come will show; each is used up."""
     shown: list[ProbeResult] = []
     monkeypatch.setattr(check_invitations, "prove_server", lambda *_, **__: shown.pop(0))
     return shown
@@ -66,18 +66,18 @@ def refused(work_kind: Kind, silence_of: str | None, ledger: Ledger) -> str | No
     return None
 
 
-def test_an_unproven_server_is_refused_until_a_canary_stayed_silent(
+def test_an_unproven_server_is_refused_until_a_probe_stayed_silent(
     ledger: Ledger, proofs: list[ProbeResult]
 ) -> None:
     assert refused(Kind.CALENDAR, "unproven", ledger) == "silence-unproven"
     proofs.append(ProbeResult("silent", watched=1200))
-    assert codes(config(), ledger) == [None, None]  # one canary serves both workloads of a server
+    assert codes(config(), ledger) == [None, None]  # one probe serves both workloads of a server
     assert refused(Kind.CALENDAR, "unproven", ledger) is None
     assert codes(config(), ledger) == [None, None]  # and is remembered
 
 
 @pytest.mark.parametrize(("kind", "known"), [(Kind.CONTACTS, "unproven"), (Kind.CALENDAR, "never-sends")])
-def test_what_cannot_invite_needs_no_canary(kind: Kind, known: str, ledger: Ledger) -> None:
+def test_what_cannot_invite_needs_no_probe(kind: Kind, known: str, ledger: Ledger) -> None:
     assert refused(kind, known, ledger) is None
     assert refused(Kind.TASKS, None, ledger) is None
 
@@ -85,7 +85,7 @@ def test_what_cannot_invite_needs_no_canary(kind: Kind, known: str, ledger: Ledg
 @pytest.mark.parametrize(
     ("outcome", "code"), [("not-silent", "silence-broken"), ("no-control", "silence-unproven")]
 )
-def test_what_a_canary_did_not_prove_stays_refused(
+def test_what_a_probe_did_not_prove_stays_refused(
     outcome: Any, code: str, ledger: Ledger, proofs: list[ProbeResult]
 ) -> None:
     proofs += [ProbeResult("silent"), ProbeResult(outcome)]
@@ -94,13 +94,13 @@ def test_what_a_canary_did_not_prove_stays_refused(
     assert refused(Kind.CALENDAR, "unproven", ledger) == "silence-unproven"
 
 
-def test_another_server_needs_another_canary(ledger: Ledger) -> None:
+def test_another_server_needs_another_probe(ledger: Ledger) -> None:
     invitation_policy.record(ledger, settings(), "silent", 1)
     assert not invitation_policy.is_proven(ledger, settings(url="https://other.example"))
     assert not invitation_policy.is_proven(ledger, settings("open-xchange"))
 
 
-def test_a_canary_is_believed_for_a_season(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_probe_is_believed_for_a_season(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     invitation_policy.record(ledger, settings(), "silent", 1)
     assert invitation_policy.is_proven(ledger, settings())
     later = time.time() + invitation_policy.BELIEVED + 1
@@ -112,15 +112,15 @@ def test_a_canary_is_believed_for_a_season(ledger: Ledger, monkeypatch: pytest.M
 
 
 def test_without_accounts_for_it_an_unproven_server_is_named(ledger: Ledger) -> None:
-    assert codes(config(canary=False), ledger) == ["silence-unproven"] * 2
-    assert codes(config("radicale", canary=False), ledger) == []
+    assert codes(config(probe=False), ledger) == ["silence-unproven"] * 2
+    assert codes(config("radicale", probe=False), ledger) == []
 
 
 def looked(word: str, kind: Kind = Kind.CALENDAR) -> PreflightResult:
     return PreflightResult(PERSON, facts={side_of(kind): {"silence": word}})
 
 
-def test_a_server_that_contradicts_its_profile_needs_a_canary(
+def test_a_server_that_contradicts_its_profile_needs_a_probe(
     ledger: Ledger, proofs: list[ProbeResult]
 ) -> None:
     said = check_invitations.said_by([PreflightResult(PERSON), looked("unproven"), looked("never-sends")])
@@ -131,12 +131,12 @@ def test_a_server_that_contradicts_its_profile_needs_a_canary(
     heard = check_invitations.listen(config("radicale"), ledger, [PERSON], again=False, said=said)
     assert [(one.workload, one.code) for one in heard] == [(Kind.CALENDAR, None)]
     (without,) = check_invitations.listen(
-        config("nextcloud", canary=False), ledger, [PERSON], again=False, said=said
+        config("nextcloud", probe=False), ledger, [PERSON], again=False, said=said
     )
     assert without.code == "silence-unproven"
 
 
-def test_a_canary_is_nobodys_mailbox(ledger: Ledger) -> None:
+def test_a_probe_is_nobodys_mailbox(ledger: Ledger) -> None:
     people = [Person(3, GUEST, GUEST, "w", GUEST, GUEST)]
     with pytest.raises(Misconfigured):
         check_invitations.listen(config(), ledger, people, again=False)

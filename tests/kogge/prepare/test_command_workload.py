@@ -43,7 +43,7 @@ def test_a_workload_that_cannot_be(
 
 def test_help_shows_brackets_that_are_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("check", "--help") == 0
-    assert "two accounts of [canary]" in " ".join(capsys.readouterr().out.split())
+    assert "two accounts of [invitation_probe]" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_configuration_that_is_not_there_is_named_by_its_path(

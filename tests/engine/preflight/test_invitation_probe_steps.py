@@ -1,4 +1,4 @@
-"""What a canary watches, step by step, without a server."""
+"""What an invitation probe watches, step by step, without a server."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from canary_clock import NOW, Clock
 from icalendar import Calendar
+from probe_clock import NOW, Clock
 
 from engine.preflight.invitation_probe import News, probe_invitations
 from engine.preflight.probe_meeting import Meeting

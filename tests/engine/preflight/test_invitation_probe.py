@@ -1,4 +1,4 @@
-"""The canary against servers that schedule, in front of each product it may meet."""
+"""The probe against servers that schedule, in front of each product it may meet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from canary_clock import Clock
+from probe_clock import Clock
 
 from connectors.caldav.products import ProfileName
 from connectors.caldav.settings import DavSettings
@@ -85,7 +85,7 @@ def clock() -> Clock:
 
 @dataclass
 class Setup:
-    """One server, and a canary between anna and bert."""
+    """One server, and an invitation probe between anna and bert."""
 
     radicale: RadicaleServer
     sink: SmtpSink

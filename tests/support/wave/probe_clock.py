@@ -1,4 +1,4 @@
-"""Time for a canary that passes only when somebody sleeps."""
+"""Time for an invitation probe that passes only when somebody sleeps."""
 
 from __future__ import annotations
 
