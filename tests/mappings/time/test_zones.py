@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from icalendar import Timezone
 
 from mappings.time.vtimezone import vtimezone
-from mappings.time.windows_zones import _IANA, iana
+from mappings.time.windows_zones import _BY_ID, iana
 from mappings.time.zones import UTC_ZONE, Zone, named_zone, zone_for
 from model.errors import Rejected
 
-ZONES = sorted(set(_IANA.values()) - {"Etc/UTC"})
+ZONES = sorted(set(_BY_ID.values()) - {"Etc/UTC"})
 FIRST, LAST = 2019, 2030
 
 
@@ -45,7 +45,7 @@ def test_windows_zones(windows: str, name: str | None) -> None:
     assert iana(windows) == name
 
 
-@pytest.mark.parametrize("name", sorted({*_IANA.values()}))
+@pytest.mark.parametrize("name", sorted({*_BY_ID.values()}))
 def test_every_zone_of_the_table_is_one_of_tzdata(name: str) -> None:
     assert named_zone(name) is not None
 
