@@ -1,12 +1,14 @@
-# One image for everything that is ours: commands, workers, Prefect's servers and services, practice servers.
+# One image for everything that is ours: commands, workers, Prefect's servers and services. The practice servers
+# need packages of their own, which only an image built with EXTRAS="--extra practice" has.
 # It runs as nobody in particular, writes to /tmp and /state alone, and holds no configuration and no secret.
 
 FROM python:3.12-slim-trixie AS build
 ENV UV_PROJECT_ENVIRONMENT=/opt/kogge UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
 RUN pip install --no-cache-dir --root-user-action=ignore 'uv>=0.9,<1'
 WORKDIR /source
+ARG EXTRAS=""
 COPY pyproject.toml uv.lock README.md LICENSE ./
-RUN uv sync --frozen --no-dev --group stack --extra practice --no-install-project
+RUN uv sync --frozen --no-dev --group stack ${EXTRAS} --no-install-project
 COPY kogge kogge
 COPY flows flows
 COPY reports reports
@@ -17,7 +19,7 @@ COPY mappings mappings
 COPY ledger ledger
 COPY model model
 COPY practice practice
-RUN uv sync --frozen --no-dev --group stack --extra practice --no-editable
+RUN uv sync --frozen --no-dev --group stack ${EXTRAS} --no-editable
 
 FROM python:3.12-slim-trixie
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp kogge \

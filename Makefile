@@ -49,7 +49,7 @@ soak: install ## runs the wide tests long, and against Dovecot
 
 SIZE ?= whole
 rehearsal: install ## 40,000 practice mailboxes while all is killed; goes on where it was (SIZE=ci: 500)
-	$(RUN) python -m practice.rehearsal.run --size $(SIZE) $(ARGS)
+	PYTHONPATH=tests $(RUN) python -m rehearsal.run --size $(SIZE) $(ARGS)
 
 live: install ## tests against real servers whose addresses the environment gives
 	$(RUN) pytest -m live tests/live $(ARGS)

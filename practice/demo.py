@@ -37,7 +37,7 @@ from practice.exchange.server import ExchangeServer
 from practice.graph.server import GraphServer
 from practice.graph_items.drives import GraphDrives
 from practice.harness.alone import LOCK, only_one
-from practice.rehearsal.crew import die_with_the_starter
+from practice.harness.warden import die_with_the_starter
 from practice.world import diary
 from practice.world.chores import Chore
 from practice.world.mailbox import NOW, Mailbox

@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{samples.VARIABLE} names {samples.BASE}, which is no directory")
 
 
-LONG = ("process", "practice/test_rehearsal", "practice/test_demo", "crash", "machine", "hostile", "faults")
+LONG = ("process", "rehearsal", "practice/test_demo", "crash", "machine", "hostile", "faults")
 """What takes longest, mostly by waiting: it begins first, so that nobody waits for it alone at the end."""
 
 

@@ -8,6 +8,7 @@ nothing to do. The file runs as a script, with the standard library alone: about
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+DEATH_SIGNAL = 1  # prctl(2): PR_SET_PDEATHSIG
 START_SECONDS = 2.0
 STOP_SECONDS = 5.0
 
@@ -42,6 +44,11 @@ def watch_over(folder: Path, pid_file: Path, farewell: signal.Signals, *, keep: 
     command = [sys.executable, "-I", "-S", __file__, str(folder), str(pid_file), str(int(farewell)), what]
     # A session of its own: what is sent to the starter's whole group must not end the warden with it.
     return Warden(subprocess.Popen(command, stdin=subprocess.PIPE, cwd="/", start_new_session=True))
+
+
+def die_with_the_starter() -> None:
+    """For a new process, before its program: SIGKILL when whoever started it ends, however that ends."""
+    ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
 
 
 def _serve(folder: Path, pid_file: Path, farewell: int, keep: bool) -> None:

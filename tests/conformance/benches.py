@@ -16,6 +16,7 @@ from typing import BinaryIO, Protocol
 
 import httpx
 from imapclient import IMAPClient
+from memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget
 from target_items import AGENDA, FILES, MAILS, Goods
 
 from connectors.caldav.target import DavSettings, DavTarget
@@ -33,7 +34,6 @@ from practice.dav.radicale import RadicaleServer
 from practice.exchange.server import ExchangeServer
 from practice.exo.agenda import ExoAgenda
 from practice.graph.server import GraphServer
-from practice.memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget
 from practice.servers.imap import ImapServer
 from practice.world.folders import Folder
 from practice.world.mailbox import Mailbox

@@ -23,6 +23,7 @@ from benches import (
     microsoft,
 )
 from files_bench import GraphFilesBench, online_drive
+from memory.doubles import MemoryMailbox, MemoryStore
 from services import need_dovecot
 from target_items import CARDS, EVENTS, TASKS, Goods
 
@@ -31,7 +32,6 @@ from practice.dav.manners import manners
 from practice.dav.proxy import DavProxy
 from practice.dav.radicale import RadicaleServer, start_radicale
 from practice.exo.agenda import ExoAgenda
-from practice.memory.doubles import MemoryMailbox, MemoryStore
 from practice.nextcloud.files import NextcloudFiles
 from practice.nextcloud.store import composed
 from practice.servers.dovecot import start_dovecot

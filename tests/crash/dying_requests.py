@@ -10,14 +10,14 @@ from typing import Any, BinaryIO
 
 import pytest
 from dying import Countdown
+from memory.doubles import Step, no_step
+from memory.shelf import MOMENT
 from walking import Died, Trial
 
 from connectors.http.client import HttpClient
 from ledger.db.rows import LegState
 from mappings.registry import FORMS
 from model.protocols import Kind
-from practice.memory.doubles import Step, no_step
-from practice.memory.shelf import MOMENT
 
 
 class OnServer(Trial, ABC):

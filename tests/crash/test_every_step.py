@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 from dying import die_everywhere
+from memory.doubles import MemoryStore
 from walking import Trial, a_mailbox, edit, letter
 
 from ledger.db.rows import LegState, Phase
 from model.protocols import Role
-from practice.memory.doubles import MemoryStore
 
 Prepare = Callable[[Trial], None]
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryStore
 from on_dovecot import OnDovecot
 from services import need_dovecot
 from walking import Died, a_mailbox, edit
 
 from ledger.db.rows import LegState
 from mappings.mail.digest import canonical
-from practice.memory.doubles import MemoryStore
 from practice.servers.dovecot import Dovecot, start_dovecot
 
 pytestmark = [pytest.mark.soak, pytest.mark.dovecot]

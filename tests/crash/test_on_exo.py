@@ -13,6 +13,8 @@ from typing import BinaryIO
 import pytest
 from calendars import a_calendar, edit_calendar
 from dying_requests import OnServer, die_everywhere, every_request_is_a_step, meaning
+from memory.doubles import MemoryShelf, Step, no_step
+from memory.shelf import MOMENT
 from walking import TARGET
 
 from connectors.exo.settings import AgendaSettings
@@ -22,8 +24,6 @@ from ledger.db.rows import LegState
 from mappings.registry import FORMS
 from model.protocols import Guard, Kind, Native, Target
 from practice.exo.agenda import USER_PASSWORD, ExoAgenda
-from practice.memory.doubles import MemoryShelf, Step, no_step
-from practice.memory.shelf import MOMENT
 
 PASSWORD_ENV = "KOGGE_TEST_EXO"
 LASTING = {"POST", "PATCH", "DELETE"}

@@ -17,6 +17,7 @@ import httpx
 import pytest
 from calendars import a_calendar, edit_calendar
 from dying_requests import Begun, OnServer, die_everywhere, every_request_is_a_step, meaning
+from memory.doubles import MemoryShelf, Step
 
 from connectors.caldav.settings import DavSettings
 from connectors.caldav.target import DavTarget
@@ -25,7 +26,6 @@ from ledger.db.rows import LegState
 from mappings.registry import FORMS
 from model.protocols import Guard, Kind, Target
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
-from practice.memory.doubles import MemoryShelf, Step
 
 USERS = [f"user{number}" for number in range(1500)]
 PASSWORD_ENV = "KOGGE_TEST_RADICALE"

@@ -9,12 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+from memory.doubles import MemoryMailbox, MemoryStore
 from walking import PACE, Trial, letter
 
 from engine.control import crash_note
 from engine.steps.worker_deaths import cause_of
 from model.protocols import Role
-from practice.memory.doubles import MemoryMailbox, MemoryStore
 
 ITEMS = 40
 KILLER = 5

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from calendars import calendar_trial
+from memory.doubles import MemoryMailbox, MemoryStore
 from walking import PACE, SOURCE, Trial, letter
 
 from engine.steps.copy import FIRST
 from ledger.db.rows import LegState, State
 from model.protocols import Role
-from practice.memory.doubles import MemoryMailbox, MemoryStore
 
 MANY = 5 * FIRST
 

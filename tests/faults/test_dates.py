@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from drives import a_drive, folder
 from dying import Countdown
+from memory.doubles import Marks, MemoryCabinet, MemoryMailbox, MemoryStore
 from undoing import repaired
 from walking import Died, Trial, a_mailbox, letter
 
@@ -16,7 +17,6 @@ from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase
 from model.protocols import Loss
-from practice.memory.doubles import Marks, MemoryCabinet, MemoryMailbox, MemoryStore
 
 DAYS = timedelta(days=20)
 """How long the pilots of a migration work side by side."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryStore
 from undoing import Undoing
 from walking import Died, Trial, a_mailbox, dying_at, letter
 
 from ledger.db.rows import LegState
-from practice.memory.doubles import MemoryStore
 
 STOOD = ("Ablage",)
 MADE = [("Projekte",), ("Projekte", "Alt")]

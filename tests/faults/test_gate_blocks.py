@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemorySource, MemoryStore
 from walking import ONE, PROVEN, SOURCE, TARGET, Trial, a_mailbox, letter
 
 from engine.identity.identity_gate import GateRules
@@ -14,7 +15,6 @@ from engine.planning.mailbox_list import DenyList, Directory
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from model.protocols import Identity, Kind
-from practice.memory.doubles import MemorySource, MemoryStore
 
 WRITES = ("target.write", "target.append", "target.amend", "target.remove", "target.ensure", "target.rename")
 NOBODY = frozenset({2})

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget, Step
 from walking import Trial, a_mailbox, letter
 
 from engine.leg.run import Task
@@ -16,7 +17,6 @@ from engine.steps import reconcile
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, State
 from model.protocols import Container, Failed, Guard, Item, Native, Ref, Stored, Target
-from practice.memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget, Step
 
 VERIFY = Task(Level.BOTH, copy=False)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from memory.doubles import Marks, MemoryMailbox, MemoryStore
 from walking import Died, Trial, a_mailbox, letter
 
 from engine.leg.run import LegResult
@@ -13,7 +14,6 @@ from engine.steps.worker_deaths import Cause
 from ledger.db.rows import LegState, State
 from model.errors import Rejected, Transient
 from model.protocols import Role, key_of
-from practice.memory.doubles import Marks, MemoryMailbox, MemoryStore
 
 
 def inbox_of(trial: Trial) -> str:

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemorySource, MemoryStore
 from walking import Trial, a_mailbox, letter
 
 from engine.steps.late_mail import DELIVERED
 from ledger.db.rows import LegState, Phase, State
 from model.errors import Blocked
 from model.protocols import Role
-from practice.memory.doubles import MemorySource, MemoryStore
 
 INBOX = ("INBOX",)
 NO_FLAGS: frozenset[str] = frozenset()

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from memory.doubles import Marks, MemoryMailbox, MemoryStore
 from walking import SOURCE, Trial, a_mailbox, letter
 
 from ledger.db.rows import LegState, Phase
 from model.protocols import Role
-from practice.memory.doubles import Marks, MemoryMailbox, MemoryStore
 
 
 class Late:

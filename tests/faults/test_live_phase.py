@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryStore
 from walking import Trial, a_mailbox, edit, letter
 
 from ledger.db.rows import LegState, Phase
 from model.errors import Blocked
-from practice.memory.doubles import MemoryStore
 
 TOUCHES = ("target.amend", "target.remove", "target.rename")
 INBOX = ("INBOX",)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from calendars import HOME, calendar_trial, edit_calendar, folder
+from memory.records import APPOINTMENT, event
 from test_two_workers import LONG, WAIT, Stuck, expire
 from walking import PACE, Died, Failing, Trial
 
 from engine.control import lease
 from ledger.db.rows import LegState
 from model.errors import Transient
-from practice.memory.records import APPOINTMENT, event
 
 DEFAULT = "/dav/default/"
 BUSY = Transient("busy", after=0.0)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from calendars import calendar_trial
 from drives import drive_trial
+from memory.doubles import Marks, MemoryMailbox, MemoryStore
 from sqlalchemy import func, select
 from walking import SOURCE, Died, Trial, dying_at, letter
 
@@ -21,7 +22,6 @@ from ledger.db.rows import LegState, Phase
 from ledger.db.schema import incident
 from ledger.store import Ledger
 from model.protocols import Kind, Role
-from practice.memory.doubles import Marks, MemoryMailbox, MemoryStore
 
 WRITES = ("target.write", "target.append", "target.amend", "target.remove", "target.ensure", "target.rename")
 

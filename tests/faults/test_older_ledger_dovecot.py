@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryMailbox, MemoryStore
 from on_dovecot import OnDovecot
 from services import need_dovecot
 from test_older_ledger import restored, saved
@@ -13,7 +14,6 @@ from walking import SOURCE, letter
 
 from ledger.db.rows import LegState
 from model.protocols import Role
-from practice.memory.doubles import MemoryMailbox, MemoryStore
 from practice.servers.dovecot import Dovecot, start_dovecot
 
 pytestmark = pytest.mark.dovecot

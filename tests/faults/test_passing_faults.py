@@ -6,11 +6,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryStore
 from walking import Failing, Trial, a_mailbox, edit
 
 from ledger.db.rows import LegState
 from model.errors import Transient
-from practice.memory.doubles import MemoryStore
 
 CALLS = [
     "source.identity",

@@ -10,12 +10,12 @@ import pytest
 from calendars import calendar_trial, cards_trial
 from drives import drive_trial, file, marks
 from drives import folder as folder_of
+from memory.doubles import Marks, MemoryCabinet, MemoryMailbox, MemoryShelf, MemoryStore
+from memory.records import LIST, contact, group
 from walking import SOURCE, Trial, letter
 
 from ledger.db.rows import LegState, Phase, State
 from model.protocols import Role
-from practice.memory.doubles import Marks, MemoryCabinet, MemoryMailbox, MemoryShelf, MemoryStore
-from practice.memory.records import LIST, contact, group
 
 WRITES = ("target.write", "target.append", "target.remove")
 ITEMS = 30

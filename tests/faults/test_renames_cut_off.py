@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryStore, MemoryTarget
 from undoing import Undoing
 from walking import Died, Trial, a_mailbox, dying_at, letter
 
 from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState
-from practice.memory.doubles import MemoryStore, MemoryTarget
 
 CHANGES = {f"target.{verb}" for verb in ("write", "append", "amend", "remove", "rename")}
 LOOK = Task(Level.TARGET, copy=False)

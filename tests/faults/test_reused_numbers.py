@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from memory.doubles import Marks, MemoryMailbox, MemoryStore
 from walking import SOURCE, Trial, letter
 
 from connectors.imap.verify_uid import Judge, Looker, MessageMetadata
 from ledger.db.rows import LegState, Phase, State
 from model.protocols import Role, Stored
-from practice.memory.doubles import Marks, MemoryMailbox, MemoryStore
 
 INBOX = ("INBOX",)
 FOREIGN = (

@@ -10,6 +10,8 @@ from typing import BinaryIO
 
 import pytest
 from calendars import HOME
+from memory.doubles import MemoryMailbox, MemoryShelf, Step
+from memory.records import APPOINTMENT, event
 from undoing import Undoing, undone
 from walking import SOURCE, Trial
 
@@ -30,8 +32,6 @@ from practice.dav.radicale import USER_PASSWORD, start_radicale
 from practice.dav.scheduling import SchedulingServer, start_scheduling
 from practice.dav.scheduling_post import LocalCalendars
 from practice.dav.smtp_sink import SmtpSink
-from practice.memory.doubles import MemoryMailbox, MemoryShelf, Step
-from practice.memory.records import APPOINTMENT, event
 
 CHAIR = "chair@old.example"
 FORM = FORMS[Kind.CALENDAR]

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from calendars import calendar_trial, cards_trial
 from drives import drive_trial
+from memory.doubles import MemoryMailbox, MemoryStore
 from walking import SOURCE, Trial, letter
 
 from engine.context.shrink_guard import ShrinkBreaker
 from ledger.db.rows import LegState, Phase, State
 from model.protocols import Role
-from practice.memory.doubles import MemoryMailbox, MemoryStore
 
 
 def few(directory: Path, items: int = 4) -> Trial:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from calendars import calendar_trial
+from memory.doubles import MemoryDav, MemoryShelf, MemoryStore, MemoryTarget
 from walking import Failing, Trial, a_mailbox
 
 from ledger.db.rows import LegState, State
 from model.errors import Transient
 from model.protocols import Failed, Listed, Native
-from practice.memory.doubles import MemoryDav, MemoryShelf, MemoryStore, MemoryTarget
 
 OWN = (
     b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:own\r\nDTSTART:20260301T090000Z\r\n"

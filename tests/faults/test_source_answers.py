@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import walking
 from calendars import calendar_trial, edit_calendar
+from memory.doubles import Marks, MemoryDav, MemorySource, MemoryStore
 from walking import Trial, a_mailbox, edit, letter
 
 from engine.context.fetch_results import SILENT, UNASKED
@@ -18,7 +19,6 @@ from engine.verify.compare import Level
 from ledger.db.rows import LegState, State
 from model.errors import Rejected
 from model.protocols import Capabilities, Container, Failed, Native, Ref, key_of
-from practice.memory.doubles import Marks, MemoryDav, MemorySource, MemoryStore
 
 STRAY = Failed(key_of("nobody's"), Rejected("vanished"))
 

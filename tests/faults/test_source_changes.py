@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from memory.doubles import Marks, MemoryMailbox, MemoryStore
 from walking import SOURCE, Died, Trial, a_mailbox, letter
 
 from engine.leg.run import Task
 from ledger.db.rows import LegState
 from model.protocols import Role
-from practice.memory.doubles import Marks, MemoryMailbox, MemoryStore
 
 WRITES = tuple(f"target.{verb}" for verb in ("write", "append", "amend", "remove", "ensure", "rename"))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryStore
 from sqlalchemy import update
 from two_logins import NAMES, Two, once
 from walking import Died, Failing, dying_at, letter
@@ -19,7 +20,6 @@ from ledger.db.engine import writing
 from ledger.db.rows import LegState
 from ledger.db.schema import leg
 from model.errors import Transient
-from practice.memory.doubles import MemoryStore
 
 NONE: frozenset[str] = frozenset()
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryStore
 from two_workers_process import opened
 from walking import PACE, Trial, a_mailbox
 
@@ -22,7 +23,6 @@ from engine.control import lease
 from engine.leg.run import LegResult
 from ledger.db.rows import LegState, State
 from ledger.store import Ledger
-from practice.memory.doubles import MemoryStore
 from practice.servers import postgres
 
 SHORT = replace(PACE, lease=1.0, margin=0.3)

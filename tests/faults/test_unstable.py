@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryStore
 from walking import Trial, a_mailbox, letter
 
 from engine.leg.run import Task
@@ -12,7 +13,6 @@ from engine.verify.compare import Level
 from kogge.shown.failed_items import differing
 from ledger.db.rows import LegState, State
 from model.protocols import Loss, key_of
-from practice.memory.doubles import MemoryStore
 
 WHOLE = Task(Level.BOTH)
 STAMPED = b"From: a@x.example\r\nSubject: stamped\r\n\r\nrendered at %d\r\n"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from calendars import a_calendar
 from drives import a_drive
+from memory.doubles import MemoryCabinet, MemoryMailbox, MemoryShelf, MemoryStore
 from walking import Died, Trial, a_mailbox, letter
 
 from engine.context.leg_context import LegContext
@@ -20,7 +21,6 @@ from engine.verify import target as verify_target
 from engine.verify.compare import Level
 from ledger.db.rows import ContainerRow, Finding, LegState, Outcome, State
 from model.errors import Transient
-from practice.memory.doubles import MemoryCabinet, MemoryMailbox, MemoryShelf, MemoryStore
 
 INBOX = ("INBOX",)
 BUSY = Transient("busy")

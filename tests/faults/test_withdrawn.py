@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from calendars import HOME, WORK, calendar_trial, folder
+from memory.doubles import MemoryDav, MemoryMailbox, MemoryShelf, MemoryStore, MemoryTarget
+from memory.records import APPOINTMENT, event
 from walking import SOURCE, Trial, letter
 
 from ledger.db.rows import LegState, State
 from model.errors import Rejected
 from model.protocols import Failed, Role, Stored, key_of
-from practice.memory.doubles import MemoryDav, MemoryMailbox, MemoryShelf, MemoryStore, MemoryTarget
-from practice.memory.records import APPOINTMENT, event
 
 STAYS = b"Bleibt"
 

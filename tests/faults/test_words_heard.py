@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from memory.doubles import MemoryStore
 from walking import Failing, Trial, a_mailbox, letter
 
 from engine.context.leg_context import Opener
@@ -18,7 +19,6 @@ from ledger.db.rows import LegState
 from model.errors import Blocked, MigrationError, Rejected, Transient
 from model.protocols import Failed, Guard, Item, Role, Stored
 from model.server_words import ServerWords
-from practice.memory.doubles import MemoryStore
 
 SAID = "Letter to Anna Angst is not taken"
 

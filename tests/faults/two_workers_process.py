@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from memory.doubles import MemoryStore
 from walking import PACE, Trial, a_mailbox
 
 from engine.context.leg_context import BatchLimits
-from practice.memory.doubles import MemoryStore
 
 
 def opened(directory: Path, url: str, step: Callable[[str], None], pace: BatchLimits = PACE) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from calendars import HOME, calendar_trial, folder
+from memory.doubles import Marks, MemoryStore
+from memory.records import event
 from walking import Died, Trial, a_mailbox, letter
 
 from ledger.db.rows import LegState, Tally
-from practice.memory.doubles import Marks, MemoryStore
-from practice.memory.records import event
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from memory.doubles import MemoryMailbox
+from memory.mailbox import Folder, Message
 from walking import Died, Trial
 
 from ledger.db.rows import ContainerRow, Lease, LegState, State
 from model.errors import Transient
-from practice.memory.doubles import MemoryMailbox
-from practice.memory.mailbox import Folder, Message
 
 PICK = st.integers(0, 1000)
 

@@ -12,14 +12,14 @@ import pytest
 from any_order import LONG, PICK, AnyOrder, At, quick
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
+from memory.doubles import Marks, MemoryMailbox, MemorySource, MemoryStore
+from memory.mailbox import Folder, Message
 from walking import Trial, letter
 
 from mappings.mail.digest import canonical
 from mappings.mail.mail import map_mail
 from model.errors import Rejected
 from model.protocols import Capabilities, Kind, Native, Ref, Role
-from practice.memory.doubles import Marks, MemoryMailbox, MemorySource, MemoryStore
-from practice.memory.mailbox import Folder, Message
 
 NAMES = st.sampled_from(["a", "b", "c"])
 MARKS = st.builds(

@@ -9,15 +9,15 @@ import pytest
 from any_order import LONG, PICK, AnyOrder, At, quick
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
+from memory.doubles import MemoryMailbox, MemoryShelf, MemorySource
+from memory.mailbox import Message
+from memory.records import APPOINTMENT, broken, event
+from memory.shelf import MOMENT
 from walking import Trial
 
 from mappings.calendar.event import map_event
 from mappings.fields.context import Context
 from model.protocols import Capabilities, Kind, Native, Role, key_of
-from practice.memory.doubles import MemoryMailbox, MemoryShelf, MemorySource
-from practice.memory.mailbox import Message
-from practice.memory.records import APPOINTMENT, broken, event
-from practice.memory.shelf import MOMENT
 
 UIDS = st.sampled_from(["a", "b", "c", "d"])
 TITLES = st.sampled_from(["Eins", "Zwei", "Drei"])

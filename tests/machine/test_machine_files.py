@@ -13,13 +13,13 @@ from any_order import LONG, PICK, AnyOrder, At, quick
 from drives import DRIVE, make, marks, rename
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
+from memory.doubles import MemoryCabinet, MemoryMailbox
+from memory.mailbox import Folder, Message
 from walking import Trial
 
 from ledger.db.rows import State
 from model.file_names import FileNames
 from model.protocols import Role
-from practice.memory.doubles import MemoryCabinet, MemoryMailbox
-from practice.memory.mailbox import Folder, Message
 
 NAMES = st.sampled_from(["a", "A", "b", "c.txt", "C.txt", "ö", "o\N{COMBINING DIAERESIS}"])
 TEXTS = st.sampled_from([b"", b"eins", b"zwei"])

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from memory.doubles import Marks, MemoryMailbox, MemorySource, MemoryStore, MemoryTarget
 
 from mappings.mail.digest import canonical
 from model.errors import Blocked, CursorLost, LeaseLost, MigrationError, Transient
 from model.protocols import Amendment, Container, Failed, Item, Kind, Native, Page, Ref, Stored, key_of
-from practice.memory.doubles import Marks, MemoryMailbox, MemorySource, MemoryStore, MemoryTarget
 
 DATE = datetime(2021, 5, 4, 3, 2, 1, tzinfo=UTC)
 

@@ -21,8 +21,8 @@ from typing import Any
 
 import psycopg
 import yaml
+from rehearsal.crew import Child
 
-from practice.rehearsal.crew import Child
 from practice.servers.postgres import find_programs
 
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ import sys, tempfile
 import flows, prefect_redis
 from flows import janitor, migrate, rollback
 from ledger.store import Ledger
-from practice.rehearsal.size import SIZES
+import kogge.app
 assert flows.__file__.startswith(sys.prefix), flows.__file__
 with tempfile.TemporaryDirectory() as folder:
     ledger = Ledger(f"sqlite:///{folder}/ledger.db")
@@ -42,6 +42,7 @@ def environment(steps: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("UV_", "VIRTUAL_"))
     }
+    (extras,) = re.findall(r'^ARG EXTRAS="(.*)"$', steps, re.MULTILINE)
     del told["UV_COMPILE_BYTECODE"]  # slow, and nothing depends on it
     for line in steps.splitlines():
         if line.startswith("COPY") and "--from" not in line:
@@ -50,7 +51,7 @@ def environment(steps: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
                 take = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
                 take(ROOT / name, source / name)
         elif line.startswith("RUN uv "):
-            command = [uv, *line.split()[2:]]
+            command = [uv, *line.replace("${EXTRAS}", extras).split()[2:]]
             done = subprocess.run(
                 command, cwd=source, env=inherited | told, capture_output=True, text=True, check=False
             )
@@ -64,6 +65,26 @@ def test_it_runs_alone(environment: Path, tmp_path: Path) -> None:
         ["python", "-I", "-c", USE], cwd=tmp_path, env=alone, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_it_carries_no_practice_server(environment: Path) -> None:
+    packages = {path.name for path in environment.glob("lib/python*/site-packages/*")}
+    assert "imapclient" in packages
+    assert not packages & {"aiosmtpd", "cheroot", "pymap", "radicale", "wsgidav", "vobject"}
+
+
+def test_what_is_copied_is_in_the_build_context(steps: str) -> None:
+    """.dockerignore lets nothing in that it does not name."""
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    assert lines[0] == "*"
+    let_in = {line[1:] for line in lines if line.startswith("!")}
+    copied = {
+        name
+        for line in steps.splitlines()
+        if line.startswith("COPY") and "--from" not in line
+        for name in line.split()[1:-1]
+    }
+    assert copied <= let_in
 
 
 def test_its_health_check_and_its_command_work(environment: Path, steps: str, tmp_path: Path) -> None:

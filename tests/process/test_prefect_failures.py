@@ -17,12 +17,12 @@ import pytest
 from prefect import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from proving import KOGGE, Place, until
+from rehearsal.crew import Child, below, kill_all
 
 from flows.deploy import automations, prefect_server
 from practice.exchange.server import ExchangeServer
 from practice.harness import faults
 from practice.harness.faults import FaultPlan, Kind
-from practice.rehearsal.crew import Child, below, kill_all
 from practice.world.world import World
 
 # Prefect 3.9.1 leaves its HTTP clients' sockets to the garbage collector.

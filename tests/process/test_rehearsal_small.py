@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rehearsal.crew import MARK, end_the_left_over
+from rehearsal.size import SIZES
 from services import need_dovecot, need_postgres
-
-from practice.rehearsal.crew import MARK, end_the_left_over
-from practice.rehearsal.size import SIZES
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.postgres, pytest.mark.prefect]
 ROOT = Path(__file__).parents[2]
@@ -40,9 +39,9 @@ def started(state: Path, size: str) -> subprocess.Popen[bytes]:
     words = ["--size", size, "--state", str(state), "--report", str(state / "rehearsal.json")]
     with (state / "output").open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "practice.rehearsal.run", *words],
+            [sys.executable, "-m", "rehearsal.run", *words],
             cwd=ROOT,
-            env={**os.environ, MARK: str(state)},
+            env={**os.environ, "PYTHONPATH": str(ROOT / "tests"), MARK: str(state)},
             stdout=output,
             stderr=output,
         )

@@ -14,11 +14,11 @@ import httpx
 import psycopg
 import pytest
 from proving import Place, asked, until
+from rehearsal.crew import below
 from services import need_postgres, needed
 from stack import Stack, running
 
 from practice.exchange.server import ExchangeServer
-from practice.rehearsal.crew import below
 from practice.world.world import World
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.postgres, pytest.mark.prefect, pytest.mark.timeout(600)]

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from proving import KOGGE, Place, until
+from rehearsal.crew import Child
 
 from engine.config.load import load
 from engine.planning.load_plan import plan
@@ -18,7 +19,6 @@ from ledger.store import Ledger
 from practice.exchange.server import ExchangeServer
 from practice.harness import faults
 from practice.harness.faults import FaultPlan, Kind
-from practice.rehearsal.crew import Child
 from practice.world.world import World
 
 pytestmark = [pytest.mark.soak, pytest.mark.dovecot, pytest.mark.prefect, pytest.mark.timeout(900)]

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 from proving import KOGGE
+from rehearsal.crew import Child
 
 from flows.deploy import prefect_server
-from practice.rehearsal.crew import Child
 
 pytestmark = [pytest.mark.prefect, pytest.mark.timeout(600)]
 

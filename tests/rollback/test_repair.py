@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from drives import a_drive
 from dying import Countdown
+from memory.doubles import MemoryCabinet, MemoryStore
 from undoing import Undoing, repaired
 from walking import Died, Trial, a_mailbox, letter
 
 from engine.leg.repair_walk import What
 from ledger.db.rows import LegState, Phase
 from ledger.leg.cutover_steps import Steps
-from practice.memory.doubles import MemoryCabinet, MemoryStore
 
 INBOX = ("INBOX",)
 WRONG = datetime(2001, 1, 1, tzinfo=UTC)

@@ -11,11 +11,11 @@ import pytest
 from calendars import a_calendar
 from drives import a_drive
 from dying import Countdown
+from memory.doubles import MemoryCabinet, MemoryShelf, MemoryStore
 from undoing import Undoing
 from walking import Died, Trial, a_mailbox, letter
 
 from ledger.db.rows import LegState, Phase, State
-from practice.memory.doubles import MemoryCabinet, MemoryShelf, MemoryStore
 
 INBOX = ("INBOX",)
 

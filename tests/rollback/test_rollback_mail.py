@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryStore
 from undoing import Undoing, repaired, undone
 from walking import Trial, a_mailbox, letter
 
 from engine.leg.repair_walk import What
 from ledger.db.rows import LegState, Phase, State
-from practice.memory.doubles import MemoryStore
 
 INBOX = ("INBOX",)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from calendars import a_calendar, an_address_book
 from drives import a_drive
+from memory.doubles import MemoryCabinet, MemoryShelf
+from memory.shelf import Answer, Request, Status
 from undoing import Undoing, undone
 from walking import Trial
 
@@ -15,8 +17,6 @@ from connectors.http.hrefs import OURS
 from ledger.db.rows import LegState, Phase, State
 from model.errors import Transient
 from model.protocols import Kind
-from practice.memory.doubles import MemoryCabinet, MemoryShelf
-from practice.memory.shelf import Answer, Request, Status
 
 
 @pytest.fixture(params=[Phase.STAGING, Phase.LIVE])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryStore
 from undoing import Undoing, undone
 from walking import Died, Trial, a_mailbox, letter
 
@@ -12,7 +13,6 @@ from engine.rollback.run import approved
 from engine.rollback.run_many import RollbackResult, with_earlier
 from ledger.db.rows import LegState, Phase, State
 from ledger.leg.rollback import APPROVAL, RECALL
-from practice.memory.doubles import MemoryStore
 
 INBOX = ("INBOX",)
 PRIVATE = ("Privat",)

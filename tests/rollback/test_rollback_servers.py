@@ -13,6 +13,7 @@ from typing import BinaryIO
 import httpx
 import pytest
 from calendars import a_calendar
+from memory.doubles import MemoryShelf, MemoryStore, Step
 from on_dovecot import OnDovecot
 from services import need_dovecot
 from undoing import Undoing, undone
@@ -27,7 +28,6 @@ from ledger.db.rows import LegState, Phase
 from mappings.registry import FORMS
 from model.protocols import Guard, Kind, Target
 from practice.dav.radicale import USER_PASSWORD, RadicaleServer, start_radicale
-from practice.memory.doubles import MemoryShelf, MemoryStore, Step
 from practice.servers.dovecot import Dovecot, start_dovecot
 
 PROVISIONED = {"Archive", "Drafts", "Junk", "Sent", "Trash", "INBOX"}

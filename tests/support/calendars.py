@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from memory.doubles import MemoryMailbox, MemoryShelf
+from memory.mailbox import Folder
+from memory.records import APPOINTMENT, CARD, broken, contact, event
 from walking import SOURCE, Trial
 
 from model.protocols import Kind, Role
-from practice.memory.doubles import MemoryMailbox, MemoryShelf
-from practice.memory.mailbox import Folder
-from practice.memory.records import APPOINTMENT, CARD, broken, contact, event
 
 HOME, WORK = ("Kalender",), ("Arbeit",)
 

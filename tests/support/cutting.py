@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from memory.doubles import MemoryStore
 from walking import Died, Trial, a_mailbox, letter
 
 from engine.config.hooks import Action, Hook, HooksSettings, Undo
@@ -17,7 +18,6 @@ from engine.verify.compare import Level
 from ledger.db.rows import LegState, MailboxRow, Phase
 from ledger.leg.cutover_steps import Steps
 from model.errors import Blocked
-from practice.memory.doubles import MemoryStore
 
 Step = Callable[[str], None]
 UNDO = Undo(command=("/bin/undo",))

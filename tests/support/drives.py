@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from memory.doubles import Marks, MemoryCabinet, MemoryMailbox
+from memory.mailbox import Folder
 from walking import SOURCE, Trial
 
 from model.protocols import Role
-from practice.memory.doubles import Marks, MemoryCabinet, MemoryMailbox
-from practice.memory.mailbox import Folder
 
 DRIVE = "Drive"
 DAY = datetime(2024, 5, 1, 12, tzinfo=UTC)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from imapclient import IMAPClient
+from memory.doubles import Step
 from walking import Trial
 
 from connectors.imap.settings import ImapSettings
@@ -14,7 +15,6 @@ from connectors.imap.target import ImapTarget
 from connectors.settings import Account, Secret
 from engine.assembly import letter_judge
 from model.protocols import Guard, Kind, Target
-from practice.memory.doubles import Step
 from practice.servers.dovecot import Dovecot
 
 

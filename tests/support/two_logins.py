@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget, Step, no_step
 from sqlalchemy import update
 from walking import KEK, PACE, letter
 
@@ -23,7 +24,6 @@ from ledger.db.schema import leg
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.protocols import Guard, Identity, Kind, Role, Target
-from practice.memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget, Step, no_step
 
 NAMES = ("anna", "bob")
 DIRECTORY = Directory(

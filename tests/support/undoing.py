@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
+from memory.doubles import MemorySource, Step, no_step
 from walking import SOURCE, TARGET, Trial
 
 from connectors.settings import Account
@@ -23,7 +24,6 @@ from ledger.db.rows import LegRow
 from ledger.leg.rollback import APPROVAL, RECALL
 from ledger.store import Ledger
 from model.protocols import Guard, Target
-from practice.memory.doubles import MemorySource, Step, no_step
 
 
 class Undoable(Protocol):

@@ -11,6 +11,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from memory.doubles import (
+    Marks,
+    MemoryCabinet,
+    MemoryDav,
+    MemoryFiles,
+    MemoryMailbox,
+    MemoryShelf,
+    MemorySource,
+    MemoryStore,
+    MemoryTarget,
+    Step,
+    no_step,
+)
 from sqlalchemy import Connection, event
 
 from connectors.settings import Account
@@ -28,19 +41,6 @@ from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from mappings.registry import FORMS
 from model.protocols import Guard, Kind, Role, Target, key_of
-from practice.memory.doubles import (
-    Marks,
-    MemoryCabinet,
-    MemoryDav,
-    MemoryFiles,
-    MemoryMailbox,
-    MemoryShelf,
-    MemorySource,
-    MemoryStore,
-    MemoryTarget,
-    Step,
-    no_step,
-)
 
 SOURCE, TARGET = "anna@old.example", "anna@new.example"
 KEK = bytes(32)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryStore
 from walking import PACE, Trial, a_mailbox
 
 from engine.control import lease
@@ -15,7 +16,6 @@ from engine.control.lease import LeaseKeeper
 from ledger.db.rows import Lease, LegState, Phase
 from model.errors import LeaseLost
 from model.protocols import Kind
-from practice.memory.doubles import MemoryStore
 
 WAIT = 60.0
 TTL, MARGIN = 0.6, 0.2

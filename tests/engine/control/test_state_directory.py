@@ -6,6 +6,7 @@ import errno
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryMailbox, MemoryStore
 from powerless import powerless
 from walking import SOURCE, Trial, letter
 
@@ -14,7 +15,6 @@ from engine.steps.ledger_generation import Generations
 from ledger.db.rows import LegState
 from model.errors import Blocked
 from model.protocols import Role
-from practice.memory.doubles import MemoryMailbox, MemoryStore
 
 
 @pytest.fixture

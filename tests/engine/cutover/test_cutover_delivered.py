@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from calendars import calendar_trial
 from cutting import Rig, a_rig
+from memory.doubles import MemoryShelf, MemoryStore
 from sqlalchemy import update
 from walking import letter
 
 from ledger.db.engine import writing
 from ledger.db.rows import LegState, Phase
 from ledger.db.schema import container
-from practice.memory.doubles import MemoryShelf, MemoryStore
 
 INBOX = ("INBOX",)
 DELIVERED, UNKNOWN = (">", ""), ("-", "unknown")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cutting import Rig, a_rig, inbox_id
+from memory.doubles import MemoryStore
 from walking import letter
 
 from engine.approvals.low_score_approval import accept
@@ -14,7 +15,6 @@ from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase
 from model.errors import Blocked, Misconfigured
-from practice.memory.doubles import MemoryStore
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from memory.doubles import Step
 from share_office import BERND, CARLA, Office, opened
 from undoing import Undoing, undone
 from walking import PACE
@@ -18,7 +19,6 @@ from ledger.db.rows import LegState, Phase
 from ledger.store import Ledger
 from model.protocols import Guard, Target
 from practice.drive.drive_shares import user
-from practice.memory.doubles import Step
 
 
 @dataclass

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryMailbox, MemorySource
 from walking import letter
 
 from engine.config.load import load
@@ -16,7 +17,6 @@ from engine.preflight import source_inventory
 from kogge.app import main
 from model.protocols import Container, Kind
 from practice.graph.server import GraphServer
-from practice.memory.doubles import MemoryMailbox, MemorySource
 from practice.world.world import World
 
 TARGETS = ("mail", "calendar", "contacts", "tasks")

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from memory.doubles import Marks, MemoryMailbox, MemoryStore, MemoryTarget
 from walking import SOURCE, Trial, letter
 
 from engine.leg.run import Task
 from engine.verify.compare import Level
 from ledger.db.rows import LegState
 from model.protocols import KEYWORDS_NOT_TAKEN, Failed, Item, Role, Stored
-from practice.memory.doubles import Marks, MemoryMailbox, MemoryStore, MemoryTarget
 
 WRITE = MemoryTarget.write
 

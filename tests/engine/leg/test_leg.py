@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from memory.doubles import MemoryStore
 from walking import Trial, a_mailbox
 
 from engine.leg.run import Task
 from ledger.db.rows import LegState, State
-from practice.memory.doubles import MemoryStore
 
 INBOX = ("INBOX",)
 

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryMailbox, MemoryStore
 from walking import Died, Trial, a_mailbox, edit, letter
 
 from engine.leg.run import Task
@@ -16,7 +17,6 @@ from ledger.inventory import inventory, keystore
 from ledger.inventory.inventory import InventoryLine, InventorySection
 from ledger.inventory.lines import message_number
 from model.errors import Misconfigured
-from practice.memory.doubles import MemoryMailbox, MemoryStore
 
 
 def found(trial: Trial) -> list[tuple[InventorySection, list[InventoryLine]]]:

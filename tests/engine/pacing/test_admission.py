@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from memory.doubles import MemoryMailbox, MemoryStore
 from walking import Trial
 
 from engine.config.load import Config, load
@@ -28,7 +29,6 @@ from ledger.store import Ledger
 from ledger.views.server_health import Health, newest, report
 from model.errors import Transient
 from model.protocols import Kind
-from practice.memory.doubles import MemoryMailbox, MemoryStore
 
 SOURCE, MAIL = "source.imap", "target.mail"
 TOML = """

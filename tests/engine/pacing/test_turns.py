@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget
 from scripted import SIDES, add, opened
 
 from engine.config.load import Config, load
@@ -24,7 +25,6 @@ from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
 from model.errors import Transient
 from model.protocols import Kind
-from practice.memory.doubles import MemoryMailbox, MemorySource, MemoryStore, MemoryTarget
 
 NIGHTS = """
 [windows.nights]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryStore
 from sqlalchemy import update
 from walking import Trial, a_mailbox
 
@@ -21,7 +22,6 @@ from ledger.store import Ledger
 from ledger.views.rates import measured
 from ledger.views.sizes import amounts
 from model.protocols import Kind
-from practice.memory.doubles import MemoryStore
 
 TOML = """
 [source]

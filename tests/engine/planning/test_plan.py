@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from memory.doubles import MemoryStore
 from plan_place import SIDES
 from walking import SOURCE, TARGET, Trial, a_mailbox
 
@@ -19,7 +20,6 @@ from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.protocols import Identity, Kind
-from practice.memory.doubles import MemoryStore
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from imapclient import IMAPClient
+from memory.doubles import MemoryStore, MemoryTarget
 from services import need_dovecot
 from walking import KEK, PACE, PROVEN, SOURCE, TARGET, letter
 
@@ -25,7 +26,6 @@ from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.protocols import Kind
-from practice.memory.doubles import MemoryStore, MemoryTarget
 from practice.servers.dovecot import Dovecot, start_dovecot
 
 pytestmark = pytest.mark.dovecot

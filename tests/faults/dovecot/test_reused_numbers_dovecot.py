@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from memory.doubles import Marks, MemoryMailbox, MemoryStore
 from on_dovecot import OnDovecot
 from services import need_dovecot
 from walking import SOURCE, letter
 
 from ledger.db.rows import LegState
 from model.protocols import Role
-from practice.memory.doubles import Marks, MemoryMailbox, MemoryStore
 from practice.servers.dovecot import Dovecot, start_dovecot
 
 pytestmark = pytest.mark.dovecot

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from imapclient import IMAPClient
+from memory.doubles import Step
 from services import need_dovecot
 from two_logins import NAMES, Two, once
 
@@ -16,7 +17,6 @@ from connectors.settings import Account, Secret
 from engine.leg.run import LegResult
 from ledger.db.rows import LegState
 from model.protocols import Guard, Target
-from practice.memory.doubles import Step
 from practice.servers.dovecot import Dovecot, start_dovecot
 
 pytestmark = pytest.mark.dovecot

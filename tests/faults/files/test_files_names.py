@@ -20,6 +20,7 @@ from drives import (
     rename,
     swap,
 )
+from memory.doubles import MemoryCabinet
 from walking import PROVEN, Trial
 
 from engine.leg.run import Task
@@ -27,7 +28,6 @@ from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase, State
 from model.file_names import FileNames
 from model.protocols import key_of
-from practice.memory.doubles import MemoryCabinet
 
 BOTH = Task(Level.BOTH, copy=False)
 ARTEFACTS = ("Readme.md", "Photos/Birdie", "Templates/")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from drives import drive_trial, folder, marks
+from memory.cabinet import Request, Verb
 from walking import Died
 
 from ledger.db.rows import LegState
-from practice.memory.cabinet import Request, Verb
 
 
 def test_a_copy_that_somebody_made_stays(quick_path: Path) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from calendars import HOME, calendar_trial, edit_calendar, folder
+from memory.doubles import MemoryShelf
+from memory.records import APPOINTMENT, broken, event
 from walking import Died, Trial
 
 from ledger.db.rows import LegState
-from practice.memory.doubles import MemoryShelf
-from practice.memory.records import APPOINTMENT, broken, event
 
 MOMENTS = ("target.read", "target.containers", "source.fetch", "target.position", "target.label")
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from calendars import HOME, calendar_trial, edit_calendar, folder
+from memory.doubles import MemoryShelf
+from memory.records import APPOINTMENT, event
 from walking import Died, Trial
 
 from ledger.db.rows import LegState, Phase, State
 from model.errors import Blocked
-from practice.memory.doubles import MemoryShelf
-from practice.memory.records import APPOINTMENT, event
 
 DEFAULT = "/dav/default/"
 TOUCHES = ("target.remove", "target.rename")

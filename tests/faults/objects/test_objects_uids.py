@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from calendars import HOME, WORK, calendar_trial, folder
+from memory.records import APPOINTMENT, event
 from walking import Trial
 
 from ledger.db.rows import LegState, State
-from practice.memory.records import APPOINTMENT, event
 
 DEFAULT = "/dav/default/"
 OTHERS = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:%s\r\nDTSTART:20260301T090000Z\r\n"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from calendars import HOME, calendar_trial, cards_trial, edit_calendar, folder
+from memory.doubles import Marks, MemoryShelf
+from memory.records import APPOINTMENT, broken, event
 from walking import Died, Trial
 
 from engine.leg.run import Task
@@ -16,8 +18,6 @@ from engine.steps.worker_deaths import BEFORE_REJECTED
 from engine.verify.compare import Level
 from ledger.db.rows import KEPT, LegState, State
 from model.protocols import key_of
-from practice.memory.doubles import Marks, MemoryShelf
-from practice.memory.records import APPOINTMENT, broken, event
 
 DEFAULT = "/dav/default/"
 WRITES = {"target.write", "target.remove", "target.ensure", "target.rename"}

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 from lonely import TOML, run, settle
+from memory.doubles import MemoryStore
 from walking import Trial, a_mailbox, edit
 
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.protocols import Kind
-from practice.memory.doubles import MemoryStore
 from practice.servers.postgres import Postgres
 
 MANY = {"sqlite": 300, "postgresql": 80}

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from lonely import TOML
+from memory.doubles import MemoryStore
 from walking import Trial, a_mailbox, edit
 
 from engine.config.load import Config, load
@@ -25,7 +26,6 @@ from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.protocols import Container, Item, Kind, Loss, Mapped, Page, Ref, Stored, key_of
 from model.signing_keys import new_key, read_key, write_key
-from practice.memory.doubles import MemoryStore
 
 WAVE = "w"
 SEAL = ("audit", "seal", "--wave", WAVE, "--key", "operator.pem", "--out", "evidence")

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
+from memory.line import Line, Step, not_when_live
 from model.errors import Rejected, Transient
 from model.protocols import Amendment, Failed, Guard, Identity, Item, Native, Stored
-from practice.memory.line import Line, Step, not_when_live
 
 BATCH = 5
 ROUNDS = 8

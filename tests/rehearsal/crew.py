@@ -12,12 +12,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from practice.rehearsal.meter import processes
+from practice.harness.warden import die_with_the_starter
+from rehearsal.meter import processes
 
 MARK = "KOGGE_REHEARSAL"
 """The environment of every process names its rehearsal: what an earlier run left behind is known by it."""
 PID_FILES = ("dovecot/run/master.pid", "postgres/data/postmaster.pid")
-SUBREAPER, DEATH_SIGNAL = 36, 1
+SUBREAPER = 36
 
 
 @dataclass(slots=True)
@@ -148,8 +149,3 @@ def _marked(directory: Path) -> Iterator[int]:
             named = any(server in line for server in servers) or mark in (base / "environ").read_bytes()
             if named or (line.startswith(b"postgres:") and (base / "cwd").readlink() == data):
                 yield one.key[0]
-
-
-def die_with_the_starter() -> None:
-    """For a new process, before its program: SIGKILL when whoever started it ends, however that ends."""
-    ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)

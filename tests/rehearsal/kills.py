@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from practice.rehearsal.size import Size
+from rehearsal.size import Size
 
 KINDS = ("worker", "prefect", "dovecot")
 SPREAD = (0.6, 1.4)

@@ -1,7 +1,7 @@
 """A target in memory that replaces items in place: model.protocols.Target over a MemoryShelf.
 
 Its steps are target.write (one PUT), target.look (one GET after a refusal), target.remove, and the same names
-as those of practice.memory.target for the rest.
+as those of memory.target for the rest.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from typing import BinaryIO
 
 from connectors.caldav.put import place
 from connectors.http.hrefs import OURS
+from memory.conditional import BATCH, ROUNDS, MemoryConditional
+from memory.line import Step, body_of, no_step
+from memory.shelf import Answer, Collection, MemoryShelf, Request, Shelved, Status
 from model.errors import Blocked, Rejected
 from model.protocols import (
     Capabilities,
@@ -28,9 +31,6 @@ from model.protocols import (
     Stored,
     key_of,
 )
-from practice.memory.conditional import BATCH, ROUNDS, MemoryConditional
-from practice.memory.line import Step, body_of, no_step
-from practice.memory.shelf import Answer, Collection, MemoryShelf, Request, Shelved, Status
 
 DEFAULTS = {Kind.CALENDAR: Role.CALENDAR, Kind.CONTACTS: Role.CONTACTS, Kind.TASKS: Role.TASKS}
 HOME = "/dav/"

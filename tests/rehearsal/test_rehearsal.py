@@ -12,10 +12,10 @@ from collections import Counter
 
 import pytest
 
-from practice.rehearsal.count import Count, parsed, source
-from practice.rehearsal.kills import KINDS, Kills
-from practice.rehearsal.meter import Meter
-from practice.rehearsal.size import SIZES, Size, world_of
+from rehearsal.count import Count, parsed, source
+from rehearsal.kills import KINDS, Kills
+from rehearsal.meter import Meter
+from rehearsal.size import SIZES, Size, world_of
 
 BUSY = "sum(i * i for i in range(20_000_000))"
 

@@ -1,6 +1,6 @@
 """The rehearsal: a whole migration on one machine, while its workers and servers are killed again and again.
 
-python -m practice.rehearsal.run [--size whole] [--state build/rehearsal] [--report build/rehearsal.json]
+python -m rehearsal.run [--size whole] [--state build/rehearsal] [--report build/rehearsal.json]
 
 A practice Exchange that slows down and fails; a real Dovecot; ledger and Prefect on PostgreSQL; two workers.
 The waves are run by `kogge migrate`; whatever dies is started again here. At the end all that lies in
@@ -28,21 +28,21 @@ from sqlalchemy import Engine, create_engine
 
 from ledger.store import Ledger
 from practice.harness.alone import LOCK, only_one
-from practice.rehearsal.count import Count, count
-from practice.rehearsal.crew import adopting, bury, end_the_left_over
-from practice.rehearsal.kills import KINDS, Kills
-from practice.rehearsal.place import Place
-from practice.rehearsal.report import clean, left_behind, report
-from practice.rehearsal.servers import Servers, running
-from practice.rehearsal.size import SEED, SIZES, world_of
-from practice.rehearsal.waves import Progress, Waves, progress
+from rehearsal.count import Count, count
+from rehearsal.crew import adopting, bury, end_the_left_over
+from rehearsal.kills import KINDS, Kills
+from rehearsal.place import Place
+from rehearsal.report import clean, left_behind, report
+from rehearsal.servers import Servers, running
+from rehearsal.size import SEED, SIZES, world_of
+from rehearsal.waves import Progress, Waves, progress
 
 TURN_SECONDS = 0.5
 TELL_SECONDS = 30.0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m practice.rehearsal.run", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m rehearsal.run", description=__doc__)
     parser.add_argument("--size", choices=sorted(SIZES), default="whole")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""The Exchange of a rehearsal, in a process of its own: python -m practice.rehearsal.exchange --size ci
+"""The Exchange of a rehearsal, in a process of its own: python -m rehearsal.exchange --size ci
 
 Its people and mailboxes are made when they are read and forgotten again; it slows down and fails by a plan.
 """
@@ -9,11 +9,11 @@ import argparse
 
 from practice.exchange.server import ExchangeServer
 from practice.harness.served import until_signalled
-from practice.rehearsal.size import SEED, SIZES, faults_of, world_of
+from rehearsal.size import SEED, SIZES, faults_of, world_of
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m practice.rehearsal.exchange", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m rehearsal.exchange", description=__doc__)
     parser.add_argument("--size", choices=sorted(SIZES), required=True)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--port", type=int, default=0)

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Engine, bindparam, text
 
 from ledger.db.rows import State
-from practice.rehearsal.count import Count
-from practice.rehearsal.meter import Meter
-from practice.rehearsal.place import Place
+from rehearsal.count import Count
+from rehearsal.meter import Meter
+from rehearsal.place import Place
 
 MB = 1_000_000
 OURS = ("batch", "wave", "postgres-ledger")

@@ -2,7 +2,7 @@
 
 Its steps are target.write (one PUT), target.move (one MOVE of a file), target.look (what is there, after a
 refusal), target.hash, target.remove, target.stamp, target.clear, and the same names as those of
-practice.memory.target for the rest.
+memory.target for the rest.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from datetime import datetime
 from itertools import islice
 
 from connectors.webdav.names import check
+from memory.cabinet import Drawer, MemoryCabinet, Paper, Request, Status, Verb
+from memory.conditional import BATCH, ROUNDS, MemoryConditional
+from memory.line import Step, body_of, no_step
 from model.errors import Blocked, Rejected
 from model.protocols import (
     Capabilities,
@@ -30,9 +33,6 @@ from model.protocols import (
     Stored,
     key_of,
 )
-from practice.memory.cabinet import Drawer, MemoryCabinet, Paper, Request, Status, Verb
-from practice.memory.conditional import BATCH, ROUNDS, MemoryConditional
-from practice.memory.line import Step, body_of, no_step
 
 NOT_DATED = Loss("folder-date", "not-kept")
 UNDATED = Loss("modified", "not-kept")

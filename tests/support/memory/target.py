@@ -10,6 +10,8 @@ from itertools import islice
 from ledger.inventory.lines import message_mark
 from mappings.fields.message_id import message_id
 from mappings.mail.digest import canonical
+from memory.line import Line, Step, body_of, no_step, not_when_live
+from memory.store import MemoryStore, Path, StoredFolder, StoredMessage, normal
 from model.errors import Blocked, MigrationError, Rejected, Transient
 from model.protocols import (
     Amendment,
@@ -25,8 +27,6 @@ from model.protocols import (
     Ref,
     Stored,
 )
-from practice.memory.line import Line, Step, body_of, no_step, not_when_live
-from practice.memory.store import MemoryStore, Path, StoredFolder, StoredMessage, normal
 
 _KEYWORD = re.compile(r"[^\](){%*\"\\\x00-\x20\x7f-\U0010ffff]{1,200}")
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)

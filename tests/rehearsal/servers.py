@@ -15,12 +15,12 @@ from pathlib import Path
 import psycopg
 
 from flows.deploy import prefect_server
-from practice.rehearsal.crew import MARK, Child, below, kill_all
-from practice.rehearsal.place import LEDGER, PREFECT, Place
-from practice.rehearsal.size import world_of
-from practice.rehearsal.waves import KOGGE
 from practice.servers.dovecot import Dovecot
 from practice.servers.postgres import Postgres, serve
+from rehearsal.crew import MARK, Child, below, kill_all
+from rehearsal.place import LEDGER, PREFECT, Place
+from rehearsal.size import world_of
+from rehearsal.waves import KOGGE
 
 ROOT = Path(__file__).parents[2]
 BUFFERS_MB = 128
@@ -158,7 +158,7 @@ def _made(place: Place, postgres: Postgres) -> Servers:
 
     port = str(place.ports["prefect"])
     prefect = [python, "-m", "prefect", "server", "start", "--host", prefect_server.HOST, "--port", port]
-    exchange = [python, "-m", "practice.rehearsal.exchange", "--size", place.name, "--seed", str(place.seed)]
+    exchange = [python, "-m", "rehearsal.exchange", "--size", place.name, "--seed", str(place.seed)]
     worker = [KOGGE, "worker", "--config", str(place.config), "--limit", "1"]
     home = prefect_server.home(place.directory)
     home.mkdir(parents=True, exist_ok=True)
@@ -184,7 +184,7 @@ def _client(place: Place) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     return {
         **inherited,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
         "PREFECT_API_URL": place.api,
         "PREFECT_HOME": str(place.directory / "client"),
         "PREFECT_WORKER_QUERY_SECONDS": str(POLL_SECONDS),

@@ -8,15 +8,15 @@ MemoryCabinet (files), and survives both.
 
 from __future__ import annotations
 
-from practice.memory.cabinet import MemoryCabinet
-from practice.memory.dav import MemoryDav
-from practice.memory.files import MemoryFiles
-from practice.memory.line import Step, no_step
-from practice.memory.mailbox import Marks, MemoryMailbox
-from practice.memory.shelf import MemoryShelf
-from practice.memory.source import MemorySource
-from practice.memory.store import MemoryStore
-from practice.memory.target import MemoryTarget
+from memory.cabinet import MemoryCabinet
+from memory.dav import MemoryDav
+from memory.files import MemoryFiles
+from memory.line import Step, no_step
+from memory.mailbox import Marks, MemoryMailbox
+from memory.shelf import MemoryShelf
+from memory.source import MemorySource
+from memory.store import MemoryStore
+from memory.target import MemoryTarget
 
 __all__ = [
     "Marks",

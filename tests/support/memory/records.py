@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from practice.memory.mailbox import Marks
+from memory.mailbox import Marks
 
 APPOINTMENT = Marks(item_class="IPM.Appointment")
 CARD = Marks(item_class="IPM.Contact")

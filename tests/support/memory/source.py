@@ -9,10 +9,10 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
+from memory.line import Line, Step, body_of, no_step
+from memory.mailbox import Folder, MemoryMailbox, Message
 from model.errors import CursorLost, Rejected, Transient
 from model.protocols import Capabilities, Container, Failed, Identity, Kind, Native, Page, Ref, key_of
-from practice.memory.line import Line, Step, body_of, no_step
-from practice.memory.mailbox import Folder, MemoryMailbox, Message
 
 FORMATS = {
     Kind.MAIL: "ews-message",

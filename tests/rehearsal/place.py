@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from practice.rehearsal.meter import Meter
-from practice.rehearsal.size import SIZES, Size
 from practice.servers.dovecot import MASTER, MASTER_PASSWORD
 from practice.world.world import World
+from rehearsal.meter import Meter
+from rehearsal.size import SIZES, Size
 
 LEDGER, PREFECT = "ledger", "prefect"
 """The two databases."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from practice.rehearsal.crew import Child
+from rehearsal.crew import Child
 
 KOGGE = str(Path(sys.executable).with_name("kogge"))
 AT_ONCE = 2
@@ -67,7 +67,7 @@ class Run:
 
 @dataclass(slots=True)
 class Waves:
-    """names: all of them, in their order. stalled: see practice.rehearsal.size.Size. restarts: how often one
+    """names: all of them, in their order. stalled: see rehearsal.size.Size. restarts: how often one
     was started again."""
 
     names: Sequence[str]
