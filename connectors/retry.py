@@ -1,44 +1,70 @@
-"""How long passing faults of a source are waited out."""
+"""How long passing faults of a server are waited out: backoff with jitter, Retry-After, reset by progress."""
 
 from __future__ import annotations
 
+import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from model.errors import Transient
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
-TRIES = {
-    "login-unconfirmed": 1,
-    "not-soap": 3,
-    "not-graph": 3,
-    "server-error": 5,
-}  # faults that waiting seldom cures
+"""Seconds: the first pause and the longest that is chosen here. A server may ask for a longer one."""
+FACTOR = 3.0
+"""Each pause is so many times as long as the one before."""
+SPREAD = 0.5
+"""The part of a pause that is left to chance, so that many workers do not come back at the same moment."""
 
 
 class RetryPolicy:
-    """How long one mailbox waits out passing faults: so many seconds since the last progress."""
+    """Waits between attempts at one piece of work, and says when to give up."""
 
-    def __init__(self, seconds: float, wait: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        wait: Callable[[float], None],
+        limits: Mapping[str, int],
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """Make a policy that has seen no fault yet.
+
+        Args:
+            seconds: how long to go on since the last progress.
+            wait: sleeps so many seconds; raises when the connection is closed meanwhile.
+            limits: how many pauses a fault gets since the last progress, by its code. Any other code gets as
+                many as there is time for.
+            chance: returns a number from 0 to below 1.
+        """
         self._seconds = seconds
         self._wait = wait
+        self._limits = limits
+        self._chance = chance
         self._since: float | None = None
-        self._tries: Counter[str] = Counter()
+        self._pauses: Counter[str] = Counter()
 
     def progressed(self) -> None:
+        """Forget the faults so far: something was done since."""
         self._since = None
-        self._tries.clear()
+        self._pauses.clear()
 
     def pause(self, error: Transient) -> None:
-        """Waits as the server asked, or longer each time; raises error when patience is over."""
+        """Wait as long as the server asked, or longer each time.
+
+        Raises:
+            Transient: the fault itself, with the pause that it would have taken, when its code had all its
+                pauses or the time would not suffice.
+        """
         now = time.monotonic()
         if self._since is None:
             self._since = now
-        tries = self._tries.total()
-        delay = error.after if error.after is not None else min(LONGEST_WAIT, FIRST_WAIT * 4**tries)
-        self._tries[error.code] += 1
-        hopeless = self._tries[error.code] >= TRIES.get(error.code, tries + 2)
-        if hopeless or error.code == "source-closed" or now - self._since + delay > self._seconds:
+        delay = self._backoff() if error.after is None else error.after
+        self._pauses[error.code] += 1
+        spent = self._pauses[error.code] > self._limits.get(error.code, self._pauses.total())
+        if spent or now - self._since + delay > self._seconds:
             raise Transient(error.code, error.advice, after=delay).said(error.words)
         self._wait(delay)
+
+    def _backoff(self) -> float:
+        longest = min(LONGEST_WAIT, FIRST_WAIT * FACTOR ** self._pauses.total())
+        return longest * (1 - SPREAD * self._chance())

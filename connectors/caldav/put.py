@@ -16,10 +16,11 @@ from connectors.caldav.discovery import CaldavLibrary
 from connectors.caldav.product import Profile
 from connectors.caldav.read import CaldavReader, Current, Digest, Shared, meaning
 from connectors.caldav.uid_conflicts import Conflicts, Taken
-from connectors.http.client import HttpAnswer, HttpClient, RequestRetry, passing
+from connectors.http.client import HttpAnswer, HttpClient, passing
 from connectors.http.dav_errors import GONE, item_error
 from connectors.http.multistatus import etag
 from connectors.http.upload import payload
+from connectors.retry import RetryPolicy
 from model.errors import Blocked, Rejected, Transient
 from model.protocols import Failed, Guard, Item, Kind, Stored
 
@@ -116,7 +117,7 @@ class ObjectWriter:
             raise Rejected("uid-conflict", "something else at the target has its UID")
         return self._via(item, old.href, current)
 
-    def _round(self, item: Item, aim: _Aim, patience: RequestRetry) -> _Aim | Stored:
+    def _round(self, item: Item, aim: _Aim, patience: RetryPolicy) -> _Aim | Stored:
         """Sends until there is an answer that counts; what to do next, or the end of it."""
         faults = 0
         while True:

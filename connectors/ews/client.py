@@ -32,6 +32,8 @@ from model.errors import Blocked, MigrationError, Transient
 T = TypeVar("T")
 CHUNK = 1 << 17
 SCHEMAS = ("Exchange2013_SP1", "Exchange2010_SP2")
+PAUSES = {"source-closed": 0, "login-unconfirmed": 0, "not-soap": 2, "server-error": 4}
+"""For faults that waiting seldom cures."""
 _SENDING = (
     urllib3.exceptions.HTTPError,
     requests.RequestException,
@@ -61,7 +63,7 @@ class EwsClient:
         return self._schema
 
     def patience(self) -> RetryPolicy:
-        return RetryPolicy(self._settings.patience_seconds, self.wait)
+        return RetryPolicy(self._settings.patience_seconds, self.wait, PAUSES)
 
     def wait(self, seconds: float) -> None:
         """Sleeps; raises Transient("source-closed") as soon as the source is closed."""

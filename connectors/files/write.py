@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from connectors.files.chunked_upload import Chunks
 from connectors.files.folders import FolderTree
 from connectors.files.put import Aim, Put, Sent, is_missing, refusal
-from connectors.http.client import HttpAnswer, HttpClient, RequestRetry
+from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import GONE
 from connectors.http.multistatus import etag
+from connectors.retry import RetryPolicy
 from connectors.webdav.client import UNKNOWN, joined, passing, seconds
 from connectors.webdav.names import check, staged
 from connectors.webdav.product import FilesProfile
@@ -187,7 +188,7 @@ class FileWriter:
             return False
         return self._reading.digest(path) not in {replaced.digest, item.digest}
 
-    def _round(self, item: Item, aim: Aim, patience: RequestRetry) -> Aim | Stored | Sent:
+    def _round(self, item: Item, aim: Aim, patience: RetryPolicy) -> Aim | Stored | Sent:
         """Sends until there is an answer that counts; what to do next, or what the server says it stored."""
         faults = 0
         sure = self._means.profile.conditional and not self._is_large(item)

@@ -39,6 +39,8 @@ JSON_MOST = 200_000_000  # bytes of one JSON answer
 ERROR_MOST = 1_000_000
 PAGES_MOST = 100_000  # of one collection
 PREFER = 'IdType="ImmutableId"'
+PAUSES = {"source-closed": 0, "login-unconfirmed": 0, "not-graph": 2, "server-error": 4}
+"""For faults that waiting seldom cures."""
 _PLAIN = "$,()'=/:;"
 TALKATIVE = ("httpx", "httpcore", "hpack", "h2", "msal")
 """Libraries that would log addresses, and when debugging also tokens."""
@@ -97,7 +99,7 @@ class GraphClient:
         return f"/users/{segment(self.user)}"
 
     def patience(self) -> RetryPolicy:
-        return RetryPolicy(self.settings.patience_seconds, self.wait)
+        return RetryPolicy(self.settings.patience_seconds, self.wait, PAUSES)
 
     def wait(self, seconds: float) -> None:
         """Sleeps; raises Transient("source-closed") as soon as the source is closed."""

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import io
 import threading
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol, TypeVar
 
 import urllib3
@@ -24,6 +22,7 @@ from connectors.http.deadline import ANSWER_SECONDS, Deadline
 from connectors.http.errors import network_error
 from connectors.http.hrefs import Origin
 from connectors.http.proxy import Network
+from connectors.retry import RetryPolicy
 from connectors.settings import Account, Tls
 from connectors.sockets import Sockets, pool
 from model.errors import Blocked, MigrationError, Transient
@@ -33,12 +32,11 @@ T = TypeVar("T")
 CONNECT_SECONDS = 20.0
 SMALL = 8_000_000  # bytes of an answer that is held in memory
 CHUNK = 1 << 16
-FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
 ANSWERED_TO_ALL = frozenset({"OPTIONS", "GET", "HEAD"})
 """Some servers answer these without a look at the login: their success proves none."""
 ASKED_AGAIN = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before an application's refused secret is sent once more."""
-TRIES = {
+PAUSES = {
     "connection-closed": 0,
     UNCONFIRMED: 0,
     "unreachable": 3,
@@ -108,30 +106,6 @@ class HttpAnswer:
         return status_error(self.status, self.headers.get("retry-after")).said(self.words)
 
 
-@dataclass(slots=True)
-class RequestRetry:
-    """How long passing faults are waited out since the last progress."""
-
-    seconds: float
-    wait: Callable[[float], None]
-    _same: Counter[str] = field(default_factory=Counter, init=False)
-    _since: float | None = field(default=None, init=False)
-    _tries: int = field(default=0, init=False)
-
-    def pause(self, error: Transient) -> None:
-        """Waits as the server asked, or longer each time; raises error, with the delay, when it would take
-        too long. What was closed is not waited for."""
-        now = time.monotonic()
-        self._since = now if self._since is None else self._since
-        delay = error.after if error.after is not None else min(LONGEST_WAIT, FIRST_WAIT * 3**self._tries)
-        self._tries += 1
-        self._same[error.code] += 1
-        hopeless = self._same[error.code] > TRIES.get(error.code, self._tries)
-        if hopeless or now - self._since + delay > self.seconds:
-            raise Transient(error.code, error.advice, after=delay).said(error.words)
-        self.wait(delay)
-
-
 class HttpClient:
     """Safe from several threads, close() included. answer_seconds: see connectors.http.deadline.Deadline."""
 
@@ -165,8 +139,8 @@ class HttpClient:
         if self._sockets.closed.wait(seconds):
             raise closed()
 
-    def patience(self) -> RequestRetry:
-        return RequestRetry(self._settings.patience_seconds, self.wait)
+    def patience(self) -> RetryPolicy:
+        return RetryPolicy(self._settings.patience_seconds, self.wait, PAUSES)
 
     def patiently(self, attempt: Callable[[], T]) -> T:
         """attempt's result; it must change nothing, for it is repeated while faults may pass."""

@@ -91,7 +91,7 @@ def test_what_was_heard_outlives_a_sentence_that_is_empty() -> None:
 
 def test_patience_that_ends_keeps_what_was_heard() -> None:
     with pytest.raises(Transient) as caught:
-        RetryPolicy(0, lambda _: None).pause(Transient("busy").said(ServerWords(MARKER)))
+        RetryPolicy(0, lambda _: None, {}).pause(Transient("busy").said(ServerWords(MARKER)))
     assert caught.value.words.spoken() == MARKER
 
 
