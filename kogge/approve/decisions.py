@@ -204,7 +204,7 @@ def phase(
     reason: Reason = None,
     config: ConfigPath = DEFAULT,
 ) -> None:
-    """Moves mailboxes to a phase: staging (nobody works at the target), frozen (the final delta), live.
+    """Moves mailboxes to a phase: staging (no user works at the target), frozen (the final delta), live.
 
     In the live phase the target belongs to its user, and Kogge only adds; there is no way back from it.
     One that scores investigate or poor, or has no score, goes there only with a --reason. No hook is run by

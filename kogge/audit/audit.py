@@ -41,7 +41,7 @@ from model.errors import Misconfigured
 if TYPE_CHECKING:
     from ledger.store import Ledger
 
-audit = typer.Typer(help="Evidence of a wave: seal it, look at it, check it.", no_args_is_help=True)
+audit = typer.Typer(help="Seals, shows and checks the evidence of a wave.", no_args_is_help=True)
 
 SigningKey = Annotated[
     Path | None, typer.Option("--key", metavar="FILE", help="The private key to sign with (kogge keys new).")
@@ -135,7 +135,7 @@ def show(pack: PackPath, as_json: AsJson = False) -> None:
     say(f"Nothing of this was checked: kogge audit verify {place} --pubkey operator.pub --root HEX")
 
 
-keys = typer.Typer(help="The keys that pseudonyms are made with.", no_args_is_help=True)
+keys = typer.Typer(help="Makes, exports and destroys the keys of pseudonyms.", no_args_is_help=True)
 One = Annotated[
     str, typer.Option("--mailbox", "-m", metavar="M", help="The mailbox (random id, or address).")
 ]

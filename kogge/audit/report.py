@@ -55,10 +55,12 @@ def report(
     csv_file: CsvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Writes what a wave promised and what became of it: one page for everybody, which needs no network,
-    prints cleanly, and names nobody but those who decided. With --mailbox or --people a page for each person
-    as well: what moved, what changed, what did not, whom to ask ([report] contact). With --json all facts of
-    it go to standard output, and what was written is named on standard error.
+    """Writes a report of a wave: what was promised, and what became of it.
+
+    It is one page for everybody. It needs no network, prints cleanly, and names only the people who decided.
+    With --mailbox or --people a page for each person as well: what moved, what changed, what did not,
+    whom to ask ([report] contact). With --json all facts of it go to standard output, and what was written
+    is named on standard error.
 
     Exit code 1 when the ledger's chain of decisions was altered; the page says so.
 

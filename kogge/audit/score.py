@@ -17,9 +17,10 @@ def score(
     csv_file: CsvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """How good what moved is: perfect, good, investigate or poor, for each mailbox and for each wave.
+    """Scores each mailbox and each wave: perfect, good, investigate or poor.
 
-    By how many items arrived, and how many of them lack a part of their content; docs/score.md has the rule.
+    The score follows from how many items arrived, and how many of them lack a part of their content;
+    docs/score.md has the rule.
     A wave is no better than its worst mailbox. A mailbox has a score once every workload of it is verified.
     Exit code 0 when every mailbox has one, and none is investigate or poor.
 

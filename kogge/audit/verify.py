@@ -128,7 +128,7 @@ def prove(
     root: Roots = None,
     as_json: AsJson = False,
 ) -> None:
-    """Did my message arrive? Finds it by its Message-ID, and writes a proof that is checked without the pack.
+    """Proves that a message arrived: finds it by its Message-ID, and writes a proof that needs no pack.
 
     A proof says of a line that it was sealed. That it is about a certain message, only the mailbox's key
     shows: --check with --message-id and --keys looks at that, too.

@@ -88,8 +88,8 @@ def check(
     """Preflight: reach and open both sides of every mailbox, prove whose it is, compare sizes.
 
     Writes nothing to any mailbox. With --wave the wave is planned, and what was found is kept for those who
-    approve it. A mailbox is named by its line in mailboxes.csv. A calendar server of which nobody knows
-    whether it mails invitations is tried with the two accounts of [invitation_probe]; that takes minutes.
+    approve it. A mailbox is named by its line in mailboxes.csv. Where it is not known whether a
+    calendar server mails invitations, the two accounts of [invitation_probe] try it; that takes minutes.
 
     Example: kogge check --wave pilot
     """
@@ -302,7 +302,7 @@ def discover(
     csv_file: CsvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Inventory of the sources: what is there, how large, what is odd, and what will not move and why.
+    """Lists what the sources hold: how much, how large, what is odd, and what will not move and why.
 
     Lists every item, reads no body, writes to neither side. A mailbox is named by its line in
     mailboxes.csv.

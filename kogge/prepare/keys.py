@@ -13,7 +13,7 @@ from engine.config.approval import ApprovalSettings
 from kogge.terminal.options import echo, say, told
 from model.errors import Misconfigured
 
-keys = typer.Typer(help="Keys to approve waves and to seal evidence with.", no_args_is_help=True)
+keys = typer.Typer(help="Makes and shows keys that sign approvals and evidence.", no_args_is_help=True)
 
 PrintTo = Annotated[
     Path | None, typer.Option("--print", metavar="FILE", help="Write what --by is to sign elsewhere.")

@@ -16,7 +16,7 @@ from model.plural import many
 if TYPE_CHECKING:
     from ledger.store import Ledger
 
-ledger = typer.Typer(help="The ledger's schema.", no_args_is_help=True)
+ledger = typer.Typer(help="Upgrades the ledger's schema.", no_args_is_help=True)
 
 Check = Annotated[bool, typer.Option("--check", help="Only say what would be done; change nothing.")]
 

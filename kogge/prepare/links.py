@@ -68,7 +68,7 @@ def links(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Links into OneDrive and SharePoint in what moved: each with the place its file has now, or why not.
+    """Lists links into OneDrive and SharePoint in what moved: each with its file's new place, or why not.
 
     Reads every mail, and every Office document, page and text among the files. Nothing is rewritten. What is
     found goes to FILE or, with --json, to standard output, and is kept nowhere; the screen shows counts. Exit

@@ -281,7 +281,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def diff(config: ConfigPath = DEFAULT, as_json: AsJson = False) -> None:
-    """What changed between the ledger's plan and the files as they are now. Writes nothing.
+    """Shows what changed between the ledger's plan and the files as they are now. Writes nothing.
 
     Mailboxes are named by their line in mailboxes.csv, those that are no longer in it by their random id.
     Exit code 0: nothing changed; 1: something did.

@@ -16,8 +16,8 @@ from engine.config.template import refuse_existing, write_new
 from kogge.terminal.options import AsJson, ConfigPath, Exit, echo, emit, say, told
 from model.errors import Misconfigured
 
-server = typer.Typer(help="The local Prefect server.", no_args_is_help=True)
-practice = typer.Typer(help="Servers to practise on.", no_args_is_help=True)
+server = typer.Typer(help="Starts and stops the local Prefect server.", no_args_is_help=True)
+practice = typer.Typer(help="Starts servers to practise on.", no_args_is_help=True)
 AGAIN = "of servers that have ended, the directory is of no use: delete it, or choose another"
 
 SERVERS = ("aiosmtpd", "cheroot", "pymap", "radicale", "starlette", "uvicorn", "wsgidav")

@@ -87,8 +87,9 @@ def failures(
     csv_file: CsvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Every item that could not move, and every one that the newest verification found to be wrong: why, what
-    to do, and where its owner finds it.
+    """Lists every item that could not move or that the newest verification found to be wrong.
+
+    It says why, what to do, and where its owner finds the item.
 
     The locator (folder, date, size) is what a person needs to find the item in their mailbox: it is
     shown here and nowhere else. Exit code 1 when there is one.

@@ -94,7 +94,7 @@ def rollback(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Takes back what Kogge wrote and nobody has changed since, in any phase; looks first.
+    """Takes back what Kogge wrote and no user has changed since, in any phase; looks first.
 
     What somebody changed or added stays and is listed; flags do not count. Folders that we made go when they
     are empty. Without --execute nothing is written anywhere. With it, --by and --reason approve it, unless

@@ -65,14 +65,14 @@ def status(
         bool, typer.Option("--watch", help="Refresh until interrupted or all is verified.")
     ] = False,
     everything: Annotated[
-        bool, typer.Option("--all", help=f"Every leg, not the {SHOWN} most urgent.")
+        bool, typer.Option("--all", help=f"Every workload, not the {SHOWN} most urgent.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fleet view: every mailbox and workload, its state, progress, rate, time left and failures; and how long
-    each wave still takes.
+    """Shows every mailbox and workload: its state, progress, rate, time left and failures.
 
-    Names random ids only; `kogge who ID` resolves one. Exit code 0 only when every mailbox is verified.
+    It also says how long each wave still takes. Names random ids only; `kogge who ID` resolves one. Exit
+    code 0 only when every mailbox is verified.
 
     Example: kogge status --wave pilot --watch
     """
@@ -253,7 +253,7 @@ def log(
     config: ConfigPath = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """The decisions about a wave, oldest first: what was bound, approved, resolved, by whom and when.
+    """Shows the decisions about a wave, oldest first: what was bound, approved, resolved, by whom and when.
 
     Checks the hash chain first: exit code 1 when it was altered.
 
