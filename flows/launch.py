@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from engine.config.load import Config
 from engine.config.registry import name_of
 from engine.control.error_log import defect_log
+from engine.leg.run_options import AS_CONFIGURED, RunOptions
 from flows.deploy import prefect_server
 from flows.deploy.api import Api, ensure_api
 from flows.display import prefect_events
@@ -60,10 +61,7 @@ def launch(
     mailboxes: Sequence[str] = (),
     *,
     workloads: Sequence[str] = (),
-    dry_run: bool = False,
-    rest: bool = False,
-    verify_only: bool = False,
-    level: Level | None = None,
+    options: RunOptions = AS_CONFIGURED,
     on_progress: OnProgress | None = None,
     on_api: Callable[[Api], None] | None = None,
     on_notice: Callable[[str], None] | None = None,
@@ -84,7 +82,7 @@ def launch(
     drain = Shutdown()
     # Signals first: an exception raised inside a library's own code may come out as something else.
     with signals(drain), defect_log(config.state_directory), _quiet(), opened(config, drain) as runner:
-        form = _form(config, wave, mailboxes, workloads, level, dry_run, rest, verify_only)
+        form = _form(config, wave, mailboxes, workloads, options)
         run = _Flow(form, api, config)
         run.start()
         noticed: str | None = None
@@ -106,24 +104,22 @@ def _form(
     wave: str,
     mailboxes: Sequence[str],
     workloads: Sequence[str],
-    level: Level | None,
-    dry_run: bool,
-    rest: bool,
-    verify_only: bool,
+    options: RunOptions,
 ) -> WaveParameters | VerifyParameters:
     from flows.process.parameters import VerifyParameters, WaveParameters
 
-    name, chosen, boxes = name_of(config.path), level or "configured", list(mailboxes)
+    name, boxes = name_of(config.path), list(mailboxes)
+    chosen = cast("Level", options.level or "configured")
     kinds = [cast("Workload", str(one)) for one in workloads]  # the form refuses any other
-    if verify_only:
+    if options.verify_only:
         return VerifyParameters(wave=wave, mailboxes=boxes, workloads=kinds, level=chosen, configuration=name)
     return WaveParameters(
         wave=wave,
         mailboxes=boxes,
         workloads=kinds,
         level=chosen,
-        dry_run=dry_run,
-        rest=rest,
+        dry_run=options.dry_run,
+        rest=options.rest,
         configuration=name,
     )
 

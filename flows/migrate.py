@@ -149,9 +149,7 @@ async def _work(parameters: BatchParameters, runner: LegRunner, before: progress
 
 def writes(asked: Asked) -> bool:
     """Whether a run goes by its wave's window: what only looks may run at any time."""
-    if isinstance(asked, VerifyParameters):
-        return False
-    return not asked.dry_run and not (isinstance(asked, BatchParameters) and asked.verify_only)
+    return asked.options.writes
 
 
 def seen_of(runner: LegRunner, asked: Asked) -> progress.Snapshot:
@@ -162,12 +160,10 @@ def seen_of(runner: LegRunner, asked: Asked) -> progress.Snapshot:
 def runs(row: LegRow, asked: Asked) -> bool:
     """What the plan withholds is not copied; to verify it changes nothing. Of the rest is what a run before
     did not come to verify."""
-    if not isinstance(asked, VerifyParameters) and asked.rest and row.state in progress.SETTLED:
+    options = asked.options
+    if options.rest and row.state in progress.SETTLED:
         return False
-    verifies = isinstance(asked, VerifyParameters) or (
-        isinstance(asked, BatchParameters) and asked.verify_only
-    )
-    return row.state not in LEFT_ALONE and (verifies or row.withheld is None)
+    return row.state not in LEFT_ALONE and (options.verify_only or row.withheld is None)
 
 
 def in_turn(mailboxes: Sequence[str], rows: Iterable[LegRow]) -> list[LegRow]:
@@ -193,14 +189,7 @@ async def _run_mailbox(rows: Sequence[LegRow], runner: LegRunner, asked: BatchPa
 async def _run(row: LegRow, runner: LegRunner, asked: BatchParameters, rank: int) -> None:
     """Waits for a slot before the task begins, so that only legs at work show as running."""
     slot = LegSlot(runner, row.workload, (asked.number, rank))
-    work = functools.partial(
-        runner.run_leg,
-        row,
-        slot,
-        verify_only=asked.verify_only,
-        dry_run=asked.dry_run,
-        level=None if asked.level == "configured" else asked.level,
-    )
+    work = functools.partial(runner.run_leg, row, slot, asked.options)
     await slot.acquire()
     try:
         if not runner.shut:
@@ -347,15 +336,15 @@ def shared_out(
     known = ranks or {}
     ready = sorted(wanted, key=lambda number: (-known.get(number, 0), number))
     parts = [ready[start : start + size] for start in range(0, len(ready), size)]
-    copying = parameters if isinstance(parameters, WaveParameters) else None
+    options = parameters.options
     return [
         BatchParameters(
             wave=parameters.wave,
             mailboxes=part,
             workloads=parameters.workloads,
-            verify_only=isinstance(parameters, VerifyParameters),
-            dry_run=copying is not None and copying.dry_run,
-            rest=copying is not None and copying.rest,
+            verify_only=options.verify_only,
+            dry_run=options.dry_run,
+            rest=options.rest,
             level=parameters.level,
             configuration=parameters.configuration,
             number=number,

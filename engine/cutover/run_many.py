@@ -18,6 +18,7 @@ from engine.control.error_log import described
 from engine.cutover import hooks
 from engine.cutover.steps import Announce, CutoverContext, CutoverResult, cut_over, short, take_back
 from engine.leg.run import run_leg
+from engine.leg.run_options import AS_CONFIGURED, RunOptions
 from engine.pacing.run_breakers import RunBreakers
 from engine.pacing.worker_slots import Through, WorkerSlots
 from engine.planning.maintenance_windows import PAUSED
@@ -140,16 +141,15 @@ def _run_leg(
     verify_only: bool,
 ) -> tuple[LegState, str | None]:
     """Its mailbox is at work, so that it begins whatever becomes of the wave's hours."""
-    level = config.cutover.level if verify_only else None
+    options = RunOptions(verify_only=True, level=config.cutover.level) if verify_only else AS_CONFIGURED
     ended = [LegState.PENDING]
 
     def act(through: Through) -> str | None:
         result = run_leg(
             config,
             leg_id,
+            options=options,
             stop=worker_slots.stop,
-            verify_only=verify_only,
-            level=level,
             through=through,
             breaker=shrinking,
         )

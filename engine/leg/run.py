@@ -59,6 +59,7 @@ from engine.identity import account_binding, identity_gate
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg import file_cleanup, overdue_dates
 from engine.leg.connect import AttemptState, leg_of, open_leg, pass_gate
+from engine.leg.run_options import AS_CONFIGURED, RunOptions
 from engine.steps import amend as changes
 from engine.steps import copy as transfer
 from engine.steps import (
@@ -174,10 +175,8 @@ def run_leg(
     config: Config,
     leg_id: int,
     *,
+    options: RunOptions = AS_CONFIGURED,
     stop: threading.Event | None = None,
-    verify_only: bool = False,
-    dry_run: bool = False,
-    level: str | None = None,
     through: Callable[[Opener], Opener] = as_it_is,
     breaker: ShrinkBreaker | None = None,
 ) -> LegResult:
@@ -186,9 +185,9 @@ def run_leg(
     ledger = open_ledger(config)
     row = ledger.leg(leg_id)
     mailbox = ledger.mailbox(row.mailbox)
-    chosen = Level(level or config.verify.level)
+    chosen = Level(options.level or config.verify.level)
     allowed = rules(config, row.workload, approvals(ledger, mailbox, row.workload))
-    key = b"" if verify_only or dry_run else proven_key(config, ledger)
+    key = proven_key(config, ledger) if options.writes else b""
     setting = LegSetting(
         ledger=ledger,
         mailbox=mailbox,
@@ -196,7 +195,7 @@ def run_leg(
         opener=through(opener(config, ledger, mailbox, row.workload)),
         rules=allowed,
         pace=pace_of(config),
-        task=Task(chosen, config.verify.sample_percent, copy=not verify_only, dry=dry_run),
+        task=Task(chosen, config.verify.sample_percent, copy=not options.verify_only, dry=options.dry_run),
         stop=stop or threading.Event(),
         addresses=addresses(config),
         parties=parties(config, ledger, allowed),

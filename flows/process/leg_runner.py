@@ -34,6 +34,7 @@ from reports import progress
 
 if TYPE_CHECKING:
     from engine.leg.run import LegResult
+    from engine.leg.run_options import RunOptions
 
 LOGGED_IN = frozenset({LegState.VERIFIED, LegState.COPIED, LegState.DIFFERS})
 """States of a leg that both sides have let in."""
@@ -113,9 +114,7 @@ class LegRunner:
         seen = progress.read(self.ledger, wave, mailboxes, workloads)
         return replace(seen, unwell=tuple(unwell(self.admission.seen, self.admission.causes())))
 
-    async def run_leg(
-        self, row: LegRow, slot: LegSlot, *, verify_only: bool, dry_run: bool, level: str | None
-    ) -> tuple[LegState, str | None]:
+    async def run_leg(self, row: LegRow, slot: LegSlot, options: RunOptions) -> tuple[LegState, str | None]:
         """Runs one leg to its end in a thread: its state and code. What concerns every mailbox (a wrong
         configuration, a broken ledger) ends the run: see fault. A leg that ended because a server is not well
         gives its place away, and goes on once there is room; after too long it is left waiting. One whose
@@ -127,10 +126,8 @@ class LegRunner:
             _run_leg,
             self.config,
             row.id,
+            options=options,
             stop=self.drain.event,
-            verify_only=verify_only,
-            dry_run=dry_run,
-            level=level,
             breaker=self.breakers.shrinking,
         )
         while not self._lost(slot):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engine.config.file_errors import unknown
 from engine.config.load import TARGETS, Config
+from engine.leg.run_options import RunOptions
 from model.errors import Misconfigured
 from model.protocols import Kind
 
@@ -65,6 +66,10 @@ class WaveParameters(RunParameters):
     level: Depth = "configured"
     configuration: Configuration = ""
 
+    @property
+    def options(self) -> RunOptions:
+        return RunOptions(dry_run=self.dry_run, rest=self.rest, level=_level(self.level))
+
 
 class VerifyParameters(RunParameters):
     """Compares a wave with its source once more. Writes to neither side."""
@@ -74,6 +79,10 @@ class VerifyParameters(RunParameters):
     workloads: Workloads = Field(default=[])
     level: Depth = "configured"
     configuration: Configuration = ""
+
+    @property
+    def options(self) -> RunOptions:
+        return RunOptions(verify_only=True, level=_level(self.level))
 
 
 class BatchParameters(RunParameters):
@@ -89,6 +98,15 @@ class BatchParameters(RunParameters):
     number: int = Field(1, ge=1, title="Batch")
     of: int = Field(1, ge=1, title="Of")
     configuration: Configuration = ""
+
+    @property
+    def options(self) -> RunOptions:
+        return RunOptions(self.verify_only, self.dry_run, self.rest, _level(self.level))
+
+
+def _level(chosen: Level) -> str | None:
+    """Return the level that the options name; None for the configured one."""
+    return None if chosen == "configured" else chosen
 
 
 def refuse_unknown_wave(ledger: Ledger, wave: str) -> None:

@@ -18,6 +18,7 @@ from engine.config.hints import DEFAULT, next_command
 from engine.config.load import Config, load
 from engine.control.ledger_access import opened_ledger
 from engine.control.remedies import advice
+from engine.leg.run_options import RunOptions
 from flows.process.parameters import workloads_of
 from kogge.run.pause import WhoNow, that_may_run
 from kogge.terminal.options import (
@@ -95,7 +96,8 @@ def migrate(
             proven_key(settings, ledger)  # each worker asks for it again; here it costs no server
         rows = wanted if dry_run else that_may_run(settings, ledger, wanted, decider)
         _tell_conflicts(planned)
-        order = RunOptions(rows, bool(mailbox), tuple(workload or ()), kinds, dry_run=dry_run, rest=rest)
+        options = RunOptions(dry_run=dry_run, rest=rest)
+        order = RunRequest(rows, bool(mailbox), tuple(workload or ()), kinds, options)
         code = _run_all(settings, order, as_json)
     if code == Exit.OK and planned.conflicts:
         code = Exit.OPEN
@@ -143,13 +145,14 @@ def verify(
     kinds = workloads_of(settings, workload or (), "--workload")
     with opened_ledger(settings) as ledger:
         rows = chosen(ledger, wave, mailbox)
-        order = RunOptions(rows, bool(mailbox), tuple(workload or ()), kinds, verify_only=True, level=level)
+        options = RunOptions(verify_only=True, level=level)
+        order = RunRequest(rows, bool(mailbox), tuple(workload or ()), kinds, options)
         code = _run_all(settings, order, as_json)
     raise typer.Exit(code)
 
 
 @dataclass(frozen=True, slots=True)
-class RunOptions:
+class RunRequest:
     """What a run was asked for. some: not whole waves. named: the workloads as they were given; kinds: those
     that it is about, all that have a target where none was given."""
 
@@ -157,13 +160,10 @@ class RunOptions:
     some: bool
     named: tuple[str, ...]
     kinds: frozenset[Kind]
-    dry_run: bool = False
-    rest: bool = False
-    verify_only: bool = False
-    level: Level | None = None
+    options: RunOptions
 
 
-def _run_all(config: Config, order: RunOptions, as_json: bool) -> int:
+def _run_all(config: Config, order: RunRequest, as_json: bool) -> int:
     """Runs wave after wave; ends with the first one that was stopped, or that met a fault of every mailbox:
     a wrong password is not tried on the next wave."""
     from flows.deploy.prefect_server import status as local_server
@@ -182,10 +182,7 @@ def _run_all(config: Config, order: RunOptions, as_json: bool) -> int:
                 wave,
                 ids,
                 workloads=order.named,
-                dry_run=order.dry_run,
-                rest=order.rest,
-                verify_only=order.verify_only,
-                level=order.level,
+                options=order.options,
                 on_progress=on_progress,
                 on_api=_announce,
                 on_notice=say,
@@ -206,7 +203,7 @@ def _checked(config: Config, wave: str) -> dict[str, int]:
         return {row.mailbox: row.items for row in plan_rows(ledger, wave)}
 
 
-def _in_order(config: Config, order: RunOptions) -> list[str]:
+def _in_order(config: Config, order: RunRequest) -> list[str]:
     """The waves to run: by priority, then by date."""
     from ledger.plan.waves import Waves
 
@@ -283,12 +280,12 @@ def _line(title: str, checked: Mapping[str, int], snapshot: Snapshot) -> None:
     say("; ".join((line, *snapshot.unwell)))
 
 
-def _tally(order: RunOptions, results: Sequence[RunResult]) -> Tally | None:
+def _tally(order: RunRequest, results: Sequence[RunResult]) -> Tally | None:
     """What the whole pass did; None where nothing was to be written, or workers elsewhere wrote."""
     from ledger.db.rows import Tally
 
     told = [result.tally for result in results if result.tally is not None]
-    if order.dry_run or order.verify_only or len(told) < len(results):
+    if not order.options.writes or len(told) < len(results):
         return None
     whole = Tally()
     for one in told:
@@ -296,7 +293,7 @@ def _tally(order: RunOptions, results: Sequence[RunResult]) -> Tally | None:
     return whole
 
 
-def _conclude(config: Config, order: RunOptions, as_json: bool, seconds: float, tally: Tally | None) -> None:
+def _conclude(config: Config, order: RunRequest, as_json: bool, seconds: float, tally: Tally | None) -> None:
     from kogge.shown import failed_items
     from kogge.shown.run_summary import drawn, pass_document, result_of
 
@@ -309,7 +306,7 @@ def _conclude(config: Config, order: RunOptions, as_json: bool, seconds: float, 
         emit({**result.document(), **amiss, "pass": did, "seconds": round(seconds, 1)})
     else:
         out = screen()
-        out.print(drawn(result, seconds, order.dry_run, tally, out.width))
+        out.print(drawn(result, seconds, order.options.dry_run, tally, out.width))
 
 
 def retry(

@@ -12,6 +12,7 @@ import pytest
 from engine.config.load import load
 from engine.control.stop_signal import reason
 from engine.leg.run import LegResult
+from engine.leg.run_options import RunOptions
 from engine.pacing.leg_slots import LegSlot
 from flows.process import leg_runner
 from flows.process.leg_runner import LegRunner, opened
@@ -99,9 +100,7 @@ def run(
                     slot = LegSlot(hands, row.workload)
                     await slot.acquire()
                     if not hands.shut:
-                        ends[row.id] = await hands.run_leg(
-                            row, slot, verify_only=False, dry_run=False, level=None
-                        )
+                        ends[row.id] = await hands.run_leg(row, slot, RunOptions())
                     slot.release()
             return hands
 

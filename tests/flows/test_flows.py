@@ -22,6 +22,7 @@ from scripted import SIDES, Ended, add, opened, serving
 from whole_tables import every_row
 
 from engine.config.load import Config, load
+from engine.leg.run_options import RunOptions
 from flows import launch, migrate
 from flows.deploy import prefect_server
 from flows.deploy.api import ensure_api
@@ -257,20 +258,20 @@ def test_what_concerns_every_mailbox_ends_the_run(stage: Stage) -> None:
 @pytest.mark.prefect
 def test_what_was_asked_reaches_every_leg(stage: Stage) -> None:
     stage.script.acts = dict.fromkeys(stage.ids, lambda _tried: Ended(LegState.PENDING, "dry-run"))
-    result = stage.run(dry_run=True)
+    result = stage.run(options=RunOptions(dry_run=True))
     assert result.complete
     assert result.message == "dry run: 6 of 6 legs listed, 0 items known"
     stage.script.acts.clear()
-    assert stage.run(verify_only=True, level="both", mailboxes=stage.ids[:1]).complete
+    assert stage.run(options=RunOptions(verify_only=True, level="both"), mailboxes=stage.ids[:1]).complete
     asked = [{k: v for k, v in asked.items() if k != "breaker"} for _, asked in stage.script.calls]
-    assert asked[0] == {"verify_only": False, "dry_run": True, "level": None}
-    assert asked[-1] == {"verify_only": True, "dry_run": False, "level": "both"}
+    assert asked[0] == {"options": RunOptions(dry_run=True)}
+    assert asked[-1] == {"options": RunOptions(verify_only=True, level="both")}
 
 
 @pytest.mark.prefect
 def test_what_was_only_looked_at_is_open_to_a_run_that_is_stopped(stage: Stage) -> None:
     stage.script.acts = dict.fromkeys(stage.ids, lambda _tried: Ended(LegState.PENDING, "dry-run"))
-    assert stage.run(dry_run=True).complete
+    assert stage.run(options=RunOptions(dry_run=True)).complete
 
     def corrupt(_tried: int) -> Ended:
         raise Corrupt("event-chain-broken")

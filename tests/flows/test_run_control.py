@@ -25,6 +25,7 @@ from scripted import SIDES, Ended, add, opened, serving
 
 from engine.config.load import Config, load
 from engine.control.stop_signal import Stop, reason
+from engine.leg.run_options import RunOptions
 from engine.pacing import watchdog
 from engine.pacing.watchdog import Watchdog, WavePolicy
 from flows import dispatch, launch, migrate, own_run
@@ -154,7 +155,7 @@ def test_a_wave_outside_of_its_window_is_refused_but_may_be_looked_at(
     assert refused.fault is not None
     assert refused.fault.code == "window-closed"
     assert not stage.script.begun
-    assert stage.run(verify_only=True).complete
+    assert stage.run(options=RunOptions(verify_only=True)).complete
     stage.script.begun.clear()
     override(stage.ledger, "w", "night shift")
     time.sleep(0.05)  # by this machine's clock it is to be said before the run

@@ -13,6 +13,7 @@ import pytest
 from connectors.http.client import HttpClient
 from engine.config.load import Config, load
 from engine.leg.run import LegResult, run_leg
+from engine.leg.run_options import RunOptions
 from engine.planning.load_plan import plan
 from kogge.shown.item_lookup import UNREADABLE, subjects_of
 from ledger.db.rows import LegState
@@ -51,7 +52,7 @@ class Move:
     def run(self, *, verify_only: bool = False) -> LegResult:
         with closing(Ledger(self.config.ledger_url())) as ledger:
             (leg,) = ledger.legs()
-        return run_leg(self.config, leg.id, verify_only=verify_only)
+        return run_leg(self.config, leg.id, options=RunOptions(verify_only=verify_only))
 
     def there(self) -> Counter[tuple[tuple[str, ...], bytes]]:
         """(folder, bytes) of every file at the target."""

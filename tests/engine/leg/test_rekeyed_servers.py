@@ -6,6 +6,7 @@ import pytest
 from test_dates_servers import Office, exchange, microsoft365
 
 from engine.leg.run import LegResult, run_leg
+from engine.leg.run_options import RunOptions
 from ledger.db.rows import LegState, Phase
 from model.protocols import Kind
 
@@ -16,7 +17,7 @@ KINDS = [Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.NOTES, Kind.TASKS]
 
 def run(office: Office, kind: Kind) -> LegResult:
     (leg,) = office.ledger.legs(mailbox=office.id, workload=kind)
-    return run_leg(office.config, leg.id, level="both")
+    return run_leg(office.config, leg.id, options=RunOptions(level="both"))
 
 
 def work(result: LegResult) -> tuple[int, int, int, int]:

@@ -18,6 +18,7 @@ from engine.config.load import Config, load
 from engine.context.leg_context import Opener
 from engine.control.stop_signal import Stop
 from engine.leg.run import LegResult
+from engine.leg.run_options import RunOptions
 from engine.pacing import admission, leg_slots, watchdog
 from engine.pacing.admission import UNWELL, Admission, AdmissionEntry, systems_of
 from engine.pacing.call_metrics import MetricsSample
@@ -351,7 +352,7 @@ def run(
             slot = LegSlot(hands, Kind.MAIL)
             await slot.acquire()
             (row,) = away.trial.ledger.legs()
-            end = await hands.run_leg(row, slot, verify_only=False, dry_run=False, level=None)
+            end = await hands.run_leg(row, slot, RunOptions())
             slot.release()
             other.join()
             return end
