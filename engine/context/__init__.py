@@ -1,1 +1,1 @@
-"""What every step of a leg works with."""
+"""Hold what every step of a leg works with."""

@@ -1,4 +1,4 @@
-"""What the target of a live mailbox was delivered itself, beside what Kogge wrote."""
+"""Track the mail that the target of a live mailbox received by itself, beside what Kogge wrote."""
 
 from __future__ import annotations
 
@@ -12,19 +12,28 @@ from mappings.mail.delivery import content, head_of, mark
 from model.protocols import Body, Role
 
 OUTGOING = frozenset({Role.SENT, Role.DRAFTS, Role.OUTBOX, Role.TEMPLATES})
-"""Nobody is delivered what lies here: it is looked for in the target's folder of the same role alone. Who
-sends something to themselves has it twice."""
+"""Roles of folders into which no server delivers mail.
+
+A mail in such a folder is looked for in the target's folder of the same role only. A mail that a person sends
+to themselves exists twice: once here, once in the inbox.
+"""
 
 Sign: TypeAlias = tuple[Role | None, int | bytes]
-"""What a mail is known by at both systems: its mark, or a digest where it has none; and its folder's role, if
-that is in OUTGOING."""
+"""What identifies a mail in both systems: its mark, or a digest if it has no mark; and the role of its folder
+if OUTGOING contains that role."""
 
 
 @dataclass(slots=True)
 class Delivered:
-    """What the target has that is not ours. marks: sorted, 8 bytes a mail, but of the folders in OUTGOING.
-    by_role: of those. nameless: digests of the inbox's mails without a mark. taken: by sign, the keys of the
-    late mails that were delivered; each that is there stands for one."""
+    """Count the mails at the target that are not ours.
+
+    Attributes:
+        marks: marks of the mails outside the folders of OUTGOING, sorted, 8 bytes for each mail.
+        by_role: for each role of OUTGOING, how often each mark occurs there.
+        nameless: how often each digest occurs among the inbox's mails without a mark.
+        taken: by sign, the keys of the late mails that the target received already; each key uses up one
+            delivered mail.
+    """
 
     marks: array[int] = field(default_factory=lambda: array("Q"))
     by_role: defaultdict[Role, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
@@ -32,32 +41,48 @@ class Delivered:
     taken: defaultdict[Sign, set[bytes]] = field(default_factory=lambda: defaultdict(set))
 
     def sign(self, body: Body, role: Role | None) -> Sign | None:
-        """None: there is nothing that it could be."""
+        """Return what identifies a mail of the source at the target.
+
+        Args:
+            body: the bytes of the mail.
+            role: the role of its folder at the source.
+
+        Returns:
+            The sign, or None if the target has no mail that could be this one.
+        """
         with body() as stream:
-            found = mark(head_of(stream))
+            mail_mark = mark(head_of(stream))
         if role in OUTGOING:
-            return None if found is None else (role, found)
-        if found is None:
+            return None if mail_mark is None else (role, mail_mark)
+        if mail_mark is None:
             return (None, content_of(body)) if self.nameless else None
-        return None, found
+        return None, mail_mark
 
     def take(self, sign: Sign, keys: set[bytes]) -> bool:
-        """Whether all of these were delivered. Where there are more of them than the target has, nobody knows
-        which of them that is: a mail that is there twice is a nuisance, a lost one is lost."""
+        """Return True, and note the keys, if all these late mails were delivered to the target already.
+
+        If the source has more copies than the target, copy all of them: a duplicate is acceptable, a loss is
+        not.
+
+        Args:
+            sign: what the mails have in common, see sign().
+            keys: the keys of the late mails with this sign. A key that was noted before counts once.
+        """
         if len(self.taken[sign] | keys) > self._count(sign):
             return False
         self.taken[sign] |= keys
         return True
 
     def _count(self, sign: Sign) -> int:
-        role, known = sign
-        if isinstance(known, bytes):
-            return self.nameless[known]
+        role, mark_or_digest = sign
+        if isinstance(mark_or_digest, bytes):
+            return self.nameless[mark_or_digest]
         if role is not None:
-            return self.by_role[role][known]
-        return bisect_right(self.marks, known) - bisect_left(self.marks, known)
+            return self.by_role[role][mark_or_digest]
+        return bisect_right(self.marks, mark_or_digest) - bisect_left(self.marks, mark_or_digest)
 
 
 def content_of(body: Body) -> bytes:
+    """Return the digest of a mail's content, for mails that have no mark."""
     with body() as stream:
         return content(stream)

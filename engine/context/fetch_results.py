@@ -1,5 +1,7 @@
-"""What a source answers about the items it is asked for: a server may answer twice, about something else, or
-not at all."""
+"""Match the answers of a source with the items that it was asked for.
+
+A server may answer twice, answer about something else, or not answer at all.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,14 @@ UNASKED = "source-unasked"
 
 @dataclass(slots=True)
 class FetchResults:
-    """One container's. silent: of which the source said nothing. unasked: how many answers there were beyond
-    the first about each item."""
+    """Pair the answers about the items of one container with their rows.
+
+    Attributes:
+        leg: the leg.
+        container: the container whose items are fetched.
+        silent: rows about which the source said nothing.
+        unasked: how many answers came beyond the first about each item.
+    """
 
     leg: LegContext
     container: ContainerRow
@@ -28,7 +36,15 @@ class FetchResults:
     def about(
         self, rows: Sequence[ItemRow], *, bodies: bool = True
     ) -> Iterator[tuple[ItemRow, Native | Failed]]:
-        """The first answer about each row, as they arrive. silent is complete when they end."""
+        """Yield the first answer about each row, in the order in which the answers arrive.
+
+        Args:
+            rows: the items to ask for. Nothing is asked if there are none.
+            bodies: False to fetch the records without their content.
+
+        Yields:
+            Each answered row with its record or its failure. `silent` is complete when the iterator ends.
+        """
         awaited = {row.key: row for row in rows}
         refs = [Ref(row.source_id, row.version, size=row.size) for row in rows]
         for result in (
@@ -43,12 +59,16 @@ class FetchResults:
         self.silent += awaited.values()
 
     def record(self) -> None:
-        """An event, where there was anything that nobody asked for."""
+        """Record an event if the source sent answers that were not asked for."""
         if self.unasked:
             self.leg.ledger.event(UNASKED, {"container": self.container.id, "items": self.unasked})
 
     def require(self) -> None:
-        """As record(). Raises Transient where the source said nothing of an item."""
+        """Record as record() does, and refuse silence.
+
+        Raises:
+            Transient: `source-silent` if the source said nothing about an item.
+        """
         self.record()
         if self.silent:
             raise Transient(SILENT, "the source does not answer about an item")

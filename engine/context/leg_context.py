@@ -1,4 +1,4 @@
-"""What one worker holds while it works on one leg."""
+"""Hold what one worker needs while it works on one leg."""
 
 from __future__ import annotations
 
@@ -26,39 +26,50 @@ if TYPE_CHECKING:
     from engine.context.delivered import Delivered
 
 MADE_UIDS = frozenset({Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.NOTES})
-"""Whose UIDs are made of an item's key, where the source has none."""
+"""The kinds whose items get a UID made of the item's key if the source has none."""
 _KEY = re.compile(r"[0-9a-f]{32}")
 MORE = 1.1
-"""How much more than what was approved is still that."""
+"""The factor by which the number of items may grow before an approval no longer covers it."""
 
 
 def utc_now() -> datetime:
-    """What time it is."""
+    """Return the current time, in UTC."""
     return datetime.now(UTC)
 
 
 def at_once() -> None:
-    """The turn of a leg that never waits for others."""
+    """Let a leg go on at once: the turn of a leg that never waits for others."""
 
 
 EACH_WORKLOAD = frozenset({RESTORED})
-"""What is approved of a mailbox once, and spent by each of its workloads for itself."""
+"""Codes that a person approves once for a mailbox and that each workload spends for itself."""
 
 
 def spent_as(code: str, workload: Kind | None) -> str:
-    """By what name an approval is spent: see Ledger.approved."""
+    """Return the name under which an approval is spent: see Ledger.approved.
+
+    Args:
+        code: the approved code.
+        workload: the workload that rests on it; None if the approval is not about one workload.
+    """
     return f"{code}:{workload}" if workload is not None and code in EACH_WORKLOAD else code
 
 
 def nothing_approved(_code: str) -> bool:
-    """The answer until a person says otherwise."""
+    """Return False: no code is approved until a person approves it."""
     return False
 
 
 @dataclass(frozen=True, slots=True)
 class Opener:
-    """How to open both sides of a mailbox; called anew after every fault and for verification. The moment is
-    Context.began: what an item at the target means may depend on it. turn: see LegContext."""
+    """Open both sides of a mailbox; called anew after every fault and for verification.
+
+    Attributes:
+        source: opens the source.
+        target: opens the target, given the guard of the lease and Context.began, on which the meaning of an
+            item at the target may depend.
+        turn: see LegContext.
+    """
 
     source: Callable[[], Source]
     target: Callable[[Guard, datetime], Target]
@@ -66,18 +77,27 @@ class Opener:
 
 
 def as_it_is(opener: Opener) -> Opener:
-    """The way to both sides that nobody watches over."""
+    """Return the opener unchanged: the calls to both sides are neither measured nor limited."""
     return opener
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """batch and batch_bytes bound what is in memory at once, twice (one batch is fetched ahead).
+    """Bound the batches of a leg, its lease and its retries.
 
-    grace     seconds to wait before settling after an owner that did not say goodbye
-    patience  faults in a row, without progress between them, before the leg is left waiting
-    pause     seconds before the first retry; doubled each time up to pause_most
-    killers_rest  seconds after a worker's death, before the item that it was rejected for is tried again
+    Memory holds two batches at once, because one batch is fetched ahead.
+
+    Attributes:
+        batch: the most items in a batch.
+        batch_bytes: the most bytes in a batch.
+        lease: seconds for which a lease is valid.
+        margin: seconds before the end of the lease at which this worker stops writing.
+        grace: seconds to wait before settling after an owner that did not release its lease.
+        patience: faults in a row, without progress between them, before the leg is left waiting.
+        pause: seconds before the first retry; doubled each time.
+        pause_most: the most seconds between two retries.
+        killers_rest: seconds after a worker's death before the item that was rejected because of it is tried
+            again.
     """
 
     batch: int = 200
@@ -93,10 +113,15 @@ class BatchLimits:
 
 @dataclass(slots=True)
 class InDoubtWrite:
-    """A write of an earlier attempt may still land in a container, not below the position since ("":
-    anywhere). digests: what it may be, each with the position its attempt began at; what was changed or
-    deleted at the source meanwhile is no longer known from the ledger. names: of files, those it was to get:
-    under any other it is somebody's, whatever it holds."""
+    """A write of an earlier attempt that may still land in a container.
+
+    Attributes:
+        since: the position at the target below which the write cannot land; "" if it may land anywhere.
+        digests: what the write may be, each with the position at which its attempt began. The ledger no
+            longer knows what was changed or deleted at the source since.
+        names: of files, the names that they were to get. A file under any other name is a user's, whatever it
+            holds.
+    """
 
     since: str
     digests: dict[bytes, str | None] = field(default_factory=dict)
@@ -105,13 +130,34 @@ class InDoubtWrite:
 
 @dataclass(slots=True)
 class LegContext:
-    """One leg in hand. suspects: by container href; swept at the container's end (R6). spent: approvals
-    that this pass rested on. artefacts: how subjects of provisioning mail begin. owner, addresses: see
-    mappings.fields.context.Context. parties: who those of the source are at the target. delivered: what a
-    live target was delivered itself (engine.steps.late_mail). turn: before a batch, waits until the servers
-    may be asked for more; a code: the leg is to end with it. began: see mappings.fields.context.Context. now:
-    the clock by which a record was read. breaker: of the run, for a source that lost much. words: see
-    engine.control.server_words_file."""
+    """Hold everything that the steps of one leg work with.
+
+    Attributes:
+        mailbox: the mailbox.
+        kind: the workload of the leg.
+        ledger: the session of the ledger, fenced by the lease's epoch.
+        source: the open source.
+        target: the open target.
+        guard: raises LeaseLost if this worker may not write any more.
+        began: see mappings.fields.context.Context.
+        pace: the bounds of batches and retries.
+        mirror: True in the phases staging and frozen, where changes and removals follow the source.
+        stop: set when the leg is to stop.
+        approved: returns True if a person approved this code.
+        in_doubt: by the href of a container, writes that may still land; swept at the container's end (R6).
+        spent: the codes of the approvals on which this pass rests.
+        artefacts: how the subjects of provisioning mail begin.
+        owner: the owner's addresses, see mappings.fields.context.Context.
+        addresses: what addresses become, see mappings.fields.context.Context.
+        parties: who people and groups of the source are at the target.
+        delivered: what a live target received by itself (engine.steps.late_mail); None if the mailbox is not
+            live.
+        turn: waits, before a batch, until the servers may be asked for more. Returns a code if the leg is to
+            end with it, else None.
+        now: the clock that says when a record was read.
+        breaker: the circuit breaker of the run for sources that lost much.
+        words: keeps what servers say of failures, see engine.control.server_words_file.
+    """
 
     mailbox: MailboxRow
     kind: Kind
@@ -140,52 +186,57 @@ class LegContext:
 
     @property
     def form(self) -> ItemForm:
-        """How this leg's items are mapped and compared."""
+        """How the items of this leg are mapped and compared."""
         return FORMS[self.kind]
 
     @property
     def context(self) -> Context:
-        """What the mapping is told. Asks the target for its capabilities, once."""
+        """The context of the mapping; asks the target for its capabilities once."""
         if self._context is None:
             capabilities, origins = self.target.capabilities, self._origins()
             self._context = Context(capabilities, self.began, self.now(), self.owner, self.addresses, origins)
         return self._context
 
     def learn_origins(self) -> None:
-        """After known items got other ids: what the mapping is told of them changes."""
+        """Read the origins again after known items got other ids: the mapping is told of them."""
         self._context = replace(self.context, origins=self._origins())
 
     def _origins(self) -> dict[bytes, bytes]:
-        """See Context.origins. The name that a copy has at the target tells by which key it was made."""
-        found = {}
+        """Return Context.origins: the name of a copy at the target says from which key it was made."""
+        origins = {}
         for key, place in self.ledger.placed_apart().items() if self.kind in MADE_UIDS else ():
-            made = _KEY.search(place)
-            if made is not None and place == self.named_by(bytes.fromhex(made.group())):
-                found[key] = bytes.fromhex(made.group())
-        return found
+            key_in_name = _KEY.search(place)
+            if key_in_name is not None and place == self.named_by(bytes.fromhex(key_in_name.group())):
+                origins[key] = bytes.fromhex(key_in_name.group())
+        return origins
 
     def reading(self) -> Context:
-        """The same, for what is read from the source now."""
+        """Return the same context for what is read from the source now."""
         return replace(self.context, read_at=self.now())
 
     @property
     def owed(self) -> tuple[State, ...]:
-        """The states of what is to be written: in staging, also what changed, where a target replaces."""
+        """The states of items that are to be written; with CHANGED in staging, if the target replaces."""
         replaces = self.mirror and self.context.target.replaces
         return (State.SEEN, State.CHANGED) if replaces else (State.SEEN,)
 
     def named_by(self, key: bytes) -> str | None:
-        """What the ledger keeps as the place of a copy that was made by this key, once its row has another.
-        A note, which has no such place, has its Message-ID by the key."""
+        """Return the recorded place of a copy that was made by this key, once its row has another key.
+
+        A note has no such place: its Message-ID was made by the key.
+        """
         return f"note-{key.hex()}" if self.kind is Kind.NOTES else self.target.place(key)
 
     def is_ours(self, item: ItemRow) -> bool:
-        """Whether what the row names at the target was written by us, rather than found there."""
+        """Return True if Kogge wrote what the row names at the target; False if Kogge found it there."""
         place = self.target.place(item.key)
         return place is None or item.href in (place, item.place)
 
     def digest(self, body: Body) -> bytes:
-        """What a body at the target means. One that means nothing equals only itself, byte by byte."""
+        """Return the digest of the meaning of a body at the target.
+
+        A body that has no meaning equals only itself, byte by byte.
+        """
         try:
             with body() as stream:
                 return self.form.digest(stream, self.began)
@@ -194,45 +245,62 @@ class LegContext:
                 return hashlib.sha512(stream.read()).digest()  # longer than any digest of a form
 
     def allowed_once(self, code: str, items: int) -> bool:
-        """Whether a person approved what this pass is about to do to so many items. The approval is spent
-        when the pass ends, or when there is more to do than there was when somebody looked."""
-        seen = self.ledger.last_event(code)
+        """Return True if a person approved what this pass is about to do.
+
+        The approval is spent when the pass ends, or at once if there is now more to do than when the person
+        looked. A refusal is recorded as an event, so that the person sees the number.
+
+        Args:
+            code: the code to approve.
+            items: how many items are concerned.
+        """
+        last_refusal = self.ledger.last_event(code)
         if not self.approved(code):
             self.ledger.event(code, {"items": items})
             return False
         self.spent.add(code)
-        if seen is None or items > int(seen["items"]) * MORE:
+        if last_refusal is None or items > int(last_refusal["items"]) * MORE:
             self.spend()
             self.ledger.event(code, {"items": items})
             return False
         return True
 
     def heard(self, failures: Iterable[Told]) -> None:
-        """Keeps what servers said of these failures of items, or of folders."""
+        """Keep what servers said of these failures of items or folders."""
         self.words.keep(self.mailbox.id, self.kind, failures)
 
     def spend(self) -> None:
+        """Spend all approvals on which this pass rested."""
         for code in sorted(self.spent):
             self.spend_now(code)
         self.spent.clear()
 
     def spend_now(self, code: str) -> None:
-        """Of one code."""
+        """Spend the approval of one code."""
         self.ledger.event(f"approval-spent:{spent_as(code, self.kind)}", {})
 
     def begins(self) -> bool:
-        """Before another batch: waits for this leg's turn at both servers. False: check() will raise."""
+        """Wait, before another batch, for this leg's turn at both servers.
+
+        Returns:
+            True if the batch may begin; False if check() will raise.
+        """
         if self._ended is None and not self.stop.is_set():
             self._ended = self.turn()
         return self._ended is None and not self.stop.is_set()
 
     def await_turn(self) -> None:
-        """Before another batch, where none is in hand: waits as begins() does. Raises as check()."""
+        """Wait as begins() does, where no batch is in hand. Raise as check() does."""
         self.begins()
         self.check()
 
     def check(self) -> None:
-        """Between two batches: may this worker go on? Raises LeaseLost or Stopping."""
+        """Make sure, between two batches, that this worker may go on.
+
+        Raises:
+            LeaseLost: if another worker has claimed the leg.
+            StopRequested: if the leg is to stop; its code says why.
+        """
         self.guard()
         if self._ended is not None:
             raise StopRequested(self._ended)
@@ -241,5 +309,5 @@ class LegContext:
 
 
 def as_container(row: ContainerRow) -> Container:
-    """The source container a ledger row stands for."""
+    """Return the container of the source for which a row of the ledger stands."""
     return Container(row.kind, row.source_id, row.path, row.role, row.total, omit=row.omit)

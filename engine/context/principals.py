@@ -1,4 +1,4 @@
-"""Who people and groups of the source are at the target: with whom something is shared there."""
+"""Find who people and groups of the source are at the target, for sharing with them there."""
 
 from __future__ import annotations
 
@@ -15,15 +15,23 @@ Found = Mapping[str, Seat]
 
 
 def nobody(_sources: Collection[str]) -> Found:
+    """Return no seats: a plan without targets."""
     return {}
 
 
 @dataclass(frozen=True, slots=True)
 class Parties:
-    """targets: ledger.store.Ledger.targets of the workload. directory: whose another
-    address is. deny: with whom nothing is shared. groups: the target's by the source's names, as canonical()
-    has them. by_name: other groups are those of their names, but for a site's. login: what an account is
-    called at a target that does not say so itself."""
+    """Translate people and groups of the source to those of the target.
+
+    Attributes:
+        targets: ledger.store.Ledger.targets of the workload.
+        directory: says whose another address is.
+        deny: the people with whom nothing is shared.
+        groups: the target's group names by the source's names, as canonical() writes them.
+        by_name: True if other groups have the same name at the target, except a site's groups.
+        login: returns what an account is called at a target that does not say so itself, given its login and
+            its address.
+    """
 
     targets: Callable[[Collection[str]], Found] = nobody
     directory: Directory = field(default_factory=Directory)
@@ -33,62 +41,86 @@ class Parties:
     login: Callable[[str, str], str] = lambda login, _address: login
 
     def people(self, addresses: Collection[str]) -> dict[str, str | None]:
-        """address -> who it is at the target, of those who have one account there and are denied nothing;
-        None for one that the gate has not bound yet. An address that is no mailbox of the plan is somebody's
-        by the directory alone; one that two of its rows name is nobody's."""
+        """Return who these people are at the target.
+
+        Only people who have exactly one account there, and whom the deny list does not name, are returned. An
+        address that is no mailbox of the plan belongs to a person by the directory alone. An address that two
+        rows of the directory name belongs to no person.
+
+        Args:
+            addresses: addresses at the source.
+
+        Returns:
+            For each address that was found, the name at the target; None if the identity gate has not bound
+                the mailbox yet.
+        """
         others = {address: self._others(address) for address in addresses}
-        known = self.targets({*addresses, *(one for found in others.values() for one in found)})
+        seats_known = self.targets({*addresses, *(one for found in others.values() for one in found)})
         users = {}
         for address in addresses:
             if len(self._numbers(address)) > 1:
                 continue
-            names = {address} if address in known else others[address] & known.keys()
-            seats = {known[name] for name in names}
-            if len(seats) == 1 and not any(self._refused(address, name, known[name]) for name in names):
+            names = {address} if address in seats_known else others[address] & seats_known.keys()
+            seats = {seats_known[name] for name in names}
+            if len(seats) == 1 and not any(self._refused(address, name, seats_known[name]) for name in names):
                 seat = seats.pop()
                 users[address] = self._user(seat)
         return users
 
     def _user(self, seat: Seat) -> str | None:
-        """The target's own word, which need not be what they log in with."""
+        """Return the target's own word, which may differ from the login."""
         return self.login(seat.login, seat.address) if seat.user == "" else seat.user
 
     def _numbers(self, source: str) -> frozenset[int]:
         return self.directory.sources.get(canonical(source), frozenset())
 
     def _others(self, source: str) -> frozenset[str]:
-        """The addresses at the source of whom this one is, and of nobody else."""
+        """Return the other source addresses of this person, without addresses that another person has too."""
         own = self._numbers(source)
         if len(own) != 1:
             return frozenset()
         (number,) = own
-        return frozenset(one for one in self.directory.rows[number] if self._numbers(one) == own) - {source}
+        return frozenset(
+            address for address in self.directory.rows[number] if self._numbers(address) == own
+        ) - {source}
 
     def _refused(self, address: str, source: str, seat: Seat) -> bool:
-        """What the gate would refuse by now."""
+        """Return True if the identity gate would refuse this person now."""
         names = {address, source, seat.source_login, seat.login, seat.address}
         also = (self.directory.also(name, name) for name in names)
         return self.directory.names(source, seat.address) is False or self.deny.denies(names.union(*also))
 
     def group(self, name: str) -> str | None:
-        """None for one that nobody said anything of: equal names do not make equal members."""
+        """Return the target's name of a group, or None if no rule names it.
+
+        Equal names do not make equal members, so a name alone says nothing unless `by_name` allows it.
+        """
         same = name if self.by_name and not is_site(name) else None
         return self.groups.get(canonical(name), same)
 
 
 def read_groups(path: Path) -> Mapping[str, str]:
-    """A CSV file with the columns source (a group's address or name there, of a site's
-    group the site, a colon and its name) and target (its name at the
-    target); other columns are left alone. Raises Misconfigured, also for a source that two lines name."""
-    found: dict[str, str] = {}
+    """Read the CSV file that maps groups.
+
+    The column `source` holds a group's address or name at the source; for a site's group it holds the site, a
+    colon and the group's name. The column `target` holds the group's name at the target. Other columns are
+    ignored.
+
+    Returns:
+        The target's name by the source's canonical name.
+
+    Raises:
+        Misconfigured: if the file cannot be used, also if two lines name one source.
+    """
+    groups: dict[str, str] = {}
     problems: list[Problem] = []
     purpose = "the groups named by target.files.groups"
     for line, cells in csv_rows(path, purpose, (("source", "target"), None), problems):
         empty = [name for name in ("source", "target") if not cells[name]]
         problems += [Problem(line, name, "is empty") for name in empty]
         source, target = canonical(cells["source"]), cells["target"]
-        if not empty and found.setdefault(source, target) != target:
+        if not empty and groups.setdefault(source, target) != target:
             problems.append(Problem(line, "source", "another line gives it to another group"))
     if problems:
         raise misconfigured(path, problems)
-    return found
+    return groups
