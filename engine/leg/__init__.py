@@ -1,1 +1,1 @@
-"""The walk of one leg, from the proof of its accounts to its verification; repair of metadata."""
+"""Walk one leg, from the proof of its accounts to its verification; repair metadata."""

@@ -1,6 +1,6 @@
-"""What a walk over a leg works with: connections to both sides, and the proof whose they are.
+"""Open the connections of a walk over a leg, and prove whose accounts they reach.
 
-Every walk opens its own, whether it copies, verifies or takes back.
+Every walk opens its own connections, whether it copies, verifies or rolls back.
 """
 
 from __future__ import annotations
@@ -27,9 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class AttemptState:
-    """died: why the worker before us ended in the middle of something that is not settled yet; None: it did
-    not. proven: the gate was passed in this walk; owner: the addresses that the source then stated. calm: the
-    worker before us lived to its end."""
+    """Remember what the attempts of one walk share.
+
+    Attributes:
+        died: why the worker before this one ended in the middle of something that is not settled yet; None if
+            it did not.
+        proven: True once this walk has passed the identity gate.
+        owner: the addresses that the source stated at the gate.
+        calm: True if the worker before this one ended regularly.
+    """
 
     died: Cause | None
     proven: bool = False
@@ -41,12 +47,28 @@ class AttemptState:
 
 
 def leg_of(setting: LegSetting, held: Lease) -> LegRow:
+    """Return the current row of the leg that is held."""
     return setting.ledger.leg(held.leg)
 
 
 def pass_gate(setting: LegSetting, held: Lease, leg: LegContext, attempt: AttemptState) -> Callable[[], None]:
-    """Until this leg has sent something, the target must be empty: binding alone does not excuse that. For
-    what is returned see binding.bind."""
+    """Prove the identity of both accounts and bind them.
+
+    Until this leg has sent something, the target must be empty: the binding alone does not excuse it.
+
+    Args:
+        setting: what the walk needs.
+        held: the lease.
+        leg: the open leg.
+        attempt: what the attempts share; `proven` and `owner` are set here.
+
+    Returns:
+        A function that binds the folder of files, see engine.identity.account_binding.bind.
+
+    Raises:
+        StopRequested: `releasing` if users may already work at the target.
+        Blocked: if the identity is not proven.
+    """
     if setting.task.copy:
         _refuse_releasing(setting)
     begun = leg.ledger.begun()
@@ -64,7 +86,7 @@ def pass_gate(setting: LegSetting, held: Lease, leg: LegContext, attempt: Attemp
 
 
 def _refuse_releasing(setting: LegSetting) -> None:
-    """Raises Stopping where somebody may work at the target already."""
+    """Raise StopRequested if users may already work at the target."""
     if is_releasing(setting.ledger, setting.mailbox.id):
         raise StopRequested("releasing")
 
@@ -73,7 +95,17 @@ def _refuse_releasing(setting: LegSetting) -> None:
 def open_leg(
     setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper, attempt: AttemptState
 ) -> Iterator[LegContext]:
-    """New connections to both sides, closed at the end and whenever the lease is lost."""
+    """Open new connections to both sides; close them at the end and whenever the lease is lost.
+
+    Args:
+        setting: what the walk needs.
+        held: the lease.
+        keeper: renews the lease, and closes the connections when it is lost.
+        attempt: what the attempts share.
+
+    Yields:
+        The open leg.
+    """
     mirror = setting.mailbox.phase is not Phase.LIVE
     started = _started(setting, held)
     source = setting.opener.source()
@@ -113,6 +145,9 @@ def open_leg(
 
 
 def _started(setting: LegSetting, held: Lease) -> datetime:
-    """When the leg began its first run: the same moment for every later run, so that what an item means
-    stays the same (mappings.fields.context.Context)."""
+    """Return when the leg began its first run.
+
+    Every later run uses the same moment, so that the meaning of an item stays the same
+    (mappings.fields.context.Context).
+    """
     return leg_of(setting, held).started or setting.now()

@@ -1,10 +1,9 @@
-"""What is left to do for files when all have arrived, and what is gone has gone: names that have become free,
-and folders that nothing is in any more.
+"""Finish the files of a leg: give names that became free, and remove folders that became empty.
 
-Two files may swap their names, a file may take that of one that was deleted, a folder that of a file: nothing
-is removed before everything has arrived (R7), so while the one is still there the other has a part of its key
-in its name, and it is here that it gets its own. Staging alone: in the live phase names and folders are the
-user's.
+This runs when all files have arrived and all removals are done. Two files may swap their names, a file may
+take the name of a deleted file, a folder the name of a file. Nothing is removed before everything has arrived
+(R7). So while the one still exists, the other has a part of its key in its name; here it gets its own name.
+This happens in staging only: in the live phase, names and folders are the user's.
 """
 
 from __future__ import annotations
@@ -29,11 +28,19 @@ from model.protocols import Container, Stored, key_of
 HELD = (State.WRITTEN, State.VERIFIED)
 NAME_TAKEN = "name-taken"
 ROUNDS = 3
-"""Of renaming folders: what is inside of those that swap is where it belongs one round later."""
+"""How often folders are renamed: what lies inside folders that swap names is in its place one round later."""
 
 
 def tidy(leg: LegContext, rows: Sequence[ContainerRow]) -> list[ContainerRow]:
-    """Returns the containers as they are then. Idempotent."""
+    """Finish the files of a leg. Idempotent.
+
+    Args:
+        leg: the open leg. Nothing is done for other workloads or in the live phase.
+        rows: the containers of the leg.
+
+    Returns:
+        The containers as they are afterwards.
+    """
     rules = leg.context.target.files
     if rules is None or not leg.mirror:
         return list(rows)
@@ -44,43 +51,49 @@ def tidy(leg: LegContext, rows: Sequence[ContainerRow]) -> list[ContainerRow]:
         if not _name_folders(leg, rules, existing):
             break
     rows = discover.moving(leg)
-    again = leg.ledger.reconsider(NAME_TAKEN)  # something came between: by now one sees what it is
+    reconsidered = leg.ledger.reconsider(NAME_TAKEN)  # something came between: by now one sees what it is
     for row in rows:
-        if not row.gone and (_free_names(leg, row, rules) or again):
+        if not row.gone and (_free_names(leg, row, rules) or reconsidered):
             transfer.copy_pending(leg, row)
     return rows
 
 
 def _discard(leg: LegContext) -> None:
-    """What workers that died, or were refused, left half written beside its place, where it is an item's of
-    ours: by now everything that can be is in its place."""
+    """Remove half-written files that workers left beside their place because they died or were refused.
+
+    Only files that belong to an item of ours are removed. Everything that can be in its place is there by
+    now.
+    """
     target = leg.target
-    found: dict[str, list[Stored]] = {}
+    leftovers: dict[str, list[Stored]] = {}
     for href, name, beginning in sorted(target.leftovers()) if isinstance(target, SupportsLeftovers) else ():
         key = leg.ledger.folders.owner(beginning)
         if key is not None:
-            found.setdefault(href, []).append(Stored(key, name))
-    for href, ours in found.items():
+            leftovers.setdefault(href, []).append(Stored(key, name))
+    for href, stored_files in leftovers.items():
         leg.check()
-        removed, _ = split(target.remove(href, ours))
+        removed, _ = split(target.remove(href, stored_files))
         if removed:
             leg.ledger.event("leftovers-removed", {"count": len(removed)})
 
 
 def _clear(leg: LegContext, rows: Sequence[ContainerRow], existing: dict[str, Container]) -> None:
-    """R7: folders the source has no more, the deepest first, when nothing is in them and we made them. What a
-    new account holds stays, and where a person let us begin in an account that was not empty, all do."""
+    """Remove empty folders that the source no longer has and that Kogge made, the deepest first (R7).
+
+    What a new account contained stays. If a person allowed Kogge to begin in an account that was not empty,
+    all folders stay.
+    """
     target = leg.target
     if not isinstance(target, RemovesContainers) or leg.approved("target-not-empty"):
         return
-    wanted = {row.href for row in rows if not row.gone}
-    gone = [row for row in rows if row.gone and row.href and row.href not in wanted]
-    made = leg.ledger.folders.made() if gone else frozenset()
-    for row in sorted(gone, key=lambda one: -str(one.href).count("/")):
+    used_hrefs = {row.href for row in rows if not row.gone}
+    removed_rows = [row for row in rows if row.gone and row.href and row.href not in used_hrefs]
+    made_by_us = leg.ledger.folders.made() if removed_rows else frozenset()
+    for row in sorted(removed_rows, key=lambda one: -str(one.href).count("/")):
         leg.check()
         href = str(row.href)
-        strange = href in existing and row.id not in made
-        if strange or is_artefact(href, "", leg.artefacts):
+        is_foreign = href in existing and row.id not in made_by_us
+        if is_foreign or is_artefact(href, "", leg.artefacts):
             continue
         if href not in existing or target.clear(href):
             existing.pop(href, None)
@@ -89,8 +102,11 @@ def _clear(leg: LegContext, rows: Sequence[ContainerRow], existing: dict[str, Co
 
 
 def _name_folders(leg: LegContext, rules: FileNames, existing: dict[str, Container]) -> bool:
-    """Renames what could not go where it belongs, or not be renamed, while something else had the name.
-    Whether anything was renamed."""
+    """Rename folders that could not get their place or name while something else had it.
+
+    Returns:
+        True if a folder was renamed.
+    """
     rows = [row for row in discover.moving(leg) if not row.gone]
     places = leg.ledger.placed()
     at = {row.path: places[row.id] for row in reversed(rows)}
@@ -104,15 +120,15 @@ def _name_folders(leg: LegContext, rules: FileNames, existing: dict[str, Contain
         holder = holders.get(placement.joined(leg, path))
         if holder is not None:
             _park(leg, placed[holder], rules, placed, existing)
-    done = False
+    renamed = False
     for source_id, path in sorted(wanted.items(), key=lambda pair: (len(pair[1]), pair[1])):
         row = placed[source_id]
         try:
             discover.rename(leg, row, replace(as_container(row), path=path), placed, existing)
-            done = True
+            renamed = True
         except Rejected:
             leg.ledger.lose(row.id, None, (placement.REFUSED,))
-    return done
+    return renamed
 
 
 def _wanted(
@@ -121,7 +137,10 @@ def _wanted(
     astray: Mapping[str, ContainerRow],
     placed: Mapping[str, ContainerRow],
 ) -> dict[str, Path]:
-    """Where those that are astray belong, by source id; what has to share its name stays where it is."""
+    """Return where misplaced folders belong, by source id.
+
+    A folder that must share its name stays in its place.
+    """
     places = leg.ledger.placed()
     fixed = {
         source_id: places[row.id]
@@ -139,8 +158,16 @@ def _wanted(
 
 
 def _is_astray(row: ContainerRow, at: Mapping[Path, Path], place: Path, rules: FileNames) -> bool:
-    """Neither where its name says, nor where a server that refuses its name made it go. at: where the folders
-    are, by their paths at the source."""
+    """Return True if a folder is not where its name says.
+
+    A folder counts as placed if a server that refuses its name made it go elsewhere.
+
+    Args:
+        row: the folder.
+        at: the places of all folders, by their paths at the source.
+        place: where the folder is.
+        rules: the target's rules for names.
+    """
     if row.role is not None or placement.is_unnamed(place):
         return False
     above = at.get(row.path[:-1], place[:-1])
@@ -154,7 +181,7 @@ def _park(
     placed: dict[str, ContainerRow],
     existing: dict[str, Container],
 ) -> None:
-    """Out of another's way, which is about to be out of its."""
+    """Rename a folder aside, because another folder needs its name and it will get another name itself."""
     path = leg.ledger.placed()[row.id]
     aside = (*path[:-1], next(partings(path[-1], key_of(row.source_id), rules)))
     if path != aside and placement.joined(leg, aside) not in existing:
@@ -162,20 +189,26 @@ def _park(
 
 
 def _free_names(leg: LegContext, row: ContainerRow, rules: FileNames) -> bool:
-    """Marks as changed the files whose own name is free by now; writing them again renames them, and sends
-    nothing. Whether there are any."""
-    found = [(item, name) for item in leg.ledger.rows(row.id, HELD) if (name := _own(item, rules))]
-    names = file_names.names(leg, row) if found else None
+    """Mark as changed the files whose own name is free by now.
+
+    Writing them again renames them and sends no content.
+
+    Returns:
+        True if there are such files.
+    """
+    parted = [(item, name) for item in leg.ledger.rows(row.id, HELD) if (name := _own(item, rules))]
+    names = file_names.names(leg, row) if parted else None
     if names is None:
         return False
     free: dict[str, bytes] = {}
-    for item, name in found:
-        same = identity(name, rules)
-        if same not in names.taken:
-            free.setdefault(same, item.key)
+    for item, name in parted:
+        name_identity = identity(name, rules)
+        if name_identity not in names.taken:
+            free.setdefault(name_identity, item.key)
     leg.ledger.recheck(row.id, free.values())
     return bool(free)
 
 
 def _own(item: ItemRow, rules: FileNames) -> str | None:
+    """Return the file's own name, without the part of its key; None if it has its own name already."""
     return unparted(str(item.href), item.key, rules)

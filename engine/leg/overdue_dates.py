@@ -1,6 +1,7 @@
-"""Puts right the dates of items that lay in the future when they were copied, once they have come.
+"""Correct the dates of items that lay in the future when they were copied, once these dates have come.
 
-Only in staging and frozen, where the target is ours; of a live mailbox `kogge repair` does it.
+This happens in the phases staging and frozen only, where the target is ours; `kogge repair` does it for a
+live mailbox.
 """
 
 from __future__ import annotations
@@ -16,8 +17,18 @@ from model.protocols import Failed, Ref, key_of
 
 
 def put_right(leg: LegContext, rows: Sequence[ContainerRow]) -> int:
-    """Returns how many got their own date. Where none is due, only the source is asked, of those items
-    alone. Idempotent; may be interrupted anywhere, as engine.leg.repair_walk."""
+    """Give items with a clamped date their own date, once it has come.
+
+    Idempotent; may be interrupted anywhere, as engine.leg.repair_walk. If no date has come, only the source
+    is asked, about the clamped items alone.
+
+    Args:
+        leg: the open leg.
+        rows: the containers of the leg.
+
+    Returns:
+        How many items got their own date.
+    """
     if not leg.mirror or not is_kept(leg, What.DATES):
         return 0
     clamped = leg.ledger.losses.of(item_dates.CLAMPED)
@@ -35,7 +46,7 @@ def put_right(leg: LegContext, rows: Sequence[ContainerRow]) -> int:
 
 
 def _due(leg: LegContext, row: ContainerRow, keys: Collection[bytes]) -> set[bytes]:
-    """Of these items, those whose date has come by now."""
+    """Return those of these items whose date has come by now."""
     items = {key: item for key in sorted(keys) if (item := leg.ledger.row(row.id, key)) is not None}
     refs = [Ref(item.source_id, item.version, size=item.size) for item in items.values()]
     due = set()

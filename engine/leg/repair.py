@@ -1,4 +1,4 @@
-"""Repairs a leg as configured, under a lease as any walk; or only looks, and then holds nothing."""
+"""Repair a leg as configured, under a lease as in every walk; or only look, without a lease."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from ledger.store import Ledger
 from model.errors import Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
 
 READY = (LegState.COPIED, LegState.VERIFIED, LegState.DIFFERS, LegState.RUNNING)
-"""RUNNING: a repair may have died; whoever is at work is not disturbed, for the leg is claimed."""
+"""The states of a leg that may be repaired. RUNNING: a repair may have died; a living worker is not
+disturbed, because the leg is claimed."""
 
 
 def run(
@@ -33,8 +34,24 @@ def run(
     stop: threading.Event | None = None,
     through: Through = as_it_is,
 ) -> LegResult:
-    """Does what order says; order.code says why it has not ended. Raises Misconfigured and Corrupt, and where
-    it only looks what either side does."""
+    """Repair a leg, or only look what is to be repaired.
+
+    Args:
+        config: the configuration.
+        leg_id: the leg.
+        order: what to repair; its counts are filled in. Its code says why the repair did not end, and is None
+            if it did.
+        stop: set when the repair is to stop; None if it is never stopped from outside.
+        through: wraps the calls to both sides, for metering and admission.
+
+    Returns:
+        How the leg ended.
+
+    Raises:
+        Misconfigured: if the configuration cannot be used.
+        Corrupt: if an invariant of the ledger is broken.
+        MigrationError: while it only looks, whatever error either side raises.
+    """
     ledger = open_ledger(config)
     row = ledger.leg(leg_id)
     order.code = None
@@ -44,7 +61,7 @@ def run(
 
 
 def run_in(setting: LegSetting, row: LegRow, order: Repair) -> LegResult:
-    """As run, in a setting."""
+    """Repair as run() does, in a given setting."""
     if row.state not in READY:
         order.code = "not-copied"
         return LegResult(row.id, row.mailbox, row.workload, row.state, order.code)
@@ -55,13 +72,13 @@ def run_in(setting: LegSetting, row: LegRow, order: Repair) -> LegResult:
         return result
     try:
         _look(setting, row, order)
-    except StopRequested as wish:
-        order.code = wish.code
+    except StopRequested as request:
+        order.code = request.code
     return LegResult(row.id, row.mailbox, row.workload, row.state, order.code)
 
 
 def setting_of(config: Config, ledger: Ledger, row: LegRow, *, execute: bool) -> LegSetting:
-    """Where nothing is to be done, the target lets go of nothing."""
+    """Return the setting of a repair; without execute, the target refuses removals."""
     mailbox = ledger.mailbox(row.mailbox)
     return LegSetting(
         words=Words(config.state_directory),
@@ -80,12 +97,16 @@ def setting_of(config: Config, ledger: Ledger, row: LegRow, *, execute: bool) ->
 def _walk(
     row: LegRow, order: Repair, setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper
 ) -> tuple[LegState, str | None]:
-    """The leg is afterwards what it was before. Raises Blocked("rolling-back"), with which it then stays."""
+    """Repair under the lease; afterwards the leg has the state that it had before.
+
+    Raises:
+        Blocked: `rolling-back`, with which the leg then stays.
+    """
     refuse_unfinished(setting.ledger, held)
     try:
         _until_done(order, setting, held, keeper)
-    except StopRequested as wish:
-        order.code = wish.code
+    except StopRequested as request:
+        order.code = request.code
     except (LeaseLost, Misconfigured, Corrupt):
         raise
     except MigrationError as error:
@@ -144,4 +165,4 @@ def _look(setting: LegSetting, row: LegRow, order: Repair) -> None:
 
 
 def _nothing_is_written() -> None:
-    """Nobody holds the leg: the ledger and the target refuse."""
+    """Allow reading without a lease: the ledger and the target refuse every write."""

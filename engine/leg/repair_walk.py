@@ -1,10 +1,12 @@
-"""Puts right in place what was moved before with other dates, flags or folders than the source has.
+"""Correct, in place, dates, flags and folders that differ from those of the source.
 
-What the source says is mapped anew, without bodies, and held against what the target lists. In the live phase
-the three-way rule decides: what is still as we last wrote it may be put right, anything else is its user's.
+What the source says is mapped again, without bodies, and compared with what the target lists. In the live
+phase the three-way rule decides: what is still as Kogge last wrote it may be corrected, anything else belongs
+to the user.
+
 Only what is wrong is touched, so a repair that died is run again. A date that belongs to a message's copy
-means another copy: it is written, then the old one removed, then the ledger told; whoever comes next finds
-the new one by its digest and date.
+needs another copy: it is written, then the old copy is removed, then the ledger is updated. A later repair
+finds the new copy by its digest and its date.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ HELD = (State.WRITTEN, State.VERIFIED)
 
 
 class What(StrEnum):
-    """What is compared, and put right."""
+    """Name what is compared and corrected."""
 
     DATES = "dates"
     FLAGS = "flags"
@@ -42,8 +44,15 @@ class What(StrEnum):
 
 @dataclass(slots=True)
 class Repair:
-    """What to repair, and whether to do it or only to look. counts: "right", "repaired" (or, of a look, what
-    would be), "user" (theirs: it stays), "refused" (by the target), "unread" (the source gives no answer)."""
+    """Say what to repair, and whether to do it or only to look; count the results.
+
+    Attributes:
+        what: dates, flags or folders.
+        execute: False to only look.
+        counts: "right", "repaired" (when it only looks: what would be repaired), "user" (changed by the user:
+            it stays), "refused" (by the target), "unread" (the source gave no answer).
+        code: why the repair did not end; None if it did.
+    """
 
     what: What
     execute: bool = False
@@ -52,19 +61,31 @@ class Repair:
 
 
 @dataclass(frozen=True, slots=True)
-class Amiss:
-    """An item that may not be as the source has it. there: as the target lists it; flags, date: what is
-    right. came: the date is the source's own, not one that is clamped because it lies in the future."""
+class Deviation:
+    """An item that may differ from the source.
+
+    Attributes:
+        item: its row.
+        listed: the copy as the target lists it.
+        flags: the right flags.
+        date: the right date; None if the source has none.
+        own_date: True if the date is the source's own, False if it is clamped because it lies in the future.
+    """
 
     item: ItemRow
-    there: Listed
+    listed: Listed
     flags: frozenset[str]
     date: datetime | None
-    came: bool = False
+    own_date: bool = False
 
 
 def repair(leg: LegContext, order: Repair) -> None:
-    """One pass over a leg. Idempotent. A look must have been given a target and a ledger that refuse."""
+    """Repair a leg once. Idempotent.
+
+    Args:
+        leg: the open leg. To only look, its target and its ledger must refuse writes.
+        order: what to repair; its counts are filled in.
+    """
     if order.what is What.FOLDERS:
         _folders(leg, order)
         return
@@ -78,22 +99,29 @@ def repair(leg: LegContext, order: Repair) -> None:
 def repair_container(
     leg: LegContext, order: Repair, row: ContainerRow, only: Collection[bytes] | None = None
 ) -> None:
-    """The same of one container. only: of these items alone."""
-    listing = {one.href: one for one in listed_once(leg, str(row.href))}
+    """Repair the items of one container, as repair() does.
+
+    Args:
+        leg: the open leg.
+        order: what to repair; its counts are filled in.
+        row: the container.
+        only: the keys of the items to repair; None for all.
+    """
+    listing = {entry.href: entry for entry in listed_once(leg, str(row.href))}
     if order.execute:
         _find_again(leg, row, listing)
     for batch in _batches(leg, row, listing, only):
         leg.await_turn()
-        right, amiss = _sorted_out(leg, order, row, batch, listing)
+        right, deviations = _classify(leg, order, row, batch, listing)
         if order.execute:
-            _put_right(leg, order, row, amiss, listing)
-            _came(leg, order, row, right)
+            _correct_items(leg, order, row, deviations, listing)
+            _drop_clamped(leg, order, row, right)
         else:
-            order.counts["repaired"] += len(amiss)
+            order.counts["repaired"] += len(deviations)
 
 
 def is_kept(leg: LegContext, what: What) -> bool:
-    """Whether items of this kind have such a thing beside their bodies, and the target keeps it."""
+    """Return True if items of this kind have such a property beside their bodies, and the target keeps it."""
     if what is What.FLAGS:
         return leg.form.flags is not None
     if leg.form.date is None:
@@ -102,13 +130,13 @@ def is_kept(leg: LegContext, what: What) -> bool:
 
 
 def _find_again(leg: LegContext, row: ContainerRow, listing: Mapping[str, Listed]) -> None:
-    """R3: an attempt died between the removal of an old copy and the ledger's word about the new one."""
+    """Record copies that an attempt wrote before it died, after the removal of the old copies (R3)."""
     if leg.context.target.replaces:
         return
-    held = leg.ledger.rows(row.id, HELD)
-    absent = [item for item in held if leg.is_ours(item) and item.href not in listing]
-    wanted = [Wanted(item.key, item.digest or b"", item.size or 0, item.since) for item in absent]
-    pairs = paired(leg, str(row.href), wanted, None).pairs if wanted else {}
+    written = leg.ledger.rows(row.id, HELD)
+    absent = [item for item in written if leg.is_ours(item) and item.href not in listing]
+    expected = [Wanted(item.key, item.digest or b"", item.size or 0, item.since) for item in absent]
+    pairs = paired(leg, str(row.href), expected, None).pairs if expected else {}
     flags = {item.key: frozenset((item.flags or "").split()) for item in absent}
     leg.ledger.rollback.corrected(
         row.id,
@@ -119,71 +147,75 @@ def _find_again(leg: LegContext, row: ContainerRow, listing: Mapping[str, Listed
 def _batches(
     leg: LegContext, row: ContainerRow, listing: Mapping[str, Listed], only: Collection[bytes] | None
 ) -> Iterator[dict[bytes, ItemRow]]:
-    """Those of ours that are where they were written. Rows are read page by page: what is put right may show
-    once more, and is right then."""
-    held = (item for item in leg.ledger.rows(row.id, HELD) if only is None or item.key in only)
-    rows = (item for item in held if leg.is_ours(item) and item.href in listing)
+    """Yield batches of our items that are where they were written.
+
+    Rows are read page by page: an item that was corrected may be read once more, and is right then.
+    """
+    written = (item for item in leg.ledger.rows(row.id, HELD) if only is None or item.key in only)
+    rows = (item for item in written if leg.is_ours(item) and item.href in listing)
     while batch := list(islice(rows, leg.pace.batch)):
         yield {item.key: item for item in batch}
 
 
-def _sorted_out(
+def _classify(
     leg: LegContext,
     order: Repair,
     row: ContainerRow,
     batch: Mapping[bytes, ItemRow],
     listing: Mapping[str, Listed],
-) -> tuple[list[Amiss], list[Amiss]]:
-    """What is right, and what is to be put right."""
-    right: list[Amiss] = []
-    amiss: list[Amiss] = []
+) -> tuple[list[Deviation], list[Deviation]]:
+    """Return the items that are right, and those that are to be corrected."""
+    right: list[Deviation] = []
+    deviations: list[Deviation] = []
     refs = [Ref(item.source_id, item.version, size=item.size) for item in batch.values()]
-    left = dict(batch)
+    unanswered = dict(batch)
     bodies = order.what is What.DATES and leg.form.date_inside
     for result in leg.source.fetch(as_container(row), refs, bodies=bodies):
         key = result.key if isinstance(result, Failed) else key_of(result.ref.id)
-        item = left.pop(key, None)
+        item = unanswered.pop(key, None)
         if item is None:
             continue  # a source may answer twice, or answer what nobody asked
-        found = None if isinstance(result, Failed) else _amiss(leg, order.what, item, result, listing)
-        if found is None:
+        deviation = None if isinstance(result, Failed) else _deviation(leg, order.what, item, result, listing)
+        if deviation is None:
             order.counts["unread"] += 1
-        elif _is(order.what, found, found):
-            right.append(found)
-        elif not leg.mirror and not _is_as_written(order.what, found):
+        elif _is_same(order.what, deviation, deviation):
+            right.append(deviation)
+        elif not leg.mirror and not _is_as_written(order.what, deviation):
             order.counts["user"] += 1
         else:
-            amiss.append(found)
+            deviations.append(deviation)
     order.counts["right"] += len(right)
-    order.counts["unread"] += len(left)
-    return right, amiss
+    order.counts["unread"] += len(unanswered)
+    return right, deviations
 
 
-def _amiss(
+def _deviation(
     leg: LegContext, what: What, item: ItemRow, native: Native, listing: Mapping[str, Listed]
-) -> Amiss | None:
-    """None for what the source does not say."""
-    there = listing[str(item.href)]
-    now = frozenset(flag for flag in there.flags if flag.lower() != "\\recent")
+) -> Deviation | None:
+    """Return how an item should be; None if the source does not say."""
+    listed = listing[str(item.href)]
+    now = frozenset(flag for flag in listed.flags if flag.lower() != "\\recent")
     try:
         if what is What.FLAGS and leg.form.flags is not None:
-            return Amiss(item, there, leg.form.flags(native, leg.context.target)[0], there.date)
-        date, came = dates.of(leg, item, native)
+            return Deviation(item, listed, leg.form.flags(native, leg.context.target)[0], listed.date)
+        date, own_date = dates.of(leg, item, native)
     except Rejected:
         return None
-    return Amiss(item, there, now, date, came) if date is not None else None
+    return Deviation(item, listed, now, date, own_date) if date is not None else None
 
 
-def _is(what: What, one: Amiss, wanted: Amiss) -> bool:
+def _is_same(what: What, deviation: Deviation, expected: Deviation) -> bool:
+    """Return True if the listed flags or date of one item are those that the other lists."""
     if what is What.FLAGS:
-        return _folded(one.there.flags) == _folded(wanted.flags)
-    return _seconds(one.there.date) == _seconds(wanted.date)
+        return _folded(deviation.listed.flags) == _folded(expected.flags)
+    return _seconds(deviation.listed.date) == _seconds(expected.date)
 
 
-def _is_as_written(what: What, one: Amiss) -> bool:
+def _is_as_written(what: What, deviation: Deviation) -> bool:
+    """Return True if the flags or the date at the target are still those that Kogge last wrote."""
     if what is What.FLAGS:
-        return _folded(one.there.flags) == _folded(frozenset((one.item.flags or "").split()))
-    return _seconds(one.there.date) == one.item.date
+        return _folded(deviation.listed.flags) == _folded(frozenset((deviation.item.flags or "").split()))
+    return _seconds(deviation.listed.date) == deviation.item.date
 
 
 def _folded(flags: frozenset[str]) -> frozenset[str]:
@@ -194,57 +226,66 @@ def _seconds(date: datetime | None) -> int | None:
     return int(date.timestamp()) if date is not None else None
 
 
-def _put_right(
-    leg: LegContext, order: Repair, row: ContainerRow, amiss: Sequence[Amiss], listing: Mapping[str, Listed]
+def _correct_items(
+    leg: LegContext,
+    order: Repair,
+    row: ContainerRow,
+    deviations: Sequence[Deviation],
+    listing: Mapping[str, Listed],
 ) -> None:
     target = leg.target
-    if not amiss:
+    if not deviations:
         return
     if order.what is What.FLAGS:
-        done = _amended(leg, row, amiss)
+        corrected = _amended(leg, row, deviations)
     elif isinstance(target, SupportsItemDates):
-        done = [
-            _corrected(one, one.there.href)
-            for one in amiss
-            if one.date is not None and target.redate(str(row.href), one.there.href, one.date)
+        corrected = [
+            _corrected(deviation, deviation.listed.href)
+            for deviation in deviations
+            if deviation.date is not None
+            and target.redate(str(row.href), deviation.listed.href, deviation.date)
         ]
     else:
-        done = _written_anew(leg, row, amiss, listing)
-    leg.ledger.rollback.corrected(row.id, done)
-    keys = {one.key for one in done}
-    _came(leg, order, row, [one for one in amiss if one.item.key in keys])
-    order.counts["repaired"] += len(done)
-    order.counts["refused"] += len(amiss) - len(done)
+        corrected = _write_again(leg, row, deviations, listing)
+    leg.ledger.rollback.corrected(row.id, corrected)
+    keys = {deviation.key for deviation in corrected}
+    _drop_clamped(leg, order, row, [deviation for deviation in deviations if deviation.item.key in keys])
+    order.counts["repaired"] += len(corrected)
+    order.counts["refused"] += len(deviations) - len(corrected)
 
 
-def _came(leg: LegContext, order: Repair, row: ContainerRow, right: Sequence[Amiss]) -> None:
-    """What was copied with the clamped date has its own by now."""
+def _drop_clamped(leg: LegContext, order: Repair, row: ContainerRow, right: Sequence[Deviation]) -> None:
+    """Remove the loss "in the future" of items that have their own date now."""
     if order.what is What.DATES:
-        leg.ledger.losses.drop(row.id, {one.item.key for one in right if one.came}, dates.CLAMPED)
+        leg.ledger.losses.drop(
+            row.id, {deviation.item.key for deviation in right if deviation.own_date}, dates.CLAMPED
+        )
 
 
-def _corrected(one: Amiss, href: str) -> Corrected:
-    return Corrected(one.item.key, href, _seconds(one.date), one.flags)
+def _corrected(deviation: Deviation, href: str) -> Corrected:
+    return Corrected(deviation.item.key, href, _seconds(deviation.date), deviation.flags)
 
 
-def _amended(leg: LegContext, row: ContainerRow, amiss: Sequence[Amiss]) -> list[Corrected]:
-    wanted = {one.item.key: one for one in amiss}
-    changes = [Amendment(stored(one.item), one.flags) for one in amiss]
+def _amended(leg: LegContext, row: ContainerRow, deviations: Sequence[Deviation]) -> list[Corrected]:
+    by_key = {one.item.key: one for one in deviations}
+    changes = [Amendment(stored(one.item), one.flags) for one in deviations]
     done, failed = split(leg.target.amend(str(row.href), changes))
-    _raise_what_passes(failed)
-    flags = {one.key: wanted[one.key].flags if one.flags is None else one.flags for one in done}
-    return [Corrected(one.key, one.href, wanted[one.key].item.date, flags[one.key]) for one in done]
+    _raise_unless_rejected(failed)
+    flags = {one.key: by_key[one.key].flags if one.flags is None else one.flags for one in done}
+    return [Corrected(one.key, one.href, by_key[one.key].item.date, flags[one.key]) for one in done]
 
 
-def _written_anew(
-    leg: LegContext, row: ContainerRow, amiss: Sequence[Amiss], listing: Mapping[str, Listed]
+def _write_again(
+    leg: LegContext, row: ContainerRow, deviations: Sequence[Deviation], listing: Mapping[str, Listed]
 ) -> list[Corrected]:
-    """Another copy with the right date, from the bytes of the one that is there; an earlier attempt may have
-    made it already. The old one goes when the new one is there."""
+    """Write another copy with the right date, from the bytes of the existing copy; then remove the old copy.
+
+    An earlier attempt may have written the new copy already.
+    """
     href = str(row.href)
-    new = _made_before(leg, href, amiss, listing)
+    new = _copies_of_an_earlier_attempt(leg, href, deviations, listing)
     items = {}
-    waiting = {one.there.href: one for one in amiss if one.item.key not in new}
+    waiting = {one.listed.href: one for one in deviations if one.item.key not in new}
     for name, native in read_once(leg, href, list(waiting)):
         one = waiting[name]
         if (
@@ -256,56 +297,69 @@ def _written_anew(
                 kind=leg.kind,
                 key=one.item.key,
                 digest=one.item.digest,
-                size=one.item.size or one.there.size,
+                size=one.item.size or one.listed.size,
                 body=native.body,
                 flags=one.flags,
                 date=one.date,
             )
     written, failed = split(leg.target.write(href, items.values()))
-    _raise_what_passes(failed)
+    _raise_unless_rejected(failed)
     new |= {one.key: one.href for one in written}
-    old = [replace(stored(one.item), href=one.there.href) for one in amiss if one.item.key in new]
+    old = [replace(stored(one.item), href=one.listed.href) for one in deviations if one.item.key in new]
     removed, failed = split(leg.target.remove(href, old))
-    _raise_what_passes(failed)
-    gone = {one.key for one in removed}
-    return [_corrected(one, new[one.item.key]) for one in amiss if one.item.key in gone]
+    _raise_unless_rejected(failed)
+    removed_keys = {one.key for one in removed}
+    return [_corrected(one, new[one.item.key]) for one in deviations if one.item.key in removed_keys]
 
 
-def _made_before(
-    leg: LegContext, href: str, amiss: Sequence[Amiss], listing: Mapping[str, Listed]
+def _copies_of_an_earlier_attempt(
+    leg: LegContext, href: str, deviations: Sequence[Deviation], listing: Mapping[str, Listed]
 ) -> dict[bytes, str]:
-    """The copies with the right date that no row owns, by key: an attempt died before the ledger was told."""
-    dates = {(one.there.size, _seconds(one.date)) for one in amiss}
+    """Return, by key, the copies with the right date that no row owns.
+
+    An attempt died before the ledger was updated.
+    """
+    dates = {(deviation.listed.size, _seconds(deviation.date)) for deviation in deviations}
     owned = leg.ledger.claimed(href)
     free = [
-        one for one in listing.values() if one.href not in owned and (one.size, _seconds(one.date)) in dates
+        deviation
+        for deviation in listing.values()
+        if deviation.href not in owned and (deviation.size, _seconds(deviation.date)) in dates
     ]
-    digests = read_digests(leg, href, [one.href for one in free])
-    found: dict[bytes, str] = {}
-    for one in amiss:
+    digests = read_digests(leg, href, [deviation.href for deviation in free])
+    copies: dict[bytes, str] = {}
+    for deviation in deviations:
         for copy in free:
-            same = _seconds(copy.date) == _seconds(one.date) and digests.get(copy.href) == one.item.digest
-            if same and copy.href not in found.values():
-                found[one.item.key] = copy.href
+            is_same = (
+                _seconds(copy.date) == _seconds(deviation.date)
+                and digests.get(copy.href) == deviation.item.digest
+            )
+            if is_same and copy.href not in copies.values():
+                copies[deviation.item.key] = copy.href
                 break
-    return found
+    return copies
 
 
-def _raise_what_passes(failed: Sequence[Failed]) -> None:
-    """What the target refuses of one item is counted; anything else ends the pass."""
-    for one in failed:
-        if not isinstance(one.error, Rejected):
-            raise one.error
+def _raise_unless_rejected(failed: Sequence[Failed]) -> None:
+    """Raise every error but a refusal.
+
+    What the target refuses of one item is counted, anything else ends the pass.
+    """
+    for failure in failed:
+        if not isinstance(failure.error, Rejected):
+            raise failure.error
 
 
 def _folders(leg: LegContext, order: Repair) -> None:
-    """Folders that are called otherwise, or lie elsewhere, than the names of the source say now."""
+    """Find folders whose name or place differs from what the names at the source say now, and rename them."""
     placed = {row.source_id: row for row in leg.ledger.containers()}
-    found = [one for one in discover.listed(leg, placed) if one.omit is None and one.id in placed]
+    containers = [
+        folder for folder in discover.listed(leg, placed) if folder.omit is None and folder.id in placed
+    ]
     existing = {container.id: container for container in leg.target.containers()}
-    special = {one.role: one.path for one in existing.values() if one.role is not None}
-    plan = plan_names(found, leg.context.target, *discover.apart(leg, special, {}))
-    for container in sorted(found, key=lambda one: len(one.path)):
+    special = {folder.role: folder.path for folder in existing.values() if folder.role is not None}
+    plan = plan_names(containers, leg.context.target, *discover.apart(leg, special, {}))
+    for container in sorted(containers, key=lambda folder: len(folder.path)):
         row, places = placed[container.id], leg.ledger.placed()
         here, wanted = places.get(row.id), plan[container.id].path
         if row.href is None or here is None:

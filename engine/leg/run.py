@@ -1,26 +1,26 @@
-"""One leg from claim to release: the walk of one mailbox, readable from top to bottom.
+"""Walk one leg from claim to release: the migration of one workload of a mailbox, step by step.
 
     claim                    the lease (R6)
-    permit                   the row is as it was planned, and its wave's plan is approved
-    gate.prove               both sides' identities, again
-    generation               the ledger is not older than what was done with it
-    recover.settle           WRITING -> WRITTEN | SEEN, by match()
+    authorize                the row is as it was planned, and its wave's plan is approved
+    prove_identity           both sides' identities, again
+    ledger_generation        the ledger is not older than what was done with it
+    reconcile.settle         WRITING -> WRITTEN | SEEN, by match()
     discover                 containers -> ensure -> changes -> ledger
-    rekey                    what the source lists under other ids since, by its digest
-    binding                  nobody else wrote into the target meanwhile
-    close_inventory          what was listed is rooted, before anything of it is copied
-    overdue.put_right        dates that lay in the future, and have come
-    late.look                live: what the target was delivered itself
-    transfer                 pending -> fetch -> map -> begin -> write -> settle
-    changes                  flags that changed since, drafts that were edited
-    withdraw                 what the source deleted, after every create
-    tidy                     files: names and folders that became free
-    sharing                  files: with whom they are shared
-    filing.stamp             files: the dates of their folders
-    verify.compare           list both sides again, read back, record findings
+    rekeying                 what the source lists under other ids since, by its digest
+    account_binding          no other login has written into the target meanwhile
+    close_inventory          what was listed is rooted, before any item of it is copied
+    overdue_dates            dates that lay in the future, and have come
+    late_mail                live: what the target received by itself
+    copy                     pending -> fetch -> map -> begin -> write -> settle
+    amend                    flags that changed since, drafts that were edited
+    remove                   what the source deleted, after every create
+    file_cleanup             files: names and folders that became free
+    shares                   files: with whom they are shared
+    file_names.stamp         files: the dates of their folders
+    compare                  list both sides again, read back, record findings
     release
 
-A fault that passes leads to the same walk from the top, with new connections: recovering from a cut
+After a passing fault the same walk begins again from the top, with new connections: recovery from a cut
 connection and from a killed worker is one code path.
 """
 
@@ -84,10 +84,11 @@ from model.errors import Corrupt, LeaseLost, MigrationError, Misconfigured, Tran
 from model.protocols import Kind
 
 PASSES_MOST = 3
+"""How often a leg is copied and verified in one walk while the source goes on changing."""
 DOUBLED_MOST = 30
-"""So many times a pause is doubled at most, whatever its bound is."""
+"""How often the pause before a retry is doubled at most, whatever its bound is."""
 DELAY_MOST = 900.0
-"""Seconds: a server that asks for more than this is asked again all the same."""
+"""Seconds. A server that asks for a longer delay is nevertheless asked again after this."""
 
 Walk: TypeAlias = Callable[["LegSetting", Lease, lease.LeaseKeeper], tuple[LegState, str | None]]
 
@@ -96,8 +97,17 @@ _log = logging.getLogger("kogge.defect")
 
 @dataclass(frozen=True, slots=True)
 class LegResult:
-    """How a leg ended. code is None when every item is accounted for. tally: what was done at the target.
-    detail: of what ended it, see model.errors.MigrationError."""
+    """Say how a leg ended.
+
+    Attributes:
+        leg: the id of the leg.
+        mailbox: the id of the mailbox.
+        workload: the kind of the leg.
+        state: the state of the leg.
+        code: why it ended so; None if every item is accounted for.
+        tally: what was done at the target.
+        detail: our own words about what ended it, see model.errors.MigrationError.
+    """
 
     leg: int
     mailbox: str
@@ -110,7 +120,7 @@ class LegResult:
 
 @dataclass(frozen=True, slots=True)
 class LegEnd:
-    """What became of a leg; see LegResult."""
+    """Say how a walk ended; see LegResult."""
 
     state: LegState
     code: str | None = None
@@ -118,13 +128,20 @@ class LegEnd:
 
     @classmethod
     def by(cls, state: LegState, error: MigrationError) -> LegEnd:
-        """An error ended it."""
+        """Return the end of a walk that an error ended."""
         return cls(state, error.code, error.detail or None)
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to do with the leg: copy and verify, only verify, or only look."""
+    """Say what to do with the leg: copy and verify, only verify, or only look.
+
+    Attributes:
+        level: how thoroughly to verify.
+        sample_percent: the share of items that are read back, for levels that read a sample.
+        copy: False to only verify.
+        dry: True to only look.
+    """
 
     level: Level = Level.TARGET
     sample_percent: float = 5.0
@@ -133,19 +150,38 @@ class Task:
 
 
 def _no_kek() -> bytes:
+    """Refuse to close an inventory in a walk that was given no key."""
     raise Misconfigured("evidence.key", "is not given to a walk that copies")
 
 
 @dataclass(frozen=True, slots=True)
 class LegSetting:
-    """Everything a leg's walk needs beside its row; the same for crash tests and for real. suspects,
-    addresses, parties: see engine.context.leg_context.LegContext; suspects and tally are kept over the walk's
-    passes. silenced: whether a canary showed that the target invites nobody. permit: see
-    engine.approvals.plan_approval.permission. cause: why an owner did not release its leg, see
-    engine.steps.worker_deaths.cause_of. walk: another than to copy and verify. kek: see
-    ledger.inventory.keystore; asked when an inventory is closed. now: see LegContext. breaker:
-    what the legs of one run share against a source that lost much. generations: see
-    engine.steps.ledger_generation. words: see engine.control.server_words_file."""
+    """Hold everything that the walk of a leg needs beside its row; crash tests and production use the same.
+
+    Attributes:
+        ledger: the ledger.
+        mailbox: the mailbox.
+        pair: the accounts of both sides.
+        opener: opens both sides.
+        rules: the rules of the identity gate.
+        pace: the bounds of batches, lease and retries.
+        task: what to do.
+        stop: set when the leg is to stop.
+        sleep: waits so many seconds.
+        in_doubt: see LegContext; kept over the passes of the walk.
+        addresses: see LegContext.
+        parties: see LegContext.
+        silenced: returns True if an invitation probe showed that the target invites nobody.
+        authorize: see engine.approvals.plan_approval.permission.
+        tally: what was done at the target; kept over the passes of the walk.
+        cause: says why an owner did not release its leg, see engine.steps.worker_deaths.cause_of.
+        walk: another walk than to copy and verify; None for that one.
+        kek: returns the key of keys, see ledger.inventory.keystore; called when an inventory is closed.
+        now: see LegContext.
+        breaker: the circuit breaker that the legs of one run share, for sources that lost much.
+        generations: see engine.steps.ledger_generation; None if nothing remembers generations.
+        words: keeps what servers say of failures, see engine.control.server_words_file.
+    """
 
     ledger: Ledger
     mailbox: MailboxRow
@@ -180,8 +216,27 @@ def run_leg(
     through: Callable[[Opener], Opener] = as_it_is,
     breaker: ShrinkBreaker | None = None,
 ) -> LegResult:
-    """Runs a leg as configured. breaker: of the run. Never raises for one mailbox's trouble: the result says
-    what came of it, and the ledger keeps it. Raises Misconfigured and Corrupt, which concern them all."""
+    """Run a leg as configured.
+
+    One mailbox's trouble raises nothing: the result says how the leg ended, and the ledger keeps it.
+
+    Args:
+        config: the configuration.
+        leg_id: the leg.
+        stop: set when the leg is to stop; None if it is never stopped from outside.
+        verify_only: True to only verify.
+        dry_run: True to only look.
+        level: how thoroughly to verify; None for the level of the configuration.
+        through: wraps the calls to both sides, for metering and admission.
+        breaker: the circuit breaker of the run for sources that lost much; None for one of this leg's own.
+
+    Returns:
+        How the leg ended.
+
+    Raises:
+        Misconfigured: if the configuration cannot be used. This concerns all mailboxes.
+        Corrupt: if an invariant of the ledger is broken. This concerns all mailboxes.
+    """
     ledger = open_ledger(config)
     row = ledger.leg(leg_id)
     mailbox = ledger.mailbox(row.mailbox)
@@ -210,7 +265,19 @@ def run_leg(
 
 
 def walk(setting: LegSetting, row: LegRow) -> LegResult:
-    """Claims the leg, works on it, gives it back. The boundary of one mailbox's trouble."""
+    """Claim the leg, work on it, release it. This is the boundary of one mailbox's trouble.
+
+    Args:
+        setting: what the walk needs.
+        row: the leg. Its result is RUNNING if another worker holds it.
+
+    Returns:
+        How the leg ended.
+
+    Raises:
+        Misconfigured: if the configuration cannot be used.
+        Corrupt: if an invariant of the ledger is broken.
+    """
     owner = lease.new_owner()
     try:
         claimed_at = lease.now()
@@ -229,8 +296,16 @@ def walk(setting: LegSetting, row: LegRow) -> LegResult:
 
 
 def approvals(ledger: Ledger, mailbox: MailboxRow, workload: Kind | None = None) -> Callable[[str], bool]:
-    """Whether a person approved a code for this mailbox or for its whole wave, and this mailbox has not
-    spent that approval since; of what each workload spends for itself, this workload."""
+    """Return a function that says whether a person approved a code for this mailbox or for its whole wave.
+
+    An approval that this mailbox has spent since no longer counts.
+
+    Args:
+        ledger: the ledger.
+        mailbox: the mailbox.
+        workload: the workload that spends codes of EACH_WORKLOAD for itself; None for a walk that spends
+            none.
+    """
 
     def approved(code: str) -> bool:
         spent = spent_as(code, workload)
@@ -242,6 +317,7 @@ def approvals(ledger: Ledger, mailbox: MailboxRow, workload: Kind | None = None)
 
 
 def pace_of(config: Config) -> BatchLimits:
+    """Return the bounds of batches, lease and retries as configured."""
     return BatchLimits(
         lease=float(config.run.lease_seconds),
         margin=config.run.lease_seconds / 6,
@@ -251,6 +327,7 @@ def pace_of(config: Config) -> BatchLimits:
 
 
 def _hold(setting: LegSetting, held: Lease, claimed_at: float) -> LegEnd:
+    """Walk with a thread that renews the lease; release the leg at the end."""
     pace = setting.pace
     keeper = lease.LeaseKeeper(setting.ledger, held, pace.lease, pace.margin, claimed_at)
     keeper.start()
@@ -264,45 +341,48 @@ def _hold(setting: LegSetting, held: Lease, claimed_at: float) -> LegEnd:
     return end if released else LegEnd(LegState.RUNNING, "lease-lost")
 
 
-def _tell(setting: LegSetting, held: Lease, kind: str) -> None:
-    """What became of the right to work, in the wave's chain of events."""
+def _record_lease(setting: LegSetting, held: Lease, kind: str) -> None:
+    """Record, in the wave's chain of events, what became of the lease."""
     box = setting.mailbox
     setting.ledger.event(box.wave, kind, {"workload": str(held.workload)}, subject=box.id)
 
 
 def _react(setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper) -> LegEnd:
-    """One reaction for each class of error."""
+    """Walk, and react to each class of error."""
     try:
         if held.took_over:
-            _tell(setting, held, "taken-over")
-            _wait_for_the_owner_before(setting, held)
+            _record_lease(setting, held, "taken-over")
+            _await_former_owner(setting, held)
         return LegEnd(*(setting.walk or _with_patience)(setting, held, keeper))
-    except StopRequested as wish:
-        return LegEnd(LegState.PENDING, wish.code)
+    except StopRequested as request:
+        return LegEnd(LegState.PENDING, request.code)
     except Transient as error:
-        return LegEnd.by(LegState.WAITING, _heard(setting, held, error))
+        return LegEnd.by(LegState.WAITING, _keep_words(setting, held, error))
     except LeaseLost as error:
-        _tell(setting, held, "lease-lost")
+        _record_lease(setting, held, "lease-lost")
         return LegEnd.by(LegState.RUNNING, error)
     except (Misconfigured, Corrupt) as error:
         setting.ledger.release(held, LegState.BLOCKED, error.code, error.detail or None)
         raise
     except MigrationError as error:
-        return LegEnd.by(LegState.BLOCKED, _heard(setting, held, error))
+        return LegEnd.by(LegState.BLOCKED, _keep_words(setting, held, error))
     except Exception as error:  # noqa: BLE001 (the boundary: one mailbox's trouble is not the others')
         _log.error("leg %s: %s", held.mailbox, described(error))
         return LegEnd(LegState.BLOCKED, "internal-error")
 
 
-def _heard(setting: LegSetting, held: Lease, error: MigrationError) -> MigrationError:
-    """The error that the leg ends with; what the server said of it is kept."""
+def _keep_words(setting: LegSetting, held: Lease, error: MigrationError) -> MigrationError:
+    """Return the error with which the leg ends, after keeping what the server said of it."""
     setting.words.keep(held.mailbox, held.workload, [told(None, error)])
     return error
 
 
-def _wait_for_the_owner_before(setting: LegSetting, held: Lease) -> None:
-    """What it sent last may still be on its way. One that is not known to have ended may even go on sending:
-    by the ledger's clock its lease is over, but a clock can be put ahead."""
+def _await_former_owner(setting: LegSetting, held: Lease) -> None:
+    """Wait until nothing that the owner before us sent can still arrive.
+
+    An owner that is not known to have ended may even go on sending: by the ledger's clock its lease is over,
+    but a clock can be put ahead.
+    """
     pace = setting.pace
     if not held.unproven:
         setting.sleep(pace.grace)
@@ -312,7 +392,7 @@ def _wait_for_the_owner_before(setting: LegSetting, held: Lease) -> None:
 
 
 def _sleep(setting: LegSetting, seconds: float) -> None:
-    """In short steps, so that a request to stop is heard. Raises Stopping."""
+    """Sleep in short steps, so that a request to stop is noticed. Raise StopRequested then."""
     while seconds > 0 and not setting.stop.is_set():
         step = min(seconds, 1.0)
         setting.sleep(step)
@@ -324,8 +404,10 @@ def _sleep(setting: LegSetting, seconds: float) -> None:
 def _with_patience(
     setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper
 ) -> tuple[LegState, str | None]:
-    """Walks until done. After a passing fault, the walk begins again from the top; faults count only
-    while nothing moves between them."""
+    """Walk until done. After a passing fault, walk again from the top.
+
+    Faults count only while nothing moves between them.
+    """
     faults, done, attempt = 0, -1, AttemptState(_cause(setting, held))
     while True:
         try:
@@ -339,14 +421,26 @@ def _with_patience(
 
 
 def _cause(setting: LegSetting, held: Lease) -> Cause | None:
-    """Why the worker before this one died; None: it released its lease, or its process goes on."""
+    """Return why the worker before this one died.
+
+    None if it released its lease, or if its process goes on.
+    """
     cause = setting.cause(held.before) if held.took_over else Cause.NONE
     return None if cause is Cause.NONE else cause
 
 
 def pause_after(setting: LegSetting, error: Transient, faults: int) -> None:
-    """Before the next attempt, after so many faults in a row. Sleeps in short steps, so that a request to
-    stop is heard. Raises Stopping, and the error when patience is at its end."""
+    """Sleep before the next attempt, in short steps so that a request to stop is noticed.
+
+    Args:
+        setting: what the walk needs.
+        error: the fault; its delay is honoured up to DELAY_MOST.
+        faults: how many faults came in a row.
+
+    Raises:
+        StopRequested: if the leg is to stop.
+        Transient: the fault itself, if there were more faults in a row than the setting allows.
+    """
     if faults > setting.pace.patience:
         raise error
     pause = min(setting.pace.pause * 2 ** min(faults - 1, DOUBLED_MOST), setting.pace.pause_most)
@@ -382,7 +476,7 @@ def _walk_once(
 def _copy_and_verify(
     setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper, attempt: AttemptState
 ) -> tuple[LegState, str | None]:
-    """People go on working during a migration: what changed while we copied is brought by another pass."""
+    """Copy and verify; do both again if the source changed meanwhile, as people go on working."""
     result: tuple[LegState, str | None] = (LegState.COPIED, None)
     for _ in range(PASSES_MOST):
         with open_leg(setting, held, keeper, attempt) as leg:
@@ -438,7 +532,7 @@ def _pass(
 
 
 def _list(leg: LegContext, containers: Sequence[ContainerRow]) -> None:
-    """What every container has, and which of it is known by another id."""
+    """List every container, and find which of the listed items are known by another id."""
     first = not any(row.complete for row in containers)
     books: list[tuple[ContainerRow, discover.Listing]] = []
     rekeyed = 0
@@ -458,7 +552,7 @@ def _list(leg: LegContext, containers: Sequence[ContainerRow]) -> None:
 
 
 def _look(setting: LegSetting, leg: LegContext) -> tuple[LegState, str | None]:
-    """A dry run: the source is listed, the gate asked; nothing at the target is touched."""
+    """Do a dry run: list the source and ask the identity gate; touch nothing at the target."""
     identity_gate.prove_identity(
         setting.pair, leg.source, leg.target, setting.rules, frozenset(leg.ledger.elsewhere())
     )
@@ -471,7 +565,10 @@ def _look(setting: LegSetting, leg: LegContext) -> tuple[LegState, str | None]:
 
 
 def _verified(leg: LegContext, task: Task, verdict: Verdict) -> tuple[LegState, str | None]:
-    """What workers died of is not accounted for, until a person says that it is."""
+    """Return the state and the code of a verified leg.
+
+    Items of which workers died are not accounted for until a person says so.
+    """
     if verdict.bad:
         return LegState.DIFFERS, verdict.bad_code
     if not verdict.clean:
