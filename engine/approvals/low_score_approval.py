@@ -33,7 +33,7 @@ def accept(ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str) -> 
     waiting = [
         row.id
         for row in rows
-        if row.id in low_now or any(_waits(one.name, one.state) for one in steps.get(row.id, ()))
+        if row.id in low_now or any(_waits(entry.name, entry.state) for entry in steps.get(row.id, ()))
     ]
     if not waiting:
         raise Misconfigured("CODE", f"nothing asks for {SCORE_LOW}: no cutover of these stops for its score")
@@ -73,7 +73,9 @@ def would_stop(ledger: Ledger, rows: Sequence[MailboxRow], found: Mapping[str, S
     """Those of these mailboxes that a cutover would stop for their score, if it is then what it is now.
     found: their scores. One that has passed this step is not asked again."""
     steps = Steps(ledger).of(row.id for row in rows)
-    passed = {number for number, own in steps.items() if any((one.name, one.state) == PASSED for one in own)}
+    passed = {
+        number for number, own in steps.items() if any((entry.name, entry.state) == PASSED for entry in own)
+    }
     low = [row for row in rows if row.id in found and row.id not in passed and found[row.id].rating in LOW]
     return {row.id for row in low if not is_accepted(ledger, row, found[row.id])}
 

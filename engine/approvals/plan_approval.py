@@ -136,7 +136,7 @@ def _approved_plan(config: Config, ledger: Ledger, wave: str, stage: str, requir
     known = _looked(config, ledger, wave)
     given, plan = _judged(config, known, [stage]), known.plan
     _end_others(ledger, wave, known, given)
-    valid = sum(one.void is None for one in given)
+    valid = sum(entry.void is None for entry in given)
     if valid < required:
         told = _told(wave, stage, required, valid, given, plan.hash)
         command = command_to_approve(config, wave, stage, "--key FILE --reason TEXT")
@@ -171,7 +171,7 @@ def command_to_approve(config: Config, wave: str, stage: str, how: str) -> str:
 def _told(wave: str, stage: str, required: int, valid: int, given: Iterable[Approval], plan: str) -> str:
     """Names nobody: it may be shown in Prefect."""
     text = f"the {stage} of wave {wave} has {valid} of {required} approvals of its plan {plan[:12]}"
-    void = [one for one in given if one.void == CHANGED]
+    void = [entry for entry in given if entry.void == CHANGED]
     if void:
         newest = void[-1]
         when = f"{newest.event.moment:%Y-%m-%d %H:%M} UTC"
@@ -264,7 +264,7 @@ def _judged(config: Config, known: _Known, stages: Iterable[str]) -> list[Approv
                 if void is None:
                     counted.add(statement.approver)
                 found.append(Approval(event, statement, void))
-    return sorted(found, key=lambda one: one.event.seq)
+    return sorted(found, key=lambda entry: entry.event.seq)
 
 
 def _statement(event: Event, stage: str) -> Statement:
@@ -293,9 +293,9 @@ def _end_others(ledger: Ledger, wave: str, known: _Known, given: Iterable[Approv
     """What was signed of another plan than the wave has now counts no more, also once that plan comes back:
     who signed it did not see what was between."""
     other = {
-        one.statement.plan
-        for one in given
-        if one.void == CHANGED and not _has_ended(known, one.statement.plan, one.event)
+        entry.statement.plan
+        for entry in given
+        if entry.void == CHANGED and not _has_ended(known, entry.statement.plan, entry.event)
     }
     for plan in sorted(other):
         ledger.event(wave, VOIDED, {"plan": plan}, subject=f"wave:{wave}")

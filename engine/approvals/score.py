@@ -141,9 +141,9 @@ def _part(kind: Kind, counts: PartCounts) -> WorkloadScore:
 def wave_score(found: Mapping[str, Score], unscored: int = 0) -> WaveScore:
     """Of these mailboxes together: a wave is no better than its worst one. unscored: how many more there are,
     of which nobody knows whether they are worse."""
-    counted = Counter(one.rating for one in found.values())
+    counted = Counter(entry.rating for entry in found.values())
     distribution = {rating: counted[rating] for rating in Rating}
-    lowest = next((one for one in reversed(Rating) if counted[one]), None)
+    lowest = next((entry for entry in reversed(Rating) if counted[entry]), None)
     low = [who for who, one in found.items() if one.rating is lowest is not Rating.PERFECT]
     worst = sorted(low, key=lambda who: (order(found[who]), who))
     return WaveScore(None if unscored else lowest, distribution, worst, unscored)
@@ -161,12 +161,12 @@ def reasons(ledger: Ledger, mailbox_ids: Collection[str]) -> dict[str, list[Reas
     found: dict[str, list[Reason]] = {number: [] for number in sorted(set(mailbox_ids))}
     for number, absent in absent_of(ledger, mailbox_ids).items():
         codes: Counter[tuple[Kind, str]] = Counter()
-        for one in absent:
-            code = one.code if one.state is State.REJECTED and one.code else NOT_COPIED
-            codes[one.workload, code] += one.items
+        for entry in absent:
+            code = entry.code if entry.state is State.REJECTED and entry.code else NOT_COPIED
+            codes[entry.workload, code] += entry.items
         found[number] += [Reason(kind, None, code, count) for (kind, code), count in codes.items()]
     for number, lacking in lacking_of(ledger, mailbox_ids).items():
-        found[number] += [Reason(one.workload, one.field, one.reason, one.items) for one in lacking]
+        found[number] += [Reason(entry.workload, entry.field, entry.reason, entry.items) for entry in lacking]
     return {number: sorted(each, key=_gravest_first) for number, each in found.items()}
 
 

@@ -90,7 +90,7 @@ def systems_of(config: Config, version: int = VERSION) -> dict[str, Any] | None:
 def digests_of_systems(config: Config) -> list[str]:
     """In every version that can say what the systems are, the newest first."""
     told = (systems_of(config, version) for version in range(VERSION, 0, -1))
-    return [digest_of(one) for one in told if one is not None]
+    return [digest_of(entry) for entry in told if entry is not None]
 
 
 def documents(

@@ -38,7 +38,7 @@ def offered(environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
     """The configurations of this process: name -> file, the first is the one that an empty name means. Raises
     Misconfigured where the environment names none, or two of one name."""
     several = environment.get(SEVERAL) or ""
-    found = [Path(one) for one in several.split(os.pathsep) if one]
+    found = [Path(entry) for entry in several.split(os.pathsep) if entry]
     if not found and environment.get(ONE):
         found = [Path(environment[ONE])]
     if not found:

@@ -89,9 +89,11 @@ def _model_in(owner: type[BaseModel], name: str, raw: Any, by_kind: ByKind) -> t
     annotation = owner.model_fields[name].annotation
     origin = typing.get_origin(annotation)
     options = typing.get_args(annotation) if origin in (typing.Union, types.UnionType) else (annotation,)
-    if any(one is Any or typing.get_args(one)[:1] == (Any,) for one in options):
+    if any(option is Any or typing.get_args(option)[:1] == (Any,) for option in options):
         return by_kind(name, str(raw.get("kind", ""))) if isinstance(raw, dict) else None
-    return next((one for one in options if isinstance(one, type) and issubclass(one, BaseModel)), None)
+    return next(
+        (option for option in options if isinstance(option, type) and issubclass(option, BaseModel)), None
+    )
 
 
 def _advice(detail: ErrorDetails, owner: type[BaseModel] | None, own: type[BaseModel] | None) -> str:

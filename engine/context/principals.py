@@ -55,7 +55,7 @@ class Parties:
                 the mailbox yet.
         """
         others = {address: self._others(address) for address in addresses}
-        seats_known = self.targets({*addresses, *(one for found in others.values() for one in found)})
+        seats_known = self.targets({*addresses, *(entry for found in others.values() for entry in found)})
         users = {}
         for address in addresses:
             if len(self._numbers(address)) > 1:

@@ -71,7 +71,7 @@ def defect_log(state: Path) -> Iterator[None]:
     one of the same directory it does nothing more."""
     path = (state / "logs" / "defects.log").resolve()
     logger = logging.getLogger("kogge.defect")
-    if any(isinstance(one, _PrivateLog) and one.baseFilename == str(path) for one in logger.handlers):
+    if any(isinstance(entry, _PrivateLog) and entry.baseFilename == str(path) for entry in logger.handlers):
         yield
         return
     make_directory(path.parent)

@@ -38,5 +38,5 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     for name in ENGINES:
         logger = logging.getLogger(name)
-        if not any(isinstance(one, Plain) for one in logger.filters):
+        if not any(isinstance(entry, Plain) for entry in logger.filters):
             logger.addFilter(Plain())

@@ -126,7 +126,7 @@ class Words:
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 return []
             text = stream.read(_FILE_MOST).decode("utf-8", "replace")
-        found = [line for one in text.split("\n") if (line := _line(one)) is not None]
+        found = [line for entry in text.split("\n") if (line := _line(entry)) is not None]
         return [line for line in found if line.time >= since][-LINES_MOST:]
 
 

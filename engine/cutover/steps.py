@@ -370,7 +370,7 @@ def is_undone(leg: LegRow) -> bool:
 
 
 def _by_name(steps: Steps, mailbox_id: str) -> dict[str, StepRow]:
-    return {one.name: one for one in steps.all(mailbox_id)}
+    return {entry.name: entry for entry in steps.all(mailbox_id)}
 
 
 def _is_done(done: dict[str, StepRow], name: str) -> bool:

@@ -86,7 +86,7 @@ def stamp(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
     if not leg.mirror or not isinstance(target, SupportsContainerDates):
         return
     there = {container.id: container.modified for container in target.containers()}
-    for row in sorted(rows, key=lambda one: -len(one.path)):
+    for row in sorted(rows, key=lambda row: -len(row.path)):
         if row.gone or row.modified is None or row.href is None or row.role is not None:
             continue
         wanted = datetime.fromtimestamp(row.modified, UTC)

@@ -51,10 +51,10 @@ class SharePlan:
 
     def holding(self, made: Collection[bytes] = ()) -> SharePlan:
         """made: the digests of what is shared by us, and stays so."""
-        held = tuple(one for one in self.grants if digest_of(one) not in made)
+        held = tuple(grant for grant in self.grants if digest_of(grant) not in made)
         losses = (*self.losses, HELD) if held else self.losses
         return replace(
-            self, grants=tuple(one for one in self.grants if one not in held), losses=losses, held=held
+            self, grants=tuple(grant for grant in self.grants if grant not in held), losses=losses, held=held
         )
 
 
@@ -83,7 +83,7 @@ def share(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
         leg.check()
         if row.path in wide | unsure and WHOLE in plans[row.id]:
             known = () if row.path in wide else leg.ledger.shares.of(row.id).get(WHOLE, ())
-            made = {one.digest for one in known if one.made}
+            made = {entry.digest for entry in known if entry.made}
             plans[row.id][WHOLE] = plans[row.id][WHOLE].holding(made)
         _share(leg, row, plans[row.id])
     if (wide or unsure) and is_time(leg) and is_site(leg.mailbox.source):
@@ -139,11 +139,11 @@ def plan(leg: LegContext, row: ContainerRow) -> dict[bytes, SharePlan]:
     if not isinstance(leg.source, SupportsGrants):
         return {}
     given = dict(leg.source.grants(as_container(row)))
-    named = {one.who for grants in given.values() for one in grants if one.kind is Sharing.USER}
+    named = {grant.who for grants in given.values() for grant in grants if grant.kind is Sharing.USER}
     people = leg.parties.people(named - leg.owner)
     return {
         WHOLE if id_ == row.source_id else key_of(id_): _planned(
-            leg, [one for one in grants if not _is_owner(leg, one)], people, whole=id_ == row.source_id
+            leg, [grant for grant in grants if not _is_owner(leg, grant)], people, whole=id_ == row.source_id
         )
         for id_, grants in given.items()
     }
@@ -247,7 +247,7 @@ def _shared(leg: LegContext, spot: Spot, wanted: SharePlan, known: Sequence[Shar
     if leaving := [there[party] for party in stale if party in there]:
         target.unshare(spot.href, spot.name, leaving)
     losses = list(wanted.losses)
-    losses += [DIFFERS for one in others if digest_of(one) != rows[party_of(one)].digest]
+    losses += [DIFFERS for other in others if digest_of(other) != rows[party_of(other)].digest]
     for grant, loss in target.share(spot.href, spot.name, giving, leg.check):
         if loss is not None:
             losses.append(loss)

@@ -70,11 +70,11 @@ def refuse_mostly_strange(leg: LegContext) -> None:
         return
     known, elsewhere = leg.ledger.claimed_anywhere(), leg.ledger.elsewhere()
     ours = strange = 0
-    for one in leg.target.containers():
-        if one.id in elsewhere or one.omit is not None:
+    for container in leg.target.containers():
+        if container.id in elsewhere or container.omit is not None:
             continue
-        listed = {item.href for item in leg.target.listing(one.id)}
-        mine = len(listed & known.get(one.id, set()))
+        listed = {item.href for item in leg.target.listing(container.id)}
+        mine = len(listed & known.get(container.id, set()))
         ours, strange = ours + mine, strange + len(listed) - mine
     if ours <= strange and identity_gate.is_filled(leg.target, leg.artefacts, elsewhere):
         raise Blocked("target-not-empty", "most of what the target account holds is not ours")

@@ -35,8 +35,8 @@ def is_artefact(folder: str, name: str, beginnings: Collection[str]) -> bool:
     """Of a file, or with an empty name of the folder itself: whether one of these names it. Each is a folder,
     and after a slash how the names of files in it begin: "Photos/Birdie", "Templates/" for all that lie
     there; without a slash, of files at the top."""
-    for one in beginnings:
-        above, _, beginning = one.rpartition("/")
+    for entry in beginnings:
+        above, _, beginning = entry.rpartition("/")
         if folder.lstrip("/") == above and (name.startswith(beginning) if name else above):
             return True
     return False

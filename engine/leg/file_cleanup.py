@@ -89,7 +89,7 @@ def _clear(leg: LegContext, rows: Sequence[ContainerRow], existing: dict[str, Co
     used_hrefs = {row.href for row in rows if not row.gone}
     removed_rows = [row for row in rows if row.gone and row.href and row.href not in used_hrefs]
     made_by_us = leg.ledger.folders.made() if removed_rows else frozenset()
-    for row in sorted(removed_rows, key=lambda one: -str(one.href).count("/")):
+    for row in sorted(removed_rows, key=lambda row: -str(row.href).count("/")):
         leg.check()
         href = str(row.href)
         is_foreign = href in existing and row.id not in made_by_us

@@ -267,12 +267,16 @@ def _corrected(deviation: Deviation, href: str) -> Corrected:
 
 
 def _amended(leg: LegContext, row: ContainerRow, deviations: Sequence[Deviation]) -> list[Corrected]:
-    by_key = {one.item.key: one for one in deviations}
-    changes = [Amendment(stored(one.item), one.flags) for one in deviations]
+    by_key = {deviation.item.key: deviation for deviation in deviations}
+    changes = [Amendment(stored(deviation.item), deviation.flags) for deviation in deviations]
     done, failed = split(leg.target.amend(str(row.href), changes))
     _raise_unless_rejected(failed)
-    flags = {one.key: by_key[one.key].flags if one.flags is None else one.flags for one in done}
-    return [Corrected(one.key, one.href, by_key[one.key].item.date, flags[one.key]) for one in done]
+    flags = {
+        result.key: by_key[result.key].flags if result.flags is None else result.flags for result in done
+    }
+    return [
+        Corrected(result.key, result.href, by_key[result.key].item.date, flags[result.key]) for result in done
+    ]
 
 
 def _write_again(
@@ -285,7 +289,7 @@ def _write_again(
     href = str(row.href)
     new = _copies_of_an_earlier_attempt(leg, href, deviations, listing)
     items = {}
-    waiting = {one.listed.href: one for one in deviations if one.item.key not in new}
+    waiting = {deviation.listed.href: deviation for deviation in deviations if deviation.item.key not in new}
     for name, native in read_once(leg, href, list(waiting)):
         one = waiting[name]
         if (
@@ -304,12 +308,20 @@ def _write_again(
             )
     written, failed = split(leg.target.write(href, items.values()))
     _raise_unless_rejected(failed)
-    new |= {one.key: one.href for one in written}
-    old = [replace(stored(one.item), href=one.listed.href) for one in deviations if one.item.key in new]
+    new |= {copy.key: copy.href for copy in written}
+    old = [
+        replace(stored(deviation.item), href=deviation.listed.href)
+        for deviation in deviations
+        if deviation.item.key in new
+    ]
     removed, failed = split(leg.target.remove(href, old))
     _raise_unless_rejected(failed)
-    removed_keys = {one.key for one in removed}
-    return [_corrected(one, new[one.item.key]) for one in deviations if one.item.key in removed_keys]
+    removed_keys = {result.key for result in removed}
+    return [
+        _corrected(deviation, new[deviation.item.key])
+        for deviation in deviations
+        if deviation.item.key in removed_keys
+    ]
 
 
 def _copies_of_an_earlier_attempt(

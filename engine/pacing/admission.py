@@ -188,7 +188,7 @@ class Admission:
     def lost(self, entry: AdmissionEntry) -> bool:
         """Whether a server has been unwell for so long that this leg is left for another run."""
         since = [self._gates[system].unwell for system in entry.systems]
-        return any(one is not None and self._clock() - one >= LOST_SECONDS for one in since)
+        return any(candidate is not None and self._clock() - candidate >= LOST_SECONDS for candidate in since)
 
     def causes(self) -> dict[str, str]:
         """The code of the newest fault of each system that is halted, as this worker met it."""

@@ -162,7 +162,7 @@ def _sizes(given: tuple[Any, ...]) -> dict[bytes, int]:
     last = given[-1] if given else None
     if not isinstance(last, list):
         return {}
-    return {one.key: one.size for one in last if isinstance(one, Item) and one.size > MEGABYTE}
+    return {entry.key: entry.size for entry in last if isinstance(entry, Item) and entry.size > MEGABYTE}
 
 
 def _weight(one: object, sizes: Mapping[bytes, int]) -> int:

@@ -39,7 +39,9 @@ def servers(rows: Iterable[Health]) -> list[dict[str, str | int | float]]:
 def unwell(rows: Iterable[Health], causes: Mapping[str, str] | None = None) -> list[str]:
     """A line for each system that is asked for less than usual. causes: the codes of their newest faults."""
     known = causes or {}
-    return [_line(one, known.get(str(one["system"]))) for one in servers(rows) if one["pace"] != 1.0]
+    return [
+        _line(server, known.get(str(server["system"]))) for server in servers(rows) if server["pace"] != 1.0
+    ]
 
 
 def _line(one: dict[str, str | int | float], cause: str | None) -> str:

@@ -30,21 +30,23 @@ def plan(config: Config, ledger: Ledger, wave: str | None = None) -> LoadedPlan:
     idempotent. Raises Misconfigured."""
     everyone = mailboxes(config)
     lines = planned_waves(config, everyone)
-    people = by_priority([one for one in everyone if wave in (None, one.wave)])
+    people = by_priority([entry for entry in everyone if wave in (None, entry.wave)])
     if wave is None:
         waves = waves_of(people, {row.source: row.wave for row in ledger.mailboxes()})
     else:
         waves = frozenset({wave})
-    results = ledger.add_mailboxes([planned_mailbox(config, one) for one in people], whole=True, waves=waves)
-    numbers = [one if isinstance(one, str) else one.mailbox for one in results]
+    results = ledger.add_mailboxes(
+        [planned_mailbox(config, person) for person in people], whole=True, waves=waves
+    )
+    numbers = [result if isinstance(result, str) else result.mailbox for result in results]
     put_priorities(ledger, {number: one.priority for one, number in zip(people, numbers, strict=True)})
     if lines is not None:
         ids = {one.source: number for one, number in zip(people, numbers, strict=True)}
-        chosen = [one for one in lines if one.wave in waves]
+        chosen = [line for line in lines if line.wave in waves]
         Waves(ledger).put(wave_rows(config, chosen, ids), waves)
     return LoadedPlan(
-        tuple(one for one in results if isinstance(one, str)),
-        tuple(one for one in results if isinstance(one, PlanConflict)),
+        tuple(result for result in results if isinstance(result, str)),
+        tuple(result for result in results if isinstance(result, PlanConflict)),
     )
 
 
@@ -52,7 +54,7 @@ def waves_of(people: Iterable[Person], planned: Mapping[str, str]) -> frozenset[
     """The waves that a list speaks of: those of its rows, and those in which its mailboxes are planned. The
     others may be those of another configuration's list, with the same ledger. planned: by source, in which
     wave the ledger has it."""
-    return frozenset(wave for one in people for wave in (one.wave, planned.get(one.source)) if wave)
+    return frozenset(wave for person in people for wave in (person.wave, planned.get(person.source)) if wave)
 
 
 def renew(config: Config, ledger: Ledger, wave: str) -> None:
@@ -71,7 +73,7 @@ def renew(config: Config, ledger: Ledger, wave: str) -> None:
 
 def waves_listed(config: Config) -> frozenset[str]:
     """The waves that the rows of a list name. Raises Misconfigured."""
-    return frozenset(one.wave for one in mailboxes(config) if one.wave)
+    return frozenset(mailbox.wave for mailbox in mailboxes(config) if mailbox.wave)
 
 
 def by_priority(people: Sequence[Person]) -> list[Person]:

@@ -140,7 +140,7 @@ class DenyList:
 
     def denies(self, addresses: Iterable[str]) -> bool:
         """Whether any of these addresses or logins is on the list."""
-        return any(self._has(one) for address in addresses for one in _meanings(canonical(address)))
+        return any(self._has(meaning) for address in addresses for meaning in _meanings(canonical(address)))
 
     def _has(self, address: str) -> bool:
         site = Site.read(address)
@@ -226,8 +226,8 @@ def read_directory(path: Path) -> Directory:
         for name, side in zip(("source", "target"), sides, strict=True):
             names = [part.lower() for part in SEVERAL.split(cells[name]) if part]
             problems += _misnamed(line, name, names)
-            for one in names:
-                side[one].add(line)
+            for entry in names:
+                side[entry].add(line)
     if problems:
         raise misconfigured(path, problems)
     left, right = ({address: frozenset(lines) for address, lines in side.items()} for side in sides)
@@ -237,7 +237,7 @@ def read_directory(path: Path) -> Directory:
 def _misnamed(line: int, column: str, names: Sequence[str]) -> Iterator[Problem]:
     """What is wrong with a person's names in the directory export. Logins go beside an address: a column of
     logins alone is most likely another column."""
-    if not all(is_address(one) or ("@" not in one and _is_login(one)) for one in names):
+    if not all(is_address(name) or ("@" not in name and _is_login(name)) for name in names):
         yield Problem(line, column, "neither an e-mail address nor a login")
     elif names and not any(map(is_address, names)):
         yield Problem(line, column, "names no e-mail address; a login goes beside one")
@@ -250,7 +250,7 @@ def _sited(line: int, cells: Mapping[str, str], sites: Mapping[str, set[str]]) -
         if site is None:
             yield Problem(line, "source", f"not {SHAPE}")
         else:
-            sites[str(site)] |= {canonical(one) for one in SEVERAL.split(cells["target"]) if one}
+            sites[str(site)] |= {canonical(entry) for entry in SEVERAL.split(cells["target"]) if entry}
 
 
 def read_addresses(path: Path) -> Mapping[str, str]:

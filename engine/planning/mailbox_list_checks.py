@@ -37,7 +37,9 @@ def _impossible(config: Config, people: Sequence[Person]) -> Iterator[Problem]:
 
 def _moved_twice(people: Sequence[Person]) -> Iterator[Problem]:
     """A library beside its whole site."""
-    whole = {str(site): one.line for one in people if (site := one.site) is not None and not site.library}
+    whole = {
+        str(site): person.line for person in people if (site := person.site) is not None and not site.library
+    }
     for person in people:
         site = person.site
         if site is not None and site.library and str(site.whole) in whole:
@@ -55,7 +57,7 @@ def _folders_shared(config: Config, people: Sequence[Person]) -> Iterator[Proble
     for person in people:
         own = tuple(map(_same, files.folder(person.target_account)))
         accounts = {canonical(person.target), canonical(person.target_login)}
-        others = [one for account in accounts for one in held[account]]
+        others = [entry for account in accounts for entry in held[account]]
         met = next((one for names, one in others if _nested(own, names)), None)
         if met is not None:
             yield Problem(person.line, "folder", f"the same as, or within, or around that of line {met.line}")

@@ -62,11 +62,11 @@ class Difference:
 
     @property
     def counts(self) -> Counter[str]:
-        return Counter(one.kind for one in self.changes)
+        return Counter(change.kind for change in self.changes)
 
     def document(self) -> dict[str, object]:
         return {
-            "changes": [one.document() for one in self.changes],
+            "changes": [change.document() for change in self.changes],
             "counts": dict(sorted(self.counts.items())),
             "waves": {
                 name: {
@@ -82,15 +82,19 @@ class Difference:
 def difference(config: Config, ledger: Ledger | None) -> Difference:
     """Every row's, then every wave's. Rows may lack a wave. Raises Misconfigured."""
     people = mailboxes(config, unplanned=True)
-    known = {} if ledger is None else {one.row.source: one for one in plans(ledger)}
+    known = {} if ledger is None else {plan.row.source: plan for plan in plans(ledger)}
     waves = waves_of(people, {source: one.row.wave for source, one in known.items()})
     held = {source: one for source, one in known.items() if one.row.wave in waves}
-    elsewhere = Counter(one.row.wave for one in known.values() if one.row.wave not in waves)
+    elsewhere = Counter(entry.row.wave for entry in known.values() if entry.row.wave not in waves)
     ranks = {} if ledger is None else priorities(ledger)
-    now = {one.source: one for one in people}
-    changes = [change for one in people for change in _of_row(config, one, held.get(one.source), ranks)]
+    now = {person.source: person for person in people}
+    changes = [
+        change for person in people for change in _of_row(config, person, held.get(person.source), ranks)
+    ]
     gone = [one for source, one in held.items() if source not in now and not one.dropped]
-    changes += [PlanChange("removed", None, one.id, was=one.row.wave, refused=one.begun) for one in gone]
+    changes += [
+        PlanChange("removed", None, entry.id, was=entry.row.wave, refused=entry.begun) for entry in gone
+    ]
     changes += _of_waves(config, ledger, people, held, waves)
     sizes = _sizes(sizes_of(config, ledger, people), held, people, ledger) if changes else {}
     return Difference(tuple(changes), sizes, elsewhere)
@@ -138,7 +142,7 @@ def _of_waves(
     ids = {source: one.id for source, one in held.items()}
     rows = {row.name: row for row in wave_rows(config, lines, ids)}
     old = {} if ledger is None else {row.name: row for row in Waves(ledger).all() if row.name in waves}
-    numbers = {one.wave: one.line for one in lines}
+    numbers = {line.wave: line.line for line in lines}
     for name in dict.fromkeys([*numbers, *old]):
         was, now = old.get(name, WaveRow(name)), rows.get(name, WaveRow(name))
         for part in PLANNED:

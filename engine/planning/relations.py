@@ -89,7 +89,7 @@ def _by_manager(departments: Mapping[str, str], managers: Mapping[str, str]) -> 
 
 
 def _relation(line: int, cells: Mapping[str, str]) -> Relation:
-    others = {canonical(one) for name in TOGETHER for one in SEVERAL.split(cells.get(name, "")) if one}
+    others = {canonical(entry) for name in TOGETHER for entry in SEVERAL.split(cells.get(name, "")) if entry}
     person, manager = canonical(cells["person"]), cells.get("manager", "")
     return Relation(
         line,
@@ -111,7 +111,7 @@ def _faults(line: int, cells: Mapping[str, str]) -> Iterator[Problem]:
     if manager and not is_address(manager):
         yield Problem(line, "manager", "not an e-mail address")
     for name in TOGETHER:
-        if not all(is_address(one) for one in SEVERAL.split(cells.get(name, "")) if one):
+        if not all(is_address(entry) for entry in SEVERAL.split(cells.get(name, "")) if entry):
             yield Problem(line, name, "not e-mail addresses, separated by blanks or |")
 
 

@@ -89,7 +89,7 @@ def sizes(
     before the two numbers of a preflight."""
     kinds = tuple(workloads)
     seen = {source: pair for source, pair in checks.items() if not (source in inventory or source in ledger)}
-    known = {one.source: _known(one, one.moves(kinds), ledger, seen, inventory) for one in people}
+    known = {person.source: _known(person, person.moves(kinds), ledger, seen, inventory) for person in people}
     medians = _medians(people, known)
     loads, guessed, blind = {}, set(), False
     for person in people:

@@ -94,7 +94,7 @@ def draft(boxes: Iterable[WaveMailbox], links: Iterable[tuple[str, str]], rules:
         groups += _groups(drafting, [known[key] for key in component])
     made = _fill(drafting, groups)
     waves = {name: tuple(sorted(box.key for box in held)) for name, held in drafting.waves.items()}
-    remarks = tuple(sorted(drafting.remarks, key=lambda one: (one.code, one.keys)))
+    remarks = tuple(sorted(drafting.remarks, key=lambda remark: (remark.code, remark.keys)))
     return Draft(waves, tuple(made), remarks)
 
 
@@ -229,7 +229,9 @@ def _fill(drafting: _Drafting, groups: Sequence[Group]) -> list[str]:
     chosen = {group.keys for group in pilot}
     rest = [group for group in groups if group.keys not in chosen]
     taken = [int(match[1]) for name in drafting.waves if (match := NUMBERED.fullmatch(name))]
-    order = sorted(rest, key=lambda one: (-one.priority, not one.department, one.department, one.keys))
+    order = sorted(
+        rest, key=lambda entry: (-entry.priority, not entry.department, entry.department, entry.keys)
+    )
     for number, wave in enumerate(cut(order, drafting.rules), max(taken, default=0) + 1):
         name = f"wave-{number:03}"
         made.append(name)
@@ -246,8 +248,8 @@ def _pilot(groups: Sequence[Group], rules: WaveLimits) -> list[Group]:
     share is to be tried. Nobody of priority."""
     if not rules.mailboxes:
         return []
-    fit = sorted((one for one in groups if one.priority <= 0 and fits(one, rules)), key=_quickest)
-    several = next((one for one in fit if 1 < len(one.keys) <= rules.mailboxes // 2), None)
+    fit = sorted((group for group in groups if group.priority <= 0 and fits(group, rules)), key=_quickest)
+    several = next((entry for entry in fit if 1 < len(entry.keys) <= rules.mailboxes // 2), None)
     worker_slots: defaultdict[str, list[Group]] = defaultdict(list)
     for one in fit:
         if one is not several and len(worker_slots[one.department]) < rules.mailboxes:
@@ -261,7 +263,7 @@ def _pilot(groups: Sequence[Group], rules: WaveLimits) -> list[Group]:
 
 
 def _all(*groups: Group) -> Group:
-    return Group(tuple(key for one in groups for key in one.keys), sum(one.bytes for one in groups))
+    return Group(tuple(key for group in groups for key in group.keys), sum(group.bytes for group in groups))
 
 
 def _quickest(group: Group) -> tuple[bool, float, tuple[str, ...]]:

@@ -44,7 +44,7 @@ class PlannedWave:
     @property
     def canary(self) -> int | None:
         """The line of the mailbox that goes first."""
-        return next((one.line for one in self.people if one.source == self.line.canary), None)
+        return next((person.line for person in self.people if person.source == self.line.canary), None)
 
     def document(self) -> dict[str, object]:
         return {
@@ -56,7 +56,7 @@ class PlannedWave:
             "priority": self.line.priority,
             "canary": self.canary,
             **self.estimate.document(),
-            "lines": [one.line for one in self.people],
+            "lines": [person.line for person in self.people],
         }
 
 
@@ -93,7 +93,7 @@ class Making:
 
     def by_line(self) -> dict[int, str]:
         """The wave of every row of the list, by its line."""
-        return {person.line: one.line.wave for one in self.waves for person in one.people}
+        return {person.line: wave.line.wave for wave in self.waves for person in wave.people}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +128,8 @@ def gather(config: Config, ledger: Ledger | None) -> Facts:
 def make(config: Config, facts: Facts, *, again: bool = False) -> Making:
     """A wave for every row. A row keeps the wave it has; again: only if that wave has begun, or is the pilot.
     Raises Misconfigured for a waves.csv that is not one."""
-    people = {one.source: one for one in facts.people}
-    stay = {PILOT, *facts.bound.values()} if again else {one.wave for one in facts.people}
+    people = {person.source: person for person in facts.people}
+    stay = {PILOT, *facts.bound.values()} if again else {person.wave for person in facts.people}
     boxes = {source: _box(one, facts, stay) for source, one in people.items()}
     rules = WaveLimits(config.plan.mailboxes, config.plan.largest_bytes, config.plan.pilot)
     drafted = draft(boxes.values(), facts.belonging.links, rules)
@@ -150,7 +150,7 @@ def make(config: Config, facts: Facts, *, again: bool = False) -> Making:
         waves.append(
             PlannedWave(
                 replace(line, canary=canary),
-                tuple(sorted((people[key] for key in keys), key=lambda one: one.line)),
+                tuple(sorted((people[key] for key in keys), key=lambda entry: entry.line)),
                 whole,
                 line.wave in begun,
                 line.wave in drafted.made,
@@ -176,7 +176,7 @@ def dated(lines: Sequence[WaveLine], kept: Collection[str], config: Config) -> l
             date = max(filter(None, (after, first)), default=None)
             latest = date or latest
         found.append(replace(line, date=date))
-    return sorted(found, key=lambda one: (one.date is None, one.date or datetime.min))
+    return sorted(found, key=lambda entry: (entry.date is None, entry.date or datetime.min))
 
 
 def until(config: Config, line: WaveLine, seconds: float) -> datetime | None:
@@ -242,11 +242,15 @@ def sizes_of(config: Config, ledger: Ledger | None, people: Sequence[Person]) ->
 
 
 def _notices(facts: Facts, drafted: Draft) -> Iterator[Notice]:
-    line = {one.source: one.line for one in facts.people}
+    line = {person.source: person.line for person in facts.people}
     for remark in drafted.remarks:
         yield _notice(remark.code, (line[key] for key in remark.keys))
-    moved = [one for one in facts.people if one.wave and facts.bound.get(one.source, one.wave) != one.wave]
-    yield from _some("bound", (one.line for one in moved))
+    moved = [
+        person
+        for person in facts.people
+        if person.wave and facts.bound.get(person.source, person.wave) != person.wave
+    ]
+    yield from _some("bound", (entry.line for entry in moved))
     yield from _some("unknown-person", facts.belonging.unknown)
     code = "blind" if facts.sizes.blind else "guessed"
     yield from _some(code, (line[source] for source in facts.sizes.guessed))

@@ -214,12 +214,12 @@ class _Probe:
 
     def _look(self) -> None:
         for number, watch in enumerate(self.watches):
-            for one in watch.news():
-                if self._mark("control") in one.text:
-                    self.control[one.where] = None
+            for item in watch.news():
+                if self._mark("control") in item.text:
+                    self.control[item.where] = None
                     self.speaking.add(number)
-                elif self._concerns_us(one.text):
-                    self.heard[f"{one.where} after {self.step}"] = None
+                elif self._concerns_us(item.text):
+                    self.heard[f"{item.where} after {self.step}"] = None
 
     def _concerns_us(self, text: str) -> bool:
         """A notification that names none of our meetings may be of any of them."""

@@ -189,7 +189,7 @@ class LinkReader:
                 by_key = {item.key: item for item in batch}
                 refs = [Ref(item.source_id, item.version) for item in batch]
                 results = source.fetch(Container(kind, container.source_id, container.path), refs)
-                yield container, list(self._found((by_key.get(_key(one)), one) for one in results))
+                yield container, list(self._found((by_key.get(_key(result)), result) for result in results))
 
     def _at_target(
         self, mailbox: str, pair: Pair, kind: Kind, rows: Rows
@@ -217,7 +217,7 @@ class LinkReader:
 
 
 def _batches(rows: Rows) -> Iterator[tuple[ContainerRow, list[ItemRow]]]:
-    for _, group in groupby(rows, key=lambda one: one[0].id):
+    for _, group in groupby(rows, key=lambda row: row[0].id):
         while batch := list(islice(group, BATCH)):
             yield batch[0][0], [item for _, item in batch]
 

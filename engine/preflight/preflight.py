@@ -75,7 +75,7 @@ class PreflightResult:
     @property
     def open_warnings(self) -> list[tuple[str, str]]:
         """Those for which nobody took responsibility."""
-        return [one for one in self.warnings if one[1] not in self.accepted]
+        return [warning for warning in self.warnings if warning[1] not in self.accepted]
 
     @property
     def ready(self) -> bool:
@@ -232,13 +232,17 @@ def _look_at_source(look: PreflightResult, source: Source, workloads: frozenset[
 
 def _count(look: PreflightResult, source: Source, workloads: frozenset[Kind]) -> None:
     """By the source's own word. A workload of which it counts but a part is not counted."""
-    moving = [one for one in source.containers() if one.omit is None and one.kind in workloads]
-    look.untold = {one.kind for one in moving if one.total is None}
-    for one in moving:
-        if one.kind not in look.untold:
-            look.kinds[one.kind] += one.total or 0
+    moving = [
+        container
+        for container in source.containers()
+        if container.omit is None and container.kind in workloads
+    ]
+    look.untold = {entry.kind for entry in moving if entry.total is None}
+    for entry in moving:
+        if entry.kind not in look.untold:
+            look.kinds[entry.kind] += entry.total or 0
     look.items = look.kinds.total() if look.kinds or not look.untold else None
-    sizes = [one.size for one in moving]
+    sizes = [entry.size for entry in moving]
     look.bytes = sum(size or 0 for size in sizes) if any(size is not None for size in sizes) else None
 
 

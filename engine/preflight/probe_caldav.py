@@ -65,15 +65,15 @@ class Desk:
         found = Collections(
             self.library, self.client, self.profile, self.principal(), Kind.CALENDAR, _unguarded
         ).containers()
-        mine = [one for one in found if one.omit is None and not one.readonly]
-        return [one.id for one in sorted(mine, key=lambda one: one.role is None)]
+        mine = [entry for entry in found if entry.omit is None and not entry.readonly]
+        return [candidate.id for candidate in sorted(mine, key=lambda entry: entry.role is None)]
 
     def inboxes(self) -> list[str]:
         """The scheduling inbox's path (RFC 6638, 2.2); none on a server without one."""
         if self._inboxes is None:
             own = self.principal().path
             found = self.library.propfind(own, (cdav.ScheduleInboxURL,)).resources[:1]
-            hrefs = [one for each in found for one in texts(each.properties.get(cdav.ScheduleInboxURL.tag))]
+            hrefs = [text for each in found for text in texts(each.properties.get(cdav.ScheduleInboxURL.tag))]
             paths = [self.client.origin.path(href, own) for href in hrefs]
             self._inboxes = [path for path in paths if path is not None]
         return self._inboxes
@@ -86,9 +86,9 @@ class Desk:
         if len(tree.resources) > FULLEST:
             raise Blocked("probe-account-full", "an account for invitation probes holds next to nothing")
         return {
-            one.path: one.text(dav.GetEtag.tag)
-            for one in tree.resources
-            if child(collection, one.path) is not None and not _is_collection(one.properties)
+            resource.path: resource.text(dav.GetEtag.tag)
+            for resource in tree.resources
+            if child(collection, resource.path) is not None and not _is_collection(resource.properties)
         }
 
     def text(self, path: str) -> str:
@@ -182,8 +182,8 @@ class CalendarWatch:
 
     def _all(self) -> Iterator[tuple[str, str, str]]:
         """(where, path, ETag); calendars that come up meanwhile included."""
-        places = [("calendar", one) for one in self.desk.calendars()]
-        places += [("inbox", one) for one in self.desk.inboxes()]
+        places = [("calendar", calendar) for calendar in self.desk.calendars()]
+        places += [("inbox", inbox) for inbox in self.desk.inboxes()]
         for where, collection in places:
             for path, tag in self.desk.listed(collection).items():
                 yield where, path, tag

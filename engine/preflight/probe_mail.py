@@ -27,7 +27,7 @@ class MailWatch:
 
     def news(self) -> Iterator[News]:
         for folder in self._folders():
-            listed = [one.href for one in self.target.listing(folder, self._since.get(folder))]
+            listed = [entry.href for entry in self.target.listing(folder, self._since.get(folder))]
             new = [href for href in listed if (folder, href) not in self._seen]
             self._seen.update((folder, href) for href in new)
             for _, found in self.target.read(folder, new):
@@ -38,7 +38,7 @@ class MailWatch:
         del mark
 
     def _folders(self) -> list[str]:
-        return [one.id for one in self.target.containers() if one.omit is None]
+        return [container.id for container in self.target.containers() if container.omit is None]
 
 
 def _text(found: Native | Failed) -> str:

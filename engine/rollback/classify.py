@@ -93,12 +93,12 @@ def judge(
             else:
                 (absent if one.listed is None else here).append(one)
     paired = {} if is_placed(leg) else _paired(leg, href, absent, listing.values(), owned)
-    for one in absent:
-        found = paired.get(one.name)
+    for entry in absent:
+        found = paired.get(entry.name)
         if found is None:
-            yield one
+            yield entry
         else:
-            here.append(replace(one, href=found.href, listed=found))
+            here.append(replace(entry, href=found.href, listed=found))
     yield from _read(leg, href, here)
     taken = owned | {found.href for found in paired.values()}
     for listed in listing.values():
@@ -109,16 +109,16 @@ def judge(
 def search(leg: LegContext, lost: Iterable[Judged], done: Collection[tuple[str, str]]) -> Iterator[Judged]:
     """Of what is GONE from where it was written: what lies in any other folder of the account. done: (folder,
     href) of what was found to be somebody's row already."""
-    left = {one.name: one for one in lost}
+    left = {entry.name: entry for entry in lost}
     for container in list(leg.target.containers()):
         if not left or container.omit is not None:
             continue
         leg.check()
         listing = listing_of(leg, container.id)
         owned = leg.ledger.claimed(container.id) | {name for folder, name in done if folder == container.id}
-        free = [one for one in listing.values() if one.href not in owned]
+        free = [entry for entry in listing.values() if entry.href not in owned]
         if is_placed(leg):
-            names = {one.href: one for one in free}
+            names = {entry.href: entry for entry in free}
             paired: Mapping[tuple[int, bytes], Listed] = {
                 name: names[one.href] for name, one in left.items() if one.href in names
             }
@@ -128,10 +128,10 @@ def search(leg: LegContext, lost: Iterable[Judged], done: Collection[tuple[str, 
             replace(left[name], folder=container.id, href=found.href, listed=found)
             for name, found in paired.items()
         ]
-        for one in _read(leg, container.id, moved):
-            if one.fate is RollbackFate.OURS:
-                del left[one.name]
-                yield one
+        for entry in _read(leg, container.id, moved):
+            if entry.fate is RollbackFate.OURS:
+                del left[entry.name]
+                yield entry
     yield from left.values()
 
 
@@ -154,7 +154,7 @@ def _paired(
     leg: LegContext, href: str, absent: Sequence[Judged], listing: Iterable[Listed], owned: Collection[str]
 ) -> Mapping[tuple[int, bytes], Listed]:
     """R3: the same items under other ids: the server renumbered, or somebody moved them there and back."""
-    names = {b"%d:%s" % one.name: one for one in absent if one.digest}
+    names = {b"%d:%s" % entry.name: entry for entry in absent if entry.digest}
     wanted = [Wanted(name, one.digest, size_of(one) or 0, _since(one, href)) for name, one in names.items()]
     known = {item.href: item for item in listing if item.href not in owned}
     free = [TargetItem(item.href, item.size, item.message_id) for item in known.values()]
@@ -172,10 +172,10 @@ def _read(leg: LegContext, href: str, here: Iterable[Judged]) -> Iterator[Judged
     waiting = iter(here)
     while window := list(islice(waiting, CHUNK)):
         leg.await_turn()
-        means = _means(leg, href, dict.fromkeys(one.href for one in window))
-        for one in window:
-            digest, version = means.get(one.href, (None, ""))
-            yield replace(one, fate=_fate(one, digest), version=version)
+        means = _means(leg, href, dict.fromkeys(entry.href for entry in window))
+        for entry in window:
+            digest, version = means.get(entry.href, (None, ""))
+            yield replace(entry, fate=_fate(entry, digest), version=version)
 
 
 VANISHED = b""

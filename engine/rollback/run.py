@@ -158,20 +158,20 @@ def _look(leg: LegContext, order: RollbackScope) -> None:
     staying: dict[str, bool] = {}
     for row in rows:
         shares = leg.ledger.shares.of(row.id).values()
-        order.report.counts["shares"] += sum(one.made for group in shares for one in group)
+        order.report.counts["shares"] += sum(entry.made for group in shares for entry in group)
     for href, group in by_href(rows).items():
         staying[href] = False
-        for one in judge(leg, href, group, rested):
-            if one.fate is RollbackFate.OURS:
-                owned.add((one.folder, one.href))
-            elif one.listed is not None:
+        for entry in judge(leg, href, group, rested):
+            if entry.fate is RollbackFate.OURS:
+                owned.add((entry.folder, entry.href))
+            elif entry.listed is not None:
                 staying[href] = True
-            if order.recall and one.fate is RollbackFate.GONE:
-                lost.append(one)
+            if order.recall and entry.fate is RollbackFate.GONE:
+                lost.append(entry)
             else:
-                _tell(leg, order, one)
-    for one in search(leg, lost, owned):
-        _tell(leg, order, one)
+                _tell(leg, order, entry)
+    for entry in search(leg, lost, owned):
+        _tell(leg, order, entry)
     _look_at_containers(leg, order.report, rows, staying)
 
 
@@ -186,7 +186,7 @@ def _look_at_containers(
     for href, group in sorted(by_href(rows).items(), key=lambda pair: -len(pair[0])):
         if href not in there or not any(row.id in made for row in group):
             continue
-        below = {one for one in there - going if separator and one.startswith(href + separator)}
+        below = {entry for entry in there - going if separator and entry.startswith(href + separator)}
         if staying[href] or below:
             report.stays(leg.mailbox.id, str(leg.kind), group[0].path)
         else:

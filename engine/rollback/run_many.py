@@ -87,8 +87,8 @@ def all_of(order: RollbackRequest, rows: Iterable[LegRow]) -> list[RollbackResul
 def total(tolds: Iterable[RollbackResult]) -> Counter[str]:
     """The counts of all of them together."""
     whole: Counter[str] = Counter()
-    for one in tolds:
-        whole.update(one.report.numbers())
+    for told in tolds:
+        whole.update(told.report.numbers())
     return whole
 
 

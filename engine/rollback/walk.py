@@ -153,7 +153,7 @@ def unshare(leg: LegContext, report: RollbackReport) -> None:
     for row in leg.ledger.containers():
         for key, known in leg.ledger.shares.of(row.id).items():
             leg.check()
-            ours = {one.party: one.digest for one in known if one.made}
+            ours = {entry.party: entry.digest for entry in known if entry.made}
             name = None if key == WHOLE else name_of(leg, row.id, key)
             if ours and row.href is not None and (key == WHOLE or name is not None):
                 report.counts["shares"] += _taken(target, row.href, name, ours)
@@ -162,7 +162,9 @@ def unshare(leg: LegContext, report: RollbackReport) -> None:
 
 def _taken(target: SupportsShares, href: str, name: str | None, ours: dict[bytes, bytes]) -> int:
     try:
-        there = [one for one in target.shared(href, name) if ours.get(party_of(one)) == digest_of(one)]
+        there = [
+            entry for entry in target.shared(href, name) if ours.get(party_of(entry)) == digest_of(entry)
+        ]
         if there:
             target.unshare(href, name, there)
     except MigrationError as error:
@@ -208,23 +210,23 @@ class _Removing:
             yield batch
 
     def _remove(self, batch: Sequence[Judged]) -> None:
-        self._owned |= {(one.folder, one.href) for one in batch if one.fate is RollbackFate.OURS}
-        lost = [one for one in batch if one.fate is RollbackFate.GONE]
+        self._owned |= {(entry.folder, entry.href) for entry in batch if entry.fate is RollbackFate.OURS}
+        lost = [entry for entry in batch if entry.fate is RollbackFate.GONE]
         self._lost += lost
-        ended = [one for one in lost if _is_leaving(one) and not self._order.recall]
-        self._close([one for one in batch if one.fate is RollbackFate.FOUND] + ended)
-        self._take([one for one in batch if one.fate is RollbackFate.OURS], doomed=True)
+        ended = [entry for entry in lost if _is_leaving(entry) and not self._order.recall]
+        self._close([entry for entry in batch if entry.fate is RollbackFate.FOUND] + ended)
+        self._take([entry for entry in batch if entry.fate is RollbackFate.OURS], doomed=True)
         self._tell(
-            one
-            for one in batch
-            if one.fate is not RollbackFate.OURS and not (self._order.recall and one in lost)
+            entry
+            for entry in batch
+            if entry.fate is not RollbackFate.OURS and not (self._order.recall and entry in lost)
         )
 
     def _recall(self, batch: Sequence[Judged]) -> None:
         """Of what is not where it was written: found elsewhere, or gone from the account for good. Nothing
         dooms it: until it is gone the ledger knows it as it was, and looks for it again."""
-        self._take([one for one in batch if one.fate is RollbackFate.OURS], doomed=False)
-        gone = [one for one in batch if one.fate is RollbackFate.GONE]
+        self._take([entry for entry in batch if entry.fate is RollbackFate.OURS], doomed=False)
+        gone = [entry for entry in batch if entry.fate is RollbackFate.GONE]
         self._close(gone)
         self._tell(gone)
 
@@ -236,15 +238,15 @@ class _Removing:
         """Of one container, in one folder of the target."""
         leg, ledger = self._leg, self._leg.ledger.rollback
         container = ours[0].row.id
-        by_key = {one.key: one for one in ours}
-        findings = [self._finding(one) for one in ours] if self._order.recall else []
+        by_key = {entry.key: entry for entry in ours}
+        findings = [self._finding(entry) for entry in ours] if self._order.recall else []
         if doomed:
             ledger.doom(container, by_key.keys(), findings)
         else:
             ledger.note(container, by_key.keys(), findings)
-        wanted = [_stored(one) for one in ours]
+        wanted = [_stored(entry) for entry in ours]
         removed, failed = withdraw.split(leg.target.remove(ours[0].folder, wanted))
-        done = {one.key for one in removed}
+        done = {result.key for result in removed}
         self._removed += [by_key[key] for key in done]
         if not doomed:
             self._confirm(ours[0].folder)
@@ -254,37 +256,38 @@ class _Removing:
         """That a server says it removed something proves nothing: it is looked for once more."""
         removed, self._removed = self._removed, []
         there = listing_of(self._leg, folder) if removed else {}
-        kept = [one for one in removed if one.href in there]
-        gone = [one for one in removed if one.href not in there]
+        kept = [result for result in removed if result.href in there]
+        gone = [result for result in removed if result.href not in there]
         self._close(gone)
         self._leg.ledger.tally.add(Tally(withdrawn=len(gone)))
         self._tell(gone)
         for container, some in groupby(sorted(kept, key=_container), key=_container):
-            self._leg.ledger.rollback.spared(container, {one.key for one in some})
-        self._tell(replace(one, fate=RollbackFate.REFUSED) for one in kept)
+            self._leg.ledger.rollback.spared(container, {entry.key for entry in some})
+        self._tell(replace(entry, fate=RollbackFate.REFUSED) for entry in kept)
 
     def _spare(self, container: int, by_key: dict[bytes, Judged], failed: Sequence[Failed]) -> None:
         fates = {withdraw.CHANGED: RollbackFate.CHANGED, "cannot-remove": RollbackFate.REFUSED}
-        kept = {one.key: fates[one.error.code] for one in failed if one.error.code in fates}
+        kept = {failure.key: fates[failure.error.code] for failure in failed if failure.error.code in fates}
         self._leg.ledger.rollback.spared(container, kept.keys())
         self._tell(replace(by_key[key], fate=fate) for key, fate in kept.items())
-        for one in failed:
-            if one.key not in kept:
-                vanished = one.error.code == "vanished"  # the folder was renumbered between look and removal
-                raise Transient("container-renumbered") if vanished else one.error
+        for failure in failed:
+            if failure.key not in kept:
+                # The folder was renumbered between look and removal.
+                vanished = failure.error.code == "vanished"
+                raise Transient("container-renumbered") if vanished else failure.error
 
     def _close(self, ended: Iterable[Judged]) -> None:
         """Nothing of ours is at the target."""
         for container, some in groupby(sorted(ended, key=_container), key=_container):
-            self._leg.ledger.rollback.undone(container, {one.key for one in some})
+            self._leg.ledger.rollback.undone(container, {entry.key for entry in some})
 
     def _finding(self, one: Judged) -> Finding:
         return Finding(Outcome.MATCH, one.key, one.href, detail_of(one))
 
     def _tell(self, some: Iterable[Judged]) -> None:
         mailbox, workload = self._leg.mailbox.id, str(self._leg.kind)
-        for one in some:
-            self._order.report.add(mailbox, workload, one, recall=self._order.recall)
+        for entry in some:
+            self._order.report.add(mailbox, workload, entry, recall=self._order.recall)
 
 
 def by_href(rows: Iterable[ContainerRow]) -> dict[str, list[ContainerRow]]:
@@ -304,7 +307,7 @@ def clear(leg: LegContext, rows: Sequence[ContainerRow], report: RollbackReport)
     made, places = leg.ledger.folders.made(), leg.ledger.placed()
     groups = by_href(rows)
     ours = [href for href, group in groups.items() if any(row.id in made for row in group)]
-    for href in sorted(ours, key=lambda one: -len(places.get(groups[one][0].id, ()))):
+    for href in sorted(ours, key=lambda href: -len(places.get(groups[href][0].id, ()))):
         leg.check()
         if target.clear(href):
             report.counts["containers"] += 1

@@ -37,7 +37,7 @@ def kept(leg: LegContext, container_id: int) -> set[bytes]:
     if not leg.approved(KEPT):
         return set()
     found = leg.ledger.findings(container_id)
-    return {one.key for one in found if one.key is not None and code_of(one) == KEPT}
+    return {entry.key for entry in found if entry.key is not None and code_of(entry) == KEPT}
 
 
 def named(
@@ -46,7 +46,7 @@ def named(
     """The findings, those with the code that were mended in vain. incidents: of the container; before: whose
     difference was accepted earlier."""
     vain = {key for key, one in incidents.items() if one.rewrites >= REWRITES_MOST} | set(before)
-    return [_named(one) if one.key in vain else one for one in found]
+    return [_named(entry) if entry.key in vain else entry for entry in found]
 
 
 def _named(found: Finding) -> Finding:
@@ -61,11 +61,11 @@ def without_accepted(
     """What is left of the findings, and the items of which a difference is accepted, now a loss of theirs."""
     left: list[Finding] = []
     accepted: set[bytes] = set()
-    for one in found:
-        code = code_of(one)
-        if code is None or one.key is None or not leg.approved(code):
-            left.append(one)
+    for entry in found:
+        code = code_of(entry)
+        if code is None or entry.key is None or not leg.approved(code):
+            left.append(entry)
             continue
-        leg.ledger.lose(container_id, one.key, (lose(FIELD, code),))
-        accepted.add(one.key)
+        leg.ledger.lose(container_id, entry.key, (lose(FIELD, code),))
+        accepted.add(entry.key)
     return left, accepted

@@ -72,7 +72,7 @@ def _amend(
 ) -> None:
     flags = {change.stored.key: change.flags for change in changes}
     done, failed = split(leg.target.amend(str(row.href), changes))
-    leg.ledger.amended(row.id, [(one, flags[one.key]) for one in done], labels)
+    leg.ledger.amended(row.id, [(result, flags[result.key]) for result in done], labels)
     for failure in failed:
         if failure.error.code not in ("vanished", CHANGED):
             raise failure.error
@@ -135,7 +135,8 @@ def _take_back(leg: LegContext, row: ContainerRow, edited: Sequence[ItemRow]) ->
     if not edited:
         return
     removed, failed = split(leg.target.remove(str(row.href), [stored(item) for item in edited]))
-    others = [one.key for one in failed if one.error.code == CHANGED]  # not ours any more: it stays (R8b)
-    leg.ledger.rewrite(row.id, [*(one.key for one in removed), *others])
+    # What is not ours any more stays (R8b).
+    others = [failure.key for failure in failed if failure.error.code == CHANGED]
+    leg.ledger.rewrite(row.id, [*(result.key for result in removed), *others])
     if len(failed) > len(others):
-        raise next(one.error for one in failed if one.error.code != CHANGED)
+        raise next(failure.error for failure in failed if failure.error.code != CHANGED)

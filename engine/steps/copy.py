@@ -50,7 +50,7 @@ class PreparedBatch:
     def answered(self) -> set[bytes]:
         """The keys of which something is known."""
         decided = {key for key, _ in self.skipped + self.rejected}
-        return decided.union(self.vanished, (one.item.key for one in self.mapped))
+        return decided.union(self.vanished, (entry.item.key for entry in self.mapped))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class _Copying:
         """What was begun, and given to the target in no part, is pending again."""
         for batch in self.begun:
             batch.coming.cancel()
-            self.leg.ledger.restore(self.row.id, [one.key for one in batch.rows], refund=True)
+            self.leg.ledger.restore(self.row.id, [row.key for row in batch.rows], refund=True)
         self.begun.clear()
 
     def _turn(self, ready: Writing, alone: bool) -> BegunBatch | None:
@@ -192,7 +192,7 @@ class _Copying:
         known = self.leg.ledger.incidents.of(self.row.id)
         if not known:
             return 0
-        return max((known.get(one.key, NONE).deaths if one.attempts else 0 for one in rows), default=0)
+        return max((known.get(row.key, NONE).deaths if row.attempts else 0 for row in rows), default=0)
 
     def _position(self) -> str:
         if self.mark != UNORDERED:
@@ -202,11 +202,11 @@ class _Copying:
     def _intend(self, batch: BegunBatch) -> Writing:
         prepared = batch.coming.result()
         answered = prepared.answered()
-        prepared.rejected += [(one.key, "source-silent") for one in batch.rows if one.key not in answered]
-        if any(_says_else(one.item) for one in prepared.mapped):
+        prepared.rejected += [(row.key, "source-silent") for row in batch.rows if row.key not in answered]
+        if any(_says_else(entry.item) for entry in prepared.mapped):
             self.leg.ledger.reconsider(DUPLICATE_UID)  # the copies of what changes are copies no longer
         if self.names is not None:
-            prepared.mapped = [self.names.give(one) for one in prepared.mapped]
+            prepared.mapped = [self.names.give(entry) for entry in prepared.mapped]
         self.leg.ledger.intend(self.row.id, prepared.mapped, prepared.unwritten)
         return Writing(prepared)
 
@@ -261,8 +261,8 @@ def _prepare(
             _sort_in(leg, prepared, item, result, context)
     # In the order of the rows, whatever that of the answers: of two with one UID or name the same is first.
     order = {item.key: number for number, item in enumerate(rows)}
-    prepared.mapped.sort(key=lambda one: order[one.item.key])
-    items = {one.item.key: one.item for one in prepared.mapped}
+    prepared.mapped.sort(key=lambda entry: order[entry.item.key])
+    items = {entry.item.key: entry.item for entry in prepared.mapped}
     prepared.mapped, delivered = late_mail.sort_out(leg, row, prepared.mapped)
     prepared.skipped += delivered
     prepared.unwritten += [

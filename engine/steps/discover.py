@@ -307,7 +307,7 @@ def rename(
 
 def _below(leg: LegContext, href: str, existing: Mapping[str, Container]) -> list[str]:
     """What went with a folder of files, wherever the server had it."""
-    return [one for one in existing if one.startswith(f"{href}/")] if leg.context.target.files else []
+    return [entry for entry in existing if entry.startswith(f"{href}/")] if leg.context.target.files else []
 
 
 def _renamed(leg: LegContext, row: ContainerRow, wanted: Container, existing: Mapping[str, Container]) -> str:
@@ -350,7 +350,7 @@ def adopt(leg: LegContext, placed: dict[str, ContainerRow], existing: dict[str, 
         if row.href in existing:
             if href != row.href:
                 leg.ledger.set_href(row.id, row.href, existing[row.href].path)
-        elif href in existing and href not in {one.href for one in placed.values()}:
+        elif href in existing and href not in {place.href for place in placed.values()}:
             _follow_parent(leg, row.href, href, path, placed)
             leg.ledger.set_href(row.id, href, path)
             placed[source_id] = replace(row, href=href)

@@ -64,12 +64,12 @@ def sort_out(
     if there is None:
         return list(mapped), []
     by_sign: defaultdict[Sign, set[bytes]] = defaultdict(set)
-    for one in mapped:
-        if (sign := there.sign(one.item.body, row.role)) is not None:
-            by_sign[sign].add(one.item.key)
+    for entry in mapped:
+        if (sign := there.sign(entry.item.body, row.role)) is not None:
+            by_sign[sign].add(entry.item.key)
     delivered = {key for sign, keys in by_sign.items() if there.take(sign, keys) for key in keys}
-    kept = [one for one in mapped if one.item.key not in delivered]
-    return kept, [(one.item.key, DELIVERED) for one in mapped if one.item.key in delivered]
+    kept = [entry for entry in mapped if entry.item.key not in delivered]
+    return kept, [(entry.item.key, DELIVERED) for entry in mapped if entry.item.key in delivered]
 
 
 def of_a_source_that_is_gone(leg: LegContext) -> tuple[LegState, str] | None:

@@ -66,7 +66,7 @@ def _announce(
     there = {container.path for container in existing.values()}
     new = [row.id for container, row in missing if plan[container.id].path not in there]
     ours = leg.ledger.folders.made() if new else frozenset()
-    if unsaid := [one for one in new if one not in ours]:
+    if unsaid := [entry for entry in new if entry not in ours]:
         leg.ledger.folders.making(*unsaid)
     return frozenset(row.id for _, row in missing if row.id in new and row.href is None)
 
@@ -84,7 +84,7 @@ def _created(
     placement = plan[found.id]
 
     def others() -> Iterator[Path]:
-        yield from (one.path for one in plan.values())
+        yield from (entry.path for entry in plan.values())
         yield from elsewhere.values()
 
     wanted = replace(found, path=_shifted(placement.path, elsewhere))
@@ -144,7 +144,7 @@ def _places(leg: LegContext, wanted: Container, others: Callable[[], Iterable[Pa
     if rules is not None:
         yield *above, next(partings(name, key, rules))
     else:
-        spelled = [(*above, one) for one in harmless(name)]
+        spelled = [(*above, entry) for entry in harmless(name)]
         taken = {*others(), *leg.ledger.placed().values()} if spelled else set()
         yield from (path for path in spelled if path not in taken)
         yield from ((*above, f"{path[-1]} - {key.hex()[:8]}") for path in spelled if path in taken)

@@ -147,7 +147,9 @@ def repair(leg: LegContext, row: ContainerRow) -> int:
     old = [stored(item) for item in rows if details[item.key] != ""]
     removed, failed = split(leg.target.remove(str(row.href), old))
     # What is not ours any more stays (R8b), and ours is missing.
-    free = {one.key for one in removed} | {one.key for one in failed if one.error.code == CHANGED}
+    free = {result.key for result in removed} | {
+        failure.key for failure in failed if failure.error.code == CHANGED
+    }
     again = [item.key for item in rows if details[item.key] == "" or item.key in free]
     done = {*again, *amended}
     leg.ledger.rewrite(row.id, again, counted=True)

@@ -57,9 +57,11 @@ class Fates:
         if mid is None or mid in self.common:
             return None
         among = self.by_mid.get(mid, [])
-        alike = [one for one in among if _may_be_one(item.size, one[1].size)]
+        alike = [candidate for candidate in among if _may_be_one(item.size, candidate[1].size)]
         means = meant() if alike else b""
-        return next((_given(among, one, item) for one in alike if one[1].digest == means), None)
+        return next(
+            (_given(among, candidate, item) for candidate in alike if candidate[1].digest == means), None
+        )
 
 
 def fates_of(
@@ -70,18 +72,20 @@ def fates_of(
     fates = Fates()
     if leg.mirror:
         return fates
-    for one in containers:
-        for item in leg.ledger.rows(one.id, (State.GONE,)):
+    for container in containers:
+        for item in leg.ledger.rows(container.id, (State.GONE,)):
             if item.code not in CARRIED:
                 continue
             if leg.kind is Kind.MAIL and item.mid is not None and item.digest is not None:
-                fates.by_mid[item.mid].append((one.id, item))
+                fates.by_mid[item.mid].append((container.id, item))
                 fates.sizes.add(item.size)
             elif leg.kind is not Kind.MAIL and item.digest is not None:
-                fates.by_digest[item.digest].append((one.id, item))
+                fates.by_digest[item.digest].append((container.id, item))
     if fates.by_mid:
         others = leg.ledger.rows(row.id, [state for state in State if state is not State.GONE])
-        fates.common = {one.mid for one in others if one.mid is not None and not listing.lacks(one.key)}
+        fates.common = {
+            other.mid for other in others if other.mid is not None and not listing.lacks(other.key)
+        }
     return fates
 
 

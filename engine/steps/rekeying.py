@@ -140,18 +140,20 @@ def _with_earlier(leg: LegContext, row: ContainerRow, listing: Listing) -> Listi
 
 def _copies(leg: LegContext, row: ContainerRow, listing: Listing) -> Copies:
     same = [
-        one
-        for one in leg.ledger.containers()
-        if one.href is not None and one.href == row.href and (one.id == row.id or one.gone)
+        container
+        for container in leg.ledger.containers()
+        if container.href is not None
+        and container.href == row.href
+        and (container.id == row.id or container.gone)
     ]
     copies = Copies(fates=fates_of(leg, row, listing, same))
-    for one in same:
+    for container in same:
         states = (State.LEAVING,) if leg.mirror else (*HELD, State.LEAVING)
-        for item in leg.ledger.rows(one.id, states):
+        for item in leg.ledger.rows(container.id, states):
             if item.href is None or item.digest is None:
                 continue
-            if leg.mirror or one.gone or listing.lacks(item.key):
-                copies.add(Copy(one.id, item))
+            if leg.mirror or container.gone or listing.lacks(item.key):
+                copies.add(Copy(container.id, item))
     return copies
 
 
@@ -160,7 +162,7 @@ def _is_called_for(leg: LegContext, row: ContainerRow, listing: Listing) -> bool
     few new ones, are what people do, and are not read twice because of it."""
     if not leg.mirror or listing.lost:
         return True
-    if any(one.gone and one.href == row.href for one in leg.ledger.containers()):
+    if any(container.gone and container.href == row.href for container in leg.ledger.containers()):
         return True
     return is_halved(leg.ledger.counts(row.id)) or _is_strange(leg, row)
 
@@ -233,7 +235,7 @@ def _equal(leg: LegContext, copies: Copies, mapped: Mapped) -> Copy | None:
     if leg.kind is not Kind.FILES:
         return next(copies.equal(mapped.item.digest), None)
     name = str(mapped.item.name)
-    alike = (one for one in copies.equal(mapped.item.digest) if _is_named(leg, one.item, name))
+    alike = (entry for entry in copies.equal(mapped.item.digest) if _is_named(leg, entry.item, name))
     named = next(alike, None)
     return named if named is not None or not leg.mirror else next(copies.equal(mapped.item.digest), None)
 

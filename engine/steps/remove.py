@@ -37,7 +37,7 @@ def withdraw(leg: LegContext, rows: Sequence[ContainerRow]) -> int:
             leg.check()
             removed, failed = _withdraw(leg, row, leaving)
             count += len(removed)
-            errors += [one.error for one in failed]
+            errors += [failure.error for failure in failed]
     if errors:
         raise errors[0]
     return count
@@ -54,7 +54,7 @@ def name_left(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
         for row in rows
         if row.gone and row.role is None and row.href not in taken and not _holds(leg, row)
     ]
-    there = {one.id for one in leg.target.containers()} if left else set()
+    there = {container.id for container in leg.target.containers()} if left else set()
     for row in left:
         if row.href in there:
             leg.ledger.lose(row.id, None, (LEFT_EMPTY,))
@@ -116,18 +116,18 @@ def _withdraw(
     theirs = [item.key for item in leaving if not leg.is_ours(item)]
     leg.ledger.withdrawn(row.id, theirs, removed=False, code=NOT_OURS)
     removed, failed = split(leg.target.remove(str(row.href), [stored(item) for item in ours]))
-    leg.ledger.withdrawn(row.id, [one.key for one in removed])
+    leg.ledger.withdrawn(row.id, [result.key for result in removed])
     return removed, disown(leg, row, failed)
 
 
 def disown(leg: LegContext, row: ContainerRow, failed: Sequence[Failed]) -> list[Failed]:
     """R8b: what the target did not remove, for it is not what we wrote, stays, and is nobody's item any more:
     verification names it. Returns what else failed."""
-    others = [one.key for one in failed if one.error.code == CHANGED]
+    others = [failure.key for failure in failed if failure.error.code == CHANGED]
     if others:
         leg.ledger.withdrawn(row.id, others, removed=False, code=CHANGED, traces=True)
         leg.ledger.event("left-at-target", {"items": len(others)})
-    return [one for one in failed if one.error.code != CHANGED]
+    return [failure for failure in failed if failure.error.code != CHANGED]
 
 
 def _still_here(leg: LegContext, digests: set[bytes | None]) -> Counter[bytes | None]:

@@ -46,7 +46,7 @@ class ExpectedEvent:
 
     def agrees(self, told: set[datetime]) -> bool:
         """Whether the source tells the same beginnings."""
-        return self.moments <= told and {_day(one) for one in told - self.moments} == self.days
+        return self.moments <= told and {_day(entry) for entry in told - self.moments} == self.days
 
 
 @dataclass(slots=True)
@@ -65,12 +65,13 @@ class Almanac:
             calendar = Calendar.from_ical(stream.read())
         first, last = self.window()
         found = [
-            one["DTSTART"].dt for one in recurring_ical_events.of(calendar).between(first - EAST, last + EAST)
+            entry["DTSTART"].dt
+            for entry in recurring_ical_events.of(calendar).between(first - EAST, last + EAST)
         ]
-        within = [one for one in found if first <= _moment(one) < last]
-        days = frozenset(_moment(one) for one in within if not isinstance(one, datetime))
-        moments = frozenset(_moment(one) for one in within if isinstance(one, datetime))
-        series = any("RRULE" in one for one in calendar.walk("VEVENT"))
+        within = [entry for entry in found if first <= _moment(entry) < last]
+        days = frozenset(_moment(entry) for entry in within if not isinstance(entry, datetime))
+        moments = frozenset(_moment(entry) for entry in within if isinstance(entry, datetime))
+        series = any("RRULE" in entry for entry in calendar.walk("VEVENT"))
         self.planned[uid] = ExpectedEvent(row.key, row.href, moments, days, series)
 
     def window(self) -> tuple[datetime, datetime]:

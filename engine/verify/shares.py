@@ -55,7 +55,7 @@ def _changed(
             continue
         rows = [row for row in known.get(key, ()) if row.ends is None or row.ends > now]
         found = {row.party for row in rows if row.code == FOUND}
-        wanted = {sharing.digest_of(one) for one in plan.grants if sharing.party_of(one) not in found}
+        wanted = {sharing.digest_of(grant) for grant in plan.grants if sharing.party_of(grant) not in found}
         shared = {row.digest for row in rows if row.party not in found}
         if wanted != shared and (key == sharing.WHOLE or sharing.name_of(leg, container.id, key) is not None):
             yield Finding(Outcome.UNCHECKED, key or None, None, DETAIL)

@@ -197,8 +197,10 @@ def _read_again(
                 again[row.key] = Finding(Outcome.REBUILT, row.key, row.href)
             elif _meaning(leg, mapped) != first[row.key]:
                 again[row.key] = Finding(Outcome.DIFFERS, row.key, row.href, UNSTABLE)
-    for one in found:
-        yield again.get(one.key, one) if one.key is not None and one.detail in (ELSE, STALE) else one
+    for entry in found:
+        yield (
+            again.get(entry.key, entry) if entry.key is not None and entry.detail in (ELSE, STALE) else entry
+        )
 
 
 def _meaning(leg: LegContext, mapped: Mapped) -> bytes:
@@ -277,7 +279,7 @@ def differing(leg: LegContext, container_id: int, key: bytes, copy: Body) -> str
 def _source(leg: LegContext, container_id: int, key: bytes) -> Mapped | None:
     """What the item's record becomes now; None when the source does not give it, or it cannot be mapped."""
     row = leg.ledger.row(container_id, key)
-    container = next(one for one in leg.ledger.containers() if one.id == container_id)
+    container = next(entry for entry in leg.ledger.containers() if entry.id == container_id)
     if row is None:
         return None
     for _, result in FetchResults(leg, container).about([row]):

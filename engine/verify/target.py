@@ -155,7 +155,7 @@ def _check_found(leg: LegContext, href: str, found: dict[str, list[Expected]], r
                 result.read[expected.container].add(expected.key)
             else:
                 _judge(leg, expected, place, native.body, result)
-    for expected in (one for group in found.values() for one in group):
+    for expected in (entry for group in found.values() for entry in group):
         _add(result, expected, Outcome.ERROR, None, "unreadable")
 
 
@@ -270,7 +270,9 @@ def _leave_in_doubt(leg: LegContext, left: Leftover, digests: dict[str, bytes]) 
     then its row is unchecked, and the item is not one too many."""
     if not left.strangers or not digests:
         return
-    writing = (row for one in left.containers for row in leg.ledger.rows(one.id, (State.WRITING,)))
+    writing = (
+        row for container in left.containers for row in leg.ledger.rows(container.id, (State.WRITING,))
+    )
     wanted = [Wanted(row.key, row.digest, row.size or 0, row.since) for row in writing if row.digest]
     _unite(left, wanted, digests)
 
@@ -299,7 +301,7 @@ def _report(
             if _is_theirs(leg, expected):
                 continue
             places = elsewhere[expected.digest]
-            place = next((one for one in reversed(places) if one[0] != left.href), None)
+            place = next((entry for entry in reversed(places) if entry[0] != left.href), None)
             if place is not None:
                 places.remove(place)
                 moved.add(place)
@@ -338,13 +340,13 @@ def _is_delivered(leg: LegContext, left: Leftover, item: Listed) -> bool:
     write of ours is told from it before: that has one of our digests."""
     if leg.mailbox.phase is not Phase.FROZEN:
         return False
-    marks = {one.surveyed for one in left.containers}
+    marks = {container.surveyed for container in left.containers}
     return None not in marks and all(mark == "" or reaches(mark, item.href) for mark in marks)
 
 
 def _is_renumbered(leg: LegContext, left: Leftover, item: Listed) -> bool:
     """Whether the target gave a frozen folder another UIDVALIDITY since the last look in staging."""
-    marks = {one.surveyed for one in left.containers}
+    marks = {container.surveyed for container in left.containers}
     known = None not in marks and leg.mailbox.phase is Phase.FROZEN
     return known and any(mark and era_of(mark) != era_of(item.href) for mark in marks)
 
@@ -355,9 +357,9 @@ def _note_survey(leg: LegContext, left: Leftover, *, clean: bool) -> None:
     if leg.mailbox.phase is not Phase.STAGING:
         return
     position = left.position or ("" if clean and left.position is not None else None)
-    for one in left.containers:
-        if one.surveyed != position:
-            leg.ledger.surveyed(one.id, position)
+    for container in left.containers:
+        if container.surveyed != position:
+            leg.ledger.surveyed(container.id, position)
 
 
 def _strange(leg: LegContext, href: str, hrefs: list[str]) -> set[str]:
