@@ -1,6 +1,7 @@
-"""Differences that no pass can mend. Each has a code, and a person may accept them (`kogge approve`).
+"""Handle differences that no pass can mend: each has a code, and a person may accept them (`kogge approve`).
 
-What is accepted is a loss of the item from then on; what is not keeps its mailbox from being verified.
+An accepted difference is a loss of the item from then on. A difference that is not accepted keeps its mailbox
+from being verified.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from model.protocols import Loss
 
 FIELD = "copy"
 LOSS = Loss(FIELD, KEPT)
-"""Of an item whose difference was accepted."""
+"""The loss of an item whose difference was accepted."""
 RENUMBERED = "target-renumbered"
-"""The detail, and the code, of what is strange in a frozen folder that the target renumbered since the last
-look in staging: whether it was delivered cannot be told any more."""
+"""The detail, and the code, of an extra copy in a frozen folder that the target renumbered since the last
+look in staging: it can no longer be told whether the copy was delivered."""
 REWRITES_MOST = 2
-"""How often a copy is made anew; what differs after that has this code. `kogge retry` counts from 0 again."""
+"""How often a copy is made again; what differs after that has this code. Some targets change an item at each
+write. `kogge retry` counts from 0 again."""
 
 
 def code_of(found: Finding) -> str | None:
-    """The code of a finding that no pass mends; None for any other."""
+    """Return the code of a finding that no pass mends; None for any other finding."""
     if found.outcome is Outcome.EXTRA and found.detail == RENUMBERED:
         return RENUMBERED
     code = found.detail.partition(":")[0]
@@ -33,18 +35,28 @@ def code_of(found: Finding) -> str | None:
 
 
 def kept(leg: LegContext, container_id: int) -> set[bytes]:
-    """Of which items a person accepted, since the last verification, that the target keeps them otherwise."""
+    """Return the keys of the items whose difference a person accepted since the last verification.
+
+    Args:
+        leg: the open leg.
+        container_id: the container whose findings are read.
+    """
     if not leg.approved(KEPT):
         return set()
-    found = leg.ledger.findings(container_id)
-    return {entry.key for entry in found if entry.key is not None and code_of(entry) == KEPT}
+    findings = leg.ledger.findings(container_id)
+    return {entry.key for entry in findings if entry.key is not None and code_of(entry) == KEPT}
 
 
 def named(
     found: Iterable[Finding], incidents: Mapping[bytes, Incident], before: Collection[bytes]
 ) -> list[Finding]:
-    """The findings, those with the code that were mended in vain. incidents: of the container; before: whose
-    difference was accepted earlier."""
+    """Return the findings, and give the code to those that were mended in vain.
+
+    Args:
+        found: the findings of a verification.
+        incidents: the incidents of the container, by key.
+        before: the keys of items whose difference was accepted earlier.
+    """
     vain = {key for key, one in incidents.items() if one.rewrites >= REWRITES_MOST} | set(before)
     return [_named(entry) if entry.key in vain else entry for entry in found]
 
@@ -58,7 +70,16 @@ def _named(found: Finding) -> Finding:
 def without_accepted(
     leg: LegContext, container_id: int, found: Iterable[Finding]
 ) -> tuple[list[Finding], set[bytes]]:
-    """What is left of the findings, and the items of which a difference is accepted, now a loss of theirs."""
+    """Turn accepted differences into losses.
+
+    Args:
+        leg: the open leg.
+        container_id: the container.
+        found: the findings of a verification.
+
+    Returns:
+        The findings that are left, and the keys of the items whose difference is accepted and is a loss now.
+    """
     left: list[Finding] = []
     accepted: set[bytes] = set()
     for entry in found:

@@ -1,7 +1,9 @@
-"""Applies what changed at the source to what is at the target: flags are amended, never a body of mail.
+"""Apply changes of the source to the copies at the target.
 
-A draft whose text changed, and a note, are taken back and written anew. Where a target replaces in place,
-changed items are written like new ones (engine.steps.copy).
+Flags are amended, the body of a mail never changes.
+
+A draft whose text changed, and a note, are removed and written again. If a target replaces in place, changed
+items are written like new ones (engine.steps.copy).
 """
 
 from __future__ import annotations
@@ -18,10 +20,19 @@ from model.protocols import Amendment, Failed, Loss, Mapped, Native
 
 
 def apply_changes(leg: LegContext, row: ContainerRow) -> None:
-    """Brings flags of CHANGED items up to date; a draft whose text changed is taken back and written
-    anew. R5: of any other mail a new version never rewrites the body. In the live phase what is written stays
-    as it is, also where a change was listed before the phase began. Raises Transient where the source says
-    nothing of an item: it stays as it is until then."""
+    """Bring the flags of CHANGED items up to date; remove and rewrite drafts whose text changed.
+
+    Of any other mail, a new version never rewrites the body (R5). In the live phase, what is written stays as
+    it is, even if a change was listed before the phase began. Idempotent; an error may leave a part of the
+    changes applied.
+
+    Args:
+        leg: the open leg.
+        row: the container.
+
+    Raises:
+        Transient: if the source says nothing about an item; the item stays as it is until then.
+    """
     if not leg.mirror:
         leg.ledger.keep(row.id)
         return
@@ -58,8 +69,8 @@ def _apply(leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> None:
         if "\\Draft" in flags or "\\Draft" in (item.flags or "").split():
             drafts.append(item)
         changes.append(Amendment(stored(item), flags))
-    done = _rewrite_drafts(leg, row, drafts, answers) | {item.key for item in answers.silent}
-    _amend(leg, row, [change for change in changes if change.stored.key not in done], labels)
+    rewritten = _rewrite_drafts(leg, row, drafts, answers) | {item.key for item in answers.silent}
+    _amend(leg, row, [change for change in changes if change.stored.key not in rewritten], labels)
     discover.forget(leg, row, vanished)
     leg.ledger.unamended(row.id, rejected)
     for key in rejected:
@@ -71,8 +82,8 @@ def _amend(
     leg: LegContext, row: ContainerRow, changes: Sequence[Amendment], labels: Mapping[str, str]
 ) -> None:
     flags = {change.stored.key: change.flags for change in changes}
-    done, failed = split(leg.target.amend(str(row.href), changes))
-    leg.ledger.amended(row.id, [(result, flags[result.key]) for result in done], labels)
+    amended, failed = split(leg.target.amend(str(row.href), changes))
+    leg.ledger.amended(row.id, [(result, flags[result.key]) for result in amended], labels)
     for failure in failed:
         if failure.error.code not in ("vanished", CHANGED):
             raise failure.error
@@ -82,7 +93,10 @@ def _amend(
 
 
 def _refuse_renumbered(leg: LegContext, row: ContainerRow, changes: Sequence[Amendment]) -> None:
-    """What a server renumbered since this walk began has not vanished: the next walk finds it again."""
+    """Raise Transient if the server renumbered the folder since this walk began.
+
+    The next walk finds its items again.
+    """
     era = reconcile.era_of(leg.target.position(str(row.href)))
     if any(reconcile.era_of(change.stored.href) != era for change in changes):
         raise Transient("container-renumbered")
@@ -91,7 +105,7 @@ def _refuse_renumbered(leg: LegContext, row: ContainerRow, changes: Sequence[Ame
 def _rewrite_drafts(
     leg: LegContext, row: ContainerRow, drafts: Sequence[ItemRow], answers: FetchResults
 ) -> set[bytes]:
-    """A draft's text may have changed."""
+    """Remove the copies of drafts whose text changed, so that they are written again. Return their keys."""
     edited = [
         item
         for item, result in answers.about(drafts)
@@ -102,7 +116,7 @@ def _rewrite_drafts(
 
 
 def _renew(leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> None:
-    """Items whose whole content may change, at a target that replaces nothing."""
+    """Update items whose whole content may change, at a target that does not replace in place."""
     answers = FetchResults(leg, row)
     edited: list[ItemRow] = []
     same: list[Amendment] = []
@@ -120,7 +134,7 @@ def _renew(leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> None:
 
 
 def _mapped(leg: LegContext, result: Native | Failed) -> Mapped | None:
-    """None for what cannot move any more: it is taken back, and copying it again gives it its fate."""
+    """Return the mapped record, or None if it cannot move any more: copying it again gives it its fate."""
     try:
         if isinstance(result, Failed):
             raise result.error
@@ -130,8 +144,10 @@ def _mapped(leg: LegContext, result: Native | Failed) -> Mapped | None:
 
 
 def _take_back(leg: LegContext, row: ContainerRow, edited: Sequence[ItemRow]) -> None:
-    """The old copy is removed first and the row goes back to SEEN, so that a crash in between leaves an item
-    still to be written, never two."""
+    """Remove the old copies, then set their rows to SEEN.
+
+    A crash in between leaves an item to be written, never two.
+    """
     if not edited:
         return
     removed, failed = split(leg.target.remove(str(row.href), [stored(item) for item in edited]))

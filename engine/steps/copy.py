@@ -1,8 +1,9 @@
-"""Copies what is pending: what is new and, where the target replaces in place, what changed.
+"""Copy the pending items: new ones and, if the target replaces in place, changed ones.
 
 Every batch goes: begin (durable) -> fetch -> map -> intend (durable) -> write -> settle (durable). Three
-threads share this: while one batch is written, the one before it is settled and the next one begun, fetched,
-mapped and intended. Only the caller's thread asks the ledger; only one thread at a time asks the target.
+threads share this work: while one batch is written, the one before it is settled, and the next one is begun,
+fetched, mapped and intended. Only the caller's thread asks the ledger; only one thread at a time asks the
+target.
 """
 
 from __future__ import annotations
@@ -30,15 +31,24 @@ from model.errors import MigrationError, Rejected
 from model.protocols import Failed, Item, Kind, Mapped, Native, Stored, key_of
 
 FIRST = 20
-"""Items of a container's first batch, doubled from batch to batch: the target need not wait long for it."""
+"""Items in a container's first batch, doubled from batch to batch, so that the target need not wait long for
+the first one."""
 UNORDERED = ":0"
-"""A target's position where hrefs have no order: it is the same before every batch."""
+"""The position of a target whose hrefs have no order: it is the same before every batch."""
 
 
 @dataclass(slots=True)
 class PreparedBatch:
-    """A batch after fetching and mapping, in memory or spooled; nothing of it is written yet. unwritten:
-    mails that will not be. told: with what items were rejected."""
+    """Hold a batch after fetching and mapping, in memory or spooled; nothing of it is written yet.
+
+    Attributes:
+        mapped: the items to write.
+        skipped: keys of items that do not move, each with its code.
+        rejected: keys of items that cannot move, each with its code.
+        vanished: keys of items that are no longer at the source.
+        unwritten: mails that will not be written.
+        told: what the servers said of rejected items.
+    """
 
     mapped: list[Mapped] = field(default_factory=list)
     skipped: list[tuple[bytes, str]] = field(default_factory=list)
@@ -48,14 +58,19 @@ class PreparedBatch:
     told: list[Told] = field(default_factory=list)
 
     def answered(self) -> set[bytes]:
-        """The keys of which something is known."""
+        """Return the keys about which something is known."""
         decided = {key for key, _ in self.skipped + self.rejected}
         return decided.union(self.vanished, (entry.item.key for entry in self.mapped))
 
 
 @dataclass(frozen=True, slots=True)
 class BegunBatch:
-    """Begun: its bodies are on their way from the source."""
+    """Hold a batch that has begun: its bodies are on their way from the source.
+
+    Attributes:
+        rows: the items of the batch.
+        coming: the prepared batch, once it is fetched and mapped.
+    """
 
     rows: list[ItemRow]
     coming: Future[PreparedBatch]
@@ -63,7 +78,17 @@ class BegunBatch:
 
 @dataclass(slots=True)
 class Writing:
-    """Intended: on its way to the target, whose word is noted here by the thread that writes."""
+    """Hold a batch that was intended and is on its way to the target.
+
+    The thread that writes notes the target's answers here.
+
+    Attributes:
+        prepared: the batch.
+        going: the end of the writing; None until it has started.
+        stored: what the target has stored.
+        skipped: keys of items that the target need not store, each with its code.
+        rejected: keys of items that the target refused, each with its code.
+    """
 
     prepared: PreparedBatch
     going: Future[None] | None = None
@@ -72,15 +97,27 @@ class Writing:
     rejected: list[tuple[bytes, str]] = field(default_factory=list)
 
     def error(self) -> BaseException | None:
-        """Waits until the target is done with it."""
+        """Wait until the target is done with the batch, and return the error that ended it, if any."""
         return None if self.going is None else self.going.exception()
 
 
 def copy_pending(leg: LegContext, row: ContainerRow) -> int:
-    """Copies every item that is owed to a container (Work.owed); returns how many vanished before they
-    could be read.
+    """Copy every item that is owed to a container (LegContext.owed).
 
-    On any error everything that is known is settled; the rest stays WRITING for recover.settle."""
+    On any error, everything that is known is settled; the rest stays WRITING, and
+    engine.steps.reconcile.settle decides about it. Idempotent.
+
+    Args:
+        leg: the open leg.
+        row: the container.
+
+    Returns:
+        How many items vanished before they could be read.
+
+    Raises:
+        StopRequested: if the leg is to stop; the batch in hand is settled before.
+        MigrationError: what the source or the target raised. The items of the batch may be at the target.
+    """
     with (
         ThreadPoolExecutor(1, thread_name_prefix="fetch") as fetcher,
         ThreadPoolExecutor(1, thread_name_prefix="write") as writer,
@@ -92,8 +129,13 @@ def copy_pending(leg: LegContext, row: ContainerRow) -> int:
 
 @dataclass(slots=True)
 class _Copying:
-    """One call of copy_pending. writing: the batch that the target has in hand. most: items of the next
-    one. mark: the target's last position."""
+    """Run one call of copy_pending.
+
+    Attributes:
+        writing: the batch that the target has in hand.
+        most: the most items in the next batch.
+        mark: the target's last position.
+    """
 
     leg: LegContext
     row: ContainerRow
@@ -112,6 +154,7 @@ class _Copying:
         self.hold = Hold(self.leg.check)
 
     def run(self) -> int:
+        """Copy until nothing is pending; return how many items vanished."""
         try:
             batch = self._begin()
             if batch is not None:
@@ -130,14 +173,14 @@ class _Copying:
         return self.vanished
 
     def _hand_back(self) -> None:
-        """What was begun, and given to the target in no part, is pending again."""
+        """Make pending again what was begun and of which the target got nothing."""
         for batch in self.begun:
             batch.coming.cancel()
             self.leg.ledger.restore(self.row.id, [row.key for row in batch.rows], refund=True)
         self.begun.clear()
 
     def _turn(self, ready: Writing, alone: bool) -> BegunBatch | None:
-        """The target goes on from the batch in hand to ready; returns the next batch."""
+        """Let the target go on from the batch in hand to the ready one; return the next batch."""
         if self.writing is not None and self.writing.error() is not None:
             self._settle()
         position = self._position()
@@ -150,9 +193,15 @@ class _Copying:
         return batch
 
     def _begin(self, position: str | None = None) -> BegunBatch | None:
-        """None when nothing is pending, when what is pending must go alone and something is in hand, or
-        when the operator asked to stop: what is in hand is finished. position: the target's, taken
-        since it was last idle."""
+        """Begin the next batch.
+
+        Args:
+            position: the target's position, taken since it was last idle; None to ask for it.
+
+        Returns:
+            The batch. None if nothing is pending, if the pending item must go alone and a batch is in hand,
+                or if the leg is to stop: the batch in hand is finished then.
+        """
         leg, row = self.leg, self.row
         leg.guard()
         rows = self._next_rows(min(self.most, leg.pace.batch)) if leg.begins() else []
@@ -160,21 +209,24 @@ class _Copying:
             return None
         self.most *= 2
         leg.ledger.begin(row.id, [item.key for item in rows], position or self._position())
-        known = file_versions.there(leg, row, rows)
-        batch = BegunBatch(rows, self.fetcher.submit(_prepare, leg, row, rows, self.context, known))
+        known_versions = file_versions.there(leg, row, rows)
+        batch = BegunBatch(rows, self.fetcher.submit(_prepare, leg, row, rows, self.context, known_versions))
         self.begun.append(batch)
         return batch
 
     def _admitted(self, rows: Sequence[ItemRow]) -> bool:
-        """R10. False: what is in hand must be settled before these may begin."""
+        """Return False if the batch in hand must be settled before these items may begin (R10)."""
         deaths, in_hand = self._deaths(rows), self.writing is not None
         if deaths >= BEFORE_ALONE and in_hand:
             return False
         return self.hold.begin(in_hand=in_hand, alone=deaths >= BEFORE_ALONE_IN_PROCESS)
 
     def _next_rows(self, most: int) -> list[ItemRow]:
-        """As many pending rows as fit the bounds, at most so many. R10: what was in hand when a worker died
-        twice goes alone, and what was alone in hand at more deaths is rejected."""
+        """Return as many pending rows as fit the bounds, at most so many.
+
+        What was in hand when a worker died twice goes alone; what was alone in hand at more deaths is
+        rejected (R10).
+        """
         leg, row = self.leg, self.row
         rows = leg.ledger.pending(row.id, most, states=leg.owed)
         deaths = {item.key: self._deaths([item]) for item in rows}
@@ -188,11 +240,11 @@ class _Copying:
         return list(_bounded(fresh, leg.pace.batch_bytes))
 
     def _deaths(self, rows: Sequence[ItemRow]) -> int:
-        """How many count against the worst of these. A row without attempts began anew."""
-        known = self.leg.ledger.incidents.of(self.row.id)
-        if not known:
+        """Return how many deaths count against the worst of these rows. A row without attempts has none."""
+        incidents = self.leg.ledger.incidents.of(self.row.id)
+        if not incidents:
             return 0
-        return max((known.get(row.key, NONE).deaths if row.attempts else 0 for row in rows), default=0)
+        return max((incidents.get(row.key, NONE).deaths if row.attempts else 0 for row in rows), default=0)
 
     def _position(self) -> str:
         if self.mark != UNORDERED:
@@ -203,7 +255,7 @@ class _Copying:
         prepared = batch.coming.result()
         answered = prepared.answered()
         prepared.rejected += [(row.key, "source-silent") for row in batch.rows if row.key not in answered]
-        if any(_says_else(entry.item) for entry in prepared.mapped):
+        if any(_means_other(entry.item) for entry in prepared.mapped):
             self.leg.ledger.reconsider(DUPLICATE_UID)  # the copies of what changes are copies no longer
         if self.names is not None:
             prepared.mapped = [self.names.give(entry) for entry in prepared.mapped]
@@ -217,23 +269,23 @@ class _Copying:
         return ready
 
     def _settle(self) -> None:
-        """Waits for the batch in hand and records what became of it; raises what its writing raised."""
-        done, self.writing = self.writing, None
-        self._record(done)
+        """Wait for the batch in hand and record its results; raise what its writing raised."""
+        batch, self.writing = self.writing, None
+        self._record(batch)
 
-    def _record(self, done: Writing | None) -> None:
-        if done is None:
+    def _record(self, batch: Writing | None) -> None:
+        if batch is None:
             return
-        error, known = done.error(), done.prepared
+        error, prepared = batch.error(), batch.prepared
         self.leg.ledger.settle(
             self.row.id,
-            done.stored,
-            rejected=known.rejected + done.rejected,
-            skipped=known.skipped + done.skipped,
-            gone=known.vanished,
+            batch.stored,
+            rejected=prepared.rejected + batch.rejected,
+            skipped=prepared.skipped + batch.skipped,
+            gone=prepared.vanished,
         )
-        self.leg.heard(known.told)
-        self.vanished += len(known.vanished)
+        self.leg.heard(prepared.told)
+        self.vanished += len(prepared.vanished)
         if error is not None:
             raise error
 
@@ -258,7 +310,7 @@ def _prepare(
         key = result.key if isinstance(result, Failed) else key_of(result.ref.id)
         item = awaited.pop(key, None)
         if item is not None:  # a source may answer twice, or answer what nobody asked
-            _sort_in(leg, prepared, item, result, context)
+            _sort_result(leg, prepared, item, result, context)
     # In the order of the rows, whatever that of the answers: of two with one UID or name the same is first.
     order = {item.key: number for number, item in enumerate(rows)}
     prepared.mapped.sort(key=lambda entry: order[entry.item.key])
@@ -273,7 +325,7 @@ def _prepare(
     return prepared
 
 
-def _sort_in(
+def _sort_result(
     leg: LegContext, prepared: PreparedBatch, row: ItemRow, result: Native | Failed, context: Context
 ) -> None:
     try:
@@ -292,11 +344,11 @@ def _sort_in(
         else:
             prepared.rejected.append((row.key, error.code))
             prepared.told.append(told(row.key, error))
-            _name(leg, prepared, row.key, result)
+            _note_unwritten(leg, prepared, row.key, result)
 
 
-def _name(leg: LegContext, prepared: PreparedBatch, key: bytes, result: Native | Failed) -> None:
-    """Who looks for a mail that was not written finds why, by its Message-ID."""
+def _note_unwritten(leg: LegContext, prepared: PreparedBatch, key: bytes, result: Native | Failed) -> None:
+    """Note the Message-ID of a mail that was not written: whoever looks for the mail finds the reason."""
     if leg.kind is not Kind.MAIL or not isinstance(result, Native):
         return
     with suppress(Rejected):  # its body may be what cannot be read
@@ -310,12 +362,15 @@ def _replacing(leg: LegContext, row: ItemRow, mapped: Mapped) -> Mapped:
     return replace(mapped, item=replace(mapped.item, replaces=stored(row)))
 
 
-def _says_else(item: Item) -> bool:
+def _means_other(item: Item) -> bool:
     return item.replaces is not None and item.replaces.digest != item.digest
 
 
 def _write(leg: LegContext, href: str, writing: Writing) -> None:
-    """In a thread of its own. What the target said of each item is noted even when it then raises."""
+    """Write a batch, in a thread of its own.
+
+    The target's answer about each item is noted even if it then raises.
+    """
     items = [mapped.item for mapped in writing.prepared.mapped]
     writing.prepared.mapped.clear()  # the bodies' last holder is this call
     fatal: MigrationError | None = None

@@ -1,4 +1,4 @@
-"""Which containers there are, where they go, and what changed in them since the last look."""
+"""Find which containers there are, where they go, and what changed in them since the last cursor."""
 
 from __future__ import annotations
 
@@ -17,19 +17,25 @@ from model.errors import Blocked, CursorLost, MigrationError, Rejected
 from model.protocols import Container, Kind, Loss, Page, Ref, Role, key_of
 
 NOTES = ("Notes",)
-"""Where the notes of a mailbox go in an account of mail."""
+"""Where the notes of a mailbox go in a mail account."""
 RENAME_REFUSED = Loss("folder-name", "rename-refused")
 MOVING = (Kind.MAIL, Kind.NOTES, Kind.FILES)
-"""Whose folders' hrefs are their paths, so that a renamed one, and all below it, has another."""
+"""The kinds whose folder hrefs are paths, so that a renamed folder, and all folders below it, get other
+hrefs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What the source said of one container. cursors: to be recorded once what it said is dealt with, see
-    ends. lost: it knew the cursor no more, and named everything anew.
+    """Hold what the source said about one container.
 
-    In the live phase alone, where the ledger keeps what the source deletes: absent are keys that it named as
-    deleted, present (None: it named changes only) those of everything that it has."""
+    In the live phase the ledger keeps what the source deletes. Only then are `absent` and `present` filled.
+
+    Attributes:
+        cursors: cursors to record once everything that the source said is dealt with, see ends.
+        lost: True if the source no longer knew the cursor, and listed everything again.
+        absent: keys that the source named as deleted.
+        present: keys of everything that the source has; None if it named changes only.
+    """
 
     cursors: Mapping[int, str] = field(default_factory=dict)
     lost: bool = False
@@ -37,13 +43,25 @@ class Listing:
     present: Collection[bytes] | None = None
 
     def lacks(self, key: bytes) -> bool:
-        """Whether the source said that it has an item of this key no more."""
+        """Return True if the source said that it no longer has the item with this key."""
         return key in self.absent or (self.present is not None and key not in self.present)
 
 
 def list_containers(leg: LegContext) -> list[ContainerRow]:
-    """Records the source's containers, renames the target's where the source's were renamed, creates
-    what is missing. Returns those whose items move, parents first. Idempotent. Raises Blocked."""
+    """Record the source's containers, rename the target's folders as at the source, create missing ones.
+
+    Idempotent.
+
+    Args:
+        leg: the open leg.
+
+    Returns:
+        The containers whose items move, parents first.
+
+    Raises:
+        Blocked: `drive-missing` if the drive whose files moved is gone; `folders-refused` if the target takes
+            no name.
+    """
     placed = {row.source_id: row for row in leg.ledger.containers()}
     found = listed(leg, placed)
     _refuse_emptied(leg, found, placed)
@@ -65,16 +83,18 @@ def list_containers(leg: LegContext) -> list[ContainerRow]:
 def _heirs(
     found: Sequence[Container], placed: Mapping[str, ContainerRow], present: Collection[str]
 ) -> dict[str, ContainerRow]:
-    """By the ids of folders that are new: the one that is gone from the same place at the source. A folder
-    that was deleted and made anew takes the place of the one before it."""
-    gone = {row.path: row for source_id, row in placed.items() if source_id not in present and row.href}
-    held = {row.href for source_id, row in placed.items() if source_id in present}
+    """Return, by the ids of new folders, the folder that is gone from the same place at the source.
+
+    A folder that was deleted and made again takes the place of the former one.
+    """
+    gone_rows = {row.path: row for source_id, row in placed.items() if source_id not in present and row.href}
+    used_hrefs = {row.href for source_id, row in placed.items() if source_id in present}
     return {
-        container.id: gone[container.path]
+        container.id: gone_rows[container.path]
         for container in found
         if container.omit is None
-        and container.path in gone
-        and gone[container.path].href not in held
+        and container.path in gone_rows
+        and gone_rows[container.path].href not in used_hrefs
         and (container.id not in placed or placed[container.id].href is None)
     }
 
@@ -86,29 +106,45 @@ def _inherited(
     plan: Mapping[str, Placement],
     existing: Collection[str],
 ) -> list[ContainerRow]:
-    """What the target still has of the folders before them is theirs from here on, and so is what lies in it
-    (engine.steps.rekeying). Whoever made that folder made it for them."""
-    made = leg.ledger.folders.made() if heirs else frozenset()
-    taken = {
-        row.id: Placed(row.id, old.href, plan[row.source_id].path, old.id in made)
+    """Give the target's folders of former containers to their heirs, with everything in them.
+
+    What lies in them is recognised by engine.steps.rekeying. A folder that Kogge made for the former
+    container counts as made for its heir.
+    """
+    made_by_us = leg.ledger.folders.made() if heirs else frozenset()
+    inherited = {
+        row.id: Placed(row.id, old.href, plan[row.source_id].path, old.id in made_by_us)
         for row in rows
         if (old := heirs.get(row.source_id)) is not None and (old.href in existing or not leg.mirror)
     }
-    leg.ledger.set_hrefs(taken.values())
-    return [replace(row, href=taken[row.id].href) if row.id in taken else row for row in rows]
+    leg.ledger.set_hrefs(inherited.values())
+    return [replace(row, href=inherited[row.id].href) if row.id in inherited else row for row in rows]
 
 
 def _refuse_emptied(leg: LegContext, found: Sequence[Container], placed: Mapping[str, ContainerRow]) -> None:
-    """A drive that is not there any more (no licence, a locked site) looks like one that never was, and is
-    nobody's wish to have the files gone. In the live phase nothing would go. Raises Blocked."""
+    """Refuse a drive that is no longer there.
+
+    A drive without a licence, or a locked site, looks like a drive that never existed; it does not mean that
+    the files should go. In the live phase nothing would be removed.
+
+    Raises:
+        Blocked: `drive-missing`.
+    """
     moved = any(row.href is not None and not row.gone for row in placed.values())
     if leg.kind is Kind.FILES and leg.mirror and moved and not found:
         raise Blocked("drive-missing", "the source no longer has the drive whose files moved")
 
 
 def listed(leg: LegContext, placed: Mapping[str, ContainerRow]) -> list[Container]:
-    """The source's containers of this leg. One that moved before goes on moving, also when its owner hides
-    it: what is at the target must not be left behind."""
+    """Return the source's containers of this leg.
+
+    A container that moved before goes on moving, even if its owner hides it now: otherwise its copies would
+    be left behind.
+
+    Args:
+        leg: the open leg.
+        placed: the rows of the ledger, by source id.
+    """
     found = [container for container in leg.source.containers() if container.kind is leg.kind]
     return [
         replace(container, omit=None)
@@ -119,7 +155,11 @@ def listed(leg: LegContext, placed: Mapping[str, ContainerRow]) -> list[Containe
 
 
 def record_only(leg: LegContext) -> list[ContainerRow]:
-    """As list_containers, but touches nothing at the target: for a dry run."""
+    """Record the source's containers, and touch nothing at the target: for a dry run.
+
+    Returns:
+        The containers whose items would move.
+    """
     for container in leg.source.containers():
         if container.kind is leg.kind:
             leg.ledger.record_container(container)
@@ -127,14 +167,25 @@ def record_only(leg: LegContext) -> list[ContainerRow]:
 
 
 def moving(leg: LegContext) -> list[ContainerRow]:
-    """The containers that have a place at the target."""
+    """Return the containers that have a place at the target."""
     return [row for row in leg.ledger.containers() if row.omit is None and row.href is not None]
 
 
 def list_changes(leg: LegContext, row: ContainerRow, *, first: bool = False) -> Listing:
-    """Records everything the source says changed since the container's cursor (R1). A lost cursor
-    means enumerating anew and reconciling by the ledger: nothing known is copied again. first: no container
-    of the leg was ever listed to its end, so that nothing can have moved between two."""
+    """Record everything that the source says changed since the container's cursor (R1).
+
+    If the cursor is lost, everything is listed again and compared with the ledger: no known item is copied
+    again. Idempotent.
+
+    Args:
+        leg: the open leg.
+        row: the container.
+        first: True if no container of the leg was ever listed to its end, so that nothing can have moved
+            between two.
+
+    Returns:
+        What the source said.
+    """
     try:
         return _follow(leg, row, row.cursor, first=first)
     except CursorLost:
@@ -144,8 +195,13 @@ def list_changes(leg: LegContext, row: ContainerRow, *, first: bool = False) -> 
 
 @contextmanager
 def ends(leg: LegContext) -> Iterator[Callable[[Mapping[int, str]], None]]:
-    """Takes the cursors that list_changes returns and records many in one transaction: a container whose
-    cursor a crash lost is only listed again."""
+    """Collect the cursors that list_changes returns, and record many of them in one transaction.
+
+    A container whose cursor a crash lost is only listed again.
+
+    Yields:
+        A function that takes cursors by the ids of their containers.
+    """
     waiting: dict[int, str] = {}
 
     def ended(cursors: Mapping[int, str]) -> None:
@@ -196,22 +252,28 @@ def _follow(leg: LegContext, row: ContainerRow, cursor: str | None, *, first: bo
 
 
 def present(leg: LegContext, row: ContainerRow) -> set[bytes]:
-    """The keys of everything that the source has in a container now. Records nothing."""
-    found: set[bytes] = set()
+    """Return the keys of everything that the source has in a container now. Record nothing."""
+    keys: set[bytes] = set()
     for page in leg.source.changes(as_container(row), None):
         leg.check()
-        found.update(key_of(ref.id) for ref in page.refs if not ref.deleted)
-    return found
+        keys.update(key_of(ref.id) for ref in page.refs if not ref.deleted)
+    return keys
 
 
 def _note_gone(gone: set[bytes], page: Page) -> None:
-    """Of an item named twice the last mention counts."""
+    """Note which items a page names as deleted; of an item that is named twice, the last mention counts."""
     for ref in page.refs:
         (gone.add if ref.deleted else gone.discard)(key_of(ref.id))
 
 
 def forget(leg: LegContext, row: ContainerRow, refs: Sequence[str]) -> None:
-    """Items that were listed and vanished before they were fetched: the same as a deletion."""
+    """Treat items that vanished between listing and fetching as deleted.
+
+    Args:
+        leg: the open leg.
+        row: the container.
+        refs: the source ids of the items.
+    """
     if refs:
         deleted = tuple(Ref(ref, "", deleted=True) for ref in refs)
         leg.ledger.record_page(row.id, Page(deleted, row.cursor or ""), keep_cursor=False)
@@ -243,7 +305,16 @@ def _plan(
 def apart(
     leg: LegContext, special: dict[Role, tuple[str, ...]], fixed: dict[str, tuple[str, ...]]
 ) -> tuple[dict[Role, tuple[str, ...]], dict[str, tuple[str, ...]]]:
-    """Mail and notes may share one account: neither goes where the other is."""
+    """Keep mail and notes apart, which may share one account: neither goes where the other is.
+
+    Args:
+        leg: the open leg.
+        special: the places of folders with a role.
+        fixed: the places that folders have already, by source id.
+
+    Returns:
+        Both, with the places of the other workload added.
+    """
     if leg.kind not in (Kind.MAIL, Kind.NOTES):
         return special, fixed
     others = leg.ledger.elsewhere()
@@ -259,10 +330,15 @@ def _rename(
     plan: dict[str, Placement],
     existing: dict[str, Container],
 ) -> dict[Path, Path]:
-    """R9: an href changes only by a successful rename. In the live phase folders are the user's. A rename
-    that the server refuses keeps the old place and is a loss of the folder's; of files, only if the end of
-    the pass brings no better chance (engine.leg.file_cleanup), and until then what is below stays there as
-    well. Returns the planned place and the real one of what did not get there."""
+    """Rename folders as at the source; an href changes only by a successful rename (R9).
+
+    In the live phase, folders are the user's. A rename that the server refuses keeps the old place and is a
+    loss of the folder. For files it is a loss only if the end of the pass brings no better chance
+    (engine.leg.file_cleanup); until then everything below stays there too.
+
+    Returns:
+        For each folder that did not get to its planned place, that place and the real one.
+    """
     refused: dict[Path, Path] = {}
     for container in sorted(found, key=lambda c: len(c.path)):
         row = placed.get(container.id)
@@ -291,8 +367,18 @@ def rename(
     placed: dict[str, ContainerRow],
     existing: dict[str, Container],
 ) -> None:
-    """Raises Rejected; then the folder is where it was. Where it goes stands in the ledger before it goes:
-    see adopt."""
+    """Rename a folder. Its new place is recorded before the rename, see adopt.
+
+    Args:
+        leg: the open leg.
+        row: the folder.
+        wanted: the folder with its new path.
+        placed: the rows of the ledger by source id; updated.
+        existing: the target's folders by href; updated.
+
+    Raises:
+        Rejected: if the target refuses; the folder is where it was.
+    """
     leg.check()
     old, new = str(row.href), joined(leg, wanted.path)
     if old in existing or new not in existing:  # else an attempt died right after it
@@ -306,7 +392,7 @@ def rename(
 
 
 def _below(leg: LegContext, href: str, existing: Mapping[str, Container]) -> list[str]:
-    """What went with a folder of files, wherever the server had it."""
+    """Return the hrefs of everything that moved with a folder of files, wherever the server had it."""
     return [entry for entry in existing if entry.startswith(f"{href}/")] if leg.context.target.files else []
 
 
@@ -325,28 +411,37 @@ def _renamed(leg: LegContext, row: ContainerRow, wanted: Container, existing: Ma
 
 
 def catch_up(leg: LegContext) -> None:
-    """Before anybody looks at a target without a pass: as adopt. Asks for the target's folders only where
-    one may be on its way."""
+    """Find a folder that a worker was renaming when it died, before a walk that copies nothing.
+
+    Works as adopt, and asks for the target's folders only if one may have been on its way.
+    """
     if leg.kind not in MOVING or not leg.mirror:
         return
     placed, places = {row.source_id: row for row in leg.ledger.containers()}, leg.ledger.placed()
-    known = [(row.href, places[row.id]) for row in placed.values() if row.href and row.id in places]
-    if any(joined(leg, place) != href for href, place in known):
+    recorded = [(row.href, places[row.id]) for row in placed.values() if row.href and row.id in places]
+    if any(joined(leg, place) != href for href, place in recorded):
         adopt(leg, placed, {container.id: container for container in leg.target.containers()})
 
 
 def adopt(leg: LegContext, placed: dict[str, ContainerRow], existing: dict[str, Container]) -> None:
-    """A worker died around the renaming of a folder: it went where the ledger says that it was to go, or did
-    not. Asks nothing of the target."""
+    """Find folders that a worker was renaming when it died: each is at its new place or at its old one.
+
+    Asks nothing of the target. Idempotent.
+
+    Args:
+        leg: the open leg.
+        placed: the rows of the ledger by source id; updated.
+        existing: the target's folders by href.
+    """
     if leg.kind not in MOVING or not leg.mirror:
         return
     places, at = leg.ledger.placed(), {joined(leg, one.path): href for href, one in existing.items()}
     for source_id in list(placed):
         row = placed[source_id]
         path = places.get(row.id)
-        if row.href is None or path is None or (wanted := joined(leg, path)) == row.href:
+        if row.href is None or path is None or (new_href := joined(leg, path)) == row.href:
             continue
-        href = at.get(wanted, wanted)  # mail's may have a prefix that no path has
+        href = at.get(new_href, new_href)  # mail's may have a prefix that no path has
         if row.href in existing:
             if href != row.href:
                 leg.ledger.set_href(row.id, row.href, existing[row.href].path)
@@ -357,8 +452,10 @@ def adopt(leg: LegContext, placed: dict[str, ContainerRow], existing: dict[str, 
 
 
 def _follow_parent(leg: LegContext, old: str, new: str, after: Path, placed: dict[str, ContainerRow]) -> None:
-    """The server renamed everything below as well. Before the parent's own place is recorded, so that a crash
-    in between leaves nobody behind."""
+    """Record that the server moved everything below a renamed folder as well.
+
+    This is recorded before the parent's own place, so that a crash in between leaves no child behind.
+    """
     separator, places = leg.context.target.separator, leg.ledger.placed()
     for child in list(placed.values()):
         href, place = child.href or "", places.get(child.id, ())
@@ -369,6 +466,6 @@ def _follow_parent(leg: LegContext, old: str, new: str, after: Path, placed: dic
 
 
 def _withdraw_all(leg: LegContext, row: ContainerRow) -> None:
-    """A container the source no longer has: its items are gone with it."""
+    """Mark as gone the items of a container that the source no longer has."""
     if row.cursor is not None:
         leg.ledger.finish_listing(row.id, row.cursor, set())

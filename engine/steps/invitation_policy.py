@@ -1,6 +1,7 @@
-"""Nobody is invited because of a migration: what must be known of a target before anything is written there.
+"""Make sure that a target invites no one because of a migration, before anything is written there.
 
-What a canary showed of a target is an event of the chain "targets", for it concerns every wave.
+What an invitation probe showed of a target is an event of the chain "targets", because it concerns every
+wave.
 """
 
 from __future__ import annotations
@@ -18,14 +19,23 @@ from model.protocols import Kind
 
 CHAIN = "targets"
 SCHEDULED = frozenset({Kind.CALENDAR, Kind.TASKS})
-"""Whose items may have attendees."""
+"""The kinds whose items may have attendees."""
 SILENT = "silent"
 BELIEVED = 90 * 86_400.0
-"""Seconds for which a canary's word counts."""
+"""Seconds for which the result of a probe counts."""
 
 
 def refuse_unproven(leg: LegContext, is_proven: Callable[[], bool]) -> None:
-    """Raises Blocked("silence-unproven") unless this target is known to mail nobody."""
+    """Refuse a target that may mail invitations.
+
+    Args:
+        leg: the open leg.
+        is_proven: returns True if a probe showed that this target invites no one; called only if that is
+            needed.
+
+    Raises:
+        Blocked: `silence-unproven`.
+    """
     target = leg.target
     if leg.kind not in SCHEDULED or not isinstance(target, Schedules) or target.silence() != "unproven":
         return
@@ -34,22 +44,32 @@ def refuse_unproven(leg: LegContext, is_proven: Callable[[], bool]) -> None:
 
 
 def record(ledger: Ledger, settings: BaseModel, outcome: str, seconds: int) -> None:
-    """What the canary showed; the newest word counts."""
+    """Record what a probe showed; the newest result counts.
+
+    Args:
+        ledger: the ledger.
+        settings: the settings of the target.
+        outcome: what the probe showed.
+        seconds: how long the probe watched.
+    """
     ledger.event(CHAIN, kind_of(settings), {"outcome": outcome, "watched": seconds})
 
 
 def is_proven(ledger: Ledger, settings: BaseModel) -> bool:
-    """Whether the last canary at this target stayed silent, not too long ago: servers are upgraded."""
+    """Return True if the last probe of this target stayed silent and is recent: servers are upgraded."""
     kind = kind_of(settings)
-    said = [event for event in ledger.events(CHAIN) if event.kind == kind]
-    if not said or said[-1].detail["outcome"] != SILENT:
+    probes = [event for event in ledger.events(CHAIN) if event.kind == kind]
+    if not probes or probes[-1].detail["outcome"] != SILENT:
         return False
-    return said[-1].at > ledger.clock().timestamp() - BELIEVED
+    return probes[-1].at > ledger.clock().timestamp() - BELIEVED
 
 
 def kind_of(settings: BaseModel) -> str:
-    """The event of a canary at this target. Bound to the server and to what is sent to it: another url,
-    profile or user agent needs another canary."""
+    """Return the kind of event for a probe of this target.
+
+    It depends on the server and on what is sent to it: another url, profile or user agent needs another
+    probe.
+    """
     names = ("url", "profile", "silent_agent", "user_agent", "auth")
-    told = [str(getattr(settings, name, "")) for name in names]
-    return f"canary:{hashlib.blake2b(chr(10).join(told).encode(), digest_size=8).hexdigest()}"
+    values = [str(getattr(settings, name, "")) for name in names]
+    return f"canary:{hashlib.blake2b(chr(10).join(values).encode(), digest_size=8).hexdigest()}"

@@ -1,7 +1,7 @@
-"""The date of an item: what the source says, and the one that a date in the future gets in its place.
+"""Decide the date of an item: the source's date, or the moment of reading if that date lies in the future.
 
-No server keeps a date that has not come, so it is clamped to the moment at which the record was read. That
-value is the row's from then on: no later pass, worker or verification makes another of it.
+No server keeps a date that has not come, so it is clamped to the moment at which the record was read. The row
+keeps that value from then on: no later pass, worker or verification changes it.
 """
 
 from __future__ import annotations
@@ -19,27 +19,44 @@ CLAMPED = (Loss("date", "in-the-future"), Loss("modified", "in-the-future"))
 
 
 def is_clamped(losses: Iterable[Loss]) -> bool:
-    """Whether the date lay in the future when the record was read."""
+    """Return True if the date lay in the future when the record was read."""
     return any(loss in CLAMPED for loss in losses)
 
 
 def wanted(row: ItemRow, date: datetime | None, losses: Iterable[Loss]) -> datetime | None:
-    """The date that an item is to have at the target, date and losses being what its mapping says now."""
+    """Return the date that an item is to have at the target.
+
+    Args:
+        row: the row of the item, with the date that it got before.
+        date: what the mapping says now; None if the source has no date.
+        losses: the losses of the mapping.
+    """
     if row.date is None or not is_clamped(losses):
         return date
     return datetime.fromtimestamp(row.date, UTC)
 
 
 def kept(row: ItemRow, mapped: Mapped) -> Mapped:
-    """An item that is written (again), with the date that it was to get the last time if that was clamped."""
+    """Return an item that is written (again); if its date was clamped the last time, it keeps that date."""
     if row.href is not None or not is_clamped(mapped.losses):
         return mapped
     return replace(mapped, item=replace(mapped.item, date=wanted(row, mapped.item.date, mapped.losses)))
 
 
 def of(leg: LegContext, row: ItemRow, native: Native) -> tuple[datetime | None, bool]:
-    """The date that the item of this record is to have, and whether the source's own has come: it is not
-    clamped. Raises Rejected for a record that cannot be read."""
+    """Return the date that the item of this record is to have.
+
+    Args:
+        leg: the open leg.
+        row: the row of the item.
+        native: the record.
+
+    Returns:
+        The date, and True if it is the source's own and not clamped.
+
+    Raises:
+        Rejected: if the record cannot be read.
+    """
     if leg.form.date is None:
         return None, False
     date, losses = leg.form.date(native, leg.reading())

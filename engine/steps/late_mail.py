@@ -1,9 +1,11 @@
-"""The live phase: what late mail the target was delivered itself, and a source that is no longer there.
+"""Find, in the live phase, late mail that the target received by itself.
 
-During a cutover both systems may be delivered the same mail. Before late mail is added, the headers of every
-folder of the account are listed once, the copies of our own left out: what has the mark
-(mappings.mail.delivery) of one of the others is there already, whatever folder its user moved it to; one
-stands for one.
+And sources that are no longer there.
+
+During a cutover the same mail may be delivered to both systems. Before late mail is added, the headers of
+every folder of the account are listed once, without our own copies. A late mail that has the mark
+(mappings.mail.delivery) of one of these mails is there already, in whatever folder its user put it. Each mail
+at the target stands for one late mail.
 """
 
 from __future__ import annotations
@@ -23,58 +25,81 @@ from model.protocols import Container, Kind, Mapped, Native, Role
 DELIVERED = "delivered-already"
 SOURCE_GONE = "source-gone"
 GONE = frozenset({"mailbox-missing", "mailbox-not-online", "account-disabled"})
-"""Codes of a source that was decommissioned."""
+"""The codes of a source that was decommissioned."""
 
 
 INBOX = ("INBOX",)
 CHECKED = 500
 NAMELESS_MOST = 500
-"""Mails without a mark of the target's inbox, the newest, that are read to compare them."""
+"""How many mails without a mark are read from the target's inbox for comparison: the newest ones."""
 
 
 def find_delivered(leg: LegContext, rows: Sequence[ContainerRow]) -> Delivered | None:
-    """Of an account of mail that is live, when there is anything late to add to it; else None."""
+    """Return what a live mail account received by itself; None if there is no late mail to add.
+
+    Args:
+        leg: the open leg.
+        rows: the containers of the leg.
+    """
     target = leg.target
     if leg.mirror or leg.kind is not Kind.MAIL or not isinstance(target, SupportsHeaders):
         return None
     if not any(leg.ledger.counts(row.id).get(State.SEEN, 0) for row in rows):
         return None
-    found = Delivered()
+    delivered = Delivered()
     for container in list(leg.target.containers()):
         nameless: list[str] = []
-        for href, one in _marks(leg, target, container):
-            if one is None:
+        for href, mail_mark in _marks(leg, target, container):
+            if mail_mark is None:
                 nameless.append(href)
                 continue
             if container.role in OUTGOING:
-                found.by_role[container.role][one] += 1
+                delivered.by_role[container.role][mail_mark] += 1
             else:
-                found.marks.append(one)
+                delivered.marks.append(mail_mark)
         if container.role is Role.INBOX or container.path == INBOX:
-            found.nameless += _contents(leg, container.id, nameless[-NAMELESS_MOST:])
-    found.marks = array("Q", sorted(found.marks))
-    return found
+            delivered.nameless += _contents(leg, container.id, nameless[-NAMELESS_MOST:])
+    delivered.marks = array("Q", sorted(delivered.marks))
+    return delivered
 
 
 def sort_out(
     leg: LegContext, row: ContainerRow, mapped: Sequence[Mapped]
 ) -> tuple[list[Mapped], list[tuple[bytes, str]]]:
-    """What is to be written, and the keys of what was delivered already, with that code. Asks no server."""
-    there = leg.delivered
-    if there is None:
+    """Separate late mail that was delivered already from mail that is to be written. Ask no server.
+
+    Args:
+        leg: the open leg.
+        row: the container.
+        mapped: mapped mails.
+
+    Returns:
+        The mails to write, and the keys of the delivered ones with their code.
+    """
+    target_mail = leg.delivered
+    if target_mail is None:
         return list(mapped), []
     by_sign: defaultdict[Sign, set[bytes]] = defaultdict(set)
     for entry in mapped:
-        if (sign := there.sign(entry.item.body, row.role)) is not None:
+        if (sign := target_mail.sign(entry.item.body, row.role)) is not None:
             by_sign[sign].add(entry.item.key)
-    delivered = {key for sign, keys in by_sign.items() if there.take(sign, keys) for key in keys}
-    kept = [entry for entry in mapped if entry.item.key not in delivered]
-    return kept, [(entry.item.key, DELIVERED) for entry in mapped if entry.item.key in delivered]
+    delivered = {key for sign, keys in by_sign.items() if target_mail.take(sign, keys) for key in keys}
+    to_write = [entry for entry in mapped if entry.item.key not in delivered]
+    return to_write, [(entry.item.key, DELIVERED) for entry in mapped if entry.item.key in delivered]
 
 
 def of_a_source_that_is_gone(leg: LegContext) -> tuple[LegState, str] | None:
-    """How the leg of a live mailbox ends whose source account is no longer there: nothing is owed, and
-    nothing is removed. None: it is there, or something that was listed of it is still to be brought."""
+    """Return how the leg of a live mailbox ends if its source account is no longer there.
+
+    Nothing is owed then, and nothing is removed.
+
+    Returns:
+        The state and the code of the leg. None if the source is there, or if something that was listed must
+            still be copied.
+
+    Raises:
+        Blocked: what the source raises for other reasons.
+    """
     counts = leg.ledger.counts() if not leg.mirror and leg.ledger.begun() else {}
     if not counts or any(counts.get(state) for state in (State.SEEN, State.WRITING)):
         return None
@@ -91,7 +116,7 @@ def of_a_source_that_is_gone(leg: LegContext) -> tuple[LegState, str] | None:
 def _marks(
     leg: LegContext, target: SupportsHeaders, container: Container
 ) -> Iterator[tuple[str, int | None]]:
-    """(href, mark) of what somebody else put into a folder."""
+    """Yield the href and the mark of each mail in a folder that Kogge did not write."""
     ours = leg.ledger.claimed(container.id)
     for number, (href, head) in enumerate(target.headers(container.id, NAMES)):
         if number % CHECKED == 0:
@@ -101,8 +126,9 @@ def _marks(
 
 
 def _contents(leg: LegContext, folder: str, hrefs: Sequence[str]) -> Counter[bytes]:
-    found = Counter[bytes]()
+    """Count the digests of these mails' contents."""
+    digests = Counter[bytes]()
     for _, native in leg.target.read(folder, hrefs):
         if isinstance(native, Native) and native.body is not None:
-            found[content_of(native.body)] += 1
-    return found
+            digests[content_of(native.body)] += 1
+    return digests

@@ -1,4 +1,4 @@
-"""Where a folder is at the target: it is created, under a name that the server takes."""
+"""Place folders at the target: create them, under names that the server takes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from model.server_words import NOTHING
 REPLACED = Loss("name", "characters-replaced")
 REFUSED = Loss("folder-name", "refused-by-target")
 UNNAMED = "Folder -"
-"""Begins the name of a folder whose own the target refuses."""
+"""The beginning of the name of a folder whose own name the target refuses."""
 AT_ONCE = 100
 """Folders whose places are recorded in one transaction."""
 
@@ -32,9 +32,22 @@ def place(
     existing: dict[str, Container],
     elsewhere: dict[Path, Path],
 ) -> None:
-    """Creates the folders that are not there; those that vanished from the target are created again.
-    elsewhere: of folders that could not go where they were to go, the planned place and the real one.
-    What a crash leaves without its place in the ledger is found at the target by the next pass."""
+    """Create missing folders, also those that vanished from the target.
+
+    If a crash leaves a folder without its place in the ledger, the next pass finds it at the target.
+
+    Args:
+        leg: the open leg.
+        found: the source's containers.
+        rows: their rows, in the same order.
+        plan: where each folder is to go, by source id.
+        existing: the target's folders by href; updated.
+        elsewhere: of folders that could not go where they were to go, the planned place and the real one;
+            updated.
+
+    Raises:
+        Blocked: `folders-refused` if the target takes no name of a folder.
+    """
     missing = [
         (container, row)
         for container, row in zip(found, rows, strict=True)
@@ -59,14 +72,16 @@ def _announce(
     plan: Mapping[str, Placement],
     existing: Mapping[str, Container],
 ) -> frozenset[int]:
-    """Before they are made: those where nothing is are ours. Of files each is announced for itself, with
-    whatever name it gets in the end."""
+    """Record, before the folders are made, that those at free places are ours.
+
+    Folders of files are announced one by one, with the name that each gets in the end.
+    """
     if leg.context.target.files is not None:
         return frozenset()
-    there = {container.path for container in existing.values()}
-    new = [row.id for container, row in missing if plan[container.id].path not in there]
-    ours = leg.ledger.folders.made() if new else frozenset()
-    if unsaid := [entry for entry in new if entry not in ours]:
+    existing_paths = {container.path for container in existing.values()}
+    new = [row.id for container, row in missing if plan[container.id].path not in existing_paths]
+    made_by_us = leg.ledger.folders.made() if new else frozenset()
+    if unsaid := [entry for entry in new if entry not in made_by_us]:
         leg.ledger.folders.making(*unsaid)
     return frozenset(row.id for _, row in missing if row.id in new and row.href is None)
 
@@ -89,9 +104,9 @@ def _created(
 
     wanted = replace(found, path=_shifted(placement.path, elsewhere))
     href, path = _ensured(leg, wanted, row, existing, others)
-    ours = None
+    made_by_us = None
     if leg.context.target.files is None:
-        ours = True if href not in existing else False if row.id in announced else None
+        made_by_us = True if href not in existing else False if row.id in announced else None
     existing[href] = replace(wanted, path=path)
     losses = list(placement.losses)
     if path != wanted.path:
@@ -103,7 +118,7 @@ def _created(
         )  # see engine.leg.file_cleanup
     if losses:
         leg.ledger.lose(row.id, None, losses)
-    return Placed(row.id, href, path, ours)
+    return Placed(row.id, href, path, made_by_us)
 
 
 def _shifted(path: Path, elsewhere: Mapping[Path, Path]) -> Path:
@@ -120,20 +135,25 @@ def _ensured(
     existing: Collection[str],
     others: Callable[[], Iterable[Path]] = tuple,
 ) -> tuple[str, Path]:
-    """One folder's name keeps nothing else from moving: where the server refuses it, or something else has
-    it, the folder gets look-alikes of what servers refuse, or of files a part of its key, then a name that no
-    server can mind, at last without the folders above. others: the places of other folders. Raises
-    Blocked("folders-refused") when the server takes none of these."""
-    said = NOTHING
+    """Create one folder; its name keeps nothing else from moving.
+
+    If the server refuses the name, or something else has it, the folder gets look-alikes of the characters
+    that servers refuse, or, for files, a part of its key; then a name that every server takes; at last a
+    place without the folders above. `others` returns the places of other folders.
+
+    Raises:
+        Blocked: `folders-refused` if the server takes none of these names.
+    """
+    last_words = NOTHING
     for path in _places(leg, wanted, others):
         if leg.context.target.files is not None and joined(leg, path) not in existing:
             leg.ledger.folders.making(row.id)
         try:
             return leg.target.ensure(replace(wanted, path=path)), path
         except Rejected as error:
-            said = error.words
+            last_words = error.words
             leg.heard([told(None, error)])
-    raise Blocked("folders-refused", "the target refuses whatever a folder is called").said(said)
+    raise Blocked("folders-refused", "the target refuses whatever a folder is called").said(last_words)
 
 
 def _places(leg: LegContext, wanted: Container, others: Callable[[], Iterable[Path]]) -> Iterator[Path]:
@@ -145,21 +165,28 @@ def _places(leg: LegContext, wanted: Container, others: Callable[[], Iterable[Pa
         yield *above, next(partings(name, key, rules))
     else:
         spelled = [(*above, entry) for entry in harmless(name)]
-        taken = {*others(), *leg.ledger.placed().values()} if spelled else set()
-        yield from (path for path in spelled if path not in taken)
-        yield from ((*above, f"{path[-1]} - {key.hex()[:8]}") for path in spelled if path in taken)
+        used_places = {*others(), *leg.ledger.placed().values()} if spelled else set()
+        yield from (path for path in spelled if path not in used_places)
+        yield from ((*above, f"{path[-1]} - {key.hex()[:8]}") for path in spelled if path in used_places)
     yield *above, f"{UNNAMED} {key.hex()[:8]}"
     yield *(above[:1] if above[:1] == [""] else ()), f"{UNNAMED} {key.hex()[:16]}"
 
 
 def is_unnamed(path: Path) -> bool:
-    """Whether a server refused the folder's own name."""
+    """Return True if a server refused the folder's own name."""
     return path[-1].startswith(UNNAMED)
 
 
 def ensure_needed(leg: LegContext, row: ContainerRow) -> bool:
-    """In the live phase a folder that the user removed is made again only for what is still to be added.
-    Returns whether there is a folder to work on."""
+    """Create a folder that the user of a live mailbox removed, but only if there are items to add to it.
+
+    Returns:
+        True if there is a folder to work on.
+
+    Raises:
+        Transient: `folder-elsewhere` if the folder has another place now: the walk begins again with it.
+        Blocked: `folders-refused` if the target takes no name.
+    """
     if leg.mirror or row.href is None:
         return True
     if not leg.ledger.counts(row.id).get(State.SEEN, 0):
@@ -173,7 +200,10 @@ def ensure_needed(leg: LegContext, row: ContainerRow) -> bool:
 
 
 def joined(leg: LegContext, path: Path) -> str:
-    """The href of a place. Of files: every name after a slash, whether the path begins at a root or not."""
+    """Return the href of a place.
+
+    For files, each name follows a slash, whether the path begins at a root or not.
+    """
     if leg.context.target.files is not None:
         return "".join(f"/{name}" for name in path if name)
     return leg.context.target.separator.join(path)

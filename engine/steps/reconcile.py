@@ -1,7 +1,10 @@
-"""What to do about writes whose outcome nobody knows, and about what an earlier worker left behind.
+"""Decide about writes whose outcome is unknown, and about what an earlier worker left behind.
 
-Everything here rests on one pure function, ledger.leg.matching.match: it pairs ledger rows with what the
-target lists. It runs after a crash, after a cut connection and after a changed UIDVALIDITY alike.
+Everything here rests on one pure function, ledger.leg.matching.match: it pairs rows of the ledger with what
+the target lists. It runs after a crash, after a cut connection and after a changed UIDVALIDITY alike.
+
+Source:
+    RFC 9051 section 2.3.1.1 (UIDVALIDITY).
 """
 
 from __future__ import annotations
@@ -27,31 +30,47 @@ T = TypeVar("T")
 
 REPAIRED = (Outcome.MISSING, Outcome.DIFFERS)
 REWRITTEN = ("", "date", "source-date", "body")
-"""Details of findings that a new copy mends; "" is what is missing."""
+"""Details of findings that a new copy mends; "" means missing."""
 LEFT = ("", "folder", "shares", file_versions.DETAIL)
-"""Those that replacing the item where it is does not mend."""
-"""How often a copy is made anew because verification found it missing or different, before it is left to a
-person: some targets change an item at each write."""
+"""Details of findings that replacing the item in place does not mend."""
 HELD = (State.WRITTEN, State.VERIFIED, State.CHANGED)
 AT_TARGET = (*HELD, State.LEAVING)
 
 
 @dataclass(slots=True)
 class Unsettled:
-    """Rows left WRITING in all containers of the leg that share one href."""
+    """Hold the rows left WRITING in all containers of the leg that share one href.
+
+    Attributes:
+        href: the folder at the target.
+        by_container: the rows, by the id of their container.
+    """
 
     href: str
     by_container: dict[int, list[ItemRow]] = field(default_factory=dict)
 
     def rows(self) -> list[ItemRow]:
+        """Return the rows of all containers."""
         return [row for rows in self.by_container.values() for row in rows]
 
 
 def settle(leg: LegContext, *, died: Cause | None) -> int:
-    """Turns every WRITING row into WRITTEN (found at the target) or SEEN (not there), and notes where a
-    late write may still land. died: the attempt ended with its worker, for this cause, which may count
-    against the item (R10); None: with a fault that the worker survived. Returns how many rows were settled.
-    Idempotent."""
+    """Turn every WRITING row into WRITTEN (found at the target) or SEEN (not there).
+
+    Also note where a late write may still land. Idempotent.
+
+    Args:
+        leg: the open leg.
+        died: why the worker of the attempt died, which may count against the item (R10); None if the attempt
+            ended with a fault that the worker survived.
+
+    Returns:
+        How many rows were settled.
+
+    Raises:
+        Transient: `target-read-empty` if the target says nothing about a copy: settling on half a view would
+            write twice.
+    """
     settled = len(settle_doomed(leg))
     groups = _unsettled(leg)
     alone = sum(len(group.rows()) for group in groups) == 1
@@ -63,29 +82,43 @@ def settle(leg: LegContext, *, died: Cause | None) -> int:
 
 
 def give_killers_another_chance(leg: LegContext) -> int:
-    """Items that were rejected because workers died with them alone in hand are to be copied after all, once
-    that is long enough ago (Pace.killers_rest). Returns how many."""
+    """Make pending again items that were rejected because workers died with them alone in hand.
+
+    Only deaths longer ago than BatchLimits.killers_rest are forgiven.
+
+    Returns:
+        How many items.
+    """
     return leg.ledger.incidents.give_another_chance(TRIED_AGAIN, leg.pace.killers_rest)
 
 
 def sweep(leg: LegContext, href: str) -> int:
-    """Removes what an earlier attempt's write left behind after we had looked (a zombie): owned by no
-    row, and with the digest of a row whose own write began at or below it. Staging only. Records an
-    event and returns how many."""
+    """Remove late writes of an earlier attempt (zombies), in staging only.
+
+    A zombie belongs to no row, and has the digest of a row whose own write began at or below its position.
+    Records an event.
+
+    Args:
+        leg: the open leg.
+        href: the folder at the target.
+
+    Returns:
+        How many copies were removed.
+    """
     suspicion = leg.in_doubt.get(href)  # kept: it may land after this look as well
     if suspicion is None or not leg.mirror:
         return 0
-    found = _unclaimed(leg, href, suspicion.since)
+    unclaimed = _unclaimed(leg, href, suspicion.since)
     if leg.context.target.files is not None:
-        found = [item for item in found if item.href in suspicion.names]
-    if not found:
+        unclaimed = [item for item in unclaimed if item.href in suspicion.names]
+    if not unclaimed:
         return 0
-    ours = _written_since(leg, href, suspicion.digests)
-    digests = read_digests(leg, href, (item.href for item in found))
+    written = _written_since(leg, href, suspicion.digests)
+    digests = read_digests(leg, href, (item.href for item in unclaimed))
     orphans = [
         Stored(b"", item, digest=digest)
         for item, digest in digests.items()
-        if reaches(ours.get(digest), item)
+        if reaches(written.get(digest), item)
     ]
     if orphans:
         reconsider(leg)  # before they go, as in withdraw
@@ -96,9 +129,21 @@ def sweep(leg: LegContext, href: str) -> int:
 
 
 def revalidate(leg: LegContext, row: ContainerRow) -> int:
-    """Pairs rows and target anew when the server changed the folder's identity (UIDVALIDITY), which
-    voids every href in it. What is not there any more is to be written again; in the live phase the user
-    removed it, and it stays so. Returns how many rows were affected."""
+    """Pair rows and copies again when the server changed the folder's identity (UIDVALIDITY).
+
+    A change of UIDVALIDITY voids every href in the folder. What is no longer there is written again; in the
+    live phase the user removed it, and it stays removed. Idempotent.
+
+    Args:
+        leg: the open leg.
+        row: the container.
+
+    Returns:
+        How many rows were affected.
+
+    Source:
+        RFC 9051 section 2.3.1.1.
+    """
     if row.href is None or next(leg.ledger.rows(row.id, AT_TARGET), None) is None:
         return 0
     try:
@@ -112,25 +157,34 @@ def revalidate(leg: LegContext, row: ContainerRow) -> int:
     rows = [item for item in leg.ledger.rows(row.id, AT_TARGET) if era_of(str(item.href)) != era]
     if not rows:
         return 0
-    wanted = [Wanted(item.key, item.digest or b"", item.size or 0, None, None) for item in rows]
-    found = paired(leg, row.href, wanted, None)
-    absent = [item for item in rows if item.key not in found.pairs and leg.mirror]
+    expected = [Wanted(item.key, item.digest or b"", item.size or 0, None, None) for item in rows]
+    matching = paired(leg, row.href, expected, None)
+    absent = [item for item in rows if item.key not in matching.pairs and leg.mirror]
     leaving = [item.key for item in absent if item.state is State.LEAVING]
     leg.ledger.withdrawn(row.id, leaving, removed=False)
     leg.ledger.rewrite(row.id, [item.key for item in absent if item.state is not State.LEAVING])
-    leg.ledger.rehref(row.id, found.pairs)  # last: it is what tells the next run that this is done
+    leg.ledger.rehref(row.id, matching.pairs)  # last: it is what tells the next run that this is done
     leg.ledger.event("target-folder-renumbered", {"items": len(rows), "absent": len(absent)})
     return len(rows)
 
 
 def repair(leg: LegContext, row: ContainerRow) -> int:
-    """In staging the target is ours: what the last verification found missing or different is written
-    or amended again, and copies of ours that no row owns are swept. What somebody else put there is left
-    alone, and so is what differs again after REWRITES_MOST times: its finding stays. Findings are used up, so
-    that a second walk does not repair a second time. Returns how many rows are to be done again."""
+    """Mark what the last verification found missing or different to be done again, in staging only.
+
+    Also sweep copies of ours that no row owns. What someone else put there is left alone, and so is an item
+    that differs again after REWRITES_MOST times: its finding stays. Findings are used up, so that a second
+    walk does not repair twice.
+
+    Args:
+        leg: the open leg.
+        row: the container.
+
+    Returns:
+        How many rows are to be done again.
+    """
     findings = list(leg.ledger.findings(row.id))
     if any(found.outcome is Outcome.EXTRA and found.detail == "duplicate" for found in findings):
-        _suspect(leg, str(row.href), None, {})
+        _note_in_doubt(leg, str(row.href), None, {})
     details = {
         found.key: detail for found in findings if found.key and (detail := _mended(leg, found)) is not None
     }
@@ -139,27 +193,27 @@ def repair(leg: LegContext, row: ContainerRow) -> int:
             details.pop(key, None)
     if not details:
         return 0
-    held = {item.key: item for item in leg.ledger.rows(row.id, HELD) if item.key in details}
+    copies = {item.key: item for item in leg.ledger.rows(row.id, HELD) if item.key in details}
     in_place = leg.context.target.replaces
-    amended = [key for key in held if details[key] == "flags" or (in_place and details[key] not in LEFT)]
+    amended = [key for key in copies if details[key] == "flags" or (in_place and details[key] not in LEFT)]
     again_for = ("",) if in_place else REWRITTEN
-    rows = [item for item in held.values() if details[item.key] in again_for]
+    rows = [item for item in copies.values() if details[item.key] in again_for]
     old = [stored(item) for item in rows if details[item.key] != ""]
     removed, failed = split(leg.target.remove(str(row.href), old))
     # What is not ours any more stays (R8b), and ours is missing.
     free = {result.key for result in removed} | {
         failure.key for failure in failed if failure.error.code == CHANGED
     }
-    again = [item.key for item in rows if details[item.key] == "" or item.key in free]
-    done = {*again, *amended}
-    leg.ledger.rewrite(row.id, again, counted=True)
+    rewritten = [item.key for item in rows if details[item.key] == "" or item.key in free]
+    used = {*rewritten, *amended}
+    leg.ledger.rewrite(row.id, rewritten, counted=True)
     leg.ledger.recheck(row.id, amended)
-    leg.ledger.replace_findings(row.id, [found for found in findings if found.key not in done])
-    return len(again) + len(amended)
+    leg.ledger.replace_findings(row.id, [found for found in findings if found.key not in used])
+    return len(rewritten) + len(amended)
 
 
 def _mended(leg: LegContext, found: Finding) -> str | None:
-    """What is to be mended of an item; None where nothing is."""
+    """Return the detail of a finding that is to be mended; None if nothing is to be mended."""
     if found.outcome not in REPAIRED:
         return None
     code = accepted_differences.code_of(found)
@@ -169,22 +223,42 @@ def _mended(leg: LegContext, found: Finding) -> str | None:
 
 
 def listed_once(leg: LegContext, href: str, since: str | None = None) -> Iterator[Listed]:
-    """As Target.listing, and each item once, though a server should name it twice."""
-    named: set[str] = set()
+    """List as Target.listing, but each item once, even if a server names it twice.
+
+    Args:
+        leg: the open leg.
+        href: the folder at the target.
+        since: the position at which the listing begins; None for all.
+    """
+    hrefs: set[str] = set()
     for item in leg.target.listing(href, since):
-        if item.href not in named:
-            named.add(item.href)
+        if item.href not in hrefs:
+            hrefs.add(item.href)
             yield item
 
 
 def read_once(leg: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
-    """As Target.read: what nobody asked for is left out, and what is answered a second time."""
+    """Read as Target.read, but leave out answers that were not asked for, and second answers.
+
+    Args:
+        leg: the open leg.
+        href: the folder at the target.
+        hrefs: the items to read.
+    """
     return _once(leg.target.read, href, hrefs)
 
 
 def digests_once(leg: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, bytes | Failed]]:
-    """What each item at the target means, once: where the target hashes what it stores itself, by its word.
-    One without a body is left out."""
+    """Yield the digest of each item at the target, once.
+
+    A target that hashes what it stores is believed; otherwise the item is read. An item without a body is
+    left out.
+
+    Args:
+        leg: the open leg.
+        href: the folder at the target.
+        hrefs: the items.
+    """
     if isinstance(leg.target, SupportsDigests):
         yield from _once(leg.target.digests, href, hrefs)
         return
@@ -206,8 +280,18 @@ def _once(
 
 
 def read_digests(leg: LegContext, href: str, hrefs: Iterable[str]) -> dict[str, bytes]:
-    """Reads items of the target and digests them. One that cannot be read, or of which nothing is said, makes
-    the outcome unknown, so it raises: settling on half a view would write twice."""
+    """Return the digests of items at the target; vanished items are left out.
+
+    Args:
+        leg: the open leg.
+        href: the folder at the target.
+        hrefs: the items.
+
+    Raises:
+        Transient: `target-read-empty` if the target says nothing about an item. The outcome is unknown then:
+            settling on half a view would write twice.
+        MigrationError: what the target raised about an item.
+    """
     silent = dict.fromkeys(hrefs)
     digests: dict[str, bytes] = {}
     for item, result in digests_once(leg, href, list(silent)):
@@ -222,25 +306,39 @@ def read_digests(leg: LegContext, href: str, hrefs: Iterable[str]) -> dict[str, 
 
 
 def earliest(positions: Iterable[str | None]) -> str | None:
-    """The lowest of several positions of one container; None (list everything) when they stem from
-    different incarnations of the folder or one is unknown."""
-    known = list(positions)
-    marks = [mark for mark in known if mark is not None]
-    if not marks or len(marks) < len(known) or len({era_of(mark) for mark in marks}) > 1:
+    """Return the lowest of several positions of one container.
+
+    Returns:
+        The position; None (list everything) if one is unknown or if they belong to different incarnations of
+            the folder.
+    """
+    all_positions = list(positions)
+    marks = [mark for mark in all_positions if mark is not None]
+    if not marks or len(marks) < len(all_positions) or len({era_of(mark) for mark in marks}) > 1:
         return None
     return min(marks, key=lambda mark: number_of(mark) or 0)
 
 
 def era_of(href: str) -> str:
-    """The incarnation of a folder (UIDVALIDITY) that an item's href or a position belongs to; "" where hrefs
-    have none."""
+    """Return the incarnation of a folder (UIDVALIDITY) to which an href or a position belongs.
+
+    "" if it has none.
+    """
     return href.rpartition(":")[0] if number_of(href) is not None else ""
 
 
 def settle_doomed(leg: LegContext) -> list[tuple[ContainerRow, ItemRow]]:
-    """A rollback died, or was cut off, around a removal: what is still at the target was not removed. Returns
-    what was."""
-    gone: list[tuple[ContainerRow, ItemRow]] = []
+    """Settle removals during which a rollback died or was cut off.
+
+    What is still at the target was not removed.
+
+    Returns:
+        The rows whose copies were removed, with their containers.
+
+    Raises:
+        Transient: see read_digests.
+    """
+    removed: list[tuple[ContainerRow, ItemRow]] = []
     for row in leg.ledger.containers():
         if not leg.ledger.pending(row.id, 1, states=(State.WRITING,)):
             continue  # an index tells that there are none, as there mostly are
@@ -248,30 +346,32 @@ def settle_doomed(leg: LegContext) -> list[tuple[ContainerRow, ItemRow]]:
         if not doomed:
             continue
         leg.check()
-        there = _still_there(leg, str(row.href), doomed)
-        moved = {key: href for key, href in there.items() if href is not None}
-        leg.ledger.rollback.spared(row.id, there.keys())
+        still_there = _still_there(leg, str(row.href), doomed)
+        moved = {key: href for key, href in still_there.items() if href is not None}
+        leg.ledger.rollback.spared(row.id, still_there.keys())
         leg.ledger.rehref(row.id, moved)
-        leg.ledger.rollback.undone(row.id, {item.key for item in doomed} - there.keys())
-        gone += [(row, item) for item in doomed if item.key not in there]
-    return gone
+        leg.ledger.rollback.undone(row.id, {item.key for item in doomed} - still_there.keys())
+        removed += [(row, item) for item in doomed if item.key not in still_there]
+    return removed
 
 
 def _still_there(leg: LegContext, href: str, doomed: Sequence[ItemRow]) -> dict[bytes, str | None]:
-    """Which have something at their place, whatever it is; and, of a folder that was renumbered meanwhile,
-    where they are now."""
+    """Return, by key, which items have something at their place, whatever it is.
+
+    For items of a folder that was renumbered since, the value is their new href; else None.
+    """
     try:
         era = era_of(leg.target.position(href))
     except Blocked as error:
         if error.code != "container-missing":
             raise
         return {}
-    other = [item for item in doomed if era and era_of(str(item.href)) != era]
-    wanted = [Wanted(item.key, item.digest or b"", item.size or 0, None, None) for item in other]
-    found: dict[bytes, str | None] = {**paired(leg, href, wanted, None).pairs} if other else {}
-    here = [item for item in doomed if item not in other]
-    there = read_digests(leg, href, {str(item.href): None for item in here})
-    return found | {item.key: None for item in here if item.href in there}
+    renumbered = [item for item in doomed if era and era_of(str(item.href)) != era]
+    expected = [Wanted(item.key, item.digest or b"", item.size or 0, None, None) for item in renumbered]
+    moved: dict[bytes, str | None] = {**paired(leg, href, expected, None).pairs} if renumbered else {}
+    in_place = [item for item in doomed if item not in renumbered]
+    digests = read_digests(leg, href, {str(item.href): None for item in in_place})
+    return moved | {item.key: None for item in in_place if item.href in digests}
 
 
 def _unsettled(leg: LegContext) -> list[Unsettled]:
@@ -287,12 +387,12 @@ def _unsettled(leg: LegContext) -> list[Unsettled]:
 def _deaths(
     leg: LegContext, container_id: int, rows: Iterable[ItemRow], died: Cause | None, alone: bool
 ) -> dict[bytes, int]:
-    """How many deaths now count against these rows; empty where this was none."""
+    """Return how many deaths count now against these rows; empty if no worker died."""
     if died is None:
         return {}
-    known = leg.ledger.incidents.of(container_id)
-    before = {row.key: known.get(row.key, NONE).deaths if row.attempts > 1 else 0 for row in rows}
-    return {key: counted(count, died, alone=alone) for key, count in before.items()}
+    incidents = leg.ledger.incidents.of(container_id)
+    earlier = {row.key: incidents.get(row.key, NONE).deaths if row.attempts > 1 else 0 for row in rows}
+    return {key: counted(count, died, alone=alone) for key, count in earlier.items()}
 
 
 def _settle_one(leg: LegContext, unsettled: Unsettled, died: Cause | None, alone: bool) -> None:
@@ -301,52 +401,65 @@ def _settle_one(leg: LegContext, unsettled: Unsettled, died: Cause | None, alone
     since = earliest(row.since for row in rows)
     pairs = _found_again(leg, unsettled.href, sent, since) if sent else {}
     for container_id, group in unsettled.by_container.items():
-        found = [Stored(row.key, pairs[row.key]) for row in group if row.key in pairs]
+        copies = [Stored(row.key, pairs[row.key]) for row in group if row.key in pairs]
         absent = [row for row in group if row.key not in pairs]
         deaths = _deaths(leg, container_id, absent, died, alone)
-        leg.ledger.settle(container_id, found)
+        leg.ledger.settle(container_id, copies)
         leg.ledger.restore(container_id, [row.key for row in absent], refund=died is None, deaths=deaths)
     if sent:
         lost = {row.digest: row.since for row in sent if row.digest and row.key not in pairs}
-        _suspect(leg, unsettled.href, since, lost, {row.place for row in sent if row.place is not None})
+        _note_in_doubt(leg, unsettled.href, since, lost, {row.place for row in sent if row.place is not None})
 
 
 def _found_again(
     leg: LegContext, href: str, sent: Sequence[ItemRow], since: str | None
 ) -> Mapping[bytes, str]:
-    """Which of the writes took effect. Where an item's place is known before it is written, that place alone
-    is looked at. What has a copy there already (href) proves nothing by being there: a worker that died
-    before it intended left the digest of that copy. In staging it is written again, which harms nothing."""
-    known = [row for row in sent if row.href is None or not leg.mirror]
-    places = {row.key: place for row in known if (place := file_names.place(leg, row)) is not None}
+    """Return which of the writes took effect.
+
+    If an item's place is known before it is written, only that place is looked at. An item that has a copy
+    there already (href) is not proven by it: a worker that died before it intended left the digest of that
+    copy. In staging such an item is written again, which does no harm.
+    """
+    unproven = [row for row in sent if row.href is None or not leg.mirror]
+    places = {row.key: place for row in unproven if (place := file_names.place(leg, row)) is not None}
     digests = read_digests(leg, href, places.values()) if places else {}
-    found = {row.key: places[row.key] for row in sent if digests.get(places.get(row.key, "")) == row.digest}
-    others = [row for row in known if row.key not in places]
-    wanted = [Wanted(row.key, row.digest or b"", row.size or 0, row.since, None) for row in others]
-    return {**found, **(paired(leg, href, wanted, since).pairs if others else {})}
+    copies = {row.key: places[row.key] for row in sent if digests.get(places.get(row.key, "")) == row.digest}
+    without_place = [row for row in unproven if row.key not in places]
+    expected = [Wanted(row.key, row.digest or b"", row.size or 0, row.since, None) for row in without_place]
+    return {**copies, **(paired(leg, href, expected, since).pairs if without_place else {})}
 
 
-def _suspect(
+def _note_in_doubt(
     leg: LegContext,
     href: str,
     since: str | None,
     digests: dict[bytes, str | None],
     names: Collection[str] = (),
 ) -> None:
-    known = leg.in_doubt.get(href)
-    if known is None:
+    in_doubt = leg.in_doubt.get(href)
+    if in_doubt is None:
         leg.in_doubt[href] = InDoubtWrite(since or "", dict(digests), set(names))
         return
-    known.names.update(names)
-    known.since = earliest([since or None, known.since or None]) or ""
+    in_doubt.names.update(names)
+    in_doubt.since = earliest([since or None, in_doubt.since or None]) or ""
     for digest, position in digests.items():
-        known.digests[digest] = earliest([position, known.digests.get(digest, position)])
+        in_doubt.digests[digest] = earliest([position, in_doubt.digests.get(digest, position)])
 
 
 def paired(leg: LegContext, href: str, wanted: Sequence[Wanted], since: str | None) -> Matching:
-    """R3: which of these is which item of the target that no row owns."""
+    """Pair expected items with the target's items that no row owns (R3).
+
+    Args:
+        leg: the open leg.
+        href: the folder at the target.
+        wanted: the expected items.
+        since: the position at which the listing begins; None for all.
+
+    Raises:
+        Transient: see read_digests.
+    """
     try:
-        listing = [_found(item) for item in listed_once(leg, href, since)]
+        listing = [_target_item(item) for item in listed_once(leg, href, since)]
     except Blocked as error:
         if error.code != "container-missing":
             raise
@@ -357,7 +470,7 @@ def paired(leg: LegContext, href: str, wanted: Sequence[Wanted], since: str | No
     return match(wanted, free, digests)
 
 
-def _found(item: Listed) -> TargetItem:
+def _target_item(item: Listed) -> TargetItem:
     return TargetItem(item.href, item.size, item.message_id)
 
 
@@ -367,19 +480,27 @@ def _unclaimed(leg: LegContext, href: str, since: str) -> list[Listed]:
 
 
 def _written_since(leg: LegContext, href: str, lost: dict[bytes, str | None]) -> dict[bytes, str | None]:
-    """digest -> the earliest position at which one of our writes of it began. Also of what was never
-    found at the target and is gone from the source by now: it may land all the same."""
-    ours = dict(lost)
+    """Return, by digest, the earliest position at which one of our writes of it began.
+
+    This includes writes that were never found at the target and whose items are gone from the source: they
+    may still land.
+    """
+    positions = dict(lost)
     for container in leg.ledger.containers():
         for row in leg.ledger.rows(container.id) if container.href == href else ():
             if row.digest is not None:
-                known = ours.get(row.digest, row.since)
-                ours[row.digest] = earliest([known, row.since])
-    return ours
+                position = positions.get(row.digest, row.since)
+                positions[row.digest] = earliest([position, row.since])
+    return positions
 
 
 def reaches(since: str | None, item: str) -> bool:
-    """Whether an item stands at or above a position, in the same incarnation of its folder."""
+    """Return True if an item stands at or above a position, in the same incarnation of its folder.
+
+    Args:
+        since: the position; None if it is unknown.
+        item: the href of the item.
+    """
     if since is None or era_of(since) != era_of(item):
         return False
     number = number_of(item)
@@ -387,6 +508,6 @@ def reaches(since: str | None, item: str) -> bool:
 
 
 def number_of(mark: str) -> int | None:
-    """The number of an item or a position in its folder; None for an href that has no place in an order."""
+    """Return the number of an item or a position in its folder; None for an href without an order."""
     _, separator, number = mark.rpartition(":")
     return int(number) if separator and number.isdecimal() and number.isascii() else None

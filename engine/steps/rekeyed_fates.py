@@ -1,12 +1,12 @@
-"""What has no copy of ours, and is listed under another id since: in the live phase it keeps its fate.
+"""Keep, in the live phase, the fates of items without a copy of ours that the source lists under other ids.
 
-Late mail that the target was delivered itself, and an object whose UID another one of the mailbox has, were
-not written. Looked up anew under their new ids they would be written wherever the user removed what is there,
-and what a user deleted would come back.
+Late mail that the target received by itself, and an object whose UID another object of the mailbox has, were
+not written. Looked up under their new ids, they would be written if the user removed them from the target:
+what a user deleted would come back.
 
-Of such mail the Message-ID, the size at the source and what it meant are known, of an object its digest. A
-Message-ID alone says nothing, for a scanner may give every mail the same one; and where several mails of a
-folder have it, none of them gets a fate: a mail that is there twice is a nuisance, a lost one is lost.
+Of such mail, the Message-ID, the size at the source and the digest of its meaning are known; of an object,
+its digest. A Message-ID alone proves nothing, because a scanner may give every mail the same one. If several
+mails of a folder have it, none of them gets a fate: a duplicate is acceptable, a loss is not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,14 @@ CARRIED = frozenset({DELIVERED, DUPLICATE_UID})
 
 @dataclass(slots=True)
 class Fates:
-    """Of ids that the source has no more, each with its container. common: the Message-IDs of others."""
+    """Hold the fates of ids that the source no longer has, each with the id of its container.
+
+    Attributes:
+        by_mid: fates of mails, by the mark of their Message-ID.
+        by_digest: fates of objects, by their digest.
+        sizes: the sizes of the mails at the source; None if one is unknown.
+        common: Message-IDs that other mails of the container have too.
+    """
 
     by_mid: defaultdict[int, list[tuple[int, ItemRow]]] = field(default_factory=lambda: defaultdict(list))
     by_digest: defaultdict[bytes, list[tuple[int, ItemRow]]] = field(
@@ -43,7 +50,10 @@ class Fates:
         return bool(self.by_mid or self.by_digest)
 
     def may_have(self, item: ItemRow) -> bool:
-        """Whether a new id is worth reading because of these: an object's size says nothing."""
+        """Return True if a new id is worth reading because of these fates.
+
+        The size of an object says nothing.
+        """
         if self.by_digest:
             return True
         return bool(self) and (item.size is None or None in self.sizes or item.size in self.sizes)
@@ -51,9 +61,19 @@ class Fates:
     def take(
         self, item: ItemRow, mid: int | None, digest: bytes, meant: Callable[[], bytes]
     ) -> Refated | None:
-        """The fate that a new id gets, once. meant: see meaning; asked of mail that may be one of these."""
-        if found := self.by_digest.get(digest, []):
-            return _given(found, found[0], item)
+        """Return the fate that a new id gets; each fate is given once.
+
+        Args:
+            item: the row of the new id.
+            mid: the mark of its Message-ID; None if it has none.
+            digest: its digest.
+            meant: returns its meaning(); called only for mail that may be one of these.
+
+        Returns:
+            The fate, or None.
+        """
+        if fates := self.by_digest.get(digest, []):
+            return _given(fates, fates[0], item)
         if mid is None or mid in self.common:
             return None
         among = self.by_mid.get(mid, [])
@@ -67,8 +87,17 @@ class Fates:
 def fates_of(
     leg: LegContext, row: ContainerRow, listing: Listing, containers: Iterable[ContainerRow]
 ) -> Fates:
-    """containers: whose copies may be this one's by now. Empty where the source is mirrored: there, what is
-    at the target is as it was written."""
+    """Return the fates that new ids of a container may get.
+
+    Args:
+        leg: the open leg.
+        row: the container.
+        listing: what the source said about it.
+        containers: the containers whose copies may belong to this one now.
+
+    Returns:
+        The fates; none if the source is mirrored, because what is at the target is then as it was written.
+    """
     fates = Fates()
     if leg.mirror:
         return fates
@@ -82,16 +111,18 @@ def fates_of(
             elif leg.kind is not Kind.MAIL and item.digest is not None:
                 fates.by_digest[item.digest].append((container.id, item))
     if fates.by_mid:
-        others = leg.ledger.rows(row.id, [state for state in State if state is not State.GONE])
+        other_rows = leg.ledger.rows(row.id, [state for state in State if state is not State.GONE])
         fates.common = {
-            other.mid for other in others if other.mid is not None and not listing.lacks(other.key)
+            other.mid for other in other_rows if other.mid is not None and not listing.lacks(other.key)
         }
     return fates
 
 
 def meaning(leg: LegContext, body: Body) -> bytes:
-    """By which mail that was delivered is known again, however the source renders it. It is no digest of a
-    copy, and equals none."""
+    """Return the digest by which a delivered mail is recognised, however the source renders it.
+
+    It is no digest of a copy, and equals none.
+    """
     with body() as stream:
         return blake2b(leg.form.tolerant(stream, leg.began), digest_size=32, person=b"delivered").digest()
 

@@ -1,10 +1,12 @@
-"""Items that the source lists under other ids since they were copied: an IMAP folder with another
-UIDVALIDITY, a restored mailbox, a folder made anew under the same name. They are known by what they mean, and
-not copied again: the row of the new id gets the copy.
+"""Recognise items that the source lists under other ids since they were copied, and do not copy them again.
 
-What is compared: of the container, and of those before it that share its place at the target, the rows that
-the source has no more, with those that it has under ids nobody knows. The digest decides, as everywhere; of
-mail that the source renders anew at each read, the Message-ID and the digest that such renderings share.
+This happens with an IMAP folder that has another UIDVALIDITY, with a restored mailbox, and with a folder that
+was made again under the same name. Items are recognised by their meaning: the row of the new id gets the
+copy.
+
+Compared are, in the container and in former containers with the same place at the target, the rows that the
+source no longer has, and the new ids. The digest decides. For mail that the source renders anew at each read,
+the Message-ID and the digest that such renderings share decide.
 """
 
 from __future__ import annotations
@@ -36,7 +38,12 @@ HELD = (State.WRITTEN, State.VERIFIED, State.CHANGED)
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What is at the target, of an id that the source has no more. container: its row's."""
+    """A copy at the target whose id the source no longer has.
+
+    Attributes:
+        container: the id of the container of its row.
+        item: its row.
+    """
 
     container: int
     item: ItemRow
@@ -44,7 +51,16 @@ class Copy:
 
 @dataclass(slots=True)
 class Copies:
-    """Those that no new id was found for yet."""
+    """Hold the copies for which no new id was found yet.
+
+    Attributes:
+        by_digest: copies by digest.
+        by_mid: copies by the mark of their Message-ID.
+        by_size: copies by size.
+        taken: container and key of the copies that a new id has got.
+        count: how many copies are left.
+        fates: fates of items without a copy.
+    """
 
     by_digest: defaultdict[bytes, list[Copy]] = field(default_factory=lambda: defaultdict(list))
     by_mid: defaultdict[int, list[Copy]] = field(default_factory=lambda: defaultdict(list))
@@ -54,6 +70,7 @@ class Copies:
     fates: Fates = field(default_factory=Fates)
 
     def add(self, copy: Copy) -> None:
+        """Add a copy."""
         self.by_digest[copy.item.digest or b""].append(copy)
         if copy.item.mid is not None:
             self.by_mid[copy.item.mid].append(copy)
@@ -61,18 +78,21 @@ class Copies:
         self.count += 1
 
     def take(self, copy: Copy) -> Copy:
+        """Mark a copy as taken by a new id, and return it."""
         self.taken.add((copy.container, copy.item.key))
         self.count -= 1
         return copy
 
     def equal(self, digest: bytes) -> Iterator[Copy]:
+        """Yield the copies that are left with this digest."""
         return self._left(self.by_digest.get(digest, []))
 
     def named(self, mid: int | None) -> list[Copy]:
-        """Those of this Message-ID."""
+        """Return the copies that are left with this Message-ID."""
         return [] if mid is None else list(self._left(self.by_mid.get(mid, [])))
 
     def sized(self, size: int) -> list[Copy]:
+        """Return the copies that are left with this size."""
         return list(self._left(self.by_size.get(size, [])))
 
     def _left(self, copies: list[Copy]) -> Iterator[Copy]:
@@ -80,9 +100,21 @@ class Copies:
 
 
 def settle_rekeyed(leg: LegContext, row: ContainerRow, listing: Listing) -> int:
-    """After a container was listed, before anything of it is copied. Returns how many copies have another id
-    since. A page of them is one transaction; whoever comes after a crash finds the rest. Raises Blocked
-    ("source-rekeyed") when what is left looks like known items all the same, until a person approves."""
+    """Give known items their new ids, after a container was listed and before any item of it is copied.
+
+    One page of them is one transaction; after a crash, the next call finds the rest. Idempotent.
+
+    Args:
+        leg: the open leg.
+        row: the container.
+        listing: what the source said about it.
+
+    Returns:
+        How many copies have another id.
+
+    Raises:
+        Blocked: `source-rekeyed` if what is left still looks like known items, until a person approves.
+    """
     listing = listing if leg.mirror else _with_earlier(leg, row, listing)
     if not leg.ledger.counts(row.id).get(State.SEEN, 0):
         return 0
@@ -101,36 +133,41 @@ def settle_rekeyed(leg: LegContext, row: ContainerRow, listing: Listing) -> int:
 
 
 def settle_groups(leg: LegContext, books: Sequence[tuple[ContainerRow, Listing]]) -> None:
-    """After all address books, where something has another id since: a group may name contacts of an address
-    book that was listed after its own."""
+    """Look again at all address books if something has another id.
+
+    A group may name contacts of an address book that was listed after its own.
+    """
     for row, listing in books:
         settle_rekeyed(leg, row, listing)
 
 
 def _settled(leg: LegContext, row: ContainerRow, copies: Copies) -> tuple[int, int]:
-    """How many of the new ids are known items, and how many look like some."""
+    """Return how many of the new ids are known items, and how many look like some."""
     news = _worth_reading(leg, row, copies)
     rekeyed, doubtful = 0, 0
     for start in range(0, len(news), CHUNK):
         leg.check()
-        found = _paired(leg, row, news[start : start + CHUNK], copies)
-        leg.ledger.rekeyed(row.id, found.pairs, found.fates)
-        rekeyed, doubtful = rekeyed + len(found.pairs) + len(found.fates), doubtful + found.doubtful
+        result = _paired(leg, row, news[start : start + CHUNK], copies)
+        leg.ledger.rekeyed(row.id, result.pairs, result.fates)
+        rekeyed, doubtful = rekeyed + len(result.pairs) + len(result.fates), doubtful + result.doubtful
     if rekeyed and leg.kind in MADE_UIDS:
         leg.learn_origins()
     return rekeyed, doubtful
 
 
 def _with_earlier(leg: LegContext, row: ContainerRow, listing: Listing) -> Listing:
-    """In the live phase a pass that finds a folder emptied leaves no trace of it in the rows, and the next
-    one may find it filled again. So where a source ever lacked something of this mailbox, it is asked for
-    all that it has before anything new is copied."""
-    told = bool(listing.absent) or listing.present is not None
+    """Return the listing, completed with everything that the source has if the source ever lacked something.
+
+    In the live phase, a pass that finds a folder emptied leaves no trace of it in the rows, and the next pass
+    may find it filled again. So if a source ever lacked something of this mailbox, it is asked for all that
+    it has before anything new is copied.
+    """
+    source_spoke = bool(listing.absent) or listing.present is not None
     new = leg.ledger.counts(row.id).get(State.SEEN, 0)
-    if not told and not new:
+    if not source_spoke and not new:
         return listing
     if leg.ledger.last_event(ABSENT) is None:
-        if told and any(listing.lacks(item.key) for item in leg.ledger.rows(row.id, HELD)):
+        if source_spoke and any(listing.lacks(item.key) for item in leg.ledger.rows(row.id, HELD)):
             leg.ledger.event(ABSENT, {"container": row.id})
         return listing
     if listing.present is not None or not new:
@@ -139,15 +176,15 @@ def _with_earlier(leg: LegContext, row: ContainerRow, listing: Listing) -> Listi
 
 
 def _copies(leg: LegContext, row: ContainerRow, listing: Listing) -> Copies:
-    same = [
+    containers = [
         container
         for container in leg.ledger.containers()
         if container.href is not None
         and container.href == row.href
         and (container.id == row.id or container.gone)
     ]
-    copies = Copies(fates=fates_of(leg, row, listing, same))
-    for container in same:
+    copies = Copies(fates=fates_of(leg, row, listing, containers))
+    for container in containers:
         states = (State.LEAVING,) if leg.mirror else (*HELD, State.LEAVING)
         for item in leg.ledger.rows(container.id, states):
             if item.href is None or item.digest is None:
@@ -158,8 +195,11 @@ def _copies(leg: LegContext, row: ContainerRow, listing: Listing) -> Copies:
 
 
 def _is_called_for(leg: LegContext, row: ContainerRow, listing: Listing) -> bool:
-    """In the live phase nothing that is known may be written again. In staging a few that were deleted, and a
-    few new ones, are what people do, and are not read twice because of it."""
+    """Return True if new ids are to be compared with known items.
+
+    In the live phase no known item may be written again. In staging, a few deleted and a few new items are
+    usual, and are not read twice because of that.
+    """
     if not leg.mirror or listing.lost:
         return True
     if any(container.gone and container.href == row.href for container in leg.ledger.containers()):
@@ -173,8 +213,12 @@ def _is_strange(leg: LegContext, row: ContainerRow) -> bool:
 
 
 def _worth_reading(leg: LegContext, row: ContainerRow, copies: Copies) -> list[ItemRow]:
-    """The new ones that have a copy's size; all, when some copy's size is no new one's: a source may count
-    line ends, or all that is beside the text, as its own."""
+    """Return the new items that have the size of a copy.
+
+    All of them if some copy's size occurs at no new item.
+
+    A source may count line ends, or everything beside the text, as part of the size.
+    """
     news = list(leg.ledger.rows(row.id, (State.SEEN,)))
     sizes = Counter(item.size for item in news)
     if any(sizes[size] < len(some) for size, some in copies.by_size.items()):
@@ -184,7 +228,13 @@ def _worth_reading(leg: LegContext, row: ContainerRow, copies: Copies) -> list[I
 
 @dataclass(slots=True)
 class RekeyResult:
-    """What new ids turned out to be. doubtful: how many have a copy's Message-ID, and say something else."""
+    """Hold what new ids turned out to be.
+
+    Attributes:
+        pairs: new ids that get a copy.
+        fates: new ids that get a fate.
+        doubtful: how many have the Message-ID of a copy and another meaning.
+    """
 
     pairs: list[Rekeyed] = field(default_factory=list)
     fates: list[Refated] = field(default_factory=list)
@@ -193,7 +243,7 @@ class RekeyResult:
 
 def _paired(leg: LegContext, row: ContainerRow, news: Sequence[ItemRow], copies: Copies) -> RekeyResult:
     answers = FetchResults(leg, row)
-    found = RekeyResult()
+    rekeyed = RekeyResult()
 
     def meant(one: Mapped) -> Callable[[], bytes]:
         return lambda: meaning(leg, one.item.body)
@@ -208,17 +258,17 @@ def _paired(leg: LegContext, row: ContainerRow, news: Sequence[ItemRow], copies:
         if namesakes:
             copy = _rebuilt(leg, str(row.href), namesakes, mapped)
         if copy is not None:
-            found.pairs.append(_rekeyed(leg, item, copies.take(copy), mapped))
+            rekeyed.pairs.append(_rekeyed(leg, item, copies.take(copy), mapped))
         elif (fate := copies.fates.take(item, mid, mapped.item.digest, meant(mapped))) is not None:
-            found.fates.append(fate)
+            rekeyed.fates.append(fate)
         else:
-            found.doubtful += bool(namesakes)
+            rekeyed.doubtful += bool(namesakes)
     answers.require()
-    return found
+    return rekeyed
 
 
 def _mapped(leg: LegContext, result: Native | Failed) -> Mapped | None:
-    """None for what cannot move: copying it gives it its fate."""
+    """Return the mapped record, or None if it cannot move: copying it gives it its fate."""
     if isinstance(result, Failed):
         if not isinstance(result.error, Rejected):
             raise result.error
@@ -230,8 +280,11 @@ def _mapped(leg: LegContext, result: Native | Failed) -> Mapped | None:
 
 
 def _equal(leg: LegContext, copies: Copies, mapped: Mapped) -> Copy | None:
-    """Of files, many hold the same, such as nothing. In the live phase another name is another file: its user
-    may have removed or filled the one that was copied."""
+    """Return a copy with the same digest.
+
+    Many files have the same content, such as none at all. In the live phase another name is another file: its
+    user may have removed or filled the one that was copied.
+    """
     if leg.kind is not Kind.FILES:
         return next(copies.equal(mapped.item.digest), None)
     name = str(mapped.item.name)
@@ -241,12 +294,12 @@ def _equal(leg: LegContext, copies: Copies, mapped: Mapped) -> Copy | None:
 
 
 def _is_named(leg: LegContext, old: ItemRow, name: str) -> bool:
-    rules, there = leg.context.target.files, str(old.href)
-    return there == name or (rules is not None and unparted(there, old.key, rules) == name)
+    rules, target_name = leg.context.target.files, str(old.href)
+    return target_name == name or (rules is not None and unparted(target_name, old.key, rules) == name)
 
 
 def _but_for_key(leg: LegContext, copies: Copies, native: Native, mapped: Mapped) -> Copy | None:
-    """Where a source has no UIDs ours are made of an item's key: what the record became by its old id."""
+    """Return the copy that this record would be under its old id: ids of ours are made of an item's key."""
     if leg.named_by(mapped.item.key) is None:
         return None
     for copy in copies.sized(mapped.item.size):
@@ -263,7 +316,7 @@ def _mid(leg: LegContext, mapped: Mapped) -> int | None:
 
 
 def _rebuilt(leg: LegContext, href: str, namesakes: Sequence[Copy], mapped: Mapped) -> Copy | None:
-    """The one that is another rendering of the same mail."""
+    """Return the copy that is another rendering of the same mail."""
     meant = _tolerant(leg, mapped.item.body)
     named = {str(copy.item.href): copy for copy in namesakes}
     for item, native in read_once(leg, href, named):
@@ -289,24 +342,32 @@ def _rekeyed(leg: LegContext, new: ItemRow, copy: Copy, mapped: Mapped) -> Rekey
 
 
 def _state(leg: LegContext, old: ItemRow, mapped: Mapped) -> State:
-    """What is beside the body may have changed as well. In the live phase that is the user's."""
+    """Return the state of a row with a new id: its flags, name or date may have changed as well.
+
+    In the live phase these are the user's.
+    """
     if not leg.mirror:
         return State.VERIFIED if old.state is State.VERIFIED else State.WRITTEN
     item = mapped.item
-    same = {flag.lower() for flag in item.flags} == {flag.lower() for flag in (old.flags or "").split()}
+    is_same = {flag.lower() for flag in item.flags} == {flag.lower() for flag in (old.flags or "").split()}
     if leg.kind is Kind.FILES:
-        same = item.name == old.href and (item.date is None or int(item.date.timestamp() // 1) == old.date)
-    return State.WRITTEN if same else State.CHANGED
+        is_same = item.name == old.href and (item.date is None or int(item.date.timestamp() // 1) == old.date)
+    return State.WRITTEN if is_same else State.CHANGED
 
 
 def _refuse_doubtful(leg: LegContext, row: ContainerRow, listing: Listing, left: int, doubtful: int) -> None:
-    """Many known items gone and as many new ones in the same container, and nothing that says which is which:
-    copying them would double the folder until the removals, and for good in the live phase."""
+    """Refuse to copy if many known items are gone, as many are new, and nothing says which is which.
+
+    Copying them would double the folder until the removals, and for good in the live phase.
+
+    Raises:
+        Blocked: `source-rekeyed`.
+    """
     new = leg.ledger.counts(row.id).get(State.SEEN, 0)
     if leg.mirror:
-        strange = _is_strange(leg, row)
+        is_doubtful = _is_strange(leg, row)
     else:
         unsure = doubtful if leg.kind is Kind.MAIL else min(left, new) * listing.lost
-        strange = unsure >= LEAST or (unsure >= FEW and 2 * unsure > new)
-    if strange and not leg.allowed_once(CODE, left):
+        is_doubtful = unsure >= LEAST or (unsure >= FEW and 2 * unsure > new)
+    if is_doubtful and not leg.allowed_once(CODE, left):
         raise Blocked("source-rekeyed", f"{left} known items gone and {new} new in one folder")

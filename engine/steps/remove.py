@@ -1,5 +1,7 @@
-"""Removes from the target what the source deleted: after every create of the pass (R7), and never
-suspiciously much (R8)."""
+"""Remove from the target what the source deleted.
+
+After every create of the pass (R7), never suspiciously much (R8).
+"""
 
 from __future__ import annotations
 
@@ -16,20 +18,31 @@ from model.errors import Blocked, MigrationError
 from model.protocols import Failed, Loss, Stored
 
 DUPLICATE_UID = "duplicate-uid"
-"""The code of what was skipped because another of ours has its UID and means the same: it may be owed once
-that one is gone, or means something else."""
+"""The code of an item that was skipped because another of ours has its UID and the same meaning. It may be
+owed once that one is gone or has another meaning."""
 UID_TAKEN = (DUPLICATE_UID, "uid-conflict")
-"""The codes of what has not arrived because something else has its UID."""
+"""The codes of items that have not arrived because something else has their UID."""
 LEFT_EMPTY = Loss("folder-name", "left-empty")
 CHANGED = "changed-at-target"
-"""What Target.remove and amend say where something else is by now than what we wrote."""
+"""The code with which Target.remove and amend say that something else is there than what Kogge wrote."""
 
 
 def withdraw(leg: LegContext, rows: Sequence[ContainerRow]) -> int:
-    """R7: removes from the target what the source deleted, after every create of the pass has settled
-    and refuse_shrunk has agreed. What was found there, and not written by us, stays. What cannot be
-    removed keeps nothing else from going: the first such error is raised at the end. Returns how many were
-    removed."""
+    """Remove what the source deleted (R7).
+
+    Every create of the pass must have settled, and refuse_shrunk must have agreed. Copies that Kogge found
+    there, and did not write, stay. A copy that cannot be removed keeps nothing else from going. Idempotent.
+
+    Args:
+        leg: the open leg.
+        rows: the containers.
+
+    Returns:
+        How many copies were removed.
+
+    Raises:
+        MigrationError: the first error of a removal, at the end.
+    """
     count = 0
     errors: list[MigrationError] = []
     for row in rows if leg.mirror else ():
@@ -44,19 +57,22 @@ def withdraw(leg: LegContext, rows: Sequence[ContainerRow]) -> int:
 
 
 def name_left(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
-    """Names the folders that the source has no more, that nothing of ours is in by now, and that stay: of
-    files, engine.leg.file_cleanup removes them. Asks the target for its folders where there may be one."""
+    """Record as a loss the empty folders that the source no longer has and that stay at the target.
+
+    Folders of files are removed instead (engine.leg.file_cleanup). The target is asked for its folders only
+    if there may be one.
+    """
     if not leg.mirror or leg.context.target.files is not None:
         return
-    taken = {row.href for row in rows if not row.gone}
-    left = [
+    used_hrefs = {row.href for row in rows if not row.gone}
+    removed_rows = [
         row
         for row in rows
-        if row.gone and row.role is None and row.href not in taken and not _holds(leg, row)
+        if row.gone and row.role is None and row.href not in used_hrefs and not _holds(leg, row)
     ]
-    there = {container.id for container in leg.target.containers()} if left else set()
-    for row in left:
-        if row.href in there:
+    target_hrefs = {container.id for container in leg.target.containers()} if removed_rows else set()
+    for row in removed_rows:
+        if row.href in target_hrefs:
             leg.ledger.lose(row.id, None, (LEFT_EMPTY,))
 
 
@@ -66,16 +82,26 @@ def _holds(leg: LegContext, row: ContainerRow) -> bool:
 
 
 def reconsider(leg: LegContext) -> None:
-    """Something of ours is about to go: what its UID kept away may arrive after all."""
+    """Make pending again what was kept away by a UID of ours that is about to go."""
     for code in UID_TAKEN:
         leg.ledger.reconsider(code)
 
 
 def refuse_shrunk(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
-    """R8: raises Blocked("source-shrunk") before anything is removed, when this pass would remove
-    suspiciously much of one container, or of all of them together: a source that lost its many small
-    folders loses no large one, and most people have few contacts. So it does when other mailboxes of the run
-    lose as much (engine.context.shrink_guard.ShrinkBreaker). Moves within the mailbox do not count."""
+    """Refuse to remove suspiciously much (R8), before anything is removed.
+
+    The bounds are those of one container and of all containers together: a source that lost its many small
+    folders loses no large one, and most people have few contacts. A smaller loss is refused too if other
+    mailboxes of the run lose as much (engine.context.shrink_guard.ShrinkBreaker). Moves within the mailbox do
+    not count.
+
+    Args:
+        leg: the open leg.
+        rows: the containers.
+
+    Raises:
+        Blocked: `source-shrunk` until a person approves.
+    """
     if not leg.mirror:
         return
     total = leg.ledger.counts()
@@ -88,17 +114,17 @@ def refuse_shrunk(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
     moved = {number: _take(here, digests) for number, digests in leaving.items()}
     all_moved = sum(moved.values())
     parts = [(leg.ledger.counts(row.id), moved[row.id]) for row in shrunk] + [(total, all_moved)]
-    gone = is_mostly_gone(total, all_moved)
-    leg.breaker.note(leg.mailbox.id, gone=gone and not leg.approved(CODE))
-    strange = any(is_shrunk(*part) for part in parts) or is_halved(total, all_moved)
-    if (strange or (gone and leg.breaker.pulled)) and not leg.allowed_once(
+    mostly_gone = is_mostly_gone(total, all_moved)
+    leg.breaker.note(leg.mailbox.id, gone=mostly_gone and not leg.approved(CODE))
+    is_suspicious = any(is_shrunk(*part) for part in parts) or is_halved(total, all_moved)
+    if (is_suspicious or (mostly_gone and leg.breaker.pulled)) and not leg.allowed_once(
         CODE, sum(map(len, leaving.values()))
     ):
         raise Blocked("source-shrunk", "suspiciously many items are gone from the source")
 
 
 def _leaving(leg: LegContext, row: ContainerRow) -> Iterator[list[ItemRow]]:
-    """In batches, each item once, whatever becomes of it."""
+    """Yield the items that leave, in batches, each once, whatever becomes of it."""
     if row.href is None or not leg.ledger.pending(row.id, 1, states=(State.LEAVING,)):
         return  # an index tells that there are none, as there mostly are; all items are gone through below
     rows = leg.ledger.rows(row.id, (State.LEAVING,))
@@ -113,26 +139,33 @@ def _withdraw(
     if ours:
         # Before they go: after that, nobody would remember that their UIDs are free.
         reconsider(leg)
-    theirs = [item.key for item in leaving if not leg.is_ours(item)]
-    leg.ledger.withdrawn(row.id, theirs, removed=False, code=NOT_OURS)
+    not_ours = [item.key for item in leaving if not leg.is_ours(item)]
+    leg.ledger.withdrawn(row.id, not_ours, removed=False, code=NOT_OURS)
     removed, failed = split(leg.target.remove(str(row.href), [stored(item) for item in ours]))
     leg.ledger.withdrawn(row.id, [result.key for result in removed])
     return removed, disown(leg, row, failed)
 
 
 def disown(leg: LegContext, row: ContainerRow, failed: Sequence[Failed]) -> list[Failed]:
-    """R8b: what the target did not remove, for it is not what we wrote, stays, and is nobody's item any more:
-    verification names it. Returns what else failed."""
-    others = [failure.key for failure in failed if failure.error.code == CHANGED]
-    if others:
-        leg.ledger.withdrawn(row.id, others, removed=False, code=CHANGED, traces=True)
-        leg.ledger.event("left-at-target", {"items": len(others)})
+    """Give up copies that the target did not remove because they are not what Kogge wrote (R8b).
+
+    They stay, and no row owns them any more: verification names them.
+
+    Returns:
+        The failures for other reasons.
+    """
+    changed_keys = [failure.key for failure in failed if failure.error.code == CHANGED]
+    if changed_keys:
+        leg.ledger.withdrawn(row.id, changed_keys, removed=False, code=CHANGED, traces=True)
+        leg.ledger.event("left-at-target", {"items": len(changed_keys)})
     return [failure for failure in failed if failure.error.code != CHANGED]
 
 
 def _still_here(leg: LegContext, digests: set[bytes | None]) -> Counter[bytes | None]:
-    """How often the mailbox holds these at other places: a user tidied up. What was moved with its UID may
-    arrive only when the old copy is gone."""
+    """Count how often the mailbox holds these digests at other places: a user tidied up.
+
+    An item that was moved with its UID may arrive only when the old copy is gone.
+    """
     return Counter(
         item.digest
         for container in leg.ledger.containers()
@@ -142,7 +175,7 @@ def _still_here(leg: LegContext, digests: set[bytes | None]) -> Counter[bytes | 
 
 
 def _take(here: Counter[bytes | None], digests: Iterable[bytes | None]) -> int:
-    """How many of these have a counterpart; each counterpart counts for one."""
+    """Return how many of these have a counterpart; each counterpart counts once."""
     count = 0
     for digest in digests:
         if here[digest] > 0:
@@ -152,7 +185,7 @@ def _take(here: Counter[bytes | None], digests: Iterable[bytes | None]) -> int:
 
 
 def split(results: Iterator[Stored | Failed]) -> tuple[list[Stored], list[Failed]]:
-    """What was done, and what was not."""
+    """Separate what was done from what failed."""
     done: list[Stored] = []
     failed: list[Failed] = []
     for result in results:
@@ -164,7 +197,7 @@ def split(results: Iterator[Stored | Failed]) -> tuple[list[Stored], list[Failed
 
 
 def stored(item: ItemRow) -> Stored:
-    """What the ledger says is at the target."""
+    """Return what the ledger says is at the target."""
     return Stored(
         item.key,
         str(item.href),

@@ -1,6 +1,7 @@
-"""Lets one leg of a process have an item in hand while no other leg has any.
+"""Let one leg of a process have an item in hand while no other leg has any.
 
-Only what workers died with again and again goes this way, so that a death says something about that item.
+Only items with which workers died again and again go this way, so that a death says something about that
+item.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ TICK_SECONDS = 0.5
 
 
 class Hands:
-    """Which legs of a process have batches in hand. Safe to use from their threads."""
+    """Track which legs of a process have batches in hand. Thread-safe."""
 
     def __init__(self) -> None:
         self._worker_slots = threading.Condition()
@@ -21,7 +22,13 @@ class Hands:
         self._alone = False
 
     def take(self, hold: Hold, check: Callable[[], None], *, alone: bool) -> None:
-        """Waits until this leg may begin a batch. Raises what check raises, which is asked while it waits."""
+        """Wait until this leg may begin a batch.
+
+        Args:
+            hold: the leg.
+            check: called while it waits; what it raises ends the waiting.
+            alone: True if no other leg may have anything in hand.
+        """
         with self._worker_slots:
             self._waiting += alone
             try:
@@ -35,12 +42,15 @@ class Hands:
             self._alone = alone
 
     def goes_on(self, hold: Hold) -> bool:
-        """Whether a leg with a batch in hand may begin another one: not while one waits to be alone."""
+        """Return True if a leg with a batch in hand may begin another one.
+
+        Not while another leg waits to be alone.
+        """
         with self._worker_slots:
             return hold in self._holding and not self._waiting
 
     def give(self, hold: Hold) -> None:
-        """This leg has nothing in hand any more."""
+        """Note that this leg has nothing in hand any more."""
         with self._worker_slots:
             if hold in self._holding:
                 self._holding.remove(hold)
@@ -49,14 +59,27 @@ class Hands:
 
 
 class Hold:
-    """One leg's part of it. check: see Hands.take."""
+    """Take part in Hands for one leg.
+
+    Args:
+        check: see Hands.take.
+        hands: the legs of the process; None for those of this process.
+    """
 
     def __init__(self, check: Callable[[], None], hands: Hands | None = None) -> None:
         self._check = check
         self._hands = PROCESS if hands is None else hands
 
     def begin(self, *, in_hand: bool, alone: bool) -> bool:
-        """Before a batch. False: what is in hand must be settled first; nothing is waited for then."""
+        """Ask before a batch.
+
+        Args:
+            in_hand: True if the leg has a batch in hand.
+            alone: True if the batch must be the only one in the process.
+
+        Returns:
+            False if what is in hand must be settled first; in this case nothing is waited for.
+        """
         if in_hand:
             return not alone and self._hands.goes_on(self)
         self._hands.give(self)
@@ -64,9 +87,9 @@ class Hold:
         return True
 
     def end(self) -> None:
-        """Nothing is in hand."""
+        """Note that nothing is in hand."""
         self._hands.give(self)
 
 
 PROCESS = Hands()
-"""Those of this process: it dies with all that its legs have in hand."""
+"""The legs of this process: it dies with all that they have in hand."""

@@ -1,8 +1,8 @@
-"""What the death of a worker says about the items that it had in hand (R10).
+"""Judge what the death of a worker says about the items that it had in hand (R10).
 
-A death counts against an item until the item goes alone. From then on only a death counts that the worker may
-have died of itself, with nothing else in hand in the whole process. What cannot be known, such as who sent a
-SIGKILL, counts little: it takes several such deaths until an item is rejected.
+A death counts against an item until the item goes alone. From then on, a death counts only if the worker may
+have died of itself with nothing else in hand in the whole process. What cannot be known, such as who sent a
+SIGKILL, counts little: several such deaths are needed before an item is rejected.
 """
 
 from __future__ import annotations
@@ -18,13 +18,18 @@ BEFORE_ALONE_IN_PROCESS = 3
 BEFORE_REJECTED = 6
 """Deaths after which an item is rejected."""
 TRIED_AGAIN = BEFORE_REJECTED - 1
-"""Deaths that count against a rejected item when it is tried again: the next one alone rejects it."""
+"""Deaths that count against a rejected item when it is tried again: one more death rejects it."""
 
 
 class Cause(Enum):
-    """ITSELF: a fatal signal of its own ended the worker, such as a segmentation fault. UNKNOWN: that, or a
-    signal from outside; nobody can tell. ELSEWHERE: the machine was started again, or it was another one.
-    NONE: the worker's process still lives, so nothing died."""
+    """Name why a worker ended.
+
+    Attributes:
+        ITSELF: a fatal signal of its own, such as a segmentation fault.
+        UNKNOWN: that, or a signal from outside; it cannot be told which.
+        ELSEWHERE: the machine was started again, or it was another machine.
+        NONE: nothing died: the worker's process still lives.
+    """
 
     ITSELF = "itself"
     UNKNOWN = "unknown"
@@ -33,7 +38,7 @@ class Cause(Enum):
 
 
 def cause_of(owner: str | None) -> Cause:
-    """Why the worker of that name did not release its leg, as far as this machine can know."""
+    """Return why the worker of that name did not release its leg, as far as this machine can know."""
     if owner is None or not lease.is_named(owner):
         return Cause.UNKNOWN
     if not lease.ran_here(owner):
@@ -44,8 +49,13 @@ def cause_of(owner: str | None) -> Cause:
 
 
 def counted(before: int, cause: Cause, *, alone: bool) -> int:
-    """How many deaths count against an item after one more. before: how many did. alone: whether it was the
-    only item that the leg had in hand."""
+    """Return how many deaths count against an item after one more.
+
+    Args:
+        before: how many counted until now.
+        cause: why the worker died.
+        alone: True if the item was the only one that the leg had in hand.
+    """
     if cause is Cause.NONE:
         return before
     if before < BEFORE_ALONE:
