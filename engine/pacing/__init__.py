@@ -1,1 +1,1 @@
-"""How many legs run, against which servers, how fast, and when they stop."""
+"""Decide how many legs run, against which servers, how fast, and when they stop."""

@@ -1,10 +1,10 @@
-"""How many legs may be at work against each server, and when the next batch may go to it.
+"""Decide how many legs may be at work against each server, and when the next batch may go to it.
 
-A system is a server: "source.ews", or "target.mail" for whatever lies on the same host as the mail. Of each,
-this worker has a pace (engine.pacing.throttle), and of the source a share of the budget that all workers
-keep. A leg that is one too many waits between two batches, where nothing is in doubt; not for long, because
-it holds a place that another server's legs could use: then it ends as pending, target-unwell, and begins
-again later.
+A system is a server: "source.ews", or "target.mail" for everything on the same host as the mail. For each
+system, this worker has a pace (engine.pacing.throttle); for the source, also a share of the budget that all
+workers keep. A leg that is one too many waits between two batches, where nothing is in doubt. It does not
+wait long, because it holds a place that another server's legs could use: it ends as pending, `target-unwell`,
+and begins again later.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ T = TypeVar("T")
 UNWELL = "target-unwell"
 PERIOD_SECONDS = 5.0
 HOLD_SECONDS = 30.0
-"""How long a leg waits between two batches before it gives its place away, where it has one."""
+"""How long a leg waits between two batches before it gives its place away, if it has one."""
 
 LOST_SECONDS = 600.0
 """How long a server may be unwell, halted again and again, before its legs are left for another run."""
 
 PROBE_SECONDS = 15.0
-"""How often a server that is halted is tried, by one leg."""
+"""How often one leg tries a server that is halted."""
 
 REST_MOST = 30.0
 TICK_SECONDS = 0.5
@@ -51,10 +51,16 @@ TICK_SECONDS = 0.5
 
 @dataclass(eq=False, slots=True)
 class AdmissionEntry:
-    """A leg that is at work, or would be. systems: which it asks, the target's last. rank: see
-    engine.pacing.leg_slots. patient: it has a thread of its own, and holds nobody's place while it waits.
-    fresh: it has begun, and its first turn is what it was let in for. since: when it last went on; busy: how
-    long it had been at work before that."""
+    """Represent a leg that is at work, or waits to be.
+
+    Attributes:
+        systems: the systems that it asks; the target's comes last.
+        rank: see engine.pacing.leg_slots.
+        patient: True if it has a thread of its own and holds no place of others while it waits.
+        fresh: True if it has just begun: the permission to begin covers its first turn.
+        since: when it last went on, by the monotonic clock.
+        busy: seconds for which it had been at work before that.
+    """
 
     systems: tuple[str, ...]
     rank: tuple[int, int] = (0, 0)
@@ -66,9 +72,16 @@ class AdmissionEntry:
 
 @dataclass(slots=True)
 class _Gate:
-    """One system as this worker sees it. share: of its budget; None: it has none. probed: when the next
-    leg may try it while it is halted. known: whether it was asked how others find it. unwell: since when
-    it has been halted, now and then at least; None once it is at half its pace again."""
+    """Hold what this worker knows of one system.
+
+    Attributes:
+        meter: measures the calls.
+        throttle: sets the pace.
+        share: this worker's share of the budget; None if the system has no budget.
+        probed: when the next leg may try it while it is halted.
+        known: True once other workers' reports about it were read.
+        unwell: since when it has been halted again and again; None once it is at half its pace again.
+    """
 
     meter: Meter
     throttle: Throttle
@@ -79,7 +92,10 @@ class _Gate:
 
 
 def systems_of(config: Config, workload: Kind) -> tuple[str, str]:
-    """The source's and the target's system. Two workloads on one host have one, named after the first."""
+    """Return the source's and the target's system of a workload.
+
+    Two workloads on one host have one system, named after the first of them.
+    """
     host = _host(config.target.of(workload))
     first = next(kind for kind in TARGETS if _host(config.target.of(kind)) == host)
     return f"source.{config.source.kind}", f"target.{first}"
@@ -91,26 +107,39 @@ def _host(settings: object) -> str:
 
 @dataclass(slots=True)
 class _Legs:
-    """working: against the servers now; held: between two batches; coming: not begun yet, in order."""
+    """Hold the legs of this process.
+
+    Attributes:
+        working: legs that are at work against the servers now.
+        held: legs that wait between two batches.
+        coming: legs that have not begun, in their order.
+    """
 
     working: list[AdmissionEntry] = field(default_factory=list)
     held: list[AdmissionEntry] = field(default_factory=list)
     coming: list[AdmissionEntry] = field(default_factory=list)
 
     def at_work(self, system: str) -> int:
+        """Return how many legs are at work against a system."""
         return sum(system in entry.systems for entry in self.working)
 
     def count(self, system: str) -> int:
+        """Return how many legs ask a system, at work or waiting."""
         return sum(system in entry.systems for entry in (*self.working, *self.held, *self.coming))
 
     def forget(self, entry: AdmissionEntry) -> None:
+        """Remove a leg from all lists."""
         for entries in (self.working, self.held, self.coming):
             if entry in entries:
                 entries.remove(entry)
 
 
 class Admission:
-    """One a process. Safe to use from its threads. seen: how all workers last found the servers."""
+    """Admit the legs of one process to the servers. Thread-safe.
+
+    Attributes:
+        seen: how all workers found the servers at the end of the last period.
+    """
 
     def __init__(self, config: Config, ledger: Ledger, clock: Clock = time.monotonic) -> None:
         self._config = config
@@ -127,8 +156,14 @@ class Admission:
     def join(
         self, workload: Kind, rank: tuple[int, int] = (0, 0), *, source: bool = True, patient: bool = False
     ) -> AdmissionEntry:
-        """A leg that would begin, in line behind those of a lower rank and those that came before. source:
-        whether that is asked for anything."""
+        """Put a leg in line, behind those with a lower rank and those that came before.
+
+        Args:
+            workload: the workload of the leg.
+            rank: see engine.pacing.leg_slots.
+            source: True if the source is asked for anything.
+            patient: see AdmissionEntry.
+        """
         systems = systems_of(self._config, workload)
         entry = AdmissionEntry(systems if source else systems[1:], rank, patient)
         with self._worker_slots:
@@ -138,7 +173,11 @@ class Admission:
         return entry
 
     def begin(self, entry: AdmissionEntry) -> bool:
-        """Whether it may begin now; it is at work then. Those held, and those before it in line, go first."""
+        """Let a leg begin if there is room; legs that are held, and legs before it in line, go first.
+
+        Returns:
+            True if it may begin; it counts as at work then.
+        """
         with self._worker_slots:
             legs = self._legs
             ahead = legs.coming[: legs.coming.index(entry)]
@@ -149,21 +188,28 @@ class Admission:
         return True
 
     def leave(self, entry: AdmissionEntry) -> None:
-        """It has ended, or will not begin."""
+        """Remove a leg that has ended or will not begin."""
         with self._worker_slots:
             self._legs.forget(entry)
             self._worker_slots.notify_all()
 
     def turn(self, entry: AdmissionEntry, stop: threading.Event) -> str | None:
-        """Before a batch, in the leg's thread: waits until it may go on. A code: the leg is to end with it,
-        because somebody wants to stop or it has waited long enough."""
+        """Wait, before a batch and in the leg's thread, until the leg may go on.
+
+        Returns:
+            None if it may go on. A code if the leg is to end with it, because it is to stop or has waited
+                long enough.
+        """
         if not self._waited(entry, stop):
             return reason(stop) if stop.is_set() else UNWELL
         self._rest(entry, stop)
         return reason(stop) if stop.is_set() else None
 
     def through(self, entry: AdmissionEntry, stop: threading.Event) -> Callable[[Opener], Opener]:
-        """A leg's way to both sides: it opens them in its turn, and how long they take is measured."""
+        """Return a wrapper of openers.
+
+        It opens both sides in the leg's turn, and measures how long their calls take.
+        """
         from engine.context.leg_context import Opener
 
         *sources, target = (self._gate(system).meter for system in entry.systems)
@@ -183,15 +229,16 @@ class Admission:
         return watched
 
     def halted(self, entry: AdmissionEntry) -> bool:
+        """Return True if one of the leg's servers is halted."""
         return any(self._gate(system).throttle.halted for system in entry.systems)
 
     def lost(self, entry: AdmissionEntry) -> bool:
-        """Whether a server has been unwell for so long that this leg is left for another run."""
+        """Return True if a server has been unwell for so long that this leg is left for another run."""
         since = [self._gates[system].unwell for system in entry.systems]
         return any(candidate is not None and self._clock() - candidate >= LOST_SECONDS for candidate in since)
 
     def causes(self) -> dict[str, str]:
-        """The code of the newest fault of each system that is halted, as this worker met it."""
+        """Return the code of the newest fault of each system that is halted, as this worker met it."""
         gates = dict(self._gates)
         return {
             system: gate.meter.code
@@ -202,13 +249,17 @@ class Admission:
     # What workers tell one another
 
     def due(self) -> float:
-        """How many seconds a period is; short while it is not known what others have of a budget."""
+        """Return the length of a period in seconds; 0 while other workers' shares of a budget are unknown."""
         with self._worker_slots:
             return PERIOD_SECONDS if all(gate.known for gate in self._gates.values()) else 0.0
 
     def period(self) -> None:
-        """Ends a period: what was measured decides at which pace the next one goes. Raises what the ledger
-        does; the pace then stays as it was, and what was measured is forgotten."""
+        """End a period: what was measured decides the pace of the next one.
+
+        Raises:
+            MigrationError: what the ledger raises; the pace then stays as it was, and the measurements are
+                lost.
+        """
         with self._worker_slots:
             gates = dict(self._gates)
         if not gates:
@@ -222,6 +273,7 @@ class Admission:
             self._worker_slots.notify_all()
 
     def close(self) -> None:
+        """Remove this worker's reports from the ledger, if the ledger can be reached."""
         with suppress(MigrationError):
             server_health.leave(self._ledger, self._worker)
 
@@ -239,7 +291,7 @@ class Admission:
                 gate.unwell = self._clock()
             elif gate.throttle.pace >= FULL / 2:
                 gate.unwell = None
-            wanted = min(self._config.run.legs, self._legs.count(system))
+            legs_wanted = min(self._config.run.legs, self._legs.count(system))
         return Health(
             system,
             self._worker,
@@ -247,15 +299,15 @@ class Admission:
             reading.errors,
             reading.latency,
             gate.throttle.pace,
-            wanted,
+            legs_wanted,
         )
 
     def _share_out(self) -> None:
         budget = self._config.admission.source_legs
         for system, gate in self._gates.items():
             if budget is not None and system.startswith("source."):
-                wanted = {row.worker: row.legs for row in self.seen if row.system == system}
-                gate.share = shares(budget, wanted).get(self._worker, 0)
+                legs_wanted = {row.worker: row.legs for row in self.seen if row.system == system}
+                gate.share = shares(budget, legs_wanted).get(self._worker, 0)
 
     # With the lock held
 
@@ -268,7 +320,7 @@ class Admission:
         return self._gates[system]
 
     def _most(self, system: str) -> float:
-        """How many legs may be at work there."""
+        """Return how many legs may be at work against a system."""
         gate = self._gates[system]
         share = float("inf") if gate.share is None else gate.share
         if gate.throttle.halted:
@@ -278,7 +330,12 @@ class Admission:
         return min(share, max(1, int(gate.throttle.pace * self._config.run.legs)))
 
     def _has_room(self, entry: AdmissionEntry, before: Sequence[AdmissionEntry]) -> bool:
-        """before: who goes first where there is little room; not who waits for another server."""
+        """Return True if there is room for a leg.
+
+        Args:
+            entry: the leg.
+            before: legs that were queued before it. Those that wait for another, full server do not count.
+        """
         full = {system for system in self._gates if self._legs.at_work(system) >= self._most(system)}
         for system in entry.systems:
             ahead = sum(system in other.systems and not full.intersection(other.systems) for other in before)
@@ -296,7 +353,7 @@ class Admission:
     # Without it
 
     def _waited(self, entry: AdmissionEntry, stop: threading.Event) -> bool:
-        """False: there was no room for it in time."""
+        """Wait for room. Return False if there was none in time."""
         until = float("inf") if entry.patient else self._clock() + HOLD_SECONDS
         with self._worker_slots:
             if entry.fresh:
@@ -318,7 +375,7 @@ class Admission:
         return False
 
     def _rest(self, entry: AdmissionEntry, stop: threading.Event) -> None:
-        """Less than one leg at work is one that rests in between."""
+        """Rest in between, if the pace allows less than one leg at work."""
         with self._worker_slots:
             paces = [self._gates[system].throttle.pace for system in entry.systems]
         legs = min((pace * self._config.run.legs for pace in paces if pace), default=1.0)
@@ -328,7 +385,7 @@ class Admission:
 
 
 def _opened(opens: Callable[[], T], meters: Iterable[Meter]) -> T:
-    """What it opens; timed where anybody measures it."""
+    """Open a side; measure the call if there is a meter."""
     for meter in meters:
         return metered(meter.timed(opens), meter)
     return opens()

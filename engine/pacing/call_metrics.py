@@ -1,7 +1,7 @@
-"""Times the calls of an opened source or target, without its knowledge: how long they take, how many fail.
+"""Measure the calls of an opened source or target: how long they take, and how many fail.
 
-A call is an item that was written, read or fetched; of a larger one, each megabyte; of a listing, a hundred.
-Only the time counts in which this program waits for the server.
+A call is one item that was written, read or fetched; a larger item counts one call for each megabyte, a
+listing one call for each hundred entries. Only the time in which this program waits for the server counts.
 """
 
 from __future__ import annotations
@@ -33,7 +33,13 @@ LISTED = 100
 
 @dataclass(frozen=True, slots=True)
 class MetricsSample:
-    """What happened in a period. errors: passing faults and time-outs; an item that was refused is none."""
+    """Hold what happened in a period.
+
+    Attributes:
+        calls: how many calls were made.
+        errors: passing faults and time-outs. An item that was refused is no error.
+        seconds: how long the calls took in all.
+    """
 
     calls: int = 0
     errors: int = 0
@@ -41,7 +47,7 @@ class MetricsSample:
 
     @property
     def latency(self) -> float:
-        """Seconds a call."""
+        """Seconds for each call, on average."""
         return self.seconds / self.calls if self.calls else 0.0
 
     def __add__(self, other: MetricsSample) -> MetricsSample:
@@ -51,7 +57,11 @@ class MetricsSample:
 
 
 class Meter:
-    """Of one system; several threads may use it. code: of its newest passing fault."""
+    """Measure the calls to one system. Thread-safe.
+
+    Attributes:
+        code: the code of its newest passing fault; None before the first.
+    """
 
     code: str | None = None
 
@@ -62,8 +72,12 @@ class Meter:
         self._waiting: dict[int, float] = {}
 
     def take(self, patience: float) -> MetricsSample:
-        """What happened since this was last asked. A call that has been out for more than `patience` seconds
-        counts although it has no answer yet: a server that hangs answers nothing."""
+        """Return what happened since the last call of this method.
+
+        Args:
+            patience: seconds. A call that waits longer counts although it has no answer yet: a server that
+                hangs answers nothing.
+        """
         now = self.clock()
         with self._lock:
             past, self._past = self._past, MetricsSample()
@@ -71,7 +85,12 @@ class Meter:
         return past + MetricsSample(len(out), 0, sum(out))
 
     def begin(self) -> float | None:
-        """None within a call of this thread that is timed already: one may be made of others."""
+        """Begin a call.
+
+        Returns:
+            When it began, for end(). None within a call of this thread that is measured already, because one
+                call may consist of others.
+        """
         now = self.clock()
         with self._lock:  # take() goes through them all
             if threading.get_ident() in self._waiting:
@@ -80,6 +99,13 @@ class Meter:
         return now
 
     def end(self, began: float | None, calls: int, errors: int = 0) -> None:
+        """End a call.
+
+        Args:
+            began: what begin() returned; with None, nothing is counted.
+            calls: as how many calls it counts.
+            errors: how many of them failed.
+        """
         if began is None:
             return
         seconds = self.clock() - began
@@ -89,12 +115,12 @@ class Meter:
             self._past = MetricsSample(past.calls + calls, past.errors + errors, past.seconds + seconds)
 
     def timed(self, call: Callable[[], T]) -> T:
-        """What it gives; it counts as a call."""
+        """Return what the call returns; count it as one call."""
         return _plain(call, self)()
 
 
 def metered(thing: T, meter: Meter) -> T:
-    """The same object, whose calls are timed from now on."""
+    """Return the same object, whose calls are measured from now on."""
     for name in PLAIN:
         if (call := getattr(thing, name, None)) is not None:
             setattr(thing, name, _plain(call, meter))
@@ -128,19 +154,26 @@ def _stream(call: Callable[..., Iterable[T]], meter: Meter, each: int) -> Callab
 def _drawn(
     call: Callable[[], Iterable[T]], meter: Meter, sizes: Mapping[bytes, int], each: int
 ) -> Iterator[T]:
-    """What it gives, while the waiting for each is timed. each: how many of them are one call."""
+    """Yield what the call yields, and measure the waiting for each element.
+
+    Args:
+        call: begins the stream.
+        meter: measures.
+        sizes: the sizes of large items, by key.
+        each: how many elements count as one call.
+    """
     drawing: Iterator[T] = iter(())
-    asked = False
+    has_begun = False
     try:
         for number in itertools.count():
             began, calls, errors = meter.begin(), 0, 0
             try:
-                if not asked:
-                    asked, drawing = True, iter(call())
-                one = next(drawing)
-                passing = _passing(one)
+                if not has_begun:
+                    has_begun, drawing = True, iter(call())
+                element = next(drawing)
+                passing = _passing(element)
                 calls, errors, meter.code = (
-                    _weight(one, sizes) if number % each == 0 else 0,
+                    _weight(element, sizes) if number % each == 0 else 0,
                     int(passing is not None),
                     passing or meter.code,
                 )
@@ -151,29 +184,37 @@ def _drawn(
                 raise
             finally:
                 meter.end(began, calls, errors)
-            yield one
+            yield element
     finally:
         if (close := getattr(drawing, "close", None)) is not None:
             close()
 
 
 def _sizes(given: tuple[Any, ...]) -> dict[bytes, int]:
-    """Of items to write, by key; they come in a list."""
+    """Return the sizes of large items to write, by key; they come in a list."""
     last = given[-1] if given else None
     if not isinstance(last, list):
         return {}
     return {entry.key: entry.size for entry in last if isinstance(entry, Item) and entry.size > MEGABYTE}
 
 
-def _weight(one: object, sizes: Mapping[bytes, int]) -> int:
-    if isinstance(one, tuple) and len(one) == 2:  # of read(): (href, what was read)
-        one = one[1]
-    if isinstance(one, Page):
-        return 1 + len(one.refs) // LISTED
-    size = one.ref.size if isinstance(one, Native) else sizes.get(getattr(one, "key", b"")) if sizes else None
+def _weight(element: object, sizes: Mapping[bytes, int]) -> int:
+    if isinstance(element, tuple) and len(element) == 2:  # of read(): (href, what was read)
+        element = element[1]
+    if isinstance(element, Page):
+        return 1 + len(element.refs) // LISTED
+    size = (
+        element.ref.size
+        if isinstance(element, Native)
+        else sizes.get(getattr(element, "key", b""))
+        if sizes
+        else None
+    )
     return 1 + (size or 0) // MEGABYTE
 
 
-def _passing(one: object) -> str | None:
-    """The code of a passing fault."""
-    return one.error.code if isinstance(one, Failed) and isinstance(one.error, Transient) else None
+def _passing(element: object) -> str | None:
+    """Return the code of a passing fault; None for anything else."""
+    return (
+        element.error.code if isinstance(element, Failed) and isinstance(element.error, Transient) else None
+    )

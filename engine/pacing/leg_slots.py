@@ -1,4 +1,4 @@
-"""The places for legs at work in one process, and who gets the next one."""
+"""Hold the places for legs at work in one process, and decide who gets the next one."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from model.protocols import Kind
 
 Rank: TypeAlias = tuple[int, int]
-"""The batch's number, and the mailbox's place in it: who is lower goes first."""
+"""The number of the batch, and the place of the mailbox in it. The lower rank goes first."""
 
 FIRST: Rank = (0, 0)
 
 
 class Slots:
-    """As a semaphore of asyncio, but that of those who wait the lowest rank comes first."""
+    """Limit concurrency like asyncio.Semaphore, but wake the waiter with the lowest rank."""
 
     def __init__(self, places: int) -> None:
         self._free = places
@@ -27,6 +27,7 @@ class Slots:
         self._waiting: list[tuple[Rank, int, asyncio.Future[None]]] = []
 
     async def acquire(self, rank: Rank = FIRST) -> None:
+        """Wait for a place and take it."""
         if self._free:
             self._free -= 1
             return
@@ -40,6 +41,7 @@ class Slots:
             raise
 
     def release(self) -> None:
+        """Give a place back, to the waiter with the lowest rank."""
         while self._waiting:
             *_, turn = heapq.heappop(self._waiting)
             if not turn.done():
@@ -55,21 +57,29 @@ class Slots:
 
 
 class Runner(Protocol):
-    """What a Slot asks of whoever runs the legs of a process."""
+    """Describe what a LegSlot needs of whoever runs the legs of a process."""
 
     @property
-    def admission(self) -> Admission: ...
+    def admission(self) -> Admission:
+        """The admission of the process."""
 
     @property
-    def slots(self) -> Slots: ...
+    def slots(self) -> Slots:
+        """The places of the process."""
 
     @property
-    def shut(self) -> bool: ...
+    def shut(self) -> bool:
+        """True once no more legs are to begin."""
 
 
 class LegSlot:
-    """A place for one leg, and the servers' leave to begin. Idempotent on both sides, so that it cannot leak.
-    entry: while it is held, the leg as the admission knows it."""
+    """Hold a place for one leg and the servers' permission to begin.
+
+    Both methods are idempotent, so that a place cannot leak.
+
+    Attributes:
+        entry: the leg as the admission knows it, while the place is held.
+    """
 
     def __init__(self, runner: Runner, workload: Kind, rank: Rank = FIRST) -> None:
         self._runner = runner
@@ -79,8 +89,10 @@ class LegSlot:
         self.entry: AdmissionEntry | None = None
 
     async def acquire(self) -> None:
-        """Waits for both. Once no more legs are to begin, or a server was unwell for too long, only for a
-        place."""
+        """Wait for a place and for the servers' permission.
+
+        Once no more legs are to begin, or a server was unwell for too long, wait for a place only.
+        """
         if self._held:
             return
         admission, slots = self._runner.admission, self._runner.slots
@@ -97,6 +109,7 @@ class LegSlot:
                 admission.leave(self.entry)
 
     def release(self) -> None:
+        """Give place and permission back. Idempotent."""
         if self._held and self.entry is not None:
             self._held = False
             self._runner.admission.leave(self.entry)

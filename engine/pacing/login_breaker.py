@@ -1,8 +1,9 @@
-"""The circuit breaker of refused logins: an account that was refused is not asked again, and a run that is
-refused one mailbox after the other stops. Tried on and on, logins lock people out, or a service account.
+"""Stop a run whose logins are refused: a circuit breaker that prevents locked accounts.
 
-One of these belongs to each run, whatever the command. It counts mailboxes, each once, however many workloads
-they have. Only an accepted login ends a row of refusals: a time-out says nothing about a password.
+An account that was refused is not asked again in the run, and a run whose mailboxes are refused one after the
+other stops. Repeated login attempts lock people, or a service account, out. Each run has one breaker,
+whatever the command. It counts each mailbox once, however many workloads it has. Only an accepted login ends
+a row of refusals: a time-out says nothing about a password.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ REFUSALS_MOST = 3
 REFUSED = "login-refused"
 """The code of a refused login."""
 LEGS = ""
-"""The side of a leg, which has both: its code does not tell which one refused it."""
+"""The side of a leg, which uses both: its code does not say which side refused it."""
 
 
 class LoginBreaker:
-    """Counts refused logins, each side for itself. Safe to use from several threads."""
+    """Count refused logins, separately for each side. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -32,13 +33,22 @@ class LoginBreaker:
         self._first: dict[str, threading.Lock] = {}
 
     def refused(self, mailbox: str, side: str = LEGS) -> bool:
-        """Whether this mailbox's login was refused in this run, so that it is not to be tried again."""
+        """Return True if this mailbox's login was refused in this run and must not be tried again."""
         with self._lock:
             return (mailbox, _account(side)) in self._refused
 
     def note(self, mailbox: str, code: str | None, *, accepted: bool, side: str = LEGS) -> Blocked | None:
-        """Takes note of how something with this mailbox ended. accepted: its login was. Returns the fault of
-        the whole run once enough mailboxes in a row were refused."""
+        """Take note of how work on a mailbox ended.
+
+        Args:
+            mailbox: the id of the mailbox.
+            code: the code with which it ended; None if there is none.
+            accepted: True if its login was accepted.
+            side: the side that was asked.
+
+        Returns:
+            The fault of the whole run once enough mailboxes in a row were refused; else None.
+        """
         with self._lock:
             if accepted:
                 self._row.pop(side, None)
@@ -51,10 +61,19 @@ class LoginBreaker:
 
     @contextmanager
     def login(self, side: str, mailbox: str) -> Iterator[None]:
-        """Around the first request of a look at a mailbox. Until a side has accepted one, its logins are
-        tried one after the other; later, those already under way may exceed the count. Raises Misconfigured
-        at the last refusal that is allowed, and from then on before anything is tried; Blocked for a mailbox
-        that was refused before."""
+        """Guard the first request to a mailbox.
+
+        Until a side has accepted a login, its logins are tried one after the other. Later, logins that are
+        already under way may exceed the count.
+
+        Args:
+            side: the side that is asked.
+            mailbox: the id of the mailbox.
+
+        Raises:
+            Misconfigured: at the last refusal that is allowed, and from then on before anything is tried.
+            Blocked: `login-refused` for a mailbox that was refused before.
+        """
         if side in self._accepted:
             with self._noted(side, mailbox):
                 yield
@@ -93,5 +112,5 @@ class LoginBreaker:
 
 
 def _account(side: str) -> str:
-    """The workloads of a target mostly share one account."""
+    """Return the account of a side: the workloads of a target mostly share one."""
     return side.partition(".")[0]

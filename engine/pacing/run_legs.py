@@ -1,4 +1,7 @@
-"""Many mailboxes at once, and where the trouble of each ends: for what runs legs beside `migrate`."""
+"""Run the legs of many mailboxes at once, and contain the trouble of each.
+
+For what runs legs beside `migrate`.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,14 @@ Ended = TypeVar("Ended")
 
 @dataclass
 class Boundary:
-    """stop: the wish to end. fault: what concerns every mailbox; it asks the others to stop. So does one
-    mailbox after the other whose login is refused (engine.pacing.login_breaker)."""
+    """Contain the trouble of one mailbox.
+
+    Attributes:
+        stop: the request to end.
+        fault: what concerns every mailbox; it asks the others to stop. Several mailboxes in a row whose login
+            is refused do so too (engine.pacing.login_breaker).
+        breaker: counts refused logins.
+    """
 
     stop: Stop
     fault: MigrationError | None = None
@@ -29,9 +38,16 @@ class Boundary:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def within(self, row: LegRow, act: Callable[[], str | None]) -> str | None:
-        """What act returns: the code with which a leg ended, None when it is done. Never raises for its
-        trouble: the code of the error, or "internal-error" for a defect of ours, which is logged. A leg whose
-        mailbox was refused in this run does not act: "login-refused"."""
+        """Run the work on a leg; raise nothing for its trouble.
+
+        Args:
+            row: the leg. If its mailbox was refused in this run, nothing is done.
+            act: does the work. Returns the code with which the leg ended, or None when it is done.
+
+        Returns:
+            What act returns; or the code of the error; or "internal-error" for a defect of ours, which is
+                logged; or "login-refused".
+        """
         if self.breaker.refused(row.mailbox):
             return REFUSED
         fault: MigrationError | None = None
@@ -54,8 +70,17 @@ class Boundary:
 def legs_of_each(
     rows: Iterable[LegRow], at_once: int, shut: Callable[[], bool], one: Callable[[LegRow], Ended]
 ) -> list[Ended]:
-    """How the legs ended: those of one mailbox one after the other, several mailboxes at once. Left out: what
-    was not begun when nothing was to begin any more (shut). one raises for nothing (Boundary.within)."""
+    """Run the legs of each mailbox one after the other, several mailboxes at once.
+
+    Args:
+        rows: the legs.
+        at_once: how many mailboxes are worked on at once.
+        shut: returns True once nothing is to begin any more.
+        one: runs a leg; must not raise (Boundary.within).
+
+    Returns:
+        How the legs ended, without those that were not begun.
+    """
     groups: dict[str, list[LegRow]] = {}
     for row in rows:
         groups.setdefault(row.mailbox, []).append(row)

@@ -1,4 +1,4 @@
-"""What slows or stops a run from outside, in lines for `kogge status` and Prefect: systems, numbers."""
+"""Say what slows or stops a run from outside, for `kogge status` and Prefect: systems and numbers only."""
 
 from __future__ import annotations
 
@@ -16,46 +16,60 @@ from model.errors import Misconfigured
 
 
 def servers(rows: Iterable[Health]) -> list[dict[str, str | int | float]]:
-    """How all workers together find each system. pace: their mean; seconds: of a call."""
-    found = []
+    """Return how all workers together find each system.
+
+    Returns:
+        For each system its sums. `pace` is the mean of the workers', `seconds` the time of one call.
+    """
+    totals = []
     for system, group in groupby(sorted(rows, key=lambda row: row.system), key=lambda row: row.system):
-        told_by = list(group)
-        calls = sum(row.calls for row in told_by)
-        seconds = sum(row.latency * row.calls for row in told_by) / calls if calls else 0.0
-        found.append(
+        reports = list(group)
+        calls = sum(row.calls for row in reports)
+        seconds = sum(row.latency * row.calls for row in reports) / calls if calls else 0.0
+        totals.append(
             {
                 "system": system,
-                "workers": len(told_by),
-                "legs": sum(row.legs for row in told_by),
+                "workers": len(reports),
+                "legs": sum(row.legs for row in reports),
                 "calls": calls,
-                "errors": sum(row.errors for row in told_by),
+                "errors": sum(row.errors for row in reports),
                 "seconds": round(seconds, 3),
-                "pace": round(sum(row.pace for row in told_by) / len(told_by), 3),
+                "pace": round(sum(row.pace for row in reports) / len(reports), 3),
             }
         )
-    return found
+    return totals
 
 
 def unwell(rows: Iterable[Health], causes: Mapping[str, str] | None = None) -> list[str]:
-    """A line for each system that is asked for less than usual. causes: the codes of their newest faults."""
-    known = causes or {}
+    """Return a line for each system that is asked for less than usual.
+
+    Args:
+        rows: the workers' reports.
+        causes: the code of the newest fault by system; None if it is not known.
+    """
+    codes = causes or {}
     return [
-        _line(server, known.get(str(server["system"]))) for server in servers(rows) if server["pace"] != 1.0
+        _line(server, codes.get(str(server["system"]))) for server in servers(rows) if server["pace"] != 1.0
     ]
 
 
-def _line(one: dict[str, str | int | float], cause: str | None) -> str:
-    pace = float(one["pace"])
+def _line(server: dict[str, str | int | float], cause: str | None) -> str:
+    pace = float(server["pace"])
     why = f"{UNWELL}: {cause}" if cause else UNWELL
     how = f"slowed to {100 * pace:.0f} %" if pace else f"halted ({why}), tried now and then"
-    calls = f"{float(one['seconds']):.1f} s a call" if one["calls"] else "no call just now"
-    failed = f", {one['errors']} of {one['calls']} failed" if one["errors"] else ""
-    return f"{one['system']}: {how}, {calls}{failed}"
+    calls = f"{float(server['seconds']):.1f} s a call" if server["calls"] else "no call just now"
+    failed = f", {server['errors']} of {server['calls']} failed" if server["errors"] else ""
+    return f"{server['system']}: {how}, {calls}{failed}"
 
 
 def notices(config: Config, ledger: Ledger, wave: str | None = None) -> list[str]:
-    """Waves that are paused (of one that is named: also that it is not in its hours), and servers that are
-    not well."""
+    """Return lines about paused waves and about servers that are not well.
+
+    Args:
+        config: the configuration.
+        ledger: the ledger.
+        wave: the wave to report on, also if its maintenance window is closed; None for all paused waves.
+    """
     return [*_waves(config, ledger, wave), *unwell(newest(ledger))]
 
 

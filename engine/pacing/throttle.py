@@ -1,7 +1,11 @@
-"""At which pace a server is asked: from full speed down to a halt, and back, by how it answers. Pure.
+"""Set the pace at which a server is asked, from full speed down to a halt and back, by how it answers. Pure functions.
 
-Additive increase, multiplicative decrease, as TCP finds its way through a network nobody knows: where all who
-share a server do so, they meet at what it can bear. Slowness alone never halts: it may be how the server is.
+The pace follows additive increase and multiplicative decrease, as in TCP's congestion control: workers that
+share a server and all do so converge on what it can bear. Slowness alone never halts, because a server may
+always be slow.
+
+Source:
+    RFC 5681 (additive increase, multiplicative decrease).
 """
 
 from __future__ import annotations
@@ -14,19 +18,19 @@ from engine.pacing.call_metrics import MetricsSample
 
 FULL = 1.0
 UP = 0.05
-"""A period that went well."""
+"""What a period without trouble adds to the pace."""
 
 AGAIN = SLOWEST = 1 / 8
-"""Where it begins after a halt; where slowness leaves it."""
+"""The pace after a halt; also the lowest pace that slowness alone leads to."""
 
 FLOOR = 1 / 16
-"""Below it, it is a halt."""
+"""A pace below this is a halt."""
 
 DOWN = 1 / 2
-"""Of its calls fail: there is nothing to be slowed down."""
+"""The share of failed calls at which slowing down no longer helps."""
 
 PERIODS = 3
-"""That are looked at together; after a decrease, only those that came later."""
+"""How many periods are judged together; after a decrease, only later ones."""
 
 LEAST = 3
 """Calls, or errors, below which nothing is concluded: a connection may be cut at any time."""
@@ -34,7 +38,13 @@ LEAST = 3
 
 @dataclass(slots=True)
 class Throttle:
-    """slow: seconds a call, on average, that are too many. share: of calls that fail, from 0 to 1."""
+    """Set the pace for one server.
+
+    Attributes:
+        slow: the average seconds for one call that are too many.
+        share: the share of calls that may fail, from 0 to 1.
+        pace: the pace, from 0 (halted) to FULL.
+    """
 
     slow: float
     share: float
@@ -44,10 +54,16 @@ class Throttle:
 
     @property
     def halted(self) -> bool:
+        """True if the server is not asked for anything, except by a probe."""
         return self.pace == 0.0
 
     def judge(self, own: MetricsSample, others: Iterable[MetricsSample] = ()) -> float:
-        """The pace after a period. others: what other workers found in theirs."""
+        """Return the pace after a period.
+
+        Args:
+            own: what this worker measured.
+            others: what other workers measured in their periods.
+        """
         if self.halted:
             self._try(own)
         elif self._resting:  # what was at work before the decrease is still in it
@@ -77,23 +93,33 @@ class Throttle:
         self.pace = pace
         self._past.clear()
 
-    def _is_down(self, seen: MetricsSample) -> bool:
-        return seen.errors >= LEAST and seen.errors >= DOWN * seen.calls
+    def _is_down(self, sample: MetricsSample) -> bool:
+        return sample.errors >= LEAST and sample.errors >= DOWN * sample.calls
 
-    def _fails(self, seen: MetricsSample) -> bool:
-        return seen.errors >= LEAST and seen.errors > self.share * seen.calls
+    def _fails(self, sample: MetricsSample) -> bool:
+        return sample.errors >= LEAST and sample.errors > self.share * sample.calls
 
-    def _is_slow(self, seen: MetricsSample) -> bool:
-        return seen.calls >= LEAST and seen.latency > self.slow
+    def _is_slow(self, sample: MetricsSample) -> bool:
+        return sample.calls >= LEAST and sample.latency > self.slow
 
 
 def shares(budget: int, wanted: dict[str, int]) -> dict[str, int]:
-    """How many each worker may have of a budget: what it wants where that is less than an equal share, and of
-    the rest an equal share. Of places that do not divide, those come first whose name does."""
-    given = dict.fromkeys(wanted, 0)
-    left = budget
-    while left and (hungry := sorted(name for name in wanted if given[name] < wanted[name])):
-        for name in hungry[:left] if left < len(hungry) else hungry:
-            given[name] += 1
-            left -= 1
-    return given
+    """Divide a budget among the workers.
+
+    A worker that wants less than an equal share gets what it wants; the rest is divided equally. Places that
+    cannot be divided go to the workers whose name comes first.
+
+    Args:
+        budget: how many legs may be at work.
+        wanted: how many legs each worker wants.
+
+    Returns:
+        How many legs each worker may have.
+    """
+    divided = dict.fromkeys(wanted, 0)
+    remaining = budget
+    while remaining and (hungry := sorted(name for name in wanted if divided[name] < wanted[name])):
+        for name in hungry[:remaining] if remaining < len(hungry) else hungry:
+            divided[name] += 1
+            remaining -= 1
+    return divided

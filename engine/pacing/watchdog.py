@@ -1,7 +1,7 @@
-"""Looks out, in a thread, for what ends or slows the work of a process from outside: a window that closes, a
-pause, a server that is not well.
+"""Watch, in a thread, for what ends or slows the work of a process from outside.
 
-It asks the ledger, so that it is heard on every machine, and whatever becomes of Prefect.
+That is a maintenance window that closes, a pause, a server that is not well. The watchdog asks the ledger, so
+that a pause is noticed on every machine and without Prefect.
 """
 
 from __future__ import annotations
@@ -27,8 +27,14 @@ ASK_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class WavePolicy:
-    """What the work on a wave goes by. hours, pause: whether its window and a pause count. ends: whether what
-    is at work ends with the window; else only nothing begins any more."""
+    """Say what the work on a wave obeys.
+
+    Attributes:
+        wave: the name of the wave.
+        hours: True if its maintenance window counts.
+        pause: True if a pause counts.
+        ends: True if what is at work ends with the window; False if only nothing more begins.
+    """
 
     wave: str
     hours: bool = True
@@ -36,11 +42,17 @@ class WavePolicy:
     ends: bool = True
 
     def heeds(self, code: str) -> bool:
+        """Return True if the code of a refusal counts."""
         return self.hours if code == CLOSED else self.pause
 
 
 class Watchdog:
-    """stop: what it asks the legs at work. closing: nothing begins any more, what is at work goes on."""
+    """Watch one process.
+
+    Attributes:
+        closing: True once nothing begins any more; what is at work goes on.
+        refusal: why the wave may go on only another time; None while it may.
+    """
 
     def __init__(
         self,
@@ -62,16 +74,22 @@ class Watchdog:
         self.refusal: Transient | None = None
 
     def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
 
     def end(self) -> None:
+        """Stop the thread and wait for its end."""
         self._done.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def follow(self, policy: WavePolicy) -> None:
-        """From now on the process works on this wave. Raises Transient("window-closed" | "paused") when that
-        may not run now, and Misconfigured."""
+        """Follow the policy of a wave from now on.
+
+        Raises:
+            Transient: `window-closed` or `paused` if the wave may not run now.
+            Misconfigured: if its maintenance windows cannot be used.
+        """
         if self._policy is not None and policy.wave != self._policy.wave:
             self.refusal = None  # was another wave's
         self._policy = policy
@@ -80,13 +98,18 @@ class Watchdog:
             raise self.refusal
 
     def look(self) -> None:
-        """Asks once. Raises what the ledger does, and Misconfigured."""
+        """Ask once, and request the legs at work to stop if they must.
+
+        Raises:
+            MigrationError: what the ledger raises.
+            Misconfigured: if the wave's maintenance windows cannot be used.
+        """
         code = self._judge()
         if code is not None:
             self._stop.ask(code)
 
     def _judge(self) -> str | None:
-        """Whether anything may begin; and why what is at work is to end."""
+        """Decide whether anything may begin; return why what is at work is to end, or None."""
         policy = self._policy
         if policy is None:
             return None
@@ -113,8 +136,11 @@ class Watchdog:
                 self._try(self._admission.period)
 
     def _try(self, call: Callable[[], None]) -> None:
-        """A ledger that is away for a moment ends no work by this; the leases see to that. Nor does a defect
-        of one look keep anybody from being heard later."""
+        """Call, and survive errors.
+
+        A ledger that is away for a moment ends no work here; the leases see to that. A defect in one look
+        must not keep later pauses from being noticed.
+        """
         try:
             call()
         except MigrationError:

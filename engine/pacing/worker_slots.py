@@ -1,7 +1,7 @@
-"""Whose turn it is at the servers, for legs that a rollback, a repair or a cutover walks.
+"""Admit the legs that a rollback, a repair or a cutover walks.
 
-They go by what every leg goes by: none begins, and no batch of one, before the servers may be asked for more
-(engine.pacing.admission), and none goes on when somebody pauses its wave or its hours are over
+Such legs obey the same rules as every leg: a leg, or its next batch, begins only when the servers have
+capacity (engine.pacing.admission), and none goes on when its wave is paused or its maintenance window closes
 (engine.pacing.watchdog).
 """
 
@@ -29,8 +29,14 @@ Through: TypeAlias = Callable[[Opener], Opener]
 
 @dataclass(frozen=True, slots=True)
 class WorkerSlots:
-    """Of one process; several threads may take them. stop: the wish that legs end. refusals: why waves may go
-    on another time only."""
+    """Admit the legs of one process. Thread-safe.
+
+    Attributes:
+        admission: admits legs to the servers.
+        watchdog: watches for pauses and closing windows.
+        stop: the request that legs end.
+        refusals: why waves may go on only another time.
+    """
 
     admission: Admission
     watchdog: Watchdog
@@ -39,12 +45,12 @@ class WorkerSlots:
 
     @property
     def shut(self) -> bool:
-        """Whether nothing begins any more."""
+        """True once nothing begins any more."""
         return self.stop.is_set() or self.watchdog.closing
 
     @property
     def why(self) -> str:
-        """The code of what does not begin, or ended, because of it."""
+        """The code of what does not begin, or has ended, because of that."""
         refusal = self.watchdog.refusal
         return reason(self.stop) if self.stop.is_set() or refusal is None else refusal.code
 
@@ -56,24 +62,34 @@ class WorkerSlots:
         source: bool = True,
         going: bool = False,
     ) -> str | None:
-        """What act returns, the code with which a leg ended, once it was its turn; as why says where it never
-        was. While a server is halted it is tried again, as every leg is, until that lasted
-        too long. source: whether that is asked for
-        anything. going: its mailbox is at work, so that it begins although the window is about to close."""
+        """Walk a leg once the servers have capacity.
+
+        While a server is halted, the leg is tried again, until the server has been unwell for too long.
+
+        Args:
+            workload: the workload of the leg.
+            act: walks the leg, given the wrapper of its openers; returns the code with which it ended.
+            source: True if the source is asked for anything.
+            going: True if the mailbox is at work already, so that the leg begins although the window is about
+                to close.
+
+        Returns:
+            What act returns. If the leg never began, the reason: see why.
+        """
         while True:
             entry = self.admission.join(workload, source=source, patient=True)
             try:
                 if not self._begun(entry, going=going):
                     return UNWELL if self.admission.lost(entry) and not self.shut else self.why
                 code = act(self.admission.through(entry, self.stop))
-                again = code in PASSING and self.admission.halted(entry)
+                is_repeated = code in PASSING and self.admission.halted(entry)
             finally:
                 self.admission.leave(entry)
-            if not again or self.stop.is_set():
+            if not is_repeated or self.stop.is_set():
                 return code
 
     def _begun(self, entry: AdmissionEntry, *, going: bool) -> bool:
-        """Waits in this thread until it may. False: it is not to any more."""
+        """Wait in this thread until the leg may begin. Return False if it may not begin any more."""
         while not (self.admission.lost(entry) or (self.stop.is_set() if going else self.shut)):
             if self.admission.begin(entry):
                 return True
@@ -81,8 +97,10 @@ class WorkerSlots:
         return False
 
     def heeded(self, duties: Iterable[WavePolicy]) -> Iterator[WavePolicy]:
-        """One wave after the other that may be worked on now, until somebody asks to stop. What let go of one
-        is in refusals."""
+        """Yield one wave after the other that may be worked on now, until a stop is requested.
+
+        Reasons why a wave may not go on are added to refusals.
+        """
         for policy in duties:
             if self.stop.is_set():
                 return
@@ -96,7 +114,11 @@ class WorkerSlots:
 
 @contextmanager
 def taken(config: Config, ledger: Ledger, stop: Stop) -> Iterator[WorkerSlots]:
-    """The turns of a process without a crew."""
+    """Open the admission of a process that is no Prefect worker.
+
+    Yields:
+        The slots of the process.
+    """
     admission = Admission(config, ledger)
     watchdog = Watchdog(config, ledger, stop, admission)
     watchdog.start()
