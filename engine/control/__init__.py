@@ -1,1 +1,1 @@
-"""Stop requests, leases, the log of defects, and what to do about every code."""
+"""Hold stop requests, leases, the log of defects, and the remedy for every code."""

@@ -1,8 +1,11 @@
-"""A worker process that a fatal signal of its own ends (a segmentation fault, an abort) leaves a note of it.
+"""Leave a note when a fatal signal of its own ends a worker process (a segmentation fault, an abort).
 
 The note is a file in the state directory that names the process. Python's faulthandler fills it when the
-process crashes: names of functions and lines of our code, no data. A SIGKILL leaves the file empty, and an
-orderly end removes it.
+process crashes: with names of functions and lines of our code, no data. A SIGKILL leaves the file empty, and
+a regular end removes it.
+
+Source:
+    https://docs.python.org/3/library/faulthandler.html
 """
 
 from __future__ import annotations
@@ -27,8 +30,11 @@ _folders: list[Path] = []
 
 @contextmanager
 def kept(state_directory: Path) -> Iterator[None]:
-    """While this lasts, a crash of this process is noted in the state directory. Raises
-    Blocked("state-full" | "state-unusable")."""
+    """Note a crash of this process in the state directory, while the context lasts.
+
+    Raises:
+        Blocked: `state-full` or `state-unusable`.
+    """
     folder = state_directory / FOLDER
     path = folder / _name(lease.process_name())
     with using_state():
@@ -51,7 +57,11 @@ def kept(state_directory: Path) -> Iterator[None]:
 
 
 def were_spoken(owner: str) -> bool:
-    """Whether the process of that owner (see engine.control.lease.new_owner) left a note that it crashed."""
+    """Return True if the process of this owner left a note that it crashed.
+
+    Args:
+        owner: see engine.control.lease.new_owner.
+    """
     name = _name(lease.process_of(owner))
     for folder in _folders:
         with suppress(OSError):
@@ -65,7 +75,7 @@ def _name(process: str) -> str:
 
 
 def _clear(folder: Path) -> None:
-    """Old notes, and nothing else, go: the legs of those processes were settled long ago."""
+    """Remove old notes, and nothing else: the legs of those processes were settled long ago."""
     for path in folder.iterdir():
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > KEPT_SECONDS:

@@ -1,4 +1,4 @@
-"""The environment of programs that Kogge starts and that are to know no secret of ours."""
+"""Make the environment of programs that Kogge starts and that must not know its secrets."""
 
 from __future__ import annotations
 
@@ -22,17 +22,23 @@ PLAIN = frozenset(
         "VIRTUAL_ENV",
     }
 )
-"""Where programs and files are, and how this machine speaks. A secret may have any other name."""
+"""Variables that say where programs and files are, and what language and zone this machine uses. A secret may
+have any other name."""
 PLAIN_BEGINNINGS = ("LC_", "PYTHON")
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
-"""No folder `flows` of the directory where a program starts is taken for ours."""
+"""Keeps a folder `flows` in the directory where a program starts from being taken for ours."""
 
 
 def plain(named: Iterable[str] = (), environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What of this process's environment is no secret, and the variables of these names."""
-    wanted = PLAIN | {*named}
+    """Return the variables of this process's environment that are no secrets.
+
+    Args:
+        named: names of further variables to return.
+        environment: the environment of this process.
+    """
+    names = PLAIN | {*named}
     return {
         name: value
         for name, value in environment.items()
-        if name in wanted or name.startswith(PLAIN_BEGINNINGS)
+        if name in names or name.startswith(PLAIN_BEGINNINGS)
     }

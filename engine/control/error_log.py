@@ -1,4 +1,4 @@
-"""Defects of our own: where they end, and what a log may say about one."""
+"""Contain defects of our own, and decide what a log may say about one."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ INTERNAL = "internal-error"
 
 @contextmanager
 def kept_within(where: str, noted: Callable[[str], None]) -> Iterator[None]:
-    """Keeps a defect within the mailbox that met it: the others go on.
+    """Keep a defect within the mailbox that met it: the others go on.
 
     Args:
-        where: names the mailbox in the log of defects; never by its address.
-        noted: called with "internal-error" when a defect ended the block.
+        where: names the mailbox in the log of defects; never its address.
+        noted: called with "internal-error" if a defect ended the block.
 
     Raises:
         MigrationError: as the block raises it; that is no defect.
@@ -39,8 +39,10 @@ def kept_within(where: str, noted: Callable[[str], None]) -> Iterator[None]:
 
 
 def hook(tell: Callable[[str], None]) -> None:
-    """Makes this process tell a defect that nothing kept in one line, through `tell`; the exception's text,
-    which may quote a person's data, is left out."""
+    """Make this process report an uncaught defect in one line, through `tell`.
+
+    The exception's text may quote a person's data, and is left out.
+    """
 
     def told(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
         line = described(error)
@@ -51,15 +53,17 @@ def hook(tell: Callable[[str], None]) -> None:
 
 
 def described(error: BaseException) -> str:
-    """The error's class and where it happened, innermost first. Never its text: that may quote a person's
-    data, or a server that does."""
+    """Return the error's class and where it happened, innermost first.
+
+    The error's text is left out: it may quote a person's data, or a server that does.
+    """
     stack = traceback.extract_tb(error.__traceback__)[-FRAMES:]
     frames = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(stack)]
     return f"{type(error).__name__} at {' < '.join(frames)}"
 
 
 class _PrivateLog(logging.FileHandler):
-    """A log with mode 0600, whatever the process's umask is."""
+    """Write a log with mode 0600, whatever the umask of the process is."""
 
     def _open(self) -> TextIOWrapper:
         return open(self.baseFilename, "a", encoding="utf-8", opener=open_private)
@@ -67,8 +71,10 @@ class _PrivateLog(logging.FileHandler):
 
 @contextmanager
 def defect_log(state: Path) -> Iterator[None]:
-    """Writes where defects of our own code happened to a file that only the operator can read. Within another
-    one of the same directory it does nothing more."""
+    """Log where defects of our own code happen, in a file that only the operator can read.
+
+    Nested contexts for one directory add nothing.
+    """
     path = (state / "logs" / "defects.log").resolve()
     logger = logging.getLogger("kogge.defect")
     if any(isinstance(entry, _PrivateLog) and entry.baseFilename == str(path) for entry in logger.handlers):

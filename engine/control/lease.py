@@ -1,7 +1,8 @@
-"""A worker's right to write on a leg: kept alive by a thread, checked before every write.
+"""Keep a worker's lease on a leg alive by a thread, and check it before every write.
 
-A lease is lost when the ledger's epoch moved, or when it could not be renewed in time. Either way this
-worker must not send another byte: the guard raises, and the sockets are closed under whatever is blocked.
+A lease is lost when the ledger's epoch has moved, or when it could not be renewed in time. In both cases this
+worker must not send another byte: the guard raises, and the sockets are closed under whatever is blocked in
+them.
 """
 
 from __future__ import annotations
@@ -21,66 +22,72 @@ from ledger.db.rows import Lease
 from model.errors import LeaseLost, MigrationError
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Boot time goes on while the machine sleeps; monotonic time on Linux does not."""
+"""Boot time goes on while the machine sleeps; monotonic time on Linux does not (clock_gettime(2))."""
 
 STOP_SECONDS = 5.0
 """How long the end of a leg waits for a renewal that is under way."""
 CHECK_SECONDS = 1.0
-"""How long after its deadline a lease may be noticed to be lost, on a machine that slept."""
+"""How long after its deadline the loss of a lease may be noticed, on a machine that slept."""
 
 _log = logging.getLogger("kogge.defect")
 _alive: set[str] = set()
 
 
 class Renews(Protocol):
-    def renew(self, lease: Lease, ttl: float) -> bool: ...
+    """Renew leases: what LeaseKeeper needs of a ledger."""
+
+    def renew(self, lease: Lease, ttl: float) -> bool:
+        """Renew a lease for `ttl` seconds. Return False if it is lost."""
 
 
 def now() -> float:
+    """Return the seconds of the clock that leases are measured by."""
     return time.clock_gettime(_CLOCK)
 
 
 def new_owner() -> str:
-    """Names this worker so that another process on the same machine can tell whether it still lives:
-    machine and PID namespace, PID, the process's start time, a random token."""
+    """Return a name for this worker, by which other processes on the machine can tell if it still lives.
+
+    The name consists of machine and PID namespace, PID, the process's start time, and a random token.
+    """
     owner = f"{process_name()}/{secrets.token_hex(4)}"
     _alive.add(owner)
     return owner
 
 
 def process_name() -> str:
-    """Names this process on this machine, until the machine is started again."""
+    """Return the name of this process on this machine, valid until the machine is started again."""
     return f"{_machine()}/{os.getpid()}/{_started(os.getpid())}"
 
 
 def process_of(owner: str) -> str:
-    """The process_name of the process that an owner's worker ran in."""
+    """Return the process_name of the process in which an owner's worker ran."""
     return owner.rpartition("/")[0]
 
 
 def is_named(owner: str) -> bool:
-    """Whether an owner was named by new_owner, on a machine that tells what it is."""
+    """Return True if an owner was named by new_owner, on a machine that identifies itself."""
     return owner.count("/") == 3 and not owner.startswith("/")
 
 
 def ran_here(owner: str) -> bool:
-    """Whether an owner's process ran on this machine since it was started, in whatever container."""
+    """Return True if an owner's process ran on this machine since it was started, in any container."""
     return owner.partition(".")[0] == _machine().partition(".")[0]
 
 
 def process_lives(owner: str) -> bool:
-    """Whether an owner's process is known to go on. False also means "cannot tell"."""
+    """Return True if an owner's process is known to go on. False also means "cannot tell"."""
     machine, pid, started, _ = owner.split("/")
     return machine == _machine() and _started(int(pid)) == started
 
 
 def retire(owner: str) -> None:
-    """Says that the worker of that name has ended although its process goes on."""
+    """Note that the worker of that name has ended although its process goes on."""
     _alive.discard(owner)
 
 
 def is_dead(owner: str) -> bool:
-    """True only where this machine can prove that the owner ended. False also means "cannot tell"."""
+    """Return True only if this machine can prove that the owner ended. False also means "cannot tell"."""
     parts = owner.split("/")
     if len(parts) != 4 or parts[0] != _machine() or parts[0] == "":
         return False
@@ -91,7 +98,7 @@ def is_dead(owner: str) -> bool:
 
 
 def _machine() -> str:
-    """Boot id and PID namespace; empty where the system tells neither (then nothing is proven)."""
+    """Return boot id and PID namespace; "" if the system states neither (then nothing is proven)."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}.{os.stat('/proc/self/ns/pid').st_ino}"  # noqa: PTH116 (a link outside the file system)
@@ -100,7 +107,10 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """Field 22 of /proc/PID/stat (start time in ticks), or "" when there is no such process."""
+    """Return the start time in ticks, field 22 of /proc/PID/stat (proc(5)).
+
+    "" if there is no such process.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -110,16 +120,23 @@ def _started(pid: int) -> str:
 
 
 def writes_most(ttl: float, margin: float) -> float:
-    """Tells for how many seconds after its last renewal a worker may send something; see Keeper. A claimer
-    that does not know that the owner ended waits so long: that its lease is over is a clock's word."""
+    """Return for how many seconds after its last renewal a worker may send something, see LeaseKeeper.
+
+    A claimer that does not know that the owner ended waits so long: the end of the lease is only what a clock
+    says.
+
+    Args:
+        ttl: seconds for which a lease is valid.
+        margin: seconds before its end at which the worker stops writing.
+    """
     return ttl - margin
 
 
 class LeaseKeeper:
-    """Holds one lease: renews it from a thread, and answers the guard's question.
+    """Hold one lease: renew it from a thread, and answer the guard's question.
 
     The deadline is counted from BEFORE the call that renewed, so this side always gives up first. A second
-    thread watches the deadline: a renewal that hangs, or fails in a way nobody thought of, must not keep the
+    thread watches the deadline: a renewal that hangs, or fails in an unforeseen way, must not keep the
     sockets open.
     """
 
@@ -138,29 +155,41 @@ class LeaseKeeper:
         )
 
     def start(self) -> None:
+        """Start both threads."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Ends the renewing. Waits no longer than STOP_SECONDS for a renewal that hangs: the lease ends by
-        itself, and a renewal that comes through after it was given back finds that it is."""
+        """Stop renewing.
+
+        A renewal that hangs is waited for at most STOP_SECONDS: the lease ends by itself, and a renewal that
+        arrives after the release finds that it was released.
+        """
         self._done.set()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(STOP_SECONDS)
 
     def watch(self, *closers: Callable[[], None]) -> None:
-        """What to close when the lease is lost, in place of what was named before; closed at once if it
-        is lost already."""
+        """Set what to close when the lease is lost, in place of what was set before.
+
+        Close it at once if the lease is lost.
+        """
         self._closers = closers
         if self.lost:
             self._close()
 
     @property
     def lost(self) -> bool:
+        """True if this worker must not send another byte."""
         return self._lost.is_set() or now() >= self._deadline
 
     def guard(self) -> None:
+        """Do nothing while the lease is held.
+
+        Raises:
+            LeaseLost: `lease-lost`.
+        """
         if self.lost:
             raise LeaseLost("lease-lost")
 
@@ -175,21 +204,21 @@ class LeaseKeeper:
             self._give_up()
 
     def _renew(self) -> bool:
-        """Tries until the deadline: a ledger that is away for a moment does not end the work."""
+        """Try until the deadline: a ledger that is away for a moment does not end the work."""
         while not self._done.is_set():
-            asked = now()
-            if asked >= self._deadline:
+            requested_at = now()
+            if requested_at >= self._deadline:
                 return False
             with suppress(MigrationError):
                 if not self._ledger.renew(self._lease, self._ttl):
                     return False
-                self._deadline = asked + writes_most(self._ttl, self._margin)
+                self._deadline = requested_at + writes_most(self._ttl, self._margin)
                 return True
             self._done.wait(min(1.0, self._ttl / 10))
         return True
 
     def _watch_deadline(self) -> None:
-        """Asks again after each wait: a renewal moves the deadline, and the machine may have slept."""
+        """Check again after each wait: a renewal moves the deadline, and the machine may have slept."""
         while not self._done.wait(min(max(self._deadline - now(), 0.0), CHECK_SECONDS)):
             if self.lost:
                 self._give_up()
@@ -200,7 +229,7 @@ class LeaseKeeper:
         self._close()
 
     def _close(self) -> None:
-        """All of them, whatever one of them raises."""
+        """Call all closers, whatever one of them raises."""
         for close in self._closers:
             try:
                 close()

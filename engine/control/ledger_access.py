@@ -1,4 +1,4 @@
-"""The ledger of a configuration, for the length of a command."""
+"""Open the ledger of a configuration for the length of a command."""
 
 from __future__ import annotations
 
@@ -15,9 +15,20 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opened_ledger(config: Config, *, upgrade: bool = False) -> Iterator[Ledger]:
-    """The ledger, of this version's schema; made when it is not there yet. upgrade: of a command that moves
-    mailboxes; one that looks, or decides, leaves an older ledger as it is. Raises Misconfigured, and
-    Transient("ledger-in-use") while others are at work on an older one."""
+    """Open the ledger in this version's schema; make it if it does not exist.
+
+    Args:
+        config: the configuration.
+        upgrade: True for a command that moves mailboxes. A command that looks or decides leaves an older
+            ledger as it is.
+
+    Yields:
+        The ledger.
+
+    Raises:
+        Misconfigured: if the ledger cannot be used.
+        Transient: `ledger-in-use` while other workers use an older schema.
+    """
     from ledger.open_ledgers import opened
 
     with opened(config.ledger_url(), upgrade=upgrade) as ledger, defect_log(config.state_directory):

@@ -1,4 +1,4 @@
-"""What may not reach a log: words of servers, which can carry a person's address, and noise of Prefect's."""
+"""Keep the words of servers, which can carry a person's address, and noise of Prefect out of logs."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ TALKATIVE = ("exchangelib", "imapclient", "urllib3", "requests", "oauthlib", "sp
 """Libraries that log what servers say, and URLs with logins."""
 
 SERVICES = ("EventsWorker", "APILogWorker")
-"""Prefect's threads that send what is to be told. That they still do when a command ends is no warning."""
+"""Prefect's threads that send reports. That they still do so when a command ends is no warning."""
 
 ENGINES = ("prefect.flow_runs", "prefect.task_runs")
-"""The loggers of Prefect's engines. Filters of a logger see what is logged by it, not by those below."""
+"""The loggers of Prefect's engines. A filter of a logger sees what that logger logs, not what the loggers
+below it log."""
 
 FINISHED = "Finished in state "
 ALARMING = ("Failed", "Crashed", "Unfinished", "Incomplete", "CanaryFailed")
 
 
 class Plain(logging.Filter):
-    """Prefect logs an error with the traceback of no exception, `NoneType: None`, for every state that a task
-    returns; and every end but Completed as an error, such as that of a run that somebody suspended."""
+    """Correct the level of Prefect's records, and drop tracebacks without an exception.
+
+    Prefect logs an error with the traceback `NoneType: None` for every state that a task returns. It logs
+    every end but Completed as an error, such as that of a run that a person suspended.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Correct a record. Return True: every record is logged."""
         if record.exc_info and record.exc_info[0] is None:
             record.exc_info = None
         text = str(record.msg)
@@ -31,7 +36,7 @@ class Plain(logging.Filter):
 
 
 def quieten() -> None:
-    """For the life of this process, in every command and every run of a worker."""
+    """Set the levels and filters for the life of this process, in every command and every run of a worker."""
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in SERVICES:

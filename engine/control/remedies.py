@@ -1,4 +1,4 @@
-"""What to do about every code: one sentence an operator can act on at night."""
+"""Say what to do about every code: one sentence on which an operator can act at night."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ ADVICE = MAILBOX | ITEM | PASSING | RUN
 
 
 def advice(code: str) -> str:
-    """What to do about a code; "" for one that is not in the table."""
+    """Return what to do about a code; "" if the table does not have it."""
     return ADVICE.get(code) or SKIPS.get(code, "")
 
 
@@ -253,7 +253,7 @@ GROUPS = (
 
 
 def handbook() -> str:
-    """Every code as Markdown tables, for docs/operations.md."""
+    """Return every code as Markdown tables, for docs/operations.md."""
     lines: list[str] = []
     for title, head, texts in GROUPS:
         lines += [f"### {title}", "", f"| Code | {head} |", "| --- | --- |"]

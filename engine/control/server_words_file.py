@@ -1,8 +1,8 @@
-"""What servers said when something failed: a private file for each mailbox in the state directory.
+"""Keep what servers said when something failed: a private file for each mailbox in the state directory.
 
-It helps a person to find a cause that a code does not tell, and it may name people, folders and subjects. So
-it lies in `words/` below the state directory, is its owner's alone, is short, and is dropped when it is old.
-Nothing but `kogge failures --server-words` reads it (kogge.run.server_words).
+It helps a person to find a cause that a code does not name, and it may name people, folders and subjects. So
+it lies in `words/` below the state directory, only its owner can read it, it is short, and old lines are
+dropped. Only `kogge failures --server-words` reads it (kogge.run.server_words).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from model.server_words import ServerWords
 
 FOLDER = "words"
 LONGEST = 300
-"""Characters of a sentence."""
+"""The most characters of a sentence."""
 LINES_MOST = 50
-"""Of one mailbox, the newest."""
+"""How many lines of one mailbox are kept: the newest."""
 KEPT = timedelta(days=30)
 _FILE_MOST = 1 << 20
 """Bytes that are read of a file; LINES_MOST lines, all escaped, are fewer."""
@@ -38,8 +38,15 @@ _LOCK = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class FailureLine:
-    """One failure. time: UTC, ISO 8601. item: its key in hexadecimal, as `kogge failures` shows it; "" where
-    it is about no item."""
+    """Hold one failure.
+
+    Attributes:
+        time: when it happened, in UTC, ISO 8601.
+        workload: the workload.
+        code: the code of the error.
+        item: the key of the item in hexadecimal, as `kogge failures` shows it; "" if it is about no item.
+        words: what the server said.
+    """
 
     time: str
     workload: str
@@ -49,11 +56,14 @@ class FailureLine:
 
 
 Told = tuple[bytes | None, str, ServerWords]
-"""The key of an item, or None; the code that it failed with; and what the server said."""
+"""The key of an item, or None; the code with which it failed; and what the server said."""
 
 
 def told(key: bytes | None, error: MigrationError) -> Told:
-    """What is kept of an error. The error itself would hold what was at hand where it was raised."""
+    """Return what is kept of an error.
+
+    The error itself would keep alive everything that was at hand where it was raised.
+    """
     return key, error.code, error.words
 
 
@@ -62,7 +72,7 @@ def _utc_now() -> datetime:
 
 
 class Words:
-    """The files of one state directory.
+    """Keep the files of one state directory.
 
     Args:
         state_directory: where they lie; None keeps nothing.
@@ -74,23 +84,32 @@ class Words:
         self._now = now
 
     def keep(self, mailbox: str, workload: Kind, failures: Iterable[Told]) -> None:
-        """Adds what servers said of these failures; those of which none said anything are left out. Never
-        raises: a pass does not end because this cannot be written."""
+        """Add what servers said of these failures, without those of which no server said anything.
+
+        Never raises: a pass does not end because this cannot be written.
+
+        Args:
+            mailbox: the id of the mailbox.
+            workload: the workload.
+            failures: see told.
+        """
         if self._folder is None or not _MAILBOX.fullmatch(mailbox):
             return
         stamp = self._now().isoformat(timespec="seconds")
         new = [
-            FailureLine(stamp, str(workload), code, "" if key is None else key.hex(), _shown(said))
-            for key, code, said in failures
-            if said
+            FailureLine(stamp, str(workload), code, "" if key is None else key.hex(), _shown(words))
+            for key, code, words in failures
+            if words
         ]
         if new:
             with _LOCK, suppress(OSError):
                 self._add(self._folder, mailbox, new)
 
     def of(self, mailbox: str) -> list[FailureLine]:
-        """The lines of a mailbox, oldest first, of the last 30 days; [] where there is none, or no readable
-        one."""
+        """Return the lines of a mailbox of the last 30 days, oldest first.
+
+        [] if there is no readable file.
+        """
         if self._folder is None or not _MAILBOX.fullmatch(mailbox):
             return []
         try:
@@ -100,7 +119,11 @@ class Words:
             return []
 
     def erase(self, mailbox: str) -> None:
-        """Removes a mailbox's file. Raises OSError when it is there and stays."""
+        """Remove a mailbox's file. Idempotent.
+
+        Raises:
+            OSError: if it exists and cannot be removed.
+        """
         if self._folder is None or not _MAILBOX.fullmatch(mailbox):
             return
         with suppress(FileNotFoundError), _opened(self._folder) as folder:
@@ -112,8 +135,8 @@ class Words:
         make_directory(path)
         with _opened(path) as folder:
             os.fchmod(folder, 0o700)
-            again = {_same(line) for line in new}
-            old = [line for line in self._read(folder, mailbox) if _same(line) not in again]
+            repeated = {_same(line) for line in new}
+            old = [line for line in self._read(folder, mailbox) if _same(line) not in repeated]
             _write(folder, mailbox, (old + new)[-LINES_MOST:])
 
     def _read(self, folder: int, mailbox: str) -> list[FailureLine]:
@@ -126,13 +149,13 @@ class Words:
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 return []
             text = stream.read(_FILE_MOST).decode("utf-8", "replace")
-        found = [line for entry in text.split("\n") if (line := _line(entry)) is not None]
-        return [line for line in found if line.time >= since][-LINES_MOST:]
+        lines = [line for entry in text.split("\n") if (line := _line(entry)) is not None]
+        return [line for line in lines if line.time >= since][-LINES_MOST:]
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    """The directory itself, never what a link in its place leads to. Raises OSError."""
+    """Open the directory itself, never what a link in its place leads to. Raise OSError."""
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         yield folder
@@ -149,7 +172,10 @@ def _unfinished(mailbox: str) -> str:
 
 
 def _write(folder: int, mailbox: str, lines: list[FailureLine]) -> None:
-    """Whole beside the old one, then in its place: whoever is killed leaves the old one or the new one."""
+    """Write a whole new file beside the old one, then replace it.
+
+    A killed process leaves the old one or the new one.
+    """
     name = _unfinished(mailbox)
     with suppress(FileNotFoundError):  # of one that was killed
         os.unlink(name, dir_fd=folder)
@@ -167,21 +193,21 @@ def _write(folder: int, mailbox: str, lines: list[FailureLine]) -> None:
 
 
 def _line(text: str) -> FailureLine | None:
-    """None for what is none: a line that was cut, or that somebody else wrote."""
+    """Return the parsed line; None for a line that was cut, or that another program wrote."""
     try:
-        found = json.loads(text)
+        fields = json.loads(text)
     except (ValueError, RecursionError):
         return None
     names = ("time", "workload", "code", "item", "words")
-    if not isinstance(found, dict) or not all(isinstance(found.get(name), str) for name in names):
+    if not isinstance(fields, dict) or not all(isinstance(fields.get(name), str) for name in names):
         return None
-    return FailureLine(*(printable(found[name], lines=False)[:LONGEST] for name in names))
+    return FailureLine(*(printable(fields[name], lines=False)[:LONGEST] for name in names))
 
 
-def _shown(said: ServerWords) -> str:
-    return printable(said.spoken(), lines=False)[:LONGEST]
+def _shown(words: ServerWords) -> str:
+    return printable(words.spoken(), lines=False)[:LONGEST]
 
 
 def _same(line: FailureLine) -> tuple[str, str, str, str]:
-    """A failure that comes again takes the place of the one before."""
+    """Return what identifies a failure: one that happens again takes the place of the former one."""
     return line.workload, line.code, line.item, line.words

@@ -1,4 +1,4 @@
-"""The wish to stop, and how a leg that heeds it ends."""
+"""Represent the request to stop, and how a leg that obeys it ends."""
 
 from __future__ import annotations
 
@@ -8,23 +8,32 @@ STOPPED = "stopped"
 
 
 class Stop(threading.Event):
-    """The wish that legs end at their next batch boundary. code: why; the first reason stays."""
+    """Ask legs to end at their next batch boundary.
+
+    Attributes:
+        code: why; the first reason stays.
+    """
 
     code: str = STOPPED
 
     def ask(self, code: str) -> None:
+        """Request the stop. The first reason stays. Idempotent."""
         if not self.is_set():
             self.code = code
             self.set()
 
 
 def reason(stop: threading.Event) -> str:
-    """The code of a leg that ended because of it."""
+    """Return the code of a leg that ended because of this request."""
     return stop.code if isinstance(stop, Stop) else STOPPED
 
 
 class StopRequested(Exception):
-    """Raised between two batches after somebody asked to stop; everything is settled. code: why."""
+    """Raised between two batches after a stop was requested; everything is settled then.
+
+    Attributes:
+        code: why.
+    """
 
     def __init__(self, code: str = STOPPED) -> None:
         super().__init__(code)

@@ -1,1 +1,1 @@
-"""Whose mailbox it is: decides whether an account may be written."""
+"""Decide whose mailbox it is, and so whether an account may be written."""

@@ -1,4 +1,7 @@
-"""The ledger keeps which accounts the gate has proven, and of files which folder they go into."""
+"""Bind in the ledger the accounts that the identity gate has proven.
+
+For files also the folder that they go into.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,25 @@ REPLACED = "folder-replaced"
 def bind(
     ledger: Ledger, held: Lease, leg: LegContext, proof: IdentityProof, *, first: bool
 ) -> Callable[[], None]:
-    """See Ledger.bind; another folder than before is bound when a person approved that. first: nothing was
-    put into it yet. What is returned binds the folder that was not there: to be called when it is made,
-    before anything is put into it. Raises Blocked("folder-lent") for one that a person shares by now."""
+    """Bind both accounts in the ledger, see Ledger.bind. Idempotent.
+
+    Another folder than before is bound if a person approved that.
+
+    Args:
+        ledger: the ledger.
+        held: the lease.
+        leg: the open leg.
+        proof: what the identity gate has proven.
+        first: True if nothing was put into the folder yet.
+
+    Returns:
+        A function that binds the folder of files that did not exist yet. Call it once the folder is made,
+            before anything is put into it.
+
+    Raises:
+        Blocked: `folder-lent` for a folder that a person shares now; `identity-changed`, `folder-replaced` or
+            another code of Ledger.bind.
+    """
     if first:
         refuse_lent(proof.target, leg.approved)
     try:
@@ -46,11 +65,20 @@ def bind(
 
 
 def refuse_filled_since(leg: LegContext, sleep: Callable[[float], None]) -> None:
-    """As long as no item of a leg arrived: was something put into the account since it was bound? Of an
-    account without an id of its own it may be another mailbox of this ledger, by another login; no approval
-    excuses that. What was sent and did not arrive proves nothing: while its worker was dead another mailbox
-    may have gone first. sleep: waits for so many seconds. Raises Blocked("target-not-empty" |
-    "identity-bound-elsewhere"), Transient("account-in-doubt")."""
+    """Refuse an account into which something was put since it was bound, as long as no item has arrived.
+
+    An account without an id of its own may be that of another mailbox of this ledger, under another login; no
+    approval excuses that. Items that were sent and did not arrive prove nothing: while their worker was dead,
+    another mailbox may have gone first.
+
+    Args:
+        leg: the open leg.
+        sleep: waits so many seconds.
+
+    Raises:
+        Blocked: `target-not-empty` or `identity-bound-elsewhere`.
+        Transient: `account-in-doubt` while another worker may fill the same account.
+    """
     counts = leg.ledger.counts()
     if any(counts.get(state) for state in AT_TARGET) or not any(counts.get(state) for state in leg.owed):
         return
@@ -63,9 +91,14 @@ def refuse_filled_since(leg: LegContext, sleep: Callable[[float], None]) -> None
 
 
 def refuse_mostly_strange(leg: LegContext) -> None:
-    """Of a ledger that knew of no pass, after its copies were adopted, before the pass has a number: the
-    account must hold more that is this mailbox's, by what it means, than that is not. A mark alone excuses
-    nothing: another mailbox may own the account by another login. Raises Blocked("target-not-empty")."""
+    """Refuse an account that holds more that is not this mailbox's than that is, judged by meaning.
+
+    This is asked of a ledger that knew of no pass, after its copies were adopted and before the pass has a
+    number. A mark alone excuses nothing: another mailbox may own the account under another login.
+
+    Raises:
+        Blocked: `target-not-empty`.
+    """
     if leg.ledger.generation() or leg.approved("target-not-empty"):
         return
     known, elsewhere = leg.ledger.claimed_anywhere(), leg.ledger.elsewhere()
@@ -81,9 +114,14 @@ def refuse_mostly_strange(leg: LegContext) -> None:
 
 
 def _take_account(leg: LegContext, fingerprint: str, sleep: Callable[[float], None]) -> bool:
-    """See LegLedger.take_account. A worker that ended in its first batch may never be followed by another
-    one. It is waited for as a claimer of its leg would wait; what it sent shows then, in this account too, if
-    it is the same. Raises Transient("account-in-doubt") while another one is at work, or was meanwhile."""
+    """Take an account for this leg, see LegLedger.take_account.
+
+    A worker that ended in its first batch may never be followed by another one. It is waited for as a claimer
+    of its leg would wait. What it sent is visible then, in this account too if it is the same one.
+
+    Raises:
+        Transient: `account-in-doubt` while another worker is at work, or was since.
+    """
     found = leg.ledger.take_account(fingerprint)
     if isinstance(found, Doubt) and not found.at_work:
         pace = leg.pace
@@ -96,4 +134,4 @@ def _take_account(leg: LegContext, fingerprint: str, sleep: Callable[[float], No
 
 
 def _nothing() -> None:
-    """It was bound before."""
+    """Do nothing: the folder was bound before."""

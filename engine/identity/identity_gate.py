@@ -1,14 +1,18 @@
-"""Whose mailbox is it? Nothing is written before both sides are proven to be the same person's.
+"""Prove whose mailbox it is: nothing is written before both sides are proven to be the same person's.
 
-Levels of proof, best first: directory (an independent export names both), address (the target states the
-row's own target address, and one system states the other one's address), asserted (only the mapping file says
-so: never called proven, needs an approval). A source that states no address is known by its login, if that is
-an address. That both state an alias that several may have (info@), that a person wrote the address into a
-profile of theirs, or that somebody else lets the account use a folder, is asserted too.
+Levels of proof, best first:
+
+- directory: an independent export names both.
+- address: the target states the row's own target address, and one system states the other one's address.
+- asserted: only the mapping file says so. This is never called proven, and needs an approval.
+
+A source that states no address is known by its login, if that is an address. The level is also asserted if
+both sides state an alias that several people may have (info@), if a person can write the address into their
+own profile, or if someone else lets the account use a folder.
 
 A server that states neither addresses nor an id of its own (most IMAP servers) cannot tell that two logins
-open one account. There, the login must be the address for any level but asserted (or the directory names the
-login), and the target must be empty until the first item of this mailbox is written.
+open one account. There, the login must be the address for any level above asserted (or the directory names
+the login), and the target must be empty until the first item of this mailbox is written.
 """
 
 from __future__ import annotations
@@ -34,19 +38,26 @@ NEEDS_APPROVAL = {
     "sent-items-implausible": "sent-items",
     "target-not-empty": "target-not-empty",
 }
-"""Code of the gate -> the code that `kogge approve` takes."""
+"""Maps a code of the gate to the code that `kogge approve` takes."""
 ASKED_ONCE = frozenset({"sent-items-implausible", "target-not-empty"})
-"""Of these, what is asked no more once something of a mailbox was written."""
+"""Codes that are no longer asked for once an item of a mailbox was written."""
 
 ARTEFACTS_MOST = 10
-"""Items of a container that are read to tell; of files, only names are asked."""
+"""Items of a container that are read to recognise provisioning artefacts; of files, only names are asked."""
 ARTEFACT_FILES_MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
 class GateRules:
-    """accept: the lowest level that needs no approval. artefacts: how subjects of provisioning mail
-    begin. approved: whether a person approved this code for this mailbox or its wave."""
+    """Hold the rules of the gate.
+
+    Attributes:
+        directory: the independent export.
+        deny: the deny list.
+        accept: the lowest level that needs no approval.
+        artefacts: how the subjects of provisioning mail begin.
+        approved: returns True if a person approved this code for this mailbox or its wave.
+    """
 
     directory: Directory = field(default_factory=Directory)
     deny: DenyList = field(default_factory=DenyList)
@@ -57,8 +68,15 @@ class GateRules:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both sides of a mailbox as the mapping file names them, and whether the ledger has bound them. begun:
-    it has not, but the target has a mark of this mailbox; what is in it is looked at later."""
+    """Name both sides of a mailbox as the mapping file does.
+
+    Attributes:
+        source: the account at the source.
+        target: the account at the target.
+        bound: True if the ledger has bound them.
+        begun: True if the ledger has not bound them, but the target has a mark of this mailbox; its content
+            is examined later.
+    """
 
     source: Account
     target: Account
@@ -68,8 +86,14 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class IdentityProof:
-    """Both sides' identities, and how they were proven. self_stated: it would be address, but the owner may
-    change what the target states."""
+    """Hold the identities of both sides, and how they were proven.
+
+    Attributes:
+        source: the identity of the source.
+        target: the identity of the target.
+        level: one of LEVELS.
+        self_stated: True if the level would be address, but the owner may change what the target states.
+    """
 
     source: Identity
     target: Identity
@@ -80,14 +104,31 @@ class IdentityProof:
 def prove_identity(
     pair: Pair, source: Source, target: Target, rules: GateRules, ours: frozenset[str] = frozenset()
 ) -> IdentityProof:
-    """Raises Blocked with the first thing that speaks against writing; else says what is proven. The
-    caller binds the proof in the ledger, which compares it with what was bound before. ours: containers of
-    the target that this mailbox's other workloads made."""
+    """Prove that both accounts are one person's.
+
+    The caller binds the proof in the ledger, which compares it with what was bound before. Nothing is
+    written.
+
+    Args:
+        pair: both sides as the mapping file names them.
+        source: the open source.
+        target: the open target.
+        rules: the rules of the gate.
+        ours: containers of the target that other workloads of this mailbox made.
+
+    Returns:
+        What is proven.
+
+    Raises:
+        Blocked: the first thing that speaks against writing: `denied`, `source-address-differs`,
+            `target-address-differs`, `directory-disagrees`, `identity-not-proven`, `folder-lent`,
+            `sent-items-implausible` or `target-not-empty`.
+    """
     refuse_denied(pair, rules)
     giver, taker = source.identity(), target.identity()
     stated = giver.addresses | taker.addresses
-    known = (rules.directory.also(address, address) for address in stated)
-    if rules.deny.denies(stated.union(*known)):
+    other_names = (rules.directory.also(address, address) for address in stated)
+    if rules.deny.denies(stated.union(*other_names)):
         raise Blocked("denied", "the deny list names this mailbox under another address")
     if giver.addresses and pair.source.address not in giver.addresses:
         raise Blocked("source-address-differs", "the source says this mailbox belongs to another address")
@@ -101,21 +142,30 @@ def prove_identity(
             refuse_filled(target, rules.approved, rules.artefacts, ours)
     if giver.lent or taker.lent:
         level = LEVELS[0]  # it is proven whose the account is, and not whose the folder
-    told = level == LEVELS[0] and taker.self_stated and _states_the_same(pair, giver, taker)
-    return IdentityProof(giver, taker, level, self_stated=told)
+    is_self_stated = level == LEVELS[0] and taker.self_stated and _states_the_same(pair, giver, taker)
+    return IdentityProof(giver, taker, level, self_stated=is_self_stated)
 
 
 def refuse_denied(pair: Pair, rules: GateRules) -> None:
-    """Before anything is opened: the deny list overrides every wave. It denies a person under every address
-    that the directory export gives to whom the row names."""
+    """Refuse a mailbox on the deny list, before anything is opened. The deny list overrides every wave.
+
+    It denies a person under every address that the directory export gives to the person whom the row names.
+
+    Raises:
+        Blocked: `denied`.
+    """
     names = {pair.source.address, pair.source.login, pair.target.address, pair.target.login}
-    known = (rules.directory.also(name, name) for name in names)
-    if rules.deny.denies(names.union(*known)):
+    other_names = (rules.directory.also(name, name) for name in names)
+    if rules.deny.denies(names.union(*other_names)):
         raise Blocked("denied", "the deny list names this mailbox")
 
 
 def refuse_lent(taker: Identity, approved: Callable[[str], bool]) -> None:
-    """As long as nothing was put into it."""
+    """Refuse a folder that another person shares with the account, as long as nothing was put into it.
+
+    Raises:
+        Blocked: `folder-lent` unless approved.
+    """
     if taker.lent and not approved("folder-lent"):
         raise Blocked("folder-lent", "the folder is a person's, who shares it with the account")
 
@@ -124,13 +174,13 @@ def _level(pair: Pair, ours: Identity, theirs: Identity, rules: GateRules) -> st
     site = Site.read(pair.source.address)
     if site is not None:
         return _level_of_site(site, pair.target, theirs, rules)
-    named = rules.directory.names(pair.source.address, pair.target.address)
-    if named is False:
+    is_named = rules.directory.names(pair.source.address, pair.target.address)
+    if is_named is False:
         raise Blocked("directory-disagrees", "the directory gives source or target to somebody else")
-    opens = bool(named) and _opens_what_is_named(pair, ours, theirs, rules)
-    strange = theirs.addresses and not theirs.addresses & (ours.addresses or {pair.source.address})
-    excused = named and pair.target.address in theirs.addresses
-    if strange and not excused and not (opens and theirs.self_stated):
+    opens = bool(is_named) and _opens_what_is_named(pair, ours, theirs, rules)
+    is_foreign = theirs.addresses and not theirs.addresses & (ours.addresses or {pair.source.address})
+    excused = is_named and pair.target.address in theirs.addresses
+    if is_foreign and not excused and not (opens and theirs.self_stated):
         raise Blocked("target-address-differs", "the target says this account belongs to another address")
     if opens:
         return "directory"
@@ -138,22 +188,27 @@ def _level(pair: Pair, ours: Identity, theirs: Identity, rules: GateRules) -> st
 
 
 def _level_of_site(site: Site, target: Account, theirs: Identity, rules: GateRules) -> str:
-    """A site has no address that a target could state: only the directory's word proves who may hold it."""
-    named = rules.directory.gives(site, target.address)
-    if named is False:
+    """Return the level of a site's files.
+
+    A site has no address that a target could state: only the directory proves who may hold its files.
+    """
+    is_named = rules.directory.gives(site, target.address)
+    if is_named is False:
         raise Blocked("directory-disagrees", "the directory gives the site's files to somebody else")
     stated = target.address in theirs.addresses
     opens = _is_login(target) or rules.directory.gives(site, target.login) is True
     if theirs.addresses and not stated and is_address(target.address) and not (opens and theirs.self_stated):
         raise Blocked("target-address-differs", "the target says this account belongs to another address")
     proven = opens or (stated and not theirs.self_stated)
-    return "directory" if named and proven else "asserted"
+    return "directory" if is_named and proven else "asserted"
 
 
 def _states_the_same(pair: Pair, ours: Identity, theirs: Identity) -> bool:
-    """The target states the row's target address, and either system states the address of the other side:
-    that they meet in another one, as an alias, says little. A silent source is taken to be who its login
-    names, where that is the address itself."""
+    """Return True if the target states the row's target address, and one side the other side's address.
+
+    A common other address, such as an alias, says little. A silent source is taken to be the account that its
+    login names, if the login is the address itself.
+    """
     if pair.target.address not in theirs.addresses or not (ours.addresses or _is_login(pair.source)):
         return False
     return pair.source.address in theirs.addresses or pair.target.address in ours.addresses
@@ -164,9 +219,12 @@ def _is_login(account: Account) -> bool:
 
 
 def _opens_what_is_named(pair: Pair, ours: Identity, theirs: Identity, rules: GateRules) -> bool:
-    """The directory names addresses, but a login opens the account: a login that is not that address
-    proves nothing, unless the system itself states the address or the directory names the login. A target
-    that states addresses, none of which the directory gives to this person, is not opened by its address."""
+    """Return True if the logins open the accounts that the directory names.
+
+    The directory names addresses, but a login opens the account. A login that is not the address proves
+    nothing, unless the system itself states the address or the directory names the login. A target that
+    states addresses, none of which the directory gives to this person, is not opened by its address.
+    """
     directory, source, target = rules.directory, pair.source, pair.target
     stated = frozenset[str]() if theirs.self_stated else theirs.addresses
     if _is_login(target):
@@ -175,12 +233,12 @@ def _opens_what_is_named(pair: Pair, ours: Identity, theirs: Identity, rules: Ga
         opened = target.address in stated or directory.names(source.address, target.login) is True
     if not opened:
         return False
-    told = _is_login(source) or source.address in ours.addresses
-    return told or directory.names(source.login, target.address) is True
+    source_is_known = _is_login(source) or source.address in ours.addresses
+    return source_is_known or directory.names(source.login, target.address) is True
 
 
 def _plausible(source: Source, addresses: frozenset[str], rules: GateRules) -> None:
-    """The majority sender of Sent Items should be the owner. No Sent Items say nothing."""
+    """Refuse if most of the newest Sent Items were sent by someone else. No Sent Items prove nothing."""
     if not isinstance(source, SupportsSenders):
         return
     senders = Counter(sender.lower() for sender in source.sent_from(50))
@@ -194,14 +252,25 @@ def _plausible(source: Source, addresses: frozenset[str], rules: GateRules) -> N
 def refuse_filled(
     target: Target, approved: Callable[[str], bool], artefacts: Sequence[str], ours: Collection[str]
 ) -> None:
-    """Asked at the first binding, and again before the first item is written. Provisioning artefacts are
-    ignored; anything else blocks."""
+    """Refuse a target that holds items other than provisioning artefacts and ours.
+
+    This is asked at the first binding, and again before the first item is written.
+
+    Raises:
+        Blocked: `target-not-empty` unless approved.
+    """
     if not approved("target-not-empty") and is_filled(target, artefacts, ours):
         raise Blocked("target-not-empty", "the target account already holds items that are not ours")
 
 
 def is_filled(target: Target, artefacts: Sequence[str], ours: Collection[str]) -> bool:
-    """Whether a target holds anything beside provisioning artefacts and what is in these containers."""
+    """Return True if a target holds anything beside provisioning artefacts and the content of our containers.
+
+    Args:
+        target: the open target.
+        artefacts: how the titles of provisioning artefacts begin.
+        ours: the ids of our containers.
+    """
     for container in target.containers():
         if container.id in ours or container.omit is not None:
             continue  # what others share with the account is not in it

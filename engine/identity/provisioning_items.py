@@ -1,5 +1,7 @@
-"""What a new account holds before anybody used it: welcome mail, an example contact, files that tell how to
-use it."""
+"""Recognise what a new account holds before it is used.
+
+Welcome mail, an example contact, files that explain its use.
+"""
 
 from __future__ import annotations
 
@@ -14,27 +16,41 @@ HEADER_MOST = 65536
 def artefacts_among(
     target: Target, container: str, hrefs: Sequence[str], beginnings: Collection[str]
 ) -> set[str]:
-    """Which of these items' titles begin as those of provisioning artefacts do: a mail's Subject, an event's
-    SUMMARY, a contact's FN. Reads their first lines; one that cannot be read is none. Of files it is the
-    names, and nothing is read."""
+    """Return those of these items that are provisioning artefacts.
+
+    An artefact's title begins with one of the given beginnings: a mail's Subject, an event's SUMMARY, a
+    contact's FN. The first lines of each item are read; an item that cannot be read is no artefact. For files
+    the name decides, and nothing is read.
+
+    Args:
+        target: the open target.
+        container: the folder.
+        hrefs: the items.
+        beginnings: how titles or names of artefacts begin.
+    """
     if not beginnings:
         return set()
     if target.capabilities.files is not None:
         return {href for href in hrefs if is_artefact(container, href, beginnings)}
-    found: set[str] = set()
+    artefacts: set[str] = set()
     for href, result in target.read(container, hrefs):
         if isinstance(result, Native) and result.body is not None:
             with result.body() as stream:
                 title = _title(stream.read(HEADER_MOST))
             if title.startswith(tuple(beginnings)):
-                found.add(href)
-    return found
+                artefacts.add(href)
+    return artefacts
 
 
 def is_artefact(folder: str, name: str, beginnings: Collection[str]) -> bool:
-    """Of a file, or with an empty name of the folder itself: whether one of these names it. Each is a folder,
-    and after a slash how the names of files in it begin: "Photos/Birdie", "Templates/" for all that lie
-    there; without a slash, of files at the top."""
+    """Return True if a file, or a folder, is a provisioning artefact.
+
+    Args:
+        folder: the path of the folder.
+        name: the name of the file; "" for the folder itself.
+        beginnings: each is a folder, a slash, and how the names of files in it begin: "Photos/Birdie",
+            "Templates/" for all files in it; without a slash, files at the top.
+    """
     for entry in beginnings:
         above, _, beginning = entry.rpartition("/")
         if folder.lstrip("/") == above and (name.startswith(beginning) if name else above):

@@ -1,8 +1,8 @@
-"""Set the pace at which a server is asked, from full speed down to a halt and back, by how it answers. Pure functions.
+"""Set the pace at which a server is asked, from full speed down to a halt and back, by how it answers.
 
-The pace follows additive increase and multiplicative decrease, as in TCP's congestion control: workers that
-share a server and all do so converge on what it can bear. Slowness alone never halts, because a server may
-always be slow.
+All functions are pure. The pace follows additive increase and multiplicative decrease, as in TCP's congestion
+control: workers that share a server and all do so converge on what it can bear. Slowness alone never halts,
+because a server may always be slow.
 
 Source:
     RFC 5681 (additive increase, multiplicative decrease).

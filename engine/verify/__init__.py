@@ -1,1 +1,1 @@
-"""Verification: both sides are compared with the ledger."""
+"""Verify a migration: compare both sides with the ledger."""

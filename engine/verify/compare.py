@@ -1,15 +1,15 @@
-"""Verification: its own pass, with its own connections.
+"""Verify a leg in a pass of its own, with its own connections.
 
 The target is listed again and, by level, read back; the source is listed again and, at the highest level,
-read again. Items are paired with rows by the same match() that settles crashes. What is compared, and what
-a digest ignores with which reason, is documented in mappings/mail/digest.py.
+read again. Items are paired with rows by the same match() that settles crashes. What is compared, and what a
+digest ignores and why, is documented in mappings/mail/digest.py.
 
     counts  the listings of both sides, flags, dates and folders; no body
     sample  counts, and a share of the target's bodies (chosen by key: the same ones every time)
     target  counts, and every body of the target against the digest taken while the source was read
     both    target, and every body of the source read again
 
-A pass of `migrate` reads back what is new since the last one; `verify` reads everything again.
+A pass of `migrate` reads back what is new since the last pass; `verify` reads everything again.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ CHUNK = 500
 
 
 class Level(StrEnum):
+    """Name how thoroughly to verify; see the module."""
+
     COUNTS = "counts"
     SAMPLE = "sample"
     TARGET = "target"
@@ -40,8 +42,13 @@ class Level(StrEnum):
 
 @dataclass(slots=True)
 class Verdict:
-    """How many items came out how. unsettled: of those unchecked, what a worker left in the middle. codes: of
-    those that differ, what no pass can mend, by ledger.db.rows.ACCEPTABLE."""
+    """Count how many items have which outcome.
+
+    Attributes:
+        outcomes: items by outcome.
+        codes: of the items that differ, those that no pass can mend, by ledger.db.rows.ACCEPTABLE.
+        unsettled: of the unchecked items, those that a worker left unfinished.
+    """
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
@@ -49,53 +56,73 @@ class Verdict:
 
     @property
     def clean(self) -> bool:
-        """Everything is where it should be and as it should be."""
+        """True if everything is where it should be and as it should be."""
         return not self.bad and not self.outcomes[Outcome.UNCHECKED]
 
     @property
     def bad(self) -> int:
+        """How many items are wrong."""
         wrong = (Outcome.MISSING, Outcome.EXTRA, Outcome.DIFFERS, Outcome.ERROR)
         return sum(self.outcomes[outcome] for outcome in wrong)
 
     @property
     def bad_code(self) -> str:
-        """Why what is bad is so: a code that a person can accept, where that is all there is to it."""
+        """The code of what is wrong: a code that a person can accept, if nothing else is wrong."""
         only = next(iter(self.codes), "")
         return only if len(self.codes) == 1 and self.codes[only] == self.bad else "verification-differs"
 
     @property
     def open_code(self) -> str:
-        """Why what is not bad is not clean either."""
+        """The code of a result that is neither wrong nor clean."""
         return "unsettled" if self.unsettled else "changed-since"
 
 
 def has_run(leg: LegContext, row: LegRow) -> bool:
-    """Whether a pass copied, or looked and found nothing: that leaves no trace but the accounts it bound."""
+    """Return True if a pass has copied, or has looked and found nothing.
+
+    A pass that found nothing leaves no trace but the accounts that it bound.
+    """
     return leg.ledger.begun() or (row.level is not None and not leg.ledger.counts())
 
 
 def compare(leg: LegContext, level: Level, sample_percent: float, *, again: bool = True) -> Verdict:
-    """Compares both sides with the ledger; replaces the findings of every container. Writes nothing to
-    either side. work.source and work.target must be connections opened for this."""
+    """Compare both sides with the ledger, and replace the findings of every container.
+
+    Nothing is written to either side.
+
+    Args:
+        leg: the open leg; its connections must have been opened for this verification.
+        level: how thoroughly to verify.
+        sample_percent: the share of bodies to read at the level `sample`.
+        again: True to read back also what an earlier pass read back.
+
+    Returns:
+        The outcomes.
+
+    Raises:
+        MigrationError: what either side raises; findings of containers compared before stay recorded.
+    """
     share = {Level.COUNTS: 0.0, Level.SAMPLE: sample_percent / 100}.get(level, 1.0)
     survey = verify_target.survey(leg, share, again=again)
-    verdict, before = Verdict(), leg.ledger.losses.of([accepted_differences.LOSS])
-    now = verify_source.containers(leg)
+    verdict, accepted_before = Verdict(), leg.ledger.losses.of([accepted_differences.LOSS])
+    source_state = verify_source.containers(leg)
     for container in leg.ledger.containers():
         leg.check()
-        found = list(verify_shares.compare(leg, container, source=level is Level.BOTH))
-        found += file_versions.compare(leg, container, again=again)
-        found += survey.findings.pop(container.id, []) + now.findings.get(container.id, [])
-        if container.omit is None and container.source_id in now.totals:
-            found += verify_source.relist(leg, container, now.totals[container.source_id])
+        findings = list(verify_shares.compare(leg, container, source=level is Level.BOTH))
+        findings += file_versions.compare(leg, container, again=again)
+        findings += survey.findings.pop(container.id, []) + source_state.findings.get(container.id, [])
+        if container.omit is None and container.source_id in source_state.totals:
+            findings += verify_source.relist(leg, container, source_state.totals[container.source_id])
             if level is Level.BOTH:
-                found += verify_source.reread(leg, container)
+                findings += verify_source.reread(leg, container)
         incidents = leg.ledger.incidents.of(container.id)
-        found = accepted_differences.named(
-            found, incidents, before.get(container.id, set()) | accepted_differences.kept(leg, container.id)
+        findings = accepted_differences.named(
+            findings,
+            incidents,
+            accepted_before.get(container.id, set()) | accepted_differences.kept(leg, container.id),
         )
-        found, fine = accepted_differences.without_accepted(leg, container.id, found)
-        _record(leg, container, found, survey.read.get(container.id, set()) | fine, verdict, level)
+        findings, accepted = accepted_differences.without_accepted(leg, container.id, findings)
+        _record(leg, container, findings, survey.read.get(container.id, set()) | accepted, verdict, level)
     return verdict
 
 

@@ -1,4 +1,4 @@
-"""With whom files and folders are shared at the target, held against the ledger, perhaps the source."""
+"""Compare the shares of files and folders at the target with the ledger, and perhaps with the source."""
 
 from __future__ import annotations
 
@@ -17,19 +17,26 @@ DETAIL = "shares"
 
 
 def compare(leg: LegContext, container: ContainerRow, *, source: bool) -> Iterator[Finding]:
-    """DIFFERS for what is shared otherwise than we shared it, be it by somebody else; what is not there at
-    all is no finding of these. source: what the source shares otherwise by now is UNCHECKED, once it is time
-    to share. In the live phase people share as they like."""
+    """Yield DIFFERS for what is shared otherwise than Kogge shared it, whoever changed it.
+
+    A file that is missing is no finding here. In the live phase people share as they like.
+
+    Args:
+        leg: the open leg.
+        container: the folder.
+        source: True to ask the source too: what it shares otherwise now is UNCHECKED, once it is time to
+            share.
+    """
     if leg.kind is not Kind.FILES or not leg.mirror or container.href is None or container.gone:
         return
-    known = leg.ledger.shares.of(container.id)
+    share_rows = leg.ledger.shares.of(container.id)
     now = datetime.now(UTC).timestamp()
-    for key, rows in known.items():
+    for key, rows in share_rows.items():
         leg.check()
         if not _as_shared(leg, container, key, rows, now):
             yield Finding(Outcome.DIFFERS, key or None, None, DETAIL)
     if source and container.omit is None and sharing.is_time(leg):
-        yield from _changed(leg, container, known, now)
+        yield from _changed(leg, container, share_rows, now)
 
 
 def _as_shared(
@@ -39,10 +46,10 @@ def _as_shared(
     if not isinstance(leg.target, SupportsShares) or (name is None and key != sharing.WHOLE):
         return True
     try:
-        there = leg.target.shared(str(container.href), name)
+        grants = leg.target.shared(str(container.href), name)
     except Rejected:
         return True  # it is missing, which another finding says
-    return {sharing.digest_of(grant) for grant in there} == {row.digest for row in rows if row.is_there(now)}
+    return {sharing.digest_of(grant) for grant in grants} == {row.digest for row in rows if row.is_there(now)}
 
 
 def _changed(
@@ -54,8 +61,12 @@ def _changed(
         if not plan.told:
             continue
         rows = [row for row in known.get(key, ()) if row.ends is None or row.ends > now]
-        found = {row.party for row in rows if row.code == FOUND}
-        wanted = {sharing.digest_of(grant) for grant in plan.grants if sharing.party_of(grant) not in found}
-        shared = {row.digest for row in rows if row.party not in found}
-        if wanted != shared and (key == sharing.WHOLE or sharing.name_of(leg, container.id, key) is not None):
+        found_parties = {row.party for row in rows if row.code == FOUND}
+        expected = {
+            sharing.digest_of(grant) for grant in plan.grants if sharing.party_of(grant) not in found_parties
+        }
+        shared = {row.digest for row in rows if row.party not in found_parties}
+        if expected != shared and (
+            key == sharing.WHOLE or sharing.name_of(leg, container.id, key) is not None
+        ):
             yield Finding(Outcome.UNCHECKED, key or None, None, DETAIL)

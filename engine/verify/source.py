@@ -1,4 +1,4 @@
-"""What the source says now, held against the ledger."""
+"""Compare what the source says now with the ledger."""
 
 from __future__ import annotations
 
@@ -27,30 +27,37 @@ PARTINGS = 9
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """totals: the source's own count of every container it lists, by source id, where it tells. findings:
-    what it says of containers beyond the ledger, by container."""
+    """Hold what the source says of its containers.
+
+    Attributes:
+        totals: the source's own count of items by source id; None if it does not count.
+        findings: what the source says beyond the ledger, by the id of the container.
+    """
 
     totals: Mapping[str, int | None]
     findings: Mapping[int, list[Finding]]
 
 
 def containers(leg: LegContext) -> Now:
-    """Lists the source's containers again. One that the ledger does not know is recorded, so that it has
-    a place to be found at; it, as long as no pass gave it a place at the target, and one that is gone or has
-    another name, is UNCHECKED."""
+    """List the source's containers again.
+
+    A container that the ledger does not know is recorded, so that it has a place to be found at. It is
+    UNCHECKED as long as no pass gave it a place at the target; so is a container that is gone or has another
+    name.
+    """
     rows = {row.source_id: row for row in leg.ledger.containers()}
     totals: dict[str, int | None] = {}
     details: dict[int, str] = {}
-    for found in discover.listed(leg, rows):
-        totals[found.id] = found.total
-        row = rows.get(found.id)
-        if row is None or (row.omit is not None and found.omit is None):
-            row = leg.ledger.record_container(found)
-            if found.omit is None:
+    for container in discover.listed(leg, rows):
+        totals[container.id] = container.total
+        row = rows.get(container.id)
+        if row is None or (row.omit is not None and container.omit is None):
+            row = leg.ledger.record_container(container)
+            if container.omit is None:
                 details[row.id] = "new-folder"
-        elif row.gone or (row.href is None and found.omit is None):
+        elif row.gone or (row.href is None and container.omit is None):
             details[row.id] = "new-folder"
-        elif leg.mirror and found.omit is None and row.path != found.path:
+        elif leg.mirror and container.omit is None and row.path != container.path:
             details[row.id] = "renamed-folder"
     for source_id, row in rows.items():
         if leg.mirror and source_id not in totals and not row.gone:
@@ -60,34 +67,44 @@ def containers(leg: LegContext) -> Now:
 
 
 def relist(leg: LegContext, container: ContainerRow, total: int | None) -> list[Finding]:
-    """Lists the source again. Anything it says beyond the ledger is UNCHECKED ("changed since"): never a
-    success, and the next pass will bring it. In the live phase that is only what is new: nothing else the
-    source does is carried over."""
+    """List the items of the source again.
+
+    Anything beyond the ledger is UNCHECKED ("changed since"): it never counts as a success, and the next pass
+    copies it. In the live phase only new items are, because nothing else that the source does is carried
+    over.
+
+    Args:
+        leg: the open leg.
+        container: the container.
+        total: the source's own count; None if it does not count.
+    """
     if container.gone:
         return []
-    known = {row.key: row.version for row in leg.ledger.rows(container.id) if row.state is not State.GONE}
-    if total == 0 and not known and container.cursor is not None:
+    versions = {row.key: row.version for row in leg.ledger.rows(container.id) if row.state is not State.GONE}
+    if total == 0 and not versions and container.cursor is not None:
         return []  # empty by the source's own count of just now, and it was listed to its end before
     changed: dict[bytes, str] = {}
-    listed = _since_cursor(leg, container, known, changed)
+    listed = _since_cursor(leg, container, versions, changed)
     if listed is None:
         present = discover.present(leg, container)
         listed = len(present)
-        changed.update({key: "new" for key in present if key not in known})
-        changed.update({key: "gone" for key in known if key not in present})
+        changed.update({key: "new" for key in present if key not in versions})
+        changed.update({key: "gone" for key in versions if key not in present})
     owed = {key: detail for key, detail in changed.items() if leg.mirror or detail == "new"}
-    found = [Finding(Outcome.UNCHECKED, key, None, detail) for key, detail in owed.items()]
+    findings = [Finding(Outcome.UNCHECKED, key, None, detail) for key, detail in owed.items()]
     if total is not None and listed != total and leg.mirror:
-        found.append(Finding(Outcome.UNCHECKED, None, None, "total"))
-    return found
+        findings.append(Finding(Outcome.UNCHECKED, None, None, "total"))
+    return findings
 
 
 def reread(leg: LegContext, container: ContainerRow) -> list[Finding]:
-    """Reads every body of the source again. Exchange rebuilds MIME, so a body that differs in bytes but
-    says the same is REBUILT; one of which the source says nothing is UNCHECKED. What is neither is read
-    once more: two readings that differ from each other are UNSTABLE. Of calendars, the source is asked when
-    they take place, too."""
-    found: list[Finding] = []
+    """Read every body of the source again.
+
+    Exchange rebuilds MIME, so a body that differs in bytes but has the same meaning is REBUILT. An item about
+    which the source says nothing is UNCHECKED. Anything else is read once more: two readings that differ from
+    each other are UNSTABLE. For calendars the source is also asked when the events take place.
+    """
+    findings: list[Finding] = []
     first: dict[bytes, bytes] = {}
     almanac = Almanac(leg.began) if leg.kind is Kind.CALENDAR else None
     rows = leg.ledger.rows(container.id, HELD)
@@ -96,44 +113,44 @@ def reread(leg: LegContext, container: ContainerRow) -> list[Finding]:
         leg.check()
         for row, result in answers.about(chunk):
             leg.check()
-            found += _judge(leg, container, row, result, almanac, first)
-    found = [*_read_again(leg, container, found, first)]
-    found += [Finding(Outcome.UNCHECKED, row.key, row.href, SILENT) for row in answers.silent]
+            findings += _judge(leg, container, row, result, almanac, first)
+    findings = [*_read_again(leg, container, findings, first)]
+    findings += [Finding(Outcome.UNCHECKED, row.key, row.href, SILENT) for row in answers.silent]
     answers.record()
     if almanac is not None:
-        found += occurrences.compare(leg, container, almanac)
-    return found
+        findings += occurrences.compare(leg, container, almanac)
+    return findings
 
 
 def _since_cursor(
-    leg: LegContext, container: ContainerRow, known: dict[bytes, str], changed: dict[bytes, str]
+    leg: LegContext, container: ContainerRow, versions: dict[bytes, str], changed: dict[bytes, str]
 ) -> int | None:
-    """How many items there are, when the source enumerated everything anyway; else None."""
+    """Return how many items there are if the source listed everything anyway; else None."""
     full = False
-    seen: set[bytes] = set()
+    present: set[bytes] = set()
     try:
         for page in leg.source.changes(as_container(container), container.cursor):
             leg.check()
             full = full or page.full
-            seen.update(key_of(ref.id) for ref in page.refs if not ref.deleted)
-            _note(page, known, changed)
+            present.update(key_of(ref.id) for ref in page.refs if not ref.deleted)
+            _note(page, versions, changed)
     except CursorLost:
         return None
     if not full:
         return None
-    changed.update({key: "gone" for key in known if key not in seen})
-    return len(seen)
+    changed.update({key: "gone" for key in versions if key not in present})
+    return len(present)
 
 
-def _note(page: Page, known: dict[bytes, str], changed: dict[bytes, str]) -> None:
+def _note(page: Page, versions: dict[bytes, str], changed: dict[bytes, str]) -> None:
     for ref in page.refs:
         key = key_of(ref.id)
         if ref.deleted:
-            if key in known:
+            if key in versions:
                 changed[key] = "gone"
-        elif key not in known:
+        elif key not in versions:
             changed[key] = "new"
-        elif known[key] != version_hash(ref.version):
+        elif versions[key] != version_hash(ref.version):
             changed[key] = "changed"
 
 
@@ -145,7 +162,7 @@ def _judge(
     almanac: Almanac | None,
     first: dict[bytes, bytes],
 ) -> Iterator[Finding]:
-    """first: takes what a body means that is not what was copied."""
+    """Yield the findings of one item; note in `first` the meaning of a body that is not what was copied."""
     mapped = None if isinstance(result, Failed) else mapped_again(leg, result)
     if mapped is None:
         yield Finding(Outcome.ERROR, row.key, row.href, "source-unreadable")
@@ -168,8 +185,10 @@ def _judge(
 
 
 def _has_other_flags(leg: LegContext, container: ContainerRow, row: ItemRow, mapped: Mapped) -> bool:
-    """Whether the source says other flags than were written. Keywords that the target did not take are named
-    as a loss, and are no change."""
+    """Return True if the source has other flags than were written.
+
+    Keywords that the target did not take are a loss, and no change.
+    """
     now = {flag.lower() for flag in mapped.item.flags}
     written = {flag.lower() for flag in (row.flags or "").split()}
     if now == written:
@@ -180,11 +199,13 @@ def _has_other_flags(leg: LegContext, container: ContainerRow, row: ItemRow, map
 
 
 def _read_again(
-    leg: LegContext, container: ContainerRow, found: Sequence[Finding], first: Mapping[bytes, bytes]
+    leg: LegContext, container: ContainerRow, findings: Sequence[Finding], first: Mapping[bytes, bytes]
 ) -> Iterator[Finding]:
-    """The findings, with a second reading of what had another body at the first. What was copied may be as
-    either of them."""
-    again: dict[bytes, Finding] = {}
+    """Yield the findings, with a second reading of items whose body differed at the first.
+
+    What was copied may equal either reading.
+    """
+    second: dict[bytes, Finding] = {}
     keys = iter(first)
     while chunk := list(islice(keys, CHUNK)):
         leg.check()
@@ -194,12 +215,12 @@ def _read_again(
             if mapped is None:
                 continue
             if mapped.item.digest == row.digest or _says_the_same(leg, container, row, mapped):
-                again[row.key] = Finding(Outcome.REBUILT, row.key, row.href)
+                second[row.key] = Finding(Outcome.REBUILT, row.key, row.href)
             elif _meaning(leg, mapped) != first[row.key]:
-                again[row.key] = Finding(Outcome.DIFFERS, row.key, row.href, UNSTABLE)
-    for entry in found:
+                second[row.key] = Finding(Outcome.DIFFERS, row.key, row.href, UNSTABLE)
+    for entry in findings:
         yield (
-            again.get(entry.key, entry) if entry.key is not None and entry.detail in (ELSE, STALE) else entry
+            second.get(entry.key, entry) if entry.key is not None and entry.detail in (ELSE, STALE) else entry
         )
 
 
@@ -209,7 +230,10 @@ def _meaning(leg: LegContext, mapped: Mapped) -> bytes:
 
 
 def _called_else(leg: LegContext, row: ItemRow, mapped: Mapped) -> str:
-    """Whether a file's name, or an item's date, is another one at the source than was written; "" if not."""
+    """Return the detail if a file's name, or an item's date, differs at the source from what was written.
+
+    Else "".
+    """
     rules, item = leg.context.target.files, mapped.item
     if not leg.mirror:
         return ""
@@ -224,7 +248,7 @@ def _called_else(leg: LegContext, row: ItemRow, mapped: Mapped) -> str:
 
 
 def mapped_again(leg: LegContext, native: Native) -> Mapped | None:
-    """What the source's record becomes now; None when it cannot be mapped any more."""
+    """Return what the source's record becomes now; None if it can no longer be mapped."""
     try:
         return None if leg.form.skip(native) else leg.form.map(native, leg.reading())
     except Rejected:
@@ -250,16 +274,24 @@ def _stands_for(leg: LegContext, container: ContainerRow, row: ItemRow, mapped: 
 
 
 def _lost(leg: LegContext, mapped: Mapped, copy: Body) -> tuple[Loss, ...] | None:
-    """See mappings.registry.ItemForm.shared."""
+    """Return what an item loses by a copy of someone else's; see mappings.registry.ItemForm.shared."""
     if leg.form.shared is None:
         return None
-    with mapped.item.body() as own, copy() as found:
-        return leg.form.shared(own, found, leg.began, mapped.item.invited)
+    with mapped.item.body() as own, copy() as copied:
+        return leg.form.shared(own, copied, leg.began, mapped.item.invited)
 
 
 def stands_for(leg: LegContext, container_id: int, key: bytes, copy: Body) -> bool:
-    """Whether what was found at the target, and means something else by now, still is the meeting of this
-    item: others have answered the organizer since. What the item loses by it is recorded."""
+    """Return True if a copy found at the target, which has changed since, is still this item's meeting.
+
+    Other people may have answered the organizer since. What the item loses by it is recorded.
+
+    Args:
+        leg: the open leg.
+        container_id: the container.
+        key: the key of the item.
+        copy: the copy at the target.
+    """
     mapped = _source(leg, container_id, key)
     losses = _lost(leg, mapped, copy) if mapped is not None and mapped.item.invited else None
     leg.ledger.lose(container_id, key, losses or ())
@@ -267,8 +299,12 @@ def stands_for(leg: LegContext, container_id: int, key: bytes, copy: Body) -> bo
 
 
 def differing(leg: LegContext, container_id: int, key: bytes, copy: Body) -> str:
-    """In which fields a copy at the target differs from what the source's record becomes: "start",
-    "attendees+text". "body" where only that is known: the source changed since, or does not answer."""
+    """Return in which fields a copy at the target differs from what the source's record becomes.
+
+    Returns:
+        For example "start" or "attendees+text"; "body" if no more is known, because the source changed since
+            or does not answer.
+    """
     row, mapped = leg.ledger.row(container_id, key), _source(leg, container_id, key)
     if row is None or mapped is None or mapped.item.digest != row.digest:
         return "body"
@@ -277,7 +313,10 @@ def differing(leg: LegContext, container_id: int, key: bytes, copy: Body) -> str
 
 
 def _source(leg: LegContext, container_id: int, key: bytes) -> Mapped | None:
-    """What the item's record becomes now; None when the source does not give it, or it cannot be mapped."""
+    """Return what the item's record becomes now.
+
+    None if the source does not give it, or if it cannot be mapped.
+    """
     row = leg.ledger.row(container_id, key)
     container = next(entry for entry in leg.ledger.containers() if entry.id == container_id)
     if row is None:

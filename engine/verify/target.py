@@ -1,4 +1,4 @@
-"""What is at the target, held against the ledger: folder by folder, then across the mailbox."""
+"""Compare what is at the target with the ledger: folder by folder, then across the mailbox."""
 
 from __future__ import annotations
 
@@ -30,12 +30,22 @@ HELD = (State.WRITTEN, State.VERIFIED)
 CHUNK = 200
 
 Asked = tuple[float, bool]
-"""The share of bodies to read, and whether those read before count."""
+"""The share of bodies to read, and True if bodies that were read before count too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a row says its item looks like at the target; verified: it was read back before."""
+    """Hold how a row says that its item looks at the target.
+
+    Attributes:
+        container: the id of the container.
+        key: the key of the item.
+        digest: its digest.
+        size: its size in bytes.
+        flags: its flags, separated by spaces.
+        date: its date, in seconds since 1970; None if it has none.
+        verified: True if it was read back before.
+    """
 
     container: int
     key: bytes
@@ -48,7 +58,7 @@ class Expected:
 
 @dataclass(slots=True)
 class Survey:
-    """findings and the keys whose bodies were read back and agree, by container."""
+    """Hold the findings, and the keys whose bodies were read back and agree, by container."""
 
     findings: dict[int, list[Finding]] = field(default_factory=lambda: defaultdict(list))
     read: dict[int, set[bytes]] = field(default_factory=lambda: defaultdict(set))
@@ -56,8 +66,16 @@ class Survey:
 
 @dataclass(slots=True)
 class Leftover:
-    """A folder's rows that were not where the ledger says, and its items that belong to no row. position:
-    above all that was listed; see ledger.db.rows.ContainerRow.surveyed; None: the folder is not there."""
+    """Hold a folder's rows that were not where the ledger says, and its items that belong to no row.
+
+    Attributes:
+        href: the folder.
+        containers: the containers that share it.
+        absent: the rows that were not found, by href.
+        strangers: the items that belong to no row.
+        position: the position above all that was listed, see ledger.db.rows.ContainerRow.surveyed; None if
+            the folder is missing.
+    """
 
     href: str
     containers: list[ContainerRow]
@@ -67,8 +85,13 @@ class Leftover:
 
 
 def survey(leg: LegContext, share: float, *, again: bool) -> Survey:
-    """Lists every folder of the leg, reads a share (0 to 1) of the bodies, and says what is amiss. Bodies
-    read back by an earlier pass are read once more only `again`; they are listed every time."""
+    """List every folder of the leg, read a share of the bodies, and return the findings.
+
+    Args:
+        leg: the open leg.
+        share: the share of bodies to read, from 0 to 1.
+        again: True to read again also what an earlier pass read back; everything is listed in any case.
+    """
     result = Survey()
     groups = _by_href(leg)
     owned = _owned(leg, groups)
@@ -96,8 +119,11 @@ def _by_href(leg: LegContext) -> dict[str, list[ContainerRow]]:
 
 
 def _owned(leg: LegContext, hrefs: Iterable[str]) -> dict[str, set[str]]:
-    """Which items belong to a row, by container: also those found there for a row of another one, whose href
-    is their whole path, and the older copies of what changed and could not be written, or is not yet."""
+    """Return which items belong to a row, by container.
+
+    This includes items found there for a row of another container, whose href is their whole path, and older
+    copies of what changed and could not be written, or is not written yet.
+    """
     claimed = leg.ledger.claimed_anywhere()
     owned = {href: claimed.get(href, set()) for href in hrefs}
     paths = {item for items in owned.values() for item in items if "/" in item}
@@ -116,17 +142,17 @@ def _folder(
     result: Survey,
 ) -> Leftover:
     expected: dict[str, Expected] = {}
-    found: dict[str, list[Expected]] = defaultdict(list)
+    found_places: dict[str, list[Expected]] = defaultdict(list)
     for container in containers:
         for row in leg.ledger.rows(container.id, HELD):
             place = str(row.href)
             if not leg.is_ours(row):
-                found[place].append(_expect(container.id, row))
+                found_places[place].append(_expect(container.id, row))
                 continue
             # Two rows with one href: the server made one message of two. The second is missing.
             twin = place if place not in expected else f"{place} again {len(expected)}"
             expected[twin] = _expect(container.id, row)
-    _check_found(leg, href, found, result)
+    _check_found(leg, href, found_places, result)
     left = Leftover(href, containers, expected, [])
     listing = _present(leg, href, expected, owned, left)
     while window := list(islice(listing, CHUNK)):
@@ -143,11 +169,11 @@ def _expect(container: int, row: ItemRow) -> Expected:
     return Expected(container, row.key, row.digest or b"", row.size or 0, row.flags or "", row.date, verified)
 
 
-def _check_found(leg: LegContext, href: str, found: dict[str, list[Expected]], result: Survey) -> None:
-    """What was at the target already, perhaps in another container, and perhaps for more than one row."""
-    for place, native in read_once(leg, href, list(found)):
+def _check_found(leg: LegContext, href: str, found_places: dict[str, list[Expected]], result: Survey) -> None:
+    """Check items that were at the target already, perhaps in another container or for several rows."""
+    for place, native in read_once(leg, href, list(found_places)):
         leg.check()
-        for expected in found.pop(place):
+        for expected in found_places.pop(place):
             if isinstance(native, Failed) or native.body is None:
                 if not _is_theirs(leg, expected):
                     _add(result, expected, Outcome.MISSING, place, "")
@@ -155,7 +181,7 @@ def _check_found(leg: LegContext, href: str, found: dict[str, list[Expected]], r
                 result.read[expected.container].add(expected.key)
             else:
                 _judge(leg, expected, place, native.body, result)
-    for expected in (entry for group in found.values() for entry in group):
+    for expected in (entry for group in found_places.values() for entry in group):
         _add(result, expected, Outcome.ERROR, None, "unreadable")
 
 
@@ -185,7 +211,7 @@ def _present(
 
 
 def _above(position: str | None, item: str) -> str:
-    """The position next to the highest of what was listed so far; "" where items have no order."""
+    """Return the position next to the highest listed so far; "" if items have no order."""
     number = number_of(item)
     if number is None:
         return ""
@@ -195,26 +221,30 @@ def _above(position: str | None, item: str) -> str:
 
 
 def _is_theirs(leg: LegContext, expected: Expected) -> bool:
-    """In the live phase an item that was proven to have arrived is the user's: what becomes of it since is
-    no finding."""
+    """Return True if an item is the user's: in the live phase, once it was proven to have arrived."""
     return expected.verified and not leg.mirror
 
 
 def _compare_outside(leg: LegContext, item: Listed, expected: Expected, result: Survey) -> None:
-    """Flags and date, and of files, which servers do not rewrite, the size; keywords are compared without
-    case (RFC 3501, 2.3.2: servers may fold them)."""
+    """Compare flags and date; for files, which servers do not rewrite, also the size.
+
+    Keywords are compared without case, because servers may fold it.
+
+    Source:
+        RFC 3501 section 2.3.2.
+    """
     if _is_theirs(leg, expected):
         return
-    wanted = {flag.lower() for flag in expected.flags.split()}
-    found = {flag.lower() for flag in item.flags if flag.lower() != "\\recent"}
-    amiss = []
-    if wanted != found:
-        amiss.append("flags")
+    expected_flags = {flag.lower() for flag in expected.flags.split()}
+    listed_flags = {flag.lower() for flag in item.flags if flag.lower() != "\\recent"}
+    differing_fields = []
+    if expected_flags != listed_flags:
+        differing_fields.append("flags")
     if expected.date is not None and item.date is not None and int(item.date.timestamp()) != expected.date:
-        amiss.append("date")
+        differing_fields.append("date")
     if leg.context.target.files is not None and item.size != expected.size:
-        amiss.append("size")
-    for detail in amiss:
+        differing_fields.append("size")
+    for detail in differing_fields:
         _add(result, expected, Outcome.DIFFERS, item.href, detail)
 
 
@@ -234,8 +264,10 @@ def _read_back(leg: LegContext, href: str, pairs: dict[str, Expected], result: S
 
 
 def _hashed(leg: LegContext, href: str, silent: dict[str, Expected], result: Survey) -> None:
-    """Takes out those that the target itself says are what was meant. The others are read: what was hashed
-    wrong, or not at all, is no finding yet."""
+    """Remove items whose digest the target itself confirms.
+
+    The others are read: a wrong or missing hash is no finding yet.
+    """
     for item, digest in digests_once(leg, href, list(silent)):
         if digest == silent[item].digest:
             expected = silent.pop(item)
@@ -251,14 +283,16 @@ def _judge(leg: LegContext, expected: Expected, href: str, body: Body, result: S
 
 
 def _reunite(leg: LegContext, left: Leftover, digests: dict[str, bytes], result: Survey) -> None:
-    """The same items in the same folder under other ids: the server renumbered, nothing is amiss. Where the
-    place of an item is known, nothing is renumbered: what is elsewhere is somebody's, or landed late."""
+    """Find the same items in the same folder under other ids: the server renumbered, nothing is wrong.
+
+    If the place of an item is known, nothing is renumbered: what lies elsewhere is a user's, or landed late.
+    """
     if not left.absent or not digests or leg.context.target.replaces:
         return
-    wanted = [Wanted(e.key, e.digest, e.size, None, None) for e in left.absent.values()]
-    there = _unite(left, wanted, digests)
+    expected_items = [Wanted(e.key, e.digest, e.size, None, None) for e in left.absent.values()]
+    reunited = _unite(left, expected_items, digests)
     for old, expected in list(left.absent.items()):
-        if (item := there.get(expected.key)) is not None:
+        if (item := reunited.get(expected.key)) is not None:
             leg.ledger.rehref(expected.container, {expected.key: item.href})
             result.read[expected.container].add(expected.key)
             _compare_outside(leg, item, expected, result)
@@ -266,24 +300,26 @@ def _reunite(leg: LegContext, left: Leftover, digests: dict[str, bytes], result:
 
 
 def _leave_in_doubt(leg: LegContext, left: Leftover, digests: dict[str, bytes]) -> None:
-    """What was being written when a worker died may be among the strangers. The next pass settles it; until
-    then its row is unchecked, and the item is not one too many."""
+    """Leave out strangers that a worker may have been writing when it died.
+
+    The next pass settles them. Until then the row is unchecked, and the item is not one too many.
+    """
     if not left.strangers or not digests:
         return
     writing = (
         row for container in left.containers for row in leg.ledger.rows(container.id, (State.WRITING,))
     )
-    wanted = [Wanted(row.key, row.digest, row.size or 0, row.since) for row in writing if row.digest]
-    _unite(left, wanted, digests)
+    expected_items = [Wanted(row.key, row.digest, row.size or 0, row.since) for row in writing if row.digest]
+    _unite(left, expected_items, digests)
 
 
 def _unite(left: Leftover, wanted: list[Wanted], digests: dict[str, bytes]) -> dict[bytes, Listed]:
-    """Takes out of the strangers what these rows are, by key."""
+    """Remove from the strangers what these rows are; return it by key."""
     listed = {item.href: item for item in left.strangers}
     free = [TargetItem(item.href, item.size, item.message_id) for item in left.strangers]
     pairs = match(wanted, free, digests).pairs
-    taken = set(pairs.values())
-    left.strangers = [item for item in left.strangers if item.href not in taken]
+    used_hrefs = set(pairs.values())
+    left.strangers = [item for item in left.strangers if item.href not in used_hrefs]
     return {key: listed[href] for key, href in pairs.items()}
 
 
@@ -315,29 +351,34 @@ def _report(
 def _report_extras(
     leg: LegContext, left: Leftover, digests: dict[str, bytes], moved: set[tuple[str, str]], result: Survey
 ) -> None:
-    """In the live phase the user's own items are none of our business; copies of ours still are. In the
-    frozen phase mail may be redirected to the target: what came after the last clean look was delivered."""
+    """Report items that belong to no row.
+
+    In the live phase the user's own items do not concern us; copies of ours still do. In the frozen phase
+    mail may be redirected to the target: what came after the last clean look was delivered.
+    """
     extras = [item for item in left.strangers if (left.href, item.href) not in moved]
-    ours = _digests(leg, left) if extras else set()
-    unknown = [item.href for item in extras if digests.get(item.href) not in ours]
-    strange = _strange(leg, left.href, unknown)
+    our_digests = _digests(leg, left) if extras else set()
+    unknown = [item.href for item in extras if digests.get(item.href) not in our_digests]
+    unexpected = _strange(leg, left.href, unknown)
     for item in extras:
-        if digests.get(item.href) in ours:
-            found = Finding(Outcome.EXTRA, None, item.href, "duplicate")
-        elif item.href not in strange:
+        if digests.get(item.href) in our_digests:
+            finding = Finding(Outcome.EXTRA, None, item.href, "duplicate")
+        elif item.href not in unexpected:
             continue
         elif _is_delivered(leg, left, item):
-            found = Finding(Outcome.DELIVERED, None, item.href, "")
+            finding = Finding(Outcome.DELIVERED, None, item.href, "")
         else:
             detail = RENUMBERED if _is_renumbered(leg, left, item) else "unknown"
-            found = Finding(Outcome.EXTRA, None, item.href, detail)
-        result.findings[left.containers[0].id].append(found)
-    _note_survey(leg, left, clean=not strange)
+            finding = Finding(Outcome.EXTRA, None, item.href, detail)
+        result.findings[left.containers[0].id].append(finding)
+    _note_survey(leg, left, clean=not unexpected)
 
 
 def _is_delivered(leg: LegContext, left: Leftover, item: Listed) -> bool:
-    """Whether it came to a frozen mailbox after the last look at the folder in staging. A late
-    write of ours is told from it before: that has one of our digests."""
+    """Return True if an item came to a frozen mailbox after the last look at the folder in staging.
+
+    A late write of ours has one of our digests, and was told apart before.
+    """
     if leg.mailbox.phase is not Phase.FROZEN:
         return False
     marks = {container.surveyed for container in left.containers}
@@ -345,15 +386,17 @@ def _is_delivered(leg: LegContext, left: Leftover, item: Listed) -> bool:
 
 
 def _is_renumbered(leg: LegContext, left: Leftover, item: Listed) -> bool:
-    """Whether the target gave a frozen folder another UIDVALIDITY since the last look in staging."""
+    """Return True if the target gave a frozen folder another UIDVALIDITY since the last look in staging."""
     marks = {container.surveyed for container in left.containers}
-    known = None not in marks and leg.mailbox.phase is Phase.FROZEN
-    return known and any(mark and era_of(mark) != era_of(item.href) for mark in marks)
+    is_known = None not in marks and leg.mailbox.phase is Phase.FROZEN
+    return is_known and any(mark and era_of(mark) != era_of(item.href) for mark in marks)
 
 
 def _note_survey(leg: LegContext, left: Leftover, *, clean: bool) -> None:
-    """In staging: up to where the folder was looked at. Where items have no order, only a clean look says
-    that what is strange later was not there."""
+    """Note, in staging, up to where the folder was examined.
+
+    If items have no order, only a clean look proves that a later stranger was not there.
+    """
     if leg.mailbox.phase is not Phase.STAGING:
         return
     position = left.position or ("" if clean and left.position is not None else None)
@@ -363,16 +406,23 @@ def _note_survey(leg: LegContext, left: Leftover, *, clean: bool) -> None:
 
 
 def _strange(leg: LegContext, href: str, hrefs: list[str]) -> set[str]:
-    """Those that nobody told us to expect: in staging neither provisioning mail, nor what was there when
-    a person approved a target that was not empty."""
+    """Return the items that are not expected.
+
+    In staging neither provisioning mail is, nor what was there when a person approved a target that was not
+    empty.
+    """
     if not leg.mirror or not hrefs or leg.approved("target-not-empty"):
         return set()
     return set(hrefs) - artefacts_among(leg.target, href, hrefs, leg.artefacts)
 
 
 def _digests(leg: LegContext, left: Leftover) -> set[bytes]:
-    """Of everything we wrote or tried to write: what landed late may be gone from the source by now. Of that,
-    in the live phase, its user may have a copy."""
+    """Return the digests of everything that Kogge wrote or tried to write.
+
+    Late writes may be gone from the source.
+
+    In the live phase items that are gone do not count, because the user may have a copy of them.
+    """
     states = None if leg.mirror else [state for state in State if state is not State.GONE]
     rows = (row for container in left.containers for row in leg.ledger.rows(container.id, states))
     lost = leg.in_doubt[left.href].digests if left.href in leg.in_doubt else {}
@@ -380,7 +430,7 @@ def _digests(leg: LegContext, left: Leftover) -> set[bytes]:
 
 
 def _chosen(expected: Expected, share: float, again: bool) -> bool:
-    """A sample that is the same every time and cannot be foreseen from the outside order of items."""
+    """Return True if an item is in the sample, which is always the same and cannot be foreseen."""
     if expected.verified and not again:
         return False
     return share >= 1 or int.from_bytes(expected.key[:4], "big") < share * 2**32
