@@ -3,8 +3,8 @@
 Left to itself the library (3.14.7) asks a HEAD before most verbs, prints the names of new folders, takes a
 405 for success, drops names made of dots from a path, says Depth: 1 in a PROPPATCH, which WsgiDAV refuses,
 sends what cannot be rewound as nothing, and puts the server's words in its errors. So its HTTP session is
-LibraryTransport: it sends one request to the path that was meant, and what came back is told by us. Listings and
-bodies do not go through it at all.
+LibraryTransport: it sends one request to the path that was meant, and what came back is told by us. Listings
+and bodies do not go through it at all.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class LibraryTransport:
 
 
 class WebdavLibrary:
-    """MKCOL, MOVE, DELETE, PROPPATCH; each is one attempt. Raises what HttpClient.ask does; any status is told."""
+    """MKCOL, MOVE, DELETE, PROPPATCH; each is one attempt. Raises what HttpClient.ask raises."""
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http

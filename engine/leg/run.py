@@ -223,10 +223,8 @@ def run_leg(
     Args:
         config: the configuration.
         leg_id: the leg.
+        options: what the run is to do with the leg.
         stop: set when the leg is to stop; None if it is never stopped from outside.
-        verify_only: True to only verify.
-        dry_run: True to only look.
-        level: how thoroughly to verify; None for the level of the configuration.
         through: wraps the calls to both sides, for metering and admission.
         breaker: the circuit breaker of the run for sources that lost much; None for one of this leg's own.
 

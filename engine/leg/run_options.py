@@ -1,4 +1,4 @@
-"""What a run was asked to do with each of its legs."""
+"""Say what a run is to do with each of its legs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """Options of a run. They travel whole from the command, or from Prefect's form, to the leg.
+    """Hold the options of a run; they travel whole from the command, or from Prefect's form, to the leg.
 
     Attributes:
         verify_only: compare both sides; write to neither.
@@ -24,7 +24,7 @@ class RunOptions:
 
     @property
     def writes(self) -> bool:
-        """Whether the run may write to a target."""
+        """True if the run may write to a target."""
         return not (self.verify_only or self.dry_run)
 
 
