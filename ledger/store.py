@@ -29,7 +29,7 @@ from ledger.db.readers import LEG_COLUMNS, MAILBOX_COLUMNS, chunked, in_wave, le
 from ledger.db.rows import ContainerRow, Finding, ItemRow, Lease, LegRow, LegState, MailboxRow, Phase, Tally
 from ledger.db.schema import container, item, leg
 from ledger.db.schema import mailbox as mailbox_table
-from ledger.leg import locations, phases
+from ledger.leg import locations, phase_moves, phases
 from ledger.leg.leg_session import LegLedger
 from ledger.leg.locations import Place, Seat
 from ledger.plan import mailboxes as planning
@@ -238,7 +238,18 @@ class Ledger:
             phases.refuse_claimed_since(connection, mailbox_id, epochs)
             if phase is not Phase.LIVE:
                 phases.refuse_begun(connection, mailbox_id)
-            phases.move(connection, mailbox_id, phase, by, answers)
+            phases.move(connection, mailbox_id, phase, by, answers, stated=True)
+
+    def moves(self, mailbox_id: str) -> phase_moves.Moves:
+        """Which moves of a mailbox from phase to phase this ledger has."""
+        with reading(self._engine) as connection:
+            return phase_moves.read(connection, mailbox_id)
+
+    def phase_asked(self, mailbox_ids: Collection[str]) -> set[str]:
+        """Those of the mailboxes whose phase a person has to set, though it be the same: a pass found that
+        this ledger lost a move."""
+        with reading(self._engine) as connection:
+            return phase_moves.unanswered(connection, mailbox_ids)
 
     def bind(
         self, lease: Lease, source: Identity, target: Identity, level: str, *, replaced: bool = False

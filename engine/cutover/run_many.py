@@ -7,11 +7,14 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 
+from connectors.settings import Account
 from engine.approvals.plan_approval import CUTOVER, refuse_unapproved
+from engine.assembly import accounts, open_target
 from engine.config.load import Config
+from engine.context.leg_context import utc_now
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import lease
 from engine.control.error_log import described
@@ -22,7 +25,8 @@ from engine.leg.run_options import AS_CONFIGURED, RunOptions
 from engine.pacing.run_breakers import RunBreakers
 from engine.pacing.worker_slots import Through, WorkerSlots
 from engine.planning.maintenance_windows import PAUSED
-from ledger.db.rows import LegState, MailboxRow, Phase
+from engine.steps.ledger_generation import Generations, leave_move, leave_move_at
+from ledger.db.rows import LegRow, LegState, MailboxRow, Phase
 from ledger.plan.waves import Waves
 from ledger.store import Ledger
 from model.errors import Corrupt, MigrationError, Misconfigured, Transient
@@ -91,6 +95,7 @@ def opened(
         tell=tell,
         stop=worker_slots.stop,
         owner=short(owner),
+        moved=functools.partial(leave_moves, config, ledger, worker_slots),
     )
     try:
         yield CutoverRequest(config, cutting, worker_slots, back, breakers)
@@ -104,6 +109,36 @@ def permit(config: Config, ledger: Ledger, wave: str) -> None:
     refuse_unapproved(config, ledger, wave, CUTOVER)
     if Waves(ledger).read(wave).paused:
         raise Transient(PAUSED, f"wave {wave} is paused: kogge resume --wave {wave}")
+
+
+def leave_moves(config: Config, ledger: Ledger, worker_slots: WorkerSlots, mailbox_id: str) -> None:
+    """Leaves a mailbox's newest move outside of the ledger: in the state directory, and of a live one at its
+    targets, for nothing else there tells a restored ledger that its user works in it. What cannot be left
+    now is left by the next pass."""
+    with suppress(MigrationError):
+        leave_move(ledger, mailbox_id, Generations(config.state_directory))
+    row = ledger.mailbox(mailbox_id)
+    if row.phase is not Phase.LIVE:
+        return
+    account = accounts(ledger, row).target
+    for leg in ledger.legs(mailbox=mailbox_id):
+        act = functools.partial(_leave_at, config, ledger, leg, account)
+        worker_slots.walk(leg.workload, act, source=False, going=True)
+
+
+def _leave_at(config: Config, ledger: Ledger, leg: LegRow, account: Account, _through: Through) -> None:
+    now = utc_now()
+    with (
+        suppress(MigrationError),
+        closing(
+            open_target(config, account, leg.workload, no_lease, live=True, not_after=now, looking=True)
+        ) as target,
+    ):
+        leave_move_at(ledger, leg.mailbox, target)
+
+
+def no_lease() -> None:
+    """A guard of what needs no lease; see engine.steps.ledger_generation.leave_move_at."""
 
 
 def announce(order: CutoverRequest, rows: Iterable[MailboxRow]) -> None:

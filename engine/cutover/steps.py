@@ -59,6 +59,10 @@ CutoverEvent: TypeAlias = Literal[
 ]
 
 
+def _ignored(_mailbox_id: str) -> None:
+    """Nothing outside of the ledger is told of a move."""
+
+
 class Announce(Protocol):
     """Announces an event of a wave to whoever waits for it; never fails a run."""
 
@@ -68,7 +72,8 @@ class Announce(Protocol):
 @dataclass(frozen=True, slots=True)
 class CutoverContext:
     """What a cutover of many mailboxes shares. approve: raises Blocked unless the wave's cutover is approved.
-    owner: who does its steps, a name of engine.control.lease made short."""
+    owner: who does its steps, a name of engine.control.lease made short. moved: is told of each mailbox whose
+    phase has moved, once the ledger has that; never fails a run."""
 
     ledger: Ledger
     hooks: HooksSettings
@@ -79,6 +84,7 @@ class CutoverContext:
     tell: Announce
     stop: Stop = field(default_factory=Stop)
     owner: str = ""
+    moved: Callable[[str], None] = _ignored
 
     @property
     def steps(self) -> Steps:
@@ -188,6 +194,7 @@ def _cut_over(cutting: CutoverContext, row: MailboxRow) -> None:
     _go_on(cutting)
     opened = (RELEASE, *(f"{RELEASE}:{hook.name}" for hook in cutting.hooks.release))
     cutting.steps.move(row.id, Phase.LIVE, LIVE, cutting.by, opened)
+    cutting.moved(row.id)
     cutting.tell("cutover.finished", row.wave, mailbox=row.id)
 
 
@@ -233,6 +240,7 @@ def _freeze(cutting: CutoverContext, row: MailboxRow, done: dict[str, StepRow]) 
     if row.phase is not Phase.FROZEN or not _is_done(done, FROZEN):
         _go_on(cutting)
         cutting.steps.move(row.id, Phase.FROZEN, FROZEN, cutting.by, names.keys())
+        cutting.moved(row.id)
 
 
 def _freezing(cutting: CutoverContext) -> dict[str, Hook]:
@@ -344,6 +352,7 @@ def _take_back(cutting: CutoverContext, row: MailboxRow) -> None:
             _hook(cutting, row, name, hook, hook.undo)
     _go_on(cutting)
     cutting.steps.take_back(row.id, cutting.by)
+    cutting.moved(row.id)
 
 
 def in_force(hooks: HooksSettings, done: Collection[str]) -> list[tuple[str, Hook]]:

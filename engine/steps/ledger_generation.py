@@ -5,52 +5,43 @@ Each pass of a leg that begins to write has a number, one above the last. It is 
 left outside of it: beside the target's account, where that can keep it, and in the state directory. A ledger
 that finds a number outside that is above its own is older than that pass. The state directory may be another
 one on another machine, and be behind: only what is ahead says something. Beside the number stands the phase
-of the pass: a ledger from before a cutover says "staging" of a mailbox whose user works there by now.
+of the pass: a ledger from before a cutover says "staging" of a mailbox whose user works there by now. And
+beside that stands the newest move of the mailbox from phase to phase, which is left as soon as the ledger has
+it, without a pass. A mark that is older says nothing, so that a crash before it is rewritten does no harm.
 """
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 from connectors.spool import bytes_body
 from engine.context.fetch_results import FetchResults
 from engine.context.leg_context import LegContext, spent_as
 from engine.context.restored_ledger_breaker import CODE
+from engine.steps.outside_marks import NONE, PHASES, Mark, Move, Pass, newest_move, read_mark, read_move
 from engine.steps.reconcile import era_of, listed_once, read_digests
-from ledger.db.rows import ContainerRow, ItemRow, Phase, State
+from ledger.db.rows import ContainerRow, ItemRow, State
 from ledger.leg.matching import TargetItem, Wanted, match, narrow
+from ledger.leg.phase_moves import BEHIND, COUNT, Moves
+from ledger.store import Ledger
 from model.errors import Blocked, Rejected
 from model.optional_protocols import SupportsMark
 from model.private_files import make_directory, using_state
-from model.protocols import Failed, Kind, Listed, Mapped, Native, Stored
+from model.protocols import Failed, Kind, Listed, Mapped, Native, Stored, Target
 
 ASKED = "pass-"
 """Begins what an event says of each workload: the newest pass that it was asked about."""
-BEHIND = "phase-behind"
 CHUNK = 200
-DIGITS_MOST = 9
 FOLDER = "generations"
+MOVE = "phase"
+"""Ends the name of the file that holds the newest move of a mailbox."""
 NOTHING = bytes_body(b"")
 """In place of a body that is not written."""
-
-
-class Pass(NamedTuple):
-    """A pass of a leg: its number, and how far its mailbox was then (an index of PHASES)."""
-
-    number: int
-    phase: int = 0
-
-    def text(self) -> str:
-        """As it is left outside of the ledger."""
-        return f"{self.number} {PHASES[self.phase]}"
-
-
-PHASES = tuple(Phase)
-NONE = Pass(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +54,7 @@ class Generations:
         """Of number 0: there is none. Raises as write()."""
         with using_state():
             try:
-                return _read(self._file(leg).read_text(errors="replace").strip())
+                return read_mark(self._file(leg).read_text(errors="replace").strip()).newest
             except FileNotFoundError:
                 return NONE
 
@@ -76,17 +67,42 @@ class Generations:
             new.write_text(f"{one.text()}\n")
             new.replace(file)
 
+    def read_move(self, mailbox_id: str) -> Move | None:
+        """Reads the newest move of a mailbox that was left here. Raises as write()."""
+        with using_state():
+            try:
+                return read_move(self._named(mailbox_id, MOVE).read_text(errors="replace").strip())
+            except FileNotFoundError:
+                return None
+
+    def write_move(self, mailbox_id: str, move: Move) -> None:
+        """Workers of several workloads may do so at once. Raises as write()."""
+        if self.read_move(mailbox_id) == move:
+            return
+        file = self._named(mailbox_id, MOVE)
+        with using_state():
+            make_directory(file.parent)
+            descriptor, new = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.")
+            with os.fdopen(descriptor, "w") as stream:
+                stream.write(f"{move.text()}\n")
+            Path(new).replace(file)
+
     def _file(self, leg: LegContext) -> Path:
-        return self.directory / FOLDER / leg.mailbox.id[-2:] / f"{leg.mailbox.id}.{leg.kind.value}"
+        return self._named(leg.mailbox.id, leg.kind.value)
+
+    def _named(self, mailbox_id: str, suffix: str) -> Path:
+        return self.directory / FOLDER / mailbox_id[-2:] / f"{mailbox_id}.{suffix}"
 
 
 def refuse_older(leg: LegContext, generations: Generations | None) -> bool:
     """Before a pass does anything: whether the ledger is older than what was done, and a person approved that
     the pass goes on all the same; see adopt. Raises Blocked("ledger-restored"), and Blocked("phase-behind"),
     which no approval excuses: the mailbox was further than this ledger says."""
-    newest = _outside(leg, generations)
+    marks = _marks(leg, generations)
+    newest = _newest(marks)
     ahead = newest.number - leg.ledger.generation()
     if ahead <= 0:
+        _refuse_behind(leg, marks)
         return False
     approved = leg.approved(CODE)
     if approved and _is_of_another_backup(leg, newest):
@@ -96,9 +112,20 @@ def refuse_older(leg: LegContext, generations: Generations | None) -> bool:
         asked = {name: number for name, number in _told(leg, CODE).items() if name.startswith(ASKED)}
         leg.ledger.event(CODE, {**asked, "passes": ahead, ASKED + leg.kind.value: newest.number})
         raise Blocked("ledger-restored", "the ledger knows less than what was done with it")
-    if newest.phase > PHASES.index(leg.mailbox.phase):
-        raise Blocked("phase-behind", "the restored ledger has an earlier phase than the mailbox")
+    _refuse_behind(leg, marks)
     return True
+
+
+def _refuse_behind(leg: LegContext, marks: Sequence[Mark]) -> None:
+    """The move that was found is recorded, so that who sets the phase then answers for that one. Of a mark
+    without a move, the phase of the newest pass decides, where the ledger does not know that pass."""
+    moves = leg.ledger.moves()
+    found = [mark.move.number for mark in marks if mark.move is not None and mark.move.is_ahead(moves)]
+    last = max(marks, key=lambda one: (one.newest, one.move is not None))
+    older = last.newest.number > leg.ledger.generation() and last.move is None
+    if found or (older and last.newest.phase > PHASES.index(moves.phase)):
+        leg.ledger.event(BEHIND, {COUNT: max(found, default=0)})
+        raise Blocked("phase-behind", "the restored ledger has an earlier phase than the mailbox")
 
 
 def _is_of_another_backup(leg: LegContext, newest: Pass) -> bool:
@@ -120,41 +147,73 @@ def _spend(leg: LegContext, number: int) -> None:
 def keep(leg: LegContext, generations: Generations | None) -> None:
     """Gives this pass its number: before its first write, and, of a ledger that is older, after adopt. Spends
     the approval, whether the ledger was older or not: it is not for the next backup."""
-    number = max(leg.ledger.generation(), _outside(leg, generations).number) + 1
-    this = Pass(number, PHASES.index(leg.mailbox.phase))
+    number = max(leg.ledger.generation(), _newest(_marks(leg, generations)).number) + 1
+    this = Mark(Pass(number, PHASES.index(leg.mailbox.phase)), newest_move(leg.ledger.moves()))
     leg.ledger.keep_generation(number)
     if generations is not None:
-        generations.write(leg, this)
+        generations.write(leg, this.newest)
+        if this.move is not None:
+            generations.write_move(leg.mailbox.id, this.move)
     if isinstance(leg.target, SupportsMark):
         leg.target.keep_mark(f"{leg.mailbox.id} {this.text()}")
     if leg.approved(CODE):
         _spend(leg, number)
 
 
-def _outside(leg: LegContext, generations: Generations | None) -> Pass:
-    return max(_left_at_target(leg), generations.read(leg) if generations is not None else NONE)
+def leave_move(ledger: Ledger, mailbox_id: str, generations: Generations) -> None:
+    """Leaves a mailbox's newest move in the state directory, after the ledger has it. What is there of a move
+    that the ledger lost stays, until a person has answered for it. Raises Blocked("state-full" |
+    "state-unusable")."""
+    moves = ledger.moves(mailbox_id)
+    move = _to_leave(moves, generations.read_move(mailbox_id))
+    if move is not None:
+        generations.write_move(mailbox_id, move)
 
 
-def _left_at_target(leg: LegContext) -> Pass:
+def leave_move_at(ledger: Ledger, mailbox_id: str, target: Target) -> None:
+    """Leaves it at the target as well, where that has the mark of this mailbox. No lease is needed: at worst
+    it puts the number of a pass back by one, and a mark that is behind says nothing. Raises what the
+    target's mark() does."""
+    if not isinstance(target, SupportsMark):
+        return
+    there = _read_target(target, mailbox_id)
+    move = _to_leave(ledger.moves(mailbox_id), there.move)
+    if there.newest.number and move is not None:
+        target.keep_mark(f"{mailbox_id} {there._replace(move=move).text()}")
+
+
+def _to_leave(moves: Moves, there: Move | None) -> Move | None:
+    return None if there is not None and there.is_ahead(moves) else newest_move(moves)
+
+
+def _marks(leg: LegContext, generations: Generations | None) -> list[Mark]:
+    """Of each place."""
+    marks = [_left_at_target(leg)]
+    if generations is not None:
+        marks.append(Mark(generations.read(leg), generations.read_move(leg.mailbox.id)))
+    return marks
+
+
+def _newest(marks: Sequence[Mark]) -> Pass:
+    return max(one.newest for one in marks)
+
+
+def _left_at_target(leg: LegContext) -> Mark:
+    return _read_target(leg.target, leg.mailbox.id)
+
+
+def _read_target(target: Target, mailbox_id: str) -> Mark:
     """What another ledger left, of another mailbox, says nothing."""
-    text = leg.target.mark() if isinstance(leg.target, SupportsMark) else None
+    text = target.mark() if isinstance(target, SupportsMark) else None
     mailbox, _, rest = (text or "").partition(" ")
-    return _read(rest) if mailbox == leg.mailbox.id else NONE
-
-
-def _read(text: str) -> Pass:
-    """Whoever may write into the account may write anything there; no ledger came so far as DIGITS_MOST."""
-    number, _, phase = text.partition(" ")
-    known = PHASES.index(Phase(phase)) if phase in PHASES else 0
-    ours = len(number) <= DIGITS_MOST and number.isdecimal() and number.isascii()
-    return Pass(int(number), known) if ours else NONE
+    return read_mark(rest if mailbox == mailbox_id else "")
 
 
 def is_begun_elsewhere(leg: LegContext) -> bool:
     """Whether a ledger that knows of no pass at all finds at the target that this leg has begun: what is
     there may be its own. The state directory's word does not count: nothing says which account it is about.
     """
-    return leg.ledger.generation() == 0 and _left_at_target(leg).number > 0
+    return leg.ledger.generation() == 0 and _left_at_target(leg).newest.number > 0
 
 
 def adopt(leg: LegContext, rows: Sequence[ContainerRow]) -> int:

@@ -222,7 +222,8 @@ def phase(
     with opened_ledger(settings) as ledger:
         rows = chosen(ledger, wave, [mailbox] if mailbox is not None else None)
         _refuse_move(ledger, rows, to)
-        changing = [row for row in rows if row.phase != to]
+        asked = ledger.phase_asked([row.id for row in rows])
+        changing = [row for row in rows if row.phase != to or (to != Phase.LIVE and row.id in asked)]
         unrun = _hooks_left(settings, ledger, changing, to)
         epochs = {leg.id: leg.epoch for leg in ledger.legs(of=[row.id for row in changing])}
         answers: dict[str, PhaseAcceptance] = {}
@@ -230,6 +231,7 @@ def phase(
             answers = _answers(ledger, changing, unrun, decider, reason)
         refused = _move(ledger, changing, Phase(to), decider, answers, epochs)
         moved = [row.id for row in changing if row.id not in refused]
+        _leave_moves(settings, ledger, moved)
         waiting = _waiting(ledger, moved) if to == Phase.LIVE else {}
     echo(_moved(len(moved), len(rows) - len(changing), to))
     if unrun := {number: names for number, names in unrun.items() if number in moved}:
@@ -263,6 +265,20 @@ def _move(
         except Blocked as error:
             refused[row.id] = error.code
     return refused
+
+
+def _leave_moves(settings: Config, ledger: Ledger, moved: Sequence[str]) -> None:
+    """In the state directory, where a ledger that is restored finds them. What cannot be left now is left by
+    the next pass."""
+    from engine.control.remedies import advice
+    from engine.steps.ledger_generation import Generations, leave_move
+
+    for number in moved:
+        try:
+            leave_move(ledger, number, Generations(settings.state_directory))
+        except Blocked as error:
+            say(f"The state directory does not know the new phases yet: {advice(error.code)}")
+            return
 
 
 def _tell_refused(refused: Mapping[str, str], config: Path) -> None:

@@ -14,7 +14,7 @@ from ledger.db.readers import CHUNK
 from ledger.db.rows import Finding, ItemRow, Lease, PageCount, State, Tally
 from ledger.db.schema import finding, leg
 from ledger.inventory.inventory import InventoryLedger
-from ledger.leg import item_states, listing_diff, rekeying, target_accounts
+from ledger.leg import item_states, listing_diff, phase_moves, rekeying, target_accounts
 from ledger.leg.containers import LegContainers
 from ledger.leg.created_folders import FolderLedger
 from ledger.leg.item_states import Unwritten
@@ -109,6 +109,11 @@ class LegLedger(LegContainers):
         """The number of the newest pass that began to write; 0 when none did."""
         with self._reading() as connection:
             return int(connection.execute(select(leg.c.generation).where(mine(self._lease))).scalar_one())
+
+    def moves(self) -> phase_moves.Moves:
+        """Which moves of the mailbox from phase to phase this ledger has."""
+        with self._reading() as connection:
+            return phase_moves.read(connection, self._lease.mailbox)
 
     def begun(self) -> bool:
         """Whether anything was ever sent to the target for this leg, as far as can be known."""

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, or_, select, update
 from ledger.db.audit_log import append_event
 from ledger.db.rows import SCORE_LOW, LegState, Phase
 from ledger.db.schema import leg, mailbox, step
+from ledger.leg.phase_moves import ANSWERED, MOVED, to_answer
 from ledger.leg.rollback import ROLLED_BACK
 from ledger.plan.mailboxes import seen_of, wave_of
 from model.errors import Blocked
@@ -78,11 +79,18 @@ def refuse_begun(connection: Connection, mailbox_id: str) -> None:
 
 
 def move(
-    connection: Connection, mailbox_id: str, phase: Phase, by: str, answers: PhaseAcceptance = NOTHING
+    connection: Connection,
+    mailbox_id: str,
+    phase: Phase,
+    by: str,
+    answers: PhaseAcceptance = NOTHING,
+    *,
+    stated: bool = False,
 ) -> None:
-    """Moves a mailbox to a phase; recorded, after what was answered for with it. Idempotent. Raises as
-    refuse_held(), Blocked("live-phase"): nothing leads back from there, unless all of it was rolled back; and
-    Blocked("mailbox-unknown")."""
+    """Moves a mailbox to a phase; recorded, after what was answered for with it. Idempotent. stated: a person
+    says in which phase the mailbox is; that answers for moves that the ledger lost, as far as a pass has
+    told of them. Raises as refuse_held(), Blocked("live-phase"): nothing leads back from there, unless all
+    of it was rolled back; and Blocked("mailbox-unknown")."""
     refuse_held(connection, mailbox_id)
     query = select(mailbox.c.phase).where(mailbox.c.id == mailbox_id)
     known = connection.execute(query).scalar_one_or_none()
@@ -92,8 +100,10 @@ def move(
         raise Blocked("live-phase", "its user works there")
     _record(connection, mailbox_id, answers)
     connection.execute(update(mailbox).where(mailbox.c.id == mailbox_id).values(phase=phase.value))
-    detail = {"by": by, "phase": phase.value}
-    append_event(connection, wave_of(connection, mailbox_id), "phase", detail, subject=mailbox_id)
+    detail: dict[str, str | int] = {"by": by, "phase": phase.value}
+    if stated and (told := to_answer(connection, mailbox_id)):
+        detail[ANSWERED] = told
+    append_event(connection, wave_of(connection, mailbox_id), MOVED, detail, subject=mailbox_id)
 
 
 def is_rolled_back(connection: Connection, mailbox_id: str) -> bool:

@@ -84,6 +84,7 @@ class Rig:
             approve=lambda wave: self._approve(),
             tell=lambda kind, wave, **payload: None,
             owner=owner,
+            moved=lambda _id: self.trial.leave_move(step),
         )
 
     def _approve(self) -> None:

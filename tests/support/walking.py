@@ -33,7 +33,7 @@ from engine.control.server_words_file import Words
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg.run import LegResult, LegSetting, Task, approvals, walk
 from engine.planning.mailbox_list import Directory
-from engine.steps.ledger_generation import Generations
+from engine.steps.ledger_generation import Generations, leave_move, leave_move_at
 from engine.steps.worker_deaths import Cause
 from engine.verify.compare import Level
 from ledger.db.rows import LegState, Phase, State
@@ -141,7 +141,7 @@ class Trial:
             generations=self.generations,
             words=self.words,
         )
-        (row,) = self.ledger.legs(mailbox=self.id)
+        (row,) = self.ledger.legs(mailbox=self.id, workload=self.kind)
         result = walk(setting, row)
         self.begin_earlier(DAY)
         return result
@@ -158,6 +158,15 @@ class Trial:
         """The leg began its first run so long before it did."""
         with self.ledger.engine.begin() as connection:
             connection.exec_driver_sql(f"UPDATE leg SET started = started - {by.total_seconds()}")
+
+    def leave_move(self, step: Step = no_step) -> None:
+        """As a command that moved the mailbox: in the state directory and, of a live one, at the target."""
+        if self.generations is not None:
+            leave_move(self.ledger, self.id, self.generations)
+        if self.ledger.mailbox(self.id).phase is Phase.LIVE:
+            target = self.open_target(lambda: None, step, utc_now(), live=True)
+            leave_move_at(self.ledger, self.id, target)
+            target.close()
 
     def finish(self) -> LegResult:
         """Runs, as an operator would, until nothing is left to do; demands that this comes soon."""

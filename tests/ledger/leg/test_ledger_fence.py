@@ -24,6 +24,7 @@ SEEN, BEGUN, WRITTEN, CHANGED, CHECKED, TWIN = (key_of(name) for name in NAMES)
 READS = {
     "begun",
     "generation",
+    "moves",
     "last_event",
     "containers",
     "placed",

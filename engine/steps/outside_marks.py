@@ -1,0 +1,88 @@
+"""What is left outside of the ledger about a mailbox, as text: the newest pass of a leg, and the newest move
+of the mailbox from phase to phase. Whoever may write into the account may write anything there.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ledger.db.rows import Phase
+from ledger.leg.phase_moves import ID_DIGITS, Moves
+
+DIGITS_MOST = 9
+PHASES = tuple(Phase)
+_ID = re.compile(f"[0-9a-f]{{{ID_DIGITS}}}")
+
+
+class Pass(NamedTuple):
+    """A pass of a leg: its number, and how far its mailbox was then (an index of PHASES)."""
+
+    number: int
+    phase: int = 0
+
+    def text(self) -> str:
+        """As it is left outside of the ledger."""
+        return f"{self.number} {PHASES[self.phase]}"
+
+
+class Move(NamedTuple):
+    """A move of a mailbox. number: the count that a ledger gave it, see ledger.leg.phase_moves.Moves. phase:
+    where it went (an index of PHASES)."""
+
+    number: int
+    phase: int
+    id: str
+
+    def text(self) -> str:
+        """As it is left outside of the ledger."""
+        return f"{self.number} {PHASES[self.phase]} {self.id}"
+
+    def is_ahead(self, moves: Moves) -> bool:
+        """Whether it brought the mailbox further than a ledger says that does not know it. One that a person
+        has answered for since brought it nowhere."""
+        lost = self.id not in moves.ids and self.number > moves.answered
+        return lost and self.phase > PHASES.index(moves.phase)
+
+
+class Mark(NamedTuple):
+    """What one place keeps. move: None where an older version wrote it, or the mailbox never moved."""
+
+    newest: Pass
+    move: Move | None = None
+
+    def text(self) -> str:
+        """As it is left outside of the ledger."""
+        return self.newest.text() if self.move is None else f"{self.newest.text()} {self.move.text()}"
+
+
+NONE = Pass(0)
+
+
+def newest_move(moves: Moves) -> Move | None:
+    """Returns the newest move that a ledger has; None: it has none."""
+    return Move(moves.count, PHASES.index(moves.phase), moves.newest) if moves.newest else None
+
+
+def read_mark(text: str) -> Mark:
+    """Reads what Mark.text() wrote, or an older version; what nobody of us writes says nothing."""
+    number, phase, move = [*text.split(" ", 2), "", ""][:3]
+    found = Pass(int(number), _phase(phase)) if _is_number(number) else NONE
+    return Mark(found, read_move(move))
+
+
+def read_move(text: str) -> Move | None:
+    """Reads what Move.text() wrote."""
+    count, phase, number = [*text.split(" ", 2), "", ""][:3]
+    if not _is_number(count) or phase not in PHASES or not _ID.fullmatch(number):
+        return None
+    return Move(int(count), _phase(phase), number)
+
+
+def _phase(text: str) -> int:
+    return PHASES.index(Phase(text)) if text in PHASES else 0
+
+
+def _is_number(text: str) -> bool:
+    """No ledger came so far as DIGITS_MOST."""
+    return len(text) <= DIGITS_MOST and text.isdecimal() and text.isascii()
