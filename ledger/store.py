@@ -245,6 +245,13 @@ class Ledger:
         with reading(self._engine) as connection:
             return phase_moves.read(connection, mailbox_id)
 
+    def passes(self) -> dict[tuple[str, Kind], tuple[str, int]]:
+        """By source and workload: the mailbox's id, and the number of the newest pass that began to write."""
+        query = select(mailbox_table.c.source, leg.c.workload, mailbox_table.c.id, leg.c.generation)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.join(mailbox_table, mailbox_table.c.id == leg.c.mailbox))
+            return {(row.source, Kind(row.workload)): (row.id, row.generation) for row in rows}
+
     def phase_asked(self, mailbox_ids: Collection[str]) -> set[str]:
         """Those of the mailboxes whose phase a person has to set, though it be the same: a pass found that
         this ledger lost a move."""

@@ -30,7 +30,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -551,9 +551,13 @@ def _list(leg: LegContext, containers: Sequence[ContainerRow]) -> None:
 
 def _look(setting: LegSetting, leg: LegContext) -> tuple[LegState, str | None]:
     """Do a dry run: list the source and ask the identity gate; touch nothing at the target."""
+    begun = leg.ledger.begun()
+    elsewhere = not begun and ledger_generation.is_begun_elsewhere(leg)
+    pair = replace(setting.pair, bound=setting.pair.bound or begun, begun=elsewhere)
     identity_gate.prove_identity(
-        setting.pair, leg.source, leg.target, setting.rules, frozenset(leg.ledger.elsewhere())
+        pair, leg.source, leg.target, setting.rules, frozenset(leg.ledger.elsewhere())
     )
+    ledger_generation.refuse_unwritten(leg, setting.generations)
     with discover.ends(leg) as ended:
         for row in discover.record_only(leg):
             listing = discover.list_changes(leg, row)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import NoReturn, TypeAlias
 
 from connectors.caldav.settings import DavSettings
@@ -22,6 +23,7 @@ from connectors.settings import Account, Secret
 from connectors.webdav.settings import FilesSettings
 from engine.assembly import open_source, open_target
 from engine.config.load import Config
+from engine.context.restored_ledger_breaker import CODE
 from engine.control.error_log import kept_within
 from engine.identity.identity_gate import (
     LEVELS,
@@ -36,11 +38,14 @@ from engine.pacing.login_breaker import LoginBreaker
 from engine.planning.mailbox_list import Person
 from engine.preflight.credential_scope import refuse_excess, withheld
 from engine.preflight.parallel_checks import map_mailboxes
+from engine.steps.ledger_generation import newest_left_at
 from ledger.store import Ledger
 from model.errors import Blocked, Corrupt, LeaseLost, MigrationError, Misconfigured, Transient
 from model.optional_protocols import Rights, SupportsQuota, SupportsRights, SupportsServerInfo
 from model.protocols import Kind, Source, Target
 
+Passes: TypeAlias = Mapping[tuple[str, Kind], tuple[str, int]]
+NO_PASSES: Passes = MappingProxyType({})
 Settings: TypeAlias = (
     AgendaSettings | EwsSettings | GraphSettings | ImapSettings | DavSettings | FilesSettings
 )
@@ -98,6 +103,11 @@ class Power:
     tried: bool = True
 
 
+def _left(faults: Sequence[tuple[str, str]]) -> bool:
+    """Whether there are faults that leave the gate nothing to ask."""
+    return any(code != CODE for _, code in faults)
+
+
 def never() -> NoReturn:
     """A guard for those who only look."""
     raise LeaseLost("lease-lost", "a preflight writes nothing")
@@ -109,16 +119,17 @@ def examine_all(
     rules: Mapping[Kind, GateRules],
     seen: Callable[[], None],
     begun: frozenset[str] = frozenset(),
+    passes: Passes = NO_PASSES,
 ) -> list[PreflightResult]:
     """Looks at every mailbox, several at once; seen is called after each. In the order given. begun: the
-    sources of those whose targets hold something of ours already. Raises Misconfigured when one login after
-    the other is refused."""
+    sources of those whose targets hold something of ours already. passes: see Ledger.passes. Raises
+    Misconfigured when one login after the other is refused."""
     breaker = LoginBreaker()
 
     def look(person: Person) -> PreflightResult:
         found = PreflightResult(person)
         with kept_within(f"line {person.line}", lambda code: found.faults.append(("mailbox", code))):
-            found = examine(config, person, rules, breaker, begun=person.source in begun)
+            found = examine(config, person, rules, breaker, begun=person.source in begun, passes=passes)
         return found
 
     return map_mailboxes(people, config.run.legs, look, seen)
@@ -131,6 +142,7 @@ def examine(
     breaker: LoginBreaker | None = None,
     *,
     begun: bool = False,
+    passes: Passes = NO_PASSES,
 ) -> PreflightResult:
     """Everything about one mailbox. Raises only Misconfigured and Corrupt, which concern all of them."""
     look, breaker = PreflightResult(person), breaker or LoginBreaker()
@@ -145,7 +157,8 @@ def examine(
                 source.identity()
             _look_at_source(look, source, kinds)
         for workload in person.moves(config.workloads):
-            _examine_target(look, config, workload, pair, source, rules[workload], breaker)
+            known = passes.get((person.source, workload))
+            _examine_target(look, config, workload, pair, source, rules[workload], breaker, known)
     # Of what is begun, part of the room is taken by what was copied already.
     if not begun and look.bytes is not None and look.free is not None and look.bytes > look.free:
         look.faults.append(("target", "quota-too-small"))
@@ -160,6 +173,7 @@ def _examine_target(
     source: Source | None,
     rules: GateRules,
     breaker: LoginBreaker,
+    known: tuple[str, int] | None,
 ) -> None:
     side = side_of(workload)
     faults = len(look.faults)
@@ -170,15 +184,26 @@ def _examine_target(
             with breaker.login(side, look.person.source):
                 target.identity()
             _look_at_target(look, side, target)
-        if source is None or target is None or len(look.faults) > faults:
+            pair = _as_begun(look, pair, target, known)
+        if source is None or target is None or _left(look.faults[faults:]):
             return
         passed = False
         with _noting(look, "gate"):
             _weaker(look, prove_identity(pair, source, target, rules))
             passed = True
-        if not passed and not any(side == "gate" for side, _ in look.faults):
+        if not passed and not any(side == "gate" and code != CODE for side, code in look.faults):
             with _noting(look, "gate"):  # how well it is proven, for whom a person takes responsibility
                 _weaker(look, prove_identity(pair, source, target, replace(rules, approved=_anything)))
+
+
+def _as_begun(look: PreflightResult, pair: Pair, target: Target, known: tuple[str, int] | None) -> Pair:
+    """Asks, as a pass does, whether the target knows of a newer pass than the ledger."""
+    mailbox, number = known or ("", 0)
+    if not mailbox or newest_left_at(target, mailbox) <= number:
+        return pair
+    if ("gate", CODE) not in look.faults:
+        look.faults.append(("gate", CODE))
+    return replace(pair, begun=True)
 
 
 def _weaker(look: PreflightResult, proof: IdentityProof) -> None:

@@ -111,21 +111,47 @@ def refuse_older(leg: LegContext, generations: Generations | None) -> bool:
     if not approved:
         asked = {name: number for name, number in _told(leg, CODE).items() if name.startswith(ASKED)}
         leg.ledger.event(CODE, {**asked, "passes": ahead, ASKED + leg.kind.value: newest.number})
-        raise Blocked("ledger-restored", "the ledger knows less than what was done with it")
+        raise _restored()
     _refuse_behind(leg, marks)
     return True
 
 
+def refuse_unwritten(leg: LegContext, generations: Generations | None) -> None:
+    """As refuse_older, of who only looks: nothing is recorded, and no approval is spent."""
+    marks = _marks(leg, generations)
+    if _newest(marks).number > leg.ledger.generation() and not leg.approved(CODE):
+        raise _restored()
+    if _behind(leg, marks) is not None:
+        raise _phase_behind()
+
+
+def _restored() -> Blocked:
+    return Blocked(CODE, "the ledger knows less than what was done with it")
+
+
+def _phase_behind() -> Blocked:
+    return Blocked(BEHIND, "the restored ledger has an earlier phase than the mailbox")
+
+
 def _refuse_behind(leg: LegContext, marks: Sequence[Mark]) -> None:
-    """The move that was found is recorded, so that who sets the phase then answers for that one. Of a mark
-    without a move, the phase of the newest pass decides, where the ledger does not know that pass."""
+    """The move that was found is recorded, so that who sets the phase then answers for that one."""
+    found = _behind(leg, marks)
+    if found is not None:
+        leg.ledger.event(BEHIND, {COUNT: found})
+        raise _phase_behind()
+
+
+def _behind(leg: LegContext, marks: Sequence[Mark]) -> int | None:
+    """The highest number of a move that brought the mailbox further than the ledger says; None: there is no
+    such move. Of a mark without a move, the phase of the newest pass decides, where the ledger does not know
+    that pass; its number is 0."""
     moves = leg.ledger.moves()
     found = [mark.move.number for mark in marks if mark.move is not None and mark.move.is_ahead(moves)]
     last = max(marks, key=lambda one: (one.newest, one.move is not None))
     older = last.newest.number > leg.ledger.generation() and last.move is None
     if found or (older and last.newest.phase > PHASES.index(moves.phase)):
-        leg.ledger.event(BEHIND, {COUNT: max(found, default=0)})
-        raise Blocked("phase-behind", "the restored ledger has an earlier phase than the mailbox")
+        return max(found, default=0)
+    return None
 
 
 def _is_of_another_backup(leg: LegContext, newest: Pass) -> bool:
@@ -207,6 +233,11 @@ def _read_target(target: Target, mailbox_id: str) -> Mark:
     text = target.mark() if isinstance(target, SupportsMark) else None
     mailbox, _, rest = (text or "").partition(" ")
     return read_mark(rest if mailbox == mailbox_id else "")
+
+
+def newest_left_at(target: Target, mailbox_id: str) -> int:
+    """Returns the number of the newest pass of a mailbox that the target knows of; 0: of none."""
+    return _read_target(target, mailbox_id).newest.number
 
 
 def is_begun_elsewhere(leg: LegContext) -> bool:

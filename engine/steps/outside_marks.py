@@ -1,5 +1,7 @@
-"""What is left outside of the ledger about a mailbox, as text: the newest pass of a leg, and the newest move
-of the mailbox from phase to phase. Whoever may write into the account may write anything there.
+"""The text of the marks that are left outside of the ledger.
+
+A mark has the newest pass of a leg, and the newest move of its mailbox from phase to phase. Whoever may write
+into the account may write anything there.
 """
 
 from __future__ import annotations
@@ -27,8 +29,13 @@ class Pass(NamedTuple):
 
 
 class Move(NamedTuple):
-    """A move of a mailbox. number: the count that a ledger gave it, see ledger.leg.phase_moves.Moves. phase:
-    where it went (an index of PHASES)."""
+    """A move of a mailbox from phase to phase.
+
+    Attributes:
+        number: The count that a ledger gave it; see ledger.leg.phase_moves.Moves.
+        phase: Where it went (an index of PHASES).
+        id: The beginning of its event's hash.
+    """
 
     number: int
     phase: int
@@ -39,8 +46,10 @@ class Move(NamedTuple):
         return f"{self.number} {PHASES[self.phase]} {self.id}"
 
     def is_ahead(self, moves: Moves) -> bool:
-        """Whether it brought the mailbox further than a ledger says that does not know it. One that a person
-        has answered for since brought it nowhere."""
+        """Tell whether it brought the mailbox further than a ledger says that does not know it.
+
+        A move that a person has answered for since does not count.
+        """
         lost = self.id not in moves.ids and self.number > moves.answered
         return lost and self.phase > PHASES.index(moves.phase)
 

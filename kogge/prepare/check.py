@@ -104,10 +104,10 @@ def check(
     chosen = people(settings, wave, mailbox)
     renew_plan(settings, wave)
     rules = {kind: opening.rules(settings, kind, _unapproved) for kind in settings.workloads}
-    begun = _begun(settings)
+    begun, passes = _begun(settings), _passes(settings)
     with progress_bar("checking", len(chosen)) as seen, defect_log(settings.state_directory):
         power = powers(settings)
-        looks = examine_all(settings, chosen, rules, seen, begun)
+        looks = examine_all(settings, chosen, rules, seen, begun, passes)
     keep(settings, wave, looks, begun)
     note_accepted(settings, looks)
     accepted = accepted_of_wave(settings, wave)
@@ -137,6 +137,14 @@ def _begun(config: Config) -> frozenset[str]:
     with opened_ledger(config) as ledger:
         ids = {leg.mailbox for leg in ledger.legs() if leg.done}
         return frozenset(row.source for row in ledger.mailboxes(ids=ids)) if ids else frozenset()
+
+
+def _passes(config: Config) -> dict[tuple[str, Kind], tuple[str, int]]:
+    """See Ledger.passes. Makes no ledger."""
+    if config.ledger_file is not None and not config.ledger_file.exists():
+        return {}
+    with opened_ledger(config) as ledger:
+        return ledger.passes()
 
 
 def _unapproved(_code: str) -> bool:

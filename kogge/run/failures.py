@@ -92,7 +92,8 @@ def failures(
     It says why, what to do, and where its owner finds the item.
 
     The locator (folder, date, size) is what a person needs to find the item in their mailbox: it is
-    shown here and nowhere else. Exit code 1 when there is one.
+    shown here and nowhere else. Exit code 1 when there is one. With --json and --csv, a workload that could
+    not go on, and of which more is known than its code, is a row without an item.
 
     With --losses: every item that arrived without something, and what that is. The screen shows the first
     ones; --json and --csv have them all. Exit code 0, for these items moved.
@@ -124,10 +125,12 @@ def failures(
         found, texts = _found(settings, ledger, filters, reader)
         unfinished = _unfinished(ledger, wanted, kinds)
     rows = [_failure(one, texts) for one in found]
+    waves = {row.id: row.wave for row in boxes}
+    stopped = [_stop(leg, waves) for leg in unfinished if leg.detail and (not codes or leg.code in codes)]
     if csv_file is not None:
-        write_csv(csv_file, rows, [*FAILED, *(["subject"] if subjects else [])], "failures")
+        write_csv(csv_file, [*rows, *stopped], [*FAILED, *(["subject"] if subjects else [])], "failures")
     if as_json:
-        emit(rows)
+        emit([*rows, *stopped])
     elif csv_file is None:
         _show(rows, subjects, bool(code), unfinished)
     raise typer.Exit(Exit.OPEN if rows else Exit.OK)
@@ -174,6 +177,14 @@ def _failure(one: Failure, subjects: Mapping[Spot, str]) -> dict[str, object]:
     if subjects:
         found["subject"] = "" if item is None else subjects.get((container.id, item.key), "")
     return found
+
+
+def _stop(leg: LegRow, waves: Mapping[str, str]) -> dict[str, object]:
+    """A workload that did not get further, in the form of an item that failed."""
+    code = leg.code or str(leg.state)
+    known = {"mailbox": leg.mailbox, "wave": waves[leg.mailbox], "workload": str(leg.workload), "code": code}
+    told = {"detail": leg.detail, "attempts": 0, "advice": advice(code)}
+    return {**dict.fromkeys(FAILED), **known, **told}
 
 
 def _show(

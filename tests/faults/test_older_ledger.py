@@ -15,7 +15,7 @@ from memory.doubles import Marks, MemoryMailbox, MemoryStore
 from sqlalchemy import func, select
 from walking import SOURCE, Died, Trial, dying_at, letter
 
-from engine.leg.run import approvals
+from engine.leg.run import Task, approvals
 from engine.steps.ledger_generation import Generations
 from ledger.db.engine import reading
 from ledger.db.rows import LegState, Phase
@@ -338,3 +338,20 @@ def test_what_is_adopted_counts_as_no_rewrite(quick_path: Path) -> None:
     assert "copies-adopted" in [one.kind for one in trial.ledger.events("w")]
     with reading(trial.ledger.engine) as connection:
         assert connection.execute(select(func.count()).select_from(incident)).scalar_one() == 0
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
+def test_a_dry_run_asks_as_a_pass_does(quick_path: Path, first: bool) -> None:
+    if first:
+        trial = first_pass_lost(quick_path)
+    else:
+        trial, backup = begun(quick_path, beside="state")
+        restored(trial, backup)
+    before, look = len(trial.ledger.events("w")), Task(dry=True)
+    result = trial.run(task=look)
+    assert (result.state, result.code) == (LegState.BLOCKED, "ledger-restored")
+    assert len(trial.ledger.events("w")) == before, "it records nothing"
+    assert trial.run().code == "ledger-restored"
+    trial.approve("ledger-restored")
+    assert trial.run(task=look).code == "dry-run"
+    assert trial.finish().state is LegState.VERIFIED, "the approval was not spent by who looked"

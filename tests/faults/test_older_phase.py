@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from calendars import calendar_trial
 from cutting import Rig
+from memory.doubles import MemoryMailbox, MemoryStore
 from test_older_ledger import WRITES, restored, saved
 from walking import SOURCE, TARGET, Died, Trial, dying_at, letter
 
+from engine.leg.run import Task
 from engine.steps.ledger_generation import Generations
 from ledger.db.rows import LegState, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from model.protocols import Kind, Role
-from practice.memory.doubles import MemoryMailbox, MemoryStore
 
 PLACES = pytest.mark.parametrize("beside", ["target", "state"])
 
@@ -279,3 +280,14 @@ def test_every_workload_is_asked_and_one_answer_is_enough(quick_path: Path) -> N
     run("phase-behind")
     move(mail, Phase.FROZEN)
     run(None)
+
+
+@PLACES
+def test_a_dry_run_finds_a_lost_move_as_a_pass_does(quick_path: Path, beside: str) -> None:
+    trial, backup = frozen(quick_path, beside=beside)
+    move(trial, Phase.LIVE)
+    restored(trial, backup)
+    events = len(trial.ledger.events("w"))
+    result = trial.run(task=Task(dry=True))
+    assert (result.state, result.code) == (LegState.BLOCKED, "phase-behind")
+    assert len(trial.ledger.events("w")) == events
