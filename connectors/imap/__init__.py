@@ -1,1 +1,1 @@
-"""IMAP, as source and target. product_*.py: habits of products."""
+"""Read from and write to IMAP servers. The files product_*.py hold what is special about one product."""

@@ -1,7 +1,10 @@
-"""Writing messages: MULTIAPPEND in batches, pipelined APPEND where there is none, literals streamed.
+"""Write messages: MULTIAPPEND in batches, pipelined APPEND where the server lacks it, literals streamed.
 
-A MULTIAPPEND is atomic (RFC 3502; Dovecot 2.4.1 over quota stores none of N), so a refused batch is
-halved until what fits is stored and what does not stands alone.
+A MULTIAPPEND is atomic: Dovecot 2.4.1 over quota stores none of N messages. A refused batch is therefore
+halved until the messages that fit are stored and each message that does not fit stands alone.
+
+Source:
+    RFC 3502 (MULTIAPPEND), RFC 7888 (LITERAL+, LITERAL-), RFC 4315 (UIDPLUS, APPENDUID).
 """
 
 from __future__ import annotations
@@ -31,7 +34,14 @@ _ATOM = re.compile(r"[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]+")
 
 @dataclass(frozen=True, slots=True)
 class PreparedAppend:
-    """An item ready to send: data is None for one that is streamed. flags: those that the server keeps."""
+    """Hold one item that is ready to be sent.
+
+    Attributes:
+        item: the item.
+        flags: the flags of the item that the server keeps.
+        size: bytes of the body.
+        data: the body; None when it is too large to hold and will be streamed.
+    """
 
     item: Item
     flags: frozenset[str]
@@ -40,12 +50,22 @@ class PreparedAppend:
 
     @property
     def large(self) -> bool:
+        """Return True if the body is streamed instead of held in memory."""
         return self.data is None
 
 
 @dataclass(frozen=True, slots=True)
 class Appender:
-    """Appends to one mailbox (raw: its encoded name). permanent: what PERMANENTFLAGS allows."""
+    """Append messages to one mailbox.
+
+    Attributes:
+        session: the session whose connection carries the commands.
+        guard: the write fence; called before anything is sent and before the last bytes of a literal.
+        raw: the encoded name of the mailbox.
+        permanent: the flags that PERMANENTFLAGS allows.
+        max_bytes: the largest message that the server takes; None when it names no limit.
+        keywords: what is known about mailboxes that take no more keywords.
+    """
 
     session: Session
     guard: Guard
@@ -55,12 +75,21 @@ class Appender:
     keywords: Keywords = field(default_factory=Keywords)
 
     def parts(self, items: Iterable[Item], refused: list[Failed]) -> Iterator[list[PreparedAppend]]:
-        """items in parts that one command takes; those that no command may take go to refused."""
+        """Split items into batches that fit into one command each.
+
+        Args:
+            items: the items to store, in order.
+            refused: a list that receives a Failed for each item that no command may take. Codes:
+                flag-not-allowed, empty-message, too-large.
+
+        Yields:
+            Batches within the limits `batch_items` and `batch_bytes`; a large item is a batch of its own.
+        """
         settings = self.session.settings
         batch: list[PreparedAppend] = []
         weight = 0
         for item in items:
-            ready = self._prepared(item)
+            ready = self._prepare(item)
             if isinstance(ready, Failed):
                 refused.append(ready)
                 continue
@@ -73,7 +102,8 @@ class Appender:
         if batch:
             yield batch
 
-    def _prepared(self, item: Item) -> PreparedAppend | Failed:
+    def _prepare(self, item: Item) -> PreparedAppend | Failed:
+        """Measure one item and read its body, or return why it cannot be sent."""
         kept = flags_kept(item.flags, self.permanent)
         if kept is None:
             return Failed(item.key, Rejected("flag-not-allowed"))
@@ -82,7 +112,7 @@ class Appender:
             if len(data) <= self.session.settings.spool_above:
                 ready = PreparedAppend(item, kept, len(data), data)
             else:
-                ready = PreparedAppend(item, kept, _measured(stream, len(data)), None)
+                ready = PreparedAppend(item, kept, _stream_length(stream, len(data)), None)
         if not ready.size:
             # a literal of no bytes would cancel the whole MULTIAPPEND (RFC 3502, 6.3.11)
             return Failed(item.key, Rejected("empty-message"))
@@ -91,7 +121,19 @@ class Appender:
         return ready
 
     def store(self, batch: list[PreparedAppend]) -> Iterator[Stored | Failed]:
-        """Stores a part. May have stored any of it even if it raises."""
+        """Store one batch. Any of it may have been stored even if this raises.
+
+        Args:
+            batch: one batch from `parts`.
+
+        Yields:
+            One result per item, in any order.
+
+        Raises:
+            LeaseLost: the guard refuses.
+            Blocked: "over-quota" when one item alone does not fit, and the errors of `error_of`.
+            Transient: "append-unconfirmed" when it is unclear where messages went, and connection errors.
+        """
         if len(batch) > 1 and not self.session.has("MULTIAPPEND"):
             yield from self._store_pipelined(batch)
             return
@@ -102,34 +144,41 @@ class Appender:
             outcome = self._append(part)
             if not isinstance(outcome, TaggedReply):
                 yield from (
-                    self._stored(p, flags, href) for p, (flags, href) in zip(part, outcome, strict=True)
+                    self._stored_result(p, flags, href)
+                    for p, (flags, href) in zip(part, outcome, strict=True)
                 )
-            elif len(part) == 1 and self._with_fewer(sent, outcome):
+            elif len(part) == 1 and self._can_retry_with_fewer_keywords(sent, outcome):
                 pending.append(part)
             elif len(part) == 1:
-                yield _refused(part[0], outcome)
+                yield _failure_of(part[0], outcome)
             else:
                 if outcome.reason not in ITEM_FAULTS | {"OVERQUOTA"}:
                     raise_for(outcome)
                 half = len(part) // 2
                 pending += (part[half:], part[:half])
 
-    def _with_fewer(self, sent: frozenset[str], reply: TaggedReply) -> bool:
-        """Whether a message that was refused is worth another try without some of its keywords."""
+    def _can_retry_with_fewer_keywords(self, sent: frozenset[str], reply: TaggedReply) -> bool:
+        """Return True if a refused message should be retried without some of its keywords."""
         return reply.reason == LIMIT and self.keywords.learn(self.session, self.raw, sent)
 
-    def _stored(self, ready: PreparedAppend, flags: frozenset[str], href: str) -> Stored:
+    def _stored_result(self, ready: PreparedAppend, flags: frozenset[str], href: str) -> Stored:
+        """Return the result of a stored message, with a loss when the server did not take all flags."""
         if flags == ready.flags:
             return Stored(ready.item.key, href)
         return Stored(ready.item.key, href, losses=(NOT_TAKEN,), flags=flags)
 
     def _head(self, ready: PreparedAppend, flags: frozenset[str]) -> bytes:
+        """Return the flag list and the date that precede a literal."""
         head = b"(" + " ".join(sorted(flags)).encode() + b") "
         return head + date_text(ready.item.date) + b" " if ready.item.date is not None else head
 
     def _append(self, batch: list[PreparedAppend]) -> list[tuple[frozenset[str], str]] | TaggedReply:
-        """One APPEND of all of batch: the flags they were sent with and their hrefs, or the server's refusal
-        of all of them."""
+        """Send one APPEND that carries the whole batch.
+
+        Returns:
+            For each message the flags that were sent and its href; or the server's refusal of the whole
+            batch.
+        """
         self.guard()
         before = self._mark()
         connection = self.session.connection
@@ -147,7 +196,7 @@ class Appender:
         return list(zip(sent, self._hrefs(reply, batch, before), strict=True)) if reply.ok else reply
 
     def _store_pipelined(self, batch: list[PreparedAppend]) -> Iterator[Stored | Failed]:
-        """Single APPENDs, all sent before the first reply is awaited where the server allows it."""
+        """Send single APPENDs; send all before the first reply is awaited where the server allows it."""
         if not (self.session.has("LITERAL+") and self.session.has("UIDPLUS")):
             for ready in batch:
                 yield from self.store([ready])
@@ -162,22 +211,25 @@ class Appender:
             connection.put(b"\r\n")
         connection.flush()
         replies = [connection.finish(tag) for tag in tags]
-        taken: set[str] = set()
+        confirmed: set[str] = set()
         for ready, flags, reply in zip(batch, sent, replies, strict=True):
             if reply.ok:
                 (href,) = self._hrefs(reply, [ready], None)
-                if href in taken:
+                if href in confirmed:
                     raise Transient("append-unconfirmed", "the server confirmed one place for two messages")
-                taken.add(href)
-                yield self._stored(ready, flags, href)
+                confirmed.add(href)
+                yield self._stored_result(ready, flags, href)
         for ready, flags, reply in zip(batch, sent, replies, strict=True):
-            if not reply.ok and self._with_fewer(flags, reply):
+            if not reply.ok and self._can_retry_with_fewer_keywords(flags, reply):
                 yield from self.store([ready])
             elif not reply.ok:
-                yield _refused(ready, reply)
+                yield _failure_of(ready, reply)
 
     def _literal(self, connection: ImapConnection, tag: bytes, ready: PreparedAppend) -> TaggedReply | None:
-        """A large one waits for the server's leave, so that it may refuse before the bytes travel."""
+        """Announce and send one body; return the refusal if the server gives one.
+
+        A large body waits for the server's "+", so that the server can refuse before the bytes travel.
+        """
         plus = self.session.has("LITERAL+") or (self.session.has("LITERAL-") and ready.size <= LITERAL_MINUS)
         if plus and ready.data is not None:
             connection.put(b"{%d+}\r\n" % ready.size)
@@ -194,7 +246,7 @@ class Appender:
         return None
 
     def _check(self, connection: ImapConnection) -> None:
-        """The guard; when it refuses, what was already sent must not become effective."""
+        """Call the guard; when it refuses, abandon the connection so that nothing sent becomes effective."""
         try:
             self.guard()
         except BaseException:
@@ -202,71 +254,104 @@ class Appender:
             raise
 
     def _mark(self) -> str | None:
+        """Return the mailbox's position before the append where the server lacks UIDPLUS, else None."""
         return None if self.session.has("UIDPLUS") else position(self.session, self.raw)
 
     def _hrefs(self, reply: TaggedReply, batch: list[PreparedAppend], before: str | None) -> list[str]:
+        """Return the href of each message of a batch from APPENDUID, or by a search without UIDPLUS."""
         if reply.reason == "APPENDUID":
-            validity, found = _confirmed(reply.code, len(batch))
+            validity, uids = _parse_appenduid(reply.code, len(batch))
         elif before is not None:
-            validity, found = self._located(before, batch)
+            validity, uids = self._locate(before, batch)
         else:
             raise Transient("append-unconfirmed", "the server took a batch and did not say where")
-        if len(found) != len(batch):
+        if len(uids) != len(batch):
             raise Transient("append-unconfirmed", "the server confirmed another number of messages")
-        return [f"{validity}:{uid}" for uid in found]
+        return [f"{validity}:{uid}" for uid in uids]
 
-    def _located(self, before: str, batch: list[PreparedAppend]) -> tuple[str, list[int]]:
-        """Without UIDPLUS: exactly as many new messages as were sent, of the same sizes, are ours, in
-        order. When somebody else delivered meanwhile, only digests can tell: the caller settles."""
+    def _locate(self, before: str, batch: list[PreparedAppend]) -> tuple[str, list[int]]:
+        """Return UIDVALIDITY and UIDs of a batch that was stored without UIDPLUS.
+
+        Exactly as many new messages as were sent, of the same sizes and in the same order, are ours. When
+        another client delivered at the same time, only digests can decide: the caller settles.
+        """
         validity, _, first = before.partition(":")
-        found = [e for w in windows(self.session, self.raw, int(first) - 1, b"UID RFC822.SIZE") for e in w]
-        sizes = [number(entry[b"RFC822.SIZE"]) for entry in found]
+        entries = [e for w in windows(self.session, self.raw, int(first) - 1, b"UID RFC822.SIZE") for e in w]
+        sizes = [number(entry[b"RFC822.SIZE"]) for entry in entries]
         sent = [_canonical_size(ready) for ready in batch]
         alike = len(sizes) == len(sent) and all(b in (None, a) for a, b in zip(sizes, sent, strict=True))
         selected = self.session.selected
         if not alike or selected is None or str(selected.uidvalidity) != validity:
             raise Transient("append-unconfirmed", "other messages arrived meanwhile")
-        return validity, [uid_of(entry) for entry in found]
+        return validity, [uid_of(entry) for entry in entries]
 
 
-def _confirmed(code: str, most: int) -> tuple[str, list[int]]:
-    """UIDVALIDITY and UIDs of "APPENDUID 7 3:5". Messages get their UIDs in the order in which they were
-    sent (RFC 9051, 2.3.1.1), so a set in any other order confirms nothing."""
-    found = _APPENDUID.fullmatch(code)
+def _parse_appenduid(code: str, most: int) -> tuple[str, list[int]]:
+    """Return UIDVALIDITY and UIDs of a response code such as "APPENDUID 7 3:5".
+
+    Messages get their UIDs in the order in which they were sent, so a set in any other order confirms
+    nothing.
+
+    Args:
+        code: the text between the brackets.
+        most: the number of messages that were sent.
+
+    Raises:
+        Transient: "append-unconfirmed".
+
+    Source:
+        RFC 9051, section 2.3.1.1 (UIDs ascend) and RFC 4315, section 3 (APPENDUID).
+    """
+    match = _APPENDUID.fullmatch(code)
     try:
-        uids = numbers(found[2], most) if found else []
+        uids = numbers(match[2], most) if match else []
     except ValueError:
         uids = []
-    if found is None or not uids or any(b <= a for a, b in pairwise(uids)):
+    if match is None or not uids or any(b <= a for a, b in pairwise(uids)):
         raise Transient("append-unconfirmed", "the server's confirmation makes no sense")
-    return str(int(found[1])), uids
+    return str(int(match[1])), uids
 
 
 def position(session: Session, raw: bytes) -> str:
-    """UIDVALIDITY:UIDNEXT of a mailbox."""
+    """Return "UIDVALIDITY:UIDNEXT" of a mailbox (raw: its encoded name).
+
+    Raises:
+        Transient: "protocol-error" when the server gives no such numbers.
+    """
     status = session.status(raw, "UIDVALIDITY", "UIDNEXT")
-    told = [status.get(name, "") for name in ("UIDVALIDITY", "UIDNEXT")]
-    if not all(_NUMBER.fullmatch(one) for one in told):
+    values = [status.get(name, "") for name in ("UIDVALIDITY", "UIDNEXT")]
+    if not all(_NUMBER.fullmatch(value) for value in values):
         raise session.connection.nonsense()
-    return ":".join(told)
+    return ":".join(values)
 
 
 def flags_kept(flags: frozenset[str], permanent: frozenset[str]) -> frozenset[str] | None:
-    """What of flags this server takes; None when one is not an atom and no server may take it."""
+    r"""Return the flags of an item that this server keeps.
+
+    Args:
+        flags: the flags of the item.
+        permanent: what PERMANENTFLAGS allows; `\*` means any keyword.
+
+    Returns:
+        The flags to send; None when one of them is not an atom, so that no server may take it.
+
+    Source:
+        RFC 9051, section 7.1 (PERMANENTFLAGS) and section 9 (flag-keyword is an atom).
+    """
     if any(not _ATOM.fullmatch(flag.removeprefix("\\")) for flag in flags):
         return None
     any_keyword = "\\*" in permanent
-    named = {flag.lower() for flag in permanent}
+    allowed = {flag.lower() for flag in permanent}
     return frozenset(
         flag
         for flag in flags
         if flag.lower() in SYSTEM_FLAGS
-        or (not flag.startswith("\\") and (any_keyword or flag.lower() in named))
+        or (not flag.startswith("\\") and (any_keyword or flag.lower() in allowed))
     )
 
 
-def _refused(ready: PreparedAppend, reply: TaggedReply) -> Failed:
-    """One item alone was refused: its own fault, or everybody's."""
+def _failure_of(ready: PreparedAppend, reply: TaggedReply) -> Failed:
+    """Return the failure of an item that was refused alone; raise when the cause concerns all items."""
     if reply.reason == "OVERQUOTA":
         raise Blocked("over-quota", "raise the quota, then resume").about(reply.known).said(reply.said)
     if reply.reason not in ITEM_FAULTS:
@@ -275,8 +360,8 @@ def _refused(ready: PreparedAppend, reply: TaggedReply) -> Failed:
     return Failed(ready.item.key, error.about(reply.known).said(reply.said))
 
 
-def _measured(stream: BinaryIO, already: int) -> int:
-    """The stream's whole length; read through when it cannot seek."""
+def _stream_length(stream: BinaryIO, already: int) -> int:
+    """Return the length of a whole stream in bytes; read it through when it cannot seek."""
     if stream.seekable():
         return stream.seek(0, os.SEEK_END)
     size = already
@@ -286,7 +371,7 @@ def _measured(stream: BinaryIO, already: int) -> int:
 
 
 def _canonical_size(ready: PreparedAppend) -> int | None:
-    """The size once every line ends in CRLF; None when it was not held."""
+    """Return the size once every line ends in CRLF; None when the body is not held."""
     if ready.data is None:
         return None
     return ready.size + ready.data.count(b"\n") - ready.data.count(b"\r\n")

@@ -1,8 +1,9 @@
-"""One IMAP connection, its responses parsed as they stream in, its literals as they go out.
+"""Run commands on one IMAP connection: parse responses and send literals as streams.
 
-imapclient connects and logs in; from then on every command runs here. Its own fetch parser reads
-byte by byte in Python, and its multiappend neither streams nor tells a refusal (measured with 4.1).
-Errors: Transient for whatever breaks a connection. A server's refusal is a Reply, not an error.
+imapclient connects and logs in; from then on every command runs here. Its own fetch parser reads byte by byte
+in Python, and its multiappend neither streams nor reports a refusal (measured with imapclient 4.1).
+
+Everything that breaks a connection raises Transient. A server's refusal is a TaggedReply, not an error.
 """
 
 from __future__ import annotations
@@ -47,14 +48,15 @@ RESPONSE_CODES = frozenset(
         ),
     }
 )
-"""What a server may say beside a refusal, by the registry of response codes (RFC 5530 and others): words that
-name nobody. TIMEOUT is Dovecot's."""
+"""The response codes that may be shown and logged, from the registry of RFC 5530 and its successors: fixed
+words that cannot name a person. TIMEOUT is Dovecot's own."""
 
 Token = bytes | None | list["Token"]
 Parts = list[bytes]
 
 _LITERAL = re.compile(rb"~?\{(\d+)\}\r\n\Z")
-# Possessive, bounded, and a quote that nobody closes ends with the text: no reply costs more than its length.
+# Possessive and bounded, and an unclosed quote ends with the text: parsing costs no more than a reply's
+# length.
 _TOKEN = re.compile(
     rb'"((?:[^"\\]++|\\.)*+)(?:"|\\?\Z)|((?:BODY|BINARY)\[[^\]]{0,500}+\](?:<\d{1,20}>)?|[^\s()"]+)|([()])',
     re.IGNORECASE | re.DOTALL,
@@ -63,13 +65,18 @@ _CODE = re.compile(rb"\[([^\]]*)\] ?")
 
 
 class _Nonsense(Exception):
-    """Never leaves this file: what came is no IMAP, or more than was asked for."""
+    """Report input that is not IMAP or exceeds the bounds. This error never leaves this file."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaggedReply:
-    """A tagged reply: OK, NO or BAD; code is the bracketed response code ("APPENDUID 7 3:9" or ""). said:
-    of a refusal, its human-readable text; nothing shows it, for it may name people."""
+    """Hold a tagged reply.
+
+    Attributes:
+        status: "OK", "NO" or "BAD".
+        code: the bracketed response code, such as "APPENDUID 7 3:9", or "".
+        said: the human-readable text of a refusal. It is never shown, because it may name people.
+    """
 
     status: str
     code: str = ""
@@ -77,30 +84,34 @@ class TaggedReply:
 
     @property
     def ok(self) -> bool:
+        """Return True if the command succeeded."""
         return self.status == "OK"
 
     @property
     def reason(self) -> str:
-        """The response code's first word, upper case."""
+        """Return the response code's first word in upper case, or ""."""
         return self.code.split(" ", 1)[0].upper()
 
     @property
     def known(self) -> str:
-        """The reason, if it is one of RESPONSE_CODES, else ""; it may be told to anyone."""
+        """Return the reason if it is one of RESPONSE_CODES, else "". It is safe to show."""
         return self.reason if self.reason in RESPONSE_CODES else ""
 
 
 @dataclass(slots=True, weakref_slot=True)
 class ImapConnection:
-    """One logged-in connection. Not thread-safe, except close().
+    """Hold one logged-in connection. Not thread-safe, except close().
 
-    imap          imapclient's connection after login; its read and readline are used for input
-    literal_most  the most bytes that the literals of one response may have
-    reply_most    the most bytes of everything that comes between a command and its tagged reply
-    bye           the code of an untagged BYE, once one came; farewell: its text
-
-    Input beyond these bounds, or that cannot be understood, is Transient("protocol-error") and the end of
+    Input beyond the bounds, or input that cannot be understood, raises Transient("protocol-error") and ends
     the connection.
+
+    Attributes:
+        imap: imapclient's connection after login; its read and readline are used for input.
+        literal_most: the most bytes that the literals of one response may have.
+        reply_most: the most bytes between a command and its tagged reply.
+        bye: the response code of an untagged BYE; None until one came.
+        farewell: the text of that BYE.
+        broken: True once the connection can no longer be used.
     """
 
     imap: imaplib.IMAP4
@@ -121,19 +132,19 @@ class ImapConnection:
         weakref.finalize(self, free, self.imap)
 
     def close(self) -> None:
-        """Cuts the connection at once; a thread that reads or sends gets Transient."""
+        """Cut the connection at once; a thread that reads or sends gets Transient."""
         self._closed = True
         cut(self.imap.sock)
 
     def dispose(self) -> None:
-        """Frees the file descriptors; only from the thread that uses this connection."""
+        """Free the file descriptors. Call it only from the thread that uses this connection."""
         self.close()
         free(self.imap)
 
     # -- output
 
     def begin(self, command: bytes) -> bytes:
-        """Queues a tagged command without its line end; returns the tag."""
+        """Queue a tagged command without its line end and return the tag."""
         self._number += 1
         self._read = 0
         self._deadline = Deadline(lambda: cut(self.imap.sock))
@@ -142,13 +153,18 @@ class ImapConnection:
         return tag
 
     def put(self, data: bytes) -> None:
-        """Queues bytes; sends when enough have gathered."""
+        """Queue bytes; send when SEND_BUFFER bytes are queued."""
         self._out.append(data)
         self._out_size += len(data)
         if self._out_size >= SEND_BUFFER:
             self.flush()
 
     def flush(self) -> None:
+        """Send everything that is queued.
+
+        Raises:
+            Transient: the connection broke.
+        """
         data = b"".join(self._out)
         self._out.clear()
         self._out_size = 0
@@ -156,8 +172,17 @@ class ImapConnection:
             self.imap.sock.sendall(data)
 
     def stream(self, body: BinaryIO, size: int, before_last: Callable[[], None]) -> None:
-        """Queues exactly size bytes of body in chunks, and calls before_last ahead of the last one.
-        A body that ends early breaks the connection: an announced literal cannot be taken back."""
+        """Queue exactly `size` bytes of a body in chunks.
+
+        Args:
+            body: the stream to read.
+            size: the number of bytes that was announced.
+            before_last: called before the last chunk is queued; it may raise.
+
+        Raises:
+            Transient: "body-changed" when the body ends early. The connection is then broken, because an
+                announced literal cannot be taken back.
+        """
         left = size
         while left:
             chunk = body.read(min(CHUNK, left))
@@ -170,7 +195,7 @@ class ImapConnection:
             self.put(chunk)
 
     def abandon(self) -> None:
-        """Breaks off in the middle of a command: what was sent of it must not become effective."""
+        """Break off in the middle of a command, so that what was sent of it does not become effective."""
         self.broken = True
         self._out.clear()
         self._out_size = 0
@@ -179,20 +204,20 @@ class ImapConnection:
     # -- input
 
     def parts(self) -> Parts:
-        """The next response: text, literal, text, ... without the final line end."""
+        """Return the next response as text, literal, text, … without the final line end."""
         parts: Parts = []
         left = self.literal_most
         with self._deadline.waiting(), self._translated():
             line = self._line()
-            while line.endswith(b"}\r\n") and (found := _LITERAL.search(line)):
-                size = int(found[1]) if len(found[1]) < 20 else left + 1
+            while line.endswith(b"}\r\n") and (match := _LITERAL.search(line)):
+                size = int(match[1]) if len(match[1]) < 20 else left + 1
                 left -= size
                 if left < 0:
                     raise _Nonsense
                 literal = self.imap.read(size)
                 if len(literal) != size:
                     raise EOFError
-                parts += (line[: found.start()], literal)
+                parts += (line[: match.start()], literal)
                 self._count(size)
                 line = self._line()
         parts.append(line[:-2])
@@ -212,7 +237,10 @@ class ImapConnection:
             raise _Nonsense
 
     def until(self, tag: bytes) -> Iterator[Parts | TaggedReply]:
-        """Untagged responses, then the tagged Reply. Exhaust it, or the connection is of no use."""
+        """Yield untagged responses, then the TaggedReply.
+
+        The caller must exhaust the iterator; otherwise the connection cannot be used any more.
+        """
         while True:
             parts = self.parts()
             head = parts[0]
@@ -227,7 +255,7 @@ class ImapConnection:
                 raise self.nonsense()
 
     def proceed(self, tag: bytes) -> TaggedReply | None:
-        """Waits for the server's "+"; a Reply when it refused instead."""
+        """Wait for the server's "+"; return None, or the TaggedReply when the server refused instead."""
         self.flush()
         while True:
             head = self.parts()[0]
@@ -237,35 +265,53 @@ class ImapConnection:
                 return _reply(head[len(tag) + 1 :])
 
     def run(self, command: bytes, sink: Callable[[Parts], None] | None = None) -> TaggedReply:
-        """Runs one command; every untagged response goes to sink."""
+        """Run one command and return its tagged reply.
+
+        Args:
+            command: the command without tag and line end.
+            sink: receives every untagged response; None drops them.
+
+        Raises:
+            Transient: the connection broke. The command may have taken effect.
+        """
         tag = self.begin(command)
         self.put(b"\r\n")
         self.flush()
         return self.finish(tag, sink)
 
     def finish(self, tag: bytes, sink: Callable[[Parts], None] | None = None) -> TaggedReply:
-        """Reads on to the tagged reply."""
+        """Read until the tagged reply and return it.
+
+        Args:
+            tag: the tag from `begin`.
+            sink: receives every untagged response; None drops them.
+
+        Raises:
+            Transient: the connection broke. The command may have taken effect.
+        """
         for response in self.until(tag):
             if isinstance(response, TaggedReply):
                 return response
             if sink is not None:
                 with self._translated():
-                    self._told(sink, response)
+                    self._feed(sink, response)
         raise AssertionError("until() ends with a Reply")
 
-    def _told(self, sink: Callable[[Parts], None], response: Parts) -> None:
+    def _feed(self, sink: Callable[[Parts], None], response: Parts) -> None:
+        """Give a response to a sink; translate the sink's parse errors."""
         try:
             sink(response)
-        except (ValueError, LookupError):  # no number where one must be, an item that is not there
+        except (ValueError, LookupError):  # a number or an item is missing in the response
             raise _Nonsense from None
 
     def nonsense(self) -> Transient:
-        """The error for a reply that no server should give; ends the connection."""
+        """End the connection and return the error for a reply that no server should give."""
         self.abandon()
         return Transient("protocol-error", "the server's reply makes no sense")
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
+        """Translate socket and parse errors into Transient and break the connection."""
         try:
             yield
         except _Nonsense:
@@ -278,6 +324,7 @@ class ImapConnection:
             raise self._lost("connection-lost") from None
 
     def _lost(self, code: str) -> Transient:
+        """Return the error for a lost connection: closed by us, ended by BYE, or `code`."""
         if self._closed:
             return Transient("connection-closed", "closed from our side")
         if self.bye is None:
@@ -286,13 +333,13 @@ class ImapConnection:
 
 
 def free(imap: imaplib.IMAP4) -> None:
-    """Closes the file descriptors; harmless the second time."""
+    """Close the file descriptors. Calling it twice is harmless."""
     with contextlib.suppress(OSError, ValueError, imaplib.IMAP4.error):
         imap.shutdown()
 
 
 def cut(sock: socket.socket | None) -> None:
-    """Shuts a socket down in both directions, without TLS's farewell: unblocks whoever waits on it."""
+    """Shut a socket down in both directions without a TLS close; unblocks every thread that waits on it."""
     if sock is not None:
         with contextlib.suppress(OSError):
             # SSLSocket.shutdown would drop its TLS state and let another thread write in the clear
@@ -306,12 +353,13 @@ def _reply(text: bytes) -> TaggedReply:
 
 
 def _code(text: bytes) -> str:
-    found = _CODE.match(text)
-    return found[1].decode("ascii", "replace") if found else ""
+    """Return the bracketed response code at the start of a text, or ""."""
+    match = _CODE.match(text)
+    return match[1].decode("ascii", "replace") if match else ""
 
 
 def response_code(parts: Parts) -> tuple[str, str]:
-    """("UIDNEXT", "7") of an untagged `* OK [UIDNEXT 7] ...`; ("", "") when there is none."""
+    """Return ("UIDNEXT", "7") for an untagged `* OK [UIDNEXT 7] …`; ("", "") without a response code."""
     head = parts[0]
     if head[2:5].upper() not in (b"OK ", b"NO "):
         return "", ""
@@ -320,14 +368,25 @@ def response_code(parts: Parts) -> tuple[str, str]:
 
 
 def tokens(parts: Parts, skip: int = 2) -> list[Token]:
-    """A response as nested lists, from the skip-th byte on. NIL is None; literals and strings are bytes."""
+    """Parse a response into nested lists.
+
+    Args:
+        parts: the response as `ImapConnection.parts` returns it.
+        skip: the number of bytes at the start to leave out.
+
+    Returns:
+        The tokens: NIL is None; literals and strings are bytes; parentheses are lists.
+
+    Raises:
+        ValueError: lists are nested deeper than DEEPEST.
+    """
     stack: list[list[Token]] = [[]]
     for index, part in enumerate(parts):
         if index % 2:
             stack[-1].append(part)
             continue
-        for found in _TOKEN.finditer(part, skip if index == 0 else 0):
-            _place(stack, *found.groups(b""))
+        for match in _TOKEN.finditer(part, skip if index == 0 else 0):
+            _place(stack, *match.groups(b""))
     return stack[0]
 
 
@@ -348,13 +407,13 @@ def _place(stack: list[list[Token]], quoted: bytes, atom: bytes, bracket: bytes)
 
 
 def fetched(parts: Parts) -> dict[bytes, Token] | None:
-    """The attributes of a `* 3 FETCH (...)`, names in upper case; None for any other response."""
+    """Return the attributes of a `* 3 FETCH (…)` by upper-case name; None for any other response."""
     head = parts[0]
     at = head.find(b" FETCH (", 2, 24)
     if at < 0:
         return None
-    found = tokens(parts, at + 7)
-    attributes = found[0] if found else None
+    items = tokens(parts, at + 7)
+    attributes = items[0] if items else None
     if not isinstance(attributes, list):
         return None
     pairs = iter(attributes)
@@ -362,32 +421,42 @@ def fetched(parts: Parts) -> dict[bytes, Token] | None:
 
 
 def number(token: Token) -> int | None:
-    """A token that is a number of at most 18 digits, else None."""
+    """Return a token as a number when it has at most 18 digits, else None."""
     return int(token) if isinstance(token, bytes) and token.isdigit() and len(token) <= 18 else None
 
 
 def words(token: Token) -> frozenset[str]:
-    """A list of atoms (flags) as strings."""
+    """Return a list of atoms (flags) as strings; an empty set for any other token."""
     if not isinstance(token, list):
         return frozenset()
     return frozenset(word.decode("latin-1") for word in token if isinstance(word, bytes))
 
 
 def numbers(text: str, most: int) -> list[int]:
-    """A set like "3:5,9" as [3, 4, 5, 9], in the order given. Raises ValueError for what is no set, for
-    one of more than most numbers, and for numbers that are no UIDs."""
-    found: list[int] = []
+    """Expand a UID set: "3:5,9" gives [3, 4, 5, 9], in the order of the text.
+
+    Args:
+        text: the set.
+        most: the most numbers that the set may name.
+
+    Raises:
+        ValueError: the text is not a set, names more than `most` numbers, or names numbers that are not UIDs.
+
+    Source:
+        RFC 9051, section 9 (sequence-set, nz-number).
+    """
+    expanded: list[int] = []
     for part in text.split(",", most):
         low, colon, high = part.partition(":")
         first, last = int(low), int(high if colon else low)
-        if not (0 < first <= UID_MOST and 0 < last <= UID_MOST and abs(last - first) < most - len(found)):
+        if not (0 < first <= UID_MOST and 0 < last <= UID_MOST and abs(last - first) < most - len(expanded)):
             raise ValueError("not such a set")
-        found.extend(range(first, last + 1) if first <= last else range(first, last - 1, -1))
-    return found
+        expanded.extend(range(first, last + 1) if first <= last else range(first, last - 1, -1))
+    return expanded
 
 
 def compact(uids: list[int]) -> bytes:
-    """Sorted, distinct UIDs as the shortest set: [3, 4, 5, 9] as "3:5,9"."""
+    """Return sorted, distinct UIDs as the shortest set: [3, 4, 5, 9] gives "3:5,9"."""
     runs: list[str] = []
     start = 0
     for index in range(1, len(uids) + 1):
@@ -399,12 +468,15 @@ def compact(uids: list[int]) -> bytes:
 
 
 def quoted(name: bytes) -> bytes:
-    """A mailbox name in mUTF-7 as a quoted string."""
+    """Return a mailbox name in modified UTF-7 as a quoted string."""
     return b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
 def status_of(parts: Parts) -> dict[str, str]:
-    """The items of an untagged STATUS response, ids without their parentheses; {} for any other."""
+    """Return the items of an untagged STATUS response by upper-case name; {} for any other response.
+
+    Ids come without their parentheses.
+    """
     if parts[0][2:9].upper() != b"STATUS ":
         return {}
     items = tokens(parts)[-1]

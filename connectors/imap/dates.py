@@ -1,4 +1,8 @@
-"""IMAP's date-time, as INTERNALDATE tells it and APPEND takes it (RFC 9051, 9)."""
+"""Convert IMAP's date-time, as INTERNALDATE gives it and APPEND takes it.
+
+Source:
+    RFC 9051, section 9 (date-time).
+"""
 
 from __future__ import annotations
 
@@ -22,11 +26,11 @@ def _zone(sign: bytes, hours: int, minutes: int) -> timezone:
 
 
 def date_of(token: Token) -> datetime | None:
-    """An INTERNALDATE as an aware datetime; None when it is malformed."""
-    found = _DATE.fullmatch(token) if isinstance(token, bytes) else None
-    if found is None:
+    """Return an INTERNALDATE as an aware datetime; None when it is malformed."""
+    match = _DATE.fullmatch(token) if isinstance(token, bytes) else None
+    if match is None:
         return None
-    day, month, year, hour, minute, second, sign, hours, minutes = found.groups()
+    day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
     try:
         zone = _zone(sign, int(hours), int(minutes))
         return datetime(
@@ -37,7 +41,11 @@ def date_of(token: Token) -> datetime | None:
 
 
 def date_text(moment: datetime) -> bytes:
-    """An aware datetime as a quoted date-time (RFC 9051: fixed width, English month)."""
+    """Return an aware datetime as a quoted date-time of fixed width with an English month.
+
+    Source:
+        RFC 9051, section 9 (date-time).
+    """
     offset = moment.utcoffset() or timedelta()
     minutes = int(offset.total_seconds() // 60)
     sign = "-" if minutes < 0 else "+"

@@ -1,4 +1,8 @@
-"""Removing a mailbox in which nothing is: DELETE alone would take along what was delivered just before."""
+"""Remove an empty mailbox without losing mail that is delivered at the same moment.
+
+DELETE alone would also remove messages that were delivered just before it. Therefore the mailbox is renamed,
+checked once more and only then deleted.
+"""
 
 from __future__ import annotations
 
@@ -12,48 +16,73 @@ from model.protocols import Guard
 
 
 def aside_of(raw: bytes, separator: bytes) -> bytes:
-    """The name that a mailbox has while it is looked into for the last time: nobody delivers there. A longer
-    one than its own may be too long for the server."""
+    """Return the temporary name under which a mailbox is checked for the last time.
+
+    Nobody delivers to this name. It is not longer than necessary, because the server may limit the length of
+    names.
+
+    Args:
+        raw: the encoded name of the mailbox.
+        separator: the hierarchy separator; b"" in a flat namespace.
+    """
     above, parted, last = raw.rpartition(separator) if separator else (b"", b"", raw)
     return above + parted + b"kogge-leaving-" + hashlib.blake2b(last, digest_size=8).hexdigest().encode()
 
 
 def clear(session: Session, guard: Guard, raw: bytes) -> bool:
-    """Idempotent. False: something is in it or below it, or the server refuses; then it has its name."""
+    """Remove a mailbox when it is empty. Idempotent.
+
+    Args:
+        session: the session of the account.
+        guard: the write fence; called before each change.
+        raw: the encoded name of the mailbox.
+
+    Returns:
+        False when something is in it or below it, or the server refuses; the mailbox then has its own name
+        again.
+
+    Raises:
+        LeaseLost: the guard refuses. The mailbox may then still have its temporary name; the next call goes
+            on.
+    """
     guard()
-    known = {folder.raw: folder for folder in folders(session, counts=False)}
-    separator = next((folder.separator for folder in known.values()), "").encode()
+    listed = {folder.raw: folder for folder in folders(session, counts=False)}
+    separator = next((folder.separator for folder in listed.values()), "").encode()
     aside = aside_of(raw, separator)
-    if raw == INBOX or _has_more(known, raw, separator):
+    if raw == INBOX or _has_children(listed, raw, separator):
         return False
-    if aside not in known:
-        if raw not in known:
+    if aside not in listed:
+        if raw not in listed:
             return True
-        if known[raw].attributes & NO_SELECT or _holds(session, raw) or not _renamed(session, raw, aside):
+        if (
+            listed[raw].attributes & NO_SELECT
+            or _has_messages(session, raw)
+            or not _rename(session, raw, aside)
+        ):
             return False
     guard()
-    if _holds(session, aside) or not _deleted(session, aside):
-        if raw not in known or aside not in known:
-            _renamed(session, aside, raw)
+    if _has_messages(session, aside) or not _delete(session, aside):
+        if raw not in listed or aside not in listed:
+            _rename(session, aside, raw)
         return False
     session.run(b"UNSUBSCRIBE " + quoted(raw))
-    return aside not in known or raw not in known
+    return aside not in listed or raw not in listed
 
 
-def _has_more(known: Mapping[bytes, ImapFolder], raw: bytes, separator: bytes) -> bool:
-    """Something is below it."""
+def _has_children(known: Mapping[bytes, ImapFolder], raw: bytes, separator: bytes) -> bool:
+    """Return True if another mailbox is below this one."""
     return bool(separator) and any(name.startswith(raw + separator) for name in known)
 
 
-def _holds(session: Session, raw: bytes) -> bool:
+def _has_messages(session: Session, raw: bytes) -> bool:
     return session.select(raw, readonly=True, fresh=True).exists > 0
 
 
-def _renamed(session: Session, old: bytes, new: bytes) -> bool:
+def _rename(session: Session, old: bytes, new: bytes) -> bool:
     session.select(INBOX, readonly=True)  # some servers end a session whose open mailbox is renamed
     return session.run(b"RENAME " + quoted(old) + b" " + quoted(new)).ok
 
 
-def _deleted(session: Session, raw: bytes) -> bool:
+def _delete(session: Session, raw: bytes) -> bool:
     session.select(INBOX, readonly=True)
     return session.run(b"DELETE " + quoted(raw)).ok

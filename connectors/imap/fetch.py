@@ -1,5 +1,7 @@
-"""Listing and reading an open IMAP mailbox: both in windows, so that memory does not grow with the
-folder, and without ever setting a flag (EXAMINE and BODY.PEEK)."""
+"""List and read an open IMAP mailbox in windows, without ever setting a flag.
+
+Windows keep memory independent of the folder's size. EXAMINE and BODY.PEEK leave the flags as they are.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,15 @@ META = b"UID FLAGS INTERNALDATE RFC822.SIZE"
 
 @dataclass(frozen=True, slots=True)
 class FetchedMessage:
-    """One message as read. size is the server's RFC822.SIZE; body None when none was asked for."""
+    r"""Hold one message as it was read.
+
+    Attributes:
+        uid: its UID.
+        flags: its flags without `\Recent`.
+        date: INTERNALDATE; None when the server gave none.
+        size: the server's RFC822.SIZE in bytes; an estimate on some servers.
+        body: None when no body was requested.
+    """
 
     uid: int
     flags: frozenset[str]
@@ -39,23 +49,39 @@ Result = tuple[int, FetchedMessage | MigrationError]
 
 
 def windows(session: Session, name: bytes, above: int, items: bytes) -> Iterator[list[Attributes]]:
-    """Lists what has a UID greater than above, in order, about a thousand at a time.
+    """List the messages whose UID is greater than `above`, in order, in windows of WINDOW_ITEMS.
 
-    Goes by sequence number: UIDs may have gaps of any width, and no server may renumber during FETCH
-    (RFC 9051, 7.5.1). When another command of ours let it renumber, or opened another mailbox, the place
-    is found again."""
+    The windows go by sequence number: UIDs may have gaps of any width, and no server may renumber during
+    FETCH. When another command of ours let the server renumber, or opened another mailbox, the position is
+    searched again.
+
+    Args:
+        session: the session of the account.
+        name: the encoded name of the mailbox.
+        above: only greater UIDs are listed; 0 lists all.
+        items: the FETCH items; they must include UID and RFC822.SIZE.
+
+    Yields:
+        Non-empty lists of attributes, sorted by UID.
+
+    Raises:
+        Transient: "folder-vanished" when the mailbox was re-created meanwhile.
+
+    Source:
+        RFC 9051, section 7.5.1 (no EXPUNGE during FETCH).
+    """
     selected = session.select(name, readonly=True, fresh=True)
     validity = selected.uidvalidity
     start, shifted = _first(session, selected, above), selected.shifted
     while start <= selected.exists:
-        found, settled = _window(session, start, min(start + WINDOW_ITEMS - 1, selected.exists), items)
+        entries, settled = _window(session, start, min(start + WINDOW_ITEMS - 1, selected.exists), items)
         if not settled:
             session.done(b"NOOP")
             start, shifted = _first(session, selected, above), selected.shifted
             continue
-        above = max([above, *(uid_of(entry) for entry in found)])
-        if found:
-            yield found
+        above = max([above, *(uid_of(entry) for entry in entries)])
+        if entries:
+            yield entries
         start += WINDOW_ITEMS
         if session.selected is not selected or selected.shifted != shifted:
             selected = session.select(name, readonly=True)
@@ -65,37 +91,40 @@ def windows(session: Session, name: bytes, above: int, items: bytes) -> Iterator
 
 
 def _window(session: Session, start: int, end: int, items: bytes) -> tuple[list[Attributes], bool]:
-    """False: another session deleted some meanwhile, and what came describes those wrongly."""
-    found: dict[int, Attributes] = {}
+    """Fetch one window; return its entries and False when another session deleted messages meanwhile.
+
+    In that case the server describes the deleted messages wrongly, and the window must be fetched again.
+    """
+    entries: dict[int, Attributes] = {}
 
     def note(parts: Parts) -> None:
         attributes = fetched(parts)
         if attributes is None or b"RFC822.SIZE" not in attributes or not uid_of(attributes):
             return
-        if len(found) <= end - start + 1:
-            found[uid_of(attributes)] = attributes
+        if len(entries) <= end - start + 1:
+            entries[uid_of(attributes)] = attributes
 
     reply = session.run(b"FETCH %d:%d (%s)" % (start, end, items), note)
-    if len(found) > end - start + 1:
+    if len(entries) > end - start + 1:
         raise session.connection.nonsense()
     if not reply.ok and reply.reason != "EXPUNGEISSUED":
         raise_for(reply)
-    return [found[uid] for uid in sorted(found)], reply.reason != "EXPUNGEISSUED"
+    return [entries[uid] for uid in sorted(entries)], reply.reason != "EXPUNGEISSUED"
 
 
 def uid_of(attributes: Attributes) -> int:
-    """0 when the server did not say."""
+    """Return the UID among FETCH attributes; 0 when the server gave none."""
     return number(attributes.get(b"UID")) or 0
 
 
 def flags_of(attributes: Attributes) -> frozenset[str]:
-    r"""The message's flags; \Recent is the session's, not the message's."""
+    r"""Return the message's flags without `\Recent`, which belongs to the session and not to the message."""
     flags = words(attributes.get(b"FLAGS"))
     return flags - RECENT if flags & RECENT else flags
 
 
 def _first(session: Session, selected: Selected, above: int) -> int:
-    """The lowest sequence number whose UID is greater than above; exists + 1 when there is none."""
+    """Return the lowest sequence number whose UID is greater than `above`; exists + 1 when there is none."""
     if not above or not selected.exists:
         return 1
     first = selected.exists + 1
@@ -118,6 +147,7 @@ def _first(session: Session, selected: Selected, above: int) -> int:
 
 
 def _last_uid(session: Session, sequence: int) -> int:
+    """Return the UID of one sequence number; 0 when the server gives none."""
     last = 0
 
     def note(parts: Parts) -> None:
@@ -132,11 +162,17 @@ def _last_uid(session: Session, sequence: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class MessageReader:
-    """Reads messages of the mailbox that is open: small ones many at a time, large ones in partial FETCH
-    windows through a spool file. batch_items and batch_bytes bound what is held in memory.
+    """Read messages of one mailbox: small ones in batches, large ones in windows through a spool file.
 
-    name and uidvalidity say which mailbox the UIDs belong to; it is opened again when a command in
-    between opened another."""
+    The settings `batch_items` and `batch_bytes` bound what is held in memory. The mailbox is opened again
+    when a command in between opened another one.
+
+    Attributes:
+        session: the session of the account.
+        name: the encoded name of the mailbox.
+        uidvalidity: the UIDVALIDITY that the UIDs belong to.
+        spool: the folder for the spool files.
+    """
 
     session: Session
     name: bytes
@@ -144,12 +180,23 @@ class MessageReader:
     spool: Path
 
     def read(self, wanted: Iterable[tuple[int, int | None]], *, bodies: bool = True) -> Iterator[Result]:
-        """One result for each (uid, size or None), in any order. Rejected("vanished") for what is gone,
-        Rejected("item-refused") for what the server will not give. Raises Blocked when a body cannot be
-        spooled."""
-        for asked in _chunks(wanted, WINDOW_ITEMS):
-            sizes = self._sized(asked) if bodies else asked
-            for uid in asked.keys() - sizes.keys():
+        """Read messages.
+
+        Args:
+            wanted: pairs of UID and size in bytes; size None: it is asked first.
+            bodies: False to read only flags, date and size.
+
+        Yields:
+            One (uid, result) per pair, in any order. The result is Rejected("vanished") for a message that is
+            gone and Rejected("item-refused") for one that the server does not give.
+
+        Raises:
+            Transient: "folder-vanished" when UIDVALIDITY changed, "server-busy", and connection errors.
+            Blocked: a body cannot be spooled.
+        """
+        for chunk in _chunks(wanted, WINDOW_ITEMS):
+            sizes = self._with_sizes(chunk) if bodies else chunk
+            for uid in chunk.keys() - sizes.keys():
                 yield uid, Rejected("vanished")
             yield from self._read(sizes, bodies)
 
@@ -159,78 +206,89 @@ class MessageReader:
             uid: size or 0 for uid, size in sizes.items() if (size or 0) <= settings.spool_above or not bodies
         }
         for batch in _batches(small, settings.batch_items, settings.batch_bytes, bodies):
-            yield from self._batch(batch, bodies)
+            yield from self._read_batch(batch, bodies)
         for uid in sorted(sizes.keys() - small.keys()):
-            yield uid, self._large(uid)
+            yield uid, self._read_large(uid)
 
-    def _sized(self, asked: dict[int, int | None]) -> dict[int, int | None]:
-        unknown = sorted(uid for uid, size in asked.items() if size is None)
-        known: dict[int, int | None] = {uid: size for uid, size in asked.items() if size is not None}
+    def _with_sizes(self, chunk: dict[int, int | None]) -> dict[int, int | None]:
+        """Add the missing sizes; messages that are gone are left out."""
+        unknown = sorted(uid for uid, size in chunk.items() if size is None)
+        sizes: dict[int, int | None] = {uid: size for uid, size in chunk.items() if size is not None}
         if unknown:
-            found = self._fetch(unknown, b"UID RFC822.SIZE", b"RFC822.SIZE")[0]
-            known |= {uid: number(entry[b"RFC822.SIZE"]) for uid, entry in found.items()}
-        return known
+            entries = self._fetch(unknown, b"UID RFC822.SIZE", b"RFC822.SIZE")[0]
+            sizes |= {uid: number(entry[b"RFC822.SIZE"]) for uid, entry in entries.items()}
+        return sizes
 
     def _fetch(self, uids: list[int], items: bytes, needed: bytes) -> tuple[dict[int, Attributes], Rejected]:
-        """What came, and the fate of what did not come: it is gone, or the server refused it. Unasked FETCH
-        responses lack needed."""
-        found: dict[int, Attributes] = {}
-        asked = set(uids)
+        """Fetch items of some UIDs; return the entries, and the error for the UIDs without an entry.
+
+        Args:
+            uids: the UIDs.
+            items: the FETCH items.
+            needed: an attribute that unsolicited FETCH responses lack; responses without it are ignored.
+        """
+        entries: dict[int, Attributes] = {}
+        requested = set(uids)
         if self.session.select(self.name, readonly=True).uidvalidity != self.uidvalidity:
             raise Transient("folder-vanished", "a folder was re-created while it was read")
 
         def note(parts: Parts) -> None:
             attributes = fetched(parts)
-            if attributes is not None and needed in attributes and uid_of(attributes) in asked:
-                found[uid_of(attributes)] = attributes
+            if attributes is not None and needed in attributes and uid_of(attributes) in requested:
+                entries[uid_of(attributes)] = attributes
 
         reply = self.session.run(b"UID FETCH %s (%s)" % (compact(uids), items), note)
         if reply.reason == "EXPUNGEISSUED":
             # Dovecot 2.4.1 describes what another session just deleted as a message of 1970 without a
-            # body, and says OK; once it has told of the deletion it leaves it out
-            found.clear()
-        missing = [uid for uid in uids if uid not in found]
+            # body, and says OK; once it has reported the deletion, it leaves the message out
+            entries.clear()
+        missing = [uid for uid in uids if uid not in entries]
         if missing and (reply.ok or reply.reason == "EXPUNGEISSUED"):
             # a session sees what others deleted or added only after it was told (RFC 9051, 5.2)
             self.session.done(b"NOOP")
             reply = self.session.run(b"UID FETCH %s (%s)" % (compact(missing), items), note)
         if reply.reason in ("UNAVAILABLE", "INUSE", "LIMIT", "EXPUNGEISSUED"):
             raise Transient("server-busy").said(reply.said)
-        return found, Rejected("vanished") if reply.ok else Rejected("item-refused").said(reply.said)
+        return entries, Rejected("vanished") if reply.ok else Rejected("item-refused").said(reply.said)
 
-    def _batch(self, uids: list[int], bodies: bool) -> Iterator[Result]:
+    def _read_batch(self, uids: list[int], bodies: bool) -> Iterator[Result]:
+        """Read small messages; read each alone when the server refuses the batch."""
         items, needed = (META + b" BODY.PEEK[]", b"BODY[]") if bodies else (META, b"RFC822.SIZE")
-        found, fate = self._fetch(uids, items, needed)
-        for uid, entry in found.items():
+        entries, error = self._fetch(uids, items, needed)
+        for uid, entry in entries.items():
             yield uid, _record(uid, entry, bodies)
-        missing = [uid for uid in uids if uid not in found]
-        if fate.code == "vanished" or len(uids) == 1:
-            yield from ((uid, fate) for uid in missing)
+        missing = [uid for uid in uids if uid not in entries]
+        if error.code == "vanished" or len(uids) == 1:
+            yield from ((uid, error) for uid in missing)
             return
         for uid in missing:  # one message the server cannot give must not cost the others
-            yield from self._batch([uid], bodies)
+            yield from self._read_batch([uid], bodies)
 
-    def _large(self, uid: int) -> FetchedMessage | MigrationError:
-        found, fate = self._fetch([uid], META, b"RFC822.SIZE")
-        if uid not in found:
-            return fate
+    def _read_large(self, uid: int) -> FetchedMessage | MigrationError:
+        """Read one message through a spool file."""
+        entries, error = self._fetch([uid], META, b"RFC822.SIZE")
+        if uid not in entries:
+            return error
         file = SpoolFile(self.spool)
-        most = ESTIMATE_MOST * (number(found[uid][b"RFC822.SIZE"]) or 0) + WINDOW_BYTES
-        refused = self._spooled(uid, file.write, most)
+        most = ESTIMATE_MOST * (number(entries[uid][b"RFC822.SIZE"]) or 0) + WINDOW_BYTES
+        refused = self._spool_body(uid, file.write, most)
         if refused is not None:
             return refused
-        return _record(uid, found[uid], bodies=False, body=file.open)
+        return _record(uid, entries[uid], bodies=False, body=file.open)
 
-    def _spooled(self, uid: int, write: Callable[[bytes], None], most: int) -> Rejected | None:
-        """Until a window comes back short: RFC822.SIZE is an estimate on some servers, but no message is
-        some times as large."""
+    def _spool_body(self, uid: int, write: Callable[[bytes], None], most: int) -> Rejected | None:
+        """Read a body window by window until one comes back short; return the error, if any.
+
+        RFC822.SIZE is an estimate on some servers, so the end is found by the short window. `most` bounds the
+        bytes, because no message is several times as large as its estimate.
+        """
         offset = 0
         while offset <= most:
             key = b"BODY[]<%d>" % offset
-            found, _ = self._fetch([uid], b"BODY.PEEK[]<%d.%d>" % (offset, WINDOW_BYTES), key)
-            if uid not in found:
+            entries, _ = self._fetch([uid], b"BODY.PEEK[]<%d.%d>" % (offset, WINDOW_BYTES), key)
+            if uid not in entries:
                 return Rejected("vanished")
-            data = found[uid][key]
+            data = entries[uid][key]
             data = data if isinstance(data, bytes) else b""
             if len(data) > WINDOW_BYTES:
                 raise self.session.connection.nonsense()

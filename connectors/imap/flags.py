@@ -1,4 +1,4 @@
-"""Changing and removing what is already in an IMAP mailbox: flags by STORE, removal by UID EXPUNGE."""
+"""Change and remove messages that are already in an IMAP mailbox: STORE for flags, UID EXPUNGE to remove."""
 
 from __future__ import annotations
 
@@ -25,8 +25,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """One mailbox (raw: its encoded name), opened for writing. spool, judge: for looking at what is about to
-    be changed (connectors.imap.verify_uid)."""
+    """Change messages of one mailbox that is opened for writing.
+
+    Attributes:
+        session: the session of the account.
+        guard: the write fence; called before each change.
+        raw: the encoded name of the mailbox.
+        spool: the folder for spool files of messages that must be read.
+        judge: recognizes a message before it is changed (`connectors.imap.verify_uid`); None: sizes and dates
+            decide.
+        keywords: what is known about mailboxes that take no more keywords.
+    """
 
     session: Session
     guard: Guard
@@ -36,92 +45,142 @@ class Store:
     keywords: Keywords = field(default_factory=Keywords)
 
     def amend(self, changes: Iterable[Amendment], permanent: Flags) -> Iterator[Stored | Failed]:
-        """Sends STORE only for messages whose flags differ, one for each set of flags."""
+        """Set flags. Sends STORE only for messages whose flags differ, one for each set of flags. Idempotent.
+
+        Args:
+            changes: the messages with their new, complete sets of flags.
+            permanent: what PERMANENTFLAGS allows.
+
+        Yields:
+            One result per change. Rejected codes: vanished, changed-at-target, flag-not-allowed,
+            refused-by-target; Transient("reply-incomplete") for a message that the server has and leaves out
+            of its answer.
+
+        Raises:
+            Transient: "container-renumbered" when the mailbox was re-created meanwhile.
+            LeaseLost: the guard refuses.
+        """
         todo = iter(changes)
         while batch := list(islice(todo, AT_ONCE)):
-            by_uid, lost = self._located([(change.stored, change) for change in batch], Rejected("vanished"))
+            by_uid, lost = self._group_by_uid(
+                [(change.stored, change) for change in batch], Rejected("vanished")
+            )
             yield from lost
-            yield from self._amended(by_uid, permanent)
+            yield from self._amend_batch(by_uid, permanent)
 
-    def _amended(self, by_uid: dict[int, list[Amendment]], permanent: Flags) -> Iterator[Stored | Failed]:
+    def _amend_batch(self, by_uid: dict[int, list[Amendment]], permanent: Flags) -> Iterator[Stored | Failed]:
+        """Set the flags of one batch, by UID."""
         expected = {uid: [change.stored for change in changes] for uid, changes in by_uid.items()}
-        now, others, hidden = self._looked(expected)
+        now, others, hidden = self._inspect(expected)
         groups: dict[Flags, list[int]] = {}
         for uid, changes in by_uid.items():
             wanted = flags_kept(changes[-1].flags, permanent)
             if uid in others:
-                yield from (Failed(change.stored.key, _another()) for change in changes)
+                yield from (Failed(change.stored.key, _changed_at_target()) for change in changes)
             elif uid in hidden:
-                yield from (Failed(change.stored.key, _untold()) for change in changes)
+                yield from (Failed(change.stored.key, _incomplete_reply()) for change in changes)
             elif uid not in now or wanted is None:
                 code = "flag-not-allowed" if uid in now else "vanished"
                 yield from (Failed(change.stored.key, Rejected(code)) for change in changes)
             elif _folded(now[uid]) == _folded(kept := self.keywords.kept(self.raw, wanted)):
-                yield from (_amended(change.stored, wanted, kept) for change in changes)
+                yield from (_amended_result(change.stored, wanted, kept) for change in changes)
             else:
                 groups.setdefault(wanted, []).append(uid)
         for wanted, uids in groups.items():
             kept, refused = self._set(sorted(uids), wanted)
             for change in (change for uid in uids for change in by_uid[uid]):
-                yield Failed(change.stored.key, refused) if refused else _amended(change.stored, wanted, kept)
+                yield (
+                    Failed(change.stored.key, refused)
+                    if refused
+                    else _amended_result(change.stored, wanted, kept)
+                )
 
     def remove(self, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
-        r"""\Deleted and UID EXPUNGE, for these UIDs only; one that is already gone is success. What is
-        something else by now is Rejected("changed-at-target"). Of what has another UIDVALIDITY that cannot be
-        told: Transient("container-renumbered"). What the server leaves out of its answer, and has:
-        Transient("reply-incomplete")."""
+        r"""Remove these UIDs only. Idempotent: a missing message is a success.
+
+        Sends STORE with `\Deleted`, then UID EXPUNGE.
+
+        Args:
+            stored: the messages to remove.
+
+        Yields:
+            One result per message. Rejected("changed-at-target"): another message has the UID now.
+            Transient("container-renumbered"): the UIDVALIDITY differs, so the message cannot be identified.
+            Transient("reply-incomplete"): the server has the message and leaves it out of its answer.
+
+        Raises:
+            Blocked: "no-permission" when the server keeps the messages.
+            LeaseLost: the guard refuses.
+
+        Source:
+            RFC 4315, section 2.1 (UID EXPUNGE).
+        """
         todo = iter(stored)
         while batch := list(islice(todo, AT_ONCE)):
-            by_uid, lost = self._located([(one, one) for one in batch], Transient("container-renumbered"))
+            by_uid, lost = self._group_by_uid(
+                [(removal, removal) for removal in batch], Transient("container-renumbered")
+            )
             yield from lost
-            now, others, hidden = self._looked(by_uid)
+            now, others, hidden = self._inspect(by_uid)
             present = sorted(now.keys() - others)
             if present:
                 self._expunge(present)
             for uid, group in by_uid.items():
-                error = _another() if uid in others else _untold() if uid in hidden else None
-                yield from (one if error is None else Failed(one.key, error) for one in group)
+                error = (
+                    _changed_at_target() if uid in others else _incomplete_reply() if uid in hidden else None
+                )
+                yield from (removal if error is None else Failed(removal.key, error) for removal in group)
 
-    def _looked(self, expected: Mapping[int, list[Stored]]) -> tuple[dict[int, Flags], set[int], set[int]]:
-        """The flags of those that are there, which of them are not what was written, and which others are
-        there, of which the server said nothing. Raises Transient("container-renumbered") where the
-        mailbox was made anew meanwhile: what these UIDs are there, nobody has looked at."""
-        found = read_metadata(self.session, sorted(expected))
-        hidden = self._there(expected.keys() - found.keys())
+    def _inspect(self, expected: Mapping[int, list[Stored]]) -> tuple[dict[int, Flags], set[int], set[int]]:
+        """Look at messages before they are changed.
+
+        Returns:
+            The flags of the messages that are present; the UIDs whose message is not the one that was
+            written; and the UIDs that are present but missing in the server's answer.
+
+        Raises:
+            Transient: "container-renumbered" when the mailbox was re-created meanwhile, so that other
+                messages may have these UIDs.
+        """
+        metadata = read_metadata(self.session, sorted(expected))
+        hidden = self._present_uids(expected.keys() - metadata.keys())
         validity = self.session.select(self.raw, readonly=False).uidvalidity
-        others = Looker(self.session, self.raw, validity, self.spool, self.judge).others(found, expected)
+        others = Looker(self.session, self.raw, validity, self.spool, self.judge).others(metadata, expected)
         opened = self.session.select(self.raw, readonly=False)  # reading opened it for reading alone
-        eras = {one.href.partition(":")[0] for group in expected.values() for one in group}
+        eras = {written.href.partition(":")[0] for group in expected.values() for written in group}
         if eras - {str(opened.uidvalidity)}:
             raise Transient("container-renumbered")
-        return {uid: message.flags for uid, message in found.items()}, others, hidden
+        return {uid: message.flags for uid, message in metadata.items()}, others, hidden
 
-    def _there(self, uids: Collection[int]) -> set[int]:
-        """Which of these are there, by another command than FETCH: that some servers leave messages out of
-        its answer, and end it with OK, proves no absence."""
-        found: set[int] = set()
+    def _present_uids(self, uids: Collection[int]) -> set[int]:
+        """Return which UIDs exist, by SEARCH.
+
+        Some servers leave messages out of the answer to FETCH and end it with OK, so FETCH proves no absence.
+        """
+        present: set[int] = set()
 
         def note(parts: Parts) -> None:
             if parts[0][2:8].upper() == b"SEARCH":
-                found.update(map(int, parts[0][8:].split()))
+                present.update(map(int, parts[0][8:].split()))
 
         if uids:
             self.session.done(b"UID SEARCH UID " + compact(sorted(uids)), note)
-        return found.intersection(uids)
+        return present.intersection(uids)
 
     def _expunge(self, uids: list[int]) -> None:
+        """Mark these UIDs as deleted, expunge them and check that they are gone."""
         chosen = compact(uids)
         self.guard()
         self.session.done(b"UID STORE " + chosen + rb" +FLAGS.SILENT (\Deleted)")
         self.guard()
         self.session.done(b"UID EXPUNGE " + chosen)
-        if self._flags(uids) or self._there(uids):
+        if self._flags(uids) or self._present_uids(uids):
             raise Blocked("no-permission", "the server keeps messages that were to be removed")
 
-    def _located(
+    def _group_by_uid(
         self, pairs: list[tuple[Stored, T]], otherwise: MigrationError
     ) -> tuple[dict[int, list[T]], list[Failed]]:
-        """By UID; what has another UIDVALIDITY cannot be found by its href any more: otherwise."""
+        """Group values by UID; a message with another UIDVALIDITY fails with the error `otherwise`."""
         validity = str(self.session.select(self.raw, readonly=False).uidvalidity)
         by_uid: dict[int, list[T]] = {}
         lost = []
@@ -134,22 +193,22 @@ class Store:
         return by_uid, lost
 
     def _flags(self, uids: list[int]) -> dict[int, Flags]:
-        """The flags of those that are there."""
-        found: dict[int, Flags] = {}
-        asked = set(uids)
+        """Return the flags of those UIDs that are present."""
+        flags: dict[int, Flags] = {}
+        requested = set(uids)
 
         def note(parts: Parts) -> None:
             entry = fetched(parts)
-            if entry is not None and b"FLAGS" in entry and uid_of(entry) in asked:
-                found[uid_of(entry)] = flags_of(entry)
+            if entry is not None and b"FLAGS" in entry and uid_of(entry) in requested:
+                flags[uid_of(entry)] = flags_of(entry)
 
         if uids:
             self.session.done(b"NOOP")
             self.session.done(b"UID FETCH %s (UID FLAGS)" % compact(uids), note)
-        return found
+        return flags
 
     def _set(self, uids: list[int], flags: Flags) -> tuple[Flags, Rejected | None]:
-        """The flags that the mailbox takes of these, and why it does not take them."""
+        """Set flags; return the flags that the mailbox takes, and the error when the server refuses them."""
         kept = self.keywords.kept(self.raw, flags)
         self.guard()
         names = " ".join(sorted(kept)).encode()
@@ -164,18 +223,18 @@ class Store:
         return kept, Rejected("refused-by-target").about(reply.known).said(reply.said)
 
 
-def _amended(stored: Stored, wanted: Flags, kept: Flags) -> Stored:
+def _amended_result(stored: Stored, wanted: Flags, kept: Flags) -> Stored:
     return stored if kept == wanted else replace(stored, losses=(*stored.losses, NOT_TAKEN), flags=kept)
 
 
-def _untold() -> Transient:
+def _incomplete_reply() -> Transient:
     return Transient("reply-incomplete", "the server says nothing of a message that it has")
 
 
-def _another() -> Rejected:
+def _changed_at_target() -> Rejected:
     return Rejected("changed-at-target", "something else has its number by now")
 
 
 def _folded(flags: Flags) -> Flags:
-    """Flags compare without case (RFC 9051, 2.3.2)."""
+    """Return flags in lower case, because flags compare without case (RFC 9051, section 2.3.2)."""
     return frozenset(flag.lower() for flag in flags)

@@ -1,4 +1,4 @@
-"""The folders of an IMAP account: names, namespaces, roles and the server's own counts."""
+"""List the folders of an IMAP account: names, namespaces, roles and the server's own counts."""
 
 from __future__ import annotations
 
@@ -26,15 +26,22 @@ USES = {role: use for use, role in ROLES.items()}
 FOLDERS_MOST = 100_000
 MAILBOX_ID = "MAILBOXID"
 _OBJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
-"""RFC 8474, section 7: objectid."""
+"""Source: RFC 8474, section 7 (objectid)."""
 NO_SELECT = frozenset({"\\NOSELECT", "\\NONEXISTENT"})
 VIRTUAL = frozenset({"\\ALL", "\\FLAGGED", "\\IMPORTANT"})
-"""Mailboxes that show what is stored elsewhere (RFC 6154, RFC 8457)."""
+"""Uses of mailboxes that show messages stored in other mailboxes. Source: RFC 6154, RFC 8457."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImapFolder:
-    """One line of LIST. raw is the name as the server spells it (mUTF-7); attributes in upper case."""
+    """Hold one line of LIST.
+
+    Attributes:
+        raw: the name as the server spells it (modified UTF-7).
+        separator: the hierarchy separator; "" in a flat namespace.
+        attributes: attributes in upper case.
+        status: the STATUS items by upper-case name; {} when they were not asked.
+    """
 
     raw: bytes
     separator: str
@@ -43,14 +50,17 @@ class ImapFolder:
 
     @property
     def name(self) -> str:
+        """Return the readable name."""
         return decoded(self.raw)
 
     @property
     def selectable(self) -> bool:
+        """Return True if the mailbox can be opened."""
         return not self.attributes & NO_SELECT
 
     @property
     def role(self) -> Role | None:
+        """Return the role that the server states, or None."""
         if self.raw.upper() == INBOX:
             return Role.INBOX
         return next((ROLES[use] for use in sorted(self.attributes) if use in ROLES), None)
@@ -58,22 +68,35 @@ class ImapFolder:
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """Where the account's own folders live, and which prefixes belong to others."""
+    """Hold where the account's own folders are and which prefixes belong to others.
+
+    Attributes:
+        prefix: the prefix of the account's own folders; "" when they have none.
+        separator: the hierarchy separator; "" in a flat namespace.
+        foreign: the prefixes of folders that belong to others.
+        others: True if everything outside of the prefix, except INBOX, belongs to others. This holds where a
+            namespace of others has the prefix "", as Cyrus' shared folders have it.
+
+    Source:
+        RFC 2342.
+    """
 
     prefix: str = ""
     separator: str = "/"
     foreign: tuple[str, ...] = ()
     others: bool = False
-    """Whether everything outside of the prefix belongs to others, INBOX aside: a namespace of theirs has the
-    prefix "", as Cyrus' shared folders have it."""
 
     def path(self, name: str) -> tuple[str, ...]:
-        """The path a person sees: without the namespace's own prefix."""
+        """Return the path that a person sees: without the namespace's own prefix."""
         own = name[len(self.prefix) :] if self.prefix and name.startswith(self.prefix) else name
         return tuple(own.split(self.separator)) if self.separator else (own,)
 
     def name(self, path: Iterable[str]) -> str:
-        """The mailbox name of a path; Rejected("name-not-allowed") when a level holds the separator."""
+        """Return the mailbox name of a path.
+
+        Raises:
+            Rejected: "name-not-allowed" when a level contains the separator.
+        """
         levels = tuple(path)
         if self.separator and any(self.separator in level for level in levels):
             raise Rejected("name-not-allowed", "a folder name contains the hierarchy separator")
@@ -81,6 +104,7 @@ class Namespace:
         return joined if joined.upper() == "INBOX" else self.prefix + joined
 
     def is_foreign(self, name: str) -> bool:
+        """Return True if the mailbox belongs to another person or is shared."""
         if any(name.startswith(prefix) or name + self.separator == prefix for prefix in self.foreign):
             return True
         own = name.upper() == "INBOX" or (name + self.separator).startswith(self.prefix)
@@ -88,12 +112,16 @@ class Namespace:
 
 
 def encoded(name: str) -> bytes:
-    """A mailbox name as modified UTF-7 (RFC 3501, 5.1.3)."""
+    """Return a mailbox name as modified UTF-7.
+
+    Source:
+        RFC 3501, section 5.1.3.
+    """
     return bytes(imap_utf7.encode(name))
 
 
 def decoded(raw: bytes) -> str:
-    """The readable name; one that is not valid modified UTF-7 stays as it is."""
+    """Return the readable name; a name that is not valid modified UTF-7 stays as it is."""
     try:
         text = str(imap_utf7.decode(raw))
     except (ValueError, LookupError):
@@ -102,22 +130,23 @@ def decoded(raw: bytes) -> str:
 
 
 def namespace(session: Session) -> Namespace:
-    """Asks for it; without NAMESPACE, the separator LIST tells."""
-    found: list[Namespace] = []
+    """Ask the server for its namespaces; without NAMESPACE, use the separator from LIST."""
+    namespaces: list[Namespace] = []
 
     def note(parts: Parts) -> None:
         if parts[0][2:12].upper() == b"NAMESPACE ":
-            found.append(_namespace(tokens(parts)[1:]))
+            namespaces.append(_namespace(tokens(parts)[1:]))
         elif parts[0][2:7].upper() == b"LIST ":
             separator = tokens(parts)[2]
-            found.append(Namespace(separator=separator.decode() if isinstance(separator, bytes) else ""))
+            namespaces.append(Namespace(separator=separator.decode() if isinstance(separator, bytes) else ""))
 
     command = b"NAMESPACE" if session.has("NAMESPACE") else b'LIST "" ""'
     session.done(command, note)
-    return found[0] if found else Namespace()
+    return namespaces[0] if namespaces else Namespace()
 
 
 def _namespace(groups: list[Token]) -> Namespace:
+    """Build a Namespace from the three groups of a NAMESPACE response."""
     personal, *others = (_entries(group) for group in groups)
     prefix, separator = personal[0] if personal else (b"", b"/")
     foreign = tuple(decoded(name) for group in others for name, _ in group if name)
@@ -126,7 +155,7 @@ def _namespace(groups: list[Token]) -> Namespace:
 
 
 def _entries(group: Token) -> list[tuple[bytes, bytes]]:
-    """(prefix, separator) of each; a flat namespace has the separator NIL."""
+    """Return (prefix, separator) of each entry; a flat namespace has the separator NIL."""
     return [
         (entry[0], entry[1] if isinstance(entry[1], bytes) else b"")
         for entry in (group if isinstance(group, list) else [])
@@ -135,7 +164,15 @@ def _entries(group: Token) -> list[tuple[bytes, bytes]]:
 
 
 def folders(session: Session, *, counts: bool) -> list[ImapFolder]:
-    """Every mailbox the account sees, parents before children; counts: with the server's totals."""
+    """List every mailbox that the account sees, parents before children.
+
+    Args:
+        session: the session of the account.
+        counts: True to ask for the server's counts and ids, too.
+
+    Raises:
+        Transient: "folder-vanished" when a folder was added or removed during the listing; connection errors.
+    """
     listed: dict[bytes, ImapFolder] = {}
     totals: dict[bytes, dict[str, str]] = {}
 
@@ -146,29 +183,32 @@ def folders(session: Session, *, counts: bool) -> list[ImapFolder]:
                 upper = frozenset(word.upper() for word in words(attributes))
                 if len(listed) >= FOLDERS_MOST:
                     raise ValueError("more folders than any account has")
-                parted = separator.decode() if isinstance(separator, bytes) else ""
-                listed[raw] = ImapFolder(raw, parted, upper)
+                level_separator = separator.decode() if isinstance(separator, bytes) else ""
+                listed[raw] = ImapFolder(raw, level_separator, upper)
         elif status := status_of(parts):
             raw = tokens(parts)[1]
             if isinstance(raw, bytes) and len(totals) < FOLDERS_MOST:
                 totals[raw] = status
 
     if counts:
-        _left(session)
+        _close_open_mailbox(session)
     session.done(b'LIST "" "*"' + _options(session, counts), note)
     if counts and not (session.has("LIST-STATUS") and session.has("LIST-EXTENDED")):
-        totals = _asked_one_by_one(session, listed.values())
+        totals = _status_one_by_one(session, listed.values())
     elif counts and session.has("OBJECTID"):
         _ask_ids(session, totals)
-    found = [ImapFolder(f.raw, f.separator, f.attributes, totals.get(f.raw, {})) for f in listed.values()]
+    listing = [ImapFolder(f.raw, f.separator, f.attributes, totals.get(f.raw, {})) for f in listed.values()]
     return sorted(
-        found, key=lambda folder: (folder.raw.upper() != INBOX, folder.name.split(folder.separator or "\0"))
+        listing, key=lambda folder: (folder.raw.upper() != INBOX, folder.name.split(folder.separator or "\0"))
     )
 
 
-def _left(session: Session) -> None:
-    """Dovecot 2.4.1 counts the open mailbox as this session was last told it is: an old number. (NOOP would
-    tell, but ends the session when the mailbox was renamed. CLOSE removes nothing after EXAMINE.)"""
+def _close_open_mailbox(session: Session) -> None:
+    """Close the open mailbox, so that its count is current.
+
+    Dovecot 2.4.1 counts the open mailbox as this session last saw it, which is an old number. NOOP would
+    update it, but ends the session when the mailbox was renamed. CLOSE removes nothing after EXAMINE.
+    """
     selected = session.selected
     if selected is None or not (selected.readonly or session.has("UNSELECT")):
         return
@@ -177,6 +217,7 @@ def _left(session: Session) -> None:
 
 
 def _options(session: Session, counts: bool) -> bytes:
+    """Return the RETURN options of LIST that this server supports."""
     options = []
     if session.has("SPECIAL-USE"):
         options.append("SPECIAL-USE")
@@ -186,7 +227,7 @@ def _options(session: Session, counts: bool) -> bytes:
 
 
 def status_items(session: Session) -> list[str]:
-    """What a STATUS asks of this server beside MAILBOXID."""
+    """Return the STATUS items to ask of this server, without MAILBOXID."""
     items = ["MESSAGES", "UIDNEXT", "UIDVALIDITY"]
     if session.has("STATUS=SIZE"):
         items.append("SIZE")
@@ -196,43 +237,57 @@ def status_items(session: Session) -> list[str]:
 
 
 def id_item(session: Session) -> str | None:
-    """The STATUS item that identifies a mailbox for its life, if there is one."""
+    """Return the STATUS item that identifies a mailbox for its life, or None."""
     return MAILBOX_ID if session.has("OBJECTID") else session.quirks.mailbox_id
 
 
 def lifelong_id(session: Session, raw: bytes) -> str:
-    """The mailbox's own id; "" where the server has none. MAILBOXID is asked for in a STATUS of its own:
-    Cyrus 3.10.2 answers with freed memory when it stands beside MESSAGES or SIZE. Raises
-    Transient("protocol-error") for what is no id: two listings that disagree would look like a folder that
-    is gone and a new one."""
+    """Return the mailbox's own id; "" where the server has none.
+
+    MAILBOXID is asked in a STATUS of its own: Cyrus 3.10.2 answers with freed memory when it stands beside
+    MESSAGES or SIZE.
+
+    Args:
+        session: the session of the account.
+        raw: the encoded name of the mailbox.
+
+    Raises:
+        Transient: "protocol-error" for a malformed id. Two listings that disagree would look like one folder
+            that is gone and a new one.
+
+    Source:
+        RFC 8474, section 4.3 (STATUS MAILBOXID).
+    """
     item = id_item(session)
     return _checked_id(session, item, session.status(raw, item).get(item, "")) if item else ""
 
 
-def _checked_id(session: Session, item: str, told: str) -> str:
-    if item == MAILBOX_ID and not _OBJECT_ID.fullmatch(told):
+def _checked_id(session: Session, item: str, value: str) -> str:
+    """Return the id; raise Transient("protocol-error") when it is malformed."""
+    if item == MAILBOX_ID and not _OBJECT_ID.fullmatch(value):
         raise session.connection.nonsense()
-    return told
+    return value
 
 
 def _ask_ids(session: Session, totals: dict[bytes, dict[str, str]]) -> None:
-    """Adds each mailbox's id to its totals; see lifelong_id."""
-    found: dict[bytes, str] = {}
+    """Add each mailbox's id to its totals; see `lifelong_id`."""
+    ids: dict[bytes, str] = {}
 
     def note(parts: Parts) -> None:
         if status := status_of(parts):
             raw = tokens(parts)[1]
             if isinstance(raw, bytes) and raw in totals and MAILBOX_ID in status:
-                found[raw] = status[MAILBOX_ID]
+                ids[raw] = status[MAILBOX_ID]
 
     session.done(b'LIST "" "*" RETURN (STATUS (MAILBOXID))', note)
-    if found.keys() != totals.keys():
+    if ids.keys() != totals.keys():
         raise Transient("folder-vanished", "a folder was made or removed meanwhile: list again")
     for raw, status in totals.items():
-        status[MAILBOX_ID] = _checked_id(session, MAILBOX_ID, found[raw])
+        status[MAILBOX_ID] = _checked_id(session, MAILBOX_ID, ids[raw])
 
 
-def _asked_one_by_one(session: Session, listed: Iterable[ImapFolder]) -> dict[bytes, dict[str, str]]:
+def _status_one_by_one(session: Session, listed: Iterable[ImapFolder]) -> dict[bytes, dict[str, str]]:
+    """Ask STATUS for each mailbox where LIST cannot return it."""
     totals: dict[bytes, dict[str, str]] = {}
     for folder in listed:
         if folder.selectable:
@@ -247,7 +302,14 @@ def _asked_one_by_one(session: Session, listed: Iterable[ImapFolder]) -> dict[by
 
 
 def container(folder: ImapFolder, where: Namespace, identifier: str, omit: str | None = None) -> Container:
-    """A folder as the rest of Kogge sees it."""
+    """Convert a folder into a Container.
+
+    Args:
+        folder: the folder.
+        where: the account's namespace.
+        identifier: the container's id.
+        omit: the code why nothing in it moves; None: it moves.
+    """
     status = folder.status
     inbox = folder.raw.upper() == INBOX
     return Container(
@@ -262,24 +324,31 @@ def container(folder: ImapFolder, where: Namespace, identifier: str, omit: str |
 
 
 def quota(session: Session) -> tuple[int, int] | None:
-    """(used, limit) in bytes of INBOX's storage quota; None when there is none or none is told."""
+    """Return (used, limit) in bytes of INBOX's storage quota; None when the server states no limit.
+
+    Of several limits the one with the least free space counts.
+
+    Source:
+        RFC 9208, section 5.1 (STORAGE is counted in units of 1024 octets).
+    """
     if not session.has("QUOTA"):
         return None
-    found: list[tuple[int, int]] = []
+    limits: list[tuple[int, int]] = []
 
     def note(parts: Parts) -> None:
         if parts[0][2:8].upper() == b"QUOTA ":
             resources = tokens(parts)[-1]
             for name, used, limit in _triples(resources if isinstance(resources, list) else []):
                 if name.upper() == b"STORAGE":
-                    found.append((int(used) * 1024, int(limit) * 1024))  # RFC 9208: units of 1024 octets
+                    limits.append((int(used) * 1024, int(limit) * 1024))  # RFC 9208: units of 1024 octets
 
-    if not session.run(b"GETQUOTAROOT " + quoted(INBOX), note).ok or not found:
+    if not session.run(b"GETQUOTAROOT " + quoted(INBOX), note).ok or not limits:
         return None
-    return min(found, key=lambda pair: pair[1] - pair[0])
+    return min(limits, key=lambda pair: pair[1] - pair[0])
 
 
 def _triples(items: list[Token]) -> list[tuple[bytes, bytes, bytes]]:
+    """Group a flat list into (name, used, limit)."""
     names = [item for item in items if isinstance(item, bytes)]
     return list(zip(names[::3], names[1::3], names[2::3], strict=False))
 

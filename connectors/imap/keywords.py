@@ -1,8 +1,8 @@
-"""Keywords that a mailbox takes no more.
+"""Handle mailboxes that take no more keywords.
 
 A server may keep a bounded number of different keywords in one mailbox and still say in PERMANENTFLAGS that
-any is welcome: Cyrus 3.10.2 takes 100, then answers NO [LIMIT]. What the mailbox has already stays possible;
-the rest is left out of the message, which arrives, and is named as lost.
+any keyword is welcome: Cyrus 3.10.2 takes 100, then answers NO [LIMIT]. Keywords that the mailbox has already
+stay possible. The others are left out of the message, which arrives, and are reported as a loss.
 """
 
 from __future__ import annotations
@@ -21,35 +21,44 @@ Flags = frozenset[str]
 
 @dataclass(slots=True)
 class Keywords:
-    """By mailbox (its encoded name): the keywords that it has, once it refused another one. Shared by all
-    sessions of a target."""
+    """Remember, by encoded mailbox name, the keywords of a mailbox that refused another one.
+
+    All sessions of a target share one instance.
+    """
 
     _had: dict[bytes, Flags] = field(default_factory=dict)
 
     def kept(self, raw: bytes, flags: Flags) -> Flags:
-        """What of flags the mailbox takes."""
+        """Return the flags that the mailbox takes."""
         had = self._had.get(raw)
         if had is None:
             return flags
-        return frozenset(one for one in flags if one.startswith("\\") or one.lower() in had)
+        return frozenset(flag for flag in flags if flag.startswith("\\") or flag.lower() in had)
 
     def learn(self, session: Session, raw: bytes, sent: Flags) -> bool:
-        """After a refusal of a message or a change that was sent with these flags: asks which keywords the
-        mailbox has. Returns whether fewer than were sent are worth a try; without that the refusal has
-        another cause."""
+        """Ask which keywords the mailbox has, after it refused a message or a change.
+
+        Args:
+            session: the session to ask.
+            raw: the encoded name of the mailbox.
+            sent: the flags that were sent.
+
+        Returns:
+            True if a retry with fewer flags makes sense; False when the refusal must have another cause.
+        """
         if self.kept(raw, sent) != sent:
             return True
-        given = {one.lower() for one in sent if not one.startswith("\\")}
-        if not given:
+        sent_keywords = {flag.lower() for flag in sent if not flag.startswith("\\")}
+        if not sent_keywords:
             return False
-        found: set[str] = set()
+        present: set[str] = set()
 
         def note(parts: Parts) -> None:
             if parts[0][2:8].upper() == b"FLAGS ":
-                found.update(word.lower() for word in words(tokens(parts)[1]) if not word.startswith("\\"))
+                present.update(word.lower() for word in words(tokens(parts)[1]) if not word.startswith("\\"))
 
         session.look(raw, note)
-        if given <= found:
+        if sent_keywords <= present:
             return False
-        self._had[raw] = frozenset(found)
+        self._had[raw] = frozenset(present)
         return True

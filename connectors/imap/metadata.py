@@ -1,4 +1,8 @@
-"""Small texts beside an IMAP account: private server annotations (RFC 5464)."""
+"""Keep small texts beside an IMAP account, as private server annotations.
+
+Source:
+    RFC 5464 (METADATA).
+"""
 
 from __future__ import annotations
 
@@ -11,29 +15,39 @@ EXTENSIONS = ("METADATA", "METADATA-SERVER")
 
 
 def has_room(session: Session) -> bool:
-    """Whether the server keeps such texts at all."""
+    """Return True if the server keeps such texts at all."""
     return any(session.has(name) for name in EXTENSIONS)
 
 
 def read(session: Session, name: bytes) -> bytes | None:
-    """None: there is none of this name, or the server keeps none."""
+    """Return the text of this name; None when it does not exist or the server keeps no texts."""
     if not has_room(session):
         return None
-    found: list[bytes] = []
+    values: list[bytes] = []
 
     def note(parts: Parts) -> None:
         listed = tokens(parts)
         if not listed or listed[0] != b"METADATA":
             return
-        pairs = (one for one in listed[1:] if isinstance(one, list) and len(one) > 1)
-        found.extend(value for key, value, *_ in pairs if key == PREFIX + name and isinstance(value, bytes))
+        pairs = (entry for entry in listed[1:] if isinstance(entry, list) and len(entry) > 1)
+        values.extend(value for key, value, *_ in pairs if key == PREFIX + name and isinstance(value, bytes))
 
     reply = session.run(b'GETMETADATA "" (' + PREFIX + name + b")", note)
-    return found[-1] if reply.ok and found else None
+    return values[-1] if reply.ok and values else None
 
 
 def write(session: Session, guard: Guard, name: bytes, value: bytes) -> bool:
-    """False: the server has no place for it."""
+    """Store a text in place of the one before. Idempotent. It may have been stored even if this raises.
+
+    Args:
+        session: the session of the account.
+        guard: the write fence; called before the command.
+        name: the name below PREFIX.
+        value: the text.
+
+    Returns:
+        False when the server has no place for it.
+    """
     if not has_room(session):
         return False
     guard()

@@ -1,8 +1,8 @@
-"""Writing to one mailbox over several connections at a time.
+"""Write to one mailbox over several connections at a time.
 
-A server makes every message durable before it answers, and mostly waits for its disk: Dovecot 2.4.1 on one
+A server makes every message durable before it answers and mostly waits for its disk: Dovecot 2.4.1 on one
 disk takes 2,300 messages of 8 KB a second over one connection and 3,500 over two. Each MULTIAPPEND stays
-whole and on one connection; those of one call may be stored in any order.
+whole and on one connection; batches of one call may be stored in any order.
 """
 
 from __future__ import annotations
@@ -20,37 +20,55 @@ from model.protocols import Failed, Item, Stored
 
 @dataclass(slots=True)
 class Lane:
-    """One connection with its part of a turn. results also holds what was told before an error."""
+    """Hold one connection with its batch of a round.
+
+    Attributes:
+        appender: writes over this connection.
+        part: the batch.
+        results: what was stored or refused, also when an error followed.
+    """
 
     appender: Appender
     part: list[PreparedAppend]
     results: list[Stored | Failed] = field(default_factory=list)
 
     def run(self) -> None:
+        """Store the batch and collect the results."""
         self.results.extend(self.appender.store(self.part))
 
 
 def write(
     first: Appender, others: Callable[[], Iterable[Appender]], items: Iterable[Item]
 ) -> Iterator[Stored | Failed]:
-    """See model.protocols.Target.write. others, which write to the same mailbox, are asked for when
-    there is more than one part to store."""
+    """Store items over one or more connections; see `model.protocols.Target.write`.
+
+    Args:
+        first: the appender of the main connection.
+        others: returns further appenders for the same mailbox; called only when there is more than one batch.
+        items: the items to store.
+
+    Yields:
+        One result per item, in any order.
+
+    Raises:
+        LeaseLost, Blocked, Transient: as in `Appender.store`. Any item may have been stored.
+    """
     refused: list[Failed] = []
     parts = first.parts(items, refused)
-    begun = list(islice(parts, 2))
-    appenders = (first, *others()) if len(begun) > 1 else (first,)
-    parts = chain(begun, parts)
-    while turn := list(islice(parts, len(appenders))):
-        yield from _drained(refused)
-        if len(turn) == 1:
-            yield from first.store(turn[0])
+    first_parts = list(islice(parts, 2))
+    appenders = (first, *others()) if len(first_parts) > 1 else (first,)
+    parts = chain(first_parts, parts)
+    while round_parts := list(islice(parts, len(appenders))):
+        yield from _drain(refused)
+        if len(round_parts) == 1:
+            yield from first.store(round_parts[0])
         else:
-            yield from _together([Lane(*pair) for pair in zip(appenders, turn, strict=False)])
-    yield from _drained(refused)
+            yield from _store_in_parallel([Lane(*pair) for pair in zip(appenders, round_parts, strict=False)])
+    yield from _drain(refused)
 
 
 def usable(sessions: Iterable[Session]) -> Iterator[Session]:
-    """Those that can be connected: a server may allow one account fewer connections."""
+    """Yield the sessions that can be connected: a server may allow fewer connections per account."""
     for session in sessions:
         try:
             session.connection  # noqa: B018 - connects
@@ -60,18 +78,20 @@ def usable(sessions: Iterable[Session]) -> Iterator[Session]:
         yield session
 
 
-def _together(lanes: Sequence[Lane]) -> Iterator[Stored | Failed]:
-    """Waits for every lane, tells what each was told, and only then raises: what decides about the
-    mailbox before what passes."""
+def _store_in_parallel(lanes: Sequence[Lane]) -> Iterator[Stored | Failed]:
+    """Store the batches of all lanes at once and yield every result before raising an error.
+
+    An error that concerns the mailbox is raised before a transient one.
+    """
     with ThreadPoolExecutor(len(lanes), thread_name_prefix="lane") as threads:
         running = [threads.submit(lane.run) for lane in lanes]
-    errors = [error for one in running if (error := one.exception()) is not None]
+    errors = [error for future in running if (error := future.exception()) is not None]
     for lane in lanes:
         yield from lane.results
     if errors:
         raise min(errors, key=lambda error: isinstance(error, Transient))
 
 
-def _drained(refused: list[Failed]) -> Iterator[Failed]:
+def _drain(refused: list[Failed]) -> Iterator[Failed]:
     while refused:
         yield refused.pop()

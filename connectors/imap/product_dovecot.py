@@ -1,6 +1,6 @@
-"""IMAP servers, as data: what they can or cannot do, and do not announce.
+"""Hold, as data, what IMAP servers can or cannot do without announcing it.
 
-Looked up by the name a server gives of itself (RFC 2971 ID); core code asks the facts only.
+Quirks are looked up by the name that a server gives itself (RFC 2971, ID). Core code asks the facts only.
 """
 
 from __future__ import annotations
@@ -11,9 +11,13 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Quirks:
-    """mailbox_id: a STATUS item that survives a rename and changes on re-creation, where the server
-    has one without announcing OBJECTID. oldest_date: the earliest INTERNALDATE that it keeps, in seconds
-    since 1970."""
+    """Hold the facts about one product.
+
+    Attributes:
+        mailbox_id: a STATUS item that survives a rename and changes on re-creation, where the server has one
+            without announcing OBJECTID; None otherwise.
+        oldest_date: the earliest INTERNALDATE that the server keeps, in seconds since 1970.
+    """
 
     mailbox_id: str | None = None
     oldest_date: int = 0

@@ -1,4 +1,4 @@
-"""IMAP, shared by source and target: settings, connecting, logging in, folders, error translation."""
+"""Connect to IMAP servers, log in, open mailboxes and translate errors; shared by source and target."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ __all__ = ["ImapSettings", "Selected", "Session", "error_of", "raise_for"]
 
 LOGIN_MOST = 1 << 20
 REFUSING = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"})
-"""Response codes that say of a login that it is wrong (RFC 5530)."""
+"""Response codes that mean that a login is wrong. Source: RFC 5530, section 3."""
 _REPR = re.compile(r"\Ab(['\"])(.*)\1\Z", re.DOTALL)
 BUSY = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN", "TIMEOUT"})
 
 
 class _Connection(imaplib.IMAP4):
-    """imaplib's connection with TCP_NODELAY from the first byte and a read buffer of our size."""
+    """Extend imaplib's connection: TCP_NODELAY from the first byte and a larger read buffer."""
 
     def __init__(self, settings: ImapSettings, opened: Callable[[socket.socket], None]) -> None:
         self._settings = settings
@@ -59,6 +59,7 @@ class _Connection(imaplib.IMAP4):
         super().__init__(settings.host, settings.port)
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:  # noqa: ARG002 - imaplib's signature
+        """Open the socket, with TLS when the settings ask for it, and report it to `opened`."""
         settings = self._settings
         raw = socket.create_connection((settings.host, settings.port), settings.timeout_seconds)
         try:
@@ -75,39 +76,45 @@ class _Connection(imaplib.IMAP4):
         return secured
 
     def open(self, host: str = "", port: int = 0, timeout: float | None = None) -> None:
+        """Connect; see imaplib."""
         super().open(host, port, timeout)
         self._buffer()
 
     def _buffer(self) -> None:
-        """A reader of our own: imaplib's has 8 KiB. What an old one held is dropped."""
+        """Create a reader with READ_BUFFER bytes; imaplib's has 8 KiB. Buffered bytes are dropped."""
         self._buffered = self.sock
         self._reader = self.sock.makefile("rb", READ_BUFFER)
 
     def read(self, size: int) -> bytes:
-        self._take(size)
+        """Read exactly `size` bytes, or fewer at the end of the input."""
+        self._count_login_bytes(size)
         data: bytes = self._reader.read(size)
         return data
 
     def readline(self) -> bytes:
+        """Read one line of at most LINE_MOST bytes."""
         if self.sock is not self._buffered:
             self._buffer()  # STARTTLS replaced the socket
         line: bytes = self._reader.readline(LINE_MOST + 1)
-        self._take(len(line))
+        self._count_login_bytes(len(line))
         return line
 
-    def _take(self, size: int) -> None:
-        """imaplib keeps whatever comes while it logs in."""
+    def _count_login_bytes(self, size: int) -> None:
+        """Bound the input during the login, because imaplib keeps all of it."""
         if self.logging_in:
             self._taken += size
             if self._taken > LOGIN_MOST:
                 raise self.abort("too much before the login")
 
     def shutdown(self) -> None:
+        """Close the reader and the socket."""
         self._reader.close()
         super().shutdown()
 
 
 class _Client(IMAPClient):  # type: ignore[misc]
+    """Extend imapclient: our connection class, and no debug output."""
+
     def __init__(self, settings: ImapSettings, opened: Callable[[socket.socket], None]) -> None:
         self._settings = settings
         self._opened = opened
@@ -121,7 +128,18 @@ class _Client(IMAPClient):  # type: ignore[misc]
 
 @dataclass(slots=True)
 class Selected:
-    """The mailbox that is open, as SELECT or EXAMINE told it."""
+    """Hold the state of the open mailbox, as SELECT or EXAMINE reported it.
+
+    Attributes:
+        name: its encoded name.
+        readonly: True after EXAMINE.
+        exists: the number of messages.
+        uidvalidity: UIDVALIDITY; 0 when the server gave none.
+        uidnext: UIDNEXT; 0 when the server gave none.
+        modseq: HIGHESTMODSEQ; None when the server gave none.
+        permanent: PERMANENTFLAGS; None when the server gave none.
+        shifted: the number of EXPUNGE and VANISHED responses; sequence numbers moved that often.
+    """
 
     name: bytes
     readonly: bool
@@ -131,10 +149,9 @@ class Selected:
     modseq: int | None = None
     permanent: frozenset[str] | None = None
     shifted: int = 0
-    """EXPUNGE and VANISHED responses seen: sequence numbers moved that often."""
 
     def note(self, parts: Parts) -> None:
-        """Takes an untagged response into account."""
+        """Update the state from an untagged response."""
         head = parts[0]
         name, value = response_code(parts)
         if name == "UIDVALIDITY":
@@ -156,10 +173,18 @@ class Selected:
 
 @dataclass(slots=True)
 class Session:
-    """A connection made when first needed and again after it broke, until close().
+    """Hold a connection that is made when first needed and again after it broke, until close().
 
-    Not thread-safe, except close(). Raises Blocked("login-refused", "mailbox-missing", "tls-failed"),
-    Transient and Misconfigured.
+    Not thread-safe, except close(). Every command may raise Blocked("login-refused", "mailbox-missing",
+    "tls-failed"), Transient and Misconfigured.
+
+    Attributes:
+        settings: the server's settings.
+        account: the account to open.
+        capabilities_: the capability names of the present connection.
+        server_name: the name from ID; "" when the server gives none.
+        selected: the open mailbox; None when none is open.
+        qresync: True once QRESYNC is enabled on this connection.
     """
 
     settings: ImapSettings
@@ -176,7 +201,7 @@ class Session:
 
     @property
     def connection(self) -> ImapConnection:
-        """The connection, made anew when there is none that works."""
+        """Return the connection; connect again when it is broken."""
         self._user = threading.get_ident()
         if self._connection is not None and not self._connection.broken:
             return self._connection
@@ -186,27 +211,29 @@ class Session:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Upper-case capability names, as announced after login."""
+        """Return the upper-case capability names as announced after login."""
         self.connection  # noqa: B018 - connects
         return self.capabilities_
 
     def has(self, name: str) -> bool:
+        """Return True if the server announces this capability (upper case)."""
         return name in self.capabilities
 
     @property
     def quirks(self) -> Quirks:
+        """Return the facts about this server's product."""
         self.connection  # noqa: B018 - connects
         return BY_NAME.get(self.server_name, PLAIN)
 
     def close(self) -> None:
-        """From any thread: unblocks the thread that uses the session, which then gets Transient."""
+        """Close from any thread; the thread that uses the session then gets Transient."""
         self._closed = True
         if self._connection is not None:
             self._connection.close()
         self._cut()
         if self._user == threading.get_ident():
-            # from another thread the descriptors stay until the using thread lets go of them: a
-            # number freed under its feet could be somebody else's socket a moment later
+            # another thread must not free the descriptors while the using thread has them: the number could
+            # belong to another socket a moment later
             self._discard()
 
     def _discard(self) -> None:
@@ -220,26 +247,27 @@ class Session:
     # -- connecting
 
     def _connect(self) -> ImapConnection:
+        """Connect and log in, unless the session is closed or its login was refused."""
         if self._closed:
             raise Transient("connection-closed", "closed from our side")
         if self._refused is not None:
             raise self._refused
         with Deadline(self._cut).waiting():
-            return self._greeted()
+            return self._connect_and_log_in()
 
     def _cut(self) -> None:
         for each in list(self._sockets):
             cut(each)
 
-    def _greeted(self) -> ImapConnection:
-        """A connection that is logged in."""
-        client = self._opened()
+    def _connect_and_log_in(self) -> ImapConnection:
+        """Return a new connection that is logged in."""
+        client = self._open_client()
         try:
             with _connecting(self.settings):
                 self._secure(client)
             self._login(client)
             client._imap.logging_in = False
-            connection = self._wired(client)
+            connection = self._connection_of(client)
             self._greet(connection)
             if self._closed:
                 raise Transient("connection-closed", "closed from our side")
@@ -248,16 +276,20 @@ class Session:
             raise
         return connection
 
-    def _wired(self, client: _Client) -> ImapConnection:
-        """RFC822.SIZE is an estimate on some servers: what was asked for may be some times as large."""
+    def _connection_of(self, client: _Client) -> ImapConnection:
+        """Return the connection with its bounds.
+
+        RFC822.SIZE is an estimate on some servers: a body may be several times as large.
+        """
         literal = max(LITERAL_MOST, 4 * self.settings.spool_above)
         return ImapConnection(client._imap, literal, max(REPLY_MOST, 4 * self.settings.batch_bytes))
 
-    def _opened(self) -> _Client:
+    def _open_client(self) -> _Client:
         with _connecting(self.settings):
             return _Client(self.settings, self._sockets.append)
 
     def _secure(self, client: _Client) -> None:
+        """Start TLS when the settings ask for STARTTLS."""
         if self.settings.security == "starttls":
             try:
                 client.starttls(self.settings.tls.context("imap"))
@@ -267,10 +299,16 @@ class Session:
             self._sockets.append(client._imap.sock)
 
     def _login(self, client: _Client) -> None:
+        """Log in by the configured method; remember refused logins."""
         settings, login = self.settings, self.account.login
         secret = settings.password.read(login=login, address=self.account.address).get_secret_value()
-        server, known = f"{settings.host}:{settings.port}", "" if settings.auth == "xoauth2" else secret
-        who = login_of(server, settings.auth, settings.username or "", login, known)  # a token changes
+        server, stable_secret = (
+            f"{settings.host}:{settings.port}",
+            "" if settings.auth == "xoauth2" else secret,
+        )
+        who = login_of(
+            server, settings.auth, settings.username or "", login, stable_secret
+        )  # a token changes
         LOGINS.refuse_doubtful(who)
         try:
             if settings.auth == "xoauth2":
@@ -294,39 +332,48 @@ class Session:
         LOGINS.accepted(who)
 
     def _refusal(self, error: MigrationError, who: bytes) -> MigrationError:
-        """A refused login is not repeated by this session: repeated, it locks the account."""
+        """Remember a refused login, because repeating it would lock the account."""
         if not isinstance(error, Blocked) or error.code != "login-refused":
             return error
         self._refused = LOGINS.refused(who, error)
         return self._refused
 
     def _greet(self, connection: ImapConnection) -> None:
-        found: list[str] = []
-        named: list[str] = []
+        """Ask for the capabilities and the server's name."""
+        capabilities: list[str] = []
+        names: list[str] = []
 
         def note(parts: Parts) -> None:
             head = parts[0].decode("latin-1")
             if head.upper().startswith("* CAPABILITY "):
-                found.extend(head.upper().split()[2:])
+                capabilities.extend(head.upper().split()[2:])
             elif head.upper().startswith("* ID ("):
                 fields = tokens(parts)[1]
                 pairs = iter(fields if isinstance(fields, list) else [])
-                named.extend(
+                names.extend(
                     str(v, "latin-1")
                     for k, v in zip(pairs, pairs, strict=False)
                     if k == b"name" and isinstance(v, bytes)
                 )
 
         connection.run(b"CAPABILITY", note)
-        if "ID" in found:
+        if "ID" in capabilities:
             connection.run(b"ID NIL", note)
-        self.capabilities_ = frozenset(found)
-        self.server_name = named[0] if named else ""
+        self.capabilities_ = frozenset(capabilities)
+        self.server_name = names[0] if names else ""
 
     # -- commands
 
     def run(self, command: bytes, sink: Callable[[Parts], None] | None = None) -> TaggedReply:
-        """Runs a command; untagged responses also keep `selected` up to date."""
+        """Run a command and return its tagged reply; untagged responses also update `selected`.
+
+        Args:
+            command: the command without tag and line end.
+            sink: receives every untagged response; None drops them.
+
+        Raises:
+            Transient: the connection broke. The command may have taken effect.
+        """
         connection = self.connection
         selected = self.selected
 
@@ -339,16 +386,33 @@ class Session:
         return connection.run(command, note)
 
     def done(self, command: bytes, sink: Callable[[Parts], None] | None = None) -> None:
-        """Runs a command that must succeed."""
+        """Run a command that must succeed.
+
+        Args:
+            command: the command without tag and line end.
+            sink: receives every untagged response; None drops them.
+
+        Raises:
+            Blocked, Rejected, Transient: the server refused; see `error_of`.
+        """
         reply = self.run(command, sink)
         if not reply.ok:
             raise_for(reply)
 
     def select(self, name: bytes, *, readonly: bool, fresh: bool = False) -> Selected:
-        """Opens a mailbox (its encoded name) unless it is open already; fresh: anew in any case."""
-        now = self.selected
-        if now is not None and now.name == name and now.readonly == readonly and not fresh:
-            return now
+        """Open a mailbox unless it is open already, and return its state.
+
+        Args:
+            name: its encoded name.
+            readonly: True for EXAMINE.
+            fresh: True to open it again in any case.
+
+        Raises:
+            Blocked: "container-missing" and the other errors of `error_of`.
+        """
+        current = self.selected
+        if current is not None and current.name == name and current.readonly == readonly and not fresh:
+            return current
         verb = b"EXAMINE " if readonly else b"SELECT "
         self.connection  # noqa: B018 - connecting resets `selected`
         self.selected = None
@@ -361,23 +425,28 @@ class Session:
         return opening
 
     def look(self, name: bytes, sink: Callable[[Parts], None]) -> None:
-        """Opens a mailbox (its encoded name) anew, for reading; what the server tells of it goes to sink."""
+        """Open a mailbox again for reading; the untagged responses go to `sink`."""
         self.connection  # noqa: B018 - connecting resets `selected`
         self.selected = None
         self.done(b"EXAMINE " + quoted(name), sink)
 
     def status(self, name: bytes, *items: str) -> dict[str, str]:
-        """STATUS of a mailbox (its encoded name). Raises Blocked("container-missing")."""
-        found: dict[str, str] = {}
+        """Return STATUS items of a mailbox (its encoded name), by upper-case name.
+
+        Raises:
+            Blocked: "container-missing".
+        """
+        values: dict[str, str] = {}
 
         def note(parts: Parts) -> None:
-            found.update(status_of(parts))
+            values.update(status_of(parts))
 
         self.done(b"STATUS " + quoted(name) + b" (" + " ".join(items).encode() + b")", note)
-        return found
+        return values
 
 
 def _authenticate(client: _Client, login: str, password: str) -> None:
+    """Log in with AUTHENTICATE PLAIN where the server has it, else with LOGIN."""
     if client.has_capability("AUTH=PLAIN"):
         client.plain_login(login, password)
     else:
@@ -385,7 +454,7 @@ def _authenticate(client: _Client, login: str, password: str) -> None:
 
 
 class _connecting:  # noqa: N801 - used like a function
-    """Translates what may go wrong while connecting."""
+    """Translate errors that occur while connecting."""
 
     def __init__(self, settings: ImapSettings) -> None:
         self._settings = settings
@@ -402,27 +471,32 @@ class _connecting:  # noqa: N801 - used like a function
             raise failed.found(local).about(word) from None
         if isinstance(error, TimeoutError):
             raise Transient("timeout", "while connecting").found(local).about(word) from None
-        if isinstance(error, imaplib.IMAP4.error) and (farewell := _farewell(str(error))) is not None:
+        if isinstance(error, imaplib.IMAP4.error) and (farewell := _bye_error(str(error))) is not None:
             raise farewell.found(local) from None
         if isinstance(error, (OSError, EOFError, imaplib.IMAP4.error)):
-            raise Transient("server-unreachable").found(local).about(word).said(_said(error)) from None
+            raise (
+                Transient("server-unreachable").found(local).about(word).said(_greeting_words(error))
+            ) from None
         if isinstance(error, (ValueError, LookupError)):
             raise Transient("protocol-error", "the server's greeting makes no sense") from None
 
 
-def _said(error: BaseException) -> ServerWords:
-    """What the server said, where imaplib raised it instead of a greeting."""
+def _greeting_words(error: BaseException) -> ServerWords:
+    """Return the server's text, where imaplib raised it instead of a greeting."""
     return _words_of(str(error)) if isinstance(error, imaplib.IMAP4.error) else NOTHING
 
 
 def _words_of(text: str) -> ServerWords:
-    """What the server said, as imaplib tells it: the repr of bytes, or text."""
+    """Return the server's text from imaplib's error: the repr of bytes, or text."""
     return ServerWords(_REPR.sub(r"\2", text))
 
 
 def _cut_off(client: _Client) -> MigrationError:
-    """The error for a connection that ended during the login. What a BYE calls a refused login is one: the
-    same password, sent again and again, locks the account."""
+    """Return the error for a connection that ended during the login.
+
+    A BYE that reports a refused login counts as one: sending the same password again and again locks the
+    account.
+    """
     bye = client._imap.untagged_responses.get("BYE")
     if bye:
         text = str(bye[-1])
@@ -432,8 +506,8 @@ def _cut_off(client: _Client) -> MigrationError:
     return Transient("connection-lost", "while logging in")
 
 
-def _farewell(greeting: str) -> Transient | None:
-    """The error for a greeting of BYE, as imaplib raises it; None where it is another."""
+def _bye_error(greeting: str) -> Transient | None:
+    """Return the error for a BYE in place of a greeting, as imaplib raises it; None for other errors."""
     if not greeting.removeprefix("b'").startswith("* BYE"):
         return None
     error = Transient("server-bye", "instead of a greeting").about(_bracketed(greeting))
@@ -441,12 +515,12 @@ def _farewell(greeting: str) -> Transient | None:
 
 
 def _bracketed(text: str) -> str:
-    """The first response code of RESPONSE_CODES in a text; "" where there is none."""
+    """Return the first response code of RESPONSE_CODES in a text, or ""."""
     return next((code for code in re.findall(r"\[([A-Z]+)[ \]]", text.upper()) if code in RESPONSE_CODES), "")
 
 
 def _login_error(text: str) -> MigrationError:
-    """Only bracketed codes of a server's refusal are looked at (RFC 5530)."""
+    """Return the error for a refused login; only bracketed codes are considered (RFC 5530)."""
     return _refused_login(_bracketed(text)).said(_words_of(text))
 
 
@@ -459,7 +533,14 @@ def _refused_login(code: str) -> MigrationError:
 
 
 def error_of(reply: TaggedReply) -> MigrationError:
-    """The error of a refused command that is about the account, the folder or the server."""
+    """Return the error of a refused command that concerns the account, the folder or the server.
+
+    Blocked codes: over-quota, container-missing, no-permission. Transient: server-busy. Rejected:
+    refused-by-server.
+
+    Source:
+        RFC 5530, section 3.
+    """
     return _error_of(reply.reason).about(reply.known).said(reply.said)
 
 
@@ -476,4 +557,5 @@ def _error_of(reason: str) -> MigrationError:
 
 
 def raise_for(reply: TaggedReply) -> NoReturn:
+    """Raise `error_of` this reply."""
     raise error_of(reply)

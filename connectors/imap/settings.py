@@ -1,4 +1,4 @@
-"""What an IMAP server's section of the configuration holds."""
+"""Define an IMAP server's section of the configuration."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ Auth = Literal["password", "master-user", "plain-authzid", "xoauth2"]
 
 
 class ImapSettings(Strict):
-    """One IMAP server.
+    """Configure one IMAP server.
 
-    username  the master user, for auth = "master-user" and "plain-authzid"
-    password  of the user, or of the master user; for "xoauth2" the access token
+    Attributes:
+        username: the master user, for auth = "master-user" and "plain-authzid".
+        password: of the user, or of the master user; for "xoauth2" the access token.
+        timeout_seconds: the longest wait for the socket.
     """
 
     kind: Literal["imap"] = "imap"

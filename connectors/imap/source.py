@@ -1,4 +1,4 @@
-"""Any IMAP account as a source. Folders are opened with EXAMINE: nothing at the source ever changes."""
+"""Read any IMAP account as a source. Folders are opened with EXAMINE, so the source never changes."""
 
 from __future__ import annotations
 
@@ -36,8 +36,14 @@ LISTED = b"UID FLAGS RFC822.SIZE"
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """What a folder's cursor says: every UID up to uid is listed. modseq is the folder's state when the
-    enumeration began, where the server keeps one; done: the enumeration reached the end."""
+    """Hold what a folder's cursor states: every UID up to `uid` is listed.
+
+    Attributes:
+        uidvalidity: the UIDVALIDITY that the UIDs belong to.
+        uid: the greatest UID that is listed.
+        done: True if the enumeration reached the end.
+        modseq: the folder's HIGHESTMODSEQ when the enumeration began; None where the server keeps none.
+    """
 
     uidvalidity: int
     uid: int
@@ -49,7 +55,11 @@ class Cursor:
 
 
 def parsed(cursor: str) -> Cursor:
-    """Raises CursorLost for anything this source did not write."""
+    """Parse a cursor of this source.
+
+    Raises:
+        CursorLost: "cursor-lost" for a text that this source did not write.
+    """
     try:
         validity, uid, state, modseq = cursor.split(":")
         return Cursor(
@@ -60,14 +70,15 @@ def parsed(cursor: str) -> Cursor:
 
 
 FROM_MOST, COMMENTS_MOST = 4_000, 50
-"""Of a From field, bytes that are read; the reader's time grows with their square."""
+"""Bytes of a From field that are parsed, and its comments: the parser's time grows with the square of
+them."""
 
 
 class ImapSource:
-    """One account on one IMAP server. Implements model.protocols.Source.
+    """Read one account on one IMAP server. Implements `model.protocols.Source`.
 
-    Item ids are "UIDVALIDITY:UID". A version is a hash of the flags: nothing else of an IMAP message can
-    change. Nothing is asked before the first call.
+    Item ids are "UIDVALIDITY:UID". A version is a hash of the flags, because nothing else of an IMAP message
+    can change. The server is not asked before the first call.
     """
 
     def __init__(self, settings: ImapSettings, account: Account, spool: Path) -> None:
@@ -79,6 +90,7 @@ class ImapSource:
 
     @property
     def capabilities(self) -> Capabilities:
+        """Return what the server can do; connects."""
         session = self._session
         return Capabilities(
             kinds=frozenset({Kind.MAIL}),
@@ -91,20 +103,37 @@ class ImapSource:
         )
 
     def identity(self) -> Identity:
-        """See connectors.imap.server_info.identity. No addresses: IMAP states none."""
+        """Return `connectors.imap.server_info.identity`; without addresses, because IMAP states none."""
         return identity(self._session)
 
     def containers(self) -> Iterator[Container]:
+        """List all folders, parents before children; see `model.protocols.Source.containers`."""
         where = self._where()
         for folder in folders(self._session, counts=True):
             identifier = self._id(folder)
             self._names[identifier] = folder.raw
-            yield container(folder, where, identifier, _omitted(folder, where))
+            yield container(folder, where, identifier, _omit_code(folder, where))
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
-        """Everything for None, by UID, in pages of about a thousand. An enumeration that was cut goes on
-        where it stopped. Afterwards, with QRESYNC, only what changed; without, everything again, full.
-        The last page may be empty."""
+        """List what changed since a cursor; see `model.protocols.Source.changes`.
+
+        An enumeration that was interrupted continues where it stopped. After a finished one, a server with
+        QRESYNC lists only what changed; without QRESYNC everything is listed again (`full`).
+
+        Args:
+            container: the folder.
+            cursor: None lists everything, by UID, in pages of about a thousand.
+
+        Yields:
+            Pages; the last one may be empty.
+
+        Raises:
+            CursorLost: "cursor-lost" when UIDVALIDITY changed, or when more changed than the folder can have.
+            Transient: "folder-vanished" when the folder was removed meanwhile.
+
+        Source:
+            RFC 7162 (CONDSTORE, QRESYNC).
+        """
         name = self._raw(container)
         if self._session.has("QRESYNC") and not self._session.qresync:
             self._session.done(b"ENABLE QRESYNC")
@@ -114,26 +143,37 @@ class ImapSource:
         if before is not None and before.uidvalidity != selected.uidvalidity:
             raise CursorLost("cursor-lost", "the folder's UIDVALIDITY changed")
         if before is not None and before.done and self._incremental(before, selected):
-            yield from self._changed(before, selected)
+            yield from self._changed_pages(before, selected)
         elif before is not None and before.done:
-            yield from self._enumerated(name, Cursor(selected.uidvalidity, 0, False, selected.modseq), before)
+            yield from self._enumerate(name, Cursor(selected.uidvalidity, 0, False, selected.modseq), before)
         elif before is not None:
-            yield from self._enumerated(name, before, None, full=False)
+            yield from self._enumerate(name, before, None, full=False)
         else:
-            yield from self._enumerated(name, Cursor(selected.uidvalidity, 0, False, selected.modseq), None)
+            yield from self._enumerate(name, Cursor(selected.uidvalidity, 0, False, selected.modseq), None)
 
     def fetch(
         self, container: Container, refs: Iterable[Ref], *, bodies: bool = True
     ) -> Iterator[Native | Failed]:
-        """format is "rfc822"; properties FLAGS (frozenset of str), INTERNALDATE (aware datetime),
-        RFC822.SIZE (int)."""
-        asked = list(refs)
-        if not asked:
+        """Read messages; see `model.protocols.Source.fetch`.
+
+        The format is "rfc822". Properties: FLAGS (frozenset of str), INTERNALDATE (aware datetime),
+        RFC822.SIZE (int).
+
+        Args:
+            container: the folder.
+            refs: the messages.
+            bodies: False to read the properties only.
+
+        Yields:
+            One result per ref, in any order.
+        """
+        requested = list(refs)
+        if not requested:
             return
         name = self._raw(container)
         validity = self._select(name).uidvalidity
         by_uid: dict[int, Ref] = {}
-        for ref in asked:
+        for ref in requested:
             own, _, uid = ref.id.partition(":")
             if own == str(validity) and uid.isdigit():
                 by_uid[int(uid)] = ref
@@ -141,12 +181,14 @@ class ImapSource:
                 yield Failed(key_of(ref.id), Rejected("vanished"))
         reader = MessageReader(self._session, name, validity, self._spool)
         wanted = ((number_, ref.size) for number_, ref in by_uid.items())
-        for number_, found in reader.read(wanted, bodies=bodies):
-            yield _native(by_uid[number_].id, found)
+        for number_, message in reader.read(wanted, bodies=bodies):
+            yield _native(by_uid[number_].id, message)
 
     def _select(self, name: bytes, *, fresh: bool = False) -> Selected:
-        """A folder that its owner removed or renamed since it was listed is no reason to stop: the next
-        pass lists anew."""
+        """Open a folder; a folder that was removed or renamed since the listing is Transient.
+
+        The next pass lists the folders again.
+        """
         try:
             return self._session.select(name, readonly=True, fresh=fresh)
         except Blocked as error:
@@ -155,14 +197,21 @@ class ImapSource:
             raise Transient("folder-vanished", "a folder was removed meanwhile: list again") from None
 
     def sent_from(self, limit: int = 50) -> list[str]:
-        """The sender addresses of the newest sent items, newest first."""
-        found: dict[int, str] = {}
+        """Return the sender addresses of the newest sent items, newest first.
+
+        Args:
+            limit: the most items to read.
+
+        Returns:
+            Lower-case addresses; [] without a Sent folder.
+        """
+        addresses: dict[int, str] = {}
 
         def note(parts: Parts) -> None:
             entry = fetched(parts)
             header = next((v for k, v in (entry or {}).items() if k.startswith(b"BODY[HEADER")), None)
             if entry is not None and isinstance(header, bytes) and (address := _address(header)):
-                found[uid_of(entry)] = address
+                addresses[uid_of(entry)] = address
 
         sent = next((f for f in folders(self._session, counts=False) if f.role is Role.SENT), None)
         if sent is None or not sent.selectable:
@@ -171,20 +220,21 @@ class ImapSource:
         if last:
             items = b"UID BODY.PEEK[HEADER.FIELDS (FROM)]"
             self._session.done(b"FETCH %d:%d (%s)" % (max(1, last - limit + 1), last, items), note)
-        return [found[uid] for uid in sorted(found, reverse=True)]
+        return [addresses[uid] for uid in sorted(addresses, reverse=True)]
 
     def extras(self) -> Iterator[tuple[str, int | None]]:
-        """What is there and will not move, by code; None where it cannot be asked over IMAP."""
+        """Yield (code, count) of what exists and does not move; None where IMAP cannot count it."""
         where = self._where()
         listed = folders(self._session, counts=False)
         yield "shared-folders", sum(where.is_foreign(folder.name) for folder in listed)
         yield "inbox-rules", None
 
     def server(self) -> dict[str, str]:
-        """What a preflight should show, by the server's own word."""
+        """Return what a preflight shows, in the server's own words."""
         return facts(self._session)
 
     def close(self) -> None:
+        """Close the connection; safe from any thread and more than once."""
         self._session.close()
 
     # -- internals
@@ -203,14 +253,20 @@ class ImapSource:
         return raw if raw is not None else encoded(self._where().name(container.path))
 
     def _incremental(self, before: Cursor, selected: Selected) -> bool:
-        """A modseq above the folder's own was given by another life of it: a restored backup."""
-        known = before.modseq is not None and selected.modseq is not None
-        return self._session.qresync and known and (before.modseq or 0) <= (selected.modseq or 0)
+        """Return True if only the changes can be listed.
 
-    def _enumerated(
+        A modseq above the folder's own one belongs to another life of the folder: a restored backup.
+        """
+        has_modseqs = before.modseq is not None and selected.modseq is not None
+        return self._session.qresync and has_modseqs and (before.modseq or 0) <= (selected.modseq or 0)
+
+    def _enumerate(
         self, name: bytes, start: Cursor, before: Cursor | None, *, full: bool = True
     ) -> Iterator[Page]:
-        """before: the finished cursor that stays valid until this enumeration is finished too."""
+        """List all messages above `start`.
+
+        before: the finished cursor that stays valid until this enumeration is finished, too.
+        """
         uid = start.uid
         for window in windows(self._session, name, start.uid, LISTED):
             refs = tuple(_ref(start.uidvalidity, entry) for entry in window)
@@ -219,8 +275,11 @@ class ImapSource:
             yield Page(refs, str(part), full=full)
         yield Page((), str(Cursor(start.uidvalidity, uid, True, start.modseq)), full=full)
 
-    def _changed(self, before: Cursor, selected: Selected) -> Iterator[Page]:
-        """Only the last page carries the new cursor: until then the old one asks for the same again."""
+    def _changed_pages(self, before: Cursor, selected: Selected) -> Iterator[Page]:
+        """List what changed since `before` with QRESYNC.
+
+        Only the last page carries the new cursor; until then the old cursor asks for the same changes again.
+        """
         after = Cursor(selected.uidvalidity, max(before.uid, selected.uidnext - 1), True, selected.modseq)
         refs: list[Ref] = []
         vanished: list[tuple[int, int]] = []
@@ -249,7 +308,7 @@ class ImapSource:
             for uid in range(low, high + 1)
         )
         page: list[Ref] = []
-        for ref in (*refs, *gone) if len(vanished) < PAGE else _chained(refs, gone):
+        for ref in (*refs, *gone) if len(vanished) < PAGE else _chain(refs, gone):
             page.append(ref)
             if len(page) == PAGE:
                 yield Page(tuple(page), str(before))
@@ -257,22 +316,22 @@ class ImapSource:
         yield Page(tuple(page), str(after))
 
 
-def _chained(refs: list[Ref], gone: Iterator[Ref]) -> Iterator[Ref]:
+def _chain(refs: list[Ref], gone: Iterator[Ref]) -> Iterator[Ref]:
     yield from refs
     yield from gone
 
 
 def _ranges(token: object, uidnext: int) -> Iterator[tuple[int, int]]:
-    """The parts of a UID set, not beyond what the folder ever gave out."""
+    """Yield the parts of a UID set, limited to the UIDs that the folder has given out."""
     for part in token.decode().split(",") if isinstance(token, bytes) else ():
-        one, _, other = part.partition(":")
-        low, high = sorted((int(one), int(other or one)))
+        first, _, last = part.partition(":")
+        low, high = sorted((int(first), int(last or first)))
         high = min(high, uidnext - 1)
         if 0 < low <= high:
             yield low, high
 
 
-def _omitted(folder: ImapFolder, where: Namespace) -> str | None:
+def _omit_code(folder: ImapFolder, where: Namespace) -> str | None:
     if not folder.selectable:
         return "no-select"
     if where.is_foreign(folder.name):
@@ -287,24 +346,26 @@ def _ref(validity: int, entry: Attributes) -> Ref:
 
 @lru_cache(maxsize=1024)
 def version_of(flags: frozenset[str]) -> str:
-    """A short hash of the flags."""
+    """Return a short hash of the flags."""
     return hashlib.blake2b(" ".join(sorted(flags)).encode(), digest_size=6).hexdigest()
 
 
-def _native(identifier: str, found: FetchedMessage | MigrationError) -> Native | Failed:
-    if isinstance(found, MigrationError):
-        return Failed(key_of(identifier), found)
-    ref = Ref(identifier, version_of(found.flags), size=found.size)
-    return Native(ref, "rfc822", properties_of(found), found.body)
+def _native(identifier: str, message: FetchedMessage | MigrationError) -> Native | Failed:
+    """Convert a message, or its error, into the result of fetch."""
+    if isinstance(message, MigrationError):
+        return Failed(key_of(identifier), message)
+    ref = Ref(identifier, version_of(message.flags), size=message.size)
+    return Native(ref, "rfc822", properties_of(message), message.body)
 
 
-def properties_of(found: FetchedMessage) -> dict[str, object]:
-    """A record's properties by IMAP's own names; what the server did not tell is not there."""
-    named = {"FLAGS": found.flags, "INTERNALDATE": found.date, "RFC822.SIZE": found.size}
-    return {name: value for name, value in named.items() if value is not None}
+def properties_of(message: FetchedMessage) -> dict[str, object]:
+    """Return a record's properties by IMAP's own names, without those that the server did not give."""
+    properties = {"FLAGS": message.flags, "INTERNALDATE": message.date, "RFC822.SIZE": message.size}
+    return {name: value for name, value in properties.items() if value is not None}
 
 
 def _address(header: bytes) -> str | None:
+    """Return the first address of a From field in lower case, or None."""
     text = header[:FROM_MOST].decode("utf-8", "replace").partition(":")[2].replace("\r\n", " ")
     if text.count("(") > COMMENTS_MOST:  # each is a recursion of the reader's
         return None

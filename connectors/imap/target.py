@@ -1,6 +1,7 @@
-"""An IMAP account as a target: Dovecot, Open-Xchange and every server with UIDPLUS.
+"""Write to an IMAP account: Dovecot, Open-Xchange and every server with UIDPLUS.
 
-Refusals before anything is sent: the guard's (LeaseLost), and in the live phase rename, amend and remove.
+Two checks refuse before anything is sent: the guard (LeaseLost), and in the live phase rename, amend and
+remove.
 """
 
 from __future__ import annotations
@@ -55,17 +56,15 @@ __all__ = ["ImapSettings", "ImapTarget"]
 NOTES = "notes"
 LISTED = b"UID RFC822.SIZE FLAGS INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
 VIRTUAL = frozenset({"\\ALL", "\\FLAGGED"})
-"""Folders of these uses show what lies in others (RFC 6154)."""
+"""Uses of folders that show messages of other folders. Source: RFC 6154."""
 
 
 class ImapTarget:
-    """One account on one IMAP server. Implements model.protocols.Target,
-    optional_protocols.RemovesContainers, optional_protocols.TellsHeaders and optional_protocols.KeepsMark.
-    kind: MAIL, or NOTES for what lies in the folder "Notes" alone.
+    """Write to one account on one IMAP server.
 
-    judge: by which it knows again what is about to be removed or amended, where size and date do not tell.
-
-    A container's href is its mailbox name, an item's "UIDVALIDITY:UID". Stored.version is empty.
+    Implements `model.protocols.Target` and, of `model.optional_protocols`, RemovesContainers, SupportsHeaders
+    and SupportsMark. A container's href is its mailbox name, an item's href is "UIDVALIDITY:UID".
+    Stored.version is empty.
     """
 
     def __init__(
@@ -79,6 +78,17 @@ class ImapTarget:
         live: bool = False,
         judge: Judge | None = None,
     ) -> None:
+        """Prepare the target; the server is not asked before the first call.
+
+        Args:
+            settings: the server's settings.
+            account: the account to open.
+            guard: the write fence; called before each change.
+            spool: the folder for spool files.
+            kind: MAIL; or NOTES, for the folder "Notes" alone.
+            live: True in the live phase: write only adds.
+            judge: recognizes a message before it is removed or amended, where size and date do not decide.
+        """
         self._kind = kind
         self._settings = settings
         self._session = Session(settings, account)
@@ -95,7 +105,7 @@ class ImapTarget:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Asks the server once; INBOX is opened to learn which flags it keeps."""
+        """Return what the server can do. Asks once; INBOX is opened to learn which flags it keeps."""
         session = self._session
         return Capabilities(
             kinds=frozenset({self._kind}),
@@ -110,88 +120,125 @@ class ImapTarget:
         )
 
     def identity(self) -> Identity:
-        """See connectors.imap.server_info.identity. No addresses: IMAP states none."""
+        """Return `connectors.imap.server_info.identity`; without addresses, because IMAP states none."""
         return identity(self._session)
 
     def quota(self) -> tuple[int, int] | None:
-        """(used, limit) in bytes; None when the server sets or tells none."""
+        """Return (used, limit) in bytes; None when the server states no limit."""
         return quota(self._session)
 
     def server(self) -> dict[str, str]:
-        """What a preflight should show, by the server's own word."""
+        """Return what a preflight shows, in the server's own words."""
         return facts(self._session)
 
     def containers(self) -> Iterator[Container]:
+        """List the account's own folders; see `model.protocols.Target.containers`."""
         where = self._where()
         for folder in folders(self._session, counts=True):
             if folder.selectable and not where.is_foreign(folder.name):
-                found = container(folder, where, folder.name)
-                if self._kind is not Kind.NOTES or found.path[0].lower() == NOTES:
-                    yield replace(found, kind=self._kind)
+                listed = container(folder, where, folder.name)
+                if self._kind is not Kind.NOTES or listed.path[0].lower() == NOTES:
+                    yield replace(listed, kind=self._kind)
 
     def ensure(self, container: Container) -> str:
-        """The path decides; a role is given to a new folder only when no other has it."""
+        """Create the folder unless it exists; idempotent; return its mailbox name.
+
+        The path decides. A new folder gets its role only when no other folder has it.
+
+        Args:
+            container: the folder's path and role.
+
+        Raises:
+            Rejected: "name-not-allowed".
+            LeaseLost: the guard refuses.
+        """
         name = "INBOX" if _is_inbox(container) else self._where().name(container.path)
         raw = encoded(name)
-        known = self._listed()
-        if raw not in known or known[raw] & {"\\NOSELECT", "\\NONEXISTENT"}:
+        listed = self._listed()
+        if raw not in listed or listed[raw] & {"\\NOSELECT", "\\NONEXISTENT"}:
             self._create(raw, container)
-            known[raw] = frozenset({USES[container.role]} if container.role in USES else ())
+            listed[raw] = frozenset({USES[container.role]} if container.role in USES else ())
         return name
 
     def rename(self, href: str, container: Container) -> str:
+        """Rename a folder; idempotent; return its new mailbox name.
+
+        Raises:
+            Rejected: "name-not-allowed".
+            Blocked: "live-phase".
+            LeaseLost: the guard refuses.
+        """
         name = self._where().name(container.path)
         if name == href:
             return href
-        self._not_when_live()
+        self._refuse_when_live()
         # some servers end a session whose open mailbox is renamed
         self._session.select(INBOX, readonly=True)
         self._guard()
         reply = self._session.run(b"RENAME " + quoted(encoded(href)) + b" " + quoted(encoded(name)))
         if not reply.ok:
-            raise self._not_named(reply)
+            raise self._name_error(reply)
         self._known = None
         self._subscribe(encoded(name))
         return name
 
     def position(self, href: str) -> str:
+        """Return "UIDVALIDITY:UIDNEXT" of a folder."""
         return position(self._session, encoded(href))
 
     def place(self, key: bytes) -> str | None:
-        """None: the server numbers what it takes."""
+        """Return None, because the server numbers the messages that it takes."""
         del key
         return None
 
     def write(self, href: str, items: Iterable[Item]) -> Iterator[Stored | Failed]:
-        """Raises Blocked("over-quota") after yielding what fitted before the first that did not. Rejected
-        codes: too-large, empty-message, flag-not-allowed, refused-by-target."""
+        """Store messages; see `model.protocols.Target.write`. May have stored any of them even if it raises.
+
+        Rejected codes: too-large, empty-message, flag-not-allowed, refused-by-target.
+
+        Raises:
+            Blocked: "over-quota", after the items that fitted before the first that did not.
+            Transient: "append-unconfirmed", and connection errors.
+        """
         limit = append_limit(self._session)
         raw, flags = encoded(href), self._flags()
 
         def appender(session: Session) -> Appender:
             return Appender(session, self._guard, raw, flags, limit, self._keywords)
 
-        yield from parallel_append.write(appender(self._session), lambda: map(appender, self._more()), items)
+        yield from parallel_append.write(
+            appender(self._session), lambda: map(appender, self._extra_sessions()), items
+        )
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
-        self._not_when_live()
+        """Set flags; see `connectors.imap.flags.Store.amend`. Refused in the live phase."""
+        self._refuse_when_live()
         return self._store(href).amend(changes, self._flags())
 
     def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
-        r"""Needs UIDPLUS: a plain EXPUNGE would also destroy what others marked \Deleted."""
-        self._not_when_live()
+        r"""Remove messages; see `connectors.imap.flags.Store.remove`. Refused in the live phase.
+
+        UIDPLUS is required: a plain EXPUNGE would also remove messages that others marked `\Deleted`.
+
+        Raises:
+            Blocked: "live-phase", or "cannot-remove" without UIDPLUS.
+        """
+        self._refuse_when_live()
         if not self._session.has("UIDPLUS"):
             raise Blocked("cannot-remove", "the server has no UIDPLUS")
         return self._store(href).remove(stored)
 
     def clear(self, href: str) -> bool:
-        """See model.optional_protocols.RemovesContainers."""
-        self._not_when_live()
+        """Remove an empty folder; see `model.optional_protocols.RemovesContainers`."""
+        self._refuse_when_live()
         self._known = None
         return clear(self._session, self._guard, encoded(href))
 
     def listing(self, href: str, since: str | None = None) -> Iterator[Listed]:
-        """A position with another UIDVALIDITY lists everything: all hrefs from before it are void."""
+        """List messages at or after a position; see `model.protocols.Target.listing`.
+
+        A position with another UIDVALIDITY lists everything, because all hrefs from before it are void.
+        """
         raw = encoded(href)
         validity = self._session.select(raw, readonly=True, fresh=True).uidvalidity
         own, _, first = (since or "").partition(":")
@@ -200,6 +247,7 @@ class ImapTarget:
             yield from (_listed(validity, entry) for entry in window)
 
     def headers(self, href: str, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield header lines of all messages; see `model.optional_protocols.SupportsHeaders`."""
         raw = encoded(href)
         if self._listed().get(raw, frozenset()) & VIRTUAL:
             return
@@ -210,57 +258,69 @@ class ImapTarget:
                 yield f"{validity}:{uid_of(entry)}", _header_of(entry)
 
     def read(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
+        """Read messages back; see `model.protocols.Target.read`."""
         raw = encoded(href)
         validity = self._session.select(raw, readonly=True, fresh=True).uidvalidity
         uids = []
-        for one in hrefs:
-            own, _, uid = one.partition(":")
+        for item_href in hrefs:
+            own, _, uid = item_href.partition(":")
             if own == str(validity) and uid.isdigit():
                 uids.append(int(uid))
             else:
-                yield one, Failed(key_of(one), Rejected("vanished"))
+                yield item_href, Failed(key_of(item_href), Rejected("vanished"))
         reader = MessageReader(self._session, raw, validity, self._spool)
-        for number_, found in reader.read((uid, None) for uid in uids):
-            one = f"{validity}:{number_}"
-            if isinstance(found, MigrationError):
-                yield one, Failed(key_of(one), found)
+        for number_, message in reader.read((uid, None) for uid in uids):
+            item_href = f"{validity}:{number_}"
+            if isinstance(message, MigrationError):
+                yield item_href, Failed(key_of(item_href), message)
             else:
-                yield one, Native(Ref(one, "", size=found.size), "rfc822", properties_of(found), found.body)
+                ref = Ref(item_href, "", size=message.size)
+                yield item_href, Native(ref, "rfc822", properties_of(message), message.body)
 
     def label(self, labels: Mapping[str, str]) -> bool:
-        """Kept as JSON in the server annotation /private/vendor/vendor.kogge/labels (RFC 5464)."""
+        """Store keyword labels as JSON in the annotation /private/vendor/vendor.kogge/labels.
+
+        Source:
+            RFC 5464 (METADATA).
+        """
         value = json.dumps(dict(labels), ensure_ascii=True, sort_keys=True).encode()
         return metadata.write(self._session, self._guard, b"labels", value)
 
     def mark(self) -> str | None:
-        """See model.optional_protocols.SupportsMark."""
-        found = metadata.read(self._session, self._marked())
-        return None if found is None else found.decode("ascii", "replace")
+        """Return the stored mark; see `model.optional_protocols.SupportsMark`."""
+        value = metadata.read(self._session, self._mark_name())
+        return None if value is None else value.decode("ascii", "replace")
 
     def keep_mark(self, text: str) -> bool:
-        return metadata.write(self._session, self._guard, self._marked(), text.encode())
+        """Store the mark; see `model.optional_protocols.SupportsMark`."""
+        return metadata.write(self._session, self._guard, self._mark_name(), text.encode())
 
     def close(self) -> None:
+        """Close all connections; safe from any thread and more than once."""
         for session in (self._session, *self._others):
             session.close()
 
     # -- internals
 
-    def _more(self) -> tuple[Session, ...]:
-        """Without UIDPLUS only a mailbox that nobody else writes to tells where a message went."""
+    def _extra_sessions(self) -> tuple[Session, ...]:
+        """Return the further sessions that can write in parallel.
+
+        Without UIDPLUS a message's place is known only where one session writes, so there are no further
+        ones.
+        """
         if self._lanes is None:
             apart = self._session.has("UIDPLUS") and self._session.has("MULTIAPPEND")
             self._lanes = tuple(parallel_append.usable(self._others)) if apart else ()
         return self._lanes
 
-    def _marked(self) -> bytes:
-        """Mail and notes may share one account."""
+    def _mark_name(self) -> bytes:
+        """Return the annotation's name; mail and notes may share one account."""
         return f"pass-{self._kind.value}".encode()
 
     def _store(self, href: str) -> Store:
         return Store(self._session, self._guard, encoded(href), self._spool, self._judge, self._keywords)
 
-    def _not_when_live(self) -> None:
+    def _refuse_when_live(self) -> None:
         if self._live:
             raise Blocked("live-phase", "the user works there now: only new items are added")
 
@@ -270,10 +330,11 @@ class ImapTarget:
         return self._namespace
 
     def _flags(self) -> frozenset[str]:
+        """Return the flags that INBOX keeps permanently."""
         if self._permanent is None:
-            found = self._session.select(INBOX, readonly=False).permanent
+            permanent = self._session.select(INBOX, readonly=False).permanent
             # RFC 9051, 6.3.2: without PERMANENTFLAGS every flag can be changed permanently
-            self._permanent = frozenset({"\\*"}) if found is None else found
+            self._permanent = frozenset({"\\*"}) if permanent is None else permanent
         return self._permanent
 
     def _listed(self) -> dict[bytes, frozenset[str]]:
@@ -293,15 +354,16 @@ class ImapTarget:
         if reply is None or reply.reason == "USEATTR":
             reply = self._session.run(b"CREATE " + quoted(raw))
         if not reply.ok and reply.reason != "ALREADYEXISTS":
-            raise self._not_named(reply)
+            raise self._name_error(reply)
         self._subscribe(raw)
 
     def _subscribe(self, raw: bytes) -> None:
-        """Clients show subscribed folders only. A refusal costs nothing but that."""
+        """Subscribe to a folder, because clients show subscribed folders only. A refusal is ignored."""
         self._guard()
         self._session.run(b"SUBSCRIBE " + quoted(raw))
 
-    def _not_named(self, reply: TaggedReply) -> MigrationError:
+    def _name_error(self, reply: TaggedReply) -> MigrationError:
+        """Return the error for a refused folder name."""
         if reply.reason in ("", "CANNOT", "ALREADYEXISTS", "LIMIT", "NONEXISTENT"):
             return Rejected("name-not-allowed", "the server refuses a folder's name").said(reply.said)
         return error_of(reply)

@@ -1,6 +1,6 @@
-"""What lies under the numbers of messages that are about to be changed or removed: still what was written?
+"""Check that the UIDs of messages that will be changed or removed still belong to what was written.
 
-A server that was restored from a copy keeps its UIDVALIDITY, and gives numbers again that the ledger knows.
+A server that was restored from a backup keeps its UIDVALIDITY and gives out UIDs again that the ledger knows.
 """
 
 from __future__ import annotations
@@ -19,14 +19,20 @@ from model.protocols import Stored
 
 SEEN = b"UID FLAGS RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
 ENOUGH = 2
-"""Of size, date and Message-ID, so many say that it is the same message, unless the last says no. Of a
-message that was written without a Message-ID the date alone says so, for a server may add what it lacks."""
+"""How many of size, date and Message-ID must agree for a message to be the same one. A different Message-ID
+always decides against it. For a message that was written without one the date decides, because a server may
+add one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """How a message is known. digest: as Item.digest, of its bytes. mark: as Stored.mid, of its header; None:
-    it has none."""
+    """Recognize a message.
+
+    Attributes:
+        digest: returns the digest of a message's bytes, as in Item.digest.
+        mark: returns the mark of a message's header, as in Stored.mid; None when the header has no
+            Message-ID.
+    """
 
     digest: Callable[[BinaryIO], bytes]
     mark: Callable[[bytes], int | None]
@@ -34,7 +40,14 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class MessageMetadata:
-    """One message as the server describes it. date: in seconds since 1970 UTC."""
+    """Hold one message as the server describes it.
+
+    Attributes:
+        flags: its flags.
+        size: bytes; None when the server gave none.
+        date: INTERNALDATE in seconds since 1970 UTC.
+        header: the Message-ID line of the header; b"" when the server gave none.
+    """
 
     flags: frozenset[str]
     size: int | None
@@ -43,21 +56,21 @@ class MessageMetadata:
 
 
 def read_metadata(session: Session, uids: list[int]) -> dict[int, MessageMetadata]:
-    """Those that are there, of the mailbox that is open."""
-    found: dict[int, MessageMetadata] = {}
-    asked = set(uids)
+    """Return the metadata of those UIDs that exist in the open mailbox."""
+    metadata: dict[int, MessageMetadata] = {}
+    requested = set(uids)
 
     def note(parts: Parts) -> None:
         entry = fetched(parts)
-        if entry is None or b"FLAGS" not in entry or uid_of(entry) not in asked:
+        if entry is None or b"FLAGS" not in entry or uid_of(entry) not in requested:
             return
         uid, flags = uid_of(entry), flags_of(entry)
-        if uid in found and b"RFC822.SIZE" not in entry:  # nobody asked for it: somebody changed its flags
-            found[uid] = replace(found[uid], flags=flags)
+        if uid in metadata and b"RFC822.SIZE" not in entry:  # unsolicited: another client changed its flags
+            metadata[uid] = replace(metadata[uid], flags=flags)
             return
         date = date_of(entry.get(b"INTERNALDATE"))
         header = next((value for name, value in entry.items() if name.startswith(b"BODY[HEADER")), None)
-        found[uid] = MessageMetadata(
+        metadata[uid] = MessageMetadata(
             flags,
             number(entry.get(b"RFC822.SIZE")),
             None if date is None else int(date.timestamp() // 1),
@@ -67,12 +80,20 @@ def read_metadata(session: Session, uids: list[int]) -> dict[int, MessageMetadat
     if uids:
         session.done(b"NOOP")
         session.done(b"UID FETCH %s (%s)" % (compact(uids), SEEN), note)
-    return found
+    return metadata
 
 
 @dataclass(frozen=True, slots=True)
 class Looker:
-    """For one mailbox of one account (name: its encoded name)."""
+    """Compare messages of one mailbox with what was written.
+
+    Attributes:
+        session: the session of the account.
+        name: the encoded name of the mailbox.
+        uidvalidity: the UIDVALIDITY that the UIDs belong to.
+        spool: the folder for spool files.
+        judge: recognizes messages by content; None: the metadata decides.
+    """
 
     session: Session
     name: bytes
@@ -83,10 +104,20 @@ class Looker:
     def others(
         self, found: Mapping[int, MessageMetadata], expected: Mapping[int, Iterable[Stored]]
     ) -> set[int]:
-        """The UIDs under which something lies that is not what was written. What size, date and Message-ID do
-        not decide is read. What the caller knows nothing about is not looked at. Raises what reading does."""
+        """Return the UIDs whose message is not the one that was written.
+
+        Where size, date and Message-ID do not decide, the message is read. A message without a known digest
+        is not checked.
+
+        Args:
+            found: the metadata of the messages that exist, by UID.
+            expected: the messages that were written, by UID.
+
+        Raises:
+            Blocked, Transient: reading failed.
+        """
         doubted = {
-            uid: [one for one in expected[uid] if not self._is_known(one, message)]
+            uid: [stored_item for stored_item in expected[uid] if not self._matches(stored_item, message)]
             for uid, message in found.items()
         }
         unsure = {uid: stored for uid, stored in doubted.items() if stored}
@@ -94,10 +125,13 @@ class Looker:
             return set()
         digests = self._digests(unsure)
         return {
-            uid for uid, stored in unsure.items() if any(one.digest != digests.get(uid) for one in stored)
+            uid
+            for uid, stored in unsure.items()
+            if any(stored_item.digest != digests.get(uid) for stored_item in stored)
         }
 
-    def _is_known(self, stored: Stored, message: MessageMetadata) -> bool:
+    def _matches(self, stored: Stored, message: MessageMetadata) -> bool:
+        """Return True if the metadata shows that the message is the one that was written."""
         if not stored.digest:
             return True
         if stored.mid is None and stored.date is not None and stored.date == message.date:
@@ -109,7 +143,7 @@ class Looker:
         return sum(same) >= ENOUGH and not renamed
 
     def _digests(self, uids: Iterable[int]) -> dict[int, bytes]:
-        """Of what can be read: what cannot is nothing that we know."""
+        """Return the digests of those messages that can be read; the others count as unknown."""
         digests: dict[int, bytes] = {}
         if self.judge is None:
             return digests

@@ -127,4 +127,4 @@ def test_the_date_alone_names_only_what_had_no_message_id(
 ) -> None:
     judge = Judge(lambda _: b"", lambda _: 1)
     looker = Looker(None, b"INBOX", 7, quick_path, judge)  # type: ignore[arg-type]
-    assert looker._is_known(stored, MessageMetadata(frozenset(), 100, date, b"")) is known
+    assert looker._matches(stored, MessageMetadata(frozenset(), 100, date, b"")) is known

@@ -118,7 +118,7 @@ class FakeSession:
         self.closed = False
 
     @property
-    def wire(self) -> object:
+    def connection(self) -> object:
         if self.error is not None:
             raise self.error
         return self
