@@ -1,1 +1,1 @@
-"""The conversation with WebDAV and CalDAV servers over HTTP, and what all HTTP clients share."""
+"""Talk HTTP to WebDAV and CalDAV servers, and hold what all HTTP clients share."""

@@ -1,4 +1,4 @@
-"""Who we say we are, as headers. A secret is read when it is first needed; a token again when it expired."""
+"""Build the headers that log in. A secret is read when first needed; a token again when it expired."""
 
 from __future__ import annotations
 
@@ -13,30 +13,52 @@ from connectors.settings import Account, Secret
 
 
 class HttpLogin(Protocol):
-    """What settings say of it: see connectors.caldav.settings. auth may also be "digest" (RFC 7616)."""
+    """Describe a login as the settings state it; see `connectors.caldav.settings`.
+
+    `auth` may also be "digest" (RFC 7616).
+    """
 
     @property
-    def auth(self) -> str: ...
+    def auth(self) -> str:
+        """Return the method: "basic", "bearer", "appapi" or "digest"."""
+        ...
 
     @property
-    def password(self) -> Secret: ...
+    def password(self) -> Secret:
+        """Return the secret: a password, a token or the secret of an application."""
+        ...
 
     @property
-    def app_id(self) -> str | None: ...
+    def app_id(self) -> str | None:
+        """Return the header EX-APP-ID, for "appapi"; None otherwise."""
+        ...
 
     @property
-    def app_version(self) -> str: ...
+    def app_version(self) -> str:
+        """Return the header EX-APP-VERSION, for "appapi"."""
+        ...
 
     @property
-    def appapi_version(self) -> str: ...
+    def appapi_version(self) -> str:
+        """Return the header AA-VERSION, for "appapi"."""
+        ...
 
-    def user(self, account: Account) -> str: ...
+    def user(self, account: Account) -> str:
+        """Return the user name for an account."""
+        ...
 
 
 class Credentials:
-    """The same for every connection of one target; safe from several threads."""
+    """Hold the login that all connections of one target use. Safe from several threads."""
 
     def __init__(self, settings: HttpLogin, account: Account, server: str) -> None:
+        """Prepare the login; the secret is not read yet.
+
+        Args:
+            settings: the method and the secret.
+            account: the account to log in as.
+            server: the origin, which tells the logins of servers apart.
+        """
         self._server = server
         self._settings = settings
         self._account = account
@@ -46,19 +68,36 @@ class Credentials:
 
     @property
     def of_application(self) -> bool:
-        """Whether the secret is an application's: refused, it locks nobody out."""
+        """Return True if the secret is an application's, so that a refusal locks no user out."""
         return self._settings.auth == "appapi"
 
     @property
     def login(self) -> bytes:
-        """See connectors.accepted_logins. A token changes; a login by tokens is who logs in."""
+        """Return the login's fingerprint; see `connectors.accepted_logins`.
+
+        With tokens, the fingerprint leaves the secret out, because a token changes.
+        """
         settings = self._settings
-        secret = "" if settings.auth == "bearer" else self._known()
+        secret = "" if settings.auth == "bearer" else self._current_secret()
         return login_of(self._server, settings.auth, settings.user(self._account), secret)
 
     def headers(self, method: str, path: str) -> Mapping[str, str]:
-        """Raises Misconfigured when the secret cannot be read."""
-        secret, settings = self._known(), self._settings
+        """Return the headers that log a request in.
+
+        Args:
+            method: the HTTP method; needed for Digest.
+            path: the path of the request; needed for Digest.
+
+        Returns:
+            The headers; {} for Digest before the first challenge.
+
+        Raises:
+            Misconfigured: the secret cannot be read.
+
+        Source:
+            RFC 7617, section 2.1 (UTF-8 in HTTP Basic), RFC 6750 (Bearer), RFC 7616 (Digest).
+        """
+        secret, settings = self._current_secret(), self._settings
         if settings.auth == "bearer":
             return {"Authorization": f"Bearer {_safe(secret)}"}
         if settings.auth == "digest":
@@ -75,9 +114,15 @@ class Credentials:
         }
 
     def renewed(self, refused: Mapping[str, str], challenge: str) -> bool:
-        """Whether there is something else to say than what was refused with this WWW-Authenticate: another
-        token, an answer to a new challenge. False for passwords: one that is wrong stays wrong, and every
-        try is counted."""
+        """Return True if new credentials are available after a 401.
+
+        These are a refreshed token, or an answer to a new Digest challenge. Passwords are never retried: a
+        wrong one stays wrong, and the server counts every attempt.
+
+        Args:
+            refused: the headers that were refused.
+            challenge: the WWW-Authenticate header of the refusal; "" without one.
+        """
         if self._settings.auth == "digest":
             return self._digest.challenged(challenge, answered=bool(refused))
         if self._settings.auth != "bearer":
@@ -87,7 +132,7 @@ class Credentials:
             self._secret = fresh
         return {"Authorization": f"Bearer {_safe(fresh)}"} != dict(refused)
 
-    def _known(self) -> str:
+    def _current_secret(self) -> str:
         with self._lock:
             if self._secret is None:
                 self._secret = self._read()
@@ -99,5 +144,5 @@ class Credentials:
 
 
 def _safe(token: str) -> str:
-    """A token is one word; anything else would end the header early."""
+    """Return a token without white space, which would end the header early."""
     return "".join(token.split())

@@ -1,5 +1,4 @@
-"""Bodies as Exchange sends them: base64 decoded piece by piece, small ones in memory, large ones in a spool
-file."""
+"""Decode bodies that Exchange sends as base64, piece by piece: small ones in memory, large ones in a file."""
 
 from __future__ import annotations
 
@@ -11,21 +10,28 @@ from model.errors import Transient
 from model.protocols import Body
 
 BODY_MOST = 4 << 30
-"""Bytes of one body. Exchange takes messages of at most 150 MB (Graph: large attachments included)."""
+"""The most bytes of one body. Exchange takes messages of at most 150 MB (Graph: large attachments
+included)."""
 _BLANKS = b"\r\n\t "
 _ESCAPED_BLANKS = (b"&#xD;", b"&#xA;", b"&#x9;", b"&#xd;", b"&#xa;", b"&#13;", b"&#10;", b"&#9;", b"&#x20;")
 
 
 class BodySink:
-    """Takes the base64 text of one body in pieces; gives the body, or None when it was damaged.
+    """Take the base64 text of one body in pieces and return the decoded body.
 
-    CR, LF, blanks and their character references are ignored; anything else that is not base64, or
-    a length no encoder makes, is damage.
+    CR, LF, blanks and their character references are ignored. Other characters that are not base64, or a
+    length that no encoder makes, mark the body as damaged.
     """
 
     __slots__ = ("_above", "_carry", "_ended", "_file", "_folder", "_held", "_parts", "damaged", "size")
 
     def __init__(self, folder: Path, above: int) -> None:
+        """Prepare an empty sink.
+
+        Args:
+            folder: the folder for the spool file.
+            above: bytes; larger bodies go to the spool file.
+        """
         self._folder = folder
         self._above = above
         self._carry = b""
@@ -38,11 +44,16 @@ class BodySink:
 
     @property
     def held(self) -> int:
-        """Bytes in memory."""
+        """Return the number of bytes in memory."""
         return self._held if self._file is None else 0
 
     def feed(self, text: bytes) -> None:
-        """Raises Blocked: "spool-full", "spool-unusable"."""
+        """Take the next piece of base64 text.
+
+        Raises:
+            Blocked: "spool-full", "spool-unusable".
+            Transient: "reply-too-large".
+        """
         if self.damaged:
             return
         data = self._carry + text if self._carry else text
@@ -68,7 +79,12 @@ class BodySink:
         self.write(plain)
 
     def write(self, plain: bytes) -> None:
-        """Takes decoded bytes as they are. Raises Transient("reply-too-large")."""
+        """Take decoded bytes as they are.
+
+        Raises:
+            Transient: "reply-too-large" for more than BODY_MOST bytes.
+            Blocked: "spool-full", "spool-unusable".
+        """
         self.size += len(plain)
         if self.size > BODY_MOST:
             raise Transient("reply-too-large", "a body that is larger than any message")
@@ -83,7 +99,7 @@ class BodySink:
         self._file.write(plain)
 
     def finish(self) -> Body | None:
-        """The body; None when it was damaged."""
+        """Return the body; None when it was damaged."""
         if self.damaged or self._carry:
             self.damaged = True
             self._parts.clear()
@@ -97,7 +113,7 @@ class BodySink:
 
 
 def _stripped(data: bytes) -> tuple[bytes, bytes]:
-    """data without blanks, and the start of a character reference that is not complete yet."""
+    """Return the data without blanks, and the start of an incomplete character reference."""
     rest = b""
     if b"&" in data:
         for escaped in _ESCAPED_BLANKS:

@@ -1,7 +1,7 @@
-"""One conversation with one DAV server for one account: requests, answers, and waiting.
+"""Send requests of one account to one DAV server and read the answers.
 
-Nothing is followed, retried or decoded here: a redirect is an answer like any other, an answer that is
-compressed although nobody asked for it is garbage, and credentials go to one origin only.
+This module follows no redirects and decodes nothing: a redirect is an answer like any other, and an answer
+that is compressed without being asked for is garbage. Credentials go to one origin only.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ CONNECT_SECONDS = 20.0
 SMALL = 8_000_000  # bytes of an answer that is held in memory
 CHUNK = 1 << 16
 ANSWERED_TO_ALL = frozenset({"OPTIONS", "GET", "HEAD"})
-"""Some servers answer these without a look at the login: their success proves none."""
+"""Methods that some servers answer without checking the login, so that a success proves nothing about it."""
 ASKED_AGAIN = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Seconds before an application's refused secret is sent once more."""
+"""Seconds to wait before an application's refused secret is sent again."""
 PAUSES = {
     "connection-closed": 0,
     UNCONFIRMED: 0,
@@ -46,48 +46,72 @@ PAUSES = {
     "reply-too-large": 1,
     "body-changed": 1,
 }
-"""Pauses for faults that waiting seldom cures."""
+"""The most retries, by error code, for faults that rarely pass by waiting."""
 _FAULTS = (urllib3.exceptions.HTTPError, OSError, ValueError)
 
 
 class Endpoint(HttpLogin, Protocol):
-    """Which server, and how long to wait for it: what settings say of it."""
+    """Describe a server and how long to wait for it, as the settings state it."""
 
     @property
-    def url(self) -> str: ...
+    def url(self) -> str:
+        """Return the server's address."""
+        ...
 
     @property
-    def tls(self) -> Tls: ...
+    def tls(self) -> Tls:
+        """Return the TLS settings."""
+        ...
 
     @property
-    def network(self) -> Network: ...
+    def network(self) -> Network:
+        """Return the proxy settings."""
+        ...
 
     @property
-    def timeout_seconds(self) -> float: ...
+    def timeout_seconds(self) -> float:
+        """Return the longest wait for the next byte, in seconds."""
+        ...
 
     @property
-    def patience_seconds(self) -> float: ...
+    def patience_seconds(self) -> float:
+        """Return how long passing faults are retried, in seconds."""
+        ...
 
     @property
-    def connections(self) -> int: ...
+    def connections(self) -> int:
+        """Return the most connections."""
+        ...
 
     @property
-    def user_agent(self) -> str | None: ...
+    def user_agent(self) -> str | None:
+        """Return the User-Agent; None for the profile's."""
+        ...
 
 
 class RequestHabits(Protocol):
-    """What a product's profile says of requests to it."""
+    """Describe what a product's profile says about requests to it."""
 
     @property
-    def writers(self) -> int: ...
+    def writers(self) -> int:
+        """Return the most requests that may write at the same time."""
+        ...
 
     @property
-    def user_agent(self) -> str: ...
+    def user_agent(self) -> str:
+        """Return the User-Agent."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """headers: by lower-case name. body: whole, at most SMALL bytes."""
+    """Hold one answer.
+
+    Attributes:
+        status: the HTTP status.
+        headers: values by lower-case name.
+        body: the whole body, at most SMALL bytes.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -95,19 +119,21 @@ class HttpAnswer:
 
     @property
     def ok(self) -> bool:
+        """Return True for a 2xx status."""
         return 200 <= self.status < 300
 
     @property
     def words(self) -> ServerWords:
-        """What the server says of its refusal."""
+        """Return the server's explanation of a refusal; nothing for a success."""
         return NOTHING if self.ok else of_body(self.body)
 
     def error(self) -> MigrationError:
+        """Return the error for this status; see `connectors.http.dav_errors.status_error`."""
         return status_error(self.status, self.headers.get("retry-after")).said(self.words)
 
 
 class HttpClient:
-    """Safe from several threads, close() included. answer_seconds: see connectors.http.deadline.Deadline."""
+    """Send requests to one server. Safe from several threads, close() included."""
 
     def __init__(
         self,
@@ -116,34 +142,53 @@ class HttpClient:
         profile: RequestHabits,
         answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
+        """Prepare the client; nothing is sent before the first request.
+
+        Args:
+            settings: the server and how long to wait for it.
+            account: the account to log in as.
+            profile: what the product's profile says about requests.
+            answer_seconds: the time for one answer; see `connectors.http.deadline.Deadline`.
+        """
         self._settings = settings
         self._answer_seconds = answer_seconds
         self._sockets = Sockets()
         self._refused: Blocked | Transient | None = None
         self._refusing = threading.Lock()
-        self._heard = NOTHING
+        self._refusal_words = NOTHING
         self.origin = Origin.of(settings.url)
         self._credentials = Credentials(settings, account, str(self.origin))
         self.writers = min(profile.writers, settings.connections)
         self._agent = settings.user_agent or profile.user_agent
-        here, trust = self.origin, settings.tls.context("dav")
-        proxy = settings.network.proxy_for(str(here))
-        self._pool = pool(here.scheme, here.host, here.port, self._sockets, trust, self.writers + 2, proxy)
+        origin, trust = self.origin, settings.tls.context("dav")
+        proxy = settings.network.proxy_for(str(origin))
+        self._pool = pool(
+            origin.scheme, origin.host, origin.port, self._sockets, trust, self.writers + 2, proxy
+        )
 
     def close(self) -> None:
+        """Close every socket; safe from any thread and more than once."""
         self._sockets.shut()
         self._pool.close()
 
     def wait(self, seconds: float) -> None:
-        """Sleeps; raises as soon as the target is closed."""
+        """Sleep; raise Transient("connection-closed") as soon as the target is closed."""
         if self._sockets.closed.wait(seconds):
             raise closed()
 
     def patience(self) -> RetryPolicy:
+        """Return a new retry state."""
         return RetryPolicy(self._settings.patience_seconds, self.wait, PAUSES)
 
     def patiently(self, attempt: Callable[[], T]) -> T:
-        """attempt's result; it must change nothing, for it is repeated while faults may pass."""
+        """Return the result of `attempt`; repeat it while faults may pass.
+
+        Args:
+            attempt: one attempt; it must change nothing on the server, because it may be repeated.
+
+        Raises:
+            Transient: the retries are used up.
+        """
         patience = self.patience()
         while True:
             try:
@@ -154,7 +199,18 @@ class HttpClient:
     def look(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> HttpAnswer:
-        """ask, for what changes nothing: busy answers and cut connections are waited out."""
+        """Send a request that changes nothing; wait out busy answers and cut connections.
+
+        Args:
+            method: the HTTP method.
+            path: the canonical path.
+            headers: further headers.
+            body: the body.
+
+        Raises:
+            Transient: the retries are used up.
+            Blocked: "login-refused".
+        """
         return self.patiently(lambda: passing(self.ask(method, path, headers, body)))
 
     def ask(
@@ -164,8 +220,18 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         body: bytes | BinaryIO = b"",
     ) -> HttpAnswer:
-        """One attempt. Raises Transient for a broken connection (what was asked may have happened), Blocked
-        for a refused login; every other status is an answer."""
+        """Send one request, once, and return its answer whatever its status.
+
+        Args:
+            method: the HTTP method.
+            path: the canonical path.
+            headers: further headers.
+            body: the body; a stream is read once.
+
+        Raises:
+            Transient: the connection broke; the request may have been carried out. Also "reply-too-large".
+            Blocked: "login-refused".
+        """
         with self.stream(method, path, headers, body) as (head, chunks):
             parts, held = [], 0
             for chunk in chunks:
@@ -183,69 +249,89 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         body: bytes | BinaryIO = b"",
     ) -> Iterator[tuple[HttpAnswer, Iterator[bytes]]]:
-        """ask, with the body in chunks; what is not read of it is dropped with its connection."""
-        response = self._opened(method, path, headers or {}, body)
+        """Send one request as `ask` does and give the answer's body in chunks.
+
+        Args:
+            method: the HTTP method.
+            path: the canonical path.
+            headers: further headers.
+            body: the body; a stream is read once.
+
+        Yields:
+            The answer without its body, and the chunks. A body that is not read to its end is dropped with
+            its connection.
+
+        Raises:
+            Transient: the connection broke; the request may have been carried out.
+            Blocked: "login-refused".
+        """
+        response = self._open(method, path, headers or {}, body)
         try:
-            # merged: Cyrus says what it offers in several DAV headers (RFC 9110, 5.3)
-            named = {name.lower(): value for name, value in response.headers.itermerged()}
-            yield HttpAnswer(response.status, named), self._chunks(response)
+            # merged: Cyrus lists its features in several DAV headers (RFC 9110, 5.3)
+            merged = {name.lower(): value for name, value in response.headers.itermerged()}
+            yield HttpAnswer(response.status, merged), self._chunks(response)
         finally:
             # a body read to its end has given its connection back already
             response.close()
 
     # -- internals
 
-    def _opened(
+    def _open(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO
     ) -> urllib3.BaseHTTPResponse:
+        """Return the response; renew the credentials or wait after a refused login where that is safe."""
         if self._refused is not None:
             raise self._refused
         LOGINS.refuse_doubtful(self._credentials.login)
-        response, challenge = self._tried(method, path, headers, body)
+        response, challenge = self._attempt(method, path, headers, body)
         if response is None and self._credentials.renewed(*challenge):
-            response, challenge = self._tried_again(method, path, headers, body)
+            response, challenge = self._attempt_again(method, path, headers, body)
         waits = iter(ASKED_AGAIN if self._credentials.of_application else ())
         while response is None and (seconds := next(waits, None)) is not None:
             self.wait(seconds)
-            response, challenge = self._tried_again(method, path, headers, body)
+            response, challenge = self._attempt_again(method, path, headers, body)
         if response is None:
-            raise self._final()
+            raise self._refusal()
         if response.status in range(200, 300) and method not in ANSWERED_TO_ALL:
             LOGINS.accepted(self._credentials.login)
         return response
 
-    def _tried(
+    def _attempt(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO
     ) -> tuple[urllib3.BaseHTTPResponse | None, tuple[Mapping[str, str], str]]:
-        """The response; None when the login is refused: then what was refused, and with which challenge."""
+        """Return the response; None when the login is refused, with the refused headers and the challenge."""
         identity = self._credentials.headers(method, path)
-        response = self._sent(method, path, {**headers, **identity}, body)
+        response = self._send(method, path, {**headers, **identity}, body)
         if response.status != 401:
             return response, (identity, "")
         challenge = response.headers.get("www-authenticate", "")
-        self._heard = self._said(response)
+        self._refusal_words = self._read_words(response)
         response.close()
         return None, (identity, challenge)
 
-    def _tried_again(
+    def _attempt_again(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO
     ) -> tuple[urllib3.BaseHTTPResponse | None, tuple[Mapping[str, str], str]]:
+        """Attempt once more, unless the body was a stream and is used up."""
         if not isinstance(body, bytes):
             raise Transient("connection-cut", "the login was refused while a body was sent")
-        return self._tried(method, path, headers, body)
+        return self._attempt(method, path, headers, body)
 
-    def _final(self) -> Blocked | Transient:
-        """What the refusal means. It is counted once, and nothing more is sent: a refused password that is
-        repeated locks the account or everybody out."""
+    def _refusal(self) -> Blocked | Transient:
+        """Return the error for a refused login. It is counted once, and no further request is sent.
+
+        Repeating a refused password locks the account, or every user of this address.
+        """
         with self._refusing:
             if self._refused is None:
                 error = Blocked("login-refused", "the server refuses the login; it was not tried again")
-                self._refused = LOGINS.refused(self._credentials.login, error.said(self._heard))
+                self._refused = LOGINS.refused(self._credentials.login, error.said(self._refusal_words))
             return self._refused
 
-    def _sent(
+    def _send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO
     ) -> urllib3.BaseHTTPResponse:
+        """Send one request and return the response when its head arrived."""
         if self._sockets.closed.is_set():
             raise closed()
         deadline = Deadline(self._sockets.cut, self._answer_seconds)
@@ -270,6 +356,7 @@ class HttpClient:
             raise self._network(error) from None
 
     def _chunks(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+        """Yield the body's chunks within the deadline."""
         deadline = Deadline(self._sockets.cut, self._answer_seconds)
         try:
             yield from deadline.paced(response.stream(CHUNK, decode_content=False))
@@ -279,35 +366,41 @@ class HttpClient:
         if self._sockets.closed.is_set():
             raise closed()
 
-    def _said(self, response: urllib3.BaseHTTPResponse) -> ServerWords:
-        """What a refused login is told; nothing where the answer breaks off."""
+    def _read_words(self, response: urllib3.BaseHTTPResponse) -> ServerWords:
+        """Return the server's explanation of a refused login; less where the answer breaks off."""
         connection = response.connection
-        # Read to its end, it would give its connection back; another try has to come over a new one.
+        # A body read to its end gives its connection back; the next attempt needs a new one.
         response._connection = None  # type: ignore[attr-defined]
-        found = with_words(HttpAnswer(response.status, {}), self._chunks(response))
+        answer = with_words(HttpAnswer(response.status, {}), self._chunks(response))
         if connection is not None:
             connection.close()
-        return found.words
+        return answer.words
 
     def _network(self, error: Exception) -> MigrationError:
         return closed() if self._sockets.closed.is_set() else network_error(error, str(self.origin))
 
 
 def _size(body: bytes | BinaryIO) -> int:
-    """Bytes to be sent; 0 where that cannot be told before."""
+    """Return the number of bytes to send; 0 where it is unknown."""
     if isinstance(body, bytes):
         return len(body)
     if not body.seekable():
         return 0
-    here = body.tell()
+    position = body.tell()
     size = body.seek(0, io.SEEK_END)
-    body.seek(here)
-    return size - here
+    body.seek(position)
+    return size - position
 
 
 def with_words(head: HttpAnswer, chunks: Iterator[bytes]) -> HttpAnswer:
-    """head with the beginning of its body, where a server says why it refuses; with less where that breaks
-    off."""
+    """Return the answer with the beginning of its body, where a server explains a refusal.
+
+    The body is shorter where the answer breaks off.
+
+    Args:
+        head: the answer without its body.
+        chunks: the rest of its body.
+    """
     body = b""
     with suppress(MigrationError):
         for chunk in chunks:
@@ -318,8 +411,12 @@ def with_words(head: HttpAnswer, chunks: Iterator[bytes]) -> HttpAnswer:
 
 
 def passing(answer: HttpAnswer) -> HttpAnswer:
-    """answer, unless waiting may change it: then its error is raised."""
-    # a captive portal or a maintenance page; that an empty answer is called HTML is PHP's doing
+    """Return the answer, or raise its error when waiting may change it.
+
+    Raises:
+        Transient: "not-dav" for a page of HTML, and the transient errors of `status_error`.
+    """
+    # a captive portal or a maintenance page; PHP calls an empty answer HTML, too
     if answer.ok and answer.body and "html" in answer.headers.get("content-type", "").lower():
         raise Transient("not-dav", "something answered that is no DAV server")
     error = answer.error() if not answer.ok else None

@@ -1,4 +1,4 @@
-"""What a DAV server may answer, translated to one class per reaction. Its own text never leaves here."""
+"""Translate the statuses of a DAV server into one error class per reaction. Its text never leaves here."""
 
 from __future__ import annotations
 
@@ -16,17 +16,29 @@ ASK_FOR = (
 
 
 def no_access() -> Blocked:
-    """The error for a server without a DAV account for this user."""
+    """Return the error for a server without a DAV account for this user."""
     return Blocked("no-dav-access", ASK_FOR)
 
 
 def closed() -> Transient:
-    """The error after close()."""
+    """Return the error after close()."""
     return Transient("connection-closed", "closed from our side")
 
 
 def status_error(status: int, retry_after: str | None = None) -> MigrationError:
-    """The error for a status that no caller has a meaning of its own for."""
+    """Return the error for a status that has no special meaning for the caller.
+
+    Args:
+        status: the HTTP status.
+        retry_after: the header Retry-After; None without one.
+
+    Returns:
+        Transient: busy, server-error. Blocked: login-refused, no-permission, over-quota,
+        redirected-elsewhere, container-missing, server-refuses.
+
+    Source:
+        RFC 9110, section 15; RFC 4918, section 11 (423, 507); RFC 6585, section 4 (429).
+    """
     return _status_error(status, retry_after).about(f"HTTP {status}")
 
 
@@ -49,7 +61,7 @@ def _status_error(status: int, retry_after: str | None) -> MigrationError:
 
 
 def item_error(status: int) -> Rejected:
-    """The fate of one object that the server will not take."""
+    """Return the error for one object that the server does not take: too-large or refused-by-target."""
     if status == 413:
         return Rejected("too-large", "larger than the server takes").about("HTTP 413")
     return Rejected("refused-by-target", f"the server answered HTTP {status}").about(f"HTTP {status}")

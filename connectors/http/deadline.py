@@ -1,9 +1,9 @@
-"""How long a server may take over one answer as a whole.
+"""Bound the time that a server may take for one whole answer.
 
-A read timeout bounds the time between two bytes. A server that sends one byte now and then never meets it,
-and holds a worker for ever. So every answer has an allowance of waiting: a fixed time, and more for each byte
-that came. Time in which nobody waits for the server does not count. When the allowance is used up the
-connection is cut from another thread, because the one that reads is inside of a library and blocked.
+A read timeout bounds the time between two bytes. A server that sends one byte now and then never reaches it
+and holds a worker forever. Therefore every answer has an allowance of waiting: a fixed time, and more for
+each byte that arrived. Time in which no thread waits for the server does not count. When the allowance is
+used up, another thread cuts the connection, because the reading thread is blocked inside a library.
 """
 
 from __future__ import annotations
@@ -16,34 +16,39 @@ from collections.abc import Callable, Iterable, Iterator
 from model.errors import Transient
 
 ANSWER_SECONDS = 1800.0
-"""For an answer of no bytes. Servers that move or assemble large things may think for minutes."""
+"""The allowance for an answer without bytes. Servers that move or assemble large objects may need minutes."""
 
 SLOWEST = 10_000
-"""Bytes a second: an answer that is slower than this, beyond ANSWER_SECONDS, is no answer."""
+"""Bytes a second; an answer that is slower than this, beyond ANSWER_SECONDS, is cut."""
 
 
 class Deadline:
-    """The allowance of one answer.
-
-    Args:
-        cut: ends the connection, from any thread; may raise OSError.
-        seconds: for an answer of no bytes; None: ANSWER_SECONDS.
-    """
+    """Hold the allowance of one answer."""
 
     def __init__(self, cut: Callable[[], None], seconds: float | None = None) -> None:
+        """Start with the full allowance.
+
+        Args:
+            cut: ends the connection, from any thread; may raise OSError.
+            seconds: the allowance of an answer without bytes; None: ANSWER_SECONDS.
+        """
         self._cut = cut
         self._left = ANSWER_SECONDS if seconds is None else seconds
         self.until = 0.0
         self.late = False
 
     def moved(self, size: int) -> None:
-        """So many bytes came, or are to be sent first: the answer may take longer."""
+        """Extend the allowance, because `size` bytes arrived or must be sent first."""
         self._left += size / SLOWEST
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """While this thread waits for the server. Raises Transient("timeout") in place of whatever the cut
-        connection makes the reader raise, and also where the reader takes the cut for the answer's end."""
+        """Count the time in which this thread waits for the server.
+
+        Raises:
+            Transient: "timeout", in place of the error that the cut connection causes in the reader, and also
+                where the reader takes the cut for the end of the answer.
+        """
         began = time.monotonic()
         self.until = began + self._left
         _WATCH.add(self)
@@ -56,7 +61,7 @@ class Deadline:
                 raise Transient("timeout", "the server's answer takes too long as a whole") from None
 
     def paced(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The chunks of a body, each waited for. Raises as waiting() does."""
+        """Yield the chunks of a body; the wait for each is counted. Raises as `waiting` does."""
         reading = iter(chunks)
         while True:
             with self.waiting():
@@ -67,14 +72,14 @@ class Deadline:
             yield chunk
 
     def end(self) -> None:
-        """The time is up: for the watch alone."""
+        """Cut the connection because the time is up. Only the watchdog calls this."""
         self.late = True
         with contextlib.suppress(OSError):
             self._cut()
 
 
 class _Watch:
-    """One thread for all deadlines, which sleeps until the next of them."""
+    """Watch all deadlines in one thread, which sleeps until the next of them."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -82,32 +87,37 @@ class _Watch:
         self._thread: threading.Thread | None = None
         self._wakes = 0.0
 
-    def add(self, one: Deadline) -> None:
+    def add(self, deadline: Deadline) -> None:
+        """Watch a deadline."""
         with self._changed:
-            self._running.add(one)
+            self._running.add(deadline)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._watch, name="deadlines", daemon=True)
                 self._thread.start()
-            elif one.until < self._wakes:
+            elif deadline.until < self._wakes:
                 self._changed.notify()
 
-    def drop(self, one: Deadline) -> None:
+    def drop(self, deadline: Deadline) -> None:
+        """Stop watching a deadline."""
         with self._changed:
-            self._running.discard(one)
+            self._running.discard(deadline)
 
     def _watch(self) -> None:
+        """Cut expired connections, forever."""
         while True:
-            for one in self._next():
-                one.end()
+            for deadline in self._expired():
+                deadline.end()
 
-    def _next(self) -> list[Deadline]:
-        """Those whose time is up; waits for the first of them."""
+    def _expired(self) -> list[Deadline]:
+        """Return the deadlines whose time is up; wait for the first when there is none."""
         with self._changed:
             now = time.monotonic()
-            late = [one for one in self._running if one.until <= now]
+            late = [deadline for deadline in self._running if deadline.until <= now]
             self._running.difference_update(late)
             if not late:
-                self._wakes = min((one.until for one in self._running), default=now + ANSWER_SECONDS)
+                self._wakes = min(
+                    (deadline.until for deadline in self._running), default=now + ANSWER_SECONDS
+                )
                 self._changed.wait(self._wakes - now)
             return late
 

@@ -1,4 +1,8 @@
-"""HTTP Digest authentication (RFC 7616): MD5 and SHA-256, with qop=auth or without."""
+"""Log in with HTTP Digest: MD5 and SHA-256, with qop=auth or without.
+
+Source:
+    RFC 7616.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ _WORD = re.compile(r'(?<!\w)(\w++)\s*+=\s*+(?:"([^"]*)"|([^\s,"]+))')
 
 
 class Digest:
-    """The challenge in force, and how often its nonce was used; safe from several threads."""
+    """Hold the present challenge and how often its nonce was used. Safe from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -22,7 +26,17 @@ class Digest:
         self._count = 0
 
     def headers(self, user: str, secret: str, method: str, path: str) -> Mapping[str, str]:
-        """No header before the first challenge."""
+        """Return the Authorization header; {} before the first challenge.
+
+        Args:
+            user: the user name.
+            secret: the password.
+            method: the HTTP method.
+            path: the request's path.
+
+        Source:
+            RFC 7616, section 3.4.
+        """
         with self._lock:
             challenge = self._challenge
             self._count += 1
@@ -38,8 +52,8 @@ class Digest:
         words = {"username": user, "realm": realm, "nonce": nonce, "uri": path}
         who, what = hashed(user, realm, secret), hashed(method, path)
         if "qop" in challenge:
-            own = secrets.token_hex(8)
-            words |= {"cnonce": own, "response": hashed(who, nonce, count, own, "auth", what)}
+            cnonce = secrets.token_hex(8)
+            words |= {"cnonce": cnonce, "response": hashed(who, nonce, count, cnonce, "auth", what)}
         else:
             words["response"] = hashed(who, nonce, what)
         if "opaque" in challenge:
@@ -49,17 +63,28 @@ class Digest:
         return {"Authorization": "Digest " + ", ".join(shown)}
 
     def challenged(self, header: str, *, answered: bool) -> bool:
-        """Takes a challenge. False when it cannot be answered, or when an answer was already refused: only a
-        stale nonce is worth another try."""
+        """Take a challenge and return True if a new attempt makes sense.
+
+        Args:
+            header: the WWW-Authenticate header.
+            answered: True if the refused request already answered a challenge.
+
+        Returns:
+            False when no challenge can be answered, or when an answer was refused and its nonce was not
+            stale.
+
+        Source:
+            RFC 7616, section 3.3 (stale).
+        """
         for text in _CHALLENGE.findall(header):
-            found = {name.lower(): quoted or plain for name, quoted, plain in _WORD.findall(text)}
-            qop = {one.strip() for one in found.get("qop", "auth").split(",")}
-            known = found.get("algorithm", "MD5").upper() in HASHES and "auth" in qop
-            if known and found.get("nonce"):
-                stale = found.get("stale", "").lower() == "true"
+            fields = {name.lower(): quoted or plain for name, quoted, plain in _WORD.findall(text)}
+            qop = {option.strip() for option in fields.get("qop", "auth").split(",")}
+            supported = fields.get("algorithm", "MD5").upper() in HASHES and "auth" in qop
+            if supported and fields.get("nonce"):
+                stale = fields.get("stale", "").lower() == "true"
                 with self._lock:
-                    other = found["nonce"] != self._challenge.get("nonce")
-                    self._challenge, self._count = found, 0 if other else self._count
+                    other = fields["nonce"] != self._challenge.get("nonce")
+                    self._challenge, self._count = fields, 0 if other else self._count
                 return stale or not answered
         return False
 

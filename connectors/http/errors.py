@@ -1,4 +1,4 @@
-"""What may befall an HTTP request before there is an answer, and how long a server asks to wait."""
+"""Translate faults of an HTTP request without an answer, and read how long a server asks to wait."""
 
 from __future__ import annotations
 
@@ -25,7 +25,15 @@ _SLOW = (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError
 
 
 def network_error(error: Exception, url: str = "") -> MigrationError:
-    """The translation of whatever requests, urllib3, ssl or a socket raised. url: what was asked."""
+    """Return the error for an exception of requests, urllib3, ssl or a socket.
+
+    Args:
+        error: the exception.
+        url: what was requested; "" when unknown. It serves to find a local cause.
+
+    Returns:
+        Blocked("tls-failed"), or Transient: connection-cut, unreachable, timeout.
+    """
     chain = _causes(error)
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
@@ -33,21 +41,29 @@ def network_error(error: Exception, url: str = "") -> MigrationError:
 
 
 def _kind(chain: list[BaseException]) -> MigrationError:
-    if any(isinstance(one, ssl.SSLCertVerificationError | ssl.CertificateError) for one in chain):
+    """Choose the error by the exceptions of the chain."""
+    if any(isinstance(cause, ssl.SSLCertVerificationError | ssl.CertificateError) for cause in chain):
         return Blocked("tls-failed", "the server's certificate is not trusted: set tls.ca_file")
-    if any(isinstance(one, ssl.SSLEOFError | ssl.SSLZeroReturnError) for one in chain):
+    if any(isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError) for cause in chain):
         return Transient("connection-cut", "the connection ended early")
-    if any(isinstance(one, ssl.SSLError) for one in chain):
+    if any(isinstance(cause, ssl.SSLError) for cause in chain):
         return Blocked("tls-failed", "no TLS connection could be made")
-    if any(isinstance(one, _CONNECTING) for one in chain):
+    if any(isinstance(cause, _CONNECTING) for cause in chain):
         return Transient("unreachable", "no connection to the server")
-    if any(isinstance(one, _SLOW) for one in chain):
+    if any(isinstance(cause, _SLOW) for cause in chain):
         return Transient("timeout", "the server did not answer in time")
     return Transient("connection-cut", "the connection ended early")
 
 
 def delay(retry_after: str | None) -> float | None:
-    """Retry-After in seconds, given as such or as an HTTP date (RFC 9110, 10.2.3); at most a day."""
+    """Return Retry-After in seconds, at most a day; None when it is missing or malformed.
+
+    Args:
+        retry_after: the header: seconds or an HTTP date.
+
+    Source:
+        RFC 9110, section 10.2.3.
+    """
     value = (retry_after or "").strip()
     if value.isascii() and value.isdigit() and len(value) < 8:
         return min(float(value), LONGEST_DELAY)
@@ -58,12 +74,12 @@ def delay(retry_after: str | None) -> float | None:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """error and everything it wraps, each once."""
-    found: list[BaseException] = []
+    """Return the error and every exception that it wraps, each once."""
+    causes: list[BaseException] = []
     todo: list[object] = [error]
-    while todo and len(found) < 20:
-        one = todo.pop()
-        if isinstance(one, BaseException) and one not in found:
-            found.append(one)
-            todo += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-    return found
+    while todo and len(causes) < 20:
+        current = todo.pop()
+        if isinstance(current, BaseException) and current not in causes:
+            causes.append(current)
+            todo += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
+    return causes

@@ -1,5 +1,8 @@
-"""Hrefs: whose they are, and one spelling for each. What a server names outside of its own origin or outside
-of the collection that was asked about is nobody's: it gets neither a request nor credentials."""
+"""Check and normalize hrefs: one spelling for each path, and nothing outside of our origin.
+
+What a server names outside of its own origin, or outside of the collection that was requested, is ignored: it
+gets neither a request nor credentials.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,21 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 LONGEST = 2048
 OURS = re.compile(r"k-[0-9a-f]{32}\.(?:ics|vcf)")
 Mine = Callable[[bytes], bool]
-"""Whether an item of this key is one of this mailbox's: a server that has one event for all who are invited
-shows an organizer's by the name that the organizer's migration gave it."""
+"""Returns True if an item of this key belongs to this mailbox. A server that keeps one event for all invited
+people shows an organizer's event by the name that the organizer's migration gave it."""
 _PORTS = {"http": 80, "https": 443}
 _SAFE = "!$&'()*+,;=:@-._~"
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Scheme, host and port: what a redirect and an href may not leave."""
+    """Hold scheme, host and port: what a redirect and an href must not leave.
+
+    Attributes:
+        scheme: "http" or "https".
+        host: lower case; an IPv6 address without brackets.
+        port: the port number.
+    """
 
     scheme: str
     host: str
@@ -27,11 +36,21 @@ class Origin:
 
     @classmethod
     def of(cls, url: str) -> Origin:
+        """Return the origin of a URL."""
         parts = urlsplit(url)
         return cls(parts.scheme, (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme, 0))
 
     def path(self, href: str, seen_from: str = "/", longest: int = LONGEST) -> str | None:
-        """The canonical path of an href or Location; None when it lies elsewhere or is not one."""
+        """Return the canonical path of an href or a Location.
+
+        Args:
+            href: the server's text.
+            seen_from: the path that relative hrefs refer to.
+            longest: the most characters of an href.
+
+        Returns:
+            The path; None when it has another origin or is not valid.
+        """
         if not href or len(href) > longest or not href.isprintable():
             return None
         try:
@@ -44,7 +63,7 @@ class Origin:
 
     @property
     def server(self) -> str:
-        """Host and port, always both: no server's name begins with the whole of another's."""
+        """Return host and port, always both, so that no server's name is the beginning of another's."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
@@ -53,17 +72,26 @@ class Origin:
 
 
 def anybody(_key: bytes) -> bool:
-    """Whoever wrote it, it is this mailbox's."""
+    """Return True: the item belongs to this mailbox, whoever wrote it."""
     return True
 
 
 def is_ours(name: str, mine: Mine) -> bool:
-    """Whether an object of this name was written for this mailbox."""
+    """Return True if an object of this name was written for this mailbox.
+
+    Args:
+        name: the object's name.
+        mine: decides by the item's key.
+    """
     return OURS.fullmatch(name) is not None and mine(bytes.fromhex(name[2:34]))
 
 
 def canonical(path: str) -> str | None:
-    """One spelling of a path: each segment decoded and encoded again. None for one that climbs."""
+    """Return the one spelling of a path: each segment decoded and encoded again.
+
+    Returns:
+        None for a path that climbs ("." and ".."), holds a NUL or is not absolute.
+    """
     parts = [unquote(segment, errors="surrogateescape") for segment in path.split("/")]
     if any(part in {".", ".."} or "\0" in part for part in parts) or not path.startswith("/"):
         return None
@@ -71,22 +99,31 @@ def canonical(path: str) -> str | None:
 
 
 def quoted(name: str) -> str:
-    """A name as a segment of a canonical path."""
+    """Return a name as a segment of a canonical path."""
     return quote(name, _SAFE, errors="surrogateescape")
 
 
 def folder(path: str) -> str:
-    """A collection's path, which ends with a slash (RFC 4918, 5.2)."""
+    """Return a collection's path, which ends with a slash.
+
+    Source:
+        RFC 4918, section 5.2.
+    """
     return path if path.endswith("/") else path + "/"
 
 
 def segment(path: str) -> str:
-    """The last segment of a path."""
+    """Return the last segment of a path."""
     return path.rstrip("/").rpartition("/")[2]
 
 
 def child(container: str, path: str) -> str | None:
-    """The segment of a path that lies directly in container; None for any other, and container itself."""
+    """Return the segment of a path directly below a container; None for the container and any other path.
+
+    Args:
+        container: the container's path, which ends with a slash.
+        path: the canonical path to check.
+    """
     if not path.startswith(container):
         return None
     rest = path[len(container) :].rstrip("/")

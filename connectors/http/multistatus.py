@@ -1,7 +1,10 @@
-"""Multistatus answers (RFC 4918, 14.16) read as they arrive: a calendar of 50,000 objects is never a tree.
+"""Read multistatus answers as they arrive: a calendar of 50,000 objects never becomes a tree.
 
-expat, not lxml: it hands over text of any length in pieces, which go straight to a Sink, and tells of a DTD
-before it reads one. Whatever is no multistatus raises Garbage.
+expat is used instead of lxml: it passes text of any length on in pieces, which go straight to a sink, and
+reports a DTD before it reads it. Input that is not a multistatus raises Garbage.
+
+Source:
+    RFC 4918, section 14.16.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ _HREF = [f"{DAV}multistatus", f"{DAV}response", f"{DAV}href"]
 
 
 class Garbage(Transient):
-    """Not a multistatus, or one without an end."""
+    """Report an answer that is not a multistatus, or one without an end: Transient("not-dav")."""
 
     def __init__(self) -> None:
         super().__init__("not-dav", "something answered that is no DAV server")
@@ -34,8 +37,18 @@ class Garbage(Transient):
 
 @dataclass(slots=True)
 class DavResponse:
-    """One response. status: of the whole response, or of the properties when none of them was found.
-    error: why the body could not be kept."""
+    """Hold one response.
+
+    Attributes:
+        href: the text of its href.
+        status: the status of the whole response; 200 when there is none.
+        etag: the ETag; "" without a usable one.
+        size: getcontentlength in bytes; None when the server gave none.
+        collection: True for a collection.
+        body: the object's data; None when it was not requested or could not be kept.
+        length: bytes of the body.
+        error: why the body could not be kept; None otherwise.
+    """
 
     href: str = ""
     status: int = 200
@@ -49,6 +62,8 @@ class DavResponse:
 
 @dataclass(slots=True)
 class _Propstat:
+    """Hold one propstat while it is read."""
+
     status: int = 200
     text: dict[str, str] = field(default_factory=dict)
     collection: bool = False
@@ -57,15 +72,21 @@ class _Propstat:
 
 
 class Multistatus:
-    """feed() gives the responses that became complete; finish() raises Garbage when the end is missing."""
+    """Parse one multistatus answer."""
 
     def __init__(self, sink: Callable[[], BodySink], most: int) -> None:
+        """Prepare the parser.
+
+        Args:
+            sink: returns a new sink for each body.
+            most: the most responses that the answer may have.
+        """
         self._make = sink
         self._left = most
         self._path: list[str] = []
         self._text: list[str] = []
         self._length = 0
-        self._found = DavResponse()
+        self._response = DavResponse()
         self._propstat: _Propstat | None = None
         self._ready: list[DavResponse] = []
         self._failed: MigrationError | None = None
@@ -78,7 +99,15 @@ class Multistatus:
         self._parser.CharacterDataHandler = self._data
 
     def read(self, chunks: Iterable[bytes]) -> Iterator[DavResponse]:
-        """Everything in an answer's body. Raises Garbage, and Blocked when a body cannot be spooled."""
+        """Yield the responses of an answer's body as they become complete.
+
+        Args:
+            chunks: the body.
+
+        Raises:
+            Garbage: the answer is not a multistatus or has no end.
+            Blocked: a body cannot be spooled.
+        """
         for chunk in chunks:
             self._parse(chunk, False)
             ready, self._ready = self._ready, []
@@ -104,7 +133,7 @@ class Multistatus:
             self._left -= 1
             if self._left < 0:
                 raise Garbage
-            self._found = DavResponse()
+            self._response = DavResponse()
         elif len(path) == 3 and name == f"{DAV}propstat":
             self._propstat = _Propstat()
         elif self._propstat is not None and len(path) == 5 and name in BODIES:
@@ -131,45 +160,51 @@ class Multistatus:
         path = self._path
         text = "".join(self._text).strip() if self._length <= LONGEST else ""
         if path == _HREF:
-            self._found.href = text
+            self._response.href = text
         elif len(path) == 3 and name == f"{DAV}status":
-            self._found.status = _status(text)
+            self._response.status = _status(text)
         elif self._propstat is not None and name == f"{DAV}status" and len(path) == 4:
             self._propstat.status = _status(text)
         elif self._propstat is not None and len(path) == 5:
             self._propstat.text[name] = text
         elif self._propstat is not None and len(path) == 3:
-            _merge(self._found, self._propstat)
+            _merge(self._response, self._propstat)
             self._propstat = None
         elif len(path) == 2 and name == f"{DAV}response":
-            self._ready.append(self._found)
+            self._ready.append(self._response)
         path.pop()
         self._text.clear()
         self._length = 0
 
 
-def _merge(found: DavResponse, propstat: _Propstat) -> None:
+def _merge(response: DavResponse, propstat: _Propstat) -> None:
+    """Add the properties of a successful propstat to the response."""
     if not 200 <= propstat.status < 300:
         return
-    found.etag = etag(propstat.text.get(ETAG, found.etag))
+    response.etag = etag(propstat.text.get(ETAG, response.etag))
     size = propstat.text.get(LENGTH, "")
     if size.isascii() and size.isdigit() and len(size) < 16:
-        found.size = int(size)
-    found.collection |= propstat.collection
-    found.error = propstat.error or found.error
+        response.size = int(size)
+    response.collection |= propstat.collection
+    response.error = propstat.error or response.error
     if propstat.sink is not None and propstat.error is None:
-        found.body, found.length = propstat.sink.body(), propstat.sink.size
+        response.body, response.length = propstat.sink.body(), propstat.sink.size
 
 
 def _status(line: str) -> int:
-    """The number in "HTTP/1.1 404 Not Found"; 500 for anything else."""
+    """Return the number in "HTTP/1.1 404 Not Found"; 500 for any other line."""
     parts = line.split(maxsplit=2)
     return int(parts[1]) if len(parts) > 1 and parts[1].isascii() and parts[1].isdigit() else 500
 
 
 def etag(text: str | None) -> str:
-    """An ETag as it may be sent back; "" for one that may not be. Always strong: a proxy that compresses
-    makes it weak, and a weak one never matches (RFC 9110, 13.1.1)."""
+    """Return an ETag as it may be sent back; "" for one that may not be sent.
+
+    The result is always strong: a proxy that compresses makes an ETag weak, and a weak one never matches.
+
+    Source:
+        RFC 9110, section 13.1.1.
+    """
     value = (text or "").strip().removeprefix("W/")
     plain = value.isascii() and value.isprintable() and len(value) <= ETAG_MOST
     return value if plain else ""

@@ -1,7 +1,8 @@
-"""Several requests at a time for one collection. A server makes each object durable before it answers, and
-Nextcloud 32 takes 31 of them a second over one connection and 59 over four.
+"""Send several requests at a time for one collection.
 
-Two of the same UID are never under way together: they go in their order."""
+A server makes each object durable before it answers: Nextcloud 32 takes 31 of them a second over one
+connection and 59 over four. Two requests for the same UID never run together; they keep their order.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +19,17 @@ Done = TypeVar("Done")
 def spread(
     items: Iterable[Work], act: Callable[[Work], Done], lanes: int, same: Callable[[Work], object]
 ) -> Iterator[Done]:
-    """act's result for each item, as it comes. At the first error nothing more is begun; what was begun is
-    told, and then what weighs most is raised: a lost lease, what decides about the mailbox, what passes."""
+    """Apply a function to each item in parallel and yield the results as they come.
+
+    At the first error no further item is begun. Results of running items are yielded, and then the gravest
+    error is raised: LeaseLost, then errors that concern the mailbox, then Transient.
+
+    Args:
+        items: the items.
+        act: the function.
+        lanes: the most calls at a time.
+        same: returns a name; items of the same name never run together. None: no restriction.
+    """
     waiting = iter(items)
     running: dict[Future[Done], object] = {}
     errors: list[BaseException] = []
@@ -38,18 +48,19 @@ def spread(
 
 
 def _finished(running: dict[Future[Done], object], errors: list[BaseException]) -> Iterator[Done]:
-    """Waits for at least one."""
+    """Wait for at least one result."""
     done, _ = wait(running, return_when=FIRST_COMPLETED)
-    for one in done:
-        del running[one]
-        error = one.exception()
+    for future in done:
+        del running[future]
+        error = future.exception()
         if error is None:
-            yield one.result()
+            yield future.result()
         else:
             errors.append(error)
 
 
 def _weight(error: BaseException) -> int:
+    """Return the order in which errors are raised; the smallest first."""
     if isinstance(error, LeaseLost):
         return 0
     return 2 if isinstance(error, Transient) else 1

@@ -1,6 +1,6 @@
-"""How servers are reached over HTTP: directly, or through a proxy that the operator names.
+"""Choose how servers are reached over HTTP: directly, or through the operator's proxy.
 
-Nothing is taken from the environment (HTTPS_PROXY and the like): what is configured is what is used.
+Nothing is taken from the environment (HTTPS_PROXY and the like): only the configuration counts.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from connectors.settings import Strict
 
 
 class Network(Strict):
-    """The table [network].
+    """Configure the table [network].
 
-    proxy     "http://proxy:3128": an HTTP proxy that takes CONNECT, for every https:// server
-    no_proxy  hosts that are reached without it; ".example.org" is every host below it, too
+    Attributes:
+        proxy: "http://proxy:3128", an HTTP proxy that takes CONNECT, for every https:// server; None: no
+            proxy.
+        no_proxy: hosts that are reached without it; ".example.org" also means every host below it.
     """
 
     proxy: str | None = Field(default=None, description="http://proxy.example.org:3128")
@@ -39,24 +41,26 @@ class Network(Strict):
         return f"http://{parts.netloc}"
 
     def proxy_for(self, url: str) -> str | None:
-        """The proxy for a server's URL; None for one that is reached directly, which plain http always is."""
+        """Return the proxy for a server's URL; None for a direct connection, which plain http always uses."""
         parts = urlsplit(url)
         host = (parts.hostname or "").lower()
         if self.proxy is None or parts.scheme != "https":
             return None
-        return None if any(_covers(one.lower(), host) for one in self.no_proxy) else self.proxy
+        return None if any(_covers(entry.lower(), host) for entry in self.no_proxy) else self.proxy
 
 
-def _covers(named: str, host: str) -> bool:
-    bare = named.lstrip(".")
-    return host == bare or (named.startswith(".") and host.endswith(f".{bare}"))
+def _covers(entry: str, host: str) -> bool:
+    """Return True if an entry of no_proxy covers a host."""
+    bare = entry.lstrip(".")
+    return host == bare or (entry.startswith(".") and host.endswith(f".{bare}"))
 
 
 class Networked(Strict):
-    """Settings of a server that is reached over HTTP."""
+    """Extend the settings of a server that is reached over HTTP by the table [network]."""
 
     _network: Network = PrivateAttr(default_factory=Network)
 
     @property
     def network(self) -> Network:
+        """Return the proxy settings."""
         return self._network

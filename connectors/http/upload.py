@@ -1,4 +1,4 @@
-"""Bodies on their way: what is read is held or spooled by its size; what is sent stops with the lease."""
+"""Hold or spool bodies that are read, and guard bodies that are sent."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ MOST = 256_000_000  # bytes of one object that is read
 
 
 class BodySink:
-    """Takes a body piece by piece."""
+    """Take a body piece by piece: small ones stay in memory, large ones go to a spool file."""
 
     def __init__(self, folder: Path, above: int) -> None:
+        """Prepare an empty sink.
+
+        Args:
+            folder: the folder for the spool file.
+            above: bytes; larger bodies go to the spool file.
+        """
         self._folder = folder
         self._above = above
         self._parts: list[bytes] = []
@@ -25,7 +31,12 @@ class BodySink:
         self.size = 0
 
     def write(self, data: bytes) -> None:
-        """Raises Rejected("too-large-to-read"), and Blocked when it cannot be spooled."""
+        """Take the next bytes.
+
+        Raises:
+            Rejected: "too-large-to-read" for more than MOST bytes.
+            Blocked: the body cannot be spooled.
+        """
         self.size += len(data)
         if self.size > MOST:
             raise Rejected("too-large-to-read", "larger than anything that was written")
@@ -39,32 +50,51 @@ class BodySink:
         self._file.write(data)
 
     def body(self) -> Body:
+        """Return the body."""
         if self._file is not None:
             return self._file.open
         return bytes_body(b"".join(self._parts))
 
 
 class GuardedBody(io.RawIOBase):
-    """A large body as it is sent. Before its last bytes the guard is asked again: without them no server
-    takes the object."""
+    """Send a large body and call the guard before its last bytes.
+
+    Without its last bytes no server takes the object.
+    """
 
     def __init__(self, stream: BinaryIO, size: int, guard: Guard) -> None:
+        """Wrap a stream.
+
+        Args:
+            stream: the body.
+            size: the bytes to send.
+            guard: the write fence.
+        """
         super().__init__()
         self._stream = stream
         self._left = size
         self._guard = guard
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """Raises LeaseLost, and Transient("body-changed") when the body is shorter than it said."""
+        """Return the next bytes; b"" at the end.
+
+        Args:
+            size: the most bytes; -1 for all.
+
+        Raises:
+            LeaseLost: the guard refuses.
+            Transient: "body-changed" when the body is shorter than its size.
+        """
         if not self._left:
             return b""
-        wanted = min(self._left, size if size > 0 else self._left)
-        if wanted == self._left:
+        count = min(self._left, size if size > 0 else self._left)
+        if count == self._left:
             self._guard()
-        data = self._stream.read(wanted)
+        data = self._stream.read(count)
         if not data:
             raise Transient("body-changed", "an item's body is shorter than its size")
         self._left -= len(data)
@@ -72,7 +102,13 @@ class GuardedBody(io.RawIOBase):
 
 
 def payload(item: Item, stream: BinaryIO, guard: Guard) -> bytes | BinaryIO:
-    """What to send of an open body; the length of a file is item.size."""
+    """Return what to send of an open body: bytes for a small one, a guarded stream for a large one.
+
+    Args:
+        item: the item; its size is the length of the body.
+        stream: the open body.
+        guard: the write fence.
+    """
     if item.size <= WHOLE:
         return stream.read()
     return cast(BinaryIO, GuardedBody(stream, item.size, guard))

@@ -1,1 +1,1 @@
-"""The client of file servers over WebDAV. product_*.py: habits of products."""
+"""Talk to file servers over WebDAV. The files product_*.py hold what is special about one product."""

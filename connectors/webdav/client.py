@@ -1,8 +1,8 @@
-"""One conversation with one file server for one account: what files need beside connectors.http.client.
+"""Add to `connectors.http.client` what files need.
 
-Paths are canonical (connectors.http.hrefs). A body is sent with its length, never in Transfer-Encoding
-chunks: Nextcloud 32 makes an empty file of those and answers 201. Its last bytes go out only when the whole
-was what the item says it is, and the lease is still ours.
+Paths are canonical (`connectors.http.hrefs`). A body is sent with its length and never in Transfer-Encoding
+chunks: Nextcloud 32 makes an empty file of those and answers 201. Its last bytes are sent only when the whole
+body is what the item states and the lease is still held.
 """
 
 from __future__ import annotations
@@ -22,18 +22,24 @@ WHOLE = 1 << 18  # bytes that are sent in one piece
 BLOCK = 1 << 20
 LONGEST_PATH = 16_384  # characters of a path as it is sent
 UNKNOWN = frozenset({"connection-cut", "timeout", "reply-too-large", "unreachable", "not-files"})
-"""Codes after which a request may have been carried out."""
+"""Error codes after which a request may have been carried out."""
 
 
 def joined(folder: str, name: str) -> str:
-    """The path of a file in a folder, whose path ends with a slash."""
+    """Return the path of a file in a folder whose path ends with a slash."""
     return folder + quoted(name)
 
 
 def passing(answer: HttpAnswer) -> HttpAnswer:
-    """answer, unless waiting may change it: then its error is raised. Apache and WsgiDAV tell 201 in HTML;
-    what answers 200 and a page to a request that changes something is a portal or maintenance. Nextcloud
-    calls what its bulk upload tells HTML, too, and it is JSON."""
+    """Return the answer, or raise its error when waiting may change it.
+
+    Apache and WsgiDAV answer 201 with HTML. A status 200 with a page, as the answer to a request that changes
+    something, comes from a portal or from maintenance. Nextcloud also calls the answer of its bulk upload
+    HTML, although it is JSON.
+
+    Raises:
+        Transient: "not-files", and the transient errors of `status_error`.
+    """
     page = answer.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
     if answer.status == 200 and page and "html" in answer.headers.get("content-type", "").lower():
         raise Transient("not-files", "something answered that is no file server")
@@ -46,38 +52,70 @@ def passing(answer: HttpAnswer) -> HttpAnswer:
 def request_reading(
     client: HttpClient, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
 ) -> HttpAnswer:
-    """For what changes nothing: busy answers and cut connections are waited out."""
+    """Send a request that changes nothing; wait out busy answers and cut connections.
+
+    Args:
+        client: the HTTP client.
+        method: the HTTP method.
+        path: the canonical path.
+        headers: further headers.
+        body: the body.
+
+    Raises:
+        Transient: the retries are used up.
+        Blocked: "login-refused".
+    """
     return client.patiently(lambda: passing(client.ask(method, path, headers, body)))
 
 
 def seconds(date: datetime, oldest: int) -> int:
-    """A date as a server takes it: no earlier than oldest."""
+    """Return a date in seconds since 1970 as a server takes it: not earlier than `oldest`."""
     return max(oldest, int(date.timestamp()))
 
 
 def moment(stamp: float) -> datetime:
+    """Return seconds since 1970 as an aware datetime."""
     return datetime.fromtimestamp(stamp, UTC)
 
 
 def changed() -> Transient:
+    """Return the error for a body that differs from the item's size or digest."""
     return Transient("body-changed", "an item's body is not what its size and digest say")
 
 
 class Sending(io.RawIOBase):
-    """A body, or a part of one, as it is sent. watch sees every byte on the way; before the last ones it is
-    asked whether they may go."""
+    """Send a body, or a part of one, and show every byte to a hasher.
+
+    Before the last bytes the hasher decides if they may be sent.
+    """
 
     def __init__(self, stream: BinaryIO, size: int, watch: BodyHasher) -> None:
+        """Wrap a stream.
+
+        Args:
+            stream: the body.
+            size: the bytes to send.
+            watch: the hasher of the item.
+        """
         super().__init__()
         self._stream = stream
         self._left = size
         self._watch = watch
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """Raises LeaseLost, and Transient("body-changed")."""
+        """Return the next bytes; b"" at the end.
+
+        Args:
+            size: the most bytes; -1 for a block.
+
+        Raises:
+            LeaseLost: the guard refuses.
+            Transient: "body-changed".
+        """
         if not self._left:
             return b""
         data = self._stream.read(min(self._left, size if size > 0 else BLOCK))
@@ -91,7 +129,7 @@ class Sending(io.RawIOBase):
 
 
 class BodyHasher:
-    """Hashes what goes by of one item, in one pass or in several."""
+    """Hash one item's bytes while they are sent, in one request or in several."""
 
     def __init__(self, item: Item, guard: Guard) -> None:
         self._item = item
@@ -100,12 +138,17 @@ class BodyHasher:
         self.seen = 0
 
     def see(self, data: bytes) -> None:
+        """Hash the next bytes."""
         self._hash.update(data)
         self.seen += len(data)
 
     def last(self) -> None:
-        """Before the last bytes of a request. Raises LeaseLost, and Transient("body-changed") when they end
-        the item with another digest than it should have."""
+        """Check the digest and the guard before the last bytes of a request.
+
+        Raises:
+            LeaseLost: the guard refuses.
+            Transient: "body-changed" when the item ends with another digest or size than it should have.
+        """
         self._guard()
         if self.seen > self._item.size:
             raise changed()
@@ -114,7 +157,16 @@ class BodyHasher:
 
 
 def payload(item: Item, stream: BinaryIO, guard: Guard) -> bytes | BinaryIO:
-    """What to send of an open body. Raises Transient("body-changed") for a small one at once."""
+    """Return what to send of an open body: bytes for a small one, a stream for a large one.
+
+    Args:
+        item: the item.
+        stream: the open body.
+        guard: the write fence.
+
+    Raises:
+        Transient: "body-changed", for a small body at once.
+    """
     watch = BodyHasher(item, guard)
     if item.size > WHOLE:
         return cast(BinaryIO, Sending(stream, item.size, watch))

@@ -1,4 +1,4 @@
-"""Whether a server takes a name, by what it told of its rules: what it would refuse is not sent to it."""
+"""Check file names by the rules that the server stated, so that refused names are not sent."""
 
 from __future__ import annotations
 
@@ -9,17 +9,27 @@ from model.errors import Rejected
 from model.file_names import FileNames
 
 STAGED = re.compile(r"\.kogge-([0-9a-f]{16})(?:\..*)?")
-"""What a file is called while it is written beside its place."""
+"""The name of a file while it is written beside its final place."""
 _CONTROLS = re.compile("[/\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def check(name: str, rules: FileNames) -> None:
-    """Raises Rejected("name-not-allowed")."""
+    """Check a name.
+
+    Raises:
+        Rejected: "name-not-allowed".
+    """
     if not takes(name, rules):
         raise Rejected("name-not-allowed", "the server does not take its name")
 
 
 def takes(name: str, rules: FileNames) -> bool:
+    """Return True if the server takes a name.
+
+    Args:
+        name: the name.
+        rules: the server's rules.
+    """
     low = name.lower()
     dot = low.find(".", 1)
     return not (
@@ -36,6 +46,11 @@ def takes(name: str, rules: FileNames) -> bool:
 
 
 def staged(key: bytes, name: str) -> str:
-    """The name a file has until it is whole: the same whenever the item is written again."""
+    """Return the temporary name of a file until it is complete; the same for every attempt.
+
+    Args:
+        key: the item's key.
+        name: the final name; its ending is kept.
+    """
     ending = name[at:] if (at := name.rfind(".")) > 0 and len(name[at:].encode()) <= 20 else ""
     return f".kogge-{key.hex()[:16]}{ending}"

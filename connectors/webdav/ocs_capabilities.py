@@ -1,4 +1,4 @@
-"""Nextcloud's own interface beside DAV (OCS): whose account it is, and what the server takes and can do."""
+"""Ask Nextcloud's own interface beside DAV (OCS): the account's owner and the server's abilities."""
 
 from __future__ import annotations
 
@@ -19,7 +19,16 @@ SHOWN_MOST = 40  # characters of a value
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """names: None when the server does not say. facts: for a preflight. sharing: what it tells of that."""
+    """Hold what a server can do.
+
+    Attributes:
+        names: which names it takes; None when the server does not say.
+        bulk: True if it takes bulk uploads.
+        chunks: True if it takes files in chunks.
+        versions: True if it keeps versions.
+        sharing: what it states about sharing.
+        facts: short values for a preflight.
+    """
 
     names: FileNames | None = None
     bulk: bool = False
@@ -30,18 +39,29 @@ class Abilities:
 
 
 class Ocs:
-    """base: the path before /cloud."""
+    """Read the OCS interface."""
 
     def __init__(self, client: HttpClient, base: str) -> None:
+        """Prepare the reader.
+
+        Args:
+            client: the HTTP client.
+            base: the path before /cloud.
+        """
         self._client = client
         self._base = base
 
     def data(self, path: str) -> Any:
-        """What lies at a path below base; None where there is nothing. Raises Transient, Blocked."""
+        """Return the data at a path below `base`; None where there is nothing.
+
+        Raises:
+            Transient: "not-files" for an answer that is not OCS; busy answers after the retries.
+            Blocked: "not-files" when the server is not a Nextcloud, and the errors of `status_error`.
+        """
         answer = request_reading(self._client, "GET", f"{self._base}{path}?format=json", HEADERS)
         if answer.status in GONE:
             return None
-        if answer.status == 403 and _is_another(answer):
+        if answer.status == 403 and _is_other_product(answer):
             raise Blocked("not-files", "the url leads to a server that is no Nextcloud")
         if not answer.ok:
             raise answer.error()
@@ -51,40 +71,49 @@ class Ocs:
             raise _garbage() from None
 
     def person(self) -> Mapping[str, object]:
+        """Return the profile of the account's owner."""
         return mapping(self.data("/cloud/user"))
 
     def lets_change(self, field: str, path: str) -> bool:
-        """Whether people may change this field of their own profile, or the server does not tell. path: below
-        base, of the names of what they may change."""
+        """Return True if people may change a field of their own profile, or the server does not say.
+
+        Args:
+            field: the name of the field.
+            path: the path below `base` that lists what people may change.
+        """
         return is_changeable(self.data(path), field)
 
     def abilities(self, names: FileNames) -> Abilities:
-        """names: what is taken where the server says nothing about it."""
-        told = mapping(self.data("/cloud/capabilities"))
-        can = mapping(told.get("capabilities"))
-        files, dav = mapping(can.get("files")), mapping(can.get("dav"))
+        """Return what the server can do.
+
+        Args:
+            names: the rules for names where the server states none.
+        """
+        data = mapping(self.data("/cloud/capabilities"))
+        capabilities = mapping(data.get("capabilities"))
+        files, dav = mapping(capabilities.get("files")), mapping(capabilities.get("dav"))
         return Abilities(
             names=_names(files, names),
             bulk=bool(dav.get("bulkupload")),
             chunks=bool(dav.get("chunking")) or bool(files.get("bigfilechunking")),
             versions=bool(files.get("versioning")),
-            sharing=mapping(can.get("files_sharing")),
-            facts=_facts(told, can),
+            sharing=mapping(capabilities.get("files_sharing")),
+            facts=_facts(data, capabilities),
         )
 
 
 def is_changeable(fields: object, field: str) -> bool:
-    """Whether a field is among those that a server says people may change; so is any, where it says none."""
+    """Return True if a field is in the server's list of changeable fields, or there is no list."""
     return not isinstance(fields, list) or field in fields
 
 
 def mapping(value: object) -> Mapping[str, object]:
-    """value, when it is an object; PHP writes an empty one as []."""
+    """Return a value if it is an object, else {}. PHP writes an empty object as []."""
     return value if isinstance(value, dict) else {}
 
 
-def _is_another(answer: HttpAnswer) -> bool:
-    """A refusal in Nextcloud's name is JSON, and a proxy's before it a page."""
+def _is_other_product(answer: HttpAnswer) -> bool:
+    """Return True if a refusal cannot come from Nextcloud (JSON) or a proxy before it (HTML)."""
     kind = answer.headers.get("content-type", "").lower()
     return "json" not in kind and "html" not in kind
 
@@ -93,37 +122,38 @@ def _garbage() -> MigrationError:
     return Transient("not-files", "something answered that is no file server")
 
 
-def _names(files: Mapping[str, object], known: FileNames) -> FileNames:
-    """Nextcloud 30 and later tell; before, blacklisted_files alone."""
+def _names(files: Mapping[str, object], defaults: FileNames) -> FileNames:
+    """Return the rules for names. Nextcloud 30 and later state them; earlier only blacklisted_files."""
     whole = files.get("forbidden_filenames", files.get("blacklisted_files"))
     characters = _words(files.get("forbidden_filename_characters"))
     endings = _words(files.get("forbidden_filename_extensions"))
-    made = replace(
-        known,
-        names=frozenset(known.names | {word.lower() for word in _words(whole)}),
+    rules = replace(
+        defaults,
+        names=frozenset(defaults.names | {word.lower() for word in _words(whole)}),
         stems=frozenset(word.lower() for word in _words(files.get("forbidden_filename_basenames"))),
-        characters="".join(sorted(set(known.characters) | set("".join(characters)) - {"/"})),
-        endings=frozenset(known.endings | {word.lower() for word in endings}),
+        characters="".join(sorted(set(defaults.characters) | set("".join(characters)) - {"/"})),
+        endings=frozenset(defaults.endings | {word.lower() for word in endings}),
     )
-    # what Windows clients shall be able to synchronise may not differ in case alone
-    return replace(made, fold=known.fold or _windows(made))
+    # names that Windows clients must be able to synchronise must not differ in case only
+    return replace(rules, fold=defaults.fold or _windows(rules))
 
 
 def _windows(names: FileNames) -> bool:
     return ":" in names.characters
 
 
-def _facts(told: Mapping[str, object], can: Mapping[str, object]) -> dict[str, str]:
-    version = mapping(told.get("version"))
-    force = mapping(can.get("bruteforce"))
-    names = _names(mapping(can.get("files")), FileNames())
+def _facts(data: Mapping[str, object], capabilities: Mapping[str, object]) -> dict[str, str]:
+    """Return the values for a preflight."""
+    version = mapping(data.get("version"))
+    force = mapping(capabilities.get("bruteforce"))
+    names = _names(mapping(capabilities.get("files")), FileNames())
     facts = {
         "version": _shown(version.get("string")),
         "brute-force-delay": _shown(force.get("delay")),
         "allow-listed": _shown(force.get("allow-listed")),
         "windows-names": "yes" if _windows(names) else "no",
-        "versions": "yes" if mapping(can.get("files")).get("versioning") else "no",
-        "bulk": "yes" if mapping(can.get("dav")).get("bulkupload") else "no",
+        "versions": "yes" if mapping(capabilities.get("files")).get("versioning") else "no",
+        "bulk": "yes" if mapping(capabilities.get("dav")).get("bulkupload") else "no",
     }
     return {name: text for name, text in facts.items() if text}
 

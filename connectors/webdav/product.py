@@ -1,4 +1,4 @@
-"""What one product of file servers does that no request tells, as data: one small file a product."""
+"""Describe what one product of file servers does that no request reveals: one small file per product."""
 
 from __future__ import annotations
 
@@ -10,27 +10,33 @@ from model.file_names import FileNames
 
 @dataclass(frozen=True, slots=True)
 class FilesProfile:
-    """One product's habits. Paths may hold {user} (the account's id) and {crowd} (eXo's folders of users
-    whose names begin alike); "" is none.
+    """Describe one product.
 
-    home          path of an account's files below the URL's own
-    ocs           path of the interface that tells whose the account is, what names are allowed and the like
-    editable      path below ocs that names what people may change of their own profile
-    drives        path that tells the id of a user's drive
-    uploads       path under which large files are put together of chunks
-    versions      path below which a file's versions are listed by its id, each named by its date in seconds;
-                  each overwriting PUT makes one, and they go with their file
-    bulk          path that takes many small files in one request
-    writers       how many requests may write to one account at a time
-    conditional   a PUT honours If-None-Match: * and If-Match
-    atomic        a PUT that is cut off leaves nothing; else a file is written beside its place and moved
-    hashes        the server hashes what it stored when it is asked (X-Hash, X-Recalculate-Hash)
-    deep          a PROPFIND of Depth: infinity tells everything below
-    dates         how PROPPATCH sets a date: seconds in lastmodified, an HTTP date in getlastmodified, or not
-    oldest        the earliest date it takes, in seconds since 1970
-    names         which names it takes, unless it tells itself
-    artefacts     what a new account holds: beginnings of the names of files at the top, and after a folder
-                  and a slash of those in it
+    Paths may hold {user} (the account's id) and {crowd} (eXo's folders of users whose names begin alike); ""
+    means that there is none.
+
+    Attributes:
+        name: the product's name.
+        home: path of an account's files below the URL's own path.
+        ocs: path of the interface that states the account's owner, the allowed names and the like.
+        editable: path below `ocs` that lists what people may change of their own profile.
+        drives: path that gives the id of a user's drive.
+        uploads: path under which large files are assembled from chunks.
+        versions: path below which a file's versions are listed by its id, each named by its date in seconds.
+            Each overwriting PUT makes one, and they are removed with their file.
+        bulk: path that takes many small files in one request.
+        writers: how many requests may write to one account at a time.
+        conditional: True if a PUT honours If-None-Match: * and If-Match.
+        atomic: True if an interrupted PUT leaves nothing; else a file is written beside its place and moved.
+        hashes: True if the server hashes what it stored on request (X-Hash, X-Recalculate-Hash).
+        deep: True if a PROPFIND of Depth: infinity lists everything below.
+        dates: how PROPPATCH sets a date: "seconds" in lastmodified, "http" for an HTTP date in
+            getlastmodified, "" for not at all.
+        oldest: the earliest date that it takes, in seconds since 1970.
+        names: which names it takes, unless it states them itself.
+        artefacts: what a new account holds: beginnings of the names of files at the top; for files in a
+            folder, the folder's name and a slash come first.
+        user_agent: the User-Agent.
     """
 
     name: str

@@ -1,9 +1,9 @@
-"""eXo Platform's two WebDAV servers, from their source.
+"""Describe eXo Platform's two WebDAV servers, from their source code.
 
-JCR (6 and 7.0): HTTP Basic; a user's files lie below folders that share the beginnings of names. Drives (7.1
-and later): HTTP Digest with a key of one's own; a drive is named by an id, which the portal tells. Both
-answer a PUT with 201 whether there was a file or not, and make it a new version: one looks before.
-Depth: infinity tells nothing. No date can be given.
+JCR (6 and 7.0): HTTP Basic; a user's files are below folders that share the beginnings of names. Drives (7.1
+and later): HTTP Digest with a separate key; a drive is named by an id, which the portal gives. Both answer a
+PUT with 201 whether there was a file or not, and make it a new version: therefore Kogge looks first. Depth:
+infinity lists nothing. No date can be set.
 """
 
 from __future__ import annotations

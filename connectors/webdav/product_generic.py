@@ -1,5 +1,8 @@
-"""Any WebDAV server (RFC 4918). Some write a PUT straight into its place (WsgiDAV), so that one which is
-cut off leaves half a file there; a MOVE is whole or not at all. Dates go by PROPPATCH, if at all."""
+"""Describe any WebDAV server (RFC 4918).
+
+Some write a PUT straight to its place (WsgiDAV), so that an interrupted one leaves half a file there; a MOVE
+is complete or does not happen. Dates are set by PROPPATCH, if at all.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Nextcloud, as 32.0.1 was measured.
+"""Describe Nextcloud, as measured with 32.0.1.
 
-A PUT is written to a part file first. X-OC-MTime of the first day of 1970 is answered 500, and the file is
-there with today's date. A directory's date is set by PROPPATCH alone, and goes when a child comes. Names are
-at most 250 bytes. Two writers are as fast as four. Single files: 15 to 23 a second; in bulk 37 to 46.
+A PUT is first written to a part file. X-OC-MTime of the first day of 1970 is answered with 500, and the file
+is there with today's date. A directory's date can be set by PROPPATCH only, and changes when a child is
+added. Names have at most 250 bytes. Two writers are as fast as four. Single files: 15 to 23 a second; in bulk
+37 to 46.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a PROPFIND tells of files and folders, read as it arrives: a folder of 100,000 is never a tree."""
+"""Read files and folders from a PROPFIND as it arrives: a folder of 100,000 entries never becomes a tree."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ _QUOTA = "<d:resourcetype/><d:quota-used-bytes/><d:quota-available-bytes/>"
 
 
 def _propfind(properties: str) -> bytes:
+    """Return the body of a PROPFIND for these properties."""
     spaces = 'xmlns:d="DAV:" xmlns:o="http://owncloud.org/ns"'
     head = '<?xml version="1.0" encoding="utf-8"?>'
     return f"{head}<d:propfind {spaces}><d:prop>{properties}</d:prop></d:propfind>".encode()
@@ -40,9 +41,21 @@ QUOTA: Final = _propfind(_QUOTA)
 
 @dataclass(frozen=True, slots=True)
 class PropfindEntry:
-    """One file or folder. names: from the place that was asked about down to it, () for itself. shared: it is
-    somebody else's; lent: a person's, who shares it. writable: new files may be made in it; None: the server
-    does not say. id: by IDENTIFIED, the server's own: what is made anew under the same name has another."""
+    """Hold one file or folder.
+
+    Attributes:
+        names: the names from the requested place down to it; () for the place itself.
+        folder: True for a folder.
+        size: bytes; 0 when the server gave none.
+        modified: the date of the last change; None when the server gave none.
+        etag: the ETag; "" without a usable one.
+        shared: True if it belongs to another person or is mounted from elsewhere.
+        writable: True if files may be created in it; None when the server does not say.
+        used: bytes used in the account; None when not requested or not stated.
+        free: bytes free in the account, negative for special values; None when not requested or not stated.
+        id: with IDENTIFIED, the server's own id, which changes when it is re-created under the same name.
+        lent: True if a person shares it with the account.
+    """
 
     names: tuple[str, ...]
     folder: bool
@@ -60,20 +73,28 @@ class PropfindEntry:
 def entries(
     chunks: Iterable[bytes], base: str, path_of: Callable[[str], str | None]
 ) -> Iterator[PropfindEntry]:
-    """Everything a multistatus tells of base and what lies below it; path_of gives the canonical path of an
-    href. Raises Garbage for what is none, or has no end."""
+    """Yield the entries of a multistatus for `base` and everything below it.
+
+    Args:
+        chunks: the body of the answer.
+        base: the requested path, with a slash at its end.
+        path_of: returns the canonical path of an href; None for one that lies elsewhere.
+
+    Raises:
+        Garbage: the answer is not a multistatus or has no end.
+    """
     parser = etree.XMLPullParser(
         events=("end",), tag=f"{DAV}response", resolve_entities=False, no_network=True, load_dtd=False
     )
-    told = 0
+    count = 0
     try:
         for chunk in chunks:
             parser.feed(chunk)
             for _event, element in parser.read_events():
                 if not isinstance(element, etree._Element):
                     raise Garbage
-                told += 1
-                yield from _read(_checked(element, told), base, path_of)
+                count += 1
+                yield from _read(_checked(element, count), base, path_of)
                 _forget(element)
         root = parser.close()
     except (etree.XMLSyntaxError, LookupError, ValueError):
@@ -82,16 +103,17 @@ def entries(
         raise Garbage
 
 
-def _checked(element: etree._Element, told: int) -> etree._Element:
+def _checked(element: etree._Element, count: int) -> etree._Element:
+    """Return the element; raise Garbage where the document has another shape or too many entries."""
     parent = element.getparent()
     plain = parent is not None and parent.tag == f"{DAV}multistatus" and parent.getparent() is None
-    if not plain or told > MOST or element.getroottree().docinfo.internalDTD is not None:
+    if not plain or count > MOST or element.getroottree().docinfo.internalDTD is not None:
         raise Garbage
     return element
 
 
 def _forget(element: etree._Element) -> None:
-    """The element, and what came before it in the root."""
+    """Free the element and everything before it in the root."""
     parent = element.getparent()
     element.clear()
     while parent is not None and len(parent) and parent[0] is not element:
@@ -101,6 +123,7 @@ def _forget(element: etree._Element) -> None:
 def _read(
     response: etree._Element, base: str, path_of: Callable[[str], str | None]
 ) -> Iterator[PropfindEntry]:
+    """Convert one response into an entry, unless it lies outside of `base`."""
     path = path_of((response.findtext(f"{DAV}href") or "").strip())
     if path is None or " 404" in (response.findtext(f"{DAV}status") or ""):
         return
@@ -109,47 +132,54 @@ def _read(
         return
     rest = whole[len(base) :].strip("/")
     names = tuple(unquote(part, errors="surrogateescape") for part in rest.split("/")) if rest else ()
-    found = _properties(response)
-    kind = found.get(f"{DAV}resourcetype")
-    allowed = _text(found, PERMISSIONS)
+    properties = _properties(response)
+    kind = properties.get(f"{DAV}resourcetype")
+    allowed = _text(properties, PERMISSIONS)
     yield PropfindEntry(
         names=names,
         folder=kind is not None and kind.find(f"{DAV}collection") is not None,
-        size=_number(found, f"{DAV}getcontentlength") or 0,
-        modified=date(_text(found, f"{DAV}getlastmodified")),
-        etag=etag(_text(found, f"{DAV}getetag")),
+        size=_number(properties, f"{DAV}getcontentlength") or 0,
+        modified=date(_text(properties, f"{DAV}getlastmodified")),
+        etag=etag(_text(properties, f"{DAV}getetag")),
         shared=bool(_SHARED & set(allowed)),
         writable="C" in allowed if allowed else None,
-        used=_number(found, USED),
-        free=_number(found, FREE),
-        id=_text(found, FILE_ID)[:ID_MOST],
+        used=_number(properties, USED),
+        free=_number(properties, FREE),
+        id=_text(properties, FILE_ID)[:ID_MOST],
         lent="S" in allowed,
     )
 
 
 def _properties(response: etree._Element) -> dict[str, etree._Element]:
+    """Return the properties that were found, by tag."""
     return {
-        one.tag: one
+        element.tag: element
         for propstat in response.iterfind(f"{DAV}propstat")
         if " 200" in (propstat.findtext(f"{DAV}status") or " 200")
-        for one in propstat.iterfind(f"{DAV}prop/*")
-        if isinstance(one.tag, str)
+        for element in propstat.iterfind(f"{DAV}prop/*")
+        if isinstance(element.tag, str)
     }
 
 
-def _text(found: dict[str, etree._Element], tag: str) -> str:
-    element = found.get(tag)
+def _text(properties: dict[str, etree._Element], tag: str) -> str:
+    """Return a property's text, or ""."""
+    element = properties.get(tag)
     return (element.text or "").strip() if element is not None else ""
 
 
-def _number(found: dict[str, etree._Element], tag: str) -> int | None:
-    text = _text(found, tag)
+def _number(properties: dict[str, etree._Element], tag: str) -> int | None:
+    """Return a property's number; None when it is missing or malformed."""
+    text = _text(properties, tag)
     digits = text.removeprefix("-")
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
 
 
 def date(text: str) -> datetime | None:
-    """An HTTP date (RFC 9110, 5.6.7), which is always of UTC."""
+    """Return an HTTP date, which is always in UTC; None when it is missing or malformed.
+
+    Source:
+        RFC 9110, section 5.6.7.
+    """
     try:
         return parsedate_to_datetime(text) if text else None
     except (ValueError, OverflowError):

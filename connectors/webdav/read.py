@@ -1,4 +1,4 @@
-"""What is at the target now: one entry, a whole folder, a file's bytes and their SHA-256."""
+"""Read what is at the target: one entry, a whole folder, a file's bytes and their SHA-256."""
 
 from __future__ import annotations
 
@@ -24,7 +24,15 @@ NO_HASHES = frozenset({400, 405, 501})
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """A file as it was read. digest: SHA-256."""
+    """Hold a file as it was read.
+
+    Attributes:
+        body: its bytes.
+        size: bytes.
+        digest: SHA-256.
+        modified: the date of the last change; None when the server gave none.
+        etag: the ETag; "" without one.
+    """
 
     body: Body
     size: int
@@ -34,70 +42,99 @@ class ReadFile:
 
 
 class WebdavReader:
-    """Everything that only looks. Safe from several threads."""
+    """Read from a file server without changing anything. Safe from several threads."""
 
     def __init__(self, client: HttpClient, profile: FilesProfile, spool: Path, spool_above: int) -> None:
+        """Prepare the reader.
+
+        Args:
+            client: the HTTP client.
+            profile: the product.
+            spool: the folder for spool files.
+            spool_above: bytes; larger bodies go to a spool file.
+        """
         self._client = client
         self._spool = spool
         self._above = spool_above
         self._hashes = profile.hashes
 
     def entry(self, path: str, body: bytes = ENTRIES) -> PropfindEntry | None:
-        """What is at a path; None when there is nothing. Waits out what may pass."""
+        """Return the entry at a path; None when there is nothing. Passing faults are waited out.
+
+        Args:
+            path: the canonical path.
+            body: the PROPFIND to send.
+
+        Raises:
+            Blocked, Transient: the server refuses, or the retries are used up.
+        """
 
         def attempt() -> PropfindEntry | None:
             with self._client.stream("PROPFIND", path, {**XML, "Depth": "0"}, body) as (head, chunks):
                 if head.status in GONE:
                     return None
-                found = self._entries(head, chunks, path)
-                return next((one for one in found if not one.names), None)
+                children = self._entries(head, chunks, path)
+                return next((child for child in children if not child.names), None)
 
         return self._client.patiently(attempt)
 
     def listed(self, path: str, depth: str = "1", body: bytes = ENTRIES) -> Iterator[PropfindEntry]:
-        """A folder and what lies in it, or everything below it, as the answer arrives. Raises
-        Blocked("container-missing"), and Transient when it breaks off after some were told; until then faults
-        are waited out."""
-        patience, told = self._client.patience(), False
+        """Yield a folder and its entries, or everything below it, as the answer arrives.
+
+        Faults are waited out until the first entry was yielded.
+
+        Args:
+            path: the canonical path.
+            depth: "1" or "infinity".
+            body: the PROPFIND to send.
+
+        Raises:
+            Blocked: "container-missing".
+            Transient: the answer breaks off after some entries, or the retries are used up.
+        """
+        patience, started = self._client.patience(), False
         while True:
             try:
                 with self._client.stream("PROPFIND", path, {**XML, "Depth": depth}, body) as (head, chunks):
-                    for one in self._entries(head, chunks, path):
-                        told = True
-                        yield one
+                    for entry in self._entries(head, chunks, path):
+                        started = True
+                        yield entry
                 return
             except Transient as error:
-                if told:
+                if started:
                     raise
                 patience.pause(error)
 
     def whole(self, path: str) -> ReadFile | None:
-        """A file's bytes, spooled when they are many; None when there is no file."""
-        return self._client.patiently(lambda: self._got(path))
+        """Return a file with its bytes, spooled when large; None when there is no file."""
+        return self._client.patiently(lambda: self._get(path))
 
     def digest(self, path: str) -> bytes | None:
-        """The SHA-256 of what is stored; None when there is no file. The server's own where it hashes what it
-        stored, else everything is read."""
+        """Return the SHA-256 of what is stored; None when there is no file.
+
+        The server's own digest is used where it hashes what it stored; otherwise the file is read.
+        """
         if self._hashes:
             answer = request_reading(self._client, "PATCH", path, {"X-Recalculate-Hash": "sha256"})
             if answer.status in GONE:
                 return None
-            told = hashed(answer.headers.get("oc-checksum", "").rpartition(":")[2])
-            if answer.ok and told is not None:
-                return told
+            stated = hashed(answer.headers.get("oc-checksum", "").rpartition(":")[2])
+            if answer.ok and stated is not None:
+                return stated
             if not answer.ok and answer.status not in NO_HASHES:
                 raise answer.error()
-        return self._client.patiently(lambda: self._hashed(path))
+        return self._client.patiently(lambda: self._hash_by_reading(path))
 
     # -- internals
 
     def _entries(self, head: HttpAnswer, chunks: Iterator[bytes], path: str) -> Iterator[PropfindEntry]:
         if head.status != 207:
-            raise _not_listed(with_words(head, chunks))
+            raise _listing_error(with_words(head, chunks))
         base = path.rstrip("/") + "/"
         return entries(chunks, base, paths(self._client.origin, base))
 
-    def _got(self, path: str) -> ReadFile | None:
+    def _get(self, path: str) -> ReadFile | None:
+        """Read a file; spool it when it is large."""
         with self._client.stream("GET", path) as (head, chunks):
             if head.status in GONE:
                 return None
@@ -117,12 +154,12 @@ class WebdavReader:
                     parts.append(chunk)
                 else:
                     file.write(chunk)
-            _complete(head, size)
+            _check_length(head, size)
             body = file.open if file is not None else bytes_body(b"".join(parts))
-            dated = date(head.headers.get("last-modified", ""))
-            return ReadFile(body, size, digest.digest(), dated, head.headers.get("etag", ""))
+            modified = date(head.headers.get("last-modified", ""))
+            return ReadFile(body, size, digest.digest(), modified, head.headers.get("etag", ""))
 
-    def _hashed(self, path: str) -> bytes | None:
+    def _hash_by_reading(self, path: str) -> bytes | None:
         with self._client.stream("GET", path) as (head, chunks):
             if head.status in GONE:
                 return None
@@ -132,12 +169,19 @@ class WebdavReader:
             for chunk in chunks:
                 digest.update(chunk)
                 size += len(chunk)
-            _complete(head, size)
+            _check_length(head, size)
             return digest.digest()
 
 
 def paths(origin: Origin, base: str) -> Callable[[str], str | None]:
-    """The canonical path of each href of an answer about base. Most are absolute paths: those need no URL."""
+    """Return a function that gives the canonical path of each href in an answer about `base`.
+
+    Most hrefs are absolute paths, which need no URL parsing.
+
+    Args:
+        origin: the server's origin.
+        base: the requested path, with a slash at its end.
+    """
 
     def path_of(href: str) -> str | None:
         plain = href.startswith(base) and not {"?", "#", "//"} & {*href, href[:2]}
@@ -149,21 +193,23 @@ def paths(origin: Origin, base: str) -> Callable[[str], str | None]:
 
 
 def hashed(text: str) -> bytes | None:
-    """A SHA-256 in hexadecimal."""
+    """Return a SHA-256 from its hexadecimal form; None when the text is malformed."""
     try:
-        found = bytes.fromhex(text.strip())
+        digest = bytes.fromhex(text.strip())
     except ValueError:
         return None
-    return found if len(found) == 32 else None
+    return digest if len(digest) == 32 else None
 
 
-def _complete(head: HttpAnswer, size: int) -> None:
+def _check_length(head: HttpAnswer, size: int) -> None:
+    """Check Content-Length against the bytes that arrived."""
     length = head.headers.get("content-length")
     if length is not None and length.strip() != str(size):
         raise Transient("reply-incomplete", "a file was cut off")
 
 
-def _not_listed(head: HttpAnswer) -> MigrationError:
+def _listing_error(head: HttpAnswer) -> MigrationError:
+    """Return the error for an answer that is not a listing."""
     if head.ok:
         return Transient("not-files", "something answered that is no file server")
     if head.status in GONE:

@@ -1,4 +1,4 @@
-"""What the section of a file server in the configuration holds."""
+"""Define a file server's section of the configuration."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ FilesAuth = Literal["basic", "bearer", "appapi", "digest"]
 
 
 class FilesSettings(Networked):
-    """One file server.
+    """Configure one file server.
 
-    url       webdav: the folder of an account's files; nextcloud, exo: the address people open in the browser
-    flavour   of eXo: "jcr" (6 and 7.0) or "drives" (7.1 and later)
-    auth      as for CalDAV, and "digest" (eXo's drives)
-    username  and password, app_id and the like: as for CalDAV
-    root      the folder below the account's files where everything goes; in url's path and here {login} and
-              {address} are replaced
-    drive     of eXo's drives: its id; the portal is asked for a user's own unless given
-    groups    a CSV file of what groups are called here, with the columns source,target
+    Attributes:
+        url: webdav: the folder of an account's files; nextcloud, exo: the address that people open in the
+            browser. {login} and {address} are replaced in its path.
+        flavour: of eXo: "jcr" (6 and 7.0) or "drives" (7.1 and later).
+        auth: as for CalDAV, and "digest" (eXo's drives).
+        username: as for CalDAV; likewise password, app_id, app_version and appapi_version.
+        root: the folder below the account's files where everything goes; {login} and {address} are replaced.
+        drive: of eXo's drives: its id; without it the portal is asked for the user's own drive.
+        groups: a CSV file of the groups' names here, with the columns source,target.
     """
 
     kind: FilesKind
@@ -73,10 +74,11 @@ class FilesSettings(Networked):
 
     @model_validator(mode="before")
     @classmethod
-    def _by_kind(cls, given: object) -> object:
-        if not isinstance(given, dict) or "artefacts" in given:
-            return given
-        return {**given, "artefacts": NEXTCLOUD.artefacts} if given.get("kind") == "nextcloud" else given
+    def _by_kind(cls, values: object) -> object:
+        """Set the product's artefacts unless they are configured."""
+        if not isinstance(values, dict) or "artefacts" in values:
+            return values
+        return {**values, "artefacts": NEXTCLOUD.artefacts} if values.get("kind") == "nextcloud" else values
 
     @field_validator("root")
     @classmethod
@@ -101,17 +103,17 @@ class FilesSettings(Networked):
 
     @property
     def profile(self) -> FilesProfile:
+        """Return the product's profile."""
         if self.kind == "exo":
             return JCR if self.flavour == "jcr" else DRIVES
         return NEXTCLOUD if self.kind == "nextcloud" else WEBDAV
 
     def user(self, account: Account) -> str:
-        """Who is written as, by username's template."""
+        """Return the user name for an account, by the template `username`."""
         return filled(self.username, account)
 
     def folder(self, account: Account) -> tuple[str, ...]:
-        """The names from the account's files down to where everything goes: the account's own folder, or
-        root."""
+        """Return the names down to the folder where everything goes: the account's own folder, or `root`."""
         if account.folder:
             return tuple(name for name in account.folder.split("/") if name)
         return tuple(filled(name, account) for name in self.root.split("/") if name)

@@ -40,7 +40,7 @@ def meaning(stream: BinaryIO) -> bytes:
 
 def every_request_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it is sent, and after its answer came."""
-    sent = HttpClient._sent
+    sent = HttpClient._send
 
     def stepping(client: HttpClient, method: str, *rest: Any) -> Any:
         OnServer.step(method)
@@ -52,7 +52,7 @@ def every_request_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
             raise
         return response
 
-    monkeypatch.setattr(HttpClient, "_sent", stepping)
+    monkeypatch.setattr(HttpClient, "_send", stepping)
 
 
 def interrupted(trial: OnServer, count: Countdown, monkeypatch: pytest.MonkeyPatch) -> None:

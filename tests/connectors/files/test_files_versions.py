@@ -249,7 +249,7 @@ def test_dying_at_every_request(desk: Desk, monkeypatch: pytest.MonkeyPatch, sce
     """Of one worker, before it is sent or when its answer came; the next one knows nothing of it."""
     items = SCENES[scene]()
     total, calm = count_requests(desk, items)
-    sent = HttpClient._sent
+    sent = HttpClient._send
     assert total > 10
     for moment in range(1, total + 1):
         left = iter(range(moment, 0, -1))
@@ -264,7 +264,7 @@ def test_dying_at_every_request(desk: Desk, monkeypatch: pytest.MonkeyPatch, sce
             return response
 
         with monkeypatch.context() as patch:
-            patch.setattr(HttpClient, "_sent", dying)
+            patch.setattr(HttpClient, "_send", dying)
             with pytest.raises(Died):
                 list(opened(desk, connections=1).write("", items))
         stored(opened(desk).write("", items))

@@ -171,7 +171,7 @@ def test_a_full_account_goes_on_where_it_stopped(office: Office) -> None:
 
 def interrupted(office: Office, monkeypatch: pytest.MonkeyPatch, count: Countdown) -> None:
     """One run, which may die before and after every request to the target, and before every commit."""
-    sent = HttpClient._sent
+    sent = HttpClient._send
 
     def step(client: HttpClient, method: str, *rest: Any) -> Any:
         count(method)
@@ -189,7 +189,7 @@ def interrupted(office: Office, monkeypatch: pytest.MonkeyPatch, count: Countdow
 
     event.listen(office.ledger.engine, "commit", commit)
     with monkeypatch.context() as patch, suppress(Died):
-        patch.setattr(HttpClient, "_sent", step)
+        patch.setattr(HttpClient, "_send", step)
         office.run()
     event.remove(office.ledger.engine, "commit", commit)
 
