@@ -1,1 +1,1 @@
-"""Calendars, tasks and contacts over CalDAV and CardDAV. product_*.py: habits of products."""
+"""Write calendars, tasks and contacts over CalDAV and CardDAV; product_*.py describe one product each."""

@@ -1,7 +1,7 @@
-"""The collections of one kind in an account: what is there, what is made, what is renamed.
+"""List, create, rename and remove the collections of one kind in an account.
 
-A collection of ours lies under a segment made from the container's id, so that a creation whose reply was
-lost is found again. Names need not be unique and decide nothing.
+A collection of ours has a path segment made from the container's id, so that a creation whose reply was lost
+is found again. Names need not be unique and decide nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,18 @@ _XML = {"Content-Type": "application/xml; charset=utf-8"}
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """One collection of the kind. shared: somebody else's. versions: of vCard, when the server tells."""
+    """Hold one collection of the kind.
+
+    Attributes:
+        path: its canonical path.
+        name: its display name.
+        color: "#rrggbb"; None when the server gives none.
+        order: its position among the others; None when the server gives none.
+        readonly: True if the account may not change it.
+        shared: True if it belongs to another person.
+        max_bytes: the largest object; None when the server gives none.
+        versions: the vCard versions, when the server states them.
+    """
 
     path: str
     name: str
@@ -56,8 +67,11 @@ class Collection:
 
 
 class Collections:
-    """Those of one kind below a principal's homes, and nowhere else. Whatever looks at them raises
-    Blocked("home-of-another") when the server says that new ones would go into somebody else's home."""
+    """Manage the collections of one kind below a principal's homes, and nowhere else.
+
+    Every method raises Blocked("home-of-another") when the server would put new collections into another
+    person's home.
+    """
 
     def __init__(
         self,
@@ -68,6 +82,16 @@ class Collections:
         kind: Kind,
         guard: Guard,
     ) -> None:
+        """Prepare; the server is asked on first use.
+
+        Args:
+            library: the library for discovery.
+            client: the HTTP client.
+            profile: the product.
+            principal: the account and its homes.
+            kind: the kind of items.
+            guard: the write fence; called before each change.
+        """
         self._library = library
         self._client = client
         self._profile = profile
@@ -77,50 +101,71 @@ class Collections:
         self._known: dict[str, Collection] | None = None
 
     def known(self, *, fresh: bool = False) -> dict[str, Collection]:
-        """By canonical path."""
+        """Return the collections by canonical path.
+
+        Args:
+            fresh: True to ask the server again.
+
+        Raises:
+            Blocked: "home-of-another".
+        """
         if self._known is None or fresh:
             homes = self._principal.homes
-            found = (
-                self._listed(home, self._library.propfind(home, elements.COLLECTION, 1)) for home in homes
+            listings = (
+                self._collections_in(home, self._library.propfind(home, elements.COLLECTION, 1))
+                for home in homes
             )
-            self._known = {one.path: one for listed in found for one in listed}
+            self._known = {item.path: item for listed in listings for item in listed}
         return self._known
 
     def refuse_elsewhere(self, href: str) -> None:
-        """Raises Blocked("home-of-another") for a collection below none of the homes: the server may have
-        named others when it was made."""
+        """Check that a collection lies below one of the homes; the server may have named others earlier.
+
+        Raises:
+            Blocked: "home-of-another".
+        """
         if href not in self.known() and all(child(home, href) is None for home in self._principal.homes):
             raise Blocked("home-of-another", "a collection lies in none of the account's own homes")
 
     def default(self) -> str | None:
-        """The path of the user's default collection, where there is one."""
-        places = (self._principal.default, *self._named())
+        """Return the path of the user's default collection, or None."""
+        places = (self._principal.default, *self._default_paths())
         return next((path for path in places if path in self.known()), None)
 
     def has_default(self) -> bool:
-        """Whether a container with the kind's role has a place of its own, there already or to be made."""
+        """Return True if a container with the kind's role has a place of its own, existing or not."""
         return bool(self._principal.default or self._default_name())
 
     def containers(self) -> list[Container]:
-        known = self.known(fresh=True)
+        """List the collections; asks the server each time."""
+        collections = self.known(fresh=True)
         default = self.default()
         return [
             Container(
                 kind=self._kind,
-                id=one.path,
-                path=(one.name,),
-                role=DEFAULTS[self._kind] if one.path == default else None,
-                omit="shared" if one.shared else None,
-                color=one.color,
-                order=one.order,
-                readonly=one.readonly,
+                id=collection.path,
+                path=(collection.name,),
+                role=DEFAULTS[self._kind] if collection.path == default else None,
+                omit="shared" if collection.shared else None,
+                color=collection.color,
+                order=collection.order,
+                readonly=collection.readonly,
             )
-            for one in known.values()
+            for collection in collections.values()
         ]
 
     def ensure(self, container: Container) -> str:
-        """See model.protocols.Target. Raises Rejected("name-not-allowed"), Blocked("too-many-collections",
-        "no-permission"), and Transient with the server's delay when it limits how many are made."""
+        """Create the collection unless it exists; idempotent; return its path.
+
+        Args:
+            container: its name, id and role.
+
+        Raises:
+            Rejected: "name-not-allowed".
+            Blocked: "too-many-collections", "no-permission".
+            Transient: with the server's delay, when it limits how many are created.
+            LeaseLost: the guard refuses.
+        """
         self._guard()
         name = ""
         if container.role is DEFAULTS[self._kind]:
@@ -131,35 +176,59 @@ class Collections:
         path = self._principal.homes[0] + (name or _slug(self._kind, container.id)) + "/"
         if path in self.known():
             return path
-        return self._adopted(path) or self._made(path, container)
+        return self._find_created(path) or self._make(path, container)
 
     def rename(self, href: str, container: Container) -> str:
-        """The display name alone; the href stays."""
+        """Change the display name; idempotent; the href stays.
+
+        Args:
+            href: the collection.
+            container: its new name.
+
+        Raises:
+            Rejected: "name-not-allowed".
+            Blocked: "container-missing", "home-of-another".
+            LeaseLost: the guard refuses.
+        """
         name = _name(container)
         self.refuse_elsewhere(href)
         self._guard()
-        answer = self._changed("PROPPATCH", href, _body(lambda: elements.rename(name)))
+        answer = self._change("PROPPATCH", href, _body(lambda: elements.rename(name)))
         if answer.status in GONE:
             raise Blocked("container-missing", "a collection is no longer there")
         if answer.status not in {200, 204, 207}:
-            raise _refused(answer)
+            raise _refusal_of(answer)
         self._known = None
         if self.known().get(href) is None or self.known()[href].name != name:
             raise Rejected("name-not-allowed", "the server keeps a collection's old name")
         return href
 
     def clear(self, href: str) -> bool:
-        """See model.optional_protocols.RemovesContainers. False for a home and for a default collection, too.
-        Where the server tells the collection's state, it is removed in that state alone (RFC 6578, 5)."""
+        """Remove an empty collection; idempotent; see `model.optional_protocols.RemovesContainers`.
+
+        Where the server states the collection's sync token, the collection is removed only in that state.
+
+        Args:
+            href: the collection.
+
+        Returns:
+            False when something is in it or the server refuses, and for a home or a default collection.
+
+        Raises:
+            LeaseLost: the guard refuses.
+
+        Source:
+            RFC 6578, section 5 (sync token in an If header).
+        """
         self.refuse_elsewhere(href)
         tree = self._library.propfind(href, (dav.ResourceType, elements.SyncToken), 1)
         if tree.status in GONE:
             return True
         if tree.status != 207:
             raise tree.error()
-        if self._is_kept(href) or any(folder(one.path) != href for one in tree.resources):
+        if self._is_kept(href) or any(folder(item.path) != href for item in tree.resources):
             return False
-        token = next((one.text(str(elements.SyncToken.tag)) for one in tree.resources), "")
+        token = next((item.text(str(elements.SyncToken.tag)) for item in tree.resources), "")
         condition = {"If": f"(<{token}>)"} if token.isascii() and token.isprintable() and token else {}
 
         def attempt() -> HttpAnswer:
@@ -172,39 +241,47 @@ class Collections:
 
     # -- internals
 
-    def _named(self) -> list[str]:
-        """Where a default collection is by its product's habit."""
+    def _default_paths(self) -> list[str]:
+        """Return where the product keeps default collections."""
         name = self._default_name()
         return [home + name + "/" for home in self._principal.homes if name]
 
     def _is_kept(self, href: str) -> bool:
-        """A home, or the server's own default collection, whoever seems to have made it. A product that does
-        not schedule has none: there the name is only where ours went."""
+        """Return True for a home or the server's own default collection, whoever created it.
+
+        A product that does not schedule has no default collection of its own: there the name only says where
+        ours went.
+        """
         schedules = self._profile.silence != "never-sends"
-        defaults = (self._principal.default, *(self._named() if schedules else ()))
+        defaults = (self._principal.default, *(self._default_paths() if schedules else ()))
         return href in defaults or any(home.startswith(href) for home in self._principal.homes)
 
     def _default_name(self) -> str:
+        """Return the segment of the product's default collection, or ""."""
         profile = self._profile
         names = {Kind.CALENDAR: profile.calendar, Kind.CONTACTS: profile.contacts, Kind.TASKS: profile.tasks}
         return names[self._kind]
 
-    def _listed(self, home: str, tree: DiscoveryAnswer) -> list[Collection]:
+    def _collections_in(self, home: str, tree: DiscoveryAnswer) -> list[Collection]:
+        """Return the collections of one home."""
         if tree.status in GONE:
             return []
         if tree.status != 207:
             raise tree.error()
-        anothers = any(self._is_anothers(one) for one in tree.resources if folder(one.path) == home)
-        if anothers and home == self._principal.homes[0]:
-            raise Blocked("home-of-another", "the home that the server names is somebody else's")
-        found = (
-            self._collection(one)
-            for one in tree.resources
-            if child(home, one.path) is not None and self._is_ours(one)
+        is_other_home = any(
+            self._is_owned_by_other(item) for item in tree.resources if folder(item.path) == home
         )
-        return [replace(one, shared=one.shared or anothers) for one in found]
+        if is_other_home and home == self._principal.homes[0]:
+            raise Blocked("home-of-another", "the home that the server names is somebody else's")
+        collections = (
+            self._collection(item)
+            for item in tree.resources
+            if child(home, item.path) is not None and self._is_ours(item)
+        )
+        return [replace(item, shared=item.shared or is_other_home) for item in collections]
 
     def _is_ours(self, resource: Resource) -> bool:
+        """Return True if a resource is a collection of our kind."""
         types = _names(resource, dav.ResourceType.tag)
         if types & _NOT_OURS or segment(resource.path).startswith(self._profile.hidden or ("\0",)):
             return False
@@ -213,8 +290,8 @@ class Collections:
         if f"{elements.CAL}calendar" not in types:
             return False
         listed = resource.properties.get(cdav.SupportedCalendarComponentSet.tag)
-        names = {one.get("name", "").upper() for one in listed} if listed is not None else set()
-        # RFC 4791, 5.2.3: without the property any component may be stored
+        names = {component.get("name", "").upper() for component in listed} if listed is not None else set()
+        # RFC 4791, section 5.2.3: without the property any component may be stored
         events, tasks = not names or "VEVENT" in names, "VTODO" in names
         return events if self._kind is Kind.CALENDAR else tasks and not events
 
@@ -235,30 +312,31 @@ class Collections:
         return str(elements.CardMaxSize.tag) if cards else cdav.MaxResourceSize.tag
 
     def _is_shared(self, resource: Resource) -> bool:
-        return f"{_CS}shared" in _names(resource, dav.ResourceType.tag) or self._is_anothers(resource)
+        return f"{_CS}shared" in _names(resource, dav.ResourceType.tag) or self._is_owned_by_other(resource)
 
-    def _is_anothers(self, resource: Resource) -> bool:
-        """By its DAV:owner; False where the server states none."""
+    def _is_owned_by_other(self, resource: Resource) -> bool:
+        """Return True if DAV:owner names another principal; False where the server states none."""
         owners = elements.texts(resource.properties.get(dav.Owner.tag))
         paths = [self._client.origin.path(href, resource.path) or "" for href in owners if href]
         own = {path.casefold() for path in self._principal.urls}
         return bool(paths) and all(folder(path).casefold() not in own for path in paths)
 
-    def _adopted(self, path: str, before: frozenset[str] | None = None, name: str = "") -> str | None:
-        """The canonical path of what answers at path, or is new under this name; None when nothing does."""
-        known = self.known(fresh=before is not None)
-        if path in known:
+    def _find_created(self, path: str, before: frozenset[str] | None = None, name: str = "") -> str | None:
+        """Return the canonical path of the collection at `path`, or of a new one with this name, or None."""
+        collections = self.known(fresh=before is not None)
+        if path in collections:
             return path
-        for one in self._library.propfind(path, elements.COLLECTION).resources[:1]:
-            below = any(child(home, one.path) is not None for home in self._principal.homes)
-            if below and self._is_ours(one):
-                found = self._collection(one)
-                known.setdefault(found.path, found)
-                return found.path
-        new = [one for one in known.values() if before is not None and one.path not in before]
-        return next((one.path for one in new if one.name == name and not one.shared), None)
+        for item in self._library.propfind(path, elements.COLLECTION).resources[:1]:
+            below = any(child(home, item.path) is not None for home in self._principal.homes)
+            if below and self._is_ours(item):
+                collection = self._collection(item)
+                collections.setdefault(collection.path, collection)
+                return collection.path
+        new = [item for item in collections.values() if before is not None and item.path not in before]
+        return next((item.path for item in new if item.name == name and not item.shared), None)
 
-    def _made(self, path: str, container: Container) -> str:
+    def _make(self, path: str, container: Container) -> str:
+        """Create a collection; retry without colour and order when the server refuses these."""
         name, before = _name(container), frozenset(self.known())
         patience = self._client.patience()
         plain = False
@@ -270,13 +348,13 @@ class Collections:
                 patience.pause(error)
                 answer = HttpAnswer(0, {})
             if answer.status == 207 and not plain:
-                plain = True  # one of the properties is not taken, and so nothing was made
+                plain = True  # one of the properties was refused, so nothing was created
                 continue
-            found = self._adopted(path, before, name)
-            if found is not None:
-                return found
+            created = self._find_created(path, before, name)
+            if created is not None:
+                return created
             if answer.status:
-                refusal = self._not_made(answer)
+                refusal = self._creation_error(answer)
                 if not isinstance(refusal, Transient):
                     raise refusal
                 patience.pause(refusal)
@@ -289,20 +367,21 @@ class Collections:
         body = _body(lambda: elements.make_calendar(self._kind, name, color, order))
         return self._client.ask("MKCALENDAR", path, _XML, body)
 
-    def _not_made(self, answer: HttpAnswer) -> MigrationError:
+    def _creation_error(self, answer: HttpAnswer) -> MigrationError:
+        """Return the error for a collection that was not created."""
         if answer.status in self._profile.collections_full:
             error = Blocked("too-many-collections", "the server allows this account no more collections")
             return error.said(answer.words)
         if answer.ok:
             return Transient("folder-vanished", "a collection that was made is not there")
-        refused = _refused(answer)
-        if answer.status == 429 and isinstance(refused, Transient) and refused.after is None:
-            later = Transient(refused.code, refused.advice, after=self._profile.collections_every)
+        refusal = _refusal_of(answer)
+        if answer.status == 429 and isinstance(refusal, Transient) and refusal.after is None:
+            later = Transient(refusal.code, refusal.advice, after=self._profile.collections_every)
             return later.said(answer.words)
-        return refused
+        return refusal
 
-    def _changed(self, method: str, path: str, body: bytes) -> HttpAnswer:
-        """For a change that may be repeated."""
+    def _change(self, method: str, path: str, body: bytes) -> HttpAnswer:
+        """Send a change that may be repeated."""
 
         def attempt() -> HttpAnswer:
             self._guard()
@@ -312,12 +391,16 @@ class Collections:
 
 
 def writable(resource: Resource) -> bool:
-    """Whether the account may change it, by its DAV:current-user-privilege-set; True without one."""
+    """Return True if the account may change a resource; True where the server states no privileges.
+
+    Source:
+        RFC 3744, section 5.4 (DAV:current-user-privilege-set).
+    """
     privileges = resource.properties.get(dav.CurrentUserPrivilegeSet.tag)
-    return privileges is None or bool({one.tag for one in privileges.iter()} & _WRITES)
+    return privileges is None or bool({privilege.tag for privilege in privileges.iter()} & _WRITES)
 
 
-def _refused(answer: HttpAnswer) -> MigrationError:
+def _refusal_of(answer: HttpAnswer) -> MigrationError:
     if answer.status in {400, 409, 415, 422}:
         return Rejected("name-not-allowed", "the server refuses a collection").said(answer.words)
     if answer.status == 405:
@@ -327,7 +410,7 @@ def _refused(answer: HttpAnswer) -> MigrationError:
 
 
 def _slug(kind: Kind, container: str) -> str:
-    """One home may hold all kinds."""
+    """Return the path segment for a container; it includes the kind, because one home may hold all kinds."""
     return "k-" + hashlib.blake2b(f"{kind}:{container}".encode(), digest_size=8).hexdigest()
 
 
@@ -336,20 +419,26 @@ def _name(container: Container) -> str:
 
 
 def _names(resource: Resource, tag: str) -> set[str]:
-    found = resource.properties.get(tag)
-    return {one.tag for one in found if isinstance(one.tag, str)} if found is not None else set()
+    """Return the tags of a property's children."""
+    element = resource.properties.get(tag)
+    return {child.tag for child in element if isinstance(child.tag, str)} if element is not None else set()
 
 
 def _versions(resource: Resource) -> frozenset[str]:
-    found = resource.properties.get(str(elements.SupportedAddressData.tag))
-    return frozenset(one.get("version", "") for one in found) - {""} if found is not None else frozenset()
+    """Return the vCard versions that a collection states."""
+    element = resource.properties.get(str(elements.SupportedAddressData.tag))
+    return (
+        frozenset(child.get("version", "") for child in element) - {""}
+        if element is not None
+        else frozenset()
+    )
 
 
 def _color(text: str) -> str | None:
-    """ "#rrggbb" of what may have an alpha channel behind."""
+    """Return "#rrggbb" from a text that may have an alpha channel; None when it is malformed."""
     value = text[:7].lower()
     digits = value[1:]
-    hexadecimal = len(digits) == 6 and all(one in "0123456789abcdef" for one in digits)
+    hexadecimal = len(digits) == 6 and all(digit in "0123456789abcdef" for digit in digits)
     return value if value[:1] == "#" and hexadecimal else None
 
 
@@ -358,6 +447,7 @@ def _number(text: str) -> int | None:
 
 
 def _body(make: Callable[[], bytes]) -> bytes:
+    """Return a request's body; raise Rejected("name-not-allowed") for a name that XML cannot hold."""
     try:
         return make()
     except ValueError:

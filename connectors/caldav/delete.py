@@ -1,5 +1,8 @@
-"""Removing what was written: DELETE with the ETag that was written, where it is known. Where that is no
-longer the object's, its meaning decides: servers rewrite what they store, clients acknowledge alarms."""
+"""Remove objects that were written, by ETag where it is known, else by their meaning.
+
+An ETag that differs proves nothing: servers rewrite what they store, and clients acknowledge alarms. Then the
+object's meaning decides.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ TRIES = 3
 
 
 class ObjectRemover:
-    """Removes objects of one collection; safe from several threads."""
+    """Remove objects of one collection. Safe from several threads."""
 
     def __init__(
         self,
@@ -29,6 +32,17 @@ class ObjectRemover:
         container: str,
         mine: Mine,
     ) -> None:
+        """Prepare the remover.
+
+        Args:
+            client: the HTTP client.
+            reading: reads objects.
+            profile: the product.
+            guard: the write fence; called before each DELETE.
+            digest: returns the meaning of a body.
+            container: the collection's path.
+            mine: tells if an item's key belongs to this mailbox.
+        """
         self._client = client
         self._reading = reading
         self._profile = profile
@@ -38,54 +52,67 @@ class ObjectRemover:
         self._mine = mine
 
     def remove(self, stored: Stored) -> Stored | Failed:
-        """Idempotent: what is gone is success. Rejected: "cannot-remove" for what was not written by us,
-        "changed-at-target" for what no longer means what was. Raises Transient, Blocked, LeaseLost."""
+        """Remove one object; idempotent: a missing object is a success.
+
+        Args:
+            stored: the object as it was written.
+
+        Returns:
+            The same, or Failed with Rejected: "cannot-remove" for an object that we did not write,
+            "changed-at-target" for one whose meaning changed.
+
+        Raises:
+            Transient: the retries are used up; the object may be gone.
+            Blocked: the server refuses.
+            LeaseLost: the guard refuses.
+        """
         if stored.via or not is_ours(stored.href, self._mine):
             return Failed(stored.key, Rejected("cannot-remove", "it is not ours"))
         try:
-            self._gone(stored)
+            self._delete_current(stored)
         except Rejected as error:
             return Failed(stored.key, error)
         return stored
 
-    def _gone(self, stored: Stored) -> None:
+    def _delete_current(self, stored: Stored) -> None:
+        """Delete the object while it is what was written."""
         path, match = self._container + stored.href, stored.version
         for _ in range(TRIES):
             if not match and (self._profile.needs_if_match or stored.digest):
                 current = self._reading.current(path)
                 if current is None:
                     return
-                if not self._is_still(current, stored):
+                if not self._is_unchanged(current, stored):
                     break
                 match = current.etag
-            answer = self._client.patiently(partial(self._deleted, path, match))
+            answer = self._client.patiently(partial(self._delete, path, match))
             if answer.ok or answer.status in GONE:
                 return
             if answer.status != 412:
-                self._refused(answer)
-            # RFC 9110, 13.1.1: what is gone answers 412 to an If-Match too
+                self._raise_refusal(answer)
+            # RFC 9110, section 13.1.1: a missing object answers 412 to an If-Match, too
             current = self._reading.current(path)
             if current is None:
                 return
-            if not self._is_still(current, stored):
+            if not self._is_unchanged(current, stored):
                 break
             match = current.etag
         raise Rejected("changed-at-target", "it is no longer what was written")
 
-    def _is_still(self, current: Current, stored: Stored) -> bool:
-        """By its version, or by what it means. Where nobody knows either, it is whatever is there."""
+    def _is_unchanged(self, current: Current, stored: Stored) -> bool:
+        """Compare by version, else by meaning; without both, any object counts as unchanged."""
         if stored.version and stored.version == current.etag:
             return True
         if not stored.digest:
             return not stored.version
         return meaning(current, self._digest) == stored.digest
 
-    def _deleted(self, path: str, match: str) -> HttpAnswer:
+    def _delete(self, path: str, match: str) -> HttpAnswer:
         self._guard()
         condition = {"If-Match": match} if match else {}
         return passing(self._client.ask("DELETE", path, {**self._profile.delete, **condition}))
 
-    def _refused(self, answer: HttpAnswer) -> None:
+    def _raise_refusal(self, answer: HttpAnswer) -> None:
         if answer.status in {400, 403, 405, 409, 422, 424}:
             raise Rejected("cannot-remove", f"the server answered HTTP {answer.status}").said(answer.words)
         raise answer.error()

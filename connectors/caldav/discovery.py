@@ -1,10 +1,12 @@
-"""The caldav library over our own HTTP client. The library sends the requests of discovery and reads the
-answers as trees.
-Listings and bodies go through connectors.http.multistatus, which holds no tree.
+"""Run the caldav library over our own HTTP client, for discovery only.
 
-Left to itself the library would follow redirects with our credentials, try a refused login again, sleep as
-long as a server asks, and log a server's words. So its HTTP session is Courier: redirects are taken within
-the origin only, errors are told before the library sees them, and what is no XML never reaches it.
+The library sends the requests of discovery and reads the answers as trees. Listings and bodies go through
+`connectors.http.multistatus`, which holds no tree.
+
+By itself the library would follow redirects with our credentials, retry a refused login, sleep as long as a
+server asks, and log a server's words. Therefore its HTTP session is LibraryTransport: redirects are followed
+within the origin only, errors are raised before the library sees them, and input that is not XML never
+reaches it.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from model.server_words import NOTHING, ServerWords
 
 # It logs addresses, names and whole answers, some of them as warnings.
 logging.getLogger("caldav").disabled = True
-# It publishes its tree of features before the tree is filled, so no two threads may ask for it first.
+# The library publishes its tree of features before the tree is filled, so one thread must ask for it first.
 FeatureSet.feature_tree()
 
 HOPS = 5
@@ -38,7 +40,7 @@ Properties = Mapping[str, etree._Element]
 
 @dataclass(frozen=True, slots=True)
 class LibraryResponse:
-    """What the library makes a response from; the names are those of requests.Response."""
+    """Hold what the library reads of a response; the names are those of requests.Response."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -49,20 +51,32 @@ class LibraryResponse:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One response: its canonical path, and the properties that were found, by tag."""
+    """Hold one response.
+
+    Attributes:
+        path: its canonical path.
+        properties: the properties that were found, by tag.
+    """
 
     path: str
     properties: Properties
 
     def text(self, tag: str) -> str:
-        found = self.properties.get(tag)
-        return (found.text or "").strip() if found is not None else ""
+        """Return a property's text, or ""."""
+        element = self.properties.get(tag)
+        return (element.text or "").strip() if element is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryAnswer:
-    """An answer. landed: the path that gave it, after redirects. resources: those of our origin only. said:
-    of a refusal."""
+    """Hold an answer.
+
+    Attributes:
+        status: the HTTP status.
+        landed: the path that answered, after redirects.
+        resources: the resources of our origin only.
+        said: the server's explanation of a refusal.
+    """
 
     status: int
     landed: str
@@ -70,12 +84,12 @@ class DiscoveryAnswer:
     said: ServerWords = NOTHING
 
     def error(self) -> MigrationError:
-        """For a refusal that no caller has a meaning of its own for."""
+        """Return the error for a refusal without a special meaning for the caller."""
         return status_error(self.status).said(self.said)
 
 
 class LibraryTransport:
-    """Stands in for the library's requests.Session: one request, within the origin."""
+    """Replace the library's requests.Session: send one request within the origin."""
 
     def __init__(self, http: HttpClient, path: str, follow: bool) -> None:
         self._http = http
@@ -87,30 +101,46 @@ class LibraryTransport:
     def request(
         self, method: str, _url: str, *, data: bytes, headers: Mapping[str, str], **_ignored: object
     ) -> LibraryResponse:
-        """Sends one request. Ignores the library's own name, proxies, trust and credentials: those of the
-        HTTP client count."""
+        """Send one request, following redirects within the origin if allowed.
+
+        The library's own name, proxies, certificates and credentials are ignored; those of the HTTP client
+        count.
+
+        Args:
+            method: the HTTP method.
+            _url: ignored.
+            data: the body.
+            headers: the library's headers; only Depth and Content-Type are used.
+            _ignored: further arguments of the library.
+
+        Raises:
+            Transient, Blocked: as in `HttpClient.look`; also "redirected-elsewhere", "not-dav".
+        """
         own = {name: value for name, value in headers.items() if name.title() in OWN}
         for _hop in range(HOPS):
             answer = self._http.look(method, self.landed, own, data)
             if answer.status not in REDIRECTS or not self._follow:
                 break
-            there = self._http.origin.path(answer.headers.get("location", ""), self.landed)
-            if there is None or there == self.landed:
+            target = self._http.origin.path(answer.headers.get("location", ""), self.landed)
+            if target is None or target == self.landed:
                 break
-            self.landed = there
+            self.landed = target
         if answer.status in REDIRECTS:
             raise answer.error()
         self.status, self.said = answer.status, answer.words
-        # Of an error the library makes an exception with the server's words; it only gets what it can read.
+        # The library makes an exception with the server's words of an error; it only gets what it can read.
         content = _checked(answer.body) if answer.status == 207 else b""
         return LibraryResponse(207 if content else 204, {"Content-Type": "text/xml"}, content)
 
     def close(self) -> None:
-        """The HTTP client outlives this session."""
+        """Do nothing: the HTTP client outlives this session."""
 
 
 class CaldavLibrary:
-    """One caldav.DAVClient. said: with the newest refusal of a PROPFIND."""
+    """Hold one caldav.DAVClient.
+
+    Its attribute `said` holds the server's words of the latest refused PROPFIND.
+    """
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
@@ -120,7 +150,18 @@ class CaldavLibrary:
     def propfind(
         self, path: str, properties: Iterable[type[BaseElement]], depth: int = 0, *, follow: bool = False
     ) -> DiscoveryAnswer:
-        """Raises Transient, Blocked("login-refused", "redirected-elsewhere"); any other status is told."""
+        """Send a PROPFIND and return its answer whatever the status.
+
+        Args:
+            path: the canonical path.
+            properties: the properties to ask for.
+            depth: 0 or 1.
+            follow: True to follow redirects within the origin.
+
+        Raises:
+            Transient: "not-dav", and the retries are used up.
+            Blocked: "login-refused", "redirected-elsewhere".
+        """
         courier = LibraryTransport(self._http, path, follow)
         self._client.session = courier
         body = propfind(properties).decode()
@@ -137,11 +178,11 @@ class CaldavLibrary:
         for response in root.findall(f"{DAV}response")[:MOST]:
             path = self._http.origin.path(response.findtext(f"{DAV}href") or "", landed)
             if path is not None:
-                yield Resource(path, _found(response))
+                yield Resource(path, _properties_of(response))
 
 
 def _checked(content: bytes) -> bytes:
-    """content, when it is a multistatus without a DTD; raises Garbage."""
+    """Return the content when it is a multistatus without a DTD; raise Garbage otherwise."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:
         root = etree.fromstring(content, parser)
@@ -152,11 +193,12 @@ def _checked(content: bytes) -> bytes:
     return content
 
 
-def _found(response: etree._Element) -> Properties:
+def _properties_of(response: etree._Element) -> Properties:
+    """Return the properties that were found, by tag."""
     return {
-        one.tag: one
+        element.tag: element
         for propstat in response.findall(f"{DAV}propstat")
         if " 200" in (propstat.findtext(f"{DAV}status") or " 200")
-        for one in propstat.iterfind(f"{DAV}prop/*")
-        if isinstance(one.tag, str)
+        for element in propstat.iterfind(f"{DAV}prop/*")
+        if isinstance(element.tag, str)
     }

@@ -1,4 +1,8 @@
-"""Whose account it is and where their collections are: RFC 6764, 5397, 4791 and 6352."""
+"""Find out whose account it is and where its collections are.
+
+Source:
+    RFC 6764 (.well-known), RFC 5397 (current-user-principal), RFC 4791 and RFC 6352 (home sets).
+"""
 
 from __future__ import annotations
 
@@ -37,9 +41,17 @@ LONGEST_ADDRESS = 320
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """urls: the paths that are the principal's own. homes: where collections of the kind are, the first is
-    where new ones go. stated: the addresses are what the server states, not the principal's own name.
-    default: the calendar that the server itself puts invitations into, where it says."""
+    """Hold a principal.
+
+    Attributes:
+        path: its canonical path.
+        urls: all paths that are the principal's own.
+        homes: where collections of the kind are; new ones go to the first.
+        addresses: lower-case e-mail addresses.
+        stated: True if the server states the addresses; False if they come from the principal's own name.
+        resource: the server's immutable id (RFC 5842); "" without one.
+        default: the calendar to which the server itself delivers invitations; None when it does not say.
+    """
 
     path: str
     urls: frozenset[str]
@@ -51,21 +63,32 @@ class Principal:
 
 
 def principal(library: CaldavLibrary, client: HttpClient, url: str, kind: Kind) -> Principal:
-    """Raises Blocked: "login-refused", "no-dav-access", "redirected-elsewhere"; Transient."""
+    """Find the principal behind a login.
+
+    Args:
+        library: the library for discovery.
+        client: the HTTP client.
+        url: the configured address; with a path, the service itself.
+        kind: the kind of items.
+
+    Raises:
+        Blocked: "login-refused", "no-dav-access", "redirected-elsewhere".
+        Transient: the server cannot be asked now.
+    """
     path = _principal_path(library, client, url, kind)
     tree = library.propfind(path, PRINCIPAL, follow=True)
     if len(tree.resources) != 1:
         raise no_access().said(library.said)
     own = tree.resources[0]
     tag = AddressbookHomeSet.tag if kind is Kind.CONTACTS else cdav.CalendarHomeSet.tag
-    homes, stated = _paths(client, own, tag)[:HOMES], _stated(own)
+    homes, stated = _paths(client, own, tag)[:HOMES], _stated_addresses(own)
     if not homes:
         raise no_access().said(library.said)
     return Principal(
         path=folder(own.path),
         urls=frozenset({folder(own.path), folder(path), *_paths(client, own, str(PrincipalUrl.tag))}),
         homes=tuple(homes),
-        addresses=stated or _named(own),
+        addresses=stated or _address_from_name(own),
         stated=bool(stated),
         resource=next(iter(texts(own.properties.get(str(ResourceId.tag)))), ""),
         default=_default(library, client, own) if kind is Kind.CALENDAR else None,
@@ -73,80 +96,97 @@ def principal(library: CaldavLibrary, client: HttpClient, url: str, kind: Kind) 
 
 
 def identity(library: CaldavLibrary, client: HttpClient, found: Principal, profile: Profile) -> Identity:
-    """The principal's URL, with the server's own immutable id where it has one (RFC 5842). Hashed: an id may
-    be shown, and a URL often holds the login. Each server is a system: a person's calendars and contacts may
-    lie on two."""
+    """Return the principal's URL with the server's own immutable id, as a hash.
+
+    It is hashed, because an id may be shown and a URL often holds the login. Each server is a system: a
+    person's calendars and contacts may be on two servers.
+
+    Args:
+        library: the library for discovery.
+        client: the HTTP client.
+        found: the principal.
+        profile: the product.
+
+    Source:
+        RFC 5842, section 3.1 (DAV:resource-id).
+    """
     text = f"{client.origin}{found.path}\n{found.resource}"
     return Identity(
         f"dav:{client.origin.server}",
         hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
         found.addresses,
-        part="" if found.resource else _files(library, found, profile),
+        part="" if found.resource else _files_id(library, found, profile),
         self_stated=found.stated and profile.self_stated and _may_change(client, found, profile.tell),
     )
 
 
-def _files(library: CaldavLibrary, found: Principal, profile: Profile) -> str:
-    """The id of the folder of the account's files: an account that is made anew under the same name has
-    another. "" where nothing tells it."""
+def _files_id(library: CaldavLibrary, found: Principal, profile: Profile) -> str:
+    """Return the id of the folder of the account's files; "" where the server gives none.
+
+    An account that is created again under the same name has another folder.
+    """
     if not profile.files:
         return ""
     path = profile.tell.beside(found.path, profile.files.replace("{user}", segment(found.path)))
     try:
-        told = library.propfind(path, (FileId,)).resources
+        resources = library.propfind(path, (FileId,)).resources
     except Garbage:
         return ""
-    return told[0].text(str(FileId.tag)) if told else ""
+    return resources[0].text(str(FileId.tag)) if resources else ""
 
 
 def _may_change(client: HttpClient, found: Principal, tell: ProductSign) -> bool:
-    """Whether people may change their address, or the server does not tell."""
+    """Return True if people may change their address, or the server does not say."""
     if not tell.editable:
         return True
     answer = client.look("GET", tell.beside(found.path, tell.editable), HEADERS)
     try:
-        told = json_answer.read(answer.body) if answer.ok else None
+        content = json_answer.read(answer.body) if answer.ok else None
     except ValueError:
         return True
-    return is_changeable(mapping(mapping(told).get("ocs")).get("data"), "email")
+    return is_changeable(mapping(mapping(content).get("ocs")).get("data"), "email")
 
 
 def _principal_path(library: CaldavLibrary, client: HttpClient, url: str, kind: Kind) -> str:
-    given = urlsplit(url).path
-    known = WELL_KNOWN.get(kind, "/.well-known/caldav")
-    for start in [given] if given.strip("/") else [known, "/"]:
-        path = _asked(library, client, start)
+    """Return the principal's path, from the configured path or from .well-known."""
+    configured = urlsplit(url).path
+    well_known = WELL_KNOWN.get(kind, "/.well-known/caldav")
+    for start in [configured] if configured.strip("/") else [well_known, "/"]:
+        path = _principal_at(library, client, start)
         if path is not None:
             return path
     raise no_access().said(library.said)
 
 
-def _asked(library: CaldavLibrary, client: HttpClient, start: str) -> str | None:
+def _principal_at(library: CaldavLibrary, client: HttpClient, start: str) -> str | None:
+    """Return the principal's path that a URL states, or None."""
     try:
         tree = library.propfind(
             start, (dav.CurrentUserPrincipal, cdav.CalendarHomeSet, AddressbookHomeSet), follow=True
         )
     except Garbage:
         return None
-    for one in tree.resources:
-        found = one.properties.get(dav.CurrentUserPrincipal.tag)
-        if found is not None and found.find(f"{DAV}unauthenticated") is not None:
+    for resource in tree.resources:
+        element = resource.properties.get(dav.CurrentUserPrincipal.tag)
+        if element is not None and element.find(f"{DAV}unauthenticated") is not None:
             raise Blocked("login-refused", "the server does not know who we are; it was not tried again")
-        paths = _paths(client, one, dav.CurrentUserPrincipal.tag)
+        paths = _paths(client, resource, dav.CurrentUserPrincipal.tag)
         if paths:
             return paths[0]
-        if {cdav.CalendarHomeSet.tag, str(AddressbookHomeSet.tag)} & one.properties.keys():
-            return one.path  # the URL is the principal's own, of a server before RFC 5397
+        if {cdav.CalendarHomeSet.tag, str(AddressbookHomeSet.tag)} & resource.properties.keys():
+            return resource.path  # the URL is the principal's own, of a server before RFC 5397
     return None
 
 
 def _paths(client: HttpClient, resource: Resource, tag: str | None) -> list[str]:
+    """Return the canonical paths of a property's hrefs."""
     hrefs = texts(resource.properties.get(str(tag)))
     paths = (client.origin.path(href, resource.path) for href in hrefs)
     return [folder(path) for path in paths if path is not None]
 
 
-def _stated(own: Resource) -> frozenset[str]:
+def _stated_addresses(own: Resource) -> frozenset[str]:
+    """Return the addresses that the server states."""
     hrefs = texts(own.properties.get(cdav.CalendarUserAddressSet.tag))
     mails = [unquote(href[7:]) for href in hrefs if href.lower().startswith("mailto:")]
     email = "{http://calendarserver.org/ns/}email-address"
@@ -154,8 +194,8 @@ def _stated(own: Resource) -> frozenset[str]:
     return frozenset(mail.lower() for mail in mails if _is_address(mail))
 
 
-def _named(own: Resource) -> frozenset[str]:
-    """Without a property for it, a principal's own name may be an address."""
+def _address_from_name(own: Resource) -> frozenset[str]:
+    """Return the principal's own name if it is an address; it is used when the server states none."""
     name = unquote(segment(own.path))
     return frozenset({name.lower()} if _is_address(name) and "." in name.partition("@")[2] else ())
 
@@ -166,8 +206,8 @@ def _is_address(text: str) -> bool:
 
 
 def _default(library: CaldavLibrary, client: HttpClient, own: Resource) -> str | None:
-    """RFC 6638, 9.2: a property of the scheduling inbox."""
+    """Return the default calendar, a property of the scheduling inbox (RFC 6638, section 9.2), or None."""
     for inbox in _paths(client, own, cdav.ScheduleInboxURL.tag)[:1]:
-        for one in library.propfind(inbox, (DefaultCalendar,)).resources[:1]:
-            return next(iter(_paths(client, one, DefaultCalendar.tag)), None)
+        for resource in library.propfind(inbox, (DefaultCalendar,)).resources[:1]:
+            return next(iter(_paths(client, resource, DefaultCalendar.tag)), None)
     return None

@@ -1,5 +1,7 @@
-"""What one DAV product does that no request tells, as data: one small file a product, core code asks the
-facts only."""
+"""Describe what one DAV product does that no request reveals, as data: one small file per product.
+
+Core code asks the facts only.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,16 @@ Silence = Literal["never-sends", "measured", "unproven"]
 
 @dataclass(frozen=True, slots=True)
 class ProductSign:
-    """What shows anybody that a server is the product that was measured.
+    """Describe how a server shows that it is the product that was measured.
 
-    features         words of its DAV header, each of which no other product has
-    server           how its Server header begins; "" where that tells nothing
-    oldest           the first major version that is believed; 0: any
-    status, service  where that is told, as JSON: the path of status, beside that of service
-    editable         in the same place, what people may change of their own profile (OCS); "" for nowhere
+    Attributes:
+        features: words of its DAV header that no other product has.
+        server: how its Server header begins; "" where that tells nothing.
+        oldest: the first major version that is accepted; 0: any.
+        status: the path that states the version as JSON, relative to `service`.
+        service: the part of a path that marks the service's root.
+        editable: the path, relative to `service`, that lists what people may change of their own profile
+            (OCS); "" for none.
     """
 
     features: frozenset[str] = frozenset()
@@ -30,36 +35,49 @@ class ProductSign:
     editable: str = ""
 
     def beside(self, path: str, other: str) -> str:
-        """The path of other, as seen from a path below service."""
+        """Return the path of `other`, as seen from a path below `service`."""
         before, below, _ = path.partition(self.service)
         return (before if below else "") + other
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One product's habits.
+    """Describe one product.
 
-    silence          see model.optional_protocols.Schedules: of a server that is this product
-    tell             how a server shows that it is; what was measured counts for no other
-    put, delete      headers of every PUT and DELETE that keep the server from mailing anybody
-    writers          how many requests may write to one account at a time
-    calendar, tasks, contacts  last path segment of the user's default collection; "" for none
-    artefacts        beginnings of the titles of what a new account holds
-    hidden           beginnings of the segments of collections that the server fills by itself
-    files            beside tell.service, the folder of an account's files, whose id goes with the account; ""
-                     for none. {user} is the principal's own name
-    self_stated      people may change the addresses that the server states of them
-    uid_scope        where a UID is unique: in one collection, or in the account
-    uid_conflict     status of a PUT's refusal -> words of its body that mean this UID is taken; an empty
-                     tuple: any body may mean it
-    finds_uid        a calendar-query for a UID sees every object; else all are read
-    needs_if_match   a PUT without If-Match onto an existing object is 409: look before it means anything
-    trash            path below the calendar home of deleted objects whose UIDs stay taken; "" for none
-    trash_refusals   statuses of a PUT whose UID lies there
-    collections_full statuses that refuse a new collection because the user has as many as are allowed
-    collections_every seconds between new collections where the server limits them and does not tell
-    vcard, groups, recurring_tasks, silent_agent, category_commas, max_bytes, attachment_bytes
-                     see Capabilities
+    Attributes:
+        name: the product's name.
+        silence: see `model.optional_protocols.Schedules`, for a server that is this product.
+        tell: how a server shows that it is this product; measurements count for no other product.
+        put: headers of every PUT that keep the server from mailing anybody.
+        delete: the same for every DELETE.
+        writers: how many requests may write to one account at a time.
+        calendar: last path segment of the user's default calendar; "" for none.
+        tasks: the same for tasks.
+        contacts: the same for contacts.
+        artefacts: beginnings of the titles of what a new account holds.
+        hidden: beginnings of the segments of collections that the server fills by itself.
+        files: path, relative to `tell.service`, of the folder of an account's files, whose id changes with
+            the account; "" for none. {user} is the principal's own name.
+        self_stated: True if people may change the addresses that the server states.
+        uid_scope: where a UID is unique: in one collection, or in the account.
+        uid_conflict: by status of a refused PUT, the words of its body that mean that the UID is taken; an
+            empty tuple: any body may mean it.
+        finds_uid: True if a calendar-query for a UID sees every object; else all objects are read.
+        needs_if_match: True if a PUT without If-Match onto an existing object is 409, so that 409 must be
+            examined.
+        trash: path below the calendar home of deleted objects whose UIDs stay taken; "" for none.
+        trash_refusals: statuses of a PUT whose UID is in the trash.
+        collections_full: statuses that refuse a new collection because the user has too many.
+        collections_every: seconds between new collections where the server limits them without stating a
+            delay.
+        user_agent: the User-Agent.
+        vcard: see `model.protocols.Capabilities`; likewise for the following fields.
+        groups: see Capabilities.
+        recurring_tasks: see Capabilities.
+        silent_agent: see Capabilities.
+        category_commas: see Capabilities.
+        max_bytes: by kind; see Capabilities.
+        attachment_bytes: see Capabilities.
     """
 
     name: str

@@ -1,11 +1,11 @@
-"""Cyrus IMAP, as 3.10 was measured.
+"""Describe Cyrus IMAP, as measured with 3.10.
 
 A PUT sends real iTIP. It ignores Scheduling: none and Schedule-Reply: F on PUT, and honours
-Scheduling-Enabled: F as well as SCHEDULE-AGENT=CLIENT, which would alter the data and is not needed.
-A DELETE is kept quiet by RFC 6638's own Schedule-Reply: F, and gets both. A UID is unique in the account.
-Its calendar-user-address-set is a property that people may set.
-libical, which reads its objects, takes an escaped comma in a category's name for the end of the name.
-It names itself in the answer to OPTIONS unless its administrator (serverinfo) or a proxy hides that.
+Scheduling-Enabled: F as well as SCHEDULE-AGENT=CLIENT, which would alter the data and is not needed. RFC
+6638's own Schedule-Reply: F keeps a DELETE silent; it gets both headers. A UID is unique in the account. Its
+calendar-user-address-set is a property that people may set. libical, which reads its objects, takes an
+escaped comma in a category's name for the end of the name. It names itself in the answer to OPTIONS unless
+its administrator (serverinfo) or a proxy hides that.
 """
 
 from __future__ import annotations

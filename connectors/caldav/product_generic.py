@@ -1,7 +1,7 @@
-"""Any server that keeps to RFC 4791, 6352 and 6638.
+"""Describe any server that follows RFC 4791, 6352 and 6638.
 
-Nothing is known of whom it mails: it gets every header that keeps some product quiet, and a canary must
-show that one of them does. Servers ignore what they do not know (RFC 9110, 5.1).
+It is unknown whom the server mails: it gets every header that keeps some product silent, and an invitation
+probe must show that one of them works. Servers ignore headers that they do not know (RFC 9110, section 5.1).
 """
 
 from __future__ import annotations

@@ -1,16 +1,22 @@
-"""Nextcloud, as 32.0.1 was measured.
+"""Describe Nextcloud, as measured with 32.0.1.
 
 A PUT by the organizer mails every attendee and writes into local attendees' calendars unless it carries
 x-nc-scheduling: false; on DELETE only Schedule-Reply: F is honoured. SCHEDULE-AGENT=NONE is ignored. Nothing
-is known of versions before 32: they are not taken to keep quiet.
+is known of versions before 32, so they do not count as silent.
+
 The same UID under another name is 400. A UID in the trash bin makes a PUT 500 until it is purged.
-Ten new calendars an hour for a user (then 429), thirty in all (then 403); address books ten. Four writers
-reach about 59 objects a second, one 31; a parallel PUT of a new object can be 500 and succeeds when repeated.
+
+A user may create ten calendars an hour (then 429) and thirty in all (then 403); address books: ten. Four
+writers reach about 59 objects a second, one 31. A parallel PUT of a new object can be 500 and succeeds when
+repeated.
+
 vCard 4.0 is kept but served as 3.0; a card above 5 MB and an event above 10 MB are 403.
-From 32 on a first login makes an example event and an example contact; the event's title is translated, so
-another language's needs naming in the configuration.
-A principal has no id of its own: the folder of its files has one, which a new account does not inherit.
-An address is what people set in their own profile, unless allow_user_to_change_email is false (32).
+
+From 32 on a first login creates an example event and an example contact. The event's title is translated, so
+other languages need to be named in the configuration.
+
+A principal has no id of its own. The folder of its files has one, which a new account does not inherit.
+People set their address in their own profile, unless allow_user_to_change_email is false (32).
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
-"""Open-Xchange App Suite, from its source and documentation; no live server was measured.
+"""Describe Open-Xchange App Suite, from its source and documentation; no live server was measured.
 
-A PUT notifies everybody. Newer versions honour Scheduling: none and Schedule-Reply: F, some only the latter,
-older ones neither: both are sent with everything, and a canary has to prove it.
+A PUT notifies all attendees. Newer versions honour Scheduling: none and Schedule-Reply: F, some only the
+latter, older ones neither: both are always sent, and an invitation probe has to prove their effect.
+
 A collection's real URL is opaque (base64 of "cal://0/NNN"). A UID is unique over the user's calendars
-(CAL-4090). A PUT without If-Match onto an object is 409, which therefore does not mean that it exists.
-A REPORT without a time range sees about a year to either side: a UID is looked up by reading. A VTODO with
-an RRULE is 400. CardDAV leaves distribution lists out. It treats known clients' User-Agents differently.
-A user's addresses are provisioned; only an administrator changes them.
-servlet.maxRate (1500 in 300 s from one address) is shared by all workers: two connections a mailbox.
+(CAL-4090). A PUT without If-Match onto an object is 409, which therefore does not mean that the UID is taken.
+A REPORT without a time range sees about a year in both directions, so a UID is looked up by reading. A VTODO
+with an RRULE is 400. CardDAV leaves distribution lists out. It treats known clients' User-Agents differently.
+A user's addresses are provisioned; only an administrator changes them. servlet.maxRate (1500 in 300 s from
+one address) is shared by all workers, hence two connections per mailbox.
 """
 
 from __future__ import annotations

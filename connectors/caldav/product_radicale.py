@@ -1,4 +1,4 @@
-"""Radicale 3: no scheduling at all, so it cannot mail anybody.
+"""Describe Radicale 3: it does not schedule at all, so it cannot mail anybody.
 
 A UID is unique in its collection: 409 with CALDAV:no-uid-conflict. An object larger than its limit is 412.
 """

@@ -1,4 +1,4 @@
-"""The products that are known, by the name a configuration gives them."""
+"""List the known products by the name that a configuration gives them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Writing one object: conditional, and settled by what it means whenever that failed or its reply was lost.
+"""Write one object with a conditional PUT; compare meanings when it failed or its reply was lost.
 
-An ETag alone proves nothing: servers rewrite what they store, clients acknowledge alarms. So whatever is
-found under an item's name is read and compared; the same meaning is success, another is replaced as long as
-the account is ours, and left alone when its user works there.
+An ETag alone proves nothing: servers rewrite what they store, and clients acknowledge alarms. Therefore an
+object under the item's name is read and compared. The same meaning is a success. Another meaning is replaced
+in staging, and left alone in the live phase.
 """
 
 from __future__ import annotations
@@ -30,24 +30,32 @@ SUFFIX = {Kind.CONTACTS: ".vcf"}
 CONTENT = {Kind.CONTACTS: "text/vcard; charset=utf-8"}
 ITEM = frozenset({400, 403, 404, 406, 409, 410, 411, 412, 413, 414, 415, 422, 424, 431})
 UNKNOWN = frozenset({"connection-cut", "timeout", "reply-too-large", "unreachable"})
-"""Codes after which a request may have been carried out."""
+"""Error codes after which a request may have been carried out."""
 
 
 def place(kind: Kind, key: bytes) -> str:
-    """The last segment of an item's path."""
+    """Return the last segment of an item's path."""
     return f"k-{key.hex()}{SUFFIX.get(kind, '.ics')}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Aim:
-    """What is to be sent. match: the ETag that is replaced, "" for any; None creates."""
+    """Hold what to send.
+
+    Attributes:
+        path: the object's path.
+        match: the ETag that is replaced; "" for any; None creates.
+    """
 
     path: str
     match: str | None = None
 
 
 class ObjectWriter:
-    """Writes the items of one collection; write() may run in several threads, for items of different UIDs."""
+    """Write the items of one collection.
+
+    `write` may run in several threads, for items of different UIDs.
+    """
 
     def __init__(
         self,
@@ -63,6 +71,20 @@ class ObjectWriter:
         max_bytes: int | None,
         shared: Shared | None = None,
     ) -> None:
+        """Prepare the writer.
+
+        Args:
+            client: the HTTP client.
+            reading: reads objects.
+            profile: the product.
+            conflicts: finds the owner of a UID.
+            guard: the write fence; called before each request and before a large body's last bytes.
+            digest: returns the meaning of a body.
+            container: the collection's path.
+            live: True in the live phase: existing objects stay.
+            max_bytes: the largest object; None for no limit.
+            shared: compares with another person's copy of a meeting; None: no copy may stand for an item.
+        """
         self._client = client
         self._reading = reading
         self._profile = profile
@@ -75,9 +97,18 @@ class ObjectWriter:
         self._shared = shared
 
     def write(self, item: Item) -> Stored | Failed:
-        """Raises Transient (the outcome is unknown), Blocked, LeaseLost."""
+        """Write one item; see `model.protocols.Target.write`. Idempotent.
+
+        Args:
+            item: the item.
+
+        Raises:
+            Transient: the outcome is unknown.
+            Blocked: the account or the collection refuses.
+            LeaseLost: the guard refuses.
+        """
         try:
-            stored = self._settled(item)
+            stored = self._write_until_settled(item)
         except Rejected as error:
             return Failed(item.key, error)
         if item.uid is not None and not stored.via:
@@ -86,7 +117,8 @@ class ObjectWriter:
 
     # -- internals
 
-    def _settled(self, item: Item) -> Stored:
+    def _write_until_settled(self, item: Item) -> Stored:
+        """Send and look in turns until the item is stored."""
         if not item.size:
             raise Rejected("empty-message", "it has no content at all")
         if self._most is not None and item.size > self._most:
@@ -102,15 +134,17 @@ class ObjectWriter:
         raise Rejected("changed-at-target", "something else writes to it all the time")
 
     def _first(self, item: Item) -> _Aim | Stored:
+        """Return what to send first, or the result when the item is stored already."""
         old = item.replaces
         if old is None:
             return _Aim(self._container + place(item.kind, item.key))
         if old.via:
-            return self._not_ours(item, old)
+            return self._via_replaced(item, old)
         aim = _Aim(self._container + old.href, old.version)
         return self._look(item, aim) if self._live or not old.version else aim
 
-    def _not_ours(self, item: Item, old: Stored) -> Stored:
+    def _via_replaced(self, item: Item, old: Stored) -> Stored:
+        """Return the result for an item that another person's object stood for."""
         path = old.href if old.href.startswith("/") else self._container + old.href
         current = self._reading.current(path)
         if current is None:
@@ -118,7 +152,7 @@ class ObjectWriter:
         return self._via(item, old.href, current)
 
     def _round(self, item: Item, aim: _Aim, patience: RetryPolicy) -> _Aim | Stored:
-        """Sends until there is an answer that counts; what to do next, or the end of it."""
+        """Send until an answer counts; return what to send next, or the result."""
         faults = 0
         while True:
             try:
@@ -133,7 +167,7 @@ class ObjectWriter:
                 if error.code in UNKNOWN:
                     return self._look(item, aim)
                 continue
-            return self._refused(item, aim, answer)
+            return self._after_refusal(item, aim, answer)
 
     def _put(self, item: Item, aim: _Aim) -> HttpAnswer:
         headers = {
@@ -152,7 +186,7 @@ class ObjectWriter:
             return self._client.ask("PUT", aim.path, headers, body)
 
     def _look(self, item: Item, aim: _Aim) -> _Aim | Stored:
-        """By what is there now."""
+        """Decide by what is stored now."""
         current = self._reading.current(aim.path)
         if current is None:
             if self._live and item.replaces is not None:
@@ -165,27 +199,28 @@ class ObjectWriter:
         return _Aim(aim.path, current.etag)
 
     def _after_500(self, item: Item, aim: _Aim, answer: HttpAnswer) -> _Aim | Stored:
-        """The item itself, its UID in the trash, or a server that is ill: then it is not the item's fault."""
-        there = self._look(item, aim)
-        if isinstance(there, Stored):
-            return there
+        """Decide what repeated 500s mean: the item itself, its UID in the trash, or a broken server."""
+        outcome = self._look(item, aim)
+        if isinstance(outcome, Stored):
+            return outcome
         trash = self._conflicts.in_trash(answer.status, item.uid) if item.uid is not None else ()
         if trash and self._live:
             raise Rejected("uid-in-trash", "its user deleted something of the same UID")
         if trash:
             self._conflicts.purge(trash, self._guard)
-            return there
+            return outcome
         if self._reading.answers(self._container) != 207:
             raise answer.error()
         raise item_error(answer.status).said(answer.words)
 
-    def _refused(self, item: Item, aim: _Aim, answer: HttpAnswer) -> _Aim | Stored:
-        # 412: it is there although it was to be new, or is not as it was. Of a server that wants an If-Match
-        # for what is there (Open-Xchange), 409 may mean that too, or not.
+    def _after_refusal(self, item: Item, aim: _Aim, answer: HttpAnswer) -> _Aim | Stored:
+        """Decide what a refusal means; return what to send next, or raise."""
+        # 412: it exists although it should be new, or it changed. From a server that requires an If-Match for
+        # existing objects (Open-Xchange), 409 may mean the same.
         if answer.status == 412 or (answer.status == 409 and self._profile.needs_if_match):
-            there = self._look(item, aim)
-            if there != aim:
-                return there
+            outcome = self._look(item, aim)
+            if outcome != aim:
+                return outcome
         if answer.status in GONE or answer.status in {403, 409}:
             self._must_take_writes()
         taken = self._conflicts.taken(answer, self._container, item.uid) if item.uid is not None else None
@@ -194,7 +229,7 @@ class ObjectWriter:
         raise item_error(answer.status).said(answer.words) if answer.status in ITEM else answer.error()
 
     def _must_take_writes(self) -> None:
-        """What is wrong with the collection is not the item's fault."""
+        """Check the collection, because its faults are not the item's."""
         tree = CaldavLibrary(self._client).propfind(self._container, (dav.CurrentUserPrivilegeSet,))
         if tree.status in GONE:
             raise Blocked("container-missing", "a collection is no longer there")
@@ -202,6 +237,7 @@ class ObjectWriter:
             raise Blocked("no-permission", "a collection is read-only for the account")
 
     def _conflict(self, item: Item, aim: _Aim, taken: Taken) -> _Aim | Stored:
+        """Decide about a UID that is taken."""
         if taken.path == aim.path:
             return self._look(item, aim)
         if taken.current is None:
@@ -213,17 +249,17 @@ class ObjectWriter:
         raise Rejected("uid-conflict", "another item of this account has its UID")
 
     def _via(self, item: Item, href: str, current: Current) -> Stored:
-        """It has arrived by what is there: that means the same, or is the same meeting."""
-        found = meaning(current, self._digest)
-        if found == item.digest:
+        """Return the result when an existing object has the item's meaning, or is the same meeting."""
+        current_digest = meaning(current, self._digest)
+        if current_digest == item.digest:
             return Stored(item.key, href, current.etag, via=True)
         losses = None
         if self._shared is not None and item.invited:
-            with item.body() as own, current.body() as there:
-                losses = self._shared(own, there, item.invited)
+            with item.body() as own, current.body() as other:
+                losses = self._shared(own, other, item.invited)
         if losses is None:
             raise Rejected("uid-conflict", "something else at the target has its UID")
-        return Stored(item.key, href, current.etag, via=True, digest=found, losses=losses)
+        return Stored(item.key, href, current.etag, via=True, digest=current_digest, losses=losses)
 
     def _is(self, current: Current, item: Item) -> bool:
         return meaning(current, self._digest) == item.digest

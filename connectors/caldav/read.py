@@ -1,6 +1,6 @@
-"""What is in a collection: listings, objects, and who has a UID.
+"""Read what is in a collection: listings, objects, and the owner of a UID.
 
-Never a REPORT without a bound: some servers answer one with a year or two around today. A listing is a
+A REPORT without a bound is never sent: some servers answer it with a year or two around today. A listing is a
 PROPFIND; objects are read by their names.
 """
 
@@ -30,16 +30,22 @@ WINDOW = 50  # objects of one multiget
 LASTING = frozenset({"connection-closed", "login-refused", UNCONFIRMED, "spool-full", "spool-unusable"})
 UID_BYTES = 1_000_000  # of an object, in which its UID stands
 Digest = Callable[[BinaryIO], bytes]
-"""What a body means; raises Rejected for one that it cannot read."""
+"""Returns what a body means; raises Rejected for one that it cannot read."""
 Shared = Callable[[BinaryIO, BinaryIO, frozenset[str]], tuple[Loss, ...] | None]
-"""What is lost when the second body stands for the first, of a meeting to which the owner of these addresses
-is invited; None: it cannot."""
+"""Returns what is lost when the second body stands for the first, for a meeting to which the owner of the
+addresses is invited; None when it cannot stand for it."""
 _XML = {"Content-Type": "application/xml; charset=utf-8"}
 
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """An object as it is now. etag "": the server tells none."""
+    """Hold an object as it is now.
+
+    Attributes:
+        etag: "" when the server gives none.
+        body: its bytes.
+        size: bytes.
+    """
 
     etag: str
     body: Body
@@ -47,7 +53,12 @@ class Current:
 
 
 def meaning(current: Current, digest: Digest) -> bytes:
-    """b"" for what cannot be read: it is not what we wrote."""
+    """Return the meaning of an object; b"" for one that cannot be read and therefore is not ours.
+
+    Args:
+        current: the object.
+        digest: returns the meaning of a body.
+    """
     try:
         with current.body() as stream:
             return digest(stream)
@@ -56,11 +67,20 @@ def meaning(current: Current, digest: Digest) -> bytes:
 
 
 class CaldavReader:
-    """Everything that only looks. Safe from several threads."""
+    """Read without changing anything. Safe from several threads."""
 
     def __init__(
         self, client: HttpClient, kind: Kind, spool: Path, spool_above: int, vcard: str = "3.0"
     ) -> None:
+        """Prepare the reader.
+
+        Args:
+            client: the HTTP client.
+            kind: the kind of items.
+            spool: the folder for spool files.
+            spool_above: bytes; larger bodies go to a spool file.
+            vcard: the vCard version to ask for.
+        """
         self._client = client
         self._kind = kind
         self._vcard = vcard
@@ -70,55 +90,75 @@ class CaldavReader:
         self._above = spool_above
 
     def sink(self) -> BodySink:
+        """Return a new sink for a body."""
         return BodySink(self._spool, self._above)
 
     def answers(self, container: str) -> int:
-        """The status with which a collection answers the least there is to ask: 207 when it is well."""
+        """Return the status with which a collection answers the smallest request: 207 when it works."""
         body = elements.propfind((dav.ResourceType,))
         return self._client.look("PROPFIND", container, {**_XML, "Depth": "0"}, body).status
 
     def current(self, path: str) -> Current | None:
-        """The object at path; None when there is none. Waits out what may pass."""
-        return self._client.patiently(lambda: self._got(path))
+        """Return the object at a path; None when there is none. Passing faults are waited out."""
+        return self._client.patiently(lambda: self._get(path))
 
     def listed(self, container: str) -> Iterator[tuple[str, int]]:
-        """(segment, bytes) of every object, as the answer arrives. Raises Transient when it breaks off after
-        some were told; until then faults are waited out."""
+        """Yield (segment, bytes) of every object as the answer arrives.
+
+        Faults are waited out until the first object was yielded.
+
+        Args:
+            container: the collection's path.
+
+        Raises:
+            Transient: the answer breaks off after some objects, or the retries are used up.
+        """
         body = elements.propfind((elements.ContentLength, dav.ResourceType))
-        patience, told = self._client.patience(), False
+        patience, started = self._client.patience(), False
         while True:
             try:
-                for name, found in self._found(container, "PROPFIND", body, "1", LISTED_MOST):
+                for name, found in self._responses(container, "PROPFIND", body, "1", LISTED_MOST):
                     if not found.collection and 200 <= found.status < 300:
-                        told = True
+                        started = True
                         yield name, found.size or 0
                 return
             except Transient as error:
-                if told:
+                if started:
                     raise
                 patience.pause(error)
 
     def read(self, container: str, names: Iterable[str]) -> Iterator[tuple[str, Current | MigrationError]]:
-        """Each object of these names, in any order; Rejected("vanished") for one that is gone."""
+        """Yield each object of these names, in any order; Rejected("vanished") for a missing one."""
         waiting = iter(names)
         while window := list(dict.fromkeys(islice(waiting, WINDOW))):
             left = dict.fromkeys(window)
-            for name, found in self._together(container, left):
+            for name, found in self._read_together(container, left):
                 if name in left:
                     del left[name]
                     yield name, found
             for name in left:
-                yield name, self._alone(container + name)
+                yield name, self._read_alone(container + name)
 
     def queried(self, container: str, uid: str, most: int) -> list[tuple[str, Current]]:
-        """What a query for the UID finds, and has exactly that. Raises Blocked where there is no such query,
-        Garbage when more than most are named."""
+        """Return the objects that have exactly this UID, by a query.
+
+        Args:
+            container: the collection's path.
+            uid: the UID.
+            most: the most objects that the answer may name.
+
+        Raises:
+            Blocked: the server has no such query.
+            Transient: "not-dav" when the answer names more than `most`.
+        """
         body = elements.query(self._kind, uid)
 
         def attempt() -> list[tuple[str, Current]]:
-            found = self._found(container, "REPORT", body, "1", most)
+            responses = self._responses(container, "REPORT", body, "1", most)
             pairs = (
-                (name, Current(one.etag, one.body, one.length)) for name, one in found if one.body is not None
+                (name, Current(response.etag, response.body, response.length))
+                for name, response in responses
+                if response.body is not None
             )
             return list(_with_uid(pairs, uid))
 
@@ -126,7 +166,8 @@ class CaldavReader:
 
     # -- internals
 
-    def _got(self, path: str) -> Current | None:
+    def _get(self, path: str) -> Current | None:
+        """Read an object; None when there is none."""
         with self._client.stream("GET", path, {"Accept": self._accept}) as (head, chunks):
             if head.status in GONE:
                 return None
@@ -142,17 +183,16 @@ class CaldavReader:
                 raise Transient("reply-incomplete", "an object was cut off")
             return Current(etag(head.headers.get("etag")), sink.body(), sink.size)
 
-    def _alone(self, path: str) -> Current | MigrationError:
+    def _read_alone(self, path: str) -> Current | MigrationError:
         try:
             return self.current(path) or _vanished()
         except Rejected as error:
             return error
 
-    def _together(
+    def _read_together(
         self, container: str, left: Collection[str]
     ) -> Iterator[tuple[str, Current | MigrationError]]:
-        """What a multiget gives of those that are left, which the caller counts; the rest is for it to ask
-        singly."""
+        """Read objects by multiget; the caller asks singly for those that it does not give."""
         patience = self._client.patience()
         while len(left) > 1:
             try:
@@ -167,19 +207,20 @@ class CaldavReader:
 
     def _multiget(self, container: str, names: list[str]) -> Iterator[tuple[str, Current | MigrationError]]:
         body = elements.multiget(self._kind, [container + name for name in names], self._vcard)
-        for name, found in self._found(container, "REPORT", body, "", len(names) * 2):
+        for name, found in self._responses(container, "REPORT", body, "", len(names) * 2):
             if found.error is not None:
                 yield name, found.error
             elif found.body is not None:
                 yield name, Current(found.etag, found.body, found.length)
 
-    def _found(
+    def _responses(
         self, container: str, method: str, body: bytes, depth: str, most: int
     ) -> Iterator[tuple[str, DavResponse]]:
+        """Yield (segment, response) of a multistatus answer."""
         headers: Mapping[str, str] = {**_XML, **({"Depth": depth} if depth else {})}
         with self._client.stream(method, container, headers, body) as (head, chunks):
             if head.status != 207:
-                raise _not_listed(with_words(head, chunks))
+                raise _listing_error(with_words(head, chunks))
             for found in Multistatus(self.sink, most).read(chunks):
                 path = self._client.origin.path(found.href, container)
                 name = child(container, path) if path is not None else None
@@ -190,13 +231,14 @@ class CaldavReader:
 def _with_uid(
     pairs: Iterable[tuple[str, Current | MigrationError]], uid: str
 ) -> Iterator[tuple[str, Current]]:
-    for name, one in pairs:
-        if isinstance(one, Current) and uid_of(one.body) == uid:
-            yield name, one
+    """Yield the objects whose UID is exactly this one."""
+    for name, result in pairs:
+        if isinstance(result, Current) and uid_of(result.body) == uid:
+            yield name, result
 
 
 def uid_of(body: Callable[[], BinaryIO]) -> str | None:
-    """The first UID of an object, without parsing it."""
+    """Return the first UID of an object without parsing it; None without one."""
     with body() as stream:
         text = stream.read(UID_BYTES)
     for line in text.replace(b"\r\n", b"\n").replace(b"\n ", b"").replace(b"\n\t", b"").split(b"\n"):
@@ -207,7 +249,7 @@ def uid_of(body: Callable[[], BinaryIO]) -> str | None:
 
 
 def _unescaped(text: str) -> str:
-    """TEXT's escapes (RFC 5545, 3.3.11)."""
+    """Resolve the escapes of TEXT (RFC 5545, section 3.3.11)."""
     for escaped in (",", ";"):
         text = text.replace("\\" + escaped, escaped)
     return text.replace("\\\\", "\\")
@@ -217,7 +259,7 @@ def _vanished() -> Rejected:
     return Rejected("vanished", "no longer at the target")
 
 
-def _not_listed(head: HttpAnswer) -> MigrationError:
+def _listing_error(head: HttpAnswer) -> MigrationError:
     if 200 <= head.status < 300:
         return Garbage()
     return head.error()

@@ -1,7 +1,7 @@
-"""Why a server mails nobody: its profile's word, as far as the server itself bears it out.
+"""Decide if a server mails nobody: the profile's statement, as far as the server itself confirms it.
 
-A profile is what somebody wrote into a configuration. A server that offers scheduling is none that never
-sends, and what was measured holds for the product, and the version, that was measured.
+A profile is what somebody wrote into a configuration. A server that offers scheduling cannot be one that
+never sends, and a measurement holds for the product and the version that was measured.
 """
 
 from __future__ import annotations
@@ -17,33 +17,50 @@ from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import BUSY
 
 SCHEDULES: Final = frozenset({"calendar-auto-schedule", "calendar-schedule"})
-"""RFC 6638, and its last draft."""
+"""The words of the DAV header for scheduling. Source: RFC 6638, section 2, and its last draft."""
 
 
 @dataclass(frozen=True, slots=True)
 class SchedulingEvidence:
-    """because: why it is unproven, in a few words. schedules: whether the server says that it does."""
+    """Hold what the server shows.
+
+    Attributes:
+        silence: see `model.optional_protocols.Schedules`.
+        because: why it is unproven, in a few words; "" otherwise.
+        schedules: True if the server says that it schedules.
+    """
 
     silence: Silence
     because: str = ""
     schedules: bool = False
 
     def facts(self) -> Mapping[str, str]:
-        known = {"silence": str(self.silence), "auto-schedule": "yes" if self.schedules else "no"}
-        return {**known, "because": self.because} if self.because else known
+        """Return the values for a preflight."""
+        values = {"silence": str(self.silence), "auto-schedule": "yes" if self.schedules else "no"}
+        return {**values, "because": self.because} if self.because else values
 
 
 def hear(client: HttpClient, profile: Profile, found: Principal) -> SchedulingEvidence:
-    """Asks the server. Raises Transient and Blocked as every request."""
+    """Ask the server how it schedules.
+
+    Args:
+        client: the HTTP client.
+        profile: the product.
+        found: the principal.
+
+    Raises:
+        Transient, Blocked: the server cannot be asked.
+    """
     answer = client.look("OPTIONS", found.homes[0])
-    offers = frozenset(one.strip().lower() for one in answer.headers.get("dav", "").split(","))
-    because = _doubt(client, profile, found, answer, offers)
+    offers = frozenset(word.strip().lower() for word in answer.headers.get("dav", "").split(","))
+    because = _reason_to_doubt(client, profile, found, answer, offers)
     return SchedulingEvidence("unproven" if because else profile.silence, because, bool(offers & SCHEDULES))
 
 
-def _doubt(
+def _reason_to_doubt(
     client: HttpClient, profile: Profile, found: Principal, answer: HttpAnswer, offers: frozenset[str]
 ) -> str:
+    """Return why the profile's statement does not hold for this server, or ""."""
     if profile.silence == "unproven":
         return "it was never measured"
     if profile.silence == "never-sends":
@@ -60,7 +77,7 @@ def _doubt(
 
 
 def _version(client: HttpClient, tell: ProductSign, found: Principal) -> int:
-    """0 when it does not tell."""
+    """Return the server's major version; 0 when it states none."""
     path = tell.beside(found.path, tell.status)
 
     def attempt() -> HttpAnswer:
@@ -71,8 +88,8 @@ def _version(client: HttpClient, tell: ProductSign, found: Principal) -> int:
 
     answer = client.patiently(attempt)
     try:
-        told = json_answer.read(answer.body) if answer.ok else None
+        content = json_answer.read(answer.body) if answer.ok else None
     except ValueError:
         return 0
-    version = str(told.get("versionstring", "")).partition(".")[0] if isinstance(told, dict) else ""
+    version = str(content.get("versionstring", "")).partition(".")[0] if isinstance(content, dict) else ""
     return int(version) if version.isascii() and version.isdigit() and len(version) < 5 else 0

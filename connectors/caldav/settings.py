@@ -1,4 +1,4 @@
-"""What a CalDAV or CardDAV server's section of the configuration holds."""
+"""Define a CalDAV or CardDAV server's section of the configuration."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ DavAuth = Literal["basic", "bearer", "appapi"]
 
 
 class DavSettings(Networked):
-    """One CalDAV or CardDAV server.
+    """Configure one CalDAV or CardDAV server.
 
-    url       https://cloud.example.org finds the service by /.well-known; with a path, the service itself
-    auth      "basic": login and password, or an app password; "bearer": an access token (token exchange);
-              "appapi": a Nextcloud app writes as any user, whose passwords nobody needs to know
-    username  with {login} and {address} replaced by the account's
-    password  the password, the access token (read again when it has expired), or the app's secret
+    Attributes:
+        url: https://cloud.example.org finds the service by /.well-known; with a path, the service itself.
+        auth: "basic": login and password, or an app password; "bearer": an access token (token exchange);
+            "appapi": a Nextcloud app writes as any user without knowing their passwords.
+        username: {login} and {address} are replaced by the account's.
+        password: the password, the access token (read again when it expired), or the app's secret.
     """
 
     kind: Literal["caldav", "carddav"]
@@ -52,11 +53,12 @@ class DavSettings(Networked):
 
     @model_validator(mode="before")
     @classmethod
-    def _by_profile(cls, given: object) -> object:
-        if not isinstance(given, dict) or "artefacts" in given:
-            return given
-        profile = PROFILES.get(str(given.get("profile")))
-        return {**given, "artefacts": profile.artefacts} if profile is not None else given
+    def _by_profile(cls, values: object) -> object:
+        """Set the profile's artefacts unless they are configured."""
+        if not isinstance(values, dict) or "artefacts" in values:
+            return values
+        profile = PROFILES.get(str(values.get("profile")))
+        return {**values, "artefacts": profile.artefacts} if profile is not None else values
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -66,5 +68,5 @@ class DavSettings(Networked):
         return self
 
     def user(self, account: Account) -> str:
-        """Who is written as, by username's template."""
+        """Return the user name for an account, by the template `username`."""
         return filled(self.username, account)

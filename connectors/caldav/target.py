@@ -1,6 +1,7 @@
-"""A CalDAV or CardDAV account as a target: Open-Xchange, Nextcloud, Cyrus, Radicale and any other.
+"""Write to a CalDAV or CardDAV account: Open-Xchange, Nextcloud, Cyrus, Radicale and any other server.
 
-Refusals before anything is sent: the guard's (LeaseLost), and in the live phase rename, amend and remove.
+Two checks refuse before anything is sent: the guard (LeaseLost), and in the live phase rename, amend and
+remove.
 """
 
 from __future__ import annotations
@@ -52,13 +53,12 @@ FORMATS = {Kind.CONTACTS: "vcard"}
 
 
 class DavTarget:
-    """One kind of items in one account. Implements model.protocols.Target and optional_protocols.Schedules.
+    """Write one kind of items to one account.
 
-    A container's href is its collection's canonical path, an item's the last segment of its path, or the
-    whole path of one that is via in another collection. Stored.version is the ETag, "" where the server told
-    none. digest says what a body means; it raises Rejected for one that it cannot read. shared says what is
-    lost when somebody else's object stands for an item, mine whose an object of this program's is; without
-    them nothing does, and all are this mailbox's.
+    Implements `model.protocols.Target` and, of `model.optional_protocols`, Schedules, SupportsServerInfo and
+    RemovesContainers. A container's href is its collection's canonical path. An item's href is the last
+    segment of its path, or the whole path of one that is `via` in another collection. Stored.version is the
+    ETag, "" where the server gave none.
     """
 
     def __init__(
@@ -74,6 +74,22 @@ class DavTarget:
         mine: Mine = anybody,
         live: bool = False,
     ) -> None:
+        """Prepare the target; the server is not asked before the first call.
+
+        Args:
+            settings: the server's settings.
+            account: the account to log in as.
+            guard: the write fence; called before each change.
+            spool: the folder for spool files.
+            kind: the kind of items.
+            digest: returns what a body means; raises Rejected for one that it cannot read.
+            shared: returns what is lost when another person's object stands for an item; None: no object may.
+            mine: tells if an item's key belongs to this mailbox.
+            live: True in the live phase: write only adds.
+
+        Raises:
+            Misconfigured: the server's kind does not hold such items.
+        """
         if kind not in KINDS[settings.kind]:
             raise Misconfigured("target", f"{settings.kind} holds no {kind}")
         self._settings = settings
@@ -95,49 +111,75 @@ class DavTarget:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Asks the server once."""
+        """Return what the server can do; asks once."""
         if self._capabilities is None:
-            self._capabilities = self._asked()
+            self._capabilities = self._ask_capabilities()
         return self._capabilities
 
     def silence(self) -> str:
-        return self._heard().silence
+        """Return how the server stays silent; see `model.optional_protocols.Schedules`."""
+        return self._scheduling().silence
 
     def identity(self) -> Identity:
+        """Return who owns the account; see `connectors.caldav.principal.identity`."""
         return principal.identity(self._library, self._client, self._principal(), self._profile)
 
     def server(self) -> Mapping[str, str]:
-        """What a preflight should show, by the server's own word."""
-        known = {"profile": self._profile.name}
-        return known if self._kind is Kind.CONTACTS else {**known, **self._heard().facts()}
+        """Return what a preflight shows, in the server's own words."""
+        values = {"profile": self._profile.name}
+        return values if self._kind is Kind.CONTACTS else {**values, **self._scheduling().facts()}
 
     def containers(self) -> Iterator[Container]:
-        yield from self._all().containers()
+        """List the collections; see `model.protocols.Target.containers`."""
+        yield from self._collection_set().containers()
 
     def ensure(self, container: Container) -> str:
-        """A container with its kind's role is the user's default one. The path's parts become one name."""
-        return self._all().ensure(container)
+        """Create the collection unless it exists; idempotent; see `Collections.ensure`.
+
+        A container with its kind's role is the user's default collection. The parts of the path become one
+        name.
+        """
+        return self._collection_set().ensure(container)
 
     def rename(self, href: str, container: Container) -> str:
-        """The display name; href stays. Two collections may have one name."""
-        self._not_when_live()
-        return self._all().rename(href, container)
+        """Change the display name; the href stays. Two collections may have the same name.
+
+        Args:
+            href: the collection.
+            container: its new name.
+
+        Raises:
+            Blocked: "live-phase", and the codes of `Collections.rename`.
+        """
+        self._refuse_when_live()
+        return self._collection_set().rename(href, container)
 
     def position(self, href: str) -> str:
-        """ ":0": hrefs have no order. Raises Blocked("container-missing")."""
+        """Return ":0", because hrefs have no order.
+
+        Raises:
+            Blocked: "container-missing".
+        """
         if self._reading.answers(href) in GONE:
             raise Blocked("container-missing", "a collection is no longer there")
         return ":0"
 
     def place(self, key: bytes) -> str | None:
+        """Return the href that an item of this key gets."""
         return place(self._kind, key)
 
     def write(self, href: str, items: Iterable[Item]) -> Iterator[Stored | Failed]:
-        """Rejected codes beside the protocol's: too-large, empty-message, refused-by-target, uid-in-trash.
-        Raises Blocked("over-quota", "no-permission", "container-missing", "home-of-another")."""
-        self._all().refuse_elsewhere(href)
-        known = self._all().known().get(href)
-        if known is not None and (known.readonly or known.shared):
+        """Write items; see `model.protocols.Target.write`. May have written any of them even if it raises.
+
+        Rejected codes in addition to the protocol's: too-large, empty-message, refused-by-target,
+        uid-in-trash.
+
+        Raises:
+            Blocked: "over-quota", "no-permission", "container-missing", "home-of-another".
+        """
+        self._collection_set().refuse_elsewhere(href)
+        collection = self._collection_set().known().get(href)
+        if collection is not None and (collection.readonly or collection.shared):
             raise Blocked("no-permission", "a collection is somebody else's, or read-only")
         writer = ObjectWriter(
             self._client,
@@ -154,56 +196,69 @@ class DavTarget:
         return spread(items, writer.write, self._client.writers, lambda item: item.uid)
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
-        """Objects have no flags: any is Rejected("flag-not-allowed"), none is what they have."""
-        self._not_when_live()
-        return (self._amended(href, change) for change in changes)
+        """Check that the items exist. Objects have no flags: any flag is Rejected("flag-not-allowed")."""
+        self._refuse_when_live()
+        return (self._amend_one(href, change) for change in changes)
 
     def listing(self, href: str, since: str | None = None) -> Iterator[Listed]:
-        """All of it, whatever since says. size is the server's own."""
+        """List all objects; see `model.protocols.Target.listing`. `since` has no effect."""
         del since
         for name, size in self._reading.listed(href):
             yield Listed(href=name, size=size)
 
     def read(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
-        elsewhere = []
+        """Read objects back; see `model.protocols.Target.read`."""
+        other_paths = []
 
-        def here() -> Iterator[str]:
-            for one in hrefs:
-                if one.startswith("/"):
-                    elsewhere.append(one)
+        def in_container() -> Iterator[str]:
+            for item_href in hrefs:
+                if item_href.startswith("/"):
+                    other_paths.append(item_href)
                 else:
-                    yield one
+                    yield item_href
 
-        for name, found in self._reading.read(href, here()):
-            yield name, self._native(name, found)
-        for path in elsewhere:
-            yield path, self._native(path, self._elsewhere(path))
+        for name, current in self._reading.read(href, in_container()):
+            yield name, self._native(name, current)
+        for path in other_paths:
+            yield path, self._native(path, self._read_elsewhere(path))
 
     def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
-        """Rejected codes: cannot-remove, changed-at-target. Raises Blocked("home-of-another")."""
-        self._not_when_live()
-        self._all().refuse_elsewhere(href)
+        """Remove objects; see `ObjectRemover.remove`. Refused in the live phase.
+
+        Args:
+            href: the collection.
+            stored: the objects.
+
+        Yields:
+            One result per object. Rejected codes: cannot-remove, changed-at-target.
+
+        Raises:
+            Blocked: "home-of-another", "live-phase".
+        """
+        self._refuse_when_live()
+        self._collection_set().refuse_elsewhere(href)
         remover = ObjectRemover(
             self._client, self._reading, self._profile, self._guard, self._digest, href, self._mine
         )
         return spread(stored, remover.remove, self._client.writers, lambda one: one.href)
 
     def clear(self, href: str) -> bool:
-        """See model.optional_protocols.RemovesContainers."""
-        self._not_when_live()
-        return self._all().clear(href)
+        """Remove an empty collection; see `model.optional_protocols.RemovesContainers`."""
+        self._refuse_when_live()
+        return self._collection_set().clear(href)
 
     def label(self, labels: Mapping[str, str]) -> bool:
-        """False: categories stand in the objects, in full."""
+        """Return False: categories stand in the objects, in full."""
         del labels
         return False
 
     def close(self) -> None:
+        """Close every socket; safe from any thread and more than once."""
         self._client.close()
 
     # -- internals
 
-    def _not_when_live(self) -> None:
+    def _refuse_when_live(self) -> None:
         if self._live:
             raise Blocked("live-phase", "the user works there now: only new items are added")
 
@@ -212,12 +267,12 @@ class DavTarget:
             self._found = principal.principal(self._library, self._client, self._settings.url, self._kind)
         return self._found
 
-    def _heard(self) -> SchedulingEvidence:
+    def _scheduling(self) -> SchedulingEvidence:
         if self._silence is None:
             self._silence = hear(self._client, self._profile, self._principal())
         return self._silence
 
-    def _all(self) -> Collections:
+    def _collection_set(self) -> Collections:
         if self._collections is None:
             self._collections = Collections(
                 self._library, self._client, self._profile, self._principal(), self._kind, self._guard
@@ -231,16 +286,17 @@ class DavTarget:
                 self._client,
                 self._reading,
                 self._profile,
-                lambda: [path for path, one in self._all().known().items() if not one.shared],
+                lambda: [path for path, one in self._collection_set().known().items() if not one.shared],
                 self._principal().homes[0] + trash if trash else "",
                 self._mine,
             )
         return self._conflicts
 
-    def _asked(self) -> Capabilities:
+    def _ask_capabilities(self) -> Capabilities:
+        """Ask the server what it can do."""
         profile, settings = self._profile, self._settings
-        known = self._all().known().values()
-        limits = [one.max_bytes for one in known if one.max_bytes]
+        collections = self._collection_set().known().values()
+        limits = [collection.max_bytes for collection in collections if collection.max_bytes]
         limits += [profile.max_bytes[self._kind]] if self._kind in profile.max_bytes else []
         return Capabilities(
             kinds=frozenset({self._kind}),
@@ -249,7 +305,7 @@ class DavTarget:
             max_bytes=min(limits, default=None),
             keywords=False,
             separator="",
-            special_use=self._all().has_default(),
+            special_use=self._collection_set().has_default(),
             replaces=True,
             recurring_tasks=profile.recurring_tasks,
             groups=profile.groups,
@@ -260,20 +316,23 @@ class DavTarget:
             facts=self.server(),
         )
 
-    def _amended(self, href: str, change: Amendment) -> Stored | Failed:
+    def _amend_one(self, href: str, change: Amendment) -> Stored | Failed:
+        """Check one item."""
         self._guard()
         if change.flags:
             return Failed(change.stored.key, Rejected("flag-not-allowed", "objects have no flags"))
-        there = self._client.look("HEAD", href + change.stored.href).status not in GONE
-        return change.stored if there else Failed(change.stored.key, Rejected("vanished"))
+        exists = self._client.look("HEAD", href + change.stored.href).status not in GONE
+        return change.stored if exists else Failed(change.stored.key, Rejected("vanished"))
 
-    def _elsewhere(self, path: str) -> Current | MigrationError:
+    def _read_elsewhere(self, path: str) -> Current | MigrationError:
+        """Read an object of another collection below the homes."""
         mine = any(path.startswith(home) for home in self._principal().homes)
         current = self._reading.current(path) if mine else None
         return current or Rejected("vanished", "no longer at the target")
 
-    def _native(self, href: str, found: Current | MigrationError) -> Native | Failed:
-        if isinstance(found, MigrationError):
-            return Failed(key_of(href), found)
-        ref = Ref(href, found.etag, size=found.size)
-        return Native(ref, FORMATS.get(self._kind, "icalendar"), {}, found.body)
+    def _native(self, href: str, current: Current | MigrationError) -> Native | Failed:
+        """Convert an object, or its error, into a result of read."""
+        if isinstance(current, MigrationError):
+            return Failed(key_of(href), current)
+        ref = Ref(href, current.etag, size=current.size)
+        return Native(ref, FORMATS.get(self._kind, "icalendar"), {}, current.body)

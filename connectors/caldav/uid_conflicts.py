@@ -1,4 +1,4 @@
-"""Whose a UID is that a server will not take twice."""
+"""Find the owner of a UID that a server does not take twice."""
 
 from __future__ import annotations
 
@@ -21,8 +21,14 @@ STALE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The object that has the UID. href: its segment, or its whole path when it lies in another collection.
-    ours: its name is one that a write for this mailbox gave. current None: it could not be found."""
+    """Hold the object that has the UID.
+
+    Attributes:
+        path: its canonical path.
+        href: its segment, or its whole path when it is in another collection.
+        ours: True if a write for this mailbox gave its name.
+        current: the object; None when it could not be found.
+    """
 
     path: str
     href: str
@@ -32,15 +38,14 @@ class Taken:
 
 @dataclass(slots=True)
 class _Index:
-    """The segment of each UID in one collection, as of built."""
+    """Hold the segment of each UID in one collection, as of the time `built`."""
 
     names: dict[str, str]
     built: float
 
 
 class Conflicts:
-    """Safe from several threads. collections: the paths of all of the kind, asked for when a UID may be in
-    any of them. trash: the path of the user's deleted objects, "" for none."""
+    """Find owners of UIDs. Safe from several threads."""
 
     def __init__(
         self,
@@ -51,6 +56,17 @@ class Conflicts:
         trash: str,
         mine: Mine,
     ) -> None:
+        """Prepare; the server is asked when a conflict is suspected.
+
+        Args:
+            client: the HTTP client.
+            reading: reads objects.
+            profile: the product.
+            collections: returns the paths of all collections of the kind; called when a UID may be in any of
+                them.
+            trash: the path of the user's deleted objects; "" for none.
+            mine: tells if an item's key belongs to this mailbox.
+        """
         self._client = client
         self._reading = reading
         self._profile = profile
@@ -61,33 +77,47 @@ class Conflicts:
         self._lock = threading.Lock()
 
     def taken(self, answer: HttpAnswer, container: str, uid: str) -> Taken | None:
-        """Who has the UID because of which a PUT into container was refused; None when that was not the
-        reason."""
+        """Return the owner of the UID for which a PUT was refused; None when the refusal had another cause.
+
+        Args:
+            answer: the refusal.
+            container: the collection of the PUT.
+            uid: the UID.
+        """
         certain = any(word in answer.body for word in CERTAIN)
         if not certain and not self._suspected(answer):
             return None
-        found = self._found(container, uid)
-        if found is None:
+        owner = self._find(container, uid)
+        if owner is None:
             return Taken("", "", False, None) if certain else None
-        path, name, current = found
+        path, name, current = owner
         href = name if path == container else path + name
         return Taken(path + name, href, is_ours(name, self._mine), current)
 
     def wrote(self, container: str, uid: str, name: str) -> None:
-        """Keeps in mind whose the UID is now."""
+        """Remember the new owner of a UID."""
         with self._lock:
             if container in self._indexes:
                 self._indexes[container].names[uid] = name
 
     def in_trash(self, status: int, uid: str) -> list[str]:
-        """The paths of deleted objects because of whose UID a PUT was answered with status."""
+        """Return the paths of deleted objects whose UID caused the status of a PUT."""
         if not self._trash or status not in self._profile.trash_refusals:
             return []
-        # Nextcloud cannot list its bin, and answers a query for one UID with everything in it
+        # Nextcloud cannot list its trash bin, and answers a query for one UID with everything in it
         return [self._trash + name for name, _ in self._reading.queried(self._trash, uid, LISTED_MOST)]
 
     def purge(self, paths: Iterable[str], guard: Guard) -> None:
-        """Removes deleted objects for good."""
+        """Remove deleted objects for good. Idempotent.
+
+        Args:
+            paths: the objects.
+            guard: the write fence; called before each DELETE.
+
+        Raises:
+            LeaseLost: the guard refuses.
+            Blocked, Transient: the server refuses.
+        """
         for path in paths:
 
             def attempt(path: str = path) -> HttpAnswer:
@@ -99,26 +129,30 @@ class Conflicts:
                 raise answer.error()
 
     def _suspected(self, answer: HttpAnswer) -> bool:
+        """Return True if the product's refusal may mean that the UID is taken."""
         words = self._profile.uid_conflict.get(answer.status)
         return words is not None and (not words or any(word in answer.body for word in words))
 
-    def _found(self, container: str, uid: str) -> tuple[str, str, Current] | None:
-        """Collection, segment and object of who has it."""
+    def _find(self, container: str, uid: str) -> tuple[str, str, Current] | None:
+        """Return collection, segment and object of the owner, or None."""
         places = [container]
         if self._profile.uid_scope == "account":
             places += [path for path in self._collections() if path != container]
         if self._profile.finds_uid:
             try:
-                asked = ((path, self._reading.queried(path, uid, MATCHES_MOST)) for path in places)
-                return next(((path, *found[0]) for path, found in asked if found), None)
+                matches = ((path, self._reading.queried(path, uid, MATCHES_MOST)) for path in places)
+                return next(((path, *objects[0]) for path, objects in matches if objects), None)
             except (Blocked, Transient) as error:
                 if error.code in LASTING:
                     raise
-        return next((one for path in places if (one := self._by_reading(path, uid)) is not None), None)
+        return next((owner for path in places if (owner := self._by_reading(path, uid)) is not None), None)
 
     def _by_reading(self, path: str, uid: str) -> tuple[str, str, Current] | None:
-        """Where a query sees too little, all is read, once: in a calendar full of other people's meetings
-        there is a conflict for each of them."""
+        """Find the owner by reading all objects, where a query sees too little.
+
+        The result is kept, because a calendar full of other people's meetings has a conflict for each of
+        them.
+        """
         name = self._name(path, uid)
         current = self._reading.current(path + name) if name is not None else None
         if name is None or current is None or uid_of(current.body) != uid:
@@ -130,14 +164,15 @@ class Conflicts:
             index = self._indexes.get(path)
             fresh = index is not None and time.monotonic() - index.built < STALE_SECONDS
             if index is None or (uid not in index.names and not fresh):
-                index = self._indexes[path] = self._built(path)
+                index = self._indexes[path] = self._build(path)
             return index.names.get(uid)
 
-    def _built(self, path: str) -> _Index:
+    def _build(self, path: str) -> _Index:
+        """Read all objects of a collection and index their UIDs."""
         names: dict[str, str] = {}
         everything = [name for name, _ in self._reading.listed(path)]
-        for name, one in self._reading.read(path, everything):
-            uid = uid_of(one.body) if isinstance(one, Current) else None
+        for name, result in self._reading.read(path, everything):
+            uid = uid_of(result.body) if isinstance(result, Current) else None
             if uid is not None:
                 names[uid] = name
         return _Index(names, time.monotonic())

@@ -1,4 +1,7 @@
-"""The properties and requests of WebDAV, CalDAV and CardDAV that are used; most are the caldav library's."""
+"""Define the properties and requests of WebDAV, CalDAV and CardDAV that are used.
+
+Most of them come from the caldav library.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ COMPONENT: Final = {Kind.CALENDAR: "VEVENT", Kind.TASKS: "VTODO"}
 
 
 def element(tag: str) -> type[BaseElement]:
-    """A property or request that the library has no class for; tag in Clark notation."""
+    """Return a class for a property or request that the library lacks; tag in Clark notation."""
     return type("Element", (BaseElement,), {"tag": tag})
 
 
@@ -60,32 +63,54 @@ COLLECTION: Final = (
 
 
 def propfind(properties: Iterable[type[BaseElement]]) -> bytes:
-    return encoded(_in(dav.Propfind(), _in(dav.Prop(), *(one() for one in properties))))
+    """Return the body of a PROPFIND for these properties."""
+    return encoded(_in(dav.Propfind(), _in(dav.Prop(), *(property_class() for property_class in properties))))
 
 
 def multiget(kind: Kind, hrefs: Iterable[str], vcard: str) -> bytes:
-    """RFC 4791, 7.9; RFC 6352, 8.7. Without a version a server gives vCard 3.0 (RFC 6352, 10.4)."""
+    """Return the body of a multiget REPORT.
+
+    Without a version a server gives vCard 3.0 (RFC 6352, section 10.4).
+
+    Args:
+        kind: the kind of items.
+        hrefs: the paths of the objects.
+        vcard: the vCard version to ask for.
+
+    Source:
+        RFC 4791, section 7.9; RFC 6352, section 8.7.
+    """
     cards = kind is Kind.CONTACTS
     report = element(f"{CARD}addressbook-multiget")() if cards else cdav.CalendarMultiGet()
     body = AddressData() if cards else cdav.CalendarData()
     if cards and vcard != "3.0":
         body.attributes = {"content-type": "text/vcard", "version": vcard}
-    wanted = _in(dav.Prop(), dav.GetEtag(), body)
-    return encoded(_in(report, wanted, *(dav.Href(value=href) for href in hrefs)))
+    properties = _in(dav.Prop(), dav.GetEtag(), body)
+    return encoded(_in(report, properties, *(dav.Href(value=href) for href in hrefs)))
 
 
 def query(kind: Kind, uid: str) -> bytes:
-    """Bounded by the UID (RFC 4791, 9.7.5; RFC 6352, 10.5.4). The text may match a part of another's: the
-    object itself is asked for too."""
+    """Return the body of a query REPORT that is bounded by a UID.
+
+    The server may match a part of another UID, so the object itself is requested, too.
+
+    Args:
+        kind: the kind of items.
+        uid: the UID.
+
+    Source:
+        RFC 4791, section 9.7.5; RFC 6352, section 10.5.4.
+    """
     return _card_query(uid) if kind is Kind.CONTACTS else _calendar_query(COMPONENT[kind], uid)
 
 
 def _card_query(uid: str) -> bytes:
+    """Return an addressbook-query for a UID."""
     match = element(f"{CARD}text-match")(value=uid)
     match.attributes = {"collation": "i;unicode-casemap", "match-type": "equals"}
     where = _in(element(f"{CARD}filter")(), _in(element(f"{CARD}prop-filter")("UID"), match))
-    wanted = _in(dav.Prop(), dav.GetEtag(), AddressData())
-    return encoded(_in(element(f"{CARD}addressbook-query")(), wanted, where))
+    properties = _in(dav.Prop(), dav.GetEtag(), AddressData())
+    return encoded(_in(element(f"{CARD}addressbook-query")(), properties, where))
 
 
 def _calendar_query(component: str, uid: str) -> bytes:
@@ -97,7 +122,20 @@ def _calendar_query(component: str, uid: str) -> bytes:
 
 
 def make_calendar(kind: Kind, name: str, color: str | None, order: int | None) -> bytes:
-    """RFC 4791, 5.3.1, with one component only: some products hold one a collection."""
+    """Return the body of a MKCALENDAR with one component only: some products hold one per collection.
+
+    Args:
+        kind: the kind of items.
+        name: the display name.
+        color: "#rrggbb"; None for none.
+        order: the position; None for none.
+
+    Raises:
+        ValueError: the name has characters that XML cannot hold.
+
+    Source:
+        RFC 4791, section 5.3.1.
+    """
     components = _in(cdav.SupportedCalendarComponentSet(), cdav.Comp(COMPONENT[kind]))
     properties = _in(dav.Prop(), dav.DisplayName(name), components)
     if color is not None:
@@ -108,18 +146,30 @@ def make_calendar(kind: Kind, name: str, color: str | None, order: int | None) -
 
 
 def make_addressbook(name: str) -> bytes:
-    """An extended MKCOL (RFC 5689). An address book has no standard colour and no order."""
+    """Return the body of an extended MKCOL. An address book has no standard colour and no order.
+
+    Raises:
+        ValueError: the name has characters that XML cannot hold.
+
+    Source:
+        RFC 5689.
+    """
     type_ = _in(dav.ResourceType(), dav.Collection(), Addressbook())
     properties = _in(dav.Prop(), type_, dav.DisplayName(name))
     return encoded(_in(dav.Mkcol(), _in(dav.Set(), properties)))
 
 
 def rename(name: str) -> bytes:
+    """Return the body of a PROPPATCH that sets the display name."""
     return encoded(_in(dav.PropertyUpdate(), _in(dav.Set(), _in(dav.Prop(), dav.DisplayName(name)))))
 
 
 def encoded(root: BaseElement) -> bytes:
-    """Raises ValueError for text that no XML can hold."""
+    """Return an element as XML.
+
+    Raises:
+        ValueError: the text has characters that XML cannot hold.
+    """
     return etree.tostring(root.xmlelement(), encoding="utf-8", xml_declaration=True)
 
 
@@ -128,7 +178,12 @@ def _in(parent: BaseElement, *children: BaseElement) -> BaseElement:
 
 
 def texts(found: etree._Element | None, tag: str = f"{DAV}href") -> Sequence[str]:
-    """The texts of a property's children called tag, at most 64."""
+    """Return the texts of a property's children with this tag, at most 64.
+
+    Args:
+        found: the property; None gives no texts.
+        tag: the children's tag in Clark notation.
+    """
     if found is None:
         return ()
-    return [(one.text or "").strip() for one in found.findall(tag)[:64]]
+    return [(child.text or "").strip() for child in found.findall(tag)[:64]]

@@ -1,1 +1,1 @@
-"""Files as a target: uploads, removal, shares, versions."""
+"""Write files to a target: uploads, removal, shares, versions."""

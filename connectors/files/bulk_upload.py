@@ -1,9 +1,9 @@
-"""Many small files in one request (Nextcloud's bulk upload).
+"""Upload many small files in one request (Nextcloud's bulk upload).
 
-It overwrites whatever has the name, takes names that a PUT refuses, loses blanks at the end of a name, and
-stops at a part whose checksum is wrong. So it serves only where nobody else can have put anything: in folders
-that this session made, in an account that its user does not have yet. Whatever it does not confirm is written
-again one by one.
+The bulk upload overwrites existing files, takes names that a PUT refuses, loses blanks at the end of a name,
+and stops at a part whose checksum is wrong. Therefore it is used only where no other client can have put
+anything: in folders that this session made, in an account that its user does not have yet. Files that it does
+not confirm are written again one by one.
 """
 
 from __future__ import annotations
@@ -26,17 +26,34 @@ from model.protocols import Guard, Item, Stored
 
 @dataclass(frozen=True, slots=True)
 class BulkPart:
+    """Hold one file of a request.
+
+    Attributes:
+        item: the item.
+        path: its path from the account's files.
+        data: its bytes.
+    """
+
     item: Item
     path: str
     data: bytes
 
 
 class Bulk:
-    """path: of the service. folder: of the container, from the account's files, no slash at its end."""
+    """Send bulk uploads to one folder."""
 
     def __init__(
         self, client: HttpClient, profile: FilesProfile, guard: Guard, path: str, folder: str
     ) -> None:
+        """Prepare the upload.
+
+        Args:
+            client: the HTTP client.
+            profile: the product.
+            guard: the write fence.
+            path: the path of the service.
+            folder: the path of the container from the account's files, without a slash at its end.
+        """
         self._client = client
         self._profile = profile
         self._guard = guard
@@ -44,11 +61,20 @@ class Bulk:
         self._folder = folder
 
     def send(self, items: Iterable[Item]) -> Iterator[Stored]:
-        """Those that the server confirms; the others may be written or not."""
+        """Upload files and yield those that the server confirms. The others may be written or not.
+
+        Args:
+            items: new files with names that nothing has.
+
+        Raises:
+            Transient: the retries are used up.
+            Blocked: the server refuses.
+            LeaseLost: the guard refuses.
+        """
         parts = [part for item in items if (part := self._part(item)) is not None]
         if not parts:
             return
-        confirmed = self._confirmed(parts)
+        confirmed = self._upload(parts)
         for part in parts:
             result = mapping(confirmed.get(part.path))
             if result.get("error") is False:
@@ -57,14 +83,15 @@ class Bulk:
     # -- internals
 
     def _part(self, item: Item) -> BulkPart | None:
-        """None for a body that is not what the item says: whoever writes it alone tells so."""
+        """Read a file; None for a body that differs from the item: writing it alone reports the fault."""
         with item.body() as stream:
             data = stream.read(item.size + 1)
         if len(data) != item.size or hashlib.sha256(data).digest() != item.digest:
             return None
         return BulkPart(item, f"{self._folder}/{item.name}", data)
 
-    def _confirmed(self, parts: Sequence[BulkPart]) -> dict[str, object]:
+    def _upload(self, parts: Sequence[BulkPart]) -> dict[str, object]:
+        """Send all parts and return the server's result for each path."""
         boundary = secrets.token_hex(16)
         body = b"".join(self._piece(part, boundary) for part in parts) + f"--{boundary}--\r\n".encode()
         patience = self._client.patience()
@@ -76,7 +103,7 @@ class Bulk:
                 if error.code in UNKNOWN:
                     return {}
                 continue
-            return _told(answer)
+            return _results_of(answer)
 
     def _ask(self, body: bytes, boundary: str) -> HttpAnswer:
         self._guard()
@@ -88,7 +115,7 @@ class Bulk:
         return self._client.ask("POST", self._path, headers, stream)
 
     def _piece(self, part: BulkPart, boundary: str) -> bytes:
-        # which of the two checksums is wanted depends on the version; MD5 is what both know
+        # the version decides which of the two headers is read; both versions know MD5
         digest = hashlib.md5(part.data, usedforsecurity=False).hexdigest()
         lines = [f"--{boundary}", f"X-File-Path: {part.path}", f"Content-Length: {len(part.data)}"]
         lines += [f"OC-Checksum: MD5:{digest}", f"X-File-MD5: {digest}"]
@@ -98,20 +125,22 @@ class Bulk:
 
 
 class _Lease(BodyHasher):
-    """Looks at nothing but the lease."""
+    """Check only the guard, because the body holds several items."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
 
     def see(self, data: bytes) -> None:
+        """Ignore the bytes."""
         del data
 
     def last(self) -> None:
+        """Call the guard."""
         self._guard()
 
 
-def _told(answer: HttpAnswer) -> dict[str, object]:
-    """By path. A 400 tells what was written before the part that is wrong, or nothing."""
+def _results_of(answer: HttpAnswer) -> dict[str, object]:
+    """Return the results by path. A 400 names what was written before the wrong part, or nothing."""
     if not answer.ok and answer.status not in {400, 500}:
         raise answer.error()
     try:
@@ -121,5 +150,5 @@ def _told(answer: HttpAnswer) -> dict[str, object]:
 
 
 def _tag(value: object) -> str:
-    """An ETag as a header has it."""
+    """Return an ETag as a header has it."""
     return f'"{value}"' if isinstance(value, str) and value and '"' not in value else str(value or "")

@@ -1,4 +1,4 @@
-"""Removing files that were written: by the ETag that they had, or by what they hold."""
+"""Remove files that were written, by their ETag or by what they hold."""
 
 from __future__ import annotations
 
@@ -18,42 +18,62 @@ from model.protocols import Failed, Stored
 
 TRIES = 3  # of one file
 FOR_GOOD = {"X-NC-Skip-Trashbin": "true"}
-"""What was never anybody's file is not to be found in a trash bin."""
+"""Headers to remove a half-written file, which does not belong in a trash bin."""
 
 
 class FileRemover:
-    """Removes files of one folder; safe from several threads."""
+    """Remove files of one folder. Safe from several threads."""
 
     def __init__(self, means: UploadMeans, folder: str) -> None:
+        """Prepare the remover.
+
+        Args:
+            means: what a writer works with.
+            folder: the folder's path, which ends with a slash.
+        """
         self._means = means
         self._folder = folder
 
     def remove(self, stored: Stored) -> Stored | Failed:
-        """Idempotent: what is gone is success. What has another ETag than it had is still ours when it has
-        the digest that was written. Rejected: "cannot-remove" for what was not written by us,
-        "changed-at-target" for what is no longer what was. Raises Transient, Blocked, LeaseLost."""
+        """Remove one file; idempotent: a missing file is a success.
+
+        A file with another ETag is still ours when it has the digest that was written.
+
+        Args:
+            stored: the file as it was written.
+
+        Returns:
+            The same, or Failed with Rejected: "cannot-remove" for a file that we did not write,
+            "changed-at-target" for one that changed.
+
+        Raises:
+            Transient: the retries are used up; the file may be gone.
+            Blocked: the server refuses.
+            LeaseLost: the guard refuses.
+        """
         if stored.via:
             return Failed(stored.key, Rejected("cannot-remove", "it is not ours"))
         try:
-            self._gone(joined(self._folder, stored.href), stored)
+            self._delete_current(joined(self._folder, stored.href), stored)
         except Rejected as error:
             return Failed(stored.key, error)
         return stored
 
-    def _gone(self, path: str, stored: Stored) -> None:
+    def _delete_current(self, path: str, stored: Stored) -> None:
+        """Delete the file while it is what was written."""
         match = etag(stored.version)
         for _ in range(TRIES):
             if not match and stored.digest:
-                there = self._still_ours(path, stored.digest)
-                if there is None:
+                entry = self._still_ours(path, stored.digest)
+                if entry is None:
                     return
-                match = there.etag
-            answer = self._means.client.patiently(partial(self._deleted, path, match))
+                match = entry.etag
+            answer = self._means.client.patiently(partial(self._delete, path, match))
             if answer.ok or answer.status in GONE:
                 return
             if answer.status != 412:
                 raise self._refusal(answer)
-            # RFC 9110, 13.1.1: what is gone answers 412 to an If-Match too
+            # RFC 9110, section 13.1.1: a missing file answers 412 to an If-Match, too
             if self._means.reading.entry(path) is None:
                 return
             if not stored.digest:
@@ -62,18 +82,19 @@ class FileRemover:
         raise _changed()
 
     def _still_ours(self, path: str, digest: bytes) -> PropfindEntry | None:
-        """What is there, if it is what was written; None when nothing is."""
+        """Return the entry if it is what was written; None when there is nothing."""
         entry = self._means.reading.entry(path)
         if entry is not None and (entry.folder or self._means.reading.digest(path) != digest):
             raise _changed()
         return entry
 
     def _refusal(self, answer: HttpAnswer) -> MigrationError:
+        """Return the error for a refused DELETE."""
         if refusal(answer.status) is not None or answer.status == 409:
             return Rejected("cannot-remove", f"the server answered HTTP {answer.status}").said(answer.words)
         return answer.error()
 
-    def _deleted(self, path: str, match: str) -> HttpAnswer:
+    def _delete(self, path: str, match: str) -> HttpAnswer:
         self._means.tree.guard()
         half = STAGED.fullmatch(unquote(path.rpartition("/")[2])) is not None
         return passing(self._means.library.delete(path, match, FOR_GOOD if half else None))

@@ -1,6 +1,7 @@
-"""The folders of an account: what is there, what is made, renamed and dated.
+"""List, create, rename, date and remove the folders of an account.
 
-A folder's href is the names from the root of the target down to it, each after a slash; the root's is "".
+A folder's href is the names from the root of the target down to it, each after a slash; the root's href is
+"".
 """
 
 from __future__ import annotations
@@ -29,34 +30,41 @@ Names = tuple[str, ...]
 NOT_DATED = Loss("folder-date", "not-kept")
 CLAMPED = Loss("modified", "before-1970")
 DEEPEST = 300
-"""Of folders that are walked one by one: what is as deep is told, and not looked into."""
+"""Levels of folders that are walked one by one: a folder at this depth is reported, but not entered."""
 
 COPIES = 2
 
 
 def names_of(href: str) -> Names:
+    """Return the names of an href."""
     return tuple(href.split("/")[1:])
 
 
 def href_of(names: Names) -> str:
+    """Return the href of a folder."""
     return "".join(f"/{name}" for name in names)
 
 
 @dataclass(slots=True)
 class KnownFolders:
-    """Folders known to exist, and those of them that this session made, by href."""
+    """Hold the folders that exist, by href.
+
+    Attributes:
+        there: folders known to exist.
+        made: those of them that this session created.
+    """
 
     there: set[str] = field(default_factory=set)
     made: set[str] = field(default_factory=set)
 
     def forget(self, href: str) -> None:
-        """It, and everything below."""
+        """Forget a folder and everything below it."""
         for hrefs in (self.there, self.made):
-            hrefs -= {one for one in hrefs if one == href or one.startswith(f"{href}/")}
+            hrefs -= {known for known in hrefs if known == href or known.startswith(f"{href}/")}
 
 
 class FolderTree:
-    """Not safe from several threads: folders are made one after the other, parents first."""
+    """Manage the folders of an account. Not safe from several threads: parents are created first."""
 
     def __init__(
         self,
@@ -68,6 +76,17 @@ class FolderTree:
         names: Callable[[], FileNames],
         guard: Guard,
     ) -> None:
+        """Prepare; the server is asked on first use.
+
+        Args:
+            client: the HTTP client.
+            library: runs the plain verbs.
+            reading: reads from the server.
+            home: the account's paths.
+            profile: the product.
+            names: returns the rules for names.
+            guard: the write fence; called before each change.
+        """
         self._client = client
         self._library = library
         self._reading = reading
@@ -81,25 +100,31 @@ class FolderTree:
         self._leftovers: set[tuple[str, str, bytes]] = set()
 
     def path(self, href: str) -> str:
-        """The canonical path of a folder."""
+        """Return the canonical path of a folder."""
         return self._home.files + "".join(f"{quoted(name)}/" for name in self._home.folder + names_of(href))
 
     def was_made(self, href: str) -> bool:
-        """Whether this session made it: then nobody else has put anything there."""
+        """Return True if this session created a folder, so that no other client has put anything there."""
         return href in self._known.made
 
     def leftovers(self) -> frozenset[tuple[str, str, bytes]]:
-        """See model.optional_protocols.SupportsLeftovers."""
+        """Return half-written files; see `model.optional_protocols.SupportsLeftovers`."""
         return frozenset(self._leftovers)
 
     def containers(self) -> Iterator[Container]:
-        """The root first, parents before children; shared: somebody else's."""
+        """List the folders, the root first, parents before children.
+
+        Folders of other people have `omit` "shared".
+
+        Raises:
+            Blocked, Transient: the server refuses, or the listing broke off.
+        """
         self._leftovers.clear()
         yield Container(Kind.FILES, "", ("",), Role.FILES)
         if not self._has_root():
             return
         self._known.there.add("")
-        walk = self._everything() if self._profile.deep else self._walked()
+        walk = self._everything() if self._profile.deep else self._walk()
         for names, entry in walk:
             href = href_of(names)
             if not self._is_foreign(entry):
@@ -114,25 +139,31 @@ class FolderTree:
             )
 
     def files(self, href: str) -> Iterator[PropfindEntry]:
-        """The files in a folder; what is somebody else's or half written is none of it."""
+        """Yield the files in a folder, without those of other people and half-written ones.
+
+        Raises:
+            Blocked: "container-missing".
+        """
         unasked = self._home.named and self._lent is None
         if (not href or unasked) and not self._has_root():
             return
         for entry in self._reading.listed(self.path(href)):
-            here = len(entry.names) == 1 and not entry.folder and not self._is_foreign(entry)
-            if here and STAGED.fullmatch(entry.names[0]) is None:
+            is_own_file = len(entry.names) == 1 and not entry.folder and not self._is_foreign(entry)
+            if is_own_file and STAGED.fullmatch(entry.names[0]) is None:
                 yield entry
 
     def taken(self, href: str) -> Iterator[str]:
-        """See model.optional_protocols.SupportsFileNames."""
+        """Yield every name in a folder; see `model.optional_protocols.SupportsFileNames`."""
         if href or self._has_root():
             for entry in self._reading.listed(self.path(href)):
                 if len(entry.names) == 1:
                     yield entry.names[0]
 
     def clear(self, href: str) -> bool:
-        """See model.optional_protocols.RemovesContainers. The root stays, and what is somebody else's; what
-        was half written beside its place goes with the folder."""
+        """Remove an empty folder; see `model.optional_protocols.RemovesContainers`.
+
+        The root stays, and folders of other people. Half-written files are removed with the folder.
+        """
         if not href:
             return False
         try:
@@ -146,23 +177,35 @@ class FolderTree:
         if entry is not None and self._is_foreign(entry):
             return False
         self.guard()
-        answer = self._sent(lambda: self._library.delete(self.path(href)))
+        answer = self._send(lambda: self._library.delete(self.path(href)))
         self._known.forget(href)
         return answer.ok or answer.status in GONE
 
     def ensure(self, container: Container) -> str:
-        """Raises Rejected("name-not-allowed", "name-taken"), Blocked("no-permission")."""
+        """Create a folder and its parents unless they exist; idempotent; return its href.
+
+        Raises:
+            Rejected: "name-not-allowed", "name-taken".
+            Blocked: "no-permission".
+            LeaseLost: the guard refuses.
+        """
         names = _below_root(container.path)
         for name in names:
             check(name, self._names())
         self.guard()
-        self._made_root()
+        self._ensure_root()
         for depth in range(1, len(names) + 1):
-            self._made(href_of(names[:depth]))
+            self._ensure_one(href_of(names[:depth]))
         return href_of(names)
 
     def rename(self, href: str, container: Container) -> str:
-        """Raises Rejected("name-not-allowed", "name-taken")."""
+        """Rename or move a folder; idempotent; return its new href.
+
+        Raises:
+            Rejected: "name-not-allowed", "name-taken".
+            Blocked: "container-missing".
+            LeaseLost: the guard refuses.
+        """
         names = _below_root(container.path)
         for name in names:
             check(name, self._names())
@@ -171,37 +214,40 @@ class FolderTree:
         if new == href:
             return href
         for depth in range(1, len(names)):
-            self._made(href_of(names[:depth]))
+            self._ensure_one(href_of(names[:depth]))
         old_path, new_path = self.path(href), self.path(new)
-        answer = self._sent(lambda: self._library.move(old_path, new_path))
+        answer = self._send(lambda: self._library.move(old_path, new_path))
         self._known.forget(href)
         if answer.status in GONE or answer.status == 412:
-            self._moved_before(old_path, new_path)
+            self._check_moved(old_path, new_path)
         elif not answer.ok:
             raise _refused(answer)
         self._known.there.add(new)
         return new
 
     def stamp(self, href: str, modified: datetime) -> tuple[Loss, ...]:
-        """See model.optional_protocols.SupportsContainerDates."""
+        """Set a folder's date; see `model.optional_protocols.SupportsContainerDates`."""
         self.guard()
         losses = (CLAMPED,) if modified.timestamp() < self._profile.oldest else ()
-        if self._dated(self.path(href), modified):
+        if self._set_date(self.path(href), modified):
             return losses
         return (NOT_DATED,)
 
     def date_file(self, path: str, modified: datetime) -> bool:
-        """Sets a file's date, and whether it has it; where the server refused once, it is not asked again."""
+        """Set a file's date; return True if the file has it. After one refusal it is not tried again."""
         if self._dates_files:
             self.guard()
-            self._dates_files = self._dated(path, modified)
+            self._dates_files = self._set_date(path, modified)
         return self._dates_files
 
     # -- internals
 
     def _has_root(self) -> bool:
-        """A group folder, or one that somebody shares, is a root where a row names it: all below it looks
-        shared, too, and is none the less the mailbox's."""
+        """Return True if the target's root exists.
+
+        A group folder, or one that a person shares, is a root where a row of mailboxes.csv names it:
+        everything below it looks shared, too, and still belongs to the mailbox.
+        """
         root = self._reading.entry(self.path(""))
         if root is not None:
             self._lent = root.shared and self._home.named
@@ -211,6 +257,7 @@ class FolderTree:
         return entry.shared and not self._lent
 
     def _everything(self) -> Iterator[tuple[Names, PropfindEntry]]:
+        """Yield all folders from one listing."""
         shared: set[Names] = set()
         for entry in self._reading.listed(self.path(""), "infinity", FOLDERS):
             if entry.folder and entry.names and entry.names[:-1] not in shared:
@@ -221,14 +268,17 @@ class FolderTree:
             else:
                 self._note(entry.names, entry)
 
-    def _walked(self) -> Iterator[tuple[Names, PropfindEntry]]:
-        """Links may lead back up. A folder that holds, to the second, what two above it hold, several folders
-        among it, is not looked into: there is no end to the ways through two such links."""
+    def _walk(self) -> Iterator[tuple[Names, PropfindEntry]]:
+        """Yield all folders, listing one folder at a time.
+
+        Links may lead back up. A folder whose content equals, to the second, that of two folders above it,
+        with several subfolders, is not entered: the paths through two such links have no end.
+        """
         waiting: deque[tuple[Names, tuple[int, ...]]] = deque([((), ())])
         while waiting:
             names, above = waiting.popleft()
-            folders, mark = self._inside(names)
-            if len(folders) > 1 and above.count(mark) >= COPIES and all(one.modified for one in folders):
+            folders, mark = self._list_folder(names)
+            if len(folders) > 1 and above.count(mark) >= COPIES and all(child.modified for child in folders):
                 continue
             for entry in folders:
                 below = (*names, *entry.names)
@@ -236,8 +286,8 @@ class FolderTree:
                     waiting.append((below, (*above, mark)))
                 yield below, entry
 
-    def _inside(self, names: Names) -> tuple[list[PropfindEntry], int]:
-        """The folders in one, and what is the same for folders that hold the same."""
+    def _list_folder(self, names: Names) -> tuple[list[PropfindEntry], int]:
+        """Return the folders in a folder, and a mark that is equal for folders with the same content."""
         folders, mark = [], 0
         for entry in self._reading.listed(self.path(href_of(names)), "1", FOLDERS):
             if len(entry.names) == 1:
@@ -247,11 +297,12 @@ class FolderTree:
         return folders, mark
 
     def _note(self, names: Names, entry: PropfindEntry) -> None:
+        """Remember a half-written file."""
         staged = STAGED.fullmatch(names[-1]) if names and not entry.folder else None
         if staged is not None and not self._is_foreign(entry):
             self._leftovers.add((href_of(names[:-1]), names[-1], bytes.fromhex(staged[1])))
 
-    def _made_root(self) -> None:
+    def _ensure_root(self) -> None:
         if "" in self._known.there:
             return
         path = self._home.files
@@ -261,7 +312,7 @@ class FolderTree:
         self._has_root()
         self._known.there.add("")
 
-    def _made(self, href: str) -> None:
+    def _ensure_one(self, href: str) -> None:
         if href in self._known.there:
             return
         if self._make(self.path(href)):
@@ -269,25 +320,28 @@ class FolderTree:
         self._known.there.add(href)
 
     def _make(self, path: str, *, lent: bool = False) -> bool:
-        """Whether it was made now. After a lost answer that is not known: what is there may be somebody's."""
-        answer = self._sent(lambda: self._library.mkdir(path))
+        """Create a folder; return True if this request created it.
+
+        After a lost answer the result is False, because the folder may belong to another client.
+        """
+        answer = self._send(lambda: self._library.mkdir(path))
         if answer.ok:
             return True
         if answer.status not in {405, 409, 403}:
             raise _refused(answer)
-        there = self._reading.entry(path)
-        if there is not None and not there.folder:
+        entry = self._reading.entry(path)
+        if entry is not None and not entry.folder:
             raise Rejected("name-taken", "a file has the folder's name")
-        if there is None:
+        if entry is None:
             raise _refused(answer)
-        if there.shared and not (lent or self._lent):
+        if entry.shared and not (lent or self._lent):
             raise Blocked(
                 "no-permission", "a folder of that name is somebody else's, shared with the account"
             )
         return False
 
-    def _sent(self, attempt: Callable[[], HttpAnswer]) -> HttpAnswer:
-        """The answer that counts. What was done although its answer was lost is refused the next time."""
+    def _send(self, attempt: Callable[[], HttpAnswer]) -> HttpAnswer:
+        """Repeat a change until an answer counts; a repeated change may be refused because it succeeded."""
 
         def guarded() -> HttpAnswer:
             self.guard()
@@ -295,13 +349,15 @@ class FolderTree:
 
         return self._client.patiently(guarded)
 
-    def _moved_before(self, old: str, new: str) -> None:
+    def _check_moved(self, old: str, new: str) -> None:
+        """Check that an earlier attempt moved the folder."""
         if self._reading.entry(new) is None:
             raise Blocked("container-missing", "a folder is no longer there")
         if self._reading.entry(old) is not None:
             raise Rejected("name-taken", "another folder has its name")
 
-    def _dated(self, path: str, modified: datetime) -> bool:
+    def _set_date(self, path: str, modified: datetime) -> bool:
+        """Set a date with PROPPATCH; return True if the server took it."""
         how = self._profile.dates
         if not how:
             return False
@@ -309,7 +365,7 @@ class FolderTree:
         text = str(stamp) if how == "seconds" else format_datetime(moment(stamp), usegmt=True)
         name = "lastmodified" if how == "seconds" else "getlastmodified"
 
-        answer = self._sent(lambda: self._library.set_property(path, name, text))
+        answer = self._send(lambda: self._library.set_property(path, name, text))
         return answer.status == 200 or (answer.status == 207 and b" 200 " in answer.body)
 
 

@@ -1,4 +1,4 @@
-"""Sending one file in one request, and what the server says it stored."""
+"""Send one file in one request, and read what the server says it stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from model.protocols import Guard, Item
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """Where a file goes. match: the ETag of what it replaces; None: it must be new."""
+    """Hold where a file goes.
+
+    Attributes:
+        path: its path.
+        match: the ETag of what it replaces; None: it must be new.
+    """
 
     path: str
     match: str | None = None
@@ -25,8 +30,14 @@ class Aim:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What came of it. digest: the SHA-256 of what was stored, where the server tells. dated: it took the
-    date."""
+    """Hold the outcome of a request.
+
+    Attributes:
+        answer: the server's answer.
+        digest: the SHA-256 of what was stored, where the server states it.
+        etag: the ETag, or "".
+        dated: True if the server took the date.
+    """
 
     answer: HttpAnswer
     digest: bytes | None = None
@@ -35,7 +46,7 @@ class Sent:
 
 
 def told(answer: HttpAnswer) -> Sent:
-    """What an answer to a PUT, or to the MOVE that ends an upload, says."""
+    """Return what an answer says: to a PUT, or to the MOVE that ends an upload."""
     headers = answer.headers
     return Sent(
         answer=answer,
@@ -46,14 +57,17 @@ def told(answer: HttpAnswer) -> Sent:
 
 
 def asked_for(item: Item, profile: FilesProfile) -> dict[str, str]:
-    """Headers with the file's date, and for the hash of what is stored."""
+    """Return the headers that set a file's date and ask for the hash of what is stored."""
     headers = {"X-OC-MTime": str(seconds(item.date, profile.oldest))} if item.date is not None else {}
     return {**headers, "X-Hash": "sha256"} if profile.hashes else headers
 
 
 class Put:
-    """Safe from several threads. Each is one attempt, and raises what Wire.ask does, LeaseLost, and
-    Transient("body-changed"); any status is told."""
+    """Send files, each in one attempt. Safe from several threads.
+
+    Each method returns the answer whatever its status. It raises what `HttpClient.ask` raises, LeaseLost, and
+    Transient("body-changed").
+    """
 
     def __init__(
         self, client: HttpClient, library: WebdavLibrary, profile: FilesProfile, guard: Guard
@@ -64,18 +78,18 @@ class Put:
         self._guard = guard
 
     def send(self, item: Item, aim: Aim) -> Sent:
-        """Straight into its place."""
+        """Write a file directly to its place."""
         headers = asked_for(item, self._profile)
         if self._profile.conditional:
             headers |= {"If-None-Match": "*"} if aim.match is None else {"If-Match": aim.match or "*"}
         return told(self._body(item, aim.path, headers))
 
     def stage(self, item: Item, path: str) -> Sent:
-        """Beside its place, over whatever an earlier attempt left there."""
+        """Write a file beside its place, over anything that an earlier attempt left there."""
         return told(self._body(item, path, asked_for(item, self._profile)))
 
     def place(self, path: str, aim: Aim) -> HttpAnswer:
-        """What was staged goes to its place."""
+        """Move a staged file to its place."""
         self._guard()
         return self._library.move(path, aim.path, overwrite=aim.match is not None)
 
@@ -88,7 +102,7 @@ class Put:
 
 
 def refusal(status: int) -> MigrationError | None:
-    """The fate of one file that the server will not take; None when it is not about the file."""
+    """Return the error for one file that the server does not take; None when the cause is not the file."""
     if status == 413:
         return Rejected("too-large", "larger than the server takes")
     if status in {400, 403, 405, 406, 411, 414, 415, 422, 424, 431}:
@@ -98,5 +112,5 @@ def refusal(status: int) -> MigrationError | None:
 
 
 def is_missing(status: int) -> bool:
-    """Whether a PUT was refused because its folder is not there (Nextcloud 404, others 409)."""
+    """Return True if a PUT was refused because its folder does not exist (Nextcloud 404, others 409)."""
     return status in GONE or status == 409

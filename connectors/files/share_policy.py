@@ -1,4 +1,4 @@
-"""What the administrator of a Nextcloud lets people share, as its capabilities tell (files_sharing)."""
+"""Read what the administrator of a Nextcloud lets people share, from its capabilities (files_sharing)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,16 @@ from model.protocols import Loss
 
 @dataclass(frozen=True, slots=True)
 class ShareRules:
-    """What a server's administrator lets people share. *_days: None where nothing must end; else at the
-    latest so many days from now."""
+    """Hold what the administrator lets people share.
+
+    Attributes:
+        groups: True if groups are allowed.
+        links: True if links are allowed.
+        link_writes: True if a link may allow changes.
+        link_password: True if a link needs a password.
+        link_days: a link must end within so many days; None: it need not end.
+        inner_days: the same for shares with people and groups.
+    """
 
     groups: bool = True
     links: bool = True
@@ -26,7 +34,11 @@ class ShareRules:
 
     @classmethod
     def of(cls, told: Mapping[str, object]) -> ShareRules | None:
-        """told: of the capabilities, files_sharing. None: nothing can be shared there."""
+        """Read the rules from the capability files_sharing; None: nothing can be shared.
+
+        Args:
+            told: the capability.
+        """
         if not told.get("api_enabled"):
             return None
         public = mapping(told.get("public"))
@@ -40,7 +52,12 @@ class ShareRules:
         )
 
     def refusal(self, grant: Grant, now: datetime) -> Loss | None:
-        """Why the server would not share so."""
+        """Return why the server would refuse a grant, or None.
+
+        Args:
+            grant: the grant.
+            now: the present time.
+        """
         if grant.kind is Sharing.EXTERNAL:
             return Loss("share", "external")
         link = grant.kind is Sharing.LINK
@@ -55,13 +72,23 @@ class ShareRules:
 
 
 def refused(grant: Grant) -> Loss:
+    """Return the loss for a refused grant."""
     return Loss("share", "link-refused" if grant.kind is Sharing.LINK else "refused")
 
 
 def kept(
     rules: ShareRules | None, grants: Iterable[Grant], now: datetime
 ) -> tuple[tuple[Grant, ...], tuple[Loss, ...]]:
-    """See model.optional_protocols.SupportsShares; rules None: nothing can be shared."""
+    """Return the grants that the target would keep; see `model.optional_protocols.SupportsShares`.
+
+    Args:
+        rules: the server's rules; None: nothing can be shared.
+        grants: the grants of one item.
+        now: the present time.
+
+    Returns:
+        The grants, one for each person, group and link; and the losses.
+    """
     parties: dict[tuple[str, ...], list[Grant]] = defaultdict(list)
     losses = []
     for grant in grants:
@@ -79,9 +106,9 @@ def kept(
     return tuple(max(several, key=_width) for several in parties.values()), tuple(losses)
 
 
-def _enforced(told: object) -> int | None:
-    """The days after which a share must end."""
-    rule = mapping(told)
+def _enforced(value: object) -> int | None:
+    """Return the days after which a share must end, or None."""
+    rule = mapping(value)
     days = rule.get("days")
     if rule.get("enforced") is not True:
         return None
@@ -89,7 +116,7 @@ def _enforced(told: object) -> int | None:
 
 
 def _day(expires: datetime | None) -> datetime | None:
-    """A share ends when its last day begins: never later than it did."""
+    """Return the beginning of a share's last day, so that it ends no later than it did."""
     if expires is None:
         return None
     return expires.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -101,6 +128,6 @@ def _width(grant: Grant) -> tuple[bool, bool, float]:
 
 
 def _differ(several: list[Grant]) -> bool:
-    """Whether the widest does not hold all that the others give."""
+    """Return True if the widest grant does not include everything that the others give."""
     widest = max(several, key=_width)
-    return any(_width(one)[1:] > _width(widest)[1:] for one in several)
+    return any(_width(grant)[1:] > _width(widest)[1:] for grant in several)

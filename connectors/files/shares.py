@@ -1,8 +1,8 @@
-"""Sharing files and folders over Nextcloud's OCS (files_sharing), so that nobody is mailed.
+"""Share files and folders over Nextcloud's OCS (files_sharing) without mailing anybody.
 
-A server lets an account make 20 shares in 10 minutes and then answers 429, with no word of when it may go
-on; what it refuses so does not count. To share again with the same person answers the old share, unchanged.
-A share ends at the beginning of a day.
+A server lets an account make 20 shares in 10 minutes and then answers 429 without a delay; refused requests
+do not count. Sharing again with the same person returns the old share, unchanged. A share ends at the
+beginning of a day.
 """
 
 from __future__ import annotations
@@ -31,40 +31,58 @@ FILE, FOLDER = READ | UPDATE, READ | UPDATE | CREATE | DELETE
 TYPES = {Sharing.USER: 0, Sharing.GROUP: 1, Sharing.LINK: 3}
 KINDS = {number: kind for kind, number in TYPES.items()}
 NOBODY = {Sharing.USER: "person-unknown", Sharing.GROUP: "group-unknown", Sharing.LINK: "link-refused"}
-"""What 404 says about a share of a file that is there."""
+"""The loss that a 404 means, for a share of an existing file."""
 REFUSALS = frozenset({400, 403, 405, 422})
 FAILURES = 3
-"""So often the server may fail at one share before that is its answer."""
+"""How often the server may fail at one share before the share counts as refused."""
 
 STEP = 1.0
 AGAIN_SECONDS = 15.0
-"""How often to ask whether the server lets us share again."""
+"""Seconds between two attempts while the server limits the rate."""
 WINDOW_SECONDS = 900.0
-"""After so long without leave it is no rate limit any more: Nextcloud's window is 600."""
+"""Seconds after which a 429 is no rate limit any more: Nextcloud's window is 600."""
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One share as the server tells it."""
+    """Hold one share as the server states it.
+
+    Attributes:
+        id: the server's id.
+        told: the share as a grant.
+    """
 
     id: str
     told: Grant
 
     def is_(self, grant: Grant) -> bool:
+        """Return True if the share gives exactly what a grant says."""
         return self.told.party == grant.party and replace(self.told, who=grant.who) == grant
 
 
 class OcsShares:
-    """One account's. base: OCS's path. Paths are those that the account sees."""
+    """Manage one account's shares. Paths are those that the account sees."""
 
     def __init__(self, client: HttpClient, base: str, guard: Guard) -> None:
+        """Prepare.
+
+        Args:
+            client: the HTTP client.
+            base: the path of the OCS interface.
+            guard: the write fence; called before each change.
+        """
         self._client = client
         self._path = base + SHARES
         self._guard = guard
 
     def of(self, path: str) -> list[Share]:
-        """Those of one file or folder. Raises Rejected("vanished"), Transient, Blocked."""
+        """Return the shares of one file or folder.
+
+        Raises:
+            Rejected: "vanished".
+            Blocked, Transient: the server refuses, or cannot be asked now.
+        """
         query = urlencode({"path": path, "reshares": "true", "format": "json"})
         answer = request_reading(self._client, "GET", f"{self._path}?{query}", HEADERS)
         if answer.status in GONE:
@@ -77,53 +95,59 @@ class OcsShares:
     def give(
         self, path: str, grants: Iterable[Grant], *, whole: bool, waiting: Callable[[], None]
     ) -> Iterator[tuple[Grant, Loss | None]]:
-        """See model.optional_protocols.SupportsShares.share."""
-        wanted = list(grants)
-        there = self.of(path) if wanted else []
-        for grant in wanted:
-            known = next((share for share in there if share.told.party == grant.party), None)
-            found = known or self._made(path, grant, there, whole=whole, waiting=waiting)
+        """Share a file or folder; see `model.optional_protocols.SupportsShares.share`. Idempotent.
+
+        Args:
+            path: the file or folder.
+            grants: the grants that it should have.
+            whole: True for a folder.
+            waiting: called while a rate limit is waited out; it may raise.
+        """
+        requested = list(grants)
+        existing = self.of(path) if requested else []
+        for grant in requested:
+            match = next((share for share in existing if share.told.party == grant.party), None)
+            found = match or self._make(path, grant, existing, whole=whole, waiting=waiting)
             if isinstance(found, Loss):
                 yield grant, found
             else:
-                yield grant, self._fitted(found, grant, whole=whole, new=known is None)
+                yield grant, self._fit(found, grant, whole=whole, new=match is None)
 
     def take(self, path: str, grants: Iterable[Grant]) -> None:
-        """See model.optional_protocols.SupportsShares.unshare."""
+        """Remove shares; see `model.optional_protocols.SupportsShares.unshare`. Idempotent."""
         leaving = set(grants)
         try:
-            there = self.of(path)
+            existing = self.of(path)
         except Rejected:
-            return  # with the file went its shares
-        for share in there:
+            return  # the shares were removed with the file
+        for share in existing:
             if share.told in leaving:
-                self._changed("DELETE", share.id)
+                self._change("DELETE", share.id)
 
     # -- internals
 
-    def _fitted(self, found: Share, grant: Grant, *, whole: bool, new: bool) -> Loss | None:
-        """Gives what is there the rights it should have. One that the server will not change is taken back
-        when it was made just now."""
-        if found.is_(grant):
+    def _fit(self, share: Share, grant: Grant, *, whole: bool, new: bool) -> Loss | None:
+        """Give a share the rights of a grant; remove a new share that the server does not change."""
+        if share.is_(grant):
             return None
-        answer = self._changed("PUT", found.id, _rights(grant, whole=whole))
+        answer = self._change("PUT", share.id, _rights(grant, whole=whole))
         if answer.ok and _share(mapping(_data(answer))).is_(grant):
             return None
         if new:
-            self._changed("DELETE", found.id)
+            self._change("DELETE", share.id)
         return refused(grant)
 
-    def _made(
-        self, path: str, grant: Grant, there: list[Share], *, whole: bool, waiting: Callable[[], None]
+    def _make(
+        self, path: str, grant: Grant, existing: list[Share], *, whole: bool, waiting: Callable[[], None]
     ) -> Share | Loss:
-        """A new share, once the server lets us make one. A reply that was lost is looked for."""
+        """Create a share when the server allows it; look for it after a lost reply."""
         fields = {"path": path, "shareType": TYPES[grant.kind], **_rights(grant, whole=whole)}
         if grant.who:
             fields["shareWith"] = grant.who
-        before = {share.id for share in there}
+        before = {share.id for share in existing}
         patience, failures = self._client.patience(), 0
         while True:
-            answer = self._allowed(fields, waiting)
+            answer = self._post_when_allowed(fields, waiting)
             try:
                 if isinstance(answer, Transient):
                     raise answer
@@ -134,11 +158,13 @@ class OcsShares:
                     return refused(grant)
                 patience.pause(error)
             now = [share for share in self.of(path) if share.id not in before]
-            if found := next((share for share in now if share.told.party == grant.party), None):
-                return found
+            if created := next((share for share in now if share.told.party == grant.party), None):
+                return created
 
-    def _allowed(self, fields: Mapping[str, object], waiting: Callable[[], None]) -> HttpAnswer | Transient:
-        """One attempt to make a share, after waiting until the server lets us."""
+    def _post_when_allowed(
+        self, fields: Mapping[str, object], waiting: Callable[[], None]
+    ) -> HttpAnswer | Transient:
+        """Try once to create a share, after waiting for the rate limit."""
         body = urlencode(fields).encode()
         until = time.monotonic() + WINDOW_SECONDS
         while True:
@@ -154,15 +180,15 @@ class OcsShares:
             self._wait(max(AGAIN_SECONDS, delay(answer.headers.get("retry-after")) or 0.0), waiting)
 
     def _wait(self, seconds: float, waiting: Callable[[], None]) -> None:
-        """In steps, so that a lost lease, close() and whoever waits are heard."""
+        """Wait in steps, so that a lost lease, close() and `waiting` can end it."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self._client.wait(min(STEP, left))
             self._guard()
             waiting()
 
-    def _changed(self, method: str, id_: str, fields: Mapping[str, object] | None = None) -> HttpAnswer:
-        """A change that may be repeated."""
+    def _change(self, method: str, id_: str, fields: Mapping[str, object] | None = None) -> HttpAnswer:
+        """Send a change that may be repeated."""
         body = urlencode(fields or {}).encode()
 
         def attempt() -> HttpAnswer:
@@ -176,7 +202,7 @@ class OcsShares:
 
 
 def _rights(grant: Grant, *, whole: bool) -> dict[str, object]:
-    """An empty date is none: left out, the server's default would be taken."""
+    """Return the fields for a grant. An empty date means no end; without it the server's default applies."""
     return {
         "permissions": (FOLDER if whole else FILE) if grant.write else READ,
         "expireDate": "" if grant.expires is None else grant.expires.strftime("%Y-%m-%d"),
@@ -185,7 +211,7 @@ def _rights(grant: Grant, *, whole: bool) -> dict[str, object]:
 
 
 def _outcome(answer: HttpAnswer, grant: Grant) -> Share | Loss:
-    """Of a POST."""
+    """Return the result of a POST."""
     if answer.ok:
         return _share(mapping(_data(answer)))
     if answer.status in GONE:
@@ -203,6 +229,7 @@ def _data(answer: HttpAnswer) -> object:
 
 
 def _share(row: Mapping[str, object]) -> Share:
+    """Convert a row of the answer into a Share."""
     id_ = str(row.get("id") or "")
     kind, bits = KINDS.get(_number(row.get("share_type"))), _number(row.get("permissions"))
     if kind is None:
@@ -211,7 +238,7 @@ def _share(row: Mapping[str, object]) -> Share:
     # a link may always be added to another Nextcloud, unless the administrator forbids that
     bits &= ~RESHARE if link else ~0
     write = {READ: False, FOLDER if row.get("item_type") == "folder" else FILE: True}.get(bits)
-    told = Grant(
+    grant = Grant(
         kind,
         who="" if link else str(row.get("share_with") or ""),
         write=write is not False,
@@ -220,7 +247,7 @@ def _share(row: Mapping[str, object]) -> Share:
         everyone=link,
         odd=write is None or ends is None,
     )
-    return Share(id_, told)
+    return Share(id_, grant)
 
 
 def _number(value: object) -> int:
@@ -228,7 +255,7 @@ def _number(value: object) -> int:
 
 
 def _moment(text: object) -> datetime | None:
-    """NEVER where no end is told; None where it cannot be read."""
+    """Return the end of a share; NEVER without one, None when it cannot be read."""
     if not text:
         return NEVER
     try:

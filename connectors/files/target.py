@@ -1,6 +1,7 @@
-"""An account on a file server as a target: Nextcloud, eXo Platform, and any that speaks WebDAV.
+"""Write to an account on a file server: Nextcloud, eXo Platform, and any that speaks WebDAV.
 
-Refusals before anything is sent: the guard's (LeaseLost), and in the live phase rename, amend, remove, stamp.
+Two checks refuse before anything is sent: the guard (LeaseLost), and in the live phase rename, amend, remove
+and stamp.
 """
 
 from __future__ import annotations
@@ -57,15 +58,17 @@ __all__ = ["FilesSettings", "FilesTarget"]
 
 
 ANSWER_SECONDS = 86_400.0
-"""For reading one file back: a large one takes hours."""
+"""The allowance for reading one file back: a large one takes hours."""
 
 
 class FilesTarget:
-    """Implements model.protocols.Target and optional_protocols.TellsDigests, KeepsDates, TellsNames,
-    RemovesContainers, KeepsItemDates, TellsQuota, TellsServer, Shares, KeepsVersions.
+    """Write files to one account.
 
-    A folder's href is its path below the target's root, "" for that itself, "/A/B" below; a file's is its
-    name. Stored.version is the ETag, "" where the server told none; it says nothing of the bytes.
+    Implements `model.protocols.Target` and, of `model.optional_protocols`, SupportsDigests,
+    SupportsContainerDates, SupportsFileNames, RemovesContainers, SupportsItemDates, SupportsQuota,
+    SupportsServerInfo, SupportsShares, SupportsVersionWrites and SupportsLeftovers. A folder's href is its
+    path below the target's root: "" for the root, "/A/B" below. A file's href is its name. Stored.version is
+    the ETag, "" where the server gave none; it says nothing about the bytes.
     """
 
     def __init__(
@@ -79,11 +82,15 @@ class FilesTarget:
         self._client = HttpClient(settings, account, self._profile, ANSWER_SECONDS)
         self._library = WebdavLibrary(self._client)
         self._reading = WebdavReader(self._client, self._profile, spool, settings.spool_above)
-        self._given: dict[str, set[int]] = {}
+        self._used_names: dict[str, set[int]] = {}
 
     @cached_property
     def capabilities(self) -> Capabilities:
-        """Asks the server once. Raises Misconfigured where versions shall move to one that keeps none."""
+        """Return what the server can do; asks once.
+
+        Raises:
+            Misconfigured: versions should move to a server that keeps none.
+        """
         names, settings = self._names(), self._settings
         return Capabilities(
             kinds=frozenset({Kind.FILES}),
@@ -100,131 +107,149 @@ class FilesTarget:
         )
 
     def server(self) -> Mapping[str, str]:
-        """See model.optional_protocols.SupportsServerInfo."""
-        return {"product": self._profile.name, **self._asked().facts}
+        """Ask the server about itself; see `model.optional_protocols.SupportsServerInfo`."""
+        return {"product": self._profile.name, **self._ask_abilities().facts}
 
     def identity(self) -> Identity:
-        """Its part is the folder that a row names, else the account's files as a whole. Raises
-        Blocked("no-files-access") when there is no account behind the login."""
-        there = self._reading.entry(self._home.files, IDENTIFIED)
-        if there is None:
+        """Return who owns the account.
+
+        Its part is the folder that a row of mailboxes.csv names, else all of the account's files.
+
+        Raises:
+            Blocked: "no-files-access" when there is no account behind the login.
+        """
+        files = self._reading.entry(self._home.files, IDENTIFIED)
+        if files is None:
             raise no_access()
-        root = self._reading.entry(self._tree.path(""), IDENTIFIED) if self._home.named else there
+        root = self._reading.entry(self._tree.path(""), IDENTIFIED) if self._home.named else files
         return files_account.identity(self._client, self._home, self._settings.kind, root)
 
     def quota(self) -> tuple[int, int] | None:
-        """See model.optional_protocols.SupportsQuota."""
-        found = self._reading.entry(self._home.files, QUOTA)
-        if found is None or found.used is None or found.free is None or found.free < 0:
+        """Return (used, allowed) in bytes, or None; see `model.optional_protocols.SupportsQuota`."""
+        entry = self._reading.entry(self._home.files, QUOTA)
+        if entry is None or entry.used is None or entry.free is None or entry.free < 0:
             return None
-        return found.used, found.used + found.free
+        return entry.used, entry.used + entry.free
 
     def containers(self) -> Iterator[Container]:
-        """The root has the role FILES and the path ("",); every other path begins with its ""."""
+        """List the folders. The root has the role FILES and the path (""); other paths begin with ""."""
         return self._tree.containers()
 
     def leftovers(self) -> frozenset[tuple[str, str, bytes]]:
-        """See model.optional_protocols.SupportsLeftovers."""
+        """Return half-written files; see `model.optional_protocols.SupportsLeftovers`."""
         return self._tree.leftovers()
 
     def ensure(self, container: Container) -> str:
-        """Rejected codes: name-not-allowed, name-taken."""
+        """Create a folder unless it exists; idempotent; see `FolderTree.ensure`."""
         return self._tree.ensure(container)
 
     def rename(self, href: str, container: Container) -> str:
-        """Rejected codes: name-not-allowed, name-taken."""
-        self._not_when_live()
+        """Rename a folder; see `FolderTree.rename`. Refused in the live phase."""
+        self._refuse_when_live()
         return self._tree.rename(href, container)
 
     def stamp(self, href: str, modified: datetime) -> tuple[Loss, ...]:
-        """See model.optional_protocols.SupportsContainerDates."""
-        self._not_when_live()
+        """Set a folder's date; see `model.optional_protocols.SupportsContainerDates`."""
+        self._refuse_when_live()
         return self._tree.stamp(href, modified)
 
     def redate(self, href: str, name: str, modified: datetime) -> bool:
-        """See model.optional_protocols.SupportsItemDates."""
-        self._not_when_live()
+        """Set a file's date; see `model.optional_protocols.SupportsItemDates`."""
+        self._refuse_when_live()
         return self._tree.date_file(joined(self._tree.path(href), name), modified)
 
     def clear(self, href: str) -> bool:
-        """See model.optional_protocols.RemovesContainers."""
-        self._not_when_live()
+        """Remove an empty folder; see `model.optional_protocols.RemovesContainers`."""
+        self._refuse_when_live()
         return self._tree.clear(href)
 
     def names(self, href: str) -> Iterator[str]:
-        """See model.optional_protocols.SupportsFileNames."""
+        """Yield every name in a folder; see `model.optional_protocols.SupportsFileNames`."""
         return self._tree.taken(href)
 
     def position(self, href: str) -> str:
-        """:0, for files have no order. Raises Blocked("container-missing")."""
+        """Return ":0", because files have no order.
+
+        Raises:
+            Blocked: "container-missing".
+        """
         if self._reading.entry(self._tree.path(href)) is None:
             raise Blocked("container-missing", "a folder is no longer there")
         return ":0"
 
     def place(self, key: bytes) -> str | None:
-        """None: a file's name is not made of its key."""
+        """Return None, because a file's name is not made from its key."""
         del key
         return None
 
     def write(self, href: str, items: Iterable[Item]) -> Iterator[Stored | Failed]:
-        """Rejected codes beside the protocol's: name-not-allowed, name-taken, too-large, refused-by-target,
-        hash-mismatch. Raises Blocked("over-quota", "no-permission", "container-missing")."""
+        """Write files; see `model.protocols.Target.write`. May have written any of them even if it raises.
+
+        Rejected codes in addition to the protocol's: name-not-allowed, name-taken, too-large,
+        refused-by-target, hash-mismatch.
+
+        Raises:
+            Blocked: "over-quota", "no-permission", "container-missing".
+        """
         waiting = iter(items)
         kept = self._home.versions if self._settings.versions else ""
         writer = writing(self._means, kept, self._tree.path(href), live=self._live)
         if not self._may_bulk(href):
-            yield from self._singly(writer, waiting)
+            yield from self._write_one_by_one(writer, waiting)
             return
-        given = self._given.setdefault(href, set())
+        used = self._used_names.setdefault(href, set())
         while window := list(islice(waiting, self._settings.bulk_items)):
-            yield from self._together(writer, href, window, given)
+            yield from self._write_in_bulk(writer, href, window, used)
 
     def versions(self, href: str, name: str) -> int | None:
-        """See model.optional_protocols.SupportsVersionWrites."""
+        """Return the number of older versions; see `model.optional_protocols.SupportsVersionWrites`."""
         kept = KeptVersions(self._reading, self._home.versions)
         dates = kept.dates(joined(self._tree.path(href), name)) if self._home.versions else None
         return None if dates is None else len(dates)
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
-        """Files have no flags: any is Rejected("flag-not-allowed"), none is what they have."""
-        self._not_when_live()
-        return (self._amended(href, change) for change in changes)
+        """Check that files exist. Files have no flags: any flag is Rejected("flag-not-allowed")."""
+        self._refuse_when_live()
+        return (self._amend_one(href, change) for change in changes)
 
     def listing(self, href: str, since: str | None = None) -> Iterator[Listed]:
-        """All of it, whatever since says."""
+        """List all files; see `model.protocols.Target.listing`. `since` has no effect."""
         del since
         for entry in self._tree.files(href):
             yield Listed(href=entry.names[0], size=entry.size, date=entry.modified)
 
     def read(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
-        """The properties are those of a source's "file" (mappings.files.file)."""
+        """Read files back, with the properties of a source's "file" (`mappings.files.file`)."""
         for name in hrefs:
             yield name, self._native(href, name)
 
     def digests(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, bytes | Failed]]:
-        """See model.optional_protocols.SupportsDigests. Reads the bytes where the server hashes nothing."""
+        """Yield SHA-256 digests; see `model.optional_protocols.SupportsDigests`.
+
+        The bytes are read where the server does not hash them itself.
+        """
         for name in hrefs:
-            found = self._reading.digest(joined(self._tree.path(href), name))
-            yield name, found if found is not None else Failed(key_of(name), _vanished())
+            digest = self._reading.digest(joined(self._tree.path(href), name))
+            yield name, digest if digest is not None else Failed(key_of(name), _vanished())
 
     def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
-        """Rejected codes: cannot-remove, changed-at-target."""
-        self._not_when_live()
+        """Remove files; see `FileRemover.remove`. Refused in the live phase."""
+        self._refuse_when_live()
         remover = FileRemover(self._means, self._tree.path(href))
-        return spread(stored, remover.remove, self._client.writers, lambda one: one.href)
+        return spread(stored, remover.remove, self._client.writers, lambda file: file.href)
 
     def label(self, labels: Mapping[str, str]) -> bool:
-        """False: files have no keywords."""
+        """Return False: files have no keywords."""
         del labels
         return False
 
     def kept(self, grants: Iterable[Grant], *, whole: bool) -> tuple[tuple[Grant, ...], tuple[Loss, ...]]:
-        """See model.optional_protocols.SupportsShares; nothing where there is no OCS."""
+        """Return the grants that the target would keep; none without OCS. See SupportsShares."""
         del whole
         return kept(ShareRules.of(self._abilities.sharing), grants, datetime.now(UTC))
 
     def shared(self, href: str, name: str | None) -> frozenset[Grant]:
-        """See model.optional_protocols.SupportsShares."""
+        """Return with whom something is shared now; see `model.optional_protocols.SupportsShares`."""
         path = self._shared_path(href, name)
         return frozenset(share.told for share in self._shares.of(path)) if path else frozenset()
 
@@ -235,25 +260,29 @@ class FilesTarget:
         grants: Iterable[Grant],
         waiting: Callable[[], None] = nobody_listens,
     ) -> Iterator[tuple[Grant, Loss | None]]:
-        """See model.optional_protocols.SupportsShares. The root of all files cannot be shared."""
-        self._not_when_live()
+        """Share a file or folder; see `model.optional_protocols.SupportsShares`.
+
+        The root of all files cannot be shared.
+        """
+        self._refuse_when_live()
         path = self._shared_path(href, name)
         if not path:
             return ((grant, refused(grant)) for grant in grants)
         return self._shares.give(path, grants, whole=name is None, waiting=waiting)
 
     def unshare(self, href: str, name: str | None, grants: Iterable[Grant]) -> None:
-        """See model.optional_protocols.SupportsShares."""
-        self._not_when_live()
+        """Remove shares; see `model.optional_protocols.SupportsShares`."""
+        self._refuse_when_live()
         if path := self._shared_path(href, name):
             self._shares.take(path, grants)
 
     def close(self) -> None:
+        """Close every socket; safe from any thread and more than once."""
         self._client.close()
 
     # -- internals
 
-    def _not_when_live(self) -> None:
+    def _refuse_when_live(self) -> None:
         if self._live:
             raise Blocked("live-phase", "the user works there now: only new items are added")
 
@@ -266,15 +295,15 @@ class FilesTarget:
         return OcsShares(self._client, self._home.ocs, self._guard)
 
     def _shared_path(self, href: str, name: str | None) -> str:
-        """As the account sees it; "" for what cannot be shared."""
+        """Return the path as the account sees it; "" for a place that cannot be shared."""
         if not self._home.ocs:
             return ""
-        folder = "".join(f"/{one}" for one in self._home.folder) + href
+        folder = "".join(f"/{name_}" for name_ in self._home.folder) + href
         return folder if name is None else f"{folder}/{name}"
 
     @cached_property
     def _abilities(self) -> Abilities:
-        return self._asked()
+        return self._ask_abilities()
 
     @cached_property
     def _tree(self) -> FolderTree:
@@ -294,15 +323,15 @@ class FilesTarget:
             chunk_above=self._settings.chunk_above,
             profile=self._profile,
             names=self._names,
-            room=QuotaRoom(self._room),
+            room=QuotaRoom(self._free_bytes),
         )
 
-    def _room(self) -> int | None:
-        """Bytes that still fit; None where nobody knows."""
-        found = self.quota()
-        return found[1] - found[0] if found is not None else None
+    def _free_bytes(self) -> int | None:
+        """Return the bytes that still fit; None where they are unknown."""
+        quota = self.quota()
+        return quota[1] - quota[0] if quota is not None else None
 
-    def _asked(self) -> Abilities:
+    def _ask_abilities(self) -> Abilities:
         if not self._home.ocs:
             return Abilities()
         return Ocs(self._client, self._home.ocs).abilities(self._profile.names)
@@ -330,29 +359,30 @@ class FilesTarget:
             raise Misconfigured("target.files.versions", "the server keeps none (files_versions): leave it 0")
         return self._settings.versions
 
-    def _together(
-        self, writer: Write, href: str, window: list[Item], given: set[int]
+    def _write_in_bulk(
+        self, writer: Write, href: str, window: list[Item], used: set[int]
     ) -> Iterator[Stored | Failed]:
-        """What may go in bulk, and then one by one whatever may not or was not confirmed. given: marks of the
-        names that this session gave in the folder."""
+        """Write files in bulk, then one by one those that may not go in bulk or were not confirmed.
+
+        given: marks of the names that this session used in the folder.
+        """
         folder = "".join(f"/{name}" for name in self._home.folder) + href
         bulk = Bulk(self._client, self._profile, self._guard, self._home.bulk, folder)
         done: set[bytes] = set()
-        for group in self._groups(window, given):
+        for group in self._groups(window, used):
             for stored in bulk.send(group):
                 done.add(stored.key)
                 yield stored
-        given |= {_mark(item) for item in window}
-        yield from self._singly(writer, (item for item in window if item.key not in done))
+        used |= {_mark(item) for item in window}
+        yield from self._write_one_by_one(writer, (item for item in window if item.key not in done))
 
-    def _groups(self, window: list[Item], given: set[int]) -> Iterator[list[Item]]:
-        """Small new files with names that a PUT would take too and that nothing had before, as many as one
-        request may carry."""
+    def _groups(self, window: list[Item], used: set[int]) -> Iterator[list[Item]]:
+        """Yield groups for one request: small new files whose names a PUT would take and nothing used yet."""
         group, held = list[Item](), 0
         for item in window:
-            if not self._is_bulk(item) or _mark(item) in given:
+            if not self._is_bulk(item) or _mark(item) in used:
                 continue
-            given.add(_mark(item))
+            used.add(_mark(item))
             if group and held + item.size > self._settings.bulk_bytes:
                 yield group
                 group, held = [], 0
@@ -367,31 +397,33 @@ class FilesTarget:
         name = item.name or ""
         return name == name.rstrip() and takes(name, self._names())
 
-    def _singly(self, writer: Write, items: Iterable[Item]) -> Iterator[Stored | Failed]:
+    def _write_one_by_one(self, writer: Write, items: Iterable[Item]) -> Iterator[Stored | Failed]:
         return spread(items, writer, self._client.writers, lambda item: item.name)
 
-    def _amended(self, href: str, change: Amendment) -> Stored | Failed:
+    def _amend_one(self, href: str, change: Amendment) -> Stored | Failed:
+        """Check one file."""
         self._guard()
         if change.flags:
             return Failed(change.stored.key, Rejected("flag-not-allowed", "files have no flags"))
-        there = self._reading.entry(joined(self._tree.path(href), change.stored.href))
-        return change.stored if there is not None else Failed(change.stored.key, _vanished())
+        entry = self._reading.entry(joined(self._tree.path(href), change.stored.href))
+        return change.stored if entry is not None else Failed(change.stored.key, _vanished())
 
     def _native(self, href: str, name: str) -> Native | Failed:
-        found = self._reading.whole(joined(self._tree.path(href), name))
-        if found is None:
+        """Read one file."""
+        file = self._reading.whole(joined(self._tree.path(href), name))
+        if file is None:
             return Failed(key_of(name), _vanished())
         properties = {
             "Name": name,
-            "Modified": found.modified or moment(0),
-            "Size": found.size,
-            "Sha256": found.digest.hex(),
+            "Modified": file.modified or moment(0),
+            "Size": file.size,
+            "Sha256": file.digest.hex(),
         }
-        return Native(Ref(name, found.etag, size=found.size), "file", properties, found.body)
+        return Native(Ref(name, file.etag, size=file.size), "file", properties, file.body)
 
 
 def _mark(item: Item) -> int:
-    """Equal for names that a server may take for one."""
+    """Return a mark that is equal for names that a server may treat as the same."""
     return hash(str(item.name).casefold())
 
 

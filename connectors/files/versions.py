@@ -1,9 +1,9 @@
-"""New files with what they were before, on a server that makes a version of what is overwritten.
+"""Write new files with their older versions, on a server that makes a version of what is overwritten.
 
-All of it is written under a name of ours beside the file's place, oldest first, one over the other, and then
-moved there with its versions: the MOVE is the commit, and nobody sees what lies before it. A version is known
-by its date. Whoever goes on finds out from the dates that are kept and the hash of what lies there which step
-was the last; what is neither that nor ours to go on from is removed, and written anew.
+All versions are written under a temporary name beside the file's place, oldest first, one over the other, and
+then moved there with their versions: the MOVE is the commit, and nobody sees what is there before it. A
+version is identified by its date. A new attempt finds the last completed step from the dates that are kept
+and the hash of the bytes. A state that matches no step is removed, and everything is written again.
 """
 
 from __future__ import annotations
@@ -28,56 +28,83 @@ from model.protocols import Failed, Item, Loss, Stored
 Write = Callable[[Item], Stored | Failed]
 NOT_KEPT = Loss("versions", "not-kept")
 SUFFIX_BYTES = len(".v1234567890")
-"""What Nextcloud adds to a file's name for a version of it, which must still fit into a name: of a longer one
-it keeps none, and a MOVE to it leaves them behind where nobody finds them."""
+"""Bytes that Nextcloud adds to a file's name for a version of it. The result must still be a valid name: for
+a longer one it keeps no versions, and a MOVE to it leaves them behind."""
 _DATE = re.compile(r"\d{1,12}", re.ASCII)
 
 
 class KeptVersions:
-    """What a server keeps. tree: the path below which it lists versions, with a slash at its end."""
+    """Read which versions a server keeps."""
 
     def __init__(self, reading: WebdavReader, tree: str) -> None:
+        """Prepare.
+
+        Args:
+            reading: reads from the server.
+            tree: the path below which versions are listed, with a slash at its end.
+        """
         self._reading = reading
         self._tree = tree
 
     def dates(self, path: str) -> frozenset[int] | None:
-        """Of a file's older versions, in seconds; None where there is no file, or nothing is told of it."""
-        there = self._reading.entry(path, IDENTIFIED)
-        if there is None or not there.id or there.modified is None:
+        """Return the dates of a file's older versions in seconds since 1970; None where they are unknown."""
+        entry = self._reading.entry(path, IDENTIFIED)
+        if entry is None or not entry.id or entry.modified is None:
             return None
         try:
-            listed = list(self._reading.listed(f"{self._tree}{quoted(there.id)}/"))
+            listed = list(self._reading.listed(f"{self._tree}{quoted(entry.id)}/"))
         except Blocked as error:
             if error.code != "container-missing":
                 raise
             return None
-        names = [one.names[0] for one in listed if len(one.names) == 1]
+        names = [version.names[0] for version in listed if len(version.names) == 1]
         dates = frozenset(int(name) for name in names if _DATE.fullmatch(name))
-        return dates - {int(there.modified.timestamp())}  # that is the file itself
+        return dates - {int(entry.modified.timestamp())}  # that is the file itself
 
 
 class Histories:
-    """Writes the files of one folder, whose path ends with a slash, in staging; write() may run in several
-    threads, for files of different names and keys. tree: see Kept."""
+    """Write the files of one folder with their versions, in staging.
+
+    `write` may run in several threads, for files of different names and keys.
+    """
 
     def __init__(self, means: UploadMeans, tree: str, folder: str) -> None:
+        """Prepare.
+
+        Args:
+            means: what a writer works with.
+            tree: see KeptVersions.
+            folder: the folder's path, which ends with a slash.
+        """
         self._means = means
         self._kept = KeptVersions(means.reading, tree)
         self._folder = folder
         self._writer = FileWriter(means, folder, live=False)
 
     def write(self, item: Item) -> Stored | Failed:
-        """For what is new and has versions. An older one that the server refuses, or has no room for, is left
-        out. Raises Transient (the outcome is unknown), Blocked, LeaseLost."""
+        """Write a new file that has versions. Idempotent.
+
+        A version that the server refuses, or that does not fit, is left out and reported as a loss.
+
+        Args:
+            item: the file.
+
+        Raises:
+            Transient: the outcome is unknown.
+            Blocked: the account or the folder refuses.
+            LeaseLost: the guard refuses.
+        """
         try:
             check(item.name or "", self._means.names())
-            return self._written(item)
+            return self._write_new(item)
         except Rejected as error:
             return Failed(item.key, error)
 
     def renew(self, item: Item) -> Stored | Failed:
-        """As Writer.write, for other bytes than are there, and with how many older versions there are then:
-        whether what was there became one is the server's affair."""
+        """Replace a file's bytes as FileWriter.write does; report how many versions it has then.
+
+        The server decides if the replaced bytes become a version.
+        """
         done = self._writer.write(item)
         if isinstance(done, Failed) or done.via:
             return done
@@ -86,44 +113,48 @@ class Histories:
 
     # -- internals
 
-    def _written(self, item: Item) -> Stored:
+    def _write_new(self, item: Item) -> Stored:
+        """Write a file with its versions unless it is stored already."""
         place = joined(self._folder, str(item.name))
-        found = self._writer.look(item, place)
-        if not isinstance(found, Stored):
+        stored = self._writer.look(item, place)
+        if not isinstance(stored, Stored):
             fits = len(str(item.name).encode()) + SUFFIX_BYTES <= self._means.names().bytes
-            found = self._moved(item, place) if fits else self._writer.settled(item)
-        wanted = {_second(one) for one in item.versions}
-        count = len(wanted & (self._kept.dates(place) or frozenset()))
-        losses = (NOT_KEPT,) if count < len(wanted) else ()
-        return replace(found, versions=count, losses=(*found.losses, *losses))
+            stored = self._stage_and_move(item, place) if fits else self._writer.settled(item)
+        dates = {_second(version) for version in item.versions}
+        count = len(dates & (self._kept.dates(place) or frozenset()))
+        losses = (NOT_KEPT,) if count < len(dates) else ()
+        return replace(stored, versions=count, losses=(*stored.losses, *losses))
 
-    def _moved(self, item: Item, place: str) -> Stored:
+    def _stage_and_move(self, item: Item, place: str) -> Stored:
+        """Write all versions beside the place and move the file there."""
         name = staged(item.key, str(item.name))
         beside = joined(self._folder, name)
         whole = replace(item, name=name, versions=())
         try:
-            self._chained([*(_step(whole, one) for one in item.versions), whole])
+            self._write_steps([*(_step(whole, version) for version in item.versions), whole])
             self._writer.move(beside, place)
         except Rejected:
-            self._removed(beside)
-            found = self._writer.look(item, place)
-            if isinstance(found, Stored):
-                return found  # what an earlier worker sent came meanwhile
+            self._remove(beside)
+            stored = self._writer.look(item, place)
+            if isinstance(stored, Stored):
+                return stored  # a request of an earlier worker arrived meanwhile
             raise
-        found = self._writer.look(item, place)
-        if not isinstance(found, Stored):
+        stored = self._writer.look(item, place)
+        if not isinstance(stored, Stored):
             raise Blocked("container-missing", "a file went when it was moved to its place")
-        return found
+        return stored
 
-    def _chained(self, steps: Sequence[Item]) -> None:
-        """Writes what is not written yet of steps, one over the other."""
+    def _write_steps(self, steps: Sequence[Item]) -> None:
+        """Write the steps that are not written yet, one over the other."""
         while steps:
-            steps = self._refused(steps)
+            steps = self._try_steps(steps)
 
-    def _refused(self, steps: Sequence[Item]) -> Sequence[Item]:
-        """As _chained; () when all is written, else what is left to try: without the older version that is
-        refused, or without any where the file itself has no room beside them."""
-        at, last = self._begun(steps)
+    def _try_steps(self, steps: Sequence[Item]) -> Sequence[Item]:
+        """Write steps; return () when all are written, else the steps to try next.
+
+        A refused older version is left out; all are, where the file itself does not fit beside them.
+        """
+        at, last = self._last_step(steps)
         for number, step in enumerate(steps[at:], at):
             try:
                 done = self._writer.settled(replace(step, replaces=last))
@@ -138,22 +169,24 @@ class Histories:
             last = replace(done, digest=step.digest)
         return ()
 
-    def _begun(self, steps: Sequence[Item]) -> tuple[int, Stored | None]:
-        """Which step lies there, with those before it as its versions; else nothing does, from now on."""
+    def _last_step(self, steps: Sequence[Item]) -> tuple[int, Stored | None]:
+        """Return which step is stored, with those before it as versions; otherwise remove everything."""
         first = steps[0]
         path = joined(self._folder, str(first.name))
-        there = self._means.reading.entry(path)
-        if there is None:
+        entry = self._means.reading.entry(path)
+        if entry is None:
             return 0, None
         dates = self._kept.dates(path) or frozenset()
         at = len(dates)
         before = {_second(step) for step in steps[:at]}
         if at < len(steps) and dates == before and self._means.reading.digest(path) == steps[at].digest:
-            return at, Stored(first.key, str(first.name), there.etag, digest=steps[at].digest)
-        self._removed(path)
+            return at, Stored(first.key, str(first.name), entry.etag, digest=steps[at].digest)
+        self._remove(path)
         return 0, None
 
-    def _removed(self, path: str) -> None:
+    def _remove(self, path: str) -> None:
+        """Remove a temporary file."""
+
         def attempt() -> HttpAnswer:
             self._means.tree.guard()
             return passing(self._means.library.delete(path, headers=FOR_GOOD))
@@ -164,8 +197,16 @@ class Histories:
 
 
 def writing(means: UploadMeans, tree: str, folder: str, *, live: bool) -> Write:
-    """Of the files of one folder: whoever has older versions and may bring them is written with them, and of
-    what is replaced they are counted. tree: see Kept; "": none are wanted."""
+    """Return the function that writes the files of one folder.
+
+    Files with versions are written with them; for replaced files the versions are counted.
+
+    Args:
+        means: what a writer works with.
+        tree: see KeptVersions; "": no versions are kept.
+        folder: the folder's path, which ends with a slash.
+        live: True in the live phase: no versions are written.
+    """
     plain, history = FileWriter(means, folder, live=live).write, Histories(means, tree, folder)
     if live or not tree:
         return plain
@@ -178,14 +219,16 @@ def writing(means: UploadMeans, tree: str, folder: str, *, live: bool) -> Write:
     return write
 
 
-def _step(whole: Item, one: Older) -> Item:
-    return replace(whole, digest=one.digest, size=one.size, body=one.body, date=one.date)
+def _step(whole: Item, version: Older) -> Item:
+    """Return one version as an item."""
+    return replace(whole, digest=version.digest, size=version.size, body=version.body, date=version.date)
 
 
-def _second(one: Older | Item) -> int:
-    return int(one.date.timestamp()) if one.date is not None else 0
+def _second(dated: Older | Item) -> int:
+    """Return a date in whole seconds since 1970."""
+    return int(dated.date.timestamp()) if dated.date is not None else 0
 
 
 def _is_its_own(error: MigrationError) -> bool:
-    """Whether a version is left out for it; the file itself may still fit."""
+    """Return True if a version is left out for this error; the file itself may still fit."""
     return isinstance(error, Rejected) or error.code == "over-quota"

@@ -1,7 +1,7 @@
-"""Writing one file: conditional, and settled by its SHA-256 whenever that failed or its reply was lost.
+"""Write one file with a conditional request; compare the SHA-256 when it failed or its reply was lost.
 
-What lies under a file's name and is not what was to be written is never overwritten, unless the item says
-that it replaces it (Item.replaces), and then in staging alone.
+A different file under the same name is never overwritten, unless the item says that it replaces it
+(Item.replaces), and then only in staging.
 """
 
 from __future__ import annotations
@@ -36,7 +36,20 @@ BAD_MOST = 3  # times that the server stores something else than was sent
 
 @dataclass(frozen=True, slots=True)
 class UploadMeans:
-    """What a writer works with. chunks: None where large files go in one request like all."""
+    """Hold what a writer works with.
+
+    Attributes:
+        client: the HTTP client.
+        library: runs the plain verbs.
+        reading: reads from the server.
+        tree: the folders.
+        put: sends files in one request.
+        chunks: sends large files in chunks; None where they are sent in one request.
+        chunk_above: bytes; larger files go in chunks.
+        profile: the product.
+        names: returns the rules for names.
+        room: the account's free space.
+    """
 
     client: HttpClient
     library: WebdavLibrary
@@ -51,17 +64,32 @@ class UploadMeans:
 
 
 class FileWriter:
-    """Writes the files of one folder, whose path ends with a slash; write() may run in several threads, for
-    files of different names."""
+    """Write the files of one folder.
+
+    `write` may run in several threads, for files of different names.
+    """
 
     def __init__(self, means: UploadMeans, folder: str, *, live: bool) -> None:
+        """Prepare the writer.
+
+        Args:
+            means: what a writer works with.
+            folder: the folder's path, which ends with a slash.
+            live: True in the live phase: existing files stay.
+        """
         self._means = means
         self._reading = means.reading
         self._folder = folder
         self._live = live
 
     def write(self, item: Item) -> Stored | Failed:
-        """Raises Transient (the outcome is unknown), Blocked, LeaseLost."""
+        """Write one file; see `model.protocols.Target.write`. Idempotent.
+
+        Raises:
+            Transient: the outcome is unknown.
+            Blocked: the account or the folder refuses.
+            LeaseLost: the guard refuses.
+        """
         try:
             check(item.name or "", self._means.names())
             return self.settled(item)
@@ -69,7 +97,7 @@ class FileWriter:
             return Failed(item.key, error)
 
     def settled(self, item: Item) -> Stored:
-        """As write, also under a name that is ours alone. Raises Rejected, too."""
+        """Write one file as `write` does, also under a temporary name; raise Rejected for its own faults."""
         aim = self._first(item)
         patience, bad = self._means.client.patience(), 0
         for _ in range(ROUNDS):
@@ -80,22 +108,34 @@ class FileWriter:
                 aim = sent
             elif sent.digest is not None and sent.digest != item.digest:
                 bad += 1
-                aim = self._bad(item, aim, sent, bad)
+                aim = self._after_mismatch(item, aim, sent, bad)
             else:
-                aim = self._dated(item, aim, sent)
+                aim = self._set_date(item, aim, sent)
         if isinstance(aim, Stored):
             return aim
         raise Rejected("changed-at-target", "something else writes to it all the time")
 
     def look(self, item: Item, path: str, *, ours: bool = False) -> Aim | Stored:
-        """By what is there now; ours: it may be replaced, in staging."""
+        """Decide by what is stored now.
+
+        Args:
+            item: the file.
+            path: its path.
+            ours: True if an existing file may be replaced, in staging.
+
+        Returns:
+            The result when the file is stored; else what to send.
+
+        Raises:
+            Rejected: "name-taken", "changed-at-target".
+        """
         entry = self._reading.entry(path)
         if entry is None:
             if self._live and item.replaces is not None:
                 raise Rejected("changed-at-target", "its user removed it")
             return Aim(path)
         if not entry.folder and entry.size == item.size and self._reading.digest(path) == item.digest:
-            return self._redated(item, path, entry)
+            return self._fix_date(item, path, entry)
         if entry.folder or not ours:
             raise Rejected("name-taken", "something else at the target has its name")
         if self._live:
@@ -103,8 +143,12 @@ class FileWriter:
         return Aim(path, entry.etag)
 
     def move(self, old: str, new: str) -> None:
-        """A file goes to another path, unless it did before, or is no longer there. Raises
-        Rejected("name-taken")."""
+        """Move a file, unless an earlier attempt moved it or it is gone. Idempotent.
+
+        Raises:
+            Rejected: "name-taken".
+            LeaseLost: the guard refuses.
+        """
 
         def attempt() -> HttpAnswer:
             return passing(self._means.library.move(old, new))
@@ -125,29 +169,32 @@ class FileWriter:
                 return
             raise Rejected("name-taken", "something else at the target has its name")
         if not answer.ok and answer.status not in GONE:
-            told = f"the server answered HTTP {answer.status}"
-            refused = refusal(answer.status) or Blocked("server-refuses", told).about(f"HTTP {answer.status}")
+            advice = f"the server answered HTTP {answer.status}"
+            refused = refusal(answer.status) or Blocked("server-refuses", advice).about(
+                f"HTTP {answer.status}"
+            )
             raise refused.said(answer.words)
 
     # -- internals
 
     def _first(self, item: Item) -> Aim | Stored:
+        """Return what to send first, or the result when the file is stored already."""
         old, path = item.replaces, self._path(item)
         if old is None:
-            # a large file that is there already must not be sent only to be told so
+            # a large file that exists already must not be sent only to be refused
             looks = self._is_large(item) or not self._means.profile.conditional
             return self.look(item, path) if looks else Aim(path)
         ours = not old.via
         if ours and not self._live and old.href != item.name:
-            ours = self._moved(item, old, path)
-        found = self.look(item, path, ours=ours)
-        return replace(found, via=old.via) if isinstance(found, Stored) else found
+            ours = self._move_renamed(item, old, path)
+        outcome = self.look(item, path, ours=ours)
+        return replace(outcome, via=old.via) if isinstance(outcome, Stored) else outcome
 
     def _path(self, item: Item) -> str:
         return joined(self._folder, str(item.name))
 
-    def _redated(self, item: Item, path: str, entry: PropfindEntry) -> Stored:
-        """A file that has its bytes already, and gets its date when that differs."""
+    def _fix_date(self, item: Item, path: str, entry: PropfindEntry) -> Stored:
+        """Return the result for a file that has its bytes already; set its date when it differs."""
         stored = Stored(item.key, str(item.name), entry.etag)
         if item.date is None or self._live:
             return stored
@@ -160,8 +207,8 @@ class FileWriter:
         fresh = self._reading.entry(path)
         return replace(stored, version=fresh.etag if fresh is not None else "")
 
-    def _dated(self, item: Item, aim: Aim, sent: Sent) -> Stored:
-        """A file that was just written; its date is set now where the PUT could not."""
+    def _set_date(self, item: Item, aim: Aim, sent: Sent) -> Stored:
+        """Return the result for a file that was just written; set its date where the PUT could not."""
         stored = Stored(item.key, str(item.name), sent.etag)
         if item.date is None or sent.dated:
             return stored
@@ -169,32 +216,34 @@ class FileWriter:
             return replace(stored, version="")
         return replace(stored, losses=(UNDATED,))
 
-    def _moved(self, item: Item, replaced: Stored, new: str) -> bool:
-        """A file that has another name now goes there, unless it did before. False when somebody's file has
-        the old name: that one stays, and what has the new name is not ours either."""
+    def _move_renamed(self, item: Item, replaced: Stored, new: str) -> bool:
+        """Move a file that has another name now; return False when the old name is another file's.
+
+        In that case both files stay, because the one with the new name is not ours either.
+        """
         old = joined(self._folder, replaced.href)
-        if (there := self._reading.entry(old)) is None:
+        if (entry := self._reading.entry(old)) is None:
             return True
-        if self._is_strange(item, replaced, there, old):
+        if self._is_strange(item, replaced, entry, old):
             return False
         self.move(old, new)
         return True
 
-    def _is_strange(self, item: Item, replaced: Stored, there: PropfindEntry, path: str) -> bool:
-        """Neither the version that was written, nor its bytes, nor those of a write that nobody settled."""
-        if there.folder:
+    def _is_strange(self, item: Item, replaced: Stored, entry: PropfindEntry, path: str) -> bool:
+        """Return True for a file that is neither the written version nor has known bytes."""
+        if entry.folder:
             return True
-        if not replaced.version or etag(replaced.version) == there.etag:
+        if not replaced.version or etag(replaced.version) == entry.etag:
             return False
         return self._reading.digest(path) not in {replaced.digest, item.digest}
 
     def _round(self, item: Item, aim: Aim, patience: RetryPolicy) -> Aim | Stored | Sent:
-        """Sends until there is an answer that counts; what to do next, or what the server says it stored."""
+        """Send until an answer counts; return what to send next, or what the server stored."""
         faults = 0
         sure = self._means.profile.conditional and not self._is_large(item)
         while True:
             try:
-                sent = self._sent(item, aim)
+                sent = self._send(item, aim)
                 faults += sent.answer.status == 500
                 if sent.answer.status == 500 and faults >= FAULTS_500:
                     return self._after_500(item, aim, sent.answer)
@@ -203,19 +252,20 @@ class FileWriter:
             except Transient as error:
                 patience.pause(error)
                 if not sure or error.code in {*UNKNOWN, "server-error"}:
-                    found = self.look(item, aim.path, ours=aim.match is not None)
-                    if isinstance(found, Stored):
-                        return found
-                    aim = found
+                    outcome = self.look(item, aim.path, ours=aim.match is not None)
+                    if isinstance(outcome, Stored):
+                        return outcome
+                    aim = outcome
                 continue
-            return self._refused(item, aim, sent)
+            return self._after_refusal(item, aim, sent)
 
-    def _sent(self, item: Item, aim: Aim) -> Sent:
+    def _send(self, item: Item, aim: Aim) -> Sent:
+        """Send a file: in chunks, directly, or beside its place and then moved."""
         means = self._means
         if means.chunks is not None and item.size > means.chunk_above:
             return means.chunks.send(item, aim)
         if item.size >= ROOM_ABOVE:
-            means.room.take(item.size)  # else a server says that there is none when all has been sent
+            means.room.take(item.size)  # without this the server refuses only after everything was sent
         if means.profile.atomic:
             return means.put.send(item, aim)
         beside = joined(self._folder, staged(item.key, str(item.name)))
@@ -227,10 +277,11 @@ class FileWriter:
             means.library.delete(beside)
         return replace(sent, answer=answer, etag="")
 
-    def _refused(self, item: Item, aim: Aim, sent: Sent) -> Aim | Stored:
+    def _after_refusal(self, item: Item, aim: Aim, sent: Sent) -> Aim | Stored:
+        """Decide what a refusal means; return what to send next, or raise."""
         status = sent.answer.status
         if status == 412 or (status in GONE and self._is_large(item)):
-            # it is there although it was to be new, or is not as it was; or an upload was put together before
+            # it exists although it should be new, or it changed; or an earlier attempt assembled the upload
             return self.look(item, aim.path, ours=aim.match is not None)
         if is_missing(status) or status == 403:
             self._must_take_writes()
@@ -244,7 +295,7 @@ class FileWriter:
         return self._means.chunks is not None and item.size > self._means.chunk_above
 
     def _must_take_writes(self) -> None:
-        """What is wrong with the folder is not the file's fault."""
+        """Check the folder, because its faults are not the file's."""
         folder = self._reading.entry(self._folder)
         if folder is None:
             raise Blocked("container-missing", "a folder is no longer there")
@@ -252,17 +303,20 @@ class FileWriter:
             raise Blocked("no-permission", "the account may not write into a folder")
 
     def _after_500(self, item: Item, aim: Aim, answer: HttpAnswer) -> Aim | Stored:
-        """The file itself, or a server that is ill: then it is not the file's fault."""
-        there = self.look(item, aim.path, ours=aim.match is not None)
-        if isinstance(there, Stored):
-            return there
+        """Decide what repeated 500s mean: the file itself, or a broken server."""
+        outcome = self.look(item, aim.path, ours=aim.match is not None)
+        if isinstance(outcome, Stored):
+            return outcome
         self._must_take_writes()
         error = Rejected("refused-by-target", "the server answered HTTP 500").about("HTTP 500")
         raise error.said(answer.words)
 
-    def _bad(self, item: Item, aim: Aim, sent: Sent, times: int) -> Aim:
-        """The server stored something else. While that is there, and not what somebody made of it, it is
-        written again, or taken away where it was new."""
+    def _after_mismatch(self, item: Item, aim: Aim, sent: Sent, times: int) -> Aim:
+        """Handle stored bytes that differ from what was sent.
+
+        While they are there and nobody changed them, they are written again, or removed where the file was
+        new.
+        """
         match = sent.etag or self._etag_of(aim.path, sent.digest)
         if match and times < BAD_MOST:
             return Aim(aim.path, match)
@@ -272,6 +326,6 @@ class FileWriter:
         raise Rejected("hash-mismatch", "the target stores something else than was sent")
 
     def _etag_of(self, path: str, digest: bytes | None) -> str:
-        """Of what has these bytes; "" where something else is, or no server tells."""
+        """Return the ETag of a file that has these bytes; "" otherwise."""
         entry = self._reading.entry(path)
         return entry.etag if entry is not None and self._reading.digest(path) == digest else ""

@@ -28,13 +28,13 @@ def test_more_refused_ones_than_calls_fit_into_each_other(
 ) -> None:
     refusing(desk, b"old", 413)
     item = told(b"one", *[b"old"] * 60, b"two")
-    began, depths = Histories._begun, set()
+    began, depths = Histories._last_step, set()
 
     def begun(self: Histories, steps: Sequence[Item]) -> tuple[int, Stored | None]:
         depths.add(len(inspect.stack(0)))
         return began(self, steps)
 
-    monkeypatch.setattr(Histories, "_begun", begun)
+    monkeypatch.setattr(Histories, "_last_step", begun)
     (one,) = stored(opened(desk, versions=99).write("", [item]))
     assert (one.versions, one.losses, len(depths)) == (2, (NOT_KEPT,), 1)
 
