@@ -1,1 +1,1 @@
-"""Exchange Web Services, as a source."""
+"""Read from Exchange Web Services as a source."""

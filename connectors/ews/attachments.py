@@ -1,4 +1,8 @@
-"""The contents of attachments, many in one request, each a body of its own."""
+"""Read the contents of attachments, many in one request, each as a body of its own.
+
+Source:
+    https://learn.microsoft.com/exchange/client-developer/web-service-reference/getattachment-operation
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,13 @@ SMALL = 256_000  # not worth a spool file of its own
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What one attachment holds: a file's bytes, or the message bytes of an item. held: bytes in memory."""
+    """Hold what one attachment contains.
+
+    Attributes:
+        id: the attachment's id.
+        body: a file's bytes, or the message bytes of an item.
+        held: bytes in memory.
+    """
 
     id: str
     body: Body
@@ -34,42 +44,55 @@ class Content:
 
 
 def attachments(item: etree._Element) -> tuple[Ref, ...]:
-    """The attachments of an item that have a content here; a link to a file elsewhere has none."""
+    """Return the attachments of an item that have a content here; a link to a file elsewhere has none."""
     holder = item.find(TNS + "Attachments")
-    found = [_ref(one) for one in (holder if holder is not None else ()) if one.tag in WITH_CONTENT]
-    return tuple(ref for ref in found if ref.id)
+    refs = [_ref(entry) for entry in (holder if holder is not None else ()) if entry.tag in WITH_CONTENT]
+    return tuple(ref for ref in refs if ref.id)
 
 
 def _ref(entry: etree._Element) -> Ref:
+    """Return the reference of an attachment."""
     size = number(entry.findtext(TNS + "Size"))
     # Sizes of attachments are estimates, and often none at all.
     return Ref(_id(entry), "", size=size if size and size > 0 else None)
 
 
 def _id(entry: etree._Element) -> str:
-    found = entry.find(TNS + "AttachmentId")
-    return "" if found is None else found.get("Id") or ""
+    """Return an attachment's id, or ""."""
+    element = entry.find(TNS + "AttachmentId")
+    return "" if element is None else element.get("Id") or ""
 
 
 def contents(client: EwsClient, pace: PageSize, refs: Iterable[Ref]) -> dict[str, Body | MigrationError]:
-    """By attachment id. An error is why the server does not give it, for good: what passes is waited out, or
-    raised as Transient."""
+    """Read attachments.
+
+    Args:
+        client: the EWS client.
+        pace: the size of the batches.
+        refs: the attachments.
+
+    Returns:
+        By attachment id, the body, or the error for one that the server does not give.
+
+    Raises:
+        Transient, Blocked: the server cannot be asked, after the retries.
+    """
     ids = {key_of(ref.id): ref for ref in refs}
-    found: dict[str, Body | MigrationError] = {}
+    results: dict[str, Body | MigrationError] = {}
     kept = 0
-    for one in Fetch(client, pace, AttachmentPlan()).run(ids.values()):
-        if isinstance(one, Failed):
-            found[ids[one.key].id] = one.error
-        elif kept + one.held <= KEPT_MOST or one.held <= SMALL:
-            found[one.id] = one.body
-            kept += one.held
+    for result in Fetch(client, pace, AttachmentPlan()).run(ids.values()):
+        if isinstance(result, Failed):
+            results[ids[result.key].id] = result.error
+        elif kept + result.held <= KEPT_MOST or result.held <= SMALL:
+            results[result.id] = result.body
+            kept += result.held
         else:
-            found[one.id] = _spooled(client, one.body)
-    return found
+            results[result.id] = _spool(client, result.body)
+    return results
 
 
-def _spooled(client: EwsClient, body: Body) -> Body:
-    """The same body in a file. Raises Blocked: "spool-full", "spool-unusable"."""
+def _spool(client: EwsClient, body: Body) -> Body:
+    """Return the same body in a spool file. Raises Blocked: "spool-full", "spool-unusable"."""
     sink = client.sink(above=0)
     with body() as stream:
         while piece := stream.read(PIECE):
@@ -78,43 +101,51 @@ def _spooled(client: EwsClient, body: Body) -> Body:
 
 
 class AttachmentPlan:
-    """Reads attachments by their ids."""
+    """Read attachments by their ids; see FetchPlan."""
 
     answer = "GetAttachmentResponseMessage"
 
     def request(self, ids: Sequence[str]) -> str:
+        """Return the request for these ids."""
         return get_attachments(ids)
 
     def about(self, message: ResponseMessage) -> str:
+        """Return the id of the attachment in a message, or ""."""
         entry = _entry(message)
         return "" if entry is None else _id(entry)
 
     def read(self, message: ResponseMessage, ref: Ref, again: int) -> Content | Failed | Again | None:
+        """Return the content in a message; ask again, alone and once, when it is damaged or missing."""
         entry = _entry(message)
         cut = next(iter(message.bodies.values()), None)
         if cut is None and _is_empty(entry, ref, again):
             return Content(ref.id, bytes_body(b""), 0)
         if cut is not None and cut.body is not None:
             return Content(ref.id, cut.body, cut.held)
-        # Asked again once, alone: base64 may have been damaged on the way, or content left out under load.
+        # A second attempt, alone: base64 may have been damaged on the way, or content left out under load.
         damaged = Rejected("mime-damaged", "the server gives no content that can be read")
         return Failed(key_of(ref.id), damaged) if again else Again(ref)
 
     def refused(self, ref: Ref, code: str) -> bool:
-        del ref, code  # nothing can be made of an attachment that is refused
+        """Return False: nothing can replace an attachment that is refused."""
+        del ref, code
         return False
 
     def later(self) -> Iterator[Content | Failed | Again]:
+        """Return nothing: no result is delayed."""
         return iter(())
 
     def lessen(self, ids: Sequence[str], refusals: Sequence[EwsRefusal]) -> bool:
+        """Return False: the request cannot ask for less."""
         del ids, refusals
         return False
 
 
 def _is_empty(entry: etree._Element | None, ref: Ref, again: int) -> bool:
-    """Whether a file without bytes is meant to have none: it has an empty Content, or, asked for twice, none
-    at all and no size to speak of."""
+    """Return True if a file without bytes is meant to be empty.
+
+    It has an empty Content element; or, in a second answer, none at all and no significant size.
+    """
     if entry is None or entry.tag != TNS + "FileAttachment":
         return False
     return entry.find(TNS + "Content") is not None or (again > 0 and (ref.size or 0) < EMPTY_MOST)

@@ -1,9 +1,11 @@
-"""An authenticated HTTP session to one Exchange server: exchangelib's authentication on our own sockets.
+"""Provide an authenticated HTTP session to one Exchange server, on our own sockets.
 
-exchangelib proves who we are (NTLM, Kerberos; Basic needs no library). OAuth2 client credentials are
-asked for here, because exchangelib knows no certificate assertion; a token is renewed once when the
-server says it expired. Every socket is registered, so that close() can end a read that another thread
-is blocked in.
+exchangelib authenticates with NTLM and Kerberos; Basic needs no library. OAuth2 client credentials are
+requested here, because exchangelib supports no certificate assertion. A token is renewed once when the server
+says that it expired. Every socket is registered, so that close() can end a read that blocks another thread.
+
+Source:
+    https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ def _manager(sockets: Sockets, context: ssl.SSLContext) -> urllib3.PoolManager:
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
-    """Our pools, and the trust of our TLS context alone."""
+    """Use our connection pools, and trust only the authorities of our TLS context."""
 
     def __init__(self, sockets: Sockets, context: ssl.SSLContext) -> None:
         self._manager = _manager(sockets, context)
@@ -60,27 +62,34 @@ class _Adapter(requests.adapters.HTTPAdapter):
         super().__init__(max_retries=0)
 
     def proxy_manager_for(self, proxy: str, **_: Any) -> urllib3.ProxyManager:
+        """Return the pools for a proxy; see requests."""
         manager = urllib3.ProxyManager(proxy, num_pools=2, maxsize=2, ssl_context=self._context)
         manager.pool_classes_by_scheme = pool_classes(self._sockets)
         self.proxy_manager[proxy] = manager
         return manager
 
     def init_poolmanager(self, *_: Any, **__: Any) -> None:
+        """Use our pools; see requests."""
         self.poolmanager = self._manager
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002
-        # requests would add its own bundle of authorities to the ones the operator chose.
+        """Keep the operator's authorities; see requests."""
+        # requests would add its own bundle of authorities to those that the operator chose.
         conn.cert_reqs = "CERT_REQUIRED"
 
 
 class _SessionFactory(BaseProtocol):  # type: ignore[misc] # exchangelib is untyped
-    """exchangelib's session factory on our sockets. Not its Protocol: that one is cached for ever."""
+    """Run exchangelib's session factory on our sockets.
+
+    exchangelib's own Protocol is not used, because it is cached for the life of the process.
+    """
 
     def __init__(self, config: Configuration, session: requests.Session) -> None:
         super().__init__(config)
         self._ours = session
 
     def raw_session(self, *_: Any, **__: Any) -> requests.Session:
+        """Return our session; see exchangelib."""
         return self._ours
 
 
@@ -94,8 +103,11 @@ class _Bearer(requests.auth.AuthBase):
 
 
 class EwsLogin:
-    """Makes the session, once, and renews its token. Holds no secret longer than it must. name: see
-    connectors.accepted_logins; complete once there is a session."""
+    """Make the session, once, and renew its token. Secrets are not kept longer than needed.
+
+    Its attribute `name` identifies the login (see `connectors.accepted_logins`); it is complete once the
+    session exists.
+    """
 
     def __init__(self, settings: EwsSettings, account: Account, sockets: Sockets) -> None:
         self._settings = settings
@@ -103,10 +115,16 @@ class EwsLogin:
         self._sockets = sockets
         self._session = _session(settings, sockets)
         self._ready = False
-        self.name = self._named("")
+        self.name = self._fingerprint("")
 
     def session(self) -> requests.Session:
-        """The authenticated session. Raises Blocked("login-refused"), Misconfigured or Transient."""
+        """Return the authenticated session.
+
+        Raises:
+            Blocked: "login-refused".
+            Misconfigured: a secret or a certificate cannot be read.
+            Transient: the token endpoint cannot be reached.
+        """
         if not self._ready:
             if self._settings.auth == "oauth2":
                 self.renew()
@@ -117,13 +135,20 @@ class EwsLogin:
 
     @property
     def renewable(self) -> bool:
+        """Return True if the login uses a token that can be renewed."""
         return self._settings.auth == "oauth2"
 
     def renew(self) -> None:
-        """Asks for a new token. Raises Blocked("login-refused") when it is not given."""
+        """Request a new token.
+
+        Raises:
+            Blocked: "login-refused" when the endpoint refuses.
+            Transient: the endpoint cannot be reached, or "token-unreadable".
+        """
         self._session.auth = _Bearer(self._token())
 
     def close(self) -> None:
+        """Close the session."""
         self._session.close()
 
     def _authenticate(self) -> None:
@@ -132,15 +157,15 @@ class EwsLogin:
             self._by_exchangelib(GSSAPI, None)
             return
         password = self._secret(self._settings.password, "password")
-        self.name = self._named(password)
+        self.name = self._fingerprint(password)
         if self._settings.auth == "ntlm":
             self._by_exchangelib(NTLM, Credentials(username=name, password=password))
         else:
-            # UTF-8, as browsers send it (RFC 7617, 2.1); requests would fail beyond Latin-1.
+            # UTF-8, as browsers send it (RFC 7617, section 2.1); requests would fail beyond Latin-1.
             self._session.auth = HTTPBasicAuth(name.encode(), password.encode())
 
-    def _named(self, secret: str) -> bytes:
-        """See connectors.accepted_logins. Tokens and tickets change: a login by them is who logs in."""
+    def _fingerprint(self, secret: str) -> bytes:
+        """Return the login's fingerprint. Tokens and tickets change, so they are left out."""
         settings = self._settings
         who = settings.client_id if settings.auth == "oauth2" else settings.username or self._account.login
         return login_of(settings.url, settings.auth, who or "", secret)
@@ -173,7 +198,7 @@ class EwsLogin:
         else:
             form["client_secret"] = self._secret(settings.client_secret, "client_secret")
         with Deadline(self._sockets.cut).waiting():
-            return _asked(self._session, settings, form)
+            return _request_token(self._session, settings, form)
 
 
 def _session(settings: EwsSettings, sockets: Sockets) -> requests.Session:
@@ -197,7 +222,8 @@ def _session(settings: EwsSettings, sockets: Sockets) -> requests.Session:
     return session
 
 
-def _asked(session: requests.Session, settings: EwsSettings, form: dict[str, str]) -> str:
+def _request_token(session: requests.Session, settings: EwsSettings, form: dict[str, str]) -> str:
+    """Return a new access token."""
     try:
         response = session.post(
             settings.token_endpoint(),
@@ -226,13 +252,19 @@ def _asked(session: requests.Session, settings: EwsSettings, form: dict[str, str
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keeps an expired token out of the request for a new one."""
+    """Keep an expired token out of the request for a new one."""
     return request
 
 
 def assertion(settings: EwsSettings) -> str:
-    """A signed client assertion (RFC 7523) from a PEM file with an RSA key and its certificate. Raises
-    Misconfigured."""
+    """Return a signed client assertion from a PEM file with an RSA key and its certificate.
+
+    Raises:
+        Misconfigured: the file cannot be read or holds something else.
+
+    Source:
+        RFC 7523, section 2.2; RFC 7515, section 4.1.7 (x5t).
+    """
     where, path = settings.where("certificate_file"), settings.certificate_file
     client, audience = settings.client_id or "", settings.token_endpoint()
     pem = settings.readable("certificate_file")
@@ -263,7 +295,7 @@ _KERBEROS = ("requests_gssapi.", "gssapi.")  # an extra: its errors are known by
 
 
 def handshake_error(error: Exception) -> Blocked | None:
-    """The error when NTLM or Kerberos broke off on our side; None for anything else."""
+    """Return the error when NTLM or Kerberos broke off on our side; None for any other exception."""
     if isinstance(error, requests.RequestException | OSError) and not _kerberos(error):
         return None
     if isinstance(error, SpnegoError | ValueError | LookupError):
@@ -279,5 +311,5 @@ def _kerberos(error: Exception) -> bool:
 
 
 def closed_error() -> MigrationError:
-    """The error after close()."""
+    """Return the error after close()."""
     return Transient("source-closed", "the connection was closed on purpose")

@@ -1,7 +1,10 @@
-"""A calendar as its server expands it: every occurrence of every series, by calendar views.
+"""Expand a calendar on the server: every occurrence of every series, by calendar views.
 
-A view may span two years and gives a thousand entries at most, without pages (CalendarView): a window that
-comes back full is halved.
+A view may span two years and gives at most a thousand entries, without pages: a window that comes back full
+is halved.
+
+Source:
+    https://learn.microsoft.com/exchange/client-developer/web-service-reference/calendarview
 """
 
 from __future__ import annotations
@@ -26,30 +29,51 @@ Occurrence = tuple[str, datetime, datetime]
 
 
 class Unexpanded(Exception):
-    """The server gives series as they are, or entries without times, or refuses the view (one calls a series
-    corrupt where it is over), or has more at one instant than a view can hold."""
+    """Report that the server does not expand.
+
+    It gives series unexpanded, or entries without times, or refuses the view (one server calls a series
+    corrupt where it is over), or has more entries at one instant than a view can hold. This error stays
+    inside the module.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One answer: (uid, start, end) of each entry, and whether that is all there is."""
+    """Hold one answer.
+
+    Attributes:
+        found: (uid, start, end) of each entry.
+        complete: True if there are no further entries in the window.
+    """
 
     found: tuple[Occurrence, ...]
     complete: bool
 
 
 def occurrences(client: EwsClient, folder: str, start: datetime, end: datetime) -> list[Occurrence] | None:
-    """Everything that lies in [start, end), each once, earlier windows first. None: this server does not
-    expand. Raises Transient and Blocked as every request does."""
+    """Return everything that lies in [start, end), each entry once, earlier windows first.
+
+    Args:
+        client: the EWS client.
+        folder: the calendar's id.
+        start: an aware datetime.
+        end: an aware datetime.
+
+    Returns:
+        (uid, start, end) in UTC; None when this server does not expand.
+
+    Raises:
+        Transient, Blocked: the server cannot be asked, after the retries.
+    """
     start, end = start.astimezone(UTC), end.astimezone(UTC)
-    found: list[Occurrence] = []
+    collected: list[Occurrence] = []
     todo = list(reversed(list(_windows(start, end))))
     try:
         while todo:
             low, high = todo.pop()
             view = _view(client, folder, low, high)
             if view.complete:
-                found += [one for one in view.found if _lies(one, low, high, first=low == start)]
+                collected += [entry for entry in view.found if _lies(entry, low, high, first=low == start)]
                 continue
             if high - low <= NARROWEST:
                 raise Unexpanded
@@ -57,7 +81,7 @@ def occurrences(client: EwsClient, folder: str, start: datetime, end: datetime) 
             todo += [(middle, high), (low, middle)]
     except Unexpanded:
         return None
-    return found
+    return collected
 
 
 def _windows(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -67,10 +91,12 @@ def _windows(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetim
         start = high
 
 
-def _lies(one: Occurrence, low: datetime, high: datetime, *, first: bool) -> bool:
-    """An occurrence belongs to the window it begins in, one that goes on from before to the first. One
-    dialect ignores the window."""
-    _, begin, end = one
+def _lies(occurrence: Occurrence, low: datetime, high: datetime, *, first: bool) -> bool:
+    """Return True if an occurrence belongs to a window: the window it begins in, or the first one.
+
+    One dialect of EWS ignores the window, so entries outside of it must be left out.
+    """
+    _, begin, end = occurrence
     return low <= begin < high or (first and begin < low < end)
 
 
@@ -89,18 +115,19 @@ def _view(client: EwsClient, folder: str, low: datetime, high: datetime) -> View
 
 
 def _read(message: ResponseMessage) -> View:
+    """Convert a response into a View."""
     top = message.element.find(MNS + "RootFolder")
     if top is None:
         raise Unexpanded
     if number(top.get("TotalItemsInView")) and not top.findall(f"{TNS}Items/*"):
         raise incomplete()
-    # What lies in a calendar and is no appointment takes no time.
+    # Items in a calendar that are no appointments take no time.
     entries = top.findall(f"{TNS}Items/{TNS}CalendarItem")
-    if any(one.findtext(TNS + "CalendarItemType") == "RecurringMaster" for one in entries):
+    if any(entry.findtext(TNS + "CalendarItemType") == "RecurringMaster" for entry in entries):
         raise Unexpanded
-    found = [_occurrence(one) for one in entries]
+    occurrences_ = [_occurrence(entry) for entry in entries]
     last = true(top.get("IncludesLastItemInRange", "true"))
-    return View(tuple(found), complete=last and len(top.findall(f"{TNS}Items/*")) < MOST)
+    return View(tuple(occurrences_), complete=last and len(top.findall(f"{TNS}Items/*")) < MOST)
 
 
 def _occurrence(entry: etree._Element) -> Occurrence:

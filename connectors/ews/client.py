@@ -1,7 +1,7 @@
-"""One conversation with one Exchange server for one mailbox: SOAP over HTTP, and waiting.
+"""Talk SOAP over HTTP to one Exchange server for one mailbox, and wait when it asks to.
 
-Waiting is a matter of this one mailbox: nothing is shared, so a busy mailbox stalls no other. Everything
-asked here only reads, so every request may be repeated.
+Retries concern this one mailbox: nothing is shared, so a busy mailbox delays no other. All requests only
+read, so every request may be repeated.
 """
 
 from __future__ import annotations
@@ -45,7 +45,11 @@ _SENDING = (
 
 
 class EwsClient:
-    """Sends requests and reads replies. close() may be called from any thread."""
+    """Send requests and read replies. close() may be called from any thread.
+
+    Its attribute `mailbox` is the address of the mailbox, and `version` is what the server stated in its last
+    header.
+    """
 
     def __init__(self, settings: EwsSettings, account: Account, spool: Path) -> None:
         self._settings = settings
@@ -60,29 +64,46 @@ class EwsClient:
 
     @property
     def schema(self) -> str:
+        """Return the schema version that requests name."""
         return self._schema
 
     def patience(self) -> RetryPolicy:
+        """Return a new retry policy."""
         return RetryPolicy(self._settings.patience_seconds, self.wait, PAUSES)
 
     def wait(self, seconds: float) -> None:
-        """Sleeps; raises Transient("source-closed") as soon as the source is closed."""
+        """Sleep; raise Transient("source-closed") as soon as the source is closed."""
         if self._sockets.closed.wait(seconds):
             raise closed_error()
 
     def sink(self, above: int | None = None) -> BodySink:
-        """A place for one body: in memory up to `above` bytes, in a spool file beyond."""
+        """Return a new sink for one body: in memory up to `above` bytes, in a spool file beyond.
+
+        Args:
+            above: bytes; None: the configured limit.
+        """
         return BodySink(self._spool, self._settings.spool_above if above is None else above)
 
     def close(self) -> None:
+        """End every request; safe from any thread and more than once."""
         self._sockets.shut()
         self._login.close()
 
     def ask(self, body: str, answer: str) -> Generator[ResponseMessage]:
-        """One attempt: yields each ResponseMessage called answer as it arrives, errors among them.
+        """Send one request, once, and yield its response messages as they arrive, errors included.
 
-        Raises Refusal for a SOAP fault, Transient, or Blocked; what was yielded before is complete.
-        A server too old for the newest schema is asked again in the older one."""
+        A server that is too old for the newest schema is asked again in the older one. Messages that were
+        yielded before an error are complete.
+
+        Args:
+            body: the request's XML.
+            answer: the local name of the ResponseMessage elements.
+
+        Raises:
+            EwsRefusal: a SOAP fault.
+            Transient: busy, or the connection broke.
+            Blocked: the login is refused.
+        """
         try:
             yield from self._attempt(body, answer)
         except EwsRefusal as refusal:
@@ -94,10 +115,21 @@ class EwsClient:
     def collect(
         self, body: str, answer: str, read: Callable[[ResponseMessage], T], *, strict: bool = True
     ) -> list[T]:
-        """What read makes of every ResponseMessage; busy answers and cut connections are waited out.
+        """Send a request and return what `read` makes of every response message.
 
-        Raises Refusal for a fault, and (strict) for the first message that is an error; Transient when
-        patience is over; Blocked."""
+        Busy answers and cut connections are waited out.
+
+        Args:
+            body: the request's XML.
+            answer: the local name of the ResponseMessage elements.
+            read: converts one response message.
+            strict: True to raise for the first message that is an error.
+
+        Raises:
+            EwsRefusal: a fault; with `strict`, also an error message.
+            Transient: the retries are used up.
+            Blocked: the login is refused.
+        """
         patience = self.patience()
         while True:
             try:
@@ -111,21 +143,42 @@ class EwsClient:
                 self.pause(patience, passing)
 
     def gather(self, body: str, answer: str, read: Callable[[ResponseMessage], T]) -> list[T]:
-        """collect, with every refusal translated."""
+        """Do the same as `collect` and translate every refusal.
+
+        Args:
+            body: the request's XML.
+            answer: the local name of the ResponseMessage elements.
+            read: converts one response message.
+
+        Raises:
+            Transient, Blocked, CursorLost: see `connectors.ews.errors.translated`.
+        """
         try:
             return self.collect(body, answer, read)
         except EwsRefusal as refusal:
             raise translated(refusal) from None
 
     def probe(self) -> None:
-        """Returns when the server answers something simple; raises Transient or Blocked otherwise. An
-        outage must not be blamed on an item."""
+        """Check that the server answers a simple request, so that no item is blamed for an outage.
+
+        Raises:
+            Transient, Blocked: the server does not answer.
+        """
         request = get_folders([distinguished("msgfolderroot", self.mailbox)])
         self.gather(request, "GetFolderResponseMessage", lambda _: None)
 
     def pause(self, patience: RetryPolicy, error: Transient) -> None:
-        """Waits error out. Something that is no Exchange is Transient the first time patience ends,
-        Blocked the second time."""
+        """Wait before the next attempt.
+
+        Args:
+            patience: the retry policy.
+            error: the fault of the last attempt.
+
+        Raises:
+            Transient: the retries are used up.
+            Blocked: "not-soap" when something that is not Exchange answered until the retries were used up
+                twice.
+        """
         try:
             patience.pause(error)
         except Transient as final:
@@ -137,11 +190,12 @@ class EwsClient:
             raise
 
     def _attempt(self, body: str, answer: str) -> Iterator[ResponseMessage]:
+        """Send one request and yield its response messages."""
         response = self._post(self._envelope(body))
         try:
             yield from self._messages(response, answer)
         finally:
-            # A reply read to its end has given its connection back already; any other is dropped.
+            # A reply that was read to its end has returned its connection; any other is dropped.
             response.close()
 
     def _messages(self, response: requests.Response, answer: str) -> Iterator[ResponseMessage]:
@@ -184,8 +238,10 @@ class EwsClient:
         raise self._refusal(error) if isinstance(error, Blocked) and status == 401 else error
 
     def _refusal(self, error: Blocked) -> Blocked | Transient:
-        """What a refused login means. It is never tried again by this source: repeated, it locks the account.
-        Only an application's is confirmed more than once."""
+        """Remember a refused login, which this source never repeats: that would lock the account.
+
+        Only a refusal of an application is confirmed more than once.
+        """
         if error.code == "login-refused":
             self._refused = LOGINS.refused(
                 self._login.name, error, APPLICATION if self._login.renewable else PERSON
@@ -251,6 +307,7 @@ class EwsClient:
 
 
 def _checked(message: ResponseMessage, strict: bool) -> ResponseMessage:
+    """Return the message; raise its refusal if it is one."""
     refusal = refusal_of(message.element)
     if refusal is not None and (strict or refusal.busy):
         raise refusal

@@ -1,4 +1,8 @@
-"""The members of a distribution list, where GetItem does not tell them."""
+"""Read the members of a distribution list where GetItem does not give them.
+
+Source:
+    https://learn.microsoft.com/exchange/client-developer/web-service-reference/expanddl-operation
+"""
 
 from __future__ import annotations
 
@@ -15,15 +19,25 @@ _SAFE = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False,
 
 
 class Expansion:
-    """Asks for members, list by list, until the server shows that it cannot tell."""
+    """Ask for members list by list, until the server shows that it cannot give them."""
 
     def __init__(self, client: EwsClient) -> None:
         self._client = client
         self._offered = True
 
     def filled(self, xml: bytes, id_: str) -> bytes:
-        """The list's element with <t:Members>, be it empty; as it was where this server does not tell. Raises
-        Transient and Blocked as every request does."""
+        """Return the list's element with <t:Members>, which may be empty.
+
+        Args:
+            xml: the list's element.
+            id_: the list's id.
+
+        Returns:
+            The element as it was where this server does not give members.
+
+        Raises:
+            Transient, Blocked: the server cannot be asked, after the retries.
+        """
         members = self._members(id_) if self._offered else None
         if members is None:
             return xml
@@ -32,8 +46,9 @@ class Expansion:
         return etree.tostring(item, encoding="utf-8")
 
     def _members(self, id_: str) -> etree._Element | None:
+        """Return the Members element, or None."""
         try:
-            found = self._client.collect(expand_list(id_), "ExpandDLResponseMessage", _expanded)
+            answers = self._client.collect(expand_list(id_), "ExpandDLResponseMessage", _members_of)
         except EwsRefusal as refusal:
             if refusal.busy:
                 raise translated(refusal) from None
@@ -44,10 +59,10 @@ class Expansion:
                 raise
             self._client.probe()
             return None
-        return found[0] if len(found) == 1 else None
+        return answers[0] if len(answers) == 1 else None
 
 
-def _expanded(message: ResponseMessage) -> etree._Element:
+def _members_of(message: ResponseMessage) -> etree._Element:
     members = etree.Element(TNS + "Members", nsmap={"t": TNS[1:-1]})
     for box in message.element.iter(TNS + "Mailbox"):
         member = etree.SubElement(members, TNS + "Member")

@@ -1,7 +1,10 @@
-"""What an EWS server may answer, translated to one class per reaction.
+"""Translate the answers of an EWS server into one error class per reaction.
 
-The tables say what each ResponseCode means to a migration. A server's own text is carried where nothing
-shows it (model.server_words): it may name a person or a folder.
+The tables say what each ResponseCode means to a migration. A server's own text is carried where nothing shows
+it (`model.server_words`), because it may name a person or a folder.
+
+Source:
+    https://learn.microsoft.com/exchange/client-developer/web-service-reference/responsecode
 """
 
 from __future__ import annotations
@@ -98,14 +101,19 @@ OTHERS = frozenset(
 KNOWN = frozenset(BLOCKED).union(
     BUSY, GONE, FOLDER_GONE, CURSOR_LOST, UNCONVERTIBLE, REFUSED_FIELDS, TOO_OLD, OTHERS
 )
-"""ResponseCodes that may be told to anyone, for they are Exchange's own: others might be a person's name."""
+"""ResponseCodes that may be shown and logged, because they are Exchange's own; others might be a person's
+name."""
 
 
 class EwsRefusal(Exception):
-    """A well-formed answer that is an error. Stays inside the connector.
+    """Hold a well-formed answer that is an error. It stays inside the connector.
 
-    code is the server's ResponseCode; busy says it passes by itself, after seconds when it told; whole
-    says the entire request failed (a SOAP fault), not one of its parts; said is its text.
+    Attributes:
+        code: the server's ResponseCode.
+        busy: True if it passes by itself.
+        after: the delay in seconds that the server states; None without one.
+        whole: True if the entire request failed (a SOAP fault), not one of its parts.
+        said: the server's text.
     """
 
     said: ServerWords = NOTHING
@@ -121,21 +129,22 @@ class EwsRefusal(Exception):
 
 
 def refusal_of(element: etree._Element) -> EwsRefusal | None:
-    """The Refusal a ResponseMessage or a Fault states; None for success or a mere warning."""
+    """Return the refusal that a ResponseMessage or a Fault states; None for a success or a warning."""
     if element.tag == SOAP + "Fault":
-        found, text = _fault(element), element.findtext("faultstring")
+        refusal, text = _fault(element), element.findtext("faultstring")
     elif element.get("ResponseClass") == "Error":
         code = (element.findtext(MNS + "ResponseCode") or "").strip() or "ErrorUnknown"
-        found = _refusal(code, element.find(MNS + "MessageXml"), whole=False)
+        refusal = _refusal(code, element.find(MNS + "MessageXml"), whole=False)
         text = element.findtext(MNS + "MessageText")
     else:
         return None
-    unknown = "" if _known(found.code) else found.code
-    found.said = ServerWords(f"{unknown} {text or ''}".strip())
-    return found
+    unknown = "" if _public_code(refusal.code) else refusal.code
+    refusal.said = ServerWords(f"{unknown} {text or ''}".strip())
+    return refusal
 
 
 def _fault(element: etree._Element) -> EwsRefusal:
+    """Return the refusal that a Fault states."""
     detail = element.find("detail")
     code, values = "", None
     if detail is not None:
@@ -148,14 +157,17 @@ def _fault(element: etree._Element) -> EwsRefusal:
 
 
 def _codeless(element: etree._Element, origin: str) -> str:
-    """One dialect's faults carry text alone: a call it does not know is refused for good, any other
-    fault of the server's may pass."""
+    """Return a code for a fault that has text only, as one dialect sends it.
+
+    An unknown call is refused for good; any other fault of the server may pass.
+    """
     text = element.findtext("faultstring") or ""
-    refused = origin == "Client" or any(words in text for words in ("Unknown request", "schema validation"))
-    return UNKNOWN_REQUEST if refused else INTERNAL_ERROR
+    is_final = origin == "Client" or any(words in text for words in ("Unknown request", "schema validation"))
+    return UNKNOWN_REQUEST if is_final else INTERNAL_ERROR
 
 
 def _refusal(code: str, values: etree._Element | None, *, whole: bool) -> EwsRefusal:
+    """Return a refusal with its delay; an internal error gets the code of its inner error."""
     after, inner = None, ""
     for value in values.iter(TNS + "Value") if values is not None else ():
         name, text = value.get("Name"), (value.text or "").strip()
@@ -177,11 +189,12 @@ def _seconds(milliseconds: str) -> float | None:
 
 
 def translated(refusal: EwsRefusal) -> MigrationError:
-    """The error for a refusal of a whole request (not of one item of a batch)."""
-    return _translated(refusal).about(_known(refusal.code)).said(refusal.said)
+    """Return the error for a refusal of a whole request, not of one item of a batch."""
+    return _translated(refusal).about(_public_code(refusal.code)).said(refusal.said)
 
 
-def _known(code: str) -> str:
+def _public_code(code: str) -> str:
+    """Return a code that may be shown, else ""."""
     return code if code in KNOWN else ""
 
 
@@ -197,17 +210,20 @@ def _translated(refusal: EwsRefusal) -> MigrationError:
         return Transient("folder-vanished", "a folder was removed meanwhile: list again")
     if code == INTERNAL_ERROR:
         return Transient("server-error", "the server reported an internal error")
-    return Blocked("server-refuses", f"the server answered {_safe(code)}")
+    return Blocked("server-refuses", f"the server answered {_code_or_unknown(code)}")
 
 
 def incomplete() -> Transient:
-    """The error for a success that lacks what was asked for. Servers under load answer so."""
+    """Return the error for a success that lacks what was requested. Servers under load answer so."""
     return Transient(INCOMPLETE, "the reply left items out")
 
 
 def item_error(refusal: EwsRefusal) -> Rejected:
-    """The fate of one item the server will not give."""
-    return _item_error(refusal.code).about(_known(refusal.code)).said(refusal.said)
+    """Return the error for one item that the server does not give.
+
+    Codes: vanished, mime-conversion-failed, too-large-to-read, corrupt-at-source, item-refused.
+    """
+    return _item_error(refusal.code).about(_public_code(refusal.code)).said(refusal.said)
 
 
 def _item_error(code: str) -> Rejected:
@@ -219,16 +235,24 @@ def _item_error(code: str) -> Rejected:
         return Rejected("too-large-to-read", "larger than the source server gives out")
     if code in {"ErrorCorruptData", "ErrorItemCorrupt"}:
         return Rejected("corrupt-at-source", "the source server calls it corrupt")
-    return Rejected("item-refused", f"the server answered {_safe(code)}")
+    return Rejected("item-refused", f"the server answered {_code_or_unknown(code)}")
 
 
-def _safe(code: str) -> str:
-    """What is said of it stands in states and logs; see KNOWN."""
-    return _known(code) or "an unknown code"
+def _code_or_unknown(code: str) -> str:
+    """Return a code as states and logs may hold it; see KNOWN."""
+    return _public_code(code) or "an unknown code"
 
 
 def http_error(status: int, retry_after: str | None) -> MigrationError:
-    """The translation of an HTTP status that carries no SOAP answer."""
+    """Return the error for an HTTP status without a SOAP answer.
+
+    Args:
+        status: the HTTP status.
+        retry_after: the header Retry-After; None without one.
+
+    Returns:
+        Transient: busy, server-error, not-soap. Blocked: login-refused, access-denied.
+    """
     return _http_error(status, retry_after).about(f"HTTP {status}")
 
 

@@ -1,7 +1,10 @@
-"""What is asked of each kind of item, as elements of AdditionalProperties.
+"""List what is asked of each kind of item, as elements of AdditionalProperties.
 
-NEEDED is what every server since Exchange 2010 SP2 knows and no item may move without; OPTIONAL is what a
-server may refuse: newer fields, and MAPI properties beyond EWS's own words (MS-OXPROPS).
+NEEDED holds what every server since Exchange 2010 SP2 supports and no item may move without. OPTIONAL holds
+what a server may refuse: newer fields, and MAPI properties beyond EWS's own names.
+
+Source:
+    MS-OXPROPS (MAPI properties).
 """
 
 from __future__ import annotations
@@ -76,7 +79,7 @@ def _tags(kind: str, *tags: int) -> tuple[str, ...]:
     return tuple(f'<t:ExtendedFieldURI PropertyTag="0x{tag:04X}" PropertyType="{kind}"/>' for tag in tags)
 
 
-def _named(owner: str, kind: str, *ids: int) -> tuple[str, ...]:
+def _ids(owner: str, kind: str, *ids: int) -> tuple[str, ...]:
     return tuple(
         f'<t:ExtendedFieldURI PropertySetId="{owner}" PropertyId="{id_}" PropertyType="{kind}"/>'
         for id_ in ids
@@ -92,7 +95,7 @@ def _public(*names: str) -> tuple[str, ...]:
 
 
 CLASS_ONLY = _uris("item", ("ItemClass",))
-_PRIVATE = _named(COMMON, "Boolean", 0x8506)
+_PRIVATE = _ids(COMMON, "Boolean", 0x8506)
 _LATER = _uris("item", ("TextBody",))  # Exchange 2013
 
 NEEDED: Mapping[Kind, tuple[str, ...]] = {
@@ -114,7 +117,7 @@ OPTIONAL: Mapping[Kind, tuple[str, ...]] = {
     Kind.CALENDAR: (
         *_LATER,
         *_uris("calendar", _EVENT_OTHER),
-        *_named(APPOINTMENT, "Integer", 0x8214),  # colour label
+        *_ids(APPOINTMENT, "Integer", 0x8214),  # colour label
         *_PRIVATE,
         *_public(
             "OnlineMeetingConfLink", "OnlineMeetingExternalLink", "SkypeTeamsMeetingUrl", "UCMeetingSetting"
@@ -128,47 +131,55 @@ OPTIONAL: Mapping[Kind, tuple[str, ...]] = {
         *_tags("String", 0x3A00, 0x3A07, 0x3A0C, 0x3A10, 0x3A43, 0x3A47, 0x3A49, 0x3A4A, 0x3A4C, 0x3A50),
         *_tags("Short", 0x3A4D),  # gender
         # web page, phonetic names, user fields, free/busy address
-        *_named(ADDRESS, "String", 0x802B, 0x802C, 0x802D, 0x802E, 0x804F, 0x8050, 0x8051, 0x8052, 0x80D8),
-        *_named(ADDRESS, "SystemTime", 0x80DE, 0x80DF),  # birthday and anniversary as they were written
-        *_named(COMMON, "String", 0x8535),  # billing information
+        *_ids(ADDRESS, "String", 0x802B, 0x802C, 0x802D, 0x802E, 0x804F, 0x8050, 0x8051, 0x8052, 0x80D8),
+        *_ids(ADDRESS, "SystemTime", 0x80DE, 0x80DF),  # birthday and anniversary as they were written
+        *_ids(COMMON, "String", 0x8535),  # billing information
         *_PRIVATE,
     ),
     Kind.TASKS: (
         *_LATER,
-        *_named(TASK, "SystemTime", 0x8104, 0x8105),  # start and due as days: midnight UTC of the local day
-        *_named(COMMON, "SystemTime", 0x8516, 0x8517),  # start and due as moments
+        *_ids(TASK, "SystemTime", 0x8104, 0x8105),  # start and due as days: midnight UTC of the local day
+        *_ids(COMMON, "SystemTime", 0x8516, 0x8517),  # start and due as moments
         *_PRIVATE,
     ),
-    Kind.NOTES: (*_LATER, *_named(NOTE, "Integer", 0x8B00)),  # colour
+    Kind.NOTES: (*_LATER, *_ids(NOTE, "Integer", 0x8B00)),  # colour
 }
 
 
 class Shape:
-    """The fields one kind of item is asked for, on one connection."""
+    """Hold the fields that one kind of item is asked for, on one connection."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self._needed = NEEDED[kind]
         self._optional = OPTIONAL[kind]
-        self._known = False
+        self._is_probed = False
 
     @property
     def fields(self) -> tuple[str, ...]:
+        """Return the fields to ask for."""
         return self._needed + self._optional
 
     def lessen(self, accepts: Callable[[tuple[str, ...]], bool]) -> bool:
-        """Finds out, once, which optional fields this server accepts, and asks only these from then on. False
-        when that changes nothing: known already, or it is not they that are refused."""
-        if self._known:
+        """Find out, once, which optional fields this server accepts, and ask only for these from then on.
+
+        Args:
+            accepts: returns True if the server accepts a request with these fields.
+
+        Returns:
+            False when nothing changes: it is known already, or other fields are refused.
+        """
+        if self._is_probed:
             return False
         kept = self._accepted(self._optional, accepts) if accepts(self._needed) else self._optional
         lessened = kept != self._optional
-        self._optional, self._known = kept, True
+        self._optional, self._is_probed = kept, True
         return lessened
 
     def _accepted(
         self, fields: tuple[str, ...], accepts: Callable[[tuple[str, ...]], bool]
     ) -> tuple[str, ...]:
+        """Return the accepted ones of some fields, by halving."""
         if not fields or accepts(self._needed + fields):
             return fields
         if len(fields) == 1:

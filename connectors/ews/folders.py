@@ -1,4 +1,4 @@
-"""The folders of a mailbox, as EWS lists them. See exchange_folders for what they become."""
+"""List the folders of a mailbox; `connectors.exchange.folders` makes containers of them."""
 
 from __future__ import annotations
 
@@ -25,22 +25,39 @@ FOLDERS_MOST = 100_000
 
 
 def root_id(client: EwsClient) -> str:
-    """The id of the folder people see as the top. Raises Blocked when the mailbox has none."""
+    """Return the id of the folder that people see as the top.
+
+    Raises:
+        Blocked: "mailbox-missing" when the mailbox has no root folder; see also `EwsClient.gather`.
+    """
     request = get_folders([distinguished(ROOT, client.mailbox)])
-    found = [one for one in client.gather(request, "GetFolderResponseMessage", _first_id) if one]
-    if len(found) != 1:
+    ids = [id_ for id_ in client.gather(request, "GetFolderResponseMessage", _first_id) if id_]
+    if len(ids) != 1:
         raise Blocked("mailbox-missing", "the mailbox has no root folder")
-    return found[0]
+    return ids[0]
 
 
 def _first_id(message: ResponseMessage) -> str:
-    found = message.element.find(f".//{TNS}FolderId")
-    return "" if found is None else found.get("Id") or ""
+    """Return the first folder id in a response, or ""."""
+    element = message.element.find(f".//{TNS}FolderId")
+    return "" if element is None else element.get("Id") or ""
 
 
 def all_folders(client: EwsClient, root: str) -> list[ExchangeFolder]:
-    """Every folder below root (a distinguished() or folder_id() element), page by page."""
-    # A dialect that does not know rights, or these MAPI tags, still tells the rest.
+    """Return every folder below a root, page by page.
+
+    Args:
+        client: the EWS client.
+        root: a distinguished() or folder_id() element.
+
+    Raises:
+        EwsRefusal: the server refuses.
+        Transient, Blocked: the server cannot be asked, after the retries.
+
+    Source:
+        https://learn.microsoft.com/exchange/client-developer/web-service-reference/findfolder-operation
+    """
+    # A dialect without rights, or without these MAPI tags, still gives the other fields.
     for tags, rights in ((True, True), (True, False)):
         try:
             return list(_pages(client, root, tags=tags, rights=rights))
@@ -66,13 +83,14 @@ def _pages(client: EwsClient, root: str, *, tags: bool, rights: bool) -> Iterato
 
 
 def _page(message: ResponseMessage) -> tuple[list[ExchangeFolder], int, bool]:
+    """Return a page's folders, the next offset, and True if it is the last page."""
     top = message.element.find(MNS + "RootFolder")
     if top is None:
         raise EwsRefusal("ErrorUnknownRequest")
     holder = top.find(TNS + "Folders")
-    folders = [_folder(one) for one in (holder if holder is not None else ())]
+    folders = [_folder(element) for element in (holder if holder is not None else ())]
     following = number(top.get("IndexedPagingOffset")) or 0
-    # Partial pages happen: only the server's word ends the listing.
+    # Partial pages happen: only the server's flag ends the listing.
     return folders, following, true(top.get("IncludesLastItemInRange", "true"))
 
 
@@ -95,20 +113,23 @@ def _folder(element: etree._Element) -> ExchangeFolder:
 
 
 def _readonly(rights: etree._Element | None) -> bool:
-    """Whether nothing may be put there; a server that does not tell leaves that open."""
+    """Return True if nothing may be created in a folder; False when the server does not say."""
     stated = None if rights is None else rights.findtext(TNS + "CreateContents")
     return stated is not None and not true(stated)
 
 
 def known_ids(client: EwsClient) -> dict[str, str]:
-    """Folder id -> distinguished name, for those this server knows and this mailbox has."""
-    found = _named(client, tuple(ROLES), needed=True)
+    """Return the distinguished name by folder id, for those that this server and this mailbox have."""
+    names_by_id = _names_by_id(client, tuple(ROLES), needed=True)
     for names in (tuple(OMITTED), tuple(ARCHIVE)):
-        found.update({k: v for k, v in _named(client, names, needed=False).items() if k not in found})
-    return found
+        names_by_id.update(
+            {k: v for k, v in _names_by_id(client, names, needed=False).items() if k not in names_by_id}
+        )
+    return names_by_id
 
 
-def _named(client: EwsClient, names: tuple[str, ...], *, needed: bool) -> dict[str, str]:
+def _names_by_id(client: EwsClient, names: tuple[str, ...], *, needed: bool) -> dict[str, str]:
+    """Ask for the ids of distinguished folders."""
     request = get_folders(distinguished(name, client.mailbox) for name in names)
     try:
         answers = client.collect(request, "GetFolderResponseMessage", _id_or_none, strict=False)

@@ -1,8 +1,8 @@
-"""Appointments, contacts, tasks and notes: one record for each, complete with what other requests must tell.
+"""Read appointments, contacts, tasks and notes as records, including what other requests must give.
 
-A reply is read to its end first. Then the changed occurrences of all its series are asked for together, and
-the attachments of all of them; only then is any record given. Where a part is gone meanwhile, the item is
-asked for again; a part that was only edited has a new version of its item, and the next pass brings both.
+A reply is read to its end first. Then the changed occurrences of all its series are requested together, and
+the attachments of all of them; only then are records yielded. When a part disappeared meanwhile, the item is
+requested again. A part that was only edited gives its item a new version, and the next pass reads both.
 """
 
 from __future__ import annotations
@@ -40,8 +40,16 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class ItemPart:
-    """One element of a record, and what it refers to. occurrences: in the order of their original starts;
-    listless: a distribution list that came without its members."""
+    """Hold one element of a record, and what it refers to.
+
+    Attributes:
+        ref: the item's ref with the version that was read.
+        class_: its ItemClass.
+        xml: the element.
+        listless: True for a distribution list without its members.
+        attachments: the attachments to read.
+        occurrences: the changed occurrences, in the order of their original starts.
+    """
 
     ref: Ref
     class_: str
@@ -52,7 +60,7 @@ class ItemPart:
 
 
 class PartPlan:
-    """Reads single elements: the changed occurrences of series."""
+    """Read single elements: the changed occurrences of series; see FetchPlan."""
 
     answer = ANSWER
 
@@ -61,28 +69,34 @@ class PartPlan:
         self._shape = shape
 
     def request(self, ids: Sequence[str]) -> str:
+        """Return the request for these ids."""
         return get_records(ids, self._shape.fields)
 
     def about(self, message: ResponseMessage) -> str:
+        """Return the id of the item in a message, or ""."""
         return id_in(message.element)
 
     def read(self, message: ResponseMessage, ref: Ref, again: int) -> ItemPart | Failed | Again | None:
-        del again  # XML is whole, or no message
+        """Return the element in a message."""
+        del again  # a message that was parsed is complete
         return part_of(message, ref, self._shape.kind)
 
     def refused(self, ref: Ref, code: str) -> bool:
-        del ref, code  # a series without one of its dates would be another series
+        """Return False: a series without one of its dates would be another series."""
+        del ref, code
         return False
 
     def later(self) -> Iterator[ItemPart | Failed | Again]:
+        """Return nothing: no result is delayed."""
         return iter(())
 
     def lessen(self, ids: Sequence[str], refusals: Sequence[EwsRefusal]) -> bool:
+        """Return True if the request asks for fewer fields from now on."""
         return lessen(self._client, self._shape, ids, refusals)
 
 
 class RecordPlan:
-    """Reads items of shape's kind as whole records. Without bodies, their class alone."""
+    """Read items of one kind as complete records; without bodies, only their class. See FetchPlan."""
 
     answer = ANSWER
 
@@ -97,12 +111,15 @@ class RecordPlan:
         self._read: list[tuple[ItemPart, int]] = []
 
     def request(self, ids: Sequence[str]) -> str:
+        """Return the request for these ids."""
         return get_records(ids, self._shape.fields if self._bodies else CLASS_ONLY)
 
     def about(self, message: ResponseMessage) -> str:
+        """Return the id of the item in a message, or ""."""
         return id_in(message.element)
 
     def read(self, message: ResponseMessage, ref: Ref, again: int) -> Native | Failed | Again | None:
+        """Keep the element for `later`; without bodies, return the result at once."""
         part = part_of(message, ref, self._shape.kind)
         if not self._bodies:
             return self._native(part, {})
@@ -110,30 +127,33 @@ class RecordPlan:
         return None
 
     def refused(self, ref: Ref, code: str) -> bool:
+        """Return False: no refusal is handled."""
         del ref, code
         return False
 
     def later(self) -> Iterator[Native | Failed | Again]:
+        """Read occurrences and attachments of the kept elements, and yield the records."""
         read, self._read = self._read, []
         changed = self._occurrences([part for part, _ in read])
-        parts = [part for part, _ in read] + [one for one in changed.values() if isinstance(one, ItemPart)]
+        parts = [part for part, _ in read] + [item for item in changed.values() if isinstance(item, ItemPart)]
         files = contents(self._client, self._pace, (ref for part in parts for ref in part.attachments))
         for part, again in read:
             yield self._whole(part, changed, files, again)
 
     def lessen(self, ids: Sequence[str], refusals: Sequence[EwsRefusal]) -> bool:
+        """Return True if the request asks for fewer fields from now on."""
         return self._bodies and lessen(self._client, self._shape, ids, refusals)
 
     def _occurrences(self, masters: Sequence[ItemPart]) -> dict[str, ItemPart | MigrationError]:
-        """The changed occurrences of these series by id, or why one is not given."""
+        """Return the changed occurrences of series by id, or the error for each that is not given."""
         ids = {key_of(ref.id): ref for master in masters for ref in master.occurrences}
-        found: dict[str, ItemPart | MigrationError] = {}
-        for one in Fetch(self._client, self._pace, PartPlan(self._client, self._shape)).run(ids.values()):
-            if isinstance(one, Failed):
-                found[ids[one.key].id] = one.error
+        results: dict[str, ItemPart | MigrationError] = {}
+        for result in Fetch(self._client, self._pace, PartPlan(self._client, self._shape)).run(ids.values()):
+            if isinstance(result, Failed):
+                results[ids[result.key].id] = result.error
             else:
-                found[one.ref.id] = one
-        return found
+                results[result.ref.id] = result
+        return results
 
     def _whole(
         self,
@@ -142,40 +162,49 @@ class RecordPlan:
         files: Mapping[str, Body | MigrationError],
         again: int,
     ) -> Native | Failed | Again:
+        """Return the record; ask again when a part disappeared meanwhile."""
         own = [changed[ref.id] for ref in part.occurrences]
-        faults = [one for one in own if isinstance(one, MigrationError)]
-        parts = [part, *(one for one in own if isinstance(one, ItemPart))]
-        held = {ref.id: files[ref.id] for one in parts for ref in one.attachments}
-        gone = [one for one in (*faults, *held.values()) if _is_gone(one)]
+        faults = [item for item in own if isinstance(item, MigrationError)]
+        parts = [part, *(item for item in own if isinstance(item, ItemPart))]
+        files_by_id = {ref.id: files[ref.id] for item in parts for ref in item.attachments}
+        gone = [item for item in (*faults, *files_by_id.values()) if _is_gone(item)]
         if gone and again < AGAIN_MOST:
             return Again(part.ref)
         if faults:
             missing = Rejected("occurrence-missing", "the source names a changed date that it does not have")
-            fault = next((one for one in faults if not _is_gone(one)), missing)
+            fault = next((item for item in faults if not _is_gone(item)), missing)
             return Failed(key_of(part.ref.id), fault)
-        return self._native(part, held, self._body(parts))
+        return self._native(part, files_by_id, self._body(parts))
 
     def _body(self, parts: Iterable[ItemPart]) -> Body | None:
+        """Write the record's body."""
         sink = self._client.sink()
         sink.write(HEAD)
-        for one in parts:
-            sink.write(self._complete(one))
+        for part in parts:
+            sink.write(self._complete(part))
         sink.write(TAIL)
         return sink.finish()
 
     def _native(
         self, part: ItemPart, held: Mapping[str, Body | MigrationError], body: Body | None = None
     ) -> Native:
-        readable = {id_: one for id_, one in held.items() if not isinstance(one, MigrationError)}
-        found = {"ItemClass": part.class_, "Attachments": readable}
-        return Native(part.ref, FORMATS[self._shape.kind], found, body)
+        """Return the record with its properties."""
+        readable = {id_: body_ for id_, body_ in held.items() if not isinstance(body_, MigrationError)}
+        properties = {"ItemClass": part.class_, "Attachments": readable}
+        return Native(part.ref, FORMATS[self._shape.kind], properties, body)
 
     def _complete(self, part: ItemPart) -> bytes:
         return self._expansion.filled(part.xml, part.ref.id) if part.listless else part.xml
 
 
 def part_of(message: ResponseMessage, ref: Ref, kind: Kind) -> ItemPart:
-    """The element of an item, kept beyond the life of its message."""
+    """Return the element of an item, independent of its response message.
+
+    Args:
+        message: the response message.
+        ref: the ref that it answers.
+        kind: the kind of items.
+    """
     item = item_of(message.element)
     assert item is not None  # noqa: S101 - about() found it
     for mime in item.findall(TNS + "MimeContent"):
@@ -193,23 +222,34 @@ def part_of(message: ResponseMessage, ref: Ref, kind: Kind) -> ItemPart:
 
 
 def _changed(item: etree._Element) -> tuple[Ref, ...]:
-    """The changed occurrences of a series, each once."""
-    found: dict[str, tuple[datetime, Ref]] = {}
-    for one in item.findall(f"{TNS}ModifiedOccurrences/{TNS}Occurrence"):
-        id_, version = id_of(one)
-        start = moment(one.findtext(TNS + "OriginalStart")) or moment(one.findtext(TNS + "Start"))
+    """Return the changed occurrences of a series, each once."""
+    by_id: dict[str, tuple[datetime, Ref]] = {}
+    for entry in item.findall(f"{TNS}ModifiedOccurrences/{TNS}Occurrence"):
+        id_, version = id_of(entry)
+        start = moment(entry.findtext(TNS + "OriginalStart")) or moment(entry.findtext(TNS + "Start"))
         if id_:
-            found.setdefault(id_, (start or NEVER, Ref(id_, version)))
-    return tuple(ref for _, ref in sorted(found.values(), key=lambda pair: pair[0]))
+            by_id.setdefault(id_, (start or NEVER, Ref(id_, version)))
+    return tuple(ref for _, ref in sorted(by_id.values(), key=lambda pair: pair[0]))
 
 
-def _is_gone(one: object) -> bool:
-    return isinstance(one, Rejected) and one.code == GONE
+def _is_gone(result: object) -> bool:
+    """Return True if a result is Rejected("vanished")."""
+    return isinstance(result, Rejected) and result.code == GONE
 
 
 def lessen(client: EwsClient, shape: Shape, ids: Sequence[str], refusals: Sequence[EwsRefusal]) -> bool:
-    """Whether these refusals made shape ask less. Raises Transient and Blocked as every request does."""
-    if not any(one.code in REFUSED_FIELDS for one in refusals):
+    """Return True if these refusals made the shape ask for less.
+
+    Args:
+        client: the EWS client.
+        shape: the fields.
+        ids: items to try with.
+        refusals: the refusals of a request.
+
+    Raises:
+        Transient, Blocked: the server cannot be asked, after the retries.
+    """
+    if not any(refusal.code in REFUSED_FIELDS for refusal in refusals):
         return False
     probe = ids[:ASKED_TO_LEARN]
     return shape.lessen(lambda fields: _accepts(client, probe, fields))

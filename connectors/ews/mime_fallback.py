@@ -1,6 +1,6 @@
-"""A message the server cannot convert to MIME, rebuilt from its properties.
+"""Rebuild a message from its properties when the server cannot convert it to MIME.
 
-What is lost (the original headers, signatures) is named by the mapping, which sees Rebuilt = True.
+The mapping sees Rebuilt = True and names what is lost: the original headers and signatures.
 """
 
 from __future__ import annotations
@@ -34,11 +34,17 @@ PARTIES = (("To", "ToRecipients"), ("Cc", "CcRecipients"), ("Bcc", "BccRecipient
 
 
 def rebuilt(client: EwsClient, ref: Ref) -> Native | Failed:
-    """The item as a message of our making; Failed when even its properties cannot be read.
+    """Return the item as a message that we built; Failed when its properties cannot be read either.
 
-    Raises Transient and Blocked as every request does."""
+    Args:
+        client: the EWS client.
+        ref: the item.
+
+    Raises:
+        Transient, Blocked: the server cannot be asked, after the retries.
+    """
     try:
-        return _rebuilt(client, ref)
+        return _rebuild(client, ref)
     except EwsRefusal as refusal:
         error: MigrationError = item_error(refusal)
         return Failed(
@@ -49,16 +55,17 @@ def rebuilt(client: EwsClient, ref: Ref) -> Native | Failed:
     except Transient as error:
         if error.code not in {"not-soap", "server-error"}:
             raise
-        # A text beyond what the XML parser takes looks the same as no XML at all.
+        # A text that is too large for the XML parser looks the same as input that is no XML.
         client.probe()
         return Failed(key_of(ref.id), Rejected(*FAILED))
 
 
-def _rebuilt(client: EwsClient, ref: Ref) -> Native:
+def _rebuild(client: EwsClient, ref: Ref) -> Native:
+    """Read the properties and write the message."""
     request = get_items([ref.id], mime=False, fields=MAIL_FIELDS + REBUILD_FIELDS, html=True)
     sink = client.sink()
-    found = client.collect(request, "GetItemResponseMessage", _copied)
-    item = found[0] if len(found) == 1 else None
+    items = client.collect(request, "GetItemResponseMessage", _copy_item)
+    item = items[0] if len(items) == 1 else None
     if item is None or id_of(item)[0] != ref.id:
         raise Rejected(*FAILED)
     facts = {**properties(item), "Rebuilt": True}
@@ -71,8 +78,8 @@ def _rebuilt(client: EwsClient, ref: Ref) -> Native:
     return Native(Ref(ref.id, version, size=int(str(facts["Size"])) or ref.size), FORMAT, facts, body)
 
 
-def _copied(message: ResponseMessage) -> etree._Element | None:
-    """The item, kept beyond the life of its message."""
+def _copy_item(message: ResponseMessage) -> etree._Element | None:
+    """Return the item, independent of its response message."""
     item = item_of(message.element)
     return None if item is None else etree.fromstring(etree.tostring(item), _SAFE)
 
@@ -107,12 +114,13 @@ def _text(item: etree._Element) -> MimePart:
 
 
 def _attachments(client: EwsClient, item: etree._Element) -> Iterator[MimePart]:
+    """Yield the item's attachments as parts."""
     holder = item.find(TNS + "Attachments")
     for entry in holder if holder is not None else ():
-        found = entry.find(TNS + "AttachmentId")
-        if found is None or not found.get("Id"):
+        element = entry.find(TNS + "AttachmentId")
+        if element is None or not element.get("Id"):
             continue
-        request = get_attachments([str(found.get("Id"))])
+        request = get_attachments([str(element.get("Id"))])
         parts = client.collect(request, "GetAttachmentResponseMessage", _attachment)
         if len(parts) != 1 or parts[0] is None:
             raise Rejected(*FAILED)

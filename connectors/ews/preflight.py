@@ -1,7 +1,6 @@
-"""What a preflight wants to know: who owns the mailbox, what will not move, who it sends as.
+"""Ask what a preflight needs: who owns the mailbox, what will not move, who it sends as.
 
-Every question is one that some servers do not know: an answer of None means "not offered by this
-server", never a failure.
+Some servers do not support each question: None means "not offered by this server", never a failure.
 """
 
 from __future__ import annotations
@@ -33,10 +32,24 @@ SERVERS_15 = {0: "Exchange 2013", 1: "Exchange 2016", 2: "Exchange 2019 or SE", 
 
 
 def extras(client: EwsClient) -> Iterator[tuple[str, int | None]]:
-    """What is there and will not move: a code and its count; None: not offered by this server.
+    """Yield a code and a count of what exists and will not move.
 
-    The archive mailbox, recoverable items and holds are counted in items, public folders in folders at
-    their top, rules and delegates each. Raises Transient and Blocked only for the connection itself."""
+    The archive mailbox, recoverable items and holds are counted in items, public folders in folders at their
+    top, rules and delegates one by one.
+
+    Args:
+        client: the EWS client.
+
+    Yields:
+        (code, count); count None: not offered by this server.
+
+    Raises:
+        Transient, Blocked: the connection failed.
+
+    Source:
+        https://learn.microsoft.com/exchange/client-developer/web-service-reference/getinboxrules-operation
+        and .../getdelegate-operation
+    """
     questions: tuple[tuple[str, Callable[[EwsClient], int | None]], ...] = (
         ("archive-mailbox", lambda w: _items_below(w, "archivemsgfolderroot")),
         ("recoverable-items", lambda w: _items_below(w, "recoverableitemsroot")),
@@ -83,18 +96,21 @@ def _public_folders(client: EwsClient) -> int | None:
 
 
 def _shared_root() -> str:
-    # Not in anybody's mailbox: a Mailbox element here is an error on Exchange.
+    # Public folders belong to no mailbox: a Mailbox element here is an error on Exchange.
     return '<t:DistinguishedFolderId Id="publicfoldersroot"/>'
 
 
 def _children(message: ResponseMessage, holder: str) -> int:
-    found = message.element.find(f".//{TNS}{holder}")
-    return 0 if found is None else len(found)
+    """Return the number of children of an element."""
+    element = message.element.find(f".//{TNS}{holder}")
+    return 0 if element is None else len(element)
 
 
 def _rules(client: EwsClient) -> int | None:
+    """Return the number of inbox rules."""
+
     def count(message: ResponseMessage) -> int | None:
-        # A dialect answers without the element where the rules would be: it does not offer them.
+        # One dialect answers without the element for the rules: it does not offer them.
         holder = message.element.find("{*}InboxRules")
         states = message.element.find("{*}ResponseCode") is not None
         return len(holder) if holder is not None else (0 if states else None)
@@ -114,28 +130,43 @@ def _delegates(client: EwsClient) -> int | None:
 
 
 def addresses(client: EwsClient) -> frozenset[str]:
-    """The lower-case addresses the directory states for exactly this mailbox; empty when it states none
-    or does not know the question. A mere look-alike found by its beginning does not count."""
-    asked = client.mailbox.lower()
+    """Return the lower-case addresses that the directory states for exactly this mailbox.
+
+    A result that only begins alike does not count.
+
+    Args:
+        client: the EWS client.
+
+    Returns:
+        Empty when the server states none or does not support the question.
+
+    Raises:
+        Transient, Blocked: the server cannot be asked, after the retries.
+
+    Source:
+        https://learn.microsoft.com/exchange/client-developer/web-service-reference/resolvenames-operation
+    """
+    address = client.mailbox.lower()
     try:
         answers = client.collect(resolve_names(client.mailbox), "ResolveNamesResponseMessage", _resolutions)
     except EwsRefusal as refusal:
         if refusal.busy:
             raise translated(refusal) from None
         return frozenset()
-    matching = [found for answer in answers for found in answer if asked in found]
+    matching = [addresses_ for answer in answers for addresses_ in answer if address in addresses_]
     return matching[0] if len(matching) == 1 else frozenset()
 
 
 def _resolutions(message: ResponseMessage) -> list[frozenset[str]]:
+    """Return the addresses of each resolution that is a mailbox."""
     return [
-        frozenset(_stated(one))
-        for one in message.element.iter(TNS + "Resolution")
-        if one.findtext(f"{TNS}Mailbox/{TNS}MailboxType", "Mailbox") in {"Mailbox", "PublicFolder"}
+        frozenset(_addresses_of(resolution))
+        for resolution in message.element.iter(TNS + "Resolution")
+        if resolution.findtext(f"{TNS}Mailbox/{TNS}MailboxType", "Mailbox") in {"Mailbox", "PublicFolder"}
     ]
 
 
-def _stated(resolution: object) -> Iterator[str]:
+def _addresses_of(resolution: object) -> Iterator[str]:
     box = resolution.find(TNS + "Mailbox")  # type: ignore[attr-defined]
     primary = smtp_address(box) if box is not None else None
     if primary:
@@ -147,30 +178,43 @@ def _stated(resolution: object) -> Iterator[str]:
 
 
 def sent_from(client: EwsClient, limit: int) -> list[str]:
-    """The lower-case sender addresses of the newest sent items, newest first, one for each item that
-    states one and can be read."""
+    """Return the lower-case sender addresses of the newest sent items, newest first.
+
+    Args:
+        client: the EWS client.
+        limit: the most items to read.
+
+    Returns:
+        One address for each item that states one and can be read.
+
+    Raises:
+        Transient, Blocked: the server cannot be asked, after the retries.
+    """
     request = find_newest(distinguished("sentitems", client.mailbox), limit)
     pages = client.gather(request, "FindItemResponseMessage", _found_ids)
-    ids = [one for page in pages for one in page][:limit]
-    found: dict[str, str] = {}
+    ids = [id_ for page in pages for id_ in page][:limit]
+    senders: dict[str, str] = {}
     for start in range(0, len(ids), SENDERS_AT_ONCE):
-        found.update(_senders(client, ids[start : start + SENDERS_AT_ONCE]))
-    return [found[one] for one in ids if one in found]
+        senders.update(_senders(client, ids[start : start + SENDERS_AT_ONCE]))
+    return [senders[id_] for id_ in ids if id_ in senders]
 
 
 def _found_ids(message: ResponseMessage) -> list[str]:
-    return [str(one.get("Id")) for one in message.element.iter(TNS + "ItemId") if one.get("Id")]
+    """Return the item ids in a response."""
+    return [str(element.get("Id")) for element in message.element.iter(TNS + "ItemId") if element.get("Id")]
 
 
 def _senders(client: EwsClient, ids: list[str]) -> Iterator[tuple[str, str]]:
-    """By item id. An item on which the server fails is found by halving and left out: it says nothing of
-    whose mailbox this is. An outage is not blamed on it."""
+    """Yield (item id, address). An item at which the server fails is found by halving and left out.
+
+    Such an item says nothing about the mailbox's owner. An outage is not blamed on it.
+    """
     patience, todo = client.patience(), deque([ids])
     while todo:
         part = todo.popleft()
         request = get_items(part, mime=False, fields=("message:From", "message:Sender"))
         try:
-            yield from filter(None, [_sender(one) for one in client.ask(request, ANSWER)])
+            yield from filter(None, [_sender(message) for message in client.ask(request, ANSWER)])
             patience.progressed()
         except (Transient, EwsRefusal) as error:
             fault = translated(error) if isinstance(error, EwsRefusal) else error
@@ -195,7 +239,12 @@ def _sender(message: ResponseMessage) -> tuple[str, str] | None:
 
 
 def server(version: dict[str, str], schema: str) -> dict[str, str]:
-    """Facts about the server, from what it said in its last header."""
+    """Return facts about the server, from its last header.
+
+    Args:
+        version: the attributes of ServerVersionInfo.
+        schema: the schema version of the requests.
+    """
     major, minor = version.get("MajorVersion", ""), version.get("MinorVersion", "")
     build = ".".join(version.get(f"{part}Number", "?") for part in ("MajorBuild", "MinorBuild"))
     facts = {"schema": schema}

@@ -1,4 +1,4 @@
-"""From EWS elements to Kogge's vocabulary: refs, and the properties of a mail."""
+"""Convert EWS elements into refs and into the properties of a mail."""
 
 from __future__ import annotations
 
@@ -21,8 +21,13 @@ _TIME = re.compile(
 
 
 def moment(text: str | None) -> datetime | None:
-    """An xs:dateTime as an aware datetime, to the microsecond (one dialect sends nine digits); without
-    a zone it is UTC. None for none, and for dates outside of what a datetime holds."""
+    """Return an xs:dateTime as an aware datetime in UTC, to the microsecond.
+
+    One dialect sends nine digits. A text without a zone is UTC.
+
+    Returns:
+        None for no text, and for dates that a datetime cannot hold.
+    """
     match = _TIME.fullmatch((text or "").strip())
     if match is None:
         return None
@@ -43,7 +48,13 @@ def _zone(text: str | None) -> timezone:
 
 @dataclass(frozen=True, slots=True)
 class SyncPage:
-    """One answer of SyncFolderItems."""
+    """Hold one answer of SyncFolderItems.
+
+    Attributes:
+        refs: the changed items.
+        state: the new sync state; "" when the server gave none.
+        last: True if there are no further changes.
+    """
 
     refs: tuple[Ref, ...]
     state: str
@@ -51,9 +62,18 @@ class SyncPage:
 
 
 def sync_page(message: etree._Element) -> SyncPage:
-    """Refs in the server's order; one that appears twice keeps its last word. Single occurrences of a
-    series are left out: they belong to its master. Raises Transient for a page without
-    a list of changes: its state would skip what it leaves out."""
+    """Read an answer of SyncFolderItems.
+
+    Refs keep the server's order; of a ref that appears twice the last one counts. Single occurrences of a
+    series are left out, because they belong to its master.
+
+    Args:
+        message: the response message.
+
+    Raises:
+        Transient: "reply-incomplete" for a page without a list of changes: its state would skip what it
+            leaves out.
+    """
     changes = message.find(MNS + "Changes")
     if changes is None and (message.findtext(MNS + "SyncState") or "").strip():
         raise incomplete()
@@ -75,7 +95,7 @@ def _changed(changes: etree._Element) -> Iterator[Ref]:
 
 
 def is_occurrence(holder: etree._Element) -> bool:
-    """Whether the item in holder is one date of a series, also a changed one."""
+    """Return True if the item in an element is one date of a series, also a changed one."""
     return (holder.findtext(f"*/{TNS}CalendarItemType") or "").strip() in {"Occurrence", "Exception"}
 
 
@@ -83,16 +103,18 @@ def _ref(kind: str, change: etree._Element, id_: str, version: str) -> Ref:
     if kind == "Delete":
         return Ref(id_, version, deleted=True)
     if kind == "ReadFlagChange":
-        # Some servers leave the change key as it was: the version must differ all the same.
+        # Some servers keep the change key; the version must differ nevertheless.
         return Ref(id_, f"{version}/r{int(true(change.findtext(TNS + 'IsRead')))}")
     return Ref(id_, version, size=number(change.findtext(f"*/{TNS}Size")))
 
 
 def true(text: str | None) -> bool:
+    """Return True for "true" and "1"."""
     return (text or "").strip().lower() in {"true", "1"}
 
 
 def number(text: str | None) -> int | None:
+    """Return a text as a number; None when it is not one."""
     try:
         return int((text or "").strip())
     except ValueError:
@@ -100,25 +122,25 @@ def number(text: str | None) -> int | None:
 
 
 def item_of(message: etree._Element) -> etree._Element | None:
-    """The one item in a GetItem ResponseMessage; None when there is none."""
+    """Return the one item in a GetItem response message; None when there is none."""
     items = message.find(MNS + "Items")
     return items[0] if items is not None and len(items) else None
 
 
 def id_of(item: etree._Element) -> tuple[str, str]:
-    """Id and change key; ("", "") for an item without."""
-    found = item.find(TNS + "ItemId")
-    return ("", "") if found is None else (found.get("Id") or "", found.get("ChangeKey") or "")
+    """Return an item's id and change key; ("", "") for an item without an id."""
+    element = item.find(TNS + "ItemId")
+    return ("", "") if element is None else (element.get("Id") or "", element.get("ChangeKey") or "")
 
 
 def id_in(message: etree._Element) -> str:
-    """The id of the one item in a GetItem ResponseMessage; "" when there is none."""
+    """Return the id of the one item in a GetItem response message; "" when there is none."""
     item = item_of(message)
     return "" if item is None else id_of(item)[0]
 
 
 def properties(item: etree._Element) -> dict[str, object]:
-    """The properties a mail mapping reads; see mappings of "ews-message"."""
+    """Return the properties that a mail mapping reads; see the mappings of "ews-message"."""
     plain: dict[str, etree._Element] = {}
     tags: dict[int, str] = {}
     cut = len(TNS)
@@ -135,7 +157,7 @@ def properties(item: etree._Element) -> dict[str, object]:
         "IsDraft": true(text.get("IsDraft")),
         "IsReadReceiptRequested": true(text.get("IsReadReceiptRequested")),
         "IsAssociated": true(text.get("IsAssociated")),
-        "Categories": tuple(shown(one.text) for one in plain["Categories"] if one.text)
+        "Categories": tuple(shown(category.text) for category in plain["Categories"] if category.text)
         if "Categories" in plain
         else (),
         "Importance": text.get("Importance") or "Normal",
@@ -152,12 +174,17 @@ def properties(item: etree._Element) -> dict[str, object]:
 
 
 def shown(text: str | None) -> str:
-    """A text with U+FFFD, as people know it, for what XML could not carry."""
+    """Return a text with U+FFFD in place of characters that XML could not carry."""
     return (text or "").replace(FORBIDDEN, "\ufffd")
 
 
 def tagged(element: etree._Element, tags: dict[int, str]) -> None:
-    """Adds an ExtendedProperty to tags, when it is one by tag and has one value."""
+    """Add an ExtendedProperty to `tags` when it is identified by a tag and has one value.
+
+    Args:
+        element: the ExtendedProperty element.
+        tags: receives the value by tag.
+    """
     uri, value = element.find(TNS + "ExtendedFieldURI"), element.findtext(TNS + "Value")
     tag = uri.get("PropertyTag") if uri is not None else None
     if tag and value is not None:
@@ -169,7 +196,7 @@ def tagged(element: etree._Element, tags: dict[int, str]) -> None:
 
 
 def smtp_address(party: etree._Element) -> str | None:
-    """The address of a From or recipient element; None for one that is not SMTP."""
+    """Return the address of a From or recipient element; None for one that is not SMTP."""
     box = party.find(TNS + "Mailbox") if party.tag != TNS + "Mailbox" else party
     if box is None:
         return None

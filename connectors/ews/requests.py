@@ -1,4 +1,4 @@
-"""The requests, as XML. Pure functions; ids and addresses are escaped, nothing else is variable."""
+"""Build the requests as XML. Pure functions: ids and addresses are escaped, nothing else is variable."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _fields(names: Iterable[str], tags: Iterable[tuple[int, str]] = ()) -> str:
 
 
 def distinguished(name: str, mailbox: str) -> str:
-    """A DistinguishedFolderId in this mailbox."""
+    """Return a DistinguishedFolderId element for this mailbox."""
     return (
         f"<t:DistinguishedFolderId Id={quoteattr(name)}><t:Mailbox>"
         f"<t:EmailAddress>{escape(mailbox)}</t:EmailAddress></t:Mailbox></t:DistinguishedFolderId>"
@@ -45,11 +45,12 @@ def distinguished(name: str, mailbox: str) -> str:
 
 
 def folder_id(folder: str) -> str:
+    """Return a FolderId element."""
     return f"<t:FolderId Id={quoteattr(folder)}/>"
 
 
 def get_folders(folders: Iterable[str]) -> str:
-    """folders are distinguished() or folder_id() elements."""
+    """Return a GetFolder request; `folders` are distinguished() or folder_id() elements."""
     return (
         "<m:GetFolder><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape>"
         f"{_fields(('folder:DisplayName', 'folder:TotalCount'))}</m:FolderShape>"
@@ -60,8 +61,15 @@ def get_folders(folders: Iterable[str]) -> str:
 def find_folders(
     root: str, offset: int, *, tags: bool = True, rights: bool = False, traversal: str = "Deep"
 ) -> str:
-    """All folders below root (a distinguished() or folder_id() element), from offset on; tags adds their size
-    and whether they are hidden."""
+    """Return a FindFolder request for all folders below a root.
+
+    Args:
+        root: a distinguished() or folder_id() element.
+        offset: the number of folders to skip.
+        tags: True to ask for the size and if a folder is hidden.
+        rights: True to ask for the effective rights.
+        traversal: "Deep" or "Shallow".
+    """
     fields = _fields(FOLDER_FIELDS + (FOLDER_RIGHTS if rights else ()), FOLDER_TAGS if tags else ())
     return (
         f'<m:FindFolder Traversal="{traversal}"><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape>'
@@ -72,7 +80,17 @@ def find_folders(
 
 
 def sync_items(folder: str, state: str | None, most: int, *, types: bool = False) -> str:
-    """One page of changes: ids, change keys and sizes; types: whether an appointment is an occurrence."""
+    """Return a SyncFolderItems request for one page of ids, change keys and sizes.
+
+    Args:
+        folder: the folder's id.
+        state: the sync state; None for the beginning.
+        most: the most changes, up to 512.
+        types: True to ask if an appointment is an occurrence.
+
+    Source:
+        https://learn.microsoft.com/exchange/client-developer/web-service-reference/maxchangesreturned
+    """
     state_ = f"<m:SyncState>{escape(state)}</m:SyncState>" if state else ""
     fields = ("item:Size", "calendar:CalendarItemType") if types else ("item:Size",)
     return (
@@ -85,21 +103,35 @@ def sync_items(folder: str, state: str | None, most: int, *, types: bool = False
 def get_items(
     ids: Sequence[str], *, mime: bool, fields: Iterable[str] = MAIL_FIELDS, html: bool = False
 ) -> str:
-    """These items with the given fields and the mail's MAPI tags; mime adds their message bytes."""
+    """Return a GetItem request with fields and the mail's MAPI tags.
+
+    Args:
+        ids: the items.
+        mime: True to ask for the message bytes, too.
+        fields: the names of fields.
+        html: True to ask for the best body type.
+    """
     shape = "<t:IncludeMimeContent>true</t:IncludeMimeContent>" if mime else ""
     shape += "<t:BodyType>Best</t:BodyType>" if html else ""
     return _get_items(ids, shape + _fields(fields, MAIL_TAGS))
 
 
 def get_records(ids: Sequence[str], fields: Iterable[str]) -> str:
-    """These items with the given fields (elements of AdditionalProperties). A text comes as HTML where it
-    was written as HTML or RTF, else as it is."""
+    """Return a GetItem request for records.
+
+    A text comes as HTML where it was written as HTML or RTF, else as plain text.
+
+    Args:
+        ids: the items.
+        fields: elements of AdditionalProperties.
+    """
     shape = f"<t:BodyType>Best</t:BodyType><t:AdditionalProperties>{''.join(fields)}</t:AdditionalProperties>"
     return _get_items(ids, shape)
 
 
 def _get_items(ids: Sequence[str], shape: str) -> str:
-    items = "".join(f"<t:ItemId Id={quoteattr(one)}/>" for one in ids)
+    """Return a GetItem request with this shape."""
+    items = "".join(f"<t:ItemId Id={quoteattr(id_)}/>" for id_ in ids)
     return (
         f"<m:GetItem><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>{shape}</m:ItemShape>"
         f"<m:ItemIds>{items}</m:ItemIds></m:GetItem>"
@@ -107,16 +139,16 @@ def _get_items(ids: Sequence[str], shape: str) -> str:
 
 
 def get_attachments(ids: Sequence[str]) -> str:
-    """Contents of files, and the message bytes of attached items."""
-    wanted = "".join(f"<t:AttachmentId Id={quoteattr(one)}/>" for one in ids)
+    """Return a GetAttachment request for contents of files and message bytes of attached items."""
+    elements = "".join(f"<t:AttachmentId Id={quoteattr(id_)}/>" for id_ in ids)
     return (
         "<m:GetAttachment><m:AttachmentShape><t:IncludeMimeContent>true</t:IncludeMimeContent>"
-        f"</m:AttachmentShape><m:AttachmentIds>{wanted}</m:AttachmentIds></m:GetAttachment>"
+        f"</m:AttachmentShape><m:AttachmentIds>{elements}</m:AttachmentIds></m:GetAttachment>"
     )
 
 
 def expand_list(item: str) -> str:
-    """The members of a distribution list in this mailbox."""
+    """Return an ExpandDL request for a distribution list in this mailbox."""
     return (
         "<m:ExpandDL><m:Mailbox><t:MailboxType>PrivateDL</t:MailboxType>"
         f"<t:ItemId Id={quoteattr(item)}/></m:Mailbox></m:ExpandDL>"
@@ -124,7 +156,14 @@ def expand_list(item: str) -> str:
 
 
 def calendar_view(folder: str, start: datetime, end: datetime, most: int) -> str:
-    """The occurrences that overlap [start, end): two years and most entries at the most, no paging."""
+    """Return a FindItem request with a CalendarView: the occurrences that overlap [start, end).
+
+    Args:
+        folder: the calendar's id.
+        start: an aware datetime.
+        end: an aware datetime, at most two years later.
+        most: the most entries; there are no pages.
+    """
     fields = _fields(("calendar:UID", "calendar:Start", "calendar:End", "calendar:CalendarItemType"))
     return (
         f'<m:FindItem Traversal="Shallow"><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>{fields}'
@@ -138,7 +177,7 @@ def _stamp(moment: datetime) -> str:
 
 
 def find_newest(folder: str, most: int) -> str:
-    """The newest items of a folder (a distinguished() or folder_id() element)."""
+    """Return a FindItem request for the newest items of a folder element."""
     return (
         '<m:FindItem Traversal="Shallow"><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape>'
         f'<m:IndexedPageItemView MaxEntriesReturned="{most}" Offset="0" BasePoint="Beginning"/>'
@@ -148,6 +187,7 @@ def find_newest(folder: str, most: int) -> str:
 
 
 def resolve_names(address: str) -> str:
+    """Return a ResolveNames request for an address."""
     return (
         '<m:ResolveNames ReturnFullContactData="true">'
         f"<m:UnresolvedEntry>{escape(address)}</m:UnresolvedEntry></m:ResolveNames>"
@@ -155,6 +195,7 @@ def resolve_names(address: str) -> str:
 
 
 def get_delegates(mailbox: str) -> str:
+    """Return a GetDelegate request."""
     return (
         '<m:GetDelegate IncludePermissions="false"><m:Mailbox>'
         f"<t:EmailAddress>{escape(mailbox)}</t:EmailAddress></m:Mailbox></m:GetDelegate>"
@@ -162,6 +203,7 @@ def get_delegates(mailbox: str) -> str:
 
 
 def get_rules(mailbox: str) -> str:
+    """Return a GetInboxRules request."""
     return (
         f"<m:GetInboxRules><m:MailboxSmtpAddress>{escape(mailbox)}</m:MailboxSmtpAddress></m:GetInboxRules>"
     )

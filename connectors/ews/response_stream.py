@@ -1,9 +1,9 @@
-"""Our own way through an EWS reply: bodies are cut out of the byte stream before XML sees them.
+"""Read an EWS reply as a stream; bodies are cut out of the bytes before the XML parser sees them.
 
-A GetItem reply is nine tenths base64. Finding its ends with bytes.find and decoding it as it arrives
-costs a fraction of parsing it; the small rest goes through lxml, one ResponseMessage at a time, with no
-entities, no network and a bound on size. In place of a body the rest carries its number, so that a body
-and its element can never be paired wrongly.
+Nine tenths of a GetItem reply are base64. Finding its end with bytes.find and decoding it as it arrives costs
+a fraction of parsing it. The small rest goes through lxml, one ResponseMessage at a time, without entities,
+without network and with a bound on size. In place of a body the rest carries its number, so that a body and
+its element can never be paired wrongly.
 """
 
 from __future__ import annotations
@@ -29,16 +29,21 @@ _MARK = re.compile(rb"<(?:(?:[A-Za-z_][\w.-]*:)?(MimeContent|Content)(?=[\s/>])|
 _REFERENCE = re.compile(rb"&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,10}));")
 _LONGEST_REFERENCE = 14
 FORBIDDEN = "\ufdd0"
-"""Stands in place of a character that XML 1.0 forbids and servers send all the same. A noncharacter: whoever
-reads it can tell it from everything that people write."""
+"""Replaces a character that XML 1.0 forbids and servers send nevertheless. It is a noncharacter, so it
+differs from everything that people write."""
 _ILLEGAL = bytes(c for c in range(32) if c not in (9, 10, 13))
 _RAW = re.compile(b"[" + re.escape(_ILLEGAL) + b"]")
 
 
 @dataclass(slots=True)
 class ExtractedBody:
-    """One body taken out of the stream. body is None when its base64 was damaged; held: bytes of it in
-    memory."""
+    """Hold one body that was taken out of the stream.
+
+    Attributes:
+        body: the body; None when its base64 was damaged.
+        size: bytes of the body.
+        held: bytes of it in memory.
+    """
 
     body: Body | None
     size: int
@@ -47,23 +52,27 @@ class ExtractedBody:
 
 @dataclass(slots=True)
 class ResponseMessage:
-    """One ResponseMessage, or a SOAP Fault, complete. bodies are keyed by the text that stands in their
-    element's place."""
+    """Hold one complete ResponseMessage or SOAP Fault.
+
+    Attributes:
+        element: the element.
+        bodies: the bodies, keyed by the text that stands in place of them.
+    """
 
     element: etree._Element
     bodies: dict[str, ExtractedBody] = field(default_factory=dict)
 
 
 def not_soap() -> Transient:
-    """The error for anything that is no SOAP envelope."""
+    """Return the error for anything that is not a SOAP envelope."""
     return Transient("not-soap", "something answered that is no Exchange web service")
 
 
 class Cutter:
-    """Splits a byte stream into the XML without bodies, and the bodies.
+    """Split a byte stream into the XML without bodies, and the bodies.
 
-    feed() returns XML to parse. A tag or character reference that a chunk's end breaks is held back
-    until the next chunk, so chunks may be cut anywhere.
+    A tag or character reference that the end of a chunk breaks is kept until the next chunk, so chunks may be
+    cut anywhere.
     """
 
     def __init__(self, sink: Callable[[], BodySink]) -> None:
@@ -77,8 +86,12 @@ class Cutter:
         self.bodies: dict[str, ExtractedBody] = {}
 
     def feed(self, chunk: bytes) -> bytes:
-        """Raises Transient("not-soap") for a DTD, an endless tag and more bodies than any message has, and
-        Blocked when a body cannot be spooled."""
+        """Take the next chunk and return XML to parse.
+
+        Raises:
+            Transient: "not-soap" for a DTD, an endless tag, or more bodies than any message has.
+            Blocked: a body cannot be spooled.
+        """
         out: list[bytes] = []
         data: bytes | None = self._held + chunk if self._held else chunk
         self._held = b""
@@ -89,13 +102,13 @@ class Cutter:
         return b"".join(out)
 
     def taken(self, others: dict[str, ExtractedBody]) -> None:
-        """A message took its bodies: others are left."""
+        """Keep only the bodies that no message took yet."""
         self.bodies = others
         if not others:
             self._weight = 0
 
     def rest(self) -> bytes:
-        """What was held back, at the stream's end."""
+        """Return what was kept, at the end of the stream."""
         return self._held
 
     def _text(self, data: bytes, out: list[bytes]) -> bytes | None:
@@ -112,9 +125,9 @@ class Cutter:
             self._until = b"]]>" if opening.endswith(b"[") else b"-->"
             self._state = self._verbatim
             return data[mark.end() :]
-        return self._opened(data, mark.start(), out)
+        return self._open_body(data, mark.start(), out)
 
-    def _opened(self, data: bytes, start: int, out: list[bytes]) -> bytes | None:
+    def _open_body(self, data: bytes, start: int, out: list[bytes]) -> bytes | None:
         end = data.find(b">", start)
         if end < 0:
             out.append(_legal(data[:start]))
@@ -143,7 +156,7 @@ class Cutter:
         out.append(name.encode())
         self._sink = None
         self._state = self._text
-        # The closing tag is not an opening one: _text passes it on.
+        # The closing tag is no opening tag, so _text passes it on.
         return data[end:]
 
     def _verbatim(self, data: bytes, out: list[bytes]) -> bytes | None:
@@ -160,7 +173,7 @@ class Cutter:
 
 
 def _incomplete(data: bytes) -> bytes:
-    """The tail that a later chunk must complete: an open tag or a character reference."""
+    """Return the tail that a later chunk must complete: an open tag or a character reference."""
     start = data.rfind(b"<")
     if start >= 0 and data.find(b">", start) < 0:
         return data[start:]
@@ -171,7 +184,7 @@ def _incomplete(data: bytes) -> bytes:
 
 
 def _legal(xml: bytes) -> bytes:
-    """xml with FORBIDDEN where servers send in subjects and texts what XML does not allow."""
+    """Return the XML with FORBIDDEN in place of characters that XML does not allow."""
     if len(xml.translate(None, _ILLEGAL)) < len(xml):
         xml = _RAW.sub(FORBIDDEN.encode(), xml)
     return _REFERENCE.sub(_legal_reference, xml) if b"&#" in xml else xml
@@ -184,19 +197,22 @@ def _legal_reference(match: re.Match[bytes]) -> bytes:
 
 
 class EwsReply:
-    """A reply being read. messages() yields each complete ResponseMessage as soon as it is there.
-
-    answer is the local name of the expected ResponseMessage; version is the server's own, once its
-    header was seen.
-    """
+    """Read one reply."""
 
     def __init__(self, chunks: Iterable[bytes], answer: str, sink: Callable[[], BodySink]) -> None:
+        """Prepare the parser. The attribute `version` is the server's own, once its header was read.
+
+        Args:
+            chunks: the reply's bytes.
+            answer: the local name of the expected ResponseMessage.
+            sink: returns a new sink for each body.
+        """
         self._chunks = chunks
         self._cutter = Cutter(sink)
-        wanted = ("{*}" + answer, SOAP + "Fault", TNS + "ServerVersionInfo")
+        tags = ("{*}" + answer, SOAP + "Fault", TNS + "ServerVersionInfo")
         self._parser = etree.XMLPullParser(
             events=("end",),
-            tag=wanted,
+            tag=tags,
             resolve_entities=False,
             no_network=True,
             load_dtd=False,
@@ -208,8 +224,13 @@ class EwsReply:
         self.version: dict[str, str] = {}
 
     def messages(self) -> Iterator[ResponseMessage]:
-        """Raises Transient: "not-soap"; "connection-cut" when the reply ends early. What was yielded
-        before is complete."""
+        """Yield each ResponseMessage as soon as it is complete.
+
+        Raises:
+            Transient: "not-soap", or "connection-cut" when the reply ends early. What was yielded before is
+                complete.
+            Blocked: a body cannot be spooled.
+        """
         for chunk in self._chunks:
             yield from self._parse(self._cutter.feed(chunk if self._begun else self._first(chunk)))
         yield from self._parse(self._cutter.rest())
@@ -223,7 +244,8 @@ class EwsReply:
             raise not_soap()
 
     def _first(self, chunk: bytes) -> bytes:
-        # XML allows nothing before its declaration; some servers send a line end, or a mark in pieces.
+        # XML allows nothing before its declaration; some servers send a line end, or a byte order mark in
+        # pieces.
         self._start += chunk
         if len(self._start) - len(chunk) > TAG_MOST:
             raise not_soap()
@@ -244,14 +266,15 @@ class EwsReply:
         try:
             self._parser.feed(xml)
         except etree.XMLSyntaxError:
-            # What is complete before the fault was fed with it: yield it first.
+            # Complete messages before the fault are in the parser: yield them first.
             yield from self._complete()
             raise not_soap() from None
         yield from self._complete()
 
     def _complete(self) -> Iterator[ResponseMessage]:
-        for _, found in self._parser.read_events():
-            element = cast("etree._Element", found)  # an "end" event carries nothing else
+        """Yield the messages that became complete."""
+        for _, event_element in self._parser.read_events():
+            element = cast("etree._Element", event_element)  # an "end" event carries nothing else
             if element.tag == TNS + "ServerVersionInfo":
                 self.version = {str(name): str(value) for name, value in element.attrib.items()}
                 continue
@@ -265,17 +288,17 @@ class EwsReply:
 def _own(
     element: etree._Element, cuts: dict[str, ExtractedBody]
 ) -> tuple[dict[str, ExtractedBody], dict[str, ExtractedBody]]:
-    """The bodies inside this element, and those of messages still to come."""
+    """Return the bodies inside this element, and those of later messages."""
     if not cuts:
         return {}, cuts
-    names = {one.text or "" for one in element.iter("{*}MimeContent", "{*}Content")}
+    names = {element_.text or "" for element_ in element.iter("{*}MimeContent", "{*}Content")}
     return {n: c for n, c in cuts.items() if n in names}, {n: c for n, c in cuts.items() if n not in names}
 
 
 def _forget(element: etree._Element) -> None:
-    """Frees a message that was handled, so that a reply of any length needs the memory of one."""
+    """Free a message that was handled, so that a reply of any length needs the memory of one message."""
     element.clear()
-    for one in (element, *element.iterancestors()):
-        parent = one.getparent()
-        while parent is not None and one.getprevious() is not None:
+    for ancestor in (element, *element.iterancestors()):
+        parent = ancestor.getparent()
+        while parent is not None and ancestor.getprevious() is not None:
             del parent[0]

@@ -1,4 +1,4 @@
-"""What a person may configure about an Exchange (EWS) source."""
+"""Define an Exchange (EWS) source's section of the configuration."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ SYNC_MOST = 512  # SyncFolderItems returns at most 512 changes a call
 
 
 class EwsSettings(Networked):
-    """How to reach and read one Exchange server over EWS.
+    """Configure how to reach and read one Exchange server over EWS.
 
-    username defaults to the account's login; a service account with impersonation names itself here.
-    patience_seconds is how long "busy" is waited out before the mailbox is left for a later pass.
-    batch_bytes bounds one GetItem reply; bodies above spool_above go to a file instead of memory.
+    Attributes:
+        username: the login to authenticate with; defaults to the account's. A service account with
+            impersonation names itself here.
+        patience_seconds: how long "busy" is waited out before the mailbox is left for a later pass.
+        batch_bytes: the bound of one GetItem reply.
+        spool_above: larger bodies go to a file instead of memory.
     """
 
     kind: Literal["ews"] = "ews"
@@ -75,9 +78,9 @@ class EwsSettings(Networked):
 
     @property
     def in_cloud(self) -> bool:
-        """Whether this is Exchange Online, by its address."""
+        """Return True if the address is Exchange Online's."""
         return urlsplit(self.url).hostname in CLOUD_HOSTS
 
     def token_endpoint(self) -> str:
-        """Where an OAuth2 token is asked for."""
+        """Return the URL that issues OAuth2 tokens."""
         return self.token_url or f"https://login.microsoftonline.com/{self.tenant}/oauth2/v2.0/token"

@@ -1,8 +1,11 @@
-"""Exchange as a source, over EWS.
+"""Read Exchange as a source, over EWS.
 
-Facts this file relies on, and where they are handled: ids are case-sensitive and change when an item
-moves (a move is a delete and a create); folder ids do not. SyncFolderItems gives at most 512 changes,
-newest first, and each page its own state. See ews_fetch for reading items, ews_stream for replies.
+Ids are case-sensitive and change when an item moves: a move is a delete and a create. Folder ids do not
+change. SyncFolderItems gives at most 512 changes, newest first, and each page has its own state.
+`connectors.ews.fetch` reads items, `connectors.ews.response_stream` reads replies.
+
+Source:
+    https://learn.microsoft.com/exchange/client-developer/web-service-reference/maxchangesreturned
 """
 
 from __future__ import annotations
@@ -36,9 +39,9 @@ KINDS = frozenset({Kind.MAIL, Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS, Kind.NOT
 
 
 class EwsSource:
-    """One mailbox on one Exchange server. Implements model.protocols.Source; only reads.
+    """Read one mailbox on one Exchange server. Implements `model.protocols.Source`.
 
-    account.address (or its login, where there is none) names the mailbox. Nothing is asked before the
+    account.address (or its login, where there is none) names the mailbox. The server is not asked before the
     first call. One thread at a time, except for close().
     """
 
@@ -53,7 +56,7 @@ class EwsSource:
 
     @property
     def capabilities(self) -> Capabilities:
-        """facts holds what server() knows so far; nothing is asked for it."""
+        """Return what the source can do; `facts` holds what server() knows so far. Asks nothing."""
         return Capabilities(
             kinds=KINDS,
             batch=self._settings.batch_items,
@@ -63,30 +66,44 @@ class EwsSource:
         )
 
     def identity(self) -> Identity:
-        """id is a hash of the root folder's id, which a re-created mailbox does not inherit."""
+        """Return who owns the mailbox.
+
+        The id is a hash of the root folder's id, which changes when the mailbox is re-created.
+        """
         root = root_id(self._client)
         id_ = hashlib.blake2b(root.encode(), digest_size=16).hexdigest()
         return Identity("ews", id_, addresses(self._client))
 
     def containers(self) -> Iterator[Container]:
-        """Everything below the folder people see as the top; roles by distinguished id."""
+        """List the folders below the visible top; roles by distinguished id."""
         root = root_id(self._client)
-        known = known_ids(self._client)
+        names_by_id = known_ids(self._client)
         try:
             folders = all_folders(self._client, distinguished(ROOT, self._client.mailbox))
         except EwsRefusal as refusal:
             raise translated(refusal) from None
-        yield from containers(folders, root, known, rights=self._settings.impersonation or self._own_login)
+        yield from containers(
+            folders, root, names_by_id, rights=self._settings.impersonation or self._own_login
+        )
 
     @property
     def _own_login(self) -> bool:
         return self._settings.username in {None, self._login}
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
-        """Pages of at most 512. A version ends in /r0 or /r1 when only the read flag changed.
+        """List what changed since a cursor, in pages of at most 512; see `model.protocols.Source.changes`.
 
-        Raises CursorLost for a state the server does not know. One dialect silently starts anew
-        instead: its page then lists everything, which the ledger recognises by version."""
+        A version ends in /r0 or /r1 when only the read flag changed. One dialect silently starts again for an
+        unknown state: its page then lists everything, which the ledger recognizes by version.
+
+        Args:
+            container: the folder.
+            cursor: the sync state; None lists everything.
+
+        Raises:
+            CursorLost: "cursor-lost" when the server does not know the state or gives none.
+            Transient: "sync-stuck" when the state does not advance; "folder-vanished"; retries used up.
+        """
         state = cursor
         while True:
             page = self._sync(container, state)
@@ -118,9 +135,11 @@ class EwsSource:
     def fetch(
         self, container: Container, refs: Iterable[Ref], *, bodies: bool = True
     ) -> Iterator[Native | Failed]:
-        """Items as they arrive, in any order. Large bodies are spooled; a body lives as long as its
-        Native. The format is the one of the container's kind (mappings.registry), also for an item that does
-        not belong there: its ItemClass says so."""
+        """Yield items as they arrive, in any order; see `model.protocols.Source.fetch`.
+
+        Large bodies are spooled; a body lives as long as its Native. The format is the one of the container's
+        kind (`mappings.registry`), also for an item that does not belong there: its ItemClass says so.
+        """
         yield from Fetch(self._client, self._pace, self._plan(container.kind, bodies)).run(refs)
 
     def _plan(self, kind: Kind, bodies: bool) -> FetchPlan[Native]:
@@ -131,24 +150,23 @@ class EwsSource:
     def occurrences(
         self, container: Container, start: datetime, end: datetime
     ) -> Iterator[tuple[str, datetime, datetime]] | None:
-        """UID, start and end of everything in a calendar that lies in [start, end), series expanded by the
-        server itself, each occurrence once. None: this server does not expand."""
-        found = occurrences(self._client, container.id, start, end)
-        return None if found is None else iter(found)
+        """Expand a calendar; see `model.optional_protocols.SupportsOccurrences`."""
+        expanded = occurrences(self._client, container.id, start, end)
+        return None if expanded is None else iter(expanded)
 
     def extras(self) -> Iterator[tuple[str, int | None]]:
-        """What is there and will not move, by code; None where this server does not offer it."""
+        """Yield (code, count) of what exists and will not move; None where this server does not offer it."""
         return extras(self._client)
 
     def server(self) -> dict[str, str]:
-        """Version and dialect, by the server's own word. Raises Transient or Blocked."""
+        """Return version and dialect, in the server's own words; asks the server."""
         root_id(self._client)
         return server(self._client.version, self._client.schema)
 
     def sent_from(self, limit: int = 50) -> list[str]:
-        """The sender addresses of the newest sent items, newest first."""
+        """Return the sender addresses of the newest sent items, newest first."""
         return sent_from(self._client, limit)
 
     def close(self) -> None:
-        """Ends every request under way; safe from any thread and more than once."""
+        """End every request; safe from any thread and more than once."""
         self._client.close()

@@ -1,1 +1,1 @@
-"""What EWS and Graph share."""
+"""Hold what EWS and Graph share."""

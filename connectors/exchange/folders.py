@@ -1,5 +1,4 @@
-"""The folders of an Exchange mailbox, however they were listed: names from the tree, roles by well-known
-name, kinds by folder class."""
+"""Make containers of Exchange folders: names from the tree, roles by well-known name, kinds by class."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ ROLES = {
     "tasks": Role.TASKS,
     "notes": Role.NOTES,
 }
-# Known to newer servers only; asked for apart, so that an older schema refuses these alone.
+# Only newer servers support these; they are requested separately, so that an older schema refuses only these.
 OMITTED = {
     "syncissues": "sync-issues",
     "conflicts": "sync-issues",
@@ -37,7 +36,7 @@ KINDS = (
     ("IPF.Task", Kind.TASKS),
     ("IPF.StickyNote", Kind.NOTES),
 )
-# What a program keeps or computes for itself, by the folder class it gives (MS-OXOSFLD 2.2.2 and later
+# Folders that a program keeps or computes for itself, by their class (MS-OXOSFLD, section 2.2.2, and later
 # servers). Birthdays are computed from the contacts.
 SYSTEM = (
     ("IPF.Appointment.Birthday", "system-folder"),
@@ -59,7 +58,19 @@ DEEPEST = 300
 
 @dataclass(frozen=True, slots=True)
 class ExchangeFolder:
-    """A folder as the server lists it."""
+    """Hold a folder as the server lists it.
+
+    Attributes:
+        id: its id.
+        parent: the parent's id.
+        name: its display name.
+        class_: the folder class, such as "IPF.Note"; "" without one.
+        total: the number of items; None when the server gives none.
+        size: bytes; None when the server gives none.
+        hidden: True for a hidden folder.
+        search: True for a search folder.
+        readonly: True if nothing may be created in it.
+    """
 
     id: str
     parent: str
@@ -75,25 +86,34 @@ class ExchangeFolder:
 def containers(
     folders: list[ExchangeFolder], root: str, known: Mapping[str, str], *, rights: bool = True
 ) -> Iterator[Container]:
-    """Containers with their paths, parents before children, each once. A folder whose parent is not listed
-    stands at the top. Those that are nested too deep, or in themselves, come last: "unreachable", with the
-    path of the last folder above them that has one. rights: the folders' rights are the owner's, not those of
-    somebody who may look at them."""
-    unplaced = {one.id: one if rights else replace(one, readonly=False) for one in folders}
+    """Yield containers with their paths, parents before children, each once.
+
+    A folder whose parent is not listed is placed at the top. Folders that are nested too deep, or in
+    themselves, come last: they have `omit` "unreachable" and the path of the last folder above them that has
+    one.
+
+    Args:
+        folders: the folders in any order.
+        root: the id of the visible top.
+        known: well-known names by folder id.
+        rights: True if the folders' rights are the owner's; False if they belong to an account that only
+            reads.
+    """
+    unplaced = {item.id: item if rights else replace(item, readonly=False) for item in folders}
     children: dict[str, list[ExchangeFolder]] = {}
     for folder in unplaced.values():
         top = folder.parent not in unplaced or folder.parent in {folder.id, root}
         children.setdefault(root if top else folder.parent, []).append(folder)
     paths: dict[str, tuple[str, ...]] = {}
     todo: list[tuple[ExchangeFolder, tuple[str, ...], str | None]] = []
-    todo += [(one, (), None) for one in reversed(children.pop(root, []))]
+    todo += [(item, (), None) for item in reversed(children.pop(root, []))]
     while todo:
         folder, above, omitted = todo.pop()
         container = _container(unplaced.pop(folder.id), above, omitted, known.get(folder.id, ""))
         yield container
         below = container.omit if container.omit in {"hidden", "sync-issues"} else None
         if len(container.path) < DEEPEST:
-            todo += [(one, container.path, below) for one in reversed(children.pop(folder.id, []))]
+            todo += [(item, container.path, below) for item in reversed(children.pop(folder.id, []))]
         else:
             paths[folder.id] = container.path
     for folder in unplaced.values():
@@ -101,34 +121,41 @@ def containers(
         yield replace(container, omit=container.omit or "unreachable")
 
 
-def _container(folder: ExchangeFolder, above: tuple[str, ...], omitted: str | None, known: str) -> Container:
+def _container(
+    folder: ExchangeFolder, above: tuple[str, ...], omitted: str | None, well_known: str
+) -> Container:
+    """Make a container of one folder."""
     return Container(
         kind=kind_of(folder.class_),
         id=folder.id,
         path=(*above, folder.name),
-        role=ROLES.get(known) or ARCHIVE.get(known),
+        role=ROLES.get(well_known) or ARCHIVE.get(well_known),
         total=folder.total,
         size=folder.size,
-        omit=_omit(folder, omitted, known),
+        omit=_omit(folder, omitted, well_known),
         readonly=folder.readonly,
     )
 
 
-def _omit(folder: ExchangeFolder, above: str | None, known: str) -> str | None:
+def _omit(folder: ExchangeFolder, above: str | None, well_known: str) -> str | None:
+    """Return the code why a folder does not move, or None."""
     if folder.search:
         return "search-folder"
     if folder.hidden:
         return "hidden"
-    if known in OMITTED:
-        return OMITTED[known]
+    if well_known in OMITTED:
+        return OMITTED[well_known]
     if above:
         return above
     return next((code for prefix, code in SYSTEM if _is(folder.class_, prefix)), None)
 
 
 def kind_of(class_: str) -> Kind:
-    """Folder classes that nobody knows hold mail: their items then get a fate each, rather than
-    vanish with their folder."""
+    """Return the kind of a folder class. Unknown classes hold mail, so that each item gets a fate.
+
+    Source:
+        MS-OXOSFLD, section 2.2.2.
+    """
     return next((kind for prefix, kind in KINDS if _is(class_, prefix)), Kind.MAIL)
 
 

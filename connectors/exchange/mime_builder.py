@@ -1,6 +1,6 @@
-"""A message of our making, from the properties of one that its server cannot give as it was received.
+"""Build a message from the properties of an item that its server cannot give as it was received.
 
-The same item gives the same bytes every time: boundaries come from its id, nothing from the clock.
+The same item always gives the same bytes: boundaries come from its id, nothing from the clock.
 """
 
 from __future__ import annotations
@@ -20,18 +20,24 @@ from connectors.http.base64_spool import BodySink
 from connectors.spool import bytes_body
 from model.protocols import Body
 
-LINE_BYTES = 57  # 57 bytes make a base64 line of 76 characters (RFC 2045, 6.8)
+LINE_BYTES = 57  # 57 bytes make a base64 line of 76 characters (RFC 2045, section 6.8)
 PIECE = LINE_BYTES * 1024
 FAILED = ("mime-conversion-failed", "the server cannot make a message of it, nor give its parts")
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+", re.ASCII)
 
 Party = tuple[str, str | None]
-"""A name, and the SMTP address where there is one."""
+"""A name, and the SMTP address or None."""
 
 
 @dataclass(frozen=True, slots=True)
 class MimePart:
-    """One body or attachment. message: it is a message itself and stands as it is."""
+    """Hold one body or attachment.
+
+    Attributes:
+        head: its header lines.
+        body: its bytes.
+        message: True if it is a message itself and must not be encoded.
+    """
 
     head: tuple[str, ...]
     body: Body
@@ -40,7 +46,17 @@ class MimePart:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What the head says. parties: by header, in the order they shall stand in."""
+    """Hold the content of the message's header.
+
+    Attributes:
+        parties: by header name, in the order of the output.
+        date: the date; None for no Date header.
+        subject: the subject.
+        message_id: the Message-ID, or "".
+        in_reply_to: the In-Reply-To, or "".
+        references: the References, or "".
+        importance: "Low", "Normal" or "High".
+    """
 
     parties: Mapping[str, Sequence[Party]]
     date: datetime | None
@@ -52,7 +68,14 @@ class Letter:
 
 
 def write(sink: BodySink, id_: str, letter: Letter, parts: Sequence[MimePart]) -> None:
-    """The whole message. id_ is the item's, for the boundary."""
+    """Write the whole message.
+
+    Args:
+        sink: receives the bytes.
+        id_: the item's id, for the boundary.
+        letter: the header's content.
+        parts: the bodies and attachments; a single one needs no multipart.
+    """
     head = _head(letter)
     if len(parts) == 1:
         _write_part(sink, [*head, *parts[0].head], parts[0])
@@ -68,7 +91,7 @@ def write(sink: BodySink, id_: str, letter: Letter, parts: Sequence[MimePart]) -
 
 
 def write_entity(sink: BodySink, letter: Letter, entity: Body) -> None:
-    """The head, and below it a MIME entity that has its own header lines."""
+    """Write the header and below it a MIME entity that has its own header lines."""
     sink.write("\r\n".join([*_head(letter), ""]).encode())
     with entity() as stream:
         for piece in _pieces(stream):
@@ -76,12 +99,16 @@ def write_entity(sink: BodySink, letter: Letter, entity: Body) -> None:
 
 
 def text_part(text: str, *, html: bool) -> MimePart:
+    """Return a text as a part."""
     data = "\r\n".join(text.splitlines()).encode()
     return MimePart((f"Content-Type: text/{'html' if html else 'plain'}; charset=utf-8",), bytes_body(data))
 
 
 def attached_item(body: Body) -> MimePart:
-    """Exchange gives appointments and contacts as iCalendar and vCard, everything else as a message."""
+    """Return an attached item as a part.
+
+    Exchange gives appointments as iCalendar, contacts as vCard, everything else as a message.
+    """
     with body() as stream:
         start = stream.read(15).upper()
     for begin, type_ in ((b"BEGIN:VCALENDAR", "text/calendar"), (b"BEGIN:VCARD", "text/vcard")):
@@ -93,6 +120,15 @@ def attached_item(body: Body) -> MimePart:
 
 
 def attached_file(type_: str, name: str, cid: str, body: Body, *, inline: bool) -> MimePart:
+    """Return an attached file as a part.
+
+    Args:
+        type_: the content type; a malformed one becomes application/octet-stream.
+        name: the file's name.
+        cid: the Content-ID, or "".
+        body: its bytes.
+        inline: True if it is shown inside the text.
+    """
     type_, name, cid = type_.strip(), _one_line(name), _one_line(cid).strip("<>")
     if not _TYPE.fullmatch(type_) or type_.lower().startswith(("multipart/", "message/")):
         type_ = "application/octet-stream"
@@ -136,7 +172,8 @@ def _id_line(name: str, value: str) -> str:
 
 
 def _address_line(name: str, parties: Sequence[Party]) -> str:
-    shown = [one for one in (_address(*party) for party in parties) if one]
+    """Return a header line with addresses, or ""."""
+    shown = [text for text in (_address(*party) for party in parties) if text]
     return f"{name}: " + ",\r\n ".join(shown) if shown else ""
 
 
@@ -144,7 +181,7 @@ def _address(name: str, address: str | None) -> str:
     label = _one_line(name)
     if address is not None and address.isascii() and address.isprintable():
         return formataddr((label if label != address else "", address))
-    # Without an SMTP address only an empty group can show the name (RFC 5322, 3.4).
+    # Without an SMTP address only an empty group can show the name (RFC 5322, section 3.4).
     return f"{_encoded(label) if not label.isascii() else _quoted(label)}:;" if label else ""
 
 

@@ -1,8 +1,11 @@
-"""quickXorHash, the one hash that OneDrive and SharePoint tell of every file.
+"""Compute quickXorHash, the one hash that OneDrive and SharePoint give for every file.
 
-Byte n is XORed into 160 bits at bit 11 n, around the end. Bytes that lie a multiple of 160 apart meet at the
-same place: so blocks of 160 bytes are folded into one first, as one large number, which is what makes this
-fast enough; only that one is spread over the bits, at the end.
+Byte n is XORed into 160 bits at bit 11 n, modulo 160. Bytes at a distance of a multiple of 160 meet at the
+same place. Therefore blocks of 160 bytes are first folded into one, as one large number, which is fast
+enough; only this block is spread over the bits, at the end.
+
+Source:
+    https://learn.microsoft.com/onedrive/developer/code-snippets/quickxorhash
 """
 
 from __future__ import annotations
@@ -11,11 +14,11 @@ import base64
 
 BITS, SHIFT = 160, 11
 BLOCK = 160
-"""Bytes after which the places repeat."""
+"""Bytes after which the bit positions repeat."""
 
 
 class QuickXor:
-    """Fed piece by piece, as those of hashlib."""
+    """Hash bytes piece by piece, like the classes of hashlib."""
 
     def __init__(self) -> None:
         self._folded = 0
@@ -23,15 +26,16 @@ class QuickXor:
         self._length = 0
 
     def update(self, data: bytes) -> None:
+        """Hash the next bytes."""
         self._length += len(data)
         held = self._rest + data if self._rest else data
         whole = len(held) - len(held) % BLOCK
         self._rest = held[whole:]
         if whole:
-            self._folded ^= _folded(held[:whole])
+            self._folded ^= _fold(held[:whole])
 
     def digest(self) -> bytes:
-        """Of all that came so far."""
+        """Return the hash of all bytes so far: 20 bytes."""
         last = (self._folded ^ int.from_bytes(self._rest, "little")).to_bytes(BLOCK, "little")
         spread = 0
         for at, byte in enumerate(last):
@@ -40,12 +44,12 @@ class QuickXor:
         return (ring ^ self._length << BITS - 64).to_bytes(BITS // 8, "little")
 
     def text(self) -> str:
-        """As Graph writes it."""
+        """Return the hash in base64, as Graph writes it."""
         return base64.b64encode(self.digest()).decode()
 
 
-def _folded(data: bytes) -> int:
-    """All blocks of data XORed."""
+def _fold(data: bytes) -> int:
+    """Return all blocks XORed."""
     blocks, number = len(data) // BLOCK, int.from_bytes(data, "little")
     while blocks > 1:
         upper = (blocks + 1) // 2
