@@ -1,1 +1,1 @@
-"""Microsoft 365 over Graph, as a source."""
+"""Read Microsoft 365 over Graph as a source."""

@@ -1,7 +1,7 @@
-"""What a preflight wants to know over Graph: who owns the mailbox, what will not move, who it sends as, and
-what the application may do.
+"""Ask Graph what a preflight needs.
 
-Some questions need a permission of their own, and some Graph cannot answer: None means "not told", never a
+It needs to know who owns the mailbox, what will not move, who it sends as, and what the application may do.
+Some questions need a permission of their own, and some Graph cannot answer: None means "not stated", never a
 failure.
 """
 
@@ -31,11 +31,12 @@ NEEDED: Mapping[Kind, tuple[str, ...]] = {
         "Sites.ReadWrite.All",
     ),
 }
-"""By kind, the application permissions of which one is enough, the least first."""
+"""Application permissions by kind; one of them is enough, the narrowest first. Source:
+https://learn.microsoft.com/graph/permissions-reference"""
 
 SCOPABLE = ("Mail.", "MailboxSettings.", "MailboxFolder.", "MailboxItem.", "Calendars.", "Contacts.")
-"""Permissions that RBAC for Applications can give for some mailboxes; given by consent they stand in the
-token, and hold for all."""
+"""Permissions that RBAC for Applications can give for some mailboxes. Given by consent, the token states them
+and they hold for all mailboxes."""
 
 WRITES = ("write", "send", "manage", "fullcontrol", "full_access", "readwrite", "accessasuser")
 _FACTS_OF_SITE = {"site": "SharePoint Online"}
@@ -47,11 +48,22 @@ PROBES: Mapping[Kind, str] = {
 
 
 def extras(client: GraphClient) -> Iterator[tuple[str, int | None]]:
-    """What is there and will not move: a code and its count; None: not told.
+    """Yield a code and a count of what exists and will not move.
 
-    Graph reaches neither an In-Place Archive (its well-known folder "archive" is another thing) nor notes nor
-    lists of people; it does not say whether there are any. Recoverable items are counted in items, rules and
-    groups each. Raises Transient and Blocked only for the connection itself."""
+    Graph reaches neither an In-Place Archive (its well-known folder "archive" is something else) nor notes
+    nor lists of people; it does not say if there are any. Recoverable items are counted in items, rules and
+    groups one by one.
+
+    Args:
+        client: the Graph client.
+
+    Yields:
+        (code, count); count None: not stated.
+
+    Raises:
+        Transient, Blocked: the connection failed.
+        GraphRefusal: the login is refused.
+    """
     yield "archive-mailbox", None
     yield "notes", None
     yield "distribution-lists", None
@@ -70,7 +82,8 @@ def extras(client: GraphClient) -> Iterator[tuple[str, int | None]]:
 
 
 def _recoverable(client: GraphClient) -> int | None:
-    found = []
+    """Return the number of recoverable items, or None."""
+    totals = []
     for name in RECOVERABLE:
         try:
             folder = client.get(f"{client.home}/mailFolders/{name}", query(select="id,totalItemCount"))
@@ -78,8 +91,8 @@ def _recoverable(client: GraphClient) -> int | None:
             if not refused.absent and refused.status != 400:
                 raise
             continue
-        found.append(number(folder.get("totalItemCount")))
-    counts = [count for count in found if count is not None]
+        totals.append(number(folder.get("totalItemCount")))
+    counts = [count for count in totals if count is not None]
     return sum(counts) if counts else None
 
 
@@ -88,15 +101,22 @@ def _rules(client: GraphClient) -> int:
 
 
 def _groups(client: GraphClient) -> int:
-    """Microsoft 365 groups: each has a mailbox, a calendar and files of its own."""
+    """Return the number of Microsoft 365 groups: each has a mailbox, a calendar and files of its own."""
     options = query(select="id,groupTypes", top=100)
     rows = client.rows(f"{client.home}/memberOf/microsoft.graph.group", options)
     return sum("Unified" in (row.get("groupTypes") or ()) for row in rows)
 
 
 def sent_from(client: GraphClient, limit: int) -> list[str]:
-    """The lower-case sender addresses of the newest sent items, newest first, one for each item that states
-    one."""
+    """Return the lower-case sender addresses of the newest sent items, newest first.
+
+    Args:
+        client: the Graph client.
+        limit: the most items to read.
+
+    Returns:
+        One address for each item that states one; [] without Sent Items.
+    """
     options = query(select="from,sender", orderby="receivedDateTime desc", top=max(1, min(limit, 1000)))
     try:
         page = client.get(f"{client.home}/mailFolders/sentitems/messages", options)
@@ -104,12 +124,12 @@ def sent_from(client: GraphClient, limit: int) -> list[str]:
         if refused.absent:
             return []
         raise
-    found = [address_of(row.get("from")) or address_of(row.get("sender")) for row in listed(page)]
-    return [address.lower() for address in found[:limit] if address]
+    addresses = [address_of(row.get("from")) or address_of(row.get("sender")) for row in listed(page)]
+    return [address.lower() for address in addresses[:limit] if address]
 
 
 def rights(client: GraphClient) -> Rights:
-    """By the token alone: what RBAC for Applications gives stands in none."""
+    """Return what the token grants; permissions by RBAC for Applications are not in a token."""
     roles = sorted(filter(_plain, client.roles()))
     return Rights(
         wide=tuple(role for role in roles if role.startswith(SCOPABLE)),
@@ -118,24 +138,29 @@ def rights(client: GraphClient) -> Rights:
 
 
 def withheld(client: GraphClient, kinds: frozenset[Kind]) -> frozenset[Kind]:
-    """Those that may not be read of this account."""
+    """Return the kinds that may not be read of this account."""
     roles = client.roles()
     return frozenset(kind for kind in kinds if _missing(client, roles, kind))
 
 
 def server(client: GraphClient, kinds: frozenset[Kind]) -> dict[str, str]:
-    """Which API, whether the mailbox is there, and the application's permissions.
+    """Return which API is used, where the mailbox is, and the application's permissions.
 
-    "tenant-wide": given by consent where RBAC for Applications could give them for the wave's mailboxes
-    alone. "writes": more than reading. "missing": workloads that may not be read. Whether EWS is still open
-    in this tenant Graph does not tell. Of a site there is no mailbox to speak of."""
+    "tenant-wide": permissions by consent that RBAC for Applications could give for the wave's mailboxes
+    alone. "writes": permissions to do more than read. "missing": workloads that may not be read. Graph does
+    not say if EWS is still open in this tenant. A site has no mailbox.
+
+    Args:
+        client: the Graph client.
+        kinds: the kinds to check.
+    """
     facts = {"api": "Microsoft Graph v1.0"} | (
         _FACTS_OF_SITE if is_site(client.user) else _of_mailbox(client)
     )
-    found = rights(client)
+    granted = rights(client)
     rows = {
-        "tenant-wide": found.wide,
-        "writes": found.writes,
+        "tenant-wide": granted.wide,
+        "writes": granted.writes,
         "missing": sorted(kind.value for kind in withheld(client, kinds)),
     }
     return facts | {name: " ".join(names) for name, names in rows.items() if names}
@@ -150,7 +175,7 @@ def _of_mailbox(client: GraphClient) -> dict[str, str]:
 
 
 def _hosted(client: GraphClient) -> str:
-    """Where the mailbox is. Without the permission to ask, that is not told."""
+    """Return where the mailbox is; without the permission to ask, that is not stated."""
     try:
         client.get(f"{client.home}/mailFolders/inbox", query(select="id"))
     except GraphRefusal as refused:

@@ -1,8 +1,11 @@
-"""Microsoft 365 as a source, over Graph.
+"""Read Microsoft 365 as a source, over Graph.
 
-Facts this file relies on, and where they are handled: with immutable ids an item keeps its id wherever in the
-mailbox it goes; every kind has its own delta and its own reader (READERS); a delta names ids, and what it
-leaves out is asked for in batches of twenty. See graph_wire for tokens, limits and waiting.
+With immutable ids an item keeps its id wherever it goes inside the mailbox. Every kind has its own delta and
+its own reader (READERS). A delta names ids; what it leaves out is requested in batches of twenty.
+`connectors.graph_api.client` handles tokens, limits and waiting.
+
+Source:
+    https://learn.microsoft.com/graph/outlook-immutable-id
 """
 
 from __future__ import annotations
@@ -43,12 +46,11 @@ READERS: Mapping[Kind, Callable[[GraphClient], ItemReader]] = {
 
 
 class GraphSource:
-    """One user's mailbox and drives in one tenant. Implements model.protocols.Source; only reads.
+    """Read one user's mailbox and drives in one tenant. Implements `model.protocols.Source`.
 
     account.login (or its address, where there is none) is the user principal name, or the address of a site
-    or of one of its libraries (see graph_sites), which have files alone. Nothing is asked before the first
-    call. One thread at a time, except for close(). kinds: whose containers are listed; transport: in place of
-    the network.
+    or of one of its libraries (`connectors.graph_drives.sites`), which have only files. The server is not
+    asked before the first call. One thread at a time, except for close().
     """
 
     def __init__(
@@ -59,6 +61,15 @@ class GraphSource:
         kinds: frozenset[Kind] = frozenset(READERS),
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        """Prepare the source.
+
+        Args:
+            settings: the tenant and the application.
+            account: the user or site to read.
+            spool: the folder for spool files.
+            kinds: the kinds whose containers are listed.
+            transport: replaces the network, for tests; None for the network.
+        """
         self._settings = settings
         self._client = GraphClient(settings, account, spool, transport)
         self._readers = {kind: READERS[kind](self._client) for kind in READERS if kind in kinds}
@@ -67,7 +78,7 @@ class GraphSource:
 
     @property
     def capabilities(self) -> Capabilities:
-        """facts holds what server() told last; nothing is asked for it."""
+        """Return what the source can do; `facts` holds what server() said last. Asks nothing."""
         return Capabilities(
             kinds=frozenset(self._readers),
             batch=self._settings.batch_items,
@@ -78,39 +89,49 @@ class GraphSource:
         )
 
     def identity(self) -> Identity:
-        """id is the user's object id; addresses are those the directory states. Of a site its id alone."""
+        """Return who owns the account: the user's object id and the directory's addresses, or a site's id."""
         with translating():
             return site_identity(self._client) if is_site(self._client.user) else identity(self._client)
 
     def containers(self) -> Iterator[Container]:
-        """Those of the kinds asked for; roles by well-known name. Where mail is one of them, also what
-        Graph lists of the others among mail folders alone: that does not move."""
-        given: list[Container] = []
+        """List the containers of the requested kinds; roles by well-known name.
+
+        Where mail is one of the kinds, containers of other kinds that Graph lists only among the mail folders
+        are reported, too: these do not move.
+        """
+        yielded: list[Container] = []
         with translating():
             for reader in self._readers.values():
                 for container in reader.containers():
-                    given.append(container)
+                    yielded.append(container)
                     yield container
             mail = self._readers.get(Kind.MAIL)
             if isinstance(mail, MailReader):
-                yield from mail.unseen(given)
+                yield from mail.unseen(yielded)
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
-        """Pages as the server gives them. Raises CursorLost also in the middle of a round."""
+        """List what changed since a cursor, page by page as the server gives them.
+
+        Raises:
+            CursorLost: "cursor-lost", also in the middle of a round.
+        """
         with translating():
             yield from self._reader(container).changes(container, cursor)
 
     def fetch(
         self, container: Container, refs: Iterable[Ref], *, bodies: bool = True
     ) -> Iterator[Native | Failed]:
-        """Items as they arrive, in any order. Large bodies are spooled, and live as long as their Native."""
+        """Yield items as they arrive, in any order; see `model.protocols.Source.fetch`.
+
+        Large bodies are spooled; a body lives as long as its Native.
+        """
         with translating():
             yield from self._reader(container).fetch(container, refs, bodies=bodies)
 
     def fetch_versions(
         self, container: Container, refs: Iterable[Ref], most: int
     ) -> Iterator[Native | Failed]:
-        """See model.optional_protocols.SupportsVersionHistory."""
+        """Read files with older versions; see `model.optional_protocols.SupportsVersionHistory`."""
         reader = self._reader(container)
         with translating():
             if isinstance(reader, DriveReader):
@@ -127,8 +148,10 @@ class GraphSource:
     def occurrences(
         self, container: Container, start: datetime, end: datetime
     ) -> Iterator[tuple[str, datetime, datetime]] | None:
-        """UID, start and end of everything in a calendar that lies in [start, end), series expanded by the
-        server itself, each occurrence once. A whole day begins at midnight UTC, as days have no zone here."""
+        """Expand a calendar; see `model.optional_protocols.SupportsOccurrences`.
+
+        A whole day begins at midnight UTC, because days have no zone here.
+        """
         reader = self._readers.get(container.kind)
         return self._expanded(reader, container, start, end) if isinstance(reader, CalendarReader) else None
 
@@ -139,38 +162,40 @@ class GraphSource:
             yield from reader.occurrences(container, start, end)
 
     def grants(self, container: Container) -> Iterator[tuple[str, tuple[Grant, ...]]]:
-        """With whom files, and a folder of files, are shared by themselves; nothing of other kinds."""
+        """Yield with whom files and folders of files are shared by themselves; nothing for other kinds."""
         reader = self._reader(container)
         if isinstance(reader, DriveReader):
             with translating():
                 yield from reader.grants(container)
 
     def extras(self) -> Iterator[tuple[str, int | None]]:
-        """What is there and will not move, by code; None where Graph does not tell. Nothing of a site."""
+        """Yield (code, count) of what exists and will not move; nothing for a site."""
         if is_site(self._client.user):
             return
         with translating():
             yield from extras(self._client)
 
     def server(self) -> dict[str, str]:
-        """API, mailbox and permissions, asked now. Raises Transient or Blocked."""
+        """Return API, mailbox and permissions; asks the server."""
         with translating():
             self._facts = server(self._client, frozenset(self._readers))
         return self._facts
 
     def rights(self) -> Rights:
-        """See model.optional_protocols.SupportsRights."""
+        """Return what the credential may do; see `model.optional_protocols.SupportsRights`."""
         with translating():
             return rights(self._client)
 
     def withheld(self) -> frozenset[Kind]:
-        """See model.optional_protocols.SupportsRights."""
+        """Return the kinds that may not be read; see `model.optional_protocols.SupportsRights`."""
         with translating():
             return withheld(self._client, frozenset(self._readers))
 
     def sent_from(self, limit: int = 50) -> list[str]:
-        """The sender addresses of the newest sent items, newest first. None of a site, nor of a mailbox whose
-        mail may not be read and is not asked for."""
+        """Return the sender addresses of the newest sent items, newest first.
+
+        [] for a site, and for a mailbox whose mail may not be read and is not requested.
+        """
         if is_site(self._client.user):
             return []
         with translating():
@@ -182,10 +207,10 @@ class GraphSource:
                 return []
 
     def resolve(self, url: str) -> str | Dead:
-        """See model.optional_protocols.SupportsLinks."""
+        """Find the item at an address; see `model.optional_protocols.SupportsLinks`."""
         with translating():
             return self._links.resolve(url)
 
     def close(self) -> None:
-        """Ends every request under way; safe from any thread and more than once."""
+        """End every request; safe from any thread and more than once."""
         self._client.close()

@@ -1,1 +1,1 @@
-"""The client of Graph: sign-in, batches, rate limits, errors, folders."""
+"""Talk to Microsoft Graph: login, batches, rate limits, errors, folders."""

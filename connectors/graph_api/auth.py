@@ -1,8 +1,11 @@
-"""Application-only tokens for Graph, by MSAL, over our own HTTP client.
+"""Get application-only tokens for Graph with MSAL, over our own HTTP client.
 
-MSAL keeps a token until five minutes before it ends, so that asking for one before every request renews it in
-mid-run. What Entra's endpoints are called is known (they only differ in host and tenant): nothing is
+MSAL keeps a token until five minutes before it expires, so asking for one before every request renews it in
+time. The addresses of Entra's endpoints are known (they differ only in host and tenant), so nothing is
 discovered.
+
+Source:
+    https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
 """
 
 from __future__ import annotations
@@ -31,24 +34,30 @@ PASSING = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 
 
 class Answered(Protocol):
-    """What an HTTP client gives back."""
+    """Describe what an HTTP client returns."""
 
     @property
-    def status_code(self) -> int: ...
+    def status_code(self) -> int:
+        """Return the HTTP status."""
+        ...
 
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """Return the body as text."""
+        ...
 
     @property
-    def headers(self) -> Mapping[str, str]: ...
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers by lower-case name."""
+        ...
 
 
 Post = Callable[[str, Mapping[str, str], bytes], Answered]
-"""Sends a form to a URL; raises Transient or Blocked where there is no answer."""
+"""Sends a form to a URL; raises Transient or Blocked when there is no answer."""
 
 
 class _Response:
-    """A response as MSAL wants it."""
+    """Hold a response as MSAL reads it."""
 
     def __init__(self, status: int, text: str, headers: Mapping[str, str]) -> None:
         self.status_code = status
@@ -56,12 +65,16 @@ class _Response:
         self.headers = headers
 
     def raise_for_status(self) -> None:
+        """Raise Transient("token-unreadable") for an error status."""
         if self.status_code >= 400:
             raise Transient("token-unreadable", "the token endpoint's answer is no token")
 
 
 class _MsalTransport:
-    """MSAL's way out. MSAL speaks https alone; a server to practise on, on this machine, may not."""
+    """Send MSAL's requests.
+
+    MSAL uses https only; a practice server on this machine may use http.
+    """
 
     def __init__(self, settings: GraphSettings, post: Post) -> None:
         self._settings = settings
@@ -70,60 +83,80 @@ class _MsalTransport:
 
     @property
     def authority(self) -> str:
-        """As MSAL knows it."""
+        """Return the authority as MSAL knows it."""
         parts = self._authority
         return f"https://{parts.netloc}{parts.path}/{self._settings.tenant}"
 
     def get(self, url: str, **_: object) -> _Response:
-        """Answers what MSAL asks before it asks for a token."""
+        """Answer the discovery that MSAL does before it asks for a token."""
         del url
         base = f"{self.authority}/oauth2/v2.0"
-        known = {
+        endpoints = {
             "authorization_endpoint": f"{base}/authorize",
             "token_endpoint": f"{base}/token",
             "issuer": f"{self.authority}/v2.0",
         }
-        return _Response(200, json.dumps(known), {})
+        return _Response(200, json.dumps(endpoints), {})
 
     def post(self, url: str, *, data: object, headers: Mapping[str, str], **_: object) -> _Response:
+        """Send a form and translate the status.
+
+        Raises:
+            Transient: "busy".
+            Blocked: "login-refused" for a redirect.
+        """
         target = self._authority.scheme + url.removeprefix("https")
         form = urlencode(data) if isinstance(data, dict) else str(data)
         sent = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
         answer = self._post(target, sent, form.encode())
         after = delay(answer.headers.get("retry-after"))
         if answer.status_code in {408, 429} or answer.status_code >= 500:
-            # Not left to MSAL, which would answer the next attempts out of its memory.
+            # MSAL must not see this: it would answer the next attempts from its memory.
             raise Transient("busy", f"the token endpoint answered HTTP {answer.status_code}", after=after)
         if 300 <= answer.status_code < 400:
             raise Blocked("login-refused", "the token endpoint sends elsewhere: set authority")
         return _Response(answer.status_code, answer.text, {})
 
     def close(self) -> None:
-        """The HTTP client belongs to the GraphClient."""
+        """Do nothing: the HTTP client belongs to the GraphClient."""
 
 
 class GraphLogin:
-    """Gives tokens. Holds no secret itself; MSAL does."""
+    """Provide tokens. It holds no secret itself; MSAL does."""
 
     def __init__(self, settings: GraphSettings, account: Account, post: Post) -> None:
         self._settings = settings
         self._account = account
-        self._door = _MsalTransport(settings, post)
+        self._transport = _MsalTransport(settings, post)
         self._app: msal.ConfidentialClientApplication | None = None
 
     def token(self) -> str:
-        """A valid token, from memory where it lives for five more minutes. Raises Blocked("login-refused"),
-        Misconfigured or Transient."""
-        return self._asked(None)
+        """Return a valid token, from memory if it lives for five more minutes.
+
+        Raises:
+            Blocked: "login-refused".
+            Misconfigured: a secret or a certificate cannot be read.
+            Transient: "busy", "token-unreadable", or the endpoint cannot be reached.
+        """
+        return self._acquire(None)
 
     def renew(self, claims: str | None = None) -> str:
-        """A new token, also where the last one seems valid. claims: what the server wants in it, as it
-        stood in its challenge."""
+        """Return a new token, even if the last one seems valid.
+
+        Args:
+            claims: what the server wants in the token, as its challenge holds it; None for nothing special.
+
+        Raises:
+            Blocked, Misconfigured, Transient: as in `token`.
+
+        Source:
+            https://learn.microsoft.com/entra/identity-platform/claims-challenge
+        """
         self._application().remove_tokens_for_client()
-        return self._asked(_challenge(claims) if claims else None)
+        return self._acquire(_challenge(claims) if claims else None)
 
     def roles(self) -> frozenset[str]:
-        """The permissions the token states; empty where it cannot be read."""
+        """Return the permissions that the token states; empty where it cannot be read."""
         parts = self.token().split(".")
         try:
             payload = json_answer.read(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
@@ -131,19 +164,20 @@ class GraphLogin:
         except (IndexError, ValueError, TypeError, AttributeError):
             return frozenset()
 
-    def _asked(self, claims: str | None) -> str:
+    def _acquire(self, claims: str | None) -> str:
+        """Ask MSAL for a token."""
         try:
-            found = self._application().acquire_token_for_client(
+            result = self._application().acquire_token_for_client(
                 [self._settings.scope], claims_challenge=claims
             )
         except (ValueError, RuntimeError, KeyError):
             raise Transient("token-unreadable", "the token endpoint's answer is no token") from None
-        token = found.get("access_token") if isinstance(found, dict) else None
+        token = result.get("access_token") if isinstance(result, dict) else None
         if isinstance(token, str) and token:
             SECRETS.learn(token)
             return token
-        said = of_json(found)
-        error = found.get("error") if isinstance(found, dict) else None
+        said = of_json(result)
+        error = result.get("error") if isinstance(result, dict) else None
         if error in PASSING:
             raise Transient("busy", "the token endpoint asked to wait").said(said)
         if error is None:
@@ -154,11 +188,11 @@ class GraphLogin:
         if self._app is None:
             self._app = msal.ConfidentialClientApplication(
                 self._settings.client_id,
-                authority=self._door.authority,
+                authority=self._transport.authority,
                 client_credential=self._credential(),
                 client_capabilities=["cp1"],  # we answer claims challenges: tokens may live longer
                 instance_discovery=False,
-                http_client=self._door,
+                http_client=self._transport,
             )
         return self._app
 
@@ -183,7 +217,7 @@ class GraphLogin:
 
 
 def _challenge(claims: str) -> str | None:
-    """The JSON that a challenge holds in base64; None for what is none."""
+    """Return the JSON that a challenge holds in base64; None when it holds none."""
     try:
         text = base64.b64decode(claims + "=" * (-len(claims) % 4), altchars=b"-_").decode()
         return text if isinstance(json_answer.read(text), dict) else None
@@ -208,9 +242,10 @@ def _private_key(pem: bytes, password: bytes | None, settings: GraphSettings, fi
 
 
 def _public(settings: GraphSettings) -> str:
+    """Return the certificate as PEM."""
     try:
         certificate = x509.load_pem_x509_certificate(settings.readable("certificate_file"))
     except ValueError:
-        told = f"{settings.certificate_file} holds no certificate (PEM)"
-        raise Misconfigured(settings.where("certificate_file"), told) from None
+        advice = f"{settings.certificate_file} holds no certificate (PEM)"
+        raise Misconfigured(settings.where("certificate_file"), advice) from None
     return certificate.public_bytes(serialization.Encoding.PEM).decode()

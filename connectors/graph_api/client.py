@@ -1,6 +1,6 @@
-"""One conversation with Microsoft Graph about one mailbox: HTTP, tokens, and waiting.
+"""Talk to Microsoft Graph about one mailbox: HTTP, tokens, and waiting.
 
-Everything asked here only reads, so every request may be repeated. One thread at a time, except for close().
+All requests only read, so every request may be repeated. One thread at a time, except for close().
 """
 
 from __future__ import annotations
@@ -40,33 +40,31 @@ ERROR_MOST = 1_000_000
 PAGES_MOST = 100_000  # of one collection
 PREFER = 'IdType="ImmutableId"'
 PAUSES = {"source-closed": 0, "login-unconfirmed": 0, "not-graph": 2, "server-error": 4}
-"""For faults that waiting seldom cures."""
+"""The most retries, by error code, for faults that rarely pass by waiting."""
 _PLAIN = "$,()'=/:;"
 TALKATIVE = ("httpx", "httpcore", "hpack", "h2", "msal")
-"""Libraries that would log addresses, and when debugging also tokens."""
+"""Libraries that would log addresses, and in debug mode also tokens."""
 
 
 def query(**options: str | int) -> str:
-    """A query string. select, top and the like become $select, $top; "_" at the end keeps a plain name."""
+    """Return a query string: select and top become $select and $top; a trailing "_" keeps a plain name."""
     named = ((name[:-1] if name.endswith("_") else f"${name}", str(value)) for name, value in options.items())
     return "&".join(f"{name}={quote(value, safe=_PLAIN)}" for name, value in named)
 
 
 def segment(id_: str) -> str:
-    """An id as a part of a path."""
+    """Return an id as a segment of a path."""
     return quote(id_, safe="")
 
 
 OPENED = frozenset(
     f"{part}.{what}.complete" for part in ("connection", "proxy") for what in ("connect_tcp", "start_tls")
 )
-"""What httpcore calls it when a socket is there, or TLS on it."""
+"""httpcore's trace events for a socket that is open, or has TLS."""
 
 
 class GraphClient:
-    """Sends requests and reads answers. close() may be called from any thread.
-
-    transport: in place of the network."""
+    """Send requests and read answers. close() may be called from any thread."""
 
     def __init__(
         self,
@@ -75,6 +73,14 @@ class GraphClient:
         spool: Path,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        """Prepare the client; nothing is sent before the first request.
+
+        Args:
+            settings: the tenant and the application.
+            account: the user or site to read.
+            spool: the folder for spool files.
+            transport: replaces the network, for tests; None for the network.
+        """
         for name in TALKATIVE:
             logger = logging.getLogger(name)
             logger.setLevel(max(logger.getEffectiveLevel(), logging.WARNING))
@@ -95,33 +101,42 @@ class GraphClient:
 
     @property
     def home(self) -> str:
-        """The path of this user."""
+        """Return the path of this user."""
         return f"/users/{segment(self.user)}"
 
     def patience(self) -> RetryPolicy:
+        """Return a new retry policy."""
         return RetryPolicy(self.settings.patience_seconds, self.wait, PAUSES)
 
     def wait(self, seconds: float) -> None:
-        """Sleeps; raises Transient("source-closed") as soon as the source is closed."""
+        """Sleep; raise Transient("source-closed") as soon as the source is closed."""
         if self._sockets.closed.wait(seconds):
             raise _closed()
 
     def sink(self) -> BodySink:
-        """A place for one body."""
+        """Return a new sink for one body."""
         return BodySink(self.spool, self.settings.spool_above)
 
     def close(self) -> None:
+        """End every request; safe from any thread and more than once."""
         self._sockets.shut()
         self._client.close()
 
     def roles(self) -> frozenset[str]:
-        """The permissions that the application's token states."""
+        """Return the permissions that the application's token states."""
         return self.patiently(self._login.roles)
 
     def patiently(self, attempt: Callable[[], T]) -> T:
-        """attempt's result; busy answers and cut connections are waited out.
+        """Return the result of `attempt`; repeat it while faults may pass.
 
-        Raises Refusal for an answer that is an error; Transient when patience is over; Blocked."""
+        Args:
+            attempt: one attempt.
+
+        Raises:
+            GraphRefusal: the answer is an error that does not pass.
+            Transient: the retries are used up.
+            Blocked: the login is refused, or "not-graph".
+        """
         patience = self.patience()
         while True:
             try:
@@ -135,8 +150,17 @@ class GraphClient:
                 self.pause(patience, passing)
 
     def pause(self, patience: RetryPolicy, error: Transient) -> None:
-        """Waits error out. Something that is no Graph is Transient the first time patience ends, Blocked the
-        second time."""
+        """Wait before the next attempt.
+
+        Args:
+            patience: the retry policy.
+            error: the fault of the last attempt.
+
+        Raises:
+            Transient: the retries are used up.
+            Blocked: "not-graph" when something that is not Graph answered until the retries were used up
+                twice.
+        """
         try:
             patience.pause(error)
         except Transient as final:
@@ -148,12 +172,31 @@ class GraphClient:
             raise
 
     def get(self, path: str, options: str = "", prefer: str = "") -> Json:
-        """What is at a path below graph_url, patiently. prefer: more than the immutable ids."""
+        """Return the JSON object at a path, with retries.
+
+        Args:
+            path: the path below graph_url.
+            options: the query.
+            prefer: further preferences for the header Prefer.
+
+        Raises:
+            GraphRefusal, Transient, Blocked: as in `patiently`.
+        """
         headers = {"Prefer": f"{PREFER}, {prefer}"} if prefer else {}
         return self.patiently(lambda: self.attempt("GET", path, options, headers))
 
     def rows(self, path: str, options: str = "", prefer: str = "") -> Iterator[Json]:
-        """Every row of a collection, page by page."""
+        """Yield every row of a collection, page by page.
+
+        Args:
+            path: the path below graph_url.
+            options: the query.
+            prefer: further preferences for the header Prefer.
+
+        Raises:
+            GraphRefusal, Blocked: as in `patiently`.
+            Transient: "sync-stuck" when a page repeats; the retries are used up.
+        """
         seen: set[str] = set()
         while True:
             page = self.get(path, options, prefer)
@@ -167,8 +210,13 @@ class GraphClient:
             options = following
 
     def probe(self) -> None:
-        """Returns when the server answers something simple, be it that this may not be read; raises Transient
-        or Blocked otherwise. An outage must not be blamed on an item."""
+        """Check that the server answers a simple request, so that no item is blamed for an outage.
+
+        A refusal to read counts as an answer.
+
+        Raises:
+            Transient, Blocked: the server does not answer.
+        """
         try:
             self.get(f"{self.home}/mailFolders/msgfolderroot", query(select="id"))
         except GraphRefusal as refused:
@@ -177,21 +225,28 @@ class GraphClient:
                 raise error from None
 
     def body(self, path: str, *, html: bool = False) -> Body:
-        """The bytes at a path, spooled when large, patiently; raises as get does. html: they may be HTML; a
-        page of some proxy otherwise."""
+        """Return the bytes at a path, spooled when large, with retries.
+
+        Args:
+            path: the path below graph_url.
+            html: True if the bytes may be HTML; otherwise HTML is a page of a proxy.
+
+        Raises:
+            GraphRefusal, Transient, Blocked: as in `patiently`.
+        """
         return self.patiently(lambda: self.streamed(path, html=html))
 
     def streamed(self, path: str, *, html: bool = False) -> Body:
-        """One attempt at body()."""
+        """Return the bytes at a path in one attempt; see `body`."""
         sink = self.sink()
         with self.opened("GET", self.url(path), {}) as response:
             if not html and "html" in response.headers.get("content-type", "").lower():
                 raise Transient("not-graph", "a page in place of what was asked for")
             for chunk in self.chunks(response):
                 sink.write(chunk)
-        found = sink.finish()
-        assert found is not None  # noqa: S101 - only base64 can be damaged
-        return found
+        body = sink.finish()
+        assert body is not None  # noqa: S101 - only base64 can be damaged
+        return body
 
     def attempt(
         self,
@@ -202,19 +257,34 @@ class GraphClient:
         content: bytes | None = None,
         requests: int = 1,
     ) -> Json:
-        """One attempt: the JSON object of the answer. Raises Refusal, Transient or Blocked."""
+        """Send one request, once, and return the JSON object of its answer.
+
+        Args:
+            method: the HTTP method.
+            path: the path below graph_url.
+            options: the query.
+            headers: further headers.
+            content: the body; None for none.
+            requests: how many requests the server counts it as.
+
+        Raises:
+            GraphRefusal: the answer is an error.
+            Transient: the connection broke, or "not-graph".
+            Blocked: the login is refused.
+        """
         with self.opened(method, self.url(path, options), headers or {}, content, requests) as response:
             data = self._limited(response, JSON_MOST)
         try:
-            found = json_answer.read(data)
+            answer = json_answer.read(data)
         except ValueError:
-            found = None
-        if not isinstance(found, dict):
+            answer = None
+        if not isinstance(answer, dict):
             raise Transient("not-graph", "an answer that is no JSON object")
         self._lost_graph = False
-        return found
+        return answer
 
     def url(self, path: str, options: str = "") -> str:
+        """Return the URL of a path below graph_url."""
         return f"{self.settings.graph_url}{path}{'?' if options else ''}{options}"
 
     @contextmanager
@@ -228,32 +298,45 @@ class GraphClient:
         *,
         bearer: bool = True,
     ) -> Iterator[httpx.Response]:
-        """A successful response, its body not read yet: one attempt. requests: what the server counts it as.
-        bearer: False where a URL is its own permission, and an Authorization would be refused.
+        """Send one request, once, and give its successful response with an unread body.
 
-        Raises Refusal, Transient or Blocked."""
+        Args:
+            method: the HTTP method.
+            url: the URL.
+            headers: further headers.
+            content: the body; None for none.
+            requests: how many requests the server counts it as.
+            bearer: False where the URL is its own permission, so that an Authorization header would be
+                refused.
+
+        Raises:
+            GraphRefusal: the answer is an error.
+            Transient: the connection broke.
+            Blocked: the login is refused.
+        """
         with self._allowance.taken(requests, self.wait):
-            response = self._sent(method, url, headers, content, bearer=bearer)
+            response = self._send_authorized(method, url, headers, content, bearer=bearer)
             try:
                 yield response
             finally:
                 self._quietly(response.close)
 
-    def _sent(
+    def _send_authorized(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, *, bearer: bool
     ) -> httpx.Response:
+        """Send a request; renew the token once after a 401."""
         if self._refused is not None:
             raise self._refused
         if bearer:
             LOGINS.refuse_doubtful(self._name)
         try:
-            return self._answered(method, url, headers, content, bearer=bearer)
+            return self._send_once(method, url, headers, content, bearer=bearer)
         except GraphRefusal as refused:
             if refused.status != 401 or not bearer:
                 raise
             self.renew(refused.claims)
         try:
-            return self._answered(method, url, headers, content, bearer=bearer)
+            return self._send_once(method, url, headers, content, bearer=bearer)
         except GraphRefusal as refused:
             if refused.status == 401:
                 error = Blocked("login-refused", "the server refuses the application's token")
@@ -261,13 +344,17 @@ class GraphClient:
             raise
 
     def renew(self, claims: str | None) -> None:
-        """Gets a new token, after a 401. What refuses one is not asked again."""
+        """Get a new token after a 401; after a refusal no further one is requested.
+
+        Raises:
+            Blocked: "login-refused".
+        """
         try:
             self._login.renew(claims)
         except Blocked as error:
             raise self._refusal(error) from None
 
-    def _answered(
+    def _send_once(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, *, bearer: bool
     ) -> httpx.Response:
         sent = {"Prefer": PREFER, "client-request-id": str(uuid.uuid4()), **headers}
@@ -291,7 +378,7 @@ class GraphClient:
             raise self._refusal(error) from None
 
     def _refusal(self, error: Blocked) -> Blocked | Transient:
-        """What it means that a login was refused; nothing more is asked by this source."""
+        """Remember a refused login: this source sends no further requests."""
         self._refused = LOGINS.refused(self._name, error, APPLICATION)
         return self._refused
 
@@ -312,7 +399,7 @@ class GraphClient:
             raise self._fault(error) from None
 
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Registers every socket as soon as it is open, and again when TLS is on it."""
+        """Register every socket as soon as it is open, and again when it has TLS."""
         if event in OPENED:
             stream = info["return_value"]
             try:
@@ -322,7 +409,11 @@ class GraphClient:
                 raise
 
     def chunks(self, response: httpx.Response) -> Iterator[bytes]:
-        """The body, as it comes. Raises Transient."""
+        """Yield the body as it arrives.
+
+        Raises:
+            Transient: the connection broke, or the answer took too long.
+        """
         deadline = Deadline(self._sockets.cut)
         try:
             yield from deadline.paced(response.iter_bytes())
@@ -330,15 +421,16 @@ class GraphClient:
             raise self._fault(error) from None
 
     def _limited(self, response: httpx.Response, most: int) -> bytes:
-        found = bytearray()
+        """Return the whole body; raise Transient("not-graph") when it is too large."""
+        data = bytearray()
         for chunk in self.chunks(response):
-            found += chunk
-            if len(found) > most:
+            data += chunk
+            if len(data) > most:
                 raise Transient("not-graph", "an answer larger than any of Graph's")
-        return bytes(found)
+        return bytes(data)
 
     def _post_form(self, url: str, headers: Mapping[str, str], content: bytes) -> httpx.Response:
-        """For the token endpoint: the whole answer, whatever its status."""
+        """Send a form to the token endpoint; return the whole answer whatever its status."""
         response = self._send("POST", url, headers, content)
         try:
             body = self._limited(response, ERROR_MOST)
@@ -357,7 +449,11 @@ class GraphClient:
 
 
 def listed(page: Json) -> list[Json]:
-    """The rows of one page."""
+    """Return the rows of one page.
+
+    Raises:
+        Transient: "not-graph" for a page without rows.
+    """
     rows = page.get("value")
     if not isinstance(rows, list):
         raise Transient("not-graph", "a collection without rows")
@@ -365,23 +461,30 @@ def listed(page: Json) -> list[Json]:
 
 
 def rest_of(link: object) -> str:
-    """The query of a link, by which a page is asked for again below its own path; "" for no link. The rest of
-    a link names the mailbox, which a cursor must not."""
+    """Return the query of a link, with which a page is requested below its own path; "" for no link.
+
+    The rest of a link names the mailbox, which a cursor must not contain.
+    """
     return urlsplit(link).query if isinstance(link, str) else ""
 
 
 class _Chosen(httpx.BaseTransport):
-    """Directly or through the proxy, by host: Graph, its token endpoint and its downloads have several."""
+    """Connect directly or through the proxy, by host.
+
+    Graph, its token endpoint and its downloads have several hosts.
+    """
 
     def __init__(self, network: Network, direct: httpx.BaseTransport, proxied: httpx.BaseTransport) -> None:
         self._network = network
         self._direct, self._proxied = direct, proxied
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request; see httpx."""
         proxied = self._network.proxy_for(str(request.url)) is not None
         return (self._proxied if proxied else self._direct).handle_request(request)
 
     def close(self) -> None:
+        """Close both transports."""
         self._direct.close()
         self._proxied.close()
 
@@ -399,7 +502,7 @@ def _client(settings: GraphSettings, transport: httpx.BaseTransport | None) -> h
     return httpx.Client(
         transport=transport,
         timeout=httpx.Timeout(most, connect=min(CONNECT_SECONDS, most)),
-        # No netrc, no proxies or authorities from the environment: what is configured is what is used.
+        # No netrc, no proxies or authorities from the environment: only the configuration counts.
         trust_env=False,
         follow_redirects=False,
         headers={
@@ -417,23 +520,26 @@ def _version() -> str:
 
 
 def _plain(headers: httpx.Headers) -> dict[str, str]:
-    """Without what describes how the body was coded: it is decoded."""
+    """Return headers without those about the coding of the body, because the body is decoded."""
     return {k: v for k, v in headers.items() if k not in {"content-encoding", "content-length"}}
 
 
 def _network(error: Exception, url: str) -> MigrationError:
-    found = network_error(error, url)
-    if found.code == "tls-failed":
-        return found
+    """Return the error for an exception of httpx."""
+    error_ = network_error(error, url)
+    if error_.code == "tls-failed":
+        return error_
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return Transient("unreachable", "no connection to the server").found(found.local).about(found.detail)
+        return (
+            Transient("unreachable", "no connection to the server").found(error_.local).about(error_.detail)
+        )
     if isinstance(error, httpx.TimeoutException):
         return (
-            Transient("timeout", "the server did not answer in time").found(found.local).about(found.detail)
+            Transient("timeout", "the server did not answer in time").found(error_.local).about(error_.detail)
         )
-    return found
+    return error_
 
 
 def _closed() -> MigrationError:
-    """The error after close()."""
+    """Return the error after close()."""
     return Transient("source-closed", "the connection was closed on purpose")

@@ -1,5 +1,7 @@
-"""Collections of many items at once, each read to its end. Every page is a part of a batch: one that is
-refused, has no rows or no end is that item's own trouble."""
+"""Read the collections of many items at once, each to its end.
+
+Every page is a part of a batch. A page that is refused, has no rows or no end is a fault of that item alone.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +13,27 @@ from connectors.graph_api.errors import GraphRefusal
 
 PAGES_MOST = 5_000
 ROWS_MOST = 100_000
-"""Of one item: SharePoint keeps 50,000 versions of a file at most."""
+"""The most rows of one item; SharePoint keeps at most 50,000 versions of a file."""
 
 
 def collected(
     client: GraphClient, asks: Mapping[str, str]
 ) -> Iterator[tuple[str, list[Json] | GraphRefusal]]:
-    """name -> the path of a collection with its query. One outcome for each name, in any order: all rows, in
-    the server's; a Refusal as Batch tells them. Raises Transient and Blocked as it does."""
-    found: dict[str, list[Json]] = {name: [] for name in asks}
+    """Yield one outcome for each name, in any order: all rows in the server's order, or a refusal.
+
+    Args:
+        client: the Graph client.
+        asks: the path of a collection with its query, by name.
+
+    Raises:
+        Transient, Blocked: as in `BatchReader.run`.
+    """
+    rows_by_name: dict[str, list[Json]] = {name: [] for name in asks}
     todo = dict(asks)
     for _ in range(PAGES_MOST):
         following: dict[str, str] = {}
         for name, outcome in BatchReader(client).run(todo):
-            rows = found[name]
+            rows = rows_by_name[name]
             if isinstance(outcome, GraphRefusal):
                 yield name, outcome
             elif not isinstance(outcome.json.get("value"), list):

@@ -1,8 +1,11 @@
-"""What Graph may answer, translated to one class per reaction.
+"""Translate the answers of Graph into one error class per reaction.
 
-The tables say what each error code means to a migration; the code decides before the status does, for a
+The tables say what each error code means to a migration. The code decides before the status does, because a
 permanent fault may come as a 500. A server's own text is carried where nothing shows it
-(model.server_words): it may name a person or a folder.
+(`model.server_words`), because it may name a person or a folder.
+
+Source:
+    https://learn.microsoft.com/graph/errors
 """
 
 from __future__ import annotations
@@ -67,14 +70,18 @@ KNOWN = frozenset(BLOCKED).union(
         "notsupported", "notallowed", "namealreadyexists", "quotalimitreached", "unsupportedqueryoption",
     },
 )  # fmt: skip
-"""Values of error.code that may be told to anyone, for they are Microsoft's own."""
+"""Values of error.code that may be shown and logged, because they are Microsoft's own."""
 
 
 class GraphRefusal(Exception):
-    """An answer that is an error. Stays inside the connector.
+    """Hold an answer that is an error. It stays inside the connector.
 
-    code is Graph's, in lower case; after the seconds it asked to wait; claims what a token must say that it
-    did not; said is its text.
+    Attributes:
+        said: the server's text.
+        status: the HTTP status.
+        code: Graph's error code in lower case; "" without one.
+        after: the delay in seconds that the server states; None without one.
+        claims: what a token must state and did not; None for nothing.
     """
 
     said: ServerWords = NOTHING
@@ -88,35 +95,42 @@ class GraphRefusal(Exception):
 
     @property
     def busy(self) -> bool:
-        """Whether it passes by itself."""
+        """Return True if it passes by itself."""
         return self.status in {423, 429, 502, 503, 509} or self.code in BUSY
 
     @property
     def lost(self) -> bool:
-        """Whether a delta's state is gone."""
+        """Return True if the state of a delta is gone."""
         return self.code in LOST or self.status == 410
 
     @property
     def unconvertible(self) -> bool:
-        """Whether the server can make no message of the item, ever."""
+        """Return True if the server can never make a message of the item."""
         return self.code in MIMELESS
 
     @property
     def absent(self) -> bool:
-        """Whether what was asked for is not there: an item, a folder of a well-known name."""
+        """Return True if what was requested does not exist: an item, or a well-known folder."""
         return self.code in VANISHED or self.code in MISSING_FOLDER
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes | object) -> GraphRefusal:
-    """headers by lower-case names. body: the bytes, or what JSON they hold. What a header alone calls malware
-    has that code too."""
+    """Build the refusal for an answer.
+
+    Malware that only a header reports gets the code for malware, too.
+
+    Args:
+        status: the HTTP status.
+        headers: values by lower-case name.
+        body: the bytes, or the JSON that they hold.
+    """
     if "x-virus-infected" in headers:
         return GraphRefusal(status, "malwareDetected")
     claims = _claims(headers.get("www-authenticate", "")) if status == 401 else None
     document = _document(body)
-    found = GraphRefusal(status, _code(document), delay(headers.get("retry-after")), claims)
-    found.said = of_json(document) or ServerWords(found.code)
-    return found
+    refused = GraphRefusal(status, _code(document), delay(headers.get("retry-after")), claims)
+    refused.said = of_json(document) or ServerWords(refused.code)
+    return refused
 
 
 def _document(body: bytes | object) -> object:
@@ -129,13 +143,14 @@ def _document(body: bytes | object) -> object:
 
 
 def _code(body: object) -> str:
+    """Return the error code, or ""."""
     error = body.get("error") if isinstance(body, dict) else None
-    found = error.get("code") if isinstance(error, dict) else None
-    return found if isinstance(found, str) else ""
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, str) else ""
 
 
 def _claims(challenge: str) -> str | None:
-    """What a continuous access evaluation asks for: base64 of JSON in the challenge."""
+    """Return what continuous access evaluation asks for: base64 of JSON in the challenge, or None."""
     if "insufficient_claims" not in challenge:
         return None
     _, _, rest = challenge.partition('claims="')
@@ -143,11 +158,11 @@ def _claims(challenge: str) -> str | None:
 
 
 def translated(refusal: GraphRefusal) -> MigrationError:
-    """The error for a refusal of a request that is not about one item."""
-    return _translated(refusal).about(_known(refusal)).said(refusal.said)
+    """Return the error for a refusal of a request that does not concern one item."""
+    return _translated(refusal).about(_public_code(refusal)).said(refusal.said)
 
 
-def _known(refusal: GraphRefusal) -> str:
+def _public_code(refusal: GraphRefusal) -> str:
     return refusal.code if refusal.code in KNOWN else f"HTTP {refusal.status}"
 
 
@@ -171,12 +186,15 @@ def _translated(refusal: GraphRefusal) -> MigrationError:
         return Transient("server-error", f"the server answered HTTP {refusal.status}", after=refusal.after)
     if not code:
         return Transient("not-graph", f"HTTP {refusal.status} is no answer of Microsoft Graph")
-    return Blocked("server-refuses", f"the server answered {_safe(code)}")
+    return Blocked("server-refuses", f"the server answered {_code_or_unknown(code)}")
 
 
 def item_error(refusal: GraphRefusal) -> Rejected:
-    """The fate of one item the server will not give."""
-    return _item_error(refusal).about(_known(refusal)).said(refusal.said)
+    """Return the error for one item that the server does not give.
+
+    Codes: vanished, mime-conversion-failed, too-large-to-read, corrupt-at-source, item-refused.
+    """
+    return _item_error(refusal).about(_public_code(refusal)).said(refusal.said)
 
 
 def _item_error(refusal: GraphRefusal) -> Rejected:
@@ -188,9 +206,9 @@ def _item_error(refusal: GraphRefusal) -> Rejected:
         return Rejected("too-large-to-read", "larger than the source server gives out")
     if refusal.code in {"errorcorruptdata", "erroritemcorrupt"}:
         return Rejected("corrupt-at-source", "the source server calls it corrupt")
-    return Rejected("item-refused", f"the server answered {_safe(refusal.code)}")
+    return Rejected("item-refused", f"the server answered {_code_or_unknown(refusal.code)}")
 
 
-def _safe(code: str) -> str:
-    """What is said of it stands in states and logs; see KNOWN."""
+def _code_or_unknown(code: str) -> str:
+    """Return a code as states and logs may hold it; see KNOWN."""
     return code if code in KNOWN else "an unknown code"

@@ -1,5 +1,10 @@
-"""What Graph is asked of events, contacts and tasks: its own fields, and MAPI properties (MS-OXPROPS) for
-what these leave out and EWS tells."""
+"""List what Graph is asked of events, contacts and tasks.
+
+These are Graph's own fields, and MAPI properties for what Graph leaves out and EWS gives.
+
+Source:
+    MS-OXPROPS (MAPI properties).
+"""
 
 from __future__ import annotations
 
@@ -37,7 +42,7 @@ def _tags(kind: str, *tags: int) -> tuple[str, ...]:
     return tuple(f"{kind} 0x{tag:x}" for tag in tags)
 
 
-def _named(owner: str, kind: str, *ids: int) -> tuple[str, ...]:
+def _ids(owner: str, kind: str, *ids: int) -> tuple[str, ...]:
     return tuple(f"{kind} {{{owner}}} Id 0x{id_:x}" for id_ in ids)
 
 
@@ -46,7 +51,15 @@ def _public(*names: str) -> tuple[str, ...]:
 
 
 def expand(ids: Iterable[str], name: str = SINGLE) -> str:
-    """The part of $expand that asks for these properties."""
+    """Return the part of $expand that asks for these properties.
+
+    Args:
+        ids: the properties' ids.
+        name: the collection: single-valued or multi-valued properties.
+
+    Source:
+        https://learn.microsoft.com/graph/api/singlevaluelegacyextendedproperty-get
+    """
     terms = " or ".join(f"id eq '{id_}'" for id_ in ids)
     return f"{name}($filter={terms})"
 
@@ -55,14 +68,14 @@ _ITEM = (
     *_tags("String", 0x001A),  # message class
     *_tags("Integer", 0x1016),  # what the text was typed as
     *_tags("Boolean", 0x0E1B),  # anything attached, pictures inside the text included
-    *_named(COMMON, "Boolean", 0x8506),  # private
+    *_ids(COMMON, "Boolean", 0x8506),  # private
 )
 EVENT_EXPAND = expand(
     (
         *_ITEM,
-        *_named(APPOINTMENT, "Integer", 0x8201, 0x8214, 0x8217),  # sequence, colour label, state
-        *_named(APPOINTMENT, "String", 0x8209, 0x8234, 0x8248),  # workspace, zone's name, NetShow
-        *_named(APPOINTMENT, "Binary", 0x8233, 0x825E, 0x825F, 0x8260),  # zones: old, start, end, series
+        *_ids(APPOINTMENT, "Integer", 0x8201, 0x8214, 0x8217),  # sequence, colour label, state
+        *_ids(APPOINTMENT, "String", 0x8209, 0x8234, 0x8248),  # workspace, zone's name, NetShow
+        *_ids(APPOINTMENT, "Binary", 0x8233, 0x825E, 0x825F, 0x8260),  # zones: old, start, end, series
         *_public("OnlineMeetingConfLink", "OnlineMeetingExternalLink", "SkypeTeamsMeetingUrl"),
     )
 )
@@ -82,21 +95,21 @@ CONTACT_EXPAND = ",".join(
                 *_tags("String", 0x3A00, 0x3A07, 0x3A0C, 0x3A10, 0x3A43, 0x3A47, 0x3A49, 0x3A4A, 0x3A4C),
                 *_tags("String", 0x3A50),
                 *_tags("Short", 0x3A4D),  # gender
-                *_named(ADDRESS, "Boolean", 0x8015),  # has a picture
-                *_named(ADDRESS, "Integer", 0x8022),  # the mailing address
+                *_ids(ADDRESS, "Boolean", 0x8015),  # has a picture
+                *_ids(ADDRESS, "Integer", 0x8022),  # the mailing address
                 # web page, phonetic names, user fields, free/busy address
-                *_named(ADDRESS, "String", 0x802B, 0x802C, 0x802D, 0x802E, 0x804F, 0x8050, 0x8051, 0x8052),
-                *_named(ADDRESS, "String", 0x80D8),
+                *_ids(ADDRESS, "String", 0x802B, 0x802C, 0x802D, 0x802E, 0x804F, 0x8050, 0x8051, 0x8052),
+                *_ids(ADDRESS, "String", 0x80D8),
                 # e-mail addresses: name, routing, address
-                *_named(ADDRESS, "String", 0x8080, 0x8082, 0x8083, 0x8090, 0x8092, 0x8093),
-                *_named(ADDRESS, "String", 0x80A0, 0x80A2, 0x80A3),
-                *_named(ADDRESS, "SystemTime", 0x80DE, 0x80DF),  # birthday, anniversary as they were written
-                *_named(COMMON, "Boolean", 0x8503),  # a reminder
-                *_named(COMMON, "String", 0x8534, 0x8535),  # mileage, billing
+                *_ids(ADDRESS, "String", 0x8080, 0x8082, 0x8083, 0x8090, 0x8092, 0x8093),
+                *_ids(ADDRESS, "String", 0x80A0, 0x80A2, 0x80A3),
+                *_ids(ADDRESS, "SystemTime", 0x80DE, 0x80DF),  # birthday, anniversary as they were written
+                *_ids(COMMON, "Boolean", 0x8503),  # a reminder
+                *_ids(COMMON, "String", 0x8534, 0x8535),  # mileage, billing
             )
         ),
-        expand(_named(COMMON, "StringArray", 0x8539), MULTI),  # companies
+        expand(_ids(COMMON, "StringArray", 0x8539), MULTI),  # companies
     )
 )
 FOLDER_EXPAND = expand((*_tags("String", 0x3613), *_tags("Boolean", 0x10F4)))
-"""Of a calendar or address book: its class, and whether people do not see it."""
+"""For a calendar or address book: its class, and if it is hidden."""

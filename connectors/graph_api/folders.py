@@ -1,8 +1,11 @@
-"""The mail folders of a mailbox, as Graph lists them. See exchange_folders for what they become.
+"""List the mail folders of a mailbox; `connectors.exchange.folders` makes containers of them.
 
-A visible folder of another class among them is that kind's own container too, which its reader lists. What no
-reader lists is told here: hidden folders, and those that lie in Deleted Items; and so are folders of notes,
-though nothing reads notes.
+A visible folder of another class among them is also a container of that kind, which its reader lists. Folders
+that no reader lists are reported here: hidden folders, those inside Deleted Items, and folders of notes,
+although nothing reads notes.
+
+Source:
+    https://learn.microsoft.com/graph/api/user-list-mailfolders
 """
 
 from __future__ import annotations
@@ -34,19 +37,28 @@ SEARCH = "mailSearchFolder"
 UNKNOWN_NAME = "errorinvalididmalformed"
 FOLDERS_MOST = 100_000
 DELETED = "deleted-folder"
-"""The code of calendars and address books in Deleted Items: Graph lists neither them nor what is in them."""
+"""The code of calendars and address books in Deleted Items: Graph lists neither them nor their content."""
 
 ELSEWHERE = frozenset({Kind.CALENDAR, Kind.CONTACTS, Kind.TASKS})
 
 
 def mailbox_containers(client: GraphClient) -> Iterator[Container]:
-    """Every folder below the top that mailFolders lists, of whatever kind; hidden ones and search folders
-    have their reason."""
-    known = known_ids(client)
-    root = known.pop(ROOT, None)
+    """Yield every folder below the top that mailFolders lists, of every kind.
+
+    Hidden folders and search folders have their reason in `omit`.
+
+    Args:
+        client: the Graph client.
+
+    Raises:
+        Blocked: "mailbox-missing".
+        GraphRefusal, Transient: the server refuses, or cannot be asked now.
+    """
+    ids = known_ids(client)
+    root = ids.pop(ROOT, None)
     if root is None:
         raise Blocked("mailbox-missing", "the mailbox has no root folder")
-    names = {id_: name for name, id_ in known.items()}
+    names = {id_: name for name, id_ in ids.items()}
     for container in containers(all_folders(client, root), root, names):
         if container.kind is Kind.NOTES:
             yield replace(container, omit=container.omit or "notes")
@@ -55,20 +67,27 @@ def mailbox_containers(client: GraphClient) -> Iterator[Container]:
 
 
 def unseen(client: GraphClient, tree: Sequence[Container], given: Sequence[Container]) -> Iterator[Container]:
-    """What the readers of other kinds do not list, with its reason. tree: all that mailFolders lists; given:
-    by the readers. To Do knows its lists by ids of their own: of tasks hidden folders alone are told."""
-    known = {one.id for one in given}
-    trash = [one.path for one in tree if one.role is Role.TRASH]
-    tops = [one for one in given if one.role in (Role.CALENDAR, Role.CONTACTS)]
-    for one in (*(one for one in tree if one.kind in ELSEWHERE), *_below(client, tops)):
-        deleted = one.kind is not Kind.TASKS and any(one.path[: len(path)] == path for path in trash)
-        if one.id not in known and (one.omit or deleted):
-            known.add(one.id)
-            yield replace(one, omit=one.omit or DELETED)
+    """Yield the containers that the readers of other kinds do not list, with the reason.
+
+    To Do knows its lists by ids of its own, so only hidden folders of tasks are reported.
+
+    Args:
+        client: the Graph client.
+        tree: all containers that mailFolders lists.
+        given: the containers that the readers list.
+    """
+    listed_ids = {item.id for item in given}
+    trash = [item.path for item in tree if item.role is Role.TRASH]
+    tops = [item for item in given if item.role in (Role.CALENDAR, Role.CONTACTS)]
+    for item in (*(item for item in tree if item.kind in ELSEWHERE), *_below(client, tops)):
+        deleted = item.kind is not Kind.TASKS and any(item.path[: len(path)] == path for path in trash)
+        if item.id not in listed_ids and (item.omit or deleted):
+            listed_ids.add(item.id)
+            yield replace(item, omit=item.omit or DELETED)
 
 
 def _below(client: GraphClient, parents: Iterable[Container]) -> Iterator[Container]:
-    """The hidden folders that Exchange keeps below the contacts, where mailFolders gives them out."""
+    """Yield the hidden folders that Exchange keeps below the contacts, where mailFolders gives them."""
     for parent in parents:
         ask = {parent.id: f"{client.home}/mailFolders/{segment(parent.id)}/childFolders?{OPTIONS}"}
         try:
@@ -77,36 +96,50 @@ def _below(client: GraphClient, parents: Iterable[Container]) -> Iterator[Contai
             if refused.status == 401:
                 raise
             continue
-        for one in containers(hidden, parent.id, {}):
-            yield replace(one, path=(*parent.path, *one.path))
+        for item in containers(hidden, parent.id, {}):
+            yield replace(item, path=(*parent.path, *item.path))
 
 
 def known_ids(client: GraphClient) -> dict[str, str]:
-    """Well-known name -> folder id, for those this mailbox has."""
+    """Return the folder id by well-known name, for those that this mailbox has.
+
+    Raises:
+        GraphRefusal: the server refuses.
+    """
     asks = {name: f"{client.home}/mailFolders/{name}?{query(select='id')}" for name in (ROOT, *NAMES)}
-    found = {}
+    ids = {}
     for name, outcome in BatchReader(client).run(asks):
         if isinstance(outcome, BatchReply):
-            found[name] = str(outcome.json.get("id") or "")
+            ids[name] = str(outcome.json.get("id") or "")
         elif name == ROOT or not (outcome.absent or outcome.code == UNKNOWN_NAME):
             raise outcome  # a folder must not lose its role because of a fault
-    return {name: id_ for name, id_ in found.items() if id_}
+    return {name: id_ for name, id_ in ids.items() if id_}
 
 
 def all_folders(client: GraphClient, root: str) -> list[ExchangeFolder]:
-    """Every folder below root, level by level: a folder's count of children leaves hidden ones out."""
-    found: dict[str, ExchangeFolder] = {}
+    """Return every folder below a root, level by level.
+
+    A folder's count of children leaves hidden ones out, so each folder is asked for its children.
+
+    Args:
+        client: the Graph client.
+        root: the root's id.
+
+    Raises:
+        Transient: "not-graph" for more folders than a mailbox can have.
+    """
+    by_id: dict[str, ExchangeFolder] = {}
     level = [root]
     while level:
         asks = {id_: f"{client.home}/mailFolders/{segment(id_)}/childFolders?{OPTIONS}" for id_ in level}
         level = []
         for folder in _children(client, asks):
-            if folder.id not in found:
-                found[folder.id] = folder
+            if folder.id not in by_id:
+                by_id[folder.id] = folder
                 level += [] if folder.search else [folder.id]
-        if len(found) > FOLDERS_MOST:
+        if len(by_id) > FOLDERS_MOST:
             raise Transient("not-graph", "more folders than a mailbox can have")
-    return list(found.values())
+    return list(by_id.values())
 
 
 def _children(client: GraphClient, asks: Mapping[str, str]) -> Iterator[ExchangeFolder]:
@@ -136,20 +169,21 @@ def _folder(row: Json, parent: str) -> ExchangeFolder:
 
 
 def tagged(row: Json) -> dict[int, str]:
-    """The single-valued MAPI properties that came with a row, by tag."""
-    found = {}
+    """Return the single-valued MAPI properties that came with a row, by tag."""
+    values = {}
     entries = row.get("singleValueExtendedProperties")
     for entry in entries if isinstance(entries, list) else ():
         _, _, tag = str(entry.get("id") if isinstance(entry, dict) else "").partition(" ")
         try:
             # Graph writes 0x0E06 as 0xe06.
-            found[int(tag, 16)] = str(entry.get("value") or "")
+            values[int(tag, 16)] = str(entry.get("value") or "")
         except ValueError:
             continue
-    return found
+    return values
 
 
 def number(value: object) -> int | None:
+    """Return a value as a number; None when it is not one."""
     try:
         return int(str(value))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Who owns a mailbox, by Graph's own word."""
+"""Read who owns a mailbox, as Graph states it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from model.protocols import Identity
 
 
 def identity(client: GraphClient) -> Identity:
-    """By the directory: the user's object id, which a re-created account does not inherit."""
+    """Return the owner from the directory: the user's object id, which a re-created account does not have.
+
+    Raises:
+        Blocked: "mailbox-missing" when the directory gives no id.
+        GraphRefusal, Transient: the server refuses, or cannot be asked now.
+    """
     fields = "id,mail,userPrincipalName,proxyAddresses"
     user = client.get(client.home, query(select=fields))
     id_ = str(user.get("id") or "")

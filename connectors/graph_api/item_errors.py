@@ -1,4 +1,4 @@
-"""What becomes of one item that Graph refuses, and of one that another request has to be repeated for."""
+"""Decide what a refusal means for one item."""
 
 from __future__ import annotations
 
@@ -10,8 +10,18 @@ from model.server_words import NOTHING, ServerWords
 
 
 def refused(client: GraphClient, ref: Ref, refusal: GraphRefusal, container: str) -> Failed:
-    """The fate of one item, unless it is the mailbox that is refused. container: the path of what it lies in,
-    asked where an item is forbidden. Raises Refusal, Transient or Blocked."""
+    """Return the failure of one item, unless the mailbox itself is refused.
+
+    Args:
+        client: the Graph client.
+        ref: the item.
+        refusal: the refusal.
+        container: the path of the item's container; it is asked when the item is forbidden.
+
+    Raises:
+        GraphRefusal: the mailbox or the container is refused.
+        Transient, Blocked: the server cannot be asked.
+    """
     blocked = BLOCKED.get(refusal.code, ("",))[0]
     if refusal.status == 401 or (blocked and blocked not in DENIED):
         raise refusal
@@ -23,5 +33,6 @@ def refused(client: GraphClient, ref: Ref, refusal: GraphRefusal, container: str
 
 
 def poison(ref: Ref, said: ServerWords = NOTHING) -> Failed:
+    """Return the failure for an item at which the server fails."""
     error = Rejected("poison-item", "the server fails whenever this item is read")
     return Failed(key_of(ref.id), error.said(said))

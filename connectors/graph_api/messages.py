@@ -1,4 +1,4 @@
-"""From Graph's messages to Kogge's vocabulary: refs, versions, and the properties of a mail."""
+"""Convert Graph's messages into refs, versions and the properties of a mail."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ FIELDS = (
     "sentDateTime,createdDateTime,internetMessageId,from,parentFolderId"
 )
 LISTED = "changeKey,isRead,isDraft,categories,importance,flag"
-"""What a listing tells: whatever people change about a mail, so that a change of it is told."""
+"""Fields of a listing: everything that people change about a mail, so that the delta reports the change."""
 
-ASSOCIATED = 0x40  # MSGFLAG_ASSOCIATED, MS-OXCMSG 2.2.1.6
+ASSOCIATED = 0x40  # MSGFLAG_ASSOCIATED, MS-OXCMSG, section 2.2.1.6
 FLAGS = {1: "Complete", 2: "Flagged"}  # PidTagFlagStatus, MS-OXOFLAG 2.2.1.1
 NAMED_FLAGS = {"complete": "Complete", "flagged": "Flagged", "notflagged": "NotFlagged"}
 CLASSES = {"#microsoft.graph.eventMessage": "IPM.Schedule.Meeting"}
@@ -34,32 +34,40 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,12}))?(Z|[+-]\d\
 
 
 def ref_of(row: Json, cursor: str) -> Ref | None:
-    """What a row of a delta names; None for a row without an id. cursor: of the page."""
+    """Return the ref of a row of a delta; None for a row without an id.
+
+    Args:
+        row: the row.
+        cursor: the cursor of its page.
+    """
     id_ = str(row.get("id") or "")
     if not id_:
         return None
     if "@removed" in row:
         return Ref(id_, "", deleted=True)
-    return Ref(id_, version_of(row) or _unlike(row, cursor))
+    return Ref(id_, version_of(row) or _unique_version(row, cursor))
 
 
 def version_of(row: Json) -> str:
-    """The change key and the read mark, which may change without it; "" for a row without a change key."""
+    """Return the change key and the read mark, which may change without it; "" without a change key."""
     etag = str(row.get("@odata.etag") or "").removeprefix("W/").strip('"')
     key = str(row.get("changeKey") or etag)
     read = row.get("isRead")
     return f"{key}/r{int(read)}" if key and isinstance(read, bool) else key
 
 
-def _unlike(row: Json, cursor: str) -> str:
-    """A version unlike any other, the same whenever this page is read."""
+def _unique_version(row: Json, cursor: str) -> str:
+    """Return a version that is unlike any other, and the same whenever this page is read."""
     text = json.dumps([row, cursor], sort_keys=True)
     return "~" + hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 def moment(text: object) -> datetime | None:
-    """An Edm.DateTimeOffset as an aware datetime; without a zone it is UTC. None for none, and for dates
-    outside of what a datetime holds."""
+    """Return an Edm.DateTimeOffset as an aware datetime in UTC; a text without a zone is UTC.
+
+    Returns:
+        None for no text, and for dates that a datetime cannot hold.
+    """
     match = _TIME.fullmatch(str(text or "").strip())
     if match is None:
         return None
@@ -72,7 +80,7 @@ def moment(text: object) -> datetime | None:
 
 
 def properties(item: Json) -> dict[str, object]:
-    """The properties a mail mapping reads; see mappings of "graph-message"."""
+    """Return the properties that a mail mapping reads; see the mappings of "graph-message"."""
     tags = tagged(item)
     flags = number(tags.get(MESSAGE_FLAGS)) or 0
     categories = item.get("categories")
@@ -82,7 +90,7 @@ def properties(item: Json) -> dict[str, object]:
         "IsDraft": item.get("isDraft") is True,
         "IsReadReceiptRequested": item.get("isReadReceiptRequested") is True,
         "IsAssociated": bool(flags & ASSOCIATED),
-        "Categories": tuple(str(one) for one in categories) if isinstance(categories, list) else (),
+        "Categories": tuple(str(category) for category in categories) if isinstance(categories, list) else (),
         "Importance": str(item.get("importance") or "normal").capitalize(),
         "Flag": _flag(item, tags),
         "LastVerb": number(tags.get(LAST_VERB)),
@@ -110,7 +118,7 @@ def _flag(item: Json, tags: dict[int, str]) -> str:
 
 
 def address_of(party: object) -> str | None:
-    """The address of a recipient; None for one that is not SMTP (a legacyExchangeDN)."""
+    """Return the address of a recipient; None for one that is not SMTP (a legacyExchangeDN)."""
     box = party.get("emailAddress") if isinstance(party, dict) else None
     address = str(box.get("address") or "").strip() if isinstance(box, dict) else ""
     return address if "@" in address and not address.startswith("/") else None

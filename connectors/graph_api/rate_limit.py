@@ -1,7 +1,10 @@
-"""What one application may ask of one mailbox: four requests at a time, ten thousand in ten minutes.
+"""Limit what one application asks of one mailbox: four requests at a time, ten thousand in ten minutes.
 
-All sources of one mailbox in this process share it, each leg having its own. Other processes do not: there,
-Graph's own 429 keeps the peace.
+All sources of one mailbox in this process share the limit, because each leg has its own source. Other
+processes do not share it; there Graph's own 429 limits the requests.
+
+Source:
+    https://learn.microsoft.com/graph/throttling-limits
 """
 
 from __future__ import annotations
@@ -21,9 +24,16 @@ Wait = Callable[[float], None]
 
 
 class Allowance:
-    """Thread-safe."""
+    """Count requests in progress and in the last ten minutes. Thread-safe."""
 
     def __init__(self, lanes: int, requests: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start with nothing spent.
+
+        Args:
+            lanes: the most requests at a time.
+            requests: the most requests in ten minutes.
+            clock: returns monotonic seconds.
+        """
         self._lanes = lanes
         self._requests = requests
         self._clock = clock
@@ -34,8 +44,14 @@ class Allowance:
 
     @contextmanager
     def taken(self, requests: int, wait: Wait) -> Iterator[None]:
-        """Within it, so many requests are under way: a batch is as many as it has parts, of which the server
-        runs four at a time."""
+        """Reserve requests while the block runs.
+
+        A batch counts as many as it has parts, of which the server runs four at a time.
+
+        Args:
+            requests: the number of requests.
+            wait: sleeps; raises as soon as the source is closed.
+        """
         lanes = min(requests, self._lanes)
         while (seconds := self._try(lanes, requests)) is not None:
             wait(seconds)
@@ -47,7 +63,7 @@ class Allowance:
                 self._changed.notify_all()
 
     def _try(self, lanes: int, requests: int) -> float | None:
-        """None when they are taken, else how long to wait before the next attempt."""
+        """Reserve the requests and return None, or return how long to wait before the next attempt."""
         now = self._clock()
         with self._changed:
             while self._spent and self._spent[0][0] <= now - MINUTES_10:
@@ -68,9 +84,15 @@ _SHARED: weakref.WeakValueDictionary[tuple[str, ...], Allowance] = weakref.WeakV
 
 
 def allowance(key: tuple[str, ...], lanes: int, requests: int) -> Allowance:
-    """The one of this application and mailbox, for as long as a source holds it."""
+    """Return the shared allowance of this application and mailbox, for as long as a source holds it.
+
+    Args:
+        key: identifies the application and the mailbox.
+        lanes: the most requests at a time.
+        requests: the most requests in ten minutes.
+    """
     with _LOCK:
-        found = _SHARED.get(key)
-        if found is None:
-            found = _SHARED[key] = Allowance(lanes, requests)
-        return found
+        shared = _SHARED.get(key)
+        if shared is None:
+            shared = _SHARED[key] = Allowance(lanes, requests)
+        return shared

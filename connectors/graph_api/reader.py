@@ -1,4 +1,4 @@
-"""What reads one kind of item over Graph, and what all readers share."""
+"""Define what reads one kind of item over Graph, and what all readers share."""
 
 from __future__ import annotations
 
@@ -15,21 +15,27 @@ from model.protocols import Container, Failed, Native, Page, Ref
 
 
 class ItemReader(Protocol):
-    """One kind of a GraphSource: its part of what model.protocols.Source promises. A Refusal may leave it;
-    the source translates it."""
+    """Read one kind of items for a GraphSource: its part of `model.protocols.Source`.
 
-    def containers(self) -> Iterator[Container]: ...
+    A GraphRefusal may leave it; the source translates it.
+    """
 
-    def changes(self, container: Container, cursor: str | None) -> Iterator[Page]: ...
+    def containers(self) -> Iterator[Container]:
+        """List the containers of this kind."""
+        ...
 
-    def fetch(
-        self, container: Container, refs: Iterable[Ref], *, bodies: bool
-    ) -> Iterator[Native | Failed]: ...
+    def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
+        """List what changed since a cursor."""
+        ...
+
+    def fetch(self, container: Container, refs: Iterable[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
+        """Read items."""
+        ...
 
 
 @contextmanager
 def translating() -> Iterator[None]:
-    """The edge of the connector: no Refusal leaves it."""
+    """Translate refusals at the edge of the connector: no GraphRefusal leaves it."""
     try:
         yield
     except GraphRefusal as refused:
@@ -37,7 +43,19 @@ def translating() -> Iterator[None]:
 
 
 def pages(client: GraphClient, path: str, options: str, cursor: str | None) -> Iterator[Page]:
-    """A page of changes for each of the server's; of an item named twice in one, the last word counts."""
+    """Yield a page of changes for each page of the server.
+
+    Of an item that is named twice in one page the last row counts.
+
+    Args:
+        client: the Graph client.
+        path: the path of the delta.
+        options: the query of a first round.
+        cursor: None begins a first round.
+
+    Raises:
+        CursorLost, Transient, GraphRefusal, Blocked: as in `delta`.
+    """
     prefer = f"odata.maxpagesize={client.settings.page_items}"
     for rows, after in delta(client, path, options, cursor, prefer):
         refs = {ref.id: ref for row in rows if (ref := ref_of(row, after)) is not None}
@@ -47,11 +65,23 @@ def pages(client: GraphClient, path: str, options: str, cursor: str | None) -> I
 def delta(
     client: GraphClient, path: str, options: str, cursor: str | None, prefer: str = ""
 ) -> Iterator[tuple[list[Json], str]]:
-    """The rows of each page, and the cursor after it, until a page brings the link of the next round. cursor:
-    None begins a first round with these options; else the links carry them.
+    """Yield the rows of each page, and the cursor after it, until a page has the link of the next round.
 
-    Raises CursorLost, also in the middle of a round, where what the cursor stands for is gone; Transient
-    where the links lead in a circle."""
+    Args:
+        client: the Graph client.
+        path: the path of the delta.
+        options: the query of a first round; later the links carry it.
+        cursor: None begins a first round.
+        prefer: further preferences for the header Prefer.
+
+    Raises:
+        CursorLost: "cursor-lost" when the state is gone, also in the middle of a round.
+        Transient: "sync-stuck" when the links lead in a circle; the retries are used up.
+        GraphRefusal, Blocked: the server refuses.
+
+    Source:
+        https://learn.microsoft.com/graph/delta-query-overview
+    """
     state = cursor
     seen: set[bytes] = set()
     while True:
@@ -79,7 +109,7 @@ def delta(
 
 
 def _mark(link: str, rows: list[Json]) -> bytes:
-    """The same for a page that names the same items before the same link."""
+    """Return a digest that is equal for pages with the same items before the same link."""
     digest = hashlib.blake2b(link.encode(), digest_size=12)
     for row in rows:
         digest.update(f"\0{row.get('id')}".encode())

@@ -1,4 +1,4 @@
-"""What a person may configure about a Microsoft 365 (Graph) source."""
+"""Define a Microsoft 365 (Graph) source's section of the configuration."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ Base = Annotated[Url, AfterValidator(lambda url: url.rstrip("/"))]
 
 
 class GraphSettings(Networked):
-    """How to reach one Microsoft 365 tenant, app-only.
+    """Configure how to reach one Microsoft 365 tenant, app-only.
 
-    certificate_file holds the certificate, and the RSA key unless key_file does. company stands in the
-    User-Agent, by which Microsoft tells well-behaved traffic. patience_seconds is how long "busy" is waited
-    out before the mailbox is left for a later pass. batch_bytes bounds what one fetch holds; bodies above
-    spool_above go to a file instead of memory. page_items is asked for, the server may give fewer.
+    Attributes:
+        certificate_file: the certificate, and the RSA key unless key_file has it.
+        company: a part of the User-Agent, by which Microsoft recognizes well-behaved traffic.
+        patience_seconds: how long "busy" is waited out before the mailbox is left for a later pass.
+        batch_bytes: the bound of what one fetch holds.
+        spool_above: larger bodies go to a file instead of memory.
+        page_items: the page size to ask for; the server may give fewer.
     """
 
     kind: Literal["graph"] = "graph"

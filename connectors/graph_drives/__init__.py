@@ -1,1 +1,1 @@
-"""OneDrive and SharePoint over Graph: files, versions, permissions."""
+"""Read OneDrive and SharePoint over Graph: files, versions, permissions."""

@@ -1,8 +1,11 @@
-"""The bytes of one file: from the address that Graph gives for it into the spool, hashed on the way.
+"""Download the bytes of one file from the address that Graph gives, and hash them on the way.
 
-That address is a permission by itself, for some minutes, and an Authorization would void it. A connection
-that is cut goes on where it ended; an address that has expired is renewed; and nothing is given out that is
-not what Graph says it is: neither an error page that came in its place, nor half of it.
+The address is a permission by itself, for some minutes, and an Authorization header would void it. A download
+resumes after a cut connection; an expired address is renewed; and nothing is returned that differs from
+Graph's description: neither an error page in place of the file, nor half of it.
+
+Source:
+    https://learn.microsoft.com/graph/api/driveitem-get-content
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from model.protocols import Body
 TRIES, FIRST_WAIT = 3, 0.05
 EXPIRED = frozenset({401, 403, 404, 410})
 BEYOND = 100_000_000
-"""Bytes more than Graph states: what is longer still is another thing."""
+"""Bytes that may arrive in excess of Graph's size; more means that it is not this file."""
 
 HTML = frozenset({"text/html", "application/xhtml+xml"})
 _PART = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)", re.ASCII)
@@ -34,7 +37,14 @@ _PART = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """What came, checked."""
+    """Hold a checked download.
+
+    Attributes:
+        file: the file as Graph describes it.
+        body: its bytes.
+        size: bytes.
+        sha256: hexadecimal.
+    """
 
     file: File
     body: Body
@@ -43,7 +53,7 @@ class Got:
 
 
 class _Partial:
-    """What came so far. tag: the ETag it came with, by which the rest is asked for."""
+    """Hold what arrived so far, with the ETag by which the rest is requested."""
 
     def __init__(self, client: GraphClient) -> None:
         self._sink = client.sink()
@@ -53,30 +63,42 @@ class _Partial:
 
     @property
     def size(self) -> int:
+        """Return the bytes so far."""
         return self._sink.size
 
     def feed(self, data: bytes) -> None:
+        """Take the next bytes."""
         self._sink.write(data)
         self._sha256.update(data)
         self._quickxor.update(data)
 
     def is_whole(self, file: File) -> bool:
+        """Return True if the bytes match Graph's hash, or its size where there is no hash."""
         if file.quickxor:
             return self._quickxor.text() == file.quickxor
         return self.size == file.size and (file.size > 0 or file.empty)
 
     def finish(self, file: File) -> Got:
+        """Return the checked download."""
         size, body = self.size, self._sink.finish()
         assert body is not None  # noqa: S101 - only base64 can be damaged
         return Got(file, body, size, self._sha256.hexdigest())
 
 
 class Download:
-    """One file. renew asks Graph for it again, with a new address; raises Rejected for what became of it."""
+    """Download one file."""
 
     def __init__(
         self, client: GraphClient, file: File, renew: Callable[[], File], probe: Callable[[], None]
     ) -> None:
+        """Prepare the download.
+
+        Args:
+            client: the Graph client.
+            file: the file as Graph describes it.
+            renew: asks Graph for the file again, with a new address; raises Rejected for its fate.
+            probe: checks that the drive can be read.
+        """
         self._client = client
         self._file = file
         self._renew = renew
@@ -88,29 +110,35 @@ class Download:
         self._renewals = 0
 
     def run(self) -> Got:
-        """Raises Rejected: "hash-mismatch", "poison-item", "blocked-by-source", "item-refused", or what renew
-        does; Transient when patience is over; Blocked."""
+        """Download the file.
+
+        Raises:
+            Rejected: "hash-mismatch", "poison-item", "blocked-by-source", "item-refused", or the error of
+                `renew`.
+            Transient: the retries are used up.
+            Blocked: the source refuses, or the body cannot be spooled.
+        """
         if not self._file.url and self._file.empty:
-            return self._partial.finish(self._file)  # no bytes have no address
+            return self._partial.finish(self._file)  # an empty file has no address
         while True:
             before = self._partial.size
             try:
                 self._pull()
             except GraphRefusal as refused:
-                if refused.status != 416:  # what came may be all there is
-                    self._refused(refused)
+                if refused.status != 416:  # the file may be complete already
+                    self._handle_refusal(refused)
                     continue
             except Transient as cut:
-                self._cut(cut, before)
+                self._handle_fault(cut, before)
                 continue
             if self._partial.is_whole(self._file):
                 return self._partial.finish(self._file)
             if before < self._partial.size < self._file.size:
-                continue  # ended early, and said that this was all
-            self._differs()
+                continue  # the answer ended early and claimed to be complete
+            self._start_again()
 
     def _pull(self) -> None:
-        """One answer, to its end; from the start where nothing would tell two versions apart."""
+        """Read one answer to its end; start again where nothing distinguishes two versions."""
         if not self._partial.tag and not self._file.quickxor:
             self._partial = _Partial(self._client)
         partial = self._partial
@@ -127,7 +155,7 @@ class Download:
                     raise Transient("not-graph", "more bytes than the file has")
 
     def _accept(self, response: httpx.Response) -> None:
-        """Raises Transient for what is not this file, or not the rest of it."""
+        """Raise Transient for an answer that is not this file, or not the rest of it."""
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         length = response.headers.get("content-length", "")
         page = kind in HTML and self._file.mime.lower() not in HTML
@@ -144,27 +172,27 @@ class Download:
         self._partial.tag = tag if tag.startswith('"') else ""
 
     def _url(self) -> str:
-        """Where the bytes are; without TLS only where Graph itself is asked so."""
+        """Return the address of the bytes; http only where Graph itself uses http."""
         if not self._file.url:
-            self._renewed()
+            self._renew_address()
         parts = urlsplit(self._file.url)
         safe = {"https", urlsplit(self._client.settings.graph_url).scheme}
         if parts.scheme not in safe or not parts.hostname:
             raise Rejected("item-refused", "the source tells no address of its bytes")
         return self._file.url
 
-    def _refused(self, refused: GraphRefusal) -> None:
+    def _handle_refusal(self, refused: GraphRefusal) -> None:
         if refused.code in MALWARE:
             raise Rejected("blocked-by-source", "the source calls it malware and does not give it out")
         if refused.status in EXPIRED:
-            self._renewed()
+            self._renew_address()
         else:
             error = translated(refused)
             passing = error if isinstance(error, Transient) else Transient("server-error", "")
-            self._cut(passing, self._partial.size)
+            self._handle_fault(passing, self._partial.size)
 
-    def _cut(self, error: Transient, before: int) -> None:
-        """Waits, unless something came: then it goes on at once."""
+    def _handle_fault(self, error: Transient, before: int) -> None:
+        """Wait before the next attempt; continue at once when bytes arrived."""
         if self._partial.size > before:
             self._patience.progressed()
             self._suspects = self._renewals = 0
@@ -179,8 +207,8 @@ class Download:
                 raise Rejected("poison-item", "the server fails whenever this item is read")
             self._client.wait(FIRST_WAIT * 4**self._suspects)
 
-    def _differs(self) -> None:
-        """It is not what Graph says: once more, from the start, as Graph describes it now."""
+    def _start_again(self) -> None:
+        """Start from the beginning, with a new description, because the bytes do not match."""
         self._mismatches += 1
         if self._mismatches >= TRIES:
             raise Rejected("hash-mismatch", "what comes is not what the source says it is")
@@ -188,8 +216,8 @@ class Download:
         self._renew_file()
         self._partial = _Partial(self._client)
 
-    def _renewed(self) -> None:
-        """A new address; what came so far stays, where the file is still the same."""
+    def _renew_address(self) -> None:
+        """Get a new address; keep the bytes so far if the file is the same."""
         self._renewals += 1
         if self._renewals >= TRIES:
             raise Rejected("item-refused", "the source does not give its bytes out")

@@ -1,7 +1,7 @@
-"""What a drive's delta told, on disk: a drive may hold more than memory does, and Graph tells of it as a
-whole, in any order, while folders are asked one by one.
+"""Keep what a drive's delta listed on disk.
 
-The file has no name: it goes with the process, and nobody else can open it.
+A drive may hold more than memory does, and Graph lists it as a whole, in any order, while folders are read
+one by one. The file has no name: it disappears with the process, and no other process can open it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ create table entry (
 """
 _INDEX = "create index of_parent on entry (parent, kind, id)"
 _SETTINGS = (
-    "pragma journal_mode = off",  # what fails is made anew
+    "pragma journal_mode = off",  # after a failure it is built again
     "pragma synchronous = off",
     "pragma locking_mode = exclusive",
     "pragma temp_store = memory",
@@ -36,7 +36,7 @@ _SETTINGS = (
 
 
 class Sort(IntEnum):
-    """ITEM: whatever is no folder: files, and packages that look like folders."""
+    """Tell entries apart; ITEM is anything but a folder: files, and packages that look like folders."""
 
     FOLDER = 0
     ITEM = 1
@@ -45,7 +45,18 @@ class Sort(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class DriveEntry:
-    """The last word about one item. parent: "" of a root, and where it was not told."""
+    """Hold the latest state of one item.
+
+    Attributes:
+        id: its id.
+        parent: the folder's id; "" for a root, and where it is unknown.
+        sort: folder, item or gone.
+        name: its name.
+        version: its version; "" for a folder.
+        size: bytes.
+        modified: the date of the last change, or None.
+        shared: True if it is shared by itself.
+    """
 
     id: str
     parent: str
@@ -58,11 +69,18 @@ class DriveEntry:
 
 
 class Round:
-    """One run of a drive's delta. cursor: of what comes after it. One thread at a time.
+    """Hold one run of a drive's delta. One thread at a time.
 
-    Every method may raise Blocked: "spool-full", "spool-unusable"."""
+    Every method may raise Blocked: "spool-full", "spool-unusable".
+    """
 
     def __init__(self, folder: Path, drive: str) -> None:
+        """Create an empty round. Its attribute `cursor` is the one after the run; `root` is the root's id.
+
+        Args:
+            folder: the spool folder.
+            drive: the drive's id.
+        """
         self.drive = drive
         self.cursor = ""
         self.root = ""
@@ -80,19 +98,19 @@ class Round:
                 Path(name).unlink()
 
     def put(self, entries: Iterable[DriveEntry]) -> None:
-        """The last word about an item counts."""
+        """Store entries; the latest state of an item counts."""
         rows = (
             (
-                one.id,
-                one.parent,
-                int(one.sort),
-                one.name,
-                one.version,
-                one.size,
-                None if one.modified is None else one.modified.timestamp(),
-                int(one.shared),
+                entry.id,
+                entry.parent,
+                int(entry.sort),
+                entry.name,
+                entry.version,
+                entry.size,
+                None if entry.modified is None else entry.modified.timestamp(),
+                int(entry.shared),
             )
-            for one in entries
+            for entry in entries
         )
         with _spooling():
             self._base.execute("begin")
@@ -100,30 +118,39 @@ class Round:
             self._base.execute("commit")
 
     def settle(self) -> None:
-        """After everything was put, and before anything is asked by its folder."""
+        """Build the index: after everything was put, and before folders are read. Idempotent."""
         if not self._settled:
             with _spooling():
                 self._base.execute(_INDEX)
             self._settled = True
 
     def get(self, id_: str) -> DriveEntry | None:
+        """Return an entry, or None."""
         with _spooling():
             row = self._base.execute("select * from entry where id = ?", (id_,)).fetchone()
         return None if row is None else _entry(row)
 
     def is_folder(self, id_: str) -> bool:
-        found = self.get(id_)
-        return found is not None and found.sort is Sort.FOLDER
+        """Return True if the id is a folder's."""
+        entry = self.get(id_)
+        return entry is not None and entry.sort is Sort.FOLDER
 
     def folders(self, parent: str) -> list[DriveEntry]:
-        """Those in a folder, by name."""
+        """Return the folders in a folder, by name."""
         query = "select * from entry where parent = ? and kind = ? order by name, id"
         with _spooling():
             rows = self._base.execute(query, (parent, int(Sort.FOLDER))).fetchall()
         return [_entry(row) for row in rows]
 
     def page(self, parent: str, after: str, most: int, *, gone: bool) -> list[DriveEntry]:
-        """The next items in a folder, by id. gone: also what is no longer in it."""
+        """Return the next items in a folder, by id.
+
+        Args:
+            parent: the folder's id.
+            after: the last id of the page before; "" for the first page.
+            most: the most items.
+            gone: True to include items that are no longer in it.
+        """
         kinds = (int(Sort.ITEM), int(Sort.GONE if gone else Sort.ITEM))
         query = "select * from entry where parent = ? and kind in (?, ?) and id > ? order by id limit ?"
         with _spooling():
@@ -131,20 +158,20 @@ class Round:
         return [_entry(row) for row in rows]
 
     def shared(self, parent: str) -> list[str]:
-        """The ids of the items in a folder that are shared."""
+        """Return the ids of the shared items in a folder."""
         query = "select id from entry where parent = ? and kind = ? and shared order by id"
         with _spooling():
             return [id_ for (id_,) in self._base.execute(query, (parent, int(Sort.ITEM))).fetchall()]
 
     def totals(self, parent: str) -> tuple[int, int]:
-        """How many items are in a folder, and their bytes."""
+        """Return the number of items in a folder, and their bytes."""
         query = "select count(*), coalesce(sum(size), 0) from entry where parent = ? and kind = ?"
         with _spooling():
             count, size = self._base.execute(query, (parent, int(Sort.ITEM))).fetchone()
         return count, size
 
     def orphans(self) -> list[str]:
-        """The ids of folders that something is in and that were never told."""
+        """Return the ids of folders that have content and were never listed."""
         query = (
             "select distinct parent from entry where kind != ? and id != ?"
             " and parent not in (select id from entry)"
@@ -154,14 +181,17 @@ class Round:
         return [id_ for (id_,) in rows]
 
     def adopt(self, parent: str) -> None:
-        """What was in a folder that nobody knows is in the root."""
+        """Move the content of an unknown folder to the root."""
         with _spooling():
             self._base.execute(
                 "update entry set parent = ? where parent = ? and id != ?", (self.root, parent, self.root)
             )
 
     def astray(self) -> list[DriveEntry]:
-        """Folders to which no way leads from the root: they lie in themselves. After settle()."""
+        """Return folders that cannot be reached from the root, because they lie in themselves.
+
+        Call it after settle().
+        """
         query = (
             "with recursive reached (id) as (select ? union"
             " select entry.id from reached join entry on entry.parent = reached.id and entry.kind = ?)"
@@ -173,37 +203,45 @@ class Round:
         return [_entry(row) for row in rows]
 
     def above(self, id_: str) -> Iterator[DriveEntry]:
-        """The folders above an item, the nearest first, each once."""
+        """Yield the folders above an item, the nearest first, each once."""
         seen = {id_}
-        here = self.get(id_)
-        while here is not None and here.parent not in seen:
-            seen.add(here.parent)
-            here = self.get(here.parent)
-            if here is not None:
-                yield here
+        current = self.get(id_)
+        while current is not None and current.parent not in seen:
+            seen.add(current.parent)
+            current = self.get(current.parent)
+            if current is not None:
+                yield current
 
     def file_away(self, whole: Round) -> None:
-        """Of a round of changes: what is gone, and was in no folder that is still there, is told in the root,
-        and so is what went into a package. What is in a folder that whole does not know yet waits: that
-        folder will be listed as a whole."""
+        """Assign the entries of a round of changes to folders that are served.
+
+        An item that is gone, and was in no folder that still exists, is reported in the root; likewise an
+        item that moved into a package. Content of a folder that `whole` does not know yet waits: that folder
+        will be listed as a whole.
+
+        Args:
+            whole: the complete listing of the drive.
+        """
         query = "select distinct parent from entry where kind != ?"
         with _spooling():
             parents = [id_ for (id_,) in self._base.execute(query, (int(Sort.FOLDER),)).fetchall()]
         for parent in parents:
-            known = whole.get(parent)
-            if known is not None and known.sort is Sort.FOLDER:
+            folder = whole.get(parent)
+            if folder is not None and folder.sort is Sort.FOLDER:
                 continue
-            taken = (Sort.GONE, Sort.ITEM if known is not None and known.sort is Sort.ITEM else Sort.GONE)
+            sorts = (Sort.GONE, Sort.ITEM if folder is not None and folder.sort is Sort.ITEM else Sort.GONE)
             with _spooling():
                 self._base.execute(
                     "update entry set parent = ?, kind = ? where parent = ? and kind in (?, ?)",
-                    (whole.root, int(Sort.GONE), parent, *map(int, taken)),
+                    (whole.root, int(Sort.GONE), parent, *map(int, sorts)),
                 )
 
 
 def walk(round_: Round) -> Iterator[tuple[DriveEntry, tuple[str, ...]]]:
-    """Every folder with the names from the root's down, which is "" itself; parents before children, each
-    once."""
+    """Yield every folder with the names from the root's down; the root's name is "".
+
+    Parents come before children, each folder once.
+    """
     root = round_.get(round_.root)
     if root is None:
         return
@@ -212,9 +250,9 @@ def walk(round_: Round) -> Iterator[tuple[DriveEntry, tuple[str, ...]]]:
     while todo:
         entry, path = todo.pop()
         yield entry, path
-        below = [one for one in round_.folders(entry.id) if one.id not in seen]
-        seen.update(one.id for one in below)
-        todo += [(one, (*path, one.name)) for one in reversed(below)]
+        below = [child for child in round_.folders(entry.id) if child.id not in seen]
+        seen.update(child.id for child in below)
+        todo += [(child, (*path, child.name)) for child in reversed(below)]
 
 
 def _entry(row: tuple[str, str, int, str, str, int, float | None, int]) -> DriveEntry:

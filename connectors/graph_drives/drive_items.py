@@ -1,4 +1,8 @@
-"""From Graph's driveItems to Kogge's vocabulary."""
+"""Convert Graph's driveItems into entries and files.
+
+Source:
+    https://learn.microsoft.com/graph/api/resources/driveitem
+"""
 
 from __future__ import annotations
 
@@ -28,8 +32,21 @@ OF_NOTHING = QuickXor().text()
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file as Graph describes it now. size: 0 where it tells none, too; empty: it says that there are no
-    bytes; quickxor: "" where it tells none; url: where its bytes are, for some minutes."""
+    """Hold a file as Graph describes it now.
+
+    Attributes:
+        id: its id.
+        parent: the folder's id.
+        name: its name.
+        version: see version_of.
+        size: bytes; 0 also where Graph gives none.
+        quickxor: the quickXorHash in base64; "" where Graph gives none.
+        mime: the content type.
+        url: where its bytes are, for some minutes; "" without an address.
+        modified: the date of the last change, or None.
+        created: the date of creation, or None.
+        empty: True if Graph says that there are no bytes.
+    """
 
     id: str
     parent: str
@@ -45,13 +62,15 @@ class File:
 
     @property
     def content(self) -> tuple[int, str]:
-        """What must not change while it is downloaded."""
+        """Return what must not change during a download."""
         return self.size, self.quickxor
 
 
 def entry_of(row: Json) -> DriveEntry | None:
-    """What a row of a delta says; None for a row without an id. A notebook and a shortcut into another drive
-    look like folders, and are items that are no files."""
+    """Return the entry for a row of a delta; None for a row without an id.
+
+    A notebook and a shortcut into another drive look like folders; they are items that are not files.
+    """
     id_ = str(row.get("id") or "")
     if not id_:
         return None
@@ -73,7 +92,11 @@ def entry_of(row: Json) -> DriveEntry | None:
 
 
 def file_of(item: Json) -> File:
-    """Raises Rejected: "vanished", "blocked-by-source", "not-a-file"."""
+    """Return the file that a driveItem describes.
+
+    Raises:
+        Rejected: "vanished", "blocked-by-source", "not-a-file".
+    """
     if item.get("deleted") is not None:
         raise Rejected("vanished", "no longer at the source")
     file = item.get("file")
@@ -98,24 +121,28 @@ def file_of(item: Json) -> File:
 
 
 def version_of(row: Json) -> str:
-    """Changes with content, name and date. Not from tags: delta leaves the cTag out, and an eTag changes with
-    what is no change to us."""
+    """Return a version that changes with content, name and date.
+
+    It is not made from tags: a delta leaves the cTag out, and an eTag also changes for reasons that do not
+    matter here.
+    """
     date = modified_of(row)
-    said = [
+    facts = [
         row.get("name"),
         number(row.get("size")),
         _quickxor(row),
         None if date is None else int(date.timestamp() // 1),
     ]
-    return hashlib.blake2b(json.dumps(said).encode(), digest_size=12).hexdigest()
+    return hashlib.blake2b(json.dumps(facts).encode(), digest_size=12).hexdigest()
 
 
 def modified_of(row: Json) -> datetime | None:
-    """What people see: by the clock of whoever wrote it."""
+    """Return the date that people see, by the clock of the writer."""
     return moment(_system(row).get("lastModifiedDateTime")) or moment(row.get("lastModifiedDateTime"))
 
 
 def parent_of(row: Json) -> str:
+    """Return the id of the parent folder, or ""."""
     reference = row.get("parentReference")
     return str(reference.get("id") or "") if isinstance(reference, dict) else ""
 

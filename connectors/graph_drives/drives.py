@@ -1,12 +1,15 @@
-"""Files of OneDrive and of SharePoint's libraries.
+"""Read files of OneDrive and of SharePoint's libraries.
 
-A container is a folder, an item a file. Graph's delta is of a whole drive, and the only listing that is never
-short of anything: it is run once for everything, and once for each cursor, and kept in a Round, out of which
-folders are served one by one. A row of a delta names an item where it is now: what was moved is told in its
-new folder alone.
+A container is a folder, an item is a file. Graph's delta covers a whole drive and is the only listing that is
+always complete. It is run once for everything, and once for each cursor, and kept in a Round, from which
+folders are served one by one. A row of a delta names an item where it is now: a moved item is reported only
+in its new folder.
 
-A cursor is what the drive's delta gave. One inside of an enumeration says after which item to go on, and of
-which round it was; what changed since then is told by the delta of that round's cursor.
+A cursor is what the drive's delta gave. A cursor inside an enumeration names the item after which to
+continue, and the round; later changes come from the delta of that round's cursor.
+
+Source:
+    https://learn.microsoft.com/graph/api/driveitem-delta
 """
 
 from __future__ import annotations
@@ -34,13 +37,14 @@ from model.protocols import Container, Failed, Kind, Native, Page, Ref, key_of
 FORMAT = "file"
 PARTLY = "after:"
 SHARING = "hierarchicalsharing"
-"""Only what is shared by itself has the facet then, not all that lies below."""
+"""The preference by which only items that are shared by themselves have the facet, not everything below
+them."""
 
 ROUNDS_MOST = 3
 
 
 class DriveReader:
-    """Implements connectors.graph_api.reader.ItemReader for files."""
+    """Read files. Implements `connectors.graph_api.reader.ItemReader`."""
 
     def __init__(self, client: GraphClient) -> None:
         self._client = client
@@ -51,7 +55,7 @@ class DriveReader:
         self._versions = Versions(client)
 
     def containers(self) -> Iterator[Container]:
-        """Every folder, listed anew; what changes() tells from now on is of this moment or later."""
+        """List every folder again; changes() reports the state of this moment or later."""
         self._wholes.clear()
         self._rounds.clear()
         self._lost.clear()
@@ -64,33 +68,41 @@ class DriveReader:
                 yield replace(_container(drive, whole, entry, ("", entry.name)), omit="unreachable")
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
-        """Pages of page_items refs, out of a round."""
-        self._client.wait(0)  # what is listed already is not told after close() either
+        """Yield pages of `page_items` refs from a round; see `model.protocols.Source.changes`.
+
+        Args:
+            container: the folder.
+            cursor: None lists everything.
+
+        Raises:
+            CursorLost: "cursor-lost" when the server no longer knows the drive's state.
+        """
+        self._client.wait(0)  # after close() nothing is yielded, even if it is listed already
         drive, folder = _split(container.id)
         if cursor is None:
             whole = self._whole(drive)
-            yield from self._enumerated(whole, folder, "", whole.cursor, full=True)
+            yield from self._enumerate(whole, folder, "", whole.cursor, full=True)
         elif cursor.startswith(PARTLY):
             _, after, final = cursor.split(":", 2)
-            yield from self._enumerated(self._whole(drive), folder, after, final, full=False)
+            yield from self._enumerate(self._whole(drive), folder, after, final, full=False)
         else:
             yield from self._since(drive, folder, cursor)
 
-    def _enumerated(self, whole: Round, folder: str, after: str, final: str, *, full: bool) -> Iterator[Page]:
-        for page, last in self._paged(whole, folder, after, gone=False):
+    def _enumerate(self, whole: Round, folder: str, after: str, final: str, *, full: bool) -> Iterator[Page]:
+        for page, last in self._pages_of(whole, folder, after, gone=False):
             more = f"{PARTLY}{page[-1].id}:{final}" if page else final
             yield Page(tuple(map(self._ref(whole), page)), final if last else more, full=full)
 
     def _since(self, drive: str, folder: str, cursor: str) -> Iterator[Page]:
-        """Before the last page the cursor stays: all would be told again."""
+        """Yield the changes of a folder; the cursor stays until the last page."""
         round_ = self._round(drive, cursor)
-        for page, last in self._paged(round_, folder, "", gone=True):
+        for page, last in self._pages_of(round_, folder, "", gone=True):
             yield Page(tuple(map(self._ref(round_), page)), round_.cursor if last else cursor)
 
-    def _paged(
+    def _pages_of(
         self, round_: Round, folder: str, after: str, *, gone: bool
     ) -> Iterator[tuple[list[DriveEntry], bool]]:
-        """Pages, and whether each is the last, which may be empty."""
+        """Yield pages, and True for the last one, which may be empty."""
         most = self._client.settings.page_items
         while True:
             page = round_.page(folder, after, most, gone=gone)
@@ -111,17 +123,18 @@ class DriveReader:
     # Rounds
 
     def _whole(self, drive: str) -> Round:
-        found = self._wholes.get(drive)
-        if found is None:
-            found = self._wholes[drive] = self._complete(drive)
-        return found
+        """Return the complete listing of a drive."""
+        whole = self._wholes.get(drive)
+        if whole is None:
+            whole = self._wholes[drive] = self._complete(drive)
+        return whole
 
     def _complete(self, drive: str) -> Round:
         for _ in range(ROUNDS_MOST):
             try:
                 whole = self._run(drive, None)
             except CursorLost:
-                continue  # in the middle of it: from the start
+                continue  # the state was lost in the middle: start again
             break
         else:
             raise Transient("sync-stuck", "the server loses the state of every listing")
@@ -130,26 +143,33 @@ class DriveReader:
         self._complete_folders(whole)
         whole.settle()
         if astray := [entry.id for entry in whole.astray()]:
-            # Two folders that moved into each other's places while they were listed: asked once more.
-            whole.put([entry for _, entry in self._told(whole.drive, astray) if entry is not None])
+            # Two folders moved into each other's places during the listing: ask again.
+            whole.put([entry for _, entry in self._ask_entries(whole.drive, astray) if entry is not None])
             self._complete_folders(whole)
         return whole
 
     def _complete_folders(self, whole: Round) -> None:
-        """Asks for folders that were not told though something is in them. What is in one that nobody knows,
-        or that lies deeper than any, is told in the root: everything has a fate."""
+        """Ask for folders that have content and were not listed.
+
+        The content of an unknown folder, and of one that lies too deep, is reported in the root, so that
+        every item has a fate.
+        """
         depth = 0
         while orphans := whole.orphans():
             depth += 1
-            told = self._told(whole.drive, orphans) if depth <= DEEPEST else ((one, None) for one in orphans)
-            for id_, entry in told:
+            entries = (
+                self._ask_entries(whole.drive, orphans)
+                if depth <= DEEPEST
+                else ((id__, None) for id__ in orphans)
+            )
+            for id_, entry in entries:
                 if entry is None:
                     whole.adopt(id_)
                 else:
                     whole.put([entry])
 
-    def _told(self, drive: str, ids: Sequence[str]) -> Iterator[tuple[str, DriveEntry | None]]:
-        """What each item is now; None for one that is not told."""
+    def _ask_entries(self, drive: str, ids: Sequence[str]) -> Iterator[tuple[str, DriveEntry | None]]:
+        """Yield what each item is now; None for one that is not given."""
         for at in range(0, len(ids), PARTS_MOST):
             batch = ids[at : at + PARTS_MOST]
             asks = {id_: f"{self._item(drive, id_)}?{query(select=LISTED)}" for id_ in batch}
@@ -158,6 +178,7 @@ class DriveReader:
                 yield id_, entry if entry is not None and entry.id == id_ else None
 
     def _round(self, drive: str, cursor: str) -> Round:
+        """Return the changes since a cursor."""
         key = drive, cursor
         if key in self._lost:
             raise CursorLost("cursor-lost", "the server no longer knows the state of this drive")
@@ -174,6 +195,7 @@ class DriveReader:
         return self._rounds[key]
 
     def _run(self, drive: str, cursor: str | None) -> Round:
+        """Run the delta of a drive."""
         found = Round(self._client.spool, drive)
         options = query(select=LISTED, top=self._client.settings.page_items)
         for rows, after in delta(self._client, f"{_drive_path(drive)}/root/delta", options, cursor, SHARING):
@@ -187,29 +209,38 @@ class DriveReader:
     def fetch(
         self, container: Container, refs: Iterable[Ref], *, bodies: bool, older: int | None = None
     ) -> Iterator[Native | Failed]:
-        """older: how many older versions of each to read; None: whether they are counted is configured."""
+        """Read files; see `model.protocols.Source.fetch`.
+
+        Args:
+            container: the folder.
+            refs: the files.
+            bodies: False to read the properties only.
+            older: how many older versions of each file to read; None: the configuration says if they are
+                counted.
+        """
         counts = older is not None or self._client.settings.count_versions
         drive, folder = _split(container.id)
-        wanted = iter(refs)
-        while batch := list(itertools.islice(wanted, PARTS_MOST)):
+        pending = iter(refs)
+        while batch := list(itertools.islice(pending, PARTS_MOST)):
             ids = [_split(ref.id)[1] for ref in batch]
             files: list[File] = []
-            for id_, outcome in self._described(drive, ids):
+            for id_, outcome in self._describe(drive, ids):
                 if isinstance(outcome, GraphRefusal):
-                    yield Failed(key_of(f"{drive}/{id_}"), self._fate(drive, outcome))
+                    yield Failed(key_of(f"{drive}/{id_}"), self._error_of(drive, outcome))
                     continue
                 try:
-                    files.append(self._here(drive, folder, file_of(outcome)))
+                    files.append(self._check_folder(drive, folder, file_of(outcome)))
                 except Rejected as error:
-                    told = None if bodies else outcome.get("name")
-                    named = Native(Ref(f"{drive}/{id_}", ""), FORMAT, {"Name": told})
-                    yield named if isinstance(told, str) else Failed(key_of(f"{drive}/{id_}"), error)
-            found = self._versions.of(self._paths(drive, files)) if counts else {}
+                    version_list = None if bodies else outcome.get("name")
+                    named = Native(Ref(f"{drive}/{id_}", ""), FORMAT, {"Name": version_list})
+                    yield named if isinstance(version_list, str) else Failed(key_of(f"{drive}/{id_}"), error)
+            versions = self._versions.of(self._paths(drive, files)) if counts else {}
             for file in files:
-                told = VersionList(found.get(file.id), older or 0) if counts else None
-                yield self._native(drive, file, told, bodies=bodies)
+                version_list = VersionList(versions.get(file.id), older or 0) if counts else None
+                yield self._native(drive, file, version_list, bodies=bodies)
 
-    def _described(self, drive: str, ids: Sequence[str]) -> Iterator[tuple[str, Json | GraphRefusal]]:
+    def _describe(self, drive: str, ids: Sequence[str]) -> Iterator[tuple[str, Json | GraphRefusal]]:
+        """Yield Graph's description of each file, or its refusal."""
         asks = {id_: f"{self._item(drive, id_)}?{query(select=FIELDS)}" for id_ in ids}
         for id_, outcome in BatchReader(self._client).run(asks):
             if isinstance(outcome, GraphRefusal):
@@ -219,50 +250,56 @@ class DriveReader:
             else:
                 yield id_, GraphRefusal(502, "reply-incomplete")
 
-    def _here(self, drive: str, folder: str, file: File) -> File:
+    def _check_folder(self, drive: str, folder: str, file: File) -> File:
+        """Return the file, unless it moved to another folder meanwhile."""
         whole = self._wholes.get(drive)
         if file.parent != folder and whole is not None and whole.is_folder(file.parent):
             raise Rejected("vanished", "in another folder by now")
         return file
 
-    def _native(self, drive: str, file: File, told: VersionList | None, *, bodies: bool) -> Native | Failed:
+    def _native(
+        self, drive: str, file: File, version_list: VersionList | None, *, bodies: bool
+    ) -> Native | Failed:
+        """Return a file with its properties and, if requested, its bytes."""
         id_ = f"{drive}/{file.id}"
         if not bodies:
-            return Native(Ref(id_, file.version, size=file.size), FORMAT, _properties(file, told))
+            return Native(Ref(id_, file.version, size=file.size), FORMAT, _properties(file, version_list))
 
         def probe() -> None:
             self._probe(drive)
 
         try:
-            got = Download(self._client, file, lambda: self._again(drive, file.id), probe).run()
-            if told is not None and got.file.content != file.content:
-                told = self._told_again(drive, got.file, told)
+            got = Download(self._client, file, lambda: self._describe_again(drive, file.id), probe).run()
+            if version_list is not None and got.file.content != file.content:
+                version_list = self._list_versions_again(drive, got.file, version_list)
         except Rejected as error:
             return Failed(key_of(id_), error)
-        older = self._versions.read(got.file, told, probe) if told is not None else ()
-        facts = _properties(got.file, told, older) | {"Size": got.size, "Sha256": got.sha256}
+        older = self._versions.read(got.file, version_list, probe) if version_list is not None else ()
+        facts = _properties(got.file, version_list, older) | {"Size": got.size, "Sha256": got.sha256}
         return Native(Ref(id_, got.file.version, size=got.size), FORMAT, facts, got.body)
 
-    def _told_again(self, drive: str, file: File, told: VersionList) -> VersionList:
-        """It was saved while it came, after its versions were listed: what is older than what came now?
-        Nothing is said of one that is saved once more meanwhile."""
-        found = self._versions.of(self._paths(drive, [file])).get(file.id)
-        same = self._again(drive, file.id).content == file.content
-        return replace(told, found=found if same else None)
+    def _list_versions_again(self, drive: str, file: File, version_list: VersionList) -> VersionList:
+        """List the versions again, because the file was saved during the download.
 
-    def _again(self, drive: str, id_: str) -> File:
-        """The file as Graph describes it now. Raises Rejected for its fate."""
-        for _, outcome in self._described(drive, [id_]):
+        The versions of a file that is saved again meanwhile stay unknown.
+        """
+        found = self._versions.of(self._paths(drive, [file])).get(file.id)
+        same = self._describe_again(drive, file.id).content == file.content
+        return replace(version_list, found=found if same else None)
+
+    def _describe_again(self, drive: str, id_: str) -> File:
+        """Return the file as Graph describes it now; raise Rejected for its fate."""
+        for _, outcome in self._describe(drive, [id_]):
             if not isinstance(outcome, GraphRefusal):
                 return file_of(outcome)
-            raise self._fate(drive, outcome)
+            raise self._error_of(drive, outcome)
         raise Transient("reply-incomplete", "no answer about an item")
 
-    def _fate(self, drive: str, refused: GraphRefusal) -> Rejected:
-        """Of one item, unless it is the drive that is refused."""
-        return self._fate_of(drive, refused).said(refused.said)
+    def _error_of(self, drive: str, refused: GraphRefusal) -> Rejected:
+        """Return the error for one item, unless the drive itself is refused."""
+        return self._classify(drive, refused).said(refused.said)
 
-    def _fate_of(self, drive: str, refused: GraphRefusal) -> Rejected:
+    def _classify(self, drive: str, refused: GraphRefusal) -> Rejected:
         blocked = BLOCKED.get(refused.code, ("",))[0]
         if refused.code in MALWARE:
             return Rejected("blocked-by-source", "the source calls it malware and does not give it out")
@@ -278,7 +315,11 @@ class DriveReader:
         return item_error(refused)
 
     def _probe(self, drive: str) -> None:
-        """Returns when the drive can be read; raises Refusal, Transient or Blocked otherwise."""
+        """Check that the drive can be read.
+
+        Raises:
+            GraphRefusal, Transient, Blocked: the drive cannot be read.
+        """
         self._client.get(_drive_path(drive), query(select="id"))
 
     def _paths(self, drive: str, files: Iterable[File]) -> dict[str, str]:
@@ -287,7 +328,7 @@ class DriveReader:
     # Sharing
 
     def grants(self, container: Container) -> Iterator[tuple[str, tuple[Grant, ...]]]:
-        """See model.optional_protocols.SupportsGrants."""
+        """Yield with whom items are shared; see `model.optional_protocols.SupportsGrants`."""
         drive, folder = _split(container.id)
         whole = self._whole(drive)
         entry, files = whole.get(folder), whole.shared(folder)
@@ -302,9 +343,11 @@ class DriveReader:
             yield f"{drive}/{id_}", grants
 
     def _shared_above(self, whole: Round, folder: str) -> list[str]:
-        """The folders above one that are shared; of a site also its root, whoever has that."""
+        """Return the shared folders above a folder; for a site also its root."""
         site = is_site(self._client.user)
-        return [one.id for one in whole.above(folder) if one.shared or (not one.parent and site)]
+        return [
+            folder_.id for folder_ in whole.above(folder) if folder_.shared or (not folder_.parent and site)
+        ]
 
     def _item(self, drive: str, id_: str) -> str:
         return f"{_drive_path(drive)}/items/{segment(id_)}"
@@ -323,18 +366,19 @@ def _container(drive: Drive, whole: Round, entry: DriveEntry, path: tuple[str, .
     )
 
 
-def _properties(file: File, told: VersionList | None, older: tuple[Older, ...] = ()) -> dict[str, object]:
-    found: dict[str, object] = {
+def _properties(file: File, versions: VersionList | None, older: tuple[Older, ...] = ()) -> dict[str, object]:
+    """Return the properties that a file mapping reads."""
+    facts: dict[str, object] = {
         "Name": file.name,
         "Modified": file.modified,
         "Created": file.created,
         "Size": file.size,
     }
-    return found if told is None else found | {"Versions": told.count, "Older": older}
+    return facts if versions is None else facts | {"Versions": versions.count, "Older": older}
 
 
 def _split(id_: str) -> tuple[str, str]:
-    """The drive's id and the item's."""
+    """Return the drive's id and the item's id."""
     drive, _, item = id_.rpartition("/")
     return drive, item
 

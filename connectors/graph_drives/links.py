@@ -1,6 +1,9 @@
-"""Where an address of OneDrive or SharePoint leads, by Graph's /shares.
+"""Find where an address of OneDrive or SharePoint leads, with Graph's /shares.
 
-A sharing link is not redeemed: nobody gets a right because of a question.
+A sharing link is not redeemed: a question gives no rights to anybody.
+
+Source:
+    https://learn.microsoft.com/graph/api/shares-get
 """
 
 from __future__ import annotations
@@ -14,20 +17,20 @@ from connectors.graph_api.errors import GraphRefusal, translated
 from model.optional_protocols import Dead
 
 NO_TENANT = frozenset({"1drv.ms", "onedrive.live.com", "d.docs.live.net"})
-"""Hosts of Microsoft's for persons without a tenant."""
+"""Microsoft's hosts for people without a tenant."""
 
 OF_A_TENANT = ("-my", "-admin")
-"""Ends of the first label of a tenant's hosts, beside its name alone."""
+"""Suffixes of the first label of a tenant's hosts; one host has none."""
 
 
 class Links:
-    """Resolves addresses, as one of the tenant's applications."""
+    """Resolve addresses as one of the tenant's applications."""
 
     def __init__(self, client: GraphClient) -> None:
         self._client = client
 
     def resolve(self, url: str) -> str | Dead:
-        """See model.optional_protocols.SupportsLinks."""
+        """Return the item at an address; see `model.optional_protocols.SupportsLinks`."""
         host = _host(url)
         if host in NO_TENANT:
             return Dead.OTHER_TENANT
@@ -36,14 +39,14 @@ class Links:
         try:
             row = self._client.get(f"/shares/{segment(token)}/driveItem", options)
         except GraphRefusal as refused:
-            # Only now, for a tenant in several regions has hosts of several names.
-            found = _dead(refused)
-            return Dead.OTHER_TENANT if self._tenant not in {"", _tenant(host)} else found
+            # Only after a refusal, because a tenant in several regions has hosts of several names.
+            reason = _reason(refused)
+            return Dead.OTHER_TENANT if self._tenant not in {"", _tenant(host)} else reason
         return _source_id(row) or Dead.UNREADABLE
 
     @cached_property
     def _tenant(self) -> str:
-        """The name in all of this tenant's hosts; "" where the application may not know."""
+        """Return the name in all of this tenant's hosts; "" where the application may not ask."""
         try:
             root = self._client.get("/sites/root", query(select="webUrl"))
         except GraphRefusal as refused:
@@ -53,7 +56,8 @@ class Links:
         return _tenant(_host(str(root.get("webUrl") or "")))
 
 
-def _dead(refused: GraphRefusal) -> Dead:
+def _reason(refused: GraphRefusal) -> Dead:
+    """Return why an address leads to no item."""
     if refused.status in {404, 410} or refused.absent:
         return Dead.GONE
     if refused.status in {400, 403, 405, 406, 423}:
@@ -62,7 +66,7 @@ def _dead(refused: GraphRefusal) -> Dead:
 
 
 def _source_id(row: Json) -> str:
-    """As graph_drives names items. A shortcut leads to what it stands for."""
+    """Return the id as `connectors.graph_drives` names items; a shortcut leads to its target."""
     remote = row.get("remoteItem")
     item = remote if isinstance(remote, dict) else row
     parent = item.get("parentReference")
@@ -78,7 +82,7 @@ def _host(url: str) -> str:
 
 
 def _tenant(host: str) -> str:
-    """contoso.sharepoint.com and contoso-my.sharepoint.com are one tenant's."""
+    """Return one name for all hosts of a tenant: contoso.sharepoint.com, contoso-my.sharepoint.com."""
     label, _, rest = host.partition(".")
     for end in OF_A_TENANT:
         label = label.removesuffix(end)

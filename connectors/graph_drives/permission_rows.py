@@ -1,8 +1,11 @@
-"""From Graph's permissions to Kogge's grants.
+"""Convert Graph's permissions into grants.
 
-What a row tells of a person is of the day on which something was shared with them; an address may be somebody
-else's by now. So people are who the directory says they are, by object id. What is not understood becomes a
-grant all the same, an odd one, that no target makes a share of.
+A row describes a person as of the day when something was shared with them; the address may belong to another
+person by now. Therefore the directory decides who people are, by object id. A permission that is not
+understood becomes an odd grant, of which no target makes a share.
+
+Source:
+    https://learn.microsoft.com/graph/api/resources/permission
 """
 
 from __future__ import annotations
@@ -17,15 +20,20 @@ from model.optional_protocols import Grant, Sharing
 READERS = frozenset({"read", "sp.read"})
 WRITERS = frozenset({"write", "owner", "sp.full control", "sp.edit", "sp.contribute", "sp.design"})
 GUESTS = ("#ext#", "urn:spo:guest", "urn:spo:anon", "urn%3aspo%3aguest")
-"""In login names and addresses of who is not of this tenant."""
+"""Marks in login names and addresses of people outside of this tenant."""
 
 KINDS = {"view": False, "edit": True}
-"""Whether who has a link may write. Other kinds let people upload and not look, or look and not download."""
+"""True for kinds of links that allow changes. Other kinds allow only uploads, or no downloads."""
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who somebody is by the directory's word. address: "" where it knows none."""
+    """Hold who a person is, as the directory states it.
+
+    Attributes:
+        address: lower case; "" where the directory has none.
+        guest: True for a guest.
+    """
 
     address: str
     guest: bool
@@ -33,9 +41,15 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class KnownPrincipals:
-    """users: by object id, or by address where a row tells no id; None: nobody whom the directory knows.
-    domains: some of the tenant's own. owner: the object id of the drive's owner. site: how the site is called
-    whose groups these are."""
+    """Hold what is known about principals.
+
+    Attributes:
+        users: by object id, or by address where a row has no id; None: the directory does not know the
+            person.
+        domains: some of the tenant's own domains.
+        owner: the object id of the drive's owner; "" for a site.
+        site: returns the name of the site whose groups these are.
+    """
 
     users: Mapping[str, User | None] = field(default_factory=dict)
     domains: frozenset[str] = frozenset()
@@ -44,15 +58,20 @@ class KnownPrincipals:
 
 
 def names_of(row: Json) -> Iterator[str]:
-    """By what to ask the directory who has this permission."""
+    """Yield the ids or addresses by which to ask the directory about a permission."""
     for party in _parties(row):
-        id_, address, _ = _told(party)
+        id_, address, _ = _login_facts(party)
         if id_ or address:
             yield id_ or address
 
 
 def grants_of(row: Json, known: KnownPrincipals) -> Iterator[Grant]:
-    """What the row grants; nothing of the owner's own rights."""
+    """Yield what a row grants; the owner's own rights are left out.
+
+    Args:
+        row: the permission.
+        known: what is known about principals.
+    """
     link, expires = row.get("link"), moment(row.get("expirationDateTime"))
     write = _writes(row, link if isinstance(link, dict) else None)
     if isinstance(link, dict):
@@ -74,40 +93,46 @@ def grants_of(row: Json, known: KnownPrincipals) -> Iterator[Grant]:
         yield Grant(Sharing.EXTERNAL, str(row.get("id") or ""), odd=True)
         return
     for party in _parties(row):
-        found = _who(party, known)
-        if found is None:
+        principal = _who(party, known)
+        if principal is None:
             yield Grant(Sharing.EXTERNAL, str(row.get("id") or ""), odd=True)
-        elif not known.owner or found != (Sharing.USER, known.owner):
-            odd = write is None and found[0] is not Sharing.EXTERNAL
-            yield Grant(*found, bool(write), expires, odd=odd)
+        elif not known.owner or principal != (Sharing.USER, known.owner):
+            odd = write is None and principal[0] is not Sharing.EXTERNAL
+            yield Grant(*principal, bool(write), expires, odd=odd)
 
 
 def is_less(above: Iterable[Grant], here: Iterable[Grant]) -> bool:
-    """Whether somebody who has what lies above has less here, or nothing."""
+    """Return True if somebody who has access above has less access here, or none.
+
+    Args:
+        above: the grants of the folders above.
+        here: the grants of the item with those that it inherits.
+    """
     has = _reach(here)
     return any(party not in has or (write and not has[party]) for party, write in _reach(above).items())
 
 
 def _reach(grants: Iterable[Grant]) -> dict[tuple[str, ...], bool]:
-    """Who may write, of those with whom a target may share."""
-    found: dict[tuple[str, ...], bool] = {}
+    """Return by party if they may write, for parties with whom a target may share."""
+    rights: dict[tuple[str, ...], bool] = {}
     for grant in grants:
         made = grant.kind is not Sharing.LINK or (grant.everyone and not grant.password)
         if made and not grant.odd and grant.kind in {Sharing.USER, Sharing.GROUP, Sharing.LINK}:
-            found[grant.party] = found.get(grant.party, False) or grant.write
-    return found
+            rights[grant.party] = rights.get(grant.party, False) or grant.write
+    return rights
 
 
 def _parties(row: Json) -> list[Json]:
+    """Return the people and groups of a permission."""
     if isinstance(row.get("link"), dict):
-        given = row.get("grantedToIdentitiesV2") or row.get("grantedToIdentities") or []
+        identities = row.get("grantedToIdentitiesV2") or row.get("grantedToIdentities") or []
     else:
-        given = [row.get("grantedToV2") or row.get("grantedTo") or _invited(row)]
-    return [one for one in given if isinstance(one, dict) and one]
+        identities = [row.get("grantedToV2") or row.get("grantedTo") or _invited(row)]
+    return [identity for identity in identities if isinstance(identity, dict) and identity]
 
 
 def _invited(row: Json) -> Json:
-    """Who was asked in by mail and has not come yet."""
+    """Return the person who was invited by mail and has not accepted yet."""
     invitation = row.get("invitation")
     address = _address(str(invitation.get("email") or "")) if isinstance(invitation, dict) else ""
     return {"invited": address} if address else {}
@@ -121,7 +146,7 @@ def _is_understood(row: Json) -> bool:
 
 
 def _writes(row: Json, link: Json | None) -> bool | None:
-    """None: rights that are neither to read nor to write."""
+    """Return True if a permission allows changes; None for rights that are neither read nor write."""
     roles = {str(role).lower() for role in row.get("roles") or ()}
     if not roles <= READERS | WRITERS or not (roles or link):
         return None
@@ -132,7 +157,10 @@ def _writes(row: Json, link: Json | None) -> bool | None:
 
 
 def _who(party: Json, known: KnownPrincipals) -> tuple[Sharing, str] | None:
-    """None for an application, and for whom nothing names. The owner is told by id."""
+    """Return kind and name of a party; None for an application, and for a party without a name.
+
+    The owner is given by id.
+    """
     if invited := str(party.get("invited") or ""):
         return Sharing.EXTERNAL, invited
     group, of_site = (_part(party, name) for name in ("group", "siteGroup"))
@@ -141,7 +169,7 @@ def _who(party: Json, known: KnownPrincipals) -> tuple[Sharing, str] | None:
         who = (_mail(group) or name) if group else name and f"{known.site()}:{name}"
         return (Sharing.GROUP, who) if who else None
     user, site = _part(party, "user"), _part(party, "siteUser")
-    id_, address, login = _told(party)
+    id_, address, login = _login_facts(party)
     if login and not user and "membership|" not in login:
         return Sharing.GROUP, str(site.get("displayName") or login)  # "everyone", and other claims
     if not id_ and not address:
@@ -152,18 +180,19 @@ def _who(party: Json, known: KnownPrincipals) -> tuple[Sharing, str] | None:
 
 
 def _person(known: KnownPrincipals, id_: str, address: str, login: str, number: str) -> tuple[Sharing, str]:
-    found = known.users.get(id_ or address)
+    """Return kind and name of a person."""
+    user = known.users.get(id_ or address)
     marked = any(mark in text for mark in GUESTS for text in (login, address))
     foreign = bool(known.domains) and "@" in address and address.rpartition("@")[2] not in known.domains
-    if marked or (found is None and foreign) or (found is not None and found.guest):
-        return Sharing.EXTERNAL, _abroad(address or (found.address if found else "")) or id_
-    if found is None or not found.address:
+    if marked or (user is None and foreign) or (user is not None and user.guest):
+        return Sharing.EXTERNAL, _guest_address(address or (user.address if user else "")) or id_
+    if user is None or not user.address:
         return Sharing.USER, id_ or number  # whom no address tells
-    return Sharing.USER, found.address
+    return Sharing.USER, user.address
 
 
-def _told(party: Json) -> tuple[str, str, str]:
-    """A person's object id, address and login name, as far as they are told."""
+def _login_facts(party: Json) -> tuple[str, str, str]:
+    """Return a person's object id, address and login name, "" for each that is missing."""
     user, site = _part(party, "user"), _part(party, "siteUser")
     login = str(site.get("loginName") or "").lower()
     if login and not user and "membership|" not in login:
@@ -185,8 +214,8 @@ def _address(text: str) -> str:
     return text.strip().lower() if "@" in text else ""
 
 
-def _abroad(address: str) -> str:
-    """A guest's own address, out of the name that the tenant gave them (ben_firma.de#ext#@tenant)."""
+def _guest_address(address: str) -> str:
+    """Return a guest's own address from the name in this tenant (ben_firma.de#ext#@tenant)."""
     name, mark, _ = address.partition(GUESTS[0])
     local, _, domain = name.rpartition("_")
     return f"{local}@{domain}" if mark and local and domain else address

@@ -1,7 +1,10 @@
-"""With whom files and folders are shared, by /permissions: those of an item itself, not what it inherits.
+"""Read with whom files and folders are shared: the item's own permissions, not inherited ones.
 
-A person is told by the address that the directory gives to their object id; whoever is a guest, or no user of
-this directory, is external. A site's own group is told as the site, a colon and its name.
+A person is named by the address that the directory gives for their object id. A guest, or a person who is no
+user of this directory, is external. A site's own group is named by the site, a colon and its name.
+
+Source:
+    https://learn.microsoft.com/graph/api/driveitem-list-permissions
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from model.errors import Blocked
 from model.optional_protocols import Grant, Sharing
 
 STRANGE = frozenset({400, 404})
-"""The directory's answer to an id or address that is nobody's."""
+"""The directory's statuses for an id or address that it does not know."""
 
 
 UNTOLD = Grant(Sharing.UNTOLD)
@@ -30,18 +33,24 @@ UNTOLD = Grant(Sharing.UNTOLD)
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """By an item itself, in an order that does not depend on Graph's; and whole: with what it inherits."""
+    """Hold the grants of an item.
+
+    Attributes:
+        own: by the item itself, in an order that does not depend on Graph's.
+        whole: including inherited ones.
+    """
 
     own: tuple[Grant, ...] = ()
     whole: frozenset[Grant] = frozenset()
 
     def below(self, above: Iterable[Grant]) -> tuple[Grant, ...]:
-        known = UNTOLD not in self.own
-        return (*self.own, Grant(Sharing.LESS)) if known and is_less(above, self.whole) else self.own
+        """Return the own grants, with Sharing.LESS if somebody above has less access here."""
+        is_stated = UNTOLD not in self.own
+        return (*self.own, Grant(Sharing.LESS)) if is_stated and is_less(above, self.whole) else self.own
 
 
 class Grants:
-    """Asks for permissions, twenty items at a time, and remembers who is who."""
+    """Ask for permissions, twenty items at a time, and remember who is who."""
 
     def __init__(self, client: GraphClient) -> None:
         self._client = client
@@ -51,47 +60,65 @@ class Grants:
         self._home: tuple[str, frozenset[str]] | None = None
 
     def forget(self) -> None:
-        """What folders were shared like; who is who stays."""
+        """Forget the grants of folders; what is known about principals stays."""
         self._folders.clear()
 
     def of_folder(self, drive: str, id_: str, above: Sequence[str]) -> tuple[Grant, ...]:
-        """drive: its path. above: the ids of folders above; who has one of them and less here is told by
-        Sharing.LESS."""
+        """Return the grants of a folder.
+
+        Args:
+            drive: the path of the drive.
+            id_: the folder's id.
+            above: the ids of folders above; Sharing.LESS reports people who have one of them and less here.
+
+        Raises:
+            GraphRefusal, Transient, Blocked: the drive or the directory refuses.
+        """
         self._learn_folders(drive, [id_, *above])
         return self._folders[drive, id_].below(self._reach(drive, above))
 
     def of_files(
         self, drive: str, ids: Sequence[str], above: Sequence[str]
     ) -> Iterator[tuple[str, tuple[Grant, ...]]]:
-        """(id, grants) of those that have some. An item that is gone meanwhile has none."""
+        """Yield (id, grants) of the files that have some; a file that is gone meanwhile has none.
+
+        Args:
+            drive: the path of the drive.
+            ids: the files' ids.
+            above: the ids of folders above.
+
+        Raises:
+            GraphRefusal, Transient, Blocked: the drive or the directory refuses.
+        """
         if not ids:
             return
         self._learn_folders(drive, above)
         reach = self._reach(drive, above)
-        for id_, granted in self._asked(drive, ids):
-            if found := granted.below(reach):
-                yield id_, found
+        for id_, granted in self._ask_grants(drive, ids):
+            if own := granted.below(reach):
+                yield id_, own
 
     def _learn_folders(self, drive: str, ids: Iterable[str]) -> None:
         new = [id_ for id_ in ids if (drive, id_) not in self._folders]
         self._folders.update({(drive, id_): Granted() for id_ in new})
-        self._folders.update({(drive, id_): granted for id_, granted in self._asked(drive, new)})
+        self._folders.update({(drive, id_): granted for id_, granted in self._ask_grants(drive, new)})
 
     def _reach(self, drive: str, above: Iterable[str]) -> frozenset[Grant]:
         return frozenset().union(*(self._folders[drive, id_].whole for id_ in above))
 
-    def _asked(self, drive: str, ids: Sequence[str]) -> Iterator[tuple[str, Granted]]:
+    def _ask_grants(self, drive: str, ids: Sequence[str]) -> Iterator[tuple[str, Granted]]:
+        """Yield the grants of each item."""
         waiting = iter(ids)
         while batch := list(itertools.islice(waiting, PARTS_MOST)):
-            found = dict(self._rows(drive, batch))
-            known = self._known(drive)
-            names = (name for rows in found.values() for row in rows or () for name in names_of(row))
-            self._learn(name for name in names if name != known.owner)
-            for id_, rows in found.items():
-                yield id_, Granted((UNTOLD,)) if rows is None else _granted(rows, known)
+            rows_by_id = dict(self._rows(drive, batch))
+            principals = self._principals(drive)
+            names = (name for rows in rows_by_id.values() for row in rows or () for name in names_of(row))
+            self._learn_users(name for name in names if name != principals.owner)
+            for id_, rows in rows_by_id.items():
+                yield id_, Granted((UNTOLD,)) if rows is None else _granted(rows, principals)
 
     def _rows(self, drive: str, ids: Sequence[str]) -> Iterator[tuple[str, list[Json] | None]]:
-        """None for an item whose permissions are refused while its drive can be read."""
+        """Yield the permissions of each item; None where they are refused while the drive can be read."""
         asks = {id_: f"{drive}/items/{segment(id_)}/permissions" for id_ in ids}
         for id_, outcome in collected(self._client, asks):
             if isinstance(outcome, GraphRefusal):
@@ -107,18 +134,19 @@ class Grants:
 
     # Who is who
 
-    def _known(self, drive: str) -> KnownPrincipals:
+    def _principals(self, drive: str) -> KnownPrincipals:
+        """Return what is known about principals."""
         if self._home is None:
             if is_site(self._client.user):
                 self._home = "", frozenset()
             else:
                 own = identity(self._client)
-                self._home = own.id, frozenset(one.rpartition("@")[2] for one in own.addresses)
+                self._home = own.id, frozenset(address.rpartition("@")[2] for address in own.addresses)
         owner, domains = self._home
         return KnownPrincipals(self._users, domains, owner, lambda: self._site(drive))
 
-    def _learn(self, names: Iterable[str]) -> None:
-        """Asks the directory who they are, once about each. Where it may not be asked, they are nobody."""
+    def _learn_users(self, names: Iterable[str]) -> None:
+        """Ask the directory about people, once about each; unknown where it may not be asked."""
         options = query(select="id,mail,userPrincipalName,userType")
         new = [name for name in dict.fromkeys(names) if name not in self._users]
         asks = {name: f"/users/{segment(name)}?{options}" for name in new}
@@ -133,7 +161,7 @@ class Grants:
                 self._users[name] = _user(name, outcome.json)
 
     def _site(self, drive: str) -> str:
-        """site:HOST:/sites/NAME, of a person's drive site:HOST:/personal/NAME."""
+        """Return site:HOST:/sites/NAME; for a person's drive site:HOST:/personal/NAME."""
         if drive not in self._sites:
             web = str(self._client.get(drive, query(select="webUrl")).get("webUrl") or "")
             parts = [part for part in unquote(urlsplit(web).path).split("/") if part]
@@ -142,21 +170,23 @@ class Grants:
         return self._sites[drive]
 
 
-def _user(name: str, told: Json) -> User | None:
-    id_ = str(told.get("id") or "")
+def _user(name: str, row: Json) -> User | None:
+    """Return the person that the directory describes, or None."""
+    id_ = str(row.get("id") or "")
     if "@" not in name and id_.lower() != name.lower():
         return None
-    address = str(told.get("mail") or told.get("userPrincipalName") or "").strip().lower()
-    return User(address, guest=str(told.get("userType") or "Member").lower() != "member")
+    address = str(row.get("mail") or row.get("userPrincipalName") or "").strip().lower()
+    return User(address, guest=str(row.get("userType") or "Member").lower() != "member")
 
 
 def _granted(rows: Sequence[Json], known: KnownPrincipals) -> Granted:
+    """Return the grants of an item's permissions."""
     own, whole = set[Grant](), set[Grant]()
     for row in rows:
-        found = set(grants_of(row, known))
-        whole |= found
+        grants = set(grants_of(row, known))
+        whole |= grants
         if row.get("inheritedFrom") is None:
-            own |= found
+            own |= grants
     return Granted(tuple(sorted(own, key=_order)), frozenset(whole))
 
 

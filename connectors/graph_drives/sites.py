@@ -1,8 +1,8 @@
-"""Which drives an account has: those of a person, or the libraries of a site.
+"""Find the drives of an account: those of a person, or the libraries of a site.
 
 An account whose login is a web address is a site's ("https://contoso.sharepoint.com/sites/one"), with all its
-libraries; with the address of a library it is that one alone. In place of the last part of a library's
-address its name may stand, which is often another ("Documents" of ".../Shared%20Documents").
+libraries; with the address of a library it is this library alone. In place of the last part of a library's
+address its name is accepted, too, which is often different ("Documents" for ".../Shared%20Documents").
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from model.errors import Blocked
 from model.protocols import Identity, Role
 
 MANAGED = frozenset({"sites", "teams", "personal", "portals"})
-"""Below these, the next part of a path names a site; all else lies in the root site."""
+"""Below these, the next part of a path names a site; every other path belongs to the root site."""
 
 UNPROVISIONED = frozenset({"resourcenotfound", "itemnotfound", "notfound"})
 FIELDS = "id,name,webUrl,driveType"
@@ -24,7 +24,13 @@ FIELDS = "id,name,webUrl,driveType"
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """role: FILES of the one whose root is the target's root."""
+    """Hold one drive.
+
+    Attributes:
+        id: its id.
+        name: its name.
+        role: FILES for the drive whose root is the target's root; None otherwise.
+    """
 
     id: str
     name: str
@@ -32,17 +38,25 @@ class Drive:
 
 
 def is_site(login: str) -> bool:
+    """Return True if a login is the address of a site or a library."""
     return login.lower().startswith("https://")
 
 
 def site_identity(client: GraphClient) -> Identity:
-    """By the id of the site, or of the drive that is the library, which another of the same address does not
-    have. It has no address of mail."""
+    """Return the id of the site, or of the drive that is the library. It has no e-mail address.
+
+    Another site or library at the same address has another id.
+    """
     return Identity("graph", _libraries(client)[0].id if _library(client.user) else _site(client))
 
 
 def drives(client: GraphClient) -> list[Drive]:
-    """In the order in which Graph lists them; none of a person who never opened OneDrive."""
+    """Return the drives in Graph's order; none for a person who never opened OneDrive.
+
+    Raises:
+        Blocked: "site-missing", "library-missing".
+        GraphRefusal, Transient: the server refuses, or cannot be asked now.
+    """
     if is_site(client.user):
         return _libraries(client)
     try:
@@ -51,22 +65,23 @@ def drives(client: GraphClient) -> list[Drive]:
         if refused.status == 404 and refused.code in UNPROVISIONED:
             return []
         raise
-    found = [own, *client.rows(f"{client.home}/drives", query(select=FIELDS))]
-    distinct = {str(row.get("id")): row for row in reversed(found) if row.get("id")}
+    rows = [own, *client.rows(f"{client.home}/drives", query(select=FIELDS))]
+    distinct = {str(row.get("id")): row for row in reversed(rows) if row.get("id")}
     mine = str(own.get("id"))
     return [_drive(row, Role.FILES if id_ == mine else None) for id_, row in reversed(distinct.items())]
 
 
 def _libraries(client: GraphClient) -> list[Drive]:
+    """Return the libraries of a site, or the one at the address."""
     rows = list(client.rows(f"/sites/{segment(_site(client))}/drives", query(select=FIELDS)))
     if not _library(client.user):
         return [_drive(row, None) for row in rows]
-    wanted = [row for row in rows if _plain(str(row.get("webUrl") or "")) == _plain(client.user)]
+    matches = [row for row in rows if _plain(str(row.get("webUrl") or "")) == _plain(client.user)]
     name = _library(client.user).casefold()
-    wanted = wanted or [row for row in rows if str(row.get("name") or "").casefold() == name]
-    if not wanted:
+    matches = matches or [row for row in rows if str(row.get("name") or "").casefold() == name]
+    if not matches:
         raise Blocked("library-missing", "the site has no library at this address")
-    return [_drive(wanted[0], Role.FILES)]
+    return [_drive(matches[0], Role.FILES)]
 
 
 def _site(client: GraphClient) -> str:
@@ -85,7 +100,7 @@ def _site(client: GraphClient) -> str:
 
 
 def _library(login: str) -> str:
-    """What the address says beyond the site; "" for a site."""
+    """Return the part of an address beyond the site; "" for a site."""
     parts = _parts(login)
     return "/".join(parts[2:] if parts[:1] and parts[0].lower() in MANAGED else parts)
 

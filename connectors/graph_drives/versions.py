@@ -1,7 +1,10 @@
-"""What files were before: which older versions Graph tells of, and their bytes.
+"""Read older versions of files, and their bytes.
 
-Graph lists them newest first, the current one among them. Of an older one it tells a size and a date, and no
-hash; where its bytes are is told by a redirect.
+Graph lists versions newest first, including the current one. For an older one it gives a size and a date, and
+no hash; a redirect tells where its bytes are.
+
+Source:
+    https://learn.microsoft.com/graph/api/driveitem-list-versions
 """
 
 from __future__ import annotations
@@ -24,7 +27,13 @@ from model.file_versions import Older
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """An older one. path: where it is asked for."""
+    """Hold one older version.
+
+    Attributes:
+        path: its path below graph_url.
+        size: bytes.
+        date: its date, or None.
+    """
 
     path: str
     size: int
@@ -33,45 +42,64 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class VersionList:
-    """What Graph tells of one file. found: newest first; None: it does not tell. wanted: how many of them are
-    to be read."""
+    """Hold what Graph lists for one file.
+
+    Attributes:
+        found: the older versions, newest first; None where Graph lists none.
+        wanted: how many of them to read.
+    """
 
     found: tuple[Version, ...] | None
     wanted: int
 
     @property
     def count(self) -> int | None:
+        """Return the number of older versions; None where it is unknown."""
         return None if self.found is None else len(self.found)
 
 
 class Versions:
-    """Of the files of one account's drives."""
+    """Read versions of files of one account's drives."""
 
     def __init__(self, client: GraphClient) -> None:
         self._client = client
 
     def of(self, paths: Mapping[str, str]) -> dict[str, tuple[Version, ...]]:
-        """By id, given the paths of files by id: the older versions, newest first. One of which Graph tells
-        none is left out."""
-        found: dict[str, tuple[Version, ...]] = {}
+        """Return the older versions by file id, newest first; files without an answer are left out.
+
+        Args:
+            paths: the files' paths by id.
+        """
+        by_id: dict[str, tuple[Version, ...]] = {}
         asks = {id_: f"{path}/versions" for id_, path in paths.items()}
         for id_, rows in collected(self._client, asks):
             if not isinstance(rows, GraphRefusal):
-                found[id_] = tuple(_version(asks[id_], row) for row in rows[1:])
-        return found
+                by_id[id_] = tuple(_version(asks[id_], row) for row in rows[1:])
+        return by_id
 
     def read(self, file: File, told: VersionList, probe: Callable[[], None]) -> tuple[Older, ...]:
-        """Those of a file that are wanted, oldest first. One that Graph does not give out, or not whole, is
-        left out. Raises as Download.run does for what is no version's own fault."""
-        found: list[Older] = []
+        """Return the wanted older versions of a file, oldest first.
+
+        A version that Graph does not give, or not completely, is left out.
+
+        Args:
+            file: the file.
+            told: its versions.
+            probe: checks that the drive can be read.
+
+        Raises:
+            Transient, Blocked: faults that no single version causes; see `Download.run`.
+        """
+        read_versions: list[Older] = []
         for version in (told.found or ())[: told.wanted]:
             try:
-                found.append(self._read(file, version, probe))
+                read_versions.append(self._read(file, version, probe))
             except Rejected:
                 continue
-        return tuple(reversed(found))
+        return tuple(reversed(read_versions))
 
     def _read(self, file: File, version: Version, probe: Callable[[], None]) -> Older:
+        """Download one version."""
         then = replace(
             file,
             size=version.size,
@@ -88,7 +116,7 @@ class Versions:
         return Older(bytes.fromhex(got.sha256), got.size, got.body, version.date)
 
     def _address(self, version: Version) -> str:
-        """Where its bytes are. Raises Rejected."""
+        """Return where a version's bytes are; raise Rejected when Graph does not give it."""
         for _, outcome in BatchReader(self._client, raw=True).run({"": f"{version.path}/content"}):
             if not isinstance(outcome, GraphRefusal):
                 return outcome.headers.get("location", "")
