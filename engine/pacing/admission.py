@@ -145,7 +145,7 @@ class Admission:
         self._config = config
         self._ledger = ledger
         self._clock = clock
-        self._worker_slots = threading.Condition()
+        self._changed = threading.Condition()
         self._legs = _Legs()
         self._gates: dict[str, _Gate] = {}
         self._worker = secrets.token_hex(8)
@@ -166,7 +166,7 @@ class Admission:
         """
         systems = systems_of(self._config, workload)
         entry = AdmissionEntry(systems if source else systems[1:], rank, patient)
-        with self._worker_slots:
+        with self._changed:
             for system in entry.systems:
                 self._gate(system)
             bisect.insort(self._legs.coming, entry, key=lambda other: other.rank)
@@ -178,7 +178,7 @@ class Admission:
         Returns:
             True if it may begin; it counts as at work then.
         """
-        with self._worker_slots:
+        with self._changed:
             legs = self._legs
             ahead = legs.coming[: legs.coming.index(entry)]
             if not self._has_room(entry, [*legs.held, *ahead]):
@@ -189,9 +189,9 @@ class Admission:
 
     def leave(self, entry: AdmissionEntry) -> None:
         """Remove a leg that has ended or will not begin."""
-        with self._worker_slots:
+        with self._changed:
             self._legs.forget(entry)
-            self._worker_slots.notify_all()
+            self._changed.notify_all()
 
     def turn(self, entry: AdmissionEntry, stop: threading.Event) -> str | None:
         """Wait, before a batch and in the leg's thread, until the leg may go on.
@@ -250,7 +250,7 @@ class Admission:
 
     def due(self) -> float:
         """Return the length of a period in seconds; 0 while other workers' shares of a budget are unknown."""
-        with self._worker_slots:
+        with self._changed:
             return PERIOD_SECONDS if all(gate.known for gate in self._gates.values()) else 0.0
 
     def period(self) -> None:
@@ -260,17 +260,17 @@ class Admission:
             MigrationError: what the ledger raises; the pace then stays as it was, and the measurements are
                 lost.
         """
-        with self._worker_slots:
+        with self._changed:
             gates = dict(self._gates)
         if not gates:
             return
         rows = [row for row in newest(self._ledger) if row.worker != self._worker]
         own = [self._judged(system, gate, rows) for system, gate in gates.items()]
         report(self._ledger, own)
-        with self._worker_slots:
+        with self._changed:
             self.seen = tuple(rows + own)
             self._share_out()
-            self._worker_slots.notify_all()
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Remove this worker's reports from the ledger, if the ledger can be reached."""
@@ -280,7 +280,7 @@ class Admission:
     def _judged(self, system: str, gate: _Gate, rows: Iterable[Health]) -> Health:
         others = [row for row in rows if row.system == system]
         reading = gate.meter.take(gate.throttle.slow)
-        with self._worker_slots:
+        with self._changed:
             if not gate.known:
                 gate.known = True
                 paces = [row.pace for row in others] if self._config.admission.regulate else []
@@ -355,7 +355,7 @@ class Admission:
     def _waited(self, entry: AdmissionEntry, stop: threading.Event) -> bool:
         """Wait for room. Return False if there was none in time."""
         until = float("inf") if entry.patient else self._clock() + HOLD_SECONDS
-        with self._worker_slots:
+        with self._changed:
             if entry.fresh:
                 entry.fresh = False
                 return True
@@ -370,13 +370,13 @@ class Admission:
                     return True
                 if self._clock() >= until:
                     break
-                self._worker_slots.wait(TICK_SECONDS)
+                self._changed.wait(TICK_SECONDS)
             self._legs.forget(entry)
         return False
 
     def _rest(self, entry: AdmissionEntry, stop: threading.Event) -> None:
         """Rest in between, if the pace allows less than one leg at work."""
-        with self._worker_slots:
+        with self._changed:
             paces = [self._gates[system].throttle.pace for system in entry.systems]
         legs = min((pace * self._config.run.legs for pace in paces if pace), default=1.0)
         if legs < 1:

@@ -12,6 +12,7 @@ import pytest
 from scripted import SIDES, Ended, add, opened, serving
 
 from engine.config.load import Config
+from engine.leg.run_options import RunOptions
 from flows import canary_mailbox, launch, migrate
 from flows.canary_mailbox import Stages, apart, passed
 from flows.deploy import prefect_server
@@ -249,9 +250,9 @@ def test_a_wave_stops_at_its_first_mailbox_and_goes_on_once_it_is_verified(
     calls: list[tuple[str, str | None]] = []
     ends = [Ended(LegState.DIFFERS, "verification-differs")]
 
-    def work(_config: Config, leg_id: int, *, level: str | None, stop: threading.Event, **_: Any) -> Ended:
+    def work(_config: Config, leg_id: int, *, options: RunOptions, stop: threading.Event, **_: Any) -> Ended:
         row = place.ledger.leg(leg_id)
-        calls.append((row.mailbox, level))
+        calls.append((row.mailbox, options.level))
         lease = place.ledger.claim(leg_id, f"{leg_id}/{len(calls)}", 60)
         assert lease is not None
         assert not stop.is_set()

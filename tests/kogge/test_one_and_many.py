@@ -27,7 +27,7 @@ ORDER: Any = SimpleNamespace(
     stop=threading.Event(),
     cutting=SimpleNamespace(stop=threading.Event()),
     boundary=SimpleNamespace(fault=None, stop=threading.Event()),
-    turns=SimpleNamespace(lookout=SimpleNamespace(refusal=None)),
+    worker_slots=SimpleNamespace(watchdog=SimpleNamespace(refusal=None)),
 )
 
 

@@ -16,7 +16,7 @@ from engine.config.load import Config, load
 from engine.context.leg_context import Opener
 from engine.control.stop_signal import Stop
 from engine.pacing import admission, watchdog
-from engine.pacing import worker_slots as turns
+from engine.pacing import worker_slots as worker_slots
 from engine.pacing.admission import Admission
 from engine.pacing.watchdog import Watchdog, WavePolicy
 from engine.pacing.worker_slots import Through, WorkerSlots, taken
@@ -48,7 +48,7 @@ class Clock:
 class Stage:
     config: Config
     ledger: Ledger
-    turns: WorkerSlots
+    worker_slots: WorkerSlots
     stop: Stop
     clock: Clock
     looks: Watchdog
@@ -64,7 +64,7 @@ class Stage:
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    monkeypatch.setattr(turns, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(worker_slots, "TICK_SECONDS", 0.01)
     monkeypatch.setattr(admission, "TICK_SECONDS", 0.01)
     with opened(tmp_path, SIDES + NIGHTS) as (config, ledger):
         add(ledger, "w", [("a@x.example", "a@y.example")])
@@ -77,19 +77,19 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
 
 def halt(stage: Stage) -> None:
     """The target answers nothing, and was just tried."""
-    with stage.turns.admission._turns:
-        gate = stage.turns.admission._gate("target.mail")
+    with stage.worker_slots.admission._changed:
+        gate = stage.worker_slots.admission._gate("target.mail")
         gate.throttle.pace = 0.0
         gate.probed = float("inf")
 
 
 def heal(stage: Stage) -> None:
-    stage.turns.admission._gate("target.mail").throttle.pace = 1.0
+    stage.worker_slots.admission._gate("target.mail").throttle.pace = 1.0
 
 
 def walking(stage: Stage, ended: list[str | None], *, going: bool = False) -> threading.Thread:
     def walk() -> None:
-        ended.append(stage.turns.walk(Kind.MAIL, stage.act(), source=False, going=going))
+        ended.append(stage.worker_slots.walk(Kind.MAIL, stage.act(), source=False, going=going))
 
     thread = threading.Thread(target=walk)
     thread.start()
@@ -97,13 +97,13 @@ def walking(stage: Stage, ended: list[str | None], *, going: bool = False) -> th
 
 
 def test_what_asks_nothing_of_the_source_needs_no_place_there(stage: Stage) -> None:
-    held = stage.turns.admission
+    held = stage.worker_slots.admission
     held.join(Kind.MAIL)
     held.period()
     others = held.join(Kind.MAIL)
     assert held.begin(held._legs.coming[0])
     assert not held.begin(others)  # the one place there is taken
-    assert stage.turns.walk(Kind.MAIL, stage.act(), source=False) is None
+    assert stage.worker_slots.walk(Kind.MAIL, stage.act(), source=False) is None
     assert stage.began == ["done"]
     assert not [entry for entry in held._legs.working if entry.patient]
 
@@ -126,7 +126,7 @@ def test_somebody_who_stops_is_heard_while_it_waits(stage: Stage) -> None:
     stage.stop.ask("paused")
     thread.join(30)
     assert (ended, stage.began) == (["paused"], [])
-    assert not stage.turns.admission._legs.coming
+    assert not stage.worker_slots.admission._legs.coming
 
 
 def test_what_failed_while_a_server_is_halted_is_tried_again(stage: Stage) -> None:
@@ -135,15 +135,15 @@ def test_what_failed_while_a_server_is_halted_is_tried_again(stage: Stage) -> No
     def act(_through: Through) -> str | None:
         code = next(codes)
         stage.began.append(str(code))
-        gate = stage.turns.admission._gate("target.mail")
+        gate = stage.worker_slots.admission._gate("target.mail")
         gate.throttle.pace, gate.probed = (0.0, 0.0) if code else (1.0, 0.0)
         return code
 
-    assert stage.turns.walk(Kind.MAIL, act, source=False) is None
+    assert stage.worker_slots.walk(Kind.MAIL, act, source=False) is None
     assert stage.began == ["timeout", "timeout", "None"]
     heal(stage)
-    assert stage.turns.walk(Kind.MAIL, stage.act("timeout"), source=False) == "timeout"
-    assert stage.turns.walk(Kind.MAIL, stage.act("over-quota"), source=False) == "over-quota"
+    assert stage.worker_slots.walk(Kind.MAIL, stage.act("timeout"), source=False) == "timeout"
+    assert stage.worker_slots.walk(Kind.MAIL, stage.act("over-quota"), source=False) == "over-quota"
 
 
 def test_one_with_a_thread_of_its_own_waits_as_long_as_it_takes(
@@ -164,7 +164,7 @@ def test_one_with_a_thread_of_its_own_waits_as_long_as_it_takes(
         codes.append(opener.turn())
         return None
 
-    thread = threading.Thread(target=lambda: stage.turns.walk(Kind.MAIL, act, source=False))
+    thread = threading.Thread(target=lambda: stage.worker_slots.walk(Kind.MAIL, act, source=False))
     thread.start()
     assert between.wait(30)
     thread.join(0.2)
@@ -184,8 +184,8 @@ def test_what_it_asks_of_the_target_is_timed(stage: Stage) -> None:
         opener.target(lambda: None, NIGHT).identity()
         return None
 
-    stage.turns.walk(Kind.MAIL, act, source=False)
-    gates = stage.turns.admission._gates
+    stage.worker_slots.walk(Kind.MAIL, act, source=False)
+    gates = stage.worker_slots.admission._gates
     assert list(gates) == ["target.mail"]
     assert gates["target.mail"].meter.take(60).calls == 2  # opened, and asked whose it is
 
@@ -194,9 +194,9 @@ def test_nothing_begins_when_the_window_is_about_to_close(stage: Stage) -> None:
     stage.looks.follow(WavePolicy("w"))
     stage.clock.now = NIGHT + timedelta(hours=7, minutes=41)
     stage.looks.look()
-    assert stage.turns.walk(Kind.MAIL, stage.act(), source=False) == "window-closed"
+    assert stage.worker_slots.walk(Kind.MAIL, stage.act(), source=False) == "window-closed"
     assert not stage.began
-    assert stage.turns.walk(Kind.MAIL, stage.act(), source=False, going=True) is None
+    assert stage.worker_slots.walk(Kind.MAIL, stage.act(), source=False, going=True) is None
 
 
 @pytest.mark.parametrize(("ends", "stopped"), [(True, True), (False, False)])
@@ -204,9 +204,9 @@ def test_whether_what_is_at_work_ends_with_the_window(stage: Stage, ends: bool, 
     stage.looks.follow(WavePolicy("w", ends=ends))
     stage.clock.now = NIGHT + timedelta(hours=9)
     stage.looks.look()
-    assert stage.turns.shut
+    assert stage.worker_slots.shut
     assert stage.stop.is_set() is stopped
-    assert stage.turns.why == "window-closed"
+    assert stage.worker_slots.why == "window-closed"
     set_paused(stage.ledger, "w", True, "night shift")
     stage.looks.look()
     assert stage.stop.is_set(), "a pause stops it in any case"
@@ -218,29 +218,29 @@ def test_waves_that_closed_are_left_out_and_the_others_go_on(stage: Stage) -> No
     set_paused(stage.ledger, "x", True, "night shift")
     duties = [WavePolicy("w"), WavePolicy("x"), WavePolicy("y")]
     worked = []
-    for policy in stage.turns.heeded(duties):
+    for policy in stage.worker_slots.heeded(duties):
         worked.append(policy.wave)
         if policy.wave == "w":
             stage.clock.now = NIGHT + timedelta(hours=7, minutes=41)
             stage.looks.look()
     assert worked == ["w", "y"]
-    assert [error.code for error in stage.turns.refusals] == ["window-closed", "paused"]
-    assert "wave w" in str(stage.turns.refusals[0])
-    assert "wave x" in str(stage.turns.refusals[1])
+    assert [error.code for error in stage.worker_slots.refusals] == ["window-closed", "paused"]
+    assert "wave w" in str(stage.worker_slots.refusals[0])
+    assert "wave x" in str(stage.worker_slots.refusals[1])
     with pytest.raises(Transient, match="paused"):
         stage.looks.follow(WavePolicy("x"))
     stage.looks.follow(WavePolicy("x", hours=False, pause=False))
-    assert not stage.turns.shut
+    assert not stage.worker_slots.shut
 
 
-def test_a_process_without_a_crew_looks_out_itself(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_without_a_runner_looks_out_itself(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchdog, "TICK_SECONDS", 0.01)
     monkeypatch.setattr(watchdog, "ASK_SECONDS", 0.01)
     Waves(stage.ledger).put([WaveRow("w")])
     stop = Stop()
     config = load(stage.config.path)
     with taken(config, stage.ledger, stop) as own:
-        own.lookout.follow(WavePolicy("w"))
+        own.watchdog.follow(WavePolicy("w"))
         assert own.walk(Kind.MAIL, stage.act()) is None  # the budget was shared out meanwhile
         set_paused(stage.ledger, "w", True, "night shift")
         assert stop.wait(30)
