@@ -16,6 +16,7 @@ from engine.leg.connect import AttemptState, open_leg, pass_gate
 from engine.leg.repair_walk import Repair, repair
 from engine.leg.run import LegResult, LegSetting, Task, approvals, pace_of, pause_after, walk
 from engine.pacing.worker_slots import Through
+from engine.steps.ledger_generation import Generations, refuse_older
 from ledger.db.rows import Lease, LegRow, LegState, Phase
 from ledger.leg.rollback import refuse_unfinished
 from ledger.store import Ledger
@@ -91,6 +92,7 @@ def setting_of(config: Config, ledger: Ledger, row: LegRow, *, execute: bool) ->
         task=Task(),
         stop=threading.Event(),
         addresses=addresses(config),
+        generations=Generations(config.state_directory),
     )
 
 
@@ -123,6 +125,7 @@ def _until_done(order: Repair, setting: LegSetting, held: Lease, keeper: lease.L
         try:
             with open_leg(setting, held, keeper, AttemptState(died=None)) as leg:
                 pass_gate(setting, held, leg, AttemptState(died=None))
+                refuse_older(leg, setting.generations)
                 repair(leg, order)
                 leg.ledger.event("repaired", {"what": str(order.what), "items": order.counts["repaired"]})
             return

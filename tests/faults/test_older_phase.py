@@ -10,8 +10,10 @@ from calendars import calendar_trial
 from cutting import Rig
 from memory.doubles import MemoryMailbox, MemoryStore
 from test_older_ledger import WRITES, restored, saved
+from undoing import repaired
 from walking import SOURCE, TARGET, Died, Trial, dying_at, letter
 
+from engine.leg.repair_walk import What
 from engine.leg.run import Task
 from engine.steps.ledger_generation import Generations
 from ledger.db.rows import LegState, Phase
@@ -280,6 +282,19 @@ def test_every_workload_is_asked_and_one_answer_is_enough(quick_path: Path) -> N
     run("phase-behind")
     move(mail, Phase.FROZEN)
     run(None)
+
+
+def test_a_repair_sets_back_no_flag_of_a_live_user(quick_path: Path) -> None:
+    trial, backup = frozen(quick_path, beside="target")
+    move(trial, Phase.LIVE)
+    used(trial)
+    before = trial.store.snapshot()
+    restored(trial, backup)
+    assert repaired(trial, What.FLAGS).code == "phase-behind"
+    assert trial.store.snapshot() == before
+    move(trial, Phase.LIVE)
+    assert repaired(trial, What.FLAGS).code is None
+    assert trial.store.snapshot() == before
 
 
 @PLACES
