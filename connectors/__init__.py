@@ -1,1 +1,1 @@
-"""Sources and targets. A folder for each protocol; what several need is here."""
+"""Connect to sources and targets: a folder for each protocol; modules that several need are here."""

@@ -1,8 +1,8 @@
-"""Which logins servers have accepted, so that one refusal after that is not taken for the last word.
+"""Remember which logins servers accepted, so that one refusal after a success is not final.
 
-A server whose database restarts may refuse a password that is right. So the first refusal after a success
-with the same secret is a passing fault: the mailbox waits. It counts once it is confirmed, later.
-A login that was never accepted is refused at once: tried again, it may lock an account.
+A server whose database restarts may refuse a correct password. Therefore the first refusal after a success
+with the same secret is a passing fault: the mailbox waits. The refusal counts once it is confirmed later. A
+login that was never accepted is refused at once, because retries may lock an account.
 """
 
 from __future__ import annotations
@@ -17,16 +17,21 @@ from model.errors import Blocked, Transient
 
 UNCONFIRMED = "login-unconfirmed"
 WAIT_SECONDS = 60.0
-"""Before a refused login is tried again."""
+"""Seconds before a refused login is tried again."""
 PERSON, APPLICATION = 1, 3
-"""How often a refusal has to be confirmed: a person's account is locked by a few wrong passwords, an
-application's secret locks nobody out."""
+"""How often a refusal must be confirmed: a few wrong passwords lock a person's account; an application's
+secret locks no account."""
 
 
 @dataclass(slots=True)
 class _Doubt:
-    """Of a login that was accepted. refusals: how many counted; at: when the last try was; trying: whether
-    somebody confirms it just now."""
+    """Hold a login that was accepted and then refused.
+
+    Attributes:
+        refusals: how many refusals counted.
+        at: when the last attempt was, in seconds of the clock.
+        trying: True while an attempt confirms it.
+    """
 
     refusals: int
     at: float
@@ -34,17 +39,33 @@ class _Doubt:
 
 
 class Logins:
-    """What is known of logins in one process. Safe from several threads; keeps no secret, only digests."""
+    """Hold what is known about logins in one process.
+
+    Safe from several threads. It keeps digests only, no secrets.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start with nothing known.
+
+        Args:
+            clock: returns monotonic seconds.
+        """
         self.clock = clock
         self._lock = threading.Lock()
         self._accepted: set[bytes] = set()
         self._doubts: dict[bytes, _Doubt] = {}
 
     def refuse_doubtful(self, login: bytes) -> None:
-        """Before a login is tried. Raises Transient("login-unconfirmed") while it was refused a moment ago:
-        many workers may share a secret, and one of them confirms its refusal, once in WAIT_SECONDS."""
+        """Check a login before it is tried.
+
+        Many workers may share a secret; one of them confirms its refusal, once in WAIT_SECONDS.
+
+        Args:
+            login: see login_of.
+
+        Raises:
+            Transient: "login-unconfirmed" while it was refused a moment ago.
+        """
         if login not in self._doubts:
             return
         with self._lock:
@@ -57,7 +78,7 @@ class Logins:
             doubt.at, doubt.trying = self.clock(), True
 
     def accepted(self, login: bytes) -> None:
-        """The server accepted it just now."""
+        """Record that the server accepted a login."""
         if login in self._accepted and login not in self._doubts:
             return
         with self._lock:
@@ -65,9 +86,19 @@ class Logins:
             self._doubts.pop(login, None)
 
     def refused(self, login: bytes, error: Blocked, confirmations: int = PERSON) -> Blocked | Transient:
-        """What a refusal means: Transient("login-unconfirmed") until it has been confirmed so many times, and
-        error then, or where the login was never accepted. What was under way beside the first refusal counts
-        with it."""
+        """Record a refusal and return what it means.
+
+        Attempts that were in progress beside the first refusal count with it.
+
+        Args:
+            login: see login_of.
+            error: the refusal.
+            confirmations: how often it must be confirmed.
+
+        Returns:
+            Transient("login-unconfirmed") until it is confirmed; then the error, and at once for a login that
+            was never accepted.
+        """
         with self._lock:
             if login not in self._accepted:
                 return error
@@ -88,9 +119,13 @@ def _unconfirmed(after: float) -> Transient:
 
 
 def login_of(*parts: str) -> bytes:
-    """Names a login: the server, who logs in and, where it is one, the secret."""
+    """Return a digest that identifies a login.
+
+    Args:
+        parts: the server, the user and, where it does not change, the secret.
+    """
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16, person=b"kogge-login").digest()
 
 
 LOGINS = Logins()
-"""Those of this process: workers share what they know of a server."""
+"""The logins of this process: workers share what they know about a server."""

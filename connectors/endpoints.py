@@ -1,4 +1,4 @@
-"""What settings of servers say alike: addresses, headers, and whose account a name means."""
+"""Define what settings of servers have in common: addresses, headers, and templates with account names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 def is_loopback(host: str) -> bool:
-    """True for localhost and loopback addresses; a name is not resolved."""
+    """Return True for localhost and loopback addresses; a name is not resolved."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -23,14 +23,23 @@ def is_loopback(host: str) -> bool:
 
 
 def refuse_readable(field: str, url: str, plain_http: bool) -> None:
-    """Raises ValueError, naming the field, where credentials would go unencrypted to another machine."""
+    """Check that credentials do not go unencrypted to another machine.
+
+    Args:
+        field: the name of the field, for the error.
+        url: the address.
+        plain_http: True if the operator allows http.
+
+    Raises:
+        ValueError: the address uses http without permission.
+    """
     parts = urlsplit(url)
     if parts.scheme == "http" and not plain_http and not is_loopback(parts.hostname or ""):
         raise ValueError(f"{field}: use https; http would send the credentials readable")
 
 
 def filled(template: str, account: Account) -> str:
-    """A template with the account's names in it."""
+    """Return a template with the account's names in it."""
     return template.replace("{login}", account.login).replace("{address}", account.address)
 
 
@@ -64,4 +73,4 @@ def _template(value: str) -> str:
 Url = Annotated[str, AfterValidator(_url)]
 Header = Annotated[str, AfterValidator(_header)]
 Template = Annotated[str, AfterValidator(_template)]
-"""Text in which {login} and {address} stand for the account's; any other name in braces is a typing error."""
+"""Text in which {login} and {address} are replaced by the account's; any other name in braces is an error."""

@@ -1,4 +1,4 @@
-"""Reads the JSON of an answer, whoever wrote it."""
+"""Read the JSON of a server's answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import Any
 
 
 def read(text: bytes | str) -> Any:
-    """Raises ValueError, for what is nested deeper than anything that is meant as well."""
+    """Parse JSON.
+
+    Raises:
+        ValueError: the text is not JSON, or is nested too deep.
+    """
     try:
         return json.loads(text)
     except RecursionError:

@@ -1,6 +1,6 @@
-"""Why no connection came about, in the words of this machine: OpenSSL's and the operating system's.
+"""Explain why no connection was made, in the words of this machine: OpenSSL's and the operating system's.
 
-Nothing that a server sent is among them: a certificate's own texts, a greeting, an answer.
+Nothing that a server sent is included: no certificate's texts, no greeting, no answer.
 """
 
 from __future__ import annotations
@@ -15,23 +15,30 @@ EXPIRED, NOT_YET = 10, 9
 UNKNOWN = frozenset({2, 18, 19, 20, 21})
 UNUSABLE = frozenset({24, 32, 79, 85, 86, 89, 90, 91, 92, 93, 94, 95})
 NAMES = frozenset({62, 64})
-"""Numbers of X509_V_ERR_* (OpenSSL, x509_vfy.h): of unknown authorities, of authorities that may be none, of
-names."""
+"""Numbers of X509_V_ERR_* (OpenSSL, x509_vfy.h): for unknown authorities, for authorities that may not sign,
+for names."""
 
 NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"})
 
 
 def local_cause(errors: Iterable[BaseException], host: str, port: int | None) -> str:
-    """What was found where, and what to do: "mail.example.org:143: the port does not speak TLS ...". errors:
-    what was raised, and what that wraps; the first that says something counts."""
+    """Return what went wrong where, and what to do.
+
+    An example: "mail.example.org:143: the port does not speak TLS ...".
+
+    Args:
+        errors: the exception and what it wraps; the first with an explanation counts.
+        host: the server.
+        port: its port; None when unknown.
+    """
     where = f"{host}:{port}" if port else host
-    told = next((text for one in errors if (text := _told(one))), "")
-    return f"{where}: {told}" if told else where
+    explanation = next((text for error in errors if (text := _explanation(error))), "")
+    return f"{where}: {explanation}" if explanation else where
 
 
 def local_word(errors: Iterable[BaseException]) -> str:
-    """The same cause in one word of our own, without host and port: it may be told to anyone. "": unknown."""
-    return next((word for one in errors if (word := _word(one))), "")
+    """Return the cause as one fixed word without host and port, which may be shown; "" when unknown."""
+    return next((word for error in errors if (word := _word(error))), "")
 
 
 def _word(error: BaseException) -> str:
@@ -56,7 +63,7 @@ def _of_certificate(code: int) -> str:
     return "unusable-authority" if code in UNUSABLE else "certificate-refused"
 
 
-def _told(error: BaseException) -> str:
+def _explanation(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate(error.verify_code)
     if isinstance(error, ssl.SSLError):

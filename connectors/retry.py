@@ -1,4 +1,4 @@
-"""How long passing faults of a server are waited out: backoff with jitter, Retry-After, reset by progress."""
+"""Wait out passing faults of a server: backoff with jitter, Retry-After, reset by progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every connector's settings share: secrets by reference, and TLS.
+"""Define what every connector's settings share: secrets by reference, and TLS.
 
 A secret is never written in the configuration: it is named, and read when it is needed.
 """
@@ -23,17 +23,21 @@ COMMAND_SECONDS = 30
 
 
 class Strict(BaseModel):
-    """Unknown fields are errors: a typo must not silently fall back to a default."""
+    """Refuse unknown fields: a typing error must not silently become a default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     _places: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def where(self, field: str) -> str:
-        """Where a field stands, for errors: what name_fields was told, else its name alone."""
+        """Return the place of a field for errors: as name_fields set it, else its name alone."""
         return self._places.get(field, field)
 
     def readable(self, field: str) -> bytes:
-        """What the file holds that a field names. Raises Misconfigured, which names field and file."""
+        """Return the content of the file that a field names.
+
+        Raises:
+            Misconfigured: the file cannot be read; the error names field and file.
+        """
         path = Path(str(getattr(self, field)))
         try:
             return path.read_bytes()
@@ -42,10 +46,16 @@ class Strict(BaseModel):
 
 
 class Secret(Strict):
-    """A reference to a secret: exactly one of env, file, command or block.
+    """Refer to a secret: exactly one of env, file, command or block.
 
-    {login} and {address} in env, file and command are replaced by the account's, so that one line
-    serves many people. A command's arguments are split like a shell does, but no shell is run.
+    {login} and {address} in env, file and command are replaced by the account's, so that one line serves many
+    people. A command's arguments are split as a shell does, but no shell is run.
+
+    Attributes:
+        env: the name of an environment variable.
+        file: the path of a file.
+        command: a command that prints the secret.
+        block: the name of a Prefect Secret block.
     """
 
     env: str | None = None
@@ -56,14 +66,23 @@ class Secret(Strict):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Secret:
-        given = [name for name in ("env", "file", "command", "block") if getattr(self, name)]
-        if len(given) != 1:
+        """Check that exactly one reference is given."""
+        references = [name for name in ("env", "file", "command", "block") if getattr(self, name)]
+        if len(references) != 1:
             raise ValueError("give exactly one of env, file, command or block")
         return self
 
     def read(self, login: str = "", address: str = "") -> SecretStr:
-        """The secret's value, without the final line end. Raises Misconfigured, which names the field
-        (see name_fields) and the reference as it was written, never the value, a login or an address."""
+        """Return the secret's value without the final line end.
+
+        Args:
+            login: replaces {login}.
+            address: replaces {address}.
+
+        Raises:
+            Misconfigured: the secret is empty or cannot be read. The error names the field (see name_fields)
+                and the reference as it was written, never the value, a login or an address.
+        """
         value = self._value({"login": login, "address": address})
         if not value:
             raise self._fault("is empty")
@@ -79,7 +98,7 @@ class Secret(Strict):
         )
 
     def _reference(self) -> str:
-        """Of a command nothing, for its arguments may be secret."""
+        """Return the reference for errors; a command is left out, because its arguments may be secret."""
         if self.env:
             return f"env {self.env}"
         if self.file:
@@ -128,8 +147,13 @@ class Secret(Strict):
 
 
 def name_fields(settings: Strict, where: Callable[[str], str] = str, within: str = "") -> None:
-    """Tells every table and secret of settings where its fields stand, for their errors. where: what to say
-    for a dotted name ("source.password")."""
+    """Set, for every table and secret, the names that errors use for their fields.
+
+    Args:
+        settings: the settings.
+        where: returns what to show for a dotted name ("source.password").
+        within: the prefix of the dotted names.
+    """
     for name, value in settings:
         field = f"{within}{name}"
         settings._places[name] = where(field)
@@ -146,22 +170,35 @@ def _filled(text: str, names: dict[str, str]) -> str:
 
 
 class Tls(Strict):
-    """System trust by default; a private authority by `ca_file`. There is no switch to turn
-    verification off."""
+    """Configure trust: the system's authorities, or a private one by `ca_file`.
+
+    There is no switch to turn verification off.
+
+    Attributes:
+        ca_file: a PEM file with authorities; None for the system's.
+    """
 
     ca_file: str | None = None
 
     def context(self, purpose: str) -> ssl.SSLContext:
-        """One for all connections of a purpose: to read the authorities takes 10 ms. HTTP libraries note in
-        it which protocols they offer, so that two of them must not share one."""
+        """Return the context for all connections of a purpose; reading the authorities takes 10 ms.
+
+        HTTP libraries store in it which protocols they offer, so two of them must not share one.
+
+        Args:
+            purpose: the user of the context, such as "imap" or "dav".
+
+        Raises:
+            Misconfigured: `ca_file` cannot be read or is not PEM.
+        """
         try:
             changed = Path(self.ca_file).stat().st_mtime_ns if self.ca_file else 0
             return _context(self.ca_file, changed, purpose)
         except ssl.SSLError:
             raise Misconfigured(self.where("ca_file"), f"{self.ca_file} is no PEM file") from None
         except OSError as error:
-            told = f"{self.ca_file} cannot be read ({error.strerror})"
-            raise Misconfigured(self.where("ca_file"), told) from None
+            advice = f"{self.ca_file} cannot be read ({error.strerror})"
+            raise Misconfigured(self.where("ca_file"), advice) from None
 
 
 @lru_cache(maxsize=16)
@@ -171,8 +208,14 @@ def _context(ca_file: str | None, changed: int, purpose: str) -> ssl.SSLContext:
 
 
 class Account(Strict):
-    """One side of one mailbox, as the mapping CSV names it. folder: what this mailbox's files go into, below
-    those of the target's account and in place of the configured root; "" where the row names none."""
+    """Hold one side of one mailbox, as mailboxes.csv names it.
+
+    Attributes:
+        login: the login.
+        address: the e-mail address; "" where the row names none.
+        folder: the folder for this mailbox's files below the target account's, in place of the configured
+            root; "" where the row names none.
+    """
 
     login: str
     address: str = ""

@@ -1,5 +1,7 @@
-"""The open sockets of one connection to a server, and urllib3 pools that register theirs: close() has to end,
-from any thread, a request that another one is blocked in."""
+"""Register the open sockets of one connection to a server, also those of urllib3 pools.
+
+close() must be able to end, from any thread, a request that blocks another thread.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,11 @@ import urllib3
 
 PoolClasses = dict[str, type[Any]]
 BLOCK = 1 << 18
-"""Bytes of a body that are sent at a time: urllib3's own 16 KiB cost a third of the speed."""
+"""Bytes of a body that are sent at a time: urllib3's default of 16 KiB reduces the speed by a third."""
 
 
 class Sockets:
-    """Those of one source or target."""
+    """Hold the open sockets of one source or target."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -25,7 +27,11 @@ class Sockets:
         self.closed = threading.Event()
 
     def add(self, sock: socket.socket) -> None:
-        """Raises OSError once shut."""
+        """Register a socket.
+
+        Raises:
+            OSError: the sockets were shut; this one is shut, too.
+        """
         with self._lock:
             self._open.add(sock)
             closed = self.closed.is_set()
@@ -34,12 +40,12 @@ class Sockets:
             raise OSError("closed")
 
     def shut(self) -> None:
-        """Ends every read and write on them; nothing is connected any more."""
+        """End every read and write; nothing can be connected any more."""
         self.closed.set()
         self.cut()
 
     def cut(self) -> None:
-        """Ends every read and write on them; new ones may be connected."""
+        """End every read and write; new sockets may be connected."""
         with self._lock:
             sockets = list(self._open)
         for sock in sockets:
@@ -48,14 +54,17 @@ class Sockets:
 
 def _shut(sock: socket.socket) -> None:
     try:
-        # Not SSLSocket.shutdown: it would let a reading thread see the ciphertext.
+        # SSLSocket.shutdown would let a reading thread see the ciphertext.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
     except OSError:
         return
 
 
 def pool_classes(sockets: Sockets) -> PoolClasses:
-    """By scheme, for urllib3.PoolManager.pool_classes_by_scheme. urllib3 itself sets TCP_NODELAY."""
+    """Return pool classes by scheme, for urllib3.PoolManager.pool_classes_by_scheme.
+
+    Their connections register their sockets. urllib3 itself sets TCP_NODELAY.
+    """
 
     class Plain(urllib3.connection.HTTPConnection):
         def connect(self) -> None:
@@ -90,13 +99,23 @@ def pool(
     size: int,
     proxy: str | None = None,
 ) -> urllib3.HTTPConnectionPool:
-    """At most size keep-alive connections to one server; context and proxy (a URL) are for https."""
+    """Return a pool of keep-alive connections to one server.
+
+    Args:
+        scheme: "http" or "https".
+        host: the host.
+        port: the port.
+        sockets: registers the sockets.
+        context: the TLS context, for https.
+        size: the most connections.
+        proxy: the URL of a proxy, for https; None for a direct connection.
+    """
     if proxy is not None and scheme == "https":
         manager = urllib3.ProxyManager(proxy, num_pools=1, maxsize=size, blocksize=BLOCK, ssl_context=context)
         manager.pool_classes_by_scheme = pool_classes(sockets)
         return manager.connection_from_host(host, port, scheme)
     trust = {"ssl_context": context} if scheme == "https" else {}
-    found: urllib3.HTTPConnectionPool = pool_classes(sockets)[scheme](
+    connections: urllib3.HTTPConnectionPool = pool_classes(sockets)[scheme](
         host, port, maxsize=size, blocksize=BLOCK, **trust
     )
-    return found
+    return connections

@@ -1,1 +1,1 @@
-"""eXo's agenda, as a target."""
+"""Write to eXo's agenda as a target."""

@@ -1,7 +1,8 @@
-"""Requests to eXo's agenda, and what its answers mean.
+"""Send requests to eXo's agenda and read its answers.
 
-Paths and parameters are of the agenda's REST services, as its source has them (master of October 2024). What
-is refused because of what was sent is 500 with "field:agenda.key"; a calendar of somebody else's is 401.
+Paths and parameters follow the source code of the agenda's REST services (master of October 2024). A request
+that is refused because of its content gives a 500 with "field:agenda.key"; another person's calendar gives a
+401.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ UTC = "UTC"
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 ROUNDS = 4
-"""Answers 500 without a reason, in a row, before the event itself is suspected."""
+"""How many answers 500 without a reason, in a row, make the event itself suspect."""
 
 _REASON = re.compile(rb'"?\w{1,60}:agenda\.\w{1,80}"?\s*')
 _ITEM = frozenset({400, 405, 406, 409, 411, 413, 414, 415, 422})
@@ -36,12 +37,14 @@ _ITEM = frozenset({400, 405, 406, 409, 411, 413, 414, 415, 422})
 
 @dataclass(frozen=True, slots=True)
 class Habits:
+    """Describe the requests to eXo; see `connectors.http.client.RequestHabits`."""
+
     writers: int = 1
     user_agent: str = "Kogge"
 
 
 class AgendaWire:
-    """One person's conversation. Methods that ask may raise Transient and Blocked."""
+    """Talk to the agenda of one person. Every method that asks may raise Transient and Blocked."""
 
     def __init__(self, settings: AgendaSettings, account: Account) -> None:
         self._client = HttpClient(settings, account, Habits())
@@ -51,52 +54,69 @@ class AgendaWire:
 
     @property
     def origin(self) -> str:
+        """Return scheme, host and port."""
         return str(self._client.origin)
 
     @property
     def login(self) -> str:
+        """Return the user name."""
         return self._login
 
     def close(self) -> None:
+        """Close every socket; safe from any thread and more than once."""
         self._client.close()
 
     def person(self) -> Mapping[str, Any]:
-        """Who the account's owner is, by eXo's own word; asked once. Raises Blocked("no-agenda-access")."""
+        """Return the account's owner as eXo states it; asks once.
+
+        Raises:
+            Blocked: "no-agenda-access".
+        """
         if self._person is None:
             answer = self._look(PEOPLE + quote(self._login, safe=""), {})
-            found = self._json(answer) if answer.status not in GONE else {}
-            if not isinstance(found, dict) or not str(found.get("id", "")).isalnum():
+            profile = self._json(answer) if answer.status not in GONE else {}
+            if not isinstance(profile, dict) or not str(profile.get("id", "")).isalnum():
                 raise Blocked(
                     "no-agenda-access", "nothing answers as eXo's agenda: correct url, rest or the login"
                 )
-            self._person = found
+            self._person = profile
         return self._person
 
     def within(self, start: str, end: str) -> list[Json]:
-        """Every event, and every occurrence of a series, of a span of time in UTC."""
+        """Return every event, and every occurrence of a series, between two times in UTC."""
         owner = str(self.person()["id"])
-        asked = {"ownerIds": owner, "start": start, "end": end, "timeZoneId": UTC}
-        return _events(self._json(self._look(EVENTS, asked)), "events")
+        options = {"ownerIds": owner, "start": start, "end": end, "timeZoneId": UTC}
+        return _events(self._json(self._look(EVENTS, options)), "events")
 
     def event(self, number: str) -> Json | None:
-        """None: it is not there."""
+        """Return an event by its number; None when it does not exist."""
         answer = self._look(f"{EVENTS}/{number}", {"expand": "all", "timeZoneId": UTC})
         return None if answer.status in GONE or not answer.body.strip() else _event(self._json(answer))
 
     def changed(self, number: str) -> list[Json]:
-        """What stands beside a series."""
+        """Return the changed occurrences of a series."""
         path = f"{EVENTS}/{number}/exceptionalOccurrences"
         return _events(self._json(self._look(path, {"expand": "all", "timeZoneId": UTC})), "")
 
     def occurrence(self, number: str, moment: str) -> Json | None:
-        """What eXo makes of a series on that day."""
+        """Return the occurrence of a series at a time, as eXo expands it; None when there is none."""
         path = f"{EVENTS}/occurrence/{number}/{quote(moment, safe='')}"
         answer = self._look(path, {"timeZoneId": UTC})
         return None if answer.status in GONE else _event(self._json(answer))
 
     def create(self, event: Json) -> str:
-        """The number it has now. Raises Rejected when it is refused, and Transient whenever it may be there
-        all the same; what is certainly not there is tried again."""
+        """Create an event and return its number. Not idempotent.
+
+        An event that certainly does not exist after a failure is sent again.
+
+        Args:
+            event: the event's JSON.
+
+        Raises:
+            Rejected: "refused-by-target" when the server refuses it.
+            Transient: the event may exist.
+            Blocked: "no-permission".
+        """
         mine = {**event, "calendar": {"owner": self._owner()}, "attendees": [self._attendee()]}
         body = json.dumps(mine).encode()
         patience = self._client.patience()
@@ -105,21 +125,23 @@ class AgendaWire:
             if answer.ok:
                 return str(_event(self._json(answer))["id"])
             error = _refusal(answer)
-            if not isinstance(error, Transient) or self._may_be_there(event):
+            if not isinstance(error, Transient) or self._may_exist(event):
                 raise error
             patience.pause(error)
         raise Rejected("refused-by-target", "the server fails whenever it is asked to keep this one")
 
     def rename(self, number: str, title: str) -> None:
-        """Sets an event's title, and nothing else: what stands beside a series stays."""
-        asked = {"updateAllOccurrences": "false", "sendInvitations": "false", "timeZoneId": UTC}
-        answer = self._ask("PATCH", f"{EVENTS}/{number}", asked, FORM, urlencode({"summary": title}).encode())
+        """Set an event's title, and nothing else: changed occurrences stay. Idempotent."""
+        options = {"updateAllOccurrences": "false", "sendInvitations": "false", "timeZoneId": UTC}
+        answer = self._ask(
+            "PATCH", f"{EVENTS}/{number}", options, FORM, urlencode({"summary": title}).encode()
+        )
         if not answer.ok:
             raise _refusal(answer)
 
     def delete(self, number: str) -> None:
-        """At once, with all that stands beside it; one that is gone is none the less gone."""
-        answer = self._client.patiently(lambda: self._passing("DELETE", f"{EVENTS}/{number}"))
+        """Remove an event with all its changed occurrences. Idempotent."""
+        answer = self._client.patiently(lambda: self._ask_passing("DELETE", f"{EVENTS}/{number}"))
         if not answer.ok and answer.status not in GONE:
             raise _refusal(answer)
 
@@ -129,32 +151,40 @@ class AgendaWire:
         return {"providerId": "organization", "remoteId": self._login}
 
     def _attendee(self) -> Json:
-        """eXo shows people what they take part in. Nobody else ever does: there is nobody to invite."""
+        """Return the owner as attendee: eXo shows people what they take part in. No one else is invited."""
         return {"identity": self._owner(), "response": "ACCEPTED"}
 
-    def _may_be_there(self, event: Json) -> bool:
-        """Whether something of this title begins where it would: then the ledger must say whose it is."""
+    def _may_exist(self, event: Json) -> bool:
+        """Return True if an event of this title begins at the same time; then the ledger must decide."""
         first = str(event["start"])
         zone = "" if event["allDay"] else event["timeZoneId"]
-        asked = {"ownerIds": str(self.person()["id"]), "timeZoneId": zone or UTC}
-        asked |= {"start": f"{first[:10]}T00:00:00", "end": f"{first[:10]}T23:59:59"}
-        found = _events(self._json(self._look(EVENTS, asked)), "events")
-        return any(one.get("summary") == event["summary"] for one in found)
+        options = {"ownerIds": str(self.person()["id"]), "timeZoneId": zone or UTC}
+        options |= {"start": f"{first[:10]}T00:00:00", "end": f"{first[:10]}T23:59:59"}
+        events_ = _events(self._json(self._look(EVENTS, options)), "events")
+        return any(one.get("summary") == event["summary"] for one in events_)
 
-    def _look(self, path: str, asked: Mapping[str, str]) -> HttpAnswer:
-        return self._client.patiently(lambda: self._passing("GET", path, asked))
+    def _look(self, path: str, options: Mapping[str, str]) -> HttpAnswer:
+        """Send a request that changes nothing, with retries."""
+        return self._client.patiently(lambda: self._ask_passing("GET", path, options))
 
-    def _passing(self, method: str, path: str, asked: Mapping[str, str] | None = None) -> HttpAnswer:
-        answer = self._ask(method, path, asked or {"timeZoneId": UTC}, {"Accept": "application/json"})
+    def _ask_passing(self, method: str, path: str, options: Mapping[str, str] | None = None) -> HttpAnswer:
+        """Send one request; raise the error of a fault that passes."""
+        answer = self._ask(method, path, options or {"timeZoneId": UTC}, {"Accept": "application/json"})
         error = _refusal(answer) if not answer.ok and answer.status not in GONE else None
         if isinstance(error, Transient):
             raise error
         return answer
 
     def _ask(
-        self, method: str, path: str, asked: Mapping[str, str], headers: Mapping[str, str], body: bytes = b""
+        self,
+        method: str,
+        path: str,
+        options: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes = b"",
     ) -> HttpAnswer:
-        query = f"?{urlencode(asked)}" if asked else ""
+        """Send one request."""
+        query = f"?{urlencode(options)}" if options else ""
         try:
             return self._client.ask(method, self._base + path + query, headers, body)
         except (Blocked, Transient) as error:
@@ -179,12 +209,14 @@ def _refusal(answer: HttpAnswer) -> MigrationError:
     return answer.error()
 
 
-def _events(told: object, name: str) -> list[Json]:
-    found = told.get(name) if name and isinstance(told, dict) else told
-    return [_event(one) for one in found] if isinstance(found, list) else []
+def _events(content: object, name: str) -> list[Json]:
+    """Return the events of an answer."""
+    rows = content.get(name) if name and isinstance(content, dict) else content
+    return [_event(row) for row in rows] if isinstance(rows, list) else []
 
 
-def _event(told: object) -> Json:
-    if not isinstance(told, dict) or "id" not in told:
+def _event(value: object) -> Json:
+    """Check that a value is an event."""
+    if not isinstance(value, dict) or "id" not in value:
         raise Transient("not-agenda", "something answered that is not eXo's agenda")
-    return told
+    return value

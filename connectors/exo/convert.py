@@ -1,11 +1,10 @@
-"""Between iCalendar objects and the JSON of eXo's agenda.
+"""Convert between iCalendar objects and the JSON of eXo's agenda.
 
-Only what mappings.calendar.exo_limits leaves of an event is written; whatever else an object says is not
-looked at. What is read is turned back into an object of the same words, so that the two can be compared.
-
-Times are told without an offset, as the clock of timeZoneId shows them: eXo drops an offset that it is told.
-It shows them in the zone that it is asked for, here UTC, and never tells an event's own. The end of whole
-days is the last of them. A deleted occurrence is one that was changed to CANCELLED.
+Only what `mappings.calendar.exo_limits` leaves of an event is written; other content of an object is ignored.
+What is read is converted back into an object with the same words, so that the two can be compared. Times are
+sent without an offset, as the clock of timeZoneId shows them, because eXo drops an offset. It returns times
+in the requested zone, here UTC, and never an event's own zone. The end of whole days is the last of them. A
+deleted occurrence is one that was changed to CANCELLED.
 """
 
 from __future__ import annotations
@@ -37,13 +36,19 @@ FAULTS = (ValueError, KeyError, TypeError, AttributeError, OverflowError, StopIt
 MINUTES = {"MINUTE": 1, "HOUR": 60, "DAY": 1440, "WEEK": 10080}
 Start: TypeAlias = date | datetime
 Read: TypeAlias = Any
-"""A component as icalendar reads it: its values are of thirty classes."""
+"""A component as icalendar reads it; its values have thirty classes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One event, and what stands beside its series: each names the occurrence whose place it takes. shown:
-    days on one of which at least something of the series shows, however much of it is there."""
+    """Hold one event and the changed occurrences of its series.
+
+    Attributes:
+        event: the event's JSON.
+        changed: the changed and deleted occurrences; each names the occurrence that it replaces.
+        shown: days; on at least one of them something of the series is visible, even if only a part of it
+            exists.
+    """
 
     event: Json
     changed: tuple[Json, ...] = ()
@@ -51,7 +56,14 @@ class Sheet:
 
 
 def sheet(body: bytes) -> Sheet:
-    """What is to be sent for an object. Raises Rejected("empty-message", "refused-by-target")."""
+    """Return what to send for an object.
+
+    Args:
+        body: the iCalendar object.
+
+    Raises:
+        Rejected: "empty-message", "refused-by-target".
+    """
     if not body.strip():
         raise Rejected("empty-message", "the item has no content")
     try:
@@ -59,14 +71,22 @@ def sheet(body: bytes) -> Sheet:
         master = next(event for event in events if "RECURRENCE-ID" not in event)
         others = [event for event in events if event is not master]
         changed = [*map(_changed, others), *(_deleted(master, at) for at in _excluded(master))]
-        return Sheet(_event(master), tuple(changed), tuple(_shown(master, changed)) if changed else ())
+        return Sheet(_event(master), tuple(changed), tuple(_visible_days(master, changed)) if changed else ())
     except FAULTS:
         raise Rejected("refused-by-target", "not an event that eXo's agenda could hold") from None
 
 
 def calendar(event: Json, changed: Iterable[Json], zone: str) -> bytes:
-    """The object of an event as it is read, in UTC. zone: whose clock its series keeps. Raises
-    Rejected("malformed-calendar")."""
+    """Return the iCalendar object of an event, in UTC.
+
+    Args:
+        event: the event as it was read.
+        changed: its changed occurrences as they were read.
+        zone: the zone of the series.
+
+    Raises:
+        Rejected: "malformed-calendar".
+    """
     try:
         made = Calendar()
         made.add("VERSION", "2.0")
@@ -75,14 +95,14 @@ def calendar(event: Json, changed: Iterable[Json], zone: str) -> bytes:
         master = _read(event, ZoneInfo(zone) if event.get("recurrence") else UTC)
         if isinstance(event.get("recurrence"), Mapping):
             master.add("RRULE", vRecur.from_ical(_rule(event, ZoneInfo(zone))))
-        for one in others:
-            if one.get("status") == "CANCELLED":
-                _add(master, "EXDATE", occurrence(one, event))
+        for change in others:
+            if change.get("status") == "CANCELLED":
+                _add(master, "EXDATE", occurrence(change, event))
         made.add_component(master)
-        for one in others:
-            if one.get("status") != "CANCELLED":
-                part = _read(one, UTC)
-                _add(part, "RECURRENCE-ID", occurrence(one, event))
+        for change in others:
+            if change.get("status") != "CANCELLED":
+                part = _read(change, UTC)
+                _add(part, "RECURRENCE-ID", occurrence(change, event))
                 made.add_component(part)
         return bytes(made.to_ical())
     except FAULTS:
@@ -90,34 +110,56 @@ def calendar(event: Json, changed: Iterable[Json], zone: str) -> bytes:
 
 
 def occurrence(changed: Json, event: Json) -> Start:
-    """Which one of a series another event stands for. Raises ValueError, KeyError."""
-    told = changed["occurrence"]
-    at = _instant(str(told["id"]))
+    """Return which occurrence of a series a changed one replaces.
+
+    Args:
+        changed: the changed occurrence.
+        event: the series.
+
+    Raises:
+        ValueError, KeyError: the changed occurrence is malformed.
+    """
+    facts = changed["occurrence"]
+    at = _instant(str(facts["id"]))
     return at.date() if event.get("allDay") else at
 
 
 def start(event: Json) -> Start:
-    """Of an event as it is read. Raises ValueError, KeyError."""
+    """Return the start of an event as it was read.
+
+    Raises:
+        ValueError, KeyError: the event is malformed.
+    """
     return _time(event, "start")
 
 
 def probe(event: Json, changed: Iterable[Json], zone: str) -> datetime | None:
-    """The first unchanged occurrence of a timed series at another offset from UTC than the first: only
-    there the clocks of two zones differ. None: there is none. Raises Rejected("malformed-calendar")."""
+    """Return the first unchanged occurrence at another offset from UTC than the first one, or None.
+
+    Only at such an occurrence the clocks of two zones differ.
+
+    Args:
+        event: a timed series.
+        changed: its changed occurrences.
+        zone: the zone to compare with UTC.
+
+    Raises:
+        Rejected: "malformed-calendar".
+    """
     try:
-        elsewhere = {occurrence(one, event) for one in changed}
+        elsewhere = {occurrence(change, event) for change in changed}
         first = _instant(str(event["start"])).astimezone(ZoneInfo(zone))
         starts = _starts(_rule(event, ZoneInfo(zone)), first)
-        found = (at.astimezone(UTC) for at in starts if at.utcoffset() != first.utcoffset())
-        return next((at for at in found if at not in elsewhere), None)
+        candidates = (at.astimezone(UTC) for at in starts if at.utcoffset() != first.utcoffset())
+        return next((at for at in candidates if at not in elsewhere), None)
     except FAULTS:
         raise Rejected("malformed-calendar", "the target tells a series that makes no sense") from None
 
 
 def _starts(rule: str, first: datetime) -> Iterator[datetime]:
-    """The first of a series, by the clock of its start."""
+    """Return the first starts of a series, by the clock of its start."""
     head, _, until = rule.partition(";UNTIL=")
-    if until:  # dateutil wants it by the same clock as the start
+    if until:  # dateutil needs it in the clock of the start
         end, _, rest = until.partition(";")
         written = datetime.strptime(f"{end}+0000", "%Y%m%dT%H%M%SZ%z").astimezone(first.tzinfo)
         head += f";UNTIL={written:%Y%m%dT%H%M%S}" + (f";{rest}" if rest else "")
@@ -129,6 +171,7 @@ def _starts(rule: str, first: datetime) -> Iterator[datetime]:
 
 
 def _event(event: Read) -> Json:
+    """Return an event's JSON."""
     made: Json = {
         "summary": str(event.get("SUMMARY", "")),
         "description": str(event.get("DESCRIPTION", "")),
@@ -136,7 +179,9 @@ def _event(event: Read) -> Json:
         "availability": "FREE" if event.get("TRANSP") == "TRANSPARENT" else "BUSY",
         "status": "CONFIRMED",
         "sendInvitation": False,
-        "conferences": [{"type": "manual", "url": str(one)} for one in _listed(event, "CONFERENCE")],
+        "conferences": [
+            {"type": "manual", "url": str(conference)} for conference in _values(event, "CONFERENCE")
+        ],
         "reminders": [_reminder(alarm) for alarm in event.walk("VALARM")],
         **_times(event),
     }
@@ -181,25 +226,26 @@ def _deleted(master: Read, at: Start) -> Json:
 
 
 def _id(at: Start) -> str:
-    """As eXo names an occurrence: by its start in UTC, one of whole days by midnight there."""
+    """Return how eXo names an occurrence: its start in UTC; midnight UTC for whole days."""
     moment = at.astimezone(UTC) if isinstance(at, datetime) else datetime.combine(at, time(), UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}Z"
 
 
-def _shown(master: Read, changed: Iterable[Json]) -> Iterator[date]:
-    """The days of the first occurrence that stays as it is, and of the first changed one."""
+def _visible_days(master: Read, changed: Iterable[Json]) -> Iterator[date]:
+    """Yield the days of the first unchanged occurrence and of the first changed one."""
     first = master["DTSTART"].dt
     whole = not isinstance(first, datetime)
-    gone = {one["occurrence"]["id"] for one in changed}
+    gone = {change["occurrence"]["id"] for change in changed}
     local = datetime.combine(first, time(), UTC) if whole else first
     starts = _starts(master["RRULE"].to_ical().decode(), local)
     yield from islice((at.date() for at in starts if _id(at.date() if whole else at) not in gone), 1)
-    left = (one for one in changed if one["status"] != "CANCELLED")
-    yield from (date.fromisoformat(one["start"][:10]) for one in islice(left, 1))
+    left = (change for change in changed if change["status"] != "CANCELLED")
+    yield from (date.fromisoformat(change["start"][:10]) for change in islice(left, 1))
 
 
-def _recurrence(given: Read) -> Json:
-    parts = dict(part.split("=", 1) for part in given.to_ical().decode().split(";"))
+def _recurrence(rule: Read) -> Json:
+    """Return a rule's JSON."""
+    parts = dict(part.split("=", 1) for part in rule.to_ical().decode().split(";"))
     made: Json = {
         "type": "CUSTOM",
         "frequency": parts["FREQ"],
@@ -215,18 +261,21 @@ def _reminder(alarm: Read) -> Json:
 
 
 def _excluded(master: Read) -> Iterator[Start]:
-    return (one.dt for line in _listed(master, "EXDATE") for one in line.dts)
+    """Return the deleted occurrences of a series."""
+    return (value.dt for line in _values(master, "EXDATE") for value in line.dts)
 
 
-def _listed(event: Read, name: str) -> list[Any]:
-    found = event.get(name, [])
-    return found if isinstance(found, list) else [found]
+def _values(event: Read, name: str) -> list[Any]:
+    """Return all values of a property."""
+    value = event.get(name, [])
+    return value if isinstance(value, list) else [value]
 
 
 # -- what is read
 
 
 def _read(event: Json, zone: tzinfo) -> Event:
+    """Return a component from an event's JSON."""
     made = Event()
     first, last = _time(event, "start"), _time(event, "end")
     made.add("DTSTAMP", datetime(1970, 1, 1, tzinfo=UTC))
@@ -241,10 +290,10 @@ def _read(event: Json, zone: tzinfo) -> Event:
             made.add(name, str(event[key]))
     made.add("TRANSP", "TRANSPARENT" if event.get("availability") == "FREE" else "OPAQUE")
     made.add("STATUS", str(event.get("status") or "CONFIRMED"))
-    for one in _objects(event, "conferences"):
-        made.add("CONFERENCE", vUri(str(one["url"])), parameters={"VALUE": "URI"})
-    for one in _objects(event, "reminders"):
-        minutes = int(str(one["before"])) * MINUTES[str(one.get("beforePeriodType") or "MINUTE").upper()]
+    for entry in _objects(event, "conferences"):
+        made.add("CONFERENCE", vUri(str(entry["url"])), parameters={"VALUE": "URI"})
+    for entry in _objects(event, "reminders"):
+        minutes = int(str(entry["before"])) * MINUTES[str(entry.get("beforePeriodType") or "MINUTE").upper()]
         alarm = Alarm()
         alarm.add("ACTION", "DISPLAY")
         alarm.add("TRIGGER", timedelta(minutes=-minutes))
@@ -253,28 +302,30 @@ def _read(event: Json, zone: tzinfo) -> Event:
 
 
 def _time(event: Json, name: str) -> Start:
-    told = str(event[name])
-    return date.fromisoformat(told[:10]) if event.get("allDay") else _instant(told)
+    """Return a time of an event."""
+    text = str(event[name])
+    return date.fromisoformat(text[:10]) if event.get("allDay") else _instant(text)
 
 
 def _instant(told: str) -> datetime:
-    """In UTC, also where no offset is told."""
+    """Return a time in UTC; a text without an offset is UTC."""
     at = datetime.fromisoformat(told)
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _rule(event: Json, zone: ZoneInfo) -> str:
-    told = event["recurrence"]
-    if not isinstance(told, Mapping):
+    """Return a rule's text from a series' JSON."""
+    rule = event["recurrence"]
+    if not isinstance(rule, Mapping):
         raise ValueError
-    parts = [f"FREQ={told['frequency']}", f"INTERVAL={max(1, int(told.get('interval') or 1))}"]
-    if int(told.get("count") or 0) > 0:
-        parts.append(f"COUNT={int(told['count'])}")
-    elif told.get("until"):
-        parts.append(f"UNTIL={_until(date.fromisoformat(str(told['until'])[:10]), event, zone)}")
+    parts = [f"FREQ={rule['frequency']}", f"INTERVAL={max(1, int(rule.get('interval') or 1))}"]
+    if int(rule.get("count") or 0) > 0:
+        parts.append(f"COUNT={int(rule['count'])}")
+    elif rule.get("until"):
+        parts.append(f"UNTIL={_until(date.fromisoformat(str(rule['until'])[:10]), event, zone)}")
     for name, part in {**LISTS, **FURTHER}.items():
-        if told.get(name):
-            parts.append(f"{part}={','.join(map(str, told[name]))}")
+        if rule.get(name):
+            parts.append(f"{part}={','.join(map(str, rule[name]))}")
     return ";".join(parts)
 
 
@@ -285,10 +336,11 @@ def _until(last: date, event: Json, zone: ZoneInfo) -> str:
 
 
 def _objects(event: Json, name: str) -> list[Mapping[str, object]]:
-    found = event.get(name) or []
-    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+    """Return a list of objects of an event."""
+    objects = event.get(name) or []
+    if not isinstance(objects, list) or not all(isinstance(entry, Mapping) for entry in objects):
         raise ValueError
-    return found
+    return objects
 
 
 def _add(made: Event, name: str, at: Start) -> None:

@@ -1,4 +1,4 @@
-"""What the section of eXo's agenda in the configuration holds."""
+"""Define eXo's agenda in the configuration."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ AgendaAuth = Literal["basic", "bearer"]
 
 
 class AgendaSettings(Networked):
-    """The agenda of one eXo Platform. In a person's calendar nobody but that person may write: each account
-    needs its own password.
+    """Configure the agenda of one eXo Platform.
 
-    url       the address people open in the browser
-    rest      the path of its REST services below url: "/rest/private" takes HTTP Basic
-    zone      whose clock series keep; eXo never tells an event's own, so there is one for all
-    username  with {login} and {address} replaced by the account's
+    Only the owner may write into a personal calendar, so each account needs its own password.
+
+    Attributes:
+        url: the address that people open in the browser.
+        rest: the path of its REST services below url; "/rest/private" takes HTTP Basic.
+        zone: the zone of series; eXo never states an event's own zone, so there is one for all.
+        username: {login} and {address} are replaced by the account's.
     """
 
     kind: Literal["exo-agenda"]
@@ -45,7 +47,8 @@ class AgendaSettings(Networked):
     @field_validator("rest")
     @classmethod
     def _is_path(cls, value: str) -> str:
-        if not value.startswith("/") or not value.isascii() or any(one in value for one in " ?#"):
+        """Check `rest`."""
+        if not value.startswith("/") or not value.isascii() or any(character in value for character in " ?#"):
             raise ValueError("not a path: it starts with /")
         return value.rstrip("/")
 
@@ -63,24 +66,28 @@ class AgendaSettings(Networked):
         refuse_readable("url", self.url, self.plain_http)
         return self
 
-    # What connectors.http.client asks of any endpoint, and this one has no choice of.
+    # Properties that connectors.http.client needs of any endpoint, and that are fixed here.
 
     @property
     def app_id(self) -> str | None:
+        """Return None: eXo knows no applications."""
         return None
 
     @property
     def app_version(self) -> str:
+        """Return ""."""
         return ""
 
     @property
     def appapi_version(self) -> str:
+        """Return ""."""
         return ""
 
     @property
     def connections(self) -> int:
+        """Return 1."""
         return 1
 
     def user(self, account: Account) -> str:
-        """Who is written as, by username's template."""
+        """Return the user name for an account, by the template `username`."""
         return filled(self.username, account)

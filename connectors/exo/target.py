@@ -1,10 +1,10 @@
-"""A person's calendar in eXo's agenda, over its REST services.
+"""Write to a person's calendar in eXo's agenda, over its REST services.
 
-eXo knows no UID, tells no twin from another, and takes no condition with a write. So nothing is known of an
-event before it is written but what it means: a write whose reply was lost is settled by whoever keeps the
-ledger, over listing() and read(). A series with changed or deleted occurrences is several events; until the
-last of them is there its title is that of its place, so that half a series is known for what it is, and is
-made anew the next time.
+eXo has no UIDs, does not distinguish equal events, and takes no conditional writes. Before an event is
+written, only its meaning identifies it: the owner of the ledger settles a write whose reply was lost, with
+listing() and read(). A series with changed or deleted occurrences is several events. Until the last of them
+exists, its title is a temporary one, so that an incomplete series can be recognized and is created again the
+next time.
 """
 
 from __future__ import annotations
@@ -44,19 +44,21 @@ __all__ = ["AgendaSettings", "AgendaTarget"]
 
 CALENDAR = "agenda"
 TITLE, PLACE, TEXT, LINK = 2000, 2000, 60_000, 500
-"""Columns of its database: the text's holds 65,535 bytes in MySQL."""
+"""Lengths of its database columns; the text's column holds 65,535 bytes in MySQL."""
 
 YEARS = (1601, *range(1990, 2042), 2100, 4501)
-"""Where the spans begin and end that are listed one by one: eXo tells a series occurrence by occurrence."""
+"""The limits of the spans that are listed one by one: eXo lists a series occurrence by occurrence."""
 
 DAY = timedelta(days=1)
 LONGEST_ADDRESS = 320
 
 
 class AgendaTarget:
-    """Implements model.protocols.Target and optional_protocols.Schedules.
+    """Write events to one person's calendar.
 
-    An item's href is the number eXo gave its event, or its series. digest says what a body means."""
+    Implements `model.protocols.Target` and, of `model.optional_protocols`, Schedules and SupportsServerInfo.
+    An item's href is the number that eXo gave its event or its series.
+    """
 
     def __init__(
         self,
@@ -67,6 +69,15 @@ class AgendaTarget:
         digest: Callable[[BinaryIO], bytes],
         live: bool = False,
     ) -> None:
+        """Prepare the target; the server is not asked before the first call.
+
+        Args:
+            settings: the server's settings.
+            account: the account to log in as.
+            guard: the write fence; called before each change.
+            digest: returns what a body means.
+            live: True in the live phase: write only adds.
+        """
         self._settings = settings
         self._guard = guard
         self._digest = digest
@@ -75,7 +86,7 @@ class AgendaTarget:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Asks nothing."""
+        """Return what the server can do. Asks nothing."""
         return Capabilities(
             kinds=frozenset({Kind.CALENDAR}),
             batch=self._settings.batch_items,
@@ -87,14 +98,15 @@ class AgendaTarget:
         )
 
     def silence(self) -> str:
-        """No event names anybody but its owner, whom eXo does not tell what they do themselves."""
+        """Return "never-sends": an event names only its owner, whom eXo does not inform of own changes."""
         return "never-sends"
 
     def server(self) -> Mapping[str, str]:
-        """What a preflight should show."""
+        """Return what a preflight shows."""
         return {"profile": "exo-agenda", "zone": self._settings.zone}
 
     def identity(self) -> Identity:
+        """Return who owns the account: a hash of the server and eXo's own id."""
         person = self._client.person()
         profile = person.get("profile")
         email = profile.get("email") if isinstance(profile, dict) else None
@@ -107,63 +119,77 @@ class AgendaTarget:
         return Identity("exo", id_, addresses, self_stated=bool(addresses))  # people edit their own profile
 
     def containers(self) -> Iterator[Container]:
+        """List the one calendar."""
         self._client.person()
         yield Container(Kind.CALENDAR, CALENDAR, (CALENDAR,), Role.CALENDAR)
 
     def ensure(self, container: Container) -> str:
-        """There is one calendar, and it takes them all."""
+        """Return the one calendar, which takes all items."""
         del container
         self._guard()
         return CALENDAR
 
     def rename(self, href: str, container: Container) -> str:
-        """Raises Rejected("one-calendar")."""
+        """Refuse: the calendar cannot be renamed.
+
+        Raises:
+            Rejected: "one-calendar".
+            Blocked: "live-phase".
+        """
         del href, container
-        self._not_when_live()
+        self._refuse_when_live()
         self._guard()
         raise Rejected("one-calendar", "a person's calendar has no name of its own")
 
     def position(self, href: str) -> str:
-        """ ":0": hrefs have no order that counts."""
+        """Return ":0", because hrefs have no useful order."""
         del href
         self._client.person()
         return ":0"
 
     def place(self, key: bytes) -> str | None:
+        """Return None, because eXo numbers its events."""
         del key
         return None
 
     def write(self, href: str, items: Iterable[Item]) -> Iterator[Stored | Failed]:
-        """Rejected codes: empty-message, too-large, refused-by-target. Raises Blocked("no-permission"). Half
-        of the same series, as an attempt that died left it, is removed first, in the live phase too."""
+        """Write events; see `model.protocols.Target.write`. May have written any of them even if it raises.
+
+        An incomplete series of an interrupted attempt is removed first, also in the live phase. Rejected
+        codes: empty-message, too-large, refused-by-target.
+
+        Raises:
+            Blocked: "no-permission".
+        """
         del href
         for item in items:
             try:
                 with item.body() as stream:
                     sheet = convert.sheet(stream.read())
                 self._guard()
-                yield Stored(item.key, self._created(item.key, sheet))
+                yield Stored(item.key, self._create(item.key, sheet))
             except Rejected as error:
                 yield Failed(item.key, error)
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
-        """Events have no flags: any is Rejected("flag-not-allowed"), none is what they have."""
+        """Check that events exist. Events have no flags: any flag is Rejected("flag-not-allowed")."""
         del href
-        self._not_when_live()
-        return (self._amended(change) for change in changes)
+        self._refuse_when_live()
+        return (self._amend_one(change) for change in changes)
 
     def listing(self, href: str, since: str | None = None) -> Iterator[Listed]:
-        """What eXo shows: no series of which all was deleted, nothing that its owner made tentative."""
+        """List what eXo shows: no completely deleted series, and nothing that its owner made tentative."""
         del href, since
-        known: set[str] = set()
+        numbers: set[str] = set()
         for start, end in _spans():
             for event in self._within(start, end):
                 number = _number(event)
-                if number not in known:
-                    known.add(number)
+                if number not in numbers:
+                    numbers.add(number)
                     yield Listed(href=number, size=0)
 
     def read(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
+        """Read events back; see `model.protocols.Target.read`."""
         del href
         for number in hrefs:
             try:
@@ -173,26 +199,27 @@ class AgendaTarget:
                 yield number, Failed(key_of(number), error)
 
     def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
-        """Rejected codes: changed-at-target."""
+        """Remove events; idempotent; refused in the live phase. Rejected codes: changed-at-target."""
         del href
-        self._not_when_live()
-        return (self._removed(one) for one in stored)
+        self._refuse_when_live()
+        return (self._remove_one(event) for event in stored)
 
     def label(self, labels: Mapping[str, str]) -> bool:
-        """False: eXo has no categories."""
+        """Return False: eXo has no categories."""
         del labels
         return False
 
     def close(self) -> None:
+        """Close every socket; safe from any thread and more than once."""
         self._client.close()
 
     # -- internals
 
-    def _not_when_live(self) -> None:
+    def _refuse_when_live(self) -> None:
         if self._live:
             raise Blocked("live-phase", "the user works there now: only new items are added")
 
-    def _created(self, key: bytes, sheet: Sheet) -> str:
+    def _create(self, key: bytes, sheet: Sheet) -> str:
         if not sheet.changed:
             return self._client.create(sheet.event)
         staged = f"kogge-{key.hex()}"
@@ -210,7 +237,7 @@ class AgendaTarget:
         return number
 
     def _clear(self, sheet: Sheet, staged: str) -> None:
-        """Removes what an attempt that died left of a series, wherever some of it would show."""
+        """Remove what an interrupted attempt left of a series, wherever a part of it would be visible."""
         for day in sheet.shown:
             for event in self._within(day - 2 * DAY, day + 3 * DAY):
                 series = event.get("parent") or event
@@ -218,7 +245,7 @@ class AgendaTarget:
                     self._client.delete(_number(event))
 
     def _within(self, start: date, end: date) -> Iterator[Json]:
-        """An answer that is too large is asked for in halves."""
+        """Yield the events of a span; an answer that is too large is asked for in halves."""
         try:
             yield from self._client.within(f"{start}T00:00:00Z", f"{end}T00:00:00Z")
         except Transient as error:
@@ -229,7 +256,7 @@ class AgendaTarget:
             yield from self._within(middle, end)
 
     def _body(self, number: str) -> bytes:
-        """Raises Rejected("vanished", "malformed-calendar")."""
+        """Return an event as iCalendar; raise Rejected("vanished", "malformed-calendar")."""
         event = self._client.event(number)
         if event is None:
             raise Rejected("vanished", "no longer at the target")
@@ -239,25 +266,26 @@ class AgendaTarget:
         return convert.calendar(event, changed, self._zone(number, event, changed))
 
     def _zone(self, number: str, event: Json, changed: list[Json]) -> str:
-        """Whose clock a series keeps: ours, or UTC where eXo has an occurrence at another time than that."""
+        """Return the zone of a series: ours, or UTC where eXo has an occurrence at another time."""
         zone = self._settings.zone
         probe = None if event.get("allDay") else convert.probe(event, changed, zone)
         if probe is None:
             return zone
-        found = self._client.occurrence(number, f"{probe:%Y-%m-%dT%H:%M:%S}Z")
+        existing = self._client.occurrence(number, f"{probe:%Y-%m-%dT%H:%M:%S}Z")
         try:
-            return zone if found is not None and convert.start(found) == probe else "UTC"
+            return zone if existing is not None and convert.start(existing) == probe else "UTC"
         except (KeyError, ValueError, OverflowError):
             raise Rejected("malformed-calendar", "the target tells an event that makes no sense") from None
 
-    def _amended(self, change: Amendment) -> Stored | Failed:
+    def _amend_one(self, change: Amendment) -> Stored | Failed:
+        """Check one event."""
         self._guard()
         if change.flags:
             return Failed(change.stored.key, Rejected("flag-not-allowed", "events have no flags"))
-        there = self._client.event(change.stored.href) is not None
-        return change.stored if there else Failed(change.stored.key, Rejected("vanished"))
+        exists = self._client.event(change.stored.href) is not None
+        return change.stored if exists else Failed(change.stored.key, Rejected("vanished"))
 
-    def _removed(self, stored: Stored) -> Stored | Failed:
+    def _remove_one(self, stored: Stored) -> Stored | Failed:
         self._guard()
         try:
             body = self._body(stored.href)
@@ -274,7 +302,7 @@ def _failed(stored: Stored, error: MigrationError) -> Failed:
 
 
 def _number(event: Json) -> str:
-    """Of the series that an occurrence belongs to, or of the event itself."""
+    """Return the number of the series that an occurrence belongs to, or of the event itself."""
     parent = event.get("parent")
     return str(parent["id"]) if isinstance(parent, dict) and parent.get("id") else str(event["id"])
 

@@ -1,1 +1,1 @@
-"""Mail, events, contacts and tasks of Graph."""
+"""Read mail, events, contacts and tasks over Graph."""

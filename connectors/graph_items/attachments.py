@@ -1,4 +1,8 @@
-"""What is attached to events and tasks: listed without contents, and the contents, each a body of its own."""
+"""Read attachments of events and tasks: the list without contents, and each content as a body of its own.
+
+Source:
+    https://learn.microsoft.com/graph/api/resources/attachment
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,13 @@ TRIES, FIRST_WAIT = 3, 0.05
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """One attachment: whose, what Graph says of it, and where it is."""
+    """Hold one attachment.
+
+    Attributes:
+        owner: the id of the item that has it.
+        facts: what Graph says about it.
+        path: its path below graph_url.
+    """
 
     owner: str
     facts: Json
@@ -30,25 +40,38 @@ class Attached:
 
     @property
     def id(self) -> str:
+        """Return the attachment's id, or ""."""
         return str(self.facts.get("id") or "")
 
     @property
     def holds(self) -> bool:
-        """Whether there is a content here; a link to a file elsewhere has none."""
+        """Return True if it has a content here; a link to a file elsewhere has none."""
         return bool(self.id) and str(self.facts.get("@odata.type") or "").lower() != LINK
 
     @property
     def small(self) -> bool:
-        """Whether it may come in a batch: there JSON would be taken for an answer, HTML for a proxy's."""
+        """Return True if it may come in a batch.
+
+        In a batch JSON would be taken for an answer, and HTML for a proxy's page.
+        """
         size, media = self.facts.get("size"), str(self.facts.get("contentType") or "").lower()
-        known = isinstance(size, int) and not isinstance(size, bool) and 0 < size <= SMALL
-        return known and "json" not in media and "html" not in media
+        is_small = isinstance(size, int) and not isinstance(size, bool) and 0 < size <= SMALL
+        return is_small and "json" not in media and "html" not in media
 
 
 def attachments(
     client: GraphClient, owners: Mapping[str, str], fields: str = LISTED
 ) -> Iterator[tuple[str, list[Attached] | GraphRefusal]]:
-    """owners: id -> the item's path. What each has, in the server's order."""
+    """Yield what each item has attached, in the server's order, or the refusal.
+
+    Args:
+        client: the Graph client.
+        owners: the items' paths by id.
+        fields: the fields to list.
+
+    Raises:
+        Transient, Blocked: as in `BatchReader.run`.
+    """
     options = query(select=fields, top=100)
     asks = {id_: f"{path}/attachments?{options}" for id_, path in owners.items()}
     for id_, rows in collected(client, asks):
@@ -60,25 +83,45 @@ def attachments(
 
 
 def contents(client: GraphClient, found: Iterable[Attached]) -> dict[str, Body | GraphRefusal]:
-    """By attachment id. A Refusal is why the server does not give it, for good: what passes is waited out, or
-    raised as Transient."""
-    holding = {one.id: one for one in found if one.holds}
+    """Read the contents of attachments.
+
+    Args:
+        client: the Graph client.
+        found: the attachments; those without a content are skipped.
+
+    Returns:
+        The body by attachment id, or the final refusal.
+
+    Raises:
+        Transient, Blocked: the server cannot be asked, after the retries.
+    """
+    holding = {attachment.id: attachment for attachment in found if attachment.holds}
     bodies: dict[str, Body | GraphRefusal] = {}
-    asks = {id_: f"{one.path}/$value" for id_, one in holding.items() if one.small}
+    asks = {id_: f"{attachment.path}/$value" for id_, attachment in holding.items() if attachment.small}
     for id_, outcome in BatchReader(client, raw=True).run(asks):
         data = outcome.data() if isinstance(outcome, BatchReply) else None
         if isinstance(outcome, GraphRefusal):
             bodies[id_] = outcome
         elif data is not None:
             bodies[id_] = bytes_body(data)
-    for id_, one in holding.items():
-        if id_ not in bodies:  # large, or damaged on the way
-            bodies[id_] = content(client, f"{one.path}/$value")
+    for id_, attachment in holding.items():
+        if id_ not in bodies:  # large, or damaged in transit
+            bodies[id_] = content(client, f"{attachment.path}/$value")
     return bodies
 
 
 def content(client: GraphClient, path: str) -> Body | GraphRefusal:
-    """One content, spooled when large. An outage is not blamed on it. Raises Transient or Blocked."""
+    """Return one content, spooled when large, or its final refusal.
+
+    An outage is not blamed on the content.
+
+    Args:
+        client: the Graph client.
+        path: the path of the content.
+
+    Raises:
+        Transient, Blocked: the server cannot be asked, after the retries.
+    """
     patience, suspects = client.patience(), 0
     while True:
         try:

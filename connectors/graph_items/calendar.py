@@ -1,10 +1,13 @@
-"""Calendars: which there are, their events, and when those take place.
+"""Read calendars: the list of them, their events, and when the events take place.
 
-Graph's delta of events knows a window of time alone, and takes what leaves the window for deleted: it would
-lose what lies outside. So every pass lists each calendar anew, ids and change keys of single events and of
-series; a change of one of a series' days changes the change key of the series. Pages are counted from the
-top, and whoever deletes something meanwhile shifts what follows: a listing of more than one page is repeated
-until two are alike.
+Graph's delta of events covers only a window of time and reports what leaves the window as deleted: it would
+lose events outside. Therefore every pass lists each calendar completely: ids and change keys of single events
+and of series. A change of one day of a series changes the change key of the series. Pages are counted from
+the top, and a deletion during the listing shifts what follows: a listing of more than one page is repeated
+until two are equal.
+
+Source:
+    https://learn.microsoft.com/graph/api/event-delta
 """
 
 from __future__ import annotations
@@ -29,11 +32,11 @@ from model.protocols import Container, Failed, Native, Page, Ref
 APPOINTMENTS = "IPF.Appointment"
 HIDDEN = 0x10F4
 SHARED = "shared"
-"""The code of what somebody else shares with the owner."""
+"""The code of calendars and lists that another person shares with the owner."""
 
 LISTINGS_MOST = 4
 UNFINISHED = "~"
-"""A cursor in the middle of a listing: the next one starts anew."""
+"""The cursor in the middle of a listing: the next pass starts again."""
 
 WINDOW = timedelta(days=1800)  # Graph allows 1,825
 FIELDS = "id,name,hexColor,isDefaultCalendar,canEdit,owner"
@@ -42,27 +45,27 @@ Occurrence = tuple[str, datetime, datetime]
 
 
 class CalendarReader:
-    """Implements connectors.graph_api.reader.ItemReader for events."""
+    """Read events. Implements `connectors.graph_api.reader.ItemReader`."""
 
     def __init__(self, client: GraphClient) -> None:
         self._client = client
         self._events = Events(client)
 
     def containers(self) -> Iterator[Container]:
-        """Those of all groups, the default one first."""
+        """List the calendars of all groups, the default one first."""
         default = self._client.get(f"{self._client.home}/calendar", query(select=FIELDS))
-        found = {str(default.get("id") or ""): default}
-        for row in self._listed():
-            found.setdefault(str(row.get("id") or ""), row)
-        classes = self._classes(found)
-        folders = [_folder(id_, row, classes.get(id_, ("", False))) for id_, row in found.items() if id_]
+        rows = {str(default.get("id") or ""): default}
+        for row in self._list_rows():
+            rows.setdefault(str(row.get("id") or ""), row)
+        classes = self._classes(rows)
+        folders = [_folder(id_, row, classes.get(id_, ("", False))) for id_, row in rows.items() if id_]
         owner = _owner(default)
         for container in containers(folders, "", {str(default.get("id")): "calendar"}):
-            row = found[container.id]
+            row = rows[container.id]
             others = bool(owner) and _owner(row) not in {"", owner}
             yield replace(container, color=_color(row), omit=container.omit or (SHARED if others else None))
 
-    def _listed(self) -> Iterator[Json]:
+    def _list_rows(self) -> Iterator[Json]:
         options = query(select=FIELDS, top=100)
         yield from self._client.rows(f"{self._client.home}/calendars", options)
         for group in self._client.rows(f"{self._client.home}/calendarGroups", query(select="id", top=100)):
@@ -74,54 +77,75 @@ class CalendarReader:
         return classes(self._client, {id_: f"{self._path(id_)}?{options}" for id_ in ids if id_})
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
-        """Everything, unless nothing changed since cursor."""
-        found = self._stable(container)
-        mark = _mark(found)
+        """Yield everything, unless nothing changed since the cursor.
+
+        Args:
+            container: the calendar.
+            cursor: a digest of the last complete listing; None lists everything.
+        """
+        versions = self._list_stable(container)
+        mark = _mark(versions)
         if cursor == mark:
             yield Page((), mark)
             return
-        rest = iter(found.items())
+        rest = iter(versions.items())
         size = self._client.settings.page_items
-        pages = list(iter(lambda: tuple(Ref(*one) for one in islice(rest, size)), ()))
+        pages = list(iter(lambda: tuple(Ref(*item) for item in islice(rest, size)), ()))
         for refs in pages[:-1]:
             yield Page(refs, UNFINISHED, full=True)
         yield Page(pages[-1] if pages else (), mark, full=True)
 
-    def _stable(self, container: Container) -> dict[str, str]:
-        """Id -> version of what is there. What a shifted page left out of one listing is in another."""
-        found, pages = self._listing(container)
-        for _ in range(LISTINGS_MOST - 1 if pages > 1 else 0):
-            again, _ = self._listing(container)
-            if again.keys() == found.keys():
-                return again
-            found = {**found, **again}
-        return found
+    def _list_stable(self, container: Container) -> dict[str, str]:
+        """Return the version by id of everything in a calendar.
 
-    def _listing(self, container: Container) -> tuple[dict[str, str], int]:
-        """And how many pages it took."""
+        Items that a shifted page left out of one listing are in another one.
+        """
+        versions, pages = self._list_once(container)
+        for _ in range(LISTINGS_MOST - 1 if pages > 1 else 0):
+            again, _ = self._list_once(container)
+            if again.keys() == versions.keys():
+                return again
+            versions = {**versions, **again}
+        return versions
+
+    def _list_once(self, container: Container) -> tuple[dict[str, str], int]:
+        """Return the version by id, and the number of pages."""
         options = query(select=EVENT_LISTED, top=self._client.settings.page_items)
         rows = list(self._client.rows(f"{self._path(container.id)}/events", options))
-        found = {str(row["id"]): version_of(row) or str(row.get("lastModifiedDateTime")) for row in rows}
-        return found, -(-len(rows) // self._client.settings.page_items)
+        versions = {str(row["id"]): version_of(row) or str(row.get("lastModifiedDateTime")) for row in rows}
+        return versions, -(-len(rows) // self._client.settings.page_items)
 
     def fetch(self, container: Container, refs: Iterable[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
+        """Read events; see `model.protocols.Source.fetch`."""
         rest = iter(refs)
         while batch := list(islice(rest, PARTS_MOST)):
             yield from self._events.read(self._path(container.id), batch, bodies=bodies)
 
     def occurrences(self, container: Container, start: datetime, end: datetime) -> Iterator[Occurrence]:
-        """UID, start and end of everything that lies in [start, end), by calendar views. The UID of an
-        occurrence is its series'."""
+        """Yield (uid, start, end) of everything that lies in [start, end), by calendar views.
+
+        The UID of an occurrence is its series' UID.
+
+        Args:
+            container: the calendar.
+            start: an aware datetime.
+            end: an aware datetime.
+
+        Source:
+            https://learn.microsoft.com/graph/api/calendar-list-calendarview
+        """
         start, end = start.astimezone(UTC), end.astimezone(UTC)
         uids = self._uids(container)
         low = start
         while low < end:
             high = min(end, low + WINDOW)
             for row in self._view(container, low, high):
-                one = _occurrence(row, uids)
-                # It belongs to the window it begins in; one that goes on from before, to the first.
-                if one is not None and (low <= one[1] < high or (low == start and one[1] < low < one[2])):
-                    yield one
+                entry = _occurrence(row, uids)
+                # An entry belongs to the window it begins in; one that began earlier, to the first window.
+                if entry is not None and (
+                    low <= entry[1] < high or (low == start and entry[1] < low < entry[2])
+                ):
+                    yield entry
             low = high
 
     def _view(self, container: Container, low: datetime, high: datetime) -> Iterator[Json]:
@@ -143,13 +167,18 @@ class CalendarReader:
 
 
 def classes(client: GraphClient, asks: dict[str, str]) -> dict[str, tuple[str, bool]]:
-    """The class of each folder, and whether people do not see it, where the server tells."""
-    found = {}
+    """Return the class of each folder, and True if it is hidden, where the server gives them.
+
+    Args:
+        client: the Graph client.
+        asks: the folders' paths by id.
+    """
+    facts = {}
     for id_, outcome in BatchReader(client).run(asks):
         if not isinstance(outcome, GraphRefusal):
             tags = tagged(outcome.json)
-            found[id_] = (tags.get(CLASS, "").strip(), tags.get(HIDDEN, "").lower() == "true")
-    return found
+            facts[id_] = (tags.get(CLASS, "").strip(), tags.get(HIDDEN, "").lower() == "true")
+    return facts
 
 
 def _folder(id_: str, row: Json, facts: tuple[str, bool]) -> ExchangeFolder:
@@ -173,14 +202,15 @@ def _owner(row: Json) -> str:
 
 
 def _color(row: Json) -> str | None:
-    found = str(row.get("hexColor") or "")
-    return found.lower() if _COLOR.fullmatch(found) else None
+    """Return "#rrggbb", or None."""
+    color = str(row.get("hexColor") or "")
+    return color.lower() if _COLOR.fullmatch(color) else None
 
 
-def _mark(found: dict[str, str]) -> str:
-    """The same for the same items in the same versions."""
+def _mark(versions: dict[str, str]) -> str:
+    """Return a digest that is equal for the same items in the same versions."""
     digest = hashlib.blake2b(digest_size=16)
-    for id_, version in sorted(found.items()):
+    for id_, version in sorted(versions.items()):
         digest.update(f"{id_}\0{version}\0".encode())
     return digest.hexdigest()
 

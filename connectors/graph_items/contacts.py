@@ -1,6 +1,9 @@
-"""Contacts: their folders, what changed in them, each contact with its picture.
+"""Read contacts: their folders, what changed in them, and each contact with its picture.
 
-Lists of people (IPM.DistList) and files attached to a contact are nowhere in Graph v1.0.
+Lists of people (IPM.DistList) and files attached to a contact do not exist in Graph v1.0.
+
+Source:
+    https://learn.microsoft.com/graph/api/resources/contact
 """
 
 from __future__ import annotations
@@ -33,23 +36,23 @@ LISTED = "id,displayName,parentFolderId"
 
 
 class ContactReader:
-    """Implements connectors.graph_api.reader.ItemReader for contacts."""
+    """Read contacts. Implements `connectors.graph_api.reader.ItemReader`."""
 
     def __init__(self, client: GraphClient) -> None:
         self._client = client
 
     def containers(self) -> Iterator[Container]:
-        """The default address book, those beside it and those below."""
+        """List the default address book, those beside it and those below."""
         default = self._client.get(self._path(DEFAULT), query(select=LISTED))
-        found = {str(row.get("id") or ""): row for row in self._listed(default)}
-        found.pop("", None)
+        rows = {str(row.get("id") or ""): row for row in self._list_rows(default)}
+        rows.pop("", None)
         options = query(select="id", expand=FOLDER_EXPAND)
-        kinds = classes(self._client, {id_: f"{self._path(id_)}?{options}" for id_ in found})
-        folders = [_folder(id_, row, *kinds.get(id_, ("", False))) for id_, row in found.items()]
+        kinds = classes(self._client, {id_: f"{self._path(id_)}?{options}" for id_ in rows})
+        folders = [_folder(id_, row, *kinds.get(id_, ("", False))) for id_, row in rows.items()]
         yield from containers(folders, "", {str(default.get("id")): "contacts"})
 
-    def _listed(self, default: Json) -> Iterator[Json]:
-        """Every folder, level by level; those at the top are beside the default one or below it."""
+    def _list_rows(self, default: Json) -> Iterator[Json]:
+        """Yield every folder, level by level; those at the top are beside the default one or below it."""
         yield default
         level = {str(default.get("id") or ""): default}
         level |= {
@@ -69,35 +72,39 @@ class ContactReader:
         return self._client.rows(f"{self._path(id_)}/childFolders", query(select=LISTED, top=100))
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
-        """One page for each of the server's. A row names a contact for a change of anything about it."""
+        """Yield a page for each page of the server; any change of a contact makes a row."""
         path = f"{self._path(container.id)}/contacts/delta"
         return pages(self._client, path, query(select=CONTACT), cursor)
 
     def fetch(self, container: Container, refs: Iterable[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
+        """Read contacts; see `model.protocols.Source.fetch`."""
         rest = iter(refs)
         while batch := list(islice(rest, PARTS_MOST)):
             yield from self._read(self._path(container.id), batch, bodies=bodies)
 
     def _read(self, folder: str, refs: Sequence[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
-        wanted = {ref.id: ref for ref in refs}
+        """Read one batch of contacts."""
+        refs_by_id = {ref.id: ref for ref in refs}
         options = query(select=CONTACT, expand=CONTACT_EXPAND) if bodies else BARE
-        asks = {id_: f"{_in(folder, id_)}?{options}" for id_ in wanted}
-        found: dict[str, Json] = {}
+        asks = {id_: f"{_in(folder, id_)}?{options}" for id_ in refs_by_id}
+        contacts: dict[str, Json] = {}
         for id_, outcome in BatchReader(self._client).run(asks):
             if isinstance(outcome, GraphRefusal):
-                yield refused(self._client, wanted[id_], outcome, folder)
+                yield refused(self._client, refs_by_id[id_], outcome, folder)
             elif not outcome.json.get("id"):
                 yield Failed(key_of(id_), Rejected("item-refused", "the server gave something else"))
             else:
-                found[id_] = outcome.json
-        photos = self._photos(folder, found) if bodies else {}
-        for id_, contact in found.items():
-            ref = replace(wanted[id_], version=version_of(contact) or wanted[id_].version)
+                contacts[id_] = outcome.json
+        photos = self._photos(folder, contacts) if bodies else {}
+        for id_, contact in contacts.items():
+            ref = replace(refs_by_id[id_], version=version_of(contact) or refs_by_id[id_].version)
             yield self._native(ref, contact, photos, bodies=bodies)
 
     def _photos(self, folder: str, ids: Iterable[str]) -> Mapping[str, Body | None]:
-        """Of those that have one, None where it cannot be read; asked of every contact, for no property says
-        it reliably."""
+        """Return the pictures of those that have one; None where it cannot be read.
+
+        Every contact is asked, because no property says it reliably.
+        """
         photos: dict[str, Body | None] = {}
         asks = {id_: f"{_in(folder, id_)}/photo/$value" for id_ in ids}
         for id_, outcome in BatchReader(self._client, raw=True).run(asks):
@@ -115,12 +122,13 @@ class ContactReader:
         return photos
 
     def _native(self, ref: Ref, contact: Json, photos: Mapping[str, Body | None], *, bodies: bool) -> Native:
+        """Return a contact with its picture."""
         class_ = tagged(contact).get(ITEM_CLASS) or CONTACT_CLASS
         photo = photos.get(ref.id)
-        held = {} if photo is None else {PHOTO: photo}
+        files = {} if photo is None else {PHOTO: photo}
         record = {"item": contact, "photo": ref.id in photos}
         body = written(self._client, record) if bodies else None
-        return Native(ref, FORMAT, {"ItemClass": class_, "Attachments": held}, body)
+        return Native(ref, FORMAT, {"ItemClass": class_, "Attachments": files}, body)
 
     def _path(self, id_: str) -> str:
         return f"{self._client.home}/contactFolders/{segment(id_)}"

@@ -1,9 +1,12 @@
-"""Events read whole: each with its text, its changed and deleted occurrences, and what is attached to them.
+"""Read complete events: text, changed and deleted occurrences, and attachments.
 
-Twenty are read together, one batch for each question: the events; what became of single days of the series
-among them, by two lists or, of a server that does not have these, by its expansion; the changed days; the
-texts of what is HTML, as Graph renders them; the attachments. Where a part is gone meanwhile the event is
-read again; a part that was only edited has a new version of its event, and the next pass brings both.
+Twenty events are read together, one batch for each question: the events; what happened to single days of the
+series among them, by two lists or, from a server that does not have these, by its expansion; the changed
+days; the texts of HTML bodies, as Graph renders them; the attachments. When a part disappeared meanwhile the
+event is read again. A part that was only edited gives its event a new version, and the next pass reads both.
+
+Source:
+    https://learn.microsoft.com/graph/api/resources/event
 """
 
 from __future__ import annotations
@@ -38,8 +41,17 @@ UNTOLD = Rejected("occurrence-missing", "the source does not say what became of 
 
 @dataclass
 class EventDraft:
-    """One event in the making. instances: of a series that does not say what became of its days; fault: why
-    it cannot be given; gone: a part of it is no longer there."""
+    """Hold one event while it is read.
+
+    Attributes:
+        ref: the event's ref with the version that was read.
+        event: the event.
+        exceptions: the changed occurrences.
+        cancelled: the deleted occurrences.
+        instances: the expansion of a series that does not list its changed days; None otherwise.
+        fault: why the event cannot be given; None otherwise.
+        gone: True if a part of it no longer exists.
+    """
 
     ref: Ref
     event: Json
@@ -51,28 +63,40 @@ class EventDraft:
 
     @property
     def parts(self) -> list[Json]:
+        """Return the event and its changed occurrences."""
         return [self.event, *self.exceptions]
 
 
 class Events:
-    """Reads events of one user."""
+    """Read events of one user."""
 
     def __init__(self, client: GraphClient) -> None:
         self._client = client
 
     def read(self, calendar: str, refs: Sequence[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
-        """calendar: the path of where they lie; one that lies elsewhere by now has vanished from there. One
-        result for each ref. Raises Refusal, Transient or Blocked."""
+        """Yield one result for each ref, in any order.
+
+        An event that is in another calendar by now has vanished from this one.
+
+        Args:
+            calendar: the path of the calendar.
+            refs: the events.
+            bodies: False to read the class only.
+
+        Raises:
+            GraphRefusal: the mailbox or the calendar is refused.
+            Transient, Blocked: the server cannot be asked, after the retries.
+        """
         todo = list(refs)
         for attempt in range(AGAIN_MOST + 1):
             again: list[Ref] = []
-            for one in self._round(calendar, todo, bodies=bodies):
-                if isinstance(one, EventDraft) and attempt < AGAIN_MOST:
-                    again.append(one.ref)
-                elif isinstance(one, EventDraft):
-                    yield Failed(key_of(one.ref.id), MISSING)
+            for result in self._round(calendar, todo, bodies=bodies):
+                if isinstance(result, EventDraft) and attempt < AGAIN_MOST:
+                    again.append(result.ref)
+                elif isinstance(result, EventDraft):
+                    yield Failed(key_of(result.ref.id), MISSING)
                 else:
-                    yield one
+                    yield result
             todo = again
             if not todo:
                 return
@@ -80,38 +104,39 @@ class Events:
     def _round(
         self, calendar: str, refs: Sequence[Ref], *, bodies: bool
     ) -> Iterator[Native | Failed | EventDraft]:
-        """A Whole for one of which a part is gone."""
-        wanted = {ref.id: ref for ref in refs}
+        """Read events once; yield the draft of each event of which a part is gone."""
+        refs_by_id = {ref.id: ref for ref in refs}
         options = query(select=EVENT, expand=EVENT_EXPAND) if bodies else BARE
-        found: list[EventDraft] = []
-        for id_, outcome in self._events(calendar, wanted, options):
+        drafts: list[EventDraft] = []
+        for id_, outcome in self._events(calendar, refs_by_id, options):
             if isinstance(outcome, GraphRefusal):
-                yield refused(self._client, wanted[id_], outcome, calendar)
+                yield refused(self._client, refs_by_id[id_], outcome, calendar)
             elif not outcome.get("id"):
                 yield Failed(key_of(id_), Rejected("item-refused", "the server gave something else"))
             else:
-                ref = Ref(id_, version_of(outcome) or wanted[id_].version, size=wanted[id_].size)
-                found.append(EventDraft(ref, outcome))
+                ref = Ref(id_, version_of(outcome) or refs_by_id[id_].version, size=refs_by_id[id_].size)
+                drafts.append(EventDraft(ref, outcome))
         if not bodies:
-            yield from (Native(one.ref, FORMAT, _properties(one.event, {})) for one in found)
+            yield from (Native(draft.ref, FORMAT, _properties(draft.event, {})) for draft in drafts)
             return
-        yield from self._completed(calendar, found)
+        yield from self._complete(calendar, drafts)
 
-    def _completed(
-        self, calendar: str, found: Sequence[EventDraft]
+    def _complete(
+        self, calendar: str, drafts: Sequence[EventDraft]
     ) -> Iterator[Native | Failed | EventDraft]:
-        self._days(calendar, found)
-        whole = [one for one in found if not one.gone and one.fault is None]
-        parts = {str(part["id"]): part for one in whole for part in one.parts}
+        """Add the parts of the drafts and yield the results."""
+        self._days(calendar, drafts)
+        whole = [draft for draft in drafts if not draft.gone and draft.fault is None]
+        parts = {str(part["id"]): part for draft in whole for part in draft.parts}
         self._texts(calendar, parts)
-        lost, bodies = self._attached(calendar, parts)
-        for one in found:
-            if one.fault is not None:
-                yield Failed(key_of(one.ref.id), one.fault)
-            elif one.gone or any(str(part["id"]) in lost for part in one.parts):
-                yield one
+        lost, bodies = self._read_attachments(calendar, parts)
+        for draft in drafts:
+            if draft.fault is not None:
+                yield Failed(key_of(draft.ref.id), draft.fault)
+            elif draft.gone or any(str(part["id"]) in lost for part in draft.parts):
+                yield draft
             else:
-                yield self._native(one, bodies)
+                yield self._native(draft, bodies)
 
     def _events(
         self, calendar: str, ids: Iterable[str], options: str, prefer: str = ""
@@ -120,53 +145,55 @@ class Events:
         for id_, outcome in BatchReader(self._client, prefer).run(asks):
             yield id_, outcome if isinstance(outcome, GraphRefusal) else outcome.json
 
-    def _days(self, calendar: str, found: Sequence[EventDraft]) -> None:
-        """What became of single days of the series among them."""
-        masters = {one.ref.id: one for one in found if one.event.get("type") == "seriesMaster"}
+    def _days(self, calendar: str, drafts: Sequence[EventDraft]) -> None:
+        """Add what happened to single days of the series."""
+        masters = {draft.ref.id: draft for draft in drafts if draft.event.get("type") == "seriesMaster"}
         options = query(select=SERIES, expand="exceptionOccurrences($select=id)")
         changed: dict[str, EventDraft] = {}
         untold: dict[str, EventDraft] = {}
         for id_, outcome in self._events(calendar, masters, options):
-            one = masters[id_]
+            draft = masters[id_]
             if isinstance(outcome, GraphRefusal) and (outcome.absent or outcome.status != 400):
-                self._hurt(one, outcome, calendar)
+                self._spoil(draft, outcome, calendar)
             elif isinstance(outcome, GraphRefusal) or not outcome.keys() >= DAYS:
-                untold[id_] = one
+                untold[id_] = draft
             else:
-                one.cancelled = list(outcome["cancelledOccurrences"] or ())
+                draft.cancelled = list(outcome["cancelledOccurrences"] or ())
                 ids = [str(each["id"]) for each in outcome["exceptionOccurrences"] or ()]
-                changed.update(dict.fromkeys(ids, one))
-        changed.update(self._expanded(calendar, untold))
+                changed.update(dict.fromkeys(ids, draft))
+        changed.update(self._expand(calendar, untold))
         for id_, outcome in self._events(calendar, changed, query(select=EVENT, expand=EVENT_EXPAND)):
             if isinstance(outcome, GraphRefusal):
-                self._hurt(changed[id_], outcome, calendar)
+                self._spoil(changed[id_], outcome, calendar)
             else:
                 changed[id_].exceptions.append(outcome)
 
-    def _expanded(self, calendar: str, untold: Mapping[str, EventDraft]) -> Iterator[tuple[str, EventDraft]]:
-        """The changed days of series that do not name them, by the server's own expansion of each, which is
-        kept: the mapping knows which days are missing from it."""
-        masters = {id_: one.event for id_, one in untold.items()}
-        for id_, outcome in instances(self._client, calendar, masters):
-            one = untold[id_]
-            if isinstance(outcome, GraphRefusal):
-                self._hurt(one, outcome, calendar)
-            elif outcome is None or not all(row.get("id") for row in outcome["rows"]):
-                one.fault = UNTOLD
-            else:
-                one.instances = outcome
-                changed = (row for row in outcome["rows"] if row.get("type") == "exception")
-                yield from ((str(row["id"]), one) for row in changed)
+    def _expand(self, calendar: str, untold: Mapping[str, EventDraft]) -> Iterator[tuple[str, EventDraft]]:
+        """Yield the changed days of series that do not list them, from the server's expansion.
 
-    def _hurt(self, one: EventDraft, refusal: GraphRefusal, calendar: str) -> None:
-        """A series without one of its days would be another series."""
+        The expansion is kept: the mapping knows which days are missing from it.
+        """
+        masters = {id_: draft.event for id_, draft in untold.items()}
+        for id_, outcome in instances(self._client, calendar, masters):
+            draft = untold[id_]
+            if isinstance(outcome, GraphRefusal):
+                self._spoil(draft, outcome, calendar)
+            elif outcome is None or not all(row.get("id") for row in outcome["rows"]):
+                draft.fault = UNTOLD
+            else:
+                draft.instances = outcome
+                changed = (row for row in outcome["rows"] if row.get("type") == "exception")
+                yield from ((str(row["id"]), draft) for row in changed)
+
+    def _spoil(self, draft: EventDraft, refusal: GraphRefusal, calendar: str) -> None:
+        """Mark an event as incomplete: a series without one of its days would be another series."""
         if refusal.absent:
-            one.gone = True
+            draft.gone = True
         else:
-            one.fault = refused(self._client, one.ref, refusal, calendar).error
+            draft.fault = refused(self._client, draft.ref, refusal, calendar).error
 
     def _texts(self, calendar: str, parts: Mapping[str, Json]) -> None:
-        """A text that is gone meanwhile is left out: the HTML says it."""
+        """Add the texts of HTML bodies; a text that is gone meanwhile is left out: the HTML has it, too."""
         written = [id_ for id_, part in parts.items() if _content(part).strip()]
         for id_, outcome in self._events(calendar, written, query(select="id,body"), AS_TEXT):
             if isinstance(outcome, GraphRefusal):
@@ -175,40 +202,41 @@ class Events:
             elif str((outcome.get("body") or {}).get("contentType")).lower() == "text":
                 parts[id_]["textBody"] = _content(outcome)
 
-    def _attached(
+    def _read_attachments(
         self, calendar: str, parts: Mapping[str, Json]
     ) -> tuple[set[str], dict[str, Body | GraphRefusal]]:
-        """Which parts are gone by now, and the contents by attachment id."""
+        """Return which parts are gone by now, and the contents by attachment id."""
         owners = {id_: f"{calendar}/events/{segment(id_)}" for id_, part in parts.items() if _holds(part)}
         lost: set[str] = set()
-        found: list[Attached] = []
+        attached: list[Attached] = []
         for id_, outcome in attachments(self._client, owners):
             if isinstance(outcome, GraphRefusal):
                 if not outcome.absent:
                     refused(self._client, Ref(id_, ""), outcome, calendar)
                 lost.add(id_)
             else:
-                parts[id_]["attachments"] = [one.facts for one in outcome]
-                found += outcome
-        bodies = contents(self._client, found)
-        lost |= {one.owner for one in found if _is_gone(bodies.get(one.id))}
+                parts[id_]["attachments"] = [attachment.facts for attachment in outcome]
+                attached += outcome
+        bodies = contents(self._client, attached)
+        lost |= {attachment.owner for attachment in attached if _is_gone(bodies.get(attachment.id))}
         return lost, bodies
 
-    def _native(self, one: EventDraft, bodies: Mapping[str, Body | GraphRefusal]) -> Native:
-        held = {
+    def _native(self, draft: EventDraft, bodies: Mapping[str, Body | GraphRefusal]) -> Native:
+        """Return the complete event."""
+        files = {
             id_: body
-            for part in one.parts
+            for part in draft.parts
             for each in part.get("attachments") or ()
             if not isinstance(body := bodies.get(id_ := str(each.get("id"))), GraphRefusal | None)
         }
-        record = {"item": one.event, "exceptions": one.exceptions, "cancelled": one.cancelled}
-        if one.instances is not None:
-            record["instances"] = one.instances
-        return Native(one.ref, FORMAT, _properties(one.event, held), written(self._client, record))
+        record = {"item": draft.event, "exceptions": draft.exceptions, "cancelled": draft.cancelled}
+        if draft.instances is not None:
+            record["instances"] = draft.instances
+        return Native(draft.ref, FORMAT, _properties(draft.event, files), written(self._client, record))
 
 
 def written(client: GraphClient, record: Json) -> Body | None:
-    """The body of a record: its JSON."""
+    """Return a record's JSON as a body."""
     sink = client.sink()
     sink.write(json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode())
     return sink.finish()
@@ -224,7 +252,10 @@ def _content(event: Json) -> str:
 
 
 def _holds(event: Json) -> bool:
-    """hasAttachments leaves out pictures inside the text; MAPI's own mark does not."""
+    """Return True if an event may have attachments.
+
+    hasAttachments leaves out pictures inside the text; the MAPI property includes them.
+    """
     marked = tagged(event).get(HAS_ATTACHMENTS)
     return event.get("hasAttachments") is True or marked is None or marked.lower() == "true"
 

@@ -1,8 +1,11 @@
-"""The instances of a series: what became of its single days, where the server does not say it in fewer words.
+"""Read the instances of a series, where the server does not list what happened to its single days.
 
-A day that was deleted is told by no instance; which days the rule has is for the mapping to say. So what is
-asked for is a window that holds the series, or as much of it as four years do, and a margin around it: an
-instance lies where it was moved to, not where the rule has it.
+No instance shows that a day was deleted; the mapping knows which days the rule has. Therefore the request
+covers a window that contains the series, or four years of it, and a margin around it: an instance is where it
+was moved to, not where the rule has it.
+
+Source:
+    https://learn.microsoft.com/graph/api/event-list-instances
 """
 
 from __future__ import annotations
@@ -16,14 +19,15 @@ from connectors.graph_api.errors import GraphRefusal
 from connectors.graph_api.messages import moment
 
 COVERED = timedelta(days=2 * 365)
-"""How far before and after the middle of the window days are judged."""
+"""The distance from the middle of the window within which days are judged."""
 
 MARGIN = timedelta(days=90)
-"""How far instances may have been moved out of that; together they are within the 1,825 days Graph allows."""
+"""The distance by which instances may have been moved out of it; the sum is within the 1,825 days of
+Graph."""
 
 FIELDS = "id,type,seriesMasterId,start,isAllDay,originalStart"
 SPANS: Mapping[str, int] = {"daily": 1, "weekly": 7, "absolutemonthly": 31, "relativemonthly": 31}
-"""The days from one turn of a pattern to the next at most, by its type."""
+"""The most days from one repetition of a pattern to the next, by its type."""
 
 YEAR = 366
 
@@ -31,13 +35,24 @@ YEAR = 366
 def instances(
     client: GraphClient, calendar: str, masters: Mapping[str, Json]
 ) -> Iterator[tuple[str, Json | GraphRefusal | None]]:
-    """For each series, by id: {"from", "until": the days that are judged, until not included; "rows": every
-    instance within them and the margin}; None for one whose rule does not say when it begins.
+    """Yield the expansion of each series.
 
-    Raises Transient or Blocked."""
-    found = {id_: window(event) for id_, event in masters.items()}
-    yield from ((id_, None) for id_, days in found.items() if days is None)
-    windows = {id_: days for id_, days in found.items() if days is not None}
+    Args:
+        client: the Graph client.
+        calendar: the path of the calendar.
+        masters: the series by id.
+
+    Yields:
+        For each id: {"from", "until": the days that are judged, without "until"; "rows": every instance
+        within them and the margin}; or the refusal; or None for a series whose rule does not say when it
+        begins.
+
+    Raises:
+        Transient, Blocked: the server cannot be asked, after the retries.
+    """
+    days_by_id = {id_: window(event) for id_, event in masters.items()}
+    yield from ((id_, None) for id_, days in days_by_id.items() if days is None)
+    windows = {id_: days for id_, days in days_by_id.items() if days is not None}
     asks = {
         id_: f"{calendar}/events/{segment(id_)}/instances?{_options(client, *days)}"
         for id_, days in windows.items()
@@ -49,8 +64,14 @@ def instances(
 
 
 def window(event: Json) -> tuple[date, date] | None:
-    """The days that are judged: the whole series where it lasts no longer, else those around its last change,
-    as nothing can have been deleted later. The same for the same version of the event."""
+    """Return the days that are judged: the whole series, or those around its last change.
+
+    Nothing can have been deleted later than the last change. The result is the same for the same version of
+    the event.
+
+    Returns:
+        The first day and the day after the last; None when the rule has no start.
+    """
     recurrence = _inner(event, "recurrence")
     range_ = _inner(recurrence, "range")
     first = _day(range_.get("startDate"))
@@ -68,7 +89,7 @@ def window(event: Json) -> tuple[date, date] | None:
 
 
 def _last(pattern: Json, range_: Json, first: date) -> date | None:
-    """The last day there may be; None where there is none, or none that is told."""
+    """Return the last possible day of a series; None where there is none, or none is stated."""
     kind = str(range_.get("type")).lower()
     if kind == "enddate":
         last = _day(range_.get("endDate"))
@@ -84,13 +105,15 @@ def _last(pattern: Json, range_: Json, first: date) -> date | None:
 
 
 def _inner(value: Json, name: str) -> Json:
-    found = value.get(name)
-    return found if isinstance(found, dict) else {}
+    """Return an object inside an object, or {}."""
+    inner = value.get(name)
+    return inner if isinstance(inner, dict) else {}
 
 
 def _day(text: object) -> date | None:
-    found = moment(f"{text}T00:00:00Z")
-    return None if found is None or not 1601 <= found.year <= 4500 else found.date()
+    """Return a text as a date, or None."""
+    instant = moment(f"{text}T00:00:00Z")
+    return None if instant is None or not 1601 <= instant.year <= 4500 else instant.date()
 
 
 def _options(client: GraphClient, first: date, after: date) -> str:

@@ -1,8 +1,8 @@
-"""A message Graph cannot convert to MIME, rebuilt from its properties.
+"""Rebuild a message from its properties when Graph cannot convert it to MIME.
 
-Application-only, Graph converts no S/MIME at all: there the attachment holds what was signed or encrypted
-(MS-OXOSMIME 2.1), and stands in the rebuilt message as it stood in the original. What else is lost (the
-original headers) is named by the mapping, which sees Rebuilt = True.
+With application permissions Graph converts no S/MIME message. There the attachment holds what was signed or
+encrypted (MS-OXOSMIME, section 2.1), and the rebuilt message contains it as the original did. The mapping
+sees Rebuilt = True and names what else is lost: the original headers.
 """
 
 from __future__ import annotations
@@ -37,10 +37,21 @@ ATTACHMENTS = query(select="id,name,contentType,size,isInline,microsoft.graph.fi
 
 
 def rebuilt(client: GraphClient, format_: str, ref: Ref, select: str, expand: str) -> Native | Failed:
-    """The message as one of our making; Failed when even its properties cannot be read. select and expand: of
-    the properties. Raises Transient and Blocked as every request does."""
+    """Return the message as one that we built; Failed when its properties cannot be read either.
+
+    Args:
+        client: the Graph client.
+        format_: the format of the result.
+        ref: the message.
+        select: the fields of the properties.
+        expand: the MAPI properties.
+
+    Raises:
+        GraphRefusal: the mailbox is refused.
+        Transient, Blocked: the server cannot be asked, after the retries.
+    """
     try:
-        return _rebuilt(client, format_, ref, query(select=f"{select},{FIELDS}", expand=expand))
+        return _rebuild(client, format_, ref, query(select=f"{select},{FIELDS}", expand=expand))
     except GraphRefusal as refused:
         if refused.status in {401, 403}:
             raise
@@ -57,16 +68,17 @@ def rebuilt(client: GraphClient, format_: str, ref: Ref, select: str, expand: st
         return Failed(key_of(ref.id), Rejected(*FAILED))
 
 
-def _rebuilt(client: GraphClient, format_: str, ref: Ref, options: str) -> Native:
+def _rebuild(client: GraphClient, format_: str, ref: Ref, options: str) -> Native:
+    """Read the properties and write the message."""
     path = f"{client.home}/messages/{segment(ref.id)}"
     item = client.get(path, options)
     facts = {**properties(item), "Rebuilt": True}
     attachments = list(client.rows(f"{path}/attachments", ATTACHMENTS))
     letter = _letter(item, facts)
     sink = client.sink()
-    secured = _secured(client, path, str(facts["ItemClass"]), attachments)
+    secured = _secure_content(client, path, str(facts["ItemClass"]), attachments)
     if secured is None:
-        parts = [_text(item), *(_part(client, path, one) for one in attachments)]
+        parts = [_text(item), *(_part(client, path, attachment) for attachment in attachments)]
         write(sink, ref.id, letter, parts)
     elif secured[1]:
         write_entity(sink, letter, secured[0])
@@ -78,11 +90,13 @@ def _rebuilt(client: GraphClient, format_: str, ref: Ref, options: str) -> Nativ
     return Native(Ref(ref.id, version_of(item) or ref.version, size=size), format_, facts, sink.finish())
 
 
-def _secured(
+def _secure_content(
     client: GraphClient, path: str, class_: str, attachments: list[Json]
 ) -> tuple[Body, bool] | None:
-    """What was signed or encrypted, and whether it is a MIME entity with its own head (else it is a CMS
-    object); None: no such message."""
+    """Return what was signed or encrypted, and True if it is a MIME entity with its own header.
+
+    Otherwise it is a CMS object. None: the message is not S/MIME.
+    """
     if not class_.lower().startswith(SECURE) or len(attachments) != 1:
         return None
     body = client.body(f"{path}/attachments/{segment(str(attachments[0].get('id')))}/$value", html=True)
@@ -125,14 +139,16 @@ def _letter(item: Json, facts: Mapping[str, object]) -> Letter:
 
 
 def _headers(item: Json) -> dict[str, str]:
-    found = item.get("internetMessageHeaders")
-    rows = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    return {str(one.get("name")).lower(): str(one.get("value") or "") for one in reversed(rows)}
+    """Return the header fields by lower-case name."""
+    raw = item.get("internetMessageHeaders")
+    rows = [row for row in raw if isinstance(row, dict)] if isinstance(raw, list) else []
+    return {str(row.get("name")).lower(): str(row.get("value") or "") for row in reversed(rows)}
 
 
-def _parties(found: object) -> list[Party]:
-    many = found if isinstance(found, list) else [found]
-    boxes = [one.get("emailAddress") for one in many if isinstance(one, dict)]
+def _parties(recipients: object) -> list[Party]:
+    """Return names and addresses."""
+    many = recipients if isinstance(recipients, list) else [recipients]
+    boxes = [recipient.get("emailAddress") for recipient in many if isinstance(recipient, dict)]
     return [_party(box) for box in boxes if isinstance(box, dict)]
 
 

@@ -1,7 +1,10 @@
-"""Tasks: the lists of Microsoft To Do, what changed in them, each task with its steps, links and files.
+"""Read tasks: the lists of Microsoft To Do, what changed in them, and each task with steps, links and files.
 
-To Do gives no MAPI property, and of an attachment only files. A task's id changes when it is moved to another
-list, whatever is preferred.
+To Do gives no MAPI properties, and only files as attachments. A task's id changes when it moves to another
+list, also with immutable ids.
+
+Source:
+    https://learn.microsoft.com/graph/api/resources/todo-overview
 """
 
 from __future__ import annotations
@@ -26,55 +29,59 @@ FORMAT = "graph-task"
 TASK_CLASS = "IPM.Task"
 DEFAULT, FLAGGED = "defaultList", "flaggedEmails"
 FLAGGED_EMAILS = "flagged-emails"
-"""The code of the list that shows flagged mails: they move with their folders."""
+"""The code of the list that shows flagged mails; the mails move with their folders."""
 
 
 class TaskReader:
-    """Implements connectors.graph_api.reader.ItemReader for tasks."""
+    """Read tasks. Implements `connectors.graph_api.reader.ItemReader`."""
 
     def __init__(self, client: GraphClient) -> None:
         self._client = client
 
     def containers(self) -> Iterator[Container]:
-        """Every list, the default one first."""
+        """List every list, the default one first."""
         listed = self._client.rows(f"{self._client.home}/todo/lists", query(top=100))
         rows = [row for row in listed if row.get("id")]
         for row in sorted(rows, key=lambda row: row.get("wellknownListName") != DEFAULT):
-            known = row.get("wellknownListName")
-            omit = FLAGGED_EMAILS if known == FLAGGED else SHARED if row.get("isOwner") is False else None
+            well_known = row.get("wellknownListName")
+            omit = (
+                FLAGGED_EMAILS if well_known == FLAGGED else SHARED if row.get("isOwner") is False else None
+            )
             yield Container(
                 kind=Kind.TASKS,
                 id=str(row["id"]),
                 path=(str(row.get("displayName") or ""),),
-                role=Role.TASKS if known == DEFAULT else None,
+                role=Role.TASKS if well_known == DEFAULT else None,
                 omit=omit,
             )
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
-        """One page for each of the server's."""
+        """Yield a page for each page of the server."""
         path = f"{self._path(container.id)}/tasks/delta"
         return pages(self._client, path, "", cursor)
 
     def fetch(self, container: Container, refs: Iterable[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
+        """Read tasks; see `model.protocols.Source.fetch`."""
         rest = iter(refs)
         while batch := list(islice(rest, PARTS_MOST)):
             yield from self._read(self._path(container.id), batch, bodies=bodies)
 
     def _read(self, list_: str, refs: Sequence[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
-        wanted = {ref.id: ref for ref in refs}
-        found: dict[str, tuple[Ref, Json]] = {}
-        for id_, outcome in self._tasks(list_, wanted, query(select=TASK, expand=TASK_EXPAND)):
+        """Read one batch of tasks."""
+        refs_by_id = {ref.id: ref for ref in refs}
+        tasks: dict[str, tuple[Ref, Json]] = {}
+        for id_, outcome in self._tasks(list_, refs_by_id, query(select=TASK, expand=TASK_EXPAND)):
             if isinstance(outcome, GraphRefusal):
-                yield refused(self._client, wanted[id_], outcome, list_)
+                yield refused(self._client, refs_by_id[id_], outcome, list_)
             elif not outcome.get("id"):
                 yield Failed(key_of(id_), Rejected("item-refused", "the server gave something else"))
             else:
-                ref = Ref(id_, version_of(outcome) or wanted[id_].version, size=wanted[id_].size)
-                found[id_] = (ref, outcome)
+                ref = Ref(id_, version_of(outcome) or refs_by_id[id_].version, size=refs_by_id[id_].size)
+                tasks[id_] = (ref, outcome)
         if not bodies:
-            yield from (Native(ref, FORMAT, _properties({})) for ref, _ in found.values())
+            yield from (Native(ref, FORMAT, _properties({})) for ref, _ in tasks.values())
             return
-        yield from self._completed(list_, found)
+        yield from self._complete(list_, tasks)
 
     def _tasks(
         self, list_: str, ids: Iterable[str], options: str, prefer: str = ""
@@ -83,29 +90,34 @@ class TaskReader:
         for id_, outcome in BatchReader(self._client, prefer).run(asks):
             yield id_, outcome if isinstance(outcome, GraphRefusal) else outcome.json
 
-    def _completed(self, list_: str, found: Mapping[str, tuple[Ref, Json]]) -> Iterator[Native | Failed]:
-        texts = self._texts(list_, {id_: task for id_, (_, task) in found.items()})
-        owners = {id_: _in(list_, id_) for id_, (_, task) in found.items() if task.get("hasAttachments")}
+    def _complete(self, list_: str, tasks: Mapping[str, tuple[Ref, Json]]) -> Iterator[Native | Failed]:
+        """Add texts and attachments, and yield the tasks."""
+        texts = self._texts(list_, {id_: task for id_, (_, task) in tasks.items()})
+        owners = {id_: _in(list_, id_) for id_, (_, task) in tasks.items() if task.get("hasAttachments")}
         attached: dict[str, list[Attached]] = {}
         for id_, outcome in attachments(self._client, owners, TASK_LISTED):
             if isinstance(outcome, GraphRefusal):
-                yield refused(self._client, found[id_][0], outcome, list_)
+                yield refused(self._client, tasks[id_][0], outcome, list_)
             else:
                 attached[id_] = outcome
-        bodies = contents(self._client, (one for each in attached.values() for one in each))
-        for id_, (ref, task) in found.items():
+        bodies = contents(self._client, (attachment for each in attached.values() for attachment in each))
+        for id_, (ref, task) in tasks.items():
             if id_ in owners and id_ not in attached:
                 continue
             files = attached.get(id_, [])
-            given = ((one.id, bodies.get(one.id)) for one in files)
-            held = {
-                name: body for name, body in given if body is not None and not isinstance(body, GraphRefusal)
+            pairs = ((attachment.id, bodies.get(attachment.id)) for attachment in files)
+            files_by_id = {
+                name: body for name, body in pairs if body is not None and not isinstance(body, GraphRefusal)
             }
-            record = {"item": task, "textBody": texts.get(id_), "attachments": [one.facts for one in files]}
-            yield Native(ref, FORMAT, _properties(held), written(self._client, record))
+            record = {
+                "item": task,
+                "textBody": texts.get(id_),
+                "attachments": [attachment.facts for attachment in files],
+            }
+            yield Native(ref, FORMAT, _properties(files_by_id), written(self._client, record))
 
     def _texts(self, list_: str, tasks: Mapping[str, Json]) -> dict[str, str]:
-        """Of what is HTML, as the server renders it."""
+        """Return the texts of HTML bodies, as the server renders them."""
         formatted = [id_ for id_, task in tasks.items() if _body(task).get("contentType") == "html"]
         texts = {}
         for id_, outcome in self._tasks(list_, formatted, query(select="id,body"), AS_TEXT):
