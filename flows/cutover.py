@@ -59,7 +59,7 @@ class CutoverParameters(RunParameters):
 async def cut_over(
     mailbox: str, order: CutoverRequest, runner: LegRunner, ended: list[CutoverResult]
 ) -> State[Any]:
-    """One mailbox, in a thread of the crew."""
+    """One mailbox, in a thread of the runner."""
     cut = await asyncio.get_running_loop().run_in_executor(runner.pool, order.mailbox, mailbox)
     ended.append(cut)
     if cut.code is None:

@@ -125,7 +125,7 @@ def _form(
 
 
 class _Flow:
-    """The flow run in its thread. It sees this thread's context: the crew, the Prefect settings."""
+    """The flow run in its thread. It sees this thread's context: the leg runner, the Prefect settings."""
 
     def __init__(self, form: WaveParameters | VerifyParameters, api: Api, config: Config) -> None:
         self._form = form

@@ -79,7 +79,7 @@ async def leg(
     slot: LegSlot,
     work: Callable[[], Awaitable[tuple[LegState, str | None]]],
 ) -> State[Any]:
-    """One mailbox's workload, run in a thread of the crew. Prefect walks through all that a task is given,
+    """One mailbox's workload, run in a thread of the runner. Prefect walks through all that a task is given,
     several times: nothing here grows with the batch."""
     await slot.acquire()
     try:

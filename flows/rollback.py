@@ -62,7 +62,7 @@ async def rollback_leg(
     runner: LegRunner,
     ended: list[RollbackResult],
 ) -> State[Any]:
-    """One mailbox's workload, in a thread of the crew."""
+    """One mailbox's workload, in a thread of the runner."""
     told = await asyncio.get_running_loop().run_in_executor(runner.pool, order.leg, row)
     ended.append(told)
     if told.code is None:

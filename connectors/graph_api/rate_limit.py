@@ -26,18 +26,18 @@ Wait = Callable[[float], None]
 class Allowance:
     """Count requests in progress and in the last ten minutes. Thread-safe."""
 
-    def __init__(self, lanes: int, requests: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, slots: int, requests: int, clock: Callable[[], float] = time.monotonic) -> None:
         """Start with nothing spent.
 
         Args:
-            lanes: the most requests at a time.
+            slots: the most requests at a time.
             requests: the most requests in ten minutes.
             clock: returns monotonic seconds.
         """
-        self._lanes = lanes
+        self._slots = slots
         self._requests = requests
         self._clock = clock
-        self._free = lanes
+        self._free = slots
         self._spent: deque[tuple[float, int]] = deque()
         self._total = 0
         self._changed = threading.Condition()
@@ -52,17 +52,17 @@ class Allowance:
             requests: the number of requests.
             wait: sleeps; raises as soon as the source is closed.
         """
-        lanes = min(requests, self._lanes)
-        while (seconds := self._try(lanes, requests)) is not None:
+        slots = min(requests, self._slots)
+        while (seconds := self._try(slots, requests)) is not None:
             wait(seconds)
         try:
             yield
         finally:
             with self._changed:
-                self._free += lanes
+                self._free += slots
                 self._changed.notify_all()
 
-    def _try(self, lanes: int, requests: int) -> float | None:
+    def _try(self, slots: int, requests: int) -> float | None:
         """Reserve the requests and return None, or return how long to wait before the next attempt."""
         now = self._clock()
         with self._changed:
@@ -70,10 +70,10 @@ class Allowance:
                 self._total -= self._spent.popleft()[1]
             if self._spent and self._total + requests > self._requests:
                 return max(self._spent[0][0] + MINUTES_10 - now, POLL)
-            if self._free < lanes:
+            if self._free < slots:
                 self._changed.wait(POLL)
                 return 0.0
-            self._free -= lanes
+            self._free -= slots
             self._total += requests
             self._spent.append((now, requests))
             return None
@@ -83,16 +83,16 @@ _LOCK = threading.Lock()
 _SHARED: weakref.WeakValueDictionary[tuple[str, ...], Allowance] = weakref.WeakValueDictionary()
 
 
-def allowance(key: tuple[str, ...], lanes: int, requests: int) -> Allowance:
+def allowance(key: tuple[str, ...], slots: int, requests: int) -> Allowance:
     """Return the shared allowance of this application and mailbox, for as long as a source holds it.
 
     Args:
         key: identifies the application and the mailbox.
-        lanes: the most requests at a time.
+        slots: the most requests at a time.
         requests: the most requests in ten minutes.
     """
     with _LOCK:
         shared = _SHARED.get(key)
         if shared is None:
-            shared = _SHARED[key] = Allowance(lanes, requests)
+            shared = _SHARED[key] = Allowance(slots, requests)
         return shared

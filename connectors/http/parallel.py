@@ -17,7 +17,7 @@ Done = TypeVar("Done")
 
 
 def spread(
-    items: Iterable[Work], act: Callable[[Work], Done], lanes: int, same: Callable[[Work], object]
+    items: Iterable[Work], act: Callable[[Work], Done], threads_most: int, same: Callable[[Work], object]
 ) -> Iterator[Done]:
     """Apply a function to each item in parallel and yield the results as they come.
 
@@ -27,16 +27,16 @@ def spread(
     Args:
         items: the items.
         act: the function.
-        lanes: the most calls at a time.
+        threads_most: the most calls at a time.
         same: returns a name; items of the same name never run together. None: no restriction.
     """
     waiting = iter(items)
     running: dict[Future[Done], object] = {}
     errors: list[BaseException] = []
-    with ThreadPoolExecutor(lanes, thread_name_prefix="dav") as threads:
+    with ThreadPoolExecutor(threads_most, thread_name_prefix="dav") as threads:
         for item in waiting:
             name = same(item)
-            while len(running) >= lanes or (name is not None and name in running.values()):
+            while len(running) >= threads_most or (name is not None and name in running.values()):
                 yield from _finished(running, errors)
             if errors:
                 break

@@ -19,7 +19,7 @@ from model.protocols import Failed, Item, Stored
 
 
 @dataclass(slots=True)
-class Lane:
+class AppendJob:
     """Hold one connection with its batch of a round.
 
     Attributes:
@@ -63,7 +63,9 @@ def write(
         if len(round_parts) == 1:
             yield from first.store(round_parts[0])
         else:
-            yield from _store_in_parallel([Lane(*pair) for pair in zip(appenders, round_parts, strict=False)])
+            yield from _store_at_once(
+                [AppendJob(*pair) for pair in zip(appenders, round_parts, strict=False)]
+            )
     yield from _drain(refused)
 
 
@@ -78,16 +80,16 @@ def usable(sessions: Iterable[Session]) -> Iterator[Session]:
         yield session
 
 
-def _store_in_parallel(lanes: Sequence[Lane]) -> Iterator[Stored | Failed]:
-    """Store the batches of all lanes at once and yield every result before raising an error.
+def _store_at_once(jobs: Sequence[AppendJob]) -> Iterator[Stored | Failed]:
+    """Store the batches of all jobs at once and yield every result before raising an error.
 
     An error that concerns the mailbox is raised before a transient one.
     """
-    with ThreadPoolExecutor(len(lanes), thread_name_prefix="lane") as threads:
-        running = [threads.submit(lane.run) for lane in lanes]
+    with ThreadPoolExecutor(len(jobs), thread_name_prefix="append") as threads:
+        running = [threads.submit(job.run) for job in jobs]
     errors = [error for future in running if (error := future.exception()) is not None]
-    for lane in lanes:
-        yield from lane.results
+    for job in jobs:
+        yield from job.results
     if errors:
         raise min(errors, key=lambda error: isinstance(error, Transient))
 

@@ -162,7 +162,7 @@ accept = "address"                          # or "directory": the lowest proof w
 # timezone = "UTC"                          # in which a date begins, where no window says
 # workers = 1                               # that run batches at once, each `legs` of [run]
 # source_at_once = 27                       # what the source allows at once, overall
-# source_requests = 100                     # and in a second; estimates heed both
+# source_requests = 100                     # and in a second; estimates follow both
 # rates = { mail = 10, calendar = 5, contacts = 10, tasks = 5, notes = 5, files = 3, bytes = 2_000_000 }
 
 # [windows.nights]

@@ -69,7 +69,7 @@ class Watchdog:
         self._clock = clock
         self._policy: WavePolicy | None = None
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lookout", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
         self.closing = False
         self.refusal: Transient | None = None
 
@@ -146,4 +146,4 @@ class Watchdog:
         except MigrationError:
             return
         except Exception as error:  # noqa: BLE001 (else a pause would be heard no more, for the whole run)
-            logging.getLogger("kogge.defect").error("lookout: %s", described(error))
+            logging.getLogger("kogge.defect").error("watchdog: %s", described(error))

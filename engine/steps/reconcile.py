@@ -93,9 +93,9 @@ def give_killers_another_chance(leg: LegContext) -> int:
 
 
 def sweep(leg: LegContext, href: str) -> int:
-    """Remove late writes of an earlier attempt (zombies), in staging only.
+    """Remove late writes of an earlier attempt (orphans), in staging only.
 
-    A zombie belongs to no row, and has the digest of a row whose own write began at or below its position.
+    An orphan belongs to no row, and has the digest of a row whose own write began at or below its position.
     Records an event.
 
     Args:

@@ -20,7 +20,7 @@ SILENT_SECONDS = 60.0
 
 
 class QueueWatch:
-    """left: the runs that have not ended, in their order. Its word is crew.notice, and a line in the wave's
+    """left: the runs that have not ended, in their order. Its word is runner.notice, and a line in the wave's
     log, once for each change."""
 
     def __init__(self, runner: LegRunner, queue: str, left: list[UUID]) -> None:

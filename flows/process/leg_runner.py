@@ -99,7 +99,7 @@ class LegRunner:
         return self.drain.stopping or self.watchdog.closing
 
     def follow(self, wave: str, *, hours: bool = True) -> None:
-        """Says which wave is worked on; see engine.pacing.watchdog.Watchdog.heed. hours=False: what writes
+        """Says which wave is worked on; see engine.pacing.watchdog.Watchdog.follow. hours=False: what writes
         nothing."""
         self.watchdog.follow(WavePolicy(wave, hours))
 
@@ -194,11 +194,11 @@ def _guarded(ledger: Ledger, call: Callable[[], LegResult], leg_id: int) -> LegE
     return result.state, result.code, result.tally
 
 
-_runner: ContextVar[LegRunner | None] = ContextVar("crew", default=None)
+_runner: ContextVar[LegRunner | None] = ContextVar("leg runner", default=None)
 
 
 def current() -> LegRunner | None:
-    """The crew of the flow around this one, when both run in one process."""
+    """The leg runner of the flow around this one, when both run in one process."""
     return _runner.get()
 
 
