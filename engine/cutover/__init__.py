@@ -1,1 +1,1 @@
-"""The cutover of mailboxes, with its hooks."""
+"""Cut mailboxes over, with the organisation's hooks."""

@@ -1,8 +1,8 @@
-"""Runs what the organisation configured for a cutover: a command, or an HTTP request.
+"""Run what the organisation configured for a cutover: a command, or an HTTP request.
 
-Nothing that a hook says is logged or stored but in a file of the state directory, for its owner alone. A hook
-may be run again after it did its work, when nobody saw that: it has to be idempotent. It never runs beside
-itself, or beside its undo, on one machine.
+What a hook says is stored in one file of the state directory, readable by its owner only, and is logged
+nowhere else. A hook may be run again after it did its work, if its result was lost: it has to be idempotent.
+On one machine it never runs beside itself or beside its undo.
 """
 
 from __future__ import annotations
@@ -33,17 +33,24 @@ from model.errors import MigrationError, Misconfigured
 from model.private_files import make_directory, using_state
 
 GRACE = 2.0
-"""Seconds between asking a command to end and ending it."""
+"""Seconds between asking a command to end and killing it."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 LOOK_SECONDS = 0.1
 KEPT_BYTES = 1_000_000
-"""Of an HTTP answer."""
+"""How much of an HTTP answer is kept."""
 LOGS = Path("logs") / "hooks"
 
 
 @dataclass(frozen=True, slots=True)
 class HookMailbox:
-    """Whose mailbox it is. source, target: addresses, which only the hook itself is told."""
+    """Say for whose mailbox a hook runs.
+
+    Attributes:
+        mailbox: the id of the mailbox.
+        source: its address at the source; only the hook itself gets it.
+        target: its address at the target; only the hook itself gets it.
+        wave: the name of its wave.
+    """
 
     mailbox: str
     source: str
@@ -51,6 +58,7 @@ class HookMailbox:
     wave: str
 
     def names(self) -> dict[str, str]:
+        """Return the values by the names that templates use."""
         return {
             "mailbox": self.mailbox,
             "source": self.source,
@@ -61,20 +69,30 @@ class HookMailbox:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a command has of us. lock: an open file. environment: names of variables."""
+    """Hold what a command inherits from this process.
+
+    Attributes:
+        lock: the descriptor of the lock file.
+        environment: names of variables.
+    """
 
     lock: int
     environment: tuple[str, ...]
 
 
 def patience_of(hook: Hook) -> float:
-    """Seconds after which a run of a hook, or of its undo, has ended whatever happened."""
+    """Return the seconds after which a run of a hook, or of its undo, has ended whatever happened."""
     return hook.attempts * (hook.timeout_seconds + GRACE + LONGEST_PAUSE) + GRACE + hook.timeout_seconds
 
 
 def refuse_unreadable(settings: HooksSettings) -> None:
-    """Reads every secret once, and looks for the environment that commands are to have. Raises Misconfigured,
-    before a mailbox is frozen because of it."""
+    """Check secrets and environment before a mailbox is frozen.
+
+    Every secret is read once, and the variables that commands are to have are looked for.
+
+    Raises:
+        Misconfigured: if a secret cannot be read or a variable is not set.
+    """
     missing = [name for name in settings.environment if name not in os.environ]
     if missing:
         raise Misconfigured("hooks.environment", f"is not set here: {', '.join(missing)}")
@@ -92,9 +110,24 @@ def run(
     sleep: Callable[[float], None] = time.sleep,
     environment: Sequence[str] = (),
 ) -> str | None:
-    """The outcome: None when it did its work, else a code: exit-N, killed-N, http-N, timeout, not-started,
-    still-running, unreachable, connection-cut, tls-failed. Tries as often as the hook says. environment:
-    names of variables that a command is given. Raises Misconfigured for a secret that cannot be read."""
+    """Run an action of a hook, as often as the hook says until it succeeds.
+
+    Args:
+        hook: the hook.
+        action: the hook itself, or its undo.
+        person: the mailbox.
+        state_directory: where the output is kept.
+        sleep: waits so many seconds.
+        environment: names of variables that a command gets.
+
+    Returns:
+        None if the action did its work. Else a code: exit-N, killed-N, http-N, timeout, not-started,
+            still-running, unreachable, connection-cut, tls-failed. The action may have done its work even
+            then.
+
+    Raises:
+        Misconfigured: if a secret cannot be read.
+    """
     code: str | None = None
     what = hook.name if action is hook else f"{hook.name}.undo"
     with _alone(state_directory, f"{person.mailbox}.{hook.name}", hook.timeout_seconds) as lock:
@@ -114,9 +147,14 @@ def run(
 
 @contextmanager
 def _alone(state_directory: Path, name: str, seconds: float) -> Iterator[int | None]:
-    """Waits until what an earlier run of the hook or of its undo began on this machine has ended: its command
-    outlives whoever began it and was killed. But not longer than a command may take. Yields the lock, for a
-    command to hold as well; None where the earlier one, or what it left behind, still holds it."""
+    """Wait until an earlier run of the hook, or of its undo, has ended on this machine.
+
+    A command outlives a process that began it and was killed. The wait is no longer than a command may take.
+
+    Yields:
+        The lock, which a command is to hold as well; None if the earlier run, or what it left behind, still
+            holds it.
+    """
     until = time.monotonic() + seconds
     with _output(state_directory, name) as file:
         while not (locked := _locked(file)) and time.monotonic() < until:
@@ -139,7 +177,7 @@ def _once(action: Action, person: HookMailbox, seconds: float, output: BinaryIO,
 
 
 def _output(state_directory: Path, name: str) -> BinaryIO:
-    """Where a hook's output goes, at the end of what it said before."""
+    """Open the file for a hook's output, at its end."""
     directory = state_directory / LOGS
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     with using_state():
@@ -153,14 +191,14 @@ def _output(state_directory: Path, name: str) -> BinaryIO:
 def _command(
     command: tuple[str, ...], person: HookMailbox, seconds: float, output: BinaryIO, given: Given
 ) -> str | None:
-    told = {f"KOGGE_{name.upper()}": value for name, value in person.names().items()}
+    variables = {f"KOGGE_{name.upper()}": value for name, value in person.names().items()}
     try:
         process = subprocess.Popen(
             [filled(part, person.names()) for part in command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**plain(given.environment), **told},
+            env={**plain(given.environment), **variables},
             pass_fds=(given.lock,),
             start_new_session=True,
         )
@@ -180,7 +218,7 @@ def _command(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """The command and whatever it started, unless that left its group."""
+    """End the command and everything that it started, unless that left its process group."""
     _signal(process, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         process.wait(GRACE)
@@ -197,7 +235,7 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 def _request(action: Action, person: HookMailbox, seconds: float, output: BinaryIO) -> str | None:
-    """However slowly the server drips, it has ended after `seconds`."""
+    """Send the request. However slowly the server answers, it has ended after `seconds`."""
     sockets = Sockets()
     clock = threading.Timer(seconds, sockets.shut)
     clock.daemon = True
@@ -264,7 +302,7 @@ def _headers(action: Action) -> dict[str, str]:
 
 
 def filled(template: str, names: Mapping[str, str]) -> str:
-    """What a name stands for is not looked at again."""
+    """Return the template with each {name} replaced by its value; values are not expanded again."""
     parts = template.split("{")
     text = parts[0]
     for part in parts[1:]:

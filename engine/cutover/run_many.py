@@ -1,4 +1,4 @@
-"""Cuts many mailboxes over, or takes them back, several at once: for the command line and for Prefect."""
+"""Cut many mailboxes over, or take them back, several at once: for the command line and for Prefect."""
 
 from __future__ import annotations
 
@@ -34,7 +34,16 @@ from model.errors import Corrupt, MigrationError, Misconfigured, Transient
 
 @dataclass
 class CutoverRequest:
-    """What was asked. fault: what concerns every mailbox; it stops the others. back: take them back."""
+    """Carry out one request to cut over, or to take back.
+
+    Attributes:
+        config: the configuration.
+        cutting: what the cutovers share.
+        worker_slots: admit the legs.
+        back: True to take the mailboxes back.
+        breakers: the circuit breakers of the run.
+        fault: what concerns every mailbox; it stops the others.
+    """
 
     config: Config
     cutting: CutoverContext
@@ -45,8 +54,10 @@ class CutoverRequest:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def mailbox(self, mailbox_id: str) -> CutoverResult:
-        """One mailbox as far as it goes; not at all once nothing is to begin any more. The boundary of one
-        mailbox's trouble."""
+        """Cut one mailbox over as far as possible. This is the boundary of one mailbox's trouble.
+
+        Nothing is begun any more once the slots are shut.
+        """
         if self.worker_slots.shut and self.cutting.ledger.mailbox(mailbox_id).phase is not Phase.LIVE:
             return self._where(mailbox_id, self.worker_slots.why)
         try:
@@ -65,7 +76,7 @@ class CutoverRequest:
         return cut
 
     def _end(self, fault: MigrationError) -> None:
-        """The other mailboxes end with the code of the first fault."""
+        """End the other mailboxes with the code of the first fault."""
         with self._lock:
             if self.fault is None:
                 self.fault = fault
@@ -79,7 +90,22 @@ class CutoverRequest:
 def opened(
     config: Config, ledger: Ledger, by: str, worker_slots: WorkerSlots, tell: Announce, *, back: bool = False
 ) -> Iterator[CutoverRequest]:
-    """tell: announces what happens. Raises Misconfigured when a secret of a hook cannot be read."""
+    """Prepare a request.
+
+    Args:
+        config: the configuration.
+        ledger: the ledger.
+        by: who decided.
+        worker_slots: admit the legs.
+        tell: announces what happens.
+        back: True to take the mailboxes back.
+
+    Yields:
+        The request.
+
+    Raises:
+        Misconfigured: if a secret of a hook cannot be read.
+    """
     hooks.refuse_unreadable(config.hooks)
     owner = lease.new_owner()
     breakers = RunBreakers()
@@ -104,17 +130,25 @@ def opened(
 
 
 def permit(config: Config, ledger: Ledger, wave: str) -> None:
-    """Raises Blocked("not-approved") without the approvals of the wave's cutover, Transient("paused") while
-    the wave is paused. Its window is no matter to a mailbox that has begun."""
+    """Make sure that a wave may be cut over.
+
+    Its maintenance window does not matter to a mailbox that has begun.
+
+    Raises:
+        Blocked: `not-approved` without the approvals of the wave's cutover.
+        Transient: `paused` while the wave is paused.
+    """
     refuse_unapproved(config, ledger, wave, CUTOVER)
     if Waves(ledger).read(wave).paused:
         raise Transient(PAUSED, f"wave {wave} is paused: kogge resume --wave {wave}")
 
 
 def leave_moves(config: Config, ledger: Ledger, worker_slots: WorkerSlots, mailbox_id: str) -> None:
-    """Leaves a mailbox's newest move outside of the ledger: in the state directory, and of a live one at its
-    targets, for nothing else there tells a restored ledger that its user works in it. What cannot be left
-    now is left by the next pass."""
+    """Record a mailbox's newest move outside of the ledger.
+
+    It is recorded in the state directory and, for a live mailbox, at its targets: nothing else tells a
+    restored ledger that its user works there. What cannot be recorded now is recorded by the next pass.
+    """
     with suppress(MigrationError):
         leave_move(ledger, mailbox_id, Generations(config.state_directory))
     row = ledger.mailbox(mailbox_id)
@@ -142,7 +176,7 @@ def no_lease() -> None:
 
 
 def announce(order: CutoverRequest, rows: Iterable[MailboxRow]) -> None:
-    """Who decided, for each wave of these mailboxes; recorded."""
+    """Record who decided, for each wave of these mailboxes."""
     by_wave: dict[str, int] = {}
     for row in rows:
         by_wave[row.wave] = by_wave.get(row.wave, 0) + 1
@@ -154,17 +188,24 @@ def announce(order: CutoverRequest, rows: Iterable[MailboxRow]) -> None:
 
 
 def all_of(order: CutoverRequest, ids: Iterable[str], told: Callable[[CutoverResult], None]) -> None:
-    """Several mailboxes at once; told as they end, also those that were not begun any more: "stopped"."""
+    """Cut several mailboxes over at once.
 
-    def one(mailbox_id: str) -> None:
+    Args:
+        order: the request.
+        ids: the mailboxes.
+        told: called with each result as it arrives, also for mailboxes that were not begun any more
+            ("stopped").
+    """
+
+    def run_one(mailbox_id: str) -> None:
         cut = order.mailbox(mailbox_id)
         with lock:
             told(cut)
 
     lock = threading.Lock()
     with ThreadPoolExecutor(order.config.run.legs, thread_name_prefix="leg") as pool:
-        for done in [pool.submit(one, number) for number in ids]:
-            done.result()
+        for future in [pool.submit(run_one, number) for number in ids]:
+            future.result()
 
 
 def _run_leg(
@@ -175,7 +216,7 @@ def _run_leg(
     leg_id: int,
     verify_only: bool,
 ) -> tuple[LegState, str | None]:
-    """Its mailbox is at work, so that it begins whatever becomes of the wave's hours."""
+    """Run a leg. Its mailbox is at work, so that it begins even if the wave's window has closed."""
     options = RunOptions(verify_only=True, level=config.cutover.level) if verify_only else AS_CONFIGURED
     ended = [LegState.PENDING]
 

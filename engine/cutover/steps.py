@@ -1,4 +1,4 @@
-"""The cutover of one mailbox, which goes on wherever it stopped.
+"""Cut one mailbox over, and go on wherever an earlier cutover stopped.
 
     verified               by the passes of staging; else nothing is done
     approved               the stage "cutover" of the wave's plan
@@ -8,14 +8,14 @@
     delta                  the walk of every leg, as in staging (engine.leg.run)
     verification           every leg again, at the level of [cutover]
     score                  one that is low waits for a person
-    release                no pass writes to the mailbox from here on: somebody may work there
+    release                no pass writes to the mailbox from here on: users may work there
     release hooks          after the approval was asked for again
     live                   the phase, at once with the step, and while no worker holds a leg
 
-Each step is in the ledger before it begins and after it has ended. What fails leaves the mailbox where it
-is, with a code; the next cutover goes on from there. A freeze hook that has still to run voids whatever was
-copied and verified before it, and so does whatever becomes of a workload since: nothing is live that was not
-looked at after the last of them. To go forward and to go back exclude each other (ledger.leg.cutover_steps).
+Each step is in the ledger before it begins and after it has ended. A failure leaves the mailbox where it is,
+with a code; the next cutover goes on from there. A freeze hook that has still to run voids whatever was
+copied and verified before it, and so does whatever becomes of a workload since: no mailbox goes live that was
+not verified after the last of them. A cutover and its undoing exclude each other (ledger.leg.cutover_steps).
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ FREEZE, UNDO = "freeze", "undo"
 FROZEN, DELTA, VERIFICATION, LIVE = "frozen", "delta", "verification", "live"
 COPIED = (DELTA, VERIFICATION, SCORE)
 ROUNDS_MOST = 3
-"""Deltas of one cutover while the source, though closed, still changes."""
+"""How many deltas one cutover runs while the source, though closed, still changes."""
 HOOK_FAILED = "hook-failed"
 NOT_VERIFIED = "not-verified"
 
 LegRun = Callable[[int, bool], tuple[LegState, str | None]]
-"""Runs a leg (by id), or only verifies it."""
+"""Runs a leg (by id), or only verifies it. Returns its state and code."""
 Act = Callable[[Hook, Action, HookMailbox], str | None]
-"""Runs an action of a hook: None, or why it was not done."""
+"""Runs an action of a hook. Returns None, or the code of its failure."""
 
 CutoverEvent: TypeAlias = Literal[
     "cutover.started", "cutover.step", "cutover.hook-failed", "cutover.waiting", "cutover.finished"
@@ -60,20 +60,32 @@ CutoverEvent: TypeAlias = Literal[
 
 
 def _ignored(_mailbox_id: str) -> None:
-    """Nothing outside of the ledger is told of a move."""
+    """Ignore a move: only the ledger records it."""
 
 
 class Announce(Protocol):
-    """Announces an event of a wave to whoever waits for it; never fails a run."""
+    """Announce an event of a wave to subscribers; never fail a run."""
 
-    def __call__(self, kind: CutoverEvent, wave: str, **payload: str | int | None) -> None: ...
+    def __call__(self, kind: CutoverEvent, wave: str, **payload: str | int | None) -> None:
+        """Announce an event of a wave, with its values."""
 
 
 @dataclass(frozen=True, slots=True)
 class CutoverContext:
-    """What a cutover of many mailboxes shares. approve: raises Blocked unless the wave's cutover is approved.
-    owner: who does its steps, a name of engine.control.lease made short. moved: is told of each mailbox whose
-    phase has moved, once the ledger has that; never fails a run."""
+    """Hold what the cutovers of many mailboxes share.
+
+    Attributes:
+        ledger: the ledger.
+        hooks: the configured hooks.
+        by: who decided.
+        run: runs a leg.
+        act: runs an action of a hook.
+        approve: raises Blocked unless the wave's cutover is approved.
+        tell: announces events.
+        stop: the request to stop.
+        owner: the worker that does the steps: a name of engine.control.lease, made short.
+        moved: called with each mailbox whose phase has moved, once the ledger has that; never fails a run.
+    """
 
     ledger: Ledger
     hooks: HooksSettings
@@ -88,12 +100,19 @@ class CutoverContext:
 
     @property
     def steps(self) -> Steps:
+        """The steps in the ledger."""
         return Steps(self.ledger)
 
 
 @dataclass(frozen=True, slots=True)
 class CutoverResult:
-    """Where a mailbox is after a cutover, or after taking it back. code: why it went no further."""
+    """Say where a mailbox is after a cutover, or after it was taken back.
+
+    Attributes:
+        mailbox: the id of the mailbox.
+        phase: its phase.
+        code: why it went no further; None if it went to the end.
+    """
 
     mailbox: str
     phase: Phase
@@ -101,7 +120,7 @@ class CutoverResult:
 
 
 class _Stop(Exception):
-    """This mailbox goes no further; code says why."""
+    """Raised when this mailbox goes no further; its code says why."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -109,50 +128,75 @@ class _Stop(Exception):
 
 
 def short(owner: str) -> str:
-    """A name of engine.control.lease that fits into a code."""
+    """Return a name of engine.control.lease, made short enough for a code."""
     machine, _, rest = owner.partition("/")
     return f"{blake2b(machine.encode(), digest_size=8).hexdigest()}/{rest}"
 
 
 def is_dead(owner: str) -> bool:
-    """See engine.control.lease.is_dead; of a name that was made short."""
+    """Return True as engine.control.lease.is_dead does, for a name that was made short."""
     here = lease.new_owner()
     lease.retire(here)
     machine = here.partition("/")[0]
-    known = f"{machine}/{owner.partition('/')[2]}"
-    return short(known) == owner and lease.is_dead(known)
+    full_name = f"{machine}/{owner.partition('/')[2]}"
+    return short(full_name) == owner and lease.is_dead(full_name)
 
 
 def cut_over(cutting: CutoverContext, mailbox_id: str) -> CutoverResult:
-    """Goes as far as it can. Raises what concerns every mailbox: Misconfigured, Corrupt."""
+    """Cut a mailbox over as far as possible. Idempotent: it goes on where an earlier cutover stopped.
+
+    Args:
+        cutting: what the cutovers share.
+        mailbox_id: the mailbox.
+
+    Returns:
+        Where the mailbox is.
+
+    Raises:
+        Misconfigured: if the configuration cannot be used. This concerns every mailbox.
+        Corrupt: if an invariant of the ledger is broken. This concerns every mailbox.
+    """
     return _guarded(cutting, mailbox_id, _cut_over)
 
 
 def take_back(cutting: CutoverContext, mailbox_id: str) -> CutoverResult:
-    """A mailbox that is not live, or of which all was rolled back, goes back to staging; what its hooks did
-    is undone, the last first."""
+    """Take a mailbox back to staging, and undo its hooks, the last first.
+
+    This is possible for a mailbox that is not live, or of which everything was rolled back. Idempotent.
+
+    Args:
+        cutting: what the cutovers share.
+        mailbox_id: the mailbox.
+
+    Returns:
+        Where the mailbox is.
+
+    Raises:
+        Misconfigured: see cut_over.
+        Corrupt: see cut_over.
+    """
     return _guarded(cutting, mailbox_id, _take_back)
 
 
 def steps_of(hooks: HooksSettings) -> list[str]:
-    """The steps of a cutover, in their order."""
+    """Return the steps of a cutover, in their order."""
     freeze, both = hook_steps(hooks, Phase.FROZEN), hook_steps(hooks, Phase.LIVE)
     return [*freeze, FROZEN, *COPIED, RELEASE, *both[len(freeze) :], LIVE]
 
 
 def hook_steps(hooks: HooksSettings, phase: Phase) -> list[str]:
-    """Those that have run when a mailbox is in this phase."""
+    """Return the hook steps that have run when a mailbox is in this phase."""
     freeze = [f"{FREEZE}:{hook.name}" for hook in hooks.freeze]
     release = [f"{RELEASE}:{hook.name}" for hook in hooks.release]
     return {Phase.STAGING: [], Phase.FROZEN: freeze, Phase.LIVE: freeze + release}[phase]
 
 
 def readiness(ledger: Ledger, mailbox_id: str) -> str | None:
-    """Why a cutover would not begin, or go on, with this mailbox; None: it would. Writes nothing."""
+    """Return why a cutover would not begin, or go on, with this mailbox; None if it would. Write nothing."""
     row = ledger.mailbox(mailbox_id)
-    done = _by_name(Steps(ledger), mailbox_id)
+    steps = _by_name(Steps(ledger), mailbox_id)
     try:
-        _refuse_unready(ledger, row, done)
+        _refuse_unready(ledger, row, steps)
     except _Stop as stop:
         return stop.code
     except Blocked as error:
@@ -178,14 +222,14 @@ def _cut_over(cutting: CutoverContext, row: MailboxRow) -> None:
     if row.phase is Phase.LIVE:
         return
     _go_on(cutting)
-    done = _by_name(cutting.steps, row.id)
-    _refuse_unready(cutting.ledger, row, done)
+    steps = _by_name(cutting.steps, row.id)
+    _refuse_unready(cutting.ledger, row, steps)
     cutting.approve(row.wave)
-    _refuse_low(cutting, row, done)
-    if not _is_done(done, RELEASE):
-        _freeze(cutting, row, done)
-        done = _by_name(cutting.steps, row.id)
-        if not (all(_is_done(done, name) for name in COPIED) and _is_read_back(cutting.ledger, row.id)):
+    _refuse_low(cutting, row, steps)
+    if not _is_done(steps, RELEASE):
+        _freeze(cutting, row, steps)
+        steps = _by_name(cutting.steps, row.id)
+        if not (all(_is_done(steps, name) for name in COPIED) and _is_read_back(cutting.ledger, row.id)):
             _bring_up_to_date(cutting, row)
         cutting.approve(row.wave)
         cutting.steps.release(row.id, (*_freezing(cutting), FROZEN, *COPIED))
@@ -198,8 +242,8 @@ def _cut_over(cutting: CutoverContext, row: MailboxRow) -> None:
     cutting.tell("cutover.finished", row.wave, mailbox=row.id)
 
 
-def _refuse_unready(ledger: Ledger, row: MailboxRow, done: dict[str, StepRow]) -> None:
-    if BACK in done:
+def _refuse_unready(ledger: Ledger, row: MailboxRow, steps: dict[str, StepRow]) -> None:
+    if BACK in steps:
         raise _Stop("taking-back")
     ledger.refuse_withheld(row.id)
     for leg in ledger.legs(mailbox=row.id):
@@ -209,10 +253,14 @@ def _refuse_unready(ledger: Ledger, row: MailboxRow, done: dict[str, StepRow]) -
         raise _Stop(NOT_VERIFIED)
 
 
-def _refuse_low(cutting: CutoverContext, row: MailboxRow, done: dict[str, StepRow]) -> None:
-    """Freezes nobody whose score is known to stop them then: they could not work until somebody decides. One
-    whose first freeze hook was begun goes on, for that is no place to wait either."""
-    if row.phase is not Phase.STAGING or any(name in done for name in _freezing(cutting)):
+def _refuse_low(cutting: CutoverContext, row: MailboxRow, steps: dict[str, StepRow]) -> None:
+    """Refuse to freeze a mailbox whose score is known to stop it afterwards.
+
+    Its user could not work until somebody decides.
+
+    A mailbox whose first freeze hook has begun goes on, because that is no place to wait either.
+    """
+    if row.phase is not Phase.STAGING or any(name in steps for name in _freezing(cutting)):
         return
     if would_stop(cutting.ledger, [row], scores(cutting.ledger, [row.id])):
         cutting.tell("cutover.waiting", row.wave, mailbox=row.id, code=SCORE_LOW)
@@ -220,24 +268,27 @@ def _refuse_low(cutting: CutoverContext, row: MailboxRow, done: dict[str, StepRo
 
 
 def _is_verified(ledger: Ledger, mailbox_id: str) -> bool:
-    """Every workload, by the newest pass or look."""
+    """Return True if every workload is verified, by its newest pass or look."""
     legs = ledger.legs(mailbox=mailbox_id)
     return bool(legs) and all(leg.state is LegState.VERIFIED for leg in legs)
 
 
 def _is_read_back(ledger: Ledger, mailbox_id: str) -> bool:
-    """As a score asks for it: a weaker look since takes the place of a better one."""
+    """Return True if every workload was read back as a score requires.
+
+    A weaker verification since replaces a better one.
+    """
     return all(leg.fully_verified for leg in ledger.legs(mailbox=mailbox_id))
 
 
-def _freeze(cutting: CutoverContext, row: MailboxRow, done: dict[str, StepRow]) -> None:
+def _freeze(cutting: CutoverContext, row: MailboxRow, steps: dict[str, StepRow]) -> None:
     names = _freezing(cutting)
-    if not all(_is_done(done, name) for name in names):
+    if not all(_is_done(steps, name) for name in names):
         _refuse_at_work(cutting, row)
         cutting.steps.forget(row.id, COPIED)
     for name, hook in names.items():
         _hook(cutting, row, name, hook, hook)
-    if row.phase is not Phase.FROZEN or not _is_done(done, FROZEN):
+    if row.phase is not Phase.FROZEN or not _is_done(steps, FROZEN):
         _go_on(cutting)
         cutting.steps.move(row.id, Phase.FROZEN, FROZEN, cutting.by, names.keys())
         cutting.moved(row.id)
@@ -248,12 +299,12 @@ def _freezing(cutting: CutoverContext) -> dict[str, Hook]:
 
 
 def _bring_up_to_date(cutting: CutoverContext, row: MailboxRow) -> None:
-    """Delta, verification, score."""
-    for left in reversed(range(ROUNDS_MOST)):
+    """Run delta, verification and score."""
+    for rounds_left in reversed(range(ROUNDS_MOST)):
         _refuse_at_work(cutting, row)
         cutting.steps.forget(row.id, COPIED)
         _legs(cutting, row, DELTA, verify_only=False)
-        code = _legs(cutting, row, VERIFICATION, verify_only=True, again=left > 0)
+        code = _legs(cutting, row, VERIFICATION, verify_only=True, again=rounds_left > 0)
         if code is None:
             break
     _go_on(cutting)
@@ -273,8 +324,10 @@ def _bring_up_to_date(cutting: CutoverContext, row: MailboxRow) -> None:
 def _legs(
     cutting: CutoverContext, row: MailboxRow, name: str, *, verify_only: bool, again: bool = False
 ) -> str | None:
-    """Every leg; the mailbox goes on only when all of them are verified. again: the code is returned, where
-    another delta may mend it."""
+    """Run every leg; the mailbox goes on only if all of them are verified.
+
+    With `again`, the code `changed-since` is returned instead of stopping, because another delta may mend it.
+    """
     _go_on(cutting)
     _begin(cutting, row, name)
     code: str | None = None
@@ -294,28 +347,28 @@ def _legs(
 
 
 def _begin(cutting: CutoverContext, row: MailboxRow, name: str) -> None:
-    """Whoever began it before has no say in its outcome any more."""
+    """Begin a step; whoever began it before can no longer record its outcome."""
     if not cutting.steps.begin(row.id, name, cutting.owner):
         raise _Stop(HELD_ELSEWHERE)
 
 
 def _refuse_at_work(cutting: CutoverContext, row: MailboxRow) -> None:
-    """The steps of a cutover that is at work are not taken away from it; those of one that died are."""
+    """Refuse to take steps away from a cutover that is at work; those of a dead one are taken over."""
     now = cutting.ledger.clock()
     for leg in cutting.ledger.legs(mailbox=row.id):
-        held = leg.owner is not None and leg.lease_until is not None and leg.lease_until > now
-        if held and not lease.is_dead(str(leg.owner)):
+        is_held = leg.owner is not None and leg.lease_until is not None and leg.lease_until > now
+        if is_held and not lease.is_dead(str(leg.owner)):
             raise _Stop(HELD_ELSEWHERE)
 
 
 def in_order(legs: list[LegRow]) -> list[LegRow]:
-    """Mail first, as in every run."""
+    """Return the legs with mail first, as in every run."""
     order = list(Kind)
     return sorted(legs, key=lambda leg: order.index(leg.workload))
 
 
 def _hook(cutting: CutoverContext, row: MailboxRow, name: str, hook: Hook, action: Action) -> None:
-    """Unless it is recorded as done."""
+    """Run an action of a hook, unless it is recorded as done."""
     _go_on(cutting)
     if _is_done(_by_name(cutting.steps, row.id), name):
         return
@@ -346,8 +399,8 @@ def _take_back(cutting: CutoverContext, row: MailboxRow) -> None:
     _go_on(cutting)
     freeze = {f"{FREEZE}:{hook.name}": patience_of(hook) for hook in cutting.hooks.freeze}
     cutting.steps.turn_back(row.id, freeze, is_dead)
-    done = _by_name(cutting.steps, row.id)
-    for name, hook in in_force(cutting.hooks, done):
+    steps = _by_name(cutting.steps, row.id)
+    for name, hook in in_force(cutting.hooks, steps):
         if hook.undo is not None:
             _hook(cutting, row, name, hook, hook.undo)
     _go_on(cutting)
@@ -356,8 +409,10 @@ def _take_back(cutting: CutoverContext, row: MailboxRow) -> None:
 
 
 def in_force(hooks: HooksSettings, done: Collection[str]) -> list[tuple[str, Hook]]:
-    """The hooks that were begun, by the steps that undo them, in the order in which they are to be undone. A
-    hook that has no undo stays in force."""
+    """Return the begun hooks in the order of their undoing, each with the step that undoes it.
+
+    A hook that has no undo stays in force.
+    """
     both = [(RELEASE, hook) for hook in hooks.release], [(FREEZE, hook) for hook in hooks.freeze]
     return [
         (f"{UNDO}:{hook.name}", hook)
@@ -368,13 +423,13 @@ def in_force(hooks: HooksSettings, done: Collection[str]) -> list[tuple[str, Hoo
 
 
 def is_rolled_back(ledger: Ledger, mailbox_id: str) -> bool:
-    """Whether a rollback of every workload has ended, so that nothing of ours is there."""
+    """Return True if a rollback of every workload has ended, so that nothing of ours is there."""
     legs = ledger.legs(mailbox=mailbox_id)
     return bool(legs) and all(map(is_undone, legs))
 
 
 def is_undone(leg: LegRow) -> bool:
-    """Whether a rollback of this workload has ended, and nothing was sent back into the queue since."""
+    """Return True if a rollback of this workload has ended, and nothing was put back into the queue since."""
     return (leg.state, leg.code) == (LegState.BLOCKED, ROLLED_BACK)
 
 
@@ -382,8 +437,8 @@ def _by_name(steps: Steps, mailbox_id: str) -> dict[str, StepRow]:
     return {entry.name: entry for entry in steps.all(mailbox_id)}
 
 
-def _is_done(done: dict[str, StepRow], name: str) -> bool:
-    return name in done and done[name].state == DONE
+def _is_done(steps: dict[str, StepRow], name: str) -> bool:
+    return name in steps and steps[name].state == DONE
 
 
 def _go_on(cutting: CutoverContext) -> None:

@@ -1,1 +1,1 @@
-"""The mailbox list, waves, hours, sizes and estimates."""
+"""Plan: the mailbox list, waves, maintenance windows, sizes and estimates."""

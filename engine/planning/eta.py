@@ -1,4 +1,4 @@
-"""How long each wave still takes: the plan's estimate, of what is left, at the rate measured so far."""
+"""Estimate how long each wave still takes: what is left, at the rate measured so far."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ NOTHING = Amount(0, 0, 0, 0, whole=False)
 
 
 class Eta:
-    """Asked again and again while waves run. The inventory, where there is one, is read once. Asking walks
-    through all open items of the wave: seconds where there are millions."""
+    """Estimate again and again while waves run.
+
+    The inventory, if there is one, is read once. Each estimate reads all open items of the wave: seconds if
+    there are millions.
+    """
 
     def __init__(self, config: Config, ledger: Ledger) -> None:
         self._config = config
@@ -31,41 +34,51 @@ class Eta:
         self._inventory = _inventory(config)
 
     def left(self, wave: str | None = None) -> dict[str, Estimate]:
-        """By wave: mailboxes, items and bytes that are left, and how long they take. What is blocked or
-        withheld waits for a person, and is not counted. A wave in which nothing is left is not named."""
-        known, seen = amounts(self._ledger, wave), checks(self._ledger, wave)
+        """Return what is left of each wave: mailboxes, items and bytes, and how long they take.
+
+        Mailboxes that are blocked or withheld wait for a person and are not counted. A wave in which nothing
+        is left is not returned.
+
+        Args:
+            wave: the wave; None for all.
+        """
+        amounts_by_mailbox, counted = amounts(self._ledger, wave), checks(self._ledger, wave)
         boxes = {row.id: row for row in self._ledger.mailboxes(wave)}
         legs: defaultdict[str, list[LegRow]] = defaultdict(list)
         for leg in self._ledger.legs(wave):
             if leg.mailbox in boxes:
                 legs[leg.mailbox].append(leg)
         kinds = {number: [leg.workload for leg in own] for number, own in legs.items()}
-        typical = _typical(known, seen, kinds)
+        typical = _typical(amounts_by_mailbox, counted, kinds)
         pace = pace_of(self._config, measured(self._ledger))
         waves: defaultdict[str, list[Load]] = defaultdict(list)
         for number, own in legs.items():
             box, awaited = boxes[number], [leg.workload for leg in own if _awaited(leg)]
-            owed = self._owed(kinds[number], box.source, known.get(number, {}), seen.get(number), typical)
+            owed = self._owed(
+                kinds[number], box.source, amounts_by_mailbox.get(number, {}), counted.get(number), typical
+            )
             items, size = ({kind: owed[kind][at] for kind in awaited if owed[kind][0]} for at in (0, 1))
             if items:
                 waves[box.wave].append(Load(items, size))
-        return {name: estimate(found, pace) for name, found in sorted(waves.items())}
+        return {name: estimate(loads, pace) for name, loads in sorted(waves.items())}
 
     def _owed(
         self,
         kinds: Sequence[Kind],
         source: str,
-        known: Mapping[Kind, Amount],
+        amounts: Mapping[Kind, Amount],
         seen: tuple[int, int] | None,
         typical: Typical,
     ) -> dict[Kind, tuple[int, int]]:
-        """The items and bytes that each workload of a mailbox is taken to owe. Where the ledger has no whole
-        listing, the inventory tells how much there is, else what a preflight counted beyond all that is told
-        otherwise. seen: its numbers."""
+        """Return the items and bytes that each workload of a mailbox is estimated to owe.
+
+        If the ledger has no whole listing, the inventory says how much there is; without one, the rest of
+        what a preflight counted (`seen`) is attributed to the largest workload.
+        """
         load = self._inventory.get(source, Load())
         owed, totals, unknown = {}, [], []
         for kind in kinds:
-            amount = known.get(kind, NOTHING)
+            amount = amounts.get(kind, NOTHING)
             items, size = amount.items, amount.bytes
             if not amount.whole and kind in load.items:
                 items, size = max(items, load.items[kind]), max(size, load.bytes.get(kind, 0))
@@ -74,11 +87,11 @@ class Eta:
             totals.append((items, size))
             owed[kind] = (amount.left + items - amount.items, amount.left_bytes + size - amount.bytes)
         if unknown and seen is not None:
-            most, told = most_of(kinds), [sum(column) for column in zip(*totals, strict=True)]
-            items, size = (max(0, seen[at] - told[at]) for at in (0, 1))
+            most, counted = most_of(kinds), [sum(column) for column in zip(*totals, strict=True)]
+            items, size = (max(0, seen[at] - counted[at]) for at in (0, 1))
             owed[most] = (owed[most][0] + items, owed[most][1] + size)
         elif unknown:
-            owed |= {kind: typical[kind] for kind in unknown if kind not in known}
+            owed |= {kind: typical[kind] for kind in unknown if kind not in amounts}
         return owed
 
 
@@ -91,7 +104,7 @@ def _typical(
     seen: Mapping[str, tuple[int, int]],
     kinds: Mapping[str, Sequence[Kind]],
 ) -> Typical:
-    """Items and bytes of a mailbox of which nobody knows yet: the median of the others. kinds: by mailbox."""
+    """Return items and bytes of a mailbox about which nothing is known: the median of the others."""
     counts: defaultdict[Kind, list[int]] = defaultdict(list)
     sizes: defaultdict[Kind, list[int]] = defaultdict(list)
     for number, own in kinds.items():
@@ -109,7 +122,10 @@ def _typical(
 
 
 def _inventory(config: Config) -> Mapping[str, Load]:
-    """None where a file of the plan is missing, or at fault: who watches at night goes by the ledger."""
+    """Return the inventory; nothing if a file of the plan is missing or wrong.
+
+    A run is then watched by the ledger alone.
+    """
     if config.plan.inventory is None:
         return {}
     try:

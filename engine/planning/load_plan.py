@@ -1,4 +1,4 @@
-"""From mailboxes.csv to the ledger's plan."""
+"""Load mailboxes.csv into the ledger's plan."""
 
 from __future__ import annotations
 
@@ -18,16 +18,31 @@ from model.errors import Misconfigured
 
 @dataclass(frozen=True, slots=True)
 class LoadedPlan:
-    """ids: the random id of each row taken over; conflicts: rows that contradict what was already done."""
+    """Say what was loaded.
+
+    Attributes:
+        ids: the random id of each row that was loaded.
+        conflicts: rows that contradict what was already done.
+    """
 
     ids: tuple[str, ...]
     conflicts: tuple[PlanConflict, ...]
 
 
 def plan(config: Config, ledger: Ledger, wave: str | None = None) -> LoadedPlan:
-    """Takes the rows of a wave (or all) over into the ledger, and withdraws from it what no row of the wave
-    (or of the list's waves) names any more; with them what waves.csv, where there is one, plans of the waves;
-    idempotent. Raises Misconfigured."""
+    """Load the rows of a wave, or of all waves, into the ledger.
+
+    Mailboxes that no row of the wave (or of the list's waves) names any more are withdrawn from the plan.
+    What waves.csv plans of the waves, if that file exists, is loaded too. Idempotent.
+
+    Args:
+        config: the configuration.
+        ledger: the ledger.
+        wave: the wave; None for all waves of the list.
+
+    Raises:
+        Misconfigured: if a file cannot be used.
+    """
     everyone = mailboxes(config)
     lines = planned_waves(config, everyone)
     people = by_priority([entry for entry in everyone if wave in (None, entry.wave)])
@@ -39,9 +54,9 @@ def plan(config: Config, ledger: Ledger, wave: str | None = None) -> LoadedPlan:
         [planned_mailbox(config, person) for person in people], whole=True, waves=waves
     )
     numbers = [result if isinstance(result, str) else result.mailbox for result in results]
-    put_priorities(ledger, {number: one.priority for one, number in zip(people, numbers, strict=True)})
+    put_priorities(ledger, {number: person.priority for person, number in zip(people, numbers, strict=True)})
     if lines is not None:
-        ids = {one.source: number for one, number in zip(people, numbers, strict=True)}
+        ids = {person.source: number for person, number in zip(people, numbers, strict=True)}
         chosen = [line for line in lines if line.wave in waves]
         Waves(ledger).put(wave_rows(config, chosen, ids), waves)
     return LoadedPlan(
@@ -51,16 +66,26 @@ def plan(config: Config, ledger: Ledger, wave: str | None = None) -> LoadedPlan:
 
 
 def waves_of(people: Iterable[Person], planned: Mapping[str, str]) -> frozenset[str]:
-    """The waves that a list speaks of: those of its rows, and those in which its mailboxes are planned. The
-    others may be those of another configuration's list, with the same ledger. planned: by source, in which
-    wave the ledger has it."""
+    """Return the waves of a list: those of its rows, and those in which its mailboxes are planned.
+
+    Other waves may belong to another configuration's list with the same ledger.
+
+    Args:
+        people: the rows.
+        planned: the wave that the ledger has for each source.
+    """
     return frozenset(wave for person in people for wave in (person.wave, planned.get(person.source)) if wave)
 
 
 def renew(config: Config, ledger: Ledger, wave: str) -> None:
-    """Plans a wave again where the list is at hand; a worker may run on a machine that has none, and goes
-    by what the ledger says. Raises Misconfigured, also for a list that names none of a wave which the ledger
-    has: it is another configuration's, whose mailboxes would be withdrawn."""
+    """Load a wave again if the list is on this machine.
+
+    Another worker's machine may have none, and relies on the ledger.
+
+    Raises:
+        Misconfigured: if a file cannot be used; also if the list has no row of a wave that the ledger has. It
+            is another configuration's list then, whose mailboxes would be withdrawn.
+    """
     if not config.file(config.mailboxes).exists():
         return
     if wave not in waves_listed(config) and ledger.mailboxes(wave):
@@ -72,17 +97,21 @@ def renew(config: Config, ledger: Ledger, wave: str) -> None:
 
 
 def waves_listed(config: Config) -> frozenset[str]:
-    """The waves that the rows of a list name. Raises Misconfigured."""
+    """Return the waves that the rows of a list name.
+
+    Raises:
+        Misconfigured: if the list cannot be used.
+    """
     return frozenset(mailbox.wave for mailbox in mailboxes(config) if mailbox.wave)
 
 
 def by_priority(people: Sequence[Person]) -> list[Person]:
-    """Higher priority first; otherwise the file's order."""
+    """Return the rows with higher priority first; otherwise in the file's order."""
     return sorted(people, key=lambda person: -person.priority)
 
 
 def planned_mailbox(config: Config, person: Person) -> PlannedMailbox:
-    """A row as the ledger takes it."""
+    """Return a row as the ledger stores it."""
     return PlannedMailbox(
         source=person.source,
         target=person.target,

@@ -1,7 +1,9 @@
-"""Whose mailbox goes where: mailboxes.csv, the directory export, and the deny list. A mailbox may be a site.
+"""Read whose mailbox goes where: mailboxes.csv, the directory export, and the deny list.
 
-Every reader tells all faults of its file at once, each with its line, and repeats no value: an address
-in an error would end in a log.
+A mailbox may be a site.
+
+Every reader reports all faults of its file at once, each with its line, and repeats no value: an address in
+an error would end in a log.
 """
 
 from __future__ import annotations
@@ -35,12 +37,20 @@ DOMAIN = re.compile(r"@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One row of mailboxes.csv. source and target are lower-case addresses; a login is what opens
-    the account, the address unless the row says otherwise. folder: where its files go, in place of the
-    configured root; "" for that. priority: higher runs first.
+    """Hold one row of mailboxes.csv.
 
-    A site's source is a site as model.sites spells it, its target the address or the login of the account
-    that will hold its files."""
+    Attributes:
+        line: its line in the file.
+        source: the lower-case address at the source. Of a site, the site as model.sites spells it.
+        target: the lower-case address at the target. Of a site, the address or the login of the account that
+            will hold its files.
+        wave: the name of its wave; "" if it has none yet.
+        source_login: what opens the account; the address unless the row says otherwise.
+        target_login: what opens the account; the address unless the row says otherwise.
+        phase: the phase in which it starts.
+        priority: higher runs first.
+        folder: where its files go, in place of the configured root; "" for that root.
+    """
 
     line: int
     source: str
@@ -54,29 +64,34 @@ class Person:
 
     @property
     def site(self) -> Site | None:
-        """None for a person's mailbox."""
+        """The site; None for a person's mailbox."""
         return Site.read(self.source) if is_site(self.source) else None
 
     def moves(self, workloads: Iterable[Kind]) -> tuple[Kind, ...]:
-        """Which of these there are for it: a site has files alone."""
+        """Return those of these workloads that exist for it: a site has files only."""
         return tuple(kind for kind in workloads if kind is Kind.FILES or not is_site(self.source))
 
     @property
     def source_account(self) -> Account:
+        """The account at the source."""
         return Account(login=self.source_login, address=self.source)
 
     @property
     def target_account(self) -> Account:
+        """The account at the target."""
         return Account(login=self.target_login, address=self.target, folder=self.folder)
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """An independent statement of who is who: every address and login (lower-case) of a person, per side.
+    """State, independently, who is who: every address and login (lower-case) of a person, for each side.
 
-    sources and targets lead from an address or a login to the numbers of the rows that name it, rows leads
-    back. sites:
-    the accounts that may hold a site's files; an account may hold several, beside its owner's.
+    Attributes:
+        sources: the numbers of the rows that name an address or login at the source.
+        targets: the numbers of the rows that name an address or login at the target.
+        sites: the accounts that may hold a site's files; an account may hold several sites, beside its
+            owner's files.
+        rows: the addresses and logins by the number of the row.
     """
 
     sources: Mapping[str, frozenset[int]] = field(default_factory=dict)
@@ -93,25 +108,34 @@ class Directory:
                 for number in numbers:
                     rows[number].add(address)
             object.__setattr__(self, name, dict(side))
-        object.__setattr__(self, "rows", {number: frozenset(found) for number, found in rows.items()})
+        object.__setattr__(self, "rows", {number: frozenset(addresses) for number, addresses in rows.items()})
 
     def also(self, source: str, target: str) -> frozenset[str]:
-        """Every address of the rows that name source or target."""
+        """Return every address of the rows that name source or target."""
         left, right = self._sides(source, target)
         numbers = left | right
         return frozenset().union(*(self.rows[number] for number in numbers))
 
     def names(self, source: str, target: str) -> bool | None:
-        """True: one row names both, and no other row names either. False: the directory gives one of
-        them to somebody else, or to two. None: it knows neither."""
+        """Say whether the directory gives both to one person.
+
+        Returns:
+            True if one row names both, and no other row names either. False if the directory gives one of
+                them to someone else, or to two people. None if it knows neither.
+        """
         left, right = self._sides(source, target)
         if not left and not right:
             return None
         return left == right and len(left) == 1
 
     def gives(self, site: Site, target: str) -> bool | None:
-        """Whether this account may hold the site's files. What it says of a library goes before what it says
-        of its site. None: it does not know the site."""
+        """Say whether this account may hold the site's files.
+
+        What it says of a library goes before what it says of its site.
+
+        Returns:
+            None if the directory does not know the site.
+        """
         targets = self.sites.get(str(site)) or self.sites.get(str(site.whole))
         return None if targets is None else canonical(target) in targets
 
@@ -122,13 +146,18 @@ class Directory:
 
 @dataclass(frozen=True, slots=True)
 class DenyList:
-    """Addresses, whole domains ("@court.example") and sites that no wave may touch. A site is denied with all
-    its libraries, and because of any of them.
+    r"""Hold addresses, whole domains ("@court.example") and sites that no wave may touch.
 
-    Compared as canonical() has them, and a subaddress ("richter+x@court.example") as what it is of.
-    "@court.example" denies what is below it ("@mail.court.example") as well. A login without a domain
-    ("richter", "COURT\\richter") is denied when it is what stands before the @ of an entry: which domain it
-    belongs to, only the server knows. In a login, % may stand for @."""
+    A site is denied with all its libraries, and because of any of them. Names are compared as canonical()
+    writes them, and a subaddress ("richter+x@court.example") as its main address. "@court.example" also
+    denies its subdomains ("@mail.court.example"). A login without a domain ("richter", "COURT\\richter") is
+    denied if it stands before the @ of an entry: only the server knows its domain. In a login, % may stand
+    for @.
+
+    Attributes:
+        entries: the entries.
+        locals: what stands before the @ of the entries.
+    """
 
     entries: frozenset[str] = frozenset()
     locals: frozenset[str] = field(init=False)
@@ -139,7 +168,7 @@ class DenyList:
         object.__setattr__(self, "locals", frozenset(entry.partition("@")[0] for entry in entries) - {""})
 
     def denies(self, addresses: Iterable[str]) -> bool:
-        """Whether any of these addresses or logins is on the list."""
+        """Return True if any of these addresses or logins is on the list."""
         return any(self._has(meaning) for address in addresses for meaning in _meanings(canonical(address)))
 
     def _has(self, address: str) -> bool:
@@ -156,7 +185,13 @@ class DenyList:
 
 
 def _meanings(name: str) -> Iterator[str]:
-    """What a server may take a name for: itself, what it is a subaddress of (RFC 5233), and with % for @."""
+    """Yield what a server may take a name for.
+
+    Itself, the address of which it is a subaddress, and with % for @.
+
+    Source:
+        RFC 5233 (subaddresses).
+    """
     yield name
     local, at, domain = name.rpartition("@")
     if not at:
@@ -169,8 +204,11 @@ def _meanings(name: str) -> Iterator[str]:
 
 
 def canonical(address: str) -> str:
-    """One spelling of an address or login, for comparing: Unicode NFKC and case folded, no blanks around,
-    the domain as IDNA writes it and without a dot at its end. Of a site, that of model.sites."""
+    """Return one spelling of an address or login, for comparing.
+
+    It is normalized (Unicode NFKC), case-folded and without blanks around it; the domain is in IDNA and
+    without a dot at its end. A site is spelled as model.sites does.
+    """
     site = Site.read(address.strip())
     if site is not None:
         return str(site)
@@ -188,19 +226,28 @@ def canonical(address: str) -> str:
 
 
 def read_mailboxes(path: Path, *, unplanned: bool = False) -> tuple[Person, ...]:
-    """All rows, in the file's order. unplanned: a row's wave may be empty, or the whole column missing.
-    Raises Misconfigured with every fault: a wrong address, a source or a target that two rows claim (one to
-    one), an unknown or missing column, a short row. Sites may share a target; that none of them gets
-    another's folder, engine.planning.mailbox_list_checks sees to, which knows the configuration."""
+    """Read all rows, in the file's order.
+
+    Sites may share a target. engine.planning.mailbox_list_checks, which knows the configuration, makes sure
+    that none of them gets another's folder.
+
+    Args:
+        path: the file.
+        unplanned: True if a row's wave may be empty, or the whole column missing.
+
+    Raises:
+        Misconfigured: with every fault: a wrong address, a source or target that two rows claim, an unknown
+            or missing column, a short row.
+    """
     problems: list[Problem] = []
     people = []
     purpose = "the list of mailboxes; `kogge init` writes one"
     needed = [name for name in REQUIRED if not (unplanned and name == "wave")]
     for line, cells in csv_rows(path, purpose, (needed, (*REQUIRED, *OPTIONAL)), problems):
         cells.setdefault("wave", "")
-        found = _faults(line, cells, unplanned)
-        problems += found
-        if not found:
+        faults = _faults(line, cells, unplanned)
+        problems += faults
+        if not faults:
             people.append(_person(line, cells))
     problems += _claimed_twice(people)
     if problems:
@@ -211,10 +258,16 @@ def read_mailboxes(path: Path, *, unplanned: bool = False) -> tuple[Person, ...]
 
 
 def read_directory(path: Path) -> Directory:
-    """The directory export: columns source and target, each one address or several (separated by
-    blanks or "|"), and beside them the logins that open the person's accounts; other columns are left alone,
-    for an export has them. A row whose source is a site (or
-    several, separated by "|") names as targets the accounts that may hold its files. Raises Misconfigured."""
+    """Read the directory export.
+
+    The columns source and target each hold one address or several (separated by blanks or "|"), and beside
+    them the logins that open the person's accounts. Other columns are ignored, because an export has them. A
+    row whose source is a site (or several, separated by "|") names as targets the accounts that may hold its
+    files.
+
+    Raises:
+        Misconfigured: if the file cannot be used.
+    """
     sites: defaultdict[str, set[str]] = defaultdict(set)
     sides: tuple[defaultdict[str, set[int]], ...] = (defaultdict(set), defaultdict(set))
     problems: list[Problem] = []
@@ -235,8 +288,10 @@ def read_directory(path: Path) -> Directory:
 
 
 def _misnamed(line: int, column: str, names: Sequence[str]) -> Iterator[Problem]:
-    """What is wrong with a person's names in the directory export. Logins go beside an address: a column of
-    logins alone is most likely another column."""
+    """Yield what is wrong with a person's names in the directory export.
+
+    Logins stand beside an address: a column of logins alone is most likely another column.
+    """
     if not all(is_address(name) or ("@" not in name and _is_login(name)) for name in names):
         yield Problem(line, column, "neither an e-mail address nor a login")
     elif names and not any(map(is_address, names)):
@@ -244,7 +299,7 @@ def _misnamed(line: int, column: str, names: Sequence[str]) -> Iterator[Problem]
 
 
 def _sited(line: int, cells: Mapping[str, str], sites: Mapping[str, set[str]]) -> Iterator[Problem]:
-    """A row of the directory export about sites."""
+    """Read a row of the directory export about sites, and yield its faults."""
     for part in filter(None, map(str.strip, cells["source"].split("|"))):
         site = Site.read(part)
         if site is None:
@@ -254,10 +309,15 @@ def _sited(line: int, cells: Mapping[str, str], sites: Mapping[str, set[str]]) -
 
 
 def read_addresses(path: Path) -> Mapping[str, str]:
-    """X.500 address (lower-case) -> SMTP address, from the directory's proxyAddresses: columns x500 and
-    address; other columns are left alone. An x500 cell may hold several, separated by "|". Raises
-    Misconfigured, also for one that two addresses claim."""
-    found: dict[str, str] = {}
+    """Read the SMTP address of each X.500 address (lower-case), from the directory's proxyAddresses.
+
+    The columns are x500 and address; other columns are ignored. An x500 cell may hold several, separated by
+    "|".
+
+    Raises:
+        Misconfigured: if the file cannot be used; also if two addresses claim one X.500 address.
+    """
+    addresses: dict[str, str] = {}
     problems: list[Problem] = []
     purpose = "the X.500 addresses named by addresses"
     for line, cells in csv_rows(path, purpose, (("x500", "address"), None), problems):
@@ -266,16 +326,19 @@ def read_addresses(path: Path) -> Mapping[str, str]:
             problems.append(Problem(line, "address", "not an e-mail address"))
         for part in cells["x500"].split("|"):
             name = part.strip().lower().removeprefix("x500:")
-            if name and found.setdefault(name, address) != address:
+            if name and addresses.setdefault(name, address) != address:
                 problems.append(Problem(line, "x500", "another line gives it to another address"))
     if problems:
         raise misconfigured(path, problems)
-    return found
+    return addresses
 
 
 def read_deny(path: Path) -> DenyList:
-    """The deny list: an address, @domain or site a line; # begins a comment. A line that is none of them is
-    an error, for a deny list half understood protects nobody. Raises Misconfigured."""
+    """Read the deny list: an address, @domain or site on each line; # begins a comment.
+
+    Raises:
+        Misconfigured: if a line is none of them, because a deny list that is half understood protects no one.
+    """
     entries, problems = set(), []
     text = read_text(path, "the deny list named by gate.deny")
     for number, line in enumerate(lines_of(text), 1):
@@ -295,8 +358,17 @@ def csv_rows(
     columns: tuple[Sequence[str], Sequence[str] | None],
     problems: list[Problem],
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line, cells by column) of every row that is not blank; rows that do not fit the header go to
-    problems. columns: the required ones, and the optional ones or None for "any"."""
+    """Yield the line and the cells by column of every row that is not blank.
+
+    Args:
+        path: the file.
+        purpose: what the file is for, for the message if it is missing.
+        columns: the required ones, and the optional ones or None for "any".
+        problems: rows that do not fit the header are added here.
+
+    Raises:
+        Misconfigured: if the file is missing, is no CSV, or has another header.
+    """
     text = read_text(path, purpose)
     lines = csv.reader(lines_of(text), delimiter=separator(text), strict=True)
     header: list[str] | None = None
@@ -318,13 +390,18 @@ def csv_rows(
 
 
 def lines_of(text: str) -> Iterator[str]:
-    """Lines as files have them, with their ends: at LF, CR LF and CR alone. What else Unicode calls a line's
-    end (str.splitlines) may stand in a person's display name."""
+    """Yield lines as files have them, with their ends: at LF, CR LF and CR only.
+
+    What else Unicode calls a line's end (str.splitlines) may stand in a person's display name.
+    """
     return iter(io.StringIO(text, newline=""))
 
 
 def separator(text: str) -> str:
-    """The one that occurs most in the first line that is not blank; German spreadsheets write ;"""
+    """Return the separator that occurs most in the first line that is not blank.
+
+    German spreadsheets write ;
+    """
     first = next((line for line in lines_of(text) if line.strip()), "")
     return max(SEPARATORS, key=first.count)
 
@@ -335,15 +412,15 @@ def _header(
     names = [cell.strip().lower() for cell in cells]
     while names and not names[-1]:
         names.pop()
-    known = {*required, *(names if optional is None else optional)}
+    known_names = {*required, *(names if optional is None else optional)}
     missing = [name for name in required if name not in names]
-    twice = [name for name in sorted(known) if names.count(name) > 1]
+    twice = [name for name in sorted(known_names) if names.count(name) > 1]
     problems = [Problem(line, name, "the column is missing") for name in missing]
     problems += [Problem(line, name, "the column is there twice") for name in twice]
     problems += [
-        Problem(line, f"column {at}", unknown(name, known))
+        Problem(line, f"column {at}", unknown(name, known_names))
         for at, name in enumerate(names, 1)
-        if name not in known
+        if name not in known_names
     ]
     if problems:
         raise misconfigured(path, problems)
@@ -356,25 +433,25 @@ def _by_column(header: list[str], cells: list[str]) -> dict[str, str]:
 
 
 def _faults(line: int, cells: Mapping[str, str], unplanned: bool) -> list[Problem]:
-    found = [
+    faults = [
         Problem(line, name, "is empty" if not cells[name] else wrong)
         for name, wrong in _names_wrong(cells).items()
     ]
     if cells.get("folder") and not is_folder(cells["folder"]):
-        found.append(Problem(line, "folder", "not a path of folders"))
+        faults.append(Problem(line, "folder", "not a path of folders"))
     if not cells["wave"] and not unplanned:
-        found.append(Problem(line, "wave", "is empty; `kogge plan --write` fills it in"))
+        faults.append(Problem(line, "wave", "is empty; `kogge plan --write` fills it in"))
     elif cells["wave"] and not NAME.fullmatch(cells["wave"]):
-        found.append(Problem(line, "wave", "give a short name of letters, digits, dots or hyphens"))
+        faults.append(Problem(line, "wave", "give a short name of letters, digits, dots or hyphens"))
     if cells.get("phase") and cells["phase"].lower() not in list(Phase):
-        found.append(Problem(line, "phase", f"give one of {', '.join(Phase)}"))
+        faults.append(Problem(line, "phase", f"give one of {', '.join(Phase)}"))
     if cells.get("priority") and not PRIORITY.fullmatch(cells["priority"]):
-        found.append(Problem(line, "priority", "give a whole number"))
-    return found
+        faults.append(Problem(line, "priority", "give a whole number"))
+    return faults
 
 
 def _names_wrong(cells: Mapping[str, str]) -> dict[str, str]:
-    """What is wrong with a row's names, by column."""
+    """Return what is wrong with a row's names, by column."""
     sited = is_site(cells["source"])
     wrong = {}
     if sited and Site.read(cells["source"]) is None:
@@ -393,7 +470,7 @@ def _is_login(text: str) -> bool:
 
 
 def is_folder(text: str) -> bool:
-    """Whether text is a path of folders, with a slash between them, that leads down alone."""
+    """Return True if a text is a path of folders, separated by slashes, that only leads down."""
     names = [name for name in text.split("/") if name]
     return bool(names) and all(name.isprintable() and name not in {".", ".."} for name in names)
 
@@ -414,8 +491,11 @@ def _person(line: int, cells: Mapping[str, str]) -> Person:
 
 
 def _claimed_twice(people: Iterable[Person]) -> Iterator[Problem]:
-    """One to one: no source, target or login in two rows. Two people filled from one mailbox, or one
-    from two, is the fault that must never happen. Sites: see engine.planning.mailbox_list_checks."""
+    """Yield a fault for each source, target or login that two rows have.
+
+    Two people filled from one mailbox, or one from two, is the fault that must never happen. For sites, see
+    engine.planning.mailbox_list_checks.
+    """
     for side in ("source", "target"):
         first: dict[tuple[str, str], int] = {}
         for person in people:

@@ -1,4 +1,4 @@
-"""mailboxes.csv read under a configuration: what only both together can tell."""
+"""Read mailboxes.csv under a configuration, and find what only both together can show."""
 
 from __future__ import annotations
 
@@ -15,9 +15,16 @@ Names = tuple[str, ...]
 
 
 def mailboxes(config: Config, *, unplanned: bool = False) -> tuple[Person, ...]:
-    """All rows, in the file's order. unplanned: also those without a wave. Raises Misconfigured with every
-    fault of the file, or of what the configuration makes of it: a site that cannot be read or has nowhere to
-    go, two rows with one folder."""
+    """Return all rows, in the file's order.
+
+    Args:
+        config: the configuration.
+        unplanned: True to allow rows without a wave.
+
+    Raises:
+        Misconfigured: with every fault of the file, or of its use under the configuration: a site that cannot
+            be read or has no target, two rows with one folder.
+    """
     path = config.file(config.mailboxes)
     people = read_mailboxes(path, unplanned=unplanned)
     problems = [*_impossible(config, people), *_moved_twice(people), *_folders_shared(config, people)]
@@ -36,7 +43,7 @@ def _impossible(config: Config, people: Sequence[Person]) -> Iterator[Problem]:
 
 
 def _moved_twice(people: Sequence[Person]) -> Iterator[Problem]:
-    """A library beside its whole site."""
+    """Yield a fault for each library that stands beside its whole site."""
     whole = {
         str(site): person.line for person in people if (site := person.site) is not None and not site.library
     }
@@ -48,21 +55,23 @@ def _moved_twice(people: Sequence[Person]) -> Iterator[Problem]:
 
 
 def _folders_shared(config: Config, people: Sequence[Person]) -> Iterator[Problem]:
-    """Of rows that share an account, none may have its folder in another's: whose a file is, nobody could
-    tell any more."""
+    """Yield a fault for each row whose folder lies within another's in the same account.
+
+    A file's owner would be lost.
+    """
     files = config.target.files
     if files is None:
         return
-    held: defaultdict[str, list[tuple[Names, Person]]] = defaultdict(list)
+    folders: defaultdict[str, list[tuple[Names, Person]]] = defaultdict(list)
     for person in people:
         own = tuple(map(_same, files.folder(person.target_account)))
         accounts = {canonical(person.target), canonical(person.target_login)}
-        others = [entry for account in accounts for entry in held[account]]
+        others = [entry for account in accounts for entry in folders[account]]
         met = next((one for names, one in others if _nested(own, names)), None)
         if met is not None:
             yield Problem(person.line, "folder", f"the same as, or within, or around that of line {met.line}")
         for account in accounts:
-            held[account].append((own, person))
+            folders[account].append((own, person))
 
 
 def _nested(one: Names, other: Names) -> bool:
@@ -71,5 +80,5 @@ def _nested(one: Names, other: Names) -> bool:
 
 
 def _same(name: str) -> str:
-    """Equal for names that some server takes for one."""
+    """Return a text that is equal for names that some server takes for one."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -1,7 +1,8 @@
-"""When a wave may run: its window, its first moment, whether it is paused.
+"""Decide when a wave may run: its maintenance window, its first moment, whether it is paused.
 
-A window is open by the clock on the wall: of an hour that a night in October has twice, both; of one that a
-night in March has not, nothing. A span that crosses midnight belongs to the day on which it begins.
+A window is open by the clock on the wall. Of an hour that a night in October has twice, both count; of one
+that a night in March does not have, nothing does. A span that crosses midnight belongs to the day on which it
+begins.
 """
 
 from __future__ import annotations
@@ -20,21 +21,28 @@ from model.errors import Misconfigured, Transient
 
 CLOSED, PAUSED = "window-closed", "paused"
 AHEAD = 9
-"""Days after which a window has done all that it does in a week, whatever the clocks did meanwhile."""
+"""Days after which a window has done everything that it does in a week, whatever the clocks did meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A pure calendar. Instants are aware; those it gives are UTC."""
+    """Hold a pure calendar of openings. Instants are aware; those that it returns are UTC.
+
+    Attributes:
+        spans: the spans of a week in which it is open.
+        zone: the zone of the clock.
+    """
 
     spans: tuple[WindowSpan, ...]
     zone: ZoneInfo
 
     @classmethod
     def of(cls, settings: WindowSettings) -> Window:
+        """Return the window of these settings."""
         return cls(settings.parsed(), ZoneInfo(settings.timezone))
 
     def is_open(self, at: datetime) -> bool:
+        """Return True if the window is open at this moment."""
         local = at.astimezone(self.zone)
         today, minute = local.weekday(), local.hour * 60 + local.minute
         return any(
@@ -44,21 +52,24 @@ class Window:
         )
 
     def changes(self, after: datetime) -> datetime | None:
-        """The first moment later than `after` at which it opens or closes; None: it never does."""
+        """Return the first moment later than `after` at which it opens or closes; None if it never does."""
         was = self.is_open(after)
-        worker_slots = sorted(set(self._worker_slots(after)))
-        return next((turn for turn in worker_slots if turn > after and self.is_open(turn) != was), None)
+        moments = sorted(set(self._moments(after)))
+        return next((turn for turn in moments if turn > after and self.is_open(turn) != was), None)
 
     def opens(self, at: datetime) -> datetime | None:
-        """`at` while it is open, else when it opens next."""
+        """Return `at` if it is open then, else when it opens next; None if it never does."""
         return at if self.is_open(at) else self.changes(at)
 
     def closes(self, at: datetime) -> datetime | None:
-        """While it is open, when it closes; `at` while it is closed. None: it never closes."""
+        """Return when it closes, if it is open at `at`; `at` if it is closed then.
+
+        None if it never closes.
+        """
         return self.changes(at) if self.is_open(at) else at
 
-    def _worker_slots(self, after: datetime) -> Iterator[datetime]:
-        """Every moment at which it could open or close."""
+    def _moments(self, after: datetime) -> Iterator[datetime]:
+        """Yield every moment at which it could open or close."""
         midnight = after.astimezone(self.zone).replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
         edges = {edge for span in self.spans for edge in (span.begins, span.ends)}
         for day in range(-2, AHEAD):
@@ -70,7 +81,7 @@ class Window:
             yield from self._jumps(begin, begin + timedelta(days=1))
 
     def _jumps(self, begin: datetime, end: datetime) -> Iterator[datetime]:
-        """The minute in which the zone's clock is put forward or back, if that is between the two."""
+        """Yield the minute in which the zone's clock is put forward or back, if it lies between the two."""
         if self._offset(begin) == self._offset(end):
             return
         while end - begin > timedelta(minutes=1):
@@ -87,8 +98,17 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """When a wave may run. overridden: when a person last said that it may run outside of its hours; that
-    holds until they begin the next time."""
+    """Say when a wave may run.
+
+    Attributes:
+        wave: the name of the wave.
+        starts: its first moment; None if it has none.
+        window: its maintenance window; None if it has none.
+        margin: how long before the window closes no mailbox begins any more.
+        paused: True if a person paused it.
+        overridden: when a person last allowed it to run outside its window; that holds until the window next
+            opens.
+    """
 
     wave: str
     starts: datetime | None = None
@@ -98,20 +118,24 @@ class Opening:
     overridden: datetime | None = None
 
     def planned_at(self, now: datetime) -> bool:
-        """Whether the plan lets it run, whatever people said since."""
+        """Return True if the plan lets it run, whatever people said since."""
         started = self.starts is None or now >= self.starts
         return started and (self.window is None or self.window.is_open(now))
 
     def open_at(self, now: datetime) -> bool:
+        """Return True if it may run."""
         return not self.paused and (self.planned_at(now) or self._waived(now))
 
     def begins_at(self, now: datetime) -> bool:
-        """Whether another mailbox may begin: not just before it closes."""
+        """Return True if another mailbox may begin: not just before the window closes."""
         closes = self.closes(now)
         return self.open_at(now) and (closes is None or now < closes - self.margin)
 
     def closes(self, now: datetime) -> datetime | None:
-        """When it closes, `now` if it is closed; None: never, or not before somebody pauses it."""
+        """Return when it closes; `now` if it is closed.
+
+        None if it never closes, or only when a person pauses it.
+        """
         if not self.open_at(now):
             return now
         if self.window is None or self._waived(now):
@@ -119,32 +143,39 @@ class Opening:
         return self.window.closes(now)
 
     def opens(self, now: datetime) -> datetime | None:
-        """When the plan lets it run the next time, `now` if it does; None: never."""
+        """Return when the plan lets it run next; `now` if it does. None if it never does."""
         from_then = now if self.starts is None else max(now, self.starts)
         return from_then if self.window is None else self.window.opens(from_then)
 
     def refusal(self, now: datetime) -> str | None:
-        """The code why nothing may begin."""
+        """Return the code why nothing may begin; None if it may."""
         if self.paused:
             return PAUSED
         return None if self.begins_at(now) else CLOSED
 
     def _waived(self, now: datetime) -> bool:
-        """What was said while the window was open (because it was about to close) holds over the hours after
-        that; what was said while it was closed, for the rest of them. When it was said is told by the
-        database's clock, which may be ahead of this one."""
-        said = self.overridden
-        if said is None:
+        """Return True if a person's permission to run outside the window holds now.
+
+        A permission given while the window was open (because it was about to close) holds over the hours
+        after that; one given while it was closed, for the rest of them. Its time is that of the database's
+        clock, which may be ahead of this one.
+        """
+        allowed_at = self.overridden
+        if allowed_at is None:
             return False
-        if self.planned_at(said) and self.window is not None:
-            closed = self.window.closes(said)
-            said = said if closed is None else closed
-        until = self.opens(said)
+        if self.planned_at(allowed_at) and self.window is not None:
+            closed = self.window.closes(allowed_at)
+            allowed_at = allowed_at if closed is None else closed
+        until = self.opens(allowed_at)
         return until is None or now < until
 
 
 def gate_of(config: Config, ledger: Ledger, wave: str) -> Opening:
-    """Raises Misconfigured when the wave's window is none of the configuration's."""
+    """Return when a wave may run.
+
+    Raises:
+        Misconfigured: if the configuration does not have the wave's window.
+    """
     row = Waves(ledger).read(wave)
     settings = _settings(config, row)
     starts = None if row.starts is None else datetime.fromtimestamp(row.starts, UTC)
@@ -157,8 +188,8 @@ def gate_of(config: Config, ledger: Ledger, wave: str) -> Opening:
     )
     if starts is None and settings is None:
         return opening
-    said = overridden(ledger, wave)
-    at = None if said is None else datetime.fromtimestamp(said, UTC)
+    allowed_at = overridden(ledger, wave)
+    at = None if allowed_at is None else datetime.fromtimestamp(allowed_at, UTC)
     return Opening(wave, starts, opening.window, opening.margin, row.paused, at)
 
 
@@ -171,7 +202,12 @@ def _settings(config: Config, row: WaveRow) -> WindowSettings | None:
 
 
 def refuse_closed(config: Config, ledger: Ledger, wave: str, now: datetime) -> None:
-    """Raises Transient("window-closed" | "paused"), saying when the wave may run; Misconfigured."""
+    """Refuse a wave that may not run now.
+
+    Raises:
+        Transient: `window-closed` or `paused`, with when the wave may run.
+        Misconfigured: if the configuration does not have the wave's window.
+    """
     opening = gate_of(config, ledger, wave)
     code = opening.refusal(now)
     if code is not None:
@@ -179,7 +215,7 @@ def refuse_closed(config: Config, ledger: Ledger, wave: str, now: datetime) -> N
 
 
 def told(opening: Opening, now: datetime) -> str:
-    """Why a wave may not run, and when it may, for a person."""
+    """Return, for a person, why a wave may not run, and when it may."""
     if opening.paused:
         return f"wave {opening.wave} is paused; `kogge resume --wave {opening.wave}` lets it go on"
     closes = opening.closes(now)

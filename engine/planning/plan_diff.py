@@ -1,4 +1,4 @@
-"""What changed between the plan that the ledger holds and the files as they are now."""
+"""Find what changed between the plan in the ledger and the files as they are now."""
 
 from __future__ import annotations
 
@@ -22,14 +22,22 @@ from ledger.store import Ledger
 from ledger.views.sizes import amounts
 
 SHOWN = frozenset({"wave"})
-"""Of a row's fields, those whose values name nobody."""
+"""Fields of a row whose values name no person."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanChange:
-    """kind: added, removed, moved (to another wave), or the field that changed, of a mailbox or a wave. line:
-    of the list or, for a wave, of waves.csv. was, now: only what names nobody. refused: the mailbox has
-    begun, so that it stays as it was, and does not run."""
+    """Hold one change.
+
+    Attributes:
+        kind: added, removed, moved (to another wave), or the field that changed, of a mailbox or a wave.
+        line: the line of the list or, for a wave, of waves.csv.
+        mailbox: the id of the mailbox.
+        wave: the name of the wave.
+        was: the old value; only of fields that name no person.
+        now: the new value; only of fields that name no person.
+        refused: True if the mailbox has begun, so that it stays as it was, and does not run.
+    """
 
     kind: str
     line: int | None = None
@@ -40,6 +48,7 @@ class PlanChange:
     refused: bool = False
 
     def document(self) -> dict[str, object]:
+        """Return the change for JSON."""
         return {
             "change": self.kind,
             "line": self.line,
@@ -53,8 +62,13 @@ class PlanChange:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """sizes: by wave, mailboxes and bytes as the ledger planned them and as the files do. elsewhere: how many
-    mailboxes the ledger has of waves that the list does not speak of."""
+    """Hold all changes.
+
+    Attributes:
+        changes: the changes.
+        sizes: by wave, mailboxes and bytes as the ledger planned them and as the files do.
+        elsewhere: how many mailboxes the ledger has in waves that do not belong to the list.
+    """
 
     changes: tuple[PlanChange, ...]
     sizes: Mapping[str, tuple[tuple[int, int], tuple[int, int]]] = field(default_factory=dict)
@@ -62,9 +76,11 @@ class Difference:
 
     @property
     def counts(self) -> Counter[str]:
+        """How many changes there are of each kind."""
         return Counter(change.kind for change in self.changes)
 
     def document(self) -> dict[str, object]:
+        """Return the difference for JSON."""
         return {
             "changes": [change.document() for change in self.changes],
             "counts": dict(sorted(self.counts.items())),
@@ -80,23 +96,39 @@ class Difference:
 
 
 def difference(config: Config, ledger: Ledger | None) -> Difference:
-    """Every row's, then every wave's. Rows may lack a wave. Raises Misconfigured."""
+    """Return the changes of every row, then those of every wave. Rows may lack a wave.
+
+    Raises:
+        Misconfigured: if a file cannot be used.
+    """
     people = mailboxes(config, unplanned=True)
-    known = {} if ledger is None else {plan.row.source: plan for plan in plans(ledger)}
-    waves = waves_of(people, {source: one.row.wave for source, one in known.items()})
-    held = {source: one for source, one in known.items() if one.row.wave in waves}
-    elsewhere = Counter(entry.row.wave for entry in known.values() if entry.row.wave not in waves)
+    plans_by_source = {} if ledger is None else {plan.row.source: plan for plan in plans(ledger)}
+    waves = waves_of(
+        people, {source: mailbox_plan.row.wave for source, mailbox_plan in plans_by_source.items()}
+    )
+    held_plans = {
+        source: mailbox_plan
+        for source, mailbox_plan in plans_by_source.items()
+        if mailbox_plan.row.wave in waves
+    }
+    elsewhere = Counter(entry.row.wave for entry in plans_by_source.values() if entry.row.wave not in waves)
     ranks = {} if ledger is None else priorities(ledger)
     now = {person.source: person for person in people}
     changes = [
-        change for person in people for change in _of_row(config, person, held.get(person.source), ranks)
+        change
+        for person in people
+        for change in _of_row(config, person, held_plans.get(person.source), ranks)
     ]
-    gone = [one for source, one in held.items() if source not in now and not one.dropped]
+    removed = [
+        mailbox_plan
+        for source, mailbox_plan in held_plans.items()
+        if source not in now and not mailbox_plan.dropped
+    ]
     changes += [
-        PlanChange("removed", None, entry.id, was=entry.row.wave, refused=entry.begun) for entry in gone
+        PlanChange("removed", None, entry.id, was=entry.row.wave, refused=entry.begun) for entry in removed
     ]
-    changes += _of_waves(config, ledger, people, held, waves)
-    sizes = _sizes(sizes_of(config, ledger, people), held, people, ledger) if changes else {}
+    changes += _of_waves(config, ledger, people, held_plans, waves)
+    sizes = _sizes(sizes_of(config, ledger, people), held_plans, people, ledger) if changes else {}
     return Difference(tuple(changes), sizes, elsewhere)
 
 
@@ -139,7 +171,7 @@ def _of_waves(
     lines = planned_waves(config, people)
     if lines is None:
         return
-    ids = {source: one.id for source, one in held.items()}
+    ids = {source: mailbox_plan.id for source, mailbox_plan in held.items()}
     rows = {row.name: row for row in wave_rows(config, lines, ids)}
     old = {} if ledger is None else {row.name: row for row in Waves(ledger).all() if row.name in waves}
     numbers = {line.wave: line.line for line in lines}
@@ -147,8 +179,8 @@ def _of_waves(
         was, now = old.get(name, WaveRow(name)), rows.get(name, WaveRow(name))
         for part in PLANNED:
             if getattr(was, part) != getattr(now, part):
-                seen, wanted = _shown(part, was), _shown(part, now)
-                yield PlanChange(f"wave's {part}", numbers.get(name), wave=name, was=seen, now=wanted)
+                was_shown, now_shown = _shown(part, was), _shown(part, now)
+                yield PlanChange(f"wave's {part}", numbers.get(name), wave=name, was=was_shown, now=now_shown)
 
 
 def _shown(part: str, row: WaveRow) -> str:
@@ -168,12 +200,12 @@ def _sizes(
     now: Counter[str] = Counter()
     bytes_was: Counter[str] = Counter()
     bytes_now: Counter[str] = Counter()
-    for source, one in held.items():
-        if not one.dropped:
-            known = sizes.loads.get(source)
-            own = sum(amount.bytes for amount in listed.get(one.id, {}).values())
-            was[one.row.wave] += 1
-            bytes_was[one.row.wave] += own if known is None else known.all_bytes
+    for source, mailbox_plan in held.items():
+        if not mailbox_plan.dropped:
+            load = sizes.loads.get(source)
+            own = sum(amount.bytes for amount in listed.get(mailbox_plan.id, {}).values())
+            was[mailbox_plan.row.wave] += 1
+            bytes_was[mailbox_plan.row.wave] += own if load is None else load.all_bytes
     for person in people:
         now[person.wave] += 1
         bytes_now[person.wave] += sizes.loads[person.source].all_bytes

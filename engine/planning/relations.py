@@ -1,4 +1,4 @@
-"""Who belongs together: the CSV of departments, managers, delegates and shared mailboxes."""
+"""Read who belongs together: the CSV of departments, managers, delegates and shared mailboxes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,21 @@ from model.sites import SHAPE, Site, is_site
 
 COLUMNS = ("department", "manager", "delegates", "shared")
 TOGETHER = ("delegates", "shared")
-"""Whom these columns name moves with the person. A department, or a manager's staff, does so where it can."""
+"""Columns whose people move together with the person. A department, or a manager's staff, does so if it
+can."""
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A row. Names are in their canonical spelling."""
+    """Hold one row. Names are in their canonical spelling.
+
+    Attributes:
+        line: its line in the file.
+        person: whom the row is about.
+        department: the department; "" if it is not given.
+        manager: the manager; "" if it is not given.
+        others: delegates and shared mailboxes.
+    """
 
     line: int
     person: str
@@ -30,8 +39,13 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Belonging:
-    """The rows, as the list's mailboxes are called: departments by source, and pairs of sources that share
-    something. unknown: lines of the relations that name somebody whom the list has not."""
+    """Hold the relations among the mailboxes of the list.
+
+    Attributes:
+        departments: the department by source.
+        links: pairs of sources that share something.
+        unknown: lines of the relations that name a person who is not in the list.
+    """
 
     departments: Mapping[str, str] = field(default_factory=dict)
     links: frozenset[tuple[str, str]] = frozenset()
@@ -39,15 +53,21 @@ class Belonging:
 
 
 def read_relations(path: Path) -> tuple[Relation, ...]:
-    """Columns person, and any of department, manager, delegates, shared; the last two may hold several
-    addresses, separated by blanks or "|". A person may have several rows. Raises Misconfigured."""
+    """Read the relations.
+
+    The columns are person, and any of department, manager, delegates, shared; the last two may hold several
+    addresses, separated by blanks or "|". A person may have several rows.
+
+    Raises:
+        Misconfigured: if the file cannot be used.
+    """
     problems: list[Problem] = []
     rows = []
     purpose = "the relations named by plan.relations"
     for line, cells in csv_rows(path, purpose, (("person",), ("person", *COLUMNS)), problems):
-        found = list(_faults(line, cells))
-        problems += found
-        if not found:
+        faults = list(_faults(line, cells))
+        problems += faults
+        if not faults:
             rows.append(_relation(line, cells))
     problems += _contradictions(rows)
     if problems:
@@ -56,36 +76,36 @@ def read_relations(path: Path) -> tuple[Relation, ...]:
 
 
 def belonging(rows: Iterable[Relation], people: Iterable[Person]) -> Belonging:
-    """The relations among the list's mailboxes, each known by its source, its target or a login."""
-    known: dict[str, str] = {}
+    """Return the relations among the list's mailboxes, each known by its source, its target or a login."""
+    sources: dict[str, str] = {}
     for person in people:
         for name in (person.target_login, person.source_login, person.target, person.source):
             if person.site is None or name == person.source:
-                known[canonical(name)] = person.source
+                sources[canonical(name)] = person.source
     departments: dict[str, str] = {}
     managers: dict[str, str] = {}
     links: set[tuple[str, str]] = set()
     unknown = set()
     for row in rows:
-        source = known.get(row.person)
-        others = {known.get(other) for other in row.others}
+        source = sources.get(row.person)
+        others = {sources.get(other) for other in row.others}
         if source is None or None in others:
             unknown.add(row.line)
         if source is None:
             continue
         departments[source] = row.department or departments.get(source, "")
-        managers[source] = known.get(row.manager, row.manager) or managers.get(source, "")
+        managers[source] = sources.get(row.manager, row.manager) or managers.get(source, "")
         links |= {(source, other) for other in others if other is not None}
     return Belonging(_by_manager(departments, managers), frozenset(links), tuple(sorted(unknown)))
 
 
 def _by_manager(departments: Mapping[str, str], managers: Mapping[str, str]) -> dict[str, str]:
-    """Who has no department belongs to that of the manager; where that has none either, to the manager."""
-    found = {}
+    """Return the department of each source: its own, else the manager's, else the manager."""
+    departments_found = {}
     for source, own in departments.items():
         manager = managers.get(source, "")
-        found[source] = own or departments.get(manager, "") or manager
-    return {source: name for source, name in found.items() if name}
+        departments_found[source] = own or departments.get(manager, "") or manager
+    return {source: name for source, name in departments_found.items() if name}
 
 
 def _relation(line: int, cells: Mapping[str, str]) -> Relation:

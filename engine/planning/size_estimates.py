@@ -1,5 +1,7 @@
-"""How much each mailbox of the list holds: what the ledger knows, else what `kogge discover --csv` wrote,
-else the median of the others."""
+"""Estimate how much each mailbox of the list holds.
+
+What the ledger knows counts first, then what `kogge discover --csv` wrote, then the median of the others.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ TYPICAL_BYTES = {
     Kind.NOTES: 3_000,
     Kind.FILES: 500_000,
 }
-"""Of one item: how a mailbox's bytes are taken to be shared by its workloads."""
+"""Bytes of one item: how a mailbox's bytes are divided among its workloads."""
 TYPICAL_ITEMS = {
     Kind.MAIL: 2_500,
     Kind.CALENDAR: 300,
@@ -34,14 +36,19 @@ TYPICAL_ITEMS = {
     Kind.NOTES: 10,
     Kind.FILES: 1_000,
 }
-"""Of one mailbox, where nobody's is known."""
+"""Items of one mailbox, if no mailbox's are known."""
 WHOLE = re.compile(r"\d{1,15}")
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """loads: by source. guessed: sources of whom some workload is the median of the others; blind: these know
-    nothing at all, no mailbox of this kind being known."""
+    """Hold the estimates.
+
+    Attributes:
+        loads: the estimate by source.
+        guessed: sources with at least one estimated workload (the median of the others).
+        blind: True if a workload had no basis for an estimate, because no mailbox of its kind is known.
+    """
 
     loads: Mapping[str, Load]
     guessed: frozenset[str] = frozenset()
@@ -49,22 +56,33 @@ class Sizes:
 
 
 def most_of(kinds: Iterable[Kind]) -> Kind:
-    """What there is most of in a typical mailbox: what the two numbers of a preflight are taken for."""
+    """Return the workload with the most items in a typical mailbox.
+
+    The two numbers of a preflight are attributed to it.
+    """
     return max(kinds, key=TYPICAL_ITEMS.__getitem__)
 
 
 def fingerprint(person: Person) -> str:
-    """Knows a row of an inventory again when lines were inserted above it. Not a secret's."""
+    """Return what identifies a row of an inventory after lines were inserted above it.
+
+    It protects no secret.
+    """
     return hashlib.blake2b(canonical(person.source).encode(), digest_size=6).hexdigest()
 
 
 def read_inventory(path: Path, people: Sequence[Person]) -> Mapping[str, Load]:
-    """By source, what `kogge discover --csv` found; mailboxes whose listing broke off are left out. A row is
-    known by its fingerprint, or in a file without them by its line. Raises Misconfigured."""
+    """Read what `kogge discover --csv` found, by source, without mailboxes whose listing broke off.
+
+    A row is known by its fingerprint or, in a file without fingerprints, by its line.
+
+    Raises:
+        Misconfigured: if the file cannot be used.
+    """
     by_name = {fingerprint(person): person.source for person in people}
     by_line = {str(person.line): person.source for person in people}
     problems: list[Problem] = []
-    found = {}
+    loads = {}
     purpose = "the inventory; `kogge discover --csv FILE` writes one"
     for line, cells in csv_rows(path, purpose, (("line", "items", "bytes", "code"), None), problems):
         faults = list(_faults(line, cells))
@@ -72,10 +90,10 @@ def read_inventory(path: Path, people: Sequence[Person]) -> Mapping[str, Load]:
         name = cells.get("mailbox")
         source = by_name.get(name) if name else by_line.get(cells["line"])
         if source is not None and not cells["code"] and not faults:
-            found[source] = _load(cells)
+            loads[source] = _load(cells)
     if problems:
         raise misconfigured(path, problems)
-    return found
+    return loads
 
 
 def sizes(
@@ -85,20 +103,33 @@ def sizes(
     checks: Mapping[str, tuple[int, int]],
     inventory: Mapping[str, Load],
 ) -> Sizes:
-    """ledger, checks, inventory: by source. What the ledger listed goes before the inventory, an inventory
-    before the two numbers of a preflight."""
+    """Estimate how much each mailbox holds.
+
+    What the ledger listed goes before the inventory, and the inventory before the two numbers of a preflight.
+
+    Args:
+        people: the rows of the list.
+        workloads: what moves.
+        ledger: what the ledger listed, by source.
+        checks: items and bytes that a preflight counted, by source.
+        inventory: what `kogge discover` found, by source.
+    """
     kinds = tuple(workloads)
-    seen = {source: pair for source, pair in checks.items() if not (source in inventory or source in ledger)}
-    known = {person.source: _known(person, person.moves(kinds), ledger, seen, inventory) for person in people}
-    medians = _medians(people, known)
+    counted = {
+        source: pair for source, pair in checks.items() if not (source in inventory or source in ledger)
+    }
+    known_sizes = {
+        person.source: _known(person, person.moves(kinds), ledger, counted, inventory) for person in people
+    }
+    medians = _medians(people, known_sizes)
     loads, guessed, blind = {}, set(), False
     for person in people:
-        items, size = known[person.source]
+        items, size = known_sizes[person.source]
         moving = person.moves(kinds)
         for kind in moving:
             if kind in items:
                 continue
-            if person.source in seen:
+            if person.source in counted:
                 items[kind] = 0
                 continue
             guessed.add(person.source)
@@ -116,8 +147,11 @@ def _known(
     seen: Mapping[str, tuple[int, int]],
     inventory: Mapping[str, Load],
 ) -> tuple[dict[Kind, int], dict[Kind, int]]:
-    """Items and bytes. seen: by source, where nothing but the numbers of a preflight is known; they are taken
-    for what there is most of."""
+    """Return what is known of a mailbox: items and bytes by workload.
+
+    `seen` holds, by source, the numbers of a preflight where nothing else is known; they are attributed to
+    the largest workload.
+    """
     source = person.source
     if source in seen:
         most = most_of(moving)
@@ -130,7 +164,7 @@ def _known(
 def _medians(
     people: Sequence[Person], known: Mapping[str, tuple[dict[Kind, int], dict[Kind, int]]]
 ) -> dict[tuple[bool, Kind], tuple[int, int]]:
-    """Items and bytes, of people and of sites apart."""
+    """Return the medians of items and bytes, for people and for sites separately."""
     counts: defaultdict[tuple[bool, Kind], list[int]] = defaultdict(list)
     bytes_: defaultdict[tuple[bool, Kind], list[int]] = defaultdict(list)
     for person in people:
@@ -139,8 +173,8 @@ def _medians(
             counts[person.site is None, kind].append(count)
             bytes_[person.site is None, kind].append(size.get(kind, 0))
     return {
-        name: (int(statistics.median(found)), int(statistics.median(bytes_[name])))
-        for name, found in counts.items()
+        name: (int(statistics.median(items_of_kind)), int(statistics.median(bytes_[name])))
+        for name, items_of_kind in counts.items()
     }
 
 
@@ -152,7 +186,10 @@ def _faults(line: int, cells: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _load(cells: Mapping[str, str]) -> Load:
-    """A file of an older version has no bytes of each workload: they share them as is typical."""
+    """Return the load of a row. A file of an older version has no bytes for each workload.
+
+    They are divided as is typical.
+    """
     items = {kind: int(cells.get(kind.value) or 0) for kind in REQUESTS}
     if not any(items.values()):
         items[Kind.MAIL] = int(cells["items"] or 0)
@@ -162,4 +199,6 @@ def _load(cells: Mapping[str, str]) -> Load:
     whole, total = sum(weights.values()), cells["bytes"]
     if not total:
         return Load(items, weights)
-    return Load(items, {kind: int(total) * one // whole if whole else 0 for kind, one in weights.items()})
+    return Load(
+        items, {kind: int(total) * weight // whole if whole else 0 for kind, weight in weights.items()}
+    )

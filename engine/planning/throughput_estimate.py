@@ -1,6 +1,6 @@
-"""How long moving takes: at the rate that was measured, and at what the source allows. Pure.
+"""Estimate how long moving takes: at the measured rate, and at what the source allows. Pure.
 
-The same figures serve a plan (all that is to move) and a run (what is left).
+The same figures serve a plan (everything that is to move) and a run (what is left).
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from ledger.views.rates import Measured
 from model.protocols import Kind
 
 PRIOR_SECONDS = 60.0
-"""How much measured time the configured rates weigh against."""
+"""How many seconds of measured time the configured rates weigh as much as."""
 
 GRAPH_REQUESTS = 10_000 / 600
-"""Of one mailbox in a second: Microsoft lets an application ask 10,000 in ten minutes."""
+"""Requests a second for one mailbox: Microsoft allows an application 10,000 in ten minutes.
+
+Source: https://learn.microsoft.com/en-us/graph/throttling-limits
+"""
 REQUESTS = {
     Kind.MAIL: 2,
     Kind.CALENDAR: 2,
@@ -26,32 +29,51 @@ REQUESTS = {
     Kind.NOTES: 2,
     Kind.FILES: 2,
 }
-"""To the source, for one item."""
+"""Requests to the source for one item."""
 EWS_AT_ONCE = 27
-"""EWSMaxConcurrency of Exchange's default throttling policy, for the one service account."""
+"""EWSMaxConcurrency of Exchange's default throttling policy, for the one service account.
+
+Source:
+https://learn.microsoft.com/en-us/exchange/client-developer/exchange-web-services/ews-throttling-in-exchange
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What there is to move of one mailbox: items and bytes by workload."""
+    """Hold what is to be moved of one mailbox.
+
+    Attributes:
+        items: items by workload.
+        bytes: bytes by workload.
+    """
 
     items: Mapping[Kind, int] = field(default_factory=dict)
     bytes: Mapping[Kind, int] = field(default_factory=dict)
 
     @property
     def all_items(self) -> int:
+        """Items of all workloads."""
         return sum(self.items.values())
 
     @property
     def all_bytes(self) -> int:
+        """Bytes of all workloads."""
         return sum(self.bytes.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """items: a second for one leg, each of no size; bytes: a second on top. slower: by which factor what was
-    measured is slower than that. parallel: legs at once. mailbox_requests, requests: in a second, of one
-    mailbox and overall; at_once: overall; None where the source has no such limit."""
+    """Hold rates and limits.
+
+    Attributes:
+        items: by workload, items a second for one leg if they had no size.
+        bytes: bytes a second, on top of that.
+        parallel: legs at once.
+        slower: by workload, by which factor the measured speed is slower.
+        mailbox_requests: requests a second of one mailbox; None if the source has no such limit.
+        requests: requests a second overall; None if the source has no such limit.
+        at_once: requests at once overall; None if the source has no such limit.
+    """
 
     items: Mapping[Kind, float]
     bytes: float
@@ -62,21 +84,22 @@ class Throughput:
     at_once: int | None = None
 
     def seconds(self, load: Load) -> float:
-        """For one leg after another of one mailbox, at the measured rate."""
+        """Return the seconds for all legs of one mailbox, one after the other, at the measured rate."""
         return sum(
             self.slower.get(kind, 1.0) * self._plain(kind, count, load.bytes.get(kind, 0))
             for kind, count in load.items.items()
         )
 
     def least(self, load: Load) -> float:
-        """The seconds below which the source does not let one mailbox be read."""
+        """Return the seconds below which the source does not let one mailbox be read."""
         return 0.0 if self.mailbox_requests is None else requests_of(load) / self.mailbox_requests
 
     def corrected(self, measured: Mapping[Kind, Measured]) -> dict[Kind, float]:
-        """The factors that these measurements speak for."""
+        """Return the factors by which these measurements are slower."""
         return {
-            kind: (one.seconds + PRIOR_SECONDS) / (self._plain(kind, one.items, one.bytes) + PRIOR_SECONDS)
-            for kind, one in measured.items()
+            kind: (sample.seconds + PRIOR_SECONDS)
+            / (self._plain(kind, sample.items, sample.bytes) + PRIOR_SECONDS)
+            for kind, sample in measured.items()
         }
 
     def _plain(self, kind: Kind, items: int, size: int) -> float:
@@ -85,8 +108,16 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Of several mailboxes. by: what decides, the measured rate or the source's throttle. alone: one mailbox
-    takes longer than its share, so that more workers would not help."""
+    """Hold the estimate for several mailboxes.
+
+    Attributes:
+        mailboxes: how many.
+        items: their items.
+        bytes: their bytes.
+        seconds: how long they take.
+        by: what decides, the measured rate or the source's throttle.
+        alone: True if one mailbox takes longer than its share, so that more workers would not help.
+    """
 
     mailboxes: int
     items: int
@@ -97,9 +128,11 @@ class Estimate:
 
     @property
     def hours(self) -> float:
+        """How long they take, in hours."""
         return self.seconds / 3600
 
     def document(self) -> dict[str, object]:
+        """Return the estimate for JSON."""
         return {
             "mailboxes": self.mailboxes,
             "items": self.items,
@@ -111,11 +144,12 @@ class Estimate:
 
 
 def requests_of(load: Load) -> int:
+    """Return how many requests to the source this takes."""
     return sum(count * REQUESTS[kind] for kind, count in load.items.items())
 
 
 def pace_of(config: Config, measured: Mapping[Kind, Measured]) -> Throughput:
-    """The configured rates and limits, corrected by what was measured."""
+    """Return the configured rates and limits, corrected by what was measured."""
     plan, source = config.plan, config.source.kind
     pace = Throughput(
         items={kind: getattr(plan.rates, kind.value) for kind in REQUESTS},
@@ -129,16 +163,16 @@ def pace_of(config: Config, measured: Mapping[Kind, Measured]) -> Throughput:
 
 
 def estimate(loads: Iterable[Load], pace: Throughput) -> Estimate:
-    """How long these mailboxes take together: the larger of the two, the rate and the throttle, decides."""
+    """Estimate how long these mailboxes take together: the larger of rate and throttle decides."""
     chosen = list(loads)
     working = [pace.seconds(load) for load in chosen]
     waiting = [pace.least(load) for load in chosen]
-    whole, asked = sum(working), sum(map(requests_of, chosen))
+    whole, all_requests = sum(working), sum(map(requests_of, chosen))
     rate = max(whole / pace.parallel, max(working, default=0.0))
     throttle = max(
         sum(waiting) / pace.parallel,
         max(waiting, default=0.0),
-        asked / pace.requests if pace.requests else 0.0,
+        all_requests / pace.requests if pace.requests else 0.0,
         whole / pace.at_once if pace.at_once else 0.0,
     )
     seconds = max(rate, throttle)

@@ -1,10 +1,10 @@
-"""Which mailbox moves in which wave. Pure: no files, no ledger, no clock, and no order of the rows counts.
+"""Decide which mailbox moves in which wave. Pure.
 
-    draft(boxes, links, rules)
+No files, no ledger, no clock, and the order of the rows does not count.
 
-A box that has a wave keeps it. Of the others, those who share something move together; then come, one after
-the other, priorities, departments and names, cut into waves of about the same length
-(engine.planning.wave_split).
+A box that has a wave keeps it. Of the others, those that share something move together. Then priorities,
+departments and names decide the order, which is cut into waves of about the same length
+(engine.planning.wave_split). The entry is draft(boxes, links, rules).
 """
 
 from __future__ import annotations
@@ -25,9 +25,19 @@ Links = Mapping[str, frozenset[str]]
 
 @dataclass(frozen=True, slots=True)
 class WaveMailbox:
-    """A mailbox. key: its source; what decides wherever nothing else does. wave: "" for one to be planned.
-    closed: its accounts are bound, so that it never moves. seconds: how long one leg after the other takes.
-    person: False for a site."""
+    """Describe one mailbox.
+
+    Attributes:
+        key: its source; decides where nothing else does.
+        wave: its wave; "" if it is to be planned.
+        closed: True if its accounts are bound, so that it never moves.
+        items: its items.
+        bytes: its bytes.
+        seconds: how long its legs take, one after the other.
+        department: its department; "" if it has none.
+        priority: higher runs first.
+        person: False for a site.
+    """
 
     key: str
     wave: str = ""
@@ -42,12 +52,14 @@ class WaveMailbox:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What a person should know of a plan, by code:
+    """Tell a person something about a plan.
 
-    split      these share something, and are too many or too large for one wave
-    apart      these share something with somebody in another wave, which has begun, or has no room, or was
-               chosen by hand
-    too-large  this mailbox alone is larger than a wave may be"""
+    Attributes:
+        code: "split": these share something, and are too many or too large for one wave. "apart": these share
+            something with a mailbox in another wave, which has begun, or has no room, or was chosen by hand.
+            "too-large": this mailbox alone is larger than a wave may be.
+        keys: the mailboxes.
+    """
 
     code: str
     keys: tuple[str, ...]
@@ -55,19 +67,26 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """waves: name -> keys, sorted; every box is in one. made: the waves that are new, in their order."""
+    """Hold a drafted plan.
+
+    Attributes:
+        waves: the sorted keys by wave; every box is in one.
+        made: the waves that are new, in their order.
+        remarks: what a person should know.
+    """
 
     waves: Mapping[str, tuple[str, ...]]
     made: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
 
     def wave_of(self) -> dict[str, str]:
+        """Return the wave of each key."""
         return {key: wave for wave, keys in self.waves.items() for key in keys}
 
 
 @dataclass(slots=True)
 class _Drafting:
-    """The state of one draft: what is in which wave so far."""
+    """Hold the state of one draft: what is in which wave so far."""
 
     boxes: Mapping[str, WaveMailbox]
     links: Links
@@ -76,42 +95,57 @@ class _Drafting:
     remarks: list[Remark] = field(default_factory=list)
 
     def begun(self, wave: str) -> bool:
+        """Return True if a mailbox of the wave has begun."""
         return any(box.closed for box in self.waves[wave])
 
     def remark(self, code: str, boxes: Iterable[WaveMailbox]) -> None:
+        """Add a remark about these boxes."""
         self.remarks.append(Remark(code, tuple(sorted(box.key for box in boxes))))
 
 
 def draft(boxes: Iterable[WaveMailbox], links: Iterable[tuple[str, str]], rules: WaveLimits) -> Draft:
-    """Every box in one wave. Links to what is no box are left out."""
-    known = {box.key: box for box in boxes}
-    drafting = _Drafting(known, _linked(links, known), rules)
-    for box in sorted(known.values(), key=_key):
+    """Put every box into one wave. Links to anything that is no box are ignored.
+
+    Args:
+        boxes: the mailboxes.
+        links: pairs of keys that share something.
+        rules: the limits of a wave.
+    """
+    by_key = {box.key: box for box in boxes}
+    drafting = _Drafting(by_key, _linked(links, by_key), rules)
+    for box in sorted(by_key.values(), key=_key):
         if box.wave:
             drafting.waves[box.wave].append(box)
     groups: list[Group] = []
-    for component in components(known, drafting.links):
-        groups += _groups(drafting, [known[key] for key in component])
+    for component in components(by_key, drafting.links):
+        groups += _groups(drafting, [by_key[key] for key in component])
     made = _fill(drafting, groups)
-    waves = {name: tuple(sorted(box.key for box in held)) for name, held in drafting.waves.items()}
+    waves = {
+        name: tuple(sorted(box.key for box in wave_boxes)) for name, wave_boxes in drafting.waves.items()
+    }
     remarks = tuple(sorted(drafting.remarks, key=lambda remark: (remark.code, remark.keys)))
     return Draft(waves, tuple(made), remarks)
 
 
 def components(keys: Iterable[str], links: Links) -> list[list[str]]:
-    """Who hangs together, each walked through from its first name to its neighbours'."""
-    left = set(keys)
-    found = []
-    for start in sorted(left):
-        if start in left:
-            left.discard(start)
-            found.append(_walk(start, links, left))
-    return found
+    """Return the connected components, each walked from its first name to its neighbours."""
+    unvisited = set(keys)
+    walks = []
+    for start in sorted(unvisited):
+        if start in unvisited:
+            unvisited.discard(start)
+            walks.append(_walk(start, links, unvisited))
+    return walks
 
 
 def canary_of(boxes: Iterable[WaveMailbox]) -> str | None:
-    """Who of a wave goes first, alone: the smallest that holds something, and nobody of priority. None: all
-    are empty or sites."""
+    """Return the mailbox of a wave that goes first, alone.
+
+    The smallest person's mailbox with items, preferably without priority.
+
+    Returns:
+        Its key; None if all are empty or sites.
+    """
     fit = [box for box in boxes if box.person and box.items]
     return min(fit, key=lambda box: (max(box.priority, 0), box.seconds, box.key)).key if fit else None
 
@@ -120,17 +154,20 @@ def _key(box: WaveMailbox) -> str:
     return box.key
 
 
-def _linked(links: Iterable[tuple[str, str]], known: Mapping[str, WaveMailbox]) -> Links:
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for one, other in links:
-        if one in known and other in known and one != other:
-            found[one].add(other)
-            found[other].add(one)
-    return {key: frozenset(others) for key, others in found.items()}
+def _linked(links: Iterable[tuple[str, str]], by_key: Mapping[str, WaveMailbox]) -> Links:
+    neighbours: defaultdict[str, set[str]] = defaultdict(set)
+    for left, other in links:
+        if left in by_key and other in by_key and left != other:
+            neighbours[left].add(other)
+            neighbours[other].add(left)
+    return {key: frozenset(others) for key, others in neighbours.items()}
 
 
 def _walk(start: str, links: Links, left: set[str]) -> list[str]:
-    """Breadth first, so that a piece cut off its beginning hangs together. Takes them out of left."""
+    """Walk breadth first, so that a piece cut off the beginning is connected.
+
+    Remove the walked keys from `left`.
+    """
     order = [start]
     for key in order:
         for other in sorted(links.get(key, frozenset()) & left):
@@ -140,7 +177,7 @@ def _walk(start: str, links: Links, left: set[str]) -> list[str]:
 
 
 def _groups(drafting: _Drafting, component: Sequence[WaveMailbox]) -> list[Group]:
-    """What of a component is still to be planned, as it will stay together."""
+    """Return what of a component is still to be planned, in groups that stay together."""
     free = [box for box in component if not box.wave]
     placed = {box.wave for box in component if box.wave}
     if placed:
@@ -163,14 +200,14 @@ def _groups(drafting: _Drafting, component: Sequence[WaveMailbox]) -> list[Group
 
 
 def _join(drafting: _Drafting, free: Sequence[WaveMailbox], waves: Counter[str]) -> bool:
-    """To those who have a wave already: the one where most of them are, if it has not begun and has room."""
+    """Add boxes to the wave where most of their relations are, if it has not begun and has room."""
     if not free:
         return False
     for wave, _ in sorted(waves.items(), key=lambda pair: (-pair[1], pair[0])):
-        held = drafting.waves[wave]
+        wave_boxes = drafting.waves[wave]
         room = drafting.rules.for_pilot() if wave == PILOT else drafting.rules
-        if not drafting.begun(wave) and fits(_group([*held, *free]), room):
-            held.extend(free)
+        if not drafting.begun(wave) and fits(_group([*wave_boxes, *free]), room):
+            wave_boxes.extend(free)
             return True
     return False
 
@@ -188,7 +225,10 @@ def _group(boxes: Sequence[WaveMailbox]) -> Group:
 
 
 def _split(drafting: _Drafting, boxes: Sequence[WaveMailbox]) -> list[Group]:
-    """Along departments; what of a department hangs together stays so, unless it is too large itself."""
+    """Split along departments.
+
+    A connected part of a department stays whole, unless it is too large itself.
+    """
     parts: defaultdict[str, list[WaveMailbox]] = defaultdict(list)
     for box in boxes:
         parts[box.department].append(box)
@@ -200,7 +240,7 @@ def _split(drafting: _Drafting, boxes: Sequence[WaveMailbox]) -> list[Group]:
 
 
 def _pieces(drafting: _Drafting, walked: Sequence[WaveMailbox]) -> list[Group]:
-    """Of those who hang together in this order, as many as fit each time."""
+    """Cut connected boxes, in this order, into pieces as large as fit."""
     rules = drafting.rules
     pieces: list[list[WaveMailbox]] = [[]]
     size = 0
@@ -219,7 +259,7 @@ def _pieces(drafting: _Drafting, walked: Sequence[WaveMailbox]) -> list[Group]:
 
 
 def _fill(drafting: _Drafting, groups: Sequence[Group]) -> list[str]:
-    """Takes the groups into new waves; returns their names."""
+    """Put the groups into new waves; return their names."""
     made = []
     begun = any(box.closed for box in drafting.boxes.values())
     pilot = [] if begun or drafting.waves.get(PILOT) else _pilot(groups, drafting.rules.for_pilot())
@@ -228,11 +268,11 @@ def _fill(drafting: _Drafting, groups: Sequence[Group]) -> list[str]:
         _take(drafting, PILOT, pilot)
     chosen = {group.keys for group in pilot}
     rest = [group for group in groups if group.keys not in chosen]
-    taken = [int(match[1]) for name in drafting.waves if (match := NUMBERED.fullmatch(name))]
+    numbers = [int(match[1]) for name in drafting.waves if (match := NUMBERED.fullmatch(name))]
     order = sorted(
         rest, key=lambda entry: (-entry.priority, not entry.department, entry.department, entry.keys)
     )
-    for number, wave in enumerate(cut(order, drafting.rules), max(taken, default=0) + 1):
+    for number, wave in enumerate(cut(order, drafting.rules), max(numbers, default=0) + 1):
         name = f"wave-{number:03}"
         made.append(name)
         _take(drafting, name, wave)
@@ -244,21 +284,28 @@ def _take(drafting: _Drafting, name: str, groups: Iterable[Group]) -> None:
 
 
 def _pilot(groups: Sequence[Group], rules: WaveLimits) -> list[Group]:
-    """Small and varied: of each department in turn what is quickest, and one group of several, as what they
-    share is to be tried. Nobody of priority."""
+    """Choose a small and varied pilot.
+
+    It takes from each department in turn what is quickest, and one group of several mailboxes, because what
+    they share is to be tried; no mailbox with priority.
+    """
     if not rules.mailboxes:
         return []
     fit = sorted((group for group in groups if group.priority <= 0 and fits(group, rules)), key=_quickest)
     several = next((entry for entry in fit if 1 < len(entry.keys) <= rules.mailboxes // 2), None)
-    worker_slots: defaultdict[str, list[Group]] = defaultdict(list)
-    for one in fit:
-        if one is not several and len(worker_slots[one.department]) < rules.mailboxes:
-            worker_slots[one.department].append(one)
-    rounds = [(turn, name, one) for name, found in worker_slots.items() for turn, one in enumerate(found)]
+    by_department: defaultdict[str, list[Group]] = defaultdict(list)
+    for candidate in fit:
+        if candidate is not several and len(by_department[candidate.department]) < rules.mailboxes:
+            by_department[candidate.department].append(candidate)
+    rounds = [
+        (turn, name, candidate)
+        for name, department_groups in by_department.items()
+        for turn, candidate in enumerate(department_groups)
+    ]
     chosen = [several] if several else []
-    for _, _, one in sorted(rounds, key=lambda entry: entry[:2]):
-        if fits(_all(*chosen, one), rules):
-            chosen.append(one)
+    for _, _, candidate in sorted(rounds, key=lambda entry: entry[:2]):
+        if fits(_all(*chosen, candidate), rules):
+            chosen.append(candidate)
     return chosen
 
 
@@ -267,5 +314,5 @@ def _all(*groups: Group) -> Group:
 
 
 def _quickest(group: Group) -> tuple[bool, float, tuple[str, ...]]:
-    """What holds nothing shows nothing: it comes last."""
+    """Return the sort key of a group; an empty one shows nothing and comes last."""
     return group.seconds == 0, group.seconds, group.keys

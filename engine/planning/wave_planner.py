@@ -1,4 +1,4 @@
-"""The plan of all waves: the list, relations, sizes and the ledger brought together. Writes nothing."""
+"""Plan all waves from the list, relations, sizes and the ledger. Write nothing."""
 
 from __future__ import annotations
 
@@ -25,14 +25,21 @@ from model.errors import Misconfigured
 from model.protocols import Kind
 
 MOST_OPENINGS = 100
-"""A wave that needs more nights than this has no end that anybody would plan by."""
+"""A wave that needs more openings of its window than this has no end that is worth planning by."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedWave:
-    """line: as waves.csv will have it. people: in the list's order. begun: accounts of it are bound. made:
-    this plan made it. until: when it is done if nothing else runs, by the same clock as its date; None
-    once it has begun."""
+    """Hold one planned wave.
+
+    Attributes:
+        line: its row, as waves.csv will have it.
+        people: its mailboxes, in the list's order.
+        estimate: how long it takes.
+        begun: True if accounts of it are bound.
+        made: True if this plan made it.
+        until: when it is done if nothing else runs, by the same clock as its date; None once it has begun.
+    """
 
     line: WaveLine
     people: tuple[Person, ...]
@@ -47,6 +54,7 @@ class PlannedWave:
         return next((person.line for person in self.people if person.source == self.line.canary), None)
 
     def document(self) -> dict[str, object]:
+        """Return the wave for JSON."""
         return {
             "wave": self.line.wave,
             "state": "begun" if self.begun else "new" if self.made else "planned",
@@ -62,8 +70,12 @@ class PlannedWave:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a person should know. lines: of the list; of the relations for unknown-person, of waves.csv for
-    empty-wave."""
+    """Tell a person something about the plan.
+
+    Attributes:
+        code: a key of NOTICES.
+        lines: lines of the list; for unknown-person of the relations, for empty-wave of waves.csv.
+    """
 
     code: str
     lines: tuple[int, ...]
@@ -83,7 +95,15 @@ NOTICES = {
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """waves: in the order they begin. kinds: what they move. rates: what was measured so far."""
+    """Hold the whole plan.
+
+    Attributes:
+        waves: in the order in which they begin.
+        notices: what a person should know.
+        kinds: what they move.
+        pace: the rates and limits of the estimates.
+        rates: what was measured so far.
+    """
 
     waves: tuple[PlannedWave, ...]
     notices: tuple[Notice, ...]
@@ -92,13 +112,22 @@ class Making:
     rates: Mapping[Kind, Measured]
 
     def by_line(self) -> dict[int, str]:
-        """The wave of every row of the list, by its line."""
+        """Return the wave of every row of the list, by its line."""
         return {person.line: wave.line.wave for wave in self.waves for person in wave.people}
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a plan rests on. bound: the wave by source, of mailboxes whose accounts are bound."""
+    """Hold what a plan rests on.
+
+    Attributes:
+        people: the rows of the list.
+        bound: by source, the wave of mailboxes whose accounts are bound.
+        belonging: who belongs together.
+        sizes: how much each mailbox holds.
+        pace: rates and limits.
+        rates: what was measured so far.
+    """
 
     people: tuple[Person, ...]
     bound: Mapping[str, str]
@@ -109,7 +138,11 @@ class Facts:
 
 
 def gather(config: Config, ledger: Ledger | None) -> Facts:
-    """Reads the list, the relations, the inventory and the ledger. Raises Misconfigured."""
+    """Read the list, the relations, the inventory and the ledger.
+
+    Raises:
+        Misconfigured: if a file cannot be used.
+    """
     people = mailboxes(config, unplanned=True)
     relations = config.plan.relations
     rows = () if relations is None else read_relations(config.file(relations))
@@ -126,21 +159,31 @@ def gather(config: Config, ledger: Ledger | None) -> Facts:
 
 
 def make(config: Config, facts: Facts, *, again: bool = False) -> Making:
-    """A wave for every row. A row keeps the wave it has; again: only if that wave has begun, or is the pilot.
-    Raises Misconfigured for a waves.csv that is not one."""
+    """Plan a wave for every row. A row keeps the wave that it has.
+
+    Args:
+        config: the configuration.
+        facts: what the plan rests on.
+        again: True to keep a row's wave only if that wave has begun, or is the pilot.
+
+    Raises:
+        Misconfigured: if waves.csv cannot be used.
+    """
     people = {person.source: person for person in facts.people}
     stay = {PILOT, *facts.bound.values()} if again else {person.wave for person in facts.people}
-    boxes = {source: _box(one, facts, stay) for source, one in people.items()}
+    boxes = {source: _box(row_person, facts, stay) for source, row_person in people.items()}
     rules = WaveLimits(config.plan.mailboxes, config.plan.largest_bytes, config.plan.pilot)
     drafted = draft(boxes.values(), facts.belonging.links, rules)
     path = config.file(config.plan.waves)
     window = config.plan.window
     if window is not None and window not in config.windows:
         raise Misconfigured("plan.window", unknown(window, config.windows))
-    said = {row.wave: row for row in read_waves(path)} if path.exists() else {}
-    kept = {name: row for name, row in said.items() if name in drafted.waves and name not in drafted.made}
+    rows_by_wave = {row.wave: row for row in read_waves(path)} if path.exists() else {}
+    kept_rows = {
+        name: row for name, row in rows_by_wave.items() if name in drafted.waves and name not in drafted.made
+    }
     begun = {box.wave for box in boxes.values() if box.closed}
-    lines = dated(_lines(config, drafted, kept), {*kept, *begun}, config)
+    lines = dated(_lines(config, drafted, kept_rows), {*kept_rows, *begun}, config)
     waves = []
     for line in lines:
         keys = drafted.waves[line.wave]
@@ -157,31 +200,42 @@ def make(config: Config, facts: Facts, *, again: bool = False) -> Making:
                 None if line.wave in begun else until(config, line, whole.seconds),
             )
         )
-    empty = [row.line for name, row in said.items() if name not in drafted.waves]
+    empty = [row.line for name, row in rows_by_wave.items() if name not in drafted.waves]
     notices = (*_notices(facts, drafted), *_some("empty-wave", empty))
     return Making(tuple(waves), notices, config.workloads, facts.pace, facts.rates)
 
 
 def dated(lines: Sequence[WaveLine], kept: Collection[str], config: Config) -> list[WaveLine]:
-    """A date for every wave but those kept as they are: the first one's, or days after the latest; none where
-    neither is known. In the order of the dates."""
+    """Give every wave a date, except those that are kept, and sort by date.
+
+    The first wave gets the configured first day, each later one a day so many days after the latest; none if
+    neither is known.
+
+    Args:
+        lines: the waves.
+        kept: the names of the waves that stay as they are.
+        config: the configuration.
+    """
     latest = max((line.date for line in lines if line.date and line.wave in kept), default=None)
     day = config.plan.first
     first = None if day is None else datetime.combine(day, time())
-    found = []
+    dated_lines = []
     for line in lines:
         date = line.date
         if line.wave not in kept:
             after = None if latest is None else latest + timedelta(days=config.plan.days)
             date = max(filter(None, (after, first)), default=None)
             latest = date or latest
-        found.append(replace(line, date=date))
-    return sorted(found, key=lambda entry: (entry.date is None, entry.date or datetime.min))
+        dated_lines.append(replace(line, date=date))
+    return sorted(dated_lines, key=lambda entry: (entry.date is None, entry.date or datetime.min))
 
 
 def until(config: Config, line: WaveLine, seconds: float) -> datetime | None:
-    """When so much work is done, in the hours of the wave's window; None where it has no date, or a window
-    that is too rarely open."""
+    """Return when so much work is done, within the wave's maintenance window.
+
+    Returns:
+        The local time; None if the wave has no date, or a window that is open too rarely.
+    """
     first, settings = starts(config, line), config.windows.get(line.window)
     if first is None:
         return None
@@ -206,14 +260,14 @@ def _local(at: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _lines(config: Config, drafted: Draft, kept: Mapping[str, WaveLine]) -> list[WaveLine]:
-    """The pilot, the waves there were, the new ones."""
+    """Return the pilot, the former waves and the new ones."""
     old = sorted(name for name in drafted.waves if name not in drafted.made)
     names = sorted([*old, *drafted.made], key=lambda name: name != PILOT)
     return [kept.get(name) or WaveLine(0, name, window=config.plan.window or "") for name in names]
 
 
 def _box(person: Person, facts: Facts, stay: Collection[str]) -> WaveMailbox:
-    """stay: the waves whose rows keep them."""
+    """Return a mailbox for the draft; `stay` holds the waves whose rows keep them."""
     load = facts.sizes.loads[person.source]
     bound = facts.bound.get(person.source)
     return WaveMailbox(
@@ -230,13 +284,13 @@ def _box(person: Person, facts: Facts, stay: Collection[str]) -> WaveMailbox:
 
 
 def sizes_of(config: Config, ledger: Ledger | None, people: Sequence[Person]) -> Sizes:
-    """How much each row's mailbox holds, as far as anybody knows."""
+    """Return how much each row's mailbox holds, as far as it is known."""
     file = config.plan.inventory
     inventory = {} if file is None else read_inventory(config.file(file), people)
     if ledger is None:
         return sizes(people, config.workloads, {}, {}, inventory)
     names = {row.id: row.source for row in ledger.mailboxes()}
-    listed = {names[number]: found for number, found in amounts(ledger).items()}
+    listed = {names[number]: mailbox_amounts for number, mailbox_amounts in amounts(ledger).items()}
     looked = {names[number]: pair for number, pair in checks(ledger).items()}
     return sizes(people, config.workloads, listed, looked, inventory)
 

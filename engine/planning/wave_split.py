@@ -1,4 +1,4 @@
-"""A row of groups cut into waves of about the same length. Pure."""
+"""Cut a row of groups into waves of about the same length. Pure."""
 
 from __future__ import annotations
 
@@ -8,25 +8,41 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 LONGER = 1.25
-"""A wave may be this much longer than the mean of as few waves as the limits allow; rather one wave more."""
+"""How many times longer a wave may be than the mean of as few waves as the limits allow; beyond that, one
+wave more is made."""
 HALVINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class WaveLimits:
-    """mailboxes, largest_bytes: the most of one wave. pilot: mailboxes of the first."""
+    """Limit the size of waves.
+
+    Attributes:
+        mailboxes: the most mailboxes of one wave.
+        largest_bytes: the most bytes of one wave; None for no limit.
+        pilot: how many mailboxes the first wave has.
+    """
 
     mailboxes: int
     largest_bytes: int | None = None
     pilot: int = 0
 
     def for_pilot(self) -> WaveLimits:
+        """Return the limits of the pilot."""
         return replace(self, mailboxes=min(self.mailboxes, self.pilot))
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Mailboxes that move together; priority: the highest of theirs."""
+    """Hold mailboxes that move together.
+
+    Attributes:
+        keys: their keys.
+        bytes: their bytes.
+        seconds: how long they take.
+        priority: the highest of theirs.
+        department: the department of most of them.
+    """
 
     keys: tuple[str, ...]
     bytes: int = 0
@@ -36,15 +52,18 @@ class Group:
 
 
 def fits(group: Group, rules: WaveLimits) -> bool:
-    """Whether it is no larger than a wave may be."""
+    """Return True if the group is no larger than a wave may be."""
     small = rules.largest_bytes is None or group.bytes <= rules.largest_bytes
     return len(group.keys) <= rules.mailboxes and small
 
 
 def cut(groups: Sequence[Group], rules: WaveLimits) -> list[list[Group]]:
-    """Consecutive groups as waves. None has more mailboxes or bytes than it may, but for a group that alone
-    has. None is longer than LONGER times the mean, or than the longest group: the fewest waves for which that
-    holds, the longest of them as short as it can be."""
+    """Cut consecutive groups into waves.
+
+    No wave has more mailboxes or bytes than it may, except a group that alone has more. No wave is longer
+    than LONGER times the mean, or than the longest group. The result has the fewest waves for which that
+    holds, the longest of them as short as possible.
+    """
     if not groups:
         return []
     row = _Row(groups, rules)
@@ -59,7 +78,7 @@ def cut(groups: Sequence[Group], rules: WaveLimits) -> list[list[Group]]:
 
 
 class _Row:
-    """The groups with their sums from the beginning, so that a stretch of them is summed at once."""
+    """Hold the groups with their sums from the beginning, so that the sum of a stretch is one subtraction."""
 
     def __init__(self, groups: Sequence[Group], rules: WaveLimits) -> None:
         self.groups = groups
@@ -69,7 +88,7 @@ class _Row:
         self._boxes = [0, *accumulate(len(group.keys) for group in groups)]
 
     def waves(self, most: float) -> list[int]:
-        """How many waves of at most so many seconds the groups from each one on need."""
+        """Return how many waves of at most so many seconds the groups from each one on need."""
         needed = [0] * (len(self.groups) + 1)
         end = len(self.groups)
         for start in range(len(self.groups) - 1, -1, -1):
@@ -79,27 +98,27 @@ class _Row:
         return needed
 
     def even(self, count: int, needed: Sequence[int], most: float) -> list[list[Group]]:
-        """In count waves, each as near to the mean of what is left as what follows allows."""
-        found = []
+        """Cut into `count` waves, each as near to the mean of the rest as the following ones allow."""
+        waves = []
         start = 0
-        for left in range(count, 0, -1):
-            end = self._end(start, left, needed, most)
-            found.append(list(self.groups[start:end]))
+        for waves_left in range(count, 0, -1):
+            end = self._end(start, waves_left, needed, most)
+            waves.append(list(self.groups[start:end]))
             start = end
-        return [wave for wave in found if wave]
+        return [wave for wave in waves if wave]
 
-    def _end(self, start: int, left: int, needed: Sequence[int], most: float) -> int:
-        mean = (self.seconds[-1] - self.seconds[start]) / left
+    def _end(self, start: int, waves_left: int, needed: Sequence[int], most: float) -> int:
+        mean = (self.seconds[-1] - self.seconds[start]) / waves_left
         end = min(start + 1, len(self.groups))
         while end < len(self.groups) and self._allowed(start, end + 1, most):
-            held, more = (self.seconds[at] - self.seconds[start] for at in (end, end + 1))
-            if needed[end] < left and more - mean > mean - held:
+            seconds_now, more = (self.seconds[at] - self.seconds[start] for at in (end, end + 1))
+            if needed[end] < waves_left and more - mean > mean - seconds_now:
                 break
             end += 1
         return end
 
     def _allowed(self, start: int, end: int, most: float) -> bool:
-        """Whether the groups from start up to end may be one wave."""
+        """Return True if the groups from start up to end may be one wave."""
         largest = self._rules.largest_bytes
         return (
             self._boxes[end] - self._boxes[start] <= self._rules.mailboxes

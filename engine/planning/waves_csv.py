@@ -1,4 +1,4 @@
-"""waves.csv: when each wave begins, in which window, and who goes first. People edit it."""
+"""Read and write waves.csv: when each wave begins, in which window, and who goes first. People edit it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,25 @@ from model.sites import is_site, one_spelling
 
 PLANNED = ("wave", "date", "window", "priority", "canary")
 ESTIMATED = ("mailboxes", "items", "bytes", "hours", "by")
-"""Written for people, and not read again."""
+"""Columns that are written for people and not read again."""
 WAVES, MAILBOXES = "waves.csv", "mailboxes.csv"
 """The files of a configuration that names none."""
 DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%d.%m.%Y", "%d.%m.%Y %H:%M")
-"""The last two are what German spreadsheets make of the first."""
+"""The last two are what German spreadsheets make of the first two."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaveLine:
-    """A row. date: without a time zone, as it is written there. canary: a source, as the ledger spells it."""
+    """Hold one row.
+
+    Attributes:
+        line: its line in the file.
+        wave: the name of the wave.
+        date: when it begins, without a time zone, as it is written there.
+        window: the name of its maintenance window; "" for none.
+        priority: higher runs first.
+        canary: the source that goes first, as the ledger spells it; "" for none.
+    """
 
     line: int
     wave: str
@@ -41,16 +50,20 @@ class WaveLine:
 
 
 def read_waves(path: Path) -> tuple[WaveLine, ...]:
-    """All rows, in the file's order. Raises Misconfigured with every fault of the file alone."""
+    """Read all rows, in the file's order.
+
+    Raises:
+        Misconfigured: with every fault of the file alone.
+    """
     problems: list[Problem] = []
     rows: dict[str, WaveLine] = {}
     columns = (("wave",), (*PLANNED, *ESTIMATED))
     for line, cells in csv_rows(path, "what is planned of each wave", columns, problems):
-        found = list(_faults(line, cells))
-        if not found and (earlier := rows.get(cells["wave"])):
-            found = [Problem(line, "wave", f"the same wave as in line {earlier.line}")]
-        problems += found
-        if not found:
+        faults = list(_faults(line, cells))
+        if not faults and (earlier := rows.get(cells["wave"])):
+            faults = [Problem(line, "wave", f"the same wave as in line {earlier.line}")]
+        problems += faults
+        if not faults:
             rows[cells["wave"]] = _line(line, cells)
     if problems:
         raise misconfigured(path, problems)
@@ -58,9 +71,17 @@ def read_waves(path: Path) -> tuple[WaveLine, ...]:
 
 
 def planned_waves(config: Config, people: Sequence[Person]) -> tuple[WaveLine, ...] | None:
-    """waves.csv as the configuration and the list have it, without the rows of waves that are another list's
-    (see other_waves); None where there is no such file. Raises Misconfigured for a wave without a mailbox, a
-    window that is not configured, a canary of another wave."""
+    """Return waves.csv as the configuration and the list have it.
+
+    Rows of waves that belong to another list (see other_waves) are left out.
+
+    Returns:
+        The rows; None if there is no such file.
+
+    Raises:
+        Misconfigured: for a wave without a mailbox, a window that is not configured, or a canary of another
+            wave.
+    """
     path = config.file(config.plan.waves)
     if not path.exists():
         return None
@@ -83,24 +104,27 @@ def planned_waves(config: Config, people: Sequence[Person]) -> tuple[WaveLine, .
 
 
 def other_waves(config: Config) -> frozenset[str]:
-    """Returns the waves of the lists of other configurations beside this one that have the same waves.csv."""
+    """Return the waves of the lists of other configurations, in the same folder, with the same waves.csv."""
     here, place = config.path.resolve(), config.path.parent
-    found: set[str] = set()
+    waves: set[str] = set()
     for path in sorted(place.glob("*.toml")):
         if path.resolve() != here:
-            found |= _waves_beside(config, place, path)
-    return frozenset(found)
+            waves |= _waves_beside(config, place, path)
+    return frozenset(waves)
 
 
 def _waves_beside(config: Config, place: Path, path: Path) -> set[str]:
-    """Of one configuration; none where it or its list cannot be read: its own commands tell."""
+    """Return the waves of one other configuration; none if it or its list cannot be read.
+
+    Its own commands report that.
+    """
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-        settings = told.get("plan", {})
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = document.get("plan", {})
         waves = place / str(settings.get("waves", WAVES) if isinstance(settings, dict) else WAVES)
         if waves.resolve() != config.file(config.plan.waves).resolve():
             return set()
-        listed = place / str(told.get("mailboxes", MAILBOXES))
+        listed = place / str(document.get("mailboxes", MAILBOXES))
         rows = csv_rows(listed, "the list of another configuration", (("wave",), None), [])
         return {cells["wave"] for _, cells in rows if cells["wave"]}
     except (OSError, ValueError, Misconfigured):
@@ -108,7 +132,13 @@ def _waves_beside(config: Config, place: Path, path: Path) -> set[str]:
 
 
 def wave_rows(config: Config, rows: Iterable[WaveLine], ids: Mapping[str, str]) -> list[WaveRow]:
-    """As the ledger has them. ids: a mailbox's random id by its source."""
+    """Return the rows as the ledger stores them.
+
+    Args:
+        config: the configuration.
+        rows: the rows of waves.csv.
+        ids: the random id of each mailbox by its source.
+    """
     return [
         WaveRow(row.wave, starts(config, row), row.window or None, ids.get(row.canary) or None, row.priority)
         for row in rows
@@ -116,7 +146,10 @@ def wave_rows(config: Config, rows: Iterable[WaveLine], ids: Mapping[str, str]) 
 
 
 def starts(config: Config, row: WaveLine) -> float | None:
-    """Seconds since 1970 UTC: by the clock of its window, else of [plan]."""
+    """Return when a wave begins, in seconds since 1970 UTC, by the clock of its window or else of [plan].
+
+    None without a date.
+    """
     if row.date is None:
         return None
     window = config.windows.get(row.window)
@@ -125,7 +158,7 @@ def starts(config: Config, row: WaveLine) -> float | None:
 
 
 def written(rows: Iterable[tuple[WaveLine, Sequence[str]]]) -> str:
-    """The text of a waves.csv: rows with the cells of ESTIMATED."""
+    """Return the text of a waves.csv: rows with the cells of ESTIMATED."""
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\n")
     out.writerow([*PLANNED, *ESTIMATED])
@@ -135,7 +168,7 @@ def written(rows: Iterable[tuple[WaveLine, Sequence[str]]]) -> str:
 
 
 def day(date: datetime | None) -> str:
-    """As DATES reads it; without a time where that is midnight."""
+    """Return a date as DATES reads it, without a time if that is midnight."""
     if date is None:
         return ""
     return date.strftime(DATES[1] if (date.hour, date.minute) != (0, 0) else DATES[0])

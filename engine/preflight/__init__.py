@@ -1,1 +1,1 @@
-"""What is looked at before a wave: rights, identities, links, the probe of invitations."""
+"""Check before a wave: rights, identities, links, and the probe of invitations."""

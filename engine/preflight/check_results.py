@@ -1,4 +1,4 @@
-"""What `kogge check` found of each mailbox, kept in the ledger for those who approve the wave."""
+"""Keep in the ledger what `kogge check` found of each mailbox, for those who approve the wave."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from ledger.plan.mailboxes import FIELDS, PlannedMailbox
 
 
 def renew_plan(config: Config, wave: str | None) -> None:
-    """Plans the wave that is asked for, as `kogge migrate` would; every other plan stays as it is."""
+    """Load the wave into the plan, as `kogge migrate` would; every other plan stays as it is.
+
+    None loads nothing.
+    """
     if wave is not None:
         with opened_ledger(config) as ledger:
             plan(config, ledger, wave)
@@ -25,32 +28,40 @@ def renew_plan(config: Config, wave: str | None) -> None:
 def keep(
     config: Config, wave: str | None, looks: Iterable[PreflightResult], begun: Collection[str] = frozenset()
 ) -> None:
-    """Of the mailboxes that the ledger has planned as the list has them; makes no ledger. begun: the sources
-    of those that something was copied of."""
+    """Keep the results of the mailboxes that the ledger has planned as the list has them. No ledger is made.
+
+    Args:
+        config: the configuration.
+        wave: the wave; None for all.
+        looks: the results.
+        begun: the sources of the mailboxes of which something was copied.
+    """
     if config.ledger_file is not None and not config.ledger_file.exists():
         return
     with opened_ledger(config) as ledger:
         rows = {row.source: row for row in plan_rows(ledger, wave)}
-        found = [one for look in looks if (one := _found(config, look, rows, begun)) is not None]
-        keep_checks(ledger, found)
+        results = [one for look in looks if (one := _found(config, look, rows, begun)) is not None]
+        keep_checks(ledger, results)
 
 
 def note_accepted(config: Config, looks: Iterable[PreflightResult]) -> None:
-    """Notes for which of its warnings a person took responsibility (`kogge approve CODE`), of every mailbox
-    that the ledger has planned as the list has it; makes no ledger."""
-    warned = {look.person.source: look for look in looks if look.warnings}
-    if not warned or (config.ledger_file is not None and not config.ledger_file.exists()):
+    """Note which of the warnings a person accepted (`kogge approve CODE`). No ledger is made.
+
+    Only mailboxes that the ledger has planned as the list has them are considered.
+    """
+    results = {look.person.source: look for look in looks if look.warnings}
+    if not results or (config.ledger_file is not None and not config.ledger_file.exists()):
         return
     with opened_ledger(config) as ledger:
         for row in plan_rows(ledger):
-            look = warned.get(row.source)
+            look = results.get(row.source)
             if look is not None and not _differs(row, planned_mailbox(config, look.person)):
                 codes = {code for _, code in look.warnings}
                 look.accepted = frozenset(code for code in codes if is_accepted(ledger, row, code))
 
 
 def accepted_of_wave(config: Config, wave: str | None) -> frozenset[str]:
-    """What is about the credentials and a person approved for this wave, by its code; makes no ledger."""
+    """Return the codes about credentials that a person approved for this wave. No ledger is made."""
     if wave is None or (config.ledger_file is not None and not config.ledger_file.exists()):
         return frozenset()
     with opened_ledger(config) as ledger:

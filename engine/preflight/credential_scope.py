@@ -1,7 +1,7 @@
-"""What a source's credential may do more than it needs, and what it may not do although it must.
+"""Find what a source's credential may do beyond its need, and what it may not do although it must.
 
-One credential opens every mailbox: so its excess is told once for all of them, and a person accepts it for a
-wave, or nothing moves.
+One credential opens every mailbox. So its excess is reported once for all of them, and a person accepts it
+for a wave, or nothing moves.
 """
 
 from __future__ import annotations
@@ -25,36 +25,48 @@ WITHHELD: Mapping[Kind, str] = {
     Kind.NOTES: "no-notes-permission",
     Kind.FILES: "no-files-permission",
 }
-"""The fault of a mailbox of which a kind is to move and may not be read."""
+"""The fault of a mailbox if a kind is to move and may not be read."""
 
 WIDE, WRITES = "tenant-wide", "may-write"
 
 
 def withheld(source: Source) -> Iterator[str]:
-    """Codes of WITHHELD; none where the source does not tell."""
+    """Yield codes of WITHHELD; none if the source does not report its rights."""
     if isinstance(source, SupportsRights):
         for kind in sorted(source.withheld()):
             yield WITHHELD[kind]
 
 
 def excess(rights: Rights | None) -> dict[str, tuple[str, ...]]:
-    """The permissions that are too many, by the code that `kogge approve` takes."""
+    """Return the permissions that are too many, by the code that `kogge approve` takes.
+
+    Args:
+        rights: the rights of the credential; None if they are unknown.
+    """
     if rights is None:
         return {}
     return {code: names for code, names in ((WIDE, rights.wide), (WRITES, rights.writes)) if names}
 
 
 def refuse_excess(config: Config, ledger: Ledger, wave: str) -> None:
-    """Raises Blocked("tenant-wide", "may-write") for what no person accepted for the wave. A source that
-    cannot be asked now is not refused: its mailboxes say so themselves."""
+    """Refuse rights that no person accepted for the wave.
+
+    A source that cannot be asked now is not refused: its mailboxes report that themselves.
+
+    Raises:
+        Blocked: `tenant-wide` or `may-write`.
+    """
     for code, names in excess(_asked_once(config, ledger, wave)).items():
         if not ledger.approved(f"wave:{wave}", code):
-            told = ", ".join(names)
-            raise Blocked(code, f"the application has more rights than it needs ({told})")
+            rights = ", ".join(names)
+            raise Blocked(code, f"the application has more rights than it needs ({rights})")
 
 
 def _asked_once(config: Config, ledger: Ledger, wave: str) -> Rights | None:
-    """An answer is remembered by this process: a wave asks several times."""
+    """Return the rights, or None if they are unknown.
+
+    This process remembers an answer, because a wave asks several times.
+    """
     with _asking:
         key = str(config.path)
         if key not in _answers:
@@ -66,7 +78,7 @@ def _asked_once(config: Config, ledger: Ledger, wave: str) -> Rights | None:
 
 
 def _asked(config: Config, ledger: Ledger, wave: str) -> Rights | None:
-    """With the account of any mailbox of the wave, which is not asked about."""
+    """Ask with the account of any mailbox of the wave; nothing is asked about that mailbox."""
     row = next(iter(ledger.mailboxes(wave)), None)
     if row is None:
         return None

@@ -1,11 +1,11 @@
-"""The invitation probe: does a calendar server keep quiet about what is written to it the way Kogge writes?
+"""Probe whether a calendar server stays silent about what is written to it in Kogge's way.
 
-Silence proves nothing by itself: it may be that no invitation would ever arrive where one looks. So a meeting
-between two accounts that exist for nothing else is first written the way any client does, and must arrive:
-the positive control. Then one is created, updated and given an exception, and another removed, all the way
-Kogge writes; of these nothing may ever be heard, for longer than the control may take and than the server
-gathers its notifications. What is removed was created quietly before the control: by then its creation would
-have been notified.
+Silence proves nothing by itself: it may be that no invitation would ever arrive at the place that is watched.
+So a meeting between two accounts that exist only for the probe is first written as any client writes it, and
+must arrive: the positive control. Then one is created, updated and given an exception, and another is
+removed, all in Kogge's way. Of these nothing may ever arrive, for longer than the control may take and than
+the server gathers its notifications. The meeting that is removed was created silently before the control: by
+then its creation would have been notified.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from model.errors import MigrationError
 
 Outcome = Literal["silent", "not-silent", "no-control"]
 Progress = Callable[[str, float, float], None]
-"""(phase "control" or "quiet", seconds of it that are over, seconds it takes at most)"""
+"""Called with the phase ("control" or "quiet"), how many of its seconds are over, and how many it takes at
+most."""
 
 ARRIVAL_SECONDS = 120.0
 SAFETY = 3.0
@@ -32,56 +33,82 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 
 
 class Host(Protocol):
-    """The calendar of the account that invites. Every method may raise Transient and Blocked."""
+    """Describe the calendar of the account that invites. Every method may raise Transient and Blocked."""
 
     @property
-    def address(self) -> str: ...
+    def address(self) -> str:
+        """The address of the account."""
 
     @property
     def silent_agent(self) -> bool:
-        """Kogge writes SCHEDULE-AGENT=CLIENT there."""
+        """True if Kogge writes SCHEDULE-AGENT=CLIENT there."""
         ...
 
     def write(self, name: str, body: bytes, *, quiet: bool) -> None:
-        """Creates or replaces one object. quiet: with all that Kogge's writes carry, else as any client."""
+        """Create or replace one object. Idempotent.
+
+        Args:
+            name: the name of the object.
+            body: the VCALENDAR.
+            quiet: True to write with everything that Kogge's writes carry; False to write as any client.
+        """
         ...
 
     def remove(self, name: str, *, quiet: bool) -> None:
-        """One that is not there is success."""
+        """Remove one object; an object that does not exist is a success. Idempotent.
+
+        Args:
+            name: the name of the object.
+            quiet: see write.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Something that appeared or changed: where ("calendar", "inbox", "mail"), and all its text, decoded."""
+    """Hold something that appeared or changed.
+
+    Attributes:
+        where: "calendar", "inbox" or "mail".
+        text: all its text, decoded.
+    """
 
     where: str
     text: str
 
 
 class ProbeStore(Protocol):
-    """What an invitation probe may leave traces in. Every method may raise Transient and Blocked."""
+    """Describe a place where a probe may leave traces. Every method may raise Transient and Blocked."""
 
     def tidy(self, mark: str) -> None:
-        """Removes, quietly, what the server made of objects whose text has the mark, where it can."""
+        """Remove, silently, what the server made of objects whose text has the mark, if possible.
+
+        Idempotent.
+        """
         ...
 
 
 class InvitationChannel(ProbeStore, Protocol):
-    """One way an invitation may reach the account that is invited."""
+    """Describe one way by which an invitation may reach the invited account."""
 
     def start(self) -> None:
-        """What is there now is no news."""
+        """Note what exists now: it is no news."""
         ...
 
     def news(self) -> Iterable[News]:
-        """What appeared or changed since start() or the last call."""
+        """Return what appeared or changed since start() or the last call."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """clock: seconds, whatever their origin. now: aware. Injected, for the sake of tests."""
+    """Hold the clocks; tests inject others.
+
+    Attributes:
+        clock: seconds, from any origin.
+        sleep: waits so many seconds.
+        now: the current time, aware.
+    """
 
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -90,14 +117,16 @@ class Time:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What an invitation probe showed.
+    """Hold what an invitation probe showed.
 
-    outcome  "silent": proven. "not-silent": something arrived that should not: refuse this target.
-             "no-control": not even the control arrived: nothing is known, refuse it too
-    heard    for "not-silent": where, and after which step ("mail after update"), each once
-    control  where the control arrived; after: how many seconds that took
-    watched  seconds of silence, or until something was heard
-    tidy     all objects of the probe are gone again
+    Attributes:
+        outcome: "silent": proven. "not-silent": something arrived that should not have; refuse this target.
+            "no-control": not even the control arrived, so nothing is known; refuse it too.
+        heard: for "not-silent": where, and after which step ("mail after update"), each once.
+        control: where the control arrived.
+        after: how many seconds that took; None if it did not arrive.
+        watched: seconds of silence, or until something arrived.
+        tidy: True if all objects of the probe are removed again.
     """
 
     outcome: Outcome
@@ -109,8 +138,12 @@ class ProbeResult:
 
 
 def quiet_seconds(arrival: float, gathers: float) -> float:
-    """How long silence must last. arrival: what the control may take; gathers: how long the server may hold
-    notifications back."""
+    """Return how long silence must last.
+
+    Args:
+        arrival: seconds that the control may take.
+        gathers: seconds for which the server may hold notifications back.
+    """
     return max(SAFETY * arrival, gathers)
 
 
@@ -125,12 +158,26 @@ def probe_invitations(
     times: Time | None = None,
     progress: Progress = lambda _phase, _over, _most: None,
 ) -> ProbeResult:
-    """Writes to both accounts, waits, and removes what it wrote, also when it is interrupted. guest: the
-    address of the invited account, which the watches look at; mail that arrived there stays. keepers: what to
-    tidy beside the watches, in this order, after them.
+    """Write to both accounts, wait, and remove what was written, also if the probe is interrupted.
 
-    arrival: seconds the control may take; where notifications are gathered, never less than that takes.
-    Raises Transient and Blocked of either account; then nothing is known."""
+    Args:
+        host: the calendar of the account that invites.
+        guest: the address of the invited account. Mail that arrived there stays.
+        watches: the channels to the invited account.
+        keepers: what to tidy beside the watches, in this order, after them.
+        arrival: seconds that the control may take. If notifications are gathered, the wait is never shorter
+            than `gathers`.
+        gathers: seconds for which the server may hold notifications back.
+        times: the clocks; None for the real ones.
+        progress: called as time passes.
+
+    Returns:
+        What the probe showed.
+
+    Raises:
+        Transient: if either account cannot be reached; then nothing is known.
+        Blocked: if either account refuses; then nothing is known.
+    """
     probe = _Probe(host, guest.lower(), tuple(watches), (*watches, *keepers), times or Time(), progress)
     try:
         result = probe.run(max(arrival, gathers), quiet_seconds(arrival, gathers))
@@ -174,7 +221,7 @@ class _Probe:
         return self._result("not-silent" if self.heard else "silent", after, self.time.clock() - began)
 
     def tidy(self) -> bool:
-        """Whether everything is gone; stops at nothing, so that as much as possible is."""
+        """Remove everything; return True if everything is gone. Errors do not stop it."""
         done = 0
         for what in ("removed", "control", "quiet"):
             with suppress(MigrationError):
@@ -201,7 +248,10 @@ class _Probe:
         yield
 
     def _until(self, phase: str, most: float, enough: Callable[[], bool]) -> float:
-        """Looks until it is enough, or time is over; the last look comes after that. Seconds it took."""
+        """Watch until it is enough or time is over, with a last look after that.
+
+        Return the seconds that it took.
+        """
         began = self.time.clock()
         pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, most / POLLS))
         while True:
@@ -222,7 +272,7 @@ class _Probe:
                     self.heard[f"{item.where} after {self.step}"] = None
 
     def _concerns_us(self, text: str) -> bool:
-        """A notification that names none of our meetings may be of any of them."""
+        """Return True if a notification may be about our meetings, even if it names none of them."""
         return self._mark("") in text or bool(self.control and self.host.address.lower() in text.lower())
 
     def _write(self, what: str, *, quiet: bool, update: bool = False, exception: bool = False) -> None:

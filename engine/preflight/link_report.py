@@ -1,6 +1,7 @@
-"""Finds the links into OneDrive and SharePoint in what moved, and where they lead to now.
+"""Find the links into OneDrive and SharePoint in migrated items, and where they lead now.
 
-Items are read for it, now, from the source or from the target; what is found is given out and kept nowhere.
+The items are read for this purpose, from the source or from the target. What is found is returned and stored
+nowhere.
 """
 
 from __future__ import annotations
@@ -40,8 +41,13 @@ Rows = Iterable[tuple[ContainerRow, ItemRow]]
 
 @dataclass(frozen=True, slots=True)
 class LinkEnd:
-    """Where a link leads: the mailbox that has the file now and the path in its account, or why there is
-    none."""
+    """Say where a link leads.
+
+    Attributes:
+        mailbox: the mailbox that has the file now.
+        path: the path in its account.
+        why: why there is none; "" if there is one.
+    """
 
     mailbox: str = ""
     path: str = ""
@@ -50,7 +56,7 @@ class LinkEnd:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One link in one item."""
+    """Hold one link in one item."""
 
     mailbox: MailboxRow
     container: ContainerRow
@@ -61,9 +67,16 @@ class Link:
 
 @dataclass(slots=True)
 class LinkFindings:
-    """What came of it. items were read; unread could not be, large were not looked into. ends: links by why
-    they lead nowhere, "" for those that do. failed: codes of mailboxes that could not be read; passing counts
-    those that may be next time."""
+    """Count what was found.
+
+    Attributes:
+        items: items that were read.
+        unread: items that could not be read.
+        large: items that were too large to be read.
+        ends: links by the reason why they lead nowhere; "" for those that lead somewhere.
+        failed: by mailbox, the code of its failure.
+        passing: how many of the failed mailboxes may be readable next time.
+    """
 
     items: int = 0
     unread: int = 0
@@ -74,7 +87,11 @@ class LinkFindings:
 
 
 class Resolver:
-    """Answers each address once. source None: nobody can be asked."""
+    """Resolve each address once.
+
+    Args:
+        source: resolves addresses; None if no source can be asked.
+    """
 
     def __init__(self, config: Config, ledger: Ledger, source: SupportsLinks | None) -> None:
         self._config = config
@@ -88,10 +105,11 @@ class Resolver:
 
     @property
     def gave_up(self) -> bool:
-        """Whether the source failed so often in a row that it is not asked any more."""
+        """True if the source failed so often in a row that it is not asked any more."""
         return self._faults >= FAULTS_MOST
 
     def end(self, url: str) -> LinkEnd:
+        """Return where an address leads. Errors of the source make it unresolved."""
         if url not in self._known:
             self._known[url] = self._asked(url)
         return self._known[url]
@@ -100,21 +118,21 @@ class Resolver:
         if self._source is None or self.gave_up:
             return LinkEnd(why=UNRESOLVED)
         try:
-            found = self._source.resolve(url)
+            answer = self._source.resolve(url)
         except (Transient, Blocked) as error:
             self._faults = FAULTS_MOST if isinstance(error, Blocked) else self._faults + 1
             return LinkEnd(why=UNRESOLVED)
         self._faults = 0
-        if isinstance(found, Dead):
-            return LinkEnd(why=found.value)
-        place = self._ledger.place_of(self._legs.get(_drive(found), ()), key_of(found))
+        if isinstance(answer, Dead):
+            return LinkEnd(why=answer.value)
+        place = self._ledger.place_of(self._legs.get(_drive(answer), ()), key_of(answer))
         if place is None or not place.arrived:
-            gone = place is not None and place.state in {State.GONE, State.LEAVING}
-            return LinkEnd(why=Dead.GONE.value if gone else NOT_MIGRATED)
+            is_gone = place is not None and place.state in {State.GONE, State.LEAVING}
+            return LinkEnd(why=Dead.GONE.value if is_gone else NOT_MIGRATED)
         return LinkEnd(place.mailbox, self._path(place))
 
     def _path(self, place: Place) -> str:
-        """From the account's files down."""
+        """Return the path below the root of the account's files."""
         target = accounts(self._ledger, self._ledger.mailbox(place.mailbox)).target
         files = self._config.target.files
         root = "".join(f"/{name}" for name in files.folder(target)) if files is not None else ""
@@ -127,8 +145,17 @@ def _drive(id_: str) -> str:
 
 @dataclass(slots=True)
 class LinkReader:
-    """Reads what moved. seen is called after each item. Raises Misconfigured when one login after the other
-    is refused."""
+    """Read migrated items.
+
+    Attributes:
+        config: the configuration.
+        ledger: the ledger.
+        resolver: resolves addresses.
+        at_target: True to read from the target, False from the source.
+        look: counts what is found.
+        seen: called after each item.
+        breaker: counts refused logins.
+    """
 
     config: Config
     ledger: Ledger
@@ -139,7 +166,14 @@ class LinkReader:
     breaker: LoginBreaker = field(default_factory=LoginBreaker)
 
     def links(self, mailbox: MailboxRow) -> Iterator[Link]:
-        """Of one mailbox. One that cannot be read is noted; what was found before counts."""
+        """Yield the links of one mailbox.
+
+        A mailbox that cannot be read is noted; what was found before counts.
+
+        Raises:
+            Misconfigured: if several logins in a row are refused.
+            Corrupt: if an invariant of the ledger is broken.
+        """
         try:
             with kept_within(mailbox.id, partial(self.look.failed.__setitem__, mailbox.id)):
                 yield from self._links(mailbox)
@@ -154,8 +188,8 @@ class LinkReader:
             if self.config.target.of(kind) is None:
                 continue
             rows = self._wanted(self.ledger.arrived(mailbox.id, kind))
-            for container, found in self._read(mailbox, kind, rows):
-                for item, urls in found:
+            for container, batch in self._read(mailbox, kind, rows):
+                for item, urls in batch:
                     for url in urls:
                         end = self.resolver.end(url)
                         self.look.ends[end.why] += 1
@@ -204,16 +238,16 @@ class LinkReader:
                 yield container, list(self._found((by_href.get(href), one) for href, one in answers))
 
     def _found(self, results: Iterable[tuple[ItemRow | None, Native | Failed]]) -> Iterator[Found]:
-        for item, one in results:
+        for item, answer in results:
             self.seen()
-            if item is None or isinstance(one, Failed) or one.body is None:
+            if item is None or isinstance(answer, Failed) or answer.body is None:
                 self.look.unread += 1
                 continue
             self.look.items += 1
-            with one.body() as stream:
-                is_file = one.format == FILE
-                found = in_document(str(one.properties["Name"]), stream) if is_file else in_mail(stream)
-            yield item, found
+            with answer.body() as stream:
+                is_file = answer.format == FILE
+                urls = in_document(str(answer.properties["Name"]), stream) if is_file else in_mail(stream)
+            yield item, urls
 
 
 def _batches(rows: Rows) -> Iterator[tuple[ContainerRow, list[ItemRow]]]:

@@ -1,4 +1,4 @@
-"""Looks at many mailboxes, several at once."""
+"""Check many mailboxes, several at once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,16 @@ Found = TypeVar("Found")
 def map_mailboxes(
     people: Sequence[Person], at_once: int, look: Callable[[Person], Found], seen: Callable[[], None]
 ) -> list[Found]:
-    """What look finds about every person, in the order given; seen is called after each, in this thread. The
-    first error is raised at once: who was not begun is not looked at any more, and who was is not waited for.
+    """Return what `look` finds about each person, in the order given.
+
+    The first error is raised at once: mailboxes that were not begun are not checked any more, and those under
+    way are not waited for.
+
+    Args:
+        people: the mailboxes.
+        at_once: how many are checked at once.
+        look: checks one mailbox.
+        seen: called after each, in this thread.
     """
     pool = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="look")
     try:

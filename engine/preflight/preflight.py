@@ -1,6 +1,6 @@
-"""Looks at both sides of a mailbox and writes nothing: can it be reached, opened, proven, and does it fit?
+"""Check both sides of a mailbox and write nothing: can it be reached, opened, proven, and does it fit?
 
-One mailbox's trouble is a line in the result; the others are looked at all the same.
+One mailbox's trouble is a line in the result; the others are checked nevertheless.
 """
 
 from __future__ import annotations
@@ -53,13 +53,26 @@ Settings: TypeAlias = (
 
 @dataclass(slots=True)
 class PreflightResult:
-    """What was found about one mailbox. faults and warnings are (side, code); items and bytes are the
-    source's own counts, kinds the items by workload, untold the workloads that it does not count; free is
-    what the target's quota leaves. passing counts the faults that may be gone next time. rights: of the
-    source's credential. self_stated: of some workload, the address that the target states proves nothing, for
-    people write their own. accepted: the codes of warnings that a person approved for
-    this mailbox or its wave. causes: what this machine found (MigrationError.local), for the terminal
-    alone."""
+    """Hold what was found about one mailbox.
+
+    Attributes:
+        person: the row of the list.
+        level: how well its identity is proven; None if it is not known.
+        items: the source's own count; None if it does not count.
+        kinds: the source's counts by workload.
+        untold: the workloads that the source does not count.
+        bytes: the source's own size; None if it is unknown.
+        free: bytes that the target's quota leaves; None if it is unknown.
+        faults: side and code of each fault.
+        warnings: side and code of each warning.
+        passing: how many of the faults may be gone next time.
+        causes: what this machine found (MigrationError.local), for the terminal only.
+        facts: what each side says of itself.
+        rights: the rights of the source's credential; None if they are unknown.
+        self_stated: True if, for some workload, the address that the target states proves nothing, because
+            people write their own.
+        accepted: the codes of warnings that a person approved for this mailbox or its wave.
+    """
 
     person: Person
     level: str | None = None
@@ -79,24 +92,29 @@ class PreflightResult:
 
     @property
     def open_warnings(self) -> list[tuple[str, str]]:
-        """Those for which nobody took responsibility."""
+        """The warnings that no person accepted."""
         return [warning for warning in self.warnings if warning[1] not in self.accepted]
 
     @property
     def ready(self) -> bool:
-        """Whether a run would write it, as far as the gate is concerned."""
+        """True if a run would write to it, as far as the identity gate is concerned."""
         return not self.faults and not self.open_warnings
 
     @property
     def proof(self) -> str | None:
-        """The level, and what would prove more if its owner could not change it. None: it is not known."""
+        """The level, and what would prove more if its owner could not change it; None if it is unknown."""
         return f"{self.level} (address, self-stated)" if self.self_stated else self.level
 
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """Whether a side's credential opens the control mailbox. None: it could not be asked, or (tried is
-    False) each person has a password of their own there."""
+    """Say whether a side's credential opens the control mailbox.
+
+    Attributes:
+        side: the side.
+        opens: None if it could not be asked, or was not tried.
+        tried: False if each person has a password of their own there.
+    """
 
     side: str
     opens: bool | None
@@ -104,12 +122,12 @@ class Power:
 
 
 def _left(faults: Sequence[tuple[str, str]]) -> bool:
-    """Whether there are faults that leave the gate nothing to ask."""
+    """Return True if there are faults that leave the gate nothing to ask."""
     return any(code != CODE for _, code in faults)
 
 
 def never() -> NoReturn:
-    """A guard for those who only look."""
+    """Raise LeaseLost: the guard of a check, which writes nothing."""
     raise LeaseLost("lease-lost", "a preflight writes nothing")
 
 
@@ -121,9 +139,19 @@ def examine_all(
     begun: frozenset[str] = frozenset(),
     passes: Passes = NO_PASSES,
 ) -> list[PreflightResult]:
-    """Looks at every mailbox, several at once; seen is called after each. In the order given. begun: the
-    sources of those whose targets hold something of ours already. passes: see Ledger.passes. Raises
-    Misconfigured when one login after the other is refused."""
+    """Check every mailbox, several at once, and return the results in the order given.
+
+    Args:
+        config: the configuration.
+        people: the mailboxes.
+        rules: the rules of the identity gate, by workload.
+        seen: called after each mailbox.
+        begun: the sources of the mailboxes whose targets hold something of ours already.
+        passes: what the ledger knows of the passes of each leg, by source and workload.
+
+    Raises:
+        Misconfigured: if several logins in a row are refused.
+    """
     breaker = LoginBreaker()
 
     def look(person: Person) -> PreflightResult:
@@ -144,7 +172,20 @@ def examine(
     begun: bool = False,
     passes: Passes = NO_PASSES,
 ) -> PreflightResult:
-    """Everything about one mailbox. Raises only Misconfigured and Corrupt, which concern all of them."""
+    """Check everything about one mailbox.
+
+    Args:
+        config: the configuration.
+        person: the mailbox.
+        rules: the rules of the identity gate, by workload.
+        breaker: counts refused logins; None for a new one.
+        begun: True if its target holds something of ours already.
+        passes: what the ledger knows of the passes of each leg, by source and workload.
+
+    Raises:
+        Misconfigured: if the configuration cannot be used. This concerns all mailboxes.
+        Corrupt: if an invariant of the ledger is broken. This concerns all mailboxes.
+    """
     look, breaker = PreflightResult(person), breaker or LoginBreaker()
     pair = Pair(person.source_account, person.target_account, bound=begun)
     with ExitStack() as stack:
@@ -207,7 +248,7 @@ def _as_begun(look: PreflightResult, pair: Pair, target: Target, known: tuple[st
 
 
 def _weaker(look: PreflightResult, proof: IdentityProof) -> None:
-    """The weakest of its workloads' proofs counts."""
+    """Note the weakest proof of the workloads."""
     look.level = proof.level if look.level is None else min(look.level, proof.level, key=LEVELS.index)
     look.self_stated |= proof.self_stated
 
@@ -217,7 +258,7 @@ def _anything(_code: str) -> bool:
 
 
 def side_of(workload: Kind) -> str:
-    """How a workload's target is called here."""
+    """Return the name of a workload's target in faults and warnings."""
     return "target" if workload is Kind.MAIL else f"target.{workload}"
 
 
@@ -229,18 +270,18 @@ def _target(config: Config, account: Account, workload: Kind) -> Target:
 
 @contextmanager
 def _noting(look: PreflightResult, side: str) -> Iterator[None]:
-    """Keeps a fault of this mailbox as its code; what a person may approve is a warning."""
+    """Note a fault of this mailbox by its code; what a person may approve is a warning."""
     try:
         with kept_within(f"line {look.person.line}", lambda code: look.faults.append((side, code))):
             yield
     except (Misconfigured, Corrupt):
         raise
     except MigrationError as error:
-        kept = look.warnings if error.code in NEEDS_APPROVAL else look.faults
+        results = look.warnings if error.code in NEEDS_APPROVAL else look.faults
         if error.local:
             look.causes.add(f"{error.code}: {error.local}")
-        if (side, error.code) not in kept:  # the gate says the same of several workloads
-            kept.append((side, error.code))
+        if (side, error.code) not in results:  # the gate says the same of several workloads
+            results.append((side, error.code))
             look.passing += isinstance(error, Transient)
 
 
@@ -256,7 +297,7 @@ def _look_at_source(look: PreflightResult, source: Source, workloads: frozenset[
 
 
 def _count(look: PreflightResult, source: Source, workloads: frozenset[Kind]) -> None:
-    """By the source's own word. A workload of which it counts but a part is not counted."""
+    """Note the source's own counts. A workload that it counts only in part is not counted."""
     moving = [
         container
         for container in source.containers()
@@ -272,7 +313,7 @@ def _count(look: PreflightResult, source: Source, workloads: frozenset[Kind]) ->
 
 
 def hints(config: Config, looks: Sequence[PreflightResult]) -> list[str]:
-    """Codes of advice about the source as a whole; nothing is refused for them."""
+    """Return codes of advice about the source as a whole; nothing is refused because of them."""
     if not isinstance(config.source, EwsSettings):
         return []
     products = {look.facts.get("source", {}).get("product") for look in looks}
@@ -291,8 +332,11 @@ def _look_at_target(look: PreflightResult, side: str, target: Target) -> None:
 
 
 def refuse_power(config: Config, ledger: Ledger, wave: str) -> None:
-    """A credential that opens what is outside of every wave may also fill it. Raises
-    Blocked("control-mailbox", "tenant-wide", "may-write") unless a person accepted that for the wave."""
+    """Refuse a credential that opens what lies outside of every wave, because it may also write there.
+
+    Raises:
+        Blocked: `control-mailbox`, `tenant-wide` or `may-write` unless a person accepted that for the wave.
+    """
     refuse_excess(config, ledger, wave)
     if ledger.approved(f"wave:{wave}", "control-mailbox"):
         return
@@ -301,15 +345,15 @@ def refuse_power(config: Config, ledger: Ledger, wave: str) -> None:
 
 
 def _powers_once(config: Config) -> list[Power]:
-    """As powers, but a clear answer is remembered by this process: a wave asks several times."""
+    """Return powers(); this process remembers a clear answer, because a wave asks several times."""
     key = (str(config.path), config.gate.control)
     with _asking:
-        found = _answers.get(key)
-        if found is None:
-            found = powers(config)
-            if all(power.opens is not None or not power.tried for power in found):
-                _answers[key] = found
-    return found
+        answer = _answers.get(key)
+        if answer is None:
+            answer = powers(config)
+            if all(power.opens is not None or not power.tried for power in answer):
+                _answers[key] = answer
+    return answer
 
 
 _asking = threading.Lock()
@@ -317,10 +361,14 @@ _answers: dict[tuple[str, str | None], list[Power]] = {}
 
 
 def powers(config: Config) -> list[Power]:
-    """Tries the control mailbox, which no credential should open, on both sides; [] when none is set.
+    """Try the control mailbox, which no credential should open, on both sides.
 
-    Only with a credential that serves many mailboxes: a person's own password opens no other mailbox, and
-    trying it on this one could lock its owner out."""
+    Only a credential that serves many mailboxes is tried: a person's own password opens no other mailbox, and
+    trying it on this one could lock its owner out.
+
+    Returns:
+        A result for each side; [] if no control mailbox is configured.
+    """
     control = config.gate.control
     if control is None:
         return []
@@ -342,25 +390,31 @@ def _opening(config: Config, account: Account, workload: Kind) -> Callable[[], T
 
 
 def is_shared(settings: Settings) -> bool:
-    """Whether one credential opens many mailboxes: a service account, a master user, one password for all."""
+    """Return True if one credential opens many mailboxes.
+
+    A service account, a master user, one password for all.
+    """
     if isinstance(settings, AgendaSettings | DavSettings | FilesSettings):
         return not _is_personal(settings.password)
     if isinstance(settings, GraphSettings):
         return True
     if isinstance(settings, EwsSettings):
-        named = settings.username is not None or settings.auth in ("oauth2", "kerberos")
-        return named and not any(map(_is_personal, (settings.password, settings.client_secret)))
+        is_service = settings.username is not None or settings.auth in ("oauth2", "kerberos")
+        return is_service and not any(map(_is_personal, (settings.password, settings.client_secret)))
     return settings.auth != "password" and not _is_personal(settings.password)
 
 
 def _is_personal(secret: Secret | None) -> bool:
-    """Whether each account has its own."""
-    named = (secret.env, secret.file, secret.command, secret.block) if secret is not None else ()
-    return any("{login}" in text or "{address}" in text for text in named if text)
+    """Return True if each account has a secret of its own."""
+    texts = (secret.env, secret.file, secret.command, secret.block) if secret is not None else ()
+    return any("{login}" in text or "{address}" in text for text in texts if text)
 
 
 def _opens(open_side: Callable[[], Source | Target]) -> bool | None:
-    """A directory may tell whose a mailbox is that stays closed: so what is in it is asked for, too."""
+    """Return True if the mailbox opens.
+
+    A directory may state whose a closed mailbox is, so its content is asked for too.
+    """
     try:
         with kept_within("control mailbox", lambda _code: None), closing(open_side()) as side:
             side.identity()

@@ -1,4 +1,4 @@
-"""The two accounts of an invitation probe, over CalDAV.
+"""Open the two accounts of an invitation probe, over CalDAV.
 
 Of the host's account the calendar is used; of the guest's, every calendar and the scheduling inbox.
 """
@@ -31,12 +31,19 @@ FULLEST = MOST - 1
 
 
 def _unguarded() -> None:
-    """An invitation probe's accounts are nobody's mailbox: no lease covers them."""
+    """Do nothing: the accounts of a probe are no migrated mailboxes, so no lease covers them."""
 
 
 @dataclass(slots=True)
 class Desk:
-    """One account's calendars. Not thread-safe but for close()."""
+    """Access one account's calendars. Only close() is thread-safe.
+
+    Attributes:
+        settings: the settings of the server.
+        account: the account.
+        client: the HTTP client.
+        library: the CalDAV library.
+    """
 
     settings: DavSettings
     account: Account
@@ -51,9 +58,11 @@ class Desk:
 
     @property
     def profile(self) -> Profile:
+        """The data about the product."""
         return PROFILES[self.settings.profile]
 
     def principal(self) -> Principal:
+        """Return the principal of the account; the server is asked once."""
         if self._principal is None:
             self._principal = dav_account.principal(
                 self.library, self.client, self.settings.url, Kind.CALENDAR
@@ -61,25 +70,35 @@ class Desk:
         return self._principal
 
     def calendars(self) -> list[str]:
-        """The paths of the account's own calendars for events; the default one first."""
-        found = Collections(
+        """Return the paths of the account's own calendars for events, the default one first."""
+        containers = Collections(
             self.library, self.client, self.profile, self.principal(), Kind.CALENDAR, _unguarded
         ).containers()
-        mine = [entry for entry in found if entry.omit is None and not entry.readonly]
-        return [candidate.id for candidate in sorted(mine, key=lambda entry: entry.role is None)]
+        own_calendars = [entry for entry in containers if entry.omit is None and not entry.readonly]
+        return [candidate.id for candidate in sorted(own_calendars, key=lambda entry: entry.role is None)]
 
     def inboxes(self) -> list[str]:
-        """The scheduling inbox's path (RFC 6638, 2.2); none on a server without one."""
+        """Return the path of the scheduling inbox; nothing if the server has none.
+
+        Source:
+            RFC 6638 section 2.2.
+        """
         if self._inboxes is None:
             own = self.principal().path
-            found = self.library.propfind(own, (cdav.ScheduleInboxURL,)).resources[:1]
-            hrefs = [text for each in found for text in texts(each.properties.get(cdav.ScheduleInboxURL.tag))]
+            resources = self.library.propfind(own, (cdav.ScheduleInboxURL,)).resources[:1]
+            hrefs = [
+                text for each in resources for text in texts(each.properties.get(cdav.ScheduleInboxURL.tag))
+            ]
             paths = [self.client.origin.path(href, own) for href in hrefs]
             self._inboxes = [path for path in paths if path is not None]
         return self._inboxes
 
     def listed(self, collection: str) -> dict[str, str]:
-        """ETag by path of what lies in it. Raises Blocked("probe-account-full")."""
+        """Return the ETag by path of everything in a collection.
+
+        Raises:
+            Blocked: `probe-account-full`.
+        """
         tree = self.library.propfind(collection, (dav.GetEtag, dav.ResourceType), 1)
         if tree.status != 207:
             raise HttpAnswer(tree.status, {}).error()
@@ -92,18 +111,29 @@ class Desk:
         }
 
     def text(self, path: str) -> str:
-        """What lies there, unfolded; "" when it has gone."""
+        """Return the text of an object, unfolded; "" if it no longer exists."""
         answer = self.client.look("GET", path, {"Accept": "text/calendar"})
         body = answer.body.decode("utf-8", "replace") if answer.ok else ""
         return body.replace("\r\n ", "").replace("\n ", "")
 
     def delete(self, path: str, *, quiet: bool) -> None:
+        """Delete an object. Idempotent: an object that does not exist is a success.
+
+        Args:
+            path: the path of the object.
+            quiet: True to delete in Kogge's way, False as any client.
+
+        Raises:
+            Transient: if the server is busy; the object may be gone.
+            Blocked: `probe-refused` if the server refuses.
+        """
         headers = self.profile.delete if quiet else {}
         answer = self.client.patiently(lambda: _passing(self.client.ask("DELETE", path, headers)))
         if not answer.ok and answer.status not in GONE:
             raise _refused(answer)
 
     def close(self) -> None:
+        """Close the connections."""
         self.client.close()
 
 
@@ -114,24 +144,28 @@ def _is_collection(properties: Properties) -> bool:
 
 @dataclass(slots=True)
 class CalendarHost:
-    """engine.preflight.invitation_probe.Host: the account that invites. Raises Blocked("probe-refused") when
-    its calendar takes no meeting, and ("no-calendar") when it has none."""
+    """Write to the account that invites; implements engine.preflight.invitation_probe.Host.
+
+    Its methods raise Blocked: `probe-refused` if its calendar takes no meeting, `no-calendar` if it has none.
+    """
 
     desk: Desk
     _calendar: str | None = None
 
     @property
     def address(self) -> str:
-        """Whom the server itself calls the organizer, if it says; else what the configuration says."""
+        """The organizer as the server calls it, if it does; else the configured address."""
         stated = self.desk.principal().addresses
-        given = self.desk.account.address.lower()
-        return given if given in stated or not stated else min(stated)
+        configured = self.desk.account.address.lower()
+        return configured if configured in stated or not stated else min(stated)
 
     @property
     def silent_agent(self) -> bool:
+        """True if Kogge writes SCHEDULE-AGENT=CLIENT there."""
         return self.desk.settings.silent_agent or self.desk.profile.silent_agent
 
     def write(self, name: str, body: bytes, *, quiet: bool) -> None:
+        """Create or replace one object, see Host.write."""
         path = self._path() + name
         client = self.desk.client
         silence = self.desk.profile.put if quiet else {}
@@ -147,6 +181,7 @@ class CalendarHost:
             raise _refused(answer)
 
     def remove(self, name: str, *, quiet: bool) -> None:
+        """Remove one object, see Host.remove."""
         self.desk.delete(self._path() + name, quiet=quiet)
 
     def _path(self) -> str:
@@ -160,28 +195,31 @@ class CalendarHost:
 
 @dataclass(slots=True)
 class CalendarWatch:
-    """An InvitationChannel: the calendars and the inbox of the account that is invited."""
+    """Watch the calendars and the inbox of the invited account; implements InvitationChannel."""
 
     desk: Desk
     _known: dict[str, str] = field(default_factory=dict)
 
     def start(self) -> None:
+        """Note what exists now."""
         self._known = {path: tag for _, path, tag in self._all()}
 
     def news(self) -> Iterator[News]:
-        before, self._known = self._known, {}
+        """Yield what appeared or changed since start() or the last call."""
+        former_tags, self._known = self._known, {}
         for where, path, tag in list(self._all()):
             self._known[path] = tag
-            if before.get(path) != tag:
+            if former_tags.get(path) != tag:
                 yield News(where, self.desk.text(path))
 
     def tidy(self, mark: str) -> None:
+        """Remove, silently, the objects whose text has the mark."""
         for _, path, _ in list(self._all()):
             if mark in self.desk.text(path):
                 self.desk.delete(path, quiet=True)
 
     def _all(self) -> Iterator[tuple[str, str, str]]:
-        """(where, path, ETag); calendars that come up meanwhile included."""
+        """Yield place, path and ETag of everything, also in calendars that appear meanwhile."""
         places = [("calendar", calendar) for calendar in self.desk.calendars()]
         places += [("inbox", inbox) for inbox in self.desk.inboxes()]
         for where, collection in places:
@@ -190,7 +228,7 @@ class CalendarWatch:
 
 
 def _passing(answer: HttpAnswer) -> HttpAnswer:
-    """Raises Transient for what may pass."""
+    """Return the answer; raise Transient if the fault may pass."""
     error = answer.error() if answer.status in BUSY else None
     if error is not None:
         raise error

@@ -1,4 +1,7 @@
-"""The meetings an invitation probe writes: real enough that a server which mails at all mails about them."""
+"""Make the meetings that an invitation probe writes.
+
+Real enough that a server which sends mail does so for them.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,17 @@ HEAD = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Kogge//Invitation probe//EN
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """A daily series of three, from a month ahead on, between host and guest.
+    """Describe a daily series of three, beginning a month ahead, between host and guest.
 
-    uid           also stands in the summary, so that a notification without the event itself shows it
-    client_agent  the attendee is the client's own concern (SCHEDULE-AGENT=CLIENT, RFC 6638 7.1)
+    Attributes:
+        uid: its UID; it also stands in the summary, so that a notification without the event itself shows it.
+        host: the address that invites.
+        guest: the invited address.
+        now: the current time, aware.
+        client_agent: True if the client itself takes care of the attendee (SCHEDULE-AGENT=CLIENT).
+
+    Source:
+        RFC 6638 section 7.1 (SCHEDULE-AGENT).
     """
 
     uid: str
@@ -26,7 +36,12 @@ class Meeting:
     client_agent: bool = False
 
     def body(self, *, update: bool = False, exception: bool = False) -> bytes:
-        """One VCALENDAR. update: another hour and place; exception: its second day is moved as well."""
+        """Return one VCALENDAR.
+
+        Args:
+            update: True for another hour and place.
+            exception: True to also move its second day.
+        """
         start = self.now.replace(hour=9, minute=0, second=0, microsecond=0) + AHEAD
         start += LATER if update else timedelta(0)
         sequence = int(update) + int(exception)

@@ -1,4 +1,4 @@
-"""An invitation probe at one server of the configuration."""
+"""Run an invitation probe at one server of the configuration."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from model.protocols import Target
 
 TWENTY_MINUTES: Final = 1200.0
 GATHERS: Final[Mapping[ProfileName, float]] = {"open-xchange": TWENTY_MINUTES, "generic": TWENTY_MINUTES}
-"""Seconds for which a product may hold notifications back; of an unknown one the worst is assumed."""
+"""Seconds for which a product may hold notifications back; for an unknown product the worst is assumed."""
 
 ONE_EVENT_FOR_ALL: Final[frozenset[ProfileName]] = frozenset({"open-xchange"})
-"""Products with one event for all their own users: it is in the invited one's calendar at once, however
-silent the server is. There only mail can tell."""
+"""Products that keep one event for all their own users: it is in the invited calendar at once, however silent
+the server is. There, only mail can show an invitation."""
 
 
 def prove_server(
@@ -41,9 +41,19 @@ def prove_server(
     times: Time | None = None,
     progress: Progress = lambda _phase, _over, _most: None,
 ) -> ProbeResult:
-    """Runs an invitation probe between two accounts of one calendar server; see probe_invitations. mail: the
-    guest's account on the mail target, for invitations that come by mail; the caller closes it. gathers:
-    instead of the profile's."""
+    """Run an invitation probe between two accounts of one calendar server; see probe_invitations.
+
+    Args:
+        settings: the settings of the server.
+        host: the account that invites.
+        guest: the invited account.
+        mail: the guest's account on the mail target, for invitations by mail; the caller closes it. None for
+            no mail.
+        arrival: seconds that the control may take.
+        gathers: seconds, instead of the profile's; None for these.
+        times: the clocks; None for the real ones.
+        progress: called as time passes.
+    """
     with closing(Desk(settings, host)) as inviting, closing(Desk(settings, guest)) as invited:
         watches: list[InvitationChannel] = []
         if mail is None or settings.profile not in ONE_EVENT_FOR_ALL:

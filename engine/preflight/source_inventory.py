@@ -1,4 +1,7 @@
-"""What a source mailbox holds: containers, items, bytes, the largest item, oddities, and what stays."""
+"""Take the inventory of a source mailbox.
+
+Containers, items, bytes, the largest item, oddities, and what stays.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from model.optional_protocols import SupportsExtras
 from model.protocols import Container, Kind, Source
 
 LISTABLE = frozenset({"hidden", "shared", "system-folder", "flagged-emails"})
-"""Codes of containers that stay and can be listed all the same, where nobody tells how much is in them."""
+"""Codes of containers that stay, but can be listed if their size is not reported."""
 
 LARGE_BYTES = 25_000_000
 MANY_ITEMS = 100_000
@@ -28,10 +31,22 @@ DEEP = 10
 
 @dataclass(slots=True)
 class Inventory:
-    """One mailbox. containers, items, bytes and largest: of what moves; bytes None when the source tells
-    no sizes. kinds, sizes: items and bytes by kind. stays: items (or folders, rules, delegates) that will not
-    move, by code; unknown: codes the source does not answer. oddities: counts by fixed words. code: why the
-    look ended."""
+    """Hold the inventory of one mailbox.
+
+    Attributes:
+        person: the row of the list.
+        containers: containers that move.
+        items: items that move.
+        bytes: their bytes; None if the source reports no sizes.
+        largest: bytes of the largest; None if the source reports no sizes.
+        kinds: items by kind.
+        sizes: bytes by kind.
+        stays: items (or folders, rules, delegates) that will not move, by code.
+        unknown: codes about which the source does not answer.
+        oddities: counts by fixed words.
+        code: why the look ended early; None if it did not.
+        passing: True if that may be different next time.
+    """
 
     person: Person
     containers: int = 0
@@ -47,12 +62,21 @@ class Inventory:
     passing: bool = False
 
     def end(self, code: str) -> None:
+        """Note why the look ended early."""
         self.code = code
 
 
 def take_all(config: Config, people: Sequence[Person], seen: Callable[[], None]) -> list[Inventory]:
-    """Every mailbox's inventory, several at once; seen is called after each. In the order given. Raises
-    Misconfigured when one login after the other is refused."""
+    """Take every mailbox's inventory, several at once, and return them in the order given.
+
+    Args:
+        config: the configuration.
+        people: the mailboxes.
+        seen: called after each mailbox.
+
+    Raises:
+        Misconfigured: if several logins in a row are refused.
+    """
     breaker = LoginBreaker()
     return map_mailboxes(
         people, config.run.legs, lambda person: take_inventory(config, person, breaker), seen
@@ -60,7 +84,17 @@ def take_all(config: Config, people: Sequence[Person], seen: Callable[[], None])
 
 
 def take_inventory(config: Config, person: Person, breaker: LoginBreaker | None = None) -> Inventory:
-    """Lists the whole mailbox without reading a body. Raises only Misconfigured and Corrupt."""
+    """List the whole mailbox without reading a body.
+
+    Args:
+        config: the configuration.
+        person: the mailbox.
+        breaker: counts refused logins; None for a new one.
+
+    Raises:
+        Misconfigured: if the configuration cannot be used. This concerns all mailboxes.
+        Corrupt: if an invariant of the ledger is broken. This concerns all mailboxes.
+    """
     inventory = Inventory(person)
     try:
         with kept_within(f"line {person.line}", inventory.end):
@@ -95,7 +129,7 @@ def _count(inventory: Inventory, source: Source, workloads: frozenset[Kind]) -> 
 
 
 def _total(source: Source, container: Container) -> int | None:
-    """How many items are in a container that stays; None where that is not told, nor to be read."""
+    """Return how many items are in a container that stays; None if that is neither reported nor readable."""
     if container.total is not None or container.omit not in LISTABLE:
         return container.total
     try:
@@ -107,7 +141,7 @@ def _total(source: Source, container: Container) -> int | None:
 
 
 def _leave(inventory: Inventory, code: str, total: int | None) -> None:
-    """Empty folders are nothing to mention; one whose count nobody tells is."""
+    """Note what stays: empty folders are not mentioned, folders of unknown size are."""
     if total is None:
         inventory.unknown.append(code)
     elif total:

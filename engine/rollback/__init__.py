@@ -1,1 +1,1 @@
-"""Takes back what Kogge wrote and nobody changed since."""
+"""Remove what Kogge wrote and what is unchanged since."""

@@ -1,6 +1,6 @@
-"""What of a mailbox is still as we wrote it: folder by folder, by what lies there and what it means.
+"""Decide what of a mailbox is still as Kogge wrote it: folder by folder, by place and by meaning.
 
-Flags do not count. Whatever is in doubt is not ours to remove.
+Flags do not count. What is in doubt is not ours to remove.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ CHUNK = 200
 
 
 class RollbackFate(StrEnum):
-    """What becomes of one item at the target.
+    """Name what becomes of one item at the target.
 
-    OURS        as we wrote it: removed
-    CHANGED     somebody changed it since: stays
-    GONE        not where we wrote it any more: somebody deleted or moved it
-    SHARED      somebody else's copy of the meeting rests on it: stays
-    FOUND       was there before us, and stood for ours: stays
-    UNREADABLE  nobody knows what it is: stays
-    REFUSED     the server keeps it
-    ADDED       nothing that we know of: its user's, stays
+    Attributes:
+        OURS: as Kogge wrote it: removed.
+        CHANGED: changed by someone since: stays.
+        GONE: not where Kogge wrote it any more: deleted or moved by someone.
+        SHARED: another person's copy of the meeting rests on it: stays.
+        FOUND: was there before Kogge, and stood for ours: stays.
+        UNREADABLE: cannot be identified: stays.
+        REFUSED: the server keeps it.
+        ADDED: unknown to the ledger: the user's, stays.
     """
 
     OURS = "ours"
@@ -46,8 +47,17 @@ class RollbackFate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """folder, href: where it is at the target; version: its ETag, where that was told. listed: as the target
-    lists it. row, item: the ledger's; no item of what was ADDED."""
+    """Hold the verdict on one item.
+
+    Attributes:
+        fate: what becomes of it.
+        folder: the folder at the target.
+        href: where it is at the target.
+        row: the row of its container.
+        item: its row; None for ADDED.
+        version: its ETag; "" if it is unknown.
+        listed: the item as the target lists it; None if it is not listed.
+    """
 
     fate: RollbackFate
     folder: str
@@ -59,24 +69,36 @@ class Judged:
 
     @property
     def key(self) -> bytes:
+        """The key of the item; b"" for ADDED."""
         return self.item.key if self.item is not None else b""
 
     @property
     def digest(self) -> bytes:
-        """Of what we wrote; b"" where that is not known."""
+        """The digest of what Kogge wrote; b"" if it is unknown."""
         return (self.item.digest or b"") if self.item is not None else b""
 
     @property
     def name(self) -> tuple[int, bytes]:
-        """Of an item, what it is known by in the ledger."""
+        """Container and key, which identify the item in the ledger."""
         return self.row.id, self.key
 
 
 def judge(
     leg: LegContext, href: str, rows: Sequence[ContainerRow], rested: Collection[bytes]
 ) -> Iterator[Judged]:
-    """Every item that the ledger has at the target in one folder, and whatever else lies there. rows: the
-    containers that share it. rested: keys of what somebody else's copy rests on. Writes nothing."""
+    """Yield a verdict on every item that the ledger has in one folder, and on whatever else lies there.
+
+    Writes nothing.
+
+    Args:
+        leg: the open leg.
+        href: the folder at the target.
+        rows: the containers that share it.
+        rested: keys of items on which another person's copy rests.
+
+    Raises:
+        MigrationError: what the target raises.
+    """
     listing = listing_of(leg, href)
     owned = leg.ledger.claimed(href)
     here: list[Judged] = []
@@ -85,33 +107,41 @@ def judge(
         for item in leg.ledger.rows(row.id):
             if item.href is None:
                 continue
-            one = Judged(RollbackFate.GONE, href, item.href, row, item, listed=listing.get(item.href))
+            verdict = Judged(RollbackFate.GONE, href, item.href, row, item, listed=listing.get(item.href))
             if not leg.is_ours(item):
-                yield replace(one, fate=RollbackFate.FOUND)
+                yield replace(verdict, fate=RollbackFate.FOUND)
             elif item.key in rested:
-                yield replace(one, fate=RollbackFate.SHARED)
+                yield replace(verdict, fate=RollbackFate.SHARED)
             else:
-                (absent if one.listed is None else here).append(one)
+                (absent if verdict.listed is None else here).append(verdict)
     paired = {} if is_placed(leg) else _paired(leg, href, absent, listing.values(), owned)
     for entry in absent:
-        found = paired.get(entry.name)
-        if found is None:
+        listed_entry = paired.get(entry.name)
+        if listed_entry is None:
             yield entry
         else:
-            here.append(replace(entry, href=found.href, listed=found))
+            here.append(replace(entry, href=listed_entry.href, listed=listed_entry))
     yield from _read(leg, href, here)
-    taken = owned | {found.href for found in paired.values()}
+    used_hrefs = owned | {listed_entry.href for listed_entry in paired.values()}
     for listed in listing.values():
-        if listed.href not in taken:
+        if listed.href not in used_hrefs:
             yield Judged(RollbackFate.ADDED, href, listed.href, rows[0], listed=listed)
 
 
 def search(leg: LegContext, lost: Iterable[Judged], done: Collection[tuple[str, str]]) -> Iterator[Judged]:
-    """Of what is GONE from where it was written: what lies in any other folder of the account. done: (folder,
-    href) of what was found to be somebody's row already."""
-    left = {entry.name: entry for entry in lost}
+    """Search all folders of the account for items that are GONE from where they were written.
+
+    Args:
+        leg: the open leg.
+        lost: the items.
+        done: folder and href of items that are known to belong to another row.
+
+    Yields:
+        Each item: OURS where it was found, else as it was given.
+    """
+    missing = {entry.name: entry for entry in lost}
     for container in list(leg.target.containers()):
-        if not left or container.omit is not None:
+        if not missing or container.omit is not None:
             continue
         leg.check()
         listing = listing_of(leg, container.id)
@@ -120,28 +150,28 @@ def search(leg: LegContext, lost: Iterable[Judged], done: Collection[tuple[str, 
         if is_placed(leg):
             names = {entry.href: entry for entry in free}
             paired: Mapping[tuple[int, bytes], Listed] = {
-                name: names[one.href] for name, one in left.items() if one.href in names
+                name: names[judged.href] for name, judged in missing.items() if judged.href in names
             }
         else:
-            paired = _paired(leg, container.id, list(left.values()), free, owned)
+            paired = _paired(leg, container.id, list(missing.values()), free, owned)
         moved = [
-            replace(left[name], folder=container.id, href=found.href, listed=found)
-            for name, found in paired.items()
+            replace(missing[name], folder=container.id, href=entry_found.href, listed=entry_found)
+            for name, entry_found in paired.items()
         ]
         for entry in _read(leg, container.id, moved):
             if entry.fate is RollbackFate.OURS:
-                del left[entry.name]
+                del missing[entry.name]
                 yield entry
-    yield from left.values()
+    yield from missing.values()
 
 
 def is_placed(leg: LegContext) -> bool:
-    """Whether an item is known by its place: under any other it is somebody's."""
+    """Return True if an item is known by its place: under any other place it belongs to someone else."""
     return leg.context.target.replaces
 
 
 def listing_of(leg: LegContext, href: str) -> dict[str, Listed]:
-    """What is in a folder, by href; nothing when there is no such folder."""
+    """Return what is in a folder, by href; nothing if the folder does not exist."""
     try:
         return {item.href: item for item in listed_once(leg, href)}
     except Blocked as error:
@@ -153,22 +183,34 @@ def listing_of(leg: LegContext, href: str) -> dict[str, Listed]:
 def _paired(
     leg: LegContext, href: str, absent: Sequence[Judged], listing: Iterable[Listed], owned: Collection[str]
 ) -> Mapping[tuple[int, bytes], Listed]:
-    """R3: the same items under other ids: the server renumbered, or somebody moved them there and back."""
+    """Return the same items under other ids (R3).
+
+    The server renumbered, or someone moved them there and back.
+    """
     names = {b"%d:%s" % entry.name: entry for entry in absent if entry.digest}
-    wanted = [Wanted(name, one.digest, size_of(one) or 0, _since(one, href)) for name, one in names.items()]
-    known = {item.href: item for item in listing if item.href not in owned}
-    free = [TargetItem(item.href, item.size, item.message_id) for item in known.values()]
-    digests = read_digests(leg, href, narrow(wanted, free, set())) if wanted else {}
-    return {names[name].name: known[found] for name, found in match(wanted, free, digests).pairs.items()}
+    expected = [
+        Wanted(name, judged.digest, size_of(judged) or 0, _since(judged, href))
+        for name, judged in names.items()
+    ]
+    by_href = {item.href: item for item in listing if item.href not in owned}
+    free = [TargetItem(item.href, item.size, item.message_id) for item in by_href.values()]
+    digests = read_digests(leg, href, narrow(expected, free, set())) if expected else {}
+    return {
+        names[name].name: by_href[href_found]
+        for name, href_found in match(expected, free, digests).pairs.items()
+    }
 
 
-def _since(one: Judged, href: str) -> str | None:
-    """In the folder that it was written to, what was there before us is somebody's."""
-    return one.item.since if one.item is not None and one.folder == href else None
+def _since(judged: Judged, href: str) -> str | None:
+    """Return the position from which an item may be ours.
+
+    In its own folder, everything before belongs to someone else.
+    """
+    return judged.item.since if judged.item is not None and judged.folder == href else None
 
 
 def _read(leg: LegContext, href: str, here: Iterable[Judged]) -> Iterator[Judged]:
-    """Those that are there, by what they mean."""
+    """Yield the items that are there, judged by their meaning."""
     waiting = iter(here)
     while window := list(islice(waiting, CHUNK)):
         leg.await_turn()
@@ -179,35 +221,41 @@ def _read(leg: LegContext, href: str, here: Iterable[Judged]) -> Iterator[Judged
 
 
 VANISHED = b""
-"""In place of a digest."""
+"""Stands for a digest."""
 
 
-def _fate(one: Judged, digest: bytes | None) -> RollbackFate:
+def _fate(judged: Judged, digest: bytes | None) -> RollbackFate:
     if digest == VANISHED:
         return RollbackFate.GONE
-    if digest is None or not one.digest:
+    if digest is None or not judged.digest:
         return RollbackFate.UNREADABLE
-    return RollbackFate.OURS if digest == one.digest else RollbackFate.CHANGED
+    return RollbackFate.OURS if digest == judged.digest else RollbackFate.CHANGED
 
 
-def size_of(one: Judged) -> int | None:
-    if one.item is not None:
-        return one.item.size
-    return one.listed.size if one.listed is not None else None
+def size_of(judged: Judged) -> int | None:
+    """Return the size of an item in bytes; None if it is unknown."""
+    if judged.item is not None:
+        return judged.item.size
+    return judged.listed.size if judged.listed is not None else None
 
 
 def _means(leg: LegContext, href: str, names: Iterable[str]) -> dict[str, tuple[bytes | None, str]]:
-    """The digest and ETag of each; None of what cannot be read. What nobody answers for is left out."""
+    """Return the digest and ETag of each item, with None as digest of what cannot be read.
+
+    Items about which the target says nothing are left out.
+    """
     if isinstance(leg.target, SupportsDigests):
-        told = digests_once(leg, href, names)
-        return {name: (_failed(one) if isinstance(one, Failed) else one, "") for name, one in told}
-    found: dict[str, tuple[bytes | None, str]] = {}
+        answers = digests_once(leg, href, names)
+        return {
+            name: (_failed(answer) if isinstance(answer, Failed) else answer, "") for name, answer in answers
+        }
+    meanings: dict[str, tuple[bytes | None, str]] = {}
     for name, native in read_once(leg, href, names):
         if isinstance(native, Failed):
-            found[name] = _failed(native), ""
+            meanings[name] = _failed(native), ""
         elif native.body is not None:
-            found[name] = leg.digest(native.body), native.ref.version
-    return found
+            meanings[name] = leg.digest(native.body), native.ref.version
+    return meanings
 
 
 def _failed(failed: Failed) -> bytes | None:

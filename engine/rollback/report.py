@@ -1,4 +1,4 @@
-"""What a rollback says of each item, and how many there were of each kind."""
+"""Report what a rollback did with each item, and how many there were of each kind."""
 
 from __future__ import annotations
 
@@ -23,12 +23,26 @@ KEPT = (
 STAYING = "containers-staying"
 MARKS = {"read": "\\seen", "answered": "\\answered", "forwarded": "$forwarded"}
 BEFORE = "before"
-"""It had the flag at the source already: nobody can tell whether it happened again."""
+"""The item had the flag at the source already: whether it happened again cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackLine:
-    """One item, for a person with a right to the mailbox: name (of a file) and message_id let it be found."""
+    """Describe one item, for a person with a right to the mailbox.
+
+    Attributes:
+        mailbox: the id of the mailbox.
+        workload: the workload.
+        outcome: its fate.
+        folder: its folder.
+        date: its date.
+        bytes: its size.
+        name: the name of a file, by which it can be found.
+        message_id: the Message-ID of a mail, by which it can be found.
+        read: see marks_of.
+        answered: see marks_of.
+        forwarded: see marks_of.
+    """
 
     mailbox: str
     workload: str
@@ -43,39 +57,54 @@ class RollbackLine:
     forwarded: str = ""
 
     def cells(self) -> dict[str, object]:
+        """Return the values by column."""
         return asdict(self)
 
 
 @dataclass(slots=True)
 class RollbackReport:
-    """counts: items by fate, and "containers", STAYING ones, "shares", and of a recall "read", "answered",
-    "forwarded", "read-before". lines: of every item and every STAYING container, where they are asked for.
-    code: why it has not ended, None when it has."""
+    """Count what a rollback did.
+
+    Attributes:
+        counts: items by fate, and "containers", STAYING ones, "shares"; of a recall also "read", "answered",
+            "forwarded", "read-before".
+        lines: a line for every item and every STAYING container; None if lines are not wanted.
+        code: why the rollback has not ended; None if it has.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     lines: list[RollbackLine] | None = None
     code: str | None = None
 
     def restart(self) -> None:
-        """Whatever stays is looked at anew."""
+        """Forget whatever stays, because it is judged again."""
         for name in (*KEPT, STAYING):
             self.counts.pop(name, None)
         if self.lines is not None:
             self.lines = [line for line in self.lines if line.outcome == RollbackFate.OURS]
 
     def stays(self, mailbox: str, workload: str, path: Iterable[str]) -> None:
-        """A container that we made, and that is not removed."""
+        """Report a container that Kogge made and that is not removed."""
         self.counts[STAYING] += 1
         if self.lines is not None:
             self.lines.append(RollbackLine(mailbox, workload, STAYING, " > ".join(path)))
 
     def numbers(self) -> dict[str, int]:
+        """Return the counts that are not zero, by name."""
         return {str(name): count for name, count in sorted(self.counts.items()) if count}
 
     def add(self, mailbox: str, workload: str, one: Judged, *, recall: bool) -> None:
+        """Report an item.
+
+        Args:
+            mailbox: the id of the mailbox.
+            workload: the workload.
+            one: the verdict on the item.
+            recall: True for a recall, which also reports whether mail was read.
+        """
         self.counts[one.fate] += 1
         marks = marks_of(one) if recall and one.fate is RollbackFate.OURS else {}
-        self.counts.update(name for name, told in marks.items() if told == "yes")
+        self.counts.update(name for name, mark in marks.items() if mark == "yes")
         self.counts["read-before"] += marks.get("read") == BEFORE
         if self.lines is None:
             return
@@ -95,32 +124,38 @@ class RollbackReport:
 
 
 def marks_of(one: Judged) -> dict[str, str]:
-    """Whether a message was read, answered, forwarded since we wrote it, by its flags now and then."""
+    """Return whether a message was read, answered and forwarded since Kogge wrote it.
+
+    Its flags now are compared with those that it had then.
+
+    Returns:
+        "yes", "no" or BEFORE for each name in MARKS.
+    """
     now = _folded(one.listed.flags if one.listed is not None else ())
     then = _folded((one.item.flags or "").split() if one.item is not None else ())
-    told = {}
+    marks = {}
     for name, flag in MARKS.items():
-        told[name] = BEFORE if flag in then else "yes" if flag in now else "no"
-    return told
+        marks[name] = BEFORE if flag in then else "yes" if flag in now else "no"
+    return marks
 
 
 def detail_of(one: Judged) -> str:
-    """The detail of a finding that keeps the marks of what a recall removes."""
+    """Return the detail of a finding that keeps the marks of what a recall removes."""
     return " ".join([RECALLED, *(f"{name}={told}" for name, told in marks_of(one).items() if told != "no")])
 
 
 def marks_in(detail: str) -> Mapping[str, str]:
-    """What detail_of wrote."""
-    said = dict(part.split("=", 1) for part in detail.split()[1:])
-    return {name: said.get(name, "no") for name in MARKS}
+    """Return the marks that detail_of wrote."""
+    values = dict(part.split("=", 1) for part in detail.split()[1:])
+    return {name: values.get(name, "no") for name in MARKS}
 
 
 def _folded(flags: Iterable[str]) -> frozenset[str]:
     return frozenset(flag.lower() for flag in flags)
 
 
-def _date(one: Judged) -> int | None:
-    if one.item is not None and one.item.date is not None:
-        return one.item.date
-    listed: Listed | None = one.listed
+def _date(judged: Judged) -> int | None:
+    if judged.item is not None and judged.item.date is not None:
+        return judged.item.date
+    listed: Listed | None = judged.listed
     return int(listed.date.timestamp()) if listed is not None and listed.date is not None else None

@@ -1,4 +1,4 @@
-"""Rolls a leg back as configured, or only looks what that would do."""
+"""Roll a leg back as configured, or only look what that would do."""
 
 from __future__ import annotations
 
@@ -26,28 +26,65 @@ from model.protocols import Capabilities, Container, Identity, Native, Page, Ref
 
 
 class NoSource:
-    """A rollback asks the source for nothing: it may be gone by then. Implements model.protocols.Source."""
+    """Refuse all requests: a rollback asks the source for nothing, because it may no longer exist.
+
+    Implements model.protocols.Source.
+    """
 
     @property
     def capabilities(self) -> Capabilities:
+        """Not available.
+
+        Raises:
+            Blocked: `source-closed`.
+        """
         raise _closed()
 
     def identity(self) -> Identity:
+        """Refuse.
+
+        Raises:
+            Blocked: `source-closed`.
+        """
         raise _closed()
 
     def containers(self) -> Iterator[Container]:
+        """Refuse.
+
+        Raises:
+            Blocked: `source-closed`.
+        """
         raise _closed()
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
+        """Refuse.
+
+        Args:
+            container: ignored.
+            cursor: ignored.
+
+        Raises:
+            Blocked: `source-closed`.
+        """
         del container, cursor
         raise _closed()
 
     def fetch(self, container: Container, refs: Iterable[Ref], *, bodies: bool = True) -> Iterator[Native]:
+        """Refuse.
+
+        Args:
+            container: ignored.
+            refs: ignored.
+            bodies: ignored.
+
+        Raises:
+            Blocked: `source-closed`.
+        """
         del container, refs, bodies
         raise _closed()
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is nothing to close."""
 
 
 def _closed() -> Blocked:
@@ -56,8 +93,12 @@ def _closed() -> Blocked:
 
 @dataclass(slots=True)
 class Scope:
-    """Whose mailboxes one rollback takes: what they rest on of each other goes all the same. The ledger is
-    asked once, and only when a calendar is among them."""
+    """Say whose mailboxes one rollback takes: what rests on items of one another goes as well.
+
+    Attributes:
+        ledger: the ledger. It is asked once, and only if a calendar is among the legs.
+        mailboxes: the ids of the mailboxes.
+    """
 
     ledger: Ledger
     mailboxes: Collection[str]
@@ -65,6 +106,7 @@ class Scope:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def rested(self) -> frozenset[bytes]:
+        """Return the keys of items on which copies of other people, outside the scope, rest."""
         with self._lock:
             if self._rested is None:
                 self._rested = rested_on(self.ledger, self.mailboxes)
@@ -72,13 +114,20 @@ class Scope:
 
 
 def approved(ledger: Ledger, rows: Iterable[MailboxRow], *, recall: bool = False) -> frozenset[str]:
-    """The mailboxes that may be rolled back now: a person approved it, or one was begun and has not ended.
-    recall: from every folder, which a person approved as well."""
+    """Return the mailboxes that may be rolled back now.
+
+    A person approved it, or a rollback was begun and has not ended.
+
+    Args:
+        ledger: the ledger.
+        rows: the mailboxes.
+        recall: True to remove from every folder, which a person must have approved as well.
+    """
     rows = list(rows)
     waves = {row.wave for row in rows}
     begun = {leg.mailbox for wave in waves for leg in ledger.legs(wave) if leg.code == ROLLING}
-    going = [row for row in rows if row.id in begun or approvals(ledger, row)(APPROVAL)]
-    return frozenset(row.id for row in going if not recall or approvals(ledger, row)(RECALL))
+    rows_approved = [row for row in rows if row.id in begun or approvals(ledger, row)(APPROVAL)]
+    return frozenset(row.id for row in rows_approved if not recall or approvals(ledger, row)(RECALL))
 
 
 def run(
@@ -91,7 +140,20 @@ def run(
     stop: threading.Event | None = None,
     through: Through = as_it_is,
 ) -> LegResult:
-    """Rolls back what is approved. See engine.rollback.walk.roll_back."""
+    """Roll back what is approved. See engine.rollback.walk.roll_back.
+
+    Args:
+        config: the configuration.
+        leg_id: the leg.
+        scope: whose mailboxes are rolled back.
+        report: filled in.
+        recall: True to remove from every folder.
+        stop: set when the rollback is to stop; None if it is never stopped from outside.
+        through: wraps the calls to the target.
+
+    Returns:
+        How the leg ended.
+    """
     ledger = open_ledger(config)
     row = ledger.leg(leg_id)
     setting = _setting(config, ledger, row, through, removes=True)
@@ -109,8 +171,21 @@ def preview(
     stop: threading.Event | None = None,
     through: Through = as_it_is,
 ) -> None:
-    """What a rollback would do now. Writes nothing, neither to the target nor to the ledger. Raises what the
-    target does, and Stopping."""
+    """Report what a rollback would do now. Write nothing, neither to the target nor to the ledger.
+
+    Args:
+        config: the configuration.
+        leg_id: the leg.
+        scope: whose mailboxes would be rolled back.
+        report: filled in.
+        recall: True to remove from every folder.
+        stop: set when it is to stop; None if it is never stopped from outside.
+        through: wraps the calls to the target.
+
+    Raises:
+        MigrationError: what the target raises.
+        StopRequested: if it is to stop.
+    """
     ledger = open_ledger(config)
     row = ledger.leg(leg_id)
     setting = _setting(config, ledger, row, through, removes=False)
@@ -119,7 +194,11 @@ def preview(
 
 
 def look_at(setting: LegSetting, row: LegRow, order: RollbackScope) -> None:
-    """Raises what the target does."""
+    """Look at a leg in a given setting, as preview() does.
+
+    Raises:
+        MigrationError: what the target raises.
+    """
     ledger = setting.ledger
     phase = setting.mailbox.phase
     held = Lease(row.id, row.mailbox, row.workload, "", row.epoch, False, phase)  # it may only read
@@ -147,7 +226,7 @@ def look_at(setting: LegSetting, row: LegRow, order: RollbackScope) -> None:
 
 
 def _nothing_is_written() -> None:
-    """Nobody holds the leg: the ledger and the target refuse."""
+    """Allow reading without a lease: the ledger and the target refuse every write."""
 
 
 def _look(leg: LegContext, order: RollbackScope) -> None:
@@ -178,24 +257,24 @@ def _look(leg: LegContext, order: RollbackScope) -> None:
 def _look_at_containers(
     leg: LegContext, report: RollbackReport, rows: list[ContainerRow], staying: dict[str, bool]
 ) -> None:
-    """Which of those that we made would have nothing in them, and nothing below them."""
-    made = leg.ledger.folders.made()
+    """Count the containers that Kogge made and that would be empty, with nothing below them."""
+    made_by_us = leg.ledger.folders.made()
     separator = leg.context.target.separator
-    there = {container.id for container in leg.target.containers()}
-    going: set[str] = set()
+    existing = {container.id for container in leg.target.containers()}
+    removable: set[str] = set()
     for href, group in sorted(by_href(rows).items(), key=lambda pair: -len(pair[0])):
-        if href not in there or not any(row.id in made for row in group):
+        if href not in existing or not any(row.id in made_by_us for row in group):
             continue
-        below = {entry for entry in there - going if separator and entry.startswith(href + separator)}
+        below = {entry for entry in existing - removable if separator and entry.startswith(href + separator)}
         if staying[href] or below:
             report.stays(leg.mailbox.id, str(leg.kind), group[0].path)
         else:
-            going.add(href)
-    report.counts["containers"] = len(going)
+            removable.add(href)
+    report.counts["containers"] = len(removable)
 
 
-def _tell(leg: LegContext, order: RollbackScope, one: Judged) -> None:
-    order.report.add(leg.mailbox.id, str(leg.kind), one, recall=order.recall)
+def _tell(leg: LegContext, order: RollbackScope, judged: Judged) -> None:
+    order.report.add(leg.mailbox.id, str(leg.kind), judged, recall=order.recall)
 
 
 def _setting(config: Config, ledger: Ledger, row: LegRow, through: Through, *, removes: bool) -> LegSetting:

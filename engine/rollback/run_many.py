@@ -1,4 +1,4 @@
-"""Rolls many legs back, or looks at them, a few at a time: for the command line and for Prefect."""
+"""Roll many legs back, or look at them, a few at a time: for the command line and for Prefect."""
 
 from __future__ import annotations
 
@@ -20,16 +20,23 @@ from model.date_text import date_of
 
 @dataclass(frozen=True, slots=True)
 class RollbackResult:
-    """How one leg ended. code: why it is not rolled back, or could not be looked at; None: it is, or was."""
+    """Say how one leg ended.
+
+    Attributes:
+        leg: the leg.
+        report: what was done.
+    """
 
     leg: LegRow
     report: RollbackReport
 
     @property
     def code(self) -> str | None:
+        """Why the leg is not rolled back, or could not be looked at; None if it was."""
         return self.report.code
 
     def document(self) -> dict[str, object]:
+        """Return the result for JSON."""
         return {
             "mailbox": self.leg.mailbox,
             "workload": str(self.leg.workload),
@@ -40,7 +47,17 @@ class RollbackResult:
 
 @dataclass(frozen=True, slots=True)
 class RollbackRequest:
-    """What was asked: execute, or only look; lines: whether every item is to be told of."""
+    """Carry out one request to roll back, or to look.
+
+    Attributes:
+        config: the configuration.
+        scope: whose mailboxes are rolled back.
+        boundary: contains the trouble of one mailbox.
+        worker_slots: admit the legs.
+        recall: True to remove from every folder.
+        execute: False to only look.
+        lines: True to report every item.
+    """
 
     config: Config
     scope: Scope
@@ -51,7 +68,7 @@ class RollbackRequest:
     lines: bool = False
 
     def leg(self, row: LegRow) -> RollbackResult:
-        """One leg to its end."""
+        """Roll one leg back, to its end."""
         report = RollbackReport(lines=[] if self.lines else None)
 
         def act(through: Through) -> str | None:
@@ -75,25 +92,26 @@ class RollbackRequest:
                 stop=self.worker_slots.stop,
                 through=through,
             )
-        except StopRequested as wish:  # of a look
-            return wish.code
+        except StopRequested as request:  # of a look
+            return request.code
         return report.code
 
 
 def all_of(order: RollbackRequest, rows: Iterable[LegRow]) -> list[RollbackResult]:
+    """Roll the legs back, several mailboxes at once."""
     return legs_of_each(rows, order.config.run.legs, lambda: order.worker_slots.shut, order.leg)
 
 
 def total(tolds: Iterable[RollbackResult]) -> Counter[str]:
-    """The counts of all of them together."""
-    whole: Counter[str] = Counter()
+    """Return the counts of all results together."""
+    sums: Counter[str] = Counter()
     for told in tolds:
-        whole.update(told.report.numbers())
-    return whole
+        sums.update(told.report.numbers())
+    return sums
 
 
 def recalled_lines(ledger: Ledger, row: LegRow) -> Iterator[RollbackLine]:
-    """What recalls removed of a leg, in this run and in those before it."""
+    """Yield a line for each item that recalls removed from a leg, in this run and in earlier ones."""
     for place, item, detail in recalled(ledger, row.id):
         yield RollbackLine(
             row.mailbox,
@@ -107,14 +125,14 @@ def recalled_lines(ledger: Ledger, row: LegRow) -> Iterator[RollbackLine]:
 
 
 def with_earlier(ledger: Ledger, told: RollbackResult) -> RollbackResult:
-    """Of a recall: counts and lines of what earlier runs of it removed as well."""
-    found = list(recalled_lines(ledger, told.leg))
+    """Return the result of a recall, completed with the counts and lines of its earlier runs."""
+    lines = list(recalled_lines(ledger, told.leg))
     report = replace(told.report, counts=Counter(told.report.counts))
     for name in ("read", "answered", "forwarded"):
-        report.counts[name] = sum(getattr(line, name) == "yes" for line in found)
-    report.counts["read-before"] = sum(line.read == "before" for line in found)
-    earlier = len(found) > report.counts["ours"]  # this run's own lines say more
-    report.counts["ours"] = len(found)
+        report.counts[name] = sum(getattr(line, name) == "yes" for line in lines)
+    report.counts["read-before"] = sum(line.read == "before" for line in lines)
+    earlier = len(lines) > report.counts["ours"]  # this run's own lines say more
+    report.counts["ours"] = len(lines)
     if report.lines is not None and earlier:
-        report.lines = [*found, *(line for line in report.lines if line.outcome != "ours")]
+        report.lines = [*lines, *(line for line in report.lines if line.outcome != "ours")]
     return RollbackResult(told.leg, report)

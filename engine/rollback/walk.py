@@ -1,18 +1,18 @@
-"""Takes back what one leg wrote, and nobody has changed since: the walk of an approved rollback.
+"""Remove what one leg wrote and what is unchanged since: the walk of an approved rollback.
 
     claim                    the lease, as for any walk (engine.leg.run)
     refuse_another           is it still the account that was written to? The source is not asked for anything
     ledger.leg.rollback.start    recorded; no other run works on the leg until this one has ended
-    recover.settle           what is in doubt, of writes and of removals
-    shares                   those that we made are taken back first
-    judge                    folder by folder: what is as we wrote it
-    doom -> remove -> undone durable before and after, once a listing shows that it is gone: whoever dies in
-                             between is settled by what is there
-    containers               those that we made, when nothing is in them, the deepest first
+    reconcile.settle         what is in doubt, of writes and of removals
+    shares                   those that Kogge made are taken back first
+    judge                    folder by folder: what is as Kogge wrote it
+    doom -> remove -> undone durable before and after, once a listing shows that it is gone: after a crash in
+                             between, what is there decides
+    containers               those that Kogge made, when nothing is in them, the deepest first
     ledger.leg.rollback.finish   recorded, with counts
 
-What somebody changed, or nobody can read, stays, and so does its row. What was removed is SEEN again, without
-a trace. Whatever ends a rollback early leaves its leg BLOCKED with the code "rolling-back".
+What someone changed, or what cannot be read, stays, and so does its row. What was removed is SEEN again,
+without a trace. Whatever ends a rollback early leaves its leg BLOCKED with the code "rolling-back".
 """
 
 from __future__ import annotations
@@ -43,14 +43,19 @@ Ended = tuple[LegState, str | None]
 
 
 def nobody() -> frozenset[bytes]:
-    """Nothing rests on anything of this leg."""
+    """Return no keys: nothing rests on items of this leg."""
     return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackScope:
-    """recall: whatever the folder, and with a word about what was read. rested: the keys of what somebody
-    else's copies rest on."""
+    """Say what a rollback is to do.
+
+    Attributes:
+        recall: True to remove from every folder, and to report what was read.
+        rested: returns the keys of items on which copies of other people rest.
+        report: filled in.
+    """
 
     recall: bool = False
     rested: Callable[[], Collection[bytes]] = nobody
@@ -58,10 +63,19 @@ class RollbackScope:
 
 
 def roll_back(setting: LegSetting, row: LegRow, order: RollbackScope) -> LegResult:
-    """Claims the leg and takes back; goes on with what was begun. The result is "not-approved", and nothing
-    was done, unless a person approved APPROVAL for the mailbox or its wave, and RECALL as well for a recall,
-    also of a rollback that was begun without. The target must have been opened so that it removes. Never
-    raises for one mailbox's trouble."""
+    """Claim the leg and roll it back; go on with a rollback that was begun.
+
+    One mailbox's trouble raises nothing. The target must have been opened so that it removes. Idempotent.
+
+    Args:
+        setting: what the walk needs.
+        row: the leg.
+        order: what to do.
+
+    Returns:
+        How the leg ended: "not-approved", and nothing was done, unless a person approved APPROVAL for the
+            mailbox or its wave; a recall needs RECALL as well, also if the rollback was begun without it.
+    """
     approved = setting.rules.approved
     if (row.code != ROLLING and not approved(APPROVAL)) or (order.recall and not approved(RECALL)):
         order.report.code = "not-approved"
@@ -73,12 +87,12 @@ def roll_back(setting: LegSetting, row: LegRow, order: RollbackScope) -> LegResu
 
 
 def _walk(order: RollbackScope, setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper) -> Ended:
-    """Until it has ended, or must be begun anew by a person."""
+    """Roll back until the end, or until a person must begin again."""
     begun = Begun()
     try:
         _until_done(order, setting, held, keeper, begun)
-    except StopRequested as wish:
-        return _unfinished(order, begun, wish.code)
+    except StopRequested as request:
+        return _unfinished(order, begun, request.code)
     except (LeaseLost, Misconfigured, Corrupt):
         raise
     except MigrationError as error:
@@ -104,7 +118,11 @@ def _until_done(
 
 @dataclass(slots=True)
 class Begun:
-    """started: it is in the ledger."""
+    """Remember that the rollback is in the ledger.
+
+    Attributes:
+        started: True once it is.
+    """
 
     started: bool = False
 
@@ -126,8 +144,8 @@ def _undo(order: RollbackScope, setting: LegSetting, leg: LegContext, begun: Beg
     if ledger.is_bound():
         discover.catch_up(leg)
         for row, item in reconcile.settle_doomed(leg):
-            gone = Judged(RollbackFate.OURS, str(row.href), str(item.href), row, item)
-            order.report.add(leg.mailbox.id, str(leg.kind), gone, recall=False)
+            removed = Judged(RollbackFate.OURS, str(row.href), str(item.href), row, item)
+            order.report.add(leg.mailbox.id, str(leg.kind), removed, recall=False)
         reconcile.settle(leg, died=None)
         for href in list(leg.in_doubt):
             _sweep(leg, href)
@@ -146,36 +164,39 @@ def _sweep(leg: LegContext, href: str) -> None:
 
 
 def unshare(leg: LegContext, report: RollbackReport) -> None:
-    """Takes back what we shared, as it was shared; what somebody changed since is theirs. Idempotent."""
+    """Take back what Kogge shared, if it is still shared so; what someone changed since is theirs.
+
+    Idempotent.
+    """
     target = leg.target
     if not isinstance(target, SupportsShares):
         return
     for row in leg.ledger.containers():
-        for key, known in leg.ledger.shares.of(row.id).items():
+        for key, share_rows in leg.ledger.shares.of(row.id).items():
             leg.check()
-            ours = {entry.party: entry.digest for entry in known if entry.made}
+            digests = {entry.party: entry.digest for entry in share_rows if entry.made}
             name = None if key == WHOLE else name_of(leg, row.id, key)
-            if ours and row.href is not None and (key == WHOLE or name is not None):
-                report.counts["shares"] += _taken(target, row.href, name, ours)
+            if digests and row.href is not None and (key == WHOLE or name is not None):
+                report.counts["shares"] += _taken(target, row.href, name, digests)
             leg.ledger.shares.settle(row.id, key, (), ())
 
 
 def _taken(target: SupportsShares, href: str, name: str | None, ours: dict[bytes, bytes]) -> int:
     try:
-        there = [
+        grants = [
             entry for entry in target.shared(href, name) if ours.get(party_of(entry)) == digest_of(entry)
         ]
-        if there:
-            target.unshare(href, name, there)
+        if grants:
+            target.unshare(href, name, grants)
     except MigrationError as error:
         if error.code not in ("vanished", "container-missing"):
             raise
         return 0
-    return len(there)
+    return len(grants)
 
 
 class _Removing:
-    """One pass over all folders of a leg."""
+    """Remove from all folders of a leg, once."""
 
     def __init__(self, order: RollbackScope, leg: LegContext) -> None:
         self._order = order
@@ -185,6 +206,7 @@ class _Removing:
         self._removed: list[Judged] = []
 
     def all(self) -> None:
+        """Remove everything that is ours, then empty containers and marks."""
         rows = self._leg.ledger.containers()
         rested = self._order.rested() if self._leg.kind in SHARED else frozenset()
         for href, group in by_href(rows).items():
@@ -223,19 +245,24 @@ class _Removing:
         )
 
     def _recall(self, batch: Sequence[Judged]) -> None:
-        """Of what is not where it was written: found elsewhere, or gone from the account for good. Nothing
-        dooms it: until it is gone the ledger knows it as it was, and looks for it again."""
+        """Remove items that are not where they were written.
+
+        Found elsewhere, or gone from the account for good.
+
+        They are not doomed before: until an item is gone, the ledger knows it as it was, and looks for it
+        again.
+        """
         self._take([entry for entry in batch if entry.fate is RollbackFate.OURS], doomed=False)
-        gone = [entry for entry in batch if entry.fate is RollbackFate.GONE]
-        self._close(gone)
-        self._tell(gone)
+        lost = [entry for entry in batch if entry.fate is RollbackFate.GONE]
+        self._close(lost)
+        self._tell(lost)
 
     def _take(self, ours: Sequence[Judged], *, doomed: bool) -> None:
         for _, some in groupby(sorted(ours, key=_folder), key=_folder):
             self._take_of_one(list(some), doomed=doomed)
 
     def _take_of_one(self, ours: Sequence[Judged], *, doomed: bool) -> None:
-        """Of one container, in one folder of the target."""
+        """Remove items of one container, in one folder of the target."""
         leg, ledger = self._leg, self._leg.ledger.rollback
         container = ours[0].row.id
         by_key = {entry.key: entry for entry in ours}
@@ -244,26 +271,26 @@ class _Removing:
             ledger.doom(container, by_key.keys(), findings)
         else:
             ledger.note(container, by_key.keys(), findings)
-        wanted = [_stored(entry) for entry in ours]
-        removed, failed = withdraw.split(leg.target.remove(ours[0].folder, wanted))
-        done = {result.key for result in removed}
-        self._removed += [by_key[key] for key in done]
+        copies = [_stored(entry) for entry in ours]
+        removed, failed = withdraw.split(leg.target.remove(ours[0].folder, copies))
+        removed_keys = {result.key for result in removed}
+        self._removed += [by_key[key] for key in removed_keys]
         if not doomed:
             self._confirm(ours[0].folder)
         self._spare(container, by_key, failed)
 
     def _confirm(self, folder: str) -> None:
-        """That a server says it removed something proves nothing: it is looked for once more."""
+        """Look once more for removed items: that a server says it removed something proves nothing."""
         removed, self._removed = self._removed, []
-        there = listing_of(self._leg, folder) if removed else {}
-        kept = [result for result in removed if result.href in there]
-        gone = [result for result in removed if result.href not in there]
-        self._close(gone)
-        self._leg.ledger.tally.add(Tally(withdrawn=len(gone)))
-        self._tell(gone)
-        for container, some in groupby(sorted(kept, key=_container), key=_container):
+        listing = listing_of(self._leg, folder) if removed else {}
+        still_there = [result for result in removed if result.href in listing]
+        confirmed = [result for result in removed if result.href not in listing]
+        self._close(confirmed)
+        self._leg.ledger.tally.add(Tally(withdrawn=len(confirmed)))
+        self._tell(confirmed)
+        for container, some in groupby(sorted(still_there, key=_container), key=_container):
             self._leg.ledger.rollback.spared(container, {entry.key for entry in some})
-        self._tell(replace(entry, fate=RollbackFate.REFUSED) for entry in kept)
+        self._tell(replace(entry, fate=RollbackFate.REFUSED) for entry in still_there)
 
     def _spare(self, container: int, by_key: dict[bytes, Judged], failed: Sequence[Failed]) -> None:
         fates = {withdraw.CHANGED: RollbackFate.CHANGED, "cannot-remove": RollbackFate.REFUSED}
@@ -277,12 +304,12 @@ class _Removing:
                 raise Transient("container-renumbered") if vanished else failure.error
 
     def _close(self, ended: Iterable[Judged]) -> None:
-        """Nothing of ours is at the target."""
+        """Record that nothing of ours is at the target."""
         for container, some in groupby(sorted(ended, key=_container), key=_container):
             self._leg.ledger.rollback.undone(container, {entry.key for entry in some})
 
-    def _finding(self, one: Judged) -> Finding:
-        return Finding(Outcome.MATCH, one.key, one.href, detail_of(one))
+    def _finding(self, judged: Judged) -> Finding:
+        return Finding(Outcome.MATCH, judged.key, judged.href, detail_of(judged))
 
     def _tell(self, some: Iterable[Judged]) -> None:
         mailbox, workload = self._leg.mailbox.id, str(self._leg.kind)
@@ -291,7 +318,7 @@ class _Removing:
 
 
 def by_href(rows: Iterable[ContainerRow]) -> dict[str, list[ContainerRow]]:
-    """The containers that share a folder of the target."""
+    """Return the containers, grouped by the folder of the target that they share."""
     groups: dict[str, list[ContainerRow]] = {}
     for row in rows:
         if row.href is not None:
@@ -300,14 +327,20 @@ def by_href(rows: Iterable[ContainerRow]) -> dict[str, list[ContainerRow]]:
 
 
 def clear(leg: LegContext, rows: Sequence[ContainerRow], report: RollbackReport) -> None:
-    """Removes the containers that we made and that nothing is in, the deepest first."""
+    """Remove the empty containers that Kogge made, the deepest first.
+
+    Args:
+        leg: the open leg.
+        rows: the containers.
+        report: counts removed and staying containers.
+    """
     target = leg.target
     if not isinstance(target, RemovesContainers):
         return
-    made, places = leg.ledger.folders.made(), leg.ledger.placed()
+    made_by_us, places = leg.ledger.folders.made(), leg.ledger.placed()
     groups = by_href(rows)
-    ours = [href for href, group in groups.items() if any(row.id in made for row in group)]
-    for href in sorted(ours, key=lambda href: -len(places.get(groups[href][0].id, ()))):
+    our_hrefs = [href for href, group in groups.items() if any(row.id in made_by_us for row in group)]
+    for href in sorted(our_hrefs, key=lambda href: -len(places.get(groups[href][0].id, ()))):
         leg.check()
         if target.clear(href):
             report.counts["containers"] += 1
@@ -318,20 +351,20 @@ def clear(leg: LegContext, rows: Sequence[ContainerRow], report: RollbackReport)
             report.stays(leg.mailbox.id, str(leg.kind), groups[href][0].path)
 
 
-def _is_leaving(one: Judged) -> bool:
-    return one.item is not None and one.item.state is State.LEAVING
+def _is_leaving(judged: Judged) -> bool:
+    return judged.item is not None and judged.item.state is State.LEAVING
 
 
-def _container(one: Judged) -> int:
-    return one.row.id
+def _container(judged: Judged) -> int:
+    return judged.row.id
 
 
-def _folder(one: Judged) -> tuple[int, str]:
-    return one.row.id, one.folder
+def _folder(judged: Judged) -> tuple[int, str]:
+    return judged.row.id, judged.folder
 
 
-def _stored(one: Judged) -> Stored:
-    if one.item is None:
-        return Stored(one.key, one.href, one.version, digest=one.digest)
-    known = withdraw.stored(one.item)
-    return replace(known, href=one.href, version=one.version or known.version)
+def _stored(judged: Judged) -> Stored:
+    if judged.item is None:
+        return Stored(judged.key, judged.href, judged.version, digest=judged.digest)
+    copy = withdraw.stored(judged.item)
+    return replace(copy, href=judged.href, version=judged.version or copy.version)

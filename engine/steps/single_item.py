@@ -16,7 +16,7 @@ class Hands:
     """Track which legs of a process have batches in hand. Thread-safe."""
 
     def __init__(self) -> None:
-        self._worker_slots = threading.Condition()
+        self._changed = threading.Condition()
         self._holding: set[Hold] = set()
         self._waiting = 0
         self._alone = False
@@ -29,15 +29,15 @@ class Hands:
             check: called while it waits; what it raises ends the waiting.
             alone: True if no other leg may have anything in hand.
         """
-        with self._worker_slots:
+        with self._changed:
             self._waiting += alone
             try:
                 while self._alone or (self._holding if alone else self._waiting):
                     check()
-                    self._worker_slots.wait(TICK_SECONDS)
+                    self._changed.wait(TICK_SECONDS)
             finally:
                 self._waiting -= alone
-                self._worker_slots.notify_all()
+                self._changed.notify_all()
             self._holding.add(hold)
             self._alone = alone
 
@@ -46,16 +46,16 @@ class Hands:
 
         Not while another leg waits to be alone.
         """
-        with self._worker_slots:
+        with self._changed:
             return hold in self._holding and not self._waiting
 
     def give(self, hold: Hold) -> None:
         """Note that this leg has nothing in hand any more."""
-        with self._worker_slots:
+        with self._changed:
             if hold in self._holding:
                 self._holding.remove(hold)
                 self._alone = False
-            self._worker_slots.notify_all()
+            self._changed.notify_all()
 
 
 class Hold:
