@@ -1,1 +1,1 @@
-"""How mailboxes are moved, without Prefect and without a terminal. assembly.py builds a leg."""
+"""Move mailboxes, without Prefect and without a terminal; assembly.py builds a leg."""

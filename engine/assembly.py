@@ -1,4 +1,4 @@
-"""Opens both sides of a mailbox as the configuration says. Dispatch is by the settings' `kind`."""
+"""Open both sides of a mailbox as the configuration says. Dispatch is by the settings' `kind`."""
 
 from __future__ import annotations
 
@@ -43,19 +43,27 @@ T = TypeVar("T", bound=BaseModel)
 _directory, _deny = FileCache(read_directory), FileCache(read_deny)
 _addresses, _groups = FileCache(read_addresses), FileCache(read_groups)
 LOOKING_SECONDS = 20.0
-"""How long those who only look wait out a server that is away or busy."""
+"""How many seconds a command that only looks waits for a server that is away or busy."""
 
 
 def open_ledger(config: Config) -> Ledger:
-    """The ledger, of this version's schema; one per process and address."""
+    """Return the ledger, in this version's schema; there is one for each process and address."""
     return kept(config.ledger_url())
 
 
 def opener(
     config: Config, ledger: Ledger, mailbox: MailboxRow, workload: Kind, *, removes: bool | None = None
 ) -> Opener:
-    """How to open this mailbox's sides; every call gives new connections. removes: whether the target lets go
-    of anything, whatever the phase: of an approved rollback it does."""
+    """Return how to open this mailbox's sides; every call gives new connections.
+
+    Args:
+        config: the configuration.
+        ledger: the ledger.
+        mailbox: the mailbox.
+        workload: the workload.
+        removes: True if the target removes in any phase, as for an approved rollback; False if it never does;
+            None if the phase decides.
+    """
     pair = accounts(ledger, mailbox)
     live = mailbox.phase is Phase.LIVE if removes is None else not removes
     return Opener(
@@ -73,6 +81,7 @@ def opener(
 
 
 def accounts(ledger: Ledger, mailbox: MailboxRow) -> Pair:
+    """Return the accounts of both sides as the ledger's plan has them."""
     source_login, target_login = ledger.logins(mailbox.id)
     return Pair(
         source=Account(login=source_login or mailbox.source, address=mailbox.source.lower()),
@@ -86,8 +95,13 @@ def accounts(ledger: Ledger, mailbox: MailboxRow) -> Pair:
 
 
 def refuse_replanned(ledger: Ledger, mailbox_id: str, pair: Pair) -> None:
-    """The plan may have changed between reading it and claiming the leg; from here on it cannot, for a
-    mailbox at work keeps its accounts. Raises Blocked("not-in-plan" | "plan-changed")."""
+    """Refuse a mailbox whose plan changed between reading it and claiming the leg.
+
+    From here on it cannot change, because a mailbox at work keeps its accounts.
+
+    Raises:
+        Blocked: `not-in-plan` or `plan-changed`.
+    """
     ledger.refuse_withheld(mailbox_id)
     planned = accounts(ledger, ledger.mailbox(mailbox_id))
     if (planned.source, planned.target) != (pair.source, pair.target):
@@ -95,7 +109,17 @@ def refuse_replanned(ledger: Ledger, mailbox_id: str, pair: Pair) -> None:
 
 
 def open_source(config: Config, account: Account, kinds: frozenset[Kind], *, looking: bool = False) -> Source:
-    """kinds: what will be asked of it. looking: somebody waits for the answer in front of a screen."""
+    """Open a source.
+
+    Args:
+        config: the configuration.
+        account: the account.
+        kinds: what will be asked of it.
+        looking: True if a person waits for the answer: outages are not waited out for long.
+
+    Raises:
+        Misconfigured: if there is no connector for the kind.
+    """
     settings = brief(config.source) if looking else config.source
     if isinstance(settings, EwsSettings):
         return EwsSource(settings, account, spool(config))
@@ -107,13 +131,13 @@ def open_source(config: Config, account: Account, kinds: frozenset[Kind], *, loo
 
 
 def _as_graph_names(account: Account) -> Account:
-    """A site is opened by its address in a browser."""
+    """Return the account; a site is opened by its address in a browser."""
     site = Site.read(account.login)
     return account if site is None else account.model_copy(update={"login": site.url})
 
 
 def brief(settings: T) -> T:
-    """The same for those who only look: what is away or busy is not waited out for minutes."""
+    """Return the settings for a command that only looks: outages are not waited out for minutes."""
     patience = getattr(settings, "patience_seconds", 0.0)
     if patience <= LOOKING_SECONDS:
         return settings
@@ -131,7 +155,21 @@ def open_target(
     mine: Mine = anybody,
     looking: bool = False,
 ) -> Target:
-    """mine: whose an object is that this program wrote. looking: as for open_source."""
+    """Open a target.
+
+    Args:
+        config: the configuration.
+        account: the account.
+        workload: the workload.
+        guard: raises LeaseLost if this worker may not write.
+        live: True if existing items must not be changed or removed.
+        not_after: later dates are clamped to this moment.
+        mine: returns True if this mailbox wrote the object with this key.
+        looking: see open_source.
+
+    Raises:
+        Misconfigured: if there is no connector for the kind.
+    """
     wanted = config.target.of(workload)
     settings = brief(wanted) if looking else wanted
     if isinstance(settings, ImapSettings):
@@ -166,7 +204,7 @@ def open_target(
 
 
 def letter_judge(workload: Kind, not_after: datetime) -> Judge:
-    """How a message at the target is known for what was written."""
+    """Return how a message at the target is recognised as one that was written."""
 
     def digest(stream: BinaryIO) -> bytes:
         return FORMS[workload].digest(stream, not_after)
@@ -175,12 +213,20 @@ def letter_judge(workload: Kind, not_after: datetime) -> Judge:
 
 
 def addresses(config: Config) -> Mapping[str, str]:
-    """X.500 address -> SMTP address, from the directory's export. Raises Misconfigured."""
+    """Return the SMTP address of each X.500 address, from the directory's export.
+
+    Raises:
+        Misconfigured: if the file cannot be used.
+    """
     return _addresses(config.file(config.addresses)) if config.addresses else {}
 
 
 def parties(config: Config, ledger: Ledger, allowed: GateRules) -> Parties:
-    """Who people and groups of the source are at the target of files. Raises Misconfigured."""
+    """Return who people and groups of the source are at the target of files.
+
+    Raises:
+        Misconfigured: if the file of groups cannot be used.
+    """
     settings = config.target.files
     if not isinstance(settings, FilesSettings):
         return Parties()
@@ -195,7 +241,11 @@ def parties(config: Config, ledger: Ledger, allowed: GateRules) -> Parties:
 
 
 def rules(config: Config, workload: Kind, approved: Callable[[str], bool]) -> GateRules:
-    """The gate's rules from the configuration's files. Raises Misconfigured."""
+    """Return the rules of the identity gate, from the files of the configuration.
+
+    Raises:
+        Misconfigured: if a file cannot be used.
+    """
     directory = config.gate.directory
     return GateRules(
         directory=_directory(config.file(directory)) if directory else Directory(),
@@ -207,13 +257,20 @@ def rules(config: Config, workload: Kind, approved: Callable[[str], bool]) -> Ga
 
 
 def deny_list(config: Config) -> DenyList:
-    """Whom no wave may touch; empty where none is configured. Raises Misconfigured."""
+    """Return the people whom no wave may touch; an empty list if none is configured.
+
+    Raises:
+        Misconfigured: if the file cannot be used.
+    """
     deny = config.gate.deny
     return _deny(config.file(deny)) if deny else DenyList()
 
 
 def spool(config: Config) -> Path:
-    """Where large bodies wait: only this user may look into it. Raises Blocked("state-full" |
-    "state-unusable")."""
+    """Return the directory in which large bodies wait; only this user may read it.
+
+    Raises:
+        Blocked: `state-full` or `state-unusable`.
+    """
     with using_state():
         return make_directory(config.state_directory / "spool")

@@ -1,1 +1,1 @@
-"""What people must sign or accept before anything is written, and the score of a mailbox."""
+"""Decide what people must sign or accept before anything is written; score mailboxes."""

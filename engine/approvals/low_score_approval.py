@@ -1,8 +1,8 @@
-"""Who let a mailbox go live in spite of a low score, with which numbers before their eyes, and whom a cutover
-would stop for it.
+"""Record who let a mailbox go live in spite of a low score, and find whom a cutover would stop for its score.
 
-An approval counts for what was looked at: more that did not arrive, or that lacks content, asks for another.
-A mailbox without a score was looked at by nobody: it counts as a low one, and is asked for each time.
+An approval counts for the numbers that the person saw: more items that did not arrive, or that lack content,
+need another one. A mailbox without a score was not examined by anyone: it counts as a low one, and is asked
+for each time.
 """
 
 from __future__ import annotations
@@ -21,15 +21,28 @@ SCORE = "score"
 """The step of a cutover."""
 PASSED = (SCORE, DONE)
 UNRATED = "not-verified"
-"""In place of a rating, of a mailbox that has none."""
+"""Stands for the rating of a mailbox that has none."""
 
 
 def accept(ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str) -> list[Event]:
-    """Records it for each of these mailboxes whose cutover waits for its score, or would. Raises
-    Misconfigured where none does, or where one has no score any more, and then records nothing."""
+    """Record an approval for each of these mailboxes whose cutover waits for its score, or would.
+
+    Args:
+        ledger: the ledger.
+        rows: the mailboxes.
+        by: who approves.
+        reason: why.
+
+    Returns:
+        The recorded events.
+
+    Raises:
+        Misconfigured: if no cutover waits, or if one of the mailboxes has no score any more; nothing is
+            recorded then.
+    """
     steps = Steps(ledger).of(row.id for row in rows)
-    found = scores(ledger, [row.id for row in rows])
-    low_now = would_stop(ledger, [row for row in rows if row.phase is not Phase.LIVE], found)
+    current_scores = scores(ledger, [row.id for row in rows])
+    low_now = would_stop(ledger, [row for row in rows if row.phase is not Phase.LIVE], current_scores)
     waiting = [
         row.id
         for row in rows
@@ -38,29 +51,28 @@ def accept(ledger: Ledger, rows: Sequence[MailboxRow], by: str, reason: str) -> 
     if not waiting:
         raise Misconfigured("CODE", f"nothing asks for {SCORE_LOW}: no cutover of these stops for its score")
     for number in waiting:
-        if number not in found:
+        if number not in current_scores:
             raise Misconfigured("CODE", f"{number} is not verified any more: run its cutover again")
-    low = {number: found[number] for number in waiting if found[number].rating in LOW}
+    low = {number: current_scores[number] for number in waiting if current_scores[number].rating in LOW}
     if not low:
         raise Misconfigured("CODE", "none of these scores low any more: run the cutover again")
     return record(ledger, low, by, reason)
 
 
 def record(ledger: Ledger, low: Mapping[str, Score], by: str, reason: str) -> list[Event]:
-    """Somebody takes responsibility for these mailboxes, with these scores."""
+    """Record that a person takes responsibility for these mailboxes, with these scores."""
     return [
         ledger.approve(number, SCORE_LOW, by, reason, about=_about(score)) for number, score in low.items()
     ]
 
 
 def answer(score: Score | None, by: str, reason: str) -> Mapping[str, str | int]:
-    """What the event says by which somebody takes responsibility for a mailbox with this score."""
+    """Return the detail of the event by which a person takes responsibility for a mailbox with this score."""
     return {"by": by, "code": SCORE_LOW, "reason": reason, **_about(score)}
 
 
 def unaccepted(ledger: Ledger, rows: Sequence[MailboxRow]) -> dict[str, Score | None]:
-    """Those of these mailboxes that score low, or have no score, and of which nobody has said that they may
-    go live so."""
+    """Return those of these mailboxes with a low score, or none, for which no person takes responsibility."""
     found = scores(ledger, [row.id for row in rows])
     return {row.id: found.get(row.id) for row in rows if _is_asked(ledger, row, found.get(row.id))}
 
@@ -70,8 +82,15 @@ def _is_asked(ledger: Ledger, row: MailboxRow, score: Score | None) -> bool:
 
 
 def would_stop(ledger: Ledger, rows: Sequence[MailboxRow], found: Mapping[str, Score]) -> set[str]:
-    """Those of these mailboxes that a cutover would stop for their score, if it is then what it is now.
-    found: their scores. One that has passed this step is not asked again."""
+    """Return those of these mailboxes that a cutover would stop for their score, if it stays as it is now.
+
+    A mailbox that has passed this step is not asked again.
+
+    Args:
+        ledger: the ledger.
+        rows: the mailboxes.
+        found: their scores.
+    """
     steps = Steps(ledger).of(row.id for row in rows)
     passed = {
         number for number, own in steps.items() if any((entry.name, entry.state) == PASSED for entry in own)
@@ -81,16 +100,19 @@ def would_stop(ledger: Ledger, rows: Sequence[MailboxRow], found: Mapping[str, S
 
 
 def is_accepted(ledger: Ledger, row: MailboxRow, score: Score) -> bool:
-    """Whether a person approved this mailbox's score when it was no better than this one is now."""
-    seen = answered(ledger, row)
-    return bool(seen) and all(count <= seen.get(name, 0) for name, count in _numbers(score).items())
+    """Return True if a person approved this mailbox's score when it was no better than this one is now."""
+    numbers = answered(ledger, row)
+    return bool(numbers) and all(count <= numbers.get(name, 0) for name, count in _numbers(score).items())
 
 
 def answered(ledger: Ledger, row: MailboxRow) -> dict[str, int]:
-    """What a person took responsibility for: "missing" and "lacking" items among other numbers. {} where
-    nobody did, or not for what the mailbox is now."""
-    seen = approved_numbers(ledger, row.id)
-    return seen if seen and ledger.approved(row.id, SCORE_LOW) else {}
+    """Return the numbers for which a person took responsibility: among others "missing" and "lacking" items.
+
+    Returns:
+        {} if no person did, or not for what the mailbox is now.
+    """
+    numbers = approved_numbers(ledger, row.id)
+    return numbers if numbers and ledger.approved(row.id, SCORE_LOW) else {}
 
 
 def _waits(name: str, state: str) -> bool:
@@ -98,7 +120,10 @@ def _waits(name: str, state: str) -> bool:
 
 
 def _about(score: Score | None) -> dict[str, str | int]:
-    """Without numbers where there is no score: such an approval never counts for one."""
+    """Return the numbers of a score.
+
+    Without a score there are none, so that the approval never counts for one.
+    """
     if score is None:
         return {"rating": UNRATED}
     return {"rating": str(score.rating), "items": score.items, **_numbers(score)}

@@ -1,9 +1,9 @@
-"""A configuration that asks for less than the ledger is held to is refused.
+"""Refuse a configuration that asks for less than the ledger is held to.
 
-The first start of a wave pins how many approvals a wave takes, the approvers' keys and the deny list. What
-asks for more is pinned by the next start. What asks for less (fewer approvals, another's key, an entry that
-is no longer denied) moves and removes nothing, until as many of the pinned approvers as a wave takes have
-signed the change: `kogge approve-settings`.
+The first start of a wave pins how many approvals a wave takes, the approvers' keys and the deny list. A
+configuration that asks for more is pinned by the next start. One that asks for less (fewer approvals, another
+person's key, an entry that is no longer denied) moves and removes nothing, until as many of the pinned
+approvers as a wave takes have signed the change: `kogge approve-settings`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,21 @@ from model.key_line import public_bytes
 from model.signing_keys import is_signed
 
 DOMAIN = b"kogge approval settings 1\n"
-"""Begins whatever is signed about them."""
+"""The beginning of everything that is signed about settings."""
 FIELDS = ("before", "after", "approver", "reason", "at")
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsChange:
-    """What an approver signs: from which settings to which, by their hashes. at: by the approver's clock."""
+    """Hold what an approver signs: the change from one set of settings to another.
+
+    Attributes:
+        before: the hash of the pinned settings.
+        after: the hash of the new settings.
+        approver: the approver's name.
+        reason: why.
+        at: the time, by the approver's clock.
+    """
 
     before: str
     after: str
@@ -39,14 +47,20 @@ class SettingsChange:
     at: str
 
     def detail(self) -> dict[str, str | int]:
+        """Return the fields for an event."""
         return {name: getattr(self, name) for name in FIELDS}
 
     def to_sign(self) -> bytes:
+        """Return the bytes that are signed."""
         return DOMAIN + canonical(self.detail())
 
 
 def asked_by(config: Config) -> Pin:
-    """What a configuration asks for. Raises Misconfigured for a deny list that cannot be read."""
+    """Return what a configuration asks for.
+
+    Raises:
+        Misconfigured: if the deny list cannot be read.
+    """
     keys = {public_bytes(line).hex(): name for name, line in config.approval.approvers.items()}
     denied = frozenset(map(_fingerprint, deny_list(config).entries))
     return Pin(config.approval.required, keys, denied, config.path.name)
@@ -57,15 +71,24 @@ def _fingerprint(entry: str) -> str:
 
 
 def hash_of(pin: Pin) -> str:
-    """What names it in a signature: names of approvers count, too."""
+    """Return the hash that names settings in a signature; names of approvers count too."""
     return digest_of(pin.document())
 
 
 def weaker(pinned: Pin, asked: Pin) -> list[str]:
-    """In what asked asks for less than is pinned, in words; empty: in nothing. Where no approval was
-    required, nobody's key counts. Whose key stands under another name would sign as somebody else. To name
-    fewer approvers is no more power; but what another configuration pinned is not taken away, else the two
-    lock each other out at every start."""
+    """Return, in words, where the configuration asks for less than is pinned.
+
+    If no approval was required, keys do not count. A key under another name would sign as another person. To
+    name fewer approvers gives no more power; but what another configuration pinned must not be dropped,
+    because two configurations would lock each other out at every start.
+
+    Args:
+        pinned: what is pinned.
+        asked: what the configuration asks for.
+
+    Returns:
+        The differences; empty if there are none.
+    """
     return list(_less(pinned, asked))
 
 
@@ -80,8 +103,8 @@ def _less(pinned: Pin, asked: Pin) -> Iterator[str]:
         yield f"approvers' keys under another name: {len(renamed)} (approval.approvers)"
     if _of_another(pinned, asked) and (missing := pinned.keys.keys() - asked.keys.keys()):
         yield f"approvers that it lacks: {len(missing)} (approval.approvers)"
-    if gone := pinned.deny - asked.deny:
-        yield f"entries that the deny list lacks: {len(gone)} (gate.deny)"
+    if missing_entries := pinned.deny - asked.deny:
+        yield f"entries that the deny list lacks: {len(missing_entries)} (gate.deny)"
 
 
 def _of_another(pinned: Pin, asked: Pin) -> bool:
@@ -89,12 +112,16 @@ def _of_another(pinned: Pin, asked: Pin) -> bool:
 
 
 def refuse_weaker(config: Config, ledger: Ledger) -> None:
-    """Raises Misconfigured for a configuration that asks for less than this ledger is held to."""
+    """Refuse a configuration that asks for less than this ledger is held to.
+
+    Raises:
+        Misconfigured: with the differences and the command to approve them.
+    """
     pinned, asked = read_pin(ledger), asked_by(config)
     less = [] if pinned is None else weaker(pinned, asked)
     if pinned is None or not less:
         return
-    told, also = "; ".join(less), ""
+    differences, also = "; ".join(less), ""
     if _of_another(pinned, asked):
         also = (
             f" This was pinned by {pinned.configuration}: both have to name the same approvals, approvers and"
@@ -102,14 +129,17 @@ def refuse_weaker(config: Config, ledger: Ledger) -> None:
         )
     raise Misconfigured(
         f"{config.path.name}: approval",
-        f"asks for less than this ledger is held to: {told}.{also}"
+        f"asks for less than this ledger is held to: {differences}.{also}"
         f" See {next_command(config.path, 'approve-settings')}",
     )
 
 
 def pin_at_start(config: Config, ledger: Ledger, wave: str) -> None:
-    """Pins what the configuration asks for, when a wave starts, if it is new or more. Raises as
-    refuse_weaker."""
+    """Pin what the configuration asks for, when a wave starts, if it is new or more. Idempotent.
+
+    Raises:
+        Misconfigured: see refuse_weaker.
+    """
     while (pinned := read_pin(ledger)) != (asked := asked_by(config)):
         refuse_weaker(config, ledger)
         if put_pin(ledger, pinned, asked, {"wave": wave}) is not None:
@@ -117,11 +147,17 @@ def pin_at_start(config: Config, ledger: Ledger, wave: str) -> None:
 
 
 def agreed(pinned: Pin, after: str, events: list[Event]) -> dict[str, Event]:
-    """Who of the pinned approvers signed the change from what is pinned to these settings, by public key."""
-    found: dict[str, Event] = {}
+    """Return, by public key, the events of those pinned approvers who signed the change to these settings.
+
+    Args:
+        pinned: what is pinned.
+        after: the hash of the new settings.
+        events: the chain of the settings, oldest first.
+    """
+    signed: dict[str, Event] = {}
     for event in events:
         if event.kind == PINNED:
-            found.clear()  # what was agreed to before is done, or over
+            signed.clear()  # what was agreed to before is done, or over
         if event.kind != AGREED:
             continue
         change = SettingsChange(**{name: str(event.detail.get(name, "")) for name in FIELDS})
@@ -131,10 +167,10 @@ def agreed(pinned: Pin, after: str, events: list[Event]) -> dict[str, Event]:
             if name == change.approver and is_signed(
                 bytes.fromhex(key), event.signature or b"", change.to_sign()
             ):
-                found.setdefault(key, event)
-    return found
+                signed.setdefault(key, event)
+    return signed
 
 
 def events_of(ledger: Ledger) -> list[Event]:
-    """The chain of these settings, the oldest first."""
+    """Return the chain of these settings, oldest first."""
     return ledger.events(CHAIN)

@@ -1,9 +1,9 @@
-"""May this wave be written? Enough different approvers signed its plan as it is now.
+"""Decide whether a wave may be written: enough different approvers must have signed its plan as it is now.
 
 What is signed is a statement: wave, stage, the plan's hash, approver, reason, time. The hash covers what
 decides whose mail goes where, and how well that is proven: each mailbox's accounts, logins, folder and
 workloads, what the newest check found of it, when and in which window the wave runs, and the systems. A
-changed plan has another hash, so that what was signed before says nothing about it.
+changed plan has another hash, so that earlier signatures say nothing about it.
 """
 
 from __future__ import annotations
@@ -36,14 +36,23 @@ CHANGED = "plan-changed"
 VOIDED = "plan-voided"
 """The event that ends the signatures of a plan, for good."""
 DOMAIN = b"kogge plan approval 1\n"
-"""Begins whatever is signed, so that a signature made for another purpose is none here."""
+"""The beginning of everything that is signed, so that a signature made for another purpose does not count
+here."""
 
 
 @dataclass(frozen=True, slots=True)
 class WavePlan:
-    """A wave as it would be approved now. rows: by mailbox. excused: what is not ready, but somebody took
-    responsibility for (`kogge approve CODE`). text: the document that is signed, by its SHA-256, which is
-    hash; earlier: that of the same plan as earlier versions of Kogge wrote it."""
+    """Hold a wave as it would be approved now.
+
+    Attributes:
+        wave: what is planned of the wave.
+        rows: the mailboxes by id.
+        excused: mailboxes that are not ready, but for which a person took responsibility (`kogge approve
+            CODE`).
+        hash: the SHA-256 of the document that is signed.
+        earlier: the hashes of the same plan as earlier versions of Kogge wrote it.
+        text: the document that is signed.
+    """
 
     wave: WaveRow
     rows: Mapping[str, PlanRow]
@@ -53,25 +62,39 @@ class WavePlan:
     text: bytes = b""
 
     def is_signed_by(self, hash_: str) -> bool:
-        """Whether a signature of this hash is one of this plan."""
+        """Return True if a signature of this hash is one of this plan."""
         return hash_ == self.hash or hash_ in self.earlier
 
     @property
     def unchecked(self) -> list[PlanRow]:
+        """The mailboxes that were not checked."""
         return [row for row in self.rows.values() if row.at is None]
 
     @property
     def left_out(self) -> list[PlanRow]:
-        """What was checked and is not ready: an approval of the others does not reach it."""
+        """The mailboxes that were checked and are not ready.
+
+        An approval of the others does not include them.
+        """
         return [row for row in self.rows.values() if row.at is not None and not self.ready(row)]
 
     def ready(self, row: PlanRow) -> bool:
+        """Return True if a mailbox was checked and is ready, or excused."""
         return row.at is not None and (row.code is None or row.mailbox in self.excused)
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What an approver signs. at: by the approver's clock."""
+    """Hold what an approver signs.
+
+    Attributes:
+        wave: the name of the wave.
+        stage: START or CUTOVER.
+        plan: the hash of the plan.
+        approver: the approver's name.
+        reason: why.
+        at: the time, by the approver's clock.
+    """
 
     wave: str
     stage: str
@@ -81,6 +104,7 @@ class Statement:
     at: str
 
     def to_sign(self) -> bytes:
+        """Return the bytes that are signed."""
         fields = {name: getattr(self, name) for name in FIELDS}
         return DOMAIN + canonical(fields)
 
@@ -91,8 +115,14 @@ FIELDS = ("wave", "stage", *TOLD)
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A recorded one. void: why it does not count, or None: "plan-changed", "approver-unknown",
-    "signature-invalid", "given-twice"."""
+    """Hold a recorded approval.
+
+    Attributes:
+        event: its event.
+        statement: what was signed.
+        void: why it does not count: "plan-changed", "approver-unknown", "signature-invalid" or "given-twice";
+            None if it counts.
+    """
 
     event: Event
     statement: Statement
@@ -100,7 +130,7 @@ class Approval:
 
 
 def plan_of(config: Config, ledger: Ledger, wave: str) -> WavePlan:
-    """The wave as the ledger has it now."""
+    """Return the wave as the ledger has it now."""
     planned, rows = Waves(ledger).read(wave), plan_rows(ledger, wave)
     excused = frozenset(row.mailbox for row in rows if is_accepted(ledger, row, row.code))
     texts = list(documents(config, planned, rows, excused))
@@ -110,7 +140,13 @@ def plan_of(config: Config, ledger: Ledger, wave: str) -> WavePlan:
 
 
 def is_accepted(ledger: Ledger, row: PlanRow, found: str | None) -> bool:
-    """Whether a person took responsibility for what was found of a mailbox, by its code."""
+    """Return True if a person took responsibility for what was found of a mailbox.
+
+    Args:
+        ledger: the ledger.
+        row: the mailbox.
+        found: the code of what was found; None if nothing was.
+    """
     code = NEEDS_APPROVAL.get(found or "")
     return code is not None and (
         ledger.approved(row.mailbox, code) or ledger.approved(f"wave:{row.wave}", code, row.mailbox)
@@ -118,14 +154,29 @@ def is_accepted(ledger: Ledger, row: PlanRow, found: str | None) -> bool:
 
 
 def approvals_of(config: Config, ledger: Ledger, wave: str, stage: str | None = None) -> list[Approval]:
-    """All that were ever given for a wave, the oldest first. Raises Corrupt when the chain is broken."""
+    """Return all approvals that were ever given for a wave, oldest first.
+
+    Args:
+        config: the configuration.
+        ledger: the ledger.
+        wave: the name of the wave.
+        stage: START or CUTOVER; None for both.
+
+    Raises:
+        Corrupt: if the chain of events is broken.
+    """
     return _judged(config, _looked(config, ledger, wave), [stage] if stage else STAGES)
 
 
 def refuse_unapproved(config: Config, ledger: Ledger, wave: str, stage: str) -> None:
-    """Raises Blocked("not-approved") unless enough different approvers signed the wave's plan as it is;
-    Misconfigured where there are not so many of them, or where the configuration asks for less than the
-    ledger is held to; Corrupt when the chain of events is broken."""
+    """Refuse a wave whose plan, as it is, too few different approvers have signed.
+
+    Raises:
+        Blocked: `not-approved`.
+        Misconfigured: if fewer approvers are configured than a wave takes, or if the configuration asks for
+            less than the ledger is held to.
+        Corrupt: if the chain of events is broken.
+    """
     refuse_weaker(config, ledger)
     required = refuse_too_few(config)
     if required:
@@ -133,26 +184,30 @@ def refuse_unapproved(config: Config, ledger: Ledger, wave: str, stage: str) -> 
 
 
 def _approved_plan(config: Config, ledger: Ledger, wave: str, stage: str, required: int) -> WavePlan:
-    known = _looked(config, ledger, wave)
-    given, plan = _judged(config, known, [stage]), known.plan
-    _end_others(ledger, wave, known, given)
-    valid = sum(entry.void is None for entry in given)
+    cached = _looked(config, ledger, wave)
+    approvals, plan = _judged(config, cached, [stage]), cached.plan
+    _end_others(ledger, wave, cached, approvals)
+    valid = sum(entry.void is None for entry in approvals)
     if valid < required:
-        told = _told(wave, stage, required, valid, given, plan.hash)
+        text = _told(wave, stage, required, valid, approvals, plan.hash)
         command = command_to_approve(config, wave, stage, "--key FILE --reason TEXT")
-        raise Blocked(NOT_APPROVED, f"{told}. Next: {command}")
+        raise Blocked(NOT_APPROVED, f"{text}. Next: {command}")
     return plan
 
 
 def refuse_too_few(config: Config) -> int:
-    """How many approvals a wave takes. Raises Misconfigured where no so many can be given."""
-    if (told := too_few(config)) is not None:
-        raise Misconfigured(f"{config.path.name}: approval.approvers", told)
+    """Return how many approvals a wave takes.
+
+    Raises:
+        Misconfigured: if fewer approvers are configured.
+    """
+    if (advice := too_few(config)) is not None:
+        raise Misconfigured(f"{config.path.name}: approval.approvers", advice)
     return config.approval.required
 
 
 def too_few(config: Config) -> str | None:
-    """What to do where fewer approvers are named than a wave takes; None where they are enough."""
+    """Return what to do if fewer approvers are configured than a wave takes; None if they are enough."""
     required, approvers = config.approval.required, len(config.approval.approvers)
     if required <= approvers:
         return None
@@ -163,15 +218,15 @@ def too_few(config: Config) -> str | None:
 
 
 def command_to_approve(config: Config, wave: str, stage: str, how: str) -> str:
-    """What to type; how: the options that sign."""
+    """Return the command to type; `how` holds the options that sign."""
     option = "" if stage == START else f" --stage {stage}"
     return next_command(config.path, f"approve --wave {wave}{option} {how}")
 
 
-def _told(wave: str, stage: str, required: int, valid: int, given: Iterable[Approval], plan: str) -> str:
-    """Names nobody: it may be shown in Prefect."""
+def _told(wave: str, stage: str, required: int, valid: int, approvals: Iterable[Approval], plan: str) -> str:
+    """Return why approvals are missing. The text names no person, because Prefect may show it."""
     text = f"the {stage} of wave {wave} has {valid} of {required} approvals of its plan {plan[:12]}"
-    void = [entry for entry in given if entry.void == CHANGED]
+    void = [entry for entry in approvals if entry.void == CHANGED]
     if void:
         newest = void[-1]
         when = f"{newest.event.moment:%Y-%m-%d %H:%M} UTC"
@@ -180,22 +235,30 @@ def _told(wave: str, stage: str, required: int, valid: int, given: Iterable[Appr
 
 
 def permitted(_level: str | None) -> None:
-    """A permission where none is needed."""
+    """Permit: for walks that need no permission."""
 
 
 def permission(config: Config, ledger: Ledger, mailbox: MailboxRow) -> Callable[[str | None], None]:
-    """What a leg asks before it writes: without a level before anything is opened, then with the level of
-    proof. Raises Blocked("not-approved" | "proof-weaker-than-approved")."""
-    seen: list[PlanRow] = []
+    """Return the permission that a leg asks for before it writes.
+
+    It is called without a level before anything is opened, then with the level of proof. It raises Blocked:
+    `not-approved` or `proof-weaker-than-approved`.
+
+    Args:
+        config: the configuration.
+        ledger: the ledger.
+        mailbox: the mailbox.
+    """
+    rows: list[PlanRow] = []
 
     def permit(level: str | None) -> None:
         if level is None:
             refuse_weaker(config, ledger)
         if not config.approval.required:
             return
-        if level is None or not seen:
-            seen[:] = [_approved_row(config, ledger, mailbox)]
-        approved = seen[0].level or LEVELS[-1]
+        if level is None or not rows:
+            rows[:] = [_approved_row(config, ledger, mailbox)]
+        approved = rows[0].level or LEVELS[-1]
         if level is not None and LEVELS.index(level) < LEVELS.index(approved):
             raise Blocked("proof-weaker-than-approved", f"it is {level}, and was {approved} when approved")
 
@@ -215,8 +278,11 @@ def _approved_row(config: Config, ledger: Ledger, mailbox: MailboxRow) -> PlanRo
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Of one wave, in this process: its chain so far, and its plan. voided: by plan, the number of the event
-    that ended its signatures."""
+    """Cache what this process knows of one wave: its chain so far, and its plan.
+
+    Attributes:
+        voided: by plan, the number of the event that ended its signatures.
+    """
 
     head: Head | None = None
     given: tuple[Event, ...] = ()
@@ -230,50 +296,52 @@ _waves: WeakKeyDictionary[Ledger, dict[str, _Known]] = WeakKeyDictionary()
 
 
 def _looked(config: Config, ledger: Ledger, wave: str) -> _Known:
-    """What is known of a wave, brought up to now: only what was added to its chain is read, and its plan
-    only where something of it is new. Nothing is locked while the ledger is asked: several who look at once
-    find the same."""
+    """Return what is known of a wave, brought up to date.
+
+    Only what was added to its chain is read, and its plan only if something of it is new. No lock is held
+    while the ledger is asked: concurrent calls find the same.
+    """
     with _lock:
-        known = _waves.setdefault(ledger, {}).get(wave, _Known())
-    head, new = events_since(ledger, wave, known.head)
-    given = (*known.given, *(event for event in new if event.kind.startswith(KIND)))
-    ended = {str(event.detail["plan"]): event.seq for event in new if event.kind == VOIDED}
-    voided = {**known.voided, **ended}
+        cached = _waves.setdefault(ledger, {}).get(wave, _Known())
+    head, new = events_since(ledger, wave, cached.head)
+    events = (*cached.given, *(event for event in new if event.kind.startswith(KIND)))
+    ends = {str(event.detail["plan"]): event.seq for event in new if event.kind == VOIDED}
+    voided = {**cached.voided, **ends}
     asked_anew = any(event.kind.startswith("approved:") for event in new)
     now = (stamp(ledger, wave), Waves(ledger).read(wave), digest_of(systems_of(config)))
-    unchanged = known.stamp == now and not asked_anew
-    found = _Known(head, given, voided, now, known.plan if unchanged else plan_of(config, ledger, wave))
+    unchanged = cached.stamp == now and not asked_anew
+    updated = _Known(head, events, voided, now, cached.plan if unchanged else plan_of(config, ledger, wave))
     with _lock:
         newest = _waves[ledger].get(wave)
         if newest is None or newest.head is None or newest.head[0] <= head[0]:
-            _waves[ledger][wave] = found
-    return found
+            _waves[ledger][wave] = updated
+    return updated
 
 
-def _judged(config: Config, known: _Known, stages: Iterable[str]) -> list[Approval]:
-    """A person counts once, by the first that is valid."""
-    found: list[Approval] = []
+def _judged(config: Config, cached: _Known, stages: Iterable[str]) -> list[Approval]:
+    """Return the approvals, each judged. A person counts once, by the first approval that is valid."""
+    approvals: list[Approval] = []
     for stage in stages:
         counted: set[str] = set()
-        for event in known.given:
+        for event in cached.given:
             if event.kind == KIND + stage:
                 statement = _statement(event, stage)
-                void = _void(config, event, statement, known)
+                void = _void(config, event, statement, cached)
                 if void is None and statement.approver in counted:
                     void = "given-twice"
                 if void is None:
                     counted.add(statement.approver)
-                found.append(Approval(event, statement, void))
-    return sorted(found, key=lambda entry: entry.event.seq)
+                approvals.append(Approval(event, statement, void))
+    return sorted(approvals, key=lambda entry: entry.event.seq)
 
 
 def _statement(event: Event, stage: str) -> Statement:
-    """As it must have been signed: wave and stage by where it is recorded."""
-    told = {name: str(event.detail.get(name, "")) for name in TOLD}
-    return Statement(wave=event.wave, stage=stage, **told)
+    """Return the statement as it must have been signed: wave and stage follow from where it is recorded."""
+    fields = {name: str(event.detail.get(name, "")) for name in TOLD}
+    return Statement(wave=event.wave, stage=stage, **fields)
 
 
-def _void(config: Config, event: Event, statement: Statement, known: _Known) -> str | None:
+def _void(config: Config, event: Event, statement: Statement, cached: _Known) -> str | None:
     key = config.approval.key_of(statement.approver)
     if key is None:
         return "approver-unknown"
@@ -281,31 +349,34 @@ def _void(config: Config, event: Event, statement: Statement, known: _Known) -> 
         key, event.signature or b"", statement.to_sign()
     ):
         return "signature-invalid"
-    signed = known.plan.is_signed_by(statement.plan)
-    return None if signed and not _has_ended(known, statement.plan, event) else CHANGED
+    signed = cached.plan.is_signed_by(statement.plan)
+    return None if signed and not _has_ended(cached, statement.plan, event) else CHANGED
 
 
-def _has_ended(known: _Known, plan: str, event: Event) -> bool:
-    return known.voided.get(plan, 0) > event.seq
+def _has_ended(cached: _Known, plan: str, event: Event) -> bool:
+    return cached.voided.get(plan, 0) > event.seq
 
 
-def _end_others(ledger: Ledger, wave: str, known: _Known, given: Iterable[Approval]) -> None:
-    """What was signed of another plan than the wave has now counts no more, also once that plan comes back:
-    who signed it did not see what was between."""
-    other = {
+def _end_others(ledger: Ledger, wave: str, cached: _Known, approvals: Iterable[Approval]) -> None:
+    """End the signatures of other plans than the wave has now.
+
+    They do not count again if that plan comes back: the signers did not see what was between.
+    """
+    plans = {
         entry.statement.plan
-        for entry in given
-        if entry.void == CHANGED and not _has_ended(known, entry.statement.plan, entry.event)
+        for entry in approvals
+        if entry.void == CHANGED and not _has_ended(cached, entry.statement.plan, entry.event)
     }
-    for plan in sorted(other):
+    for plan in sorted(plans):
         ledger.event(wave, VOIDED, {"plan": plan}, subject=f"wave:{wave}")
 
 
 def detail_of(statement: Statement) -> dict[str, str | int]:
-    """What an event says beside its wave, kind and subject."""
+    """Return what an event says beside its wave, kind and subject."""
     return {name: getattr(statement, name) for name in TOLD}
 
 
 def new_statement(wave: str, stage: str, plan: WavePlan, approver: str, reason: str) -> Statement:
+    """Return a statement about the plan, with the current time."""
     at = datetime.now(UTC).isoformat(timespec="seconds")
     return Statement(wave, stage, plan.hash, approver, reason, at)

@@ -1,8 +1,9 @@
-"""What the signature of a plan covers: a document of a wave, whose SHA-256 approvers sign.
+"""Make the document of a wave whose SHA-256 approvers sign.
 
-Which settings are in it is listed here by name. A setting that a later release adds is signed or not because
-somebody decided so, and voids no approval of those who do not use it: a document has a version, and one of an
-earlier version counts as long as everything that it does not know is as it was then, at its default.
+The settings that it contains are listed here by name. Whether a setting that a later release adds is signed
+is a decision of that release, and voids no approval of people who do not use it: a document has a version,
+and one of an earlier version counts as long as everything that it does not contain is as it was then, at its
+default.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from ledger.plan.approvals import PlanRow
 from ledger.plan.waves import WaveRow
 
 VERSION = 2
-"""Of the document that is signed now. Version 1 has no version in it, is one line, and names no columns."""
+"""The version of the document that is signed now. Version 1 contains no version, is one line, and names no
+columns."""
 
 SIGNED: Mapping[str, int] = {
     **dict.fromkeys(("kind", "url", "host", "port", "graph_url", "authority", "token_url", "rest"), 1),
@@ -28,8 +30,8 @@ SIGNED: Mapping[str, int] = {
     **dict.fromkeys(("profile", "flavour", "silent_agent", "artefacts", "zone"), 1),
     **dict.fromkeys(("root", "drive", "groups", "groups_by_name", "versions"), 1),
 }
-"""Settings of a system that decide what goes where, and by whose right: the first version that has each. A
-release that adds one raises VERSION, and gives that."""
+"""Settings of a system that decide what goes where, and by whose right, with the first version that contains
+each. A release that adds one raises VERSION, and gives that."""
 
 _FIRST_ALONE = frozenset({"password", "client_secret", "key_password", "requests_per_10_minutes"})
 UNSIGNED = _FIRST_ALONE | {
@@ -55,24 +57,33 @@ UNSIGNED = _FIRST_ALONE | {
     "user_agent",
 }
 """Settings of a system that decide nothing of that: a slower pace or a new password voids no approval. Of
-those that version 1 had, it had secrets only where there were none."""
+those that version 1 had, it contained secrets only if there were none."""
 
 
 def canonical(document: object) -> bytes:
-    """One spelling for equal documents."""
+    """Return one spelling for equal documents."""
     text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return text.encode()
 
 
 def digest_of(document: object) -> str:
-    """The SHA-256 of a document, in hexadecimal."""
+    """Return the SHA-256 of a document, in hexadecimal."""
     return hashlib.sha256(canonical(document)).hexdigest()
 
 
 def systems_of(config: Config, version: int = VERSION) -> dict[str, Any] | None:
-    """Where from and where to, what counts as proof, and whether one mailbox goes first, alone. Of a file its
-    name alone: it lies elsewhere on another worker's machine. No secret, nor where it is kept. None: it
-    cannot be said in this version."""
+    """Return where from and where to, what counts as proof, and whether one mailbox goes first, alone.
+
+    Of a file, only the name is contained: it lies elsewhere on another worker's machine. No secret is, nor
+    where it is kept.
+
+    Args:
+        config: the configuration.
+        version: the version of the document.
+
+    Returns:
+        The systems; None if this version cannot express them.
+    """
     gate = config.gate
     source = _settings(config.source, version)
     targets = {str(kind): _settings(config.target.of(kind), version) for kind in config.workloads}
@@ -88,16 +99,22 @@ def systems_of(config: Config, version: int = VERSION) -> dict[str, Any] | None:
 
 
 def digests_of_systems(config: Config) -> list[str]:
-    """In every version that can say what the systems are, the newest first."""
-    told = (systems_of(config, version) for version in range(VERSION, 0, -1))
-    return [digest_of(entry) for entry in told if entry is not None]
+    """Return the digest of the systems in every version that can express them, the newest first."""
+    versions = (systems_of(config, version) for version in range(VERSION, 0, -1))
+    return [digest_of(entry) for entry in versions if entry is not None]
 
 
 def documents(
     config: Config, wave: WaveRow, rows: Iterable[PlanRow], excused: Collection[str]
 ) -> Iterator[bytes]:
-    """The plan of a wave in every version that can say it, the newest first. excused: the mailboxes that are
-    not ready, and for which somebody took responsibility."""
+    """Yield the plan of a wave in every version that can express it, the newest first.
+
+    Args:
+        config: the configuration.
+        wave: what is planned of the wave.
+        rows: its mailboxes.
+        excused: the mailboxes that are not ready, and for which a person took responsibility.
+    """
     listed = list(rows)
     for version in range(VERSION, 0, -1):
         systems = systems_of(config, version)
@@ -117,14 +134,14 @@ def _spelled(
     if version == 1:
         mailboxes = [[*row.approved_part(), row.mailbox in excused] for row in rows]
         return canonical({**document, "mailboxes": mailboxes})
-    known = {**document, "version": version}
-    lines = [f'"{name}":{canonical(value).decode()},' for name, value in sorted(known.items())]
+    head = {**document, "version": version}
+    lines = [f'"{name}":{canonical(value).decode()},' for name, value in sorted(head.items())]
     each = ",\n".join(canonical(_told(row, row.mailbox in excused)).decode() for row in rows)
     return "\n".join(["{", *lines, '"mailboxes":[', each, "]}", ""]).encode()
 
 
 def _told(row: PlanRow, excused: bool) -> dict[str, object]:
-    """A mailbox as approvers read it; see PlanRow.approved_part."""
+    """Return a mailbox as approvers read it; see PlanRow.approved_part."""
     checked = None if row.at is None else {"proof": row.level, "not_ready": row.code, "accepted": excused}
     return {
         "mailbox": row.mailbox,
@@ -139,7 +156,7 @@ def _told(row: PlanRow, excused: bool) -> dict[str, object]:
 
 
 def _settings(model: Strict, version: int) -> dict[str, Any] | None:
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         if name in UNSIGNED and not (version == 1 and name in _FIRST_ALONE):
@@ -148,8 +165,8 @@ def _settings(model: Strict, version: int) -> dict[str, Any] | None:
             if value != field.get_default(call_default_factory=True):
                 return None
         elif not isinstance(value, Secret):
-            found[name] = _name(value) if _names_file(name) else value
-    return found
+            settings[name] = _name(value) if _names_file(name) else value
+    return settings
 
 
 def _names_file(name: str) -> bool:

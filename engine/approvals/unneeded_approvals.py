@@ -1,4 +1,4 @@
-"""Approvals that nothing asks for: a person is not made responsible for what nobody will look at."""
+"""Refuse approvals that no pending check requires."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ledger.store import Ledger
 
 OF_WAVES = frozenset({"control-mailbox", "may-write", "tenant-wide"})
-"""About a credential: asked for a wave, never for a mailbox."""
+"""Codes about a credential: required for a wave, never for a mailbox."""
 
 OF_GRAPH = frozenset({"may-write", "tenant-wide"})
 AFTERWARDS = "no mailbox is stopped by it; it counts for what is known, not beforehand"
@@ -37,8 +37,18 @@ NEEDLESS = {
 def refuse_needless(
     config: Config, ledger: Ledger, code: str, rows: Sequence[MailboxRow], *, of_wave: bool
 ) -> None:
-    """Raises Misconfigured for an approval that no run of these mailboxes will ask for, as far as the ledger
-    and the configuration tell. of_wave: they are a whole wave."""
+    """Refuse an approval that no run of these mailboxes will require, as far as this can be known.
+
+    Args:
+        config: the configuration.
+        ledger: the ledger.
+        code: the code to approve.
+        rows: the mailboxes.
+        of_wave: True if they are a whole wave.
+
+    Raises:
+        Misconfigured: with why the approval is not required.
+    """
     if code in OF_WAVES and not of_wave:
         raise Misconfigured(
             "--mailbox", f"{code} is about a credential, so it is asked for a wave: give --wave"
@@ -63,7 +73,10 @@ def _needless(code: str, why: str) -> Misconfigured:
 
 
 def _may_ask(config: Config, code: str, leg: LegRow, level: str | None) -> bool:
-    """level: of the newest proof, by a run or else by `kogge check`; None: nobody looked."""
+    """Return True if a run of the leg may require the code.
+
+    `level` is that of the newest proof, by a run or else by `kogge check`; None if there is none.
+    """
     from engine.identity.identity_gate import LEVELS, NEEDS_APPROVAL
     from ledger.db.rows import LegState
 

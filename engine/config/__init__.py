@@ -1,1 +1,1 @@
-"""kogge.toml: its tables, its defaults and the errors it gets."""
+"""Describe kogge.toml: its tables, its defaults and its error messages."""

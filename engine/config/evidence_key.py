@@ -1,4 +1,7 @@
-"""[evidence]: the key that wraps those of the mailboxes' evidence, and where it is when nobody gave one."""
+"""Describe [evidence].
+
+The key that wraps the keys of the mailboxes' evidence, and where it lies if none is configured.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +24,27 @@ WANTED = "32 bytes in Base64, as `kogge audit keys create` makes them"
 
 
 class EvidenceSettings(Strict):
-    """key: 32 bytes in Base64. Without it, one machine makes a key of its own, in a file evidence.key beside
-    the state directory; several machines need the same one."""
+    """Hold the settings of [evidence].
+
+    Attributes:
+        key: 32 bytes in Base64. Without it, one machine makes a key of its own, in a file evidence.key beside
+            the state directory; several machines need the same one.
+    """
 
     key: Secret | None = None
 
 
 def key_of_keys(config: Config) -> bytes:
-    """The key that wraps those of the mailboxes (ledger.inventory.keystore). Where none is configured, it is
-    in a file, made when it is first needed. Raises Misconfigured; nothing of a key is in its text."""
-    given = config.evidence.key
-    if given is not None:
-        return _decoded(given.read().get_secret_value(), config.evidence.where("key"))
+    """Return the key that wraps those of the mailboxes (ledger.inventory.keystore).
+
+    If none is configured, it lies in a file, which is made when it is first needed.
+
+    Raises:
+        Misconfigured: if the key cannot be read or made; the message contains nothing of it.
+    """
+    configured = config.evidence.key
+    if configured is not None:
+        return _decoded(configured.read().get_secret_value(), config.evidence.where("key"))
     path = key_file(config)
     if not path.exists():
         _make(path)
@@ -40,7 +52,11 @@ def key_of_keys(config: Config) -> bytes:
 
 
 def proven_key(config: Config, ledger: Ledger) -> bytes:
-    """The same, where the ledger's evidence was begun with it, or is not begun."""
+    """Return the same key, if the ledger's evidence was begun with it, or has not begun.
+
+    Raises:
+        Misconfigured: if the key cannot be read, or is another one.
+    """
     from ledger.db.engine import reading
     from ledger.inventory.keystore import refuse_another
 
@@ -51,12 +67,18 @@ def proven_key(config: Config, ledger: Ledger) -> bytes:
 
 
 def key_file(config: Config) -> Path:
-    """Not in the state directory: whoever copies the ledger should not copy the key with it."""
+    """Return the file of the key. It is not in the state directory.
+
+    A copy of the ledger should not contain the key.
+    """
     return config.state_directory.with_name(FILE)
 
 
 def _make(path: Path) -> None:
-    """Whole or not at all: of two processes that need it at once, one makes it, and both read the same."""
+    """Make the file whole or not at all.
+
+    Of two processes that need it at once, one makes it, and both read the same.
+    """
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:

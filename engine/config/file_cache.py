@@ -1,5 +1,7 @@
-"""What is read from a file is kept, and read again when the file is another one: a wave asks the directory
-export for each of its mailboxes."""
+"""Cache parsed files; read again when inode, size or time changes.
+
+A wave asks the directory export for each of its mailboxes.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,10 @@ Stamp = tuple[int, ...]
 
 
 class FileCache(Generic[T]):
-    """read, remembered for the newest content of each path. Errors are not kept. Thread-safe: while one
-    thread reads, the others wait."""
+    """Call `read`, and remember its result for the newest content of each path.
+
+    Errors are not remembered. Thread-safe: while one thread reads, the others wait.
+    """
 
     def __init__(self, read: Callable[[Path], T]) -> None:
         self._read = read
@@ -22,21 +26,26 @@ class FileCache(Generic[T]):
         self._known: dict[Path, tuple[Stamp, T]] = {}
 
     def __call__(self, path: Path) -> T:
+        """Return the parsed content of a file.
+
+        Args:
+            path: the file.
+        """
         with self._lock:
-            before = stamp(path)
-            known = self._known.get(path)
-            if known is not None and before is not None and known[0] == before:
-                return known[1]
-            found = self._read(path)
-            if before is not None and stamp(path) == before:
-                self._known[path] = (before, found)
-            return found
+            stamp_before = stamp(path)
+            cached = self._known.get(path)
+            if cached is not None and stamp_before is not None and cached[0] == stamp_before:
+                return cached[1]
+            content = self._read(path)
+            if stamp_before is not None and stamp(path) == stamp_before:
+                self._known[path] = (stamp_before, content)
+            return content
 
 
 def stamp(path: Path) -> Stamp | None:
-    """What tells two contents of a path apart; None when there is no file."""
+    """Return what distinguishes two contents of a path; None if there is no file."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -1,4 +1,4 @@
-"""Everything wrong with one of the operator's files, told at once: where, what, and what to do."""
+"""Report everything that is wrong with one of the operator's files at once: where, what, and what to do."""
 
 from __future__ import annotations
 
@@ -14,20 +14,26 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """line is 1-based; 0 when the fault has no line. field is the dotted name or the column, or "".
-    text never repeats a value: it might be a password or somebody's address."""
+    """Hold one fault of a file.
+
+    Attributes:
+        line: its line, from 1; 0 if the fault has none.
+        field: the dotted name or the column; "" if there is none.
+        text: what is wrong. It never repeats a value: that might be a password or a person's address.
+    """
 
     line: int
     field: str
     text: str
 
     def where(self, file: str) -> str:
+        """Return file, line and field."""
         spot = f"{file}:{self.line}" if self.line else file
         return f"{spot}: {self.field}" if self.field else spot
 
 
 def misconfigured(path: Path, problems: Sequence[Problem]) -> Misconfigured:
-    """One error that tells them all, a line each, in the file's order; the first is its `where`."""
+    """Return one error with all problems, one on each line, in the file's order; the first is its `where`."""
     first, *rest = sorted(problems, key=lambda problem: (problem.line, problem.field))
     lines = [first.text, *(f"{problem.where(path.name)}: {problem.text}" for problem in rest[: SHOWN - 1])]
     if len(rest) >= SHOWN:
@@ -36,7 +42,7 @@ def misconfigured(path: Path, problems: Sequence[Problem]) -> Misconfigured:
 
 
 def unknown(name: str, known: Iterable[str]) -> str:
-    """Advice on a name that does not exist: the nearest that does, or all of them, if there is one."""
+    """Return advice on a name that does not exist: the nearest existing one, or all of them."""
     names = sorted(known)
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     if near:
@@ -45,9 +51,18 @@ def unknown(name: str, known: Iterable[str]) -> str:
 
 
 def read_text(path: Path, purpose: str, name: str = "") -> str:
-    """The whole file as text: UTF-8, with or without a byte order mark, or UTF-16 with one. Anything
-    else is refused, because guessing an encoding guesses people's names. Raises Misconfigured. name: what
-    to call a file that cannot be read."""
+    """Read the whole file as text: UTF-8, with or without a byte order mark, or UTF-16 with one.
+
+    Anything else is refused: a guessed encoding would change people's names.
+
+    Args:
+        path: the file.
+        purpose: what the file is for, for the message if it is missing.
+        name: what to call a file that cannot be read; "" for its name.
+
+    Raises:
+        Misconfigured: if the file is missing, cannot be read, or is in another encoding.
+    """
     try:
         raw = path.read_bytes()
     except FileNotFoundError:

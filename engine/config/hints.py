@@ -1,4 +1,4 @@
-"""What to type next: a command with the configuration and the options that this one was given."""
+"""Say what to type next: a command with the configuration and the options that the present one was given."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from pathlib import Path
 
 DEFAULT = Path("kogge.toml")
 CARRIED = (("--wave", "-w"), ("--mailbox", "-m"), ("--workload",), ("--inventory",))
-"""Options that the next command has as this one had them, where it knows them."""
+"""Options that the next command gets as this one had them, if it knows them."""
 CHOOSING = frozenset({"--wave", "-w", "--mailbox", "-m"})
-"""A command that has one of these chooses its mailboxes already."""
+"""A command with one of these options has chosen its mailboxes already."""
 _typed: list[str] = []
 """The words of the command line that runs, without the program's name."""
 OptionsOf = Callable[[Sequence[str]], Collection[str]]
-"""The options of the command that these words name."""
+"""Returns the options of the command that these words name."""
 _options_of: list[OptionsOf] = []
 
 
 def remember(words: Sequence[str], options_of: OptionsOf) -> None:
-    """Keeps what was typed, for next_command, and how the options of a command are known."""
+    """Remember what was typed, for next_command, and how to find the options of a command."""
     _typed[:] = words
     _options_of[:] = [options_of]
 
 
 def next_command(config: Path, command: str) -> str:
-    """Returns what to type next: for the same configuration, and with the options that this one was given.
+    """Return what to type next: for the same configuration, and with the options that this command was given.
 
     Args:
         config: as it was given.
-        command: words after `kogge`. An option that they have stays as it is.
+        command: words after `kogge`. An option that they contain stays as it is.
     """
     here = Path.cwd()
     path = config.relative_to(here) if config.is_relative_to(here) else config
@@ -38,24 +38,24 @@ def next_command(config: Path, command: str) -> str:
 
 
 def _carried(words: Sequence[str]) -> Iterator[str]:
-    """The options that were typed, as far as the next command takes them."""
-    known = _options_of[0](words) if _typed else frozenset()
+    """Yield the options that were typed, as far as the next command takes them."""
+    options = _options_of[0](words) if _typed else frozenset()
     chosen = not CHOOSING.isdisjoint(words)
     for names in CARRIED:
-        if names[0] in known and not set(names) & set(words) and not (chosen and names[0] in CHOOSING):
+        if names[0] in options and not set(names) & set(words) and not (chosen and names[0] in CHOOSING):
             yield from (f"{names[0]} {_not_an_address(value)}" for value in _values(names))
 
 
 def _values(names: Sequence[str]) -> Iterator[str]:
-    """What was typed for an option, each time."""
-    for word, after in zip(_typed, [*_typed[1:], ""], strict=True):
+    """Yield what was typed for an option, each time."""
+    for word, next_word in zip(_typed, [*_typed[1:], ""], strict=True):
         name, equals, value = word.partition("=")
-        if word in names and after:
-            yield after
+        if word in names and next_word:
+            yield next_word
         elif equals and name in names:
             yield value
 
 
 def _not_an_address(value: str) -> str:
-    """A terminal's log should not keep an address: whoever typed it knows it."""
+    """Return the value, but no address, which the log of a terminal should not keep."""
     return "MAILBOX" if "@" in value or not value.isprintable() else shlex.quote(value)

@@ -1,4 +1,7 @@
-"""[hooks] and [cutover]: what the organisation does itself at a cutover, and how the result is checked."""
+"""Describe [hooks] and [cutover].
+
+What the organisation does itself at a cutover, and how the result is checked.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ NAMES = frozenset({"mailbox", "source", "target", "wave"})
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ADDRESSES = frozenset({"source", "target"})
 SCRIPT_OPTION = re.compile(r"-[A-Za-z]*c|--command")
-"""After which a shell expects a script."""
+"""The option after which a shell expects a script."""
 HOOK_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
@@ -46,13 +49,19 @@ HookUrl = Annotated[str, AfterValidator(_url)]
 
 
 class Action(Strict):
-    """One thing to do: a command, or an HTTP request.
+    """Describe one thing to do: a command, or an HTTP request.
 
-    command  a program by its absolute path, and its arguments; no shell. It gets the addresses in
-             KOGGE_SOURCE and KOGGE_TARGET, and KOGGE_MAILBOX, KOGGE_WAVE; of Kogge's own environment only
-             what is no secret, and what `environment` of [hooks] names. Done when it exits with 0
-    url      asked by `method` with `headers` and `body`; done when the status is 2xx. No redirect is
-             followed. body is text, or a table that is sent as JSON
+    Attributes:
+        command: a program by its absolute path, and its arguments; no shell. It gets the addresses in
+            KOGGE_SOURCE and KOGGE_TARGET, and KOGGE_MAILBOX, KOGGE_WAVE; of Kogge's own environment only what
+            is no secret, and what `environment` of [hooks] names. It is done when it exits with 0.
+        url: requested by `method` with `headers` and `body`; it is done when the status is 2xx. No redirect
+            is followed.
+        method: the HTTP method.
+        headers: the HTTP headers.
+        body: text, or a table that is sent as JSON.
+        tls: how the server's certificate is verified.
+        plain_http: True to allow http:// to another machine.
     """
 
     command: tuple[HookTemplate, ...] | None = Field(default=None, min_length=1)
@@ -92,12 +101,18 @@ class Action(Strict):
 
 
 class Undo(Action):
-    """What takes a freeze hook back."""
+    """Describe what takes a freeze hook back."""
 
 
 class Hook(Action):
-    """An action with a name, which is shown: no person's. timeout_seconds, attempts: of the action, and of
-    its undo. undo: what takes it back, for hooks of freeze."""
+    """Describe an action with a name, which is shown: no person's.
+
+    Attributes:
+        name: the name.
+        timeout_seconds: of the action, and of its undo.
+        attempts: of the action, and of its undo.
+        undo: what takes it back, for hooks of freeze; None if nothing does.
+    """
 
     name: str
     timeout_seconds: float = Field(default=60.0, gt=0, le=3600)
@@ -113,8 +128,14 @@ class Hook(Action):
 
 
 class HooksSettings(Strict):
-    """freeze: before the final delta, in this order. release: once it is verified and approved. environment:
-    names of environment variables that commands are given, beside PATH and its like; no other is."""
+    """Hold the settings of [hooks].
+
+    Attributes:
+        freeze: hooks before the final delta, in this order.
+        release: hooks once it is verified and approved.
+        environment: names of environment variables that commands get, beside PATH and its like; they get no
+            others.
+    """
 
     freeze: tuple[Hook, ...] = ()
     release: tuple[Hook, ...] = ()
@@ -143,8 +164,12 @@ class HooksSettings(Strict):
 
 
 class CutoverSettings(Strict):
-    """level: how much the verification after the final delta reads again: never less than every body of the
-    target, for a score rests on it."""
+    """Hold the settings of [cutover].
+
+    Attributes:
+        level: how much the verification after the final delta reads again: never less than every body of the
+            target, because the score rests on it.
+    """
 
     level: Literal["target", "both"] = "both"
 
@@ -157,7 +182,7 @@ class CutoverSettings(Strict):
 
 
 def _checked(value: JsonValue) -> None:
-    """Raises ValueError for a placeholder that there is not, however deep."""
+    """Raise ValueError for a placeholder that does not exist, at any depth."""
     if isinstance(value, str):
         _template(value)
     elif isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""[ledger]: where the truth is kept, and whom it is told to."""
+"""Describe [ledger]: where the ledger is kept, and to whom it is sent."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from pydantic import field_validator
 from connectors.settings import Secret, Strict, Tls
 
 TRUST = ("sslmode", "sslrootcert", "require_auth", "gssencmode", "hostaddr")
-"""Parts of a PostgreSQL address that decide whom the ledger is told to."""
+"""Parts of a PostgreSQL address that decide to whom the ledger is sent."""
 
 
 class LedgerSettings(Strict):
-    """Where the truth is kept: sqlite:///FILE, or postgresql+psycopg://user@host/name. A server on another
-    machine is reached over TLS, and its certificate is verified. plain: without, in a network that nobody
-    else can reach."""
+    """Hold the settings of [ledger].
+
+    Attributes:
+        url: sqlite:///FILE, or postgresql+psycopg://user@host/name. A server on another machine is reached
+            over TLS, and its certificate is verified.
+        password: the password of the database user.
+        tls: how the server's certificate is verified.
+        plain: True to connect without TLS, in a network that no one else can reach.
+    """
 
     url: str = "sqlite:///kogge-state/ledger.db"
     password: Secret | None = None
@@ -32,24 +38,26 @@ class LedgerSettings(Strict):
         user = rest.partition("/")[0].rpartition("@")[0]
         if ":" in user:
             raise ValueError('keep the password out of the url: password = { env = "NAME" }')
-        said = {part.partition("=")[0] for part in rest.partition("?")[2].split("&")}
-        if said.intersection(TRUST):
+        options = {part.partition("=")[0] for part in rest.partition("?")[2].split("&")}
+        if options.intersection(TRUST):
             raise ValueError("TLS is no part of the url: say tls.ca_file, or plain = true, in [ledger]")
         return url
 
     @property
     def is_remote(self) -> bool:
-        """Whether a connection to the database server leaves this machine."""
+        """True if a connection to the database server leaves this machine."""
         from sqlalchemy import make_url
 
         url = make_url(self.url)
-        named = url.query.get("host") or url.host or os.environ.get("PGHOST", "")
-        hosts = [named] if isinstance(named, str) else list(named)
+        stated = url.query.get("host") or url.host or os.environ.get("PGHOST", "")
+        hosts = [stated] if isinstance(stated, str) else list(stated)
         return not all(_is_here(host) for some in hosts for host in some.split(","))
 
     def address(self) -> str:
-        """Returns the URL of a database server with the password, and with what is demanded of the server
-        before it gets it. Never log it."""
+        """Return the URL of a database server with the password. Never log it.
+
+        It contains what the server must prove before it gets the password.
+        """
         from sqlalchemy import make_url
 
         demands = {"require_auth": "scram-sha-256" if self.password else "!password,!md5"}
@@ -57,14 +65,14 @@ class LedgerSettings(Strict):
             # With gssencmode, a ticket that lies about would take the place of the certificate.
             trust = self.tls.ca_file or "system"
             demands |= {"sslmode": "verify-full", "sslrootcert": trust, "gssencmode": "disable"}
-        made = make_url(self.url).update_query_dict(demands)
+        url = make_url(self.url).update_query_dict(demands)
         if self.password is not None:
-            made = made.set(password=self.password.read().get_secret_value())
-        return made.render_as_string(hide_password=False)
+            url = url.set(password=self.password.read().get_secret_value())
+        return url.render_as_string(hide_password=False)
 
 
 def _is_here(host: str) -> bool:
-    """Whether a host of a PostgreSQL address is this machine: a folder with a socket, or loopback."""
+    """Return True if a host of a PostgreSQL address is this machine: a folder with a socket, or loopback."""
     name = host.rpartition(":")[0] if host.count(":") == 1 else host
     if name == "" or name.startswith(("/", "@")) or name.lower() == "localhost":
         return True

@@ -1,7 +1,7 @@
-"""kogge.toml: its shape, and loading it with errors that name file, line and field.
+"""Describe kogge.toml, and load it with errors that name file, line and field.
 
-Relative paths in it are relative to the file, so that a command gives the same result from anywhere
-and a worker may run in another directory.
+Relative paths in it are relative to the file, so that a command gives the same result from anywhere, and a
+worker may run in another directory.
 """
 
 from __future__ import annotations
@@ -64,22 +64,22 @@ TARGETS = {
     Kind.NOTES: IMAP_TARGETS,
     Kind.FILES: FILES_TARGETS,
 }
-"""workload -> kind -> the model of its settings, imported only when the configuration names it: a command
-that talks to no Exchange should not load its libraries."""
+"""The model of the settings, by workload and kind. It is imported only when the configuration names it: a
+command that uses no Exchange should not load its libraries."""
 
 PATHS = frozenset({"file", "ca_file", "certificate_file", "groups", "key_file"})
 """Fields of connectors' settings that name a file."""
 
 
 def model_of(entry: str) -> type[Strict]:
-    """The settings class an entry of SOURCES or TARGETS names."""
+    """Return the settings class that an entry of SOURCES or TARGETS names."""
     module, _, name = entry.partition(":")
-    found: type[Strict] = getattr(importlib.import_module(module), name)
-    return found
+    model: type[Strict] = getattr(importlib.import_module(module), name)
+    return model
 
 
 def _chosen(known: Mapping[str, str]) -> Callable[[object], Strict]:
-    """A validator that picks the model by `kind`."""
+    """Return a validator that picks the model by `kind`."""
 
     def choose(raw: object) -> Strict:
         kind = raw.get("kind") if isinstance(raw, dict) else None
@@ -103,13 +103,17 @@ if not TYPE_CHECKING:
 
 
 class StateSettings(Strict):
-    """directory holds the spool, the logs and the local Prefect server's home."""
+    """Hold the settings of [state].
+
+    Attributes:
+        directory: holds the spool, the logs and the local Prefect server's home.
+    """
 
     directory: Path = Path("kogge-state")
 
 
 class Targets(Strict):
-    """One table a workload; a workload without one does not move."""
+    """Hold one table for each workload; a workload without one does not move."""
 
     mail: ImapTargetSettings | None = None
     calendar: CalendarTargetSettings | None = None
@@ -125,17 +129,18 @@ class Targets(Strict):
         return self
 
     def of(self, workload: Kind) -> Any:
-        """The settings of a workload's target; None where it has none."""
+        """Return the settings of a workload's target; None if it has none."""
         return getattr(self, workload.value, None)
 
 
 class GateSettings(Strict):
-    """How "the same person's" is proven.
+    """Hold the settings of [gate]: how it is proven that both mailboxes are one person's.
 
-    directory  a CSV export, independent of the mapping, that names source and target of each person
-    deny       addresses no wave may touch, one a line
-    control    a mailbox outside every wave: a credential that opens it has too much power
-    accept     the lowest level of proof that needs no approval
+    Attributes:
+        directory: a CSV export, independent of the mapping, that names source and target of each person.
+        deny: addresses that no wave may touch, one on each line.
+        control: a mailbox outside every wave: a credential that opens it has too much power.
+        accept: the lowest level of proof that needs no approval.
     """
 
     directory: Path | None = None
@@ -158,8 +163,16 @@ class GateSettings(Strict):
 
 
 class InvitationProbeSettings(Strict):
-    """Two accounts at the target that are nobody's: a meeting between them shows whether the calendar server
-    invites people. arrival_seconds: how long an ordinary invitation may take."""
+    """Hold the settings of [invitation_probe].
+
+    A meeting between two accounts at the target that belong to no person shows whether the calendar server
+    invites people.
+
+    Attributes:
+        host: the address of the account that invites.
+        guest: the address of the invited account.
+        arrival_seconds: how long an ordinary invitation may take.
+    """
 
     host: str
     guest: str
@@ -180,9 +193,16 @@ class InvitationProbeSettings(Strict):
 
 
 class RunSettings(Strict):
-    """legs at once in one batch; batch: mailboxes of one flow run; attempts: how often a passing
-    fault is tried again within a run before the leg is left waiting. canary: whether a wave's first mailbox
-    runs alone, and is verified fully, before the others."""
+    """Hold the settings of [run].
+
+    Attributes:
+        legs: legs at once in one batch.
+        batch: mailboxes of one flow run.
+        lease_seconds: seconds for which a lease is valid.
+        write_grace_seconds: seconds to wait before settling after an owner that did not release its lease.
+        attempts: how often a passing fault is tried again within a run before the leg is left waiting.
+        canary: True if a wave's first mailbox runs alone, and is verified fully, before the others.
+    """
 
     legs: int = Field(default=4, ge=1, le=64)
     batch: int = Field(default=25, ge=1, le=500)
@@ -193,15 +213,25 @@ class RunSettings(Strict):
 
 
 class VerifySettings(Strict):
-    """counts < sample < target < both: how much verification reads again."""
+    """Hold the settings of [verify].
+
+    Attributes:
+        level: how much verification reads again: counts < sample < target < both.
+        sample_percent: the share of bodies that is read at the level `sample`.
+    """
 
     level: Literal["counts", "sample", "target", "both"] = "target"
     sample_percent: float = Field(default=5.0, gt=0, le=100)
 
 
 class Config(Strict):
-    """kogge.toml, checked. Frozen; load() is the only way to make one. addresses: a CSV export of the
-    directory with the columns x500,address, for attendees that Exchange names by X.500 address alone."""
+    """Hold kogge.toml, checked. It is frozen; load() is the only way to make one.
+
+    Attributes:
+        mailboxes: the list of mailboxes.
+        addresses: a CSV export of the directory with the columns x500,address, for attendees whom Exchange
+            names by X.500 address only.
+    """
 
     mailboxes: Path = Path("mailboxes.csv")
     addresses: Path | None = None
@@ -232,25 +262,29 @@ class Config(Strict):
 
     @property
     def workloads(self) -> tuple[Kind, ...]:
-        """The workloads that have a target, in the order they run."""
+        """The workloads that have a target, in the order in which they run."""
         return tuple(kind for kind in TARGETS if self.target.of(kind) is not None)
 
     def file(self, path: Path) -> Path:
-        """path, taken relative to kogge.toml."""
+        """Return a path of the configuration, taken relative to kogge.toml."""
         return self._path.parent / path
 
     @property
     def state_directory(self) -> Path:
+        """The absolute path of the state directory."""
         return self.file(self.state.directory)
 
     @property
     def ledger_file(self) -> Path | None:
-        """Where SQLite keeps the ledger, which may not be there yet; None: on a database server."""
+        """The file in which SQLite keeps the ledger, which may not exist yet.
+
+        None if a database server keeps it.
+        """
         url = self.ledger.url
         return self.file(Path(url.removeprefix("sqlite:///"))) if url.startswith("sqlite:///") else None
 
     def ledger_url(self) -> str:
-        """The URL to give to the ledger: an absolute file, the password filled in. Never log it."""
+        """Return the URL of the ledger: with an absolute file, or with the password. Never log it."""
         file = self.ledger_file
         if file is not None:
             return f"sqlite:///{file}"
@@ -258,7 +292,11 @@ class Config(Strict):
 
 
 def load(path: Path) -> Config:
-    """Reads and checks kogge.toml. Raises Misconfigured naming every fault; reads no secret."""
+    """Read and check kogge.toml. Read no secret.
+
+    Raises:
+        Misconfigured: with every fault.
+    """
     text = read_text(path, "the configuration; `kogge init` writes one", str(path))
     raw = _parsed(path, text)
     try:
@@ -281,8 +319,10 @@ def _by_kind(field: str, kind: str) -> type[Strict] | None:
 
 
 def is_address(text: str) -> bool:
-    """Whether text looks like user@domain: enough to catch a slipped column, not RFC 5321. What a program may
-    take for an option, or a shell for a command, is none."""
+    """Return True if a text looks like user@domain: enough to notice a wrong column, not RFC 5321.
+
+    A text that a program may take for an option, or a shell for a command, is no address.
+    """
     local, separator, domain = text.rpartition("@")
     if not separator or not local or not domain or len(text) > 320:
         return False
@@ -307,14 +347,14 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
 
 
 def _hint(reason: str) -> str:
-    """tomllib says what it met, not what is missing."""
+    """Return what is probably missing: tomllib says only what it met."""
     if "\\n" in reason or "Unterminated string" in reason:
         return "; is the quote at the end missing?"
     return "; a text stands in quotes" if reason == "Invalid value" else ""
 
 
 def _line(place: str, text: str) -> int:
-    """tomllib says "line 3, column 9)" or "end of document)"."""
+    """Return the line of an error: tomllib says "line 3, column 9)" or "end of document)"."""
     digits = place.removeprefix("line ").partition(",")[0]
     return int(digits) if digits.isdigit() else text.count("\n") + 1
 
@@ -324,7 +364,7 @@ def _lowered(text: str) -> str:
 
 
 def _anchored(value: Any, root: Path, key: str = "") -> Any:
-    """The parsed TOML with the file names of connectors' settings made absolute."""
+    """Return the parsed TOML with the file names of connectors' settings made absolute."""
     if isinstance(value, dict):
         return {n: inner if n == "body" else _anchored(inner, root, n) for n, inner in value.items()}
     if isinstance(value, list):

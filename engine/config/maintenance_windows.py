@@ -1,4 +1,4 @@
-"""[windows.NAME]: the hours in which waves may run."""
+"""Describe [windows.NAME]: the hours in which waves may run."""
 
 from __future__ import annotations
 
@@ -20,8 +20,13 @@ EXAMPLE = 'give a span like "mon-fri 20:00-06:00" or "sat 00:00-24:00"'
 
 @dataclass(frozen=True, slots=True)
 class WindowSpan:
-    """days: on which it begins, 0 is Monday. begins, ends: minutes after that day's midnight; a span that
-    ends on the next day ends after 1440."""
+    """Hold one span of a week.
+
+    Attributes:
+        days: the days on which it begins; 0 is Monday.
+        begins: minutes after that day's midnight.
+        ends: minutes after that day's midnight; more than 1440 if it ends on the next day.
+    """
 
     days: frozenset[int]
     begins: int
@@ -29,11 +34,15 @@ class WindowSpan:
 
     @classmethod
     def read(cls, text: str) -> WindowSpan:
-        """Raises ValueError."""
-        found = SPAN.fullmatch(text.strip())
-        if found is None:
+        """Return the span that a text describes.
+
+        Raises:
+            ValueError: if the text is no span.
+        """
+        parts = SPAN.fullmatch(text.strip())
+        if parts is None:
             raise ValueError(EXAMPLE)
-        first, last, *clock = found.groups()
+        first, last, *clock = parts.groups()
         begins, ends = _minute(*clock[:2]), _minute(*clock[2:])
         if begins in (DAY, ends):
             raise ValueError(f"begins when it ends; {EXAMPLE}")
@@ -41,8 +50,13 @@ class WindowSpan:
 
 
 class WindowSettings(Strict):
-    """spans: by the clock on the wall in timezone. last_start_minutes: so long before it closes no
-    mailbox is begun any more."""
+    """Hold the settings of one window.
+
+    Attributes:
+        spans: when it is open, by the clock on the wall in timezone.
+        timezone: the time zone.
+        last_start_minutes: how many minutes before it closes no mailbox is begun any more.
+    """
 
     spans: tuple[str, ...] = Field(min_length=1)
     timezone: TimeZone = "UTC"
@@ -56,11 +70,12 @@ class WindowSettings(Strict):
         return spans
 
     def parsed(self) -> tuple[WindowSpan, ...]:
+        """Return the spans."""
         return tuple(map(WindowSpan.read, self.spans))
 
 
 def _named(windows: Mapping[str, WindowSettings]) -> Mapping[str, WindowSettings]:
-    """Raises ValueError for a name that waves.csv could not say."""
+    """Raise ValueError for a name that waves.csv could not contain."""
     for name in windows:
         if not NAME.fullmatch(name):
             raise ValueError("name a window by letters, digits, dots or hyphens")
@@ -68,7 +83,7 @@ def _named(windows: Mapping[str, WindowSettings]) -> Mapping[str, WindowSettings
 
 
 Windows: TypeAlias = Annotated[Mapping[str, WindowSettings], AfterValidator(_named)]
-"""The configuration's, by name."""
+"""The windows of the configuration, by name."""
 
 
 def _days(first: str, last: str) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""[plan]: how `kogge plan` makes waves of a list of mailboxes, and what it takes for its estimates."""
+"""Describe [plan]: how `kogge plan` makes waves of a list of mailboxes, and what its estimates rest on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, field_validator
 from connectors.settings import Strict
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""Of a wave, or a window."""
+"""The name of a wave, or of a window."""
 
 
 def _known_zone(name: str) -> str:
@@ -28,8 +28,17 @@ TimeZone: TypeAlias = Annotated[str, AfterValidator(_known_zone)]
 
 
 class PlanRates(Strict):
-    """What one leg is taken to do alone, until enough was measured: items a second of each workload, as if
-    they had no size, and bytes a second on top of it."""
+    """Hold the assumed speed of one leg alone, until enough was measured.
+
+    Attributes:
+        mail: items a second, as if they had no size.
+        calendar: items a second, as if they had no size.
+        contacts: items a second, as if they had no size.
+        tasks: items a second, as if they had no size.
+        notes: items a second, as if they had no size.
+        files: items a second, as if they had no size.
+        bytes: bytes a second, on top of that.
+    """
 
     mail: float = Field(default=10.0, gt=0)
     calendar: float = Field(default=5.0, gt=0)
@@ -41,11 +50,24 @@ class PlanRates(Strict):
 
 
 class PlanSettings(Strict):
-    """waves, relations, inventory: the CSV files beside mailboxes.csv. mailboxes, largest_bytes: the most of
-    one wave. pilot: the size of the first; 0 for none. first: the date of the first wave; days: to the next
-    one. window: in which they run. timezone: in which a date begins, where no window says. workers: how
-    many run batches at once, each run.legs legs. source_at_once, source_requests: what the source allows
-    overall."""
+    """Hold the settings of [plan].
+
+    Attributes:
+        waves: the CSV file of the waves.
+        relations: the CSV file of the relations; None for none.
+        inventory: the CSV file of the inventory; None for none.
+        mailboxes: the most mailboxes of one wave.
+        largest_bytes: the most bytes of one wave; None for no limit.
+        pilot: mailboxes of the first wave; 0 for none.
+        first: the date of the first wave.
+        days: days from one wave to the next.
+        window: the window in which waves run; None for none.
+        timezone: the zone in which a date begins, if no window says it.
+        workers: how many workers run batches at once, each with run.legs legs.
+        source_at_once: requests at once that the source allows overall.
+        source_requests: requests a second that the source allows overall.
+        rates: the assumed speed of a leg.
+    """
 
     waves: Path = Path("waves.csv")
     relations: Path | None = None

@@ -1,4 +1,4 @@
-"""[prefect]: where Prefect is, how work reaches workers, and whom it tells."""
+"""Describe [prefect]: where Prefect is, how work reaches workers, and whom it notifies."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ from connectors.settings import Port, Secret, Strict
 
 
 class PrefectSettings(Strict):
-    """Without api_url, Kogge starts a local server on port. dispatch: batches run in this process
-    (inline) or as runs of a deployment that workers of work_pool pick up. waves: how many of them workers
-    watch over at once. mail, webhook: a URL each, mailto(s)://user:password@host?to=... and http(s)://...;
-    `kogge setup` makes the automations that tell them. blocks: notification blocks of Prefect that are told
-    as well, each "type/name". plain_http: whether api_url may be http:// on another machine, for private
-    networks."""
+    """Hold the settings of [prefect].
+
+    Attributes:
+        api_url: the URL of Prefect's API; None to start a local server on port.
+        port: the port of the local server.
+        dispatch: "inline" runs batches in this process; "deployment" as runs of a deployment that workers of
+            work_pool pick up.
+        work_pool: the name of the work pool.
+        waves: how many waves workers watch over at once.
+        mail: a URL mailto(s)://user:password@host?to=...; `kogge setup` makes the automations that use it.
+        webhook: a URL http(s)://...; `kogge setup` makes the automations that use it.
+        blocks: notification blocks of Prefect that are notified as well, each "type/name".
+        plain_http: True if api_url may be http:// on another machine, for private networks.
+    """
 
     api_url: str | None = None
     port: Port = 4200

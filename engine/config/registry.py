@@ -1,4 +1,4 @@
-"""Which configurations a process offers to runs that Prefect starts, by name.
+"""Say which configurations a process offers, by name, to runs that Prefect starts.
 
 A run's parameters come from whoever may write to Prefect's API. They name a configuration and never a file:
 the worker's own environment says which files there are.
@@ -20,13 +20,16 @@ SEVERAL = "KOGGE_CONFIGS"
 
 
 def name_of(path: Path) -> str:
-    """The name of a configuration: its file's name without the ending."""
+    """Return the name of a configuration: its file's name without the ending."""
     return path.stem
 
 
 def listed(paths: Iterable[Path]) -> str:
-    """These files as a value of KOGGE_CONFIGS. Raises Misconfigured for two of one name, and for a path that
-    holds the separator."""
+    """Return these files as a value of KOGGE_CONFIGS.
+
+    Raises:
+        Misconfigured: for two files with one name, and for a path that contains the separator.
+    """
     absolute = [path.absolute() for path in paths]
     _by_name(absolute)
     if any(os.pathsep in str(path) for path in absolute):
@@ -35,32 +38,38 @@ def listed(paths: Iterable[Path]) -> str:
 
 
 def offered(environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
-    """The configurations of this process: name -> file, the first is the one that an empty name means. Raises
-    Misconfigured where the environment names none, or two of one name."""
+    """Return the files of this process's configurations by name; an empty name means the first.
+
+    Raises:
+        Misconfigured: if the environment names none, or two with one name.
+    """
     several = environment.get(SEVERAL) or ""
-    found = [Path(entry) for entry in several.split(os.pathsep) if entry]
-    if not found and environment.get(ONE):
-        found = [Path(environment[ONE])]
-    if not found:
+    paths = [Path(entry) for entry in several.split(os.pathsep) if entry]
+    if not paths and environment.get(ONE):
+        paths = [Path(environment[ONE])]
+    if not paths:
         advice = "is not set where this run was to work; start its worker by `kogge worker`"
         raise Misconfigured(ONE, advice)
-    return _by_name(found)
+    return _by_name(paths)
 
 
 def chosen(name: str) -> Config:
-    """The configuration of this name; the first one for an empty name. Raises Misconfigured for a name that
-    this process does not offer, and what load() does."""
-    known = offered()
+    """Return the configuration of this name; the first one for an empty name.
+
+    Raises:
+        Misconfigured: for a name that this process does not offer, and what load() raises.
+    """
+    files = offered()
     if not name:
-        return load(next(iter(known.values())))
-    if name not in known:
-        raise Misconfigured("configuration", unknown(name, known))
-    return load(known[name])
+        return load(next(iter(files.values())))
+    if name not in files:
+        raise Misconfigured("configuration", unknown(name, files))
+    return load(files[name])
 
 
 def _by_name(paths: Iterable[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in paths:
-        if found.setdefault(name_of(path), path) != path:
+        if files.setdefault(name_of(path), path) != path:
             raise Misconfigured(SEVERAL, f"two files are called {name_of(path)}; rename one of them")
-    return found
+    return files

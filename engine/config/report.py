@@ -1,4 +1,4 @@
-"""[report]: what a report says beside the ledger's facts."""
+"""Describe [report]: what a report says beside the ledger's facts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from connectors.settings import Strict
 
 
 class ReportSettings(Strict):
-    """contact: whom a person may ask, as it is to stand on their page: a name, a telephone number, hours."""
+    """Hold the settings of [report].
+
+    Attributes:
+        contact: whom a person may ask, as their page shows it: a name, a telephone number, hours.
+    """
 
     contact: str = Field(default="", max_length=500)

@@ -1,4 +1,4 @@
-"""The files `kogge init` and `kogge practice up` write: a configuration that explains itself."""
+"""Write the files of `kogge init` and `kogge practice up`: a configuration that explains itself."""
 
 from __future__ import annotations
 
@@ -227,14 +227,22 @@ anna.example@example.org,anna.example@example.org,pilot
 
 
 def refuse_existing(directory: Path, names: Iterable[str], remedy: str = "choose another directory") -> None:
-    """Raises Misconfigured when one of them is there."""
-    there = [path for path in (directory / name for name in names) if path.exists()]
-    if there:
-        raise Misconfigured(str(there[0]), f"exists already and is left as it is; {remedy}")
+    """Refuse to write if one of the files exists.
+
+    Raises:
+        Misconfigured: with the remedy.
+    """
+    existing = [path for path in (directory / name for name in names) if path.exists()]
+    if existing:
+        raise Misconfigured(str(existing[0]), f"exists already and is left as it is; {remedy}")
 
 
 def write_new(directory: Path, files: dict[str, str]) -> list[Path]:
-    """Writes all of them, or none when one exists. Readable by their owner only. Raises Misconfigured."""
+    """Write all files, or none if one exists. Only their owner can read them.
+
+    Raises:
+        Misconfigured: if one exists, or if they cannot be written.
+    """
     refuse_existing(directory, files)
     written = []
     try:

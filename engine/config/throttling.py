@@ -1,4 +1,4 @@
-"""[admission]: how much may be asked of the servers at once, and when one is not well."""
+"""Describe [admission]: how much may be asked of the servers at once, and when a server is not well."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ SYSTEMS = ("source", *(f"target.{kind}" for kind in Kind))
 
 
 class AdmissionSettings(Strict):
-    """source_legs: at work at once against the source, of all workers together; None: no limit. slow_ms: the
-    mean time of a call from which on a server is slowed down; slow_ms_of: another one for some of them.
-    errors_percent: of calls that failed. regulate: false leaves a server that is not well alone."""
+    """Hold the settings of [admission].
+
+    Attributes:
+        source_legs: legs at work at once against the source, of all workers together; None for no limit.
+        slow_ms: the mean time of a call, in milliseconds, from which on a server is slowed down.
+        slow_ms_of: another value for some systems.
+        errors_percent: the share of failed calls from which on a server is slowed down.
+        regulate: False to never slow down.
+    """
 
     source_legs: int | None = Field(default=None, ge=1)
     slow_ms: int = Field(default=2000, ge=1)
@@ -34,6 +40,10 @@ class AdmissionSettings(Strict):
         return limits
 
     def slow_seconds(self, system: str) -> float:
-        """system: as in ledger.views.server_health; a source's ends with its kind."""
+        """Return the mean seconds of a call from which on a system is slowed down.
+
+        Args:
+            system: as in ledger.views.server_health; a source's name ends with its kind.
+        """
         name = "source" if system.startswith("source.") else system
         return self.slow_ms_of.get(name, self.slow_ms) / 1000

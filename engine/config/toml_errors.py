@@ -1,4 +1,4 @@
-"""Turns pydantic's findings about a TOML text into problems with a line, a field and advice."""
+"""Turn pydantic's findings about a TOML text into problems with a line, a field and advice."""
 
 from __future__ import annotations
 
@@ -21,34 +21,45 @@ KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*
 PART = re.compile(r""""([^"]*)"|'([^']*)'|([\w-]+)""")
 
 RENAMED: Mapping[Path, str] = {("canary",): "[invitation_probe]"}
-"""Old keys that an operator's file may still have, and what each is called now."""
+"""Old keys that an operator's file may still have, and their new names."""
 
 ByKind = Callable[[str, str], type[BaseModel] | None]
-"""(field, kind) -> the model of a table whose `kind` chooses it."""
+"""Returns the model of a table whose `kind` chooses it, given its field and its kind."""
 
 
 def explained(
     error: ValidationError, text: str, model: type[BaseModel], raw: Mapping[str, Any], by_kind: ByKind
 ) -> list[Problem]:
-    """One problem a finding. Values are left out: one of them may be a misplaced password."""
-    found, line_of = [], lines_of(text)
+    """Return one problem for each finding. Values are left out: one of them may be a misplaced password.
+
+    Args:
+        error: pydantic's findings.
+        text: the TOML text.
+        model: the model of the whole text.
+        raw: the parsed text.
+        by_kind: see ByKind.
+    """
+    problems, line_of = [], lines_of(text)
     for detail in error.errors(include_url=False, include_input=False):
         path = detail["loc"]
         advice = _advice(
             detail, model_at(model, path[:-1], raw, by_kind), model_at(model, path, raw, by_kind)
         )
-        found.append(Problem(line_of(path), ".".join(str(part) for part in path), advice))
-    return found
+        problems.append(Problem(line_of(path), ".".join(str(part) for part in path), advice))
+    return problems
 
 
 def lines_of(text: str) -> Callable[[Path], int]:
-    """Tells of a path the 1-based line that sets it, or else the nearest table around it; 0 if there is
-    none."""
-    known = _assignments(text)
+    """Return a function that finds the line that sets a path.
+
+    The line is counted from 1. If no line sets the path, it is that of the nearest table around it; 0 if
+    there is none.
+    """
+    assignments = _assignments(text)
 
     def line(path: Path) -> int:
         best, depth = 0, 0
-        for number, key in known:
+        for number, key in assignments:
             if len(key) > depth and key == tuple(str(part) for part in path[: len(key)]):
                 best, depth = number, len(key)
         return best
@@ -57,16 +68,16 @@ def lines_of(text: str) -> Callable[[Path], int]:
 
 
 def _assignments(text: str) -> list[tuple[int, tuple[str, ...]]]:
-    """(line, full key) of every table header and key of a TOML text; inside inline tables, none."""
-    found: list[tuple[int, tuple[str, ...]]] = []
+    """Return line and full key of every table header and key of a TOML text, except inside inline tables."""
+    assignments: list[tuple[int, tuple[str, ...]]] = []
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
         if header := TABLE.match(line):
             table = _parts(header[1])
-            found.append((number, table))
+            assignments.append((number, table))
         elif key := KEY.match(line):
-            found.append((number, table + _parts(key[1])))
-    return found
+            assignments.append((number, table + _parts(key[1])))
+    return assignments
 
 
 def _parts(dotted: str) -> tuple[str, ...]:
@@ -74,8 +85,14 @@ def _parts(dotted: str) -> tuple[str, ...]:
 
 
 def model_at(model: type[BaseModel], path: Path, raw: Any, by_kind: ByKind) -> type[BaseModel] | None:
-    """The model that path leads to, or None where there is a plain value. raw is the input: its
-    `kind` chooses where the type alone does not say."""
+    """Return the model to which a path leads; None if there is a plain value.
+
+    Args:
+        model: the model of the whole text.
+        path: the path.
+        raw: the parsed text: its `kind` chooses where the type alone does not.
+        by_kind: see ByKind.
+    """
     current: type[BaseModel] | None = model
     for part in path:
         raw = raw.get(part) if isinstance(raw, dict) else None
@@ -116,6 +133,6 @@ def _advice(detail: ErrorDetails, owner: type[BaseModel] | None, own: type[BaseM
 
 
 def _plain(message: str) -> str:
-    """Our own words as we wrote them; pydantic's with a verb."""
+    """Return our own words unchanged, and pydantic's with a verb."""
     text = message.removeprefix("Value error, ").replace("Input should be", "must be")
     return text[:1].lower() + text[1:]

@@ -1,1 +1,1 @@
-"""Names, shares and versions of files."""
+"""Handle names, shares and versions of files."""

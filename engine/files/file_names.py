@@ -1,4 +1,4 @@
-"""What only files need: a free name for each, the dates of their folders."""
+"""Give files free names, and folders their dates."""
 
 from __future__ import annotations
 
@@ -20,31 +20,41 @@ TAKEN = Loss("file-name", "taken")
 
 @dataclass(slots=True)
 class Names:
-    """Whose each name in one container of the target is. taken: identity -> the item's key; None: somebody
-    else's, or a folder's."""
+    """Hold who has each name in one container of the target.
+
+    Attributes:
+        rules: the target's rules for names.
+        taken: the key of the item by the identity of its name; None if the name belongs to another person's
+            file, or to a folder.
+    """
 
     rules: FileNames
     taken: dict[str, bytes | None]
 
-    def give(self, one: Mapped) -> Mapped:
-        """The same with a name that is free, or its own already."""
-        item = one.item
+    def give(self, mapped: Mapped) -> Mapped:
+        """Return the same item with a name that is free, or its own already."""
+        item = mapped.item
         if item.name is None:
-            return one
+            return mapped
         name = free_name(item.name, item.key, partial(self._is_anothers, item.key), self.rules)
         self.taken[identity(name, self.rules)] = item.key
-        losses = one.losses if name == item.name else (*one.losses, TAKEN)
-        return replace(one, item=replace(item, name=name), losses=losses)
+        losses = mapped.losses if name == item.name else (*mapped.losses, TAKEN)
+        return replace(mapped, item=replace(item, name=name), losses=losses)
 
     def _is_anothers(self, key: bytes, same: str) -> bool:
         return self.taken.get(same, key) != key
 
 
 def names(leg: LegContext, row: ContainerRow) -> Names | None:
-    """What is taken in a container before anything is written there; None where items have no names. Asks the
-    target. What is there, and no row's, is somebody's: nothing of ours goes by that name. Nor does it by one
-    that an item of ours is about to leave: until it left, the other gets a part of its key
-    (engine.leg.file_cleanup)."""
+    """Return the names that are taken in a container, before anything is written there. Ask the target.
+
+    A name that is there and belongs to no row belongs to someone else: no item of ours gets it. Nor does an
+    item get a name that another item of ours is about to leave: until then it gets a part of its key
+    (engine.leg.file_cleanup).
+
+    Returns:
+        The names; None if items have no names.
+    """
     rules = leg.context.target.files
     if rules is None or row.href is None:
         return None
@@ -56,9 +66,9 @@ def names(leg: LegContext, row: ContainerRow) -> Names | None:
         if path[:-1] == places.get(row.id):
             taken[identity(path[-1], rules)] = None
     for item in leg.ledger.rows(row.id):
-        for mine in (item.href, item.place):
-            if mine is not None:
-                taken[identity(mine, rules)] = item.key
+        for own_name in (item.href, item.place):
+            if own_name is not None:
+                taken[identity(own_name, rules)] = item.key
     return Names(rules, taken)
 
 
@@ -75,23 +85,25 @@ def _there(leg: LegContext, href: str) -> list[str]:
 
 
 def place(leg: LegContext, item: ItemRow) -> str | None:
-    """Where an item's copy is to be found, where that is known before it is written."""
+    """Return where an item's copy is to be found, if that is known before it is written; else None."""
     return item.place or leg.target.place(item.key)
 
 
 def stamp(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
-    """Gives the folders their dates, the deepest first: what is written below changes them. In the live phase
-    folders are the user's."""
+    """Give the folders their dates, the deepest first, because writing below changes them. Idempotent.
+
+    In the live phase folders are the user's.
+    """
     target = leg.target
     if not leg.mirror or not isinstance(target, SupportsContainerDates):
         return
-    there = {container.id: container.modified for container in target.containers()}
+    dates = {container.id: container.modified for container in target.containers()}
     for row in sorted(rows, key=lambda row: -len(row.path)):
         if row.gone or row.modified is None or row.href is None or row.role is not None:
             continue
-        wanted = datetime.fromtimestamp(row.modified, UTC)
-        if there.get(row.href) == wanted:
+        date = datetime.fromtimestamp(row.modified, UTC)
+        if dates.get(row.href) == date:
             continue
         leg.check()
-        if losses := target.stamp(row.href, wanted):
+        if losses := target.stamp(row.href, date):
             leg.ledger.lose(row.id, None, losses)

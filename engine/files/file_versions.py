@@ -1,4 +1,4 @@
-"""Older versions of files: which are asked of the source, and how many the target is to have."""
+"""Handle older versions of files: which are asked of the source, and how many the target is to have."""
 
 from __future__ import annotations
 
@@ -15,16 +15,25 @@ HELD = (State.WRITTEN, State.VERIFIED)
 
 
 def there(leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> Mapping[bytes, int]:
-    """How many older versions those that are at the target have there."""
-    known = leg.context.target.versions and any(item.href is not None for item in rows)
-    return leg.ledger.versions.of(row.id) if known else {}
+    """Return how many older versions the items that are at the target have there, by key."""
+    asks = leg.context.target.versions and any(item.href is not None for item in rows)
+    return leg.ledger.versions.of(row.id) if asks else {}
 
 
 def fetched(
     leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow], known: Mapping[bytes, int]
 ) -> Iterator[Native | Failed]:
-    """What the source gives of rows. Where the target keeps versions, new files come with theirs, except in
-    the live phase; of others it is only told how many would be missing there. known: see there()."""
+    """Yield what the source returns for these rows.
+
+    If the target keeps versions, new files come with theirs, except in the live phase. For other files only
+    the number of versions that would be missing at the target is returned.
+
+    Args:
+        leg: the open leg.
+        row: the container.
+        rows: the items.
+        known: see there().
+    """
     container, most, source = as_container(row), leg.context.target.versions, leg.source
     if not most or not isinstance(source, SupportsVersionHistory):
         yield from source.fetch(container, _refs(rows))
@@ -38,8 +47,15 @@ def fetched(
 
 
 def compare(leg: LegContext, container: ContainerRow, *, again: bool) -> Iterator[Finding]:
-    """DIFFERS where the target has fewer older versions of a file than were written: it drops them by itself,
-    by rules of its own. Of what was verified before only again; in the live phase they are the user's."""
+    """Yield DIFFERS if the target has fewer older versions of a file than were written.
+
+    Targets drop versions by rules of their own. In the live phase the versions are the user's.
+
+    Args:
+        leg: the open leg.
+        container: the container.
+        again: True to also compare what was verified before.
+    """
     if not leg.mirror or container.href is None or not isinstance(leg.target, SupportsVersionWrites):
         return
     for key, count in leg.ledger.versions.of(container.id).items():
@@ -49,8 +65,8 @@ def compare(leg: LegContext, container: ContainerRow, *, again: bool) -> Iterato
             continue
         if item.state is State.VERIFIED and not again:
             continue
-        found = leg.target.versions(container.href, item.href)
-        if found is not None and found < count:
+        versions_there = leg.target.versions(container.href, item.href)
+        if versions_there is not None and versions_there < count:
             yield Finding(Outcome.DIFFERS, key, item.href, DETAIL)
 
 
@@ -59,11 +75,14 @@ def _refs(rows: Iterable[ItemRow]) -> list[Ref]:
 
 
 def _missing(native: Native, rows: Mapping[bytes, ItemRow], known: Mapping[bytes, int]) -> Native:
-    """What is at the target now becomes one more version there when other bytes replace it."""
+    """Return the record with the number of missing versions.
+
+    What is at the target now becomes one more version there when other bytes replace it.
+    """
     count, key = native.properties.get("Versions"), key_of(native.ref.id)
     item = rows.get(key)
     if not isinstance(count, int) or item is None:
         return native
     replaces = native.properties.get("Sha256") != (item.digest or b"").hex()
-    left = max(0, count - known.get(key, 0) - replaces)
-    return replace(native, properties={**native.properties, "Versions": left})
+    missing = max(0, count - known.get(key, 0) - replaces)
+    return replace(native, properties={**native.properties, "Versions": missing})

@@ -1,14 +1,16 @@
-"""Shares files and folders at the target as they are shared at the source, once the mailbox is frozen.
+"""Share files and folders at the target as they are shared at the source, once the mailbox is frozen.
 
-Before, what should be shared is planned, and what cannot be is named: whom it is for may work there already,
-and what they changed in staging we would repair. In the live phase people share as they like.
+Before, what should be shared is planned, and what cannot be shared is recorded. The recipients may work at
+the target already, and in staging Kogge would repair what they changed. In the live phase people share as
+they like.
 
-What the source shares no more is taken back where the ledger says that we shared it; what somebody else
-shared at the target stays as it is, and verification tells of it where we share too. The ledger names nobody:
-it keeps hashes.
+What the source no longer shares is taken back if the ledger says that Kogge shared it. What someone else
+shared at the target stays as it is; verification reports it where Kogge shares too. The ledger keeps hashes
+and names no person.
 
-Whoever has a folder at the target has all that is in it. So a folder with something in it that is for fewer
-people at the source, or of which that is not told, is shared only once a person approved that (NARROWER).
+A person who has a folder at the target has everything in it. So a folder that contains something which is for
+fewer people at the source, or about which the source does not say that, is shared only once a person approved
+it (NARROWER).
 """
 
 from __future__ import annotations
@@ -27,11 +29,11 @@ from model.protocols import Kind, Loss, key_of
 from model.sites import is_site
 
 LATER = "person-later"
-"""The code of a share with somebody whose account the gate has not bound yet: the next frozen pass after that
-makes it."""
+"""The code of a share with a person whose account the identity gate has not bound yet: the next frozen pass
+after that makes it."""
 UNKNOWN = {Sharing.USER: "person-unknown", Sharing.GROUP: "group-unknown"}
 NARROWER = "narrower-rights"
-"""The approval without which nobody gets to see more than at the source."""
+"""The approval without which no person gets to see more than at the source."""
 LESS = Loss("share", "narrower-than-parent")
 HELD = Loss("share", "held-back")
 DIFFERS = Loss("share", "share-differs")
@@ -41,8 +43,14 @@ WHOLE = b""
 
 @dataclass(frozen=True, slots=True)
 class SharePlan:
-    """What the target should share of one item or container, and what it will not. told: whether the source
-    says with whom it shares; else nothing is taken back. held: what waits for an approval."""
+    """Hold what the target should share of one item or container, and what it will not.
+
+    Attributes:
+        grants: what is to be shared.
+        losses: what will not be shared.
+        told: True if the source says with whom it shares; if not, nothing is taken back.
+        held: what waits for an approval.
+    """
 
     grants: tuple[Grant, ...] = ()
     losses: tuple[Loss, ...] = ()
@@ -50,7 +58,11 @@ class SharePlan:
     held: tuple[Grant, ...] = ()
 
     def holding(self, made: Collection[bytes] = ()) -> SharePlan:
-        """made: the digests of what is shared by us, and stays so."""
+        """Return the plan with everything held back that is not shared yet.
+
+        Args:
+            made: the digests of what Kogge shares already, and goes on sharing.
+        """
         held = tuple(grant for grant in self.grants if digest_of(grant) not in made)
         losses = (*self.losses, HELD) if held else self.losses
         return replace(
@@ -60,7 +72,7 @@ class SharePlan:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """An item or, with name None, a container at the target."""
+    """Name an item or, with name None, a container at the target."""
 
     container: int
     key: bytes
@@ -69,21 +81,33 @@ class Spot:
 
 
 def share(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
-    """After everything has arrived, and what is gone is gone. Idempotent: what is as it should be is left
-    alone. Raises what the connectors do, LeaseLost and Stopping; a server that lets us share little at a time
-    is waited for. Raises Blocked("narrower-rights") for a site: who has its folder sees all of it."""
+    """Share what should be shared, after everything has arrived and all removals are done.
+
+    Idempotent: what is as it should be is left alone. A server that accepts few shares at a time is waited
+    for.
+
+    Args:
+        leg: the open leg.
+        rows: the containers.
+
+    Raises:
+        Blocked: `narrower-rights` for a site: whoever has its folder sees all of it.
+        MigrationError: what the connectors raise; some shares may be made.
+        LeaseLost: if another worker has claimed the leg.
+        StopRequested: if the leg is to stop.
+    """
     if leg.kind is not Kind.FILES or not leg.mirror or not isinstance(leg.source, SupportsGrants):
         return
-    there = [row for row in rows if not row.gone and row.omit is None and row.href is not None]
-    plans = {row.id: _checked(leg, row) for row in there}
-    wide, unsure = _wide(there, plans, _is_less), _wide(there, plans, _is_untold)
+    shared_rows = [row for row in rows if not row.gone and row.omit is None and row.href is not None]
+    plans = {row.id: _checked(leg, row) for row in shared_rows}
+    wide, unsure = _wide(shared_rows, plans, _is_less), _wide(shared_rows, plans, _is_untold)
     if leg.approved(NARROWER):
         wide = unsure = frozenset()
-    for row in there:
+    for row in shared_rows:
         leg.check()
         if row.path in wide | unsure and WHOLE in plans[row.id]:
-            known = () if row.path in wide else leg.ledger.shares.of(row.id).get(WHOLE, ())
-            made = {entry.digest for entry in known if entry.made}
+            share_rows = () if row.path in wide else leg.ledger.shares.of(row.id).get(WHOLE, ())
+            made = {entry.digest for entry in share_rows if entry.made}
             plans[row.id][WHOLE] = plans[row.id][WHOLE].holding(made)
         _share(leg, row, plans[row.id])
     if (wide or unsure) and is_time(leg) and is_site(leg.mailbox.source):
@@ -97,21 +121,21 @@ def _checked(leg: LegContext, row: ContainerRow) -> dict[bytes, SharePlan]:
 
 def _share(leg: LegContext, row: ContainerRow, plans: Mapping[bytes, SharePlan]) -> None:
     if not is_time(leg):
-        leg.ledger.shares.lose(row.id, {key: one.losses for key, one in plans.items()})
+        leg.ledger.shares.lose(row.id, {key: share_plan.losses for key, share_plan in plans.items()})
         return
-    known = leg.ledger.shares.of(row.id)
-    for key in sorted({*plans, *known, *leg.ledger.shares.lossy(row.id)}):
+    share_rows = leg.ledger.shares.of(row.id)
+    for key in sorted({*plans, *share_rows, *leg.ledger.shares.lossy(row.id)}):
         leg.check()
-        _settle(leg, row, key, plans.get(key, SharePlan()), known.get(key, ()))
+        _settle(leg, row, key, plans.get(key, SharePlan()), share_rows.get(key, ()))
 
 
-def _is_less(one: SharePlan) -> bool:
-    return LESS in one.losses
+def _is_less(share_plan: SharePlan) -> bool:
+    return LESS in share_plan.losses
 
 
-def _is_untold(one: SharePlan) -> bool:
-    """It may be for fewer: what its folders are shared like by now stays, and nothing more is."""
-    return not one.told
+def _is_untold(share_plan: SharePlan) -> bool:
+    """Return True if it may be for fewer people: its folders keep their shares, and get no more."""
+    return not share_plan.told
 
 
 def _wide(
@@ -119,48 +143,53 @@ def _wide(
     plans: Mapping[int, Mapping[bytes, SharePlan]],
     is_such: Callable[[SharePlan], bool],
 ) -> frozenset[tuple[str, ...]]:
-    """The paths of the containers with something such in or below them."""
+    """Return the paths of the containers with such an item in or below them."""
     wide: set[tuple[str, ...]] = set()
     for row in rows:
-        narrow = [key for key, one in plans[row.id].items() if is_such(one)]
+        narrow = [key for key, share_plan in plans[row.id].items() if is_such(share_plan)]
         depth = len(row.path) - (narrow == [WHOLE])
         wide |= {row.path[:length] for length in range(1, depth + 1)} if narrow else set()
     return frozenset(wide)
 
 
 def is_time(leg: LegContext) -> bool:
-    """Nothing more comes from the source, and its owner does not work at the target yet."""
+    """Return True if nothing more comes from the source and its owner does not work at the target yet."""
     return leg.mailbox.phase is Phase.FROZEN
 
 
 def plan(leg: LegContext, row: ContainerRow) -> dict[bytes, SharePlan]:
-    """What a container and its items should be shared like, by key, of those that are shared at the source.
-    Asks the source."""
+    """Return how a container and its items should be shared, by key. Ask the source.
+
+    Only what is shared at the source is returned.
+    """
     if not isinstance(leg.source, SupportsGrants):
         return {}
-    given = dict(leg.source.grants(as_container(row)))
-    named = {grant.who for grants in given.values() for grant in grants if grant.kind is Sharing.USER}
-    people = leg.parties.people(named - leg.owner)
+    grants_by_id = dict(leg.source.grants(as_container(row)))
+    addresses = {
+        grant.who for grants in grants_by_id.values() for grant in grants if grant.kind is Sharing.USER
+    }
+    people = leg.parties.people(addresses - leg.owner)
     return {
         WHOLE if id_ == row.source_id else key_of(id_): _planned(
             leg, [grant for grant in grants if not _is_owner(leg, grant)], people, whole=id_ == row.source_id
         )
-        for id_, grants in given.items()
+        for id_, grants in grants_by_id.items()
     }
 
 
 def party_of(grant: Grant) -> bytes:
+    """Return the hash of the person or group of a grant."""
     return _hashed(grant.party)
 
 
 def digest_of(grant: Grant) -> bytes:
-    """Equal for grants that are the same share with the same rights."""
+    """Return a digest that is equal for grants with the same party and the same rights."""
     rights = (grant.write, grant.expires, grant.password, grant.everyone, grant.odd)
     return _hashed((*grant.party, *map(str, rights)))
 
 
 def name_of(leg: LegContext, container_id: int, key: bytes) -> str | None:
-    """An item's name at the target; None where it is not there."""
+    """Return an item's name at the target; None if it is not there."""
     item = leg.ledger.row(container_id, key)
     return item.href if item is not None and item.state in AT_TARGET else None
 
@@ -174,7 +203,7 @@ def _planned(
 ) -> SharePlan:
     if any(grant.kind is Sharing.UNTOLD for grant in grants):
         return SharePlan((), (Loss("share", "unreadable"),), told=False)
-    named: list[Grant] = []
+    named_grants: list[Grant] = []
     losses: list[Loss] = []
     for grant in grants:
         loss, who = _lost(grant), _who(leg, grant, people)
@@ -183,22 +212,22 @@ def _planned(
         elif who is None:
             losses.append(Loss("share", LATER if grant.who in people else UNKNOWN[grant.kind]))
         else:
-            named.append(replace(grant, who=who))
+            named_grants.append(replace(grant, who=who))
     if not isinstance(leg.target, SupportsShares):
-        return SharePlan((), (*losses, *(Loss("share", "refused") for _ in named)))
-    kept, more = leg.target.kept(named, whole=whole)
-    return SharePlan(kept, (*losses, *more))
+        return SharePlan((), (*losses, *(Loss("share", "refused") for _ in named_grants)))
+    grants_kept, more = leg.target.kept(named_grants, whole=whole)
+    return SharePlan(grants_kept, (*losses, *more))
 
 
 def _who(leg: LegContext, grant: Grant, people: Mapping[str, str | None]) -> str | None:
-    """What the party is called at the target; None where nobody knows."""
+    """Return what the party is called at the target; None if it is unknown."""
     if grant.kind is Sharing.USER:
         return people.get(grant.who)
     return leg.parties.group(grant.who) if grant.kind is Sharing.GROUP else ""
 
 
 def _lost(grant: Grant) -> Loss | None:
-    """What no target could share."""
+    """Return the loss if no target could share this; else None."""
     reason = None
     if grant.kind is Sharing.LESS:
         return LESS
@@ -214,47 +243,47 @@ def _lost(grant: Grant) -> Loss | None:
 
 
 def _settle(
-    leg: LegContext, row: ContainerRow, key: bytes, wanted: SharePlan, known: Sequence[ShareRow]
+    leg: LegContext, row: ContainerRow, key: bytes, share_plan: SharePlan, share_rows: Sequence[ShareRow]
 ) -> None:
     name = None if key == WHOLE else name_of(leg, row.id, key)
-    gone = key != WHOLE and name is None  # and with the file its shares
-    if gone or not (wanted.grants or wanted.held or known):
-        leg.ledger.shares.settle(row.id, key, (), () if gone else wanted.losses)
+    is_gone = key != WHOLE and name is None  # and with the file its shares
+    if is_gone or not (share_plan.grants or share_plan.held or share_rows):
+        leg.ledger.shares.settle(row.id, key, (), () if is_gone else share_plan.losses)
         return
-    if not wanted.told:
-        leg.ledger.shares.settle(row.id, key, known, wanted.losses)
+    if not share_plan.told:
+        leg.ledger.shares.settle(row.id, key, share_rows, share_plan.losses)
         return
     try:
-        _shared(leg, Spot(row.id, key, str(row.href), name), wanted, known)
+        _shared(leg, Spot(row.id, key, str(row.href), name), share_plan, share_rows)
     except Rejected:  # it vanished meanwhile, which verification tells; or sharing was switched off
-        leg.ledger.shares.settle(row.id, key, known, wanted.losses)
+        leg.ledger.shares.settle(row.id, key, share_rows, share_plan.losses)
 
 
-def _shared(leg: LegContext, spot: Spot, wanted: SharePlan, known: Sequence[ShareRow]) -> None:
+def _shared(leg: LegContext, spot: Spot, share_plan: SharePlan, share_rows: Sequence[ShareRow]) -> None:
     target = leg.target
     if not isinstance(target, SupportsShares):
         return
-    there = {party_of(grant): grant for grant in target.shared(spot.href, spot.name)}
-    ours = {row.party: row for row in known if row.made}
-    strange = {party: grant for party, grant in there.items() if party not in ours}
-    giving = [grant for grant in wanted.grants if party_of(grant) not in strange]
-    others = [grant for grant in (*wanted.grants, *wanted.held) if party_of(grant) in strange]
-    rows = {party_of(grant): _row(grant, None) for grant in giving}
-    rows |= {party_of(grant): _row(strange[party_of(grant)], FOUND) for grant in others}
-    stale = {party: row for party, row in ours.items() if party not in rows}
-    if {*known} != {*rows.values(), *stale.values()}:
+    grants_there = {party_of(grant): grant for grant in target.shared(spot.href, spot.name)}
+    our_rows = {row.party: row for row in share_rows if row.made}
+    foreign = {party: grant for party, grant in grants_there.items() if party not in our_rows}
+    to_share = [grant for grant in share_plan.grants if party_of(grant) not in foreign]
+    already_shared = [grant for grant in (*share_plan.grants, *share_plan.held) if party_of(grant) in foreign]
+    rows = {party_of(grant): _row(grant, None) for grant in to_share}
+    rows |= {party_of(grant): _row(foreign[party_of(grant)], FOUND) for grant in already_shared}
+    stale = {party: row for party, row in our_rows.items() if party not in rows}
+    if {*share_rows} != {*rows.values(), *stale.values()}:
         leg.ledger.shares.intend(spot.container, spot.key, [*rows.values(), *stale.values()])
-    if leaving := [there[party] for party in stale if party in there]:
+    if leaving := [grants_there[party] for party in stale if party in grants_there]:
         target.unshare(spot.href, spot.name, leaving)
-    losses = list(wanted.losses)
-    losses += [DIFFERS for other in others if digest_of(other) != rows[party_of(other)].digest]
-    for grant, loss in target.share(spot.href, spot.name, giving, leg.check):
+    losses = list(share_plan.losses)
+    losses += [DIFFERS for other in already_shared if digest_of(other) != rows[party_of(other)].digest]
+    for grant, loss in target.share(spot.href, spot.name, to_share, leg.check):
         if loss is not None:
             losses.append(loss)
             rows[party_of(grant)] = replace(rows[party_of(grant)], code=loss.reason)
-    waiting = [_row(grant, HELD.reason) for grant in wanted.held if party_of(grant) not in rows]
+    waiting = [_row(grant, HELD.reason) for grant in share_plan.held if party_of(grant) not in rows]
     leg.ledger.shares.settle(spot.container, spot.key, [*rows.values(), *waiting], losses)
-    leg.ledger.tally.add(Tally(shared=len({row for row in rows.values() if row.made} - {*known})))
+    leg.ledger.tally.add(Tally(shared=len({row for row in rows.values() if row.made} - {*share_rows})))
 
 
 def _row(grant: Grant, code: str | None) -> ShareRow:
