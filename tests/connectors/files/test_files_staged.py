@@ -177,6 +177,6 @@ def test_a_server_that_takes_no_dates_is_asked_once(shed: Shed) -> None:
     target = shed.target()
     stored(target.write("", [file(number) for number in range(5)]))
     asked = [request for request in shed.proxy.requests if request.method == "PROPPATCH"]
-    assert 1 <= len(asked) <= 2  # two lanes
+    assert 1 <= len(asked) <= 2  # two threads
     assert [(loss.field, loss.reason) for loss in target.stamp("", WHEN)] == [("folder-date", "not-kept")]
     target.close()

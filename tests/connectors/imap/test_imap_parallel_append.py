@@ -95,13 +95,13 @@ def test_what_no_command_takes_is_told_of_too() -> None:
 
 @pytest.mark.parametrize("failing", [0, 1])
 def test_what_was_stored_beside_an_error_is_told_before_it_is_raised(failing: int) -> None:
-    lanes = [FakeAppender("1"), FakeAppender("2")]
-    lanes[failing].error = Transient("connection-lost")
-    told, error = written(lanes[0], [lanes[1]], items(*[5] * 8))
+    appenders = [FakeAppender("1"), FakeAppender("2")]
+    appenders[failing].error = Transient("connection-lost")
+    told, error = written(appenders[0], [appenders[1]], items(*[5] * 8))
     assert error is not None
     assert error.code == "connection-lost"
-    assert sorted(result.key for result in told) == sorted(lanes[0].stored + lanes[1].stored)
-    assert len(lanes[1 - failing].stored) == PART, "the other one ended its part, and no more was begun"
+    assert sorted(result.key for result in told) == sorted(appenders[0].stored + appenders[1].stored)
+    assert len(appenders[1 - failing].stored) == PART, "the other one ended its part, and no more was begun"
 
 
 def test_what_decides_about_the_mailbox_is_raised_before_what_passes() -> None:
