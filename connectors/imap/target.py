@@ -100,7 +100,7 @@ class ImapTarget:
         self._permanent: frozenset[str] | None = None
         self._known: dict[bytes, frozenset[str]] | None = None
         self._others = tuple(Session(settings, account) for _ in range(settings.connections - 1))
-        self._lanes: tuple[Session, ...] | None = None
+        self._usable: tuple[Session, ...] | None = None
         self._keywords = Keywords()
 
     @property
@@ -308,10 +308,10 @@ class ImapTarget:
         Without UIDPLUS a message's place is known only where one session writes, so there are no further
         ones.
         """
-        if self._lanes is None:
+        if self._usable is None:
             apart = self._session.has("UIDPLUS") and self._session.has("MULTIAPPEND")
-            self._lanes = tuple(parallel_append.usable(self._others)) if apart else ()
-        return self._lanes
+            self._usable = tuple(parallel_append.usable(self._others)) if apart else ()
+        return self._usable
 
     def _mark_name(self) -> bytes:
         """Return the annotation's name; mail and notes may share one account."""
