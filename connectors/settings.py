@@ -107,11 +107,11 @@ class Secret(Strict):
 
     def _value(self, names: dict[str, str]) -> str:
         if self.env:
-            return os.environ.get(_filled(self.env, names), "")
+            return os.environ.get(_fill_names(self.env, names), "")
         if self.file:
-            return self._from_file(Path(_filled(self.file, names)))
+            return self._from_file(Path(_fill_names(self.file, names)))
         if self.command:
-            return self._from_command([_filled(part, names) for part in shlex.split(self.command)])
+            return self._from_command([_fill_names(part, names) for part in shlex.split(self.command)])
         return self._from_block(str(self.block))
 
     def _from_file(self, path: Path) -> str:
@@ -163,7 +163,8 @@ def name_fields(settings: Strict, where: Callable[[str], str] = str, within: str
             name_fields(value, where, f"{field}.")
 
 
-def _filled(text: str, names: dict[str, str]) -> str:
+def _fill_names(text: str, names: dict[str, str]) -> str:
+    """Return a text with {login} and {address} replaced."""
     for name, value in names.items():
         text = text.replace("{" + name + "}", value)
     return text

@@ -129,7 +129,7 @@ class LibraryTransport:
             raise answer.error()
         self.status, self.said = answer.status, answer.words
         # The library makes an exception with the server's words of an error; it only gets what it can read.
-        content = _checked(answer.body) if answer.status == 207 else b""
+        content = _check_multistatus(answer.body) if answer.status == 207 else b""
         return LibraryResponse(207 if content else 204, {"Content-Type": "text/xml"}, content)
 
     def close(self) -> None:
@@ -181,7 +181,7 @@ class CaldavLibrary:
                 yield Resource(path, _properties_of(response))
 
 
-def _checked(content: bytes) -> bytes:
+def _check_multistatus(content: bytes) -> bytes:
     """Return the content when it is a multistatus without a DTD; raise Garbage otherwise."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:

@@ -117,10 +117,10 @@ class CaldavReader:
         patience, started = self._client.patience(), False
         while True:
             try:
-                for name, found in self._responses(container, "PROPFIND", body, "1", LISTED_MOST):
-                    if not found.collection and 200 <= found.status < 300:
+                for name, response in self._responses(container, "PROPFIND", body, "1", LISTED_MOST):
+                    if not response.collection and 200 <= response.status < 300:
                         started = True
-                        yield name, found.size or 0
+                        yield name, response.size or 0
                 return
             except Transient as error:
                 if started:
@@ -132,10 +132,10 @@ class CaldavReader:
         waiting = iter(names)
         while window := list(dict.fromkeys(islice(waiting, WINDOW))):
             left = dict.fromkeys(window)
-            for name, found in self._read_together(container, left):
+            for name, result in self._read_together(container, left):
                 if name in left:
                     del left[name]
-                    yield name, found
+                    yield name, result
             for name in left:
                 yield name, self._read_alone(container + name)
 
@@ -207,11 +207,11 @@ class CaldavReader:
 
     def _multiget(self, container: str, names: list[str]) -> Iterator[tuple[str, Current | MigrationError]]:
         body = elements.multiget(self._kind, [container + name for name in names], self._vcard)
-        for name, found in self._responses(container, "REPORT", body, "", len(names) * 2):
-            if found.error is not None:
-                yield name, found.error
-            elif found.body is not None:
-                yield name, Current(found.etag, found.body, found.length)
+        for name, response in self._responses(container, "REPORT", body, "", len(names) * 2):
+            if response.error is not None:
+                yield name, response.error
+            elif response.body is not None:
+                yield name, Current(response.etag, response.body, response.length)
 
     def _responses(
         self, container: str, method: str, body: bytes, depth: str, most: int
@@ -221,11 +221,11 @@ class CaldavReader:
         with self._client.stream(method, container, headers, body) as (head, chunks):
             if head.status != 207:
                 raise _listing_error(with_words(head, chunks))
-            for found in Multistatus(self.sink, most).read(chunks):
-                path = self._client.origin.path(found.href, container)
+            for response in Multistatus(self.sink, most).read(chunks):
+                path = self._client.origin.path(response.href, container)
                 name = child(container, path) if path is not None else None
                 if name is not None:
-                    yield name, found
+                    yield name, response
 
 
 def _with_uid(
@@ -244,11 +244,11 @@ def uid_of(body: Callable[[], BinaryIO]) -> str | None:
     for line in text.replace(b"\r\n", b"\n").replace(b"\n ", b"").replace(b"\n\t", b"").split(b"\n"):
         name, colon, value = line.partition(b":")
         if colon and name.partition(b";")[0].rpartition(b".")[2].upper() == b"UID":
-            return _unescaped(value.decode("utf-8", "replace").strip())
+            return _unescape(value.decode("utf-8", "replace").strip())
     return None
 
 
-def _unescaped(text: str) -> str:
+def _unescape(text: str) -> str:
     """Resolve the escapes of TEXT (RFC 5545, section 3.3.11)."""
     for escaped in (",", ";"):
         text = text.replace("\\" + escaped, escaped)

@@ -240,7 +240,7 @@ class DavTarget:
         remover = ObjectRemover(
             self._client, self._reading, self._profile, self._guard, self._digest, href, self._mine
         )
-        return spread(stored, remover.remove, self._client.writers, lambda one: one.href)
+        return spread(stored, remover.remove, self._client.writers, lambda removal: removal.href)
 
     def clear(self, href: str) -> bool:
         """Remove an empty collection; see `model.optional_protocols.RemovesContainers`."""
@@ -286,7 +286,11 @@ class DavTarget:
                 self._client,
                 self._reading,
                 self._profile,
-                lambda: [path for path, one in self._collection_set().known().items() if not one.shared],
+                lambda: [
+                    path
+                    for path, collection in self._collection_set().known().items()
+                    if not collection.shared
+                ],
                 self._principal().homes[0] + trash if trash else "",
                 self._mine,
             )

@@ -103,7 +103,7 @@ def _lies(occurrence: Occurrence, low: datetime, high: datetime, *, first: bool)
 def _view(client: EwsClient, folder: str, low: datetime, high: datetime) -> View:
     request = calendar_view(folder, low, high, MOST)
     try:
-        views = client.collect(request, "FindItemResponseMessage", _read)
+        views = client.collect(request, "FindItemResponseMessage", _view_of)
     except EwsRefusal as refusal:
         error = translated(refusal)
         if error.code == REFUSED:
@@ -114,7 +114,7 @@ def _view(client: EwsClient, folder: str, low: datetime, high: datetime) -> View
     return views[0]
 
 
-def _read(message: ResponseMessage) -> View:
+def _view_of(message: ResponseMessage) -> View:
     """Convert a response into a View."""
     top = message.element.find(MNS + "RootFolder")
     if top is None:

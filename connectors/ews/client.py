@@ -133,7 +133,7 @@ class EwsClient:
         patience = self.patience()
         while True:
             try:
-                return [read(_checked(message, strict)) for message in self.ask(body, answer)]
+                return [read(_raise_refusal(message, strict)) for message in self.ask(body, answer)]
             except Transient as error:
                 self.pause(patience, error)
             except EwsRefusal as refusal:
@@ -306,8 +306,8 @@ class EwsClient:
         ).encode()
 
 
-def _checked(message: ResponseMessage, strict: bool) -> ResponseMessage:
-    """Return the message; raise its refusal if it is one."""
+def _raise_refusal(message: ResponseMessage, strict: bool) -> ResponseMessage:
+    """Return the message; raise its refusal if it is one that counts."""
     refusal = refusal_of(message.element)
     if refusal is not None and (strict or refusal.busy):
         raise refusal

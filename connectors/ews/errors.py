@@ -190,7 +190,7 @@ def _seconds(milliseconds: str) -> float | None:
 
 def translated(refusal: EwsRefusal) -> MigrationError:
     """Return the error for a refusal of a whole request, not of one item of a batch."""
-    return _translated(refusal).about(_public_code(refusal.code)).said(refusal.said)
+    return _error_for(refusal).about(_public_code(refusal.code)).said(refusal.said)
 
 
 def _public_code(code: str) -> str:
@@ -198,7 +198,7 @@ def _public_code(code: str) -> str:
     return code if code in KNOWN else ""
 
 
-def _translated(refusal: EwsRefusal) -> MigrationError:
+def _error_for(refusal: EwsRefusal) -> MigrationError:
     code = refusal.code
     if refusal.busy:
         return Transient("busy", "the server asked to wait", after=refusal.after)

@@ -217,11 +217,11 @@ def part_of(message: ResponseMessage, ref: Ref, kind: Kind) -> ItemPart:
         xml=etree.tostring(item, encoding="utf-8", with_tail=False),
         listless=tag == "DistributionList" and item.find(TNS + "Members") is None,
         attachments=attachments(item) if ours else (),
-        occurrences=_changed(item),
+        occurrences=_changed_occurrences(item),
     )
 
 
-def _changed(item: etree._Element) -> tuple[Ref, ...]:
+def _changed_occurrences(item: etree._Element) -> tuple[Ref, ...]:
     """Return the changed occurrences of a series, each once."""
     by_id: dict[str, tuple[datetime, Ref]] = {}
     for entry in item.findall(f"{TNS}ModifiedOccurrences/{TNS}Occurrence"):

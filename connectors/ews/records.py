@@ -77,7 +77,7 @@ def sync_page(message: etree._Element) -> SyncPage:
     changes = message.find(MNS + "Changes")
     if changes is None and (message.findtext(MNS + "SyncState") or "").strip():
         raise incomplete()
-    refs = {ref.id: ref for ref in _changed(changes)} if changes is not None else {}
+    refs = {ref.id: ref for ref in _changed_refs(changes)} if changes is not None else {}
     return SyncPage(
         tuple(refs.values()),
         (message.findtext(MNS + "SyncState") or "").strip(),
@@ -85,7 +85,7 @@ def sync_page(message: etree._Element) -> SyncPage:
     )
 
 
-def _changed(changes: etree._Element) -> Iterator[Ref]:
+def _changed_refs(changes: etree._Element) -> Iterator[Ref]:
     for change in changes:
         kind = etree.QName(change).localname
         item = change.find(f".//{TNS}ItemId")

@@ -158,10 +158,10 @@ def _one_line(text: str) -> str:
 
 def _text_line(name: str, text: str) -> str:
     value = _one_line(text)
-    return f"{name}: {_encoded(value, len(name) + 2)}" if value else ""
+    return f"{name}: {_encode(value, len(name) + 2)}" if value else ""
 
 
-def _encoded(text: str, column: int = 0) -> str:
+def _encode(text: str, column: int = 0) -> str:
     charset = "us-ascii" if text.isascii() else "utf-8"
     return Header(text, charset, header_name=" " * column).encode(linesep="\r\n")
 
@@ -182,7 +182,7 @@ def _address(name: str, address: str | None) -> str:
     if address is not None and address.isascii() and address.isprintable():
         return formataddr((label if label != address else "", address))
     # Without an SMTP address only an empty group can show the name (RFC 5322, section 3.4).
-    return f"{_encoded(label) if not label.isascii() else _quoted(label)}:;" if label else ""
+    return f"{_encode(label) if not label.isascii() else _quoted(label)}:;" if label else ""
 
 
 def _quoted(text: str) -> str:

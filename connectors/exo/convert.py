@@ -70,7 +70,10 @@ def sheet(body: bytes) -> Sheet:
         events = Calendar.from_ical(body).walk("VEVENT")
         master = next(event for event in events if "RECURRENCE-ID" not in event)
         others = [event for event in events if event is not master]
-        changed = [*map(_changed, others), *(_deleted(master, at) for at in _excluded(master))]
+        changed = [
+            *map(_changed_occurrence, others),
+            *(_deleted_occurrence(master, at) for at in _deleted_starts(master)),
+        ]
         return Sheet(_event(master), tuple(changed), tuple(_visible_days(master, changed)) if changed else ())
     except FAULTS:
         raise Rejected("refused-by-target", "not an event that eXo's agenda could hold") from None
@@ -92,7 +95,7 @@ def calendar(event: Json, changed: Iterable[Json], zone: str) -> bytes:
         made.add("VERSION", "2.0")
         made.add("PRODID", "-//Kogge//Kogge//EN")
         others = list(changed)
-        master = _read(event, ZoneInfo(zone) if event.get("recurrence") else UTC)
+        master = _component(event, ZoneInfo(zone) if event.get("recurrence") else UTC)
         if isinstance(event.get("recurrence"), Mapping):
             master.add("RRULE", vRecur.from_ical(_rule(event, ZoneInfo(zone))))
         for change in others:
@@ -101,7 +104,7 @@ def calendar(event: Json, changed: Iterable[Json], zone: str) -> bytes:
         made.add_component(master)
         for change in others:
             if change.get("status") != "CANCELLED":
-                part = _read(change, UTC)
+                part = _component(change, UTC)
                 _add(part, "RECURRENCE-ID", occurrence(change, event))
                 made.add_component(part)
         return bytes(made.to_ical())
@@ -209,11 +212,13 @@ def _wall(at: datetime, zone: tzinfo) -> str:
     return at.astimezone(zone).replace(tzinfo=None).isoformat()
 
 
-def _changed(event: Read) -> Json:
+def _changed_occurrence(event: Read) -> Json:
+    """Return the JSON of a changed occurrence."""
     return {**_event(event), "occurrence": {"id": _id(event["RECURRENCE-ID"].dt)}}
 
 
-def _deleted(master: Read, at: Start) -> Json:
+def _deleted_occurrence(master: Read, at: Start) -> Json:
+    """Return the JSON of a deleted occurrence: one that is CANCELLED."""
     made = {name: value for name, value in _event(master).items() if name != "recurrence"}
     first = master["DTSTART"].dt
     lasts = (master["DTEND"].dt if "DTEND" in master else first) - first
@@ -260,7 +265,7 @@ def _reminder(alarm: Read) -> Json:
     return {"before": int(-alarm["TRIGGER"].dt.total_seconds() // 60), "beforePeriodType": "MINUTE"}
 
 
-def _excluded(master: Read) -> Iterator[Start]:
+def _deleted_starts(master: Read) -> Iterator[Start]:
     """Return the deleted occurrences of a series."""
     return (value.dt for line in _values(master, "EXDATE") for value in line.dts)
 
@@ -274,7 +279,7 @@ def _values(event: Read, name: str) -> list[Any]:
 # -- what is read
 
 
-def _read(event: Json, zone: tzinfo) -> Event:
+def _component(event: Json, zone: tzinfo) -> Event:
     """Return a component from an event's JSON."""
     made = Event()
     first, last = _time(event, "start"), _time(event, "end")
@@ -307,9 +312,9 @@ def _time(event: Json, name: str) -> Start:
     return date.fromisoformat(text[:10]) if event.get("allDay") else _instant(text)
 
 
-def _instant(told: str) -> datetime:
+def _instant(text: str) -> datetime:
     """Return a time in UTC; a text without an offset is UTC."""
-    at = datetime.fromisoformat(told)
+    at = datetime.fromisoformat(text)
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 

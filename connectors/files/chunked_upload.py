@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from connectors.files.put import Aim, Sent, asked_for, told
+from connectors.files.put import Aim, Sent, read_outcome, upload_headers
 from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import GONE
 from connectors.webdav.client import BLOCK, BodyHasher, Sending, changed, passing
@@ -109,7 +109,7 @@ class Chunks:
             if not answer.ok and answer.status not in GONE:
                 self._library.delete(upload.path)
             if answer.status != 400:
-                return told(answer)
+                return read_outcome(answer)
         raise Transient("server-error", "the server cannot put an upload together")
 
     # -- internals
@@ -175,7 +175,7 @@ class Chunks:
 
     def _commit(self, item: Item, upload: ChunkedUpload, aim: Aim) -> HttpAnswer:
         self._guard()
-        headers = {**upload.headers, **asked_for(item, self._profile)}
+        headers = {**upload.headers, **upload_headers(item, self._profile)}
         return self._library.move(
             f"{upload.path}.file", aim.path, overwrite=aim.match is not None, headers=headers
         )

@@ -79,13 +79,13 @@ class FileRemover:
             if not stored.digest:
                 break
             match = ""
-        raise _changed()
+        raise _changed_error()
 
     def _still_ours(self, path: str, digest: bytes) -> PropfindEntry | None:
         """Return the entry if it is what was written; None when there is nothing."""
         entry = self._means.reading.entry(path)
         if entry is not None and (entry.folder or self._means.reading.digest(path) != digest):
-            raise _changed()
+            raise _changed_error()
         return entry
 
     def _refusal(self, answer: HttpAnswer) -> MigrationError:
@@ -100,5 +100,5 @@ class FileRemover:
         return passing(self._means.library.delete(path, match, FOR_GOOD if half else None))
 
 
-def _changed() -> Rejected:
+def _changed_error() -> Rejected:
     return Rejected("changed-at-target", "it is no longer what was written")

@@ -221,7 +221,7 @@ class FolderTree:
         if answer.status in GONE or answer.status == 412:
             self._check_moved(old_path, new_path)
         elif not answer.ok:
-            raise _refused(answer)
+            raise _refusal_of(answer)
         self._known.there.add(new)
         return new
 
@@ -328,12 +328,12 @@ class FolderTree:
         if answer.ok:
             return True
         if answer.status not in {405, 409, 403}:
-            raise _refused(answer)
+            raise _refusal_of(answer)
         entry = self._reading.entry(path)
         if entry is not None and not entry.folder:
             raise Rejected("name-taken", "a file has the folder's name")
         if entry is None:
-            raise _refused(answer)
+            raise _refusal_of(answer)
         if entry.shared and not (lent or self._lent):
             raise Blocked(
                 "no-permission", "a folder of that name is somebody else's, shared with the account"
@@ -377,7 +377,7 @@ def _below_root(path: Names) -> Names:
     return path[1:] if path[:1] == ("",) else path
 
 
-def _refused(answer: HttpAnswer) -> MigrationError:
+def _refusal_of(answer: HttpAnswer) -> MigrationError:
     return _error_of(answer).said(answer.words)
 
 

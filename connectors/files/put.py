@@ -45,7 +45,7 @@ class Sent:
     dated: bool = False
 
 
-def told(answer: HttpAnswer) -> Sent:
+def read_outcome(answer: HttpAnswer) -> Sent:
     """Return what an answer says: to a PUT, or to the MOVE that ends an upload."""
     headers = answer.headers
     return Sent(
@@ -56,7 +56,7 @@ def told(answer: HttpAnswer) -> Sent:
     )
 
 
-def asked_for(item: Item, profile: FilesProfile) -> dict[str, str]:
+def upload_headers(item: Item, profile: FilesProfile) -> dict[str, str]:
     """Return the headers that set a file's date and ask for the hash of what is stored."""
     headers = {"X-OC-MTime": str(seconds(item.date, profile.oldest))} if item.date is not None else {}
     return {**headers, "X-Hash": "sha256"} if profile.hashes else headers
@@ -79,14 +79,14 @@ class Put:
 
     def send(self, item: Item, aim: Aim) -> Sent:
         """Write a file directly to its place."""
-        headers = asked_for(item, self._profile)
+        headers = upload_headers(item, self._profile)
         if self._profile.conditional:
             headers |= {"If-None-Match": "*"} if aim.match is None else {"If-Match": aim.match or "*"}
-        return told(self._body(item, aim.path, headers))
+        return read_outcome(self._body(item, aim.path, headers))
 
     def stage(self, item: Item, path: str) -> Sent:
         """Write a file beside its place, over anything that an earlier attempt left there."""
-        return told(self._body(item, path, asked_for(item, self._profile)))
+        return read_outcome(self._body(item, path, upload_headers(item, self._profile)))
 
     def place(self, path: str, aim: Aim) -> HttpAnswer:
         """Move a staged file to its place."""

@@ -50,15 +50,15 @@ class Share:
 
     Attributes:
         id: the server's id.
-        told: the share as a grant.
+        grant: the share as a grant.
     """
 
     id: str
-    told: Grant
+    grant: Grant
 
     def is_(self, grant: Grant) -> bool:
         """Return True if the share gives exactly what a grant says."""
-        return self.told.party == grant.party and replace(self.told, who=grant.who) == grant
+        return self.grant.party == grant.party and replace(self.grant, who=grant.who) == grant
 
 
 class OcsShares:
@@ -106,12 +106,12 @@ class OcsShares:
         requested = list(grants)
         existing = self.of(path) if requested else []
         for grant in requested:
-            match = next((share for share in existing if share.told.party == grant.party), None)
-            found = match or self._make(path, grant, existing, whole=whole, waiting=waiting)
-            if isinstance(found, Loss):
-                yield grant, found
+            match = next((share for share in existing if share.grant.party == grant.party), None)
+            outcome = match or self._make(path, grant, existing, whole=whole, waiting=waiting)
+            if isinstance(outcome, Loss):
+                yield grant, outcome
             else:
-                yield grant, self._fit(found, grant, whole=whole, new=match is None)
+                yield grant, self._fit(outcome, grant, whole=whole, new=match is None)
 
     def take(self, path: str, grants: Iterable[Grant]) -> None:
         """Remove shares; see `model.optional_protocols.SupportsShares.unshare`. Idempotent."""
@@ -121,7 +121,7 @@ class OcsShares:
         except Rejected:
             return  # the shares were removed with the file
         for share in existing:
-            if share.told in leaving:
+            if share.grant in leaving:
                 self._change("DELETE", share.id)
 
     # -- internals
@@ -158,7 +158,7 @@ class OcsShares:
                     return refused(grant)
                 patience.pause(error)
             now = [share for share in self.of(path) if share.id not in before]
-            if created := next((share for share in now if share.told.party == grant.party), None):
+            if created := next((share for share in now if share.grant.party == grant.party), None):
                 return created
 
     def _post_when_allowed(

@@ -251,7 +251,7 @@ class FilesTarget:
     def shared(self, href: str, name: str | None) -> frozenset[Grant]:
         """Return with whom something is shared now; see `model.optional_protocols.SupportsShares`."""
         path = self._shared_path(href, name)
-        return frozenset(share.told for share in self._shares.of(path)) if path else frozenset()
+        return frozenset(share.grant for share in self._shares.of(path)) if path else frozenset()
 
     def share(
         self,

@@ -168,13 +168,13 @@ def server(client: GraphClient, kinds: frozenset[Kind]) -> dict[str, str]:
 
 def _of_mailbox(client: GraphClient) -> dict[str, str]:
     return {
-        "mailbox": _hosted(client),
+        "mailbox": _mailbox_place(client),
         "in-place-archive": "out of Graph's reach",
         "ews": "open or closed, Graph does not tell",
     }
 
 
-def _hosted(client: GraphClient) -> str:
+def _mailbox_place(client: GraphClient) -> str:
     """Return where the mailbox is; without the permission to ask, that is not stated."""
     try:
         client.get(f"{client.home}/mailFolders/inbox", query(select="id"))

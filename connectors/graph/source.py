@@ -153,9 +153,9 @@ class GraphSource:
         A whole day begins at midnight UTC, because days have no zone here.
         """
         reader = self._readers.get(container.kind)
-        return self._expanded(reader, container, start, end) if isinstance(reader, CalendarReader) else None
+        return self._expand(reader, container, start, end) if isinstance(reader, CalendarReader) else None
 
-    def _expanded(
+    def _expand(
         self, reader: CalendarReader, container: Container, start: datetime, end: datetime
     ) -> Iterator[tuple[str, datetime, datetime]]:
         with translating():

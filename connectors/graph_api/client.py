@@ -48,8 +48,8 @@ TALKATIVE = ("httpx", "httpcore", "hpack", "h2", "msal")
 
 def query(**options: str | int) -> str:
     """Return a query string: select and top become $select and $top; a trailing "_" keeps a plain name."""
-    named = ((name[:-1] if name.endswith("_") else f"${name}", str(value)) for name, value in options.items())
-    return "&".join(f"{name}={quote(value, safe=_PLAIN)}" for name, value in named)
+    pairs = ((name[:-1] if name.endswith("_") else f"${name}", str(value)) for name, value in options.items())
+    return "&".join(f"{name}={quote(value, safe=_PLAIN)}" for name, value in pairs)
 
 
 def segment(id_: str) -> str:

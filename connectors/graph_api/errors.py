@@ -159,14 +159,14 @@ def _claims(challenge: str) -> str | None:
 
 def translated(refusal: GraphRefusal) -> MigrationError:
     """Return the error for a refusal of a request that does not concern one item."""
-    return _translated(refusal).about(_public_code(refusal)).said(refusal.said)
+    return _error_for(refusal).about(_public_code(refusal)).said(refusal.said)
 
 
 def _public_code(refusal: GraphRefusal) -> str:
     return refusal.code if refusal.code in KNOWN else f"HTTP {refusal.status}"
 
 
-def _translated(refusal: GraphRefusal) -> MigrationError:
+def _error_for(refusal: GraphRefusal) -> MigrationError:
     code = refusal.code
     if refusal.lost:
         return CursorLost("cursor-lost", "the server no longer knows the state of this folder")

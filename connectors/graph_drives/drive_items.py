@@ -148,8 +148,8 @@ def parent_of(row: Json) -> str:
 
 
 def _system(row: Json) -> Json:
-    found = row.get("fileSystemInfo")
-    return found if isinstance(found, dict) else {}
+    facet = row.get("fileSystemInfo")
+    return facet if isinstance(facet, dict) else {}
 
 
 def _quickxor(row: Json) -> str:

@@ -185,24 +185,24 @@ class DriveReader:
         if key not in self._rounds:
             whole = self._whole(drive)
             try:
-                found = self._run(drive, cursor)
+                changes = self._run(drive, cursor)
             except CursorLost:
                 self._lost.add(key)
                 raise
-            found.file_away(whole)
-            found.settle()
-            self._rounds[key] = found
+            changes.file_away(whole)
+            changes.settle()
+            self._rounds[key] = changes
         return self._rounds[key]
 
     def _run(self, drive: str, cursor: str | None) -> Round:
         """Run the delta of a drive."""
-        found = Round(self._client.spool, drive)
+        round_ = Round(self._client.spool, drive)
         options = query(select=LISTED, top=self._client.settings.page_items)
         for rows, after in delta(self._client, f"{_drive_path(drive)}/root/delta", options, cursor, SHARING):
-            found.put(entry for entry in map(entry_of, rows) if entry is not None)
-            found.root = next((str(row["id"]) for row in rows if row.get("root") is not None), found.root)
-            found.cursor = after
-        return found
+            round_.put(entry for entry in map(entry_of, rows) if entry is not None)
+            round_.root = next((str(row["id"]) for row in rows if row.get("root") is not None), round_.root)
+            round_.cursor = after
+        return round_
 
     # Files
 
@@ -232,8 +232,12 @@ class DriveReader:
                     files.append(self._check_folder(drive, folder, file_of(outcome)))
                 except Rejected as error:
                     version_list = None if bodies else outcome.get("name")
-                    named = Native(Ref(f"{drive}/{id_}", ""), FORMAT, {"Name": version_list})
-                    yield named if isinstance(version_list, str) else Failed(key_of(f"{drive}/{id_}"), error)
+                    without_bytes = Native(Ref(f"{drive}/{id_}", ""), FORMAT, {"Name": version_list})
+                    yield (
+                        without_bytes
+                        if isinstance(version_list, str)
+                        else Failed(key_of(f"{drive}/{id_}"), error)
+                    )
             versions = self._versions.of(self._paths(drive, files)) if counts else {}
             for file in files:
                 version_list = VersionList(versions.get(file.id), older or 0) if counts else None

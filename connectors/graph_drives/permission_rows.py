@@ -127,11 +127,11 @@ def _parties(row: Json) -> list[Json]:
     if isinstance(row.get("link"), dict):
         identities = row.get("grantedToIdentitiesV2") or row.get("grantedToIdentities") or []
     else:
-        identities = [row.get("grantedToV2") or row.get("grantedTo") or _invited(row)]
+        identities = [row.get("grantedToV2") or row.get("grantedTo") or _invitee(row)]
     return [identity for identity in identities if isinstance(identity, dict) and identity]
 
 
-def _invited(row: Json) -> Json:
+def _invitee(row: Json) -> Json:
     """Return the person who was invited by mail and has not accepted yet."""
     invitation = row.get("invitation")
     address = _address(str(invitation.get("email") or "")) if isinstance(invitation, dict) else ""

@@ -115,7 +115,7 @@ class Grants:
             names = (name for rows in rows_by_id.values() for row in rows or () for name in names_of(row))
             self._learn_users(name for name in names if name != principals.owner)
             for id_, rows in rows_by_id.items():
-                yield id_, Granted((UNTOLD,)) if rows is None else _granted(rows, principals)
+                yield id_, Granted((UNTOLD,)) if rows is None else _grants_from(rows, principals)
 
     def _rows(self, drive: str, ids: Sequence[str]) -> Iterator[tuple[str, list[Json] | None]]:
         """Yield the permissions of each item; None where they are refused while the drive can be read."""
@@ -179,7 +179,7 @@ def _user(name: str, row: Json) -> User | None:
     return User(address, guest=str(row.get("userType") or "Member").lower() != "member")
 
 
-def _granted(rows: Sequence[Json], known: KnownPrincipals) -> Granted:
+def _grants_from(rows: Sequence[Json], known: KnownPrincipals) -> Granted:
     """Return the grants of an item's permissions."""
     own, whole = set[Grant](), set[Grant]()
     for row in rows:

@@ -93,12 +93,12 @@ class Versions:
         read_versions: list[Older] = []
         for version in (told.found or ())[: told.wanted]:
             try:
-                read_versions.append(self._read(file, version, probe))
+                read_versions.append(self._download(file, version, probe))
             except Rejected:
                 continue
         return tuple(reversed(read_versions))
 
-    def _read(self, file: File, version: Version, probe: Callable[[], None]) -> Older:
+    def _download(self, file: File, version: Version, probe: Callable[[], None]) -> Older:
         """Download one version."""
         then = replace(
             file,

@@ -58,7 +58,7 @@ class BodySink:
             return
         data = self._carry + text if self._carry else text
         if b"\n" in data or b"\r" in data or b"&" in data or b" " in data or b"\t" in data:
-            data, rest = _stripped(data)
+            data, rest = _strip_blanks(data)
         else:
             rest = b""
         whole = len(data) & ~3
@@ -112,7 +112,7 @@ class BodySink:
         return bytes_body(data)
 
 
-def _stripped(data: bytes) -> tuple[bytes, bytes]:
+def _strip_blanks(data: bytes) -> tuple[bytes, bytes]:
     """Return the data without blanks, and the start of an incomplete character reference."""
     rest = b""
     if b"&" in data:

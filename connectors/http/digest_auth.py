@@ -58,7 +58,7 @@ class Digest:
             words["response"] = hashed(who, nonce, what)
         if "opaque" in challenge:
             words["opaque"] = challenge["opaque"]
-        shown = [f'{name}="{_escaped(text)}"' for name, text in words.items()]
+        shown = [f'{name}="{_escape(text)}"' for name, text in words.items()]
         shown += [f"algorithm={algorithm}"] + ([f"qop=auth, nc={count}"] if "qop" in challenge else [])
         return {"Authorization": "Digest " + ", ".join(shown)}
 
@@ -89,5 +89,6 @@ class Digest:
         return False
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
+    """Return a text for a quoted string (RFC 9110, section 5.6.4)."""
     return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -72,7 +72,7 @@ class Origin:
 
 
 def anybody(_key: bytes) -> bool:
-    """Return True: the item belongs to this mailbox, whoever wrote it."""
+    """Return True: every item belongs to this mailbox."""
     return True
 
 

@@ -168,7 +168,7 @@ class ImapConnection:
         data = b"".join(self._out)
         self._out.clear()
         self._out_size = 0
-        with self._translated():
+        with self._translate_errors():
             self.imap.sock.sendall(data)
 
     def stream(self, body: BinaryIO, size: int, before_last: Callable[[], None]) -> None:
@@ -207,7 +207,7 @@ class ImapConnection:
         """Return the next response as text, literal, text, … without the final line end."""
         parts: Parts = []
         left = self.literal_most
-        with self._deadline.waiting(), self._translated():
+        with self._deadline.waiting(), self._translate_errors():
             line = self._line()
             while line.endswith(b"}\r\n") and (match := _LITERAL.search(line)):
                 size = int(match[1]) if len(match[1]) < 20 else left + 1
@@ -293,7 +293,7 @@ class ImapConnection:
             if isinstance(response, TaggedReply):
                 return response
             if sink is not None:
-                with self._translated():
+                with self._translate_errors():
                     self._feed(sink, response)
         raise AssertionError("until() ends with a Reply")
 
@@ -310,7 +310,7 @@ class ImapConnection:
         return Transient("protocol-error", "the server's reply makes no sense")
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         """Translate socket and parse errors into Transient and break the connection."""
         try:
             yield

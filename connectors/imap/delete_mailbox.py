@@ -18,8 +18,8 @@ from model.protocols import Guard
 def aside_of(raw: bytes, separator: bytes) -> bytes:
     """Return the temporary name under which a mailbox is checked for the last time.
 
-    Nobody delivers to this name. It is not longer than necessary, because the server may limit the length of
-    names.
+    Nobody delivers to this name. Its last part has a fixed length, because a name that is longer than the
+    mailbox's own may be too long for the server.
 
     Args:
         raw: the encoded name of the mailbox.
@@ -69,9 +69,9 @@ def clear(session: Session, guard: Guard, raw: bytes) -> bool:
     return aside not in listed or raw not in listed
 
 
-def _has_children(known: Mapping[bytes, ImapFolder], raw: bytes, separator: bytes) -> bool:
+def _has_children(names: Mapping[bytes, ImapFolder], raw: bytes, separator: bytes) -> bool:
     """Return True if another mailbox is below this one."""
-    return bool(separator) and any(name.startswith(raw + separator) for name in known)
+    return bool(separator) and any(name.startswith(raw + separator) for name in names)
 
 
 def _has_messages(session: Session, raw: bytes) -> bool:

@@ -74,25 +74,25 @@ class Store:
         now, others, hidden = self._inspect(expected)
         groups: dict[Flags, list[int]] = {}
         for uid, changes in by_uid.items():
-            wanted = flags_kept(changes[-1].flags, permanent)
+            new_flags = flags_kept(changes[-1].flags, permanent)
             if uid in others:
                 yield from (Failed(change.stored.key, _changed_at_target()) for change in changes)
             elif uid in hidden:
                 yield from (Failed(change.stored.key, _incomplete_reply()) for change in changes)
-            elif uid not in now or wanted is None:
+            elif uid not in now or new_flags is None:
                 code = "flag-not-allowed" if uid in now else "vanished"
                 yield from (Failed(change.stored.key, Rejected(code)) for change in changes)
-            elif _folded(now[uid]) == _folded(kept := self.keywords.kept(self.raw, wanted)):
-                yield from (_amended_result(change.stored, wanted, kept) for change in changes)
+            elif _lower_case(now[uid]) == _lower_case(kept := self.keywords.kept(self.raw, new_flags)):
+                yield from (_amended_result(change.stored, new_flags, kept) for change in changes)
             else:
-                groups.setdefault(wanted, []).append(uid)
-        for wanted, uids in groups.items():
-            kept, refused = self._set(sorted(uids), wanted)
+                groups.setdefault(new_flags, []).append(uid)
+        for new_flags, uids in groups.items():
+            kept, refused = self._set(sorted(uids), new_flags)
             for change in (change for uid in uids for change in by_uid[uid]):
                 yield (
                     Failed(change.stored.key, refused)
                     if refused
-                    else _amended_result(change.stored, wanted, kept)
+                    else _amended_result(change.stored, new_flags, kept)
                 )
 
     def remove(self, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
@@ -223,18 +223,21 @@ class Store:
         return kept, Rejected("refused-by-target").about(reply.known).said(reply.said)
 
 
-def _amended_result(stored: Stored, wanted: Flags, kept: Flags) -> Stored:
-    return stored if kept == wanted else replace(stored, losses=(*stored.losses, NOT_TAKEN), flags=kept)
+def _amended_result(stored: Stored, new_flags: Flags, kept: Flags) -> Stored:
+    """Return the result of an amended message, with a loss when not all flags were taken."""
+    return stored if kept == new_flags else replace(stored, losses=(*stored.losses, NOT_TAKEN), flags=kept)
 
 
 def _incomplete_reply() -> Transient:
+    """Return the error for a message that the server has and leaves out of its answer."""
     return Transient("reply-incomplete", "the server says nothing of a message that it has")
 
 
 def _changed_at_target() -> Rejected:
+    """Return the error for a UID that another message has now."""
     return Rejected("changed-at-target", "something else has its number by now")
 
 
-def _folded(flags: Flags) -> Flags:
+def _lower_case(flags: Flags) -> Flags:
     """Return flags in lower case, because flags compare without case (RFC 9051, section 2.3.2)."""
     return frozenset(flag.lower() for flag in flags)

@@ -180,8 +180,8 @@ class ImapSource:
             else:
                 yield Failed(key_of(ref.id), Rejected("vanished"))
         reader = MessageReader(self._session, name, validity, self._spool)
-        wanted = ((number_, ref.size) for number_, ref in by_uid.items())
-        for number_, message in reader.read(wanted, bodies=bodies):
+        pairs = ((number_, ref.size) for number_, ref in by_uid.items())
+        for number_, message in reader.read(pairs, bodies=bodies):
             yield _native(by_uid[number_].id, message)
 
     def _select(self, name: bytes, *, fresh: bool = False) -> Selected:

@@ -154,7 +154,7 @@ class ImapTarget:
         """
         name = "INBOX" if _is_inbox(container) else self._where().name(container.path)
         raw = encoded(name)
-        listed = self._listed()
+        listed = self._folder_attributes()
         if raw not in listed or listed[raw] & {"\\NOSELECT", "\\NONEXISTENT"}:
             self._create(raw, container)
             listed[raw] = frozenset({USES[container.role]} if container.role in USES else ())
@@ -244,12 +244,12 @@ class ImapTarget:
         own, _, first = (since or "").partition(":")
         above = int(first) - 1 if own == str(validity) else 0
         for window in windows(self._session, raw, above, LISTED):
-            yield from (_listed(validity, entry) for entry in window)
+            yield from (_listed_message(validity, entry) for entry in window)
 
     def headers(self, href: str, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Yield header lines of all messages; see `model.optional_protocols.SupportsHeaders`."""
         raw = encoded(href)
-        if self._listed().get(raw, frozenset()) & VIRTUAL:
+        if self._folder_attributes().get(raw, frozenset()) & VIRTUAL:
             return
         fields = b"BODY.PEEK[HEADER.FIELDS (" + " ".join(names).encode() + b")]"
         validity = self._session.select(raw, readonly=True, fresh=True).uidvalidity
@@ -321,6 +321,7 @@ class ImapTarget:
         return Store(self._session, self._guard, encoded(href), self._spool, self._judge, self._keywords)
 
     def _refuse_when_live(self) -> None:
+        """Raise Blocked("live-phase") in the live phase."""
         if self._live:
             raise Blocked("live-phase", "the user works there now: only new items are added")
 
@@ -337,18 +338,22 @@ class ImapTarget:
             self._permanent = frozenset({"\\*"}) if permanent is None else permanent
         return self._permanent
 
-    def _listed(self) -> dict[bytes, frozenset[str]]:
+    def _folder_attributes(self) -> dict[bytes, frozenset[str]]:
+        """Return the attributes of every folder by encoded name; asks once."""
         if self._known is None:
             listed = folders(self._session, counts=False)
             self._known = {f.raw: f.attributes for f in listed} | {INBOX: frozenset()}
         return self._known
 
     def _create(self, raw: bytes, container: Container) -> None:
+        """Create a folder, with its role if no other folder has it, and subscribe to it."""
         self._guard()
         use = USES.get(container.role) if container.role else None
-        taken = any(use in attributes for attributes in self._listed().values()) if use else True
+        role_taken = (
+            any(use in attributes for attributes in self._folder_attributes().values()) if use else True
+        )
         reply: TaggedReply | None = None
-        if use and not taken and self._session.has("CREATE-SPECIAL-USE"):
+        if use and not role_taken and self._session.has("CREATE-SPECIAL-USE"):
             special = "\\" + use[1:].capitalize()
             reply = self._session.run(b"CREATE " + quoted(raw) + b" (USE (" + special.encode() + b"))")
         if reply is None or reply.reason == "USEATTR":
@@ -378,7 +383,8 @@ def _header_of(entry: Attributes) -> bytes:
     return header if isinstance(header, bytes) else b""
 
 
-def _listed(validity: int, entry: Attributes) -> Listed:
+def _listed_message(validity: int, entry: Attributes) -> Listed:
+    """Convert a FETCH entry into a Listed."""
     return Listed(
         href=f"{validity}:{uid_of(entry)}",
         size=number(entry.get(b"RFC822.SIZE")) or 0,

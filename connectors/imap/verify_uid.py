@@ -138,7 +138,9 @@ class Looker:
             return True
         mark = self.judge.mark(message.header) if self.judge is not None else None
         pairs = [(stored.size, message.size), (stored.date, message.date), (stored.mid, mark)]
-        same = [one == other for one, other in pairs if one is not None and other is not None]
+        same = [
+            expected == actual for expected, actual in pairs if expected is not None and actual is not None
+        ]
         renamed = self.judge is not None and stored.mid is not None and mark != stored.mid
         return sum(same) >= ENOUGH and not renamed
 

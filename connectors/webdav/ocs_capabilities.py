@@ -148,9 +148,9 @@ def _facts(data: Mapping[str, object], capabilities: Mapping[str, object]) -> di
     force = mapping(capabilities.get("bruteforce"))
     names = _names(mapping(capabilities.get("files")), FileNames())
     facts = {
-        "version": _shown(version.get("string")),
-        "brute-force-delay": _shown(force.get("delay")),
-        "allow-listed": _shown(force.get("allow-listed")),
+        "version": _short_text(version.get("string")),
+        "brute-force-delay": _short_text(force.get("delay")),
+        "allow-listed": _short_text(force.get("allow-listed")),
         "windows-names": "yes" if _windows(names) else "no",
         "versions": "yes" if mapping(capabilities.get("files")).get("versioning") else "no",
         "bulk": "yes" if mapping(capabilities.get("dav")).get("bulkupload") else "no",
@@ -158,7 +158,8 @@ def _facts(data: Mapping[str, object], capabilities: Mapping[str, object]) -> di
     return {name: text for name, text in facts.items() if text}
 
 
-def _shown(value: object) -> str:
+def _short_text(value: object) -> str:
+    """Return a value as a short printable text, or ""."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = str(value) if isinstance(value, str | int) else ""

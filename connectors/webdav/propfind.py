@@ -94,7 +94,7 @@ def entries(
                 if not isinstance(element, etree._Element):
                     raise Garbage
                 count += 1
-                yield from _read(_checked(element, count), base, path_of)
+                yield from _entry_of(_check_element(element, count), base, path_of)
                 _forget(element)
         root = parser.close()
     except (etree.XMLSyntaxError, LookupError, ValueError):
@@ -103,7 +103,7 @@ def entries(
         raise Garbage
 
 
-def _checked(element: etree._Element, count: int) -> etree._Element:
+def _check_element(element: etree._Element, count: int) -> etree._Element:
     """Return the element; raise Garbage where the document has another shape or too many entries."""
     parent = element.getparent()
     plain = parent is not None and parent.tag == f"{DAV}multistatus" and parent.getparent() is None
@@ -120,7 +120,7 @@ def _forget(element: etree._Element) -> None:
         del parent[0]
 
 
-def _read(
+def _entry_of(
     response: etree._Element, base: str, path_of: Callable[[str], str | None]
 ) -> Iterator[PropfindEntry]:
     """Convert one response into an entry, unless it lies outside of `base`."""
