@@ -39,7 +39,7 @@ def refuse_readable(field: str, url: str, plain_http: bool) -> None:
 
 
 def filled(template: str, account: Account) -> str:
-    """Return a template with the account's names in it."""
+    """Return a template with {login} and {address} replaced by the account's."""
     return template.replace("{login}", account.login).replace("{address}", account.address)
 
 

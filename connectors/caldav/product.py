@@ -35,7 +35,15 @@ class ProductSign:
     editable: str = ""
 
     def beside(self, path: str, other: str) -> str:
-        """Return the path of `other`, as seen from a path below `service`."""
+        """Return the path of a resource relative to the service's root.
+
+        Args:
+            path: a path of the server, such as the principal's.
+            other: the path to add, such as `status`.
+
+        Returns:
+            `other` below what comes before `service` in `path`; `other` alone where `path` has no `service`.
+        """
         before, below, _ = path.partition(self.service)
         return (before if below else "") + other
 

@@ -34,7 +34,12 @@ UNKNOWN = frozenset({"connection-cut", "timeout", "reply-too-large", "unreachabl
 
 
 def place(kind: Kind, key: bytes) -> str:
-    """Return the last segment of an item's path."""
+    """Return the last segment of an item's path.
+
+    Args:
+        kind: decides the ending: ".vcf" or ".ics".
+        key: the item's key, 16 bytes.
+    """
     return f"k-{key.hex()}{SUFFIX.get(kind, '.ics')}"
 
 

@@ -128,7 +128,19 @@ class CaldavReader:
                 patience.pause(error)
 
     def read(self, container: str, names: Iterable[str]) -> Iterator[tuple[str, Current | MigrationError]]:
-        """Yield each object of these names, in any order; Rejected("vanished") for a missing one."""
+        """Yield each object of these names, in any order.
+
+        Args:
+            container: the collection's path.
+            names: the last segments of the objects' paths.
+
+        Yields:
+            (name, object), or (name, Rejected("vanished")) for a missing object, or its own error.
+
+        Raises:
+            Transient: the retries are used up.
+            Blocked: the server refuses, or a body cannot be spooled.
+        """
         waiting = iter(names)
         while window := list(dict.fromkeys(islice(waiting, WINDOW))):
             left = dict.fromkeys(window)

@@ -17,7 +17,7 @@ from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import BUSY
 
 SCHEDULES: Final = frozenset({"calendar-auto-schedule", "calendar-schedule"})
-"""The words of the DAV header for scheduling. Source: RFC 6638, section 2, and its last draft."""
+"""The words of the DAV header for scheduling. Source: RFC 6638, and its last draft."""
 
 
 @dataclass(frozen=True, slots=True)

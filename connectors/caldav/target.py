@@ -196,7 +196,18 @@ class DavTarget:
         return spread(items, writer.write, self._client.writers, lambda item: item.uid)
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
-        """Check that the items exist. Objects have no flags: any flag is Rejected("flag-not-allowed")."""
+        """Check that the items exist; idempotent; refused in the live phase.
+
+        Objects have no flags: any flag is Rejected("flag-not-allowed"); an empty set is what they have.
+
+        Args:
+            href: the collection.
+            changes: the items with their new flags.
+
+        Raises:
+            Blocked: "live-phase".
+            LeaseLost: the guard refuses.
+        """
         self._refuse_when_live()
         return (self._amend_one(href, change) for change in changes)
 

@@ -95,13 +95,27 @@ class Conflicts:
         return Taken(path + name, href, is_ours(name, self._mine), current)
 
     def wrote(self, container: str, uid: str, name: str) -> None:
-        """Remember the new owner of a UID."""
+        """Remember the new owner of a UID.
+
+        Args:
+            container: the collection.
+            uid: the UID.
+            name: the last segment of the object's path.
+        """
         with self._lock:
             if container in self._indexes:
                 self._indexes[container].names[uid] = name
 
     def in_trash(self, status: int, uid: str) -> list[str]:
-        """Return the paths of deleted objects whose UID caused the status of a PUT."""
+        """Return the paths of deleted objects whose UID caused a PUT's refusal.
+
+        Args:
+            status: the status of the PUT.
+            uid: the UID.
+
+        Returns:
+            [] where the product has no trash, or the status has another cause.
+        """
         if not self._trash or status not in self._profile.trash_refusals:
             return []
         # Nextcloud cannot list its trash bin, and answers a query for one UID with everything in it

@@ -125,9 +125,9 @@ def _view_of(message: ResponseMessage) -> View:
     entries = top.findall(f"{TNS}Items/{TNS}CalendarItem")
     if any(entry.findtext(TNS + "CalendarItemType") == "RecurringMaster" for entry in entries):
         raise Unexpanded
-    occurrences_ = [_occurrence(entry) for entry in entries]
+    expanded = [_occurrence(entry) for entry in entries]
     last = true(top.get("IncludesLastItemInRange", "true"))
-    return View(tuple(occurrences_), complete=last and len(top.findall(f"{TNS}Items/*")) < MOST)
+    return View(tuple(expanded), complete=last and len(top.findall(f"{TNS}Items/*")) < MOST)
 
 
 def _occurrence(entry: etree._Element) -> Occurrence:

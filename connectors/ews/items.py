@@ -189,7 +189,7 @@ class RecordPlan:
         self, part: ItemPart, held: Mapping[str, Body | MigrationError], body: Body | None = None
     ) -> Native:
         """Return the record with its properties."""
-        readable = {id_: body_ for id_, body_ in held.items() if not isinstance(body_, MigrationError)}
+        readable = {id_: file for id_, file in held.items() if not isinstance(file, MigrationError)}
         properties = {"ItemClass": part.class_, "Attachments": readable}
         return Native(part.ref, FORMATS[self._shape.kind], properties, body)
 

@@ -48,7 +48,7 @@ def extras(client: EwsClient) -> Iterator[tuple[str, int | None]]:
 
     Source:
         https://learn.microsoft.com/exchange/client-developer/web-service-reference/getinboxrules-operation
-        and .../getdelegate-operation
+        https://learn.microsoft.com/exchange/client-developer/web-service-reference/getdelegate-operation
     """
     questions: tuple[tuple[str, Callable[[EwsClient], int | None]], ...] = (
         ("archive-mailbox", lambda w: _items_below(w, "archivemsgfolderroot")),
@@ -153,7 +153,7 @@ def addresses(client: EwsClient) -> frozenset[str]:
         if refusal.busy:
             raise translated(refusal) from None
         return frozenset()
-    matching = [addresses_ for answer in answers for addresses_ in answer if address in addresses_]
+    matching = [stated for answer in answers for stated in answer if address in stated]
     return matching[0] if len(matching) == 1 else frozenset()
 
 

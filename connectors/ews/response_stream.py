@@ -291,7 +291,7 @@ def _own(
     """Return the bodies inside this element, and those of later messages."""
     if not cuts:
         return {}, cuts
-    names = {element_.text or "" for element_ in element.iter("{*}MimeContent", "{*}Content")}
+    names = {holder.text or "" for holder in element.iter("{*}MimeContent", "{*}Content")}
     return {n: c for n, c in cuts.items() if n in names}, {n: c for n, c in cuts.items() if n not in names}
 
 

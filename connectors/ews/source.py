@@ -75,7 +75,12 @@ class EwsSource:
         return Identity("ews", id_, addresses(self._client))
 
     def containers(self) -> Iterator[Container]:
-        """List the folders below the visible top; roles by distinguished id."""
+        """List the folders below the visible top; roles by distinguished id.
+
+        Raises:
+            Blocked: "mailbox-missing", "access-denied" and the other codes of `connectors.ews.errors`.
+            Transient: the retries are used up.
+        """
         root = root_id(self._client)
         names_by_id = known_ids(self._client)
         try:

@@ -91,7 +91,13 @@ def write(sink: BodySink, id_: str, letter: Letter, parts: Sequence[MimePart]) -
 
 
 def write_entity(sink: BodySink, letter: Letter, entity: Body) -> None:
-    """Write the header and below it a MIME entity that has its own header lines."""
+    """Write the header and below it a MIME entity that has its own header lines.
+
+    Args:
+        sink: receives the bytes.
+        letter: the header's content.
+        entity: the entity.
+    """
     sink.write("\r\n".join([*_head(letter), ""]).encode())
     with entity() as stream:
         for piece in _pieces(stream):
@@ -99,7 +105,12 @@ def write_entity(sink: BodySink, letter: Letter, entity: Body) -> None:
 
 
 def text_part(text: str, *, html: bool) -> MimePart:
-    """Return a text as a part."""
+    """Return a text as a part with CRLF line ends.
+
+    Args:
+        text: the text.
+        html: True for text/html, False for text/plain.
+    """
     data = "\r\n".join(text.splitlines()).encode()
     return MimePart((f"Content-Type: text/{'html' if html else 'plain'}; charset=utf-8",), bytes_body(data))
 

@@ -83,7 +83,16 @@ class AgendaWire:
         return self._person
 
     def within(self, start: str, end: str) -> list[Json]:
-        """Return every event, and every occurrence of a series, between two times in UTC."""
+        """Return every event, and every occurrence of a series, of a span of time.
+
+        Args:
+            start: the first moment, as "2024-01-01T00:00:00Z".
+            end: the last moment, in the same form.
+
+        Raises:
+            Transient: the retries are used up; "not-agenda", "reply-too-large".
+            Blocked: "no-permission", "no-agenda-access".
+        """
         owner = str(self.person()["id"])
         options = {"ownerIds": owner, "start": start, "end": end, "timeZoneId": UTC}
         return _events(self._json(self._look(EVENTS, options)), "events")
@@ -99,7 +108,15 @@ class AgendaWire:
         return _events(self._json(self._look(path, {"expand": "all", "timeZoneId": UTC})), "")
 
     def occurrence(self, number: str, moment: str) -> Json | None:
-        """Return the occurrence of a series at a time, as eXo expands it; None when there is none."""
+        """Return the occurrence of a series, as eXo expands it; None when there is none.
+
+        Args:
+            number: the number of the series.
+            moment: the start of the occurrence, as "2024-01-01T00:00:00Z".
+
+        Raises:
+            Transient, Blocked: as in `within`.
+        """
         path = f"{EVENTS}/occurrence/{number}/{quote(moment, safe='')}"
         answer = self._look(path, {"timeZoneId": UTC})
         return None if answer.status in GONE else _event(self._json(answer))
@@ -131,7 +148,16 @@ class AgendaWire:
         raise Rejected("refused-by-target", "the server fails whenever it is asked to keep this one")
 
     def rename(self, number: str, title: str) -> None:
-        """Set an event's title, and nothing else: changed occurrences stay. Idempotent."""
+        """Set an event's title, and nothing else: changed occurrences stay. Idempotent.
+
+        Args:
+            number: the number of the event.
+            title: the new title.
+
+        Raises:
+            Transient: the outcome is unknown.
+            Rejected, Blocked: the server refuses.
+        """
         options = {"updateAllOccurrences": "false", "sendInvitations": "false", "timeZoneId": UTC}
         answer = self._ask(
             "PATCH", f"{EVENTS}/{number}", options, FORM, urlencode({"summary": title}).encode()
@@ -140,7 +166,15 @@ class AgendaWire:
             raise _refusal(answer)
 
     def delete(self, number: str) -> None:
-        """Remove an event with all its changed occurrences. Idempotent."""
+        """Remove an event with all its changed occurrences. Idempotent.
+
+        Args:
+            number: the number of the event.
+
+        Raises:
+            Transient: the retries are used up; the event may be gone.
+            Rejected, Blocked: the server refuses.
+        """
         answer = self._client.patiently(lambda: self._ask_passing("DELETE", f"{EVENTS}/{number}"))
         if not answer.ok and answer.status not in GONE:
             raise _refusal(answer)
@@ -160,8 +194,8 @@ class AgendaWire:
         zone = "" if event["allDay"] else event["timeZoneId"]
         options = {"ownerIds": str(self.person()["id"]), "timeZoneId": zone or UTC}
         options |= {"start": f"{first[:10]}T00:00:00", "end": f"{first[:10]}T23:59:59"}
-        events_ = _events(self._json(self._look(EVENTS, options)), "events")
-        return any(one.get("summary") == event["summary"] for one in events_)
+        same_day = _events(self._json(self._look(EVENTS, options)), "events")
+        return any(other.get("summary") == event["summary"] for other in same_day)
 
     def _look(self, path: str, options: Mapping[str, str]) -> HttpAnswer:
         """Send a request that changes nothing, with retries."""

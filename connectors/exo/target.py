@@ -132,6 +132,10 @@ class AgendaTarget:
     def rename(self, href: str, container: Container) -> str:
         """Refuse: the calendar cannot be renamed.
 
+        Args:
+            href: ignored.
+            container: ignored.
+
         Raises:
             Rejected: "one-calendar".
             Blocked: "live-phase".
@@ -172,13 +176,28 @@ class AgendaTarget:
                 yield Failed(item.key, error)
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
-        """Check that events exist. Events have no flags: any flag is Rejected("flag-not-allowed")."""
+        """Check that events exist; idempotent; refused in the live phase.
+
+        Events have no flags: any flag is Rejected("flag-not-allowed"); an empty set is what they have.
+
+        Args:
+            href: ignored: there is one calendar.
+            changes: the events with their new flags.
+
+        Raises:
+            Blocked: "live-phase".
+            LeaseLost: the guard refuses.
+        """
         del href
         self._refuse_when_live()
         return (self._amend_one(change) for change in changes)
 
     def listing(self, href: str, since: str | None = None) -> Iterator[Listed]:
-        """List what eXo shows: no completely deleted series, and nothing that its owner made tentative."""
+        """List what eXo shows; see `model.protocols.Target.listing`.
+
+        eXo shows no completely deleted series, and nothing that its owner made tentative. `since` has no
+        effect.
+        """
         del href, since
         numbers: set[str] = set()
         for start, end in _spans():
@@ -199,7 +218,19 @@ class AgendaTarget:
                 yield number, Failed(key_of(number), error)
 
     def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
-        """Remove events; idempotent; refused in the live phase. Rejected codes: changed-at-target."""
+        """Remove events; idempotent; refused in the live phase.
+
+        Args:
+            href: ignored: there is one calendar.
+            stored: the events as they were written.
+
+        Yields:
+            One result per event. Rejected("changed-at-target") for an event whose meaning changed.
+
+        Raises:
+            Blocked: "live-phase".
+            LeaseLost: the guard refuses.
+        """
         del href
         self._refuse_when_live()
         return (self._remove_one(event) for event in stored)

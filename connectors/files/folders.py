@@ -201,6 +201,10 @@ class FolderTree:
     def rename(self, href: str, container: Container) -> str:
         """Rename or move a folder; idempotent; return its new href.
 
+        Args:
+            href: the folder.
+            container: its new path.
+
         Raises:
             Rejected: "name-not-allowed", "name-taken".
             Blocked: "container-missing".
@@ -234,7 +238,18 @@ class FolderTree:
         return (NOT_DATED,)
 
     def date_file(self, path: str, modified: datetime) -> bool:
-        """Set a file's date; return True if the file has it. After one refusal it is not tried again."""
+        """Set a file's date; idempotent. After one refusal it is not tried again.
+
+        Args:
+            path: the canonical path of the file.
+            modified: the date.
+
+        Returns:
+            True if the file has the date.
+
+        Raises:
+            LeaseLost: the guard refuses.
+        """
         if self._dates_files:
             self.guard()
             self._dates_files = self._set_date(path, modified)

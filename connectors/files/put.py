@@ -57,7 +57,12 @@ def read_outcome(answer: HttpAnswer) -> Sent:
 
 
 def upload_headers(item: Item, profile: FilesProfile) -> dict[str, str]:
-    """Return the headers that set a file's date and ask for the hash of what is stored."""
+    """Return the headers that set a file's date and ask for the hash of what is stored.
+
+    Args:
+        item: the file.
+        profile: the product.
+    """
     headers = {"X-OC-MTime": str(seconds(item.date, profile.oldest))} if item.date is not None else {}
     return {**headers, "X-Hash": "sha256"} if profile.hashes else headers
 
@@ -78,18 +83,33 @@ class Put:
         self._guard = guard
 
     def send(self, item: Item, aim: Aim) -> Sent:
-        """Write a file directly to its place."""
+        """Write a file directly to its place.
+
+        Args:
+            item: the file.
+            aim: its place; the request is conditional where the product supports it.
+        """
         headers = upload_headers(item, self._profile)
         if self._profile.conditional:
             headers |= {"If-None-Match": "*"} if aim.match is None else {"If-Match": aim.match or "*"}
         return read_outcome(self._body(item, aim.path, headers))
 
     def stage(self, item: Item, path: str) -> Sent:
-        """Write a file beside its place, over anything that an earlier attempt left there."""
+        """Write a file beside its place, over anything that an earlier attempt left there.
+
+        Args:
+            item: the file.
+            path: the temporary path.
+        """
         return read_outcome(self._body(item, path, upload_headers(item, self._profile)))
 
     def place(self, path: str, aim: Aim) -> HttpAnswer:
-        """Move a staged file to its place."""
+        """Move a staged file to its place.
+
+        Args:
+            path: the temporary path.
+            aim: its place; the move overwrites a file only if `aim.match` is not None.
+        """
         self._guard()
         return self._library.move(path, aim.path, overwrite=aim.match is not None)
 

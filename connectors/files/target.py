@@ -144,7 +144,16 @@ class FilesTarget:
         return self._tree.ensure(container)
 
     def rename(self, href: str, container: Container) -> str:
-        """Rename a folder; see `FolderTree.rename`. Refused in the live phase."""
+        """Rename a folder; idempotent; refused in the live phase; see `FolderTree.rename`.
+
+        Args:
+            href: the folder.
+            container: its new path.
+
+        Raises:
+            Rejected: "name-not-allowed", "name-taken".
+            Blocked: "live-phase", "container-missing".
+        """
         self._refuse_when_live()
         return self._tree.rename(href, container)
 
@@ -208,7 +217,18 @@ class FilesTarget:
         return None if dates is None else len(dates)
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
-        """Check that files exist. Files have no flags: any flag is Rejected("flag-not-allowed")."""
+        """Check that files exist; idempotent; refused in the live phase.
+
+        Files have no flags: any flag is Rejected("flag-not-allowed"); an empty set is what they have.
+
+        Args:
+            href: the folder.
+            changes: the files with their new flags.
+
+        Raises:
+            Blocked: "live-phase".
+            LeaseLost: the guard refuses.
+        """
         self._refuse_when_live()
         return (self._amend_one(href, change) for change in changes)
 
@@ -219,7 +239,10 @@ class FilesTarget:
             yield Listed(href=entry.names[0], size=entry.size, date=entry.modified)
 
     def read(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
-        """Read files back, with the properties of a source's "file" (`mappings.files.file`)."""
+        """Read files back; see `model.protocols.Target.read`.
+
+        The properties are those of a source's "file" (`mappings.files.file`).
+        """
         for name in hrefs:
             yield name, self._native(href, name)
 
@@ -233,7 +256,19 @@ class FilesTarget:
             yield name, digest if digest is not None else Failed(key_of(name), _vanished())
 
     def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
-        """Remove files; see `FileRemover.remove`. Refused in the live phase."""
+        """Remove files; idempotent; refused in the live phase; see `FileRemover.remove`.
+
+        Args:
+            href: the folder.
+            stored: the files as they were written.
+
+        Yields:
+            One result per file. Rejected codes: cannot-remove, changed-at-target.
+
+        Raises:
+            Blocked: "live-phase".
+            LeaseLost: the guard refuses.
+        """
         self._refuse_when_live()
         remover = FileRemover(self._means, self._tree.path(href))
         return spread(stored, remover.remove, self._client.writers, lambda file: file.href)
@@ -244,7 +279,10 @@ class FilesTarget:
         return False
 
     def kept(self, grants: Iterable[Grant], *, whole: bool) -> tuple[tuple[Grant, ...], tuple[Loss, ...]]:
-        """Return the grants that the target would keep; none without OCS. See SupportsShares."""
+        """Return the grants that the target would keep; see `model.optional_protocols.SupportsShares`.
+
+        Without OCS nothing can be shared.
+        """
         del whole
         return kept(ShareRules.of(self._abilities.sharing), grants, datetime.now(UTC))
 
@@ -298,7 +336,7 @@ class FilesTarget:
         """Return the path as the account sees it; "" for a place that cannot be shared."""
         if not self._home.ocs:
             return ""
-        folder = "".join(f"/{name_}" for name_ in self._home.folder) + href
+        folder = "".join(f"/{part}" for part in self._home.folder) + href
         return folder if name is None else f"{folder}/{name}"
 
     @cached_property

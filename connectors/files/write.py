@@ -145,8 +145,14 @@ class FileWriter:
     def move(self, old: str, new: str) -> None:
         """Move a file, unless an earlier attempt moved it or it is gone. Idempotent.
 
+        Args:
+            old: the canonical path of the file.
+            new: its new path, at which nothing may be.
+
         Raises:
-            Rejected: "name-taken".
+            Rejected: "name-taken", or the server's refusal.
+            Blocked: "server-refuses".
+            Transient: the retries are used up; the file may have moved.
             LeaseLost: the guard refuses.
         """
 

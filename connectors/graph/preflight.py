@@ -138,7 +138,15 @@ def rights(client: GraphClient) -> Rights:
 
 
 def withheld(client: GraphClient, kinds: frozenset[Kind]) -> frozenset[Kind]:
-    """Return the kinds that may not be read of this account."""
+    """Return the kinds that may not be read of this account.
+
+    Args:
+        client: the Graph client.
+        kinds: the kinds to check.
+
+    Raises:
+        GraphRefusal, Transient, Blocked: the server cannot be asked.
+    """
     roles = client.roles()
     return frozenset(kind for kind in kinds if _missing(client, roles, kind))
 

@@ -112,8 +112,14 @@ class GraphSource:
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
         """List what changed since a cursor, page by page as the server gives them.
 
+        Args:
+            container: the container.
+            cursor: None lists everything.
+
         Raises:
             CursorLost: "cursor-lost", also in the middle of a round.
+            Transient: the retries are used up; "sync-stuck".
+            Blocked: the server refuses.
         """
         with translating():
             yield from self._reader(container).changes(container, cursor)

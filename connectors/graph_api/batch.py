@@ -162,8 +162,8 @@ class BatchReader:
         ]
         content = json.dumps({"requests": requests}).encode()
         headers = {"Content-Type": "application/json"}
-        answer_ = self._client.attempt("POST", "/$batch", "", headers, content, len(names))
-        answers = answer_.get("responses")
+        reply = self._client.attempt("POST", "/$batch", "", headers, content, len(names))
+        answers = reply.get("responses")
         if not isinstance(answers, list):
             raise Transient("not-graph", "an answer to a batch without its parts")
         outcomes: dict[str, BatchReply | GraphRefusal] = {}

@@ -237,7 +237,17 @@ class GraphClient:
         return self.patiently(lambda: self.streamed(path, html=html))
 
     def streamed(self, path: str, *, html: bool = False) -> Body:
-        """Return the bytes at a path in one attempt; see `body`."""
+        """Return the bytes at a path in one attempt; see `body`.
+
+        Args:
+            path: the path below graph_url.
+            html: True if the bytes may be HTML.
+
+        Raises:
+            GraphRefusal: the answer is an error.
+            Transient: the connection broke, or "not-graph" for a page of HTML.
+            Blocked: the login is refused, or the body cannot be spooled.
+        """
         sink = self.sink()
         with self.opened("GET", self.url(path), {}) as response:
             if not html and "html" in response.headers.get("content-type", "").lower():
@@ -526,18 +536,20 @@ def _plain(headers: httpx.Headers) -> dict[str, str]:
 
 def _network(error: Exception, url: str) -> MigrationError:
     """Return the error for an exception of httpx."""
-    error_ = network_error(error, url)
-    if error_.code == "tls-failed":
-        return error_
+    failure = network_error(error, url)
+    if failure.code == "tls-failed":
+        return failure
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return (
-            Transient("unreachable", "no connection to the server").found(error_.local).about(error_.detail)
+            Transient("unreachable", "no connection to the server").found(failure.local).about(failure.detail)
         )
     if isinstance(error, httpx.TimeoutException):
         return (
-            Transient("timeout", "the server did not answer in time").found(error_.local).about(error_.detail)
+            Transient("timeout", "the server did not answer in time")
+            .found(failure.local)
+            .about(failure.detail)
         )
-    return error_
+    return failure
 
 
 def _closed() -> MigrationError:

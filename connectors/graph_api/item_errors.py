@@ -33,6 +33,11 @@ def refused(client: GraphClient, ref: Ref, refusal: GraphRefusal, container: str
 
 
 def poison(ref: Ref, said: ServerWords = NOTHING) -> Failed:
-    """Return the failure for an item at which the server fails."""
+    """Return the failure for an item at which the server fails.
+
+    Args:
+        ref: the item.
+        said: the server's text.
+    """
     error = Rejected("poison-item", "the server fails whenever this item is read")
     return Failed(key_of(ref.id), error.said(said))

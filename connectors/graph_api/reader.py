@@ -21,21 +21,26 @@ class ItemReader(Protocol):
     """
 
     def containers(self) -> Iterator[Container]:
-        """List the containers of this kind."""
+        """List the containers of this kind; see `model.protocols.Source.containers`."""
         ...
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
-        """List what changed since a cursor."""
+        """List what changed since a cursor; see `model.protocols.Source.changes`."""
         ...
 
     def fetch(self, container: Container, refs: Iterable[Ref], *, bodies: bool) -> Iterator[Native | Failed]:
-        """Read items."""
+        """Read items; see `model.protocols.Source.fetch`."""
         ...
 
 
 @contextmanager
 def translating() -> Iterator[None]:
-    """Translate refusals at the edge of the connector: no GraphRefusal leaves it."""
+    """Translate refusals at the edge of the connector: no GraphRefusal leaves it.
+
+    Raises:
+        Transient, Blocked, CursorLost: in place of a GraphRefusal; see
+            `connectors.graph_api.errors.translated`.
+    """
     try:
         yield
     except GraphRefusal as refused:

@@ -160,7 +160,7 @@ class DriveReader:
             entries = (
                 self._ask_entries(whole.drive, orphans)
                 if depth <= DEEPEST
-                else ((id__, None) for id__ in orphans)
+                else ((orphan, None) for orphan in orphans)
             )
             for id_, entry in entries:
                 if entry is None:
@@ -349,9 +349,7 @@ class DriveReader:
     def _shared_above(self, whole: Round, folder: str) -> list[str]:
         """Return the shared folders above a folder; for a site also its root."""
         site = is_site(self._client.user)
-        return [
-            folder_.id for folder_ in whole.above(folder) if folder_.shared or (not folder_.parent and site)
-        ]
+        return [entry.id for entry in whole.above(folder) if entry.shared or (not entry.parent and site)]
 
     def _item(self, drive: str, id_: str) -> str:
         return f"{_drive_path(drive)}/items/{segment(id_)}"

@@ -72,7 +72,10 @@ class ContactReader:
         return self._client.rows(f"{self._path(id_)}/childFolders", query(select=LISTED, top=100))
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
-        """Yield a page for each page of the server; any change of a contact makes a row."""
+        """Yield a page for each page of the server; see `connectors.graph_api.reader.pages`.
+
+        Any change of a contact makes a row.
+        """
         path = f"{self._path(container.id)}/contacts/delta"
         return pages(self._client, path, query(select=CONTACT), cursor)
 

@@ -236,7 +236,12 @@ class Events:
 
 
 def written(client: GraphClient, record: Json) -> Body | None:
-    """Return a record's JSON as a body."""
+    """Return a record's JSON as a body, spooled when large.
+
+    Args:
+        client: the Graph client.
+        record: the record.
+    """
     sink = client.sink()
     sink.write(json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode())
     return sink.finish()

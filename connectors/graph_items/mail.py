@@ -6,7 +6,7 @@ per mail, because it counts a batch's parts: both in one batch would count the s
 unknown size. Delta documents an $expand, but is reported to fail (HTTP 500) with MAPI properties.
 
 Source:
-    https://learn.microsoft.com/graph/api/message-delta and
+    https://learn.microsoft.com/graph/api/message-delta
     https://learn.microsoft.com/graph/outlook-get-mime-message
 """
 
@@ -78,7 +78,7 @@ class MailReader:
         yield from (item for item in unseen(self._client, self._tree, given) if item.kind in kinds)
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
-        """Yield a page for each page of the server."""
+        """Yield a page for each page of the server; see `connectors.graph_api.reader.pages`."""
         path = f"{self._client.home}/mailFolders/{segment(container.id)}/messages/delta"
         return pages(self._client, path, query(select=LISTED), cursor)
 

@@ -56,7 +56,7 @@ class TaskReader:
             )
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
-        """Yield a page for each page of the server."""
+        """Yield a page for each page of the server; see `connectors.graph_api.reader.pages`."""
         path = f"{self._path(container.id)}/tasks/delta"
         return pages(self._client, path, "", cursor)
 

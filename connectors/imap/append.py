@@ -313,10 +313,15 @@ def _parse_appenduid(code: str, most: int) -> tuple[str, list[int]]:
 
 
 def position(session: Session, raw: bytes) -> str:
-    """Return "UIDVALIDITY:UIDNEXT" of a mailbox (raw: its encoded name).
+    """Return "UIDVALIDITY:UIDNEXT" of a mailbox.
+
+    Args:
+        session: the session of the account.
+        raw: the encoded name of the mailbox.
 
     Raises:
         Transient: "protocol-error" when the server gives no such numbers.
+        Blocked: "container-missing".
     """
     status = session.status(raw, "UIDVALIDITY", "UIDNEXT")
     values = [status.get(name, "") for name in ("UIDVALIDITY", "UIDNEXT")]

@@ -204,7 +204,11 @@ class ImapConnection:
     # -- input
 
     def parts(self) -> Parts:
-        """Return the next response as text, literal, text, … without the final line end."""
+        """Return the next response as text, literal, text, … without the final line end.
+
+        Raises:
+            Transient: the connection broke; "protocol-error", "timeout", "server-bye".
+        """
         parts: Parts = []
         left = self.literal_most
         with self._deadline.waiting(), self._translate_errors():
@@ -240,6 +244,12 @@ class ImapConnection:
         """Yield untagged responses, then the TaggedReply.
 
         The caller must exhaust the iterator; otherwise the connection cannot be used any more.
+
+        Args:
+            tag: the tag from `begin`.
+
+        Raises:
+            Transient: the connection broke. The command may have taken effect.
         """
         while True:
             parts = self.parts()
@@ -255,7 +265,14 @@ class ImapConnection:
                 raise self.nonsense()
 
     def proceed(self, tag: bytes) -> TaggedReply | None:
-        """Wait for the server's "+"; return None, or the TaggedReply when the server refused instead."""
+        """Wait for the server's "+"; return None, or the TaggedReply when the server refused instead.
+
+        Args:
+            tag: the tag from `begin`.
+
+        Raises:
+            Transient: the connection broke.
+        """
         self.flush()
         while True:
             head = self.parts()[0]

@@ -29,7 +29,12 @@ class Keywords:
     _had: dict[bytes, Flags] = field(default_factory=dict)
 
     def kept(self, raw: bytes, flags: Flags) -> Flags:
-        """Return the flags that the mailbox takes."""
+        """Return the flags that the mailbox takes.
+
+        Args:
+            raw: the encoded name of the mailbox.
+            flags: the flags to send; system flags are always kept.
+        """
         had = self._had.get(raw)
         if had is None:
             return flags

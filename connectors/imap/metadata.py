@@ -20,7 +20,12 @@ def has_room(session: Session) -> bool:
 
 
 def read(session: Session, name: bytes) -> bytes | None:
-    """Return the text of this name; None when it does not exist or the server keeps no texts."""
+    """Return a text; None when it does not exist or the server keeps no texts.
+
+    Args:
+        session: the session of the account.
+        name: the name below PREFIX.
+    """
     if not has_room(session):
         return None
     values: list[bytes] = []

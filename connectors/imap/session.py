@@ -425,7 +425,15 @@ class Session:
         return opening
 
     def look(self, name: bytes, sink: Callable[[Parts], None]) -> None:
-        """Open a mailbox again for reading; the untagged responses go to `sink`."""
+        """Open a mailbox again for reading.
+
+        Args:
+            name: its encoded name.
+            sink: receives every untagged response.
+
+        Raises:
+            Blocked: "container-missing" and the other errors of `error_of`.
+        """
         self.connection  # noqa: B018 - connecting resets `selected`
         self.selected = None
         self.done(b"EXAMINE " + quoted(name), sink)

@@ -161,7 +161,11 @@ class ImapTarget:
         return name
 
     def rename(self, href: str, container: Container) -> str:
-        """Rename a folder; idempotent; return its new mailbox name.
+        """Rename a folder; idempotent; refused in the live phase; return its new mailbox name.
+
+        Args:
+            href: the mailbox name.
+            container: its new path.
 
         Raises:
             Rejected: "name-not-allowed".
@@ -211,17 +215,31 @@ class ImapTarget:
         )
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
-        """Set flags; see `connectors.imap.flags.Store.amend`. Refused in the live phase."""
+        """Set flags; idempotent; refused in the live phase; see `connectors.imap.flags.Store.amend`.
+
+        Args:
+            href: the mailbox name.
+            changes: the messages with their new, complete sets of flags.
+
+        Raises:
+            Blocked: "live-phase".
+            LeaseLost: the guard refuses.
+        """
         self._refuse_when_live()
         return self._store(href).amend(changes, self._flags())
 
     def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
-        r"""Remove messages; see `connectors.imap.flags.Store.remove`. Refused in the live phase.
+        r"""Remove messages; idempotent; refused in the live phase; see `connectors.imap.flags.Store.remove`.
 
         UIDPLUS is required: a plain EXPUNGE would also remove messages that others marked `\Deleted`.
 
+        Args:
+            href: the mailbox name.
+            stored: the messages as they were written.
+
         Raises:
             Blocked: "live-phase", or "cannot-remove" without UIDPLUS.
+            LeaseLost: the guard refuses.
         """
         self._refuse_when_live()
         if not self._session.has("UIDPLUS"):

@@ -56,7 +56,15 @@ class MessageMetadata:
 
 
 def read_metadata(session: Session, uids: list[int]) -> dict[int, MessageMetadata]:
-    """Return the metadata of those UIDs that exist in the open mailbox."""
+    """Return the metadata of those UIDs that exist in the open mailbox.
+
+    Args:
+        session: the session whose mailbox is open.
+        uids: sorted, distinct UIDs.
+
+    Raises:
+        Blocked, Rejected, Transient: the server refuses, or the connection broke.
+    """
     metadata: dict[int, MessageMetadata] = {}
     requested = set(uids)
 

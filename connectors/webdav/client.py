@@ -69,7 +69,12 @@ def request_reading(
 
 
 def seconds(date: datetime, oldest: int) -> int:
-    """Return a date in seconds since 1970 as a server takes it: not earlier than `oldest`."""
+    """Return a date in seconds since 1970 as a server takes it.
+
+    Args:
+        date: an aware datetime.
+        oldest: the earliest date that the server takes, in seconds since 1970.
+    """
     return max(oldest, int(date.timestamp()))
 
 

@@ -14,7 +14,11 @@ _CONTROLS = re.compile("[/\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def check(name: str, rules: FileNames) -> None:
-    """Check a name.
+    """Check a file or folder name.
+
+    Args:
+        name: the name.
+        rules: the server's rules.
 
     Raises:
         Rejected: "name-not-allowed".

@@ -103,7 +103,12 @@ class Ocs:
 
 
 def is_changeable(fields: object, field: str) -> bool:
-    """Return True if a field is in the server's list of changeable fields, or there is no list."""
+    """Return True if people may change a field of their profile.
+
+    Args:
+        fields: the server's list of changeable fields; any other value means that every field may be changed.
+        field: the name of the field.
+    """
     return not isinstance(fields, list) or field in fields
 
 

@@ -113,6 +113,13 @@ class WebdavReader:
         """Return the SHA-256 of what is stored; None when there is no file.
 
         The server's own digest is used where it hashes what it stored; otherwise the file is read.
+
+        Args:
+            path: the canonical path.
+
+        Raises:
+            Transient: the retries are used up.
+            Blocked: the server refuses.
         """
         if self._hashes:
             answer = request_reading(self._client, "PATCH", path, {"X-Recalculate-Hash": "sha256"})

@@ -78,7 +78,12 @@ class WebdavLibrary:
         self._http = http
 
     def mkdir(self, path: str, headers: Mapping[str, str] | None = None) -> HttpAnswer:
-        """Create a folder with MKCOL."""
+        """Create a folder with MKCOL.
+
+        Args:
+            path: the canonical path.
+            headers: further headers.
+        """
         return self._send("mkdir", path, headers or {})
 
     def move(
@@ -106,7 +111,13 @@ class WebdavLibrary:
         return self._send("clean", path, {**(headers or {}), **({"If-Match": match} if match else {})})
 
     def set_property(self, path: str, name: str, value: str) -> HttpAnswer:
-        """Set a property of the DAV: namespace with PROPPATCH."""
+        """Set a property of the DAV: namespace with PROPPATCH.
+
+        Args:
+            path: the canonical path.
+            name: the property's name without its namespace.
+            value: the text.
+        """
         option = {"namespace": "DAV:", "name": name, "value": value}
         body = WebDavXmlUtils.create_set_property_batch_request_content([option])
         kind = {"Content-Type": "application/xml; charset=utf-8"}
