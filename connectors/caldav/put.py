@@ -24,8 +24,8 @@ from connectors.retry import RetryPolicy
 from model.errors import Blocked, Rejected, Transient
 from model.protocols import Failed, Guard, Item, Kind, Stored
 
-ROUNDS = 8  # of sending and looking, for one item
-FAULTS_500 = 4  # of them in a row, before the item itself is suspected
+ROUNDS = 8  # attempts to send and look, for one item
+FAULTS_500 = 4  # answers 500 in a row before the item itself is suspected
 SUFFIX = {Kind.CONTACTS: ".vcf"}
 CONTENT = {Kind.CONTACTS: "text/vcard; charset=utf-8"}
 ITEM = frozenset({400, 403, 404, 406, 409, 410, 411, 412, 413, 414, 415, 422, 424, 431})

@@ -203,7 +203,7 @@ class EwsLogin:
 
 def _session(settings: EwsSettings, sockets: Sockets) -> requests.Session:
     session = requests.Session()
-    # No netrc, no proxies or authorities from the environment: what is configured is what is used.
+    # No netrc, no proxies or authorities from the environment: only the configuration counts.
     session.trust_env = False
     for url in (settings.url, settings.token_endpoint()):
         if (proxy := settings.network.proxy_for(url)) is not None:
@@ -291,7 +291,7 @@ def _url64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-_KERBEROS = ("requests_gssapi.", "gssapi.")  # an extra: its errors are known by where they come from
+_KERBEROS = ("requests_gssapi.", "gssapi.")  # an optional extra: its errors are recognized by their module
 
 
 def handshake_error(error: Exception) -> Blocked | None:
@@ -299,7 +299,7 @@ def handshake_error(error: Exception) -> Blocked | None:
     if isinstance(error, requests.RequestException | OSError) and not _kerberos(error):
         return None
     if isinstance(error, SpnegoError | ValueError | LookupError):
-        # spnego also trips over a malformed challenge with what parsing it happens to raise.
+        # spnego also raises its parser's errors for a malformed challenge.
         return Blocked("login-refused", "the server's NTLM answer cannot be used")
     if _kerberos(error):
         return Blocked("login-refused", "no usable Kerberos ticket for this server")

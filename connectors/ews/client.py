@@ -33,13 +33,13 @@ T = TypeVar("T")
 CHUNK = 1 << 17
 SCHEMAS = ("Exchange2013_SP1", "Exchange2010_SP2")
 PAUSES = {"source-closed": 0, "login-unconfirmed": 0, "not-soap": 2, "server-error": 4}
-"""For faults that waiting seldom cures."""
+"""The most retries, by error code, for faults that rarely pass by waiting."""
 _SENDING = (
     urllib3.exceptions.HTTPError,
     requests.RequestException,
     OSError,
     SpnegoError,
-    ValueError,  # this and the next come out of a malformed NTLM challenge
+    ValueError,  # this and the next: a malformed NTLM challenge
     LookupError,
 )
 

@@ -30,7 +30,7 @@ from model.protocols import Failed, Ref, key_of
 from model.server_words import NOTHING
 
 ANSWER = "GetItemResponseMessage"
-UNKNOWN_SIZE = 64_000  # bytes assumed of an item whose size the listing did not tell
+UNKNOWN_SIZE = 64_000  # bytes assumed of an item without a stated size
 LEAST_BYTES = 64_000
 WAITED_OUT = frozenset({"busy", "unreachable"})
 SUSPECT = frozenset({"timeout", "connection-cut", "server-error", "not-soap", INCOMPLETE})

@@ -23,7 +23,7 @@ from model.protocols import Body
 REST_MOST = 32_000_000  # bytes of one ResponseMessage without its bodies
 TAG_MOST = 65_536  # bytes of one tag, and of what may stand before the first
 BODIES_MOST = 10_000  # in one ResponseMessage
-HELD_MOST = 64_000_000  # bytes of its bodies in memory, beyond one that may be as large as none is spooled
+HELD_MOST = 64_000_000  # bytes of its bodies in memory, in addition to one body that is not spooled yet
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MARK = re.compile(rb"<(?:(?:[A-Za-z_][\w.-]*:)?(MimeContent|Content)(?=[\s/>])|!\[CDATA\[|!--|!DOCTYPE)")
 _REFERENCE = re.compile(rb"&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,10}));")

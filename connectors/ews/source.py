@@ -52,7 +52,7 @@ class EwsSource:
         self._pace = PageSize(settings.batch_items, settings.batch_bytes)
         self._shapes = {kind: Shape(kind) for kind in FORMATS}
         self._expansion = Expansion(self._client)
-        self._typed = True  # SyncFolderItems tells which appointments are occurrences
+        self._typed = True  # SyncFolderItems reports which appointments are occurrences
 
     @property
     def capabilities(self) -> Capabilities:

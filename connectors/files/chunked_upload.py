@@ -24,7 +24,7 @@ from model.errors import Blocked, Transient
 from model.protocols import Guard, Item
 
 CHUNKS_MOST = 10_000
-STARTS = 3  # of one upload that the server lost or cannot put together
+STARTS = 3  # of one upload that the server lost or cannot assemble
 
 
 @dataclass(frozen=True, slots=True)

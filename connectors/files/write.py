@@ -27,11 +27,11 @@ from model.errors import Blocked, Rejected, Transient
 from model.file_names import FileNames
 from model.protocols import Failed, Item, Loss, Stored
 
-ROUNDS = 8  # of sending and looking, for one file
-FAULTS_500 = 4  # of them in a row, before the file itself is suspected
-ROOM_ABOVE = 10_000_000  # bytes of a file, before which one asks whether it fits
+ROUNDS = 8  # attempts to send and look, for one file
+FAULTS_500 = 4  # answers 500 in a row before the file itself is suspected
+ROOM_ABOVE = 10_000_000  # bytes; for larger files the free space is checked first
 UNDATED = Loss("modified", "not-kept")
-BAD_MOST = 3  # times that the server stores something else than was sent
+BAD_MOST = 3  # answers with another hash than was sent before the file is refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,7 @@ def _person(known: KnownPrincipals, id_: str, address: str, login: str, number: 
     if marked or (user is None and foreign) or (user is not None and user.guest):
         return Sharing.EXTERNAL, _guest_address(address or (user.address if user else "")) or id_
     if user is None or not user.address:
-        return Sharing.USER, id_ or number  # whom no address tells
+        return Sharing.USER, id_ or number  # no address identifies this person
     return Sharing.USER, user.address
 
 

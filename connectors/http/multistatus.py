@@ -118,7 +118,11 @@ class Multistatus:
     def _parse(self, chunk: bytes, final: bool) -> None:
         try:
             self._parser.Parse(chunk, final)
-        except (expat.ExpatError, LookupError, ValueError):  # the latter two for an encoding it cannot read
+        except (
+            expat.ExpatError,
+            LookupError,
+            ValueError,
+        ):  # the latter two: an encoding that expat cannot read
             raise Garbage from None
 
     def _doctype(self, *_: object) -> None:

@@ -244,7 +244,8 @@ class MessageReader:
             entries.clear()
         missing = [uid for uid in uids if uid not in entries]
         if missing and (reply.ok or reply.reason == "EXPUNGEISSUED"):
-            # a session sees what others deleted or added only after it was told (RFC 9051, 5.2)
+            # a session sees changes of other sessions only after the server reported them (RFC 9051, section
+            # 5.2)
             self.session.done(b"NOOP")
             reply = self.session.run(b"UID FETCH %s (%s)" % (compact(missing), items), note)
         if reply.reason in ("UNAVAILABLE", "INUSE", "LIMIT", "EXPUNGEISSUED"):

@@ -367,6 +367,6 @@ def properties_of(message: FetchedMessage) -> dict[str, object]:
 def _address(header: bytes) -> str | None:
     """Return the first address of a From field in lower case, or None."""
     text = header[:FROM_MOST].decode("utf-8", "replace").partition(":")[2].replace("\r\n", " ")
-    if text.count("(") > COMMENTS_MOST:  # each is a recursion of the reader's
+    if text.count("(") > COMMENTS_MOST:  # each one is a recursion of the parser
         return None
     return next((address.lower() for _, address in getaddresses([text]) if "@" in address), None)
