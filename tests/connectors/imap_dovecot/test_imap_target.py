@@ -181,6 +181,6 @@ def test_a_folder_that_shows_what_lies_in_others_has_no_headers(
     href = opened.ensure(WORK)
     list(opened.write(href, [item(1)]))
     assert len(list(opened.headers(href, ("Date",)))) == 1
-    known = {name: frozenset({"\\ALL"}) for name in opened._listed()}
+    known = {name: frozenset({"\\ALL"}) for name in opened._folder_attributes()}
     monkeypatch.setattr(opened, "_known", known)
     assert not list(opened.headers(href, ("Date",)))
