@@ -1,1 +1,1 @@
-"""The vocabulary: protocols of connectors, items, capabilities, errors. Imports no other room."""
+"""Define the vocabulary: protocols of connectors, items, capabilities, errors. Imports no other package."""

@@ -1,4 +1,4 @@
-"""Dates of items as people read them."""
+"""Write dates of items as people read them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 
 def date_of(seconds: int | None) -> str:
-    """An item's date (seconds since 1970 UTC), to the minute."""
+    """Return an item's date as text, to the minute, in UTC.
+
+    Args:
+        seconds: seconds since 1970 UTC; None gives "-".
+    """
     if seconds is None:
         return "-"
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M")

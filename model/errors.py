@@ -1,9 +1,10 @@
-"""One class per reaction. Connectors translate at the edge; nothing above them knows exchangelib,
-requests or imaplib.
+"""Define one error class for each reaction.
+
+Connectors translate faults at the edge. Nothing above them knows exchangelib, requests or imaplib.
 
 Every error has a stable `code`: kebab-case, documented in docs/operations.md, safe to show to anyone. The
-text of an error is its code and our own advice, never a server's words: those may carry a person's
-address or a folder's name. What a server said hangs at the error in an object that shows nothing
+text of an error is its code and our own advice. It never holds a server's words, because those may contain a
+person's address or a folder's name. What a server said hangs at the error in an object that shows nothing
 (model.server_words).
 """
 
@@ -15,19 +16,24 @@ from model.server_words import NOTHING, ServerWords
 
 
 class MigrationError(Exception):
-    """Base of all. str(error) is safe for logs and for Prefect.
+    """Carry a code and our own advice; the base of all errors. str(error) is safe for logs and for Prefect.
 
-    local: what this machine itself found, such as the host, the port and the system's own text for an error
-    (connectors.local_cause). Never a server's words. For the terminal of whoever runs the command, and not
-    for logs, the ledger or Prefect, to whom the hosts of an installation are nobody's business.
-
-    words: what the server said, for the private file of `kogge failures --server-words` and for nothing else.
+    Attributes:
+        code: the stable code, in kebab-case.
+        advice: what the operator can do, in our own words; "" if there is nothing to say.
+        local: what this machine itself observed, such as the host, the port and the operating system's text
+            for an error (connectors.local_cause). Never a server's words. It is for the terminal of the
+            person who runs the command. It is not for logs, the ledger or Prefect: the hosts of an
+            installation are not for their readers.
+        detail: what is known beside the code and may be shown to anyone, also in the ledger: a word of our
+            own list or of a public one (a status, a response code of RFC 5530), or the random id of a
+            mailbox.
+        words: what the server said, for the private file of `kogge failures --server-words` and for nothing
+            else.
     """
 
     local: str = ""
     detail: str = ""
-    """What is known beside the code and may be told to anyone, in the ledger too: a word of our own list or
-    of a public one (a status, a response code of RFC 5530), or the random id of a mailbox."""
     words: ServerWords = NOTHING
 
     def __init__(self, code: str, advice: str = "") -> None:
@@ -36,24 +42,33 @@ class MigrationError(Exception):
         self.advice = advice
 
     def about(self, detail: str) -> Self:
-        """The same error, with its detail."""
+        """Set the detail and return the same error."""
         self.detail = detail
         return self
 
     def found(self, local: str) -> Self:
-        """The same error, which knows what this machine found."""
+        """Set what this machine observed (`local`) and return the same error."""
         self.local = local
         return self
 
     def said(self, words: ServerWords) -> Self:
-        """The same error, which carries what the server said; what it carried stays where words are empty."""
+        """Set what the server said and return the same error.
+
+        Args:
+            words: the server's words. If they are empty, the words that the error already carries stay.
+        """
         self.words = words or self.words
         return self
 
 
 class Transient(MigrationError):
-    """429, 503, time-out, busy, connection cut: retry the batch after `after` seconds (the server's
-    own word where it gave one). The outcome of a write is unknown: settle first."""
+    """Ask for a retry of the batch: 429, 503, a time-out, a busy server, a cut connection.
+
+    The outcome of a write is unknown: settle it before the retry.
+
+    Attributes:
+        after: seconds to wait, by the server's own word; None if the server gave none.
+    """
 
     def __init__(self, code: str, advice: str = "", after: float | None = None) -> None:
         super().__init__(code, advice)
@@ -61,15 +76,19 @@ class Transient(MigrationError):
 
 
 class Rejected(MigrationError):
-    """This item cannot move (too large, malformed, unconvertible): mark it, go on."""
+    """State that this item cannot move (too large, malformed, unconvertible): mark it and go on."""
 
 
 class Blocked(MigrationError):
-    """This mailbox cannot go on (login, quota, missing, identity not proven); the others do."""
+    """State that this mailbox cannot go on (login, quota, missing, identity not proven); the others do."""
 
 
 class Misconfigured(MigrationError):
-    """The operator's input is wrong: stop before any write. `where` names file, line and field."""
+    """State that the operator's input is wrong: stop before any write.
+
+    Attributes:
+        where: the file, the line and the field, or the option of the command.
+    """
 
     def __init__(self, where: str, advice: str) -> None:
         super().__init__("misconfigured", f"{where}: {advice}")
@@ -77,12 +96,12 @@ class Misconfigured(MigrationError):
 
 
 class CursorLost(MigrationError):
-    """The source no longer knows a cursor: enumerate anew and reconcile by the ledger."""
+    """State that the source no longer knows a cursor: enumerate anew and reconcile by the ledger."""
 
 
 class LeaseLost(MigrationError):
-    """Another worker owns the leg now: close the sockets, record an event, drop the work."""
+    """State that another worker owns the leg now: close the sockets, record an event, drop the work."""
 
 
 class Corrupt(MigrationError):
-    """An invariant of the ledger or its event chain is broken: stop the run, alert."""
+    """State that an invariant of the ledger or its event chain is broken: stop the run, alert."""

@@ -1,4 +1,4 @@
-"""What a server keeps of an event that holds no iCalendar objects: see mappings.calendar.exo_limits."""
+"""State what a server without iCalendar objects keeps of an event: see mappings.calendar.exo_limits."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class EventLimits:
-    """zone: whose clock every timed series keeps. title, place, link: at most so many characters. text:
-    bytes in UTF-8."""
+    """State what a server keeps of every event.
+
+    Attributes:
+        zone: the time zone whose clock every timed series keeps.
+        title: characters of a title, at most.
+        place: characters of a location, at most.
+        text: bytes of a description in UTF-8, at most.
+        link: characters of a link, at most.
+    """
 
     zone: str
     title: int

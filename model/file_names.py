@@ -1,4 +1,7 @@
-"""Which names a server of files takes, as it tells or as is known of it: for core code and connectors."""
+"""Describe which names a server of files takes, as it states or as is known of it.
+
+Core code and connectors both use it.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FileNames:
-    """What a server of files takes as a name. A name is compared in Unicode NFC, without case where fold.
+    """Describe what a server of files takes as a name.
 
-    bytes, path_bytes  the longest name and the longest whole path, in UTF-8; path_bytes 0: no limit known
-    characters         refused anywhere in a name, beside "/", NUL and other controls
-    names              whole names refused; stems: also with any extension; endings: refused at the end of a
-                       name, extensions among them. All three are lower-case and refused in any case
-    fold               two names that differ only in case are one
-    composed           the server makes every name NFC
+    Names are compared in Unicode NFC, and without case if `fold` is set.
+
+    Attributes:
+        bytes: the longest name, in bytes of UTF-8.
+        path_bytes: the longest whole path, in bytes of UTF-8; 0 if no limit is known.
+        characters: refused anywhere in a name, beside "/", NUL and other controls.
+        names: whole names that are refused; lower-case, refused in any case.
+        stems: names that are refused with any extension, too; lower-case, refused in any case.
+        endings: refused at the end of a name, extensions among them; lower-case, refused in any case.
+        fold: True if two names that differ only in case are one.
+        composed: True if the server makes every name NFC.
     """
 
     bytes: int = 255

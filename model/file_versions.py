@@ -1,4 +1,4 @@
-"""An older version of a file: for core code and connectors."""
+"""Describe an older version of a file, for core code and connectors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from typing import BinaryIO
 
 @dataclass(frozen=True, slots=True)
 class Older:
-    """What a file was. digest: SHA-256 of the body, which is reopenable; date: when it became so; None where
-    the source does not tell."""
+    """Describe one older version of a file.
+
+    Attributes:
+        digest: SHA-256 of the body.
+        size: bytes of the body.
+        body: reopenable; every call gives a fresh stream, which the caller closes.
+        date: when the file became so; None if the source does not state it.
+    """
 
     digest: bytes
     size: int

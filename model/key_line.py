@@ -1,4 +1,4 @@
-"""The line of a public key: "ed25519:BASE64", as `kogge keys new` prints it."""
+"""Read the line of a public key: "ed25519:BASE64", as `kogge keys new` prints it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ KEY_BYTES = 32
 
 
 def public_bytes(line: str) -> bytes:
-    """The key of "ed25519:BASE64". Raises ValueError."""
+    """Return the 32 bytes of the public key in a line.
+
+    Args:
+        line: "ed25519:BASE64".
+
+    Raises:
+        ValueError: the line is not spelled so, or the key has another length.
+    """
     try:
         key = b64decode(line.removeprefix(PREFIX), validate=True) if line.startswith(PREFIX) else b""
     except ValueError:

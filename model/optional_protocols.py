@@ -1,5 +1,9 @@
-"""What only some systems can tell. Core code asks isinstance(source, TellsSenders), never for a vendor; each
-method may raise what the others of its side may."""
+"""Define what only some systems can do.
+
+Core code asks isinstance(source, SupportsSenders), never for a vendor. Each method may raise what the other
+methods of its side may raise (model.protocols.Source, model.protocols.Target). A method that only reads is
+idempotent, and it may be repeated after an error.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +18,23 @@ from model.protocols import Container, Failed, Kind, Loss, Native, Ref
 
 @runtime_checkable
 class SupportsServerInfo(Protocol):
-    """A source that says more about its server than it knew before it was asked."""
+    """Tell more about the server than the source knew before it asked."""
 
     def server(self) -> Mapping[str, str]:
-        """Product, version and the like, as short printable values. Asks the server each time."""
-        ...
+        """Return product, version and the like, as short printable values.
+
+        Idempotent; asks the server each time.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What a credential may do more than it needs, by the names its system gives to permissions. wide: for
-    every account, where it could be given for some; writes: more than to read."""
+    """State what a credential may do beyond what it needs, by the system's own names of permissions.
+
+    Attributes:
+        wide: permissions for every account that could be given for some.
+        writes: permissions to do more than read.
+    """
 
     wide: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
@@ -32,148 +42,198 @@ class Rights:
 
 @runtime_checkable
 class SupportsRights(Protocol):
-    """A source whose credential states what it may do."""
+    """Tell what the credential of a source may do."""
 
     def rights(self) -> Rights:
-        """Whoever's account it is. Asks the server, not for the account."""
-        ...
+        """Return the rights of the credential, which do not depend on the account.
+
+        Idempotent; asks the server, not for the account.
+        """
 
     def withheld(self) -> frozenset[Kind]:
-        """The kinds, of those that this source was opened for, that may not be read of this account."""
-        ...
+        """Return the kinds, of those that this source was opened for, that may not be read of this account.
+
+        Idempotent.
+        """
 
 
 @runtime_checkable
 class SupportsQuota(Protocol):
-    """A target that knows how much room an account has."""
+    """Tell how much room an account of a target has."""
 
     def quota(self) -> tuple[int, int] | None:
-        """Bytes used, and bytes allowed; None when the server sets or tells no limit."""
-        ...
+        """Return bytes used and bytes allowed; None if the server sets or states no limit. Idempotent."""
 
 
 @runtime_checkable
 class SupportsExtras(Protocol):
-    """A source that counts what is outside of its containers and therefore stays."""
+    """Count what is outside of a source's containers and therefore stays."""
 
     def extras(self) -> Iterator[tuple[str, int | None]]:
-        """(code, count), each code once, in a fixed order; count None: the server does not say."""
-        ...
+        """Yield (code, count), each code once, in a fixed order. Idempotent.
+
+        The count is None if the server does not say.
+        """
 
 
 @runtime_checkable
 class SupportsSenders(Protocol):
-    """A source that can say who sent the newest of its Sent Items."""
+    """Tell who sent the newest of a source's Sent Items."""
 
     def sent_from(self, limit: int) -> list[str]:
-        """Lower-case addresses, one for each of at most `limit` items, newest first; [] when there are no
-        Sent Items. Items without a sender are left out."""
-        ...
+        """Return lower-case sender addresses, one for each of at most `limit` items, the newest first.
+
+        Idempotent. Items without a sender are left out. The list is empty if there are no Sent Items.
+        """
 
 
 @runtime_checkable
 class SupportsOccurrences(Protocol):
-    """A source that expands its series itself."""
+    """Expand the series of a source at the server itself."""
 
     def occurrences(
         self, container: Container, start: datetime, end: datetime
     ) -> Iterator[tuple[str, datetime, datetime]] | None:
-        """UID, start and end in UTC of everything in a calendar that lies in [start, end), each occurrence
-        once; a whole day begins at midnight of the zone it was made in. None: this server does not expand."""
-        ...
+        """Yield UID, start and end in UTC of everything in a calendar that lies in [start, end).
+
+        Idempotent. Each occurrence comes once. A whole day begins at midnight of the zone it was made in.
+
+        Returns:
+            None if this server does not expand series.
+        """
 
 
 @runtime_checkable
 class Schedules(Protocol):
-    """A target whose server may mail invitations because of what is written to it."""
+    """Tell whether a target may mail invitations because of what is written to it."""
 
     def silence(self) -> str:
-        """Why it stays silent: "never-sends" (the product cannot, or is told of nobody it could invite),
-        "measured" (what we send with each request was seen to keep this product silent), or "unproven" (a
-        canary must show it before anything is written). Asks the server, once: what it says of itself may
-        speak against its configuration."""
-        ...
+        """Return why the server stays silent.
+
+        Idempotent. It asks the server, once: what the server says of itself may speak against its
+        configuration.
+
+        Returns:
+            "never-sends": the product cannot send, or learns of nobody whom it could invite. "measured": what
+            we send with each request was seen to keep this product silent. "unproven": a probe must show it
+            before anything is written.
+        """
 
 
 @runtime_checkable
 class SupportsDigests(Protocol):
-    """A target that hashes what it stores itself, so that a large file need not be fetched to be compared."""
+    """Hash stored items at the target, so that a large file need not be fetched to be compared."""
 
     def digests(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, bytes | Failed]]:
-        """The SHA-256 of each item's bytes as they are stored now, read for this answer."""
-        ...
+        """Yield the SHA-256 of each item's bytes as they are stored now, read for this answer. Idempotent."""
 
 
 @runtime_checkable
 class SupportsContainerDates(Protocol):
-    """A target whose containers have a date of their own."""
+    """Set the date of a target's container."""
 
     def stamp(self, href: str, modified: datetime) -> tuple[Loss, ...]:
-        """Sets it; idempotent. Whatever is written below afterwards changes it again: children come first."""
-        ...
+        """Set the date of a container.
+
+        Idempotent. It may have set the date if it raises: call it again. A later write below the container
+        changes the date again, so children come first.
+
+        Returns:
+            What was lost; empty if the container has exactly this date.
+        """
 
 
 @runtime_checkable
 class SupportsItemDates(Protocol):
-    """A target that can give an item another date where it is, without writing it anew."""
+    """Set another date of an item where it is, without writing the item anew."""
 
     def redate(self, href: str, name: str, modified: datetime) -> bool:
-        """Idempotent; whether it has that date now. In the live phase refused with Blocked("live-phase")."""
-        ...
+        """Set the date of an item; return True if it has that date now.
+
+        Idempotent. It may have set the date if it raises: call it again.
+
+        Args:
+            href: the container.
+            name: the item's href.
+            modified: the new date.
+
+        Raises:
+            Blocked: "live-phase".
+        """
 
 
 @runtime_checkable
 class RemovesContainers(Protocol):
-    """A target that can remove a container and is sure that nothing was in it."""
+    """Remove a container only if it is certain that nothing is in it."""
 
     def clear(self, href: str) -> bool:
-        """Removes it when nothing is in it; idempotent. False: something is, or the server refuses. In the
-        live phase refused with Blocked("live-phase")."""
-        ...
+        """Remove a container if nothing is in it.
+
+        Idempotent: a container that is gone already counts as removed. It may have removed it if it raises:
+        call it again.
+
+        Returns:
+            False if something is in it, or if the server refuses.
+
+        Raises:
+            Blocked: "live-phase".
+        """
 
 
 @runtime_checkable
 class SupportsLeftovers(Protocol):
-    """A target that writes some items beside their place first, and moves them there when they are whole."""
+    """List items that a target wrote beside their place and has not yet moved there.
+
+    Such a target writes some items beside their place first, and moves them when they are whole.
+    """
 
     def leftovers(self) -> frozenset[tuple[str, str, bytes]]:
-        """(href of the container, item href, beginning of the item's key) of what lies beside its place, by
-        its name, as containers() saw it last."""
-        ...
+        """Return what lies beside its place, by its name, as containers() last listed it. Idempotent.
+
+        Returns:
+            (href of the container, item href, beginning of the item's key).
+        """
 
 
 @runtime_checkable
 class SupportsFileNames(Protocol):
-    """A target whose listings leave out some of what has a name in a container: folders, what is shared."""
+    """List names that a target's listings leave out: of folders, of what is shared."""
 
     def names(self, href: str) -> Iterator[str]:
-        """Every name that something has there. Raises Blocked("container-missing")."""
-        ...
+        """Yield every name that is taken in a container. Idempotent.
+
+        Raises:
+            Blocked: "container-missing".
+        """
 
 
 @runtime_checkable
 class SupportsVersionHistory(Protocol):
-    """A source that knows what its items were before."""
+    """Fetch older versions of a source's items."""
 
     def fetch_versions(
         self, container: Container, refs: Iterable[Ref], most: int
     ) -> Iterator[Native | Failed]:
-        """As fetch, and the newest `most` of each item's older versions with it (see mappings.files.file)."""
-        ...
+        """Fetch items as Source.fetch does, with the newest `most` of each item's older versions.
+
+        Idempotent. The versions are described in mappings.files.file.
+        """
 
 
 @runtime_checkable
 class SupportsVersionWrites(Protocol):
-    """A target that keeps what an item was before it was overwritten."""
+    """Tell how many older versions of an item a target keeps."""
 
     def versions(self, href: str, name: str) -> int | None:
-        """How many older versions of an item are there now; None where it is not there itself, or the server
-        does not tell."""
-        ...
+        """Return how many older versions of an item exist now. Idempotent.
+
+        Returns:
+            None if the item itself does not exist, or if the server does not say.
+        """
 
 
 class Dead(Enum):
-    """Why an address leads to no item of a source."""
+    """Say why an address leads to no item of a source."""
 
     GONE = "gone"
     OTHER_TENANT = "other-tenant"
@@ -182,16 +242,18 @@ class Dead(Enum):
 
 @runtime_checkable
 class SupportsLinks(Protocol):
-    """A source that knows which of its items an address in a browser leads to."""
+    """Tell which item of a source an address in a browser leads to."""
 
     def resolve(self, url: str) -> str | Dead:
-        """The source id of a file or a folder, in whoever's drive it is. Only looks."""
-        ...
+        """Return the source id of a file or a folder, in any person's drive. Idempotent; changes nothing."""
 
 
 class Sharing(StrEnum):
-    """With whom something is shared. Of those that are no shares, LESS: somebody who has a folder above has
-    less here; UNTOLD: the source does not say with whom it is."""
+    """Name with whom something is shared.
+
+    LESS and UNTOLD are no shares. LESS: somebody who has a folder above has fewer rights here. UNTOLD: the
+    source does not say with whom it is shared.
+    """
 
     USER = "user"
     GROUP = "group"
@@ -203,9 +265,18 @@ class Sharing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One permission that is not inherited. who: a lower-case address, or a group's name; "" of a link.
-    everyone: the link needs no login. A password itself is never known. odd: it gives rights that the other
-    fields do not tell, or to nobody whom they name: EXTERNAL then."""
+    """Describe one permission that is not inherited. A password itself is never known.
+
+    Attributes:
+        kind: with whom.
+        who: a lower-case address, or a group's name; "" of a link.
+        write: True if it gives more than reading.
+        expires: when it ends; None if it does not end.
+        password: True if a link asks for a password.
+        everyone: True if a link needs no login.
+        odd: True if the other fields cannot express the grant (unknown rights, or an unknown grantee); kind
+            is EXTERNAL then.
+    """
 
     kind: Sharing
     who: str = ""
@@ -217,7 +288,10 @@ class Grant:
 
     @property
     def party(self) -> tuple[str, ...]:
-        """Equal for grants of one item that are one share. A link is nobody's: each is one of its own."""
+        """Return a value that is equal for grants of one item that are one share.
+
+        A link belongs to no person: links that differ in any field are shares of their own.
+        """
         if self.kind is Sharing.LINK:
             return self.kind, str(self.write), str(self.expires), str(self.password), str(self.everyone)
         return self.kind, self.who.casefold() if self.kind is Sharing.USER else self.who
@@ -225,31 +299,52 @@ class Grant:
 
 @runtime_checkable
 class SupportsGrants(Protocol):
-    """A source that knows with whom items and containers are shared."""
+    """Tell with whom a source's items and containers are shared."""
 
     def grants(self, container: Container) -> Iterator[tuple[str, tuple[Grant, ...]]]:
-        """(source id, grants) of every item in a container that is shared, and of the container itself."""
-        ...
+        """Yield (source id, grants) of every shared item in a container, and of the container itself.
+
+        Idempotent.
+        """
 
 
 def nobody_listens() -> None:
-    """Nothing ends the waiting but the lease and close()."""
+    """Do nothing while a share waits: only the lease and close() end the waiting."""
 
 
 @runtime_checkable
 class SupportsShares(Protocol):
-    """A target that can share what it holds. Nobody is told of it. who is a login or a group of the target.
-    share and unshare refuse in the live phase with Blocked("live-phase")."""
+    """Share what a target holds, without a message to anybody.
+
+    Grant.who is a login or a group of the target here. share and unshare refuse in the live phase with
+    Blocked("live-phase").
+    """
 
     def kept(self, grants: Iterable[Grant], *, whole: bool) -> tuple[tuple[Grant, ...], tuple[Loss, ...]]:
-        """What the target would have of these, each person and group once and equal to what shared() tells,
-        and what it would not take. whole: of a container. May ask the server for its rules, once."""
-        ...
+        """Return what the target would keep of these grants, and what it would not take.
+
+        Idempotent; changes nothing. It may ask the server for its rules, once.
+
+        Args:
+            grants: of one item.
+            whole: True if they are of a container.
+
+        Returns:
+            Each person and group once, equal to what shared() returns after the sharing; and the losses.
+        """
 
     def shared(self, href: str, name: str | None) -> frozenset[Grant]:
-        """With whom an item, or with name None the container, is shared now. Whom no other kind names is
-        EXTERNAL. Raises Rejected("vanished")."""
-        ...
+        """Return with whom an item is shared now. Idempotent.
+
+        A grantee whom no other kind names is EXTERNAL.
+
+        Args:
+            href: the container.
+            name: the item's href; None for the container itself.
+
+        Raises:
+            Rejected: "vanished".
+        """
 
     def share(
         self,
@@ -258,35 +353,71 @@ class SupportsShares(Protocol):
         grants: Iterable[Grant],
         waiting: Callable[[], None] = nobody_listens,
     ) -> Iterator[tuple[Grant, Loss | None]]:
-        """Shares it so, and changes what is shared otherwise; idempotent. One result per grant, of those that
-        kept() gave: None, or what the server refuses. Some let an account share little at a time: that is
-        waited out, and waiting is called meanwhile and may raise. Raises Rejected("vanished")."""
-        ...
+        """Share an item so, and change what is shared otherwise.
+
+        Idempotent. It may have made any of the shares if it raises: call it again. Some servers let an
+        account share little at a time: that is waited out.
+
+        Args:
+            href: the container.
+            name: the item's href; None for the container itself.
+            grants: those that kept() returned.
+            waiting: called while a server makes us wait; it may raise to end the waiting.
+
+        Yields:
+            One result for each grant, with None, or with what the server refuses.
+
+        Raises:
+            Rejected: "vanished".
+            Blocked: "live-phase".
+        """
 
     def unshare(self, href: str, name: str | None, grants: Iterable[Grant]) -> None:
-        """Takes back these, as shared() told them; idempotent."""
-        ...
+        """Take back these grants, as shared() returned them.
+
+        Idempotent. It may have taken back any of them if it raises: call it again.
+
+        Args:
+            href: the container.
+            name: the item's href; None for the container itself.
+            grants: those to take back.
+
+        Raises:
+            Blocked: "live-phase".
+        """
 
 
 @runtime_checkable
 class SupportsHeaders(Protocol):
-    """A target of mail that lists fields of its items' headers."""
+    """List header fields of a mail target's items."""
 
     def headers(self, href: str, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        """(item href, those lines of its header as they are) of everything in a container, in the order in
-        which it came. Nothing of a container that only shows what lies in others. Streams in windows."""
-        ...
+        """Yield (item href, those lines of its header as they are) of everything in a container.
+
+        Idempotent. Items come in the order in which they arrived. A container that only shows items of others
+        yields none. Streams in windows.
+        """
 
 
 @runtime_checkable
 class SupportsMark(Protocol):
-    """A target that keeps a short text of ours beside the account, where its owner does not see it."""
+    """Keep a short text of ours beside an account of a target, where its owner does not see it."""
 
     def mark(self) -> str | None:
-        """What was kept last, by anybody; None: nothing, or there is no place for it. Asks the server."""
-        ...
+        """Return the text that was kept last, by any installation. Idempotent; asks the server.
+
+        Returns:
+            None if nothing was kept, or if the server has no place for it.
+        """
 
     def keep_mark(self, text: str) -> bool:
-        """Keeps it in place of the one before; ASCII. Allowed in every phase. False when this server has no
-        place for it. May have kept it even if it raises."""
-        ...
+        """Keep the text in place of the one before.
+
+        Idempotent. Allowed in every phase. It may have kept the text even if it raises.
+
+        Args:
+            text: ASCII.
+
+        Returns:
+            False if this server has no place for it.
+        """

@@ -1,8 +1,14 @@
-"""Numbers in sentences."""
+"""Write numbers in sentences."""
 
 from __future__ import annotations
 
 
 def many(count: int, one: str, more: str) -> str:
-    """A number, and what there is of it, perhaps with its verb: one, or more."""
+    """Return a number with its noun, and perhaps with its verb.
+
+    Args:
+        count: the number; it is written with commas between thousands.
+        one: the words after the number 1.
+        more: the words after every other number.
+    """
     return f"{count:,} {one if count == 1 else more}"

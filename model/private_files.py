@@ -1,4 +1,4 @@
-"""Makes files and directories that nobody but their owner can read, whatever the process's umask is."""
+"""Make files and directories that only their owner can read, whatever the process's umask is."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ from pathlib import Path
 from model.errors import Blocked
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""Numbers of errors that say that there is no more room."""
+"""The errno values that mean that there is no more room."""
 
 
 @contextmanager
 def using_state() -> Iterator[None]:
-    """Translates what the operating system says of the state directory. Raises Blocked("state-full" |
-    "state-unusable"): no time to wait would be the right one, for somebody must make room or repair it."""
+    """Translate errors of the operating system about the state directory.
+
+    They are never Transient: waiting does not help, because a person must make room or repair the directory.
+
+    Raises:
+        Blocked: "state-full" if there is no more room, "state-unusable" for every other OSError. The detail
+            is the name of the errno.
+    """
     try:
         yield
     except OSError as error:
@@ -29,19 +35,38 @@ def using_state() -> Iterator[None]:
 
 
 def make_directory(path: Path) -> Path:
-    """Makes a directory with mode 0700, and each of its parents that is missing. One that is there stays as
-    it is. Raises OSError."""
-    missing = [one for one in (path, *path.parents) if not one.exists()]
-    for one in reversed(missing):
-        one.mkdir(mode=0o700, exist_ok=True)
-        one.chmod(0o700)
+    """Make a directory with mode 0700, and each of its missing parents. Idempotent.
+
+    A directory that exists keeps its mode.
+
+    Returns:
+        The same path.
+
+    Raises:
+        OSError: the directory cannot be made, or the path is no directory.
+    """
+    missing = [directory for directory in (path, *path.parents) if not directory.exists()]
+    for directory in reversed(missing):
+        directory.mkdir(mode=0o700, exist_ok=True)
+        directory.chmod(0o700)
     if not path.is_dir():
         raise NotADirectoryError(path)
     return path
 
 
 def open_private(path: str, flags: int) -> int:
-    """Opens for `open`: the file has mode 0600, though it had another one before. Raises OSError."""
+    """Open a file for `open` (its `opener`) and give it mode 0600, also if it had another mode before.
+
+    Args:
+        path: the file.
+        flags: as of os.open.
+
+    Returns:
+        The file descriptor, which the caller closes.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
     fd = os.open(path, flags, 0o600)
     if stat.S_ISREG(os.fstat(fd).st_mode):
         os.fchmod(fd, 0o600)

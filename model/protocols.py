@@ -1,4 +1,4 @@
-"""The vocabulary every part of Kogge speaks, and the protocols a connector fulfils.
+"""Define the vocabulary that every part of Kogge speaks, and the protocols that a connector fulfils.
 
 Mailbox    the unit of work: one person or resource, its source account and its target accounts
 Container  a folder, calendar, address book, task list or drive folder
@@ -9,9 +9,13 @@ Mapping    a pure function: Native -> Item + losses
 Ledger     the durable truth about every mailbox, container and item
 Evidence   what an auditor can check without the ledger and without us
 
-Units: sizes are bytes; dates are aware datetimes; ids and hrefs are opaque strings of the system
-that issued them. A body is *reopenable*: every call gives a fresh stream at byte 0, so that a retry
-reads the same bytes again. The caller closes the stream.
+Units: sizes are bytes; dates are aware datetimes; ids and hrefs are opaque strings of the system that issued
+them. A body is *reopenable*: every call gives a fresh stream at byte 0, so that a retry reads the same bytes
+again. The caller closes the stream.
+
+Errors: the methods that ask a server raise the classes of model.errors. "Idempotent" means that a repeated
+call leaves the server as the first call left it. Where a method may have changed the server although it
+raised, its docstring says so.
 """
 
 from __future__ import annotations
@@ -31,12 +35,15 @@ from model.file_versions import Older
 Body = Callable[[], BinaryIO]
 
 Guard = Callable[[], None]
-"""Raises LeaseLost when this worker may no longer write. A target calls it before it sends anything
-that changes the server, and again before the last bytes of a long literal."""
+"""Raise LeaseLost if this worker may no longer write.
+
+A target calls it before it sends anything that changes the server, and again before the last bytes of a long
+literal.
+"""
 
 
 class Kind(StrEnum):
-    """What an item is; also the name of the leg (workload) that moves it."""
+    """Name what an item is. It is also the name of the leg (workload) that moves it."""
 
     MAIL = "mail"
     CALENDAR = "calendar"
@@ -48,8 +55,10 @@ class Kind(StrEnum):
 
 
 class Role(StrEnum):
-    """What a container is for, by the source's own word, never by its (localised) name. From CALENDAR on: the
-    default one of its kind."""
+    """Name what a container is for, by the source's own word, never by its (localised) name.
+
+    CALENDAR and the roles after it name the default container of their kind.
+    """
 
     INBOX = "inbox"
     SENT = "sent"
@@ -68,28 +77,35 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """Facts about one server, found by asking it. Core code asks these, never for a vendor's name.
+    """State facts about one server, found by asking it. Core code reads these, never a vendor's name.
 
-    batch, batch_bytes  the most one write or fetch call should carry
-    max_bytes           the largest item the server takes; None when it does not say
-    keywords            user-defined flags are kept
-    oldest_date         the earliest date that is kept beside an item, in seconds since 1970
-    separator           the hierarchy separator; "" when the namespace is flat
-    name_bytes          the longest name of one level, in the server's own encoding
-    special_use         containers carry roles
-    incremental         changes() after a cursor lists only what changed (else it enumerates anew)
-    replaces            write() replaces an item in place (Item.replaces); else it is removed and written anew
-    recurring_tasks     a VTODO may have an RRULE
-    groups              distribution lists are kept among the contacts
-    vcard               the vCard version to write, "3.0" or "4.0"
-    silent_agent        the server keeps quiet only about what has SCHEDULE-AGENT=CLIENT (RFC 6638)
-    category_commas     a category's name in iCalendar may hold a comma (RFC 5545, 3.3.11)
-    attachment_bytes    the largest attachment that may stand inline; None: no limit of its own
-    files               of files: which names it takes
-    versions            of files: how many older versions of a new one write() takes (Item.versions)
-    events              its one calendar holds no iCalendar objects, but so much of every event
-    moves               a source: an item that moved to another container is named in that one alone
-    facts               whatever else a preflight should show, as short printable values
+    Attributes:
+        kinds: the kinds of items that the server holds.
+        batch: the most items that one write or fetch call should carry.
+        batch_bytes: the most bytes that one write or fetch call should carry.
+        max_bytes: the largest item that the server takes, in bytes; None if it does not say.
+        keywords: True if user-defined flags are kept.
+        oldest_date: the earliest date that is kept beside an item, in seconds since 1970.
+        separator: the hierarchy separator; "" if the namespace is flat.
+        name_bytes: the longest name of one level, in bytes of the server's own encoding.
+        special_use: True if containers carry roles.
+        incremental: True if changes() after a cursor lists only what changed; otherwise it enumerates anew.
+        replaces: True if write() replaces an item in place (Item.replaces); otherwise it is removed and
+            written anew.
+        recurring_tasks: True if a VTODO may have an RRULE.
+        groups: True if distribution lists are kept among the contacts.
+        vcard: the vCard version to write, "3.0" or "4.0".
+        silent_agent: True if the server keeps quiet only about what has SCHEDULE-AGENT=CLIENT (RFC 6638,
+            7.1).
+        category_commas: True if a category's name in iCalendar may hold a comma (RFC 5545, 3.3.11).
+        attachment_bytes: the largest attachment that may stand inline, in bytes; None if it has no limit of
+            its own.
+        files: which names a server of files takes; None for other servers.
+        versions: how many older versions of a new file write() takes (Item.versions).
+        events: what the server keeps of every event, if its one calendar holds no iCalendar objects; None if
+            it holds them.
+        moves: of a source, True if an item that moved to another container is named in that one alone.
+        facts: what else a preflight should show, as short printable values.
     """
 
     kinds: frozenset[Kind]
@@ -118,18 +134,21 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who owns an account, by this system's own word.
+    """Name the owner of an account, by this system's own word.
 
-    id         immutable; changes when the account is deleted and re-created
-    addresses  lower-case e-mail addresses the system itself states; empty when it states none
-    part       of files, which folder of the account it is, by the server's own id; "" when it tells none, or
-               the folder is not there yet. Of calendars and contacts, what else tells that the account is the
-               same one
-    lent       of files, the folder is another person's, who lets the account use it
-    user       what the system itself calls the owner, for those who share with them; "" when it has no word
-    fingerprint  of an account that has no id of its own: what two logins that open it have in common, and
-               others may have as well; "" where its id is its own
-    self_stated  the owner may change addresses, as in a profile: they say whom somebody claims to be
+    Attributes:
+        system: the name of the system that states it.
+        id: immutable; it changes when the account is deleted and created again.
+        addresses: lower-case e-mail addresses that the system itself states; empty if it states none.
+        part: of files, the server's own id of the folder of the account; "" if the server states none or the
+            folder does not exist yet. Of calendars and contacts, what else shows that the account is the same
+            one.
+        user: the system's own name for the owner, for those who share with them; "" if it has none.
+        lent: of files, True if the folder belongs to another person, who lets the account use it.
+        self_stated: True if the owner may change the addresses, as in a profile. They then say only whom
+            somebody claims to be.
+        fingerprint: of an account without an id of its own, what two logins that open it have in common;
+            other accounts may have the same. "" if the id is the account's own.
     """
 
     system: str
@@ -144,15 +163,20 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A folder at the source, or the shape of one to ensure at the target.
+    """Describe a folder at the source, or the shape of one to ensure at the target.
 
-    id      stable for the folder's life, also across renames and moves
-    path    the names from the root down, as people see them
-    total   items by the server's own count; size their bytes, where it tells
-    omit    a code why nothing in it moves ("hidden", "search-folder", "not-mail"); None: it moves
-    color   "#rrggbb"; order: where people put it among the others, from 0; None: the system does not tell
-    readonly  its owner may not change it (somebody else's, shared)
-    modified  when it was last changed; of folders of files
+    Attributes:
+        kind: the kind of its items.
+        id: stable for the folder's life, also across renames and moves.
+        path: the names from the root down, as people see them.
+        role: what it is for; None if the source gives it no role.
+        total: items by the server's own count; None if the server does not say.
+        size: bytes of its items; None if the server does not say.
+        omit: a code why nothing in it moves ("hidden", "search-folder", "not-mail"); None if it moves.
+        color: "#rrggbb"; None if the system does not say.
+        order: where people put it among the others, from 0; None if the system does not say.
+        readonly: True if its owner may not change it (it is somebody else's, and shared).
+        modified: of a folder of files, when it was last changed; None if the system does not say.
     """
 
     kind: Kind
@@ -170,7 +194,14 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """One item as a listing names it. version changes whenever anything about the item changes."""
+    """Name one item, as a listing does.
+
+    Attributes:
+        id: the source's id of the item.
+        version: changes whenever anything about the item changes.
+        deleted: True if the item no longer exists.
+        size: bytes; None if the listing does not say.
+    """
 
     id: str
     version: str
@@ -180,10 +211,13 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Refs, and a cursor that is valid AFTER them.
+    """Hold refs, and a cursor that is valid AFTER them.
 
-    full  the enumeration this page belongs to started from nothing: when it ends, what it never
-          named does not exist. False for a page of changes since a cursor.
+    Attributes:
+        refs: the items of this page.
+        cursor: continues after this page.
+        full: True if the enumeration of this page began from nothing: when it ends, an item that it never
+            named does not exist. False for a page of changes since a cursor.
     """
 
     refs: tuple[Ref, ...]
@@ -193,11 +227,13 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """A record as its system gave it: body plus the properties that live outside of it.
+    """Hold a record as its system gave it: the body and the properties that live outside of it.
 
-    format      names the dialect ("ews-message", "rfc822"); a mapping is chosen by it
-    properties  by the source's own names; see the mapping of the format
-    body        None when only properties were asked for
+    Attributes:
+        ref: the item, in the version that was read.
+        format: names the dialect ("ews-message", "rfc822"); a mapping is chosen by it.
+        properties: by the source's own names; see the mapping of the format.
+        body: None if only properties were asked for.
     """
 
     ref: Ref
@@ -208,16 +244,27 @@ class Native:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An item at the target. href identifies it in its container ("UIDVALIDITY:UID" in IMAP, the last part of
-    the path in DAV, the name of a file). version: its ETag. via: it was there already and means the same (an
-    organizer's meeting in an attendee's calendar): it has arrived, and is not ours to change or to remove.
-    digest: what was last written means, as the ledger knows it; b"": it is not told. What is via and means
-    something else than the item (the organizer's copy of a meeting, for an attendee's) comes with its own
-    digest, and with what is lost because of it. flags: what the target took of the flags, where that is less
-    than it was given; None: all. versions: how many older ones of a file are kept; None: a new one's are all
-    that it came with, and of another nobody knows more than before. size, date (in seconds since 1970 UTC),
-    mid (see ledger.db.rows.ItemRow): by these what is about to be removed or amended is known again, as far
-    as the ledger has them."""
+    """Describe an item at the target.
+
+    Attributes:
+        key: the item's key (key_of).
+        href: identifies it in its container: "UIDVALIDITY:UID" in IMAP, the last part of the path in DAV, the
+            name of a file.
+        version: its ETag; "" if there is none.
+        via: True if it existed already and means the same (an organizer's meeting in an attendee's calendar).
+            It has arrived, but it is not ours to change or to remove.
+        digest: the digest of what was last written, as the ledger knows it; b"" if it is not stated. If `via`
+            is set and the existing object differs from the item (the organizer's copy of a meeting, for an
+            attendee's), `digest` is the existing object's.
+        losses: what is lost because the existing object (`via`) differs from the item.
+        versions: how many older versions of a file are kept. None: of a new file, all that it came with; of
+            another file, the number is not known anew.
+        flags: the flags that the target took, if they are fewer than were given; None means all.
+        size: bytes, if the ledger has them. By size, date and mid an item is recognised before it is removed
+            or amended.
+        date: seconds since 1970 UTC, if the ledger has it.
+        mid: a hash of the Message-ID (ledger.db.rows.ItemRow), if the ledger has it.
+    """
 
     key: bytes
     href: str
@@ -234,11 +281,24 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What is written. digest says what it means (mappings.registry); size is that of body. uid: its
-    iCalendar or vCard UID, which a DAV server keeps unique. invited: of a meeting that somebody else called,
-    the addresses of the mailbox's owner. name: of a file, the one it gets, free in its container. versions:
-    of a new file, what it was before, oldest first, each with a date, in whole seconds, before the next
-    one's. message_id: of a mail, as its header has it (mappings.fields.message_id)."""
+    """Describe what is written.
+
+    Attributes:
+        kind: what it is.
+        key: the item's key (key_of).
+        digest: of its meaning (mappings.registry).
+        size: bytes of the body.
+        body: reopenable.
+        flags: the full set of flags.
+        date: the date that is kept beside the item; None if there is none.
+        replaces: the older version at the target that this one replaces in place; None for a new item.
+        uid: its iCalendar or vCard UID, which a DAV server keeps unique.
+        invited: of a meeting that somebody else called, the addresses of the mailbox's owner.
+        name: of a file, the name that it gets; it is free in its container.
+        versions: of a new file, its older versions, the oldest first. Each has a date, in whole seconds,
+            before the date of the next.
+        message_id: of a mail, as its header has it (mappings.fields.message_id).
+    """
 
     kind: Kind
     key: bytes
@@ -257,21 +317,34 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What a mapping could not carry over. No content: field and reason are fixed words."""
+    """Name what a mapping could not carry over. No content: both are fixed words.
+
+    Attributes:
+        field: what was lost.
+        reason: why it was lost.
+    """
 
     field: str
     reason: str
 
 
 KEYWORDS_NOT_TAKEN = Loss("keywords", "limit-reached")
-"""Of an item whose container has as many different keywords at the target as that keeps: Stored.flags says
-which flags it took."""
+"""The loss of an item whose container has as many different keywords at the target as the target keeps.
+
+Stored.flags says which flags the target took.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A mapping's result. labels pairs a keyword with the text a person gave it (a category's name):
-    kept in the ledger and, where the target can, beside the mailbox; never in logs."""
+    """Hold a mapping's result.
+
+    Attributes:
+        item: what is written.
+        losses: what could not be carried over.
+        labels: pairs of a keyword and the text that a person gave it (a category's name). They are kept in
+            the ledger and, where the target can, beside the mailbox; never in logs.
+    """
 
     item: Item
     losses: tuple[Loss, ...] = ()
@@ -280,7 +353,12 @@ class Mapped:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """One item that could not be fetched, written, amended, read or removed. The others could."""
+    """Name one item that could not be fetched, written, amended, read or removed. The others could.
+
+    Attributes:
+        key: the item's key (key_of).
+        error: why.
+    """
 
     key: bytes
     error: MigrationError
@@ -288,7 +366,12 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """New flags (the full set) for an item that is already at the target; never a new body."""
+    """Ask for new flags for an item that is already at the target; never for a new body.
+
+    Attributes:
+        stored: the item.
+        flags: the full new set.
+    """
 
     stored: Stored
     flags: frozenset[str]
@@ -296,7 +379,15 @@ class Amendment:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One item as the target lists it."""
+    """Describe one item as the target lists it.
+
+    Attributes:
+        href: as Stored.href.
+        size: bytes.
+        flags: the full set of flags.
+        date: the date that the target keeps beside it; None if it keeps none.
+        message_id: of a mail, as its header has it; None if it has none.
+    """
 
     href: str
     size: int
@@ -306,113 +397,203 @@ class Listed:
 
 
 def key_of(source_id: str) -> bytes:
-    """The 16-byte key of a source id: of its identity, never of content, for two identical mails are two."""
+    """Return the 16-byte key of a source id.
+
+    The key comes from the item's identity, never from its content, because two identical mails are two mails.
+    """
     return hashlib.blake2b(source_id.encode(), digest_size=16).digest()
 
 
 class Source(Protocol):
-    """Where items come from. Never writes. Not thread-safe: one instance, one thread at a time.
+    """List and fetch items of one account. A source never writes.
 
-    Every method may raise Transient, Blocked or LeaseLost. fetch yields Failed for one item's fault.
+    Not thread-safe: one thread at a time uses an instance, except for close().
+
+    Every method but close() may raise Transient, Blocked or LeaseLost. None of them changes the server, so
+    each may be repeated after an error. The fault of one single item is a Failed that fetch yields.
     """
 
     @property
-    def capabilities(self) -> Capabilities: ...
+    def capabilities(self) -> Capabilities:
+        """Return the facts about this server. Idempotent; it may ask the server, once."""
 
-    def identity(self) -> Identity: ...
+    def identity(self) -> Identity:
+        """Return who owns the account, by this system's own word. Idempotent; asks the server."""
 
     def containers(self) -> Iterator[Container]:
-        """All containers, parents before children, those to omit included with their reason."""
-        ...
+        """Yield all containers, parents before children.
+
+        Containers that are to be omitted are included, with their reason. Idempotent. If it raises, the
+        containers that it yielded before are not all.
+        """
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
-        """What changed since cursor; everything for None. The last page may be empty. Of files, whose names
-        go by who comes first, the same items come in the same order again.
+        """Yield pages of what changed since a cursor.
 
-        Raises CursorLost when the server no longer knows the cursor: enumerate anew."""
-        ...
+        Idempotent: the same cursor may be used again. If it raises, the cursor of the last page that was
+        yielded is still valid, and the enumeration goes on from there.
+
+        Args:
+            container: where to look.
+            cursor: of an earlier page; None lists everything.
+
+        Yields:
+            Pages. The last one may have no refs. Names of files depend on who comes first, so items of files
+            come in the same order each time.
+
+        Raises:
+            CursorLost: the server no longer knows the cursor: enumerate anew.
+        """
 
     def fetch(
         self, container: Container, refs: Iterable[Ref], *, bodies: bool = True
     ) -> Iterator[Native | Failed]:
-        """One result per ref, in any order; pair by key_of(native.ref.id). An item that no longer
-        exists is Failed(Rejected("vanished")). native.ref.version is the version that was read."""
-        ...
+        """Yield one result for each ref, in any order.
+
+        Idempotent. If it raises, the refs without a result may be fetched again.
+
+        Args:
+            container: where the items are.
+            refs: the items to fetch.
+            bodies: False if only properties are needed.
+
+        Yields:
+            Records; pair them by key_of(native.ref.id). native.ref.version is the version that was read. An
+            item that no longer exists is Failed(Rejected("vanished")).
+        """
 
     def close(self) -> None:
-        """Closes every socket; safe from any thread and more than once."""
-        ...
+        """Close every socket. Safe from any thread and more than once; never raises."""
 
 
 class Target(Protocol):
-    """Where items go. Not thread-safe, but close() may be called from any thread.
+    """Write items to one account, find them and read them back.
 
-    Writes are refused by the guard given at construction. In the live phase (live=True at
+    Not thread-safe: one thread at a time uses an instance, except for close().
+
+    The guard given at construction refuses writes once the lease is lost. In the live phase (live=True at
     construction) write only adds; rename, amend and remove refuse with Blocked("live-phase").
+
+    Every method but close() may raise Transient, Blocked or LeaseLost. Methods that only read may be repeated
+    after an error. After an error of a method that writes, the server may have done what was asked although
+    the answer was lost; each method says how to go on.
     """
 
     @property
-    def capabilities(self) -> Capabilities: ...
+    def capabilities(self) -> Capabilities:
+        """Return the facts about this server. Idempotent; it may ask the server, once."""
 
-    def identity(self) -> Identity: ...
+    def identity(self) -> Identity:
+        """Return who owns the account, by this system's own word. Idempotent; asks the server."""
 
     def containers(self) -> Iterator[Container]:
-        """What is there already; id is the href."""
-        ...
+        """Yield the containers that exist; their id is the href. Idempotent; changes nothing."""
 
     def ensure(self, container: Container) -> str:
-        """Creates the container unless it exists; idempotent; returns its href. The path is already
-        mapped to what this server can hold (mappings.fields.folder_names)."""
-        ...
+        """Create the container unless it exists, and return its href.
+
+        Idempotent. It may have created the container or some of its parents if it raises: call it again.
+
+        Args:
+            container: its path is already mapped to what this server can hold (mappings.fields.folder_names).
+
+        Raises:
+            Rejected: the server refuses the container.
+        """
 
     def rename(self, href: str, container: Container) -> str:
-        """Renames; returns the new href. Raises Rejected when the server refuses (name taken)."""
-        ...
+        """Rename a container and return its new href.
+
+        Not idempotent everywhere: if it raises, the container may have its new name already, and a second
+        call may be refused because the old name no longer exists. List the containers before you decide.
+
+        Args:
+            href: the container as it is.
+            container: as it should be.
+
+        Raises:
+            Rejected: the server refuses the name, or the name is taken.
+            Blocked: "live-phase".
+        """
 
     def position(self, href: str) -> str:
-        """A mark below everything that will be written from now on: IMAP UIDVALIDITY:UIDNEXT; ":0" where
-        hrefs have no order."""
-        ...
+        """Return a mark below everything that will be written from now on. Idempotent; changes nothing.
+
+        It is UIDVALIDITY:UIDNEXT in IMAP, and ":0" if hrefs have no order.
+        """
 
     def place(self, key: bytes) -> str | None:
-        """The href an item of this key gets, where that is known before it is written; else None."""
-        ...
+        """Return the href that an item of this key gets; None if it is not known before the item is written.
+
+        Idempotent; does not ask the server.
+        """
 
     def write(self, href: str, items: Iterable[Item]) -> Iterator[Stored | Failed]:
-        """One result per item, in any order. MAY HAVE WRITTEN ANY OF THEM EVEN IF IT RAISES: the
-        caller settles by listing() before it tries again. Where capabilities.replaces, an item that is
-        there already under its place() or Item.replaces is settled by meaning (the digest given at
-        construction): the same is Stored; another is replaced in staging, and Failed with
-        Rejected("changed-at-target") in the live phase. Where something else has an item's UID: when that
-        means another thing, Failed with Rejected("uid-conflict"); when it means the same, or can stand for an
-        item with invited, Stored with via, or Failed with Rejected("duplicate-uid") when it is another of
-        ours that means the same."""
-        ...
+        """Write items and yield one result for each, in any order.
+
+        NOT IDEMPOTENT. IT MAY HAVE WRITTEN ANY OF THE ITEMS EVEN IF IT RAISES: the caller settles by
+        listing() before it tries again.
+
+        If capabilities.replaces is set, an item that exists already under its place() or Item.replaces is
+        settled by meaning (the digest given at construction). If it means the same, the result is Stored.
+        Otherwise it is replaced in staging; in the live phase the result is Failed with
+        Rejected("changed-at-target").
+
+        If another object has an item's UID, its meaning decides. If it means something else, the result is
+        Failed with Rejected("uid-conflict"). If it means the same, or can stand for an item with `invited`,
+        the result is Stored with `via`, or Failed with Rejected("duplicate-uid") if it is another item of
+        ours that means the same.
+
+        Args:
+            href: the container.
+            items: read one after the other while they are written; bodies are opened as they are needed.
+        """
 
     def amend(self, href: str, changes: Iterable[Amendment]) -> Iterator[Stored | Failed]:
-        """Sets flags; idempotent; never touches a body. An item no longer there is
-        Failed(Rejected("vanished")); where something else is in its place, Rejected("changed-at-target")."""
-        ...
+        """Set flags of items and yield one result for each; never touch a body.
+
+        Idempotent. It may have amended any of the items if it raises: call it again.
+
+        Yields:
+            Stored; or Failed with Rejected("vanished") if the item no longer exists, and with
+            Rejected("changed-at-target") if something else is in its place.
+        """
 
     def listing(self, href: str, since: str | None = None) -> Iterator[Listed]:
-        """What is there, at or after the position since. Streams in windows."""
-        ...
+        """Yield what is in a container. Idempotent; changes nothing. Streams in windows.
+
+        Args:
+            href: the container.
+            since: a mark of position(); only items at or after it are listed. None lists everything.
+        """
 
     def read(self, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, Native | Failed]]:
-        """Reads items back, by item href, in any order; large bodies are spooled, not held."""
-        ...
+        """Read items back and yield them by item href, in any order. Idempotent; changes nothing.
+
+        Large bodies are spooled to disk, not held in memory.
+        """
 
     def remove(self, href: str, stored: Iterable[Stored]) -> Iterator[Stored | Failed]:
-        """Removes exactly these, idempotent: one already gone is success. Takes only what the
-        ledger says we wrote, and looks at it first (R8b): what no longer means stored.digest, or is something
-        else that has its number by now, is Failed with Rejected("changed-at-target")."""
-        ...
+        """Remove exactly these items and yield one result for each.
+
+        Idempotent: an item that is gone already is a success. It may have removed any of the items if it
+        raises: call it again. It takes only what the ledger says that we wrote, and reads each item before it
+        removes it (R8b).
+
+        Yields:
+            Stored; or Failed with Rejected("changed-at-target") if the item no longer means stored.digest, or
+            if something else has its number by now.
+        """
 
     def label(self, labels: Mapping[str, str]) -> bool:
-        """Keeps the whole keyword -> text map beside the mailbox (IMAP METADATA); idempotent. False
-        when this server has no place for it."""
-        ...
+        """Keep the whole map of keywords and their texts beside the mailbox (IMAP METADATA, RFC 5464).
+
+        Idempotent; the map replaces the one before. It may have kept it if it raises: call it again. It
+        returns False if this server has no place for it.
+        """
 
     def close(self) -> None:
-        """Closes every socket at once, without a farewell; safe from any thread, more than once."""
-        ...
+        """Close every socket at once, without a farewell. Safe from any thread, and more than once.
+
+        It never raises.
+        """

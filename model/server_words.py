@@ -1,8 +1,8 @@
-"""What a server itself said, carried from a connector to one private file and to nowhere else.
+"""Carry what a server itself said from a connector to one private file and to no other place.
 
-A server's sentence may name a person, a folder or a subject. So the object that carries it shows nothing:
-its repr and str are empty, and a copy of it, or what a pickle makes of it, is empty too. It may hang at an
-exception that is logged, chained, copied or handed to another process: the sentence stays where it was heard.
+A server's sentence may name a person, a folder or a subject. So the object that carries it shows nothing: its
+repr and str are empty, and a copy of it, or what a pickle makes of it, is empty too. It may hang at an
+exception that is logged, chained, copied or handed to another process: the sentence stays in this process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from model.masking import SECRETS
 KEPT_MOST = 1000
 """Characters of a sentence, after secrets were masked and blanks were joined."""
 READ_MOST = 16_384
-"""Characters or bytes of an answer that are looked at."""
+"""Characters or bytes of an answer that are read."""
 _MESSAGE = re.compile(
     r"<(?:[a-z]{1,8}:)?(?:message|faultstring|responsedescription)\b[^<>]*>([^<]*)<", re.IGNORECASE
 )
@@ -26,10 +26,10 @@ _TAG = re.compile(r"<[^<>]*>")
 
 
 class ServerWords:
-    """A server's sentence, or nothing. `spoken` is the only way to it.
+    """Hold a server's sentence, or nothing. `spoken` is the only way to read it.
 
     Args:
-        text: what the server said. Secrets of this process are masked in it, and it is cut.
+        text: what the server said. Secrets of this process are masked in it, and it is cut to KEPT_MOST.
     """
 
     __slots__ = ("_text",)
@@ -38,7 +38,7 @@ class ServerWords:
         self._text = _bounded(text) if text else ""
 
     def spoken(self) -> str:
-        """Returns the sentence, for the private file alone; "" where there is none."""
+        """Return the sentence, for the private file alone; "" if there is none."""
         return self._text
 
     def __bool__(self) -> bool:
@@ -57,18 +57,18 @@ NOTHING = ServerWords()
 
 
 def of_line(line: bytes) -> ServerWords:
-    """The words of a line of a protocol, in whatever encoding."""
+    """Return the words of one line of a protocol, in any encoding."""
     return ServerWords(line[:READ_MOST].decode("utf-8", "replace"))
 
 
 def of_body(body: bytes) -> ServerWords:
-    """The words of an HTTP answer's body: the message of its XML or JSON, else its text without tags."""
+    """Return the words of an HTTP answer's body: the message of its XML or JSON, or its text without tags."""
     text = body[:READ_MOST].decode("utf-8", "replace").strip()
     return ServerWords(_of_json(text) or _of_markup(text)) if text else NOTHING
 
 
 def of_json(document: Any) -> ServerWords:
-    """The words of a JSON document: its `message`, or that of its `error` or `ocs.meta`."""
+    """Return the words of a JSON document: its `message`, or that of its `error` or `ocs.meta`."""
     return ServerWords(_message(document))
 
 
@@ -91,8 +91,8 @@ def _message(document: Any) -> str:
         if not isinstance(document, dict):
             break
         for name in ("message", "error_description"):
-            if isinstance(found := document.get(name), str) and found.strip():
-                return found
+            if isinstance(text := document.get(name), str) and text.strip():
+                return text
         document = next((document[name] for name in ("error", "ocs", "meta") if name in document), None)
     return document if isinstance(document, str) else ""
 
@@ -100,9 +100,9 @@ def _message(document: Any) -> str:
 def _of_markup(text: str) -> str:
     if not text.startswith("<"):
         return text
-    found = [one for one in _MESSAGE.findall(text) if one.strip()]
-    said = " ".join(found) if found else _TAG.sub(" ", _UNSEEN.sub("<", text))
+    messages = [message for message in _MESSAGE.findall(text) if message.strip()]
+    words = " ".join(messages) if messages else _TAG.sub(" ", _UNSEEN.sub("<", text))
     try:
-        return html.unescape(said)
+        return html.unescape(words)
     except ValueError:  # a character's number of thousands of digits
-        return said
+        return words

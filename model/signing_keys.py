@@ -1,4 +1,4 @@
-"""The keys that approvals are signed with: Ed25519, in a PEM file that its owner alone can read."""
+"""Make, write and read the keys that sign approvals: Ed25519, in a PEM file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,14 @@ from model.key_line import PREFIX
 
 
 def new_key(passphrase: str | None = None) -> tuple[str, str]:
-    """A private key as PEM, and the line of its public half."""
+    """Make a private key.
+
+    Args:
+        passphrase: encrypts the PEM; None or "" leaves it in the clear.
+
+    Returns:
+        The private key as PEM, and the line of its public key ("ed25519:BASE64").
+    """
     key = Ed25519PrivateKey.generate()
     lock = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
@@ -29,16 +36,25 @@ def new_key(passphrase: str | None = None) -> tuple[str, str]:
 
 
 def line_of(key: Ed25519PrivateKey) -> str:
-    """Its public half as the configuration has it."""
+    """Return the line of the key's public half, as the configuration holds it: "ed25519:BASE64"."""
     return PREFIX + b64encode(public_of(key)).decode("ascii")
 
 
 def public_of(key: Ed25519PrivateKey) -> bytes:
+    """Return the 32 bytes of the key's public half."""
     return key.public_key().public_bytes_raw()
 
 
 def write_key(path: Path, pem: str) -> None:
-    """Raises Misconfigured where there is such a file already: it may be the only copy of a key."""
+    """Write a private key to a new file with mode 0600. An existing file stays as it is.
+
+    Args:
+        path: the new file.
+        pem: the key as `new_key` returns it.
+
+    Raises:
+        Misconfigured: the file exists already (it may be the only copy of a key), or it cannot be written.
+    """
     try:
         file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:
@@ -50,7 +66,17 @@ def write_key(path: Path, pem: str) -> None:
 
 
 def read_key(path: Path, passphrase: str | None = None) -> Ed25519PrivateKey:
-    """Raises Misconfigured; nothing of the file or the passphrase is in its text."""
+    """Read a private key from a PEM file. At most 65,536 bytes of the file are read.
+
+    Args:
+        path: the PEM file; group and others may have no right to it.
+        passphrase: opens an encrypted key; None if the key is not encrypted.
+
+    Raises:
+        Misconfigured: the file cannot be read, others can read it, it is a public key, it is of another kind,
+            or the passphrase is missing, wrong or not needed. The text holds nothing of the file or the
+            passphrase.
+    """
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -74,7 +100,13 @@ def read_key(path: Path, passphrase: str | None = None) -> Ed25519PrivateKey:
 
 
 def is_signed(public: bytes, signature: bytes, statement: bytes) -> bool:
-    """Whether the owner of this key signed these bytes."""
+    """Return True if the owner of the key signed exactly these bytes.
+
+    Args:
+        public: the 32 bytes of the public key.
+        signature: the 64 bytes of the Ed25519 signature (RFC 8032).
+        statement: the bytes that were signed.
+    """
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, statement)
     except (InvalidSignature, ValueError):

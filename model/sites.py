@@ -1,10 +1,10 @@
-"""Sites of SharePoint as sources: rows of mailboxes.csv that are nobody's mailbox and have files alone.
+"""Read and spell sites of SharePoint as sources: rows of mailboxes.csv without a mailbox, with files alone.
 
 site:HOST:/sites/NAME           a site with all its libraries
 site:HOST:/sites/NAME:LIBRARY   one library, by its name or as its address spells it
 site:HOST:/                     the root site
 
-They are written into the ledger in one spelling: lower case, NFC, a blank as %20 and a percent sign as %25.
+The ledger holds them in one spelling: lower case, NFC, a blank as %20 and a percent sign as %25.
 """
 
 from __future__ import annotations
@@ -19,12 +19,18 @@ PREFIX = "site:"
 SHAPE = "site:HOST:/sites/NAME or site:HOST:/sites/NAME:LIBRARY"
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 _PATH = re.compile(r"/((sites|teams|portals)/[^/]+/?)?")
-"""Below /personal/ lies a person's OneDrive, which moves with its owner's mailbox."""
+"""A person's OneDrive lies below /personal/. It moves with its owner's mailbox."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """host and path as in its address; library "": all of them."""
+    """Name a site of SharePoint, or one library of it.
+
+    Attributes:
+        host: the host in the site's address.
+        path: the path in the site's address, without a slash at its end; "/" for the root site.
+        library: the library's name; "" means all libraries of the site.
+    """
 
     host: str
     path: str
@@ -32,7 +38,7 @@ class Site:
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """None for what is not spelled like one."""
+        """Parse a site as a person spells it. Return None if the text is not spelled like a site."""
         plain = unicodedata.normalize("NFC", unquote(text)).lower()
         host, _, rest = plain.removeprefix(PREFIX).partition(":")
         path, colon, library = rest.partition(":")
@@ -53,22 +59,22 @@ class Site:
 
     @property
     def url(self) -> str:
-        """Its address in a browser, or that of the library where this has its name."""
+        """Return the site's address in a browser; of a library its own address, if that has its name."""
         path = "/".join(part for part in (*self.path.split("/"), self.library) if part)
         return f"https://{self.host}/{quote(path)}"
 
     @property
     def whole(self) -> Site:
-        """The site that a library is of."""
+        """Return the site that a library belongs to."""
         return Site(self.host, self.path)
 
 
 def is_site(text: str) -> bool:
-    """Whether text means a site, be it misspelled."""
+    """Return True if the text means a site, even if it is misspelled."""
     return text.lower().startswith(PREFIX)
 
 
 def one_spelling(name: str) -> str:
-    """How the ledger spells what a person calls a mailbox: an id, an address or a site."""
+    """Return the ledger's spelling of a mailbox that a person named: by an id, an address or a site."""
     site = Site.read(name.strip()) if is_site(name.strip()) else None
     return name.strip().lower() if site is None else str(site)
