@@ -1,4 +1,4 @@
-"""What died workers leave behind in the ledger, put in order. Nothing here decides about an item."""
+"""Put in order what dead workers leave behind in the ledger. Nothing here decides about an item."""
 
 from __future__ import annotations
 
@@ -13,26 +13,35 @@ from ledger.db.schema import health, leg, mailbox
 from ledger.store import Ledger
 
 EXPIRED = "lease-expired"
-"""The event of a wave: its legs nobody renews any more wait for a worker again."""
+"""The event of a wave: its legs whose lease is not renewed any more wait for a worker again."""
 
 _DEAD = (leg.c.state == LegState.RUNNING.value, leg.c.lease_until < now())
 
 
 def requeue_expired(ledger: Ledger) -> dict[str, int]:
-    """Legs that run by the ledger, but whose worker's lease has ended, are PENDING; by wave, how many. Their
-    owner and epoch stay: who claims one next must know that it takes over, and what may still arrive."""
+    """Set legs whose worker's lease has ended from running to pending. Idempotent.
+
+    Their owner and epoch stay: the next worker must know that it takes over, and what may still arrive.
+
+    Returns:
+        How many legs, by wave.
+    """
     query = select(leg.c.id, mailbox.c.wave).join(mailbox).where(*_DEAD).order_by(leg.c.id)
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     with writing(ledger.engine) as connection:
         for number, wave in connection.execute(query.with_for_update(of=leg, skip_locked=True)).all():
             again = update(leg).where(leg.c.id == number, *_DEAD).values(state=LegState.PENDING.value)
-            found[wave] += connection.execute(again).rowcount
-        for wave, legs in sorted(found.items()):
+            counts[wave] += connection.execute(again).rowcount
+        for wave, legs in sorted(counts.items()):
             append_event(connection, wave, EXPIRED, {"legs": legs})
-    return dict(found)
+    return dict(counts)
 
 
 def forget_health(ledger: Ledger, seconds: float) -> int:
-    """What workers that have not told anything for so long knew of the servers goes; how many rows."""
+    """Delete what workers knew of the servers if they reported nothing for so many seconds.
+
+    Returns:
+        How many rows.
+    """
     with writing(ledger.engine) as connection:
         return connection.execute(delete(health).where(health.c.at < now() - seconds)).rowcount

@@ -1,7 +1,8 @@
-"""The ledgers that this process has open: one, with one engine, for each address.
+"""Share the open ledgers of this process: one, with one engine, for each address.
 
-Its schema is looked at when it is opened, and not again. What is open is closed when its last user has ended;
-what was asked for without an end (kept) stays until others take its place, or the process ends.
+A ledger's schema is checked when it is opened, and not again. An open ledger is closed when its last user has
+ended. One that was asked for without an end (kept) stays open until others take its place, or until the
+process ends.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from ledger.store import Ledger
 
 KEPT_MOST = 4
-"""How many that nobody uses at the moment stay open."""
+"""How many unused ledgers stay open."""
 
 
 @dataclass(slots=True)
@@ -31,31 +32,42 @@ _open: dict[str, _Open] = {}
 
 @contextmanager
 def opened(url: str, *, upgrade: bool = False) -> Iterator[Ledger]:
-    """Opens a ledger, or uses the one that is open; made when it is not there yet. upgrade: what writes
-    brings an older one to this version's schema. Raises as Ledger.ready() and Ledger.migrate() do."""
-    found = _take(url, upgrade=upgrade)
+    """Open a ledger, or use the one that is open. A ledger that does not exist yet is created.
+
+    Args:
+        url: its address.
+        upgrade: True for a program that writes: it brings an older ledger to this version's schema.
+
+    Raises:
+        MigrationError: as Ledger.ready() and Ledger.migrate().
+    """
+    entry = _take(url, upgrade=upgrade)
     try:
-        yield found.ledger
+        yield entry.ledger
     finally:
-        _give_back(url, found)
+        _give_back(url, entry)
 
 
 def kept(url: str) -> Ledger:
-    """The open ledger of this address, or one that is opened now and stays. Raises as Ledger.ready() does."""
-    found = _take(url, upgrade=False)
-    found.kept = True
-    _give_back(url, found)
-    return found.ledger
+    """Return the open ledger of this address, or one that is opened now and stays open.
+
+    Raises:
+        MigrationError: as Ledger.ready().
+    """
+    entry = _take(url, upgrade=False)
+    entry.kept = True
+    _give_back(url, entry)
+    return entry.ledger
 
 
 def _take(url: str, *, upgrade: bool) -> _Open:
     with _lock:
-        found = _open.get(url)
-        if found is None:
-            found = _Open(_made(url, upgrade=upgrade))
-            _open[url] = found
-        found.users += 1
-        return found
+        entry = _open.get(url)
+        if entry is None:
+            entry = _Open(_made(url, upgrade=upgrade))
+            _open[url] = entry
+        entry.users += 1
+        return entry
 
 
 def _made(url: str, *, upgrade: bool) -> Ledger:
@@ -71,18 +83,18 @@ def _made(url: str, *, upgrade: bool) -> Ledger:
     return ledger
 
 
-def _give_back(url: str, found: _Open) -> None:
+def _give_back(url: str, entry: _Open) -> None:
     with _lock:
-        found.users -= 1
-        if found.users == 0 and not found.kept:
+        entry.users -= 1
+        if entry.users == 0 and not entry.kept:
             del _open[url]
-            found.ledger.close()
-        idle = [name for name, one in _open.items() if one.users == 0]
+            entry.ledger.close()
+        idle = [name for name, other in _open.items() if other.users == 0]
         for name in idle[:-KEPT_MOST]:
             _open.pop(name).ledger.close()
 
 
 @atexit.register
 def _close_all() -> None:
-    for one in _open.values():
-        one.ledger.close()
+    for entry in _open.values():
+        entry.ledger.close()

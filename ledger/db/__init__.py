@@ -1,1 +1,1 @@
-"""Schema, statements, encoding, the chain of events, leases."""
+"""Hold the ledger's schema, statements, encoding, chain of events and leases."""

@@ -1,7 +1,7 @@
-"""The event chain: decisions only, one chain a wave, each event's hash covering the one before.
+"""Append and verify the chain of events: decisions only, one chain a wave, each hash covers the one before.
 
-A chain shows that nothing in it was altered, removed from its middle or put in between. Whether its
-end was cut off shows only against an anchor outside of the ledger (a printed or signed head).
+A chain shows that nothing in it was altered, removed from its middle or inserted. Whether its end was cut off
+shows only against an anchor outside of the ledger (a printed or signed head).
 """
 
 from __future__ import annotations
@@ -23,8 +23,18 @@ from model.errors import Corrupt
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One decision. seq counts from 1 in its wave; hash is SHA-256 over the previous hash and the
-    canonical JSON of all other fields but the signature."""
+    """Hold one decision.
+
+    Attributes:
+        wave: the wave of its chain.
+        seq: counts from 1 in its wave.
+        at: seconds since 1970 UTC by the database's clock, to the microsecond.
+        kind: what was decided.
+        subject: a mailbox id, or another name; None if it is about the wave.
+        detail: codes, counts and random ids.
+        hash: SHA-256 over the previous hash and the canonical JSON of all other fields but the signature.
+        signature: of an approver, over the hash; None for most kinds.
+    """
 
     wave: str
     seq: int
@@ -37,19 +47,29 @@ class Event:
 
     @property
     def moment(self) -> datetime:
+        """Return when it was recorded."""
         return datetime.fromtimestamp(self.at, UTC)
 
 
 def genesis(wave: str) -> bytes:
-    """What the first event of a wave's chain is hashed with."""
+    """Return the hash that stands before the first event of a wave's chain."""
     return hashlib.sha256(b"kogge event chain\x00" + wave.encode()).digest()
 
 
 def event_hash(
     previous: bytes, wave: str, seq: int, at: float, kind: str, subject: str | None, detail: str
 ) -> bytes:
-    """detail is the stored text, so that checking needs no agreement on how to write JSON numbers;
-    at is hashed in whole microseconds, which both databases keep exactly."""
+    """Return the hash of an event.
+
+    Args:
+        previous: the hash of the event before, or genesis().
+        wave: the wave of the chain.
+        seq: the event's number.
+        at: seconds since 1970 UTC; hashed in whole microseconds, which both databases keep exactly.
+        kind: what was decided.
+        subject: as in Event.
+        detail: the stored text, so that a check needs no agreement on how to write JSON numbers.
+    """
     fields = [wave, seq, round(at * 1_000_000), kind, subject, detail]
     body = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(previous + body.encode()).digest()
@@ -64,7 +84,16 @@ def append_event(
     subject: str | None = None,
     signature: bytes | None = None,
 ) -> Event:
-    """Adds one event, inside the caller's write transaction."""
+    """Add one event, inside the caller's write transaction. Not idempotent.
+
+    Args:
+        connection: in a write transaction. The wave's chain is locked until its end.
+        wave: the wave of the chain.
+        kind: what was decided.
+        detail: codes, counts and random ids; never an address or a name.
+        subject: a mailbox id, or another name; None if it is about the wave.
+        signature: of an approver, over the event's hash.
+    """
     seq, previous = _lock_head(connection, wave)
     at = round(connection.execute(select(now())).scalar_one(), 6)
     text = json.dumps(dict(detail), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -90,7 +119,14 @@ def append_event(
 def read_events(
     connection: Connection, wave: str, *, after: int = 0, until: int | None = None
 ) -> Iterator[Event]:
-    """after, until: only those with a number above the one, and not above the other."""
+    """Yield the events of a wave's chain, in their order.
+
+    Args:
+        connection: in any transaction.
+        wave: the wave of the chain.
+        after: only events with a higher number.
+        until: only events up to this number; None means all.
+    """
     query = select(event).where(event.c.wave == wave, event.c.seq > after).order_by(event.c.seq)
     for row in connection.execute(query if until is None else query.where(event.c.seq <= until)):
         yield _event(row)
@@ -102,13 +138,21 @@ def _event(row: Any) -> Event:
 
 
 def newest_detail(connection: Connection, subject: str, kind: str) -> Mapping[str, str | int] | None:
-    """What the newest event of this kind about a subject says."""
-    found = newest_event(connection, subject, kind, chain_of(connection, subject))
-    return None if found is None else found.detail
+    """Return the detail of the newest event of this kind about a subject; None if there is none."""
+    newest = newest_event(connection, subject, kind, chain_of(connection, subject))
+    return None if newest is None else newest.detail
 
 
 def chain_of(connection: Connection, subject: str) -> str:
-    """The wave in whose chain a subject's events are recorded now: "wave:NAME", or the id of a mailbox."""
+    """Return the wave in whose chain a subject's events are recorded now.
+
+    Args:
+        connection: in any transaction.
+        subject: "wave:NAME", or the id of a mailbox.
+
+    Returns:
+        "" if there is no such mailbox.
+    """
     if subject.startswith("wave:"):
         return subject.removeprefix("wave:")
     query = select(mailbox.c.wave).where(mailbox.c.id == subject)
@@ -116,8 +160,11 @@ def chain_of(connection: Connection, subject: str) -> str:
 
 
 def newest_event(connection: Connection, subject: str, kind: str, chain: str) -> Event | None:
-    """The newest event of this kind about a subject: the last of this chain, or else of another one. The
-    order of a chain decides, for a clock may be put back."""
+    """Return the newest event of this kind about a subject; None if there is none.
+
+    It is the last one of this chain, or else of another. The order of a chain decides, not the time, because
+    a clock may be put back.
+    """
     query = select(event).where(event.c.subject == subject, event.c.kind == kind)
     query = query.order_by(case((event.c.wave == chain, 0), else_=1), event.c.seq.desc()).limit(1)
     row = connection.execute(query).one_or_none()
@@ -129,10 +176,20 @@ def verify_chain(
     rows: Iterable[tuple[int, float, str, str | None, str, bytes]],
     after: tuple[int, bytes] | None = None,
 ) -> tuple[int, bytes]:
-    """Checks a chain of (seq, at, kind, subject, detail as stored, hash), or what follows `after`, an earlier
-    head of it; returns its head.
+    """Check a chain of events, and return its head.
 
-    Raises Corrupt("event-chain-broken") at the first event that does not follow from the one before."""
+    Args:
+        wave: the wave of the chain.
+        rows: (seq, at, kind, subject, detail as stored, hash) of each event, in order.
+        after: an earlier head (number and hash); `rows` is what follows it. None if `rows` is the whole
+            chain.
+
+    Returns:
+        The number and the hash of the last event.
+
+    Raises:
+        Corrupt: "event-chain-broken", at the first event that does not follow from the one before.
+    """
     seq, previous = after or (0, genesis(wave))
     for number, at, kind, subject, detail, digest in rows:
         expected = event_hash(previous, wave, seq + 1, at, kind, subject, detail)
@@ -143,7 +200,11 @@ def verify_chain(
 
 
 def verify_all(connection: Connection) -> None:
-    """Checks every wave's chain and its recorded head. Raises Corrupt("event-chain-broken")."""
+    """Check every wave's chain and its recorded head.
+
+    Raises:
+        Corrupt: "event-chain-broken".
+    """
     columns = (event.c.seq, event.c.at, event.c.kind, event.c.subject, event.c.detail, event.c.hash)
     waves = set(connection.scalars(select(event.c.wave).distinct()))
     query = select(meta.c.name, meta.c.value).where(meta.c.name.startswith(_head_name("")))
@@ -158,7 +219,7 @@ def verify_all(connection: Connection) -> None:
 
 
 def head_of(connection: Connection, wave: str) -> tuple[int, bytes]:
-    """How many events a wave's chain has, and the newest one's hash, as recorded beside it."""
+    """Return how many events a wave's chain has, and the newest one's hash, as recorded beside it."""
     head = connection.execute(
         select(meta.c.value).where(meta.c.name == _head_name(wave))
     ).scalar_one_or_none()
@@ -175,7 +236,7 @@ def _head_name(wave: str) -> str:
 
 
 def _lock_head(connection: Connection, wave: str) -> tuple[int, bytes]:
-    """The chain's last sequence number and hash, locked until the transaction ends."""
+    """Lock the chain's head until the transaction ends; return its last number and hash."""
     first = {"name": _head_name(wave), "value": f"0:{genesis(wave).hex()}"}
     statement = upsert(connection, meta)
     connection.execute(statement.values(first).on_conflict_do_nothing())

@@ -1,4 +1,4 @@
-"""How ids, versions, flags and paths are stored: at 110 million items a byte of a row is 110 MB."""
+"""Encode ids, versions, flags and paths compactly: at 110 million items a byte of a row is 110 MB."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _UNPACK: dict[bytes, Callable[[bytes], str]] = {marker: decode for marker, _, de
 
 
 def pack_id(text: str) -> bytes:
-    """A source id as bytes: a marker, then the shortest form that gives back exactly this text."""
+    """Encode a source id: a marker, then the shortest form that gives back exactly this text."""
     if len(text) >= 16:
         for marker, encode, decode in _CODECS:
             try:
@@ -42,32 +42,39 @@ def pack_id(text: str) -> bytes:
 
 
 def unpack_id(data: bytes) -> str:
+    """Return the source id that pack_id encoded."""
     return _UNPACK[data[:1]](data[1:])
 
 
 def version_number(version: str) -> int:
-    """A version's 8-byte hash as a signed integer. Connectors only compare versions for equality."""
+    """Return a version's 8-byte hash as a signed integer. Connectors only compare versions for equality."""
     digest = hashlib.blake2b(version.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 
 def version_text(number: int) -> str:
-    """The stored hash as 16 hexadecimal digits: what ItemRow.version holds."""
+    """Return the stored hash as 16 hexadecimal digits: what ItemRow.version holds."""
     return f"{number & 0xFFFFFFFFFFFFFFFF:016x}"
 
 
 def version_hash(version: str) -> str:
-    """What ItemRow.version holds for this version of the source: equal exactly when that is equal."""
+    """Return what ItemRow.version holds for this version of the source.
+
+    Two of them are equal if and only if the versions are equal.
+    """
     return version_text(version_number(version))
 
 
 def pack_flags(flags: Iterable[str]) -> str | None:
+    """Encode flags: sorted and separated by spaces; None if there are none."""
     return " ".join(sorted(flags)) or None
 
 
 def pack_path(path: tuple[str, ...]) -> str:
+    """Encode a container's path as JSON."""
     return json.dumps(path, ensure_ascii=False, separators=(",", ":"))
 
 
 def unpack_path(text: str) -> tuple[str, ...]:
+    """Return the path that pack_path encoded."""
     return tuple(json.loads(text))

@@ -1,4 +1,4 @@
-"""One engine for both databases: durable commits, the database's own clock, errors without content."""
+"""Make one engine for both databases: durable commits, the database's own clock, errors without content."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PRAGMAS = (
 
 CONNECT_SECONDS = 10
 LOCK_SECONDS = BUSY_SECONDS
-"""How long a statement waits for what another one holds, as on SQLite."""
+"""How long a statement waits for what another statement has locked, as on SQLite."""
 _POSTGRESQL = {
     "connect_timeout": CONNECT_SECONDS,
     # A server that is gone without a word is noticed within half a minute, whether we wait or send.
@@ -53,20 +53,29 @@ _SESSION = (
     "tcp_keepalives_count=3",
 )
 _UNTRUSTED = ("does not support SSL", "certificate", "SSL error", "SSL SYSCALL", "root certificate")
-"""What libpq says when there is no TLS, or none that is trusted."""
+"""What libpq says if there is no TLS, or none that is trusted."""
 
 
 class Transaction(Protocol):
-    """How those who share a leg's worker's connection begin one. touches: to the items of which containers it
-    writes; None: of any."""
+    """Begin a transaction on the connection that a leg's worker shares with its parts."""
 
     def __call__(
         self, *, writes: bool, touches: Collection[int] | None = ...
-    ) -> AbstractContextManager[Connection]: ...
+    ) -> AbstractContextManager[Connection]:
+        """Begin a transaction; it commits at the end, and an exception rolls it back.
+
+        Args:
+            writes: True for a write transaction, which begins with the fence.
+            touches: the ids of the containers whose items it writes; None means any.
+        """
+        ...
 
 
 class now(FunctionElement[float]):  # noqa: N801  (reads as the SQL function it is)
-    """The database's clock: seconds since 1970 UTC, with fractions. Not the transaction's start."""
+    """Read the database's clock: seconds since 1970 UTC, with fractions.
+
+    It is not the transaction's start.
+    """
 
     type = Float(53)
     inherit_cache = True
@@ -84,7 +93,14 @@ def _now_postgresql(_element: now, _compiler: Any, **_: Any) -> str:
 
 
 def parse_url(url: str) -> URL:
-    """The address of a ledger. Raises Misconfigured without repeating it: it may hold a password."""
+    """Parse the address of a ledger.
+
+    Args:
+        url: sqlite:///FILE or postgresql+psycopg://….
+
+    Raises:
+        Misconfigured: it is no such address. The text does not repeat it, because it may hold a password.
+    """
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -101,7 +117,7 @@ def parse_url(url: str) -> URL:
 
 
 def make_engine(url: URL) -> Engine:
-    """An engine without a connection yet. Statements' parameters never reach an error's text."""
+    """Make an engine, without a connection yet. Statements' parameters never reach an error's text."""
     # No upper bound on connections: every leg at work holds one, and the operator bounds the legs.
     engine = create_engine(
         url,
@@ -121,7 +137,7 @@ def make_engine(url: URL) -> Engine:
 
 
 def _connecting(url: URL) -> dict[str, Any]:
-    """What is said when connecting, where the address does not say it."""
+    """Return the arguments of a new connection, except those that the address states itself."""
     if url.get_backend_name() == "sqlite":
         return {}
     args: dict[str, Any] = {name: value for name, value in _POSTGRESQL.items() if name not in url.query}
@@ -142,10 +158,16 @@ def _refuse_other_encodings(connection: DBAPIConnection, _: ConnectionPoolEntry)
 
 
 def create_private_file(url: URL) -> None:
-    """Creates the SQLite file, and its folder, for its owner only; SQLite gives its WAL the same mode."""
+    """Create the SQLite file, and its folder, for its owner only. Idempotent.
+
+    SQLite gives its WAL the same mode.
+
+    Raises:
+        Misconfigured: the file cannot be created.
+    """
     path = Path(str(url.database))
     try:
-        for folder in reversed([one for one in path.parents if not one.exists()]):
+        for folder in reversed([directory for directory in path.parents if not directory.exists()]):
             folder.mkdir(mode=0o700, exist_ok=True)
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
@@ -169,7 +191,16 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Database errors as ours. Their text is dropped: PostgreSQL's holds the values of a row."""
+    """Translate errors of the database into ours.
+
+    Their text is dropped, because PostgreSQL's holds the values of a row.
+
+    Raises:
+        Misconfigured: the ledger does not exist, is of an older version, or its server is not trusted.
+        Corrupt: "ledger-inconsistent" if a constraint was violated, "ledger-damaged" if a statement was
+            refused.
+        Transient: "ledger-unavailable". A commit may have happened all the same.
+    """
     try:
         yield
     except DBAPIError as error:
@@ -186,8 +217,8 @@ def _as_ours(error: BaseException | None, *, lost: bool) -> MigrationError:
         return Misconfigured(
             "ledger", "there is no ledger yet, or it is of an older version: `kogge ledger upgrade`"
         )
-    if kinds & {"OperationalError"} and (told := _refused(str(error))) is not None:
-        return Misconfigured("ledger", told)
+    if kinds & {"OperationalError"} and (advice := _refused(str(error))) is not None:
+        return Misconfigured("ledger", advice)
     if "IntegrityError" in kinds:
         return Corrupt("ledger-inconsistent", "a constraint of the ledger was violated")
     if lost or kinds & {"OperationalError", "InterfaceError"}:
@@ -196,7 +227,7 @@ def _as_ours(error: BaseException | None, *, lost: bool) -> MigrationError:
 
 
 def _refused(text: str) -> str | None:
-    """What to do about a server that was not trusted with the connection; None: it is something else."""
+    """Return what to do about a server that was not trusted; None if it is another error."""
     if "authentication method requirement" in text:
         return "its server asks for the password in another way than scram-sha-256, and did not get it"
     if any(word in text for word in _UNTRUSTED):
@@ -208,8 +239,11 @@ def _refused(text: str) -> str | None:
 
 
 def isolation(engine: Engine, *, writes: bool) -> dict[str, Any]:
-    """The execution options of a transaction, for connections that are kept: one question to PostgreSQL needs
-    no BEGIN and no COMMIT, each of which is a way to the server and back."""
+    """Return the execution options of a transaction, for connections that are kept.
+
+    A single question to PostgreSQL needs no BEGIN and no COMMIT, each of which is a way to the server and
+    back.
+    """
     if engine.dialect.name == "sqlite":
         return {"writes": writes}
     return {"writes": writes, "isolation_level": "READ COMMITTED" if writes else "AUTOCOMMIT"}
@@ -220,11 +254,15 @@ _SNAPSHOT: ContextVar[Connection | None] = ContextVar("snapshot", default=None)
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A read transaction: one snapshot on SQLite. Within snapshot(), a part of that one."""
-    held = _SNAPSHOT.get()
-    if held is not None and held.engine is engine:
+    """Begin a read transaction. On SQLite it is one snapshot. Within snapshot(), it is a part of that one.
+
+    Raises:
+        MigrationError: as of translated().
+    """
+    shared = _SNAPSHOT.get()
+    if shared is not None and shared.engine is engine:
         with translated():
-            yield held
+            yield shared
         return
     with translated(), engine.connect() as connection, connection.begin():
         yield connection
@@ -232,8 +270,13 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def snapshot(engine: Engine) -> Iterator[None]:
-    """What this thread reads within is of one moment, whatever others commit meanwhile. To be kept short:
-    neither database cleans up behind that moment while it lasts."""
+    """Make all that this thread reads within be of one moment, whatever others commit meanwhile.
+
+    Keep it short: neither database cleans up behind that moment while the snapshot lasts.
+
+    Raises:
+        MigrationError: as of translated().
+    """
     with translated(), engine.connect() as plain:
         if engine.dialect.name == "postgresql":
             connection = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -249,6 +292,12 @@ def snapshot(engine: Engine) -> Iterator[None]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A write transaction, committed at the end, rolled back by an exception."""
+    """Begin a write transaction. It commits at the end; an exception rolls it back.
+
+    On SQLite it takes the write lock at once (BEGIN IMMEDIATE).
+
+    Raises:
+        MigrationError: as of translated(). After Transient the commit may have happened.
+    """
     with translated(), engine.connect().execution_options(writes=True) as connection, connection.begin():
         yield connection

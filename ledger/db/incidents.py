@@ -1,7 +1,7 @@
-"""What went wrong with single items: workers that died with them in hand, copies that were made anew in vain.
+"""Count what went wrong with single items: workers that died with them in hand, copies made anew in vain.
 
 A row exists only for an item that had trouble, so that the others cost nothing. The counts of deaths belong
-to the attempts of the item's row: where those were set to zero (a new version, `kogge retry --rejected`),
+to the attempts of the item's row: if those are set to zero (by a new version, by `kogge retry --rejected`),
 the deaths no longer count.
 """
 
@@ -25,8 +25,13 @@ KILLS_WORKER = "kills-worker"
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """deaths: how many workers died with the item in hand. rewrites: how often a copy was made anew because
-    verification found it missing or different, since it was last found right."""
+    """Count the trouble of one item.
+
+    Attributes:
+        deaths: how many workers died with the item in hand.
+        rewrites: how often a copy was made anew, because verification found it missing or different, since it
+            was last found right.
+    """
 
     deaths: int = 0
     rewrites: int = 0
@@ -36,7 +41,10 @@ NONE = Incident()
 
 
 class IncidentLedger:
-    """Those of one leg, in the transactions of its worker. They are read once, and again after changed()."""
+    """Read the incidents of one leg, in the transactions of its worker.
+
+    They are read once, and again after changed().
+    """
 
     def __init__(self, transaction: Transaction, leg_id: int) -> None:
         self._transaction = transaction
@@ -44,20 +52,20 @@ class IncidentLedger:
         self._known: dict[int, dict[bytes, Incident]] | None = None
 
     def of(self, container_id: int) -> Mapping[bytes, Incident]:
-        """By item key; items without trouble are absent."""
+        """Return a container's incidents by item key; items without trouble are absent."""
         return self._all().get(container_id, {})
 
     def changed(self) -> None:
-        """What is known of them is to be read again: a transaction of this worker changed it."""
+        """Read the incidents anew at the next question: a transaction of this worker changed them."""
         self._known = None
 
     def among(self, container_id: int, keys: Iterable[bytes]) -> list[bytes]:
-        """Which of these items had trouble."""
-        known = self.of(container_id)
-        return [key for key in keys if key in known] if known else []
+        """Return those of these items that had trouble."""
+        incidents = self.of(container_id)
+        return [key for key in keys if key in incidents] if incidents else []
 
     def killers(self) -> int:
-        """How many items of the leg are rejected because workers died with them alone in hand."""
+        """Count the items of the leg that are rejected because workers died with them alone in hand."""
         if not self._all():
             return 0
         with self._transaction(writes=False) as connection:
@@ -65,8 +73,12 @@ class IncidentLedger:
             return int(connection.execute(query).scalar_one())
 
     def give_another_chance(self, deaths: int, rest: float) -> int:
-        """Rejected items of this kind whose last death is so many seconds ago are to be copied again, with so
-        many deaths counted against them. Returns how many."""
+        """Send items that are rejected with KILLS_WORKER back to be copied again; return how many.
+
+        Args:
+            deaths: how many deaths count against each of them from now on.
+            rest: seconds that must have passed since an item's last death.
+        """
         if not self._all():
             return 0
         rested = select(incident.c.container, incident.c.key).where(
@@ -100,7 +112,10 @@ def _containers(leg_id: int) -> Any:
 
 
 def _killers(leg_id: int) -> Any:
-    """Items of the leg; found by their incidents, which are few."""
+    """Return the condition of items of the leg that are rejected with KILLS_WORKER.
+
+    They are found by their incidents, which are few.
+    """
     return and_(
         tuple_(item.c.container, item.c.key).in_(
             select(incident.c.container, incident.c.key).where(incident.c.container.in_(_containers(leg_id)))
@@ -112,16 +127,16 @@ def _killers(leg_id: int) -> Any:
 
 def _of_leg(connection: Connection, leg_id: int) -> dict[int, dict[bytes, Incident]]:
     query = select(incident.c.container, incident.c.key, incident.c.deaths, incident.c.rewrites)
-    found: dict[int, dict[bytes, Incident]] = {}
+    incidents: dict[int, dict[bytes, Incident]] = {}
     for of, key, deaths, rewrites in connection.execute(
         query.join(container).where(container.c.leg == leg_id)
     ):
-        found.setdefault(of, {})[bytes(key)] = Incident(deaths, rewrites)
-    return found
+        incidents.setdefault(of, {})[bytes(key)] = Incident(deaths, rewrites)
+    return incidents
 
 
 def add_deaths(connection: Connection, container_id: int, deaths: Mapping[bytes, int]) -> None:
-    """Sets how many deaths count for these items, and when the last one was noticed."""
+    """Set how many deaths count for these items, and when the last one was noticed."""
     statement = upsert(connection, incident)
     again = {"deaths": statement.excluded.deaths, "at": now()}
     statement = statement.on_conflict_do_update(index_elements=["container", "key"], set_=again)
@@ -131,14 +146,14 @@ def add_deaths(connection: Connection, container_id: int, deaths: Mapping[bytes,
 
 
 def forget(connection: Connection, container_id: int, keys: Iterable[bytes]) -> None:
-    """These items were found right: what happened to them before no longer counts."""
+    """Delete the incidents of these items, because they were found right. Idempotent."""
     for chunk in chunked(keys):
         mine = (incident.c.container == container_id, incident.c.key.in_(chunk))
         connection.execute(delete(incident).where(*mine))
 
 
 def add_rewrites(connection: Connection, container_id: int, keys: Iterable[bytes]) -> None:
-    """The copies of these items are about to be made anew: one rewrite more."""
+    """Count one more rewrite for each of these items, whose copies are about to be made anew."""
     statement = upsert(connection, incident)
     again = {"rewrites": incident.c.rewrites + 1}
     statement = statement.on_conflict_do_update(index_elements=["container", "key"], set_=again)
@@ -151,7 +166,7 @@ _ALLOWED_AGAIN = update(incident).where(incident.c.container == bindparam("b_con
 
 
 def allow_rewrites(connection: Connection, leg_id: int) -> None:
-    """A person asked for another try: what differs may be made anew as often as the first time."""
+    """Set the counts of rewrites of a leg to zero, because a person asked for another try."""
     rows = [{"b_container": number} for number in connection.scalars(_containers(leg_id))]
     if rows:
         connection.execute(_ALLOWED_AGAIN, rows)

@@ -1,4 +1,7 @@
-"""Claims: who may work on a leg, until when, by the database's clock (never the worker's)."""
+"""Claim and fence legs: who may work on a leg, and until when.
+
+Time is the database's clock, never the worker's.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,13 @@ from model.protocols import Kind
 AT_TARGET = (State.CHANGED, State.LEAVING, State.WRITTEN, State.VERIFIED)
 SETTLED = (State.WRITTEN, State.VERIFIED, State.SKIPPED, State.REJECTED)
 PHASE_CHANGED = "phase-changed"
-"""The code of a lease of another phase than the mailbox is in."""
+"""The code of a lease that was claimed in another phase than the mailbox is in now."""
 ROLLING = "rolling-back"
-"""The code of a leg whose rollback was begun and has not ended: it outlives a claim."""
+"""The code of a leg whose rollback was begun and has not ended. It stays through a new claim."""
 
 
 def owner_of(connection: Connection, leg_id: int) -> str | None:
+    """Return the owner of a leg's lease; None if nobody holds the leg, or if there is no such leg."""
     owner: str | None = connection.execute(select(leg.c.owner).where(leg.c.id == leg_id)).scalar_one_or_none()
     return owner
 
@@ -42,9 +46,23 @@ def owner_of(connection: Connection, leg_id: int) -> str | None:
 def claim(
     connection: Connection, leg_id: int, owner: str, ttl: float, gone: str | None, revision: str
 ) -> Lease | None:
-    """One UPDATE decides. gone: an owner known to be dead; the UPDATE demands that it still holds the leg.
-    revision: of the schema. The lease is of the phase that the mailbox is in, read once the leg is locked:
-    from then on it stays."""
+    """Claim a leg with one UPDATE.
+
+    The lease is of the phase that the mailbox is in. The phase is read once the leg is locked, so it stays
+    from then on.
+
+    Args:
+        connection: in a write transaction.
+        leg_id: the leg.
+        owner: the name of the worker that claims it.
+        ttl: seconds until the lease ends, if it is not renewed.
+        gone: an owner that is known to be dead. The UPDATE demands that it still holds the leg. None if no
+            owner is known to be dead.
+        revision: of the schema that this program knows.
+
+    Returns:
+        The lease; None if another worker holds the leg, or if the leg is being claimed or written right now.
+    """
     free = [leg.c.owner.is_(None), leg.c.lease_until < now()]
     if gone is not None:
         free.append(leg.c.owner == gone)
@@ -81,29 +99,37 @@ def claim(
 
 
 def _before() -> Any:
-    """Who had the items in hand that are not settled: the owner that is taken over; while nobody has
-    outwaited the one before that, it."""
+    """Return the owner that had the unsettled items in hand.
+
+    It is the owner that is taken over. As long as the grace after an earlier owner has not passed, it is that
+    one.
+    """
     return case((leg.c.unproven, func.coalesce(leg.c.before, leg.c.owner)), else_=leg.c.owner)
 
 
 def _is_unproven(gone: str | None) -> ColumnElement[bool]:
-    """Whether there is an owner of whom nothing is known but that its lease ended, by a clock."""
+    """Return the condition that an owner's end is not proven: only its lease ended, by a clock."""
     if gone is None:
         return leg.c.owner.is_not(None)
     return and_(leg.c.owner.is_not(None), leg.c.owner != gone)
 
 
 def held() -> ColumnElement[float]:
-    """For how many seconds the leg's worker has held it; of one that never gave it back, until its lease
-    ended. 0 where nobody does."""
+    """Return for how many seconds the leg's worker has held it.
+
+    If a worker never released the leg, the time counts until its lease ended. 0 if nobody holds the leg.
+    """
     end = case((leg.c.lease_until < now(), leg.c.lease_until), else_=now())
     seconds = case((leg.c.claimed < end, end - leg.c.claimed), else_=0.0)
-    known = and_(leg.c.claimed.is_not(None), leg.c.lease_until.is_not(None))
-    return case((known, seconds), else_=0.0)
+    was_claimed = and_(leg.c.claimed.is_not(None), leg.c.lease_until.is_not(None))
+    return case((was_claimed, seconds), else_=0.0)
 
 
 def mine(lease: Lease) -> ColumnElement[bool]:
-    """The fence: true while nobody claimed the leg after this lease, and its mailbox is in the same phase."""
+    """Return the condition of the fence.
+
+    It is true while nobody claimed the leg after this lease, and its mailbox is in the same phase.
+    """
     same = exists().where(mailbox.c.id == leg.c.mailbox, mailbox.c.phase == lease.phase.value)
     return and_(leg.c.id == lease.leg, leg.c.epoch == lease.epoch, leg.c.owner == lease.owner, same)
 
@@ -112,11 +138,16 @@ _HELD = and_(
     leg.c.id == bindparam("leg"), leg.c.epoch == bindparam("epoch"), leg.c.owner == bindparam("owner")
 )
 _FENCE = select(mailbox.c.phase).select_from(leg.join(mailbox)).where(_HELD).with_for_update(of=leg)
-"""mine(), made once: every transaction of every worker begins with it."""
+"""The statement of mine(), made once: every transaction of every worker begins with it."""
 
 
 def fence(connection: Connection, lease: Lease) -> None:
-    """Locks the leg for the rest of the transaction. Raises LeaseLost("lease-lost" | "phase-changed")."""
+    """Lock the leg for the rest of the transaction.
+
+    Raises:
+        LeaseLost: "lease-lost" if another worker took the leg over; "phase-changed" if the mailbox is in
+            another phase.
+    """
     held = {"leg": lease.leg, "epoch": lease.epoch, "owner": lease.owner}
     phase = connection.execute(_FENCE, held).scalar_one_or_none()
     if phase is None:
@@ -126,7 +157,11 @@ def fence(connection: Connection, lease: Lease) -> None:
 
 
 def renew(connection: Connection, lease: Lease, ttl: float) -> bool:
-    """A server that takes longer than until the next renewal has not renewed it."""
+    """Set the end of a lease to `ttl` seconds from now; return False if the lease is lost.
+
+    On PostgreSQL the statement is given up after a third of `ttl`: a server that answers later than the next
+    renewal has not renewed the lease.
+    """
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SET LOCAL statement_timeout = {max(int(ttl * 1000 / 3), 1)}"))
     statement = update(leg).where(mine(lease)).values(lease_until=now() + ttl)
@@ -134,14 +169,22 @@ def renew(connection: Connection, lease: Lease, ttl: float) -> bool:
 
 
 def outwaited(connection: Connection, lease: Lease) -> bool:
-    """Notes that no previous owner of the leg can write any more."""
+    """Record that no previous owner of the leg can write any more; return False if the lease is lost."""
     return connection.execute(update(leg).where(mine(lease)).values(unproven=False)).rowcount == 1
 
 
 def release(
     connection: Connection, lease: Lease, state: LegState, code: str | None, detail: str | None = None
 ) -> bool:
-    """Gives the leg back with its totals counted anew."""
+    """Give the leg back with its totals counted anew; return False if the lease is lost.
+
+    Args:
+        connection: in a write transaction.
+        lease: the worker's own.
+        state: the leg's new state.
+        code: why; None if the state says all.
+        detail: what is known beside the code (model.errors.MigrationError).
+    """
     totals = _totals(connection, lease.leg)
     values = {
         "owner": None,
@@ -165,7 +208,15 @@ def block(
     state: LegState = LegState.BLOCKED,
     detail: str | None = None,
 ) -> bool:
-    """Of a leg that nobody holds. False: somebody does."""
+    """Set the state of a leg that nobody holds; return False if a worker holds it.
+
+    Args:
+        connection: in a write transaction.
+        leg_id: the leg.
+        code: why.
+        state: the new state.
+        detail: what is known beside the code (model.errors.MigrationError).
+    """
     statement = update(leg).where(leg.c.id == leg_id, leg.c.owner.is_(None))
     return connection.execute(statement.values(state=state.value, code=code, detail=detail)).rowcount == 1
 
@@ -184,7 +235,16 @@ def _totals(connection: Connection, leg_id: int) -> dict[str, int]:
 def requeue(
     connection: Connection, legs: ColumnElement[bool], states: Collection[LegState], rejected: bool
 ) -> int:
-    """Sends legs nobody holds back to pending; see Ledger.requeue."""
+    """Set legs that nobody holds back to pending; return how many. See Ledger.requeue.
+
+    Legs of a withheld mailbox stay as they are.
+
+    Args:
+        connection: in a write transaction.
+        legs: a condition on the tables leg and mailbox.
+        states: only legs in these states.
+        rejected: True to try rejected items again.
+    """
     chosen = and_(
         legs,
         leg.c.owner.is_(None),
@@ -206,7 +266,7 @@ def requeue(
 
 
 def _retry_rejected(connection: Connection, leg_id: int) -> int:
-    """How many it was."""
+    """Set a leg's rejected items back to open; return how many."""
     containers = select(container.c.id).where(container.c.leg == leg_id)
     again = case((item.c.href.is_(None), State.SEEN.value), else_=State.CHANGED.value)
     statement = update(item).where(item.c.container.in_(containers), item.c.state == State.REJECTED.value)

@@ -1,4 +1,4 @@
-"""Database rows as the dataclasses of ledger.db.rows, and the statements that read them."""
+"""Read database rows as the dataclasses of ledger.db.rows."""
 
 from __future__ import annotations
 
@@ -96,11 +96,13 @@ def _moment(seconds: float | None) -> datetime | None:
 
 
 def mailbox_row(row: Iterable[Any]) -> MailboxRow:
+    """Make a MailboxRow of MAILBOX_COLUMNS."""
     identity, wave, phase, *rest = row
     return MailboxRow(identity, wave, Phase(phase), *rest)
 
 
 def leg_row(row: Iterable[Any]) -> LegRow:
+    """Make a LegRow of LEG_COLUMNS."""
     number, of, workload, state, code, owner, until, epoch, items, done, size, started, finished, *rest = row
     return LegRow(
         number,
@@ -121,6 +123,7 @@ def leg_row(row: Iterable[Any]) -> LegRow:
 
 
 def container_row(row: Iterable[Any]) -> ContainerRow:
+    """Make a ContainerRow of CONTAINER_COLUMNS."""
     number, kind, source_id, path, role, href, cursor, complete, total, omit, gone, modified, surveyed = row
     return ContainerRow(
         number,
@@ -140,11 +143,13 @@ def container_row(row: Iterable[Any]) -> ContainerRow:
 
 
 def item_row(row: Iterable[Any]) -> ItemRow:
+    """Make an ItemRow of ITEM_COLUMNS."""
     key, source_id, version, state, *rest = row
     return ItemRow(key, unpack_id(source_id), version_text(version), State(state), *rest)
 
 
 def item_by_key(connection: Connection, container_id: int, key: bytes) -> ItemRow | None:
+    """Return the item of a container that has this key; None if there is none."""
     query = select(*ITEM_COLUMNS).where(item.c.container == container_id, item.c.key == key)
     row = connection.execute(query).one_or_none()
     return None if row is None else item_row(row)
@@ -157,7 +162,15 @@ def items_by_key(
     states: Collection[State] | None = None,
     limit: int = CHUNK,
 ) -> list[ItemRow]:
-    """One page of a container's items in the order of their keys, those after the given one."""
+    """Return one page of a container's items in the order of their keys.
+
+    Args:
+        connection: in any transaction.
+        container_id: the container.
+        after: only items with a higher key; None begins with the first.
+        states: only items in these states; None means all.
+        limit: items of the page, at most.
+    """
     statement: Select[Any] = select(*ITEM_COLUMNS).where(item.c.container == container_id)
     if after is not None:
         statement = statement.where(item.c.key > after)
@@ -168,7 +181,7 @@ def items_by_key(
 
 
 def counts_of(connection: Connection, leg_id: int, container_id: int | None) -> dict[State, int]:
-    """Items by state, of one container or of the whole leg."""
+    """Count items by state, of one container, or of the whole leg if container_id is None."""
     query = select(item.c.state, func.count()).group_by(item.c.state)
     if container_id is None:
         query = query.join(container).where(container.c.leg == leg_id)
@@ -178,19 +191,25 @@ def counts_of(connection: Connection, leg_id: int, container_id: int | None) -> 
 
 
 def claimed_of(connection: Connection, leg_id: int, place: str | None = None) -> dict[str, set[str]]:
-    """href of a container (of all, or of this one) -> hrefs of the items there that rows own."""
+    """Return the hrefs of items at the target that rows own, by the href of their container.
+
+    Args:
+        connection: in any transaction.
+        leg_id: the leg.
+        place: only the container with this href; None means all.
+    """
     query = select(container.c.href, item.c.href).join(item, item.c.container == container.c.id)
     query = query.where(container.c.leg == leg_id, container.c.href.is_not(None), item.c.href.is_not(None))
     if place is not None:
         query = query.where(container.c.href == place)
     claimed: dict[str, set[str]] = {}
-    for found, href in connection.execute(query):
-        claimed.setdefault(found, set()).add(href)
+    for folder, href in connection.execute(query):
+        claimed.setdefault(folder, set()).add(href)
     return claimed
 
 
 def begun(connection: Connection, leg_id: int) -> bool:
-    """See LegLedger.begun."""
+    """Return True if copying of any of the leg's items was begun; see LegLedger.begun."""
     sent = or_(item.c.attempts > 0, item.c.href.is_not(None), item.c.state == State.WRITING.value)
     query = select(item.c.id).join(container).where(container.c.leg == leg_id, sent).limit(1)
     return connection.execute(query).one_or_none() is not None
@@ -199,7 +218,7 @@ def begun(connection: Connection, leg_id: int) -> bool:
 def pending_items(
     connection: Connection, container_id: int, limit: int, states: Collection[State]
 ) -> list[ItemRow]:
-    """See LegLedger.pending."""
+    """Return open items of a container; see LegLedger.pending."""
     query = select(*ITEM_COLUMNS).where(item.c.container == container_id)
     # The literal condition lets both databases choose the partial index of open items.
     query = query.where(is_open(), item.c.state.in_([state.value for state in states]))
@@ -207,25 +226,32 @@ def pending_items(
 
 
 def findings_of(connection: Connection, container_id: int) -> list[Finding]:
+    """Return the findings of a container, in the order in which they were recorded."""
     query = select(finding.c.outcome, finding.c.key, finding.c.href, finding.c.detail)
     rows = connection.execute(query.where(finding.c.container == container_id).order_by(finding.c.id))
     return [Finding(Outcome(outcome), key, href, detail) for outcome, key, href, detail in rows]
 
 
 def labels_of(connection: Connection, leg_id: int) -> dict[str, str]:
+    """Return the leg's keywords and the texts that people gave them."""
     query = select(label.c.keyword, label.c.text).where(label.c.leg == leg_id)
     return dict(connection.execute(query).all())
 
 
 def chunked(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
-    """The values in lists of at most this many."""
+    """Yield the values in lists of at most `size`."""
     iterator = iter(values)
     while chunk := list(islice(iterator, size)):
         yield chunk
 
 
 def in_wave(wave: str | None, mailbox_id: str | None = None) -> ColumnElement[bool]:
-    """Restricts a statement that joins mailbox."""
+    """Return a condition for a statement that joins mailbox.
+
+    Args:
+        wave: only this wave; None means all.
+        mailbox_id: only this mailbox; None means all.
+    """
     clauses: list[ColumnElement[bool]] = [true()]
     if wave is not None:
         clauses.append(mailbox.c.wave == wave)

@@ -1,4 +1,4 @@
-"""The ledger's states and rows, as the flows see them."""
+"""Define the ledger's states and rows, as the flows see them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from enum import IntEnum, StrEnum
 from model.protocols import Kind, Role
 
 UNSTABLE = "unstable-at-source"
-"""The source gives an item in two ways within one verification, and neither is what was copied."""
+"""The source renders an item in two ways within one verification, and neither is what was copied."""
 KEPT = "kept-otherwise"
-"""The target has it otherwise than it was written, though it was written anew several times."""
+"""The target holds the item otherwise than it was written, although it was written anew several times."""
 STALE = "differs-at-source"
-"""Mail that the source renders otherwise than when it was copied; its body is never written again (R5)."""
+"""A mail that the source renders otherwise than when it was copied. Its body is never written again (R5)."""
 ACCEPTABLE = (UNSTABLE, KEPT, STALE)
 """The codes of differences that no pass can mend, and that a person may accept."""
 SCORE_LOW = "score-low"
 """The code that a person approves for a mailbox whose cutover scored badly."""
 PARTLY = ("verified-by-counts", "verified-by-sample")
-"""Codes of a verified leg of which not everything was read back."""
+"""The codes of a verified leg of which not everything was read back."""
 
 
 class State(IntEnum):
-    """An item's state. Everything below WRITTEN is open: a pass still owes it something.
+    """Name an item's state. Everything below WRITTEN is open: a pass still owes it something.
 
     SEEN      listed at the source, not copied
     WRITING   committed BEFORE the network write; its outcome is unknown until settled
@@ -48,7 +48,10 @@ class State(IntEnum):
 
 
 class Phase(StrEnum):
-    """staging: the target is ours. frozen: final delta. live: the user works there; we only add."""
+    """Name a mailbox's phase.
+
+    staging: the target is ours. frozen: the final delta. live: the user works there, and we only add.
+    """
 
     STAGING = "staging"
     FROZEN = "frozen"
@@ -56,7 +59,7 @@ class Phase(StrEnum):
 
 
 class LegState(StrEnum):
-    """A leg is a mailbox's workload: the unit of claim and retry.
+    """Name the state of a leg. A leg is a mailbox's workload: the unit of claim and retry.
 
     pending  never run, or to be run again      running  claimed by a worker
     waiting  a passing fault; run it again      blocked  needs a person; code says why
@@ -74,8 +77,11 @@ class LegState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """A finding's outcome. UNCHECKED and ERROR never count as success. DELIVERED: somebody else put it there
-    after the mailbox was last found to hold nothing but ours; see engine.verify.target."""
+    """Name a finding's outcome. UNCHECKED and ERROR never count as success.
+
+    DELIVERED: somebody else put it there after the mailbox was last found to hold only our items; see
+    engine.verify.target.
+    """
 
     MATCH = "="
     REBUILT = "~"
@@ -89,8 +95,18 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MailboxRow:
-    """source and target are the logins or addresses of the mapping CSV: for people with a right to
-    them only, never for logs or Prefect. id is random. *_identity are bound by the gate, or None."""
+    """Describe a mailbox.
+
+    Attributes:
+        id: random; safe to show.
+        wave: the wave that it belongs to.
+        phase: the phase that it is in.
+        source: the login or address in the mapping CSV. Only for people with a right to it, never for logs or
+            Prefect.
+        target: as `source`.
+        source_identity: what the gate bound; None if nothing is bound yet.
+        target_identity: as `source_identity`.
+    """
 
     id: str
     wave: str
@@ -103,9 +119,28 @@ class MailboxRow:
 
 @dataclass(frozen=True, slots=True)
 class LegRow:
-    """items, done and bytes are running totals for display; the item rows are the truth. withheld: the
-    code why its mailbox must not run, as in ledger.db.schema. level: how its accounts were proven when the
-    gate bound them; None before. detail: what is known beside the code; see model.errors.MigrationError."""
+    """Describe a leg.
+
+    `items`, `done` and `bytes` are running totals for display; the item rows are the truth.
+
+    Attributes:
+        id: the leg's number.
+        mailbox: the mailbox's id.
+        workload: the kind of its items.
+        state: its state.
+        code: why it is in this state; None if the state says all.
+        owner: the worker that holds it; None if nobody does.
+        lease_until: when the lease ends, by the database's clock; None if nobody holds the leg.
+        epoch: rises with each claim.
+        items: how many items it has.
+        done: how many of them are settled.
+        bytes: the size of what is at the target.
+        started: when it was first claimed.
+        finished: when it was last released.
+        withheld: the code why its mailbox must not run, as in ledger.db.schema; None if it may.
+        level: how its accounts were proven when the gate bound them; None before.
+        detail: what is known beside the code; see model.errors.MigrationError.
+    """
 
     id: int
     mailbox: str
@@ -126,17 +161,31 @@ class LegRow:
 
     @property
     def fully_verified(self) -> bool:
-        """Whether its newest pass or look found everything right, and read everything back."""
+        """Return True if its newest pass or look found everything right, and read everything back."""
         return self.state is LegState.VERIFIED and self.code not in PARTLY
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerRow:
-    """complete: its first enumeration reached the end. total: the source's own count. omit: as in
-    model.protocols.Container. gone: the source no longer lists it. modified: in seconds since 1970 UTC.
-    surveyed: the target's position when it was last verified in staging: what is strange and at or above it
-    came later. "": all that is strange did, for the folder was empty, or its items have no order and nothing
-    strange was there. None: nobody knows."""
+    """Describe a container.
+
+    Attributes:
+        id: its number in the ledger.
+        kind: the kind of its items.
+        source_id: the source's id.
+        path: the names from the root down, as at the source.
+        role: what it is for; None if the source gives it no role.
+        href: the container at the target; None as long as it is not placed.
+        cursor: continues the listing at the source; None before the first page.
+        complete: True if its first enumeration reached the end.
+        total: the source's own count of items; None if it does not say.
+        omit: as in model.protocols.Container.
+        gone: True if the source no longer lists it.
+        modified: in seconds since 1970 UTC; None if it is not known.
+        surveyed: the target's position when the container was last verified in staging: a foreign item at or
+            above it came later. "" means that every foreign item came later, because the folder was empty, or
+            because its items have no order and no foreign item was there. None means that it is not known.
+    """
 
     id: int
     kind: Kind
@@ -155,12 +204,27 @@ class ContainerRow:
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
-    """href, digest, flags and date are what was last written (or intended, while WRITING); since is
-    the target's position before the attempt. flags is sorted and space-separated; date is in
-    seconds since 1970 UTC. target_version: the target's own mark of what it took (an ETag). place:
-    the name an item was, or is, to be written under, where that does not follow from its key; of a note that
-    has another id since, "note-" and the key by which it was written. mid: of a mail,
-    8 bytes of its Message-ID's digest, as a signed number; None: it has none, or none is known."""
+    """Describe an item. href, digest, flags and date are what was last written (or intended, while WRITING).
+
+    Attributes:
+        key: model.protocols.key_of its source id.
+        source_id: the source's id.
+        version: a hash of the source's version (ledger.db.encoding.version_hash).
+        state: its state.
+        size: bytes; None if they are not known.
+        attempts: how often copying it was begun since it was last sent back.
+        code: why it is skipped or rejected; None otherwise.
+        href: the item at the target; None if it was never written.
+        since: the target's position before the attempt.
+        digest: of its meaning (mappings.registry).
+        flags: sorted and separated by spaces; None if there are none.
+        date: in seconds since 1970 UTC; None if it has none.
+        target_version: the target's own mark of what it took (an ETag).
+        place: the name under which an item was, or is to be, written, if the name does not follow from its
+            key. Of a note that has another id since, "note-" and the key by which it was written.
+        mid: of a mail, the first 8 bytes of the SHA-256 of its Message-ID, as a signed number; None if it has
+            none, or if none is known.
+    """
 
     key: bytes
     source_id: str
@@ -181,8 +245,14 @@ class ItemRow:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One verdict of a verification. detail is a fixed word ("flags", "date", "folder", "body", "duplicate").
-    key is None for what the ledger does not know; href is the target's."""
+    """Hold one verdict of a verification.
+
+    Attributes:
+        outcome: the verdict.
+        key: of the item; None for what the ledger does not know.
+        href: the target's; None if nothing is there.
+        detail: a fixed word ("flags", "date", "folder", "body", "duplicate").
+    """
 
     outcome: Outcome
     key: bytes | None
@@ -192,9 +262,19 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to work on a leg, until lost. took_over: the previous owner did not release it; before: who
-    that was. phase: of the mailbox when it was claimed; it is lost with the phase. unproven: a previous owner
-    may still be at work, as nobody knows that it ended."""
+    """Hold the right to work on a leg, until it is lost.
+
+    Attributes:
+        leg: the leg's number.
+        mailbox: the mailbox's id.
+        workload: the kind of its items.
+        owner: the worker that holds it.
+        epoch: the leg's epoch since this claim.
+        took_over: True if the previous owner did not release the leg.
+        phase: of the mailbox when the leg was claimed; the lease is lost when the phase changes.
+        unproven: True if a previous owner may still be at work, because its end is not proven.
+        before: the previous owner that did not release the leg; None if it was released.
+    """
 
     leg: int
     mailbox: str
@@ -209,7 +289,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class PageCount:
-    """What recording a page did."""
+    """Count what recording a page did."""
 
     new: int = 0
     changed: int = 0
@@ -218,9 +298,15 @@ class PageCount:
 
 @dataclass(slots=True)
 class Tally:
-    """What was done at a target, in items. new: written for the first time; replaced: written anew in place
-    of what was there; amended: their flags; withdrawn: removed. shared: shares of items and containers that
-    were made."""
+    """Count what was done at a target, in items.
+
+    Attributes:
+        new: written for the first time.
+        replaced: written anew in place of what was there.
+        amended: got other flags.
+        withdrawn: removed.
+        shared: shares of items and containers that were made.
+    """
 
     new: int = 0
     replaced: int = 0
@@ -229,6 +315,7 @@ class Tally:
     shared: int = 0
 
     def add(self, other: Tally) -> None:
+        """Add the counts of another tally to this one."""
         self.new += other.new
         self.replaced += other.replaced
         self.amended += other.amended

@@ -1,7 +1,7 @@
-"""The ledger's tables, one schema for SQLite and PostgreSQL.
+"""Define the ledger's tables, one schema for SQLite and PostgreSQL.
 
-item has a surrogate id: it is the order of listing, and a narrow row pointer. Its identity is
-(container, key). All times are seconds since 1970 UTC by the database's clock.
+item has a surrogate id: it is the order of listing, and a narrow row pointer. Its identity is (container,
+key). All times are seconds since 1970 UTC by the database's clock.
 """
 
 from __future__ import annotations
@@ -49,10 +49,13 @@ mailbox = Table(
     Column("withheld", String(16)),
     Column("priority", Integer, nullable=False, server_default=text("0")),
 )
-"""target_folder: where its files go, in place of the configured root. priority: higher runs first.
-planned_at: when the row became what it is. planned_seq: how many events the chain of its wave had then; a
-wave's approval that is among them does not reach it.
-withheld: the code why it must not run ("not-in-plan", "plan-changed"), or NULL."""
+"""The mailboxes of all waves.
+
+target_folder: where its files go, in place of the configured root. priority: the higher runs first.
+planned_at: when the row became what it is. planned_seq: how many events the chain of its wave had then; an
+approval of the wave among these events does not cover the row. withheld: the code why it must not run
+("not-in-plan", "plan-changed"), or NULL.
+"""
 
 wave = Table(
     "wave",
@@ -65,8 +68,10 @@ wave = Table(
     Column("priority", Integer, nullable=False, server_default=text("0")),
 )
 """What is planned of a wave beside its mailboxes; a wave without a row may run at any time.
+
 starts: not before. window: one of the configuration. canary: the mailbox that runs first, alone. priority: of
-several waves the higher runs first."""
+several waves the higher runs first.
+"""
 
 checked = Table(
     "checked",
@@ -78,7 +83,10 @@ checked = Table(
     Column("items", Integer, nullable=False),
     Column("bytes", BigInteger, nullable=False),
 )
-"""What the newest preflight found of a mailbox. level: of the proof. code: why it is not ready, or NULL."""
+"""The result of the newest preflight of a mailbox.
+
+level: of the proof. code: why it is not ready, or NULL.
+"""
 
 step = Table(
     "step",
@@ -90,7 +98,7 @@ step = Table(
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("at", Float(53), nullable=False),
 )
-"""How far the cutover of a mailbox is, a row for each hook or step that was begun."""
+"""How far the cutover of a mailbox is: a row for each hook or step that was begun."""
 
 health = Table(
     "health",
@@ -104,8 +112,10 @@ health = Table(
     Column("pace", Float(53), nullable=False),
     Column("legs", Integer, nullable=False, server_default=text("0")),
 )
-"""How each worker last found a server: calls and errors of its newest period, mean latency in seconds, its
-own pace (1: full speed; 0: halted), and how many legs it would have at work there."""
+"""How each worker last found a server: calls and errors of its newest period, mean latency in seconds.
+
+pace: the worker's own (1: full speed; 0: halted). legs: how many legs the worker would run there.
+"""
 
 identity = Table(
     "identity",
@@ -122,8 +132,11 @@ account = Table(
     Column("fingerprint", Text, primary_key=True),
     Column("leg", ForeignKey("leg.id", ondelete="CASCADE"), nullable=False),
 )
-"""Target accounts that have no id of their own. leg: the last that was about to be the first to write into
-one with this fingerprint (ledger.leg.target_accounts)."""
+"""Target accounts that have no id of their own.
+
+leg: the last leg that was about to be the first to write into an account with this fingerprint
+(ledger.leg.target_accounts).
+"""
 
 leg = Table(
     "leg",
@@ -157,11 +170,14 @@ leg = Table(
     Column("detail", Text),
     UniqueConstraint("mailbox", "workload"),
 )
-"""busy: seconds that workers held it, over all its runs; copied, copied_bytes: what they wrote in them.
-claimed: since when the present worker holds it. before: the owner that did not release it before that.
-unproven: somebody held it whose end is not proven, and may write for a while. revision: of the schema, as
-whoever holds it knows it. generation: of its newest pass that began to write; see
-engine.steps.ledger_generation. detail: what is known beside the code; see model.errors.MigrationError."""
+"""The legs of all mailboxes.
+
+busy: seconds that workers held it, over all its runs; copied, copied_bytes: what they wrote in them. claimed:
+since when the present worker holds it. before: the owner that did not release it before that. unproven: the
+end of a worker that held it is not proven, and it may write for a while. revision: of the schema, as the
+program that holds the leg knows it. generation: of its newest pass that began to write; see
+engine.steps.ledger_generation. detail: what is known beside the code; see model.errors.MigrationError.
+"""
 
 container = Table(
     "container",
@@ -185,8 +201,10 @@ container = Table(
     Column("surveyed", Text),
     UniqueConstraint("leg", "key"),
 )
-"""made: the target had nothing of that name before we asked for it. surveyed: see
-ledger.db.rows.ContainerRow."""
+"""The containers of all legs.
+
+made: the target had nothing of that name before we asked for it. surveyed: see ledger.db.rows.ContainerRow.
+"""
 
 item = Table(
     "item",
@@ -210,8 +228,11 @@ item = Table(
     Column("mid", BigInteger),
     Column("inventory", SmallInteger),
 )
-"""mid: the first 8 bytes of the SHA-256 of a mail's Message-ID, signed. inventory: the newest one that names
-the item, or NULL: it was listed before there were any."""
+"""The items of all containers.
+
+mid: the first 8 bytes of the SHA-256 of a mail's Message-ID, signed. inventory: the newest inventory that
+names the item, or NULL if it was listed before there were inventories.
+"""
 Index("item_key", item.c.container, item.c.key, unique=True)
 _OPEN = text(f"state < {State.WRITTEN.value}")
 Index(
@@ -265,7 +286,7 @@ version = Table(
     Column("count", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
-"""How many older versions of a file are at the target because of us; of most there are none."""
+"""How many older versions of a file are at the target because of us. Most files have no row."""
 
 incident = Table(
     "incident",
@@ -277,7 +298,7 @@ incident = Table(
     Column("at", Float(53)),
     sqlite_with_rowid=False,
 )
-"""See ledger.db.incidents.Incident; of most items there is none. at: when the last death was noticed."""
+"""See ledger.db.incidents.Incident. Most items have no row. at: when the last death was noticed."""
 
 label = Table(
     "label",
@@ -308,8 +329,10 @@ listed = Table(
     Column("n", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
 )
-"""What one page named that is new or changed, in its order; see ledger.inventory.inventory. number: the
-inventory."""
+"""The new and changed items that one page named, in its order; see ledger.inventory.inventory.
+
+number: of the inventory.
+"""
 
 inventory = Table(
     "inventory",
@@ -321,7 +344,7 @@ inventory = Table(
     Column("root", LargeBinary(32), nullable=False),
     Column("at", Float(53), nullable=False),
 )
-"""Closed inventories: nothing of them changes any more."""
+"""Closed inventories: nothing in them changes any more."""
 
 seal = Table(
     "seal",
@@ -335,9 +358,12 @@ seal = Table(
     Column("state", Text),
     Column("complete", Boolean),
 )
-"""The sealed waves of this ledger, in order. statement: the SHA-256 of the signed statement. state: a
-fingerprint of what it is about; see ledger.views.seal_chain. complete: nothing of the wave was missing. Both
-NULL: of an older version."""
+"""The sealed waves of this ledger, in order.
+
+statement: the SHA-256 of the signed statement. state: a fingerprint of what it is about; see
+ledger.views.seal_chain. complete: nothing of the wave was missing. state and complete are NULL in rows of an
+older version.
+"""
 
 pulse = Table(
     "pulse",
@@ -367,7 +393,10 @@ event = Table(
     Column("hash", LargeBinary(32), nullable=False),
     Column("signature", LargeBinary),
 )
-"""hash covers the previous event's hash; signature (of an approver, over hash) is outside of it."""
+"""The chains of events.
+
+hash covers the previous event's hash; an approver's signature, over hash, is outside of it.
+"""
 
 signed_plan = Table(
     "signed_plan",
@@ -377,7 +406,7 @@ signed_plan = Table(
     Column("at", Float(53), nullable=False),
     Column("text", Text, nullable=False),
 )
-"""The documents that approvers signed; hash: SHA-256 of text, in hexadecimal."""
+"""The documents that approvers signed. hash: SHA-256 of text, in hexadecimal."""
 
 meta = Table(
     "meta",
@@ -388,5 +417,5 @@ meta = Table(
 
 
 def is_open() -> ColumnElement[bool]:
-    """The condition of the index item_open, spelled so that both databases recognise it."""
+    """Return the condition of the index item_open, spelled so that both databases recognise it."""
     return item.c.state < literal_column(str(State.WRITTEN.value))

@@ -1,4 +1,4 @@
-"""INSERT … ON CONFLICT, which both databases have under one name but SQLAlchemy under two."""
+"""Make INSERT … ON CONFLICT, which both databases have under one name but SQLAlchemy under two."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 
 def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An insert statement that has on_conflict_do_nothing and on_conflict_do_update."""
+    """Return an insert statement that has on_conflict_do_nothing and on_conflict_do_update."""
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

@@ -1,1 +1,1 @@
-"""What the source listed, with hashes and wrapped keys: the ground of the evidence."""
+"""Record what the source listed, with hashes and wrapped keys: the ground of the evidence."""

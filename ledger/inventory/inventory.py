@@ -1,8 +1,8 @@
-"""The inventories of a leg: what each pass listed of it, rooted before anything of that is copied.
+"""Record the inventories of a leg: what each pass listed of it, rooted before any of it is copied.
 
-What a page names that is new or changed is kept by the transaction that records the page, as a part of the
-inventory that is open. Closing it makes the lines of the evidence of its parts, and a root over them; from
-then on nothing of it changes. An inventory names an item once, however often it was listed meanwhile.
+What a page names as new or changed is kept by the transaction that records the page, as a part of the open
+inventory. Closing it makes the evidence lines of its parts, and a root over them; from then on nothing in it
+changes. An inventory names an item once, however often it was listed meanwhile.
 """
 
 from __future__ import annotations
@@ -48,11 +48,17 @@ TAKEN = "inventory-taken"
 _RECORD = struct.Struct(">16sBQ")
 _UNKNOWN = 2**64 - 1
 _PARTS = 64
-"""Parts read at once: of full pages, a megabyte."""
+"""Parts that are read at once; if the pages are full, they are a megabyte."""
 
 
 class InventoryEntry(NamedTuple):
-    """An item as a page named it. what: NEW or CHANGED, as in ledger.inventory.lines."""
+    """Name an item as a page named it.
+
+    Attributes:
+        key: of the item.
+        what: NEW or CHANGED, as in ledger.inventory.lines.
+        size: bytes by the listing; None if it does not say.
+    """
 
     key: bytes
     what: int
@@ -60,13 +66,18 @@ class InventoryEntry(NamedTuple):
 
 
 def packed(entries: Iterable[InventoryEntry]) -> bytes:
+    """Encode entries: 25 bytes for each."""
     return b"".join(
         _RECORD.pack(key, what, _UNKNOWN if size is None else size) for key, what, size in entries
     )
 
 
 def unpacked(body: bytes) -> Iterator[InventoryEntry]:
-    """Raises Corrupt where these bytes are not what packed() made."""
+    """Yield the entries that packed() encoded.
+
+    Raises:
+        Corrupt: "evidence-damaged" if these bytes are not what packed() makes.
+    """
     if len(body) % _RECORD.size:
         raise Corrupt("evidence-damaged", "a part of an inventory is not whole")
     for key, what, size in _RECORD.iter_unpack(body):
@@ -76,7 +87,7 @@ def unpacked(body: bytes) -> Iterator[InventoryEntry]:
 
 
 def parts(connection: Connection, leg_id: int, number: int) -> Iterator[tuple[int, bytes]]:
-    """(container id, entries as packed) of an inventory, in the order of listing, a few at a time."""
+    """Yield (container id, entries as packed) of an inventory, in the order of listing, a few at a time."""
     columns = listed.c.part, listed.c.container, listed.c.body
     query = select(*columns).where(listed.c.leg == leg_id, listed.c.number == number)
     query = query.order_by(listed.c.part).limit(_PARTS)
@@ -90,7 +101,7 @@ def parts(connection: Connection, leg_id: int, number: int) -> Iterator[tuple[in
 
 
 class InventoryLedger:
-    """The inventories of one leg, in the transactions of its worker; nobody else writes them."""
+    """Record the inventories of one leg, in the transactions of its worker. No other worker writes them."""
 
     def __init__(self, transaction: Transaction, lease: Lease) -> None:
         self._transaction = transaction
@@ -100,7 +111,7 @@ class InventoryLedger:
         self._named: frozenset[int] | None = None  # ids of the containers that the closed ones name, too
 
     def number(self, connection: Connection) -> int:
-        """Of the inventory that is open."""
+        """Return the number of the open inventory."""
         if self._closed is None:
             mine = inventory.c.leg == self._lease.leg
             query = select(func.coalesce(func.max(inventory.c.number), 0)).where(mine)
@@ -108,7 +119,7 @@ class InventoryLedger:
         return self._closed + 1
 
     def record(self, connection: Connection, container_id: int, entries: list[InventoryEntry]) -> None:
-        """What a page named that is new or changed, in the transaction that records the page."""
+        """Record what a page named as new or changed, in the transaction that records the page."""
         if not entries:
             return
         number = self.number(connection)
@@ -126,11 +137,14 @@ class InventoryLedger:
         connection.execute(insert(listed).from_select(columns, row))
 
     def is_due(self) -> bool:
-        """Whether there is something to close: what was listed since the last time, the first one, or a
-        folder that none names yet, empty or not. Of folders that came and went close() alone can tell."""
+        """Return True if there is something to close.
+
+        That is what was listed since the last time, the first inventory, or a folder that no inventory names
+        yet, empty or not. Whether folders came and went, only close() can say.
+        """
         with self._transaction(writes=False) as connection:
             if self._open is None or self._closed is None:
-                self._look(connection)
+                self._read_open(connection)
             if self._open or self._closed == 0:
                 return True
             if self._named is None:
@@ -138,26 +152,35 @@ class InventoryLedger:
             return not standing(connection, self._lease.leg) <= self._named
 
     def _lacks_folders(self, connection: Connection, kek: bytes) -> bool:
-        """Whether the source lists a folder that no closed inventory names."""
+        """Return True if the source lists a folder that no closed inventory names."""
         key = keystore.known_or_new(connection, self._lease.mailbox, kek).key
-        before, found = named(connection, self._lease.leg), boxes(connection, self._lease.leg, key)
-        self._named = frozenset(where for where, one in found.items() if one.box in before)
-        return any(one.stays and where not in self._named for where, one in found.items())
+        before, containers = named(connection, self._lease.leg), boxes(connection, self._lease.leg, key)
+        self._named = frozenset(
+            where for where, header_container in containers.items() if header_container.box in before
+        )
+        return any(
+            header_container.stays and where not in self._named
+            for where, header_container in containers.items()
+        )
 
     def refuse_open(self, connection: Connection) -> None:
-        """Raises Corrupt("inventory-open") unless everything that was listed is in a closed inventory."""
+        """Refuse to go on unless everything that was listed is in a closed inventory.
+
+        Raises:
+            Corrupt: "inventory-open".
+        """
         if self._open is None or self._closed is None:
-            self._look(connection)
+            self._read_open(connection)
         if self._open or self._closed == 0:
             raise Corrupt("inventory-open", "nothing is written before its inventory is closed")
 
-    def _look(self, connection: Connection) -> None:
+    def _read_open(self, connection: Connection) -> None:
         number = self.number(connection)
         query = select(listed.c.part).where(listed.c.leg == self._lease.leg, listed.c.number == number)
         self._open = connection.execute(query.limit(1)).one_or_none() is not None
 
     def close(self, kek: bytes) -> int | None:
-        """See LegLedger.close_inventory."""
+        """Close the open inventory; see LegLedger.close_inventory."""
         while self.is_due():
             # Made outside of any transaction that writes: a million lines take seconds, and SQLite lets one
             # write at a time. Nobody else adds a part meanwhile.
@@ -180,7 +203,7 @@ class InventoryLedger:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """An inventory about to be closed. made: the mailbox's key, which may not be kept yet."""
+    """Hold an inventory that is about to be closed. made: the mailbox's key, which may not be kept yet."""
 
     made: keystore.Made
     number: int
@@ -193,19 +216,19 @@ class _Draft:
 def _drafted(connection: Connection, lease: Lease, number: int, kek: bytes) -> _Draft:
     made = keystore.known_or_new(connection, lease.mailbox, kek)
     at = float(connection.execute(select(now())).scalar_one())
-    found = boxes(connection, lease.leg, made.key)
+    containers = boxes(connection, lease.leg, made.key)
     header = inventory_header(
         lease.workload,
         number,
         at,
         _root(connection, lease.leg, number - 1),
         _earlier(connection, lease.leg) if number == 1 else 0,
-        folders(connection, lease.leg, number, found),
+        folders(connection, lease.leg, number, containers),
     )
     tree = MerkleTree()
     tree.add(header)
     for where, body in parts(connection, lease.leg, number):
-        own, box = found[where].key, found[where].box
+        own, box = containers[where].key, containers[where].box
         for key, what, size in unpacked(body):
             tree.add(inventory_line(tree.size, box, item_text(made.key, own, key), size, what))
     return _Draft(made, number, at, header, tree.size - 1, tree.root())
@@ -231,7 +254,7 @@ def _root(connection: Connection, leg_id: int, number: int) -> bytes | None:
 
 
 def _earlier(connection: Connection, leg_id: int) -> int:
-    """Items that were listed before there were inventories."""
+    """Count the items that were listed before there were inventories."""
     query = select(func.count()).select_from(item.join(container)).where(container.c.leg == leg_id)
     query = query.where(item.c.inventory.is_(None), item.c.state != State.GONE.value)
     return int(connection.execute(query).scalar_one())
@@ -242,8 +265,20 @@ def _earlier(connection: Connection, leg_id: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class InventorySection:
-    """A closed inventory. n: its lines; header: the first leaf of its tree; at, verified: seconds since 1970
-    UTC. state, code, verified: of the leg, now; verified is None unless it is VERIFIED."""
+    """Describe a closed inventory.
+
+    Attributes:
+        leg: the leg.
+        workload: of the leg.
+        number: of the inventory.
+        header: the first leaf of its tree.
+        n: its lines.
+        root: of its tree.
+        at: when it was closed, in seconds since 1970 UTC.
+        state: of the leg, now.
+        code: of the leg, now.
+        verified: when the leg was verified, in seconds since 1970 UTC; None unless it is VERIFIED now.
+    """
 
     leg: int
     workload: Kind
@@ -258,12 +293,12 @@ class InventorySection:
 
 
 def sections(connection: Connection, mailbox_id: str) -> list[InventorySection]:
-    """All of a mailbox, in the order of the evidence: by workload, then by pass."""
+    """Return all closed inventories of a mailbox, in the order of the evidence: by workload, then by pass."""
     columns = leg.c.id, leg.c.workload, inventory.c.number, inventory.c.header, inventory.c.n
     rest = inventory.c.root, inventory.c.at, leg.c.state, leg.c.code, leg.c.finished
     query = select(*columns, *rest).select_from(inventory.join(leg)).where(leg.c.mailbox == mailbox_id)
-    found = [_section(row) for row in connection.execute(query)]
-    return sorted(found, key=lambda one: (SECTIONS.index(one.workload), one.number))
+    closed = [_section(row) for row in connection.execute(query)]
+    return sorted(closed, key=lambda section: (SECTIONS.index(section.workload), section.number))
 
 
 def _section(row: Any) -> InventorySection:
@@ -275,9 +310,24 @@ def _section(row: Any) -> InventorySection:
 
 
 class InventoryLine(NamedTuple):
-    """An inventory's line and what the ledger says of its item now. container: its id; box: its key. what,
-    listed: as the inventory has it. newest: the number of the newest inventory that names the item. mid: 8
-    bytes of a mail's Message-ID; size: of what was written. rebuilt: the tolerant digest agreed."""
+    """Hold an inventory's line, and what the ledger says of its item now.
+
+    Attributes:
+        container: the container's id.
+        box: the container's key.
+        key: of the item.
+        what: NEW or CHANGED, as the inventory has it.
+        listed: bytes, as the inventory has them; None if it has none.
+        newest: the number of the newest inventory that names the item.
+        state: of the item.
+        code: of the item.
+        digest: of what was written; None if nothing was.
+        href: at the target; None if it is not there.
+        mid: 8 bytes of a mail's Message-ID; None if it has none.
+        size: bytes of what was written.
+        losses: of the item.
+        rebuilt: True if the tolerant digest agreed.
+    """
 
     container: int
     box: bytes
@@ -296,8 +346,11 @@ class InventoryLine(NamedTuple):
 
 
 def lines(connection: Connection, leg_id: int, number: int) -> Iterator[InventoryLine]:
-    """Of a closed inventory, in its order: line 1 first. Needs a snapshot if anybody may write meanwhile.
-    Memory: a few parts, and the keys of what was rebuilt in one container."""
+    """Yield the lines of a closed inventory, in its order: line 1 first.
+
+    It needs a snapshot if another program may write meanwhile. It keeps a few parts in memory, and the keys
+    of what was rebuilt in one container.
+    """
     query = select(container.c.id, container.c.key).where(container.c.leg == leg_id)
     keys = {where: bytes(key) for where, key in connection.execute(query)}
     last, rebuilt = 0, frozenset[bytes]()
@@ -338,16 +391,16 @@ _LOSSES = (
 def _joined(
     connection: Connection, where: int, box: bytes, entries: list[InventoryEntry], rebuilt: frozenset[bytes]
 ) -> Iterator[InventoryLine]:
-    asked = {"place": where, "keys": [entry.key for entry in entries]}
-    rows = {bytes(key): rest for key, *rest in connection.execute(_ROWS, asked)}
+    parameters = {"place": where, "keys": [entry.key for entry in entries]}
+    rows = {bytes(key): rest for key, *rest in connection.execute(_ROWS, parameters)}
     lost: dict[bytes, list[Loss]] = {}
-    for key, field, reason in connection.execute(_LOSSES, asked):
+    for key, field, reason in connection.execute(_LOSSES, parameters):
         lost.setdefault(bytes(key), []).append(Loss(field, reason))
     for key, what, size in entries:
-        found = rows.get(key)
-        if found is None:
+        row = rows.get(key)
+        if row is None:
             raise Corrupt("evidence-damaged", "an item that was listed is not in the ledger")
-        newest, state, code, digest, href, mid, written = found
+        newest, state, code, digest, href, mid, written = row
         yield InventoryLine(
             where,
             box,

@@ -1,8 +1,8 @@
-"""The keys of the evidence: a random one for each mailbox, kept wrapped by the one key that all workers know.
+"""Keep the keys of the evidence: a random one for each mailbox, wrapped by one key that all workers know.
 
-A mailbox's key is derived from nothing, so that what is destroyed cannot be made again: its lines in the
-evidence name nobody any more, and the trees over them still hold. The key that wraps (the KEK) is told by
-the operator and never in the ledger; a fingerprint of it is, so that two machines cannot use two.
+A mailbox's key is derived from nothing, so that a destroyed key cannot be made again: the mailbox's lines in
+the evidence then name nobody any more, and the trees over them still hold. The operator gives the key that
+wraps (the KEK), and it is never in the ledger. A fingerprint of it is, so that two machines cannot use two.
 """
 
 from __future__ import annotations
@@ -28,37 +28,51 @@ _FINGERPRINT = "evidence-key"
 
 
 class Made(NamedTuple):
-    """A mailbox's key, and how it is kept; a row of the ledger has the second alone."""
+    """Hold a mailbox's key, and how it is kept. A row of the ledger has the wrapped key alone."""
 
     key: bytes
     wrapped: bytes
 
 
 def fingerprint(kek: bytes) -> str:
+    """Return the fingerprint of the key that wraps, in hexadecimal."""
     return hmac.digest(kek, b"kogge evidence key", "sha256").hex()
 
 
 def refuse_another(connection: Connection, kek: bytes) -> bool:
-    """Raises Misconfigured where the ledger's keys are wrapped by another one. False: it has none yet."""
+    """Refuse a key that wraps if the ledger's keys are wrapped by another one.
+
+    Returns:
+        False if the ledger has no key yet.
+
+    Raises:
+        Misconfigured: it is another key.
+    """
     query = select(meta.c.value).where(meta.c.name == _FINGERPRINT)
-    known = connection.execute(query).scalar_one_or_none()
-    if known is not None and not hmac.compare_digest(known, fingerprint(kek)):
+    recorded = connection.execute(query).scalar_one_or_none()
+    if recorded is not None and not hmac.compare_digest(recorded, fingerprint(kek)):
         raise Misconfigured(
             "evidence.key",
             "is not the one that this ledger's evidence was begun with; several machines need the same "
             "[evidence] key",
         )
-    return known is not None
+    return recorded is not None
 
 
 def has_begun(connection: Connection) -> bool:
-    """Whether a mailbox of the ledger has a key, or had one."""
+    """Return True if a mailbox of the ledger has a key, or had one."""
     query = select(meta.c.value).where(meta.c.name == _FINGERPRINT)
     return connection.execute(query).scalar_one_or_none() is not None
 
 
 def key_of(connection: Connection, mailbox_id: str, kek: bytes) -> bytes | None:
-    """A mailbox's key; None: it has none yet. Raises Blocked("evidence-key-destroyed"), Misconfigured."""
+    """Return a mailbox's key; None if it has none yet.
+
+    Raises:
+        Blocked: "evidence-key-destroyed".
+        Corrupt: "evidence-damaged" if it cannot be unwrapped.
+        Misconfigured: another key wraps the ledger's keys.
+    """
     refuse_another(connection, kek)
     query = select(evidence_key.c.wrapped).where(evidence_key.c.mailbox == mailbox_id)
     row = connection.execute(query).one_or_none()
@@ -66,23 +80,26 @@ def key_of(connection: Connection, mailbox_id: str, kek: bytes) -> bytes | None:
 
 
 def make(kek: bytes) -> Made:
-    """A new key, kept nowhere yet."""
+    """Make a new key, which is kept nowhere yet."""
     key = os.urandom(KEY_BYTES)
     return Made(key, aes_key_wrap(kek, key))
 
 
 def known_or_new(connection: Connection, mailbox_id: str, kek: bytes) -> Made:
-    """A mailbox's key, or a new one that keep() is to be told of. Raises as key_of does."""
+    """Return a mailbox's key, or a new one that keep() must get. It raises as key_of does."""
     key = key_of(connection, mailbox_id, kek)
     return make(kek) if key is None else Made(key, aes_key_wrap(kek, key))
 
 
 def keep(connection: Connection, mailbox_id: str, kek: bytes, made: Made) -> bytes:
-    """Inside the caller's write transaction: keeps the key, unless the mailbox has one already. Returns the
-    one that it has. Raises as key_of does."""
+    """Keep a key inside the caller's write transaction, unless the mailbox has one already. Idempotent.
+
+    Returns:
+        The key that the mailbox has. It raises as key_of does.
+    """
     if not refuse_another(connection, kek):
-        told = {"name": _FINGERPRINT, "value": fingerprint(kek)}
-        connection.execute(upsert(connection, meta).values(told).on_conflict_do_nothing())
+        mark = {"name": _FINGERPRINT, "value": fingerprint(kek)}
+        connection.execute(upsert(connection, meta).values(mark).on_conflict_do_nothing())
         refuse_another(connection, kek)
     row = {"mailbox": mailbox_id, "wrapped": made.wrapped, "made": now()}
     connection.execute(upsert(connection, evidence_key).values(row).on_conflict_do_nothing())
@@ -91,8 +108,13 @@ def keep(connection: Connection, mailbox_id: str, kek: bytes, made: Made) -> byt
 
 
 def opened(connection: Connection, kek: bytes) -> tuple[int, list[str]]:
-    """How many of the ledger's keys this one unwraps, and the ids of the mailboxes whose key it does not.
-    What was destroyed counts in neither. Raises Misconfigured where all are wrapped by another."""
+    """Count the ledger's keys that this key unwraps, and name the mailboxes whose key it does not unwrap.
+
+    Destroyed keys count in neither.
+
+    Raises:
+        Misconfigured: all are wrapped by another key.
+    """
     refuse_another(connection, kek)
     query = select(evidence_key.c.mailbox, evidence_key.c.wrapped).order_by(evidence_key.c.mailbox)
     good, shut = 0, []
@@ -115,8 +137,13 @@ def _unwrapped(wrapped: bytes | None, kek: bytes) -> bytes:
 
 
 def destroy(engine: Engine, mailbox_id: str, by: str, reason: str) -> bool:
-    """For good; recorded. Also where there was none yet: none will be made. False: it was destroyed before.
-    What backups hold of the ledger, they go on holding."""
+    """Destroy a mailbox's key for good, with an event. Idempotent.
+
+    If the mailbox has no key yet, none will be made. Backups of the ledger still hold the key.
+
+    Returns:
+        False if it was destroyed before.
+    """
     gone = evidence_key.c.mailbox == mailbox_id, evidence_key.c.wrapped.is_not(None)
     with writing(engine) as connection:
         wave = wave_of(connection, mailbox_id)
@@ -135,7 +162,7 @@ def destroy(engine: Engine, mailbox_id: str, by: str, reason: str) -> bool:
 
 
 def _scrub(engine: Engine) -> None:
-    """The old row's bytes leave the table's files too."""
+    """Remove the old row's bytes from the table's files."""
     command = "PRAGMA wal_checkpoint(TRUNCATE)"
     if engine.dialect.name == "postgresql":
         command = "VACUUM FULL evidence_key"

@@ -1,6 +1,7 @@
-"""The hash tree of RFC 9162, section 2.1: one root for any number of lines, made while they stream by.
+"""Build the hash tree of RFC 9162, section 2.1: one root for any number of lines, made while they stream by.
 
-A leaf is SHA-256(0x00 ‖ line), a node SHA-256(0x01 ‖ left ‖ right). Memory: one hash for each level.
+A leaf is SHA-256(0x00 ‖ line), a node SHA-256(0x01 ‖ left ‖ right). It keeps one hash for each level in
+memory.
 """
 
 from __future__ import annotations
@@ -15,21 +16,28 @@ EMPTY = sha256(b"").digest()
 
 
 def leaf_hash(line: bytes) -> bytes:
+    """Return the hash of a leaf."""
     return sha256(b"\0" + line).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the hash of a node."""
     return sha256(b"\1" + left + right).digest()
 
 
 class MerkleTree:
-    """Grows line by line. size: how many it has."""
+    """Build a tree line by line.
+
+    Attributes:
+        size: how many lines it has.
+    """
 
     def __init__(self) -> None:
         self.size = 0
         self._peaks: list[bytes] = []
 
     def add(self, line: bytes) -> None:
+        """Add a line."""
         node = sha256(b"\0" + line).digest()
         peaks, number = self._peaks, self.size
         while number & 1:
@@ -39,7 +47,7 @@ class MerkleTree:
         self.size += 1
 
     def root(self) -> bytes:
-        """Of the lines so far; more may follow."""
+        """Return the root of the lines so far; more may follow."""
         if not self._peaks:
             return EMPTY
         node = self._peaks[-1]
@@ -50,7 +58,13 @@ class MerkleTree:
 
 @dataclass(frozen=True, slots=True)
 class InclusionProof:
-    """That a line is number index (from 0) of a tree of size lines. path: from the leaf to the root."""
+    """Prove that a line is in a tree.
+
+    Attributes:
+        index: the line's number, from 0.
+        size: lines of the tree.
+        path: hashes from the leaf to the root.
+    """
 
     index: int
     size: int
@@ -58,7 +72,7 @@ class InclusionProof:
 
 
 class _Peak(NamedTuple):
-    """A complete subtree: its hash, its lines, and whether the line that is to be proven is among them."""
+    """Hold a complete subtree: its hash, its lines, and whether the line to be proven is among them."""
 
     hash: bytes
     size: int
@@ -66,7 +80,14 @@ class _Peak(NamedTuple):
 
 
 def proof_of(lines: Iterable[bytes], index: int) -> InclusionProof:
-    """RFC 9162, section 2.1.3.1, in one pass. Raises IndexError when there is no such line."""
+    """Return the proof of a line, in one pass over all lines.
+
+    Raises:
+        IndexError: there is no such line.
+
+    Source:
+        RFC 9162, section 2.1.3.1.
+    """
     peaks: list[_Peak] = []
     path: list[bytes] = []
     size = 0
@@ -93,7 +114,11 @@ def _joined(left: _Peak, right: _Peak, path: list[bytes]) -> _Peak:
 
 
 def is_included(line: bytes, proof: InclusionProof, root: bytes) -> bool:
-    """RFC 9162, section 2.1.3.2: whether the tree with this root has this line at this place."""
+    """Return True if the tree with this root has this line at this place.
+
+    Source:
+        RFC 9162, section 2.1.3.2.
+    """
     if not 0 <= proof.index < proof.size:
         return False
     first, last = proof.index, proof.size - 1

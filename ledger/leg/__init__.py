@@ -1,1 +1,1 @@
-"""What one leg's worker reads and writes under its fence."""
+"""Read and write what one leg's worker needs, under its fence."""

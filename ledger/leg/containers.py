@@ -1,4 +1,4 @@
-"""A leg's containers: what the source has, and where each is at the target."""
+"""Record a leg's containers: what the source has, and where each is at the target."""
 
 from __future__ import annotations
 
@@ -18,8 +18,14 @@ from model.protocols import Container, key_of
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where a container is at the target; see LegContainers.set_href. ours: whether we made it; None: as it
-    stands."""
+    """Say where a container is at the target; see LegContainers.set_href.
+
+    Attributes:
+        container: its number in the ledger.
+        href: at the target; None if it is not there.
+        path: its place, for renames; None leaves the recorded one.
+        ours: True if we made it, False if not; None leaves what is recorded.
+    """
 
     container: int
     href: str | None
@@ -27,6 +33,7 @@ class Placed:
     ours: bool | None = None
 
     def values(self) -> dict[str, int | str | bool | None]:
+        """Return the parameters of the statement that records it."""
         return {
             "b_id": self.container,
             "b_href": self.href,
@@ -49,68 +56,90 @@ _PLACE = (
 
 
 class LegContainers(LegConnection):
-    """Methods that write raise LeaseLost, having written nothing, once another worker claimed the leg."""
+    """Record a leg's containers.
+
+    Methods that write raise LeaseLost, having written nothing, once another worker claimed the leg.
+    """
 
     def __init__(self, engine: Engine, lease: Lease) -> None:
         super().__init__(engine, lease)
         self._placed: dict[int, tuple[str, ...]] | None = None
 
     def containers(self) -> list[ContainerRow]:
-        """All of the leg's, in the order they were first recorded (parents before children)."""
+        """Return all containers of the leg, in the order of their first record (parents before children)."""
         query = select(*CONTAINER_COLUMNS).where(container.c.leg == self._lease.leg).order_by(container.c.id)
         with self._reading() as connection:
             return [container_row(row) for row in connection.execute(query)]
 
     def record_container(self, container: Container) -> ContainerRow:
-        """New, or known by its source id: then path, role, total and omit follow the source, href stays."""
+        """Record a container, which is new or known by its source id. Idempotent.
+
+        Of a known one, path, role, total and omit follow the source, and the href stays.
+        """
         return self.record_containers([container])[0]
 
     def record_containers(self, containers: Iterable[Container]) -> list[ContainerRow]:
+        """Record several containers as record_container does: all or none."""
         with self._writing(()) as connection:
             return listing_diff.put_containers(connection, self._lease.leg, list(containers))
 
     def gone_containers(self, seen_source_ids: Collection[str]) -> list[ContainerRow]:
-        """Marks those the source no longer lists; returns all that are gone, marked now or before."""
+        """Mark the containers that the source no longer lists.
+
+        Returns:
+            All that are gone, marked now or before.
+        """
         with self._writing(()) as connection:
             return listing_diff.gone_containers(
                 connection, self._lease.leg, set(map(key_of, seen_source_ids))
             )
 
     def set_href(self, container_id: int, href: str | None, path: tuple[str, ...] | None = None) -> None:
-        """R9: where the container is at the target; None: it is not there. path: its place, for renames."""
+        """Record where a container is at the target (R9). Idempotent.
+
+        Args:
+            container_id: its number in the ledger.
+            href: None if it is not there.
+            path: its place, for renames; None leaves the recorded one.
+        """
         self.set_hrefs([Placed(container_id, href, path)])
 
     def set_hrefs(self, placed: Collection[Placed]) -> None:
-        """As set_href, of several containers: all or none."""
+        """Record places of several containers as set_href does: all or none."""
         if not placed:
             return
         with self._writing(()) as connection:
-            connection.execute(_PLACE, [{"b_leg": self._lease.leg, **one.values()} for one in placed])
+            connection.execute(_PLACE, [{"b_leg": self._lease.leg, **place.values()} for place in placed])
         if self._placed is not None:
-            for one in placed:
-                if one.path is not None:
-                    self._placed[one.container] = one.path
-                elif one.href is None:
-                    self._placed.pop(one.container, None)
+            for place in placed:
+                if place.path is not None:
+                    self._placed[place.container] = place.path
+                elif place.href is None:
+                    self._placed.pop(place.container, None)
 
     def surveyed(self, container_id: int, position: str | None) -> None:
-        """Records up to which position of the target a verification in staging saw the container; see
-        ledger.db.rows.ContainerRow."""
+        """Record up to which position of the target a verification in staging saw the container.
+
+        See ledger.db.rows.ContainerRow.
+        """
         with self._writing(()) as connection:
             connection.execute(self._container(container_id).values(surveyed=position))
 
     def elsewhere(self) -> dict[str, tuple[str, ...]]:
-        """href -> path of every container that the mailbox's other legs have at their targets."""
+        """Return the paths, by href, of the containers that the mailbox's other legs have at the target."""
         with self._reading() as connection:
             return locations.elsewhere(connection, self._lease.mailbox, self._lease.leg)
 
     def placed(self) -> dict[int, tuple[str, ...]]:
-        """The target path given to set_href, by container id. Read once: nobody else may write it."""
+        """Return the target paths that set_href got, by container id.
+
+        They are read once, because no other worker may write them.
+        """
         if self._placed is None:
             with self._reading() as connection:
                 self._placed = locations.placed(connection, self._lease.leg)
         return dict(self._placed)
 
     def _container(self, container_id: int) -> Update:
-        """An UPDATE of one container, of this leg only."""
+        """Return an UPDATE of one container, of this leg only."""
         return update(container).where(container.c.id == container_id, container.c.leg == self._lease.leg)

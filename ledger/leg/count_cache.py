@@ -1,5 +1,7 @@
-"""How many items of each state the containers of a leg hold, as far as its worker knows without asking: most
-of a mailbox's folders are empty, and nothing about an empty folder need be asked twice."""
+"""Cache how many items of each state the containers of a leg hold.
+
+Most of a mailbox's folders are empty, and nothing about an empty folder need be asked twice.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,11 @@ Counts = Mapping[State, int]
 
 
 class Census:
-    """Read once for the whole leg; whoever writes to a container's items says so before (touched), and what
-    is not known any more is None. Right as long as nobody else writes to them: a lease makes sure."""
+    """Count a leg's items by container and state, read once for the whole leg.
+
+    A caller that writes to a container's items says so before (touched). A count that is no longer certain is
+    None. The counts are right as long as no other worker writes to the items, which a lease ensures.
+    """
 
     def __init__(self, transaction: Transaction, leg: int) -> None:
         self._transaction = transaction
@@ -28,24 +33,30 @@ class Census:
         self._found: set[int] | None = None
 
     def known(self) -> Census:
-        """This one, read by now."""
+        """Read the counts if they are not read yet, and return this object."""
         if not self._read:
             with self._transaction(writes=False) as connection:
-                self._look(connection)
+                self._read_all(connection)
         return self
 
-    def _look(self, connection: Connection) -> None:
+    def _read_all(self, connection: Connection) -> None:
         query = select(item.c.container, item.c.state, func.count()).join(container)
         query = query.where(container.c.leg == self._leg).group_by(item.c.container, item.c.state)
         counts: dict[int, dict[State, int]] = {}
         for number, state, count in connection.execute(query):
             counts.setdefault(number, {})[State(state)] = count
-        found = select(finding.c.container).join(container).where(container.c.leg == self._leg).distinct()
-        self._counts, self._found = dict(counts), set(connection.scalars(found))
+        with_findings = (
+            select(finding.c.container).join(container).where(container.c.leg == self._leg).distinct()
+        )
+        self._counts, self._found = dict(counts), set(connection.scalars(with_findings))
         self._read = True
 
     def touched(self, container_id: int | None) -> None:
-        """Items of this container, or (None) items or findings of any, are about to change."""
+        """Forget counts that are about to change.
+
+        Args:
+            container_id: the container whose items change; None if items or findings of any container change.
+        """
         if container_id is None:
             self._blind, self._found = True, None
             self._counts.clear()
@@ -55,18 +66,19 @@ class Census:
             self._stale.add(container_id)
 
     def note(self, container_id: int | None, counts: Counts) -> None:
-        """What was just counted; of the whole leg (None) nothing is kept."""
+        """Keep what was just counted. Counts of the whole leg (None) are not kept."""
         if container_id is not None:
             self._counts[container_id] = counts
             self._stale.discard(container_id)
 
     def counts(self, container_id: int) -> Counts | None:
+        """Return a container's counts; None if they are not certain."""
         if not self._read or container_id in self._stale:
             return None
         return self._counts.get(container_id, None if self._blind else {})
 
     def total(self) -> Counts | None:
-        """Of the whole leg."""
+        """Return the counts of the whole leg; None if they are not certain."""
         if not self._read or self._blind or self._stale:
             return None
         sums: dict[State, int] = {}
@@ -76,16 +88,22 @@ class Census:
         return sums
 
     def has_none(self, container_id: int, states: Collection[State] | None = None) -> bool:
-        """Certainly no item in these states (None: at all)."""
+        """Return True if a container certainly has no item in these states (None: no item at all)."""
         counts = self.counts(container_id)
         if counts is None:
             return False
         return not any(counts.values()) if states is None else not any(map(counts.get, states))
 
     def found(self, container_id: int, *, any_: bool) -> None:
-        """Findings of a container were replaced: by some (or that is about to be tried), or by none."""
+        """Record that findings of a container were replaced.
+
+        Args:
+            container_id: the container.
+            any_: True if there are some, or if some are about to be recorded; False if there are none.
+        """
         if self._found is not None:
             (self._found.add if any_ else self._found.discard)(container_id)
 
     def has_no_findings(self, container_id: int) -> bool:
+        """Return True if a container certainly has no findings."""
         return self._read and self._found is not None and container_id not in self._found

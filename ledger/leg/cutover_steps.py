@@ -1,7 +1,7 @@
-"""How far the cutover of each mailbox is: a row for each hook or step that was begun.
+"""Record how far the cutover of each mailbox is: a row for each hook or step that was begun.
 
-A step that is BEGUN and has no outcome was interrupted, unless whoever began it still lives. Every outcome is
-an event of the wave's chain as well.
+A step that is BEGUN and has no outcome was interrupted, unless the process that began it still lives. Every
+outcome is an event of the wave's chain as well.
 """
 
 from __future__ import annotations
@@ -25,15 +25,23 @@ from model.errors import Blocked
 
 BEGUN, DONE, FAILED = "begun", "done", "failed"
 RELEASE = "release"
-"""The step after which it only goes forward."""
+"""The step after which the cutover only goes forward."""
 BACK = "back"
-"""The step after which it only goes back."""
+"""The step after which the cutover only goes back."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
-    """state: BEGUN, DONE or FAILED. code: the outcome's; of a step that is BEGUN, who began it. at: when
-    that was written. attempts: how often it was begun."""
+    """Describe a step.
+
+    Attributes:
+        mailbox: the mailbox's id.
+        name: of the step or the hook.
+        state: BEGUN, DONE or FAILED.
+        code: of the outcome; of a step that is BEGUN, who began it.
+        attempts: how often it was begun.
+        at: when the row was written.
+    """
 
     mailbox: str
     name: str
@@ -44,12 +52,12 @@ class StepRow:
 
 
 def _never(owner: str) -> bool:
-    """The answer when nothing is known about who began a step."""
+    """Return the answer if nothing is known about who began a step."""
     return not owner
 
 
 class Steps:
-    """The steps of a ledger's mailboxes."""
+    """Record the steps of a ledger's mailboxes."""
 
     def __init__(self, ledger: LedgerHandle) -> None:
         self._engine = ledger.engine
@@ -64,13 +72,27 @@ class Steps:
         *,
         back: bool = False,
     ) -> bool:
-        """Durable before the step does anything. False: somebody else began it less than `hold` seconds ago
-        and, as far as is known, still works on it. One that is DONE is begun anew. back: a step of taking
-        back; any other raises Blocked("taking-back") once that was begun."""
-        found = next((one for one in self.all(mailbox_id) if one.name == name), None)
+        """Record that a step begins, durably before the step does anything. A step that is DONE begins anew.
+
+        Args:
+            mailbox_id: the mailbox.
+            name: of the step.
+            owner: who begins it; "" if it cannot be said.
+            hold: seconds for which a step that somebody else began counts as running.
+            dead: tells whether the process of an owner is known to be dead.
+            back: True for a step of taking back.
+
+        Returns:
+            False if somebody else began it less than `hold` seconds ago and, as far as is known, still works
+            on it.
+
+        Raises:
+            Blocked: "taking-back" if taking back was begun, and this is no step of it.
+        """
+        row = next((step_row for step_row in self.all(mailbox_id) if step_row.name == name), None)
         free = [step.c.state != BEGUN, step.c.at < now() - hold]
-        if found is not None and found.state == BEGUN and dead(found.code or ""):
-            free.append(step.c.code == found.code)
+        if row is not None and row.state == BEGUN and dead(row.code or ""):
+            free.append(step.c.code == row.code)
         values = {"state": BEGUN, "code": owner or None, "at": now()}
         with writing(self._engine) as connection:
             lock_legs(connection, mailbox_id)
@@ -87,8 +109,18 @@ class Steps:
     def finish(
         self, mailbox_id: str, name: str, state: str, code: str | None = None, owner: str = ""
     ) -> None:
-        """The outcome of what was begun; an event says so. owner: as it was begun. Raises
-        Blocked("claimed-elsewhere") where somebody else began it since, or it was taken back."""
+        """Record the outcome of a step that was begun, with an event.
+
+        Args:
+            mailbox_id: the mailbox.
+            name: of the step.
+            state: DONE or FAILED.
+            code: of the outcome; None if there is none.
+            owner: as it was begun; "" skips the check.
+
+        Raises:
+            Blocked: "claimed-elsewhere" if somebody else began it since, or if it was taken back.
+        """
         with writing(self._engine) as connection:
             wave = wave_of(connection, mailbox_id)
             if owner:
@@ -98,23 +130,23 @@ class Steps:
             append_event(connection, wave, "step", detail, subject=mailbox_id)
 
     def all(self, mailbox_id: str) -> list[StepRow]:
-        """In the order in which they last changed."""
+        """Return a mailbox's steps, in the order in which they last changed."""
         return self.of([mailbox_id]).get(mailbox_id, [])
 
     def of(self, mailbox_ids: Iterable[str]) -> dict[str, list[StepRow]]:
-        """By mailbox, of those that have any; each in the order in which they last changed."""
-        found: dict[str, list[StepRow]] = {}
+        """Return the steps of those mailboxes that have any, each in the order in which they last changed."""
+        steps: dict[str, list[StepRow]] = {}
         with reading(self._engine) as connection:
             for chunk in chunked(sorted(set(mailbox_ids))):
                 query = select(step).where(step.c.mailbox.in_(chunk)).order_by(step.c.at, step.c.name)
                 for row in connection.execute(query):
                     at = datetime.fromtimestamp(row.at, UTC)
-                    one = StepRow(row.mailbox, row.name, row.state, row.code, row.attempts, at)
-                    found.setdefault(row.mailbox, []).append(one)
-        return found
+                    step_row = StepRow(row.mailbox, row.name, row.state, row.code, row.attempts, at)
+                    steps.setdefault(row.mailbox, []).append(step_row)
+        return steps
 
     def forget(self, mailbox_id: str, names: Collection[str]) -> None:
-        """These are to be done once more. What was done stays in the chain."""
+        """Delete these steps, which are to be done once more. The chain keeps what was done. Idempotent."""
         with writing(self._engine) as connection:
             connection.execute(
                 delete(step).where(step.c.mailbox == mailbox_id, step.c.name.in_(sorted(names)))
@@ -123,10 +155,17 @@ class Steps:
     def turn_back(
         self, mailbox_id: str, holds: Mapping[str, float], dead: Callable[[str], bool] = _never
     ) -> None:
-        """From here the cutover only goes back. holds: by step of a hook, the seconds after which it has
-        ended. Idempotent. Raises Blocked("release-begun"), unless all of the mailbox was rolled back, and
-        Blocked("claimed-elsewhere") while a worker holds a leg of the mailbox or, as far as is known,
-        somebody runs one of these hooks."""
+        """Let the cutover only go back from here. Idempotent.
+
+        Args:
+            mailbox_id: the mailbox.
+            holds: by step of a hook, the seconds after which it has ended.
+            dead: as in begin().
+
+        Raises:
+            Blocked: "release-begun", unless the whole mailbox was rolled back; "claimed-elsewhere" while a
+                worker holds a leg of the mailbox or, as far as is known, somebody runs one of these hooks.
+        """
         begun = select(step.c.name, step.c.code, (now() - step.c.at).label("age"))
         begun = begun.where(step.c.mailbox == mailbox_id, step.c.state == BEGUN, step.c.name.in_(holds))
         with writing(self._engine) as connection:
@@ -139,10 +178,18 @@ class Steps:
             _put(connection, mailbox_id, BACK, BEGUN, None)
 
     def release(self, mailbox_id: str, needs: Collection[str] = ()) -> None:
-        """From here the cutover only goes forward, and no pass writes to the mailbox until it is live: what
-        opens the target is about to run. Idempotent; recorded. Raises as move(), and Blocked("not-verified")
-        unless every leg is, and was read back: a rollback, a pass or a weaker look may have been there
-        since."""
+        """Let the cutover only go forward from here, and let no pass write to the mailbox until it is live.
+
+        The hook that opens the target is about to run. Idempotent; recorded.
+
+        Args:
+            mailbox_id: the mailbox.
+            needs: steps that must be DONE.
+
+        Raises:
+            Blocked: as move(); "not-verified" unless every leg is verified and was read back, because a
+                rollback, a pass or a weaker verification may have come between.
+        """
         unverified = select(leg.c.id).where(
             leg.c.mailbox == mailbox_id,
             or_(leg.c.state != LegState.VERIFIED.value, leg.c.code.in_(PARTLY)),
@@ -158,11 +205,21 @@ class Steps:
             append_event(connection, wave, "step", {"step": RELEASE, "state": DONE}, subject=mailbox_id)
 
     def move(self, mailbox_id: str, phase: Phase, name: str, by: str, needs: Collection[str] = ()) -> None:
-        """The phase and the outcome of the step that it is, at once; recorded. Idempotent. Raises
-        Blocked("claimed-elsewhere") while a worker holds a leg of the mailbox, who would go on by the rules
-        of the phase before, and where one of the steps that it needs is not done any more: somebody took it
-        back meanwhile, or does it anew; Blocked("taking-back"), and Blocked("live-phase"), from which nothing
-        leads back."""
+        """Record the phase and the outcome of its step at once, with an event. Idempotent.
+
+        Args:
+            mailbox_id: the mailbox.
+            phase: the new phase.
+            name: of the step.
+            by: who did it, as the event says it.
+            needs: steps that must be DONE.
+
+        Raises:
+            Blocked: "claimed-elsewhere" while a worker holds a leg of the mailbox (it would go on by the
+                rules of the phase before), or if one of the needed steps is not done any more, because
+                somebody took it back or does it anew; "taking-back"; "live-phase", from which nothing leads
+                back.
+        """
         with writing(self._engine) as connection:
             lock_legs(connection, mailbox_id)
             _refuse_back(connection, mailbox_id)
@@ -171,8 +228,16 @@ class Steps:
             _put(connection, mailbox_id, name, DONE, None)
 
     def take_back(self, mailbox_id: str, by: str) -> None:
-        """To staging, and no step is done; recorded. An approval of its score is spent. Raises as move(); but
-        what was rolled back whole comes back from the live phase, too: nothing of ours is there any more."""
+        """Move the mailbox back to staging and delete its steps, with an event.
+
+        An approval of its score is spent.
+
+        A mailbox that was rolled back as a whole comes back from the live phase, too: nothing of ours is
+        there any more.
+
+        Raises:
+            Blocked: as ledger.leg.phases.move().
+        """
         with writing(self._engine) as connection:
             move(connection, mailbox_id, Phase.STAGING, by)
             connection.execute(delete(step).where(step.c.mailbox == mailbox_id))
@@ -181,7 +246,7 @@ class Steps:
 
 
 def is_releasing(ledger: LedgerHandle, mailbox_id: str) -> bool:
-    """Whether somebody may work at the target already, although the mailbox is not live yet."""
+    """Return True if somebody may work at the target already, although the mailbox is not live yet."""
     query = select(step.c.name).join(mailbox, mailbox.c.id == step.c.mailbox)
     query = query.where(step.c.mailbox == mailbox_id, step.c.name == RELEASE)
     with reading(ledger.engine) as connection:

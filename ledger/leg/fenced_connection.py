@@ -1,4 +1,4 @@
-"""The one connection of a leg's worker: every transaction that writes is fenced by the lease's epoch (R6)."""
+"""Hold the one connection of a leg's worker. The lease's epoch fences every transaction that writes (R6)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ledger.leg.count_cache import Census
 
 
 class LegConnection:
-    """Belongs to one thread; a context manager."""
+    """Hold the connection of one leg's worker. Belongs to one thread; a context manager."""
 
     def __init__(self, engine: Engine, lease: Lease) -> None:
         self._engine = engine
@@ -30,13 +30,14 @@ class LegConnection:
         self.close()
 
     def close(self) -> None:
-        held, self._open = self._open, None
-        if held is not None:
-            held.close()
+        """Give the connection back. Idempotent."""
+        connection, self._open = self._open, None
+        if connection is not None:
+            connection.close()
 
     @contextmanager
     def _transaction(self, *, writes: bool, touches: Collection[int] | None = None) -> Iterator[Connection]:
-        """touches: to the items of which containers it writes; None: of any."""
+        """Begin a transaction; see ledger.db.engine.Transaction."""
         if writes:
             for container_id in (None,) if touches is None else touches:
                 self._census.touched(container_id)

@@ -1,6 +1,6 @@
-"""The steps of an item's life after it was listed, each a few statements in the caller's transaction.
+"""Move items from state to state after they were listed, with a few statements in the caller's transaction.
 
-R1's other half: what a source did to an item while it was WRITING is noted in its code
+The other half of R1: what a source did to an item while it was WRITING is noted in its code
 (ledger.leg.listing_diff.NEWER, DELETED) and takes effect when the item is settled.
 """
 
@@ -39,9 +39,9 @@ from model.protocols import Loss, Mapped, Stored
 
 UNDATED = Loss("modified", "not-kept")
 TRACES = ("since", "digest")
-"""By which a late copy of what we removed is known for ours."""
+"""The columns by which a late copy of what we removed is recognised as ours."""
 FORGOTTEN = ("href", *TRACES, "target_version", "flags", "date", "place")
-"""What a row no longer knows once nothing of it is at the target."""
+"""The columns that a row loses once nothing of it is at the target."""
 OPEN = (State.SEEN, State.WRITING, State.CHANGED)
 SETTLED_AT_TARGET = (State.WRITTEN, State.VERIFIED)
 HELD = (*SETTLED_AT_TARGET, State.CHANGED)
@@ -52,7 +52,7 @@ def _literal(state: State) -> ColumnElement[int]:
 
 
 def _unless_moved(state: State, newer: State, deleted: State) -> ColumnElement[int]:
-    """state, unless the source changed or deleted the item while it was being written."""
+    """Return `state`, unless the source changed or deleted the item while it was being written."""
     return case(
         (item.c.code == NEWER, _literal(newer)),
         (item.c.code == DELETED, _literal(deleted)),
@@ -129,7 +129,11 @@ _REJECTED, _SKIPPED = _fate(State.REJECTED), _fate(State.SKIPPED)
 
 
 def _each(connection: Connection, statement: Any, rows: Sequence[dict[str, Any]]) -> None:
-    """Applies to every row or raises Corrupt("item-state"): then nothing of the transaction stays."""
+    """Apply a statement to every row.
+
+    Raises:
+        Corrupt: "item-state" if a row was in another state; then nothing of the transaction stays.
+    """
     if rows and connection.execute(statement, rows).rowcount != len(rows):
         raise Corrupt("item-state", "an item was not in the state this step needs")
 
@@ -143,14 +147,29 @@ def move(
     *,
     strict: bool = True,
 ) -> int:
-    """The same step for many items. Returns how many were in one of the states; strict demands all."""
-    wanted = set(keys)
+    """Set the same values for many items.
+
+    Args:
+        connection: in the worker's write transaction.
+        container_id: the container.
+        keys: of the items.
+        states: only items in these states change.
+        values: new values by column.
+        strict: True if every item must be in one of the states.
+
+    Returns:
+        How many items changed.
+
+    Raises:
+        Corrupt: "item-state" if `strict` is set and an item was in another state.
+    """
+    unique = set(keys)
     moved = 0
-    for chunk in chunked(sorted(wanted)):
+    for chunk in chunked(sorted(unique)):
         among = (item.c.container == container_id, item.c.key.in_(chunk))
         statement = update(item).where(*among, item.c.state.in_([state.value for state in states]))
         moved += connection.execute(statement.values(values)).rowcount
-    if strict and moved != len(wanted):
+    if strict and moved != len(unique):
         raise Corrupt("item-state", "an item was not in the state this step needs")
     return moved
 
@@ -158,23 +177,31 @@ def move(
 def reopen(
     connection: Connection, container_id: int, keys: Iterable[bytes], values: Mapping[str, Any]
 ) -> int:
-    """What is held at the target is owed something again. Returns how many of them were settled."""
-    wanted = set(keys)
-    changed = move(connection, container_id, wanted, (State.CHANGED,), values, strict=False)
-    settled = move(connection, container_id, wanted, SETTLED_AT_TARGET, values, strict=False)
-    if changed + settled != len(wanted):
+    """Set items that are held at the target back to open.
+
+    Returns:
+        How many of them were settled.
+
+    Raises:
+        Corrupt: "item-state" if an item is not held at the target.
+    """
+    unique = set(keys)
+    changed = move(connection, container_id, unique, (State.CHANGED,), values, strict=False)
+    settled = move(connection, container_id, unique, SETTLED_AT_TARGET, values, strict=False)
+    if changed + settled != len(unique):
         raise Corrupt("item-state", "an item was not in the state this step needs")
     return settled
 
 
 def keep(connection: Connection, container_id: int) -> int:
-    """CHANGED, LEAVING -> WRITTEN. Returns how many."""
+    """Set CHANGED and LEAVING items of a container to WRITTEN; return how many."""
     owed = _among((State.CHANGED, State.LEAVING))
     statement = update(item).where(item.c.container == container_id, owed, _OURS)
     return connection.execute(statement.values(state=State.WRITTEN.value, code=null())).rowcount
 
 
 def begin(connection: Connection, container_id: int, keys: Iterable[bytes], since: str) -> None:
+    """Set items to WRITING, with one attempt more and the target's position; see LegLedger.begin."""
     values = {
         "state": State.WRITING.value,
         "attempts": item.c.attempts + 1,
@@ -187,29 +214,39 @@ def begin(connection: Connection, container_id: int, keys: Iterable[bytes], sinc
 
 
 def intend(connection: Connection, container_id: int, mapped: Sequence[Mapped]) -> None:
+    """Record what will be written; see LegLedger.intend."""
     rows = [
         {
             "b_container": container_id,
-            "b_key": one.item.key,
-            "b_digest": one.item.digest,
-            "b_size": one.item.size,
-            "b_flags": pack_flags(one.item.flags),
-            "b_date": None if one.item.date is None else int(one.item.date.timestamp() // 1),
-            "b_place": one.item.name,
-            "b_mid": message_mark(one.item.message_id),
+            "b_key": entry.item.key,
+            "b_digest": entry.item.digest,
+            "b_size": entry.item.size,
+            "b_flags": pack_flags(entry.item.flags),
+            "b_date": None if entry.item.date is None else int(entry.item.date.timestamp() // 1),
+            "b_place": entry.item.name,
+            "b_mid": message_mark(entry.item.message_id),
         }
-        for one in mapped
+        for entry in mapped
     ]
     _each(connection, _INTEND, rows)
-    for chunk in chunked([one.item.key for one in mapped]):
+    for chunk in chunked([entry.item.key for entry in mapped]):
         connection.execute(delete(loss).where(loss.c.container == container_id, loss.c.key.in_(chunk)))
-    lose(connection, container_id, [(one.item.key, one_loss) for one in mapped for one_loss in one.losses])
+    lose(
+        connection,
+        container_id,
+        [(entry.item.key, item_loss) for entry in mapped for item_loss in entry.losses],
+    )
     versions.intend(connection, container_id, mapped)
 
 
 class Unwritten(NamedTuple):
-    """A mail that was fetched, and will not be written. name: its Message-ID. digest: what says that another
-    one is the same; None where nobody will ask."""
+    """Name a mail that was fetched and will not be written.
+
+    Attributes:
+        key: of the item.
+        name: its Message-ID.
+        digest: shows that another mail is the same; None if it will not be compared.
+    """
 
     key: bytes
     name: str
@@ -217,29 +254,31 @@ class Unwritten(NamedTuple):
 
 
 def name_letters(connection: Connection, container_id: int, unwritten: Iterable[Unwritten]) -> None:
+    """Record the Message-IDs of mails that were fetched and will not be written."""
     rows = [
         {
             "b_container": container_id,
-            "b_key": one.key,
-            "b_mid": message_mark(one.name),
-            "b_digest": one.digest,
+            "b_key": letter.key,
+            "b_mid": message_mark(letter.name),
+            "b_digest": letter.digest,
         }
-        for one in unwritten
+        for letter in unwritten
     ]
     _each(connection, _NAMED, rows)
 
 
 def lose(connection: Connection, container_id: int, losses: Sequence[tuple[bytes, Loss]]) -> None:
+    """Add losses of items. Idempotent."""
     rows = [
-        {"container": container_id, "key": key, "field": one.field, "reason": one.reason}
-        for key, one in losses
+        {"container": container_id, "key": key, "field": entry.field, "reason": entry.reason}
+        for key, entry in losses
     ]
     if rows:
         connection.execute(upsert(connection, loss).on_conflict_do_nothing(), rows)
 
 
 def keep_labels(connection: Connection, leg_id: int, labels: Mapping[str, str]) -> None:
-    """The last text given to a keyword wins."""
+    """Keep the texts of keywords. The last text given to a keyword wins."""
     rows = [{"leg": leg_id, "keyword": keyword, "text": words} for keyword, words in labels.items()]
     if rows:
         statement = upsert(connection, label)
@@ -250,33 +289,36 @@ def keep_labels(connection: Connection, leg_id: int, labels: Mapping[str, str]) 
 
 
 def store(connection: Connection, container_id: int, stored: Sequence[Stored]) -> None:
-    """WRITING -> WRITTEN, with the losses that came of it. A digest is that of what was found; a date that
-    the target did not keep was not written."""
+    """Set items from WRITING to WRITTEN, with the losses that came of it.
+
+    A digest in `stored` is that of what was found at the target. A date that the target did not keep was not
+    written.
+    """
     rows = [
         {
             "b_container": container_id,
-            "b_key": one.key,
-            "b_href": one.href,
-            "b_version": one.version or None,
-            "b_digest": one.digest or None,
+            "b_key": copy.key,
+            "b_href": copy.href,
+            "b_version": copy.version or None,
+            "b_digest": copy.digest or None,
         }
-        for one in stored
+        for copy in stored
     ]
     _each(connection, _STORED, rows)
-    undated = [{"b_container": container_id, "b_key": one.key} for one in stored if UNDATED in one.losses]
+    undated = [{"b_container": container_id, "b_key": copy.key} for copy in stored if UNDATED in copy.losses]
     _each(connection, _UNDATED, undated)
     fewer = [
-        {"b_container": container_id, "b_key": one.key, "b_flags": pack_flags(one.flags)}
-        for one in stored
-        if one.flags is not None
+        {"b_container": container_id, "b_key": copy.key, "b_flags": pack_flags(copy.flags)}
+        for copy in stored
+        if copy.flags is not None
     ]
     _each(connection, _FLAGGED, fewer)
-    lose(connection, container_id, [(one.key, each) for one in stored for each in one.losses])
+    lose(connection, container_id, [(copy.key, item_loss) for copy in stored for item_loss in copy.losses])
     versions.settle(connection, container_id, stored)
 
 
 def placed(connection: Connection, container_id: int, keys: Iterable[bytes]) -> int:
-    """How many of these have a place at the target already."""
+    """Count those of these items that have a place at the target already."""
     count = 0
     for chunk in chunked(keys):
         query = select(func.count()).where(item.c.container == container_id, item.c.key.in_(chunk), _OURS)
@@ -285,7 +327,7 @@ def placed(connection: Connection, container_id: int, keys: Iterable[bytes]) -> 
 
 
 def sizes(connection: Connection, container_id: int, keys: Iterable[bytes]) -> int:
-    """The bytes of these items together."""
+    """Return the bytes of these items together."""
     size = 0
     for chunk in chunked(keys):
         query = select(func.coalesce(func.sum(item.c.size), 0))
@@ -297,7 +339,14 @@ def sizes(connection: Connection, container_id: int, keys: Iterable[bytes]) -> i
 def decide(
     connection: Connection, container_id: int, state: State, fates: Sequence[tuple[bytes, str]]
 ) -> None:
-    """Open -> SKIPPED or REJECTED, with the code that says why."""
+    """Set open items to SKIPPED or REJECTED, with the code that says why.
+
+    Args:
+        connection: in the worker's write transaction.
+        container_id: the container.
+        state: SKIPPED or REJECTED.
+        fates: pairs of a key and a code.
+    """
     statement = _SKIPPED if state is State.SKIPPED else _REJECTED
     _each(
         connection,
@@ -307,7 +356,7 @@ def decide(
 
 
 def give_back(connection: Connection, container_id: int, keys: Iterable[bytes], *, refund: bool) -> None:
-    """WRITING -> to be written again. refund: the attempt does not count (R10)."""
+    """Set WRITING items back to be written again. `refund`: the attempt does not count (R10)."""
     attempts = case((item.c.attempts > 0, item.c.attempts - 1), else_=0) if refund else item.c.attempts
     move(
         connection,
@@ -319,7 +368,11 @@ def give_back(connection: Connection, container_id: int, keys: Iterable[bytes], 
 
 
 def reconsider(connection: Connection, leg_id: int, code: str) -> int:
-    """SKIPPED or REJECTED with this code, and without anything at the target -> SEEN. Returns how many."""
+    """Set a leg's SKIPPED and REJECTED items of this code to SEEN, if nothing of them is at the target.
+
+    Returns:
+        How many.
+    """
     ours = item.c.container.in_(select(container.c.id).where(container.c.leg == leg_id))
     decided = or_(item.c.state == State.SKIPPED.value, item.c.state == State.REJECTED.value)
     statement = update(item).where(ours, decided, item.c.code == code, item.c.href.is_(None))
@@ -328,14 +381,21 @@ def reconsider(connection: Connection, leg_id: int, code: str) -> int:
 
 
 def vanish(connection: Connection, container_id: int, keys: Iterable[bytes], *, mirror: bool) -> None:
-    """Open -> GONE; what has a copy at the target is to be withdrawn, or stays when not mirroring."""
+    """Set open items to GONE.
+
+    An item that has a copy at the target is to be withdrawn; without `mirror` its copy stays.
+    """
     ours = State.LEAVING if mirror else State.WRITTEN
     state = case((_OURS, _literal(ours)), else_=_literal(State.GONE))
     move(connection, container_id, keys, OPEN, {"state": state, "code": null()})
 
 
 def amend(connection: Connection, container_id: int, done: Sequence[tuple[Stored, frozenset[str]]]) -> int:
-    """CHANGED -> WRITTEN with these flags, or what the target took of them."""
+    """Set CHANGED items to WRITTEN, with these flags or with those of them that the target took.
+
+    Returns:
+        How many.
+    """
     rows = [
         {
             "b_container": container_id,
@@ -347,26 +407,28 @@ def amend(connection: Connection, container_id: int, done: Sequence[tuple[Stored
         for stored, flags in done
     ]
     _each(connection, _AMENDED, rows)
-    lose(connection, container_id, [(one.key, each) for one, _ in done for each in one.losses])
+    lose(connection, container_id, [(copy.key, item_loss) for copy, _ in done for item_loss in copy.losses])
     return len(rows)
 
 
 def rehref(connection: Connection, container_id: int, hrefs: Mapping[bytes, str]) -> None:
+    """Record new hrefs of items; see LegLedger.rehref."""
     rows = [{"b_container": container_id, "b_key": key, "b_href": href} for key, href in hrefs.items()]
     _each(connection, _REHREF, rows)
 
 
 def record_findings(connection: Connection, container_id: int, findings: Iterable[Finding]) -> None:
+    """Add findings of a container."""
     for chunk in chunked(findings):
         rows = [
             {
                 "container": container_id,
-                "key": one.key,
-                "outcome": one.outcome.value,
-                "href": one.href,
-                "detail": one.detail,
+                "key": row.key,
+                "outcome": row.outcome.value,
+                "href": row.href,
+                "detail": row.detail,
             }
-            for one in chunk
+            for row in chunk
         ]
         connection.execute(insert(finding), rows)
 
@@ -374,8 +436,17 @@ def record_findings(connection: Connection, container_id: int, findings: Iterabl
 def progress(
     connection: Connection, leg_id: int, *, items: int = 0, done: int = 0, size: int = 0, copied: int = 0
 ) -> None:
-    """Adds to the leg's running totals; release counts them anew. copied: items written, of size bytes
-    together, which are added to what was ever written."""
+    """Add to the leg's running totals; release counts them anew.
+
+    Args:
+        connection: in the worker's write transaction.
+        leg_id: the leg.
+        items: more items.
+        done: more settled items.
+        size: more bytes at the target.
+        copied: items that were written now, of `size` bytes together; both are added to what was ever
+            written.
+    """
     if items or done or size or copied:
         values = {"items": leg.c["items"] + items, "done": leg.c.done + done, "bytes": leg.c.bytes + size}
         if copied:
@@ -384,17 +455,17 @@ def progress(
 
 
 def mark_verified(connection: Connection, container_id: int, keys: Iterable[bytes]) -> None:
-    """See LegLedger.verified."""
+    """Set WRITTEN items to VERIFIED; see LegLedger.verified."""
     held, values = (State.WRITTEN, State.VERIFIED), {"state": State.VERIFIED.value}
     move(connection, container_id, keys, held, values, strict=False)
 
 
 def mark_doubted(connection: Connection, container_id: int, keys: Iterable[bytes]) -> None:
-    """See LegLedger.doubted."""
+    """Set VERIFIED items to WRITTEN; see LegLedger.doubted."""
     move(connection, container_id, keys, (State.VERIFIED,), {"state": State.WRITTEN.value}, strict=False)
 
 
 def mark_unreadable(connection: Connection, container_id: int, keys: Iterable[bytes]) -> int:
-    """See LegLedger.unamended."""
+    """Set CHANGED items to WRITTEN, because their change cannot be read; see LegLedger.unamended."""
     values = {"state": State.WRITTEN.value, "code": "change-unreadable"}
     return move(connection, container_id, keys, (State.CHANGED,), values)

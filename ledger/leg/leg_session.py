@@ -1,4 +1,4 @@
-"""Everything a leg's worker writes: each method one transaction, fenced by the lease's epoch (R6)."""
+"""Write everything that a leg's worker records: each method is one transaction, fenced by the epoch (R6)."""
 
 from __future__ import annotations
 
@@ -29,10 +29,22 @@ from model.protocols import Loss, Mapped, Page, Stored
 
 
 class LegLedger(LegContainers):
-    """Belongs to one thread and holds one connection; a context manager. tally: what it recorded as done.
+    """Read and write one leg. Belongs to one thread and holds one connection; a context manager.
 
-    Methods that write raise LeaseLost, having written nothing, once another worker claimed the leg.
-    Keys that are unknown, or whose state does not allow the step, raise Corrupt("item-state")."""
+    Methods that write raise LeaseLost, having written nothing, once another worker claimed the leg. Each is
+    one transaction: if it raises Corrupt or LeaseLost, nothing of it was recorded; if it raises Transient, it
+    may have been. Keys that are unknown, or whose state does not allow the step, raise Corrupt("item-state").
+
+    Attributes:
+        tally: what it recorded as done.
+        shares: the shares of the leg.
+        versions: the counts of older versions of files.
+        incidents: the trouble of single items.
+        folders: the folders that the leg made.
+        losses: items by a certain loss.
+        rollback: what a rollback writes.
+        inventory: the inventory of the source.
+    """
 
     def __init__(self, engine: Engine, lease: Lease, *, mirror: bool, tally: Tally | None = None) -> None:
         super().__init__(engine, lease)
@@ -52,9 +64,17 @@ class LegLedger(LegContainers):
     def record_page(
         self, container_id: int, page: Page, *, keep_cursor: bool = True, moves: bool = False
     ) -> PageCount:
-        """R1: a page's refs, and its cursor unless keep_cursor=False (an enumeration that replaces an
-        earlier one commits its cursor only at its end, by finish_listing). moves: what is new here, or back,
-        has left the container of the leg where it was; what is gone is gone from wherever it was."""
+        """Record a page's refs and its cursor in one transaction (R1). Idempotent.
+
+        Args:
+            container_id: the container.
+            page: of the source's listing.
+            keep_cursor: False for an enumeration that replaces an earlier one; it commits its cursor only at
+                its end, by finish_listing.
+            moves: True if the source names a moved item in its new container alone. Then an item that is new
+                here, or is back, has left the container of the leg where it was, and an item that is gone is
+                gone from wherever it was.
+        """
         with self._writing((container_id,)) as connection:
             number, mirror = self.inventory.number(connection), self._mirror
             plan = listing_diff.plan_listing(
@@ -71,81 +91,106 @@ class LegLedger(LegContainers):
     def finish_listing(
         self, container_id: int, cursor: str | None, seen: Collection[bytes] | None = None
     ) -> PageCount:
-        """The enumeration reached its end. seen, the keys it named: every other item is deleted."""
+        """Record that an enumeration reached its end.
+
+        Args:
+            container_id: the container.
+            cursor: continues after the enumeration.
+            seen: the keys that it named; every other item is deleted. None if it was no full enumeration.
+        """
         with self._writing(() if seen is None else (container_id,)) as connection:
             plan = listing_diff.ListingChanges()
             if seen is not None:
-                for known in listing_diff.unseen_items(connection, container_id, frozenset(seen)):
-                    listing_diff.plan_deletion(plan, known, mirror=self._mirror)
+                for unseen in listing_diff.unseen_items(connection, container_id, frozenset(seen)):
+                    listing_diff.plan_deletion(plan, unseen, mirror=self._mirror)
                 self._apply(connection, plan)
             listing_diff.finish(connection, self._lease.leg, {container_id: cursor})
             return plan.count
 
     def finish_listings(self, cursors: Mapping[int, str]) -> None:
-        """As finish_listing with nothing seen, of several containers: all or none."""
+        """Record the end of several enumerations, without deletions: all or none."""
         if cursors:
             with self._writing(()) as connection:
                 listing_diff.finish(connection, self._lease.leg, cursors)
 
     def close_inventory(self, kek: bytes) -> int | None:
-        """Roots what was listed since the last time, before anything of it is copied; recorded. Its number;
-        None: there was nothing (of the first one, that counts). kek, and what it raises:
-        ledger.inventory.keystore."""
+        """Root what was listed since the last time, before anything of it is copied; recorded with an event.
+
+        Args:
+            kek: the key that wraps the mailbox's evidence key.
+
+        Returns:
+            The inventory's number; None if nothing was listed. The first inventory is closed even if it is
+            empty.
+
+        Raises:
+            MigrationError: as ledger.inventory.keystore.
+        """
         return self.inventory.close(kek)
 
     # Reading
 
     def counts(self, container_id: int | None = None) -> dict[State, int]:
-        """Items by state, of one container or of the whole leg; states without items are absent."""
+        """Count items by state, of one container or of the whole leg; states without items are absent."""
         census = self._census.known()
-        if (known := census.total() if container_id is None else census.counts(container_id)) is not None:
-            return dict(known)
+        if (cached := census.total() if container_id is None else census.counts(container_id)) is not None:
+            return dict(cached)
         with self._reading() as connection:
             counts = readers.counts_of(connection, self._lease.leg, container_id)
         self._census.note(container_id, counts)
         return counts
 
     def generation(self) -> int:
-        """The number of the newest pass that began to write; 0 when none did."""
+        """Return the number of the newest pass that began to write; 0 if none did."""
         with self._reading() as connection:
             return int(connection.execute(select(leg.c.generation).where(mine(self._lease))).scalar_one())
 
     def moves(self) -> phase_moves.Moves:
-        """Which moves of the mailbox from phase to phase this ledger has."""
+        """Return which moves of the mailbox from phase to phase this ledger has."""
         with self._reading() as connection:
             return phase_moves.read(connection, self._lease.mailbox)
 
     def begun(self) -> bool:
-        """Whether anything was ever sent to the target for this leg, as far as can be known."""
+        """Return True if anything was ever sent to the target for this leg, as far as can be known."""
         with self._reading() as connection:
             return readers.begun(connection, self._lease.leg)
 
     def take_account(self, fingerprint: str, outwaited: Doubt | None = None) -> bool | Doubt:
-        """Before the first item is written into an account that two logins may open. True: another mailbox of
-        this ledger has been here with the same fingerprint; what it wrote would show by now. A Doubt: that
-        one's first items may be on their way, and nothing was taken. outwaited: a doubt that this leg waited
-        for longer than anything can be on its way; it holds nobody up, unless a worker claimed the other leg
-        since."""
+        """Take an account that two logins may open, before the first item is written into it.
+
+        Args:
+            fingerprint: of the account (Identity.fingerprint).
+            outwaited: a doubt for which this leg waited longer than anything can be on its way. It stops
+                nobody any more, unless a worker claimed the other leg since.
+
+        Returns:
+            True if another mailbox of this ledger was here with the same fingerprint; what it wrote would be
+            visible by now. False if none was. A Doubt if the other mailbox's first items may be on their way;
+            then nothing was taken.
+        """
         with self._writing(()) as connection:
             return target_accounts.take(connection, self._lease, fingerprint, outwaited)
 
     def last_event(self, kind: str) -> Mapping[str, str | int] | None:
-        """The detail of the newest event of this kind about the mailbox."""
+        """Return the detail of the newest event of this kind about the mailbox; None if there is none."""
         with self._reading() as connection:
             return newest_detail(connection, self._lease.mailbox, kind)
 
     def pending(
         self, container_id: int, limit: int, *, states: Collection[State] = (State.SEEN,)
     ) -> list[ItemRow]:
-        """At most limit items in listing order."""
+        """Return at most `limit` open items in these states, in listing order."""
         if self._census.known().has_none(container_id, states):
             return []
         with self._reading() as connection:
             return readers.pending_items(connection, container_id, limit, states)
 
     def rows(self, container_id: int, states: Collection[State] | None = None) -> Iterator[ItemRow]:
-        """All items, or those in these states, in the order of their keys. Read page by page, no
-        transaction is held in between: what is written meanwhile may or may not show."""
+        """Yield all items, or those in these states, in the order of their keys.
+
+        They are read page by page, and no transaction is held in between: what is written meanwhile may or
+        may not show.
+        """
         if self._census.known().has_none(container_id, states):
             return
         after: bytes | None = None
@@ -158,26 +203,27 @@ class LegLedger(LegContainers):
             after = page[-1].key
 
     def row(self, container_id: int, key: bytes) -> ItemRow | None:
+        """Return one item; None if there is none of this key."""
         with self._reading() as connection:
             return readers.item_by_key(connection, container_id, key)
 
     def claimed(self, href: str) -> set[str]:
-        """Item hrefs that rows already own, of all the leg's containers with this container href."""
+        """Return the item hrefs that rows already own, of the leg's containers with this container href."""
         with self._reading() as connection:
             return readers.claimed_of(connection, self._lease.leg, href).get(href, set())
 
     def claimed_anywhere(self) -> dict[str, set[str]]:
-        """The same of every container href that has any."""
+        """Return the item hrefs that rows already own, by container href."""
         with self._reading() as connection:
             return readers.claimed_of(connection, self._lease.leg)
 
     def labels(self) -> dict[str, str]:
-        """The whole keyword -> text map of the leg."""
+        """Return the leg's whole map from keyword to text."""
         with self._reading() as connection:
             return readers.labels_of(connection, self._lease.leg)
 
     def findings(self, container_id: int) -> list[Finding]:
-        """What the last verification recorded, in its order."""
+        """Return what the last verification recorded, in its order."""
         if self._census.known().has_no_findings(container_id):
             return []
         with self._reading() as connection:
@@ -186,8 +232,16 @@ class LegLedger(LegContainers):
     # Copying
 
     def begin(self, container_id: int, keys: Iterable[bytes], since: str) -> None:
-        """R2: WRITING and one attempt more, before anything is fetched. since: the target's position. Raises
-        Corrupt("inventory-open") while there is an inventory to close."""
+        """Set items to WRITING, with one attempt more, before anything is fetched (R2).
+
+        Args:
+            container_id: the container.
+            keys: of the items.
+            since: the target's position.
+
+        Raises:
+            Corrupt: "inventory-open" while there is an inventory to close.
+        """
         with self._writing((container_id,)) as connection:
             self.inventory.refuse_open(connection)
             item_states.begin(connection, container_id, keys, since)
@@ -195,14 +249,19 @@ class LegLedger(LegContainers):
     def intend(
         self, container_id: int, mapped: Iterable[Mapped], unwritten: Iterable[Unwritten] = ()
     ) -> None:
-        """What will be written, before any byte is sent: digest, size, flags, date, losses, labels.
-        unwritten: mails that were fetched and will not be."""
+        """Record what will be written, before any byte is sent: digest, size, flags, date, losses, labels.
+
+        Args:
+            container_id: the container.
+            mapped: the batch.
+            unwritten: mails that were fetched and will not be written.
+        """
         batch = list(mapped)
         with self._writing((container_id,)) as connection:
             item_states.intend(connection, container_id, batch)
             item_states.name_letters(connection, container_id, unwritten)
-            self._intended.update({(container_id, one.item.key): one.item.size for one in batch})
-            labels = dict(pair for one in batch for pair in one.labels)
+            self._intended.update({(container_id, entry.item.key): entry.item.size for entry in batch})
+            labels = dict(pair for entry in batch for pair in entry.labels)
             item_states.keep_labels(connection, self._lease.leg, labels)
 
     def settle(
@@ -214,18 +273,28 @@ class LegLedger(LegContainers):
         unsettled: Iterable[bytes] = (),
         gone: Iterable[bytes] = (),
     ) -> None:
-        """What became of items: stored WRITTEN; rejected and skipped with their code; unsettled to be
-        written again; gone, the source had them no more. Version and attempts stay."""
+        """Record what became of items. Version and attempts stay.
+
+        Args:
+            container_id: the container.
+            stored: they become WRITTEN.
+            rejected: pairs of a key and a code.
+            skipped: pairs of a key and a code.
+            unsettled: they are to be written again.
+            gone: the source no longer had them.
+        """
         written, refused, left_out = list(stored), list(rejected), list(skipped)
         with self._writing((container_id,)) as connection:
-            replaced = item_states.placed(connection, container_id, [one.key for one in written])
+            replaced = item_states.placed(
+                connection, container_id, [stored_item.key for stored_item in written]
+            )
             item_states.store(connection, container_id, written)
             item_states.decide(connection, container_id, State.REJECTED, refused)
             item_states.decide(connection, container_id, State.SKIPPED, left_out)
             item_states.give_back(connection, container_id, unsettled, refund=False)
             item_states.vanish(connection, container_id, gone, mirror=self._mirror)
             done = len(written) + len(refused) + len(left_out)
-            size = self._written_size(connection, container_id, [one.key for one in written])
+            size = self._written_size(connection, container_id, [stored_item.key for stored_item in written])
             for key, _ in refused:
                 self._intended.pop((container_id, key), None)
             item_states.progress(connection, self._lease.leg, done=done, size=size, copied=len(written))
@@ -239,8 +308,14 @@ class LegLedger(LegContainers):
         refund: bool,
         deaths: Mapping[bytes, int] | None = None,
     ) -> None:
-        """Not at the target: WRITING back to be written. refund: the attempt does not count. deaths: how many
-        deaths of workers now count for these items (R10)."""
+        """Set WRITING items, which are not at the target, back to be written.
+
+        Args:
+            container_id: the container.
+            keys: of the items.
+            refund: True if the attempt does not count.
+            deaths: how many deaths of workers now count for these items (R10).
+        """
         with self._writing((container_id,)) as connection:
             item_states.give_back(connection, container_id, keys, refund=refund)
             incidents.add_deaths(connection, container_id, deaths or {})
@@ -255,7 +330,7 @@ class LegLedger(LegContainers):
         done: Iterable[tuple[Stored, frozenset[str]]],
         labels: Mapping[str, str] | None = None,
     ) -> None:
-        """CHANGED -> WRITTEN with these flags; labels of keywords that are new are kept."""
+        """Set CHANGED items to WRITTEN with these flags, and keep the labels of new keywords."""
         with self._writing((container_id,)) as connection:
             item_states.keep_labels(connection, self._lease.leg, labels or {})
             count = item_states.amend(connection, container_id, list(done))
@@ -263,19 +338,28 @@ class LegLedger(LegContainers):
         self.tally.add(Tally(amended=count))
 
     def unamended(self, container_id: int, keys: Iterable[bytes]) -> None:
-        """The source's change cannot be read: what was written stays; code "change-unreadable"."""
+        """Record that the source's change cannot be read (code "change-unreadable").
+
+        What was written stays.
+        """
         with self._writing((container_id,)) as connection:
             count = item_states.mark_unreadable(connection, container_id, keys)
             item_states.progress(connection, self._lease.leg, done=count)
 
     def keep(self, container_id: int) -> None:
-        """Live phase: what the source changed or deleted before stays as it was written."""
+        """Keep, in the live phase, what the source changed or deleted before as it was written."""
         with self._writing((container_id,)) as connection:
             count = item_states.keep(connection, container_id)
             item_states.progress(connection, self._lease.leg, done=count)
 
     def recheck(self, container_id: int, keys: Collection[bytes], *, counted: bool = True) -> None:
-        """To be amended again. counted: as a rewrite, for verification found other flags than written."""
+        """Set items back to be amended again.
+
+        Args:
+            container_id: the container.
+            keys: of the items.
+            counted: True to count a rewrite, because verification found other flags than were written.
+        """
         with self._writing((container_id,)) as connection:
             count = item_states.reopen(connection, container_id, keys, {"state": State.CHANGED.value})
             if counted:
@@ -285,9 +369,16 @@ class LegLedger(LegContainers):
             self.incidents.changed()
 
     def rewrite(self, container_id: int, keys: Iterable[bytes], *, counted: bool = False) -> None:
-        """The copy at the target is gone (removed by us, or missing): to be written anew. counted: because
-        verification found it missing or different. The date stays: one that was clamped is clamped to
-        the same moment again."""
+        """Set items back to be written anew.
+
+        Their copy at the target is gone: removed by us, or missing. The date stays: a date that was clamped
+        is clamped to the same moment again.
+
+        Args:
+            container_id: the container.
+            keys: of the items.
+            counted: True to count a rewrite, because verification found it missing or different.
+        """
         forgotten = [name for name in item_states.FORGOTTEN if name != "date"]
         values = {"state": State.SEEN.value, "attempts": 0, "code": None, **dict.fromkeys(forgotten)}
         gone = set(keys)
@@ -300,8 +391,10 @@ class LegLedger(LegContainers):
         self.tally.add(Tally(new=-len(gone), replaced=len(gone)))  # writing them again is no first time
 
     def reconsider(self, code: str) -> int:
-        """Items of the leg that were SKIPPED or REJECTED with this code, and have nothing at the target, are
-        to be copied after all; returns how many."""
+        """Set items with this code back to be copied after all; return how many.
+
+        These are the leg's SKIPPED and REJECTED items that have nothing at the target.
+        """
         with self._writing(None) as connection:
             count = item_states.reconsider(connection, self._lease.leg, code)
             item_states.progress(connection, self._lease.leg, done=-count)
@@ -316,8 +409,15 @@ class LegLedger(LegContainers):
         code: str | None = None,
         traces: bool | None = None,
     ) -> None:
-        """GONE: removed from the target, and TRACES of it stay; or (removed is False) it was not ours. code:
-        why it is at the target all the same. traces: whether they stay; None: of what was removed."""
+        """Set items to GONE.
+
+        Args:
+            container_id: the container.
+            keys: of the items.
+            removed: True if they were removed from the target; False if the copy was not ours.
+            code: why a copy is still at the target; None if none is.
+            traces: True if TRACES of them stay; None means that they stay if the items were removed.
+        """
         kept = removed if traces is None else traces
         forgotten = [name for name in item_states.FORGOTTEN if not kept or name not in item_states.TRACES]
         values = {"state": State.GONE.value, "code": code, **dict.fromkeys(forgotten)}
@@ -326,31 +426,36 @@ class LegLedger(LegContainers):
         self.tally.add(Tally(withdrawn=count if removed else 0))
 
     def rehref(self, container_id: int, hrefs: Mapping[bytes, str]) -> None:
-        """Where items are now, after the server renumbered a folder (changed UIDVALIDITY)."""
+        """Record where items are now, after the server renumbered a folder (a changed UIDVALIDITY)."""
         with self._writing((container_id,)) as connection:
             item_states.rehref(connection, container_id, hrefs)
 
     def rekeyed(
         self, container_id: int, pairs: Collection[Rekeyed], fates_: Collection[Refated] = ()
     ) -> None:
-        """Copies that the source lists under other ids since: the container's rows of those ids, which are
-        SEEN, have them from here on; the rows of the old ids are GONE. fates_: of what has no copy, and was
-        SKIPPED. All or none."""
+        """Give copies and fates to the rows of their new source ids: all or none.
+
+        Args:
+            container_id: the container whose SEEN rows get them. The rows of the old ids are GONE from then
+                on.
+            pairs: copies that the source lists under other ids now.
+            fates_: items without a copy, which were SKIPPED.
+        """
         if not pairs and not fates_:
             return
-        others = {one.container for one in pairs} | {one.container for one in fates_}
+        others = {pair.container for pair in pairs} | {pair.container for pair in fates_}
         with self._writing((container_id, *others)) as connection:
             settled = rekeying.transfer(connection, container_id, list(pairs))
             settled += rekeying.carry_over(connection, container_id, fates_)
             item_states.progress(connection, self._lease.leg, done=settled)
 
     def placed_apart(self) -> dict[bytes, str]:
-        """By key, the place of every copy that its row's key does not tell."""
+        """Return, by key, the place of every copy whose place does not follow from its row's key."""
         with self._reading() as connection:
             return rekeying.placed_apart(connection, self._lease.leg)
 
     def verified(self, container_id: int, keys: Iterable[bytes]) -> None:
-        """WRITTEN -> VERIFIED; items in any other state stay as they are."""
+        """Set WRITTEN items to VERIFIED; items in any other state stay as they are."""
         good = list(keys)
         over = self.incidents.among(container_id, good)
         with self._writing((container_id,)) as connection:
@@ -360,34 +465,41 @@ class LegLedger(LegContainers):
             self.incidents.changed()
 
     def doubted(self, container_id: int, keys: Iterable[bytes]) -> None:
-        """VERIFIED -> WRITTEN: a later look found something; items in any other state stay as they are."""
+        """Set VERIFIED items to WRITTEN, because a later look found something.
+
+        Other items stay as they are.
+        """
         with self._writing((container_id,)) as connection:
             item_states.mark_doubted(connection, container_id, keys)
 
     # Findings, losses, events
 
     def replace_findings(self, container_id: int, findings: Iterable[Finding]) -> None:
-        found = list(findings)
-        if not found and self._census.known().has_no_findings(container_id):
+        """Replace the findings of a container. Idempotent."""
+        rows = list(findings)
+        if not rows and self._census.known().has_no_findings(container_id):
             return
         self._census.found(container_id, any_=True)  # unless it is known that none were recorded
         with self._writing(()) as connection:
             connection.execute(delete(finding).where(finding.c.container == container_id))
-            item_states.record_findings(connection, container_id, found)
-        self._census.found(container_id, any_=bool(found))
+            item_states.record_findings(connection, container_id, rows)
+        self._census.found(container_id, any_=bool(rows))
 
     def lose(self, container_id: int, key: bytes | None, losses: Iterable[Loss]) -> None:
-        """Adds losses of an item, or of the container itself (None; read back as key b"")."""
+        """Add losses of an item, or of the container itself (None; read back as key b""). Idempotent."""
         with self._writing(()) as connection:
-            item_states.lose(connection, container_id, [(key or b"", one) for one in losses])
+            item_states.lose(connection, container_id, [(key or b"", item_loss) for item_loss in losses])
 
     def keep_generation(self, number: int) -> None:
-        """A pass of this number begins to write."""
+        """Record that a pass of this number begins to write. Idempotent."""
         with self._writing(()) as connection:
             connection.execute(update(leg).where(mine(self._lease)).values(generation=number))
 
     def event(self, kind: str, detail: Mapping[str, str | int]) -> None:
-        """Records a decision in the chain of the mailbox's wave, with the mailbox as its subject."""
+        """Record a decision in the chain of the mailbox's wave, with the mailbox as its subject.
+
+        Not idempotent.
+        """
         of = self._lease.mailbox
         with self._writing(()) as connection:
             append_event(connection, wave_of(connection, of), kind, detail, subject=of)
@@ -397,6 +509,6 @@ class LegLedger(LegContainers):
         item_states.progress(connection, self._lease.leg, items=plan.new, done=plan.done)
 
     def _written_size(self, connection: Connection, container_id: int, keys: list[bytes]) -> int:
-        known = {key: self._intended.pop((container_id, key), None) for key in keys}
-        unknown = [key for key, size in known.items() if size is None]
-        return sum(filter(None, known.values())) + item_states.sizes(connection, container_id, unknown)
+        intended = {key: self._intended.pop((container_id, key), None) for key in keys}
+        unknown = [key for key, size in intended.items() if size is None]
+        return sum(filter(None, intended.values())) + item_states.sizes(connection, container_id, unknown)

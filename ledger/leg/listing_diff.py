@@ -1,4 +1,4 @@
-"""What a listing of the source does to the items known so far: planned as data, then applied."""
+"""Compare a listing of the source with the items recorded so far: planned as data, then applied."""
 
 from __future__ import annotations
 
@@ -35,7 +35,15 @@ NEWER, DELETED = "newer", "deleted"
 
 
 class KnownItem(NamedTuple):
-    """What decides about an item. written: it has an href at the target. inventory: the newest one of it."""
+    """Hold what decides about an item.
+
+    Attributes:
+        id: the row's number.
+        state: its state.
+        version: the hash of its version (ledger.db.encoding.version_number).
+        written: True if it has an href at the target.
+        inventory: the newest inventory that names it; None if none does.
+    """
 
     id: int
     state: State
@@ -46,8 +54,19 @@ class KnownItem(NamedTuple):
 
 @dataclass(slots=True)
 class ListingChanges:
-    """inserts and updates are parameters of one statement each; done is the change of leg.done. number: of
-    the open inventory (0: nothing is named); entries: what is new in it. left: other containers' ids."""
+    """Hold the changes that a listing means, before they are applied.
+
+    Attributes:
+        number: of the open inventory; 0 if nothing is named.
+        entries: what is new in the inventory.
+        left: ids of other containers that items have left.
+        inserts: parameters of one statement.
+        updates: parameters of one statement.
+        new: items that are new.
+        changed: items that changed.
+        deleted: items that the source no longer has.
+        done: the change of leg.done.
+    """
 
     number: int = 0
     entries: list[InventoryEntry] = field(default_factory=list)
@@ -62,12 +81,31 @@ class ListingChanges:
     def put(
         self, known: KnownItem, state: State, version: int, *, code: str | None = None, reset: bool = False
     ) -> None:
+        """Plan the new state of an item that is recorded already.
+
+        Args:
+            known: the item as it is recorded.
+            state: the new state.
+            version: the new version's hash.
+            code: the new code; None for none.
+            reset: True to set the attempts to zero.
+        """
         values = {"b_id": known.id, "b_state": state.value, "b_version": version, "b_code": code}
         self.updates.append({**values, "b_inventory": known.inventory, "b_reset": reset})
         self.done += (state in SETTLED) - (known.state in SETTLED)
 
     def name(self, key: bytes, ref: Ref, known: KnownItem, what: int) -> KnownItem:
-        """The inventory names it, once. To be put as it is then known."""
+        """Name an item in the open inventory, once.
+
+        Args:
+            key: of the item.
+            ref: as the source listed it.
+            known: the item as it is recorded.
+            what: NEW or CHANGED (ledger.inventory.lines).
+
+        Returns:
+            The item as it is to be given to put().
+        """
         if known.inventory == self.number:
             return known
         self.entries.append(InventoryEntry(key, what, ref.size))
@@ -75,13 +113,23 @@ class ListingChanges:
 
     @property
     def count(self) -> PageCount:
+        """Return the counts of the changes."""
         return PageCount(self.new, self.changed, self.deleted)
 
 
 def plan_page(
     container_id: int, refs: Iterable[Ref], known: dict[bytes, KnownItem], *, mirror: bool, number: int
 ) -> ListingChanges:
-    """R1: what one page means. Of an item named twice the last mention counts. number: the inventory's."""
+    """Plan what one page means (R1). Pure. If a page names an item twice, the last mention counts.
+
+    Args:
+        container_id: the container.
+        refs: of the page.
+        known: the recorded items among them, by key.
+        mirror: False in the live phase, where changes and deletions of what is at the target are not
+            followed.
+        number: of the open inventory.
+    """
     plan = ListingChanges(number)
     for key, ref in {key_of(ref.id): ref for ref in refs}.items():
         old = known.get(key)
@@ -125,7 +173,10 @@ def _plan_known(plan: ListingChanges, key: bytes, ref: Ref, old: KnownItem, *, m
 
 
 def _is_ours_alone(old: KnownItem) -> bool:
-    """Nothing of it is, or may be, at the target: what the source does to it concerns nobody there."""
+    """Return True if nothing of the item is, or may be, at the target.
+
+    Then a change at the source concerns nobody at the target.
+    """
     return not old.written and old.state is not State.WRITING
 
 
@@ -139,7 +190,7 @@ def _plan_change(plan: ListingChanges, old: KnownItem, version: int) -> None:
 
 
 def plan_deletion(plan: ListingChanges, old: KnownItem, *, mirror: bool) -> None:
-    """One item its source no longer has."""
+    """Plan the deletion of one item that its source no longer has. `mirror` is as in plan_page."""
     if old.state in (State.GONE, State.LEAVING) or not (mirror or _is_ours_alone(old)):
         return
     if old.state is State.WRITING:
@@ -167,8 +218,19 @@ def plan_listing(
     mirror: bool,
     moves: bool,
 ) -> ListingChanges:
-    """As plan_page, by what is known of the refs. moves: what is new here, or back, has left the container of
-    the leg where it was; what is gone is gone from wherever it was."""
+    """Plan what a page means, as plan_page, by the recorded items.
+
+    Args:
+        connection: in the worker's transaction.
+        leg_id: the leg.
+        container_id: the container.
+        refs: of the page.
+        number: of the open inventory.
+        mirror: as in plan_page.
+        moves: True if the source names a moved item in its new container alone. Then an item that is new
+            here, or is back, has left the container of the leg where it was, and an item that is gone is gone
+            from wherever it was.
+    """
     keys = {key_of(ref.id) for ref in refs}
     known = known_items(connection, container_id, keys)
     plan = plan_page(container_id, refs, known, mirror=mirror, number=number)
@@ -180,35 +242,36 @@ def plan_listing(
 
 
 def known_items(connection: Connection, container_id: int, keys: Collection[bytes]) -> dict[bytes, KnownItem]:
-    known: dict[bytes, KnownItem] = {}
+    """Return the recorded items of a container among these keys."""
+    items: dict[bytes, KnownItem] = {}
     for chunk in chunked(keys):
         query = select(item.c.key, *_KNOWN)
         query = query.where(item.c.container == container_id, item.c.key.in_(chunk))
         for key, *rest in connection.execute(query):
-            known[key] = _known(rest)
-    return known
+            items[key] = _known(rest)
+    return items
 
 
 def present(known: dict[bytes, KnownItem]) -> set[bytes]:
-    """The keys of those that were there until now."""
-    return {key for key, one in known.items() if one.state not in (State.GONE, State.LEAVING)}
+    """Return the keys of the items that were there until now."""
+    return {key for key, known_item in known.items() if known_item.state not in (State.GONE, State.LEAVING)}
 
 
 def elsewhere(
     connection: Connection, leg_id: int, container_id: int, keys: Collection[bytes]
 ) -> list[tuple[int, KnownItem]]:
-    """The items of these keys in the leg's other containers, each with the container where it is."""
-    found: list[tuple[int, KnownItem]] = []
+    """Return the items of these keys in the leg's other containers, each with its container's id."""
+    items: list[tuple[int, KnownItem]] = []
     others = container.c.leg == leg_id, container.c.id != container_id
     for chunk in chunked(keys):
         query = select(container.c.id, *_KNOWN).select_from(item.join(container))
         for where, *rest in connection.execute(query.where(*others, item.c.key.in_(chunk))):
-            found.append((where, _known(rest)))
-    return found
+            items.append((where, _known(rest)))
+    return items
 
 
 def unseen_items(connection: Connection, container_id: int, seen: Collection[bytes]) -> Iterator[KnownItem]:
-    """Every item that is not GONE and whose key is not among those seen, in the order of keys."""
+    """Yield every item that is not GONE and whose key is not in `seen`, in the order of keys."""
     alive = item.c.state != State.GONE.value
     query = select(item.c.key, *_KNOWN)
     query = query.where(item.c.container == container_id, alive).order_by(item.c.key).limit(10 * CHUNK)
@@ -238,7 +301,7 @@ _APPLY_AND_RESET = _APPLY.values(attempts=0)
 
 
 def apply(connection: Connection, plan: ListingChanges) -> None:
-    """Three statements at most, inside the caller's write transaction."""
+    """Apply a plan with three statements at most, inside the caller's write transaction."""
     if plan.inserts:
         connection.execute(insert(item), plan.inserts)
     for reset, statement in ((False, _APPLY), (True, _APPLY_AND_RESET)):
@@ -251,9 +314,13 @@ def _parameters(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "b_reset"}
 
 
-def put_containers(connection: Connection, leg_id: int, found: Sequence[Container]) -> list[ContainerRow]:
-    """New, or known by their source ids: see LegLedger.record_container. A row for each, in that order."""
-    keys = [key_of(one.id) for one in found]
+def put_containers(connection: Connection, leg_id: int, listed: Sequence[Container]) -> list[ContainerRow]:
+    """Record containers, which are new or known by their source ids. See LegLedger.record_container.
+
+    Returns:
+        A row for each, in the same order.
+    """
+    keys = [key_of(source_container.id) for source_container in listed]
     statement = upsert(connection, container)
     new = statement.excluded
     # One that was gone, or did not move, is listed from the start when it comes back: its cursor would tell
@@ -263,17 +330,20 @@ def put_containers(connection: Connection, leg_id: int, found: Sequence[Containe
     statement = statement.on_conflict_do_update(
         index_elements=["leg", "key"], set_={**{name: new[name] for name in _FOLLOWS}, "cursor": cursor}
     )
-    if found:
-        rows = [_container_values(leg_id, key, one) for key, one in zip(keys, found, strict=True)]
+    if listed:
+        rows = [
+            _container_values(leg_id, key, source_container)
+            for key, source_container in zip(keys, listed, strict=True)
+        ]
         connection.execute(statement, rows)
-    known: dict[bytes, ContainerRow] = {}
+    recorded: dict[bytes, ContainerRow] = {}
     for chunk in chunked(dict.fromkeys(keys)):
         query = select(container.c.key, *CONTAINER_COLUMNS).where(container.c.leg == leg_id)
-        known |= {
+        recorded |= {
             row[0]: container_row(row[1:])
             for row in connection.execute(query.where(container.c.key.in_(chunk)))
         }
-    return [known[key] for key in keys]
+    return [recorded[key] for key in keys]
 
 
 _FINISH = (
@@ -284,32 +354,35 @@ _FINISH = (
 
 
 def finish(connection: Connection, leg_id: int, cursors: Mapping[int, str | None]) -> None:
-    """See LegLedger.finish_listings."""
-    rows = [{"b_id": one, "b_leg": leg_id, "b_cursor": cursor} for one, cursor in cursors.items()]
+    """Record that listings reached their end; see LegLedger.finish_listings."""
+    rows = [
+        {"b_id": container_id, "b_leg": leg_id, "b_cursor": cursor}
+        for container_id, cursor in cursors.items()
+    ]
     connection.execute(_FINISH, rows)
 
 
 _FOLLOWS = ("kind", "path", "role", "total", "omit", "modified", "gone")
-"""What of a container is as the source has it now."""
+"""The columns of a container that follow the source."""
 
 
-def _container_values(leg_id: int, key: bytes, found: Container) -> dict[str, Any]:
+def _container_values(leg_id: int, key: bytes, listed: Container) -> dict[str, Any]:
     return {
         "leg": leg_id,
         "key": key,
-        "source_id": pack_id(found.id),
-        "kind": found.kind.value,
-        "path": pack_path(found.path),
-        "role": None if found.role is None else found.role.value,
-        "total": found.total,
-        "omit": found.omit,
-        "modified": None if found.modified is None else int(found.modified.timestamp() // 1),
+        "source_id": pack_id(listed.id),
+        "kind": listed.kind.value,
+        "path": pack_path(listed.path),
+        "role": None if listed.role is None else listed.role.value,
+        "total": listed.total,
+        "omit": listed.omit,
+        "modified": None if listed.modified is None else int(listed.modified.timestamp() // 1),
         "gone": False,
     }
 
 
 def gone_containers(connection: Connection, leg_id: int, seen: Collection[bytes]) -> list[ContainerRow]:
-    """See LegLedger.gone_containers; seen: keys."""
+    """Mark the containers whose keys are not in `seen` as gone; see LegLedger.gone_containers."""
     query = select(container.c.key, *CONTAINER_COLUMNS).where(container.c.leg == leg_id)
     rows = connection.execute(query.order_by(container.c.id)).all()
     gone = [container_row(row[1:]) for row in rows if row[0] not in seen]

@@ -1,4 +1,4 @@
-"""Where items and containers are now: for those who look for what is in them, or for them."""
+"""Find where items and containers are now, by what is in them or for their users."""
 
 from __future__ import annotations
 
@@ -25,13 +25,20 @@ REFUSED = (
     "source-address-differs",
     "target-address-differs",
 )
-"""Codes of a leg whose accounts the gate no longer takes for one person's."""
+"""Codes of a leg whose accounts the gate no longer accepts as one person's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Who a mailbox is, on both sides: its logins, and its address at the target. user: what the target
-    itself calls them, "" where it has no word; None: the gate has not bound the account yet."""
+    """Name a mailbox on both sides.
+
+    Attributes:
+        source_login: its login at the source.
+        login: its login at the target.
+        address: its address at the target.
+        user: what the target itself calls its owner; "" if it has no word; None if the gate has not bound the
+            account yet.
+    """
 
     source_login: str
     login: str
@@ -41,8 +48,15 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something of a source went. folder: the href of its container, None where that has none yet;
-    name: its own href there, "" of a container. state: None of a container; code: of what did not move."""
+    """Say where an item or a container of a source went.
+
+    Attributes:
+        mailbox: the mailbox's id.
+        folder: the href of its container; None if the container has none yet.
+        name: its own href there; "" of a container; None if it has none yet.
+        state: of the item; None of a container that exists.
+        code: why it did not move; None if it did.
+    """
 
     mailbox: str
     folder: str | None
@@ -52,19 +66,20 @@ class Place:
 
     @property
     def arrived(self) -> bool:
+        """Return True if it is at the target."""
         held = self.state in {None, State.CHANGED, State.WRITTEN, State.VERIFIED}
         return held and self.folder is not None and self.name is not None
 
 
 def placed(connection: Connection, leg_id: int) -> dict[int, tuple[str, ...]]:
-    """See LegLedger.placed."""
+    """Return target paths by container id; see LegLedger.placed."""
     query = select(container.c.id, container.c.placed)
     query = query.where(container.c.leg == leg_id, container.c.placed.is_not(None))
     return {number: unpack_path(path) for number, path in connection.execute(query)}
 
 
 def elsewhere(connection: Connection, mailbox: str, leg_id: int) -> dict[str, tuple[str, ...]]:
-    """See LegLedger.elsewhere."""
+    """Return target paths of the mailbox's other legs by href; see LegLedger.elsewhere."""
     others = select(leg.c.id).where(leg.c.mailbox == mailbox, leg.c.id != leg_id)
     query = select(container.c.href, container.c.placed)
     query = query.where(container.c.leg.in_(others), container.c.placed.is_not(None))
@@ -72,7 +87,7 @@ def elsewhere(connection: Connection, mailbox: str, leg_id: int) -> dict[str, tu
 
 
 def arrived(connection: Connection, mailbox: str, kind: Kind) -> Iterator[tuple[ContainerRow, ItemRow]]:
-    """Every item of a mailbox that is at the target, by container."""
+    """Yield every item of a mailbox that is at the target, by container."""
     width = len(CONTAINER_COLUMNS)
     query = select(*CONTAINER_COLUMNS, *ITEM_COLUMNS).select_from(item.join(container).join(leg))
     query = query.where(leg.c.mailbox == mailbox, leg.c.workload == kind.value)
@@ -84,7 +99,7 @@ def arrived(connection: Connection, mailbox: str, kind: Kind) -> Iterator[tuple[
 
 
 def seats(connection: Connection, sources: Collection[str], kind: Kind) -> Iterator[tuple[str, Seat]]:
-    """See Ledger.targets."""
+    """Yield the seats of mailboxes by their source; see Ledger.targets."""
     columns = (
         mailbox.c.source,
         mailbox.c.source_login,
@@ -108,25 +123,32 @@ def seats(connection: Connection, sources: Collection[str], kind: Kind) -> Itera
 
 
 def holders(connection: Connection, kind: Kind) -> Iterator[tuple[int, str]]:
-    """(leg, source id) of every container of a kind."""
+    """Yield (leg, source id) of every container of a kind."""
     query = select(container.c.leg, container.c.source_id).join(leg).where(leg.c.workload == kind.value)
     for number, source_id in connection.execution_options(yield_per=CHUNK).execute(query):
         yield number, unpack_id(source_id)
 
 
 def place_of(connection: Connection, legs: Collection[int], key: bytes) -> Place | None:
-    """Where the item or the container of this key is in one of these legs; what arrived goes before what did
-    not. None: they do not know it."""
+    """Return where the item or the container of this key is in one of these legs.
+
+    A place that was reached goes before one that was not.
+
+    Returns:
+        None if they do not know it.
+    """
     mine = leg.c.id.in_(sorted(legs))
     folder = select(leg.c.mailbox, container.c.href, container.c.gone).join(leg)
-    found = [
+    places = [
         Place(row.mailbox, row.href, "", State.GONE if row.gone else None)
         for row in connection.execute(folder.where(mine, container.c.key == key))
     ]
     columns = (leg.c.mailbox, container.c.href.label("folder"), item.c.href, item.c.state, item.c.code)
     query = select(*columns).select_from(item.join(container).join(leg)).where(mine, item.c.key == key)
-    found += [
+    places += [
         Place(row.mailbox, row.folder, row.href, State(row.state), row.code)
         for row in connection.execute(query)
     ]
-    return min(found, key=lambda place: (not place.arrived, place.state is State.GONE), default=None)
+    return min(
+        places, key=lambda candidate: (not candidate.arrived, candidate.state is State.GONE), default=None
+    )

@@ -1,12 +1,13 @@
-"""R3: which of the ledger's rows is which item of the target's listing. Pure, and a multiset matter:
-two identical mails are two rows and two items.
+"""Pair the ledger's rows with the items of the target's listing (R3).
+
+Pure, and by multisets: two identical mails are two rows and two items.
 
     free = the listing without items that other rows own
     digests = {href: digest of what is read there for href in narrow(rows, free, claimed)}
     paired = match(rows, free, digests)
 
-Positions and item hrefs of IMAP are "UIDVALIDITY:UID". Where either side is not of that shape, a
-row's `since` excludes nothing.
+Positions and item hrefs of IMAP are "UIDVALIDITY:UID". If either side is not of that shape, a row's `since`
+excludes nothing.
 """
 
 from __future__ import annotations
@@ -18,8 +19,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A row. digest and size are of what was meant to be written; since: the target's position before
-    that, None when unknown; href: where the row says it is, None when it does not know."""
+    """Describe a row that looks for its item.
+
+    Attributes:
+        key: of the item.
+        digest: of what was meant to be written.
+        size: bytes of what was meant to be written.
+        since: the target's position before the write; None if it is not known.
+        href: where the row says the item is; None if the row does not know it.
+    """
 
     key: bytes
     digest: bytes
@@ -30,7 +38,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class TargetItem:
-    """An item the target lists. size is the server's word and may count line ends differently."""
+    """Describe an item that the target lists.
+
+    Attributes:
+        href: at the target.
+        size: bytes by the server's word, which may count line ends differently.
+        message_id: of a mail; None if it has none.
+    """
 
     href: str
     size: int
@@ -39,8 +53,13 @@ class TargetItem:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """pairs: key -> href, injective. missing: keys without an item. extra: hrefs without a row, in the
-    order of the listing."""
+    """Hold the result of match().
+
+    Attributes:
+        pairs: key to href; no href twice.
+        missing: keys without an item.
+        extra: hrefs without a row, in the order of the listing.
+    """
 
     pairs: Mapping[bytes, str]
     missing: tuple[bytes, ...]
@@ -48,15 +67,22 @@ class Matching:
 
 
 def narrow(rows: Sequence[Wanted], listing: Sequence[TargetItem], claimed: Collection[str]) -> list[str]:
-    """The hrefs worth reading for their digests, in the order of the listing: the items of a row's size
-    and, where there are fewer of them than rows of that size, also those whose size is no row's (a
-    server that normalises may count differently). Never those claimed, or below the row's since."""
-    free = [found for found in listing if found.href not in claimed]
+    """Return the hrefs worth reading for their digests, in the order of the listing.
+
+    These are the items of a row's size. If there are fewer of them than rows of that size, the items whose
+    size is no row's belong to them, too, because a server that normalises may count differently.
+
+    Args:
+        rows: that look for their items.
+        listing: of the target.
+        claimed: hrefs that other rows own; they are left out, and so is what is below a row's since.
+    """
+    free = [entry for entry in listing if entry.href not in claimed]
     by_size: dict[int, list[str]] = defaultdict(list)
-    for found in free:
-        by_size[found.size].append(found.href)
+    for entry in free:
+        by_size[entry.size].append(entry.href)
     sizes = Counter(row.size for row in rows)
-    odd = [found.href for found in free if found.size not in sizes]
+    odd = [entry.href for entry in free if entry.size not in sizes]
     chosen: set[str] = set()
     # Rows of one size and since ask for the same items: 100,000 rows are few such questions.
     for size, since in {(row.size, row.since) for row in rows}:
@@ -64,17 +90,23 @@ def narrow(rows: Sequence[Wanted], listing: Sequence[TargetItem], claimed: Colle
         chosen.update(same)
         if len(same) < sizes[size]:
             chosen.update(href for href in odd if _may_be(since, href))
-    return [found.href for found in free if found.href in chosen]
+    return [entry.href for entry in free if entry.href in chosen]
 
 
 def match(rows: Sequence[Wanted], listing: Sequence[TargetItem], digests: Mapping[str, bytes]) -> Matching:
-    """Pairs rows with items. listing is without items other rows own; digests of what was read.
+    """Pair rows with items.
 
-    A row whose href is listed takes that item, if its digest agrees or was not read. Every other pair
-    has equal digests and an item that is not below the row's since; there are as many such pairs as
-    can be when the items are of one container (one UIDVALIDITY). The pairs do not depend on the order
-    of rows or listing: rows go by since and key, and each takes the lowest item it may have."""
-    free = {found.href for found in listing}
+    A row whose href is listed takes that item, if its digest agrees or was not read. Every other pair has
+    equal digests and an item that is not below the row's since. There are as many such pairs as possible if
+    the items are of one container (one UIDVALIDITY). The pairs do not depend on the order of rows or listing:
+    rows go by since and key, and each takes the lowest item it may have.
+
+    Args:
+        rows: that look for their items.
+        listing: without items that other rows own.
+        digests: by href, of what was read.
+    """
+    free = {entry.href for entry in listing}
     pairs: dict[bytes, str] = {}
     wanted: dict[bytes, list[Wanted]] = defaultdict(list)
     for row in sorted(rows, key=_row_order):
@@ -92,13 +124,16 @@ def match(rows: Sequence[Wanted], listing: Sequence[TargetItem], digests: Mappin
     return Matching(
         pairs,
         tuple(row.key for row in rows if row.key not in pairs),
-        tuple(found.href for found in listing if found.href not in taken),
+        tuple(entry.href for entry in listing if entry.href not in taken),
     )
 
 
 def _pair_equals(rows: Sequence[Wanted], hrefs: Sequence[str]) -> Iterator[tuple[bytes, str]]:
-    """What a row may have is an upper part of the ordered hrefs. Taking the lowest of it never costs a
-    pair: whoever would have used that item may use any higher one."""
+    """Pair rows and items of one digest.
+
+    A row may have an upper part of the ordered hrefs. Taking the lowest of it never costs a pair: a row that
+    would have used that item may use any higher one.
+    """
     left = dict.fromkeys(hrefs)
     for row in rows:
         href = next((href for href in left if _may_be(row.since, href)), None)

@@ -1,5 +1,4 @@
-"""Which items of a leg have a certain loss: one that is a mark of something that is still to be done, or that
-was decided."""
+"""Find items of a leg by a certain loss that marks something still to be done, or something decided."""
 
 from __future__ import annotations
 
@@ -14,24 +13,24 @@ from model.protocols import Loss
 
 
 class NamedLosses:
-    """Of one leg, in the transactions of its worker."""
+    """Find and drop losses of one leg, in the transactions of its worker."""
 
     def __init__(self, transaction: Transaction, leg: int) -> None:
         self._transaction = transaction
         self._leg = leg
 
     def of(self, losses: Collection[Loss]) -> dict[int, set[bytes]]:
-        """The keys of the items that have one of these, by container."""
+        """Return the keys of the items that have one of these losses, by container."""
         query = select(loss.c.container, loss.c.key).join(container, container.c.id == loss.c.container)
         query = query.where(container.c.leg == self._leg, _is_one(losses))
-        found: dict[int, set[bytes]] = {}
+        keys: dict[int, set[bytes]] = {}
         with self._transaction(writes=False) as connection:
             for number, key in connection.execute(query):
-                found.setdefault(number, set()).add(bytes(key))
-        return found
+                keys.setdefault(number, set()).add(bytes(key))
+        return keys
 
     def drop(self, container_id: int, keys: Collection[bytes], losses: Collection[Loss]) -> None:
-        """These items have none of these losses any more. Idempotent."""
+        """Remove these losses from these items. Idempotent."""
         if not keys:
             return
         with self._transaction(writes=True) as connection:
@@ -41,4 +40,4 @@ class NamedLosses:
 
 
 def _is_one(losses: Collection[Loss]) -> ColumnElement[bool]:
-    return or_(*(and_(loss.c.field == one.field, loss.c.reason == one.reason) for one in losses))
+    return or_(*(and_(loss.c.field == wanted.field, loss.c.reason == wanted.reason) for wanted in losses))

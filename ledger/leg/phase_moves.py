@@ -1,7 +1,8 @@
-"""Which moves of a mailbox from phase to phase this ledger has: the events of its chains that record them.
+"""Read which moves of a mailbox from phase to phase this ledger has: the events of its chains about them.
 
-A ledger that was restored from a backup lacks those that were made since. An event is known by the beginning
-of its hash, which covers the time and all events before it: two ledgers never have the same one by chance.
+A ledger that was restored from a backup lacks those that were made since. An event is identified by the
+beginning of its hash, which covers the time and all events before it: two ledgers never have the same one by
+chance.
 """
 
 from __future__ import annotations
@@ -22,17 +23,22 @@ MOVED = "phase"
 BEHIND = "phase-behind"
 """The event of a pass that found a move that the ledger does not have."""
 COUNT = "moves"
-"""In the detail of BEHIND: the count of the move that was found."""
+"""A key in the detail of BEHIND: the count of the move that was found."""
 ANSWERED = "answers"
-"""In the detail of MOVED: the highest COUNT that a person knew of who set the phase all the same."""
+"""A key in the detail of MOVED: the highest COUNT that a person knew of who set the phase in spite of it."""
 ID_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """phase: in which the mailbox is. ids: of the moves that the ledger has; newest: of the last, "" where
-    there is none. answered: up to this count a person has answered for moves that the ledger does not have.
-    count: of the newest move; higher than `answered`, and than that of every move before it."""
+    """Describe the moves of a mailbox.
+
+    Attributes:
+        phase: in which the mailbox is.
+        ids: of the moves that the ledger has.
+        newest: the id of the last move; "" if there is none.
+        answered: up to this count a person has answered for moves that the ledger does not have.
+    """
 
     phase: Phase
     ids: frozenset[str]
@@ -41,35 +47,39 @@ class Moves:
 
     @property
     def count(self) -> int:
+        """Return the count of the newest move.
+
+        It is higher than `answered`, and than the count of every move before it.
+        """
         return self.answered + len(self.ids)
 
 
 def read(connection: Connection, mailbox_id: str) -> Moves:
-    """Reads the moves of a mailbox that the ledger knows."""
+    """Return the moves of a mailbox that the ledger has."""
     phase = connection.execute(select(mailbox.c.phase).where(mailbox.c.id == mailbox_id)).scalar_one()
     last = newest_event(connection, mailbox_id, MOVED, chain_of(connection, mailbox_id))
     query = select(event.c.hash).where(event.c.subject == mailbox_id, event.c.kind == MOVED)
     return Moves(
         Phase(phase),
-        frozenset(_id(one) for one in connection.scalars(query)),
+        frozenset(_id(digest) for digest in connection.scalars(query)),
         "" if last is None else _id(last.hash),
         _most(connection, mailbox_id, MOVED, ANSWERED),
     )
 
 
 def to_answer(connection: Connection, mailbox_id: str) -> int:
-    """Returns the highest count of a move that a pass found and that nobody has answered for yet; else 0."""
-    told = _most(connection, mailbox_id, BEHIND, COUNT)
-    return told if told > _most(connection, mailbox_id, MOVED, ANSWERED) else 0
+    """Return the highest count of a move that a pass found and that nobody has answered for yet; else 0."""
+    count = _most(connection, mailbox_id, BEHIND, COUNT)
+    return count if count > _most(connection, mailbox_id, MOVED, ANSWERED) else 0
 
 
 def unanswered(connection: Connection, mailbox_ids: Collection[str]) -> set[str]:
-    """Returns those of the mailboxes of which a person has to set the phase, though it be the same."""
-    told: set[str] = set()
+    """Return those of the mailboxes whose phase a person has to set, even if it stays the same."""
+    behind: set[str] = set()
     for chunk in chunked(sorted(set(mailbox_ids))):
         query = select(event.c.subject).where(event.c.kind == BEHIND, event.c.subject.in_(chunk))
-        told.update(connection.scalars(query))
-    return {one for one in told if to_answer(connection, one)}
+        behind.update(connection.scalars(query))
+    return {mailbox_id for mailbox_id in behind if to_answer(connection, mailbox_id)}
 
 
 def _id(digest: bytes) -> str:
@@ -78,4 +88,4 @@ def _id(digest: bytes) -> str:
 
 def _most(connection: Connection, mailbox_id: str, kind: str, name: str) -> int:
     query = select(event.c.detail).where(event.c.subject == mailbox_id, event.c.kind == kind)
-    return max((int(json.loads(one).get(name, 0)) for one in connection.scalars(query)), default=0)
+    return max((int(json.loads(detail).get(name, 0)) for detail in connection.scalars(query)), default=0)

@@ -1,7 +1,7 @@
-"""What was copied under one id of the source and is listed by it under another: the copy gets the new row.
+"""Give a copy to the row of its new source id, if the source lists it under another id than it was copied by.
 
-The row of the old id stays, GONE and without a copy, for the inventory names it; the row of the new id, which
-the open inventory names, has the copy from then on.
+The row of the old id stays, GONE and without a copy, because the inventory names it. The row of the new id,
+which the open inventory names, has the copy from then on.
 """
 
 from __future__ import annotations
@@ -21,15 +21,22 @@ from ledger.leg import item_states
 from model.errors import Corrupt
 
 KEPT = ("href", "digest", "size", "flags", "date", "since", "target_version", "place", "mid")
-"""What the row of the new id takes over."""
+"""The columns that the row of the new id takes over."""
 BESIDE = (loss, share, version)
 """Tables that have rows about an item."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rekeyed:
-    """One copy. container, key: of the row that has it; new: the key of its new row. state: what that
-    becomes. place: where the copy is, when the new key does not tell (ItemRow.place); None: as it stands."""
+    """Name one copy whose source id changed.
+
+    Attributes:
+        container: of the row that has the copy.
+        key: of the row that has the copy.
+        new: the key of its new row.
+        state: the state that the new row gets.
+        place: where the copy is, if the new key does not say it (ItemRow.place); None leaves it as it is.
+    """
 
     container: int
     key: bytes
@@ -40,7 +47,13 @@ class Rekeyed:
 
 @dataclass(frozen=True, slots=True)
 class Refated:
-    """One item without a copy. container, key: of the row of its old id; new: the key of its new row."""
+    """Name one item without a copy whose source id changed.
+
+    Attributes:
+        container: of the row of its old id.
+        key: of the row of its old id.
+        new: the key of its new row.
+    """
 
     container: int
     key: bytes
@@ -48,12 +61,24 @@ class Refated:
 
 
 def carry_over(connection: Connection, container_id: int, items: Collection[Refated]) -> int:
-    """Gives rows of a container that are SEEN the code by which rows of old ids were SKIPPED; those are GONE,
-    and keep it until then. Returns how many. Raises Corrupt("item-state")."""
-    for one in items:
-        old = item.c.container == one.container, item.c.key == one.key, item.c.state == State.GONE.value
+    """Give SEEN rows of a container the code by which the rows of the old ids were SKIPPED.
+
+    The rows of the old ids are GONE, and keep that code until then.
+
+    Returns:
+        How many rows.
+
+    Raises:
+        Corrupt: "item-state" if a row is not in a state for it.
+    """
+    for refated in items:
+        old = (
+            item.c.container == refated.container,
+            item.c.key == refated.key,
+            item.c.state == State.GONE.value,
+        )
         fate = connection.execute(select(item.c.code, item.c.mid, item.c.digest).where(*old)).one_or_none()
-        new = item.c.container == container_id, item.c.key == one.new, item.c.state == State.SEEN.value
+        new = item.c.container == container_id, item.c.key == refated.new, item.c.state == State.SEEN.value
         if fate is None or fate.code is None:
             raise Corrupt("item-state", "an item that has another id has no fate")
         values = {"state": State.SKIPPED.value, "attempts": 0, **dict(fate._mapping)}
@@ -64,25 +89,31 @@ def carry_over(connection: Connection, container_id: int, items: Collection[Refa
 
 
 def placed_apart(connection: Connection, leg_id: int) -> dict[bytes, str]:
-    """See LegLedger.placed_apart."""
+    """Return places that keys do not say; see LegLedger.placed_apart."""
     query = select(item.c.key, item.c.place).join(container)
     rows = connection.execute(query.where(container.c.leg == leg_id, item.c.place.is_not(None)))
     return {bytes(key): place for key, place in rows}
 
 
 def transfer(connection: Connection, container_id: int, pairs: Sequence[Rekeyed]) -> int:
-    """Gives copies to rows of a container that are SEEN. Returns how many items more are settled. Raises
-    Corrupt("item-state") when a row is not in a state for it."""
+    """Give copies to SEEN rows of a container.
+
+    Returns:
+        How many more items are settled than before.
+
+    Raises:
+        Corrupt: "item-state" if a row is not in a state for it.
+    """
     settled = 0
-    for old_id in sorted({one.container for one in pairs}):
-        chosen = [one for one in pairs if one.container == old_id]
+    for old_id in sorted({pair.container for pair in pairs}):
+        chosen = [pair for pair in pairs if pair.container == old_id]
         for chunk in chunked(chosen):
             settled += _transferred(connection, container_id, old_id, chunk)
     return settled
 
 
 def _transferred(connection: Connection, container_id: int, old_id: int, pairs: Sequence[Rekeyed]) -> int:
-    copies, states = _copies(connection, old_id, [one.key for one in pairs])
+    copies, states = _copies(connection, old_id, [pair.key for pair in pairs])
     if len(copies) != len(pairs):
         raise Corrupt("item-state", "an item that has another id has no copy")
     item_states.move(
@@ -92,12 +123,12 @@ def _transferred(connection: Connection, container_id: int, old_id: int, pairs: 
         AT_TARGET,
         {"state": State.GONE.value, "code": REKEYED, **dict.fromkeys(item_states.FORGOTTEN)},
     )
-    rows = [_values(container_id, one, copies[one.key]) for one in pairs]
+    rows = [_values(container_id, pair, copies[pair.key]) for pair in pairs]
     if connection.execute(_TAKEN_OVER, rows).rowcount != len(rows):
         raise Corrupt("item-state", "an item that is to have a copy has one")
-    for one in pairs:
-        _take_along(connection, container_id, one)
-    return sum(one.state in SETTLED for one in pairs) - sum(state in SETTLED for state in states)
+    for pair in pairs:
+        _take_along(connection, container_id, pair)
+    return sum(pair.state in SETTLED for pair in pairs) - sum(state in SETTLED for state in states)
 
 
 def _copies(
@@ -126,16 +157,16 @@ _TAKEN_OVER = (
 )
 
 
-def _values(container_id: int, one: Rekeyed, copy: Mapping[str, Any]) -> dict[str, Any]:
+def _values(container_id: int, pair: Rekeyed, copy: Mapping[str, Any]) -> dict[str, Any]:
     kept = {f"b_{name}": copy[name] for name in KEPT}
-    if one.place is not None:
-        kept["b_place"] = one.place
-    return {"b_container": container_id, "b_key": one.new, "b_state": one.state.value, **kept}
+    if pair.place is not None:
+        kept["b_place"] = pair.place
+    return {"b_container": container_id, "b_key": pair.new, "b_state": pair.state.value, **kept}
 
 
-def _take_along(connection: Connection, container_id: int, one: Rekeyed) -> None:
+def _take_along(connection: Connection, container_id: int, pair: Rekeyed) -> None:
     for table in BESIDE:
-        new = table.c.container == container_id, table.c.key == one.new
-        old = table.c.container == one.container, table.c.key == one.key
+        new = table.c.container == container_id, table.c.key == pair.new
+        old = table.c.container == pair.container, table.c.key == pair.key
         connection.execute(delete(table).where(*new))
-        connection.execute(update(table).where(*old).values(container=container_id, key=one.new))
+        connection.execute(update(table).where(*old).values(container=container_id, key=pair.new))

@@ -1,9 +1,9 @@
-"""What a rollback writes: which copies are about to be removed, which are gone, which containers were made.
+"""Record a rollback: which copies are about to be removed, which are gone, which containers were made.
 
 A copy that is about to be removed is in doubt like one that is being written: WRITING, with the code DOOMED.
-Whoever comes next looks (engine.steps.reconcile.settle): what is still there was not removed, and what is not
-there is to be written again. From start to end of a rollback its leg has the code ROLLING: no other run works
-on it.
+The next worker looks for it (engine.steps.reconcile.settle): a copy that is still there was not removed, and
+one that is not there is to be written again. From start to end of a rollback its leg has the code ROLLING: no
+other run works on it.
 """
 
 from __future__ import annotations
@@ -35,21 +35,23 @@ if TYPE_CHECKING:
 APPROVAL = "rollback"
 """The code that a person approves."""
 RECALL = "recall"
-"""What a person approves besides, for what is removed from every folder."""
+"""The code that a person approves as well, for copies that are removed from every folder."""
 ROLLED_BACK = "rolled-back"
-"""The code of a leg of which nothing of ours is left but what somebody changed."""
+"""The code of a leg of which nothing of ours is left, except for what somebody changed."""
 DOOMED, DOOMED_NEWER = "rolling-back", "rolling-back-newer"
-"""Codes of an item whose copy at the target is about to be removed, or was; NEWER: the source has a newer
-version than that copy."""
+"""The codes of an item whose copy at the target is about to be removed, or was.
+
+With DOOMED_NEWER the source has a newer version than that copy.
+"""
 DOOMS = frozenset({DOOMED, DOOMED_NEWER})
 RECALLED = "recalled"
-"""Begins the detail of a finding about a copy that a recall removes; marks of its flags follow."""
+"""The beginning of the detail of a finding about a copy that a recall removes; marks of its flags follow."""
 SHARED = (Kind.CALENDAR, Kind.TASKS)
 _OURS = re.compile(r"k-([0-9a-f]{32})\.ics$")
 
 
 class _hexed(FunctionElement[str]):  # noqa: N801  (reads as the SQL function it is)
-    """Bytes as lower-case hexadecimal text."""
+    """Write bytes as lower-case hexadecimal text."""
 
     type = String()
     inherit_cache = True
@@ -67,7 +69,14 @@ def _hexed_postgresql(element: Any, compiler: Any, **options: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """date: in seconds since 1970 UTC."""
+    """Describe a copy that was repaired in place.
+
+    Attributes:
+        key: of the item.
+        href: where it is now.
+        date: in seconds since 1970 UTC; None if it has none.
+        flags: what was written.
+    """
 
     key: bytes
     href: str
@@ -76,7 +85,7 @@ class Corrected:
 
 
 class RollbackLedger:
-    """Of one leg, in the transactions of its worker."""
+    """Record the rollback of one leg, in the transactions of its worker."""
 
     def __init__(self, transaction: Transaction, lease: Lease) -> None:
         self._transaction = transaction
@@ -85,7 +94,11 @@ class RollbackLedger:
     # Both ends
 
     def start(self, *, recall: bool) -> int:
-        """Recorded; from here on the leg is ROLLING. Returns how many of its items are at the target."""
+        """Record the beginning: from here on the leg is ROLLING.
+
+        Returns:
+            How many of its items are at the target.
+        """
         with self._transaction(writes=True) as connection:
             query = select(func.count()).select_from(item.join(container))
             query = query.where(container.c.leg == self._lease.leg, item.c.href.is_not(None))
@@ -97,7 +110,7 @@ class RollbackLedger:
             return count
 
     def finish(self, counts: Mapping[str, int], *, recall: bool = False) -> None:
-        """Recorded with its counts. The approvals are spent when this was the last leg of the mailbox."""
+        """Record the end with its counts. The approvals are spent if this was the last leg of the mailbox."""
         mailbox = self._lease.mailbox
         others = leg.c.mailbox == mailbox, leg.c.id != self._lease.leg
         undone = leg.c.state == LegState.BLOCKED.value, leg.c.code == ROLLED_BACK
@@ -113,19 +126,23 @@ class RollbackLedger:
                     append_event(connection, wave, f"approval-spent:{RECALL}", {}, subject=mailbox)
 
     def is_bound(self) -> bool:
-        """Whether the gate ever let this leg write."""
+        """Return True if the gate ever let this leg write."""
         query = select(leg.c.target_identity).where(leg.c.id == self._lease.leg)
         with self._transaction(writes=False) as connection:
             return connection.execute(query).scalar_one() is not None
 
     def refuse_another(self, target: Identity) -> None:
-        """Raises Blocked("identity-changed" | "folder-replaced") unless this is what the leg wrote to."""
+        """Refuse an account that is not the one that the leg wrote to.
+
+        Raises:
+            Blocked: "identity-changed" or "folder-replaced".
+        """
         query = select(leg.c.target_identity).where(leg.c.id == self._lease.leg)
         with self._transaction(writes=False) as connection:
             refuse_another(str(connection.execute(query).scalar_one()), target)
 
     def left(self) -> bool:
-        """Whether the leg still has anything at the target."""
+        """Return True if the leg still has anything at the target."""
         query = select(item.c.id).join(container)
         query = query.where(container.c.leg == self._lease.leg, item.c.href.is_not(None)).limit(1)
         with self._transaction(writes=False) as connection:
@@ -134,13 +151,20 @@ class RollbackLedger:
     # Items
 
     def doom(self, container_id: int, keys: Collection[bytes], findings: Iterable[Finding] = ()) -> None:
-        """Before anything is removed: these may be gone from now on. What is LEAVING already stays so.
-        findings take the place of those about the same items."""
+        """Record, before anything is removed, that these copies may be gone from now on. Idempotent.
+
+        Items that are LEAVING stay so.
+
+        Args:
+            container_id: the container.
+            keys: of the items.
+            findings: they replace those about the same items; if there are none, the old ones stay.
+        """
         values = {
             "state": State.WRITING.value,
             "code": case((item.c.state.in_(_HELD), DOOMED), else_=DOOMED_NEWER),
         }
-        found = list(findings)
+        rows = list(findings)
         with self._transaction(writes=True) as connection:
             done = 0
             for chunk in chunked(sorted(keys)):
@@ -150,18 +174,23 @@ class RollbackLedger:
                 connection.execute(
                     update(item).where(*among, item.c.state != State.LEAVING.value).values(values)
                 )
-            _replace_findings(connection, container_id, keys, found)
+            _replace_findings(connection, container_id, keys, rows)
             item_states.progress(connection, self._lease.leg, done=-done)
 
     def note(self, container_id: int, keys: Collection[bytes], findings: Iterable[Finding]) -> None:
-        """As doom, of copies elsewhere than the ledger knows: they are looked for until they are gone."""
-        found = list(findings)
+        """Record findings as doom does, of copies at other places than the ledger has.
+
+        These are looked for until they are gone.
+        """
+        rows = list(findings)
         with self._transaction(writes=True) as connection:
-            _replace_findings(connection, container_id, keys, found)
+            _replace_findings(connection, container_id, keys, rows)
 
     def undone(self, container_id: int, keys: Collection[bytes]) -> None:
-        """Nothing of these is at the target, or nothing of ours: SEEN, or GONE where the source deleted it,
-        without a trace. Idempotent."""
+        """Record that nothing of these items is at the target, or nothing of ours. Idempotent.
+
+        They become SEEN, or GONE if the source deleted them, without a trace.
+        """
         leaving = item.c.state == State.LEAVING.value
         values = {
             "state": case((leaving, State.GONE.value), else_=State.SEEN.value),
@@ -182,7 +211,7 @@ class RollbackLedger:
             item_states.progress(connection, self._lease.leg, done=-done)
 
     def spared(self, container_id: int, keys: Collection[bytes]) -> None:
-        """Doomed, and still there: as it was."""
+        """Set doomed items whose copy is still there back as they were. Idempotent."""
         newer = item.c.code == DOOMED_NEWER
         values = {
             "state": case((newer, State.CHANGED.value), else_=State.WRITTEN.value),
@@ -198,19 +227,24 @@ class RollbackLedger:
                 connection.execute(update(item).where(*among).values(values))
             item_states.progress(connection, self._lease.leg, done=done)
 
-    def corrected(self, container_id: int, found: Iterable[Corrected]) -> None:
-        """Repaired in place: where these are now, and what was last written of them. A copy that was read
-        back stays VERIFIED: its bytes are the same."""
+    def corrected(self, container_id: int, copies: Iterable[Corrected]) -> None:
+        """Record copies that were repaired in place: where they are now, and what was last written of them.
+
+        A copy that was read back stays VERIFIED, because its bytes are the same.
+        """
         with self._transaction(writes=True) as connection:
-            for one in found:
-                values = {"href": one.href, "date": one.date, "flags": pack_flags(one.flags)}
-                among = item.c.container == container_id, item.c.key == one.key, item.c.href.is_not(None)
+            for copy in copies:
+                values = {"href": copy.href, "date": copy.date, "flags": pack_flags(copy.flags)}
+                among = item.c.container == container_id, item.c.key == copy.key, item.c.href.is_not(None)
                 connection.execute(update(item).where(*among).values(values))
 
     # Containers
 
     def forget_findings(self, container_id: int) -> None:
-        """What a verification found of what is not there any more; what a recall found stays."""
+        """Delete findings of a verification about copies that are gone. Idempotent.
+
+        Findings of a recall stay.
+        """
         verified = finding.c.container == container_id, finding.c.detail.not_like(f"{RECALLED}%")
         with self._transaction(writes=True) as connection:
             connection.execute(delete(finding).where(*verified))
@@ -219,20 +253,24 @@ class RollbackLedger:
 _HELD = (State.WRITTEN.value, State.VERIFIED.value)
 _SETTLED = tuple(state.value for state in SETTLED)
 _FORGOTTEN = ("href", "since", "digest", "target_version", "flags", "place")
-"""The date stays: it tells a person which item it was."""
+"""The columns that a row loses. The date stays: it tells a person which item it was."""
 
 
 def _replace_findings(
-    connection: Connection, container_id: int, keys: Collection[bytes], found: list[Finding]
+    connection: Connection, container_id: int, keys: Collection[bytes], findings: list[Finding]
 ) -> None:
-    for chunk in chunked(sorted(keys)) if found else ():
+    for chunk in chunked(sorted(keys)) if findings else ():
         about = finding.c.container == container_id, finding.c.key.in_(chunk)
         connection.execute(delete(finding).where(*about))
-    item_states.record_findings(connection, container_id, found)
+    item_states.record_findings(connection, container_id, findings)
 
 
 def refuse_unfinished(ledger: LedgerHandle, held: Lease) -> None:
-    """Raises Blocked("rolling-back") while a rollback of this leg was begun and not finished."""
+    """Refuse a leg whose rollback was begun and not finished.
+
+    Raises:
+        Blocked: "rolling-back".
+    """
     with reading(ledger.engine) as connection:
         code = connection.execute(select(leg.c.code).where(leg.c.id == held.leg)).scalar_one()
     if code == ROLLING:
@@ -240,9 +278,15 @@ def refuse_unfinished(ledger: LedgerHandle, held: Lease) -> None:
 
 
 def rested_on(ledger: LedgerHandle, besides: Collection[str]) -> frozenset[bytes]:
-    """The keys of items that somebody else's copy rests on: a server that has one event for all who are
-    invited shows an attendee the organizer's, by the name that the organizer's key gave it. besides: whose
-    copies do not count. Reads every row of a calendar there is."""
+    """Return the keys of items that somebody else's copy rests on.
+
+    A server that has one event for all who are invited shows an attendee the organizer's, by the name that
+    the organizer's key gave it. This reads every row of every calendar.
+
+    Args:
+        ledger: an open ledger.
+        besides: ids of mailboxes whose copies do not count.
+    """
     theirs = item.c.href.not_like("%" + _hexed(item.c.key) + "%")
     query = select(leg.c.mailbox, item.c.href).select_from(item.join(container).join(leg))
     query = query.where(
@@ -251,17 +295,17 @@ def rested_on(ledger: LedgerHandle, besides: Collection[str]) -> frozenset[bytes
         item.c.state.in_([state.value for state in AT_TARGET]),
         theirs,
     )
-    found = set()
+    keys = set()
     with reading(ledger.engine) as connection:
         for mailbox, href in connection.execution_options(yield_per=CHUNK).execute(query):
             name = _OURS.search(href)
             if name is not None and mailbox not in besides:
-                found.add(bytes.fromhex(name[1]))
-    return frozenset(found)
+                keys.add(bytes.fromhex(name[1]))
+    return frozenset(keys)
 
 
 def recalled(ledger: LedgerHandle, leg_id: int) -> Iterator[tuple[ContainerRow, ItemRow, str]]:
-    """What recalls removed of a leg, this time and before, each with the detail of its finding."""
+    """Yield what recalls removed of a leg, this time and before, each with the detail of its finding."""
     width, depth = len(CONTAINER_COLUMNS), len(ITEM_COLUMNS)
     same = and_(finding.c.container == item.c.container, finding.c.key == item.c.key)
     query = select(*CONTAINER_COLUMNS, *ITEM_COLUMNS, finding.c.detail)
@@ -273,5 +317,5 @@ def recalled(ledger: LedgerHandle, leg_id: int) -> Iterator[tuple[ContainerRow, 
     with reading(ledger.engine) as connection:
         for row in connection.execution_options(yield_per=CHUNK).execute(query):
             values: Any = tuple(row)
-            found = item_row(values[width : width + depth])
-            yield container_row(values[:width]), found, values[width + depth]
+            removed_item = item_row(values[width : width + depth])
+            yield container_row(values[:width]), removed_item, values[width + depth]

@@ -1,4 +1,7 @@
-"""What was shared at the target, and what of it is ours: whom and how as hashes, no name."""
+"""Record what was shared at the target, and which of it is ours.
+
+Grantees and grants are hashes, without names.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,20 @@ from ledger.leg import item_states
 from model.protocols import Loss
 
 FOUND = "found"
-"""The code of a share that was there already: not ours to take back."""
+"""The code of a share that existed already: it is not ours to take back."""
 FIELD = "share"
 
 
 @dataclass(frozen=True, slots=True)
 class ShareRow:
-    """party: a hash of with whom; digest: of all of it. ends: in seconds since 1970 UTC; None: never. code:
-    None when we made it, FOUND, or why the target refused it."""
+    """Describe one share.
+
+    Attributes:
+        party: a hash of the grantee.
+        digest: a hash of the whole grant.
+        ends: in seconds since 1970 UTC; None if it does not end.
+        code: None if we made it; FOUND; or why the target refused it.
+    """
 
     party: bytes
     digest: bytes
@@ -30,56 +39,63 @@ class ShareRow:
 
     @property
     def made(self) -> bool:
+        """Return True if we made it."""
         return self.code is None
 
     def is_there(self, now: float) -> bool:
-        """Whether the target should have it."""
+        """Return True if the target should have it at this moment (seconds since 1970 UTC)."""
         return self.code in (None, FOUND) and (self.ends is None or self.ends > now)
 
 
 class ShareLedger:
-    """The shares of one leg's items and containers (key b""), in the transactions of its worker."""
+    """Record the shares of one leg's items and containers (key b""), in the transactions of its worker."""
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 
     def of(self, container_id: int) -> Mapping[bytes, tuple[ShareRow, ...]]:
-        """By item."""
+        """Return a container's shares by item key; b"" is the container itself."""
         query = select(share.c.key, share.c.party, share.c.digest, share.c.ends, share.c.code)
         query = query.where(share.c.container == container_id).order_by(share.c.key, share.c.party)
-        found: defaultdict[bytes, list[ShareRow]] = defaultdict(list)
+        shares: defaultdict[bytes, list[ShareRow]] = defaultdict(list)
         with self._transaction(writes=False) as connection:
             for key, *rest in connection.execute(query):
-                found[bytes(key)].append(ShareRow(*rest))
-        return {key: tuple(rows) for key, rows in found.items()}
+                shares[bytes(key)].append(ShareRow(*rest))
+        return {key: tuple(rows) for key, rows in shares.items()}
 
     def lossy(self, container_id: int) -> frozenset[bytes]:
-        """Which have losses of this field."""
+        """Return the keys of items that have losses of the field "share"."""
         query = select(loss.c.key).where(loss.c.container == container_id, loss.c.field == FIELD)
         with self._transaction(writes=False) as connection:
             return frozenset(map(bytes, connection.scalars(query)))
 
     def lose(self, container_id: int, losses: Mapping[bytes, Iterable[Loss]]) -> None:
-        """By item: the losses are all there are of this field in the container."""
-        found = [(key, one) for key, some in losses.items() for one in some]
-        if not found and not self.lossy(container_id):
+        """Record the losses of the field "share" by item key.
+
+        They replace all such losses in the container.
+        """
+        pairs = [(key, item_loss) for key, item_losses in losses.items() for item_loss in item_losses]
+        if not pairs and not self.lossy(container_id):
             return
         with self._transaction(writes=True, touches=()) as connection:
             connection.execute(delete(loss).where(loss.c.container == container_id, loss.c.field == FIELD))
-            item_states.lose(connection, container_id, found)
+            item_states.lose(connection, container_id, pairs)
 
     def intend(self, container_id: int, key: bytes, rows: Iterable[ShareRow]) -> None:
-        """Before anything is sent: these and no others may be at the target because of us."""
+        """Record, before anything is sent, which shares may be at the target because of us.
+
+        These and no others may be there.
+        """
         with self._transaction(writes=True, touches=()) as connection:
             _replace(connection, container_id, key, rows)
 
     def settle(self, container_id: int, key: bytes, rows: Iterable[ShareRow], losses: Iterable[Loss]) -> None:
-        """What became of it; the losses are all there are of this field."""
+        """Record what became of an item's shares. The losses replace all its losses of the field "share"."""
         with self._transaction(writes=True, touches=()) as connection:
             _replace(connection, container_id, key, rows)
             mine = (loss.c.container == container_id, loss.c.key == key, loss.c.field == FIELD)
             connection.execute(delete(loss).where(*mine))
-            item_states.lose(connection, container_id, [(key, one) for one in losses])
+            item_states.lose(connection, container_id, [(key, item_loss) for item_loss in losses])
 
 
 def _replace(connection: Connection, container_id: int, key: bytes, rows: Iterable[ShareRow]) -> None:

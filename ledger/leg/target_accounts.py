@@ -1,8 +1,9 @@
-"""Accounts without an id of their own: two logins may open one, and it is told by what is in it.
+"""Order the first writes into accounts without an id of their own.
 
-What two logins of one account have in common (Identity.fingerprint) others may have as well, so it proves
-nothing. It says who has to wait: of the legs that share one, each becomes the first to write into its account
-only when what the one before wrote is there to be seen, or nothing of that one is on its way.
+Two logins may open one such account; only its content shows it. What two logins of one account have in common
+(Identity.fingerprint) other accounts may have as well, so it proves nothing. It decides who has to wait: of
+the legs that share a fingerprint, each becomes the first to write into its account only when the writes of
+the leg before are visible, or when nothing of that leg is on its way.
 """
 
 from __future__ import annotations
@@ -19,9 +20,16 @@ from ledger.db.upsert import upsert
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """The first items of another leg may be on their way into the same account. mailbox: the other one's.
-    epoch: of the leg, by which one shows that was claimed since. at_work: a worker holds the leg. ended: the
-    last one gave it back, so it sends nothing more, nor does one before it; else only its lease is over."""
+    """State that the first items of another leg may be on their way into the same account.
+
+    Attributes:
+        mailbox: the other leg's mailbox.
+        leg: the other leg.
+        epoch: of the other leg; it shows a claim since then.
+        at_work: True if a worker holds the other leg.
+        ended: True if its last worker released the leg: neither that worker nor one before it sends anything
+            more. False if only its lease is over.
+    """
 
     mailbox: str
     leg: int
@@ -33,7 +41,7 @@ class Doubt:
 def take(
     connection: Connection, lease: Lease, fingerprint: str, outwaited: Doubt | None = None
 ) -> bool | Doubt:
-    """See LegLedger.take_account."""
+    """Take an account for a leg; see LegLedger.take_account."""
     first = upsert(connection, account).values(fingerprint=fingerprint, leg=lease.leg)
     connection.execute(first.on_conflict_do_nothing())
     mine = account.c.fingerprint == fingerprint
@@ -49,13 +57,16 @@ def take(
 
 
 def _doubt(connection: Connection, leg_id: int) -> Doubt | None:
-    """None: something of the leg is known to be at the target, or nothing of it may be on its way. A worker
-    that did not give it back may be about to begin: that its lease is over is a clock's word."""
+    """Return a doubt about a leg; None if its writes are visible, or if none may be on its way.
+
+    A worker that did not release the leg may be about to begin, because only a clock says that its lease is
+    over.
+    """
     at_work = and_(leg.c.owner.is_not(None), leg.c.lease_until >= now())
     its = select(item.c.id).join(container).where(container.c.leg == leg_id)
     sent = exists(its.where(item.c.state == State.WRITING.value))
     arrived = exists(its.where(item.c.href.is_not(None)))
-    flags = [case((one, 1), else_=0) for one in (at_work, sent, arrived)]
+    flags = [case((flag, 1), else_=0) for flag in (at_work, sent, arrived)]
     row = connection.execute(
         select(leg.c.mailbox, leg.c.epoch, leg.c.owner, leg.c.unproven, *flags).where(leg.c.id == leg_id)
     ).one()

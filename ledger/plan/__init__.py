@@ -1,1 +1,1 @@
-"""Plans, approvals, waves, pinned settings."""
+"""Hold plans, approvals, waves and pinned settings."""

@@ -1,7 +1,7 @@
-"""What an approval of a wave is about: the plan's rows, what the gate found of them, and who signed.
+"""Read and record what an approval of a wave is about: the plan's rows, the gate's results, the signers.
 
-The chain of a wave's events is checked before an approval in it counts, and from where it was checked last:
-a worker asks for every leg.
+The chain of a wave's events is checked before an approval in it counts. It is checked from where it was
+checked last, because a worker asks for every leg.
 """
 
 from __future__ import annotations
@@ -22,12 +22,22 @@ from ledger.plan.mailboxes import mark_replanned, plan_mark
 from model.errors import Corrupt
 
 KIND = "plan-approved:"
-"""Of an event; the stage follows."""
+"""The beginning of the kind of an event; the stage follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a preflight found of a mailbox. level: of the proof. code: why it is not ready, or None."""
+    """Hold the result of a preflight of a mailbox.
+
+    Attributes:
+        mailbox: the mailbox's id.
+        level: of the proof; None if nothing was proven.
+        code: why it is not ready; None if it is.
+        items: at the source.
+        bytes: at the source.
+        passing: True if the mailbox could not be checked this time because of a passing fault: the result
+            before stays.
+    """
 
     mailbox: str
     level: str | None
@@ -35,12 +45,28 @@ class Check:
     items: int
     bytes: int
     passing: bool = False
-    """It could not be looked at, and may be another time: what was found before stays."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
-    """A mailbox as it is planned. at: when it was checked last; None: never, as it is planned now."""
+    """Describe a mailbox as it is planned.
+
+    Attributes:
+        mailbox: the mailbox's id.
+        wave: its wave.
+        source: as in the mapping CSV.
+        target: as in the mapping CSV.
+        source_login: None if it is the address.
+        target_login: None if it is the address.
+        target_folder: where its files go; None for the configured root.
+        withheld: the code why it must not run; None if it may.
+        at: when it was last checked; None if it was never checked as it is planned now.
+        level: of the proof; None if nothing was proven.
+        code: why it is not ready; None if it is.
+        items: at the source, by the last check.
+        bytes: at the source, by the last check.
+        workloads: in alphabetical order.
+    """
 
     mailbox: str
     wave: str
@@ -58,10 +84,10 @@ class PlanRow:
     workloads: tuple[str, ...]
 
     def approved_part(self) -> list[object]:
-        """What approvers sign: nothing that a run changes, no count that grows."""
+        """Return what approvers sign: nothing that a run changes, and no count that grows."""
         accounts = [self.source, self.target, self.source_login, self.target_login, self.target_folder]
-        found = None if self.at is None else [self.level, self.code]
-        return [self.mailbox, *accounts, list(self.workloads), found]
+        result = None if self.at is None else [self.level, self.code]
+        return [self.mailbox, *accounts, list(self.workloads), result]
 
 
 _COLUMNS = (
@@ -82,25 +108,33 @@ _COLUMNS = (
 
 
 def keep_checks(ledger: LedgerHandle, checks: Iterable[Check]) -> None:
-    """The newest word on each mailbox; idempotent."""
+    """Keep the newest result for each mailbox. Idempotent."""
     checks = list(checks)
     with writing(ledger.engine) as connection:
-        for one in checks:
-            found = {"level": one.level, "code": one.code, "items": one.items, "bytes": one.bytes}
-            statement = upsert(connection, checked).values(mailbox=one.mailbox, at=now(), **found)
-            if one.passing:
+        for check in checks:
+            result = {"level": check.level, "code": check.code, "items": check.items, "bytes": check.bytes}
+            statement = upsert(connection, checked).values(mailbox=check.mailbox, at=now(), **result)
+            if check.passing:
                 connection.execute(statement.on_conflict_do_nothing())
             else:
-                found_at = {"at": now(), **found}
-                connection.execute(statement.on_conflict_do_update(index_elements=["mailbox"], set_=found_at))
+                result_at = {"at": now(), **result}
+                connection.execute(
+                    statement.on_conflict_do_update(index_elements=["mailbox"], set_=result_at)
+                )
         waves = set()
-        for chunk in chunked(sorted({one.mailbox for one in checks})):
+        for chunk in chunked(sorted({check.mailbox for check in checks})):
             waves |= set(connection.scalars(select(mailbox.c.wave).where(mailbox.c.id.in_(chunk))))
         mark_replanned(connection, waves)
 
 
 def plan_rows(ledger: LedgerHandle, wave: str | None = None, mailbox_id: str | None = None) -> list[PlanRow]:
-    """By mailbox."""
+    """Return the planned mailboxes, by id.
+
+    Args:
+        ledger: an open ledger.
+        wave: only this wave; None means all.
+        mailbox_id: only this mailbox; None means all.
+    """
     chosen = in_wave(wave, mailbox_id)
     tables = mailbox.outerjoin(checked, checked.c.mailbox == mailbox.c.id)
     rows = select(*_COLUMNS).select_from(tables).where(chosen).order_by(mailbox.c.id)
@@ -109,16 +143,19 @@ def plan_rows(ledger: LedgerHandle, wave: str | None = None, mailbox_id: str | N
         workloads: dict[str, list[str]] = {}
         for number, workload in connection.execute(legs):
             workloads.setdefault(number, []).append(workload)
-        found = []
+        planned = []
         for row in connection.execute(rows):
             values: list[Any] = [*row, tuple(sorted(workloads.get(row.id, ())))]
-            found.append(PlanRow(*values))
-        return found
+            planned.append(PlanRow(*values))
+        return planned
 
 
 def stamp(ledger: LedgerHandle, wave: str) -> str | None:
-    """Another one when a plan is another one; much cheaper than to read it. No time is compared: a clock that
-    was put back would hide a change."""
+    """Return a mark that changes whenever the wave's plan changes; None if the wave has no plan.
+
+    It is much cheaper than to read the plan. It compares no time: a clock that was put back would hide a
+    change.
+    """
     with reading(ledger.engine) as connection:
         return plan_mark(connection, wave)
 
@@ -131,7 +168,16 @@ def record(
     signature: bytes,
     text: str | None = None,
 ) -> Event:
-    """Records an approval in the wave's chain. text: the document that was signed, by its hash."""
+    """Record an approval in the wave's chain. Not idempotent: each call adds an event.
+
+    Args:
+        ledger: an open ledger.
+        wave: the wave.
+        stage: of the approval.
+        detail: of the event; `plan` is the hash of the document.
+        signature: of the approver.
+        text: the document that was signed; None if it is not to be kept.
+    """
     with writing(ledger.engine) as connection:
         if text is not None:
             kept = {"hash": str(detail["plan"]), "wave": wave, "at": now(), "text": text}
@@ -143,7 +189,7 @@ def record(
 
 
 def last_signed(ledger: LedgerHandle, wave: str) -> str | None:
-    """The document of the newest approval of this wave whose document was kept; None where there is none."""
+    """Return the document of the wave's newest approval whose document was kept; None if there is none."""
     with reading(ledger.engine) as connection:
         kept = select(signed_plan.c.text).where(signed_plan.c.wave == wave)
         return connection.execute(kept.order_by(signed_plan.c.at.desc()).limit(1)).scalar_one_or_none()
@@ -154,8 +200,16 @@ Head = tuple[int, bytes]
 
 
 def events_since(ledger: LedgerHandle, wave: str, known: Head | None = None) -> tuple[Head, list[Event]]:
-    """The chain's head, and what was added to it since another one, checked. Raises
-    Corrupt("event-chain-broken")."""
+    """Return the chain's head, and the events that were added since an earlier head, checked.
+
+    Args:
+        ledger: an open ledger.
+        wave: the wave.
+        known: the earlier head; None means the beginning.
+
+    Raises:
+        Corrupt: "event-chain-broken".
+    """
     after = known or (0, genesis(wave))
     with reading(ledger.engine) as connection:
         head = head_of(connection, wave)

@@ -1,4 +1,4 @@
-"""Planning: which mailboxes move where, in which wave, and whose accounts they proved to be."""
+"""Plan mailboxes: which move where, in which wave, and whose accounts they proved to be."""
 
 from __future__ import annotations
 
@@ -40,8 +40,18 @@ from model.protocols import Identity, Kind
 
 @dataclass(frozen=True, slots=True)
 class PlannedMailbox:
-    """A row of the mapping CSV. phase is where a new mailbox starts; later set_phase alone moves it.
-    target_folder: see connectors.settings.Account."""
+    """Describe a row of the mapping CSV.
+
+    Attributes:
+        source: the address at the source, or a site (model.sites).
+        target: the address at the target.
+        wave: its wave.
+        phase: where a new mailbox starts; later only set_phase moves it.
+        workloads: the kinds that move.
+        source_login: None if it is the address.
+        target_login: None if it is the address.
+        target_folder: see connectors.settings.Account.
+    """
 
     source: str
     target: str
@@ -56,18 +66,22 @@ class PlannedMailbox:
 NOT_IN_PLAN = "not-in-plan"
 PLAN_CHANGED = "plan-changed"
 WITHHELD = (NOT_IN_PLAN, PLAN_CHANGED)
-"""Why a mailbox of the ledger must not run."""
+"""The codes why a mailbox of the ledger must not run."""
 
 _PLAN = "plan:"
-"""Begins the name of a wave's mark in meta."""
+"""The beginning of the name of a wave's mark in meta."""
 FIELDS = ("target", "wave", "source_login", "target_login", "target_folder")
 
 
 @dataclass(frozen=True, slots=True)
 class PlanConflict:
-    """A row that contradicts what a bound mailbox already did. Nothing of the row was taken over.
+    """Name a row that contradicts what a bound mailbox already did. Nothing of the row was taken over.
 
-    field  what changed since its accounts were bound: one of FIELDS"""
+    Attributes:
+        mailbox: the mailbox's id.
+        field: what changed since its accounts were bound: one of FIELDS.
+        code: why the mailbox is withheld.
+    """
 
     mailbox: str
     field: str
@@ -76,7 +90,7 @@ class PlanConflict:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the ledger holds before planning: mailboxes by source, and their workloads by id."""
+    """Hold what the ledger has before planning: mailboxes by source, and their workloads by id."""
 
     rows: dict[str, Any]
     workloads: dict[str, frozenset[str]]
@@ -88,7 +102,10 @@ def add_mailboxes(
     whole: bool = False,
     waves: Collection[str] | None = None,
 ) -> list[str | PlanConflict]:
-    """One id or conflict per row, in order; idempotent by source. See Ledger.add_mailboxes."""
+    """Plan mailboxes; return one id or conflict for each row, in order. Idempotent by source.
+
+    See Ledger.add_mailboxes.
+    """
     known = _known(connection)
     ids = {row.id for row in known.rows.values()}
     result: list[str | PlanConflict] = []
@@ -114,7 +131,7 @@ def add_mailboxes(
 
 
 def mark_replanned(connection: Connection, waves: Collection[str]) -> None:
-    """Whoever knows the plans of these waves reads them anew; see plan_mark()."""
+    """Change the mark of these waves, so that their plans are read anew; see plan_mark()."""
     for wave in sorted(waves):
         marked = upsert(connection, meta).values(name=f"{_PLAN}{wave}", value=secrets.token_hex(8))
         value = {"value": marked.excluded.value}
@@ -122,13 +139,18 @@ def mark_replanned(connection: Connection, waves: Collection[str]) -> None:
 
 
 def plan_mark(connection: Connection, wave: str) -> str | None:
-    """Another one whenever a plan is another one, or what a check found of it."""
+    """Return a mark that changes whenever the wave's plan or a check of it changes.
+
+    Returns:
+        None if there is no plan.
+    """
     query = select(meta.c.value).where(meta.c.name == f"{_PLAN}{wave}")
     mark: str | None = connection.execute(query).scalar_one_or_none()
     return mark
 
 
 def _is_news(old: Any, planned: PlannedMailbox, known: _Known) -> bool:
+    """Return True if the row changes the plan."""
     same = known.workloads.get(old.id) == frozenset(planned.workloads)
     return bool(not same or old.withheld or _difference(old, planned))
 
@@ -143,7 +165,10 @@ def _known(connection: Connection) -> _Known:
 
 
 def _is_fixed(connection: Connection, number: str) -> bool:
-    """Whether a mailbox is bound or at work. Locks its legs: what is neither stays so until the end."""
+    """Return True if a mailbox is bound or at work.
+
+    It locks the mailbox's legs: a mailbox that is neither stays so until the transaction ends.
+    """
     legs = select(leg.c.id).where(leg.c.mailbox == number).with_for_update()
     numbers = list(connection.scalars(legs))
     at_work = and_(leg.c.owner.is_not(None), leg.c.lease_until >= now())
@@ -152,11 +177,12 @@ def _is_fixed(connection: Connection, number: str) -> bool:
 
 
 def _difference(old: Any, planned: PlannedMailbox) -> str | None:
+    """Return the first of FIELDS in which the row differs; None if it differs in none."""
     return next((name for name in FIELDS if getattr(old, name) != getattr(planned, name)), None)
 
 
 def _again(connection: Connection, planned: PlannedMailbox, known: _Known) -> str | PlanConflict:
-    """A row whose source the ledger knows."""
+    """Plan a row whose source the ledger knows."""
     old = known.rows[planned.source]
     number: str = old.id
     differs = _difference(old, planned)
@@ -174,7 +200,7 @@ def _again(connection: Connection, planned: PlannedMailbox, known: _Known) -> st
 
 
 def _withhold(connection: Connection, row: Any, code: str) -> None:
-    """It is not run any more. A leg whose items are all accounted for keeps its state."""
+    """Stop a mailbox from running. A leg whose items are all accounted for keeps its state."""
     if row.withheld == code:
         return
     connection.execute(update(mailbox).where(mailbox.c.id == row.id).values(withheld=code))
@@ -193,7 +219,10 @@ def _release(connection: Connection, number: str, wave: str) -> None:
 
 
 def _withdraw(connection: Connection, row: Any) -> None:
-    """No row names it: what was never bound wrote nothing and goes; what was stays, withheld."""
+    """Withdraw a mailbox that no row names.
+
+    A mailbox that was never bound wrote nothing, and is removed. A bound one stays, withheld.
+    """
     if _is_fixed(connection, row.id):
         _withhold(connection, row, NOT_IN_PLAN)
         return
@@ -205,9 +234,9 @@ def _withdraw(connection: Connection, row: Any) -> None:
 
 
 def _forget(connection: Connection, number: str) -> None:
-    """Drops what was listed and found of a mailbox that is not bound."""
-    for found in (checked, step):
-        connection.execute(delete(found).where(found.c.mailbox == number))
+    """Delete what was listed and checked of a mailbox that is not bound."""
+    for table_ in (checked, step):
+        connection.execute(delete(table_).where(table_.c.mailbox == number))
     legs = list(connection.scalars(select(leg.c.id).where(leg.c.mailbox == number)))
     containers = select(container.c.id).where(container.c.leg.in_(legs))
     for table in (item, loss, finding, share, version, incident):
@@ -257,14 +286,18 @@ def _put(connection: Connection, planned: PlannedMailbox, number: str) -> str:
 
 
 def refuse_withheld(connection: Connection, mailbox_id: str) -> None:
-    """Raises Blocked with the code why this mailbox must not run."""
+    """Refuse a mailbox that must not run.
+
+    Raises:
+        Blocked: "not-in-plan" or "plan-changed".
+    """
     code = connection.execute(select(mailbox.c.withheld).where(mailbox.c.id == mailbox_id)).scalar_one()
     if code is not None:
         raise Blocked(code, "mailboxes.csv no longer says what this mailbox was planned by")
 
 
 def seen_of(connection: Connection, mailbox_id: str) -> str:
-    """A fingerprint of what an approval of this mailbox was about: both accounts and how they are opened."""
+    """Return a fingerprint of what an approval of this mailbox is about: both accounts and their logins."""
     columns = (mailbox.c.source, mailbox.c.target, mailbox.c.source_login, mailbox.c.target_login)
     query = select(*columns, mailbox.c.target_folder).where(mailbox.c.id == mailbox_id)
     *row, folder = connection.execute(query).one()
@@ -276,25 +309,28 @@ def seen_of(connection: Connection, mailbox_id: str) -> str:
 def approved(
     connection: Connection, subject: str, code: str, spender: str | None, spent_as: str | None = None
 ) -> bool:
-    """See Ledger.approved. What came first is told by the order of a chain, never by a clock: a mailbox that
-    was ever written to stays in its wave, so that what another chain says of it is older."""
+    """Return True if an approval counts; see Ledger.approved.
+
+    The order of a chain decides what came first, never a clock. A mailbox that was ever written to stays in
+    its wave, so what another chain says of it is older.
+    """
     chain = chain_of(connection, spender or subject)
-    given = newest_event(connection, subject, f"approved:{code}", chain)
-    if given is None or not _still_means(connection, subject, given, spender):
+    approval = newest_event(connection, subject, f"approved:{code}", chain)
+    if approval is None or not _still_means(connection, subject, approval, spender):
         return False
     kind = f"approval-spent:{spent_as or code}"
     spent = newest_event(connection, spender or subject, kind, chain)
-    return spent is None or (given.wave == chain and (spent.wave != chain or spent.seq < given.seq))
+    return spent is None or (approval.wave == chain and (spent.wave != chain or spent.seq < approval.seq))
 
 
-def _still_means(connection: Connection, subject: str, given: Event, spender: str | None) -> bool:
+def _still_means(connection: Connection, subject: str, approval: Event, spender: str | None) -> bool:
     if not subject.startswith("wave:"):
-        return given.detail.get("seen") == seen_of(connection, subject)
+        return approval.detail.get("seen") == seen_of(connection, subject)
     if spender is None:
         return True
     query = select(mailbox.c.wave, mailbox.c.planned_seq).where(mailbox.c.id == spender)
     wave, planned = connection.execute(query).one()
-    return bool(wave == given.wave and planned < given.seq)
+    return bool(wave == approval.wave and planned < approval.seq)
 
 
 def bind(
@@ -306,7 +342,11 @@ def bind(
     *,
     replaced: bool = False,
 ) -> bool:
-    """See Ledger.bind. True when it bound, False when it only proved again."""
+    """Bind or prove the accounts of a leg; see Ledger.bind.
+
+    Returns:
+        True if it bound them, False if it only proved them again.
+    """
     held = {
         "source_identity": _bound_as(source),
         "target_identity": _bound_as(target),
@@ -325,7 +365,16 @@ def bind(
 
 
 def refuse_another(bound: str, account: Identity, *, replaced: bool = False) -> None:
-    """Raises Blocked("identity-changed" | "folder-replaced") unless a leg was bound to this account."""
+    """Refuse an account that is not the one that a leg was bound to.
+
+    Args:
+        bound: as the leg has it.
+        account: the account now.
+        replaced: True if another folder of the same account may be bound.
+
+    Raises:
+        Blocked: "identity-changed" or "folder-replaced".
+    """
     if bound in (_name(account), _bound_as(account)):
         return
     if not bound.startswith(f"{_name(account)}#"):
@@ -339,8 +388,11 @@ def _name(account: Identity) -> str:
 
 
 def _bound_as(account: Identity) -> str:
-    """With its part, from the first time on that there is one: it is made by us, or was bound before anybody
-    asked for it. What has none any more is another."""
+    """Return the account's name with its part, as soon as there is a part.
+
+    We make the part, or the leg was bound before parts were recorded. An account that has no part any more is
+    another.
+    """
     return f"{_name(account)}#{account.part}" if account.part else _name(account)
 
 
@@ -363,5 +415,6 @@ def _own(connection: Connection, owner: str, side: str, account: Identity) -> No
 
 
 def wave_of(connection: Connection, mailbox_id: str) -> str:
+    """Return the wave of a mailbox."""
     wave: str = connection.execute(select(mailbox.c.wave).where(mailbox.c.id == mailbox_id)).scalar_one()
     return wave

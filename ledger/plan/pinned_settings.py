@@ -1,6 +1,7 @@
-"""What the ledger holds its configurations to: how many approvals a wave takes, whose, and who is denied.
+"""Pin the settings of approvals: how many approvals a wave takes, whose, and who is denied.
 
-It is changed by a recorded event alone. Events about it have a chain of their own, which is no wave's.
+A pinned setting is changed by a recorded event alone. Events about it have a chain of their own, which
+belongs to no wave.
 """
 
 from __future__ import annotations
@@ -18,17 +19,23 @@ from ledger.db.schema import meta
 from ledger.db.upsert import upsert
 
 CHAIN = "approval settings"
-"""No wave has this name: it has a blank."""
+"""No wave has this name, because it holds a blank."""
 PINNED, AGREED = "settings-pinned", "settings-agreed"
-"""Kinds of its events: they hold from now on; an approver agreed to a change."""
+"""The kinds of its events: settings hold from now on; an approver agreed to a change."""
 _NAME = "pinned"
 
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """required: approvals that a wave takes. keys: the approvers' names, by public key. deny: fingerprints of
-    the deny list's entries. configuration: the name of the file that asked for it; "": it is not known. It is
-    no part of what is agreed to."""
+    """Hold the pinned settings.
+
+    Attributes:
+        required: approvals that a wave takes.
+        keys: the approvers' names, by public key.
+        deny: fingerprints of the deny list's entries.
+        configuration: the name of the file that asked for it; "" if it is not known. It is no part of what is
+            agreed to.
+    """
 
     required: int
     keys: Mapping[str, str]
@@ -36,11 +43,12 @@ class Pin:
     configuration: str = field(default="", compare=False)
 
     def document(self) -> dict[str, object]:
+        """Return the part that approvers agree to, as JSON takes it."""
         return {"required": self.required, "keys": dict(self.keys), "deny": sorted(self.deny)}
 
 
 def read_pin(ledger: LedgerHandle) -> Pin | None:
-    """None: nothing is pinned yet."""
+    """Return the pinned settings; None if nothing is pinned yet."""
     with reading(ledger.engine) as connection:
         return _read(connection)
 
@@ -48,8 +56,17 @@ def read_pin(ledger: LedgerHandle) -> Pin | None:
 def put_pin(
     ledger: LedgerHandle, known: Pin | None, pin: Pin, detail: Mapping[str, str | int]
 ) -> Event | None:
-    """Pins anew, and records it with this detail. None, and nothing is done, when what is pinned is not what
-    the caller knows."""
+    """Pin anew, and record it with this detail.
+
+    Args:
+        ledger: an open ledger.
+        known: the settings that the caller read; None if it read none.
+        pin: the new settings.
+        detail: of the event.
+
+    Returns:
+        None if the pinned settings are not what the caller read; then nothing was changed.
+    """
     with writing(ledger.engine) as connection:
         text = json.dumps({**pin.document(), "configuration": pin.configuration}, sort_keys=True)
         row = {"name": _NAME, "value": text}
@@ -66,7 +83,7 @@ def put_pin(
 
 
 def agree(ledger: LedgerHandle, detail: Mapping[str, str | int], signature: bytes) -> Event:
-    """Records that an approver signed a change of what is pinned."""
+    """Record that an approver signed a change of the pinned settings. Not idempotent."""
     with writing(ledger.engine) as connection:
         return append_event(connection, CHAIN, AGREED, detail, subject=CHAIN, signature=signature)
 
@@ -76,6 +93,6 @@ def _read(connection: Connection, *, lock: bool = False) -> Pin | None:
     text = connection.execute(query.with_for_update() if lock else query).scalar_one_or_none()
     if text is None:
         return None
-    told = json.loads(text)
-    by = str(told.get("configuration", ""))
-    return Pin(int(told["required"]), dict(told["keys"]), frozenset(told["deny"]), by)
+    document = json.loads(text)
+    by = str(document.get("configuration", ""))
+    return Pin(int(document["required"]), dict(document["keys"]), frozenset(document["deny"]), by)

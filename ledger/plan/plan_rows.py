@@ -1,4 +1,4 @@
-"""The plan as the ledger holds it: what comparing it with the operator's files needs."""
+"""Read the plan as the ledger holds it, to compare it with the operator's files."""
 
 from __future__ import annotations
 
@@ -16,8 +16,14 @@ from model.protocols import Kind
 
 @dataclass(frozen=True, slots=True)
 class MailboxPlan:
-    """A mailbox. begun: its accounts are bound, so that nothing of the row may change. dropped: a plan after
-    this one had no row for it."""
+    """Describe a planned mailbox.
+
+    Attributes:
+        id: the mailbox's id.
+        row: as it was planned.
+        begun: True if its accounts are bound, so that nothing in the row may change.
+        dropped: True if a later plan had no row for it.
+    """
 
     id: str
     row: PlannedMailbox
@@ -26,7 +32,7 @@ class MailboxPlan:
 
 
 def plans(ledger: LedgerHandle) -> list[MailboxPlan]:
-    """Every mailbox of the ledger, by id."""
+    """Return every mailbox of the ledger, by id."""
     columns = (mailbox.c.id, mailbox.c.source, mailbox.c.phase, mailbox.c.withheld)
     query = select(*columns, *(mailbox.c[name] for name in FIELDS)).order_by(mailbox.c.id)
     legs = select(leg.c.mailbox, leg.c.workload, leg.c.source_identity)

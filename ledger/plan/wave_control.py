@@ -1,4 +1,4 @@
-"""What people decide about a wave while it runs, and which of its mailboxes go first."""
+"""Record what people decide about a running wave, and which of its mailboxes go first."""
 
 from __future__ import annotations
 
@@ -19,8 +19,23 @@ OUTSIDE = "outside-its-hours"
 
 
 def set_paused(ledger: LedgerHandle, name: str, paused: bool, by: str, reason: str = "") -> bool:
-    """Every run of the wave drains within seconds, on every machine; or may begin again. Recorded, unless it
-    is so already: then False. Raises Misconfigured for a wave without a mailbox."""
+    """Pause or resume a wave, with an event. Idempotent.
+
+    A pause drains every run of the wave within seconds, on every machine.
+
+    Args:
+        ledger: an open ledger.
+        name: of the wave.
+        paused: the new state.
+        by: who did it.
+        reason: for the event; "" leaves it out.
+
+    Returns:
+        False if the wave was in this state already; then nothing was recorded.
+
+    Raises:
+        Misconfigured: the wave has no mailbox.
+    """
     _refuse_unknown(ledger, name)
     with writing(ledger.engine) as connection:
         row = upsert(connection, wave).values(name=name, paused=False)
@@ -35,33 +50,42 @@ def set_paused(ledger: LedgerHandle, name: str, paused: bool, by: str, reason: s
 
 
 def override(ledger: LedgerHandle, name: str, by: str) -> None:
-    """Somebody lets the wave run outside of its hours; recorded. Raises Misconfigured for a wave without a
-    mailbox."""
+    """Record that a person lets the wave run outside of its hours.
+
+    Raises:
+        Misconfigured: the wave has no mailbox.
+    """
     _refuse_unknown(ledger, name)
     with writing(ledger.engine) as connection:
         audit_log.append_event(connection, name, OVERRIDDEN, {"by": by}, subject=f"wave:{name}")
 
 
 def let_outside(ledger: LedgerHandle, name: str, by: str, what: str) -> None:
-    """Somebody does one thing (a rollback, say) outside of the wave's hours, which nothing else may for it;
-    recorded."""
+    """Record that a person does one thing (a rollback, say) outside of the wave's hours.
+
+    This permits nothing else.
+    """
     ledger.event(name, OUTSIDE, {"by": by, "what": what}, subject=f"wave:{name}")
 
 
 def overridden(ledger: LedgerHandle, name: str) -> float | None:
-    """When that was last said, in seconds since 1970 UTC."""
+    """Return when a person last let the wave run outside of its hours; None if nobody did.
+
+    Returns:
+        Seconds since 1970 UTC.
+    """
     query = select(func.max(event.c.at)).where(event.c.subject == f"wave:{name}", event.c.kind == OVERRIDDEN)
     with reading(ledger.engine) as connection:
-        said: float | None = connection.execute(query).scalar()
-    return said
+        moment: float | None = connection.execute(query).scalar()
+    return moment
 
 
 def put_priorities(ledger: LedgerHandle, wanted: Mapping[str, int]) -> None:
-    """By mailbox id; idempotent, and writes only what changes."""
-    known = dict.fromkeys(wanted, 0) | priorities(ledger)
+    """Set priorities by mailbox id. Idempotent; it writes only what changes."""
+    current = dict.fromkeys(wanted, 0) | priorities(ledger)
     changed: dict[int, list[str]] = {}
     for number, priority in wanted.items():
-        if known[number] != priority:
+        if current[number] != priority:
             changed.setdefault(priority, []).append(number)
     if not changed:
         return
@@ -73,7 +97,12 @@ def put_priorities(ledger: LedgerHandle, wanted: Mapping[str, int]) -> None:
 
 
 def priorities(ledger: LedgerHandle, name: str | None = None) -> dict[str, int]:
-    """By mailbox id, of a wave or of all; only those that are not 0."""
+    """Return priorities by mailbox id, except for those that are 0.
+
+    Args:
+        ledger: an open ledger.
+        name: only this wave; None means all.
+    """
     query = select(mailbox.c.id, mailbox.c.priority).where(mailbox.c.priority != 0)
     if name is not None:
         query = query.where(mailbox.c.wave == name)

@@ -1,1 +1,1 @@
-"""What reports, status and estimates read."""
+"""Read what reports, status and estimates need."""

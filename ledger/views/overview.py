@@ -1,4 +1,4 @@
-"""All waves at a glance: counted by the database, a row for each."""
+"""Count all waves at a glance: by the database, a row for each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,16 @@ from ledger.db.schema import checked, leg, mailbox
 
 @dataclass(frozen=True, slots=True)
 class WaveTotals:
-    """legs: how many are in each state."""
+    """Count one wave.
+
+    Attributes:
+        wave: its name.
+        mailboxes: of the wave.
+        legs: how many are in each state.
+        items: known.
+        done: settled.
+        bytes: at the target.
+    """
 
     wave: str
     mailboxes: int
@@ -26,7 +35,7 @@ class WaveTotals:
 
 
 def overview(ledger: LedgerHandle) -> list[WaveTotals]:
-    """By name."""
+    """Return the totals of all waves, by name."""
     sums = select(
         mailbox.c.wave,
         leg.c.state,
@@ -41,17 +50,17 @@ def overview(ledger: LedgerHandle) -> list[WaveTotals]:
             sums.select_from(leg.join(mailbox)).group_by(mailbox.c.wave, leg.c.state)
         ).all()
         counts = connection.execute(boxes).all()
-    found = []
+    totals = []
     for wave, count in counts:
         own = [row for row in rows if row[0] == wave]
         items, done, size = (sum(int(row[at]) for row in own) for at in (3, 4, 5))
         legs = {LegState(row[1]): int(row[2]) for row in own}
-        found.append(WaveTotals(wave, count, legs, items, done, size))
-    return found
+        totals.append(WaveTotals(wave, count, legs, items, done, size))
+    return totals
 
 
 def expected(ledger: LedgerHandle, wave: str) -> int:
-    """How many items the newest preflight counted at the source; 0 where there was none."""
+    """Return how many items the newest preflight counted at the source; 0 if there was none."""
     query = select(func.coalesce(func.sum(checked.c["items"]), 0)).select_from(checked.join(mailbox))
     with reading(ledger.engine) as connection:
         return int(connection.execute(query.where(mailbox.c.wave == wave)).scalar_one())

@@ -1,4 +1,7 @@
-"""How far a wave was in each minute of its runs, and how fast the servers let it go: what a report draws."""
+"""Record how far a wave was in each minute of its runs, and how fast the servers let it go.
+
+A report draws these samples.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,21 @@ STEPS = (60, 300, 600, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400, 7 * 86
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A wave as it was at the end of a stretch of time that begins at `at` (seconds since 1970 UTC) and takes
-    `seconds`. mailboxes: verified ones; items: known; done: with a fate; copied, copied_bytes: ever written;
-    legs: at work. source, target: the least pace of any of those servers in it (1: full speed, 0: halted);
-    None: no worker told. worked: in how many of its seconds a run was at work."""
+    """Describe a wave at the end of a stretch of time.
+
+    Attributes:
+        at: where the stretch begins, in seconds since 1970 UTC.
+        seconds: how long it is.
+        mailboxes: verified ones.
+        items: known.
+        done: with a fate.
+        copied: items ever written.
+        copied_bytes: bytes ever written.
+        legs: at work.
+        source: the least pace of any source in it (1: full speed, 0: halted); None if no worker reported one.
+        target: the least pace of any target in it, as `source`.
+        worked: in how many of its seconds a run was at work.
+    """
 
     at: int
     seconds: int
@@ -40,8 +54,11 @@ class Beat:
 
 
 def record(ledger: LedgerHandle, wave: str) -> None:
-    """The minute that it is by the database's clock, as it is now; said again within it, the newest counts,
-    and the least pace. A wave without mailboxes has no pulse."""
+    """Record the present minute, by the database's clock. Idempotent.
+
+    If it is recorded again within the minute, the newest counts hold, and the least pace. A wave without
+    mailboxes has no samples.
+    """
     legs = func.sum(case((leg.c.state == LegState.RUNNING.value, 1), else_=0))
     names = ("items", "done", "copied", "copied_bytes")
     sums = [func.coalesce(func.sum(leg.c[name]), 0) for name in names]
@@ -62,13 +79,13 @@ def record(ledger: LedgerHandle, wave: str) -> None:
         )
 
 
-def _least(known: ColumnElement[Any], told: ColumnElement[Any]) -> ColumnElement[float]:
-    """Neither database's own function has one meaning for what is not known."""
-    return case((known.is_(None), told), (told < known, told), else_=known)
+def _least(recorded: ColumnElement[Any], sample: ColumnElement[Any]) -> ColumnElement[float]:
+    """Return the lesser of two values; the databases' own functions differ if one of them is not known."""
+    return case((recorded.is_(None), sample), (sample < recorded, sample), else_=recorded)
 
 
 def _verified(connection: Connection, wave: str) -> int:
-    """Mailboxes all of whose legs are."""
+    """Count the mailboxes all of whose legs are verified."""
     other = func.sum(case((leg.c.state == LegState.VERIFIED.value, 0), else_=1))
     boxes = select(leg.c.mailbox).join(mailbox).where(mailbox.c.wave == wave)
     boxes = boxes.group_by(leg.c.mailbox).having(other == 0)
@@ -76,23 +93,29 @@ def _verified(connection: Connection, wave: str) -> int:
 
 
 def _paces(connection: Connection) -> tuple[float | None, float | None]:
-    """Of the slowest source, and of the slowest target."""
+    """Return the pace of the slowest source, and of the slowest target."""
     query = select(health.c.system, health.c.pace).where(health.c.at > now() - FRESH_SECONDS)
-    told = [(system.partition(".")[0], pace) for system, pace in connection.execute(query)]
+    paces = [(system.partition(".")[0], pace) for system, pace in connection.execute(query)]
     source, target = (
-        min((pace for side, pace in told if side == wanted), default=None) for wanted in ("source", "target")
+        min((pace for side, pace in paces if side == wanted), default=None) for wanted in ("source", "target")
     )
     return source, target
 
 
 def beats(ledger: LedgerHandle, wave: str, most: int = 120) -> list[Beat]:
-    """Oldest first; as many minutes stand for one beat as it takes to have at most so many."""
+    """Return the samples of a wave, the oldest first.
+
+    Args:
+        ledger: an open ledger.
+        wave: its name.
+        most: the most beats; as many minutes stand for one beat as it takes.
+    """
     ends = select(func.min(pulse.c.at), func.max(pulse.c.at)).where(pulse.c.wave == wave)
     with reading(ledger.engine) as connection:
         first, last = connection.execute(ends).one()
         if first is None:
             return []
-        step = next((one for one in STEPS if (last - first) // one < most - 1), STEPS[-1])
+        step = next((seconds for seconds in STEPS if (last - first) // seconds < most - 1), STEPS[-1])
         return _read(connection, wave, step)
 
 
@@ -103,9 +126,9 @@ def _read(connection: Connection, wave: str, step: int) -> list[Beat]:
     stretches = connection.execute(query).all()
     ends = select(pulse).where(pulse.c.wave == wave)
     ends = ends.where(pulse.c.at.in_([end for _, end, *_ in stretches]))
-    known = {row.at: row for row in connection.execute(ends)}
+    last_rows = {row.at: row for row in connection.execute(ends)}
     return [
-        Beat(int(at), step, *_totals(known[end]), source, target, count * MINUTE)
+        Beat(int(at), step, *_totals(last_rows[end]), source, target, count * MINUTE)
         for at, end, source, target, count in stretches
     ]
 

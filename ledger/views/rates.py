@@ -1,4 +1,4 @@
-"""How fast legs really were, by workload: what every estimate is corrected by."""
+"""Measure how fast legs really were, by workload. Every estimate is corrected by it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,13 @@ from model.protocols import Kind
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the legs of a workload did. seconds: that workers held them, listing and verification included;
-    items, bytes: what was written in that time."""
+    """State what the legs of a workload did.
+
+    Attributes:
+        seconds: that workers held them, listing and verification included.
+        items: written in that time.
+        bytes: written in that time.
+    """
 
     seconds: float
     items: int
@@ -25,8 +30,11 @@ class Measured:
 
 
 def measured(ledger: LedgerHandle) -> Mapping[Kind, Measured]:
-    """By workload, over every leg of the ledger that wrote something, also those at work now. A leg that only
-    looked (a dry run, a verification) says nothing about copying."""
+    """Return the rates by workload, over every leg of the ledger that wrote something.
+
+    Legs at work now count, too. A leg that only looked (a dry run, a verification) says nothing about
+    copying.
+    """
     columns = (func.sum(leg.c.busy + held()), func.sum(leg.c.copied), func.sum(leg.c.copied_bytes))
     query = select(leg.c.workload, *columns).where(leg.c.copied > 0).group_by(leg.c.workload)
     with reading(ledger.engine) as connection:

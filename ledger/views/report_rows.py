@@ -1,4 +1,4 @@
-"""What only a report tells of a wave: what its folders lost, how fast it was, whether it is sealed."""
+"""Read what only a report tells of a wave: what its folders lost, how fast it was, whether it is sealed."""
 
 from __future__ import annotations
 
@@ -17,27 +17,30 @@ from model.protocols import Kind
 
 
 def folder_losses(ledger: LedgerHandle, wave: str) -> Mapping[str, list[Lacking]]:
-    """By mailbox: what its folders lost, and how many did."""
+    """Return, by mailbox, what its folders lost, and how many did."""
     same = and_(item.c.container == loss.c.container, item.c.key == loss.c.key)
     columns = (leg.c.mailbox, leg.c.workload, loss.c.field, loss.c.reason)
     tables = loss.join(container, container.c.id == loss.c.container).join(leg).join(mailbox)
     query = select(*columns, func.count()).select_from(tables.outerjoin(item, same))
     query = query.where(in_wave(wave), item.c.id.is_(None)).group_by(*columns).order_by(*columns)
-    found: dict[str, list[Lacking]] = {}
+    losses: dict[str, list[Lacking]] = {}
     with reading(ledger.engine) as connection:
         for number, kind, field, reason, count in connection.execute(query):
-            found.setdefault(number, []).append(Lacking(Kind(kind), field, reason, int(count)))
-    return found
+            losses.setdefault(number, []).append(Lacking(Kind(kind), field, reason, int(count)))
+    return losses
 
 
 def measured_in(ledger: LedgerHandle, wave: str) -> Mapping[Kind, Measured]:
-    """By workload, over the legs of this wave that wrote something; see ledger.views.rates."""
+    """Return the rates by workload, over the legs of this wave that wrote something.
+
+    See ledger.views.rates.
+    """
     sums = (func.sum(leg.c.busy + held()), func.sum(leg.c.copied), func.sum(leg.c.copied_bytes))
     query = select(leg.c.workload, *sums).select_from(leg.join(mailbox))
     query = query.where(in_wave(wave), leg.c.copied > 0).group_by(leg.c.workload)
     with reading(ledger.engine) as connection:
-        found = {
+        rates = {
             Kind(workload): Measured(float(seconds), int(items), int(size))
             for workload, seconds, items, size in connection.execute(query)
         }
-    return {kind: found[kind] for kind in Kind if kind in found}
+    return {kind: rates[kind] for kind in Kind if kind in rates}

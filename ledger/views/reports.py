@@ -1,4 +1,4 @@
-"""What the ledger knows about a wave, counted by the database."""
+"""Read what the ledger knows about a wave, counted by the database."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from model.protocols import Kind, Loss
 Rejection = tuple[MailboxRow, ContainerRow, ItemRow]
 Located = tuple[MailboxRow, ContainerRow, ItemRow | None]
 Lost = tuple[MailboxRow, ContainerRow, ItemRow | None, Loss]
-"""Without an item: the container itself lost something (its name)."""
+"""Without an item, the container itself lost something (its name)."""
 Differing = tuple[MailboxRow, ContainerRow, ItemRow | None, Finding]
-"""Without an item: what the ledger has no row of."""
+"""Without an item, the ledger has no row of it."""
 AMISS = (Outcome.MISSING, Outcome.EXTRA, Outcome.DIFFERS, Outcome.ERROR)
 """The outcomes of what a verification found to be wrong."""
 
@@ -38,9 +38,24 @@ _SKIP_CODE = case((item.c.state == literal_column(str(int(State.SKIPPED))), item
 
 @dataclass(frozen=True, slots=True)
 class LegSummary:
-    """One leg in numbers. sizes: bytes per item state. omitted: items in containers that do not move, by
-    the source's own count, per reason. findings: by outcome and detail (see ledger.db.rows.Finding). skips:
-    skipped items per code. detail: as of LegRow."""
+    """Describe one leg in numbers.
+
+    Attributes:
+        mailbox: the mailbox's id.
+        wave: its wave.
+        phase: of the mailbox.
+        leg: the leg's number.
+        workload: the kind of its items.
+        state: of the leg.
+        code: why it is in this state; None if the state says all.
+        counts: items by state.
+        sizes: bytes by item state.
+        losses: items by field and reason.
+        findings: by outcome and detail (see ledger.db.rows.Finding).
+        omitted: items in containers that do not move, by the source's own count, for each reason.
+        skips: skipped items by code.
+        detail: as of LegRow.
+    """
 
     mailbox: str
     wave: str
@@ -59,17 +74,17 @@ class LegSummary:
 
     @property
     def items(self) -> int:
-        """Items the source has, or had when they were copied."""
+        """Count the items that the source has, or had when they were copied."""
         return sum(count for state, count in self.counts.items() if state is not State.GONE)
 
     @property
     def bytes(self) -> int:
-        """Bytes at the target."""
+        """Return the bytes at the target."""
         return sum(self.sizes.get(state, 0) for state in AT_TARGET)
 
 
 def summary(connection: Connection, wave: str | None) -> list[LegSummary]:
-    """One entry a leg, by mailbox and workload: five statements, whatever the size of the wave."""
+    """Return one entry for each leg, by mailbox and workload: five statements for a wave of any size."""
     counts: dict[int, Counter[State]] = defaultdict(Counter)
     sizes: dict[int, Counter[State]] = defaultdict(Counter)
     skips: dict[int, dict[str, int]] = defaultdict(dict)
@@ -136,14 +151,14 @@ def _legs(wave: str | None) -> Select[Any]:
 
 
 def _per_leg(table: Any, columns: tuple[Any, ...], groups: int, wave: str | None) -> Select[Any]:
-    """leg id, the group columns, then aggregates, over one of the tables that hang from a container."""
+    """Select leg id, the group columns, then aggregates, over a table that belongs to containers."""
     source = table.join(container, container.c.id == table.c.container).join(leg).join(mailbox)
     query = select(leg.c.id, *columns).select_from(source).where(in_wave(wave))
     return query.group_by(leg.c.id, *columns[:groups])
 
 
 def rejected(connection: Connection, wave: str | None, mailbox_id: str | None) -> Iterator[Rejection]:
-    """Every item that needs a person, by mailbox and container."""
+    """Yield every item that needs a person, by mailbox and container."""
     width, depth = len(MAILBOX_COLUMNS), len(CONTAINER_COLUMNS)
     query = select(*MAILBOX_COLUMNS, *CONTAINER_COLUMNS, *ITEM_COLUMNS)
     query = query.select_from(item.join(container).join(leg).join(mailbox))
@@ -159,7 +174,7 @@ def rejected(connection: Connection, wave: str | None, mailbox_id: str | None) -
 
 
 def differing(connection: Connection, wave: str | None) -> Iterator[Differing]:
-    """Whatever the newest verification found to be wrong, by mailbox and container."""
+    """Yield everything that the newest verification found to be wrong, by mailbox and container."""
     width, depth = len(MAILBOX_COLUMNS), len(CONTAINER_COLUMNS)
     end = width + depth + len(ITEM_COLUMNS)
     columns = (finding.c.outcome, finding.c.key, finding.c.href, finding.c.detail)
@@ -167,22 +182,22 @@ def differing(connection: Connection, wave: str | None) -> Iterator[Differing]:
     same = and_(item.c.container == finding.c.container, item.c.key == finding.c.key)
     tables = finding.join(container, container.c.id == finding.c.container).join(leg).join(mailbox)
     query = query.select_from(tables.outerjoin(item, same))
-    query = query.where(in_wave(wave), finding.c.outcome.in_([one.value for one in AMISS]))
+    query = query.where(in_wave(wave), finding.c.outcome.in_([wrong.value for wrong in AMISS]))
     query = query.order_by(mailbox.c.id, container.c.id, finding.c.id)
     for row in connection.execution_options(yield_per=CHUNK).execute(query):
         values: Any = tuple(row)
-        found = None if values[width + depth] is None else item_row(values[width + depth : end])
+        differing_item = None if values[width + depth] is None else item_row(values[width + depth : end])
         outcome, key, href, detail = values[end:]
         yield (
             mailbox_row(values[:width]),
             container_row(values[width : width + depth]),
-            found,
+            differing_item,
             Finding(Outcome(outcome), key, href, detail),
         )
 
 
 def lost(connection: Connection, wave: str | None, kinds: Collection[Kind]) -> Iterator[Lost]:
-    """Every loss of these workloads, by mailbox, container and item."""
+    """Yield every loss of these workloads, by mailbox, container and item."""
     width, depth = len(MAILBOX_COLUMNS), len(CONTAINER_COLUMNS)
     end = width + depth + len(ITEM_COLUMNS)
     query = select(*MAILBOX_COLUMNS, *CONTAINER_COLUMNS, *ITEM_COLUMNS, loss.c.field, loss.c.reason)
@@ -193,13 +208,13 @@ def lost(connection: Connection, wave: str | None, kinds: Collection[Kind]) -> I
     query = query.order_by(mailbox.c.id, container.c.id, loss.c.key, loss.c.field, loss.c.reason)
     for row in connection.execution_options(yield_per=CHUNK).execute(query):
         values: Any = tuple(row)
-        found = None if values[width + depth] is None else item_row(values[width + depth : end])
+        lossy_item = None if values[width + depth] is None else item_row(values[width + depth : end])
         place = container_row(values[width : width + depth])
-        yield mailbox_row(values[:width]), place, found, Loss(*values[end:])
+        yield mailbox_row(values[:width]), place, lossy_item, Loss(*values[end:])
 
 
 def losses(connection: Connection, leg_id: int) -> Iterator[tuple[int, bytes, Loss]]:
-    """(container, key, loss) of a leg."""
+    """Yield (container, key, loss) of a leg."""
     query = select(loss.c.container, loss.c.key, loss.c.field, loss.c.reason)
     query = query.join(container).where(container.c.leg == leg_id).order_by(loss.c.container, loss.c.key)
     for number, key, name, reason in connection.execution_options(yield_per=CHUNK).execute(query):
@@ -207,7 +222,7 @@ def losses(connection: Connection, leg_id: int) -> Iterator[tuple[int, bytes, Lo
 
 
 def findings(connection: Connection, leg_id: int) -> Iterator[tuple[int, Finding]]:
-    """(container, finding) of a leg, in the order they were recorded."""
+    """Yield (container, finding) of a leg, in the order in which they were recorded."""
     query = select(finding.c.container, finding.c.outcome, finding.c.key, finding.c.href, finding.c.detail)
     query = query.join(container).where(container.c.leg == leg_id).order_by(finding.c.id)
     for number, outcome, key, href, detail in connection.execution_options(yield_per=CHUNK).execute(query):

@@ -1,4 +1,4 @@
-"""What a mailbox's score is made of."""
+"""Count what a mailbox's score is made of."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from model.protocols import Kind
 
 ARRIVED = (State.VERIFIED, State.WRITTEN)
 UNCOUNTED = (State.GONE, State.SKIPPED)
-"""Not to arrive."""
+"""The states of items that are not to arrive."""
 
 _SAME = and_(item.c.container == loss.c.container, item.c.key == loss.c.key)
 _LOST = loss.join(item, _SAME).join(container, container.c.id == loss.c.container).join(leg)
@@ -30,7 +30,12 @@ _PARTLY = leg.c.code.in_(PARTLY)
 
 @dataclass(slots=True)
 class ScoreCounts:
-    """Of one workload. lost: items that arrived and lost something, by the rank of the gravest."""
+    """Count the items of one workload.
+
+    Attributes:
+        states: items by state.
+        lost: items that arrived and lost something, by the rank of their gravest loss.
+    """
 
     states: Counter[State] = field(default_factory=Counter)
     lost: Counter[int] = field(default_factory=Counter)
@@ -38,8 +43,13 @@ class ScoreCounts:
 
 @dataclass(slots=True)
 class Counts:
-    """Of one mailbox. verified: every workload, by its newest pass or look; read back, not only counted or
-    in part."""
+    """Count the items of one mailbox.
+
+    Attributes:
+        parts: by workload.
+        verified: True if every workload is verified by its newest pass or look, and was read back, not only
+            counted or read in part.
+    """
 
     parts: defaultdict[Kind, ScoreCounts] = field(default_factory=lambda: defaultdict(ScoreCounts))
     verified: bool = False
@@ -47,7 +57,14 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Items of a workload that were to arrive and are in this state. code: why, or None."""
+    """Count the items of a workload that were to arrive and are in this state.
+
+    Attributes:
+        workload: their kind.
+        state: their state.
+        code: why; None if the state says all.
+        items: how many.
+    """
 
     workload: Kind
     state: State
@@ -57,7 +74,7 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """Items of a workload that arrived, and lost this."""
+    """Count the items of a workload that arrived, and lost this."""
 
     workload: Kind
     field: str
@@ -68,38 +85,47 @@ class Lacking:
 def counts_of(
     ledger: LedgerHandle, mailbox_ids: Iterable[str], lighter: Sequence[Collection[tuple[str, str]]]
 ) -> dict[str, Counts]:
-    """By mailbox. lighter: classes of losses (field, reason), the lightest first, whose places are their
-    ranks; what stands in none of them ranks above them all. An item counts once, whatever it lost."""
+    """Return the counts by mailbox. An item counts once, whatever it lost.
+
+    Args:
+        ledger: an open ledger.
+        mailbox_ids: the mailboxes.
+        lighter: classes of losses (field, reason), the lightest first; their places are their ranks. A loss
+            in none of them ranks above them all.
+    """
     states = select(leg.c.mailbox, leg.c.workload, item.c.state, func.count())
     states = states.select_from(item.join(container).join(leg))
     states = states.group_by(leg.c.mailbox, leg.c.workload, item.c.state)
-    looked = select(leg.c.mailbox).group_by(leg.c.mailbox)
-    looked = looked.having(_none(_UNLIKE_VERIFIED), _none(_PARTLY))
+    fully_verified = select(leg.c.mailbox).group_by(leg.c.mailbox)
+    fully_verified = fully_verified.having(_none(_UNLIKE_VERIFIED), _none(_PARTLY))
     wanted = sorted(set(mailbox_ids))
-    found = {number: Counts() for number in wanted}
+    counts = {number: Counts() for number in wanted}
     with reading(ledger.engine) as connection:
         for chunk in chunked(wanted):
             theirs = leg.c.mailbox.in_(chunk)
             for number, kind, state, count in connection.execute(states.where(theirs)):
-                found[number].parts[Kind(kind)].states[State(state)] = count
+                counts[number].parts[Kind(kind)].states[State(state)] = count
             for number, kind, rank, count in connection.execute(_lost(chunk, lighter)):
-                found[number].parts[Kind(kind)].lost[int(rank)] = count
-            for (number,) in connection.execute(looked.where(theirs)):
-                found[number].verified = True
-    return found
+                counts[number].parts[Kind(kind)].lost[int(rank)] = count
+            for (number,) in connection.execute(fully_verified.where(theirs)):
+                counts[number].verified = True
+    return counts
 
 
 def partly_verified(ledger: LedgerHandle, mailbox_ids: Iterable[str]) -> set[str]:
-    """Those of these mailboxes of which every workload is verified, and one of them not read back."""
+    """Return the mailboxes of which every workload is verified, but one of them was not read back."""
     query = select(leg.c.mailbox).group_by(leg.c.mailbox)
     query = query.having(_none(_UNLIKE_VERIFIED), not_(_none(_PARTLY)))
     with reading(ledger.engine) as connection:
-        queries = (query.where(leg.c.mailbox.in_(some)) for some in chunked(sorted(set(mailbox_ids))))
-        return {number for one in queries for number in connection.scalars(one)}
+        queries = (query.where(leg.c.mailbox.in_(chunk)) for chunk in chunked(sorted(set(mailbox_ids))))
+        return {number for chunk_query in queries for number in connection.scalars(chunk_query)}
 
 
 def _none(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    """No leg of a mailbox is so; one of which it is not known is not."""
+    """Return the condition that no leg of a mailbox meets a condition.
+
+    A leg for which it is NULL does not meet it.
+    """
     return func.sum(case((condition, 1), else_=0)) == 0
 
 
@@ -115,24 +141,24 @@ def _lost(chunk: Sequence[str], lighter: Sequence[Collection[tuple[str, str]]]) 
 
 
 def absent_of(ledger: LedgerHandle, mailbox_ids: Iterable[str]) -> dict[str, list[Absent]]:
-    """What did not arrive, by mailbox; those that lack nothing are left out."""
+    """Return what did not arrive, by mailbox; mailboxes that lack nothing are left out."""
     columns = (leg.c.mailbox, leg.c.workload, item.c.state, item.c.code)
     query = select(*columns, func.count()).select_from(item.join(container).join(leg))
-    query = query.where(item.c.state.not_in([one.value for one in (*ARRIVED, *UNCOUNTED)]))
-    found: defaultdict[str, list[Absent]] = defaultdict(list)
+    query = query.where(item.c.state.not_in([counted.value for counted in (*ARRIVED, *UNCOUNTED)]))
+    absent: defaultdict[str, list[Absent]] = defaultdict(list)
     for number, kind, state, code, count in _grouped(ledger, mailbox_ids, query, columns):
-        found[number].append(Absent(Kind(kind), State(state), code, count))
-    return dict(found)
+        absent[number].append(Absent(Kind(kind), State(state), code, count))
+    return dict(absent)
 
 
 def lacking_of(ledger: LedgerHandle, mailbox_ids: Iterable[str]) -> dict[str, list[Lacking]]:
-    """What was lost by items that arrived, by mailbox; those that lost nothing are left out."""
+    """Return what items that arrived have lost, by mailbox; mailboxes that lost nothing are left out."""
     columns = (leg.c.mailbox, leg.c.workload, loss.c.field, loss.c.reason)
     query = select(*columns, func.count()).select_from(_LOST).where(_HAS_ARRIVED)
-    found: defaultdict[str, list[Lacking]] = defaultdict(list)
+    lacking: defaultdict[str, list[Lacking]] = defaultdict(list)
     for number, kind, name, reason, count in _grouped(ledger, mailbox_ids, query, columns):
-        found[number].append(Lacking(Kind(kind), name, reason, count))
-    return dict(found)
+        lacking[number].append(Lacking(Kind(kind), name, reason, count))
+    return dict(lacking)
 
 
 def _grouped(
@@ -148,8 +174,11 @@ def _grouped(
 
 
 def approved_numbers(ledger: LedgerHandle, mailbox_id: str) -> dict[str, int]:
-    """What the newest approval of this mailbox's low score was about; {} where there is none, or it does not
-    say."""
+    """Return the numbers that the newest approval of this mailbox's low score was about.
+
+    Returns:
+        {} if there is no approval, or if it states none.
+    """
     with reading(ledger.engine) as connection:
         detail = newest_detail(connection, mailbox_id, f"approved:{SCORE_LOW}") or {}
     return {name: count for name, count in detail.items() if isinstance(count, int)}

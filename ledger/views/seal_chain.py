@@ -1,9 +1,9 @@
-"""The sealed waves of a ledger, one chain over all of them; and what of the ledger a seal rests on.
+"""Record the sealed waves of a ledger, in one chain, and read what a seal rests on.
 
 What a pack says of a wave changes only with its legs (each worker raises a leg's epoch, each decision to try
-again changes its state), its inventories and its mailboxes' keys: a fingerprint of these says whether what
-was written of a pack still holds. A seal keeps it, but for the keys, which may be destroyed once a wave is
-sealed: what differs now, has changed since.
+again changes its state), its inventories and its mailboxes' keys. A fingerprint of these says whether what
+was written of a pack still holds. A seal keeps the fingerprint without the keys, which may be destroyed once
+a wave is sealed: if it differs now, the wave has changed since.
 """
 
 from __future__ import annotations
@@ -26,16 +26,25 @@ from model.errors import Transient
 from model.protocols import Kind
 
 SEALED = "evidence-sealed"
-"""Of an event."""
+"""The kind of an event."""
 NO_INVENTORY, INVENTORY_OPEN, ITEMS_OPEN = "no-inventory", "inventory-open", "items-open"
 NOT_VERIFIED = "not-verified"
 
 
 @dataclass(frozen=True, slots=True)
 class SealRow:
-    """number: over all waves, from 1, without a gap. statement: the SHA-256 of the signed statement. at: in
-    seconds since 1970 UTC. corrects: the number of the seal in whose place this one stands. complete: nothing
-    of the wave was missing. state: a fingerprint, by Seals.put. Both None: not known."""
+    """Describe a seal.
+
+    Attributes:
+        number: over all waves, from 1, without a gap.
+        wave: the sealed wave.
+        statement: the SHA-256 of the signed statement.
+        root: of the evidence.
+        at: in seconds since 1970 UTC.
+        corrects: the number of the seal that this one replaces; None if it replaces none.
+        state: a fingerprint, by Seals.put; None if it is not known.
+        complete: True if nothing of the wave was missing; None if it is not known.
+    """
 
     number: int
     wave: str
@@ -49,7 +58,14 @@ class SealRow:
 
 @dataclass(frozen=True, slots=True)
 class Loose:
-    """A leg that is not accounted for. code: why. section, state: None of a mailbox that has no leg."""
+    """Name a leg that is not accounted for.
+
+    Attributes:
+        mailbox: the mailbox's id.
+        section: the workload; None of a mailbox that has no leg.
+        state: of the leg; None of a mailbox that has no leg.
+        code: why.
+    """
 
     mailbox: str
     section: Kind | None
@@ -59,7 +75,13 @@ class Loose:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a seal rests on: how many decisions there are, the newest one's hash, the newest seal of all."""
+    """State what a seal rests on.
+
+    Attributes:
+        decisions: how many events the wave's chain has.
+        head: the hash of the newest event.
+        newest: the newest seal of all waves; None if there is none.
+    """
 
     decisions: int
     head: bytes
@@ -67,36 +89,53 @@ class Basis:
 
 
 class Seals:
-    """The table, and what is asked before a line is added."""
+    """Read and add seals."""
 
     def __init__(self, ledger: LedgerHandle) -> None:
         self._engine = ledger.engine
 
     def all(self, wave: str | None = None) -> list[SealRow]:
-        """By number."""
+        """Return the seals of a wave, or of all waves (None), by number."""
         query = select(seal).order_by(seal.c.number)
         with reading(self._engine) as connection:
             chosen = query if wave is None else query.where(seal.c.wave == wave)
             return [SealRow(*row) for row in connection.execute(chosen)]
 
     def basis(self, wave: str) -> Basis:
+        """Return what a seal of this wave would rest on now."""
         with reading(self._engine) as connection:
             return _basis(connection, wave)
 
     def state(self, wave: str) -> str:
-        """A fingerprint; see the module."""
+        """Return the fingerprint of a wave; see the module."""
         with reading(self._engine) as connection:
             return _state(connection, wave)
 
     def changed(self, wave: str | None = None) -> list[str]:
-        """The sealed waves that went on since: passes, new mailboxes, what was taken back or tried again."""
-        newest = {one.wave: one for one in self.all(wave) if one.state is not None}
+        """Return the sealed waves that changed since.
+
+        Passes, new mailboxes, rollbacks and retries change a wave.
+        """
+        newest = {row.wave: row for row in self.all(wave) if row.state is not None}
         with reading(self._engine) as connection:
-            return [name for name, one in newest.items() if _state(connection, name, False) != one.state]
+            return [name for name, row in newest.items() if _state(connection, name, False) != row.state]
 
     def put(self, wave: str, state: str, basis: Basis, made: SealRow, signer: str | None = None) -> SealRow:
-        """Adds a seal and its event, if state and basis are still what they were. signer: the public key, as
-        a line. Returns it as it is kept. Raises Transient("ledger-changed")."""
+        """Add a seal and its event, if state and basis are still what they were. Not idempotent.
+
+        Args:
+            wave: the sealed wave.
+            state: the fingerprint that the pack was made by.
+            basis: what the pack was made by.
+            made: the new seal.
+            signer: the public key, as a line; None if it is not signed.
+
+        Returns:
+            The seal as it is kept.
+
+        Raises:
+            Transient: "ledger-changed".
+        """
         with writing(self._engine) as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql("LOCK TABLE seal, leg IN SHARE ROW EXCLUSIVE MODE")
@@ -110,43 +149,47 @@ class Seals:
             made = replace(made, state=_state(connection, wave, False))
             values = {name: getattr(made, name) for name in SealRow.__slots__}
             connection.execute(insert(seal).values(values))
-            told: dict[str, str | int] = {
+            detail: dict[str, str | int] = {
                 "number": made.number,
                 "root": made.root.hex(),
                 "statement": made.statement.hex(),
             }
             if signer is not None:
-                told["key"] = signer
-            if append_event(connection, wave, SEALED, told).seq != basis.decisions + 1:
+                detail["key"] = signer
+            if append_event(connection, wave, SEALED, detail).seq != basis.decisions + 1:
                 raise Transient("ledger-changed", "the ledger changed while the wave was being sealed")
             return made
 
-    def signer(self, one: SealRow) -> str | None:
-        """The public key that it was signed with, as a line; None: an older version did not record it."""
-        mine = event.c.wave == one.wave, event.c.kind == SEALED
+    def signer(self, row: SealRow) -> str | None:
+        """Return the public key that a seal was signed with, as a line.
+
+        Returns:
+            None if an older version did not record it.
+        """
+        mine = event.c.wave == row.wave, event.c.kind == SEALED
         query = select(event.c.detail).where(*mine).order_by(event.c.seq.desc())
         with reading(self._engine) as connection:
-            for told in map(json.loads, connection.scalars(query)):
-                if told["number"] == one.number:
-                    return str(told["key"]) if "key" in told else None
+            for seal_detail in map(json.loads, connection.scalars(query)):
+                if seal_detail["number"] == row.number:
+                    return str(seal_detail["key"]) if "key" in seal_detail else None
         return None
 
     def at_work(self, wave: str) -> list[str]:
-        """The mailboxes that a worker holds now."""
+        """Return the mailboxes that a worker holds now."""
         held = and_(leg.c.owner.is_not(None), leg.c.lease_until >= now(), mailbox.c.wave == wave)
         query = select(mailbox.c.id).select_from(leg.join(mailbox)).where(held).distinct()
         with reading(self._engine) as connection:
             return list(connection.scalars(query.order_by(mailbox.c.id)))
 
     def loose(self, wave: str) -> list[Loose]:
-        """Every leg of a wave that is not accounted for, and every mailbox without one, in_order."""
+        """Return every leg of a wave that is not accounted for, and every mailbox without a leg, in_order."""
         with reading(self._engine) as connection:
             return in_order([*_loose(connection, wave), *_legless(connection, wave)])
 
 
 def in_order(loose: Iterable[Loose]) -> list[Loose]:
-    """By mailbox and section, as a statement has them."""
-    return sorted(loose, key=lambda one: (one.mailbox, _place(one.section)))
+    """Sort by mailbox and section, as a statement has them."""
+    return sorted(loose, key=lambda entry: (entry.mailbox, _place(entry.section)))
 
 
 def _place(kind: Kind | None) -> int:
@@ -159,10 +202,10 @@ def _basis(connection: Connection, wave: str) -> Basis:
 
 
 def _state(connection: Connection, wave: str, keys: bool = True) -> str:
-    """keys: whether it changes with a destroyed one."""
-    told = hashlib.sha256()
+    """Return the fingerprint; without `keys` it does not change when a key is destroyed."""
+    digest = hashlib.sha256()
     boxes = select(mailbox.c.id).where(mailbox.c.wave == wave).order_by(mailbox.c.id)
-    told.update(repr(list(connection.scalars(boxes))).encode())
+    digest.update(repr(list(connection.scalars(boxes))).encode())
     legs = select(
         leg.c.id,
         leg.c.mailbox,
@@ -176,12 +219,12 @@ def _state(connection: Connection, wave: str, keys: bool = True) -> str:
         *([evidence_key.c.wrapped.is_(None)] if keys else []),
     ).select_from(leg.join(mailbox).outerjoin(evidence_key, evidence_key.c.mailbox == mailbox.c.id))
     for row in connection.execute(legs.where(mailbox.c.wave == wave).order_by(leg.c.id)):
-        told.update(repr(tuple(row)).encode())
+        digest.update(repr(tuple(row)).encode())
     closed = select(inventory.c.leg, inventory.c.number, inventory.c.root)
     closed = closed.select_from(inventory.join(leg).join(mailbox)).where(mailbox.c.wave == wave)
     for number, place, root in connection.execute(closed.order_by(inventory.c.leg, inventory.c.number)):
-        told.update(f"{number}.{place}:{root.hex()} ".encode())
-    return told.hexdigest()
+        digest.update(f"{number}.{place}:{root.hex()} ".encode())
+    return digest.hexdigest()
 
 
 def _loose(connection: Connection, wave: str) -> Iterator[Loose]:
@@ -207,7 +250,10 @@ def _loose(connection: Connection, wave: str) -> Iterator[Loose]:
 
 
 def _legless(connection: Connection, wave: str) -> Iterator[Loose]:
-    """Planned, and nothing of it is to move: not by a workload of its own, or by none that is configured."""
+    """Yield the planned mailboxes of which nothing is to move.
+
+    They have no workload of their own, or none that is configured.
+    """
     query = select(mailbox.c.id, mailbox.c.withheld).select_from(mailbox.outerjoin(leg))
     for number, withheld in connection.execute(query.where(mailbox.c.wave == wave, leg.c.id.is_(None))):
         yield Loose(number, None, None, withheld or NO_INVENTORY)

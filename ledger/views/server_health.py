@@ -1,4 +1,4 @@
-"""How each worker last found the servers: what workers tell one another, and `kogge status` a person."""
+"""Record how each worker last found the servers, for the other workers and for `kogge status`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,22 @@ from ledger.db.schema import health
 from ledger.db.upsert import upsert
 
 FRESH_SECONDS = 20.0
-"""Older rows are of a worker that has ended, or has nothing to do there."""
+"""Older rows are of a worker that has ended, or that has nothing to do there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """calls, errors, latency (seconds a call): of its newest period. pace: 1 is full speed, 0 halted. legs:
-    how many it would have at work there."""
+    """Describe a server as a worker last found it.
+
+    Attributes:
+        system: the server's side and name.
+        worker: who measured it.
+        calls: in its newest period.
+        errors: in its newest period.
+        latency: seconds for one call, in its newest period.
+        pace: 1 is full speed, 0 is halted.
+        legs: how many the worker would run there.
+    """
 
     system: str
     worker: str
@@ -42,12 +51,12 @@ _COLUMNS = (
 
 
 def report(ledger: LedgerHandle, rows: Iterable[Health]) -> None:
-    """In place of what the same workers said before; by the database's clock."""
-    told = list(rows)
-    if not told:
+    """Replace what the same workers reported before, with the time of the database's clock. Idempotent."""
+    reports = list(rows)
+    if not reports:
         return
     with writing(ledger.engine) as connection:
-        for row in told:
+        for row in reports:
             values = {
                 "at": now(),
                 "calls": row.calls,
@@ -62,7 +71,7 @@ def report(ledger: LedgerHandle, rows: Iterable[Health]) -> None:
 
 
 def newest(ledger: LedgerHandle, seconds: float = FRESH_SECONDS) -> list[Health]:
-    """What was said within so many seconds, by system and worker."""
+    """Return what was reported within so many seconds, by system and worker."""
     query = select(*_COLUMNS).where(health.c.at > now() - seconds)
     with reading(ledger.engine) as connection:
         rows = connection.execute(query.order_by(health.c.system, health.c.worker))
@@ -70,6 +79,6 @@ def newest(ledger: LedgerHandle, seconds: float = FRESH_SECONDS) -> list[Health]
 
 
 def leave(ledger: LedgerHandle, worker: str) -> None:
-    """The worker has ended."""
+    """Delete the reports of a worker that has ended. Idempotent."""
     with writing(ledger.engine) as connection:
         connection.execute(delete(health).where(health.c.worker == worker))
