@@ -89,10 +89,10 @@ def weaker(pinned: Pin, asked: Pin) -> list[str]:
     Returns:
         The differences; empty if there are none.
     """
-    return list(_less(pinned, asked))
+    return list(_weaknesses(pinned, asked))
 
 
-def _less(pinned: Pin, asked: Pin) -> Iterator[str]:
+def _weaknesses(pinned: Pin, asked: Pin) -> Iterator[str]:
     if asked.required < pinned.required:
         yield f"a wave takes {asked.required} approvals, not {pinned.required} (approval.required)"
     strangers = asked.keys.keys() - pinned.keys.keys()
@@ -101,13 +101,13 @@ def _less(pinned: Pin, asked: Pin) -> Iterator[str]:
     renamed = [key for key, name in pinned.keys.items() if asked.keys.get(key, name) != name]
     if pinned.required and renamed:
         yield f"approvers' keys under another name: {len(renamed)} (approval.approvers)"
-    if _of_another(pinned, asked) and (missing := pinned.keys.keys() - asked.keys.keys()):
+    if _is_other_configuration(pinned, asked) and (missing := pinned.keys.keys() - asked.keys.keys()):
         yield f"approvers that it lacks: {len(missing)} (approval.approvers)"
     if missing_entries := pinned.deny - asked.deny:
         yield f"entries that the deny list lacks: {len(missing_entries)} (gate.deny)"
 
 
-def _of_another(pinned: Pin, asked: Pin) -> bool:
+def _is_other_configuration(pinned: Pin, asked: Pin) -> bool:
     return bool(pinned.configuration) and pinned.configuration != asked.configuration
 
 
@@ -122,7 +122,7 @@ def refuse_weaker(config: Config, ledger: Ledger) -> None:
     if pinned is None or not less:
         return
     differences, also = "; ".join(less), ""
-    if _of_another(pinned, asked):
+    if _is_other_configuration(pinned, asked):
         also = (
             f" This was pinned by {pinned.configuration}: both have to name the same approvals, approvers and"
             " deny list."

@@ -165,7 +165,7 @@ def approvals_of(config: Config, ledger: Ledger, wave: str, stage: str | None = 
     Raises:
         Corrupt: if the chain of events is broken.
     """
-    return _judged(config, _looked(config, ledger, wave), [stage] if stage else STAGES)
+    return _judge(config, _refreshed(config, ledger, wave), [stage] if stage else STAGES)
 
 
 def refuse_unapproved(config: Config, ledger: Ledger, wave: str, stage: str) -> None:
@@ -184,12 +184,12 @@ def refuse_unapproved(config: Config, ledger: Ledger, wave: str, stage: str) -> 
 
 
 def _approved_plan(config: Config, ledger: Ledger, wave: str, stage: str, required: int) -> WavePlan:
-    cached = _looked(config, ledger, wave)
-    approvals, plan = _judged(config, cached, [stage]), cached.plan
+    cached = _refreshed(config, ledger, wave)
+    approvals, plan = _judge(config, cached, [stage]), cached.plan
     _end_others(ledger, wave, cached, approvals)
     valid = sum(entry.void is None for entry in approvals)
     if valid < required:
-        text = _told(wave, stage, required, valid, approvals, plan.hash)
+        text = _missing_approvals(wave, stage, required, valid, approvals, plan.hash)
         command = command_to_approve(config, wave, stage, "--key FILE --reason TEXT")
         raise Blocked(NOT_APPROVED, f"{text}. Next: {command}")
     return plan
@@ -223,7 +223,9 @@ def command_to_approve(config: Config, wave: str, stage: str, how: str) -> str:
     return next_command(config.path, f"approve --wave {wave}{option} {how}")
 
 
-def _told(wave: str, stage: str, required: int, valid: int, approvals: Iterable[Approval], plan: str) -> str:
+def _missing_approvals(
+    wave: str, stage: str, required: int, valid: int, approvals: Iterable[Approval], plan: str
+) -> str:
     """Return why approvals are missing. The text names no person, because Prefect may show it."""
     text = f"the {stage} of wave {wave} has {valid} of {required} approvals of its plan {plan[:12]}"
     void = [entry for entry in approvals if entry.void == CHANGED]
@@ -277,7 +279,7 @@ def _approved_row(config: Config, ledger: Ledger, mailbox: MailboxRow) -> PlanRo
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _WaveCache:
     """Cache what this process knows of one wave: its chain so far, and its plan.
 
     Attributes:
@@ -292,17 +294,17 @@ class _Known:
 
 
 _lock = threading.Lock()
-_waves: WeakKeyDictionary[Ledger, dict[str, _Known]] = WeakKeyDictionary()
+_waves: WeakKeyDictionary[Ledger, dict[str, _WaveCache]] = WeakKeyDictionary()
 
 
-def _looked(config: Config, ledger: Ledger, wave: str) -> _Known:
+def _refreshed(config: Config, ledger: Ledger, wave: str) -> _WaveCache:
     """Return what is known of a wave, brought up to date.
 
     Only what was added to its chain is read, and its plan only if something of it is new. No lock is held
     while the ledger is asked: concurrent calls find the same.
     """
     with _lock:
-        cached = _waves.setdefault(ledger, {}).get(wave, _Known())
+        cached = _waves.setdefault(ledger, {}).get(wave, _WaveCache())
     head, new = events_since(ledger, wave, cached.head)
     events = (*cached.given, *(event for event in new if event.kind.startswith(KIND)))
     ends = {str(event.detail["plan"]): event.seq for event in new if event.kind == VOIDED}
@@ -310,7 +312,9 @@ def _looked(config: Config, ledger: Ledger, wave: str) -> _Known:
     asked_anew = any(event.kind.startswith("approved:") for event in new)
     now = (stamp(ledger, wave), Waves(ledger).read(wave), digest_of(systems_of(config)))
     unchanged = cached.stamp == now and not asked_anew
-    updated = _Known(head, events, voided, now, cached.plan if unchanged else plan_of(config, ledger, wave))
+    updated = _WaveCache(
+        head, events, voided, now, cached.plan if unchanged else plan_of(config, ledger, wave)
+    )
     with _lock:
         newest = _waves[ledger].get(wave)
         if newest is None or newest.head is None or newest.head[0] <= head[0]:
@@ -318,7 +322,7 @@ def _looked(config: Config, ledger: Ledger, wave: str) -> _Known:
     return updated
 
 
-def _judged(config: Config, cached: _Known, stages: Iterable[str]) -> list[Approval]:
+def _judge(config: Config, cached: _WaveCache, stages: Iterable[str]) -> list[Approval]:
     """Return the approvals, each judged. A person counts once, by the first approval that is valid."""
     approvals: list[Approval] = []
     for stage in stages:
@@ -341,7 +345,7 @@ def _statement(event: Event, stage: str) -> Statement:
     return Statement(wave=event.wave, stage=stage, **fields)
 
 
-def _void(config: Config, event: Event, statement: Statement, cached: _Known) -> str | None:
+def _void(config: Config, event: Event, statement: Statement, cached: _WaveCache) -> str | None:
     key = config.approval.key_of(statement.approver)
     if key is None:
         return "approver-unknown"
@@ -353,11 +357,11 @@ def _void(config: Config, event: Event, statement: Statement, cached: _Known) ->
     return None if signed and not _has_ended(cached, statement.plan, event) else CHANGED
 
 
-def _has_ended(cached: _Known, plan: str, event: Event) -> bool:
+def _has_ended(cached: _WaveCache, plan: str, event: Event) -> bool:
     return cached.voided.get(plan, 0) > event.seq
 
 
-def _end_others(ledger: Ledger, wave: str, cached: _Known, approvals: Iterable[Approval]) -> None:
+def _end_others(ledger: Ledger, wave: str, cached: _WaveCache, approvals: Iterable[Approval]) -> None:
     """End the signatures of other plans than the wave has now.
 
     They do not count again if that plan comes back: the signers did not see what was between.

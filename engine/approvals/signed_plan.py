@@ -125,10 +125,10 @@ def documents(
                 "window": wave.window,
                 "first": wave.canary,
             }
-            yield _spelled({**head, "systems": systems}, listed, excused, version)
+            yield _serialize({**head, "systems": systems}, listed, excused, version)
 
 
-def _spelled(
+def _serialize(
     document: dict[str, Any], rows: Iterable[PlanRow], excused: Collection[str], version: int
 ) -> bytes:
     if version == 1:
@@ -136,11 +136,11 @@ def _spelled(
         return canonical({**document, "mailboxes": mailboxes})
     head = {**document, "version": version}
     lines = [f'"{name}":{canonical(value).decode()},' for name, value in sorted(head.items())]
-    each = ",\n".join(canonical(_told(row, row.mailbox in excused)).decode() for row in rows)
+    each = ",\n".join(canonical(_mailbox_document(row, row.mailbox in excused)).decode() for row in rows)
     return "\n".join(["{", *lines, '"mailboxes":[', each, "]}", ""]).encode()
 
 
-def _told(row: PlanRow, excused: bool) -> dict[str, object]:
+def _mailbox_document(row: PlanRow, excused: bool) -> dict[str, object]:
     """Return a mailbox as approvers read it; see PlanRow.approved_part."""
     checked = None if row.at is None else {"proof": row.level, "not_ready": row.code, "accepted": excused}
     return {

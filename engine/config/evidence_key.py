@@ -44,7 +44,7 @@ def key_of_keys(config: Config) -> bytes:
     """
     configured = config.evidence.key
     if configured is not None:
-        return _decoded(configured.read().get_secret_value(), config.evidence.where("key"))
+        return _decode(configured.read().get_secret_value(), config.evidence.where("key"))
     path = key_file(config)
     if not path.exists():
         _make(path)
@@ -105,10 +105,10 @@ def _read(path: Path) -> bytes:
         raise Misconfigured(str(path), f"cannot be read ({error.strerror})") from None
     if mode & 0o077:
         raise Misconfigured(str(path), "others can read this file: chmod 600")
-    return _decoded(text.decode("ascii", "replace"), str(path))
+    return _decode(text.decode("ascii", "replace"), str(path))
 
 
-def _decoded(text: str, where: str) -> bytes:
+def _decode(text: str, where: str) -> bytes:
     try:
         key = b64decode(text.strip(), validate=True)
     except ValueError:

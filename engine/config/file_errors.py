@@ -70,11 +70,11 @@ def read_text(path: Path, purpose: str, name: str = "") -> str:
     except OSError as error:
         raise Misconfigured(name or path.name, f"cannot be read ({error.strerror})") from None
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return _decoded(path, raw, "utf-16")
-    return _decoded(path, raw, "utf-8-sig")
+        return _decode(path, raw, "utf-16")
+    return _decode(path, raw, "utf-8-sig")
 
 
-def _decoded(path: Path, raw: bytes, encoding: str) -> str:
+def _decode(path: Path, raw: bytes, encoding: str) -> str:
     try:
         return raw.decode(encoding)
     except UnicodeDecodeError as error:

@@ -33,11 +33,11 @@ def next_command(config: Path, command: str) -> str:
     """
     here = Path.cwd()
     path = config.relative_to(here) if config.is_relative_to(here) else config
-    words = " ".join(["kogge", command, *_carried(shlex.split(command))])
+    words = " ".join(["kogge", command, *_carried_options(shlex.split(command))])
     return words if path == DEFAULT else f"{words} -c {shlex.quote(str(path))}"
 
 
-def _carried(words: Sequence[str]) -> Iterator[str]:
+def _carried_options(words: Sequence[str]) -> Iterator[str]:
     """Yield the options that were typed, as far as the next command takes them."""
     options = _options_of[0](words) if _typed else frozenset()
     chosen = not CHOOSING.isdisjoint(words)

@@ -96,7 +96,7 @@ class Action(Strict):
         if self.url is not None:
             refuse_readable("url", self.url, self.plain_http)
         if isinstance(self.body, dict):
-            _checked(self.body)
+            _check_placeholders(self.body)
         return self
 
 
@@ -181,13 +181,13 @@ class CutoverSettings(Strict):
         return level
 
 
-def _checked(value: JsonValue) -> None:
+def _check_placeholders(value: JsonValue) -> None:
     """Raise ValueError for a placeholder that does not exist, at any depth."""
     if isinstance(value, str):
         _template(value)
     elif isinstance(value, dict):
         for inner in value.values():
-            _checked(inner)
+            _check_placeholders(inner)
     elif isinstance(value, list):
         for inner in value:
-            _checked(inner)
+            _check_placeholders(inner)

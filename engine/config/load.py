@@ -78,7 +78,7 @@ def model_of(entry: str) -> type[Strict]:
     return model
 
 
-def _chosen(known: Mapping[str, str]) -> Callable[[object], Strict]:
+def _chooser(known: Mapping[str, str]) -> Callable[[object], Strict]:
     """Return a validator that picks the model by `kind`."""
 
     def choose(raw: object) -> Strict:
@@ -94,12 +94,12 @@ def _chosen(known: Mapping[str, str]) -> Callable[[object], Strict]:
 
 
 if not TYPE_CHECKING:
-    SourceSettings = Annotated[Any, BeforeValidator(_chosen(SOURCES))]
-    ImapTargetSettings = Annotated[Any, BeforeValidator(_chosen(IMAP_TARGETS))]
-    CalendarTargetSettings = Annotated[Any, BeforeValidator(_chosen(CALENDAR_TARGETS))]
-    CalDavTargetSettings = Annotated[Any, BeforeValidator(_chosen(CALDAV_TARGETS))]
-    CardDavTargetSettings = Annotated[Any, BeforeValidator(_chosen(CARDDAV_TARGETS))]
-    FilesTargetSettings = Annotated[Any, BeforeValidator(_chosen(FILES_TARGETS))]
+    SourceSettings = Annotated[Any, BeforeValidator(_chooser(SOURCES))]
+    ImapTargetSettings = Annotated[Any, BeforeValidator(_chooser(IMAP_TARGETS))]
+    CalendarTargetSettings = Annotated[Any, BeforeValidator(_chooser(CALENDAR_TARGETS))]
+    CalDavTargetSettings = Annotated[Any, BeforeValidator(_chooser(CALDAV_TARGETS))]
+    CardDavTargetSettings = Annotated[Any, BeforeValidator(_chooser(CARDDAV_TARGETS))]
+    FilesTargetSettings = Annotated[Any, BeforeValidator(_chooser(FILES_TARGETS))]
 
 
 class StateSettings(Strict):
@@ -298,9 +298,9 @@ def load(path: Path) -> Config:
         Misconfigured: with every fault.
     """
     text = read_text(path, "the configuration; `kogge init` writes one", str(path))
-    raw = _parsed(path, text)
+    raw = _parse(path, text)
     try:
-        config = Config.model_validate(_anchored(raw, path.absolute().parent))
+        config = Config.model_validate(_anchor(raw, path.absolute().parent))
     except ValidationError as error:
         raise misconfigured(path, explained(error, text, Config, raw, _by_kind)) from None
     config._path = path.absolute()
@@ -336,13 +336,13 @@ def is_address(text: str) -> bool:
     )
 
 
-def _parsed(path: Path, text: str) -> dict[str, Any]:
+def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         reason, _, place = str(error).partition(" (at ")
         raise misconfigured(
-            path, [Problem(_line(place, text), "", f"not TOML: {_lowered(reason)}{_hint(reason)}")]
+            path, [Problem(_line(place, text), "", f"not TOML: {_lower_first(reason)}{_hint(reason)}")]
         ) from None
 
 
@@ -359,16 +359,16 @@ def _line(place: str, text: str) -> int:
     return int(digits) if digits.isdigit() else text.count("\n") + 1
 
 
-def _lowered(text: str) -> str:
+def _lower_first(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _anchored(value: Any, root: Path, key: str = "") -> Any:
+def _anchor(value: Any, root: Path, key: str = "") -> Any:
     """Return the parsed TOML with the file names of connectors' settings made absolute."""
     if isinstance(value, dict):
-        return {n: inner if n == "body" else _anchored(inner, root, n) for n, inner in value.items()}
+        return {n: inner if n == "body" else _anchor(inner, root, n) for n, inner in value.items()}
     if isinstance(value, list):
-        return [_anchored(inner, root) for inner in value]
+        return [_anchor(inner, root) for inner in value]
     if key in PATHS and isinstance(value, str) and value:
         return str(root / value)
     return value

@@ -54,15 +54,17 @@ class Parties:
             For each address that was found, the name at the target; None if the identity gate has not bound
                 the mailbox yet.
         """
-        others = {address: self._others(address) for address in addresses}
+        others = {address: self._other_addresses(address) for address in addresses}
         seats_known = self.targets({*addresses, *(entry for found in others.values() for entry in found)})
         users = {}
         for address in addresses:
-            if len(self._numbers(address)) > 1:
+            if len(self._row_numbers(address)) > 1:
                 continue
             names = {address} if address in seats_known else others[address] & seats_known.keys()
             seats = {seats_known[name] for name in names}
-            if len(seats) == 1 and not any(self._refused(address, name, seats_known[name]) for name in names):
+            if len(seats) == 1 and not any(
+                self._is_refused(address, name, seats_known[name]) for name in names
+            ):
                 seat = seats.pop()
                 users[address] = self._user(seat)
         return users
@@ -71,20 +73,20 @@ class Parties:
         """Return the target's own word, which may differ from the login."""
         return self.login(seat.login, seat.address) if seat.user == "" else seat.user
 
-    def _numbers(self, source: str) -> frozenset[int]:
+    def _row_numbers(self, source: str) -> frozenset[int]:
         return self.directory.sources.get(canonical(source), frozenset())
 
-    def _others(self, source: str) -> frozenset[str]:
+    def _other_addresses(self, source: str) -> frozenset[str]:
         """Return the other source addresses of this person, without addresses that another person has too."""
-        own = self._numbers(source)
+        own = self._row_numbers(source)
         if len(own) != 1:
             return frozenset()
         (number,) = own
         return frozenset(
-            address for address in self.directory.rows[number] if self._numbers(address) == own
+            address for address in self.directory.rows[number] if self._row_numbers(address) == own
         ) - {source}
 
-    def _refused(self, address: str, source: str, seat: Seat) -> bool:
+    def _is_refused(self, address: str, source: str, seat: Seat) -> bool:
         """Return True if the identity gate would refuse this person now."""
         names = {address, source, seat.source_login, seat.login, seat.address}
         also = (self.directory.also(name, name) for name in names)

@@ -97,7 +97,7 @@ class Words:
             return
         stamp = self._now().isoformat(timespec="seconds")
         new = [
-            FailureLine(stamp, str(workload), code, "" if key is None else key.hex(), _shown(words))
+            FailureLine(stamp, str(workload), code, "" if key is None else key.hex(), _printable(words))
             for key, code, words in failures
             if words
         ]
@@ -113,7 +113,7 @@ class Words:
         if self._folder is None or not _MAILBOX.fullmatch(mailbox):
             return []
         try:
-            with _opened(self._folder) as folder:
+            with _open_folder(self._folder) as folder:
                 return self._read(folder, mailbox)
         except OSError:
             return []
@@ -126,17 +126,17 @@ class Words:
         """
         if self._folder is None or not _MAILBOX.fullmatch(mailbox):
             return
-        with suppress(FileNotFoundError), _opened(self._folder) as folder:
+        with suppress(FileNotFoundError), _open_folder(self._folder) as folder:
             for name in (_name(mailbox), _unfinished(mailbox)):
                 with suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=folder)
 
     def _add(self, path: Path, mailbox: str, new: list[FailureLine]) -> None:
         make_directory(path)
-        with _opened(path) as folder:
+        with _open_folder(path) as folder:
             os.fchmod(folder, 0o700)
-            repeated = {_same(line) for line in new}
-            old = [line for line in self._read(folder, mailbox) if _same(line) not in repeated]
+            repeated = {_identity(line) for line in new}
+            old = [line for line in self._read(folder, mailbox) if _identity(line) not in repeated]
             _write(folder, mailbox, (old + new)[-LINES_MOST:])
 
     def _read(self, folder: int, mailbox: str) -> list[FailureLine]:
@@ -154,7 +154,7 @@ class Words:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
+def _open_folder(path: Path) -> Iterator[int]:
     """Open the directory itself, never what a link in its place leads to. Raise OSError."""
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
@@ -204,10 +204,10 @@ def _line(text: str) -> FailureLine | None:
     return FailureLine(*(printable(fields[name], lines=False)[:LONGEST] for name in names))
 
 
-def _shown(words: ServerWords) -> str:
+def _printable(words: ServerWords) -> str:
     return printable(words.spoken(), lines=False)[:LONGEST]
 
 
-def _same(line: FailureLine) -> tuple[str, str, str, str]:
+def _identity(line: FailureLine) -> tuple[str, str, str, str]:
     """Return what identifies a failure: one that happens again takes the place of the former one."""
     return line.workload, line.code, line.item, line.words

@@ -130,7 +130,7 @@ def run(
     """
     code: str | None = None
     what = hook.name if action is hook else f"{hook.name}.undo"
-    with _alone(state_directory, f"{person.mailbox}.{hook.name}", hook.timeout_seconds) as lock:
+    with _exclusive(state_directory, f"{person.mailbox}.{hook.name}", hook.timeout_seconds) as lock:
         if lock is None:
             return "still-running"
         given = Given(lock, tuple(environment))
@@ -138,7 +138,7 @@ def run(
             if attempt:
                 sleep(min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE))
             with _output(state_directory, f"{person.mailbox}.{what}") as output:
-                code = _once(action, person, hook.timeout_seconds, output, given)
+                code = _attempt(action, person, hook.timeout_seconds, output, given)
                 output.write(f"\n-- {code or 'done'}\n".encode())
             if code is None:
                 return None
@@ -146,7 +146,7 @@ def run(
 
 
 @contextmanager
-def _alone(state_directory: Path, name: str, seconds: float) -> Iterator[int | None]:
+def _exclusive(state_directory: Path, name: str, seconds: float) -> Iterator[int | None]:
     """Wait until an earlier run of the hook, or of its undo, has ended on this machine.
 
     A command outlives a process that began it and was killed. The wait is no longer than a command may take.
@@ -157,12 +157,12 @@ def _alone(state_directory: Path, name: str, seconds: float) -> Iterator[int | N
     """
     until = time.monotonic() + seconds
     with _output(state_directory, name) as file:
-        while not (locked := _locked(file)) and time.monotonic() < until:
+        while not (locked := _try_lock(file)) and time.monotonic() < until:
             time.sleep(LOOK_SECONDS)
         yield file.fileno() if locked else None
 
 
-def _locked(file: BinaryIO) -> bool:
+def _try_lock(file: BinaryIO) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -170,7 +170,9 @@ def _locked(file: BinaryIO) -> bool:
     return True
 
 
-def _once(action: Action, person: HookMailbox, seconds: float, output: BinaryIO, given: Given) -> str | None:
+def _attempt(
+    action: Action, person: HookMailbox, seconds: float, output: BinaryIO, given: Given
+) -> str | None:
     if action.command is not None:
         return _command(action.command, person, seconds, output, given)
     return _request(action, person, seconds, output)
@@ -241,7 +243,7 @@ def _request(action: Action, person: HookMailbox, seconds: float, output: Binary
     clock.daemon = True
     try:
         clock.start()
-        status = _asked(action, person, seconds, output, sockets)
+        status = _send(action, person, seconds, output, sockets)
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         return "timeout" if sockets.closed.is_set() else network_error(error).code
     except MigrationError as error:
@@ -254,7 +256,7 @@ def _request(action: Action, person: HookMailbox, seconds: float, output: Binary
     return None if 200 <= status < 300 else f"http-{status}"
 
 
-def _asked(action: Action, person: HookMailbox, seconds: float, output: BinaryIO, sockets: Sockets) -> int:
+def _send(action: Action, person: HookMailbox, seconds: float, output: BinaryIO, sockets: Sockets) -> int:
     names = person.names()
     url = filled(str(action.url), {name: quote(value, safe="") for name, value in names.items()})
     parts = urlsplit(url)

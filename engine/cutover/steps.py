@@ -234,7 +234,7 @@ def _cut_over(cutting: CutoverContext, row: MailboxRow) -> None:
         cutting.approve(row.wave)
         cutting.steps.release(row.id, (*_freezing(cutting), FROZEN, *COPIED))
     for hook in cutting.hooks.release:
-        _hook(cutting, row, f"{RELEASE}:{hook.name}", hook, hook)
+        _run_hook(cutting, row, f"{RELEASE}:{hook.name}", hook, hook)
     _go_on(cutting)
     opened = (RELEASE, *(f"{RELEASE}:{hook.name}" for hook in cutting.hooks.release))
     cutting.steps.move(row.id, Phase.LIVE, LIVE, cutting.by, opened)
@@ -287,7 +287,7 @@ def _freeze(cutting: CutoverContext, row: MailboxRow, steps: dict[str, StepRow])
         _refuse_at_work(cutting, row)
         cutting.steps.forget(row.id, COPIED)
     for name, hook in names.items():
-        _hook(cutting, row, name, hook, hook)
+        _run_hook(cutting, row, name, hook, hook)
     if row.phase is not Phase.FROZEN or not _is_done(steps, FROZEN):
         _go_on(cutting)
         cutting.steps.move(row.id, Phase.FROZEN, FROZEN, cutting.by, names.keys())
@@ -303,8 +303,8 @@ def _bring_up_to_date(cutting: CutoverContext, row: MailboxRow) -> None:
     for rounds_left in reversed(range(ROUNDS_MOST)):
         _refuse_at_work(cutting, row)
         cutting.steps.forget(row.id, COPIED)
-        _legs(cutting, row, DELTA, verify_only=False)
-        code = _legs(cutting, row, VERIFICATION, verify_only=True, again=rounds_left > 0)
+        _run_legs(cutting, row, DELTA, verify_only=False)
+        code = _run_legs(cutting, row, VERIFICATION, verify_only=True, again=rounds_left > 0)
         if code is None:
             break
     _go_on(cutting)
@@ -321,7 +321,7 @@ def _bring_up_to_date(cutting: CutoverContext, row: MailboxRow) -> None:
         raise _Stop(SCORE_LOW)
 
 
-def _legs(
+def _run_legs(
     cutting: CutoverContext, row: MailboxRow, name: str, *, verify_only: bool, again: bool = False
 ) -> str | None:
     """Run every leg; the mailbox goes on only if all of them are verified.
@@ -367,7 +367,7 @@ def in_order(legs: list[LegRow]) -> list[LegRow]:
     return sorted(legs, key=lambda leg: order.index(leg.workload))
 
 
-def _hook(cutting: CutoverContext, row: MailboxRow, name: str, hook: Hook, action: Action) -> None:
+def _run_hook(cutting: CutoverContext, row: MailboxRow, name: str, hook: Hook, action: Action) -> None:
     """Run an action of a hook, unless it is recorded as done."""
     _go_on(cutting)
     if _is_done(_by_name(cutting.steps, row.id), name):
@@ -402,7 +402,7 @@ def _take_back(cutting: CutoverContext, row: MailboxRow) -> None:
     steps = _by_name(cutting.steps, row.id)
     for name, hook in in_force(cutting.hooks, steps):
         if hook.undo is not None:
-            _hook(cutting, row, name, hook, hook.undo)
+            _run_hook(cutting, row, name, hook, hook.undo)
     _go_on(cutting)
     cutting.steps.take_back(row.id, cutting.by)
     cutting.moved(row.id)

@@ -59,7 +59,7 @@ def names(leg: LegContext, row: ContainerRow) -> Names | None:
     if rules is None or row.href is None:
         return None
     taken: dict[str, bytes | None] = {}
-    for name in _there(leg, row.href):
+    for name in _names_at_target(leg, row.href):
         taken[identity(name, rules)] = None
     places = leg.ledger.placed()
     for path in places.values():
@@ -72,7 +72,7 @@ def names(leg: LegContext, row: ContainerRow) -> Names | None:
     return Names(rules, taken)
 
 
-def _there(leg: LegContext, href: str) -> list[str]:
+def _names_at_target(leg: LegContext, href: str) -> list[str]:
     target = leg.target
     try:
         if isinstance(target, SupportsFileNames):

@@ -43,7 +43,7 @@ def fetched(
         yield from source.fetch_versions(container, _refs(new), most if leg.mirror else 0)
     replaced = {item.key: item for item in rows if item.href is not None}
     for result in source.fetch_versions(container, _refs(replaced.values()), 0) if replaced else ():
-        yield result if isinstance(result, Failed) else _missing(result, replaced, known)
+        yield result if isinstance(result, Failed) else _with_missing(result, replaced, known)
 
 
 def compare(leg: LegContext, container: ContainerRow, *, again: bool) -> Iterator[Finding]:
@@ -74,7 +74,7 @@ def _refs(rows: Iterable[ItemRow]) -> list[Ref]:
     return [Ref(item.source_id, item.version, size=item.size) for item in rows]
 
 
-def _missing(native: Native, rows: Mapping[bytes, ItemRow], known: Mapping[bytes, int]) -> Native:
+def _with_missing(native: Native, rows: Mapping[bytes, ItemRow], known: Mapping[bytes, int]) -> Native:
     """Return the record with the number of missing versions.
 
     What is at the target now becomes one more version there when other bytes replace it.

@@ -99,7 +99,7 @@ def share(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
     if leg.kind is not Kind.FILES or not leg.mirror or not isinstance(leg.source, SupportsGrants):
         return
     shared_rows = [row for row in rows if not row.gone and row.omit is None and row.href is not None]
-    plans = {row.id: _checked(leg, row) for row in shared_rows}
+    plans = {row.id: _plan_checked(leg, row) for row in shared_rows}
     wide, unsure = _wide(shared_rows, plans, _is_less), _wide(shared_rows, plans, _is_untold)
     if leg.approved(NARROWER):
         wide = unsure = frozenset()
@@ -114,7 +114,7 @@ def share(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
         raise Blocked(NARROWER, "something in it is for fewer people than the folder it goes into")
 
 
-def _checked(leg: LegContext, row: ContainerRow) -> dict[bytes, SharePlan]:
+def _plan_checked(leg: LegContext, row: ContainerRow) -> dict[bytes, SharePlan]:
     leg.check()
     return plan(leg, row)
 
@@ -170,7 +170,7 @@ def plan(leg: LegContext, row: ContainerRow) -> dict[bytes, SharePlan]:
     }
     people = leg.parties.people(addresses - leg.owner)
     return {
-        WHOLE if id_ == row.source_id else key_of(id_): _planned(
+        WHOLE if id_ == row.source_id else key_of(id_): _plan_grants(
             leg, [grant for grant in grants if not _is_owner(leg, grant)], people, whole=id_ == row.source_id
         )
         for id_, grants in grants_by_id.items()
@@ -179,13 +179,13 @@ def plan(leg: LegContext, row: ContainerRow) -> dict[bytes, SharePlan]:
 
 def party_of(grant: Grant) -> bytes:
     """Return the hash of the person or group of a grant."""
-    return _hashed(grant.party)
+    return _hash(grant.party)
 
 
 def digest_of(grant: Grant) -> bytes:
     """Return a digest that is equal for grants with the same party and the same rights."""
     rights = (grant.write, grant.expires, grant.password, grant.everyone, grant.odd)
-    return _hashed((*grant.party, *map(str, rights)))
+    return _hash((*grant.party, *map(str, rights)))
 
 
 def name_of(leg: LegContext, container_id: int, key: bytes) -> str | None:
@@ -198,7 +198,7 @@ def _is_owner(leg: LegContext, grant: Grant) -> bool:
     return grant.kind is Sharing.USER and grant.who in leg.owner
 
 
-def _planned(
+def _plan_grants(
     leg: LegContext, grants: Collection[Grant], people: Mapping[str, str | None], *, whole: bool
 ) -> SharePlan:
     if any(grant.kind is Sharing.UNTOLD for grant in grants):
@@ -206,7 +206,7 @@ def _planned(
     named_grants: list[Grant] = []
     losses: list[Loss] = []
     for grant in grants:
-        loss, who = _lost(grant), _who(leg, grant, people)
+        loss, who = _unshareable(grant), _who(leg, grant, people)
         if loss is not None:
             losses.append(loss)
         elif who is None:
@@ -226,7 +226,7 @@ def _who(leg: LegContext, grant: Grant, people: Mapping[str, str | None]) -> str
     return leg.parties.group(grant.who) if grant.kind is Sharing.GROUP else ""
 
 
-def _lost(grant: Grant) -> Loss | None:
+def _unshareable(grant: Grant) -> Loss | None:
     """Return the loss if no target could share this; else None."""
     reason = None
     if grant.kind is Sharing.LESS:
@@ -254,12 +254,14 @@ def _settle(
         leg.ledger.shares.settle(row.id, key, share_rows, share_plan.losses)
         return
     try:
-        _shared(leg, Spot(row.id, key, str(row.href), name), share_plan, share_rows)
+        _share_at_target(leg, Spot(row.id, key, str(row.href), name), share_plan, share_rows)
     except Rejected:  # it vanished meanwhile, which verification tells; or sharing was switched off
         leg.ledger.shares.settle(row.id, key, share_rows, share_plan.losses)
 
 
-def _shared(leg: LegContext, spot: Spot, share_plan: SharePlan, share_rows: Sequence[ShareRow]) -> None:
+def _share_at_target(
+    leg: LegContext, spot: Spot, share_plan: SharePlan, share_rows: Sequence[ShareRow]
+) -> None:
     target = leg.target
     if not isinstance(target, SupportsShares):
         return
@@ -291,5 +293,5 @@ def _row(grant: Grant, code: str | None) -> ShareRow:
     return ShareRow(party_of(grant), digest_of(grant), ends, code)
 
 
-def _hashed(parts: Iterable[str]) -> bytes:
+def _hash(parts: Iterable[str]) -> bytes:
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).digest()

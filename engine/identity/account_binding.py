@@ -54,7 +54,7 @@ def bind(
             raise
         ledger.bind(held, proof.source, proof.target, proof.level, replaced=True)
     if not first or leg.kind is not Kind.FILES or proof.target.part:
-        return _nothing
+        return _already_bound
 
     def bind_made() -> None:
         made = leg.target.identity()
@@ -133,5 +133,5 @@ def _take_account(leg: LegContext, fingerprint: str, sleep: Callable[[float], No
     return found
 
 
-def _nothing() -> None:
+def _already_bound() -> None:
     """Do nothing: the folder was bound before."""

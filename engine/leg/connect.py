@@ -107,7 +107,7 @@ def open_leg(
         The open leg.
     """
     mirror = setting.mailbox.phase is not Phase.LIVE
-    started = _started(setting, held)
+    started = _start_of(setting, held)
     source = setting.opener.source()
     try:
         target = setting.opener.target(keeper.guard, started)
@@ -144,7 +144,7 @@ def open_leg(
         target.close()
 
 
-def _started(setting: LegSetting, held: Lease) -> datetime:
+def _start_of(setting: LegSetting, held: Lease) -> datetime:
     """Return when the leg began its first run.
 
     Every later run uses the same moment, so that the meaning of an item stays the same

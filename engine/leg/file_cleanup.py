@@ -114,7 +114,7 @@ def _name_folders(leg: LegContext, rules: FileNames, existing: dict[str, Contain
     if not astray:
         return False
     placed = {row.source_id: row for row in leg.ledger.containers()}
-    wanted = _wanted(leg, rows, astray, placed)
+    wanted = _wanted_places(leg, rows, astray, placed)
     holders = {placement.joined(leg, places[astray[source_id].id]): source_id for source_id in wanted}
     for path in wanted.values():
         holder = holders.get(placement.joined(leg, path))
@@ -131,7 +131,7 @@ def _name_folders(leg: LegContext, rules: FileNames, existing: dict[str, Contain
     return renamed
 
 
-def _wanted(
+def _wanted_places(
     leg: LegContext,
     rows: Sequence[ContainerRow],
     astray: Mapping[str, ContainerRow],
@@ -196,7 +196,7 @@ def _free_names(leg: LegContext, row: ContainerRow, rules: FileNames) -> bool:
     Returns:
         True if there are such files.
     """
-    parted = [(item, name) for item in leg.ledger.rows(row.id, HELD) if (name := _own(item, rules))]
+    parted = [(item, name) for item in leg.ledger.rows(row.id, HELD) if (name := _own_name(item, rules))]
     names = file_names.names(leg, row) if parted else None
     if names is None:
         return False
@@ -209,6 +209,6 @@ def _free_names(leg: LegContext, row: ContainerRow, rules: FileNames) -> bool:
     return bool(free)
 
 
-def _own(item: ItemRow, rules: FileNames) -> str | None:
+def _own_name(item: ItemRow, rules: FileNames) -> str | None:
     """Return the file's own name, without the part of its key; None if it has its own name already."""
     return unparted(str(item.href), item.key, rules)

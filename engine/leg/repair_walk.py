@@ -207,18 +207,18 @@ def _deviation(
 def _is_same(what: What, deviation: Deviation, expected: Deviation) -> bool:
     """Return True if the listed flags or date of one item are those that the other lists."""
     if what is What.FLAGS:
-        return _folded(deviation.listed.flags) == _folded(expected.flags)
+        return _fold(deviation.listed.flags) == _fold(expected.flags)
     return _seconds(deviation.listed.date) == _seconds(expected.date)
 
 
 def _is_as_written(what: What, deviation: Deviation) -> bool:
     """Return True if the flags or the date at the target are still those that Kogge last wrote."""
     if what is What.FLAGS:
-        return _folded(deviation.listed.flags) == _folded(frozenset((deviation.item.flags or "").split()))
+        return _fold(deviation.listed.flags) == _fold(frozenset((deviation.item.flags or "").split()))
     return _seconds(deviation.listed.date) == deviation.item.date
 
 
-def _folded(flags: frozenset[str]) -> frozenset[str]:
+def _fold(flags: frozenset[str]) -> frozenset[str]:
     return frozenset(flag.lower() for flag in flags) - {"\\recent"}
 
 
@@ -237,7 +237,7 @@ def _correct_items(
     if not deviations:
         return
     if order.what is What.FLAGS:
-        corrected = _amended(leg, row, deviations)
+        corrected = _amend_flags(leg, row, deviations)
     elif isinstance(target, SupportsItemDates):
         corrected = [
             _corrected(deviation, deviation.listed.href)
@@ -266,7 +266,7 @@ def _corrected(deviation: Deviation, href: str) -> Corrected:
     return Corrected(deviation.item.key, href, _seconds(deviation.date), deviation.flags)
 
 
-def _amended(leg: LegContext, row: ContainerRow, deviations: Sequence[Deviation]) -> list[Corrected]:
+def _amend_flags(leg: LegContext, row: ContainerRow, deviations: Sequence[Deviation]) -> list[Corrected]:
     by_key = {deviation.item.key: deviation for deviation in deviations}
     changes = [Amendment(stored(deviation.item), deviation.flags) for deviation in deviations]
     done, failed = split(leg.target.amend(str(row.href), changes))

@@ -457,7 +457,7 @@ def _walk_once(
     identity_gate.refuse_denied(setting.pair, setting.rules)
     if task.dry:
         with open_leg(setting, held, keeper, attempt) as leg:
-            return _look(setting, leg)
+            return _dry_run(setting, leg)
     if not task.copy:
         with open_leg(setting, held, keeper, attempt) as leg:
             if not verify.has_run(leg, leg_of(setting, held)):
@@ -467,7 +467,7 @@ def _walk_once(
             )
             pass_gate(setting, held, leg, attempt)
             discover.catch_up(leg)
-            return _verified(leg, task, verify.compare(leg, task.level, task.sample_percent))
+            return _end_of(leg, task, verify.compare(leg, task.level, task.sample_percent))
     return _copy_and_verify(setting, held, keeper, attempt)
 
 
@@ -486,7 +486,7 @@ def _copy_and_verify(
         with open_leg(setting, held, keeper, attempt) as leg:
             task = setting.task
             verdict = verify.compare(leg, task.level, task.sample_percent, again=False)
-            result = _verified(leg, task, verdict)
+            result = _end_of(leg, task, verdict)
         if verdict.clean:
             break
     return result
@@ -549,7 +549,7 @@ def _list(leg: LegContext, containers: Sequence[ContainerRow]) -> None:
             rekeying.settle_groups(leg, books)
 
 
-def _look(setting: LegSetting, leg: LegContext) -> tuple[LegState, str | None]:
+def _dry_run(setting: LegSetting, leg: LegContext) -> tuple[LegState, str | None]:
     """Do a dry run: list the source and ask the identity gate; touch nothing at the target."""
     begun = leg.ledger.begun()
     elsewhere = not begun and ledger_generation.is_begun_elsewhere(leg)
@@ -566,7 +566,7 @@ def _look(setting: LegSetting, leg: LegContext) -> tuple[LegState, str | None]:
     return LegState.PENDING, "dry-run"
 
 
-def _verified(leg: LegContext, task: Task, verdict: Verdict) -> tuple[LegState, str | None]:
+def _end_of(leg: LegContext, task: Task, verdict: Verdict) -> tuple[LegState, str | None]:
     """Return the state and the code of a verified leg.
 
     Items of which workers died are not accounted for until a person says so.

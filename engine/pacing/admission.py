@@ -200,7 +200,7 @@ class Admission:
             None if it may go on. A code if the leg is to end with it, because it is to stop or has waited
                 long enough.
         """
-        if not self._waited(entry, stop):
+        if not self._await_room(entry, stop):
             return reason(stop) if stop.is_set() else UNWELL
         self._rest(entry, stop)
         return reason(stop) if stop.is_set() else None
@@ -219,10 +219,10 @@ class Admission:
                 code = self.turn(entry, stop)
                 if code is not None:
                     raise StopRequested(code)
-                return _opened(opener.source, sources)
+                return _open_metered(opener.source, sources)
 
             def open_target(guard: Guard, moment: datetime) -> Target:
-                return _opened(lambda: opener.target(guard, moment), [target])
+                return _open_metered(lambda: opener.target(guard, moment), [target])
 
             return Opener(open_source, open_target, lambda: self.turn(entry, stop))
 
@@ -265,7 +265,7 @@ class Admission:
         if not gates:
             return
         rows = [row for row in newest(self._ledger) if row.worker != self._worker]
-        own = [self._judged(system, gate, rows) for system, gate in gates.items()]
+        own = [self._judge_period(system, gate, rows) for system, gate in gates.items()]
         report(self._ledger, own)
         with self._changed:
             self.seen = tuple(rows + own)
@@ -277,7 +277,7 @@ class Admission:
         with suppress(MigrationError):
             server_health.leave(self._ledger, self._worker)
 
-    def _judged(self, system: str, gate: _Gate, rows: Iterable[Health]) -> Health:
+    def _judge_period(self, system: str, gate: _Gate, rows: Iterable[Health]) -> Health:
         others = [row for row in rows if row.system == system]
         reading = gate.meter.take(gate.throttle.slow)
         with self._changed:
@@ -352,7 +352,7 @@ class Admission:
 
     # Without it
 
-    def _waited(self, entry: AdmissionEntry, stop: threading.Event) -> bool:
+    def _await_room(self, entry: AdmissionEntry, stop: threading.Event) -> bool:
         """Wait for room. Return False if there was none in time."""
         until = float("inf") if entry.patient else self._clock() + HOLD_SECONDS
         with self._changed:
@@ -384,7 +384,7 @@ class Admission:
             entry.since = self._clock()
 
 
-def _opened(opens: Callable[[], T], meters: Iterable[Meter]) -> T:
+def _open_metered(opens: Callable[[], T], meters: Iterable[Meter]) -> T:
     """Open a side; measure the call if there is a meter."""
     for meter in meters:
         return metered(meter.timed(opens), meter)

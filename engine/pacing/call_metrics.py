@@ -146,12 +146,12 @@ def _plain(call: Callable[..., T], meter: Meter) -> Callable[..., T]:
 
 def _stream(call: Callable[..., Iterable[T]], meter: Meter, each: int) -> Callable[..., Iterator[T]]:
     def timed(*given: Any, **named: Any) -> Iterator[T]:
-        return _drawn(lambda: call(*given, **named), meter, _sizes(given), each)
+        return _measured(lambda: call(*given, **named), meter, _sizes(given), each)
 
     return timed
 
 
-def _drawn(
+def _measured(
     call: Callable[[], Iterable[T]], meter: Meter, sizes: Mapping[bytes, int], each: int
 ) -> Iterator[T]:
     """Yield what the call yields, and measure the waiting for each element.
@@ -171,7 +171,7 @@ def _drawn(
                 if not has_begun:
                     has_begun, drawing = True, iter(call())
                 element = next(drawing)
-                passing = _passing(element)
+                passing = _passing_code(element)
                 calls, errors, meter.code = (
                     _weight(element, sizes) if number % each == 0 else 0,
                     int(passing is not None),
@@ -213,7 +213,7 @@ def _weight(element: object, sizes: Mapping[bytes, int]) -> int:
     return 1 + (size or 0) // MEGABYTE
 
 
-def _passing(element: object) -> str | None:
+def _passing_code(element: object) -> str | None:
     """Return the code of a passing fault; None for anything else."""
     return (
         element.error.code if isinstance(element, Failed) and isinstance(element.error, Transient) else None

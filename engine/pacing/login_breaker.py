@@ -75,16 +75,16 @@ class LoginBreaker:
             Blocked: `login-refused` for a mailbox that was refused before.
         """
         if side in self._accepted:
-            with self._noted(side, mailbox):
+            with self._note_result(side, mailbox):
                 yield
             return
         with self._lock:
             first = self._first.setdefault(side, threading.Lock())
-        with first, self._noted(side, mailbox):
+        with first, self._note_result(side, mailbox):
             yield
 
     @contextmanager
-    def _noted(self, side: str, mailbox: str) -> Iterator[None]:
+    def _note_result(self, side: str, mailbox: str) -> Iterator[None]:
         self._stop(side)
         if self.refused(mailbox, side):
             raise Blocked(REFUSED, "another workload of this mailbox was refused; it was not tried again")

@@ -79,7 +79,7 @@ class WorkerSlots:
         while True:
             entry = self.admission.join(workload, source=source, patient=True)
             try:
-                if not self._begun(entry, going=going):
+                if not self._await_begin(entry, going=going):
                     return UNWELL if self.admission.lost(entry) and not self.shut else self.why
                 code = act(self.admission.through(entry, self.stop))
                 is_repeated = code in PASSING and self.admission.halted(entry)
@@ -88,7 +88,7 @@ class WorkerSlots:
             if not is_repeated or self.stop.is_set():
                 return code
 
-    def _begun(self, entry: AdmissionEntry, *, going: bool) -> bool:
+    def _await_begin(self, entry: AdmissionEntry, *, going: bool) -> bool:
         """Wait in this thread until the leg may begin. Return False if it may not begin any more."""
         while not (self.admission.lost(entry) or (self.stop.is_set() if going else self.shut)):
             if self.admission.begin(entry):

@@ -249,7 +249,7 @@ def read_mailboxes(path: Path, *, unplanned: bool = False) -> tuple[Person, ...]
         problems += faults
         if not faults:
             people.append(_person(line, cells))
-    problems += _claimed_twice(people)
+    problems += _duplicates(people)
     if problems:
         raise misconfigured(path, problems)
     if not people:
@@ -274,11 +274,11 @@ def read_directory(path: Path) -> Directory:
     purpose = "the directory export named by gate.directory"
     for line, cells in csv_rows(path, purpose, (("source", "target"), None), problems):
         if is_site(cells["source"]):
-            problems += _sited(line, cells, sites)
+            problems += _read_site_row(line, cells, sites)
             continue
         for name, side in zip(("source", "target"), sides, strict=True):
             names = [part.lower() for part in SEVERAL.split(cells[name]) if part]
-            problems += _misnamed(line, name, names)
+            problems += _name_faults(line, name, names)
             for entry in names:
                 side[entry].add(line)
     if problems:
@@ -287,7 +287,7 @@ def read_directory(path: Path) -> Directory:
     return Directory(left, right, {site: frozenset(targets) for site, targets in sites.items()})
 
 
-def _misnamed(line: int, column: str, names: Sequence[str]) -> Iterator[Problem]:
+def _name_faults(line: int, column: str, names: Sequence[str]) -> Iterator[Problem]:
     """Yield what is wrong with a person's names in the directory export.
 
     Logins stand beside an address: a column of logins alone is most likely another column.
@@ -298,7 +298,7 @@ def _misnamed(line: int, column: str, names: Sequence[str]) -> Iterator[Problem]
         yield Problem(line, column, "names no e-mail address; a login goes beside one")
 
 
-def _sited(line: int, cells: Mapping[str, str], sites: Mapping[str, set[str]]) -> Iterator[Problem]:
+def _read_site_row(line: int, cells: Mapping[str, str], sites: Mapping[str, set[str]]) -> Iterator[Problem]:
     """Read a row of the directory export about sites, and yield its faults."""
     for part in filter(None, map(str.strip, cells["source"].split("|"))):
         site = Site.read(part)
@@ -490,7 +490,7 @@ def _person(line: int, cells: Mapping[str, str]) -> Person:
     )
 
 
-def _claimed_twice(people: Iterable[Person]) -> Iterator[Problem]:
+def _duplicates(people: Iterable[Person]) -> Iterator[Problem]:
     """Yield a fault for each source, target or login that two rows have.
 
     Two people filled from one mailbox, or one from two, is the fault that must never happen. For sites, see

@@ -27,7 +27,11 @@ def mailboxes(config: Config, *, unplanned: bool = False) -> tuple[Person, ...]:
     """
     path = config.file(config.mailboxes)
     people = read_mailboxes(path, unplanned=unplanned)
-    problems = [*_impossible(config, people), *_moved_twice(people), *_folders_shared(config, people)]
+    problems = [
+        *_impossible(config, people),
+        *_duplicate_sites(people),
+        *_overlapping_folders(config, people),
+    ]
     if problems:
         raise misconfigured(path, problems)
     return people
@@ -42,7 +46,7 @@ def _impossible(config: Config, people: Sequence[Person]) -> Iterator[Problem]:
             yield Problem(person.line, name, "files have no target: configure [target.files]")
 
 
-def _moved_twice(people: Sequence[Person]) -> Iterator[Problem]:
+def _duplicate_sites(people: Sequence[Person]) -> Iterator[Problem]:
     """Yield a fault for each library that stands beside its whole site."""
     whole = {
         str(site): person.line for person in people if (site := person.site) is not None and not site.library
@@ -54,7 +58,7 @@ def _moved_twice(people: Sequence[Person]) -> Iterator[Problem]:
             yield Problem(person.line, "source", f"a library of the site in line {line}, which has it too")
 
 
-def _folders_shared(config: Config, people: Sequence[Person]) -> Iterator[Problem]:
+def _overlapping_folders(config: Config, people: Sequence[Person]) -> Iterator[Problem]:
     """Yield a fault for each row whose folder lies within another's in the same account.
 
     A file's owner would be lost.
@@ -64,21 +68,21 @@ def _folders_shared(config: Config, people: Sequence[Person]) -> Iterator[Proble
         return
     folders: defaultdict[str, list[tuple[Names, Person]]] = defaultdict(list)
     for person in people:
-        own = tuple(map(_same, files.folder(person.target_account)))
+        own = tuple(map(_folded_name, files.folder(person.target_account)))
         accounts = {canonical(person.target), canonical(person.target_login)}
         others = [entry for account in accounts for entry in folders[account]]
-        met = next((one for names, one in others if _nested(own, names)), None)
+        met = next((one for names, one in others if _is_nested(own, names)), None)
         if met is not None:
             yield Problem(person.line, "folder", f"the same as, or within, or around that of line {met.line}")
         for account in accounts:
             folders[account].append((own, person))
 
 
-def _nested(one: Names, other: Names) -> bool:
+def _is_nested(one: Names, other: Names) -> bool:
     shorter = min(len(one), len(other))
     return one[:shorter] == other[:shorter]
 
 
-def _same(name: str) -> str:
+def _folded_name(name: str) -> str:
     """Return a text that is equal for names that some server takes for one."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -179,11 +179,11 @@ def _of_waves(
         was, now = old.get(name, WaveRow(name)), rows.get(name, WaveRow(name))
         for part in PLANNED:
             if getattr(was, part) != getattr(now, part):
-                was_shown, now_shown = _shown(part, was), _shown(part, now)
+                was_shown, now_shown = _value_text(part, was), _value_text(part, now)
                 yield PlanChange(f"wave's {part}", numbers.get(name), wave=name, was=was_shown, now=now_shown)
 
 
-def _shown(part: str, row: WaveRow) -> str:
+def _value_text(part: str, row: WaveRow) -> str:
     value = getattr(row, part)
     if value is None:
         return ""

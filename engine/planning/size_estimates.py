@@ -119,7 +119,8 @@ def sizes(
         source: pair for source, pair in checks.items() if not (source in inventory or source in ledger)
     }
     known_sizes = {
-        person.source: _known(person, person.moves(kinds), ledger, counted, inventory) for person in people
+        person.source: _known_size(person, person.moves(kinds), ledger, counted, inventory)
+        for person in people
     }
     medians = _medians(people, known_sizes)
     loads, guessed, blind = {}, set(), False
@@ -140,7 +141,7 @@ def sizes(
     return Sizes(loads, frozenset(guessed), blind)
 
 
-def _known(
+def _known_size(
     person: Person,
     moving: Sequence[Kind],
     ledger: Mapping[str, Mapping[Kind, Amount]],

@@ -112,7 +112,7 @@ def draft(boxes: Iterable[WaveMailbox], links: Iterable[tuple[str, str]], rules:
         rules: the limits of a wave.
     """
     by_key = {box.key: box for box in boxes}
-    drafting = _Drafting(by_key, _linked(links, by_key), rules)
+    drafting = _Drafting(by_key, _neighbours(links, by_key), rules)
     for box in sorted(by_key.values(), key=_key):
         if box.wave:
             drafting.waves[box.wave].append(box)
@@ -154,7 +154,7 @@ def _key(box: WaveMailbox) -> str:
     return box.key
 
 
-def _linked(links: Iterable[tuple[str, str]], by_key: Mapping[str, WaveMailbox]) -> Links:
+def _neighbours(links: Iterable[tuple[str, str]], by_key: Mapping[str, WaveMailbox]) -> Links:
     neighbours: defaultdict[str, set[str]] = defaultdict(set)
     for left, other in links:
         if left in by_key and other in by_key and left != other:
@@ -304,12 +304,12 @@ def _pilot(groups: Sequence[Group], rules: WaveLimits) -> list[Group]:
     ]
     chosen = [several] if several else []
     for _, _, candidate in sorted(rounds, key=lambda entry: entry[:2]):
-        if fits(_all(*chosen, candidate), rules):
+        if fits(_merged(*chosen, candidate), rules):
             chosen.append(candidate)
     return chosen
 
 
-def _all(*groups: Group) -> Group:
+def _merged(*groups: Group) -> Group:
     return Group(tuple(key for group in groups for key in group.keys), sum(group.bytes for group in groups))
 
 

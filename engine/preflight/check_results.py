@@ -40,7 +40,7 @@ def keep(
         return
     with opened_ledger(config) as ledger:
         rows = {row.source: row for row in plan_rows(ledger, wave)}
-        results = [one for look in looks if (one := _found(config, look, rows, begun)) is not None]
+        results = [one for look in looks if (one := _check_of(config, look, rows, begun)) is not None]
         keep_checks(ledger, results)
 
 
@@ -72,7 +72,7 @@ def _differs(row: PlanRow, planned: PlannedMailbox) -> bool:
     return any(getattr(row, name) != getattr(planned, name) for name in FIELDS)
 
 
-def _found(
+def _check_of(
     config: Config, look: PreflightResult, rows: dict[str, PlanRow], begun: Collection[str]
 ) -> Check | None:
     planned = planned_mailbox(config, look.person)

@@ -56,13 +56,13 @@ def refuse_excess(config: Config, ledger: Ledger, wave: str) -> None:
     Raises:
         Blocked: `tenant-wide` or `may-write`.
     """
-    for code, names in excess(_asked_once(config, ledger, wave)).items():
+    for code, names in excess(_rights_once(config, ledger, wave)).items():
         if not ledger.approved(f"wave:{wave}", code):
             rights = ", ".join(names)
             raise Blocked(code, f"the application has more rights than it needs ({rights})")
 
 
-def _asked_once(config: Config, ledger: Ledger, wave: str) -> Rights | None:
+def _rights_once(config: Config, ledger: Ledger, wave: str) -> Rights | None:
     """Return the rights, or None if they are unknown.
 
     This process remembers an answer, because a wave asks several times.

@@ -111,10 +111,10 @@ class Resolver:
     def end(self, url: str) -> LinkEnd:
         """Return where an address leads. Errors of the source make it unresolved."""
         if url not in self._known:
-            self._known[url] = self._asked(url)
+            self._known[url] = self._resolve(url)
         return self._known[url]
 
-    def _asked(self, url: str) -> LinkEnd:
+    def _resolve(self, url: str) -> LinkEnd:
         if self._source is None or self.gave_up:
             return LinkEnd(why=UNRESOLVED)
         try:
@@ -187,7 +187,7 @@ class LinkReader:
         for kind in KINDS:
             if self.config.target.of(kind) is None:
                 continue
-            rows = self._wanted(self.ledger.arrived(mailbox.id, kind))
+            rows = self._readable_rows(self.ledger.arrived(mailbox.id, kind))
             for container, batch in self._read(mailbox, kind, rows):
                 for item, urls in batch:
                     for url in urls:
@@ -195,7 +195,7 @@ class LinkReader:
                         self.look.ends[end.why] += 1
                         yield Link(mailbox, container, item, url, end)
 
-    def _wanted(self, rows: Rows) -> Iterator[tuple[ContainerRow, ItemRow]]:
+    def _readable_rows(self, rows: Rows) -> Iterator[tuple[ContainerRow, ItemRow]]:
         for container, item in rows:
             is_file = container.kind is Kind.FILES
             if is_file and not is_document(item.href or ""):
@@ -223,7 +223,10 @@ class LinkReader:
                 by_key = {item.key: item for item in batch}
                 refs = [Ref(item.source_id, item.version) for item in batch]
                 results = source.fetch(Container(kind, container.source_id, container.path), refs)
-                yield container, list(self._found((by_key.get(_key(result)), result) for result in results))
+                yield (
+                    container,
+                    list(self._links_of((by_key.get(_key(result)), result) for result in results)),
+                )
 
     def _at_target(
         self, mailbox: str, pair: Pair, kind: Kind, rows: Rows
@@ -235,9 +238,9 @@ class LinkReader:
             for container, batch in _batches(rows):
                 by_href = {str(item.href): item for item in batch}
                 answers = target.read(str(container.href), by_href)
-                yield container, list(self._found((by_href.get(href), one) for href, one in answers))
+                yield container, list(self._links_of((by_href.get(href), one) for href, one in answers))
 
-    def _found(self, results: Iterable[tuple[ItemRow | None, Native | Failed]]) -> Iterator[Found]:
+    def _links_of(self, results: Iterable[tuple[ItemRow | None, Native | Failed]]) -> Iterator[Found]:
         for item, answer in results:
             self.seen()
             if item is None or isinstance(answer, Failed) or answer.body is None:

@@ -121,7 +121,7 @@ class Power:
     tried: bool = True
 
 
-def _left(faults: Sequence[tuple[str, str]]) -> bool:
+def _has_other_faults(faults: Sequence[tuple[str, str]]) -> bool:
     """Return True if there are faults that leave the gate nothing to ask."""
     return any(code != CODE for _, code in faults)
 
@@ -226,15 +226,17 @@ def _examine_target(
                 target.identity()
             _look_at_target(look, side, target)
             pair = _as_begun(look, pair, target, known)
-        if source is None or target is None or _left(look.faults[faults:]):
+        if source is None or target is None or _has_other_faults(look.faults[faults:]):
             return
         passed = False
         with _noting(look, "gate"):
-            _weaker(look, prove_identity(pair, source, target, rules))
+            _note_weakest(look, prove_identity(pair, source, target, rules))
             passed = True
         if not passed and not any(side == "gate" and code != CODE for side, code in look.faults):
             with _noting(look, "gate"):  # how well it is proven, for whom a person takes responsibility
-                _weaker(look, prove_identity(pair, source, target, replace(rules, approved=_anything)))
+                _note_weakest(
+                    look, prove_identity(pair, source, target, replace(rules, approved=_approve_all))
+                )
 
 
 def _as_begun(look: PreflightResult, pair: Pair, target: Target, known: tuple[str, int] | None) -> Pair:
@@ -247,13 +249,13 @@ def _as_begun(look: PreflightResult, pair: Pair, target: Target, known: tuple[st
     return replace(pair, begun=True)
 
 
-def _weaker(look: PreflightResult, proof: IdentityProof) -> None:
+def _note_weakest(look: PreflightResult, proof: IdentityProof) -> None:
     """Note the weakest proof of the workloads."""
     look.level = proof.level if look.level is None else min(look.level, proof.level, key=LEVELS.index)
     look.self_stated |= proof.self_stated
 
 
-def _anything(_code: str) -> bool:
+def _approve_all(_code: str) -> bool:
     return True
 
 

@@ -128,9 +128,9 @@ class Desk:
             Blocked: `probe-refused` if the server refuses.
         """
         headers = self.profile.delete if quiet else {}
-        answer = self.client.patiently(lambda: _passing(self.client.ask("DELETE", path, headers)))
+        answer = self.client.patiently(lambda: _raise_passing(self.client.ask("DELETE", path, headers)))
         if not answer.ok and answer.status not in GONE:
-            raise _refused(answer)
+            raise _refusal(answer)
 
     def close(self) -> None:
         """Close the connections."""
@@ -174,11 +174,11 @@ class CalendarHost:
             there = client.look("GET", path)
             tag = there.headers.get("etag") or "*"
             condition = {"If-Match": tag} if there.ok else {"If-None-Match": "*"}
-            return _passing(client.ask("PUT", path, {**CONTENT, **condition, **silence}, body))
+            return _raise_passing(client.ask("PUT", path, {**CONTENT, **condition, **silence}, body))
 
         answer = client.patiently(attempt)
         if not answer.ok:
-            raise _refused(answer)
+            raise _refusal(answer)
 
     def remove(self, name: str, *, quiet: bool) -> None:
         """Remove one object, see Host.remove."""
@@ -227,7 +227,7 @@ class CalendarWatch:
                 yield where, path, tag
 
 
-def _passing(answer: HttpAnswer) -> HttpAnswer:
+def _raise_passing(answer: HttpAnswer) -> HttpAnswer:
     """Return the answer; raise Transient if the fault may pass."""
     error = answer.error() if answer.status in BUSY else None
     if error is not None:
@@ -235,7 +235,7 @@ def _passing(answer: HttpAnswer) -> HttpAnswer:
     return answer
 
 
-def _refused(answer: HttpAnswer) -> Blocked:
+def _refusal(answer: HttpAnswer) -> Blocked:
     error = answer.error()
     if isinstance(error, Blocked) and error.code != "server-refuses":
         return error

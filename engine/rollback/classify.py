@@ -114,7 +114,7 @@ def judge(
                 yield replace(verdict, fate=RollbackFate.SHARED)
             else:
                 (absent if verdict.listed is None else here).append(verdict)
-    paired = {} if is_placed(leg) else _paired(leg, href, absent, listing.values(), owned)
+    paired = {} if is_placed(leg) else _pair(leg, href, absent, listing.values(), owned)
     for entry in absent:
         listed_entry = paired.get(entry.name)
         if listed_entry is None:
@@ -153,7 +153,7 @@ def search(leg: LegContext, lost: Iterable[Judged], done: Collection[tuple[str, 
                 name: names[judged.href] for name, judged in missing.items() if judged.href in names
             }
         else:
-            paired = _paired(leg, container.id, list(missing.values()), free, owned)
+            paired = _pair(leg, container.id, list(missing.values()), free, owned)
         moved = [
             replace(missing[name], folder=container.id, href=entry_found.href, listed=entry_found)
             for name, entry_found in paired.items()
@@ -180,7 +180,7 @@ def listing_of(leg: LegContext, href: str) -> dict[str, Listed]:
         return {}  # somebody removed the folder, and with it whatever we wrote
 
 
-def _paired(
+def _pair(
     leg: LegContext, href: str, absent: Sequence[Judged], listing: Iterable[Listed], owned: Collection[str]
 ) -> Mapping[tuple[int, bytes], Listed]:
     """Return the same items under other ids (R3).
@@ -214,7 +214,7 @@ def _read(leg: LegContext, href: str, here: Iterable[Judged]) -> Iterator[Judged
     waiting = iter(here)
     while window := list(islice(waiting, CHUNK)):
         leg.await_turn()
-        means = _means(leg, href, dict.fromkeys(entry.href for entry in window))
+        means = _meanings(leg, href, dict.fromkeys(entry.href for entry in window))
         for entry in window:
             digest, version = means.get(entry.href, (None, ""))
             yield replace(entry, fate=_fate(entry, digest), version=version)
@@ -239,7 +239,7 @@ def size_of(judged: Judged) -> int | None:
     return judged.listed.size if judged.listed is not None else None
 
 
-def _means(leg: LegContext, href: str, names: Iterable[str]) -> dict[str, tuple[bytes | None, str]]:
+def _meanings(leg: LegContext, href: str, names: Iterable[str]) -> dict[str, tuple[bytes | None, str]]:
     """Return the digest and ETag of each item, with None as digest of what cannot be read.
 
     Items about which the target says nothing are left out.
@@ -247,16 +247,17 @@ def _means(leg: LegContext, href: str, names: Iterable[str]) -> dict[str, tuple[
     if isinstance(leg.target, SupportsDigests):
         answers = digests_once(leg, href, names)
         return {
-            name: (_failed(answer) if isinstance(answer, Failed) else answer, "") for name, answer in answers
+            name: (_failed_digest(answer) if isinstance(answer, Failed) else answer, "")
+            for name, answer in answers
         }
     meanings: dict[str, tuple[bytes | None, str]] = {}
     for name, native in read_once(leg, href, names):
         if isinstance(native, Failed):
-            meanings[name] = _failed(native), ""
+            meanings[name] = _failed_digest(native), ""
         elif native.body is not None:
             meanings[name] = leg.digest(native.body), native.ref.version
     return meanings
 
 
-def _failed(failed: Failed) -> bytes | None:
+def _failed_digest(failed: Failed) -> bytes | None:
     return VANISHED if failed.error.code == "vanished" else None

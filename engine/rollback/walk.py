@@ -92,11 +92,11 @@ def _walk(order: RollbackScope, setting: LegSetting, held: Lease, keeper: lease.
     try:
         _until_done(order, setting, held, keeper, begun)
     except StopRequested as request:
-        return _unfinished(order, begun, request.code)
+        return _end_early(order, begun, request.code)
     except (LeaseLost, Misconfigured, Corrupt):
         raise
     except MigrationError as error:
-        return _unfinished(order, begun, error.code)
+        return _end_early(order, begun, error.code)
     return LegState.BLOCKED, ROLLED_BACK
 
 
@@ -127,7 +127,7 @@ class Begun:
     started: bool = False
 
 
-def _unfinished(order: RollbackScope, begun: Begun, code: str) -> Ended:
+def _end_early(order: RollbackScope, begun: Begun, code: str) -> Ended:
     order.report.code = code
     return LegState.BLOCKED, ROLLING if begun.started else code
 
@@ -177,11 +177,11 @@ def unshare(leg: LegContext, report: RollbackReport) -> None:
             digests = {entry.party: entry.digest for entry in share_rows if entry.made}
             name = None if key == WHOLE else name_of(leg, row.id, key)
             if digests and row.href is not None and (key == WHOLE or name is not None):
-                report.counts["shares"] += _taken(target, row.href, name, digests)
+                report.counts["shares"] += _unshare_ours(target, row.href, name, digests)
             leg.ledger.shares.settle(row.id, key, (), ())
 
 
-def _taken(target: SupportsShares, href: str, name: str | None, ours: dict[bytes, bytes]) -> int:
+def _unshare_ours(target: SupportsShares, href: str, name: str | None, ours: dict[bytes, bytes]) -> int:
     try:
         grants = [
             entry for entry in target.shared(href, name) if ours.get(party_of(entry)) == digest_of(entry)

@@ -58,10 +58,10 @@ def named(
         before: the keys of items whose difference was accepted earlier.
     """
     vain = {key for key, one in incidents.items() if one.rewrites >= REWRITES_MOST} | set(before)
-    return [_named(entry) if entry.key in vain else entry for entry in found]
+    return [_with_code(entry) if entry.key in vain else entry for entry in found]
 
 
-def _named(found: Finding) -> Finding:
+def _with_code(found: Finding) -> Finding:
     if found.outcome is not Outcome.DIFFERS or code_of(found) is not None:
         return found
     return replace(found, detail=f"{KEPT}:{found.detail}")

@@ -111,7 +111,7 @@ def _rewrite_drafts(
         for item, result in answers.about(drafts)
         if isinstance(result, Native) and result.body is not None and leg.digest(result.body) != item.digest
     ]
-    _take_back(leg, row, edited)
+    _remove_old(leg, row, edited)
     return {item.key for item in edited}
 
 
@@ -128,7 +128,7 @@ def _renew(leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> None:
         else:
             labels.update(mapped.labels)
             same.append(Amendment(stored(item), mapped.item.flags))
-    _take_back(leg, row, edited)
+    _remove_old(leg, row, edited)
     _amend(leg, row, same, labels)
     answers.require()
 
@@ -143,7 +143,7 @@ def _mapped(leg: LegContext, result: Native | Failed) -> Mapped | None:
         return None
 
 
-def _take_back(leg: LegContext, row: ContainerRow, edited: Sequence[ItemRow]) -> None:
+def _remove_old(leg: LegContext, row: ContainerRow, edited: Sequence[ItemRow]) -> None:
     """Remove the old copies, then set their rows to SEEN.
 
     A crash in between leaves an item to be written, never two.

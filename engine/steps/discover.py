@@ -73,7 +73,7 @@ def list_containers(leg: LegContext) -> list[ContainerRow]:
     adopt(leg, placed, existing)
     plan = _plan(leg, found, placed, existing, heirs)
     elsewhere = _rename(leg, found, placed, plan, existing)
-    rows = _inherited(leg, leg.ledger.record_containers(found), heirs, plan, existing)
+    rows = _inherit(leg, leg.ledger.record_containers(found), heirs, plan, existing)
     place(leg, found, rows, plan, existing, elsewhere)
     for row in leg.ledger.gone_containers(present):
         _withdraw_all(leg, row)
@@ -99,7 +99,7 @@ def _heirs(
     }
 
 
-def _inherited(
+def _inherit(
     leg: LegContext,
     rows: Sequence[ContainerRow],
     heirs: Mapping[str, ContainerRow],
@@ -382,7 +382,7 @@ def rename(
     leg.check()
     old, new = str(row.href), joined(leg, wanted.path)
     if old in existing or new not in existing:  # else an attempt died right after it
-        new = _renamed(leg, row, wanted, existing)
+        new = _rename_at_target(leg, row, wanted, existing)
     existing[new] = existing.pop(old, wanted)
     for href in _below(leg, old, existing):
         existing[new + href[len(old) :]] = existing.pop(href)
@@ -396,7 +396,9 @@ def _below(leg: LegContext, href: str, existing: Mapping[str, Container]) -> lis
     return [entry for entry in existing if entry.startswith(f"{href}/")] if leg.context.target.files else []
 
 
-def _renamed(leg: LegContext, row: ContainerRow, wanted: Container, existing: Mapping[str, Container]) -> str:
+def _rename_at_target(
+    leg: LegContext, row: ContainerRow, wanted: Container, existing: Mapping[str, Container]
+) -> str:
     old, before = str(row.href), leg.ledger.placed()[row.id]
     if leg.kind not in MOVING:
         return leg.target.rename(old, wanted)

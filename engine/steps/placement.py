@@ -58,7 +58,7 @@ def place(
     placed: list[Placed] = []
     try:
         for container, row in missing:
-            placed.append(_created(leg, container, row, plan, existing, elsewhere, new))
+            placed.append(_create(leg, container, row, plan, existing, elsewhere, new))
             if len(placed) == AT_ONCE:
                 leg.ledger.set_hrefs(placed)
                 placed = []
@@ -86,7 +86,7 @@ def _announce(
     return frozenset(row.id for _, row in missing if row.id in new and row.href is None)
 
 
-def _created(
+def _create(
     leg: LegContext,
     found: Container,
     row: ContainerRow,
@@ -103,7 +103,7 @@ def _created(
         yield from elsewhere.values()
 
     wanted = replace(found, path=_shifted(placement.path, elsewhere))
-    href, path = _ensured(leg, wanted, row, existing, others)
+    href, path = _ensure(leg, wanted, row, existing, others)
     made_by_us = None
     if leg.context.target.files is None:
         made_by_us = True if href not in existing else False if row.id in announced else None
@@ -128,7 +128,7 @@ def _shifted(path: Path, elsewhere: Mapping[Path, Path]) -> Path:
     return path
 
 
-def _ensured(
+def _ensure(
     leg: LegContext,
     wanted: Container,
     row: ContainerRow,
@@ -145,7 +145,7 @@ def _ensured(
         Blocked: `folders-refused` if the server takes none of these names.
     """
     last_words = NOTHING
-    for path in _places(leg, wanted, others):
+    for path in _candidate_places(leg, wanted, others):
         if leg.context.target.files is not None and joined(leg, path) not in existing:
             leg.ledger.folders.making(row.id)
         try:
@@ -156,7 +156,9 @@ def _ensured(
     raise Blocked("folders-refused", "the target refuses whatever a folder is called").said(last_words)
 
 
-def _places(leg: LegContext, wanted: Container, others: Callable[[], Iterable[Path]]) -> Iterator[Path]:
+def _candidate_places(
+    leg: LegContext, wanted: Container, others: Callable[[], Iterable[Path]]
+) -> Iterator[Path]:
     yield wanted.path
     key = key_of(wanted.id)
     *above, name = wanted.path
@@ -192,7 +194,7 @@ def ensure_needed(leg: LegContext, row: ContainerRow) -> bool:
     if not leg.ledger.counts(row.id).get(State.SEEN, 0):
         return False
     place = leg.ledger.placed()[row.id]
-    href, path = _ensured(leg, replace(as_container(row), path=place), row, ())
+    href, path = _ensure(leg, replace(as_container(row), path=place), row, ())
     if path != place:
         leg.ledger.set_href(row.id, href, path)
         raise Transient("folder-elsewhere", "the walk begins again with the folder's new place")

@@ -186,7 +186,9 @@ def repair(leg: LegContext, row: ContainerRow) -> int:
     if any(found.outcome is Outcome.EXTRA and found.detail == "duplicate" for found in findings):
         _note_in_doubt(leg, str(row.href), None, {})
     details = {
-        found.key: detail for found in findings if found.key and (detail := _mended(leg, found)) is not None
+        found.key: detail
+        for found in findings
+        if found.key and (detail := _detail_to_mend(leg, found)) is not None
     }
     for key, incident in leg.ledger.incidents.of(row.id).items():
         if incident.rewrites >= accepted_differences.REWRITES_MOST:
@@ -212,7 +214,7 @@ def repair(leg: LegContext, row: ContainerRow) -> int:
     return len(rewritten) + len(amended)
 
 
-def _mended(leg: LegContext, found: Finding) -> str | None:
+def _detail_to_mend(leg: LegContext, found: Finding) -> str | None:
     """Return the detail of a finding that is to be mended; None if nothing is to be mended."""
     if found.outcome not in REPAIRED:
         return None
@@ -245,7 +247,7 @@ def read_once(leg: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[tupl
         href: the folder at the target.
         hrefs: the items to read.
     """
-    return _once(leg.target.read, href, hrefs)
+    return _each_once(leg.target.read, href, hrefs)
 
 
 def digests_once(leg: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[tuple[str, bytes | Failed]]:
@@ -260,7 +262,7 @@ def digests_once(leg: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[t
         hrefs: the items.
     """
     if isinstance(leg.target, SupportsDigests):
-        yield from _once(leg.target.digests, href, hrefs)
+        yield from _each_once(leg.target.digests, href, hrefs)
         return
     for item, result in read_once(leg, href, hrefs):
         if isinstance(result, Failed):
@@ -269,7 +271,7 @@ def digests_once(leg: LegContext, href: str, hrefs: Iterable[str]) -> Iterator[t
             yield item, leg.digest(result.body)
 
 
-def _once(
+def _each_once(
     ask: Callable[[str, list[str]], Iterator[tuple[str, T]]], href: str, hrefs: Iterable[str]
 ) -> Iterator[tuple[str, T]]:
     awaited = dict.fromkeys(hrefs)
@@ -399,7 +401,7 @@ def _settle_one(leg: LegContext, unsettled: Unsettled, died: Cause | None, alone
     rows = unsettled.rows()
     sent = [row for row in rows if row.digest is not None]
     since = earliest(row.since for row in rows)
-    pairs = _found_again(leg, unsettled.href, sent, since) if sent else {}
+    pairs = _find_written(leg, unsettled.href, sent, since) if sent else {}
     for container_id, group in unsettled.by_container.items():
         copies = [Stored(row.key, pairs[row.key]) for row in group if row.key in pairs]
         absent = [row for row in group if row.key not in pairs]
@@ -411,7 +413,7 @@ def _settle_one(leg: LegContext, unsettled: Unsettled, died: Cause | None, alone
         _note_in_doubt(leg, unsettled.href, since, lost, {row.place for row in sent if row.place is not None})
 
 
-def _found_again(
+def _find_written(
     leg: LegContext, href: str, sent: Sequence[ItemRow], since: str | None
 ) -> Mapping[bytes, str]:
     """Return which of the writes took effect.

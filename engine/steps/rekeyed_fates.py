@@ -73,14 +73,14 @@ class Fates:
             The fate, or None.
         """
         if fates := self.by_digest.get(digest, []):
-            return _given(fates, fates[0], item)
+            return _take_fate(fates, fates[0], item)
         if mid is None or mid in self.common:
             return None
         among = self.by_mid.get(mid, [])
         alike = [candidate for candidate in among if _may_be_one(item.size, candidate[1].size)]
         means = meant() if alike else b""
         return next(
-            (_given(among, candidate, item) for candidate in alike if candidate[1].digest == means), None
+            (_take_fate(among, candidate, item) for candidate in alike if candidate[1].digest == means), None
         )
 
 
@@ -127,7 +127,7 @@ def meaning(leg: LegContext, body: Body) -> bytes:
         return blake2b(leg.form.tolerant(stream, leg.began), digest_size=32, person=b"delivered").digest()
 
 
-def _given(among: list[tuple[int, ItemRow]], one: tuple[int, ItemRow], item: ItemRow) -> Refated:
+def _take_fate(among: list[tuple[int, ItemRow]], one: tuple[int, ItemRow], item: ItemRow) -> Refated:
     among.remove(one)
     return Refated(one[0], one[1].key, item.key)
 

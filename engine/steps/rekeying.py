@@ -121,10 +121,10 @@ def settle_rekeyed(leg: LegContext, row: ContainerRow, listing: Listing) -> int:
     copies = _copies(leg, row, listing)
     if not (copies.count or copies.fates) or not _is_called_for(leg, row, listing):
         return 0
-    rekeyed, doubtful = _settled(leg, row, copies)
+    rekeyed, doubtful = _settle_once(leg, row, copies)
     more = rekeyed
     while more and copies.count and leg.kind is Kind.CONTACTS:  # groups name what has another id by now
-        more, doubtful = _settled(leg, row, copies)
+        more, doubtful = _settle_once(leg, row, copies)
         rekeyed += more
     if rekeyed:
         leg.ledger.event("source-items-rekeyed", {"container": row.id, "items": rekeyed})
@@ -141,13 +141,13 @@ def settle_groups(leg: LegContext, books: Sequence[tuple[ContainerRow, Listing]]
         settle_rekeyed(leg, row, listing)
 
 
-def _settled(leg: LegContext, row: ContainerRow, copies: Copies) -> tuple[int, int]:
+def _settle_once(leg: LegContext, row: ContainerRow, copies: Copies) -> tuple[int, int]:
     """Return how many of the new ids are known items, and how many look like some."""
     news = _worth_reading(leg, row, copies)
     rekeyed, doubtful = 0, 0
     for start in range(0, len(news), CHUNK):
         leg.check()
-        result = _paired(leg, row, news[start : start + CHUNK], copies)
+        result = _pair(leg, row, news[start : start + CHUNK], copies)
         leg.ledger.rekeyed(row.id, result.pairs, result.fates)
         rekeyed, doubtful = rekeyed + len(result.pairs) + len(result.fates), doubtful + result.doubtful
     if rekeyed and leg.kind in MADE_UIDS:
@@ -241,7 +241,7 @@ class RekeyResult:
     doubtful: int = 0
 
 
-def _paired(leg: LegContext, row: ContainerRow, news: Sequence[ItemRow], copies: Copies) -> RekeyResult:
+def _pair(leg: LegContext, row: ContainerRow, news: Sequence[ItemRow], copies: Copies) -> RekeyResult:
     answers = FetchResults(leg, row)
     rekeyed = RekeyResult()
 
@@ -252,11 +252,11 @@ def _paired(leg: LegContext, row: ContainerRow, news: Sequence[ItemRow], copies:
         mapped = _mapped(leg, result)
         if mapped is None or isinstance(result, Failed):
             continue
-        copy = _equal(leg, copies, mapped) or _but_for_key(leg, copies, result, mapped)
-        mid = _mid(leg, mapped)
+        copy = _equal_copy(leg, copies, mapped) or _copy_under_old_id(leg, copies, result, mapped)
+        mid = _mark_of(leg, mapped)
         namesakes = [] if copy is not None else copies.named(mid)
         if namesakes:
-            copy = _rebuilt(leg, str(row.href), namesakes, mapped)
+            copy = _rebuilt_copy(leg, str(row.href), namesakes, mapped)
         if copy is not None:
             rekeyed.pairs.append(_rekeyed(leg, item, copies.take(copy), mapped))
         elif (fate := copies.fates.take(item, mid, mapped.item.digest, meant(mapped))) is not None:
@@ -279,7 +279,7 @@ def _mapped(leg: LegContext, result: Native | Failed) -> Mapped | None:
         return None
 
 
-def _equal(leg: LegContext, copies: Copies, mapped: Mapped) -> Copy | None:
+def _equal_copy(leg: LegContext, copies: Copies, mapped: Mapped) -> Copy | None:
     """Return a copy with the same digest.
 
     Many files have the same content, such as none at all. In the live phase another name is another file: its
@@ -298,7 +298,7 @@ def _is_named(leg: LegContext, old: ItemRow, name: str) -> bool:
     return target_name == name or (rules is not None and unparted(target_name, old.key, rules) == name)
 
 
-def _but_for_key(leg: LegContext, copies: Copies, native: Native, mapped: Mapped) -> Copy | None:
+def _copy_under_old_id(leg: LegContext, copies: Copies, native: Native, mapped: Mapped) -> Copy | None:
     """Return the copy that this record would be under its old id: ids of ours are made of an item's key."""
     if leg.named_by(mapped.item.key) is None:
         return None
@@ -309,13 +309,13 @@ def _but_for_key(leg: LegContext, copies: Copies, native: Native, mapped: Mapped
     return None
 
 
-def _mid(leg: LegContext, mapped: Mapped) -> int | None:
+def _mark_of(leg: LegContext, mapped: Mapped) -> int | None:
     if leg.kind is not Kind.MAIL:
         return None
     return message_mark(mapped.item.message_id)
 
 
-def _rebuilt(leg: LegContext, href: str, namesakes: Sequence[Copy], mapped: Mapped) -> Copy | None:
+def _rebuilt_copy(leg: LegContext, href: str, namesakes: Sequence[Copy], mapped: Mapped) -> Copy | None:
     """Return the copy that is another rendering of the same mail."""
     meant = _tolerant(leg, mapped.item.body)
     named = {str(copy.item.href): copy for copy in namesakes}

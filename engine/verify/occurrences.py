@@ -112,9 +112,9 @@ def compare(leg: LegContext, container: ContainerRow, almanac: Almanac) -> Itera
     """
     if not isinstance(leg.source, SupportsOccurrences) or not almanac.planned:
         return
-    apart, unchecked = _apart(leg.source, container, almanac)
+    apart, unchecked = _compare_once(leg.source, container, almanac)
     if apart:  # a server under load may leave entries out
-        second, unchecked = _apart(leg.source, container, almanac)
+        second, unchecked = _compare_once(leg.source, container, almanac)
         apart &= second
     if unchecked:
         leg.ledger.event(UNCHECKED, {"container": container.id, "items": len(unchecked)})
@@ -123,21 +123,21 @@ def compare(leg: LegContext, container: ContainerRow, almanac: Almanac) -> Itera
         yield Finding(Outcome.DIFFERS, planned.key, planned.href, DETAIL)
 
 
-def _apart(
+def _compare_once(
     source: SupportsOccurrences, container: ContainerRow, almanac: Almanac
 ) -> tuple[set[str], set[str]]:
     """Return the UIDs for which the source states other moments, and those that it does not expand."""
     planned = almanac.planned
-    stated = _said(source, container, almanac)
+    stated = _source_beginnings(source, container, almanac)
     if stated is None:
         return set(), set(planned)
-    unchecked = _left_out(planned, stated)
+    unchecked = _unexpanded_series(planned, stated)
     return {
         uid for uid in planned if uid not in unchecked and not planned[uid].agrees(stated[uid])
     }, unchecked
 
 
-def _said(
+def _source_beginnings(
     source: SupportsOccurrences, container: ContainerRow, almanac: Almanac
 ) -> dict[str, set[datetime]] | None:
     first, last = almanac.window()
@@ -152,7 +152,7 @@ def _said(
     return stated
 
 
-def _left_out(planned: Mapping[str, ExpectedEvent], stated: Mapping[str, set[datetime]]) -> set[str]:
+def _unexpanded_series(planned: Mapping[str, ExpectedEvent], stated: Mapping[str, set[datetime]]) -> set[str]:
     """Return the series, if the source's views show none of them."""
     series = {uid for uid, event in planned.items() if event.series and (event.moments or event.days)}
     return set() if any(stated[uid] for uid in series) else series

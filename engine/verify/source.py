@@ -114,7 +114,7 @@ def reread(leg: LegContext, container: ContainerRow) -> list[Finding]:
         for row, result in answers.about(chunk):
             leg.check()
             findings += _judge(leg, container, row, result, almanac, first)
-    findings = [*_read_again(leg, container, findings, first)]
+    findings = [*_read_twice(leg, container, findings, first)]
     findings += [Finding(Outcome.UNCHECKED, row.key, row.href, SILENT) for row in answers.silent]
     answers.record()
     if almanac is not None:
@@ -133,7 +133,7 @@ def _since_cursor(
             leg.check()
             full = full or page.full
             present.update(key_of(ref.id) for ref in page.refs if not ref.deleted)
-            _note(page, versions, changed)
+            _note_changes(page, versions, changed)
     except CursorLost:
         return None
     if not full:
@@ -142,7 +142,7 @@ def _since_cursor(
     return len(present)
 
 
-def _note(page: Page, versions: dict[bytes, str], changed: dict[bytes, str]) -> None:
+def _note_changes(page: Page, versions: dict[bytes, str], changed: dict[bytes, str]) -> None:
     for ref in page.refs:
         key = key_of(ref.id)
         if ref.deleted:
@@ -170,7 +170,7 @@ def _judge(
     if _has_other_flags(leg, container, row, mapped):
         yield Finding(Outcome.UNCHECKED, row.key, row.href, "changed")
     same_version = isinstance(result, Native) and version_hash(result.ref.version) == row.version
-    if same_version and (detail := _called_else(leg, row, mapped)):
+    if same_version and (detail := _differing_label(leg, row, mapped)):
         yield Finding(Outcome.DIFFERS, row.key, row.href, detail)
     if mapped.item.digest == row.digest or _stands_for(leg, container, row, mapped):
         if almanac is not None:
@@ -198,7 +198,7 @@ def _has_other_flags(leg: LegContext, container: ContainerRow, row: ItemRow, map
     return row.key not in leg.ledger.losses.of([KEYWORDS_NOT_TAKEN]).get(container.id, ())
 
 
-def _read_again(
+def _read_twice(
     leg: LegContext, container: ContainerRow, findings: Sequence[Finding], first: Mapping[bytes, bytes]
 ) -> Iterator[Finding]:
     """Yield the findings, with a second reading of items whose body differed at the first.
@@ -229,7 +229,7 @@ def _meaning(leg: LegContext, mapped: Mapped) -> bytes:
         return leg.form.tolerant(stream, leg.began)
 
 
-def _called_else(leg: LegContext, row: ItemRow, mapped: Mapped) -> str:
+def _differing_label(leg: LegContext, row: ItemRow, mapped: Mapped) -> str:
     """Return the detail if a file's name, or an item's date, differs at the source from what was written.
 
     Else "".
@@ -268,12 +268,14 @@ def _stands_for(leg: LegContext, container: ContainerRow, row: ItemRow, mapped: 
     if leg.is_ours(row) or not mapped.item.invited:
         return False
     return any(
-        isinstance(copy, Native) and copy.body is not None and _lost(leg, mapped, copy.body) is not None
+        isinstance(copy, Native)
+        and copy.body is not None
+        and _losses_by_copy(leg, mapped, copy.body) is not None
         for _, copy in leg.target.read(str(container.href), [str(row.href)])
     )
 
 
-def _lost(leg: LegContext, mapped: Mapped, copy: Body) -> tuple[Loss, ...] | None:
+def _losses_by_copy(leg: LegContext, mapped: Mapped, copy: Body) -> tuple[Loss, ...] | None:
     """Return what an item loses by a copy of someone else's; see mappings.registry.ItemForm.shared."""
     if leg.form.shared is None:
         return None
@@ -293,7 +295,7 @@ def stands_for(leg: LegContext, container_id: int, key: bytes, copy: Body) -> bo
         copy: the copy at the target.
     """
     mapped = _source(leg, container_id, key)
-    losses = _lost(leg, mapped, copy) if mapped is not None and mapped.item.invited else None
+    losses = _losses_by_copy(leg, mapped, copy) if mapped is not None and mapped.item.invited else None
     leg.ledger.lose(container_id, key, losses or ())
     return losses is not None
 
@@ -309,7 +311,7 @@ def differing(leg: LegContext, container_id: int, key: bytes, copy: Body) -> str
     if row is None or mapped is None or mapped.item.digest != row.digest:
         return "body"
     with mapped.item.body() as ours, copy() as theirs:
-        return _named(leg, ours, theirs)
+        return _field_names(leg, ours, theirs)
 
 
 def _source(leg: LegContext, container_id: int, key: bytes) -> Mapped | None:
@@ -327,7 +329,7 @@ def _source(leg: LegContext, container_id: int, key: bytes) -> Mapped | None:
     return None
 
 
-def _named(leg: LegContext, ours: BinaryIO, theirs: BinaryIO) -> str:
+def _field_names(leg: LegContext, ours: BinaryIO, theirs: BinaryIO) -> str:
     try:
         fields = leg.form.differing(ours, theirs, leg.began)
     except Rejected:

@@ -160,7 +160,7 @@ def _folder(
         pairs = {item.href: expected.pop(item.href) for item in window}
         for item in window:
             _compare_outside(leg, item, pairs[item.href], result)
-        _read_back(leg, href, {h: e for h, e in pairs.items() if _chosen(e, *asked)}, result)
+        _read_back(leg, href, {h: e for h, e in pairs.items() if _is_sampled(e, *asked)}, result)
     return left
 
 
@@ -176,13 +176,13 @@ def _check_found(leg: LegContext, href: str, found_places: dict[str, list[Expect
         for expected in found_places.pop(place):
             if isinstance(native, Failed) or native.body is None:
                 if not _is_theirs(leg, expected):
-                    _add(result, expected, Outcome.MISSING, place, "")
+                    _add_finding(result, expected, Outcome.MISSING, place, "")
             elif leg.digest(native.body) != expected.digest and _still_stands(leg, expected, native.body):
                 result.read[expected.container].add(expected.key)
             else:
                 _judge(leg, expected, place, native.body, result)
     for expected in (entry for group in found_places.values() for entry in group):
-        _add(result, expected, Outcome.ERROR, None, "unreadable")
+        _add_finding(result, expected, Outcome.ERROR, None, "unreadable")
 
 
 def _still_stands(leg: LegContext, expected: Expected, body: Body) -> bool:
@@ -245,25 +245,25 @@ def _compare_outside(leg: LegContext, item: Listed, expected: Expected, result: 
     if leg.context.target.files is not None and item.size != expected.size:
         differing_fields.append("size")
     for detail in differing_fields:
-        _add(result, expected, Outcome.DIFFERS, item.href, detail)
+        _add_finding(result, expected, Outcome.DIFFERS, item.href, detail)
 
 
 def _read_back(leg: LegContext, href: str, pairs: dict[str, Expected], result: Survey) -> None:
     silent = dict(pairs)
     if isinstance(leg.target, SupportsDigests):
-        _hashed(leg, href, silent, result)
+        _confirm_digests(leg, href, silent, result)
     for item, native in read_once(leg, href, list(silent)):
         leg.check()  # reading a window may take long
         expected = silent.pop(item)
         if isinstance(native, Failed) or native.body is None:
-            _add(result, expected, Outcome.ERROR, item, "unreadable")
+            _add_finding(result, expected, Outcome.ERROR, item, "unreadable")
             continue
         _judge(leg, expected, item, native.body, result)
     for item, expected in silent.items():
-        _add(result, expected, Outcome.ERROR, item, "unreadable")
+        _add_finding(result, expected, Outcome.ERROR, item, "unreadable")
 
 
-def _hashed(leg: LegContext, href: str, silent: dict[str, Expected], result: Survey) -> None:
+def _confirm_digests(leg: LegContext, href: str, silent: dict[str, Expected], result: Survey) -> None:
     """Remove items whose digest the target itself confirms.
 
     The others are read: a wrong or missing hash is no finding yet.
@@ -279,7 +279,7 @@ def _judge(leg: LegContext, expected: Expected, href: str, body: Body, result: S
         result.read[expected.container].add(expected.key)
     elif not _is_theirs(leg, expected):
         detail = differing(leg, expected.container, expected.key, body)
-        _add(result, expected, Outcome.DIFFERS, href, detail)
+        _add_finding(result, expected, Outcome.DIFFERS, href, detail)
 
 
 def _reunite(leg: LegContext, left: Leftover, digests: dict[str, bytes], result: Survey) -> None:
@@ -341,9 +341,9 @@ def _report(
             if place is not None:
                 places.remove(place)
                 moved.add(place)
-                _add(result, expected, Outcome.DIFFERS, place[1], "folder")
+                _add_finding(result, expected, Outcome.DIFFERS, place[1], "folder")
             else:
-                _add(result, expected, Outcome.MISSING, None, "")
+                _add_finding(result, expected, Outcome.MISSING, None, "")
     for left in leftovers:
         _report_extras(leg, left, digests.get(left.href, {}), moved, result)
 
@@ -359,7 +359,7 @@ def _report_extras(
     extras = [item for item in left.strangers if (left.href, item.href) not in moved]
     our_digests = _digests(leg, left) if extras else set()
     unknown = [item.href for item in extras if digests.get(item.href) not in our_digests]
-    unexpected = _strange(leg, left.href, unknown)
+    unexpected = _unexpected(leg, left.href, unknown)
     for item in extras:
         if digests.get(item.href) in our_digests:
             finding = Finding(Outcome.EXTRA, None, item.href, "duplicate")
@@ -405,7 +405,7 @@ def _note_survey(leg: LegContext, left: Leftover, *, clean: bool) -> None:
             leg.ledger.surveyed(container.id, position)
 
 
-def _strange(leg: LegContext, href: str, hrefs: list[str]) -> set[str]:
+def _unexpected(leg: LegContext, href: str, hrefs: list[str]) -> set[str]:
     """Return the items that are not expected.
 
     In staging neither provisioning mail is, nor what was there when a person approved a target that was not
@@ -429,12 +429,12 @@ def _digests(leg: LegContext, left: Leftover) -> set[bytes]:
     return {row.digest for row in rows if row.digest is not None} | lost.keys()
 
 
-def _chosen(expected: Expected, share: float, again: bool) -> bool:
+def _is_sampled(expected: Expected, share: float, again: bool) -> bool:
     """Return True if an item is in the sample, which is always the same and cannot be foreseen."""
     if expected.verified and not again:
         return False
     return share >= 1 or int.from_bytes(expected.key[:4], "big") < share * 2**32
 
 
-def _add(result: Survey, expected: Expected, outcome: Outcome, href: str | None, detail: str) -> None:
+def _add_finding(result: Survey, expected: Expected, outcome: Outcome, href: str | None, detail: str) -> None:
     result.findings[expected.container].append(Finding(outcome, expected.key, href, detail))
