@@ -157,7 +157,7 @@ def agreed(pinned: Pin, after: str, events: list[Event]) -> dict[str, Event]:
     signed: dict[str, Event] = {}
     for event in events:
         if event.kind == PINNED:
-            signed.clear()  # what was agreed to before is done, or over
+            signed.clear()  # earlier agreements are used up or void
         if event.kind != AGREED:
             continue
         change = SettingsChange(**{name: str(event.detail.get(name, "")) for name in FIELDS})

@@ -62,7 +62,7 @@ class LedgerSettings(Strict):
 
         demands = {"require_auth": "scram-sha-256" if self.password else "!password,!md5"}
         if self.is_remote and not self.plain:
-            # With gssencmode, a ticket that lies about would take the place of the certificate.
+            # Without gssencmode = disable, any Kerberos ticket would replace the certificate check.
             trust = self.tls.ca_file or "system"
             demands |= {"sslmode": "verify-full", "sslrootcert": trust, "gssencmode": "disable"}
         url = make_url(self.url).update_query_dict(demands)

@@ -14,7 +14,7 @@ from model.sites import is_site
 Found = Mapping[str, Seat]
 
 
-def nobody(_sources: Collection[str]) -> Found:
+def no_seats(_sources: Collection[str]) -> Found:
     """Return no seats: a plan without targets."""
     return {}
 
@@ -33,7 +33,7 @@ class Parties:
             its address.
     """
 
-    targets: Callable[[Collection[str]], Found] = nobody
+    targets: Callable[[Collection[str]], Found] = no_seats
     directory: Directory = field(default_factory=Directory)
     deny: DenyList = field(default_factory=DenyList)
     groups: Mapping[str, str] = field(default_factory=dict)

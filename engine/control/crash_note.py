@@ -50,7 +50,7 @@ def kept(state_directory: Path) -> Iterator[None]:
         faulthandler.disable()
         os.close(file)
         if enabled_before and sys.__stderr__ is not None:
-            with suppress(OSError, ValueError):  # there may be no terminal any more
+            with suppress(OSError, ValueError):  # the terminal may be gone
                 faulthandler.enable(file=sys.__stderr__)
         _folders.remove(folder)
         path.unlink(missing_ok=True)

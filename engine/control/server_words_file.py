@@ -177,7 +177,7 @@ def _write(folder: int, mailbox: str, lines: list[FailureLine]) -> None:
     A killed process leaves the old one or the new one.
     """
     name = _unfinished(mailbox)
-    with suppress(FileNotFoundError):  # of one that was killed
+    with suppress(FileNotFoundError):  # a killed process left it
         os.unlink(name, dir_fd=folder)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     file = os.open(name, flags, 0o600, dir_fd=folder)

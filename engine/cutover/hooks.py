@@ -211,7 +211,7 @@ def _command(
     except subprocess.TimeoutExpired:
         _end(process)
         return "timeout"
-    except BaseException:  # we are to end: nothing of it goes on behind our back
+    except BaseException:  # this process ends: its command must not go on
         _end(process)
         raise
     if code < 0:
@@ -271,9 +271,9 @@ def _send(action: Action, person: HookMailbox, seconds: float, output: BinaryIO,
             action.method, path, body=body, headers=headers, retries=False, redirect=False, timeout=timeout,
             preload_content=False,
         )  # fmt: skip
-        if sockets.closed.is_set():  # in the middle of its head, which urllib3 takes for all of it
+        if sockets.closed.is_set():  # urllib3 takes a head that was cut off for a complete one
             raise TimeoutError
-        with suppress(urllib3.exceptions.HTTPError, OSError):  # its status is what counts
+        with suppress(urllib3.exceptions.HTTPError, OSError):  # only the status counts
             output.write(answer.read(KEPT_BYTES))
         return int(answer.status)
 

@@ -247,7 +247,7 @@ def _refuse_unready(ledger: Ledger, row: MailboxRow, steps: dict[str, StepRow]) 
         raise _Stop("taking-back")
     ledger.refuse_withheld(row.id)
     for leg in ledger.legs(mailbox=row.id):
-        if leg.code in (ROLLED_BACK, ROLLING):  # also where only release hooks are left: it would open empty
+        if leg.code in (ROLLED_BACK, ROLLING):  # even if only release hooks are left: it would go live empty
             raise _Stop(leg.code)
     if row.phase is Phase.STAGING and not _is_verified(ledger, row.id):
         raise _Stop(NOT_VERIFIED)
@@ -337,7 +337,7 @@ def _run_legs(
             state, why = cutting.run(leg.id, verify_only)
         if state is not LegState.VERIFIED:
             code = code or why or str(state)
-        if why == REFUSED:  # the account is asked nothing more
+        if why == REFUSED:  # no more logins to this account
             code = REFUSED
             break
     _finish(cutting, row, name, DONE if code is None else FAILED, code)

@@ -246,7 +246,7 @@ def _settle(
     leg: LegContext, row: ContainerRow, key: bytes, share_plan: SharePlan, share_rows: Sequence[ShareRow]
 ) -> None:
     name = None if key == WHOLE else name_of(leg, row.id, key)
-    is_gone = key != WHOLE and name is None  # and with the file its shares
+    is_gone = key != WHOLE and name is None  # its shares are gone with it
     if is_gone or not (share_plan.grants or share_plan.held or share_rows):
         leg.ledger.shares.settle(row.id, key, (), () if is_gone else share_plan.losses)
         return
@@ -255,7 +255,7 @@ def _settle(
         return
     try:
         _share_at_target(leg, Spot(row.id, key, str(row.href), name), share_plan, share_rows)
-    except Rejected:  # it vanished meanwhile, which verification tells; or sharing was switched off
+    except Rejected:  # it vanished, which verification reports; or sharing was switched off
         leg.ledger.shares.settle(row.id, key, share_rows, share_plan.losses)
 
 

@@ -86,7 +86,7 @@ def refuse_filled_since(leg: LegContext, sleep: Callable[[float], None]) -> None
     shared = bool(fingerprint) and _take_account(leg, fingerprint, sleep)
     if shared and identity_gate.is_filled(leg.target, leg.artefacts, ours):
         raise Blocked("identity-bound-elsewhere", "another mailbox of this ledger may own the account")
-    if not leg.ledger.begun() and not leg.in_doubt:  # else what is there may be ours, and have landed late
+    if not leg.ledger.begun() and not leg.in_doubt:  # otherwise a late write of ours may be there
         identity_gate.refuse_filled(leg.target, leg.approved, leg.artefacts, ours)
 
 

@@ -141,7 +141,7 @@ def prove_identity(
         if not pair.begun:
             refuse_filled(target, rules.approved, rules.artefacts, ours)
     if giver.lent or taker.lent:
-        level = LEVELS[0]  # it is proven whose the account is, and not whose the folder
+        level = LEVELS[0]  # the owner of the account is proven, the owner of the folder is not
     is_self_stated = level == LEVELS[0] and taker.self_stated and _states_the_same(pair, giver, taker)
     return IdentityProof(giver, taker, level, self_stated=is_self_stated)
 
@@ -273,7 +273,7 @@ def is_filled(target: Target, artefacts: Sequence[str], ours: Collection[str]) -
     """
     for container in target.containers():
         if container.id in ours or container.omit is not None:
-            continue  # what others share with the account is not in it
+            continue  # folders that others share with the account do not count
         most = ARTEFACT_FILES_MOST if container.kind is Kind.FILES else ARTEFACTS_MOST
         listed = [item.href for item in islice(target.listing(container.id), most + 1)]
         if len(listed) > most or len(artefacts_among(target, container.id, listed, artefacts)) < len(listed):

@@ -51,7 +51,9 @@ def tidy(leg: LegContext, rows: Sequence[ContainerRow]) -> list[ContainerRow]:
         if not _name_folders(leg, rules, existing):
             break
     rows = discover.moving(leg)
-    reconsidered = leg.ledger.reconsider(NAME_TAKEN)  # something came between: by now one sees what it is
+    reconsidered = leg.ledger.reconsider(
+        NAME_TAKEN
+    )  # these were blocked by another item, which is placed now
     for row in rows:
         if not row.gone and (_free_names(leg, row, rules) or reconsidered):
             transfer.copy_pending(leg, row)

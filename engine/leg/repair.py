@@ -68,7 +68,7 @@ def run_in(setting: LegSetting, row: LegRow, order: Repair) -> LegResult:
         return LegResult(row.id, row.mailbox, row.workload, row.state, order.code)
     if order.execute:
         result = walk(replace(setting, walk=partial(_walk, row, order)), row)
-        if result.state in (LegState.RUNNING, LegState.BLOCKED):  # lost its lease, or a defect
+        if result.state in (LegState.RUNNING, LegState.BLOCKED):  # it lost its lease, or met a defect
             order.code = result.code
         return result
     try:
@@ -137,7 +137,9 @@ def _until_done(order: Repair, setting: LegSetting, held: Lease, keeper: lease.L
 
 def _look(setting: LegSetting, row: LegRow, order: Repair) -> None:
     phase = setting.mailbox.phase
-    held = Lease(row.id, row.mailbox, row.workload, "", row.epoch, False, phase)  # it may only read
+    held = Lease(
+        row.id, row.mailbox, row.workload, "", row.epoch, False, phase
+    )  # this lease only allows reading
     started = row.started or setting.now()
     source = setting.opener.source()
     target = setting.opener.target(_nothing_is_written, started)

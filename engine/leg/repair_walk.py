@@ -174,7 +174,7 @@ def _classify(
         key = result.key if isinstance(result, Failed) else key_of(result.ref.id)
         item = unanswered.pop(key, None)
         if item is None:
-            continue  # a source may answer twice, or answer what nobody asked
+            continue  # a source may answer twice, or unasked
         deviation = None if isinstance(result, Failed) else _deviation(leg, order.what, item, result, listing)
         if deviation is None:
             order.counts["unread"] += 1
@@ -379,7 +379,7 @@ def _folders(leg: LegContext, order: Repair) -> None:
         if here == wanted:
             order.counts["right"] += 1
         elif row.href not in existing:
-            order.counts["user"] += 1  # its user renamed or removed it
+            order.counts["user"] += 1  # the user renamed or removed it
         elif not order.execute:
             order.counts["repaired"] += 1
         else:

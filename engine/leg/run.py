@@ -285,9 +285,9 @@ def walk(setting: LegSetting, row: LegRow) -> LegResult:
             return LegResult(row.id, row.mailbox, row.workload, LegState.RUNNING, "claimed-elsewhere")
         end = _hold(setting, held, claimed_at)
         return LegResult(row.id, row.mailbox, row.workload, end.state, end.code, setting.tally, end.detail)
-    except Transient as error:  # the ledger itself was away: the lease expires, the next claim settles
+    except Transient as error:  # the ledger was unavailable: the lease expires, the next claim settles
         return LegResult(row.id, row.mailbox, row.workload, LegState.WAITING, error.code, setting.tally)
-    except LeaseLost as error:  # both sides were to be opened by the rules of a phase that has ended
+    except LeaseLost as error:  # the phase by whose rules both sides were opened has ended
         return LegResult(row.id, row.mailbox, row.workload, LegState.PENDING, error.code, setting.tally)
     finally:
         lease.retire(owner)
@@ -462,9 +462,7 @@ def _walk_once(
         with open_leg(setting, held, keeper, attempt) as leg:
             if not verify.has_run(leg, leg_of(setting, held)):
                 return LegState.PENDING, "not-run"
-            attempt.proven = (
-                True  # nothing is written, so what others put into an empty target is no obstacle
-            )
+            attempt.proven = True  # nothing is written, so the target need not be empty
             pass_gate(setting, held, leg, attempt)
             discover.catch_up(leg)
             return _end_of(leg, task, verify.compare(leg, task.level, task.sample_percent))
@@ -561,7 +559,7 @@ def _dry_run(setting: LegSetting, leg: LegContext) -> tuple[LegState, str | None
     with discover.ends(leg) as ended:
         for row in discover.record_only(leg):
             listing = discover.list_changes(leg, row)
-            if leg.mirror:  # else what is gone would be named once, and to nobody
+            if leg.mirror:  # in the live phase, removals would be reported only once, here
                 ended(listing.cursors)
     return LegState.PENDING, "dry-run"
 

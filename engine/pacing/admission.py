@@ -151,7 +151,7 @@ class Admission:
         self._worker = secrets.token_hex(8)
         self.seen: tuple[Health, ...] = ()
 
-    # A leg's way
+    # Called for a leg
 
     def join(
         self, workload: Kind, rank: tuple[int, int] = (0, 0), *, source: bool = True, patient: bool = False
@@ -246,7 +246,7 @@ class Admission:
             if gate.throttle.halted and gate.meter.code is not None
         }
 
-    # What workers tell one another
+    # The exchange among workers
 
     def due(self) -> float:
         """Return the length of a period in seconds; 0 while other workers' shares of a budget are unknown."""
@@ -309,7 +309,7 @@ class Admission:
                 legs_wanted = {row.worker: row.legs for row in self.seen if row.system == system}
                 gate.share = shares(budget, legs_wanted).get(self._worker, 0)
 
-    # With the lock held
+    # Called with the lock held
 
     def _gate(self, system: str) -> _Gate:
         if system not in self._gates:
@@ -350,7 +350,7 @@ class Admission:
         for system in entry.systems:
             self._gates[system].probed = self._clock() + PROBE_SECONDS
 
-    # Without it
+    # Called without the lock
 
     def _await_room(self, entry: AdmissionEntry, stop: threading.Event) -> bool:
         """Wait for room. Return False if there was none in time."""

@@ -92,7 +92,7 @@ class Meter:
                 call may consist of others.
         """
         now = self.clock()
-        with self._lock:  # take() goes through them all
+        with self._lock:  # take() iterates over all of them
             if threading.get_ident() in self._waiting:
                 return None
             self._waiting[threading.get_ident()] = now
@@ -199,7 +199,7 @@ def _sizes(given: tuple[Any, ...]) -> dict[bytes, int]:
 
 
 def _weight(element: object, sizes: Mapping[bytes, int]) -> int:
-    if isinstance(element, tuple) and len(element) == 2:  # of read(): (href, what was read)
+    if isinstance(element, tuple) and len(element) == 2:  # read() yields (href, record)
         element = element[1]
     if isinstance(element, Page):
         return 1 + len(element.refs) // LISTED

@@ -100,7 +100,7 @@ class LegSlot:
         try:
             await slots.acquire(self._rank)
             while not (self._runner.shut or admission.lost(self.entry) or admission.begin(self.entry)):
-                slots.release()  # another server's leg may use it
+                slots.release()  # a leg of another server may use it
                 await asyncio.sleep(TICK_SECONDS)
                 await slots.acquire(self._rank)
             self._held = True

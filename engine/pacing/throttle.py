@@ -66,7 +66,7 @@ class Throttle:
         """
         if self.halted:
             self._try(own)
-        elif self._resting:  # what was at work before the decrease is still in it
+        elif self._resting:  # it still contains calls from before the decrease
             self._resting = False
         else:
             self._past.append(own)

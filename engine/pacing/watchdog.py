@@ -91,7 +91,7 @@ class Watchdog:
             Misconfigured: if its maintenance windows cannot be used.
         """
         if self._policy is not None and policy.wave != self._policy.wave:
-            self.refusal = None  # was another wave's
+            self.refusal = None  # it was another wave's
         self._policy = policy
         self._judge()
         if self.refusal is not None:

@@ -104,7 +104,7 @@ class WorkerSlots:
         for policy in duties:
             if self.stop.is_set():
                 return
-            with suppress(Transient):  # it closed since it was asked
+            with suppress(Transient):  # it may have closed meanwhile
                 self.watchdog.follow(policy)
             if not self.watchdog.closing:
                 yield policy

@@ -140,8 +140,8 @@ class Directory:
         return None if targets is None else canonical(target) in targets
 
     def _sides(self, source: str, target: str) -> tuple[frozenset[int], frozenset[int]]:
-        nobody: frozenset[int] = frozenset()
-        return self.sources.get(canonical(source), nobody), self.targets.get(canonical(target), nobody)
+        no_rows: frozenset[int] = frozenset()
+        return self.sources.get(canonical(source), no_rows), self.targets.get(canonical(target), no_rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ def canonical(address: str) -> str:
     if site is not None:
         return str(site)
     local, at, domain = unicodedata.normalize("NFKC", address).strip().casefold().rpartition("@")
-    # Folding may take a text out of its normal form.
+    # Case folding may denormalize a text.
     local, domain = (unicodedata.normalize("NFKC", part) for part in (local, domain))
     if not at:
         return domain

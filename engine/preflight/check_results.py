@@ -83,5 +83,5 @@ def _check_of(
     passing = bool(look.faults) and look.passing == len(look.faults)
     code = codes[0] if codes else None
     if code is None and look.person.source in begun and row.code in ASKED_ONCE:
-        code = row.code  # what approvers saw still holds: nobody asked
+        code = row.code  # it was not asked for again, so what approvers saw still holds
     return Check(row.mailbox, look.level, code, look.items or 0, look.bytes or 0, passing)

@@ -200,7 +200,7 @@ def examine(
         for workload in person.moves(config.workloads):
             known = passes.get((person.source, workload))
             _examine_target(look, config, workload, pair, source, rules[workload], breaker, known)
-    # Of what is begun, part of the room is taken by what was copied already.
+    # Once copying has begun, the copies take a part of the quota.
     if not begun and look.bytes is not None and look.free is not None and look.bytes > look.free:
         look.faults.append(("target", "quota-too-small"))
     return look
@@ -233,7 +233,7 @@ def _examine_target(
             _note_weakest(look, prove_identity(pair, source, target, rules))
             passed = True
         if not passed and not any(side == "gate" and code != CODE for side, code in look.faults):
-            with _noting(look, "gate"):  # how well it is proven, for whom a person takes responsibility
+            with _noting(look, "gate"):  # the level of proof, for the person who approves
                 _note_weakest(
                     look, prove_identity(pair, source, target, replace(rules, approved=_approve_all))
                 )
@@ -282,7 +282,7 @@ def _noting(look: PreflightResult, side: str) -> Iterator[None]:
         results = look.warnings if error.code in NEEDS_APPROVAL else look.faults
         if error.local:
             look.causes.add(f"{error.code}: {error.local}")
-        if (side, error.code) not in results:  # the gate says the same of several workloads
+        if (side, error.code) not in results:  # the gate reports the same for several workloads
             results.append((side, error.code))
             look.passing += isinstance(error, Transient)
 

@@ -63,7 +63,7 @@ def _text(answer: Native | Failed) -> str:
         data = stream.read(MOST)
     try:
         message = message_of(BytesIO(data))
-    except RecursionError:  # nested deeper than any invitation
+    except RecursionError:  # no invitation is nested so deeply
         message = head_of(data)
     parts = [f"{name}: {decoded(str(value))}" for name, value in message.items()]
     for part in message.walk():

@@ -177,7 +177,7 @@ def listing_of(leg: LegContext, href: str) -> dict[str, Listed]:
     except Blocked as error:
         if error.code != "container-missing":
             raise
-        return {}  # somebody removed the folder, and with it whatever we wrote
+        return {}  # someone removed the folder with everything in it
 
 
 def _pair(

@@ -201,7 +201,9 @@ def look_at(setting: LegSetting, row: LegRow, order: RollbackScope) -> None:
     """
     ledger = setting.ledger
     phase = setting.mailbox.phase
-    held = Lease(row.id, row.mailbox, row.workload, "", row.epoch, False, phase)  # it may only read
+    held = Lease(
+        row.id, row.mailbox, row.workload, "", row.epoch, False, phase
+    )  # this lease only allows reading
     target = setting.opener.target(_nothing_is_written, row.started or datetime.now(UTC))
     try:
         with ledger.session(held, mirror=False) as session:

@@ -92,7 +92,7 @@ class RollbackRequest:
                 stop=self.worker_slots.stop,
                 through=through,
             )
-        except StopRequested as request:  # of a look
+        except StopRequested as request:  # only a preview raises this
             return request.code
         return report.code
 
@@ -131,7 +131,7 @@ def with_earlier(ledger: Ledger, told: RollbackResult) -> RollbackResult:
     for name in ("read", "answered", "forwarded"):
         report.counts[name] = sum(getattr(line, name) == "yes" for line in lines)
     report.counts["read-before"] = sum(line.read == "before" for line in lines)
-    earlier = len(lines) > report.counts["ours"]  # this run's own lines say more
+    earlier = len(lines) > report.counts["ours"]  # the lines of this run say more
     report.counts["ours"] = len(lines)
     if report.lines is not None and earlier:
         report.lines = [*lines, *(line for line in report.lines if line.outcome != "ours")]

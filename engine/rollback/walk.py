@@ -42,7 +42,7 @@ from model.protocols import Failed, Stored
 Ended = tuple[LegState, str | None]
 
 
-def nobody() -> frozenset[bytes]:
+def nothing_rests() -> frozenset[bytes]:
     """Return no keys: nothing rests on items of this leg."""
     return frozenset()
 
@@ -58,7 +58,7 @@ class RollbackScope:
     """
 
     recall: bool = False
-    rested: Callable[[], Collection[bytes]] = nobody
+    rested: Callable[[], Collection[bytes]] = nothing_rests
     report: RollbackReport = field(default_factory=RollbackReport)
 
 
@@ -135,7 +135,7 @@ def _end_early(order: RollbackScope, begun: Begun, code: str) -> Ended:
 def _undo(order: RollbackScope, setting: LegSetting, leg: LegContext, begun: Begun) -> None:
     ledger = leg.ledger.rollback
     order.report.restart()
-    if ledger.is_bound():  # else nothing was ever written
+    if ledger.is_bound():  # otherwise nothing was ever written
         ledger.refuse_another(leg.target.identity())
         invitation_policy.refuse_unproven(leg, setting.silenced)
     if not begun.started:

@@ -151,7 +151,7 @@ def _remove_old(leg: LegContext, row: ContainerRow, edited: Sequence[ItemRow]) -
     if not edited:
         return
     removed, failed = split(leg.target.remove(str(row.href), [stored(item) for item in edited]))
-    # What is not ours any more stays (R8b).
+    # A copy that is no longer ours stays (R8b).
     others = [failure.key for failure in failed if failure.error.code == CHANGED]
     leg.ledger.rewrite(row.id, [*(result.key for result in removed), *others])
     if len(failed) > len(others):

@@ -165,7 +165,7 @@ class _Copying:
             self._settle()
             self._hand_back()
             raise
-        except Exception:  # not when the process is to end: that must not become a fault to retry
+        except Exception:  # no BaseException: the end of the process is no fault to retry
             self._settle()
             raise
         finally:
@@ -256,7 +256,7 @@ class _Copying:
         answered = prepared.answered()
         prepared.rejected += [(row.key, "source-silent") for row in batch.rows if row.key not in answered]
         if any(_means_other(entry.item) for entry in prepared.mapped):
-            self.leg.ledger.reconsider(DUPLICATE_UID)  # the copies of what changes are copies no longer
+            self.leg.ledger.reconsider(DUPLICATE_UID)  # copies of a changed item no longer stand for it
         if self.names is not None:
             prepared.mapped = [self.names.give(entry) for entry in prepared.mapped]
         self.leg.ledger.intend(self.row.id, prepared.mapped, prepared.unwritten)
@@ -264,7 +264,7 @@ class _Copying:
 
     def _start(self, ready: Writing) -> Writing:
         self.leg.check()
-        self.begun.clear()  # it is the only one that was begun and not started
+        self.begun.clear()  # only this batch was begun and not started
         ready.going = self.writer.submit(_write, self.leg, str(self.row.href), ready)
         return ready
 
@@ -309,9 +309,9 @@ def _prepare(
             raise StopRequested(reason(leg.stop))
         key = result.key if isinstance(result, Failed) else key_of(result.ref.id)
         item = awaited.pop(key, None)
-        if item is not None:  # a source may answer twice, or answer what nobody asked
+        if item is not None:  # a source may answer twice, or unasked
             _sort_result(leg, prepared, item, result, context)
-    # In the order of the rows, whatever that of the answers: of two with one UID or name the same is first.
+    # Sort by the rows, not by the answers: of two items with one UID or name, the same one is always first.
     order = {item.key: number for number, item in enumerate(rows)}
     prepared.mapped.sort(key=lambda entry: order[entry.item.key])
     items = {entry.item.key: entry.item for entry in prepared.mapped}
@@ -351,7 +351,7 @@ def _note_unwritten(leg: LegContext, prepared: PreparedBatch, key: bytes, result
     """Note the Message-ID of a mail that was not written: whoever looks for the mail finds the reason."""
     if leg.kind is not Kind.MAIL or not isinstance(result, Native):
         return
-    with suppress(Rejected):  # its body may be what cannot be read
+    with suppress(Rejected):  # the unreadable part may be its body
         if (name := message_id_of(result)) is not None:
             prepared.unwritten.append(Unwritten(key, name))
 
@@ -372,7 +372,7 @@ def _write(leg: LegContext, href: str, writing: Writing) -> None:
     The target's answer about each item is noted even if it then raises.
     """
     items = [mapped.item for mapped in writing.prepared.mapped]
-    writing.prepared.mapped.clear()  # the bodies' last holder is this call
+    writing.prepared.mapped.clear()  # from here on, only this call holds the bodies
     fatal: MigrationError | None = None
     for result in leg.target.write(href, items) if items else ():
         if isinstance(result, Stored):

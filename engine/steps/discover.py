@@ -67,7 +67,7 @@ def list_containers(leg: LegContext) -> list[ContainerRow]:
     _refuse_emptied(leg, found, placed)
     present = {container.id for container in found}
     if any(not row.gone and source_id not in present for source_id, row in placed.items()):
-        present |= {container.id for container in leg.source.containers()}  # missing once proves nothing
+        present |= {container.id for container in leg.source.containers()}  # a single absence proves nothing
     heirs = _heirs(found, placed, present)
     existing = {container.id: container for container in leg.target.containers()}
     adopt(leg, placed, existing)
@@ -213,7 +213,7 @@ def ends(leg: LegContext) -> Iterator[Callable[[Mapping[int, str]], None]]:
     try:
         yield ended
     except (MigrationError, StopRequested):
-        with suppress(MigrationError):  # the first error says why; without its cursor it is listed again
+        with suppress(MigrationError):  # the first error counts; a container without cursor is listed again
             leg.ledger.finish_listings(waiting)
         raise
     leg.ledger.finish_listings(waiting)
@@ -222,7 +222,7 @@ def ends(leg: LegContext) -> Iterator[Callable[[Mapping[int, str]], None]]:
 def _follow(leg: LegContext, row: ContainerRow, cursor: str | None, *, first: bool) -> Listing:
     had_items = bool(leg.ledger.counts(row.id))
     moves = leg.source.capabilities.moves and not first
-    # In the live phase what is gone leaves no trace in the ledger, so that the cursor waits for
+    # In the live phase, removals leave no trace in the ledger, so the cursor waits for
     # engine.steps.rekeying.
     waits = had_items and row.complete and not leg.mirror
     seen: set[bytes] | None = None
@@ -236,7 +236,7 @@ def _follow(leg: LegContext, row: ContainerRow, cursor: str | None, *, first: bo
             seen.update(key_of(ref.id) for ref in page.refs if not ref.deleted)
         if waits:
             _note_gone(gone, page)
-        if page.refs:  # else its cursor alone: finish_listing keeps it
+        if page.refs:  # an empty page has only a cursor, which finish_listing records
             leg.ledger.record_page(row.id, page, keep_cursor=seen is None and not waits, moves=moves)
         last = page.cursor
     if last is None:
@@ -381,7 +381,7 @@ def rename(
     """
     leg.check()
     old, new = str(row.href), joined(leg, wanted.path)
-    if old in existing or new not in existing:  # else an attempt died right after it
+    if old in existing or new not in existing:  # otherwise an attempt died right after the rename
         new = _rename_at_target(leg, row, wanted, existing)
     existing[new] = existing.pop(old, wanted)
     for href in _below(leg, old, existing):
@@ -443,7 +443,7 @@ def adopt(leg: LegContext, placed: dict[str, ContainerRow], existing: dict[str, 
         path = places.get(row.id)
         if row.href is None or path is None or (new_href := joined(leg, path)) == row.href:
             continue
-        href = at.get(new_href, new_href)  # mail's may have a prefix that no path has
+        href = at.get(new_href, new_href)  # hrefs of mail may have a prefix that paths lack
         if row.href in existing:
             if href != row.href:
                 leg.ledger.set_href(row.id, row.href, existing[row.href].path)

@@ -52,7 +52,7 @@ def place(
         (container, row)
         for container, row in zip(found, rows, strict=True)
         if container.omit is None and (row.href is None or (row.href not in existing and leg.mirror))
-        # in the live phase a folder is the user's to remove; see ensure_needed
+        # in the live phase the user may remove a folder; see ensure_needed
     ]
     new = _announce(leg, missing, plan, existing)
     placed: list[Placed] = []

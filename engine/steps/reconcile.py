@@ -105,7 +105,7 @@ def sweep(leg: LegContext, href: str) -> int:
     Returns:
         How many copies were removed.
     """
-    suspicion = leg.in_doubt.get(href)  # kept: it may land after this look as well
+    suspicion = leg.in_doubt.get(href)  # it stays there: the write may land after this look too
     if suspicion is None or not leg.mirror:
         return 0
     unclaimed = _unclaimed(leg, href, suspicion.since)
@@ -121,7 +121,7 @@ def sweep(leg: LegContext, href: str) -> int:
         if reaches(written.get(digest), item)
     ]
     if orphans:
-        reconsider(leg)  # before they go, as in withdraw
+        reconsider(leg)  # before the removal, as in withdraw
     removed = [done for done in leg.target.remove(href, orphans) if isinstance(done, Stored)]
     if removed:
         leg.ledger.event("zombies-removed", {"count": len(removed)})
@@ -150,10 +150,10 @@ def revalidate(leg: LegContext, row: ContainerRow) -> int:
         era = era_of(leg.target.position(row.href))
     except Blocked as error:
         if error.code == "container-missing" and (row.gone or not leg.mirror):
-            return 0  # the user removed it, or the source has it no more either
+            return 0  # the user removed it, or the source no longer has it either
         raise
     if not era:
-        return 0  # hrefs have no order there, whatever their names look like
+        return 0  # hrefs have no order there, even if they look so
     rows = [item for item in leg.ledger.rows(row.id, AT_TARGET) if era_of(str(item.href)) != era]
     if not rows:
         return 0
@@ -163,7 +163,7 @@ def revalidate(leg: LegContext, row: ContainerRow) -> int:
     leaving = [item.key for item in absent if item.state is State.LEAVING]
     leg.ledger.withdrawn(row.id, leaving, removed=False)
     leg.ledger.rewrite(row.id, [item.key for item in absent if item.state is not State.LEAVING])
-    leg.ledger.rehref(row.id, matching.pairs)  # last: it is what tells the next run that this is done
+    leg.ledger.rehref(row.id, matching.pairs)  # last: it tells the next run that this is done
     leg.ledger.event("target-folder-renumbered", {"items": len(rows), "absent": len(absent)})
     return len(rows)
 
@@ -202,7 +202,7 @@ def repair(leg: LegContext, row: ContainerRow) -> int:
     rows = [item for item in copies.values() if details[item.key] in again_for]
     old = [stored(item) for item in rows if details[item.key] != ""]
     removed, failed = split(leg.target.remove(str(row.href), old))
-    # What is not ours any more stays (R8b), and ours is missing.
+    # A copy that is no longer ours stays (R8b); ours is missing then.
     free = {result.key for result in removed} | {
         failure.key for failure in failed if failure.error.code == CHANGED
     }
@@ -343,7 +343,7 @@ def settle_doomed(leg: LegContext) -> list[tuple[ContainerRow, ItemRow]]:
     removed: list[tuple[ContainerRow, ItemRow]] = []
     for row in leg.ledger.containers():
         if not leg.ledger.pending(row.id, 1, states=(State.WRITING,)):
-            continue  # an index tells that there are none, as there mostly are
+            continue  # an index answers this; usually there are none
         doomed = [item for item in leg.ledger.rows(row.id, (State.WRITING,)) if item.code in DOOMS]
         if not doomed:
             continue
@@ -465,7 +465,7 @@ def paired(leg: LegContext, href: str, wanted: Sequence[Wanted], since: str | No
     except Blocked as error:
         if error.code != "container-missing":
             raise
-        listing = []  # somebody removed the folder, and with it whatever we wrote
+        listing = []  # someone removed the folder with everything in it
     claimed = set() if since is None and not wanted else leg.ledger.claimed(href)
     free = [item for item in listing if item.href not in claimed]
     digests = read_digests(leg, href, narrow(wanted, free, set()))

@@ -123,7 +123,9 @@ def settle_rekeyed(leg: LegContext, row: ContainerRow, listing: Listing) -> int:
         return 0
     rekeyed, doubtful = _settle_once(leg, row, copies)
     more = rekeyed
-    while more and copies.count and leg.kind is Kind.CONTACTS:  # groups name what has another id by now
+    while (
+        more and copies.count and leg.kind is Kind.CONTACTS
+    ):  # groups may name contacts that have other ids now
         more, doubtful = _settle_once(leg, row, copies)
         rekeyed += more
     if rekeyed:

@@ -126,7 +126,7 @@ def refuse_shrunk(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
 def _leaving(leg: LegContext, row: ContainerRow) -> Iterator[list[ItemRow]]:
     """Yield the items that leave, in batches, each once, whatever becomes of it."""
     if row.href is None or not leg.ledger.pending(row.id, 1, states=(State.LEAVING,)):
-        return  # an index tells that there are none, as there mostly are; all items are gone through below
+        return  # an index answers this; below, all items are read
     rows = leg.ledger.rows(row.id, (State.LEAVING,))
     while batch := list(islice(rows, leg.pace.batch)):
         yield batch
@@ -137,7 +137,7 @@ def _withdraw(
 ) -> tuple[list[Stored], list[Failed]]:
     ours = [item for item in leaving if leg.is_ours(item)]
     if ours:
-        # Before they go: after that, nobody would remember that their UIDs are free.
+        # Before the removal: afterwards nothing would say that their UIDs are free.
         reconsider(leg)
     not_ours = [item.key for item in leaving if not leg.is_ours(item)]
     leg.ledger.withdrawn(row.id, not_ours, removed=False, code=NOT_OURS)

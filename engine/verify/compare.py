@@ -149,12 +149,12 @@ def _record(
     )
     counts = leg.ledger.counts(container.id)
     unread = counts.get(State.WRITTEN, 0)
-    if adverse and unread:  # what was rebuilt stands for no other item, nor does a finding of one not written
+    if adverse and unread:  # findings of rebuilt or unwritten items stand for no other item
         unread = sum(row.key not in adverse for row in leg.ledger.rows(container.id, (State.WRITTEN,)))
     still_open = sum(count for state, count in counts.items() if state < State.WRITTEN)
     verdict.outcomes[Outcome.MATCH] += counts.get(State.VERIFIED, 0)
     if level in (Level.TARGET, Level.BOTH):
-        still_open += unread  # held, named by no finding, and yet not read back: that is not a match
+        still_open += unread  # at the target, without a finding, but not read back: no match
     else:
         verdict.outcomes[Outcome.MATCH] += unread
     verdict.outcomes[Outcome.UNCHECKED] += still_open

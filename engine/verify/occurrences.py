@@ -113,7 +113,7 @@ def compare(leg: LegContext, container: ContainerRow, almanac: Almanac) -> Itera
     if not isinstance(leg.source, SupportsOccurrences) or not almanac.planned:
         return
     apart, unchecked = _compare_once(leg.source, container, almanac)
-    if apart:  # a server under load may leave entries out
+    if apart:  # a server under load may omit entries
         second, unchecked = _compare_once(leg.source, container, almanac)
         apart &= second
     if unchecked:

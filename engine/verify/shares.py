@@ -48,7 +48,7 @@ def _as_shared(
     try:
         grants = leg.target.shared(str(container.href), name)
     except Rejected:
-        return True  # it is missing, which another finding says
+        return True  # another finding reports that it is missing
     return {sharing.digest_of(grant) for grant in grants} == {row.digest for row in rows if row.is_there(now)}
 
 

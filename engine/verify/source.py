@@ -82,7 +82,7 @@ def relist(leg: LegContext, container: ContainerRow, total: int | None) -> list[
         return []
     versions = {row.key: row.version for row in leg.ledger.rows(container.id) if row.state is not State.GONE}
     if total == 0 and not versions and container.cursor is not None:
-        return []  # empty by the source's own count of just now, and it was listed to its end before
+        return []  # the source counts 0 items now, and it was listed to its end before
     changed: dict[bytes, str] = {}
     listed = _since_cursor(leg, container, versions, changed)
     if listed is None:

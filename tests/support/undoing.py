@@ -19,7 +19,7 @@ from engine.leg.repair_walk import Repair, What
 from engine.leg.run import LegResult, LegSetting, Task, approvals
 from engine.rollback.report import RollbackReport
 from engine.rollback.run import NoSource, look_at
-from engine.rollback.walk import RollbackScope, nobody, roll_back
+from engine.rollback.walk import RollbackScope, nothing_rests, roll_back
 from ledger.db.rows import LegRow
 from ledger.leg.rollback import APPROVAL, RECALL
 from ledger.store import Ledger
@@ -43,7 +43,7 @@ class Undoing:
 
     trial: Undoable
     recall: bool = False
-    rested: frozenset[bytes] = nobody()
+    rested: frozenset[bytes] = nothing_rests()
     report: RollbackReport = field(default_factory=RollbackReport)
 
     def approve(self) -> None:
