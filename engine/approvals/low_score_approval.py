@@ -73,8 +73,12 @@ def answer(score: Score | None, by: str, reason: str) -> Mapping[str, str | int]
 
 def unaccepted(ledger: Ledger, rows: Sequence[MailboxRow]) -> dict[str, Score | None]:
     """Return those of these mailboxes with a low score, or none, for which no person takes responsibility."""
-    found = scores(ledger, [row.id for row in rows])
-    return {row.id: found.get(row.id) for row in rows if _is_asked(ledger, row, found.get(row.id))}
+    current_scores = scores(ledger, [row.id for row in rows])
+    return {
+        row.id: current_scores.get(row.id)
+        for row in rows
+        if _is_asked(ledger, row, current_scores.get(row.id))
+    }
 
 
 def _is_asked(ledger: Ledger, row: MailboxRow, score: Score | None) -> bool:

@@ -41,9 +41,9 @@ def misconfigured(path: Path, problems: Sequence[Problem]) -> Misconfigured:
     return Misconfigured(first.where(path.name), "\n".join(lines))
 
 
-def unknown(name: str, known: Iterable[str]) -> str:
+def unknown(name: str, existing: Iterable[str]) -> str:
     """Return advice on a name that does not exist: the nearest existing one, or all of them."""
-    names = sorted(known)
+    names = sorted(existing)
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     if near:
         return f"unknown; did you mean {near[0]}?"

@@ -55,7 +55,9 @@ class Parties:
                 the mailbox yet.
         """
         others = {address: self._other_addresses(address) for address in addresses}
-        seats_known = self.targets({*addresses, *(entry for found in others.values() for entry in found)})
+        seats_known = self.targets(
+            {*addresses, *(entry for addresses_of_others in others.values() for entry in addresses_of_others)}
+        )
         users = {}
         for address in addresses:
             if len(self._row_numbers(address)) > 1:
@@ -97,8 +99,8 @@ class Parties:
 
         Equal names do not make equal members, so a name alone says nothing unless `by_name` allows it.
         """
-        same = name if self.by_name and not is_site(name) else None
-        return self.groups.get(canonical(name), same)
+        same_name = name if self.by_name and not is_site(name) else None
+        return self.groups.get(canonical(name), same_name)
 
 
 def read_groups(path: Path) -> Mapping[str, str]:

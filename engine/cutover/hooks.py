@@ -129,16 +129,16 @@ def run(
         Misconfigured: if a secret cannot be read.
     """
     code: str | None = None
-    what = hook.name if action is hook else f"{hook.name}.undo"
+    label = hook.name if action is hook else f"{hook.name}.undo"
     with _exclusive(state_directory, f"{person.mailbox}.{hook.name}", hook.timeout_seconds) as lock:
         if lock is None:
             return "still-running"
-        given = Given(lock, tuple(environment))
+        inherited = Given(lock, tuple(environment))
         for attempt in range(hook.attempts):
             if attempt:
                 sleep(min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE))
-            with _output(state_directory, f"{person.mailbox}.{what}") as output:
-                code = _attempt(action, person, hook.timeout_seconds, output, given)
+            with _output(state_directory, f"{person.mailbox}.{label}") as output:
+                code = _attempt(action, person, hook.timeout_seconds, output, inherited)
                 output.write(f"\n-- {code or 'done'}\n".encode())
             if code is None:
                 return None
@@ -171,10 +171,10 @@ def _try_lock(file: BinaryIO) -> bool:
 
 
 def _attempt(
-    action: Action, person: HookMailbox, seconds: float, output: BinaryIO, given: Given
+    action: Action, person: HookMailbox, seconds: float, output: BinaryIO, inherited: Given
 ) -> str | None:
     if action.command is not None:
-        return _command(action.command, person, seconds, output, given)
+        return _command(action.command, person, seconds, output, inherited)
     return _request(action, person, seconds, output)
 
 
@@ -191,7 +191,7 @@ def _output(state_directory: Path, name: str) -> BinaryIO:
 
 
 def _command(
-    command: tuple[str, ...], person: HookMailbox, seconds: float, output: BinaryIO, given: Given
+    command: tuple[str, ...], person: HookMailbox, seconds: float, output: BinaryIO, inherited: Given
 ) -> str | None:
     variables = {f"KOGGE_{name.upper()}": value for name, value in person.names().items()}
     try:
@@ -200,8 +200,8 @@ def _command(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**plain(given.environment), **variables},
-            pass_fds=(given.lock,),
+            env={**plain(inherited.environment), **variables},
+            pass_fds=(inherited.lock,),
             start_new_session=True,
         )
     except (OSError, ValueError):

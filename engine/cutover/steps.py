@@ -408,7 +408,7 @@ def _take_back(cutting: CutoverContext, row: MailboxRow) -> None:
     cutting.moved(row.id)
 
 
-def in_force(hooks: HooksSettings, done: Collection[str]) -> list[tuple[str, Hook]]:
+def in_force(hooks: HooksSettings, begun_steps: Collection[str]) -> list[tuple[str, Hook]]:
     """Return the begun hooks in the order of their undoing, each with the step that undoes it.
 
     A hook that has no undo stays in force.
@@ -418,7 +418,7 @@ def in_force(hooks: HooksSettings, done: Collection[str]) -> list[tuple[str, Hoo
         (f"{UNDO}:{hook.name}", hook)
         for stage in both
         for kind, hook in reversed(stage)
-        if f"{kind}:{hook.name}" in done
+        if f"{kind}:{hook.name}" in begun_steps
     ]
 
 

@@ -41,8 +41,8 @@ class Names:
         losses = mapped.losses if name == item.name else (*mapped.losses, TAKEN)
         return replace(mapped, item=replace(item, name=name), losses=losses)
 
-    def _is_anothers(self, key: bytes, same: str) -> bool:
-        return self.taken.get(same, key) != key
+    def _is_anothers(self, key: bytes, name_identity: str) -> bool:
+        return self.taken.get(name_identity, key) != key
 
 
 def names(leg: LegContext, row: ContainerRow) -> Names | None:
@@ -58,18 +58,18 @@ def names(leg: LegContext, row: ContainerRow) -> Names | None:
     rules = leg.context.target.files
     if rules is None or row.href is None:
         return None
-    taken: dict[str, bytes | None] = {}
+    taken_names: dict[str, bytes | None] = {}
     for name in _names_at_target(leg, row.href):
-        taken[identity(name, rules)] = None
+        taken_names[identity(name, rules)] = None
     places = leg.ledger.placed()
     for path in places.values():
         if path[:-1] == places.get(row.id):
-            taken[identity(path[-1], rules)] = None
+            taken_names[identity(path[-1], rules)] = None
     for item in leg.ledger.rows(row.id):
         for own_name in (item.href, item.place):
             if own_name is not None:
-                taken[identity(own_name, rules)] = item.key
-    return Names(rules, taken)
+                taken_names[identity(own_name, rules)] = item.key
+    return Names(rules, taken_names)
 
 
 def _names_at_target(leg: LegContext, href: str) -> list[str]:

@@ -63,10 +63,13 @@ class SharePlan:
         Args:
             made: the digests of what Kogge shares already, and goes on sharing.
         """
-        held = tuple(grant for grant in self.grants if digest_of(grant) not in made)
-        losses = (*self.losses, HELD) if held else self.losses
+        held_grants = tuple(grant for grant in self.grants if digest_of(grant) not in made)
+        losses = (*self.losses, HELD) if held_grants else self.losses
         return replace(
-            self, grants=tuple(grant for grant in self.grants if grant not in held), losses=losses, held=held
+            self,
+            grants=tuple(grant for grant in self.grants if grant not in held_grants),
+            losses=losses,
+            held=held_grants,
         )
 
 
@@ -107,8 +110,8 @@ def share(leg: LegContext, rows: Sequence[ContainerRow]) -> None:
         leg.check()
         if row.path in wide | unsure and WHOLE in plans[row.id]:
             share_rows = () if row.path in wide else leg.ledger.shares.of(row.id).get(WHOLE, ())
-            made = {entry.digest for entry in share_rows if entry.made}
-            plans[row.id][WHOLE] = plans[row.id][WHOLE].holding(made)
+            made_digests = {entry.digest for entry in share_rows if entry.made}
+            plans[row.id][WHOLE] = plans[row.id][WHOLE].holding(made_digests)
         _share(leg, row, plans[row.id])
     if (wide or unsure) and is_time(leg) and is_site(leg.mailbox.source):
         raise Blocked(NARROWER, "something in it is for fewer people than the folder it goes into")

@@ -57,9 +57,9 @@ def bind(
         return _already_bound
 
     def bind_made() -> None:
-        made = leg.target.identity()
-        refuse_lent(made, leg.approved)
-        ledger.bind(held, proof.source, made, proof.level)
+        identity = leg.target.identity()
+        refuse_lent(identity, leg.approved)
+        ledger.bind(held, proof.source, identity, proof.level)
 
     return bind_made
 
@@ -82,12 +82,12 @@ def refuse_filled_since(leg: LegContext, sleep: Callable[[float], None]) -> None
     counts = leg.ledger.counts()
     if any(counts.get(state) for state in AT_TARGET) or not any(counts.get(state) for state in leg.owed):
         return
-    fingerprint, ours = leg.target.identity().fingerprint, leg.ledger.elsewhere()
+    fingerprint, our_containers = leg.target.identity().fingerprint, leg.ledger.elsewhere()
     shared = bool(fingerprint) and _take_account(leg, fingerprint, sleep)
-    if shared and identity_gate.is_filled(leg.target, leg.artefacts, ours):
+    if shared and identity_gate.is_filled(leg.target, leg.artefacts, our_containers):
         raise Blocked("identity-bound-elsewhere", "another mailbox of this ledger may own the account")
     if not leg.ledger.begun() and not leg.in_doubt:  # otherwise a late write of ours may be there
-        identity_gate.refuse_filled(leg.target, leg.approved, leg.artefacts, ours)
+        identity_gate.refuse_filled(leg.target, leg.approved, leg.artefacts, our_containers)
 
 
 def refuse_mostly_strange(leg: LegContext) -> None:
@@ -101,15 +101,15 @@ def refuse_mostly_strange(leg: LegContext) -> None:
     """
     if leg.ledger.generation() or leg.approved("target-not-empty"):
         return
-    known, elsewhere = leg.ledger.claimed_anywhere(), leg.ledger.elsewhere()
-    ours = strange = 0
+    claimed, elsewhere = leg.ledger.claimed_anywhere(), leg.ledger.elsewhere()
+    own_count = foreign_count = 0
     for container in leg.target.containers():
         if container.id in elsewhere or container.omit is not None:
             continue
         listed = {item.href for item in leg.target.listing(container.id)}
-        mine = len(listed & known.get(container.id, set()))
-        ours, strange = ours + mine, strange + len(listed) - mine
-    if ours <= strange and identity_gate.is_filled(leg.target, leg.artefacts, elsewhere):
+        mine = len(listed & claimed.get(container.id, set()))
+        own_count, foreign_count = own_count + mine, foreign_count + len(listed) - mine
+    if own_count <= foreign_count and identity_gate.is_filled(leg.target, leg.artefacts, elsewhere):
         raise Blocked("target-not-empty", "most of what the target account holds is not ours")
 
 
@@ -122,15 +122,15 @@ def _take_account(leg: LegContext, fingerprint: str, sleep: Callable[[float], No
     Raises:
         Transient: `account-in-doubt` while another worker is at work, or was since.
     """
-    found = leg.ledger.take_account(fingerprint)
-    if isinstance(found, Doubt) and not found.at_work:
+    account = leg.ledger.take_account(fingerprint)
+    if isinstance(account, Doubt) and not account.at_work:
         pace = leg.pace
-        sleep(pace.grace + (0.0 if found.ended else writes_most(pace.lease, pace.margin)))
-        found = leg.ledger.take_account(fingerprint, outwaited=found)
-    if isinstance(found, Doubt):
+        sleep(pace.grace + (0.0 if account.ended else writes_most(pace.lease, pace.margin)))
+        account = leg.ledger.take_account(fingerprint, outwaited=account)
+    if isinstance(account, Doubt):
         doubt = Transient("account-in-doubt", "another mailbox may be about to write into the same account")
-        raise doubt.about(found.mailbox)
-    return found
+        raise doubt.about(account.mailbox)
+    return account
 
 
 def _already_bound() -> None:

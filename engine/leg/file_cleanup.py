@@ -51,9 +51,8 @@ def tidy(leg: LegContext, rows: Sequence[ContainerRow]) -> list[ContainerRow]:
         if not _name_folders(leg, rules, existing):
             break
     rows = discover.moving(leg)
-    reconsidered = leg.ledger.reconsider(
-        NAME_TAKEN
-    )  # these were blocked by another item, which is placed now
+    # These were blocked by another item, which is placed now.
+    reconsidered = leg.ledger.reconsider(NAME_TAKEN)
     for row in rows:
         if not row.gone and (_free_names(leg, row, rules) or reconsidered):
             transfer.copy_pending(leg, row)
@@ -116,14 +115,14 @@ def _name_folders(leg: LegContext, rules: FileNames, existing: dict[str, Contain
     if not astray:
         return False
     placed = {row.source_id: row for row in leg.ledger.containers()}
-    wanted = _wanted_places(leg, rows, astray, placed)
-    holders = {placement.joined(leg, places[astray[source_id].id]): source_id for source_id in wanted}
-    for path in wanted.values():
+    places_wanted = _wanted_places(leg, rows, astray, placed)
+    holders = {placement.joined(leg, places[astray[source_id].id]): source_id for source_id in places_wanted}
+    for path in places_wanted.values():
         holder = holders.get(placement.joined(leg, path))
         if holder is not None:
             _park(leg, placed[holder], rules, placed, existing)
     renamed = False
-    for source_id, path in sorted(wanted.items(), key=lambda pair: (len(pair[1]), pair[1])):
+    for source_id, path in sorted(places_wanted.items(), key=lambda pair: (len(pair[1]), pair[1])):
         row = placed[source_id]
         try:
             discover.rename(leg, row, replace(as_container(row), path=path), placed, existing)
@@ -150,13 +149,13 @@ def _wanted_places(
         if row.id in places and source_id not in astray
     }
     plan = plan_names([as_container(row) for row in rows], leg.context.target, {}, fixed)
-    wanted: dict[str, Path] = {}
+    places_wanted: dict[str, Path] = {}
     for source_id, row in astray.items():
         if any(loss.reason == "taken" for loss in plan[source_id].losses):
             leg.ledger.lose(row.id, None, plan[source_id].losses)
         elif plan[source_id].path != places[row.id]:
-            wanted[source_id] = plan[source_id].path
-    return wanted
+            places_wanted[source_id] = plan[source_id].path
+    return places_wanted
 
 
 def _is_astray(row: ContainerRow, at: Mapping[Path, Path], place: Path, rules: FileNames) -> bool:

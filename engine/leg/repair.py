@@ -137,9 +137,8 @@ def _until_done(order: Repair, setting: LegSetting, held: Lease, keeper: lease.L
 
 def _look(setting: LegSetting, row: LegRow, order: Repair) -> None:
     phase = setting.mailbox.phase
-    held = Lease(
-        row.id, row.mailbox, row.workload, "", row.epoch, False, phase
-    )  # this lease only allows reading
+    # This lease only allows reading.
+    held = Lease(row.id, row.mailbox, row.workload, "", row.epoch, False, phase)
     started = row.started or setting.now()
     source = setting.opener.source()
     target = setting.opener.target(_nothing_is_written, started)

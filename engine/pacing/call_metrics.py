@@ -190,9 +190,9 @@ def _measured(
             close()
 
 
-def _sizes(given: tuple[Any, ...]) -> dict[bytes, int]:
+def _sizes(arguments: tuple[Any, ...]) -> dict[bytes, int]:
     """Return the sizes of large items to write, by key; they come in a list."""
-    last = given[-1] if given else None
+    last = arguments[-1] if arguments else None
     if not isinstance(last, list):
         return {}
     return {entry.key: entry.size for entry in last if isinstance(entry, Item) and entry.size > MEGABYTE}

@@ -125,11 +125,11 @@ class Watchdog:
         return code if not opening.open_at(now) and (policy.ends or code == PAUSED) else None
 
     def _run(self) -> None:
-        looked = ended = time.monotonic()
+        last_look = ended = time.monotonic()
         while not self._done.wait(TICK_SECONDS):
             now = time.monotonic()
-            if now - looked >= ASK_SECONDS:
-                looked = now
+            if now - last_look >= ASK_SECONDS:
+                last_look = now
                 self._try(self.look)
             if self._admission is not None and now - ended >= self._admission.due():
                 ended = now

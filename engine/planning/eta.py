@@ -100,25 +100,29 @@ def _awaited(leg: LegRow) -> bool:
 
 
 def _typical(
-    known: Mapping[str, Mapping[Kind, Amount]],
-    seen: Mapping[str, tuple[int, int]],
+    amounts_by_mailbox: Mapping[str, Mapping[Kind, Amount]],
+    counted: Mapping[str, tuple[int, int]],
     kinds: Mapping[str, Sequence[Kind]],
 ) -> Typical:
     """Return items and bytes of a mailbox about which nothing is known: the median of the others."""
     counts: defaultdict[Kind, list[int]] = defaultdict(list)
     sizes: defaultdict[Kind, list[int]] = defaultdict(list)
     for number, own in kinds.items():
-        found = {kind: (one.items, one.bytes) for kind, one in known.get(number, {}).items()}
-        if not found and number in seen:
-            found = {most_of(own): seen[number]}
-        for kind, (items, size) in found.items():
+        amounts_found = {
+            kind: (amount.items, amount.bytes) for kind, amount in amounts_by_mailbox.get(number, {}).items()
+        }
+        if not amounts_found and number in counted:
+            amounts_found = {most_of(own): counted[number]}
+        for kind, (items, size) in amounts_found.items():
             counts[kind].append(items)
             sizes[kind].append(size)
-    found = {
+    amounts_found = {
         kind: (int(statistics.median(own)), int(statistics.median(sizes[kind])))
         for kind, own in counts.items()
     }
-    return {kind: (items, items * TYPICAL_BYTES[kind]) for kind, items in TYPICAL_ITEMS.items()} | found
+    return {
+        kind: (items, items * TYPICAL_BYTES[kind]) for kind, items in TYPICAL_ITEMS.items()
+    } | amounts_found
 
 
 def _inventory(config: Config) -> Mapping[str, Load]:

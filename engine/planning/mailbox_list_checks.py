@@ -78,9 +78,9 @@ def _overlapping_folders(config: Config, people: Sequence[Person]) -> Iterator[P
             folders[account].append((own, person))
 
 
-def _is_nested(one: Names, other: Names) -> bool:
-    shorter = min(len(one), len(other))
-    return one[:shorter] == other[:shorter]
+def _is_nested(first: Names, second: Names) -> bool:
+    shorter = min(len(first), len(second))
+    return first[:shorter] == second[:shorter]
 
 
 def _folded_name(name: str) -> str:

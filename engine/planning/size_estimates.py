@@ -145,7 +145,7 @@ def _known_size(
     person: Person,
     moving: Sequence[Kind],
     ledger: Mapping[str, Mapping[Kind, Amount]],
-    seen: Mapping[str, tuple[int, int]],
+    counted: Mapping[str, tuple[int, int]],
     inventory: Mapping[str, Load],
 ) -> tuple[dict[Kind, int], dict[Kind, int]]:
     """Return what is known of a mailbox: items and bytes by workload.
@@ -154,22 +154,22 @@ def _known_size(
     the largest workload.
     """
     source = person.source
-    if source in seen:
+    if source in counted:
         most = most_of(moving)
-        return {most: seen[source][0]}, {most: seen[source][1]}
+        return {most: counted[source][0]}, {most: counted[source][1]}
     load, listed = inventory.get(source, Load()), ledger.get(source, {})
     items = dict(load.items) | {kind: amount.items for kind, amount in listed.items()}
     return items, dict(load.bytes) | {kind: amount.bytes for kind, amount in listed.items()}
 
 
 def _medians(
-    people: Sequence[Person], known: Mapping[str, tuple[dict[Kind, int], dict[Kind, int]]]
+    people: Sequence[Person], known_sizes: Mapping[str, tuple[dict[Kind, int], dict[Kind, int]]]
 ) -> dict[tuple[bool, Kind], tuple[int, int]]:
     """Return the medians of items and bytes, for people and for sites separately."""
     counts: defaultdict[tuple[bool, Kind], list[int]] = defaultdict(list)
     bytes_: defaultdict[tuple[bool, Kind], list[int]] = defaultdict(list)
     for person in people:
-        items, size = known[person.source]
+        items, size = known_sizes[person.source]
         for kind, count in items.items():
             counts[person.site is None, kind].append(count)
             bytes_[person.site is None, kind].append(size.get(kind, 0))

@@ -119,12 +119,12 @@ def draft(boxes: Iterable[WaveMailbox], links: Iterable[tuple[str, str]], rules:
     groups: list[Group] = []
     for component in components(by_key, drafting.links):
         groups += _groups(drafting, [by_key[key] for key in component])
-    made = _fill(drafting, groups)
+    new_waves = _fill(drafting, groups)
     waves = {
         name: tuple(sorted(box.key for box in wave_boxes)) for name, wave_boxes in drafting.waves.items()
     }
     remarks = tuple(sorted(drafting.remarks, key=lambda remark: (remark.code, remark.keys)))
-    return Draft(waves, tuple(made), remarks)
+    return Draft(waves, tuple(new_waves), remarks)
 
 
 def components(keys: Iterable[str], links: Links) -> list[list[str]]:
@@ -260,11 +260,11 @@ def _pieces(drafting: _Drafting, walked: Sequence[WaveMailbox]) -> list[Group]:
 
 def _fill(drafting: _Drafting, groups: Sequence[Group]) -> list[str]:
     """Put the groups into new waves; return their names."""
-    made = []
+    new_waves = []
     begun = any(box.closed for box in drafting.boxes.values())
     pilot = [] if begun or drafting.waves.get(PILOT) else _pilot(groups, drafting.rules.for_pilot())
     if pilot:
-        made.append(PILOT)
+        new_waves.append(PILOT)
         _take(drafting, PILOT, pilot)
     chosen = {group.keys for group in pilot}
     rest = [group for group in groups if group.keys not in chosen]
@@ -274,9 +274,9 @@ def _fill(drafting: _Drafting, groups: Sequence[Group]) -> list[str]:
     )
     for number, wave in enumerate(cut(order, drafting.rules), max(numbers, default=0) + 1):
         name = f"wave-{number:03}"
-        made.append(name)
+        new_waves.append(name)
         _take(drafting, name, wave)
-    return made
+    return new_waves
 
 
 def _take(drafting: _Drafting, name: str, groups: Iterable[Group]) -> None:

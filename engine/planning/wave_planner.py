@@ -291,8 +291,8 @@ def sizes_of(config: Config, ledger: Ledger | None, people: Sequence[Person]) ->
         return sizes(people, config.workloads, {}, {}, inventory)
     names = {row.id: row.source for row in ledger.mailboxes()}
     listed = {names[number]: mailbox_amounts for number, mailbox_amounts in amounts(ledger).items()}
-    looked = {names[number]: pair for number, pair in checks(ledger).items()}
-    return sizes(people, config.workloads, listed, looked, inventory)
+    counted = {names[number]: pair for number, pair in checks(ledger).items()}
+    return sizes(people, config.workloads, listed, counted, inventory)
 
 
 def _notices(facts: Facts, drafted: Draft) -> Iterator[Notice]:

@@ -40,7 +40,7 @@ def keep(
         return
     with opened_ledger(config) as ledger:
         rows = {row.source: row for row in plan_rows(ledger, wave)}
-        results = [one for look in looks if (one := _check_of(config, look, rows, begun)) is not None]
+        results = [check for look in looks if (check := _check_of(config, look, rows, begun)) is not None]
         keep_checks(ledger, results)
 
 

@@ -238,7 +238,7 @@ class LinkReader:
             for container, batch in _batches(rows):
                 by_href = {str(item.href): item for item in batch}
                 answers = target.read(str(container.href), by_href)
-                yield container, list(self._links_of((by_href.get(href), one) for href, one in answers))
+                yield container, list(self._links_of((by_href.get(href), answer) for href, answer in answers))
 
     def _links_of(self, results: Iterable[tuple[ItemRow | None, Native | Failed]]) -> Iterator[Found]:
         for item, answer in results:

@@ -155,10 +155,10 @@ def examine_all(
     breaker = LoginBreaker()
 
     def look(person: Person) -> PreflightResult:
-        found = PreflightResult(person)
-        with kept_within(f"line {person.line}", lambda code: found.faults.append(("mailbox", code))):
-            found = examine(config, person, rules, breaker, begun=person.source in begun, passes=passes)
-        return found
+        result = PreflightResult(person)
+        with kept_within(f"line {person.line}", lambda code: result.faults.append(("mailbox", code))):
+            result = examine(config, person, rules, breaker, begun=person.source in begun, passes=passes)
+        return result
 
     return map_mailboxes(people, config.run.legs, look, seen)
 
@@ -214,7 +214,7 @@ def _examine_target(
     source: Source | None,
     rules: GateRules,
     breaker: LoginBreaker,
-    known: tuple[str, int] | None,
+    known_pass: tuple[str, int] | None,
 ) -> None:
     side = side_of(workload)
     faults = len(look.faults)
@@ -225,7 +225,7 @@ def _examine_target(
             with breaker.login(side, look.person.source):
                 target.identity()
             _look_at_target(look, side, target)
-            pair = _as_begun(look, pair, target, known)
+            pair = _as_begun(look, pair, target, known_pass)
         if source is None or target is None or _has_other_faults(look.faults[faults:]):
             return
         passed = False

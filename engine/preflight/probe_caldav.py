@@ -171,9 +171,9 @@ class CalendarHost:
         silence = self.desk.profile.put if quiet else {}
 
         def attempt() -> HttpAnswer:
-            there = client.look("GET", path)
-            tag = there.headers.get("etag") or "*"
-            condition = {"If-Match": tag} if there.ok else {"If-None-Match": "*"}
+            existing = client.look("GET", path)
+            tag = existing.headers.get("etag") or "*"
+            condition = {"If-Match": tag} if existing.ok else {"If-None-Match": "*"}
             return _raise_passing(client.ask("PUT", path, {**CONTENT, **condition, **silence}, body))
 
         answer = client.patiently(attempt)

@@ -123,7 +123,7 @@ class RollbackReport:
         )
 
 
-def marks_of(one: Judged) -> dict[str, str]:
+def marks_of(judged: Judged) -> dict[str, str]:
     """Return whether a message was read, answered and forwarded since Kogge wrote it.
 
     Its flags now are compared with those that it had then.
@@ -131,17 +131,19 @@ def marks_of(one: Judged) -> dict[str, str]:
     Returns:
         "yes", "no" or BEFORE for each name in MARKS.
     """
-    now = _folded(one.listed.flags if one.listed is not None else ())
-    then = _folded((one.item.flags or "").split() if one.item is not None else ())
+    now = _folded(judged.listed.flags if judged.listed is not None else ())
+    then = _folded((judged.item.flags or "").split() if judged.item is not None else ())
     marks = {}
     for name, flag in MARKS.items():
         marks[name] = BEFORE if flag in then else "yes" if flag in now else "no"
     return marks
 
 
-def detail_of(one: Judged) -> str:
+def detail_of(judged: Judged) -> str:
     """Return the detail of a finding that keeps the marks of what a recall removes."""
-    return " ".join([RECALLED, *(f"{name}={told}" for name, told in marks_of(one).items() if told != "no")])
+    return " ".join(
+        [RECALLED, *(f"{name}={mark}" for name, mark in marks_of(judged).items() if mark != "no")]
+    )
 
 
 def marks_in(detail: str) -> Mapping[str, str]:

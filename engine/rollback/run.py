@@ -201,9 +201,8 @@ def look_at(setting: LegSetting, row: LegRow, order: RollbackScope) -> None:
     """
     ledger = setting.ledger
     phase = setting.mailbox.phase
-    held = Lease(
-        row.id, row.mailbox, row.workload, "", row.epoch, False, phase
-    )  # this lease only allows reading
+    # This lease only allows reading.
+    held = Lease(row.id, row.mailbox, row.workload, "", row.epoch, False, phase)
     target = setting.opener.target(_nothing_is_written, row.started or datetime.now(UTC))
     try:
         with ledger.session(held, mirror=False) as session:

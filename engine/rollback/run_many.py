@@ -105,8 +105,8 @@ def all_of(order: RollbackRequest, rows: Iterable[LegRow]) -> list[RollbackResul
 def total(tolds: Iterable[RollbackResult]) -> Counter[str]:
     """Return the counts of all results together."""
     sums: Counter[str] = Counter()
-    for told in tolds:
-        sums.update(told.report.numbers())
+    for result in tolds:
+        sums.update(result.report.numbers())
     return sums
 
 

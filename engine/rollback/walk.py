@@ -181,10 +181,10 @@ def unshare(leg: LegContext, report: RollbackReport) -> None:
             leg.ledger.shares.settle(row.id, key, (), ())
 
 
-def _unshare_ours(target: SupportsShares, href: str, name: str | None, ours: dict[bytes, bytes]) -> int:
+def _unshare_ours(target: SupportsShares, href: str, name: str | None, digests: dict[bytes, bytes]) -> int:
     try:
         grants = [
-            entry for entry in target.shared(href, name) if ours.get(party_of(entry)) == digest_of(entry)
+            entry for entry in target.shared(href, name) if digests.get(party_of(entry)) == digest_of(entry)
         ]
         if grants:
             target.unshare(href, name, grants)
@@ -226,8 +226,8 @@ class _Removing:
         if isinstance(self._leg.target, SupportsMark):
             self._leg.target.keep_mark("")
 
-    def _batches(self, found: Iterator[Judged]) -> Iterator[list[Judged]]:
-        while batch := list(islice(found, self._leg.pace.batch)):
+    def _batches(self, judged: Iterator[Judged]) -> Iterator[list[Judged]]:
+        while batch := list(islice(judged, self._leg.pace.batch)):
             self._leg.await_turn()
             yield batch
 
@@ -294,11 +294,11 @@ class _Removing:
 
     def _spare(self, container: int, by_key: dict[bytes, Judged], failed: Sequence[Failed]) -> None:
         fates = {withdraw.CHANGED: RollbackFate.CHANGED, "cannot-remove": RollbackFate.REFUSED}
-        kept = {failure.key: fates[failure.error.code] for failure in failed if failure.error.code in fates}
-        self._leg.ledger.rollback.spared(container, kept.keys())
-        self._tell(replace(by_key[key], fate=fate) for key, fate in kept.items())
+        spared = {failure.key: fates[failure.error.code] for failure in failed if failure.error.code in fates}
+        self._leg.ledger.rollback.spared(container, spared.keys())
+        self._tell(replace(by_key[key], fate=fate) for key, fate in spared.items())
         for failure in failed:
-            if failure.key not in kept:
+            if failure.key not in spared:
                 # The folder was renumbered between look and removal.
                 vanished = failure.error.code == "vanished"
                 raise Transient("container-renumbered") if vanished else failure.error

@@ -26,12 +26,12 @@ REWRITES_MOST = 2
 write. `kogge retry` counts from 0 again."""
 
 
-def code_of(found: Finding) -> str | None:
+def code_of(finding: Finding) -> str | None:
     """Return the code of a finding that no pass mends; None for any other finding."""
-    if found.outcome is Outcome.EXTRA and found.detail == RENUMBERED:
+    if finding.outcome is Outcome.EXTRA and finding.detail == RENUMBERED:
         return RENUMBERED
-    code = found.detail.partition(":")[0]
-    return code if found.outcome is Outcome.DIFFERS and code in ACCEPTABLE else None
+    code = finding.detail.partition(":")[0]
+    return code if finding.outcome is Outcome.DIFFERS and code in ACCEPTABLE else None
 
 
 def kept(leg: LegContext, container_id: int) -> set[bytes]:
@@ -61,10 +61,10 @@ def named(
     return [_with_code(entry) if entry.key in vain else entry for entry in found]
 
 
-def _with_code(found: Finding) -> Finding:
-    if found.outcome is not Outcome.DIFFERS or code_of(found) is not None:
-        return found
-    return replace(found, detail=f"{KEPT}:{found.detail}")
+def _with_code(finding: Finding) -> Finding:
+    if finding.outcome is not Outcome.DIFFERS or code_of(finding) is not None:
+        return finding
+    return replace(finding, detail=f"{KEPT}:{finding.detail}")
 
 
 def without_accepted(
@@ -80,13 +80,13 @@ def without_accepted(
     Returns:
         The findings that are left, and the keys of the items whose difference is accepted and is a loss now.
     """
-    left: list[Finding] = []
+    remaining: list[Finding] = []
     accepted: set[bytes] = set()
     for entry in found:
         code = code_of(entry)
         if code is None or entry.key is None or not leg.approved(code):
-            left.append(entry)
+            remaining.append(entry)
             continue
         leg.ledger.lose(container_id, entry.key, (lose(FIELD, code),))
         accepted.add(entry.key)
-    return left, accepted
+    return remaining, accepted

@@ -119,7 +119,7 @@ def _renew(leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> None:
     """Update items whose whole content may change, at a target that does not replace in place."""
     answers = FetchResults(leg, row)
     edited: list[ItemRow] = []
-    same: list[Amendment] = []
+    unchanged: list[Amendment] = []
     labels: dict[str, str] = {}
     for item, result in answers.about(rows):
         mapped = _mapped(leg, result)
@@ -127,9 +127,9 @@ def _renew(leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> None:
             edited.append(item)
         else:
             labels.update(mapped.labels)
-            same.append(Amendment(stored(item), mapped.item.flags))
+            unchanged.append(Amendment(stored(item), mapped.item.flags))
     _remove_old(leg, row, edited)
-    _amend(leg, row, same, labels)
+    _amend(leg, row, unchanged, labels)
     answers.require()
 
 
@@ -152,7 +152,7 @@ def _remove_old(leg: LegContext, row: ContainerRow, edited: Sequence[ItemRow]) -
         return
     removed, failed = split(leg.target.remove(str(row.href), [stored(item) for item in edited]))
     # A copy that is no longer ours stays (R8b).
-    others = [failure.key for failure in failed if failure.error.code == CHANGED]
-    leg.ledger.rewrite(row.id, [*(result.key for result in removed), *others])
-    if len(failed) > len(others):
+    changed_keys = [failure.key for failure in failed if failure.error.code == CHANGED]
+    leg.ledger.rewrite(row.id, [*(result.key for result in removed), *changed_keys])
+    if len(failed) > len(changed_keys):
         raise next(failure.error for failure in failed if failure.error.code != CHANGED)

@@ -184,8 +184,8 @@ class _Copying:
         if self.writing is not None and self.writing.error() is not None:
             self._settle()
         position = self._position()
-        before, self.writing = self.writing, self._start(ready)
-        self._record(before)
+        former, self.writing = self.writing, self._start(ready)
+        self._record(former)
         batch = None if alone else self._begin(position)
         if batch is None:
             self._settle()
@@ -300,11 +300,15 @@ def _bounded(rows: Sequence[ItemRow], most: int) -> Iterator[ItemRow]:
 
 
 def _prepare(
-    leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow], context: Context, known: Mapping[bytes, int]
+    leg: LegContext,
+    row: ContainerRow,
+    rows: Sequence[ItemRow],
+    context: Context,
+    known_versions: Mapping[bytes, int],
 ) -> PreparedBatch:
     prepared = PreparedBatch()
     awaited = {item.key: item for item in rows}
-    for result in file_versions.fetched(leg, row, rows, known):
+    for result in file_versions.fetched(leg, row, rows, known_versions):
         if leg.stop.is_set():
             raise StopRequested(reason(leg.stop))
         key = result.key if isinstance(result, Failed) else key_of(result.ref.id)

@@ -225,29 +225,29 @@ def _follow(leg: LegContext, row: ContainerRow, cursor: str | None, *, first: bo
     # In the live phase, removals leave no trace in the ledger, so the cursor waits for
     # engine.steps.rekeying.
     waits = had_items and row.complete and not leg.mirror
-    seen: set[bytes] | None = None
-    gone: set[bytes] = set()
+    listed_keys: set[bytes] | None = None
+    deleted: set[bytes] = set()
     last = cursor
     for page in leg.source.changes(as_container(row), cursor):
         leg.check()
-        if page.full and had_items and seen is None:
-            seen = set()
-        if seen is not None:
-            seen.update(key_of(ref.id) for ref in page.refs if not ref.deleted)
+        if page.full and had_items and listed_keys is None:
+            listed_keys = set()
+        if listed_keys is not None:
+            listed_keys.update(key_of(ref.id) for ref in page.refs if not ref.deleted)
         if waits:
-            _note_gone(gone, page)
+            _note_gone(deleted, page)
         if page.refs:  # an empty page has only a cursor, which finish_listing records
-            leg.ledger.record_page(row.id, page, keep_cursor=seen is None and not waits, moves=moves)
+            leg.ledger.record_page(row.id, page, keep_cursor=listed_keys is None and not waits, moves=moves)
         last = page.cursor
     if last is None:
         return Listing()
-    if not had_items and seen is None:
+    if not had_items and listed_keys is None:
         return Listing({row.id: last})
     if waits:
-        if seen is not None:
-            leg.ledger.finish_listing(row.id, row.cursor, seen)
-        return Listing({row.id: last}, absent=gone, present=seen)
-    leg.ledger.finish_listing(row.id, last, seen)
+        if listed_keys is not None:
+            leg.ledger.finish_listing(row.id, row.cursor, listed_keys)
+        return Listing({row.id: last}, absent=deleted, present=listed_keys)
+    leg.ledger.finish_listing(row.id, last, listed_keys)
     return Listing()
 
 
@@ -260,10 +260,10 @@ def present(leg: LegContext, row: ContainerRow) -> set[bytes]:
     return keys
 
 
-def _note_gone(gone: set[bytes], page: Page) -> None:
+def _note_gone(deleted: set[bytes], page: Page) -> None:
     """Note which items a page names as deleted; of an item that is named twice, the last mention counts."""
     for ref in page.refs:
-        (gone.add if ref.deleted else gone.discard)(key_of(ref.id))
+        (deleted.add if ref.deleted else deleted.discard)(key_of(ref.id))
 
 
 def forget(leg: LegContext, row: ContainerRow, refs: Sequence[str]) -> None:
@@ -288,11 +288,11 @@ def _plan(
 ) -> dict[str, Placement]:
     places = leg.ledger.placed()
     now = {container.id: container.path for container in found}
-    left = {old.id for old in heirs.values()}
+    former_ids = {old.id for old in heirs.values()}
     fixed = {
         row.source_id: places[row.id]
         for row in placed.values()
-        if row.id in places and row.id not in left and now.get(row.source_id, row.path) == row.path
+        if row.id in places and row.id not in former_ids and now.get(row.source_id, row.path) == row.path
     }
     fixed |= {new: places[old.id] for new, old in heirs.items() if old.id in places}
     special: dict[Role, tuple[str, ...]] = {
@@ -399,7 +399,7 @@ def _below(leg: LegContext, href: str, existing: Mapping[str, Container]) -> lis
 def _rename_at_target(
     leg: LegContext, row: ContainerRow, wanted: Container, existing: Mapping[str, Container]
 ) -> str:
-    old, before = str(row.href), leg.ledger.placed()[row.id]
+    old, former_path = str(row.href), leg.ledger.placed()[row.id]
     if leg.kind not in MOVING:
         return leg.target.rename(old, wanted)
     if leg.context.target.files is not None and old not in existing:
@@ -408,7 +408,7 @@ def _rename_at_target(
     try:
         return leg.target.rename(old, wanted)
     except Rejected:
-        leg.ledger.set_href(row.id, old, before)
+        leg.ledger.set_href(row.id, old, former_path)
         raise
 
 
@@ -453,7 +453,9 @@ def adopt(leg: LegContext, placed: dict[str, ContainerRow], existing: dict[str, 
             placed[source_id] = replace(row, href=href)
 
 
-def _follow_parent(leg: LegContext, old: str, new: str, after: Path, placed: dict[str, ContainerRow]) -> None:
+def _follow_parent(
+    leg: LegContext, old: str, new: str, new_path: Path, placed: dict[str, ContainerRow]
+) -> None:
     """Record that the server moved everything below a renamed folder as well.
 
     This is recorded before the parent's own place, so that a crash in between leaves no child behind.
@@ -462,7 +464,7 @@ def _follow_parent(leg: LegContext, old: str, new: str, after: Path, placed: dic
     for child in list(placed.values()):
         href, place = child.href or "", places.get(child.id, ())
         if leg.kind in MOVING and separator and href.startswith(f"{old}{separator}"):
-            moved = after + place[len(place) - href.count(separator) + old.count(separator) :]
+            moved = new_path + place[len(place) - href.count(separator) + old.count(separator) :]
             leg.ledger.set_href(child.id, new + href[len(old) :], moved)
             placed[child.source_id] = replace(child, href=new + href[len(old) :])
 

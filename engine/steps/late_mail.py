@@ -117,11 +117,11 @@ def _marks(
     leg: LegContext, target: SupportsHeaders, container: Container
 ) -> Iterator[tuple[str, int | None]]:
     """Yield the href and the mark of each mail in a folder that Kogge did not write."""
-    ours = leg.ledger.claimed(container.id)
+    our_hrefs = leg.ledger.claimed(container.id)
     for number, (href, head) in enumerate(target.headers(container.id, NAMES)):
         if number % CHECKED == 0:
             leg.check()
-        if href not in ours:
+        if href not in our_hrefs:
             yield href, mark(head)
 
 

@@ -122,7 +122,7 @@ def sweep(leg: LegContext, href: str) -> int:
     ]
     if orphans:
         reconsider(leg)  # before the removal, as in withdraw
-    removed = [done for done in leg.target.remove(href, orphans) if isinstance(done, Stored)]
+    removed = [result for result in leg.target.remove(href, orphans) if isinstance(result, Stored)]
     if removed:
         leg.ledger.event("zombies-removed", {"count": len(removed)})
     return len(removed)
@@ -183,12 +183,12 @@ def repair(leg: LegContext, row: ContainerRow) -> int:
         How many rows are to be done again.
     """
     findings = list(leg.ledger.findings(row.id))
-    if any(found.outcome is Outcome.EXTRA and found.detail == "duplicate" for found in findings):
+    if any(finding.outcome is Outcome.EXTRA and finding.detail == "duplicate" for finding in findings):
         _note_in_doubt(leg, str(row.href), None, {})
     details = {
-        found.key: detail
-        for found in findings
-        if found.key and (detail := _detail_to_mend(leg, found)) is not None
+        finding.key: detail
+        for finding in findings
+        if finding.key and (detail := _detail_to_mend(leg, finding)) is not None
     }
     for key, incident in leg.ledger.incidents.of(row.id).items():
         if incident.rewrites >= accepted_differences.REWRITES_MOST:
@@ -210,18 +210,18 @@ def repair(leg: LegContext, row: ContainerRow) -> int:
     used = {*rewritten, *amended}
     leg.ledger.rewrite(row.id, rewritten, counted=True)
     leg.ledger.recheck(row.id, amended)
-    leg.ledger.replace_findings(row.id, [found for found in findings if found.key not in used])
+    leg.ledger.replace_findings(row.id, [finding for finding in findings if finding.key not in used])
     return len(rewritten) + len(amended)
 
 
-def _detail_to_mend(leg: LegContext, found: Finding) -> str | None:
+def _detail_to_mend(leg: LegContext, finding: Finding) -> str | None:
     """Return the detail of a finding that is to be mended; None if nothing is to be mended."""
-    if found.outcome not in REPAIRED:
+    if finding.outcome not in REPAIRED:
         return None
-    code = accepted_differences.code_of(found)
+    code = accepted_differences.code_of(finding)
     if code is None:
-        return found.detail
-    return None if code != KEPT or leg.approved(code) else found.detail.partition(":")[2]
+        return finding.detail
+    return None if code != KEPT or leg.approved(code) else finding.detail.partition(":")[2]
 
 
 def listed_once(leg: LegContext, href: str, since: str | None = None) -> Iterator[Listed]:

@@ -127,10 +127,10 @@ def meaning(leg: LegContext, body: Body) -> bytes:
         return blake2b(leg.form.tolerant(stream, leg.began), digest_size=32, person=b"delivered").digest()
 
 
-def _take_fate(among: list[tuple[int, ItemRow]], one: tuple[int, ItemRow], item: ItemRow) -> Refated:
-    among.remove(one)
-    return Refated(one[0], one[1].key, item.key)
+def _take_fate(among: list[tuple[int, ItemRow]], fate: tuple[int, ItemRow], item: ItemRow) -> Refated:
+    among.remove(fate)
+    return Refated(fate[0], fate[1].key, item.key)
 
 
-def _may_be_one(one: int | None, other: int | None) -> bool:
-    return one is None or other is None or one == other
+def _may_be_one(first: int | None, second: int | None) -> bool:
+    return first is None or second is None or first == second

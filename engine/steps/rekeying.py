@@ -123,9 +123,8 @@ def settle_rekeyed(leg: LegContext, row: ContainerRow, listing: Listing) -> int:
         return 0
     rekeyed, doubtful = _settle_once(leg, row, copies)
     more = rekeyed
-    while (
-        more and copies.count and leg.kind is Kind.CONTACTS
-    ):  # groups may name contacts that have other ids now
+    # Groups may name contacts that have other ids now.
+    while more and copies.count and leg.kind is Kind.CONTACTS:
         more, doubtful = _settle_once(leg, row, copies)
         rekeyed += more
     if rekeyed:
@@ -247,8 +246,8 @@ def _pair(leg: LegContext, row: ContainerRow, news: Sequence[ItemRow], copies: C
     answers = FetchResults(leg, row)
     rekeyed = RekeyResult()
 
-    def meant(one: Mapped) -> Callable[[], bytes]:
-        return lambda: meaning(leg, one.item.body)
+    def meant(entry: Mapped) -> Callable[[], bytes]:
+        return lambda: meaning(leg, entry.item.body)
 
     for item, result in answers.about(news):
         mapped = _mapped(leg, result)
@@ -291,8 +290,12 @@ def _equal_copy(leg: LegContext, copies: Copies, mapped: Mapped) -> Copy | None:
         return next(copies.equal(mapped.item.digest), None)
     name = str(mapped.item.name)
     alike = (entry for entry in copies.equal(mapped.item.digest) if _is_named(leg, entry.item, name))
-    named = next(alike, None)
-    return named if named is not None or not leg.mirror else next(copies.equal(mapped.item.digest), None)
+    named_copy = next(alike, None)
+    return (
+        named_copy
+        if named_copy is not None or not leg.mirror
+        else next(copies.equal(mapped.item.digest), None)
+    )
 
 
 def _is_named(leg: LegContext, old: ItemRow, name: str) -> bool:
@@ -319,14 +322,14 @@ def _mark_of(leg: LegContext, mapped: Mapped) -> int | None:
 
 def _rebuilt_copy(leg: LegContext, href: str, namesakes: Sequence[Copy], mapped: Mapped) -> Copy | None:
     """Return the copy that is another rendering of the same mail."""
-    meant = _tolerant(leg, mapped.item.body)
-    named = {str(copy.item.href): copy for copy in namesakes}
-    for item, native in read_once(leg, href, named):
+    meaning_of_item = _tolerant(leg, mapped.item.body)
+    by_href = {str(copy.item.href): copy for copy in namesakes}
+    for item, native in read_once(leg, href, by_href):
         if isinstance(native, Failed):
             if not isinstance(native.error, Rejected):
                 raise native.error
-        elif native.body is not None and _tolerant(leg, native.body) == meant:
-            return named[item]
+        elif native.body is not None and _tolerant(leg, native.body) == meaning_of_item:
+            return by_href[item]
     return None
 
 

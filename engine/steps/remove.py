@@ -135,13 +135,13 @@ def _leaving(leg: LegContext, row: ContainerRow) -> Iterator[list[ItemRow]]:
 def _withdraw(
     leg: LegContext, row: ContainerRow, leaving: Sequence[ItemRow]
 ) -> tuple[list[Stored], list[Failed]]:
-    ours = [item for item in leaving if leg.is_ours(item)]
-    if ours:
+    our_items = [item for item in leaving if leg.is_ours(item)]
+    if our_items:
         # Before the removal: afterwards nothing would say that their UIDs are free.
         reconsider(leg)
     not_ours = [item.key for item in leaving if not leg.is_ours(item)]
     leg.ledger.withdrawn(row.id, not_ours, removed=False, code=NOT_OURS)
-    removed, failed = split(leg.target.remove(str(row.href), [stored(item) for item in ours]))
+    removed, failed = split(leg.target.remove(str(row.href), [stored(item) for item in our_items]))
     leg.ledger.withdrawn(row.id, [result.key for result in removed])
     return removed, disown(leg, row, failed)
 

@@ -129,23 +129,25 @@ def compare(leg: LegContext, level: Level, sample_percent: float, *, again: bool
 def _record(
     leg: LegContext,
     container: ContainerRow,
-    found: list[Finding],
+    findings: list[Finding],
     read: set[bytes],
     verdict: Verdict,
     level: Level,
 ) -> None:
     adverse = {
-        finding.key for finding in found if finding.outcome is not Outcome.REBUILT and finding.key is not None
+        finding.key
+        for finding in findings
+        if finding.outcome is not Outcome.REBUILT and finding.key is not None
     }
     good = read - adverse
-    leg.ledger.replace_findings(container.id, found)
+    leg.ledger.replace_findings(container.id, findings)
     for chunk in _chunks(iter(adverse)):
         leg.ledger.doubted(container.id, chunk)
     for chunk in _chunks(iter(good)):
         leg.ledger.verified(container.id, chunk)
-    verdict.outcomes.update(finding.outcome for finding in found)
+    verdict.outcomes.update(finding.outcome for finding in findings)
     verdict.codes.update(
-        code for finding in found if (code := accepted_differences.code_of(finding)) is not None
+        code for finding in findings if (code := accepted_differences.code_of(finding)) is not None
     )
     counts = leg.ledger.counts(container.id)
     unread = counts.get(State.WRITTEN, 0)

@@ -53,14 +53,14 @@ def _as_shared(
 
 
 def _changed(
-    leg: LegContext, container: ContainerRow, known: Mapping[bytes, Sequence[ShareRow]], now: float
+    leg: LegContext, container: ContainerRow, share_rows: Mapping[bytes, Sequence[ShareRow]], now: float
 ) -> Iterator[Finding]:
     plans = sharing.plan(leg, container)
-    for key in sorted({*plans, *known}):
+    for key in sorted({*plans, *share_rows}):
         plan = plans.get(key, sharing.SharePlan())
         if not plan.told:
             continue
-        rows = [row for row in known.get(key, ()) if row.ends is None or row.ends > now]
+        rows = [row for row in share_rows.get(key, ()) if row.ends is None or row.ends > now]
         found_parties = {row.party for row in rows if row.code == FOUND}
         expected = {
             sharing.digest_of(grant) for grant in plan.grants if sharing.party_of(grant) not in found_parties

@@ -90,8 +90,8 @@ def relist(leg: LegContext, container: ContainerRow, total: int | None) -> list[
         listed = len(present)
         changed.update({key: "new" for key in present if key not in versions})
         changed.update({key: "gone" for key in versions if key not in present})
-    owed = {key: detail for key, detail in changed.items() if leg.mirror or detail == "new"}
-    findings = [Finding(Outcome.UNCHECKED, key, None, detail) for key, detail in owed.items()]
+    reported = {key: detail for key, detail in changed.items() if leg.mirror or detail == "new"}
+    findings = [Finding(Outcome.UNCHECKED, key, None, detail) for key, detail in reported.items()]
     if total is not None and listed != total and leg.mirror:
         findings.append(Finding(Outcome.UNCHECKED, None, None, "total"))
     return findings

@@ -99,13 +99,13 @@ def survey(leg: LegContext, share: float, *, again: bool) -> Survey:
         _folder(leg, href, rows, (share, again), owned[href], result) for href, rows in groups.items()
     ]
     digests = {
-        left.href: read_digests(leg, left.href, (item.href for item in left.strangers))
-        for left in leftovers
-        if left.strangers
+        leftover.href: read_digests(leg, leftover.href, (item.href for item in leftover.strangers))
+        for leftover in leftovers
+        if leftover.strangers
     }
-    for left in leftovers:
-        _reunite(leg, left, digests.get(left.href, {}), result)
-        _leave_in_doubt(leg, left, digests.get(left.href, {}))
+    for leftover in leftovers:
+        _reunite(leg, leftover, digests.get(leftover.href, {}), result)
+        _leave_in_doubt(leg, leftover, digests.get(leftover.href, {}))
     _report(leg, leftovers, digests, result)
     return result
 
@@ -153,15 +153,15 @@ def _folder(
             twin = place if place not in expected else f"{place} again {len(expected)}"
             expected[twin] = _expect(container.id, row)
     _check_found(leg, href, found_places, result)
-    left = Leftover(href, containers, expected, [])
-    listing = _present(leg, href, expected, owned, left)
+    leftover = Leftover(href, containers, expected, [])
+    listing = _present(leg, href, expected, owned, leftover)
     while window := list(islice(listing, CHUNK)):
         leg.check()
         pairs = {item.href: expected.pop(item.href) for item in window}
         for item in window:
             _compare_outside(leg, item, pairs[item.href], result)
         _read_back(leg, href, {h: e for h, e in pairs.items() if _is_sampled(e, *asked)}, result)
-    return left
+    return leftover
 
 
 def _expect(container: int, row: ItemRow) -> Expected:
@@ -194,19 +194,19 @@ def _present(
     href: str,
     expected: dict[str, Expected],
     owned: Set[str],
-    left: Leftover,
+    leftover: Leftover,
 ) -> Iterator[Listed]:
     try:
         for item in listed_once(leg, href):
-            left.position = _above(left.position, item.href)
+            leftover.position = _above(leftover.position, item.href)
             if item.href in expected:
                 yield item
             elif item.href not in owned:
-                left.strangers.append(item)
+                leftover.strangers.append(item)
     except Blocked as error:
         if error.code != "container-missing":
             raise
-        left.position = None
+        leftover.position = None
         # The folder itself is gone: everything in it is missing.
 
 
@@ -282,44 +282,46 @@ def _judge(leg: LegContext, expected: Expected, href: str, body: Body, result: S
         _add_finding(result, expected, Outcome.DIFFERS, href, detail)
 
 
-def _reunite(leg: LegContext, left: Leftover, digests: dict[str, bytes], result: Survey) -> None:
+def _reunite(leg: LegContext, leftover: Leftover, digests: dict[str, bytes], result: Survey) -> None:
     """Find the same items in the same folder under other ids: the server renumbered, nothing is wrong.
 
     If the place of an item is known, nothing is renumbered: what lies elsewhere is a user's, or landed late.
     """
-    if not left.absent or not digests or leg.context.target.replaces:
+    if not leftover.absent or not digests or leg.context.target.replaces:
         return
-    expected_items = [Wanted(e.key, e.digest, e.size, None, None) for e in left.absent.values()]
-    reunited = _unite(left, expected_items, digests)
-    for old, expected in list(left.absent.items()):
+    expected_items = [Wanted(e.key, e.digest, e.size, None, None) for e in leftover.absent.values()]
+    reunited = _unite(leftover, expected_items, digests)
+    for old, expected in list(leftover.absent.items()):
         if (item := reunited.get(expected.key)) is not None:
             leg.ledger.rehref(expected.container, {expected.key: item.href})
             result.read[expected.container].add(expected.key)
             _compare_outside(leg, item, expected, result)
-            del left.absent[old]
+            del leftover.absent[old]
 
 
-def _leave_in_doubt(leg: LegContext, left: Leftover, digests: dict[str, bytes]) -> None:
+def _leave_in_doubt(leg: LegContext, leftover: Leftover, digests: dict[str, bytes]) -> None:
     """Leave out strangers that a worker may have been writing when it died.
 
     The next pass settles them. Until then the row is unchecked, and the item is not one too many.
     """
-    if not left.strangers or not digests:
+    if not leftover.strangers or not digests:
         return
     writing = (
-        row for container in left.containers for row in leg.ledger.rows(container.id, (State.WRITING,))
+        row for container in leftover.containers for row in leg.ledger.rows(container.id, (State.WRITING,))
     )
     expected_items = [Wanted(row.key, row.digest, row.size or 0, row.since) for row in writing if row.digest]
-    _unite(left, expected_items, digests)
+    _unite(leftover, expected_items, digests)
 
 
-def _unite(left: Leftover, wanted: list[Wanted], digests: dict[str, bytes]) -> dict[bytes, Listed]:
+def _unite(
+    leftover: Leftover, expected_items: list[Wanted], digests: dict[str, bytes]
+) -> dict[bytes, Listed]:
     """Remove from the strangers what these rows are; return it by key."""
-    listed = {item.href: item for item in left.strangers}
-    free = [TargetItem(item.href, item.size, item.message_id) for item in left.strangers]
-    pairs = match(wanted, free, digests).pairs
+    listed = {item.href: item for item in leftover.strangers}
+    free = [TargetItem(item.href, item.size, item.message_id) for item in leftover.strangers]
+    pairs = match(expected_items, free, digests).pairs
     used_hrefs = set(pairs.values())
-    left.strangers = [item for item in left.strangers if item.href not in used_hrefs]
+    leftover.strangers = [item for item in leftover.strangers if item.href not in used_hrefs]
     return {key: listed[href] for key, href in pairs.items()}
 
 
@@ -327,80 +329,84 @@ def _report(
     leg: LegContext, leftovers: list[Leftover], digests: dict[str, dict[str, bytes]], result: Survey
 ) -> None:
     elsewhere: dict[bytes, list[tuple[str, str]]] = defaultdict(list)
-    for left in leftovers:
-        for item in left.strangers:
-            if digest := digests.get(left.href, {}).get(item.href):
-                elsewhere[digest].append((left.href, item.href))
+    for leftover in leftovers:
+        for item in leftover.strangers:
+            if digest := digests.get(leftover.href, {}).get(item.href):
+                elsewhere[digest].append((leftover.href, item.href))
     moved: set[tuple[str, str]] = set()
-    for left in leftovers:
-        for expected in left.absent.values():
+    for leftover in leftovers:
+        for expected in leftover.absent.values():
             if _is_theirs(leg, expected):
                 continue
             places = elsewhere[expected.digest]
-            place = next((entry for entry in reversed(places) if entry[0] != left.href), None)
+            place = next((entry for entry in reversed(places) if entry[0] != leftover.href), None)
             if place is not None:
                 places.remove(place)
                 moved.add(place)
                 _add_finding(result, expected, Outcome.DIFFERS, place[1], "folder")
             else:
                 _add_finding(result, expected, Outcome.MISSING, None, "")
-    for left in leftovers:
-        _report_extras(leg, left, digests.get(left.href, {}), moved, result)
+    for leftover in leftovers:
+        _report_extras(leg, leftover, digests.get(leftover.href, {}), moved, result)
 
 
 def _report_extras(
-    leg: LegContext, left: Leftover, digests: dict[str, bytes], moved: set[tuple[str, str]], result: Survey
+    leg: LegContext,
+    leftover: Leftover,
+    digests: dict[str, bytes],
+    moved: set[tuple[str, str]],
+    result: Survey,
 ) -> None:
     """Report items that belong to no row.
 
     In the live phase the user's own items do not concern us; copies of ours still do. In the frozen phase
     mail may be redirected to the target: what came after the last clean look was delivered.
     """
-    extras = [item for item in left.strangers if (left.href, item.href) not in moved]
-    our_digests = _digests(leg, left) if extras else set()
+    extras = [item for item in leftover.strangers if (leftover.href, item.href) not in moved]
+    our_digests = _digests(leg, leftover) if extras else set()
     unknown = [item.href for item in extras if digests.get(item.href) not in our_digests]
-    unexpected = _unexpected(leg, left.href, unknown)
+    unexpected = _unexpected(leg, leftover.href, unknown)
     for item in extras:
         if digests.get(item.href) in our_digests:
             finding = Finding(Outcome.EXTRA, None, item.href, "duplicate")
         elif item.href not in unexpected:
             continue
-        elif _is_delivered(leg, left, item):
+        elif _is_delivered(leg, leftover, item):
             finding = Finding(Outcome.DELIVERED, None, item.href, "")
         else:
-            detail = RENUMBERED if _is_renumbered(leg, left, item) else "unknown"
+            detail = RENUMBERED if _is_renumbered(leg, leftover, item) else "unknown"
             finding = Finding(Outcome.EXTRA, None, item.href, detail)
-        result.findings[left.containers[0].id].append(finding)
-    _note_survey(leg, left, clean=not unexpected)
+        result.findings[leftover.containers[0].id].append(finding)
+    _note_survey(leg, leftover, clean=not unexpected)
 
 
-def _is_delivered(leg: LegContext, left: Leftover, item: Listed) -> bool:
+def _is_delivered(leg: LegContext, leftover: Leftover, item: Listed) -> bool:
     """Return True if an item came to a frozen mailbox after the last look at the folder in staging.
 
     A late write of ours has one of our digests, and was told apart before.
     """
     if leg.mailbox.phase is not Phase.FROZEN:
         return False
-    marks = {container.surveyed for container in left.containers}
+    marks = {container.surveyed for container in leftover.containers}
     return None not in marks and all(mark == "" or reaches(mark, item.href) for mark in marks)
 
 
-def _is_renumbered(leg: LegContext, left: Leftover, item: Listed) -> bool:
+def _is_renumbered(leg: LegContext, leftover: Leftover, item: Listed) -> bool:
     """Return True if the target gave a frozen folder another UIDVALIDITY since the last look in staging."""
-    marks = {container.surveyed for container in left.containers}
+    marks = {container.surveyed for container in leftover.containers}
     is_known = None not in marks and leg.mailbox.phase is Phase.FROZEN
     return is_known and any(mark and era_of(mark) != era_of(item.href) for mark in marks)
 
 
-def _note_survey(leg: LegContext, left: Leftover, *, clean: bool) -> None:
+def _note_survey(leg: LegContext, leftover: Leftover, *, clean: bool) -> None:
     """Note, in staging, up to where the folder was examined.
 
     If items have no order, only a clean look proves that a later stranger was not there.
     """
     if leg.mailbox.phase is not Phase.STAGING:
         return
-    position = left.position or ("" if clean and left.position is not None else None)
-    for container in left.containers:
+    position = leftover.position or ("" if clean and leftover.position is not None else None)
+    for container in leftover.containers:
         if container.surveyed != position:
             leg.ledger.surveyed(container.id, position)
 
@@ -416,7 +422,7 @@ def _unexpected(leg: LegContext, href: str, hrefs: list[str]) -> set[str]:
     return set(hrefs) - artefacts_among(leg.target, href, hrefs, leg.artefacts)
 
 
-def _digests(leg: LegContext, left: Leftover) -> set[bytes]:
+def _digests(leg: LegContext, leftover: Leftover) -> set[bytes]:
     """Return the digests of everything that Kogge wrote or tried to write.
 
     Late writes may be gone from the source.
@@ -424,8 +430,8 @@ def _digests(leg: LegContext, left: Leftover) -> set[bytes]:
     In the live phase items that are gone do not count, because the user may have a copy of them.
     """
     states = None if leg.mirror else [state for state in State if state is not State.GONE]
-    rows = (row for container in left.containers for row in leg.ledger.rows(container.id, states))
-    lost = leg.in_doubt[left.href].digests if left.href in leg.in_doubt else {}
+    rows = (row for container in leftover.containers for row in leg.ledger.rows(container.id, states))
+    lost = leg.in_doubt[leftover.href].digests if leftover.href in leg.in_doubt else {}
     return {row.digest for row in rows if row.digest is not None} | lost.keys()
 
 
