@@ -1,4 +1,4 @@
-"""What each kind of item becomes, and how two copies of it are compared: the one table the flows ask.
+"""Say what each kind of item becomes, and how two copies of it are compared: the one table the flows ask.
 
 Formats of a Native, by kind (model.protocols.Kind):
 
@@ -15,8 +15,8 @@ Records of Graph are JSON; see the mappings that read them into the elements bel
 The body of an EWS record is XML, UTF-8: <m:Items> (messages namespace) with the item's own element (types
 namespace) as GetItem gave it, and for a series one more <t:CalendarItem> for each modified occurrence, in the
 order of their original starts. Its properties: ItemClass: str; Attachments: Mapping of AttachmentId to Body,
-the content of each file attachment, and the message bytes (.eml), VCALENDAR or VCARD of each item
-attachment; one that could not be read is missing from it.
+the content of each file attachment, and the message bytes (.eml), VCALENDAR or VCARD of each item attachment.
+An attachment that could not be read is missing from it.
 """
 
 from __future__ import annotations
@@ -51,18 +51,23 @@ Flags = tuple[frozenset[str], tuple[tuple[str, str], ...], tuple[Loss, ...]]
 
 @dataclass(frozen=True, slots=True)
 class ItemForm:
-    """One kind of item.
+    """Describe one kind of item. All functions are pure.
 
-    skip       a code why a record does not move by rule; None when it does
-    map        raises Rejected for a record that cannot move
-    flags      flags, labels and losses of a record without its body; None: everything is in the body
-    digest     what a body at the target means: equal digests, equal meaning. The moment is Context.began
-    tolerant   the same for two renderings of one source record
-    differing  the names of the fields in which two bodies differ, safe to show
-    date       the date of a record, and what is lost of it; None itself: of this kind, a target keeps none
-               beside the body. date_inside: the record must have been read with its body
-    shared     what is lost when the second body, somebody else's, stands for the first, which is of these
-               addresses' owner; None: it cannot. None itself: of this kind, nothing stands for another's
+    Attributes:
+        skip: returns a code why a record does not move by rule; None if it moves.
+        map: maps a record; raises Rejected for a record that cannot move.
+        digest: returns what a body at the target means: equal digests, equal meaning. The moment is
+            Context.began.
+        tolerant: as `digest`, but equal for two renderings of one source record.
+        differing: returns the names of the fields in which two bodies differ, safe to show.
+        flags: returns flags, labels and losses of a record without its body; None if everything is in the
+            body.
+        shared: returns what is lost if the second body, somebody else's, stands for the first, whose owner
+            has these addresses; None if it cannot. The attribute itself is None if no object of this kind
+            stands for another's.
+        date: returns the date of a record, and what is lost of it. The attribute itself is None if a target
+            keeps no date beside the body.
+        date_inside: True if the record must be read with its body to know its date.
     """
 
     skip: Callable[[Native], str | None]

@@ -1,1 +1,1 @@
-"""Events and tasks as iCalendar objects (RFC 5545)."""
+"""Map events and tasks to iCalendar objects (RFC 5545)."""

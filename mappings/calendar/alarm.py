@@ -1,4 +1,4 @@
-"""The reminder of an event: one VALARM, shown, never mailed."""
+"""Map the reminder of an event: one VALARM, shown, never mailed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ from mappings.losses.catalogue import lose
 from model.protocols import Loss
 
 DEFAULT_MINUTES, DEFAULT_MARK = 15, 0x5AE980E1
-"""What PidLidReminderDelta's special value stands for (MS-OXORMDR 2.2.1.3)."""
+"""PidLidReminderDelta's special value, and the minutes that it stands for (MS-OXORMDR 2.2.1.3)."""
 
 _MOST_MINUTES = 10 * 366 * 1440
 
 
 def alarm(element: Element, event: Event, ends: datetime, not_after: datetime) -> list[Loss]:
-    """Adds the VALARM. ends: of the event, or of a series' first occurrence. What ended before not_after is
-    acknowledged up to there (RFC 9074 6.1), so that nothing old pops up on the first day; a series that goes
-    on keeps ringing from then on."""
+    """Add the VALARM.
+
+    A reminder of an event that ended before not_after is acknowledged up to there (RFC 9074 6.1), so that
+    nothing old pops up on the first day. A series that goes on rings from then on.
+
+    Args:
+        element: of the record.
+        event: gets the VALARM.
+        ends: the end of the event, or of a series' first occurrence.
+        not_after: when the leg began.
+    """
     if not flag(element, "t:ReminderIsSet"):
         return []
     minutes = number(element, "t:ReminderMinutesBeforeStart")

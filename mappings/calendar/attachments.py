@@ -1,4 +1,4 @@
-"""Attachments of an event: inline, base64, or a link."""
+"""Map attachments of an event: inline, base64, or a link."""
 
 from __future__ import annotations
 
@@ -23,12 +23,16 @@ _DEFAULT = "application/octet-stream"
 
 @dataclass(slots=True)
 class AttachmentBudget:
-    """How many bytes of attachments one item may still hold; None: any number."""
+    """Count how many bytes of attachments one item may still hold; None: any number."""
 
     left: int | None
 
     def take(self, size: int) -> None:
-        """Raises Rejected("too-large") before the rest is read."""
+        """Use so many bytes.
+
+        Raises:
+            Rejected: "too-large", before the rest is read.
+        """
         if self.left is not None:
             self.left -= size
             if self.left < 0:
@@ -36,11 +40,12 @@ class AttachmentBudget:
 
 
 def too_large() -> Rejected:
+    """Return the error for an item that is larger than the target takes."""
     return Rejected("too-large", "larger than the target takes; raise its limit or leave it out")
 
 
 def room(context: Context) -> AttachmentBudget:
-    """Base64 makes four bytes of three."""
+    """Return the budget of an item: base64 makes four bytes of three."""
     most = context.target.max_bytes
     return AttachmentBudget(None if most is None else most * 3 // 4)
 
@@ -48,16 +53,20 @@ def room(context: Context) -> AttachmentBudget:
 def attachments(
     element: Element, event: Event, native: Native, context: Context, space: AttachmentBudget
 ) -> list[Loss]:
-    """Adds an ATTACH for each. Raises Rejected: too-large."""
-    found = child(element, "t:Attachments")
-    given = native.properties.get("Attachments")
-    bodies = given if isinstance(given, Mapping) else {}
+    """Add an ATTACH for each attachment.
+
+    Raises:
+        Rejected: "too-large".
+    """
+    holder = child(element, "t:Attachments")
+    contents = native.properties.get("Attachments")
+    bodies = contents if isinstance(contents, Mapping) else {}
     losses: list[Loss] = []
-    for one in found if found is not None else ():
-        if isinstance(one.tag, str):
-            loss = _attach(one, event, bodies, context, space)
+    for attachment in holder if holder is not None else ():
+        if isinstance(attachment.tag, str):
+            loss = _attach(attachment, event, bodies, context, space)
             losses += [loss] if loss else []
-            if flag(one, "t:IsInline"):
+            if flag(attachment, "t:IsInline"):
                 losses.append(lose("attachment", "not-in-text"))
     return losses
 
@@ -82,7 +91,10 @@ def _attach(
 
 
 def _read(body: Body, most: int | None, space: AttachmentBudget) -> bytes | None:
-    """None: larger than an attachment may be. Never holds more than one byte beyond what may be kept."""
+    """Return the bytes; None if they are more than an attachment may have.
+
+    It never holds more than one byte beyond what may be kept.
+    """
     limits = [limit for limit in (most, space.left) if limit is not None]
     with body() as stream:
         data = stream.read(min(limits) + 1) if limits else stream.read()
@@ -96,7 +108,7 @@ def _inline(one: Element, event: Event, name: str, data: bytes) -> None:
     media, ending = _media(one), ""
     if kind(one) == "ItemAttachment":
         start = data[:64].lstrip(b"\xef\xbb\xbf\r\n \t").upper()
-        media, ending = next((found for mark, found in ITEMS.items() if start.startswith(mark)), _MESSAGE)
+        media, ending = next((form for mark, form in ITEMS.items() if start.startswith(mark)), _MESSAGE)
     shown = name or "attachment"
     shown += "" if shown.lower().endswith(ending) else ending
     # FILENAME is RFC 8607's, X-FILENAME what Apple and others wrote before it.
@@ -111,6 +123,6 @@ def _media(one: Element) -> str:
 
 
 def _name(one: Element) -> str:
-    """One line, at most 200 characters, without what would make it a path."""
+    """Return the name in one line, at most 200 characters, without what would make it a path."""
     name = " ".join(printable(text(one, "t:Name")).split())
     return name.replace("/", "_").replace("\\", "_")[-200:]

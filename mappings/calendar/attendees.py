@@ -1,7 +1,7 @@
-"""Who takes part in an event: ORGANIZER and ATTENDEE.
+"""Map the people of an event: ORGANIZER and ATTENDEE.
 
 The owner's own answer stands on the owner's own ATTENDEE line (RFC 5545 3.2.12): EWS keeps it apart, in
-MyResponseType, and of the others' answers an attendee's copy knows nothing.
+MyResponseType, and an attendee's copy does not have the others' answers.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _RECEIVED = 2  # AppointmentState, MS-OXOCAL 2.2.1.10 asfReceived
 
 @dataclass(frozen=True, slots=True)
 class _Party:
-    """uri: mailto:, or one that goes nowhere. address: lower case, "" for none."""
+    """Name a person. uri: mailto:, or one that goes nowhere. address: lower case, "" for none."""
 
     uri: str
     address: str
@@ -49,7 +49,10 @@ class _Party:
 
 
 def people(element: Element, context: Context, event: Event) -> list[Loss]:
-    """Adds ORGANIZER and ATTENDEE to the event. Neither for one that nobody else takes part in."""
+    """Add ORGANIZER and ATTENDEE to the event.
+
+    An event in which nobody else takes part gets neither.
+    """
     losses: list[Loss] = []
     attendees = list(_attendees(element, context, losses))
     called = _organizer(element, context, losses)
@@ -67,14 +70,14 @@ def people(element: Element, context: Context, event: Event) -> list[Loss]:
         event.add("ATTENDEE", attendee)
     if context.target.silent_agent:
         # RFC 6638 7.1: the server leaves these alone, and so it does when a client changes the event later.
-        for one in addresses:
-            one.params["SCHEDULE-AGENT"] = "CLIENT"
+        for participant in addresses:
+            participant.params["SCHEDULE-AGENT"] = "CLIENT"
         losses.append(lose("scheduling", "agent-client"))
     return losses
 
 
 def received(element: Element, context: Context) -> bool:
-    """Whether somebody else called this meeting."""
+    """Return True if somebody else called this meeting."""
     answer = text(element, "t:MyResponseType").strip()
     if answer in OWN_ANSWERS:
         return True
@@ -88,7 +91,7 @@ def received(element: Element, context: Context) -> bool:
 
 
 def _party(element: Element | None, context: Context, losses: list[Loss]) -> _Party | None:
-    """None for an element with neither name nor address."""
+    """Return a person; None for an element with neither name nor address."""
     if element is None:
         return None
     address, loss = smtp(element, context)
@@ -110,20 +113,25 @@ _SAFE = "@!$&'*+-./=?^_`{|}~"
 def _attendees(
     element: Element, context: Context, losses: list[Loss]
 ) -> Iterator[tuple[_Party, vCalAddress]]:
-    """Each once, in the order of roles: RFC 5545 3.8.4.1 has an address once."""
+    """Yield each attendee once, in the order of roles: RFC 5545 3.8.4.1 has an address once."""
     rooms, seen = _rooms(element), set()
     for path, role in ROLES.items():
-        for one in children(element, path):
-            party = _party(one, context, losses)
+        for attendee in children(element, path):
+            party = _party(attendee, context, losses)
             if party is None:
                 losses.append(lose("attendee", "empty"))
             elif party.uri.lower() in seen:
                 losses.append(lose("attendee", "twice"))
             else:
                 seen.add(party.uri.lower())
-                if child(one, "t:ProposedStart") is not None:
+                if child(attendee, "t:ProposedStart") is not None:
                     losses.append(lose("attendee", "proposed-time"))
-                yield party, _line(element, one, party, role, _kind(one, role, party, rooms), context, losses)
+                yield (
+                    party,
+                    _line(
+                        element, attendee, party, role, _kind(attendee, role, party, rooms), context, losses
+                    ),
+                )
 
 
 def _line(
@@ -157,8 +165,11 @@ def _answer(written: str, losses: list[Loss]) -> str:
 
 
 def _kind(one: Element, role: str, party: _Party, rooms: frozenset[str]) -> str:
-    """CUTYPE. Exchange tells rooms from other resources in its directory alone; an event's own location names
-    the rooms it takes place in."""
+    """Return CUTYPE.
+
+    Exchange tells rooms from other resources in its directory alone; an event's own location names the rooms
+    in which it takes place.
+    """
     if text(one, "t:Mailbox/t:MailboxType").strip() in GROUPS:
         return "GROUP"
     if role != "NON-PARTICIPANT":
@@ -168,24 +179,27 @@ def _kind(one: Element, role: str, party: _Party, rooms: frozenset[str]) -> str:
 
 
 def _rooms(element: Element) -> frozenset[str]:
-    """Lower-case names and addresses of the places an event names; Outlook separates several by "; "."""
+    """Return lower-case names and addresses of the places that an event names; Outlook separates them by ".
+
+    ".
+    """
     location = printable(text(element, "t:Location"))
     enhanced = [
         text(element, f"t:EnhancedLocation/t:{path}")
         for path in ("DisplayName", "PostalAddress/t:LocationUri", "LocationUri")
     ]
     return frozenset(
-        one.strip().lower() for one in (*location.split(";"), location, *enhanced) if one.strip()
+        name.strip().lower() for name in (*location.split(";"), location, *enhanced) if name.strip()
     )
 
 
 def _organizer(element: Element, context: Context, losses: list[Loss]) -> vCalAddress | None:
-    found: list[Loss] = []
-    party = _party(child(element, "t:Organizer"), context, found)
+    own_losses: list[Loss] = []
+    party = _party(child(element, "t:Organizer"), context, own_losses)
     if (party is None or not party.address) and context.owner and not received(element, context):
         # The owner called it, whatever internal address that is written with.
         return _address(_Party(f"mailto:{_own(context)}", _own(context), party.name if party else ""))
-    losses += found
+    losses += own_losses
     return None if party is None else _address(party)
 
 
@@ -196,7 +210,10 @@ def _own(context: Context) -> str:
 def _owner_added(
     element: Element, attendees: list[tuple[_Party, vCalAddress]], context: Context, losses: list[Loss]
 ) -> list[tuple[_Party, vCalAddress]]:
-    """The owner's own line where a distribution list was invited: without it no client shows the answer."""
+    """Return the owner's own line if a distribution list was invited.
+
+    Without it no client shows the answer.
+    """
     if not context.owner or any(party.address in context.owner for party, _ in attendees):
         return []
     losses.append(lose("attendee", "owner-added"))

@@ -1,7 +1,8 @@
-"""Events: an Exchange appointment, meeting or series becomes one iCalendar object (RFC 5545).
+"""Map an Exchange appointment, meeting or series to one iCalendar object (RFC 5545).
 
-Built from properties, never from MimeContent: Exchange leaves attendees, attachments and more out of that. A
-series is one VCALENDAR: the master, its modified occurrences, and a VTIMEZONE for every zone they name.
+It is built from properties, never from MimeContent: Exchange leaves attendees, attachments and more out of
+that. A series is one VCALENDAR: the master, its modified occurrences, and a VTIMEZONE for every zone they
+name.
 """
 
 from __future__ import annotations
@@ -52,24 +53,28 @@ _LAST_YEAR = 2087
 
 
 def skip_event(native: Native) -> str | None:
-    """A code (mappings.losses.catalogue.SKIPS) when this record is no appointment; None when it is one."""
+    """Return a code (mappings.losses.catalogue.SKIPS) if this record is no appointment; None if it is one."""
     name = str(native.properties.get("ItemClass") or "").lower()
     if _is(name, CLASS):
         return None
-    found = (code for known, code in SKIPPED_CLASSES.items() if _is(name, known))
-    return next(found, "not-an-appointment")
+    codes = (code for class_, code in SKIPPED_CLASSES.items() if _is(name, class_))
+    return next(codes, "not-an-appointment")
 
 
-def _is(name: str, known: str) -> bool:
-    return name == known or name.startswith(known + ".")
+def _is(name: str, class_: str) -> bool:
+    return name == class_ or name.startswith(class_ + ".")
 
 
 def map_event(native: Native, context: Context) -> Mapped:
-    """The object and what it loses. Raises Rejected: unknown-format, malformed-record, start-missing,
-    date-out-of-range, unknown-recurrence, unknown-time-zone, empty-series, exception-without-origin,
-    too-large, recurrence-not-kept."""
+    """Map an event or a series, with its losses.
+
+    Raises:
+        Rejected: "unknown-format", "malformed-record", "start-missing", "date-out-of-range",
+            "unknown-recurrence", "unknown-time-zone", "empty-series", "exception-without-origin", "too-large"
+            or "recurrence-not-kept".
+    """
     own, *exceptions = items(Kind.CALENDAR, native)
-    if any(kind(one) != "CalendarItem" for one in (own, *exceptions)):
+    if any(kind(element_) != "CalendarItem" for element_ in (own, *exceptions)):
         raise Rejected("malformed-record", "the record holds something that is no appointment")
     made = _Object(native, context)
     made.add(own, exceptions)
@@ -77,7 +82,7 @@ def map_event(native: Native, context: Context) -> Mapped:
 
 
 class _Object:
-    """One VCALENDAR in the making."""
+    """Build one VCALENDAR."""
 
     def __init__(self, native: Native, context: Context) -> None:
         self._native, self._context = native, context
@@ -90,53 +95,54 @@ class _Object:
         self._invited: frozenset[str] = frozenset()
 
     def add(self, own: Element, exceptions: list[Element]) -> None:
+        """Add an event, or a series with its modified occurrences."""
         self._uid = self._uid_of(own)
         self._invited = self._context.owner if received(own, self._context) else frozenset()
         kind_ = text(own, "t:CalendarItemType").strip()
         repeats = child(own, "t:Recurrence") is not None or kind_ == "RecurringMaster"
-        found = span(own, repeats)
+        when = span(own, repeats)
         if not repeats:
             if kind_ in ("Occurrence", "Exception") or text(own, "t:RecurrenceId"):
                 self._losses.append(lose("series", "occurrence-alone"))
-            self._component(own, found)
+            self._component(own, when)
             return
-        self._series(own, series(own, [*exceptions, *self._absent(own, exceptions)], found))
+        self._series(own, series(own, [*exceptions, *self._absent(own, exceptions)], when))
 
     def _absent(self, own: Element, exceptions: list[Element]) -> list[Element]:
-        """Stand-ins for modified occurrences that did not come: the master, at their times."""
+        """Return stand-ins for modified occurrences that did not come: the master, at their times."""
         absent = missing(own, exceptions)
         if absent:
             self._losses.append(lose("modified-occurrence", "only-times-known"))
-        return [_stand_in(own, one) for one in absent]
+        return [_stand_in(own, occurrence) for occurrence in absent]
 
-    def _series(self, own: Element, found: EventSeries) -> None:
-        self._losses += found.losses
-        event = self._component(own, found.span)
-        event.add("RRULE", vRecur.from_ical(found.rule.text))
-        zone = found.span.zone
-        for start in found.deleted:
+    def _series(self, own: Element, series_: EventSeries) -> None:
+        self._losses += series_.losses
+        event = self._component(own, series_.span)
+        event.add("RRULE", vRecur.from_ical(series_.rule.text))
+        zone = series_.span.zone
+        for start in series_.deleted:
             event.add("EXDATE", [value(start, zone)], parameters=parameters(start, zone))
-        self._years |= _years(found)
-        for start, element in found.modified:
+        self._years |= _years(series_)
+        for start, element in series_.modified:
             changed = self._component(element, span(element))
             changed.add("RECURRENCE-ID", value(start, zone), parameters=parameters(start, zone))
             self._years.add(start.year)
 
-    def _component(self, element: Element, found: EventSpan) -> Event:
+    def _component(self, element: Element, when: EventSpan) -> Event:
         event = Event()
         event.add("UID", self._uid)
-        self._losses += [*found.losses, *left_out(element)]
-        self._time(event, "DTSTART", found.start, found.zone)
-        if found.end is not None:
-            self._time(event, "DTEND", found.end, found.end_zone)
-        self._stamps(event, element, found)
+        self._losses += [*when.losses, *left_out(element)]
+        self._time(event, "DTSTART", when.start, when.zone)
+        if when.end is not None:
+            self._time(event, "DTEND", when.end, when.end_zone)
+        self._stamps(event, element, when)
         self._losses += wording(element, event, self._context.target)
         for part in (place, links):
             self._losses += part(element, event)
         self._losses += marks(element, event, self._context)
         self._losses += people(element, self._context, event)
         self._losses += attachments(element, event, self._native, self._context, self._room)
-        self._losses += alarm(element, event, found.ends, self._context.began)
+        self._losses += alarm(element, event, when.ends, self._context.began)
         self._events.append(event)
         return event
 
@@ -146,11 +152,14 @@ class _Object:
             self._zones[zone.id] = zone
             self._years.add(start.year)
 
-    def _stamps(self, event: Event, element: Element, found: EventSpan) -> None:
-        """DTSTAMP is required. Without any date of the record's own it is the start: no clock is asked."""
+    def _stamps(self, event: Event, element: Element, when: EventSpan) -> None:
+        """Add DTSTAMP, which is required.
+
+        Without any date in the record it is the start: no clock is read.
+        """
         created = moment(text(element, "t:DateTimeCreated"))
         modified = moment(text(element, "t:LastModifiedTime"))
-        event.add("DTSTAMP", _whole(modified or created or found.begins))
+        event.add("DTSTAMP", _whole(modified or created or when.begins))
         if created is not None:
             event.add("CREATED", _whole(created))
         if modified is not None:
@@ -159,14 +168,15 @@ class _Object:
         event.add("SEQUENCE", min(max(sequence, 0), _MOST))
 
     def _uid_of(self, own: Element) -> str:
-        found = uid(printable(text(own, "t:UID")))
-        if found and len(found.encode()) <= LONGEST:
-            return found
-        if found:
+        own_uid = uid(printable(text(own, "t:UID")))
+        if own_uid and len(own_uid.encode()) <= LONGEST:
+            return own_uid
+        if own_uid:
             self._losses.append(lose("uid", "too-long"))
         return self._context.uid_of(key_of(self._native.ref.id))
 
     def mapped(self) -> Mapped:
+        """Return the item and what it loses."""
         body = self._bytes()
         most = self._context.target.max_bytes
         if most is not None and len(body) > most:
@@ -200,13 +210,13 @@ def _whole(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(microsecond=0)
 
 
-def _years(found: EventSeries) -> set[int]:
-    """The years a series' zone must be described for, its last occurrence's among them."""
-    first = found.span.start.year
-    if found.rule.until is not None:
-        last = found.rule.until.year
-    elif found.rule.count is not None:
-        last = _last_year(found.rule.starts(found.span.start))
+def _years(series_: EventSeries) -> set[int]:
+    """Return the years for which a series' zone must be described, its last occurrence's among them."""
+    first = series_.span.start.year
+    if series_.rule.until is not None:
+        last = series_.rule.until.year
+    elif series_.rule.count is not None:
+        last = _last_year(series_.rule.starts(series_.span.start))
     else:
         last = first + _ENDLESS_YEARS
     return {first, max(first, min(last, max(first + _ENDLESS_YEARS, _LAST_YEAR)))}
@@ -222,14 +232,14 @@ def _last_year(starts: Iterable[Start]) -> int:
 
 
 def _stand_in(master: Element, listed: Element) -> Element:
-    """The master's element with one occurrence's times."""
+    """Return the master's element with one occurrence's times."""
     made = deepcopy(master)
     gone = ("Recurrence", "ModifiedOccurrences", "DeletedOccurrences", "Start", "End", "OriginalStart")
     for name in gone:
-        for one in made.findall(f"t:{name}", SPACES):
-            made.remove(one)
+        for element_ in made.findall(f"t:{name}", SPACES):
+            made.remove(element_)
     for name in ("Start", "End", "OriginalStart"):
-        found = child(listed, f"t:{name}")
-        if found is not None:
-            made.append(deepcopy(found))
+        time_ = child(listed, f"t:{name}")
+        if time_ is not None:
+            made.append(deepcopy(time_))
     return made

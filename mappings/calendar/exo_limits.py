@@ -1,13 +1,13 @@
-"""What is left of an event at a server that holds no iCalendar objects (Capabilities.events): eXo's agenda.
+"""Reduce an event to what a server without iCalendar objects holds (Capabilities.events): eXo's agenda.
 
 Such a server holds a title, a text, a place, links, times, free or busy, reminders, and a rule in one time
 zone; an occurrence that was changed or deleted stands beside its series. The object of an event is rewritten
-so that it says just that, and every other thing it said is a loss: what is written is what is read back, and
-the two are compared like any other objects.
+so that it says just that, and every other thing it said is a loss. So what is written is what is read back,
+and the two are compared like any other objects.
 
-A rule says how often, never until when: COUNT needs no clock. What the rewritten rule would not say is
-Rejected("recurrence-not-kept"): the occurrences of both are compared. The objects have no UID, for the
-server keeps none; the item keeps its own, to be found at the source by it.
+A rule says how often, never until when: COUNT needs no clock. An event that the rewritten rule could not
+express is Rejected("recurrence-not-kept"): the occurrences of both are compared. The objects have no UID,
+because the server keeps none; the item keeps its own, by which it is found at the source.
 """
 
 from __future__ import annotations
@@ -62,7 +62,11 @@ Read: TypeAlias = Any
 
 
 def within(mapped: Mapped, limits: EventLimits, not_after: datetime) -> Mapped:
-    """mapped, as such a server can hold it. Raises Rejected("recurrence-not-kept")."""
+    """Return the event as such a server can hold it.
+
+    Raises:
+        Rejected: "recurrence-not-kept".
+    """
     with mapped.item.body() as stream:
         original = Calendar.from_ical(stream.read())
     made = _Rewriting(limits, not_after)
@@ -79,11 +83,14 @@ def within(mapped: Mapped, limits: EventLimits, not_after: datetime) -> Mapped:
 
 @dataclass(slots=True)
 class _Rewriting:
+    """Rewrite one object, and gather what it loses."""
+
     limits: EventLimits
     not_after: datetime
     losses: list[Loss] = field(default_factory=list)
 
     def rewritten(self, original: Read) -> bytes:
+        """Return the rewritten object."""
         events = original.walk("VEVENT")
         master = next(event for event in events if "RECURRENCE-ID" not in event)
         calendar = Calendar()
@@ -118,13 +125,13 @@ class _Rewriting:
         return made
 
     def _rule(self, master: Read) -> tuple[str, Start]:
-        """The rule with COUNT, and the start of its last occurrence."""
-        given: str = master["RRULE"].to_ical().decode()
-        parts = dict(part.split("=", 1) for part in given.upper().split(";"))
+        """Return the rule with COUNT, and the start of its last occurrence."""
+        text_of_rule: str = master["RRULE"].to_ical().decode()
+        parts = dict(part.split("=", 1) for part in text_of_rule.upper().split(";"))
         unknown = parts.keys() - PARTS or master.keys() & {"RDATE", "EXRULE"}
         if unknown or parts["FREQ"] not in FREQUENCIES:
             raise _not_kept()
-        starts = self._starts(given, master, parts)
+        starts = self._starts(text_of_rule, master, parts)
         if not starts:
             raise _not_kept()
         kept = {name: text for name, text in parts.items() if name not in ("COUNT", "UNTIL", "WKST")}
@@ -132,7 +139,7 @@ class _Rewriting:
         return ";".join(f"{name}={text}" for name, text in kept.items()), starts[-1]
 
     def _starts(self, rule: str, master: Read, parts: dict[str, str]) -> list[Start]:
-        """Every start, up to ten years from now on where there is no end."""
+        """Return every start, up to ten years from now on if there is no end."""
         start = master["DTSTART"].dt
         days = not isinstance(start, datetime)
         zone = UTC if days else start.tzinfo
@@ -145,16 +152,16 @@ class _Rewriting:
             self.losses.append(lose("series", "end-added"))
             end = _later(max(self.not_after, _moment(start)), ENDLESS_YEARS)
         most = int(parts["COUNT"]) if "COUNT" in parts else None
-        found: list[Start] = []
+        starts: list[Start] = []
         for wall in _walls(rule, start):
             at = wall.date() if days else wall.replace(tzinfo=zone)
-            if (end is not None and _after(at, end)) or len(found) == most:
+            if (end is not None and _after(at, end)) or len(starts) == most:
                 break
-            found.append(at)
-        return found
+            starts.append(at)
+        return starts
 
     def _check(self, original: Read, master: Read, body: bytes) -> None:
-        """Both happen at the same moments."""
+        """Refuse the rewritten object unless both happen at the same moments."""
         rule = master["RRULE"]
         if "UNTIL" not in rule and "COUNT" not in rule:
             rule["COUNT"] = [len(self._starts(rule.to_ical().decode(), master, {}))]
@@ -179,10 +186,13 @@ class _Rewriting:
 
     def _texts(self, event: Read, made: Event) -> None:
         limits = self.limits
-        for name, told, most in (("SUMMARY", "title", limits.title), ("LOCATION", "location", limits.place)):
+        for name, field_name, most in (
+            ("SUMMARY", "title", limits.title),
+            ("LOCATION", "location", limits.place),
+        ):
             written = str(event.get(name, ""))
             if len(written) > most:
-                self.losses.append(lose(told, "shortened"))
+                self.losses.append(lose(field_name, "shortened"))
             if written:
                 made.add(name, written[:most])
         text = str(event.get("DESCRIPTION", ""))
@@ -194,7 +204,7 @@ class _Rewriting:
             made.add("DESCRIPTION", text)
 
     def _links(self, event: Read, made: Event) -> None:
-        links = [str(one) for name in ("CONFERENCE", "URL") for one in _listed(event, name)]
+        links = [str(value) for name in ("CONFERENCE", "URL") for value in _listed(event, name)]
         for link in dict.fromkeys(links):
             if len(link) > self.limits.link:
                 self.losses.append(lose("links", "too-long"))
@@ -237,7 +247,7 @@ def _is_day(event: Read) -> bool:
 
 
 def _moment(at: Start) -> datetime:
-    """In UTC; of a day its midnight there."""
+    """Return a moment in UTC; of a day, its midnight there."""
     return at.astimezone(UTC) if isinstance(at, datetime) else datetime(at.year, at.month, at.day, tzinfo=UTC)
 
 
@@ -263,26 +273,26 @@ def _day(at: Start) -> date:
 
 
 def _walls(rule: str, start: Start) -> Iterator[datetime]:
-    """Local times, ascending."""
+    """Yield local times, ascending."""
     first = start.replace(tzinfo=None) if isinstance(start, datetime) else datetime.combine(start, time())
     try:
-        found = chain.from_iterable(walls(rule_of(rule), first, _LAST.toordinal()))
-        yield from (datetime(1970, 1, 1) + timedelta(seconds=wall) for wall in found)
+        times = chain.from_iterable(walls(rule_of(rule), first, _LAST.toordinal()))
+        yield from (datetime(1970, 1, 1) + timedelta(seconds=wall) for wall in times)
     except (Malformed, TooLong):
         raise _not_kept() from None
 
 
 def _excluded(master: Read) -> Iterator[Start]:
     for line in _listed(master, "EXDATE"):
-        for one in line.dts:
-            if isinstance(one.dt, datetime) == _is_day(master):
+        for entry in line.dts:
+            if isinstance(entry.dt, datetime) == _is_day(master):
                 raise _not_kept()
-            yield one.dt
+            yield entry.dt
 
 
 def _listed(event: Read, name: str) -> list[Any]:
-    found = event.get(name, [])
-    return found if isinstance(found, list) else [found]
+    lines = event.get(name, [])
+    return lines if isinstance(lines, list) else [lines]
 
 
 def _add_time(made: Event, name: str, at: Start, zone: tzinfo = UTC) -> None:

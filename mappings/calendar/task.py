@@ -1,7 +1,7 @@
-"""Tasks: an Exchange task becomes one VTODO (RFC 5545 section 3.6.2).
+"""Map an Exchange task to one VTODO (RFC 5545 section 3.6.2).
 
-Its days are dates: nobody plans a task by the minute in Exchange. What VTODO has no property for stands in an
-X-KOGGE- property, so that it is there, and can be compared.
+Its days are dates: nobody plans a task by the minute in Exchange. If VTODO has no property for something, it
+stands in an X-KOGGE- property, so that it is there, and can be compared.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def skip_task(native: Native) -> str | None:
-    """A code (mappings.losses.catalogue.SKIPS) when this record is no task; None when it is one. A request to
-    take a task over (IPM.TaskRequest) is mail."""
+    """Return a code (mappings.losses.catalogue.SKIPS) if this record is no task; None if it is one.
+
+    A request to take a task over (IPM.TaskRequest) is mail.
+    """
     name = str(native.properties.get("ItemClass") or "").lower()
     if name == "ipm.activity" or name.startswith("ipm.activity."):
         return "journal-entry"
@@ -41,8 +43,11 @@ def skip_task(native: Native) -> str | None:
 
 
 def map_task(native: Native, context: Context) -> Mapped:
-    """The object and what it loses. Raises Rejected: unknown-format, malformed-record, unknown-recurrence,
-    too-large."""
+    """Map a task, with its losses.
+
+    Raises:
+        Rejected: "unknown-format", "malformed-record", "unknown-recurrence" or "too-large".
+    """
     element = items(Kind.TASKS, native)[0]
     if kind(element) != "Task":
         raise Rejected("malformed-record", "the record holds something that is no task")
@@ -57,20 +62,20 @@ def map_task(native: Native, context: Context) -> Mapped:
 
 def _todo(element: Element, native: Native, context: Context) -> tuple[Todo, list[Loss]]:
     todo = Todo()
-    found = days(element, context)
-    found.add(todo)
-    losses = [*found.losses, *left_out(element), *_shared(element, todo, native, context)]
-    _stamps(element, todo, found)
+    task_days = days(element, context)
+    task_days.add(todo)
+    losses = [*task_days.losses, *left_out(element), *_shared(element, todo, native, context)]
+    _stamps(element, todo, task_days)
     losses += [*_marks(element, todo), *progress(element, todo), *efforts(element, todo)]
-    losses += _alarm(element, todo, found, context.began)
+    losses += _alarm(element, todo, task_days, context.began)
     losses += [lose("user-defined", "left-out")] if own_fields(element) else []
-    if any(altered(str(one)) for one in element.itertext()):
+    if any(altered(str(piece)) for piece in element.itertext()):
         losses.append(lose("text", "control-characters"))
     return todo, losses
 
 
 def _shared(element: Element, todo: Todo, native: Native, context: Context) -> list[Loss]:
-    """What a task says and carries exactly as an event does; the event is only the vessel."""
+    """Add what a task has exactly as an event does; the event is only the vessel."""
     event = Event()
     losses = wording(element, event, context.target)
     losses += attachments(element, event, native, context, room(context))
@@ -78,11 +83,14 @@ def _shared(element: Element, todo: Todo, native: Native, context: Context) -> l
     return losses
 
 
-def _stamps(element: Element, todo: Todo, found: Days) -> None:
-    """DTSTAMP is required. Without any date of the record's own it is the task's day: no clock is asked."""
+def _stamps(element: Element, todo: Todo, task_days: Days) -> None:
+    """Add DTSTAMP, which is required.
+
+    Without any date in the record it is the task's day: no clock is read.
+    """
     created = moment(text(element, "t:DateTimeCreated"))
     modified = moment(text(element, "t:LastModifiedTime"))
-    day = found.start or found.due
+    day = task_days.start or task_days.due
     planned = datetime.combine(day, time(), UTC) if day else EPOCH
     todo.add("DTSTAMP", whole(modified or created or planned))
     if created is not None:
@@ -101,9 +109,11 @@ def _marks(element: Element, todo: Todo) -> list[Loss]:
     return [lose("sensitivity", "shown-as-private")] if more else []
 
 
-def _alarm(element: Element, todo: Todo, found: Days, not_after: datetime) -> list[Loss]:
-    """One VALARM at the moment itself, shown, never mailed. One that has passed is acknowledged (RFC 9074
-    section 6.1), so that nothing pops up on the first day."""
+def _alarm(element: Element, todo: Todo, task_days: Days, not_after: datetime) -> list[Loss]:
+    """Add one VALARM at the moment itself, shown, never mailed.
+
+    A past reminder is acknowledged (RFC 9074 section 6.1), so that nothing pops up on the first day.
+    """
     if not flag(element, "t:ReminderIsSet"):
         return []
     due = moment(text(element, "t:ReminderDueBy"))
@@ -118,7 +128,7 @@ def _alarm(element: Element, todo: Todo, found: Days, not_after: datetime) -> li
     if due <= not_after:
         alarm.add("ACKNOWLEDGED", whole(not_after))
     todo.add_component(alarm)
-    return [lose("reminder", "first-occurrence-only")] if found.rrule else []
+    return [lose("reminder", "first-occurrence-only")] if task_days.rrule else []
 
 
 def _bytes(todo: Todo) -> bytes:

@@ -1,4 +1,4 @@
-"""How far a task is: STATUS, PERCENT-COMPLETE, COMPLETED, and the work it took."""
+"""Map how far a task is: STATUS, PERCENT-COMPLETE, COMPLETED, and the work it took."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STATES: Mapping[str, str] = {
     "Deferred": "NEEDS-ACTION",
 }
 APART = frozenset({"WaitingOnOthers", "Deferred"})
-"""What RFC 5545 section 3.8.1.11 has no word for."""
+"""States for which RFC 5545 section 3.8.1.11 has no word."""
 
 WORKS = (("ActualWork", "X-KOGGE-ACTUAL-WORK"), ("TotalWork", "X-KOGGE-TOTAL-WORK"))
 TEXTS = (("BillingInformation", "X-KOGGE-BILLING-INFORMATION"), ("Mileage", "X-KOGGE-MILEAGE"))
@@ -31,23 +31,24 @@ ASSIGNMENT = (
     ("DelegationState", "X-KOGGE-DELEGATION-STATE"),
 )
 _EARLIEST = 1601
-"""Exchange counts time from this year; what lies before is no date."""
+"""Exchange counts time from this year; an earlier date is none."""
 
 
 def completed(element: Element) -> bool:
+    """Return True if the task is completed."""
     return text(element, "t:Status").strip() == "Completed" or flag(element, "t:IsComplete")
 
 
 def progress(element: Element, todo: Todo) -> list[Loss]:
-    """Adds STATUS, PERCENT-COMPLETE and COMPLETED."""
+    """Add STATUS, PERCENT-COMPLETE and COMPLETED."""
     losses: list[Loss] = []
-    said = text(element, "t:Status").strip()
+    state = text(element, "t:Status").strip()
     done = completed(element)
-    todo.add("STATUS", "COMPLETED" if done else STATES.get(said, "NEEDS-ACTION"))
-    if said in APART:
-        todo.add("X-KOGGE-STATUS", vText(said))
+    todo.add("STATUS", "COMPLETED" if done else STATES.get(state, "NEEDS-ACTION"))
+    if state in APART:
+        todo.add("X-KOGGE-STATUS", vText(state))
         losses.append(lose("status", "no-equivalent"))
-    elif said and said not in STATES:
+    elif state and state not in STATES:
         losses.append(lose("status", "unknown-value"))
     losses += _percent(element, todo, done)
     when = moment(text(element, "t:CompleteDate"))
@@ -57,23 +58,26 @@ def progress(element: Element, todo: Todo) -> list[Loss]:
 
 
 def _percent(element: Element, todo: Todo, done: bool) -> list[Loss]:
-    """A whole number (RFC 5545 section 3.8.1.8); Exchange keeps fractions."""
-    given = decimal(element, "t:PercentComplete")
+    """Add a whole number (RFC 5545 section 3.8.1.8); Exchange keeps fractions."""
+    percentage = decimal(element, "t:PercentComplete")
     if done:
         todo.add("PERCENT-COMPLETE", 100)
         return []
-    if given is None:
+    if percentage is None:
         return []
-    if not 0 <= given <= 100:
+    if not 0 <= percentage <= 100:
         return [lose("percent", "impossible")]
     # Rounded down: a task at 99.6 % is not done.
-    todo.add("PERCENT-COMPLETE", int(given))
-    return [] if given == int(given) else [lose("percent", "rounded")]
+    todo.add("PERCENT-COMPLETE", int(percentage))
+    return [] if percentage == int(percentage) else [lose("percent", "rounded")]
 
 
 def efforts(element: Element, todo: Todo) -> list[Loss]:
-    """Work, billing, mileage, companies: no property of RFC 5545, no client that shows them. People a task
-    is about are its CONTACTs."""
+    """Add work, billing, mileage and companies.
+
+    RFC 5545 has no property for them, and no client shows them. The people that a task is about are its
+    CONTACTs.
+    """
     for name, property_ in WORKS:
         minutes = number(element, f"t:{name}")
         if minutes is not None and minutes > 0:
@@ -81,13 +85,16 @@ def efforts(element: Element, todo: Todo) -> list[Loss]:
     for name, property_ in TEXTS:
         _add(todo, property_, text(element, f"t:{name}"))
     for name, property_ in LISTS:
-        for one in children(element, f"t:{name}/t:String"):
-            _add(todo, property_, one.text or "")
+        for element_ in children(element, f"t:{name}/t:String"):
+            _add(todo, property_, element_.text or "")
     return _assigned(element, todo)
 
 
 def _assigned(element: Element, todo: Todo) -> list[Loss]:
-    """Never as ORGANIZER and ATTENDEE: a server that schedules would ask the owner anew."""
+    """Add the assignment, never as ORGANIZER and ATTENDEE.
+
+    A server that schedules would ask the owner anew.
+    """
     state = text(element, "t:DelegationState").strip()
     if state in ("", "NoMatch") and not flag(element, "t:IsTeamTask"):
         return []
@@ -106,5 +113,5 @@ def _add(todo: Todo, name: str, written: str) -> None:
 
 
 def whole(when: datetime) -> datetime:
-    """In UTC, without fractions, as iCalendar writes it."""
+    """Return a moment in UTC, without fractions, as iCalendar writes it."""
     return when.astimezone(UTC).replace(microsecond=0)

@@ -1,7 +1,7 @@
-"""When a task is due, and how it comes back.
+"""Read when a task is due, and how it comes back.
 
-Exchange has one item for a series of tasks: the current one. Completed, it makes way for the next. So the
-RRULE begins with the current occurrence, and a number of occurrences is what is left of it.
+Exchange has one item for a series of tasks: the current one. When it is completed, the next one takes its
+place. So the RRULE begins with the current occurrence, and a number of occurrences is what is left of it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,20 @@ from model.protocols import Loss
 TASK_SET = "00062003-0000-0000-C000-000000000046"
 START, DUE = 0x8104, 0x8105
 _MANY = 20_000
-"""Occurrences looked at before a series without a number: fifty years of days."""
+"""Occurrences that are searched before a series without a number: fifty years of days."""
 
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """start, due: whole days. rrule: of the series. kept: the rule, where it can only stand in a property of
-    our own."""
+    """Say when a task is due.
+
+    Attributes:
+        start: a whole day; None if there is none.
+        due: a whole day; None if there is none.
+        rrule: of the series; "" if there is none.
+        kept: the rule, if it can only stand in a property of our own.
+        losses: of the days.
+    """
 
     start: date | None
     due: date | None
@@ -37,6 +44,7 @@ class Days:
     losses: tuple[Loss, ...] = ()
 
     def add(self, todo: Todo) -> None:
+        """Add the days and the rule to the task."""
         for name, day in (("DTSTART", self.start), ("DUE", self.due)):
             if day is not None:
                 todo.add(name, day, parameters={"VALUE": "DATE"})
@@ -47,20 +55,27 @@ class Days:
 
 
 def days(element: Element, context: Context) -> Days:
-    """Raises Rejected: unknown-recurrence."""
-    found = _dates(element)
+    """Return when a task is due.
+
+    Raises:
+        Rejected: "unknown-recurrence".
+    """
+    dates = _dates(element)
     recurrence = child(element, "t:Recurrence")
     if recurrence is None:
-        return found
+        return dates
     again = regeneration(recurrence)
     if again is not None:
         frequency, interval = again
-        return _alone(found, f"REGENERATE={frequency};INTERVAL={interval}", "regenerates")
-    return _series(element, recurrence, found, context)
+        return _alone(dates, f"REGENERATE={frequency};INTERVAL={interval}", "regenerates")
+    return _series(element, recurrence, dates, context)
 
 
 def _dates(element: Element) -> Days:
-    """Outlook's own days (MS-OXOTASK 2.2.2.2.4, midnight UTC of the day that was meant) come first."""
+    """Return the days.
+
+    Outlook's own come first (MS-OXOTASK 2.2.2.2.4, midnight UTC of the day that was meant).
+    """
     start, due = (_day(element, number, name) for number, name in ((START, "StartDate"), (DUE, "DueDate")))
     losses = [
         lose(field, "unreadable")
@@ -78,53 +93,55 @@ def _day(element: Element, number: int, name: str) -> date | None:
     return meant or day_of(text(element, f"t:{name}"))
 
 
-def _series(element: Element, recurrence: Element, found: Days, context: Context) -> Days:
-    ruled = rule(recurrence, found.start or found.due or date(1970, 1, 1))
-    if found.start is None and found.due is None:
-        losses = (*found.losses, lose("start", "from-recurrence"))
-        found = replace(found, start=_date(ruled.first), losses=losses)
-    anchored, past, hit = _anchored(ruled, found)
+def _series(element: Element, recurrence: Element, dates: Days, context: Context) -> Days:
+    ruled = rule(recurrence, dates.start or dates.due or date(1970, 1, 1))
+    if dates.start is None and dates.due is None:
+        losses = (*dates.losses, lose("start", "from-recurrence"))
+        dates = replace(dates, start=_date(ruled.first), losses=losses)
+    anchored, past, hit = _anchored(ruled, dates)
     written = ruled.text if ruled.count is None else f"{ruled.shape};COUNT={ruled.count - past}"
     if completed(element):
-        return _alone(found, written, "completed")
+        return _alone(dates, written, "completed")
     if not context.target.recurring_tasks:
-        return _alone(found, written, "current-occurrence-only")
+        return _alone(dates, written, "current-occurrence-only")
     if ruled.until is not None and anchored.start and _date(ruled.until) < anchored.start:
-        return _alone(found, written, "over")
+        return _alone(dates, written, "over")
     losses = anchored.losses if hit else (*anchored.losses, lose("recurrence", "day-apart"))
     return replace(anchored, rrule=written, losses=losses)
 
 
-def _anchored(ruled: RecurrenceRule, found: Days) -> tuple[Days, int, bool]:
-    """The series from its current occurrence on, which has a start; how many came before; whether the rule
-    has that day. It counts the start, or, where only that is one of its days, the day the task is due."""
-    past, hit = _position(ruled, found.start or found.due)
-    if found.start is None:
-        return replace(found, start=found.due), past, hit
-    if hit or found.due is None:
-        return found, past, hit
-    due_past, due_hit = _position(ruled, found.due)
+def _anchored(ruled: RecurrenceRule, dates: Days) -> tuple[Days, int, bool]:
+    """Return the series from its current occurrence on, how many came before, True if the rule has that day.
+
+    The series has a start. It counts the start, or, if only that is one of its days, the day the task is due.
+    """
+    past, hit = _position(ruled, dates.start or dates.due)
+    if dates.start is None:
+        return replace(dates, start=dates.due), past, hit
+    if hit or dates.due is None:
+        return dates, past, hit
+    due_past, due_hit = _position(ruled, dates.due)
     if not due_hit:
-        return found, past, hit
-    losses = (*found.losses, lose("start", "moved-to-due"))
-    return replace(found, start=found.due, losses=losses), due_past, True
+        return dates, past, hit
+    losses = (*dates.losses, lose("start", "moved-to-due"))
+    return replace(dates, start=dates.due, losses=losses), due_past, True
 
 
 def _position(ruled: RecurrenceRule, current: date | None) -> tuple[int, bool]:
-    """How many occurrences of the whole series came before this day, and whether it is one."""
+    """Return how many occurrences of the whole series came before this day, and True if it is one."""
     most = _MANY if ruled.count is None else ruled.count - 1
     past = 0
-    for one in ruled.starts(ruled.first):
-        if current is None or _date(one) >= current:
-            return past, _date(one) == current
+    for occurrence in ruled.starts(ruled.first):
+        if current is None or _date(occurrence) >= current:
+            return past, _date(occurrence) == current
         if past >= most:
             break
         past += 1
     return past, False
 
 
-def _alone(found: Days, kept: str, reason: str) -> Days:
-    return replace(found, kept=kept, losses=(*found.losses, lose("recurrence", reason)))
+def _alone(dates: Days, kept: str, reason: str) -> Days:
+    return replace(dates, kept=kept, losses=(*dates.losses, lose("recurrence", reason)))
 
 
 def _date(start: Start) -> date:

@@ -1,4 +1,4 @@
-"""What an event says: subject, text, place, categories, links, and the small marks."""
+"""Map the text of an event: subject, description, place, categories, links, and the small marks."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ SHOWN: Mapping[str, tuple[str, str]] = {
     "OOF": ("OPAQUE", "OOF"),
     "WorkingElsewhere": ("TRANSPARENT", "WORKINGELSEWHERE"),
 }
-"""LegacyFreeBusyStatus -> TRANSP, and what Outlook reads (MS-OXCICAL 2.1.3.1.1.20.31)."""
+"""From LegacyFreeBusyStatus to TRANSP, and to what Outlook reads (MS-OXCICAL 2.1.3.1.1.20.31)."""
 
 LINKS = ("SkypeTeamsMeetingUrl", "OnlineMeetingExternalLink", "OnlineMeetingConfLink")
 """Public string properties in which Teams and Skype keep a meeting's address."""
 
 COMMA = "\N{SINGLE LOW-9 QUOTATION MARK}"
-"""Looks like the comma that a target would take for the end of a category's name."""
+"""A character like the comma that a target would take for the end of a category's name."""
 
 _PUBLIC = "PublicStrings"
 _PRIVATE: Key = ("00062008-0000-0000-c000-000000000046", 0x8506)
@@ -54,13 +54,15 @@ _COLOUR: Key = ("00062002-0000-0000-c000-000000000046", 0x8214)
 
 
 def wording(element: Element, event: Event, target: Capabilities) -> list[Loss]:
-    """SUMMARY, DESCRIPTION and X-ALT-DESC, CATEGORIES."""
+    """Add SUMMARY, DESCRIPTION and X-ALT-DESC, CATEGORIES."""
     losses: list[Loss] = []
     summary = " ".join(_said(element, "t:Subject", losses).split("\n")).strip()
     if summary:
         event.add("SUMMARY", summary)
     _body(element, event, losses)
-    names = [_clean(one.text or "", losses).strip() for one in children(element, "t:Categories/t:String")]
+    names = [
+        _clean(category.text or "", losses).strip() for category in children(element, "t:Categories/t:String")
+    ]
     if not target.category_commas and any("," in name for name in names):
         names = [name.replace(",", COMMA) for name in names]
         losses.append(lose("categories", "comma-replaced"))
@@ -86,23 +88,24 @@ def _body(element: Element, event: Event, losses: list[Loss]) -> None:
     body = child(element, "t:Body")
     if body is None:
         return
-    said = _said(element, "t:Body", losses)
+    content = _said(element, "t:Body", losses)
     if body.get("IsTruncated", "").lower() == "true":
         losses.append(lose("text", "truncated"))
     html = body.get("BodyType", "Text").upper() == "HTML"
-    reading = (_said(element, "t:TextBody", losses).strip() or plain(said)) if html else said.rstrip()
+    reading = (_said(element, "t:TextBody", losses).strip() or plain(content)) if html else content.rstrip()
     if reading:
         event.add("DESCRIPTION", reading)
     if html and reading:
-        event.add("X-ALT-DESC", vText(said), parameters={"FMTTYPE": "text/html"})
+        event.add("X-ALT-DESC", vText(content), parameters={"FMTTYPE": "text/html"})
 
 
 def place(element: Element, event: Event) -> list[Loss]:
-    """LOCATION, and GEO where Exchange knows coordinates.
+    """Add LOCATION, and GEO if Exchange knows coordinates.
 
-    RFC 9073's VLOCATION is a component inside of the event: several servers drop or refuse components they do
-    not know. GEO is old and everywhere; the street stands in LOCATION, where people look for it. Apple's
-    X-APPLE-STRUCTURED-LOCATION is not written: Radicale 3.9 cuts unknown properties off at the first comma.
+    RFC 9073's VLOCATION is a component inside of the event: several servers drop or refuse components that
+    they do not know. GEO is old and everywhere; the street stands in LOCATION, where people look for it.
+    Apple's X-APPLE-STRUCTURED-LOCATION is not written: Radicale 3.9 cuts unknown properties off at the first
+    comma.
     """
     losses: list[Loss] = []
     shown = _said(element, "t:Location", losses) or _said(element, "t:EnhancedLocation/t:DisplayName", losses)
@@ -129,7 +132,7 @@ def _street(element: Element, losses: list[Loss]) -> str:
 
 
 def _beside(shown: str, street: str) -> str:
-    """The address where the place's name does not say it already."""
+    """Return the address, unless the place's name says it already."""
     return "" if not street or street.lower() in shown.lower() else street
 
 
@@ -145,28 +148,30 @@ def _coordinates(element: Element, event: Event, losses: list[Loss]) -> None:
 
 
 def links(element: Element, event: Event) -> list[Loss]:
-    """CONFERENCE (RFC 7986) for every way into an online meeting, URL for a meeting's workspace."""
+    """Add CONFERENCE (RFC 7986) for every way into an online meeting, URL for a meeting's workspace."""
     losses: list[Loss] = []
-    found = [_said(element, "t:JoinOnlineMeetingUrl", losses)]
-    found += [_clean(extended(element, (_PUBLIC, name)) or "", losses) for name in LINKS]
-    for link in dict.fromkeys(one.strip() for one in found if _is_link(one)):
+    addresses = [_said(element, "t:JoinOnlineMeetingUrl", losses)]
+    addresses += [_clean(extended(element, (_PUBLIC, name)) or "", losses) for name in LINKS]
+    for link in dict.fromkeys(address.strip() for address in addresses if _is_link(address)):
         parameters = {"VALUE": "URI", "FEATURE": "VIDEO", "LABEL": "Online meeting"}
         # Radicale 3.9 (vobject) takes this property for text: unescaped, a comma would end it.
         event.add("CONFERENCE", vUri(link.replace(",", "%2C").replace(";", "%3B")), parameters=parameters)
     pages = [_said(element, path, losses).strip() for path in ("t:MeetingWorkspaceUrl", "t:NetShowUrl")]
-    known = [page for page in pages if _is_link(page)]
-    if known:
-        event.add("URL", vUri(known[0]))
+    usable = [page for page in pages if _is_link(page)]
+    if usable:
+        event.add("URL", vUri(usable[0]))
     return losses
 
 
 def _is_link(written: str) -> bool:
     link = written.strip()
-    return link.lower().startswith(("http://", "https://")) and not any(one in link for one in ' \t\n"<>')
+    return link.lower().startswith(("http://", "https://")) and not any(
+        character in link for character in ' \t\n"<>'
+    )
 
 
 def marks(element: Element, event: Event, context: Context) -> list[Loss]:
-    """CLASS, PRIORITY, STATUS, TRANSP with Outlook's own word beside it."""
+    """Add CLASS, PRIORITY, STATUS, and TRANSP with Outlook's own word beside it."""
     losses: list[Loss] = []
     sensitivity = text(element, "t:Sensitivity").strip()
     if sensitivity in ("", "Normal") and (extended(element, _PRIVATE) or "").lower() in ("true", "1"):
@@ -188,7 +193,7 @@ def marks(element: Element, event: Event, context: Context) -> list[Loss]:
 
 
 def _status(element: Element, context: Context) -> str:
-    """The organizer's word: that an attendee has not answered yet makes the meeting no less certain."""
+    """Return the organizer's word: a missing answer of an attendee makes the meeting no less certain."""
     if flag(element, "t:IsCancelled"):
         return "CANCELLED"
     shown = text(element, "t:LegacyFreeBusyStatus").strip()

@@ -1,4 +1,4 @@
-"""When an event takes place: start and end as iCalendar writes them, and whole days."""
+"""Read when an event takes place: start and end as iCalendar writes them, and whole days."""
 
 from __future__ import annotations
 
@@ -17,8 +17,18 @@ DAY, HALF_DAY, HOUR = timedelta(days=1), timedelta(hours=12), timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class EventSpan:
-    """start, end: dates of whole days, the end the day after the last; else naive wall times in zone and
-    end_zone. end None: the event takes no time (a whole-day event: one day). begins, ends: in UTC."""
+    """Say when an event takes place.
+
+    Attributes:
+        zone: of the start.
+        end_zone: of the end.
+        start: a date of a whole day; otherwise a naive wall time in `zone`.
+        end: the day after the last; otherwise a naive wall time in `end_zone`. None if the event takes no
+            time (a whole-day event: one day).
+        begins: in UTC.
+        ends: in UTC.
+        losses: of its times.
+    """
 
     zone: Zone
     end_zone: Zone
@@ -30,8 +40,15 @@ class EventSpan:
 
 
 def span(element: Element, repeats: bool = False) -> EventSpan:
-    """repeats: it is a series, which needs wall times. Raises Rejected: start-missing, date-out-of-range,
-    unknown-time-zone."""
+    """Return when an event takes place.
+
+    Args:
+        element: of the record.
+        repeats: True for a series, which needs wall times.
+
+    Raises:
+        Rejected: "start-missing", "date-out-of-range" or "unknown-time-zone".
+    """
     zone, end_zone = zone_for(element), zone_for(element, "End")
     begins = _instant(element, "t:Start")
     if begins is None:
@@ -51,12 +68,12 @@ def span(element: Element, repeats: bool = False) -> EventSpan:
 
 
 def _instant(element: Element, path: str) -> datetime | None:
-    """In whole seconds, as iCalendar has them."""
+    """Return a moment in whole seconds, as iCalendar has them."""
     written = text(element, path)
-    found = moment(written)
-    if found is None and written.strip():
+    moment_ = moment(written)
+    if moment_ is None and written.strip():
         raise out_of_range()
-    return None if found is None else found.replace(microsecond=0)
+    return None if moment_ is None else moment_.replace(microsecond=0)
 
 
 def _whole_days(zone: Zone, begins: datetime, ends: datetime, losses: tuple[Loss, ...]) -> EventSpan:
@@ -69,7 +86,7 @@ def _whole_days(zone: Zone, begins: datetime, ends: datetime, losses: tuple[Loss
 
 
 def _day(zone: Zone, instant: datetime) -> tuple[date, timedelta]:
-    """The midnight nearest to an instant, and how far it is."""
+    """Return the midnight nearest to an instant, and how far it is."""
     try:
         wall = zone.local(instant).replace(tzinfo=None)
         nearest = (wall + HALF_DAY).date()
@@ -86,21 +103,23 @@ def _timed(
 
 
 def _names(made: EventSpan) -> bool:
-    """Whether the wall times name the instants."""
+    """Return True if the wall times name the instants."""
     pairs = ((made.zone, made.start, made.begins), (made.end_zone, made.end, made.ends))
     return all(zone.instant(wall) == instant for zone, wall, instant in pairs if isinstance(wall, datetime))
 
 
 def naive(moment_: datetime) -> datetime:
+    """Return a wall time without its zone."""
     return moment_.replace(tzinfo=None, fold=0)
 
 
 def value(start: Start, zone: Zone) -> Start:
-    """What icalendar is to write: a date, a time in UTC, or a naive one that goes with `parameters`."""
+    """Return what icalendar is to write: a date, a time in UTC, or a naive one for `parameters`."""
     return start.replace(tzinfo=UTC) if isinstance(start, datetime) and zone.utc else start
 
 
 def parameters(start: Start, zone: Zone) -> dict[str, str]:
+    """Return the parameters that go with `value`."""
     if not isinstance(start, datetime):
         return {"VALUE": "DATE"}
     return {} if zone.utc else {"TZID": zone.id}

@@ -1,4 +1,4 @@
-"""The UID of an event: what the rest of the world calls it.
+"""Read the UID of an event: its name for all other systems.
 
 Exchange numbers its own meetings by global object ids and writes those in hexadecimal. A UID from elsewhere
 is wrapped into such an id (MS-OXCICAL 2.1.3.1.1.20.26); taken out again it is the one that the organizer's
@@ -20,16 +20,16 @@ _MARK = 12
 
 
 def uid(written: str) -> str:
-    """One line; "" for none."""
+    """Return the UID in one line; "" for none."""
     plain = " ".join(written.split())
     wrapped = _GOID.fullmatch(plain.upper())
     return (_unwrapped(*wrapped.groups()) or plain) if wrapped else plain
 
 
 def _unwrapped(size: str, data: str) -> str:
-    """ "" when it is damaged."""
+    """Return the UID inside an id; "" if it is damaged."""
     length = int.from_bytes(bytes.fromhex(size), "little") - _MARK
     if len(data) % 2 or length != len(data) // 2:
         return ""
-    found = bytes.fromhex(data).rstrip(b"\0")
-    return found.decode() if found.isascii() and found.decode().isprintable() else ""
+    content = bytes.fromhex(data).rstrip(b"\0")
+    return content.decode() if content.isascii() and content.decode().isprintable() else ""

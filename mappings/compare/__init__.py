@@ -1,1 +1,1 @@
-"""What a calendar object or a card means, so that two of them can be compared."""
+"""Read the meaning of a calendar object or a card, so that two of them can be compared."""

@@ -1,9 +1,8 @@
-"""Content lines (RFC 5545 section 3.1, RFC 6350 section 3.3) that a server gives back, and the blocks they
-build.
+"""Read content lines (RFC 5545 section 3.1, RFC 6350 section 3.3) of a server, and the blocks they build.
 
-A reader of our own, on purpose: what writes the objects (icalendar) is not what checks them, so that no
-fault of one library is on both sides of a comparison. It never raises anything but Malformed, and takes
-time and memory in proportion to its input.
+It is a reader of our own, on purpose: what writes the objects (icalendar) is not what checks them, so that no
+fault of one library is on both sides of a comparison. It raises only Malformed, and takes time and memory in
+proportion to its input.
 """
 
 from __future__ import annotations
@@ -32,12 +31,15 @@ NO_PARAMETERS: Mapping[str, tuple[str, ...]] = {}
 
 
 class Malformed(Exception):
-    """These bytes are no such object."""
+    """State that these bytes are no such object."""
 
 
 class ContentLine(NamedTuple):
-    """One property. name and the names of parameters are upper case; the values are as they stand, parameter
-    values without their quotes. A parameter without "=" (vCard 2.1) is a TYPE."""
+    """Hold one property.
+
+    The name and the names of parameters are upper case; the values are as they stand, parameter values
+    without their quotes. A parameter without "=" (vCard 2.1) is a TYPE.
+    """
 
     name: str
     parameters: Mapping[str, tuple[str, ...]]
@@ -45,45 +47,56 @@ class ContentLine(NamedTuple):
     group: str = ""
 
     def parameter(self, name: str) -> str:
-        """The first value of a parameter; "" without it."""
+        """Return the first value of a parameter; "" without it."""
         values = self.parameters.get(name)
         return values[0] if values else ""
 
     def text(self) -> str:
+        """Return the value as a text."""
         return unescaped(self.value)
 
 
 @dataclass(slots=True)
 class Block:
-    """What stands between BEGIN and END. lines: by name, in their order."""
+    """Hold what stands between BEGIN and END. lines: by name, in their order."""
 
     name: str
     lines: dict[str, list[ContentLine]] = field(default_factory=dict, repr=False)
     blocks: list[Block] = field(default_factory=list, repr=False)
 
     def all(self, name: str) -> list[ContentLine]:
+        """Return the properties of this name."""
         return self.lines.get(name, [])
 
     def first(self, name: str) -> ContentLine | None:
-        found = self.lines.get(name)
-        return found[0] if found else None
+        """Return the first property of this name; None without one."""
+        lines_ = self.lines.get(name)
+        return lines_[0] if lines_ else None
 
     def value(self, name: str) -> str:
-        """The value of the first such property, as it stands and without blanks around; "" without one."""
-        found = self.lines.get(name)
-        return found[0].value.strip() if found else ""
+        """Return the value of the first such property, as it stands, without blanks around.
+
+        "" without one.
+        """
+        lines_ = self.lines.get(name)
+        return lines_[0].value.strip() if lines_ else ""
 
     def text(self, name: str) -> str:
-        """The text of the first such property, as tidy() has it; "" without one."""
-        found = self.lines.get(name)
-        return tidy(found[0].text()) if found else ""
+        """Return the text of the first such property, as tidy() has it; "" without one."""
+        lines_ = self.lines.get(name)
+        return tidy(lines_[0].text()) if lines_ else ""
 
     def within(self, name: str) -> Iterator[Block]:
+        """Yield the inner blocks of this name."""
         return (block for block in self.blocks if block.name == name)
 
 
 def read_block(stream: BinaryIO, name: str) -> Block:
-    """The one block called name that the stream holds, and nothing beside it. Raises Malformed."""
+    """Return the one block of this name that the stream holds, with nothing beside it.
+
+    Raises:
+        Malformed: the stream holds something else.
+    """
     block = _build(_read(_all(stream)))
     if block.name != name:
         raise Malformed
@@ -134,17 +147,17 @@ def _line_with_parameters(text: str, head: str) -> ContentLine:
     if text[at : at + 1] != ":":
         raise Malformed
     group, _, name = head.rpartition(".")
-    given = {each: tuple(found) for each, found in parameters.items()}
-    return ContentLine(name.strip().upper(), given, text[at + 1 :], group)
+    frozen = {each: tuple(values_) for each, values_ in parameters.items()}
+    return ContentLine(name.strip().upper(), frozen, text[at + 1 :], group)
 
 
 def _values(text: str) -> tuple[str, ...]:
-    found = (text,) if "," not in text and '"' not in text else _PARAMETER_VALUE.findall(text)
-    return tuple(_CARETED.sub(lambda match: _CARET[match[0]], value.strip('"')) for value in found)
+    values_ = (text,) if "," not in text and '"' not in text else _PARAMETER_VALUE.findall(text)
+    return tuple(_CARETED.sub(lambda match: _CARET[match[0]], value.strip('"')) for value in values_)
 
 
 def _build(lines: Iterable[ContentLine]) -> Block:
-    """Raises Malformed unless the lines are one block, opened and closed."""
+    """Return the block that the lines build; raise Malformed unless it is one, opened and closed."""
     open_blocks: list[Block] = []
     whole: Block | None = None
     for line in lines:
@@ -170,14 +183,17 @@ def _build(lines: Iterable[ContentLine]) -> Block:
 
 
 def unescaped(value: str) -> str:
-    r"""A TEXT value (RFC 5545 section 3.3.11): \n is a line end, any other escaped character itself."""
+    r"""Return a TEXT value (RFC 5545 section 3.3.11).
+
+    \n is a line end, any other escaped character is itself.
+    """
     if "\\" not in value:
         return value
     return _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], value)
 
 
 def split(value: str, separator: str) -> list[str]:
-    """Parts of a value at every separator that is not escaped; the parts are still escaped."""
+    """Split a value at every separator that is not escaped; the parts are still escaped."""
     if "\\" not in value:
         return value.split(separator)
     parts, held = [], list[str]()
@@ -191,14 +207,16 @@ def split(value: str, separator: str) -> list[str]:
 
 
 def texts(lines: Iterable[ContentLine]) -> tuple[str, ...]:
-    """The distinct texts of comma-separated properties, sorted."""
-    found = {tidy(unescaped(part)).strip() for line in lines for part in split(line.value, ",")}
-    return tuple(sorted(found - {""}))
+    """Return the distinct texts of comma-separated properties, sorted."""
+    parts = {tidy(unescaped(part)).strip() for line in lines for part in split(line.value, ",")}
+    return tuple(sorted(parts - {""}))
 
 
 def tidy(text: str) -> str:
-    """A text without what no reader sees: kinds of line end, blanks at the ends of lines, blank lines at the
-    end, control characters."""
+    """Return a text without what no reader sees.
+
+    That is: kinds of line end, blanks at the ends of lines, blank lines at the end, control characters.
+    """
     if "\n" not in text and "\r" not in text:
         return _CONTROLS.sub("", text).rstrip()
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

@@ -1,7 +1,7 @@
-"""What a server may add to an object or rewrite in it without changing what it means, with one reason each.
+"""List what a server may add or rewrite in an object without changing its meaning, with one reason each.
 
-Nothing else is ignored but properties that no mapping writes and no field of mappings.compare.semantic_digest
-reads. Each entry has a test of its name.
+Nothing else is ignored, except properties that no mapping writes and no field of
+mappings.compare.semantic_digest reads. Each entry has a test of its name.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Recurrence rules (RFC 5545 section 3.3.10), expanded within bounds: see mappings.compare.semantic_digest.
+"""Expand recurrence rules (RFC 5545 section 3.3.10) within bounds: see mappings.compare.semantic_digest.
 
 A rule can ask for more than there is time for: every second without end, or a 30 February, which dateutil
-seeks until the year 9999 and cannot be told to stop. Here every day that is looked at counts against DAYS.
-On all rules that both can expand the two agree; a property test sees to it.
+seeks until the year 9999 and cannot be told to stop. Here every day that is examined counts against DAYS. On
+all rules that both can expand the two agree; a property test sees to it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mappings.compare.content_lines import Malformed
 from mappings.compare.time import DAY, EPOCH, parse, seconds
 
 DAYS = 100_000
-"""How many days one rule may look at: daily for 270 years."""
+"""How many days one rule may examine: daily for 270 years."""
 
 MOST_TOGETHER = 20_000
 """Moments within one year, month or week."""
@@ -31,7 +31,7 @@ _EPOCH_DAY = EPOCH.toordinal()
 _LAST_DAY = date.max.toordinal()
 _MOST_LETTERS = 5000
 _TOGETHER = 64
-"""Periods that are handed out together where BYSETPOS does not part them."""
+"""Periods that are yielded together if BYSETPOS does not part them."""
 
 _RANGES = {
     "BYMONTH": (1, 12, False),
@@ -48,13 +48,23 @@ Numbers = tuple[int, ...]
 
 
 class TooLong(Exception):
-    """This rule is not expanded, or not any further: it is compared as it is written."""
+    """State that this rule is not expanded, or not any further: it is compared as it is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedRule:
-    """One RRULE. numbers: the BY parts by name, each sorted, without doubles. days: BYDAY as (n, weekday
-    from 0 for Monday), n 0 for every one. others: parts this reader has no notion of."""
+    """Hold one RRULE.
+
+    Attributes:
+        frequency: FREQ.
+        interval: INTERVAL.
+        count: COUNT; None without it.
+        until: UNTIL, and True if it is in UTC; None without it.
+        numbers: the BY parts by name, each sorted, without doubles.
+        days: BYDAY as (n, weekday from 0 for Monday), n 0 for every one.
+        week_start: from 0 for Monday.
+        others: parts that this reader does not know.
+    """
 
     frequency: str
     interval: int
@@ -66,9 +76,11 @@ class ComparedRule:
     others: tuple[tuple[str, str], ...]
 
     def by(self, name: str) -> Numbers:
-        return next((numbers for known, numbers in self.numbers if known == name), ())
+        """Return the numbers of a BY part; () without it."""
+        return next((numbers for name_, numbers in self.numbers if name_ == name), ())
 
     def canonical(self) -> tuple[object, ...]:
+        """Return a value that is equal for rules that are written alike."""
         until = (self.until[0].isoformat(), self.until[1]) if self.until else ()
         week_start = self.week_start if self.frequency == WEEKLY or self.by("BYWEEKNO") else 0
         ending = (self.interval, self.count or 0, until)
@@ -77,7 +89,11 @@ class ComparedRule:
 
 @lru_cache(maxsize=512)
 def rule_of(value: str) -> ComparedRule:
-    """Raises Malformed."""
+    """Return the rule of an RRULE's value.
+
+    Raises:
+        Malformed: it is no rule.
+    """
     if len(value) > _MOST_LETTERS:
         raise Malformed
     parts = _parts(value.upper())
@@ -129,25 +145,35 @@ def _number(text: str, least: int, most: int) -> int:
 
 
 def _numbers(text: str, least: int, most: int, signed: bool) -> Numbers:
-    found = {_number(part.strip(), -most if signed else least, most) for part in text.split(",")}
-    if signed and 0 in found:
+    values = {_number(part.strip(), -most if signed else least, most) for part in text.split(",")}
+    if signed and 0 in values:
         raise Malformed
-    return tuple(sorted(found))
+    return tuple(sorted(values))
 
 
 def _days(text: str) -> tuple[tuple[int, int], ...]:
-    found = set()
+    days = set()
     for part in (part.strip() for part in text.split(",") if part.strip()):
         weekday = _WEEKDAYS.get(part[-2:])
         if weekday is None:
             raise Malformed
-        found.add((_number(part[:-2], -53, 53) if part[:-2] else 0, weekday))
-    return tuple(sorted(found))
+        days.add((_number(part[:-2], -53, 53) if part[:-2] else 0, weekday))
+    return tuple(sorted(days))
 
 
 def walls(rule: ComparedRule, start: datetime, last: int) -> Iterator[list[int]]:
-    """Local times of the rule from start on, as seconds since 1970 as if they were UTC, ascending, some at a
-    time, up to the day last (an ordinal); COUNT and UNTIL are the caller's. Raises TooLong."""
+    """Yield local times of the rule from start on, ascending, some at a time.
+
+    They are seconds since 1970 as if they were UTC. COUNT and UNTIL are the caller's.
+
+    Args:
+        rule: the rule.
+        start: of the series.
+        last: the last day, an ordinal.
+
+    Raises:
+        TooLong: the rule asks for too much, or is not expanded at all.
+    """
     if rule.frequency not in _PERIODS or rule.others:
         raise TooLong
     first, end = seconds(start), (last - _EPOCH_DAY + 1) * DAY - 1
@@ -157,15 +183,15 @@ def walls(rule: ComparedRule, start: datetime, last: int) -> Iterator[list[int]]
     for days in _PERIODS[rule.frequency](_complete(rule, start), start, last, together):
         if len(days) * len(times) > MOST_TOGETHER:
             raise TooLong
-        found = [day * DAY + time for day in days for time in times]
+        wall_times = [day * DAY + time for day in days for time in times]
         if positions:
-            found = _at_positions(found, positions)
+            wall_times = _at_positions(wall_times, positions)
         # Only now: where a period is cut short, BYSETPOS would count from the cut.
-        yield found[bisect_left(found, first) : bisect_right(found, end)]
+        yield wall_times[bisect_left(wall_times, first) : bisect_right(wall_times, end)]
 
 
 def _times(rule: ComparedRule, start: datetime) -> list[int]:
-    """Seconds of the day."""
+    """Return the seconds of the day."""
     hours = rule.by("BYHOUR") or (start.hour,)
     minutes = rule.by("BYMINUTE") or (start.minute,)
     moments = rule.by("BYSECOND") or (start.second,)
@@ -177,15 +203,15 @@ def _times(rule: ComparedRule, start: datetime) -> list[int]:
     )
 
 
-def _at_positions(found: list[int], positions: Numbers) -> list[int]:
-    count = len(found)
+def _at_positions(wall_times: list[int], positions: Numbers) -> list[int]:
+    count = len(wall_times)
     indices = {position - 1 if position > 0 else count + position for position in positions}
-    return [found[index] for index in sorted(indices) if 0 <= index < count]
+    return [wall_times[index] for index in sorted(indices) if 0 <= index < count]
 
 
 @dataclass(frozen=True, slots=True)
 class _Filter:
-    """A rule's BY parts, completed from its start where they leave the day open."""
+    """Hold a rule's BY parts, completed from its start if they leave the day open."""
 
     interval: int
     months: frozenset[int]
@@ -214,12 +240,13 @@ def _complete(rule: ComparedRule, start: date) -> _Filter:
 
 
 class _Budget:
-    """Counts the days that were looked at."""
+    """Count the days that were examined."""
 
     def __init__(self) -> None:
         self._left = DAYS
 
     def spend(self, days: int) -> None:
+        """Count so many days; raise TooLong if there are too many."""
         self._left -= days
         if self._left < 0:
             raise TooLong
@@ -274,7 +301,7 @@ def _yearly(rule: _Filter, start: date, last: int, _: int) -> Iterator[list[int]
 
 
 def _first_of(month: int) -> int:
-    """The first day of a month counted from the year 0; 0 beyond the year 9999."""
+    """Return the first day of a month counted from the year 0; 0 beyond the year 9999."""
     return date(month // 12, month % 12 + 1, 1).toordinal() if month < 120_000 else 0
 
 
@@ -285,7 +312,7 @@ def _by_month(rule: _Filter, year: int) -> Iterator[int]:
 
 
 def _month(rule: _Filter, month: int, first: int) -> Iterator[int]:
-    """The days of a month that the rule keeps."""
+    """Yield the days of a month that the rule keeps."""
     if rule.months and month % 12 + 1 not in rule.months:
         return
     count = monthrange(month // 12, month % 12 + 1)[1]
@@ -308,7 +335,10 @@ def _by_year(rule: _Filter, year: int, first: int) -> Iterator[int]:
 
 
 def _weekday_fits(rule: _Filter, day: int, before: int, after: int) -> bool:
-    """before, after: how many days of the month or the year stand there."""
+    """Return True if the weekday fits.
+
+    `before` and `after` are the days of the month or the year around it.
+    """
     if not rule.weekdays and not rule.nth:
         return True
     weekday = (day - 1) % 7
@@ -322,7 +352,7 @@ def _week_fits(rule: _Filter, day: int) -> bool:
 
 
 def _fits(rule: _Filter, day: date) -> bool:
-    """Everything but weekdays."""
+    """Return True if everything but weekdays fits."""
     if rule.months and day.month not in rule.months:
         return False
     if rule.month_days and not _either(rule.month_days, day.day, monthrange(day.year, day.month)[1]):
@@ -335,12 +365,15 @@ def _fits(rule: _Filter, day: date) -> bool:
 
 
 def _either(wanted: frozenset[int], number: int, count: int) -> bool:
-    """number of count, from the front or from the back."""
+    """Return True if a number of `count` is wanted, from the front or from the back."""
     return number in wanted or number - count - 1 in wanted
 
 
 def _week(day: date, week_start: int) -> tuple[int, int]:
-    """The number of a day's week, and how many weeks its year has; week 1 has four days of its year."""
+    """Return the number of a day's week, and how many weeks its year has.
+
+    Week 1 has four days of its year.
+    """
     ordinal = day.toordinal()
     year = day.year
     if year < 9999 and ordinal >= _first_week(year + 1, week_start):

@@ -65,27 +65,38 @@ CARD_FIELDS = vcard.FIELDS
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """fields: by fixed names (CALENDAR_FIELDS, CARD_FIELDS), each a value of tuples, texts and numbers that
-    is equal for two copies whose meaning is. They hold what people wrote: never show them."""
+    """Hold what an object means.
+
+    The fields hold what people wrote: never show them.
+
+    Attributes:
+        fields: by fixed names (CALENDAR_FIELDS, CARD_FIELDS), each a value of tuples, texts and numbers that
+            is equal for two copies of one meaning.
+    """
 
     fields: Mapping[str, object] = field(repr=False)
 
     def digest(self) -> bytes:
-        """32 bytes; equal digests, equal meaning."""
+        """Return 32 bytes; equal digests, equal meaning."""
         return hashlib.sha256(repr(sorted(self.fields.items())).encode()).digest()
 
     def without(self, name: str) -> Meaning:
-        """The same without one field."""
+        """Return the same without one field."""
         return Meaning({known: value for known, value in self.fields.items() if known != name})
 
     def differing(self, other: Meaning, order: Iterable[str]) -> tuple[str, ...]:
-        """The names of the fields in which the two differ, in this order."""
+        """Return the names of the fields in which the two differ, in this order."""
         return tuple(name for name in order if self.fields.get(name) != other.fields.get(name))
 
 
 def calendar_meaning(stream: BinaryIO, not_after: datetime) -> Meaning:
-    """The meaning of one VCALENDAR with one VEVENT or VTODO and its exceptions. Reads the stream to its end.
-    Raises Rejected("malformed-calendar")."""
+    """Return the meaning of one VCALENDAR with one VEVENT or VTODO and its exceptions.
+
+    It reads the stream to its end.
+
+    Raises:
+        Rejected: "malformed-calendar".
+    """
     try:
         return Meaning(vevent.calendar_fields(read_block(stream, "VCALENDAR"), not_after))
     except Malformed:
@@ -93,8 +104,11 @@ def calendar_meaning(stream: BinaryIO, not_after: datetime) -> Meaning:
 
 
 def card_meaning(stream: BinaryIO, not_after: datetime) -> Meaning:
-    """The meaning of one VCARD, 3.0 or 4.0. Reads the stream to its end; not_after means nothing to a card.
-    Raises Rejected("malformed-card")."""
+    """Return the meaning of one VCARD, 3.0 or 4.0. It reads the stream to its end, and ignores not_after.
+
+    Raises:
+        Rejected: "malformed-card".
+    """
     del not_after
     try:
         return Meaning(vcard.card_fields(read_block(stream, "VCARD")))
@@ -103,35 +117,61 @@ def card_meaning(stream: BinaryIO, not_after: datetime) -> Meaning:
 
 
 def calendar_digest(stream: BinaryIO, not_after: datetime) -> bytes:
-    """32 bytes. Raises Rejected("malformed-calendar")."""
+    """Return the 32 bytes of a calendar object's meaning.
+
+    Raises:
+        Rejected: "malformed-calendar".
+    """
     return calendar_meaning(stream, not_after).digest()
 
 
 def card_digest(stream: BinaryIO, not_after: datetime) -> bytes:
-    """32 bytes. Raises Rejected("malformed-card")."""
+    """Return the 32 bytes of a card's meaning.
+
+    Raises:
+        Rejected: "malformed-card".
+    """
     return card_meaning(stream, not_after).digest()
 
 
 def task_tolerant(stream: BinaryIO, not_after: datetime) -> bytes:
-    """As calendar_digest, whatever the UID: Exchange gives tasks none, and ours is made of the item's key,
-    which is another one when the source gives the item another id. Raises Rejected("malformed-calendar")."""
+    """Return the digest as calendar_digest does, but without the UID.
+
+    Exchange gives tasks none. Ours is made of the item's key, which changes if the source gives the item
+    another id.
+
+    Raises:
+        Rejected: "malformed-calendar".
+    """
     return calendar_meaning(stream, not_after).without("uid").digest()
 
 
 def card_tolerant(stream: BinaryIO, not_after: datetime) -> bytes:
-    """As card_digest, whatever the UID, for the same reason. Raises Rejected("malformed-card")."""
+    """Return the digest as card_digest does, but without the UID, for the reason told at task_tolerant.
+
+    Raises:
+        Rejected: "malformed-card".
+    """
     return card_meaning(stream, not_after).without("uid").digest()
 
 
 def calendar_differing(one: BinaryIO, other: BinaryIO, not_after: datetime) -> tuple[str, ...]:
-    """The names of the fields in which two objects differ, in the order of CALENDAR_FIELDS; safe to show.
-    Raises Rejected("malformed-calendar")."""
+    """Return the names of the fields in which two objects differ, in the order of CALENDAR_FIELDS.
+
+    Safe to show.
+
+    Raises:
+        Rejected: "malformed-calendar".
+    """
     meanings = calendar_meaning(one, not_after), calendar_meaning(other, not_after)
     return meanings[0].differing(meanings[1], CALENDAR_FIELDS)
 
 
 def card_differing(one: BinaryIO, other: BinaryIO, not_after: datetime) -> tuple[str, ...]:
-    """The names of the fields in which two cards differ, in the order of CARD_FIELDS; safe to show. Raises
-    Rejected("malformed-card")."""
+    """Return the names of the fields in which two cards differ, in the order of CARD_FIELDS; safe to show.
+
+    Raises:
+        Rejected: "malformed-card".
+    """
     meanings = card_meaning(one, not_after), card_meaning(other, not_after)
     return meanings[0].differing(meanings[1], CARD_FIELDS)

@@ -1,8 +1,8 @@
-"""When a calendar object happens: see mappings.compare.semantic_digest.
+"""Compute when a calendar object happens: see mappings.compare.semantic_digest.
 
-A series is expanded into its moments: what has an end to its end; what has none up to two years, and ten
+A series is expanded into its moments: a series with an end to its end; one without up to two years, and ten
 times its interval, beyond not_after and the newest date that shows in the object. Only the first MOST moments
-are expanded: what goes on after them, what recurs more than daily, and a rule that has too few days for how
+are expanded. What goes on after them, what recurs more than daily, and a rule that has too few days for how
 long it is followed (see mappings.compare.rrule) is compared by its rule as well.
 """
 
@@ -33,8 +33,14 @@ _INTERVAL = {"DAILY": 1.0, "WEEKLY": 7.0, "MONTHLY": 365 / 12, "YEARLY": 365.0}
 
 @dataclass(frozen=True, slots=True)
 class ComponentSpan:
-    """One component's own time. at: its start as it is written; a task without start begins when it is due.
-    lasts: seconds, or days where the start is a date."""
+    """Describe one component's own time.
+
+    Attributes:
+        at: its start as it is written; a task without start begins when it is due.
+        zone: the name of its zone; "" if it floats or is a date.
+        start: the moment.
+        lasts: seconds, or days if the start is a date.
+    """
 
     at: date
     zone: str
@@ -44,10 +50,17 @@ class ComponentSpan:
 
 @dataclass(slots=True)
 class ComparedSeries:
-    """The moments of one object. kind: that of the master. moments: number -> local time in seconds. unlike:
-    those of another kind or length, each with its length. moved: exceptions by what they stand for, unless
-    they are where the rule has them. newest: the last day that is not the rule's own doing. beyond: how many
-    days after it a series without end is followed, 0 for one with an end. rules: what was not expanded."""
+    """Hold the moments of one object.
+
+    Attributes:
+        kind: that of the master.
+        newest: the last day that does not come from the rule.
+        moments: from a number to its local time in seconds.
+        unlike: moments of another kind or length, each with its length.
+        moved: exceptions by what they stand for, unless they are where the rule has them.
+        beyond: how many days after `newest` a series without end is followed; 0 for one with an end.
+        rules: what was not expanded.
+    """
 
     kind: str
     newest: int
@@ -57,22 +70,31 @@ class ComparedSeries:
     beyond: int = 0
     rules: list[object] = field(default_factory=list)
 
-    def add(self, numbers: Iterable[int], found: Iterable[int]) -> None:
-        """Raises TooLong when there is no room for all of them."""
-        for number, wall in zip(numbers, found, strict=False):
+    def add(self, numbers: Iterable[int], wall_times: Iterable[int]) -> None:
+        """Add moments.
+
+        Raises:
+            TooLong: there is no room for all of them.
+        """
+        for number, wall in zip(numbers, wall_times, strict=False):
             if len(self.moments) >= MOST:
                 raise TooLong
             self.moments[number] = wall
 
     def take_out(self, number: int) -> bool:
-        """Whether it was there."""
+        """Remove a moment; return True if it was there."""
         if self.moments.pop(number, None) is None:
             return False
         self.newest = max(self.newest, day_of((self.kind, number)))
         return True
 
     def change(self, exceptions: Iterable[tuple[Moment, ComponentSpan]], lasts: int) -> None:
-        """Exceptions stand in the place of occurrences; one of none is one more. lasts: the master's."""
+        """Put exceptions in the place of occurrences; an exception of none is one more moment.
+
+        Args:
+            exceptions: each with what it stands for.
+            lasts: the master's.
+        """
         moved = [pair for pair in exceptions if not self._stays(*pair, lasts)]
         for (kind, number), _ in moved:  # all of them first: one may move to where another one was
             if kind == self.kind:
@@ -93,6 +115,7 @@ class ComparedSeries:
             self.unlike.add((own.start, own.lasts))
 
     def canonical(self) -> tuple[object, ...]:
+        """Return a value that is equal for series that happen at the same moments."""
         numbers = sorted(self.moments)
         if self.beyond:  # a server may drop what changes nothing: how far to compare must not hang on that
             last = min(self.newest + self.beyond, _LAST_DAY)
@@ -102,7 +125,11 @@ class ComparedSeries:
 
 
 def span_of(block: Block, clock: Clock) -> ComponentSpan | None:
-    """None for a component without any date. Raises Malformed."""
+    """Return the time of a component; None for a component without any date.
+
+    Raises:
+        Malformed: its time cannot be read.
+    """
     start = block.first("DTSTART")
     end = block.first("DTEND") or block.first("DUE")
     line = start or end
@@ -138,8 +165,18 @@ def _later(at: datetime, days: int) -> datetime:
 def expand(
     master: Block, span: ComponentSpan, clock: Clock, explicit: Iterable[Moment], not_after: datetime
 ) -> ComparedSeries:
-    """The moments of a master, without its exceptions. explicit: dates that show elsewhere in the object.
-    Raises Malformed."""
+    """Return the moments of a master, without its exceptions.
+
+    Args:
+        master: the component.
+        span: its own time.
+        clock: the zones of the object.
+        explicit: dates that show elsewhere in the object.
+        not_after: when the leg began.
+
+    Raises:
+        Malformed: a rule or a date cannot be read.
+    """
     rules, excluded = _rules(master, "RRULE"), _rules(master, "EXRULE")
     added = [pair for line in master.all("RDATE") for pair in _dates(line, span, clock)]
     removed = {moment for line in master.all("EXDATE") for moment in clock.moments(line)}
@@ -151,8 +188,8 @@ def expand(
     series.moments[span.start[1]] = wall_of(span.at)
     for rule in rules:
         try:
-            for numbers, found in _moments(rule, span, clock, min(last, _LAST_DAY)):
-                series.add(numbers, found)
+            for numbers, wall_times in _moments(rule, span, clock, min(last, _LAST_DAY)):
+                series.add(numbers, wall_times)
         except TooLong:
             series.rules.append(rule.canonical())
     _add_dates(series, added, span)
@@ -175,7 +212,7 @@ def _beyond(rule: ComparedRule) -> int:
 
 
 def _dates(line: ContentLine, span: ComponentSpan, clock: Clock) -> Iterator[tuple[Moment, int]]:
-    """The dates an RDATE adds, each with how long it lasts."""
+    """Yield the dates that an RDATE adds, each with how long it lasts."""
     zone = line.parameter("TZID")
     for part in line.value.split(","):
         first, slash, end = part.partition("/")
@@ -188,7 +225,7 @@ def _dates(line: ContentLine, span: ComponentSpan, clock: Clock) -> Iterator[tup
 
 
 def sum_of(parts: tuple[int, int]) -> int:
-    """A DURATION in seconds."""
+    """Return a DURATION in seconds."""
     return parts[0] * DAY + parts[1]
 
 
@@ -203,37 +240,40 @@ def _add_dates(series: ComparedSeries, added: Iterable[tuple[Moment, int]], span
 def _moments(
     rule: ComparedRule, span: ComponentSpan, clock: Clock, last: int
 ) -> Iterator[tuple[list[int], list[int]]]:
-    """Numbers and local times, ascending, some at a time. last: for a rule without end. Raises TooLong."""
+    """Yield numbers and local times, ascending, some at a time; raise TooLong.
+
+    `last` is the last day of a rule without end.
+    """
     place = _placer(span, clock)
     left = rule.count if rule.count is not None else MOST + 1
     if rule.until:
         last = min(rule.until[0].toordinal() + 2, _LAST_DAY)
     elif rule.count is not None:
         last = _LAST_DAY
-    for found in walls(rule, _midnight(span.at), last):
-        found = found[:left]
-        left -= len(found)
-        numbers = [place(wall) for wall in found]
-        kept = _up_to(rule.until, numbers, found, span) if rule.until else len(found)
-        yield numbers[:kept], found
-        if left <= 0 or kept < len(found):
+    for wall_times in walls(rule, _midnight(span.at), last):
+        wall_times = wall_times[:left]
+        left -= len(wall_times)
+        numbers = [place(wall) for wall in wall_times]
+        kept = _up_to(rule.until, numbers, wall_times, span) if rule.until else len(wall_times)
+        yield numbers[:kept], wall_times
+        if left <= 0 or kept < len(wall_times):
             return
 
 
 def _placer(span: ComponentSpan, clock: Clock) -> Callable[[int], int]:
-    """From a local time in seconds to the number of its moment."""
+    """Return the function from a local time in seconds to the number of its moment."""
     if span.start[0] == DATE:
         return lambda wall: wall // DAY + _EPOCH_DAY
     local = clock.local(span.zone) if span.zone and span.zone != UTC else None
     return local or (lambda wall: wall)
 
 
-def _up_to(until: tuple[date, bool], numbers: list[int], found: list[int], span: ComponentSpan) -> int:
-    """How many are not after UNTIL."""
+def _up_to(until: tuple[date, bool], numbers: list[int], wall_times: list[int], span: ComponentSpan) -> int:
+    """Return how many are not after UNTIL."""
     at, zulu = until
     if not isinstance(at, datetime) or span.start[0] == DATE:
-        return bisect_right(found, (at.toordinal() - _EPOCH_DAY + 1) * DAY - 1)
-    return bisect_right(numbers if zulu else found, seconds(at))
+        return bisect_right(wall_times, (at.toordinal() - _EPOCH_DAY + 1) * DAY - 1)
+    return bisect_right(numbers if zulu else wall_times, seconds(at))
 
 
 def _exclude(
@@ -266,12 +306,12 @@ def _midnight(at: date) -> datetime:
 
 
 def wall_of(at: date) -> int:
-    """A local time, or the start of a day, in seconds since 1970 as if it were UTC."""
+    """Return a local time, or the start of a day, in seconds since 1970 as if it were UTC."""
     return seconds(_midnight(at))
 
 
 def day_of(moment: Moment) -> int:
-    """An ordinal."""
+    """Return the day of a moment as an ordinal."""
     kind, number = moment
     return number if kind == DATE else number // DAY + _EPOCH_DAY
 

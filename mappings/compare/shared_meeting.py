@@ -1,7 +1,7 @@
-"""What the copies of one meeting have in common, whoever's they are: see mappings.compare.semantic_digest.
+"""Compare what the copies of one meeting have in common: see mappings.compare.semantic_digest.
 
 A server that has one event for all who are invited refuses an attendee's copy, because the organizer's is
-there already. The two never mean the same in full, for Exchange gives every attendee a copy of their own:
+there already. The two never mean the same in full, because Exchange gives every attendee a copy:
 
 kept equal       what the organizer's updates overwrite in every copy: UID, organizer, times with every
                  exception, subject, place, and that it was cancelled. These are SHARED, and have to agree.
@@ -57,12 +57,21 @@ OWN = (
 OPEN = "NEEDS-ACTION"
 
 Answers = Mapping[Moment | None, str]
-"""The owner's, by what a component stands for."""
+"""The owner's answers, by what a component stands for."""
 
 
 def shared(own: BinaryIO, found: BinaryIO, not_after: datetime, owner: Set[str]) -> tuple[Loss, ...] | None:
-    """What is lost when found, an object at the target, stands for own, the owner's copy of a meeting that
-    somebody else called. None: it cannot, or cannot be read. owner: lower-case addresses."""
+    """Return what is lost if an object at the target stands for the owner's copy of somebody else's meeting.
+
+    Args:
+        own: the owner's copy.
+        found: the object at the target.
+        not_after: when the leg began.
+        owner: lower-case addresses.
+
+    Returns:
+        None if it cannot stand for it, or cannot be read.
+    """
     try:
         ours, theirs = read_block(own, "VCALENDAR"), read_block(found, "VCALENDAR")
         mine, other = calendar_fields(ours, not_after), calendar_fields(theirs, not_after)
@@ -80,13 +89,16 @@ def _losses(mine: Fields, other: Fields, ours: Block, theirs: Block, owner: Set[
         yield lose("shared-meeting", "own-part-not-kept")
     if _invited(ours) - _invited(theirs) - owner:
         yield lose("attendee", "not-in-shared-meeting")
-    said, says = _answers(ours, owner), _answers(theirs, owner)
-    if any(said.get(at, said[None]) != says.get(at, says[None]) for at in {*said, *says}):
+    own_answers, other_answers = _answers(ours, owner), _answers(theirs, owner)
+    if any(
+        own_answers.get(at, own_answers[None]) != other_answers.get(at, other_answers[None])
+        for at in {*own_answers, *other_answers}
+    ):
         yield lose("own-answer", "differs-in-shared-meeting")
 
 
 def _components(calendar: Block) -> Iterator[tuple[Moment | None, Block]]:
-    """Each with what it stands for; None: the master."""
+    """Yield each component with what it stands for (None: the master)."""
     clock = Clock(calendar.within("VTIMEZONE"))
     for block in calendar.blocks:
         if block.name in ("VEVENT", "VTODO"):
@@ -103,7 +115,7 @@ def _cancelled(calendar: Block) -> frozenset[Moment | None]:
 
 
 def _invited(calendar: Block) -> frozenset[str]:
-    """All people; rooms and other resources are invited blind, and the organizer stands apart."""
+    """Return all people; rooms and other resources are invited blind, and the organizer stands apart."""
     blocks = [block for _, block in _components(calendar)]
     lines = [line for block in blocks for line in block.all("ATTENDEE")]
     people = {address(line) for line in lines if line.parameter("ROLE").upper() != "NON-PARTICIPANT"}
@@ -111,8 +123,8 @@ def _invited(calendar: Block) -> frozenset[str]:
 
 
 def _answers(calendar: Block, owner: Set[str]) -> Answers:
-    found: dict[Moment | None, str] = {None: OPEN}
+    answers: dict[Moment | None, str] = {None: OPEN}
     for stands_for, block in _components(calendar):
-        said = (one for one in block.all("ATTENDEE") if address(one) in owner)
-        found[stands_for] = next((one.parameter("PARTSTAT").upper() or OPEN for one in said), OPEN)
-    return found
+        lines = (line for line in block.all("ATTENDEE") if address(line) in owner)
+        answers[stands_for] = next((line.parameter("PARTSTAT").upper() or OPEN for line in lines), OPEN)
+    return answers

@@ -1,8 +1,7 @@
-"""Moments and lengths of iCalendar, for comparing: see mappings.compare.semantic_digest.
+"""Read moments and lengths of iCalendar, for comparing: see mappings.compare.semantic_digest.
 
 A moment is (kind, number): ("utc", seconds since 1970), ("floating", seconds of the local time as if it were
-UTC), ("date", days, of which 0001-01-01 is 1). A time in a zone that nobody knows is ("local " + its name,
-seconds).
+UTC), ("date", days, of which 0001-01-01 is 1). A time in an unknown zone is ("local " + its name, seconds).
 """
 
 from __future__ import annotations
@@ -24,12 +23,16 @@ _LENGTH = re.compile(
 
 
 def seconds(local: datetime) -> int:
-    """Seconds since 1970 of a naive time taken as UTC."""
+    """Return the seconds since 1970 of a naive time taken as UTC."""
     return (local - EPOCH) // SECOND
 
 
 def parse(value: str) -> tuple[date, bool]:
-    """A DATE (date) or a DATE-TIME (naive datetime), and whether it says UTC. Raises Malformed."""
+    """Read a DATE (date) or a DATE-TIME (naive datetime); the second value is True if it says UTC.
+
+    Raises:
+        Malformed: it is neither.
+    """
     match = _DATE.fullmatch(value.strip().upper())
     if not match:
         raise Malformed
@@ -45,7 +48,11 @@ def parse(value: str) -> tuple[date, bool]:
 
 
 def length(value: str) -> tuple[int, int]:
-    """A DURATION as (days, seconds). Raises Malformed."""
+    """Return a DURATION as (days, seconds).
+
+    Raises:
+        Malformed: it is none.
+    """
     match = _LENGTH.fullmatch(value.strip().upper())
     if not match or not any(match.groups()[1:]):
         raise Malformed

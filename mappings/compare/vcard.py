@@ -1,4 +1,7 @@
-"""What a vCard means, field by field, in 3.0 and in 4.0 alike: see mappings.compare.semantic_digest."""
+"""Read the meaning of a vCard, field by field, in 3.0 and in 4.0 alike.
+
+See mappings.compare.semantic_digest.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,7 @@ Typed = tuple[object, tuple[str, ...]]
 
 
 def card_fields(card: Block) -> Fields:
-    """The fields of a VCARD."""
+    """Return the fields of a VCARD."""
     labels = {line.group: line.text() for line in card.all("X-ABLABEL") if line.group}
     fields: Fields = {name: read(card) for name, read in _PLAIN.items()}
     return fields | {name: _set(read(card, labels)) for name, read in _TYPED.items()}
@@ -79,22 +82,25 @@ def _set(values: Iterable[Typed]) -> tuple[Typed, ...]:
 
 
 def _types(line: ContentLine, labels: Labels) -> tuple[str, ...]:
-    """The kinds of a phone, an address, …: lower case, without defaults; "pref" for the preferred one."""
-    found = {
+    """Return the kinds of a phone, an address, …: lower case, without defaults.
+
+    "pref" for the preferred one.
+    """
+    words = {
         word.strip().lower().removeprefix("x-")
         for value in line.parameters.get("TYPE", ())
         for word in value.split(",")
     }
     if line.parameter("PREF") == "1":
-        found.add("pref")
+        words.add("pref")
     if label := labels.get(line.group):
         apple = _APPLE_LABEL.fullmatch(label.strip())
-        found.add(apple[1].lower() if apple else f"label {tidy(label)}")
-    return tuple(sorted(_OTHER_WORDS.get(word, word) for word in found - _MEANINGLESS))
+        words.add(apple[1].lower() if apple else f"label {tidy(label)}")
+    return tuple(sorted(_OTHER_WORDS.get(word, word) for word in words - _MEANINGLESS))
 
 
 def _components(line: ContentLine) -> tuple[str, ...]:
-    """Those of N, ADR, ORG; empty ones at the end say nothing."""
+    """Return the components of N, ADR, ORG; empty ones at the end say nothing."""
     parts = [tidy(unescaped(part)) for part in split(line.value, ";")]
     while parts and not parts[-1]:
         parts.pop()
@@ -110,8 +116,8 @@ def _name(card: Block) -> tuple[object, ...]:
 
 
 def _texts_of(card: Block, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    found = {(name.removeprefix("X-"), tidy(line.text())) for name in names for line in card.all(name)}
-    return tuple(sorted(pair for pair in found if pair[1]))
+    pairs = {(name.removeprefix("X-"), tidy(line.text())) for name in names for line in card.all(name)}
+    return tuple(sorted(pair for pair in pairs if pair[1]))
 
 
 def _emails(card: Block, labels: Labels) -> Iterable[Typed]:
@@ -131,8 +137,8 @@ def _messengers(card: Block, labels: Labels) -> Iterable[Typed]:
 
 
 def _addresses(card: Block, labels: Labels) -> Iterable[Typed]:
-    found = ((_components(line), _types(line, labels)) for line in card.all("ADR"))
-    return (pair for pair in found if pair[0])
+    typed = ((_components(line), _types(line, labels)) for line in card.all("ADR"))
+    return (pair for pair in typed if pair[0])
 
 
 def _links(card: Block, labels: Labels) -> Iterable[Typed]:
@@ -146,10 +152,10 @@ def _organisation(card: Block) -> tuple[object, ...]:
 
 
 def _people(card: Block) -> tuple[tuple[str, str], ...]:
-    found = {(" ".join(_types(line, {})), tidy(line.text())) for line in card.all("RELATED")}
+    people = {(" ".join(_types(line, {})), tidy(line.text())) for line in card.all("RELATED")}
     for name, word in _PEOPLE.items():
-        found |= {(word, tidy(line.text())) for line in card.all(f"X-{name}")}
-    return tuple(sorted(found))
+        people |= {(word, tidy(line.text())) for line in card.all(f"X-{name}")}
+    return tuple(sorted(people))
 
 
 def _day(card: Block, *names: str) -> tuple[str, ...]:
@@ -158,7 +164,7 @@ def _day(card: Block, *names: str) -> tuple[str, ...]:
 
 
 def _date(line: ContentLine) -> str:
-    """YYYYMMDD, or --MMDD without a year (Apple writes a year that it says to leave out)."""
+    """Return YYYYMMDD, or --MMDD without a year (Apple writes a year that it says to leave out)."""
     value = line.value.strip()
     match = _DAY.fullmatch(value.upper())
     if not match:

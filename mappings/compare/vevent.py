@@ -1,4 +1,4 @@
-"""What a VEVENT or a VTODO means, field by field: see mappings.compare.semantic_digest."""
+"""Read the meaning of a VEVENT or a VTODO, field by field: see mappings.compare.semantic_digest."""
 
 from __future__ import annotations
 
@@ -54,7 +54,11 @@ _OTHERS = ("COMMENT", "CONTACT", "RESOURCES", "RELATED-TO", "X-MICROSOFT-DISALLO
 
 
 def calendar_fields(calendar: Block, not_after: datetime) -> Fields:
-    """The fields of a VCALENDAR. Raises Malformed."""
+    """Return the fields of a VCALENDAR.
+
+    Raises:
+        Malformed: it cannot be read, or it exceeds the bounds.
+    """
     clock = Clock(calendar.within("VTIMEZONE"))
     components = [block for block in calendar.blocks if block.name in ("VEVENT", "VTODO")]
     masters = [block for block in components if "RECURRENCE-ID" not in block.lines]
@@ -99,20 +103,20 @@ Exception_ = tuple[Moment, ComponentSpan, Block]
 
 
 def _exceptions(changed: Iterable[Block], clock: Clock) -> list[Exception_]:
-    """Each with the moment it stands for."""
-    found = []
+    """Return each exception with the moment it stands for."""
+    exceptions = []
     for block in changed:
         line = block.lines["RECURRENCE-ID"][0]
         stands_for = clock.moment(line.value, line.parameter("TZID"))
         span = span_of(block, clock)
         if span is None:
             raise Malformed
-        found.append((stands_for, span, block))
-    return sorted(found, key=lambda each: each[0])
+        exceptions.append((stands_for, span, block))
+    return sorted(exceptions, key=lambda each: each[0])
 
 
 def _overlay(fields: Fields, exceptions: list[Exception_], clock: Clock) -> None:
-    """Adds what the exceptions have otherwise than the master, field by field."""
+    """Add, field by field, where the exceptions differ from the master."""
     if not exceptions:
         return
     others: dict[str, list[tuple[Moment, object]]] = {}
@@ -125,7 +129,7 @@ def _overlay(fields: Fields, exceptions: list[Exception_], clock: Clock) -> None
 
 
 def _orphans(changed: list[Block], clock: Clock) -> Fields:
-    """Exceptions alone: what somebody has who was asked to come to some occurrences only."""
+    """Return the fields of exceptions alone: somebody was asked to come to some occurrences only."""
     exceptions = _exceptions(changed, clock)
     fields: Fields = {}
     _overlay(fields, exceptions, clock)
@@ -134,7 +138,10 @@ def _orphans(changed: list[Block], clock: Clock) -> Fields:
 
 
 def _fields(block: Block, clock: Clock, span: ComponentSpan | None, *, alone: bool) -> Fields:
-    """Everything but the times. alone: no series, so that a reminder's moment says how long before it is."""
+    """Return everything but the times.
+
+    `alone`: it is no series, so that a reminder's moment says how long before it is.
+    """
     organizer = block.first("ORGANIZER")
     attendees = _attendees(block, address(organizer) if organizer else "")
     fields = {name: read(block) for name, read in _SIMPLE.items()}
@@ -209,7 +216,7 @@ def _attachments(block: Block) -> tuple[tuple[str, str, str], ...]:
 
 
 def _attachment(line: ContentLine) -> tuple[str, str, str]:
-    """How it is there, its hash or address, its name."""
+    """Return how it is there, its hash or address, its name."""
     name = next((value for key in _FILE_NAMES if (value := line.parameter(key))), "")
     content = decoded(line)
     if content is None:
@@ -218,8 +225,11 @@ def _attachment(line: ContentLine) -> tuple[str, str, str]:
 
 
 def decoded(line: ContentLine) -> bytes | None:
-    """The bytes that stand in a property, by ENCODING=BASE64 (or b) or as a data: URI; None for what is
-    elsewhere. Damaged base64 stands for itself."""
+    """Return the bytes that stand in a property, by ENCODING=BASE64 (or b) or as a data: URI.
+
+    Returns:
+        None for what is elsewhere. Damaged base64 stands for itself.
+    """
     value = line.value.strip()
     if line.parameter("ENCODING").upper() in ("BASE64", "B"):
         return _base64(value)
@@ -239,7 +249,7 @@ def _base64(value: str) -> bytes:
 
 
 def address(line: ContentLine) -> str:
-    """The lower-case e-mail address of a calendar user; another URI as it stands."""
+    """Return the lower-case e-mail address of a calendar user; another URI as it stands."""
     value = line.text().strip()
     if value[:7].lower() != "mailto:" and (email := line.parameter("EMAIL")):
         value = email
@@ -247,8 +257,11 @@ def address(line: ContentLine) -> str:
 
 
 def _attendees(block: Block, organizer: str) -> list[tuple[tuple[str, str, str], str]]:
-    """((address, role, kind), answer) of each; without the organizer who comes, whom some servers add."""
-    found = []
+    """Return ((address, role, kind), answer) of each attendee.
+
+    An organizer who comes is left out, because some servers add the organizer.
+    """
+    attendees = []
     for line in block.all("ATTENDEE"):
         role = line.parameter("ROLE").upper() or "REQ-PARTICIPANT"
         kind = line.parameter("CUTYPE").upper() or "INDIVIDUAL"
@@ -256,12 +269,12 @@ def _attendees(block: Block, organizer: str) -> list[tuple[tuple[str, str, str],
         who = address(line)
         comes = answer in ("ACCEPTED", "NEEDS-ACTION") and role in ("CHAIR", "REQ-PARTICIPANT")
         if not (who == organizer and comes):
-            found.append(((who, role, kind), answer))
-    return found
+            attendees.append(((who, role, kind), answer))
+    return attendees
 
 
 def _reminder(alarm: Block, clock: Clock, span: ComponentSpan | None, alone: bool) -> tuple[object, ...]:
-    """Action, when, how often again, acknowledged or not."""
+    """Return action, moment, repetition, and True if it is acknowledged."""
     action = alarm.value("ACTION").upper() or "DISPLAY"
     again = (alarm.value("REPEAT") or "0", alarm.value("DURATION")) if alarm.value("REPEAT") else ("0", "")
     return action, _trigger(alarm.first("TRIGGER"), clock, span, alone), again, "ACKNOWLEDGED" in alarm.lines

@@ -1,4 +1,4 @@
-"""The time zones of one calendar object, for comparing: see mappings.compare.semantic_digest."""
+"""Read the time zones of one calendar object, for comparing: see mappings.compare.semantic_digest."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from mappings.compare.rrule import TooLong, rule_of, walls
 from mappings.compare.time import DATE, DAY, FLOATING, UTC, Moment, parse, seconds
 
 Local = Callable[[int], int]
-"""From a local time, in seconds since 1970 as if it were UTC, to seconds since 1970: of the two readings of
-an hour that comes twice the first, of one that does not come the reading with the offset before the gap
-(RFC 5545 section 3.3.5)."""
+"""From a local time, in seconds since 1970 as if it were UTC, to seconds since 1970.
+
+Of an hour that comes twice it takes the first reading; of an hour that does not come, the reading with the
+offset before the gap (RFC 5545 section 3.3.5).
+"""
 
 LAST_DAY = date(2200, 1, 1).toordinal()
 """How far the rules of a VTIMEZONE are followed."""
@@ -30,36 +32,46 @@ _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d):?(\d\d)?", re.ASCII)
 
 
 class Clock:
-    """What the local times of one object are. A name of the IANA database is that zone, whatever the
-    object's own VTIMEZONE says (as clients have it); else the VTIMEZONE counts; else a name that ends in
-    one of the IANA database is that one."""
+    """Know what the local times of one object are.
+
+    A name of the IANA database is that zone, whatever the object's own VTIMEZONE says (as clients have it).
+    Otherwise the VTIMEZONE counts; without one, a name that ends in one of the IANA database is that one.
+    """
 
     def __init__(self, zones: Iterable[Block]) -> None:
         self._zones = {zone.value("TZID"): zone for zone in zones}
         self._known: dict[str, Local | None] = {}
 
     def local(self, zone: str) -> Local | None:
-        """None: nobody knows this zone. Raises Malformed for a VTIMEZONE that makes no sense."""
+        """Return a zone's clock; None for an unknown zone.
+
+        Raises:
+            Malformed: its VTIMEZONE makes no sense.
+        """
         if zone not in self._known:
             self._known[zone] = self._find(zone)
         return self._known[zone]
 
     def _find(self, zone: str) -> Local | None:
-        if found := database(zone):
-            return found
+        if clock := database(zone):
+            return clock
         if zone in self._zones:
             return onsets(_spelling(self._zones[zone]))
         parts = zone.strip("/").split("/")
         endings = ("/".join(parts[-count:]) for count in (3, 2, 1) if count < len(parts))
-        return next((found for ending in endings if (found := database(ending))), None)
+        return next((clock for ending in endings if (clock := database(ending))), None)
 
     def moment(self, value: str, zone: str) -> Moment:
-        """Raises Malformed."""
+        """Return the moment of a value in a zone.
+
+        Raises:
+            Malformed: it is no date or time.
+        """
         at, zulu = parse(value)
         return self.place(at, UTC if zulu else zone)
 
     def place(self, at: date, zone: str) -> Moment:
-        """A date, or a local time in a zone ("" floats, "utc" is UTC)."""
+        """Return the moment of a date, or of a local time in a zone ("" floats, "utc" is UTC)."""
         if not isinstance(at, datetime):
             return DATE, at.toordinal()
         if zone == UTC:
@@ -70,14 +82,20 @@ class Clock:
         return (f"local {zone}", seconds(at)) if local is None else (UTC, local(seconds(at)))
 
     def moments(self, line: ContentLine) -> list[Moment]:
-        """Every value of a property such as EXDATE. Raises Malformed."""
+        """Return every value of a property such as EXDATE.
+
+        Raises:
+            Malformed: one of them is no date or time.
+        """
         zone = line.parameter("TZID")
         return [self.moment(part, zone) for part in line.value.split(",") if part.strip()]
 
 
 def database(zone: str) -> Local | None:
-    """A zone of the IANA database; None for any other name. Of the database in the tzdata package, so that
-    digests are the same on every machine."""
+    """Return a zone of the IANA database; None for any other name.
+
+    It is the database in the tzdata package, so that digests are the same on every machine.
+    """
     return _loaded(zone) if _NAME.fullmatch(zone) else None
 
 
@@ -101,7 +119,7 @@ Observance = tuple[str, str, str, tuple[str, ...], tuple[str, ...]]
 
 
 def _spelling(zone: Block) -> tuple[Observance, ...]:
-    lines = (line for part in zone.blocks for found in part.lines.values() for line in found)
+    lines = (line for part in zone.blocks for lines_ in part.lines.values() for line in lines_)
     if sum(len(line.value) for line in lines) > _MOST_LETTERS:
         raise Malformed
     return tuple(
@@ -118,7 +136,11 @@ def _spelling(zone: Block) -> tuple[Observance, ...]:
 
 @lru_cache(maxsize=256)
 def onsets(zone: tuple[Observance, ...]) -> Local:
-    """The zone a VTIMEZONE describes, up to the year 2200. Raises Malformed."""
+    """Return the zone that a VTIMEZONE describes, up to the year 2200.
+
+    Raises:
+        Malformed: it describes none.
+    """
     changes = sorted({change for part in zone for change in _changes(part)})
     if not changes:
         raise Malformed
@@ -135,7 +157,7 @@ def onsets(zone: tuple[Observance, ...]) -> Local:
 
 
 def _changes(part: Observance) -> Iterator[tuple[int, int, int]]:
-    """(wall clock before the change, offset before, offset after), in seconds."""
+    """Yield (wall clock before the change, offset before, offset after), in seconds."""
     start, before, after, rules, dates = part
     first, offsets = _at(start), (_offset(before), _offset(after))
     yield (seconds(first), *offsets)

@@ -1,1 +1,1 @@
-"""Contacts and distribution lists as vCards (RFC 2426)."""
+"""Map contacts and distribution lists to vCards (RFC 2426)."""

@@ -1,4 +1,4 @@
-"""How to reach a contact: mail, telephone, messengers, postal addresses, web pages."""
+"""Map how to reach a contact: mail, telephone, messengers, postal addresses, web pages."""
 
 from __future__ import annotations
 
@@ -49,27 +49,28 @@ MODERN: Mapping[str, tuple[str, ...]] = {
     "INTERNET": (),
     "OTHER": (),
 }
-"""Types that vCard 4.0 took away, renamed or never had; without one it says neither home nor work."""
+"""Types that vCard 4.0 removed, renamed or never had; a number without a type is neither home nor work."""
 
 WEB_PAGE, PERSONAL_PAGE, FTP_SITE, FREE_BUSY = 0x802B, 0x3A50, 0x3A4C, 0x80D8
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:\S+")
 
 
 def typed(record: ContactRecord, types: tuple[str, ...]) -> tuple[Parameter, ...]:
-    """TYPE in 3.0's words, or 4.0's with PREF on its own (RFC 6350 section 5.3)."""
+    """Return TYPE in 3.0's words, or in 4.0's with PREF apart (RFC 6350 section 5.3)."""
     if not record.modern:
         return kinds(*types)
-    words = [word for one in types if one != "PREF" for word in MODERN.get(one, (one.lower(),))]
+    words = [word for type_ in types if type_ != "PREF" for word in MODERN.get(type_, (type_.lower(),))]
     preferred: tuple[Parameter, ...] = (("PREF", ("1",)),) if "PREF" in types else ()
     return (*kinds(*words), *preferred)
 
 
 def emails(record: ContactRecord) -> Part:
+    """Map the e-mail addresses, the first one preferred."""
     lines: list[VCardLine] = []
     losses: list[Loss] = []
     family, given, *_ = name_parts(record)
     made = (full_name(record)[0], record.text("FileAs"), f"{given} {family}", f"{family}, {given}")
-    usual = {one.strip().casefold() for one in made}
+    usual = {name.strip().casefold() for name in made}
     for _, entry in sorted(record.entries("EmailAddresses"), key=lambda pair: pair[0]):
         address, lost = _address(record, entry)
         losses += lost
@@ -81,19 +82,22 @@ def emails(record: ContactRecord) -> Part:
 
 
 def _address(record: ContactRecord, entry: Element) -> tuple[str, list[Loss]]:
-    given, routing = (entry.text or "").strip(), entry.get("RoutingType", "SMTP").upper()
-    if not given:
+    written, routing = (entry.text or "").strip(), entry.get("RoutingType", "SMTP").upper()
+    if not written:
         return "", []
     if routing not in ("SMTP", "EX", ""):
         return "", [lose("email", "no-internet-address")]
-    address, lost = resolve(given, record.context, routing)
+    address, lost = resolve(written, record.context, routing)
     if address is None and lost and lost.reason == "not-in-directory":
         return "", [lose("email", "unresolved-address")]
-    return address or given, []  # what nobody can mail is still what its owner typed
+    return address or written, []  # what nobody can mail is still what its owner typed
 
 
 def _other_name(entry: Element, address: str, usual: set[str]) -> list[Loss]:
-    """Exchange makes the name of contact and address; one that a person gave is lost."""
+    """Return the loss of a name that a person gave to an address.
+
+    Exchange makes it of contact and address.
+    """
     name = (entry.get("Name") or "").strip().casefold()
     bare = re.sub(r"(?<!\s)\s*+\([^()]*+\)$", "", name)
     made = usual | {"", address.casefold(), (entry.text or "").strip().casefold()}
@@ -101,36 +105,42 @@ def _other_name(entry: Element, address: str, usual: set[str]) -> list[Loss]:
 
 
 def phones(record: ContactRecord) -> Part:
+    """Map the telephone numbers."""
     numbers = [(key, (entry.text or "").strip()) for key, entry in record.entries("PhoneNumbers")]
     order = list(PHONES)
-    known = sorted((pair for pair in numbers if pair[0] in PHONES), key=lambda pair: order.index(pair[0]))
+    numbered = sorted((pair for pair in numbers if pair[0] in PHONES), key=lambda pair: order.index(pair[0]))
     other = [number for key, number in numbers if key not in PHONES and number]
-    lines = [text("TEL", number, typed(record, PHONES[key])) for key, number in known if number]
+    lines = [text("TEL", number, typed(record, PHONES[key])) for key, number in numbered if number]
     lines += [text("TEL", number, typed(record, ("VOICE",))) for number in other]
     return lines, [lose("phone", "unknown-kind")] if other else []
 
 
 def messengers(record: ContactRecord) -> Part:
-    found = ((entry.text or "").strip() for _, entry in record.entries("ImAddresses"))
-    return [uri("IMPP", _im_uri(address)) for address in found if address], []
+    """Map the addresses of messengers."""
+    addresses = ((entry.text or "").strip() for _, entry in record.entries("ImAddresses"))
+    return [uri("IMPP", _im_uri(address)) for address in addresses if address], []
 
 
 def _im_uri(address: str) -> str:
-    """IMPP holds a URI (RFC 4770); what names no protocol gets RFC 3860's, which means any."""
+    """Return a URI, as IMPP holds (RFC 4770).
+
+    An address without a protocol gets RFC 3860's, which means any.
+    """
     return address if _SCHEME.fullmatch(address) else "im:" + quote(address, safe="@!$&'()*+;=:/")
 
 
 def places(record: ContactRecord) -> Part:
+    """Map the postal addresses."""
     mailing = record.text("PostalAddressIndex")
-    found = {key: _place(entry) for key, entry in record.entries("PhysicalAddresses")}
+    addresses = {key: _place(entry) for key, entry in record.entries("PhysicalAddresses")}
     lines = [
         structured(
-            "ADR", ("", "", *found[key]), typed(record, (*types, *(("PREF",) if key == mailing else ())))
+            "ADR", ("", "", *addresses[key]), typed(record, (*types, *(("PREF",) if key == mailing else ())))
         )
         for key, types in PLACES.items()
-        if any(found.get(key, ()))
+        if any(addresses.get(key, ()))
     ]
-    strange = any(any(parts) for key, parts in found.items() if key not in PLACES)
+    strange = any(any(parts) for key, parts in addresses.items() if key not in PLACES)
     return lines, [lose("address", "unknown-kind")] if strange else []
 
 
@@ -142,6 +152,7 @@ def _place(entry: Element) -> tuple[str, ...]:
 
 
 def pages(record: ContactRecord) -> Part:
+    """Map the web pages."""
     business = record.text("BusinessHomePage")
     other = address_property(record, WEB_PAGE)
     rows = (

@@ -1,7 +1,7 @@
-"""Contacts: an Exchange contact or distribution list becomes a vCard.
+"""Map an Exchange contact or distribution list to a vCard.
 
 The version is the target's (Capabilities.vcard). What it has no property for stands in an X- property, so
-that nothing a person typed is gone; what no client could read there is a named loss.
+that nothing that a person typed is gone. What no client could read there is a named loss.
 """
 
 from __future__ import annotations
@@ -39,17 +39,20 @@ SECTIONS: Mapping[str, Sequence[Section]] = {
 
 
 def skip_contact(native: Native) -> str | None:
-    """A code (mappings.losses.catalogue.SKIPS) when this record is no contact; None when it is one."""
+    """Return a code (mappings.losses.catalogue.SKIPS) if this record is no contact; None if it is one."""
     name = str(native.properties.get("ItemClass") or "").lower()
     if name == "ipm.activity" or name.startswith("ipm.activity."):
         return "journal-entry"
-    known = any(name == one or name.startswith(one + ".") for one in CLASSES)
-    return None if known else "not-a-contact"
+    is_contact = any(name == class_ or name.startswith(class_ + ".") for class_ in CLASSES)
+    return None if is_contact else "not-a-contact"
 
 
 def map_contact(native: Native, context: Context) -> Mapped:
-    """The card and what it loses. Raises Rejected: unknown-format, malformed-record, groups-unsupported,
-    too-large."""
+    """Map a contact or a distribution list to a card, with its losses.
+
+    Raises:
+        Rejected: "unknown-format", "malformed-record", "groups-unsupported" or "too-large".
+    """
     record = _record(native, context)
     lines, losses = _lines(record, key_of(native.ref.id))
     body = render(record.version, lines)

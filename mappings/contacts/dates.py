@@ -1,4 +1,4 @@
-"""The day that a moment of Exchange stands for: birthdays, anniversaries, the dates of tasks."""
+"""Find the day that a moment of Exchange stands for: birthdays, anniversaries, the dates of tasks."""
 
 from __future__ import annotations
 
@@ -28,27 +28,29 @@ DAYS = (
 
 
 def day_of(written: str) -> date | None:
-    """The day of an xs:dateTime or xs:date. None for none, and for Outlook's "no date".
+    """Return the day of an xs:dateTime or xs:date; None if it is none, and for Outlook's "no date".
 
-    Exchange keeps the midnight of whoever typed the day as a moment in UTC: 23:00 the day before in Berlin's
-    winter, 05:00 in New York; some clients keep 11:59 UTC of the day itself. The nearest midnight is right
-    for every zone from UTC-11:59 to UTC+12: so 23:59:59 belongs to the next day.
-    Written with an offset, midnight says its day itself.
+    Exchange keeps the midnight of the person who typed the day as a moment in UTC: 23:00 the day before in
+    Berlin's winter, 05:00 in New York; some clients keep 11:59 UTC of the day itself. The nearest midnight is
+    right for every zone from UTC-11:59 to UTC+12: so 23:59:59 belongs to the next day. Written with an
+    offset, midnight states its day itself.
     """
     local = _LOCAL_MIDNIGHT.fullmatch(written.strip())
-    found = moment(local[1] if local else written)
-    if found is None:
+    moment_ = moment(local[1] if local else written)
+    if moment_ is None:
         return None
     try:
-        day = (found + _HALF_A_DAY).date()
+        day = (moment_ + _HALF_A_DAY).date()
     except OverflowError:
         return None
     return day if day.year < NEVER else None
 
 
 def days(record: ContactRecord) -> Part:
-    """BDAY and ANNIVERSARY (RFC 6350 section 6.2.6). Outlook's own copy of the day, always midnight UTC,
-    comes first."""
+    """Map BDAY and ANNIVERSARY (RFC 6350 section 6.2.6).
+
+    Outlook's own copy of the day, always midnight UTC, comes first.
+    """
     lines: list[VCardLine] = []
     losses: list[Loss] = []
     for element, name, number, field in DAYS:

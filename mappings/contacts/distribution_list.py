@@ -1,4 +1,4 @@
-"""Distribution lists: a vCard group, by RFC 6350 in 4.0, by Apple's extension in 3.0."""
+"""Map distribution lists to a vCard group, by RFC 6350 in 4.0, by Apple's extension in 3.0."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ LINKED = frozenset({"Contact", "PrivateDL"})
 
 
 def group(record: ContactRecord) -> Part:
+    """Map a distribution list."""
     shown, losses = full_name(record)
     kind = "KIND" if record.modern else "X-ADDRESSBOOKSERVER-KIND"
     lines = [text_line("FN", shown), structured("N", (shown, "", "", "", "")), text_line(kind, "group")]
@@ -39,12 +40,14 @@ def _member(record: ContactRecord, member: Element) -> tuple[VCardLine | None, L
     address, _ = smtp(member, record.context)
     if address is None:
         return None, lose("members", "unresolved-address")
-    return uri(name, f"mailto:{quote(address, safe='@!$&*+/=~')}", _called(member, address)), None
+    return uri(name, f"mailto:{quote(address, safe='@!$&*+/=~')}", _member_name(member, address)), None
 
 
 def _linked(record: ContactRecord, member: Element) -> str | None:
-    """The UID of the contact or list that is the member; None when the link is broken or there is none.
-    Exchange gives contacts no UID: ours comes from the item's key, and so do the members of groups."""
+    """Return the UID of the contact or list that is the member; None if there is no link, or a broken one.
+
+    Exchange gives contacts no UID: ours comes from the item's key, and so do the members of groups.
+    """
     mailbox = child(member, "t:Mailbox")
     item = None if mailbox is None else child(mailbox, "t:ItemId")
     if mailbox is None or item is None or text(member, "t:Status") == "Demoted":
@@ -54,7 +57,7 @@ def _linked(record: ContactRecord, member: Element) -> str | None:
     return record.context.uid_of(key_of(item.get("Id", "")))
 
 
-def _called(member: Element, address: str) -> tuple[Parameter, ...]:
-    """The member's name, which a mailto: has no place for."""
+def _member_name(member: Element, address: str) -> tuple[Parameter, ...]:
+    """Return the member's name, for which a mailto: has no place."""
     name = text(member, "t:Mailbox/t:Name").strip()
     return (("X-CN", (name,)),) if name and name.casefold() != address.casefold() else ()

@@ -1,4 +1,4 @@
-"""What a contact is called: N, FN, NICKNAME, how it is spoken and filed."""
+"""Map the names of a contact: N, FN, NICKNAME, how it is spoken and filed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ NO_NAME = "(no name)"
 
 
 def names(record: ContactRecord) -> Part:
+    """Map the names."""
     shown, losses = full_name(record)
     spoken = phonetic(record)
     lines = [
@@ -26,7 +27,7 @@ def names(record: ContactRecord) -> Part:
 
 
 def name_parts(record: ContactRecord) -> tuple[str, str, str, str, str]:
-    """Family, given, additional names, prefixes, suffixes (RFC 2426 section 3.1.2)."""
+    """Return family, given, additional names, prefixes, suffixes (RFC 2426 section 3.1.2)."""
     return (
         record.text("Surname", "CompleteName/t:LastName"),
         record.text("GivenName", "CompleteName/t:FirstName"),
@@ -37,32 +38,35 @@ def name_parts(record: ContactRecord) -> tuple[str, str, str, str, str]:
 
 
 def full_name(record: ContactRecord) -> tuple[str, list[Loss]]:
-    """FN may not be empty (RFC 2426 section 3.1.1): the first thing that tells this contact from others."""
+    """Return FN, which may not be empty (RFC 2426 section 3.1.1).
+
+    It is the first text that tells this contact from others.
+    """
     family, given, additional, prefixes, suffixes = name_parts(record)
     made = " ".join(part for part in (prefixes, given, additional, family, suffixes) if part)
     shown = record.text("DisplayName", "CompleteName/t:FullName") or made
-    found = shown or record.text("FileAs", "CompanyName", "Nickname", "Subject") or _any_entry(record)
-    if found:
-        return ", ".join(line.strip() for line in printable(found).split("\n") if line.strip()), []
+    name = shown or record.text("FileAs", "CompanyName", "Nickname", "Subject") or _any_entry(record)
+    if name:
+        return ", ".join(line.strip() for line in printable(name).split("\n") if line.strip()), []
     return NO_NAME, [lose("name", "none-given")]
 
 
 def phonetic(record: ContactRecord) -> tuple[str, str]:
-    """How family and given name are spoken (yomi)."""
+    """Return how family and given name are spoken (yomi)."""
     last = record.text("PhoneticLastName", "CompleteName/t:YomiLastName")
     first = record.text("PhoneticFirstName", "CompleteName/t:YomiFirstName")
     return last or address_property(record, YOMI_LAST), first or address_property(record, YOMI_FIRST)
 
 
 def address_property(record: ContactRecord, number: int) -> str:
-    """One of Outlook's own properties of a contact (MS-OXOCNTC); "" when the record has none."""
+    """Return one of Outlook's own properties of a contact (MS-OXOCNTC); "" if the record has none."""
     return (extended(record.element, (ADDRESS_SET, number)) or "").strip()
 
 
 def _any_entry(record: ContactRecord) -> str:
     ways = ("EmailAddresses", "PhoneNumbers", "ImAddresses")
-    found = (entry.text or "" for way in ways for _, entry in record.entries(way))
-    return next((value.strip() for value in found if value.strip()), "")
+    texts = (entry.text or "" for way in ways for _, entry in record.entries(way))
+    return next((value.strip() for value in texts if value.strip()), "")
 
 
 def _sort_as(record: ContactRecord, spoken: tuple[str, str]) -> tuple[Parameter, ...]:

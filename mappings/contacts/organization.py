@@ -1,4 +1,4 @@
-"""Where a contact works, who belongs to it, and what else its owner noted."""
+"""Map where a contact works, who belongs to it, and what else its owner noted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PROPERTIES: Mapping[str, Key] = {
     "X-USER-FIELD-3": (ADDRESS_SET, 0x8051),
     "X-USER-FIELD-4": (ADDRESS_SET, 0x8052),
 }
-"""Text of MS-OXOCNTC that no vCard has a property for."""
+"""Text of MS-OXOCNTC for which no vCard has a property."""
 
 CERTIFICATE, FLAG_STATUS, FLAGGED = 0x3A70, 0x1090, "2"
 HOBBIES, LANGUAGE, GENDER = 0x3A43, 0x3A0C, 0x3A4D
@@ -38,6 +38,7 @@ GENDERS: Mapping[str, str] = {"1": "F", "2": "M"}
 
 
 def work(record: ContactRecord) -> Part:
+    """Map the organisation, the title and the office."""
     rows = (
         ("TITLE", record.text("JobTitle")),
         ("ROLE", record.text("Profession")),
@@ -56,15 +57,15 @@ def _organisation(record: ContactRecord) -> list[VCardLine]:
 
 
 def people(record: ContactRecord) -> Part:
-    """RELATED in 4.0 (RFC 6350 section 6.6.6), which has no word for a manager."""
-    found = (
+    """Map people: RELATED in 4.0 (RFC 6350 section 6.6.6), which has no word for a manager."""
+    relations = (
         ("X-MANAGER", "", [record.text("Manager")]),
         ("X-ASSISTANT", "agent", [record.text("AssistantName")]),
         ("X-SPOUSE", "spouse", [record.text("SpouseName")]),
         ("X-CHILD", "child", record.strings("Children")),
     )
     return [
-        _person(record, name, kind, value) for name, kind, values in found for value in values if value
+        _person(record, name, kind, value) for name, kind, values in relations for value in values if value
     ], []
 
 
@@ -75,21 +76,21 @@ def _person(record: ContactRecord, name: str, kind: str, value: str) -> VCardLin
 
 
 def notes(record: ContactRecord) -> Part:
-    """NOTE and CATEGORIES."""
+    """Map NOTE and CATEGORIES."""
     written, html = body_text(record.element)
     categories = record.strings("Categories")
     lines = [text("NOTE", written)] if written else []
     lines += [listed("CATEGORIES", list(dict.fromkeys(categories)))] if categories else []
-    found = (
+    conditions = (
         (bool(html), ("note", "formatting")),
         (truncated(record.element), ("text", "truncated")),
         (bool(categories), ("categories", "colour-not-kept")),
     )
-    return lines, [lose(field, reason) for happened, (field, reason) in found if happened]
+    return lines, [lose(field, reason) for happened, (field, reason) in conditions if happened]
 
 
 def privacy(record: ContactRecord) -> Part:
-    """CLASS. vCard 4.0 dropped it: there an X- property is for a person who looks for it."""
+    """Map CLASS. vCard 4.0 dropped it: there it is an X- property for a person who looks for it."""
     secret, more = sensitivity(record.element)
     if not secret:
         return [], []
@@ -99,7 +100,7 @@ def privacy(record: ContactRecord) -> Part:
 
 
 def extras(record: ContactRecord) -> Part:
-    """What no client shows, kept all the same."""
+    """Map what no client shows, so that it is kept."""
     rows = [(name, (extended(record.element, key) or "").strip()) for name, key in PROPERTIES.items()]
     rows += [("X-MILEAGE", record.text("Mileage"))]
     lines = [text(name, value) for name, value in rows if value]
@@ -108,7 +109,7 @@ def extras(record: ContactRecord) -> Part:
 
 
 def _about(record: ContactRecord) -> list[VCardLine]:
-    """Properties that vCard 4.0 (RFC 6350, RFC 6715) has and 3.0 has not."""
+    """Return properties that vCard 4.0 (RFC 6350, RFC 6715) has and 3.0 has not."""
     gender = GENDERS.get((extended(record.element, GENDER) or "").strip(), "")
     rows = (
         ("HOBBY", (extended(record.element, HOBBIES) or "").strip()),
@@ -120,21 +121,21 @@ def _about(record: ContactRecord) -> list[VCardLine]:
 
 
 def _left_out(record: ContactRecord) -> list[Loss]:
-    """What the record has and no vCard holds, each named once."""
+    """Return what the record has and no vCard holds, each named once."""
     element = record.element
     certified = any(child(element, path) is not None for path in CERTIFICATES)
     flagged = record.text("Flag/t:FlagStatus") == "Flagged" or extended(element, FLAG_STATUS) == FLAGGED
-    found = (
+    conditions = (
         (certified or extended(element, CERTIFICATE) is not None, ("certificate", "left-out")),
         (own_fields(element), ("user-defined", "left-out")),
         (flag(element, "t:ReminderIsSet"), ("reminder", "no-alarms")),
         (flagged, ("follow-up", "no-flags")),
     )
-    return [lose(field, reason) for happened, (field, reason) in found if happened]
+    return [lose(field, reason) for happened, (field, reason) in conditions if happened]
 
 
 def own_fields(element: Element) -> bool:
-    """Whether the item came with fields that a user defined."""
+    """Return True if the item came with fields that a user defined."""
     return any(_users_own(uri) for uri in children(element, OWN_FIELDS))
 
 

@@ -1,4 +1,4 @@
-"""A contact's picture, inline."""
+"""Map a contact's picture, inline."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ MAGIC: Mapping[bytes, str] = {
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
 }
-"""How the file formats begin. The attachment's name and content type say JPEG whatever it is."""
+"""How the file formats begin. The attachment's name and content type say JPEG for every format."""
 
 
 def photo(record: ContactRecord) -> Part:
-    """At most one PHOTO. A picture of a format nobody names, too large or not read is a loss."""
+    """Map at most one PHOTO. A picture of an unknown format, too large or not read is a loss."""
     data, losses = _picture(record)
     if data is None:
         return [], losses
@@ -39,7 +39,7 @@ def photo(record: ContactRecord) -> Part:
 
 
 def kind_of(data: bytes) -> str | None:
-    """JPEG, PNG, GIF, BMP, TIFF or WEBP."""
+    """Return JPEG, PNG, GIF, BMP, TIFF or WEBP; None for another format."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
     return next((kind for magic, kind in MAGIC.items() if data.startswith(magic)), None)
@@ -53,24 +53,24 @@ def _line(record: ContactRecord, data: bytes, kind: str) -> VCardLine:
 
 
 def _picture(record: ContactRecord) -> tuple[bytes | None, list[Loss]]:
-    """The picture, and what else is attached: a card holds no files."""
+    """Return the picture, and what else is attached: a card holds no files."""
     attached = children(record.element, "t:Attachments/*")
-    pictures = [one for one in attached if flag(one, "t:IsContactPhoto")]
+    pictures = [attachment for attachment in attached if flag(attachment, "t:IsContactPhoto")]
     losses = [lose("attachment", "left-out")] if len(attached) > len(pictures) else []
-    read = [body for one in pictures if (body := _body(record, one)) is not None]
+    read = [body for attachment in pictures if (body := _body(record, attachment)) is not None]
     if read:
         with read[0]() as stream:
             return stream.read(), losses
-    given = _decoded(text(record.element, "t:Photo"))
-    if given:
-        return given, losses
+    inline = _decoded(text(record.element, "t:Photo"))
+    if inline:
+        return inline, losses
     missing = bool(pictures) or flag(record.element, "t:HasPicture")
     return None, [*losses, lose("photo", "not-read")] if missing else losses
 
 
 def _body(record: ContactRecord, attachment: Element) -> Body | None:
-    found = child(attachment, "t:AttachmentId")
-    return None if found is None else record.attachments.get(found.get("Id", ""))
+    id_element = child(attachment, "t:AttachmentId")
+    return None if id_element is None else record.attachments.get(id_element.get("Id", ""))
 
 
 def _decoded(encoded: str) -> bytes:

@@ -1,4 +1,4 @@
-"""A contact's record as the sections of its card read it."""
+"""Read a contact's record for the sections of its card."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ from mappings.fields.ews_xml import Element
 from model.protocols import Body, Loss
 
 Part = tuple[list[VCardLine], list[Loss]]
-"""What a section gives: the lines in their order, and what could not become one."""
+"""The result of a section: the lines in their order, and what could not become one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContactRecord:
-    """version is that of the vCard; attachments those that could be read, by AttachmentId."""
+    """Hold a contact's record.
+
+    Attributes:
+        element: of the contact.
+        version: of the vCard.
+        context: of the mapping.
+        attachments: those that could be read, by AttachmentId.
+    """
 
     element: Element
     version: str
@@ -26,22 +33,22 @@ class ContactRecord:
 
     @property
     def modern(self) -> bool:
-        """vCard 4.0."""
+        """Return True for vCard 4.0."""
         return self.version == "4.0"
 
     def text(self, *names: str) -> str:
-        """The first of these elements that says anything, without white space around it."""
-        return next((found for name in names if (found := xml.text(self.element, f"t:{name}").strip())), "")
+        """Return the first of these elements that has a text, without white space around it."""
+        return next((value for name in names if (value := xml.text(self.element, f"t:{name}").strip())), "")
 
     def entries(self, name: str) -> Iterator[tuple[str, Element]]:
-        """Key and Entry element of a dictionary property, in the record's order."""
+        """Yield key and Entry element of a dictionary property, in the record's order."""
         for entry in xml.children(self.element, f"t:{name}/t:Entry"):
             yield entry.get("Key", ""), entry
 
     def strings(self, name: str) -> list[str]:
-        """The strings of a list property that are not blank."""
-        found = (one.text or "" for one in xml.children(self.element, f"t:{name}/t:String"))
-        return [text.strip() for text in found if text.strip()]
+        """Return the strings of a list property that are not blank."""
+        texts = (element_.text or "" for element_ in xml.children(self.element, f"t:{name}/t:String"))
+        return [text.strip() for text in texts if text.strip()]
 
 
 Section = Callable[[ContactRecord], Part]

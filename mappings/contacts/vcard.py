@@ -1,7 +1,7 @@
-"""Writes vCard 3.0 (RFC 2426) and 4.0 (RFC 6350): content lines, escaped and folded.
+"""Write vCard 3.0 (RFC 2426) and 4.0 (RFC 6350): content lines, escaped and folded.
 
-Values are text as people typed it; what a Line holds is encoded. Characters no vCard may hold (controls but
-tab and line feed) are left out: ews_xml.altered tells beforehand.
+Values are text as people typed it; what a VCardLine holds is encoded. Characters that no vCard may hold
+(controls except tab and line feed) are left out: ews_xml.altered tells beforehand.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Parameter = tuple[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class VCardLine:
-    """One content line. value is encoded already; a parameter's values are not."""
+    """Hold one content line. The value is encoded already; a parameter's values are not."""
 
     name: str
     value: str
@@ -32,47 +32,52 @@ class VCardLine:
 
 
 def kinds(*types: str) -> tuple[Parameter, ...]:
-    """The TYPE parameter; none for no types."""
+    """Return the TYPE parameter; nothing for no types."""
     return (("TYPE", types),) if types else ()
 
 
 def text(name: str, value: str, parameters: tuple[Parameter, ...] = ()) -> VCardLine:
+    """Make a line with a text."""
     return VCardLine(name, escaped(value), parameters)
 
 
 def structured(name: str, parts: Sequence[str], parameters: tuple[Parameter, ...] = ()) -> VCardLine:
-    """Components between semicolons: N, ADR, ORG."""
+    """Make a line with components between semicolons: N, ADR, ORG."""
     return VCardLine(name, ";".join(escaped(part) for part in parts), parameters)
 
 
 def listed(name: str, values: Iterable[str], parameters: tuple[Parameter, ...] = ()) -> VCardLine:
-    """Values between commas: NICKNAME, CATEGORIES."""
+    """Make a line with values between commas: NICKNAME, CATEGORIES."""
     return VCardLine(name, ",".join(escaped(value) for value in values), parameters)
 
 
 def uri(name: str, value: str, parameters: tuple[Parameter, ...] = ()) -> VCardLine:
-    """A URI is not escaped. A comma in it is percent-encoded all the same: vobject 0.9.9, and Radicale with
-    it, takes it for the end of the value."""
+    """Make a line with a URI, which is not escaped.
+
+    A comma in it is percent-encoded nevertheless: vobject 0.9.9, and Radicale with it, takes it for the end
+    of the value.
+    """
     return VCardLine(name, uri_text(value), parameters)
 
 
 def uri_text(value: str) -> str:
-    """White space and what RFC 3986 allows nowhere in a URI, percent-encoded; the rest as it is."""
+    """Percent-encode white space and what RFC 3986 allows nowhere in a URI; the rest stays as it is."""
     return _NO_URI.sub(_percent, printable(value).strip())
 
 
 def escaped(value: str) -> str:
+    """Escape a text."""
     return printable(value).translate(_ESCAPES)
 
 
 def render(version: str, lines: Iterable[VCardLine]) -> bytes:
-    """The whole card, with CRLFs."""
+    """Return the whole card, with CRLFs."""
     framed = [VCardLine("BEGIN", "VCARD"), VCardLine("VERSION", version), *lines, VCardLine("END", "VCARD")]
     return b"".join(folded(_unfolded(line, version).encode()) for line in framed)
 
 
 def folded(line: bytes) -> bytes:
-    """Physical lines of at most 75 octets with their CRLFs, none split inside a UTF-8 sequence."""
+    """Return physical lines of at most 75 octets with their CRLFs, none split inside a UTF-8 sequence."""
     pieces: list[bytes] = []
     start, room = 0, FOLD_AT
     while start < len(line) or not pieces:
@@ -83,7 +88,7 @@ def folded(line: bytes) -> bytes:
 
 
 def _cut(line: bytes, end: int) -> int:
-    """end, or the beginning of the character it would split."""
+    """Return `end`, or the beginning of the character that it would split."""
     while end < len(line) and line[end] & 0xC0 == 0x80:
         end -= 1
     return min(end, len(line))
@@ -99,7 +104,10 @@ def _values(values: tuple[str, ...], version: str) -> str:
 
 
 def _value(value: str, version: str) -> str:
-    """RFC 6868 encodes what may not stand in quotes; vCard 3.0 knows no way, so look-alikes do."""
+    """Encode a parameter's value.
+
+    RFC 6868 encodes what may not stand in quotes; vCard 3.0 has no way, so look-alikes stand for it.
+    """
     value = printable(value)
     if version == "3.0":
         value = value.replace('"', "'").replace("\n", " ")
@@ -108,5 +116,5 @@ def _value(value: str, version: str) -> str:
     return f'"{value}"' if _QUOTED.search(value) else value
 
 
-def _percent(found: re.Match[str]) -> str:
-    return "".join(f"%{octet:02X}" for octet in found[0].encode())
+def _percent(match: re.Match[str]) -> str:
+    return "".join(f"%{octet:02X}" for octet in match[0].encode())

@@ -1,1 +1,1 @@
-"""Records of Graph as elements of EWS."""
+"""Read records of EWS and Graph into one element tree."""

@@ -1,6 +1,6 @@
-"""The element tree of a record, whatever system gave it: EWS's XML as it is, Graph's JSON read into the same.
+"""Read a record into the element tree: EWS's XML as it is, Graph's JSON read into the same.
 
-One mapping reads them all. What a system told and the tree has no place for stands in <t:Lost>, by name.
+One mapping reads them all. What a system stated and the tree has no place for stands in <t:Lost>, by name.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ READERS: Mapping[Kind, Mapping[str, Callable[[Native], list[Element]]]] = {
 
 
 def items(kind: Kind, native: Native) -> list[Element]:
-    """The item's own element first. Raises Rejected: unknown-format, malformed-record, and what the reader of
-    its format raises."""
+    """Return the elements of a record, the item's own first.
+
+    Raises:
+        Rejected: "unknown-format", "malformed-record", and what the reader of its format raises.
+    """
     reader = READERS[kind].get(native.format)
     if reader is None:
         raise Rejected("unknown-format", "no mapping for this kind of record")
@@ -32,5 +35,5 @@ def items(kind: Kind, native: Native) -> list[Element]:
 
 
 def left_out(element: Element) -> list[Loss]:
-    """What the reader could not put into the tree."""
-    return [lose(one.get("field", ""), one.get("reason", "")) for one in children(element, "t:Lost")]
+    """Return what the reader could not put into the tree."""
+    return [lose(lost.get("field", ""), lost.get("reason", "")) for lost in children(element, "t:Lost")]

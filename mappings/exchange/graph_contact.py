@@ -1,8 +1,8 @@
-"""Contacts of Graph, read into the <t:Contact> of EWS.
+"""Read contacts of Graph into the <t:Contact> of EWS.
 
 The record: {"item": the contact; "photo": whether a picture stands beside the record, under PHOTO}. Graph has
-no word for most telephones, the mailing address, the anniversary, companies and more: MAPI properties say
-those (MS-OXOCNTC). Lists of people and attached files Graph does not give at all.
+no word for most telephones, the mailing address, the anniversary, companies and more: MAPI properties state
+those (MS-OXOCNTC). Graph does not give lists of people and attached files at all.
 """
 
 from __future__ import annotations
@@ -73,9 +73,13 @@ PHONETIC_COMPANY: Key = (ADDRESS, 0x802E)
 
 
 def items(native: Native) -> list[Element]:
-    """Raises Rejected("malformed-record")."""
-    found = record(native)
-    return [_contact(found["item"], pictured=found.get("photo") is True)]
+    """Return the contact's element.
+
+    Raises:
+        Rejected: "malformed-record".
+    """
+    fields = record(native)
+    return [_contact(fields["item"], pictured=fields.get("photo") is True)]
 
 
 def _contact(contact: Json, *, pictured: bool) -> Element:
@@ -88,7 +92,7 @@ def _contact(contact: Json, *, pictured: bool) -> Element:
     complete = add(element, "CompleteName")
     for name, key in COMPLETE:
         told(complete, name, contact.get(key))
-    _ways(element, contact)
+    _add_addresses(element, contact)
     _kept(element, contact)
     _notes(element, contact)
     _attached(element, pictured)
@@ -97,7 +101,7 @@ def _contact(contact: Json, *, pictured: bool) -> Element:
 
 
 def _kept(element: Element, contact: Json) -> None:
-    """What MAPI alone says."""
+    """Add what MAPI alone states."""
     sensitivity = property_of(element, SENSITIVITY) or ""
     told(element, "Sensitivity", SENSITIVITIES.get(sensitivity, sensitivity))
     told(element, "WeddingAnniversary", property_of(element, ANNIVERSARY))
@@ -111,12 +115,16 @@ def _kept(element: Element, contact: Json) -> None:
         extended(element, {"singleValueExtendedProperties": [{"id": id_, "value": spoken}]})
 
 
-def _ways(element: Element, contact: Json) -> None:
+def _add_addresses(element: Element, contact: Json) -> None:
     emails = list(_emails(element, contact))
-    _entries(element, "EmailAddresses", [(f"EmailAddress{n}", *one) for n, one in enumerate(emails, 1)])
+    _entries(
+        element, "EmailAddresses", [(f"EmailAddress{n}", *address) for n, address in enumerate(emails, 1)]
+    )
     _entries(element, "PhoneNumbers", [(key, number, {}) for key, number in _phones(element, contact)])
-    ims = [one for one in values(contact.get("imAddresses")) if one]
-    _entries(element, "ImAddresses", [(f"ImAddress{n}", str(one), {}) for n, one in enumerate(ims, 1)])
+    ims = [address for address in values(contact.get("imAddresses")) if address]
+    _entries(
+        element, "ImAddresses", [(f"ImAddress{n}", str(address), {}) for n, address in enumerate(ims, 1)]
+    )
     places = [(key, inner(contact.get(name))) for key, name in PLACES]
     holder = add(element, "PhysicalAddresses")
     for key, place in places:
@@ -128,42 +136,45 @@ def _ways(element: Element, contact: Json) -> None:
 Entry = tuple[str, str, Mapping[str, str]]
 
 
-def _entries(element: Element, name: str, found: list[Entry]) -> None:
-    if found:
+def _entries(element: Element, name: str, entries_: list[Entry]) -> None:
+    if entries_:
         holder = add(element, name)
-        for key, text, more in found:
+        for key, text, more in entries_:
             add(holder, "Entry", text, Key=key, **more)
 
 
 def _emails(element: Element, contact: Json) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """By the MAPI properties, which know the routing type; then what only Graph's own list has."""
-    known: set[str] = set()
+    """Yield the addresses by the MAPI properties, which know the routing type.
+
+    Then those of Graph's list alone.
+    """
+    seen: set[str] = set()
     for first in EMAILS:
         name, routing, address = (property_of(element, (ADDRESS, first + part)) for part in (0, 2, 3))
         if name or address:
-            known |= {one.lower() for one in (name, address) if one}
+            seen |= {one.lower() for one in (name, address) if one}
             more = (("Name", name), ("RoutingType", routing))
             yield address or "", {key: text for key, text in more if text}
     for one in rows(contact.get("emailAddresses")):
         address, name = said(one.get("address")), said(one.get("name"))
-        if (address or name).lower() not in known and (address or name):
+        if (address or name).lower() not in seen and (address or name):
             yield address, {"Name": name, "RoutingType": "EX" if address.startswith("/") else "SMTP"}
 
 
 def _phones(element: Element, contact: Json) -> Iterator[tuple[str, str]]:
-    """The same: MAPI first. One of Graph's own that MAPI does not have comes under its kind."""
-    found = {key: property_of(element, tag) for key, tag in PHONES.items()}
-    yield from ((key, number) for key, number in found.items() if number)
-    known = {number for number in found.values() if number}
+    """Yield the numbers of MAPI first, then those of Graph alone under their kind."""
+    numbers_of = {key: property_of(element, tag) for key, tag in PHONES.items()}
+    yield from ((key, number) for key, number in numbers_of.items() if number)
+    seen = {number for number in numbers_of.values() if number}
     for name, keys in GRAPH_PHONES:
-        told_ = contact.get(name)
-        numbers = values(told_) if isinstance(told_, list) else [told_]
-        missing = [str(one) for one in numbers if one and str(one) not in known]
+        listed = contact.get(name)
+        numbers = values(listed) if isinstance(listed, list) else [listed]
+        missing = [str(number_) for number_ in numbers if number_ and str(number_) not in seen]
         yield from ((keys[min(at, len(keys) - 1)], number) for at, number in enumerate(missing))
 
 
 def _notes(element: Element, contact: Json) -> None:
-    """Graph gives the text alone; that it was formatted is what MAPI says."""
+    """Add the notes: Graph gives the text alone, and MAPI states that it was formatted."""
     text = said(contact.get("personalNotes"))
     formatted = property_of(element, NATIVE_BODY) == HTML and bool(text.strip())
     # The formatted text itself is not to be had: the element says that there was one.
@@ -173,7 +184,10 @@ def _notes(element: Element, contact: Json) -> None:
 
 
 def _attached(element: Element, pictured: bool) -> None:
-    """The picture; and that something else is attached, where there is no picture that it could be."""
+    """Add the picture.
+
+    If there is no picture that it could be, add that something else is attached.
+    """
     holder = add(element, "Attachments")
     shown = (property_of(element, HAS_PICTURE) or "").lower()
     attached = (property_of(element, HAS_ATTACHMENTS) or "").lower() == "true"

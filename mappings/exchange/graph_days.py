@@ -1,9 +1,9 @@
-"""Which days of a series were deleted, where Graph told its instances instead.
+"""Find which days of a series were deleted, if Graph gave its instances instead.
 
 The record's "instances": {"from", "until": the days that are judged, until not included; "rows": every
-instance that lies within them, or was moved a little out of them}. What the rule has there and no instance
-stands for was deleted. That holds where the rule's own expansion and the server's are one: an instance on a
-day that the rule does not have says that they are not, and so does a series without any.
+instance that lies within them, or was moved a little out of them}. An occurrence of the rule without an
+instance was deleted. That holds if the rule's own expansion and the server's agree. An instance on a day that
+the rule does not have shows that they do not, and so does a series without any instance.
 """
 
 from __future__ import annotations
@@ -20,9 +20,13 @@ _NOON = timedelta(hours=12)
 
 
 def deleted(own: Element, found: Json) -> list[str]:
-    """Those days, ascending, as dates. What lies outside of the days that are judged is named: <t:Lost>.
+    """Return the deleted days, ascending, as dates.
 
-    Raises Rejected: occurrence-missing, unknown-recurrence, unknown-time-zone, date-out-of-range."""
+    Deleted days outside of the judged ones are named in <t:Lost>.
+
+    Raises:
+        Rejected: "occurrence-missing", "unknown-recurrence", "unknown-time-zone" or "date-out-of-range".
+    """
     begins, recurrence = moment(text(own, "t:Start")), child(own, "t:Recurrence")
     first, after = _day(said(found.get("from"))), _day(said(found.get("until")))
     if begins is None or recurrence is None or first is None or after is None:
@@ -30,23 +34,23 @@ def deleted(own: Element, found: Json) -> list[str]:
     zone = zone_for(own)
     start = _planned(zone, begins, whole=flag(own, "t:IsAllDayEvent"))
     ruled = rule(recurrence, start, zone.info)
-    there = {_stands_for(own, zone, row) for row in rows(found.get("rows"))}
+    present = {_stands_for(own, zone, row) for row in rows(found.get("rows"))}
     planned, beyond = _within(ruled, start, first, after)
-    if not ruled.fits or not {day for day in there if first <= day < after} <= planned:
+    if not ruled.fits or not {day for day in present if first <= day < after} <= planned:
         raise _inexact()
-    if planned and not there:
+    if planned and not present:
         raise _inexact()  # who deletes every day deletes the series
     if beyond:
         add(own, "Lost", field="deleted-occurrence", reason="not-told")
-    return [day.isoformat() for day in sorted(planned - there)]
+    return [day.isoformat() for day in sorted(planned - present)]
 
 
 def _within(ruled: RecurrenceRule, start: date, first: date, after: date) -> tuple[set[date], bool]:
-    """The rule's days between two, and whether it has others."""
+    """Return the rule's days between two, and True if it has others."""
     planned: set[date] = set()
     beyond = False
-    for found in ruled.starts(start):
-        day = found.date() if isinstance(found, datetime) else found
+    for occurrence in ruled.starts(start):
+        day = occurrence.date() if isinstance(occurrence, datetime) else occurrence
         if day >= after:
             return planned, True
         if day >= first:
@@ -57,7 +61,7 @@ def _within(ruled: RecurrenceRule, start: date, first: date, after: date) -> tup
 
 
 def _stands_for(own: Element, zone: Zone, row: Json) -> date:
-    """The day on which the rule has an instance, wherever it was moved to."""
+    """Return the day on which the rule has an instance, even if the instance was moved."""
     whole = flag(own, "t:IsAllDayEvent")
     if said(row.get("type")).lower() == "occurrence":
         when = wall_clock(row.get("start"))
@@ -70,8 +74,8 @@ def _stands_for(own: Element, zone: Zone, row: Json) -> date:
         instant = moment(said(row.get("originalStart")))
     if instant is None:
         raise _inexact()
-    found = _planned(zone, instant, whole=whole)
-    return found.date() if isinstance(found, datetime) else found
+    planned = _planned(zone, instant, whole=whole)
+    return planned.date() if isinstance(planned, datetime) else planned
 
 
 def _planned(zone: Zone, instant: datetime, *, whole: bool) -> date:
@@ -80,8 +84,8 @@ def _planned(zone: Zone, instant: datetime, *, whole: bool) -> date:
 
 
 def _day(written: str) -> date | None:
-    found = moment(f"{written}T00:00:00Z")
-    return None if found is None else found.date()
+    midnight = moment(f"{written}T00:00:00Z")
+    return None if midnight is None else midnight.date()
 
 
 def _inexact() -> Rejected:

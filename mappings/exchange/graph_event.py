@@ -1,12 +1,12 @@
-"""Events of Graph, read into the <t:CalendarItem> of EWS.
+"""Read events of Graph into the <t:CalendarItem> of EWS.
 
 The record: {"item": a single event or a series' master; "exceptions": its changed occurrences, whole, in any
 order; "cancelled": ids of its deleted ones, as cancelledOccurrences names them, each ending in the day;
-"instances", where that was not told: see mappings.exchange.graph_days}. Each event may have beside Graph's
-own fields: "textBody": the text of its HTML, by the server's own rendering; "attachments": what is attached,
+"instances", if that was not given: see mappings.exchange.graph_days}. Each event may have beside Graph's own
+fields: "textBody": the text of its HTML, by the server's own rendering; "attachments": what is attached,
 without contents.
 
-An occurrence's own iCalUId is another than its series': the master's counts. Every time is asked for in UTC;
+An occurrence's own iCalUId differs from its series': the master's counts. Every time is asked for in UTC;
 whole days are the same days in every zone.
 """
 
@@ -78,17 +78,21 @@ _DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)$", re.ASCII)
 
 
 def items(native: Native) -> list[Element]:
-    """The event, and each changed occurrence of a series. Raises Rejected: malformed-record, and for a series
-    with changed or deleted days unknown-time-zone, date-out-of-range, occurrence-missing."""
-    found = record(native)
-    own = _event(found["item"])
-    changed = rows(found.get("exceptions"))
-    gone = [str(one) for one in values(found.get("cancelled"))]
-    if isinstance(found.get("instances"), dict):
-        gone = deleted(own, found["instances"])
-    if gone:
-        _deleted(own, gone)
-    return [own, *(_exception(own, one) for one in sorted(changed, key=_order))]
+    """Return the event, and each changed occurrence of a series.
+
+    Raises:
+        Rejected: "malformed-record"; for a series with changed or deleted days also "unknown-time-zone",
+            "date-out-of-range" or "occurrence-missing".
+    """
+    fields = record(native)
+    own = _event(fields["item"])
+    changed = rows(fields.get("exceptions"))
+    cancelled = [str(exception) for exception in values(fields.get("cancelled"))]
+    if isinstance(fields.get("instances"), dict):
+        cancelled = deleted(own, fields["instances"])
+    if cancelled:
+        _deleted(own, cancelled)
+    return [own, *(_exception(own, exception) for exception in sorted(changed, key=_order))]
 
 
 def _order(event: Json) -> str:
@@ -147,14 +151,14 @@ def _times(element: Element, event: Json) -> None:
 
 
 def _moment(element: Element, wall: datetime, side: str = "Start") -> str:
-    """A wall time of the event's zone as EWS writes it: in UTC."""
+    """Return a wall time of the event's zone as EWS writes it: in UTC."""
     try:
-        found = zone_for(element, side).instant(wall)
+        instant_ = zone_for(element, side).instant(wall)
     except Rejected as unknown:
         if unknown.code != "unknown-time-zone":
             raise
-        found = wall.replace(tzinfo=UTC)  # the mapping rejects it for its zone
-    return f"{found:%Y-%m-%dT%H:%M:%SZ}".rjust(20, "0")
+        instant_ = wall.replace(tzinfo=UTC)  # the mapping rejects it for its zone
+    return f"{instant_:%Y-%m-%dT%H:%M:%SZ}".rjust(20, "0")
 
 
 def _state(element: Element, event: Json, tags: Mapping[str, str]) -> None:
@@ -177,16 +181,19 @@ def _state(element: Element, event: Json, tags: Mapping[str, str]) -> None:
 
 
 def _place(element: Element, event: Json) -> None:
-    """Of several places the names alone stand together; which of them an address is of would not be said."""
-    one, several = inner(event.get("location")), rows(event.get("locations"))
-    told(element, "Location", one.get("displayName"))
-    known = several[0] if len(several) == 1 else {}
-    address = inner(one.get("address")) or inner(known.get("address"))
-    point = inner(one.get("coordinates")) or inner(known.get("coordinates"))
-    uri = one.get("locationUri") or known.get("locationUri")
+    """Add the place.
+
+    Of several places only the names stand together: their addresses could not be told apart.
+    """
+    location, several = inner(event.get("location")), rows(event.get("locations"))
+    told(element, "Location", location.get("displayName"))
+    single = several[0] if len(several) == 1 else {}
+    address = inner(location.get("address")) or inner(single.get("address"))
+    point = inner(location.get("coordinates")) or inner(single.get("coordinates"))
+    uri = location.get("locationUri") or single.get("locationUri")
     if any(address.values()) or point or uri:
         holder = add(element, "EnhancedLocation")
-        told(holder, "DisplayName", one.get("displayName"))
+        told(holder, "DisplayName", location.get("displayName"))
         postal = add(holder, "PostalAddress")
         parts = (("Street", "street"), ("City", "city"), ("State", "state"), ("Country", "countryOrRegion"),
                  ("PostalCode", "postalCode"))  # fmt: skip
@@ -195,25 +202,25 @@ def _place(element: Element, event: Json) -> None:
         told(postal, "LocationUri", uri)
         told(postal, "Latitude", point.get("latitude"))
         told(postal, "Longitude", point.get("longitude"))
-    if len(several) > 1 and any(inner(each.get("address")) for each in several):
+    if len(several) > 1 and any(inner(place.get("address")) for place in several):
         add(element, "Lost", field="location", reason="addresses-of-several")
 
 
 def _people(element: Element, event: Json) -> None:
     if inner(event.get("organizer")):
         _mailbox(add(element, "Organizer"), event["organizer"])
-    found = rows(event.get("attendees"))
+    attendees = rows(event.get("attendees"))
     for kind, name in INVITED.items():
-        invited = [one for one in found if _kind(one) == kind]
+        invited = [attendee for attendee in attendees if _kind(attendee) == kind]
         holder = add(element, name) if invited else element
-        for one in invited:
-            _attendee(add(holder, "Attendee"), one)
+        for attendee in invited:
+            _attendee(add(holder, "Attendee"), attendee)
     if event.get("hideAttendees") is True:
         add(element, "Lost", field="attendee", reason="list-was-hidden")
 
 
 def _kind(attendee: Json) -> str:
-    """A word that nobody knows invites all the same."""
+    """Return how somebody is invited; an unknown word invites, too."""
     kind = said(attendee.get("type")).lower()
     return kind if kind in INVITED else "required"
 
@@ -230,10 +237,10 @@ def _attendee(element: Element, attendee: Json) -> None:
 
 
 def _mailbox(element: Element, party: Json) -> None:
-    found = inner(party.get("emailAddress"))
-    address = said(found.get("address"))
+    address_of = inner(party.get("emailAddress"))
+    address = said(address_of.get("address"))
     box = add(element, "Mailbox")
-    told(box, "Name", found.get("name"))
+    told(box, "Name", address_of.get("name"))
     told(box, "EmailAddress", address)
     add(box, "RoutingType", "EX" if address.startswith("/") else "SMTP")
 
@@ -248,8 +255,10 @@ def _exception(own: Element, event: Json) -> Element:
 
 
 def _deleted(own: Element, ids: list[str]) -> None:
-    """Where the rule put the days that were deleted. An id without its day makes the record unreadable: a
-    day that was deleted must not come back."""
+    """Add where the rule put the days that were deleted.
+
+    An id without its day makes the record unreadable: a day that was deleted must not come back.
+    """
     holder = add(own, "DeletedOccurrences")
     for id_ in ids:
         day = _day_of(id_)
@@ -259,7 +268,7 @@ def _deleted(own: Element, ids: list[str]) -> None:
 
 
 def _day_of(id_: str) -> date | None:
-    """The day at the end of an occurrence's id ("OID.<master>.2026-01-31"), or the day itself."""
+    """Return the day at the end of an occurrence's id ("OID.<master>.2026-01-31"), or the day itself."""
     match = _DAY.search(id_)
     try:
         return None if match is None else date(*(int(part) for part in match.groups()))
@@ -268,7 +277,7 @@ def _day_of(id_: str) -> date | None:
 
 
 def _planned(own: Element, day: date) -> str:
-    """The moment at which the series would have begun on a day of its zone."""
+    """Return the moment at which the series would have begun on a day of its zone."""
     begins = moment(text(own, "t:Start"))
     wall = time() if begins is None else zone_for(own).local(begins).time()
     return _moment(own, datetime.combine(day, wall))

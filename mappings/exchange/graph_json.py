@@ -1,8 +1,7 @@
-"""Graph's JSON, and the element tree of EWS that it is read into: one mapping for both
-(mappings.fields.ews_xml).
+"""Read Graph's JSON into the element tree of EWS: one mapping for both (mappings.fields.ews_xml).
 
-The body of a record is one JSON object: "item" as Graph gave it, and beside it what other requests told. What
-Graph says in other words than EWS is said in EWS's here; what it does not say is missing from the tree.
+The body of a record is one JSON object: "item" as Graph gave it, and beside it the answers to other requests.
+What Graph says in other words than EWS is said in EWS's here; what it does not say is missing from the tree.
 """
 
 from __future__ import annotations
@@ -34,35 +33,41 @@ _NAMED = re.compile(r"\w+ \{([0-9a-f-]{36})\} (id|name) (.+)", re.IGNORECASE | r
 
 
 def record(native: Native) -> Json:
-    """The body's JSON, with an object as its "item". Raises Rejected("malformed-record")."""
+    """Return the body's JSON, with an object as its "item".
+
+    Raises:
+        Rejected: "malformed-record".
+    """
     if native.body is None:
         raise Rejected("malformed-record", "the record was fetched without its body")
     with native.body() as stream:
         data = stream.read()
     try:
-        found = json.loads(data)
+        document = json.loads(data)
     except (ValueError, RecursionError):
         raise Rejected("malformed-record", "the record's JSON cannot be read") from None
-    if not isinstance(found, dict) or not isinstance(found.get("item"), dict):
+    if not isinstance(document, dict) or not isinstance(document.get("item"), dict):
         raise Rejected("malformed-record", "the record holds no item")
-    return found
+    return document
 
 
 def started(name: str) -> Element:
-    """An element of an item's own, with nothing in it."""
+    """Make an element of an item, with nothing in it."""
     return etree.Element(_T + name, nsmap=SPACES)
 
 
 def add(parent: Element, name: str, value: object = None, **attributes: str) -> Element:
-    """A child element. Characters that XML cannot carry become MARK, as in what EWS sends."""
-    made = etree.SubElement(parent, _T + name, {key: carried(one) for key, one in attributes.items()})
+    """Add a child element. Characters that XML cannot carry become MARK, as in what EWS sends."""
+    made = etree.SubElement(
+        parent, _T + name, {key: carried(attribute) for key, attribute in attributes.items()}
+    )
     if value is not None:
         made.text = carried(_written(value))
     return made
 
 
 def told(parent: Element, name: str, value: object) -> None:
-    """A child element, where there is something to say."""
+    """Add a child element, if there is a value."""
     if value is not None and value != "":
         add(parent, name, value)
 
@@ -72,40 +77,44 @@ def _written(value: object) -> str:
 
 
 def carried(written: str) -> str:
+    """Replace characters that XML cannot carry by MARK."""
     return _FORBIDDEN.sub(MARK, written)
 
 
 def strings(parent: Element, name: str, values: Iterable[object]) -> None:
-    """A list of texts, as EWS has it; nothing for none."""
-    found = [str(one) for one in values if one is not None]
-    if found:
+    """Add a list of texts, as EWS has it; nothing for an empty one."""
+    texts = [str(string) for string in values if string is not None]
+    if texts:
         holder = add(parent, name)
-        for one in found:
-            add(holder, "String", one)
+        for string in texts:
+            add(holder, "String", string)
 
 
 def rows(value: object) -> list[Json]:
-    """The objects of an array; [] for anything else."""
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    """Return the objects of an array; [] for anything else."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
 def values(value: object) -> list[object]:
+    """Return an array; [] for anything else."""
     return value if isinstance(value, list) else []
 
 
 def inner(value: object) -> Json:
-    """An object; an empty one for anything else."""
+    """Return an object; an empty one for anything else."""
     return value if isinstance(value, dict) else {}
 
 
 def said(value: object) -> str:
-    """A text; "" for none."""
+    """Return a text; "" for anything else."""
     return value if isinstance(value, str) else ""
 
 
 def instant(value: object) -> str:
-    """A dateTimeTimeZone in UTC, for which every request of ours asks; "" for none. Another zone's name stays
-    visible: it makes the text no moment, which the mapping says."""
+    """Return a dateTimeTimeZone in UTC, for which every request of ours asks; "" for none.
+
+    The name of another zone stays in the text: the mapping rejects it, because it is no moment.
+    """
     wall, zone = said(inner(value).get("dateTime")), said(inner(value).get("timeZone")) or "UTC"
     if not wall:
         return ""
@@ -113,13 +122,13 @@ def instant(value: object) -> str:
 
 
 def wall_clock(value: object) -> datetime | None:
-    """The wall time of a dateTimeTimeZone, naive."""
-    found = moment(said(inner(value).get("dateTime")))
-    return None if found is None else found.astimezone(UTC).replace(tzinfo=None)
+    """Return the wall time of a dateTimeTimeZone, naive; None for none."""
+    moment_ = moment(said(inner(value).get("dateTime")))
+    return None if moment_ is None else moment_.astimezone(UTC).replace(tzinfo=None)
 
 
 def common(element: Element, item: Json, subject: str = "subject") -> None:
-    """What every kind of item says in the same words."""
+    """Add what every kind of item says in the same words."""
     told(element, "Subject", item.get(subject))
     told(element, "Sensitivity", said(item.get("sensitivity")).capitalize())
     told(element, "Importance", said(item.get("importance")).capitalize())
@@ -129,11 +138,17 @@ def common(element: Element, item: Json, subject: str = "subject") -> None:
 
 
 def body(element: Element, item: Json, plain: str | None, *, typed_plain: bool) -> None:
-    """<t:Body>, and <t:TextBody> beside HTML. plain: the server's own rendering as text, where it was asked
-    for; typed_plain: the text was never anything else."""
-    found = inner(item.get("body"))
-    content = said(found.get("content"))
-    html = said(found.get("contentType")).lower() == "html"
+    """Add <t:Body>, and <t:TextBody> beside HTML.
+
+    Args:
+        element: the item's.
+        item: as Graph gave it.
+        plain: the server's own rendering as text; None if it was not asked for.
+        typed_plain: True if the text never was anything else.
+    """
+    given = inner(item.get("body"))
+    content = said(given.get("content"))
+    html = said(given.get("contentType")).lower() == "html"
     if html and typed_plain and plain is not None:
         content, html = plain, False
     add(element, "Body", content, BodyType="HTML" if html else "Text")
@@ -141,36 +156,43 @@ def body(element: Element, item: Json, plain: str | None, *, typed_plain: bool) 
         add(element, "TextBody", plain, BodyType="Text")
 
 
-def attachments(element: Element, found: Iterable[Mapping[str, object]]) -> None:
-    """What is attached; the contents are beside the record."""
+def attachments(element: Element, given: Iterable[Mapping[str, object]]) -> None:
+    """Add what is attached; the contents are beside the record."""
     holder = None
-    for one in found:
+    for attachment in given:
         holder = add(element, "Attachments") if holder is None else holder
-        name = KINDS.get(said(one.get("@odata.type")).lower(), "FileAttachment")
+        name = KINDS.get(said(attachment.get("@odata.type")).lower(), "FileAttachment")
         made = add(holder, name)
-        add(made, "AttachmentId", Id=said(one.get("id")))
+        add(made, "AttachmentId", Id=said(attachment.get("id")))
         for tag, key in (("Name", "name"), ("ContentType", "contentType"), ("Size", "size")):
-            told(made, tag, one.get(key))
-        told(made, "IsInline", one.get("isInline"))
-        told(made, "AttachLongPathName", one.get("sourceUrl"))
+            told(made, tag, attachment.get(key))
+        told(made, "IsInline", attachment.get("isInline"))
+        told(made, "AttachLongPathName", attachment.get("sourceUrl"))
 
 
 def extended(element: Element, item: Json) -> dict[str, str]:
-    """Every MAPI property that came with the item, as an ExtendedProperty. Returns the single ones' values by
-    "0x36", or by set and number: "{00062002-...} 0x8214"."""
-    found: dict[str, str] = {}
-    for one in rows(item.get("singleValueExtendedProperties")):
-        value = _written(one.get("value") if one.get("value") is not None else "")
-        key = _property(element, said(one.get("id")), [value])
+    """Add every MAPI property that came with the item, as an ExtendedProperty.
+
+    Returns:
+        The single ones' values by "0x36", or by set and number: "{00062002-...} 0x8214".
+    """
+    single: dict[str, str] = {}
+    for property_ in rows(item.get("singleValueExtendedProperties")):
+        value = _written(property_.get("value") if property_.get("value") is not None else "")
+        key = _property(element, said(property_.get("id")), [value])
         if key:
-            found[key] = value
-    for one in rows(item.get("multiValueExtendedProperties")):
-        _property(element, said(one.get("id")), [_written(each) for each in values(one.get("value"))])
-    return found
+            single[key] = value
+    for property_ in rows(item.get("multiValueExtendedProperties")):
+        _property(
+            element,
+            said(property_.get("id")),
+            [_written(item_value) for item_value in values(property_.get("value"))],
+        )
+    return single
 
 
 def _property(element: Element, id_: str, texts: list[str]) -> str:
-    """Its key; "" for an id of no known form."""
+    """Add a property and return its key; "" for an id of no known form."""
     tagged, named = _TAGGED.fullmatch(id_), _NAMED.fullmatch(id_)
     if tagged:
         number = int(tagged[1], 16)

@@ -1,4 +1,4 @@
-"""A patternedRecurrence of Graph as the <t:Recurrence> of EWS."""
+"""Read a patternedRecurrence of Graph into the <t:Recurrence> of EWS."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ UNKNOWN = "UnknownRecurrence"
 """No element of EWS: the mapping rejects a recurrence that has it."""
 
 
-def recurrence(element: Element, found: Json) -> None:
-    """Adds it. Each pattern takes the parts that are its own: Graph fills in all the others as well."""
-    pattern, range_ = inner(found.get("pattern")), inner(found.get("range"))
+def recurrence(element: Element, given: Json) -> None:
+    """Add the recurrence. Each pattern takes its own parts; Graph fills in all the others as well."""
+    pattern, range_ = inner(given.get("pattern")), inner(given.get("range"))
     holder = add(element, "Recurrence")
     kind = said(pattern.get("type")).lower()
     made = add(holder, PATTERNS.get(kind, UNKNOWN))
     if pattern.get("interval") is not None:
         add(made, "Interval", pattern["interval"])
     if kind == "weekly" or kind.startswith("relative"):
-        add(made, "DaysOfWeek", " ".join(str(one).capitalize() for one in values(pattern.get("daysOfWeek"))))
+        add(made, "DaysOfWeek", " ".join(str(day).capitalize() for day in values(pattern.get("daysOfWeek"))))
     if kind == "weekly":
         add(made, "FirstDayOfWeek", said(pattern.get("firstDayOfWeek")).capitalize())
     if kind.startswith("relative"):

@@ -1,11 +1,12 @@
-"""Tasks of Microsoft To Do, read into the <t:Task> of EWS.
+"""Read tasks of Microsoft To Do into the <t:Task> of EWS.
 
 The record: {"item": the task, with checklistItems and linkedResources; "textBody": the text of its HTML;
 "attachments": what is attached, without contents}. To Do has no word for the percentage, work, mileage,
 billing, owner, companies and people of a task, its sensitivity, its fields of the user's own, and for coming
-back only when it was done; Graph gives no MAPI property of it either.
+back only when it was done. Graph gives no MAPI property of it either.
 
-Its steps, which Exchange does not know, become lines of the text; its links, attachments that are links.
+Its steps, which Exchange does not know, become lines of the text; its links become attachments that are
+links.
 """
 
 from __future__ import annotations
@@ -45,9 +46,13 @@ DATES = (
 
 
 def items(native: Native) -> list[Element]:
-    """Raises Rejected("malformed-record")."""
-    found = record(native)
-    return [_task(found["item"], found.get("textBody"), rows(found.get("attachments")))]
+    """Return the task's element.
+
+    Raises:
+        Rejected: "malformed-record".
+    """
+    fields = record(native)
+    return [_task(fields["item"], fields.get("textBody"), rows(fields.get("attachments")))]
 
 
 def _task(task: Json, plain: object, attached: list[Json]) -> Element:
@@ -55,7 +60,7 @@ def _task(task: Json, plain: object, attached: list[Json]) -> Element:
     add(element, "ItemId", Id=said(task.get("id")))
     common(element, task, "title")
     _body(element, task, plain if isinstance(plain, str) else None)
-    attachments(element, [*attached, *(_link(one) for one in rows(task.get("linkedResources")))])
+    attachments(element, [*attached, *(_link(resource) for resource in rows(task.get("linkedResources")))])
     told(element, "ReminderIsSet", task.get("isReminderOn"))
     for name, key in DATES:
         told(element, name, instant(task.get(key)))
@@ -69,17 +74,17 @@ def _task(task: Json, plain: object, attached: list[Json]) -> Element:
 
 
 def _body(element: Element, task: Json, plain: str | None) -> None:
-    """Steps as a list that programs show with boxes to tick (GitHub's Markdown), below the text."""
+    """Write steps as a list that programs show with boxes to tick (GitHub's Markdown), below the text."""
     steps = rows(task.get("checklistItems"))
     if not steps:
         body(element, task, plain, typed_plain=False)
         return
-    lines = [f"- [{'x' if one.get('isChecked') is True else ' '}] {_line(one)}" for one in steps]
-    found = inner(task.get("body"))
-    content, listed = said(found.get("content")), "\n".join(lines)
-    formatted = said(found.get("contentType")).lower() == "html"
+    lines = [f"- [{'x' if step.get('isChecked') is True else ' '}] {_line(step)}" for step in steps]
+    content_of = inner(task.get("body"))
+    content, listed = said(content_of.get("content")), "\n".join(lines)
+    formatted = said(content_of.get("contentType")).lower() == "html"
     below = f"<pre>{html.escape(listed)}</pre>" if formatted else listed
-    whole = {**task, "body": {**found, "content": _joined(content, below, formatted=formatted)}}
+    whole = {**task, "body": {**content_of, "content": _joined(content, below, formatted=formatted)}}
     body(element, whole, None if plain is None else _joined(plain, listed), typed_plain=False)
     add(element, "Lost", field="steps", reason="in-text")
 
@@ -96,7 +101,7 @@ def _joined(text: str, below: str, *, formatted: bool = False) -> str:
 
 
 def _link(link: Json) -> Json:
-    """A link to what the task is about, in another program."""
+    """Return a link to what the task is about, in another program, as an attachment."""
     name = said(link.get("displayName")) or said(link.get("applicationName"))
     kind = "#microsoft.graph.referenceAttachment"
     return {"@odata.type": kind, "id": said(link.get("id")), "name": name, "sourceUrl": link.get("webUrl")}

@@ -1,6 +1,6 @@
-"""The time zone of an event over Graph, as EWS would describe it.
+"""Read the time zone of an event over Graph, as EWS would describe it.
 
-Graph names a Windows zone, or says "tzone://Microsoft/Custom" of one that has no name. Then Outlook's own
+Graph names a Windows zone, or says "tzone://Microsoft/Custom" of a zone without a name. Then Outlook's own
 description counts, a structure of MAPI: PidLidAppointmentTimeZoneDefinition... (MS-OXOCAL 2.2.1.41), or the
 older PidLidTimeZoneStruct (2.2.1.39). It becomes Periods and Transitions.
 """
@@ -26,7 +26,10 @@ _EARLIEST, _LATEST = 1900, 2199
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """When clocks change (SYSTEMTIME): without a year, day is which weekday of the month, 5 for the last."""
+    """Say when clocks change (SYSTEMTIME).
+
+    Without a year, `weekday` counts, and `day` is which of them in the month, 5 for the last.
+    """
 
     year: int
     month: int
@@ -37,13 +40,17 @@ class Switch:
 
     @property
     def whole(self) -> bool:
+        """Return True if the fields make a day."""
         in_month = 1 <= self.day <= (31 if self.year else _LAST_WEEK)
         return 1 <= self.month <= 12 and in_month and self.weekday < 7 and self.hour < 24 and self.minute < 60
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneRule:
-    """From a year on: minutes from local time to UTC, and when the clocks change; None: never."""
+    """Describe a zone from a year on.
+
+    It holds minutes from local time to UTC, and when the clocks change (None: never).
+    """
 
     year: int
     standard: int
@@ -53,8 +60,16 @@ class ZoneRule:
 
 
 def zone(element: Element, tag: str, name: str, *descriptions: str) -> None:
-    """Adds <t:StartTimeZone> or the like. name: the Windows zone; descriptions: base64, the best first. With
-    neither nothing is added; a name that nobody knows stays, and the mapping says so."""
+    """Add <t:StartTimeZone> or the like.
+
+    Without a name and a description nothing is added. An unknown name stays, and the mapping rejects it.
+
+    Args:
+        element: the item.
+        tag: the name of the new element.
+        name: the Windows zone; "" if there is none.
+        descriptions: base64, the best first.
+    """
     if named_zone(name) is not None:
         add(element, tag, Id=name)
         return
@@ -71,7 +86,7 @@ def zone(element: Element, tag: str, name: str, *descriptions: str) -> None:
 
 
 def described(written: str) -> tuple[str, list[ZoneRule]]:
-    """The name in a description and its rules; ("", []) for one that is damaged."""
+    """Return the name in a description and its rules; ("", []) for a damaged one."""
     try:
         data = base64.b64decode(written, validate=True)
         return _old(data) if len(data) == _STRUCT.size else _definition_of(data)
@@ -80,7 +95,7 @@ def described(written: str) -> tuple[str, list[ZoneRule]]:
 
 
 def _definition_of(data: bytes) -> tuple[str, list[ZoneRule]]:
-    """Header, the name's UTF-16 characters, how many rules, rules of 66 bytes."""
+    """Read a definition: header, the name's UTF-16 characters, how many rules, rules of 66 bytes."""
     _, _, head, _, length = struct.unpack_from("<BBHHH", data)
     name = data[8 : 8 + 2 * length].decode("utf-16-le")
     (count,) = struct.unpack_from("<H", data, 2 + head)
@@ -107,14 +122,14 @@ def _made(year: int, bias: int, standard: int, daylight: int, ends: list[int], b
 
 
 def _switch(fields: list[int]) -> Switch | None:
-    """Raises ValueError for one that is no day."""
+    """Return a switch; None if clocks do not change. Raise ValueError if it is no day."""
     year, month, weekday, day, hour, minute, _, _ = fields
     if not month:
         return None
-    found = Switch(year, month, weekday, day, hour, minute)
-    if not found.whole:
+    switch = Switch(year, month, weekday, day, hour, minute)
+    if not switch.whole:
         raise ValueError("no day")
-    return found
+    return switch
 
 
 def _definition(whole: Element, rules: list[ZoneRule]) -> None:
@@ -132,7 +147,7 @@ def _definition(whole: Element, rules: list[ZoneRule]) -> None:
 
 
 def _distinct(rules: list[ZoneRule]) -> list[ZoneRule]:
-    """Without those that only repeat the one before: clocks that change on a fixed day have one a year."""
+    """Drop rules that only repeat the one before: clocks that change on a fixed day have a rule each year."""
     kept: list[ZoneRule] = []
     for rule in rules:
         if not kept or _lasting(kept[-1]) != _lasting(rule):
@@ -142,11 +157,11 @@ def _distinct(rules: list[ZoneRule]) -> list[ZoneRule]:
 
 def _lasting(rule: ZoneRule) -> tuple[object, ...]:
     switches = (rule.to_standard, rule.to_daylight)
-    return (rule.standard, rule.daylight, *(_mark(one) for one in switches))
+    return (rule.standard, rule.daylight, *(_mark(switch) for switch in switches))
 
 
 def _mark(switch: Switch | None) -> tuple[int, ...] | None:
-    """What is the same in every year."""
+    """Return what is the same in every year."""
     if switch is None:
         return None
     weekday = -1 if switch.year else switch.weekday
@@ -160,8 +175,8 @@ def _halves(rule: ZoneRule) -> Iterator[tuple[str, int]]:
 
 
 def _group(group: Element, rule: ZoneRule, at: int) -> None:
-    found = [("Standard", rule.to_standard), ("Daylight", rule.to_daylight)]
-    switches = [(name, one) for name, one in found if one is not None]
+    halves = [("Standard", rule.to_standard), ("Daylight", rule.to_daylight)]
+    switches = [(name, one) for name, one in halves if one is not None]
     for name, switch in sorted(switches, key=lambda pair: pair[1].month):
         _turn(group, switch, f"{name}-{at}")
     if not switches:

@@ -1,1 +1,1 @@
-"""Names, addresses, flags and texts that several kinds of items have."""
+"""Map names, addresses, flags and texts that several kinds of items have."""

@@ -1,4 +1,4 @@
-"""Reading a stranger's message with the standard library, in time that its size bounds."""
+"""Read a foreign message with the standard library, in a time that its size bounds."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from email.policy import Compat32
 from typing import BinaryIO
 
 HEADER_MOST = 4_000
-"""Of one header, characters that are looked at."""
+"""Characters of one header that are read."""
 
 
 class _Bounded(Compat32):
-    """Keeps the beginning of a header: the standard library's readers of parameters and addresses take time
-    that grows with the square of what they read."""
+    """Keep the beginning of a header only.
+
+    The standard library's readers of parameters and addresses take time that grows with the square of what
+    they read.
+    """
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        """Return the header's name and the beginning of its value."""
         name, value = super().header_source_parse(sourcelines)
         return name, value[:HEADER_MOST]
 
@@ -25,18 +29,24 @@ BOUNDED = _Bounded()
 
 
 def message_of(stream: BinaryIO) -> Message:
-    """The message, whose headers are cut at HEADER_MOST. Raises RecursionError for parts within parts, deeper
-    than any mailer nests them."""
+    """Return a message whose headers are cut at HEADER_MOST.
+
+    Raises:
+        RecursionError: parts are nested deeper than any mailer nests them.
+    """
     return BytesParser(policy=BOUNDED).parse(stream)
 
 
 def head_of(data: bytes) -> Message:
-    """The headers of a message that begins so; its parts are not looked at, however deep they are nested."""
+    """Return the headers of a message that begins so.
+
+    Its parts are not parsed, however deep they are nested.
+    """
     return BytesHeaderParser(policy=BOUNDED).parsebytes(data)
 
 
 def decoded(value: str) -> str:
-    """A header's text with its encoded-words decoded, as far as that is possible, in one line."""
+    """Return a header's text in one line, with its encoded-words decoded as far as that is possible."""
     try:
         return " ".join(str(make_header(decode_header(value))).split())
     except (LookupError, ValueError):

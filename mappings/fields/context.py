@@ -1,4 +1,4 @@
-"""What a mapping is told beside the record."""
+"""Define what a mapping gets beside the record."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from model.protocols import Capabilities
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The same for every item of a leg, and for every later run of it, but for read_at and origins.
+    """Hold what a mapping gets beside the record.
 
-    target      what the target can hold
-    began       when the leg began its first run, which is part of what an item means: earlier alarms are
-                acknowledged, endless series are compared up to two years beyond
-    read_at     when the record was read: a later date lies in the future
-    owner       lower-case addresses of the mailbox's owner
-    addresses   lower-case X.500 or IMCEAEX address -> SMTP address, from the directory export
-    origins     by the key of an item that the source lists under another id since it was copied: the key that
-                its copy was made by, from which its UID follows where the source has none
+    It is the same for every item of a leg, and for every later run of it, except for read_at and origins.
+
+    Attributes:
+        target: what the target can hold.
+        began: when the leg began its first run. It is part of what an item means: earlier alarms are
+            acknowledged, endless series are compared up to two years beyond.
+        read_at: when the record was read; a later date lies in the future.
+        owner: lower-case addresses of the mailbox's owner.
+        addresses: from a lower-case X.500 or IMCEAEX address to the SMTP address, from the directory export.
+        origins: by the key of an item that the source lists under another id since it was copied, the key
+            that its copy was made by. Its UID follows from that key if the source has none.
     """
 
     target: Capabilities
@@ -31,5 +34,5 @@ class Context:
     origins: Mapping[bytes, bytes] = field(default_factory=dict)
 
     def uid_of(self, key: bytes) -> str:
-        """The UID of an item to which the source gives none."""
+        """Return the UID of an item to which the source gives none."""
         return f"kogge-{self.origins.get(key, key).hex()}"

@@ -1,4 +1,4 @@
-"""Reading the XML of EWS records: elements by name, typed values, MAPI properties.
+"""Read the XML of EWS records: elements by name, typed values, MAPI properties.
 
 Names are written with their prefix: "t:" for Exchange's types, "m:" for its messages. A path may go through
 several elements ("t:Recurrence/t:NoEndRecurrence"). What is missing gives the neutral value, never an error.
@@ -36,8 +36,13 @@ _LINE = re.compile("\r\n?|\x85|\u2028|\u2029")
 
 
 def items(native: Native) -> list[Element]:
-    """The elements below <m:Items>: the item's own first. Characters that XML forbids, and servers send all
-    the same, become MARK. Raises Rejected("malformed-record"): no item, or XML that cannot be read."""
+    """Return the elements below <m:Items>, the item's own first.
+
+    Characters that XML forbids become MARK; servers send them in spite of that.
+
+    Raises:
+        Rejected: "malformed-record" if there is no item, or if the XML cannot be read.
+    """
     if native.body is None:
         raise Rejected("malformed-record", "the record was fetched without its body")
     with native.body() as stream:
@@ -47,10 +52,10 @@ def items(native: Native) -> list[Element]:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError):
         raise Rejected("malformed-record", "the record's XML cannot be read") from None
-    found = [child for child in root if isinstance(child.tag, str)]
-    if root.tag != _ITEMS or not found:
+    elements = [child for child in root if isinstance(child.tag, str)]
+    if root.tag != _ITEMS or not elements:
         raise Rejected("malformed-record", "the record holds no item")
-    return found
+    return elements
 
 
 def _carriable(data: bytes) -> bytes:
@@ -66,50 +71,58 @@ def _reference(match: re.Match[bytes]) -> bytes:
 
 
 def kind(element: Element) -> str:
-    """The element's name without its namespace: "CalendarItem"."""
+    """Return the element's name without its namespace: "CalendarItem"."""
     return etree.QName(element).localname
 
 
 def child(element: Element, path: str) -> Element | None:
+    """Return the first element at this path; None if there is none."""
     return element.find(path, SPACES)
 
 
 def children(element: Element, path: str) -> list[Element]:
+    """Return all elements at this path."""
     return element.findall(path, SPACES)
 
 
 def text(element: Element, path: str) -> str:
-    """The element's text as it stands; "" when there is no such element."""
+    """Return the element's text as it stands; "" if there is no such element."""
     return element.findtext(path, "", SPACES) or ""
 
 
 def flag(element: Element, path: str) -> bool:
+    """Return True if the element says "true" or "1"."""
     return text(element, path).strip().lower() in {"true", "1"}
 
 
 def number(element: Element, path: str) -> int | None:
-    """A whole number; None when it is missing or none."""
-    found = text(element, path).strip()
-    return int(found) if re.fullmatch(r"[+-]?\d{1,18}", found, re.ASCII) else None
+    """Return a whole number; None if it is missing or no number."""
+    digits = text(element, path).strip()
+    return int(digits) if re.fullmatch(r"[+-]?\d{1,18}", digits, re.ASCII) else None
 
 
 def decimal(element: Element, path: str) -> float | None:
-    """A finite number with or without a fraction; None when it is missing or none."""
-    found = text(element, path).strip()
-    plain = re.fullmatch(r"[+-]?\d{1,18}(\.\d{1,30})?([eE][+-]?\d{1,2})?", found, re.ASCII)
-    return float(found) if plain else None
+    """Return a finite number with or without a fraction; None if it is missing or no number."""
+    digits = text(element, path).strip()
+    plain = re.fullmatch(r"[+-]?\d{1,18}(\.\d{1,30})?([eE][+-]?\d{1,2})?", digits, re.ASCII)
+    return float(digits) if plain else None
 
 
 def moment(written: str) -> datetime | None:
-    """An xs:dateTime or xs:date as an aware datetime in UTC, to the microsecond (one dialect sends nine
-    digits); without a zone it is UTC. None for none, and for dates outside of what a datetime holds."""
+    """Return an xs:dateTime or xs:date as an aware datetime in UTC, to the microsecond.
+
+    One dialect sends nine digits of a second. A value without a zone is UTC.
+
+    Returns:
+        None if the text is no such value, or if the date is outside of what a datetime holds.
+    """
     match = _TIME.fullmatch(written.strip())
     if match is None:
         return None
     *numbers, fraction, zone = match.groups()
     micro = int((fraction or "0")[:6].ljust(6, "0"))
     try:
-        year, month, day, hour, minute, second = (int(one or "0") for one in numbers)
+        year, month, day, hour, minute, second = (int(part or "0") for part in numbers)
         local = datetime(year, month, day, hour, minute, second, micro, tzinfo=_offset(zone))
         return local.astimezone(UTC)
     except (ValueError, OverflowError):
@@ -124,17 +137,17 @@ def _offset(written: str | None) -> timezone:
 
 
 def extended(element: Element, key: Key) -> str | None:
-    """The value of a MAPI property that came with the item, its first one when it has several."""
-    found = extended_values(element, key)
-    return found[0] if found else None
+    """Return the first value of a MAPI property that came with the item; None if it did not come."""
+    values = extended_values(element, key)
+    return values[0] if values else None
 
 
 def extended_values(element: Element, key: Key) -> list[str]:
-    """All values of a MAPI property; [] when it did not come."""
-    for one in children(element, "t:ExtendedProperty"):
-        uri = child(one, "t:ExtendedFieldURI")
+    """Return all values of a MAPI property; [] if it did not come."""
+    for element_ in children(element, "t:ExtendedProperty"):
+        uri = child(element_, "t:ExtendedFieldURI")
         if uri is not None and _is(uri, key):
-            return [value.text or "" for value in one.iter(f"{{{SPACES['t']}}}Value")]
+            return [value.text or "" for value in element_.iter(f"{{{SPACES['t']}}}Value")]
     return []
 
 
@@ -143,7 +156,7 @@ def _is(uri: Element, key: Key) -> bool:
         return _integer(uri.get("PropertyTag")) == key
     owner, name = key
     sets = (uri.get("DistinguishedPropertySetId"), uri.get("PropertySetId"))
-    if owner.lower() not in {(one or "").lower() for one in sets}:
+    if owner.lower() not in {(set_ or "").lower() for set_ in sets}:
         return False
     return (
         _integer(uri.get("PropertyId")) == name if isinstance(name, int) else uri.get("PropertyName") == name
@@ -151,7 +164,7 @@ def _is(uri: Element, key: Key) -> bool:
 
 
 def _integer(written: str | None) -> int | None:
-    """Servers write 0x0E06 also as 0xe06 and in decimal."""
+    """Read a number: servers write 0x0E06 also as 0xe06 and in decimal."""
     try:
         return int(written or "", 0)
     except ValueError:
@@ -159,11 +172,14 @@ def _integer(written: str | None) -> int | None:
 
 
 def printable(written: str) -> str:
-    """Without what iCalendar, vCard and XML cannot carry (control characters, noncharacters, surrogates),
-    every line end a LF. `altered` says whether that takes anything away: a loss to name."""
+    """Remove what iCalendar, vCard and XML cannot carry, and make every line end a LF.
+
+    These are control characters, noncharacters and surrogates. `altered` tells whether it removes any: a loss
+    to name.
+    """
     return _UNPRINTABLE.sub("", _LINE.sub("\n", written))
 
 
 def altered(written: str) -> bool:
-    """Whether `printable` takes characters away."""
+    """Return True if `printable` removes characters."""
     return _UNPRINTABLE.search(written) is not None

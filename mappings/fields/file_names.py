@@ -1,13 +1,13 @@
-"""Names of files and of folders of files: from what people typed to what a server of files can hold.
+"""Map names of files and of folders of files to what a server of files can hold.
 
-In this order: Unicode NFC, where the server makes names so anyway; characters that it refuses become
-look-alikes; a name that it reserves (.htaccess, CON) or an ending that it refuses (.part, a space) is
-changed in one character; what is longer than its limit in UTF-8 is cut before the extension and gets a hash
-of the whole.
+The steps, in this order: Unicode NFC, if the server makes names so anyway; characters that it refuses become
+look-alikes; a name that it reserves (.htaccess, CON) or an ending that it refuses (.part, a space) is changed
+in one character; a name longer than its limit in UTF-8 is cut before the extension and gets a hash of the
+whole.
 
-Two names of one folder may meet only then: `free_name` parts them by the item's key. `original` turns a name
-back, exactly as long as it held no look-alike from the start, was not cut, and nobody had it before: what the
-source called it stands in the ledger.
+Only then two names of one folder may meet: `free_name` parts them by the item's key. `original` turns a name
+back, exactly if it held no look-alike from the start, was not cut, and was free. The ledger holds the
+source's name.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ HASH_CHARACTERS = 8
 EXTENSION_BYTES = 20
 KEY_CHARACTERS = (8, 16, 32)
 LONGEST_CHARACTER = 4
-"""Bytes of one character in UTF-8."""
+"""Bytes of one character in UTF-8, at most."""
 _BACK = {ord(alike): plain for plain, alike in ALIKES.items()}
 
 
 def file_name(name: str, rules: FileNames) -> tuple[str, frozenset[str]]:
-    """A name the server takes, and the reasons why it differs; the name itself when it needs no change."""
+    """Return a name that the server takes, and the reasons why it differs. A good name stays as it is."""
     reasons: set[str] = set()
     steps: tuple[tuple[str, Callable[[str, FileNames], str]], ...] = (
         ("unicode-normalised", _composed),
@@ -57,21 +57,27 @@ def file_name(name: str, rules: FileNames) -> tuple[str, frozenset[str]]:
 
 
 def free_name(name: str, key: bytes, is_taken: Callable[[str], bool], rules: FileNames) -> str:
-    """name, or where its identity is taken the same with as much of the key as it needs before its extension.
-    The result's identity is not taken."""
+    """Return a name that is free in its folder.
+
+    Args:
+        name: as file_name() returns it.
+        key: of the item; as much of it as needed goes before the extension, if the name is taken.
+        is_taken: tells whether an identity() is taken.
+        rules: the server's.
+    """
     candidates = itertools.chain((name,), partings(name, key, rules))
-    return next(one for one in candidates if not is_taken(identity(one, rules)))
+    return next(candidate for candidate in candidates if not is_taken(identity(candidate, rules)))
 
 
 def partings(name: str, key: bytes, rules: FileNames) -> Iterator[str]:
-    """The name with a part of the key before its extension, the shortest first."""
+    """Yield the name with a part of the key before its extension, the shortest part first."""
     ends = (f" ({key.hex()[:length]})" for length in KEY_CHARACTERS)
     more = (f" ({key.hex()}-{number})" for number in itertools.count(2))
     return (_ended(name, end, rules.bytes) for end in itertools.chain(ends, more))
 
 
 def unparted(name: str, key: bytes, rules: FileNames) -> str | None:
-    """The name to which free_name gave a part of the key; None where it did not, or cut it as well."""
+    """Return the name to which free_name gave a part of the key; None if it did not, or cut it as well."""
     if utf8(name) + LONGEST_CHARACTER > rules.bytes:
         return None
     for length in KEY_CHARACTERS:
@@ -82,7 +88,7 @@ def unparted(name: str, key: bytes, rules: FileNames) -> str | None:
 
 
 def original(name: str, rules: FileNames) -> str:
-    """The name with look-alikes and the mark of reserved names turned back."""
+    """Return the name with look-alikes and the mark of reserved names turned back."""
     if name == DOTS[".."]:
         return ".."
     stem, rest = _first_dot(name)
@@ -92,13 +98,13 @@ def original(name: str, rules: FileNames) -> str:
 
 
 def identity(name: str, rules: FileNames) -> str:
-    """Equal for two names that are one to the server."""
+    """Return a text that is equal for two names that are one to the server."""
     composed = unicodedata.normalize("NFC", name)
     return unicodedata.normalize("NFC", composed.casefold()) if rules.fold else composed
 
 
 def utf8(text: str) -> int:
-    """Bytes in UTF-8; of half a surrogate pair, which has none, what stands for it."""
+    """Return the bytes in UTF-8; half a surrogate pair, which has none, counts as its replacement."""
     return len(text.encode("utf-8", "replace"))
 
 
@@ -131,7 +137,7 @@ def _is_reserved(name: str, rules: FileNames) -> bool:
 
 
 def _first_dot(name: str) -> tuple[str, str]:
-    """What stands before the first dot that does not begin the name, and the rest with it."""
+    """Split a name at the first dot that does not begin it."""
     at = name.find(".", 1)
     return (name, "") if at < 0 else (name[:at], name[at:])
 
@@ -144,7 +150,7 @@ def _fitting(name: str, rules: FileNames) -> str:
 
 
 def _ended(name: str, end: str, limit: int) -> str:
-    """As much of the stem as fits, the end, and the extension."""
+    """Return as much of the stem as fits, the end, and the extension."""
     at = name.rfind(".")
     stem, extension = (name[:at], name[at:]) if at > 0 and utf8(name[at:]) <= EXTENSION_BYTES else (name, "")
     room = limit - utf8(end) - utf8(extension)

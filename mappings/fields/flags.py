@@ -1,8 +1,8 @@
-"""Categories and keywords: from what people typed to what an IMAP server keeps.
+"""Map categories and keywords to what an IMAP server keeps.
 
-A keyword is an IMAP atom. Dovecot 2.4 answers NO to `]`, `%`, `*`, backslash and 250 characters, and
-BAD to `{`, `(`, `"` and 8-bit; it folds case to the form it saw first. So a keyword made here is lower
-case, of at most 40 characters of [a-z0-9_.-], and the text it stands for goes to the label map.
+A keyword is an IMAP atom. Dovecot 2.4 answers NO to `]`, `%`, `*`, backslash and 250 characters, and BAD to
+`{`, `(`, `"` and 8-bit; it folds case to the form it saw first. So a keyword made here is lower case, of at
+most 40 characters of [a-z0-9_.-], and the text it stands for goes to the label map.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FORWARDED, MDN_SENT, IMPORTANT = "$Forwarded", "$MDNSent", "$Important"
 
 SYSTEM = {flag.lower(): flag for flag in (SEEN, FLAGGED, ANSWERED, DRAFT, DELETED)}
 RESERVED = frozenset({"junk", "nonjunk", "notjunk", "forwarded", "mdnsent", "redirected", "old", "recent"})
-"""Keywords without a `$` that clients give a meaning of their own: no category may become one."""
+"""Keywords without a `$` to which clients give a meaning of their own: no category may become one."""
 
 _DIGEST_CHARACTERS = 8
 _SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe", "ł": "l"})
@@ -27,10 +27,10 @@ _ATOM = re.compile(r"[!$&'+,./0-9:;<=>?@A-Z^_`a-z|~\[}-]{1,100}")
 
 
 def keyword(text: str) -> str:
-    """The keyword for a category. Deterministic; equal only for texts equal but for case.
+    """Return the keyword for a category. Deterministic; equal only for texts that are equal without case.
 
-    Exchange compares category names without case. A hash marks every text that is not its own keyword;
-    a text that looks as if it had one gets another, so that the two never meet.
+    Exchange compares category names without case. A hash marks every text that is not its own keyword. A text
+    that looks as if it had a hash gets another, so that the two never meet.
     """
     folded = unicodedata.normalize("NFC", text).casefold()
     lower = text.lower()
@@ -48,10 +48,10 @@ def _slug(folded: str) -> str:
 
 
 def system_flag(flag: str) -> str | None:
-    """The flag in its usual spelling when it is one of RFC 9051's settable system flags."""
+    """Return the flag in its usual spelling; None unless it is one of RFC 9051's settable system flags."""
     return SYSTEM.get(flag.lower())
 
 
 def is_atom(text: str) -> bool:
-    """Whether every known server takes this keyword as it is."""
+    """Return True if every known server takes this keyword as it is."""
     return _ATOM.fullmatch(text) is not None

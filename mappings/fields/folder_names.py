@@ -1,16 +1,15 @@
-"""Folder names: from what people typed to what a server can hold, so that no two folders meet.
+"""Map folder names to what a server can hold, so that no two folders meet.
 
 Per level, in this order: Unicode NFC (RFC 9051 section 5.1; Dovecot keeps NFC and NFD forms of one name as
 two folders); what the server refuses (the hierarchy separator, "/", controls, a leading "~", "." and "..")
 becomes a look-alike, which `original` turns back; a name longer than the server's limit in modified UTF-7
 (RFC 3501 section 5.1.3) is cut and gets a hash of the whole. A taken name gets a number. A container with a
-role goes to the place the server has for it; its sub-folders follow it. Wildcards and spaces at the ends
-stay unless the server says that it refuses them: Dovecot 2.4 takes them. Where the server holds files
-(Capabilities.files), a level is what `mappings.fields.file_names` makes of it, and lengths are those in
-UTF-8.
+role goes to the place the server has for it; its sub-folders follow it. Wildcards and spaces at the ends stay
+unless the server says that it refuses them: Dovecot 2.4 takes them. If the server holds files
+(Capabilities.files), mappings.fields.file_names maps a level, and lengths are those in UTF-8.
 
-What was placed once keeps its place: pass it in `fixed`. The result does not depend on the order of
-the input, and no two containers get one place; INBOX is the same place in any case.
+A placed container keeps its place: pass it in `fixed`. The result does not depend on the order of the input,
+and no two containers get one place. INBOX is the same place in any case.
 """
 
 from __future__ import annotations
@@ -34,12 +33,17 @@ Path = tuple[str, ...]
 
 INBOX: Path = ("INBOX",)
 PATH_BYTES = 3000
-"""The longest whole path planned, separators included, in modified UTF-7. Dovecot 2.4 took 3,600; Linux
-stops at 4,096 bytes, the store's own directories included. Fifty levels and more are no trouble."""
+"""The longest whole path planned, separators included, in modified UTF-7.
+
+Dovecot 2.4 took 3,600; Linux stops at 4,096 bytes, the store's own directories included. Fifty levels and
+more are no trouble.
+"""
 
 REFUSED_FACT = "refused-name-characters"
-"""Key in Capabilities.facts: further characters that a server refuses in a name; a space stands for
-spaces at either end."""
+"""A key in Capabilities.facts: further characters that a server refuses in a name.
+
+A space stands for spaces at either end.
+"""
 
 _HASH_CHARACTERS = 8
 _SHORTEST_CUT = 24
@@ -47,7 +51,7 @@ _SHORTEST_CUT = 24
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a container goes, and what its own level lost."""
+    """Say where a container goes, and what its own level lost."""
 
     path: Path
     losses: tuple[Loss, ...] = ()
@@ -55,7 +59,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """What the server can hold; path_bytes is that of a whole path, separators included."""
+    """State what the server can hold; path_bytes is that of a whole path, separators included."""
 
     replace: frozenset[str]
     separator: str
@@ -64,10 +68,11 @@ class _Rules:
     files: FileNames | None = None
 
     def bytes(self, text: str) -> int:
+        """Return the length of a name in the server's encoding."""
         return utf8(text) if self.files is not None else len(modified_utf7(text))
 
     def identity(self, path: Path) -> Path:
-        """Equal for paths that name one folder: INBOX has no case (RFC 9051 section 5.1)."""
+        """Return a path that is equal for paths of one folder: INBOX has no case (RFC 9051 section 5.1)."""
         if self.files is not None:
             return tuple(identity(name, self.files) for name in path)
         return ("INBOX", *path[1:]) if path and path[0].upper() == "INBOX" else path
@@ -75,7 +80,7 @@ class _Rules:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """One folder to place; id is empty for a parent that is only implied by its children's paths."""
+    """Describe one folder to place; id is empty for a parent that is only implied by its children's paths."""
 
     path: Path
     id: str
@@ -89,10 +94,15 @@ def plan_names(
     special: Mapping[Role, Path],
     fixed: Mapping[str, Path],
 ) -> dict[str, Placement]:
-    """A place for every container that moves (omit is None), by id.
+    """Return a place for every container that moves (omit is None), by id.
 
-    special: the server's own places, by role. fixed: places given before, by container id, also of
-    containers no longer listed; they are returned unchanged."""
+    Args:
+        containers: of the source.
+        target: what the server can hold.
+        special: the server's own places, by role.
+        fixed: places given before, by container id, also of containers no longer listed; they are returned
+            unchanged.
+    """
     if target.events is not None:
         return _in_one(containers, special)
     rules = _rules_of(target)
@@ -110,23 +120,32 @@ def plan_names(
 
 
 def _in_one(containers: Sequence[Container], special: Mapping[Role, Path]) -> dict[str, Placement]:
-    """Every container goes into the one there is; all but its own counterpart lose their name."""
+    """Place every container in the only one; all but its own counterpart lose their name."""
     (role, place), *_ = special.items()
     merged = (lose("name", "in-one-container"),)
     return {
-        one.id: Placement(place, () if one.role is role else merged) for one in containers if one.omit is None
+        container.id: Placement(place, () if container.role is role else merged)
+        for container in containers
+        if container.omit is None
     }
 
 
 def original(path: Path) -> Path:
-    """The names with look-alikes turned back. Exact unless a name held a look-alike from the start, was
-    cut, trimmed or numbered; the ledger's path is the truth."""
+    """Return the names with look-alikes turned back.
+
+    It is exact unless a name held a look-alike from the start, was cut, trimmed or numbered. The ledger's
+    path is the truth.
+    """
     back = {ord(alike): plain for plain, alike in LOOK_ALIKES.items()}
     return tuple(".." if name == DOTS[".."] else name.translate(back) for name in path)
 
 
 def modified_utf7(text: str) -> bytes:
-    """A name in IMAP's modified UTF-7 (RFC 3501 section 5.1.3)."""
+    """Encode a name in IMAP's modified UTF-7.
+
+    Source:
+        RFC 3501, section 5.1.3.
+    """
     parts: list[bytes] = []
     for printable, run in itertools.groupby(text, key=lambda char: " " <= char <= "~"):
         chars = "".join(run)
@@ -150,18 +169,20 @@ def _rules_of(target: Capabilities) -> _Rules:
 
 
 def _nodes(containers: Iterable[Container], depth: int, rules: _Rules) -> list[_Node]:
-    """All folders of one depth, implied parents too; names that need no change come first, so that
-    they keep what is theirs."""
+    """Return all folders of one depth, implied parents too.
+
+    Names that need no change come first, so that they keep what is theirs.
+    """
     real = {(c.path, c.id) for c in containers if len(c.path) == depth}
     implied = {(c.path[:depth], "") for c in containers if len(c.path) > depth}
-    known = {path for path, _ in real}
-    pairs = real | {pair for pair in implied if pair[0] not in known}
+    real_paths = {path for path, _ in real}
+    pairs = real | {pair for pair in implied if pair[0] not in real_paths}
     nodes = [_Node(path, id_, *_mapped(path[-1], rules)) for path, id_ in pairs]
     return sorted(nodes, key=lambda node: (bool(node.reasons), node.path, node.id))
 
 
 def _mapped(name: str, rules: _Rules) -> tuple[str, frozenset[str]]:
-    """A name this server can hold, and the reasons why it differs."""
+    """Return a name that this server can hold, and the reasons why it differs."""
     if rules.files is not None:
         return file_name(name, rules.files)
     reasons: set[str] = set()
@@ -189,7 +210,7 @@ def _replaced(name: str, rules: _Rules) -> str:
 
 
 def _cut(name: str, limit: int, rules: _Rules) -> str:
-    """The name, or its beginning and a hash of the whole."""
+    """Return the name, or its beginning and a hash of the whole."""
     if rules.bytes(name) <= limit:
         return name
     digest = hashlib.blake2b(name.encode(), digest_size=_HASH_CHARACTERS // 2).hexdigest()
@@ -197,13 +218,13 @@ def _cut(name: str, limit: int, rules: _Rules) -> str:
 
 
 def _with_end(name: str, end: str, limit: int, rules: _Rules) -> str:
-    """As much of the name as fits before the end."""
+    """Return as much of the name as fits before the end, and the end."""
     fits = bisect_right(range(limit), limit, key=lambda length: rules.bytes(name[:length] + end))
     return name[: max(0, fits - 1)].rstrip() + end
 
 
 class _Plan:
-    """Places given so far. paths are of the source, places of the target."""
+    """Hold the places given so far. Paths are of the source, places of the target."""
 
     def __init__(self, rules: _Rules, taken: Iterable[Path]) -> None:
         self._rules = rules
@@ -212,6 +233,7 @@ class _Plan:
         self.placements: dict[str, Placement] = {}
 
     def settle(self, path: Path, id_: str, place: Path, reasons: Iterable[str] = ()) -> None:
+        """Give a container its place."""
         self._taken.add(self._rules.identity(place))
         self._places.setdefault(path, place)
         if id_:
@@ -219,15 +241,16 @@ class _Plan:
             self.placements[id_] = Placement(place, losses)
 
     def claim(self, container: Container, special: Mapping[Role, Path]) -> None:
-        """Gives a container the server's place for its role, unless it has one or another has it."""
+        """Give a container the server's place for its role, unless it has one or another container has it."""
         place = special.get(container.role) if container.role else None
         if place is None or container.id in self.placements:
             return
         same = self._rules.identity
-        if same(place) not in {same(given.path) for given in self.placements.values()}:
+        if same(place) not in {same(placement.path) for placement in self.placements.values()}:
             self.settle(container.path, container.id, place)
 
     def place(self, node: _Node) -> None:
+        """Give a folder a free place, unless it has one."""
         if node.id in self.placements or (not node.id and node.path in self._places):
             return
         reasons = set(node.reasons)
@@ -238,7 +261,7 @@ class _Plan:
         self.settle(node.path, node.id, place, reasons)
 
     def _parent(self, path: Path, reasons: set[str]) -> Path:
-        """Where the parent went, or the nearest ancestor under which a name still fits."""
+        """Return where the parent went, or the nearest ancestor under which a name still fits."""
         parent = self._places[path[:-1]] if len(path) > 1 else ()
         while parent and self._room(parent) < _SHORTEST_CUT:
             parent = parent[:-1]
@@ -246,7 +269,7 @@ class _Plan:
         return parent
 
     def _room(self, parent: Path) -> int:
-        """Bytes for one more level."""
+        """Return the bytes for one more level."""
         used = sum(self._rules.bytes(name) + 1 for name in parent)
         return int(min(self._rules.level_bytes, self._rules.path_bytes - used))
 
@@ -263,7 +286,7 @@ class _Plan:
         return place
 
     def _joined(self, parent: Path, name: str) -> Path:
-        """In a flat namespace the levels become one name."""
+        """Return a place below a parent; in a flat namespace the levels become one name."""
         if self._rules.separator or not parent:
             return (*parent, name)
         return (_cut(parent[-1] + LOOK_ALIKES["/"] + name, self._rules.level_bytes, self._rules),)

@@ -1,4 +1,7 @@
-"""The plain text of an HTML body, for DESCRIPTION: what a reader sees, without a browser's exactness."""
+"""Extract the plain text of an HTML body, for DESCRIPTION.
+
+It is what a reader sees, without a browser's exactness.
+"""
 
 from __future__ import annotations
 
@@ -51,8 +54,11 @@ _MANY = re.compile(r"\n{3,}")
 
 
 def plain(html: str) -> str:
-    """Paragraphs apart, lines without spaces at their ends, list items with a dash, a link's address behind
-    its text where it is another. "" for a page without text."""
+    """Return the text of a page; "" for a page without text.
+
+    Paragraphs stand apart, lines have no spaces at their ends, list items have a dash, and a link's address
+    stands behind its text if it differs.
+    """
     if not html.strip():
         return ""
     # Fed with a target the parser builds no tree: libxml2 gives up on trees 2048 deep, and mailers nest.
@@ -66,7 +72,7 @@ def plain(html: str) -> str:
 
 
 class _Reader:
-    """Gathers what is seen. A space that must stay is a no-break space until the end."""
+    """Gather what is seen. A space that must stay is a no-break space until the end."""
 
     def __init__(self) -> None:
         self.pieces: list[str] = []
@@ -75,6 +81,7 @@ class _Reader:
         self._links: list[tuple[str, int, int]] = []
 
     def start(self, tag: str | bytes, attrib: dict[str | bytes, str | bytes]) -> None:
+        """Begin an element."""
         name = str(tag).lower()
         self._unseen += name in UNSEEN
         self._preformatted += name == "pre"
@@ -86,6 +93,7 @@ class _Reader:
             self._add("- ")
 
     def end(self, tag: str | bytes) -> None:
+        """End an element."""
         name = str(tag).lower()
         if name == "a" and self._links:
             self._link(*self._links.pop())
@@ -105,11 +113,12 @@ class _Reader:
             self._add(f" <{target}>")
 
     def data(self, data: str | bytes) -> None:
-        said = str(data)
-        self._add(said.replace(" ", "\xa0") if self._preformatted else _SPACE.sub(" ", said))
+        """Add text."""
+        shown = str(data)
+        self._add(shown.replace(" ", "\xa0") if self._preformatted else _SPACE.sub(" ", shown))
 
     def comment(self, text: str | bytes) -> None:
-        """Is not seen."""
+        """Ignore a comment, which is not seen."""
 
     def _add(self, piece: str) -> None:
         if self._unseen <= 0:
@@ -117,4 +126,4 @@ class _Reader:
             self._size += len(piece)
 
     def close(self) -> None:
-        """All of it is in `pieces`."""
+        """Do nothing: all of it is in `pieces`."""

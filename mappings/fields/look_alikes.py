@@ -1,4 +1,4 @@
-"""Characters that stand for others where a server refuses those, and can be told apart from them."""
+"""Define characters that stand for others that a server refuses, and that can be told apart from them."""
 
 from __future__ import annotations
 
@@ -31,17 +31,20 @@ LOOK_ALIKES: Mapping[str, str] = {
     **{chr(code): chr(0x2400 + code) for code in range(0x20)},
 }
 _ALL = str.maketrans(dict(LOOK_ALIKES))
-_OFTEN_REFUSED = str.maketrans({one: LOOK_ALIKES[one] for one in '%*"\\&<>?;!`^|{}'})
+_OFTEN_REFUSED = str.maketrans({character: LOOK_ALIKES[character] for character in '%*"\\&<>?;!`^|{}'})
 DOTS = {".": LOOK_ALIKES["."], "..": "\N{TWO DOT LEADER}"}
 UNSHOWABLE = re.compile("[\x80-\x9f\u2028\u2029\ud800-\udfff]")
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-"""Stands for what is refused and has no look-alike."""
+"""Stands for a refused character without a look-alike."""
 
 
 def harmless(name: str) -> list[str]:
-    """Spellings for a server that refused the name and does not say why: first without what servers refuse
-    most often (wildcards, quotes, backslashes), then without every character that has a look-alike. Letters,
-    digits, spaces and the rest of the punctuation stay. [] for a name that has none of them."""
+    """Return spellings for a server that refused the name and does not say why.
+
+    The first is without what servers refuse most often (wildcards, quotes, backslashes), the second without
+    every character that has a look-alike. Letters, digits, spaces and the rest of the punctuation stay. []
+    for a name that has none of them.
+    """
     spelled = (name.translate(_OFTEN_REFUSED), name.translate(_ALL))
-    return [one for one in dict.fromkeys(spelled) if one != name]
+    return [spelling for spelling in dict.fromkeys(spelled) if spelling != name]

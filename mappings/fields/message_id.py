@@ -1,4 +1,4 @@
-"""The Message-ID of a mail, as its header has it: what a person quotes who asks whether a message arrived."""
+"""Read the Message-ID of a mail: what a person quotes who asks whether a message arrived."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import BinaryIO
 
 HEAD_MOST = 1_000_000
-"""Bytes of a header that are looked at."""
+"""Bytes of a header that are read."""
 _CHUNK = 1 << 15
 _END = re.compile(rb"(?:\A|\n)\r?\n")
 _FIELD = re.compile(rb"^message-id[ \t]*:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
@@ -14,7 +14,11 @@ _SPACE = re.compile(r"\s+")
 
 
 class HeaderStream:
-    """A stream of a message that keeps its header while it is read. goes_on: the header may not be whole."""
+    """Read a message and keep its header meanwhile.
+
+    Attributes:
+        goes_on: True while the header may not be whole.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -22,6 +26,7 @@ class HeaderStream:
         self.goes_on = True
 
     def read(self, most: int = -1, /) -> bytes:
+        """Read as BinaryIO.read."""
         chunk = self._stream.read(most)
         if self.goes_on:
             begin = max(0, len(self._kept) - 2)
@@ -31,12 +36,12 @@ class HeaderStream:
         return chunk
 
     def message_id(self) -> str | None:
-        """Of what was read; None where the header has none."""
+        """Return the Message-ID of what was read; None if the header has none."""
         return message_id(bytes(self._kept))
 
 
 def read_message_id(stream: BinaryIO) -> str | None:
-    """Reads no further than the header's end."""
+    """Return the Message-ID of a message; it reads little further than the header's end."""
     head = HeaderStream(stream)
     while head.goes_on:
         head.read(_CHUNK)
@@ -44,15 +49,21 @@ def read_message_id(stream: BinaryIO) -> str | None:
 
 
 def message_id(message: bytes) -> str | None:
-    """The first Message-ID of a message that begins so. What is no text is kept (surrogateescape)."""
+    """Return the first Message-ID of a message that begins so; None if it has none.
+
+    Bytes that are no text are kept (surrogateescape).
+    """
     end = _END.search(message)
-    found = _FIELD.search(message, 0, end.start() + 1 if end else len(message))
-    return plain(found[1].decode("utf-8", "surrogateescape")) if found else None
+    field = _FIELD.search(message, 0, end.start() + 1 if end else len(message))
+    return plain(field[1].decode("utf-8", "surrogateescape")) if field else None
 
 
 def plain(text: str) -> str | None:
-    """Without white space, comments (RFC 5322, section 3.2.2), and what is beside a msg-id in angle brackets;
-    None where nothing is left. A person's copy of one is the same as a header's."""
+    """Return a Message-ID as it is compared; None if nothing is left.
+
+    White space, comments (RFC 5322, section 3.2.2) and what is beside a msg-id in angle brackets are removed.
+    A person's copy of one is then the same as a header's.
+    """
     bare = _SPACE.sub("", _uncommented(text))
     begin = bare.find("<")
     if begin >= 0:
@@ -62,7 +73,7 @@ def plain(text: str) -> str | None:
 
 
 def _uncommented(text: str) -> str:
-    """Parentheses inside of angle brackets are no comments."""
+    """Remove comments. Parentheses inside of angle brackets are no comments."""
     kept: list[str] = []
     depth, inside, quoted = 0, False, False
     for character in text:

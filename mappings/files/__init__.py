@@ -1,1 +1,1 @@
-"""Files and their versions."""
+"""Map files and their versions."""

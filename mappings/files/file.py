@@ -1,8 +1,8 @@
-"""Files: the bytes stay as they are; what may change is the name and the date.
+"""Map files: the bytes stay as they are; the name and the date may change.
 
-Properties of a "file": Name, Modified (aware datetime), Sha256 (hex, of the body), Size; where they were
-asked for, Versions: how many older versions there are, None where the source does not tell; and Older: those
-of them that came with it (model.file_versions.Older), oldest first.
+Properties of a "file": Name, Modified (aware datetime), Sha256 (hex, of the body), Size. If they were asked
+for, Versions: how many older versions there are, None if the source does not state it; and Older: those of
+them that came with it (model.file_versions.Older), oldest first.
 """
 
 from __future__ import annotations
@@ -22,18 +22,22 @@ CHUNK = 1 << 20
 
 
 def skip_file(_native: Native) -> None:
-    """Every file moves."""
+    """Return None: every file moves."""
 
 
 def map_file(native: Native, context: Context) -> Mapped:
-    """Raises Rejected: unknown-format, malformed-record."""
+    """Map a file.
+
+    Raises:
+        Rejected: "unknown-format" or "malformed-record".
+    """
     if native.format != "file":
         raise Rejected("unknown-format", "no mapping for this kind of record")
     name, digest = native.properties.get("Name"), _digest_of(native)
     if not isinstance(name, str) or not name or native.body is None:
         raise Rejected("malformed-record", "a file without a name, or without its bytes")
     rules = context.target.files
-    given, reasons = (name, ()) if rules is None else file_name(name, rules)
+    new_name, reasons = (name, ()) if rules is None else file_name(name, rules)
     date, dated = _date(native, context)
     older, left = versions_of(native, digest, date or context.began)
     item = Item(
@@ -43,7 +47,7 @@ def map_file(native: Native, context: Context) -> Mapped:
         size=_size(native),
         body=native.body,
         date=date,
-        name=given,
+        name=new_name,
         versions=older,
     )
     losses = [lose("file-name", reason) for reason in sorted(reasons)]
@@ -51,7 +55,7 @@ def map_file(native: Native, context: Context) -> Mapped:
 
 
 def file_digest(stream: BinaryIO, _not_after: datetime) -> bytes:
-    """SHA-256 of the bytes."""
+    """Return the SHA-256 of the bytes."""
     digest = hashlib.sha256()
     while block := stream.read(CHUNK):
         digest.update(block)
@@ -59,11 +63,12 @@ def file_digest(stream: BinaryIO, _not_after: datetime) -> bytes:
 
 
 def file_differing(_one: BinaryIO, _other: BinaryIO, _not_after: datetime) -> tuple[str, ...]:
+    """Return the field in which two files may differ: their body."""
     return ("body",)
 
 
 def date_of(native: Native, context: Context) -> tuple[datetime | None, tuple[Loss, ...]]:
-    """The date that map_file gives it, and what is lost of it; needs no body."""
+    """Return the date that map_file gives the file, and what is lost of it. It needs no body."""
     return _date(native, context)
 
 
@@ -85,7 +90,7 @@ def _size(native: Native) -> int:
 
 
 def _date(native: Native, context: Context) -> tuple[datetime | None, tuple[Loss, ...]]:
-    """In whole seconds; neither before what servers take nor after it was read."""
+    """Return the date in whole seconds, neither before what servers take nor after it was read."""
     modified = native.properties.get("Modified")
     if not isinstance(modified, datetime):
         return None, (lose("modified", "unknown"),)

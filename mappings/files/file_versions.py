@@ -1,6 +1,7 @@
-"""What a file was before: which of it a target can keep in order, and the date that each gets.
+"""Choose which older versions of a file a target can keep in order, and the date that each gets.
 
-A server that keeps versions knows them by their dates, in seconds, and makes one of bytes alone.
+A server that keeps versions tells them apart by their dates, in seconds. It makes a new version only if the
+bytes change.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from model.file_versions import Older
 from model.protocols import Loss, Native
 
 EARLIEST = datetime(1970, 1, 2, 0, 0, 1, tzinfo=UTC)
-"""Nextcloud 32 takes no earlier X-OC-MTime: it answers 500, and writes the file with the date of now."""
+"""Nextcloud 32 takes no earlier X-OC-MTime: it answers 500, and writes the file with the present date."""
 
 SECOND = timedelta(seconds=1)
 LEFT = lose("versions", "left-behind")
@@ -25,41 +26,52 @@ UNREADABLE = lose("versions", "unreadable")
 
 
 def versions_of(native: Native, digest: bytes, date: datetime) -> tuple[tuple[Older, ...], tuple[Loss, ...]]:
-    """Those that a target is given, oldest first, and what is lost of all there are. digest and date: of the
-    file itself. Raises Rejected("malformed-record")."""
+    """Return the versions that a target gets, oldest first, and what is lost of all there are.
+
+    Args:
+        native: the record of the file.
+        digest: of the file itself.
+        date: of the file itself.
+
+    Raises:
+        Rejected: "malformed-record".
+    """
     count, came = native.properties.get("Versions"), native.properties.get("Older", ())
-    if not isinstance(came, tuple) or not all(isinstance(one, Older) for one in came):
+    if not isinstance(came, tuple) or not all(isinstance(version, Older) for version in came):
         raise Rejected("malformed-record", "older versions that are none")
     if "Versions" in native.properties and count is None:
         return (), (UNREADABLE,)
     kept: list[Older] = []
     losses = {LEFT} if isinstance(count, int) and count > len(came) else set()
-    for one in _distinct(came, digest):
-        given = _before(one, date)
-        if given < EARLIEST:
+    for version in _distinct(came, digest):
+        new_date = _before(version, date)
+        if new_date < EARLIEST:
             losses.add(LEFT)
             break
-        if one.date is None or given != _whole(one.date):
+        if version.date is None or new_date != _whole(version.date):
             losses.add(MOVED)
-        kept.append(replace(one, date=given))
-        date = given
+        kept.append(replace(version, date=new_date))
+        date = new_date
     if len(list(_distinct(came, digest))) < len(came):
         losses.add(NOT_KEPT)
     return tuple(reversed(kept)), tuple(sorted(losses, key=lambda loss: loss.reason))
 
 
 def _distinct(came: Sequence[Older], digest: bytes) -> Iterator[Older]:
-    """Newest first: what is empty, or has the bytes of what came after it, is no version to a target."""
-    for one in reversed(came):
-        if one.size and one.digest != digest:
-            digest = one.digest
-            yield one
+    """Yield the versions that a target can tell apart, newest first.
+
+    A version that is empty, or that has the bytes of the next newer one, is no version to a target.
+    """
+    for version in reversed(came):
+        if version.size and version.digest != digest:
+            digest = version.digest
+            yield version
 
 
-def _before(one: Older, date: datetime) -> datetime:
-    """Its own date, where that is before the one of what came after it."""
+def _before(version: Older, date: datetime) -> datetime:
+    """Return the version's own date, if it is before the date of the next newer version."""
     latest = _whole(date) - SECOND
-    return latest if one.date is None else min(_whole(one.date), latest)
+    return latest if version.date is None else min(_whole(version.date), latest)
 
 
 def _whole(date: datetime) -> datetime:

@@ -1,1 +1,1 @@
-"""What may be lost of each kind of item, as tables."""
+"""List what may be lost of each kind of item, as tables."""

@@ -1,4 +1,4 @@
-"""What an item of any kind may lose when a person accepts a difference that no pass can mend."""
+"""List what an item of any kind may lose if a person accepts a difference that no pass can mend."""
 
 from __future__ import annotations
 

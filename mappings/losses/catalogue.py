@@ -1,9 +1,8 @@
-"""Every loss a mapping may emit, declared once, with a sentence for people.
+"""Declare every loss that a mapping may emit, once, with a sentence for people.
 
-A mapping emits losses only through `lose`; an undeclared pair is a fault of the program, not of the
-input, and fails loudly. docs/fidelity.md is generated from these tables and checked by a test. The tables
-stand in one file a kind: losses_mail, losses_event, losses_contact, losses_task, losses_note, losses_file,
-losses_any; how much each matters in losses_classes.
+A mapping emits losses only through `lose`; an undeclared pair is a fault of the program, not of the input,
+and fails loudly. docs/fidelity.md is generated from these tables, and a test checks it. There is one file for
+each kind in mappings/losses; severity says how much each loss matters.
 """
 
 from __future__ import annotations
@@ -41,14 +40,18 @@ REJECTIONS: Mapping[str, str] = {
 
 
 def lose(field: str, reason: str) -> Loss:
-    """A declared loss. Raises Corrupt for one that is not declared above."""
+    """Return a declared loss.
+
+    Raises:
+        Corrupt: "undeclared-loss" if the tables do not declare it.
+    """
     if (field, reason) not in LOSSES:
         raise Corrupt("undeclared-loss", "mappings/losses/*.py do not declare it")
     return Loss(field, reason)
 
 
 def table() -> str:
-    """The declared losses, skips and rejections as Markdown: the generated part of docs/fidelity.md."""
+    """Return the declared losses, skips and rejections as Markdown: a part of docs/fidelity.md."""
     lines: list[str] = []
     for kind, declared in KINDS.items():
         transformed: list[tuple[str, ...]] = [
@@ -67,14 +70,15 @@ def table() -> str:
 
 
 def class_table() -> str:
-    """The class of every declared loss, by kind and field, as Markdown: a generated part of docs/score.md."""
+    """Return the class of every declared loss, by kind and field, as Markdown: a part of docs/score.md."""
     lines: list[str] = []
     for kind, declared in KINDS.items():
-        found: dict[str, dict[Class, list[str]]] = {}
+        by_field: dict[str, dict[Class, list[str]]] = {}
         for field, reason in sorted(declared.LOSSES):
-            found.setdefault(field, {}).setdefault(class_of(field, reason), []).append(f"`{reason}`")
+            by_field.setdefault(field, {}).setdefault(class_of(field, reason), []).append(f"`{reason}`")
         rows = [
-            (field, *(", ".join(classes.get(one, [])) for one in Class)) for field, classes in found.items()
+            (field, *(", ".join(classes.get(class_, [])) for class_ in Class))
+            for field, classes in by_field.items()
         ]
         lines += _rows(kind, ("What", *Class), rows)
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What a contact or a distribution list may lose, why one is skipped, and why one is rejected."""
+"""List what a contact or a distribution list may lose, why one is skipped, and why one is rejected."""
 
 from __future__ import annotations
 

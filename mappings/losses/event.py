@@ -1,4 +1,4 @@
-"""What an event may lose, why one is skipped, and why one is rejected."""
+"""List what an event may lose, why one is skipped, and why one is rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file or a folder of files may lose, and why a file is rejected."""
+"""List what a file or a folder of files may lose, and why a file is rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a mail or a folder may lose, why one is skipped, and why one is rejected."""
+"""List what a mail or a folder may lose, why one is skipped, and why one is rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a note may lose, why one is skipped, and why one is rejected."""
+"""List what a note may lose, why one is skipped, and why one is rejected."""
 
 from __future__ import annotations
 

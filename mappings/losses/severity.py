@@ -1,10 +1,10 @@
-"""How much each declared loss matters: the one table of it, for the score of a cutover and for people.
+"""Define how much each declared loss matters: one table, for the score of a cutover and for people.
 
     content     something that somebody wrote or was sent is missing, or says something else
     functional  all of it is there, and something about it works otherwise: a flag, a reminder, a right
     cosmetic    only how it looks or is spelt, or what meant nothing
 
-A kind's table (losses_mail, ...) says what is lost; a loss of several kinds is of one class.
+A kind's table (mappings/losses/mail.py, ...) says what is lost. A loss of several kinds is of one class.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from enum import StrEnum
 
 
 class Class(StrEnum):
+    """Name a class of losses; see the module."""
+
     CONTENT = "content"
     FUNCTIONAL = "functional"
     COSMETIC = "cosmetic"
@@ -118,10 +120,13 @@ CLASSES: Mapping[tuple[str, str], Class] = {
 
 
 def class_of(field: str, reason: str) -> Class:
-    """Of a loss that another version recorded nobody knows it: content."""
+    """Return the class of a loss.
+
+    A loss that another version recorded, and that is not declared, is content.
+    """
     return CLASSES.get((field, reason), Class.CONTENT)
 
 
 def losses_of(kind: Class) -> frozenset[tuple[str, str]]:
-    """The declared losses (field, reason) of a class."""
-    return frozenset(pair for pair, one in CLASSES.items() if one is kind)
+    """Return the declared losses (field, reason) of a class."""
+    return frozenset(pair for pair, class_ in CLASSES.items() if class_ is kind)

@@ -1,4 +1,4 @@
-"""What a task may lose, why one is skipped, and why one is rejected."""
+"""List what a task may lose, why one is skipped, and why one is rejected."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Mail: bytes, headers, digests, Message-IDs."""
+"""Map mail: bytes, headers, digests, Message-IDs."""

@@ -1,4 +1,4 @@
-"""The canonical form of a message, streamed: see mappings.mail.digest."""
+"""Stream the canonical form of a message: see mappings.mail.digest."""
 
 from __future__ import annotations
 
@@ -19,8 +19,16 @@ _CR_PIECE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Digested:
-    """digest: SHA-256 of the canonical form. size: its bytes. The counts are those of the input; bare_cr
-    of every CR that no LF follows, lost_cr of those among them that the canonical form leaves out."""
+    """Hold the digest of a message. The counts are those of the input.
+
+    Attributes:
+        digest: SHA-256 of the canonical form.
+        size: bytes of the canonical form.
+        bare_lf: LFs without a CR before them.
+        bare_cr: CRs that no LF follows.
+        nul: NUL bytes.
+        lost_cr: those of bare_cr that the canonical form leaves out.
+    """
 
     digest: bytes
     size: int
@@ -31,11 +39,15 @@ class Digested:
 
 
 class Readable(Protocol):
-    def read(self, most: int, /) -> bytes: ...
+    """Read bytes, as BinaryIO does."""
+
+    def read(self, most: int, /) -> bytes:
+        """Return at most so many bytes; b"" at the end."""
+        ...
 
 
 class CanonicalReader:
-    """The canonical form in chunks, counting what it changes. Holds one chunk at a time."""
+    """Yield the canonical form in chunks and count what it changes. It holds one chunk at a time."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
@@ -58,7 +70,7 @@ class CanonicalReader:
         self.lost_cr += held
 
     def _bounded(self, held: int, following: bytes) -> int:
-        """A run of CRs before LF shrinks to one; counted here, so that a long run is never built."""
+        """Shrink a run of CRs before LF to one; it is counted here, so that a long run is never built."""
         if held > 1 and following.startswith(b"\n"):
             self.bare_cr += held - 1
             self.lost_cr += held - 1
@@ -83,7 +95,10 @@ class CanonicalReader:
 
 
 def canonical(stream: Readable) -> Digested:
-    """Digest and size of the canonical form. Reads the stream to its end, never holding it whole."""
+    """Return digest and size of the canonical form.
+
+    It reads the stream to its end and never holds it whole.
+    """
     reader = CanonicalReader(stream)
     hasher, size = hashlib.sha256(), 0
     for chunk in reader:

@@ -1,4 +1,4 @@
-"""Bodies of MIME parts, decoded and hashed as they stream by: see mappings.mail.digest."""
+"""Decode and hash bodies of MIME parts as they stream by: see mappings.mail.digest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mappings.mail.tnef import NotTnef, tnef_digest
 
 HELD_MOST = 1 << 20
 TNEF_MOST = 1 << 25
-"""Bytes of a winmail.dat that is looked into."""
+"""Bytes of a winmail.dat that are parsed."""
 TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 WINMAIL = "winmail.dat"
 
@@ -24,42 +24,51 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
 
 class NotUnderstood(Exception):
-    """This message has no tolerant form. Never leaves mappings.mail.digest."""
+    """State that this message has no tolerant form. It never leaves mappings.mail.digest."""
 
 
 class DigestSink(Protocol):
-    def feed(self, data: bytes) -> None: ...
+    """Take the bytes of a body and return their digest."""
+
+    def feed(self, data: bytes) -> None:
+        """Take more bytes."""
+        ...
+
     def finish(self) -> bytes:
-        """The digest of everything fed."""
+        """Return the digest of everything that was fed."""
         ...
 
 
 class Exact:
-    """Every byte counts."""
+    """Hash every byte."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
 
     def feed(self, data: bytes) -> None:
+        """Take more bytes."""
         self._hash.update(data)
 
     def finish(self) -> bytes:
+        """Return the digest."""
         return self._hash.digest()
 
 
 class Tnef:
-    """Compared by its attributes; every byte counts of one that is not understood, or is too large."""
+    """Hash the attributes of a winmail.dat; every byte counts if it is not understood, or is too large."""
 
     def __init__(self) -> None:
         self._exact = hashlib.sha256()
         self._held = bytearray()
 
     def feed(self, data: bytes) -> None:
+        """Take more bytes."""
         self._exact.update(data)
         if len(self._held) <= TNEF_MOST:
             self._held += data
 
     def finish(self) -> bytes:
+        """Return the digest."""
         if len(self._held) > TNEF_MOST:
             return self._exact.digest()
         try:
@@ -69,13 +78,14 @@ class Tnef:
 
 
 class TextDigest:
-    """White space at the ends of lines and blank lines at the end do not count."""
+    """Hash a text without white space at the ends of lines and blank lines at the end."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self._white = b""
 
     def feed(self, data: bytes) -> None:
+        """Take more bytes."""
         data = self._white + data
         kept = len(data.rstrip(_WHITE))
         if kept:
@@ -85,11 +95,12 @@ class TextDigest:
             raise NotUnderstood
 
     def finish(self) -> bytes:
+        """Return the digest."""
         return self._hash.digest()
 
 
 class Base64:
-    """Decodes before it passes on. What strict decoders would not take counts as it stands."""
+    """Decode before bytes are passed on. What strict decoders would not take counts as it stands."""
 
     def __init__(self, inner: DigestSink) -> None:
         self._inner = inner
@@ -98,6 +109,7 @@ class Base64:
         self._damaged = False
 
     def feed(self, data: bytes) -> None:
+        """Take more bytes."""
         self._raw.update(data)
         letters = data.translate(None, _WHITE)
         self._rest += letters
@@ -109,6 +121,7 @@ class Base64:
             self._inner.feed(binascii.a2b_base64(whole))
 
     def finish(self) -> bytes:
+        """Return the digest."""
         letters = self._rest.rstrip(b"=")
         odd = b"=" in letters or len(letters) == 1 or (self._rest and not letters)
         if self._damaged or odd:
@@ -118,13 +131,14 @@ class Base64:
 
 
 class QuotedPrintable:
-    """Decodes line by line: white space before a line end is padding (RFC 2045 section 6.7, rule 3)."""
+    """Decode line by line: white space before a line end is padding (RFC 2045 section 6.7, rule 3)."""
 
     def __init__(self, inner: DigestSink) -> None:
         self._inner = inner
         self._rest = b""
 
     def feed(self, data: bytes) -> None:
+        """Take more bytes."""
         data = self._rest + data
         end = data.rfind(b"\n") + 1
         if end:
@@ -134,6 +148,7 @@ class QuotedPrintable:
             raise NotUnderstood
 
     def finish(self) -> bytes:
+        """Return the digest."""
         self._inner.feed(binascii.a2b_qp(self._rest.rstrip(b" \t")))
         return self._inner.finish()
 
@@ -152,8 +167,17 @@ DECODERS: dict[str, Callable[[DigestSink], DigestSink]] = {
 
 
 def sink_for(kind: str, encoding: str, charset: str, name: str = "") -> DigestSink:
-    """Where a leaf's body goes. Under an unknown encoding it is opaque (RFC 2045 section 6.4). name: of the
-    file that it is, as its Content-Type says."""
+    """Return the sink for a leaf's body. Under an unknown encoding the body is opaque.
+
+    Args:
+        kind: the content type, in lower case.
+        encoding: the content transfer encoding, in lower case.
+        charset: of a text; "" if there is none.
+        name: of the file that it is, as its Content-Type says.
+
+    Source:
+        RFC 2045, section 6.4.
+    """
     decoder = DECODERS.get(encoding)
     if decoder is None:
         return Exact()

@@ -1,9 +1,9 @@
-"""Whether two systems were delivered the same mail: what stays the same on the way to both.
+"""Tell whether two systems were delivered the same mail, by what stays the same on the way to both.
 
-The same Message-ID and the same moment in Date. An id alone proves nothing: scanners and scripts give every
-mail the same one, and a mail taken for another one would be lost. Where a mail lacks one of the two, its
-sender, recipients, date, subject and body decide, read as mappings.mail.digest reads two renderings of one
-mail.
+These are the same Message-ID and the same moment in Date. An id alone proves nothing: scanners and scripts
+give every mail the same one, and a mail that is mistaken for another one would be lost. If a mail lacks one
+of the two, its sender, recipients, date, subject and body decide, read as mappings.mail.digest reads two
+renderings of one mail.
 """
 
 from __future__ import annotations
@@ -21,13 +21,17 @@ NAMES = ("Message-ID", "Date")
 """The header fields that mark() reads."""
 HEAD_MOST = 1_000_000
 KEPT = (b"from", b"to", b"cc", b"date", b"subject", b"mime-version")
-"""Beside Content-*. Every server on the way adds or changes others."""
+"""The fields that count beside Content-*. Every server on the way adds or changes others."""
 _SPACE = re.compile(rb"\s+")
 _ENDS = frozenset((b"\n", b"\r\n", b""))
 
 
 def mark(head: bytes) -> int | None:
-    """64 bits of a header's first Message-ID and Date, however they are folded; None where it lacks one."""
+    """Return 64 bits of a header's first Message-ID and Date, however they are folded.
+
+    Returns:
+        None if one is missing.
+    """
     fields = list(_fields(head.splitlines(keepends=True)))
     name = _SPACE.sub(b"", _first(fields, b"message-id") or b"")
     if name in (b"", b"<>"):
@@ -40,7 +44,7 @@ def mark(head: bytes) -> int | None:
 
 
 def head_of(stream: BinaryIO) -> bytes:
-    """The header of a message, which the stream is read past, at most HEAD_MOST bytes of it."""
+    """Return the header of a message, at most HEAD_MOST bytes of it. The stream is read past it."""
     lines: list[bytes] = []
     size = 0
     while size < HEAD_MOST and (line := stream.readline(HEAD_MOST)) not in _ENDS:
@@ -50,7 +54,7 @@ def head_of(stream: BinaryIO) -> bytes:
 
 
 def content(stream: BinaryIO) -> bytes:
-    """A digest of what no delivery changes."""
+    """Return a digest of what no delivery changes."""
     head = head_of(stream).splitlines(keepends=True)
     kept = [
         name + b": " + value + b"\r\n"
@@ -61,7 +65,7 @@ def content(stream: BinaryIO) -> bytes:
 
 
 def _fields(lines: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """(name in lower case, value unfolded) in their order; what is no field is left out."""
+    """Yield (name in lower case, value unfolded) in their order; lines that are no field are left out."""
     name, folded = b"", list[bytes]()
     for line in [*lines, b"\n"]:
         if line[:1] in (b" ", b"\t") and name:
@@ -80,7 +84,7 @@ def _first(fields: list[tuple[bytes, bytes]], wanted: bytes) -> bytes | None:
 
 
 def _moment(date: bytes) -> bytes:
-    """A date that nobody can read counts as it is written."""
+    """Return a date as a moment; an unreadable date counts as it is written."""
     try:
         return b"%d" % parsedate_to_datetime(date.decode("ascii")).timestamp()
     except (ValueError, OverflowError, UnicodeDecodeError, TypeError):
@@ -88,11 +92,12 @@ def _moment(date: bytes) -> bytes:
 
 
 class _After:
-    """Some bytes, and then what is left of a stream."""
+    """Read some bytes, and then what is left of a stream."""
 
     def __init__(self, first: bytes, rest: BinaryIO) -> None:
         self._first = io.BytesIO(first)
         self._rest = rest
 
     def read(self, most: int) -> bytes:
+        """Return at most so many bytes; b"" at the end."""
         return self._first.read(most) or self._rest.read(most)

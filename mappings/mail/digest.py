@@ -1,4 +1,4 @@
-"""What two copies of a message must share to be the same: two digests, and what each ignores.
+"""Define what two copies of a message must share to be the same: two digests, and what each ignores.
 
 **canonical** is what a strict IMAP server makes of the bytes; measured on Dovecot 2.4. It ignores:
 
@@ -8,8 +8,8 @@
 
 Everything else, a bare CR elsewhere included, is kept to the byte.
 
-**tolerant** is equal for two renderings of one message: Exchange keeps properties, not bytes, and
-builds the MIME anew whenever it is read. On top of canonical it ignores:
+**tolerant** is equal for two renderings of one message: Exchange keeps properties, not bytes, and builds the
+MIME anew whenever it is read. On top of canonical it ignores:
 
 - *multipart boundaries*: chosen at random for every rendering;
 - *order of header fields*: no reader gives it a meaning; all fields and values still count;
@@ -17,18 +17,18 @@ builds the MIME anew whenever it is read. On top of canonical it ignores:
 - *folding and white space inside a header field*: RFC 5322 section 2.2.3, folding is not content;
 - *splitting, charset and encoding of encoded-words*: RFC 2047, only the decoded text is shown;
 - *quoting, order and RFC 2231 splitting of Content-* parameters*: RFC 2045 section 5.1;
-- *Content-Transfer-Encoding and with it the line length of base64 and quoted-printable*: the decoded
-  content counts;
-- *white space at the ends of lines and blank lines at the end, in text parts*: gateways and
-  quoted-printable strip it, no reader shows it;
+- *Content-Transfer-Encoding and with it the line length of base64 and quoted-printable*: the decoded content
+  counts;
+- *white space at the ends of lines and blank lines at the end, in text parts*: gateways and quoted-printable
+  strip it, no reader shows it;
 - *times of rendering in winmail.dat*: a server that builds the part anew writes them (mappings.mail.tnef);
 - *blank preambles and epilogues*: what precedes the first boundary is a line end or nothing;
 - *the blank line after headers that no body follows*: RFC 5322 section 3.5 lets it be left out.
 
-Inside multipart/signed the signed part counts to the byte: a signature over it does. A message that
-this parser does not understand (a header line without colon, a multipart without parts, oversized headers)
-has no tolerant form: its canonical digest stands in. A body in damaged base64 or in an unknown encoding
-counts to the byte.
+Inside multipart/signed the signed part counts to the byte, because a signature covers it. A message that this
+parser does not understand (a header line without colon, a multipart without parts, oversized headers) has no
+tolerant form: its canonical digest stands in. A body in damaged base64 or in an unknown encoding counts to
+the byte.
 """
 
 from __future__ import annotations
@@ -44,8 +44,10 @@ __all__ = ["CanonicalReader", "Digested", "canonical", "tolerant"]
 
 
 def tolerant(stream: BinaryIO) -> bytes:
-    """The tolerant digest. Reads the stream to its end, holding a few chunks at a time; a message not
-    understood gives its canonical digest."""
+    """Return the tolerant digest; a message that is not understood gives its canonical digest.
+
+    It reads the stream to its end and holds a few chunks at a time.
+    """
     whole = hashlib.sha256()
     chunks = _watched(iter(CanonicalReader(stream)), whole)
     try:

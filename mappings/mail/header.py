@@ -1,4 +1,4 @@
-"""Header fields in a form that is equal for two renderings of one message: see mappings.mail.digest."""
+"""Read header fields in a form that is equal for two renderings of one message: see mappings.mail.digest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ ENCODINGS = frozenset({"7bit", "8bit", "binary", "base64", "quoted-printable"})
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """name in lower case; raw is the value unfolded, without its line end."""
+    """Hold a field.
+
+    Attributes:
+        name: in lower case.
+        raw: the value unfolded, without its line end.
+    """
 
     name: str
     raw: bytes
@@ -28,7 +33,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class MailHeader:
-    """What the body's parser must know, and the fields as they count."""
+    """Hold what the body's parser must know, and the fields as they count."""
 
     kind: str
     parameters: Mapping[str, str]
@@ -37,11 +42,16 @@ class MailHeader:
 
 
 def read_head(fields: Iterable[Field], default: str) -> MailHeader:
-    """default: the content type without a Content-Type field (RFC 2046 section 5.1.5)."""
+    """Return the header of a part.
+
+    Args:
+        fields: in their order.
+        default: the content type without a Content-Type field (RFC 2046 section 5.1.5).
+    """
     every = list(fields)
     first = {field.name: field.raw for field in reversed(every)}
-    given = "content-type" in first
-    kind, parameters = parameterised(_decoded(first["content-type"])) if given else (default, {})
+    has_type = "content-type" in first
+    kind, parameters = parameterised(_decoded(first["content-type"])) if has_type else (default, {})
     encoding = _decoded(first.get("content-transfer-encoding", b"7bit")).strip().lower()
     # Of a known encoding the decoded content counts, however it travels.
     ignored = {"content-transfer-encoding"} if encoding in ENCODINGS else set()
@@ -50,8 +60,11 @@ def read_head(fields: Iterable[Field], default: str) -> MailHeader:
 
 
 def parameterised(value: str) -> tuple[str, dict[str, str]]:
-    """A value like `text/plain; charset="x"`: lower-case value, and its parameters put together from
-    their RFC 2231 sections."""
+    """Split a value like `text/plain; charset="x"`.
+
+    Returns:
+        The value in lower case, and its parameters put together from their RFC 2231 sections.
+    """
     main, _, _ = value.partition(";")
     sections: dict[str, list[tuple[int, bool, str]]] = {}
     for name, text in _PARAMETER.findall(value):
@@ -72,8 +85,10 @@ def _counted(field: Field) -> str:
 
 
 def _decoded(raw: bytes) -> str:
-    """The text people see: encoded-words decoded, runs of white space as one space. Adjacent words of
-    one charset are joined before decoding: some senders split inside a character."""
+    """Return the text that people see: encoded-words decoded, runs of white space as one space.
+
+    Adjacent words of one charset are joined before decoding, because some senders split inside a character.
+    """
     joined = _BETWEEN_WORDS.sub(rb"\1", raw)
     parts: list[tuple[str, bytes]] = []
     end = 0
@@ -86,7 +101,7 @@ def _decoded(raw: bytes) -> str:
 
 
 def _word(word: re.Match[bytes]) -> tuple[str, bytes]:
-    """(charset, bytes); the word itself, as plain text, when it cannot be decoded."""
+    """Return (charset, bytes); the word itself, as plain text, if it cannot be decoded."""
     charset = word[1].decode("ascii", "replace").lower()
     try:
         b"".decode(charset)
@@ -115,11 +130,11 @@ def _text(charset: str, data: bytes) -> str:
 
 
 def _section(name: str) -> tuple[str, int, bool]:
-    """RFC 2231: name, name*, name*0, name*0*."""
-    found = _SECTION.fullmatch(name)
-    if not found:
+    """Split the name of an RFC 2231 section: name, name*, name*0, name*0*."""
+    section = _SECTION.fullmatch(name)
+    if not section:
         return name, 0, False
-    return found[1], int(found[2] or 0), name.endswith("*")
+    return section[1], int(section[2] or 0), name.endswith("*")
 
 
 def _put_together(parts: list[tuple[int, bool, str]]) -> str:

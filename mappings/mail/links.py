@@ -1,7 +1,7 @@
-"""Addresses of OneDrive and SharePoint in mails and documents: found, never rewritten.
+"""Find addresses of OneDrive and SharePoint in mails and documents; they are never rewritten.
 
-An address is what a person follows: out of the wrapper that a mail gateway put around it ("safe links"), and
-of the page that shows a file rather than being it.
+An address is what a person follows: without the wrapper that a mail gateway put around it ("safe links"), and
+without the page that shows a file rather than being it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from lxml import etree
 from mappings.fields.bounded_reading import message_of
 
 TEXT_MOST = 4_000_000
-"""Bytes read of one text; more of it is no letter."""
+"""Bytes read of one text; a longer text is no letter."""
 
 DOCUMENT_MOST = 50_000_000
 PARTS_MOST = 2_000
-"""Of a document, how many parts are looked through."""
+"""Parts of a document that are searched."""
 
 UNPACKED_MOST = 20_000_000
-"""Of a document, bytes of all the parts that are looked through."""
+"""Bytes of all the parts of a document that are searched."""
 
 WRAPPED_MOST = 5
 OFFICE = (".docx", ".docm", ".dotx", ".dotm", ".xlsx", ".xlsm", ".xltx", ".pptx", ".pptm", ".potx", ".ppsx")
@@ -49,12 +49,15 @@ _RELATIONSHIP = "{http://schemas.openxmlformats.org/package/2006/relationships}R
 
 
 def is_document(name: str) -> bool:
-    """Whether links are looked for in a file of this name."""
+    """Return True if a file of this name is searched for links."""
     return name.lower().endswith(DOCUMENTS)
 
 
 def in_mail(stream: BinaryIO) -> list[str]:
-    """Of every text of a message, and of the documents attached to it; each once, in their order."""
+    """Return the links of every text of a message, and of the documents attached to it.
+
+    Each once, in order.
+    """
     try:
         return _distinct(_of_message(message_of(stream)))
     except RecursionError:  # parts within parts, deeper than any mailer nests
@@ -62,29 +65,35 @@ def in_mail(stream: BinaryIO) -> list[str]:
 
 
 def in_document(name: str, stream: BinaryIO) -> list[str]:
-    """Of an Office document, what its relationships lead to; of a page or a text, all. Each once, in their
-    order; [] for a name that is no document's, and for what cannot be read."""
+    """Return the links of a document; each once, in order.
+
+    Of an Office document these are the targets of its relationships; of a page or a text, all. The list is
+    empty for a name that is no document's, and for what cannot be read.
+    """
     return _distinct(_of_document(name, stream))
 
 
 def followed(url: str) -> str:
-    """Where a click leads: out of its wrappers, and to the file rather than the page that shows it; "" for
-    what leads neither to OneDrive nor to SharePoint."""
+    """Return where a click leads: without its wrappers, to the file rather than the page that shows it.
+
+    Returns:
+        "" if it leads neither to OneDrive nor to SharePoint.
+    """
     for _ in range(WRAPPED_MOST):
-        host, asked = _host(url), parse_qs(_query(url))
+        host, parameters = _host(url), parse_qs(_query(url))
         if not _WRAPPER.fullmatch(host):
             break
-        url = next(iter(asked.get("url", ())), "")
+        url = next(iter(parameters.get("url", ())), "")
     if not _HOST.fullmatch(host):
         return ""
-    shown = next(iter(asked.get("id", ())), "")
+    shown = next(iter(parameters.get("id", ())), "")
     if shown.startswith("/") and _SHOWS.search(urlsplit(url).path):
         return f"https://{host}{quote(shown)}"
     return url
 
 
-def _distinct(found: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(url for one in found if (url := followed(one))))
+def _distinct(addresses: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(url for address in addresses if (url := followed(address))))
 
 
 def _host(url: str) -> str:
@@ -139,7 +148,7 @@ def _of_text(text: str) -> Iterator[str]:
 
 
 def _trimmed(url: str) -> str:
-    """Without what ends the sentence around it."""
+    """Remove what ends the sentence around an address."""
     url = url.rstrip(".,;:!?*_~")
     surplus, end = url.count(")") - url.count("("), len(url)
     while surplus > 0 and url[end - 1] == ")":
@@ -150,13 +159,14 @@ def _trimmed(url: str) -> str:
 
 
 class _Page:
-    """Gathers addresses. Text that comes in pieces is one text."""
+    """Gather addresses. Text that comes in pieces is one text."""
 
     def __init__(self) -> None:
         self.found: list[str] = []
         self._text: list[str] = []
 
     def start(self, tag: str | bytes, attrib: Mapping[str | bytes, str | bytes]) -> None:
+        """Begin an element."""
         del tag
         self._flush()
         self.found += [
@@ -164,16 +174,19 @@ class _Page:
         ]
 
     def end(self, tag: str | bytes) -> None:
+        """End an element."""
         del tag
         self._flush()
 
     def data(self, data: str | bytes) -> None:
+        """Add text."""
         self._text.append(str(data))
 
     def comment(self, text: str | bytes) -> None:
-        """Is not seen."""
+        """Ignore a comment, which is not seen."""
 
     def close(self) -> None:
+        """End the page."""
         self._flush()
 
     def _flush(self) -> None:
@@ -182,7 +195,10 @@ class _Page:
 
 
 def _of_page(text: str) -> list[str]:
-    """Read by libxml2: html.parser takes time that grows with the square of an unfinished tag or comment."""
+    """Return the addresses of a page.
+
+    libxml2 reads it: html.parser takes time that grows with the square of an unfinished tag or comment.
+    """
     if not text.strip():
         return []
     page = _Page()
@@ -206,7 +222,7 @@ def _of_office(stream: BinaryIO) -> Iterator[str]:
     left = UNPACKED_MOST
     try:
         with zipfile.ZipFile(stream) as package:
-            parts = [one for one in package.infolist() if one.filename.endswith(".rels")]
+            parts = [entry for entry in package.infolist() if entry.filename.endswith(".rels")]
             for part in parts[:PARTS_MOST]:
                 with package.open(part) as packed:
                     data = packed.read(left + 1)
@@ -224,6 +240,6 @@ def _of_relationships(data: bytes) -> Iterator[str]:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError:
         return
-    for one in root.iter(_RELATIONSHIP):
-        if str(one.get("TargetMode")).lower() == "external":
-            yield str(one.get("Target") or "").strip()
+    for relationship in root.iter(_RELATIONSHIP):
+        if str(relationship.get("TargetMode")).lower() == "external":
+            yield str(relationship.get("Target") or "").strip()

@@ -1,7 +1,7 @@
-"""Mail: an Exchange message or an RFC 822 message with IMAP properties becomes an Item.
+"""Map an Exchange message, or an RFC 822 message with IMAP properties, to an Item.
 
-The message's bytes are not touched here: what a strict server makes of them (mappings.mail.digest) is
-named as a loss. Everything outside of the bytes, flags, categories, importance and date, is mapped.
+The message's bytes are not changed here: what a strict server makes of them (mappings.mail.digest) is named
+as a loss. Everything outside of the bytes (flags, categories, importance and date) is mapped.
 
 Properties of "ews-message" and "graph-message": ItemClass, MessageId, From: str; IsRead, IsDraft,
 IsReadReceiptRequested, IsAssociated, Rebuilt: bool; Categories: tuple of str; Importance "Low|Normal|High";
@@ -53,7 +53,7 @@ Properties = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class _Marks:
-    """What stands outside of the body: flags of the target, their labels, what was lost."""
+    """Hold what stands outside of the body: flags of the target, their labels, what was lost."""
 
     flags: frozenset[str]
     labels: Labels
@@ -62,7 +62,7 @@ class _Marks:
 
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """How one dialect is read."""
+    """Say how one dialect is read."""
 
     marks: Callable[[Properties, bool], _Marks]
     date: Callable[[Properties], datetime | None]
@@ -70,10 +70,16 @@ class _Format:
 
 
 def map_mail(native: Native, target: Capabilities, read_at: datetime) -> Mapped:
-    """The item and what it loses. read_at: when the record was read; later dates are clamped to it.
+    """Return the item and what it loses. Ask skip_reason first.
 
-    Ask skip_reason first. Raises Rejected: unknown-format, unknown-class, body-missing,
-    empty-message, too-large."""
+    Args:
+        native: the record, with its body.
+        target: what the target can hold.
+        read_at: when the record was read; later dates are clamped to it.
+
+    Raises:
+        Rejected: "unknown-format", "unknown-class", "body-missing", "empty-message" or "too-large".
+    """
     form = _form(native)
     if native.body is None:
         raise Rejected("body-missing", "the record was fetched without its body")
@@ -98,14 +104,17 @@ def map_mail(native: Native, target: Capabilities, read_at: datetime) -> Mapped:
 
 
 def flags_of(native: Native, target: Capabilities) -> tuple[frozenset[str], Labels, tuple[Loss, ...]]:
-    """Flags, labels and losses alone: enough to amend an item without its body. Raises Rejected:
-    unknown-format, unknown-class."""
+    """Return flags, labels and losses alone: enough to amend an item without its body.
+
+    Raises:
+        Rejected: "unknown-format" or "unknown-class".
+    """
     marks = _form(native).marks(native.properties, target.keywords)
     return marks.flags, marks.labels, marks.losses
 
 
 def message_id_of(native: Native) -> str | None:
-    """The Message-ID of a record that cannot be mapped, as far as it has one."""
+    """Return the Message-ID of a record that cannot be mapped; None if it has none."""
     if native.body is None:
         return None
     with native.body() as stream:
@@ -113,7 +122,11 @@ def message_id_of(native: Native) -> str | None:
 
 
 def skip_reason(native: Native) -> str | None:
-    """A code (mappings.losses.catalogue.SKIPS) when this record does not move by rule; None when it does."""
+    """Return a code (mappings.losses.catalogue.SKIPS) if this record does not move by rule.
+
+    Returns:
+        None if it moves.
+    """
     form = FORMATS.get(native.format)
     return form.skip(native.properties) if form else None
 
@@ -133,27 +146,30 @@ def _check_size(digested: Digested, target: Capabilities) -> None:
 
 
 def _body_losses(digested: Digested, properties: Properties) -> tuple[Loss, ...]:
-    found = (
+    conditions = (
         (digested.bare_lf > 0, "bare-lf"),
         (digested.nul > 0, "nul-bytes"),
         (digested.lost_cr > 0, "surplus-cr"),
         (properties.get("Rebuilt") is True, "mime-rebuilt"),
     )
-    return tuple(lose("body", reason) for happened, reason in found if happened)
+    return tuple(lose("body", reason) for happened, reason in conditions if happened)
 
 
 def date_of(
     native: Native, target: Capabilities, read_at: datetime
 ) -> tuple[datetime | None, tuple[Loss, ...]]:
-    """The date that map_mail gives it, and what is lost of it; needs no body."""
+    """Return the date that map_mail gives the mail, and what is lost of it. It needs no body."""
     return _clamped(_form(native).date(native.properties), read_at, target.oldest_date)
 
 
 def _clamped(
     date: datetime | None, read_at: datetime, oldest: int
 ) -> tuple[datetime | None, tuple[Loss, ...]]:
-    """Whole seconds in UTC, as INTERNALDATE has no fractions. Dovecot 2.4 turns a future date into
-    now and one before 1970 into 1970-01-01: clamping first makes the result ours, and comparable."""
+    """Return whole seconds in UTC, as INTERNALDATE has no fractions.
+
+    Dovecot 2.4 turns a future date into the present one and a date before 1970 into 1970-01-01. Clamping
+    first makes the result ours, and comparable.
+    """
     if date is None:
         return None, (lose("date", "unknown"),)
     whole = date.astimezone(UTC).replace(microsecond=0)
@@ -192,7 +208,7 @@ def _ews_marks(properties: Properties, keywords: bool) -> _Marks:
 
 
 def _ews_flags(properties: Properties) -> tuple[set[tuple[str, str]], list[Loss]]:
-    """Pairs of (flag, the property's field in mappings.losses.catalogue)."""
+    """Return pairs of (flag, the property's field in mappings.losses.catalogue)."""
     wanted: set[tuple[str, str]] = set()
     losses: list[Loss] = []
     if properties.get("IsRead") is True:
@@ -258,8 +274,8 @@ def _imap_skip(properties: Properties) -> str | None:
 
 
 def _imap_marks(properties: Properties, keywords: bool) -> _Marks:
-    given = properties.get("FLAGS")
-    flags = sorted(str(flag) for flag in given) if isinstance(given, frozenset | set | tuple) else []
+    listed = properties.get("FLAGS")
+    flags = sorted(str(flag) for flag in listed) if isinstance(listed, frozenset | set | tuple) else []
     wanted: set[tuple[str, str]] = set()
     renamed: dict[str, str] = {}
     for flag in flags:
@@ -277,7 +293,7 @@ def _imap_marks(properties: Properties, keywords: bool) -> _Marks:
 
 
 def _kept(wanted: set[tuple[str, str]], labels: Labels, losses: list[Loss], keywords: bool) -> _Marks:
-    """Drops every keyword, naming it, when the target keeps none."""
+    """Drop every keyword, and name it as lost, if the target keeps none."""
     if keywords:
         return _Marks(frozenset(flag for flag, _ in wanted), labels, tuple(losses))
     dropped = sorted({field for flag, field in wanted if not flag.startswith("\\")})

@@ -1,4 +1,4 @@
-"""The structure of a message, walked once and hashed, without what differs between two renderings.
+"""Walk the structure of a message once and hash it, without what differs between two renderings.
 
 mappings.mail.digest says what that is, and why. The walk holds the headers of one part and two chunks.
 """
@@ -24,7 +24,12 @@ _NAME = re.compile(rb"[!-9;-~]+")
 
 @dataclass(frozen=True, slots=True)
 class Delimiter:
-    """A boundary line that was met: its depth, and whether it closes. depth 0: the end of input."""
+    """Describe a boundary line.
+
+    Attributes:
+        depth: of the boundary; 0 is the end of input.
+        closing: True if it closes its multipart.
+    """
 
     depth: int = 0
     closing: bool = True
@@ -34,15 +39,22 @@ END = Delimiter()
 
 
 def hash_entity(chunks: Iterator[bytes]) -> bytes:
-    """The digest of a whole message. Raises NotUnderstood."""
+    """Return the digest of a whole message.
+
+    Raises:
+        NotUnderstood: the message has no tolerant form.
+    """
     walk = _Walk(_Reader(chunks))
     walk.entity((), "text/plain")
     return walk.digest()
 
 
 class _Reader:
-    """A buffer over the chunks. Between calls it begins with the line end that precedes what is next,
-    because that line end belongs to a boundary, if one follows (RFC 2046 section 5.1.1)."""
+    """Buffer the chunks.
+
+    Between calls the buffer begins with the line end that precedes what is next, because that line end
+    belongs to a boundary, if one follows (RFC 2046 section 5.1.1).
+    """
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = _sliced(chunks)
@@ -54,7 +66,7 @@ class _Reader:
         return bool(piece)
 
     def head(self, boundaries: tuple[bytes, ...]) -> list[bytes]:
-        """The lines up to the blank one, or up to a boundary."""
+        """Return the lines up to the blank one, or up to a boundary."""
         pattern = _pattern(boundaries)
         lines: list[bytes] = []
         total = 0
@@ -79,20 +91,20 @@ class _Reader:
                 raise NotUnderstood
 
     def body(self, boundaries: tuple[bytes, ...], sink: DigestSink) -> Delimiter:
-        """Feeds everything up to the next of the boundaries, which it consumes."""
+        """Feed everything up to the next of the boundaries, and consume that boundary."""
         pattern = _pattern(boundaries)
         first = True
         while True:
-            found = self._find(pattern)
-            end = found.start() if found else self._safe_end(pattern)
+            delimiter = self._find(pattern)
+            end = delimiter.start() if delimiter else self._safe_end(pattern)
             piece = self._buffer[:end]
             if first and piece:
                 piece, first = piece[2:], False
             if piece:
                 sink.feed(piece)
-            if found:
-                self._buffer = self._buffer[found.end() :]
-                return Delimiter(1 + boundaries.index(found[1]), found[2] is not None)
+            if delimiter:
+                self._buffer = self._buffer[delimiter.end() :]
+                return Delimiter(1 + boundaries.index(delimiter[1]), delimiter[2] is not None)
             self._buffer = self._buffer[end:]
             if not self._fill():
                 return self._finish(sink, first)
@@ -103,16 +115,16 @@ class _Reader:
         return END
 
     def _find(self, pattern: re.Pattern[bytes] | None) -> re.Match[bytes] | None:
-        """A boundary line whose end is in the buffer, or that ends the input."""
+        """Return a boundary line whose end is in the buffer, or that ends the input."""
         if pattern is None:
             return None
-        found = pattern.search(self._buffer)
-        while found and found.end() == len(self._buffer) and self._fill():
-            found = pattern.search(self._buffer)
-        return found
+        delimiter = pattern.search(self._buffer)
+        while delimiter and delimiter.end() == len(self._buffer) and self._fill():
+            delimiter = pattern.search(self._buffer)
+        return delimiter
 
     def _safe_end(self, pattern: re.Pattern[bytes] | None) -> int:
-        """How much of the buffer cannot be the beginning of a boundary line."""
+        """Return how much of the buffer cannot be the beginning of a boundary line."""
         if pattern is None:
             return len(self._buffer)
         near = max(0, len(self._buffer) - BOUNDARY_MOST - 32)
@@ -124,7 +136,7 @@ class _Reader:
 
 
 def _sliced(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Small pieces: the buffer is copied once for every line of a head."""
+    """Yield small pieces: the buffer is copied once for every line of a head."""
     for chunk in chunks:
         for start in range(0, len(chunk), PIECE):
             yield chunk[start : start + PIECE]
@@ -138,7 +150,7 @@ def _pattern(boundaries: tuple[bytes, ...]) -> re.Pattern[bytes] | None:
 
 
 class _Walk:
-    """Hashes parts in order; every token is framed by its length, so no two sequences are alike."""
+    """Hash parts in order; every token is framed by its length, so no two sequences are alike."""
 
     def __init__(self, reader: _Reader) -> None:
         self._reader = reader
@@ -146,10 +158,11 @@ class _Walk:
         self._depth = 0
 
     def digest(self) -> bytes:
+        """Return the digest of the parts so far."""
         return self._hash.digest()
 
     def entity(self, boundaries: tuple[bytes, ...], default: str) -> Delimiter:
-        """One part with its head. Returns the delimiter that ended it."""
+        """Hash one part with its head; return the delimiter that ended it."""
         self._depth += 1
         if self._depth > DEPTH_MOST:
             raise NotUnderstood
@@ -202,7 +215,7 @@ class _Walk:
 
 
 def _fields(lines: list[bytes]) -> Iterator[Field]:
-    """Unfolded fields. Raises NotUnderstood for a line that is none."""
+    """Yield unfolded fields; raise NotUnderstood for a line that is none."""
     unfolded: list[list[bytes]] = []
     for line in lines:
         if line[:1] in (b" ", b"\t"):

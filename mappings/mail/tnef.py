@@ -1,8 +1,8 @@
-"""Outlook's winmail.dat (application/ms-tnef), compared by its attributes.
+"""Compare Outlook's winmail.dat (application/ms-tnef) by its attributes.
 
-A server builds it anew at each reading and writes the time of that into it, and a key by chance. The digest
-here leaves out the key, the checksums, and the attributes and properties of times. What is not understood has
-no such digest.
+A server builds it anew at each reading, and writes the time of that and a random key into it. The digest here
+leaves out the key, the checksums, and the attributes and properties of times. A stream that is not understood
+has no such digest.
 
 Source: [MS-OXTNEF] 2.1.3 (the stream), 2.1.3.4 (property lists).
 """
@@ -30,11 +30,19 @@ OBJECT, IDENTIFIER = 13, 16
 
 
 class NotTnef(Exception):
-    """This is no stream that is understood. Never leaves mappings.mail.content."""
+    """State that this stream is not understood. It never leaves mappings.mail.content."""
 
 
 def tnef_digest(data: bytes, depth: int = 0) -> bytes:
-    """Equal for two renderings of one message. Raises NotTnef."""
+    """Return a digest that is equal for two renderings of one message.
+
+    Args:
+        data: the stream.
+        depth: how many messages it is embedded in.
+
+    Raises:
+        NotTnef: the stream is not understood.
+    """
     if depth > DEPTH_MOST or data[:4] != SIGNATURE:
         raise NotTnef
     whole = hashlib.sha256(b"kogge tnef 1\n")
@@ -58,17 +66,17 @@ def _attributes(rest: memoryview) -> Iterator[tuple[int, int, memoryview]]:
 
 
 def _list_digest(value: memoryview, depth: int) -> bytes:
-    """Of a property list; one that is not understood counts to the byte."""
+    """Return the digest of a property list; a list that is not understood counts to the byte."""
     whole = hashlib.sha256(b"list\n")
     try:
         for number, head, values in _properties(_Cursor(value)):
             if number in PROPERTY_TIMES:
                 continue
             whole.update(struct.pack("<II", len(head), len(values)) + head)
-            for one in values:
-                nested = one[IDENTIFIER:] if bytes(one[IDENTIFIER : IDENTIFIER + 4]) == SIGNATURE else None
+            for item in values:
+                nested = item[IDENTIFIER:] if bytes(item[IDENTIFIER : IDENTIFIER + 4]) == SIGNATURE else None
                 meant = (
-                    hashlib.sha256(one).digest() if nested is None else tnef_digest(bytes(nested), depth + 1)
+                    hashlib.sha256(item).digest() if nested is None else tnef_digest(bytes(nested), depth + 1)
                 )
                 whole.update(meant)
     except NotTnef:
@@ -77,25 +85,27 @@ def _list_digest(value: memoryview, depth: int) -> bytes:
 
 
 class _Cursor:
-    """Reads on, in steps of four bytes. Raises NotTnef at the end."""
+    """Read on, in steps of four bytes. It raises NotTnef at the end."""
 
     def __init__(self, data: memoryview) -> None:
         self._data = data
         self._at = 0
 
     def take(self, size: int) -> memoryview:
-        found = self._data[self._at : self._at + size]
-        if len(found) < size:
+        """Return so many bytes."""
+        piece = self._data[self._at : self._at + size]
+        if len(piece) < size:
             raise NotTnef
         self._at += size + -size % 4
-        return found
+        return piece
 
     def number(self) -> int:
+        """Return the next number."""
         return int(struct.unpack("<I", self.take(4))[0])
 
 
 def _properties(rest: _Cursor) -> Iterator[tuple[int, bytes, list[memoryview]]]:
-    """(number, what names the property, its values)."""
+    """Yield (number, what names the property, its values)."""
     for _ in range(rest.number()):
         tag = rest.number()
         kind, number = tag & 0xFFFF, tag >> 16

@@ -1,1 +1,1 @@
-"""Notes."""
+"""Map notes."""

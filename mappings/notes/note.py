@@ -1,7 +1,7 @@
-"""Sticky notes: an RFC 5322 message for an IMAP folder of notes.
+"""Map sticky notes to RFC 5322 messages for an IMAP folder of notes.
 
-The header X-Uniform-Type-Identifier is how Apple's Mail and Notes, and those who follow them, know a note in
-IMAP; any other client shows a message. The text is plain: that is all a sticky note is.
+By the header X-Uniform-Type-Identifier Apple's Mail and Notes, and programs that follow them, recognise a
+note in IMAP. Any other client shows a message. The text is plain, as sticky notes are.
 """
 
 from __future__ import annotations
@@ -26,21 +26,24 @@ from model.protocols import Capabilities, Item, Kind, Loss, Mapped, Native, key_
 CLASS = "ipm.stickynote"
 NOTE_SET, COLOUR = "0006200E-0000-0000-C000-000000000046", 0x8B00
 YELLOW = "3"
-"""What a note is unless somebody chose another colour (MS-OXONOTE 2.2.1.1)."""
+"""The colour of a note unless a person chose another one (MS-OXONOTE 2.2.1.1)."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOBODY = "notes@kogge.invalid"
-"""RFC 5322 wants a sender. Where the owner's address is unknown it is nobody's (RFC 2606)."""
+"""RFC 5322 wants a sender.
+
+If the owner's address is unknown, this one is used, which belongs to nobody (RFC 2606).
+"""
 
 SECRETS: Mapping[str, str] = {"PRIVATE": "Private", "CONFIDENTIAL": "Company-Confidential"}
-"""CLASS -> Sensitivity (RFC 4021 section 2.1.55)."""
+"""From CLASS to Sensitivity (RFC 4021 section 2.1.55)."""
 
 _WORD = 39
 """Octets of text in an encoded-word: with "Subject: " the line has 73 characters (RFC 2047: at most 76)."""
 
 
 def skip_note(native: Native) -> str | None:
-    """A code (mappings.losses.catalogue.SKIPS) when this record is no sticky note; None when it is one."""
+    """Return a code (mappings.losses.catalogue.SKIPS) if this record is no sticky note; None if it is one."""
     name = str(native.properties.get("ItemClass") or "").lower()
     if name == "ipm.activity" or name.startswith("ipm.activity."):
         return "journal-entry"
@@ -48,8 +51,11 @@ def skip_note(native: Native) -> str | None:
 
 
 def map_note(native: Native, context: Context) -> Mapped:
-    """The message, seen, with a keyword for each category, and what it loses. Raises Rejected:
-    unknown-format, malformed-record, too-large."""
+    """Map a note to a message that is seen, with a keyword for each category.
+
+    Raises:
+        Rejected: "unknown-format", "malformed-record" or "too-large".
+    """
     if native.format != "ews-note":
         raise Rejected("unknown-format", "no mapping for this kind of record")
     element = items(native)[0]
@@ -73,8 +79,11 @@ def map_note(native: Native, context: Context) -> Mapped:
 
 
 def date_of(native: Native, context: Context) -> tuple[datetime | None, tuple[Loss, ...]]:
-    """The date that map_note gives it, and what is lost of it; the record has it in its body. Raises
-    Rejected("malformed-record")."""
+    """Return the date that map_note gives the note, and what is lost of it. It needs the body.
+
+    Raises:
+        Rejected: "malformed-record".
+    """
     date, losses = _arrived(items(native)[0], context)
     return date, tuple(losses)
 
@@ -111,21 +120,26 @@ def _header(element: Element, key: bytes, context: Context, written: str) -> Ite
 
 def _owner(context: Context) -> str:
     plain = sorted(
-        one for one in context.owner if one.isascii() and "@" in one and not set(one) & set(' <>",')
+        address
+        for address in context.owner
+        if address.isascii() and "@" in address and not set(address) & set(' <>",')
     )
     return plain[0] if plain else NOBODY
 
 
 def _subject(element: Element, written: str) -> str:
-    """Outlook's is the first line of the text."""
-    given = printable(text(element, "t:Subject"))
-    lines = (*given.split("\n"), *written.split("\n"))
+    """Return the subject; Outlook's is the first line of the text."""
+    subject = printable(text(element, "t:Subject"))
+    lines = (*subject.split("\n"), *written.split("\n"))
     return next((" ".join(line.split()) for line in lines if line.strip()), "")
 
 
 def encoded_words(value: str) -> str:
-    """A header's text, folded: as it is where that is short and plain, else as encoded-words (RFC 2047), none
-    of which splits a character."""
+    """Return a header's text, folded.
+
+    A short and plain text stays as it is. Another becomes encoded-words (RFC 2047), none of which splits a
+    character.
+    """
     if value.isascii() and len(value) <= 60 and "=?" not in value:
         return value
     return "\r\n ".join(
@@ -144,8 +158,8 @@ def _chunks(data: bytes) -> Iterator[bytes]:
 
 
 def _labels(element: Element, target: Capabilities) -> tuple[dict[str, str], list[Loss]]:
-    """Keywords and the categories they stand for, as mail has them."""
-    names = [printable(one.text or "") for one in children(element, "t:Categories/t:String")]
+    """Return keywords and the categories they stand for, as mail has them."""
+    names = [printable(element_.text or "") for element_ in children(element, "t:Categories/t:String")]
     named = [name for name in names if name.strip()]
     losses = [lose("categories", "empty-name")] if len(named) < len(names) else []
     if named and not target.keywords:
@@ -155,25 +169,29 @@ def _labels(element: Element, target: Capabilities) -> tuple[dict[str, str], lis
 
 
 def _arrived(element: Element, context: Context) -> tuple[datetime | None, list[Loss]]:
-    """INTERNALDATE, in whole seconds, never outside of what IMAP servers keep (see mappings.mail.mail)."""
-    found = moment(text(element, "t:LastModifiedTime")) or moment(text(element, "t:DateTimeCreated"))
-    if found is None:
+    """Return INTERNALDATE in whole seconds, within what IMAP servers keep (see mappings.mail.mail)."""
+    changed = moment(text(element, "t:LastModifiedTime")) or moment(text(element, "t:DateTimeCreated"))
+    if changed is None:
         return None, [lose("date", "unknown")]
     earliest = datetime.fromtimestamp(context.target.oldest_date, UTC)
     latest = context.read_at.astimezone(UTC).replace(microsecond=0)
-    if found < earliest:
+    if changed < earliest:
         return earliest, [lose("date", "before-1970")]
-    return (latest, [lose("date", "in-the-future")]) if found > latest else (found.replace(microsecond=0), [])
+    return (
+        (latest, [lose("date", "in-the-future")])
+        if changed > latest
+        else (changed.replace(microsecond=0), [])
+    )
 
 
 def _lost(element: Element, html: str) -> list[Loss]:
     colour = (extended(element, (NOTE_SET, COLOUR)) or YELLOW).strip()
-    found = (
+    conditions = (
         (colour != YELLOW, ("colour", "not-kept")),
         (bool(html), ("text", "formatting")),
         (truncated(element), ("text", "truncated")),
-        (any(altered(str(one)) for one in element.itertext()), ("text", "control-characters")),
+        (any(altered(str(piece)) for piece in element.itertext()), ("text", "control-characters")),
         (sensitivity(element)[1], ("sensitivity", "shown-as-private")),
         (bool(children(element, "t:Attachments/*")), ("attachment", "left-out")),
     )
-    return [lose(field, reason) for happened, (field, reason) in found if happened]
+    return [lose(field, reason) for happened, (field, reason) in conditions if happened]

@@ -1,1 +1,1 @@
-"""Time zones and recurrence rules."""
+"""Map time zones and recurrence rules."""

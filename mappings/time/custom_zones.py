@@ -1,6 +1,6 @@
-"""Time zones that a record describes itself: Periods and Transitions, or Exchange 2007's MeetingTimeZone.
+"""Read time zones that a record describes: Periods and Transitions, or Exchange 2007's MeetingTimeZone.
 
-Read into plain values first, so that the same description gives the same zone, and the same TZID, always.
+They are read into plain values first, so that the same description always gives the same zone and TZID.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mappings.fields.ews_xml import Element, child, children, kind, moment, numb
 from mappings.time.rrule import DAYS, INDEXES, MONTHS, ORDER
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
-"""The years whose changes are worked out; before and after them nothing changes."""
+"""The years whose changes are computed; before and after them nothing changes."""
 
 _DURATION = re.compile(
     r"(-)?P(?:(\d{1,3})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,7})(?:\.\d+)?S)?)?", re.ASCII
@@ -27,7 +27,7 @@ _TIME = re.compile(r"(\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?", r
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A stretch of the year with one distance from UTC (east is positive)."""
+    """Describe a stretch of the year with one distance from UTC (east is positive)."""
 
     offset: timedelta
     daylight: bool
@@ -35,8 +35,16 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Onset:
-    """When a period begins, in every year. after: from midnight, by the clock of the period that ends.
-    weekday: from 0, Monday, with week 1 to 4 or -1 for the last; None: on `day`."""
+    """Say when a period begins, in every year.
+
+    Attributes:
+        period: that begins.
+        month: from 1.
+        after: from midnight, by the clock of the period that ends.
+        weekday: from 0, Monday; None if it begins on `day`.
+        week: 1 to 4, or -1 for the last.
+        day: of the month, if `weekday` is None.
+    """
 
     period: Period
     month: int
@@ -46,6 +54,7 @@ class Onset:
     day: int = 1
 
     def wall(self, year: int) -> datetime:
+        """Return when it begins in a year, by the clock of the period that ends."""
         days = monthrange(year, self.month)[1]
         day = min(self.day, days)
         if self.weekday is not None:
@@ -57,7 +66,10 @@ class Onset:
 
 @dataclass(frozen=True, slots=True)
 class Era:
-    """From a moment on (None: from the beginning), one period all year, or several that take turns."""
+    """Describe the periods from a moment on (None: from the beginning).
+
+    They are one period all year, or several that take turns.
+    """
 
     begin: datetime | None
     still: Period | None
@@ -68,7 +80,10 @@ Change = tuple[datetime, Period]
 
 
 class RuleZone(tzinfo):
-    """A zone made of eras. Behaves like zoneinfo.ZoneInfo, also about the hour that is missing or twice."""
+    """Tell times in a zone made of eras.
+
+    It behaves like zoneinfo.ZoneInfo, also in the hour that is missing or comes twice.
+    """
 
     def __init__(self, eras: tuple[Era, ...]) -> None:
         self._before, changes = _changes(eras)
@@ -88,15 +103,19 @@ class RuleZone(tzinfo):
         return self._periods[bisect_right(self._walls[wall.fold], wall.replace(tzinfo=None, fold=0))]
 
     def utcoffset(self, dt: datetime | None, /) -> timedelta:
+        """Return the distance from UTC."""
         return self._period(dt).offset
 
     def dst(self, dt: datetime | None, /) -> timedelta:
+        """Return an hour in daylight saving time, otherwise nothing."""
         return timedelta(hours=1) if self._period(dt).daylight else timedelta(0)
 
     def tzname(self, dt: datetime | None, /) -> str:
+        """Return "Daylight" or "Standard"."""
         return "Daylight" if self._period(dt).daylight else "Standard"
 
     def fromutc(self, dt: datetime, /) -> datetime:
+        """Return a moment in UTC by the clock of this zone."""
         instant = dt.replace(tzinfo=None, fold=0)
         at = bisect_right(self._instants, instant)
         wall = instant + self._periods[at].offset
@@ -106,13 +125,17 @@ class RuleZone(tzinfo):
 
 @lru_cache(maxsize=256)
 def rule_zone(eras: tuple[Era, ...]) -> RuleZone:
-    """The same object for the same eras. At least one era, the first without a beginning."""
+    """Return a zone: the same object for the same eras.
+
+    Args:
+        eras: at least one, the first without a beginning.
+    """
     return RuleZone(eras)
 
 
 def _changes(eras: tuple[Era, ...]) -> tuple[Period, list[Change]]:
-    """The period before all changes, and every change, by its instant in UTC (naive)."""
-    found: list[Change] = []
+    """Return the period before all changes, and every change, by its instant in UTC (naive)."""
+    changes: list[Change] = []
     current = _at(eras[0], datetime(FIRST_YEAR, 1, 1))
     before = current
     for era, following in zip(eras, (*eras[1:], None), strict=True):
@@ -121,14 +144,14 @@ def _changes(eras: tuple[Era, ...]) -> tuple[Period, list[Change]]:
         first: Change = (begin - current.offset, _at(era, begin))
         for instant, period in (first, *_turns(era, begin, end)):
             if period != current:
-                found.append((instant, period))
+                changes.append((instant, period))
                 current = period
-    return before, found
+    return before, changes
 
 
 def _turns(era: Era, begin: datetime, end: datetime) -> list[Change]:
-    """The changes inside an era, begin and end by the clock on the wall."""
-    walls = [one for year in range(begin.year - 1, end.year + 1) for one in _year(era, year)]
+    """Return the changes inside an era; begin and end are by the clock on the wall."""
+    walls = [change for year in range(begin.year - 1, end.year + 1) for change in _year(era, year)]
     pairs = pairwise(walls)
     return [(wall - old.offset, new) for (_, old), (wall, new) in pairs if begin < wall < end]
 
@@ -136,28 +159,33 @@ def _turns(era: Era, begin: datetime, end: datetime) -> list[Change]:
 def _year(era: Era, year: int) -> list[Change]:
     if not 1 <= year <= 9998:
         return []
-    return sorted(((onset.wall(year), onset.period) for onset in era.onsets), key=lambda one: one[0])
+    return sorted(((onset.wall(year), onset.period) for onset in era.onsets), key=lambda change: change[0])
 
 
 def _at(era: Era, wall: datetime) -> Period:
-    """The period that an era has at a moment."""
+    """Return the period that an era has at a moment."""
     turns = [*_year(era, wall.year - 1), *_year(era, wall.year)]
     past = [period for begin, period in turns if begin <= wall]
     return past[-1] if past else era.still or turns[0][1]
 
 
 def described(element: Element) -> tuple[Era, ...] | None:
-    """What <t:StartTimeZone> or the like describes with Periods and Transitions; None when it does not, or
-    not in a way this version understands."""
-    periods = {one.get("Id") or "": _period(one) for one in children(element, "t:Periods/t:Period")}
+    """Return what <t:StartTimeZone> or the like describes with Periods and Transitions.
+
+    Returns:
+        None if it describes nothing, or not in a way that this version understands.
+    """
+    periods = {
+        element_.get("Id") or "": _period(element_) for element_ in children(element, "t:Periods/t:Period")
+    }
     groups = {
-        one.get("Id") or "": _group(one, periods)
-        for one in children(element, "t:TransitionsGroups/t:TransitionsGroup")
+        element_.get("Id") or "": _group(element_, periods)
+        for element_ in children(element, "t:TransitionsGroups/t:TransitionsGroup")
     }
     turns = child(element, "t:Transitions")
     if turns is None:
         return None
-    eras = [_era(one, periods, groups) for one in turns if isinstance(one.tag, str)]
+    eras = [_era(element_, periods, groups) for element_ in turns if isinstance(element_.tag, str)]
     whole = [era for era in eras if era is not None]
     if not whole or len(whole) < len(eras):
         return None
@@ -175,17 +203,17 @@ Group = tuple[Period | None, tuple[Onset, ...]]
 
 
 def _group(element: Element, periods: dict[str, Period | None]) -> Group | None:
-    """None for a group with anything in it that is not understood."""
+    """Return a group; None if anything in it is not understood."""
     still: Period | None = None
     onsets: list[Onset] = []
-    for one in element:
-        period = periods.get(text(one, "t:To").strip())
+    for transition in element:
+        period = periods.get(text(transition, "t:To").strip())
         if period is None:
             return None
-        if kind(one) == "Transition":
+        if kind(transition) == "Transition":
             still = period
             continue
-        onset = _onset(one, period)
+        onset = _onset(transition, period)
         if onset is None:
             return None
         onsets.append(onset)
@@ -229,27 +257,27 @@ _EARLIEST, _LATEST = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC), datetime(LAST_YEAR,
 
 
 def meeting_zone(element: Element) -> tuple[Era, ...] | None:
-    """What Exchange 2007's <t:MeetingTimeZone> describes; None when it does not."""
+    """Return what Exchange 2007's <t:MeetingTimeZone> describes; None if it describes nothing."""
     base = duration(text(element, "t:BaseOffset"))
     if base is None or abs(base) >= timedelta(hours=20):
         return None
     halves = [_half(element, name, base) for name in ("Standard", "Daylight")]
     if child(element, "t:Standard") is None and child(element, "t:Daylight") is None:
         return (Era(None, Period(-base, False)),)
-    onsets = tuple(one for one in halves if one is not None)
+    onsets = tuple(half for half in halves if half is not None)
     return (Era(None, None, onsets),) if len(onsets) == 2 else None
 
 
 def _half(element: Element, name: str, base: timedelta) -> Onset | None:
-    found = child(element, f"t:{name}")
-    if found is None:
+    half = child(element, f"t:{name}")
+    if half is None:
         return None
-    extra = duration(text(found, "t:Offset"))
+    extra = duration(text(half, "t:Offset"))
     path = "t:RelativeYearlyRecurrence/t:"
-    month = MONTHS.get(text(found, path + "Month").strip().lower())
-    week = INDEXES.get(text(found, path + "DayOfWeekIndex").strip().lower())
-    weekday = _weekday(text(found, path + "DaysOfWeek"))
-    clock = _TIME.fullmatch(text(found, "t:Time").strip())
+    month = MONTHS.get(text(half, path + "Month").strip().lower())
+    week = INDEXES.get(text(half, path + "DayOfWeekIndex").strip().lower())
+    weekday = _weekday(text(half, path + "DaysOfWeek"))
+    clock = _TIME.fullmatch(text(half, "t:Time").strip())
     if extra is None or month is None or week is None or weekday is None or clock is None:
         return None
     hours, minutes, seconds = (int(part or 0) for part in clock.groups())
@@ -258,7 +286,7 @@ def _half(element: Element, name: str, base: timedelta) -> Onset | None:
 
 
 def duration(written: str) -> timedelta | None:
-    """An xs:duration of days and smaller, to the second; None for none."""
+    """Return an xs:duration of days and smaller units, to the second; None if it is no such text."""
     match = _DURATION.fullmatch(written.strip())
     if match is None or not any(match.groups()[1:]):
         return None

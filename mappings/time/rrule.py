@@ -1,7 +1,8 @@
-"""From an EWS recurrence to an RRULE (RFC 5545).
+"""Map an EWS recurrence to an RRULE (RFC 5545).
 
-Two calendars count differently: where a month has no 31st, Exchange takes its last day, RFC 5545 leaves the
-month out. So a 31st becomes "the last of 28, 29, 30, 31" (BYMONTHDAY and BYSETPOS=-1), which both read alike.
+The two calendars count differently: if a month has no 31st, Exchange takes its last day, and RFC 5545 leaves
+the month out. So a 31st becomes "the last of 28, 29, 30, 31" (BYMONTHDAY and BYSETPOS=-1), which both read
+alike.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ MONTHS: Mapping[str, tuple[int, int, int]] = {
     "november": (11, 30, 30),
     "december": (12, 31, 31),
 }
-"""Number, and days in a short and a long year."""
+"""The number of a month, and its days in a short and a long year."""
 
 INDEXES: Mapping[str, int] = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": -1}
 
@@ -55,16 +56,23 @@ REGENERATIONS: Mapping[str, str] = {
     "MonthlyRegeneration": "MONTHLY",
     "YearlyRegeneration": "YEARLY",
 }
-"""Tasks alone: the next one comes that long after this one was completed. No RRULE says so."""
+"""For tasks alone: the next one comes that long after this one was completed. No RRULE says so."""
 
 Parts = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class RecurrenceRule:
-    """text: the RRULE's value. shape: the same without its ending, which is count, or until (included; a
-    date, or a wall time), or neither. first: the first occurrence from the range's own start on. fits: the
-    start given is one; a master whose start is none would be an occurrence too many."""
+    """Hold a rule.
+
+    Attributes:
+        text: the RRULE's value.
+        shape: the same without its ending.
+        count: how many occurrences; None if it does not end so.
+        until: the last day or wall time, included; None if it does not end so.
+        first: the first occurrence from the range's own start on.
+        fits: True if the given start is an occurrence; otherwise the master would be an occurrence too many.
+    """
 
     text: str
     shape: str
@@ -75,23 +83,35 @@ class RecurrenceRule:
 
     @property
     def endless(self) -> bool:
+        """Return True if it has no ending."""
         return self.count is None and self.until is None
 
     def starts(self, start: Start) -> Iterator[Start]:
-        """Every occurrence of a series that begins with `start` (a date, or a naive wall time), to the year
-        9999 at most, whatever became of it since."""
-        for past, found in enumerate(_walls(self.shape, start)):
+        """Yield every occurrence of a series, to the year 9999 at most, whatever became of it since.
+
+        Args:
+            start: of the series: a date, or a naive wall time.
+        """
+        for past, occurrence in enumerate(_walls(self.shape, start)):
             if self.count is not None and past >= self.count:
                 return
-            if self.until is not None and _naive(found) > _naive(self.until):
+            if self.until is not None and _naive(occurrence) > _naive(self.until):
                 return
-            yield found
+            yield occurrence
 
 
 def rule(recurrence: Element, start: Start, zone: tzinfo | None = None) -> RecurrenceRule:
-    """The rule of <t:Recurrence>. start: the first occurrence, a date for whole days, else its wall time,
-    aware or naive; zone: where the wall time is one, for UNTIL, which is in UTC (a date for a date; without
-    any zone, a floating time). Raises Rejected: unknown-recurrence, also for regenerating tasks."""
+    """Return the rule of <t:Recurrence>.
+
+    Args:
+        recurrence: the element.
+        start: the first occurrence: a date for whole days, otherwise its wall time, aware or naive.
+        zone: where the wall time is one, for UNTIL, which is in UTC (a date for a date). Without any zone,
+            UNTIL is a floating time.
+
+    Raises:
+        Rejected: "unknown-recurrence", also for regenerating tasks.
+    """
     pattern, range_ = _halves(recurrence)
     make = PATTERNS.get(kind(pattern))
     if make is None:
@@ -107,17 +127,19 @@ def rule(recurrence: Element, start: Start, zone: tzinfo | None = None) -> Recur
 
 
 def regeneration(recurrence: Element) -> tuple[str, int] | None:
-    """Frequency and interval of a regenerating task; None for a recurrence by the calendar."""
+    """Return frequency and interval of a regenerating task; None for a recurrence by the calendar."""
     pattern, _ = _halves(recurrence)
     frequency = REGENERATIONS.get(kind(pattern))
     return None if frequency is None else (frequency, _interval(pattern))
 
 
 def _halves(recurrence: Element) -> tuple[Element, Element]:
-    found = [one for one in recurrence if isinstance(one.tag, str)]
-    patterns = [one for one in found if kind(one) in PATTERNS or kind(one) in REGENERATIONS]
-    ranges = [one for one in found if kind(one) in RANGES]
-    if len(found) != 2 or len(patterns) != 1 or len(ranges) != 1:
+    elements = [element_ for element_ in recurrence if isinstance(element_.tag, str)]
+    patterns = [
+        element_ for element_ in elements if kind(element_) in PATTERNS or kind(element_) in REGENERATIONS
+    ]
+    ranges = [element_ for element_ in elements if kind(element_) in RANGES]
+    if len(elements) != 2 or len(patterns) != 1 or len(ranges) != 1:
         raise _unknown()
     return patterns[0], ranges[0]
 
@@ -173,11 +195,14 @@ def _yearly(pattern: Element) -> Parts:
 
 
 def _month_day(pattern: Element, shortest: int, longest: int) -> Parts:
-    """The day, or the month's last where it is shorter. A day that no such month has is the longest one's."""
+    """Return the day, or the month's last if the month is shorter.
+
+    A day that no such month has is the longest one's last.
+    """
     day = min(_within(number(pattern, "t:DayOfMonth"), 1, 31), longest)
     if day <= shortest:
         return [("BYMONTHDAY", str(day))]
-    days = ",".join(str(one) for one in range(shortest, day + 1))
+    days = ",".join(str(day_) for day_ in range(shortest, day + 1))
     return [("BYMONTHDAY", days), ("BYSETPOS", "-1")]
 
 
@@ -202,7 +227,7 @@ def _nth(pattern: Element) -> Parts:
 
 
 def _days(pattern: Element) -> tuple[str, ...]:
-    """In the week's order: "Weekday" is five of them."""
+    """Return the days in the week's order: "Weekday" is five of them."""
     names = text(pattern, "t:DaysOfWeek").lower().split()
     if not names or any(name not in DAYS for name in names):
         raise _unknown()
@@ -233,7 +258,10 @@ def _until(range_: Element, start: Start) -> Start | None:
 
 
 def _written(until: Start, zone: tzinfo | None) -> str:
-    """At the last occurrence's own instant: the day's last moment would, in UTC, often be another day."""
+    """Return UNTIL at the last occurrence's own instant.
+
+    The day's last moment would, in UTC, often be another day.
+    """
     if not isinstance(until, datetime):
         return f"{until:%Y%m%d}".zfill(8)
     if zone is None:
@@ -252,19 +280,19 @@ def _range_start(range_: Element, start: Start) -> Start:
 
 
 def _day(written: str) -> date | None:
-    """The date as written: a range's dates are days of the series, whatever offset is added to them."""
+    """Return the date as written: a range's dates are days of the series, whatever offset follows."""
     match = re.match(r"\s*(\d{4}-\d\d-\d\d)", written, re.ASCII)
-    found = moment(match[1]) if match else None
-    return found.date() if found else None
+    moment_ = moment(match[1]) if match else None
+    return moment_.date() if moment_ else None
 
 
 def _walls(shape: str, start: Start) -> Iterator[Start]:
-    """At least one; raises Rejected for a rule that has none."""
+    """Yield at least one occurrence; raise Rejected for a rule that has none."""
     whole = isinstance(start, datetime)
     empty = True
-    for found in rrulestr(shape, dtstart=_naive(start)):
+    for occurrence in rrulestr(shape, dtstart=_naive(start)):
         empty = False
-        yield found if whole else found.date()
+        yield occurrence if whole else occurrence.date()
     if empty:
         raise _unknown()
 

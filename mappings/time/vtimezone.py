@@ -1,4 +1,4 @@
-"""VTIMEZONE: what a zone's clock does in the years concerned, in yearly rules where it keeps to one."""
+"""Write a VTIMEZONE: a zone's clock in the years concerned, in yearly rules as far as it keeps to one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,16 @@ _NAME = re.compile(r"[A-Z]{3,6}")
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """One change: when, in UTC and by the clock that ends (both naive), from and to which offset."""
+    """Describe one change.
+
+    Attributes:
+        instant: in UTC, naive.
+        wall: by the clock that ends, naive.
+        before: the offset before.
+        after: the offset after.
+        daylight: True if daylight saving begins.
+        name: of the time that begins.
+    """
 
     instant: datetime
     wall: datetime
@@ -35,7 +44,7 @@ class _Turn:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Changes alike in consecutive years. rule: None for a single one. open: it goes on."""
+    """Hold changes that are alike in consecutive years. rule: None for a single one. open: it goes on."""
 
     turns: tuple[_Turn, ...]
     rule: str | None
@@ -43,11 +52,12 @@ class _Run:
 
 
 def vtimezone(zone: Zone, first: int, last: int) -> Timezone:
-    """The component for times from the year `first` to the year `last`, both included, by the clock on the
-    wall. The last rule in force goes on beyond: take some years more for what never ends.
+    """Return the component for the years from `first` to `last`, both included, by the clock on the wall.
 
-    A zone of our own is always written whole: some readers keep a VTIMEZONE by its TZID (icalendar 7), and
-    one event's years are not another's."""
+    The last rule in force goes on beyond: take some more years for what never ends. A zone of our own is
+    always written whole: some readers keep a VTIMEZONE by its TZID (icalendar 7), and one event's years are
+    not another's.
+    """
     if isinstance(zone.info, RuleZone):
         first, last = min(first, _WHOLE[0]), _WHOLE[1]
     component = Timezone()
@@ -79,24 +89,24 @@ def _runs(zone: Zone, first: int, last: int) -> tuple[_Run, ...]:
     kinds = dict.fromkeys(
         (turn.before, turn.after, turn.daylight, turn.name, turn.wall.time()) for turn in turns
     )
-    found: list[_Run] = []
-    for one in kinds:
-        alike = [t for t in turns if (t.before, t.after, t.daylight, t.name, t.wall.time()) == one]
-        found += _split(alike, last)
+    runs: list[_Run] = []
+    for kind in kinds:
+        alike = [t for t in turns if (t.before, t.after, t.daylight, t.name, t.wall.time()) == kind]
+        runs += _split(alike, last)
     if not turns or turns[0].wall.year > first:
-        found.append(_beginning(zone, first))
-    return tuple(sorted(found, key=lambda run: run.turns[0].wall))
+        runs.append(_beginning(zone, first))
+    return tuple(sorted(runs, key=lambda run: run.turns[0].wall))
 
 
 def _beginning(zone: Zone, year: int) -> _Run:
-    """What holds before the first change, for times that no other observance reaches."""
+    """Return the state before the first change, for times that no other observance reaches."""
     at = datetime(year, 1, 1)
     offset, daylight, name = _state(zone, at)
     return _Run((_Turn(at - offset, at, offset, offset, daylight, name),), None, False)
 
 
 def _split(turns: list[_Turn], last: int) -> list[_Run]:
-    """As few runs as a greedy reading finds. Every rule gives exactly the changes of its run."""
+    """Return as few runs as a greedy reading finds. Every rule gives exactly the changes of its run."""
     runs: list[_Run] = []
     held: list[_Turn] = []
     rules: list[str] = []
@@ -118,27 +128,27 @@ def _run(turns: list[_Turn], rules: list[str], last: int) -> _Run:
 
 
 def _rules(wall: datetime) -> list[str]:
-    """Every yearly rule this day could follow, the likeliest first."""
+    """Return every yearly rule that this day could follow, the likeliest first."""
     day, days = ORDER[wall.weekday()], monthrange(wall.year, wall.month)[1]
     head = f"FREQ=YEARLY;BYMONTH={wall.month}"
-    found = [f"{head};BYDAY=-1{day}"] if wall.day + 7 > days else []
+    rules = [f"{head};BYDAY=-1{day}"] if wall.day + 7 > days else []
     if wall.day <= 28:
-        found.append(f"{head};BYDAY={(wall.day - 1) // 7 + 1}{day}")
+        rules.append(f"{head};BYDAY={(wall.day - 1) // 7 + 1}{day}")
     for begin in range(max(1, wall.day - 6), min(wall.day, 25) + 1):
-        span = ",".join(str(one) for one in range(begin, begin + 7))
-        found.append(f"{head};BYMONTHDAY={span};BYDAY={day}")
-    return [*found, f"{head};BYMONTHDAY={wall.day}"]
+        span = ",".join(str(day_) for day_ in range(begin, begin + 7))
+        rules.append(f"{head};BYMONTHDAY={span};BYDAY={day}")
+    return [*rules, f"{head};BYMONTHDAY={wall.day}"]
 
 
 def _turns(zone: Zone, begin: datetime, end: datetime) -> list[_Turn]:
-    found: list[_Turn] = []
+    turns: list[_Turn] = []
     at = begin
     while at < end:
         following = at + _STEP
         if _state(zone, at) != _state(zone, following):
-            found.append(_turn(zone, at, following))
+            turns.append(_turn(zone, at, following))
         at = following
-    return found
+    return turns
 
 
 def _turn(zone: Zone, low: datetime, high: datetime) -> _Turn:
@@ -151,6 +161,6 @@ def _turn(zone: Zone, low: datetime, high: datetime) -> _Turn:
 
 
 def _state(zone: Zone, instant: datetime) -> tuple[timedelta, bool, str]:
-    """Offset, daylight saving, name at an instant in UTC (naive)."""
+    """Return offset, daylight saving and name at an instant in UTC (naive)."""
     local = instant.replace(tzinfo=UTC).astimezone(zone.info)
     return local.utcoffset() or timedelta(0), bool(local.dst()), local.tzname() or ""

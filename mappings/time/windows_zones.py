@@ -1,4 +1,4 @@
-"""Maps Windows time zones to IANA zones.
+"""Map Windows time zones to IANA zones.
 
 The table is icalendar's, which follows the default territory ("001") of CLDR's windowsZones. Windows compares
 the ids without case.
@@ -21,7 +21,7 @@ _RENAMED: Mapping[str, str] = {
     "Nepal Standard Time": "Asia/Kathmandu",
     "US Eastern Standard Time": "America/Indiana/Indianapolis",
 }
-"""IANA's spelling of today, where CLDR keeps an older one."""
+"""IANA's present spelling, if CLDR keeps an older one."""
 
 _MORE: Mapping[str, str] = {
     "Armenian Standard Time": "Asia/Yerevan",

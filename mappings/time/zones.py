@@ -1,4 +1,4 @@
-"""The time zone of an EWS item, as something that tells times and as a VTIMEZONE.
+"""Find the time zone of an EWS item, as rules and as a VTIMEZONE.
 
 Windows zones become IANA zones (CLDR), whose rules come from the tzdata package, never from the machine: two
 workers write the same bytes. A zone that the record describes itself keeps its own rules.
@@ -25,26 +25,41 @@ _UTC_NAMES = frozenset({"Etc/UTC", "UTC", "Etc/UCT", "Etc/Zulu", "Zulu", "Etc/Un
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """id: its TZID, the IANA name or one of our own. info: its rules; UTC's are datetime.UTC itself."""
+    """Name a zone and its rules.
+
+    Attributes:
+        id: its TZID, the IANA name or one of our own.
+        info: its rules; UTC's are datetime.UTC itself.
+    """
 
     id: str
     info: tzinfo
 
     @property
     def utc(self) -> bool:
-        """Times are written with Z, and no VTIMEZONE is needed."""
+        """Return True if times are written with Z, so that no VTIMEZONE is needed."""
         return self.info is UTC
 
     def local(self, instant: datetime) -> datetime:
-        """An instant by the clock on the wall. Raises Rejected("date-out-of-range")."""
+        """Return an instant by the clock on the wall.
+
+        Raises:
+            Rejected: "date-out-of-range".
+        """
         try:
             return instant.astimezone(self.info)
         except (OverflowError, ValueError):
             raise out_of_range() from None
 
     def instant(self, wall: datetime) -> datetime:
-        """A wall time (naive) in UTC. One that the clock skips counts by the offset before, one that comes
-        twice is the first (RFC 5545 section 3.3.5). Raises Rejected("date-out-of-range")."""
+        """Return a wall time (naive) in UTC.
+
+        A time that the clock skips counts by the offset before. One that comes twice is the first (RFC 5545
+        section 3.3.5).
+
+        Raises:
+            Rejected: "date-out-of-range".
+        """
         try:
             return wall.replace(tzinfo=self.info, fold=0).astimezone(UTC)
         except (OverflowError, ValueError):
@@ -55,19 +70,27 @@ UTC_ZONE = Zone("Etc/UTC", UTC)
 
 
 def out_of_range() -> Rejected:
+    """Return the error for a date that no calendar holds."""
     return Rejected("date-out-of-range", "correct the item's dates at the source, and run again")
 
 
 def zone_for(element: Element, side: str = "Start") -> Zone:
-    """The zone an item was made in; UTC when it names none. side "End": that of its end, which is that of its
-    start unless it says otherwise. Raises Rejected("unknown-time-zone")."""
+    """Return the zone that an item was made in; UTC if it names none.
+
+    Args:
+        element: the item.
+        side: "Start", or "End" for the zone of its end, which is that of its start unless it says otherwise.
+
+    Raises:
+        Rejected: "unknown-time-zone".
+    """
     if side == "End":
-        found = _named(element, "End")
-        if found is not None:
-            return found
-    found = _named(element, "Start")
-    if found is not None:
-        return found
+        zone = _named(element, "End")
+        if zone is not None:
+            return zone
+    zone = _named(element, "Start")
+    if zone is not None:
+        return zone
     return _meeting(element) or UTC_ZONE
 
 
@@ -76,14 +99,14 @@ def _named(element: Element, side: str) -> Zone | None:
     names = [text(element, f"t:{side}TimeZoneId")]
     if whole is not None:
         names.insert(0, whole.get("Id") or "")
-    given = [name for name in names if name.strip()]
-    known = next((zone for name in given if (zone := named_zone(name)) is not None), None)
-    if known is not None:
-        return known
+    names_ = [name for name in names if name.strip()]
+    zone_ = next((zone for name in names_ if (zone := named_zone(name)) is not None), None)
+    if zone_ is not None:
+        return zone_
     eras = described(whole) if whole is not None else None
     if eras is not None:
         return own_zone(eras)
-    if given:
+    if names_:
         raise unknown_zone()
     return None
 
@@ -91,21 +114,22 @@ def _named(element: Element, side: str) -> Zone | None:
 def _meeting(element: Element) -> Zone | None:
     whole = child(element, "t:MeetingTimeZone")
     if whole is not None:
-        known = named_zone(whole.get("TimeZoneName") or "")
+        zone = named_zone(whole.get("TimeZoneName") or "")
         eras = meeting_zone(whole)
-        if known is not None or eras is not None:
-            return known or own_zone(eras or ())
+        if zone is not None or eras is not None:
+            return zone or own_zone(eras or ())
     # Exchange 2007 has a text for people here. An id among them counts, anything else says nothing.
     return named_zone(text(element, "t:TimeZone"))
 
 
 def unknown_zone() -> Rejected:
+    """Return the error for a zone that this version does not know."""
     return Rejected("unknown-time-zone", "open the item at the source, choose a time zone, and run again")
 
 
 @lru_cache(maxsize=1024)
 def named_zone(name: str) -> Zone | None:
-    """A zone by its Windows id or IANA name; None for neither."""
+    """Return a zone by its Windows id or IANA name; None if it is neither."""
     key = iana(name) or name.strip()
     if key in _UTC_NAMES:
         return UTC_ZONE
@@ -114,7 +138,10 @@ def named_zone(name: str) -> Zone | None:
 
 
 def own_zone(eras: tuple[Era, ...]) -> Zone:
-    """A zone that a record describes, under a name made from its rules: the same rules, the same name."""
+    """Return a zone that a record describes, under a name made from its rules.
+
+    The same rules have the same name.
+    """
     mark = hashlib.blake2b(repr(eras).encode(), digest_size=6).hexdigest()
     return Zone(f"Kogge/{mark}", rule_zone(eras))
 
