@@ -56,7 +56,7 @@ def kept(state_directory: Path) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def were_spoken(owner: str) -> bool:
+def has_note(owner: str) -> bool:
     """Return True if the process of this owner left a note that it crashed.
 
     Args:

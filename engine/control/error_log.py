@@ -19,7 +19,7 @@ INTERNAL = "internal-error"
 
 
 @contextmanager
-def kept_within(where: str, noted: Callable[[str], None]) -> Iterator[None]:
+def contain_defects(where: str, noted: Callable[[str], None]) -> Iterator[None]:
     """Keep a defect within the mailbox that met it: the others go on.
 
     Args:
@@ -34,7 +34,7 @@ def kept_within(where: str, noted: Callable[[str], None]) -> Iterator[None]:
     except MigrationError:
         raise
     except Exception as error:  # noqa: BLE001 (the mailbox boundary)
-        logging.getLogger("kogge.defect").error("%s: %s", where, described(error))
+        logging.getLogger("kogge.defect").error("%s: %s", where, describe(error))
         noted(INTERNAL)
 
 
@@ -45,14 +45,14 @@ def hook(tell: Callable[[str], None]) -> None:
     """
 
     def told(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
-        line = described(error)
+        line = describe(error)
         logging.getLogger("kogge.defect").error("%s", line)
         tell(line)
 
     sys.excepthook = told
 
 
-def described(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """Return the error's class and where it happened, innermost first.
 
     The error's text is left out: it may quote a person's data, or a server that does.

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from engine.control.error_log import described
+from engine.control.error_log import describe
 from ledger.db.rows import Lease
 from model.errors import LeaseLost, MigrationError
 
@@ -200,7 +200,7 @@ class LeaseKeeper:
                     self._give_up()
                     return
         except Exception as error:  # noqa: BLE001 (a defect here must not leave the sockets open)
-            _log.error("lease of %s: %s", self._lease.mailbox, described(error))
+            _log.error("lease of %s: %s", self._lease.mailbox, describe(error))
             self._give_up()
 
     def _renew(self) -> bool:
@@ -234,4 +234,4 @@ class LeaseKeeper:
             try:
                 close()
             except Exception as error:  # noqa: BLE001 (the others must be closed too)
-                _log.error("lease of %s: %s", self._lease.mailbox, described(error))
+                _log.error("lease of %s: %s", self._lease.mailbox, describe(error))

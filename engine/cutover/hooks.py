@@ -68,7 +68,7 @@ class HookMailbox:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Inherited:
     """Hold what a command inherits from this process.
 
     Attributes:
@@ -133,7 +133,7 @@ def run(
     with _exclusive(state_directory, f"{person.mailbox}.{hook.name}", hook.timeout_seconds) as lock:
         if lock is None:
             return "still-running"
-        inherited = Given(lock, tuple(environment))
+        inherited = Inherited(lock, tuple(environment))
         for attempt in range(hook.attempts):
             if attempt:
                 sleep(min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE))
@@ -171,7 +171,7 @@ def _try_lock(file: BinaryIO) -> bool:
 
 
 def _attempt(
-    action: Action, person: HookMailbox, seconds: float, output: BinaryIO, inherited: Given
+    action: Action, person: HookMailbox, seconds: float, output: BinaryIO, inherited: Inherited
 ) -> str | None:
     if action.command is not None:
         return _command(action.command, person, seconds, output, inherited)
@@ -191,7 +191,7 @@ def _output(state_directory: Path, name: str) -> BinaryIO:
 
 
 def _command(
-    command: tuple[str, ...], person: HookMailbox, seconds: float, output: BinaryIO, inherited: Given
+    command: tuple[str, ...], person: HookMailbox, seconds: float, output: BinaryIO, inherited: Inherited
 ) -> str | None:
     variables = {f"KOGGE_{name.upper()}": value for name, value in person.names().items()}
     try:

@@ -17,7 +17,7 @@ from engine.config.load import Config
 from engine.context.leg_context import utc_now
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import lease
-from engine.control.error_log import described
+from engine.control.error_log import describe
 from engine.cutover import hooks
 from engine.cutover.steps import Announce, CutoverContext, CutoverResult, cut_over, short, take_back
 from engine.leg.run import run_leg
@@ -68,7 +68,7 @@ class CutoverRequest:
         except MigrationError as error:
             cut = self._where(mailbox_id, error.code)
         except Exception as error:  # noqa: BLE001 (the mailbox boundary)
-            logging.getLogger("kogge.defect").error("cutover %s: %s", mailbox_id, described(error))
+            logging.getLogger("kogge.defect").error("cutover %s: %s", mailbox_id, describe(error))
             cut = self._where(mailbox_id, "internal-error")
         fault = self.breakers.note(mailbox_id, cut.code, accepted=cut.code is None)
         if fault is not None:

@@ -14,13 +14,13 @@ DETAIL = "versions"
 HELD = (State.WRITTEN, State.VERIFIED)
 
 
-def there(leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> Mapping[bytes, int]:
+def versions_at_target(leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow]) -> Mapping[bytes, int]:
     """Return how many older versions the items that are at the target have there, by key."""
     asks = leg.context.target.versions and any(item.href is not None for item in rows)
     return leg.ledger.versions.of(row.id) if asks else {}
 
 
-def fetched(
+def fetch(
     leg: LegContext, row: ContainerRow, rows: Sequence[ItemRow], known: Mapping[bytes, int]
 ) -> Iterator[Native | Failed]:
     """Yield what the source returns for these rows.
@@ -32,7 +32,7 @@ def fetched(
         leg: the open leg.
         row: the container.
         rows: the items.
-        known: see there().
+        known: see versions_at_target().
     """
     container, most, source = as_container(row), leg.context.target.versions, leg.source
     if not most or not isinstance(source, SupportsVersionHistory):

@@ -50,7 +50,7 @@ from engine.context.leg_context import (
 from engine.context.principals import Parties
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import lease
-from engine.control.error_log import described
+from engine.control.error_log import describe
 from engine.control.server_words_file import Words, told
 from engine.control.stop_signal import StopRequested, reason
 from engine.files import file_names
@@ -365,7 +365,7 @@ def _react(setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper) -> LegEn
     except MigrationError as error:
         return LegEnd.by(LegState.BLOCKED, _keep_words(setting, held, error))
     except Exception as error:  # noqa: BLE001 (the boundary: one mailbox's trouble is not the others')
-        _log.error("leg %s: %s", held.mailbox, described(error))
+        _log.error("leg %s: %s", held.mailbox, describe(error))
         return LegEnd(LegState.BLOCKED, "internal-error")
 
 

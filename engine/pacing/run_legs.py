@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from engine.control.error_log import described
+from engine.control.error_log import describe
 from engine.control.stop_signal import Stop
 from engine.pacing.login_breaker import REFUSED, LoginBreaker
 from ledger.db.rows import LegRow
@@ -57,7 +57,7 @@ class Boundary:
             code = error.code
             fault = error if isinstance(error, (Misconfigured, Corrupt)) else None
         except Exception as error:  # noqa: BLE001 (the mailbox boundary)
-            logging.getLogger("kogge.defect").error("leg %s: %s", row.id, described(error))
+            logging.getLogger("kogge.defect").error("leg %s: %s", row.id, describe(error))
             code = "internal-error"
         fault = self.breaker.note(row.mailbox, code, accepted=code is None) or fault
         with self._lock:

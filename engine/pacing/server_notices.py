@@ -8,7 +8,7 @@ from itertools import groupby
 
 from engine.config.load import Config
 from engine.pacing.admission import UNWELL
-from engine.planning.maintenance_windows import gate_of, told
+from engine.planning.maintenance_windows import gate_of, next_opening_text
 from ledger.plan.waves import Waves
 from ledger.store import Ledger
 from ledger.views.server_health import Health, newest
@@ -84,5 +84,5 @@ def _waves(config: Config, ledger: Ledger, wave: str | None) -> list[str]:
             lines.append(error.advice)
             continue
         if opening.refusal(now) is not None:
-            lines.append(told(opening, now))
+            lines.append(next_opening_text(opening, now))
     return lines

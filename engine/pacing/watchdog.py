@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from engine.config.load import Config
-from engine.control.error_log import described
+from engine.control.error_log import describe
 from engine.control.stop_signal import Stop
 from engine.pacing.admission import Admission
-from engine.planning.maintenance_windows import CLOSED, PAUSED, gate_of, told
+from engine.planning.maintenance_windows import CLOSED, PAUSED, gate_of, next_opening_text
 from ledger.store import Ledger
 from model.errors import MigrationError, Transient
 
@@ -121,7 +121,7 @@ class Watchdog:
             self.refusal = self.refusal if self._stop.is_set() else None
             return None
         self.closing = True
-        self.refusal = self.refusal or Transient(code, told(opening, now))
+        self.refusal = self.refusal or Transient(code, next_opening_text(opening, now))
         return code if not opening.open_at(now) and (policy.ends or code == PAUSED) else None
 
     def _run(self) -> None:
@@ -146,4 +146,4 @@ class Watchdog:
         except MigrationError:
             return
         except Exception as error:  # noqa: BLE001 (else a pause would be heard no more, for the whole run)
-            logging.getLogger("kogge.defect").error("watchdog: %s", described(error))
+            logging.getLogger("kogge.defect").error("watchdog: %s", describe(error))

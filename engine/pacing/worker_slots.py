@@ -113,7 +113,7 @@ class WorkerSlots:
 
 
 @contextmanager
-def taken(config: Config, ledger: Ledger, stop: Stop) -> Iterator[WorkerSlots]:
+def open_worker_slots(config: Config, ledger: Ledger, stop: Stop) -> Iterator[WorkerSlots]:
     """Open the admission of a process that is no Prefect worker.
 
     Yields:

@@ -211,10 +211,10 @@ def refuse_closed(config: Config, ledger: Ledger, wave: str, now: datetime) -> N
     opening = gate_of(config, ledger, wave)
     code = opening.refusal(now)
     if code is not None:
-        raise Transient(code, told(opening, now))
+        raise Transient(code, next_opening_text(opening, now))
 
 
-def told(opening: Opening, now: datetime) -> str:
+def next_opening_text(opening: Opening, now: datetime) -> str:
     """Return, for a person, why a wave may not run, and when it may."""
     if opening.paused:
         return f"wave {opening.wave} is paused; `kogge resume --wave {opening.wave}` lets it go on"

@@ -16,7 +16,7 @@ from itertools import groupby, islice
 
 from engine.assembly import accounts, open_source, open_target
 from engine.config.load import Config
-from engine.control.error_log import kept_within
+from engine.control.error_log import contain_defects
 from engine.identity.identity_gate import Pair
 from engine.pacing.login_breaker import LoginBreaker
 from engine.preflight.preflight import never, side_of
@@ -175,7 +175,7 @@ class LinkReader:
             Corrupt: if an invariant of the ledger is broken.
         """
         try:
-            with kept_within(mailbox.id, partial(self.look.failed.__setitem__, mailbox.id)):
+            with contain_defects(mailbox.id, partial(self.look.failed.__setitem__, mailbox.id)):
                 yield from self._links(mailbox)
         except (Misconfigured, Corrupt):
             raise

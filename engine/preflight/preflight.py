@@ -24,7 +24,7 @@ from connectors.webdav.settings import FilesSettings
 from engine.assembly import open_source, open_target
 from engine.config.load import Config
 from engine.context.restored_ledger_breaker import CODE
-from engine.control.error_log import kept_within
+from engine.control.error_log import contain_defects
 from engine.identity.identity_gate import (
     LEVELS,
     NEEDS_APPROVAL,
@@ -156,7 +156,7 @@ def examine_all(
 
     def look(person: Person) -> PreflightResult:
         result = PreflightResult(person)
-        with kept_within(f"line {person.line}", lambda code: result.faults.append(("mailbox", code))):
+        with contain_defects(f"line {person.line}", lambda code: result.faults.append(("mailbox", code))):
             result = examine(config, person, rules, breaker, begun=person.source in begun, passes=passes)
         return result
 
@@ -274,7 +274,7 @@ def _target(config: Config, account: Account, workload: Kind) -> Target:
 def _noting(look: PreflightResult, side: str) -> Iterator[None]:
     """Note a fault of this mailbox by its code; what a person may approve is a warning."""
     try:
-        with kept_within(f"line {look.person.line}", lambda code: look.faults.append((side, code))):
+        with contain_defects(f"line {look.person.line}", lambda code: look.faults.append((side, code))):
             yield
     except (Misconfigured, Corrupt):
         raise
@@ -418,7 +418,7 @@ def _opens(open_side: Callable[[], Source | Target]) -> bool | None:
     A directory may state whose a closed mailbox is, so its content is asked for too.
     """
     try:
-        with kept_within("control mailbox", lambda _code: None), closing(open_side()) as side:
+        with contain_defects("control mailbox", lambda _code: None), closing(open_side()) as side:
             side.identity()
             next(iter(side.containers()), None)
             return True

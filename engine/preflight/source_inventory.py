@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from engine.assembly import open_source
 from engine.config.load import Config
-from engine.control.error_log import kept_within
+from engine.control.error_log import contain_defects
 from engine.pacing.login_breaker import LoginBreaker
 from engine.planning.mailbox_list import Person
 from engine.preflight.parallel_checks import map_mailboxes
@@ -97,7 +97,7 @@ def take_inventory(config: Config, person: Person, breaker: LoginBreaker | None 
     """
     inventory = Inventory(person)
     try:
-        with kept_within(f"line {person.line}", inventory.end):
+        with contain_defects(f"line {person.line}", inventory.end):
             kinds = frozenset(person.moves(config.workloads))
             with closing(open_source(config, person.source_account, kinds, looking=True)) as source:
                 with (breaker or LoginBreaker()).login("source", person.source):

@@ -34,7 +34,7 @@ def code_of(finding: Finding) -> str | None:
     return code if finding.outcome is Outcome.DIFFERS and code in ACCEPTABLE else None
 
 
-def kept(leg: LegContext, container_id: int) -> set[bytes]:
+def accepted_keys(leg: LegContext, container_id: int) -> set[bytes]:
     """Return the keys of the items whose difference a person accepted since the last verification.
 
     Args:
@@ -47,7 +47,7 @@ def kept(leg: LegContext, container_id: int) -> set[bytes]:
     return {entry.key for entry in findings if entry.key is not None and code_of(entry) == KEPT}
 
 
-def named(
+def with_codes(
     found: Iterable[Finding], incidents: Mapping[bytes, Incident], before: Collection[bytes]
 ) -> list[Finding]:
     """Return the findings, and give the code to those that were mended in vain.

@@ -209,7 +209,7 @@ class _Copying:
             return None
         self.most *= 2
         leg.ledger.begin(row.id, [item.key for item in rows], position or self._position())
-        known_versions = file_versions.there(leg, row, rows)
+        known_versions = file_versions.versions_at_target(leg, row, rows)
         batch = BegunBatch(rows, self.fetcher.submit(_prepare, leg, row, rows, self.context, known_versions))
         self.begun.append(batch)
         return batch
@@ -308,7 +308,7 @@ def _prepare(
 ) -> PreparedBatch:
     prepared = PreparedBatch()
     awaited = {item.key: item for item in rows}
-    for result in file_versions.fetched(leg, row, rows, known_versions):
+    for result in file_versions.fetch(leg, row, rows, known_versions):
         if leg.stop.is_set():
             raise StopRequested(reason(leg.stop))
         key = result.key if isinstance(result, Failed) else key_of(result.ref.id)
@@ -338,7 +338,7 @@ def _sort_result(
         if reason := leg.form.skip(result):
             prepared.skipped.append((row.key, reason))
             return
-        mapped = item_dates.kept(row, leg.form.map(result, replace(context, read_at=leg.now())))
+        mapped = item_dates.with_kept_date(row, leg.form.map(result, replace(context, read_at=leg.now())))
         if context.target.max_bytes is not None and mapped.item.size > context.target.max_bytes:
             raise Rejected("too-large")
         prepared.mapped.append(_replacing(leg, row, mapped))

@@ -23,7 +23,7 @@ def is_clamped(losses: Iterable[Loss]) -> bool:
     return any(loss in CLAMPED for loss in losses)
 
 
-def wanted(row: ItemRow, date: datetime | None, losses: Iterable[Loss]) -> datetime | None:
+def target_date(row: ItemRow, date: datetime | None, losses: Iterable[Loss]) -> datetime | None:
     """Return the date that an item is to have at the target.
 
     Args:
@@ -36,11 +36,11 @@ def wanted(row: ItemRow, date: datetime | None, losses: Iterable[Loss]) -> datet
     return datetime.fromtimestamp(row.date, UTC)
 
 
-def kept(row: ItemRow, mapped: Mapped) -> Mapped:
+def with_kept_date(row: ItemRow, mapped: Mapped) -> Mapped:
     """Return an item that is written (again); if its date was clamped the last time, it keeps that date."""
     if row.href is not None or not is_clamped(mapped.losses):
         return mapped
-    return replace(mapped, item=replace(mapped.item, date=wanted(row, mapped.item.date, mapped.losses)))
+    return replace(mapped, item=replace(mapped.item, date=target_date(row, mapped.item.date, mapped.losses)))
 
 
 def of(leg: LegContext, row: ItemRow, native: Native) -> tuple[datetime | None, bool]:
@@ -60,4 +60,4 @@ def of(leg: LegContext, row: ItemRow, native: Native) -> tuple[datetime | None, 
     if leg.form.date is None:
         return None, False
     date, losses = leg.form.date(native, leg.reading())
-    return wanted(row, date, losses), date is not None and not is_clamped(losses)
+    return target_date(row, date, losses), date is not None and not is_clamped(losses)

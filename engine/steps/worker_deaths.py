@@ -45,7 +45,7 @@ def cause_of(owner: str | None) -> Cause:
         return Cause.ELSEWHERE
     if lease.process_lives(owner):
         return Cause.NONE
-    return Cause.ITSELF if crash_note.were_spoken(owner) else Cause.UNKNOWN
+    return Cause.ITSELF if crash_note.has_note(owner) else Cause.UNKNOWN
 
 
 def counted(before: int, cause: Cause, *, alone: bool) -> int:

@@ -116,10 +116,10 @@ def compare(leg: LegContext, level: Level, sample_percent: float, *, again: bool
             if level is Level.BOTH:
                 findings += verify_source.reread(leg, container)
         incidents = leg.ledger.incidents.of(container.id)
-        findings = accepted_differences.named(
+        findings = accepted_differences.with_codes(
             findings,
             incidents,
-            accepted_before.get(container.id, set()) | accepted_differences.kept(leg, container.id),
+            accepted_before.get(container.id, set()) | accepted_differences.accepted_keys(leg, container.id),
         )
         findings, accepted = accepted_differences.without_accepted(leg, container.id, findings)
         _record(leg, container, findings, survey.read.get(container.id, set()) | accepted, verdict, level)

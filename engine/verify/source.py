@@ -26,7 +26,7 @@ PARTINGS = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
+class SourceState:
     """Hold what the source says of its containers.
 
     Attributes:
@@ -38,7 +38,7 @@ class Now:
     findings: Mapping[int, list[Finding]]
 
 
-def containers(leg: LegContext) -> Now:
+def containers(leg: LegContext) -> SourceState:
     """List the source's containers again.
 
     A container that the ledger does not know is recorded, so that it has a place to be found at. It is
@@ -63,7 +63,7 @@ def containers(leg: LegContext) -> Now:
         if leg.mirror and source_id not in totals and not row.gone:
             details[row.id] = "gone-folder"
     findings = {number: [Finding(Outcome.UNCHECKED, None, None, word)] for number, word in details.items()}
-    return Now(totals, findings)
+    return SourceState(totals, findings)
 
 
 def relist(leg: LegContext, container: ContainerRow, total: int | None) -> list[Finding]:
@@ -241,7 +241,7 @@ def _differing_label(leg: LegContext, row: ItemRow, mapped: Mapped) -> str:
         names = (item.name, *islice(partings(item.name, row.key, rules), PARTINGS))
         if str(row.href) not in names:
             return "source-name"
-    date = item_dates.wanted(row, item.date, mapped.losses)
+    date = item_dates.target_date(row, item.date, mapped.losses)
     if row.date is not None and date is not None and int(date.timestamp()) != row.date:
         return "source-date"
     return ""

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 from prefect.exceptions import PrefectException
 
-from engine.control.error_log import described
+from engine.control.error_log import describe
 from model.errors import MigrationError
 
 PASSING = (httpx.HTTPError, PrefectException, MigrationError, OSError, ValueError, RuntimeError)
@@ -61,7 +61,7 @@ def _ended(name: str, died: Callable[[], None] | None, task: asyncio.Task[None])
         return
     error = task.exception()
     if error is not None:
-        logging.getLogger("kogge.defect").error("%s: %s", name, described(error))
+        logging.getLogger("kogge.defect").error("%s: %s", name, describe(error))
         if died is not None:
             died()
 

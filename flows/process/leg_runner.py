@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engine.config.load import Config
 from engine.control import crash_note
-from engine.control.error_log import INTERNAL, described
+from engine.control.error_log import INTERNAL, describe
 from engine.control.log_filter import quieten
 from engine.control.stop_signal import Stop
 from engine.pacing.admission import UNWELL, Admission
@@ -188,7 +188,7 @@ def _guarded(ledger: Ledger, call: Callable[[], LegResult], leg_id: int) -> LegE
     except MigrationError:
         raise
     except Exception as error:  # noqa: BLE001 (the mailbox boundary)
-        logging.getLogger("kogge.defect").error("leg %s: %s", leg_id, described(error))
+        logging.getLogger("kogge.defect").error("leg %s: %s", leg_id, describe(error))
         state = LegState.BLOCKED if ledger.block(leg_id, INTERNAL) else LegState.RUNNING
         return state, INTERNAL, Tally()
     return result.state, result.code, result.tally

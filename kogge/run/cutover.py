@@ -245,7 +245,7 @@ def _refusals(
 def _act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -> Ended:
     from engine.control.error_log import defect_log
     from engine.cutover.run_many import all_of, announce, opened
-    from engine.pacing.worker_slots import taken
+    from engine.pacing.worker_slots import open_worker_slots
     from flows.display.prefect_events import tell
     from flows.launch import signals
     from flows.process.leg_runner import Shutdown
@@ -259,7 +259,7 @@ def _act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -
     with (
         signals(drain),
         defect_log(config.state_directory),
-        taken(config, ledger, drain.event) as worker_slots,
+        open_worker_slots(config, ledger, drain.event) as worker_slots,
         opened(config, ledger, way.by, worker_slots, tell, back=way.back) as order,
     ):
         for duty in worker_slots.heeded(duties):

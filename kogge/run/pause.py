@@ -121,7 +121,7 @@ def may_work(
     the command. now_by: who lets it run outside of a wave's hours; recorded. paused_too: and although the
     wave is paused; a pause that comes later counts. Raises Transient when none may run; Misconfigured."""
     from engine.pacing.watchdog import WavePolicy
-    from engine.planning.maintenance_windows import PAUSED, gate_of, told
+    from engine.planning.maintenance_windows import PAUSED, gate_of, next_opening_text
     from ledger.plan.wave_control import let_outside
 
     found: list[WavePolicy] = []
@@ -131,7 +131,7 @@ def may_work(
         code = opening.refusal(now)
         if code is not None and (now_by is None or (code == PAUSED and not paused_too)):
             also = "; or with --now" if code == PAUSED and paused_too else ""
-            closed.append(Transient(code, told(opening, now) + also))
+            closed.append(Transient(code, next_opening_text(opening, now) + also))
             continue
         if now_by is not None and (code is not None or opening.window is not None):
             let_outside(ledger, wave, now_by, what)

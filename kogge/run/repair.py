@@ -123,7 +123,7 @@ def _walk(
     from engine.control.error_log import defect_log
     from engine.leg.repair_walk import What
     from engine.pacing.run_legs import Boundary, legs_of_each
-    from engine.pacing.worker_slots import taken
+    from engine.pacing.worker_slots import open_worker_slots
     from flows.launch import signals
     from flows.process.leg_runner import Shutdown
 
@@ -134,7 +134,7 @@ def _walk(
     with (
         signals(drain),
         defect_log(config.state_directory),
-        taken(config, ledger, drain.event) as worker_slots,
+        open_worker_slots(config, ledger, drain.event) as worker_slots,
     ):
         act = partial(_one, config, What(what), execute, boundary, worker_slots)
         for duty in worker_slots.heeded(legs):

@@ -200,7 +200,7 @@ def _run(config: Config, ledger: Ledger, asked: RollbackSelection) -> Run:
     from engine.control.error_log import defect_log
     from engine.cutover.steps import is_undone
     from engine.pacing.run_legs import Boundary
-    from engine.pacing.worker_slots import taken
+    from engine.pacing.worker_slots import open_worker_slots
     from engine.rollback.run import Scope, approved
     from engine.rollback.run_many import RollbackRequest, all_of, with_earlier
     from flows.launch import signals
@@ -219,7 +219,7 @@ def _run(config: Config, ledger: Ledger, asked: RollbackSelection) -> Run:
     with (
         signals(drain),
         defect_log(config.state_directory),
-        taken(config, ledger, drain.event) as worker_slots,
+        open_worker_slots(config, ledger, drain.event) as worker_slots,
     ):
         scope = Scope(ledger, going)
         order = RollbackRequest(

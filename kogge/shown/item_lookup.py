@@ -9,7 +9,7 @@ from itertools import groupby
 
 from engine.assembly import accounts, open_source
 from engine.config.load import Config
-from engine.control.error_log import kept_within
+from engine.control.error_log import contain_defects
 from engine.pacing.login_breaker import LoginBreaker
 from ledger.db.rows import ContainerRow
 from ledger.store import Ledger
@@ -39,7 +39,7 @@ def subjects_of(config: Config, ledger: Ledger, found: Sequence[Rejection]) -> d
         account, kinds = accounts(ledger, own[0][0]).source, frozenset(row.kind for _, row, _ in own)
         try:
             with (
-                kept_within(own[0][0].id, lambda _code: None),
+                contain_defects(own[0][0].id, lambda _code: None),
                 closing(open_source(config, account, kinds, looking=True)) as source,
             ):
                 subjects.update(_of_mailbox(source, own))

@@ -19,7 +19,7 @@ from engine.pacing import admission, watchdog
 from engine.pacing import worker_slots as worker_slots
 from engine.pacing.admission import Admission
 from engine.pacing.watchdog import Watchdog, WavePolicy
-from engine.pacing.worker_slots import Through, WorkerSlots, taken
+from engine.pacing.worker_slots import Through, WorkerSlots, open_worker_slots
 from ledger.plan.wave_control import set_paused
 from ledger.plan.waves import WaveRow, Waves
 from ledger.store import Ledger
@@ -239,7 +239,7 @@ def test_a_process_without_a_runner_looks_out_itself(stage: Stage, monkeypatch: 
     Waves(stage.ledger).put([WaveRow("w")])
     stop = Stop()
     config = load(stage.config.path)
-    with taken(config, stage.ledger, stop) as own:
+    with open_worker_slots(config, stage.ledger, stop) as own:
         own.watchdog.follow(WavePolicy("w"))
         assert own.walk(Kind.MAIL, stage.act()) is None  # the budget was shared out meanwhile
         set_paused(stage.ledger, "w", True, "night shift")

@@ -13,7 +13,7 @@ from nights import NIGHTS, TOML
 
 from engine.config.load import load
 from engine.config.maintenance_windows import DAYS, WindowSpan
-from engine.planning.maintenance_windows import Opening, Window, gate_of, refuse_closed, told
+from engine.planning.maintenance_windows import Opening, Window, gate_of, next_opening_text, refuse_closed
 from ledger.db.rows import Phase
 from ledger.plan import wave_control
 from ledger.plan.mailboxes import PlannedMailbox
@@ -165,7 +165,7 @@ def test_a_wave_runs_in_its_window_and_begins_nothing_just_before_it_closes() ->
     assert opening.open_at(late)
     assert not opening.begins_at(late)
     assert opening.refusal(late) == "window-closed"
-    assert "from Wed 2026-12-02 20:00 CET" in told(opening, late)
+    assert "from Wed 2026-12-02 20:00 CET" in next_opening_text(opening, late)
     assert opening.refusal(TUESDAY + 17 * HOUR) == "window-closed"
 
 
@@ -194,7 +194,7 @@ def test_an_override_holds_until_the_window_opens_by_itself() -> None:
 def test_an_override_does_not_lift_a_pause() -> None:
     opening = Opening("w", paused=True, overridden=TUESDAY)
     assert opening.refusal(TUESDAY) == "paused"
-    assert "kogge resume" in told(opening, TUESDAY)
+    assert "kogge resume" in next_opening_text(opening, TUESDAY)
 
 
 @pytest.fixture
