@@ -95,7 +95,7 @@ def principal(library: CaldavLibrary, client: HttpClient, url: str, kind: Kind) 
     )
 
 
-def identity(library: CaldavLibrary, client: HttpClient, found: Principal, profile: Profile) -> Identity:
+def identity(library: CaldavLibrary, client: HttpClient, owner: Principal, profile: Profile) -> Identity:
     """Return the principal's URL with the server's own immutable id, as a hash.
 
     It is hashed, because an id may be shown and a URL often holds the login. Each server is a system: a
@@ -104,30 +104,30 @@ def identity(library: CaldavLibrary, client: HttpClient, found: Principal, profi
     Args:
         library: the library for discovery.
         client: the HTTP client.
-        found: the principal.
+        owner: the principal.
         profile: the product.
 
     Source:
         RFC 5842, section 3.1 (DAV:resource-id).
     """
-    text = f"{client.origin}{found.path}\n{found.resource}"
+    text = f"{client.origin}{owner.path}\n{owner.resource}"
     return Identity(
         f"dav:{client.origin.server}",
         hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
-        found.addresses,
-        part="" if found.resource else _files_id(library, found, profile),
-        self_stated=found.stated and profile.self_stated and _may_change(client, found, profile.tell),
+        owner.addresses,
+        part="" if owner.resource else _files_id(library, owner, profile),
+        self_stated=owner.stated and profile.self_stated and _may_change(client, owner, profile.tell),
     )
 
 
-def _files_id(library: CaldavLibrary, found: Principal, profile: Profile) -> str:
+def _files_id(library: CaldavLibrary, owner: Principal, profile: Profile) -> str:
     """Return the id of the folder of the account's files; "" where the server gives none.
 
     An account that is created again under the same name has another folder.
     """
     if not profile.files:
         return ""
-    path = profile.tell.beside(found.path, profile.files.replace("{user}", segment(found.path)))
+    path = profile.tell.beside(owner.path, profile.files.replace("{user}", segment(owner.path)))
     try:
         resources = library.propfind(path, (FileId,)).resources
     except Garbage:
@@ -135,11 +135,11 @@ def _files_id(library: CaldavLibrary, found: Principal, profile: Profile) -> str
     return resources[0].text(str(FileId.tag)) if resources else ""
 
 
-def _may_change(client: HttpClient, found: Principal, tell: ProductSign) -> bool:
+def _may_change(client: HttpClient, owner: Principal, tell: ProductSign) -> bool:
     """Return True if people may change their address, or the server does not say."""
     if not tell.editable:
         return True
-    answer = client.look("GET", tell.beside(found.path, tell.editable), HEADERS)
+    answer = client.look("GET", tell.beside(owner.path, tell.editable), HEADERS)
     try:
         content = json_answer.read(answer.body) if answer.ok else None
     except ValueError:

@@ -40,25 +40,25 @@ class SchedulingEvidence:
         return {**values, "because": self.because} if self.because else values
 
 
-def hear(client: HttpClient, profile: Profile, found: Principal) -> SchedulingEvidence:
+def hear(client: HttpClient, profile: Profile, principal: Principal) -> SchedulingEvidence:
     """Ask the server how it schedules.
 
     Args:
         client: the HTTP client.
         profile: the product.
-        found: the principal.
+        principal: the principal.
 
     Raises:
         Transient, Blocked: the server cannot be asked.
     """
-    answer = client.look("OPTIONS", found.homes[0])
+    answer = client.look("OPTIONS", principal.homes[0])
     offers = frozenset(word.strip().lower() for word in answer.headers.get("dav", "").split(","))
-    because = _reason_to_doubt(client, profile, found, answer, offers)
+    because = _reason_to_doubt(client, profile, principal, answer, offers)
     return SchedulingEvidence("unproven" if because else profile.silence, because, bool(offers & SCHEDULES))
 
 
 def _reason_to_doubt(
-    client: HttpClient, profile: Profile, found: Principal, answer: HttpAnswer, offers: frozenset[str]
+    client: HttpClient, profile: Profile, principal: Principal, answer: HttpAnswer, offers: frozenset[str]
 ) -> str:
     """Return why the profile's statement does not hold for this server, or ""."""
     if profile.silence == "unproven":
@@ -71,14 +71,14 @@ def _reason_to_doubt(
     by_name = tell.server and answer.headers.get("server", "").startswith(tell.server)
     if not by_name and not offers & tell.features:
         return f"it does not show that it is {profile.name}"
-    if tell.oldest and _version(client, tell, found) < tell.oldest:
+    if tell.oldest and _version(client, tell, principal) < tell.oldest:
         return f"it does not show that it is {profile.name} {tell.oldest} or newer"
     return ""
 
 
-def _version(client: HttpClient, tell: ProductSign, found: Principal) -> int:
+def _version(client: HttpClient, tell: ProductSign, principal: Principal) -> int:
     """Return the server's major version; 0 when it states none."""
-    path = tell.beside(found.path, tell.status)
+    path = tell.beside(principal.path, tell.status)
 
     def attempt() -> HttpAnswer:
         answer = client.ask("GET", path)

@@ -177,13 +177,13 @@ def _in(parent: BaseElement, *children: BaseElement) -> BaseElement:
     return parent.append(children)
 
 
-def texts(found: etree._Element | None, tag: str = f"{DAV}href") -> Sequence[str]:
+def texts(parent: etree._Element | None, tag: str = f"{DAV}href") -> Sequence[str]:
     """Return the texts of a property's children with this tag, at most 64.
 
     Args:
-        found: the property; None gives no texts.
+        parent: the property; None gives no texts.
         tag: the children's tag in Clark notation.
     """
-    if found is None:
+    if parent is None:
         return ()
-    return [(child.text or "").strip() for child in found.findall(tag)[:64]]
+    return [(child.text or "").strip() for child in parent.findall(tag)[:64]]

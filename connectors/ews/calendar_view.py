@@ -42,7 +42,7 @@ class View:
     """Hold one answer.
 
     Attributes:
-        found: (uid, start, end) of each entry.
+        entries: (uid, start, end) of each entry.
         complete: True if there are no further entries in the window.
     """
 

@@ -84,7 +84,7 @@ class ExchangeFolder:
 
 
 def containers(
-    folders: list[ExchangeFolder], root: str, known: Mapping[str, str], *, rights: bool = True
+    folders: list[ExchangeFolder], root: str, well_known: Mapping[str, str], *, rights: bool = True
 ) -> Iterator[Container]:
     """Yield containers with their paths, parents before children, each once.
 
@@ -95,7 +95,7 @@ def containers(
     Args:
         folders: the folders in any order.
         root: the id of the visible top.
-        known: well-known names by folder id.
+        well_known: well-known names by folder id.
         rights: True if the folders' rights are the owner's; False if they belong to an account that only
             reads.
     """
@@ -109,7 +109,7 @@ def containers(
     todo += [(item, (), None) for item in reversed(children.pop(root, []))]
     while todo:
         folder, above, omitted = todo.pop()
-        container = _container(unplaced.pop(folder.id), above, omitted, known.get(folder.id, ""))
+        container = _container(unplaced.pop(folder.id), above, omitted, well_known.get(folder.id, ""))
         yield container
         below = container.omit if container.omit in {"hidden", "sync-issues"} else None
         if len(container.path) < DEEPEST:
@@ -117,7 +117,7 @@ def containers(
         else:
             paths[folder.id] = container.path
     for folder in unplaced.values():
-        container = _container(folder, paths.get(folder.parent, ()), None, known.get(folder.id, ""))
+        container = _container(folder, paths.get(folder.parent, ()), None, well_known.get(folder.id, ""))
         yield replace(container, omit=container.omit or "unreachable")
 
 

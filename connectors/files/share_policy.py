@@ -33,17 +33,17 @@ class ShareRules:
     inner_days: int | None = None
 
     @classmethod
-    def of(cls, told: Mapping[str, object]) -> ShareRules | None:
+    def of(cls, capability: Mapping[str, object]) -> ShareRules | None:
         """Read the rules from the capability files_sharing; None: nothing can be shared.
 
         Args:
-            told: the capability.
+            capability: the capability.
         """
-        if not told.get("api_enabled"):
+        if not capability.get("api_enabled"):
             return None
-        public = mapping(told.get("public"))
+        public = mapping(capability.get("public"))
         return cls(
-            groups=told.get("group_sharing") is not False,
+            groups=capability.get("group_sharing") is not False,
             links=public.get("enabled") is True,
             link_writes=public.get("upload") is not False,
             link_password=mapping(public.get("password")).get("enforced") is True,

@@ -66,7 +66,9 @@ def mailbox_containers(client: GraphClient) -> Iterator[Container]:
             yield container
 
 
-def unseen(client: GraphClient, tree: Sequence[Container], given: Sequence[Container]) -> Iterator[Container]:
+def unseen(
+    client: GraphClient, tree: Sequence[Container], reported: Sequence[Container]
+) -> Iterator[Container]:
     """Yield the containers that the readers of other kinds do not list, with the reason.
 
     To Do knows its lists by ids of its own, so only hidden folders of tasks are reported.
@@ -74,11 +76,11 @@ def unseen(client: GraphClient, tree: Sequence[Container], given: Sequence[Conta
     Args:
         client: the Graph client.
         tree: all containers that mailFolders lists.
-        given: the containers that the readers list.
+        reported: the containers that the readers list.
     """
-    listed_ids = {item.id for item in given}
+    listed_ids = {item.id for item in reported}
     trash = [item.path for item in tree if item.role is Role.TRASH]
-    tops = [item for item in given if item.role in (Role.CALENDAR, Role.CONTACTS)]
+    tops = [item for item in reported if item.role in (Role.CALENDAR, Role.CONTACTS)]
     for item in (*(item for item in tree if item.kind in ELSEWHERE), *_below(client, tops)):
         deleted = item.kind is not Kind.TASKS and any(item.path[: len(path)] == path for path in trash)
         if item.id not in listed_ids and (item.omit or deleted):

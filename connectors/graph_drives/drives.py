@@ -231,12 +231,10 @@ class DriveReader:
                 try:
                     files.append(self._check_folder(drive, folder, file_of(outcome)))
                 except Rejected as error:
-                    version_list = None if bodies else outcome.get("name")
-                    without_bytes = Native(Ref(f"{drive}/{id_}", ""), FORMAT, {"Name": version_list})
+                    name = None if bodies else outcome.get("name")
+                    without_bytes = Native(Ref(f"{drive}/{id_}", ""), FORMAT, {"Name": name})
                     yield (
-                        without_bytes
-                        if isinstance(version_list, str)
-                        else Failed(key_of(f"{drive}/{id_}"), error)
+                        without_bytes if isinstance(name, str) else Failed(key_of(f"{drive}/{id_}"), error)
                     )
             versions = self._versions.of(self._paths(drive, files)) if counts else {}
             for file in files:
@@ -287,9 +285,9 @@ class DriveReader:
 
         The versions of a file that is saved again meanwhile stay unknown.
         """
-        found = self._versions.of(self._paths(drive, [file])).get(file.id)
+        older = self._versions.of(self._paths(drive, [file])).get(file.id)
         same = self._describe_again(drive, file.id).content == file.content
-        return replace(version_list, found=found if same else None)
+        return replace(version_list, older=older if same else None)
 
     def _describe_again(self, drive: str, id_: str) -> File:
         """Return the file as Graph describes it now; raise Rejected for its fate."""

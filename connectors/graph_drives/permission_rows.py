@@ -65,12 +65,12 @@ def names_of(row: Json) -> Iterator[str]:
             yield id_ or address
 
 
-def grants_of(row: Json, known: KnownPrincipals) -> Iterator[Grant]:
+def grants_of(row: Json, principals: KnownPrincipals) -> Iterator[Grant]:
     """Yield what a row grants; the owner's own rights are left out.
 
     Args:
         row: the permission.
-        known: what is known about principals.
+        principals: what is known about principals.
     """
     link, expires = row.get("link"), moment(row.get("expirationDateTime"))
     write = _writes(row, link if isinstance(link, dict) else None)
@@ -93,22 +93,22 @@ def grants_of(row: Json, known: KnownPrincipals) -> Iterator[Grant]:
         yield Grant(Sharing.EXTERNAL, str(row.get("id") or ""), odd=True)
         return
     for party in _parties(row):
-        principal = _who(party, known)
+        principal = _who(party, principals)
         if principal is None:
             yield Grant(Sharing.EXTERNAL, str(row.get("id") or ""), odd=True)
-        elif not known.owner or principal != (Sharing.USER, known.owner):
+        elif not principals.owner or principal != (Sharing.USER, principals.owner):
             odd = write is None and principal[0] is not Sharing.EXTERNAL
             yield Grant(*principal, bool(write), expires, odd=odd)
 
 
-def is_less(above: Iterable[Grant], here: Iterable[Grant]) -> bool:
+def is_less(above: Iterable[Grant], own: Iterable[Grant]) -> bool:
     """Return True if somebody who has access above has less access here, or none.
 
     Args:
         above: the grants of the folders above.
-        here: the grants of the item with those that it inherits.
+        own: the grants of the item with those that it inherits.
     """
-    has = _reach(here)
+    has = _reach(own)
     return any(party not in has or (write and not has[party]) for party, write in _reach(above).items())
 
 
@@ -156,7 +156,7 @@ def _writes(row: Json, link: Json | None) -> bool | None:
     return edits if edits is None else edits and (not roles or bool(roles & WRITERS))
 
 
-def _who(party: Json, known: KnownPrincipals) -> tuple[Sharing, str] | None:
+def _who(party: Json, principals: KnownPrincipals) -> tuple[Sharing, str] | None:
     """Return kind and name of a party; None for an application, and for a party without a name.
 
     The owner is given by id.
@@ -166,7 +166,7 @@ def _who(party: Json, known: KnownPrincipals) -> tuple[Sharing, str] | None:
     group, of_site = (_part(party, name) for name in ("group", "siteGroup"))
     if group or of_site:
         name = str((group or of_site).get("displayName") or "")
-        who = (_mail(group) or name) if group else name and f"{known.site()}:{name}"
+        who = (_mail(group) or name) if group else name and f"{principals.site()}:{name}"
         return (Sharing.GROUP, who) if who else None
     user, site = _part(party, "user"), _part(party, "siteUser")
     id_, address, login = _login_facts(party)
@@ -174,16 +174,20 @@ def _who(party: Json, known: KnownPrincipals) -> tuple[Sharing, str] | None:
         return Sharing.GROUP, str(site.get("displayName") or login)  # "everyone", and other claims
     if not id_ and not address:
         return None
-    if id_ and id_ == known.owner:
+    if id_ and id_ == principals.owner:
         return Sharing.USER, id_
-    return _person(known, id_, address, login, str(site.get("id") or ""))
+    return _person(principals, id_, address, login, str(site.get("id") or ""))
 
 
-def _person(known: KnownPrincipals, id_: str, address: str, login: str, number: str) -> tuple[Sharing, str]:
+def _person(
+    principals: KnownPrincipals, id_: str, address: str, login: str, number: str
+) -> tuple[Sharing, str]:
     """Return kind and name of a person."""
-    user = known.users.get(id_ or address)
+    user = principals.users.get(id_ or address)
     marked = any(mark in text for mark in GUESTS for text in (login, address))
-    foreign = bool(known.domains) and "@" in address and address.rpartition("@")[2] not in known.domains
+    foreign = (
+        bool(principals.domains) and "@" in address and address.rpartition("@")[2] not in principals.domains
+    )
     if marked or (user is None and foreign) or (user is not None and user.guest):
         return Sharing.EXTERNAL, _guest_address(address or (user.address if user else "")) or id_
     if user is None or not user.address:

@@ -179,11 +179,11 @@ def _user(name: str, row: Json) -> User | None:
     return User(address, guest=str(row.get("userType") or "Member").lower() != "member")
 
 
-def _grants_from(rows: Sequence[Json], known: KnownPrincipals) -> Granted:
+def _grants_from(rows: Sequence[Json], principals: KnownPrincipals) -> Granted:
     """Return the grants of an item's permissions."""
     own, whole = set[Grant](), set[Grant]()
     for row in rows:
-        grants = set(grants_of(row, known))
+        grants = set(grants_of(row, principals))
         whole |= grants
         if row.get("inheritedFrom") is None:
             own |= grants

@@ -45,17 +45,17 @@ class VersionList:
     """Hold what Graph lists for one file.
 
     Attributes:
-        found: the older versions, newest first; None where Graph lists none.
-        wanted: how many of them to read.
+        older: the older versions, newest first; None where Graph lists none.
+        limit: how many of them to read.
     """
 
-    found: tuple[Version, ...] | None
-    wanted: int
+    older: tuple[Version, ...] | None
+    limit: int
 
     @property
     def count(self) -> int | None:
         """Return the number of older versions; None where it is unknown."""
-        return None if self.found is None else len(self.found)
+        return None if self.older is None else len(self.older)
 
 
 class Versions:
@@ -77,21 +77,21 @@ class Versions:
                 by_id[id_] = tuple(_version(asks[id_], row) for row in rows[1:])
         return by_id
 
-    def read(self, file: File, told: VersionList, probe: Callable[[], None]) -> tuple[Older, ...]:
+    def read(self, file: File, version_list: VersionList, probe: Callable[[], None]) -> tuple[Older, ...]:
         """Return the wanted older versions of a file, oldest first.
 
         A version that Graph does not give, or not completely, is left out.
 
         Args:
             file: the file.
-            told: its versions.
+            version_list: its versions.
             probe: checks that the drive can be read.
 
         Raises:
             Transient, Blocked: faults that no single version causes; see `Download.run`.
         """
         read_versions: list[Older] = []
-        for version in (told.found or ())[: told.wanted]:
+        for version in (version_list.older or ())[: version_list.limit]:
             try:
                 read_versions.append(self._download(file, version, probe))
             except Rejected:

@@ -82,12 +82,12 @@ def attachments(
         yield id_, [Attached(id_, row, f"{path}/{segment(str(row.get('id') or ''))}") for row in rows]
 
 
-def contents(client: GraphClient, found: Iterable[Attached]) -> dict[str, Body | GraphRefusal]:
+def contents(client: GraphClient, attached: Iterable[Attached]) -> dict[str, Body | GraphRefusal]:
     """Read the contents of attachments.
 
     Args:
         client: the Graph client.
-        found: the attachments; those without a content are skipped.
+        attached: the attachments; those without a content are skipped.
 
     Returns:
         The body by attachment id, or the final refusal.
@@ -95,7 +95,7 @@ def contents(client: GraphClient, found: Iterable[Attached]) -> dict[str, Body |
     Raises:
         Transient, Blocked: the server cannot be asked, after the retries.
     """
-    holding = {attachment.id: attachment for attachment in found if attachment.holds}
+    holding = {attachment.id: attachment for attachment in attached if attachment.holds}
     bodies: dict[str, Body | GraphRefusal] = {}
     asks = {id_: f"{attachment.path}/$value" for id_, attachment in holding.items() if attachment.small}
     for id_, outcome in BatchReader(client, raw=True).run(asks):

@@ -66,16 +66,16 @@ class MailReader:
                 self._folders.add(container.id)
                 yield container
 
-    def unseen(self, given: Sequence[Container]) -> Iterator[Container]:
+    def unseen(self, reported: Sequence[Container]) -> Iterator[Container]:
         """Yield the folders of other kinds that their own readers did not list; none of them moves.
 
         Call it after containers().
 
         Args:
-            given: the containers that all readers listed.
+            reported: the containers that all readers listed.
         """
-        kinds = {item.kind for item in given}
-        yield from (item for item in unseen(self._client, self._tree, given) if item.kind in kinds)
+        kinds = {item.kind for item in reported}
+        yield from (item for item in unseen(self._client, self._tree, reported) if item.kind in kinds)
 
     def changes(self, container: Container, cursor: str | None) -> Iterator[Page]:
         """Yield a page for each page of the server; see `connectors.graph_api.reader.pages`."""

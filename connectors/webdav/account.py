@@ -87,26 +87,26 @@ def home(client: HttpClient, settings: FilesSettings, account: Account) -> Home:
     )
 
 
-def identity(client: HttpClient, found: Home, kind: str, root: PropfindEntry | None) -> Identity:
+def identity(client: HttpClient, account_home: Home, kind: str, root: PropfindEntry | None) -> Identity:
     """Return the account's place on its server, as a hash.
 
     The path is hashed, because an id may be shown and a path often holds the login.
 
     Args:
         client: the HTTP client.
-        found: the account's paths.
+        account_home: the account's paths.
         kind: the name of the system.
         root: the entry of the folder where everything goes; None where it does not exist yet.
     """
-    text = "\n".join((str(client.origin), found.user, found.files, *found.folder))
+    text = "\n".join((str(client.origin), account_home.user, account_home.files, *account_home.folder))
     return Identity(
         kind,
         hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
-        found.addresses,
+        account_home.addresses,
         part=root.id if root is not None else "",
-        user=found.user if found.ocs else "",
+        user=account_home.user if account_home.ocs else "",
         lent=root is not None and root.lent,
-        self_stated=found.self_stated,
+        self_stated=account_home.self_stated,
     )
 
 
