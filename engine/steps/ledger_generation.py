@@ -1,13 +1,16 @@
-"""Whether the ledger is older than what was done with it: restored from a backup, it would have everything
-that was copied since copied once more.
+"""Find out if the ledger is older than what was done with it.
+
+A ledger that was restored from a backup would copy once more everything that was copied since.
 
 Each pass of a leg that begins to write has a number, one above the last. It is recorded in the ledger, then
-left outside of it: beside the target's account, where that can keep it, and in the state directory. A ledger
+left outside of it: beside the target's account, if that can keep it, and in the state directory. A ledger
 that finds a number outside that is above its own is older than that pass. The state directory may be another
-one on another machine, and be behind: only what is ahead says something. Beside the number stands the phase
-of the pass: a ledger from before a cutover says "staging" of a mailbox whose user works there by now. And
-beside that stands the newest move of the mailbox from phase to phase, which is left as soon as the ledger has
-it, without a pass. A mark that is older says nothing, so that a crash before it is rewritten does no harm.
+one on another machine, and be behind: only a number that is ahead proves something.
+
+Beside the number stands the phase of the pass: a ledger from before a cutover says "staging" of a mailbox
+whose user works there by now. Beside that stands the newest move of the mailbox from phase to phase, which is
+left as soon as the ledger has it, without a pass. An older mark proves nothing, so that a crash before it is
+rewritten does no harm.
 """
 
 from __future__ import annotations
@@ -35,51 +38,75 @@ from model.private_files import make_directory, using_state
 from model.protocols import Failed, Kind, Listed, Mapped, Native, Stored, Target
 
 ASKED = "pass-"
-"""Begins what an event says of each workload: the newest pass that it was asked about."""
+"""The beginning of a name in an event: for each workload, the newest pass that it was asked about."""
 CHUNK = 200
 FOLDER = "generations"
 MOVE = "phase"
-"""Ends the name of the file that holds the newest move of a mailbox."""
+"""The end of the name of the file that holds the newest move of a mailbox."""
 NOTHING = bytes_body(b"")
-"""In place of a body that is not written."""
+"""Stands for a body that is not written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Generations:
-    """The numbers of legs in a state directory, a small file each; nothing in them names a person."""
+    """Keep the numbers of legs in a state directory, a small file for each; nothing in them names a person.
+
+    Attributes:
+        directory: the state directory.
+    """
 
     directory: Path
 
     def read(self, leg: LegContext) -> Pass:
-        """Of number 0: there is none. Raises as write()."""
+        """Return the newest pass of a leg that was left here; number 0 if there is none.
+
+        Raises:
+            Blocked: `state-full` or `state-unusable`.
+        """
         with using_state():
             try:
                 return read_mark(self._file(leg).read_text(errors="replace").strip()).newest
             except FileNotFoundError:
                 return NONE
 
-    def write(self, leg: LegContext, one: Pass) -> None:
-        """Raises Blocked("state-full" | "state-unusable")."""
+    def write(self, leg: LegContext, newest: Pass) -> None:
+        """Leave a pass of a leg here. Idempotent.
+
+        Args:
+            leg: the open leg.
+            newest: the pass.
+
+        Raises:
+            Blocked: `state-full` or `state-unusable`.
+        """
         file = self._file(leg)
         with using_state():
             make_directory(file.parent)
             new = file.with_name(f"{file.name}.new")
-            new.write_text(f"{one.text()}\n")
+            new.write_text(f"{newest.text()}\n")
             new.replace(file)
 
     def read_move(self, mailbox_id: str) -> Move | None:
-        """Reads the newest move of a mailbox that was left here. Raises as write()."""
+        """Return the newest move of a mailbox that was left here; None if there is none.
+
+        Raises:
+            Blocked: `state-full` or `state-unusable`.
+        """
         with using_state():
             try:
-                return read_move(self._named(mailbox_id, MOVE).read_text(errors="replace").strip())
+                return read_move(self._path_of(mailbox_id, MOVE).read_text(errors="replace").strip())
             except FileNotFoundError:
                 return None
 
     def write_move(self, mailbox_id: str, move: Move) -> None:
-        """Workers of several workloads may do so at once. Raises as write()."""
+        """Leave a move of a mailbox here. Idempotent; workers of several workloads may do so at once.
+
+        Raises:
+            Blocked: `state-full` or `state-unusable`.
+        """
         if self.read_move(mailbox_id) == move:
             return
-        file = self._named(mailbox_id, MOVE)
+        file = self._path_of(mailbox_id, MOVE)
         with using_state():
             make_directory(file.parent)
             descriptor, new = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.")
@@ -88,16 +115,26 @@ class Generations:
             Path(new).replace(file)
 
     def _file(self, leg: LegContext) -> Path:
-        return self._named(leg.mailbox.id, leg.kind.value)
+        return self._path_of(leg.mailbox.id, leg.kind.value)
 
-    def _named(self, mailbox_id: str, suffix: str) -> Path:
+    def _path_of(self, mailbox_id: str, suffix: str) -> Path:
         return self.directory / FOLDER / mailbox_id[-2:] / f"{mailbox_id}.{suffix}"
 
 
 def refuse_older(leg: LegContext, generations: Generations | None) -> bool:
-    """Before a pass does anything: whether the ledger is older than what was done, and a person approved that
-    the pass goes on all the same; see adopt. Raises Blocked("ledger-restored"), and Blocked("phase-behind"),
-    which no approval excuses: the mailbox was further than this ledger says."""
+    """Refuse a ledger that is older than what was done, before a pass does anything.
+
+    Args:
+        leg: the open leg.
+        generations: the state directory's numbers; None if nothing remembers them.
+
+    Returns:
+        True if the ledger is older and a person approved that the pass goes on nevertheless; see adopt.
+
+    Raises:
+        Blocked: `ledger-restored` without an approval; `phase-behind`, which no approval excuses, if the
+            mailbox was further than this ledger says.
+    """
     marks = _marks(leg, generations)
     newest = _newest(marks)
     ahead = newest.number - leg.ledger.generation()
@@ -109,15 +146,27 @@ def refuse_older(leg: LegContext, generations: Generations | None) -> bool:
         _spend(leg, leg.ledger.generation())
         approved = False
     if not approved:
-        asked = {name: number for name, number in _told(leg, CODE).items() if name.startswith(ASKED)}
-        leg.ledger.event(CODE, {**asked, "passes": ahead, ASKED + leg.kind.value: newest.number})
+        asked_before = {
+            name: number for name, number in _last_event(leg, CODE).items() if name.startswith(ASKED)
+        }
+        leg.ledger.event(CODE, {**asked_before, "passes": ahead, ASKED + leg.kind.value: newest.number})
         raise _restored()
     _refuse_behind(leg, marks)
     return True
 
 
 def refuse_unwritten(leg: LegContext, generations: Generations | None) -> None:
-    """As refuse_older, of who only looks: nothing is recorded, and no approval is spent."""
+    """Refuse as refuse_older does, for a command that only looks.
+
+    Nothing is recorded, and no approval is spent.
+
+    Args:
+        leg: the open leg.
+        generations: see refuse_older.
+
+    Raises:
+        Blocked: see refuse_older.
+    """
     marks = _marks(leg, generations)
     if _newest(marks).number > leg.ledger.generation() and not leg.approved(CODE):
         raise _restored()
@@ -134,35 +183,45 @@ def _phase_behind() -> Blocked:
 
 
 def _refuse_behind(leg: LegContext, marks: Sequence[Mark]) -> None:
-    """The move that was found is recorded, so that who sets the phase then answers for that one."""
-    found = _behind(leg, marks)
-    if found is not None:
-        leg.ledger.event(BEHIND, {COUNT: found})
+    """Refuse a ledger that lost a move.
+
+    The move is recorded, so that the person who sets the phase answers for that one.
+    """
+    lost_move = _behind(leg, marks)
+    if lost_move is not None:
+        leg.ledger.event(BEHIND, {COUNT: lost_move})
         raise _phase_behind()
 
 
 def _behind(leg: LegContext, marks: Sequence[Mark]) -> int | None:
-    """The highest number of a move that brought the mailbox further than the ledger says; None: there is no
-    such move. Of a mark without a move, the phase of the newest pass decides, where the ledger does not know
-    that pass; its number is 0."""
+    """Return the highest number of a move that brought the mailbox further than the ledger says.
+
+    None if there is none.
+
+    For a mark without a move, the phase of the newest pass decides, if the ledger does not know that pass;
+    its number is 0.
+    """
     moves = leg.ledger.moves()
-    found = [mark.move.number for mark in marks if mark.move is not None and mark.move.is_ahead(moves)]
-    last = max(marks, key=lambda one: (one.newest, one.move is not None))
+    numbers = [mark.move.number for mark in marks if mark.move is not None and mark.move.is_ahead(moves)]
+    last = max(marks, key=lambda mark: (mark.newest, mark.move is not None))
     older = last.newest.number > leg.ledger.generation() and last.move is None
-    if found or (older and last.newest.phase > PHASES.index(moves.phase)):
-        return max(found, default=0)
+    if numbers or (older and last.newest.phase > PHASES.index(moves.phase)):
+        return max(numbers, default=0)
     return None
 
 
 def _is_of_another_backup(leg: LegContext, newest: Pass) -> bool:
-    """What was approved stands in a backup that was made before it was spent: it is for the passes that there
-    were when it was asked about."""
-    asked = int(_told(leg, CODE).get(ASKED + leg.kind.value, 0))
-    spent = int(_told(leg, f"approval-spent:{spent_as(CODE, leg.kind)}").get("pass", 0))
+    """Return True if the approval is not for this backup.
+
+    What was approved stands in a backup that was made before it was spent: it is for the passes that existed
+    when it was asked for.
+    """
+    asked = int(_last_event(leg, CODE).get(ASKED + leg.kind.value, 0))
+    spent = int(_last_event(leg, f"approval-spent:{spent_as(CODE, leg.kind)}").get("pass", 0))
     return spent < asked < newest.number
 
 
-def _told(leg: LegContext, kind: str) -> Mapping[str, str | int]:
+def _last_event(leg: LegContext, kind: str) -> Mapping[str, str | int]:
     return leg.ledger.last_event(kind) or {}
 
 
@@ -171,8 +230,17 @@ def _spend(leg: LegContext, number: int) -> None:
 
 
 def keep(leg: LegContext, generations: Generations | None) -> None:
-    """Gives this pass its number: before its first write, and, of a ledger that is older, after adopt. Spends
-    the approval, whether the ledger was older or not: it is not for the next backup."""
+    """Give this pass its number: before its first write and, for an older ledger, after adopt.
+
+    The approval is spent, whether the ledger was older or not: it is not for the next backup.
+
+    Args:
+        leg: the open leg.
+        generations: see refuse_older.
+
+    Raises:
+        Blocked: `state-full` or `state-unusable`.
+    """
     number = max(leg.ledger.generation(), _newest(_marks(leg, generations)).number) + 1
     this = Mark(Pass(number, PHASES.index(leg.mailbox.phase)), newest_move(leg.ledger.moves()))
     leg.ledger.keep_generation(number)
@@ -187,9 +255,18 @@ def keep(leg: LegContext, generations: Generations | None) -> None:
 
 
 def leave_move(ledger: Ledger, mailbox_id: str, generations: Generations) -> None:
-    """Leaves a mailbox's newest move in the state directory, after the ledger has it. What is there of a move
-    that the ledger lost stays, until a person has answered for it. Raises Blocked("state-full" |
-    "state-unusable")."""
+    """Leave a mailbox's newest move in the state directory, after the ledger has it. Idempotent.
+
+    A move there that the ledger lost stays, until a person has answered for it.
+
+    Args:
+        ledger: the ledger.
+        mailbox_id: the mailbox.
+        generations: the state directory's numbers.
+
+    Raises:
+        Blocked: `state-full` or `state-unusable`.
+    """
     moves = ledger.moves(mailbox_id)
     move = _to_leave(moves, generations.read_move(mailbox_id))
     if move is not None:
@@ -197,23 +274,33 @@ def leave_move(ledger: Ledger, mailbox_id: str, generations: Generations) -> Non
 
 
 def leave_move_at(ledger: Ledger, mailbox_id: str, target: Target) -> None:
-    """Leaves it at the target as well, where that has the mark of this mailbox. No lease is needed: at worst
-    it puts the number of a pass back by one, and a mark that is behind says nothing. Raises what the
-    target's mark() does."""
+    """Leave a mailbox's newest move at the target as well, if that has the mark of this mailbox. Idempotent.
+
+    No lease is needed: at worst it puts the number of a pass back by one, and a mark that is behind proves
+    nothing.
+
+    Args:
+        ledger: the ledger.
+        mailbox_id: the mailbox.
+        target: the open target.
+
+    Raises:
+        MigrationError: what the target's mark() and keep_mark() raise.
+    """
     if not isinstance(target, SupportsMark):
         return
-    there = _read_target(target, mailbox_id)
-    move = _to_leave(ledger.moves(mailbox_id), there.move)
-    if there.newest.number and move is not None:
-        target.keep_mark(f"{mailbox_id} {there._replace(move=move).text()}")
+    mark = _read_target(target, mailbox_id)
+    move = _to_leave(ledger.moves(mailbox_id), mark.move)
+    if mark.newest.number and move is not None:
+        target.keep_mark(f"{mailbox_id} {mark._replace(move=move).text()}")
 
 
-def _to_leave(moves: Moves, there: Move | None) -> Move | None:
-    return None if there is not None and there.is_ahead(moves) else newest_move(moves)
+def _to_leave(moves: Moves, left_move: Move | None) -> Move | None:
+    return None if left_move is not None and left_move.is_ahead(moves) else newest_move(moves)
 
 
 def _marks(leg: LegContext, generations: Generations | None) -> list[Mark]:
-    """Of each place."""
+    """Return the marks of all places."""
     marks = [_left_at_target(leg)]
     if generations is not None:
         marks.append(Mark(generations.read(leg), generations.read_move(leg.mailbox.id)))
@@ -221,7 +308,7 @@ def _marks(leg: LegContext, generations: Generations | None) -> list[Mark]:
 
 
 def _newest(marks: Sequence[Mark]) -> Pass:
-    return max(one.newest for one in marks)
+    return max(mark.newest for mark in marks)
 
 
 def _left_at_target(leg: LegContext) -> Mark:
@@ -229,28 +316,43 @@ def _left_at_target(leg: LegContext) -> Mark:
 
 
 def _read_target(target: Target, mailbox_id: str) -> Mark:
-    """What another ledger left, of another mailbox, says nothing."""
+    """Return the mark at the target; one that another ledger left, of another mailbox, says nothing."""
     text = target.mark() if isinstance(target, SupportsMark) else None
     mailbox, _, rest = (text or "").partition(" ")
     return read_mark(rest if mailbox == mailbox_id else "")
 
 
 def newest_left_at(target: Target, mailbox_id: str) -> int:
-    """Returns the number of the newest pass of a mailbox that the target knows of; 0: of none."""
+    """Return the number of the newest pass of a mailbox that the target knows of; 0 if it knows none."""
     return _read_target(target, mailbox_id).newest.number
 
 
 def is_begun_elsewhere(leg: LegContext) -> bool:
-    """Whether a ledger that knows of no pass at all finds at the target that this leg has begun: what is
-    there may be its own. The state directory's word does not count: nothing says which account it is about.
+    """Return True if a ledger that knows of no pass finds at the target that this leg has begun.
+
+    What is there may be its own.
+
+    The state directory does not count: nothing in it says which account it is about.
     """
     return leg.ledger.generation() == 0 and _left_at_target(leg).newest.number > 0
 
 
 def adopt(leg: LegContext, rows: Sequence[ContainerRow]) -> int:
-    """What the ledger does not know to be at the target, and is: copies that no row owns and that mean what
-    an item of the source means. They are settled like writes whose answer was lost, and not written again.
-    Where an item's place follows from its key, nothing can be written twice. Returns how many."""
+    """Adopt copies that no row owns and that have the meaning of an item of the source.
+
+    They are settled like writes whose answer was lost, and not written again. If an item's place follows from
+    its key, nothing can be written twice, and nothing is adopted. Idempotent.
+
+    Args:
+        leg: the open leg.
+        rows: the containers of the leg.
+
+    Returns:
+        How many copies were adopted.
+
+    Raises:
+        Transient: if the source or the target does not answer about an item.
+    """
     count = 0
     for row in rows:
         if row.href is None or not leg.ledger.counts(row.id).get(State.SEEN, 0):
@@ -265,7 +367,12 @@ def adopt(leg: LegContext, rows: Sequence[ContainerRow]) -> int:
 
 @dataclass(slots=True)
 class _Folder:
-    """A container, and what lies in it that no row owns. digests: of what was read of it."""
+    """Hold a container, and what lies in it that no row owns.
+
+    Attributes:
+        free: the copies that no row owns, by href.
+        digests: the digests of the copies that were read.
+    """
 
     leg: LegContext
     row: ContainerRow
@@ -282,23 +389,23 @@ class _Folder:
                 raise
             listing = []
         claimed = leg.ledger.claimed(href)
-        return cls(leg, row, {one.href: one for one in listing if one.href not in claimed}, {})
+        return cls(leg, row, {entry.href: entry for entry in listing if entry.href not in claimed}, {})
 
     def adopt(self) -> int:
         count = 0
         seen = iter(list(self.leg.ledger.rows(self.row.id, (State.SEEN,))))
         while self.free and (chunk := list(islice(seen, CHUNK))):
             self.leg.check()
-            count += self._adopted(chunk)
+            count += self._adopt_rows(chunk)
         return count
 
-    def _adopted(self, rows: Sequence[ItemRow]) -> int:
-        mapped = {one.item.key: one for one in self._mapped(rows)}
-        wanted = [Wanted(key, one.item.digest, one.item.size) for key, one in mapped.items()]
-        listing = [TargetItem(one.href, one.size) for one in self.free.values()]
-        unread = [href for href in narrow(wanted, listing, set()) if href not in self.digests]
+    def _adopt_rows(self, rows: Sequence[ItemRow]) -> int:
+        mapped = {entry.item.key: entry for entry in self._mapped(rows)}
+        expected = [Wanted(key, entry.item.digest, entry.item.size) for key, entry in mapped.items()]
+        listing = [TargetItem(entry.href, entry.size) for entry in self.free.values()]
+        unread = [href for href in narrow(expected, listing, set()) if href not in self.digests]
         self.digests |= read_digests(self.leg, str(self.row.href), unread)
-        pairs = match(wanted, listing, self.digests).pairs
+        pairs = match(expected, listing, self.digests).pairs
         if pairs:
             self._settle(
                 {key: self._as_there(mapped[key], self.free.pop(href)) for key, href in pairs.items()}, pairs
@@ -307,16 +414,16 @@ class _Folder:
 
     def _mapped(self, rows: Sequence[ItemRow]) -> list[Mapped]:
         answers = FetchResults(self.leg, self.row)
-        found = []
+        entries = []
         for _, result in answers.about(rows):
-            one = self._map(result)
-            if one is not None:
-                found.append(replace(one, item=replace(one.item, body=NOTHING)))
+            mapped = self._map(result)
+            if mapped is not None:
+                entries.append(replace(mapped, item=replace(mapped.item, body=NOTHING)))
         answers.require()
-        return found
+        return entries
 
     def _map(self, result: Native | Failed) -> Mapped | None:
-        """None for what cannot move: copying it gives it its fate."""
+        """Return the mapped record; None if it cannot move: copying it gives it its fate."""
         if isinstance(result, Failed):
             if not isinstance(result.error, Rejected):
                 raise result.error
@@ -326,13 +433,16 @@ class _Folder:
         except Rejected:
             return None
 
-    def _as_there(self, one: Mapped, listed: Listed) -> Mapped:
-        """In the live phase what is beside the body is the user's, and as it should be."""
-        name = listed.href if self.leg.kind is Kind.FILES else one.item.name
-        item = replace(one.item, name=name)
+    def _as_there(self, mapped: Mapped, listed: Listed) -> Mapped:
+        """Return the item as it is at the target.
+
+        In the live phase everything beside the body is the user's, and right.
+        """
+        name = listed.href if self.leg.kind is Kind.FILES else mapped.item.name
+        item = replace(mapped.item, name=name)
         if not self.leg.mirror:
             item = replace(item, flags=listed.flags - {"\\Recent"}, date=listed.date)
-        return replace(one, item=item)
+        return replace(mapped, item=item)
 
     def _settle(self, mapped: Mapping[bytes, Mapped], pairs: Mapping[bytes, str]) -> None:
         ledger, container = self.leg.ledger, self.row.id
@@ -341,5 +451,5 @@ class _Folder:
         ledger.intend(container, mapped.values())
         ledger.settle(container, [Stored(key, pairs[key]) for key in mapped])
         ledger.tally.new -= len(mapped)
-        if self.leg.mirror:  # flags may be others since
+        if self.leg.mirror:  # flags may have changed since
             ledger.recheck(container, mapped.keys(), counted=False)
