@@ -46,7 +46,7 @@ class MigrationError(Exception):
         self.detail = detail
         return self
 
-    def found(self, local: str) -> Self:
+    def with_local_cause(self, local: str) -> Self:
         """Set what this machine observed (`local`) and return the same error."""
         self.local = local
         return self

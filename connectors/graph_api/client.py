@@ -541,12 +541,14 @@ def _network(error: Exception, url: str) -> MigrationError:
         return failure
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return (
-            Transient("unreachable", "no connection to the server").found(failure.local).about(failure.detail)
+            Transient("unreachable", "no connection to the server")
+            .with_local_cause(failure.local)
+            .about(failure.detail)
         )
     if isinstance(error, httpx.TimeoutException):
         return (
             Transient("timeout", "the server did not answer in time")
-            .found(failure.local)
+            .with_local_cause(failure.local)
             .about(failure.detail)
         )
     return failure

@@ -37,7 +37,9 @@ def network_error(error: Exception, url: str = "") -> MigrationError:
     chain = _causes(error)
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    return _kind(chain).found(local_cause(chain, parts.hostname or "", port)).about(local_word(chain))
+    return (
+        _kind(chain).with_local_cause(local_cause(chain, parts.hostname or "", port)).about(local_word(chain))
+    )
 
 
 def _kind(chain: list[BaseException]) -> MigrationError:

@@ -476,14 +476,17 @@ class _connecting:  # noqa: N801 - used like a function
         word = local_word(errors)
         if isinstance(error, ssl.SSLError):
             failed = Blocked("tls-failed", "certificate or protocol not accepted")
-            raise failed.found(local).about(word) from None
+            raise failed.with_local_cause(local).about(word) from None
         if isinstance(error, TimeoutError):
-            raise Transient("timeout", "while connecting").found(local).about(word) from None
+            raise Transient("timeout", "while connecting").with_local_cause(local).about(word) from None
         if isinstance(error, imaplib.IMAP4.error) and (farewell := _bye_error(str(error))) is not None:
-            raise farewell.found(local) from None
+            raise farewell.with_local_cause(local) from None
         if isinstance(error, (OSError, EOFError, imaplib.IMAP4.error)):
             raise (
-                Transient("server-unreachable").found(local).about(word).said(_greeting_words(error))
+                Transient("server-unreachable")
+                .with_local_cause(local)
+                .about(word)
+                .said(_greeting_words(error))
             ) from None
         if isinstance(error, (ValueError, LookupError)):
             raise Transient("protocol-error", "the server's greeting makes no sense") from None

@@ -30,9 +30,9 @@ class Census:
         self._blind = False
         self._counts: dict[int, Counts] = {}
         self._stale: set[int] = set()
-        self._found: set[int] | None = None
+        self._with_findings: set[int] | None = None
 
-    def known(self) -> Census:
+    def load(self) -> Census:
         """Read the counts if they are not read yet, and return this object."""
         if not self._read:
             with self._transaction(writes=False) as connection:
@@ -48,7 +48,7 @@ class Census:
         with_findings = (
             select(finding.c.container).join(container).where(container.c.leg == self._leg).distinct()
         )
-        self._counts, self._found = dict(counts), set(connection.scalars(with_findings))
+        self._counts, self._with_findings = dict(counts), set(connection.scalars(with_findings))
         self._read = True
 
     def touched(self, container_id: int | None) -> None:
@@ -58,7 +58,7 @@ class Census:
             container_id: the container whose items change; None if items or findings of any container change.
         """
         if container_id is None:
-            self._blind, self._found = True, None
+            self._blind, self._with_findings = True, None
             self._counts.clear()
             self._stale.clear()
         else:
@@ -94,16 +94,16 @@ class Census:
             return False
         return not any(counts.values()) if states is None else not any(map(counts.get, states))
 
-    def found(self, container_id: int, *, any_: bool) -> None:
+    def note_findings(self, container_id: int, *, any_: bool) -> None:
         """Record that findings of a container were replaced.
 
         Args:
             container_id: the container.
             any_: True if there are some, or if some are about to be recorded; False if there are none.
         """
-        if self._found is not None:
-            (self._found.add if any_ else self._found.discard)(container_id)
+        if self._with_findings is not None:
+            (self._with_findings.add if any_ else self._with_findings.discard)(container_id)
 
     def has_no_findings(self, container_id: int) -> bool:
         """Return True if a container certainly has no findings."""
-        return self._read and self._found is not None and container_id not in self._found
+        return self._read and self._with_findings is not None and container_id not in self._with_findings

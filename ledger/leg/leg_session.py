@@ -132,7 +132,7 @@ class LegLedger(LegContainers):
 
     def counts(self, container_id: int | None = None) -> dict[State, int]:
         """Count items by state, of one container or of the whole leg; states without items are absent."""
-        census = self._census.known()
+        census = self._census.load()
         if (cached := census.total() if container_id is None else census.counts(container_id)) is not None:
             return dict(cached)
         with self._reading() as connection:
@@ -180,7 +180,7 @@ class LegLedger(LegContainers):
         self, container_id: int, limit: int, *, states: Collection[State] = (State.SEEN,)
     ) -> list[ItemRow]:
         """Return at most `limit` open items in these states, in listing order."""
-        if self._census.known().has_none(container_id, states):
+        if self._census.load().has_none(container_id, states):
             return []
         with self._reading() as connection:
             return readers.pending_items(connection, container_id, limit, states)
@@ -191,7 +191,7 @@ class LegLedger(LegContainers):
         They are read page by page, and no transaction is held in between: what is written meanwhile may or
         may not show.
         """
-        if self._census.known().has_none(container_id, states):
+        if self._census.load().has_none(container_id, states):
             return
         after: bytes | None = None
         while True:
@@ -224,7 +224,7 @@ class LegLedger(LegContainers):
 
     def findings(self, container_id: int) -> list[Finding]:
         """Return what the last verification recorded, in its order."""
-        if self._census.known().has_no_findings(container_id):
+        if self._census.load().has_no_findings(container_id):
             return []
         with self._reading() as connection:
             return readers.findings_of(connection, container_id)
@@ -430,23 +430,21 @@ class LegLedger(LegContainers):
         with self._writing((container_id,)) as connection:
             item_states.rehref(connection, container_id, hrefs)
 
-    def rekeyed(
-        self, container_id: int, pairs: Collection[Rekeyed], fates_: Collection[Refated] = ()
-    ) -> None:
+    def rekeyed(self, container_id: int, pairs: Collection[Rekeyed], fates: Collection[Refated] = ()) -> None:
         """Give copies and fates to the rows of their new source ids: all or none.
 
         Args:
             container_id: the container whose SEEN rows get them. The rows of the old ids are GONE from then
                 on.
             pairs: copies that the source lists under other ids now.
-            fates_: items without a copy, which were SKIPPED.
+            fates: items without a copy, which were SKIPPED.
         """
-        if not pairs and not fates_:
+        if not pairs and not fates:
             return
-        others = {pair.container for pair in pairs} | {pair.container for pair in fates_}
+        others = {pair.container for pair in pairs} | {pair.container for pair in fates}
         with self._writing((container_id, *others)) as connection:
             settled = rekeying.transfer(connection, container_id, list(pairs))
-            settled += rekeying.carry_over(connection, container_id, fates_)
+            settled += rekeying.carry_over(connection, container_id, fates)
             item_states.progress(connection, self._lease.leg, done=settled)
 
     def placed_apart(self) -> dict[bytes, str]:
@@ -477,13 +475,13 @@ class LegLedger(LegContainers):
     def replace_findings(self, container_id: int, findings: Iterable[Finding]) -> None:
         """Replace the findings of a container. Idempotent."""
         rows = list(findings)
-        if not rows and self._census.known().has_no_findings(container_id):
+        if not rows and self._census.load().has_no_findings(container_id):
             return
-        self._census.found(container_id, any_=True)  # unless it is known that none were recorded
+        self._census.note_findings(container_id, any_=True)  # unless it is known that none were recorded
         with self._writing(()) as connection:
             connection.execute(delete(finding).where(finding.c.container == container_id))
             item_states.record_findings(connection, container_id, rows)
-        self._census.found(container_id, any_=bool(rows))
+        self._census.note_findings(container_id, any_=bool(rows))
 
     def lose(self, container_id: int, key: bytes | None, losses: Iterable[Loss]) -> None:
         """Add losses of an item, or of the container itself (None; read back as key b""). Idempotent."""

@@ -1,7 +1,8 @@
-"""The ledger's schema, step by step (Alembic), run from code and shipped in the wheel.
+"""Upgrade the ledger's schema, step by step (Alembic), run from code and shipped in the wheel.
 
-A schema changes only while no worker holds a leg: who is at work would go on by what it knew. Each claim says
-the revision that its program knows (leg.revision), so that an older program claims nothing afterwards.
+A schema changes only while no worker holds a leg, because a worker goes on by the schema that it knows. Each
+claim states the revision that its program knows (leg.revision), so that an older program claims nothing
+afterwards.
 """
 
 from __future__ import annotations
@@ -29,45 +30,56 @@ NEWER = "it was written by a newer version of Kogge; upgrade Kogge"
 
 @cache
 def newest() -> str:
-    """The revision that this program knows."""
+    """Return the revision that this program knows."""
     return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
 def revision_of(engine: Engine) -> str | None:
-    """Reads the revision of a ledger's schema; None where there is no ledger yet."""
+    """Return the revision of a ledger's schema; None if there is no ledger yet."""
     with reading(engine) as connection:
         return _revision(connection)
 
 
 def refuse_another(connection: Connection) -> None:
-    """Raises Misconfigured unless the ledger's schema is the one that this program knows."""
-    found = str(connection.execute(_VERSION).scalar_one_or_none())
-    if found != newest():
-        raise Misconfigured("ledger", OLDER if found in _known() else NEWER)
+    """Refuse a schema that is not the one that this program knows.
+
+    Raises:
+        Misconfigured: it is older or newer.
+    """
+    revision = str(connection.execute(_VERSION).scalar_one_or_none())
+    if revision != newest():
+        raise Misconfigured("ledger", OLDER if revision in _known() else NEWER)
 
 
 def refuse_newer(engine: Engine) -> None:
-    """Raises Misconfigured for a schema that this program does not know."""
-    found = revision_of(engine)
-    if found is not None and found not in _known():
+    """Refuse a schema that this program does not know.
+
+    Raises:
+        Misconfigured: a newer version wrote it.
+    """
+    revision = revision_of(engine)
+    if revision is not None and revision not in _known():
         raise Misconfigured("ledger", NEWER)
 
 
 def upgrade(engine: Engine) -> None:
-    """Brings the schema to the newest revision; one process at a time, the others wait. Does nothing where it
-    is there already.
+    """Upgrade the schema to the newest revision, in one transaction. Idempotent.
 
-    One transaction. Raises Misconfigured for a schema this version does not know, and
-    Transient("ledger-in-use") while workers hold legs of an older one."""
+    One process upgrades at a time, and the others wait.
+
+    Raises:
+        Misconfigured: this version does not know the schema.
+        Transient: "ledger-in-use" while workers hold legs of an older schema.
+    """
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        found = _revision(connection)
-        if found == newest():
+        revision = _revision(connection)
+        if revision == newest():
             return
-        if found is not None and found not in _known():
+        if revision is not None and revision not in _known():
             raise Misconfigured("ledger", NEWER)
-        if found is not None:
+        if revision is not None:
             _refuse_held(connection)
         config = _config()
         config.attributes["connection"] = connection
@@ -76,7 +88,7 @@ def upgrade(engine: Engine) -> None:
 
 
 def held_until(engine: Engine) -> tuple[int, datetime | None]:
-    """Counts the legs that workers hold, and until when if none of them goes on."""
+    """Count the legs that workers hold, and say until when at most, if no worker renews its lease."""
     with reading(engine) as connection:
         return _held(connection)
 
@@ -97,14 +109,14 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _held(connection: Connection) -> tuple[int, datetime | None]:
-    """Asks for columns that every revision has."""
+    """Read columns that every revision has."""
     query = select(func.count(), func.max(leg.c.lease_until))
     count, until = connection.execute(query.where(leg.c.owner.is_not(None), leg.c.lease_until >= now())).one()
     return count, None if until is None else datetime.fromtimestamp(until, UTC)
 
 
 def _refuse_held(connection: Connection) -> None:
-    """Looks before it locks, and again once nobody can claim."""
+    """Check before the lock, and again once no leg can be claimed."""
     for locked in (False, True):
         if locked and connection.dialect.name == "postgresql":
             connection.execute(text("LOCK TABLE leg IN EXCLUSIVE MODE"))
@@ -118,6 +130,6 @@ def _refuse_held(connection: Connection) -> None:
 
 
 def _end_leases(connection: Connection) -> None:
-    """Whoever slept past its lease was of an older version: it finds it lost, and whoever is next waits."""
+    """End all leases: a worker of an older version finds its lease lost, and the next worker waits."""
     ended = {"owner": None, "lease_until": None, "revision": None, "unproven": True, "epoch": leg.c.epoch + 1}
     connection.execute(update(leg).where(leg.c.owner.is_not(None)).values(ended))

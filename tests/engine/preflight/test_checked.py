@@ -80,7 +80,7 @@ def test_what_was_copied_already_needs_no_room(monkeypatch: pytest.MonkeyPatch, 
 
 def test_what_this_machine_found_stands_below_the_code_and_nowhere_else() -> None:
     def refuse() -> None:
-        raise Blocked("tls-failed", "certificate or protocol not accepted").found(
+        raise Blocked("tls-failed", "certificate or protocol not accepted").with_local_cause(
             "mail.example:143: the port does not speak TLS"
         )
 

@@ -172,7 +172,7 @@ def nothing_there(*, writes: bool, touches: Collection[int] | None = None) -> It
 def test_a_change_anywhere_leaves_nothing_known_but_what_is_counted_again() -> None:
     census = Census(nothing_there, 1)
     assert census.counts(7) is None, "never read"
-    census.known().note(7, {State.SEEN: 1})
+    census.load().note(7, {State.SEEN: 1})
     assert (census.counts(7), census.counts(8)) == ({State.SEEN: 1}, {})
     census.touched(None)
     assert (census.counts(7), census.counts(8), census.total()) == (None, None, None)
