@@ -59,7 +59,7 @@ def named(connection: Connection, leg_id: int) -> frozenset[str]:
 
 
 def folders(
-    connection: Connection, leg_id: int, number: int, found: Mapping[int, HeaderContainer]
+    connection: Connection, leg_id: int, number: int, containers: Mapping[int, HeaderContainer]
 ) -> Iterator[InventoryFolder]:
     """Yield what the header of the open inventory says.
 
@@ -67,13 +67,13 @@ def folders(
         connection: in any transaction.
         leg_id: the leg.
         number: of the open inventory.
-        found: as boxes() returns them.
+        containers: as boxes() returns them.
     """
     query = select(listed.c.container, func.sum(listed.c.n)).group_by(listed.c.container)
     mine = listed.c.leg == leg_id, listed.c.number == number
     counts = {where: int(count) for where, count in connection.execute(query.where(*mine))}
     before = named(connection, leg_id)
-    for where, header_container in found.items():
+    for where, header_container in containers.items():
         if where in counts or (header_container.stays and header_container.box not in before):
             yield InventoryFolder(
                 header_container.box,

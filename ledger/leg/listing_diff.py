@@ -79,37 +79,37 @@ class ListingChanges:
     done: int = 0
 
     def put(
-        self, known: KnownItem, state: State, version: int, *, code: str | None = None, reset: bool = False
+        self, recorded: KnownItem, state: State, version: int, *, code: str | None = None, reset: bool = False
     ) -> None:
         """Plan the new state of an item that is recorded already.
 
         Args:
-            known: the item as it is recorded.
+            recorded: the item as it is recorded.
             state: the new state.
             version: the new version's hash.
             code: the new code; None for none.
             reset: True to set the attempts to zero.
         """
-        values = {"b_id": known.id, "b_state": state.value, "b_version": version, "b_code": code}
-        self.updates.append({**values, "b_inventory": known.inventory, "b_reset": reset})
-        self.done += (state in SETTLED) - (known.state in SETTLED)
+        values = {"b_id": recorded.id, "b_state": state.value, "b_version": version, "b_code": code}
+        self.updates.append({**values, "b_inventory": recorded.inventory, "b_reset": reset})
+        self.done += (state in SETTLED) - (recorded.state in SETTLED)
 
-    def name(self, key: bytes, ref: Ref, known: KnownItem, what: int) -> KnownItem:
+    def name(self, key: bytes, ref: Ref, recorded: KnownItem, what: int) -> KnownItem:
         """Name an item in the open inventory, once.
 
         Args:
             key: of the item.
             ref: as the source listed it.
-            known: the item as it is recorded.
+            recorded: the item as it is recorded.
             what: NEW or CHANGED (ledger.inventory.lines).
 
         Returns:
             The item as it is to be given to put().
         """
-        if known.inventory == self.number:
-            return known
+        if recorded.inventory == self.number:
+            return recorded
         self.entries.append(InventoryEntry(key, what, ref.size))
-        return known._replace(inventory=self.number)
+        return recorded._replace(inventory=self.number)
 
     @property
     def count(self) -> PageCount:
@@ -118,21 +118,21 @@ class ListingChanges:
 
 
 def plan_page(
-    container_id: int, refs: Iterable[Ref], known: dict[bytes, KnownItem], *, mirror: bool, number: int
+    container_id: int, refs: Iterable[Ref], recorded: dict[bytes, KnownItem], *, mirror: bool, number: int
 ) -> ListingChanges:
     """Plan what one page means (R1). Pure. If a page names an item twice, the last mention counts.
 
     Args:
         container_id: the container.
         refs: of the page.
-        known: the recorded items among them, by key.
+        recorded: the recorded items among them, by key.
         mirror: False in the live phase, where changes and deletions of what is at the target are not
             followed.
         number: of the open inventory.
     """
     plan = ListingChanges(number)
     for key, ref in {key_of(ref.id): ref for ref in refs}.items():
-        old = known.get(key)
+        old = recorded.get(key)
         if ref.deleted:
             if old is not None:
                 plan_deletion(plan, old, mirror=mirror)
@@ -232,9 +232,9 @@ def plan_listing(
             from wherever it was.
     """
     keys = {key_of(ref.id) for ref in refs}
-    known = known_items(connection, container_id, keys)
-    plan = plan_page(container_id, refs, known, mirror=mirror, number=number)
-    came = keys - present(known) if moves else ()
+    recorded = known_items(connection, container_id, keys)
+    plan = plan_page(container_id, refs, recorded, mirror=mirror, number=number)
+    came = keys - present(recorded) if moves else ()
     for where, left in elsewhere(connection, leg_id, container_id, came):
         plan.left.add(where)
         plan_deletion(plan, left, mirror=mirror)
@@ -252,9 +252,9 @@ def known_items(connection: Connection, container_id: int, keys: Collection[byte
     return items
 
 
-def present(known: dict[bytes, KnownItem]) -> set[bytes]:
+def present(items: dict[bytes, KnownItem]) -> set[bytes]:
     """Return the keys of the items that were there until now."""
-    return {key for key, known_item in known.items() if known_item.state not in (State.GONE, State.LEAVING)}
+    return {key for key, known_item in items.items() if known_item.state not in (State.GONE, State.LEAVING)}
 
 
 def elsewhere(

@@ -199,18 +199,18 @@ Head = tuple[int, bytes]
 """Of a chain: how many events it has, and the hash of the newest."""
 
 
-def events_since(ledger: LedgerHandle, wave: str, known: Head | None = None) -> tuple[Head, list[Event]]:
+def events_since(ledger: LedgerHandle, wave: str, earlier: Head | None = None) -> tuple[Head, list[Event]]:
     """Return the chain's head, and the events that were added since an earlier head, checked.
 
     Args:
         ledger: an open ledger.
         wave: the wave.
-        known: the earlier head; None means the beginning.
+        earlier: the earlier head; None means the beginning.
 
     Raises:
         Corrupt: "event-chain-broken".
     """
-    after = known or (0, genesis(wave))
+    after = earlier or (0, genesis(wave))
     with reading(ledger.engine) as connection:
         head = head_of(connection, wave)
         if head == after:

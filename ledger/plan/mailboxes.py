@@ -106,23 +106,23 @@ def add_mailboxes(
 
     See Ledger.add_mailboxes.
     """
-    known = _known(connection)
-    ids = {row.id for row in known.rows.values()}
+    before = _known(connection)
+    ids = {row.id for row in before.rows.values()}
     result: list[str | PlanConflict] = []
     named, news = set(), set()
     for planned in rows:
         named.add(planned.source)
-        old = known.rows.get(planned.source)
-        if old is None or _is_news(old, planned, known):
+        old = before.rows.get(planned.source)
+        if old is None or _is_news(old, planned, before):
             news |= {planned.wave, planned.wave if old is None else old.wave}
         result.append(
-            _put(connection, planned, _new_id(ids)) if old is None else _again(connection, planned, known)
+            _put(connection, planned, _new_id(ids)) if old is None else _again(connection, planned, before)
         )
         if old is None or _difference(old, planned):
             query = select(mailbox).where(mailbox.c.source == planned.source)
-            known.rows[planned.source] = connection.execute(query).one()
+            before.rows[planned.source] = connection.execute(query).one()
     if whole:
-        for row in list(known.rows.values()):
+        for row in list(before.rows.values()):
             if row.source not in named and (waves is None or row.wave in waves):
                 _withdraw(connection, row)
                 news.add(row.wave)
@@ -149,9 +149,9 @@ def plan_mark(connection: Connection, wave: str) -> str | None:
     return mark
 
 
-def _is_news(old: Any, planned: PlannedMailbox, known: _Known) -> bool:
+def _is_news(old: Any, planned: PlannedMailbox, before: _Known) -> bool:
     """Return True if the row changes the plan."""
-    same = known.workloads.get(old.id) == frozenset(planned.workloads)
+    same = before.workloads.get(old.id) == frozenset(planned.workloads)
     return bool(not same or old.withheld or _difference(old, planned))
 
 
@@ -160,7 +160,7 @@ def _known(connection: Connection) -> _Known:
     workloads: dict[str, set[str]] = {}
     for number, workload in connection.execute(select(leg.c.mailbox, leg.c.workload)):
         workloads.setdefault(number, set()).add(workload)
-    kinds = {number: frozenset(found) for number, found in workloads.items()}
+    kinds = {number: frozenset(kinds_of) for number, kinds_of in workloads.items()}
     return _Known(rows, kinds)
 
 
@@ -181,9 +181,9 @@ def _difference(old: Any, planned: PlannedMailbox) -> str | None:
     return next((name for name in FIELDS if getattr(old, name) != getattr(planned, name)), None)
 
 
-def _again(connection: Connection, planned: PlannedMailbox, known: _Known) -> str | PlanConflict:
+def _again(connection: Connection, planned: PlannedMailbox, before: _Known) -> str | PlanConflict:
     """Plan a row whose source the ledger knows."""
-    old = known.rows[planned.source]
+    old = before.rows[planned.source]
     number: str = old.id
     differs = _difference(old, planned)
     if differs and _is_fixed(connection, number):
@@ -194,7 +194,7 @@ def _again(connection: Connection, planned: PlannedMailbox, known: _Known) -> st
         _forget(connection, number)
     if differs or old.withheld:
         _release(connection, number, planned.wave)
-    if differs or known.workloads.get(number) != frozenset(planned.workloads):
+    if differs or before.workloads.get(number) != frozenset(planned.workloads):
         _put(connection, planned, number)
     return number
 

@@ -54,13 +54,13 @@ def read_pin(ledger: LedgerHandle) -> Pin | None:
 
 
 def put_pin(
-    ledger: LedgerHandle, known: Pin | None, pin: Pin, detail: Mapping[str, str | int]
+    ledger: LedgerHandle, expected: Pin | None, pin: Pin, detail: Mapping[str, str | int]
 ) -> Event | None:
     """Pin anew, and record it with this detail.
 
     Args:
         ledger: an open ledger.
-        known: the settings that the caller read; None if it read none.
+        expected: the settings that the caller read; None if it read none.
         pin: the new settings.
         detail: of the event.
 
@@ -70,11 +70,11 @@ def put_pin(
     with writing(ledger.engine) as connection:
         text = json.dumps({**pin.document(), "configuration": pin.configuration}, sort_keys=True)
         row = {"name": _NAME, "value": text}
-        if known is None:
+        if expected is None:
             first = upsert(connection, meta).values(row).on_conflict_do_nothing()
             if connection.execute(first).rowcount != 1:
                 return None
-        elif _read(connection, lock=True) != known:
+        elif _read(connection, lock=True) != expected:
             return None
         again = upsert(connection, meta).values(row)
         connection.execute(again.on_conflict_do_update(index_elements=["name"], set_={"value": text}))

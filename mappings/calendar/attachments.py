@@ -72,21 +72,21 @@ def attachments(
 
 
 def _attach(
-    one: Element, event: Event, bodies: Mapping[str, Body], context: Context, space: AttachmentBudget
+    attachment: Element, event: Event, bodies: Mapping[str, Body], context: Context, space: AttachmentBudget
 ) -> Loss | None:
-    name = _name(one)
-    link = text(one, "t:AttachLongPathName").strip()
-    if kind(one) == "ReferenceAttachment" and link.lower().startswith(("http://", "https://")):
+    name = _name(attachment)
+    link = text(attachment, "t:AttachLongPathName").strip()
+    if kind(attachment) == "ReferenceAttachment" and link.lower().startswith(("http://", "https://")):
         event.add("ATTACH", vUri(link), parameters={"FILENAME": name, "X-FILENAME": name} if name else {})
         return None
-    id_ = child(one, "t:AttachmentId")
+    id_ = child(attachment, "t:AttachmentId")
     body = bodies.get("" if id_ is None else id_.get("Id") or "")
     if body is None:
         return lose("attachment", "not-readable")
     data = _read(body, context.target.attachment_bytes, space)
     if data is None:
         return lose("attachment", "too-large")
-    _inline(one, event, name, data)
+    _inline(attachment, event, name, data)
     return None
 
 
@@ -104,9 +104,9 @@ def _read(body: Body, most: int | None, space: AttachmentBudget) -> bytes | None
     return data
 
 
-def _inline(one: Element, event: Event, name: str, data: bytes) -> None:
-    media, ending = _media(one), ""
-    if kind(one) == "ItemAttachment":
+def _inline(attachment: Element, event: Event, name: str, data: bytes) -> None:
+    media, ending = _media(attachment), ""
+    if kind(attachment) == "ItemAttachment":
         start = data[:64].lstrip(b"\xef\xbb\xbf\r\n \t").upper()
         media, ending = next((form for mark, form in ITEMS.items() if start.startswith(mark)), _MESSAGE)
     shown = name or "attachment"
@@ -116,13 +116,13 @@ def _inline(one: Element, event: Event, name: str, data: bytes) -> None:
     event.add("ATTACH", vBinary(data), parameters=names)
 
 
-def _media(one: Element) -> str:
-    media = text(one, "t:ContentType").partition(";")[0].strip().lower()
+def _media(attachment: Element) -> str:
+    media = text(attachment, "t:ContentType").partition(";")[0].strip().lower()
     plain = all(letter.isalnum() or letter in "/.+-_" for letter in media) and media.isascii()
     return media if plain and media.count("/") == 1 and not media.startswith("/") else _DEFAULT
 
 
-def _name(one: Element) -> str:
+def _name(attachment: Element) -> str:
     """Return the name in one line, at most 200 characters, without what would make it a path."""
-    name = " ".join(printable(text(one, "t:Name")).split())
+    name = " ".join(printable(text(attachment, "t:Name")).split())
     return name.replace("/", "_").replace("\\", "_")[-200:]

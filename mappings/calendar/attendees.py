@@ -135,10 +135,16 @@ def _attendees(
 
 
 def _line(
-    element: Element, one: Element, party: _Party, role: str, kind: str, context: Context, losses: list[Loss]
+    element: Element,
+    attendee: Element,
+    party: _Party,
+    role: str,
+    kind: str,
+    context: Context,
+    losses: list[Loss],
 ) -> vCalAddress:
     line = _address(party)
-    answer = _answer(text(one, "t:ResponseType"), losses)
+    answer = _answer(text(attendee, "t:ResponseType"), losses)
     if party.address in context.owner and text(element, "t:MyResponseType").strip() in OWN_ANSWERS:
         answer = _answer(text(element, "t:MyResponseType"), losses)
     if kind:
@@ -164,13 +170,13 @@ def _answer(written: str, losses: list[Loss]) -> str:
     return answer or "NEEDS-ACTION"
 
 
-def _kind(one: Element, role: str, party: _Party, rooms: frozenset[str]) -> str:
+def _kind(attendee: Element, role: str, party: _Party, rooms: frozenset[str]) -> str:
     """Return CUTYPE.
 
     Exchange tells rooms from other resources in its directory alone; an event's own location names the rooms
     in which it takes place.
     """
-    if text(one, "t:Mailbox/t:MailboxType").strip() in GROUPS:
+    if text(attendee, "t:Mailbox/t:MailboxType").strip() in GROUPS:
         return "GROUP"
     if role != "NON-PARTICIPANT":
         return ""

@@ -82,7 +82,7 @@ class Meaning:
 
     def without(self, name: str) -> Meaning:
         """Return the same without one field."""
-        return Meaning({known: value for known, value in self.fields.items() if known != name})
+        return Meaning({field_name: value for field_name, value in self.fields.items() if field_name != name})
 
     def differing(self, other: Meaning, order: Iterable[str]) -> tuple[str, ...]:
         """Return the names of the fields in which the two differ, in this order."""

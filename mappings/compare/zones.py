@@ -175,8 +175,8 @@ def _yearly(text: str, first: datetime, offset: int) -> Iterator[int]:
         at, zulu = rule.until
         until = seconds(at) + (offset if zulu else 0) if isinstance(at, datetime) else seconds(_midnight(at))
     try:
-        found = chain.from_iterable(walls(rule, first, LAST_DAY))
-        yield from takewhile(until.__ge__, islice(found, min(rule.count or _MOST_ONSETS, _MOST_ONSETS)))
+        wall_times = chain.from_iterable(walls(rule, first, LAST_DAY))
+        yield from takewhile(until.__ge__, islice(wall_times, min(rule.count or _MOST_ONSETS, _MOST_ONSETS)))
     except TooLong:
         raise Malformed from None
 

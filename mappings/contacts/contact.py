@@ -71,8 +71,8 @@ def _record(native: Native, context: Context) -> ContactRecord:
     if kind(element) == "DistributionList" and not context.target.groups:
         raise Rejected("groups-unsupported", "the target keeps no groups; write them down for their owner")
     version = "4.0" if context.target.vcard == "4.0" else "3.0"
-    given = native.properties.get("Attachments")
-    attachments: Mapping[str, Body] = given if isinstance(given, Mapping) else {}
+    attached = native.properties.get("Attachments")
+    attachments: Mapping[str, Body] = attached if isinstance(attached, Mapping) else {}
     return ContactRecord(element, version, context, attachments)
 
 
@@ -84,17 +84,17 @@ def _lines(record: ContactRecord, key: bytes) -> tuple[list[VCardLine], list[Los
         more, lost = section(record)
         lines += more
         losses += lost
-    if any(altered(str(one)) for one in record.element.itertext()):
+    if any(altered(str(line)) for line in record.element.itertext()):
         losses.append(lose("text", "control-characters"))
     return [*lines, *_revised(record)], losses
 
 
 def _revised(record: ContactRecord) -> list[VCardLine]:
     """REV: when the record was last changed, never when it was mapped."""
-    found = moment(record.text("LastModifiedTime", "DateTimeCreated"))
-    if found is None:
+    moment_ = moment(record.text("LastModifiedTime", "DateTimeCreated"))
+    if moment_ is None:
         return []
-    whole = found.replace(microsecond=0, tzinfo=None).isoformat()
+    whole = moment_.replace(microsecond=0, tzinfo=None).isoformat()
     return [VCardLine("REV", (whole.replace("-", "").replace(":", "") if record.modern else whole) + "Z")]
 
 

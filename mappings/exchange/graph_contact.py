@@ -152,11 +152,11 @@ def _emails(element: Element, contact: Json) -> Iterator[tuple[str, Mapping[str,
     for first in EMAILS:
         name, routing, address = (property_of(element, (ADDRESS, first + part)) for part in (0, 2, 3))
         if name or address:
-            seen |= {one.lower() for one in (name, address) if one}
+            seen |= {entry.lower() for entry in (name, address) if entry}
             more = (("Name", name), ("RoutingType", routing))
             yield address or "", {key: text for key, text in more if text}
-    for one in rows(contact.get("emailAddresses")):
-        address, name = said(one.get("address")), said(one.get("name"))
+    for entry in rows(contact.get("emailAddresses")):
+        address, name = said(entry.get("address")), said(entry.get("name"))
         if (address or name).lower() not in seen and (address or name):
             yield address, {"Name": name, "RoutingType": "EX" if address.startswith("/") else "SMTP"}
 

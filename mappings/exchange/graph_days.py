@@ -19,7 +19,7 @@ from model.errors import Rejected
 _NOON = timedelta(hours=12)
 
 
-def deleted(own: Element, found: Json) -> list[str]:
+def deleted(own: Element, instances: Json) -> list[str]:
     """Return the deleted days, ascending, as dates.
 
     Deleted days outside of the judged ones are named in <t:Lost>.
@@ -28,13 +28,13 @@ def deleted(own: Element, found: Json) -> list[str]:
         Rejected: "occurrence-missing", "unknown-recurrence", "unknown-time-zone" or "date-out-of-range".
     """
     begins, recurrence = moment(text(own, "t:Start")), child(own, "t:Recurrence")
-    first, after = _day(said(found.get("from"))), _day(said(found.get("until")))
+    first, after = _day(said(instances.get("from"))), _day(said(instances.get("until")))
     if begins is None or recurrence is None or first is None or after is None:
         raise _inexact()
     zone = zone_for(own)
     start = _planned(zone, begins, whole=flag(own, "t:IsAllDayEvent"))
     ruled = rule(recurrence, start, zone.info)
-    present = {_stands_for(own, zone, row) for row in rows(found.get("rows"))}
+    present = {_stands_for(own, zone, row) for row in rows(instances.get("rows"))}
     planned, beyond = _within(ruled, start, first, after)
     if not ruled.fits or not {day for day in present if first <= day < after} <= planned:
         raise _inexact()

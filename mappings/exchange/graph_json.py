@@ -146,9 +146,9 @@ def body(element: Element, item: Json, plain: str | None, *, typed_plain: bool) 
         plain: the server's own rendering as text; None if it was not asked for.
         typed_plain: True if the text never was anything else.
     """
-    given = inner(item.get("body"))
-    content = said(given.get("content"))
-    html = said(given.get("contentType")).lower() == "html"
+    content_of = inner(item.get("body"))
+    content = said(content_of.get("content"))
+    html = said(content_of.get("contentType")).lower() == "html"
     if html and typed_plain and plain is not None:
         content, html = plain, False
     add(element, "Body", content, BodyType="HTML" if html else "Text")
@@ -156,10 +156,10 @@ def body(element: Element, item: Json, plain: str | None, *, typed_plain: bool) 
         add(element, "TextBody", plain, BodyType="Text")
 
 
-def attachments(element: Element, given: Iterable[Mapping[str, object]]) -> None:
+def attachments(element: Element, items: Iterable[Mapping[str, object]]) -> None:
     """Add what is attached; the contents are beside the record."""
     holder = None
-    for attachment in given:
+    for attachment in items:
         holder = add(element, "Attachments") if holder is None else holder
         name = KINDS.get(said(attachment.get("@odata.type")).lower(), "FileAttachment")
         made = add(holder, name)

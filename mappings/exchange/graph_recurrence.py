@@ -26,9 +26,9 @@ UNKNOWN = "UnknownRecurrence"
 """No element of EWS: the mapping rejects a recurrence that has it."""
 
 
-def recurrence(element: Element, given: Json) -> None:
+def recurrence(element: Element, graph_recurrence: Json) -> None:
     """Add the recurrence. Each pattern takes its own parts; Graph fills in all the others as well."""
-    pattern, range_ = inner(given.get("pattern")), inner(given.get("range"))
+    pattern, range_ = inner(graph_recurrence.get("pattern")), inner(graph_recurrence.get("range"))
     holder = add(element, "Recurrence")
     kind = said(pattern.get("type")).lower()
     made = add(holder, PATTERNS.get(kind, UNKNOWN))
@@ -53,11 +53,11 @@ def _month(number: object) -> str:
     return MONTHS[int(str(number)) - 1] if fits else ""
 
 
-def _range(holder: Element, found: Json) -> None:
-    kind = said(found.get("type")).lower()
+def _range(holder: Element, graph_range: Json) -> None:
+    kind = said(graph_range.get("type")).lower()
     made = add(holder, RANGES.get(kind, UNKNOWN))
-    add(made, "StartDate", said(found.get("startDate")))
+    add(made, "StartDate", said(graph_range.get("startDate")))
     if kind == "enddate":
-        add(made, "EndDate", said(found.get("endDate")))
+        add(made, "EndDate", said(graph_range.get("endDate")))
     if kind == "numbered":
-        add(made, "NumberOfOccurrences", found.get("numberOfOccurrences"))
+        add(made, "NumberOfOccurrences", graph_range.get("numberOfOccurrences"))

@@ -176,7 +176,7 @@ def _halves(rule: ZoneRule) -> Iterator[tuple[str, int]]:
 
 def _group(group: Element, rule: ZoneRule, at: int) -> None:
     halves = [("Standard", rule.to_standard), ("Daylight", rule.to_daylight)]
-    switches = [(name, one) for name, one in halves if one is not None]
+    switches = [(name, switch) for name, switch in halves if switch is not None]
     for name, switch in sorted(switches, key=lambda pair: pair[1].month):
         _turn(group, switch, f"{name}-{at}")
     if not switches:

@@ -74,15 +74,15 @@ class _Reader:
             self._whole_line()
             if pattern and pattern.match(self._buffer):
                 return lines
-            line, found, rest = self._buffer[2:].partition(b"\r\n")
-            self._buffer = b"\r\n" + rest if found else b""
+            line, ended, rest = self._buffer[2:].partition(b"\r\n")
+            self._buffer = b"\r\n" + rest if ended else b""
             if not line:
                 return lines
             lines.append(line)
             total += len(line)
             if total > HEAD_MOST:
                 raise NotUnderstood
-            if not found:
+            if not ended:
                 return lines
 
     def _whole_line(self) -> None:
