@@ -1,28 +1,20 @@
 """Provide an authenticated HTTP session to one Exchange server, on our own sockets.
 
-exchangelib authenticates with NTLM and Kerberos; Basic needs no library. OAuth2 client credentials are
-requested here, because exchangelib supports no certificate assertion. A token is renewed once when the server
-says that it expired. Every socket is registered, so that close() can end a read that blocks another thread.
-
-Source:
-    https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
+exchangelib authenticates with NTLM and Kerberos; Basic needs no library. The OAuth2 tokens of an application
+come from `connectors.exchange.app_tokens`, because exchangelib supports no certificate. They are requested
+over this session. Every socket is registered, so that close() can end a read that blocks another thread.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import ssl
-import time
-import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from exchangelib import Configuration, Credentials
 from exchangelib.errors import InvalidEnumValue
 from exchangelib.protocol import BaseProtocol
@@ -30,20 +22,17 @@ from exchangelib.transport import GSSAPI, NTLM
 from requests.auth import HTTPBasicAuth
 from spnego.exceptions import SpnegoError
 
-from connectors import json_answer
 from connectors.accepted_logins import login_of
-from connectors.ews.errors import http_error
 from connectors.ews.settings import EwsSettings
+from connectors.exchange.app_credential import Registration
+from connectors.exchange.app_tokens import AppTokens
 from connectors.http.deadline import Deadline
 from connectors.http.errors import network_error
 from connectors.settings import Account, Secret
 from connectors.sockets import Sockets, pool_classes
 from model.errors import Blocked, MigrationError, Misconfigured, Transient
-from model.masking import SECRETS
-from model.server_words import of_body
 
 CONNECT_SECONDS = 20.0
-ASSERTION_SECONDS = 300
 TOKEN_MOST = 1_000_000  # bytes of a token endpoint's reply
 
 
@@ -102,6 +91,15 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Hold what the token endpoint answered. It shows nothing of it."""
+
+    status_code: int
+    content: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+
+
 class EwsLogin:
     """Make the session, once, and renew its token. Secrets are not kept longer than needed.
 
@@ -114,38 +112,40 @@ class EwsLogin:
         self._account = account
         self._sockets = sockets
         self._session = _session(settings, sockets)
+        self._tokens: AppTokens | None = None
+        if settings.auth == "oauth2":
+            self._tokens = AppTokens(_registration(settings, account), self._post_form)
         self._ready = False
         self.name = self._fingerprint("")
 
     def session(self) -> requests.Session:
-        """Return the authenticated session.
+        """Return the authenticated session; a token that ends within five minutes is renewed.
 
         Raises:
             Blocked: "login-refused".
             Misconfigured: a secret or a certificate cannot be read.
-            Transient: the token endpoint cannot be reached.
+            Transient: "busy", "token-unreadable", or the token endpoint cannot be reached.
         """
-        if not self._ready:
-            if self._settings.auth == "oauth2":
-                self.renew()
-            else:
-                self._authenticate()
+        if self._tokens is not None:
+            self._session.auth = _Bearer(self._tokens.token())
+        elif not self._ready:
+            self._authenticate()
             self._ready = True
         return self._session
 
     @property
     def renewable(self) -> bool:
         """Return True if the login uses a token that can be renewed."""
-        return self._settings.auth == "oauth2"
+        return self._tokens is not None
 
     def renew(self) -> None:
-        """Request a new token.
+        """Request a new token, which `session` uses from then on; a login without tokens stays as it is.
 
         Raises:
-            Blocked: "login-refused" when the endpoint refuses.
-            Transient: the endpoint cannot be reached, or "token-unreadable".
+            Blocked, Misconfigured, Transient: as in `session`.
         """
-        self._session.auth = _Bearer(self._token())
+        if self._tokens is not None:
+            self._tokens.renew()
 
     def close(self) -> None:
         """Close the session."""
@@ -185,20 +185,44 @@ class EwsLogin:
             raise Misconfigured(self._settings.where(field), "is needed")
         return secret.read(self._account.login, self._account.address).get_secret_value()
 
-    def _token(self) -> str:
-        settings = self._settings
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": settings.client_id or "",
-            "scope": settings.scope,
-        }
-        if settings.certificate_file:
-            form["client_assertion_type"] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-            form["client_assertion"] = assertion(settings)
-        else:
-            form["client_secret"] = self._secret(settings.client_secret, "client_secret")
-        with Deadline(self._sockets.cut).waiting():
-            return _request_token(self._session, settings, form)
+    def _post_form(self, url: str, headers: Mapping[str, str], content: bytes) -> _Answer:
+        """Send a form to the token endpoint; return the answer whatever its status.
+
+        At most TOKEN_MOST bytes of the body are read. The session's own token stays out of the request.
+        """
+        if self._sockets.closed.is_set():
+            raise closed_error()
+        limit = self._settings.timeout_seconds
+        try:
+            with Deadline(self._sockets.cut).waiting():
+                response = self._session.post(
+                    url,
+                    data=content,
+                    headers=dict(headers),
+                    auth=_no_auth,
+                    timeout=(min(CONNECT_SECONDS, limit), limit),
+                    allow_redirects=False,
+                    stream=True,
+                )
+                body = response.raw.read(TOKEN_MOST, decode_content=True)
+                response.close()
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            closed = self._sockets.closed.is_set()
+            raise (closed_error() if closed else network_error(error, url)) from None
+        return _Answer(response.status_code, body, response.headers)
+
+
+def _registration(settings: EwsSettings, account: Account) -> Registration:
+    return Registration(
+        settings=settings,
+        account=account,
+        endpoint=settings.token_endpoint(),
+        endpoint_field="token_url",
+        client_id=settings.client_id or "",
+        scope=settings.scope,
+        client_secret=settings.client_secret,
+        certificate_file=settings.certificate_file,
+    )
 
 
 def _session(settings: EwsSettings, sockets: Sockets) -> requests.Session:
@@ -222,73 +246,9 @@ def _session(settings: EwsSettings, sockets: Sockets) -> requests.Session:
     return session
 
 
-def _request_token(session: requests.Session, settings: EwsSettings, form: dict[str, str]) -> str:
-    """Return a new access token."""
-    try:
-        response = session.post(
-            settings.token_endpoint(),
-            data=form,
-            headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
-            auth=_no_auth,
-            timeout=(CONNECT_SECONDS, settings.timeout_seconds),
-            allow_redirects=False,
-            stream=True,
-        )
-        body = response.raw.read(TOKEN_MOST, decode_content=True)
-        response.close()
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise network_error(error) from None
-    if response.status_code in {400, 401, 403}:
-        refused = Blocked("login-refused", "the token endpoint refuses this application")
-        raise refused.said(of_body(body))
-    if response.status_code != 200:
-        raise http_error(response.status_code, response.headers.get("Retry-After")).said(of_body(body))
-    try:
-        token = str(json_answer.read(body)["access_token"])
-    except (ValueError, KeyError, TypeError):
-        raise Transient("token-unreadable", "the token endpoint's answer is no token") from None
-    SECRETS.learn(token)
-    return token
-
-
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Keep an expired token out of the request for a new one."""
     return request
-
-
-def assertion(settings: EwsSettings) -> str:
-    """Return a signed client assertion from a PEM file with an RSA key and its certificate.
-
-    Raises:
-        Misconfigured: the file cannot be read or holds something else.
-
-    Source:
-        RFC 7523, section 2.2; RFC 7515, section 4.1.7 (x5t).
-    """
-    where, path = settings.where("certificate_file"), settings.certificate_file
-    client, audience = settings.client_id or "", settings.token_endpoint()
-    pem = settings.readable("certificate_file")
-    try:
-        key = serialization.load_pem_private_key(pem, password=None)
-        certificate = x509.load_pem_x509_certificate(pem)
-    except (ValueError, TypeError):
-        raise Misconfigured(where, f"{path} holds no certificate and unencrypted key (PEM)") from None
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise Misconfigured(where, f"the key in {path} is not an RSA key")
-    now = int(time.time())
-    print_ = certificate.fingerprint(hashes.SHA1())  # noqa: S303 - RFC 7515's x5t is a SHA-1 by definition
-    head = {"alg": "RS256", "typ": "JWT", "x5t": _url64(print_)}
-    claims = {
-        "aud": audience, "iss": client, "sub": client, "jti": str(uuid.uuid4()),
-        "nbf": now, "exp": now + ASSERTION_SECONDS,
-    }  # fmt: skip
-    signed = f"{_url64(json.dumps(head).encode())}.{_url64(json.dumps(claims).encode())}"
-    signature = key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
-    return f"{signed}.{_url64(signature)}"
-
-
-def _url64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 _KERBEROS = ("requests_gssapi.", "gssapi.")  # an optional extra: its errors are recognized by their module

@@ -42,7 +42,7 @@ PREFER = 'IdType="ImmutableId"'
 PAUSES = {"source-closed": 0, "login-unconfirmed": 0, "not-graph": 2, "server-error": 4}
 """The most retries, by error code, for faults that rarely pass by waiting."""
 _PLAIN = "$,()'=/:;"
-TALKATIVE = ("httpx", "httpcore", "hpack", "h2", "msal")
+TALKATIVE = ("httpx", "httpcore", "hpack", "h2")
 """Libraries that would log addresses, and in debug mode also tokens."""
 
 

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import base64
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import parse_qs
 
 import pytest
 import spnego
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.x509.oid import NameOID
 from ews_responder import Answer, Request, responder, root_folder
 from pydantic import ValidationError
 
@@ -210,64 +203,6 @@ def test_an_ntlm_answer_that_is_none_is_a_refusal(tmp_path: Path, monkeypatch: p
             assert caught.value.code == "login-refused"
         assert len(server.requests) == 2
         one.close()
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, rsa.RSAPublicKey, bytes]:
-    key = rsa.generate_private_key(65537, 2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kogge")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path = tmp_path_factory.mktemp("certificate") / "app.pem"
-    path.write_bytes(pem + made.public_bytes(serialization.Encoding.PEM))
-    return path, key.public_key(), made.fingerprint(hashes.SHA1())
-
-
-def _token(request: Request) -> Answer:
-    if request.operation == "token":
-        return Answer('{"access_token": "granted"}', kind="application/json")
-    granted = request.headers.get("Authorization") == "Bearer granted"
-    return root_folder() if granted else Answer("", status=401)
-
-
-def test_a_certificate_signs_the_request_for_a_token(
-    tmp_path: Path, certificate: tuple[Path, rsa.RSAPublicKey, bytes]
-) -> None:
-    path, public, fingerprint = certificate
-    with responder(_token) as server:
-        changes = {**OAUTH, "client_secret": None, "certificate_file": str(path), "token_url": server.url}
-        one = open_source(server.url, tmp_path, **changes)
-        one.server()
-        one.close()
-        form = parse_qs(server.of("token")[0].xml)
-        assert "Authorization" not in server.of("token")[0].headers
-    assert form["grant_type"] == ["client_credentials"]
-    head, claims, signature = form["client_assertion"][0].split(".")
-    public.verify(_unurl(signature), f"{head}.{claims}".encode(), padding.PKCS1v15(), hashes.SHA256())
-    assert json.loads(_unurl(head)) == {
-        "alg": "RS256",
-        "typ": "JWT",
-        "x5t": base64.urlsafe_b64encode(fingerprint).rstrip(b"=").decode(),
-    }
-    stated = json.loads(_unurl(claims))
-    assert (stated["iss"], stated["sub"], stated["aud"]) == ("app", "app", server.url)
-    assert stated["exp"] > stated["nbf"]
-
-
-def _unurl(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def test_an_unusable_certificate_is_the_operators_matter(tmp_path: Path) -> None:
