@@ -101,10 +101,10 @@ class _Answer:
 
 
 class EwsLogin:
-    """Make the session, once, and renew its token. Secrets are not kept longer than needed.
+    """Make the session, once, and renew its token.
 
-    Its attribute `name` identifies the login (see `connectors.accepted_logins`); it is complete once the
-    session exists.
+    The session keeps a password, and MSAL the secret of an application. The attribute `name` identifies the
+    login (see `connectors.accepted_logins`); it is complete once the session exists.
     """
 
     def __init__(self, settings: EwsSettings, account: Account, sockets: Sockets) -> None:

@@ -29,6 +29,9 @@ class EwsSettings(Networked):
     Attributes:
         username: the login to authenticate with; defaults to the account's. A service account with
             impersonation names itself here.
+        token_url: the token endpoint, where it is not that of the tenant in Microsoft's public cloud. The
+            assertion of a certificate is signed for AD FS if the path begins with /adfs, else for Entra.
+        certificate_file: the certificate and its RSA key, without a password.
         patience_seconds: how long "busy" is waited out before the mailbox is left for a later pass.
         batch_bytes: the bound of one GetItem reply.
         spool_above: larger bodies go to a file instead of memory.
