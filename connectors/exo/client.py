@@ -43,7 +43,7 @@ class Habits:
     user_agent: str = "Kogge"
 
 
-class AgendaWire:
+class AgendaClient:
     """Talk to the agenda of one person. Every method that asks may raise Transient and Blocked."""
 
     def __init__(self, settings: AgendaSettings, account: Account) -> None:

@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import BinaryIO
 
 from connectors.exo import convert
-from connectors.exo.client import AgendaWire
+from connectors.exo.client import AgendaClient
 from connectors.exo.convert import Json, Sheet
 from connectors.exo.settings import AgendaSettings
 from connectors.settings import Account
@@ -82,7 +82,7 @@ class AgendaTarget:
         self._guard = guard
         self._digest = digest
         self._live = live
-        self._client = AgendaWire(settings, account)
+        self._client = AgendaClient(settings, account)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -21,6 +21,7 @@ from connectors.imap.flags import Store
 from connectors.imap.folders import (
     INBOX,
     USES,
+    VIRTUAL,
     Namespace,
     container,
     encoded,
@@ -55,8 +56,6 @@ __all__ = ["ImapSettings", "ImapTarget"]
 
 NOTES = "notes"
 LISTED = b"UID RFC822.SIZE FLAGS INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
-VIRTUAL = frozenset({"\\ALL", "\\FLAGGED"})
-"""Uses of folders that show messages of other folders. Source: RFC 6154."""
 
 
 class ImapTarget:
