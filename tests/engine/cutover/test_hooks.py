@@ -282,11 +282,11 @@ def test_addresses_as_arguments_of_their_own(command: list[str]) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from engine.cutover.hooks import Person, run
+from engine.cutover.hooks import HookMailbox, run
 from engine.config.hooks import Hook
 command = ("/bin/sh", "-c", sys.argv[2], "sh", sys.argv[1])
 hook = Hook(name="hook", attempts=1, timeout_seconds=20, command=command)
-run(hook, hook, Person("m-7f3a9c01", "a@old.example", "a@new.example", "pilot"), Path(sys.argv[1]))
+run(hook, hook, HookMailbox("m-7f3a9c01", "a@old.example", "a@new.example", "pilot"), Path(sys.argv[1]))
 """
 
 
