@@ -270,6 +270,17 @@ def test_a_failure_shows_neither_a_secret_nor_what_was_said(
         assert hidden not in text
 
 
+def test_an_assertion_that_the_endpoint_repeats_is_masked(source: Open, signer: Signer) -> None:
+    def script(request: Request) -> Answer:
+        (assertion,) = parse_qs(request.xml)["client_assertion"]
+        told = {"error": "invalid_client", "error_description": f"{assertion} does not fit"}
+        return Answer(json.dumps(told), status=401, kind="application/json")
+
+    with responder(script) as server, pytest.raises(Blocked, match="login-refused") as caught:
+        source(server, **oauth(server, client_secret=None, certificate_file=str(signer.path))).server()
+    assert caught.value.words.spoken() == "*** does not fit"
+
+
 def test_a_login_with_a_token_shows_no_secret(source: Open, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG), responder(Endpoint()) as server:
         one = source(server, **oauth(server))
