@@ -33,7 +33,7 @@ def envelope(payload: bytes, kind: str, key: Ed25519PrivateKey) -> bytes:
 def statement_in(pack: Path) -> bytes:
     """The statement of a pack as it is. What is no plain file, or huge, is not read. Raises Misconfigured."""
     try:
-        with verifier.opened(pack.resolve() / STATEMENT) as file:
+        with verifier.open_file(pack.resolve() / STATEMENT) as file:
             return file.read()
     except verifier.VerificationFailed as error:
         raise Misconfigured("PACK", f"{error.args[0]}; `kogge audit verify` tells all") from None

@@ -237,11 +237,11 @@ def _folders(place: Path, key: MailboxKey, number: int) -> tuple[datetime, dict[
 
 def _header(line: bytes, row: Row) -> dict[str, Any]:
     """Raises Failed or ValueError unless it is one, to the byte, and this section's."""
-    ((section, number, *_, text),) = verifier.BEFORE.findall(line)
+    ((section, number, *_, text),) = verifier.INVENTORY_HEADER.findall(line)
     folders = verifier.FOLDER.findall(text.replace(b"},{", b"}\n{"))
-    verifier.need(len(folders) == bool(text) + text.count(b"},{"), "a folder is malformed")
-    own = (section.decode().strip('"'), int(number)) == (row.section, row.number)
-    verifier.need(own, "an inventory's header is of another section")
+    verifier.require(len(folders) == bool(text) + text.count(b"},{"), "a folder is malformed")
+    own = (section.decode(), int(number)) == (row.section, row.number)
+    verifier.require(own, "an inventory's header is of another section")
     return dict(json.loads(line))
 
 

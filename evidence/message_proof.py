@@ -195,16 +195,18 @@ def _is_proof(document: bytes) -> bool:
 
 
 def _checked(document: bytes, keys: Sequence[object], roots: Collection[str]) -> Checked:
-    told = json.loads(document.decode(), object_pairs_hook=verifier.unique)
+    told = json.loads(document.decode(), object_pairs_hook=verifier.unique_keys)
     envelope = told["statement"].encode()
-    about, _ = verifier.stated(envelope, list(keys))
+    about, _ = verifier.check_statement(envelope, list(keys))
     items = tuple(_read(item) for item in told["items"])
-    verifier.need(items, "it proves nothing")
+    verifier.require(items, "it proves nothing")
     for item in items:
         _refuse_broken(item, about)
     statement = sha256(envelope).hexdigest()
     named = {about["root"], statement} & {root.lower() for root in roots}
-    verifier.need(named or not roots, "it is of another wave than the one that is given, or of a changed one")
+    verifier.require(
+        named or not roots, "it is of another wave than the one that is given, or of a changed one"
+    )
     standing = Standing.ANCHORED if named else Standing.UNANCHORED
     return Checked(standing, items=items, about=about, statement=statement)
 
@@ -215,28 +217,28 @@ def _read(told: Mapping[str, Any]) -> ProofItem:
 
 def _read_proven(told: Mapping[str, Any]) -> Proven:
     index, size, path = told["index"], told["size"], tuple(bytes.fromhex(step) for step in told["path"])
-    verifier.need(type(index) is int and type(size) is int, "a place in it is no number")
-    verifier.need("\n" not in told["line"], "a line in it is several")
-    verifier.need(all(len(step) == 32 for step in path) and len(path) < 64, "a way in it is none")
+    verifier.require(type(index) is int and type(size) is int, "a place in it is no number")
+    verifier.require("\n" not in told["line"], "a line in it is several")
+    verifier.require(all(len(step) == 32 for step in path) and len(path) < 64, "a way in it is none")
     return Proven(told["line"].encode(), InclusionProof(index, size, path))
 
 
 def _refuse_broken(item: ProofItem, about: Mapping[str, Any]) -> None:
     """about: the statement's predicate. Raises Failed, or one of MALFORMED: its lines can be parsed then."""
-    ((_, _, _, n, *roots, counts),) = verifier.ROW.findall(item.section.line)
-    verifier.need(_COUNTS.fullmatch(counts), "what its section counts is malformed")
-    ((number, _, source),) = verifier.LISTED.findall(item.listed.line)
-    ((answered, target, *_),) = verifier.RESULT.findall(item.result.line)
-    verifier.need((number, source) == (answered, target), "its two lines are of different items")
+    ((_, _, _, n, *roots, counts),) = verifier.ROOTS_LINE.findall(item.section.line)
+    verifier.require(_COUNTS.fullmatch(counts), "what its section counts is malformed")
+    ((number, _, source),) = verifier.INVENTORY_LINE.findall(item.listed.line)
+    ((answered, target, *_),) = verifier.RESULTS_LINE.findall(item.result.line)
+    verifier.require((number, source) == (answered, target), "its two lines are of different items")
     for one, root in zip((item.listed, item.result), roots, strict=True):
-        verifier.need(
+        verifier.require(
             (one.proof.index, one.proof.size) == (int(number), int(n) + 1), "a line has another place"
         )
-        verifier.need(
-            one.holds(bytes.fromhex(root.decode().strip('"'))), "a line is not in its section's tree"
-        )
-    verifier.need(item.section.proof.size == about["sections"], "the wave has another number of sections")
-    verifier.need(item.section.holds(bytes.fromhex(about["root"])), "its section is not in the wave's tree")
+        verifier.require(one.holds(bytes.fromhex(root.decode())), "a line is not in its section's tree")
+    verifier.require(item.section.proof.size == about["sections"], "the wave has another number of sections")
+    verifier.require(
+        item.section.holds(bytes.fromhex(about["root"])), "its section is not in the wave's tree"
+    )
 
 
 def is_about(item: ProofItem, message_id: str, key: MailboxKey) -> bool:

@@ -69,10 +69,10 @@ class MailboxPack:
         self.about: dict[str, Any] = document["predicate"]
         with readable():
             stated = {one["name"]: one["digest"]["sha256"] for one in document["subject"]}
-            with verifier.opened(self._place / MANIFEST, stated[MANIFEST]) as file:
-                self._manifest = verifier.manifest_of(file.read(), verifier.PAYLOAD)
-            with verifier.opened(self._place / ROOTS, stated[ROOTS]) as file:
-                self.roots = verifier.take(file, _SECTIONS)
+            with verifier.open_file(self._place / MANIFEST, stated[MANIFEST]) as file:
+                self._manifest = verifier.parse_manifest(file.read(), verifier.PAYLOAD_NAME)
+            with verifier.open_file(self._place / ROOTS, stated[ROOTS]) as file:
+                self.roots = verifier.read_lines(file, _SECTIONS)
             self.rows = tuple(self._rows())
         if not self.rows:
             raise Misconfigured("--keys", f"is of {mailbox}, of which this pack has nothing")
@@ -80,9 +80,9 @@ class MailboxPack:
     def _rows(self) -> Iterator[Row]:
         begin = 0
         for index, line in enumerate(self.roots):
-            ((mailbox, section, number, n, inventory, results, _),) = verifier.ROW.findall(line)
+            ((mailbox, section, number, n, inventory, results, _),) = verifier.ROOTS_LINE.findall(line)
             if mailbox.decode() == self.mailbox:
-                kind, *trees = (text.decode().strip('"') for text in (section, inventory, results))
+                kind, *trees = (text.decode() for text in (section, inventory, results))
                 yield Row(line, index, begin, kind, int(number), int(n), *trees)
                 begin += int(n) + 1
 
@@ -94,10 +94,10 @@ class MailboxPack:
         return self._lines(file_of(RESULTS, self.mailbox), row)
 
     def _lines(self, name: str, row: Row) -> Iterator[bytes]:
-        with readable(), verifier.opened(self._place / name, self._manifest[name]) as file:
+        with readable(), verifier.open_file(self._place / name, self._manifest[name]) as file:
             left = row.begin + row.n + 1
             while left:
-                lines = verifier.take(file, min(left, _AT_ONCE), _HEADER)
+                lines = verifier.read_lines(file, min(left, _AT_ONCE), _HEADER)
                 if not lines:
                     raise EOFError
                 skipped = max(0, left - row.n - 1)

@@ -1,10 +1,12 @@
-"""Checks the evidence of a migration offline, and trusts nothing: not the migrator, its ledger, or the pack.
+"""Check the evidence of a migration offline. Trust nothing: not the migrator, its ledger, or the pack.
 
     python verify_kogge.py PACK... --pubkey operator.pub [--root HEX]... [--tsa-root tsa.pem] [--json]
 
 It needs Python 3.11 and `cryptography`. wave.dsse.json signs for every file below data/. Who has the key can
 sign anew; that nobody did, --root shows (its SHA-256, on paper), or wave.tsr of within 31 days.
-Exit codes: 0 ok; 1 tampered; 2 incomplete; 3 unanchored, all else is well; 4 no verdict: not readable."""
+Exit codes: 0 ok; 1 tampered; 2 incomplete; 3 unanchored, all else is well; 4 no verdict: not readable.
+In this file: the form of each line; files and manifests; hash trees; signatures and the statement; time
+stamps; the lines of one workload; one pack; the row of packs; the command, where it begins."""
 
 import sys
 
@@ -18,10 +20,11 @@ import json
 import os
 import re
 from base64 import b64decode
-from collections import Counter
+from collections import Counter, namedtuple
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from itertools import groupby, islice
+from contextlib import contextmanager
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,7 @@ try:
 
     from cryptography import exceptions, x509
     from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
     from cryptography.x509 import verification  # noqa: F401 (there since 42)
 except ImportError:
     sys.stderr.write("no verdict: it needs Python 3.11, and the package cryptography of 42 or newer\n")
@@ -39,346 +42,634 @@ except ImportError:
 
 OK, TAMPERED, INCOMPLETE, UNANCHORED, UNREADABLE = range(5)
 WORDS = ("ok", "tampered", "incomplete", "unanchored", "no verdict")
+WORST_FIRST = (TAMPERED, UNREADABLE, INCOMPLETE, UNANCHORED, OK)
 STATEMENT, MANIFEST, ROOTS, STAMP = "wave.dsse.json", "manifest-sha256.txt", "data/roots.jsonl", "wave.tsr"
-TAGGED, TAGS = "tagmanifest-sha256.txt", ("bag-info.txt", "bagit.txt", MANIFEST, STATEMENT)
-PAYLOAD = r"data/roots\.jsonl|data/(?:inventory|results)/m-[0-9a-z]{1,64}\.jsonl\.gz"
-STATES = ["application/vnd.in-toto+json", "https://in-toto.io/Statement/v1", "urn:kogge:evidence:wave:v1"]
-LARGEST = {".gz": 1 << 32, ".json": 1 << 25, ".tsr": 1 << 20}  # bytes; of any other file 1 << 28
-BATCH, LISTS = 4096, ("data/inventory", "data/results")
+TAG_MANIFEST, TAG_FILES = "tagmanifest-sha256.txt", ("bag-info.txt", "bagit.txt", MANIFEST, STATEMENT)
+LINE_FOLDERS = ("data/inventory", "data/results")
+TYPES = ("application/vnd.in-toto+json", "https://in-toto.io/Statement/v1", "urn:kogge:evidence:wave:v1")
+LARGEST = {".gz": 1 << 32, ".json": 1 << 25, ".tsr": 1 << 20}  # bytes of a file, by the end of its name
+LARGEST_OTHER, MOST_SECTIONS = 1 << 28, 1 << 21  # bytes of any other file; lines of data/roots.jsonl
+LONGEST_LINE, LONGEST_HEADER = 1 << 14, 1 << 25  # bytes; a header lists all folders of a mailbox
+BATCH = 4096  # lines in memory; a power of two, so that the tree of a batch is a whole part of its tree
+CLOCKS_DIFFER, STAMPED_WITHIN = timedelta(minutes=10), timedelta(days=31)
+
+# The form of each line. It is JSON without blanks, with its keys in a fixed order, and it is compared to the
+# byte: so a line can hold nothing that is not described here (a name in clear, a key that is there twice).
+NUMBER = "(?:0|[1-9][0-9]{0,17})"
+SECONDS = r"[0-9]{1,11}(?:\.[0-9]{1,6})?"  # since 1970
+PSEUDONYM, HASH = "[0-9a-f]{32}", "[0-9a-f]{64}"
+CODE = '"[ !#-Z^-z]{1,4000}"'
+PLACE = '"(?:[0-9a-f]{32}|[0-9]{1,10}:[0-9]{1,10})"'  # a pseudonym, or UIDVALIDITY:UID
+WORKLOAD = "mail|calendar|contacts|tasks|notes|files"
+WORKLOADS = WORKLOAD.split("|")  # in the order of a mailbox's files
+MAILBOX = "m-[0-9a-z]{1,64}"
+
+HASH_TEXT = re.compile(HASH)
+TAG_NAME = re.compile(r"bag-info\.txt|bagit\.txt|manifest-sha256\.txt|wave\.dsse\.json")
+PAYLOAD_NAME = re.compile(rf"data/roots\.jsonl|data/(?:inventory|results)/{MAILBOX}\.jsonl\.gz")
+ROOTS_LINE = re.compile(
+    f'(?m)^{{"mailbox":"({MAILBOX})","section":"({WORKLOAD})","pass":({NUMBER}),"n":({NUMBER}),'
+    f'"inventory":"({HASH})","results":"({HASH})","verdicts":(.*)}}$'.encode()
+)
+INVENTORY_HEADER = re.compile(
+    f'(?m)^{{"section":"({WORKLOAD})","pass":({NUMBER}),"at":{SECONDS},"after":(?:"({HASH})"|null),'
+    f'"earlier":({NUMBER}),"folders":\\[(.*)\\]}}$'.encode()
+)
+FOLDER = re.compile(
+    f'(?m)^{{"box":"({PSEUDONYM})","name":"{PSEUDONYM}","kind":"(?:{WORKLOAD}|settings)",'
+    f'"total":(?:{NUMBER}|null),"listed":({NUMBER}),"omit":(?:{CODE}|null)}}$'.encode()
+)
+INVENTORY_LINE = re.compile(
+    f'(?m)^{{"i":({NUMBER}),"box":"({PSEUDONYM})","src":"({PSEUDONYM})","n":(?:{NUMBER}|null),'
+    f'"what":(?:"new"|"changed")}}$'.encode()
+)
+RESULTS_HEADER = re.compile(
+    f'(?m)^{{"section":"({WORKLOAD})","pass":({NUMBER}),"inventory":"({HASH})","n":({NUMBER}),'
+    f'"state":{CODE},"verified":(?:{SECONDS}|null),"sealed":{SECONDS}}}$'.encode()
+)
+EQUAL_COPY = (  # written, read back, equal: h_dst is as h_src, which is the fifth group of RESULTS_LINE
+    '"verdict":(?:"match","rule":null|"normalised","rule":"rebuilt"|"converted","rule":"[a-z-]+:[a-z0-9:,-]+"),'
+    f'"dst":{PLACE},"h_src":("{PSEUDONYM}"),"h_dst":\\5,"n_dst":(?:{NUMBER}|null)'
+)
+OTHER_COPY = (  # written, and never read back as equal
+    f'"verdict":"(?:failed|skipped|open)","rule":{CODE},'
+    f'"dst":{PLACE},"h_src":(?:"{PSEUDONYM}"|null),"h_dst":null,"n_dst":(?:{NUMBER}|null)'
+)
+NO_COPY = (
+    '"verdict":(?:"withdrawn","rule":(?:null|"not-ours"|"rekeyed")|"later","rule":"pass [1-9][0-9]{0,8}"'
+    f'|"(?:failed|skipped|open)","rule":(?!"unverified"){CODE}),'
+    '"dst":null,"h_src":null,"h_dst":null,"n_dst":null'
+)
+RESULTS_LINE = re.compile(  # groups: number, item, verdict, rule; (?=…) looks at the latter two in advance
+    f'(?m)^{{"i":({NUMBER}),"src":"({PSEUDONYM})",(?="verdict":"([a-z]+)","rule":({CODE}|null),)'
+    f'(?:{EQUAL_COPY}|{OTHER_COPY}|{NO_COPY}),"mid":(?:"{PSEUDONYM}"|null)}}$'.encode()
+)
+# A line of data/roots.jsonl: one pass of a workload. count: of lines after the header; then two tree roots.
+Section = namedtuple("Section", "mailbox workload number count inventory results verdicts")
 
 
 class VerificationFailed(ValueError):
-    """A text and a code: what is there is not what was signed, or contradicts itself, or is not there."""
+    """Tell by a text and an exit code that something is changed, contradicts itself, or is not there."""
 
 
-def need(fact: object, otherwise: str, code: int = TAMPERED) -> None:
-    if not fact:
-        raise VerificationFailed(otherwise, code)
+def require(condition: object, message: str, code: int = TAMPERED) -> None:
+    """Raise VerificationFailed with this message and exit code, unless the condition is true."""
+    if not condition:
+        raise VerificationFailed(message, code)
 
 
-def placed(path: Path) -> str:
-    """A file's name as a person finds it: two of one name are in inventory/ and results/."""
-    return "/".join(path.parts[-2:] if path.parent.name in ("inventory", "results") else path.parts[-1:])
+def display_name(path: Path) -> str:
+    """Return a file's name as a person finds it: two of one name are in inventory/ and results/."""
+    is_twice = path.parent.name in ("inventory", "results")
+    return f"{path.parent.name}/{path.name}" if is_twice else path.name
 
 
 @contextmanager
-def opened(path: Path, digest: str | None = None) -> Iterator[io.BufferedReader]:
-    """What is in a file, gzipped or not. It is not looked into unless it has the SHA-256 that is given."""
-    size = path.lstat().st_size
-    own = path.is_file() and os.path.realpath(path) == str(path) and size <= LARGEST.get(path.suffix, 1 << 28)
-    need(own, f"{placed(path)} is a link, behind one, no file, or larger than any such file")
+def open_file(path: Path, digest: str | None = None) -> Iterator[io.BufferedReader]:
+    """Open a file of a pack; one that ends in .gz is unpacked while it is read.
+
+    A link, a device or a huge file is refused unread: a pack must hold all itself. digest: SHA-256, from
+    a manifest or the statement; nothing is looked into before the whole file has it."""
+    size, name = path.lstat().st_size, display_name(path)
+    is_own = path.is_file() and os.path.realpath(path) == str(path)
+    is_small = size <= LARGEST.get(path.suffix, LARGEST_OTHER)
+    require(is_own and is_small, f"{name} is a link, behind one, no file, or larger than any such file")
     with path.open("rb") as file:
-        need(digest in (None, file_digest(file, "sha256").hexdigest()), f"{placed(path)} was changed")
-        file.seek(0)
-        yield io.BufferedReader(gzip.GzipFile(fileobj=file), 1 << 20) if path.suffix == ".gz" else file
+        if digest is not None:
+            require(file_digest(file, "sha256").hexdigest() == digest, f"{name} was changed")
+            file.seek(0)
+        if path.suffix == ".gz":
+            yield io.BufferedReader(gzip.GzipFile(fileobj=file), 1 << 20)
+        else:
+            yield file
 
 
-def take(file: io.BufferedReader, count: int, most: int = 1 << 14) -> list[bytes]:
-    """The next lines; fewer than count at the end alone. most: bytes of the first; the others are short."""
-    first = file.readline(most)
-    found = [first, *islice(iter(lambda: file.readline(1 << 14), b""), count - 1)] if first else []
-    *lines, rest = b"".join(found).split(b"\n")
-    need(len(lines) == len(found) and not rest, "a line is too long, or has no end")
+def read_lines(file: io.BufferedReader, count: int, first_limit: int = LONGEST_LINE) -> list[bytes]:
+    """Read the next lines, without their line feeds; fewer than count at the file's end alone.
+
+    first_limit: bytes that the first line may have. A longer line is refused before it fills the memory."""
+    raw, limit = list[bytes](), first_limit
+    for _ in range(count):
+        line = file.readline(limit)
+        if not line:
+            break
+        raw.append(line)
+        limit = LONGEST_LINE
+    lines = b"".join(raw).split(b"\n")
+    rest = lines.pop()
+    require(len(lines) == len(raw) and not rest, "a line is too long, or has no end")
     return lines
 
 
-def manifest_of(raw: bytes, names: str) -> dict[str, str]:
-    """SHA-256 by name. names: a regular expression, so that no name leads out of the pack."""
-    told = {name: digest for digest, name in re.findall(f"(?m)^([0-9a-f]{{64}})  ({names})\n", raw.decode())}
-    need(len(told) == raw.count(b"\n") and raw.endswith(b"\n"), "it names a file twice, or what is no file")
-    return told
+def parse_manifest(raw: bytes, allowed: re.Pattern[str]) -> dict[str, str]:
+    """Return SHA-256 by name; a name that is not allowed could lead out of the pack (RFC 8493, 2.1.3)."""
+    message = "it names a file twice, or what is no file"
+    require(raw.endswith(b"\n"), message)
+    digests = dict[str, str]()
+    for line in raw.decode().removesuffix("\n").split("\n"):
+        digest, blanks, name = line[:64], line[64:66], line[66:]
+        require(HASH_TEXT.fullmatch(digest) and blanks == "  " and allowed.fullmatch(name), message)
+        require(name not in digests, message)
+        digests[name] = digest
+    return digests
 
 
-VALUES = {
-    "D": '"(?:[0-9a-f]{32}|[0-9]{1,10}:[0-9]{1,10})"',  # where: a pseudonym, or UIDVALIDITY:UID
-    "H": "[0-9a-f]{32}",  # a pseudonym
-    "N": "0|[1-9][0-9]{0,17}",  # a number
-    "P": '"[0-9a-f]{32}"',
-    "R": '"[0-9a-f]{64}"',  # a root
-    "S": '"mail"|"calendar"|"contacts"|"tasks"|"notes"|"files"',
-    "T": r"[0-9]{1,11}(?:\.[0-9]{1,6})?",  # seconds since 1970
-    "W": '"[ !#-Z^-z]{1,4000}"',  # a code
-}
+def combine_nodes(nodes: list[bytes]) -> bytes:
+    """Return the root over nodes (RFC 6962, 2.1): level by level in pairs; one without a partner moves up."""
+    while len(nodes) > 1:
+        pairs = zip(nodes[::2], nodes[1::2], strict=False)
+        last = nodes[-1:] if len(nodes) % 2 else []
+        nodes = [sha256(b"\1" + left + right).digest() for left, right in pairs] + last
+    return nodes[0] if nodes else sha256(b"").digest()
 
 
-def form(text: str) -> re.Pattern[bytes]:
-    """A line exactly as it must have been written, to the byte: its keys, and letters for the values."""
-    line = re.sub(r"(\w+)=", r'"\1":', text).replace(" ", ",")
-    line = re.sub(r"\b([A-Z])\b(\??)", lambda m: f"(?:{VALUES[m[1]]}{'|null' * bool(m[2])})", line)
-    return re.compile(f"^{{{line}}}$".encode(), re.MULTILINE)
-
-
-ROW = form('mailbox="(m-[0-9a-z]{1,64})" section=(S) pass=(N) n=(N) inventory=(R) results=(R) verdicts=(.*)')
-BEFORE = form(r"section=(S) pass=(N) at=T after=(R?) earlier=(N) folders=\[(.*)\]")
-FOLDER = form('box="(H)" name=P kind=(?:S|"settings") total=N? listed=(N) omit=W?')
-AFTER = form("section=(S) pass=(N) inventory=(R) n=(N) state=W verified=T? sealed=T")
-LISTED = form('i=(N) box="(H)" src="(H)" n=N? what=(?:"new"|"changed")')
-EQUAL = '"match" rule=null|"normalised" rule="rebuilt"|"converted" rule="[a-z-]+:[a-z0-9:,-]+"'
-GONE = r'"withdrawn" rule=(?:null|"not-ours"|"rekeyed")|"later" rule="pass\x20[1-9][0-9]{0,8}"'
-OTHER, NOT = '"(?:failed|skipped|open)" rule=', "dst=null h_src=null h_dst=null n_dst=null"
-FATE = rf"verdict=(?:{EQUAL}) dst=D h_src=(P) h_dst=\5 n_dst=N?|verdict={OTHER}W dst=D h_src=P? h_dst=null"
-FATE += rf' n_dst=N?|verdict=(?:{GONE}|{OTHER}(?!"unverified")W) {NOT}'
-RESULT = form(f'i=(N) src="(H)" (?=verdict="([a-z]+)" rule=(W?) )(?:{FATE}) mid=P?')
-
-
-def joined(level: list[bytes], leaves: bool = False) -> bytes:
-    """RFC 9162, 2.1.1: level by level in pairs; who has no partner moves up. leaves: of lines."""
-    level = [sha256(b"\0" + line).digest() for line in level] if leaves else level
-    while len(level) > 1:
-        odd = level[-1:] if len(level) % 2 else []
-        level = [sha256(b"\1" + a + b).digest() for a, b in zip(level[::2], level[1::2], strict=False)] + odd
-    return level[0] if level else sha256(b"").digest()
-
-
-def der(data: bytes) -> list[tuple[bytes, bytes]]:
-    """The values that follow one another (ITU-T X.690): the content of each, and all of it."""
-    found, at = list[tuple[bytes, bytes]](), 0
-    while at < len(data):
-        start, length = at + 2, data[at + 1]
-        if length > 127:
-            start, length = start + length - 128, int.from_bytes(data[at + 2 : start + length - 128], "big")
-        need(start + length <= len(data) and data[at] & 31 < 31 > len(found), "it is no DER")
-        found.append((data[start : start + length], data[at : start + length]))
-        at = start + length
-    return found
-
-
-RSADSI, NIST, STAMPS = bytes.fromhex("2a864886f70d01"), bytes.fromhex("6086480165030402"), "1.3.6.1.5.5.7.3.8"
-TST, TYPE, DIGEST, BOUND = (RSADSI + bytes(at) for at in ((9, 16, 1, 4), (9, 3), (9, 4), (9, 16, 2, 47)))
-HASHES: Any = {NIST + b"\1": hashes.SHA256(), NIST + b"\2": hashes.SHA384(), NIST + b"\3": hashes.SHA512()}
-
-
-def is_signed(key: Any, signature: bytes, data: bytes, kind: Any = None) -> bool:
-    """kind: of hash; with none, or MD5 or SHA-1, an Ed25519 key alone can have signed."""
-    strong = kind and kind.digest_size > 20
-    pss = padding.PSS(padding.MGF1(kind), padding.PSS.AUTO) if strong else None
-    ways: list[Any] = [(ec.ECDSA(kind),), (padding.PKCS1v15(), kind), (pss, kind), ()] if strong else [()]
-    for how in ways:
-        with suppress(exceptions.InvalidSignature, TypeError):
-            key.verify(signature, data, *how)
-            return True
-    return False
-
-
-def has_issued(one: x509.Certificate, other: x509.Certificate, at: int) -> bool:
-    rights = [found.value for found in one.extensions if isinstance(found.value, x509.BasicConstraints)]
-    may = any(right.ca and (right.path_length is None or right.path_length >= at - 1) for right in rights)
-    proof = other.signature, other.tbs_certificate_bytes, other.signature_hash_algorithm
-    return may and one.subject == other.issuer and is_signed(one.public_key(), *proof)
-
-
-def stamped(reply: bytes, data: bytes, roots: list[x509.Certificate]) -> tuple[datetime, str]:
-    """When this was stamped, and by whom (RFC 3161, RFC 5652, RFC 5816)."""
-    (status, _), (token, _) = der(*[one for one, _ in der(reply)])
-    _, _, (kept, _), (certificates, _), *_, (signers, _) = der(der(der(token)[1][0])[0][0])
-    (content, _), (octets, _) = der(kept)
-    ((info, _),), ((signer, _),) = der(octets), der(signers)
-    _, _, (algorithm, _), (pairs, attributes), _, (signature, _), *_ = der(signer)
-    told = {name: der(found)[0][0] for (name, _), (found, _) in (der(pair) for pair, _ in der(pairs))}
-    _, _, (imprint, _), _, (moment, _), *_ = der(der(info)[0][0])
-    (hashed, _), (digest, _) = der(imprint)
-    kind, of = (HASHES[der(one)[0][0]] for one in (algorithm, hashed))
-    well = der(status)[0][0] in (b"\0", b"\1") and content == told[TYPE] == TST
-    well = well and told[DIGEST] == new(kind.name, info).digest() and digest == new(of.name, data).digest()
-    need(well, f"it is no time stamp of {STATEMENT}, or was changed")
-    more = [x509.load_der_x509_certificate(one) for _, one in der(certificates)]
-    named = [part for part, _ in der(der(der(told[BOUND])[0][0])[0][0])] if BOUND in told else []
-    bound = [one for one in more if not named or any(one.fingerprint(of) in named for of in HASHES.values())]
-    path = [c for c in bound if is_signed(c.public_key(), signature, b"\x31" + attributes[1:], kind)][:1]
-    need(path, "it is not signed by a certificate that it names")
-    usage = path[0].extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    need(usage.critical and [one.dotted_string for one in usage.value] == [STAMPS], "it is for other things")
-    while path[-1] not in roots:
-        found = [one for one in roots + more if one not in path and has_issued(one, path[-1], len(path))]
-        need(found, "its certificates do not lead to --tsa-root")
-        path.append(found[0])
-    at = datetime.strptime((moment[:14] + moment[-1:]).decode(), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
-    need(all(c.not_valid_before_utc <= at <= c.not_valid_after_utc for c in path), "not valid at that time")
-    return at, ascii(path[0].subject.rfc4514_string())
-
-
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    need(len(dict(pairs)) == len(pairs), "a key is there twice")
-    return dict(pairs)
-
-
-def stated(raw: bytes, keys: list[Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """What is signed: the predicate, and the SHA-256 of two files."""
-    envelope = json.loads(raw.decode(), object_pairs_hook=unique, parse_constant=int)
-    (signed,), kind = envelope["signatures"], envelope["payloadType"]
-    body, signature = (b64decode(text, validate=True) for text in (envelope["payload"], signed["sig"]))
-    data = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(body), body)
-    need(any(is_signed(key, signature, data) for key in keys), "another key signed it, or it was changed")
-    statement = json.loads(body.decode(), object_pairs_hook=unique, parse_constant=int)
-    files = {one["name"]: str(one["digest"]["sha256"]) for one in statement["subject"]}
-    said = [kind, statement["_type"], statement["predicateType"], *files]
-    need([*said, len(statement["subject"])] == [*STATES, ROOTS, MANIFEST, 2], "it states something else")
-    about = statement["predicate"]
-    need([type(about[name]) for name in ("wave", "root", "number")] == [str, str, int], "it is malformed")
-    return about, files
-
-
-class Pack:
-    """findings: a code and a text each. stamps: of it, or of a later one. anchored: 0 not, 1 items, 2 all."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.findings, self.stamps = path, list[tuple[int, str]](), list[datetime]()
-        self.about, self.digest, self.total, self.anchored = dict[str, Any](), "", Counter[str](), 0
-
-    @contextmanager
-    def step(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except FileNotFoundError as error:
-            self.findings.append((INCOMPLETE, f"{what}: {placed(Path(error.filename))} is missing"))
-        except Exception as error:  # noqa: BLE001 (what is malformed makes a parser raise anything)
-            away = isinstance(error, OSError) and error.strerror  # gzip's own errors have none
-            told = (f"it cannot be read ({away})", UNREADABLE) if away else ("it is malformed", TAMPERED)
-            text, code = error.args if isinstance(error, VerificationFailed) else told
-            self.findings.append((code, f"{what}: {text}"))
-
-    def check(self, keys: list[Any], authorities: list[x509.Certificate]) -> None:
-        with self.step(STATEMENT), opened(self.path / STATEMENT) as file:
-            raw = file.read()
-            (self.about, files), self.digest = stated(raw, keys), sha256(raw).hexdigest()
-            text = "signed: wave {wave!a}, number {number}, sealed {sealed!a}; SHA-256 ".format(**self.about)
-            self.findings.append((OK, f"{STATEMENT}: {text}{self.digest}"))
-            with self.step("data"):
-                self.data(files)
-            if authorities and os.path.lexists(self.path / STAMP):
-                with self.step(STAMP), opened(self.path / STAMP) as file:
-                    at, by = stamped(file.read(), raw, authorities)
-                    self.stamps.append(at)
-                    self.findings.append((OK, f"{STAMP}: stamped {at:%Y-%m-%d %H:%M:%S} UTC by {by}"))
-            elif os.path.lexists(self.path / STAMP):
-                self.findings.append((OK, f"{STAMP}: time stamp: not checked (no --tsa-root)"))
-        with self.step(TAGGED), opened(self.path / TAGGED) as file:
-            tags = manifest_of(file.read(), "|".join(TAGS))
-            for name in TAGS:
-                with opened(self.path / name, tags[name]):
-                    continue
-        others = {one.name for one in self.path.iterdir()} - {*TAGS, TAGGED, STAMP, "wave.tsq", "data"}
-        if others:
-            told = ", ".join(map(ascii, sorted(others)[:10])) + ", ..." * (len(others) > 10)
-            self.findings.append((OK, f"not covered: {told}; nothing vouches for it"))
-
-    def data(self, files: dict[str, str]) -> None:
-        with opened(self.path / MANIFEST, files[MANIFEST]) as file:
-            manifest = manifest_of(file.read(), PAYLOAD)
-        with opened(self.path / ROOTS, files[ROOTS]) as file:
-            lines = take(file, 1 << 21)  # now it is certain that data/ is no link
-        tops = [top for top in ("data", *LISTS) if (self.path / top).is_dir()]
-        more = {f"{t}/{one.name}" for t in tops for one in (self.path / t).iterdir()} - {*manifest, *LISTS}
-        need(not more, f"no manifest names {min(more, default='')!a}")
-        boxes, before = list[str](), len(self.findings)
-        for name, rows in groupby((ROW.findall(line)[0] for line in lines), key=lambda row: row[0]):
-            boxes.append(name.decode())
-            with self.step(boxes[-1]):
-                paths = [f"{top}/{boxes[-1]}.jsonl.gz" for top in LISTS]
-                one, other = (opened(self.path / path, manifest[path]) for path in paths)
-                with one as listed, other as results:
-                    self.mailbox(rows, listed, results)
-        count = len(set(boxes))
-        need(len(boxes) == count == len(manifest) // 2, f"{MANIFEST} names other mailboxes than {ROOTS}")
-        if len(self.findings) == before:
-            lost, total = self.total.pop("lost", 0) + self.total["open"], +self.total
-            items, named = total.total() - total["later"], len(self.about["incomplete"])
-            sums: Any = {"mailboxes": count, "sections": len(lines), "items": items, "verdicts": dict(total)}
-            sums["root"] = joined(lines, leaves=True).hex()
-            wrong = ", ".join(name for name in sums if self.about[name] != sums[name])
-            need(not wrong, f"other {wrong} were signed")
-            self.findings.append((OK, "data: " + re.sub("[{':}]", "", str(sums))))
-            need(not lost + named, f"{lost} items and {named} workloads are not accounted for", INCOMPLETE)
-
-    def mailbox(self, rows: Iterable[tuple[bytes, ...]], *files: io.BufferedReader) -> None:
-        """Its two files, side by side, section by section."""
-        left = VALUES["S"].encode().split(b"|")
-        for kind, passes in groupby(rows, key=lambda row: row[1]):
-            del left[: left.index(kind) + 1]  # a ValueError where they are out of order
-            self.settled, self.due, before = set[bytes](), dict[bytes, tuple[int, int]](), b"null"
-            for number, row in enumerate(passes, 1):
-                need(int(row[2]) == number, "a pass is missing")
-                self.section(row, before, files)
-                before = row[4]
-            self.total["lost"] += len(self.due)
-        need(not any(take(file, 1) for file in files), f"it has more lines than {ROOTS} says")
-
-    def section(self, row: tuple[bytes, ...], previous: bytes, files: tuple[io.BufferedReader, ...]) -> None:
-        _, kind, number, n, *roots, told = row
-        boxes, verdicts, tops = Counter[bytes](), Counter[str](), list[tuple[bytes, bytes]]()
-        for first in range(0, int(n) + 1, BATCH):
-            numbers = range(first, min(first + BATCH, int(n) + 1))
-            before, after = (take(file, len(numbers), 1 << 14 if first else 1 << 25) for file in files)
-            tops.append((joined(before, leaves=True), joined(after, leaves=True)))
-            if first == 0:  # the headers
-                ((*about, earlier, text),) = BEFORE.findall(before.pop(0))
-                folders = dict(FOLDER.findall(text.replace(b"},{", b"}\n{")))
-                need(about == [kind, number, previous], "an inventory does not follow the one before")
-                need(len(folders) == bool(text) + text.count(b"},{"), "a folder is there twice, or is none")
-                need(AFTER.findall(after.pop(0)) == [(kind, number, roots[0], n)], "results of another")
-                self.total["lost"] += int(earlier)  # items that no line names
-            listed, results = LISTED.findall(b"\n".join(before)), RESULT.findall(b"\n".join(after))
-            ids = [b"%d" % number for number in numbers if number]
-            need([one[0] for one in listed] == [one[0] for one in results] == ids, "lines are out of order")
-            need([one[2] for one in listed] == [one[1] for one in results], "results are of other items")
-            boxes.update([one[1] for one in listed])
-            verdicts += self.judged(results, int(number))
-        need(boxes == Counter({k: int(v) for k, v in folders.items()}), "a folder has other lines than told")
-        counts = json.dumps(dict(sorted(verdicts.items())), separators=(",", ":")).encode()
-        made = [b'"%s"' % joined(list(top)).hex().encode() for top in zip(*tops, strict=True)]
-        need([*made, counts] == [*roots, told], f"a root or a count is not what {ROOTS} says")
-        self.total += verdicts
-
-    def judged(self, results: list[tuple[bytes, ...]], turn: int) -> Counter[str]:
-        """How many have which verdict. Raises Failed where an item has two."""
-        final = {one[1]: turn for one in results if one[2] != b"later"}
-        later = {one[1]: int(one[3][6:-1]) for one in results if one[2] == b"later"}
-        awaited = [(n, *self.due.pop(one, (n, 0))) for one, n in (final | later).items()]
-        need(all(n == due and by < turn for n, due, by in awaited), "an item is back early, or there twice")
-        need(turn < min(later.values(), default=turn + 1), "an item is to be back before")
-        self.due |= {one: (n, turn) for one, n in later.items()}
-        need(len({*final, *later} - self.settled) == len(results), "an item has two verdicts")
-        self.settled.update(final)  # |= would make another set of all
-        return Counter([one[2].decode() for one in results])
-
-
-def chain(packs: list[Pack], roots: set[str]) -> None:
-    """Whether each names the one before it, whether one is missing, and what is anchored."""
-    packs.sort(key=lambda p: min(p.stamps, default=datetime.max.replace(tzinfo=UTC)), reverse=True)
-    packs = sorted({one.digest: one for one in packs if one.about}.values(), key=lambda p: p.about["number"])
-    left = roots - {name for one in packs for name in (one.digest, one.about["root"])}
-    for before, pack in reversed(list(zip([None, *packs], packs, strict=False))):
-        with pack.step("chain"):
-            wave, number, told, wrong = (pack.about[k] for k in ("wave", "number", "previous", "corrects"))
-            pack.anchored = max(pack.anchored, pack.about["root"] in roots, 2 * (pack.digest in roots))
-            need(number == 1 if told is None else told["number"] == number - 1 > 0, "it names no wave before")
-            sealed = [p.digest for p in packs[: packs.index(pack)] if p.about["wave"] == wave]
-            need(not sealed or wrong, "it hides that it corrects one")
-            gone = {number - 1, wrong["number"] if wrong else 0} - {0, *(p.about["number"] for p in packs)}
-            need(not gone or len(packs) == 1, f"number {max(gone, default=0)} is missing", INCOMPLETE)
-            need(not sealed or wrong["statement"] == sealed[-1], "it says to correct another")
-            if before:
-                need(told["statement"] == before.digest, f"another number {number - 1} went before")
-                before.anchored = max(before.anchored, pack.anchored & 2)
-                before.stamps += pack.stamps
-        with pack.step("anchor"):
-            made = datetime.strptime(pack.about["sealed"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
-            away = min(pack.stamps, default=made) - made
-            gap = f"sealed {made:%F %R} UTC" + f", stamped {made + away:%F %R} UTC" * bool(pack.stamps)
-            need(away >= timedelta(minutes=-10), f"{gap}: nothing is stamped before it is sealed")
-            well = pack.anchored > 1 or (pack.stamps and away <= timedelta(days=31))
-            need(not left, "--root names another, or a missing one", INCOMPLETE if well else TAMPERED)
-            need(well, f"{gap}: give --root its statement hash{', not its root' * pack.anchored}", UNANCHORED)
-            pack.findings.append((OK, f"anchor: of all that it states; {gap}"))
+def tree_root(lines: list[bytes]) -> bytes:
+    """Return the root over lines. Lines are hashed behind 0x00, nodes behind 0x01: so both differ."""
+    return combine_nodes([sha256(b"\0" + line).digest() for line in lines])
 
 
 def public_key(name: str) -> Any:
+    """Read a public key from a file: a line `ed25519:…`, or PEM."""
     raw = Path(name).read_bytes()
-    own = raw[:8] == b"ed25519:" and ed25519.Ed25519PublicKey.from_public_bytes(b64decode(raw[8:]))
-    return own or serialization.load_pem_public_key(raw)
+    if raw.startswith(b"ed25519:"):
+        return ed25519.Ed25519PublicKey.from_public_bytes(b64decode(raw.removeprefix(b"ed25519:")))
+    return serialization.load_pem_public_key(raw)
+
+
+def is_signature(key: Any, signature: bytes, data: bytes, algorithm: Any = None) -> bool:
+    """Return whether a key signed the data.
+
+    algorithm: of the hash. MD5 and SHA-1 can be forged: with them, or with none, a key that brings its own
+    (Ed25519) alone can have signed. An RSA key may have signed with either padding (RFC 8017, 8)."""
+    ways: list[tuple[Any, ...]] = [()]
+    if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        if algorithm is None or algorithm.digest_size <= hashes.SHA1.digest_size:
+            return False
+        ways = [(ec.ECDSA(algorithm),)]
+    if isinstance(key, rsa.RSAPublicKey):
+        pss = padding.PSS(padding.MGF1(algorithm), padding.PSS.AUTO)
+        ways = [(padding.PKCS1v15(), algorithm), (pss, algorithm)]
+    for way in ways:
+        try:
+            key.verify(signature, data, *way)
+        except (exceptions.InvalidSignature, TypeError):
+            continue
+        return True
+    return False
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object. A key that is there twice is refused: two readers could see two values."""
+    found = dict(pairs)
+    require(len(found) == len(pairs), "a key is there twice")
+    return found
+
+
+def parse_json(raw: bytes) -> Any:
+    """Read strict JSON in UTF-8. (int refuses NaN and Infinity, which are no JSON.)"""
+    return json.loads(raw.decode(), object_pairs_hook=unique_keys, parse_constant=int)
+
+
+def check_statement(raw: bytes, keys: list[Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Check that one of the keys signed wave.dsse.json, and return what it states.
+
+    The signature is over the payload and its type, each with its length. Returns the predicate, and the
+    SHA-256 of the two files that it is about. Source: DSSE 1.0 (protocol.md); in-toto Statement v1."""
+    envelope = parse_json(raw)
+    (signed,) = envelope["signatures"]
+    kind = envelope["payloadType"]
+    payload = b64decode(envelope["payload"], validate=True)
+    signature = b64decode(signed["sig"], validate=True)
+    data = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload)
+    is_signed = any(is_signature(key, signature, data) for key in keys)
+    require(is_signed, "another key signed it, or it was changed")
+    statement = parse_json(payload)
+    subjects = statement["subject"]
+    files = {subject["name"]: str(subject["digest"]["sha256"]) for subject in subjects}
+    is_ours = (kind, statement["_type"], statement["predicateType"]) == TYPES
+    require(is_ours and list(files) == [ROOTS, MANIFEST] and len(subjects) == 2, "it states something else")
+    stated = statement["predicate"]
+    kinds = [type(stated[name]) for name in ("wave", "root", "number")]
+    require(kinds == [str, str, int], "it is malformed")
+    return stated, files
+
+
+# Time stamps. An authority's reply (RFC 3161) is a message in CMS (RFC 5652), and that is DER: a value has a
+# tag, a length and a content, which may be values again. Object identifiers are compared as bytes.
+TST_INFO = bytes.fromhex("2a864886f70d0109100104")  # 1.2.840.113549.1.9.16.1.4
+CONTENT_TYPE = bytes.fromhex("2a864886f70d010903")  # 1.2.840.113549.1.9.3
+MESSAGE_DIGEST = bytes.fromhex("2a864886f70d010904")  # 1.2.840.113549.1.9.4
+SIGNING_CERTIFICATE = bytes.fromhex("2a864886f70d010910022f")  # version 2: 1.2.840.113549.1.9.16.2.47
+HASHES: dict[bytes, Any] = {
+    bytes.fromhex("608648016503040201"): hashes.SHA256(),  # 2.16.840.1.101.3.4.2.1
+    bytes.fromhex("608648016503040202"): hashes.SHA384(),
+    bytes.fromhex("608648016503040203"): hashes.SHA512(),
+}
+TIME_STAMPING, GRANTED, MOST_VALUES = "1.3.6.1.5.5.7.3.8", (b"\0", b"\1"), 31
+DerValue = namedtuple("DerValue", "content encoded")  # what it holds, and all its bytes
+SignerInfo = namedtuple("SignerInfo", "algorithm attributes signed signature")  # signed: bytes of attributes
+
+
+def parse_der(data: bytes) -> list[DerValue]:
+    """Split DER into the values that follow one another; what is cut off is refused. Source: X.690, 8.1."""
+    values, position = list[DerValue](), 0
+    while position < len(data):
+        has_short_tag = data[position] & 31 < 31
+        start, length = position + 2, data[position + 1]
+        if length > 127:  # so many bytes, and 128, has the length itself
+            after_length = start + length - 128
+            start, length = after_length, int.from_bytes(data[start:after_length], "big")
+        end = start + length
+        require(has_short_tag and end <= len(data) and len(values) < MOST_VALUES, "it is no DER")
+        values.append(DerValue(data[start:end], data[position:end]))
+        position = end
+    return values
+
+
+def first_of(data: bytes) -> bytes:
+    """Return the content of the first value."""
+    return bytes(parse_der(data)[0].content)
+
+
+def parse_signer(data: bytes) -> SignerInfo:
+    """Take a SignerInfo apart. Its attributes are signed as a SET (tag 0x31). Source: RFC 5652, 5.3, 5.4."""
+    _, _, algorithm, signed, _, signature, *_ = parse_der(data)
+    attributes = dict[bytes, bytes]()
+    for attribute in parse_der(signed.content):
+        name, values = parse_der(attribute.content)
+        attributes[name.content] = first_of(values.content)
+    hash_algorithm = HASHES[first_of(algorithm.content)]
+    return SignerInfo(hash_algorithm, attributes, b"\x31" + signed.encoded[1:], signature.content)
+
+
+def parse_info(data: bytes) -> tuple[Any, bytes, datetime]:
+    """Return a TSTInfo's hash algorithm, hash of what was stamped, and time. Source: RFC 3161, 2.4.2."""
+    _, _, imprint, _, moment, *_ = parse_der(first_of(data))
+    algorithm, digest = parse_der(imprint.content)
+    whole_seconds = moment.content[:14] + moment.content[-1:]
+    made = datetime.strptime(whole_seconds.decode(), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+    return HASHES[first_of(algorithm.content)], digest.content, made
+
+
+def find_signer(signer: SignerInfo, certificates: list[x509.Certificate]) -> x509.Certificate:
+    """Return the certificate whose key signed, which must be for time stamps alone, and say so critically.
+
+    Where the signature names its certificate by a hash, another one for the same key does not count.
+    Source: RFC 3161, 2.3; RFC 5816, 2.2. Raises VerificationFailed where there is none."""
+    named = list[bytes]()
+    if SIGNING_CERTIFICATE in signer.attributes:
+        identifier = first_of(first_of(signer.attributes[SIGNING_CERTIFICATE]))
+        named = [part.content for part in parse_der(identifier)]
+    for certificate in certificates:
+        is_named = not named or any(certificate.fingerprint(one) in named for one in HASHES.values())
+        key = certificate.public_key()
+        if is_named and is_signature(key, signer.signature, signer.signed, signer.algorithm):
+            usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+            purposes = [purpose.dotted_string for purpose in usage.value]
+            require(usage.critical and purposes == [TIME_STAMPING], "it is for other things")
+            return certificate
+    raise VerificationFailed("it is not signed by a certificate that it names", TAMPERED)
+
+
+def has_issued(issuer: x509.Certificate, certificate: x509.Certificate, below: int) -> bool:
+    """Return whether an issuer that has so many certificates below it signed one (RFC 5280, 4.2.1.9)."""
+    limits = [one.value for one in issuer.extensions if isinstance(one.value, x509.BasicConstraints)]
+    depths = [below if one.path_length is None else one.path_length + 1 for one in limits if one.ca]
+    if issuer.subject != certificate.issuer or max(depths, default=0) < below:
+        return False
+    signed, algorithm = certificate.tbs_certificate_bytes, certificate.signature_hash_algorithm
+    return is_signature(issuer.public_key(), certificate.signature, signed, algorithm)
+
+
+def check_time_stamp(reply: bytes, data: bytes, roots: list[x509.Certificate]) -> tuple[datetime, str]:
+    """Check an authority's reply, and return when it stamped the data, and who it is.
+
+    It must be granted, and be about the data; the signature must be over what it says, and by a certificate
+    that leads to one of the roots. All were valid then, and may have ended since. Source: RFC 3161, 2.4.2;
+    RFC 5652, 5.1, 11.1, 11.2. Raises VerificationFailed; another error where it is malformed."""
+    (response,) = parse_der(reply)
+    status, token = parse_der(response.content)
+    _, signed_data = parse_der(token.content)
+    _, _, encapsulated, enclosed, *_, signers = parse_der(first_of(signed_data.content))
+    content_type, content = parse_der(encapsulated.content)
+    (info,) = parse_der(content.content)
+    (only_signer,) = parse_der(signers.content)
+    signer = parse_signer(only_signer.content)
+    algorithm, imprint, made = parse_info(info.content)
+    is_typed = content_type.content == signer.attributes[CONTENT_TYPE] == TST_INFO
+    is_signed = signer.attributes[MESSAGE_DIGEST] == new(signer.algorithm.name, info.content).digest()
+    is_right = is_typed and is_signed and imprint == new(algorithm.name, data).digest()
+    is_granted = first_of(status.content) in GRANTED
+    require(is_granted and is_right, f"it is no time stamp of {STATEMENT}, or was changed")
+    certificates = [x509.load_der_x509_certificate(one.encoded) for one in parse_der(enclosed.content)]
+    chain = [find_signer(signer, certificates)]
+    while chain[-1] not in roots:
+        others = [one for one in roots + certificates if one not in chain]
+        issuers = [one for one in others if has_issued(one, chain[-1], len(chain))]
+        require(issuers, "its certificates do not lead to --tsa-root")
+        chain.append(issuers[0])
+    is_valid = all(one.not_valid_before_utc <= made <= one.not_valid_after_utc for one in chain)
+    require(is_valid, "not valid at that time")
+    return made, ascii(chain[0].subject.rfc4514_string())
+
+
+def parse_folders(text: bytes) -> Counter[bytes]:
+    """Return how many lines each folder has, as an inventory's header says."""
+    found = dict(FOLDER.findall(text.replace(b"},{", b"}\n{")))
+    require(len(found) == bool(text) + text.count(b"},{"), "a folder is there twice, or is none")
+    return Counter({folder: int(count) for folder, count in found.items()})
+
+
+def check_order(numbers: Iterable[int], entries: list[Any], fates: list[Any]) -> None:
+    """Check that lines of both files have these numbers, and are of the same items in turn."""
+    expected = [b"%d" % number for number in numbers]
+    is_ordered = [entry[0] for entry in entries] == [fate[0] for fate in fates] == expected
+    require(is_ordered, "lines are out of order")
+    is_same = [entry[2] for entry in entries] == [fate[1] for fate in fates]
+    require(is_same, "results are of other items")
+
+
+class Workload:
+    """Check one workload of a mailbox, pass after pass: each item has one final verdict over all passes.
+
+    `later` is none: it names the pass that lists the item again. final: items that have a verdict. awaited:
+    of others, the pass that must list them, and the one that said so. lost: items without any verdict."""
+
+    def __init__(self, inventory: io.BufferedReader, results: io.BufferedReader) -> None:
+        self.inventory, self.results = inventory, results
+        self.final, self.awaited = set[bytes](), dict[bytes, tuple[int, int]]()
+        self.lost, self.verdicts = 0, Counter[str]()
+
+    def check(self, sections: Iterable[Section]) -> None:
+        """Check all passes: each names the inventory before it, so that none can be taken out."""
+        before = b""
+        for number, section in enumerate(sections, 1):
+            require(int(section.number) == number, "a pass is missing")
+            self.check_section(section, before)
+            before = section.inventory
+        self.lost += len(self.awaited)
+
+    def check_section(self, section: Section, before: bytes) -> None:
+        """Check a pass, batch by batch, so that memory is bounded. before: the root that it must follow."""
+        size = int(section.count) + 1  # with the header
+        folders, counted, verdicts = Counter[bytes](), Counter[bytes](), Counter[str]()
+        inventory_nodes, results_nodes = list[bytes](), list[bytes]()
+        for start in range(0, size, BATCH):
+            numbers = range(start, min(start + BATCH, size))
+            limit = LONGEST_LINE if start else LONGEST_HEADER
+            listed = read_lines(self.inventory, len(numbers), limit)
+            answers = read_lines(self.results, len(numbers), limit)
+            inventory_nodes.append(tree_root(listed))
+            results_nodes.append(tree_root(answers))
+            if start == 0:
+                folders = self.check_headers(section, before, listed.pop(0), answers.pop(0))
+                numbers = numbers[1:]
+            entries = INVENTORY_LINE.findall(b"\n".join(listed))
+            fates = RESULTS_LINE.findall(b"\n".join(answers))
+            check_order(numbers, entries, fates)
+            counted.update([entry[1] for entry in entries])
+            self.check_fates(fates, int(section.number))
+            verdicts += Counter([fate[2].decode() for fate in fates])
+        require(counted == folders, "a folder has other lines than told")
+        roots = [combine_nodes(nodes).hex().encode() for nodes in (inventory_nodes, results_nodes)]
+        counts = json.dumps(dict(sorted(verdicts.items())), separators=(",", ":")).encode()
+        is_same = (*roots, counts) == (section.inventory, section.results, section.verdicts)
+        require(is_same, f"a root or a count is not what {ROOTS} says")
+        self.verdicts += verdicts
+
+    def check_headers(self, section: Section, before: bytes, listed: bytes, answer: bytes) -> Counter[bytes]:
+        """Check that both headers are of this section; return how many lines each folder says to have."""
+        ((*names, earlier, text),) = INVENTORY_HEADER.findall(listed)
+        folders = parse_folders(text)
+        is_next = names == [section.workload, section.number, before]
+        require(is_next, "an inventory does not follow the one before")
+        expected = (section.workload, section.number, section.inventory, section.count)
+        require(RESULTS_HEADER.findall(answer) == [expected], "results of another")
+        self.lost += int(earlier)  # items from before the evidence, which no line names
+        return folders
+
+    def check_fates(self, fates: list[Any], turn: int) -> None:
+        """Check that no item has two verdicts, or is in another pass than was said. turn: this pass."""
+        for _, item, verdict, rule, _ in fates:
+            require(item not in self.final, "an item has two verdicts")
+            back = turn
+            if verdict == b"later":
+                back = int(rule[6:-1])  # "pass 2", in quotes
+                require(turn < back, "an item is to be back before")
+            else:
+                self.final.add(item)
+            if item in self.awaited:
+                due, said = self.awaited.pop(item)
+                require(due == back and said < turn, "an item is back early, or there twice")
+            if back > turn:
+                self.awaited[item] = (back, turn)
+
+
+class Pack:
+    """Check one pack, and collect findings: an exit code and a text each.
+
+    stated: the predicate. digest: SHA-256 of the statement. stamps: when it, or a later pack, was stamped.
+    anchored: 0 not, 1 its items, 2 all that it states. lost, verdicts: sums over all mailboxes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.findings, self.stamps = path, list[tuple[int, str]](), list[datetime]()
+        self.stated, self.number, self.digest, self.anchored = dict[str, Any](), 0, "", 0
+        self.lost, self.verdicts = 0, Counter[str]()
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """Turn whatever is raised within into a finding: what is malformed makes a parser raise anything."""
+        try:
+            yield
+        except VerificationFailed as error:
+            text, code = error.args
+            self.findings.append((code, f"{what}: {text}"))
+        except FileNotFoundError as error:
+            name = display_name(Path(error.filename))
+            self.findings.append((INCOMPLETE, f"{what}: {name} is missing"))
+        except Exception as error:  # noqa: BLE001 (see above)
+            reason = error.strerror if isinstance(error, OSError) else None  # gzip's own errors have none
+            code = UNREADABLE if reason else TAMPERED
+            text = f"it cannot be read ({reason})" if reason else "it is malformed"
+            self.findings.append((code, f"{what}: {text}"))
+
+    def check(self, keys: list[Any], authorities: list[x509.Certificate]) -> None:
+        """Check statement, data, time stamp and tag files. authorities: trusted certificates, may be none."""
+        with self.step(STATEMENT), open_file(self.path / STATEMENT) as file:
+            raw = file.read()
+            self.stated, files = check_statement(raw, keys)
+            self.number, self.digest = self.stated["number"], sha256(raw).hexdigest()
+            wave, sealed = self.stated["wave"], self.stated["sealed"]
+            told = f"signed: wave {wave!a}, number {self.number}, sealed {sealed!a}; SHA-256 {self.digest}"
+            self.findings.append((OK, f"{STATEMENT}: {told}"))
+            with self.step("data"):
+                self.check_data(files)
+            if os.path.lexists(self.path / STAMP):
+                self.check_stamp(raw, authorities)
+        with self.step(TAG_MANIFEST), open_file(self.path / TAG_MANIFEST) as file:
+            digests = parse_manifest(file.read(), TAG_NAME)
+            for name in TAG_FILES:
+                with open_file(self.path / name, digests[name]):
+                    continue
+        own = {*TAG_FILES, TAG_MANIFEST, STAMP, "wave.tsq", "data"}
+        others = sorted({entry.name for entry in self.path.iterdir()} - own)
+        if others:
+            told = ", ".join([ascii(name) for name in others[:10]])
+            more = ", ..." if len(others) > 10 else ""
+            self.findings.append((OK, f"not covered: {told}{more}; nothing vouches for it"))
+
+    def check_stamp(self, raw: bytes, authorities: list[x509.Certificate]) -> None:
+        """Check the time stamp of the statement; one that was not checked anchors nothing."""
+        if not authorities:
+            self.findings.append((OK, f"{STAMP}: time stamp: not checked (no --tsa-root)"))
+            return
+        with self.step(STAMP), open_file(self.path / STAMP) as file:
+            made, signer = check_time_stamp(file.read(), raw, authorities)
+            self.stamps.append(made)
+            self.findings.append((OK, f"{STAMP}: stamped {made:%Y-%m-%d %H:%M:%S} UTC by {signer}"))
+
+    def check_data(self, files: dict[str, str]) -> None:
+        """Check all that is below data/, and the sums. files: SHA-256 by name, as signed."""
+        with open_file(self.path / MANIFEST, files[MANIFEST]) as file:
+            manifest = parse_manifest(file.read(), PAYLOAD_NAME)
+        with open_file(self.path / ROOTS, files[ROOTS]) as file:
+            lines = read_lines(file, MOST_SECTIONS)  # now it is certain that data/ is no link
+        folders = [folder for folder in ("data", *LINE_FOLDERS) if (self.path / folder).is_dir()]
+        found = {f"{folder}/{one.name}" for folder in folders for one in (self.path / folder).iterdir()}
+        others = found - {*manifest, *LINE_FOLDERS}
+        first = min(others, default="")
+        require(not others, f"no manifest names {first!a}")
+        mailboxes, findings_before = list[str](), len(self.findings)
+        sections = (Section(*ROOTS_LINE.findall(line)[0]) for line in lines)
+        for mailbox, own in groupby(sections, key=attrgetter("mailbox")):
+            name = mailbox.decode()
+            mailboxes.append(name)
+            with self.step(name):
+                self.check_mailbox(name, own, manifest)
+        count = len(set(mailboxes))
+        is_same = len(mailboxes) == count == len(manifest) // 2
+        require(is_same, f"{MANIFEST} names other mailboxes than {ROOTS}")
+        if len(self.findings) == findings_before:
+            self.check_sums(lines, count)
+
+    def check_mailbox(self, name: str, sections: Iterable[Section], manifest: dict[str, str]) -> None:
+        """Check the two files of a mailbox side by side, workload by workload in their fixed order."""
+        first, second = (f"{folder}/{name}.jsonl.gz" for folder in LINE_FOLDERS)
+        inventory_file = open_file(self.path / first, manifest[first])
+        results_file = open_file(self.path / second, manifest[second])
+        with inventory_file as inventory, results_file as results:
+            last = -1
+            for kind, passes in groupby(sections, key=attrgetter("workload")):
+                place = WORKLOADS.index(kind.decode())
+                require(place > last, "it is malformed")
+                last = place
+                workload = Workload(inventory, results)
+                workload.check(passes)
+                self.lost += workload.lost
+                self.verdicts += workload.verdicts
+            is_end = not read_lines(inventory, 1) and not read_lines(results, 1)
+            require(is_end, f"it has more lines than {ROOTS} says")
+
+    def check_sums(self, lines: list[bytes], mailboxes: int) -> None:
+        """Check that signed sums and root are those of the lines of data/roots.jsonl; nothing may be open."""
+        verdicts, sections, root = self.verdicts, len(lines), tree_root(lines).hex()
+        lost, loose = self.lost + verdicts["open"], len(self.stated["incomplete"])
+        items = verdicts.total() - verdicts["later"]
+        sums: dict[str, Any] = {"mailboxes": mailboxes, "sections": sections, "items": items}
+        sums |= {"verdicts": dict(verdicts), "root": root}
+        wrong = ", ".join([name for name in sums if self.stated[name] != sums[name]])
+        require(not wrong, f"other {wrong} were signed")
+        counts = ", ".join([f"{verdict} {count}" for verdict, count in verdicts.items()])
+        told = f"mailboxes {mailboxes}, sections {sections}, items {items}, verdicts {counts}, root {root}"
+        self.findings.append((OK, f"data: {told}"))
+        require(lost + loose == 0, f"{lost} items and {loose} workloads are not accounted for", INCOMPLETE)
+
+    def earliest_stamp(self) -> datetime:
+        """Return the earliest time stamp, or the end of time where there is none."""
+        return min(self.stamps, default=datetime.max.replace(tzinfo=UTC))
+
+
+def check_row(packs: list[Pack], roots: set[str]) -> None:
+    """Check that each pack names the one before it, and what anchors each, from the newest to the oldest.
+
+    roots: hashes of statements, and roots of waves, that the auditor has from elsewhere."""
+    packs.sort(key=Pack.earliest_stamp, reverse=True)  # those without a stamp first
+    row = {pack.digest: pack for pack in packs if pack.stated}  # of copies, the one that was stamped first
+    ordered = sorted(row.values(), key=attrgetter("number"))
+    names = {name for pack in ordered for name in (pack.digest, pack.stated["root"])}
+    for place in reversed(range(len(ordered))):
+        pack = ordered[place]
+        with pack.step("chain"):
+            if pack.stated["root"] in roots and pack.anchored == 0:
+                pack.anchored = 1
+            if pack.digest in roots:
+                pack.anchored = 2
+            check_predecessor(pack, ordered, place)
+        with pack.step("anchor"):
+            check_anchor(pack, roots - names)
+
+
+def check_predecessor(pack: Pack, ordered: list[Pack], place: int) -> None:
+    """Check what the pack at this place says of those before it; what anchors it anchors the one before."""
+    earlier = pack.number - 1
+    previous, corrects = pack.stated["previous"], pack.stated["corrects"]
+    if previous is None:
+        require(earlier == 0, "it names no wave before")
+    else:
+        require(previous["number"] == earlier > 0, "it names no wave before")
+    same_wave = [one.digest for one in ordered[:place] if one.stated["wave"] == pack.stated["wave"]]
+    require(corrects or not same_wave, "it hides that it corrects one")
+    needed = {earlier, corrects["number"] if corrects else 0}
+    missing = needed - {0} - {one.number for one in ordered}
+    newest = max(missing, default=0)
+    require(not missing or len(ordered) == 1, f"number {newest} is missing", INCOMPLETE)
+    require(not same_wave or corrects["statement"] == same_wave[-1], "it says to correct another")
+    if place > 0:
+        before = ordered[place - 1]
+        require(previous["statement"] == before.digest, f"another number {earlier} went before")
+        if pack.anchored == 2:
+            before.anchored = 2
+        before.stamps += pack.stamps
+
+
+def check_anchor(pack: Pack, unknown_roots: set[str]) -> None:
+    """Check that a hash from elsewhere, or a stamp soon after sealing, shows that it is not signed anew."""
+    sealed = datetime.strptime(pack.stated["sealed"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    told, is_anchored = f"sealed {sealed:%Y-%m-%d %H:%M} UTC", pack.anchored == 2
+    if pack.stamps:
+        stamped = min(pack.stamps)
+        told += f", stamped {stamped:%Y-%m-%d %H:%M} UTC"
+        require(stamped - sealed >= -CLOCKS_DIFFER, f"{told}: nothing is stamped before it is sealed")
+        is_anchored = is_anchored or stamped - sealed <= STAMPED_WITHIN
+    code = INCOMPLETE if is_anchored else TAMPERED
+    require(not unknown_roots, "--root names another, or a missing one", code)
+    hint = ", not its root" if pack.anchored == 1 else ""
+    require(is_anchored, f"{told}: give --root its statement hash{hint}", UNANCHORED)
+    pack.findings.append((OK, f"anchor: of all that it states; {told}"))
+
+
+def find_packs(places: list[str]) -> list[Pack]:
+    """Return the packs at these places, and right below them."""
+    folders = [one for top in map(Path, places) for one in (top, *sorted(top.iterdir())) if one.is_dir()]
+    return [Pack(one) for one in folders if {*os.listdir(one)} & {*TAG_FILES, "data"}]  # noqa: PTH208
+
+
+def report(packs: list[Pack], code: int, as_json: bool) -> str:
+    """Return all findings and the verdict, as lines or as one JSON document."""
+    verdict = WORDS[code]
+    if as_json:
+        told = [{"pack": one.path.name, "statement": one.digest, "findings": one.findings} for one in packs]
+        return json.dumps({"verdict": verdict, "exit": code, "packs": told}, indent=2)
+    lines = list[str]()
+    for pack in packs:
+        for found, text in pack.findings:
+            word, name = WORDS[found].ljust(11), pack.path.name
+            lines.append(f"{word} {name!a} {text}")
+    return "\n".join([*lines, f"verdict: {verdict}"])
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Check all packs, write what was found, and return the exit code: the worst of all findings."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("packs", nargs="+", type=os.path.realpath, metavar="PACK")
     parser.add_argument("--pubkey", action="append", required=True, type=public_key, metavar="FILE")
@@ -388,23 +679,21 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = parser.parse_args(arguments)
         trusted = x509.load_pem_x509_certificates(options.tsa_root.read_bytes()) if options.tsa_root else []
-        places = [one for top in map(Path, options.packs) for one in (top, *sorted(top.iterdir()))]
-        packs = [Pack(one) for one in places if one.is_dir() and {*os.listdir(one)} & {*TAGS, "data"}]  # noqa: PTH208
-        need(packs and all(re.fullmatch("[0-9a-f]{64}", one) for one in options.root), "no pack, or no root")
+        packs = find_packs(options.packs)
+        require(packs and all(map(HASH_TEXT.fullmatch, options.root)), "no pack, or no root")
     except SystemExit as end:
         return UNREADABLE if end.code else OK
-    except Exception as error:  # noqa: BLE001 (as above)
-        sys.stderr.write(f"{error.args[0] if type(error) is VerificationFailed else error}\n")
+    except Exception as error:  # noqa: BLE001 (whatever is wrong with a key, a certificate or a folder)
+        message = error.args[0] if isinstance(error, VerificationFailed) else error
+        sys.stderr.write(f"{message}\n")
         return UNREADABLE
     for pack in packs:
         pack.check(options.pubkey, trusted)
-    chain(packs, set(options.root))
-    code = min((code for pack in packs for code, _ in pack.findings), key=(1, 4, 2, 3, 0).index)
-    told = [{"pack": one.path.name, "statement": one.digest, "findings": one.findings} for one in packs]
-    lines = [f"{WORDS[code]:<11} {one.path.name!a} {text}" for one in packs for code, text in one.findings]
-    document = json.dumps({"verdict": WORDS[code], "exit": code, "packs": told}, indent=2)
-    sys.stdout.write((document if options.json else "\n".join([*lines, f"verdict: {WORDS[code]}"])) + "\n")
-    return code
+    check_row(packs, set(options.root))
+    codes = {code for pack in packs for code, _ in pack.findings}
+    worst = next(code for code in WORST_FIRST if code in codes)
+    sys.stdout.write(report(packs, worst, options.json) + "\n")
+    return worst
 
 
 if __name__ == "__main__":

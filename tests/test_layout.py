@@ -93,6 +93,9 @@ BLOCKS = "connectors/settings.py"
 BANNED = {"utils", "util", "helpers", "helper", "core", "common", "misc", "tools", "shared", "lib"}
 LINES = 600
 """More than this is more than one subject. Fewer are usual: 100 to 400."""
+READ_ALONE = {"evidence/verifier.py": 700}
+"""An auditor gets this one file alone, and reads it from top to bottom. It cannot be split, and it must not
+be made dense to be short: each check has its own function, which says what it checks and why."""
 FILES = 22
 """In one folder."""
 ALONE = {"engine", "kogge", "mappings", "practice", "ledger/migrations"}
@@ -170,8 +173,8 @@ def test_a_library_stays_in_its_room(path: Path) -> None:
 
 
 def test_every_python_file_is_short() -> None:
-    long = {name(path): count for path in sources(*CODE, "tests") if (count := lines(path)) > LINES}
-    assert long == {}
+    counts = {name(path): lines(path) for path in sources(*CODE, "tests")}
+    assert {path: count for path, count in counts.items() if count > READ_ALONE.get(path, LINES)} == {}
 
 
 def lines(path: Path) -> int:

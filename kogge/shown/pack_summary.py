@@ -101,7 +101,7 @@ def read(pack: Path) -> Shown:
     sums: dict[Kind, Counter[str]] = {}
     try:
         statement = sha256(statement_in(pack)).hexdigest()
-        with verifier.opened(pack.resolve() / ROOTS) as file:
+        with verifier.open_file(pack.resolve() / ROOTS) as file:
             for line in iter(lambda: file.readline(_LINE), b""):
                 told = json.loads(line)
                 sums.setdefault(Kind(told["section"]), Counter()).update(told["verdicts"])

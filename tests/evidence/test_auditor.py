@@ -322,4 +322,4 @@ def test_without_its_library_there_is_no_verdict(desk: Desk, script: Path) -> No
 
 
 def test_its_length_can_be_read() -> None:
-    assert len(Path(verifier.__file__).read_bytes().splitlines()) <= 450
+    assert len(Path(verifier.__file__).read_bytes().splitlines()) <= 700

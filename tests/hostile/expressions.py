@@ -27,14 +27,8 @@ with warnings.catch_warnings():
 PACKAGES = ("model", "mappings", "connectors", "ledger", "engine", "evidence", "reports", "flows", "kogge")
 LENGTH = 200_000
 COMMON = " \t\r\n\0ax0=;:,.\"'\\<>()[]{}@?*-+/&%#_\xa0"
-DYNAMIC = {
-    "mappings/mail/rendering.py": (rb"\r\n--(a|b)(--)?[ \t]{0,20}(?=\r\n|\Z)",),
-    "evidence/verifier.py": (r"(?m)^([0-9a-f]{64})  (a|b)\n",),
-}
+DYNAMIC = {"mappings/mail/rendering.py": (rb"\r\n--(a|b)(--)?[ \t]{0,20}(?=\r\n|\Z)",)}
 """Expressions that are built at run time: what they look like."""
-
-OWN_TEXT = {("evidence/verifier.py", r"(\w+)="), ("evidence/verifier.py", r"\b([A-Z])\b(\??)")}
-"""Read expressions that stand in their own file, and nothing that comes from outside."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +109,7 @@ def _of_call(where: str, module: ModuleType, call: ast.Call) -> Iterator[Express
         for known in DYNAMIC[where]:
             yield Expression(where, re.compile(known), uses)
         return
-    if (where, pattern.pattern) not in OWN_TEXT:
-        yield Expression(f"{where}:{call.lineno}", pattern, uses)
+    yield Expression(f"{where}:{call.lineno}", pattern, uses)
 
 
 USES = _uses()
