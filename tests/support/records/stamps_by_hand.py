@@ -87,10 +87,12 @@ class ByHand:
         attributes = self.attributes(info)
         holders = self.certificates or (self.signer,)
         certificates = [one.certificate.public_bytes(Encoding.DER) for one in holders]
+        issuer, serial = self.signer.certificate.issuer, self.signer.certificate.serial_number
+        number = serial.to_bytes(serial.bit_length() // 8 + 1, "big")
         signer = der(
             SEQUENCE,
             der(INTEGER, b"\1"),
-            der(SEQUENCE, der(SEQUENCE), der(INTEGER, b"\1")),
+            der(SEQUENCE, issuer.public_bytes(), der(INTEGER, number)),
             algorithm(self.hash),
             der(0xA0, attributes),
             der(SEQUENCE, oid("1.2.840.113549.1.1.10" if self.pss else "1.2.840.113549.1.1.1")),
