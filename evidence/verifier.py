@@ -120,8 +120,7 @@ def require(condition: object, message: str, code: int = TAMPERED) -> None:
 
 def display_name(path: Path) -> str:
     """Return a file's name as a person finds it: two of one name are in inventory/ and results/."""
-    is_twice = path.parent.name in ("inventory", "results")
-    return f"{path.parent.name}/{path.name}" if is_twice else path.name
+    return "/".join(path.parts[-2:]) if path.parent.name in ("inventory", "results") else path.name
 
 
 @contextmanager
@@ -450,19 +449,21 @@ class Workload:
 
     def check_fates(self, fates: list[Any], turn: int) -> None:
         """Check that no item has two verdicts, or is in another pass than was said. turn: this pass."""
+        final, awaited = self.final, self.awaited
         for _, item, verdict, rule, _ in fates:
-            require(item not in self.final, "an item has two verdicts")
+            if item in final:
+                raise VerificationFailed("an item has two verdicts", TAMPERED)
             back = turn
             if verdict == b"later":
                 back = int(rule[6:-1])  # "pass 2", in quotes
                 require(turn < back, "an item is to be back before")
             else:
-                self.final.add(item)
-            if item in self.awaited:
-                due, said = self.awaited.pop(item)
+                final.add(item)
+            if item in awaited:
+                due, said = awaited.pop(item)
                 require(due == back and said < turn, "an item is back early, or there twice")
             if back > turn:
-                self.awaited[item] = (back, turn)
+                awaited[item] = (back, turn)
 
 
 class Pack:
@@ -611,8 +612,7 @@ def check_row(packs: list[Pack], roots: set[str]) -> None:
 
 def check_predecessor(pack: Pack, ordered: list[Pack], place: int) -> None:
     """Check what the pack at this place says of those before it; what anchors it anchors the one before."""
-    earlier = pack.number - 1
-    previous, corrects = pack.stated["previous"], pack.stated["corrects"]
+    earlier, previous, corrects = pack.number - 1, pack.stated["previous"], pack.stated["corrects"]
     if previous is None:
         require(earlier == 0, "it names no wave before")
     else:
