@@ -20,7 +20,7 @@ from connectors.http.client import HttpAnswer, HttpClient, with_words
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import child
 from connectors.http.multistatus import DavResponse, Garbage, Multistatus, etag
-from connectors.http.upload import BodySink
+from connectors.http.upload import PieceSink
 from model.errors import Blocked, MigrationError, Rejected, Transient
 from model.protocols import Body, Kind, Loss
 
@@ -89,9 +89,9 @@ class CaldavReader:
         self._spool = spool
         self._above = spool_above
 
-    def sink(self) -> BodySink:
+    def sink(self) -> PieceSink:
         """Return a new sink for a body."""
-        return BodySink(self._spool, self._above)
+        return PieceSink(self._spool, self._above)
 
     def answers(self, container: str) -> int:
         """Return the status with which a collection answers the smallest request: 207 when it works."""

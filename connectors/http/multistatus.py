@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from connectors.http.upload import BodySink
+from connectors.http.upload import PieceSink
 from model.errors import MigrationError, Rejected, Transient
 from model.protocols import Body
 
@@ -67,14 +67,14 @@ class _Propstat:
     status: int = 200
     text: dict[str, str] = field(default_factory=dict)
     collection: bool = False
-    sink: BodySink | None = None
+    sink: PieceSink | None = None
     error: MigrationError | None = None
 
 
 class Multistatus:
     """Parse one multistatus answer."""
 
-    def __init__(self, sink: Callable[[], BodySink], most: int) -> None:
+    def __init__(self, sink: Callable[[], PieceSink], most: int) -> None:
         """Prepare the parser.
 
         Args:

@@ -14,7 +14,7 @@ WHOLE = 1 << 18  # bytes that are sent in one piece
 MOST = 256_000_000  # bytes of one object that is read
 
 
-class BodySink:
+class PieceSink:
     """Take a body piece by piece: small ones stay in memory, large ones go to a spool file."""
 
     def __init__(self, folder: Path, above: int) -> None:

@@ -55,7 +55,7 @@ DETAILS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class RunResult:
+class RunSummary:
     """fates counts items; lost counts (workload, field, reason); omitted counts items in folders that do not
     move, by the source's own word; skipped counts items per code; bytes are at the target."""
 
@@ -99,7 +99,7 @@ def result_of(
     summaries: Iterable[LegSummary],
     wanted: frozenset[str] | None = None,
     kinds: frozenset[Kind] | None = None,
-) -> RunResult:
+) -> RunSummary:
     """wanted, kinds: only these mailbox ids and workloads; None means all."""
     legs = tuple(
         one
@@ -117,7 +117,7 @@ def result_of(
         fates.update(leg.counts)
         lost.update({(leg.workload, *pair): count for pair, count in leg.losses.items()})
         findings.update(leg.findings)
-    return RunResult(legs, fates, lost, findings, sum(leg.bytes for leg in legs), omitted, skipped)
+    return RunSummary(legs, fates, lost, findings, sum(leg.bytes for leg in legs), omitted, skipped)
 
 
 def _leg_document(leg: LegSummary) -> dict[str, object]:
@@ -148,7 +148,7 @@ def pass_line(tally: Tally) -> str:
 
 
 def drawn(
-    result: RunResult,
+    result: RunSummary,
     seconds: float | None = None,
     dry: bool = False,
     tally: Tally | None = None,
@@ -204,7 +204,7 @@ def _cells(leg: LegSummary) -> dict[str, str | Text]:
     }
 
 
-def _totals(result: RunResult, seconds: float | None, tally: Tally | None) -> str:
+def _totals(result: RunSummary, seconds: float | None, tally: Tally | None) -> str:
     fates = ", ".join(f"{count:,} {state.name.lower()}" for state, count in sorted(result.fates.items()))
     boxes = len({leg.mailbox for leg in result.legs})
     size = f"; {bytes_cell(result.bytes)}" if result.bytes else ""

@@ -25,7 +25,7 @@ from connectors.http.dav_errors import status_error
 from connectors.http.errors import delay
 from connectors.http.hrefs import Origin, canonical, child
 from connectors.http.multistatus import DavResponse, Garbage, Multistatus
-from connectors.http.upload import BodySink
+from connectors.http.upload import PieceSink
 from model.errors import Blocked, MigrationError, Transient
 from model.protocols import Amendment, Failed, Kind, Stored, key_of
 from practice.dav.faults import Fault, Faults
@@ -43,7 +43,7 @@ ANSWER = multistatus(
 def _read(data: bytes, cuts: list[int]) -> list[tuple[DavResponse, bytes]]:
     places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
     chunks = [data[one:other] for one, other in itertools.pairwise(places)]
-    found = list(Multistatus(lambda: BodySink(Path("/nowhere"), 1 << 20), 10).read(chunks))
+    found = list(Multistatus(lambda: PieceSink(Path("/nowhere"), 1 << 20), 10).read(chunks))
     return [(one, one.body().read() if one.body is not None else b"") for one in found]
 
 
