@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from model.errors import Transient
+from model.errors import Blocked, Transient
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
 """Seconds: the first pause and the longest that is chosen here. A server may ask for a longer one."""
@@ -68,3 +68,47 @@ class RetryPolicy:
     def _backoff(self) -> float:
         longest = min(LONGEST_WAIT, FIRST_WAIT * FACTOR ** self._pauses.total())
         return longest * (1 - SPREAD * self._chance())
+
+
+class WrongServer:
+    """Judge a server that answers in another protocol than the one that is asked for.
+
+    A proxy may answer so for a while. So it is a passing fault the first time that the retries are used up,
+    and it blocks the second time, unless the right server answered in between.
+    """
+
+    def __init__(self, code: str, advice: str) -> None:
+        """Make a judge that has seen nothing yet.
+
+        Args:
+            code: the code of the fault, such as `not-soap`.
+            advice: what it means when it stays.
+        """
+        self._code = code
+        self._advice = advice
+        self._seen = False
+
+    def answered(self) -> None:
+        """Note that the right server answered."""
+        self._seen = False
+
+    def pause(self, patience: RetryPolicy, error: Transient) -> None:
+        """Wait before the next attempt.
+
+        Args:
+            patience: the retry policy.
+            error: the fault of the last attempt.
+
+        Raises:
+            Transient: the retries are used up.
+            Blocked: the retries are used up a second time, and the wrong server is the cause again.
+        """
+        try:
+            patience.pause(error)
+        except Transient as final:
+            if final.code != self._code:
+                raise
+            if self._seen:
+                raise Blocked(self._code, self._advice) from None
+            self._seen = True
+            raise

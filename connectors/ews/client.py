@@ -24,7 +24,7 @@ from connectors.ews.settings import EwsSettings
 from connectors.http.base64_spool import BodySink
 from connectors.http.deadline import Deadline
 from connectors.http.errors import network_error
-from connectors.retry import RetryPolicy
+from connectors.retry import RetryPolicy, WrongServer
 from connectors.settings import Account
 from connectors.sockets import Sockets
 from model.errors import Blocked, MigrationError, Transient
@@ -57,7 +57,7 @@ class EwsClient:
         self._sockets = Sockets()
         self._login = EwsLogin(settings, account, self._sockets)
         self._refused: Blocked | Transient | None = None
-        self._lost_soap = False
+        self._wrong_server = WrongServer("not-soap", "the URL does not lead to an Exchange web service")
         self._schema = SCHEMAS[0]
         self.mailbox = account.address or account.login
         self.version: dict[str, str] = {}
@@ -179,15 +179,7 @@ class EwsClient:
             Blocked: "not-soap" when something that is not Exchange answered until the retries were used up
                 twice.
         """
-        try:
-            patience.pause(error)
-        except Transient as final:
-            if final.code != "not-soap":
-                raise
-            if self._lost_soap:
-                raise Blocked("not-soap", "the URL does not lead to an Exchange web service") from None
-            self._lost_soap = True
-            raise
+        self._wrong_server.pause(patience, error)
 
     def _attempt(self, body: str, answer: str) -> Iterator[ResponseMessage]:
         """Send one request and yield its response messages."""
@@ -211,7 +203,7 @@ class EwsClient:
             raise
         finally:
             self.version = reply.version or self.version
-        self._lost_soap = False
+        self._wrong_server.answered()
 
     def _chunks(self, response: requests.Response) -> Iterator[bytes]:
         deadline = Deadline(self._sockets.cut)

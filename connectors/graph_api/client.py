@@ -26,7 +26,7 @@ from connectors.http.base64_spool import BodySink
 from connectors.http.deadline import Deadline
 from connectors.http.errors import network_error
 from connectors.http.proxy import Network
-from connectors.retry import RetryPolicy
+from connectors.retry import RetryPolicy, WrongServer
 from connectors.settings import Account
 from connectors.sockets import Sockets
 from model.errors import Blocked, MigrationError, Transient
@@ -97,7 +97,7 @@ class GraphClient:
         )
         self._refused: Blocked | Transient | None = None
         self._name = login_of(settings.graph_url, settings.tenant, settings.client_id)
-        self._lost_graph = False
+        self._wrong_server = WrongServer("not-graph", "graph_url does not lead to Microsoft Graph")
 
     @property
     def home(self) -> str:
@@ -161,15 +161,7 @@ class GraphClient:
             Blocked: "not-graph" when something that is not Graph answered until the retries were used up
                 twice.
         """
-        try:
-            patience.pause(error)
-        except Transient as final:
-            if final.code != "not-graph":
-                raise
-            if self._lost_graph:
-                raise Blocked("not-graph", "graph_url does not lead to Microsoft Graph") from None
-            self._lost_graph = True
-            raise
+        self._wrong_server.pause(patience, error)
 
     def get(self, path: str, options: str = "", prefer: str = "") -> Json:
         """Return the JSON object at a path, with retries.
@@ -290,7 +282,7 @@ class GraphClient:
             answer = None
         if not isinstance(answer, dict):
             raise Transient("not-graph", "an answer that is no JSON object")
-        self._lost_graph = False
+        self._wrong_server.answered()
         return answer
 
     def url(self, path: str, options: str = "") -> str:

@@ -117,7 +117,7 @@ def _reseal(wave: str, config: Path) -> str:
 @dataclass(frozen=True, slots=True)
 class _View:
     """What is looked at. wanted, kinds: only these mailbox ids and workloads; None means all. ahead: None
-    where not whole waves are looked at. checked: see Fleet."""
+    where not whole waves are looked at. checked: see WaveStatus."""
 
     config: Config
     ledger: Ledger

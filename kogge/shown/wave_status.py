@@ -113,7 +113,7 @@ def gather(
     checked: Mapping[str, int] | None = None,
 ) -> WaveStatus:
     """wanted, kinds: only these mailbox ids and workloads; None means all. now: by the ledger's clock. dead:
-    whether an owner is known to have ended. checked: see Fleet."""
+    whether an owner is known to have ended. checked: see WaveStatus."""
     boxes = {row.id: row for row in mailboxes}
     counts = {one.leg: one.counts for one in summaries}
     ships = []

@@ -8,8 +8,8 @@ from connectors import retry
 from connectors.ews import client as ews_client
 from connectors.graph_api import client as graph_client
 from connectors.http import client as http_client
-from connectors.retry import FACTOR, FIRST_WAIT, LONGEST_WAIT, RetryPolicy
-from model.errors import Transient
+from connectors.retry import FACTOR, FIRST_WAIT, LONGEST_WAIT, RetryPolicy, WrongServer
+from model.errors import Blocked, Transient
 
 BUSY = Transient("busy")
 
@@ -99,3 +99,25 @@ def test_another_fault_takes_nothing_from_the_pauses_of_this_one(waiting: Waitin
 def test_no_refused_login_is_tried_again_by_itself(waiting: Waiting, limits: dict[str, int]) -> None:
     waiting.until_over(RetryPolicy(10_000, waiting, limits), Transient("login-unconfirmed"))
     assert waiting.pauses == []
+
+
+def gives_up(judge: WrongServer, waiting: Waiting, code: str) -> None:
+    judge.pause(RetryPolicy(10_000, waiting, {code: 0}), Transient(code))
+
+
+def test_a_wrong_server_blocks_the_second_time(waiting: Waiting) -> None:
+    judge = WrongServer("not-soap", "it is none")
+    with pytest.raises(Transient):
+        gives_up(judge, waiting, "not-soap")
+    with pytest.raises(Transient):
+        gives_up(judge, waiting, "timeout")
+    with pytest.raises(Blocked, match="not-soap"):
+        gives_up(judge, waiting, "not-soap")
+
+
+def test_a_wrong_server_that_was_the_right_one_since_blocks_nobody(waiting: Waiting) -> None:
+    judge = WrongServer("not-soap", "it is none")
+    for _ in range(3):
+        with pytest.raises(Transient):
+            gives_up(judge, waiting, "not-soap")
+        judge.answered()

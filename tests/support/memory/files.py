@@ -39,8 +39,8 @@ UNDATED = Loss("modified", "not-kept")
 
 
 class MemoryFiles(MemoryConditional[Request, tuple[Status, str]]):
-    """Implements model.protocols.Target and optional_protocols.TellsDigests, KeepsDates, TellsNames,
-    RemovesContainers, KeepsItemDates."""
+    """Implements model.protocols.Target and optional_protocols.SupportsDigests,
+    SupportsContainerDates, SupportsFileNames, RemovesContainers, SupportsItemDates."""
 
     def __init__(
         self, cabinet: MemoryCabinet, guard: Guard, step: Step = no_step, *, live: bool = False

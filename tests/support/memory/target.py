@@ -34,7 +34,7 @@ _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MU
 
 class MemoryTarget:
     """model.protocols.Target over a MemoryStore. Implements optional_protocols.RemovesContainers,
-    TellsHeaders and KeepsMark."""
+    SupportsHeaders and SupportsMark."""
 
     def __init__(self, store: MemoryStore, guard: Guard, step: Step = no_step, *, live: bool = False) -> None:
         self._store = store
