@@ -18,7 +18,7 @@ from connectors.files.share_policy import refused
 from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import GONE
 from connectors.http.errors import delay
-from connectors.webdav.client import passing, request_reading
+from connectors.webdav.client import passing
 from connectors.webdav.ocs_capabilities import HEADERS, mapping
 from model.errors import Rejected, Transient
 from model.optional_protocols import Grant, Sharing
@@ -84,7 +84,7 @@ class OcsShares:
             Blocked, Transient: the server refuses, or cannot be asked now.
         """
         query = urlencode({"path": path, "reshares": "true", "format": "json"})
-        answer = request_reading(self._client, "GET", f"{self._path}?{query}", HEADERS)
+        answer = self._client.look("GET", f"{self._path}?{query}", HEADERS)
         if answer.status in GONE:
             raise Rejected("vanished", "no longer at the target")
         if not answer.ok:

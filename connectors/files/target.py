@@ -26,7 +26,7 @@ from connectors.http.parallel import spread
 from connectors.settings import Account
 from connectors.webdav import account as files_account
 from connectors.webdav.account import Home, no_access
-from connectors.webdav.client import joined, moment
+from connectors.webdav.client import joined, moment, passing
 from connectors.webdav.names import takes
 from connectors.webdav.ocs_capabilities import Abilities, Ocs
 from connectors.webdav.propfind import IDENTIFIED, QUOTA
@@ -79,7 +79,7 @@ class FilesTarget:
         self._guard = guard
         self._live = live
         self._profile = settings.profile
-        self._client = HttpClient(settings, account, self._profile, ANSWER_SECONDS)
+        self._client = HttpClient(settings, account, self._profile, ANSWER_SECONDS, passing)
         self._library = WebdavLibrary(self._client)
         self._reading = WebdavReader(self._client, self._profile, spool, settings.spool_above)
         self._used_names: dict[str, set[int]] = {}

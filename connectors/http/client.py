@@ -132,6 +132,21 @@ class HttpAnswer:
         return status_error(self.status, self.headers.get("retry-after")).said(self.words)
 
 
+def passing(answer: HttpAnswer) -> HttpAnswer:
+    """Return the answer, or raise its error when waiting may change it.
+
+    Raises:
+        Transient: "not-dav" for a page of HTML, and the transient errors of `status_error`.
+    """
+    # a captive portal or a maintenance page; PHP calls an empty answer HTML, too
+    if answer.ok and answer.body and "html" in answer.headers.get("content-type", "").lower():
+        raise Transient("not-dav", "something answered that is no DAV server")
+    error = answer.error() if not answer.ok else None
+    if isinstance(error, Transient):
+        raise error
+    return answer
+
+
 class HttpClient:
     """Send requests to one server. Safe from several threads, close() included."""
 
@@ -141,6 +156,7 @@ class HttpClient:
         account: Account,
         profile: RequestHabits,
         answer_seconds: float = ANSWER_SECONDS,
+        check: Callable[[HttpAnswer], HttpAnswer] = passing,
     ) -> None:
         """Prepare the client; nothing is sent before the first request.
 
@@ -149,7 +165,9 @@ class HttpClient:
             account: the account to log in as.
             profile: what the product's profile says about requests.
             answer_seconds: the time for one answer; see `connectors.http.deadline.Deadline`.
+            check: returns an answer to `look`, or raises Transient where waiting may change it.
         """
+        self._check = check
         self._settings = settings
         self._answer_seconds = answer_seconds
         self._sockets = Sockets()
@@ -211,7 +229,7 @@ class HttpClient:
             Transient: the retries are used up.
             Blocked: "login-refused".
         """
-        return self.patiently(lambda: passing(self.ask(method, path, headers, body)))
+        return self.patiently(lambda: self._check(self.ask(method, path, headers, body)))
 
     def ask(
         self,
@@ -408,18 +426,3 @@ def with_words(head: HttpAnswer, chunks: Iterator[bytes]) -> HttpAnswer:
             if len(body) >= READ_MOST:
                 break
     return replace(head, body=body)
-
-
-def passing(answer: HttpAnswer) -> HttpAnswer:
-    """Return the answer, or raise its error when waiting may change it.
-
-    Raises:
-        Transient: "not-dav" for a page of HTML, and the transient errors of `status_error`.
-    """
-    # a captive portal or a maintenance page; PHP calls an empty answer HTML, too
-    if answer.ok and answer.body and "html" in answer.headers.get("content-type", "").lower():
-        raise Transient("not-dav", "something answered that is no DAV server")
-    error = answer.error() if not answer.ok else None
-    if isinstance(error, Transient):
-        raise error
-    return answer

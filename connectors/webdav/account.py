@@ -12,7 +12,6 @@ from connectors.http.client import HttpClient
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import quoted
 from connectors.settings import Account
-from connectors.webdav.client import request_reading
 from connectors.webdav.ocs_capabilities import Ocs, mapping
 from connectors.webdav.propfind import PropfindEntry
 from connectors.webdav.settings import FilesSettings
@@ -141,7 +140,7 @@ def _person(ocs: Ocs) -> tuple[str, frozenset[str]]:
 
 def _drive(client: HttpClient, path: str) -> str:
     """Return the id of a user's drive from eXo's portal."""
-    answer = request_reading(client, "GET", path, {"Accept": "application/json"})
+    answer = client.look("GET", path, {"Accept": "application/json"})
     if answer.status in GONE:
         raise no_access().said(answer.words)
     if not answer.ok:

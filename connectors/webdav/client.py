@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
-from connectors.http.client import HttpAnswer, HttpClient
+from connectors.http.client import HttpAnswer
 from connectors.http.hrefs import quoted
 from model.errors import Transient
 from model.protocols import Guard, Item
@@ -47,25 +46,6 @@ def passing(answer: HttpAnswer) -> HttpAnswer:
     if isinstance(error, Transient):
         raise error
     return answer
-
-
-def request_reading(
-    client: HttpClient, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
-) -> HttpAnswer:
-    """Send a request that changes nothing; wait out busy answers and cut connections.
-
-    Args:
-        client: the HTTP client.
-        method: the HTTP method.
-        path: the canonical path.
-        headers: further headers.
-        body: the body.
-
-    Raises:
-        Transient: the retries are used up.
-        Blocked: "login-refused".
-    """
-    return client.patiently(lambda: passing(client.ask(method, path, headers, body)))
 
 
 def seconds(date: datetime, oldest: int) -> int:

@@ -9,7 +9,6 @@ from typing import Any
 from connectors import json_answer
 from connectors.http.client import HttpAnswer, HttpClient
 from connectors.http.dav_errors import GONE
-from connectors.webdav.client import request_reading
 from model.errors import Blocked, MigrationError, Transient
 from model.file_names import FileNames
 
@@ -58,7 +57,7 @@ class Ocs:
             Transient: "not-files" for an answer that is not OCS; busy answers after the retries.
             Blocked: "not-files" when the server is not a Nextcloud, and the errors of `status_error`.
         """
-        answer = request_reading(self._client, "GET", f"{self._base}{path}?format=json", HEADERS)
+        answer = self._client.look("GET", f"{self._base}{path}?format=json", HEADERS)
         if answer.status in GONE:
             return None
         if answer.status == 403 and _is_other_product(answer):

@@ -12,7 +12,7 @@ from connectors.http.client import HttpAnswer, HttpClient, with_words
 from connectors.http.dav_errors import GONE
 from connectors.http.hrefs import Origin, canonical
 from connectors.spool import SpoolFile, bytes_body
-from connectors.webdav.client import LONGEST_PATH, request_reading
+from connectors.webdav.client import LONGEST_PATH
 from connectors.webdav.product import FilesProfile
 from connectors.webdav.propfind import ENTRIES, PropfindEntry, date, entries
 from model.errors import Blocked, MigrationError, Transient
@@ -122,7 +122,7 @@ class WebdavReader:
             Blocked: the server refuses.
         """
         if self._hashes:
-            answer = request_reading(self._client, "PATCH", path, {"X-Recalculate-Hash": "sha256"})
+            answer = self._client.look("PATCH", path, {"X-Recalculate-Hash": "sha256"})
             if answer.status in GONE:
                 return None
             stated = hashed(answer.headers.get("oc-checksum", "").rpartition(":")[2])

@@ -38,7 +38,7 @@ from connectors.http.client import HttpAnswer, HttpClient
 from connectors.settings import Account
 from connectors.webdav import account as files_account
 from connectors.webdav.account import Home
-from connectors.webdav.client import joined
+from connectors.webdav.client import joined, passing
 from connectors.webdav.settings import FilesSettings
 from model.protocols import Container, Failed, Item, Kind, Native, Stored, key_of
 from practice.dav.proxy import HOP, Fate, Forward, Front, Layer, Reply, Request, reply, stack
@@ -87,7 +87,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         known = settings(self.root, self.who)
-        self.wire = HttpClient(known, account(self.who), known.profile, SECONDS)
+        self.wire = HttpClient(known, account(self.who), known.profile, SECONDS, passing)
         self.home: Home = files_account.home(self.wire, known, account(self.who))
 
     def target(self, *, live: bool = False, **more: object) -> FilesTarget:
