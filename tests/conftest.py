@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import ready_schema
 import samples
 from services import need_postgres
 
 from connectors.accepted_logins import LOGINS
+from ledger import migrations
 from model.masking import SECRETS
 from practice.servers.postgres import Postgres, serve
 
@@ -58,6 +60,13 @@ def no_login_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
 def nothing_is_to_be_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The passwords of one test are plain words of the next."""
     monkeypatch.setattr(SECRETS, "_known", OrderedDict())
+
+
+@pytest.fixture(autouse=True)
+def ledgers_are_copies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new ledger is a copy of an empty one, but where the migrations themselves are tested (`migrates`)."""
+    if request.node.get_closest_marker("migrates") is None:
+        monkeypatch.setattr(migrations, "upgrade", ready_schema.upgrade)
 
 
 @pytest.fixture

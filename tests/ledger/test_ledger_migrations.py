@@ -23,6 +23,8 @@ from ledger.store import Ledger
 from model.errors import Corrupt, Misconfigured
 from model.protocols import key_of
 
+pytestmark = pytest.mark.migrates
+
 MIGRATE = """
 import sys
 from ledger.store import Ledger

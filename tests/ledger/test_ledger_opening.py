@@ -12,6 +12,8 @@ from ledger.open_ledgers import kept, opened
 from ledger.store import Ledger
 from model.errors import Misconfigured
 
+pytestmark = pytest.mark.migrates
+
 
 @pytest.fixture
 def engines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Ledger]]:

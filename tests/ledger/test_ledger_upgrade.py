@@ -18,6 +18,8 @@ from ledger.migrations import newest
 from ledger.store import Ledger
 from model.errors import Corrupt, LeaseLost, Misconfigured, Transient
 
+pytestmark = pytest.mark.migrates
+
 OLD = "0014"
 MAILBOX = (
     "INSERT INTO mailbox (id, wave, phase, source, target, planned_at)"

@@ -16,6 +16,8 @@ from ledger.db.engine import writing
 from ledger.migrations import newest
 from ledger.store import Ledger
 
+pytestmark = pytest.mark.migrates
+
 OLD = "0014"
 LOOKS = (
     ("status",),
