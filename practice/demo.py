@@ -33,6 +33,7 @@ from practice.contacts.cards import Contact
 from practice.contacts.groups import DistributionList
 from practice.drive.drive_population import Tree
 from practice.drive.drives import Drives
+from practice.drive.pointers import strew
 from practice.exchange.server import ExchangeServer
 from practice.graph.server import GraphServer
 from practice.graph_items.drives import GraphDrives
@@ -42,7 +43,6 @@ from practice.world import diary
 from practice.world.chores import Chore
 from practice.world.mailbox import NOW, Mailbox
 from practice.world.messages import Message
-from practice.world.pointers import strew
 from practice.world.stickies import note
 from practice.world.world import World
 

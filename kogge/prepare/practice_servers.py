@@ -199,10 +199,10 @@ def practising(
     their mailboxes and their files in Microsoft 365, beside those of Exchange. prefect_port: where a run's
     Prefect is to listen, if that port is free now; 0 names any free one."""
     from practice.drive.drives import Drives
+    from practice.drive.pointers import strew
     from practice.exchange.server import ExchangeServer
     from practice.graph.server import GraphServer
     from practice.graph_items.drives import GraphDrives
-    from practice.world.pointers import strew
     from practice.world.world import World
 
     world = World(seed=seed, people=people + cloud, items=items, pim=pim)

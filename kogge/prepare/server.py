@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -72,6 +74,17 @@ def server_status(config: ConfigPath = DEFAULT, as_json: AsJson = False) -> None
     raise typer.Exit(Exit.OK if alive else Exit.OPEN)
 
 
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Names what is wrong in the practice world's data; its servers have started nothing then."""
+    from practice.world.cases import CaseError
+
+    try:
+        yield
+    except CaseError as error:
+        raise Misconfigured("practice", f"its data are not understood; {error}") from None
+
+
 def practice_up(
     directory: Annotated[Path, typer.Argument(metavar="DIRECTORY", help="Where to write the files.")] = Path(
         "practice-run"
@@ -107,7 +120,7 @@ def practice_up(
 
     refuse_existing(directory, ["kogge.toml", "microsoft365.toml"], AGAIN)
     done = threading.Event()
-    with practising(people, items, seed, pim, cloud) as stage:
+    with _understood(), practising(people, items, seed, pim, cloud) as stage:
         written = write_new(directory, stage.files())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: done.set())

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from practice.calendar.appointments import Answer, Event, Party
 from practice.calendar.timezones import BERLIN, LONDON, PARIS, Zone
 from practice.world.desk import NEIGHBOURS, Desk
-from practice.world.people import LEGACY_PREFIX, Person
+from practice.world.people import Person, gone
 from practice.world.records import Common
 
 Make = Callable[[Desk], Event]
@@ -88,9 +88,8 @@ def imceaex(one: Person, answer: Answer = "Unknown") -> Party:
 
 
 def left(desk: Desk) -> Person:
-    """Somebody who has left: no directory resolves this legacyExchangeDN."""
-    dn = f"{LEGACY_PREFIX}{desk.dice('left').hex(32)}-ausgeschieden"
-    return replace(desk.person(0), name="Ehemalige, Grete", address="", proxies=(), legacy_dn=dn)
+    """Somebody who has left."""
+    return gone(desk.person(0), desk.dice("left"))
 
 
 def outsider(name: str, address: str, answer: Answer = "Unknown", replied: datetime | None = None) -> Party:

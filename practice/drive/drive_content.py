@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from practice.drive.quickxor import quickxor_text
 from practice.harness.dice import Dice
-from practice.world.quickxor import quickxor_text
 
 BLOCK = 262_144
 

@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 from practice.drive.drive import Drive
 from practice.drive.drive_population import Tree, populate
+from practice.drive.sites import MY_HOST, Site, make_site
 from practice.world.people import Person
-from practice.world.sites import MY_HOST, Site, make_site
 from practice.world.world import World
 
 SITES = {"sites/bauamt": "Bauamt", "teams/projekt": "Projekt Küste"}

@@ -17,6 +17,7 @@ from starlette.routing import Route as WebRoute
 
 from practice.drive.drive import Drive, Form, Node
 from practice.drive.drives import Drives
+from practice.drive.sites import HOST, Site
 from practice.exchange.wire import Reply
 from practice.graph.context import Context, Route
 from practice.graph.errors import GraphError, bad_request
@@ -33,7 +34,6 @@ from practice.graph_items.drive_rows import (
     shared_facet,
     version_rows,
 )
-from practice.world.sites import HOST, Site
 
 NEEDS = frozenset({"Files.Read.All", "Sites.Read.All"})
 PAGE = 200

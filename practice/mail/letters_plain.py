@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from practice.harness.dice import Dice
-from practice.mail.letters import Chunks, Letter, Scene, message_id, moment, parties
-from practice.mail.letters_text import address, addresses, date, encoded, header, subject, text_bytes
+from practice.mail.letters import Chunks, Letter, Scene, correspondent, message_id, moment, parties
+from practice.mail.letters_text import address, addresses, date, encoded, header, subject, text, text_bytes
 
 HEADER_BYTES = 700
 
 Headers = tuple[tuple[str, str], ...]
+TEXT: Headers = (("Content-Type", 'text/plain; charset="utf-8"'), ("Content-Transfer-Encoding", "8bit"))
 Content = Callable[[int], tuple[Headers, bytes]]
 
 
@@ -80,3 +81,12 @@ def plain(scene: Scene) -> Letter:
         return headers, body() if eight_bit else binascii.b2a_qp(body())
 
     return replace(written(letter, content), words=lambda: body().decode())
+
+
+def draft(scene: Scene) -> Letter:
+    """Not sent yet: no recipients, no Message-ID, no Received line."""
+    letter, dice = outline(scene)
+    words = text(scene.owner.locale, scene.dice(f"body{scene.revision}"), scene.size)
+    letter = replace(letter, sender=correspondent(scene.owner), message_id=None, received=None)
+    letter = replace(letter, to=() if dice.chance(0.5) else letter.to)
+    return replace(written(letter, lambda _: (TEXT, words.encode())), words=lambda: words)

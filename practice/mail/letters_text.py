@@ -109,11 +109,13 @@ def date(when: datetime) -> str:
 
 def header(name: str, value: str, variant: int = 0) -> bytes:
     """One header line, folded at blanks; each variant folds at another width."""
-    line = f"{name}: {value}"
-    width = 76 - 9 * variant if variant else 76
-    if len(line) <= width:
-        return line.encode() + b"\r\n"
-    return _folded(line, max(width, 30)).encode() + b"\r\n"
+    return folded(f"{name}: {value}", variant).encode() + b"\r\n"
+
+
+def folded(line: str, variant: int = 0) -> str:
+    """A header line without its end, folded at blanks where it is longer than the variant's width."""
+    width = 76 - 9 * variant
+    return line if len(line) <= width else _folded(line, max(width, 30))
 
 
 def base64_lines(data: bytes) -> bytes:

@@ -17,11 +17,11 @@ from practice.mail.letters import Correspondent, Letter, Scene
 from practice.mail.letters_made import from_bytes, typed
 from practice.mail.letters_plain import HEADER_BYTES
 from practice.mail.letters_record import dress, message_of
+from practice.mail.recipes import RECIPES
 from practice.world.folders import Did, Folder, FolderChange, FolderKind, Grant
 from practice.world.ids import IdMaker
 from practice.world.messages import UNMARKED, FlagStatus, Marks, Message
 from practice.world.people import Directory, Person
-from practice.world.recipes import RECIPES
 from practice.world.records import Record, Series
 
 OWNERS = frozenset({"sentitems", "drafts", "outbox"})
@@ -173,7 +173,7 @@ class Mailbox:
         is_read: bool = False,
         marks: Marks | None = None,
     ) -> Message:
-        """A new item: one of practice.world.recipes; or given bytes; or, when subject, text or sender is
+        """A new item: one of practice.mail.recipes; or given bytes; or, when subject, text or sender is
         given, a plain mail of these. In drafts it is a draft. received is the delivery time, or now; a
         recipe's headers keep their own dates."""
         self._delivered += 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import overload
 
 from practice.harness.dice import Dice, digest
@@ -171,6 +171,12 @@ class Addresses(Sequence[str]):
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         return self._directory.at(index % len(self)).address
+
+
+def gone(shell: Person, dice: Dice) -> Person:
+    """Somebody who has left: no directory resolves this legacyExchangeDN."""
+    legacy_dn = f"{LEGACY_PREFIX}{dice.hex(32)}-ausgeschieden"
+    return replace(shell, name="Ehemalige, Grete", address="", proxies=(), legacy_dn=legacy_dn)
 
 
 def ascii_of(name: str) -> str:

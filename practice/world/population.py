@@ -8,18 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from practice.harness.dice import Dice, digest
-from practice.mail import letters_exchange
+from practice.mail.recipes import INCOMING, ODD_MARKS, ODDITIES, ORDINARY
 from practice.world.folders import Folder
 from practice.world.mailbox import OWNERS, Mailbox
 from practice.world.messages import UNMARKED, Marks, Message
 from practice.world.population_pim import grow_pim
-from practice.world.recipes import ODD_MARKS, ODDITIES, ORDINARY
 from practice.world.tree import CALM, NASTY, Extra, grow, grow_unseen
 
 NEIGHBOURS = 5
 _WEIGHTS = {"inbox": 40, "sentitems": 25, "deleteditems": 6, "junkemail": 3, "archive": 6, "outbox": 0}
 _STREWN = 0.2
-_RECEIVED = frozenset(letters_exchange.RECIPES)
 _QUIET = Marks(("Rote Kategorie",), "Flagged"), Marks(flag="Complete"), Marks(verb=102), Marks(verb=104)
 
 
@@ -55,7 +53,7 @@ def populate(mailbox: Mailbox, count: int, measure: Measure) -> None:
         odd = plan.pop() if plan and (n % step == 0 or len(plan) >= count - n) else None
         dice = Dice(mailbox.seed, mailbox.address, "place", odd.seed if odd else n)
         folder = folders[n % len(folders)] if measure.folder_count else dice.pick(wheel)
-        if odd and odd.recipe in _RECEIVED and folder.role in OWNERS:
+        if odd and odd.recipe in INCOMING and folder.role in OWNERS:
             folder = mailbox.distinguished("inbox")
         planned = odd or _ordinary(str(n), dice, nasty)
         _put(mailbox, folder, planned, is_read=dice.chance(0.8))

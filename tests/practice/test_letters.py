@@ -12,9 +12,9 @@ from email.policy import compat32
 
 import pytest
 
+from practice.mail.recipes import ODD_MARKS, ODDITIES, RECIPES
 from practice.world.folders import Folder
 from practice.world.messages import Message
-from practice.world.recipes import ODD_MARKS, ODDITIES, RECIPES
 from practice.world.world import World
 
 Told = Callable[[Message, bytes], bool]

@@ -7,7 +7,7 @@ from io import BytesIO
 from mappings.mail.links import in_document, in_mail
 from practice.drive.drive_population import Tree
 from practice.drive.drives import Drives
-from practice.world.pointers import ELSEWHERE, LOST, PLAN, WRITERS, strew
+from practice.drive.pointers import ELSEWHERE, LOST, PLAN, WRITERS, strew
 from practice.world.world import World
 
 

@@ -20,7 +20,7 @@ from ledger.store import Ledger
 from model.errors import Misconfigured, Transient
 from model.protocols import Kind
 from practice.drive.drive_shares import user
-from practice.world.sites import HOST
+from practice.drive.sites import HOST
 
 
 @pytest.fixture

@@ -28,13 +28,13 @@ from model.protocols import Source
 from practice.drive.drive import Drive, Node
 from practice.drive.drive_population import Tree
 from practice.drive.drives import Drives
+from practice.drive.sites import MY_HOST
 from practice.exchange.server import ExchangeServer
 from practice.graph.server import GraphServer
 from practice.graph_items.drive_rows import web_of
 from practice.graph_items.drives import GraphDrives
 from practice.nextcloud.files import NextcloudFiles
 from practice.servers.imap import start_imap
-from practice.world.sites import MY_HOST
 from practice.world.world import World
 
 RELATIONSHIPS = "http://schemas.openxmlformats.org/package/2006/relationships"

@@ -8,8 +8,8 @@ import pytest
 
 from mappings.mail.digest import canonical, tolerant
 from practice.mail.letters import Letter, Scene
+from practice.mail.recipes import RECIPES
 from practice.world.people import Directory
-from practice.world.recipes import RECIPES
 
 
 def letter(name: str) -> Letter:

@@ -13,6 +13,8 @@ from graph_asking import GraphAsker, asking_graph
 from practice.drive.drive import Drive, Node
 from practice.drive.drive_population import Tree
 from practice.drive.drives import Drives
+from practice.drive.quickxor import quickxor_text
+from practice.drive.sites import HOST
 from practice.graph.server import GraphServer
 from practice.graph.tokens import App
 from practice.graph.units import Units
@@ -20,8 +22,6 @@ from practice.graph_items.downloads import Hurt
 from practice.graph_items.drives import GraphDrives
 from practice.harness import faults
 from practice.harness.faults import FaultPlan
-from practice.world.quickxor import quickxor_text
-from practice.world.sites import HOST
 from practice.world.world import World
 
 URL = "@microsoft.graph.downloadUrl"

@@ -12,7 +12,7 @@ from practice.drive.drive_content import Content
 from practice.drive.drive_names import NAMES
 from practice.drive.drive_population import Tree
 from practice.drive.drives import Drives
-from practice.world.quickxor import quickxor, quickxor_text
+from practice.drive.quickxor import quickxor, quickxor_text
 from practice.world.world import World
 
 

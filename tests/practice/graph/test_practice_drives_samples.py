@@ -17,9 +17,9 @@ from test_practice_graph_samples import differences, shape
 from practice.drive.drive_population import Tree
 from practice.drive.drive_shares import Scope, link, user
 from practice.drive.drives import Drives
+from practice.drive.sites import HOST
 from practice.graph.server import GraphServer
 from practice.graph_items.drives import GraphDrives
-from practice.world.sites import HOST
 from practice.world.world import World
 
 pytestmark = pytest.mark.samples

@@ -16,11 +16,11 @@ from engine.planning.load_plan import LoadedPlan, plan
 from ledger.store import Ledger
 from practice.drive.drive_population import Tree
 from practice.drive.drives import Drives
+from practice.drive.sites import HOST
+from practice.drive.sites import Site as PracticeSite
 from practice.graph.server import GraphServer
 from practice.graph_items.drives import GraphDrives
 from practice.nextcloud.files import NextcloudFiles
-from practice.world.sites import HOST
-from practice.world.sites import Site as PracticeSite
 from practice.world.world import World
 
 SITE = f"site:{HOST}:/sites/bauamt"

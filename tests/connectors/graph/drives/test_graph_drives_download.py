@@ -16,9 +16,9 @@ from model.errors import MigrationError
 from model.protocols import Native, Ref
 from practice.drive.drive import Node
 from practice.drive.drive_content import Content
+from practice.drive.quickxor import quickxor_text
 from practice.graph_items.downloads import Hurt
 from practice.harness.faults import FaultPlan, Kind
-from practice.world.quickxor import quickxor_text
 
 DATA = bytes(range(251)) * 4000
 

@@ -20,8 +20,8 @@ from model.optional_protocols import Grant, Sharing, SupportsGrants
 from model.protocols import Native, Role
 from practice.drive.drive_population import Tree, shares
 from practice.drive.drive_shares import Grantee, Party, Permission, Scope, guest, link, site_group, user
+from practice.drive.sites import HOST
 from practice.graph.users import user_id
-from practice.world.sites import HOST
 
 SITE = f"https://{HOST}/sites/bauamt"
 

@@ -16,7 +16,7 @@ from connectors.graph.source import GraphSettings, GraphSource
 from connectors.settings import Secret
 from model.errors import Blocked, CursorLost, MigrationError, Transient
 from model.protocols import Failed, Kind, Ref
-from practice.world.quickxor import quickxor_text
+from practice.drive.quickxor import quickxor_text
 
 DRIVE = "b!drive"
 DOWNLOAD = "https://files.example.org/download"

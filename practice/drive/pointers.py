@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from practice.drive.drive import Drive, Node
 from practice.drive.drive_population import WORDS
 from practice.drive.drives import SITES, Drives
+from practice.drive.sites import MY_HOST
 from practice.graph_items.drive_rows import web_of
-from practice.world.sites import MY_HOST
 from practice.world.world import World
 
 WRITERS = 5

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from practice.mail import letters_broken, letters_exchange, letters_multipart, letters_secure
+from practice.mail import letters_multipart, letters_secure
 from practice.mail.letters import Recipe
-from practice.mail.letters_plain import plain
+from practice.mail.letters_file import letters
+from practice.mail.letters_plain import draft, plain
 from practice.world.messages import Marks
+
+_FILED = letters({"duplicate": plain})
 
 RECIPES: dict[str, Recipe] = {
     "plain": plain,
     **letters_multipart.RECIPES,
-    **letters_broken.RECIPES,
-    **letters_exchange.RECIPES,
+    **{name: one.recipe for name, one in _FILED.items() if one.listed},
+    "draft": draft,
     **letters_secure.RECIPES,
+    **{name: one.recipe for name, one in _FILED.items() if not one.listed},
 }
+ADDED = frozenset(name for name, one in _FILED.items() if not one.listed)
+"""Letters of files that letters.toml does not name."""
+INCOMING = frozenset(name for name, one in _FILED.items() if one.incoming)
+"""Letters that lie in no folder of what the owner wrote."""
 
 ORDINARY = ("alternative", "alternative", "html", "attachment", "inline_image", "flowed", "plain", "plain")
 """What fills a nasty mailbox between its oddities."""
