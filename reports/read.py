@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from engine.approvals.low_score_approval import answered, is_accepted
 from engine.approvals.score import LOW, RANKS, score_of
-from engine.steps.invitation_policy import CHAIN, SCHEDULED, kind_of
+from engine.steps.invitation_policy import CHAIN, SCHEDULED, kinds_of
 from ledger.db.audit_log import Event
 from ledger.db.engine import snapshot
 from ledger.db.rows import LegRow, LegState, MailboxRow, Outcome, State
@@ -214,7 +214,7 @@ def hidden(text: str) -> str:
 
 def _invitation_probe(ledger: Ledger, targets: Iterable[BaseModel]) -> InvitationProbe | None:
     """The newest word on any of these targets."""
-    kinds = {kind_of(settings) for settings in targets}
+    kinds = {kind for settings in targets for kind in kinds_of(settings)}
     said = [event for event in ledger.events(CHAIN) if event.kind in kinds]
     return InvitationProbe(str(said[-1].detail.get("outcome", "")), said[-1].at) if said else None
 

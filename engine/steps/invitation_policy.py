@@ -40,7 +40,7 @@ def refuse_unproven(leg: LegContext, is_proven: Callable[[], bool]) -> None:
     if leg.kind not in SCHEDULED or not isinstance(target, Schedules) or target.silence() != "unproven":
         return
     if not is_proven():
-        raise Blocked("silence-unproven", "no canary showed that this server invites nobody")
+        raise Blocked("silence-unproven", "no probe showed that this server invites nobody")
 
 
 def record(ledger: Ledger, settings: BaseModel, outcome: str, seconds: int) -> None:
@@ -57,8 +57,8 @@ def record(ledger: Ledger, settings: BaseModel, outcome: str, seconds: int) -> N
 
 def is_proven(ledger: Ledger, settings: BaseModel) -> bool:
     """Return True if the last probe of this target stayed silent and is recent: servers are upgraded."""
-    kind = kind_of(settings)
-    probes = [event for event in ledger.events(CHAIN) if event.kind == kind]
+    kinds = kinds_of(settings)
+    probes = [event for event in ledger.events(CHAIN) if event.kind in kinds]
     if not probes or probes[-1].detail["outcome"] != SILENT:
         return False
     return probes[-1].at > ledger.clock().timestamp() - BELIEVED
@@ -70,6 +70,15 @@ def kind_of(settings: BaseModel) -> str:
     It depends on the server and on what is sent to it: another url, profile or user agent needs another
     probe.
     """
+    return f"invitation-probe:{_digest(settings)}"
+
+
+def kinds_of(settings: BaseModel) -> tuple[str, str]:
+    """Return kind_of, then the kind that version 0.1.0 gave to the same probe."""
+    return kind_of(settings), f"canary:{_digest(settings)}"
+
+
+def _digest(settings: BaseModel) -> str:
     names = ("url", "profile", "silent_agent", "user_agent", "auth")
     values = [str(getattr(settings, name, "")) for name in names]
-    return f"canary:{hashlib.blake2b(chr(10).join(values).encode(), digest_size=8).hexdigest()}"
+    return hashlib.blake2b(chr(10).join(values).encode(), digest_size=8).hexdigest()

@@ -17,7 +17,7 @@ from sqlalchemy import func, select, update
 from connectors.caldav.settings import DavSettings
 from engine.approvals.low_score_approval import record
 from engine.approvals.score import Rating, scores
-from engine.steps.invitation_policy import CHAIN, kind_of
+from engine.steps.invitation_policy import CHAIN, kinds_of
 from ledger.db.engine import writing
 from ledger.db.rows import Outcome, Phase, State
 from ledger.db.schema import container, event, item, leg, mailbox
@@ -256,13 +256,15 @@ def test_a_chain_that_was_altered_is_told(tmp_path: Path) -> None:
 
 
 def test_the_invitation_probe_of_these_targets_alone(place: World) -> None:
+    """Version 0.1.0 recorded it under another name."""
     login = {"password": {"env": "NOWHERE"}, "profile": "radicale"}
     ours = DavSettings.model_validate({"kind": "caldav", "url": "https://dav.example", **login})
     assert read(place.ledger, WAVE, [ours]).invitation_probe is None, "another server's was silent"
-    place.ledger.event(CHAIN, kind_of(ours), {"outcome": "invited", "watched": 120})
-    invitation_probe = read(place.ledger, WAVE, [ours]).invitation_probe
-    assert invitation_probe is not None
-    assert invitation_probe.outcome == "invited"
+    for kind, outcome in zip(kinds_of(ours), ("not-silent", "silent"), strict=True):
+        place.ledger.event(CHAIN, kind, {"outcome": outcome, "watched": 120})
+        invitation_probe = read(place.ledger, WAVE, [ours]).invitation_probe
+        assert invitation_probe is not None
+        assert invitation_probe.outcome == outcome
 
 
 def test_the_document_is_plain_and_says_what_the_facts_say(place: World, report: WaveReport) -> None:

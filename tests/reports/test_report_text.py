@@ -93,7 +93,14 @@ def test_every_code_that_may_be_told_has_a_word(section: str, wanted: Any) -> No
 
 def test_every_event_that_the_ledger_can_hold_has_a_word_and_no_other_has() -> None:
     recorded = Kinds().all()
-    assert {"plan-approved", "evidence-key-exported", "canary", "paused", "first-mailbox", "step"} <= recorded
+    assert {
+        "plan-approved",
+        "evidence-key-exported",
+        "invitation-probe",
+        "paused",
+        "first-mailbox",
+        "step",
+    } <= recorded
     assert text("en").words["decision"].keys() == recorded, "see [decision] of reports/templates/*.toml"
 
 

@@ -100,6 +100,15 @@ def test_another_server_needs_another_probe(ledger: Ledger) -> None:
     assert not invitation_policy.is_proven(ledger, settings("open-xchange"))
 
 
+def test_a_probe_that_version_0_1_0_recorded_counts(ledger: Ledger) -> None:
+    _, kind = invitation_policy.kinds_of(settings())
+    assert kind.startswith("canary:")
+    ledger.event(invitation_policy.CHAIN, kind, {"outcome": "silent", "watched": 120})
+    assert invitation_policy.is_proven(ledger, settings())
+    invitation_policy.record(ledger, settings(), "invited", 1)
+    assert not invitation_policy.is_proven(ledger, settings())
+
+
 def test_a_probe_is_believed_for_a_season(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     invitation_policy.record(ledger, settings(), "silent", 1)
     assert invitation_policy.is_proven(ledger, settings())

@@ -344,7 +344,7 @@ def _decide(ledger: Ledger, ids: Mapping[int, str]) -> None:
     ledger.event(WAVE, "cutover", {"by": "C. Hansen", "mailboxes": 2})
     for number in (0, 1):
         ledger.event(WAVE, "phase", {"by": "C. Hansen", "phase": "live"}, subject=ids[number])
-    ledger.event("targets", "canary:0123456789abcdef", {"outcome": "silent", "watched": 120})
+    ledger.event("targets", "invitation-probe:0123456789abcdef", {"outcome": "silent", "watched": 120})
 
 
 def forget_pulses(ledger: Ledger) -> None:
