@@ -17,6 +17,7 @@ from engine.rollback.classify import Judged, RollbackFate, judge, search
 from engine.rollback.report import RollbackReport
 from engine.rollback.walk import RollbackScope, by_href, roll_back
 from engine.steps import invitation_policy
+from engine.steps.ledger_generation import Generations, refuse_unwritten
 from ledger.db.leases import ROLLING
 from ledger.db.rows import ContainerRow, Lease, LegRow, MailboxRow, Phase
 from ledger.leg.rollback import APPROVAL, RECALL, SHARED, rested_on
@@ -218,9 +219,13 @@ def look_at(setting: LegSetting, row: LegRow, order: RollbackScope) -> None:
                 mirror=setting.mailbox.phase is not Phase.LIVE,
                 stop=setting.stop,
                 turn=setting.opener.turn,
+                approved=setting.rules.approved,
             )
-            if session.rollback.is_bound():
+            bound = session.rollback.is_bound()
+            if bound:
                 session.rollback.refuse_another(target.identity())
+            refuse_unwritten(leg, setting.generations, asks_target=bound)
+            if bound:
                 _look(leg, order)
     finally:
         target.close()
@@ -292,4 +297,5 @@ def _setting(config: Config, ledger: Ledger, row: LegRow, through: Through, *, r
         task=Task(),
         stop=threading.Event(),
         silenced=lambda: invitation_policy.is_proven(ledger, config.target.of(row.workload)),
+        generations=Generations(config.state_directory),
     )

@@ -2,6 +2,7 @@
 
     claim                    the lease, as for any walk (engine.leg.run)
     refuse_another           is it still the account that was written to? The source is not asked for anything
+    refuse_older             a ledger restored from a backup does not know all that was written, or the phase
     ledger.leg.rollback.start    recorded; no other run works on the leg until this one has ended
     reconcile.settle         what is in doubt, of writes and of removals
     shares                   those that Kogge made are taken back first
@@ -30,7 +31,7 @@ from engine.leg.connect import AttemptState, open_leg
 from engine.leg.run import LegResult, LegSetting, pause_after, walk
 from engine.rollback.classify import Judged, RollbackFate, judge, listing_of, search
 from engine.rollback.report import RollbackReport, detail_of
-from engine.steps import discover, invitation_policy, reconcile
+from engine.steps import discover, invitation_policy, ledger_generation, reconcile
 from engine.steps import remove as withdraw
 from ledger.db.leases import ROLLING
 from ledger.db.rows import ContainerRow, Finding, Lease, LegRow, LegState, Outcome, State, Tally
@@ -139,6 +140,7 @@ def _undo(order: RollbackScope, setting: LegSetting, leg: LegContext, begun: Beg
         ledger.refuse_another(leg.target.identity())
         invitation_policy.refuse_unproven(leg, setting.silenced)
     if not begun.started:
+        ledger_generation.refuse_older(leg, setting.generations, asks_target=ledger.is_bound())
         ledger.start(recall=order.recall)
         begun.started = True
     if ledger.is_bound():

@@ -121,12 +121,13 @@ class Generations:
         return self.directory / FOLDER / mailbox_id[-2:] / f"{mailbox_id}.{suffix}"
 
 
-def refuse_older(leg: LegContext, generations: Generations | None) -> bool:
+def refuse_older(leg: LegContext, generations: Generations | None, *, asks_target: bool = True) -> bool:
     """Refuse a ledger that is older than what was done, before a pass does anything.
 
     Args:
         leg: the open leg.
         generations: the state directory's numbers; None if nothing remembers them.
+        asks_target: False for a leg without a target's account yet.
 
     Returns:
         True if the ledger is older and a person approved that the pass goes on nevertheless; see adopt.
@@ -135,7 +136,7 @@ def refuse_older(leg: LegContext, generations: Generations | None) -> bool:
         Blocked: `ledger-restored` without an approval; `phase-behind`, which no approval excuses, if the
             mailbox was further than this ledger says.
     """
-    marks = _marks(leg, generations)
+    marks = _marks(leg, generations, asks_target=asks_target)
     newest = _newest(marks)
     ahead = newest.number - leg.ledger.generation()
     if ahead <= 0:
@@ -155,7 +156,7 @@ def refuse_older(leg: LegContext, generations: Generations | None) -> bool:
     return True
 
 
-def refuse_unwritten(leg: LegContext, generations: Generations | None) -> None:
+def refuse_unwritten(leg: LegContext, generations: Generations | None, *, asks_target: bool = True) -> None:
     """Refuse as refuse_older does, for a command that only looks.
 
     Nothing is recorded, and no approval is spent.
@@ -163,11 +164,12 @@ def refuse_unwritten(leg: LegContext, generations: Generations | None) -> None:
     Args:
         leg: the open leg.
         generations: see refuse_older.
+        asks_target: see refuse_older.
 
     Raises:
         Blocked: see refuse_older.
     """
-    marks = _marks(leg, generations)
+    marks = _marks(leg, generations, asks_target=asks_target)
     if _newest(marks).number > leg.ledger.generation() and not leg.approved(CODE):
         raise _restored()
     if _behind(leg, marks) is not None:
@@ -299,9 +301,9 @@ def _to_leave(moves: Moves, left_move: Move | None) -> Move | None:
     return None if left_move is not None and left_move.is_ahead(moves) else newest_move(moves)
 
 
-def _marks(leg: LegContext, generations: Generations | None) -> list[Mark]:
+def _marks(leg: LegContext, generations: Generations | None, *, asks_target: bool = True) -> list[Mark]:
     """Return the marks of all places."""
-    marks = [_left_at_target(leg)]
+    marks = [_left_at_target(leg) if asks_target else read_mark("")]
     if generations is not None:
         marks.append(Mark(generations.read(leg), generations.read_move(leg.mailbox.id)))
     return marks

@@ -143,7 +143,9 @@ class LegLedger(LegContainers):
     def generation(self) -> int:
         """Return the number of the newest pass that began to write; 0 if none did."""
         with self._reading() as connection:
-            return int(connection.execute(select(leg.c.generation).where(mine(self._lease))).scalar_one())
+            return int(
+                connection.execute(select(leg.c.generation).where(leg.c.id == self._lease.leg)).scalar_one()
+            )
 
     def moves(self) -> phase_moves.Moves:
         """Return which moves of the mailbox from phase to phase this ledger has."""

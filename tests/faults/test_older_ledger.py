@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from backups import restored, saved
 from calendars import calendar_trial
 from drives import drive_trial
 from memory.doubles import Marks, MemoryMailbox, MemoryStore
@@ -20,30 +21,9 @@ from engine.steps.ledger_generation import Generations
 from ledger.db.engine import reading
 from ledger.db.rows import LegState, Phase
 from ledger.db.schema import incident
-from ledger.store import Ledger
 from model.protocols import Kind, Role
 
 WRITES = ("target.write", "target.append", "target.amend", "target.remove", "target.ensure", "target.rename")
-
-
-def restored(trial: Trial, backup: Path) -> None:
-    trial.ledger.close()
-    for file in trial.directory.glob("ledger.db*"):
-        file.unlink()
-    for file in backup.iterdir():
-        shutil.copy(file, trial.directory)
-    trial.ledger = Ledger(f"sqlite:///{trial.directory}/ledger.db")
-
-
-def saved(trial: Trial) -> Path:
-    """A backup of the ledger as it is now."""
-    backup = trial.directory / "backup"
-    backup.mkdir()
-    trial.ledger.close()
-    for file in trial.directory.glob("ledger.db*"):
-        shutil.copy(file, backup)
-    trial.ledger = Ledger(f"sqlite:///{trial.directory}/ledger.db")
-    return backup
 
 
 def begun(directory: Path, *, beside: str) -> tuple[Trial, Path]:

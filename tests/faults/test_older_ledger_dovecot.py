@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from backups import restored, saved
 from memory.doubles import MemoryMailbox, MemoryStore
 from on_dovecot import OnDovecot
 from services import need_dovecot
-from test_older_ledger import restored, saved
 from walking import SOURCE, letter
 
 from ledger.db.rows import LegState, Phase

@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from backups import restored, saved
 from calendars import calendar_trial
 from cutting import Rig
 from memory.doubles import MemoryMailbox, MemoryStore
-from test_older_ledger import WRITES, restored, saved
+from test_older_ledger import WRITES
 from undoing import repaired
 from walking import SOURCE, TARGET, Died, Trial, dying_at, letter
 

@@ -20,6 +20,7 @@ from engine.leg.run import LegResult, LegSetting, Task, approvals
 from engine.rollback.report import RollbackReport
 from engine.rollback.run import NoSource, look_at
 from engine.rollback.walk import RollbackScope, nothing_rests, roll_back
+from engine.steps.ledger_generation import Generations
 from ledger.db.rows import LegRow
 from ledger.leg.rollback import APPROVAL, RECALL
 from ledger.store import Ledger
@@ -33,6 +34,7 @@ class Undoable(Protocol):
     ledger: Ledger
     rules: GateRules
     pace: BatchLimits
+    generations: Generations | None
 
     def open_target(self, guard: Guard, step: Step, moment: datetime, *, live: bool) -> Target: ...
 
@@ -86,6 +88,7 @@ class Undoing:
             stop=threading.Event(),
             sleep=lambda seconds: None,
             silenced=lambda: True,
+            generations=trial.generations,
         )
 
 
