@@ -23,7 +23,7 @@ SCRIPT = Path(__file__).with_name("dying_process.py")
 
 @contextmanager
 def started(directory: Path, how: str, seed: int = 0) -> Iterator[subprocess.Popen[str]]:
-    tests = Path(__file__).parents[1]
+    tests = Path(__file__).parents[2]
     paths = os.pathsep.join(str(path) for path in (tests, tests / "support", tests.parent))
     command = [sys.executable, str(SCRIPT), str(directory), how, str(seed)]
     environment = {**os.environ, "PYTHONPATH": paths}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from calendars import HOME, calendar_trial, edit_calendar, folder
+from lost_leases import LONG, WAIT, Stuck, expire
 from memory.records import APPOINTMENT, event
-from test_two_workers import LONG, WAIT, Stuck, expire
 from walking import PACE, Died, Failing, Trial
 
 from engine.control import lease

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from lost_leases import LONG, WAIT, Stuck, expire
 from memory.doubles import MemoryStore
 from two_workers_process import opened
 from walking import PACE, Trial, a_mailbox
@@ -26,8 +27,6 @@ from ledger.store import Ledger
 from practice.servers import postgres
 
 SHORT = replace(PACE, lease=1.0, margin=0.3)
-LONG = replace(PACE, lease=600.0)
-WAIT = 60.0
 
 
 @pytest.fixture
@@ -40,29 +39,6 @@ def wanted(trial: Trial, quick_path: Path) -> MemoryStore:
     other = trial.copy(quick_path / "calm")
     assert other.run().state is LegState.VERIFIED
     return other.store
-
-
-class Stuck:
-    """Blocks in the n-th call of a name until released."""
-
-    def __init__(self, name: str, nth: int = 1) -> None:
-        self.reached, self.go = threading.Event(), threading.Event()
-        self._name, self._left = name, nth
-
-    def __call__(self, name: str) -> None:
-        if name == self._name:
-            self._left -= 1
-            if self._left == 0:
-                self.reached.set()
-                assert self.go.wait(WAIT)
-
-
-def expire(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clocks of the worker and of the ledger go on past the LONG lease, as if the machine had slept."""
-    awake = lease.now
-    monkeypatch.setattr(lease, "now", lambda: awake() + LONG.lease)
-    with trial.ledger.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE leg SET lease_until = lease_until - ?", (LONG.lease,))
 
 
 def test_only_one_of_two_threads_works(trial: Trial, wanted: MemoryStore) -> None:
@@ -170,7 +146,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def other(tmp_path: Path, url: str) -> Iterator[subprocess.Popen[str]]:
     """Another process with a lease of two seconds, stuck in its first write."""
-    tests = Path(__file__).parents[1]
+    tests = Path(__file__).parents[2]
     paths = os.pathsep.join(str(path) for path in (tests, tests / "support", tests.parent))
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("two_workers_process.py")), str(tmp_path), url, "2"],

@@ -18,7 +18,7 @@ from model.protocols import Kind
 from practice.dav.radicale import RadicaleServer
 
 HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
+ROOT = HERE.parents[2]
 Run = Callable[[dict[str, object], str, str], Taken]
 """(settings of the source, source account, target account): a mailbox's mail."""
 
