@@ -39,11 +39,11 @@ from practice.graph.server import GraphServer
 from practice.graph_items.drives import GraphDrives
 from practice.harness.alone import LOCK, only_one
 from practice.harness.warden import die_with_the_starter
+from practice.tasks.chores import Chore
+from practice.tasks.stickies import note
 from practice.world import diary
-from practice.world.chores import Chore
 from practice.world.mailbox import NOW, Mailbox
 from practice.world.messages import Message
-from practice.world.stickies import note
 from practice.world.world import World
 
 PEOPLE = 5

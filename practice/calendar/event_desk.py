@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from practice.calendar.appointments import Answer, Event, Party
 from practice.calendar.timezones import BERLIN, LONDON, PARIS, Zone
 from practice.world.desk import NEIGHBOURS, Desk
-from practice.world.people import Person, gone
+from practice.world.people import Person
 from practice.world.records import Common
 
 Make = Callable[[Desk], Event]
@@ -76,27 +76,3 @@ def neighbour(desk: Desk, step: int) -> Person:
     """Another of the five: never the owner for a step of 1 to 4."""
     block = desk.index // NEIGHBOURS * NEIGHBOURS
     return desk.person(block + (desk.index - block + step) % NEIGHBOURS)
-
-
-def by_dn(one: Person, answer: Answer = "Unknown") -> Party:
-    """As Exchange names a colleague whom it did not resolve."""
-    return Party(one.name, one.legacy_dn, "EX", answer=answer)
-
-
-def imceaex(one: Person, answer: Answer = "Unknown") -> Party:
-    return Party(one.name, one.imceaex, answer=answer)
-
-
-def left(desk: Desk) -> Person:
-    """Somebody who has left."""
-    return gone(desk.person(0), desk.dice("left"))
-
-
-def outsider(name: str, address: str, answer: Answer = "Unknown", replied: datetime | None = None) -> Party:
-    return Party(name, address, kind="OneOff", answer=answer, replied=replied)
-
-
-def room(name: str, answer: Answer = "Accept") -> Party:
-    local = "".join(each for each in name.lower() if each.isascii() and each.isalnum())
-    replied = datetime(2026, 2, 2, 7, 0, tzinfo=UTC)
-    return Party(name, f"raum.{local}@practice.example", answer=answer, replied=replied)

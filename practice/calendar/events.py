@@ -5,22 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-from practice.calendar import events_meetings, events_plain, events_series
-from practice.calendar.appointments import Event
-from practice.calendar.event_desk import Make, at, home, timed
-from practice.calendar.events_meetings import common_meetings, ordinary_meeting
-from practice.calendar.events_series import series
+from practice.calendar.appointments import Answer, Event
+from practice.calendar.event_desk import GOID, Make, at, home, neighbour, person, timed
 from practice.calendar.series import Recurrence, Weekly
-from practice.world.desk import NEIGHBOURS, Desk, share
+from practice.calendar.timezones import BERLIN
+from practice.harness.dice import Dice
+from practice.world.case_records import event
+from practice.world.cases import made_of
+from practice.world.desk import NEIGHBOURS, SAMPLE, Desk, share
 from practice.world.records import Common
 
-ODDITIES: Mapping[str, Make] = {
-    **events_plain.ODD,
-    **{f"series_{name}": make for name, make in events_series.ODD.items()},
-    **{f"meeting_{name}": make for name, make in events_meetings.ODD.items()},
-}
+ODDITIES: Mapping[str, Make] = made_of("events", event, {}, SAMPLE)
 """Every odd event by name; between them, five neighbouring mailboxes hold all."""
 _FIRST, _DAYS = date(2022, 1, 3), 5 * 365
 _SUBJECTS = {
@@ -36,6 +33,9 @@ _SUBJECTS = {
     "fr": ("Réunion d'équipe", "Point budget", "Déjeuner", "Entretien", "Congés", "Préparation"),
     "en": ("Catch-up", "Planning", "Lunch", "Interview", "Review", "Dentist"),
 }
+_ANSWERED = datetime(2026, 3, 2, 7, 15, tzinfo=UTC)
+_ANSWERS: tuple[Answer, ...] = ("Accept", "Tentative", "Decline", "NoResponseReceived")
+_INVITED = Common(reminder=15, body="Bitte um Rückmeldung.", html=False)
 _CATEGORIES = ((), (), (), (), ("Rote Kategorie",), ("Blaue Kategorie", "Haushalt 2025/26"))
 
 
@@ -56,7 +56,38 @@ def second_calendar(seed: int, index: int) -> list[Event]:
     """What lies in the second calendar besides: the twin of an item of the first, under the same UID."""
     if "twin_uid" not in share(seed, index, "event", ODDITIES):
         return []
-    return [events_plain.twin(Desk(seed, index, "event/twin"), "In zwei Kalendern (hier anders)")]
+    twin = ODDITIES["twin_uid"](Desk(seed, index, "event/twin"))
+    return [replace(twin, base=replace(twin.base, subject="In zwei Kalendern (hier anders)"))]
+
+
+def common_meetings(seed: int, index: int) -> list[Event]:
+    """What the five of a block have in common, under one UID in all their calendars: the first of them
+    invited, the others answered as they like."""
+    return [_common(Desk(seed, index, f"event/common/{n}"), n) for n in range(2)]
+
+
+def _common(desk: Desk, n: int) -> Event:
+    block = desk.index // NEIGHBOURS * NEIGHBOURS
+    boss = desk.person(block)
+    others = [desk.person(block + step) for step in range(1, NEIGHBOURS)]
+    answers = [Dice(desk.seed, block, n, one.index).pick(_ANSWERS) for one in others]
+    mine = desk.index == block
+    required = tuple(
+        person(one, answer, _ANSWERED if mine and answer in _ANSWERS[:3] else None) if mine else person(one)
+        for one, answer in zip(others, answers, strict=True)
+    )
+    event = timed(
+        desk, ("Klausurtagung", "Montagsrunde")[n], at((2026, 10, 5 + n * 7), 9), zone=BERLIN, base=_INVITED
+    )
+    event = replace(
+        event,
+        uid=f"{GOID}{Dice(desk.seed, block, 'common', n).hex(80).upper()}",
+        required=required,
+        organizer=None if mine else person(boss, "Organizer"),
+        answer="Organizer" if mine else answers[desk.index - block - 1],
+        location="Rathaus, Saal 1",
+    )
+    return replace(event, recurrence=Recurrence(Weekly((0,)), count=20)) if n else event
 
 
 def _ordinary(desk: Desk, n: int) -> Event:
@@ -69,12 +100,19 @@ def _ordinary(desk: Desk, n: int) -> Event:
     if kind == 0:
         return _weekly(desk, subject, start)
     if kind < 3:
-        return ordinary_meeting(desk, subject, start, dice.between(1, NEIGHBOURS - 1))
+        return _ordinary_meeting(desk, subject, start, dice.between(1, NEIGHBOURS - 1))
     base = Common(body=f"{subject}\r\n", reminder=15 if kind < 7 else None, categories=dice.pick(_CATEGORIES))
     event = timed(desk, subject, start, dice.pick((15, 30, 60, 90)), home(desk), base)
     return replace(event, location=dice.pick(("", "Zimmer 12", "Rathaus")))
 
 
+def _ordinary_meeting(desk: Desk, subject: str, start: datetime, guests: int) -> Event:
+    """By the owner, in the owner's zone, with some of the neighbours."""
+    dice = desk.dice("answers")
+    required = tuple(person(neighbour(desk, step), dice.pick(_ANSWERS)) for step in range(1, guests + 1))
+    return replace(timed(desk, subject, start, 60, home(desk), _INVITED), required=required)
+
+
 def _weekly(desk: Desk, subject: str, start: datetime) -> Event:
     recurrence = Recurrence(Weekly((start.weekday(),)), count=desk.dice("count").between(3, 40))
-    return series(desk, subject, start, recurrence)
+    return replace(timed(desk, subject, start), recurrence=recurrence)

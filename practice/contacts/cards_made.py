@@ -6,17 +6,33 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from practice.contacts.cards import Contact, Email, Place
-from practice.contacts.cards_details import DETAILS
-from practice.contacts.cards_names import NAMES
-from practice.world.desk import NEIGHBOURS, Desk, share
+from practice.world.case_records import contact
+from practice.world.cases import made_of
+from practice.world.desk import NEIGHBOURS, SAMPLE, Desk, share
 from practice.world.people import ascii_of
 from practice.world.records import Common, Record
 
-ODDITIES = NAMES | DETAILS
-"""Every odd contact by name; between them, five neighbouring mailboxes hold all."""
 NAMESAKES = 200
 _TWINS = 2
 _TOWNS = (("Kiel", "24103"), ("Lübeck", "23552"), ("Rennes", "35000"), ("Flensburg", "24937"))
+
+
+def _long_notes(desk: Desk) -> Contact:
+    dice = desk.dice("notes")
+    notes = "\r\n".join(f"{n:05d} Gespräch über Punkt {dice.hex(60)}" for n in range(900))
+    emails = (Email("frauke.hansen@firma.example", "Frauke Hansen", "SMTP"),)
+    return Contact(
+        desk.key,
+        Common(body=notes),
+        given="Frauke",
+        surname=f"Hansen {desk.dice().hex(4)}",
+        emails=emails,
+        file_as_mapping="LastCommaFirst",
+    )
+
+
+ODDITIES = made_of("contacts", contact, {"long_notes": _long_notes}, SAMPLE)
+"""Every odd contact by name; between them, five neighbouring mailboxes hold all."""
 
 
 def sample_cards(seed: int, index: int, count: int, *, odd: bool = True) -> list[Record]:

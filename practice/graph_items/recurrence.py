@@ -7,7 +7,7 @@ from datetime import date
 from practice.calendar.series import Daily, Monthly, MonthlyOn, Pattern, Recurrence, Weekly, Yearly, YearlyOn
 from practice.calendar.timezones import MONTHS, WEEKDAYS
 from practice.graph.wire import Json
-from practice.world.chores import Repeat
+from practice.tasks.chores import Repeat
 
 _NEVER = "0001-01-01"
 _WORDS = {

@@ -27,7 +27,7 @@ from practice.graph_items.recurrence import of_task
 from practice.graph_items.zones import clock, precise, zone_of
 from practice.harness.dice import Dice
 from practice.mail.letters import Attachment
-from practice.world.chores import Chore
+from practice.tasks.chores import Chore
 from practice.world.folders import Did, Folder
 from practice.world.messages import Message
 from practice.world.record_elements import COMMON

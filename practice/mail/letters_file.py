@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from practice.mail.letters import Correspondent, Letter, Recipe, Scene, correspondent, moment
 from practice.mail.letters_made import read_from
@@ -98,7 +98,7 @@ class _Template:
     def _stated(self, scene: Scene, plain: Letter) -> Stated:
         table = {key: value for key, value in self.case.table.items() if key not in _WORDS}
         reading = Reading(self.case, lambda name, rest: _filled(scene, plain, 0, name, rest).decode(), {})
-        return cast(Stated, reading.of(Stated, table))
+        return reading.of(Stated, table)
 
     def _expanded(self, scene: Scene, letter: Letter, variant: int) -> bytes:
         """The lines of a header block that has a ${head} are folded, as a server does that writes it anew. A

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import date, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import UnionType
-from typing import Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 DATA = Path(__file__).parent / "data"
+T = TypeVar("T")
+D = TypeVar("D")
 Fill = Callable[[str, str], str]
 """What stands for a place: its name, and what follows the colon in it."""
 PLACE = re.compile(r"\$\{([a-z_]+[0-9]?(?:\.[a-z_]+)?)(?::([^}]*))?\}")
@@ -77,7 +79,22 @@ def places(text: str, fill: Fill) -> str:
     Raises:
         KeyError: A place has no meaning here; its argument is the place.
     """
-    return PLACE.sub(lambda found: fill(found[1], found[2] or ""), text)
+
+    def filled(found: re.Match[str]) -> str:
+        try:
+            return fill(found[1], found[2] or "")
+        except (LookupError, ValueError):
+            raise KeyError(found[0]) from None
+
+    return PLACE.sub(filled, text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Long:
+    text: str
+    times: int
+    begin: str = ""
+    end: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +106,37 @@ class Reading:
     fill: Fill
     special: Mapping[object, Callable[[Reading, object, str], object]]
 
-    def of(self, cls: type, table: object, at: str = "", **given: object) -> object:
+    def of(self, cls: type[T], table: object, at: str = "", **given: object) -> T:
         """Returns an instance of a dataclass; given: fields that the table does not have.
 
         Raises:
             CaseError: The table has a field that is none, lacks one, or has a value of another type.
         """
         rows = self.table(table, at)
-        known = _hints(cls)
-        for key in rows:
-            if key not in known or key in given:
-                names = ", ".join(sorted(known.keys() - given.keys()))
-                raise self.case.error(f"{at}.{key}".strip("."), f"is no field; there are {names}")
-        for each in fields(cls):
+        known = _hints(cast(Any, cls))
+        self._known(rows, known.keys() - given.keys(), at)
+        for each in fields(cast(Any, cls)):
             required = each.default is MISSING and each.default_factory is MISSING
             if required and each.name not in rows and each.name not in given:
                 raise self.case.error(f"{at}.{each.name}".strip("."), "is missing")
+        return cls(
+            **given, **{key: self._field(cls, key, known[key], value, at) for key, value in rows.items()}
+        )
+
+    def changed(self, one: T, table: object, at: str) -> T:
+        """Returns the dataclass with the table's values in place of its own."""
+        cls = type(one)
+        rows, known = self.table(table, at), _hints(cast(Any, cls))
+        self._known(rows, known.keys(), at)
         made = {key: self._field(cls, key, known[key], value, at) for key, value in rows.items()}
-        return cls(**given, **made)
+        return cast(T, replace(cast(Any, one), **made))
+
+    def _known(self, rows: Mapping[str, object], known: Collection[str], at: str) -> None:
+        for key in rows:
+            if key not in known:
+                raise self.case.error(
+                    f"{at}.{key}".strip("."), f"is no field; there are {', '.join(sorted(known))}"
+                )
 
     def _field(self, cls: type, key: str, hint: object, value: object, at: str) -> object:
         place = f"{at}.{key}".strip(".")
@@ -119,13 +149,24 @@ class Reading:
         return value
 
     def text(self, value: object, at: str) -> str:
-        """Returns a text with its places filled."""
+        """Returns a text with its places filled. A table is a long one: begin, text so many times, end."""
+        if isinstance(value, dict):
+            long = self.of(_Long, value, at)
+            return long.begin + long.text * long.times + long.end
         if not isinstance(value, str):
             raise self.case.error(at, f"must be {_NAMES[str]}")
         try:
             return places(value, self.fill)
         except KeyError as error:
-            raise self.case.error(at, f"has a place that means nothing here: ${{{error.args[0]}}}") from None
+            raise self.case.error(at, f"has a place that means nothing here: {error.args[0]}") from None
+
+    def one(self, cls: type[T], value: object, at: str) -> T:
+        """Returns a value of this class."""
+        return cast(T, self.value(cls, value, at))
+
+    def texts(self, value: object, at: str) -> tuple[str, ...]:
+        """Returns a list of texts."""
+        return cast(tuple[str, ...], self.value(tuple[str, ...], value, at))
 
     def value(self, hint: object, value: object, at: str) -> object:
         """Returns what a value of this type hint is."""
@@ -137,7 +178,7 @@ class Reading:
         if origin in (Union, UnionType):
             return self._one_of(get_args(hint), value, at)
         if origin is Literal:
-            return self._word(get_args(hint), value, at)
+            return self.word(get_args(hint), value, at)
         if isinstance(hint, type) and hint not in _NAMES:
             return self.of(hint, value, at)
         return self._plain(hint, value, at)
@@ -149,9 +190,18 @@ class Reading:
         right = type(value) in {int: (int,), float: (int, float), bool: (bool,)}.get(hint, (hint,))  # type: ignore[call-overload]
         if not right:
             raise self.case.error(at, f"must be {_NAMES[hint]}")  # type: ignore[index]
+        if isinstance(value, datetime) and value.tzinfo is None:
+            raise self.case.error(at, "must say of which zone it is: put Z after it for UTC")
         return value
 
-    def _word(self, words: tuple[object, ...], value: object, at: str) -> object:
+    def wall_clock(self, value: object, at: str) -> datetime:
+        """Returns a date and time of no zone."""
+        if not isinstance(value, datetime) or value.tzinfo is not None:
+            raise self.case.error(at, "must be a date and time of the event's zone, without Z")
+        return value
+
+    def word(self, words: tuple[object, ...], value: object, at: str) -> object:
+        """Returns the value, which is one of these."""
         if value not in words:
             raise self.case.error(at, f"must be one of {', '.join(map(str, words))}")
         return value
@@ -174,12 +224,33 @@ class Reading:
         if not isinstance(value, list):
             raise self.case.error(at, "must be a list")
         if hints[1:] == (...,):
-            rows = [(one, number, hints[0]) for number, one in enumerate(value)]
-        elif len(value) == len(hints):
-            rows = [(one, number, hint) for number, (one, hint) in enumerate(zip(value, hints, strict=True))]
-        else:
+            return self._listed(hints[0], value, at)
+        if len(value) != len(hints):
             raise self.case.error(at, f"must have {len(hints)} elements")
-        return tuple(self.value(hint, one, f"{at}.{number}") for one, number, hint in rows)
+        return tuple(
+            self.value(hint, one, f"{at}.{number}")
+            for number, (one, hint) in enumerate(zip(value, hints, strict=True))
+        )
+
+    def _listed(self, hint: object, rows: list[object], at: str) -> tuple[object, ...]:
+        """An element with repeat is there so many times; ${n} counts them from 0, ${n:3} in three digits."""
+        made: list[object] = []
+        for number, row in enumerate(rows):
+            place, times = f"{at}.{number}", None
+            if isinstance(row, dict) and "repeat" in row:
+                times = self.one(int, row["repeat"], f"{place}.repeat")
+                row = {key: one for key, one in row.items() if key != "repeat"}
+            if times is None:
+                made.append(self.value(hint, row, place))
+            else:
+                made += (
+                    replace(self, fill=_counting(self.fill, n)).value(hint, row, place) for n in range(times)
+                )
+        return tuple(made)
+
+
+def _counting(fill: Fill, n: int) -> Fill:
+    return lambda name, rest: f"{n:0{int(rest or 0)}d}" if name == "n" else fill(name, rest)
 
 
 @cache
@@ -187,3 +258,23 @@ def _hints(cls: type) -> dict[str, object]:
     from practice.mail.letters import Attachment
 
     return get_type_hints(cls, localns={"Attachment": Attachment})
+
+
+def made_of(
+    kind: str,
+    make: Callable[[Case, D], T],
+    generated: Mapping[str, Callable[[D], T]],
+    sample: D,
+    folder: Path = DATA,
+) -> dict[str, Callable[[D], T]]:
+    """Returns how to make each case of a kind, by name and in their order.
+
+    Args:
+        generated: Those that Python makes; their tables give their place in the order.
+        sample: For whom each is made once, to say now what is wrong.
+    """
+    found: dict[str, Callable[[D], T]] = {}
+    for name, case in read(kind, folder).items():
+        found[name] = generated.get(name) or partial(make, case)
+        found[name](sample)
+    return found

@@ -46,6 +46,9 @@ class Desk:
         return replace(common, subject=subject[:255], created=created, modified=changed)
 
 
+SAMPLE = Desk(1, 0, "sample")
+
+
 def share(seed: int, index: int, kind: str, oddities: Iterable[str]) -> list[str]:
     """This mailbox's oddities: first those due to it, so that five neighbours have them all, then some by
     chance."""

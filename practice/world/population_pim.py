@@ -9,12 +9,12 @@ from practice.calendar.events import sample_events, second_calendar
 from practice.contacts.cards_made import sample_cards
 from practice.contacts.groups import sample_groups
 from practice.harness.dice import Dice
-from practice.world.chores_made import sample_chores
+from practice.tasks.journal import sample_journal
+from practice.tasks.notes import sample_stickies
+from practice.tasks.tasks import sample_chores
 from practice.world.folders import Folder, Grant
-from practice.world.journal import sample_journal
 from practice.world.mailbox import Mailbox
 from practice.world.records import Record
-from practice.world.stickies import sample_stickies
 
 SECOND_CALENDAR, READ_ONLY, SUBFOLDER = "Schichtplan", "Ferienkalender (nur lesen)", "Lieferanten"
 _UNSEEN = (

@@ -19,7 +19,7 @@ from practice.calendar.event_desk import at, timed
 from practice.contacts.cards import Contact
 from practice.exchange.server import ExchangeServer
 from practice.graph.server import GraphServer
-from practice.world.chores import Chore
+from practice.tasks.chores import Chore
 from practice.world.desk import Desk
 from practice.world.folders import Folder
 from practice.world.mailbox import Mailbox

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,19 @@ from engine.planning.load_plan import plan
 from kogge.prepare.practice_servers import Stage, staged
 from ledger.db.rows import LegState
 from model.protocols import Kind
+from practice.calendar.event_desk import neighbour
+from practice.contacts.cards import Contact, Email
 from practice.exchange.server import ExchangeServer
-from practice.mail.letters import Scene
+from practice.mail.letters import Attachment, Scene
 from practice.mail.letters_file import letters
 from practice.mail.letters_plain import plain
+from practice.tasks.chores import Repeat
 from practice.world import mailbox, population
-from practice.world.cases import DATA, CaseError
+from practice.world.case_records import chore, contact, event, sticky
+from practice.world.cases import DATA, CaseError, made_of
+from practice.world.desk import SAMPLE, Desk
 from practice.world.people import Directory
+from practice.world.record_elements import ADDRESS, named, public
 from practice.world.world import World
 
 MAIL = b"""From: =?utf-8?Q?B=C3=BCrgerb=C3=BCro?= <buero@stadt.example>\r
@@ -120,6 +127,128 @@ def delivered(stage: Stage) -> Iterator[bytes]:
             client.select_folder(folder, readonly=True)
             if uids := client.search():
                 yield from (row[b"BODY[]"] for row in client.fetch(uids, ["BODY.PEEK[]"]).values())
+
+
+CONTACT = """
+[somebody]
+given = "Ada"
+surname = "of ${owner.family}"
+phones.MobilePhone = "+49 170 1"
+emails = [false, { address = "ada@firma.example" }]
+common.properties = [{ name = "Number", value = 7 }, { set = "address", id = 0x8035, value = "x" }]
+common.attachments = [
+  { name = "a.txt", content_type = "text/plain", text = { text = "ab", times = 3, end = "c" } },
+]
+"""
+EVENT = """
+[retreat]
+base.subject = "Klausur"
+start = 2027-03-01T09:00:00
+minutes = 90
+zone = "Tokyo Standard Time"
+recurrence = { weekly = { weekdays = ["Monday", "Friday"] }, count = 5 }
+required = [
+  { who = "neighbour1", answer = "Accept" },
+  { repeat = 2, name = "Guest ${n:2}", address = "g${n}@x.example" },
+]
+deleted = [2027-03-05]
+changed = [
+  { day = 2027-03-08, base = { subject = "Später" }, start = 2027-03-08T11:00:00, end = 2027-03-08T12:00:00 },
+]
+"""
+TASK = """
+[file_it]
+common.subject = "Ablegen"
+status = "Completed"
+percent = 100
+due = 2027-02-03T00:00:00Z
+repeat = { frequency = "Weekly", start = 2027-02-03, end = 4 }
+"""
+NOTE = "[short]\nbody = 'Nur kurz'\ncolour = false\n"
+
+
+def test_a_contact_dropped_into_the_folder(data: Path) -> None:
+    (data / "contacts" / "mine.toml").write_text(CONTACT)
+    made = made_of("contacts", contact, {"long_notes": contact_of_none}, SAMPLE, data)
+    assert list(made)[-1] == "somebody"
+    desk = Desk(7, 3, "card/somebody")
+    one = made["somebody"](desk)
+    assert (one.key, one.given, one.surname) == (desk.key, "Ada", f"of {desk.owner.family}")
+    assert one.phones == (("MobilePhone", "+49 170 1"),)
+    assert one.emails == (None, Email("ada@firma.example"))
+    assert one.common.properties == (public("Number", 7), named(ADDRESS, 0x8035, "x"))
+    assert one.common.attachments == (Attachment("a.txt", "text/plain", b"abababc"),)
+
+
+def contact_of_none(desk: Desk) -> Contact:
+    return Contact(desk.key)
+
+
+def test_an_event_dropped_into_the_folder(data: Path) -> None:
+    (data / "events" / "mine.toml").write_text(EVENT)
+    made = made_of("events", event, {}, SAMPLE, data)
+    desk = Desk(7, 3, "event/retreat")
+    one = made["retreat"](desk)
+    assert one.begins == datetime(2027, 3, 1, tzinfo=UTC)
+    assert one.finishes - one.begins == timedelta(minutes=90)
+    assert [party.name for party in one.required] == [neighbour(desk, 1).name, "Guest 00", "Guest 01"]
+    assert [party.address for party in one.required[1:]] == ["g0@x.example", "g1@x.example"]
+    days = [1, 8, 12, 15]
+    assert [day.day for day in one.days()] == days
+    later = one.instance(date(2027, 3, 8))
+    assert (later.common.subject, later.begins) == ("Später", datetime(2027, 3, 8, 2, tzinfo=UTC))
+
+
+def test_a_task_and_a_note_dropped_into_the_folder(data: Path) -> None:
+    (data / "tasks" / "mine.toml").write_text(TASK)
+    (data / "notes" / "mine.toml").write_text(NOTE)
+    desk = Desk(7, 3, "one")
+    task = made_of("tasks", chore, {}, SAMPLE, data)["file_it"](desk)
+    assert (task.common.subject, task.status, task.due) == (
+        "Ablegen",
+        "Completed",
+        datetime(2027, 2, 3, tzinfo=UTC),
+    )
+    assert task.repeat == Repeat("Weekly", date(2027, 2, 3), 4)
+    note = made_of("notes", sticky, {}, SAMPLE, data)["short"](desk)
+    assert (note.common.body, note.common.properties) == ("Nur kurz", ())
+
+
+AT = "start = 2027-01-01T09:00:00"
+BAD = (
+    ("contacts", "surnam = 'x'", "a.surnam: is no field; there are alias, "),
+    ("contacts", "emails = [{name = 'x'}]", "a.emails.0.address: is missing"),
+    ("contacts", "given = 3", "a.given: must be a text"),
+    ("contacts", "given = '${me.name}'", "a.given: has a place that means nothing here: ${me.name}"),
+    ("contacts", "emails = 'x'", "a.emails: must be a list"),
+    ("contacts", "key = 'x'", "a.key: is no field"),
+    ("contacts", "birthday = 2020-01-01", "a.birthday: must be a date and time"),
+    ("contacts", "birthday = 2020-01-01T00:00:00", "a.birthday: must say of which zone it is"),
+    ("contacts", "common.sensitivity = 'secret'", "a.common.sensitivity: must be one of Normal, Personal"),
+    ("contacts", "common.properties = [{value = 1}]", "a.common.properties.0: must have a tag"),
+    ("contacts", "common.attachments = [{name = 'x'}]", "a.common.attachments.0: must have one of text"),
+    ("contacts", "common = 3", "a.common: must be a table"),
+    ("contacts", "places.Castle = {}", "a.places.0.0: must be one of Business, Home, Other"),
+    ("events", "", "events/mine.toml: a.start: is missing"),
+    ("events", "start = 2027-01-01", "a.start: must be a date and time of the event's zone"),
+    ("events", "start = 2027-01-01T09:00:00Z", "a.start: must be a date and time of the event's zone"),
+    ("events", f"{AT}\nzone = 'Mars'", "a.zone: is no zone; there are UTC, "),
+    ("events", f"{AT}\nrecurrence = {{}}", "a.recurrence: must have one of daily"),
+    ("events", f"{AT}\nrecurrence.weekly.weekdays = ['Mon']", "a.recurrence.weekly.weekdays: is no weekday"),
+    ("events", f"{AT}\nrequired = [{{who = 'me'}}]", "a.required.0.who: is nobody"),
+    ("events", f"{AT}\nchanged = [{{}}]", "a.changed.0.day: is missing"),
+    ("tasks", "status = 'done'", "a.status: must be one of NotStarted, "),
+    ("notes", "size = [1]", "a.size: must have 2 elements"),
+)
+MAKERS = {"contacts": contact, "events": event, "tasks": chore, "notes": sticky}
+
+
+@pytest.mark.parametrize(("kind", "text", "message"), BAD, ids=[one[2][:30] for one in BAD])
+def test_a_wrong_case_is_named_with_its_field(tmp_path: Path, kind: str, text: str, message: str) -> None:
+    (tmp_path / kind).mkdir()
+    (tmp_path / kind / "mine.toml").write_text(f"[a]\n{text}\n")
+    with pytest.raises(CaseError, match=re.escape(message)):
+        made_of(kind, MAKERS[kind], {}, SAMPLE, tmp_path)
 
 
 LISTED = "letters.toml"

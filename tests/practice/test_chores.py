@@ -12,16 +12,17 @@ from exchangelib.items import Task as Read
 from records_written import ORDER, SEED, mailbox_of, parsed, properties, tags, written
 
 from practice.exchange.soap import GROMOX, T
-from practice.world import chores_made, stickies
-from practice.world.chores import Chore
-from practice.world.chores_made import sample_chores
+from practice.tasks.chores import Chore
+from practice.tasks.journal import KINDS, Activity, sample_journal
+from practice.tasks.notes import ODDITIES as NOTES
+from practice.tasks.notes import sample_stickies
+from practice.tasks.stickies import Sticky
+from practice.tasks.tasks import ODDITIES, sample_chores
 from practice.world.desk import Desk
-from practice.world.journal import KINDS, Activity, sample_journal
 from practice.world.records import Record
-from practice.world.stickies import Sticky, sample_stickies
 
 NEIGHBOURS = range(5)
-ODD = chores_made.ODDITIES
+ODD = ODDITIES
 MONDAY = datetime.date(2026, 9, 7)
 RECURRENCES = {
     "daily": ("DailyPattern", {"interval": 3}, "NumberedPattern"),
@@ -139,7 +140,7 @@ def test_the_owner_of_a_task_is_the_mailbox_owner_unless_it_is_said() -> None:
     ("sample", "kind", "names"),
     [
         (sample_chores, "chore", tuple(ODD)),
-        (sample_stickies, "sticky", stickies.ODDITIES),
+        (sample_stickies, "sticky", NOTES),
     ],
 )
 def test_neighbours_have_every_oddity_between_them(

@@ -20,13 +20,13 @@ from practice.calendar.timezones import NEW_YORK
 from practice.contacts.cards_made import sample_cards
 from practice.contacts.groups import sample_groups
 from practice.mail.letters import Attachment
-from practice.world.chores_made import sample_chores
+from practice.tasks.notes import sample_stickies
+from practice.tasks.tasks import sample_chores
 from practice.world.desk import Desk
 from practice.world.folders import Folder
 from practice.world.mailbox import Mailbox
 from practice.world.messages import Message
 from practice.world.records import Common, Record
-from practice.world.stickies import sample_stickies
 
 T = "{http://schemas.microsoft.com/exchange/services/2006/types}"
 KINDS = {

@@ -30,8 +30,8 @@ from practice.exchange.server import ExchangeServer
 from practice.graph.server import GraphServer
 from practice.graph_items.drives import GraphDrives
 from practice.servers.dovecot import Dovecot
+from practice.tasks.stickies import note
 from practice.world.mailbox import Mailbox
-from practice.world.stickies import note
 from practice.world.world import World
 
 __all__ = ["dovecot"]

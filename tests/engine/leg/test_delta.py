@@ -25,8 +25,8 @@ from practice.contacts.cards import Contact
 from practice.contacts.photos import jpeg
 from practice.exchange.server import ExchangeServer
 from practice.mail.letters import Attachment
+from practice.tasks.chores import Chore
 from practice.world import diary
-from practice.world.chores import Chore
 from practice.world.mailbox import Mailbox
 from practice.world.messages import Message
 from practice.world.records import Record

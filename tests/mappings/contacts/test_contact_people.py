@@ -25,10 +25,10 @@ from mappings.notes.note import map_note, skip_note
 from model.protocols import Capabilities, Failed, Kind, Mapped, Native
 from practice.contacts.cards import Contact
 from practice.exchange.server import ExchangeServer
-from practice.world.chores import Chore
+from practice.tasks.chores import Chore
+from practice.tasks.stickies import Sticky
 from practice.world.messages import Message
 from practice.world.records import Record
-from practice.world.stickies import Sticky
 from practice.world.world import World
 
 PEOPLE = 2

@@ -31,7 +31,7 @@ from practice.calendar.series import (
 from practice.calendar.timezones import CUSTOM, MONTHS, WEEKDAYS, Rules, Switch, Zone
 from practice.graph_items.recurrence import of_series, of_task
 from practice.graph_items.zones import definition
-from practice.world.chores import Repeat
+from practice.tasks.chores import Repeat
 
 EVERY = st.integers(1, 99)
 KINDS = st.sampled_from([*WEEKDAYS, "Day", "Weekday", "WeekendDay"])

@@ -28,20 +28,20 @@ from lxml import etree
 
 from practice.contacts import photos
 from practice.contacts.cards import Contact
-from practice.contacts.cards_details import DETAILS, photo
 from practice.contacts.cards_made import ODDITIES as CARDS
 from practice.contacts.cards_made import sample_cards
 from practice.contacts.groups import DistributionList, sample_groups
 from practice.exchange.server import ExchangeServer
-from practice.world.chores import Chore
-from practice.world.chores_made import ODDITIES as CHORES
-from practice.world.chores_made import sample_chores
+from practice.mail.letters import Attachment
+from practice.tasks.chores import Chore
+from practice.tasks.journal import sample_journal
+from practice.tasks.notes import ODDITIES as STICKIES
+from practice.tasks.notes import sample_stickies
+from practice.tasks.tasks import ODDITIES as CHORES
+from practice.tasks.tasks import sample_chores
 from practice.world.desk import Desk
-from practice.world.journal import sample_journal
 from practice.world.messages import Message
 from practice.world.records import Record
-from practice.world.stickies import ODDITIES as STICKIES
-from practice.world.stickies import sample_stickies
 from practice.world.world import Mailbox, World
 
 INDEX = 1
@@ -49,6 +49,10 @@ ALL = "<m:ItemShape><t:BaseShape>AllProperties</t:BaseShape>{more}</m:ItemShape>
 MORE = "<t:AdditionalProperties>{fields}</t:AdditionalProperties>"
 ADDRESS = "00062004-0000-0000-c000-000000000046"
 NOTE = "0006200E-0000-0000-C000-000000000046"
+
+
+def photo(key: str) -> Attachment:
+    return Attachment("ContactPicture.jpg", "image/jpeg", photos.jpeg(key), contact_photo=True)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +64,7 @@ def world() -> World:
 def mailbox(world: World) -> Mailbox:
     """Everything of mailbox 1, and two contacts more."""
     mailbox = world.mailbox(world.addresses()[INDEX])
-    cards: list[Record] = [DETAILS[name](Desk(7, INDEX, name)) for name in ("user_fields", "photo_large")]
+    cards: list[Record] = [CARDS[name](Desk(7, INDEX, name)) for name in ("user_fields", "photo_large")]
     cards += sample_cards(7, INDEX, 40)
     put(mailbox, "contacts", [*cards, *sample_groups(7, INDEX, cards)])
     put(mailbox, "tasks", sample_chores(7, INDEX, 30))
@@ -211,10 +215,10 @@ def test_a_photo_is_an_attachment_that_says_so(asker: Asker, mailbox: Mailbox) -
 
 def test_a_replaced_photo_is_another_version(asker: Asker, mailbox: Mailbox) -> None:
     record = Contact("changing", given="Ute")
-    pictured = replace(record, common=replace(record.common, attachments=(photo(photos.jpeg("one")),)))
+    pictured = replace(record, common=replace(record.common, attachments=(photo("one"),)))
     item = mailbox.put(mailbox.distinguished("contacts"), pictured)
     before, key = attached(asker, item).findtext("t:Content", "", NS), item.change_key
-    other = replace(pictured, common=replace(pictured.common, attachments=(photo(photos.jpeg("two")),)))
+    other = replace(pictured, common=replace(pictured.common, attachments=(photo("two"),)))
     mailbox.replace(item, other)
     after = attached(asker, item).findtext("t:Content", "", NS)
     assert (before == after, item.change_key == key) == (False, False)
@@ -223,7 +227,7 @@ def test_a_replaced_photo_is_another_version(asker: Asker, mailbox: Mailbox) -> 
 
 def test_a_hidden_photo_leaves_no_mark_on_the_item(asker: Asker, mailbox: Mailbox) -> None:
     """HasAttachments is false, and still there is one: Outlook hides the picture it attaches."""
-    item = mailbox.put(mailbox.distinguished("contacts"), DETAILS["photo_png"](Desk(7, INDEX, "hidden")))
+    item = mailbox.put(mailbox.distinguished("contacts"), CARDS["photo_png"](Desk(7, INDEX, "hidden")))
     element = only(asker, item)
     assert element.findtext("t:HasAttachments", namespaces=NS) == "false"
     assert element.findtext("t:HasPicture", namespaces=NS) == "true"
@@ -233,7 +237,7 @@ def test_a_hidden_photo_leaves_no_mark_on_the_item(asker: Asker, mailbox: Mailbo
 
 
 def test_attached_items_are_of_their_kind(asker: Asker, mailbox: Mailbox) -> None:
-    item = mailbox.put(mailbox.distinguished("contacts"), DETAILS["attached_items"](Desk(7, INDEX, "a")))
+    item = mailbox.put(mailbox.distinguished("contacts"), CARDS["attached_items"](Desk(7, INDEX, "a")))
     card, mail = attached(asker, item, 0), attached(asker, item, 1)
     assert card.find("t:Contact", NS) is not None
     assert mail.find("t:Message", NS) is not None

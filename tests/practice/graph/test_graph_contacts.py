@@ -11,11 +11,11 @@ import pytest
 from graph_asking import GraphAsker, Json, asking_graph
 
 from practice.contacts.cards import Contact
-from practice.contacts.cards_details import DETAILS
+from practice.contacts.cards_made import ODDITIES as CARDS
 from practice.graph.server import GraphServer
 from practice.graph.wire import rest_id
-from practice.world.chores import Chore
-from practice.world.chores_made import ODDITIES
+from practice.tasks.chores import Chore
+from practice.tasks.tasks import ODDITIES
 from practice.world.desk import Desk
 from practice.world.folders import Folder
 from practice.world.messages import Message
@@ -53,7 +53,7 @@ def chores(world: World, mailbox: Mailbox) -> Folder:
 
 
 def card(book: Folder, name: str) -> Message:
-    return book.mailbox.put(book, DETAILS[name](Desk(11, 0, name)))
+    return book.mailbox.put(book, CARDS[name](Desk(11, 0, name)))
 
 
 def chore(folder: Folder, name: str) -> Message:

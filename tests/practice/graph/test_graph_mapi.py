@@ -9,7 +9,7 @@ from graph_asking import GraphAsker, asking_graph
 
 from practice.calendar.appointments import Event
 from practice.calendar.event_desk import at, timed
-from practice.contacts.cards_details import DETAILS
+from practice.contacts.cards_made import ODDITIES as CARDS
 from practice.exchange.soap import EXCHANGE
 from practice.graph.server import GraphServer
 from practice.graph.wire import rest_id
@@ -53,7 +53,7 @@ def test_calendars_and_address_books_say_their_class(asker: GraphAsker, mailbox:
 
 
 def card(mailbox: Mailbox, name: str) -> Message:
-    return mailbox.put(mailbox.distinguished("contacts"), DETAILS[name](Desk(11, 0, name)))
+    return mailbox.put(mailbox.distinguished("contacts"), CARDS[name](Desk(11, 0, name)))
 
 
 @pytest.mark.parametrize(

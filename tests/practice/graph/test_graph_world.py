@@ -13,7 +13,7 @@ from practice.calendar.timezones import ZONES
 from practice.contacts.cards import Contact
 from practice.graph.server import GraphServer
 from practice.graph.wire import rest_id
-from practice.world.chores import Chore
+from practice.tasks.chores import Chore
 from practice.world.messages import Message
 from practice.world.world import World
 

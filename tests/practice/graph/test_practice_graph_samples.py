@@ -15,11 +15,11 @@ from graph_asking import GraphAsker, asking_graph
 from samples import samples
 
 from practice.calendar.events import ODDITIES as EVENTS
-from practice.contacts.cards_details import DETAILS
+from practice.contacts.cards_made import ODDITIES as CARDS
 from practice.exchange.properties import attachment_id
 from practice.graph.server import GraphServer
 from practice.graph.wire import rest_id
-from practice.world.chores_made import ODDITIES as CHORES
+from practice.tasks.tasks import ODDITIES as CHORES
 from practice.world.desk import Desk
 from practice.world.messages import Message
 from practice.world.records import Record
@@ -68,8 +68,8 @@ def things(world: World) -> Things:
         attached=mailbox.deliver(inbox, recipe="attachment"),
         event=_put(mailbox, "calendar", EVENTS["enhanced_location"](Desk(11, 0, "a"))),
         series=_put(mailbox, "calendar", EVENTS["series_other_attendees"](Desk(11, 0, "b"))),
-        contact=_put(mailbox, "contacts", DETAILS["everything"](Desk(11, 0, "c"))),
-        pictured=_put(mailbox, "contacts", DETAILS["photo_jpeg"](Desk(11, 0, "d"))),
+        contact=_put(mailbox, "contacts", CARDS["everything"](Desk(11, 0, "c"))),
+        pictured=_put(mailbox, "contacts", CARDS["photo_jpeg"](Desk(11, 0, "d"))),
         task=_put(mailbox, "tasks", CHORES["everything"](Desk(11, 0, "e"))),
     )
 
