@@ -30,7 +30,7 @@ from flows.display.prefect_events import tell
 from flows.display.states import put_off, refused
 from flows.own_run import mark, watched
 from flows.process.background_task import together
-from flows.process.leg_runner import LegRunner, current, opened
+from flows.process.leg_runner import LegRunner, opened
 from flows.process.parameters import Boxes, Configuration, RunParameters, WaveName, refuse_unknown_wave
 from ledger.db.rows import MailboxRow, Phase
 from model.errors import MigrationError
@@ -74,7 +74,7 @@ async def cutover(parameters: CutoverParameters) -> State[Any]:
     wave's hours: when they are over no mailbox begins any more, and those at work go on to their end."""
     with ExitStack() as stack:
         try:
-            runner = current() or stack.enter_context(opened(chosen(parameters.configuration)))
+            runner = stack.enter_context(opened(chosen(parameters.configuration)))
             await asyncio.to_thread(refuse_unknown_wave, runner.ledger, parameters.wave)
             await mark(parameters.wave)
             await wait_for_approval(runner.config, runner.ledger, parameters.wave, CUTOVER)

@@ -83,7 +83,7 @@ def launch(
     # Signals first: an exception raised inside a library's own code may come out as something else.
     with signals(drain), defect_log(config.state_directory), _quiet(), opened(config, drain) as runner:
         form = _form(config, wave, mailboxes, workloads, options)
-        run = _Flow(form, api, config)
+        run = _Flow(form, api, runner)
         run.start()
         noticed: str | None = None
         while not run.ended(POLL_SECONDS):
@@ -96,7 +96,7 @@ def launch(
         seen = runner.snapshot(wave, mailboxes, workloads)
         if on_progress is not None:
             on_progress(seen)
-        return run.result(seen, runner)
+        return run.result(seen)
 
 
 def _form(
@@ -125,12 +125,12 @@ def _form(
 
 
 class _Flow:
-    """The flow run in its thread. It sees this thread's context: the leg runner, the Prefect settings."""
+    """The flow run in its thread. It sees this thread's context: Prefect keeps its settings there."""
 
-    def __init__(self, form: WaveParameters | VerifyParameters, api: Api, config: Config) -> None:
+    def __init__(self, form: WaveParameters | VerifyParameters, api: Api, runner: LegRunner) -> None:
         self._form = form
         self._api = api
-        self._home = config.state_directory
+        self._runner = runner
         self._state: Any = None
         self._error: BaseException | None = None
         context = contextvars.copy_context()
@@ -143,7 +143,8 @@ class _Flow:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    def result(self, seen: progress.Snapshot, runner: LegRunner) -> RunResult:
+    def result(self, seen: progress.Snapshot) -> RunResult:
+        runner = self._runner
         if self._error is not None:
             raise self._error
         complete = bool(self._state.is_completed())
@@ -165,7 +166,7 @@ class _Flow:
             settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_SECONDS,
         }
         if self._api.local:
-            updates[settings.PREFECT_HOME] = prefect_server.home(self._home)
+            updates[settings.PREFECT_HOME] = prefect_server.home(self._runner.config.state_directory)
         try:
             with settings.temporary_settings(updates):
                 try:
@@ -182,14 +183,14 @@ class _Flow:
         from prefect import tags
 
         from flows.deploy.deployments import TAG
-        from flows.migrate import verify, wave
+        from flows.migrate import verify_flow, wave_flow
         from flows.process.parameters import WaveParameters
 
-        form = self._form
+        form, runner = self._form, self._runner
         with tags(TAG, f"wave:{form.wave}"):
             if isinstance(form, WaveParameters):
-                return await wave(form, return_state=True)
-            return await verify(form, return_state=True)
+                return await wave_flow(runner)(form, return_state=True)
+            return await verify_flow(runner)(form, return_state=True)
 
 
 @contextmanager

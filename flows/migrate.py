@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, TypeAlias
 
-from prefect import flow, tags, task
+from prefect import Flow, flow, tags, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Cancelled, Completed, Failed
@@ -32,7 +32,7 @@ from flows.display.prefect_events import tell
 from flows.display.states import put_off, refused
 from flows.own_run import mark, watched
 from flows.process.background_task import together
-from flows.process.leg_runner import LegRunner, current, opened
+from flows.process.leg_runner import LegRunner, opened
 from flows.process.parameters import (
     BatchParameters,
     VerifyParameters,
@@ -111,24 +111,33 @@ def leg_state(state: LegState, code: str | None) -> State[Any]:
     return Failed(name=str(state).capitalize(), message=message)
 
 
-@flow(
-    name="batch",
-    flow_run_name="batch {parameters.wave} {parameters.number}/{parameters.of}",
-    persist_result=False,
-)
-async def batch(parameters: BatchParameters) -> State[Any]:
-    """Runs the legs of some mailboxes, as many at once as the configuration allows."""
+def batch_flow(around: LegRunner | None = None) -> Flow[[BatchParameters], Any]:
+    """The flow of a batch. around: the leg runner of the wave in whose process it runs; None on a worker: it
+    opens one of its own. It is no parameter: Prefect would want to keep it."""
+
+    @flow(
+        name="batch",
+        flow_run_name="batch {parameters.wave} {parameters.number}/{parameters.of}",
+        persist_result=False,
+    )
+    async def batch(parameters: BatchParameters) -> State[Any]:
+        """Runs the legs of some mailboxes, as many at once as the configuration allows."""
+        return await _run_batch(parameters, around)
+
+    return batch
+
+
+async def _run_batch(parameters: BatchParameters, around: LegRunner | None) -> State[Any]:
     with ExitStack() as stack:
-        nested = current() is not None
         try:
-            runner = current() or stack.enter_context(opened(chosen(parameters.configuration)))
+            runner = around or stack.enter_context(opened(chosen(parameters.configuration)))
             await asyncio.to_thread(refuse_unknown_wave, runner.ledger, parameters.wave)
             await asyncio.to_thread(runner.follow, parameters.wave, hours=writes(parameters))
             before = await asyncio.to_thread(seen_of, runner, parameters)
         except MigrationError as error:
             return refused(error)
         stack.enter_context(tags(TAG, f"wave:{parameters.wave}"))
-        async with watched(runner.drain, nested=nested) as own:
+        async with watched(runner.drain, nested=around is not None) as own:
             await _work(parameters, runner, before)
         after = await asyncio.to_thread(seen_of, runner, parameters)
         if own.suspended is not None:
@@ -228,22 +237,33 @@ def tell_end(wave: str, seen: progress.Snapshot, runner: LegRunner) -> None:
         tell("wave.incomplete", wave, code=code, open=len(seen.open), **counts)
 
 
-@flow(name="wave", flow_run_name="wave {parameters.wave}", persist_result=False)
-async def wave(parameters: WaveParameters) -> State[Any]:
-    """Moves the mailboxes of a wave, or brings them up to date, and verifies them."""
-    return await _run_wave(parameters)
+def wave_flow(around: LegRunner | None = None) -> Flow[[WaveParameters], Any]:
+    """The flow of a wave. around: the leg runner of the command that runs it; None for a run that Prefect
+    starts: it opens one of its own."""
+
+    @flow(name="wave", flow_run_name="wave {parameters.wave}", persist_result=False)
+    async def wave(parameters: WaveParameters) -> State[Any]:
+        """Moves the mailboxes of a wave, or brings them up to date, and verifies them."""
+        return await _run_wave(parameters, around)
+
+    return wave
 
 
-@flow(name="verify", flow_run_name="verify {parameters.wave}", persist_result=False)
-async def verify(parameters: VerifyParameters) -> State[Any]:
-    """Compares the mailboxes of a wave with their source once more; writes nothing to either side."""
-    return await _run_wave(parameters)
+def verify_flow(around: LegRunner | None = None) -> Flow[[VerifyParameters], Any]:
+    """The flow of a verification; see wave_flow."""
+
+    @flow(name="verify", flow_run_name="verify {parameters.wave}", persist_result=False)
+    async def verify(parameters: VerifyParameters) -> State[Any]:
+        """Compares the mailboxes of a wave with their source once more; writes nothing to either side."""
+        return await _run_wave(parameters, around)
+
+    return verify
 
 
-async def _run_wave(parameters: WaveParameters | VerifyParameters) -> State[Any]:
+async def _run_wave(parameters: WaveParameters | VerifyParameters, around: LegRunner | None) -> State[Any]:
     with ExitStack() as stack:
         try:
-            runner = current() or stack.enter_context(opened(chosen(parameters.configuration)))
+            runner = around or stack.enter_context(opened(chosen(parameters.configuration)))
             workloads_of(runner.config, parameters.workloads, "workloads")
             await mark(parameters.wave)
             await asyncio.to_thread(_prepare, runner, parameters)
@@ -263,13 +283,14 @@ async def _run_wave(parameters: WaveParameters | VerifyParameters) -> State[Any]
             first_mailbox.apart, runner.config, runner.ledger, parameters, shards
         )
         tell("wave.started", parameters.wave, mailboxes=before.mailboxes, batches=len(shards))
+        in_batch = batch_flow(runner)
         code: str | None = None
         async with watched(runner.drain) as own, shown(runner, parameters, [*stages.alone, *stages.others]):
             if stages.alone:
-                await send(_run_batch, stages.alone, runner)
+                await send(lambda part: in_batch(part, return_state=True), stages.alone, runner)
             code = await asyncio.to_thread(_failed_first, runner, parameters, stages.first)
             if code is None and not runner.shut:
-                await send(_run_batch, stages.others, runner)
+                await send(lambda part: in_batch(part, return_state=True), stages.others, runner)
         after = await asyncio.to_thread(seen_of, runner, parameters)
         if own.suspended is not None:
             await own.leave(own.suspended, progress.verdict(after))
@@ -319,11 +340,6 @@ def _opened_again(runner: LegRunner, parameters: WaveParameters) -> None:
     )
 
 
-async def _run_batch(parameters: BatchParameters) -> object:
-    """As a subflow; its own state tells how it went, the ledger decides."""
-    return await batch(parameters, return_state=True)
-
-
 def shared_out(
     seen: progress.Snapshot,
     parameters: WaveParameters | VerifyParameters,
@@ -352,3 +368,7 @@ def shared_out(
         )
         for number, part in enumerate(parts, 1)
     ]
+
+
+batch, wave, verify = batch_flow(), wave_flow(), verify_flow()
+"""What a worker starts, by these names: see flows.deploy.deployments."""

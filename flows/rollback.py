@@ -28,7 +28,7 @@ from flows.display.prefect_events import tell
 from flows.display.states import put_off, refused
 from flows.own_run import mark, watched
 from flows.process.background_task import together
-from flows.process.leg_runner import LegRunner, current, opened
+from flows.process.leg_runner import LegRunner, opened
 from flows.process.parameters import Boxes, Configuration, RunParameters, WaveName, refuse_unknown_wave
 from ledger.db.rows import LegRow, LegState
 from ledger.leg.rollback import ROLLED_BACK
@@ -75,7 +75,7 @@ async def rollback(parameters: RollbackParameters) -> State[Any]:
     """Takes back what Kogge wrote and nobody has changed since. See engine.rollback.walk."""
     with ExitStack() as stack:
         try:
-            runner = current() or stack.enter_context(opened(chosen(parameters.configuration)))
+            runner = stack.enter_context(opened(chosen(parameters.configuration)))
             await asyncio.to_thread(refuse_unknown_wave, runner.ledger, parameters.wave)
             await mark(parameters.wave)
             await asyncio.to_thread(runner.follow, parameters.wave)

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -194,17 +193,9 @@ def _guarded(ledger: Ledger, call: Callable[[], LegResult], leg_id: int) -> LegE
     return result.state, result.code, result.tally
 
 
-_runner: ContextVar[LegRunner | None] = ContextVar("leg runner", default=None)
-
-
-def current() -> LegRunner | None:
-    """The leg runner of the flow around this one, when both run in one process."""
-    return _runner.get()
-
-
 @contextmanager
 def opened(config: Config, drain: Shutdown | None = None) -> Iterator[LegRunner]:
-    """Opens the ledger and the threads; visible to nested flows as current(). Waits for legs at work."""
+    """Opens the ledger and the threads. Waits at the end for legs at work."""
     with crash_note.kept(config.state_directory):
         yield from _opened(config, drain)
 
@@ -213,7 +204,6 @@ def _opened(config: Config, drain: Shutdown | None) -> Iterator[LegRunner]:
     quieten()
     with open_ledgers.opened(config.ledger_url(), upgrade=True) as ledger:
         runner = LegRunner(config, ledger, drain or Shutdown())
-        token = _runner.set(runner)
         runner.drain.arm()
         runner.watchdog.start()
         try:
@@ -224,4 +214,3 @@ def _opened(config: Config, drain: Shutdown | None) -> Iterator[LegRunner]:
             runner.pool.shutdown(wait=True)
             runner.admission.close()
             runner.drain.disarm()
-            _runner.reset(token)

@@ -249,6 +249,9 @@ def isolation(engine: Engine, *, writes: bool) -> dict[str, Any]:
     return {"writes": writes, "isolation_level": "READ COMMITTED" if writes else "AUTOCOMMIT"}
 
 
+# A report asks many functions of the ledger, and each begins `reading` itself. As a parameter, the connection
+# of the snapshot would be in the signature of all of them, and whoever forgot it would read another moment
+# without a sign. Only `reading` sees this variable; it belongs to the thread or task that took the snapshot.
 _SNAPSHOT: ContextVar[Connection | None] = ContextVar("snapshot", default=None)
 
 
