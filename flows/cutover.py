@@ -119,8 +119,8 @@ async def _mailbox(
 def _end_state(ended: list[CutoverResult], count: int, order: CutoverRequest) -> State[Any]:
     live = sum(cut.code is None for cut in ended)
     codes = ", ".join(sorted({cut.code for cut in ended if cut.code is not None}))
-    if order.fault is not None:
-        return Failed(message=str(order.fault))
+    if order.boundary.fault is not None:
+        return Failed(message=str(order.boundary.fault))
     if live == count:
         return Completed(message=f"{many(count, 'mailbox is', 'mailboxes are')} live")
     are = "is" if count - live == 1 else "are"

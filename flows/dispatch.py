@@ -79,7 +79,9 @@ async def deployed(_run: Run, shards: Sequence[BatchParameters], runner: LegRunn
     try:
         left = [await _begun(shard, queue) for shard in shards]
     except ObjectNotFound:
-        runner.fault = Misconfigured("prefect", f"has no deployment {DEPLOYMENT}; `kogge setup` makes it")
+        runner.boundary.end(
+            Misconfigured("prefect", f"has no deployment {DEPLOYMENT}; `kogge setup` makes it")
+        )
         return
     waiting = QueueWatch(runner, queue, left)
     async with standing("the queue", waiting.look, LOOK_SECONDS):

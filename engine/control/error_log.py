@@ -11,6 +11,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
 
+from engine.control.stop_signal import StopRequested
 from model.errors import MigrationError
 from model.private_files import make_directory, open_private
 
@@ -18,24 +19,32 @@ FRAMES = 10
 INTERNAL = "internal-error"
 
 
+class Defect(MigrationError):
+    """State that our own code has a defect. It is logged, and what it said is left out."""
+
+    def __init__(self) -> None:
+        super().__init__(INTERNAL)
+
+
 @contextmanager
-def contain_defects(where: str, noted: Callable[[str], None]) -> Iterator[None]:
-    """Keep a defect within the mailbox that met it: the others go on.
+def contain_defects(where: str) -> Iterator[None]:
+    """Keep a defect within the mailbox that met it: log it, and raise an error with a code in its place.
 
     Args:
-        where: names the mailbox in the log of defects; never its address.
-        noted: called with "internal-error" if a defect ended the block.
+        where: names the mailbox or the leg in the log of defects; never its address.
 
     Raises:
+        Defect: `internal-error`, for whatever exception is no error of ours.
         MigrationError: as the block raises it; that is no defect.
+        StopRequested: as the block raises it.
     """
     try:
         yield
-    except MigrationError:
+    except (MigrationError, StopRequested):
         raise
     except Exception as error:  # noqa: BLE001 (the mailbox boundary)
         logging.getLogger("kogge.defect").error("%s: %s", where, describe(error))
-        noted(INTERNAL)
+        raise Defect() from None
 
 
 def hook(tell: Callable[[str], None]) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import functools
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from connectors.settings import Account
 from engine.approvals.plan_approval import CUTOVER, refuse_unapproved
@@ -17,19 +15,18 @@ from engine.config.load import Config
 from engine.context.leg_context import utc_now
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import lease
-from engine.control.error_log import describe
 from engine.cutover import hooks
 from engine.cutover.steps import Announce, CutoverContext, CutoverResult, cut_over, short, take_back
 from engine.leg.run import run_leg
 from engine.leg.run_options import AS_CONFIGURED, RunOptions
-from engine.pacing.run_breakers import RunBreakers
+from engine.pacing.run_legs import Boundary, run_mailboxes
 from engine.pacing.worker_slots import Through, WorkerSlots
 from engine.planning.maintenance_windows import PAUSED
 from engine.steps.ledger_generation import Generations, leave_move, leave_move_at
 from ledger.db.rows import LegRow, LegState, MailboxRow, Phase
 from ledger.plan.waves import Waves
 from ledger.store import Ledger
-from model.errors import Corrupt, MigrationError, Misconfigured, Transient
+from model.errors import MigrationError, Transient
 
 
 @dataclass
@@ -41,46 +38,28 @@ class CutoverRequest:
         cutting: what the cutovers share.
         worker_slots: admit the legs.
         back: True to take the mailboxes back.
-        breakers: the circuit breakers of the run.
-        fault: what concerns every mailbox; it stops the others.
+        boundary: contains the trouble of one mailbox.
     """
 
     config: Config
     cutting: CutoverContext
     worker_slots: WorkerSlots
+    boundary: Boundary
     back: bool = False
-    breakers: RunBreakers = field(default_factory=RunBreakers)
-    fault: MigrationError | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def mailbox(self, mailbox_id: str) -> CutoverResult:
-        """Cut one mailbox over as far as possible. This is the boundary of one mailbox's trouble.
+        """Cut one mailbox over as far as possible. Raise nothing for its trouble.
 
         Nothing is begun any more once the slots are shut.
         """
         if self.worker_slots.shut and self.cutting.ledger.mailbox(mailbox_id).phase is not Phase.LIVE:
             return self._where(mailbox_id, self.worker_slots.why)
-        try:
-            cut = (take_back if self.back else cut_over)(self.cutting, mailbox_id)
-        except (Misconfigured, Corrupt) as error:
-            self._end(error)
-            cut = self._where(mailbox_id, error.code)
-        except MigrationError as error:
-            cut = self._where(mailbox_id, error.code)
-        except Exception as error:  # noqa: BLE001 (the mailbox boundary)
-            logging.getLogger("kogge.defect").error("cutover %s: %s", mailbox_id, describe(error))
-            cut = self._where(mailbox_id, "internal-error")
-        fault = self.breakers.note(mailbox_id, cut.code, accepted=cut.code is None)
-        if fault is not None:
-            self._end(fault)
-        return cut
-
-    def _end(self, fault: MigrationError) -> None:
-        """End the other mailboxes with the code of the first fault."""
-        with self._lock:
-            if self.fault is None:
-                self.fault = fault
-                self.cutting.stop.ask(fault.code)
+        cut = take_back if self.back else cut_over
+        return self.boundary.within(
+            mailbox_id,
+            lambda: cut(self.cutting, mailbox_id),
+            lambda error: self._where(mailbox_id, error.code),
+        )
 
     def _where(self, mailbox_id: str, code: str) -> CutoverResult:
         return CutoverResult(mailbox_id, self.cutting.ledger.mailbox(mailbox_id).phase, code)
@@ -108,12 +87,12 @@ def opened(
     """
     hooks.refuse_unreadable(config.hooks)
     owner = lease.new_owner()
-    breakers = RunBreakers()
+    boundary = Boundary(worker_slots.stop)
     cutting = CutoverContext(
         ledger=ledger,
         hooks=config.hooks,
         by=by,
-        run=functools.partial(_run_leg, config, ledger, worker_slots, breakers.shrinking),
+        run=functools.partial(_run_leg, config, ledger, worker_slots, boundary.breakers.shrinking),
         act=lambda hook, action, person: hooks.run(
             hook, action, person, config.state_directory, environment=config.hooks.environment
         ),
@@ -124,7 +103,7 @@ def opened(
         moved=functools.partial(leave_moves, config, ledger, worker_slots),
     )
     try:
-        yield CutoverRequest(config, cutting, worker_slots, back, breakers)
+        yield CutoverRequest(config, cutting, worker_slots, boundary, back)
     finally:
         lease.retire(owner)
 
@@ -197,15 +176,14 @@ def all_of(order: CutoverRequest, ids: Iterable[str], told: Callable[[CutoverRes
             ("stopped").
     """
 
-    def run_one(mailbox_id: str) -> None:
+    def run_one(mailbox_id: str) -> CutoverResult:
         cut = order.mailbox(mailbox_id)
         with lock:
             told(cut)
+        return cut
 
     lock = threading.Lock()
-    with ThreadPoolExecutor(order.config.run.legs, thread_name_prefix="leg") as pool:
-        for future in [pool.submit(run_one, number) for number in ids]:
-            future.result()
+    run_mailboxes(([number] for number in ids), order.config.run.legs, lambda: False, run_one)
 
 
 def _run_leg(

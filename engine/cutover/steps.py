@@ -118,6 +118,11 @@ class CutoverResult:
     phase: Phase
     code: str | None = None
 
+    @property
+    def accepted(self) -> bool:
+        """True if both sides accepted the login, as far as a cutover tells."""
+        return self.code is None
+
 
 class _Stop(Exception):
     """Raised when this mailbox goes no further; its code says why."""

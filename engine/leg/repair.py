@@ -13,8 +13,9 @@ from engine.control import lease
 from engine.control.server_words_file import Words
 from engine.control.stop_signal import StopRequested
 from engine.leg.connect import AttemptState, open_leg, pass_gate
+from engine.leg.leg_result import LegResult
 from engine.leg.repair_walk import Repair, repair
-from engine.leg.run import LegResult, LegSetting, Task, approvals, pace_of, pause_after, walk
+from engine.leg.run import LegSetting, Task, approvals, pace_of, pause_after, walk
 from engine.pacing.worker_slots import Through
 from engine.steps.ledger_generation import Generations, refuse_older
 from ledger.db.rows import Lease, LegRow, LegState, Phase

@@ -26,7 +26,6 @@ connection and from a killed worker is one code path.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -50,7 +49,7 @@ from engine.context.leg_context import (
 from engine.context.principals import Parties
 from engine.context.shrink_guard import ShrinkBreaker
 from engine.control import lease
-from engine.control.error_log import describe
+from engine.control.error_log import contain_defects
 from engine.control.server_words_file import Words, told
 from engine.control.stop_signal import StopRequested, reason
 from engine.files import file_names
@@ -59,6 +58,7 @@ from engine.identity import account_binding, identity_gate
 from engine.identity.identity_gate import GateRules, Pair
 from engine.leg import file_cleanup, overdue_dates
 from engine.leg.connect import AttemptState, leg_of, open_leg, pass_gate
+from engine.leg.leg_result import LegResult
 from engine.leg.run_options import AS_CONFIGURED, RunOptions
 from engine.steps import amend as changes
 from engine.steps import copy as transfer
@@ -91,31 +91,6 @@ DELAY_MOST = 900.0
 """Seconds. A server that asks for a longer delay is nevertheless asked again after this."""
 
 Walk: TypeAlias = Callable[["LegSetting", Lease, lease.LeaseKeeper], tuple[LegState, str | None]]
-
-_log = logging.getLogger("kogge.defect")
-
-
-@dataclass(frozen=True, slots=True)
-class LegResult:
-    """Say how a leg ended.
-
-    Attributes:
-        leg: the id of the leg.
-        mailbox: the id of the mailbox.
-        workload: the kind of the leg.
-        state: the state of the leg.
-        code: why it ended so; None if every item is accounted for.
-        tally: what was done at the target.
-        detail: our own words about what ended it, see model.errors.MigrationError.
-    """
-
-    leg: int
-    mailbox: str
-    workload: Kind
-    state: LegState
-    code: str | None = None
-    tally: Tally = field(default_factory=Tally)
-    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,10 +323,11 @@ def _record_lease(setting: LegSetting, held: Lease, kind: str) -> None:
 def _react(setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper) -> LegEnd:
     """Walk, and react to each class of error."""
     try:
-        if held.took_over:
-            _record_lease(setting, held, "taken-over")
-            _await_former_owner(setting, held)
-        return LegEnd(*(setting.walk or _with_patience)(setting, held, keeper))
+        with contain_defects(f"leg {held.mailbox}"):
+            if held.took_over:
+                _record_lease(setting, held, "taken-over")
+                _await_former_owner(setting, held)
+            return LegEnd(*(setting.walk or _with_patience)(setting, held, keeper))
     except StopRequested as request:
         return LegEnd(LegState.PENDING, request.code)
     except Transient as error:
@@ -364,9 +340,6 @@ def _react(setting: LegSetting, held: Lease, keeper: lease.LeaseKeeper) -> LegEn
         raise
     except MigrationError as error:
         return LegEnd.by(LegState.BLOCKED, _keep_words(setting, held, error))
-    except Exception as error:  # noqa: BLE001 (the boundary: one mailbox's trouble is not the others')
-        _log.error("leg %s: %s", held.mailbox, describe(error))
-        return LegEnd(LegState.BLOCKED, "internal-error")
 
 
 def _keep_words(setting: LegSetting, held: Lease, error: MigrationError) -> MigrationError:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from itertools import groupby, islice
 
 from engine.assembly import accounts, open_source, open_target
@@ -175,7 +174,7 @@ class LinkReader:
             Corrupt: if an invariant of the ledger is broken.
         """
         try:
-            with contain_defects(mailbox.id, partial(self.look.failed.__setitem__, mailbox.id)):
+            with contain_defects(mailbox.id):
                 yield from self._links(mailbox)
         except (Misconfigured, Corrupt):
             raise

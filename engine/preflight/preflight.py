@@ -24,7 +24,7 @@ from connectors.webdav.settings import FilesSettings
 from engine.assembly import open_source, open_target
 from engine.config.load import Config
 from engine.context.restored_ledger_breaker import CODE
-from engine.control.error_log import contain_defects
+from engine.control.error_log import Defect, contain_defects
 from engine.identity.identity_gate import (
     LEVELS,
     NEEDS_APPROVAL,
@@ -155,10 +155,11 @@ def examine_all(
     breaker = LoginBreaker()
 
     def look(person: Person) -> PreflightResult:
-        result = PreflightResult(person)
-        with contain_defects(f"line {person.line}", lambda code: result.faults.append(("mailbox", code))):
-            result = examine(config, person, rules, breaker, begun=person.source in begun, passes=passes)
-        return result
+        try:
+            with contain_defects(f"line {person.line}"):
+                return examine(config, person, rules, breaker, begun=person.source in begun, passes=passes)
+        except Defect as error:
+            return PreflightResult(person, faults=[("mailbox", error.code)])
 
     return map_mailboxes(people, config.run.legs, look, seen)
 
@@ -274,7 +275,7 @@ def _target(config: Config, account: Account, workload: Kind) -> Target:
 def _noting(look: PreflightResult, side: str) -> Iterator[None]:
     """Note a fault of this mailbox by its code; what a person may approve is a warning."""
     try:
-        with contain_defects(f"line {look.person.line}", lambda code: look.faults.append((side, code))):
+        with contain_defects(f"line {look.person.line}"):
             yield
     except (Misconfigured, Corrupt):
         raise
@@ -418,12 +419,11 @@ def _opens(open_side: Callable[[], Source | Target]) -> bool | None:
     A directory may state whose a closed mailbox is, so its content is asked for too.
     """
     try:
-        with contain_defects("control mailbox", lambda _code: None), closing(open_side()) as side:
+        with contain_defects("control mailbox"), closing(open_side()) as side:
             side.identity()
             next(iter(side.containers()), None)
             return True
     except Blocked:
         return False
-    except Transient:
+    except (Transient, Defect):
         return None
-    return None

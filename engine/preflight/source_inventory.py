@@ -61,10 +61,6 @@ class Inventory:
     code: str | None = None
     passing: bool = False
 
-    def end(self, code: str) -> None:
-        """Note why the look ended early."""
-        self.code = code
-
 
 def take_all(config: Config, people: Sequence[Person], seen: Callable[[], None]) -> list[Inventory]:
     """Take every mailbox's inventory, several at once, and return them in the order given.
@@ -97,7 +93,7 @@ def take_inventory(config: Config, person: Person, breaker: LoginBreaker | None 
     """
     inventory = Inventory(person)
     try:
-        with contain_defects(f"line {person.line}", inventory.end):
+        with contain_defects(f"line {person.line}"):
             kinds = frozenset(person.moves(config.workloads))
             with closing(open_source(config, person.source_account, kinds, looking=True)) as source:
                 with (breaker or LoginBreaker()).login("source", person.source):

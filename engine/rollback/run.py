@@ -11,7 +11,8 @@ from engine.assembly import accounts, open_ledger, opener, rules
 from engine.config.load import Config
 from engine.context.leg_context import LegContext, Opener, as_it_is
 from engine.control.server_words_file import Words
-from engine.leg.run import LegResult, LegSetting, Task, approvals, pace_of
+from engine.leg.leg_result import LegResult
+from engine.leg.run import LegSetting, Task, approvals, pace_of
 from engine.pacing.worker_slots import Through
 from engine.rollback.classify import Judged, RollbackFate, judge, search
 from engine.rollback.report import RollbackReport

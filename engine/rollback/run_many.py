@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from engine.config.load import Config
 from engine.control.stop_signal import StopRequested
-from engine.pacing.run_legs import Boundary, legs_of_each
+from engine.pacing.run_legs import Boundary, by_mailbox, run_mailboxes
 from engine.pacing.worker_slots import Through, WorkerSlots
 from engine.rollback.report import RollbackLine, RollbackReport, marks_in
 from engine.rollback.run import Scope, preview, run
@@ -34,6 +34,11 @@ class RollbackResult:
     def code(self) -> str | None:
         """Why the leg is not rolled back, or could not be looked at; None if it was."""
         return self.report.code
+
+    @property
+    def accepted(self) -> bool:
+        """True if the target accepted the login, as far as a rollback tells."""
+        return self.code is None
 
     def document(self) -> dict[str, object]:
         """Return the result for JSON."""
@@ -71,12 +76,16 @@ class RollbackRequest:
         """Roll one leg back, to its end."""
         report = RollbackReport(lines=[] if self.lines else None)
 
-        def act(through: Through) -> str | None:
+        def walk(through: Through) -> str | None:
             return self._act(row, report, through)
 
-        report.code = self.boundary.within(
-            row, lambda: self.worker_slots.walk(row.workload, act, source=False)
-        )
+        def act() -> RollbackResult:
+            return self._ended(row, report, self.worker_slots.walk(row.workload, walk, source=False))
+
+        return self.boundary.within(row.mailbox, act, lambda error: self._ended(row, report, error.code))
+
+    def _ended(self, row: LegRow, report: RollbackReport, code: str | None) -> RollbackResult:
+        report.code = code
         return RollbackResult(row, report)
 
     def _act(self, row: LegRow, report: RollbackReport, through: Through) -> str | None:
@@ -99,7 +108,7 @@ class RollbackRequest:
 
 def all_of(order: RollbackRequest, rows: Iterable[LegRow]) -> list[RollbackResult]:
     """Roll the legs back, several mailboxes at once."""
-    return legs_of_each(rows, order.config.run.legs, lambda: order.worker_slots.shut, order.leg)
+    return run_mailboxes(by_mailbox(rows), order.config.run.legs, lambda: order.worker_slots.shut, order.leg)
 
 
 def total(tolds: Iterable[RollbackResult]) -> Counter[str]:

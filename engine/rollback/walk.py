@@ -28,7 +28,8 @@ from engine.control import lease
 from engine.control.stop_signal import StopRequested
 from engine.files.shares import WHOLE, digest_of, name_of, party_of
 from engine.leg.connect import AttemptState, open_leg
-from engine.leg.run import LegResult, LegSetting, pause_after, walk
+from engine.leg.leg_result import LegResult
+from engine.leg.run import LegSetting, pause_after, walk
 from engine.rollback.classify import Judged, RollbackFate, judge, listing_of, search
 from engine.rollback.report import RollbackReport, detail_of
 from engine.steps import discover, invitation_policy, ledger_generation, reconcile

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import signal
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from engine.config.load import Config
+from engine.context.leg_context import as_it_is
 from engine.control import crash_note
-from engine.control.error_log import INTERNAL, describe
+from engine.control.error_log import INTERNAL
 from engine.control.log_filter import quieten
 from engine.control.stop_signal import Stop
-from engine.pacing.admission import UNWELL, Admission
+from engine.leg.leg_result import LegResult
+from engine.pacing.admission import UNWELL, Admission, AdmissionEntry
 from engine.pacing.leg_slots import LegSlot, Slots
 from engine.pacing.login_breaker import REFUSED
-from engine.pacing.run_breakers import RunBreakers
+from engine.pacing.run_legs import Boundary
 from engine.pacing.server_notices import unwell
 from engine.pacing.watchdog import Watchdog, WavePolicy
 from ledger import open_ledgers
@@ -32,13 +33,7 @@ from model.errors import MigrationError, Transient
 from reports import progress
 
 if TYPE_CHECKING:
-    from engine.leg.run import LegResult
     from engine.leg.run_options import RunOptions
-
-LOGGED_IN = frozenset({LegState.VERIFIED, LegState.COPIED, LegState.DIFFERS})
-"""States of a leg that both sides have let in."""
-
-LegEnd: TypeAlias = tuple[LegState, str | None, Tally]
 
 
 class Shutdown:
@@ -87,10 +82,15 @@ class LegRunner:
         self.slots = Slots(config.run.legs)
         self.underway: set[int] = set()
         self.pool = ThreadPoolExecutor(config.run.legs, thread_name_prefix="leg")
-        self.fault: MigrationError | None = None
+        # Before a leg's walk, which contains its own trouble, only what all mailboxes share can fail.
+        self.boundary = Boundary(drain.event, concerns_all=(MigrationError,))
         self.notice: str | None = None
         self.tally = Tally()
-        self.breakers = RunBreakers()
+
+    @property
+    def fault(self) -> MigrationError | None:
+        """What concerned every mailbox and ended the run."""
+        return self.boundary.fault
 
     @property
     def shut(self) -> bool:
@@ -118,57 +118,50 @@ class LegRunner:
         configuration, a broken ledger) ends the run: see fault. A leg that ended because a server is not well
         gives its place away, and goes on once there is room; after too long it is left waiting. One whose
         mailbox was refused in this run is blocked: another try of the same login may lock the account."""
-        if self.breakers.logins.refused(row.mailbox):
-            await asyncio.get_running_loop().run_in_executor(self.pool, self.ledger.block, row.id, REFUSED)
-            return LegState.BLOCKED, REFUSED
-        call = functools.partial(
-            _run_leg,
-            self.config,
-            row.id,
-            options=options,
-            stop=self.drain.event,
-            breaker=self.breakers.shrinking,
-        )
-        while not self._lost(slot):
-            state, code = await self._run_once(call, row, slot)
+        loop = asyncio.get_running_loop()
+        while self.boundary.refused(row.mailbox) or not self._lost(slot):
+            result = await loop.run_in_executor(self.pool, self._run_once, row, slot.entry, options)
+            self.tally.add(result.tally)
             halted = slot.entry is not None and self.admission.halted(slot.entry)
-            again = code == UNWELL or (halted and state is LegState.WAITING)
+            again = result.code == UNWELL or (halted and result.state is LegState.WAITING)
             if self.shut or not again:
-                return state, code
+                return result.state, result.code
             slot.release()
             await slot.acquire()
         causes = self.admission.causes()
         systems = () if slot.entry is None else slot.entry.systems
         why = ", ".join(sorted({causes[one] for one in systems if one in causes}))
         put_off = functools.partial(self.ledger.put_off, row.id, UNWELL, why or None)
-        await asyncio.get_running_loop().run_in_executor(self.pool, put_off)
+        await loop.run_in_executor(self.pool, put_off)
         return LegState.WAITING, UNWELL
 
     def _lost(self, slot: LegSlot) -> bool:
         return slot.entry is not None and self.admission.lost(slot.entry)
 
-    async def _run_once(
-        self, call: Callable[..., LegResult], row: LegRow, slot: LegSlot
-    ) -> tuple[LegState, str | None]:
-        if slot.entry is not None:
-            call = functools.partial(call, through=self.admission.through(slot.entry, self.drain.event))
-        loop = asyncio.get_running_loop()
-        try:
-            state, code, tally = await loop.run_in_executor(self.pool, _guarded, self.ledger, call, row.id)
-        except MigrationError as error:
-            self._end_run(error)
-            return (await loop.run_in_executor(self.pool, self.ledger.leg, row.id)).state, error.code
-        self.tally.add(tally)
-        accepted = state in LOGGED_IN
-        fault = self.breakers.note(row.mailbox, code, accepted=accepted)
-        if fault is not None:
-            self._end_run(fault)
-        return state, code
+    def _run_once(self, row: LegRow, entry: AdmissionEntry | None, options: RunOptions) -> LegResult:
+        """Runs a leg in this thread, within the boundary of its mailbox."""
+        through = as_it_is if entry is None else self.admission.through(entry, self.drain.event)
+        act = functools.partial(
+            _run_leg,
+            self.config,
+            row.id,
+            options=options,
+            stop=self.drain.event,
+            breaker=self.boundary.breakers.shrinking,
+            through=through,
+        )
+        return self.boundary.within(row.mailbox, act, functools.partial(self._failed, row))
 
-    def _end_run(self, fault: MigrationError) -> None:
-        """The other legs end with the code of the first fault."""
-        self.fault = self.fault or fault
-        self.drain.event.ask(fault.code)
+    def _failed(self, row: LegRow, error: MigrationError) -> LegResult:
+        """The outcome of a leg whose walk did not begin. It is blocked: what it was before would pass for the
+        verdict of this run. What concerns every mailbox leaves it as it is."""
+        if error.code not in (INTERNAL, REFUSED):
+            state = self.ledger.leg(row.id).state
+        elif self.ledger.block(row.id, error.code) or error.code == REFUSED:
+            state = LegState.BLOCKED
+        else:
+            state = LegState.RUNNING
+        return LegResult(row.id, row.mailbox, row.workload, state, error.code)
 
 
 def _run_leg(config: Config, leg_id: int, **asked: Any) -> LegResult:
@@ -176,21 +169,6 @@ def _run_leg(config: Config, leg_id: int, **asked: Any) -> LegResult:
     from engine.leg.run import run_leg
 
     return run_leg(config, leg_id, **asked)
-
-
-def _guarded(ledger: Ledger, call: Callable[[], LegResult], leg_id: int) -> LegEnd:
-    """The boundary of one mailbox: a defect in our own code must not end the others, and its text, which
-    may carry anything, must reach neither Prefect nor a log. A leg that had not begun is blocked: what it was
-    before would pass for the verdict of this run."""
-    try:
-        result = call()
-    except MigrationError:
-        raise
-    except Exception as error:  # noqa: BLE001 (the mailbox boundary)
-        logging.getLogger("kogge.defect").error("leg %s: %s", leg_id, describe(error))
-        state = LegState.BLOCKED if ledger.block(leg_id, INTERNAL) else LegState.RUNNING
-        return state, INTERNAL, Tally()
-    return result.state, result.code, result.tally
 
 
 @contextmanager

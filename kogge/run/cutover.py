@@ -265,7 +265,7 @@ def _act(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], way: Way) -
         for duty in worker_slots.heeded(duties):
             announce(order, going[duty.wave])
             all_of(order, [row.id for row in going[duty.wave]], cuts.append)
-    return Ended(cuts, worker_slots.refusals, order.fault)
+    return Ended(cuts, worker_slots.refusals, order.boundary.fault)
 
 
 def give_back(config: Config, ledger: Ledger, rows: Sequence[MailboxRow], by: str, path: ConfigPath) -> None:

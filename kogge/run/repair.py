@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 WHAT = ("dates", "flags", "folders")
 AUDITOR = "an auditor will ask who had this done, and why"
-Ended: TypeAlias = "tuple[LegRow, Repair]"
 COUNTS = ("right", "repaired", "user", "refused", "unread")
 
 
@@ -103,6 +102,22 @@ def repair(
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """How the repair of one leg ended."""
+
+    row: LegRow
+    order: Repair
+
+    @property
+    def code(self) -> str | None:
+        return self.order.code
+
+    @property
+    def accepted(self) -> bool:
+        return self.order.accepted
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """How it went. fault: what concerns every mailbox. refusals: why some may go on another time only."""
 
@@ -122,7 +137,7 @@ def _walk(
 ) -> Done:
     from engine.control.error_log import defect_log
     from engine.leg.repair_walk import What
-    from engine.pacing.run_legs import Boundary, legs_of_each
+    from engine.pacing.run_legs import Boundary, by_mailbox, run_mailboxes
     from engine.pacing.worker_slots import open_worker_slots
     from flows.launch import signals
     from flows.process.leg_runner import Shutdown
@@ -138,7 +153,7 @@ def _walk(
     ):
         act = partial(_one, config, What(what), execute, boundary, worker_slots)
         for duty in worker_slots.heeded(legs):
-            ended += legs_of_each(legs[duty], config.run.legs, lambda: worker_slots.shut, act)
+            ended += run_mailboxes(by_mailbox(legs[duty]), config.run.legs, lambda: worker_slots.shut, act)
     return Done(ended, boundary.fault, worker_slots.refusals, drain.stopping)
 
 
@@ -150,7 +165,7 @@ def _exit(done: Done, *, all_waves: bool) -> int:
         say(f"not ended: {refusal}")
     if done.stopped and not done.refusals:
         return 130
-    if {order.code for _, order in done.legs if order.code is not None} - LATER.keys():
+    if {one.code for one in done.legs if one.code is not None} - LATER.keys():
         return Exit.OPEN
     return Exit.AGAIN if done.refusals or not all_waves else Exit.OK
 
@@ -172,35 +187,42 @@ def _one(
 
     order = Repair(what, execute)
 
-    def act(through: Through) -> str | None:
+    def walk(through: Through) -> str | None:
         run(config, row.id, order, stop=worker_slots.stop, through=through)
         return order.code
 
-    order.code = boundary.within(row, lambda: worker_slots.walk(row.workload, act))
-    return row, order
+    def ended(code: str | None) -> Ended:
+        order.code = code
+        return Ended(row, order)
+
+    return boundary.within(
+        row.mailbox,
+        lambda: ended(worker_slots.walk(row.workload, walk)),
+        lambda error: ended(error.code),
+    )
 
 
-def _tell(ended: Sequence[tuple[LegRow, Repair]], execute: bool, as_json: bool) -> None:
+def _tell(ended: Sequence[Ended], execute: bool, as_json: bool) -> None:
     if as_json:
         legs = [
             {
-                "mailbox": row.mailbox,
-                "workload": str(row.workload),
-                "code": order.code or "",
-                **{name: order.counts[name] for name in COUNTS},
+                "mailbox": one.row.mailbox,
+                "workload": str(one.row.workload),
+                "code": one.code or "",
+                **{name: one.order.counts[name] for name in COUNTS},
             }
-            for row, order in ended
+            for one in ended
         ]
         emit({"executed": execute, "legs": legs})
         return
     whole: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for row, order in ended:
-        whole[str(row.workload)].update(order.counts)
+    for one in ended:
+        whole[str(one.row.workload)].update(one.order.counts)
     head = ["workload", "right", "repaired" if execute else "to repair", "user", "refused", "unread"]
-    cells = [[name, *(f"{counts[one]:,}" for one in COUNTS)] for name, counts in sorted(whole.items())]
+    cells = [[kind, *(f"{counts[name]:,}" for name in COUNTS)] for kind, counts in sorted(whole.items())]
     out = screen()
     out.print(table(head, cells))
-    codes = Counter(order.code for _, order in ended if order.code is not None)
+    codes = Counter(one.code for one in ended if one.code is not None)
     for code, count in sorted(codes.items()):
         out.print(f"{code} ({count:,}): {advice(code)}", soft_wrap=True)
     if not execute:

@@ -39,7 +39,7 @@ def subjects_of(config: Config, ledger: Ledger, found: Sequence[Rejection]) -> d
         account, kinds = accounts(ledger, own[0][0]).source, frozenset(row.kind for _, row, _ in own)
         try:
             with (
-                contain_defects(own[0][0].id, lambda _code: None),
+                contain_defects(own[0][0].id),
                 closing(open_source(config, account, kinds, looking=True)) as source,
             ):
                 subjects.update(_of_mailbox(source, own))

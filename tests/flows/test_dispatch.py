@@ -11,6 +11,8 @@ import pytest
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Running
 
+from engine.control.stop_signal import Stop
+from engine.pacing.run_legs import Boundary
 from flows import dispatch
 from flows.deploy import queue_watch
 from flows.process.parameters import BatchParameters
@@ -26,7 +28,7 @@ def runner(tmp_path: Path) -> Any:
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
     ledger.migrate()
     drain = SimpleNamespace(stopping=True, arm=lambda: None)
-    yield SimpleNamespace(ledger=ledger, fault=None, refusal=None, notice=None, drain=drain)
+    yield SimpleNamespace(ledger=ledger, boundary=Boundary(Stop()), refusal=None, notice=None, drain=drain)
     ledger.close()
 
 
@@ -42,8 +44,8 @@ def test_without_a_deployment_the_run_ends_and_names_setup(
 
     monkeypatch.setattr(dispatch, "arun_deployment", missing)
     asyncio.run(dispatch.deployed(nothing, [SHARD], runner))
-    assert isinstance(runner.fault, Misconfigured)
-    assert "kogge setup" in str(runner.fault)
+    assert isinstance(runner.boundary.fault, Misconfigured)
+    assert "kogge setup" in str(runner.boundary.fault)
 
 
 def test_a_wave_with_a_priority_waits_before_others(runner: Any, monkeypatch: pytest.MonkeyPatch) -> None:

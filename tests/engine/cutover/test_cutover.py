@@ -17,6 +17,7 @@ from engine.cutover.run_many import CutoverRequest, all_of
 from engine.cutover.steps import CutoverResult, readiness, steps_of
 from engine.pacing.admission import Admission
 from engine.pacing.login_breaker import REFUSALS_MOST
+from engine.pacing.run_legs import Boundary
 from engine.pacing.watchdog import Watchdog
 from engine.pacing.worker_slots import WorkerSlots
 from ledger.db.rows import LegState, Phase, State
@@ -228,7 +229,7 @@ def test_refused_logins_stop_a_cutover_before_they_lock_an_account(rig: Rig) -> 
     cutting, ledger = replace(rig.cutting(quiet), run=refused, hooks=HooksSettings()), rig.trial.ledger
     held = Admission(config, ledger)
     worker_slots = WorkerSlots(held, Watchdog(config, ledger, Stop(), held), cutting.stop)
-    order = CutoverRequest(config, cutting, worker_slots)
+    order = CutoverRequest(config, cutting, worker_slots, Boundary(cutting.stop))
     others = [
         PlannedMailbox(
             f"{name}@old.example", f"{name}@new.example", "w", Phase.FROZEN, frozenset({Kind.MAIL})
@@ -240,8 +241,8 @@ def test_refused_logins_stop_a_cutover_before_they_lock_an_account(rig: Rig) -> 
     all_of(order, ids, ended.append)
     assert len(tried) == REFUSALS_MOST
     assert [cut.code for cut in ended] == ["login-refused"] * 5
-    assert order.fault is not None
-    assert order.fault.code == "login-refused"
+    assert order.boundary.fault is not None
+    assert order.boundary.fault.code == "login-refused"
 
 
 def _frozen(rig: Rig) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from engine.control.stop_signal import Stop
-from engine.pacing.run_legs import Boundary, legs_of_each
-from ledger.db.rows import LegRow, LegState, Phase
+from engine.pacing.run_legs import Boundary, by_mailbox, run_mailboxes
+from ledger.db.rows import LegRow, Phase
 from ledger.plan.mailboxes import PlannedMailbox
 from ledger.store import Ledger
 from model.errors import Blocked, Corrupt, MigrationError, Misconfigured, Transient
@@ -24,34 +25,49 @@ def boundary() -> Boundary:
     return Boundary(Stop())
 
 
-def leg(number: int, mailbox: str) -> LegRow:
-    return LegRow(
-        number, mailbox, Kind.MAIL, LegState.PENDING, None, None, None, 0, 0, 0, 0, None, None, None, None
-    )
+@dataclass(frozen=True)
+class End:
+    code: str | None = None
+
+    @property
+    def accepted(self) -> bool:
+        return self.code is None
+
+
+def failed(error: MigrationError) -> End:
+    return End(error.code)
 
 
 def raised(boundary: Boundary, error: Exception | None, mailbox: str = "m-1") -> str | None:
-    def act() -> str | None:
+    def act() -> End:
         if error is not None:
             raise error
-        return None
+        return End()
 
-    return boundary.within(leg(1, mailbox), act)
+    return boundary.within(mailbox, act, failed).code
 
 
 def test_the_trouble_of_one_mailbox_ends_it_alone(boundary: Boundary) -> None:
     assert raised(boundary, None) is None
     assert raised(boundary, Blocked("over-quota", "full")) == "over-quota"
-    assert boundary.within(leg(1, "m-1"), lambda: "not-approved") == "not-approved"
+    assert boundary.within("m-1", lambda: End("not-approved"), failed) == End("not-approved")
     assert (boundary.fault, boundary.stop.is_set()) == (None, False)
 
 
 def test_a_defect_is_logged_without_its_text(boundary: Boundary, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "kogge.defect"):
         assert raised(boundary, ValueError("anna@old.example")) == "internal-error"
-    assert "leg 1" in caplog.text
+    assert "mailbox m-1" in caplog.text
     assert "anna@" not in caplog.text
     assert not boundary.stop.is_set()
+
+
+def test_a_defect_ends_no_run_even_where_every_error_does() -> None:
+    strict = Boundary(Stop(), concerns_all=(MigrationError,))
+    assert raised(strict, ValueError("anna@old.example")) == "internal-error"
+    assert (strict.fault, strict.stop.is_set()) == (None, False)
+    assert raised(strict, Transient("ledger-unavailable")) == "ledger-unavailable"
+    assert strict.stop.is_set()
 
 
 @pytest.mark.parametrize("error", [Misconfigured("[target]", "unknown"), Corrupt("ledger-corrupt", "broken")])
@@ -66,12 +82,12 @@ def test_a_refused_mailbox_is_asked_once(boundary: Boundary) -> None:
     """Its other workloads have the same account; one mailbox alone stops no run."""
     asked = []
 
-    def act() -> str | None:
+    def act() -> End:
         asked.append(1)
         raise REFUSED
 
-    for number in range(1, 7):
-        assert boundary.within(leg(number, "m-1"), act) == "login-refused"
+    for _ in range(6):
+        assert boundary.within("m-1", act, failed) == End("login-refused")
     assert len(asked) == 1
     assert (boundary.fault, boundary.stop.is_set()) == (None, False)
 
@@ -105,23 +121,26 @@ def test_the_legs_of_a_mailbox_go_one_after_the_other(rows: list[LegRow]) -> Non
     """Both mailboxes are at work at once, or the barrier breaks."""
     barrier, busy = threading.Barrier(2, timeout=30), set[str]()
 
-    def one(row: LegRow) -> LegRow:
+    ran: list[int] = []
+
+    def one(row: LegRow) -> End:
         assert row.mailbox not in busy
         busy.add(row.mailbox)
         barrier.wait()
         busy.remove(row.mailbox)
         barrier.wait()
-        return row
+        ran.append(row.id)
+        return End()
 
-    ended = legs_of_each(rows, 2, lambda: False, one)
-    assert sorted(row.id for row in ended) == sorted(row.id for row in rows)
+    assert run_mailboxes(by_mailbox(rows), 2, lambda: False, one) == [End()] * len(rows)
+    assert sorted(ran) == sorted(row.id for row in rows)
 
 
 def test_what_was_not_begun_when_somebody_asked_to_stop_is_left_out(rows: list[LegRow]) -> None:
     stop = threading.Event()
 
-    def one(row: LegRow) -> int:
+    def one(_row: LegRow) -> End:
         stop.set()
-        return row.id
+        return End()
 
-    assert len(legs_of_each(rows, 1, stop.is_set, one)) == 1
+    assert len(run_mailboxes(by_mailbox(rows), 1, stop.is_set, one)) == 1
