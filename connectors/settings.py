@@ -184,10 +184,10 @@ class Tls(Strict):
     def context(self, purpose: str) -> ssl.SSLContext:
         """Return the context for all connections of a purpose; reading the authorities takes 10 ms.
 
-        HTTP libraries store in it which protocols they offer, so two of them must not share one.
+        The libraries store in it which protocols they offer, so two of them must not share one.
 
         Args:
-            purpose: the user of the context, such as "imap" or "dav".
+            purpose: the user of the context, such as "imap" or "http".
 
         Raises:
             Misconfigured: `ca_file` cannot be read or is not PEM.

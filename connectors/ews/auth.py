@@ -28,8 +28,8 @@ from connectors.exchange.app_credential import Registration
 from connectors.exchange.app_tokens import AppTokens
 from connectors.http.deadline import Deadline
 from connectors.http.errors import network_error
+from connectors.http.sockets import Sockets, pool_classes
 from connectors.settings import Account, Secret
-from connectors.sockets import Sockets, pool_classes
 from model.errors import Blocked, MigrationError, Misconfigured, Transient
 
 CONNECT_SECONDS = 20.0

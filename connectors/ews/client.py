@@ -24,9 +24,9 @@ from connectors.ews.settings import EwsSettings
 from connectors.http.base64_spool import BodySink
 from connectors.http.deadline import Deadline
 from connectors.http.errors import network_error
+from connectors.http.sockets import Sockets
 from connectors.retry import RetryPolicy, WrongServer
 from connectors.settings import Account
-from connectors.sockets import Sockets
 from model.errors import Blocked, MigrationError, Transient
 
 T = TypeVar("T")

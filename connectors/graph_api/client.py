@@ -26,9 +26,9 @@ from connectors.http.base64_spool import BodySink
 from connectors.http.deadline import Deadline
 from connectors.http.errors import network_error
 from connectors.http.proxy import Network
+from connectors.http.sockets import Sockets
 from connectors.retry import RetryPolicy, WrongServer
 from connectors.settings import Account
-from connectors.sockets import Sockets
 from model.errors import Blocked, MigrationError, Transient
 from model.protocols import Body
 

@@ -1,37 +1,30 @@
-"""Send requests of one account to one DAV server and read the answers.
+"""Send requests of one account to one server, log in, and repeat what may be repeated.
 
-This module follows no redirects and decodes nothing: a redirect is an answer like any other, and an answer
-that is compressed without being asked for is garbage. Credentials go to one origin only.
+It serves DAV, files and eXo, over `connectors.http.transport`. A redirect is an answer like any other, and an
+answer that is compressed without being asked for is garbage. Credentials go to one origin only.
 """
 
 from __future__ import annotations
 
-import io
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol, TypeVar
 
-import urllib3
-
 from connectors.accepted_logins import LOGINS, UNCONFIRMED
 from connectors.http.auth import Credentials, HttpLogin
 from connectors.http.dav_errors import closed, status_error
-from connectors.http.deadline import ANSWER_SECONDS, Deadline
-from connectors.http.errors import network_error
+from connectors.http.deadline import ANSWER_SECONDS
 from connectors.http.hrefs import Origin
-from connectors.http.proxy import Network
+from connectors.http.transport import Response, Transport, TransportSettings
 from connectors.retry import RetryPolicy
-from connectors.settings import Account, Tls
-from connectors.sockets import Sockets, pool
+from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Transient
 from model.server_words import NOTHING, READ_MOST, ServerWords, of_body
 
 T = TypeVar("T")
-CONNECT_SECONDS = 20.0
 SMALL = 8_000_000  # bytes of an answer that is held in memory
-CHUNK = 1 << 16
 ANSWERED_TO_ALL = frozenset({"OPTIONS", "GET", "HEAD"})
 """Methods that some servers answer without checking the login, so that a success proves nothing about it."""
 ASKED_AGAIN = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
@@ -47,30 +40,14 @@ PAUSES = {
     "body-changed": 1,
 }
 """The most retries, by error code, for faults that rarely pass by waiting."""
-_FAULTS = (urllib3.exceptions.HTTPError, OSError, ValueError)
 
 
-class Endpoint(HttpLogin, Protocol):
+class Endpoint(HttpLogin, TransportSettings, Protocol):
     """Describe a server and how long to wait for it, as the settings state it."""
 
     @property
     def url(self) -> str:
         """Return the server's address."""
-        ...
-
-    @property
-    def tls(self) -> Tls:
-        """Return the TLS settings."""
-        ...
-
-    @property
-    def network(self) -> Network:
-        """Return the proxy settings."""
-        ...
-
-    @property
-    def timeout_seconds(self) -> float:
-        """Return the longest wait for the next byte, in seconds."""
         ...
 
     @property
@@ -169,8 +146,6 @@ class HttpClient:
         """
         self._check = check
         self._settings = settings
-        self._answer_seconds = answer_seconds
-        self._sockets = Sockets()
         self._refused: Blocked | Transient | None = None
         self._refusing = threading.Lock()
         self._refusal_words = NOTHING
@@ -178,21 +153,15 @@ class HttpClient:
         self._credentials = Credentials(settings, account, str(self.origin))
         self.writers = min(profile.writers, settings.connections)
         self._agent = settings.user_agent or profile.user_agent
-        origin, trust = self.origin, settings.tls.context("dav")
-        proxy = settings.network.proxy_for(str(origin))
-        self._pool = pool(
-            origin.scheme, origin.host, origin.port, self._sockets, trust, self.writers + 2, proxy
-        )
+        self._transport = Transport(settings, closed, self.writers + 2, answer_seconds)
 
     def close(self) -> None:
         """Close every socket; safe from any thread and more than once."""
-        self._sockets.shut()
-        self._pool.close()
+        self._transport.close()
 
     def wait(self, seconds: float) -> None:
         """Sleep; raise Transient("connection-closed") as soon as the target is closed."""
-        if self._sockets.closed.wait(seconds):
-            raise closed()
+        self._transport.wait(seconds)
 
     def patience(self) -> RetryPolicy:
         """Return a new retry state."""
@@ -250,14 +219,9 @@ class HttpClient:
             Transient: the connection broke; the request may have been carried out. Also "reply-too-large".
             Blocked: "login-refused".
         """
-        with self.stream(method, path, headers, body) as (head, chunks):
-            parts, held = [], 0
-            for chunk in chunks:
-                held += len(chunk)
-                if held > SMALL:
-                    raise Transient("reply-too-large", "the server's answer has no end")
-                parts.append(chunk)
-            return HttpAnswer(head.status, head.headers, b"".join(parts))
+        with self._open(method, path, headers or {}, body) as response:
+            endless = Transient("reply-too-large", "the server's answer has no end")
+            return HttpAnswer(response.status, response.headers, response.read(SMALL, endless))
 
     @contextmanager
     def stream(
@@ -283,20 +247,12 @@ class HttpClient:
             Transient: the connection broke; the request may have been carried out.
             Blocked: "login-refused".
         """
-        response = self._open(method, path, headers or {}, body)
-        try:
-            # merged: Cyrus lists its features in several DAV headers (RFC 9110, 5.3)
-            merged = {name.lower(): value for name, value in response.headers.itermerged()}
-            yield HttpAnswer(response.status, merged), self._chunks(response)
-        finally:
-            # a body read to its end has given its connection back already
-            response.close()
+        with self._open(method, path, headers or {}, body) as response:
+            yield HttpAnswer(response.status, response.headers), response.chunks()
 
     # -- internals
 
-    def _open(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO
-    ) -> urllib3.BaseHTTPResponse:
+    def _open(self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO) -> Response:
         """Return the response; renew the credentials or wait after a refused login where that is safe."""
         if self._refused is not None:
             raise self._refused
@@ -310,13 +266,13 @@ class HttpClient:
             response, challenge = self._attempt_again(method, path, headers, body)
         if response is None:
             raise self._refusal()
-        if response.status in range(200, 300) and method not in ANSWERED_TO_ALL:
+        if response.ok and method not in ANSWERED_TO_ALL:
             LOGINS.accepted(self._credentials.login)
         return response
 
     def _attempt(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO
-    ) -> tuple[urllib3.BaseHTTPResponse | None, tuple[Mapping[str, str], str]]:
+    ) -> tuple[Response | None, tuple[Mapping[str, str], str]]:
         """Return the response; None when the login is refused, with the refused headers and the challenge."""
         identity = self._credentials.headers(method, path)
         response = self._send(method, path, {**headers, **identity}, body)
@@ -329,7 +285,7 @@ class HttpClient:
 
     def _attempt_again(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO
-    ) -> tuple[urllib3.BaseHTTPResponse | None, tuple[Mapping[str, str], str]]:
+    ) -> tuple[Response | None, tuple[Mapping[str, str], str]]:
         """Attempt once more, unless the body was a stream and is used up."""
         if not isinstance(body, bytes):
             raise Transient("connection-cut", "the login was refused while a body was sent")
@@ -346,68 +302,15 @@ class HttpClient:
                 self._refused = LOGINS.refused(self._credentials.login, error.said(self._refusal_words))
             return self._refused
 
-    def _send(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO
-    ) -> urllib3.BaseHTTPResponse:
+    def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | BinaryIO) -> Response:
         """Send one request and return the response when its head arrived."""
-        if self._sockets.closed.is_set():
-            raise closed()
-        deadline = Deadline(self._sockets.cut, self._answer_seconds)
-        deadline.moved(_size(body))
-        timeout = urllib3.Timeout(
-            connect=min(CONNECT_SECONDS, self._settings.timeout_seconds), read=self._settings.timeout_seconds
-        )
-        try:
-            with deadline.waiting():
-                return self._pool.urlopen(
-                    method,
-                    path,
-                    body=body or None,
-                    headers={"User-Agent": self._agent, "Accept-Encoding": "identity", **headers},
-                    retries=False,
-                    redirect=False,
-                    timeout=timeout,
-                    preload_content=False,
-                    decode_content=False,
-                )
-        except _FAULTS as error:
-            raise self._network(error) from None
+        sent = {"User-Agent": self._agent, "Accept-Encoding": "identity", **headers}
+        return self._transport.send(self.origin, method, path, sent, body)
 
-    def _chunks(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-        """Yield the body's chunks within the deadline."""
-        deadline = Deadline(self._sockets.cut, self._answer_seconds)
-        try:
-            yield from deadline.paced(response.stream(CHUNK, decode_content=False))
-        except _FAULTS as error:
-            raise self._network(error) from None
-        # an answer that ends with its connection looks whole when we have cut it ourselves
-        if self._sockets.closed.is_set():
-            raise closed()
-
-    def _read_words(self, response: urllib3.BaseHTTPResponse) -> ServerWords:
+    def _read_words(self, response: Response) -> ServerWords:
         """Return the server's explanation of a refused login; less where the answer breaks off."""
-        connection = response.connection
-        # A body read to its end gives its connection back; the next attempt needs a new one.
-        response._connection = None  # type: ignore[attr-defined]
-        answer = with_words(HttpAnswer(response.status, {}), self._chunks(response))
-        if connection is not None:
-            connection.close()
-        return answer.words
-
-    def _network(self, error: Exception) -> MigrationError:
-        return closed() if self._sockets.closed.is_set() else network_error(error, str(self.origin))
-
-
-def _size(body: bytes | BinaryIO) -> int:
-    """Return the number of bytes to send; 0 where it is unknown."""
-    if isinstance(body, bytes):
-        return len(body)
-    if not body.seekable():
-        return 0
-    position = body.tell()
-    size = body.seek(0, io.SEEK_END)
-    body.seek(position)
-    return size - position
+        response.retire()  # the next attempt needs a new connection
+        return with_words(HttpAnswer(response.status, {}), response.chunks()).words
 
 
 def with_words(head: HttpAnswer, chunks: Iterator[bytes]) -> HttpAnswer:

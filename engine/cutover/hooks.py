@@ -16,20 +16,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-import urllib3
 from pydantic import JsonValue
 
-from connectors.http.errors import network_error
-from connectors.settings import Secret
-from connectors.sockets import Sockets, pool
+from connectors.http.proxy import Network
+from connectors.http.transport import Transport
+from connectors.settings import Secret, Tls
 from engine.config.hooks import Action, Hook, HooksSettings
 from engine.control.environment import plain
-from model.errors import MigrationError, Misconfigured
+from model.errors import MigrationError, Misconfigured, Transient
 from model.private_files import make_directory, using_state
 
 GRACE = 2.0
@@ -236,46 +235,56 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 # Requests
 
 
+@dataclass(frozen=True, slots=True)
+class HookTransport:
+    """Say how a hook's server is reached: directly; see `connectors.http.transport.TransportSettings`."""
+
+    tls: Tls
+    timeout_seconds: float
+    network: Network = field(default_factory=Network)
+
+
 def _request(action: Action, person: HookMailbox, seconds: float, output: BinaryIO) -> str | None:
     """Send the request. However slowly the server answers, it has ended after `seconds`."""
-    sockets = Sockets()
-    clock = threading.Timer(seconds, sockets.shut)
+    transport = Transport(HookTransport(action.tls, seconds), _late, connections=1)
+    clock = threading.Timer(seconds, transport.close)
     clock.daemon = True
     try:
         clock.start()
-        status = _send(action, person, seconds, output, sockets)
-    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        return "timeout" if sockets.closed.is_set() else network_error(error).code
+        status = _send(action, person, output, transport)
     except MigrationError as error:
         if error.code == "misconfigured":
             raise
         return error.code
     finally:
         clock.cancel()
-        sockets.shut()
+        transport.close()
     return None if 200 <= status < 300 else f"http-{status}"
 
 
-def _send(action: Action, person: HookMailbox, seconds: float, output: BinaryIO, sockets: Sockets) -> int:
+def _late() -> Transient:
+    return Transient("timeout", "the hook's server takes too long")
+
+
+def _send(action: Action, person: HookMailbox, output: BinaryIO, transport: Transport) -> int:
     names = person.names()
     url = filled(str(action.url), {name: quote(value, safe="") for name, value in names.items()})
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    context = action.tls.context("hooks")
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     body, kind = _body(action.body, names)
     headers = {"user-agent": "Kogge", **kind, **_headers(action)}
-    timeout = urllib3.Timeout(connect=seconds, read=seconds)
-    with pool(parts.scheme, str(parts.hostname), port, sockets, context, 1) as connections:
-        answer = connections.urlopen(
-            action.method, path, body=body, headers=headers, retries=False, redirect=False, timeout=timeout,
-            preload_content=False,
-        )  # fmt: skip
-        if sockets.closed.is_set():  # urllib3 takes a head that was cut off for a complete one
-            raise TimeoutError
-        with suppress(urllib3.exceptions.HTTPError, OSError):  # only the status counts
-            output.write(answer.read(KEPT_BYTES))
-        return int(answer.status)
+    with transport.send_to(action.method, url, headers, body or b"") as response:
+        with suppress(Transient):  # only the status counts
+            _keep(response.chunks(decode=True), output)
+        return response.status
+
+
+def _keep(chunks: Iterator[bytes], output: BinaryIO) -> None:
+    """Write the beginning of an answer."""
+    room = KEPT_BYTES
+    for chunk in chunks:
+        output.write(chunk[:room])
+        room -= len(chunk)
+        if room <= 0:
+            return
 
 
 def _body(

@@ -264,7 +264,7 @@ def test_a_hundred_objects_go_over_few_connections(tmp_path: Path, desk: Desk) -
     target = desk.open()
     href = target.ensure(CALENDAR)
     stored(target.write(href, [item(number) for number in range(60)]))
-    pool = target._client._pool
+    pool = next(iter(target._client._transport._pools.values()))
     assert pool.num_connections <= 6
     assert pool.num_requests > 60
 

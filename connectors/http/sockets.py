@@ -5,9 +5,11 @@ close() must be able to end, from any thread, a request that blocks another thre
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 import threading
+import time
 import weakref
 from typing import Any
 
@@ -16,6 +18,10 @@ import urllib3
 PoolClasses = dict[str, type[Any]]
 BLOCK = 1 << 18
 """Bytes of a body that are sent at a time: urllib3's default of 16 KiB reduces the speed by a third."""
+
+IDLE_SECONDS = 60.0
+"""After so many seconds without a request a connection is not used again: load balancers and firewalls forget
+it without a word, and a request on it would wait for its whole time limit."""
 
 
 class Sockets:
@@ -60,10 +66,28 @@ def _shut(sock: socket.socket) -> None:
         return
 
 
+class _FreshPool(urllib3.HTTPConnectionPool):
+    """Close a connection that was idle for too long; urllib3 opens it anew."""
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        """Return a connection; see urllib3."""
+        connection: Any = super()._get_conn(timeout)
+        if time.monotonic() - getattr(connection, "idle_since", math.inf) > IDLE_SECONDS:
+            connection.close()
+        return connection
+
+    def _put_conn(self, conn: Any) -> None:
+        """Take a connection back; see urllib3."""
+        if conn is not None:
+            conn.idle_since = time.monotonic()
+        super()._put_conn(conn)
+
+
 def pool_classes(sockets: Sockets) -> PoolClasses:
     """Return pool classes by scheme, for urllib3.PoolManager.pool_classes_by_scheme.
 
-    Their connections register their sockets. urllib3 itself sets TCP_NODELAY.
+    Their connections register their sockets, and are opened anew after IDLE_SECONDS without a request.
+    urllib3 itself sets TCP_NODELAY.
     """
 
     class Plain(urllib3.connection.HTTPConnection):
@@ -81,10 +105,10 @@ def pool_classes(sockets: Sockets) -> PoolClasses:
             super().connect()
             sockets.add(self.sock)
 
-    class PlainPool(urllib3.HTTPConnectionPool):
+    class PlainPool(_FreshPool):
         ConnectionCls = Plain
 
-    class SecurePool(urllib3.HTTPSConnectionPool):
+    class SecurePool(_FreshPool, urllib3.HTTPSConnectionPool):
         ConnectionCls = Secure
 
     return {"http": PlainPool, "https": SecurePool}
