@@ -6,9 +6,11 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from model.errors import Blocked, Transient
 
+T = TypeVar("T")
 FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
 """Seconds: the first pause and the longest that is chosen here. A server may ask for a longer one."""
 FACTOR = 3.0
@@ -70,11 +72,28 @@ class RetryPolicy:
         return longest * (1 - SPREAD * self._chance())
 
 
+def repeated(attempt: Callable[[], T], pause: Callable[[Transient], None]) -> T:
+    """Return the result of `attempt`; repeat it while its faults may pass.
+
+    Args:
+        attempt: one attempt; it must change nothing at the server, because it may be repeated.
+        pause: waits before the next attempt, or raises when there is to be none.
+    """
+    while True:
+        try:
+            return attempt()
+        except Transient as error:
+            pause(error)
+
+
 class WrongServer:
     """Judge a server that answers in another protocol than the one that is asked for.
 
     A proxy may answer so for a while. So it is a passing fault the first time that the retries are used up,
     and it blocks the second time, unless the right server answered in between.
+
+    Attributes:
+        code: the code of the fault.
     """
 
     def __init__(self, code: str, advice: str) -> None:
@@ -84,7 +103,7 @@ class WrongServer:
             code: the code of the fault, such as `not-soap`.
             advice: what it means when it stays.
         """
-        self._code = code
+        self.code = code
         self._advice = advice
         self._seen = False
 
@@ -106,9 +125,9 @@ class WrongServer:
         try:
             patience.pause(error)
         except Transient as final:
-            if final.code != self._code:
+            if final.code != self.code:
                 raise
             if self._seen:
-                raise Blocked(self._code, self._advice) from None
+                raise Blocked(self.code, self._advice) from None
             self._seen = True
             raise

@@ -1,20 +1,17 @@
-"""Provide an authenticated HTTP session to one Exchange server, on our own sockets.
+"""Log in to one Exchange server, and send requests to it, over our own connections.
 
 exchangelib authenticates with NTLM and Kerberos; Basic needs no library. The OAuth2 tokens of an application
-come from `connectors.exchange.app_tokens`, because exchangelib supports no certificate. They are requested
-over this session. Every socket is registered, so that close() can end a read that blocks another thread.
+come from `connectors.exchange.app_tokens`, because exchangelib supports no certificate. The handshakes of
+NTLM and Kerberos are written for a session of requests. Therefore there is one, with the cookies by which
+Exchange finds its back end again; but it opens no connection: `connectors.http.transport` sends what it
+prepared.
 """
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
-import urllib3
 from exchangelib import Configuration, Credentials
 from exchangelib.errors import InvalidEnumValue
 from exchangelib.protocol import BaseProtocol
@@ -26,45 +23,39 @@ from connectors.accepted_logins import login_of
 from connectors.ews.settings import EwsSettings
 from connectors.exchange.app_credential import Registration
 from connectors.exchange.app_tokens import AppTokens
-from connectors.http.deadline import Deadline
-from connectors.http.errors import network_error
-from connectors.http.sockets import Sockets, pool_classes
+from connectors.exchange.client import OFFERED
+from connectors.exchange.token_request import form_sender
+from connectors.http.hrefs import Origin
+from connectors.http.transport import FAULTS, Response, Transport
 from connectors.settings import Account, Secret
-from model.errors import Blocked, MigrationError, Misconfigured, Transient
+from model.errors import Blocked, Misconfigured
 
-CONNECT_SECONDS = 20.0
-TOKEN_MOST = 1_000_000  # bytes of a token endpoint's reply
-
-
-def _manager(sockets: Sockets, context: ssl.SSLContext) -> urllib3.PoolManager:
-    manager = urllib3.PoolManager(num_pools=2, maxsize=2, ssl_context=context)
-    manager.pool_classes_by_scheme = pool_classes(sockets)
-    return manager
+_FAULTS = (*FAULTS, requests.RequestException, SpnegoError, LookupError)
+"""LookupError, as ValueError: a malformed NTLM challenge."""
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
-    """Use our connection pools, and trust only the authorities of our TLS context."""
+    """Send what requests prepared over our transport, which alone knows TLS, proxies and time limits."""
 
-    def __init__(self, sockets: Sockets, context: ssl.SSLContext) -> None:
-        self._manager = _manager(sockets, context)
-        self._sockets, self._context = sockets, context
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
         super().__init__(max_retries=0)
 
-    def proxy_manager_for(self, proxy: str, **_: Any) -> urllib3.ProxyManager:
-        """Return the pools for a proxy; see requests."""
-        manager = urllib3.ProxyManager(proxy, num_pools=2, maxsize=2, ssl_context=self._context)
-        manager.pool_classes_by_scheme = pool_classes(self._sockets)
-        self.proxy_manager[proxy] = manager
-        return manager
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        """Send one request; see requests.
 
-    def init_poolmanager(self, *_: Any, **__: Any) -> None:
-        """Use our pools; see requests."""
-        self.poolmanager = self._manager
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002
-        """Keep the operator's authorities; see requests."""
-        # requests would add its own bundle of authorities to those that the operator chose.
-        conn.cert_reqs = "CERT_REQUIRED"
+        Raises:
+            Transient, Blocked: as in `connectors.http.transport.Transport.send`.
+        """
+        body = request.body or b""
+        sent = self._transport.send(
+            Origin.of(request.url or ""),
+            request.method or "",
+            request.path_url,
+            request.headers,
+            body if isinstance(body, bytes) else body.encode(),
+        )
+        return self.build_response(request, sent.raw)
 
 
 class _SessionFactory(BaseProtocol):  # type: ignore[misc] # exchangelib is untyped
@@ -91,35 +82,28 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """Hold what the token endpoint answered. It shows nothing of it."""
-
-    status_code: int
-    content: bytes = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-
-
 class EwsLogin:
-    """Make the session, once, and renew its token.
+    """Log in, renew the token, and send requests.
 
-    The session keeps a password, and MSAL the secret of an application. The attribute `name` identifies the
-    login (see `connectors.accepted_logins`); it is complete once the session exists.
+    The session of requests keeps a password, and MSAL the secret of an application. The attribute `name`
+    identifies the login (see `connectors.accepted_logins`); it is complete once `prepare` was called.
     """
 
-    def __init__(self, settings: EwsSettings, account: Account, sockets: Sockets) -> None:
+    def __init__(self, settings: EwsSettings, account: Account, transport: Transport) -> None:
         self._settings = settings
         self._account = account
-        self._sockets = sockets
-        self._session = _session(settings, sockets)
+        self._transport = transport
+        self._origin = Origin.of(settings.url)
+        self._session = _session(settings, transport)
         self._tokens: AppTokens | None = None
         if settings.auth == "oauth2":
-            self._tokens = AppTokens(_registration(settings, account), self._post_form)
+            post = form_sender(transport, settings.user_agent)
+            self._tokens = AppTokens(_registration(settings, account), post)
         self._ready = False
         self.name = self._fingerprint("")
 
-    def session(self) -> requests.Session:
-        """Return the authenticated session; a token that ends within five minutes is renewed.
+    def prepare(self) -> None:
+        """Read the secret, or get a token; one that ends within five minutes is renewed.
 
         Raises:
             Blocked: "login-refused".
@@ -131,7 +115,25 @@ class EwsLogin:
         elif not self._ready:
             self._authenticate()
             self._ready = True
-        return self._session
+
+    def post(self, envelope: bytes) -> Response:
+        """Send one SOAP request, once, with its handshake where the login has one.
+
+        Args:
+            envelope: the XML.
+
+        Raises:
+            Blocked: "login-refused" where a handshake broke off on our side; "tls-failed".
+            Transient: the connection broke.
+        """
+        try:
+            answer = self._transport.within(lambda: self._requested(envelope))
+        except _FAULTS as error:
+            raise handshake_error(error) or self._transport.fault(error, self._origin) from None
+        return self._transport.response(answer.raw, self._origin)
+
+    def _requested(self, envelope: bytes) -> requests.Response:
+        return self._session.post(self._settings.url, data=envelope, allow_redirects=False, stream=True)
 
     @property
     def renewable(self) -> bool:
@@ -139,10 +141,10 @@ class EwsLogin:
         return self._tokens is not None
 
     def renew(self) -> None:
-        """Request a new token, which `session` uses from then on; a login without tokens stays as it is.
+        """Request a new token, which `prepare` takes from then on; a login without tokens stays as it is.
 
         Raises:
-            Blocked, Misconfigured, Transient: as in `session`.
+            Blocked, Misconfigured, Transient: as in `prepare`.
         """
         if self._tokens is not None:
             self._tokens.renew()
@@ -185,32 +187,6 @@ class EwsLogin:
             raise Misconfigured(self._settings.where(field), "is needed")
         return secret.read(self._account.login, self._account.address).get_secret_value()
 
-    def _post_form(self, url: str, headers: Mapping[str, str], content: bytes) -> _Answer:
-        """Send a form to the token endpoint; return the answer whatever its status.
-
-        At most TOKEN_MOST bytes of the body are read. The session's own token stays out of the request.
-        """
-        if self._sockets.closed.is_set():
-            raise closed_error()
-        limit = self._settings.timeout_seconds
-        try:
-            with Deadline(self._sockets.cut).waiting():
-                response = self._session.post(
-                    url,
-                    data=content,
-                    headers=dict(headers),
-                    auth=_no_auth,
-                    timeout=(min(CONNECT_SECONDS, limit), limit),
-                    allow_redirects=False,
-                    stream=True,
-                )
-                body = response.raw.read(TOKEN_MOST, decode_content=True)
-                response.close()
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            closed = self._sockets.closed.is_set()
-            raise (closed_error() if closed else network_error(error, url)) from None
-        return _Answer(response.status_code, body, response.headers)
-
 
 def _registration(settings: EwsSettings, account: Account) -> Registration:
     return Registration(
@@ -225,30 +201,21 @@ def _registration(settings: EwsSettings, account: Account) -> Registration:
     )
 
 
-def _session(settings: EwsSettings, sockets: Sockets) -> requests.Session:
+def _session(settings: EwsSettings, transport: Transport) -> requests.Session:
     session = requests.Session()
-    # No netrc, no proxies or authorities from the environment: only the configuration counts.
-    session.trust_env = False
-    for url in (settings.url, settings.token_endpoint()):
-        if (proxy := settings.network.proxy_for(url)) is not None:
-            session.proxies[f"https://{urlsplit(url).hostname}"] = proxy
+    session.trust_env = False  # no netrc: only the configuration counts
     session.headers.update(
         {
             "Content-Type": "text/xml; charset=utf-8",
             "Accept": "text/xml",
-            "Accept-Encoding": "gzip, deflate",
+            "Accept-Encoding": OFFERED,
             "User-Agent": settings.user_agent,
         }
     )
-    adapter = _Adapter(sockets, settings.tls.context("ews"))
+    adapter = _Adapter(transport)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
-
-
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keep an expired token out of the request for a new one."""
-    return request
 
 
 _KERBEROS = ("requests_gssapi.", "gssapi.")  # an optional extra: its errors are recognized by their module
@@ -268,8 +235,3 @@ def handshake_error(error: Exception) -> Blocked | None:
 
 def _kerberos(error: Exception) -> bool:
     return f"{type(error).__module__}.".startswith(_KERBEROS)
-
-
-def closed_error() -> MigrationError:
-    """Return the error after close()."""
-    return Transient("source-closed", "the connection was closed on purpose")

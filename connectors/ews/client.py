@@ -11,40 +11,23 @@ from pathlib import Path
 from typing import TypeVar
 from xml.sax.saxutils import escape
 
-import requests
-import urllib3
-from spnego.exceptions import SpnegoError
-
 from connectors.accepted_logins import APPLICATION, LOGINS, PERSON
-from connectors.ews.auth import CONNECT_SECONDS, EwsLogin, closed_error, handshake_error
+from connectors.ews.auth import EwsLogin
 from connectors.ews.errors import TOO_OLD, EwsRefusal, http_error, refusal_of, translated
 from connectors.ews.requests import distinguished, get_folders
 from connectors.ews.response_stream import EwsReply, ResponseMessage, not_soap
 from connectors.ews.settings import EwsSettings
-from connectors.http.base64_spool import BodySink
-from connectors.http.deadline import Deadline
-from connectors.http.errors import network_error
-from connectors.http.sockets import Sockets
-from connectors.retry import RetryPolicy, WrongServer
+from connectors.exchange.client import ExchangeClient
+from connectors.http.transport import Response
+from connectors.retry import WrongServer
 from connectors.settings import Account
-from model.errors import Blocked, MigrationError, Transient
+from model.errors import Blocked, Transient
 
 T = TypeVar("T")
-CHUNK = 1 << 17
 SCHEMAS = ("Exchange2013_SP1", "Exchange2010_SP2")
-PAUSES = {"source-closed": 0, "login-unconfirmed": 0, "not-soap": 2, "server-error": 4}
-"""The most retries, by error code, for faults that rarely pass by waiting."""
-_SENDING = (
-    urllib3.exceptions.HTTPError,
-    requests.RequestException,
-    OSError,
-    SpnegoError,
-    ValueError,  # this and the next: a malformed NTLM challenge
-    LookupError,
-)
 
 
-class EwsClient:
+class EwsClient(ExchangeClient[EwsSettings]):
     """Send requests and read replies. close() may be called from any thread.
 
     Its attribute `mailbox` is the address of the mailbox, and `version` is what the server stated in its last
@@ -52,12 +35,9 @@ class EwsClient:
     """
 
     def __init__(self, settings: EwsSettings, account: Account, spool: Path) -> None:
-        self._settings = settings
-        self._spool = spool
-        self._sockets = Sockets()
-        self._login = EwsLogin(settings, account, self._sockets)
-        self._refused: Blocked | Transient | None = None
-        self._wrong_server = WrongServer("not-soap", "the URL does not lead to an Exchange web service")
+        wrong_server = WrongServer("not-soap", "the URL does not lead to an Exchange web service")
+        super().__init__(settings, spool, wrong_server)
+        self._login = EwsLogin(settings, account, self._transport)
         self._schema = SCHEMAS[0]
         self.mailbox = account.address or account.login
         self.version: dict[str, str] = {}
@@ -67,26 +47,9 @@ class EwsClient:
         """Return the schema version that requests name."""
         return self._schema
 
-    def patience(self) -> RetryPolicy:
-        """Return a new retry policy."""
-        return RetryPolicy(self._settings.patience_seconds, self.wait, PAUSES)
-
-    def wait(self, seconds: float) -> None:
-        """Sleep; raise Transient("source-closed") as soon as the source is closed."""
-        if self._sockets.closed.wait(seconds):
-            raise closed_error()
-
-    def sink(self, above: int | None = None) -> BodySink:
-        """Return a new sink for one body: in memory up to `above` bytes, in a spool file beyond.
-
-        Args:
-            above: bytes; None: the configured limit.
-        """
-        return BodySink(self._spool, self._settings.spool_above if above is None else above)
-
     def close(self) -> None:
         """End every request; safe from any thread and more than once."""
-        self._sockets.shut()
+        super().close()
         self._login.close()
 
     def ask(self, body: str, answer: str) -> Generator[ResponseMessage]:
@@ -130,17 +93,17 @@ class EwsClient:
             Transient: the retries are used up.
             Blocked: the login is refused.
         """
-        patience = self.patience()
-        while True:
+
+        def attempt() -> list[T]:
             try:
                 return [read(_raise_refusal(message, strict)) for message in self.ask(body, answer)]
-            except Transient as error:
-                self.pause(patience, error)
             except EwsRefusal as refusal:
-                passing = translated(refusal)
-                if not isinstance(passing, Transient) or passing.code == "folder-vanished":
+                error = translated(refusal)
+                if not isinstance(error, Transient) or error.code == "folder-vanished":
                     raise
-                self.pause(patience, passing)
+                raise error from None
+
+        return self._repeated(attempt)
 
     def gather(self, body: str, answer: str, read: Callable[[ResponseMessage], T]) -> list[T]:
         """Do the same as `collect` and translate every refusal.
@@ -167,123 +130,67 @@ class EwsClient:
         request = get_folders([distinguished("msgfolderroot", self.mailbox)])
         self.gather(request, "GetFolderResponseMessage", lambda _: None)
 
-    def pause(self, patience: RetryPolicy, error: Transient) -> None:
-        """Wait before the next attempt.
-
-        Args:
-            patience: the retry policy.
-            error: the fault of the last attempt.
-
-        Raises:
-            Transient: the retries are used up.
-            Blocked: "not-soap" when something that is not Exchange answered until the retries were used up
-                twice.
-        """
-        self._wrong_server.pause(patience, error)
-
     def _attempt(self, body: str, answer: str) -> Iterator[ResponseMessage]:
         """Send one request and yield its response messages."""
-        response = self._post(self._envelope(body))
-        try:
+        # A reply that was read to its end has returned its connection; any other is dropped.
+        with self._post(self._envelope(body)) as response:
             yield from self._messages(response, answer)
-        finally:
-            # A reply that was read to its end has returned its connection; any other is dropped.
-            response.close()
 
-    def _messages(self, response: requests.Response, answer: str) -> Iterator[ResponseMessage]:
-        reply = EwsReply(self._chunks(response), answer, self.sink)
+    def _messages(self, response: Response, answer: str) -> Iterator[ResponseMessage]:
+        reply = EwsReply(response.chunks(decode=True), answer, self.sink)
         try:
             for message in reply.messages():
                 if message.element.tag.endswith("}Fault"):
                     raise refusal_of(message.element) or EwsRefusal("ErrorUnknown")
                 yield message
         except Transient as error:
-            if error.code == "not-soap" and response.status_code >= 500:
-                raise http_error(response.status_code, response.headers.get("Retry-After")) from None
+            if error.code == "not-soap" and response.status >= 500:
+                raise http_error(response.status, response.headers.get("retry-after")) from None
             raise
         finally:
             self.version = reply.version or self.version
         self._wrong_server.answered()
 
-    def _chunks(self, response: requests.Response) -> Iterator[bytes]:
-        deadline = Deadline(self._sockets.cut)
-        try:
-            yield from deadline.paced(response.raw.stream(CHUNK, decode_content=True))
-        except (urllib3.exceptions.HTTPError, requests.RequestException, OSError, ValueError) as error:
-            raise self._network(error) from None
-
-    def _post(self, envelope: bytes) -> requests.Response:
+    def _post(self, envelope: bytes) -> Response:
         LOGINS.refuse_doubtful(self._login.name)
         response = self._send(envelope)
-        if response.status_code == 401 and self._login.renewable:
+        if response.status == 401 and self._login.renewable:
             response.close()
-            self._renew()
+            self._login_step(self._login.renew)
             response = self._send(envelope)
-        status, kind = response.status_code, response.headers.get("Content-Type", "").lower()
+        status, kind = response.status, response.headers.get("content-type", "").lower()
         if status in {200, 500} and "html" not in kind:
             LOGINS.accepted(self._login.name)
             return response
         response.close()
         if status == 200:
             raise not_soap()
-        error = http_error(status, response.headers.get("Retry-After"))
-        raise self._refusal(error) if isinstance(error, Blocked) and status == 401 else error
+        error = http_error(status, response.headers.get("retry-after"))
+        raise self._refused_login(error) if isinstance(error, Blocked) and status == 401 else error
 
-    def _refusal(self, error: Blocked) -> Blocked | Transient:
-        """Remember a refused login, which this source never repeats: that would lock the account.
-
-        Only a refusal of an application is confirmed more than once.
-        """
-        if error.code == "login-refused":
-            self._refused = LOGINS.refused(
-                self._login.name, error, APPLICATION if self._login.renewable else PERSON
-            )
-        else:
-            self._refused = error
-        return self._refused
-
-    def _renew(self) -> None:
+    def _send(self, envelope: bytes) -> Response:
+        self._refuse_again()
+        self._transport.refuse_closed()
+        self._login_step(self._login.prepare)
         try:
-            self._login.renew()
+            return self._login.post(envelope)
         except Blocked as error:
-            raise self._refusal(error) from None
+            raise self._refused_login(error) if error.code == "login-refused" else error from None
 
-    def _send(self, envelope: bytes) -> requests.Response:
-        if self._refused is not None:
-            raise self._refused
-        if self._sockets.closed.is_set():
-            raise closed_error()
-        session = self._session()
+    def _login_step(self, step: Callable[[], None]) -> None:
+        """Get or renew what logs in; remember a refusal."""
         try:
-            with Deadline(self._sockets.cut).waiting():
-                return session.post(
-                    self._settings.url,
-                    data=envelope,
-                    timeout=(
-                        min(CONNECT_SECONDS, self._settings.timeout_seconds),
-                        self._settings.timeout_seconds,
-                    ),
-                    allow_redirects=False,
-                    stream=True,
-                )
-        except _SENDING as error:
-            refused = handshake_error(error)
-            if refused is not None:
-                raise self._refusal(refused) from None
-            raise self._network(error) from None
-
-    def _session(self) -> requests.Session:
-        try:
-            return self._login.session()
+            step()
         except Blocked as error:
-            raise self._refusal(error) from None
+            raise self._refused_login(error) from None
 
-    def _network(self, error: Exception) -> MigrationError:
-        return closed_error() if self._sockets.closed.is_set() else network_error(error, self._settings.url)
+    def _refused_login(self, error: Blocked) -> Blocked | Transient:
+        """Remember a refused login; only a refusal of an application is confirmed more than once."""
+        return self._refusal(error, self._login.name, APPLICATION if self._login.renewable else PERSON)
 
     def _envelope(self, body: str) -> bytes:
         head = f'<t:RequestServerVersion Version="{self._schema}"/>'
-        if self._settings.impersonation:
+        if self.settings.impersonation:
             head += (
                 "<t:ExchangeImpersonation><t:ConnectingSID><t:PrimarySmtpAddress>"
                 f"{escape(self.mailbox)}"

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-import httpx
-
 from connectors.graph.preflight import extras, rights, sent_from, server, withheld
 from connectors.graph_api.client import GraphClient
 from connectors.graph_api.errors import GraphRefusal
@@ -29,6 +27,7 @@ from connectors.graph_items.calendar import CalendarReader
 from connectors.graph_items.contacts import ContactReader
 from connectors.graph_items.mail import MailReader
 from connectors.graph_items.todo import TaskReader
+from connectors.http.transport import Send
 from connectors.settings import Account
 from model.errors import Misconfigured
 from model.optional_protocols import Dead, Grant, Rights
@@ -59,7 +58,7 @@ class GraphSource:
         account: Account,
         spool: Path,
         kinds: frozenset[Kind] = frozenset(READERS),
-        transport: httpx.BaseTransport | None = None,
+        send: Send | None = None,
     ) -> None:
         """Prepare the source.
 
@@ -68,10 +67,10 @@ class GraphSource:
             account: the user or site to read.
             spool: the folder for spool files.
             kinds: the kinds whose containers are listed.
-            transport: replaces the network, for tests; None for the network.
+            send: replaces the network, for tests; None for the network.
         """
         self._settings = settings
-        self._client = GraphClient(settings, account, spool, transport)
+        self._client = GraphClient(settings, account, spool, send)
         self._readers = {kind: READERS[kind](self._client) for kind in READERS if kind in kinds}
         self._links = Links(self._client)
         self._facts: dict[str, str] = {}

@@ -16,13 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import httpx
-
 from connectors.exchange.quickxor import QuickXor
 from connectors.graph_api.batch import WAITED_OUT
 from connectors.graph_api.client import GraphClient
 from connectors.graph_api.errors import MALWARE, GraphRefusal, translated
 from connectors.graph_drives.drive_items import File
+from connectors.http.transport import Response
 from model.errors import Rejected, Transient
 from model.protocols import Body
 
@@ -148,13 +147,13 @@ class Download:
             headers |= {"If-Range": partial.tag} if partial.tag else {}
         with self._client.opened("GET", self._url(), headers, requests=0, bearer=False) as response:
             self._accept(response)
-            for chunk in self._client.chunks(response):
+            for chunk in response.chunks(decode=True):
                 self._partial.feed(chunk)
                 if self._partial.size > self._file.size + BEYOND:
                     self._partial = _Partial(self._client)
                     raise Transient("not-graph", "more bytes than the file has")
 
-    def _accept(self, response: httpx.Response) -> None:
+    def _accept(self, response: Response) -> None:
         """Raise Transient for an answer that is not this file, or not the rest of it."""
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         length = response.headers.get("content-length", "")
@@ -162,7 +161,7 @@ class Download:
         if page and length != str(self._file.size - self._partial.size):
             raise Transient("not-graph", "a page in place of a file")
         part = _PART.fullmatch(response.headers.get("content-range", ""))
-        if response.status_code != 206:
+        if response.status != 206:
             if self._partial.size:
                 self._partial = _Partial(self._client)
         elif part is None or int(part[1]) != self._partial.size:

@@ -18,7 +18,7 @@ from connectors.http.dav_errors import closed, status_error
 from connectors.http.deadline import ANSWER_SECONDS
 from connectors.http.hrefs import Origin
 from connectors.http.transport import Response, Transport, TransportSettings
-from connectors.retry import RetryPolicy
+from connectors.retry import RetryPolicy, repeated
 from connectors.settings import Account
 from model.errors import Blocked, MigrationError, Transient
 from model.server_words import NOTHING, READ_MOST, ServerWords, of_body
@@ -176,12 +176,7 @@ class HttpClient:
         Raises:
             Transient: the retries are used up.
         """
-        patience = self.patience()
-        while True:
-            try:
-                return attempt()
-            except Transient as error:
-                patience.pause(error)
+        return repeated(attempt, self.patience().pause)
 
     def look(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""

@@ -7,7 +7,6 @@ import time
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-import requests
 import urllib3
 
 from connectors.local_cause import local_cause, local_word
@@ -16,16 +15,15 @@ from model.errors import Blocked, MigrationError, Transient
 LONGEST_DELAY = 86_400.0
 
 _CONNECTING = (
-    requests.ConnectTimeout,
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
     urllib3.exceptions.NameResolutionError,
 )
-_SLOW = (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError)
+_SLOW = (urllib3.exceptions.ReadTimeoutError, TimeoutError)
 
 
 def network_error(error: Exception, url: str = "") -> MigrationError:
-    """Return the error for an exception of requests, urllib3, ssl or a socket.
+    """Return the error for an exception of urllib3, ssl or a socket, also inside one of requests.
 
     Args:
         error: the exception.

@@ -14,7 +14,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol, Self, TypeVar
 
 import urllib3
 
@@ -36,6 +36,17 @@ FAULTS = (urllib3.exceptions.HTTPError, OSError, ValueError)
 Send = Callable[[Origin, str, str, Mapping[str, str], bytes | BinaryIO], urllib3.BaseHTTPResponse]
 """Sends one request: origin, method, path with query, headers, body. Returns the response when its head has
 arrived."""
+
+
+class Closable(Protocol):
+    """Describe what can be closed."""
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
+R = TypeVar("R", bound=Closable)
 
 
 class TransportSettings(Protocol):
@@ -107,13 +118,27 @@ class Transport:
         if self._sockets.closed.wait(seconds):
             raise self._closed()
 
-    def waiting(self) -> contextlib.AbstractContextManager[None]:
-        """Bound the time of several requests that belong together, as that of one answer.
+    def within(self, request: Callable[[], R], size: int = 0) -> R:
+        """Return what a request returns, within the time for one answer.
+
+        Args:
+            request: sends one request, or several that belong together.
+            size: the bytes that it sends.
 
         Raises:
-            Transient: "timeout", from the block.
+            Transient: "timeout".
         """
-        return Deadline(self._sockets.cut, self._answer_seconds).waiting()
+        deadline = Deadline(self._sockets.cut, self._answer_seconds)
+        deadline.moved(size)
+        answer: R | None = None
+        try:
+            with deadline.waiting():
+                answer = request()
+                return answer  # noqa: RET504 - leaving the block may raise
+        except Transient:
+            if answer is not None:  # a head that was cut off looks like a complete one
+                answer.close()
+            raise
 
     def send(
         self,
@@ -138,18 +163,10 @@ class Transport:
             Blocked: "tls-failed".
         """
         self.refuse_closed()
-        deadline = Deadline(self._sockets.cut, self._answer_seconds)
-        deadline.moved(_size(body))
-        raw: urllib3.BaseHTTPResponse | None = None
         try:
-            with deadline.waiting():
-                raw = self._request(origin, method, target, headers, body)
+            raw = self.within(lambda: self._request(origin, method, target, headers, body), _size(body))
         except FAULTS as error:
             raise self.fault(error, origin) from None
-        except Transient:
-            if raw is not None:  # a head that was cut off looks like a complete one
-                raw.close()
-            raise
         return self.response(raw, origin)
 
     def send_to(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Response:
@@ -255,6 +272,11 @@ class Response:
         self.status = raw.status
         # merged: Cyrus lists its features in several DAV headers (RFC 9110, 5.3)
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in raw.headers.itermerged()}
+
+    @property
+    def raw(self) -> urllib3.BaseHTTPResponse:
+        """Return the response of urllib3, for a library that needs one."""
+        return self._raw
 
     def __enter__(self) -> Self:
         return self

@@ -64,8 +64,7 @@ def ews(base: str, tls: Tls, network: Network, spool: Path) -> int:
     settings._network = network
     client = EwsClient(settings, ANNA, spool)
     try:
-        response = client._post(b"<x/>")
-        return len(response.content)
+        return sum(map(len, client._post(b"<x/>").chunks()))
     finally:
         client.close()
 
@@ -77,7 +76,7 @@ def graph(base: str, tls: Tls, network: Network, spool: Path) -> int:
     client = GraphClient(settings, ANNA, spool)
     try:
         with client.opened("GET", f"{base}/download", {}, bearer=False) as response:
-            return sum(map(len, client.chunks(response)))
+            return sum(map(len, response.chunks()))
     finally:
         client.close()
 

@@ -34,15 +34,15 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
             "patience_seconds": 5,
             "timeout_seconds": 5,
         }
-        transport = None
+        network = None
         if isinstance(cloud, Cloud):
-            transport = cloud.transport
+            network = cloud.network
         else:
             options |= {"tenant": cloud.tenant, "client_id": cloud.client_id}
             options |= {"graph_url": cloud.url, "authority": cloud.authority}
         kinds = changes.pop("kinds", frozenset({Kind.MAIL}))
         settings = GraphSettings(**{**options, **changes})
-        opened.append(GraphSource(settings, account, tmp_path / "spool", kinds, transport))
+        opened.append(GraphSource(settings, account, tmp_path / "spool", kinds, network))
         return opened[-1]
 
     yield make

@@ -1,17 +1,21 @@
-"""A scripted Microsoft Graph behind httpx.MockTransport, for what a well-meaning server would never send."""
+"""A scripted Microsoft Graph in place of the network, for what a well-meaning server would never send."""
 
 from __future__ import annotations
 
 import base64
+import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs, parse_qsl, unquote
 
 import httpx
+import urllib3
 
 from connectors.graph.source import GraphSource
+from connectors.http.hrefs import Origin
+from connectors.http.transport import Send
 from connectors.settings import Account
 from model.protocols import Container, Kind, Role
 
@@ -58,6 +62,22 @@ def error(code: str, status: int, **headers: str) -> Answer:
 Script = Callable[[Ask], Answer]
 
 
+def scripted(respond: Callable[[httpx.Request], httpx.Response]) -> Send:
+    """What takes the place of the network: `respond` answers each request."""
+
+    def send(
+        origin: Origin, method: str, target: str, headers: Mapping[str, str], body: bytes | BinaryIO
+    ) -> urllib3.BaseHTTPResponse:
+        content = body if isinstance(body, bytes) else body.read()
+        answer = respond(httpx.Request(method, f"{origin}{target}", headers=dict(headers), content=content))
+        stream = io.BytesIO(answer.content)
+        return urllib3.HTTPResponse(
+            stream, dict(answer.headers), answer.status_code, preload_content=False, decode_content=False
+        )
+
+    return send
+
+
 class Cloud:
     """Answers by script, and remembers. outer: answers to whole batches, where it gives one; token: answers
     of the token endpoint."""
@@ -78,8 +98,8 @@ class Cloud:
         self.sent: list[httpx.Request] = []
 
     @property
-    def transport(self) -> httpx.MockTransport:
-        return httpx.MockTransport(self._answer)
+    def network(self) -> Send:
+        return scripted(self._answer)
 
     def paths(self) -> list[str]:
         return [ask.path for ask in self.asks]

@@ -9,10 +9,11 @@ from typing import Any
 import httpx
 import pytest
 from graph_drive_desk import code, fetched, folders, listed, read
-from graph_script import ACCOUNT, Answer, Ask, Cloud, error
+from graph_script import ACCOUNT, Answer, Ask, Cloud, error, scripted
 
 from connectors.exchange.folders import DEEPEST
 from connectors.graph.source import GraphSettings, GraphSource
+from connectors.http.transport import Send
 from connectors.settings import Secret
 from model.errors import Blocked, CursorLost, MigrationError, Transient
 from model.protocols import Failed, Kind, Ref
@@ -57,8 +58,8 @@ class Shelf(Cloud):
         self.downloads: list[httpx.Request] = []
 
     @property
-    def transport(self) -> httpx.MockTransport:
-        return httpx.MockTransport(self._routed)
+    def network(self) -> Send:
+        return scripted(self._routed)
 
     def _routed(self, request: httpx.Request) -> httpx.Response:
         if request.url.host == "files.example.org":
@@ -103,7 +104,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
             "patience_seconds": 1,
         }
         kinds = frozenset({Kind.FILES})
-        made.append(GraphSource(GraphSettings(**options), ACCOUNT, tmp_path, kinds, shelf.transport))
+        made.append(GraphSource(GraphSettings(**options), ACCOUNT, tmp_path, kinds, shelf.network))
         return made[-1]
 
     yield make

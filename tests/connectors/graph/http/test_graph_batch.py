@@ -29,7 +29,7 @@ def batch(cloud: Cloud, tmp_path: Path) -> BatchReader:
         graph_url=f"{ORIGIN}/v1.0",
         patience_seconds=5,
     )
-    return BatchReader(GraphClient(settings, ACCOUNT, tmp_path, cloud.transport))
+    return BatchReader(GraphClient(settings, ACCOUNT, tmp_path, cloud.network))
 
 
 def asked(count: int) -> dict[str, str]:

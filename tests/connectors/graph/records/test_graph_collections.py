@@ -47,7 +47,7 @@ def read(spool: Path, later: Answer | None) -> dict[str, list[str] | int]:
         authority="https://login.example.org",
         patience_seconds=5,
     )
-    client = GraphClient(settings, ACCOUNT, spool, Cloud(script).transport)
+    client = GraphClient(settings, ACCOUNT, spool, Cloud(script).network)
     asks = {name: f"/{name}/rows?$top=1" for name in ("good", "bad")}
     found = dict(collected(client, asks))
     client.close()
